@@ -1,0 +1,155 @@
+import type * as v from 'valibot';
+
+/**
+ * The contract between the instances room and a driver (the code for one type of provider).
+ *
+ * A driver says what machines there are, what each can do, and carries single steps out. Waiting for
+ * a state, retrying, "already there", clean → hard, turns, deadlines and the audit are written once,
+ * in instances/operations; a driver does none of them.
+ *
+ * Errors: throw an ArgoError with the phrase that is true. Two of them matter most:
+ *  - `UNREACHABLE`: the order certainly did not reach the machine; nothing was done.
+ *  - `UNCERTAIN`: the order may have reached it (the connection was lost after sending, a reply was
+ *    cut off). Operations then reads the state again before anything is said to the user.
+ * A refusal in the machine's own words is `FAILED` with those words as detail.
+ */
+
+/** What a machine is doing. `unknown` is never a stand-in for `off`. */
+export const POWER_STATES = ['on', 'off', 'paused', 'suspended', 'starting', 'stopping', 'crashed', 'unknown'] as const;
+export type PowerState = (typeof POWER_STATES)[number];
+
+export type MachineType = 'vm' | 'container' | 'host';
+
+/** One disk of a machine, as `disk NAME` prints it. */
+export interface Disk {
+  /** device name inside the machine: vda, xvda2 */
+  readonly target: string;
+  /** what carries it: file, block, lvm, network, … */
+  readonly type: string;
+  /** file system or image format, where known: ext4, raw, qcow2 */
+  readonly format?: string;
+  /** bytes */
+  readonly size?: bigint;
+  /** path or volume on the host */
+  readonly source?: string;
+}
+
+/** System load: the three load averages where a machine tells them, else its share of CPU. */
+export type Load = { readonly averages: readonly [number, number, number] } | { readonly cpuPercent: number };
+
+/** What `info NAME` prints beyond what the registry knows. Leave out what the machine does not tell. */
+export interface Facts {
+  readonly uuid?: string;
+  readonly cpus?: number;
+  /** bytes */
+  readonly memory?: bigint;
+  readonly ips?: readonly string[];
+  readonly macs?: readonly string[];
+  readonly disks?: readonly Disk[];
+  /** the host that carries it */
+  readonly host?: string;
+  /** further `key: value` lines */
+  readonly more?: Readonly<Record<string, string>>;
+}
+
+/**
+ * A machine as its driver sees it. It has just the methods that its type supports: a missing one is
+ * what makes `400 NOT SUPPORTED`.
+ *
+ * Every call takes a signal: when it is aborted, the call rejects soon, and whatever it holds (a
+ * place in a queue, a socket, a process) is given back. An action resolves when the machine's
+ * manager has accepted it and, where its API says so, has done it; it does not wait for a guest.
+ */
+export interface Machine {
+  /** unique within the provider and kept for as long as the machine exists: a uuid, a file name */
+  readonly id: string;
+  /** as its manager has it; may hold any character */
+  readonly name: string;
+  readonly type: MachineType;
+
+  /** The state now, asked of the machine, not of a cache. Rejects when it cannot be had. */
+  status(signal: AbortSignal): Promise<PowerState>;
+
+  /** off → on */
+  start?(signal: AbortSignal): Promise<void>;
+  /** asks the guest to shut down cleanly */
+  shutdown?(signal: AbortSignal): Promise<void>;
+  /** pulls the plug */
+  powerOff?(signal: AbortSignal): Promise<void>;
+  /** asks the guest to restart cleanly */
+  reboot?(signal: AbortSignal): Promise<void>;
+  /** presses the reset button */
+  reset?(signal: AbortSignal): Promise<void>;
+  pause?(signal: AbortSignal): Promise<void>;
+  unpause?(signal: AbortSignal): Promise<void>;
+  /** saves the machine to disk */
+  suspend?(signal: AbortSignal): Promise<void>;
+  /** brings it back from disk */
+  resume?(signal: AbortSignal): Promise<void>;
+  /** A value that differs after each boot: what makes a reboot verifiable. */
+  bootMark?(signal: AbortSignal): Promise<string>;
+
+  info?(signal: AbortSignal): Promise<Facts>;
+  ip?(signal: AbortSignal): Promise<readonly string[]>;
+  mac?(signal: AbortSignal): Promise<readonly string[]>;
+  /** seconds since it was started */
+  uptime?(signal: AbortSignal): Promise<number>;
+  /** bytes received by the machine, seen from the machine */
+  rx?(signal: AbortSignal): Promise<bigint>;
+  /** bytes sent by the machine, seen from the machine */
+  tx?(signal: AbortSignal): Promise<bigint>;
+  load?(signal: AbortSignal): Promise<Load>;
+  disk?(signal: AbortSignal): Promise<readonly Disk[]>;
+}
+
+/** A machine together with its state at the time of a listing. */
+export interface Sighting {
+  readonly machine: Machine;
+  readonly state: PowerState;
+}
+
+/** One opened provider. */
+export interface Driver {
+  /**
+   * All machines there are, in the order in which people expect them. Called at start, on every
+   * poll and after {@link DriverHost.relist}; never twice at the same time. Connects where needed.
+   */
+  list(signal: AbortSignal): Promise<readonly Sighting[]>;
+  /** The hypervisor's log. */
+  dmesg?(signal: AbortSignal): Promise<string>;
+  /** Logs out and lets go of everything. Called once; what is under way has ended or been aborted. */
+  close(signal: AbortSignal): Promise<void>;
+}
+
+/** A line for the log. Never put a secret into it. */
+export type Log = (level: 'debug' | 'info' | 'warn' | 'error', message: string, facts?: Record<string, unknown>) => void;
+
+/** What a driver may tell the registry between two listings. */
+export interface DriverHost {
+  /** the provider's name in argo-server.conf */
+  readonly name: string;
+  readonly log: Log;
+  /** The machine told us of its new state. */
+  changed(id: string, state: PowerState): void;
+  /** Machines came, went or were renamed, or we were cut off and are back: list again soon. */
+  relist(): void;
+  /** The connection is gone: what the registry holds of this provider is stale until the next listing. */
+  lost(reason: string): void;
+}
+
+/** Where a driver differs from the defaults of every provider. Milliseconds. */
+export interface DriverDefaults {
+  readonly actionTimeout?: number;
+  readonly pollInterval?: number;
+  /** calls to the provider at a time */
+  readonly concurrency?: number;
+}
+
+/** The default export of a driver's module. */
+export interface DriverModule<Entries extends v.ObjectEntries = v.ObjectEntries> {
+  /** the keys of its table in argo-server.conf, beyond those that every provider takes */
+  readonly options: Entries;
+  readonly defaults?: DriverDefaults;
+  /** Must not connect, block or throw for an absent machine: that is {@link Driver.list}'s part. */
+  open(options: v.InferOutput<v.ObjectSchema<Entries, undefined>>, host: DriverHost): Driver;
+}

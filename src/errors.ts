@@ -1,0 +1,53 @@
+/**
+ * Everything that is ever told to a user as an error. One table: the phrase as it stands on the
+ * wire after `400 `, and what it means. Scripts match the phrase; the detail after it is for people.
+ */
+export const PHRASES = {
+  'NOT AUTHENTICATED': 'log in with `auth` first; or the name, the password or the network is wrong',
+  'NOT ALLOWED': 'this account may not do that here, whether or not such an instance exists',
+  'UNKNOWN COMMAND': 'no such command word; `help` lists them',
+  USAGE: 'the command exists, its arguments are wrong; the right form follows',
+  'BAD REQUEST': 'the line is not UTF-8, holds control characters or an open quote',
+  'LINE TOO LONG': 'the line is longer than max-line; it was dropped to its end',
+  'NO MATCH': 'the globs, ranges and groups given select nothing',
+  'NO SUCH INSTANCE': 'no instance has that name',
+  AMBIGUOUS: 'several instances have that short name; their full names follow',
+  'NO SUCH PROVIDER': 'no provider has that name',
+  'NOT SUPPORTED': 'this machine cannot do that',
+  'WRONG STATE': 'the machine is in a state in which that cannot be done',
+  BUSY: 'another action kept the instance past this request\'s deadline, or too much waits already',
+  TIMEOUT: 'there was no answer, or the state was not reached, before the deadline',
+  UNREACHABLE: 'the machine or its manager could not be reached; nothing was done',
+  'ACCESS DENIED': 'the machine refuses our credentials or rights',
+  'HOST KEY CHANGED': 'the SSH host key is not the one we know',
+  'CERTIFICATE REJECTED': 'the TLS certificate is not one we trust',
+  'NEEDS ANSWER': 'the machine waits for an answer to a question; the question follows',
+  FAILED: 'the machine says that it failed; its words follow. Or: so many of so many targets failed',
+  UNCERTAIN: 'the order was sent, but neither its success nor its refusal could be established',
+  'AUDIT UNAVAILABLE': 'the audit cannot be written, so no action is taken',
+  'TOO MANY CONNECTIONS': 'a limit on connections is reached',
+  'SHUTTING DOWN': 'the server is ending',
+  'INTERNAL ERROR': 'a fault of the server or of a plugin; the log has its cause',
+} as const;
+
+/** A reason for a `400`, exactly as on the wire. */
+export type Phrase = keyof typeof PHRASES;
+
+/** The one kind of error whose words reach a user. Anything else becomes `INTERNAL ERROR`. */
+export class ArgoError extends Error {
+  override readonly name = 'ArgoError';
+
+  /**
+   * @param phrase the fixed phrase of the table
+   * @param detail one line for people, without secrets; sent after `: `
+   * @param options.cause what really happened, for the log only
+   */
+  constructor(readonly phrase: Phrase, readonly detail = '', options?: { cause?: unknown }) {
+    super(detail ? `${phrase}: ${detail}` : phrase, options);
+  }
+}
+
+/** Any thrown thing as an {@link ArgoError}; a stranger's message is kept as cause, never shown. */
+export function toArgoError(thrown: unknown): ArgoError {
+  return thrown instanceof ArgoError ? thrown : new ArgoError('INTERNAL ERROR', '', { cause: thrown });
+}
