@@ -1,0 +1,21 @@
+import type { ChildProcess } from 'node:child_process';
+import { answered, freePort, pidOf, start } from '../process.js';
+import { fromRoot } from '../root.js';
+
+export interface Server {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  readonly port: number;
+}
+
+/** The end of an Argo reply. */
+export const ARGO_END = /^(300|400)( .*)?\r?\n$/m;
+
+/** Starts the bare Node line server. */
+export async function startBare(mode: 'line' | 'chunk', reply: string): Promise<Server> {
+  const port = await freePort();
+  const child = start(process.execPath, [fromRoot('dist', 'bench', 'peers', 'bare-server.js'), String(port), mode],
+    { env: { ...process.env, BARE_REPLY: reply } });
+  await answered(child, port, 'nop\n', ARGO_END);
+  return { child, pid: pidOf(child), port };
+}

@@ -1,0 +1,108 @@
+import { repeat } from '../background.js';
+import { measure } from '../load.js';
+import { LOGIN, startOurs } from '../ours.js';
+import { type Server } from '../peers/bare.js';
+import { stop } from '../process.js';
+import { below, type Row } from '../report.js';
+import { compareFigures, type Scenario, type Settings } from '../scenario.js';
+import { interleave, summarise } from '../stats.js';
+
+/** Requests a second by which `nop` probes whether the server stalls. */
+const PROBE_RATE = 500;
+/** How much dearer a name may be in a list of 100,000 than in one of 1,000: "constant", with the machine's noise. */
+const CONSTANT = 1.5;
+
+const simulated = (name: string, count: number, further = ''): string =>
+  `[providers.${name}]\ntype = "sim"\ninstances = []\ncount = ${count}\n${further}\n`;
+
+/** µs that `list` takes a name. */
+async function costOfAName(settings: Settings, server: Server, names: number): Promise<number> {
+  const result = await measure(server.pid,
+    { port: server.port, request: 'list\n', seconds: 2 * settings.seconds, warmUp: settings.warmUp });
+  return 1e6 / result.rps / names;
+}
+
+/** `list` of ever more instances: what a name costs must not grow with their number. */
+export const listCost: Scenario = async function* (settings): AsyncGenerator<Row> {
+  const least = 1000;
+  const few = await startOurs(simulated('many', least));
+  try {
+    for (const names of [10_000, 100_000]) {
+      const many = await startOurs(simulated('many', names));
+      try {
+        yield await compareFigures(settings, `list of ${names.toLocaleString('en-GB')}, cost a name`, 'µs/name',
+          () => costOfAName(settings, many, names),
+          { name: `ours, ${least.toLocaleString('en-GB')} names`, measure: () => costOfAName(settings, few, least) },
+          (_, ratio) => below(ratio, CONSTANT, '×'));
+      } finally {
+        await stop(many.child);
+      }
+    }
+  } finally {
+    await stop(few.child);
+  }
+};
+
+/** Latency of `nop` on a timetable while something else is under way; p99 in ms. */
+const probe = async (settings: Settings, server: Server): Promise<number> => {
+  const result = await measure(server.pid, {
+    port: server.port, rate: PROBE_RATE, seconds: 2 * settings.seconds, warmUp: settings.warmUp,
+  });
+  return result.p99us / 1000;
+};
+
+const probeRow = (what: string, runs: readonly number[]): Row => {
+  const figure = summarise(runs);
+  return { what, unit: 'ms', ours: figure, target: below(figure.median, 5, ' ms') };
+};
+
+/** `status slow/*`: how long it takes at the median, and `nop` beside it. */
+async function* globRows(settings: Settings, server: Server, selection: string, beside: string): AsyncGenerator<Row> {
+  const glob = async (): Promise<number> => (await measure(server.pid, {
+    port: server.port, setup: LOGIN, request: `status ${selection}\n`, seconds: 3 * settings.seconds, warmUp: settings.warmUp,
+  })).p50us / 1000;
+  const [times = []] = await interleave(settings.rounds, [glob]);
+  const figure = summarise(times);
+  yield { what: `status of 1,000 × 5 ms${beside}`, unit: 'ms', ours: figure, target: below(figure.median, 200, ' ms') };
+  const load = await repeat(server.port, LOGIN, `status ${selection}\n`);
+  try {
+    const [latencies = []] = await interleave(settings.rounds, [() => probe(settings, server)]);
+    yield probeRow(`nop p99 during it${beside}`, latencies);
+  } finally {
+    load.stop();
+  }
+}
+
+const SLOW = simulated('slow', 1000, 'latency = "5ms"');
+const HUNG = 200;
+const vm = (i: number): string => `vm${String(i).padStart(5, '0')}`;
+const hangs = `faults = { ${Array.from({ length: HUNG }, (_, i) => `${vm(i + 1)} = "hang"`).join(', ')} }`;
+
+/** 10,000 instances, 1,000 of them slow: a glob over these, and `nop` meanwhile. */
+export const glob: Scenario = async function* (settings): AsyncGenerator<Row> {
+  const server = await startOurs(simulated('many', 9000) + SLOW);
+  try {
+    yield* globRows(settings, server, 'slow/*', '');
+    const load = await repeat(server.port, LOGIN, 'list\n');
+    const [latencies = []] = await interleave(settings.rounds, [() => probe(settings, server)]);
+    load.stop();
+    yield probeRow('nop p99 during list of 10,000', latencies);
+  } finally {
+    await stop(server.child);
+  }
+};
+
+/** The same with 200 instances that never answer and are being asked all the time. */
+export const hung: Scenario = async function* (settings): AsyncGenerator<Row> {
+  const server = await startOurs(simulated('many', 9000) + SLOW + simulated('dead', HUNG, hangs));
+  try {
+    const dead = await repeat(server.port, LOGIN, 'status dead/*\n');
+    try {
+      yield* globRows(settings, server, 'slow/*', `, ${HUNG} hung beside`);
+    } finally {
+      dead.stop();
+    }
+  } finally {
+    await stop(server.child);
+  }
+};
