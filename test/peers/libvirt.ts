@@ -1,0 +1,196 @@
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { until } from '../support/until.js';
+import { Enclosure, makeFolders, must, run, type Outcome } from './enclosure.js';
+import { guestImages, type GuestImages } from './guest-images.js';
+import { containerXml, domXml, NETWORK, networkXml, tinyXml } from './libvirt-guests.js';
+import { accountFiles, startSshd, type SshdPeer } from './sshd.js';
+
+export type { Outcome } from './enclosure.js';
+export type { SshdPeer } from './sshd.js';
+export { writeTestDriverFile } from './libvirt-guests.js';
+
+/** How long libvirtd may take until it answers, ms; its first start asks every emulator what it can do. */
+const START_TIMEOUT_MS = 60_000;
+/** How long a guest may take to boot by default, ms; generous, since two cores emulate it. */
+const BOOT_TIMEOUT_MS = 90_000;
+const END_TIMEOUT_MS = 15_000;
+const READY = 'argo-guest: ready';
+
+/** Programs that a test with this peer needs; for `lacksRoot` of test/support/peers.ts. */
+export const LIBVIRT_PROGRAMS = [
+  'libvirtd', 'virtlogd', 'virsh', 'qemu-system-x86_64', 'qemu-img', 'dnsmasq', 'iptables', 'busybox', 'cpio', 'lz4',
+  'as', 'ld', 'unshare', 'nsenter', 'ip', 'sshd', 'ssh-keygen',
+];
+
+const LIBVIRTD_CONF = `
+unix_sock_group = "libvirt"
+unix_sock_rw_perms = "0770"
+auth_unix_ro = "none"
+auth_unix_rw = "none"
+`;
+
+/** Everything runs as root inside the enclosure; that is its fence, no further one is wanted. */
+const QEMU_CONF = `
+user = "root"
+group = "root"
+security_driver = "none"
+namespaces = []
+`;
+
+/** Folders of the scratch folder, and what of libvirt's they stand for. */
+const FOLDERS: Readonly<Record<string, string>> = {
+  run: '/run', etc: '/etc/libvirt', lib: '/var/lib/libvirt', log: '/var/log/libvirt',
+};
+
+/**
+ * A real libvirtd with real guests (emulated, without KVM) and containers, in an enclosure: no
+ * systemd, no D-Bus, nothing of the machine's own libvirt is touched. It has libvirt's defaults:
+ * 5 requests at a time on a connection. Its network has DHCP and no way out.
+ */
+export class LibvirtPeer {
+  /** libvirtd's socket, as it is seen from outside the enclosure */
+  readonly socket: string;
+  private daemonEnded: Promise<void> = Promise.resolve();
+  private sshds: SshdPeer[] = [];
+
+  private constructor(private readonly enclosure: Enclosure, private readonly images: GuestImages) {
+    this.socket = this.scratch('run', 'libvirt', 'libvirt-sock');
+  }
+
+  /** Use {@link startLibvirt}. */
+  static async start(): Promise<LibvirtPeer> {
+    const images = await guestImages();
+    const enclosure = await Enclosure.start((scratch) => {
+      makeFolders(scratch, ...Object.keys(FOLDERS), 'run/libvirt', 'run/sshd', 'etc/qemu/networks', 'serial', 'disks', 'rootfs');
+      writeFileSync(join(scratch, 'etc', 'libvirtd.conf'), LIBVIRTD_CONF);
+      writeFileSync(join(scratch, 'etc', 'qemu.conf'), QEMU_CONF);
+      const binds = Object.entries(FOLDERS).map(([name, target]) => [join(scratch, name), target]);
+      return { ...Object.fromEntries(binds) as Record<string, string>, [images.capabilities]: '/var/cache/libvirt', ...accountFiles(scratch) };
+    });
+    const peer = new LibvirtPeer(enclosure, images);
+    try {
+      enclosure.daemon(['virtlogd'], peer.scratch('virtlogd.log'));
+      await until(() => existsSync(peer.scratch('run', 'libvirt', 'virtlogd-sock')), START_TIMEOUT_MS, 'virtlogd');
+      await peer.restart();
+      await peer.define('network', NETWORK, networkXml());
+      await peer.mustVirsh('net-start', NETWORK);
+    } catch (error) {
+      await peer.stop();
+      throw error;
+    }
+    return peer;
+  }
+
+  private scratch(...parts: readonly string[]): string {
+    return join(this.enclosure.scratch, ...parts);
+  }
+
+  private serialLog(name: string): string {
+    return this.scratch('serial', `${name}.log`);
+  }
+
+  /** The URI under which virsh reaches a driver of this libvirtd from outside, such as `qemu`. */
+  uri(driver: 'qemu' | 'lxc' | 'test'): string {
+    return `${driver}+unix:///${driver === 'test' ? 'default' : 'system'}?socket=${this.socket}`;
+  }
+
+  /** Runs a virsh command against the QEMU driver, or against another when it begins with `-c URI`. */
+  virsh(...args: readonly string[]): Promise<Outcome> {
+    const connection = args[0] === '-c' ? [] : ['-c', this.uri('qemu')];
+    return run('virsh', ['-q', ...connection, ...args]);
+  }
+
+  private async mustVirsh(...args: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.virsh(...args);
+    if (code !== 0) throw new Error(`virsh ${args.join(' ')} failed: ${stderr || stdout}`);
+    return stdout;
+  }
+
+  private async define(kind: 'domain' | 'network', name: string, xml: string, driver: 'qemu' | 'lxc' = 'qemu'): Promise<void> {
+    const file = this.scratch(`${kind}-${name}.xml`);
+    writeFileSync(file, xml);
+    await this.mustVirsh('-c', this.uri(driver), kind === 'network' ? 'net-define' : 'define', file);
+  }
+
+  /** Defines, without starting it, a guest of one boot sector that obeys the ACPI power button. */
+  defineTiny(name: string): Promise<void> {
+    return this.define('domain', name, tinyXml(name, this.images.tiny, this.serialLog(name)));
+  }
+
+  /** As {@link defineTiny}, of a guest that ignores the power button. */
+  defineDeaf(name: string): Promise<void> {
+    return this.define('domain', name, tinyXml(name, this.images.deaf, this.serialLog(name)));
+  }
+
+  /** Defines a Linux guest with virtio network (DHCP), disk (qcow2, 64 MiB, `vda`) and balloon. */
+  async defineDom(name: string): Promise<void> {
+    const disk = this.scratch('disks', `${name}.qcow2`);
+    await must('qemu-img', ['create', '-q', '-f', 'qcow2', disk, '64M']);
+    const { kernel, initrd } = this.images;
+    await this.define('domain', name, domXml(name, { kernel, initrd, disk, serialLog: this.serialLog(name) }));
+  }
+
+  /** Defines a container of libvirt-lxc; its init ends at SIGTERM (shutdown by signal). */
+  async defineContainer(name: string): Promise<void> {
+    const rootfs = this.scratch('rootfs', name);
+    cpSync(this.images.rootfs, rootfs, { recursive: true, verbatimSymlinks: true });
+    await this.define('domain', name, containerXml(name, rootfs), 'lxc');
+  }
+
+  /** How often a guest has said that it is ready since it was last switched on: once a boot. */
+  boots(name: string): number {
+    const log = this.serialLog(name);
+    return existsSync(log) ? readFileSync(log, 'latin1').split(READY).length - 1 : 0;
+  }
+
+  /**
+   * Waits until a guest listens to the power button.
+   * @param times how many boots since it was switched on: 2 waits for the end of its first reboot
+   */
+  guestReady(name: string, withinMs = BOOT_TIMEOUT_MS, times = 1): Promise<void> {
+    return until(() => this.boots(name) >= times, withinMs, `guest ${name} to be ready`);
+  }
+
+  /** Runs a program inside the enclosure, such as `tcpdump` or `ip`. */
+  inside(...args: readonly string[]): Promise<Outcome> {
+    return this.enclosure.run(...args);
+  }
+
+  /**
+   * Starts a real sshd on 127.0.0.1 whose user may use libvirt's socket, at its usual place for him,
+   * and virt-ssh-helper. Every call makes new host keys: on the port of one that was stopped, it is a
+   * host whose key has changed.
+   */
+  async startSshd(options: { port?: number } = {}): Promise<SshdPeer> {
+    const sshd = await startSshd(this.enclosure, options);
+    this.sshds.push(sshd);
+    return sshd;
+  }
+
+  /** Kills libvirtd as kill -9 does. Guests, containers and the network stay. */
+  async kill(): Promise<void> {
+    await this.enclosure.run('sh', '-c', 'kill -KILL "$(cat /run/libvirtd.pid)"');
+    await this.daemonEnded;
+  }
+
+  /** Starts libvirtd, after {@link kill}; resolves when it answers. */
+  async restart(): Promise<void> {
+    const daemon = this.enclosure.daemon(['libvirtd'], this.scratch('libvirtd.log'));
+    this.daemonEnded = new Promise((resolve) => { daemon.once('exit', () => resolve()); });
+    const answers = async (): Promise<boolean> => {
+      if (daemon.exitCode !== null) throw new Error(`libvirtd ended: ${readFileSync(this.scratch('libvirtd.log'), 'utf8')}`);
+      return existsSync(this.socket) && (await this.virsh('list', '--name')).code === 0;
+    };
+    await until(answers, START_TIMEOUT_MS, 'libvirtd');
+  }
+
+  /** Ends guests, containers, daemons and the network, and removes every file. */
+  async stop(): Promise<void> {
+    await this.enclosure.stop();
+    await until(() => this.sshds.every((sshd) => sshd.ended()), END_TIMEOUT_MS, 'the end of sshd');
+  }
+}
+
+/** Starts libvirtd in an enclosure of its own. Needs root and {@link LIBVIRT_PROGRAMS}; takes a second or two, the first on a machine half a minute. */
+export const startLibvirt = (): Promise<LibvirtPeer> => LibvirtPeer.start();

@@ -1,0 +1,107 @@
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, connect } from 'node:net';
+import { join } from 'node:path';
+import { until } from '../support/until.js';
+import { must, type Enclosure } from './enclosure.js';
+
+const HOST = '127.0.0.1';
+const START_TIMEOUT_MS = 15_000;
+const END_TIMEOUT_MS = 10_000;
+/** Beyond what Debian hands out by itself, so that it meets no account of the machine. */
+const ACCOUNT = { name: 'argo-tester', uid: 58_620, home: '/run/argo-home' };
+
+/** A running sshd and all that a client needs. */
+export interface SshdPeer {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly privateKeyFile: string;
+  /** holds the host's key under `[host]:port` */
+  readonly knownHostsFile: string;
+  /** as ssh-keygen prints it: `SHA256:…` */
+  readonly hostKeyFingerprint: string;
+  /** whether it has ended */
+  ended(): boolean;
+  /** ends it and the sessions on it */
+  stop(): Promise<void>;
+}
+
+/**
+ * Copies of the machine's accounts with one more, in the group libvirt, for the eyes of an enclosure.
+ * @returns which file is bound over which
+ */
+export function accountFiles(scratch: string): Record<string, string> {
+  const groupId = /^libvirt:[^:]*:(\d+):/m.exec(readFileSync('/etc/group', 'utf8'))?.[1] ?? '0';
+  const { name, uid, home } = ACCOUNT;
+  const add = (file: string, line: string): string => {
+    const copy = join(scratch, file);
+    writeFileSync(copy, `${readFileSync(`/etc/${file}`, 'utf8').trimEnd()}\n${line}\n`);
+    chmodSync(copy, file === 'shadow' ? 0o600 : 0o644);
+    return copy;
+  };
+  return {
+    [add('passwd', `${name}:x:${uid}:${groupId}::${home}:/bin/sh`)]: '/etc/passwd',
+    [add('shadow', `${name}:*:19000:0:99999:7:::`)]: '/etc/shadow',
+  };
+}
+
+/** A TCP port of 127.0.0.1 that was free a moment ago. */
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, HOST, () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, HOST);
+    const end = (result: boolean): void => { socket.destroy(); resolve(result); };
+    socket.once('connect', () => end(true)).once('error', () => end(false));
+  });
+}
+
+/** Starts sshd inside an enclosure, in the machine's network. New keys at every call. */
+export async function startSshd(enclosure: Enclosure, options: { port?: number }): Promise<SshdPeer> {
+  const port = options.port ?? await freePort();
+  // Below the enclosure's /run, since its user can't look into the scratch folder itself.
+  const inside = join(enclosure.scratch, 'run');
+  mkdirSync(join(enclosure.scratch, ACCOUNT.home), { recursive: true });
+  const folder = mkdtempSync(join(inside, 'sshd-'));
+  chmodSync(folder, 0o755);
+  const file = (name: string): string => join(folder, name);
+  const seen = (name: string): string => join('/run', folder.slice(inside.length), name);
+
+  for (const name of ['host_key', 'user_key']) await must('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', name, '-f', file(name)]);
+  chmodSync(file('user_key.pub'), 0o644);
+  const [type = '', key = ''] = readFileSync(file('host_key.pub'), 'utf8').split(' ');
+  writeFileSync(file('known_hosts'), `[${HOST}]:${port} ${type} ${key}\n`);
+  const fingerprint = (await must('ssh-keygen', ['-l', '-f', file('host_key.pub')])).split(' ')[1] ?? '';
+  writeFileSync(file('sshd_config'), [
+    `ListenAddress ${HOST}:${port}`, `HostKey ${seen('host_key')}`, `AuthorizedKeysFile ${seen('user_key.pub')}`,
+    `PidFile ${seen('pid')}`, 'PasswordAuthentication no', 'UsePAM no', 'UseDNS no', 'StrictModes no',
+    'AllowStreamLocalForwarding yes', '',
+  ].join('\n'));
+
+  const log = file('log');
+  const daemon = enclosure.daemon(['/usr/sbin/sshd', '-D', '-e', '-f', seen('sshd_config')], log, 'machine');
+  const ended = (): boolean => daemon.exitCode !== null || daemon.signalCode !== null;
+  await until(async () => {
+    if (ended()) throw new Error(`sshd ended: ${readFileSync(log, 'utf8')}`);
+    return listens(port);
+  }, START_TIMEOUT_MS, 'sshd');
+
+  return {
+    host: HOST, port, user: ACCOUNT.name, privateKeyFile: file('user_key'), knownHostsFile: file('known_hosts'), hostKeyFingerprint: fingerprint,
+    ended,
+    stop: async () => {
+      // Sessions are children of the listener in other process groups: end them by their parent too.
+      await enclosure.run('sh', '-c', `pid=$(cat ${seen('pid')}) && pkill -KILL -P "$pid"; kill -KILL "$pid"`);
+      await until(ended, END_TIMEOUT_MS, 'the end of sshd');
+    },
+  };
+}
