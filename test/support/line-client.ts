@@ -81,7 +81,7 @@ export class LineClient {
         lines.push(line);
       }
       return undefined;
-    }, withinMs, 'a whole reply', () => lines.join('\n'));
+    }, withinMs, 'a whole reply', () => lines.map((line) => `${line}\n`).join(''));
   }
 
   /** Closes our sending half; replies still come. */

@@ -1,0 +1,118 @@
+/**
+ * Brings packages and compiled code up to date, and is quick and silent when they are: every `npm`
+ * command of the project begins with it. It needs nothing but Node, since there may be no packages yet.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { missingPackages, needsCompiling, orphans } from './freshness.js';
+import { fromRoot } from './root.js';
+
+const SOURCES = ['src', 'test', 'bench'];
+/** Its time is when the last good compilation began. */
+const STAMP = fromRoot('dist', '.compiled');
+/** What packages with native code are built with. */
+const COMPILERS = ['python3', 'make', 'g++'];
+
+/** A reason why the project can't be made ready, in words for the person at the terminal. */
+export class PrepareError extends Error {}
+
+const say = (/** @type {string} */ text) => process.stderr.write(`argo: ${text}\n`);
+
+/** @param {string} path */
+function readJson(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    if (error.code === 'ENOENT') return { packages: {} };
+    throw new PrepareError(`${path} can't be read: ${error.message}`);
+  }
+}
+
+/** Files and folders below the project's folder, with their times. A folder's time tells of files that went. */
+function* walk(/** @type {string} */ folder) {
+  if (!existsSync(fromRoot(folder))) return;
+  yield { path: folder, time: statSync(fromRoot(folder)).mtimeMs };
+  for (const entry of readdirSync(fromRoot(folder), { withFileTypes: true })) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) yield* walk(path);
+    else if (/\.[cm]?ts$/.test(entry.name)) yield { path, time: statSync(fromRoot(path)).mtimeMs };
+  }
+}
+
+function isCompiled() {
+  const stamp = existsSync(STAMP) ? statSync(STAMP).mtimeMs : undefined;
+  const times = [statSync(fromRoot('tsconfig.json')).mtimeMs];
+  for (const folder of SOURCES) for (const { time } of walk(folder)) times.push(time);
+  return !needsCompiling(times, stamp);
+}
+
+/** @param {{ dev: boolean }} wanted whether packages for development are wanted too */
+function missing(wanted) {
+  return missingPackages(readJson(fromRoot('package-lock.json')), readJson(fromRoot('node_modules', '.package-lock.json')), wanted);
+}
+
+function install(/** @type {string[]} */ names) {
+  if (lstatSync(fromRoot('node_modules'), { throwIfNoEntry: false })?.isSymbolicLink()) {
+    throw new PrepareError(`node_modules is a link to a folder that lacks ${names[0]}; run \`npm ci\` where that folder is`);
+  }
+  say(`installing packages (${names.length} missing or of another version); native code is compiled, which takes minutes`);
+  // The npm that runs us, where one does; else the one in the PATH.
+  const npm = process.env.npm_execpath?.endsWith('npm-cli.js') ? [process.execPath, process.env.npm_execpath] : ['npm'];
+  const { status, error } = spawnSync(npm[0], [...npm.slice(1), 'ci', '--include=dev', '--no-audit', '--no-fund'], {
+    cwd: fromRoot(), stdio: ['ignore', 2, 2],
+  });
+  if (error !== undefined) throw new PrepareError(`npm could not be run: ${error.message}`);
+  if (status === 0) return;
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  const absent = COMPILERS.filter((program) => !folders.some((folder) => existsSync(join(folder, program))));
+  throw new PrepareError(absent.length > 0
+    ? `\`npm ci\` failed; packages with native code need ${absent.join(', ')} (Debian: apt-get install ${absent.join(' ')})`
+    : '`npm ci` failed, see above; it needs a connection to the npm registry');
+}
+
+function compile() {
+  say('compiling');
+  const began = new Date();
+  const { status, error } = spawnSync(process.execPath, [fromRoot('node_modules', 'typescript', 'bin', 'tsc'), '-p', fromRoot()], {
+    cwd: fromRoot(), stdio: ['ignore', 2, 2],
+  });
+  if (error !== undefined) throw new PrepareError(`the TypeScript compiler could not be run: ${error.message}`);
+  if (status !== 0) throw new PrepareError('the sources do not compile, see above');
+  for (const path of orphans(compiledFiles('dist'), (source) => existsSync(fromRoot(source)))) rmSync(fromRoot(path));
+  mkdirSync(fromRoot('dist'), { recursive: true });
+  writeFileSync(STAMP, '');
+  utimesSync(STAMP, began, began);
+}
+
+/** What the compiler wrote, by paths below the project's folder. @returns {string[]} */
+function compiledFiles(/** @type {string} */ folder) {
+  return readdirSync(fromRoot(folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`;
+    return entry.isDirectory() ? compiledFiles(path) : [path];
+  });
+}
+
+/**
+ * Installs packages and compiles, as far as needed.
+ * @param {{ dev?: boolean }} [options] dev: packages for development are wanted, not only where they
+ *   are needed to compile
+ * @throws {PrepareError}
+ */
+export function prepare({ dev = false } = {}) {
+  const compiled = isCompiled();
+  const lacking = missing({ dev: dev || !compiled });
+  if (lacking.length > 0) install(lacking);
+  if (!compiled) compile();
+}
+
+/** As {@link prepare}; where it fails, says why and ends the process. @param {{ dev?: boolean }} [options] */
+export function prepareOrExit(options) {
+  try {
+    prepare(options);
+  } catch (error) {
+    if (!(error instanceof PrepareError)) throw error;
+    say(error.message);
+    process.exit(1);
+  }
+}

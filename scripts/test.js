@@ -1,0 +1,115 @@
+/**
+ * `npm test`: prepares, then runs the linter and all tests. Tests of test/e2e meet real peers and run
+ * one file at a time; all others two at a time.
+ *
+ *     npm test                    everything
+ *     npm test -- --unit          without test/e2e
+ *     npm test -- FILE-OR-FOLDER… some of it: test/server, test/e2e/libvirt.test.ts
+ *
+ * The last line is `N passed, N failed, N skipped`; the exit code is 0 only if nothing failed.
+ */
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { relative, resolve } from 'node:path';
+import { installPeers } from './debian.js';
+import { prepareOrExit } from './prepare.js';
+import { add, digest, isGood, readResult, skipReasons, sumLine } from './results.js';
+import { fromRoot } from './root.js';
+import { killAll, runNode } from './run-file.js';
+
+/** Files that run at the same time where they share no peers. */
+const JOBS = 2;
+/** For one file. tap itself ends a test that takes longer, and can say which; beyond the grace we do. */
+const FILE_TIMEOUT_S = 180;
+const GRACE_S = 15;
+const E2E = 'test/e2e/';
+
+/** @typedef {import('./results.js').Sum} Sum */
+
+/** Test files below a folder, as paths below the project's. @returns {string[]} */
+function testFiles(/** @type {string} */ path) {
+  if (!existsSync(fromRoot(path))) throw new Error(`no such test: ${path}`);
+  if (!statSync(fromRoot(path)).isDirectory()) return [path];
+  return readdirSync(fromRoot(path)).sort().flatMap((name) => {
+    const inside = `${path}/${name}`;
+    return statSync(fromRoot(inside)).isDirectory() ? testFiles(inside) : name.endsWith('.test.ts') ? [inside] : [];
+  });
+}
+
+/** A path as people give it (also of a compiled file) as a source below the project's folder. */
+const toSource = (/** @type {string} */ path) => relative(fromRoot(), resolve(path)).replace(/^dist\//, '').replace(/\.js$/, '.ts');
+
+/** @param {string} name @param {import('./run-file.js').Run} run @param {Sum} sum */
+function report(name, run, sum) {
+  const seconds = `${(run.ms / 1000).toFixed(1)} s`;
+  process.stdout.write(`${sum.failed > 0 ? 'FAILED' : 'ok    '} ${name}: ${sumLine(sum)} (${seconds})\n`);
+  for (const reason of skipReasons(run.stdout)) process.stdout.write(`       skipped: ${reason}\n`);
+  if (sum.failed === 0) return;
+  if (run.late) process.stdout.write(`       killed after ${seconds}\n`);
+  process.stdout.write(`${digest(`${run.stdout}\n${run.stderr}`)}\n`);
+}
+
+/** @returns {Promise<Sum>} */
+async function test(/** @type {string} */ file) {
+  const compiled = fromRoot('dist', file.replace(/\.ts$/, '.js'));
+  const run = await runNode(['--enable-source-maps', compiled], (FILE_TIMEOUT_S + GRACE_S) * 1000, { TAP_TIMEOUT: String(FILE_TIMEOUT_S) });
+  const sum = readResult(run.stdout, run.code);
+  report(file, run, sum);
+  return sum;
+}
+
+/** @returns {Promise<Sum>} */
+async function lint() {
+  const run = await runNode([fromRoot('node_modules', 'eslint', 'bin', 'eslint.js'), '.'], FILE_TIMEOUT_S * 1000);
+  const sum = { passed: run.code === 0 ? 1 : 0, failed: run.code === 0 ? 0 : 1, skipped: 0 };
+  report('lint', run, sum);
+  return sum;
+}
+
+/** Takes steps from one list, so many at a time. @param {(() => Promise<Sum>)[]} steps @param {number} jobs @returns {Promise<Sum[]>} */
+async function inParallel(steps, jobs) {
+  /** @type {Sum[]} */
+  const sums = [];
+  const waiting = [...steps];
+  const worker = async () => {
+    for (let step = waiting.shift(); step !== undefined; step = waiting.shift()) sums.push(await step());
+  };
+  await Promise.all(Array.from({ length: jobs }, worker));
+  return sums;
+}
+
+async function main() {
+  const args = process.argv.slice(2);
+  const unitOnly = args.includes('--unit');
+  const unknown = args.find((arg) => arg.startsWith('-') && arg !== '--unit');
+  if (unknown !== undefined) throw new Error(`unknown option ${unknown}; there is --unit, and names of files`);
+  const paths = args.filter((arg) => !arg.startsWith('-')).map(toSource);
+  prepareOrExit({ dev: true });
+  const files = (paths.length > 0 ? paths : ['test']).flatMap(testFiles);
+  const units = files.filter((file) => !file.startsWith(E2E));
+  const ends = unitOnly ? [] : files.filter((file) => file.startsWith(E2E));
+
+  const notice = ends.length > 0 ? await installPeers() : undefined;
+  if (notice !== undefined) process.stdout.write(`${notice}\n`);
+  const checks = paths.length > 0 ? [] : [lint];
+  const sums = await inParallel([...checks, ...units.map((file) => () => test(file))], JOBS);
+  sums.push(...await inParallel(ends.map((file) => () => test(file)), 1));
+
+  const total = add(sums);
+  process.stdout.write(`${sumLine(total)}\n`);
+  process.exitCode = isGood(total) ? 0 : 1;
+}
+
+for (const [signal, number] of /** @type {const} */ ([['SIGINT', 2], ['SIGTERM', 15], ['SIGHUP', 1]])) {
+  process.once(signal, () => {
+    killAll();
+    process.exit(128 + number);
+  });
+}
+process.once('exit', killAll);
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`argo: ${error.message}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,80 @@
+import t from 'tap';
+import { pathToFileURL } from 'node:url';
+import { fromRoot } from '../support/paths.js';
+
+/** The logic of scripts/, which is plain JavaScript: it must run before anything is installed. */
+
+interface Sum { passed: number; failed: number; skipped: number }
+type Lock = { packages: Record<string, { version?: string; dev?: boolean; optional?: boolean }> };
+
+const load = async <T>(name: string): Promise<T> => await import(pathToFileURL(fromRoot('scripts', name)).href) as T;
+
+const { readResult, add, sumLine, isGood, skipReasons, digest } = await load<{
+  readResult(stdout: string, code: number | null): Sum;
+  add(sums: Sum[]): Sum;
+  sumLine(sum: Sum): string;
+  isGood(sum: Sum): boolean;
+  skipReasons(stdout: string): string[];
+  digest(output: string): string;
+}>('results.js');
+const { missingPackages, needsCompiling, orphans } = await load<{
+  missingPackages(wanted: Lock, installed: Lock, options: { dev: boolean }): string[];
+  needsCompiling(sourceTimes: number[], compiledTime: number | undefined): boolean;
+  orphans(compiled: string[], exists: (source: string) => boolean): string[];
+}>('freshness.js');
+const { packageNames } = await load<{ packageNames(text: string): string[] }>('debian.js');
+
+await t.test('a file\'s result is tap\'s own summary', async (t) => {
+  t.same(readResult('ok 1\n1..1\n# { total: 12, pass: 8, skip: 3, todo: 1 }\n# time=3ms\n', 0), { passed: 8, failed: 0, skipped: 4 });
+  t.same(readResult('# { total: 34, pass: 31, fail: 3 }\n', 1), { passed: 31, failed: 3, skipped: 0 });
+  t.same(readResult('    # { total: 9, pass: 9 }\n# { total: 2, pass: 2 }\n', 0), { passed: 2, failed: 0, skipped: 0 }, 'not that of a subtest');
+  t.same(readResult('TAP version 14\n1..0 # SKIP no peers\n', 0), { passed: 0, failed: 0, skipped: 1 });
+});
+
+await t.test('a file that ends badly has failed, whatever it printed', async (t) => {
+  t.same(readResult('# { total: 9, pass: 9 }\n', null), { passed: 9, failed: 1, skipped: 0 }, 'killed');
+  t.same(readResult('# { total: 9, pass: 9 }\n', 7), { passed: 9, failed: 1, skipped: 0 }, 'crashed at its end');
+  t.same(readResult('ok 1\nok 2\n', 1), { passed: 0, failed: 1, skipped: 0 }, 'crashed before its end');
+  t.same(readResult('', 0), { passed: 0, failed: 1, skipped: 0 }, 'silent');
+  t.same(readResult('1..0\n# { total: 0, pass: 0 }\n', 0), { passed: 0, failed: 1, skipped: 0 }, 'empty');
+});
+
+await t.test('sums', async (t) => {
+  const total = add([{ passed: 1, failed: 0, skipped: 2 }, { passed: 3, failed: 1, skipped: 0 }]);
+  t.equal(sumLine(total), '4 passed, 1 failed, 2 skipped');
+  t.notOk(isGood(total));
+  t.notOk(isGood(add([])), 'an empty run is not good');
+  t.ok(isGood({ passed: 1, failed: 0, skipped: 9 }));
+});
+
+await t.test('what is shown', async (t) => {
+  t.same(skipReasons('    ok 1 - a # SKIP needs virsh\nok 2 - b # SKIP needs virsh\nok 3 - c\n'), ['needs virsh']);
+  const shown = digest('TAP version 14\nok 1 - fine\nnot ok 2 - broken\n  ---\n  diff: x\n  ...\n1..2\n');
+  t.equal(shown, 'not ok 2 - broken\n  ---\n  diff: x\n  ...');
+  const long = digest(Array.from({ length: 10_000 }, (_, line) => `line ${line}`).join('\n')).split('\n');
+  t.ok(long.length < 400);
+  t.match(long.at(-1), 'line 9999');
+});
+
+await t.test('which packages are missing', async (t) => {
+  const wanted: Lock = { packages: {
+    '': { version: '0.1.0' }, 'node_modules/a': { version: '1.0.0' }, 'node_modules/b': { version: '2.0.0', dev: true },
+    'node_modules/c': { version: '3.0.0', optional: true },
+  } };
+  const production: Lock = { packages: { 'node_modules/a': { version: '1.0.0' } } };
+  t.same(missingPackages(wanted, production, { dev: false }), []);
+  t.same(missingPackages(wanted, production, { dev: true }), ['node_modules/b']);
+  t.same(missingPackages(wanted, { packages: { 'node_modules/a': { version: '0.9.0' } } }, { dev: false }), ['node_modules/a']);
+});
+
+await t.test('what must be compiled, and what must go', async (t) => {
+  t.ok(needsCompiling([1], undefined));
+  t.ok(needsCompiling([1, 5], 5));
+  t.notOk(needsCompiling([1, 4], 5));
+  const compiled = ['dist/src/a.js', 'dist/src/a.js.map', 'dist/src/a.d.ts', 'dist/src/b.js', 'dist/src/b.d.ts', 'dist/.tsbuildinfo'];
+  t.same(orphans(compiled, (source) => source === 'src/a.ts'), ['dist/src/b.js', 'dist/src/b.d.ts']);
+});
+
+await t.test('lists of Debian packages', async (t) => {
+  t.same(packageNames('# peers\nlz4\n\n  qemu-utils # for disks\n'), ['lz4', 'qemu-utils']);
+});
