@@ -1,0 +1,99 @@
+import { XMLParser } from 'fast-xml-parser';
+import * as v from 'valibot';
+import type { Disk } from '../driver.js';
+
+/** What the description of a domain (https://libvirt.org/formatdomain.html) says of its devices. */
+
+export interface Nic {
+  readonly mac?: string;
+  /** name of its other end on the host (vnet0); only while the domain runs */
+  readonly device?: string;
+}
+
+export interface DomainDescription {
+  readonly title?: string;
+  readonly osType?: string;
+  readonly nics: readonly Nic[];
+  /** without their sizes, which the description does not hold */
+  readonly disks: readonly Disk[];
+}
+
+const LISTS = new Set(['domain.devices.interface', 'domain.devices.disk', 'domain.devices.filesystem']);
+
+const parser = new XMLParser({
+  ignoreAttributes: false,
+  attributeNamePrefix: '@',
+  parseAttributeValue: false,
+  parseTagValue: false,
+  isArray: (_name, path) => LISTS.has(String(path)),
+});
+
+/** An element: its attributes and children by name. An empty one is parsed to an empty text. */
+type Element = { readonly [name: string]: unknown };
+
+const isElement = v.is.bind(null, v.record(v.string(), v.unknown())) as (value: unknown) => value is Element;
+
+const child = (element: Element, name: string): Element => {
+  const value = element[name];
+  return isElement(value) ? value : {};
+};
+
+const children = (element: Element, name: string): Element[] => {
+  const value = element[name];
+  return Array.isArray(value) ? value.filter(isElement) : [];
+};
+
+const text = (element: Element, name: string): string | undefined => {
+  const value = element[name];
+  if (isElement(value)) return text(value, '#text');
+  return typeof value === 'string' && value !== '' ? value : undefined;
+};
+
+/** Leaves out what is undefined, as exactOptionalPropertyTypes asks. */
+function present<T extends object>(fields: { [K in keyof T]: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
+}
+
+/** @throws Error when it is not XML */
+export function parseDomainXml(xml: string): DomainDescription {
+  const document: unknown = parser.parse(xml);
+  const domain = child(isElement(document) ? document : {}, 'domain');
+  const devices = child(domain, 'devices');
+  const disks = children(devices, 'disk').map(toDisk).filter((disk) => disk !== undefined);
+  return present<DomainDescription>({
+    title: text(domain, 'title'),
+    osType: text(child(domain, 'os'), 'type'),
+    nics: children(devices, 'interface').map((nic) => present<Nic>({
+      mac: text(child(nic, 'mac'), '@address'),
+      device: text(child(nic, 'target'), '@dev'),
+    })),
+    disks: [...disks, ...children(devices, 'filesystem').map(toFilesystem)],
+  });
+}
+
+/** A disk; not a CD or floppy drive, nor one without a name in the guest. */
+function toDisk(element: Element): Disk | undefined {
+  const device = text(element, '@device') ?? 'disk';
+  const target = text(child(element, 'target'), '@dev');
+  if (target === undefined || (device !== 'disk' && device !== 'lun')) return undefined;
+  const source = child(element, 'source');
+  return present<Disk>({
+    target,
+    type: text(element, '@type') ?? 'unknown',
+    format: text(child(element, 'driver'), '@type'),
+    size: undefined,
+    source: text(source, '@file') ?? text(source, '@dev') ?? text(source, '@name') ?? text(source, '@volume'),
+  });
+}
+
+/** A container has no disks: it has folders of the host, mounted at a path. */
+function toFilesystem(element: Element): Disk {
+  const source = child(element, 'source');
+  return present<Disk>({
+    target: text(child(element, 'target'), '@dir') ?? '/',
+    type: text(element, '@type') ?? 'mount',
+    format: text(child(element, 'driver'), '@format'),
+    size: undefined,
+    source: text(source, '@dir') ?? text(source, '@file') ?? text(source, '@dev') ?? text(source, '@name'),
+  });
+}

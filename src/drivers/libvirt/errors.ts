@@ -1,0 +1,61 @@
+import { ArgoError, type Phrase } from '../../errors.js';
+import {
+  AuthenticationError, ConnectionLostError, ErrorCode, LibvirtError, ProtocolError, QueueFullError,
+} from '../../protocols/libvirt/errors.js';
+import { HostKeyError, SshAuthenticationError, SshConnectionError } from '../../protocols/ssh/errors.js';
+
+/** Every error of libvirt and of the ways to it, as a user reads it. One table. */
+
+const BY_CODE: Readonly<Record<number, Phrase>> = {
+  [ErrorCode.NO_SUPPORT]: 'NOT SUPPORTED',
+  [ErrorCode.CONFIG_UNSUPPORTED]: 'NOT SUPPORTED',
+  [ErrorCode.ARGUMENT_UNSUPPORTED]: 'NOT SUPPORTED',
+  [ErrorCode.OPERATION_UNSUPPORTED]: 'NOT SUPPORTED',
+  [ErrorCode.NO_DOMAIN]: 'NO SUCH INSTANCE',
+  [ErrorCode.OPERATION_INVALID]: 'WRONG STATE',
+  [ErrorCode.OPERATION_DENIED]: 'ACCESS DENIED',
+  [ErrorCode.AUTH_FAILED]: 'ACCESS DENIED',
+  [ErrorCode.AUTH_CANCELLED]: 'ACCESS DENIED',
+  [ErrorCode.AUTH_UNAVAILABLE]: 'ACCESS DENIED',
+  [ErrorCode.ACCESS_DENIED]: 'ACCESS DENIED',
+};
+
+/** Errors of connect(2), with what a person can do about them. */
+const BY_ERRNO: Readonly<Record<string, readonly [Phrase, string]>> = {
+  ENOENT: ['UNREACHABLE', 'there is no such socket; is libvirtd installed and running?'],
+  ECONNREFUSED: ['UNREACHABLE', 'nobody listens there; is libvirtd running?'],
+  EACCES: ['ACCESS DENIED', 'this user may not use the socket; is it in the group libvirt?'],
+  EPERM: ['ACCESS DENIED', 'this user may not use the socket; is it in the group libvirt?'],
+};
+
+/** Whether a call that was cut off may have been carried out. */
+export type Effect = 'reads' | 'acts';
+
+/**
+ * @param effect `acts`: a connection lost after sending is UNCERTAIN
+ * @returns what is no error of libvirt's as it is: an abort's reason, an ArgoError, a fault of ours
+ */
+export function explain(error: unknown, effect: Effect): unknown {
+  if (error instanceof LibvirtError) return new ArgoError(BY_CODE[error.code] ?? 'FAILED', oneLine(error.message), { cause: error });
+  if (error instanceof ConnectionLostError) {
+    const phrase = error.sent && effect === 'acts' ? 'UNCERTAIN' : 'UNREACHABLE';
+    return new ArgoError(phrase, oneLine(`the connection to libvirt was lost: ${error.message}`), { cause: error });
+  }
+  if (error instanceof ProtocolError) return new ArgoError('UNREACHABLE', 'what answers is not libvirt', { cause: error });
+  if (error instanceof QueueFullError) return new ArgoError('BUSY', 'too many calls wait for libvirt', { cause: error });
+  return explainConnecting(error) ?? error;
+}
+
+function explainConnecting(error: unknown): ArgoError | undefined {
+  if (error instanceof AuthenticationError || error instanceof SshAuthenticationError) {
+    return new ArgoError('ACCESS DENIED', oneLine(error.message), { cause: error });
+  }
+  if (error instanceof HostKeyError) return new ArgoError('HOST KEY CHANGED', oneLine(error.message), { cause: error });
+  if (error instanceof SshConnectionError) return new ArgoError('UNREACHABLE', oneLine(`SSH: ${error.message}`), { cause: error });
+  const { code, address } = error instanceof Error ? error as NodeJS.ErrnoException & { address?: string } : {};
+  const known = code === undefined ? undefined : BY_ERRNO[code];
+  if (known) return new ArgoError(known[0], address === undefined ? known[1] : `${address}: ${known[1]}`, { cause: error });
+  return undefined;
+}
+
+const oneLine = (words: string): string => words.replace(/\s+/g, ' ').trim();

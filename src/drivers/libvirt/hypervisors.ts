@@ -1,0 +1,25 @@
+import type { MachineType } from '../driver.js';
+
+/** What libvirt's drivers for the several hypervisors can do: an action that one lacks is not offered. */
+export interface Hypervisor {
+  readonly type: MachineType;
+  /** has a reset button */
+  readonly resets: boolean;
+  /** has managed save images */
+  readonly saves: boolean;
+  /** its guests are asked by initctl or a signal to their init, not by ACPI or an agent */
+  readonly signals: boolean;
+}
+
+const VM: Hypervisor = { type: 'vm', resets: true, saves: true, signals: false };
+
+const HYPERVISORS: Readonly<Record<string, Hypervisor>> = {
+  lxc: { type: 'container', resets: false, saves: false, signals: true },
+  test: { ...VM, resets: false },
+  xen: { ...VM, resets: false },
+};
+
+/** @param scheme of the connection URI; one that is not in the table is taken for a full one */
+export function hypervisorOf(scheme: string): Hypervisor {
+  return HYPERVISORS[scheme] ?? VM;
+}

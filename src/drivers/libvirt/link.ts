@@ -1,0 +1,167 @@
+import { ArgoError } from '../../errors.js';
+import type { LibvirtClient, LibvirtEvent } from '../../protocols/libvirt/client.js';
+import { ConnectionLostError } from '../../protocols/libvirt/errors.js';
+import type { DriverHost } from '../driver.js';
+import { explain, type Effect } from './errors.js';
+
+/** How one attempt to connect is made. */
+export type Connect = (signal: AbortSignal, onEvent: (event: LibvirtEvent) => void) => Promise<LibvirtClient>;
+
+/** Milliseconds. */
+export interface LinkPace {
+  /** deadline of one attempt, from the socket to the events */
+  readonly attempt: number;
+  /** wait before the second attempt by timer; it doubles from there */
+  readonly retryFirst: number;
+  readonly retryMost: number;
+  /** for this long after a failure, callers get its error without another attempt */
+  readonly failureHolds: number;
+}
+
+export const LINK_PACE: LinkPace = { attempt: 15_000, retryFirst: 500, retryMost: 60_000, failureHolds: 250 };
+
+/** Waits vary by this share, so that many providers do not knock together. */
+const JITTER = 0.3;
+
+/**
+ * The connection to one libvirt, kept up: made when it is first needed, made again by the next call
+ * or by a timer after it was lost, never twice at a time.
+ */
+export class Link {
+  readonly #connect: Connect;
+  readonly #host: DriverHost;
+  readonly #onEvent: (event: LibvirtEvent) => void;
+  readonly #pace: LinkPace;
+  readonly #closing = new AbortController();
+  #client: LibvirtClient | undefined;
+  #attempt: Promise<LibvirtClient> | undefined;
+  #failure: { readonly error: unknown; readonly at: number } | undefined;
+  #failures = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #wasCutOff = false;
+
+  constructor(connect: Connect, host: DriverHost, onEvent: (event: LibvirtEvent) => void, pace: LinkPace = LINK_PACE) {
+    this.#connect = connect;
+    this.#host = host;
+    this.#onEvent = onEvent;
+    this.#pace = pace;
+  }
+
+  /**
+   * Makes calls on the connection, and makes the connection first where there is none. What certainly
+   * was not sent, or only asks, is tried once more on a new connection.
+   * @throws ArgoError, or the signal's reason
+   */
+  async use<T>(effect: Effect, signal: AbortSignal, work: (client: LibvirtClient) => Promise<T>): Promise<T> {
+    try {
+      return await work(await this.#get(signal));
+    } catch (error) {
+      if (!isHarmless(error, effect) || signal.aborted) throw this.#explain(error, effect);
+    }
+    try {
+      return await work(await this.#get(signal));
+    } catch (error) {
+      throw this.#explain(error, effect);
+    }
+  }
+
+  async close(signal: AbortSignal): Promise<void> {
+    this.#closing.abort(new ArgoError('UNREACHABLE', 'the provider is being closed'));
+    clearTimeout(this.#timer);
+    const client = this.#client;
+    this.#client = undefined;
+    await client?.close(signal).catch(() => undefined);
+    await this.#attempt?.catch(() => undefined);
+  }
+
+  #explain(error: unknown, effect: Effect): unknown {
+    const explained = explain(error, effect);
+    if (explained instanceof ArgoError && explained.phrase === 'NO SUCH INSTANCE') this.#host.relist();
+    return explained;
+  }
+
+  async #get(signal: AbortSignal): Promise<LibvirtClient> {
+    this.#closing.signal.throwIfAborted();
+    signal.throwIfAborted();
+    if (this.#client) return this.#client;
+    if (this.#failure && performance.now() - this.#failure.at < this.#pace.failureHolds) throw this.#failure.error;
+    return unlessAborted(this.#connectOnce(), signal);
+  }
+
+  #connectOnce(): Promise<LibvirtClient> {
+    clearTimeout(this.#timer);
+    this.#attempt ??= this.#try().finally(() => { this.#attempt = undefined; });
+    return this.#attempt;
+  }
+
+  async #try(): Promise<LibvirtClient> {
+    const deadline = AbortSignal.timeout(this.#pace.attempt);
+    const signal = AbortSignal.any([this.#closing.signal, deadline]);
+    let client: LibvirtClient | undefined;
+    try {
+      client = await this.#connect(signal, this.#onEvent);
+      await client.watch(signal);
+      signal.throwIfAborted();
+    } catch (error) {
+      client?.destroy(new Error('it could not be used'));
+      const seconds = this.#pace.attempt / 1000;
+      const failure = deadline.aborted ? new ArgoError('UNREACHABLE', `libvirt did not answer within ${seconds} s`, { cause: error }) : error;
+      this.#failed(failure);
+      throw failure;
+    }
+    this.#connected(client);
+    return client;
+  }
+
+  #connected(client: LibvirtClient): void {
+    this.#client = client;
+    this.#failure = undefined;
+    this.#failures = 0;
+    void client.closed.then((reason) => this.#lost(client, reason));
+    this.#host.log('info', 'connected to libvirt');
+    if (this.#wasCutOff) this.#host.relist();
+    this.#wasCutOff = false;
+  }
+
+  #failed(error: unknown): void {
+    if (this.#closing.signal.aborted) return;
+    this.#failure = { error, at: performance.now() };
+    this.#wasCutOff = true;
+    // A refusal stays one until somebody changes something; asking again and again locks accounts.
+    const explained = explain(error, 'reads');
+    if (explained instanceof ArgoError && explained.phrase === 'UNREACHABLE') this.#retryLater();
+  }
+
+  #lost(client: LibvirtClient, reason: Error): void {
+    if (this.#client !== client) return;
+    this.#client = undefined;
+    this.#wasCutOff = true;
+    this.#host.log('warn', 'the connection to libvirt was lost', { reason: reason.message });
+    this.#host.lost(reason.message);
+    this.#retryLater();
+  }
+
+  #retryLater(): void {
+    const wait = Math.min(this.#pace.retryMost, this.#pace.retryFirst * 2 ** this.#failures);
+    this.#failures += 1;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#connectOnce().catch((error: unknown) => {
+        this.#host.log('debug', 'libvirt cannot be reached yet', { error: String(explain(error, 'reads')) });
+      });
+    }, wait * (1 + JITTER * (Math.random() * 2 - 1))).unref();
+  }
+}
+
+function isHarmless(error: unknown, effect: Effect): boolean {
+  return error instanceof ConnectionLostError && (effect === 'reads' || !error.sent);
+}
+
+/** Leaves a shared attempt alone: only this caller stops waiting for it. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', giveUp, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
+  });
+}

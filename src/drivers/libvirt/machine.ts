@@ -1,0 +1,118 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ArgoError } from '../../errors.js';
+import type { LibvirtClient } from '../../protocols/libvirt/client.js';
+import { DomainState, ShutdownMode } from '../../protocols/libvirt/constants.js';
+import { ErrorCode, LibvirtError } from '../../protocols/libvirt/errors.js';
+import { formatUuid, type Domain } from '../../protocols/libvirt/types.js';
+import type { Load, Machine, PowerState } from '../driver.js';
+import type { Hypervisor } from './hypervisors.js';
+import type { Link } from './link.js';
+import type { RunLog } from './run-log.js';
+import { readAddressesOf, readDisks, readFacts, readMacs, readTraffic } from './reads.js';
+import { toPowerState } from './states.js';
+
+/** Milliseconds between the two looks at a machine's CPU time: long against the host's clock ticks. */
+const LOAD_INTERVAL_MS = 500;
+
+/** One domain of a connection. It is found by its uuid for as long as it is defined. */
+export interface Subject {
+  readonly domain: Domain;
+  readonly hypervisor: Hypervisor;
+  readonly link: Link;
+  readonly runs: RunLog;
+}
+
+type Work<T> = (client: LibvirtClient, signal: AbortSignal) => Promise<T>;
+
+/** Makes the machine for a domain, with the methods that its hypervisor has. */
+export function createMachine(subject: Subject): Machine {
+  const { domain, hypervisor, link } = subject;
+  const act = (work: Work<void>) => (signal: AbortSignal): Promise<void> => link.use('acts', signal, (client) => work(client, signal));
+  const read = <T>(work: Work<T>) => (signal: AbortSignal): Promise<T> => link.use('reads', signal, (client) => work(client, signal));
+  return {
+    id: formatUuid(domain.uuid),
+    name: domain.name,
+    type: hypervisor.type,
+    status: read((client, signal) => readState(client, domain, hypervisor, signal)),
+    start: (signal) => start(subject, signal),
+    shutdown: act((client, signal) => askGuest('shutdown', client, subject, signal)),
+    powerOff: act((client, signal) => client.destroyDomain(domain, signal)),
+    reboot: act((client, signal) => askGuest('reboot', client, subject, signal)),
+    pause: act((client, signal) => client.pause(domain, signal)),
+    unpause: act((client, signal) => client.unpause(domain, signal)),
+    ...(hypervisor.resets ? { reset: act((client, signal) => client.reset(domain, signal)) } : {}),
+    ...(hypervisor.saves ? {
+      suspend: act((client, signal) => client.managedSave(domain, signal)),
+      resume: (signal: AbortSignal) => resume(subject, signal),
+    } : {}),
+    bootMark: read((client, signal) => readBootMark(client, subject, signal)),
+    info: read((client, signal) => readFacts(client, domain, signal)),
+    ip: read((client, signal) => readAddressesOf(client, domain, signal)),
+    mac: read((client, signal) => readMacs(client, domain, signal)),
+    rx: read((client, signal) => readTraffic(client, domain, 'rxBytes', signal)),
+    tx: read((client, signal) => readTraffic(client, domain, 'txBytes', signal)),
+    disk: read((client, signal) => readDisks(client, domain, signal)),
+    load: read((client, signal) => readLoad(client, domain, signal)),
+    uptime: read((client, signal) => readUptime(client, subject, signal)),
+  };
+}
+
+/** A domain that is shut off may have a managed save image; nobody tells that but a second question. */
+export async function readState(client: LibvirtClient, domain: Domain, hypervisor: Hypervisor, signal: AbortSignal): Promise<PowerState> {
+  const state = await client.state(domain, signal);
+  const isSaved = hypervisor.saves && state.state === DomainState.SHUTOFF && await client.hasManagedSave(domain, signal);
+  return toPowerState(state, isSaved);
+}
+
+/** libvirt's create restores a managed save image of itself. The state is asked apart: asking is not acting. */
+async function start({ link, domain }: Subject, signal: AbortSignal): Promise<void> {
+  const { state } = await link.use('reads', signal, (client) => client.state(domain, signal));
+  const isAsleep = state === DomainState.PMSUSPENDED;
+  await link.use('acts', signal, (client) => (isAsleep ? client.wakeUp(domain, signal) : client.create(domain, signal)));
+}
+
+async function resume(subject: Subject, signal: AbortSignal): Promise<void> {
+  const { link, domain, hypervisor } = subject;
+  const state = await link.use('reads', signal, (client) => readState(client, domain, hypervisor, signal));
+  if (state !== 'suspended') throw new ArgoError('WRONG STATE', 'there is no saved image to resume from');
+  await start(subject, signal);
+}
+
+/**
+ * Asks the guest to end or to start again. A virtual machine: by its agent where it has one, else by
+ * ACPI, as libvirt chooses. A container: by initctl, and by a signal to its init where there is none.
+ */
+async function askGuest(what: 'shutdown' | 'reboot', client: LibvirtClient, { domain, hypervisor }: Subject, signal: AbortSignal): Promise<void> {
+  if (!hypervisor.signals) return client[what](domain, ShutdownMode.HYPERVISOR_CHOICE, signal);
+  try {
+    await client[what](domain, ShutdownMode.INITCTL, signal);
+  } catch (error) {
+    if (!(error instanceof LibvirtError) || error.code === ErrorCode.OPERATION_INVALID) throw error;
+    await client[what](domain, ShutdownMode.SIGNAL, signal);
+  }
+}
+
+async function readLoad(client: LibvirtClient, domain: Domain, signal: AbortSignal): Promise<Load> {
+  const first = await client.info(domain, signal);
+  if (first.state === DomainState.SHUTOFF) throw new ArgoError('WRONG STATE', 'it is not running');
+  const from = performance.now();
+  await sleep(LOAD_INTERVAL_MS, undefined, { signal });
+  const second = await client.info(domain, signal);
+  const elapsed = (performance.now() - from) * 1e6 * Math.max(1, second.cpus);
+  const share = (Number(second.cpuTime - first.cpuTime) / elapsed) * 100;
+  return { cpuPercent: Math.min(100, Math.max(0, share)) };
+}
+
+/** A reboot within a run leaves its id as it is: events tell of it. */
+async function readBootMark(client: LibvirtClient, { domain, runs }: Subject, signal: AbortSignal): Promise<string> {
+  const { id } = await client.lookup(domain.uuid, signal);
+  return `${id}.${runs.reboots(formatUuid(domain.uuid), id)}`;
+}
+
+async function readUptime(client: LibvirtClient, { domain, runs }: Subject, signal: AbortSignal): Promise<number> {
+  const { id } = await client.lookup(domain.uuid, signal);
+  if (id < 0) throw new ArgoError('WRONG STATE', 'it is not running');
+  const seconds = runs.uptime(formatUuid(domain.uuid), id);
+  if (seconds === undefined) throw new ArgoError('NOT SUPPORTED', 'libvirt does not tell since when it runs, and its start was not seen from here');
+  return seconds;
+}

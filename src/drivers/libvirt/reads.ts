@@ -1,0 +1,103 @@
+import type { LibvirtClient } from '../../protocols/libvirt/client.js';
+import { AddressSource, DomainState } from '../../protocols/libvirt/constants.js';
+import { ErrorCode, LibvirtError } from '../../protocols/libvirt/errors.js';
+import { formatUuid, type Domain } from '../../protocols/libvirt/types.js';
+import { ArgoError } from '../../errors.js';
+import type { Disk, Facts } from '../driver.js';
+import { parseDomainXml, type DomainDescription } from './domain-xml.js';
+
+/** What can be read of one domain: addresses, traffic, disks, facts. */
+
+const KIB = 1024n;
+
+async function describe(client: LibvirtClient, domain: Domain, signal: AbortSignal): Promise<DomainDescription> {
+  return parseDomainXml(await client.xml(domain, signal));
+}
+
+export async function readMacs(client: LibvirtClient, domain: Domain, signal: AbortSignal): Promise<string[]> {
+  return macsOf(await describe(client, domain, signal));
+}
+
+const macsOf = (description: DomainDescription): string[] =>
+  description.nics.map((nic) => nic.mac).filter((mac) => mac !== undefined);
+
+/**
+ * Addresses by libvirt's own DHCP leases, else from the guest's agent. None is no error: a guest on a
+ * bridge without an agent has addresses that libvirt cannot know.
+ */
+export async function readAddressesOf(client: LibvirtClient, domain: Domain, signal: AbortSignal): Promise<string[]> {
+  const leased = await addressesFrom(client, domain, AddressSource.LEASE, signal);
+  return leased.length > 0 ? leased : addressesFrom(client, domain, AddressSource.AGENT, signal);
+}
+
+async function addressesFrom(client: LibvirtClient, domain: Domain, source: number, signal: AbortSignal): Promise<string[]> {
+  try {
+    const interfaces = await client.addresses(domain, source, signal);
+    const all = interfaces.flatMap(({ addresses }) => addresses).filter((address) => !isLocal(address));
+    return [...new Set(all)];
+  } catch (error) {
+    if (error instanceof LibvirtError && error.code !== ErrorCode.OPERATION_INVALID) return [];
+    throw error;
+  }
+}
+
+/** What an agent tells of its loopback and of link-local addresses leads nowhere. */
+const isLocal = (address: string): boolean => /^(127\.|::1$|fe80:)/i.test(address);
+
+/**
+ * Bytes that went over all of a domain's interfaces. libvirt turns the two sides of a tap round itself,
+ * so that `rx` is what the guest has received (since 3.x; virNetDevTapInterfaceStats).
+ */
+export async function readTraffic(client: LibvirtClient, domain: Domain, side: 'rxBytes' | 'txBytes', signal: AbortSignal): Promise<bigint> {
+  const { state } = await client.state(domain, signal);
+  if (state === DomainState.SHUTOFF) throw new ArgoError('WRONG STATE', 'it is not running');
+  const { nics } = await describe(client, domain, signal);
+  const devices = nics.map((nic) => nic.device).filter((device) => device !== undefined);
+  const counted = await Promise.all(devices.map((device) => client.interfaceStats(domain, device, signal)));
+  return counted.map((stats) => stats[side]).filter((bytes) => bytes >= 0n).reduce((sum, bytes) => sum + bytes, 0n);
+}
+
+export async function readDisks(client: LibvirtClient, domain: Domain, signal: AbortSignal): Promise<Disk[]> {
+  return withSizes(client, domain, await describe(client, domain, signal), signal);
+}
+
+async function withSizes(client: LibvirtClient, domain: Domain, { disks }: DomainDescription, signal: AbortSignal): Promise<Disk[]> {
+  return Promise.all(disks.map(async (disk) => {
+    try {
+      const { capacity } = await client.blockInfo(domain, disk.target, signal);
+      return { ...disk, size: capacity };
+    } catch (error) {
+      // A container's folder, a disk whose file is absent: its size is not known, the rest is.
+      if (error instanceof LibvirtError) return disk;
+      throw error;
+    }
+  }));
+}
+
+export async function readFacts(client: LibvirtClient, domain: Domain, signal: AbortSignal): Promise<Facts> {
+  const [description, info, host, ips] = await Promise.all([
+    describe(client, domain, signal),
+    client.info(domain, signal),
+    client.hostname(signal),
+    readAddressesOf(client, domain, signal).catch(withoutAddresses),
+  ]);
+  return {
+    uuid: formatUuid(domain.uuid),
+    cpus: info.cpus,
+    memory: (info.memory > 0n ? info.memory : info.maxMemory) * KIB,
+    ...(ips.length > 0 ? { ips } : {}),
+    macs: macsOf(description),
+    disks: await withSizes(client, domain, description, signal),
+    host,
+    more: {
+      ...(description.title === undefined ? {} : { title: description.title }),
+      ...(description.osType === undefined ? {} : { virtualization: description.osType }),
+    },
+  };
+}
+
+/** A domain that is off has none. */
+function withoutAddresses(error: unknown): string[] {
+  if (error instanceof LibvirtError) return [];
+  throw error;
+}

@@ -1,0 +1,217 @@
+import type { Duplex } from 'node:stream';
+import { Auth, EventId, FEATURE_KEEPALIVE, Limit, Procedure, STATS_STATE } from './constants.js';
+import { AuthenticationError, ErrorCode, LibvirtError } from './errors.js';
+import { RpcConnection, type CallOptions, type Pace } from './rpc.js';
+import {
+  readAddresses, readBlockInfo, readDomain, readInfo, readInterfaceStats, readStateRecord, writeDomain,
+  type BlockInfo, type Domain, type DomainInfo, type DomainStateRecord, type InterfaceAddresses, type InterfaceStats, type StateAndReason,
+} from './types.js';
+import { XdrWriter, type XdrReader } from './xdr.js';
+
+/** What libvirt tells without being asked. */
+export type LibvirtEvent =
+  | { readonly kind: 'lifecycle'; readonly domain: Domain; readonly event: number; readonly detail: number }
+  | { readonly kind: 'reboot'; readonly domain: Domain };
+
+export interface OpenOptions {
+  /** as libvirtd itself would open it: `qemu:///system` */
+  readonly uri: string;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: LibvirtEvent) => void;
+  /** for tests */
+  readonly pace?: Pace;
+}
+
+/**
+ * A libvirt connection, spoken in libvirt's own RPC (src/remote/remote_protocol.x). Domains are found
+ * by their uuid; name and id in a {@link Domain} may be out of date.
+ *
+ * Each method rejects as {@link RpcConnection.call} does.
+ */
+export class LibvirtClient {
+  readonly #rpc: RpcConnection;
+
+  private constructor(rpc: RpcConnection) {
+    this.#rpc = rpc;
+  }
+
+  /**
+   * Authenticates and opens the URI over a connected stream.
+   * @throws AuthenticationError, LibvirtError, ConnectionLostError or the signal's reason; the stream
+   *   is destroyed then
+   */
+  static async open(stream: Duplex, options: OpenOptions): Promise<LibvirtClient> {
+    const { uri, signal, onEvent, pace } = options;
+    const rpc = new RpcConnection(stream, (procedure, body) => {
+      const event = readEvent(procedure, body);
+      if (event) onEvent(event);
+    }, pace);
+    try {
+      await authenticate(rpc, signal);
+      const feature = new XdrWriter().int(FEATURE_KEEPALIVE).bytes();
+      const answersPings = await rpc.call(Procedure.CONNECT_SUPPORTS_FEATURE, feature, (reply) => reply.int() !== 0, { signal });
+      await rpc.call(Procedure.CONNECT_OPEN, new XdrWriter().optionalString(uri).int(0).bytes(), nothing, { signal });
+      if (answersPings) rpc.startPinging();
+    } catch (error) {
+      rpc.destroy(new Error('it could not be opened', { cause: error }));
+      throw error;
+    }
+    return new LibvirtClient(rpc);
+  }
+
+  /** Resolves with the reason once the connection is over. */
+  get closed(): Promise<Error> {
+    return this.#rpc.closed;
+  }
+
+  /** Says good-bye and ends the connection. */
+  async close(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#rpc.call(Procedure.CONNECT_CLOSE, Buffer.alloc(0), nothing, { signal });
+    } finally {
+      this.destroy(new Error('closed'));
+    }
+  }
+
+  destroy(reason: Error): void {
+    this.#rpc.destroy(reason);
+  }
+
+  /** Asks to be told of starts, stops, definitions and reboots of all domains. */
+  async watch(signal: AbortSignal): Promise<void> {
+    await Promise.all([EventId.LIFECYCLE, EventId.REBOOT].map((id) => this.#rpc.call(
+      Procedure.EVENT_CALLBACK_REGISTER_ANY, new XdrWriter().int(id).int(0).bytes(), (reply) => reply.int(), { signal })));
+  }
+
+  hostname(signal: AbortSignal): Promise<string> {
+    return this.#rpc.call(Procedure.CONNECT_GET_HOSTNAME, Buffer.alloc(0), (reply) => reply.string(), { signal });
+  }
+
+  /** @param flags of `ListFlag`; 0 for all domains, running or not */
+  domains(flags: number, signal: AbortSignal): Promise<Domain[]> {
+    const body = new XdrWriter().int(1).int(flags).bytes();
+    return this.#rpc.call(Procedure.CONNECT_LIST_ALL_DOMAINS, body, (reply) => reply.array(Limit.DOMAINS, () => readDomain(reply)), { signal });
+  }
+
+  /** All domains with their states, in one call. Not every hypervisor driver has it. */
+  domainStates(signal: AbortSignal): Promise<DomainStateRecord[]> {
+    const body = new XdrWriter().int(0).int(STATS_STATE).int(0).bytes();
+    const read = (reply: XdrReader): DomainStateRecord[] => reply.array(Limit.STATS_RECORDS, () => readStateRecord(reply));
+    return this.#rpc.call(Procedure.CONNECT_GET_ALL_DOMAIN_STATS, body, read, { signal });
+  }
+
+  state(domain: Domain, signal: AbortSignal): Promise<StateAndReason> {
+    return this.#domain(Procedure.DOMAIN_GET_STATE, domain, (reply) => ({ state: reply.int(), reason: reply.int() }), { signal }, flags(0));
+  }
+
+  hasManagedSave(domain: Domain, signal: AbortSignal): Promise<boolean> {
+    return this.#domain(Procedure.DOMAIN_HAS_MANAGED_SAVE_IMAGE, domain, (reply) => reply.int() !== 0, { signal }, flags(0));
+  }
+
+  /** The domain as it is now: its present name, and its id, -1 while it is off. */
+  lookup(uuid: Buffer, signal: AbortSignal): Promise<Domain> {
+    return this.#rpc.call(Procedure.DOMAIN_LOOKUP_BY_UUID, new XdrWriter().fixed(uuid).bytes(), readDomain, { signal });
+  }
+
+  xml(domain: Domain, signal: AbortSignal): Promise<string> {
+    return this.#domain(Procedure.DOMAIN_GET_XML_DESC, domain, (reply) => reply.string(), { signal }, flags(0));
+  }
+
+  info(domain: Domain, signal: AbortSignal): Promise<DomainInfo> {
+    return this.#domain(Procedure.DOMAIN_GET_INFO, domain, readInfo, { signal, slow: true });
+  }
+
+  /** @param device name of the interface on the host, such as vnet0 */
+  interfaceStats(domain: Domain, device: string, signal: AbortSignal): Promise<InterfaceStats> {
+    return this.#domain(Procedure.DOMAIN_INTERFACE_STATS, domain, readInterfaceStats, { signal, slow: true }, new XdrWriter().string(device));
+  }
+
+  /** @param source of `AddressSource` */
+  addresses(domain: Domain, source: number, signal: AbortSignal): Promise<InterfaceAddresses[]> {
+    return this.#domain(Procedure.DOMAIN_INTERFACE_ADDRESSES, domain, readAddresses, { signal, slow: true }, flags(source).int(0));
+  }
+
+  /** @param disk its target (vda) or source */
+  blockInfo(domain: Domain, disk: string, signal: AbortSignal): Promise<BlockInfo> {
+    const rest = new XdrWriter().string(disk).int(0);
+    return this.#domain(Procedure.DOMAIN_GET_BLOCK_INFO, domain, readBlockInfo, { signal, slow: true }, rest);
+  }
+
+  /** Starts it, from its managed save image where it has one. */
+  create(domain: Domain, signal: AbortSignal): Promise<void> {
+    return this.#act(Procedure.DOMAIN_CREATE, domain, signal);
+  }
+
+  /** Pulls the plug. */
+  destroyDomain(domain: Domain, signal: AbortSignal): Promise<void> {
+    return this.#act(Procedure.DOMAIN_DESTROY_FLAGS, domain, signal, flags(0));
+  }
+
+  /** @param mode of `ShutdownMode` */
+  shutdown(domain: Domain, mode: number, signal: AbortSignal): Promise<void> {
+    return this.#act(Procedure.DOMAIN_SHUTDOWN_FLAGS, domain, signal, flags(mode));
+  }
+
+  /** @param mode of `ShutdownMode` */
+  reboot(domain: Domain, mode: number, signal: AbortSignal): Promise<void> {
+    return this.#act(Procedure.DOMAIN_REBOOT, domain, signal, flags(mode));
+  }
+
+  reset(domain: Domain, signal: AbortSignal): Promise<void> {
+    return this.#act(Procedure.DOMAIN_RESET, domain, signal, flags(0));
+  }
+
+  /** Stops its CPUs; libvirt's word for it is suspend. */
+  pause(domain: Domain, signal: AbortSignal): Promise<void> {
+    return this.#act(Procedure.DOMAIN_SUSPEND, domain, signal);
+  }
+
+  unpause(domain: Domain, signal: AbortSignal): Promise<void> {
+    return this.#act(Procedure.DOMAIN_RESUME, domain, signal);
+  }
+
+  managedSave(domain: Domain, signal: AbortSignal): Promise<void> {
+    return this.#act(Procedure.DOMAIN_MANAGED_SAVE, domain, signal, flags(0));
+  }
+
+  /** Wakes a guest that has suspended itself to memory. */
+  wakeUp(domain: Domain, signal: AbortSignal): Promise<void> {
+    return this.#act(Procedure.DOMAIN_PM_WAKEUP, domain, signal, flags(0));
+  }
+
+  #act(procedure: number, domain: Domain, signal: AbortSignal, rest?: XdrWriter): Promise<void> {
+    return this.#domain(procedure, domain, nothing, { signal, slow: true }, rest);
+  }
+
+  #domain<T>(procedure: number, domain: Domain, read: (reply: XdrReader) => T, options: CallOptions, rest?: XdrWriter): Promise<T> {
+    const subject = writeDomain(new XdrWriter(), domain).bytes();
+    return this.#rpc.call(procedure, rest ? Buffer.concat([subject, rest.bytes()]) : subject, read, options);
+  }
+}
+
+const nothing = (): void => undefined;
+
+const flags = (value: number): XdrWriter => new XdrWriter().int(value);
+
+/** Chooses among what libvirtd offers; on a socket with mode 0770 that is usually `none` or polkit. */
+async function authenticate(rpc: RpcConnection, signal: AbortSignal): Promise<void> {
+  const offered = await rpc.call(Procedure.AUTH_LIST, Buffer.alloc(0), (reply) => reply.array(Limit.AUTH_TYPES, () => reply.int()), { signal });
+  if (offered.length === 0 || offered.includes(Auth.NONE)) return;
+  if (!offered.includes(Auth.POLKIT)) throw new AuthenticationError('libvirt asks for SASL, which is not supported here');
+  try {
+    await rpc.call(Procedure.AUTH_POLKIT, Buffer.alloc(0), nothing, { signal });
+  } catch (error) {
+    if (!(error instanceof LibvirtError)) throw error;
+    const words = error.code === ErrorCode.AUTH_FAILED ? 'polkit refuses this user' : error.message;
+    throw new AuthenticationError(words, { cause: error });
+  }
+}
+
+/** @returns undefined for an event that nobody asked for */
+function readEvent(procedure: number, body: XdrReader): LibvirtEvent | undefined {
+  if (procedure !== Procedure.EVENT_CALLBACK_LIFECYCLE && procedure !== Procedure.EVENT_CALLBACK_REBOOT) return undefined;
+  body.int();
+  const domain = readDomain(body);
+  if (procedure === Procedure.EVENT_CALLBACK_REBOOT) return { kind: 'reboot', domain };
+  return { kind: 'lifecycle', domain, event: body.int(), detail: body.int() };
+}

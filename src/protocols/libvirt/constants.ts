@@ -1,0 +1,79 @@
+/** Numbers of libvirt's remote_protocol.x and public headers; just those that are used here. */
+
+export const Procedure = {
+  CONNECT_OPEN: 1,
+  CONNECT_CLOSE: 2,
+  DOMAIN_CREATE: 9,
+  DOMAIN_GET_XML_DESC: 14,
+  DOMAIN_GET_INFO: 16,
+  DOMAIN_LOOKUP_BY_UUID: 24,
+  DOMAIN_REBOOT: 27,
+  DOMAIN_RESUME: 28,
+  DOMAIN_SUSPEND: 34,
+  CONNECT_GET_HOSTNAME: 59,
+  CONNECT_SUPPORTS_FEATURE: 60,
+  DOMAIN_INTERFACE_STATS: 65,
+  AUTH_LIST: 66,
+  AUTH_POLKIT: 70,
+  DOMAIN_MANAGED_SAVE: 182,
+  DOMAIN_HAS_MANAGED_SAVE_IMAGE: 183,
+  DOMAIN_GET_BLOCK_INFO: 194,
+  DOMAIN_GET_STATE: 212,
+  DOMAIN_DESTROY_FLAGS: 234,
+  DOMAIN_RESET: 245,
+  DOMAIN_SHUTDOWN_FLAGS: 258,
+  DOMAIN_PM_WAKEUP: 267,
+  CONNECT_LIST_ALL_DOMAINS: 273,
+  EVENT_CALLBACK_REGISTER_ANY: 316,
+  EVENT_CALLBACK_LIFECYCLE: 318,
+  EVENT_CALLBACK_REBOOT: 319,
+  CONNECT_GET_ALL_DOMAIN_STATS: 344,
+  DOMAIN_INTERFACE_ADDRESSES: 353,
+} as const;
+
+/** remote_auth_type */
+export const Auth = { NONE: 0, SASL: 1, POLKIT: 2 } as const;
+
+/** VIR_DRV_FEATURE_PROGRAM_KEEPALIVE: asking for it also makes libvirtd ping us. */
+export const FEATURE_KEEPALIVE = 10;
+
+/** virDomainState */
+export const DomainState = {
+  NOSTATE: 0, RUNNING: 1, BLOCKED: 2, PAUSED: 3, SHUTDOWN: 4, SHUTOFF: 5, CRASHED: 6, PMSUSPENDED: 7,
+} as const;
+
+/** virDomainPausedReason */
+export const PausedReason = { SHUTTING_DOWN: 8, CRASHED: 10, STARTING_UP: 11 } as const;
+
+/** virConnectListAllDomainsFlags */
+export const ListFlag = { MANAGED_SAVE: 1 << 8 } as const;
+
+/** virDomainStatsTypes */
+export const STATS_STATE = 1;
+
+/** virDomainShutdownFlagValues, which virDomainRebootFlagValues repeat */
+export const ShutdownMode = { HYPERVISOR_CHOICE: 0, INITCTL: 1 << 2, SIGNAL: 1 << 3 } as const;
+
+/** virDomainEventID */
+export const EventId = { LIFECYCLE: 0, REBOOT: 1 } as const;
+
+/** virDomainEventType */
+export const Lifecycle = {
+  DEFINED: 0, UNDEFINED: 1, STARTED: 2, SUSPENDED: 3, RESUMED: 4, STOPPED: 5, SHUTDOWN: 6, PMSUSPENDED: 7, CRASHED: 8,
+} as const;
+
+/** virDomainInterfaceAddressesSource */
+export const AddressSource = { LEASE: 0, AGENT: 1 } as const;
+
+/** virTypedParameterType */
+export const ParameterType = { INT: 1, UINT: 2, LLONG: 3, ULLONG: 4, DOUBLE: 5, BOOLEAN: 6, STRING: 7 } as const;
+
+/** Limits of remote_protocol.x, elements of a list. */
+export const Limit = {
+  AUTH_TYPES: 20,
+  DOMAINS: 16_384,
+  STATS_RECORDS: 262_144,
+  STATS_PARAMETERS: 4_096,
+  INTERFACES: 2_048,
+  ADDRESSES: 2_048,
+} as const;

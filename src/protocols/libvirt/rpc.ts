@@ -1,0 +1,239 @@
+import type { Duplex } from 'node:stream';
+import { ConnectionLostError, LibvirtError, ProtocolError, QueueFullError } from './errors.js';
+import { encodePacket, MessageType, PacketReader, Program, Status, type Packet } from './packet.js';
+import { XdrReader } from './xdr.js';
+
+/**
+ * Calls at a time on one connection. libvirtd takes max_client_requests, 5 unless configured
+ * otherwise, and while that many run it reads nothing more from this client, not even a keepalive:
+ * one place is left free so that it always reads.
+ */
+export const MAX_IN_FLIGHT = 4;
+
+/** Of these, calls that may wait for a guest: one place is left for a quick question meanwhile. */
+export const MAX_SLOW_IN_FLIGHT = 3;
+
+/** Calls that may wait for their turn; the next one is refused. */
+export const MAX_QUEUED = 10_000;
+
+/** Milliseconds between looks at whether the other side is alive; libvirt's own default. */
+const TICK_MS = 5_000;
+
+/** Silent ticks after which the peer is dead: a call, a ping or a pong has been due for 15 s. */
+const DEAD_AFTER_TICKS = 3;
+
+/** How long a given-up call may hold a place that others wait for, milliseconds. */
+const ABANDONED_MS = 2_000;
+
+const Keepalive = { PING: 1, PONG: 2 } as const;
+
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** It may wait for a guest, an agent or a disk, and so must not keep quick questions waiting. */
+  readonly slow?: boolean;
+}
+
+/** Numbers that tests shorten. Milliseconds. */
+export interface Pace {
+  readonly tickMs: number;
+  readonly abandonedMs: number;
+}
+
+interface Call {
+  readonly procedure: number;
+  readonly body: Buffer;
+  readonly slow: boolean;
+  /** decodes the reply and hands it over; throws when the bytes make no sense */
+  readonly accept: (reply: XdrReader) => void;
+  readonly reject: (error: unknown) => void;
+  /** lets go of the signal */
+  release: () => void;
+  /** when the caller gave up (performance.now), while libvirt still works on it */
+  abandonedAt?: number;
+}
+
+/**
+ * One connection: calls, replies, events and keepalive over any stream. It knows no procedure.
+ *
+ * A call that is given up keeps its place until its reply comes, since libvirt still works on it. If
+ * given-up calls hold every place that others wait for, the connection is ended: a new one begins
+ * with all places free.
+ */
+export class RpcConnection {
+  readonly #stream: Duplex;
+  readonly #onEvent: (procedure: number, body: XdrReader) => void;
+  readonly #pace: Pace;
+  readonly #packets = new PacketReader();
+  readonly #flying = new Map<number, Call>();
+  readonly #queue: Call[] = [];
+  readonly #timer: NodeJS.Timeout;
+  readonly #closed: Promise<Error>;
+  #announce: (reason: Error) => void = () => undefined;
+  #end: Error | undefined;
+  #serial = 0;
+  #slowFlying = 0;
+  #silentTicks = 0;
+  #pinging = false;
+
+  /** @param onEvent is given each message that no call asked for; what it throws ends the connection */
+  constructor(stream: Duplex, onEvent: (procedure: number, body: XdrReader) => void,
+    pace: Pace = { tickMs: TICK_MS, abandonedMs: ABANDONED_MS }) {
+    this.#stream = stream;
+    this.#onEvent = onEvent;
+    this.#pace = pace;
+    this.#closed = new Promise((resolve) => { this.#announce = resolve; });
+    this.#timer = setInterval(() => this.#tick(), pace.tickMs).unref();
+    stream.on('data', (chunk: Buffer) => this.#receive(chunk));
+    stream.on('error', (error) => this.destroy(error));
+    stream.on('end', () => this.destroy(new Error('closed by libvirt')));
+    stream.on('close', () => this.destroy(new Error('closed by libvirt')));
+  }
+
+  /** Resolves with the reason once the connection is over. Never rejects. */
+  get closed(): Promise<Error> {
+    return this.#closed;
+  }
+
+  /** Starts our own pings; only for a peer that has said that it answers them. */
+  startPinging(): void {
+    this.#pinging = true;
+  }
+
+  /**
+   * Calls a procedure of the remote program.
+   * @param read decodes the reply; bytes that it cannot make sense of end the connection
+   * @throws LibvirtError when libvirt refuses, ConnectionLostError, QueueFullError, or the signal's
+   *   reason: at once, whether or not the call has been sent
+   */
+  call<T>(procedure: number, body: Buffer, read: (reply: XdrReader) => T, options: CallOptions = {}): Promise<T> {
+    const { signal, slow = false } = options;
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason as Error);
+      if (this.#end) return reject(new ConnectionLostError(false, this.#end.message, { cause: this.#end }));
+      if (this.#queue.length >= MAX_QUEUED) return reject(new QueueFullError(`${MAX_QUEUED} calls wait already`));
+      const accept = (reply: XdrReader): void => resolve(read(reply));
+      const call: Call = { procedure, body, slow, accept, reject, release: () => undefined };
+      if (signal) {
+        const giveUp = (): void => this.#abandon(call, signal.reason);
+        signal.addEventListener('abort', giveUp, { once: true });
+        call.release = () => signal.removeEventListener('abort', giveUp);
+      }
+      this.#queue.push(call);
+      this.#send();
+    });
+  }
+
+  /** Ends the connection; what is under way rejects with a ConnectionLostError. */
+  destroy(reason: Error): void {
+    if (this.#end) return;
+    this.#end = reason;
+    clearInterval(this.#timer);
+    this.#stream.destroy();
+    // First, so that whoever holds this connection has let go of it before a failed call is tried again.
+    this.#announce(reason);
+    const fail = (call: Call, sent: boolean): void => {
+      call.release();
+      call.reject(new ConnectionLostError(sent, reason.message, { cause: reason }));
+    };
+    for (const call of this.#flying.values()) fail(call, true);
+    for (const call of this.#queue.splice(0)) fail(call, false);
+    this.#flying.clear();
+  }
+
+  #abandon(call: Call, reason: unknown): void {
+    call.release();
+    const waiting = this.#queue.indexOf(call);
+    if (waiting >= 0) this.#queue.splice(waiting, 1);
+    else call.abandonedAt = performance.now();
+    call.reject(reason);
+  }
+
+  #send(): void {
+    for (let at = 0; at < this.#queue.length && this.#flying.size < MAX_IN_FLIGHT;) {
+      const call = this.#queue[at]!;
+      if (call.slow && this.#slowFlying >= MAX_SLOW_IN_FLIGHT) {
+        at += 1;
+        continue;
+      }
+      this.#queue.splice(at, 1);
+      this.#serial = (this.#serial + 1) >>> 0;
+      this.#flying.set(this.#serial, call);
+      if (call.slow) this.#slowFlying += 1;
+      this.#write({ program: Program.REMOTE, procedure: call.procedure, type: MessageType.CALL, serial: this.#serial, body: call.body });
+    }
+  }
+
+  #write(packet: Omit<Packet, 'status'>): void {
+    this.#stream.write(encodePacket({ ...packet, status: Status.OK }));
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#end) return;
+    this.#silentTicks = 0;
+    try {
+      for (const packet of this.#packets.push(chunk)) this.#dispatch(packet);
+    } catch (error) {
+      this.destroy(new ProtocolError(`not libvirt's protocol: ${(error as Error).message}`, { cause: error }));
+    }
+  }
+
+  #dispatch(packet: Packet): void {
+    if (packet.program === Program.KEEPALIVE) {
+      if (packet.procedure === Keepalive.PING) this.#keepalive(Keepalive.PONG);
+      return;
+    }
+    if (packet.program !== Program.REMOTE) throw new ProtocolError(`program 0x${packet.program.toString(16)}`);
+    if (packet.type === MessageType.MESSAGE) return this.#onEvent(packet.procedure, new XdrReader(packet.body));
+    if (packet.type !== MessageType.REPLY) throw new ProtocolError(`a message of type ${packet.type}`);
+    this.#reply(packet);
+  }
+
+  #reply(packet: Packet): void {
+    const call = this.#flying.get(packet.serial);
+    if (!call) throw new ProtocolError(`a reply to call ${packet.serial}, which was not made`);
+    if (call.procedure !== packet.procedure) throw new ProtocolError(`a reply from procedure ${packet.procedure} to ${call.procedure}`);
+    if (packet.status !== Status.OK && packet.status !== Status.ERROR) throw new ProtocolError(`a reply of status ${packet.status}`);
+    const body = new XdrReader(packet.body);
+    if (packet.status === Status.ERROR) call.reject(readError(body));
+    else if (call.abandonedAt === undefined) call.accept(body);
+    this.#flying.delete(packet.serial);
+    if (call.slow) this.#slowFlying -= 1;
+    call.release();
+    this.#send();
+  }
+
+  #keepalive(procedure: number): void {
+    this.#write({ program: Program.KEEPALIVE, procedure, type: MessageType.MESSAGE, serial: 0, body: Buffer.alloc(0) });
+  }
+
+  #tick(): void {
+    if (this.#isBlocked()) {
+      this.destroy(new Error('calls that were given up hold every place on the connection'));
+      return;
+    }
+    if (!this.#pinging) return;
+    if (this.#silentTicks >= DEAD_AFTER_TICKS) {
+      this.destroy(new Error(`libvirt has said nothing for ${(this.#silentTicks * this.#pace.tickMs) / 1000} s`));
+      return;
+    }
+    this.#silentTicks += 1;
+    this.#keepalive(Keepalive.PING);
+  }
+
+  /** Does somebody wait for places that are held by given-up calls alone? */
+  #isBlocked(): boolean {
+    const waiting = this.#queue[0];
+    if (!waiting) return false;
+    const longAgo = performance.now() - this.#pace.abandonedMs;
+    const slowOnes = waiting.slow && this.#slowFlying >= MAX_SLOW_IN_FLIGHT;
+    const holders = [...this.#flying.values()].filter((call) => call.slow || !slowOnes);
+    return holders.every((call) => call.abandonedAt !== undefined && call.abandonedAt <= longAgo);
+  }
+}
+
+/** `struct remote_error`; what follows its message says nothing that a client needs. */
+function readError(body: XdrReader): LibvirtError {
+  const code = body.int();
+  const domain = body.int();
+  return new LibvirtError(code, domain, body.optionalString() ?? `error ${code}`);
+}

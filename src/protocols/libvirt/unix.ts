@@ -1,0 +1,42 @@
+import { connect } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { LibvirtClient, type OpenOptions } from './client.js';
+
+/**
+ * Opens libvirt over the first of some unix sockets on which somebody listens.
+ * @throws the error of connect(2) on the first socket (ENOENT, ECONNREFUSED, EACCES …) when none
+ *   does, else as {@link LibvirtClient.open}
+ */
+export async function openOverUnix(sockets: readonly string[], options: OpenOptions): Promise<LibvirtClient> {
+  let first: unknown;
+  for (const path of sockets) {
+    try {
+      return await LibvirtClient.open(await connectUnix(path, options.signal), options);
+    } catch (error) {
+      if (!isAbsent(error)) throw error;
+      first ??= error;
+    }
+  }
+  throw first;
+}
+
+const isAbsent = (error: unknown): boolean => ['ENOENT', 'ECONNREFUSED'].includes((error as NodeJS.ErrnoException).code ?? '');
+
+function connectUnix(path: string, signal: AbortSignal): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const socket = connect(path);
+    const giveUp = (): void => {
+      socket.destroy();
+      reject(signal.reason as Error);
+    };
+    signal.addEventListener('abort', giveUp, { once: true });
+    const done = (): void => signal.removeEventListener('abort', giveUp);
+    socket.once('error', (error) => { done(); reject(error); });
+    socket.once('connect', () => {
+      done();
+      socket.removeAllListeners('error');
+      resolve(socket);
+    });
+  });
+}

@@ -1,0 +1,91 @@
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { HostKeyError } from './errors.js';
+
+/** Checks of an SSH host's key: a pinned fingerprint, or a known_hosts file as sshd(8) describes it. */
+
+/** What a host's key is compared with. With neither, no key is good. */
+export interface HostKeyPolicy {
+  /** `SHA256:…`, with or without the `=` at its end */
+  readonly fingerprint?: string;
+  /** the text of a known_hosts file */
+  readonly knownHosts?: string;
+}
+
+interface KnownKey {
+  readonly type: string;
+  readonly key: Buffer;
+  readonly revoked: boolean;
+}
+
+/** `SHA256:…`, as `ssh-keygen -l` prints it. */
+export function fingerprintOf(key: Buffer): string {
+  return `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`;
+}
+
+/**
+ * Lets a good key pass.
+ * @param key the public key as it came, in SSH's own encoding
+ * @throws HostKeyError for every other
+ */
+export function checkHostKey(policy: HostKeyPolicy, host: string, port: number, key: Buffer): void {
+  const shown = fingerprintOf(key);
+  if (policy.fingerprint !== undefined) {
+    if (policy.fingerprint.replace(/=+$/, '') === shown) return;
+    throw new HostKeyError('changed', shown, `${host} shows the key ${shown}, not the one configured`);
+  }
+  const known = knownKeys(policy.knownHosts ?? '', host, port);
+  const same = known.filter((candidate) => candidate.key.equals(key));
+  if (same.some((candidate) => candidate.revoked)) throw new HostKeyError('revoked', shown, `the key ${shown} of ${host} is revoked`);
+  if (same.length > 0) return;
+  const others = known.some((candidate) => !candidate.revoked);
+  if (others) throw new HostKeyError('changed', shown, `${host} shows the key ${shown}, which is not in known_hosts, while others of it are`);
+  throw new HostKeyError('unknown', shown, `the key ${shown} of ${host} is in no known_hosts`);
+}
+
+/** The types of key that are known for a host: the ones to ask it for, so that they can be compared. */
+export function knownKeyTypes(policy: HostKeyPolicy, host: string, port: number): string[] {
+  if (policy.fingerprint !== undefined) return [];
+  return [...new Set(knownKeys(policy.knownHosts ?? '', host, port).filter((known) => !known.revoked).map((known) => known.type))];
+}
+
+/** Certificates (@cert-authority) are passed over: a host that shows a plain key does not need them. */
+function knownKeys(file: string, host: string, port: number): KnownKey[] {
+  const keys: KnownKey[] = [];
+  for (const line of file.split('\n')) {
+    const words = line.trim().split(/\s+/);
+    if (words[0] === '' || words[0]!.startsWith('#')) continue;
+    const marker = words[0]!.startsWith('@') ? words.shift() : undefined;
+    const [patterns, type, encoded] = words;
+    if (patterns === undefined || type === undefined || encoded === undefined || marker === '@cert-authority') continue;
+    if (matchesHost(patterns, host, port)) keys.push({ type, key: Buffer.from(encoded, 'base64'), revoked: marker === '@revoked' });
+  }
+  return keys;
+}
+
+function matchesHost(patterns: string, host: string, port: number): boolean {
+  const name = port === 22 ? host.toLowerCase() : `[${host.toLowerCase()}]:${port}`;
+  if (patterns.startsWith('|1|')) return matchesHash(patterns, name);
+  let matched = false;
+  for (const pattern of patterns.toLowerCase().split(',')) {
+    const negated = pattern.startsWith('!');
+    if (!matchesPattern(negated ? pattern.slice(1) : pattern, name)) continue;
+    if (negated) return false;
+    matched = true;
+  }
+  return matched;
+}
+
+/** `|1|salt|HMAC-SHA1(salt, name)`, as HashKnownHosts writes it. */
+function matchesHash(hashed: string, name: string): boolean {
+  const [, , salt, digest] = hashed.split('|');
+  if (salt === undefined || digest === undefined) return false;
+  const expected = Buffer.from(digest, 'base64');
+  const actual = createHmac('sha1', Buffer.from(salt, 'base64')).update(name).digest();
+  return expected.length === actual.length && timingSafeEqual(expected, actual);
+}
+
+/** `*` and `?`, without a regular expression of a stranger's making. */
+function matchesPattern(pattern: string, name: string): boolean {
+  const escaped = pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&').replace(/\*+/g, '.*').replace(/\?/g, '.');
+  return new RegExp(`^${escaped}$`).test(name);
+}
