@@ -82,7 +82,7 @@ export class RpcConnection {
     this.#onEvent = onEvent;
     this.#pace = pace;
     this.#closed = new Promise((resolve) => { this.#announce = resolve; });
-    this.#timer = setInterval(() => this.#tick(), pace.tickMs).unref();
+    this.#timer = setInterval(() => this.#tick(), pace.tickMs);
     stream.on('data', (chunk: Buffer) => this.#receive(chunk));
     stream.on('error', (error) => this.destroy(error));
     stream.on('end', () => this.destroy(new Error('closed by libvirt')));
