@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { missingPackages, needsCompiling, orphans } from './freshness.js';
 import { fromRoot } from './root.js';
 
@@ -52,6 +52,15 @@ function missing(wanted) {
   return missingPackages(readJson(fromRoot('package-lock.json')), readJson(fromRoot('node_modules', '.package-lock.json')), wanted);
 }
 
+/**
+ * Where native code finds the headers of this very Node, where they came with it; else node-gyp
+ * downloads them. It goes before what npm is configured with, which may be another Node's.
+ */
+function headers() {
+  const prefix = dirname(dirname(process.execPath));
+  return existsSync(join(prefix, 'include', 'node', 'node_version.h')) ? { npm_config_nodedir: prefix } : {};
+}
+
 function install(/** @type {string[]} */ names) {
   if (lstatSync(fromRoot('node_modules'), { throwIfNoEntry: false })?.isSymbolicLink()) {
     throw new PrepareError(`node_modules is a link to a folder that lacks ${names[0]}; run \`npm ci\` where that folder is`);
@@ -60,7 +69,7 @@ function install(/** @type {string[]} */ names) {
   // The npm that runs us, where one does; else the one in the PATH.
   const npm = process.env.npm_execpath?.endsWith('npm-cli.js') ? [process.execPath, process.env.npm_execpath] : ['npm'];
   const { status, error } = spawnSync(npm[0], [...npm.slice(1), 'ci', '--include=dev', '--no-audit', '--no-fund'], {
-    cwd: fromRoot(), stdio: ['ignore', 2, 2],
+    cwd: fromRoot(), stdio: ['ignore', 2, 2], env: { ...process.env, ...headers() },
   });
   if (error !== undefined) throw new PrepareError(`npm could not be run: ${error.message}`);
   if (status === 0) return;
@@ -68,7 +77,7 @@ function install(/** @type {string[]} */ names) {
   const absent = COMPILERS.filter((program) => !folders.some((folder) => existsSync(join(folder, program))));
   throw new PrepareError(absent.length > 0
     ? `\`npm ci\` failed; packages with native code need ${absent.join(', ')} (Debian: apt-get install ${absent.join(' ')})`
-    : '`npm ci` failed, see above; it needs a connection to the npm registry');
+    : '`npm ci` failed, see above; it needs the npm registry and, where Node came without its headers, nodejs.org');
 }
 
 function compile() {

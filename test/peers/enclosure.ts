@@ -19,6 +19,9 @@ const OWNER_FILE = 'owner';
  */
 const JOIN_GROUPS = 'for group in $(grep " cgroup " /proc/mounts | cut -d " " -f 2 | sort -u); do echo 0 > "$group/cgroup.procs"; done; exec "$@"';
 
+/** Daemons live in folders that a person's PATH may lack; outputs are read by tests, so in English. */
+const ENV = { ...process.env, PATH: `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin`, LC_ALL: 'C.UTF-8' };
+
 /** What a program gave back. */
 export interface Outcome {
   /** exit code; -1 when it was ended by a signal or its deadline */
@@ -30,7 +33,7 @@ export interface Outcome {
 /** Runs a program to its end, without a shell. Never rejects: a program that is missing has code -1. */
 export function run(program: string, args: readonly string[], withinMs = 60_000, cwd?: string): Promise<Outcome> {
   return new Promise((resolve) => {
-    const options = { timeout: withinMs, killSignal: 'SIGKILL', maxBuffer: OUTPUT_LIMIT_BYTES, ...(cwd !== undefined && { cwd }) } as const;
+    const options = { timeout: withinMs, killSignal: 'SIGKILL', maxBuffer: OUTPUT_LIMIT_BYTES, env: ENV, ...(cwd !== undefined && { cwd }) } as const;
     const child = execFile(program, args, options, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
       resolve({ code, stdout, stderr: code === -1 ? `${stderr}${error?.message ?? ''}` : stderr });
@@ -73,7 +76,7 @@ export class Enclosure {
     const keeper = spawn('unshare', [
       '--mount', '--net', '--pid', '--fork', '--kill-child', '--mount-proc', '--propagation', 'private',
       'sh', fromRoot('test', 'peers', 'enclosure.sh'), scratch, ...binds,
-    ], { stdio: ['pipe', 'pipe', 'pipe'] });
+    ], { stdio: ['pipe', 'pipe', 'pipe'], env: ENV });
     let said = '';
     keeper.stdout.on('data', (chunk: Buffer) => { said += chunk.toString(); });
     keeper.stderr.on('data', (chunk: Buffer) => { said += chunk.toString(); });
@@ -106,7 +109,7 @@ export class Enclosure {
   daemon(args: readonly string[], logFile: string, network: 'own' | 'machine' = 'own'): ChildProcess {
     const log = openSync(logFile, 'a');
     try {
-      const child = spawn('nsenter', this.enter(network, args), { stdio: ['ignore', log, log] });
+      const child = spawn('nsenter', this.enter(network, args), { stdio: ['ignore', log, log], env: ENV });
       child.on('error', () => undefined);
       child.unref();
       return child;

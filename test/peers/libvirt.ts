@@ -70,8 +70,11 @@ export class LibvirtPeer {
     });
     const peer = new LibvirtPeer(enclosure, images);
     try {
-      enclosure.daemon(['virtlogd'], peer.scratch('virtlogd.log'));
-      await until(() => existsSync(peer.scratch('run', 'libvirt', 'virtlogd-sock')), START_TIMEOUT_MS, 'virtlogd');
+      const virtlogd = enclosure.daemon(['virtlogd'], peer.scratch('virtlogd.log'));
+      await until(() => {
+        if (virtlogd.exitCode !== null) throw new Error(`virtlogd ended: ${readFileSync(peer.scratch('virtlogd.log'), 'utf8')}`);
+        return existsSync(peer.scratch('run', 'libvirt', 'virtlogd-sock'));
+      }, START_TIMEOUT_MS, 'virtlogd');
       await peer.restart();
       await peer.define('network', NETWORK, networkXml());
       await peer.mustVirsh('net-start', NETWORK);
