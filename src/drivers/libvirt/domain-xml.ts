@@ -12,7 +12,6 @@ export interface Nic {
 
 export interface DomainDescription {
   readonly title?: string;
-  readonly osType?: string;
   readonly nics: readonly Nic[];
   /** without their sizes, which the description does not hold */
   readonly disks: readonly Disk[];
@@ -62,7 +61,6 @@ export function parseDomainXml(xml: string): DomainDescription {
   const disks = children(devices, 'disk').map(toDisk).filter((disk) => disk !== undefined);
   return present<DomainDescription>({
     title: text(domain, 'title'),
-    osType: text(child(domain, 'os'), 'type'),
     nics: children(devices, 'interface').map((nic) => present<Nic>({
       mac: text(child(nic, 'mac'), '@address'),
       device: text(child(nic, 'target'), '@dev'),

@@ -1,6 +1,6 @@
 import { ArgoError, type Phrase } from '../../errors.js';
 import {
-  AuthenticationError, ConnectionLostError, ErrorCode, LibvirtError, ProtocolError, QueueFullError,
+  AuthenticationError, ConnectionLostError, ErrorCode, LibvirtError, NoWayError, ProtocolError, QueueFullError,
 } from '../../protocols/libvirt/errors.js';
 import { HostKeyError, SshAuthenticationError, SshConnectionError } from '../../protocols/ssh/errors.js';
 
@@ -50,6 +50,7 @@ function explainConnecting(error: unknown): ArgoError | undefined {
   if (error instanceof AuthenticationError || error instanceof SshAuthenticationError) {
     return new ArgoError('ACCESS DENIED', oneLine(error.message), { cause: error });
   }
+  if (error instanceof NoWayError) return new ArgoError('UNREACHABLE', oneLine(error.message), { cause: error });
   if (error instanceof HostKeyError) return new ArgoError('HOST KEY CHANGED', oneLine(error.message), { cause: error });
   if (error instanceof SshConnectionError) return new ArgoError('UNREACHABLE', oneLine(`SSH: ${error.message}`), { cause: error });
   const { code, address } = error instanceof Error ? error as NodeJS.ErrnoException & { address?: string } : {};

@@ -6,21 +6,12 @@ import { ErrorCode, LibvirtError } from '../../protocols/libvirt/errors.js';
 import { formatUuid, type Domain } from '../../protocols/libvirt/types.js';
 import type { Load, Machine, PowerState } from '../driver.js';
 import type { Hypervisor } from './hypervisors.js';
-import type { Link } from './link.js';
-import type { RunLog } from './run-log.js';
 import { readAddressesOf, readDisks, readFacts, readMacs, readTraffic } from './reads.js';
 import { toPowerState } from './states.js';
+import type { Subject } from './subject.js';
 
 /** Milliseconds between the two looks at a machine's CPU time: long against the host's clock ticks. */
 const LOAD_INTERVAL_MS = 500;
-
-/** One domain of a connection. It is found by its uuid for as long as it is defined. */
-export interface Subject {
-  readonly domain: Domain;
-  readonly hypervisor: Hypervisor;
-  readonly link: Link;
-  readonly runs: RunLog;
-}
 
 type Work<T> = (client: LibvirtClient, signal: AbortSignal) => Promise<T>;
 
@@ -35,7 +26,7 @@ export function createMachine(subject: Subject): Machine {
     type: hypervisor.type,
     status: read((client, signal) => readState(client, domain, hypervisor, signal)),
     start: (signal) => start(subject, signal),
-    shutdown: act((client, signal) => askGuest('shutdown', client, subject, signal)),
+    shutdown: act((client, signal) => shutdown(client, subject, signal)),
     powerOff: act((client, signal) => client.destroyDomain(domain, signal)),
     reboot: act((client, signal) => askGuest('reboot', client, subject, signal)),
     pause: act((client, signal) => client.pause(domain, signal)),
@@ -46,7 +37,7 @@ export function createMachine(subject: Subject): Machine {
       resume: (signal: AbortSignal) => resume(subject, signal),
     } : {}),
     bootMark: read((client, signal) => readBootMark(client, subject, signal)),
-    info: read((client, signal) => readFacts(client, domain, signal)),
+    info: read((client, signal) => readFacts(client, subject, signal)),
     ip: read((client, signal) => readAddressesOf(client, domain, signal)),
     mac: read((client, signal) => readMacs(client, domain, signal)),
     rx: read((client, signal) => readTraffic(client, domain, 'rxBytes', signal)),
@@ -78,19 +69,37 @@ async function resume(subject: Subject, signal: AbortSignal): Promise<void> {
   await start(subject, signal);
 }
 
+/** May be called again and again: a press that comes when the guest has just ended is no error. */
+async function shutdown(client: LibvirtClient, subject: Subject, signal: AbortSignal): Promise<void> {
+  try {
+    await askGuest('shutdown', client, subject, signal);
+  } catch (error) {
+    if (!isWrongState(error)) throw error;
+    const { state } = await client.state(subject.domain, signal);
+    if (state !== DomainState.SHUTOFF) throw error;
+  }
+}
+
 /**
  * Asks the guest to end or to start again. A virtual machine: by its agent where it has one, else by
- * ACPI, as libvirt chooses. A container: by initctl, and by a signal to its init where there is none.
+ * ACPI, as libvirt chooses. A container: by initctl and by a signal to its init, since libvirt-lxc
+ * (seen in 9.0) says that initctl worked in a container that has none, and then sends no signal.
+ * An init that obeys initctl makes nothing of the signal.
  */
 async function askGuest(what: 'shutdown' | 'reboot', client: LibvirtClient, { domain, hypervisor }: Subject, signal: AbortSignal): Promise<void> {
   if (!hypervisor.signals) return client[what](domain, ShutdownMode.HYPERVISOR_CHOICE, signal);
+  const hadInitctl = await client[what](domain, ShutdownMode.INITCTL, signal).then(() => true, (error: unknown) => {
+    if (!(error instanceof LibvirtError) || isWrongState(error)) throw error;
+    return false;
+  });
   try {
-    await client[what](domain, ShutdownMode.INITCTL, signal);
-  } catch (error) {
-    if (!(error instanceof LibvirtError) || error.code === ErrorCode.OPERATION_INVALID) throw error;
     await client[what](domain, ShutdownMode.SIGNAL, signal);
+  } catch (error) {
+    if (!hadInitctl || !isWrongState(error)) throw error;
   }
 }
+
+const isWrongState = (error: unknown): boolean => error instanceof LibvirtError && error.code === ErrorCode.OPERATION_INVALID;
 
 async function readLoad(client: LibvirtClient, domain: Domain, signal: AbortSignal): Promise<Load> {
   const first = await client.info(domain, signal);

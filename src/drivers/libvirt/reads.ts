@@ -4,6 +4,7 @@ import { ErrorCode, LibvirtError } from '../../protocols/libvirt/errors.js';
 import { formatUuid, type Domain } from '../../protocols/libvirt/types.js';
 import { ArgoError } from '../../errors.js';
 import type { Disk, Facts } from '../driver.js';
+import type { Subject } from './subject.js';
 import { parseDomainXml, type DomainDescription } from './domain-xml.js';
 
 /** What can be read of one domain: addresses, traffic, disks, facts. */
@@ -74,7 +75,8 @@ async function withSizes(client: LibvirtClient, domain: Domain, { disks }: Domai
   }));
 }
 
-export async function readFacts(client: LibvirtClient, domain: Domain, signal: AbortSignal): Promise<Facts> {
+/** A container's memory is what it uses now, so its limit is told; a guest's is what its balloon leaves it. */
+export async function readFacts(client: LibvirtClient, { domain, hypervisor }: Subject, signal: AbortSignal): Promise<Facts> {
   const [description, info, host, ips] = await Promise.all([
     describe(client, domain, signal),
     client.info(domain, signal),
@@ -84,15 +86,12 @@ export async function readFacts(client: LibvirtClient, domain: Domain, signal: A
   return {
     uuid: formatUuid(domain.uuid),
     cpus: info.cpus,
-    memory: (info.memory > 0n ? info.memory : info.maxMemory) * KIB,
+    memory: (hypervisor.type === 'container' || info.memory === 0n ? info.maxMemory : info.memory) * KIB,
     ...(ips.length > 0 ? { ips } : {}),
     macs: macsOf(description),
     disks: await withSizes(client, domain, description, signal),
     host,
-    more: {
-      ...(description.title === undefined ? {} : { title: description.title }),
-      ...(description.osType === undefined ? {} : { virtualization: description.osType }),
-    },
+    ...(description.title === undefined ? {} : { more: { title: description.title } }),
   };
 }
 

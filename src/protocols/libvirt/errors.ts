@@ -32,6 +32,11 @@ export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';
 }
 
+/** None of the ways to a libvirtd led there; nothing was asked of it. */
+export class NoWayError extends Error {
+  override readonly name = 'NoWayError';
+}
+
 /** Too many calls wait on this connection; the call was not sent. */
 export class QueueFullError extends Error {
   override readonly name = 'QueueFullError';

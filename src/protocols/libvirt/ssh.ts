@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream';
 import { quote, SshConnection, type SshOptions } from '../ssh/connection.js';
+import { SshConnectionError } from '../ssh/errors.js';
 import { LibvirtClient, type OpenOptions } from './client.js';
-import { ConnectionLostError } from './errors.js';
+import { ConnectionLostError, NoWayError } from './errors.js';
 
 /** A way over SSH to the other side's libvirtd, with a name for messages. */
 interface Way {
@@ -14,8 +15,8 @@ interface Way {
  * `virt-ssh-helper` (libvirt ≥ 7.0), then `nc -U`. The SSH connection lives as long as the client.
  *
  * @param sockets on the other side; none: only virt-ssh-helper, which knows them
- * @throws as {@link SshConnection.connect} and {@link LibvirtClient.open}; ConnectionLostError, with
- *   what each way said, when none leads there
+ * @throws as {@link SshConnection.connect} and {@link LibvirtClient.open}; NoWayError, with what each
+ *   way said, when none leads there
  */
 export async function openOverSsh(ssh: SshOptions, sockets: readonly string[], options: OpenOptions): Promise<LibvirtClient> {
   const connection = await SshConnection.connect(ssh, options.signal);
@@ -40,20 +41,18 @@ async function openByAnyWay(connection: SshConnection, sockets: readonly string[
       return await LibvirtClient.open(opened.stream, options);
     } catch (error) {
       options.signal.throwIfAborted();
-      if (!(error instanceof ConnectionLostError) && !isNoWay(error)) throw error;
+      if (!(error instanceof ConnectionLostError) && !(error instanceof SshConnectionError)) throw error;
       const words = await Promise.race([complaint, aborted(options.signal)]);
       complaints.push(`${way.name}: ${words || (error as Error).message}`);
     }
   }
-  throw new ConnectionLostError(false, `no way to libvirtd over SSH (${complaints.join('; ')})`);
+  throw new NoWayError(`no way to libvirtd over SSH (${complaints.join('; ')})`);
 }
 
 /** A command's last words may never come from a host that has gone. */
 const aborted = (signal: AbortSignal): Promise<string> => new Promise((resolve) => {
   signal.addEventListener('abort', () => resolve(''), { once: true });
 });
-
-const isNoWay = (error: unknown): boolean => error instanceof Error && error.name === 'SshConnectionError';
 
 function waysOver(connection: SshConnection, sockets: readonly string[], { uri, signal }: OpenOptions): Way[] {
   const forwarded = (socket: string): Way => ({
@@ -64,7 +63,7 @@ function waysOver(connection: SshConnection, sockets: readonly string[], { uri, 
     name,
     open: async () => {
       const { stream, ended } = await connection.exec(command, signal);
-      return { stream, complaint: ended.then(({ code, stderr }) => stderr.trim().split('\n')[0] || `exit status ${code ?? 'unknown'}`) };
+      return { stream, complaint: ended.then(({ code, stderr }) => stderr.trim().split('\n').at(-1) || `exit status ${code ?? 'unknown'}`) };
     },
   });
   return [

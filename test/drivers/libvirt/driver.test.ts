@@ -1,0 +1,256 @@
+import t, { type Test } from 'tap';
+import type { Machine } from '../../../src/drivers/driver.js';
+import { until } from '../../support/until.js';
+import { outcome } from './outcome.js';
+import { FakeDaemon, fakeDomain, openDriver } from './fake-daemon.js';
+
+const SOON_MS = 10_000;
+const signal = AbortSignal.timeout(60_000);
+
+async function setUp(t: Test, scheme = 'qemu') {
+  const daemon = new FakeDaemon();
+  daemon.domains = [fakeDomain('web10', 10), fakeDomain('web9', 9, 1), fakeDomain('db', 1, 3)];
+  await daemon.start();
+  const { driver, told } = openDriver(`${scheme}:///system?socket=${daemon.socket}`, () => daemon.domains);
+  t.teardown(async () => {
+    await driver.close(AbortSignal.timeout(SOON_MS));
+    await daemon.remove();
+  });
+  const machine = async (name: string): Promise<Machine> => (await driver.list(signal)).find((sighting) => sighting.machine.name === name)!.machine;
+  return { daemon, driver, told, machine };
+}
+
+await t.test('a listing has every domain with its state, in the order of people', async (t) => {
+  const { daemon, driver } = await setUp(t);
+  daemon.domains[0]!.saved = true;
+  const listed = await driver.list(signal);
+  t.same(listed.map(({ machine, state }) => [machine.name, state]), [['db', 'paused'], ['web9', 'on'], ['web10', 'suspended']]);
+  t.equal(listed[0]!.machine.id, '00000000-0000-0000-0000-000000000001');
+});
+
+await t.test('a driver of libvirt without statistics is asked one by one', async (t) => {
+  const { daemon, driver } = await setUp(t);
+  daemon.override = (call, peer) => {
+    if (call.procedure === 344) peer.fail(call, 3, 'this function is not supported');
+    return call.procedure === 344;
+  };
+  t.same((await driver.list(signal)).map(({ state }) => state), ['paused', 'on', 'off']);
+  t.equal(daemon.count(212), 3);
+});
+
+await t.test('machines have the methods of their hypervisor', async (t) => {
+  const vm = await (await setUp(t)).machine('db');
+  t.match(vm, { type: 'vm', reset: Function, suspend: Function, resume: Function });
+  const container = await (await setUp(t, 'lxc')).machine('db');
+  t.match(container, { type: 'container', start: Function, shutdown: Function, pause: Function });
+  for (const method of ['reset', 'suspend', 'resume']) t.notOk(method in container, method);
+});
+
+await t.test('Xen\'s domain 0 is no machine', async (t) => {
+  const { daemon, driver } = await setUp(t, 'xen');
+  daemon.domains.push({ ...fakeDomain('Domain-0', 0, 1), id: 0 });
+  t.notOk((await driver.list(signal)).some(({ machine }) => machine.name === 'Domain-0'));
+});
+
+await t.test('events tell of the state that is, not of what happened', async (t) => {
+  const { daemon, driver, told } = await setUp(t);
+  await driver.list(signal);
+  const web = daemon.domains[0]!;
+  web.state = 1;
+  daemon.tellLifecycle(web, 2);
+  await until(() => told.changed.length === 1, SOON_MS, 'the start');
+  web.state = 5;
+  web.saved = true;
+  daemon.tellLifecycle(web, 5);
+  await until(() => told.changed.length === 2, SOON_MS, 'the stop');
+  t.same(told.changed, [{ name: 'web10', state: 'on' }, { name: 'web10', state: 'suspended' }]);
+  t.equal(told.relists, 0);
+});
+
+await t.test('domains that come, go and change their names ask for a listing', async (t) => {
+  const { daemon, driver, told } = await setUp(t);
+  const before = await driver.list(signal);
+  const added = fakeDomain('new', 77, 1);
+  daemon.domains.push(added);
+  daemon.tellLifecycle(added, 2);
+  await until(() => told.relists === 1, SOON_MS, 'the listing for a new one');
+  const gone = daemon.domains.splice(2, 1)[0]!;
+  daemon.tellLifecycle(gone, 5);
+  await until(() => told.relists > 1, SOON_MS, 'the listing for one that vanished');
+  daemon.domains[0] = { ...daemon.domains[0]!, name: 'renamed' };
+  daemon.tellLifecycle(daemon.domains[0], 0);
+  const after = await driver.list(signal);
+  t.same(after.map(({ machine }) => machine.name), ['new', 'renamed', 'web9']);
+  const id = (name: string, list: typeof after): string => list.find(({ machine }) => machine.name === name)!.machine.id;
+  t.equal(id('renamed', after), id('web10', before), 'its id stays');
+  t.equal(after.find(({ machine }) => machine.name === 'web9')!.machine, before.find(({ machine }) => machine.name === 'web9')!.machine);
+});
+
+await t.test('what an event tells during a listing is newer than the listing', async (t) => {
+  const { daemon, driver, told } = await setUp(t);
+  await driver.list(signal);
+  let release = (): void => undefined;
+  daemon.override = (call, peer) => {
+    if (call.procedure !== 273) return false;
+    release = () => peer.reply(call, Buffer.alloc(8));
+    return true;
+  };
+  const listing = driver.list(signal);
+  await until(() => daemon.count(344) === 2, SOON_MS, 'the listing to be under way');
+  daemon.domains[1]!.state = 5;
+  daemon.tellLifecycle(daemon.domains[1]!, 5);
+  await until(() => told.changed.length === 1, SOON_MS, 'the event');
+  release();
+  t.equal((await listing).find(({ machine }) => machine.name === 'web9')!.state, 'off');
+});
+
+await t.test('a domain that is gone', async (t) => {
+  const { daemon, machine, told } = await setUp(t);
+  const db = await machine('db');
+  daemon.domains = [];
+  t.match(await outcome(db.status(signal)), { phrase: 'NO SUCH INSTANCE' });
+  t.equal(told.relists, 1);
+});
+
+await t.test('an action that is cut off is uncertain, a question is asked again', async (t) => {
+  const { daemon, machine, told } = await setUp(t);
+  const web = await machine('web9');
+  daemon.override = (call, peer) => {
+    if (call.procedure === 234) peer.stream.destroy();
+    return call.procedure === 234;
+  };
+  t.match(await outcome(web.powerOff!(signal)), { phrase: 'UNCERTAIN' });
+  t.equal(daemon.count(234), 1, 'it is not sent twice');
+  t.equal(told.lost.length, 1);
+  let cuts = 0;
+  daemon.override = (call, peer) => {
+    if (call.procedure !== 212 || cuts > 0) return false;
+    cuts += 1;
+    peer.stream.destroy();
+    return true;
+  };
+  t.equal(await web.status(signal), 'on');
+  t.equal(cuts, 1);
+});
+
+await t.test('a start whose question before it is cut off was not sent', async (t) => {
+  const { daemon, machine } = await setUp(t);
+  const web = await machine('web10');
+  daemon.override = (call, peer) => {
+    if (call.procedure === 212) peer.stream.destroy();
+    return call.procedure === 212;
+  };
+  t.match(await outcome(web.start!(signal)), { phrase: 'UNREACHABLE' });
+  t.equal(daemon.count(9), 0);
+});
+
+await t.test('a lost connection is told once, and comes back with its events by itself', async (t) => {
+  const { daemon, driver, told } = await setUp(t);
+  await driver.list(signal);
+  await daemon.stop();
+  await until(() => told.lost.length === 1, SOON_MS, 'the loss to be told');
+  t.match(await outcome(driver.list(signal)), { phrase: 'UNREACHABLE' });
+  await daemon.start();
+  await until(() => told.relists === 1, SOON_MS, 'the connection to be back');
+  daemon.domains[1]!.state = 3;
+  daemon.tellLifecycle(daemon.domains[1]!, 3);
+  await until(() => told.changed.length === 1, SOON_MS, 'an event');
+  t.equal(told.lost.length, 1);
+});
+
+await t.test('many callers share one attempt to connect, and each may give up alone', async (t) => {
+  const { daemon, driver, told } = await setUp(t);
+  const web = (await driver.list(signal))[0]!.machine;
+  await daemon.stop();
+  await until(() => told.lost.length === 1, SOON_MS, 'the loss');
+  let answer = (): void => undefined;
+  daemon.override = (call, peer) => {
+    if (call.procedure !== 66) return false;
+    answer = () => peer.reply(call, Buffer.alloc(4));
+    return true;
+  };
+  await daemon.start();
+  const stop = new AbortController();
+  const impatient = web.status(stop.signal).catch((error: unknown) => error);
+  const others = Array.from({ length: 20 }, () => web.status(signal));
+  await until(() => daemon.count(66) === 2, SOON_MS, 'the attempt');
+  const reason = new Error('enough');
+  stop.abort(reason);
+  t.equal(await impatient, reason);
+  answer();
+  t.same(await Promise.all(others), Array(20).fill('paused'));
+  t.equal(daemon.peers.length, 2, 'one connection before, one after');
+});
+
+await t.test('reboots change the boot mark, and uptime counts from what was seen', async (t) => {
+  const { daemon, machine } = await setUp(t);
+  const web = await machine('web9');
+  const mark = await web.bootMark!(signal);
+  t.match(await outcome(web.uptime!(signal)), { phrase: 'NOT SUPPORTED' });
+  daemon.tellReboot(daemon.domains[1]!);
+  await until(async () => await web.bootMark!(signal) !== mark, SOON_MS, 'another mark');
+  const uptime = await web.uptime!(signal);
+  t.ok(uptime >= 0 && uptime < 60);
+  t.match(await outcome((await machine('web10')).uptime!(signal)), { phrase: 'WRONG STATE' });
+});
+
+await t.test('a guest that sleeps is suspended, and is woken up', async (t) => {
+  const { daemon, machine } = await setUp(t);
+  daemon.domains[1]!.state = 7;
+  const web = await machine('web9');
+  t.equal(await web.status(signal), 'suspended');
+  await web.resume!(signal);
+  t.same([daemon.count(267), daemon.count(9)], [1, 0]);
+});
+
+await t.test('nothing to resume', async (t) => {
+  const { machine } = await setUp(t);
+  t.match(await outcome((await machine('web10')).resume!(signal)), { phrase: 'WRONG STATE' });
+});
+
+await t.test('a press of the button on a guest that has just ended is no error, on one that is paused it is', async (t) => {
+  const { daemon, machine } = await setUp(t);
+  daemon.override = (call, peer) => {
+    if (call.procedure === 258) peer.fail(call, 55, 'Requested operation is not valid: domain is not running');
+    return call.procedure === 258;
+  };
+  await (await machine('web10')).shutdown!(signal);
+  t.match(await outcome((await machine('db')).shutdown!(signal)), { phrase: 'WRONG STATE', detail: 'Requested operation is not valid: domain is not running' });
+});
+
+await t.test('a container is asked by initctl, then by a signal', async (t) => {
+  const { daemon, machine } = await setUp(t, 'lxc');
+  const modes: number[] = [];
+  let hasInitctl = false;
+  daemon.override = (call, peer) => {
+    if (call.procedure !== 258) return false;
+    const mode = call.body.readInt32BE(call.body.length - 4);
+    modes.push(mode);
+    if (mode === 4 && !hasInitctl) peer.fail(call, 84, 'Container does not provide an initctl pipe');
+    else if (mode === 8 && hasInitctl) peer.fail(call, 55, 'Domain is not running');
+    else peer.reply(call);
+    return true;
+  };
+  const container = await machine('web9');
+  await container.shutdown!(signal);
+  hasInitctl = true;
+  await container.shutdown!(signal);
+  t.same(modes, [4, 8, 4, 8]);
+});
+
+await t.test('where no libvirtd is', async (t) => {
+  const { driver } = openDriver('qemu:///system?socket=/nonexistent/libvirt-sock');
+  t.teardown(() => driver.close(signal));
+  t.match(await outcome(driver.list(signal)), { phrase: 'UNREACHABLE', detail: '/nonexistent/libvirt-sock: there is no such socket; is libvirtd installed and running?' });
+});
+
+await t.test('a libvirtd that says nothing does not hold a caller beyond his signal, nor the end', async (t) => {
+  const { daemon, driver } = await setUp(t);
+  daemon.override = () => true;
+  const reason = new Error('deadline');
+  const stop = new AbortController();
+  const listing = driver.list(stop.signal).catch((error: unknown) => error);
+  await until(() => daemon.count(66) === 1, SOON_MS, 'the attempt');
+  stop.abort(reason);
+  t.equal(await listing, reason);
+});

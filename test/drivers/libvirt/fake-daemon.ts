@@ -1,0 +1,135 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import libvirt from '../../../src/drivers/libvirt/index.js';
+import type { Driver, DriverHost, PowerState } from '../../../src/drivers/driver.js';
+import type { Packet } from '../../../src/protocols/libvirt/packet.js';
+import { formatUuid, readDomain, writeDomain, type Domain } from '../../../src/protocols/libvirt/types.js';
+import { XdrReader, XdrWriter } from '../../../src/protocols/libvirt/xdr.js';
+import { FakeLibvirtd } from '../../protocols/libvirt/fake.js';
+
+export interface FakeDomain extends Domain {
+  state: number;
+  reason: number;
+  saved: boolean;
+}
+
+export function fakeDomain(name: string, number: number, state = 5): FakeDomain {
+  const uuid = Buffer.alloc(16);
+  uuid.writeUInt32BE(number, 12);
+  return { name, uuid, id: state === 5 ? -1 : number, state, reason: 0, saved: false };
+}
+
+/** What a test does with a call instead of the usual; true: it has been dealt with. */
+type Override = (call: Packet, peer: FakeLibvirtd) => boolean;
+
+/** A libvirtd with a few domains and no hypervisor, on a socket of its own. */
+export class FakeDaemon {
+  readonly folder = mkdtempSync(join(tmpdir(), 'argo-fake-libvirtd-'));
+  readonly socket = join(this.folder, 'sock');
+  readonly peers: FakeLibvirtd[] = [];
+  domains: FakeDomain[] = [];
+  override: Override = () => false;
+  #server: Server | undefined;
+  readonly #sockets = new Set<Socket>();
+
+  async start(): Promise<void> {
+    this.#server = createServer((socket) => {
+      this.#sockets.add(socket);
+      socket.on('error', () => undefined);
+      this.peers.push(new FakeLibvirtd(socket, (call, peer) => this.#answer(call, peer)));
+    });
+    await new Promise<void>((resolve) => { this.#server!.listen(this.socket, resolve); });
+  }
+
+  /** As if it had been killed. */
+  async stop(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#sockets.clear();
+    const server = this.#server;
+    this.#server = undefined;
+    if (server) await new Promise<void>((resolve) => { server.close(() => resolve()); });
+  }
+
+  async remove(): Promise<void> {
+    await this.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  tellLifecycle(domain: Domain, event: number): void {
+    this.peers.at(-1)!.event(318, writeDomain(new XdrWriter().int(0), domain).int(event).int(0).bytes());
+  }
+
+  tellReboot(domain: Domain): void {
+    this.peers.at(-1)!.event(319, writeDomain(new XdrWriter().int(1), domain).bytes());
+  }
+
+  /** How often a procedure was called, over all connections. */
+  count(procedure: number): number {
+    return this.peers.flatMap((peer) => peer.calls).filter((call) => call.procedure === procedure).length;
+  }
+
+  #answer(call: Packet, peer: FakeLibvirtd): void {
+    if (this.override(call, peer)) return;
+    const list = (chosen: readonly FakeDomain[]): Buffer => {
+      const writer = new XdrWriter().int(chosen.length);
+      chosen.forEach((domain) => writeDomain(writer, domain));
+      return writer.int(chosen.length).bytes();
+    };
+    switch (call.procedure) {
+      case 66: return peer.reply(call, new XdrWriter().int(1).int(0).bytes());
+      case 60: return peer.reply(call, new XdrWriter().int(1).bytes());
+      case 273: return peer.reply(call, list(call.body.readInt32BE(4) === 0 ? this.domains : this.domains.filter(({ saved }) => saved)));
+      case 316: return peer.reply(call, new XdrWriter().int(0).bytes());
+      case 344: return peer.reply(call, this.#stats());
+      case 1:
+      case 2: return peer.reply(call);
+      default: return this.#answerForOne(call, peer);
+    }
+  }
+
+  #stats(): Buffer {
+    const writer = new XdrWriter().int(this.domains.length);
+    for (const domain of this.domains) {
+      writeDomain(writer, domain).int(2).string('state.state').int(1).int(domain.state).string('state.reason').int(1).int(domain.reason);
+    }
+    return writer.bytes();
+  }
+
+  #answerForOne(call: Packet, peer: FakeLibvirtd): void {
+    const uuid = call.procedure === 24 ? call.body : readDomain(new XdrReader(call.body)).uuid;
+    const domain = this.domains.find((candidate) => candidate.uuid.equals(uuid));
+    if (!domain) return peer.fail(call, 42, 'Domain not found');
+    switch (call.procedure) {
+      case 24: return peer.reply(call, writeDomain(new XdrWriter(), domain).bytes());
+      case 183: return peer.reply(call, new XdrWriter().int(domain.saved ? 1 : 0).bytes());
+      case 212: return peer.reply(call, new XdrWriter().int(domain.state).int(domain.reason).bytes());
+      default: return peer.reply(call);
+    }
+  }
+}
+
+/** What the driver has told. */
+export interface Told {
+  readonly changed: { name: string; state: PowerState }[];
+  relists: number;
+  readonly lost: string[];
+}
+
+/** The driver as the registry has it. */
+export function openDriver(uri: string, names: () => readonly Domain[] = () => []): { driver: Driver; told: Told } {
+  const told: Told = { changed: [], relists: 0, lost: [] };
+  const host: DriverHost = {
+    name: 'kvm1',
+    log: () => undefined,
+    changed: (id, state) => {
+      const name = names().find(({ uuid }) => formatUuid(uuid) === id)?.name ?? id;
+      told.changed.push({ name, state });
+    },
+    relist: () => { told.relists += 1; },
+    lost: (reason) => { told.lost.push(reason); },
+  };
+  return { driver: libvirt.open(v.parse(v.strictObject(libvirt.options), { uri }), host), told };
+}
