@@ -40,13 +40,23 @@ export interface SshCommand {
 /** One authenticated SSH connection. ssh2 is loaded when the first is made. */
 export class SshConnection {
   readonly #client: Client;
+  /** resolves with the reason once the connection is over; never rejects */
   readonly closed: Promise<Error>;
+  /** told of the end; a set, since a promise would keep every caller that ever waited */
+  readonly #mourners = new Set<(reason: Error) => void>();
+  #end: Error | undefined;
 
   private constructor(client: Client) {
     this.#client = client;
     this.closed = new Promise((resolve) => {
-      client.on('error', resolve);
-      client.on('close', () => resolve(new SshConnectionError('the SSH connection was closed')));
+      const end = (reason: Error): void => {
+        this.#end ??= reason;
+        resolve(this.#end);
+        for (const mourn of this.#mourners) mourn(this.#end);
+        this.#mourners.clear();
+      };
+      client.on('error', end);
+      client.on('close', () => end(new SshConnectionError('the SSH connection was closed')));
     });
   }
 
@@ -96,7 +106,13 @@ export class SshConnection {
     channel.stderr.on('data', (chunk: Buffer) => { stderr = (stderr + chunk.toString()).slice(0, STDERR_KEPT); });
     channel.on('exit', (status: number | null) => { code = status ?? undefined; });
     const ended = new Promise<{ code: number | undefined; stderr: string }>((resolve) => {
-      channel.on('close', () => resolve({ code, stderr }));
+      const end = (): void => {
+        this.#mourners.delete(end);
+        resolve({ code, stderr });
+      };
+      channel.on('close', end);
+      // A channel of a connection that is cut does not say so while it holds output that nobody reads.
+      this.#mourners.add(end);
     });
     return { stream: channel, ended };
   }
@@ -109,12 +125,14 @@ export class SshConnection {
   #open<T extends Duplex>(signal: AbortSignal, start: (done: (error: Error | undefined, channel: T) => void) => void): Promise<T> {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
+      if (this.#end) throw new SshConnectionError(this.#end.message, { cause: this.#end });
       const giveUp = (): void => reject(signal.reason as Error);
+      const lost = (reason: Error): void => reject(new SshConnectionError(reason.message, { cause: reason }));
       signal.addEventListener('abort', giveUp, { once: true });
-      const lost = (error: Error): void => reject(new SshConnectionError(error.message, { cause: error }));
-      this.closed.then(lost, lost);
+      this.#mourners.add(lost);
       start((error, channel) => {
         signal.removeEventListener('abort', giveUp);
+        this.#mourners.delete(lost);
         if (error) reject(new SshConnectionError(error.message, { cause: error }));
         else if (signal.aborted) channel.destroy();
         else resolve(channel);

@@ -1,0 +1,64 @@
+import t from 'tap';
+import { HostKeyError } from '../../../src/protocols/ssh/errors.js';
+import { checkHostKey, fingerprintOf, knownKeyTypes, type HostKeyPolicy } from '../../../src/protocols/ssh/host-keys.js';
+
+// Made with `ssh-keygen -t ed25519`; hashed with `ssh-keygen -H`; the fingerprints are those of `ssh-keygen -l`.
+const KEY = 'AAAAC3NzaC1lZDI1NTE5AAAAIFFS/tzh+P+QRqE427tEXjJsd+euoNEUt7xQM/il+dKH';
+const FINGERPRINT = 'SHA256:vYtCmpUTWzwh0VgAr2OqTVUgz0xHI2DB9KK9HClDAik';
+const OTHER_KEY = 'AAAAC3NzaC1lZDI1NTE5AAAAIORBhVmcb8RVtYiJAlldObXVNRlmLOWfvoq1f2+YwGDu';
+const HASHED = '|1|YHACQ2XwIrSThjfnRG4IfOFu2EY=|dUzv0UliOVcPDhOH9vu44CLi2rU= ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFFS/tzh+P+QRqE427tEXjJsd+euoNEUt7xQM/il+dKH';
+const HASHED_PORT = '|1|Mxm8wi0GCkVtqOjpl5JLK2X4yGQ=|eVhegp4FZx91VhHJ/s7cyHcEcT8= ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFFS/tzh+P+QRqE427tEXjJsd+euoNEUt7xQM/il+dKH';
+
+const key = Buffer.from(KEY, 'base64');
+const verdict = (policy: HostKeyPolicy, host = 'esx1.example', port = 22): string => {
+  try {
+    checkHostKey(policy, host, port, key);
+    return 'good';
+  } catch (error) {
+    return error instanceof HostKeyError ? error.kind : String(error);
+  }
+};
+const knownAs = (...lines: string[]): HostKeyPolicy => ({ knownHosts: lines.join('\n') });
+
+await t.test('a pinned fingerprint', async (t) => {
+  t.equal(fingerprintOf(key), FINGERPRINT);
+  t.equal(verdict({ fingerprint: FINGERPRINT }), 'good');
+  t.equal(verdict({ fingerprint: `${FINGERPRINT}=` }), 'good');
+  t.equal(verdict({ fingerprint: FINGERPRINT.slice(0, -1) }), 'changed');
+  t.equal(verdict({ fingerprint: FINGERPRINT, knownHosts: `@revoked * ssh-ed25519 ${OTHER_KEY}` }), 'good');
+});
+
+await t.test('known_hosts, line by line', async (t) => {
+  t.equal(verdict({}), 'unknown');
+  t.equal(verdict(knownAs('', '# nothing', 'broken', 'esx1.example ssh-ed25519')), 'unknown');
+  t.equal(verdict(knownAs(`esx1.example ssh-ed25519 ${KEY}`)), 'good');
+  t.equal(verdict(knownAs(`other,ESX1.example\tssh-ed25519 ${KEY} a comment`)), 'good');
+  t.equal(verdict(knownAs(`esx1.example ssh-ed25519 ${OTHER_KEY}`)), 'changed');
+  t.equal(verdict(knownAs(`esx1.example ssh-ed25519 ${OTHER_KEY}`, `esx1.example ssh-ed25519 ${KEY}`)), 'good');
+  t.equal(verdict(knownAs(`esx2.example ssh-ed25519 ${KEY}`)), 'unknown');
+  t.equal(verdict(knownAs(`@revoked * ssh-ed25519 ${KEY}`, `esx1.example ssh-ed25519 ${KEY}`)), 'revoked');
+  t.equal(verdict(knownAs(`@cert-authority * ssh-ed25519 ${KEY}`)), 'unknown');
+});
+
+await t.test('patterns and ports', async (t) => {
+  t.equal(verdict(knownAs(`*.example ssh-ed25519 ${KEY}`)), 'good');
+  t.equal(verdict(knownAs(`esx?.example ssh-ed25519 ${KEY}`)), 'good');
+  t.equal(verdict(knownAs(`esx1?example ssh-ed25519 ${KEY}`)), 'good');
+  t.equal(verdict(knownAs(`esx1xexample ssh-ed25519 ${KEY}`)), 'unknown');
+  t.equal(verdict(knownAs(`!esx1.example,*.example ssh-ed25519 ${KEY}`)), 'unknown');
+  t.equal(verdict(knownAs(`esx1.example ssh-ed25519 ${KEY}`), 'esx1.example', 2222), 'unknown');
+  t.equal(verdict(knownAs(`[esx1.example]:2222 ssh-ed25519 ${KEY}`), 'esx1.example', 2222), 'good');
+});
+
+await t.test('hashed names', async (t) => {
+  t.equal(verdict(knownAs(HASHED)), 'good');
+  t.equal(verdict(knownAs(HASHED), 'esx2.example'), 'unknown');
+  t.equal(verdict(knownAs(HASHED_PORT), 'esx1.example', 2222), 'good');
+  t.equal(verdict(knownAs(`|1|broken ssh-ed25519 ${KEY}`)), 'unknown');
+});
+
+await t.test('types that can be compared', async (t) => {
+  const policy = knownAs(`esx1.example ecdsa-sha2-nistp256 ${OTHER_KEY}`, `* ssh-rsa ${OTHER_KEY}`, `@revoked * ssh-ed25519 ${KEY}`, `esx2.example ssh-ed25519 ${KEY}`);
+  t.same(knownKeyTypes(policy, 'esx1.example', 22), ['ecdsa-sha2-nistp256', 'ssh-rsa']);
+  t.same(knownKeyTypes({ fingerprint: FINGERPRINT }, 'esx1.example', 22), []);
+});
