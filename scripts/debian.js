@@ -58,8 +58,10 @@ export async function installPeers() {
   for (let attempt = 1; attempt <= ATTEMPTS && lacking.length > 0; attempt += 1) {
     if (attempt > 1) await sleep(RETRY_AFTER_MS);
     const update = apt('update');
-    const install = withoutDaemons(() => apt('install', '-y', '--no-install-recommends', ...lacking));
-    said = `${update.stderr}${install.stderr}`;
+    // One by one at last: a single name that this release does not know makes apt install none.
+    const portions = attempt < ATTEMPTS ? [lacking] : lacking.map((name) => [name]);
+    const installs = withoutDaemons(() => portions.map((portion) => apt('install', '-y', '--no-install-recommends', ...portion)));
+    said = `${update.stderr}${installs.map(({ stderr }) => stderr).join('')}`;
     lacking = absent(lacking);
   }
   return lacking.length > 0 ? `these Debian packages could not be installed: ${lacking.join(' ')}\n${said}` : undefined;

@@ -54,6 +54,16 @@ await t.test('a real libvirtd with guests', { skip: lacksRoot(...LIBVIRT_PROGRAM
     t.equal((await peer.virsh('destroy', 'deaf1')).code, 0);
   });
 
+  await t.test('libvirtd stopped falls silent, and goes on', async (t) => {
+    await peer.signal('STOP');
+    t.not((await run('virsh', ['-c', peer.uri('qemu'), 'list'], 1_000)).code, 0);
+    await peer.signal('CONT');
+    t.equal((await peer.virsh('list')).code, 0);
+    await peer.signal('STOP');
+    await peer.kill();
+    await peer.restart();
+  });
+
   await t.test('libvirtd killed and started again finds its guests running', async (t) => {
     await peer.virsh('start', 'web1');
     await peer.guestReady('web1');

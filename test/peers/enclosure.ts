@@ -55,6 +55,8 @@ export async function must(program: string, args: readonly string[], withinMs = 
  * this process ends, the kernel kills everything inside.
  */
 export class Enclosure {
+  private readonly entered = new Set<ChildProcess>();
+
   private constructor(
     /** A folder for everything that lives only as long as the enclosure. */
     readonly scratch: string,
@@ -111,6 +113,8 @@ export class Enclosure {
     try {
       const child = spawn('nsenter', this.enter(network, args), { stdio: ['ignore', log, log], env: ENV });
       child.on('error', () => undefined);
+      child.once('exit', () => this.entered.delete(child));
+      this.entered.add(child);
       child.unref();
       return child;
     } finally {
@@ -118,12 +122,30 @@ export class Enclosure {
     }
   }
 
+  /** Waits for the end of a daemon that was told to end. */
+  async ended(daemon: ChildProcess): Promise<void> {
+    await until(() => {
+      wake(daemon);
+      return hasEnded(daemon);
+    }, END_TIMEOUT_MS, `the end of ${daemon.spawnargs.join(' ')}`);
+  }
+
   /** Ends everything inside and removes its files. */
   async stop(): Promise<void> {
     this.keeper.stdin?.destroy();
-    await until(() => this.keeper.exitCode !== null || this.keeper.signalCode !== null, END_TIMEOUT_MS, 'the end of an enclosure');
+    await until(() => {
+      this.entered.forEach(wake);
+      return hasEnded(this.keeper);
+    }, END_TIMEOUT_MS, 'the end of an enclosure');
     await until(() => removeScratch(this.scratch), END_TIMEOUT_MS, `the removal of ${this.scratch}`);
   }
+}
+
+const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
+
+/** nsenter stops itself when its program is stopped, and would then never see its end. */
+function wake(entered: ChildProcess): void {
+  entered.kill('SIGCONT');
 }
 
 /** Removes what enclosures of processes that are gone left behind; their processes ended with them. */

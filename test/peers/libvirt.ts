@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { until } from '../support/until.js';
@@ -51,7 +52,7 @@ const FOLDERS: Readonly<Record<string, string>> = {
 export class LibvirtPeer {
   /** libvirtd's socket, as it is seen from outside the enclosure */
   readonly socket: string;
-  private daemonEnded: Promise<void> = Promise.resolve();
+  private libvirtd: ChildProcess | undefined;
   private sshds: SshdPeer[] = [];
 
   private constructor(private readonly enclosure: Enclosure, private readonly images: GuestImages) {
@@ -171,16 +172,21 @@ export class LibvirtPeer {
     return sshd;
   }
 
+  /** Sends libvirtd a signal: STOP makes it fall silent with its connections open, CONT wakes it. */
+  async signal(name: 'STOP' | 'CONT' | 'HUP' | 'TERM' | 'KILL'): Promise<void> {
+    await this.enclosure.run('sh', '-c', `kill -${name} "$(cat /run/libvirtd.pid)"`);
+  }
+
   /** Kills libvirtd as kill -9 does. Guests, containers and the network stay. */
   async kill(): Promise<void> {
-    await this.enclosure.run('sh', '-c', 'kill -KILL "$(cat /run/libvirtd.pid)"');
-    await this.daemonEnded;
+    await this.signal('KILL');
+    if (this.libvirtd !== undefined) await this.enclosure.ended(this.libvirtd);
   }
 
   /** Starts libvirtd, after {@link kill}; resolves when it answers. */
   async restart(): Promise<void> {
     const daemon = this.enclosure.daemon(['libvirtd'], this.scratch('libvirtd.log'));
-    this.daemonEnded = new Promise((resolve) => { daemon.once('exit', () => resolve()); });
+    this.libvirtd = daemon;
     const answers = async (): Promise<boolean> => {
       if (daemon.exitCode !== null) throw new Error(`libvirtd ended: ${readFileSync(this.scratch('libvirtd.log'), 'utf8')}`);
       return existsSync(this.socket) && (await this.virsh('list', '--name')).code === 0;

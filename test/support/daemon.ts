@@ -61,9 +61,14 @@ export class StartFailure extends Error {
   }
 }
 
-/** Daemons that are to be killed when this process ends before it stopped them. */
-const running = new Set<ChildProcess>();
-process.once('exit', () => { for (const child of running) child.kill('SIGKILL'); });
+/** What ends a daemon and removes its folder, for when this process ends before it stopped it. */
+const running = new Map<ChildProcess, () => void>();
+process.once('exit', () => {
+  for (const [child, remove] of running) {
+    child.kill('SIGKILL');
+    remove();
+  }
+});
 
 /** Starts the built daemon as an operator does and waits until it listens. @throws StartFailure */
 export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> {
@@ -85,7 +90,7 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
   const child = spawn(process.execPath, [fromRoot('bin', 'argo-server.js'), ...args], {
     cwd: folder, env: { ...process.env, HOME: folder, ARGO_CONFIG: undefined, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'],
   });
-  running.add(child);
+  running.set(child, remove);
   const output = { stdout: '', stderr: '' };
   const exited = new Promise<Exit>((resolve, reject) => {
     child.once('error', reject);
