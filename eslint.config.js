@@ -9,7 +9,7 @@ const FORBIDDEN = {
   drivers: ['server', 'auth', 'plugins', 'instances', 'store', 'client', 'daemon'],
   store: ['server', 'auth', 'plugins', 'instances', 'drivers', 'protocols', 'config', 'client', 'daemon'],
   instances: ['server', 'plugins', 'protocols', 'client', 'daemon'],
-  auth: ['server', 'plugins', 'instances', 'drivers', 'protocols', 'client', 'daemon'],
+  auth: ['server', 'plugins', 'drivers', 'protocols', 'client', 'daemon'],
   plugins: ['server', 'drivers', 'protocols', 'store', 'client', 'daemon'],
   server: ['drivers', 'protocols', 'client', 'daemon'],
   client: ['server', 'auth', 'plugins', 'instances', 'drivers', 'protocols', 'store', 'daemon'],
@@ -18,8 +18,10 @@ const FORBIDDEN = {
 const directions = Object.entries(FORBIDDEN).map(([room, others]) => ({
   files: [`src/${room}/**/*.ts`],
   rules: {
-    'no-restricted-imports': ['error', {
+    '@typescript-eslint/no-restricted-imports': ['error', {
       patterns: [{
+        // a type reaches no machine: the words of the field may be spoken everywhere
+        allowTypeImports: true,
         regex: `^(\\.\\./)+(${others.join('|')})/`,
         message: `src/${room} must not import from there: see "Layout" in CONTRIBUTING.md.`,
       }],

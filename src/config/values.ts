@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import * as v from 'valibot';
 
 /** The kinds of values that argo-server.conf knows, as schemas for the daemon's and the drivers' tables. */
@@ -34,3 +35,51 @@ export const text = v.pipe(v.string('text in quotes is expected'), v.minLength(1
 export const texts = v.array(text, 'a list of texts is expected, such as ["a", "b"]');
 
 export const flag = v.boolean('true or false is expected');
+
+/** Where to listen or connect: a host name or address, and a port. */
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * `host:port` or `[v6]:port`.
+ * @returns undefined for anything else
+ */
+export function parseEndpoint(text: string): Endpoint | undefined {
+  const match = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^\s:[\]/]+)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  return match && port <= 65_535 ? { host: match[1] ?? match[2] ?? '', port } : undefined;
+}
+
+export const endpoint = v.pipe(
+  text,
+  v.check((value) => parseEndpoint(value) !== undefined, 'write host:port, such as "127.0.0.1:20203" or "[::1]:20203"'),
+  v.transform((value) => parseEndpoint(value)!),
+);
+
+/** A network: address family, address and length of the prefix. */
+export interface Network {
+  readonly address: string;
+  readonly prefix: number;
+  readonly family: 'ipv4' | 'ipv6';
+}
+
+/**
+ * `10.0.0.0/8`, `::1`, `fe80::/10`.
+ * @returns undefined for anything else
+ */
+export function parseNetwork(value: string): Network | undefined {
+  const [address = '', length, ...rest] = value.split('/');
+  const version = isIP(address);
+  const most = version === 4 ? 32 : 128;
+  const prefix = length === undefined ? most : Number(length);
+  if (version === 0 || rest.length > 0 || !/^\d*$/.test(length ?? '') || length === '' || prefix > most) return undefined;
+  return { address, prefix, family: version === 4 ? 'ipv4' : 'ipv6' };
+}
+
+export const network = v.pipe(
+  text,
+  v.check((value) => parseNetwork(value) !== undefined, 'not a network; write "10.0.0.0/8", "192.168.1.7" or "::1"'),
+  v.transform((value) => parseNetwork(value)!),
+);

@@ -74,6 +74,11 @@ export interface Machine {
   start?(signal: AbortSignal): Promise<void>;
   /** asks the guest to shut down cleanly */
   shutdown?(signal: AbortSignal): Promise<void>;
+  /**
+   * Set where a guest may miss the request to shut down, such as an ACPI button pressed before it
+   * listens: while the state is being waited for, operations asks again.
+   */
+  readonly mayMissShutdown?: boolean;
   /** pulls the plug */
   powerOff?(signal: AbortSignal): Promise<void>;
   /** asks the guest to restart cleanly */

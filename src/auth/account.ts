@@ -1,0 +1,102 @@
+import type { AccountSettings } from '../config/config.js';
+import type { Grantable, Permission, Principal } from '../instances/principal.js';
+import { resolvePatterns, type Groups, type InstancePattern } from '../patterns.js';
+import { networkTest } from './networks.js';
+
+/** One grant: these commands on these instances. */
+interface Grant {
+  readonly patterns: readonly InstancePattern[];
+  readonly commands: ReadonlySet<string>;
+}
+
+/**
+ * Whether a grant's command list holds a command: by its word, by the name of its set (`read`,
+ * `power`), or by `*`.
+ */
+function holds(grant: Grant, { word, right }: Permission): boolean {
+  return grant.commands.has('*') || grant.commands.has(word) || grant.commands.has(right);
+}
+
+const covers = (grant: Grant, instance: Grantable): boolean => grant.patterns.some((pattern) => pattern.matches(instance));
+
+/** An account, and the one place where its grants are decided. What no grant gives is refused. */
+export class Account implements Principal {
+  readonly name: string;
+  readonly passwordHash: string;
+  private readonly grants: readonly Grant[];
+  private readonly isFrom: (address: string) => boolean;
+  /** decisions on instances that were met before; they live as long as the instance's object does */
+  private readonly covering = new WeakMap<Grantable, readonly Grant[]>();
+
+  /** @throws PatternError, which the check of the configuration has ruled out */
+  constructor(settings: AccountSettings, groups: Groups) {
+    this.name = settings.name;
+    this.passwordHash = settings.passwordHash;
+    this.grants = settings.grants.map(({ instances, commands }) => ({
+      patterns: resolvePatterns(instances, groups),
+      commands: new Set(commands.map((word) => word.toLowerCase())),
+    }));
+    this.isFrom = settings.from ? networkTest(settings.from) : () => true;
+  }
+
+  /** Whether it may log in from this address. */
+  mayComeFrom(address: string): boolean {
+    return this.isFrom(address);
+  }
+
+  sees(instance: Grantable): boolean {
+    return this.coveringGrants(instance).length > 0;
+  }
+
+  allows(instance: Grantable, permission: Permission): boolean {
+    return this.coveringGrants(instance).some((grant) => holds(grant, permission));
+  }
+
+  allowsProvider(provider: string, permission: Permission): boolean {
+    return this.grants.some((grant) => holds(grant, permission) && grant.patterns.some((pattern) => pattern.coversProvider(provider)));
+  }
+
+  allowsSomewhere(permission: Permission): boolean {
+    return this.grants.some((grant) => holds(grant, permission));
+  }
+
+  coversName(name: string): boolean {
+    return this.grants.some(({ patterns }) => patterns.some((pattern) => pattern.coversName(name)));
+  }
+
+  private coveringGrants(instance: Grantable): readonly Grant[] {
+    let grants = this.covering.get(instance);
+    if (grants === undefined) {
+      grants = this.grants.filter((grant) => covers(grant, instance));
+      this.covering.set(instance, grants);
+    }
+    return grants;
+  }
+}
+
+/** Who has not logged in: may do nothing, but sees what `list` shows to everybody where that is switched on. */
+export class Anonymous implements Principal {
+  readonly name = '';
+
+  constructor(private readonly mayList: boolean) {}
+
+  sees(): boolean {
+    return this.mayList;
+  }
+
+  allows(): boolean {
+    return false;
+  }
+
+  allowsProvider(): boolean {
+    return false;
+  }
+
+  allowsSomewhere(): boolean {
+    return false;
+  }
+
+  coversName(): boolean {
+    return false;
+  }
+}

@@ -1,0 +1,62 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Config } from '../config/config.js';
+import { ArgoError } from '../errors.js';
+import { BCRYPT_COST } from '../limits.js';
+import { Account, Anonymous } from './account.js';
+import { impossibleHash, verifyPassword } from './passwords.js';
+import { Throttle } from './throttle.js';
+
+/** The accounts as configured now, and the way into them. */
+export class Authenticator {
+  private accounts: ReadonlyMap<string, Account> = new Map();
+  private noAccount = impossibleHash(BCRYPT_COST);
+  private readonly throttle = new Throttle();
+  anonymous = new Anonymous(false);
+
+  constructor(config: Config) {
+    this.configure(config);
+  }
+
+  /** Takes on a new configuration. Connections ask {@link current} for what it made of their account. */
+  configure({ accounts, groups, server }: Config): void {
+    this.accounts = new Map([...accounts].map(([name, settings]) => [name, new Account(settings, groups)]));
+    this.anonymous = new Anonymous(server.anonymousList);
+    const costs = [...accounts.values()].map(({ passwordHash }) => Number(passwordHash.slice(4, 6)));
+    this.noAccount = impossibleHash(Math.max(BCRYPT_COST, ...costs));
+  }
+
+  /**
+   * What the configuration says now of an account that has logged in; undefined where it is gone or
+   * has another password or may not come from there, so that its connections must log in anew.
+   */
+  current(account: Account, address: string): Account | undefined {
+    const now = this.accounts.get(account.name);
+    return now?.passwordHash === account.passwordHash && now.mayComeFrom(address) ? now : undefined;
+  }
+
+  /**
+   * Checks a name and a password. The work and the delay are the same whether or not there is such
+   * an account, and whether it is the name, the password or the network that is wrong.
+   * @param address the peer's, in its plain form
+   * @returns undefined where it is wrong
+   * @throws ArgoError BUSY where too many logins wait
+   */
+  async login(name: string, password: string, address: string, signal: AbortSignal): Promise<Account | undefined> {
+    const { delay, leave } = this.throttle.enter(name, address);
+    try {
+      if (delay > 0) await sleep(delay, undefined, { signal });
+      const account = this.accounts.get(name);
+      const matches = await verifyPassword(password, account?.passwordHash ?? this.noAccount, signal);
+      if (account !== undefined && matches && account.mayComeFrom(address)) {
+        this.throttle.succeeded(name);
+        return account;
+      }
+      this.throttle.failed(name, address);
+      return undefined;
+    } catch (error) {
+      throw error instanceof ArgoError ? error : new ArgoError('NOT AUTHENTICATED', '', { cause: error });
+    } finally {
+      leave();
+    }
+  }
+}

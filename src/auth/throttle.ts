@@ -1,0 +1,94 @@
+import { ArgoError } from '../errors.js';
+import {
+  FAILURES_REMEMBERED, FREE_FAILURES_PER_ACCOUNT, FREE_FAILURES_PER_ADDRESS, LOGIN_DELAY_FIRST, LOGIN_DELAY_FORGOTTEN,
+  LOGIN_DELAY_LONGEST, LOGINS_WAITING, LOGINS_WAITING_PER_ADDRESS, LOGINS_WAITING_PER_PAIR,
+} from '../limits.js';
+
+interface Failures {
+  count: number;
+  /** on the clock of performance.now() */
+  last: number;
+}
+
+/** Failed logins by one kind of key, the longest-remembered forgotten first. */
+class FailureCount {
+  private readonly failures = new Map<string, Failures>();
+
+  constructor(private readonly free: number) {}
+
+  /** Milliseconds that the next attempt has to wait. */
+  delay(key: string): number {
+    const failures = this.failures.get(key);
+    if (failures === undefined || performance.now() - failures.last > LOGIN_DELAY_FORGOTTEN) return 0;
+    const counted = failures.count - this.free;
+    return counted <= 0 ? 0 : Math.min(LOGIN_DELAY_FIRST * 2 ** (counted - 1), LOGIN_DELAY_LONGEST);
+  }
+
+  add(key: string): void {
+    const count = (this.failures.get(key)?.count ?? 0) + 1;
+    this.failures.delete(key);
+    this.failures.set(key, { count, last: performance.now() });
+    if (this.failures.size > FAILURES_REMEMBERED) this.failures.delete(this.failures.keys().next().value!);
+  }
+
+  forget(key: string): void {
+    this.failures.delete(key);
+  }
+}
+
+/** How many wait, by some key. */
+class Waiting {
+  private readonly counts = new Map<string, number>();
+
+  constructor(private readonly most: number) {}
+
+  isFull(key: string): boolean {
+    return (this.counts.get(key) ?? 0) >= this.most;
+  }
+
+  enter(key: string): void {
+    this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
+  }
+
+  leave(key: string): void {
+    const left = (this.counts.get(key) ?? 1) - 1;
+    if (left > 0) this.counts.set(key, left);
+    else this.counts.delete(key);
+  }
+}
+
+/**
+ * Slows guessing down. Failures make the next attempt at that account, and from that address, wait
+ * longer and longer; how many may wait at a time is bounded, so that a flood from one address or at
+ * one account leaves room for others. Names without an account are treated like those with one.
+ */
+export class Throttle {
+  private readonly accounts = new FailureCount(FREE_FAILURES_PER_ACCOUNT);
+  private readonly addresses = new FailureCount(FREE_FAILURES_PER_ADDRESS);
+  private readonly waiting = [new Waiting(LOGINS_WAITING), new Waiting(LOGINS_WAITING_PER_ADDRESS), new Waiting(LOGINS_WAITING_PER_PAIR)];
+
+  /**
+   * A place for one attempt.
+   * @returns milliseconds to wait first, and what to call when the attempt has ended
+   * @throws ArgoError BUSY where too many attempts wait
+   */
+  enter(account: string, address: string): { delay: number; leave: () => void } {
+    const keys = ['', address, `${address} ${account}`];
+    if (this.waiting.some((waiting, index) => waiting.isFull(keys[index]!))) throw new ArgoError('BUSY', 'too many logins at a time');
+    this.waiting.forEach((waiting, index) => waiting.enter(keys[index]!));
+    return {
+      delay: Math.max(this.accounts.delay(account), this.addresses.delay(address)),
+      leave: () => this.waiting.forEach((waiting, index) => waiting.leave(keys[index]!)),
+    };
+  }
+
+  failed(account: string, address: string): void {
+    this.accounts.add(account);
+    this.addresses.add(address);
+  }
+
+  /** The address keeps its failures: who knows one password must not use it to guess another's. */
+  succeeded(account: string): void {
+    this.accounts.forget(account);
+  }
+}

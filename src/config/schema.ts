@@ -1,0 +1,74 @@
+import * as v from 'valibot';
+import { BCRYPT_COST } from '../limits.js';
+import { InstancePattern, PatternError } from '../patterns.js';
+import { duration, endpoint, flag, network, text, texts, whole } from './values.js';
+
+/** The tables of argo-server.conf that belong to no driver. */
+
+const DEFAULT_PORT_ENDPOINT = '127.0.0.1:20203';
+
+export const serverTable = v.strictObject({
+  listen: v.optional(v.array(endpoint), [DEFAULT_PORT_ENDPOINT]),
+  'tls-listen': v.optional(v.array(endpoint), []),
+  'tls-cert': v.optional(text),
+  'tls-key': v.optional(text),
+  'tls-client-ca': v.optional(text),
+  'state-dir': v.optional(text),
+  'plugin-path': v.optional(texts, []),
+  'max-line': v.optional(whole(64, 1_048_576), 4096),
+  'max-connections': v.optional(whole(1, 1_000_000), 1024),
+  'max-connections-per-address': v.optional(whole(1, 1_000_000), 64),
+  'idle-timeout': v.optional(duration, '10m'),
+  'anonymous-list': v.optional(flag, true),
+  'action-timeout': v.optional(duration, '120s'),
+  'log-level': v.optional(v.picklist(['debug', 'info', 'warn', 'error'], 'one of "debug", "info", "warn", "error" is expected'), 'info'),
+});
+
+/** Why a text is no pattern over instances, or undefined. */
+function patternFault(pattern: string): string | undefined {
+  try {
+    if (!pattern.startsWith('@')) new InstancePattern(pattern);
+    return undefined;
+  } catch (error) {
+    if (error instanceof PatternError) return error.message;
+    throw error;
+  }
+}
+
+const instancePattern = v.pipe(
+  text,
+  v.check((pattern) => patternFault(pattern) === undefined, (issue) => patternFault(String(issue.input)) ?? 'not a pattern'),
+);
+
+export const groupsTable = v.record(v.string(), v.array(instancePattern, 'a list of patterns is expected, such as ["web[1-20]"]'));
+
+const BCRYPT_HASH = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
+
+const passwordHash = v.pipe(
+  text,
+  v.regex(BCRYPT_HASH, 'must be a bcrypt hash; `argo-server account passwd` writes one'),
+  v.check((hash) => Number(BCRYPT_HASH.exec(hash)?.[1] ?? BCRYPT_COST) >= BCRYPT_COST,
+    `the cost of the bcrypt hash must be at least ${BCRYPT_COST}`),
+);
+
+export const accountTable = v.strictObject({
+  password: passwordHash,
+  from: v.optional(v.array(network)),
+  grants: v.optional(v.array(v.strictObject({
+    instances: v.array(instancePattern, 'a list of patterns is expected, such as ["lj", "lab/*"]'),
+    commands: v.array(text, 'a list of command words is expected, such as ["read", "start"]'),
+  })), []),
+});
+
+/** Names that are typed as words and printed in logs. */
+export const ACCOUNT_NAME = /^[\p{L}\p{N}_.@+\\-]{1,64}$/u;
+export const PROVIDER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+export const GROUP_NAME = /^[\p{L}\p{N}_.-]{1,64}$/u;
+
+/** The keys that every provider's table takes beside those of its driver. */
+export const providerEntries = {
+  type: text,
+  'action-timeout': v.optional(duration),
+  'poll-interval': v.optional(v.pipe(duration, v.minValue(100, 'must be at least "100ms"'))),
+  concurrency: v.optional(whole(1, 100_000)),
+};

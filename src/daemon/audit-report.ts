@@ -1,0 +1,37 @@
+import { loadConfig } from '../config/load.js';
+import { parseDuration } from '../config/values.js';
+import { readAudit, type AuditRecord } from '../store/audit-reader.js';
+import { formatDuration, harmless } from '../text.js';
+import { defaultStateDir, findConfig } from './places.js';
+
+export interface AuditOptions {
+  readonly config: string | undefined;
+  /** a duration back from now such as `2h`, or a date */
+  readonly since: string | undefined;
+  readonly account: string | undefined;
+  readonly instance: string | undefined;
+  readonly json: boolean;
+}
+
+/** @throws Error where it is neither a duration nor a date */
+function parseSince(text: string): Date {
+  const back = parseDuration(text);
+  const date = back === undefined ? new Date(text) : new Date(Date.now() - back);
+  if (Number.isNaN(date.getTime())) throw new Error(`--since: "${text}" is neither a duration such as 2h nor a date such as 2026-01-31`);
+  return date;
+}
+
+function format({ at, account, from, command, options, instance, outcome, ms }: AuditRecord): string {
+  const how = outcome === null ? 'no end recorded' : `${outcome} (${formatDuration(ms ?? 0)})`;
+  return harmless(`${at} ${account} ${from} ${command}${options && ` ${options}`} ${instance}: ${how}`);
+}
+
+/** The audit's lines, oldest first. @throws ConfigError, Error */
+export async function* auditReport(options: AuditOptions): AsyncGenerator<string> {
+  const file = findConfig(options.config);
+  const stateDir = file === undefined ? defaultStateDir() : (await loadConfig(file, defaultStateDir())).server.stateDir;
+  const since = options.since === undefined ? undefined : parseSince(options.since);
+  for await (const record of readAudit(stateDir, { since, account: options.account, instance: options.instance })) {
+    yield options.json ? JSON.stringify(record) : format(record);
+  }
+}

@@ -1,0 +1,105 @@
+import type { Config, ProviderSettings } from '../config/config.js';
+import { Authenticator } from '../auth/authenticator.js';
+import { Operations } from '../instances/operations.js';
+import { Provider } from '../instances/provider.js';
+import { Registry } from '../instances/registry.js';
+import { FIRST_LISTING_GRACE, SHUTDOWN_GRACE } from '../limits.js';
+import { PluginLoader } from '../plugins/host/loader.js';
+import { Dispatcher } from '../server/dispatcher.js';
+import { LineServer } from '../server/server.js';
+import { Audit } from '../store/audit.js';
+import type { Logger } from './log.js';
+
+/** The parts of the server, put together; how it starts, takes on a new configuration, and ends. */
+export class Daemon {
+  private readonly registry = new Registry();
+  private readonly providers = new Map<string, Provider>();
+  private readonly operations: Operations;
+  private readonly dispatcher: Dispatcher;
+  private readonly server: LineServer;
+
+  private constructor(
+    private config: Config,
+    private readonly logger: Logger,
+    private readonly plugins: PluginLoader,
+    private readonly audit: Audit,
+    private readonly authenticator: Authenticator,
+    table: Awaited<ReturnType<PluginLoader['load']>>,
+  ) {
+    const { log } = logger;
+    this.operations = new Operations({ registry: this.registry, audit, log, actionTimeout: () => this.config.server.actionTimeout });
+    this.dispatcher = new Dispatcher({
+      authenticator, registry: this.registry, operations: this.operations, table, log,
+      groups: config.groups, actionTimeout: config.server.actionTimeout,
+    });
+    this.server = new LineServer(config.server, this.dispatcher, authenticator, log);
+  }
+
+  /**
+   * Starts everything that a configuration names. Providers that do not answer at once are waited for
+   * a moment only.
+   * @throws Error where a listener cannot be opened
+   */
+  static async start(config: Config, logger: Logger): Promise<Daemon> {
+    const plugins = new PluginLoader(logger.log);
+    const audit = new Audit(config.server.stateDir, (message, facts) => logger.log('error', message, facts));
+    const [table] = await Promise.all([plugins.load(config.server.pluginPath), audit.open()]);
+    const daemon = new Daemon(config, logger, plugins, audit, new Authenticator(config), table);
+    await daemon.openProviders(config.providers);
+    await daemon.server.listen();
+    return daemon;
+  }
+
+  /** Where clients can connect. */
+  addresses(): string[] {
+    return this.server.addresses();
+  }
+
+  /** Takes on a new configuration, connections and actions under way undisturbed. @throws Error where a listener fails */
+  async reload(config: Config): Promise<void> {
+    if (config.server.stateDir !== this.config.server.stateDir) {
+      this.logger.log('warn', 'state-dir changes at the next start only', { stateDir: config.server.stateDir });
+    }
+    this.config = config;
+    this.logger.setLevel(config.server.logLevel);
+    this.authenticator.configure(config);
+    const table = await this.plugins.load(config.server.pluginPath);
+    this.dispatcher.parts = { ...this.dispatcher.parts, table, groups: config.groups, actionTimeout: config.server.actionTimeout };
+    this.closeProviders([...this.providers.values()].filter(({ name, settings }) => config.providers.get(name)?.fingerprint !== settings.fingerprint));
+    await this.openProviders(config.providers);
+    await this.server.configure(config.server);
+  }
+
+  /** Ends listening, lets what runs finish within a limit, logs out of the providers, and closes the audit. */
+  async stop(): Promise<void> {
+    this.server.stopListening();
+    await Promise.all([this.operations.drain(SHUTDOWN_GRACE), this.server.close(SHUTDOWN_GRACE)]);
+    await Promise.all([...this.providers.values()].map((provider) => provider.close(0)));
+    await this.audit.close();
+  }
+
+  private async openProviders(settings: ReadonlyMap<string, ProviderSettings>): Promise<void> {
+    const opened = [...settings.values()].filter(({ name }) => !this.providers.has(name)).map((one) => {
+      const provider = new Provider(one, this.registry, this.logger.log);
+      this.providers.set(one.name, provider);
+      return provider;
+    });
+    this.registry.arrange([...settings.keys()].map((name) => this.providers.get(name)!));
+    if (opened.length === 0) return;
+    const listings = Promise.all(opened.map((provider) => provider.refresh()));
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([listings, new Promise((resolve) => {
+      timer = setTimeout(resolve, FIRST_LISTING_GRACE);
+    })]);
+    clearTimeout(timer);
+  }
+
+  /** Their instances are gone at once; what is under way on them may still end. */
+  private closeProviders(providers: readonly Provider[]): void {
+    for (const provider of providers) {
+      this.providers.delete(provider.name);
+      this.registry.remove(provider);
+      void provider.close(SHUTDOWN_GRACE);
+    }
+  }
+}

@@ -1,0 +1,78 @@
+import { randomInt } from 'node:crypto';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { hashPassword } from '../auth/passwords.js';
+import type { Config } from '../config/config.js';
+import { replaceFile, withAccount } from '../config/edit.js';
+import { parseConfig, readConfigFile } from '../config/load.js';
+import { discover, type Finding } from './discovery.js';
+import { defaultStateDir, ownAccountsFile } from './places.js';
+
+/** A start without a configuration file: this machine's providers, one account, loopback only. */
+export interface OwnConfig {
+  readonly config: Config;
+  readonly findings: readonly Finding[];
+  /** of the account admin, where it was made just now: the only time that it is known */
+  readonly newPassword: string | undefined;
+}
+
+const ACCOUNT = 'admin';
+const PASSWORD_LENGTH = 20;
+/** without characters that look like others */
+const PASSWORD_CHARACTERS = 'abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789';
+
+/** Machines to look at where there are no others. */
+export const DEMO: Finding = {
+  name: 'demo',
+  title: 'simulated machines',
+  table: { type: 'sim' },
+  instances: 4,
+};
+const DEMO_TABLE = `[providers.demo]
+type = "sim"
+instances = ["lj", "builder", { name = "test", state = "off" }, "dev"]
+`;
+
+const providerTable = ({ name, table }: Finding): string =>
+  `[providers.${name}]\n${Object.entries(table).map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`).join('')}`;
+
+/** Makes the account with a random password where there is none yet. @returns the password if so */
+async function ensureAccount(): Promise<string | undefined> {
+  const file = ownAccountsFile();
+  if (existsSync(file)) return undefined;
+  const password = Array.from({ length: PASSWORD_LENGTH }, () => PASSWORD_CHARACTERS[randomInt(PASSWORD_CHARACTERS.length)]).join('');
+  const note = '# Accounts of a start without a configuration file; `argo-server account` changes them.\n';
+  mkdirSync(dirname(file), { recursive: true, mode: 0o750 });
+  replaceFile(file, withAccount(note, ACCOUNT, await hashPassword(password), [{ instances: ['*'], commands: ['*'] }]));
+  return password;
+}
+
+/**
+ * @param listen where to listen instead of the default place
+ * @throws ConfigError, or Error where the state folder cannot be written
+ */
+export async function ownConfig(listen: string | undefined): Promise<OwnConfig> {
+  const [newPassword, findings] = await Promise.all([ensureAccount(), discover()]);
+  const usable = findings.filter(({ instances }) => instances !== undefined);
+  const isEmpty = usable.every(({ instances }) => instances === 0);
+  const server = listen === undefined ? '' : `[server]\nlisten = [${JSON.stringify(listen)}]\n`;
+  const text = [readConfigFile(ownAccountsFile()), server, ...usable.map(providerTable), isEmpty ? DEMO_TABLE : ''].join('\n');
+  const config = await parseConfig(ownAccountsFile(), text, defaultStateDir());
+  return { config: { ...config, file: undefined }, findings: isEmpty ? [...findings, DEMO] : findings, newPassword };
+}
+
+/** What a person reads who has just started the server for the first time. */
+export function greeting({ findings, newPassword, config }: OwnConfig, version: string, address: string): string {
+  const lines = [`argo-server ${version} listens on ${address}, for this machine only. There is no configuration file, so it looked around:`, ''];
+  for (const { name, title, instances, reason } of findings) {
+    lines.push(reason === undefined ? `  ${name.padEnd(6)}${title}: ${instances} ${instances === 1 ? 'instance' : 'instances'}` : `  -     ${title}: no, ${reason}`);
+  }
+  const names = config.providers.has('demo') ? 'lj' : 'NAME';
+  const [host, port] = [address.slice(0, address.lastIndexOf(':')), address.slice(address.lastIndexOf(':') + 1)];
+  lines.push('', newPassword === undefined
+    ? `The account ${ACCOUNT} was made at an earlier start; \`argo-server account passwd ${ACCOUNT}\` gives it a new password.`
+    : `The account ${ACCOUNT} was made. Its password is shown this once: ${newPassword}`);
+  lines.push('', 'A session to paste:', '', `  telnet ${host.replace(/[[\]]/g, '')} ${port}`, '  list',
+    `  auth ${ACCOUNT} ${newPassword ?? 'PASSWORD'}`, `  status ${names}`, `  pause ${names}`, `  unpause ${names}`, '  exit', '');
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,38 @@
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Where things are on this machine. */
+
+const PACKAGE = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
+
+export const SYSTEM_CONFIG = '/etc/argo-server/argo-server.conf';
+const SYSTEM_STATE = '/var/lib/argo-server';
+
+export const version = (): string => (JSON.parse(readFileSync(join(PACKAGE, 'package.json'), 'utf8')) as { version: string }).version;
+
+/**
+ * The configuration file: as asked for, of the environment, or the system's.
+ * @returns undefined where there is none
+ */
+export function findConfig(asked: string | undefined): string | undefined {
+  return asked ?? process.env.ARGO_CONFIG ?? (existsSync(SYSTEM_CONFIG) ? SYSTEM_CONFIG : undefined);
+}
+
+/**
+ * Where state is kept when the configuration does not say: in the clone when run from one, for the
+ * system where we may write there, else with the user's own state.
+ */
+export function defaultStateDir(): string {
+  if (existsSync(join(PACKAGE, 'src', 'daemon'))) return join(PACKAGE, 'var');
+  try {
+    accessSync(existsSync(SYSTEM_STATE) ? SYSTEM_STATE : dirname(SYSTEM_STATE), constants.W_OK);
+    return SYSTEM_STATE;
+  } catch {
+    return join(process.env.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'), 'argo-server');
+  }
+}
+
+/** The accounts of a start without a configuration file. */
+export const ownAccountsFile = (): string => join(defaultStateDir(), 'accounts.conf');

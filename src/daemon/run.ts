@@ -1,0 +1,93 @@
+import type { Config } from '../config/config.js';
+import { ConfigError } from '../config/document.js';
+import { loadConfig } from '../config/load.js';
+import { endpoint } from '../config/values.js';
+import * as v from 'valibot';
+import { Daemon } from './daemon.js';
+import { createLogger, type Logger } from './log.js';
+import { defaultStateDir, findConfig, version } from './places.js';
+
+export interface RunOptions {
+  /** the configuration file, if one was named */
+  readonly config: string | undefined;
+  /** where to listen instead of what the configuration says */
+  readonly listen: string | undefined;
+}
+
+const LISTEN_ERRORS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another program listens there already; stop it, or choose another port with `listen` or --listen',
+  EACCES: 'this user may not listen there',
+  EADDRNOTAVAIL: 'this machine has no such address',
+};
+
+/** What went wrong at start, for the person who started it. */
+function explain(error: unknown): string {
+  if (error instanceof ConfigError) return error.message;
+  const { code, address, port, message } = error as NodeJS.ErrnoException & { address?: string; port?: number };
+  const known = code === undefined ? undefined : LISTEN_ERRORS[code];
+  return known && port !== undefined ? `cannot listen on ${address}:${port}: ${known}` : message;
+}
+
+/** Runs the daemon until it is told to stop. @returns the process's exit code where it could not start */
+export async function run(options: RunOptions): Promise<number | undefined> {
+  const file = findConfig(options.config);
+  const logger = createLogger('info');
+  try {
+    const { config, greet } = await configure(file, options.listen);
+    logger.setLevel(config.server.logLevel);
+    const daemon = await Daemon.start(config, logger);
+    greet(daemon.addresses()[0] ?? '');
+    handleSignals(daemon, file, options, logger);
+    return undefined;
+  } catch (error) {
+    logger.flush();
+    process.stderr.write(`argo-server: ${explain(error)}\n`);
+    return 1;
+  }
+}
+
+async function configure(file: string | undefined, listen: string | undefined): Promise<{ config: Config; greet: (address: string) => void }> {
+  if (file !== undefined) return { config: withListen(await loadConfig(file, defaultStateDir()), listen), greet: () => undefined };
+  const { greeting, ownConfig } = await import('./first-start.js');
+  const own = await ownConfig(listen);
+  return { config: own.config, greet: (address) => process.stdout.write(greeting(own, version(), address)) };
+}
+
+function withListen(config: Config, listen: string | undefined): Config {
+  if (listen === undefined) return config;
+  const result = v.safeParse(endpoint, listen);
+  if (!result.success) throw new Error(`--listen: ${result.issues[0].message}`);
+  return { ...config, server: { ...config.server, listen: [result.output] } };
+}
+
+function handleSignals(daemon: Daemon, file: string | undefined, options: RunOptions, logger: Logger): void {
+  const { log } = logger;
+  let reloading = Promise.resolve();
+  const reload = async () => {
+    try {
+      await daemon.reload((await configure(file, options.listen)).config);
+      log('info', 'reloaded', { file });
+    } catch (error) {
+      log('error', 'reload refused, the former configuration stays', { reason: explain(error) });
+    }
+  };
+  process.on('SIGHUP', () => {
+    reloading = reloading.then(reload);
+  });
+  let stopping = false;
+  const stop = (signal: string) => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    log('info', 'stopping', { signal });
+    void daemon.stop().catch((error: unknown) => log('error', 'did not stop well', { cause: error })).then(() => {
+      log('info', 'stopped');
+      logger.flush();
+      process.exit(0);
+    });
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  // A plugin's stray error must not take the power switch of every other machine with it.
+  process.on('uncaughtException', (error) => log('error', 'uncaught', { cause: error }));
+  process.on('unhandledRejection', (reason) => log('error', 'unhandled rejection', { cause: reason }));
+}

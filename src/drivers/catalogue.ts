@@ -1,0 +1,17 @@
+import type { DriverModule } from './driver.js';
+
+/**
+ * The types of providers and where their drivers are. Each is imported when a provider of its type
+ * is configured, so that start-up and memory do not pay for the others.
+ */
+const DRIVERS: Readonly<Record<string, () => Promise<{ default: DriverModule }>>> = {
+  sim: () => import('./sim/index.js'),
+  libvirt: () => import('./libvirt/index.js'),
+};
+
+export const driverTypes = (): string[] => Object.keys(DRIVERS);
+
+/** @returns undefined where there is no driver of that type */
+export async function loadDriver(type: string): Promise<DriverModule | undefined> {
+  return Object.hasOwn(DRIVERS, type) ? (await DRIVERS[type]!()).default : undefined;
+}

@@ -1,0 +1,101 @@
+import { ArgoError } from '../errors.js';
+import type { Machine, PowerState } from '../drivers/driver.js';
+
+/** The power actions of the line protocol: what each is to achieve, and by which step from which state. */
+
+export type PowerAction = 'start' | 'stop' | 'reboot' | 'pause' | 'unpause' | 'suspend' | 'resume';
+
+/** A method of a machine that changes its power state. */
+export type Step = 'start' | 'shutdown' | 'powerOff' | 'reboot' | 'reset' | 'pause' | 'unpause' | 'suspend' | 'resume';
+
+/** What to do from a state: send a step, nothing because it is so already, or nothing because it is under way. */
+type Way = Step | 'already' | 'under way';
+
+interface ActionRow {
+  /** the state in which the action has been achieved */
+  readonly goal: PowerState;
+  /** states that are not named here are WRONG STATE */
+  readonly ways: Readonly<Partial<Record<PowerState, Way>>>;
+  /** with --force; states that are not named here go by `ways` */
+  readonly forced?: Readonly<Partial<Record<PowerState, Way>>>;
+}
+
+const ACTIONS: Readonly<Record<PowerAction, ActionRow>> = {
+  start: {
+    goal: 'on',
+    ways: { on: 'already', off: 'start', crashed: 'start', paused: 'unpause', suspended: 'resume', starting: 'under way', unknown: 'start' },
+  },
+  stop: {
+    goal: 'off',
+    ways: { off: 'already', on: 'shutdown', starting: 'shutdown', stopping: 'under way', unknown: 'shutdown' },
+    forced: { on: 'powerOff', starting: 'powerOff', stopping: 'powerOff', paused: 'powerOff', suspended: 'powerOff', crashed: 'powerOff', unknown: 'powerOff' },
+  },
+  reboot: {
+    goal: 'on',
+    ways: { on: 'reboot', unknown: 'reboot' },
+    forced: { on: 'reset', paused: 'reset', crashed: 'reset', unknown: 'reset' },
+  },
+  pause: { goal: 'paused', ways: { on: 'pause', paused: 'already', unknown: 'pause' } },
+  unpause: { goal: 'on', ways: { paused: 'unpause', on: 'already', unknown: 'unpause' } },
+  suspend: { goal: 'suspended', ways: { on: 'suspend', paused: 'suspend', suspended: 'already', unknown: 'suspend' } },
+  resume: { goal: 'on', ways: { suspended: 'resume', on: 'already', unknown: 'resume' } },
+};
+
+/** Steps that may help where an action cannot be done in a state, told to the user. */
+const HINTS: Readonly<Partial<Record<PowerState, string>>> = {
+  paused: 'unpause it first',
+  suspended: 'resume it first',
+  crashed: 'it has crashed',
+};
+
+export const goalOf = (action: PowerAction): PowerState => ACTIONS[action].goal;
+
+/**
+ * What an action means for a machine in a state.
+ * @param force whether the hard way was asked for
+ * @throws ArgoError WRONG STATE, or NOT SUPPORTED where the machine lacks the step
+ */
+export function decide(action: PowerAction, name: string, machine: Machine, state: PowerState, force: boolean): Way {
+  const row = ACTIONS[action];
+  const way = (force ? row.forced?.[state] : undefined) ?? row.ways[state];
+  if (way === undefined) {
+    const hint = row.forced?.[state] ? 'use --force' : HINTS[state];
+    throw new ArgoError('WRONG STATE', `${name} is ${state}${hint ? `; ${hint}` : ''}`);
+  }
+  if (way !== 'already' && way !== 'under way' && !machine[way]) throw notSupported(name, way);
+  return way;
+}
+
+/** In what words a step is told to people. */
+export const STEP_WORDS: Readonly<Record<Step, string>> = {
+  start: 'start',
+  shutdown: 'clean shutdown',
+  powerOff: 'power off',
+  reboot: 'clean reboot',
+  reset: 'reset',
+  pause: 'pause',
+  unpause: 'unpause',
+  suspend: 'suspend to disk',
+  resume: 'resume from disk',
+};
+
+export function notSupported(name: string, what: string): ArgoError {
+  return new ArgoError('NOT SUPPORTED', `${name} has no ${what in STEP_WORDS ? STEP_WORDS[what as Step] : what}`);
+}
+
+/** The steps that an action takes from the usual state: without any of them it is not supported at all. */
+const USUAL_STEPS: Readonly<Record<PowerAction, { readonly clean: Step; readonly forced: Step }>> = {
+  start: { clean: 'start', forced: 'start' },
+  stop: { clean: 'shutdown', forced: 'powerOff' },
+  reboot: { clean: 'reboot', forced: 'reset' },
+  pause: { clean: 'pause', forced: 'pause' },
+  unpause: { clean: 'unpause', forced: 'unpause' },
+  suspend: { clean: 'suspend', forced: 'suspend' },
+  resume: { clean: 'resume', forced: 'resume' },
+};
+
+/** @throws ArgoError NOT SUPPORTED where the machine can never do that, whatever its state */
+export function requireSupport(action: PowerAction, name: string, machine: Machine, force: boolean): void {
+  const step = USUAL_STEPS[action][force ? 'forced' : 'clean'];
+  if (!machine[step]) throw notSupported(name, step);
+}

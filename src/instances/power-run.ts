@@ -1,0 +1,250 @@
+import type { PowerState } from '../drivers/driver.js';
+import { ArgoError } from '../errors.js';
+import {
+  HARD_STOP_TIMEOUT, PRESS_AGAIN, READ_TIMEOUT, RECHECK_TIMEOUT, REFRESH_TIMEOUT, WAIT_POLL_FIRST, WAIT_POLL_LONGEST,
+} from '../limits.js';
+import { formatDuration } from '../text.js';
+import { decide, goalOf, type PowerAction, type Step } from './actions.js';
+import { Deadline, DeadlineExceeded, explainDeadline } from './deadline.js';
+import type { Instance } from './instance.js';
+import type { Registry } from './registry.js';
+
+/** A power action as it was asked for. Times in milliseconds. */
+export interface Order {
+  readonly instance: Instance;
+  readonly action: PowerAction;
+  readonly force: boolean;
+  /** `--timeout` */
+  readonly timeout: number | undefined;
+  /** `--wait`: how long, or true for as long as the action may take; false to end with acceptance */
+  readonly wait: number | boolean;
+}
+
+/** How sure we are that a step was taken on. */
+type Sent = 'accepted' | 'doubtful';
+
+/**
+ * One power action on one instance, from its turn to its verified end. The rules that hold for every
+ * kind of machine are here: what is there already is success, success is read from the machine and
+ * never from a lost connection, and a clean stop in vain may be followed by a hard one.
+ */
+export class PowerRun {
+  private readonly deadline: Deadline;
+  private readonly began = performance.now();
+  private bootMark: string | undefined;
+
+  /** @param actionTimeout milliseconds, where the order says nothing */
+  constructor(private readonly order: Order, private readonly registry: Registry, private readonly actionTimeout: number) {
+    this.deadline = new Deadline(this.limit);
+  }
+
+  /**
+   * @returns whether something was done, or it was so already
+   * @throws ArgoError with what is known
+   */
+  async run(): Promise<'done' | 'already so'> {
+    const leave = await this.instance.turn.take(this.deadline.signal).catch((thrown: unknown) => {
+      throw thrown instanceof DeadlineExceeded ? new ArgoError('BUSY', `another action holds ${this.name}`) : thrown;
+    });
+    try {
+      return await this.act();
+    } catch (thrown) {
+      throw explainDeadline(thrown, this.name);
+    } finally {
+      this.deadline.clear();
+      leave();
+    }
+  }
+
+  /** What would be sent now. @throws ArgoError as the action itself would */
+  async plan(): Promise<Step | 'already' | 'under way'> {
+    try {
+      return decide(this.order.action, this.name, this.instance.machine, await this.observe(), this.order.force && !this.cleanFirst);
+    } catch (thrown) {
+      throw explainDeadline(thrown, this.name);
+    } finally {
+      this.deadline.clear();
+    }
+  }
+
+  private get instance(): Instance {
+    return this.order.instance;
+  }
+
+  private get name(): string {
+    return this.instance.name;
+  }
+
+  /** Milliseconds for everything up to the end; the hard stop after a clean one has a time of its own. */
+  private get limit(): number {
+    const { timeout, wait } = this.order;
+    if (typeof wait === 'number') return Math.max(timeout ?? 0, wait);
+    return timeout ?? this.actionTimeout;
+  }
+
+  /** `--force` with `--timeout`: clean first, then the plug. */
+  private get cleanFirst(): boolean {
+    return this.order.force && this.order.action === 'stop' && this.order.timeout !== undefined;
+  }
+
+  private async act(): Promise<'done' | 'already so'> {
+    const { order: { action, force, wait }, instance } = this;
+    let state = await this.observe();
+    if (action === 'start' && (state === 'stopping' || (state === 'on' && instance.isStopping))) state = await this.untilStopped();
+    if (this.cleanFirst && state === 'on' && instance.machine.shutdown) return this.stopCleanThenHard();
+    const way = decide(action, this.name, instance.machine, state, force);
+    if (way === 'already') return 'already so';
+    await this.noteBoot();
+    const sent = way === 'under way' ? 'accepted' : await this.send(way, this.deadline);
+    if (way === 'shutdown' && sent === 'accepted') instance.expectStop(this.actionTimeout);
+    else instance.forgetStop();
+    if (wait !== false) await this.verify(this.deadline, sent, way === 'shutdown');
+    else if (sent === 'doubtful') await this.resolveDoubt();
+    else await this.refresh();
+    return 'done';
+  }
+
+  private async stopCleanThenHard(): Promise<'done'> {
+    const clean = new Deadline(this.order.timeout!);
+    try {
+      await this.verify(clean, await this.send('shutdown', clean), true);
+      return 'done';
+    } catch (thrown) {
+      if (this.isRefusal(thrown)) throw thrown;
+    } finally {
+      clean.clear();
+    }
+    const hard = new Deadline(HARD_STOP_TIMEOUT);
+    try {
+      const state = await this.read(hard);
+      if (state === 'off') return 'done';
+      if (!this.instance.machine.powerOff) throw new ArgoError('TIMEOUT', `${this.name} is still ${state}, and cannot be powered off`);
+      await this.verify(hard, await this.send('powerOff', hard), false);
+      return 'done';
+    } finally {
+      hard.clear();
+    }
+  }
+
+  /** Whether the clean way ended in a way that pulling the plug must not follow: it was not even tried in vain. */
+  private isRefusal(thrown: unknown): boolean {
+    return thrown instanceof ArgoError && (thrown.phrase === 'UNREACHABLE' || thrown.phrase === 'ACCESS DENIED' || thrown.phrase === 'BUSY');
+  }
+
+  /** The state now, noted in the registry. */
+  private async read(deadline: Deadline): Promise<PowerState> {
+    const { instance } = this;
+    const state = await instance.owner.call(deadline, (signal) => instance.machine.status(signal));
+    this.registry.see(instance, state);
+    return state;
+  }
+
+  private observe(): Promise<PowerState> {
+    return this.read(this.deadline);
+  }
+
+  /** A clean stop is under way: what comes next waits until it has ended. */
+  private async untilStopped(): Promise<PowerState> {
+    let state = await this.observe();
+    for (let wait = WAIT_POLL_FIRST; state === 'stopping' || (state === 'on' && this.instance.isStopping); wait = longer(wait)) {
+      if (this.deadline.exceeded) throw new ArgoError('TIMEOUT', `${this.name} was told to stop and is still ${state}`);
+      await this.deadline.pause(wait, (wake) => this.instance.watch(wake));
+      if (!this.deadline.exceeded) state = await this.observe();
+    }
+    return state;
+  }
+
+  /** A reboot leaves no state behind that it could be told by: only a mark that each boot changes. */
+  private async noteBoot(): Promise<void> {
+    const { instance: { machine }, order: { action, wait } } = this;
+    if (action !== 'reboot') return;
+    if (!machine.bootMark) {
+      if (wait !== false) throw new ArgoError('NOT SUPPORTED', `a reboot of ${this.name} cannot be verified; leave out --wait`);
+      return;
+    }
+    this.bootMark = await this.instance.owner.call(this.deadline, (signal) => machine.bootMark!(signal));
+  }
+
+  /**
+   * Sends one step.
+   * @throws ArgoError where it was certainly not carried out
+   */
+  private async send(step: Step, deadline: Deadline): Promise<Sent> {
+    const { instance } = this;
+    let sent = false;
+    try {
+      await instance.owner.call(deadline, (signal) => {
+        sent = true;
+        return instance.machine[step]!(signal);
+      });
+      return 'accepted';
+    } catch (thrown) {
+      if (!sent) throw thrown;
+      if (!(thrown instanceof ArgoError)) return 'doubtful';
+      if (thrown.phrase === 'UNCERTAIN') return 'doubtful';
+      if (thrown.phrase === 'WRONG STATE' && await this.achieved(deadline)) return 'accepted';
+      throw thrown;
+    }
+  }
+
+  /** Whether the goal is there, read from the machine; false where that cannot be told. */
+  private async achieved(deadline: Deadline): Promise<boolean> {
+    try {
+      const state = await this.read(deadline);
+      if (state !== goalOf(this.order.action)) return false;
+      if (this.order.action !== 'reboot') return true;
+      const { machine, owner } = this.instance;
+      if (this.bootMark === undefined || !machine.bootMark) return false;
+      return await owner.call(deadline, (signal) => machine.bootMark!(signal)) !== this.bootMark;
+    } catch {
+      return false;
+    }
+  }
+
+  /** The order was sent and its answer is missing: only the machine itself can say what came of it. */
+  private async resolveDoubt(): Promise<void> {
+    const deadline = new Deadline(RECHECK_TIMEOUT);
+    const achieved = await this.achieved(deadline);
+    deadline.clear();
+    if (!achieved) throw this.uncertain();
+  }
+
+  private uncertain(): ArgoError {
+    return new ArgoError('UNCERTAIN', `the order was sent to ${this.name} and its answer was lost; last seen ${this.instance.state}`);
+  }
+
+  /** Waits until the goal is there. @throws ArgoError TIMEOUT or UNCERTAIN at the deadline */
+  private async verify(deadline: Deadline, sent: Sent, clean: boolean): Promise<void> {
+    let asked = performance.now();
+    for (let wait = WAIT_POLL_FIRST; ; wait = longer(wait)) {
+      const look = new Deadline(Math.min(READ_TIMEOUT, deadline.left + 1));
+      const achieved = await this.achieved(look);
+      look.clear();
+      if (achieved) return;
+      if (this.instance.state === 'crashed' && goalOf(this.order.action) === 'on') throw new ArgoError('FAILED', `${this.name} has crashed`);
+      if (deadline.exceeded) break;
+      if (clean && this.instance.machine.mayMissShutdown && performance.now() - asked > PRESS_AGAIN) {
+        asked = performance.now();
+        await this.askAgain(deadline);
+      }
+      await deadline.pause(wait, (wake) => this.instance.watch(wake));
+    }
+    if (sent === 'doubtful') return this.resolveDoubt();
+    throw new ArgoError('TIMEOUT', `accepted, but ${this.name} is still ${this.instance.state} after ${formatDuration(performance.now() - this.began)}`);
+  }
+
+  /** The guest may have missed the request. That this one fails says nothing: the first may be at work. */
+  private async askAgain(deadline: Deadline): Promise<void> {
+    const { instance } = this;
+    await instance.owner.call(deadline, (signal) => instance.machine.shutdown!(signal)).catch(() => undefined);
+  }
+
+  /** Keeps the registry fresh for the next `list`; the action is accepted whatever comes of this. */
+  private async refresh(): Promise<void> {
+    const deadline = new Deadline(REFRESH_TIMEOUT);
+    await this.read(deadline).catch(() => undefined);
+    deadline.clear();
+  }
+}
+
+const longer = (wait: number): number => Math.min(wait * 2, WAIT_POLL_LONGEST);

@@ -1,0 +1,40 @@
+/** What the gate needs to know of whoever asks. Accounts implement it; grants are decided there alone. */
+
+/** The set of commands that a command word belongs to, as grants name it. */
+export type Right = 'read' | 'power';
+
+/** A command as grants see it. */
+export interface Permission {
+  /** its word: `start` */
+  readonly word: string;
+  readonly right: Right;
+}
+
+/** An instance as grants see it. */
+export interface Grantable {
+  readonly provider: string;
+  /** short name */
+  readonly name: string;
+}
+
+export interface Principal {
+  /** the account's name; empty before login */
+  readonly name: string;
+  /** Whether it may know that the instance exists. */
+  sees(instance: Grantable): boolean;
+  /** Whether it may use the command on the instance. */
+  allows(instance: Grantable, permission: Permission): boolean;
+  /** Whether it may use the command on a provider as a whole, such as reading its log. */
+  allowsProvider(provider: string, permission: Permission): boolean;
+  /** Whether some grant holds the command at all. */
+  allowsSomewhere(permission: Permission): boolean;
+  /** Whether an instance of that name, if there were one, would be visible: says if "no such instance" may be told. */
+  coversName(name: string): boolean;
+}
+
+/** Who asks, and from where, for decisions and for the audit. */
+export interface Caller {
+  readonly principal: Principal;
+  /** address and port of the peer */
+  readonly from: string;
+}

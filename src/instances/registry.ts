@@ -1,0 +1,141 @@
+import type { Machine, PowerState, Sighting } from '../drivers/driver.js';
+import { harmless } from '../text.js';
+import { Instance } from './instance.js';
+import type { Provider } from './provider.js';
+
+/** The machines of one provider, in the driver's order. */
+interface Shelf {
+  readonly instances: Instance[];
+  readonly byId: Map<string, Instance>;
+}
+
+/** All instances: by short name, by full name, and in order. Knows nothing of who may see what. */
+export class Registry {
+  /** grows with every change of names or states: what was derived from the registry is then stale */
+  version = 0;
+  private readonly shelves = new Map<Provider, Shelf>();
+  private readonly byFullName = new Map<string, Instance>();
+  /** nearly all short names are unique, so a lone instance stands without an array around it */
+  private readonly byShortName = new Map<string, Instance | Instance[]>();
+
+  get size(): number {
+    return this.byFullName.size;
+  }
+
+  /** Takes in new providers and gives all of them the order of the configuration. */
+  arrange(providers: readonly Provider[]): void {
+    for (const provider of providers) {
+      const shelf = this.shelves.get(provider) ?? { instances: [], byId: new Map<string, Instance>() };
+      this.shelves.delete(provider);
+      this.shelves.set(provider, shelf);
+    }
+    this.version += 1;
+  }
+
+  remove(provider: Provider): void {
+    this.shelves.get(provider)?.instances.forEach((instance) => this.forget(instance));
+    this.shelves.delete(provider);
+    this.version += 1;
+  }
+
+  providers(): Provider[] {
+    return [...this.shelves.keys()];
+  }
+
+  /** Every instance, providers in the order of the configuration. */
+  *all(): Generator<Instance> {
+    for (const { instances } of this.shelves.values()) yield* instances;
+  }
+
+  of(provider: Provider): readonly Instance[] {
+    return this.shelves.get(provider)?.instances ?? [];
+  }
+
+  /** What a typed name may mean: the one with this full name, else those with this short name. */
+  find(name: string): readonly Instance[] {
+    const full = this.byFullName.get(name);
+    if (full) return [full];
+    const found = this.byShortName.get(name);
+    if (found === undefined) return [];
+    return Array.isArray(found) ? found : [found];
+  }
+
+  /** All instances that have this short name. */
+  sharing(shortName: string): Instance | readonly Instance[] | undefined {
+    return this.byShortName.get(shortName);
+  }
+
+  /** Notes a state that was seen outside a listing. */
+  see(instance: Instance, state: PowerState): void {
+    if (instance.see(state)) this.version += 1;
+  }
+
+  /** Notes what a driver tells of one machine. @returns false where the machine is not known */
+  seeById(provider: Provider, id: string, state: PowerState): boolean {
+    const instance = this.shelves.get(provider)?.byId.get(id);
+    if (instance) this.see(instance, state);
+    return instance !== undefined;
+  }
+
+  /** Replaces a provider's instances by what a listing found; instances that stay keep their identity. */
+  sync(provider: Provider, sightings: readonly Sighting[]): void {
+    const shelf = this.shelves.get(provider);
+    if (shelf === undefined) return;
+    const names = uniqueNames(sightings.map(({ machine }) => machine));
+    const gone = new Map(shelf.byId);
+    const instances: Instance[] = [];
+    const created: Instance[] = [];
+    shelf.byId.clear();
+    sightings.forEach(({ machine, state }, index) => {
+      const name = names[index]!;
+      let instance = gone.get(machine.id);
+      if (instance?.name === name) {
+        gone.delete(machine.id);
+        instance.machine = machine;
+        this.see(instance, state);
+      } else {
+        instance = new Instance(name, provider, machine, state);
+        created.push(instance);
+      }
+      instances.push(instance);
+      shelf.byId.set(machine.id, instance);
+    });
+    if (gone.size > 0 || created.length > 0) this.version += 1;
+    gone.forEach((instance) => this.forget(instance));
+    created.forEach((instance) => this.index(instance));
+    shelf.instances.splice(0, Infinity);
+    for (const instance of instances) shelf.instances.push(instance);
+  }
+
+  private index(instance: Instance): void {
+    this.byFullName.set(instance.fullName, instance);
+    const others = this.byShortName.get(instance.name);
+    if (others === undefined) this.byShortName.set(instance.name, instance);
+    else this.byShortName.set(instance.name, [...(Array.isArray(others) ? others : [others]), instance]);
+  }
+
+  private forget(instance: Instance): void {
+    this.byFullName.delete(instance.fullName);
+    const others = this.byShortName.get(instance.name);
+    const left = (Array.isArray(others) ? others : [others]).filter((other) => other !== instance && other !== undefined) as Instance[];
+    if (left.length === 0) this.byShortName.delete(instance.name);
+    else this.byShortName.set(instance.name, left.length === 1 ? left[0]! : left);
+  }
+}
+
+/**
+ * Short names that are unique within a provider and harmless to terminals. Machines of one name get
+ * their id appended, all of them: whose grant says `web` must not come upon a second `web`.
+ */
+function uniqueNames(machines: readonly Machine[]): string[] {
+  const names = machines.map(({ name }) => harmless(name).trim() || '(unnamed)');
+  const seen = new Map<string, number>();
+  for (const name of names) seen.set(name, (seen.get(name) ?? 0) + 1);
+  const taken = new Set<string>();
+  return names.map((name, index) => {
+    const { id } = machines[index]!;
+    const unique = (seen.get(name) ?? 0) > 1 || taken.has(name) ? `${name}#${harmless(id)}` : name;
+    taken.add(unique);
+    return unique;
+  });
+}

@@ -1,0 +1,103 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { ArgoError } from '../errors.js';
+import { NAMES_A_TURN } from '../limits.js';
+import { isPattern, PatternError, resolvePatterns, type Groups, type InstancePattern } from '../patterns.js';
+import type { Instance } from './instance.js';
+import type { Principal } from './principal.js';
+import type { Registry } from './registry.js';
+
+/** A name as it was typed. Quoted ones are taken literally. */
+export interface TypedName {
+  readonly text: string;
+  readonly quoted: boolean;
+}
+
+/** What a request selects. */
+export interface Selection {
+  readonly instances: readonly Instance[];
+  /** one plain name: the reply then has no line a target */
+  readonly isSingle: boolean;
+}
+
+/** The instances as one principal sees them: what it may not see is not there. */
+export class View {
+  constructor(private readonly registry: Registry, private readonly principal: Principal) {}
+
+  /** The visible instances, in the order of the configuration. */
+  *visible(): Generator<Instance> {
+    for (const instance of this.registry.all()) if (this.principal.sees(instance)) yield instance;
+  }
+
+  /** The short name where that is unique among what is visible, else the full name. */
+  display(instance: Instance): string {
+    const sharing = this.registry.sharing(instance.name);
+    if (!Array.isArray(sharing)) return instance.name;
+    const others = (sharing as readonly Instance[]).filter((other) => this.principal.sees(other));
+    return others.length > 1 ? instance.fullName : instance.name;
+  }
+
+  /** Why some of what is visible may be out of date: `kvm1 (reason)`; empty while all is current. */
+  staleness(): string[] {
+    return this.registry.providers()
+      .filter((provider) => provider.staleReason !== undefined && this.registry.of(provider).some((instance) => this.principal.sees(instance)))
+      .map((provider) => `${provider.name} (${provider.staleReason})`);
+  }
+
+  /**
+   * The instances that names, globs, ranges and groups select, each once.
+   * @throws ArgoError
+   */
+  async select(names: readonly TypedName[], groups: Groups): Promise<Selection> {
+    const selected = new Set<Instance>();
+    const patterns: InstancePattern[] = [];
+    for (const { text, quoted } of names) {
+      if (!quoted && (text.startsWith('@') || isPattern(text))) patterns.push(...parsePatterns(text, groups));
+      else selected.add(this.named(text));
+    }
+    const isSingle = names.length === 1 && selected.size === 1;
+    if (!isSingle) await this.addMatching(patterns, selected);
+    if (selected.size === 0) throw new ArgoError('NO MATCH');
+    return { instances: [...selected], isSingle };
+  }
+
+  /** The instance of exactly this name. @throws ArgoError */
+  private named(name: string): Instance {
+    const found = this.registry.find(name).filter((instance) => this.principal.sees(instance));
+    const [first, second] = found;
+    if (second) throw new ArgoError('AMBIGUOUS', found.map(({ fullName }) => fullName).join(', '));
+    if (first) return first;
+    if (!this.principal.coversName(name)) throw new ArgoError('NOT ALLOWED');
+    throw this.missing(name);
+  }
+
+  /** A name that may belong to a provider that has not answered yet is not said to be wrong. */
+  private missing(name: string): ArgoError {
+    const silent = this.registry.providers().filter((provider) => !provider.listed && this.principal.coversName(`${provider.name}/`));
+    const owner = silent.find((provider) => name.startsWith(`${provider.name}/`));
+    if (owner) return new ArgoError('UNREACHABLE', `${owner.name} has not answered yet: ${owner.staleReason}`);
+    const doubt = silent.length > 0 ? ` (${silent.map((provider) => provider.name).join(', ')} has not answered yet)` : '';
+    return new ArgoError('NO SUCH INSTANCE', name + doubt);
+  }
+
+  private async addMatching(patterns: readonly InstancePattern[], selected: Set<Instance>): Promise<void> {
+    if (patterns.length === 0) return;
+    let looked = 0;
+    for (const instance of [...this.registry.all()]) {
+      looked += patterns.length;
+      if (looked >= NAMES_A_TURN) {
+        looked = 0;
+        await nextTurn();
+      }
+      if (this.principal.sees(instance) && patterns.some((pattern) => pattern.matches(instance))) selected.add(instance);
+    }
+  }
+}
+
+function parsePatterns(word: string, groups: Groups): InstancePattern[] {
+  try {
+    return resolvePatterns([word], groups);
+  } catch (error) {
+    if (error instanceof PatternError) throw new ArgoError('BAD REQUEST', error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * Every limit that the configuration does not set, in one place. Times in milliseconds, sizes in
+ * bytes where nothing else is said.
+ */
+
+/** Connections that the kernel holds while we are busy: a thousand clients may come at one moment. */
+export const LISTEN_BACKLOG = 4096;
+
+/** A client that opens a TLS connection and says nothing. */
+export const TLS_HANDSHAKE_TIMEOUT = 10_000;
+
+/** Input of one connection that waits for its turn; past it the socket is no longer read. */
+export const PENDING_INPUT = 64 * 1024;
+
+/** Output gathered before it is written, and again after each write while a long body is streamed. */
+export const OUTPUT_CHUNK = 32 * 1024;
+
+/** A reply still under way after this long is sent as far as it goes, so that people see the 200. */
+export const FLUSH_AFTER = 20;
+
+/** Names looked at in one go before other connections get a turn. */
+export const NAMES_A_TURN = 1000;
+
+/** Words of one request; globs are matched against every instance, so their number is bounded. */
+export const MAX_WORDS = 1024;
+
+/** Targets of one request that are worked on at the same time. */
+export const FAN_OUT = 1024;
+
+/** A read of a machine, where the request does not say `--timeout`. */
+export const READ_TIMEOUT = 10_000;
+
+/** One listing of a provider. */
+export const LIST_TIMEOUT = 30_000;
+
+/** How long start-up waits for the first listings before it listens all the same. */
+export const FIRST_LISTING_GRACE = 1000;
+
+/** Reading the state again after an order whose outcome is in doubt. */
+export const RECHECK_TIMEOUT = 5000;
+
+/** Reading the state after an accepted action, only to keep the registry fresh. */
+export const REFRESH_TIMEOUT = 2000;
+
+/** The deadline of the hard stop that follows a clean one in vain. */
+export const HARD_STOP_TIMEOUT = 30_000;
+
+/** Between two looks at the state while waiting for it: the first, and the longest. */
+export const WAIT_POLL_FIRST = 25;
+export const WAIT_POLL_LONGEST = 1000;
+
+/** Between two presses of a power button that a guest may have missed. */
+export const PRESS_AGAIN = 3000;
+
+/** The longest `--wait` and `--timeout`. */
+export const LONGEST_DEADLINE = 24 * 3_600_000;
+
+/** A command that neither ends nor streams, beyond the deadline of the action that it carries out. */
+export const COMMAND_TIMEOUT = 60_000;
+
+/** Importing one plugin. */
+export const PLUGIN_LOAD_TIMEOUT = 10_000;
+
+/** Orders waiting for their turn on one instance; one more is BUSY at once. */
+export const TURNS_WAITING = 64;
+
+/** Calls waiting for one provider; one more is BUSY at once. */
+export const CALLS_WAITING = 100_000;
+
+/** Between two attempts to list a provider that does not answer: the first, and the longest. */
+export const RETRY_FIRST = 1000;
+export const RETRY_LONGEST = 60_000;
+
+/** Defaults of a provider. */
+export const POLL_INTERVAL = 30_000;
+export const CONCURRENCY = 64;
+
+/** How long the server lets running actions end when it is told to stop. */
+export const SHUTDOWN_GRACE = 15_000;
+
+/** How long providers get to log out. */
+export const CLOSE_TIMEOUT = 3000;
+
+/** bcrypt: the least cost (log2 of the rounds), and the most bytes that the algorithm looks at. */
+export const BCRYPT_COST = 12;
+export const BCRYPT_MAX_BYTES = 72;
+
+/** Logins waiting for a password check: in all, from one address, and to one account from one address. */
+export const LOGINS_WAITING = 256;
+export const LOGINS_WAITING_PER_ADDRESS = 32;
+export const LOGINS_WAITING_PER_PAIR = 4;
+
+/** Delay after failed logins: it doubles from the first to the longest, and is forgotten after a while. */
+export const LOGIN_DELAY_FIRST = 250;
+export const LOGIN_DELAY_LONGEST = 15_000;
+export const LOGIN_DELAY_FORGOTTEN = 15 * 60_000;
+/** Failures that cost no delay: people mistype, and an address may be that of many people. */
+export const FREE_FAILURES_PER_ACCOUNT = 2;
+export const FREE_FAILURES_PER_ADDRESS = 10;
+/** Accounts and addresses whose failures are remembered. */
+export const FAILURES_REMEMBERED = 10_000;
+
+/** argo-server.conf, and a file that holds a password. */
+export const CONFIG_FILE_SIZE = 4 * 1024 * 1024;
+export const SECRET_FILE_SIZE = 64 * 1024;
+
+/** Audit entries whose end could not be written yet. */
+export const AUDIT_BACKLOG = 10_000;
+/** How often that is tried again. */
+export const AUDIT_RETRY = 1000;

@@ -1,0 +1,110 @@
+import type { PowerAction } from '../../instances/actions.js';
+import type { Instance } from '../../instances/instance.js';
+import type { Readings } from '../../instances/operations.js';
+import type { PowerState } from '../../drivers/driver.js';
+import type { Right } from '../../instances/principal.js';
+
+/**
+ * The contract between the server and a plugin: a module whose default export lists command words.
+ * The dispatcher checks the right, the options and the instances from a command's row before `run`,
+ * so a plugin cannot forget them; and it reaches machines only through the context.
+ */
+
+/** The default export of a plugin's module. */
+export interface Plugin {
+  readonly commands: readonly Command[];
+}
+
+/** The options that a command may take: `--wait[=SECONDS]`, `--force`, `--timeout=SECONDS`, `--dry-run`. */
+export type OptionName = 'wait' | 'force' | 'timeout' | 'dry-run';
+
+/** One command word: a row of the server's command table. */
+export interface Command {
+  /** lower case, a letter first: `start` */
+  readonly word: string;
+  readonly aliases?: readonly string[];
+  /** the right form, as USAGE and `help` print it: `start NAME... [--wait]` */
+  readonly usage: string;
+  /** one line that says what it is for */
+  readonly help: string;
+  /**
+   * Who may use it. `anyone`: also before login. `listing`: before login where the configuration
+   * says so. `read` or `power`: accounts with a grant that holds the word, its set, or `*`.
+   */
+  readonly right: 'anyone' | 'listing' | Right;
+  /**
+   * What its words are. `instances`: names, globs, ranges and groups, at least one; they are resolved
+   * and authorised before `run`. `provider`: at most one provider's name, likewise. Otherwise the words
+   * are the plugin's own business.
+   */
+  readonly on?: 'instances' | 'provider';
+  readonly options?: readonly OptionName[];
+  /** The words are passed as typed, `--` included: for commands that take a password. */
+  readonly rawWords?: boolean;
+  /** May be async. What it throws becomes the reply's `400`: an ArgoError as it is, anything else as INTERNAL ERROR. */
+  run(context: Context): void | Promise<void>;
+}
+
+/** The options of a request. Times in milliseconds. */
+export interface Options {
+  /** false: end with acceptance; true: until verified, within the action's deadline */
+  readonly wait: boolean | number;
+  readonly force: boolean;
+  readonly timeout: number | undefined;
+  readonly dryRun: boolean;
+}
+
+/** The body of the reply. */
+export interface Body {
+  /** One line. What could be mistaken for a reply, or steer a terminal, is made harmless. */
+  line(text: string): void;
+  /** Many lines, at the pace at which the client reads them. */
+  lines(texts: Iterable<string>): void | Promise<void>;
+}
+
+/** An instance that the account may use this command on. */
+export type Target = Instance;
+
+/** Everything a command's `run` gets. */
+export interface Context {
+  /** the account's name; undefined before login */
+  readonly account: string | undefined;
+  /** the words after the command, options taken out */
+  readonly args: readonly string[];
+  readonly options: Options;
+  /** for `on: 'instances'` */
+  readonly targets: readonly Target[];
+  readonly body: Body;
+  /** aborted when the command has taken too long */
+  readonly signal: AbortSignal;
+
+  /**
+   * Does the work for each target: at the same time, each on its own, a line `NAME: …` for each as it
+   * ends where several were asked for. A target that fails does not hold up the others.
+   * @param work yields the target's body lines; nothing stands for `done`
+   * @throws ArgoError FAILED `2 of 22` at the end
+   */
+  each(work: (target: Target) => Promise<string | readonly string[] | void>): Promise<void>;
+  /** A power action, or with `--dry-run` what it would do. For use in {@link each}. @throws ArgoError */
+  power(target: Target, action: PowerAction): Promise<string | void>;
+  /** The state now, asked of the machine; `unknown` where it cannot be had. */
+  status(target: Target): Promise<PowerState>;
+  /** One reading of a machine. @throws ArgoError */
+  read<Name extends keyof Readings>(target: Target, name: Name): Promise<Readings[Name]>;
+  /** The log of the hypervisor behind the provider named in the arguments, or the only one. @throws ArgoError */
+  dmesg(): Promise<string>;
+  /** The visible instances, under the names by which they are shown. */
+  visible(): Iterable<{ readonly name: string; readonly instance: Instance }>;
+  /** The commands that this account may use. */
+  commands(): Iterable<Command>;
+  /** Text to be sent after `300 DONE: `, for people. */
+  remark(text: string): void;
+  /** Providers whose visible instances may be out of date, with the reason. */
+  staleness(): readonly string[];
+  /** Logs the connection in. @throws ArgoError NOT AUTHENTICATED, BUSY */
+  login(account: string, password: string): Promise<void>;
+  /** Closes the connection after this reply. */
+  close(): void;
+  /** Says that the arguments are wrong. */
+  usage(): never;
+}

@@ -1,0 +1,51 @@
+import type { Disk, Facts, Machine } from '../drivers/driver.js';
+import type { Instance } from '../instances/instance.js';
+import { formatBytes } from '../text.js';
+import type { Plugin } from './host/contract.js';
+
+/** The methods of a machine that a user can ask for, as `capabilities` names them. */
+const CAPABILITIES: readonly (keyof Machine & string)[] = [
+  'start', 'shutdown', 'powerOff', 'reboot', 'reset', 'pause', 'unpause', 'suspend', 'resume',
+  'ip', 'mac', 'uptime', 'rx', 'tx', 'load', 'disk',
+];
+
+const describeDisk = ({ target, type, format, size }: Disk): string =>
+  [target, type, format, size === undefined ? undefined : formatBytes(size)].filter(Boolean).join(' ');
+
+function describe(instance: Instance, state: string, facts: Facts): string[] {
+  const { machine, owner } = instance;
+  const lists: [string, string | undefined][] = [
+    ['name', instance.name],
+    ['full name', instance.fullName],
+    ['provider', `${owner.name} (${owner.settings.type})`],
+    ['type', machine.type],
+    ['state', state],
+    ['since', instance.since.toISOString()],
+    ['stale', owner.staleReason],
+    ['uuid', facts.uuid],
+    ['cpus', facts.cpus?.toString()],
+    ['memory', facts.memory === undefined ? undefined : `${facts.memory} ${formatBytes(facts.memory)}`],
+    ['ips', facts.ips?.join(' ')],
+    ['macs', facts.macs?.join(' ')],
+    ['disks', facts.disks?.map(describeDisk).join(', ')],
+    ['host', facts.host],
+    ...Object.entries(facts.more ?? {}),
+    ['capabilities', CAPABILITIES.filter((name) => machine[name] !== undefined).join(' ')],
+  ];
+  return lists.filter(([, value]) => value !== undefined && value !== '').map(([key, value]) => `${key}: ${value}`);
+}
+
+export default {
+  commands: [{
+    word: 'info',
+    usage: 'info NAME... [--timeout=SECONDS]',
+    help: 'Show what is known of an instance.',
+    right: 'read',
+    on: 'instances',
+    options: ['timeout'],
+    run: (request) => request.each(async (target) => {
+      const [state, facts] = await Promise.all([request.status(target), target.machine.info ? request.read(target, 'info') : {}]);
+      return describe(target, state, facts);
+    }),
+  }],
+} satisfies Plugin;

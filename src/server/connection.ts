@@ -1,0 +1,162 @@
+import type { Socket } from 'node:net';
+import type { ArgoError } from '../errors.js';
+import { FLUSH_AFTER, OUTPUT_CHUNK, PENDING_INPUT } from '../limits.js';
+import type { Dispatcher } from './dispatcher.js';
+import { LineReader } from './line-reader.js';
+import { Reply, type Sink } from './reply.js';
+import type { Session } from './session.js';
+import { TelnetFilter } from './telnet.js';
+
+/**
+ * One client. Takes the next line when the last one is answered, gathers output so that a reply goes
+ * out in one write, and stops reading and working while the client does not read.
+ */
+export class Connection implements Sink {
+  /** on the clock of performance.now(): when the last request came or was answered */
+  lastActive = performance.now();
+  private readonly reader: LineReader;
+  private readonly telnet = new TelnetFilter((bytes) => this.socket.write(bytes));
+  private output = '';
+  private flushTimer: NodeJS.Timeout | undefined;
+  /** a request is being worked on */
+  private busy = false;
+  /** the client does not take what was written */
+  private blocked = false;
+  private ended = false;
+  private onDrain: (() => void)[] = [];
+
+  constructor(
+    private readonly socket: Socket,
+    readonly session: Session,
+    private readonly dispatcher: Dispatcher,
+    maxLine: number,
+  ) {
+    this.reader = new LineReader(maxLine);
+    socket.on('data', (chunk: Buffer) => this.receive(chunk));
+    socket.on('end', () => this.receiveEnd());
+    socket.on('drain', () => this.unblock());
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => this.unblock());
+  }
+
+  set maxLine(bytes: number) {
+    this.reader.maxLine = bytes;
+  }
+
+  /** Whether nothing is being worked on and everything was taken by the client. */
+  get isIdle(): boolean {
+    return !this.busy && !this.blocked;
+  }
+
+  get isBlocked(): boolean {
+    return this.blocked;
+  }
+
+  get gone(): boolean {
+    return this.socket.destroyed;
+  }
+
+  get full(): boolean {
+    return this.blocked || this.output.length >= OUTPUT_CHUNK;
+  }
+
+  append(text: string): void {
+    this.output += text;
+    if (this.busy) this.flushTimer ??= setTimeout(() => this.flush(), FLUSH_AFTER);
+  }
+
+  drain(): Promise<void> | undefined {
+    this.flush();
+    if (!this.blocked) return undefined;
+    return new Promise((resolve) => this.onDrain.push(resolve));
+  }
+
+  /** Tells the client why, and closes when that is written; a request under way is still answered. */
+  close(error?: ArgoError): void {
+    this.session.closing = true;
+    if (this.busy) return;
+    if (error) this.append(`400 ${error.message}${this.eol}`);
+    this.finish();
+  }
+
+  /** Closes at once. */
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  private get eol(): string {
+    return this.reader.crlf ? '\r\n' : '\n';
+  }
+
+  private receive(chunk: Buffer): void {
+    this.reader.push(this.telnet.push(chunk.toString('latin1')));
+    this.work();
+    if (this.reader.pending > PENDING_INPUT && !this.ended) this.socket.pause();
+  }
+
+  private receiveEnd(): void {
+    this.ended = true;
+    this.work();
+  }
+
+  /** Works on the lines that are there, as long as neither a request nor the client holds us up. */
+  private work(): void {
+    while (!this.busy && !this.blocked && !this.session.closing) {
+      const line = this.reader.next() ?? (this.ended ? this.reader.rest() : undefined);
+      if (line === undefined) break;
+      this.answer(line);
+    }
+    if (this.busy) {
+      this.flushTimer ??= setTimeout(() => this.flush(), FLUSH_AFTER);
+      return;
+    }
+    this.flush();
+    if (this.blocked) return;
+    if (this.session.closing || (this.ended && this.reader.pending === 0)) this.finish();
+    else if (this.socket.isPaused() && this.reader.pending <= PENDING_INPUT) this.socket.resume();
+  }
+
+  private answer(line: string | ArgoError): void {
+    if (line === '' || (typeof line === 'string' && line.trim() === '')) return;
+    this.lastActive = performance.now();
+    const reply = new Reply(this, this.eol);
+    if (typeof line !== 'string') {
+      reply.fail(line);
+      return;
+    }
+    const running = this.dispatcher.dispatch(this.session, line, reply);
+    if (running === undefined) {
+      if (this.output.length >= OUTPUT_CHUNK) this.flush();
+      return;
+    }
+    this.busy = true;
+    void running.then(() => {
+      this.busy = false;
+      this.lastActive = performance.now();
+      this.work();
+    });
+  }
+
+  private flush(): void {
+    clearTimeout(this.flushTimer);
+    this.flushTimer = undefined;
+    if (this.output === '' || this.blocked) return;
+    const text = this.output;
+    this.output = '';
+    if (!this.socket.destroyed && !this.socket.write(text)) this.blocked = true;
+  }
+
+  private unblock(): void {
+    this.blocked = false;
+    const waiting = this.onDrain;
+    this.onDrain = [];
+    this.flush();
+    waiting.forEach((resolve) => resolve());
+    if (!this.socket.destroyed) this.work();
+  }
+
+  private finish(): void {
+    this.flush();
+    this.socket.end();
+  }
+}

@@ -1,0 +1,120 @@
+import type { Log } from '../drivers/driver.js';
+import { ArgoError, toArgoError } from '../errors.js';
+import { COMMAND_TIMEOUT, HARD_STOP_TIMEOUT } from '../limits.js';
+import type { Groups } from '../patterns.js';
+import type { Command, Options } from '../plugins/host/contract.js';
+import { View } from '../instances/view.js';
+import type { Reply } from './reply.js';
+import { mayUseBeforeLogin, permissionOf, Request, type Services } from './request.js';
+import type { Session } from './session.js';
+import { NO_OPTIONS, splitWords, takeOptions, type Word } from './words.js';
+
+/** What the dispatcher works with. A reload may replace table and groups. */
+export interface DispatcherParts extends Services {
+  readonly groups: Groups;
+  readonly log: Log;
+  /** milliseconds for a power action where nothing else says */
+  readonly actionTimeout: number;
+}
+
+const NO_ARGUMENTS = { names: [], options: NO_OPTIONS };
+
+/**
+ * From a line to its reply, without a socket: finds the command, checks right, options and instances
+ * from its row, and runs it.
+ */
+export class Dispatcher {
+  constructor(public parts: DispatcherParts) {}
+
+  /** Works on one line. Whatever happens, the reply is ended then. */
+  dispatch(session: Session, line: string, reply: Reply): void | Promise<void> {
+    try {
+      const words = splitWords(line);
+      const command = this.permitted(session, words[0]!.text);
+      const { names, options } = this.arguments(command, words);
+      const request = new Request(this.parts, session, reply, command, names.map(({ text }) => text), options);
+      if (command.on === 'instances') return this.runOnInstances(session, command, request, names, reply);
+      const running = command.run(request);
+      if (running === undefined) reply.done();
+      else return this.finish(running, request, reply);
+    } catch (thrown) {
+      this.fail(thrown, reply);
+    }
+  }
+
+  /** The command that a word stands for, if this session may use it at all. @throws ArgoError */
+  private permitted(session: Session, word: string): Command {
+    const command = this.parts.table.find(word);
+    const { account } = session;
+    if (!account) {
+      if (command && mayUseBeforeLogin(command, this.parts.authenticator)) return command;
+      throw new ArgoError('NOT AUTHENTICATED');
+    }
+    if (!command) throw new ArgoError('UNKNOWN COMMAND', 'help lists the commands');
+    if (command.right === 'anyone' || command.right === 'listing') return command;
+    if (!account.allowsSomewhere(permissionOf(command))) throw new ArgoError('NOT ALLOWED');
+    return command;
+  }
+
+  /** The words after the command, options taken out. @throws ArgoError USAGE */
+  private arguments(command: Command, words: readonly Word[]): { names: readonly Word[]; options: Options } {
+    if (words.length === 1) return NO_ARGUMENTS;
+    const rest = words.slice(1);
+    const taken = command.rawWords ? { names: rest, options: NO_OPTIONS } : takeOptions(rest, command.options ?? []);
+    if (!taken) throw new ArgoError('USAGE', command.usage);
+    return taken;
+  }
+
+  /** Resolves and authorises the instances, says 200, and runs. */
+  private async runOnInstances(session: Session, command: Command, request: Request, names: readonly Word[], reply: Reply): Promise<void> {
+    try {
+      if (names.length === 0) request.usage();
+      const permission = permissionOf(command);
+      const { principal } = session;
+      const { instances, isSingle } = await new View(this.parts.registry, principal).select(names, this.parts.groups);
+      if (instances.some((instance) => !principal.allows(instance, permission))) throw new ArgoError('NOT ALLOWED');
+      request.targets = instances;
+      request.isSingle = isSingle;
+      reply.accept();
+      await this.finish(Promise.resolve(command.run(request)), request, reply);
+    } catch (thrown) {
+      this.fail(thrown, reply);
+    }
+  }
+
+  /** Ends the reply when the command has ended, or when it has not got on for too long. */
+  private async finish(running: Promise<void>, request: Request, reply: Reply): Promise<void> {
+    const limit = this.timeLimit(request);
+    let timer: NodeJS.Timeout | undefined;
+    const overdue = new Promise<never>((_, reject) => {
+      const look = () => {
+        const left = reply.progress + limit - performance.now();
+        if (left > 0) timer = setTimeout(look, left);
+        else reject(new ArgoError('TIMEOUT', 'the command did not end'));
+      };
+      timer = setTimeout(look, limit);
+    });
+    try {
+      await Promise.race([running, overdue]);
+      reply.done();
+    } catch (thrown) {
+      request.abort(toArgoError(thrown));
+      this.fail(thrown, reply);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Milliseconds without progress after which a command is given up: well past its own deadlines. */
+  private timeLimit({ options: { wait, timeout }, targets }: Request): number {
+    if (targets.length === 0) return COMMAND_TIMEOUT;
+    const slowest = targets.reduce((most, { owner }) => Math.max(most, owner.actionTimeout ?? 0), this.parts.actionTimeout);
+    return COMMAND_TIMEOUT + HARD_STOP_TIMEOUT + Math.max(slowest, timeout ?? 0, typeof wait === 'number' ? wait : 0);
+  }
+
+  private fail(thrown: unknown, reply: Reply): void {
+    const error = toArgoError(thrown);
+    if (error.phrase === 'INTERNAL ERROR') this.parts.log('error', 'command failed', { cause: error.cause });
+    reply.fail(error);
+  }
+}

@@ -1,0 +1,94 @@
+import type { ArgoError } from '../errors.js';
+import { harmless } from '../text.js';
+
+/** Where a reply's text goes. */
+export interface Sink {
+  /** Adds text to what will be written. */
+  append(text: string): void;
+  /** whether enough waits to be written, or the client does not take what was */
+  readonly full: boolean;
+  /** Writes what was gathered. Resolves when the client has taken it; undefined where it has already. */
+  drain(): Promise<void> | undefined;
+  /** whether the client is gone: what is written is lost */
+  readonly gone: boolean;
+}
+
+const LOOKS_LIKE_A_REPLY = /^[234]00(?:[ \t]|$)/;
+
+/** The reply to one request: 200, body lines, 300; or a 400 at any point. What comes after its end is dropped. */
+export class Reply {
+  private accepted = false;
+  private ended = false;
+  private remarks = '';
+  /** on the clock of performance.now(): when it last got on */
+  progress = performance.now();
+
+  /** @param eol `\n` or `\r\n`, as the peer ends its own lines */
+  constructor(private readonly sink: Sink, private readonly eol: string) {}
+
+  get isOpen(): boolean {
+    return !this.ended;
+  }
+
+  /** Says that the command is accepted, unless that was said. */
+  accept(): void {
+    if (this.accepted || this.ended) return;
+    this.accepted = true;
+    this.sink.append(`200 OK${this.eol}`);
+  }
+
+  line(text: string): void {
+    if (this.ended) return;
+    this.accept();
+    this.progress = performance.now();
+    this.sink.append(this.safe(text));
+  }
+
+  /** Streams lines: as many as the client takes. */
+  lines(texts: Iterable<string>): void | Promise<void> {
+    const iterator = texts[Symbol.iterator]();
+    this.accept();
+    if (!this.fill(iterator)) return this.stream(iterator);
+  }
+
+  /** Text for people behind `300 DONE`. */
+  remark(text: string): void {
+    this.remarks += `: ${harmless(text)}`;
+  }
+
+  done(): void {
+    if (this.ended) return;
+    this.accept();
+    this.ended = true;
+    this.sink.append(`300 DONE${this.remarks}${this.eol}`);
+  }
+
+  fail(error: ArgoError): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.sink.append(`400 ${harmless(error.message)}${this.eol}`);
+  }
+
+  private safe(text: string): string {
+    const line = harmless(text);
+    return (LOOKS_LIKE_A_REPLY.test(line) ? ` ${line}` : line) + this.eol;
+  }
+
+  /** Gathers a chunk. @returns whether that was all */
+  private fill(iterator: Iterator<string>): boolean {
+    this.progress = performance.now();
+    while (!this.sink.full) {
+      const next = iterator.next();
+      if (next.done === true || this.ended) return true;
+      this.sink.append(this.safe(next.value));
+    }
+    return false;
+  }
+
+  private async stream(iterator: Iterator<string>): Promise<void> {
+    do {
+      await (this.sink.drain() ?? new Promise(setImmediate));
+      if (this.sink.gone) return;
+    } while (!this.fill(iterator));
+  }
+}

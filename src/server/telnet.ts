@@ -1,0 +1,83 @@
+/**
+ * Telnet's part of the stream (RFC 854): option negotiation is answered with refusals and taken out,
+ * CR NUL becomes a line end. Text is handled as one character a byte.
+ */
+
+const IAC = 0xff;
+const SUBNEGOTIATION_BEGIN = 0xfa;
+const SUBNEGOTIATION_END = 0xf0;
+const WILL = 0xfb;
+const WONT = 0xfc;
+const DO = 0xfd;
+const DONT = 0xfe;
+
+const CR = 0x0d;
+const NUL = 0x00;
+
+type State = 'text' | 'command' | 'option' | 'subnegotiation' | 'subnegotiation command';
+
+/** Whether a chunk needs the filter at all, when no sequence is open. */
+ 
+const NEEDS_FILTER = /[\u0000\u00ff]/;
+
+/** Takes telnet's sequences out of one connection's input, across the borders of chunks. */
+export class TelnetFilter {
+  private state: State = 'text';
+  private verb = 0;
+  private afterCr = false;
+
+  /** @param answer sends bytes back at once */
+  constructor(private readonly answer: (bytes: Buffer) => void) {}
+
+  /** The text of a chunk: one character a byte, sequences taken out. */
+  push(chunk: string): string {
+    if (this.state === 'text' && !NEEDS_FILTER.test(chunk)) {
+      this.afterCr = chunk.endsWith('\r');
+      return chunk;
+    }
+    let text = '';
+    for (let at = 0; at < chunk.length; at += 1) text += this.step(chunk.charCodeAt(at));
+    return text;
+  }
+
+  private step(byte: number): string {
+    switch (this.state) {
+      case 'text':
+        return this.stepText(byte);
+      case 'command':
+        return this.stepCommand(byte);
+      case 'option':
+        this.state = 'text';
+        if (this.verb === DO) this.answer(Buffer.of(IAC, WONT, byte));
+        if (this.verb === WILL) this.answer(Buffer.of(IAC, DONT, byte));
+        return '';
+      case 'subnegotiation':
+        if (byte === IAC) this.state = 'subnegotiation command';
+        return '';
+      case 'subnegotiation command':
+        this.state = byte === SUBNEGOTIATION_END ? 'text' : 'subnegotiation';
+        return '';
+    }
+  }
+
+  private stepText(byte: number): string {
+    const ends = byte === NUL && this.afterCr;
+    this.afterCr = byte === CR;
+    if (byte === IAC) {
+      this.state = 'command';
+      return '';
+    }
+    return ends ? '\n' : String.fromCharCode(byte);
+  }
+
+  private stepCommand(byte: number): string {
+    this.state = 'text';
+    if (byte === IAC) return String.fromCharCode(IAC);
+    if (byte === SUBNEGOTIATION_BEGIN) this.state = 'subnegotiation';
+    if (byte >= WILL && byte <= DONT) {
+      this.verb = byte;
+      this.state = 'option';
+    }
+    return '';
+  }
+}

@@ -1,0 +1,85 @@
+import { ArgoError } from '../errors.js';
+import { LONGEST_DEADLINE, MAX_WORDS } from '../limits.js';
+import { parseDuration } from '../config/values.js';
+import type { OptionName, Options } from '../plugins/host/contract.js';
+
+/** A word of a request. In quotes it is taken literally: no glob, no option. */
+export interface Word {
+  readonly text: string;
+  readonly quoted: boolean;
+}
+
+const SEPARATOR = /[ \t]+/;
+const QUOTED = /^"((?:[^"\\]|\\["\\])*)"(?=[ \t]|$)/;
+const BARE = /^[^ \t]+/;
+
+/**
+ * The words of a line. A quote begins a quoted word only at the word's start, so that old clients'
+ * passwords with a quote in the middle still work.
+ * @throws ArgoError BAD REQUEST
+ */
+export function splitWords(line: string): Word[] {
+  const words = line.includes('"') ? splitQuoted(line) : line.split(SEPARATOR).filter(Boolean).map((text) => ({ text, quoted: false }));
+  if (words.length > MAX_WORDS) throw new ArgoError('BAD REQUEST', `more than ${MAX_WORDS} words`);
+  return words;
+}
+
+function splitQuoted(line: string): Word[] {
+  const words: Word[] = [];
+  for (let rest = line.replace(/^[ \t]+/, ''); rest !== '';) {
+    const quoted = QUOTED.exec(rest);
+    if (!quoted && rest.startsWith('"')) throw new ArgoError('BAD REQUEST', 'an open quote');
+    const [whole] = quoted ?? BARE.exec(rest) ?? [rest];
+    words.push(quoted ? { text: quoted[1]!.replace(/\\(["\\])/g, '$1'), quoted: true } : { text: whole, quoted: false });
+    rest = rest.slice(whole.length).replace(/^[ \t]+/, '');
+  }
+  return words;
+}
+
+export const NO_OPTIONS: Options = { wait: false, force: false, timeout: undefined, dryRun: false };
+
+/** `60` as seconds, or a duration such as `90s`, in milliseconds; undefined where it is neither or out of bounds. */
+function parseTime(text: string): number | undefined {
+  const ms = /^\d{1,6}(\.\d{1,3})?$/.test(text) ? Number(text) * 1000 : parseDuration(text);
+  return ms !== undefined && ms > 0 && ms <= LONGEST_DEADLINE ? ms : undefined;
+}
+
+/**
+ * Takes the options out of a command's words. After `--` all words are names.
+ * @returns undefined where an option is unknown, not allowed here, or has a bad value
+ */
+export function takeOptions(words: readonly Word[], allowed: readonly OptionName[]): { names: Word[]; options: Options } | undefined {
+  const names: Word[] = [];
+  const options: { -readonly [Key in keyof Options]: Options[Key] } = { ...NO_OPTIONS };
+  let ended = false;
+  for (const word of words) {
+    if (ended || word.quoted || !word.text.startsWith('--')) {
+      names.push(word);
+    } else if (word.text === '--') {
+      ended = true;
+    } else {
+      const [name = '', ...rest] = word.text.slice(2).split('=');
+      if (!allowed.includes(name as OptionName) || !setOption(options, name as OptionName, rest.length > 0 ? rest.join('=') : undefined)) return undefined;
+    }
+  }
+  return { names, options };
+}
+
+/** @returns whether the value is one that the option takes */
+function setOption(options: { -readonly [Key in keyof Options]: Options[Key] }, name: OptionName, value: string | undefined): boolean {
+  const time = value === undefined ? undefined : parseTime(value);
+  switch (name) {
+    case 'wait':
+      options.wait = time ?? true;
+      return value === undefined || time !== undefined;
+    case 'timeout':
+      options.timeout = time;
+      return time !== undefined;
+    case 'force':
+      options.force = true;
+      return value === undefined;
+    case 'dry-run':
+      options.dryRun = true;
+      return value === undefined;
+  }
+}

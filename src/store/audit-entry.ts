@@ -1,0 +1,27 @@
+/** What the audit holds of one action. */
+export interface AuditEntry {
+  readonly account: string;
+  /** address and port of the client */
+  readonly from: string;
+  /** the command word */
+  readonly command: string;
+  /** full name of the instance */
+  readonly instance: string;
+  /** options that changed what was done, as typed: `--force --timeout=60` */
+  readonly options: string;
+}
+
+/** How an action ended: `done`, `already so`, or a phrase with its detail. */
+export type Outcome = string;
+
+/** Where actions are recorded. */
+export interface AuditLog {
+  /**
+   * Records that an action begins, before anything is sent.
+   * @returns its number
+   * @throws ArgoError AUDIT UNAVAILABLE: then the action must not be taken
+   */
+  begin(entry: AuditEntry): Promise<number>;
+  /** Records how it ended and after how many milliseconds. Never throws: it is tried again where it fails. */
+  end(id: number, outcome: Outcome, ms: number): void;
+}

@@ -1,0 +1,167 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type Database from 'better-sqlite3';
+import { ArgoError } from '../errors.js';
+import { AUDIT_BACKLOG, AUDIT_RETRY } from '../limits.js';
+import type { AuditEntry, AuditLog, Outcome } from './audit-entry.js';
+
+/**
+ * Two tables that only grow: an action's beginning, written before anything is sent, and its end. An
+ * action without an end was under way when the server was killed. WAL with synchronous=NORMAL loses
+ * nothing when the process is killed (https://www.sqlite.org/pragma.html#pragma_synchronous).
+ */
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS begun (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    account TEXT NOT NULL,
+    peer TEXT NOT NULL,
+    command TEXT NOT NULL,
+    instance TEXT NOT NULL,
+    options TEXT NOT NULL
+  );
+  CREATE TABLE IF NOT EXISTS ended (
+    id INTEGER PRIMARY KEY REFERENCES begun (id),
+    at TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    ms INTEGER NOT NULL
+  );
+  CREATE TRIGGER IF NOT EXISTS begun_stays BEFORE UPDATE ON begun BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END;
+  CREATE TRIGGER IF NOT EXISTS begun_is_kept BEFORE DELETE ON begun BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END;
+  CREATE TRIGGER IF NOT EXISTS ended_stays BEFORE UPDATE ON ended BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END;
+  CREATE TRIGGER IF NOT EXISTS ended_is_kept BEFORE DELETE ON ended BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END;
+`;
+
+/** Longest wait for another process that reads or writes the file, milliseconds. */
+const LOCK_TIMEOUT = 1000;
+
+/** The file's place in the state folder. */
+export const auditFile = (stateDir: string): string => join(stateDir, 'audit.sqlite');
+
+/**
+ * Opens the file for writing, making folder and tables where they are missing.
+ * @throws Error of the file system or of SQLite
+ */
+async function openForWriting(stateDir: string): Promise<Database.Database> {
+  const { default: Sqlite } = await import('better-sqlite3');
+  mkdirSync(stateDir, { recursive: true, mode: 0o750 });
+  const database = new Sqlite(auditFile(stateDir), { timeout: LOCK_TIMEOUT });
+  try {
+    database.pragma('journal_mode = WAL');
+    database.pragma('synchronous = NORMAL');
+    database.exec(SCHEMA);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+interface Begin {
+  readonly entry: AuditEntry;
+  readonly at: string;
+  resolve(id: number): void;
+  reject(error: ArgoError): void;
+}
+
+interface End {
+  readonly id: number;
+  readonly at: string;
+  readonly outcome: Outcome;
+  readonly ms: number;
+}
+
+/** Tells of trouble with the file. */
+type Complain = (message: string, facts: Record<string, unknown>) => void;
+
+/**
+ * The audit as the server writes it. What comes in during one turn of the event loop is written in
+ * one transaction. Ends that cannot be written are kept and tried again; a beginning that cannot be
+ * written refuses its action.
+ */
+export class Audit implements AuditLog {
+  private database: Database.Database | undefined;
+  private begins: Begin[] = [];
+  private ends: End[] = [];
+  private scheduled = false;
+  private retry: NodeJS.Timeout | undefined;
+
+  constructor(private readonly stateDir: string, private readonly complain: Complain) {}
+
+  /** Opens the file, so that trouble shows at start. Never rejects: each action will try again. */
+  async open(): Promise<void> {
+    await this.connect().catch((error: unknown) => this.complain('audit cannot be opened', { reason: (error as Error).message }));
+  }
+
+  begin(entry: AuditEntry): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.begins.push({ entry, at: new Date().toISOString(), resolve, reject });
+      this.schedule();
+    });
+  }
+
+  end(id: number, outcome: Outcome, ms: number): void {
+    if (this.ends.length >= AUDIT_BACKLOG) {
+      const lost = this.ends.shift();
+      this.complain('audit backlog is full', { action: lost?.id, outcome: lost?.outcome });
+    }
+    this.ends.push({ id, at: new Date().toISOString(), outcome, ms: Math.round(ms) });
+    this.schedule();
+  }
+
+  /** Writes what is left and closes the file. */
+  async close(): Promise<void> {
+    clearTimeout(this.retry);
+    await this.write();
+    this.ends.forEach(({ id, outcome }) => this.complain('audit entry lost', { action: id, outcome }));
+    this.database?.close();
+    this.database = undefined;
+  }
+
+  private schedule(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    setImmediate(() => void this.write());
+  }
+
+  private async connect(): Promise<Database.Database> {
+    this.database ??= await openForWriting(this.stateDir);
+    return this.database;
+  }
+
+  private async write(): Promise<void> {
+    this.scheduled = false;
+    const begins = this.begins;
+    this.begins = [];
+    try {
+      const ids = this.store(await this.connect(), begins);
+      begins.forEach(({ resolve }, index) => resolve(ids[index]!));
+    } catch (error) {
+      this.complain('audit cannot be written', { reason: (error as Error).message });
+      begins.forEach(({ reject }) => reject(new ArgoError('AUDIT UNAVAILABLE', 'nothing was done', { cause: error })));
+      this.database?.close();
+      this.database = undefined;
+      if (this.ends.length > 0) this.writeLater();
+    }
+  }
+
+  private writeLater(): void {
+    clearTimeout(this.retry);
+    this.retry = setTimeout(() => this.schedule(), AUDIT_RETRY);
+    this.retry.unref();
+  }
+
+  /** All in one transaction: either everything is written or nothing. */
+  private store(database: Database.Database, begins: readonly Begin[]): number[] {
+    const { ends } = this;
+    const insertBegin = database.prepare('INSERT INTO begun (at, account, peer, command, instance, options) VALUES (?, ?, ?, ?, ?, ?)');
+    const insertEnd = database.prepare('INSERT OR IGNORE INTO ended (id, at, outcome, ms) VALUES (?, ?, ?, ?)');
+    const ids = database.transaction(() => {
+      ends.forEach(({ id, at, outcome, ms }) => insertEnd.run(id, at, outcome, ms));
+      return begins.map(({ entry, at }) =>
+        Number(insertBegin.run(at, entry.account, entry.from, entry.command, entry.instance, entry.options).lastInsertRowid));
+    })();
+    this.ends.splice(0, ends.length);
+    return ids;
+  }
+}
