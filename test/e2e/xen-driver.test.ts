@@ -192,6 +192,13 @@ void t.test('suspend and resume', { skip }, async (t) => {
   await writeFile(join(host.saveDir, 'db%2F1.partial'), 'of a daemon that was killed');
   t.same(await states(), { 'db/1': 'unknown' }, 'half an image is neither off nor suspended');
   await rejects(t, db.start?.(signal()), 'WRONG STATE', /db%2F1\.partial was not written to its end/);
+  await db.powerOff?.(signal());
+  t.equal(await db.status(signal()), 'off', 'to stop it by force gives it up');
+  await db.start?.(signal());
+  await db.suspend?.(signal());
+  await db.powerOff?.(signal());
+  t.equal(await db.status(signal()), 'off');
+  t.same(await readdir(host.saveDir), ['db%2F1.stale']);
   t.same(await host.violations(), []);
 });
 

@@ -19,8 +19,8 @@ export async function start(dom0: Dom0, name: string, signal: AbortSignal): Prom
   const row = await dom0.find(name, signal);
   if (row) throw new ArgoError('WRONG STATE', existing(row));
   const save = await dom0.saves.find(name);
-  if (save?.kind === 'whole') throw new ArgoError('WRONG STATE', `it is suspended: resume it, or remove ${save.path}`);
-  if (save) throw new ArgoError('WRONG STATE', `${save.path} was not written to its end; remove it to start the machine without`);
+  if (save?.kind === 'whole') throw new ArgoError('WRONG STATE', 'it is suspended: resume it, or stop it by force to give its memory up');
+  if (save) throw new ArgoError('WRONG STATE', `${save.path} was not written to its end; stop it by force to start without`);
   const { path } = await dom0.configs.fresh(dom0.configOf(name));
   await dom0.move(name, 'starting', () => create(dom0, name, ['create', '-q', '-f', path], signal));
 }
@@ -32,8 +32,12 @@ export async function shutdown(dom0: Dom0, name: string, signal: AbortSignal): P
   await change(dom0, ['shutdown', '-F', '--', String(domid)], signal);
 }
 
+/** Ends the domain. A machine that is suspended has none: its image is put aside, and the machine is off. */
 export async function powerOff(dom0: Dom0, name: string, signal: AbortSignal): Promise<void> {
-  const { domid } = await dom0.running(name, signal);
+  const row = await dom0.find(name, signal);
+  const image = row ? undefined : await dom0.saves.find(name);
+  if (image) return dom0.move(name, 'stopping', () => dom0.saves.discard(image));
+  const { domid } = row ?? await dom0.running(name, signal);
   dom0.forgetReboot(name);
   await change(dom0, ['destroy', '--', String(domid)], signal);
 }

@@ -20,7 +20,7 @@ type Token =
   | { readonly kind: 'name' | 'text'; readonly value: string; readonly line: number }
   | { readonly kind: 'mark' | 'newline' | 'end'; readonly value: string; readonly line: number };
 
-const TOKENS = /[ \t]+|(?<newline>(?:#[^\n]*)?\n|#[^\n]*$)|(?<name>[a-z][_0-9a-z]*)|(?<number>[0-9][0-9a-fx]*)|(?<mark>\+=|[,;=[\]])|(?<quoted>'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")/y;
+const TOKENS = /[ \t]+|(?<newline>(?:#[^\n]*)?\n)|(?<name>[a-z][_0-9a-z]*)|(?<number>[0-9][0-9a-fx]*)|(?<mark>\+=|[,;=[\]])|(?<quoted>'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")/y;
 
 function tokens(source: string): Token[] {
   const found: Token[] = [];
@@ -28,6 +28,7 @@ function tokens(source: string): Token[] {
   for (let at = 0; at < source.length;) {
     TOKENS.lastIndex = at;
     const match = TOKENS.exec(source);
+    if (!match && source[at] === '#') throw new CfgError(line, 'xl refuses a comment that no line break ends');
     if (!match) throw new CfgError(line, `${JSON.stringify(source.slice(at, at + 12).split('\n')[0])} is not understood`);
     at = TOKENS.lastIndex;
     const { newline, name, number, mark, quoted } = match.groups ?? {};

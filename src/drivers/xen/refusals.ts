@@ -41,6 +41,7 @@ export function complaint(stderr: string): string {
   return telling
     .replace(/^libxl: error: [\w.]+:\d+:\w+: /, '')
     .replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ')
+    .trim()
     .slice(0, MAX_WORDS);
 }
 

@@ -72,18 +72,20 @@ export class Saves {
     await rm(this.path(name, kind), { force: true });
   }
 
-  /**
-   * Puts an image out of use because its machine has been running without it. It is kept under
-   * another name, in case that a person knows better; a partial one serves nobody and goes.
-   */
+  /** Puts an image out of use because its machine has been running without it. */
   async setAside(save: Save): Promise<void> {
     const now = await this.look(save.path.slice(this.folder.length + 1));
     if (now?.mark !== save.mark) return;
     // A save begins with the file, a moment before the domain is seen to stop.
     if (save.kind === 'partial' && Date.now() - save.written < ABANDONED) return;
-    if (save.kind === 'partial') await rm(save.path, { force: true });
-    else await rename(save.path, save.path.slice(0, -WHOLE.length) + STALE);
+    await this.discard(save);
     this.log('warn', `${save.path}: its machine is running, so this image is no longer used`);
+  }
+
+  /** A whole image is kept under a name that is never used, in case that a person knows better; a torn one goes. */
+  async discard({ kind, path }: Save): Promise<void> {
+    if (kind === 'partial') await rm(path, { force: true });
+    else await rename(path, path.slice(0, -WHOLE.length) + STALE);
   }
 
   private fileOf(name: string, ending: string): string {
