@@ -194,6 +194,7 @@ void t.test('suspend and resume', { skip }, async (t) => {
   await rejects(t, db.start?.(signal()), 'WRONG STATE', /db%2F1\.partial was not written to its end/);
   await db.powerOff?.(signal());
   t.equal(await db.status(signal()), 'off', 'to stop it by force gives it up');
+  await host.faults();
   await db.start?.(signal());
   await db.suspend?.(signal());
   await db.powerOff?.(signal());
