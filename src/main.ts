@@ -1,65 +1,20 @@
-import yargs from 'yargs';
-import { defaultStateDir, findConfig, version } from './daemon/places.js';
+import { run } from './daemon/run.js';
 
-/** The daemon's command line. */
+/** The daemon's entry. */
 
-const print = (line: string): void => {
-  process.stdout.write(`${line}\n`);
-};
-
-async function check(asked: string | undefined): Promise<void> {
-  const file = findConfig(asked);
-  if (file === undefined) throw new Error('there is no configuration file to check; name one with --config');
-  const { loadConfig } = await import('./config/load.js');
-  const { accounts, providers, server } = await loadConfig(file, defaultStateDir());
-  if (server.tls) (await import('./server/listener.js')).readTls(server.tls);
-  print(`${file} is good: ${accounts.size} accounts, ${providers.size} providers`);
-}
-
-const editor = async (config: string | undefined) => (await import('./daemon/accounts.js')).AccountEditor.open(config);
-
-function commandLine(words: readonly string[]) {
-  return yargs(words)
-    .scriptName('argo-server')
-    .usage('$0 [options]\n\nA line protocol that powers every machine you own.')
-    .option('config', { type: 'string', describe: 'the configuration file', requiresArg: true })
-    .command('$0', 'run the server', (args) => args
-      .option('listen', { type: 'string', describe: 'listen on this host:port instead', requiresArg: true }), async ({ config, listen }) => {
-      const { run } = await import('./daemon/run.js');
-      process.exitCode = await run({ config, listen });
-    })
-    .command('check', 'say whether the configuration file is good', (args) => args, ({ config }) => check(config))
-    .command('account', 'change accounts in the configuration file', (args) => args
-      .command('add <name>', 'add an account; its password is asked for, or read from standard input', (one) => one
-        .positional('name', { type: 'string', demandOption: true })
-        .option('instances', { type: 'string', array: true, describe: 'grant: these instances, such as lj "lab/*" @web' })
-        .option('commands', { type: 'string', array: true, default: ['*'], describe: 'grant: these commands, such as read power start' }),
-      async ({ config, name, instances, commands }) => {
-        print(await (await editor(config)).add(name, instances ? [{ instances, commands }] : []));
-      })
-      .command('passwd <name>', 'change an account\'s password', (one) => one.positional('name', { type: 'string', demandOption: true }),
-        async ({ config, name }) => print(await (await editor(config)).changePassword(name)))
-      .command('remove <name>', 'remove an account', (one) => one.positional('name', { type: 'string', demandOption: true }),
-        async ({ config, name }) => print(await (await editor(config)).remove(name)))
-      .command('list', 'list the accounts', (one) => one, async ({ config }) => (await editor(config)).list().forEach(print))
-      .demandCommand(1, 'say what to do: add, passwd, list or remove'))
-    .command('audit', 'show the actions that were taken', (args) => args
-      .option('since', { type: 'string', describe: 'only since then: a date, or a duration such as 2h', requiresArg: true })
-      .option('account', { type: 'string', describe: 'only of this account', requiresArg: true })
-      .option('instance', { type: 'string', describe: 'only on this instance', requiresArg: true })
-      .option('json', { type: 'boolean', default: false, describe: 'a JSON object a line' }),
-    async (options) => {
-      const { auditReport } = await import('./daemon/audit-report.js');
-      for await (const line of auditReport(options)) print(line);
-    })
-    .version(version())
-    .help()
-    .strict()
-    .fail((message, error) => {
-      // a wrong command line comes with a message alone; what a command threw comes as error
-      process.stderr.write(error ? `argo-server: ${error.message}\n` : `argo-server: ${message}; see argo-server --help\n`);
-      process.exit(error ? 1 : 2);
-    });
+/**
+ * The options of a command line that only runs the server, as a service's does; undefined for any
+ * other. It is read here so that a start does not pay for the library that reads all the others.
+ */
+function plainRun(words: readonly string[]): { config: string | undefined; listen: string | undefined } | undefined {
+  const options = { config: undefined as string | undefined, listen: undefined as string | undefined };
+  for (let at = 0; at < words.length; at += 2) {
+    const name = words[at]?.replace(/^--/, '');
+    const value = words[at + 1];
+    if ((name !== 'config' && name !== 'listen') || words[at] === name || value === undefined || value.startsWith('-')) return undefined;
+    options[name] = value;
+  }
+  return options;
 }
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -67,4 +22,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(0);
 });
 
-await commandLine(process.argv.slice(2)).parseAsync();
+const words = process.argv.slice(2);
+const options = plainRun(words);
+if (options) process.exitCode = await run(options);
+else await (await import('./daemon/command-line.js')).commandLine(words);

@@ -1,0 +1,69 @@
+import yargs from 'yargs';
+import { defaultStateDir, findConfig, version } from './places.js';
+import { run } from './run.js';
+
+/** The daemon's command line, beyond plain running. */
+
+const print = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+async function check(asked: string | undefined): Promise<void> {
+  const file = findConfig(asked);
+  if (file === undefined) throw new Error('there is no configuration file to check; name one with --config');
+  const { loadConfig } = await import('../config/load.js');
+  const { accounts, providers, server } = await loadConfig(file, defaultStateDir());
+  if (server.tls) (await import('../server/listener.js')).readTls(server.tls);
+  print(`${file} is good: ${accounts.size} accounts, ${providers.size} providers`);
+}
+
+const editor = async (config: string | undefined) => (await import('./accounts.js')).AccountEditor.open(config);
+
+/**
+ * Does what the words say.
+ * @param words of the command line, the program's own name left out
+ */
+export async function commandLine(words: readonly string[]): Promise<void> {
+  await yargs(words)
+    .scriptName('argo-server')
+    .usage('$0 [options]\n\nA line protocol that powers every machine you own.')
+    .option('config', { type: 'string', describe: 'the configuration file', requiresArg: true })
+    .command('$0', 'run the server', (args) => args
+      .option('listen', { type: 'string', describe: 'listen on this host:port instead', requiresArg: true }), async ({ config, listen }) => {
+      process.exitCode = await run({ config, listen });
+    })
+    .command('check', 'say whether the configuration file is good', (args) => args, ({ config }) => check(config))
+    .command('account', 'change accounts in the configuration file', (args) => args
+      .command('add <name>', 'add an account; its password is asked for, or read from standard input', (one) => one
+        .positional('name', { type: 'string', demandOption: true })
+        .option('instances', { type: 'string', array: true, describe: 'grant: these instances, such as lj "lab/*" @web' })
+        .option('commands', { type: 'string', array: true, default: ['*'], describe: 'grant: these commands, such as read power start' }),
+      async ({ config, name, instances, commands }) => {
+        print(await (await editor(config)).add(name, instances ? [{ instances, commands }] : []));
+      })
+      .command('passwd <name>', 'change an account\'s password', (one) => one.positional('name', { type: 'string', demandOption: true }),
+        async ({ config, name }) => print(await (await editor(config)).changePassword(name)))
+      .command('remove <name>', 'remove an account', (one) => one.positional('name', { type: 'string', demandOption: true }),
+        async ({ config, name }) => print(await (await editor(config)).remove(name)))
+      .command('list', 'list the accounts', (one) => one, async ({ config }) => (await editor(config)).list().forEach(print))
+      .demandCommand(1, 'say what to do: add, passwd, list or remove'))
+    .command('audit', 'show the actions that were taken', (args) => args
+      .option('since', { type: 'string', describe: 'only since then: a date, or a duration such as 2h', requiresArg: true })
+      .option('account', { type: 'string', describe: 'only of this account', requiresArg: true })
+      .option('instance', { type: 'string', describe: 'only on this instance', requiresArg: true })
+      .option('json', { type: 'boolean', default: false, describe: 'a JSON object a line' }),
+    async (options) => {
+      const { auditReport } = await import('./audit-report.js');
+      for await (const line of auditReport(options)) print(line);
+    })
+    .version(version())
+    .help()
+    .strict()
+    .fail((message, error) => {
+      // a wrong command line comes with a message alone; what a command threw comes as error
+      process.stderr.write(error ? `argo-server: ${error.message}\n` : `argo-server: ${message}; see argo-server --help\n`);
+      process.exit(error ? 1 : 2);
+    })
+    .parseAsync();
+}
+
