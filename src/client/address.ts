@@ -1,0 +1,32 @@
+import { isIP } from 'node:net';
+
+/** The port of the line protocol, plain or inside TLS, where none is named. */
+export const DEFAULT_PORT = 20203;
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * `host`, `host:port`, `[v6]`, `[v6]:port` or a bare IPv6 address.
+ * @returns undefined for anything else
+ */
+export function parseAddress(text: string): Address | undefined {
+  if (isIP(text) === 6) return { host: text, port: DEFAULT_PORT };
+  const match = /^(?:\[([0-9A-Fa-f:.%\w]+)\]|([^\s:[\]/@]+))(?::(\d{1,5}))?$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = match?.[3] === undefined ? DEFAULT_PORT : Number(match[3]);
+  if (host === undefined || !/^[\w.%:-]+$/u.test(host) || port < 1 || port > 65_535) return undefined;
+  return { host, port };
+}
+
+/** An address as people write it. */
+export function formatAddress({ host, port }: Address): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Whether the other end of a connection is this machine, so that nobody can listen in. */
+export function isLoopback(remoteAddress: string | undefined): boolean {
+  return remoteAddress !== undefined && /^(::ffff:)?127\.|^::1$/.test(remoteAddress);
+}

@@ -1,0 +1,113 @@
+import { readFileSync } from 'node:fs';
+import type { ClientOptions } from './settings.js';
+
+/** What the user typed after `argo`. */
+export interface CommandLine {
+  readonly options: ClientOptions;
+  readonly json: boolean;
+  /** the request in words as the shell parted them; empty for the shell and for scripts */
+  readonly words: readonly string[];
+  /** the help or the version, which is printed instead of doing anything; empty when all is printed */
+  readonly print?: string;
+}
+
+/** The command line is wrong; exit code 2. */
+export class UsageError extends Error {}
+
+/** The client's own options. All others that follow the command belong to the server. */
+const OPTIONS = {
+  server: { type: 'string', requiresArg: true, describe: 'host, host:port or a [servers.NAME] of config.toml' },
+  account: { type: 'string', requiresArg: true, describe: 'who to log in as' },
+  json: { type: 'boolean', describe: 'print one JSON document a command' },
+  tls: { type: 'boolean', describe: 'TLS on or, as --no-tls, off' },
+  'ca-file': { type: 'string', requiresArg: true, describe: 'PEM file of the authorities that the server is checked with' },
+  fingerprint: { type: 'string', requiresArg: true, describe: 'SHA256:… of the one certificate that is accepted' },
+  config: { type: 'string', requiresArg: true, describe: 'another file than ~/.config/argo/config.toml' },
+  completion: { type: 'boolean', describe: 'print a completion script for bash or zsh' },
+} as const;
+
+const FLAGS = new Set(['--tls', '--no-tls', '--completion']);
+const TAKES_VALUE = new Set(['--server', '--account', '--ca-file', '--fingerprint', '--config']);
+
+const EXIT_CODES = `Exit codes: 0 done, 1 failed, 2 usage, 3 not allowed, 4 partly done, 130 interrupted.
+Without a command: a shell on a terminal, else commands are read line by line.
+The password comes from ARGO_PASSWORD, config.toml or the terminal; never from the command line.
+\`argo help\` lists the commands of the server.`;
+
+/**
+ * Parts the client's options from the words for the server. Before the command every option is
+ * ours; after it only those that we know, so that `--wait` passes and `--json` may stand last.
+ * `--` ends our options.
+ */
+export function partWords(argv: readonly string[]): { own: string[]; words: string[]; json: boolean } {
+  const own: string[] = [];
+  const words: string[] = [];
+  let json = false;
+  for (let at = 0; at < argv.length; at += 1) {
+    const word = argv[at]!;
+    const name = word.split('=', 1)[0]!;
+    if (word === '--') {
+      words.push(...argv.slice(at + 1));
+      break;
+    } else if (word === '--json') {
+      json = true;
+    } else if (TAKES_VALUE.has(name)) {
+      own.push(word);
+      if (word === name && at + 1 < argv.length) own.push(argv[at += 1]!);
+    } else if (FLAGS.has(word) || (words.length === 0 && /^-./.test(word))) {
+      own.push(word);
+    } else {
+      words.push(word);
+    }
+  }
+  return { own, words, json };
+}
+
+/**
+ * Reads the command line.
+ * @throws UsageError
+ */
+export async function readCommandLine(argv: readonly string[]): Promise<CommandLine> {
+  const { own, words, json } = partWords(argv);
+  const [command, ...rest] = words;
+  if (command?.toLowerCase() === 'auth') {
+    throw new UsageError('a password must not stand on the command line, where others can see it; use --account NAME');
+  }
+  const asked = command !== undefined && rest.includes('--help') ? ['help', command] : words;
+  // yargs takes longer to load than all the rest of the client: only those who give options pay for it.
+  if (own.length === 0) return { options: {}, json, words: asked };
+  return { ...(await parseOwn(own)), json, words: asked };
+}
+
+async function parseOwn(own: readonly string[]): Promise<Pick<CommandLine, 'options' | 'print'>> {
+  const { default: yargs } = await import('yargs');
+  const parser = yargs()
+    .scriptName('argo')
+    .usage('$0 [OPTION…] [COMMAND [ARGUMENT…]]\n\nThe client of the Argo line protocol: argo stop web[1-20] --wait')
+    .options(OPTIONS)
+    .strictOptions()
+    .parserConfiguration({ 'duplicate-arguments-array': false })
+    .locale('en')
+    .alias('help', 'h')
+    .completion('--completion', false)
+    .version(version())
+    .wrap(Math.min(100, process.stdout.columns ?? 80))
+    .epilogue(EXIT_CODES)
+    .exitProcess(false)
+    .fail((message, error) => { throw new UsageError(message || error.message); });
+  let print = '';
+  const parsed = await parser.parse([...own], {}, (_error, _argv, output) => { print = output; });
+  if (parsed.completion === true) parser.showCompletionScript();
+  return {
+    options: {
+      server: parsed.server, account: parsed.account, config: parsed.config,
+      tls: parsed.tls, caFile: parsed['ca-file'], fingerprint: parsed.fingerprint,
+    },
+    ...((print !== '' || parsed.completion === true) && { print }),
+  };
+}
+
+/** The version of the package. */
+export function version(): string {
+  return (JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+}

@@ -1,0 +1,84 @@
+import { isPattern } from '../patterns.js';
+import { requestFromLine, splitLine } from './request.js';
+import type { Session } from './session.js';
+
+/** How long names and commands that the server has told are offered without asking again, in milliseconds. */
+const FRESH = 10_000;
+
+/** How long a person who pressed Tab waits for the server, in milliseconds. */
+const PATIENCE = 2000;
+
+/** Names kept for completion; nobody picks one out of more. */
+const MAX_NAMES = 20_000;
+
+const LIST_STATES = ['available', 'running', 'paused', 'stopped', 'hosts'];
+const POWER_COMMANDS = new Set(['start', 'stop', 'reboot', 'pause', 'unpause', 'suspend', 'resume']);
+const POWER_OPTIONS = ['--wait', '--force', '--timeout=', '--dry-run'];
+
+/** The first words of the lines that `request` answers with; [] when it does not in time. */
+export type Ask = (line: string) => Promise<readonly string[]>;
+
+/** Asks over a session. The request waits for its turn like any other. */
+export function askSession(session: Session): Ask {
+  return async (line) => {
+    const lines: string[] = [];
+    try {
+      for await (const batch of session.run(requestFromLine(line), AbortSignal.timeout(PATIENCE))) {
+        for (const event of batch) if (event.kind === 'body' && lines.length < MAX_NAMES) lines.push(event.text);
+      }
+    } catch {
+      // Completion is a help; what is wrong with the server is said when a command is sent.
+      return [];
+    }
+    return lines;
+  };
+}
+
+/** Completes command words from `help` and names from `list`. */
+export class Completer {
+  private readonly known = new Map<string, { at: number; lines: readonly string[] }>();
+
+  constructor(private readonly ask: Ask) {}
+
+  /**
+   * What the last word of a line can be completed to.
+   * @returns the candidates, and the part of the line that they replace
+   */
+  async complete(line: string): Promise<[candidates: string[], replaced: string]> {
+    const start = /(?:^|[ \t])("(?:[^"\\]|\\.)*|[^ \t"]*)$/.exec(line);
+    const replaced = start?.[1] ?? '';
+    const before = (splitLine(line.slice(0, line.length - replaced.length)) ?? []).map(({ text }) => text);
+    const candidates = await this.candidates(before, replaced);
+    const typed = replaced.replace(/^"/, '');
+    return [candidates.filter((candidate) => unquoted(candidate).startsWith(typed)), replaced];
+  }
+
+  private async candidates(before: readonly string[], word: string): Promise<string[]> {
+    const command = before[0]?.toLowerCase();
+    if (command === undefined) return (await this.commands()).map((name) => `${name} `);
+    if (command === 'auth') return [];
+    if (command === 'help') return this.commands();
+    if (command === 'list') return LIST_STATES;
+    if (word.startsWith('-')) return POWER_COMMANDS.has(command) ? POWER_OPTIONS : [];
+    return (await this.lines('list')).map(literal);
+  }
+
+  private async commands(): Promise<string[]> {
+    const words = (await this.lines('help')).map((line) => /^[a-z][\w-]*(?= |$)/.exec(line)?.[0] ?? '');
+    return [...new Set(words.filter((word) => word !== ''))];
+  }
+
+  private async lines(line: string): Promise<readonly string[]> {
+    const kept = this.known.get(line);
+    if (kept && performance.now() - kept.at < FRESH) return kept.lines;
+    const lines = await this.ask(line);
+    if (lines.length > 0) this.known.set(line, { at: performance.now(), lines });
+    return lines.length > 0 ? lines : kept?.lines ?? [];
+  }
+}
+
+/** A name as it has to be typed: in quotes where it would fall apart or be taken for a pattern. */
+const literal = (name: string): string =>
+  (isPattern(name) || /^["@-]| /.test(name) ? `"${name.replace(/["\\]/g, '\\$&')}"` : name);
+
+const unquoted = (candidate: string): string => candidate.replace(/^"/, '');

@@ -1,0 +1,113 @@
+import { toDocument } from './document.js';
+import { type ExitCode, type Failure, exitCodeOf, parseTargetLine, Tally, type TargetLine } from './outcome.js';
+import type { Output } from './output.js';
+import type { Progress } from './progress.js';
+import type { ReplyEvent } from './replies.js';
+import type { Request } from './request.js';
+
+/** Characters of a reply that `--json` keeps until it is complete; more than 100,000 names need. */
+const MAX_DOCUMENT = 64 * 1024 * 1024;
+
+/** Shows one reply. */
+export interface Presenter {
+  take(batch: readonly ReplyEvent[]): Promise<void>;
+  /**
+   * Called once, at the end.
+   * @param error what went wrong on our side, where something did
+   */
+  end(error?: Failure): Promise<ExitCode>;
+}
+
+/** A failure as a line for people. */
+export const formatFailure = ({ phrase, detail }: Failure): string => `argo: ${phrase}${detail && `: ${detail}`}`;
+
+const bodyOf = (batch: readonly ReplyEvent[]): string[] =>
+  batch.flatMap((event) => (event.kind === 'body' ? [event.text] : []));
+
+const noteOf = (batch: readonly ReplyEvent[]): string => {
+  const last = batch.at(-1);
+  return last?.kind === 'done' ? last.note : '';
+};
+
+const errorOf = (batch: readonly ReplyEvent[]): Failure | undefined => {
+  const last = batch.at(-1);
+  return last?.kind === 'error' ? { phrase: last.phrase, detail: last.detail } : undefined;
+};
+
+/** Without what an Error has beyond its words. */
+const plain = (failure: Failure | undefined): Failure | null => failure ? { phrase: failure.phrase, detail: failure.detail } : null;
+
+/** Body lines to standard output as they come, errors to standard error. */
+export class PlainPresenter implements Presenter {
+  private readonly tally: Tally;
+  private error: Failure | undefined;
+  private note = '';
+
+  constructor(
+    private readonly request: Request,
+    private readonly stdout: Output,
+    private readonly stderr: Output,
+    private readonly progress?: Progress,
+  ) {
+    this.tally = new Tally(request);
+  }
+
+  async take(batch: readonly ReplyEvent[]): Promise<void> {
+    const lines = bodyOf(batch);
+    if (this.request.many) for (const line of lines) this.count(line);
+    this.error = errorOf(batch) ?? this.error;
+    this.note = noteOf(batch);
+    if (lines.length > 0) await this.progress?.clear();
+    await this.stdout.lines(lines);
+    await this.progress?.draw(this.tally.count, this.tally.failed);
+  }
+
+  async end(error?: Failure): Promise<ExitCode> {
+    await this.progress?.clear();
+    const failure = error ?? this.error;
+    if (failure) await this.stderr.lines([formatFailure(failure)]);
+    else if (this.note !== '') await this.stderr.lines([`argo: ${this.note}`]);
+    return error ? exitCodeOf(error.phrase) : this.tally.exitCode(failure);
+  }
+
+  private count(line: string): void {
+    const about = parseTargetLine(line);
+    if (about) this.tally.add(about);
+  }
+}
+
+/** One JSON document for the whole reply, on one line. */
+export class JsonPresenter implements Presenter {
+  private readonly tally: Tally;
+  private readonly body: (TargetLine | string)[] = [];
+  private size = 0;
+  private error: Failure | undefined;
+  private note = '';
+
+  constructor(private readonly request: Request, private readonly stdout: Output, private readonly progress?: Progress) {
+    this.tally = new Tally(request);
+  }
+
+  async take(batch: readonly ReplyEvent[]): Promise<void> {
+    this.error = errorOf(batch) ?? this.error;
+    this.note = noteOf(batch);
+    for (const line of bodyOf(batch)) this.keep(line);
+    await this.progress?.draw(this.tally.count, this.tally.failed);
+  }
+
+  async end(error?: Failure): Promise<ExitCode> {
+    await this.progress?.clear();
+    const tooLarge = this.size > MAX_DOCUMENT ? { phrase: 'FAILED', detail: 'the reply is too large for one document; leave out --json' } : undefined;
+    const local = error ?? tooLarge;
+    await this.stdout.lines([JSON.stringify(toDocument(this.request, this.body, { error: plain(local ?? this.error), note: this.note || null }))]);
+    return local ? exitCodeOf(local.phrase) : this.tally.exitCode(this.error);
+  }
+
+  private keep(line: string): void {
+    this.size += line.length;
+    if (this.size > MAX_DOCUMENT) return;
+    const about = this.request.many ? parseTargetLine(line) : undefined;
+    if (about) this.tally.add(about);
+    this.body.push(about ?? line);
+  }
+}

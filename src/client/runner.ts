@@ -1,0 +1,53 @@
+import { ArgoError } from '../errors.js';
+import type { Document } from './document.js';
+import { type ExitCode, exitCodeOf, type Failure } from './outcome.js';
+import type { Output } from './output.js';
+import { formatFailure, JsonPresenter, PlainPresenter, type Presenter } from './presenter.js';
+import { Progress } from './progress.js';
+import type { Request } from './request.js';
+import type { Session } from './session.js';
+import { countTargets } from './totals.js';
+
+/** What a command is carried out with. */
+export interface Setting {
+  readonly session: Session;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly json: boolean;
+  /** whether a status line may be drawn */
+  readonly progress: boolean;
+}
+
+/**
+ * Sends one request and shows its reply.
+ * @param signal stops waiting; the command goes on at the server
+ * @throws the signal's reason · BrokenPipe · SettingsError
+ */
+export async function runRequest(setting: Setting, request: Request, signal: AbortSignal): Promise<ExitCode> {
+  let presenter = makePresenter(setting, request);
+  try {
+    if (setting.progress && request.many) {
+      const progress = new Progress(setting.stderr, await countTargets(setting.session, request, signal));
+      presenter = makePresenter(setting, request, progress);
+    }
+    for await (const batch of setting.session.run(request, signal)) await presenter.take(batch);
+  } catch (error) {
+    if (!(error instanceof ArgoError) || signal.aborted) throw error;
+    return presenter.end(error);
+  }
+  return presenter.end();
+}
+
+/** Shows why a line was not even sent. */
+export async function refuse({ json, stdout, stderr }: Setting, line: string, { phrase, detail }: Failure): Promise<ExitCode> {
+  const failure = { phrase, detail };
+  if (json) await stdout.lines([JSON.stringify(unsent(line, failure))]);
+  else await stderr.lines([formatFailure(failure)]);
+  return exitCodeOf(phrase);
+}
+
+const unsent = (line: string, error: Failure): Document => ({ command: line, ok: false, results: [], error, note: null });
+
+function makePresenter({ json, stdout, stderr }: Setting, request: Request, progress?: Progress): Presenter {
+  return json ? new JsonPresenter(request, stdout, progress) : new PlainPresenter(request, stdout, stderr, progress);
+}
