@@ -60,9 +60,6 @@ const TYPED: Readonly<Record<string, (lines: readonly string[]) => Typed>> = {
   info: infoOf,
 };
 
-/** Commands whose body is not about the names given, in old Argo too. */
-const WITHOUT_TARGETS = new Set(['auth', 'dmesg', 'exit', 'help', 'list', 'nop', 'quit']);
-
 function result(command: string, name: string | null, lines: readonly string[], error: Failure | null): Result {
   const typed = error === null && Object.hasOwn(TYPED, command) ? TYPED[command]!(lines) : {};
   return { name, ok: error === null, ...typed, lines, error };
@@ -77,7 +74,7 @@ function results({ command, targets, many }: Request, body: readonly (TargetLine
   const lines = body.filter((entry) => typeof entry === 'string');
   if (command === 'list') return lines.map((name) => result(command, name, [], null));
   const target = targets[0]?.text;
-  if (!many && target !== undefined && !WITHOUT_TARGETS.has(command)) return [result(command, target, lines, error)];
+  if (!many && target !== undefined) return [result(command, target, lines, error)];
   const named = new Map<string, { lines: string[]; error: Failure | null }>();
   for (const entry of body) {
     if (typeof entry === 'string') continue;

@@ -22,7 +22,8 @@ export class Output {
   }
 
   get columns(): number {
-    return this.stream.columns ?? 80;
+    // A pseudo-terminal that nobody sized says 0.
+    return this.stream.columns || 80;
   }
 
   /**

@@ -76,7 +76,7 @@ export class Curtain extends Writable {
   readonly isTTY = true;
 
   get columns(): number {
-    return this.terminal.columns ?? 80;
+    return this.terminal.columns || 80;
   }
 
   override _write(chunk: string | Buffer, _encoding: BufferEncoding, done: () => void): void {

@@ -15,7 +15,7 @@ export interface Request {
   readonly command: string;
   /** what follows it */
   readonly words: readonly Word[];
-  /** of these, what is no option: names, patterns, groups */
+  /** of these the names, patterns and groups of instances */
   readonly targets: readonly Word[];
   readonly options: readonly string[];
   /** whether the server answers with one line a target instead of the plain body */
@@ -32,14 +32,18 @@ const OWN_QUOTES = /^"(?:[^"\\]|\\["\\])+"$/;
 
 const isSelection = (word: Word): boolean => !word.quoted && (word.text.startsWith('@') || isPattern(word.text));
 
+/** Commands whose words are not instances. */
+const WITHOUT_TARGETS = new Set(['auth', 'dmesg', 'exit', 'help', 'list', 'nop', 'quit']);
+
 function request(line: string, words: readonly Word[]): Request {
   const [first, ...rest] = words;
   const end = rest.findIndex(({ text, quoted }) => text === '--' && !quoted);
   const isOption = (word: Word, at: number) => !word.quoted && word.text.startsWith('--') && (end === -1 || at <= end);
-  const targets = rest.filter((word, at) => !isOption(word, at));
+  const command = (first?.text ?? '').toLowerCase();
+  const targets = WITHOUT_TARGETS.has(command) ? [] : rest.filter((word, at) => !isOption(word, at));
   return {
     line,
-    command: (first?.text ?? '').toLowerCase(),
+    command,
     words: rest,
     targets,
     options: rest.filter(isOption).map(({ text }) => text),

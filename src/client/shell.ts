@@ -26,6 +26,7 @@ export class Shell {
   private answer: { resolve(line: string): void; reject(error: Error): void } | undefined;
   private wake = () => {};
   private closed = false;
+  private leaving = false;
 
   constructor(
     private readonly setting: Setting,
@@ -68,6 +69,7 @@ export class Shell {
       if (/^\s*(exit|quit)\s*$/i.test(line)) break;
       if (line.trim() !== '') await this.perform(line);
     }
+    this.leaving = true;
     this.reader.close();
     return EXIT.done;
   }
@@ -157,7 +159,7 @@ export class Shell {
   private onClose(): void {
     this.closed = true;
     this.answer?.reject(new Interrupted());
-    if (!this.running) this.curtain.write('\n');
+    if (!this.running && !this.leaving) this.curtain.write('\n');
     this.wake();
   }
 
