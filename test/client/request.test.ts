@@ -1,0 +1,60 @@
+import t from 'tap';
+import { ArgoError } from '../../src/errors.js';
+import { isAuthLine, quoteWord, requestFromArguments, requestFromLine, splitLine } from '../../src/client/request.js';
+
+void t.test('words go to the wire bare unless they would fall apart', async (t) => {
+  t.equal(quoteWord('lj'), 'lj');
+  t.equal(quoteWord('web[1-20]'), 'web[1-20]', 'quotes would make the range a literal name');
+  t.equal(quoteWord('LAB\\argo'), 'LAB\\argo');
+  t.equal(quoteWord('a"b'), 'a"b', 'a quote in the middle is a character like any other');
+  t.equal(quoteWord(''), '""');
+  t.equal(quoteWord('my vm'), '"my vm"');
+  t.equal(quoteWord('a "b" \\c'), '"a \\"b\\" \\\\c"');
+  for (const bad of ['a\nb', 'a\rb', 'a\tb', 'a\0b', '\u001b[1m', '\u0085']) {
+    t.throws(() => quoteWord(bad), new ArgoError('BAD REQUEST', 'an argument holds a control character'));
+  }
+});
+
+void t.test('what is quoted is read back as it was', async (t) => {
+  for (const text of ['', ' ', 'a b', '"', '"x', 'x"', '\\', 'a \\', 'a \\" b', '""', '*', 'ä ö']) {
+    t.same(splitLine(quoteWord(text))?.map((word) => word.text), [text]);
+  }
+});
+
+void t.test('an argument in quotes of its own is a literal name', async (t) => {
+  const request = requestFromArguments(['status', '"web[1]"']);
+  t.equal(request.line, 'status "web[1]"');
+  t.same(request.targets, [{ text: 'web[1]', quoted: true }]);
+  t.equal(request.many, false);
+  t.throws(() => requestFromArguments(['status', '"a\nb"']), ArgoError);
+});
+
+void t.test('what the server will answer with a line a target', async (t) => {
+  const many = (line: string) => requestFromLine(line).many;
+  t.equal(many('stop lj'), false);
+  t.equal(many('stop lj --wait --force'), false);
+  t.equal(many('stop lj dev'), true);
+  t.equal(many('stop web*'), true);
+  t.equal(many('stop web[1-2]'), true);
+  t.equal(many('stop @web'), true);
+  t.equal(many('stop "web*"'), false);
+  t.equal(many('stop -- --odd'), false);
+  t.equal(many('stop -- --odd --wait'), true, 'after -- all are names');
+  t.equal(many('auth steve *'), false);
+  t.equal(many('list running'), false);
+});
+
+void t.test('a line keeps its form and knows its parts', async (t) => {
+  t.match(requestFromLine('  STOP \t"a b" lj --timeout=60  '), {
+    line: 'STOP \t"a b" lj --timeout=60', command: 'stop', options: ['--timeout=60'],
+    targets: [{ text: 'a b', quoted: true }, { text: 'lj', quoted: false }],
+  });
+  t.throws(() => requestFromLine('status "lj'), new ArgoError('BAD REQUEST', 'an open quote'));
+  t.throws(() => requestFromLine('status "a"b'), new ArgoError('BAD REQUEST', 'an open quote'));
+  t.throws(() => requestFromLine('status \u001bx'), ArgoError);
+});
+
+void t.test('lines with a password are known, well-formed or not', async (t) => {
+  for (const line of ['auth steve x', 'AUTH a b', '  auth', '"auth" a b', 'auth "open', '\tAuth x y']) t.ok(isAuthLine(line), line);
+  for (const line of ['author', 'list', 'status auth', '']) t.notOk(isAuthLine(line), line);
+});
