@@ -14,10 +14,11 @@ export interface Address {
  */
 export function parseAddress(text: string): Address | undefined {
   if (isIP(text) === 6) return { host: text, port: DEFAULT_PORT };
-  const match = /^(?:\[([0-9A-Fa-f:.%\w]+)\]|([^\s:[\]/@]+))(?::(\d{1,5}))?$/.exec(text);
+  const match = /^(?:\[([^\]]+)\]|([\p{L}\p{N}._-]+))(?::(\d{1,5}))?$/u.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = match?.[3] === undefined ? DEFAULT_PORT : Number(match[3]);
-  if (host === undefined || !/^[\w.%:-]+$/u.test(host) || port < 1 || port > 65_535) return undefined;
+  if (host === undefined || port < 1 || port > 65_535) return undefined;
+  if (match?.[1] !== undefined && isIP(host) !== 6) return undefined;
   return { host, port };
 }
 

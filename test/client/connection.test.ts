@@ -116,7 +116,10 @@ void t.test('a session logs in when it needs to, and again after it was cut off'
     password: async () => { asked += 1; return 'p w'; },
     warn: (message) => warnings.push(message),
   });
-  const run = async (line: string): Promise<void> => { for await (const _ of session.run(requestFromLine(line))) { /* only the end counts */ } };
+  const run = async (line: string): Promise<void> => {
+    const batches = session.run(requestFromLine(line));
+    while ((await batches.next()).done !== true) { /* only the end counts */ }
+  };
   await run('list');
   await t.rejects(run('die'), { message: /^UNCERTAIN/ });
   await run('list');

@@ -15,12 +15,12 @@ export class LineServer {
   private constructor(private readonly server: Server, private readonly answers: Record<string, Answer>) {}
 
   /** @param answers by the whole line, else by its first word; what is missing is an unknown command */
-  static async start(answers: Record<string, Answer>, options: { tls?: TlsOptions; onConnect?: (socket: Socket) => void } = {}): Promise<LineServer> {
+  static async start(answers: Record<string, Answer>, options: { tls?: TlsOptions; host?: string; onConnect?: (socket: Socket) => void } = {}): Promise<LineServer> {
     const serve = (socket: Socket): void => { double.serve(socket); options.onConnect?.(socket); };
     const server = options.tls ? createTlsServer(options.tls, serve) : createServer(serve);
     const double: LineServer = new LineServer(server, answers);
     server.on('tlsClientError', () => { /* a client that does not trust us */ });
-    await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+    await new Promise<void>((resolve) => { server.listen(0, options.host ?? '127.0.0.1', resolve); });
     return double;
   }
 
