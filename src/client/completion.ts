@@ -1,5 +1,5 @@
 import { isPattern } from '../patterns.js';
-import { requestFromLine, splitLine } from './request.js';
+import { POWER_COMMANDS, requestFromLine, splitLine } from './request.js';
 import type { Session } from './session.js';
 
 /** How long names and commands that the server has told are offered without asking again, in milliseconds. */
@@ -12,7 +12,6 @@ const PATIENCE = 2000;
 const MAX_NAMES = 20_000;
 
 const LIST_STATES = ['available', 'running', 'paused', 'stopped', 'hosts'];
-const POWER_COMMANDS = new Set(['start', 'stop', 'reboot', 'pause', 'unpause', 'suspend', 'resume']);
 const POWER_OPTIONS = ['--wait', '--force', '--timeout=', '--dry-run'];
 
 /** The first words of the lines that `request` answers with; [] when it does not in time. */

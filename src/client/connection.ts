@@ -44,6 +44,11 @@ export class Connection {
     return this.ending === undefined;
   }
 
+  /** Whether the server has said something that nobody asked for: why it is about to close the connection. */
+  get dismissed(): boolean {
+    return this.queue.length > 0;
+  }
+
   /**
    * Sends one line and gives its reply in batches as they arrive, the last of which ends with
    * `done` or `error`. A caller that stops early closes the connection: the rest of the reply would

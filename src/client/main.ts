@@ -54,7 +54,7 @@ async function run(argv: readonly string[], stdout: Output, stderr: Output): Pro
   const onTerminal = stdout.isTerminal && stderr.isTerminal && process.env.TERM !== 'dumb';
   const setting: Setting = { session, stdout, stderr, json, progress: onTerminal };
   const interrupt = new AbortController();
-  process.once('SIGINT', () => interrupt.abort(new Interrupted('interrupted; what was asked for goes on at the server')));
+  process.once('SIGINT', () => interrupt.abort(new Interrupted('interrupted; what was already sent goes on at the server')));
   try {
     if (words.length > 0) return await once(setting, words, interrupt.signal);
     if (process.stdin.isTTY && stdout.isTerminal) return await shell(setting, asker, interrupt.signal);

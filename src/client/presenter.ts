@@ -71,7 +71,7 @@ export class PlainPresenter implements Presenter {
   }
 
   private count(line: string): void {
-    const about = parseTargetLine(line);
+    const about = parseTargetLine(line, this.request.command);
     if (about) this.tally.add(about);
   }
 }
@@ -106,7 +106,7 @@ export class JsonPresenter implements Presenter {
   private keep(line: string): void {
     this.size += line.length;
     if (this.size > MAX_DOCUMENT) return;
-    const about = this.request.many ? parseTargetLine(line) : undefined;
+    const about = this.request.many ? parseTargetLine(line, this.request.command) : undefined;
     if (about) this.tally.add(about);
     this.body.push(about ?? line);
   }

@@ -35,6 +35,9 @@ const isSelection = (word: Word): boolean => !word.quoted && (word.text.startsWi
 /** Commands whose words are not instances. */
 const WITHOUT_TARGETS = new Set(['auth', 'dmesg', 'exit', 'help', 'list', 'nop', 'quit']);
 
+/** Commands that change power states: they answer `done` or a reason, never with values. */
+export const POWER_COMMANDS: ReadonlySet<string> = new Set(['start', 'stop', 'reboot', 'pause', 'unpause', 'suspend', 'resume']);
+
 function request(line: string, words: readonly Word[]): Request {
   const [first, ...rest] = words;
   const end = rest.findIndex(({ text, quoted }) => text === '--' && !quoted);

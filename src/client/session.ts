@@ -43,7 +43,8 @@ export class Session {
    * @throws ArgoError · SettingsError
    */
   async connect(signal?: AbortSignal): Promise<Connection> {
-    if (this.connection?.usable) return this.connection;
+    if (this.connection?.usable === true && !this.connection.dismissed) return this.connection;
+    this.connection?.close();
     const connection = await Connection.open(this.settings, signal);
     try {
       await this.logIn(connection, signal);

@@ -169,7 +169,7 @@ void t.test('readers that leave and people who interrupt', async (t) => {
   t.teardown(() => server.stop());
   const env = { ARGO_SERVER: server.address };
   const { code, stdout, stderr } = await argo(home, ['hang', 'lj'], { env, interruptAfter: 'half' });
-  t.same([code, stdout, stderr], [130, 'half\n', 'argo: interrupted; what was asked for goes on at the server\n']);
+  t.same([code, stdout, stderr], [130, 'half\n', 'argo: interrupted; what was already sent goes on at the server\n']);
   const shell = async (command: string): Promise<string> => {
     const whole = command.replaceAll(/\bargo\b/g, `'${process.execPath}' '${fromRoot('bin', 'argo.js')}'`);
     return (await promisify(execFile)('bash', ['-c', `(${whole}) 2>&1`], { env: cleanEnvironment(home, env) })).stdout;

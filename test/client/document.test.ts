@@ -5,7 +5,7 @@ import { requestFromLine } from '../../src/client/request.js';
 
 const document = (line: string, lines: readonly string[], error: { phrase: string; detail: string } | null = null) => {
   const request = requestFromLine(line);
-  return toDocument(request, lines.map((text) => (request.many ? parseTargetLine(text) ?? text : text)), { error, note: null });
+  return toDocument(request, lines.map((text) => (request.many ? parseTargetLine(text, request.command) ?? text : text)), { error, note: null });
 };
 const fine = { ok: true, error: null };
 
@@ -19,6 +19,7 @@ void t.test('documents', async (t) => {
   t.match(document('rx lj', ['123456 120.6 KiB']).results, [{ bytes: 123456 }]);
   t.match(document('tx lj', ['18446744073709551615 16.0 EiB']).results, [{ bytes: '18446744073709551615' }]);
   t.same(document('info lj', ['name: lj', 'ip: 10.0.0.1', 'ip: 10.0.0.2', 'note: a: b', 'odd']).results[0]?.info, { name: 'lj', ip: ['10.0.0.1', '10.0.0.2'], note: 'a: b' });
+  t.match(document('info a b', ['a: name: a', 'b: name: b', 'a: os: LINUX']).results, [{ name: 'a', info: { name: 'a', os: 'LINUX' } }, { name: 'b', info: { name: 'b' } }]);
   t.same(document('disk a b', ['a: vda', 'b: vda', 'a: vdb']).results, [{ name: 'a', lines: ['vda', 'vdb'], ...fine }, { name: 'b', lines: ['vda'], ...fine }]);
   t.same(document('dmesg dom0', ['(XEN) up']).results, [{ name: null, lines: ['(XEN) up'], ...fine }]);
   t.same(document('nop', []).results, []);

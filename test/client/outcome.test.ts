@@ -4,20 +4,24 @@ import { exitCodeOf, parseTargetLine, Tally, worse } from '../../src/client/outc
 import { requestFromLine } from '../../src/client/request.js';
 
 void t.test('lines of many targets', async (t) => {
-  t.same(parseTargetLine('web1: done'), { name: 'web1' });
-  t.same(parseTargetLine('web1: on'), { name: 'web1', value: 'on' });
-  t.same(parseTargetLine('web1: TIMEOUT: no answer: 30 s'), { name: 'web1', failure: { phrase: 'TIMEOUT', detail: 'no answer: 30 s' } });
-  t.same(parseTargetLine('a: b: done'), { name: 'a: b' }, 'a name may hold the separator');
-  t.same(parseTargetLine('a: b: NOT ALLOWED'), { name: 'a: b', failure: { phrase: 'NOT ALLOWED', detail: '' } });
-  t.same(parseTargetLine('web1: 52:54:00:AA:BB:CC'), { name: 'web1', value: '52:54:00:AA:BB:CC' });
-  t.equal(parseTargetLine('no separator'), undefined);
-  t.equal(parseTargetLine(': done'), undefined);
-  for (const phrase of Object.keys(PHRASES)) t.match(parseTargetLine(`x: ${phrase}`), { failure: { phrase } });
+  t.same(parseTargetLine('web1: done', 'stop'), { name: 'web1' });
+  t.same(parseTargetLine('web1: on', 'status'), { name: 'web1', value: 'on' });
+  t.same(parseTargetLine('web1: TIMEOUT: no answer: 30 s', 'status'), { name: 'web1', failure: { phrase: 'TIMEOUT', detail: 'no answer: 30 s' } });
+  t.same(parseTargetLine('web1: done', 'frobnicate'), { name: 'web1' });
+  t.same(parseTargetLine('a: b: done', 'stop'), { name: 'a: b' }, 'a name may hold the separator');
+  t.same(parseTargetLine('a: b: NOT ALLOWED', 'stop'), { name: 'a: b', failure: { phrase: 'NOT ALLOWED', detail: '' } });
+  t.same(parseTargetLine('web1: health: FAILED', 'info'), { name: 'web1', value: 'health: FAILED' }, 'a value may look like a reason');
+  t.same(parseTargetLine('web1: 52:54:00:AA:BB:CC', 'mac'), { name: 'web1', value: '52:54:00:AA:BB:CC' });
+  t.same(parseTargetLine('web1: clean shutdown (it is on)', 'stop'), { name: 'web1', value: 'clean shutdown (it is on)' });
+  t.equal(parseTargetLine('no separator', 'stop'), undefined);
+  t.equal(parseTargetLine(': done', 'stop'), undefined);
+  for (const phrase of Object.keys(PHRASES)) t.match(parseTargetLine(`x: ${phrase}`, 'status'), { failure: { phrase } });
 });
 
 const codeFor = (line: string, body: readonly string[], error?: { phrase: string; detail: string }) => {
-  const tally = new Tally(requestFromLine(line));
-  for (const entry of body) tally.add(parseTargetLine(entry)!);
+  const request = requestFromLine(line);
+  const tally = new Tally(request);
+  for (const entry of body) tally.add(parseTargetLine(entry, request.command)!);
   return tally.exitCode(error);
 };
 
@@ -26,10 +30,11 @@ void t.test('exit codes', async (t) => {
   t.equal(codeFor('stop lj', []), 0);
   t.equal(codeFor('stop a b', ['a: done', 'b: done']), 0);
   t.equal(codeFor('stop a b', ['a: done', 'b: TIMEOUT'], failed), 4);
-  t.equal(codeFor('stop a b', ['a: BUSY', 'b: TIMEOUT'], failed), 1);
-  t.equal(codeFor('stop a b', ['a: NOT ALLOWED', 'b: NOT ALLOWED'], failed), 3);
-  t.equal(codeFor('stop a b', ['a: NOT ALLOWED', 'b: BUSY'], failed), 1);
+  t.equal(codeFor('stop a b', ['a: BUSY', 'b: TIMEOUT'], { phrase: 'FAILED', detail: '2 of 2' }), 1);
+  t.equal(codeFor('stop a b', ['a: NOT ALLOWED', 'b: NOT ALLOWED'], { phrase: 'FAILED', detail: '2 of 2' }), 3);
+  t.equal(codeFor('stop a b', ['a: NOT ALLOWED', 'b: BUSY'], { phrase: 'FAILED', detail: '' }), 1);
   t.equal(codeFor('disk a b', ['a: vda', 'a: vdb', 'b: BUSY'], failed), 4);
+  t.equal(codeFor('frob a b', ['a: x', 'a: b: BUSY'], { phrase: 'FAILED', detail: '1 of 1' }), 1, 'the server counts best');
   t.equal(codeFor('stop a b', ['a: done'], { phrase: 'SHUTTING DOWN', detail: '' }), 1);
   t.equal(codeFor('stop a', [], failed), 1);
   t.same(['NOT ALLOWED', 'NOT AUTHENTICATED', 'USAGE', 'UNKNOWN COMMAND', 'BAD REQUEST', 'LINE TOO LONG', 'NO MATCH', 'NEWER PHRASE'].map(exitCodeOf), [3, 3, 2, 2, 2, 2, 1, 1]);

@@ -191,6 +191,6 @@ void t.test('Ctrl-C ends a single command', SKIP, async (t) => {
   const { terminal, server } = await open(t, 'argo hang lj');
   await until(() => server.received.includes('hang lj'), 10_000, 'the command at the server');
   terminal.send(CTRL_C);
-  await terminal.expect('argo: interrupted; what was asked for goes on at the server');
+  await terminal.expect('argo: interrupted; what was already sent goes on at the server');
   t.equal(await terminal.ended, 130);
 });
