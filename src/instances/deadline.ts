@@ -18,7 +18,6 @@ export class Deadline {
   constructor(readonly ms: number) {
     this.ends = performance.now() + ms;
     this.timer = setTimeout(() => this.controller.abort(new DeadlineExceeded(ms)), ms);
-    this.timer.unref();
   }
 
   get signal(): AbortSignal {

@@ -1,0 +1,182 @@
+import t from 'tap';
+import { ArgoError } from '../../src/errors.js';
+import type { PowerAction } from '../../src/instances/actions.js';
+import { PowerRun, type Order } from '../../src/instances/power-run.js';
+import type { PowerState } from '../../src/drivers/driver.js';
+import { FakeMachine, fakeProvider, lostAfterSending, never } from './fake-driver.js';
+
+/** Default deadline of the actions under test, ms: the waits that are meant to fail are this long. */
+const ACTION_TIMEOUT = 300;
+
+async function world(state: PowerState, change?: (machine: FakeMachine) => void) {
+  const made = await fakeProvider([new FakeMachine('lj', state)]);
+  change?.(made.machine);
+  const run = (action: PowerAction, options: Partial<Order> = {}) =>
+    new PowerRun({ instance: made.instance, action, force: false, timeout: undefined, wait: false, ...options }, made.registry, ACTION_TIMEOUT).run();
+  return { ...made, run };
+}
+
+const isPhrase = (phrase: string, words = /(?:)/) => (error: unknown) => error instanceof ArgoError && error.phrase === phrase && words.test(error.message);
+const fails = async (t: { ok(value: unknown, message: string): boolean }, promise: Promise<unknown>, phrase: string, words?: RegExp) => {
+  const error = await promise.then((value) => new Error(`resolved with ${String(value)}`), (thrown: unknown) => thrown);
+  t.ok(isPhrase(phrase, words)(error), `${phrase} ${words ?? ''}, got: ${String(error)}`);
+};
+
+t.test('what is there already is success and sends nothing', async (t) => {
+  const cases: [PowerAction, PowerState][] = [['start', 'on'], ['stop', 'off'], ['pause', 'paused'], ['unpause', 'on'], ['resume', 'on']];
+  for (const [action, state] of cases) {
+    const { run, machine } = await world(state);
+    t.equal(await run(action, { wait: true }), 'already so', `${action} from ${state}`);
+    t.same(machine.calls, []);
+  }
+});
+
+t.test('start does what the state asks for', async (t) => {
+  const cases: [PowerState, string][] = [['off', 'start'], ['paused', 'unpause'], ['suspended', 'resume'], ['crashed', 'start'], ['unknown', 'start']];
+  for (const [state, step] of cases) {
+    const { run, machine } = await world(state);
+    t.equal(await run('start', { wait: true }), 'done');
+    t.same(machine.calls, [step], state);
+  }
+});
+
+t.test('the wrong state is told, and --force helps where it can', async (t) => {
+  const { run, machine } = await world('paused');
+  await fails(t, run('stop'), 'WRONG STATE', /lj is paused; use --force/);
+  t.same(machine.calls, []);
+  t.equal(await run('stop', { force: true }), 'done');
+  t.same(machine.calls, ['powerOff']);
+  await fails(t, run('reboot'), 'WRONG STATE', /lj is off/);
+});
+
+t.test('a step that the machine lacks is not supported', async (t) => {
+  const { run } = await world('on');
+  await fails(t, run('suspend'), 'NOT SUPPORTED', /lj/);
+});
+
+t.test('a state that cannot be read is no reason to act', async (t) => {
+  const { run, machine } = await world('off', (lj) => {
+    lj.script = { status: () => { throw new ArgoError('UNREACHABLE', 'no route'); } };
+  });
+  await fails(t, run('start'), 'UNREACHABLE', /no route/);
+  t.same(machine.calls, []);
+});
+
+t.test('a machine that hangs before anything was sent is a timeout', async (t) => {
+  const { run, machine } = await world('off', (lj) => { lj.script = { status: never }; });
+  await fails(t, run('start', { timeout: 50 }), 'TIMEOUT', /no answer from lj in 50 ms/);
+  t.same(machine.calls, []);
+});
+
+t.test('a lost answer: the state decides', async (t) => {
+  const done = await world('off', (lj) => { lj.script = { start: () => { lj.state = 'on'; lostAfterSending(); } }; });
+  t.equal(await done.run('start'), 'done', 'the machine is on: it was carried out');
+
+  const open = await world('off', (lj) => { lj.script = { start: lostAfterSending }; });
+  await fails(t, open.run('start'), 'UNCERTAIN', /last seen off/);
+
+  const silent = await world('off', (lj) => {
+    lj.script = { start: () => { lj.script.status = () => { throw new ArgoError('UNREACHABLE'); }; lostAfterSending(); } };
+  });
+  await fails(t, silent.run('start'), 'UNCERTAIN');
+});
+
+t.test('a lost answer with --wait: the state is waited for', async (t) => {
+  const { run } = await world('on', (lj) => {
+    lj.script = { shutdown: () => { setTimeout(() => { lj.state = 'off'; }, 60); lostAfterSending(); } };
+  });
+  t.equal(await run('stop', { wait: 5000 }), 'done');
+});
+
+t.test('a call that hangs after sending is uncertain, not refused', async (t) => {
+  const { run } = await world('off', (lj) => { lj.script = { start: never }; });
+  await fails(t, run('start', { timeout: 50 }), 'UNCERTAIN');
+});
+
+t.test('a stranger\'s error after sending is uncertain too', async (t) => {
+  const { run } = await world('off', (lj) => { lj.script = { start: () => { throw new TypeError('a fault in the driver'); } }; });
+  await fails(t, run('start'), 'UNCERTAIN', /^(?!.*driver)/);
+});
+
+t.test('the machine\'s own refusal is passed on', async (t) => {
+  const { run } = await world('off', (lj) => { lj.script = { start: () => { throw new ArgoError('FAILED', 'no memory'); } }; });
+  await fails(t, run('start'), 'FAILED', /no memory/);
+});
+
+t.test('--wait ends when the state is there, and says so when it does not come', async (t) => {
+  const slow = await world('on', (lj) => { lj.script = { shutdown: () => { setTimeout(() => { lj.state = 'off'; }, 80); } }; });
+  t.equal(await slow.run('stop', { wait: true }), 'done');
+  t.equal(slow.machine.state, 'off');
+
+  const deaf = await world('on', (lj) => { lj.script = { shutdown: () => undefined }; });
+  await fails(t, deaf.run('stop', { wait: 100 }), 'TIMEOUT', /accepted, but lj is still on/);
+});
+
+t.test('a guest that may miss the button is asked again while we wait', async (t) => {
+  const { run, machine } = await world('on', (lj) => {
+    lj.mayMissShutdown = true;
+    lj.script = { shutdown: () => { if (lj.calls.length === 2) lj.state = 'off'; } };
+  });
+  t.equal(await run('stop', { wait: 20_000 }), 'done');
+  t.same(machine.calls, ['shutdown', 'shutdown']);
+});
+
+t.test('clean first, then the plug', async (t) => {
+  const deaf = await world('on', (lj) => { lj.script = { shutdown: () => undefined }; });
+  t.equal(await deaf.run('stop', { force: true, timeout: 60 }), 'done');
+  t.same(deaf.machine.calls, ['shutdown', 'powerOff']);
+
+  const obedient = await world('on');
+  t.equal(await obedient.run('stop', { force: true, timeout: 5000 }), 'done');
+  t.same(obedient.machine.calls, ['shutdown']);
+
+  const cutOff = await world('on', (lj) => { lj.script = { shutdown: () => { throw new ArgoError('UNREACHABLE', 'gone'); } }; });
+  await fails(t, cutOff.run('stop', { force: true, timeout: 60 }), 'UNREACHABLE');
+  t.same(cutOff.machine.calls, ['shutdown'], 'what cannot be reached is not switched off');
+});
+
+t.test('a reboot is told by the boot mark', async (t) => {
+  const good = await world('on');
+  t.equal(await good.run('reboot', { wait: true }), 'done');
+
+  const deaf = await world('on', (lj) => { lj.script = { reboot: () => undefined }; });
+  await fails(t, deaf.run('reboot', { wait: 80 }), 'TIMEOUT', /accepted/);
+
+  const lost = await world('on', (lj) => { lj.script = { reboot: lostAfterSending }; });
+  await fails(t, lost.run('reboot'), 'UNCERTAIN', /last seen on/);
+
+  const lostButDone = await world('on', (lj) => { lj.script = { reboot: () => { lj.boots += 1; lostAfterSending(); } }; });
+  t.equal(await lostButDone.run('reboot'), 'done');
+
+  const unmarked = await world('on', (lj) => { Object.assign(lj, { bootMark: undefined }); });
+  await fails(t, unmarked.run('reboot', { wait: true }), 'NOT SUPPORTED', /cannot be verified/);
+  t.equal(await unmarked.run('reboot'), 'done');
+});
+
+t.test('start after an accepted stop waits for the stop', async (t) => {
+  const { run, machine } = await world('on', (lj) => { lj.script = { shutdown: () => { setTimeout(() => { lj.state = 'off'; }, 100); } }; });
+  t.equal(await run('stop'), 'done', 'accepted, still on');
+  t.equal(machine.state, 'on');
+  t.equal(await run('start', { timeout: 5000 }), 'done');
+  t.same(machine.calls, ['shutdown', 'start']);
+  t.equal(machine.state, 'on');
+});
+
+t.test('two actions take turns, and the one that waits too long is told', async (t) => {
+  let finish: (() => void) | undefined;
+  const { run, machine } = await world('on', (lj) => {
+    lj.script = { pause: () => new Promise<void>((resolve) => { finish = () => { lj.state = 'paused'; resolve(); }; }) };
+  });
+  const first = run('pause', { timeout: 5000 });
+  await fails(t, run('start', { timeout: 50 }), 'BUSY', /lj/);
+  const third = run('start', { timeout: 5000 });
+  finish!();
+  t.equal(await first, 'done');
+  t.equal(await third, 'done');
+  t.same(machine.calls, ['pause', 'unpause'], 'the third saw what the first had done');
+});
+
+t.test('an already reached goal seen as a wrong state by the machine is success', async (t) => {
+  const { run } = await world('off', (lj) => { lj.script = { start: () => { lj.state = 'on'; throw new ArgoError('WRONG STATE', 'already running'); } }; });
+  t.equal(await run('start'), 'done');
+});
