@@ -69,14 +69,14 @@ async function resume(subject: Subject, signal: AbortSignal): Promise<void> {
   await start(subject, signal);
 }
 
-/** May be called again and again: a press that comes when the guest has just ended is no error. */
+/** May be called again and again: a press that comes when the guest has ended, or is ending, is no error. */
 async function shutdown(client: LibvirtClient, subject: Subject, signal: AbortSignal): Promise<void> {
   try {
     await askGuest('shutdown', client, subject, signal);
   } catch (error) {
     if (!isWrongState(error)) throw error;
     const { state } = await client.state(subject.domain, signal);
-    if (state !== DomainState.SHUTOFF) throw error;
+    if (state !== DomainState.SHUTOFF && state !== DomainState.SHUTDOWN) throw error;
   }
 }
 

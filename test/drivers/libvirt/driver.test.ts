@@ -2,7 +2,8 @@ import t, { type Test } from 'tap';
 import type { Machine } from '../../../src/drivers/driver.js';
 import { until } from '../../support/until.js';
 import { outcome } from './outcome.js';
-import { FakeDaemon, fakeDomain, openDriver } from './fake-daemon.js';
+import { FakeDaemon, fakeDomain } from './fake-daemon.js';
+import { findMachine, openDriver } from './open-driver.js';
 
 const SOON_MS = 10_000;
 const signal = AbortSignal.timeout(60_000);
@@ -11,12 +12,12 @@ async function setUp(t: Test, scheme = 'qemu') {
   const daemon = new FakeDaemon();
   daemon.domains = [fakeDomain('web10', 10), fakeDomain('web9', 9, 1), fakeDomain('db', 1, 3)];
   await daemon.start();
-  const { driver, told } = openDriver(`${scheme}:///system?socket=${daemon.socket}`, () => daemon.domains);
+  const { driver, told } = openDriver(`${scheme}:///system?socket=${daemon.socket}`);
   t.teardown(async () => {
     await driver.close(AbortSignal.timeout(SOON_MS));
     await daemon.remove();
   });
-  const machine = async (name: string): Promise<Machine> => (await driver.list(signal)).find((sighting) => sighting.machine.name === name)!.machine;
+  const machine = (name: string): Promise<Machine> => findMachine(driver, name, signal);
   return { daemon, driver, told, machine };
 }
 
@@ -63,7 +64,8 @@ await t.test('events tell of the state that is, not of what happened', async (t)
   web.saved = true;
   daemon.tellLifecycle(web, 5);
   await until(() => told.changed.length === 2, SOON_MS, 'the stop');
-  t.same(told.changed, [{ name: 'web10', state: 'on' }, { name: 'web10', state: 'suspended' }]);
+  t.same(told.changed.map(({ state }) => state), ['on', 'suspended']);
+  t.match(told.changed[0]!.id, /-00000000000a$/);
   t.equal(told.relists, 0);
 });
 

@@ -2,11 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import * as v from 'valibot';
-import libvirt from '../../../src/drivers/libvirt/index.js';
-import type { Driver, DriverHost, PowerState } from '../../../src/drivers/driver.js';
 import type { Packet } from '../../../src/protocols/libvirt/packet.js';
-import { formatUuid, readDomain, writeDomain, type Domain } from '../../../src/protocols/libvirt/types.js';
+import { readDomain, writeDomain, type Domain } from '../../../src/protocols/libvirt/types.js';
 import { XdrReader, XdrWriter } from '../../../src/protocols/libvirt/xdr.js';
 import { FakeLibvirtd } from '../../protocols/libvirt/fake.js';
 
@@ -109,27 +106,4 @@ export class FakeDaemon {
       default: return peer.reply(call);
     }
   }
-}
-
-/** What the driver has told. */
-export interface Told {
-  readonly changed: { name: string; state: PowerState }[];
-  relists: number;
-  readonly lost: string[];
-}
-
-/** The driver as the registry has it. */
-export function openDriver(uri: string, names: () => readonly Domain[] = () => []): { driver: Driver; told: Told } {
-  const told: Told = { changed: [], relists: 0, lost: [] };
-  const host: DriverHost = {
-    name: 'kvm1',
-    log: () => undefined,
-    changed: (id, state) => {
-      const name = names().find(({ uuid }) => formatUuid(uuid) === id)?.name ?? id;
-      told.changed.push({ name, state });
-    },
-    relist: () => { told.relists += 1; },
-    lost: (reason) => { told.lost.push(reason); },
-  };
-  return { driver: libvirt.open(v.parse(v.strictObject(libvirt.options), { uri }), host), told };
 }

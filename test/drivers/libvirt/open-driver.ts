@@ -1,0 +1,30 @@
+import * as v from 'valibot';
+import type { Driver, DriverHost, Machine, PowerState } from '../../../src/drivers/driver.js';
+import libvirt from '../../../src/drivers/libvirt/index.js';
+
+/** What a driver has told its host. */
+export interface Told {
+  readonly changed: { id: string; state: PowerState }[];
+  relists: number;
+  readonly lost: string[];
+}
+
+/** The driver as the registry has it, with a host that remembers. */
+export function openDriver(uri: string, options: Record<string, unknown> = {}): { driver: Driver; told: Told } {
+  const told: Told = { changed: [], relists: 0, lost: [] };
+  const host: DriverHost = {
+    name: 'kvm1',
+    log: () => undefined,
+    changed: (id, state) => { told.changed.push({ id, state }); },
+    relist: () => { told.relists += 1; },
+    lost: (reason) => { told.lost.push(reason); },
+  };
+  return { driver: libvirt.open(v.parse(v.strictObject(libvirt.options), { uri, ...options }), host), told };
+}
+
+/** @throws Error when a listing has no machine of that name */
+export async function findMachine(driver: Driver, name: string, signal: AbortSignal): Promise<Machine> {
+  const found = (await driver.list(signal)).find(({ machine }) => machine.name === name);
+  if (!found) throw new Error(`no machine ${name}`);
+  return found.machine;
+}

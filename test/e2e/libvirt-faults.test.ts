@@ -1,0 +1,73 @@
+import t, { type Test } from 'tap';
+import type { Machine } from '../../src/drivers/driver.js';
+import { findMachine, openDriver } from '../drivers/libvirt/open-driver.js';
+import { outcome } from '../drivers/libvirt/outcome.js';
+import { LIBVIRT_PROGRAMS, startLibvirt } from '../peers/libvirt.js';
+import { lacksRoot } from '../support/peers.js';
+import { until } from '../support/until.js';
+
+/** The libvirt driver while libvirtd dies and emulators hang. */
+
+const WAIT_MS = 60_000;
+const options = { skip: lacksRoot(...LIBVIRT_PROGRAMS), timeout: 170_000 };
+const soon = (): AbortSignal => AbortSignal.timeout(WAIT_MS);
+
+async function setUp(t: Test, ...guests: string[]) {
+  const peer = await startLibvirt();
+  const { driver, told } = openDriver(`qemu:///system?socket=${peer.socket}`);
+  t.teardown(async () => {
+    await driver.close(soon());
+    await peer.stop();
+  });
+  for (const guest of guests) await peer.defineTiny(guest);
+  const machines: Machine[] = [];
+  for (const guest of guests) machines.push(await findMachine(driver, guest, soon()));
+  /** Stops or continues the emulator of a guest, as a hung one is stopped. */
+  const signalEmulator = async (guest: string, name: 'STOP' | 'CONT'): Promise<void> => {
+    const { code } = await peer.inside('sh', '-c', `kill -${name} "$(cat /run/libvirt/qemu/${guest}.pid)"`);
+    if (code !== 0) throw new Error(`no emulator of ${guest}`);
+  };
+  return { peer, driver, told, machines, signalEmulator };
+}
+
+await t.test('libvirtd is killed in the middle of an action', options, async (t) => {
+  const { peer, driver, told, machines, signalEmulator } = await setUp(t, 'tiny');
+  const tiny = machines[0]!;
+  await tiny.start!(soon());
+  await signalEmulator('tiny', 'STOP');
+  const reset = outcome(tiny.reset!(soon()));
+  // The reset is on its way before its own connection answers the next question.
+  t.equal(await tiny.status(soon()), 'on');
+  await peer.kill();
+  t.match(await reset, { phrase: 'UNCERTAIN' });
+  await until(() => told.lost.length === 1, WAIT_MS, 'the loss to be told');
+  t.match(await outcome(tiny.status(soon())), { phrase: 'UNREACHABLE', detail: /libvirtd running/ });
+  t.match(await outcome(tiny.powerOff!(soon())), { phrase: 'UNREACHABLE' });
+  await signalEmulator('tiny', 'CONT');
+  await peer.restart();
+  await until(() => told.relists > 0, WAIT_MS, 'the driver to be back by itself');
+  t.same((await driver.list(soon())).map(({ state }) => state), ['on']);
+  t.equal(told.lost.length, 1);
+  const before = told.changed.length;
+  await peer.virsh('destroy', 'tiny');
+  await until(() => told.changed.length > before, WAIT_MS, 'events to come again');
+  t.match(told.changed.at(-1), { id: tiny.id, state: 'off' });
+});
+
+await t.test('emulators that hang delay no other guest for long', options, async (t) => {
+  const { machines, signalEmulator } = await setUp(t, 'hung1', 'hung2', 'hung3', 'good');
+  const good = machines.pop()!;
+  for (const machine of machines) {
+    await machine.start!(soon());
+    await signalEmulator(machine.name, 'STOP');
+  }
+  const stop = new AbortController();
+  const reason = new Error('deadline');
+  const resets = machines.map((machine) => outcome(machine.reset!(stop.signal)));
+  t.equal(await good.status(soon()), 'off', 'a question passes them');
+  stop.abort(reason);
+  t.same(await Promise.all(resets), machines.map(() => ({ error: reason })));
+  await good.start!(soon());
+  t.equal(await good.status(soon()), 'on', 'a new connection has its places free');
+  for (const machine of machines) await signalEmulator(machine.name, 'CONT');
+});
