@@ -53,10 +53,10 @@ function explainConnecting(error: unknown): ArgoError | undefined {
   if (error instanceof NoWayError) return new ArgoError('UNREACHABLE', oneLine(error.message), { cause: error });
   if (error instanceof HostKeyError) return new ArgoError('HOST KEY CHANGED', oneLine(error.message), { cause: error });
   if (error instanceof SshConnectionError) return new ArgoError('UNREACHABLE', oneLine(`SSH: ${error.message}`), { cause: error });
-  const { code, address } = error instanceof Error ? error as NodeJS.ErrnoException & { address?: string } : {};
-  const known = code === undefined ? undefined : BY_ERRNO[code];
-  if (known) return new ArgoError(known[0], address === undefined ? known[1] : `${address}: ${known[1]}`, { cause: error });
-  return undefined;
+  const { code, address, syscall } = error instanceof Error ? error as NodeJS.ErrnoException & { address?: string } : {};
+  if (code === undefined || syscall !== 'connect') return undefined;
+  const [phrase, words] = BY_ERRNO[code] ?? ['UNREACHABLE', code];
+  return new ArgoError(phrase, address === undefined ? words : `${address}: ${words}`, { cause: error });
 }
 
 const oneLine = (words: string): string => words.replace(/\s+/g, ' ').trim();

@@ -48,7 +48,7 @@ await t.test('states', async (t) => {
 });
 
 await t.test('every error has its phrase', async (t) => {
-  const errno = (code: string): Error => Object.assign(new Error(`connect ${code}`), { code, address: '/run/x' });
+  const errno = (code: string): Error => Object.assign(new Error(`connect ${code}`), { code, address: '/run/x', syscall: 'connect' });
   const table: [unknown, string, string?][] = [
     [new LibvirtError(55, 10, 'domain is not running'), 'WRONG STATE'],
     [new LibvirtError(42, 10, 'Domain not found'), 'NO SUCH INSTANCE'],
@@ -67,6 +67,7 @@ await t.test('every error has its phrase', async (t) => {
     [errno('ENOENT'), 'UNREACHABLE'],
     [errno('ECONNREFUSED'), 'UNREACHABLE'],
     [errno('EACCES'), 'ACCESS DENIED'],
+    [errno('ENOTSOCK'), 'UNREACHABLE'],
   ];
   for (const [error, reading, acting = reading] of table) {
     t.match(explain(error, 'reads'), { phrase: reading, detail: /^[^\n]*$/ }, `${String(error)}, reading`);
