@@ -79,7 +79,7 @@ function modelDecides(settings: AccountSettings, provider: string, name: string,
   return { sees: covering.length > 0, allows };
 }
 
-t.test('random decisions agree with an independent model', async (t) => {
+void t.test('random decisions agree with an independent model', async (t) => {
   let allowed = 0;
   let seen = 0;
   const differences: unknown[] = [];
@@ -105,14 +105,14 @@ t.test('random decisions agree with an independent model', async (t) => {
   t.ok(allowed > DECISIONS / 50 && allowed < seen && seen < DECISIONS, 'the sample holds all three kinds of decision');
 });
 
-t.test('a pattern does not reach from one provider into another', async (t) => {
+void t.test('a pattern does not reach from one provider into another', async (t) => {
   const account = new Account({ name: 'a', passwordHash: '', from: undefined, grants: [{ instances: ['lab/*', 'lab*'], commands: ['*'] }] }, new Map());
   t.equal(account.sees({ provider: 'lab', name: 'x' }), true);
   t.equal(account.sees({ provider: 'lab2', name: 'x' }), false);
   t.equal(account.sees({ provider: 'other', name: 'lab-x' }), true);
 });
 
-t.test('a provider as a whole needs a grant that covers all of it', async (t) => {
+void t.test('a provider as a whole needs a grant that covers all of it', async (t) => {
   const dmesg: Permission = { word: 'dmesg', right: 'read' };
   const account = (instances: string[], commands: string[]) =>
     new Account({ name: 'a', passwordHash: '', from: undefined, grants: [{ instances, commands }] }, new Map());

@@ -35,7 +35,7 @@ const commands = stack.dispatcher.parts.table.all();
 const onInstances = commands.filter(({ on }) => on === 'instances');
 const words = (rows: readonly Command[]) => rows.map(({ word }) => word);
 
-t.test('the walk meets every command', async (t) => {
+void t.test('the walk meets every command', async (t) => {
   t.same(words(commands), [
     'auth', 'disk', 'dmesg', 'exit', 'help', 'info', 'ip', 'list', 'load', 'mac', 'nop', 'pause', 'reboot', 'resume', 'rx', 'start', 'status',
     'stop', 'suspend', 'tx', 'unpause', 'uptime',
@@ -43,7 +43,7 @@ t.test('the walk meets every command', async (t) => {
   t.equal(onInstances.length, 16);
 });
 
-t.test('a stranger', async (t) => {
+void t.test('a stranger', async (t) => {
   const stranger = stack.session();
   for (const { word } of commands) {
     const allowed = ['auth', 'list', 'help', 'nop', 'exit'].includes(word);
@@ -57,12 +57,12 @@ t.test('a stranger', async (t) => {
   t.same(await stranger.ask('list'), [OK, 'mine1', 'mine2', 'shown', 'hidden', 'hidden2', '300 DONE']);
 });
 
-t.test('a tenant on its own instance', async (t) => {
+void t.test('a tenant on its own instance', async (t) => {
   const tenant = stack.session('tenant');
   for (const { word } of onInstances) t.equal((await tenant.ask(`${word} mine1`))[0], OK, word);
 });
 
-t.test('a tenant on what it does not see: existing or not, there is no telling', async (t) => {
+void t.test('a tenant on what it does not see: existing or not, there is no telling', async (t) => {
   const tenant = stack.session('tenant');
   const before = stack.audited.length;
   for (const { word } of onInstances) {
@@ -77,7 +77,7 @@ t.test('a tenant on what it does not see: existing or not, there is no telling',
   t.equal(stack.audited.length, before, 'nothing was begun');
 });
 
-t.test('a tenant on what it sees and may not use', async (t) => {
+void t.test('a tenant on what it sees and may not use', async (t) => {
   const tenant = stack.session('tenant');
   for (const { word } of onInstances) {
     const expected = word === 'status' ? OK : '400 NOT ALLOWED';
@@ -92,7 +92,7 @@ t.test('a tenant on what it sees and may not use', async (t) => {
   t.same(await tenant.ask('dmesg demo'), DENIED);
 });
 
-t.test('an account with the right to read', async (t) => {
+void t.test('an account with the right to read', async (t) => {
   const reader = stack.session('reader');
   for (const { word, right } of onInstances) {
     t.equal((await reader.ask(`${word} mine1`))[0], right === 'read' ? OK : '400 NOT ALLOWED', word);
@@ -103,7 +103,7 @@ t.test('an account with the right to read', async (t) => {
   t.ok(help.some((line) => line.startsWith('status ')));
 });
 
-t.test('an account without grants', async (t) => {
+void t.test('an account without grants', async (t) => {
   const nobody = stack.session('nobody');
   for (const { word, right } of commands.filter(({ right }) => right === 'read' || right === 'power')) {
     t.same(await nobody.ask(`${word} mine1`), DENIED, `${word} (${right})`);
@@ -112,7 +112,7 @@ t.test('an account without grants', async (t) => {
   t.same(await nobody.ask('nop'), [OK, '300 DONE']);
 });
 
-t.test('an admin', async (t) => {
+void t.test('an admin', async (t) => {
   const admin = stack.session('admin');
   for (const { word } of onInstances) {
     t.equal((await admin.ask(`${word} hidden`))[0], OK, word);
@@ -126,7 +126,7 @@ t.test('an admin', async (t) => {
   t.equal((await admin.ask('help')).length, commands.length + 2);
 });
 
-t.test('where anonymous list is switched off', async (t) => {
+void t.test('where anonymous list is switched off', async (t) => {
   const closed = await injectable(CONFIG.replace('anonymous-list = true', 'anonymous-list = false'));
   const stranger = closed.session();
   t.same(await stranger.ask('list'), ['400 NOT AUTHENTICATED']);

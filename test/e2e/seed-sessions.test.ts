@@ -81,7 +81,7 @@ const SESSIONS: { title: string; config: string; exchanges: [string, string][] }
   },
 ];
 
-t.test('with netcat', { skip: lacks('nc') }, async (t) => {
+void t.test('with netcat', { skip: lacks('nc') }, async (t) => {
   for (const { title, config, exchanges } of SESSIONS) {
     const daemon = await startDaemon({ config });
     t.teardown(() => daemon.stop());
@@ -90,7 +90,7 @@ t.test('with netcat', { skip: lacks('nc') }, async (t) => {
   }
 });
 
-t.test('with telnet', { skip: lacks('telnet') }, async (t) => {
+void t.test('with telnet', { skip: lacks('telnet') }, async (t) => {
   const greeting = 'Trying 127.0.0.1...\nConnected to 127.0.0.1.\nEscape character is \'^]\'.\n';
   for (const { title, config, exchanges } of SESSIONS) {
     const daemon = await startDaemon({ config });

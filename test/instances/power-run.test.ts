@@ -22,7 +22,7 @@ const fails = async (t: { ok(value: unknown, message: string): boolean }, promis
   t.ok(isPhrase(phrase, words)(error), `${phrase} ${words ?? ''}, got: ${String(error)}`);
 };
 
-t.test('what is there already is success and sends nothing', async (t) => {
+void t.test('what is there already is success and sends nothing', async (t) => {
   const cases: [PowerAction, PowerState][] = [['start', 'on'], ['stop', 'off'], ['pause', 'paused'], ['unpause', 'on'], ['resume', 'on']];
   for (const [action, state] of cases) {
     const { run, machine } = await world(state);
@@ -31,7 +31,7 @@ t.test('what is there already is success and sends nothing', async (t) => {
   }
 });
 
-t.test('start does what the state asks for', async (t) => {
+void t.test('start does what the state asks for', async (t) => {
   const cases: [PowerState, string][] = [['off', 'start'], ['paused', 'unpause'], ['suspended', 'resume'], ['crashed', 'start'], ['unknown', 'start']];
   for (const [state, step] of cases) {
     const { run, machine } = await world(state);
@@ -40,7 +40,7 @@ t.test('start does what the state asks for', async (t) => {
   }
 });
 
-t.test('the wrong state is told, and --force helps where it can', async (t) => {
+void t.test('the wrong state is told, and --force helps where it can', async (t) => {
   const { run, machine } = await world('paused');
   await fails(t, run('stop'), 'WRONG STATE', /lj is paused; use --force/);
   t.same(machine.calls, []);
@@ -49,12 +49,12 @@ t.test('the wrong state is told, and --force helps where it can', async (t) => {
   await fails(t, run('reboot'), 'WRONG STATE', /lj is off/);
 });
 
-t.test('a step that the machine lacks is not supported', async (t) => {
+void t.test('a step that the machine lacks is not supported', async (t) => {
   const { run } = await world('on');
   await fails(t, run('suspend'), 'NOT SUPPORTED', /lj/);
 });
 
-t.test('a state that cannot be read is no reason to act', async (t) => {
+void t.test('a state that cannot be read is no reason to act', async (t) => {
   const { run, machine } = await world('off', (lj) => {
     lj.script = { status: () => { throw new ArgoError('UNREACHABLE', 'no route'); } };
   });
@@ -62,13 +62,13 @@ t.test('a state that cannot be read is no reason to act', async (t) => {
   t.same(machine.calls, []);
 });
 
-t.test('a machine that hangs before anything was sent is a timeout', async (t) => {
+void t.test('a machine that hangs before anything was sent is a timeout', async (t) => {
   const { run, machine } = await world('off', (lj) => { lj.script = { status: never }; });
   await fails(t, run('start', { timeout: 50 }), 'TIMEOUT', /no answer from lj in 50 ms/);
   t.same(machine.calls, []);
 });
 
-t.test('a lost answer: the state decides', async (t) => {
+void t.test('a lost answer: the state decides', async (t) => {
   const done = await world('off', (lj) => { lj.script = { start: () => { lj.state = 'on'; lostAfterSending(); } }; });
   t.equal(await done.run('start'), 'done', 'the machine is on: it was carried out');
 
@@ -81,29 +81,29 @@ t.test('a lost answer: the state decides', async (t) => {
   await fails(t, silent.run('start'), 'UNCERTAIN');
 });
 
-t.test('a lost answer with --wait: the state is waited for', async (t) => {
+void t.test('a lost answer with --wait: the state is waited for', async (t) => {
   const { run } = await world('on', (lj) => {
     lj.script = { shutdown: () => { setTimeout(() => { lj.state = 'off'; }, 60); lostAfterSending(); } };
   });
   t.equal(await run('stop', { wait: 5000 }), 'done');
 });
 
-t.test('a call that hangs after sending is uncertain, not refused', async (t) => {
+void t.test('a call that hangs after sending is uncertain, not refused', async (t) => {
   const { run } = await world('off', (lj) => { lj.script = { start: never }; });
   await fails(t, run('start', { timeout: 50 }), 'UNCERTAIN');
 });
 
-t.test('a stranger\'s error after sending is uncertain too', async (t) => {
+void t.test('a stranger\'s error after sending is uncertain too', async (t) => {
   const { run } = await world('off', (lj) => { lj.script = { start: () => { throw new TypeError('a fault in the driver'); } }; });
   await fails(t, run('start'), 'UNCERTAIN', /^(?!.*driver)/);
 });
 
-t.test('the machine\'s own refusal is passed on', async (t) => {
+void t.test('the machine\'s own refusal is passed on', async (t) => {
   const { run } = await world('off', (lj) => { lj.script = { start: () => { throw new ArgoError('FAILED', 'no memory'); } }; });
   await fails(t, run('start'), 'FAILED', /no memory/);
 });
 
-t.test('--wait ends when the state is there, and says so when it does not come', async (t) => {
+void t.test('--wait ends when the state is there, and says so when it does not come', async (t) => {
   const slow = await world('on', (lj) => { lj.script = { shutdown: () => { setTimeout(() => { lj.state = 'off'; }, 80); } }; });
   t.equal(await slow.run('stop', { wait: true }), 'done');
   t.equal(slow.machine.state, 'off');
@@ -112,7 +112,7 @@ t.test('--wait ends when the state is there, and says so when it does not come',
   await fails(t, deaf.run('stop', { wait: 100 }), 'TIMEOUT', /accepted, but lj is still on/);
 });
 
-t.test('a guest that may miss the button is asked again while we wait', async (t) => {
+void t.test('a guest that may miss the button is asked again while we wait', async (t) => {
   const { run, machine } = await world('on', (lj) => {
     lj.mayMissShutdown = true;
     lj.script = { shutdown: () => { if (lj.calls.length === 2) lj.state = 'off'; } };
@@ -121,7 +121,7 @@ t.test('a guest that may miss the button is asked again while we wait', async (t
   t.same(machine.calls, ['shutdown', 'shutdown']);
 });
 
-t.test('clean first, then the plug', async (t) => {
+void t.test('clean first, then the plug', async (t) => {
   const deaf = await world('on', (lj) => { lj.script = { shutdown: () => undefined }; });
   t.equal(await deaf.run('stop', { force: true, timeout: 60 }), 'done');
   t.same(deaf.machine.calls, ['shutdown', 'powerOff']);
@@ -135,7 +135,7 @@ t.test('clean first, then the plug', async (t) => {
   t.same(cutOff.machine.calls, ['shutdown'], 'what cannot be reached is not switched off');
 });
 
-t.test('a reboot is told by the boot mark', async (t) => {
+void t.test('a reboot is told by the boot mark', async (t) => {
   const good = await world('on');
   t.equal(await good.run('reboot', { wait: true }), 'done');
 
@@ -153,7 +153,7 @@ t.test('a reboot is told by the boot mark', async (t) => {
   t.equal(await unmarked.run('reboot'), 'done');
 });
 
-t.test('start after an accepted stop waits for the stop', async (t) => {
+void t.test('start after an accepted stop waits for the stop', async (t) => {
   const { run, machine } = await world('on', (lj) => { lj.script = { shutdown: () => { setTimeout(() => { lj.state = 'off'; }, 100); } }; });
   t.equal(await run('stop'), 'done', 'accepted, still on');
   t.equal(machine.state, 'on');
@@ -162,7 +162,7 @@ t.test('start after an accepted stop waits for the stop', async (t) => {
   t.equal(machine.state, 'on');
 });
 
-t.test('two actions take turns, and the one that waits too long is told', async (t) => {
+void t.test('two actions take turns, and the one that waits too long is told', async (t) => {
   let finish: (() => void) | undefined;
   const { run, machine } = await world('on', (lj) => {
     lj.script = { pause: () => new Promise<void>((resolve) => { finish = () => { lj.state = 'paused'; resolve(); }; }) };
@@ -176,7 +176,7 @@ t.test('two actions take turns, and the one that waits too long is told', async 
   t.same(machine.calls, ['pause', 'unpause'], 'the third saw what the first had done');
 });
 
-t.test('an already reached goal seen as a wrong state by the machine is success', async (t) => {
+void t.test('an already reached goal seen as a wrong state by the machine is success', async (t) => {
   const { run } = await world('off', (lj) => { lj.script = { start: () => { lj.state = 'on'; throw new ArgoError('WRONG STATE', 'already running'); } }; });
   t.equal(await run('start'), 'done');
 });
