@@ -240,14 +240,14 @@ void t.test('what xl lists', { skip }, async (t) => {
     await host.seed(
       { domid: 3, name: 'no file' }, { domid: 4, name: '17' }, { domid: 5, name: long }, { domid: 6, name: '', flags: '' },
       { domid: 7, name: 'gone', flags: 'dZ' }, { domid: 8, name: 'broken', flags: 's', reason: 3 }, { domid: 9, name: 'kept', flags: 's', reason: 0 },
-      { domid: 10, name: 'dying', flags: 'd' }, { domid: 11, name: 'tail 9 9 9 r----- 1.0' }, { domid: 12, name: 'twin' }, { domid: 13, name: 'twin' },
+      { domid: 10, name: 'dying', flags: 'd' }, { domid: 14, name: '名'.repeat(60) }, { domid: 11, name: 'tail 9 9 9 r----- 1.0' }, { domid: 12, name: 'twin' }, { domid: 13, name: 'twin' },
     );
     await host.configure('gone.cfg', PV('gone'));
     await host.configure('kept.cfg', PV('kept'));
   });
   t.same(await states(), {
     'no file': 'on', 17: 'on', [long]: 'on', gone: 'off', broken: 'crashed', kept: 'stopping', dying: 'stopping',
-    'tail 9 9 9 r----- 1.0': 'on', twin: 'unknown',
+    'tail 9 9 9 r----- 1.0': 'on', twin: 'unknown', ['名'.repeat(60)]: 'on',
   });
   t.notOk((await driver.list(signal())).some(({ machine }) => machine.name.startsWith('Domain-0') || machine.name === ''));
 
@@ -259,6 +259,11 @@ void t.test('what xl lists', { skip }, async (t) => {
   await stray.powerOff?.(signal());
   await rejects(t, stray.status(signal()), 'NO SUCH INSTANCE');
   await rejects(t, stray.pause?.(signal()), 'NO SUCH INSTANCE');
+
+  const wide = await machine('名'.repeat(60));
+  await rejects(t, wide.suspend?.(signal()), 'NOT SUPPORTED', /too long/);
+  await wide.powerOff?.(signal());
+  await rejects(t, wide.status(signal()), 'NO SUCH INSTANCE');
 
   const digits = await machine('17');
   await digits.pause?.(signal());

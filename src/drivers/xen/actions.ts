@@ -37,9 +37,10 @@ export async function powerOff(dom0: Dom0, name: string, signal: AbortSignal): P
   const row = await dom0.find(name, signal);
   const image = row ? undefined : await dom0.saves.find(name);
   if (image) return dom0.move(name, 'stopping', () => dom0.saves.discard(image));
-  const { domid } = row ?? await dom0.running(name, signal);
+  const running = row ?? await dom0.running(name, signal);
+  await dropStale(dom0, running);
   dom0.forgetReboot(name);
-  await change(dom0, ['destroy', '--', String(domid)], signal);
+  await change(dom0, ['destroy', '--', String(running.domid)], signal);
 }
 
 /** Without `-F`: there xl's other way is the reset button, which asks nobody. */
@@ -67,6 +68,8 @@ export async function reset(dom0: Dom0, name: string, signal: AbortSignal): Prom
     await change(dom0, ['destroy', '--', String(domid)], signal);
     try {
       await gone(dom0, name, signal);
+      const image = await dom0.saves.find(name);
+      if (image) await dom0.saves.discard(image);
       await create(dom0, name, ['create', '-q', '-f', path], signal);
     } catch (error) {
       throw afterPowerOff(error);
@@ -130,8 +133,9 @@ async function save(dom0: Dom0, name: string, domid: number, signal: AbortSignal
     if (error instanceof ArgoError && error.phrase !== 'UNCERTAIN') await dom0.saves.remove(name, 'partial');
     throw error;
   }
-  await gone(dom0, name, signal);
+  // The image is whole, even where xl could not clear the frozen domain away, which it does not tell.
   await dom0.saves.complete(name);
+  await gone(dom0, name, signal);
 }
 
 /** Brings a machine back from its image, which goes only when the machine is seen to run. */
@@ -191,7 +195,15 @@ async function alive(dom0: Dom0, name: string, signal: AbortSignal): Promise<Row
   const row = await dom0.running(name, signal);
   const state = stateOf(row.flags);
   if (state !== 'on' && state !== 'paused') throw new ArgoError('WRONG STATE', `it is ${state}`);
+  await dropStale(dom0, row);
   return row;
+}
+
+/** A running machine's image must not outlive it: once it is off, nobody could tell that the image is out of date. */
+async function dropStale(dom0: Dom0, { name, flags }: Row): Promise<void> {
+  if (stateOf(flags) !== 'on' || dom0.isMoving(name)) return;
+  const image = await dom0.saves.find(name);
+  if (image) await dom0.saves.setAside(image);
 }
 
 /** A domain whose guest can hear a request. */

@@ -31,13 +31,17 @@ const MIB = 1024n * 1024n;
 export class XenMachine implements Machine {
   readonly id: string;
   readonly type = 'vm';
+  /** A PV guest finds the request in xenstore whenever it looks; an ACPI button is pressed only once. */
+  readonly mayMissShutdown: boolean;
   readonly start?: (signal: AbortSignal) => Promise<void>;
   readonly reset?: (signal: AbortSignal) => Promise<void>;
 
   /** @param name xl's key for a domain too: no two running domains share one, and uuids change from start to start */
   constructor(readonly name: string, private readonly dom0: Dom0) {
     this.id = name;
-    if (!dom0.configs.get(name)) return;
+    const config = dom0.configs.get(name);
+    this.mayMissShutdown = config?.definition.type !== 'pv';
+    if (!config) return;
     this.start = (signal) => actions.start(dom0, name, signal);
     this.reset = (signal) => actions.reset(dom0, name, signal);
   }

@@ -36,9 +36,9 @@ export class Saves {
    * @throws ArgoError `NOT SUPPORTED` when its name is too long for a file
    */
   path(name: string, kind: SaveKind): string {
-    const encoded = encodeURIComponent(name).replace(/^\./, '%2E');
-    if (encoded.length > MAX_FILE_NAME) throw new ArgoError('NOT SUPPORTED', 'its name is too long for the name of an image');
-    return join(this.folder, encoded + (kind === 'whole' ? WHOLE : PARTIAL));
+    const file = fileOf(name, kind);
+    if (!file) throw new ArgoError('NOT SUPPORTED', 'its name is too long for the name of an image');
+    return join(this.folder, file);
   }
 
   /** All images there are. A folder that is missing has none. */
@@ -53,7 +53,7 @@ export class Saves {
 
   /** The image of one machine; a whole one before a partial one. */
   async find(name: string): Promise<Save | undefined> {
-    return await this.look(this.fileOf(name, WHOLE)) ?? await this.look(this.fileOf(name, PARTIAL));
+    return await this.look(fileOf(name, 'whole')) ?? await this.look(fileOf(name, 'partial'));
   }
 
   /** Makes the folder: for root alone, since an image holds the machine's memory, passwords and all. */
@@ -88,11 +88,8 @@ export class Saves {
     else await rename(path, path.slice(0, -WHOLE.length) + STALE);
   }
 
-  private fileOf(name: string, ending: string): string {
-    return this.path(name, ending === WHOLE ? 'whole' : 'partial').slice(this.folder.length + 1);
-  }
-
-  private async look(file: string): Promise<Save | undefined> {
+  private async look(file: string | undefined): Promise<Save | undefined> {
+    if (!file) return undefined;
     const ending = [WHOLE, PARTIAL].find((candidate) => file.endsWith(candidate));
     const path = join(this.folder, file);
     const name = ending && decoded(file.slice(0, -ending.length));
@@ -104,6 +101,12 @@ export class Saves {
     if (!stats?.isFile()) return undefined;
     return { name, kind: ending === WHOLE ? 'whole' : 'partial', path, mark: `${stats.ino} ${stats.mtimeNs} ${stats.size}`, written: Number(stats.mtimeMs) };
   }
+}
+
+/** @returns undefined for a name that no file can bear, so that there can be no image either */
+function fileOf(name: string, kind: SaveKind): string | undefined {
+  const encoded = encodeURIComponent(name).replace(/^\./, '%2E');
+  return encoded.length > MAX_FILE_NAME ? undefined : encoded + (kind === 'whole' ? WHOLE : PARTIAL);
 }
 
 function decoded(text: string): string | undefined {
