@@ -1,0 +1,57 @@
+import t from 'tap';
+import { formatBytes, formatDuration, formatUptime, harmless } from '../src/text.js';
+
+await t.test('what could steer a terminal is replaced, character by character', async (t) => {
+  t.equal(harmless('lj'), 'lj');
+  t.equal(harmless('Bücherregal 猫 😀 e\u0301'), 'Bücherregal 猫 😀 e\u0301');
+  t.equal(harmless('a\tb'), 'a b');
+  t.equal(harmless('\u001b[31mred\u001b[0m'), '?[31mred?[0m');
+  t.equal(harmless('\u001b]0;title\u0007'), '?]0;title?');
+  t.equal(harmless('one\r\n300 DONE'), 'one??300 DONE');
+  t.equal(harmless('a\u0085b\u009bc\u007fd\u0000e'), 'a?b?c?d?e');
+  t.equal(harmless('a\u2028b\u2029c'), 'a?b?c');
+  t.equal(harmless('\ufeffa\u202eb\u2066c\u200fd'), '?a?b?c?d');
+});
+
+await t.test('halves of surrogate pairs are replaced, pairs are not', async (t) => {
+  t.equal(harmless('\ud83d'), '?');
+  t.equal(harmless('\ude00'), '?');
+  t.equal(harmless('\ude00\ud83d'), '??');
+  t.equal(harmless('a\ud83d\ude00b'), 'a\ud83d\ude00b');
+  t.equal(harmless('\ud83d\ud83d\ude00'), '?\ud83d\ude00');
+});
+
+await t.test('no control character of any block survives', async (t) => {
+  for (let code = 0; code < 0xa0; code += 1) {
+    const kept = code >= 0x20 && code < 0x7f;
+    const shown = harmless(`a${String.fromCharCode(code)}b`);
+    t.equal(shown, kept ? `a${String.fromCharCode(code)}b` : code === 0x09 ? 'a b' : 'a?b', `U+${code.toString(16)}`);
+  }
+});
+
+await t.test('bytes', async (t) => {
+  t.equal(formatBytes(0n), '0 B');
+  t.equal(formatBytes(1023n), '1023 B');
+  t.equal(formatBytes(1024n), '1.0 KiB');
+  t.equal(formatBytes(123_456n), '120.6 KiB', 'the example of the protocol');
+  t.equal(formatBytes(4n * 1024n ** 3n), '4.0 GiB');
+  t.equal(formatBytes(2n ** 64n), '16.0 EiB', 'more than a double holds exactly');
+});
+
+await t.test('uptimes', async (t) => {
+  t.equal(formatUptime(273_129), '3 days, 3:52:09', 'the example of the protocol');
+  t.equal(formatUptime(0), '0:00:00');
+  t.equal(formatUptime(59.999), '0:00:59');
+  t.equal(formatUptime(86_399), '23:59:59');
+  t.equal(formatUptime(86_400), '1 day, 0:00:00');
+});
+
+await t.test('durations', async (t) => {
+  t.equal(formatDuration(0), '0 ms');
+  t.equal(formatDuration(999), '999 ms');
+  t.equal(formatDuration(1000), '1 s');
+  t.equal(formatDuration(1500), '1.5 s');
+  t.equal(formatDuration(30_000), '30 s');
+  t.equal(formatDuration(599_000), '599 s');
+  t.equal(formatDuration(600_000), '10 min');
+});
