@@ -44,9 +44,9 @@ class OneOf implements Token {
   }
 }
 
-interface NumberRange { least: number; most: number; width: number | undefined }
+interface NumberRange { least: number; most: number; width: number }
 
-/** A number out of some ranges; with a leading zero in the range's start, of that width. */
+/** A number out of some ranges; with a leading zero in the range's start, at least of that width. */
 class Numbers implements Token {
   constructor(private readonly ranges: readonly NumberRange[]) {}
   advance(subject: string, from: readonly number[]): number[] {
@@ -63,9 +63,8 @@ class Numbers implements Token {
 
   private holds(digits: string): boolean {
     const value = Number(digits);
-    const padded = digits.length > 1 && digits.startsWith('0');
-    return this.ranges.some(({ least, most, width }) =>
-      value >= least && value <= most && (width === undefined ? !padded : digits.length === width));
+    const plain = String(value);
+    return this.ranges.some(({ least, most, width }) => value >= least && value <= most && digits === plain.padStart(width, '0'));
   }
 }
 
@@ -76,27 +75,29 @@ function parseNumbers(inside: string): Numbers {
     const [start = '', end = start] = part.split('-');
     if (start.length > MAX_DIGITS || end.length > MAX_DIGITS) throw new PatternError(`the number in [${inside}] is too long`);
     if (Number(start) > Number(end)) throw new PatternError(`[${inside}] runs backwards`);
-    return { least: Number(start), most: Number(end), width: start.length > 1 && start.startsWith('0') ? start.length : undefined };
+    return { least: Number(start), most: Number(end), width: start.length > 1 && start.startsWith('0') ? start.length : 1 };
   }));
 }
+
+const codePoint = (character: string): number => character.codePointAt(0)!;
 
 function parseClass(inside: string): OneOf {
   const negated = inside.startsWith('!') || inside.startsWith('^');
   const characters = [...(negated ? inside.slice(1) : inside)];
   const singles = new Set<string>();
-  const spans: [string, string][] = [];
+  const spans: [number, number][] = [];
   for (let at = 0; at < characters.length; at += 1) {
     const end = characters[at + 2];
     if (characters[at + 1] === '-' && end !== undefined) {
-      if (characters[at]! > end) throw new PatternError(`[${inside}] runs backwards`);
-      spans.push([characters[at]!, end]);
+      if (codePoint(characters[at]!) > codePoint(end)) throw new PatternError(`[${inside}] runs backwards`);
+      spans.push([codePoint(characters[at]!), codePoint(end)]);
       at += 2;
     } else {
       singles.add(characters[at]!);
     }
   }
   return new OneOf((character) =>
-    (singles.has(character) || spans.some(([first, last]) => character >= first && character <= last)) !== negated);
+    (singles.has(character) || spans.some(([first, last]) => codePoint(character) >= first && codePoint(character) <= last)) !== negated);
 }
 
 function parseTokens(source: string): Token[] {
@@ -111,7 +112,8 @@ function parseTokens(source: string): Token[] {
       tokens.push(new OneOf(() => true));
       at += 1;
     } else if (character === '[') {
-      const end = source.indexOf(']', at + 2);
+      // a ] that comes first stands for itself, as in a shell
+      const end = source.indexOf(']', at + (/[!^]/.test(source[at + 1] ?? '') ? 3 : 2));
       if (end === -1) throw new PatternError(`[ without ] in ${source}`);
       const inside = source.slice(at + 1, end);
       tokens.push(NUMBER_LIST.test(inside) ? parseNumbers(inside) : parseClass(inside));
