@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { auditFile } from './audit.js';
+import { auditFile, LOCK_TIMEOUT } from './audit.js';
+import { openSqlite } from './sqlite.js';
 
 /** What to show of the audit. */
 export interface AuditQuery {
@@ -40,8 +41,7 @@ const SELECT = `
 export async function* readAudit(stateDir: string, { since, account, instance }: AuditQuery): AsyncGenerator<AuditRecord> {
   const file = auditFile(stateDir);
   if (!existsSync(file)) return;
-  const { default: Sqlite } = await import('better-sqlite3');
-  const database = new Sqlite(file, { readonly: true });
+  const database = await openSqlite(file, { readOnly: true, timeout: LOCK_TIMEOUT });
   try {
     const statement = database.prepare(SELECT);
     const parameters = { since: since?.toISOString() ?? '', account: account ?? null, instance: instance ?? null };

@@ -1,9 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type Database from 'better-sqlite3';
 import { ArgoError } from '../errors.js';
 import { AUDIT_BACKLOG, AUDIT_RETRY } from '../limits.js';
 import type { AuditEntry, AuditLog, Outcome } from './audit-entry.js';
+import { openSqlite, type Sqlite, type Statement } from './sqlite.js';
 
 /**
  * Two tables that only grow: an action's beginning, written before anything is sent, and its end. An
@@ -33,24 +33,33 @@ const SCHEMA = `
 `;
 
 /** Longest wait for another process that reads or writes the file, milliseconds. */
-const LOCK_TIMEOUT = 1000;
+export const LOCK_TIMEOUT = 1000;
 
 /** The file's place in the state folder. */
 export const auditFile = (stateDir: string): string => join(stateDir, 'audit.sqlite');
+
+/** The open file with what is done to it. */
+interface Store {
+  readonly database: Sqlite;
+  readonly insertBegin: Statement;
+  readonly insertEnd: Statement;
+}
 
 /**
  * Opens the file for writing, making folder and tables where they are missing.
  * @throws Error of the file system or of SQLite
  */
-async function openForWriting(stateDir: string): Promise<Database.Database> {
-  const { default: Sqlite } = await import('better-sqlite3');
+async function openForWriting(stateDir: string): Promise<Store> {
   mkdirSync(stateDir, { recursive: true, mode: 0o750 });
-  const database = new Sqlite(auditFile(stateDir), { timeout: LOCK_TIMEOUT });
+  const database = await openSqlite(auditFile(stateDir), { readOnly: false, timeout: LOCK_TIMEOUT });
   try {
-    database.pragma('journal_mode = WAL');
-    database.pragma('synchronous = NORMAL');
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
     database.exec(SCHEMA);
-    return database;
+    return {
+      database,
+      insertBegin: database.prepare('INSERT INTO begun (at, account, peer, command, instance, options) VALUES (?, ?, ?, ?, ?, ?)'),
+      insertEnd: database.prepare('INSERT OR IGNORE INTO ended (id, at, outcome, ms) VALUES (?, ?, ?, ?)'),
+    };
   } catch (error) {
     database.close();
     throw error;
@@ -80,7 +89,7 @@ type Complain = (message: string, facts: Record<string, unknown>) => void;
  * written refuses its action.
  */
 export class Audit implements AuditLog {
-  private database: Database.Database | undefined;
+  private opened: Store | undefined;
   private begins: Begin[] = [];
   private ends: End[] = [];
   private scheduled = false;
@@ -114,8 +123,7 @@ export class Audit implements AuditLog {
     clearTimeout(this.retry);
     await this.write();
     this.ends.forEach(({ id, outcome }) => this.complain('audit entry lost', { action: id, outcome }));
-    this.database?.close();
-    this.database = undefined;
+    this.letGo();
   }
 
   private schedule(): void {
@@ -124,9 +132,14 @@ export class Audit implements AuditLog {
     setImmediate(() => void this.write());
   }
 
-  private async connect(): Promise<Database.Database> {
-    this.database ??= await openForWriting(this.stateDir);
-    return this.database;
+  private async connect(): Promise<Store> {
+    this.opened ??= await openForWriting(this.stateDir);
+    return this.opened;
+  }
+
+  private letGo(): void {
+    this.opened?.database.close();
+    this.opened = undefined;
   }
 
   private async write(): Promise<void> {
@@ -139,8 +152,7 @@ export class Audit implements AuditLog {
     } catch (error) {
       this.complain('audit cannot be written', { reason: (error as Error).message });
       begins.forEach(({ reject }) => reject(new ArgoError('AUDIT UNAVAILABLE', 'nothing was done', { cause: error })));
-      this.database?.close();
-      this.database = undefined;
+      this.letGo();
       if (this.ends.length > 0) this.writeLater();
     }
   }
@@ -152,16 +164,28 @@ export class Audit implements AuditLog {
   }
 
   /** All in one transaction: either everything is written or nothing. */
-  private store(database: Database.Database, begins: readonly Begin[]): number[] {
+  private store({ database, insertBegin, insertEnd }: Store, begins: readonly Begin[]): number[] {
     const { ends } = this;
-    const insertBegin = database.prepare('INSERT INTO begun (at, account, peer, command, instance, options) VALUES (?, ?, ?, ?, ?, ?)');
-    const insertEnd = database.prepare('INSERT OR IGNORE INTO ended (id, at, outcome, ms) VALUES (?, ?, ?, ?)');
-    const ids = database.transaction(() => {
+    database.exec('BEGIN IMMEDIATE');
+    try {
       ends.forEach(({ id, at, outcome, ms }) => insertEnd.run(id, at, outcome, ms));
-      return begins.map(({ entry, at }) =>
+      const ids = begins.map(({ entry, at }) =>
         Number(insertBegin.run(at, entry.account, entry.from, entry.command, entry.instance, entry.options).lastInsertRowid));
-    })();
-    this.ends.splice(0, ends.length);
-    return ids;
+      database.exec('COMMIT');
+      ends.splice(0, ends.length);
+      return ids;
+    } catch (error) {
+      rollBack(database);
+      throw error;
+    }
+  }
+}
+
+/** SQLite may have rolled back of itself, which is as good. */
+function rollBack(database: Sqlite): void {
+  try {
+    database.exec('ROLLBACK');
+  } catch {
+    // the error that led here is the one to tell
   }
 }

@@ -27,6 +27,8 @@ export function createMachine(subject: Subject): Machine {
     status: read((client, signal) => readState(client, domain, hypervisor, signal)),
     start: (signal) => start(subject, signal),
     shutdown: act((client, signal) => shutdown(client, subject, signal)),
+    // An ACPI button, or a signal to an init, that comes before the guest listens is lost.
+    mayMissShutdown: true,
     powerOff: act((client, signal) => client.destroyDomain(domain, signal)),
     reboot: act((client, signal) => askGuest('reboot', client, subject, signal)),
     pause: act((client, signal) => client.pause(domain, signal)),
