@@ -74,6 +74,10 @@ await t.test('real guests', { skip: lacksRoot(...LIBVIRT_PROGRAMS), timeout: 240
     await tiny.reset!(soon());
     await peer.guestReady('tiny', WAIT_MS, 3);
     t.not(await tiny.bootMark!(soon()), rebooted);
+    await tiny.pause!(soon());
+    await tiny.reset!(soon());
+    t.equal(await tiny.status(soon()), 'on', 'the button starts a paused one');
+    await peer.guestReady('tiny', WAIT_MS, 4);
     const uptime = await tiny.uptime!(soon());
     t.ok(uptime >= 0 && uptime < WAIT_MS / 1000);
   });
@@ -90,8 +94,13 @@ await t.test('real guests', { skip: lacksRoot(...LIBVIRT_PROGRAMS), timeout: 240
     await tiny.start!(soon());
     t.equal(await tiny.status(soon()), 'on', 'start resumes too');
     t.ok(peer.boots('tiny') <= boots, 'it has not booted');
+    await tiny.pause!(soon());
+    await tiny.suspend!(soon());
+    await tiny.resume!(soon());
+    t.equal(await tiny.status(soon()), 'on', 'one that was paused goes on');
+    await tiny.suspend!(soon());
     await tiny.powerOff!(soon());
-    t.equal(await tiny.status(soon()), 'off');
+    t.equal(await tiny.status(soon()), 'off', 'what was saved is gone');
     t.match(await outcome(tiny.resume!(soon())), { phrase: 'WRONG STATE' });
   });
 

@@ -7,8 +7,9 @@ import { parseLibvirtUri, type LibvirtUri } from '../../protocols/libvirt/uri.js
 import type { Driver, DriverHost, Machine, PowerState, Sighting } from '../driver.js';
 import { hypervisorOf, type Hypervisor } from './hypervisors.js';
 import { Link, type Connect } from './link.js';
-import { createMachine, readState } from './machine.js';
+import { createMachine } from './machine.js';
 import { sshOptions, type LibvirtOptions } from './options.js';
+import { readState } from './reads.js';
 import { RunLog } from './run-log.js';
 import { toPowerState } from './states.js';
 
@@ -106,7 +107,7 @@ export class LibvirtDriver implements Driver {
     try {
       do {
         this.#asking.set(id, false);
-        const state = await this.#link.use('reads', signal, (client) => readState(client, domain, this.#hypervisor, signal));
+        const state = await this.#link.use('reads', signal, (client) => readState(client, { domain, hypervisor: this.#hypervisor }, signal));
         this.#fresher?.set(id, state);
         this.#host.changed(id, state);
       } while (this.#asking.get(id) === true);

@@ -1,15 +1,55 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { LibvirtClient } from '../../protocols/libvirt/client.js';
 import { AddressSource, DomainState } from '../../protocols/libvirt/constants.js';
 import { ErrorCode, LibvirtError } from '../../protocols/libvirt/errors.js';
 import { formatUuid, type Domain } from '../../protocols/libvirt/types.js';
 import { ArgoError } from '../../errors.js';
-import type { Disk, Facts } from '../driver.js';
-import type { Subject } from './subject.js';
+import type { Disk, Facts, Load, PowerState } from '../driver.js';
 import { parseDomainXml, type DomainDescription } from './domain-xml.js';
+import { toPowerState } from './states.js';
+import type { Subject } from './subject.js';
 
-/** What can be read of one domain: addresses, traffic, disks, facts. */
+/** What can be read of one domain. */
 
 const KIB = 1024n;
+
+/** Milliseconds between the two looks at a machine's CPU time: long against the host's clock ticks. */
+const LOAD_INTERVAL_MS = 500;
+
+/** A domain that is shut off may have a managed save image; only a second question tells. */
+export async function readState(client: LibvirtClient, { domain, hypervisor }: Pick<Subject, 'domain' | 'hypervisor'>, signal: AbortSignal): Promise<PowerState> {
+  const state = await client.state(domain, signal);
+  const isSaved = hypervisor.saves && state.state === DomainState.SHUTOFF && await client.hasManagedSave(domain, signal);
+  return toPowerState(state, isSaved);
+}
+
+/** libvirt's id differs from run to run; a reboot leaves it as it is, but events tell of it. */
+export async function readBootMark(client: LibvirtClient, { domain, runs }: Subject, signal: AbortSignal): Promise<string> {
+  const { id } = await client.lookup(domain.uuid, signal);
+  return `${id}.${runs.reboots(formatUuid(domain.uuid), id)}`;
+}
+
+export async function readUptime(client: LibvirtClient, { domain, runs }: Subject, signal: AbortSignal): Promise<number> {
+  const { id } = await client.lookup(domain.uuid, signal);
+  if (id < 0) throw notRunning();
+  const seconds = runs.uptime(formatUuid(domain.uuid), id);
+  if (seconds === undefined) throw new ArgoError('NOT SUPPORTED', 'libvirt does not tell since when it runs, and its start was not seen from here');
+  return seconds;
+}
+
+/** The share of its CPUs that it uses over {@link LOAD_INTERVAL_MS}. */
+export async function readLoad(client: LibvirtClient, domain: Domain, signal: AbortSignal): Promise<Load> {
+  const first = await client.info(domain, signal);
+  if (first.state === DomainState.SHUTOFF) throw notRunning();
+  const from = performance.now();
+  await sleep(LOAD_INTERVAL_MS, undefined, { signal });
+  const second = await client.info(domain, signal);
+  const available = (performance.now() - from) * 1e6 * Math.max(1, second.cpus);
+  const share = (Number(second.cpuTime - first.cpuTime) / available) * 100;
+  return { cpuPercent: Math.min(100, Math.max(0, share)) };
+}
+
+const notRunning = (): ArgoError => new ArgoError('WRONG STATE', 'it is not running');
 
 async function describe(client: LibvirtClient, domain: Domain, signal: AbortSignal): Promise<DomainDescription> {
   return parseDomainXml(await client.xml(domain, signal));
@@ -51,7 +91,7 @@ const isLocal = (address: string): boolean => /^(127\.|::1$|fe80:)/i.test(addres
  */
 export async function readTraffic(client: LibvirtClient, domain: Domain, side: 'rxBytes' | 'txBytes', signal: AbortSignal): Promise<bigint> {
   const { state } = await client.state(domain, signal);
-  if (state === DomainState.SHUTOFF) throw new ArgoError('WRONG STATE', 'it is not running');
+  if (state === DomainState.SHUTOFF) throw notRunning();
   const { nics } = await describe(client, domain, signal);
   const devices = nics.map((nic) => nic.device).filter((device) => device !== undefined);
   const counted = await Promise.all(devices.map((device) => client.interfaceStats(domain, device, signal)));

@@ -170,8 +170,13 @@ export class LibvirtClient {
     return this.#act(Procedure.DOMAIN_RESUME, domain, signal);
   }
 
-  managedSave(domain: Domain, signal: AbortSignal): Promise<void> {
-    return this.#act(Procedure.DOMAIN_MANAGED_SAVE, domain, signal, flags(0));
+  /** @param saveFlags of `SaveFlag` */
+  managedSave(domain: Domain, saveFlags: number, signal: AbortSignal): Promise<void> {
+    return this.#act(Procedure.DOMAIN_MANAGED_SAVE, domain, signal, flags(saveFlags));
+  }
+
+  removeManagedSave(domain: Domain, signal: AbortSignal): Promise<void> {
+    return this.#act(Procedure.DOMAIN_MANAGED_SAVE_REMOVE, domain, signal, flags(0));
   }
 
   /** Wakes a guest that has suspended itself to memory. */

@@ -17,6 +17,7 @@ export const Procedure = {
   AUTH_POLKIT: 70,
   DOMAIN_MANAGED_SAVE: 182,
   DOMAIN_HAS_MANAGED_SAVE_IMAGE: 183,
+  DOMAIN_MANAGED_SAVE_REMOVE: 184,
   DOMAIN_GET_BLOCK_INFO: 194,
   DOMAIN_GET_STATE: 212,
   DOMAIN_DESTROY_FLAGS: 234,
@@ -53,6 +54,9 @@ export const STATS_STATE = 1;
 
 /** virDomainShutdownFlagValues, which virDomainRebootFlagValues repeat */
 export const ShutdownMode = { HYPERVISOR_CHOICE: 0, INITCTL: 1 << 2, SIGNAL: 1 << 3 } as const;
+
+/** virDomainSaveRestoreFlags */
+export const SaveFlag = { RUNNING: 1 << 1 } as const;
 
 /** virDomainEventID */
 export const EventId = { LIFECYCLE: 0, REBOOT: 1 } as const;

@@ -205,6 +205,58 @@ await t.test('a guest that sleeps is suspended, and is woken up', async (t) => {
   t.same([daemon.count(267), daemon.count(9)], [1, 0]);
 });
 
+await t.test('a guest that has crashed holds its emulator, which goes before the start', async (t) => {
+  const { daemon, machine } = await setUp(t);
+  const order: number[] = [];
+  daemon.override = (call) => {
+    if ([9, 234].includes(call.procedure)) order.push(call.procedure);
+    return false;
+  };
+  const web = await machine('web9');
+  daemon.domains[1]!.state = 6;
+  await web.start!(signal);
+  Object.assign(daemon.domains[1]!, { state: 3, reason: 10 });
+  t.equal(await web.status(signal), 'crashed');
+  await web.start!(signal);
+  t.same(order, [234, 9, 234, 9]);
+});
+
+await t.test('a step that is cut off after its first call has not done nothing', async (t) => {
+  const { daemon, machine } = await setUp(t);
+  const db = await machine('db');
+  daemon.override = (call, peer) => {
+    if (call.procedure !== 245) return false;
+    peer.reply(call);
+    setImmediate(() => void daemon.stop());
+    return true;
+  };
+  t.match(await outcome(db.reset!(signal)), { phrase: 'UNCERTAIN' });
+});
+
+await t.test('power off of a saved guest throws what was saved away', async (t) => {
+  const { daemon, machine } = await setUp(t);
+  daemon.domains[0]!.saved = true;
+  await (await machine('web10')).powerOff!(signal);
+  t.same([daemon.count(184), daemon.count(234)], [1, 0]);
+  await (await machine('web9')).powerOff!(signal);
+  t.same([daemon.count(184), daemon.count(234)], [1, 1]);
+});
+
+await t.test('a paused guest is saved, and reset, as one that is to run', async (t) => {
+  const { daemon, machine } = await setUp(t);
+  const flags: number[] = [];
+  daemon.override = (call) => {
+    if (call.procedure === 182) flags.push(call.body.readInt32BE(call.body.length - 4));
+    return false;
+  };
+  for (const name of ['db', 'web9']) {
+    await (await machine(name)).suspend!(signal);
+    await (await machine(name)).reset!(signal);
+  }
+  t.same(flags, [2, 0]);
+  t.same([daemon.count(245), daemon.count(28)], [2, 1]);
+});
+
 await t.test('nothing to resume', async (t) => {
   const { machine } = await setUp(t);
   t.match(await outcome((await machine('web10')).resume!(signal)), { phrase: 'WRONG STATE' });
