@@ -207,7 +207,7 @@ async function authenticate(rpc: RpcConnection, signal: AbortSignal): Promise<vo
     await rpc.call(Procedure.AUTH_POLKIT, Buffer.alloc(0), nothing, { signal });
   } catch (error) {
     if (!(error instanceof LibvirtError)) throw error;
-    const words = error.code === ErrorCode.AUTH_FAILED ? 'polkit refuses this user' : error.message;
+    const words = error.code === ErrorCode.AUTH_FAILED ? 'polkit refuses this user' : `polkit: ${error.message}`;
     throw new AuthenticationError(words, { cause: error });
   }
 }

@@ -83,6 +83,18 @@ await t.test('a list of domains cut at every byte', async (t) => {
   }
 });
 
+await t.test('answers with flipped bits are read or refused, never more', async (t) => {
+  const good = writeDomain(new XdrWriter().int(1), DOMAIN).int(2).string('state.state').int(1).int(5).string('state.reason').int(7).string('text').bytes();
+  for (let bit = 0; bit < good.length * 8; bit += 1) {
+    const flipped = Buffer.from(good);
+    flipped[bit >> 3]! ^= 1 << (bit & 7);
+    const { client } = await open((call, self) => self.reply(call, flipped));
+    const answer: unknown = await client.domainStates(signal).catch((error: unknown) => error);
+    if (!Array.isArray(answer) && !(answer instanceof ConnectionLostError)) t.fail(`bit ${bit}: ${String(answer)}`);
+    client.destroy(new Error('done'));
+  }
+});
+
 await t.test('traffic, disks and addresses', async (t) => {
   const answers: Record<number, Buffer> = {
     65: Buffer.concat([1n, 2n, 3n, 4n, 5n, 6n, 7n, -1n].map((value) => { const b = Buffer.alloc(8); b.writeBigInt64BE(value); return b; })),
