@@ -81,8 +81,9 @@ export const SHUTDOWN_GRACE = 15_000;
 /** How long providers get to log out. */
 export const CLOSE_TIMEOUT = 3000;
 
-/** bcrypt: the least cost (log2 of the rounds), and the most bytes that the algorithm looks at. */
+/** bcrypt: the least and the most cost (log2 of the rounds), and the most bytes that the algorithm looks at. */
 export const BCRYPT_COST = 12;
+export const BCRYPT_COST_MOST = 17;
 export const BCRYPT_MAX_BYTES = 72;
 
 /** Logins waiting for a password check: in all, from one address, and to one account from one address. */

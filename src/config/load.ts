@@ -27,7 +27,7 @@ class Reader {
   /** The sub-table at a key, empty where it is absent. */
   table(key: string): Record<string, unknown> {
     const value = (this.document.content as Record<string, unknown>)[key] ?? {};
-    if (typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown>;
+    if (typeof value === 'object' && !Array.isArray(value) && !(value instanceof Date)) return value as Record<string, unknown>;
     this.fault([key], `${key} must be a table: [${key}]`);
     return {};
   }
@@ -38,7 +38,8 @@ class Reader {
     if (result.success) return result.output;
     for (const issue of result.issues) {
       const inner = (issue.path ?? []).map(({ key }) => key as string | number);
-      this.fault([...path, ...inner], faultMessage(issue, String(inner.at(-1) ?? path.at(-1))));
+      const whole = [...path, ...inner];
+      this.fault(whole, faultMessage(issue, String(whole.findLast((key) => typeof key === 'string'))));
     }
     return undefined;
   }
@@ -53,10 +54,14 @@ class Reader {
   }
 }
 
+/** The library's own wording repeats the value, which may be a password in the wrong place. */
+const STANDARD_MESSAGE = /^Invalid \w+: Expected (.*?) (?:but|and) received [^]*$/;
+const KINDS: Readonly<Record<string, string>> = { Object: 'a table is expected', Array: 'a list is expected', string: 'text in quotes is expected' };
+
 function faultMessage(issue: v.BaseIssue<unknown>, key: string): string {
   if (issue.type === 'strict_object' && issue.expected === 'never') return `unknown key ${key}`;
   if (issue.kind === 'schema' && issue.received === 'undefined') return `${key} is missing`;
-  return `${key}: ${issue.message}`;
+  return `${key}: ${issue.message.replace(STANDARD_MESSAGE, (_, kind: string) => KINDS[kind] ?? `${kind} is expected`)}`;
 }
 
 function readServer(reader: Reader, defaultStateDir: string): ServerSettings | undefined {

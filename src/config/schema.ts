@@ -1,7 +1,7 @@
 import * as v from 'valibot';
-import { BCRYPT_COST } from '../limits.js';
+import { BCRYPT_COST, BCRYPT_COST_MOST } from '../limits.js';
 import { InstancePattern, PatternError } from '../patterns.js';
-import { duration, endpoint, flag, network, text, texts, whole } from './values.js';
+import { duration, endpoint, flag, network, positiveDuration, text, texts, whole } from './values.js';
 
 /** The tables of argo-server.conf that belong to no driver. */
 
@@ -18,9 +18,9 @@ export const serverTable = v.strictObject({
   'max-line': v.optional(whole(64, 1_048_576), 4096),
   'max-connections': v.optional(whole(1, 1_000_000), 1024),
   'max-connections-per-address': v.optional(whole(1, 1_000_000), 64),
-  'idle-timeout': v.optional(duration, '10m'),
+  'idle-timeout': v.optional(positiveDuration, '10m'),
   'anonymous-list': v.optional(flag, true),
-  'action-timeout': v.optional(duration, '120s'),
+  'action-timeout': v.optional(positiveDuration, '120s'),
   'log-level': v.optional(v.picklist(['debug', 'info', 'warn', 'error'], 'one of "debug", "info", "warn", "error" is expected'), 'info'),
 });
 
@@ -49,6 +49,8 @@ const passwordHash = v.pipe(
   v.regex(BCRYPT_HASH, 'must be a bcrypt hash; `argo-server account passwd` writes one'),
   v.check((hash) => Number(BCRYPT_HASH.exec(hash)?.[1] ?? BCRYPT_COST) >= BCRYPT_COST,
     `the cost of the bcrypt hash must be at least ${BCRYPT_COST}`),
+  v.check((hash) => Number(BCRYPT_HASH.exec(hash)?.[1] ?? BCRYPT_COST) <= BCRYPT_COST_MOST,
+    `the cost of the bcrypt hash must be at most ${BCRYPT_COST_MOST}: no login would end in time`),
 );
 
 export const accountTable = v.strictObject({
@@ -68,7 +70,7 @@ export const GROUP_NAME = /^[\p{L}\p{N}_.-]{1,64}$/u;
 /** The keys that every provider's table takes beside those of its driver. */
 export const providerEntries = {
   type: text,
-  'action-timeout': v.optional(duration),
+  'action-timeout': v.optional(positiveDuration),
   'poll-interval': v.optional(v.pipe(duration, v.minValue(100, 'must be at least "100ms"'))),
   concurrency: v.optional(whole(1, 100_000)),
 };

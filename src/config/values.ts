@@ -3,6 +3,9 @@ import * as v from 'valibot';
 
 /** The kinds of values that argo-server.conf knows, as schemas for the daemon's and the drivers' tables. */
 
+/** No timer runs longer: it would go off at once. Milliseconds. */
+const LONGEST_DURATION = 24 * 86_400_000;
+
 const UNIT_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /**
@@ -19,7 +22,11 @@ export const duration = v.pipe(
   v.string('a duration in quotes is expected, such as "30s"'),
   v.check((text) => parseDuration(text) !== undefined, 'not a duration; write "500ms", "30s", "10m", "2h" or "7d"'),
   v.transform((text) => parseDuration(text) ?? 0),
+  v.maxValue(LONGEST_DURATION, 'must be at most "24d"'),
 );
+
+/** A {@link duration} for what must not be over before it has begun. */
+export const positiveDuration = v.pipe(duration, v.minValue(1, 'must be more than zero'));
 
 /** A whole number within limits, both included. */
 export const whole = (least: number, most: number) => v.pipe(
