@@ -183,5 +183,5 @@ export function readConfigFile(file: string): string {
 }
 
 /** Reads and checks a configuration file. @throws ConfigError */
-export const loadConfig = (file: string, defaultStateDir: string): Promise<Config> =>
+export const loadConfig = async (file: string, defaultStateDir: string): Promise<Config> =>
   parseConfig(file, readConfigFile(file), defaultStateDir);
