@@ -299,7 +299,7 @@ static int add_domain(libxl_ctx *ctx, libxl_domain_config *config, uint32_t *dom
     d->paused = true;
     d->type = config->c_info.type;
     d->memory_mb = config->b_info.max_memkb / 1024;
-    d->vcpus = config->b_info.max_vcpus;
+    d->vcpus = config->b_info.max_vcpus ? config->b_info.max_vcpus : 1; /* libxl's default */
     d->started = time(NULL);
     d->uuid = config->c_info.uuid;
     d->stubborn = has_word(config->b_info.cmdline, "sim.stubborn");
