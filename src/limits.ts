@@ -21,6 +21,9 @@ export const FLUSH_AFTER = 20;
 /** Names looked at in one go before other connections get a turn. */
 export const NAMES_A_TURN = 1000;
 
+/** Instances up to which an account's view of them is kept between two changes. */
+export const ENTRIES_REMEMBERED = 256;
+
 /** Words of one request; globs are matched against every instance, so their number is bounded. */
 export const MAX_WORDS = 1024;
 

@@ -14,6 +14,7 @@ export class Registry {
   /** grows with every change of names or states: what was derived from the registry is then stale */
   version = 0;
   private readonly shelves = new Map<Provider, Shelf>();
+  private order: readonly Provider[] = [];
   private readonly byFullName = new Map<string, Instance>();
   /** nearly all short names are unique, so a lone instance stands without an array around it */
   private readonly byShortName = new Map<string, Instance | Instance[]>();
@@ -29,17 +30,20 @@ export class Registry {
       this.shelves.delete(provider);
       this.shelves.set(provider, shelf);
     }
+    this.order = [...this.shelves.keys()];
     this.version += 1;
   }
 
   remove(provider: Provider): void {
     this.shelves.get(provider)?.instances.forEach((instance) => this.forget(instance));
     this.shelves.delete(provider);
+    this.order = [...this.shelves.keys()];
     this.version += 1;
   }
 
-  providers(): Provider[] {
-    return [...this.shelves.keys()];
+  /** In the order of the configuration. */
+  providers(): readonly Provider[] {
+    return this.order;
   }
 
   /** Every instance, providers in the order of the configuration. */

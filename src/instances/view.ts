@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ArgoError } from '../errors.js';
-import { NAMES_A_TURN } from '../limits.js';
+import { ENTRIES_REMEMBERED, NAMES_A_TURN } from '../limits.js';
 import { isPattern, PatternError, resolvePatterns, type Groups, type InstancePattern } from '../patterns.js';
 import type { Instance } from './instance.js';
 import type { Principal } from './principal.js';
@@ -19,13 +19,42 @@ export interface Selection {
   readonly isSingle: boolean;
 }
 
+/** An instance and the name by which it is shown. */
+export interface Entry {
+  readonly name: string;
+  readonly instance: Instance;
+}
+
+interface Remembered {
+  readonly registry: Registry;
+  readonly version: number;
+  readonly entries: readonly Entry[];
+}
+
+/** A principal is made anew by every reload, so nothing outlives its configuration. */
+const remembered = new WeakMap<Principal, Remembered>();
+
 /** The instances as one principal sees them: what it may not see is not there. */
 export class View {
   constructor(private readonly registry: Registry, private readonly principal: Principal) {}
 
-  /** The visible instances, in the order of the configuration. */
-  *visible(): Generator<Instance> {
-    for (const instance of this.registry.all()) if (this.principal.sees(instance)) yield instance;
+  /**
+   * The visible instances with the names by which they are shown, in the order of the configuration.
+   * A list that is short is remembered until the registry changes: it is what scripts ask for all day.
+   */
+  entries(): Iterable<Entry> {
+    if (this.registry.size > ENTRIES_REMEMBERED) return this.visible();
+    const known = remembered.get(this.principal);
+    if (known?.registry === this.registry && known.version === this.registry.version) return known.entries;
+    const entries = [...this.visible()];
+    remembered.set(this.principal, { registry: this.registry, version: this.registry.version, entries });
+    return entries;
+  }
+
+  private *visible(): Generator<Entry> {
+    for (const instance of this.registry.all()) {
+      if (this.principal.sees(instance)) yield { name: this.display(instance), instance };
+    }
   }
 
   /** The short name where that is unique among what is visible, else the full name. */
@@ -37,7 +66,7 @@ export class View {
   }
 
   /** Why some of what is visible may be out of date: `kvm1 (reason)`; empty while all is current. */
-  staleness(): string[] {
+  staleness(): readonly string[] {
     return this.registry.providers()
       .filter((provider) => provider.staleReason !== undefined && this.registry.of(provider).some((instance) => this.principal.sees(instance)))
       .map((provider) => `${provider.name} (${provider.staleReason})`);

@@ -7,6 +7,10 @@ import { Reply, type Sink } from './reply.js';
 import type { Session } from './session.js';
 import { TelnetFilter } from './telnet.js';
 
+/** Text of this kind is the same bytes in Latin-1, which is written faster. */
+ 
+const ASCII = /^[\u0000-\u007f]*$/;
+
 /**
  * One client. Takes the next line when the last one is answered, gathers output so that a reply goes
  * out in one write, and stops reading and working while the client does not read.
@@ -23,6 +27,8 @@ export class Connection implements Sink {
   /** the client does not take what was written */
   private blocked = false;
   private ended = false;
+  /** a whole line came with the chunk that is being worked on */
+  private sawRequest = false;
   private onDrain: (() => void)[] = [];
 
   constructor(
@@ -91,6 +97,8 @@ export class Connection implements Sink {
   private receive(chunk: Buffer): void {
     this.reader.push(this.telnet.push(chunk.toString('latin1')));
     this.work();
+    if (this.sawRequest) this.lastActive = performance.now();
+    this.sawRequest = false;
     if (this.reader.pending > PENDING_INPUT && !this.ended) this.socket.pause();
   }
 
@@ -118,7 +126,7 @@ export class Connection implements Sink {
 
   private answer(line: string | ArgoError): void {
     if (line === '' || (typeof line === 'string' && line.trim() === '')) return;
-    this.lastActive = performance.now();
+    this.sawRequest = true;
     const reply = new Reply(this, this.eol);
     if (typeof line !== 'string') {
       reply.fail(line);
@@ -143,7 +151,7 @@ export class Connection implements Sink {
     if (this.output === '' || this.blocked) return;
     const text = this.output;
     this.output = '';
-    if (!this.socket.destroyed && !this.socket.write(text)) this.blocked = true;
+    if (!this.socket.destroyed && !this.socket.write(text, ASCII.test(text) ? 'latin1' : 'utf8')) this.blocked = true;
   }
 
   private unblock(): void {

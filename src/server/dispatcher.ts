@@ -87,12 +87,13 @@ export class Dispatcher {
     const limit = this.timeLimit(request);
     let timer: NodeJS.Timeout | undefined;
     const overdue = new Promise<never>((_, reject) => {
-      const look = () => {
-        const left = reply.progress + limit - performance.now();
-        if (left > 0) timer = setTimeout(look, left);
-        else reject(new ArgoError('TIMEOUT', 'the command did not end'));
+      const watch = (before: number) => {
+        timer = setTimeout(() => {
+          if (reply.progress > before) watch(reply.progress);
+          else reject(new ArgoError('TIMEOUT', 'the command did not end'));
+        }, limit);
       };
-      timer = setTimeout(look, limit);
+      watch(reply.progress);
     });
     try {
       await Promise.race([running, overdue]);

@@ -1,12 +1,11 @@
 import { ArgoError, toArgoError } from '../errors.js';
 import { FAN_OUT } from '../limits.js';
 import type { PowerAction } from '../instances/actions.js';
-import type { Instance } from '../instances/instance.js';
 import type { Operations, Readings } from '../instances/operations.js';
 import type { Order } from '../instances/power-run.js';
 import type { Permission } from '../instances/principal.js';
 import type { Registry } from '../instances/registry.js';
-import { View } from '../instances/view.js';
+import { View, type Entry } from '../instances/view.js';
 import type { PowerState } from '../drivers/driver.js';
 import type { Authenticator } from '../auth/authenticator.js';
 import type { Body, Command, Context, Options, Target } from '../plugins/host/contract.js';
@@ -109,9 +108,8 @@ export class Request implements Context {
     throw new ArgoError('NOT ALLOWED');
   }
 
-  *visible(): Generator<{ name: string; instance: Instance }> {
-    const view = this.view();
-    for (const instance of view.visible()) yield { name: view.display(instance), instance };
+  visible(): Iterable<Entry> {
+    return this.view().entries();
   }
 
   *commands(): Generator<Command> {

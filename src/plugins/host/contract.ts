@@ -1,5 +1,6 @@
 import type { PowerAction } from '../../instances/actions.js';
 import type { Instance } from '../../instances/instance.js';
+import type { Entry } from '../../instances/view.js';
 import type { Readings } from '../../instances/operations.js';
 import type { PowerState } from '../../drivers/driver.js';
 import type { Right } from '../../instances/principal.js';
@@ -94,7 +95,7 @@ export interface Context {
   /** The log of the hypervisor behind the provider named in the arguments, or the only one. @throws ArgoError */
   dmesg(): Promise<string>;
   /** The visible instances, under the names by which they are shown. */
-  visible(): Iterable<{ readonly name: string; readonly instance: Instance }>;
+  visible(): Iterable<Entry>;
   /** The commands that this account may use. */
   commands(): Iterable<Command>;
   /** Text to be sent after `300 DONE: `, for people. */
