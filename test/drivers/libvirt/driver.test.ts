@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap';
 import type { Machine } from '../../../src/drivers/driver.js';
+import { XdrWriter } from '../../../src/protocols/libvirt/xdr.js';
 import { until } from '../../support/until.js';
 import { outcome } from './outcome.js';
 import { FakeDaemon, fakeDomain } from './fake-daemon.js';
@@ -194,6 +195,48 @@ await t.test('reboots change the boot mark, and uptime counts from what was seen
   const uptime = await web.uptime!(signal);
   t.ok(uptime >= 0 && uptime < 60);
   t.match(await outcome((await machine('web10')).uptime!(signal)), { phrase: 'WRONG STATE' });
+});
+
+const addresses = (...all: string[]): Buffer => {
+  const writer = new XdrWriter().int(1).string('eth0').optionalString(null).int(all.length);
+  for (const address of all) writer.int(0).string(address).int(24);
+  return writer.bytes();
+};
+
+await t.test('addresses by lease, else by agent, without those that lead nowhere', async (t) => {
+  const { daemon, machine } = await setUp(t);
+  const web = await machine('web9');
+  let leases = addresses();
+  let agent: Buffer | undefined = addresses('127.0.0.1', '::1', 'fe80::1', '10.0.0.5', '10.0.0.5', '2001:db8::5');
+  daemon.override = (call, peer) => {
+    if (call.procedure !== 353) return false;
+    const answer = call.body.readInt32BE(call.body.length - 8) === 0 ? leases : agent;
+    if (answer) peer.reply(call, answer);
+    else peer.fail(call, 86, 'Guest agent is not responding');
+    return true;
+  };
+  t.same(await web.ip!(signal), ['10.0.0.5', '2001:db8::5']);
+  agent = undefined;
+  t.same(await web.ip!(signal), [], 'an agent that does not answer is none');
+  leases = addresses('192.168.1.7');
+  t.same(await web.ip!(signal), ['192.168.1.7']);
+});
+
+await t.test('traffic over all interfaces, as far as it is counted', async (t) => {
+  const { daemon, machine } = await setUp(t);
+  const web = await machine('web9');
+  const nic = (device: string): string => `<interface type='bridge'><target dev='${device}'/></interface>`;
+  const counters: Record<string, bigint[]> = { vnet0: [10n, 1n, 0n, 0n, 20n, 1n, 0n, 0n], vnet1: [5n, 1n, 0n, 0n, -1n, -1n, -1n, -1n] };
+  daemon.override = (call, peer) => {
+    if (call.procedure === 14) peer.reply(call, new XdrWriter().string(`<domain><devices>${nic('vnet0')}${nic('vnet1')}</devices></domain>`).bytes());
+    else if (call.procedure === 65) {
+      const body = Buffer.alloc(64);
+      counters[call.body.includes('vnet0') ? 'vnet0' : 'vnet1']!.forEach((counter, at) => body.writeBigInt64BE(counter, at * 8));
+      peer.reply(call, body);
+    } else return false;
+    return true;
+  };
+  t.same([await web.rx!(signal), await web.tx!(signal)], [15n, 20n]);
 });
 
 await t.test('a guest that sleeps is suspended, and is woken up', async (t) => {
