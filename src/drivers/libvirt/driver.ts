@@ -23,7 +23,7 @@ export class LibvirtDriver implements Driver {
   readonly #hypervisor: Hypervisor;
   readonly #link: Link;
   readonly #runs = new RunLog();
-  readonly #closing = new AbortController();
+  #closed = false;
   /** what the last listing held, by uuid */
   #machines = new Map<string, Machine>();
   /** domains about which a question is under way after an event; true: another event came meanwhile */
@@ -61,7 +61,7 @@ export class LibvirtDriver implements Driver {
   }
 
   async close(signal: AbortSignal): Promise<void> {
-    this.#closing.abort();
+    this.#closed = true;
     await this.#link.close(signal);
   }
 
@@ -103,7 +103,7 @@ export class LibvirtDriver implements Driver {
       this.#asking.set(id, true);
       return;
     }
-    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(EVENT_DEADLINE_MS)]);
+    const signal = AbortSignal.timeout(EVENT_DEADLINE_MS);
     try {
       do {
         this.#asking.set(id, false);
@@ -112,7 +112,7 @@ export class LibvirtDriver implements Driver {
         this.#host.changed(id, state);
       } while (this.#asking.get(id) === true);
     } catch (error) {
-      if (this.#closing.signal.aborted) return;
+      if (this.#closed) return;
       this.#host.log('debug', 'the state after an event could not be read', { id, error: String(error) });
       this.#host.relist();
     } finally {

@@ -32,7 +32,9 @@ export class Link {
   readonly #host: DriverHost;
   readonly #onEvent: (event: LibvirtEvent) => void;
   readonly #pace: LinkPace;
-  readonly #closing = new AbortController();
+  #closing: ArgoError | undefined;
+  /** ends the attempt that is under way */
+  #stop: AbortController | undefined;
   #client: LibvirtClient | undefined;
   #attempt: Promise<LibvirtClient> | undefined;
   #failure: { readonly error: unknown; readonly at: number } | undefined;
@@ -66,7 +68,8 @@ export class Link {
   }
 
   async close(signal: AbortSignal): Promise<void> {
-    this.#closing.abort(new ArgoError('UNREACHABLE', 'the provider is being closed'));
+    this.#closing = new ArgoError('UNREACHABLE', 'the provider is being closed');
+    this.#stop?.abort(this.#closing);
     clearTimeout(this.#timer);
     const client = this.#client;
     this.#client = undefined;
@@ -81,7 +84,7 @@ export class Link {
   }
 
   async #get(signal: AbortSignal): Promise<LibvirtClient> {
-    this.#closing.signal.throwIfAborted();
+    if (this.#closing) throw this.#closing;
     signal.throwIfAborted();
     if (this.#client) return this.#client;
     if (this.#failure && performance.now() - this.#failure.at < this.#pace.failureHolds) throw this.#failure.error;
@@ -95,19 +98,22 @@ export class Link {
   }
 
   async #try(): Promise<LibvirtClient> {
-    const deadline = AbortSignal.timeout(this.#pace.attempt);
-    const signal = AbortSignal.any([this.#closing.signal, deadline]);
+    const stop = new AbortController();
+    this.#stop = stop;
+    const late = new ArgoError('UNREACHABLE', `libvirt did not answer within ${this.#pace.attempt / 1000} s`);
+    const deadline = setTimeout(() => stop.abort(late), this.#pace.attempt);
     let client: LibvirtClient | undefined;
     try {
-      client = await this.#connect(signal, this.#onEvent);
-      await client.watch(signal);
-      signal.throwIfAborted();
+      client = await this.#connect(stop.signal, this.#onEvent);
+      await client.watch(stop.signal);
+      stop.signal.throwIfAborted();
     } catch (error) {
       client?.destroy(new Error('it could not be used'));
-      const seconds = this.#pace.attempt / 1000;
-      const failure = deadline.aborted ? new ArgoError('UNREACHABLE', `libvirt did not answer within ${seconds} s`, { cause: error }) : error;
+      const failure: unknown = stop.signal.aborted ? stop.signal.reason : error;
       this.#failed(failure);
       throw failure;
+    } finally {
+      clearTimeout(deadline);
     }
     this.#connected(client);
     return client;
@@ -124,7 +130,7 @@ export class Link {
   }
 
   #failed(error: unknown): void {
-    if (this.#closing.signal.aborted) return;
+    if (this.#closing) return;
     this.#failure = { error, at: performance.now() };
     this.#wasCutOff = true;
     // A refusal stays one until somebody changes something; asking again and again locks accounts.

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { ConnectionLostError, LibvirtError, ProtocolError, QueueFullError } from './errors.js';
 import { encodePacket, MessageType, PacketReader, Program, Status, type Packet } from './packet.js';
@@ -115,6 +116,8 @@ export class RpcConnection {
       const call: Call = { procedure, body, slow, accept, reject, release: () => undefined };
       if (signal) {
         const giveUp = (): void => this.#abandon(call, signal.reason);
+        // A thousand calls may share one deadline; each lets go of it when it ends.
+        setMaxListeners(0, signal);
         signal.addEventListener('abort', giveUp, { once: true });
         call.release = () => signal.removeEventListener('abort', giveUp);
       }

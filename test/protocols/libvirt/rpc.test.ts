@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import t from 'tap';
 import { ConnectionLostError, LibvirtError, QueueFullError } from '../../../src/protocols/libvirt/errors.js';
 import { encodePacket, Program, type Packet } from '../../../src/protocols/libvirt/packet.js';
@@ -87,6 +88,18 @@ await t.test('a call that is given up after it was sent rejects at once and keep
   await until(() => peer.calls.length === MAX_IN_FLIGHT + 1, SOON_MS, 'the place to be free again');
   peer.calls.slice(1).forEach((call) => peer.reply(call));
   await Promise.all(rest);
+});
+
+await t.test('many calls share a signal, and none holds on to it', async (t) => {
+  const { rpc } = converse((call, peer) => peer.reply(call));
+  const warnings: Error[] = [];
+  const note = (warning: Error): number => warnings.push(warning);
+  process.on('warning', note);
+  const { signal } = new AbortController();
+  await Promise.all(Array.from({ length: 100 }, () => rpc.call(1, EMPTY, asIs, { signal })));
+  t.equal(getEventListeners(signal, 'abort').length, 0);
+  process.off('warning', note);
+  t.same(warnings, []);
 });
 
 await t.test('a signal that is aborted already', async (t) => {
