@@ -16,7 +16,7 @@ const hash = bcrypt.hashSync(password, BCRYPT_COST);
 export const LOGIN = `auth bench ${password}\n`;
 
 /** The seed's four instances, whose `list` is the cached read of the bench. */
-export const FOUR = '[providers.demo]\ntype = "sim"\n';
+export const FOUR = '[providers.demo]\ntype = "sim"\ninstances = ["lj", "builder", "test", "dev"]\n';
 
 /** Starts the daemon on a free port with the given providers (TOML). */
 export async function startOurs(providers: string): Promise<Server> {

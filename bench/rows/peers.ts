@@ -26,7 +26,7 @@ export const powerman: Scenario = async function* (settings): AsyncGenerator<Row
   const what = `live status of ${PLUGS}, 1 connection`;
   const lacks = powermanLacks();
   if (lacks !== undefined) return void (yield { what, unit: 'req/s', note: lacks });
-  const ours = await startOurs(`[providers.demo]\ntype = "sim"\ninstances = []\ncount = ${PLUGS}\n`);
+  const ours = await startOurs(`[providers.demo]\ntype = "sim"\ncount = ${PLUGS}\n`);
   const peer = await startPowermand();
   try {
     yield await compareRates(settings, what, { server: ours, load: { setup: LOGIN, request: 'status *\n' } },

@@ -13,7 +13,7 @@ const PROBE_RATE = 500;
 const CONSTANT = 1.5;
 
 const simulated = (name: string, count: number, further = ''): string =>
-  `[providers.${name}]\ntype = "sim"\ninstances = []\ncount = ${count}\n${further}\n`;
+  `[providers.${name}]\ntype = "sim"\ncount = ${count}\n${further}\n`;
 
 /** µs that `list` takes a name. */
 async function costOfAName(settings: Settings, server: Server, names: number): Promise<number> {

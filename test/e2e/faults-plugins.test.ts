@@ -1,0 +1,113 @@
+import t from 'tap';
+import { startDaemon } from '../support/daemon.js';
+import { ADMIN, logIn, LONG } from '../support/faults.js';
+import { connect } from '../support/line-client.js';
+
+/** Plugins that fail in every way that one process can bear: the others and the daemon go on. */
+
+const CONFIG = `[server]
+plugin-path = ["plugins", "nowhere"]
+${ADMIN}
+[providers.demo]
+type = "sim"
+instances = ["lj", "builder"]
+`;
+
+/** Never to be seen by a client. */
+const CAUSE = 'cause-for-the-log';
+
+/** A module whose commands are anyone's; each is a word and the source of its `run`. */
+const plugin = (commands: Readonly<Record<string, string>>): string => `export default { commands: [
+${Object.entries(commands).map(([word, run]) => `  { word: '${word}', usage: '${word}', help: 'does harm', right: 'anyone', run: ${run} },`).join('\n')}
+] };\n`;
+
+const FILES = {
+  'plugins/fails-to-load.mjs': `throw new Error('${CAUSE}');\n`,
+  'plugins/is-not-javascript.mjs': 'export default {{{\n',
+  'plugins/exports-nothing.mjs': '\n',
+  'plugins/lacks-run.mjs': "export default { commands: [{ word: 'lame', usage: 'lame', help: '', right: 'anyone' }] };\n",
+  'plugins/takes-a-word.mjs': plugin({ nop: '() => undefined' }),
+  'plugins/throws.mjs': plugin({
+    throws: `() => { throw new Error('${CAUSE}'); }`,
+    rejects: `async ({ body }) => { body.line('first'); await null; throw new Error('${CAUSE}'); }`,
+    'throws-nothing': '() => { throw undefined; }',
+    'throws-text': `() => { throw '${CAUSE}'; }`,
+    'wrong-line': '({ body }) => body.line({ toString() { throw new Error("no text"); } })',
+  }),
+  'plugins/outlives.mjs': plugin({
+    'late-line': "({ body }) => { setTimeout(() => body.line('300 too late'), 20); }",
+    'late-rejection': `() => { void Promise.reject(new Error('${CAUSE}')); }`,
+    'late-throw': `() => { setTimeout(() => { throw new Error('${CAUSE}'); }, 20); }`,
+  }),
+  'plugins/never-ends.mjs': plugin({
+    never: '() => new Promise(() => {})',
+    'never-streaming': "async ({ body }) => { for (;;) { await body.lines(['on and on']); await new Promise(setImmediate); } }",
+  }),
+  'plugins/works.mjs': plugin({ works: "({ body }) => body.line('well')" }),
+};
+
+await t.test('plugins that fail', async (t) => {
+  const daemon = await startDaemon({ config: CONFIG, files: FILES });
+  t.after(() => daemon.stop());
+  const client = await connect(daemon.port);
+
+  await t.test('one that cannot be loaded is reported and leaves the others alone', async (t) => {
+    t.same(await client.ask('works'), { code: 300, comment: 'DONE', accepted: 'OK', body: ['well'] });
+    for (const name of ['fails-to-load', 'is-not-javascript', 'exports-nothing', 'lacks-run']) {
+      t.match(daemon.stderr(), `${name}.mjs`, `${name} is named in the log`);
+    }
+    t.match(daemon.stderr(), 'nowhere', 'so is a folder that is not there');
+    t.match(await client.ask('lame'), { code: 400, comment: /^UNKNOWN COMMAND/ });
+    t.same(await client.ask('nop'), { code: 300, comment: 'DONE', accepted: 'OK', body: [] }, 'no word is taken over');
+  });
+
+  await t.test('one that throws becomes INTERNAL ERROR, its cause goes to the log', async (t) => {
+    for (const word of ['throws', 'rejects', 'throws-nothing', 'throws-text', 'wrong-line']) {
+      const reply = await client.ask(word);
+      t.match(reply, { code: 400, comment: /^INTERNAL ERROR/ }, word);
+      t.notMatch(reply.comment, CAUSE);
+      t.equal((await client.ask('nop')).code, 300, 'the connection goes on');
+    }
+    t.match(daemon.stderr(), CAUSE);
+  });
+
+  await t.test('what one does after its end harms nobody', async (t) => {
+    for (const word of ['late-line', 'late-rejection', 'late-throw']) {
+      t.match(await client.ask(word), { code: 300 }, word);
+      const other = await logIn(daemon);
+      t.same(await other.ask('stop --force lj'), { code: 300, comment: 'DONE', accepted: 'OK', body: [] });
+      t.same(await client.ask('nop'), { code: 300, comment: 'DONE', accepted: 'OK', body: [] }, 'replies keep their order');
+      other.destroy();
+    }
+  });
+
+  await t.test('one that never ends holds up nobody and meets its deadline', async (t) => {
+    const waiting = await connect(daemon.port);
+    waiting.send('never\nnop\n');
+    const streaming = await connect(daemon.port);
+    streaming.line('never-streaming');
+    await streaming.expect('on and on\n');
+    const other = await logIn(daemon);
+    for (let i = 0; i < 20; i++) t.equal((await other.ask('status lj')).code, 300);
+    streaming.socket.resetAndDestroy();
+    t.match(await waiting.reply(LONG), { code: 400, comment: /^TIMEOUT/ }, 'it is ended');
+    t.match(await waiting.reply(LONG), { code: 300 }, 'and the next request of its connection is answered');
+    waiting.line('never');
+    t.equal((await other.ask('nop')).code, 300);
+    waiting.destroy();
+    other.destroy();
+  });
+  client.destroy();
+});
+
+await t.test('the daemon ends although a command does not', async (t) => {
+  const daemon = await startDaemon({ config: CONFIG, files: FILES });
+  const client = await connect(daemon.port);
+  client.line('never');
+  const other = await connect(daemon.port);
+  t.equal((await other.ask('nop')).code, 300);
+  t.same(await daemon.stop(), { code: 0, signal: null });
+  client.destroy();
+  other.destroy();
+});
+
