@@ -10,14 +10,15 @@ import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { cleanUp } from './process.js';
 import { formatTable, missed, type Row } from './report.js';
-import { upsd, powerman } from './rows/peers.js';
+import { libvirt } from './rows/libvirt.js';
+import { powerman, upsd } from './rows/peers.js';
 import { glob, hung, listCost } from './rows/scale.js';
 import { connects, memory, startup } from './rows/size.js';
 import { list, nop } from './rows/wire.js';
 import { FULL, QUICK, type Scenario } from './scenario.js';
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
-  nop, list, connects, memory, startup, 'list-cost': listCost, glob, hung, upsd, powerman,
+  nop, list, connects, memory, startup, 'list-cost': listCost, glob, hung, upsd, powerman, libvirt,
 };
 
 const USAGE = `usage: node dist/bench/main.js [--only NAME]… [--quick] [--json FILE]
