@@ -41,7 +41,7 @@ const FILES = {
   }),
   'plugins/never-ends.mjs': plugin({
     never: '() => new Promise(() => {})',
-    'never-streaming': "async ({ body }) => { for (;;) { await body.lines(['on and on']); await new Promise(setImmediate); } }",
+    'never-streaming': "async ({ body }) => { for (;;) await body.lines(['on and on']); }",
   }),
   'plugins/works.mjs': plugin({ works: "({ body }) => body.line('well')" }),
 };
@@ -57,7 +57,9 @@ await t.test('plugins that fail', async (t) => {
       t.match(daemon.stderr(), `${name}.mjs`, `${name} is named in the log`);
     }
     t.match(daemon.stderr(), 'nowhere', 'so is a folder that is not there');
-    t.match(await client.ask('lame'), { code: 400, comment: /^UNKNOWN COMMAND/ });
+    const admin = await logIn(daemon);
+    t.match(await admin.ask('lame'), { code: 400, comment: /^UNKNOWN COMMAND/ });
+    admin.destroy();
     t.same(await client.ask('nop'), { code: 300, comment: 'DONE', accepted: 'OK', body: [] }, 'no word is taken over');
   });
 
@@ -84,17 +86,23 @@ await t.test('plugins that fail', async (t) => {
   await t.test('one that never ends holds up nobody and meets its deadline', async (t) => {
     const waiting = await connect(daemon.port);
     waiting.send('never\nnop\n');
-    const streaming = await connect(daemon.port);
-    streaming.line('never-streaming');
-    await streaming.expect('on and on\n');
     const other = await logIn(daemon);
     for (let i = 0; i < 20; i++) t.equal((await other.ask('status lj')).code, 300);
-    streaming.socket.resetAndDestroy();
     t.match(await waiting.reply(LONG), { code: 400, comment: /^TIMEOUT/ }, 'it is ended');
     t.match(await waiting.reply(LONG), { code: 300 }, 'and the next request of its connection is answered');
     waiting.line('never');
     t.equal((await other.ask('nop')).code, 300);
     waiting.destroy();
+    other.destroy();
+  });
+  await t.test('one that streams for ever ends when its client is gone', async (t) => {
+    const streaming = await connect(daemon.port);
+    streaming.line('never-streaming');
+    await streaming.expect('on and on\n');
+    const other = await logIn(daemon);
+    for (let i = 0; i < 20; i++) t.equal((await other.ask('status lj')).code, 300, 'others are served meanwhile');
+    streaming.socket.resetAndDestroy();
+    for (let i = 0; i < 20; i++) t.equal((await other.ask('status lj')).code, 300, 'and afterwards');
     other.destroy();
   });
   client.destroy();
