@@ -1,11 +1,18 @@
 import type { ChildProcess } from 'node:child_process';
-import { answered, freePort, pidOf, start } from '../process.js';
+import { answered, freePort, pidOf, start, stop } from '../process.js';
 import { fromRoot } from '../root.js';
 
 export interface Server {
   readonly child: ChildProcess;
   readonly pid: number;
   readonly port: number;
+  /** processes that it needs beside itself; they end with it */
+  readonly helpers?: readonly ChildProcess[];
+}
+
+/** Ends servers and what they need. */
+export async function stopServers(...servers: readonly Server[]): Promise<void> {
+  await Promise.all(servers.flatMap(({ child, helpers = [] }) => [child, ...helpers]).map(stop));
 }
 
 /** The end of an Argo reply. */

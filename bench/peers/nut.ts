@@ -30,7 +30,7 @@ export async function startUpsd(): Promise<Server> {
   write('upsd.users', '');
   const env = { ...process.env, NUT_CONFPATH: folder, NUT_STATEPATH: folder, NUT_ALTPIDPATH: folder, NUT_PIDPATH: folder };
   const user = process.getuid?.() === 0 ? ['-u', 'root'] : [];
-  start(DRIVER, ['-a', 'sim', '-F', ...user], { env, stdio: 'ignore' });
+  const driver = start(DRIVER, ['-a', 'sim', '-F', ...user], { env, stdio: 'ignore' });
   const deadline = Date.now() + DRIVER_DEADLINE;
   while (!existsSync(join(folder, 'dummy-ups-sim'))) {
     if (Date.now() > deadline) throw new Error('dummy-ups does not start');
@@ -41,5 +41,5 @@ export async function startUpsd(): Promise<Server> {
     if (Date.now() > deadline) throw new Error('upsd does not reach its driver');
     await pause(20);
   }
-  return { child, pid: pidOf(child), port };
+  return { child, pid: pidOf(child), port, helpers: [driver] };
 }

@@ -5,8 +5,8 @@ import { LIBVIRT_PROGRAMS, type LibvirtPeer, startLibvirt, writeTestDriverFile }
 import { which } from '../../test/support/peers.js';
 import { measure } from '../load.js';
 import { LOGIN, startOurs } from '../ours.js';
-import type { Server } from '../peers/bare.js';
-import { ask, stop } from '../process.js';
+import { type Server, stopServers } from '../peers/bare.js';
+import { ask } from '../process.js';
 import { atLeast, type Row } from '../report.js';
 import { compareFigures, type Scenario, type Settings } from '../scenario.js';
 
@@ -63,14 +63,14 @@ async function* rows(settings: Settings, peer: LibvirtPeer, file: string): Async
   try {
     yield await timesFaster(settings, 'libvirt: live status of a QEMU guest', guests, `status ${GUEST}\n`, 30, peer.uri('qemu'), 'domstate', GUEST);
   } finally {
-    await stop(guests.child);
+    await stopServers(guests);
   }
   const uri = peer.uri('test').replace('/default', file);
   const many = await startOver(uri, DOMAINS);
   try {
     yield await timesFaster(settings, 'libvirt: list of 1,000 domains', many, 'list\n', 20, uri, 'list', '--all');
   } finally {
-    await stop(many.child);
+    await stopServers(many);
   }
 }
 

@@ -1,7 +1,7 @@
 import { FOUR, LOGIN, startOurs } from '../ours.js';
 import { NUT_REQUEST, nutLacks, startUpsd } from '../peers/nut.js';
 import { PLUGS, POWERMAN_REQUEST, powermanLacks, startPowermand } from '../peers/powerman.js';
-import { stop } from '../process.js';
+import { stopServers } from '../peers/bare.js';
 import type { Row } from '../report.js';
 import { compareRates, type Scenario } from '../scenario.js';
 
@@ -17,7 +17,7 @@ export const upsd: Scenario = async function* (settings): AsyncGenerator<Row> {
         { name: 'upsd GET VAR (C)', server: peer, load: { connections, ...NUT_REQUEST } });
     }
   } finally {
-    await Promise.all([stop(ours.child), stop(peer.child)]);
+    await stopServers(ours, peer);
   }
 };
 
@@ -32,6 +32,6 @@ export const powerman: Scenario = async function* (settings): AsyncGenerator<Row
     yield await compareRates(settings, what, { server: ours, load: { setup: LOGIN, request: 'status *\n' } },
       { name: 'powermand status (C)', server: peer, load: POWERMAN_REQUEST });
   } finally {
-    await Promise.all([stop(ours.child), stop(peer.child)]);
+    await stopServers(ours, peer);
   }
 };

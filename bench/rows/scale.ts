@@ -1,8 +1,7 @@
 import { repeat } from '../background.js';
 import { measure } from '../load.js';
 import { LOGIN, startOurs } from '../ours.js';
-import { type Server } from '../peers/bare.js';
-import { stop } from '../process.js';
+import { type Server, stopServers } from '../peers/bare.js';
 import { below, type Row } from '../report.js';
 import { compareFigures, type Scenario, type Settings } from '../scenario.js';
 import { interleave, summarise } from '../stats.js';
@@ -35,11 +34,11 @@ export const listCost: Scenario = async function* (settings): AsyncGenerator<Row
           { name: `ours, ${least.toLocaleString('en-GB')} names`, measure: () => costOfAName(settings, few, least) },
           (_, ratio) => below(ratio, CONSTANT, '×'));
       } finally {
-        await stop(many.child);
+        await stopServers(many);
       }
     }
   } finally {
-    await stop(few.child);
+    await stopServers(few);
   }
 };
 
@@ -88,7 +87,7 @@ export const glob: Scenario = async function* (settings): AsyncGenerator<Row> {
     load.stop();
     yield probeRow('nop p99 during list of 10,000', latencies);
   } finally {
-    await stop(server.child);
+    await stopServers(server);
   }
 };
 
@@ -103,6 +102,6 @@ export const hung: Scenario = async function* (settings): AsyncGenerator<Row> {
       dead.stop();
     }
   } finally {
-    await stop(server.child);
+    await stopServers(server);
   }
 };

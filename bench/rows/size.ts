@@ -1,6 +1,6 @@
 import { measure } from '../load.js';
 import { FOUR, prepareOurs, startOurs } from '../ours.js';
-import { ARGO_END, type Server, startBare } from '../peers/bare.js';
+import { ARGO_END, type Server, startBare, stopServers } from '../peers/bare.js';
 import { answered, freePort, start, stop } from '../process.js';
 import { below, type Row } from '../report.js';
 import { fromRoot } from '../root.js';
@@ -19,7 +19,7 @@ export const connects: Scenario = async function* (settings): AsyncGenerator<Row
     yield await compareFigures(settings, '1,000 connects at once, all answered', 'ms', storm(ours),
       { name: BARE, measure: storm(bare) }, (ms) => below(ms, 250, ' ms'));
   } finally {
-    await Promise.all([stop(ours.child), stop(bare.child)]);
+    await stopServers(ours, bare);
   }
 };
 
@@ -31,7 +31,7 @@ export const memory: Scenario = async function* (settings): AsyncGenerator<Row> 
     try {
       return (await measure(server.pid, { ...load, port: server.port, connections })).rssMb;
     } finally {
-      await stop(server.child);
+      await stopServers(server);
     }
   };
   for (const { connections, limit } of [{ connections: 100, limit: 90 }, { connections: 1000, limit: 130 }]) {

@@ -1,6 +1,6 @@
 import { FOUR, startOurs } from '../ours.js';
-import { ARGO_END, startBare } from '../peers/bare.js';
-import { ask, stop } from '../process.js';
+import { ARGO_END, startBare, stopServers } from '../peers/bare.js';
+import { ask } from '../process.js';
 import { atLeast, type Row } from '../report.js';
 import { compareRates, type Scenario } from '../scenario.js';
 
@@ -26,7 +26,7 @@ const wire = (request: string): Scenario => async function* (settings): AsyncGen
         { name: NAMES[mode], server: bare[mode], load }, (ratio) => atLeast(ratio, floor));
     }
   } finally {
-    await Promise.all([ours, bare.line, bare.chunk].map((server) => stop(server.child)));
+    await stopServers(ours, bare.line, bare.chunk);
   }
 };
 
