@@ -23,6 +23,7 @@ latency = "150ms"
 
 /** A line of `argo-server audit --json`. */
 interface Entry {
+  readonly at: string;
   readonly account: string;
   readonly command: string;
   readonly instance: string;
@@ -198,6 +199,8 @@ await t.test('the clock is set back by a day', { skip: lacks('faketime') }, asyn
   const entries = audit(t, folder);
   t.equal(entries.length, 13, 'every action is on record');
   t.ok(entries.every((entry) => entry.outcome === 'done'), 'with its outcome');
+  const days = entries.map(({ at }) => new Date(at).getTime() / 86_400_000);
+  t.ok(Math.max(...days) - Math.min(...days) > 30, 'the clock did leap');
   client.destroy();
   await goesOn(t, daemon, 'after leaps of the clock');
 });
