@@ -28,7 +28,7 @@ const ACTIONS: Readonly<Record<PowerAction, ActionRow>> = {
   stop: {
     goal: 'off',
     ways: { off: 'already', on: 'shutdown', starting: 'shutdown', stopping: 'under way', unknown: 'shutdown' },
-    forced: { on: 'powerOff', starting: 'powerOff', stopping: 'powerOff', paused: 'powerOff', crashed: 'powerOff', unknown: 'powerOff' },
+    forced: { on: 'powerOff', starting: 'powerOff', stopping: 'powerOff', paused: 'powerOff', suspended: 'powerOff', crashed: 'powerOff', unknown: 'powerOff' },
   },
   reboot: {
     goal: 'on',
