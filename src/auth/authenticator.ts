@@ -34,6 +34,11 @@ export class Authenticator {
     return now?.passwordHash === account.passwordHash && now.mayComeFrom(address) ? now : undefined;
   }
 
+  /** Whether there is an account of that name: for the log, never for a reply. */
+  knows(name: string): boolean {
+    return this.accounts.has(name);
+  }
+
   /**
    * Checks a name and a password. The work and the delay are the same whether or not there is such
    * an account, and whether it is the name, the password or the network that is wrong.

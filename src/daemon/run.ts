@@ -35,9 +35,9 @@ export async function run(options: RunOptions): Promise<number | undefined> {
   try {
     const { config, greet } = await configure(file, options.listen);
     logger.setLevel(config.server.logLevel);
-    const daemon = await Daemon.start(config, logger);
-    greet(daemon.addresses()[0] ?? '');
-    handleSignals(daemon, file, options, logger);
+    const starting = Daemon.start(config, logger);
+    handleSignals(starting, file, options, logger);
+    greet((await starting).addresses()[0] ?? '');
     return undefined;
   } catch (error) {
     logger.flush();
@@ -60,12 +60,13 @@ function withListen(config: Config, listen: string | undefined): Config {
   return { ...config, server: { ...config.server, listen: [result.output] } };
 }
 
-function handleSignals(daemon: Daemon, file: string | undefined, options: RunOptions, logger: Logger): void {
+/** Also while the start is under way: a signal then waits for its end. */
+function handleSignals(starting: Promise<Daemon>, file: string | undefined, options: RunOptions, logger: Logger): void {
   const { log } = logger;
   let reloading = Promise.resolve();
   const reload = async () => {
     try {
-      await daemon.reload((await configure(file, options.listen)).config);
+      await (await starting).reload((await configure(file, options.listen)).config);
       log('info', 'reloaded', { file });
     } catch (error) {
       log('error', 'reload refused, the former configuration stays', { reason: explain(error) });
@@ -79,7 +80,7 @@ function handleSignals(daemon: Daemon, file: string | undefined, options: RunOpt
     if (stopping) process.exit(1);
     stopping = true;
     log('info', 'stopping', { signal });
-    void daemon.stop().catch((error: unknown) => log('error', 'did not stop well', { cause: error })).then(() => {
+    void starting.then((daemon) => daemon.stop()).catch((error: unknown) => log('error', 'did not stop well', { cause: error })).then(() => {
       log('info', 'stopped');
       logger.flush();
       process.exit(0);

@@ -1,7 +1,8 @@
 import type { Disk, Facts, Machine } from '../drivers/driver.js';
+import { ArgoError } from '../errors.js';
 import type { Instance } from '../instances/instance.js';
 import { formatBytes } from '../text.js';
-import type { Plugin } from './host/contract.js';
+import type { Context, Plugin, Target } from './host/contract.js';
 
 /** The methods of a machine that a user can ask for, as `capabilities` names them. */
 const CAPABILITIES: readonly (keyof Machine & string)[] = [
@@ -35,6 +36,17 @@ function describe(instance: Instance, state: string, facts: Facts): string[] {
   return lists.filter(([, value]) => value !== undefined && value !== '').map(([key, value]) => `${key}: ${value}`);
 }
 
+/** What the registry knows is told also where the machine cannot be asked, and why it cannot. */
+async function readFacts(request: Context, target: Target): Promise<Facts> {
+  if (!target.machine.info) return {};
+  try {
+    return await request.read(target, 'info');
+  } catch (error) {
+    if (error instanceof ArgoError && error.phrase !== 'NOT ALLOWED') return { more: { error: error.message } };
+    throw error;
+  }
+}
+
 export default {
   commands: [{
     word: 'info',
@@ -44,7 +56,7 @@ export default {
     on: 'instances',
     options: ['timeout'],
     run: (request) => request.each(async (target) => {
-      const [state, facts] = await Promise.all([request.status(target), target.machine.info ? request.read(target, 'info') : {}]);
+      const [state, facts] = await Promise.all([request.status(target), readFacts(request, target)]);
       return describe(target, state, facts);
     }),
   }],

@@ -1,4 +1,3 @@
-import type { Log } from '../drivers/driver.js';
 import { ArgoError, toArgoError } from '../errors.js';
 import { COMMAND_TIMEOUT, HARD_STOP_TIMEOUT } from '../limits.js';
 import type { Groups } from '../patterns.js';
@@ -12,7 +11,6 @@ import { NO_OPTIONS, splitWords, takeOptions, type Word } from './words.js';
 /** What the dispatcher works with. A reload may replace table and groups. */
 export interface DispatcherParts extends Services {
   readonly groups: Groups;
-  readonly log: Log;
   /** milliseconds for a power action where nothing else says */
   readonly actionTimeout: number;
 }
@@ -38,7 +36,7 @@ export class Dispatcher {
       if (running === undefined) reply.done();
       else return this.finish(running, request, reply);
     } catch (thrown) {
-      this.fail(thrown, reply);
+      this.fail(thrown, reply, session);
     }
   }
 
@@ -78,7 +76,7 @@ export class Dispatcher {
       reply.accept();
       await this.finish(Promise.resolve(command.run(request)), request, reply);
     } catch (thrown) {
-      this.fail(thrown, reply);
+      this.fail(thrown, reply, session);
     }
   }
 
@@ -113,8 +111,9 @@ export class Dispatcher {
     return COMMAND_TIMEOUT + HARD_STOP_TIMEOUT + Math.max(slowest, timeout ?? 0, typeof wait === 'number' ? wait : 0);
   }
 
-  private fail(thrown: unknown, reply: Reply): void {
+  private fail(thrown: unknown, reply: Reply, session?: Session): void {
     const error = toArgoError(thrown);
+    if (error.phrase === 'NOT ALLOWED' && session) this.parts.log('info', 'refused', { account: session.account?.name, from: session.from });
     if (error.phrase === 'INTERNAL ERROR') this.parts.log('error', 'command failed', { cause: error.cause });
     reply.fail(error);
   }

@@ -6,7 +6,7 @@ import type { Order } from '../instances/power-run.js';
 import type { Permission } from '../instances/principal.js';
 import type { Registry } from '../instances/registry.js';
 import { View, type Entry } from '../instances/view.js';
-import type { PowerState } from '../drivers/driver.js';
+import type { Log, PowerState } from '../drivers/driver.js';
 import type { Authenticator } from '../auth/authenticator.js';
 import type { Body, Command, Context, Options, Target } from '../plugins/host/contract.js';
 import type { CommandTable } from '../plugins/host/command-table.js';
@@ -19,6 +19,7 @@ export interface Services {
   readonly registry: Registry;
   readonly operations: Operations;
   readonly table: CommandTable;
+  readonly log: Log;
 }
 
 /** One request under way: all that a plugin gets to see. */
@@ -125,10 +126,16 @@ export class Request implements Context {
   }
 
   async login(account: string, password: string): Promise<void> {
-    const { session } = this;
+    const { session, services: { authenticator, log } } = this;
     session.account = undefined;
-    session.account = await this.services.authenticator.login(account, password, session.address, this.signal);
-    if (!session.account) throw new ArgoError('NOT AUTHENTICATED');
+    session.account = await authenticator.login(account, password, session.address, this.signal);
+    if (session.account) {
+      log('info', 'login', { account, from: session.from });
+    } else {
+      // what was typed as a name may be a password: only names of accounts are told
+      log('warn', 'login refused', { account: authenticator.knows(account) ? account : undefined, from: session.from });
+      throw new ArgoError('NOT AUTHENTICATED');
+    }
   }
 
   close(): void {
