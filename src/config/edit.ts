@@ -43,14 +43,30 @@ const quote = (text: string): string => JSON.stringify(text);
 const key = (name: string): string => (/^[A-Za-z0-9_-]+$/.test(name) ? name : quote(name));
 const list = (texts: readonly string[]): string => `[${texts.map(quote).join(', ')}]`;
 
-/** The text with an account more, at the end. */
-export function withAccount(source: string, name: string, passwordHash: string, grants: readonly GrantSettings[]): string {
+/** A byte order mark, which the parser's positions do not count, and the text behind it. */
+const splitMark = (source: string): [mark: string, text: string] => (source.startsWith('\ufeff') ? ['\ufeff', source.slice(1)] : ['', source]);
+
+/** The text with an account more: at the end, or in the inline table that holds all accounts. */
+export function withAccount(file: string, source: string, name: string, passwordHash: string, grants: readonly GrantSettings[]): string {
+  const [mark, text] = splitMark(source);
+  const all = [...entriesOf(parseDocument(file, text).tree)].find(({ path, node }) => path.length === 1 && path[0] === 'accounts' && node.type === 'TOMLKeyValue');
+  if (all?.node.type === 'TOMLKeyValue' && all.node.value.type === 'TOMLInlineTable') return mark + withInlineAccount(text, all.node.value, name, passwordHash, grants);
   const lines = [`[accounts.${key(name)}]`, `password = ${quote(passwordHash)}`];
   for (const { instances, commands } of grants) {
     lines.push(`[[accounts.${key(name)}.grants]]`, `instances = ${list(instances)}`, `commands = ${list(commands)}`);
   }
-  const before = source === '' ? '' : `${source.replace(/\n*$/, '')}\n\n`;
-  return `${before}${lines.join('\n')}\n`;
+  const eol = text.includes('\r\n') ? '\r\n' : '\n';
+  const before = text.trim() === '' ? '' : `${text.replace(/[\r\n]*$/, '')}${eol}${eol}`;
+  return `${mark}${before}${lines.join(eol)}${eol}`;
+}
+
+/** An inline table cannot be added to from outside. */
+function withInlineAccount(text: string, table: AST.TOMLInlineTable, name: string, passwordHash: string, grants: readonly GrantSettings[]): string {
+  const rights = grants.map(({ instances, commands }) => `{ instances = ${list(instances)}, commands = ${list(commands)} }`);
+  const account = `${key(name)} = { password = ${quote(passwordHash)}, grants = [${rights.join(', ')}] }`;
+  const last = table.body.at(-1);
+  const [start, end] = last ? [last.range[1], last.range[1]] : table.range;
+  return `${text.slice(0, start)}${last ? `, ${account}` : `{ ${account} }`}${text.slice(end)}`;
 }
 
 /**
@@ -58,10 +74,11 @@ export function withAccount(source: string, name: string, passwordHash: string, 
  * @returns undefined where the account is not in it
  */
 export function withPassword(file: string, source: string, name: string, passwordHash: string): string | undefined {
-  for (const { path, node } of entriesOf(parseDocument(file, source).tree)) {
+  const [mark, text] = splitMark(source);
+  for (const { path, node } of entriesOf(parseDocument(file, text).tree)) {
     if (node.type !== 'TOMLKeyValue' || path.length !== 3 || !isAt(path, ['accounts', name, 'password'])) continue;
     const [start, end] = node.value.range;
-    return source.slice(0, start) + quote(passwordHash) + source.slice(end);
+    return mark + text.slice(0, start) + quote(passwordHash) + text.slice(end);
   }
   return undefined;
 }
@@ -71,21 +88,31 @@ export function withPassword(file: string, source: string, name: string, passwor
  * @returns undefined where the account is not in it
  */
 export function withoutAccount(file: string, source: string, name: string): string | undefined {
-  const found: AST.TOMLNode[] = [];
-  for (const { path, node } of entriesOf(parseDocument(file, source).tree)) {
+  const [mark, text] = splitMark(source);
+  const found: Entry['node'][] = [];
+  for (const { path, node } of entriesOf(parseDocument(file, text).tree)) {
     const inside = found.some(({ range }) => range[0] <= node.range[0] && node.range[1] <= range[1]);
     if (isAt(path, ['accounts', name]) && !inside) found.push(node);
   }
   if (found.length === 0) return undefined;
-  return found.reverse().reduce((text, { range: [start, end] }) => cutLines(text, start, end), source);
+  return mark + found.reverse().reduce((rest, { parent, range: [start, end] }) =>
+    (parent.type === 'TOMLInlineTable' ? cutItem : cutLines)(rest, start, end), text);
+}
+
+/** Cuts an item of an inline table, and the comma that parts it from the others. */
+function cutItem(text: string, start: number, end: number): string {
+  const after = /^\s*,\s*/.exec(text.slice(end));
+  if (after) return text.slice(0, start) + text.slice(end + after[0].length);
+  return text.slice(0, start).replace(/\s*,\s*$/, ' ') + text.slice(end).replace(/^\s+/, '');
 }
 
 /** Cuts a range, and the whole lines where nothing else stands on them. */
 function cutLines(text: string, start: number, end: number): string {
   const lineStart = text.lastIndexOf('\n', start - 1) + 1;
-  const lineEnd = text.indexOf('\n', end);
-  const stop = lineEnd === -1 ? text.length : lineEnd + 1;
-  const alone = text.slice(lineStart, start).trim() === '' && /^\s*(#.*)?$/.test(text.slice(end, stop));
+  const newline = text.indexOf('\n', end);
+  const lineEnd = newline === -1 ? text.length : newline;
+  const stop = Math.min(lineEnd + 1, text.length);
+  const alone = text.slice(lineStart, start).trim() === '' && /^\s*(#.*)?$/.test(text.slice(end, lineEnd).trimEnd());
   return alone ? text.slice(0, lineStart) + text.slice(stop) : text.slice(0, start) + text.slice(end);
 }
 
@@ -99,7 +126,7 @@ export function replaceFile(file: string, text: string): void {
   const before = existsSync(target) ? statSync(target) : undefined;
   const temporary = `${target}.${randomBytes(4).toString('hex')}`;
   try {
-    writeFileSync(temporary, text, { mode: NEW_FILE_MODE, flush: true });
+    writeFileSync(temporary, text, { mode: before ? 0o600 : NEW_FILE_MODE, flush: true });
     if (before) {
       chmodSync(temporary, before.mode);
       if (process.getuid?.() === 0) chownSync(temporary, before.uid, before.gid);

@@ -35,7 +35,7 @@ export class AccountEditor {
   async add(name: string, grants: readonly GrantSettings[]): Promise<string> {
     if (!ACCOUNT_NAME.test(name)) throw new Error(`"${name}" cannot be used as an account's name`);
     if (this.config.accounts.has(name)) throw new Error(`there is an account ${name} already; \`account passwd\` changes its password`);
-    await this.write(withAccount(this.source, name, await hashPassword(await readNewPassword()), grants));
+    await this.write(withAccount(this.file, this.source, name, await hashPassword(await readNewPassword()), grants));
     const hint = grants.length === 0 ? ` It may do nothing yet: add [[accounts.${name}.grants]] there.` : '';
     return `Account ${name} is in ${this.file}.${hint}`;
   }

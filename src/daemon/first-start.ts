@@ -43,7 +43,7 @@ async function ensureAccount(): Promise<string | undefined> {
   const password = Array.from({ length: PASSWORD_LENGTH }, () => PASSWORD_CHARACTERS[randomInt(PASSWORD_CHARACTERS.length)]).join('');
   const note = '# Accounts of a start without a configuration file; `argo-server account` changes them.\n';
   mkdirSync(dirname(file), { recursive: true, mode: 0o750 });
-  replaceFile(file, withAccount(note, ACCOUNT, await hashPassword(password), [{ instances: ['*'], commands: ['*'] }]));
+  replaceFile(file, withAccount(file, note, ACCOUNT, await hashPassword(password), [{ instances: ['*'], commands: ['*'] }]));
   return password;
 }
 
