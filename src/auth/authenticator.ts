@@ -6,14 +6,29 @@ import { Account, Anonymous } from './account.js';
 import { impossibleHash, verifyPassword } from './passwords.js';
 import { Throttle } from './throttle.js';
 
+/** Waits so many milliseconds. */
+type Pause = (ms: number, signal: AbortSignal) => Promise<void>;
+
+export interface AuthenticatorParts {
+  readonly throttle?: Throttle;
+  readonly verify?: typeof verifyPassword;
+  readonly pause?: Pause;
+}
+
 /** The accounts as configured now, and the way into them. */
 export class Authenticator {
   private accounts: ReadonlyMap<string, Account> = new Map();
   private noAccount = impossibleHash(BCRYPT_COST);
-  private readonly throttle = new Throttle();
+  private readonly throttle: Throttle;
+  private readonly verify: typeof verifyPassword;
+  private readonly pause: Pause;
   anonymous = new Anonymous(false);
 
-  constructor(config: Config) {
+  /** @param parts what tests put in the place of the real ones */
+  constructor(config: Config, parts: AuthenticatorParts = {}) {
+    this.throttle = parts.throttle ?? new Throttle();
+    this.verify = parts.verify ?? verifyPassword;
+    this.pause = parts.pause ?? ((ms, signal) => sleep(ms, undefined, { signal }));
     this.configure(config);
   }
 
@@ -49,9 +64,9 @@ export class Authenticator {
   async login(name: string, password: string, address: string, signal: AbortSignal): Promise<Account | undefined> {
     const { delay, leave } = this.throttle.enter(name, address);
     try {
-      if (delay > 0) await sleep(delay, undefined, { signal });
+      if (delay > 0) await this.pause(delay, signal);
       const account = this.accounts.get(name);
-      const matches = await verifyPassword(password, account?.passwordHash ?? this.noAccount, signal);
+      const matches = await this.verify(password, account?.passwordHash ?? this.noAccount, signal);
       if (account !== undefined && matches && account.mayComeFrom(address)) {
         this.throttle.succeeded(name);
         return account;

@@ -10,6 +10,7 @@ export function networkTest(networks: readonly Network[]): (address: string) => 
   for (const { address, prefix, family } of networks) list.addSubnet(address, prefix, family);
   return (address) => {
     const version = isIP(address);
-    return version !== 0 && list.check(address, version === 4 ? 'ipv4' : 'ipv6');
+    if (version === 4) return list.check(address, 'ipv4') || list.check(`::ffff:${address}`, 'ipv6');
+    return version === 6 && list.check(address, 'ipv6');
   };
 }

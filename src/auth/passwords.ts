@@ -18,7 +18,7 @@ const bcrypt = async () => (await import('bcrypt')).default;
 export function passwordFault(password: string): string | undefined {
   if (password === '') return 'the password is empty';
   if (Buffer.byteLength(password) > BCRYPT_MAX_BYTES) return `the password is longer than ${BCRYPT_MAX_BYTES} bytes`;
-  if (/[\u0000-\u001f\u007f]/.test(password)) return 'the password holds control characters';
+  if (/[\u0000-\u001f\u007f-\u009f]/.test(password)) return 'the password holds control characters';
   return undefined;
 }
 
@@ -27,13 +27,14 @@ export async function hashPassword(password: string): Promise<string> {
 }
 
 /**
- * Compares a password with a hash, in its turn.
+ * Compares a password with a hash, in its turn. `$2y$`, as PHP and htpasswd write it, is the same as
+ * `$2b$`, but the library does not know it.
  * @throws ArgoError BUSY where too many comparisons wait
  */
 export async function verifyPassword(password: string, hash: string, signal: AbortSignal): Promise<boolean> {
   const leave = await turns.take(signal);
   try {
-    const matches = await (await bcrypt()).compare(password, hash);
+    const matches = await (await bcrypt()).compare(password, hash.replace(/^\$2y\$/, '$2b$$'));
     return matches && passwordFault(password) === undefined;
   } catch (error) {
     throw new ArgoError('INTERNAL ERROR', 'the password could not be checked', { cause: error });

@@ -6,33 +6,40 @@ import {
 
 interface Failures {
   count: number;
-  /** on the clock of performance.now() */
+  /** on the throttle's clock */
   last: number;
 }
+
+/** Milliseconds on a clock that nobody sets back. */
+export type Clock = () => number;
 
 /** Failed logins by one kind of key, the longest-remembered forgotten first. */
 class FailureCount {
   private readonly failures = new Map<string, Failures>();
 
-  constructor(private readonly free: number) {}
+  constructor(private readonly free: number, private readonly now: Clock) {}
 
   /** Milliseconds that the next attempt has to wait. */
   delay(key: string): number {
-    const failures = this.failures.get(key);
-    if (failures === undefined || performance.now() - failures.last > LOGIN_DELAY_FORGOTTEN) return 0;
-    const counted = failures.count - this.free;
+    const counted = this.count(key) - this.free;
     return counted <= 0 ? 0 : Math.min(LOGIN_DELAY_FIRST * 2 ** (counted - 1), LOGIN_DELAY_LONGEST);
   }
 
   add(key: string): void {
-    const count = (this.failures.get(key)?.count ?? 0) + 1;
+    const count = this.count(key) + 1;
     this.failures.delete(key);
-    this.failures.set(key, { count, last: performance.now() });
+    this.failures.set(key, { count, last: this.now() });
     if (this.failures.size > FAILURES_REMEMBERED) this.failures.delete(this.failures.keys().next().value!);
   }
 
   forget(key: string): void {
     this.failures.delete(key);
+  }
+
+  /** Failures that are not forgotten yet. */
+  private count(key: string): number {
+    const failures = this.failures.get(key);
+    return failures === undefined || this.now() - failures.last > LOGIN_DELAY_FORGOTTEN ? 0 : failures.count;
   }
 }
 
@@ -63,9 +70,14 @@ class Waiting {
  * one account leaves room for others. Names without an account are treated like those with one.
  */
 export class Throttle {
-  private readonly accounts = new FailureCount(FREE_FAILURES_PER_ACCOUNT);
-  private readonly addresses = new FailureCount(FREE_FAILURES_PER_ADDRESS);
+  private readonly accounts: FailureCount;
+  private readonly addresses: FailureCount;
   private readonly waiting = [new Waiting(LOGINS_WAITING), new Waiting(LOGINS_WAITING_PER_ADDRESS), new Waiting(LOGINS_WAITING_PER_PAIR)];
+
+  constructor(now: Clock = () => performance.now()) {
+    this.accounts = new FailureCount(FREE_FAILURES_PER_ACCOUNT, now);
+    this.addresses = new FailureCount(FREE_FAILURES_PER_ADDRESS, now);
+  }
 
   /**
    * A place for one attempt.

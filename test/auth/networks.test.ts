@@ -1,0 +1,36 @@
+import t from 'tap';
+import { networkTest, plainAddress } from '../../src/auth/networks.js';
+import { parseNetwork, type Network } from '../../src/config/values.js';
+
+const networks = (...texts: string[]): Network[] => texts.map((text) => {
+  const network = parseNetwork(text);
+  if (!network) throw new Error(text);
+  return network;
+});
+
+await t.test('addresses of IPv4 peers on sockets of both families', async (t) => {
+  t.equal(plainAddress('::ffff:192.0.2.1'), '192.0.2.1');
+  for (const address of ['192.0.2.1', '::1', 'fe80::1%eth0', '::ffff:c000:201', '::ffff:', '::ffff:nonsense', '']) t.equal(plainAddress(address), address);
+});
+
+await t.test('which addresses lie in networks', async (t) => {
+  const inside = networkTest(networks('127.0.0.0/8', '192.0.2.7', '10.1.2.3/16', '2001:db8::/32', 'fe80::/10', '::1'));
+  for (const address of ['127.0.0.1', '127.255.255.255', '192.0.2.7', '10.1.255.1', '2001:db8:ffff::1', 'fe80::1', 'fe80::1%eth0', '::1']) {
+    t.equal(inside(address), true, address);
+  }
+  for (const address of ['128.0.0.1', '192.0.2.8', '10.2.0.1', '2001:db9::1', '::2', '', 'localhost', '127.1', '127.0.0.1:22', '0']) {
+    t.equal(inside(address), false, JSON.stringify(address));
+  }
+});
+
+await t.test('an IPv4 network also takes its addresses in their IPv6 form, and the other way round', async (t) => {
+  t.equal(networkTest(networks('10.0.0.0/8'))('::ffff:10.1.2.3'), true);
+  t.equal(networkTest(networks('::ffff:10.0.0.0/104'))('10.1.2.3'), true);
+  t.equal(networkTest(networks('::ffff:10.0.0.0/104'))('11.1.2.3'), false);
+  t.equal(networkTest(networks('::/0'))('10.1.2.3'), true);
+  t.equal(networkTest(networks('0.0.0.0/0'))('2001:db8::1'), false);
+});
+
+await t.test('no networks: nowhere', async (t) => {
+  t.equal(networkTest([])('127.0.0.1'), false);
+});
