@@ -1,0 +1,102 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import * as v from 'valibot';
+import { parseConfig } from '../../src/config/load.js';
+import { accountTable, providerEntries, serverTable } from '../../src/config/schema.js';
+import { passwordEntries } from '../../src/config/secret.js';
+import { driverTypes, loadDriver } from '../../src/drivers/catalogue.js';
+import { CLOSE_TIMEOUT, SHUTDOWN_GRACE } from '../../src/limits.js';
+import { fromRoot } from '../support/paths.js';
+import { which } from '../support/peers.js';
+import { blocksOf, codeWords, documentsIn, readDocument, section, tableRows } from './markdown.js';
+import { runNode, runProgram } from './programs.js';
+
+const DOCUMENT = readDocument('docs/configuration.md');
+
+/** The client has a file of its own, which is not argo-server.conf. */
+const OTHER_FILES = ['docs/client.md'];
+
+/** The first column's keys with their default column, of the tables under a heading. */
+const keyTable = (heading: string): Map<string, string> =>
+  new Map(tableRows(section(DOCUMENT, heading)).flatMap(([keys = '', value = '']) => codeWords(keys).map((key) => [key, value] as const)));
+
+await t.test('every key of [server] is described, with its default', (t) => {
+  const rows = keyTable('## `[server]`');
+  t.same([...rows.keys()], Object.keys(serverTable.entries));
+  for (const [key, entry] of Object.entries(serverTable.entries)) {
+    const value = v.getDefault(entry);
+    if (value !== undefined) t.equal(rows.get(key), `\`${JSON.stringify(value).replaceAll(',', ', ')}\``, key);
+  }
+  t.end();
+});
+
+await t.test('every key of accounts, grants and providers is described', (t) => {
+  const accounts = keyTable('## `[accounts]`');
+  const { grants } = accountTable.entries;
+  for (const key of [...Object.keys(accountTable.entries), ...Object.keys(grants.wrapped.item.entries)]) t.ok(accounts.has(key), key);
+  const providers = keyTable('## `[providers]`');
+  for (const key of Object.keys(providerEntries)) t.ok(providers.has(key), key);
+  for (const type of driverTypes()) t.ok(providers.has(type), `type ${type}`);
+  t.same([...keyTable('## Secrets').keys()], Object.keys(passwordEntries));
+  t.end();
+});
+
+await t.test('every key of every driver is described in its document', async (t) => {
+  for (const type of driverTypes()) {
+    const text = readDocument(`docs/drivers/${type}.md`);
+    const named = new Set([...codeWords(text), ...[...text.matchAll(/^[# ]*([a-z-]+) = /gm)].map(([, key = '']) => key)]);
+    for (const key of Object.keys((await loadDriver(type))?.options ?? {})) t.ok(named.has(key), `${type}: ${key}`);
+  }
+});
+
+await t.test('every TOML example is a good configuration', async (t) => {
+  const scratch = mkdtempSync(join(tmpdir(), 'argo-docs-'));
+  t.teardown(() => rmSync(scratch, { recursive: true }));
+  mkdirSync(join(scratch, 'argo-server'));
+  const documents = ['README.md', 'CONTRIBUTING.md', ...documentsIn('docs')].filter((path) => !OTHER_FILES.includes(path));
+  for (const path of documents) {
+    for (const { language, text, line } of blocksOf(readDocument(path))) {
+      if (language !== 'toml') continue;
+      // Files and variables that hold secrets must be there: these are.
+      const source = text.replace(/"\/etc\/argo-server\//g, `"${join(scratch, 'argo-server')}/`);
+      for (const [, file = ''] of source.matchAll(/-file = "([^"]+)"/g)) if (file.startsWith(scratch)) writeFileSync(file, 'secret\n');
+      for (const [, name = ''] of source.matchAll(/-env = "([^"]+)"/g)) process.env[name] = 'secret';
+      await t.resolves(parseConfig(`${path}:${line}`, source, scratch), `${path}:${line}`);
+    }
+  }
+});
+
+await t.test('etc/argo-server.conf is good as it stands, and names every key of [server]', async (t) => {
+  const { code, stdout, stderr } = await runNode([fromRoot('bin', 'argo-server.js'), 'check', '--config', fromRoot('etc', 'argo-server.conf')]);
+  t.equal(code, 0, stderr);
+  t.match(stdout, 'is good');
+  const text = readDocument('etc/argo-server.conf');
+  for (const key of Object.keys(serverTable.entries)) t.match(text, new RegExp(`^(# )?${key} = `, 'm'), key);
+});
+
+await t.test('etc/argo-server.conf with its comments taken away is good, too', async (t) => {
+  const scratch = mkdtempSync(join(tmpdir(), 'argo-docs-'));
+  t.teardown(() => rmSync(scratch, { recursive: true }));
+  const text = readDocument('etc/argo-server.conf')
+    .replace(/^# ?(?=\[\[?[a-z]|[a-z-]+ = )/gm, '')
+    .replaceAll('$2b$12$…', `$2b$12$${'.'.repeat(53)}`);
+  t.match(text, /^\[accounts\.steve\]$/m);
+  const { providers, accounts, groups } = await parseConfig('argo-server.conf', text, scratch);
+  t.same([[...providers.keys()], [...accounts.keys()], [...groups.keys()]], [['demo', 'kvm1', 'kvm2', 'boxes', 'dom0'], ['steve', 'kim'], ['web']]);
+});
+
+await t.test('etc/argo-server.service', async (t) => {
+  const unit = readDocument('etc/argo-server.service');
+  const seconds = Number(/^TimeoutStopSec=(\d+)s$/m.exec(unit)?.[1]);
+  t.ok(seconds * 1000 > SHUTDOWN_GRACE + CLOSE_TIMEOUT, 'systemd waits longer than the daemon takes');
+  const programs = [...unit.matchAll(/ \/opt\/argo-server\/(\S+)/g)].map(([, path = '']) => path);
+  t.same([...new Set(programs)], ['bin/argo-server.js']);
+  await t.test('systemd understands it', { skip: which('systemd-analyze') === undefined && 'needs systemd-analyze' }, async (t) => {
+    const { code, stdout, stderr } = await runProgram('systemd-analyze', ['verify', '--man=no', fromRoot('etc', 'argo-server.service')]);
+    t.equal(code, 0, stdout + stderr);
+    // It looks at units that this one names, too; what it says of those is not ours.
+    t.notMatch(stderr, /argo-server\.service:\d+/);
+  });
+});

@@ -1,0 +1,116 @@
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { hash } from 'bcrypt';
+import t, { type Test } from 'tap';
+import { BCRYPT_COST } from '../../src/limits.js';
+import { startDaemon } from '../support/daemon.js';
+import { connect } from '../support/line-client.js';
+import { ROOT } from '../support/paths.js';
+import { blocksOf, readDocument, section } from './markdown.js';
+import { runProgram } from './programs.js';
+
+const DOCUMENT = readDocument('docs/plugins.md');
+
+/** The code that the document prints for a file. */
+function printed(name: string): string {
+  const block = blocksOf(DOCUMENT).find(({ marks }) => marks[0] === name);
+  if (block === undefined) throw new Error(`docs/plugins.md prints no ${name}`);
+  return block.text;
+}
+
+const scratch = mkdtempSync(join(tmpdir(), 'argo-plugins-'));
+t.teardown(() => rmSync(scratch, { recursive: true }));
+const hashed = await hash('steve', BCRYPT_COST);
+
+const configuration = (plugins: string): string => `
+[server]
+plugin-path = [${JSON.stringify(plugins)}]
+[accounts.steve]
+password = "${hashed}"
+grants = [{ instances = ["*"], commands = ["*"] }]
+[accounts.kim]
+password = "${hashed}"
+grants = [{ instances = ["*"], commands = ["read"] }]
+[providers.demo]
+type = "sim"
+instances = ["lj", "web1"]
+`;
+
+/** A folder for plugins, from which the package can be imported. */
+function folder(name: string): string {
+  const path = join(scratch, name);
+  mkdirSync(join(path, 'node_modules'), { recursive: true });
+  symlinkSync(ROOT, join(path, 'node_modules', 'argo-server'));
+  return path;
+}
+
+/** Uses `cycle` as the document shows it, and as somebody who may not. */
+async function useCycle(t: Test, plugins: string): Promise<void> {
+  const daemon = await startDaemon({ config: configuration(plugins) });
+  t.teardown(() => daemon.stop());
+  const client = await connect(daemon.port);
+  t.teardown(() => client.destroy());
+  await client.ask('auth steve steve');
+  const [example] = blocksOf(DOCUMENT).filter(({ language }) => language === 'argo');
+  for (const exchange of (example?.text ?? '').split(/^> /m).slice(1)) {
+    const [request = '', ...answer] = exchange.split('\n').slice(0, -1);
+    const { accepted, body, code, comment } = await client.ask(request);
+    t.same([`200 ${accepted}`, ...[...body].sort(), `${code} ${comment}`], answer, request);
+  }
+  t.same((await client.ask('status lj')).body, ['on']);
+  t.equal((await client.ask('cycle')).comment, 'USAGE: cycle NAME... [--force] [--timeout=SECONDS]');
+  await client.ask('auth kim steve');
+  t.equal((await client.ask('cycle lj')).comment, 'NOT ALLOWED');
+  t.notMatch(daemon.stderr(), 'plugin cannot be loaded');
+  const actions = daemon.stderr().split('\n').filter((line) => line.includes('"command":"cycle"') && line.includes('"instance":"demo/lj"'));
+  t.equal(actions.length, 2, 'its two actions went through the gate');
+}
+
+await t.test('the JavaScript plugin works as printed', async (t) => {
+  const plugins = join(scratch, 'js');
+  mkdirSync(plugins);
+  writeFileSync(join(plugins, 'cycle.mjs'), printed('cycle.mjs'));
+  t.ok(printed('cycle.mjs').trimEnd().split('\n').length <= 16, 'it is short');
+  await useCycle(t, plugins);
+});
+
+await t.test('the TypeScript plugin compiles with the commands as printed, and works', async (t) => {
+  const source = join(scratch, 'ts');
+  const plugins = join(scratch, 'compiled');
+  mkdirSync(source);
+  writeFileSync(join(source, 'cycle.mts'), printed('cycle.mts'));
+  const [commands] = blocksOf(section(DOCUMENT, '## In TypeScript')).filter(({ language }) => language === 'sh');
+  const script = (commands?.text ?? '').replaceAll('/opt/argo-server', ROOT).replaceAll('/etc/argo-server/plugins', plugins);
+  const { code, stdout, stderr } = await runProgram('sh', ['-e'], { cwd: source, input: script });
+  t.equal(code, 0, stdout + stderr);
+  await useCycle(t, plugins);
+});
+
+await t.test('the types find a mistake in a plugin', async (t) => {
+  const source = folder('mistaken');
+  writeFileSync(join(source, 'cycle.mts'), printed('cycle.mts').replace("'stop'", "'halt'"));
+  const { code, stdout } = await runProgram(join(ROOT, 'node_modules', '.bin', 'tsc'),
+    ['--module', 'nodenext', '--target', 'es2022', '--strict', '--skipLibCheck', '--noEmit', 'cycle.mts'], { cwd: source });
+  t.not(code, 0);
+  t.match(stdout, /'"halt"' is not assignable/);
+});
+
+const stripsTypes = 'typescript' in process.features && Boolean(process.features.typescript);
+
+await t.test('the TypeScript plugin loads as it is', { skip: !stripsTypes && 'this Node does not load TypeScript' }, async (t) => {
+  const plugins = join(scratch, 'as-it-is');
+  mkdirSync(plugins);
+  copyFileSync(join(scratch, 'ts', 'cycle.mts'), join(plugins, 'cycle.mts'));
+  await useCycle(t, plugins);
+});
+
+await t.test('an ArgoError of a plugin is told to the client', async (t) => {
+  const plugins = folder('busy');
+  writeFileSync(join(plugins, 'busy.mjs'), printed('busy.mjs'));
+  const daemon = await startDaemon({ config: configuration(plugins) });
+  t.teardown(() => daemon.stop());
+  const client = await connect(daemon.port);
+  t.teardown(() => client.destroy());
+  t.equal((await client.ask('lunch')).comment, 'BUSY: come back at two');
+});
