@@ -11,7 +11,7 @@ import { CLOSE_TIMEOUT, SHUTDOWN_GRACE } from '../../src/limits.js';
 import { fromRoot } from '../support/paths.js';
 import { which } from '../support/peers.js';
 import { blocksOf, codeWords, documentsIn, readDocument, section, tableRows } from './markdown.js';
-import { runNode, runProgram } from './programs.js';
+import { runNode, runProgram } from '../support/programs.js';
 
 const DOCUMENT = readDocument('docs/configuration.md');
 

@@ -14,7 +14,7 @@ import { connect, type LineClient } from '../support/line-client.js';
 import { fromRoot } from '../support/paths.js';
 import { until } from '../support/until.js';
 import { blocksOf, readDocument } from './markdown.js';
-import { runNode } from './programs.js';
+import { runNode } from '../support/programs.js';
 import { FakeStrip } from './strip.js';
 
 const DOCUMENT = readDocument('docs/drivers.md');

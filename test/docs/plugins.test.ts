@@ -8,7 +8,7 @@ import { startDaemon } from '../support/daemon.js';
 import { connect } from '../support/line-client.js';
 import { ROOT } from '../support/paths.js';
 import { blocksOf, readDocument, section } from './markdown.js';
-import { runProgram } from './programs.js';
+import { runProgram } from '../support/programs.js';
 
 const DOCUMENT = readDocument('docs/plugins.md');
 
