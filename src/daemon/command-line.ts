@@ -8,13 +8,15 @@ const print = (line: string): void => {
   process.stdout.write(`${line}\n`);
 };
 
+const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
+
 async function check(asked: string | undefined): Promise<void> {
   const file = findConfig(asked);
   if (file === undefined) throw new Error('there is no configuration file to check; name one with --config');
   const { loadConfig } = await import('../config/load.js');
   const { accounts, providers, server } = await loadConfig(file, defaultStateDir());
   if (server.tls) (await import('../server/listener.js')).readTls(server.tls);
-  print(`${file} is good: ${accounts.size} accounts, ${providers.size} providers`);
+  print(`${file} is good: ${count(accounts.size, 'account')}, ${count(providers.size, 'provider')}`);
 }
 
 const editor = async (config: string | undefined) => (await import('./accounts.js')).AccountEditor.open(config);

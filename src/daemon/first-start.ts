@@ -47,23 +47,22 @@ async function ensureAccount(): Promise<string | undefined> {
   return password;
 }
 
-/**
- * @param listen where to listen instead of the default place
- * @throws ConfigError, or Error where the state folder cannot be written
- */
-export async function ownConfig(listen: string | undefined): Promise<OwnConfig> {
+/** @throws ConfigError, or Error where the state folder cannot be written */
+export async function ownConfig(): Promise<OwnConfig> {
   const [newPassword, findings] = await Promise.all([ensureAccount(), discover()]);
   const usable = findings.filter(({ instances }) => instances !== undefined);
   const isEmpty = usable.every(({ instances }) => instances === 0);
-  const server = listen === undefined ? '' : `[server]\nlisten = [${JSON.stringify(listen)}]\n`;
-  const text = [readConfigFile(ownAccountsFile()), server, ...usable.map(providerTable), isEmpty ? DEMO_TABLE : ''].join('\n');
+  const text = [readConfigFile(ownAccountsFile()), ...usable.map(providerTable), isEmpty ? DEMO_TABLE : ''].join('\n');
   const config = await parseConfig(ownAccountsFile(), text, defaultStateDir());
   return { config: { ...config, file: undefined }, findings: isEmpty ? [...findings, DEMO] : findings, newPassword };
 }
 
+/** What only this machine can reach. */
+const LOOPBACK = /^(127\.|\[::1\])/;
+
 /** What a person reads who has just started the server for the first time. */
 export function greeting({ findings, newPassword, config }: OwnConfig, version: string, address: string): string {
-  const lines = [`argo-server ${version} listens on ${address}, for this machine only. There is no configuration file, so it looked around:`, ''];
+  const lines = [`argo-server ${version} listens on ${address}${LOOPBACK.test(address) ? ', for this machine only' : ''}. There is no configuration file, so it looked around:`, ''];
   for (const { name, title, instances, reason } of findings) {
     lines.push(reason === undefined ? `  ${name.padEnd(6)}${title}: ${instances} ${instances === 1 ? 'instance' : 'instances'}` : `  -     ${title}: no, ${reason}`);
   }

@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.js';
 import { ConfigError } from '../config/document.js';
 import { loadConfig } from '../config/load.js';
-import { endpoint } from '../config/values.js';
+import { endpoint, type Endpoint } from '../config/values.js';
 import * as v from 'valibot';
 import { Daemon } from './daemon.js';
 import { createLogger, type Logger } from './log.js';
@@ -47,18 +47,21 @@ export async function run(options: RunOptions): Promise<number | undefined> {
 }
 
 async function configure(file: string | undefined, listen: string | undefined): Promise<{ config: Config; greet: (address: string) => void }> {
-  if (file !== undefined) return { config: withListen(await loadConfig(file, defaultStateDir()), listen), greet: () => undefined };
+  const place = listen === undefined ? undefined : parseListen(listen);
+  if (file !== undefined) return { config: withListen(await loadConfig(file, defaultStateDir()), place), greet: () => undefined };
   const { greeting, ownConfig } = await import('./first-start.js');
-  const own = await ownConfig(listen);
-  return { config: own.config, greet: (address) => process.stdout.write(greeting(own, version(), address)) };
+  const own = await ownConfig();
+  return { config: withListen(own.config, place), greet: (address) => process.stdout.write(greeting(own, version(), address)) };
 }
 
-function withListen(config: Config, listen: string | undefined): Config {
-  if (listen === undefined) return config;
+function parseListen(listen: string): Endpoint {
   const result = v.safeParse(endpoint, listen);
   if (!result.success) throw new Error(`--listen: ${result.issues[0].message}`);
-  return { ...config, server: { ...config.server, listen: [result.output] } };
+  return result.output;
 }
+
+const withListen = (config: Config, place: Endpoint | undefined): Config =>
+  (place === undefined ? config : { ...config, server: { ...config.server, listen: [place] } });
 
 /** Also while the start is under way: a signal then waits for its end. */
 function handleSignals(starting: Promise<Daemon>, file: string | undefined, options: RunOptions, logger: Logger): void {
