@@ -18,6 +18,9 @@ export const OUTPUT_CHUNK = 32 * 1024;
 /** A reply still under way after this long is sent as far as it goes, so that people see the 200. */
 export const FLUSH_AFTER = 20;
 
+/** After our last word, until a client has closed its own half of the connection. */
+export const LINGER = 1000;
+
 /** Names looked at in one go before other connections get a turn. */
 export const NAMES_A_TURN = 1000;
 
@@ -29,6 +32,13 @@ export const MAX_WORDS = 1024;
 
 /** Targets of one request that are worked on at the same time. */
 export const FAN_OUT = 1024;
+
+/**
+ * Targets of one request that are begun in one go, and the pause between two such goes: what they ask
+ * for comes back in such portions too, so that other connections never wait for a thousand of them.
+ */
+export const WAVE = 64;
+export const WAVE_PAUSE = 5;
 
 /** A read of a machine, where the request does not say `--timeout`. */
 export const READ_TIMEOUT = 10_000;

@@ -11,6 +11,8 @@ interface PendingStop {
 
 /** Anything with a power state that a user names: a machine under the name by which it is known here. */
 export class Instance {
+  /** whether another instance has the same short name; kept by the registry */
+  sharesName = false;
   /** when `state` was first seen */
   since = new Date();
   private turnsOrNone: Turns | undefined;

@@ -58,15 +58,13 @@ export class Registry {
   /** What a typed name may mean: the one with this full name, else those with this short name. */
   find(name: string): readonly Instance[] {
     const full = this.byFullName.get(name);
-    if (full) return [full];
-    const found = this.byShortName.get(name);
-    if (found === undefined) return [];
-    return Array.isArray(found) ? found : [found];
+    return full ? [full] : this.sharing(name);
   }
 
   /** All instances that have this short name. */
-  sharing(shortName: string): Instance | readonly Instance[] | undefined {
-    return this.byShortName.get(shortName);
+  sharing(shortName: string): readonly Instance[] {
+    const found = this.byShortName.get(shortName) ?? [];
+    return Array.isArray(found) ? found : [found];
   }
 
   /** Notes a state that was seen outside a listing. */
@@ -114,16 +112,28 @@ export class Registry {
   private index(instance: Instance): void {
     this.byFullName.set(instance.fullName, instance);
     const others = this.byShortName.get(instance.name);
-    if (others === undefined) this.byShortName.set(instance.name, instance);
-    else this.byShortName.set(instance.name, [...(Array.isArray(others) ? others : [others]), instance]);
+    if (others === undefined) {
+      this.byShortName.set(instance.name, instance);
+      return;
+    }
+    const sharing = [...(Array.isArray(others) ? others : [others]), instance];
+    sharing.forEach((one) => { one.sharesName = true; });
+    this.byShortName.set(instance.name, sharing);
   }
 
   private forget(instance: Instance): void {
     this.byFullName.delete(instance.fullName);
     const others = this.byShortName.get(instance.name);
     const left = (Array.isArray(others) ? others : [others]).filter((other) => other !== instance && other !== undefined) as Instance[];
-    if (left.length === 0) this.byShortName.delete(instance.name);
-    else this.byShortName.set(instance.name, left.length === 1 ? left[0]! : left);
+    const [first, second] = left;
+    if (!first) {
+      this.byShortName.delete(instance.name);
+    } else if (second) {
+      this.byShortName.set(instance.name, left);
+    } else {
+      first.sharesName = false;
+      this.byShortName.set(instance.name, first);
+    }
   }
 }
 

@@ -59,9 +59,8 @@ export class View {
 
   /** The short name where that is unique among what is visible, else the full name. */
   display(instance: Instance): string {
-    const sharing = this.registry.sharing(instance.name);
-    if (!Array.isArray(sharing)) return instance.name;
-    const others = (sharing as readonly Instance[]).filter((other) => this.principal.sees(other));
+    if (!instance.sharesName) return instance.name;
+    const others = this.registry.sharing(instance.name).filter((other) => this.principal.sees(other));
     return others.length > 1 ? instance.fullName : instance.name;
   }
 

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { ArgoError } from '../errors.js';
-import { FLUSH_AFTER, OUTPUT_CHUNK, PENDING_INPUT } from '../limits.js';
+import { FLUSH_AFTER, LINGER, OUTPUT_CHUNK, PENDING_INPUT } from '../limits.js';
 import type { Dispatcher } from './dispatcher.js';
 import { LineReader } from './line-reader.js';
 import { Reply, type Sink } from './reply.js';
@@ -19,7 +19,7 @@ export class Connection implements Sink {
   /** on the clock of performance.now(): when the last request came or was answered */
   lastActive = performance.now();
   private readonly reader: LineReader;
-  private readonly telnet = new TelnetFilter((bytes) => this.socket.write(bytes));
+  private readonly telnet = new TelnetFilter();
   private output = '';
   private flushTimer: NodeJS.Timeout | undefined;
   /** a request is being worked on */
@@ -42,6 +42,7 @@ export class Connection implements Sink {
     socket.on('end', () => this.receiveEnd());
     socket.on('drain', () => this.unblock());
     socket.on('error', () => socket.destroy());
+    socket.on('finish', () => this.linger());
     socket.on('close', () => this.unblock());
   }
 
@@ -96,10 +97,12 @@ export class Connection implements Sink {
 
   private receive(chunk: Buffer): void {
     this.reader.push(this.telnet.push(chunk.toString('latin1')));
+    const answers = this.telnet.takeAnswers();
+    if (answers && !this.socket.write(answers)) this.blocked = true;
     this.work();
     if (this.sawRequest) this.lastActive = performance.now();
     this.sawRequest = false;
-    if (this.reader.pending > PENDING_INPUT && !this.ended) this.socket.pause();
+    if ((this.blocked || this.reader.pending > PENDING_INPUT) && !this.ended) this.socket.pause();
   }
 
   private receiveEnd(): void {
@@ -166,5 +169,10 @@ export class Connection implements Sink {
   private finish(): void {
     this.flush();
     this.socket.end();
+  }
+
+  /** All was sent and our half is closed: a client that keeps its own half open is not waited for for ever. */
+  private linger(): void {
+    setTimeout(() => this.socket.destroy(), LINGER).unref();
   }
 }

@@ -3,7 +3,7 @@ import { COMMAND_TIMEOUT, HARD_STOP_TIMEOUT } from '../limits.js';
 import type { Groups } from '../patterns.js';
 import type { Command, Options } from '../plugins/host/contract.js';
 import { View } from '../instances/view.js';
-import type { Reply } from './reply.js';
+import { ClientGone, type Reply } from './reply.js';
 import { mayUseBeforeLogin, permissionOf, Request, type Services } from './request.js';
 import type { Session } from './session.js';
 import { NO_OPTIONS, splitWords, takeOptions, type Word } from './words.js';
@@ -114,7 +114,7 @@ export class Dispatcher {
   private fail(thrown: unknown, reply: Reply, session?: Session): void {
     const error = toArgoError(thrown);
     if (error.phrase === 'NOT ALLOWED' && session) this.parts.log('info', 'refused', { account: session.account?.name, from: session.from });
-    if (error.phrase === 'INTERNAL ERROR') this.parts.log('error', 'command failed', { cause: error.cause });
+    if (error.phrase === 'INTERNAL ERROR' && !(thrown instanceof ClientGone)) this.parts.log('error', 'command failed', { cause: error.cause });
     reply.fail(error);
   }
 }

@@ -13,6 +13,13 @@ export interface Sink {
   readonly gone: boolean;
 }
 
+/** There is nobody left to reply to. */
+export class ClientGone extends Error {
+  constructor() {
+    super('the client is gone');
+  }
+}
+
 const LOOKS_LIKE_A_REPLY = /^[234]00(?:[ \t]|$)/;
 
 /** The reply to one request: 200, body lines, 300; or a 400 at any point. What comes after its end is dropped. */
@@ -44,8 +51,9 @@ export class Reply {
     this.sink.append(this.safe(text));
   }
 
-  /** Streams lines: as many as the client takes. */
+  /** Streams lines at the pace at which the client takes them. @throws ClientGone, so that nobody goes on for nobody */
   lines(texts: Iterable<string>): void | Promise<void> {
+    if (this.sink.gone) throw new ClientGone();
     const iterator = texts[Symbol.iterator]();
     this.accept();
     if (!this.fill(iterator)) return this.stream(iterator);
@@ -88,7 +96,7 @@ export class Reply {
   private async stream(iterator: Iterator<string>): Promise<void> {
     do {
       await (this.sink.drain() ?? new Promise(setImmediate));
-      if (this.sink.gone) return;
+      if (this.sink.gone) throw new ClientGone();
     } while (!this.fill(iterator));
   }
 }

@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ArgoError, toArgoError } from '../errors.js';
-import { FAN_OUT } from '../limits.js';
+import { FAN_OUT, WAVE, WAVE_PAUSE } from '../limits.js';
 import type { PowerAction } from '../instances/actions.js';
 import type { Operations, Readings } from '../instances/operations.js';
 import type { Order } from '../instances/power-run.js';
@@ -10,7 +11,7 @@ import type { Log, PowerState } from '../drivers/driver.js';
 import type { Authenticator } from '../auth/authenticator.js';
 import type { Body, Command, Context, Options, Target } from '../plugins/host/contract.js';
 import type { CommandTable } from '../plugins/host/command-table.js';
-import type { Reply } from './reply.js';
+import { ClientGone, type Reply } from './reply.js';
 import type { Session } from './session.js';
 
 /** What a request works with, beside its own words. */
@@ -71,10 +72,15 @@ export class Request implements Context {
         const lines = await this.outcome(target, work);
         if (lines.failed) failed += 1;
         const name = view.display(target);
-        await reply.lines(lines.texts.map((text) => `${name}: ${text}`));
+        await this.tell(lines.texts.map((text) => `${name}: ${text}`));
       }
     };
-    await Promise.all(Array.from({ length: Math.min(FAN_OUT, targets.length) }, worker));
+    const workers: Promise<void>[] = [];
+    for (let count = Math.min(FAN_OUT, targets.length); count > 0; count -= 1) {
+      workers.push(worker());
+      if (workers.length % WAVE === 0) await sleep(WAVE_PAUSE);
+    }
+    await Promise.all(workers);
     if (failed > 0) throw new ArgoError('FAILED', `${failed} of ${targets.length}`);
   }
 
@@ -153,6 +159,15 @@ export class Request implements Context {
 
   private view(): View {
     return new View(this.services.registry, this.session.principal);
+  }
+
+  /** A client that goes away does not undo what it started: the targets that are left have their turn. */
+  private async tell(lines: readonly string[]): Promise<void> {
+    try {
+      await this.reply.lines(lines);
+    } catch (error) {
+      if (!(error instanceof ClientGone)) throw error;
+    }
   }
 
   private mayUse(command: Command): boolean {

@@ -26,8 +26,15 @@ export class TelnetFilter {
   private verb = 0;
   private afterCr = false;
 
-  /** @param answer sends bytes back at once */
-  constructor(private readonly answer: (bytes: Buffer) => void) {}
+  private answers: number[] = [];
+
+  /** The answers to what was pushed so far, to be sent back; they are handed out once. */
+  takeAnswers(): Buffer | undefined {
+    if (this.answers.length === 0) return undefined;
+    const bytes = Buffer.from(this.answers);
+    this.answers = [];
+    return bytes;
+  }
 
   /** The text of a chunk: one character a byte, sequences taken out. */
   push(chunk: string): string {
@@ -48,8 +55,8 @@ export class TelnetFilter {
         return this.stepCommand(byte);
       case 'option':
         this.state = 'text';
-        if (this.verb === DO) this.answer(Buffer.of(IAC, WONT, byte));
-        if (this.verb === WILL) this.answer(Buffer.of(IAC, DONT, byte));
+        if (this.verb === DO) this.answers.push(IAC, WONT, byte);
+        if (this.verb === WILL) this.answers.push(IAC, DONT, byte);
         return '';
       case 'subnegotiation':
         if (byte === IAC) this.state = 'subnegotiation command';

@@ -53,6 +53,25 @@ await t.test('with one daemon', async (t) => {
     await goesOn(t, daemon, 'after readers that never read');
   });
 
+  await t.test('telnet negotiation without end, its answers never read', async (t) => {
+    const idle = residentMegabytes(daemon);
+    const client = await connect(daemon.port);
+    client.socket.pause();
+    // IAC DO ECHO (RFC 854, 857), 33 MB in all; each is answered by three bytes.
+    const flood = Buffer.alloc(1_100_000 * 3).map((_, i) => [255, 253, 1][i % 3] ?? 0);
+    for (let i = 0; i < 10; i++) client.send(flood);
+    const other = await connect(daemon.port);
+    let most = 0;
+    for (let i = 0; i < 500; i++) {
+      t.equal((await other.ask('nop', LONG)).code, 300);
+      most = Math.max(most, residentMegabytes(daemon));
+    }
+    t.ok(most < idle + 150, 'memory stays within limits', { idle, most });
+    client.socket.resetAndDestroy();
+    other.destroy();
+    await goesOn(t, daemon, 'after negotiation');
+  });
+
   await t.test('half-close: what was sent is still answered', async (t) => {
     const client = await logIn(daemon);
     client.send('list\nstatus few/lj few/builder\nnop\n');
