@@ -21,10 +21,11 @@ export function findConfig(asked: string | undefined): string | undefined {
 }
 
 /**
- * Where state is kept when the configuration does not say: in the clone when run from one, for the
- * system where we may write there, else with the user's own state.
+ * Where state is kept when the configuration does not say: where the environment says, in the clone
+ * when run from one, for the system where we may write there, else with the user's own state.
  */
 export function defaultStateDir(): string {
+  if (process.env.ARGO_STATE_DIR) return process.env.ARGO_STATE_DIR;
   if (existsSync(join(PACKAGE, 'src', 'daemon'))) return join(PACKAGE, 'var');
   try {
     accessSync(existsSync(SYSTEM_STATE) ? SYSTEM_STATE : dirname(SYSTEM_STATE), constants.W_OK);
