@@ -21,6 +21,9 @@ export const FLUSH_AFTER = 20;
 /** After our last word, until a client has closed its own half of the connection. */
 export const LINGER = 1000;
 
+/** Refused clients that are given as long to read why; further ones are cut off. */
+export const REFUSALS_LINGERING = 256;
+
 /** Names looked at in one go before other connections get a turn. */
 export const NAMES_A_TURN = 1000;
 

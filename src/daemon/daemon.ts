@@ -46,7 +46,13 @@ export class Daemon {
     const [table] = await Promise.all([plugins.load(config.server.pluginPath), audit.open()]);
     const daemon = new Daemon(config, logger, plugins, audit, new Authenticator(config), table);
     await daemon.openProviders(config.providers);
-    await daemon.server.listen();
+    try {
+      await daemon.server.listen();
+    } catch (error) {
+      // what is open by now would keep the process from ending
+      await daemon.stop();
+      throw error;
+    }
     return daemon;
   }
 
@@ -55,8 +61,12 @@ export class Daemon {
     return this.server.addresses();
   }
 
-  /** Takes on a new configuration, connections and actions under way undisturbed. @throws Error where a listener fails */
+  /**
+   * Takes on a new configuration, connections and actions under way undisturbed.
+   * @throws Error where a listener fails; then nothing has changed
+   */
   async reload(config: Config): Promise<void> {
+    const applyToServer = await this.server.prepare(config.server);
     if (config.server.stateDir !== this.config.server.stateDir) {
       this.logger.log('warn', 'state-dir changes at the next start only', { stateDir: config.server.stateDir });
     }
@@ -67,7 +77,7 @@ export class Daemon {
     this.dispatcher.parts = { ...this.dispatcher.parts, table, groups: config.groups, actionTimeout: config.server.actionTimeout };
     this.closeProviders([...this.providers.values()].filter(({ name, settings }) => config.providers.get(name)?.fingerprint !== settings.fingerprint));
     await this.openProviders(config.providers);
-    await this.server.configure(config.server);
+    applyToServer();
   }
 
   /** Ends listening, lets what runs finish within a limit, logs out of the providers, and closes the audit. */

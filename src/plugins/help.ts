@@ -7,8 +7,9 @@ export default {
     help: 'Show the commands that you may use, or how one is used.',
     right: 'anyone',
     run(request) {
-      const [word, ...rest] = request.args;
+      const [typed, ...rest] = request.args;
       if (rest.length > 0) request.usage();
+      const word = typed?.toLowerCase();
       const usable = [...request.commands()];
       const chosen = word === undefined ? usable : usable.filter((command) => command.word === word || command.aliases?.includes(word));
       if (chosen.length === 0) request.usage();

@@ -16,7 +16,7 @@ const ASCII = /^[\u0000-\u007f]*$/;
  * out in one write, and stops reading and working while the client does not read.
  */
 export class Connection implements Sink {
-  /** on the clock of performance.now(): when the last request came or was answered */
+  /** on the clock of performance.now(): when the last request came or was answered, or the client read */
   lastActive = performance.now();
   private readonly reader: LineReader;
   private readonly telnet = new TelnetFilter();
@@ -40,7 +40,10 @@ export class Connection implements Sink {
     this.reader = new LineReader(maxLine);
     socket.on('data', (chunk: Buffer) => this.receive(chunk));
     socket.on('end', () => this.receiveEnd());
-    socket.on('drain', () => this.unblock());
+    socket.on('drain', () => {
+      this.lastActive = performance.now();
+      this.unblock();
+    });
     socket.on('error', () => socket.destroy());
     socket.on('finish', () => this.linger());
     socket.on('close', () => this.unblock());
@@ -80,6 +83,7 @@ export class Connection implements Sink {
 
   /** Tells the client why, and closes when that is written; a request under way is still answered. */
   close(error?: ArgoError): void {
+    if (this.session.closing) return;
     this.session.closing = true;
     if (this.busy) return;
     if (error) this.append(`400 ${error.message}${this.eol}`);
@@ -98,7 +102,7 @@ export class Connection implements Sink {
   private receive(chunk: Buffer): void {
     this.reader.push(this.telnet.push(chunk.toString('latin1')));
     const answers = this.telnet.takeAnswers();
-    if (answers && !this.socket.write(answers)) this.blocked = true;
+    if (answers && this.socket.writable && !this.socket.write(answers)) this.blocked = true;
     this.work();
     if (this.sawRequest) this.lastActive = performance.now();
     this.sawRequest = false;
@@ -131,11 +135,7 @@ export class Connection implements Sink {
     if (line === '' || (typeof line === 'string' && line.trim() === '')) return;
     this.sawRequest = true;
     const reply = new Reply(this, this.eol);
-    if (typeof line !== 'string') {
-      reply.fail(line);
-      return;
-    }
-    const running = this.dispatcher.dispatch(this.session, line, reply);
+    const running = typeof line === 'string' ? this.dispatcher.dispatch(this.session, line, reply) : reply.fail(line);
     if (running === undefined) {
       if (this.output.length >= OUTPUT_CHUNK) this.flush();
       return;
@@ -166,9 +166,10 @@ export class Connection implements Sink {
     if (!this.socket.destroyed) this.work();
   }
 
+  /** Closes our half when the client has taken everything. */
   private finish(): void {
     this.flush();
-    this.socket.end();
+    if (!this.blocked) this.socket.end();
   }
 
   /** All was sent and our half is closed: a client that keeps its own half open is not waited for for ever. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import { createSecureContext, createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import type { SecureContextOptions } from 'node:tls';
 import type { Endpoint } from '../config/values.js';
 import type { TlsFiles } from '../config/config.js';
@@ -16,12 +16,18 @@ export function formatEndpoint({ host, port }: Endpoint): string {
  * @throws Error that names the file
  */
 export function readTls({ cert, key, clientCa }: TlsFiles): SecureContextOptions {
-  return { cert: readFileSync(cert), key: readFileSync(key), ...(clientCa === undefined ? {} : { ca: readFileSync(clientCa) }) };
+  const options = { cert: readFileSync(cert), key: readFileSync(key), ...(clientCa === undefined ? {} : { ca: readFileSync(clientCa) }) };
+  try {
+    createSecureContext(options);
+    return options;
+  } catch (error) {
+    throw new Error(`${[cert, key, clientCa].filter(Boolean).join(', ')}: cannot be used for TLS: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** A place where connections are taken. */
 export class Listener {
-  private constructor(private readonly server: Server, readonly endpoint: Endpoint, readonly isTls: boolean) {}
+  private constructor(private readonly server: Server, readonly endpoint: Endpoint, readonly tls: TlsFiles | undefined) {}
 
   /**
    * @param tls for the same protocol inside TLS
@@ -42,7 +48,7 @@ export class Listener {
         resolve();
       });
     });
-    return new Listener(server, endpoint, tls !== undefined);
+    return new Listener(server, endpoint, tls);
   }
 
   /** Where it really listens: port 0 has become a free one. */
@@ -50,9 +56,13 @@ export class Listener {
     return formatEndpoint({ host: (this.server.address() as AddressInfo).address, port: (this.server.address() as AddressInfo).port });
   }
 
-  /** New connections get the certificate as it is in the files now. @throws Error that names the file */
-  reloadTls(tls: TlsFiles): void {
-    if (this.isTls) (this.server as TlsServer).setSecureContext(readTls(tls));
+  get isTls(): boolean {
+    return this.tls !== undefined;
+  }
+
+  /** New connections get this certificate. */
+  renewTls(context: SecureContextOptions): void {
+    if (this.isTls) (this.server as TlsServer).setSecureContext(context);
   }
 
   /** Takes no further connections; those that are there stay. */

@@ -2,24 +2,39 @@ import type { Socket } from 'node:net';
 import type { Log } from '../drivers/driver.js';
 import type { Authenticator } from '../auth/authenticator.js';
 import { plainAddress } from '../auth/networks.js';
-import type { ServerSettings, TlsFiles } from '../config/config.js';
+import type { ServerSettings } from '../config/config.js';
 import type { Endpoint } from '../config/values.js';
 import { ArgoError } from '../errors.js';
+import { LINGER, REFUSALS_LINGERING } from '../limits.js';
 import { formatDuration } from '../text.js';
 import { Connection } from './connection.js';
 import type { Dispatcher } from './dispatcher.js';
-import { formatEndpoint, Listener } from './listener.js';
+import { formatEndpoint, Listener, readTls } from './listener.js';
 import { Session } from './session.js';
 
 /** How often connections are looked at for idleness, as a part of the idle timeout. */
 const SWEEPS_A_TIMEOUT = 10;
 const LONGEST_SWEEP = 10_000;
 
+/** A place to listen at, and how. */
+type Place = Pick<Listener, 'endpoint' | 'tls'>;
+
+/** The places to listen at, by what tells them apart: one that is to ask for certificates is another. */
+function wantedListeners({ listen, tlsListen, tls }: ServerSettings): Map<string, Place> {
+  const asks = tls?.clientCa === undefined ? 'tls' : 'tls with client certificates';
+  return new Map([
+    ...listen.map((endpoint): [string, Place] => [formatEndpoint(endpoint), { endpoint, tls: undefined }]),
+    ...tlsListen.map((endpoint): [string, Place] => [`${asks} ${formatEndpoint(endpoint)}`, { endpoint, tls }]),
+  ]);
+}
+
 /** The listeners and the connections that came through them. */
 export class LineServer {
   private readonly listeners = new Map<string, Listener>();
   private readonly connections = new Set<Connection>();
   private readonly perAddress = new Map<string, number>();
+  /** refused ones that may still read why */
+  private refusals = 0;
   private sweeper: NodeJS.Timeout | undefined;
   private whenEmpty: (() => void) | undefined;
 
@@ -30,45 +45,45 @@ export class LineServer {
     private readonly log: Log,
   ) {}
 
-  /**
-   * Opens what is configured and not open, closes what is no longer configured.
-   * @throws Error where a listener cannot be opened; the ones before it stay open
-   */
+  /** Opens what is configured. @throws Error where a listener cannot be opened; then none is */
   async listen(): Promise<void> {
-    const wanted = new Map<string, { endpoint: Endpoint; tls: TlsFiles | undefined }>();
-    for (const endpoint of this.settings.listen) wanted.set(formatEndpoint(endpoint), { endpoint, tls: undefined });
-    for (const endpoint of this.settings.tlsListen) wanted.set(`tls ${formatEndpoint(endpoint)}`, { endpoint, tls: this.settings.tls });
-    for (const [key, listener] of this.listeners) {
-      if (wanted.has(key)) continue;
-      listener.close();
-      this.listeners.delete(key);
-      this.log('info', 'no longer listening', { address: listener.address });
+    (await this.prepare(this.settings))();
+  }
+
+  /**
+   * Does what can go wrong about new settings: opens further listeners and reads certificates.
+   * @returns puts the settings into force, for connections old and new
+   * @throws Error where a listener cannot be opened or a file not be used; everything is then as before
+   */
+  async prepare(settings: ServerSettings): Promise<() => void> {
+    const wanted = wantedListeners(settings);
+    const context = settings.tls && readTls(settings.tls);
+    const missing = [...wanted].filter(([key]) => !this.listeners.has(key));
+    const ports = new Set(missing.map(([, { endpoint: { port } }]) => port));
+    const unwanted = [...this.listeners].filter(([key]) => !wanted.has(key));
+    const inTheWay = unwanted.filter(([, { endpoint: { port } }]) => port !== 0 && ports.has(port));
+    inTheWay.forEach(([key]) => this.closeListener(key));
+    const opened: string[] = [];
+    try {
+      for (const [key, place] of missing) {
+        await this.openListener(key, place);
+        opened.push(key);
+      }
+    } catch (error) {
+      opened.forEach((key) => this.closeListener(key));
+      for (const [key, place] of inTheWay) await this.openListener(key, place).catch((again: Error) => this.complain(place.endpoint, again));
+      throw error;
     }
-    for (const [key, { endpoint, tls }] of wanted) {
-      if (this.listeners.has(key)) continue;
-      const listener = await Listener.open(endpoint, tls, (socket) => this.accept(socket), (error) => {
-        this.log('error', 'listener', { address: formatEndpoint(endpoint), reason: error.message });
-      });
-      this.listeners.set(key, listener);
-      this.log('info', 'listening', { address: listener.address, tls: listener.isTls });
-    }
-    this.startSweeping();
+    return () => {
+      unwanted.forEach(([key]) => this.closeListener(key));
+      if (context) for (const listener of this.listeners.values()) listener.renewTls(context);
+      this.adopt(settings);
+    };
   }
 
   /** Where clients can connect: plain ones first. */
   addresses(): string[] {
     return [...this.listeners.values()].map(({ address }) => address);
-  }
-
-  /** Takes on new settings for listeners and for connections old and new. */
-  async configure(settings: ServerSettings): Promise<void> {
-    this.settings = settings;
-    for (const connection of this.connections) {
-      connection.maxLine = settings.maxLine;
-      connection.session.refresh();
-    }
-    if (settings.tls) for (const listener of this.listeners.values()) listener.reloadTls(settings.tls);
-    await this.listen();
   }
 
   /** Takes no further connections. */
@@ -96,6 +111,34 @@ export class LineServer {
     for (const connection of this.connections) connection.destroy();
   }
 
+  /** Takes on settings for connections old and new. */
+  private adopt(settings: ServerSettings): void {
+    this.settings = settings;
+    for (const connection of this.connections) {
+      connection.maxLine = settings.maxLine;
+      connection.session.refresh();
+    }
+    this.startSweeping();
+  }
+
+  private async openListener(key: string, { endpoint, tls }: Place): Promise<void> {
+    const listener = await Listener.open(endpoint, tls, (socket) => this.accept(socket), (error) => this.complain(endpoint, error));
+    this.listeners.set(key, listener);
+    this.log('info', 'listening', { address: listener.address, tls: listener.isTls });
+  }
+
+  private closeListener(key: string): void {
+    const listener = this.listeners.get(key);
+    if (!listener) return;
+    this.log('info', 'no longer listening', { address: listener.address });
+    listener.close();
+    this.listeners.delete(key);
+  }
+
+  private complain(endpoint: Endpoint, error: Error): void {
+    this.log('error', 'listener', { address: formatEndpoint(endpoint), reason: error.message });
+  }
+
   private accept(socket: Socket): void {
     const address = plainAddress(socket.remoteAddress ?? '');
     const here = this.perAddress.get(address) ?? 0;
@@ -113,7 +156,19 @@ export class LineServer {
   private refuse(socket: Socket, address: string): void {
     this.log('warn', 'connection refused', { address, connections: this.connections.size });
     socket.on('error', () => socket.destroy());
-    socket.end(`400 ${new ArgoError('TOO MANY CONNECTIONS').message}\n`, () => socket.destroy());
+    if (this.refusals >= REFUSALS_LINGERING) {
+      socket.destroy();
+      return;
+    }
+    // with what the client has sent still unread, closing at once would look to it like a broken connection
+    this.refusals += 1;
+    const timer = setTimeout(() => socket.destroy(), LINGER);
+    socket.on('close', () => {
+      clearTimeout(timer);
+      this.refusals -= 1;
+    });
+    socket.resume();
+    socket.end(`400 ${new ArgoError('TOO MANY CONNECTIONS').message}\n`);
   }
 
   private forget(connection: Connection, address: string): void {

@@ -1,0 +1,138 @@
+import type { Test } from 'tap';
+import { Authenticator, type AuthenticatorParts } from '../../src/auth/authenticator.js';
+import type { Config } from '../../src/config/config.js';
+import { parseConfig } from '../../src/config/load.js';
+import { Operations } from '../../src/instances/operations.js';
+import { Provider } from '../../src/instances/provider.js';
+import { Registry } from '../../src/instances/registry.js';
+import { CommandTable } from '../../src/plugins/host/command-table.js';
+import type { Plugin } from '../../src/plugins/host/contract.js';
+import { PluginLoader } from '../../src/plugins/host/loader.js';
+import { Dispatcher } from '../../src/server/dispatcher.js';
+import { Reply, type Sink } from '../../src/server/reply.js';
+import { LineServer } from '../../src/server/server.js';
+import { Session } from '../../src/server/session.js';
+import type { AuditEntry, AuditLog, Outcome } from '../../src/store/audit-entry.js';
+
+/** Of the password `steve`. */
+export const STEVE_HASH = '$2b$12$NputH3vRqBIdT3Fcq5GCFOmeRf0Z.6rUOcz6VRBiuKunt6qCHPKGO';
+
+/** The seed's four machines, and two accounts: steve may do everything, tenant may see lj and test, and start lj. */
+export const SEED_CONFIG = `
+[server]
+listen = ["127.0.0.1:0"]
+[accounts.steve]
+password = "${STEVE_HASH}"
+[[accounts.steve.grants]]
+instances = ["*"]
+commands = ["*"]
+[accounts.tenant]
+password = "${STEVE_HASH}"
+[[accounts.tenant.grants]]
+instances = ["lj", "test"]
+commands = ["read"]
+[[accounts.tenant.grants]]
+instances = ["lj"]
+commands = ["start"]
+[providers.demo]
+type = "sim"
+instances = ["lj", "builder", { name = "test", state = "off" }, "dev"]
+`;
+
+/** An audit that is only remembered. */
+export class RememberedAudit implements AuditLog {
+  readonly begun: AuditEntry[] = [];
+  readonly ended: { id: number; outcome: Outcome }[] = [];
+
+  begin(entry: AuditEntry): Promise<number> {
+    return Promise.resolve(this.begun.push(entry));
+  }
+
+  end(id: number, outcome: Outcome): void {
+    this.ended.push({ id, outcome });
+  }
+}
+
+/** A sink that takes everything. */
+export class TextSink implements Sink {
+  text = '';
+  readonly full = false;
+  readonly gone = false;
+
+  append(text: string): void {
+    this.text += text;
+  }
+
+  drain(): undefined {
+    return undefined;
+  }
+}
+
+export interface CoreOptions {
+  readonly config?: string;
+  /** further plugins beside the server's own */
+  readonly plugins?: Readonly<Record<string, Plugin>>;
+  readonly authenticator?: AuthenticatorParts;
+}
+
+/** Everything of the server but sockets, files and signals. */
+export interface Core {
+  readonly config: Config;
+  readonly dispatcher: Dispatcher;
+  readonly authenticator: Authenticator;
+  readonly audit: RememberedAudit;
+  readonly logged: string[];
+  /** A connection that is none, logged in as an account where one is named. */
+  session(account?: string): Promise<Session>;
+  /** The whole reply to one line. */
+  ask(session: Session, line: string): Promise<string>;
+  /** With sockets: listens as configured until the test ends. @returns the port of the first listener, and the server */
+  listen(): Promise<{ port: number; server: LineServer }>;
+}
+
+/** Puts the parts together as the daemon does. */
+export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins = {}, authenticator: parts }: CoreOptions = {}): Promise<Core> {
+  const config = await parseConfig('argo-server.conf', text, '/nonexistent');
+  const logged: string[] = [];
+  const log = (level: string, message: string, facts?: Record<string, unknown>): void => {
+    logged.push(`${level} ${message} ${JSON.stringify(facts ?? {}, (_, value: unknown) => (value instanceof Error ? value.message : value))}`);
+  };
+  const authenticator = new Authenticator(config, parts ?? { verify: (password, hash) => Promise.resolve(hash === STEVE_HASH && password === 'steve') });
+  const registry = new Registry();
+  const providers = [...config.providers.values()].map((settings) => new Provider(settings, registry, log));
+  t.teardown(() => Promise.all(providers.map((provider) => provider.close(0))));
+  registry.arrange(providers);
+  await Promise.all(providers.map((provider) => provider.refresh()));
+  const audit = new RememberedAudit();
+  const operations = new Operations({ registry, audit, log, actionTimeout: () => config.server.actionTimeout });
+  const own = await new PluginLoader(log).load([]);
+  const table = new CommandTable([
+    { name: 'own', plugin: { commands: own.all() } },
+    ...Object.entries(plugins).map(([name, plugin]) => ({ name, plugin })),
+  ], log);
+  const dispatcher = new Dispatcher({ authenticator, registry, operations, table, log, groups: config.groups, actionTimeout: config.server.actionTimeout });
+
+  const ask = async (session: Session, line: string): Promise<string> => {
+    const sink = new TextSink();
+    await dispatcher.dispatch(session, line, new Reply(sink, '\n'));
+    return sink.text;
+  };
+  return {
+    config, dispatcher, authenticator, audit, logged, ask,
+    session: async (account) => {
+      const session = new Session(authenticator, '127.0.0.1', '127.0.0.1:40000');
+      if (account !== undefined && await ask(session, `auth ${account} steve`) !== '200 OK\n300 DONE\n') throw new Error(`${account} cannot log in`);
+      return session;
+    },
+    listen: async () => {
+      const server = new LineServer(config.server, dispatcher, authenticator, log);
+      await server.listen();
+      t.teardown(async () => {
+        server.stopListening();
+        await server.close(0);
+      });
+      const [address = ''] = server.addresses();
+      return { port: Number(address.slice(address.lastIndexOf(':') + 1)), server };
+    },
+  };
+}

@@ -1,0 +1,209 @@
+import { mock } from 'node:test';
+import t from 'tap';
+import { ArgoError } from '../../src/errors.js';
+import type { Command, Plugin } from '../../src/plugins/host/contract.js';
+import { SEED_CONFIG, startCore, STEVE_HASH } from './core.js';
+
+const ok = (...body: string[]): string => ['200 OK', ...body, '300 DONE', ''].join('\n');
+const WORDS = [
+  'auth', 'dmesg', 'disk', 'exit', 'help', 'info', 'ip', 'list', 'load', 'mac', 'nop', 'pause', 'quit', 'reboot', 'resume', 'rx',
+  'start', 'status', 'stop', 'suspend', 'tx', 'unpause', 'uptime',
+];
+
+await t.test('a stranger may use auth, help, nop, exit and list', async (t) => {
+  const { session, ask } = await startCore(t);
+  const open = new Set(['auth', 'help', 'nop', 'exit', 'quit', 'list']);
+  for (const word of [...WORDS, 'bogus', '*', '"li st"', '""', '__proto__', 'constructor', 'LIJST', '200', '--help']) {
+    for (const rest of ['', ' lj', ' nothing', ' *', ' @nope', ' --bogus', ' [', ' demo', ' --force --wait lj']) {
+      const reply = await ask(await session(), word + rest);
+      if (open.has(word)) t.notMatch(reply, /NOT AUTHENTICATED/, word + rest);
+      else t.equal(reply, '400 NOT AUTHENTICATED\n', word + rest);
+    }
+  }
+  t.equal(await ask(await session(), 'list'), ok('lj', 'builder', 'test', 'dev'));
+  t.equal(await ask(await session(), 'auth nobody steve'), '400 NOT AUTHENTICATED\n');
+});
+
+await t.test('help shows a stranger what it may use', async (t) => {
+  const { session, ask } = await startCore(t);
+  const shown = (await ask(await session(), 'help')).split('\n').slice(1, -2).map((line) => line.split(' ')[0]);
+  t.same(shown, ['auth', 'exit', 'help', 'list', 'nop']);
+  t.match(await ask(await session(), 'HELP List'), /^200 OK\nlist \[available\|running\|paused\|stopped\|hosts\] {2}\S.*\n300 DONE\n$/);
+  t.match(await ask(await session(), 'help start'), /^400 USAGE: help \[COMMAND\]\n$/);
+  const tenant = (await ask(await session('tenant'), 'help')).split('\n').slice(1, -2).map((line) => line.split(' ')[0]);
+  t.equal(tenant.includes('start') && tenant.includes('status') && tenant.includes('list'), true);
+  t.equal(tenant.includes('stop') || tenant.includes('dmesg'), false, 'a tenant sees what some grant of it holds');
+});
+
+await t.test('list before login can be switched off', async (t) => {
+  const { session, ask } = await startCore(t, { config: SEED_CONFIG.replace('[server]', '[server]\nanonymous-list = false') });
+  const stranger = await session();
+  for (const line of ['list', 'list available', 'list bogus', 'LIST']) t.equal(await ask(stranger, line), '400 NOT AUTHENTICATED\n', line);
+  t.notMatch(await ask(stranger, 'help'), /\nlist/);
+  t.equal(await ask(await session('tenant'), 'list'), ok('lj', 'test'));
+});
+
+await t.test('the checks and their order', async (t) => {
+  const { session, ask, audit } = await startCore(t);
+  const [steve, tenant] = [await session('steve'), await session('tenant')];
+  for (const [who, line, reply] of [
+    // the word, then the options, then whether there are names at all
+    [steve, 'bogus', '400 UNKNOWN COMMAND: help lists the commands\n'],
+    [tenant, 'stop', '400 NOT ALLOWED\n'], [tenant, 'stop --bogus lj', '400 NOT ALLOWED\n'],
+    [steve, 'status', '400 USAGE: status NAME... [--timeout=SECONDS]\n'], [steve, 'status --force lj', '400 USAGE: status NAME... [--timeout=SECONDS]\n'],
+    [steve, 'start --wait=x nothing', /^400 USAGE: start NAME/], [steve, 'nop --x', /^400 USAGE: nop/], [steve, 'list --wait', /^400 USAGE: list/],
+    [steve, 'list bogus', /^400 USAGE: list/], [steve, 'list running paused', /^400 USAGE/], [steve, 'dmesg demo demo', /^400 USAGE: dmesg/],
+    [steve, 'auth', /^400 USAGE: auth USER PASSWORD/], [steve, 'auth steve', /^400 USAGE/], [steve, 'auth a b c', /^400 USAGE/],
+    // then the names
+    [steve, 'status nothing', '400 NO SUCH INSTANCE: nothing\n'], [steve, 'status demo/nothing', /^400 NO SUCH INSTANCE/], [steve, 'status no*', '400 NO MATCH\n'],
+    [steve, 'status @nope', '400 NO MATCH\n'], [steve, 'status web[1-', /^400 BAD REQUEST: \[ without \]/], [steve, 'status [9-1]', /^400 BAD REQUEST/],
+    [steve, 'dmesg nothing', '400 NO SUCH PROVIDER: nothing\n'], [steve, 'status "l*"', '400 NO SUCH INSTANCE: l*\n'], [steve, 'status ""', /^400 NO SUCH INSTANCE/],
+    // what may not be seen is not told from what is not there
+    [tenant, 'status builder', '400 NOT ALLOWED\n'], [tenant, 'status nothing', '400 NOT ALLOWED\n'], [tenant, 'status demo/builder', '400 NOT ALLOWED\n'],
+    [tenant, 'start lj builder', '400 NOT ALLOWED\n'], [tenant, 'start lj nothing', '400 NOT ALLOWED\n'], [tenant, 'status b*', '400 NO MATCH\n'], [tenant, 'status x*', '400 NO MATCH\n'],
+    [tenant, 'dmesg', '400 NOT ALLOWED\n'], [tenant, 'dmesg demo', '400 NOT ALLOWED\n'], [tenant, 'dmesg nothing', '400 NOT ALLOWED\n'],
+    // what may be seen and not done
+    [tenant, 'start test', '400 NOT ALLOWED\n'], [tenant, 'start *', '400 NOT ALLOWED\n'], [tenant, 'pause lj', '400 NOT ALLOWED\n'],
+    // lines that are none
+    [steve, '"open', '400 BAD REQUEST: an open quote\n'], [steve, `status ${'x '.repeat(1100)}`, /^400 BAD REQUEST/],
+  ] as const) {
+    const given = await ask(who, line);
+    if (typeof reply === 'string') t.equal(given, reply, line);
+    else t.match(given, reply, line);
+    t.notMatch(given, /200 OK/, 'the checks come before 200');
+  }
+  t.same(audit.begun, [], 'nothing was done');
+});
+
+await t.test('the sessions of the seed', async (t) => {
+  const { session, ask } = await startCore(t);
+  const stranger = await session();
+  t.equal(await ask(stranger, 'list available'), ok('lj', 'builder', 'test', 'dev'));
+  t.equal(await ask(stranger, 'pause lj'), '400 NOT AUTHENTICATED\n');
+  t.equal(await ask(stranger, 'auth steve steve'), ok());
+  t.equal(await ask(stranger, 'pause lj'), ok());
+  t.equal(await ask(stranger, 'list paused'), ok('lj'));
+  t.equal(await ask(stranger, 'PAUSE lj'), ok(), 'already there');
+  t.equal(await ask(stranger, 'unpause lj'), ok());
+  t.equal(await ask(stranger, 'exit'), ok());
+  t.equal(stranger.closing, true);
+});
+
+await t.test('logins change and end', async (t) => {
+  const { session, ask } = await startCore(t);
+  const one = await session('steve');
+  t.equal(await ask(one, 'status builder'), ok('on'));
+  t.equal(await ask(one, 'AUTH tenant steve'), ok());
+  t.equal(await ask(one, 'status builder'), '400 NOT ALLOWED\n');
+  t.equal(await ask(one, 'auth tenant'), '400 USAGE: auth USER PASSWORD\n');
+  t.equal(await ask(one, 'status lj'), ok('on'), 'a wrong form changes nothing');
+  t.equal(await ask(one, 'auth steve wrong'), '400 NOT AUTHENTICATED\n');
+  t.equal(await ask(one, 'status lj'), '400 NOT AUTHENTICATED\n', 'a wrong password logs out');
+  t.equal(await ask(one, 'auth "steve" "steve"'), ok());
+  t.equal(await ask(one, 'status lj'), ok('on'));
+});
+
+await t.test('words of `auth` are taken as they are typed', async (t) => {
+  const seen: string[] = [];
+  const { session, ask } = await startCore(t, { authenticator: { verify: (password) => { seen.push(password); return Promise.resolve(false); }, pause: () => Promise.resolve() } });
+  for (const line of ['auth steve --force', 'auth steve "a b"', 'auth steve pa"ss', 'auth steve --', 'auth steve *', 'auth steve ü', 'auth steve \\"']) await ask(await session(), line);
+  t.same(seen, ['--force', 'a b', 'pa"ss', '--', '*', 'ü', '\\"']);
+});
+
+await t.test('several targets: a line each, and what failed', async (t) => {
+  const { session, ask, audit } = await startCore(t, { config: `
+[server]
+listen = ["127.0.0.1:0"]
+[accounts.steve]
+password = "${STEVE_HASH}"
+grants = [{ instances = ["*"], commands = ["*"] }]
+[groups]
+web = ["web[1-2]", "@more"]
+more = ["extra"]
+[providers.a]
+type = "sim"
+instances = ["web1", "web2", "extra", "two words", "same", "bad"]
+faults = { bad = "error" }
+[providers.b]
+type = "sim"
+instances = ["same", "web3"]
+` });
+  const steve = await session('steve');
+  const sorted = async (line: string): Promise<string[]> => {
+    const [first, ...rest] = (await ask(steve, line)).trimEnd().split('\n');
+    return [first ?? '', ...rest.slice(0, -1).sort(), rest.at(-1) ?? ''];
+  };
+  t.equal(await ask(steve, 'list'), ok('web1', 'web2', 'extra', 'two words', 'a/same', 'bad', 'b/same', 'web3'));
+  t.same(await sorted('pause web[1-3] extra'), ['200 OK', 'extra: done', 'web1: done', 'web2: done', 'web3: done', '300 DONE']);
+  t.same(await sorted('status @web'), ['200 OK', 'extra: paused', 'web1: paused', 'web2: paused', '300 DONE']);
+  t.same(await sorted('unpause web* bad'), ['200 OK', 'bad: FAILED: simulated fault', 'web1: done', 'web2: done', 'web3: done', '400 FAILED: 1 of 4']);
+  t.same(await sorted('status web1 a/web1 web[1-2]'), ['200 OK', 'web1: on', 'web2: on', '300 DONE'], 'each target once');
+  t.same(await sorted('status */same'), ['200 OK', 'a/same: on', 'b/same: on', '300 DONE']);
+  t.equal(await ask(steve, 'status same'), '400 AMBIGUOUS: a/same, b/same\n');
+  t.equal(await ask(steve, 'status b/same'), ok('on'));
+  t.equal(await ask(steve, 'status "two words"'), ok('on'));
+  t.equal(await ask(steve, 'status two words'), '400 NO SUCH INSTANCE: two\n');
+  t.equal(await ask(steve, 'status extr?'), ok('extra: paused'), 'a glob has a line a target, also where it finds one');
+  t.equal(await ask(steve, 'pause bad'), '200 OK\n400 FAILED: simulated fault\n');
+  t.equal(await ask(steve, 'status bad'), ok('unknown'));
+  t.equal(audit.begun.length, 4 + 4 + 1, 'every action is on record, and no reading');
+  t.equal(audit.ended.length, audit.begun.length);
+  t.equal(await ask(steve, 'dmesg'), '400 AMBIGUOUS: a, b\n');
+  t.equal(await ask(steve, 'dmesg b'), ok('Simulated hypervisor b: 2 machines'));
+});
+
+await t.test('--dry-run does nothing', async (t) => {
+  const { session, ask, audit } = await startCore(t);
+  const steve = await session('steve');
+  t.match(await ask(steve, 'stop --dry-run lj'), /^200 OK\nlj: clean shutdown.*\n300 DONE\n$/);
+  t.match(await ask(steve, 'stop --dry-run --force l* dev'), /lj: power off/);
+  t.equal(await ask(steve, 'status lj'), ok('on'));
+  t.same(audit.begun, []);
+});
+
+const command = (word: string, rest: Partial<Command>): Command => ({ word, usage: word, help: 'For a test.', right: 'anyone', run: () => undefined, ...rest });
+
+await t.test('plugins that throw', async (t) => {
+  const plugin: Plugin = { commands: [
+    command('throws', { run: () => { throw new Error('hunter2'); } }),
+    command('throws-text', { run: () => { throw 'hunter2'; } }),
+    command('rejects', { run: (context) => { context.body.line('half'); return Promise.reject(new TypeError('hunter2')); } }),
+    command('refuses', { run: () => Promise.reject(new ArgoError('WRONG STATE', 'asleep')) }),
+    command('each-throws', { right: 'read', on: 'instances', run: (context) => context.each(() => Promise.reject(new Error('hunter2'))) }),
+  ] };
+  const { session, ask, logged } = await startCore(t, { plugins: { plugin } });
+  const steve = await session('steve');
+  t.equal(await ask(steve, 'throws'), '400 INTERNAL ERROR\n');
+  t.equal(await ask(steve, 'throws-text'), '400 INTERNAL ERROR\n');
+  t.equal(await ask(steve, 'rejects'), '200 OK\nhalf\n400 INTERNAL ERROR\n');
+  t.equal(await ask(steve, 'refuses'), '400 WRONG STATE: asleep\n');
+  t.equal(await ask(steve, 'each-throws lj'), '200 OK\n400 INTERNAL ERROR\n');
+  t.equal(await ask(steve, 'each-throws l*'), '200 OK\nlj: INTERNAL ERROR\n400 FAILED: 1 of 1\n');
+  t.equal(logged.filter((line) => line.startsWith('error command failed') && line.includes('hunter2')).length >= 4, true, 'the log has the cause');
+  t.equal(await ask(steve, 'nop'), ok());
+});
+
+await t.test('a plugin that never ends is given up, and told so', async (t) => {
+  const signals: AbortSignal[] = [];
+  const plugin: Plugin = { commands: [
+    command('sleeps', { run: (context) => { signals.push(context.signal); return new Promise(() => undefined); } }),
+    command('sleeps-on', { right: 'read', on: 'instances', run: (context) => { signals.push(context.signal); return new Promise(() => undefined); } }),
+  ] };
+  const { session, ask } = await startCore(t, { plugins: { plugin } });
+  const steve = await session('steve');
+  mock.timers.enable({ apis: ['setTimeout'] });
+  t.teardown(() => mock.timers.reset());
+  const first = ask(steve, 'sleeps');
+  mock.timers.tick(59_999);
+  t.equal(signals[0]?.aborted, false);
+  mock.timers.tick(1);
+  t.equal(await first, '400 TIMEOUT: the command did not end\n');
+  t.equal(signals[0]?.aborted, true);
+  const second = ask(steve, 'sleeps-on lj');
+  for (let turn = 0; turn < 10; turn += 1) await new Promise(setImmediate);
+  mock.timers.tick(60_000);
+  t.equal(signals[1]?.aborted, false, 'on instances it has the time of their actions on top');
+  mock.timers.tick(150_000);
+  t.equal(await second, '200 OK\n400 TIMEOUT: the command did not end\n');
+  t.equal(signals[1]?.aborted, true);
+});
