@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { hashPassword } from '../auth/passwords.js';
 import type { Config, GrantSettings } from '../config/config.js';
 import { replaceFile, withAccount, withoutAccount, withPassword } from '../config/edit.js';
 import { parseConfig, readConfigFile } from '../config/load.js';
 import { ACCOUNT_NAME } from '../config/schema.js';
+import { makeFolder } from '../folders.js';
 import { defaultStateDir, findConfig, ownAccountsFile } from './places.js';
 import { readNewPassword } from './terminal.js';
 
@@ -65,7 +66,7 @@ export class AccountEditor {
   /** Nothing is written that could not be read again. */
   private async write(text: string): Promise<void> {
     await parseConfig(this.file, text, defaultStateDir());
-    mkdirSync(dirname(this.file), { recursive: true, mode: 0o750 });
+    makeFolder(dirname(this.file));
     replaceFile(this.file, text);
   }
 }

@@ -1,5 +1,5 @@
 import yargs from 'yargs';
-import { defaultStateDir, findConfig, version } from './places.js';
+import { version } from './places.js';
 import { run } from './run.js';
 
 /** The daemon's command line, beyond plain running. */
@@ -7,17 +7,6 @@ import { run } from './run.js';
 const print = (line: string): void => {
   process.stdout.write(`${line}\n`);
 };
-
-const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
-
-async function check(asked: string | undefined): Promise<void> {
-  const file = findConfig(asked);
-  if (file === undefined) throw new Error('there is no configuration file to check; name one with --config');
-  const { loadConfig } = await import('../config/load.js');
-  const { accounts, providers, server } = await loadConfig(file, defaultStateDir());
-  if (server.tls) (await import('../server/listener.js')).readTls(server.tls);
-  print(`${file} is good: ${count(accounts.size, 'account')}, ${count(providers.size, 'provider')}`);
-}
 
 const editor = async (config: string | undefined) => (await import('./accounts.js')).AccountEditor.open(config);
 
@@ -34,7 +23,11 @@ export async function commandLine(words: readonly string[]): Promise<void> {
       .option('listen', { type: 'string', describe: 'listen on this host:port instead', requiresArg: true }), async ({ config, listen }) => {
       process.exitCode = await run({ config, listen });
     })
-    .command('check', 'say whether the configuration file is good', (args) => args, ({ config }) => check(config))
+    .command('check', 'say whether the configuration file is good', (args) => args, async ({ config }) => {
+      const { verdict, warnings } = await (await import('./check.js')).check(config);
+      warnings.forEach((warning) => process.stderr.write(`argo-server: warning: ${warning}\n`));
+      print(verdict);
+    })
     .command('account', 'change accounts in the configuration file', (args) => args
       .command('add <name>', 'add an account; its password is asked for, or read from standard input', (one) => one
         .positional('name', { type: 'string', demandOption: true })

@@ -1,10 +1,11 @@
 import { randomInt } from 'node:crypto';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { hashPassword } from '../auth/passwords.js';
 import type { Config } from '../config/config.js';
 import { replaceFile, withAccount } from '../config/edit.js';
 import { parseConfig, readConfigFile } from '../config/load.js';
+import { makeFolder } from '../folders.js';
 import { discover, type Finding } from './discovery.js';
 import { defaultStateDir, ownAccountsFile } from './places.js';
 
@@ -42,7 +43,7 @@ async function ensureAccount(): Promise<string | undefined> {
   if (existsSync(file)) return undefined;
   const password = Array.from({ length: PASSWORD_LENGTH }, () => PASSWORD_CHARACTERS[randomInt(PASSWORD_CHARACTERS.length)]).join('');
   const note = '# Accounts of a start without a configuration file; `argo-server account` changes them.\n';
-  mkdirSync(dirname(file), { recursive: true, mode: 0o750 });
+  makeFolder(dirname(file));
   replaceFile(file, withAccount(file, note, ACCOUNT, await hashPassword(password), [{ instances: ['*'], commands: ['*'] }]));
   return password;
 }

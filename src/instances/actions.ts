@@ -94,6 +94,14 @@ const USUAL_STEPS: Readonly<Record<PowerAction, { readonly clean: Step; readonly
   resume: { clean: 'resume', forced: 'resume' },
 };
 
+/** The power actions that a machine has, as they are typed: `stop`, `stop --force`. */
+export function supportedActions(machine: Machine): string[] {
+  return Object.entries(USUAL_STEPS).flatMap(([action, { clean, forced }]) => [
+    ...(machine[clean] ? [action] : []),
+    ...(forced !== clean && machine[forced] ? [`${action} --force`] : []),
+  ]);
+}
+
 /** @throws ArgoError NOT SUPPORTED where the machine can never do that, whatever its state */
 export function requireSupport(action: PowerAction, name: string, machine: Machine, force: boolean): void {
   const step = USUAL_STEPS[action][force ? 'forced' : 'clean'];

@@ -1,14 +1,15 @@
 import type { Disk, Facts, Machine } from '../drivers/driver.js';
 import { ArgoError } from '../errors.js';
+import { supportedActions } from '../instances/actions.js';
 import type { Instance } from '../instances/instance.js';
 import { formatBytes } from '../text.js';
 import type { Context, Plugin, Target } from './host/contract.js';
 
-/** The methods of a machine that a user can ask for, as `capabilities` names them. */
-const CAPABILITIES: readonly (keyof Machine & string)[] = [
-  'start', 'shutdown', 'powerOff', 'reboot', 'reset', 'pause', 'unpause', 'suspend', 'resume',
-  'ip', 'mac', 'uptime', 'rx', 'tx', 'load', 'disk',
-];
+/** The readings that a machine may have, by their commands. */
+const READINGS = ['ip', 'mac', 'uptime', 'rx', 'tx', 'load', 'disk'] as const;
+
+const capabilities = (machine: Machine): string =>
+  [...supportedActions(machine), ...READINGS.filter((name) => machine[name] !== undefined)].join(', ');
 
 const describeDisk = ({ target, type, format, size }: Disk): string =>
   [target, type, format, size === undefined ? undefined : formatBytes(size)].filter(Boolean).join(' ');
@@ -31,7 +32,7 @@ function describe(instance: Instance, state: string, facts: Facts): string[] {
     ['disks', facts.disks?.map(describeDisk).join(', ')],
     ['host', facts.host],
     ...Object.entries(facts.more ?? {}),
-    ['capabilities', CAPABILITIES.filter((name) => machine[name] !== undefined).join(' ')],
+    ['capabilities', capabilities(machine)],
   ];
   return lists.filter(([, value]) => value !== undefined && value !== '').map(([key, value]) => `${key}: ${value}`);
 }

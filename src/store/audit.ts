@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ArgoError } from '../errors.js';
+import { makeFolder } from '../folders.js';
 import { AUDIT_BACKLOG, AUDIT_RETRY } from '../limits.js';
 import type { AuditEntry, AuditLog, Outcome } from './audit-entry.js';
 import { openSqlite, type Sqlite, type Statement } from './sqlite.js';
@@ -50,7 +50,7 @@ interface Store {
  * @throws Error of the file system or of SQLite
  */
 async function openForWriting(stateDir: string): Promise<Store> {
-  mkdirSync(stateDir, { recursive: true, mode: 0o750 });
+  makeFolder(stateDir);
   const database = await openSqlite(auditFile(stateDir), { readOnly: false, timeout: LOCK_TIMEOUT });
   try {
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
@@ -121,7 +121,7 @@ export class Audit implements AuditLog {
   /** Writes what is left and closes the file. */
   async close(): Promise<void> {
     clearTimeout(this.retry);
-    await this.write();
+    if (this.begins.length + this.ends.length > 0) await this.write();
     this.ends.forEach(({ id, outcome }) => this.complain('audit entry lost', { action: id, outcome }));
     this.letGo();
   }
