@@ -32,6 +32,16 @@ const SCHEMA = `
   CREATE TRIGGER IF NOT EXISTS ended_is_kept BEFORE DELETE ON ended BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END;
 `;
 
+/** Only where the file has the beginning: somebody may have put a new file in its place. */
+const INSERT_END = `
+  INSERT OR IGNORE INTO ended (id, at, outcome, ms)
+  SELECT ?, ?, ?, ? FROM begun WHERE id = ?`;
+
+/** Numbers go on in a new file: an action that still runs must not end another one there. */
+const GO_ON = `
+  INSERT INTO sqlite_sequence (name, seq) SELECT 'begun', ?
+  WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'begun')`;
+
 /** Longest wait for another process that reads or writes the file, milliseconds. */
 export const LOCK_TIMEOUT = 1000;
 
@@ -47,18 +57,20 @@ interface Store {
 
 /**
  * Opens the file for writing, making folder and tables where they are missing.
+ * @param last the number after which a new file goes on
  * @throws Error of the file system or of SQLite
  */
-async function openForWriting(stateDir: string): Promise<Store> {
+async function openForWriting(stateDir: string, last: number): Promise<Store> {
   makeFolder(stateDir);
   const database = await openSqlite(auditFile(stateDir), { readOnly: false, timeout: LOCK_TIMEOUT });
   try {
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
     database.exec(SCHEMA);
+    database.prepare(GO_ON).run(last);
     return {
       database,
       insertBegin: database.prepare('INSERT INTO begun (at, account, peer, command, instance, options) VALUES (?, ?, ?, ?, ?, ?)'),
-      insertEnd: database.prepare('INSERT OR IGNORE INTO ended (id, at, outcome, ms) VALUES (?, ?, ?, ?)'),
+      insertEnd: database.prepare(INSERT_END),
     };
   } catch (error) {
     database.close();
@@ -89,8 +101,10 @@ type Complain = (message: string, facts: Record<string, unknown>) => void;
  * written refuses its action.
  */
 export class Audit implements AuditLog {
-  private opened: Store | undefined;
+  private opened: Promise<Store> | undefined;
   private begins: Begin[] = [];
+  /** the number that was given out last */
+  private last = 0;
   private ends: End[] = [];
   private scheduled = false;
   private retry: NodeJS.Timeout | undefined;
@@ -121,9 +135,9 @@ export class Audit implements AuditLog {
   /** Writes what is left and closes the file. */
   async close(): Promise<void> {
     clearTimeout(this.retry);
-    if (this.begins.length + this.ends.length > 0) await this.write();
-    this.ends.forEach(({ id, outcome }) => this.complain('audit entry lost', { action: id, outcome }));
-    this.letGo();
+    await this.write();
+    this.ends.forEach((end) => this.complainOfLoss(end));
+    await this.letGo();
   }
 
   private schedule(): void {
@@ -132,27 +146,41 @@ export class Audit implements AuditLog {
     setImmediate(() => void this.write());
   }
 
-  private async connect(): Promise<Store> {
-    this.opened ??= await openForWriting(this.stateDir);
+  /** The open file; where it cannot be opened, the next one to ask tries again. */
+  private connect(): Promise<Store> {
+    if (!this.opened) {
+      const opening = openForWriting(this.stateDir, this.last);
+      opening.catch(() => {
+        if (this.opened === opening) this.opened = undefined;
+      });
+      this.opened = opening;
+    }
     return this.opened;
   }
 
-  private letGo(): void {
-    this.opened?.database.close();
+  private async letGo(): Promise<void> {
+    const { opened } = this;
     this.opened = undefined;
+    (await opened?.catch(() => undefined))?.database.close();
+  }
+
+  private complainOfLoss({ id, outcome }: End): void {
+    this.complain('audit entry lost', { action: id, outcome });
   }
 
   private async write(): Promise<void> {
     this.scheduled = false;
     const begins = this.begins;
     this.begins = [];
+    if (begins.length === 0 && this.ends.length === 0) return;
     try {
       const ids = this.store(await this.connect(), begins);
+      this.last = ids.at(-1) ?? this.last;
       begins.forEach(({ resolve }, index) => resolve(ids[index]!));
     } catch (error) {
       this.complain('audit cannot be written', { reason: (error as Error).message });
       begins.forEach(({ reject }) => reject(new ArgoError('AUDIT UNAVAILABLE', 'nothing was done', { cause: error })));
-      this.letGo();
+      await this.letGo();
       if (this.ends.length > 0) this.writeLater();
     }
   }
@@ -168,11 +196,12 @@ export class Audit implements AuditLog {
     const { ends } = this;
     database.exec('BEGIN IMMEDIATE');
     try {
-      ends.forEach(({ id, at, outcome, ms }) => insertEnd.run(id, at, outcome, ms));
+      const lost = ends.filter(({ id, at, outcome, ms }) => Number(insertEnd.run(id, at, outcome, ms, id).changes) === 0);
       const ids = begins.map(({ entry, at }) =>
         Number(insertBegin.run(at, entry.account, entry.from, entry.command, entry.instance, entry.options).lastInsertRowid));
       database.exec('COMMIT');
       ends.splice(0, ends.length);
+      lost.forEach((end) => this.complainOfLoss(end));
       return ids;
     } catch (error) {
       rollBack(database);

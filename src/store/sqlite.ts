@@ -7,7 +7,7 @@ export type Value = string | number | null;
 
 /** A prepared statement. */
 export interface Statement {
-  run(...values: readonly Value[]): { readonly lastInsertRowid: number | bigint };
+  run(...values: readonly Value[]): { readonly lastInsertRowid: number | bigint; readonly changes: number | bigint };
   iterate(values: Readonly<Record<string, Value>>): IterableIterator<unknown>;
 }
 

@@ -1,0 +1,253 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { Audit, auditFile } from '../../src/store/audit.js';
+import type { AuditEntry } from '../../src/store/audit-entry.js';
+import { readAudit, type AuditQuery, type AuditRecord } from '../../src/store/audit-reader.js';
+import { openSqlite } from '../../src/store/sqlite.js';
+import { fromRoot } from '../support/paths.js';
+import { lacksRoot } from '../support/peers.js';
+import { until } from '../support/until.js';
+
+const WITHIN = 15_000;
+
+function scratch(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'argo-audit-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** An audit in a folder, and what it complained of. */
+function open(t: Test, folder: string): { audit: Audit; complaints: string[] } {
+  const complaints: string[] = [];
+  const audit = new Audit(folder, (message, facts) => complaints.push(`${message} ${JSON.stringify(facts)}`));
+  t.teardown(() => audit.close());
+  return { audit, complaints };
+}
+
+const entry = (facts: Partial<AuditEntry> = {}): AuditEntry => ({ account: 'steve', from: '127.0.0.1:4000', command: 'stop', instance: 'demo/lj', options: '', ...facts });
+
+async function records(folder: string, query: AuditQuery = {}): Promise<AuditRecord[]> {
+  const found: AuditRecord[] = [];
+  for await (const record of readAudit(folder, query)) found.push(record);
+  return found;
+}
+
+await t.test('an action has a beginning and an end', async (t) => {
+  const folder = join(scratch(t), 'made', 'on demand');
+  const { audit, complaints } = open(t, folder);
+  await audit.open();
+  const before = new Date().toISOString();
+  const id = await audit.begin(entry({ options: '--force' }));
+  t.match(await records(folder), [{ id, account: 'steve', from: '127.0.0.1:4000', command: 'stop', options: '--force', instance: 'demo/lj', outcome: null, ms: null }], 'on record before it ends');
+  audit.end(id, 'done', 12.6);
+  await until(async () => (await records(folder))[0]?.outcome === 'done', WITHIN, 'the end');
+  const [record] = await records(folder);
+  t.equal(record?.ms, 13);
+  t.equal(record !== undefined && record.at >= before && record.at <= new Date().toISOString(), true);
+  t.equal(statSync(folder).mode & 0o007, 0, 'others may not look into the folder');
+  t.same(complaints, []);
+});
+
+await t.test('where there is no audit yet there are no records', async (t) => {
+  t.same(await records(join(scratch(t), 'absent')), []);
+});
+
+await t.test('what comes in at a time is written in one go', async (t) => {
+  const folder = scratch(t);
+  const { audit } = open(t, folder);
+  const ids = await Promise.all(Array.from({ length: 2000 }, (_, index) => audit.begin(entry({ instance: `demo/vm${index}` }))));
+  t.equal(new Set(ids).size, 2000);
+  ids.forEach((id, index) => audit.end(id, index % 2 === 0 ? 'done' : 'FAILED', 1));
+  await audit.close();
+  const all = await records(folder);
+  t.same(all.map(({ id }) => id), ids, 'in the order in which they began');
+  t.same(all.map(({ instance, outcome }) => `${instance} ${outcome}`), ids.map((_, index) => `demo/vm${index} ${index % 2 === 0 ? 'done' : 'FAILED'}`));
+});
+
+await t.test('numbers go on after a restart, and what was under way stays without an end', async (t) => {
+  const folder = scratch(t);
+  const first = open(t, folder).audit;
+  const under = await first.begin(entry({ instance: 'demo/one' }));
+  await first.close();
+  const second = open(t, folder).audit;
+  const next = await second.begin(entry({ instance: 'demo/two' }));
+  second.end(next, 'done', 0);
+  await second.close();
+  t.ok(next > under);
+  t.same((await records(folder)).map(({ outcome }) => outcome), [null, 'done']);
+});
+
+await t.test('the tables only grow', async (t) => {
+  const folder = scratch(t);
+  const { audit } = open(t, folder);
+  audit.end(await audit.begin(entry()), 'done', 1);
+  await audit.close();
+  const database = await openSqlite(auditFile(folder), { readOnly: false, timeout: 1000 });
+  for (const sql of ['UPDATE begun SET account = \'x\'', 'DELETE FROM begun', 'UPDATE ended SET outcome = \'x\'', 'DELETE FROM ended', 'DELETE FROM ended WHERE id = 1']) {
+    t.throws(() => database.exec(sql), { message: /the audit only grows/ }, sql);
+  }
+  database.close();
+  t.equal((await records(folder)).length, 1);
+});
+
+await t.test('which records are shown', async (t) => {
+  const folder = scratch(t);
+  const { audit } = open(t, folder);
+  for (const facts of [
+    { account: 'steve', instance: 'demo/lj' }, { account: 'tenant', instance: 'demo/lj' }, { account: 'steve', instance: 'lab/lj' }, { account: 'steve', instance: 'demo/a/b' },
+  ]) await audit.begin(entry(facts));
+  const shown = async (query: AuditQuery): Promise<string[]> => (await records(folder, query)).map(({ account, instance }) => `${account} ${instance}`);
+  t.equal((await shown({})).length, 4);
+  t.same(await shown({ account: 'tenant' }), ['tenant demo/lj']);
+  t.same(await shown({ instance: 'lj' }), ['steve demo/lj', 'tenant demo/lj', 'steve lab/lj'], 'by short name');
+  t.same(await shown({ instance: 'lab/lj' }), ['steve lab/lj'], 'by full name');
+  t.same(await shown({ instance: 'a/b' }), ['steve demo/a/b']);
+  t.same(await shown({ instance: 'b' }), []);
+  t.same(await shown({ account: 'steve', instance: 'demo/lj' }), ['steve demo/lj']);
+  t.same(await shown({ account: '%' }), [], 'names are no patterns');
+  t.same(await shown({ account: "' OR 1=1 --" }), []);
+  t.equal((await shown({ since: new Date(Date.now() - 60_000) })).length, 4);
+  t.same(await shown({ since: new Date(Date.now() + 60_000) }), []);
+});
+
+await t.test('a reader in the middle of it holds up no writer, and sees one state', async (t) => {
+  const folder = scratch(t);
+  const { audit } = open(t, folder);
+  for (let count = 0; count < 50; count += 1) await audit.begin(entry({ instance: `demo/${count}` }));
+  let seen = 0;
+  for await (const record of readAudit(folder, {})) {
+    if (seen === 0) for (let count = 50; count < 60; count += 1) audit.end(await audit.begin(entry({ instance: `demo/${count}` })), 'done', 0);
+    t.equal(record.instance, `demo/${seen}`);
+    seen += 1;
+  }
+  t.equal(seen, 50);
+  t.equal((await records(folder)).length, 60);
+});
+
+await t.test('what was begun is there after kill -9', async (t) => {
+  const folder = scratch(t);
+  const script = join(folder, 'writer.mjs');
+  writeFileSync(script, `
+    import { Audit } from ${JSON.stringify(fromRoot('dist/src/store/audit.js'))};
+    const audit = new Audit(${JSON.stringify(folder)}, console.error);
+    for (let count = 0; ; count += 1) {
+      const id = await audit.begin({ account: 'a', from: 'f', command: 'stop', instance: 'demo/' + count, options: '' });
+      process.stdout.write(id + '\\n');
+      if (count % 2 === 0) audit.end(id, 'done', 1);
+    }`);
+  for (let round = 0; round < 3; round += 1) {
+    const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let said = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => { said += text; });
+    const closed = new Promise((resolve) => { child.once('close', resolve); });
+    await until(() => said.split('\n').length > 50, WITHIN, 'fifty actions');
+    child.kill('SIGKILL');
+    await closed;
+    const told = said.split('\n').slice(0, -1).map(Number);
+    const known = new Set((await records(folder)).map(({ id }) => id));
+    t.same(told.filter((id) => !known.has(id)), [], 'every action whose number was given out');
+  }
+  const { audit } = open(t, folder);
+  t.ok(await audit.begin(entry()) > 150, 'and it goes on');
+});
+
+await t.test('a folder that cannot be used refuses actions, until it can', async (t) => {
+  const folder = join(scratch(t), 'state');
+  writeFileSync(folder, 'a file in the way');
+  const { audit, complaints } = open(t, folder);
+  await audit.open();
+  t.match(complaints, [/audit cannot be opened/]);
+  await t.rejects(audit.begin(entry()), { message: /^AUDIT UNAVAILABLE: nothing was done/ });
+  await t.rejects(audit.begin(entry()), { message: /^AUDIT UNAVAILABLE/ });
+  rmSync(folder);
+  t.equal(await audit.begin(entry()), 1);
+  t.equal((await records(folder)).length, 1, 'what was refused is not on record');
+});
+
+await t.test('a file that is no database', async (t) => {
+  const folder = scratch(t);
+  writeFileSync(auditFile(folder), 'this is not SQLite, and long enough to be looked at as such. '.repeat(100));
+  const { audit } = open(t, folder);
+  await t.rejects(audit.begin(entry()), { message: /^AUDIT UNAVAILABLE/ });
+  renameSync(auditFile(folder), join(folder, 'aside'));
+  t.equal(await audit.begin(entry()), 1);
+});
+
+await t.test('another process that keeps the file locked', async (t) => {
+  const folder = scratch(t);
+  const { audit } = open(t, folder);
+  const id = await audit.begin(entry());
+  const other = await openSqlite(auditFile(folder), { readOnly: false, timeout: 0 });
+  other.exec('BEGIN IMMEDIATE');
+  audit.end(id, 'done', 5);
+  await t.rejects(audit.begin(entry()), { message: /^AUDIT UNAVAILABLE/ });
+  other.exec('ROLLBACK');
+  other.close();
+  await until(async () => (await records(folder))[0]?.outcome === 'done', WITHIN, 'the end that could not be written at once');
+  t.equal(await audit.begin(entry()), id + 1);
+});
+
+await t.test('somebody puts the file away while actions run', async (t) => {
+  const folder = scratch(t);
+  const { audit, complaints } = open(t, folder);
+  const [first, second] = [await audit.begin(entry({ instance: 'demo/old' })), await audit.begin(entry({ instance: 'demo/older' }))];
+  // as one does who makes room on a full disk: the next write fails, and a new file is made
+  const other = await openSqlite(auditFile(folder), { readOnly: false, timeout: 0 });
+  other.exec('BEGIN IMMEDIATE');
+  await t.rejects(audit.begin(entry()), { message: /^AUDIT UNAVAILABLE/ });
+  other.exec('ROLLBACK');
+  other.close();
+  mkdirSync(join(folder, 'aside'));
+  for (const name of readdirSync(folder)) if (name.startsWith('audit.')) renameSync(join(folder, name), join(folder, 'aside', name));
+  const fresh = await audit.begin(entry({ instance: 'demo/new' }));
+  t.ok(fresh > second, 'the new file counts on from the old one');
+  audit.end(first, 'done', 1);
+  audit.end(second, 'done', 1);
+  await until(() => complaints.filter((line) => line.startsWith('audit entry lost')).length > 0, WITHIN, 'the loss to be told');
+  audit.end(await audit.begin(entry({ instance: 'demo/newer' })), 'done', 1);
+  await audit.close();
+  t.same((await records(folder)).map(({ instance, outcome }) => [instance, outcome]), [['demo/new', null], ['demo/newer', 'done']], 'none ends another');
+});
+
+await t.test('a full disk', { skip: lacksRoot('mount') }, async (t) => {
+  const folder = scratch(t);
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=512k', 'argo-test', folder]).status !== 0) {
+    t.pass('no file system may be mounted here');
+    return;
+  }
+  try {
+    const { audit } = open(t, folder);
+    const id = await audit.begin(entry());
+    const filler = join(folder, 'filler');
+    t.throws(() => writeFileSync(filler, Buffer.alloc(1024 * 1024)), { code: 'ENOSPC' });
+    let refused = 0;
+    for (let count = 0; count < 200 && refused === 0; count += 1) {
+      await audit.begin(entry({ options: 'x'.repeat(2000) })).catch((error: Error) => {
+        t.match(error.message, /^AUDIT UNAVAILABLE/);
+        refused += 1;
+      });
+    }
+    t.equal(refused, 1, 'what cannot be recorded is not done');
+    audit.end(id, 'done', 3);
+    rmSync(filler);
+    t.ok(await audit.begin(entry()) > id, 'room again');
+    await until(async () => (await records(folder))[0]?.outcome === 'done', WITHIN, 'the end of the first');
+    await audit.close();
+  } finally {
+    spawnSync('umount', ['-l', folder]);
+  }
+});
+
+await t.test('nothing is written after the end', async (t) => {
+  const folder = scratch(t);
+  const { audit } = open(t, folder);
+  const id = await audit.begin(entry());
+  audit.end(id, 'done', 1);
+  await audit.close();
+  rmSync(auditFile(folder));
+  for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
+  t.equal(existsSync(auditFile(folder)), false);
+});
