@@ -4,22 +4,35 @@ import type { Command, Plugin } from './contract.js';
 const WORD = /^[a-z][a-z0-9-]{0,31}$/;
 const RIGHTS = ['anyone', 'listing', 'read', 'power'];
 
+const SUBJECTS = ['instances', 'provider'];
+const OPTIONS = ['wait', 'force', 'timeout', 'dry-run'];
+
 /** Why a module's default export is no plugin, or undefined. */
 export function pluginFault(candidate: unknown): string | undefined {
-  const commands = (candidate as Partial<Plugin> | undefined)?.commands;
+  const commands = (candidate as Partial<Plugin> | null | undefined)?.commands;
   if (!Array.isArray(commands) || commands.length === 0) return 'its default export lists no commands';
-  for (const command of commands as Partial<Command>[]) {
-    const words = [command.word, ...(command.aliases ?? [])];
-    const wrong = words.find((word) => typeof word !== 'string' || !WORD.test(word));
-    if (words.includes(undefined) || wrong !== undefined) return `"${wrong}" is no command word`;
-    if (typeof command.usage !== 'string' || typeof command.help !== 'string') return `${command.word} lacks usage or help`;
-    if (!RIGHTS.includes(command.right as string)) return `the right of ${command.word} must be one of ${RIGHTS.join(', ')}`;
-    if (typeof command.run !== 'function') return `${command.word} lacks run`;
-    if (command.on === 'instances' && (command.right === 'anyone' || command.right === 'listing')) {
-      return `${command.word} works on instances, so its right must be read or power`;
-    }
+  for (const command of commands as unknown[]) {
+    if (typeof command !== 'object' || command === null) return 'one of its commands is no object';
+    const fault = rowFault(command);
+    if (fault !== undefined) return fault;
   }
   return undefined;
+}
+
+/** What is wrong with one row, which its author may have written without types. */
+function rowFault(command: Partial<Record<keyof Command, unknown>>): string | undefined {
+  const { word, aliases = [], usage, help, right, on, options = [], run } = command;
+  if (typeof word !== 'string' || !WORD.test(word)) return `"${String(word)}" is no command word`;
+  if (!Array.isArray(aliases)) return `the aliases of ${word} must be a list`;
+  const wrong: unknown = aliases.find((alias) => typeof alias !== 'string' || !WORD.test(alias));
+  if (wrong !== undefined) return `"${String(wrong)}" is no command word`;
+  if (typeof usage !== 'string' || typeof help !== 'string') return `${word} lacks usage or help`;
+  if (!RIGHTS.includes(right as string)) return `the right of ${word} must be one of ${RIGHTS.join(', ')}`;
+  if (typeof run !== 'function') return `${word} lacks run`;
+  if (!Array.isArray(options) || options.some((option) => !OPTIONS.includes(option as string))) return `the options of ${word} must be of ${OPTIONS.join(', ')}`;
+  if (on === undefined) return undefined;
+  if (!SUBJECTS.includes(on as string)) return `${word} must be on one of ${SUBJECTS.join(', ')}`;
+  return right === 'read' || right === 'power' ? undefined : `${word} works on ${String(on)}, so its right must be read or power`;
 }
 
 /** The command words and what they run. The first plugin that brings a word keeps it. */

@@ -63,9 +63,9 @@ export class PluginLoader {
       const module = await importWithin(PLUGIN_LOAD_TIMEOUT, `${pathToFileURL(file).href}?version=${version}`);
       const fault = pluginFault(module.default);
       if (fault) throw new Error(fault);
-      return { name: file, version, plugin: module.default as Plugin };
+      return { name: file, version, plugin: { commands: [...(module.default as Plugin).commands] } };
     } catch (error) {
-      this.log('error', 'plugin cannot be loaded', { plugin: file, reason: (error as Error).message, keptFromBefore: before !== undefined });
+      this.log('error', 'plugin cannot be loaded', { plugin: file, reason: error instanceof Error ? error.message : String(error), keptFromBefore: before !== undefined });
       return before;
     }
   }
