@@ -55,9 +55,10 @@ export async function commandLine(words: readonly string[]): Promise<void> {
     .help()
     .strict()
     .fail((message, error) => {
-      // a wrong command line comes with a message alone; what a command threw comes as error
-      process.stderr.write(error ? `argo-server: ${error.message}\n` : `argo-server: ${message}; see argo-server --help\n`);
-      process.exit(error ? 1 : 2);
+      // a wrong command line comes with a message alone or an error of the parser; what a command threw comes as its own
+      const isUsage = !error || error.name === 'YError';
+      process.stderr.write(isUsage ? `argo-server: ${message || error.message}; see argo-server --help\n` : `argo-server: ${error.message}\n`);
+      process.exit(isUsage ? 2 : 1);
     })
     .parseAsync();
 }

@@ -18,10 +18,14 @@ function silenced(): { output: Writable; silence: () => void } {
 async function ask(question: string): Promise<string> {
   const { output, silence } = silenced();
   const terminal = createInterface({ input: process.stdin, output, terminal: true });
+  const cancelled = new Promise<never>((_, reject) => {
+    // by Ctrl-C or Ctrl-D
+    terminal.once('close', () => reject(new Error('cancelled')));
+  });
   try {
     const answer = terminal.question(question);
     silence();
-    return await answer;
+    return await Promise.race([answer, cancelled]);
   } finally {
     terminal.close();
     process.stderr.write('\n');

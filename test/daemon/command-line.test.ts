@@ -1,0 +1,84 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { Audit } from '../../src/store/audit.js';
+import { fromRoot } from '../support/paths.js';
+import { argoServer, scratch } from './cli.js';
+
+await t.test('--version and --help', async (t) => {
+  const folder = scratch(t);
+  const { version } = JSON.parse(readFileSync(fromRoot('package.json'), 'utf8')) as { version: string };
+  t.same(await argoServer(folder, ['--version']), { code: 0, stdout: `${version}\n`, stderr: '' });
+  const help = await argoServer(folder, ['--help']);
+  t.equal(help.code, 0);
+  for (const word of ['check', 'account', 'audit', '--config', '--listen', '--version']) t.match(help.stdout, word);
+  t.match((await argoServer(folder, ['account', '--help'])).stdout, /add <name>[\s\S]*passwd <name>[\s\S]*remove <name>[\s\S]*list/);
+});
+
+await t.test('a command line that is wrong ends with 2, on standard error', async (t) => {
+  const folder = scratch(t);
+  for (const args of [['--bogus'], ['frobnicate'], ['--config'], ['--listen'], ['check', 'x', 'y'], ['audit', '--since'], ['--config', '--listen'], ['-x'], ['audit', '--bogus']]) {
+    const { code, stdout, stderr } = await argoServer(folder, args);
+    t.equal(code, 2, `${args.join(' ')}: ${stderr}`);
+    t.equal(stdout, '');
+    t.match(stderr, /^argo-server: .*see argo-server --help\n$/);
+  }
+});
+
+await t.test('check', async (t) => {
+  const folder = scratch(t);
+  const file = join(folder, 'argo-server.conf');
+  writeFileSync(file, '[server]\n[providers.demo]\ntype = "sim"\n', { mode: 0o600 });
+  for (const args of [['check', '--config', file], ['--config', file, 'check'], ['check', `--config=${file}`]]) {
+    t.same(await argoServer(folder, args), { code: 0, stdout: `${file} is good: 0 accounts, 1 provider\n`, stderr: '' });
+  }
+  writeFileSync(file, '[server]\nmax-line = 1\n\n[accounts.steve]\npassword = "hunter2"\n');
+  const bad = await argoServer(folder, ['check', '--config', file]);
+  t.same(bad, { code: 1, stdout: '', stderr: `argo-server: ${file}:2:1: max-line: must be at least 64\n${file}:5:1: password: must be a bcrypt hash; \`argo-server account passwd\` writes one\n` });
+  writeFileSync(file, '[server]\ntls-listen = ["127.0.0.1:0"]\ntls-cert = "/nonexistent.pem"\ntls-key = "/nonexistent.key"\n');
+  t.match(await argoServer(folder, ['check', '--config', file]), { code: 1, stderr: /nonexistent\.pem/ });
+  writeFileSync(join(folder, 'x.pem'), 'not a certificate');
+  writeFileSync(file, `[server]\ntls-listen = ["127.0.0.1:0"]\ntls-cert = "${folder}/x.pem"\ntls-key = "${folder}/x.pem"\n`);
+  t.match(await argoServer(folder, ['check', '--config', file]), { code: 1, stderr: /x\.pem.*cannot be used for TLS/ });
+  t.match(await argoServer(folder, ['check', '--config', join(folder, 'absent')]), { code: 1, stderr: /cannot be read: ENOENT/ });
+});
+
+await t.test('the example that is shipped is good', async (t) => {
+  t.match(await argoServer(scratch(t), ['check', '--config', fromRoot('etc', 'argo-server.conf')]), { code: 0, stdout: /is good/ });
+});
+
+await t.test('audit', async (t) => {
+  const folder = scratch(t);
+  const file = join(folder, 'argo-server.conf');
+  const state = join(folder, 'elsewhere');
+  writeFileSync(file, `[server]\nstate-dir = "${state}"\n`);
+  const run = (...args: string[]) => argoServer(folder, ['audit', '--config', file, ...args]);
+  t.same(await run(), { code: 0, stdout: '', stderr: '' }, 'nothing has happened yet');
+
+  const audit = new Audit(state, (message) => t.fail(message));
+  const entry = { account: 'steve', from: '127.0.0.1:40000', command: 'stop', instance: 'demo/lj', options: '' };
+  audit.end(await audit.begin(entry), 'done', 1234);
+  audit.end(await audit.begin({ ...entry, account: 'bob', instance: 'demo/two words', options: '--force --timeout=60' }), 'TIMEOUT: no answer\u001b[0m', 30_000);
+  await audit.begin({ ...entry, command: 'start', instance: 'lab/lj' });
+  await audit.close();
+
+  const lines = (await run()).stdout.trimEnd().split('\n');
+  t.equal(lines.length, 3);
+  t.match(lines[0], /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z steve 127\.0\.0\.1:40000 stop demo\/lj: done \(1\.2 s\)$/);
+  t.match(lines[1], /bob 127\.0\.0\.1:40000 stop --force --timeout=60 demo\/two words: TIMEOUT: no answer\?\[0m \(30 s\)$/);
+  t.match(lines[2], /start lab\/lj: no end recorded$/);
+
+  const objects = (await run('--json')).stdout.trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+  t.match(objects[1], { id: 2, account: 'bob', from: '127.0.0.1:40000', command: 'stop', options: '--force --timeout=60', instance: 'demo/two words', outcome: 'TIMEOUT: no answer\u001b[0m', ms: 30_000 });
+  t.match(objects[2], { outcome: null, ms: null });
+
+  const count = async (...args: string[]): Promise<number> => (await run('--json', ...args)).stdout.split('\n').length - 1;
+  t.equal(await count('--account', 'bob'), 1);
+  t.equal(await count('--account=nobody'), 0);
+  t.equal(await count('--instance', 'lj'), 2);
+  t.equal(await count('--instance', 'lab/lj', '--account', 'steve'), 1);
+  t.equal(await count('--since', '2h'), 3);
+  t.equal(await count('--since', '2020-01-31'), 3);
+  t.equal(await count('--since', '2999-01-01T00:00:00Z'), 0);
+  t.match(await run('--since', 'yesterday-ish'), { code: 1, stderr: /neither a duration such as 2h nor a date/ });
+});
