@@ -54,9 +54,11 @@ export class Operations {
     requireSupport(order.action, order.instance.name, order.instance.machine, order.force && order.timeout === undefined);
     if (this.ending) throw new ArgoError('SHUTTING DOWN');
     this.running += 1;
+    const release = order.instance.owner.hold();
     try {
       await this.recorded(caller, permission, order);
     } finally {
+      release();
       this.running -= 1;
       if (this.running === 0) this.whenDone?.();
     }

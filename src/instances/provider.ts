@@ -24,7 +24,12 @@ export class Provider {
   private listing: Promise<void> | undefined;
   private listAgain = false;
   private failures = 0;
+  /** no longer configured: what runs may end, nothing new comes */
   private closed = false;
+  /** the driver is being closed */
+  private over = false;
+  /** actions under way; each is several calls */
+  private holds = 0;
   /** what is under way, so that nothing of a closed provider goes on */
   private readonly active = new Set<Deadline>();
   private whenIdle: (() => void) | undefined;
@@ -47,16 +52,33 @@ export class Provider {
    * @throws what the driver throws; TIMEOUT at the deadline, even where the driver does not heed it
    */
   async call<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    if (this.closed) throw new ArgoError('UNREACHABLE', `${this.name} is no longer configured`);
+    if (this.over) throw new ArgoError('UNREACHABLE', `${this.name} is no longer configured`);
     const leave = await this.calls.take(deadline.signal);
     this.active.add(deadline);
     try {
       return await deadline.run(work);
     } finally {
       this.active.delete(deadline);
-      if (this.active.size === 0) this.whenIdle?.();
+      if (this.isIdle) this.whenIdle?.();
       leave();
     }
+  }
+
+  /**
+   * Keeps the provider open for an action, from its beginning to its end, also when it is no longer
+   * configured meanwhile.
+   * @returns ends that
+   */
+  hold(): () => void {
+    this.holds += 1;
+    return () => {
+      this.holds -= 1;
+      if (this.isIdle) this.whenIdle?.();
+    };
+  }
+
+  private get isIdle(): boolean {
+    return this.holds === 0 && this.active.size === 0;
   }
 
   /** Lists now, or once more after the listing that is under way. Never rejects. */
@@ -95,6 +117,7 @@ export class Provider {
     this.closed = true;
     clearTimeout(this.timer);
     await this.idle(grace);
+    this.over = true;
     this.active.forEach((deadline) => deadline.abort(new ArgoError('UNREACHABLE', `${this.name} is being closed`)));
     const deadline = new Deadline(CLOSE_TIMEOUT);
     await deadline.run((signal) => this.driver.close(signal))
@@ -103,7 +126,7 @@ export class Provider {
   }
 
   private idle(grace: number): Promise<void> {
-    if (this.active.size === 0) return Promise.resolve();
+    if (this.isIdle) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, grace);
       this.whenIdle = () => {
@@ -131,6 +154,7 @@ export class Provider {
       this.becomeStale(error.message, error.cause);
     } finally {
       this.active.delete(deadline);
+      if (this.isIdle) this.whenIdle?.();
       deadline.clear();
     }
   }
