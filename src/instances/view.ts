@@ -25,6 +25,8 @@ export interface Entry {
   readonly instance: Instance;
 }
 
+const NOTHING_STALE: readonly string[] = [];
+
 interface Remembered {
   readonly registry: Registry;
   readonly version: number;
@@ -66,8 +68,10 @@ export class View {
 
   /** Why some of what is visible may be out of date: `kvm1 (reason)`; empty while all is current. */
   staleness(): readonly string[] {
-    return this.registry.providers()
-      .filter((provider) => provider.staleReason !== undefined && this.registry.of(provider).some((instance) => this.principal.sees(instance)))
+    const { registry } = this;
+    if (registry.providers().every((provider) => provider.staleReason === undefined)) return NOTHING_STALE;
+    return registry.providers()
+      .filter((provider) => provider.staleReason !== undefined && registry.of(provider).some((instance) => this.principal.sees(instance)))
       .map((provider) => `${provider.name} (${provider.staleReason})`);
   }
 

@@ -1,5 +1,6 @@
 import type { Instance } from '../instances/instance.js';
-import type { Context, Plugin } from './host/contract.js';
+import type { Entry } from '../instances/view.js';
+import type { Plugin } from './host/contract.js';
 
 const FILTERS: Readonly<Record<string, (instance: Instance) => boolean>> = {
   available: () => true,
@@ -9,8 +10,8 @@ const FILTERS: Readonly<Record<string, (instance: Instance) => boolean>> = {
   hosts: ({ machine }) => machine.type === 'host',
 };
 
-function* names(request: Context, accepts: (instance: Instance) => boolean): Generator<string> {
-  for (const { name, instance } of request.visible()) if (accepts(instance)) yield name;
+function* names(entries: Iterable<Entry>, accepts: (instance: Instance) => boolean): Generator<string> {
+  for (const { name, instance } of entries) if (accepts(instance)) yield name;
 }
 
 export default {
@@ -25,7 +26,9 @@ export default {
       if (!accepts || rest.length > 0) return request.usage();
       const stale = request.staleness();
       if (stale.length > 0) request.remark(`stale: ${stale.join(', ')}`);
-      return request.body.lines(names(request, accepts));
+      const entries = request.visible();
+      if (!Array.isArray(entries)) return request.body.lines(names(entries, accepts));
+      request.body.unchanged(entries, filter, () => names(entries, accepts));
     },
   }],
 } satisfies Plugin;

@@ -20,6 +20,9 @@ export class ClientGone extends Error {
   }
 }
 
+/** Blocks of body lines as they are sent, by what they were made from. */
+const prepared = new WeakMap<object, Map<string, string>>();
+
 const LOOKS_LIKE_A_REPLY = /^[234]00(?:[ \t]|$)/;
 
 /** The reply to one request: 200, body lines, 300; or a 400 at any point. What comes after its end is dropped. */
@@ -59,6 +62,16 @@ export class Reply {
     if (!this.fill(iterator)) return this.stream(iterator);
   }
 
+  /**
+   * Lines that stay the same for as long as `source` is the same object: they are made ready once.
+   * @param part tells apart what is made from one source
+   */
+  unchanged(source: object, part: string, texts: () => Iterable<string>): void {
+    this.accept();
+    this.progress += 1;
+    if (!this.ended) this.sink.append(this.prepared(source, part + this.eol, texts));
+  }
+
   /** Text for people behind `300 DONE`. */
   remark(text: string): void {
     this.remarks += `: ${harmless(text)}`;
@@ -75,6 +88,14 @@ export class Reply {
     if (this.ended) return;
     this.ended = true;
     this.sink.append(`400 ${harmless(error.message)}${this.eol}`);
+  }
+
+  private prepared(source: object, key: string, texts: () => Iterable<string>): string {
+    let blocks = prepared.get(source);
+    if (blocks === undefined) prepared.set(source, blocks = new Map());
+    let block = blocks.get(key);
+    if (block === undefined) blocks.set(key, block = Array.from(texts(), (text) => this.safe(text)).join(''));
+    return block;
   }
 
   private safe(text: string): string {

@@ -61,6 +61,11 @@ export interface Body {
   line(text: string): void;
   /** Many lines, at the pace at which the client reads them. */
   lines(texts: Iterable<string>): void | Promise<void>;
+  /**
+   * A few lines that stay the same for as long as `source` is the same object: they are made ready
+   * once. `part` tells apart what is made from one source.
+   */
+  unchanged(source: object, part: string, texts: () => Iterable<string>): void;
 }
 
 /** An instance that the account may use this command on. */
@@ -94,7 +99,10 @@ export interface Context {
   read<Name extends keyof Readings>(target: Target, name: Name): Promise<Readings[Name]>;
   /** The log of the hypervisor behind the provider named in the arguments, or the only one. @throws ArgoError */
   dmesg(): Promise<string>;
-  /** The visible instances, under the names by which they are shown. */
+  /**
+   * The visible instances, under the names by which they are shown. Where they are few, it is the same
+   * array until something changes.
+   */
   visible(): Iterable<Entry>;
   /** The commands that this account may use. */
   commands(): Iterable<Command>;
