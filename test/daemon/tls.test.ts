@@ -1,0 +1,158 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import t, { type Test } from 'tap';
+import { startDaemon, type Daemon } from '../support/daemon.js';
+import { connect, LineClient } from '../support/line-client.js';
+import { lacks } from '../support/peers.js';
+import { runProgram } from '../support/programs.js';
+import { until } from '../support/until.js';
+
+const WITHIN = 20_000;
+const DEMO = '[providers.demo]\ntype = "sim"\ninstances = ["lj", "dev"]\n';
+
+/** Certificates of a test's own, made by openssl. */
+class Certificates {
+  readonly folder = mkdtempSync(join(tmpdir(), 'argo-tls-'));
+
+  path(name: string): string {
+    return join(this.folder, name);
+  }
+
+  read(name: string): Buffer {
+    return readFileSync(this.path(name));
+  }
+
+  /** A certificate that signs others: NAME.pem and NAME.key. */
+  async authority(name: string): Promise<void> {
+    await this.openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', `/CN=${name}`, '-keyout', this.path(`${name}.key`), '-out', this.path(`${name}.pem`));
+  }
+
+  /** A certificate for localhost, or for a client, signed by an authority. */
+  async signed(name: string, authority: string): Promise<void> {
+    writeFileSync(this.path('extensions'), 'subjectAltName = DNS:localhost, IP:127.0.0.1\n');
+    await this.openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', `/CN=${name}`, '-keyout', this.path(`${name}.key`), '-out', this.path(`${name}.csr`));
+    await this.openssl('x509', '-req', '-in', this.path(`${name}.csr`), '-CA', this.path(`${authority}.pem`), '-CAkey', this.path(`${authority}.key`), '-CAcreateserial', '-days', '2',
+      '-extfile', this.path('extensions'), '-out', this.path(`${name}.pem`));
+  }
+
+  private async openssl(...args: string[]): Promise<void> {
+    const { code, stderr } = await runProgram('openssl', args);
+    if (code !== 0) throw new Error(stderr);
+  }
+}
+
+const certificates = new Certificates();
+t.teardown(() => rmSync(certificates.folder, { recursive: true, force: true }));
+const skip = lacks('openssl');
+if (skip === false) {
+  await certificates.authority('ca');
+  await certificates.authority('stranger');
+  await Promise.all(['server', 'other', 'client'].map((name) => certificates.signed(name, 'ca')));
+  await certificates.signed('impostor', 'stranger');
+}
+
+/** A connection inside TLS that trusts our authority. */
+async function secure(t: Test, port: number, options: ConnectionOptions = {}): Promise<{ client: LineClient; socket: TLSSocket }> {
+  const socket = await new Promise<TLSSocket>((resolve, reject) => {
+    const one = connectTls({ port, host: '127.0.0.1', ca: certificates.read('ca.pem'), ...options }, () => resolve(one));
+    one.once('error', reject);
+  });
+  t.teardown(() => socket.destroy());
+  return { client: LineClient.over(socket), socket };
+}
+
+const withClient = (name: string): ConnectionOptions => ({ cert: certificates.read(`${name}.pem`), key: certificates.read(`${name}.key`) });
+
+const config = (...lines: string[]): string => ['[server]', 'listen = ["127.0.0.1:0"]', 'tls-listen = ["127.0.0.1:0"]', 'tls-cert = "server.pem"', 'tls-key = "server.key"', ...lines, DEMO].join('\n');
+
+async function start(t: Test, text: string): Promise<{ daemon: Daemon; plain: number; tls: number }> {
+  const files = Object.fromEntries(['server.pem', 'server.key', 'ca.pem'].map((name) => [name, certificates.read(name)]));
+  const daemon = await startDaemon({ config: text, files, listeners: 2 });
+  t.teardown(() => daemon.stop());
+  const [plain = 0, tls = 0] = daemon.ports;
+  return { daemon, plain, tls };
+}
+
+async function hangUp(daemon: Daemon, count: number): Promise<string> {
+  daemon.signal('SIGHUP');
+  const said = (): string[] => daemon.stderr().split('\n').filter((line) => /"msg":"reload(ed| refused)/.test(line));
+  await until(() => said().length >= count, WITHIN, 'the reload');
+  return said()[count - 1] ?? '';
+}
+
+await t.test('the same protocol inside TLS', { skip }, async (t) => {
+  const { daemon, plain, tls } = await start(t, config());
+  const { client, socket } = await secure(t, tls);
+  t.match(socket.getProtocol(), /^TLSv1\.[23]$/);
+  client.send('nop\r\nlist\n');
+  t.equal(await client.expect('300 DONE\n'), '200 OK\r\n300 DONE\r\n200 OK\nlj\ndev\n300 DONE\n');
+  client.line('exit');
+  t.equal(await client.closed(WITHIN), '200 OK\n300 DONE\n');
+  const open = await connect(plain);
+  t.equal((await open.ask('nop')).code, 300, 'beside the plain one');
+  open.destroy();
+  await t.rejects(secure(t, tls, { maxVersion: 'TLSv1.1', minVersion: 'TLSv1' }), 'old versions are refused');
+  await t.rejects(secure(t, tls, { ca: certificates.read('stranger.pem') }), 'a client that knows another authority');
+  const confused = await connect(tls);
+  confused.line('list');
+  t.notMatch(await confused.closed(WITHIN), /200 OK/, 'plain text on the TLS port');
+  confused.destroy();
+  t.notMatch(daemon.stderr(), /uncaught|unhandled/);
+});
+
+await t.test('a half-closed TLS connection still gets its replies', { skip }, async (t) => {
+  const { tls } = await start(t, config());
+  const { client } = await secure(t, tls, { allowHalfOpen: true } as ConnectionOptions);
+  client.send('list\n');
+  client.end();
+  t.equal(await client.closed(WITHIN), '200 OK\nlj\ndev\n300 DONE\n');
+});
+
+await t.test('SIGHUP takes a new certificate, for new connections', { skip }, async (t) => {
+  const { daemon, tls } = await start(t, config());
+  const before = await secure(t, tls);
+  t.equal(before.socket.getPeerCertificate().subject.CN, 'server');
+  for (const kind of ['pem', 'key']) writeFileSync(join(daemon.folder, `server.${kind}`), certificates.read(`other.${kind}`));
+  t.match(await hangUp(daemon, 1), /"reloaded"/);
+  t.equal((await secure(t, tls)).socket.getPeerCertificate().subject.CN, 'other');
+  t.equal((await before.client.ask('nop')).code, 300, 'the old one goes on');
+});
+
+await t.test('a certificate that cannot be used is refused, and the former one stays', { skip }, async (t) => {
+  const { daemon, tls } = await start(t, config());
+  writeFileSync(join(daemon.folder, 'server.pem'), certificates.read('other.pem'));
+  t.match(await hangUp(daemon, 1), /server\.pem.*cannot be used for TLS.*reload refused/, 'certificate and key of different pairs');
+  writeFileSync(join(daemon.folder, 'server.pem'), 'half a file');
+  t.match(await hangUp(daemon, 2), /reload refused/);
+  rmSync(join(daemon.folder, 'server.key'));
+  t.match(await hangUp(daemon, 3), /reload refused/);
+  t.equal((await secure(t, tls)).socket.getPeerCertificate().subject.CN, 'server');
+});
+
+await t.test('clients must show a certificate where one is asked for', { skip }, async (t) => {
+  const { daemon, tls } = await start(t, config('tls-client-ca = "ca.pem"'));
+  const { client } = await secure(t, tls, withClient('client'));
+  t.equal((await client.ask('nop')).code, 300);
+  const refused = async (options: ConnectionOptions): Promise<string> => {
+    // with TLS 1.3 the client hears of it only when it reads
+    const outcome = await secure(t, tls, options).catch((error: Error) => error);
+    if (outcome instanceof Error) return outcome.message;
+    return outcome.client.ask('list').then(() => 'was let in', (error: Error) => String(error.cause ?? error));
+  };
+  for (const options of [{}, withClient('impostor'), { maxVersion: 'TLSv1.2' as const }]) t.not(await refused(options), 'was let in');
+  t.notMatch(daemon.stderr(), /uncaught|unhandled/);
+});
+
+await t.test('a demand for certificates that comes by SIGHUP holds at once', { skip }, async (t) => {
+  const first = await start(t, config());
+  const port = first.tls;
+  await first.daemon.stop();
+  const { daemon } = await start(t, config().replace('tls-listen = ["127.0.0.1:0"]', `tls-listen = ["127.0.0.1:${port}"]`));
+  t.equal((await (await secure(t, port)).client.ask('nop')).code, 300);
+  daemon.reconfigure(config('tls-client-ca = "ca.pem"').replace('tls-listen = ["127.0.0.1:0"]', `tls-listen = ["127.0.0.1:${port}"]`));
+  t.match(await hangUp(daemon, 1), /"reloaded"/);
+  t.equal((await (await secure(t, port, withClient('client'))).client.ask('nop')).code, 300);
+  await t.rejects(secure(t, port, { maxVersion: 'TLSv1.2' }), 'without one');
+});
