@@ -39,7 +39,8 @@ function watch(child: ChildProcess): { output: { stdout: string; stderr: string 
 /** Runs `argo-server` to its end. @param folder its home and working directory */
 export function argoServer(folder: string, args: readonly string[], input = ''): Promise<Outcome> {
   const child = spawn(process.execPath, [SERVER, ...args], { cwd: folder, env: environment(folder), timeout: WITHIN_MS });
-  child.stdin.end(input);
+  // one that ends without reading leaves a broken pipe
+  child.stdin.on('error', () => undefined).end(input);
   return watch(child).ended;
 }
 
@@ -56,6 +57,7 @@ export function onTerminal(t: Test, folder: string, args: readonly string[]): Te
   const command = [process.execPath, SERVER, ...args].map((word) => `'${word}'`).join(' ');
   const child = spawn('script', ['-qec', command, '/dev/null'], { cwd: folder, env: environment(folder), timeout: WITHIN_MS });
   t.teardown(() => child.kill('SIGKILL'));
+  child.stdin.on('error', () => undefined);
   const { output, ended } = watch(child);
   let seen = 0;
   return {
