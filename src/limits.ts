@@ -94,6 +94,9 @@ export const CONCURRENCY = 64;
 /** How long the server lets running actions end when it is told to stop. */
 export const SHUTDOWN_GRACE = 15_000;
 
+/** After that: actions that still run are given up, look once more at what came of them, and say so. */
+export const LAST_WORDS = 6000;
+
 /** How long providers get to log out. */
 export const CLOSE_TIMEOUT = 3000;
 

@@ -189,6 +189,11 @@ export class InstancePattern {
     return this.name.matchesAll && (this.provider === undefined || this.provider.matches(provider));
   }
 
+  /** Whether it could match something of a provider, whatever that has. */
+  reaches(provider: string): boolean {
+    return this.provider === undefined || this.provider.matches(provider);
+  }
+
   /** Whether an instance typed as this word, short or full name, would be matched if there were one. */
   coversName(word: string): boolean {
     if (this.provider === undefined && this.name.matches(word)) return true;

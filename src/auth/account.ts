@@ -56,6 +56,10 @@ export class Account implements Principal {
     return this.grants.some((grant) => holds(grant, permission) && grant.patterns.some((pattern) => pattern.coversProvider(provider)));
   }
 
+  reaches(provider: string): boolean {
+    return this.grants.some(({ patterns }) => patterns.some((pattern) => pattern.reaches(provider)));
+  }
+
   allowsSomewhere(permission: Permission): boolean {
     return this.grants.some((grant) => holds(grant, permission));
   }
@@ -90,6 +94,10 @@ export class Anonymous implements Principal {
 
   allowsProvider(): boolean {
     return false;
+  }
+
+  reaches(): boolean {
+    return this.mayList;
   }
 
   allowsSomewhere(): boolean {

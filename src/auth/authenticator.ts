@@ -1,3 +1,4 @@
+import { createHmac, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config/config.js';
 import { ArgoError } from '../errors.js';
@@ -18,7 +19,10 @@ export interface AuthenticatorParts {
 /** The accounts as configured now, and the way into them. */
 export class Authenticator {
   private accounts: ReadonlyMap<string, Account> = new Map();
-  private noAccount = impossibleHash(BCRYPT_COST);
+  /** of the accounts' hashes, log2 of the rounds */
+  private costs: readonly number[] = [BCRYPT_COST];
+  /** so that nobody outside can tell which cost a name without an account gets */
+  private readonly salt = randomBytes(16);
   private readonly throttle: Throttle;
   private readonly verify: typeof verifyPassword;
   private readonly pause: Pause;
@@ -37,7 +41,7 @@ export class Authenticator {
     this.accounts = new Map([...accounts].map(([name, settings]) => [name, new Account(settings, groups)]));
     this.anonymous = new Anonymous(server.anonymousList);
     const costs = [...accounts.values()].map(({ passwordHash }) => Number(passwordHash.slice(4, 6)));
-    this.noAccount = impossibleHash(Math.max(BCRYPT_COST, ...costs));
+    this.costs = costs.length > 0 ? costs : [BCRYPT_COST];
   }
 
   /**
@@ -47,6 +51,15 @@ export class Authenticator {
   current(account: Account, address: string): Account | undefined {
     const now = this.accounts.get(account.name);
     return now?.passwordHash === account.passwordHash && now.mayComeFrom(address) ? now : undefined;
+  }
+
+  /**
+   * What the password for a name without an account is compared with. Its cost is that of one of the
+   * accounts, always the same one for a name: where costs differ, they tell nothing either.
+   */
+  private hashForNobody(name: string): string {
+    const digest = createHmac('sha256', this.salt).update(name).digest();
+    return impossibleHash(this.costs[digest.readUInt32BE(0) % this.costs.length]!);
   }
 
   /** Whether there is an account of that name: for the log, never for a reply. */
@@ -66,10 +79,12 @@ export class Authenticator {
     try {
       if (delay > 0) await this.pause(delay, signal);
       const account = this.accounts.get(name);
-      const matches = await this.verify(password, account?.passwordHash ?? this.noAccount, signal);
-      if (account !== undefined && matches && account.mayComeFrom(address)) {
+      const matches = await this.verify(password, account?.passwordHash ?? this.hashForNobody(name), signal);
+      // a reload may have changed or removed the account while its password was being checked
+      const current = account && this.current(account, address);
+      if (current && matches) {
         this.throttle.succeeded(name);
-        return account;
+        return current;
       }
       this.throttle.failed(name, address);
       return undefined;

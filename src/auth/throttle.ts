@@ -25,6 +25,10 @@ class FailureCount {
     return counted <= 0 ? 0 : Math.min(LOGIN_DELAY_FIRST * 2 ** (counted - 1), LOGIN_DELAY_LONGEST);
   }
 
+  has(key: string): boolean {
+    return this.failures.has(key);
+  }
+
   add(key: string): void {
     const count = this.count(key) + 1;
     this.failures.delete(key);
@@ -85,8 +89,11 @@ export class Throttle {
    * @throws ArgoError BUSY where too many attempts wait
    */
   enter(account: string, address: string): { delay: number; leave: () => void } {
-    const keys = ['', address, `${address} ${account}`];
-    if (this.waiting.some((waiting, index) => waiting.isFull(keys[index]!))) throw new ArgoError('BUSY', 'too many logins at a time');
+    const pair = `${address} ${account}`;
+    const keys = ['', address, pair];
+    // who never failed may log in from many scripts at a time; who did may not flood
+    const isFull = this.waiting.some((waiting, index) => waiting.isFull(keys[index]!) && (keys[index] !== pair || this.accounts.has(account)));
+    if (isFull) throw new ArgoError('BUSY', 'too many logins at a time');
     this.waiting.forEach((waiting, index) => waiting.enter(keys[index]!));
     return {
       delay: Math.max(this.accounts.delay(account), this.addresses.delay(address)),

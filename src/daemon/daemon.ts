@@ -3,7 +3,7 @@ import { Authenticator } from '../auth/authenticator.js';
 import { Operations } from '../instances/operations.js';
 import { Provider } from '../instances/provider.js';
 import { Registry } from '../instances/registry.js';
-import { FIRST_LISTING_GRACE, SHUTDOWN_GRACE } from '../limits.js';
+import { FIRST_LISTING_GRACE, LAST_WORDS, SHUTDOWN_GRACE } from '../limits.js';
 import { PluginLoader } from '../plugins/host/loader.js';
 import { Dispatcher } from '../server/dispatcher.js';
 import { LineServer } from '../server/server.js';
@@ -73,9 +73,10 @@ export class Daemon {
     this.config = config;
     this.logger.setLevel(config.server.logLevel);
     this.authenticator.configure(config);
+    this.server.refreshSessions();
     const table = await this.plugins.load(config.server.pluginPath);
     this.dispatcher.parts = { ...this.dispatcher.parts, table, groups: config.groups, actionTimeout: config.server.actionTimeout };
-    this.closeProviders([...this.providers.values()].filter(({ name, settings }) => config.providers.get(name)?.fingerprint !== settings.fingerprint));
+    this.closeProviders([...this.providers.values()].filter(({ name, settings }) => config.providers.get(name)?.fingerprint !== settings.fingerprint), config);
     await this.openProviders(config.providers);
     applyToServer();
   }
@@ -83,7 +84,7 @@ export class Daemon {
   /** Ends listening, lets what runs finish within a limit, logs out of the providers, and closes the audit. */
   async stop(): Promise<void> {
     this.server.stopListening();
-    await Promise.all([this.operations.drain(SHUTDOWN_GRACE), this.server.close(SHUTDOWN_GRACE)]);
+    await Promise.all([this.operations.drain(SHUTDOWN_GRACE, LAST_WORDS), this.server.close(SHUTDOWN_GRACE + LAST_WORDS)]);
     await Promise.all([...this.providers.values()].map((provider) => provider.close(0)));
     await this.audit.close();
   }
@@ -105,10 +106,10 @@ export class Daemon {
   }
 
   /** Their instances are gone at once; what is under way on them may still end. */
-  private closeProviders(providers: readonly Provider[]): void {
+  private closeProviders(providers: readonly Provider[], { providers: wanted }: Config): void {
     for (const provider of providers) {
       this.providers.delete(provider.name);
-      this.registry.remove(provider);
+      this.registry.remove(provider, wanted.has(provider.name));
       void provider.close(SHUTDOWN_GRACE);
     }
   }

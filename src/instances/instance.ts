@@ -43,6 +43,13 @@ export class Instance {
     return this.turnsOrNone;
   }
 
+  /** Takes the place of an instance of the same machine, under another name or provider object. */
+  succeed(before: Instance): void {
+    this.turnsOrNone = before.turn;
+    this.pendingStop = before.pendingStop;
+    if (this.state === before.state) this.since = before.since;
+  }
+
   /** Notes a state that was seen. @returns whether it is news */
   see(state: PowerState): boolean {
     if (state !== 'on' && state !== 'stopping') this.pendingStop = undefined;

@@ -38,6 +38,7 @@ export interface OperationsParts {
  * the deadline, carries out, verifies and records.
  */
 export class Operations {
+  private readonly runs = new Set<PowerRun>();
   private running = 0;
   private ending = false;
   private whenDone: (() => void) | undefined;
@@ -112,12 +113,18 @@ export class Operations {
   }
 
   /**
-   * Takes no further power actions and waits for those that run.
-   * @param ms how long at the most
-   * @returns whether all have ended
+   * Takes no further power actions and waits for those that run; those that run longer are told to end.
+   * @param ms how long they may go on
+   * @param last milliseconds after that in which they have to say what is known
    */
-  async drain(ms: number): Promise<boolean> {
+  async drain(ms: number, last: number): Promise<void> {
     this.ending = true;
+    if (await this.allDone(ms)) return;
+    this.runs.forEach((run) => run.abandon());
+    await this.allDone(last);
+  }
+
+  private async allDone(ms: number): Promise<boolean> {
     if (this.running === 0) return true;
     return new Promise((resolve) => {
       const timer = setTimeout(() => resolve(false), ms);
@@ -158,8 +165,10 @@ export class Operations {
     };
     const id = await audit.begin(facts);
     const began = performance.now();
+    const run = this.runOf(order);
+    this.runs.add(run);
     try {
-      const outcome = await this.runOf(order).run();
+      const outcome = await run.run();
       audit.end(id, outcome, performance.now() - began);
       log('info', 'action', { ...facts, outcome });
     } catch (thrown) {
@@ -167,6 +176,8 @@ export class Operations {
       audit.end(id, error.message, performance.now() - began);
       log('warn', 'action', { ...facts, outcome: error.message, cause: error.cause });
       throw error;
+    } finally {
+      this.runs.delete(run);
     }
   }
 }

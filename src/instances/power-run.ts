@@ -31,6 +31,10 @@ type Sent = 'accepted' | 'doubtful';
 export class PowerRun {
   private readonly deadline: Deadline;
   private readonly began = performance.now();
+  /** the deadlines of parts of the run */
+  private readonly phases = new Set<Deadline>();
+  /** why it is not waited for any longer: the server ends */
+  private abandoned: ArgoError | undefined;
   private bootMark: string | undefined;
 
   /** @param actionTimeout milliseconds, where the order says nothing */
@@ -56,10 +60,30 @@ export class PowerRun {
     }
   }
 
+  /** Ends it early because the server ends: what was sent is then uncertain, what was not sent is not done. */
+  abandon(): void {
+    this.abandoned = new ArgoError('SHUTTING DOWN');
+    for (const deadline of [this.deadline, ...this.phases]) deadline.abort(this.abandoned);
+  }
+
+  /** A deadline of one part of the run. */
+  private within(ms: number): Deadline {
+    const deadline = new Deadline(ms);
+    this.phases.add(deadline);
+    if (this.abandoned) deadline.abort(this.abandoned);
+    return deadline;
+  }
+
+  private end(phase: Deadline): void {
+    phase.clear();
+    this.phases.delete(phase);
+  }
+
   /** What would be sent now. @throws ArgoError as the action itself would */
   async plan(): Promise<Step | 'already' | 'under way'> {
     try {
-      return decide(this.order.action, this.name, this.instance.machine, await this.observe(), this.order.force && !this.cleanFirst);
+      const state = await this.observe();
+      return this.cleanWay(state) ?? decide(this.order.action, this.name, this.instance.machine, state, this.order.force);
     } catch (thrown) {
       throw explainDeadline(thrown, this.name);
     } finally {
@@ -82,16 +106,20 @@ export class PowerRun {
     return timeout ?? this.actionTimeout;
   }
 
-  /** `--force` with `--timeout`: clean first, then the plug. */
-  private get cleanFirst(): boolean {
-    return this.order.force && this.order.action === 'stop' && this.order.timeout !== undefined;
+  /** `--force` with `--timeout`: clean first, where there is a clean way from this state; then the plug. */
+  private cleanWay(state: PowerState): 'shutdown' | 'under way' | undefined {
+    const { action, force, timeout } = this.order;
+    if (!force || action !== 'stop' || timeout === undefined) return undefined;
+    if (state === 'stopping') return 'under way';
+    return (state === 'on' || state === 'starting' || state === 'unknown') && this.instance.machine.shutdown ? 'shutdown' : undefined;
   }
 
   private async act(): Promise<'done' | 'already so'> {
     const { order: { action, force, wait }, instance } = this;
     let state = await this.observe();
     if (action === 'start' && (state === 'stopping' || (state === 'on' && instance.isStopping))) state = await this.untilStopped();
-    if (this.cleanFirst && state === 'on' && instance.machine.shutdown) return this.stopCleanThenHard();
+    const clean = this.cleanWay(state);
+    if (clean) return this.stopCleanThenHard(clean);
     const way = decide(action, this.name, instance.machine, state, force);
     if (way === 'already') return 'already so';
     await this.noteBoot();
@@ -104,17 +132,27 @@ export class PowerRun {
     return 'done';
   }
 
-  private async stopCleanThenHard(): Promise<'done'> {
-    const clean = new Deadline(this.order.timeout!);
+  private async stopCleanThenHard(way: 'shutdown' | 'under way'): Promise<'done'> {
+    const clean = this.within(this.order.timeout!);
     try {
-      await this.verify(clean, await this.send('shutdown', clean), true);
+      const sent = way === 'shutdown' ? await this.send('shutdown', clean) : 'accepted';
+      await this.verify(clean, sent, way === 'shutdown');
       return 'done';
     } catch (thrown) {
       if (this.isRefusal(thrown)) throw thrown;
     } finally {
-      clean.clear();
+      this.end(clean);
     }
-    const hard = new Deadline(HARD_STOP_TIMEOUT);
+    try {
+      return await this.pullThePlug();
+    } catch (thrown) {
+      // the clean shutdown may still be at work: that nothing was done would not be true
+      throw thrown instanceof ArgoError && thrown.phrase === 'UNREACHABLE' ? this.uncertain(thrown) : thrown;
+    }
+  }
+
+  private async pullThePlug(): Promise<'done'> {
+    const hard = this.within(HARD_STOP_TIMEOUT);
     try {
       const state = await this.read(hard);
       if (state === 'off') return 'done';
@@ -122,7 +160,7 @@ export class PowerRun {
       await this.verify(hard, await this.send('powerOff', hard), false);
       return 'done';
     } finally {
-      hard.clear();
+      this.end(hard);
     }
   }
 
@@ -147,9 +185,11 @@ export class PowerRun {
   private async untilStopped(): Promise<PowerState> {
     let state = await this.observe();
     for (let wait = WAIT_POLL_FIRST; state === 'stopping' || (state === 'on' && this.instance.isStopping); wait = longer(wait)) {
-      if (this.deadline.exceeded) throw new ArgoError('TIMEOUT', `${this.name} was told to stop and is still ${state}`);
+      const late = () => new ArgoError('TIMEOUT', `${this.name} was told to stop and is still ${state}`);
       await this.deadline.pause(wait, (wake) => this.instance.watch(wake));
-      if (!this.deadline.exceeded) state = await this.observe();
+      if (this.abandoned) throw this.abandoned;
+      if (this.deadline.exceeded) throw late();
+      state = await this.observe().catch((thrown: unknown) => { throw thrown instanceof DeadlineExceeded ? late() : thrown; });
     }
     return state;
   }
@@ -181,7 +221,7 @@ export class PowerRun {
     } catch (thrown) {
       if (!sent) throw thrown;
       if (!(thrown instanceof ArgoError)) return 'doubtful';
-      if (thrown.phrase === 'UNCERTAIN') return 'doubtful';
+      if (thrown.phrase === 'UNCERTAIN' || thrown.phrase === 'SHUTTING DOWN') return 'doubtful';
       if (thrown.phrase === 'WRONG STATE' && await this.achieved(deadline)) return 'accepted';
       throw thrown;
     }
@@ -209,17 +249,17 @@ export class PowerRun {
     if (!achieved) throw this.uncertain();
   }
 
-  private uncertain(): ArgoError {
-    return new ArgoError('UNCERTAIN', `the order was sent to ${this.name} and its answer was lost; last seen ${this.instance.state}`);
+  private uncertain(cause?: unknown): ArgoError {
+    return new ArgoError('UNCERTAIN', `the order was sent to ${this.name} and its answer was lost; last seen ${this.instance.state}`, { cause });
   }
 
   /** Waits until the goal is there. @throws ArgoError TIMEOUT or UNCERTAIN at the deadline */
   private async verify(deadline: Deadline, sent: Sent, clean: boolean): Promise<void> {
     let asked = performance.now();
     for (let wait = WAIT_POLL_FIRST; ; wait = longer(wait)) {
-      const look = new Deadline(Math.min(READ_TIMEOUT, deadline.left + 1));
+      const look = this.within(Math.min(READ_TIMEOUT, deadline.left + 1));
       const achieved = await this.achieved(look);
-      look.clear();
+      this.end(look);
       if (achieved) return;
       if (this.instance.state === 'crashed' && goalOf(this.order.action) === 'on') throw new ArgoError('FAILED', `${this.name} has crashed`);
       if (deadline.exceeded) break;
@@ -230,6 +270,8 @@ export class PowerRun {
       await deadline.pause(wait, (wake) => this.instance.watch(wake));
     }
     if (sent === 'doubtful') return this.resolveDoubt();
+    if (this.abandoned) throw new ArgoError('UNCERTAIN', `accepted, and last seen ${this.instance.state} when the server ended`);
+    this.instance.forgetStop();
     throw new ArgoError('TIMEOUT', `accepted, but ${this.name} is still ${this.instance.state} after ${formatDuration(performance.now() - this.began)}`);
   }
 

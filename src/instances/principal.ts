@@ -26,6 +26,8 @@ export interface Principal {
   allows(instance: Grantable, permission: Permission): boolean;
   /** Whether it may use the command on a provider as a whole, such as reading its log. */
   allowsProvider(provider: string, permission: Permission): boolean;
+  /** Whether it may see something of a provider, whatever that has. */
+  reaches(provider: string): boolean;
   /** Whether some grant holds the command at all. */
   allowsSomewhere(permission: Permission): boolean;
   /** Whether an instance of that name, if there were one, would be visible: says if "no such instance" may be told. */

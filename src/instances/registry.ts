@@ -15,6 +15,8 @@ export class Registry {
   version = 0;
   private readonly shelves = new Map<Provider, Shelf>();
   private order: readonly Provider[] = [];
+  /** instances of providers that were replaced, until their successors have listed, by provider and id */
+  private readonly legacies = new Map<string, ReadonlyMap<string, Instance>>();
   private readonly byFullName = new Map<string, Instance>();
   /** nearly all short names are unique, so a lone instance stands without an array around it */
   private readonly byShortName = new Map<string, Instance | Instance[]>();
@@ -34,8 +36,14 @@ export class Registry {
     this.version += 1;
   }
 
-  remove(provider: Provider): void {
-    this.shelves.get(provider)?.instances.forEach((instance) => this.forget(instance));
+  /**
+   * @param isReplaced whether one of the same name follows: its instances then keep their turns, so that
+   *   two actions on one machine do not run at once on either side of a reload
+   */
+  remove(provider: Provider, isReplaced: boolean): void {
+    const shelf = this.shelves.get(provider);
+    shelf?.instances.forEach((instance) => this.forget(instance));
+    if (shelf && isReplaced) this.legacies.set(provider.name, shelf.byId);
     this.shelves.delete(provider);
     this.order = [...this.shelves.keys()];
     this.version += 1;
@@ -55,10 +63,10 @@ export class Registry {
     return this.shelves.get(provider)?.instances ?? [];
   }
 
-  /** What a typed name may mean: the one with this full name, else those with this short name. */
+  /** What a typed name may mean: the one with this full name first, then those with this short name. */
   find(name: string): readonly Instance[] {
     const full = this.byFullName.get(name);
-    return full ? [full] : this.sharing(name);
+    return full ? [full, ...this.sharing(name)] : this.sharing(name);
   }
 
   /** All instances that have this short name. */
@@ -85,6 +93,8 @@ export class Registry {
     if (shelf === undefined) return;
     const names = uniqueNames(sightings.map(({ machine }) => machine));
     const gone = new Map(shelf.byId);
+    const legacy = this.legacies.get(provider.name);
+    this.legacies.delete(provider.name);
     const instances: Instance[] = [];
     const created: Instance[] = [];
     shelf.byId.clear();
@@ -96,7 +106,9 @@ export class Registry {
         instance.machine = machine;
         this.see(instance, state);
       } else {
+        const before = instance ?? legacy?.get(machine.id);
         instance = new Instance(name, provider, machine, state);
+        if (before) instance.succeed(before);
         created.push(instance);
       }
       instances.push(instance);

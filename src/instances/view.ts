@@ -4,6 +4,7 @@ import { ENTRIES_REMEMBERED, NAMES_A_TURN } from '../limits.js';
 import { isPattern, PatternError, resolvePatterns, type Groups, type InstancePattern } from '../patterns.js';
 import type { Instance } from './instance.js';
 import type { Principal } from './principal.js';
+import type { Provider } from './provider.js';
 import type { Registry } from './registry.js';
 
 /** A name as it was typed. Quoted ones are taken literally. */
@@ -61,9 +62,14 @@ export class View {
 
   /** The short name where that is unique among what is visible, else the full name. */
   display(instance: Instance): string {
-    if (!instance.sharesName) return instance.name;
+    if (!instance.sharesName) return this.isFullName(instance.name) ? instance.fullName : instance.name;
     const others = this.registry.sharing(instance.name).filter((other) => this.principal.sees(other));
     return others.length > 1 ? instance.fullName : instance.name;
+  }
+
+  /** Whether a short name with `/` in it reads as the full name of something else that is visible. */
+  private isFullName(name: string): boolean {
+    return name.includes('/') && this.registry.find(name).some((other) => other.fullName === name && this.principal.sees(other));
   }
 
   /** Why some of what is visible may be out of date: `kvm1 (reason)`; empty while all is current. */
@@ -71,7 +77,7 @@ export class View {
     const { registry } = this;
     if (registry.providers().every((provider) => provider.staleReason === undefined)) return NOTHING_STALE;
     return registry.providers()
-      .filter((provider) => provider.staleReason !== undefined && registry.of(provider).some((instance) => this.principal.sees(instance)))
+      .filter((provider) => provider.staleReason !== undefined && this.mayHold(provider))
       .map((provider) => `${provider.name} (${provider.staleReason})`);
   }
 
@@ -92,10 +98,17 @@ export class View {
     return { instances: [...selected], isSingle };
   }
 
+  /** Whether something of the provider is visible, or may be once it answers. */
+  private mayHold(provider: Provider): boolean {
+    if (!provider.listed) return this.principal.reaches(provider.name);
+    return this.registry.of(provider).some((instance) => this.principal.sees(instance));
+  }
+
   /** The instance of exactly this name. @throws ArgoError */
   private named(name: string): Instance {
     const found = this.registry.find(name).filter((instance) => this.principal.sees(instance));
     const [first, second] = found;
+    if (first?.fullName === name) return first;
     if (second) throw new ArgoError('AMBIGUOUS', found.map(({ fullName }) => fullName).join(', '));
     if (first) return first;
     if (!this.principal.coversName(name)) throw new ArgoError('NOT ALLOWED');
@@ -104,7 +117,7 @@ export class View {
 
   /** A name that may belong to a provider that has not answered yet is not said to be wrong. */
   private missing(name: string): ArgoError {
-    const silent = this.registry.providers().filter((provider) => !provider.listed && this.principal.coversName(`${provider.name}/`));
+    const silent = this.registry.providers().filter((provider) => !provider.listed && this.principal.reaches(provider.name));
     const owner = silent.find((provider) => name.startsWith(`${provider.name}/`));
     if (owner) return new ArgoError('UNREACHABLE', `${owner.name} has not answered yet: ${owner.staleReason}`);
     const doubt = silent.length > 0 ? ` (${silent.map((provider) => provider.name).join(', ')} has not answered yet)` : '';

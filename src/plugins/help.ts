@@ -1,3 +1,4 @@
+import { ArgoError } from '../errors.js';
 import type { Plugin } from './host/contract.js';
 
 export default {
@@ -12,7 +13,7 @@ export default {
       const word = typed?.toLowerCase();
       const usable = [...request.commands()];
       const chosen = word === undefined ? usable : usable.filter((command) => command.word === word || command.aliases?.includes(word));
-      if (chosen.length === 0) request.usage();
+      if (chosen.length === 0) throw new ArgoError('UNKNOWN COMMAND', 'help lists the commands');
       const width = Math.max(...chosen.map(({ usage }) => usage.length));
       return request.body.lines(chosen.map(({ usage, help }) => `${usage.padEnd(width)}  ${help}`));
     },

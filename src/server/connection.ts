@@ -29,6 +29,8 @@ export class Connection implements Sink {
   private ended = false;
   /** a whole line came with the chunk that is being worked on */
   private sawRequest = false;
+  /** what a client is told whose connection is closed for a reason of ours */
+  private parting: ArgoError | undefined;
   private onDrain: (() => void)[] = [];
 
   constructor(
@@ -85,9 +87,8 @@ export class Connection implements Sink {
   close(error?: ArgoError): void {
     if (this.session.closing) return;
     this.session.closing = true;
-    if (this.busy) return;
-    if (error) this.append(`400 ${error.message}${this.eol}`);
-    this.finish();
+    this.parting = error;
+    if (!this.busy) this.part();
   }
 
   /** Closes at once. */
@@ -116,7 +117,7 @@ export class Connection implements Sink {
 
   /** Works on the lines that are there, as long as neither a request nor the client holds us up. */
   private work(): void {
-    while (!this.busy && !this.blocked && !this.session.closing) {
+    while (!this.busy && !this.blocked && !this.session.closing && !this.gone) {
       const line = this.reader.next() ?? (this.ended ? this.reader.rest() : undefined);
       if (line === undefined) break;
       this.answer(line);
@@ -127,7 +128,8 @@ export class Connection implements Sink {
     }
     this.flush();
     if (this.blocked) return;
-    if (this.session.closing || (this.ended && this.reader.pending === 0)) this.finish();
+    if (this.session.closing) this.part();
+    else if (this.ended && this.reader.pending === 0) this.finish();
     else if (this.socket.isPaused() && this.reader.pending <= PENDING_INPUT) this.socket.resume();
   }
 
@@ -164,6 +166,13 @@ export class Connection implements Sink {
     this.flush();
     waiting.forEach((resolve) => resolve());
     if (!this.socket.destroyed) this.work();
+  }
+
+  /** A client that may wait for an answer to more than we have answered is told why none comes. */
+  private part(): void {
+    if (this.parting) this.append(`400 ${this.parting.message}${this.eol}`);
+    this.parting = undefined;
+    this.finish();
   }
 
   /** Closes our half when the client has taken everything. */

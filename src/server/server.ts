@@ -114,11 +114,13 @@ export class LineServer {
   /** Takes on settings for connections old and new. */
   private adopt(settings: ServerSettings): void {
     this.settings = settings;
-    for (const connection of this.connections) {
-      connection.maxLine = settings.maxLine;
-      connection.session.refresh();
-    }
+    this.connections.forEach((connection) => { connection.maxLine = settings.maxLine; });
     this.startSweeping();
+  }
+
+  /** After the accounts have changed: each connection is its account's as that is now, or nobody's. */
+  refreshSessions(): void {
+    this.connections.forEach(({ session }) => session.refresh());
   }
 
   private async openListener(key: string, { endpoint, tls }: Place): Promise<void> {

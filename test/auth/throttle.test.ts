@@ -60,8 +60,11 @@ await t.test('failures are forgotten, and then counted from the first', async (t
 await t.test('how many wait at a time', async (t) => {
   const { throttle, delay } = throttled();
   const busy = { message: /^BUSY/ };
+  const many = Array.from({ length: 8 }, () => throttle.enter('steve', '192.0.2.1').leave);
+  many.forEach((leave) => leave());
+  throttle.failed('steve', '192.0.2.1');
   const leaves = Array.from({ length: 4 }, () => throttle.enter('steve', '192.0.2.1').leave);
-  t.throws(() => throttle.enter('steve', '192.0.2.1'), busy, 'to one account from one address');
+  t.throws(() => throttle.enter('steve', '192.0.2.1'), busy, 'to one account from one address, once it has failed');
   t.equal(delay('bob', '192.0.2.1'), 0);
   t.equal(delay('steve', '192.0.2.2'), 0);
   for (let count = 4; count < 32; count += 1) leaves.push(throttle.enter(`name${count}`, '192.0.2.1').leave);

@@ -41,7 +41,7 @@ await t.test('SIGTERM lets what runs end, says why to the others, and ends with 
   daemon.signal('SIGTERM');
   t.equal(await idle.closed(WITHIN), '400 SHUTTING DOWN\n');
   await t.rejects(connect(daemon.port), { code: 'ECONNREFUSED' }, 'nobody comes in any more');
-  t.equal(await acting.closed(WITHIN), '300 DONE\n', 'the action is answered; what was sent behind it is not begun');
+  t.equal(await acting.closed(WITHIN), '300 DONE\n400 SHUTTING DOWN\n', 'the action is answered; what was sent behind it is not begun');
   acting.end();
   idle.end();
   t.same(await daemon.exited, { code: 0, signal: null });

@@ -135,6 +135,58 @@ void t.test('clean first, then the plug', async (t) => {
   t.same(cutOff.machine.calls, ['shutdown'], 'what cannot be reached is not switched off');
 });
 
+void t.test('clean first also where it is about to be on, or stops already', async (t) => {
+  for (const state of ['starting', 'unknown'] as const) {
+    const { run, machine } = await world(state);
+    t.equal(await run('stop', { force: true, timeout: 5000 }), 'done');
+    t.same(machine.calls, ['shutdown'], state);
+  }
+  const stopping = await world('stopping', (lj) => { setTimeout(() => { lj.state = 'off'; }, 60); });
+  t.equal(await stopping.run('stop', { force: true, timeout: 5000 }), 'done');
+  t.same(stopping.machine.calls, [], 'what stops already is left to it');
+});
+
+void t.test('after a clean shutdown that was sent, an unreachable machine is uncertain', async (t) => {
+  const { run, machine } = await world('on', (lj) => {
+    lj.script = { shutdown: () => { lj.script.status = () => { throw new ArgoError('UNREACHABLE', 'gone'); }; } };
+  });
+  await fails(t, run('stop', { force: true, timeout: 60 }), 'UNCERTAIN');
+  t.same(machine.calls, ['shutdown']);
+});
+
+void t.test('a dry run says what the action would do', async (t) => {
+  const plan = async (state: PowerState, options: Partial<Order>) => {
+    const { instance, registry, machine } = await world(state);
+    const planned = await new PowerRun({ instance, action: 'stop', force: false, timeout: undefined, wait: false, ...options }, registry, ACTION_TIMEOUT).plan();
+    t.same(machine.calls, []);
+    return planned;
+  };
+  t.equal(await plan('on', { force: true, timeout: 5000 }), 'shutdown');
+  t.equal(await plan('on', { force: true }), 'powerOff');
+  t.equal(await plan('paused', { force: true, timeout: 5000 }), 'powerOff');
+  t.equal(await plan('off', {}), 'already');
+});
+
+void t.test('a run that is given up because the server ends says what is known', async (t) => {
+  const abandoned = async (action: PowerAction, change: (machine: FakeMachine) => void, options: Partial<Order> = {}) => {
+    const { instance, registry } = await world('on', change);
+    const run = new PowerRun({ instance, action, force: false, timeout: 60_000, wait: true, ...options }, registry, ACTION_TIMEOUT);
+    setTimeout(() => run.abandon(), 50);
+    return run.run();
+  };
+  await fails(t, abandoned('stop', (lj) => { lj.script = { status: never }; }), 'SHUTTING DOWN');
+  await fails(t, abandoned('stop', (lj) => { lj.script = { shutdown: () => undefined }; }), 'UNCERTAIN', /accepted, and last seen on when the server ended/);
+  await fails(t, abandoned('pause', (lj) => { lj.script = { pause: never }; }, { wait: false }), 'UNCERTAIN', /answer was lost/);
+});
+
+void t.test('a stop that was waited for in vain is not waited for again', async (t) => {
+  const { run } = await world('on', (lj) => { lj.script = { shutdown: () => undefined }; });
+  await fails(t, run('stop', { wait: 60 }), 'TIMEOUT');
+  t.equal(await run('start'), 'already so');
+  t.equal(await run('stop'), 'done', 'accepted, nothing more');
+  await fails(t, run('start', { timeout: 60 }), 'TIMEOUT', /was told to stop and is still on/);
+});
+
 void t.test('a reboot is told by the boot mark', async (t) => {
   const good = await world('on');
   t.equal(await good.run('reboot', { wait: true }), 'done');

@@ -306,7 +306,7 @@ await t.test('a long reply comes whole to a slow reader, also when the server cl
   await new Promise((resolve) => { setTimeout(resolve, 100); });
   one.socket.resume();
   const text = await one.closed(WITHIN);
-  t.equal(text.endsWith(`line ${count - 1}\n300 DONE\n`), true, text.slice(-60));
+  t.equal(text.endsWith(`line ${count - 1}\n300 DONE\n400 SHUTTING DOWN\n`), true, text.slice(-60));
   other.end();
   one.end();
   await closing;

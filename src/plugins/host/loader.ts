@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises';
-import { extname, join, resolve } from 'node:path';
+import { dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Log } from '../../drivers/driver.js';
 import { Deadline } from '../../instances/deadline.js';
@@ -49,8 +49,9 @@ export class PluginLoader {
         .map(({ name }) => join(folder, name))
         .sort();
     } catch (error) {
-      this.log('error', 'plugin folder cannot be read', { folder, reason: (error as Error).message });
-      return [];
+      const before = [...this.loaded.keys()].filter((file) => dirname(file) === folder);
+      this.log('error', 'plugin folder cannot be read', { folder, reason: (error as Error).message, keptFromBefore: before.length > 0 });
+      return before;
     }
   }
 

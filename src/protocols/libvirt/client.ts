@@ -190,7 +190,8 @@ export class LibvirtClient {
 
   #domain<T>(procedure: number, domain: Domain, read: (reply: XdrReader) => T, options: CallOptions, rest?: XdrWriter): Promise<T> {
     const subject = writeDomain(new XdrWriter(), domain).bytes();
-    return this.#rpc.call(procedure, rest ? Buffer.concat([subject, rest.bytes()]) : subject, read, options);
+    const about = domain.uuid.toString('hex');
+    return this.#rpc.call(procedure, rest ? Buffer.concat([subject, rest.bytes()]) : subject, read, { ...options, about });
   }
 }
 

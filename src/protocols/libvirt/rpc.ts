@@ -32,6 +32,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** It may wait for a guest, an agent or a disk, and so must not keep quick questions waiting. */
   readonly slow?: boolean;
+  /** what a slow call is about: of the calls about one thing, one is under way at a time, so that it cannot hold all places */
+  readonly about?: string;
 }
 
 /** Numbers that tests shorten. Milliseconds. */
@@ -44,6 +46,7 @@ interface Call {
   readonly procedure: number;
   readonly body: Buffer;
   readonly slow: boolean;
+  readonly about: string | undefined;
   /** decodes the reply and hands it over; throws when the bytes make no sense */
   readonly accept: (reply: XdrReader) => void;
   readonly reject: (error: unknown) => void;
@@ -107,13 +110,13 @@ export class RpcConnection {
    *   reason: at once, whether or not the call has been sent
    */
   call<T>(procedure: number, body: Buffer, read: (reply: XdrReader) => T, options: CallOptions = {}): Promise<T> {
-    const { signal, slow = false } = options;
+    const { signal, slow = false, about } = options;
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason as Error);
       if (this.#end) return reject(new ConnectionLostError(false, this.#end.message, { cause: this.#end }));
       if (this.#queue.length >= MAX_QUEUED) return reject(new QueueFullError(`${MAX_QUEUED} calls wait already`));
       const accept = (reply: XdrReader): void => resolve(read(reply));
-      const call: Call = { procedure, body, slow, accept, reject, release: () => undefined };
+      const call: Call = { procedure, body, slow, about, accept, reject, release: () => undefined };
       if (signal) {
         const giveUp = (): void => this.#abandon(call, signal.reason);
         // A thousand calls may share one deadline; each lets go of it when it ends.
@@ -154,7 +157,7 @@ export class RpcConnection {
   #send(): void {
     for (let at = 0; at < this.#queue.length && this.#flying.size < MAX_IN_FLIGHT;) {
       const call = this.#queue[at]!;
-      if (call.slow && this.#slowFlying >= MAX_SLOW_IN_FLIGHT) {
+      if (call.slow && (this.#slowFlying >= MAX_SLOW_IN_FLIGHT || this.#isBusy(call.about))) {
         at += 1;
         continue;
       }
@@ -164,6 +167,12 @@ export class RpcConnection {
       if (call.slow) this.#slowFlying += 1;
       this.#write({ program: Program.REMOTE, procedure: call.procedure, type: MessageType.CALL, serial: this.#serial, body: call.body });
     }
+  }
+
+  #isBusy(about: string | undefined): boolean {
+    if (about === undefined) return false;
+    for (const call of this.#flying.values()) if (call.slow && call.about === about) return true;
+    return false;
   }
 
   #write(packet: Omit<Packet, 'status'>): void {
