@@ -169,11 +169,11 @@ export class Operations {
     this.runs.add(run);
     try {
       const outcome = await run.run();
-      audit.end(id, outcome, performance.now() - began);
+      await audit.end(id, outcome, performance.now() - began);
       log('info', 'action', { ...facts, outcome });
     } catch (thrown) {
       const error = toArgoError(thrown);
-      audit.end(id, error.message, performance.now() - began);
+      await audit.end(id, error.message, performance.now() - began);
       log('warn', 'action', { ...facts, outcome: error.message, cause: error.cause });
       throw error;
     } finally {

@@ -22,6 +22,9 @@ export interface AuditLog {
    * @throws ArgoError AUDIT UNAVAILABLE: then the action must not be taken
    */
   begin(entry: AuditEntry): Promise<number>;
-  /** Records how it ended and after how many milliseconds. Never throws: it is tried again where it fails. */
-  end(id: number, outcome: Outcome, ms: number): void;
+  /**
+   * Records how it ended and after how many milliseconds. Resolves when that is written, or could not be
+   * and will be tried again: an action is answered only then. Never rejects.
+   */
+  end(id: number, outcome: Outcome, ms: number): Promise<void>;
 }

@@ -106,7 +106,8 @@ export class Audit implements AuditLog {
   /** the number that was given out last */
   private last = 0;
   private ends: End[] = [];
-  private scheduled = false;
+  /** the write that is about to begin */
+  private attempt: Promise<void> | undefined;
   private retry: NodeJS.Timeout | undefined;
 
   constructor(private readonly stateDir: string, private readonly complain: Complain) {}
@@ -119,17 +120,17 @@ export class Audit implements AuditLog {
   begin(entry: AuditEntry): Promise<number> {
     return new Promise((resolve, reject) => {
       this.begins.push({ entry, at: new Date().toISOString(), resolve, reject });
-      this.schedule();
+      void this.schedule();
     });
   }
 
-  end(id: number, outcome: Outcome, ms: number): void {
+  end(id: number, outcome: Outcome, ms: number): Promise<void> {
     if (this.ends.length >= AUDIT_BACKLOG) {
       const lost = this.ends.shift();
       this.complain('audit backlog is full', { action: lost?.id, outcome: lost?.outcome });
     }
     this.ends.push({ id, at: new Date().toISOString(), outcome, ms: Math.round(ms) });
-    this.schedule();
+    return this.schedule();
   }
 
   /** Writes what is left and closes the file. */
@@ -140,10 +141,15 @@ export class Audit implements AuditLog {
     await this.letGo();
   }
 
-  private schedule(): void {
-    if (this.scheduled) return;
-    this.scheduled = true;
-    setImmediate(() => void this.write());
+  /** Writes in the next turn of the event loop. Resolves when that was tried; never rejects. */
+  private schedule(): Promise<void> {
+    this.attempt ??= new Promise((resolve) => {
+      setImmediate(() => {
+        this.attempt = undefined;
+        void this.write().then(resolve);
+      });
+    });
+    return this.attempt;
   }
 
   /** The open file; where it cannot be opened, the next one to ask tries again. */
@@ -169,7 +175,6 @@ export class Audit implements AuditLog {
   }
 
   private async write(): Promise<void> {
-    this.scheduled = false;
     const begins = this.begins;
     this.begins = [];
     if (begins.length === 0 && this.ends.length === 0) return;
@@ -187,7 +192,7 @@ export class Audit implements AuditLog {
 
   private writeLater(): void {
     clearTimeout(this.retry);
-    this.retry = setTimeout(() => this.schedule(), AUDIT_RETRY);
+    this.retry = setTimeout(() => void this.schedule(), AUDIT_RETRY);
     this.retry.unref();
   }
 

@@ -57,8 +57,8 @@ await t.test('audit', async (t) => {
 
   const audit = new Audit(state, (message) => t.fail(message));
   const entry = { account: 'steve', from: '127.0.0.1:40000', command: 'stop', instance: 'demo/lj', options: '' };
-  audit.end(await audit.begin(entry), 'done', 1234);
-  audit.end(await audit.begin({ ...entry, account: 'bob', instance: 'demo/two words', options: '--force --timeout=60' }), 'TIMEOUT: no answer\u001b[0m', 30_000);
+  void audit.end(await audit.begin(entry), 'done', 1234);
+  void audit.end(await audit.begin({ ...entry, account: 'bob', instance: 'demo/two words', options: '--force --timeout=60' }), 'TIMEOUT: no answer\u001b[0m', 30_000);
   await audit.begin({ ...entry, command: 'start', instance: 'lab/lj' });
   await audit.close();
 

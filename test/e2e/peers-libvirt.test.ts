@@ -93,7 +93,9 @@ await t.test('a real libvirtd with guests', { skip: lacksRoot(...LIBVIRT_PROGRAM
     const started = await peer.virsh('-c', peer.uri('lxc'), 'start', 'box1');
     t.equal(started.code, 0, started.stderr);
     t.equal(await state(peer, 'box1', 'lxc'), 'running');
-    t.equal((await peer.virsh('-c', peer.uri('lxc'), 'shutdown', 'box1', '--mode', 'signal')).code, 0);
+    // refused until its init is there, which "running" does not promise
+    const shutDown = async () => (await peer.virsh('-c', peer.uri('lxc'), 'shutdown', 'box1', '--mode', 'signal')).code === 0;
+    await until(shutDown, WAIT_MS, 'the shutdown to be taken');
     await until(async () => await state(peer, 'box1', 'lxc') === 'shut off', WAIT_MS, 'shut off');
   });
 

@@ -48,8 +48,9 @@ export class RememberedAudit implements AuditLog {
     return Promise.resolve(this.begun.push(entry));
   }
 
-  end(id: number, outcome: Outcome): void {
+  end(id: number, outcome: Outcome): Promise<void> {
     this.ended.push({ id, outcome });
+    return Promise.resolve();
   }
 }
 

@@ -42,7 +42,7 @@ await t.test('an action has a beginning and an end', async (t) => {
   const before = new Date().toISOString();
   const id = await audit.begin(entry({ options: '--force' }));
   t.match(await records(folder), [{ id, account: 'steve', from: '127.0.0.1:4000', command: 'stop', options: '--force', instance: 'demo/lj', outcome: null, ms: null }], 'on record before it ends');
-  audit.end(id, 'done', 12.6);
+  void audit.end(id, 'done', 12.6);
   await until(async () => (await records(folder))[0]?.outcome === 'done', WITHIN, 'the end');
   const [record] = await records(folder);
   t.equal(record?.ms, 13);
@@ -60,7 +60,7 @@ await t.test('what comes in at a time is written in one go', async (t) => {
   const { audit } = open(t, folder);
   const ids = await Promise.all(Array.from({ length: 2000 }, (_, index) => audit.begin(entry({ instance: `demo/vm${index}` }))));
   t.equal(new Set(ids).size, 2000);
-  ids.forEach((id, index) => audit.end(id, index % 2 === 0 ? 'done' : 'FAILED', 1));
+  ids.forEach((id, index) => void audit.end(id, index % 2 === 0 ? 'done' : 'FAILED', 1));
   await audit.close();
   const all = await records(folder);
   t.same(all.map(({ id }) => id), ids, 'in the order in which they began');
@@ -74,7 +74,7 @@ await t.test('numbers go on after a restart, and what was under way stays withou
   await first.close();
   const second = open(t, folder).audit;
   const next = await second.begin(entry({ instance: 'demo/two' }));
-  second.end(next, 'done', 0);
+  void second.end(next, 'done', 0);
   await second.close();
   t.ok(next > under);
   t.same((await records(folder)).map(({ outcome }) => outcome), [null, 'done']);
@@ -83,7 +83,7 @@ await t.test('numbers go on after a restart, and what was under way stays withou
 await t.test('the tables only grow', async (t) => {
   const folder = scratch(t);
   const { audit } = open(t, folder);
-  audit.end(await audit.begin(entry()), 'done', 1);
+  void audit.end(await audit.begin(entry()), 'done', 1);
   await audit.close();
   const database = await openSqlite(auditFile(folder), { readOnly: false, timeout: 1000 });
   for (const sql of ['UPDATE begun SET account = \'x\'', 'DELETE FROM begun', 'UPDATE ended SET outcome = \'x\'', 'DELETE FROM ended', 'DELETE FROM ended WHERE id = 1']) {
@@ -119,7 +119,7 @@ await t.test('a reader in the middle of it holds up no writer, and sees one stat
   for (let count = 0; count < 50; count += 1) await audit.begin(entry({ instance: `demo/${count}` }));
   let seen = 0;
   for await (const record of readAudit(folder, {})) {
-    if (seen === 0) for (let count = 50; count < 60; count += 1) audit.end(await audit.begin(entry({ instance: `demo/${count}` })), 'done', 0);
+    if (seen === 0) for (let count = 50; count < 60; count += 1) void audit.end(await audit.begin(entry({ instance: `demo/${count}` })), 'done', 0);
     t.equal(record.instance, `demo/${seen}`);
     seen += 1;
   }
@@ -182,7 +182,7 @@ await t.test('another process that keeps the file locked', async (t) => {
   const id = await audit.begin(entry());
   const other = await openSqlite(auditFile(folder), { readOnly: false, timeout: 0 });
   other.exec('BEGIN IMMEDIATE');
-  audit.end(id, 'done', 5);
+  void audit.end(id, 'done', 5);
   await t.rejects(audit.begin(entry()), { message: /^AUDIT UNAVAILABLE/ });
   other.exec('ROLLBACK');
   other.close();
@@ -204,10 +204,10 @@ await t.test('somebody puts the file away while actions run', async (t) => {
   for (const name of readdirSync(folder)) if (name.startsWith('audit.')) renameSync(join(folder, name), join(folder, 'aside', name));
   const fresh = await audit.begin(entry({ instance: 'demo/new' }));
   t.ok(fresh > second, 'the new file counts on from the old one');
-  audit.end(first, 'done', 1);
-  audit.end(second, 'done', 1);
+  void audit.end(first, 'done', 1);
+  void audit.end(second, 'done', 1);
   await until(() => complaints.filter((line) => line.startsWith('audit entry lost')).length > 0, WITHIN, 'the loss to be told');
-  audit.end(await audit.begin(entry({ instance: 'demo/newer' })), 'done', 1);
+  void audit.end(await audit.begin(entry({ instance: 'demo/newer' })), 'done', 1);
   await audit.close();
   t.same((await records(folder)).map(({ instance, outcome }) => [instance, outcome]), [['demo/new', null], ['demo/newer', 'done']], 'none ends another');
 });
@@ -231,7 +231,7 @@ await t.test('a full disk', { skip: lacksRoot('mount') }, async (t) => {
       });
     }
     t.equal(refused, 1, 'what cannot be recorded is not done');
-    audit.end(id, 'done', 3);
+    void audit.end(id, 'done', 3);
     rmSync(filler);
     t.ok(await audit.begin(entry()) > id, 'room again');
     await until(async () => (await records(folder))[0]?.outcome === 'done', WITHIN, 'the end of the first');
@@ -245,7 +245,7 @@ await t.test('nothing is written after the end', async (t) => {
   const folder = scratch(t);
   const { audit } = open(t, folder);
   const id = await audit.begin(entry());
-  audit.end(id, 'done', 1);
+  void audit.end(id, 'done', 1);
   await audit.close();
   rmSync(auditFile(folder));
   for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);

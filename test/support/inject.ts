@@ -28,7 +28,10 @@ export async function injectable(source: string): Promise<Stack> {
   const audited: Stack['audited'] = [];
   const audit = {
     begin: (entry: AuditEntry) => Promise.resolve(audited.push({ ...entry })),
-    end: (id: number, outcome: string) => Object.assign(audited[id - 1]!, { outcome }),
+    end: (id: number, outcome: string) => {
+      Object.assign(audited[id - 1]!, { outcome });
+      return Promise.resolve();
+    },
   };
   const providers = [...config.providers.values()].map((settings) => new Provider(settings, registry, log));
   registry.arrange(providers);
