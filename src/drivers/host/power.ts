@@ -1,0 +1,123 @@
+import { ArgoError } from '../../errors.js';
+import { CannotTell, type PingResult } from '../../protocols/ping/outcome.js';
+import type { Pinger } from '../../protocols/ping/pinger.js';
+import { destinations, RouteError } from '../../protocols/wol/destinations.js';
+import { parseSecureOn } from '../../protocols/wol/mac.js';
+import { magicPacket } from '../../protocols/wol/magic-packet.js';
+import { sendPackets, type WakeReport } from '../../protocols/wol/wake.js';
+import type { Log } from '../driver.js';
+import type { HostSettings } from './options.js';
+
+/** How long a physical host may take to boot or to shut down, ms: the default of a driver's action-timeout. */
+export const HOST_ACTION_TIMEOUT = 300_000;
+/** Between two magic packets that status checks send, ms, however many ask at a time. */
+const WAKE_AGAIN_AFTER = 1000;
+/** For the packet that a status check sends, ms. */
+const WAKE_AGAIN_TIMEOUT = 2000;
+
+export interface HostPowerParts {
+  readonly pinger: Pinger;
+  readonly log: Log;
+  /** milliseconds after an order to start during which status checks send further magic packets */
+  readonly wakeFor?: number;
+}
+
+/**
+ * The power of one physical host as the network shows it: it is on when it answers, off when it is
+ * silent, and is switched on by Wake-on-LAN.
+ */
+export class HostPower {
+  private wakingUntil = 0;
+  private lastPacket = 0;
+  private doubt: string | undefined;
+
+  constructor(readonly host: HostSettings, private readonly parts: HostPowerParts) {}
+
+  /** Whether it can be started at all: its MAC address is known. */
+  get canWake(): boolean {
+    return this.host.mac !== undefined;
+  }
+
+  /**
+   * Asks the host. While it is being woken, each question sends one more magic packet.
+   * @param options.background one of a listing: single questions go first
+   * @throws ArgoError UNREACHABLE where it cannot be told; the signal's reason
+   */
+  async status(signal: AbortSignal, options: { background?: boolean } = {}): Promise<'on' | 'off'> {
+    return (await this.check(signal, options)).alive ? 'on' : 'off';
+  }
+
+  /** As {@link status}, with the round trip or the reason why it counts as off. */
+  async check(signal: AbortSignal, { background = false }: { background?: boolean } = {}): Promise<PingResult> {
+    this.wakeAgain();
+    const { address, ping } = this.host;
+    try {
+      const result = await this.parts.pinger.ping(address, {
+        signal, background,
+        ...(ping.timeout !== undefined && { timeout: ping.timeout }),
+        ...(ping.retries !== undefined && { retries: ping.retries }),
+        ...(ping['tcp-port'] !== undefined && { tcpPort: ping['tcp-port'] }),
+      });
+      if (result.alive) this.forgetWake();
+      this.doubt = undefined;
+      return result;
+    } catch (error) {
+      if (!(error instanceof CannotTell)) throw error;
+      this.tellDoubt(error);
+      throw new ArgoError('UNREACHABLE', `it cannot be told whether ${this.host.name} is on: ${error.message}`, { cause: error });
+    }
+  }
+
+  /**
+   * Sends magic packets, and lets status checks send more until the host answers.
+   * @throws ArgoError NOT SUPPORTED without a MAC address; UNREACHABLE where none could be sent
+   */
+  async wake(signal: AbortSignal): Promise<void> {
+    if (!this.canWake) throw new ArgoError('NOT SUPPORTED', `${this.host.name} has no mac in the configuration, so it cannot be woken`);
+    this.wakingUntil = performance.now() + (this.parts.wakeFor ?? HOST_ACTION_TIMEOUT);
+    this.lastPacket = performance.now();
+    const { sent, failures } = await this.send(signal);
+    if (sent === 0) {
+      this.forgetWake();
+      throw new ArgoError('UNREACHABLE', `no magic packet could be sent to ${this.host.name}: ${failures.join('; ')}`);
+    }
+    if (failures.length > 0) this.parts.log('warn', 'not all magic packets could be sent', { host: this.host.name, failures });
+  }
+
+  /** Ends the sending of further packets: before an order to shut down, which they would undo. */
+  forgetWake(): void {
+    this.wakingUntil = 0;
+  }
+
+  private wakeAgain(): void {
+    const now = performance.now();
+    if (now > this.wakingUntil || now - this.lastPacket < WAKE_AGAIN_AFTER) return;
+    this.lastPacket = now;
+    this.send(AbortSignal.timeout(WAKE_AGAIN_TIMEOUT), 1).catch((error: unknown) => {
+      this.parts.log('debug', 'a further magic packet could not be sent', { host: this.host.name, error: String(error) });
+    });
+  }
+
+  private async send(signal: AbortSignal, packets?: number): Promise<WakeReport> {
+    const { address, mac = '', wol } = this.host;
+    const password = wol.password === undefined ? undefined : parseSecureOn(wol.password.reveal());
+    try {
+      const hosts = await this.parts.pinger.resolve(address, signal).catch((error: unknown) => {
+        if (error instanceof CannotTell) return [];
+        throw error;
+      });
+      const to = destinations(wol, hosts);
+      return await sendPackets(magicPacket({ mac, ...(password && { password }) }), to, { signal, ...(packets !== undefined && { packets }) });
+    } catch (error) {
+      if (error instanceof RouteError) throw new ArgoError('UNREACHABLE', `no magic packet could be sent to ${this.host.name}: ${error.message}`);
+      throw error;
+    }
+  }
+
+  /** Each doubt is told once, not at every poll. */
+  private tellDoubt(error: CannotTell): void {
+    if (this.doubt === error.message) return;
+    this.doubt = error.message;
+    this.parts.log(error.kind === 'no right' ? 'debug' : 'warn', 'it cannot be told whether a host is on', { host: this.host.name, reason: error.message });
+  }
+}

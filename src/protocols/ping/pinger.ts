@@ -1,0 +1,136 @@
+import { familyOf, type Family } from './address.js';
+import { DEFAULT_TIMEOUT, LONGEST_TIMEOUT, MOST_RETRIES, NEXT_ADDRESS_AFTER, SEND_INTERVAL } from './limits.js';
+import { Names, type Lookup } from './names.js';
+import { CannotTell, type PingResult } from './outcome.js';
+import { PingProgram } from './program.js';
+import { firstAlive, type Way } from './race.js';
+import { EchoSession } from './session.js';
+import { openSocket, type OnPacket, type PacketSocket } from './socket.js';
+import { probeTcp } from './tcp.js';
+
+export interface PingOptions {
+  readonly signal: AbortSignal;
+  /** requests after an unanswered first one: 0 to 3; 3 unless given */
+  readonly retries?: number;
+  /** milliseconds for the request and its retries together: 5,000 at the most, 4,000 unless given */
+  readonly timeout?: number;
+  /** also asked by a connection, for hosts that do not answer pings; any answer is a sign of life */
+  readonly tcpPort?: number;
+  /** one of a sweep over many: single questions go first */
+  readonly background?: boolean;
+}
+
+export interface PingerParts {
+  /** Told once for each right that is lacking: how hosts are asked instead. */
+  readonly note?: (message: string) => void;
+  /** milliseconds between two packets on the average */
+  readonly interval?: number;
+  readonly lookup?: Lookup;
+  /** the system's `ping` */
+  readonly program?: string;
+  readonly open?: (family: Family, onPacket: OnPacket, onLost: (error: Error) => void) => Promise<PacketSocket>;
+}
+
+/**
+ * Finds out whether hosts are up. One of these serves any number of hosts: they share a socket for
+ * each address family, which is opened when it is first needed.
+ */
+export class Pinger {
+  private readonly names: Names;
+  private readonly program: PingProgram;
+  private readonly sessions = new Map<Family, EchoSession>();
+  /** why a family's raw socket may not be opened, once that is known */
+  private readonly refused = new Map<Family, CannotTell>();
+  private readonly noted = new Set<string>();
+  private closed = false;
+
+  constructor(private readonly parts: PingerParts = {}) {
+    this.names = new Names(parts.lookup);
+    this.program = new PingProgram(parts.program);
+  }
+
+  /**
+   * Whether a host is up. Of a name with several addresses one that answers is enough.
+   * @param host an address or a name
+   * @throws CannotTell where that cannot be found out, or the signal's reason
+   */
+  async ping(host: string, options: PingOptions): Promise<PingResult> {
+    if (this.closed) throw new CannotTell('not sent', 'the pinger is closed');
+    const addresses = await this.resolve(host, options.signal);
+    const ways = addresses.flatMap((address): Way[] => [
+      (signal) => this.echo(address, { ...options, signal }),
+      ...this.tcpWay(address, options),
+    ]);
+    return firstAlive(ways, NEXT_ADDRESS_AFTER, options.signal);
+  }
+
+  /** The addresses of a host, in the order of the system's resolver. @throws CannotTell, or the signal's reason */
+  resolve(host: string, signal: AbortSignal): Promise<readonly string[]> {
+    return this.names.resolve(host, signal);
+  }
+
+  /** Rejects what is under way. */
+  close(): void {
+    this.closed = true;
+    for (const session of this.sessions.values()) session.close();
+  }
+
+  private tcpWay(address: string, { tcpPort, timeout }: PingOptions): Way[] {
+    if (tcpPort === undefined) return [];
+    return [async (signal) => {
+      const result = await probeTcp(address, tcpPort, { signal, timeout: limitTimeout(timeout) });
+      return result.alive ? { alive: true, ms: result.ms, address, by: 'tcp' } : result;
+    }];
+  }
+
+  /** By a socket of our own, or by the system's `ping` where we lack the right. */
+  private async echo(address: string, options: PingOptions): Promise<PingResult> {
+    const retries = Math.min(options.retries ?? MOST_RETRIES, MOST_RETRIES);
+    const limits = { signal: options.signal, retries, timeout: limitTimeout(options.timeout) };
+    const family = familyOf(address);
+    if (!this.refused.has(family)) {
+      try {
+        const outcome = await this.session(family).ask(address, { ...limits, background: options.background ?? false });
+        return outcome.alive ? { ...outcome, address, by: 'icmp' } : outcome;
+      } catch (error) {
+        if (!(error instanceof CannotTell) || error.kind !== 'no right') throw error;
+        this.refused.set(family, error);
+      }
+    }
+    return this.byProgram(address, family, limits, options.tcpPort !== undefined);
+  }
+
+  private async byProgram(
+    address: string, family: Family, limits: { signal: AbortSignal; retries: number; timeout: number }, hasTcp: boolean,
+  ): Promise<PingResult> {
+    const reason = this.refused.get(family)?.message ?? '';
+    try {
+      if (this.program.useless) throw this.program.useless;
+      const result = await this.program.ask(address, limits);
+      this.note(`${reason}; the system's ping is used instead, which is slow for many hosts`);
+      return result;
+    } catch (error) {
+      if (!(error instanceof CannotTell) || error.kind !== 'no right') throw error;
+      this.note(`${reason}, and the system's ping cannot be used: ${error.message}. `
+        + 'Hosts with a tcp-port are asked by that; of others it cannot be told whether they are up');
+      throw new CannotTell('no right', hasTcp ? reason : `${reason}, ${error.message}, and there is no tcp-port to ask instead`, { cause: error });
+    }
+  }
+
+  private session(family: Family): EchoSession {
+    const known = this.sessions.get(family);
+    if (known) return known;
+    const open = this.parts.open ?? openSocket;
+    const session = new EchoSession(family, (onPacket, onLost) => open(family, onPacket, onLost), this.parts.interval ?? SEND_INTERVAL);
+    this.sessions.set(family, session);
+    return session;
+  }
+
+  private note(message: string): void {
+    if (this.noted.has(message)) return;
+    this.noted.add(message);
+    this.parts.note?.(message);
+  }
+}
+
+const limitTimeout = (timeout = DEFAULT_TIMEOUT): number => Math.min(timeout, LONGEST_TIMEOUT);

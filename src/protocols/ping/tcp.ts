@@ -1,0 +1,44 @@
+import { connect } from 'node:net';
+import { TCP_TIMEOUT } from './limits.js';
+import { onAbort } from './on-abort.js';
+import { CannotTell } from './outcome.js';
+
+export type TcpOutcome =
+  /** open: false where the host refused the connection, by which it has answered as well */
+  | { readonly alive: true; readonly ms: number; readonly open: boolean }
+  | { readonly alive: false; readonly reason: string };
+
+/** What connect(2) says when nobody is there, as a router or the address resolution tells. */
+const NOBODY = new Map([['EHOSTUNREACH', 'host unreachable'], ['EHOSTDOWN', 'host down'], ['ETIMEDOUT', 'no answer']]);
+
+/**
+ * Asks by a TCP connection whether a host is up: one that is accepted or refused proves it. The
+ * kernel repeats the request by itself, after 1 and 3 s.
+ * @param options.timeout milliseconds until the host counts as silent
+ * @throws CannotTell `not sent`, or the signal's reason
+ */
+export function probeTcp(address: string, port: number, options: { signal: AbortSignal; timeout?: number }): Promise<TcpOutcome> {
+  const { signal, timeout = TCP_TIMEOUT } = options;
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const began = performance.now();
+    const socket = connect({ host: address, port });
+    const end = (act: () => void): void => {
+      clearTimeout(timer);
+      unwatch();
+      socket.destroy();
+      act();
+    };
+    const alive = (open: boolean): void => end(() => resolve({ alive: true, ms: performance.now() - began, open }));
+    const silent = (reason: string): void => end(() => resolve({ alive: false, reason }));
+    const timer = setTimeout(() => silent(`no answer from port ${port}`), timeout);
+    const unwatch = onAbort(signal, (reason) => end(() => reject(reason as Error)));
+    socket.once('connect', () => alive(true));
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      const nobody = NOBODY.get(error.code ?? '');
+      if (error.code === 'ECONNREFUSED' || error.code === 'ECONNRESET') alive(false);
+      else if (nobody !== undefined) silent(nobody);
+      else end(() => reject(new CannotTell('not sent', `no connection could be tried to ${address}: ${error.code ?? error.message}`, { cause: error })));
+    });
+  });
+}
