@@ -1,0 +1,90 @@
+import { join } from 'node:path';
+import { fromRoot } from '../support/paths.js';
+import { Enclosure, makeFolders, type Outcome } from './enclosure.js';
+
+/**
+ * A network of its own: the enclosure is the machine that asks, `h` another one at the other end of
+ * two cables. Every address behaves in another way.
+ */
+export const NETWORK_PROGRAMS = ['ip', 'iptables', 'nsenter', 'unshare', 'sysctl'] as const;
+
+export const ADDRESSES = {
+  alive: '10.77.0.2', alive6: 'fd77::2',
+  /** drops every ICMP packet; its TCP ports refuse */
+  drops: '10.77.0.3',
+  /** its firewall refuses echo requests, in its own name */
+  rejects: '10.77.0.4',
+  /** our own firewall lets nothing out to it */
+  forbidden: '10.77.0.5',
+  /** loses three of four packets, the fourth arrives */
+  lossy: '10.77.0.6',
+  /** nobody has these */
+  nobody: '10.77.0.99', nobody6: 'fd77::99',
+  /** a router says: unreachable, time to live exceeded, prohibited */
+  unreachable: '10.77.9.5', unreachable6: 'fd77:9::5', tooFar: '10.77.8.5', prohibited: '10.77.7.5',
+  /** our own system has no way to it */
+  noRoute: '10.77.6.5',
+} as const;
+
+/** Our interfaces, with their networks' broadcast addresses. */
+export const CABLES = { first: { name: 'c0', broadcast: '10.77.0.255' }, second: { name: 'c1', broadcast: '10.77.1.255' } } as const;
+
+const SETUP = `set -e
+ip netns add h
+for n in 0 1; do
+  ip link add c$n type veth peer name h$n netns h
+  ip addr add 10.77.$n.1/24 broadcast 10.77.$n.255 dev c$n
+  ip link set c$n up
+  ip -n h link set h$n up
+done
+ip addr add fd77::1/64 dev c0 nodad
+ip -n h link set lo up
+for last in 2 3 4 5 6; do ip -n h addr add 10.77.0.$last/24 dev h0; done
+ip -n h addr add 10.77.1.2/24 dev h1
+ip -n h addr add fd77::2/64 dev h0 nodad
+ip route add default via 10.77.0.2
+ip -6 route add default via fd77::2
+ip route add unreachable 10.77.6.0/24
+ip netns exec h sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+ip -n h route add unreachable 10.77.9.0/24
+ip -n h -6 route add unreachable fd77:9::/64
+ip -n h route add 10.77.8.0/24 via 10.77.0.1
+ip -n h route add prohibit 10.77.7.0/24
+ip netns exec h iptables -t mangle -A PREROUTING -d 10.77.8.0/24 -j TTL --ttl-set 1
+ip netns exec h iptables -A INPUT -p icmp -d 10.77.0.3 -j DROP
+ip netns exec h iptables -A INPUT -p icmp -d 10.77.0.4 -j REJECT
+ip netns exec h iptables -A INPUT -p icmp -d 10.77.0.6 -m statistic --mode nth --every 4 --packet 3 -j ACCEPT
+ip netns exec h iptables -A INPUT -p icmp -d 10.77.0.6 -j DROP
+iptables -A OUTPUT -p icmp -d 10.77.0.5 -j DROP`;
+
+export class Network {
+  private constructor(readonly enclosure: Enclosure) {}
+
+  static async start(): Promise<Network> {
+    const enclosure = await Enclosure.start((scratch) => {
+      makeFolders(scratch, 'run');
+      return { [join(scratch, 'run')]: '/run' };
+    });
+    const { code, stderr } = await enclosure.run('sh', '-c', SETUP);
+    if (code === 0) return new Network(enclosure);
+    await enclosure.stop();
+    throw new Error(`the network could not be made: ${stderr}`);
+  }
+
+  /** Runs a program at our end. */
+  run(...args: readonly string[]): Promise<Outcome> {
+    return this.enclosure.run(...args);
+  }
+
+  /** What a command of hosts-cli.ts comes to at our end. @param prefix a program that it is run by */
+  async ask<T>(command: string, request: unknown, prefix: readonly string[] = []): Promise<T> {
+    const cli = fromRoot('dist', 'test', 'peers', 'hosts-cli.js');
+    const { code, stdout, stderr } = await this.run(...prefix, process.execPath, cli, command, JSON.stringify(request));
+    if (code !== 0) throw new Error(`hosts-cli ended with ${code}: ${stderr}`);
+    return JSON.parse(stdout) as T;
+  }
+
+  stop(): Promise<void> {
+    return this.enclosure.stop();
+  }
+}
