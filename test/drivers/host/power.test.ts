@@ -1,0 +1,120 @@
+import { createSocket } from 'node:dgram';
+import t, { type Test } from 'tap';
+import type { Log } from '../../../src/drivers/driver.js';
+import type { HostSettings } from '../../../src/drivers/host/options.js';
+import { HostPower } from '../../../src/drivers/host/power.js';
+import { leasePinger } from '../../../src/drivers/host/shared-pinger.js';
+import { CannotTell } from '../../../src/protocols/ping/outcome.js';
+import { Pinger } from '../../../src/protocols/ping/pinger.js';
+import { SendFailure } from '../../../src/protocols/ping/socket.js';
+import { parseMagicPacket } from '../../../src/protocols/wol/magic-packet.js';
+import { FakeSocket } from '../../protocols/ping/fake-socket.js';
+import { replyTo } from '../../protocols/ping/packets.js';
+import { until } from '../../support/until.js';
+
+const WAIT_MS = 15_000;
+const MAC = '52:54:00:aa:00:11';
+const never = new AbortController().signal;
+
+/** A host in memory, with a real socket that gets its magic packets. */
+async function host(t: Test, settings: Partial<HostSettings> = {}, wakeFor = 60_000) {
+  const socket = createSocket('udp4');
+  const woken: (string | undefined)[] = [];
+  socket.on('message', (bytes) => woken.push(parseMagicPacket(bytes)?.mac));
+  await new Promise<void>((resolve) => { socket.bind(0, '127.0.0.1', resolve); });
+  t.teardown(() => socket.close());
+  const world = { on: false, failure: undefined as Error | undefined };
+  const { open } = FakeSocket.opener((fake) => {
+    fake.onSend = ({ packet, address }) => {
+      if (world.failure) throw world.failure;
+      if (world.on) setImmediate(() => fake.receive(replyTo(packet, address), address));
+    };
+  });
+  const lines: string[] = [];
+  const log: Log = (level, message, facts) => { lines.push(`${level}: ${message} ${JSON.stringify(facts)}`); };
+  const pinger = new Pinger({ open: (_, ...callbacks) => open(...callbacks) });
+  const power = new HostPower({
+    name: 'web1', address: '10.0.0.11', mac: MAC, wol: { address: '127.0.0.1', port: socket.address().port }, ping: { timeout: 40 }, ...settings,
+  }, { pinger, log, wakeFor });
+  return { power, world, woken, lines };
+}
+
+await t.test('on and off', async (t) => {
+  const { power, world, woken } = await host(t);
+  t.equal(await power.status(never), 'off');
+  t.match(await power.check(never), { alive: false, reason: 'no answer to 4 requests' });
+  world.on = true;
+  t.equal(await power.status(never), 'on');
+  t.same(woken, [], 'who asks wakes nobody');
+});
+
+await t.test('what cannot be told is neither', async (t) => {
+  const { power, world, lines } = await host(t);
+  world.failure = new SendFailure('Network is unreachable', false);
+  for (let time = 0; time < 3; time += 1) {
+    await t.rejects(power.status(never), { message: /^UNREACHABLE: .*cannot be told whether web1 is on: .*Network is unreachable/ });
+  }
+  t.equal(lines.length, 1, 'it is logged once');
+  const lacking = new HostPower(power.host, { pinger: new Pinger({ open: () => Promise.reject(new CannotTell('no right', 'none')), program: '/nonexistent' }), log: () => undefined });
+  await t.rejects(lacking.status(never), { message: /^UNREACHABLE/ });
+});
+
+await t.test('magic packets go out until the host answers', async (t) => {
+  const { power, world, woken } = await host(t);
+  await power.wake(never);
+  await until(() => woken.length === 3, WAIT_MS, 'the packets of the order');
+  t.same(woken, [MAC, MAC, MAC]);
+  await until(async () => {
+    await power.status(never);
+    return woken.length >= 5;
+  }, WAIT_MS, 'packets of the status checks');
+  world.on = true;
+  t.equal(await power.status(never), 'on');
+  const before = woken.length;
+  world.on = false;
+  const end = performance.now() + 1500;
+  await until(async () => {
+    await power.status(never);
+    return performance.now() > end;
+  }, WAIT_MS, 'time in which another could have gone out');
+  t.ok(woken.length <= before + 1, 'none but one that was under way');
+});
+
+await t.test('nor after the time, nor after an order to stop', async (t) => {
+  for (const end of [(power: HostPower) => power.forgetWake(), () => undefined]) {
+    const { power, woken } = await host(t, {}, 0);
+    await power.wake(never);
+    end(power);
+    await until(() => woken.length === 3, WAIT_MS, 'the packets of the order');
+    const later = performance.now() + 1500;
+    await until(async () => {
+      await power.status(never);
+      return performance.now() > later;
+    }, WAIT_MS, 'time in which another could have gone out');
+    t.equal(woken.length, 3);
+  }
+});
+
+await t.test('what cannot be woken', async (t) => {
+  const { power } = await host(t, { mac: undefined });
+  t.equal(power.canWake, false);
+  await t.rejects(power.wake(never), { message: /^NOT SUPPORTED: .*no mac/ });
+  const nowhere = await host(t, { wol: { interface: 'nosuch0' } });
+  await t.rejects(nowhere.power.wake(never), { message: /^UNREACHABLE: .*no magic packet could be sent to web1: there is no network interface nosuch0/ });
+  await t.rejects((await host(t)).power.wake(AbortSignal.abort(new Error('enough'))), { message: 'enough' });
+});
+
+await t.test('one pinger serves all providers', (t) => {
+  const [one, other] = [leasePinger(() => undefined), leasePinger(() => undefined)];
+  t.equal(one.pinger, other.pinger);
+  one.release();
+  one.release();
+  const third = leasePinger(() => undefined);
+  t.equal(third.pinger, other.pinger, 'giving back twice counts once');
+  other.release();
+  third.release();
+  const fresh = leasePinger(() => undefined);
+  t.not(fresh.pinger, one.pinger);
+  fresh.release();
+  t.end();
+});
