@@ -12,6 +12,7 @@ import { cleanUp } from './process.js';
 import { formatTable, missed, type Row } from './report.js';
 import { libvirt } from './rows/libvirt.js';
 import { powerman, upsd } from './rows/peers.js';
+import { pingMany, pingSweep } from './rows/ping.js';
 import { glob, hung, listCost } from './rows/scale.js';
 import { connects, memory, startup } from './rows/size.js';
 import { list, nop } from './rows/wire.js';
@@ -19,6 +20,7 @@ import { FULL, QUICK, type Scenario } from './scenario.js';
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   nop, list, connects, memory, startup, 'list-cost': listCost, glob, hung, upsd, powerman, libvirt,
+  'ping-sweep': pingSweep, 'ping-many': pingMany,
 };
 
 const USAGE = `usage: node dist/bench/main.js [--only NAME]… [--quick] [--json FILE]

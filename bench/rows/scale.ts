@@ -43,14 +43,14 @@ export const listCost: Scenario = async function* (settings): AsyncGenerator<Row
 };
 
 /** Latency of `nop` on a timetable while something else is under way; p99 in ms. */
-const probe = async (settings: Settings, server: Server): Promise<number> => {
+export const probe = async (settings: Settings, server: Server): Promise<number> => {
   const result = await measure(server.pid, {
     port: server.port, rate: PROBE_RATE, seconds: 2 * settings.seconds, warmUp: settings.warmUp,
   });
   return result.p99us / 1000;
 };
 
-const probeRow = (what: string, runs: readonly number[]): Row => {
+export const probeRow = (what: string, runs: readonly number[]): Row => {
   const figure = summarise(runs);
   return { what, unit: 'ms', ours: figure, target: below(figure.median, 5, ' ms') };
 };
