@@ -7,7 +7,7 @@ import type { AccountSettings, Config, ProviderSettings, ServerSettings } from '
 import { ConfigError, parseDocument } from './document.js';
 import type { Document, Fault } from './document.js';
 import { ACCOUNT_NAME, accountTable, GROUP_NAME, groupsTable, PROVIDER_NAME, providerEntries, serverTable } from './schema.js';
-import { readPassword, type PasswordOptions } from './secret.js';
+import { readSecret, type SecretOptions } from './secret.js';
 
 /** More faults than these are not shown: the first ones usually explain the rest. */
 const MOST_FAULTS = 20;
@@ -128,10 +128,12 @@ async function readProvider(reader: Reader, name: string, value: unknown): Promi
   }
   const table = reader.parse(v.strictObject({ ...driver.options, ...providerEntries }), value, path);
   if (table === undefined) return undefined;
-  try {
-    readPassword(table as PasswordOptions);
-  } catch (error) {
-    reader.fault(path, (error as Error).message);
+  for (const secret of ['password', 'sudo-password'] as const) {
+    try {
+      readSecret(table as SecretOptions<typeof secret>, secret);
+    } catch (error) {
+      reader.fault(path, (error as Error).message);
+    }
   }
   return {
     name,

@@ -32,21 +32,23 @@ export class Secret {
 
 const secretText = v.pipe(text, v.transform((content) => new Secret(content)));
 
-/**
- * The keys by which a password can be given in a provider's table: in the file itself, in a file of
- * its own, or by an environment variable.
- */
-export const passwordEntries = {
-  password: v.optional(secretText),
-  'password-file': v.optional(text),
-  'password-env': v.optional(text),
-};
+/** The keys by which a secret can be given: in the file itself, in a file of its own, by an environment variable. */
+export type SecretOptions<Name extends string> =
+  & { readonly [Key in Name]?: Secret | undefined }
+  & { readonly [Key in `${Name}-file` | `${Name}-env`]?: string | undefined };
 
-/** What {@link passwordEntries} yield. */
-export interface PasswordOptions {
-  readonly password?: Secret | undefined;
-  readonly 'password-file'?: string | undefined;
-  readonly 'password-env'?: string | undefined;
+type OptionalText = v.OptionalSchema<typeof text, undefined>;
+type SecretEntries<Name extends string> =
+  & { readonly [Key in Name]: v.OptionalSchema<typeof secretText, undefined> }
+  & { readonly [Key in `${Name}-file` | `${Name}-env`]: OptionalText };
+
+/** The entries of a provider's table for one secret, such as `password`. */
+export function secretEntries<Name extends string>(name: Name): SecretEntries<Name> {
+  return {
+    [name]: v.optional(secretText),
+    [`${name}-file`]: v.optional(text),
+    [`${name}-env`]: v.optional(text),
+  } as SecretEntries<Name>;
 }
 
 /** A secret from a file; one line end at its end does not count. */
@@ -56,15 +58,16 @@ export function readSecretFile(path: string): Secret {
 }
 
 /**
- * The password that a provider's table names, if any.
+ * The secret that a provider's table names, if any.
  * @throws Error that names the file or variable, never its content
  */
-export function readPassword(options: PasswordOptions): Secret | undefined {
-  if (options.password !== undefined) return options.password;
-  if (options['password-file'] !== undefined) return readSecretFile(options['password-file']);
-  const variable = options['password-env'];
-  if (variable === undefined) return undefined;
-  const content = process.env[variable];
-  if (content === undefined || content === '') throw new Error(`the environment variable ${variable} is not set`);
-  return new Secret(content);
+export function readSecret<Name extends string>(options: SecretOptions<Name>, name: Name): Secret | undefined {
+  const given: Readonly<Record<string, Secret | string | undefined>> = options;
+  const { [name]: content, [`${name}-file`]: file, [`${name}-env`]: variable } = given;
+  if (content instanceof Secret) return content;
+  if (typeof file === 'string') return readSecretFile(file);
+  if (typeof variable !== 'string') return undefined;
+  const value = process.env[variable];
+  if (value === undefined || value === '') throw new Error(`the environment variable ${variable} is not set`);
+  return new Secret(value);
 }

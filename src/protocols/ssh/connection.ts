@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
-import type { Client, ClientChannel, ConnectConfig, ServerHostKeyAlgorithm } from 'ssh2';
-import { SshAuthenticationError, SshConnectionError, type HostKeyError } from './errors.js';
+import type { AuthenticationType, Client, ClientChannel, ConnectConfig, Prompt, ServerHostKeyAlgorithm } from 'ssh2';
+import { SshAuthenticationError, SshCommandError, SshConnectionError, type HostKeyError } from './errors.js';
 import { checkHostKey, knownKeyTypes, type HostKeyPolicy } from './host-keys.js';
 
 /** Milliseconds between the keep-alives that notice a dead peer. */
@@ -11,6 +11,12 @@ const KEEPALIVE_MISSES = 3;
 
 /** Bytes of a command's stderr that are kept for an error message. */
 const STDERR_KEPT = 4_096;
+
+/** Rounds of questions that a host may ask (RFC 4256); one with a wrong password would go on and on. */
+const QUESTION_ROUNDS = 3;
+
+/** Nothing secret is shown to the host before it is needed: keys first, the password last. */
+const METHODS: readonly AuthenticationType[] = ['none', 'publickey', 'agent', 'password', 'keyboard-interactive'];
 
 /** All that ssh2 supports and OpenSSH still offers, the strongest first. */
 const HOST_KEY_ALGORITHMS: readonly ServerHostKeyAlgorithm[] = [
@@ -27,7 +33,12 @@ export interface SshOptions {
   readonly privateKey?: string;
   /** socket of an ssh-agent */
   readonly agent?: string;
+  /** also the answer to what a host asks without echo (keyboard-interactive) */
   readonly password?: string;
+  /** a connection that leads to the host already, such as one through a jump host */
+  readonly stream?: Duplex;
+  /** milliseconds until the host must have taken the credentials; without it only the signal counts */
+  readonly timeout?: number;
 }
 
 /** A running command: its stdin and stdout are the stream. */
@@ -61,7 +72,7 @@ export class SshConnection {
   }
 
   /**
-   * @param signal ends the attempt; give it a deadline
+   * @param signal ends the attempt; give it a deadline, or the options a timeout
    * @throws HostKeyError, SshAuthenticationError, SshConnectionError or the signal's reason
    */
   static async connect(options: SshOptions, signal: AbortSignal): Promise<SshConnection> {
@@ -71,23 +82,32 @@ export class SshConnection {
     const connection = new SshConnection(client);
     await new Promise<void>((resolve, reject) => {
       let badKey: HostKeyError | undefined;
-      const fail = (error: unknown): void => {
+      let stage = 'does not answer';
+      const settle = (act: () => void): void => {
+        clearTimeout(timer);
         signal.removeEventListener('abort', giveUp);
-        client.destroy();
-        reject(error);
+        act();
       };
-      const giveUp = (): void => fail(signal.reason);
-      signal.addEventListener('abort', giveUp, { once: true });
-      client.once('ready', () => {
-        signal.removeEventListener('abort', giveUp);
-        resolve();
+      const fail = (error: unknown): void => settle(() => {
+        client.destroy();
+        reject(error as Error);
       });
+      const giveUp = (): void => fail(signal.reason);
+      const timer = options.timeout === undefined ? undefined : setTimeout(() => {
+        fail(new SshConnectionError(`${options.host} ${stage} (waited ${options.timeout} ms)`));
+      }, options.timeout);
+      signal.addEventListener('abort', giveUp, { once: true });
+      client.once('connect', () => { stage = 'accepts the connection and says nothing'; });
+      client.once('greeting', () => { stage = 'does not come to an agreement about keys'; });
+      client.once('handshake', () => { stage = 'neither takes nor refuses the credentials'; });
+      client.once('ready', () => settle(resolve));
       client.once('error', (error: Error & { level?: string }) => fail(badKey ?? explain(error)));
       client.once('close', () => fail(badKey ?? new SshConnectionError('the host closed the connection')));
+      answerQuestions(client, options.password);
       try {
         client.connect(toConfig(options, (error) => { badKey = error; }));
       } catch (error) {
-        fail(new SshAuthenticationError('the private key cannot be read', { cause: error }));
+        fail(new SshAuthenticationError(keyTrouble(error), { cause: error }));
       }
     });
     return connection;
@@ -96,6 +116,67 @@ export class SshConnection {
   /** Connects to a unix socket on the host (direct-streamlocal@openssh.com). */
   openUnixSocket(path: string, signal: AbortSignal): Promise<Duplex> {
     return this.#open<ClientChannel>(signal, (done) => this.#client.openssh_forwardOutStreamLocal(path, done));
+  }
+
+  /** Connects to a TCP port as the host sees it (direct-tcpip), which makes the host a jump host. */
+  openTcp(host: string, port: number, signal: AbortSignal): Promise<Duplex> {
+    return this.#open<ClientChannel>(signal, (done) => this.#client.forwardOut('127.0.0.1', 0, host, port, done));
+  }
+
+  /**
+   * A channel on which a command begins to run in the user's shell.
+   * @throws SshCommandError that says whether it may have begun; the signal's reason
+   */
+  startCommand(command: string, signal: AbortSignal): Promise<ClientChannel> {
+    return new Promise((resolve, reject) => {
+      signal.throwIfAborted();
+      if (this.#end) throw new SshCommandError('lost', false, this.#end.message, { cause: this.#end });
+      const settle = (act: () => void): void => {
+        signal.removeEventListener('abort', giveUp);
+        this.#mourners.delete(lost);
+        act();
+      };
+      const giveUp = (): void => settle(() => reject(signal.reason as Error));
+      const lost = (reason: Error): void => settle(() => reject(new SshCommandError('lost', true, reason.message, { cause: reason })));
+      signal.addEventListener('abort', giveUp, { once: true });
+      this.#mourners.add(lost);
+      this.#client.exec(command, (error: Error | undefined, channel) => {
+        if (signal.aborted) channel?.close();
+        // A lost connection has been told to `lost` by now, so that this is the host's own refusal.
+        else if (error) settle(() => reject(new SshCommandError('refused', false, error.message, { cause: error })));
+        else settle(() => resolve(channel));
+      });
+    });
+  }
+
+  /** Calls back once when the connection is over, at once where it is already. @returns forgets it */
+  onEnd(mourn: (reason: Error) => void): () => void {
+    if (this.#end) mourn(this.#end);
+    else this.#mourners.add(mourn);
+    return () => this.#mourners.delete(mourn);
+  }
+
+  /**
+   * Whether the host still answers: sends a request that every SSH server answers, if only with a
+   * refusal (RFC 4254, section 4), and that starts no process there.
+   * @param within milliseconds
+   */
+  answers(within: number): Promise<boolean> {
+    if (this.#end) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const settle = (result: boolean): void => {
+        clearTimeout(timer);
+        forget();
+        resolve(result);
+      };
+      const timer = setTimeout(() => settle(false), within);
+      const forget = this.onEnd(() => settle(false));
+      try {
+        this.#client.unforwardIn('', 0, () => settle(true));
+      } catch {
+        settle(false);
+      }
+    });
   }
 
   /** Starts a command in the user's shell; quote what comes from elsewhere with {@link quote}. */
@@ -147,7 +228,7 @@ export function quote(word: string): string {
 }
 
 function toConfig(options: SshOptions, onBadKey: (error: HostKeyError) => void): ConnectConfig {
-  const { host, port = 22, user, hostKey, privateKey, agent, password } = options;
+  const { host, port = 22, user, hostKey, privateKey, agent, password, stream } = options;
   return {
     host,
     port,
@@ -155,6 +236,9 @@ function toConfig(options: SshOptions, onBadKey: (error: HostKeyError) => void):
     ...(privateKey === undefined ? {} : { privateKey }),
     ...(agent === undefined ? {} : { agent }),
     ...(password === undefined ? {} : { password }),
+    ...(stream === undefined ? {} : { sock: stream }),
+    authHandler: [...METHODS],
+    tryKeyboard: password !== undefined,
     readyTimeout: 0,
     keepaliveInterval: KEEPALIVE_MS,
     keepaliveCountMax: KEEPALIVE_MISSES,
@@ -177,7 +261,31 @@ function preferKnown(types: readonly string[]): ServerHostKeyAlgorithm[] {
   return [...HOST_KEY_ALGORITHMS.filter(isKnown), ...HOST_KEY_ALGORITHMS.filter((algorithm) => !isKnown(algorithm))];
 }
 
-function explain(error: Error & { level?: string }): Error {
+/** Gives the password to each question that is asked without echo, and nothing to the others. */
+function answerQuestions(client: Client, password: string | undefined): void {
+  let rounds = 0;
+  client.on('keyboard-interactive', (_name, _instructions, _language, prompts: Prompt[], answer) => {
+    rounds += 1;
+    const given = rounds <= QUESTION_ROUNDS && password !== undefined ? password : '';
+    answer(prompts.map(({ echo }) => echo === true ? '' : given));
+  });
+}
+
+const keyTrouble = (error: unknown): string => /encrypted/i.test(String(error))
+  ? 'the private key is encrypted; use one without a passphrase, or an agent' : 'the private key cannot be read';
+
+/** Errors of the socket, in words. */
+const BY_ERRNO: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'the connection was refused; is sshd running?',
+  ECONNRESET: 'the host reset the connection',
+  EHOSTUNREACH: 'no route to the host',
+  ENETUNREACH: 'no route to the network',
+  ENOTFOUND: 'the host\'s name is not known',
+  EAI_AGAIN: 'the host\'s name cannot be looked up now',
+  ETIMEDOUT: 'the host does not answer',
+};
+
+function explain(error: Error & { level?: string; code?: string }): Error {
   if (error.level === 'client-authentication') return new SshAuthenticationError('the host refuses our credentials', { cause: error });
-  return new SshConnectionError(error.message, { cause: error });
+  return new SshConnectionError(BY_ERRNO[error.code ?? ''] ?? error.message, { cause: error });
 }

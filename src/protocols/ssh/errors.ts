@@ -1,4 +1,4 @@
-/** What can go wrong while an SSH connection is made. */
+/** What can go wrong on the way to a host, and while a command runs there. */
 
 /** The host's key is not the one expected, so nothing secret was sent to it. */
 export class HostKeyError extends Error {
@@ -19,7 +19,28 @@ export class SshAuthenticationError extends Error {
   override readonly name = 'SshAuthenticationError';
 }
 
-/** No connection, or none any more: refused, no route, silent, cut. */
+/** No connection, or none any more: refused, no route, silent, cut. No command was sent on it. */
 export class SshConnectionError extends Error {
   override readonly name = 'SshConnectionError';
+}
+
+/** A command did not come to its end. */
+export class SshCommandError extends Error {
+  override readonly name = 'SshCommandError';
+
+  /**
+   * @param kind `lost`: the connection went away. `timeout`: the command's deadline came. `refused`:
+   *   the host opens no channel, or runs nothing on it.
+   * @param mayHaveStarted false only where the host certainly has not begun to run it
+   */
+  constructor(
+    readonly kind: 'lost' | 'timeout' | 'refused', readonly mayHaveStarted: boolean, message: string, options?: { cause?: unknown },
+  ) {
+    super(message, options);
+  }
+}
+
+/** Too many commands wait for one host already; this one was not sent. */
+export class SshBusyError extends Error {
+  override readonly name = 'SshBusyError';
 }

@@ -9,6 +9,12 @@ export interface HostKeyPolicy {
   readonly fingerprint?: string;
   /** the text of a known_hosts file */
   readonly knownHosts?: string;
+  /**
+   * Takes a host of which no key is known by its word, as ssh's `StrictHostKeyChecking=accept-new`:
+   * called with the line for known_hosts, which must be kept before this returns. A key that is
+   * another than the known one is refused all the same.
+   */
+  readonly acceptNew?: (line: string) => void;
 }
 
 interface KnownKey {
@@ -39,8 +45,19 @@ export function checkHostKey(policy: HostKeyPolicy, host: string, port: number, 
   if (same.length > 0) return;
   const others = known.some((candidate) => !candidate.revoked);
   if (others) throw new HostKeyError('changed', shown, `${host} shows the key ${shown}, which is not in known_hosts, while others of it are`);
-  throw new HostKeyError('unknown', shown, `the key ${shown} of ${host} is in no known_hosts`);
+  if (policy.acceptNew === undefined) throw new HostKeyError('unknown', shown, `the key ${shown} of ${host} is in no known_hosts`);
+  try {
+    policy.acceptNew(`${nameOf(host, port)} ${typeOf(key)} ${key.toString('base64')}`);
+  } catch (error) {
+    throw new HostKeyError('unknown', shown, `the new key ${shown} of ${host} cannot be remembered: ${(error as Error).message}`);
+  }
 }
+
+/** How known_hosts names a host. */
+const nameOf = (host: string, port: number): string => port === 22 ? host.toLowerCase() : `[${host.toLowerCase()}]:${port}`;
+
+/** A public key starts with the length and the text of its type (RFC 4253, section 6.6). */
+const typeOf = (key: Buffer): string => key.subarray(4, 4 + key.readUInt32BE(0)).toString('latin1');
 
 /** The types of key that are known for a host: the ones to ask it for, so that they can be compared. */
 export function knownKeyTypes(policy: HostKeyPolicy, host: string, port: number): string[] {
@@ -63,7 +80,7 @@ function knownKeys(file: string, host: string, port: number): KnownKey[] {
 }
 
 function matchesHost(patterns: string, host: string, port: number): boolean {
-  const name = port === 22 ? host.toLowerCase() : `[${host.toLowerCase()}]:${port}`;
+  const name = nameOf(host, port);
   if (patterns.startsWith('|1|')) return matchesHash(patterns, name);
   let matched = false;
   for (const pattern of patterns.toLowerCase().split(',')) {

@@ -1,0 +1,137 @@
+import { appendFileSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { readSecret, secretEntries } from '../../config/secret.js';
+import { duration, flag, parseEndpoint, text, whole } from '../../config/values.js';
+import { ArgoError } from '../../errors.js';
+import type { SshOptions } from '../../protocols/ssh/connection.js';
+import type { HostKeyPolicy } from '../../protocols/ssh/host-keys.js';
+import { SshSession } from '../../protocols/ssh/session.js';
+
+/** What every driver that works over SSH takes from its table in argo-server.conf. */
+
+const SSH_PORT = 22;
+
+/** `SHA256:…`, as `ssh-keygen -l` prints it. */
+export const fingerprint = v.pipe(text, v.regex(/^SHA256:[A-Za-z0-9+/]{43}=?$/, 'a fingerprint such as "SHA256:…" (43 characters) is expected'));
+
+/** `user@host`, `user@host:port`, `host`, as ssh -J takes it. */
+const jumpHost = v.pipe(
+  text,
+  v.check((value) => parseJump(value) !== undefined, 'write "host", "user@host" or "user@host:port"'),
+  v.transform((value) => parseJump(value)!),
+);
+
+export const sshEntries = {
+  user: text,
+  'ssh-port': v.optional(whole(1, 65_535), SSH_PORT),
+  ...secretEntries('password'),
+  'private-key-file': v.optional(text),
+  'private-key-env': v.optional(text),
+  'known-hosts-file': v.optional(text),
+  'host-key': v.optional(fingerprint),
+  'accept-new-host-keys': v.optional(flag, false),
+  'jump-host': v.optional(jumpHost),
+  'jump-host-key': v.optional(fingerprint),
+  'connect-timeout': v.optional(duration, '10s'),
+  'ssh-idle': v.optional(duration, '2m'),
+};
+
+/** What {@link sshEntries} yield. */
+export type SshTable = v.InferOutput<v.ObjectSchema<typeof sshEntries, undefined>>;
+
+/** One host of a table; what it does not say is the table's. */
+export interface SshPlace {
+  readonly address: string;
+  readonly user?: string | undefined;
+  readonly 'ssh-port'?: number | undefined;
+  readonly 'host-key'?: string | undefined;
+}
+
+/** The session to one host. Nothing is read and nobody is asked before its first command. */
+export function openSession(table: SshTable, place: SshPlace, via?: SshSession): SshSession {
+  return new SshSession(() => sshOptions(table, place), limitsOf(table), via);
+}
+
+/** The session to the table's jump host, if it has one: for all its hosts. */
+export function openJump(table: SshTable): SshSession | undefined {
+  const jump = table['jump-host'];
+  if (jump === undefined) return undefined;
+  const place = { address: jump.host, user: jump.user, 'ssh-port': jump.port, 'host-key': table['jump-host-key'] };
+  return new SshSession(() => sshOptions({ ...table, 'host-key': undefined }, place), limitsOf(table));
+}
+
+const limitsOf = (table: SshTable) => ({ connect: table['connect-timeout'], idle: table['ssh-idle'] });
+
+function sshOptions(table: SshTable, place: SshPlace): SshOptions {
+  const port = place['ssh-port'] ?? table['ssh-port'];
+  const privateKey = privateKeyOf(table);
+  const password = read(() => readSecret(table, 'password'))?.reveal();
+  const agent = process.env.SSH_AUTH_SOCK;
+  return {
+    host: place.address,
+    port,
+    user: place.user ?? table.user,
+    hostKey: hostKeyOf(table, place['host-key'] ?? table['host-key']),
+    ...(privateKey === undefined ? {} : { privateKey }),
+    ...(password === undefined ? {} : { password }),
+    ...(privateKey === undefined && password === undefined && agent !== undefined ? { agent } : {}),
+  };
+}
+
+function privateKeyOf(table: SshTable): string | undefined {
+  const file = table['private-key-file'];
+  if (file !== undefined) return readText(file);
+  return read(() => readSecret({ 'private-key-env': table['private-key-env'] }, 'private-key'))?.reveal();
+}
+
+function hostKeyOf(table: SshTable, pinned: string | undefined): HostKeyPolicy {
+  if (pinned !== undefined) return { fingerprint: pinned };
+  const file = table['known-hosts-file'];
+  const acceptsNew = table['accept-new-host-keys'];
+  const known = knownHosts(file, acceptsNew);
+  if (!acceptsNew) return { knownHosts: known };
+  const remembers = file ?? join(homedir(), '.ssh', 'known_hosts');
+  const before = known === '' || known.endsWith('\n') ? '' : '\n';
+  return { knownHosts: known, acceptNew: (line) => appendFileSync(remembers, `${before}${line}\n`, { mode: 0o600 }) };
+}
+
+/** Without a file of its own: what this user's ssh knows. */
+function knownHosts(file: string | undefined, mayBeAbsent: boolean): string {
+  if (file !== undefined && !mayBeAbsent) return readText(file);
+  const files = file === undefined ? ['/etc/ssh/ssh_known_hosts', join(homedir(), '.ssh', 'known_hosts')] : [file];
+  return files.map((path) => {
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT' || file === undefined) return '';
+      throw new ArgoError('UNREACHABLE', `${path} cannot be read`, { cause: error });
+    }
+  }).join('\n');
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new ArgoError('UNREACHABLE', `${file} cannot be read`, { cause: error });
+  }
+}
+
+/** A secret that went away after the start: nothing can be done with the host, and nothing was. */
+function read<T>(secret: () => T): T {
+  try {
+    return secret();
+  } catch (error) {
+    throw new ArgoError('UNREACHABLE', (error as Error).message, { cause: error });
+  }
+}
+
+function parseJump(value: string): { readonly user: string | undefined; readonly host: string; readonly port: number } | undefined {
+  const at = value.lastIndexOf('@');
+  const user = at < 0 ? undefined : value.slice(0, at);
+  const place = value.slice(at + 1);
+  const endpoint = parseEndpoint(place) ?? parseEndpoint(`${place}:${SSH_PORT}`);
+  return user === '' || endpoint === undefined || endpoint.port === 0 ? undefined : { user, host: endpoint.host, port: endpoint.port };
+}

@@ -1,0 +1,128 @@
+import type { ClientChannel } from 'ssh2';
+import type { SshConnection } from './connection.js';
+import { SshCommandError } from './errors.js';
+
+/** Milliseconds for a command where the caller does not say. */
+export const COMMAND_TIMEOUT_MS = 30_000;
+
+/** Bytes that are kept of each output of a command where the caller does not say. */
+export const MAX_OUTPUT = 256 * 1024;
+
+/** How a command is run. */
+export interface RunOptions {
+  readonly signal: AbortSignal;
+  /** given to the command's stdin, which is closed after it: the place for a secret */
+  readonly stdin?: string;
+  /** milliseconds, default {@link COMMAND_TIMEOUT_MS}; the time to connect does not count */
+  readonly timeout?: number;
+  /** bytes kept of each of stdout and stderr, default {@link MAX_OUTPUT}; what comes after is read and thrown away */
+  readonly maxOutput?: number;
+  /**
+   * Looks at stdout as it grows: true ends the waiting, while the command goes on. Its later output
+   * is thrown away, so that it is not stopped by a pipe that nobody reads.
+   */
+  readonly enough?: (stdout: string) => boolean;
+  /** told how a command has ended that went on after {@link enough}; not told of a lost connection */
+  readonly afterwards?: (result: CommandResult) => void;
+}
+
+/** How a command ended. */
+export interface CommandResult {
+  /** exit status; undefined where a signal ended it, or where it goes on */
+  readonly code: number | undefined;
+  /** name of the signal that ended it, without SIG */
+  readonly signal: string | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** whether an output was longer than what was kept */
+  readonly truncated: boolean;
+}
+
+/** One output of a command, up to a limit. */
+class Kept {
+  readonly #chunks: Buffer[] = [];
+  #size = 0;
+  truncated = false;
+
+  constructor(private readonly limit: number) {}
+
+  /** @returns whether there is more to see than before */
+  add(chunk: Buffer): boolean {
+    const room = this.limit - this.#size;
+    if (chunk.length > room) this.truncated = true;
+    if (room <= 0) return false;
+    const part = chunk.subarray(0, room);
+    this.#chunks.push(part);
+    this.#size += part.length;
+    return true;
+  }
+
+  text(): string {
+    return Buffer.concat(this.#chunks).toString();
+  }
+}
+
+/**
+ * Runs one command to its end on a connection, in the user's shell.
+ * @throws SshCommandError, which says whether it may have begun; the signal's reason
+ */
+export async function runCommand(connection: SshConnection, command: string, options: RunOptions): Promise<CommandResult> {
+  const { signal, timeout = COMMAND_TIMEOUT_MS } = options;
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(new SshCommandError('timeout', true, `the command took longer than ${timeout} ms`)), timeout);
+  const either = AbortSignal.any([signal, stop.signal]);
+  try {
+    return await attend(await connection.startCommand(command, either), connection, either, options);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function attend(channel: ClientChannel, connection: SshConnection, signal: AbortSignal, options: RunOptions): Promise<CommandResult> {
+  const { stdin = '', timeout = COMMAND_TIMEOUT_MS, maxOutput = MAX_OUTPUT, enough, afterwards } = options;
+  const stdout = new Kept(maxOutput);
+  const stderr = new Kept(maxOutput);
+  let code: number | undefined;
+  let endedBy: string | undefined;
+  const result = (): CommandResult =>
+    ({ code, signal: endedBy, stdout: stdout.text(), stderr: stderr.text(), truncated: stdout.truncated || stderr.truncated });
+  return new Promise((resolve, reject) => {
+    let settled = false;
+    const settle = (act: () => void): void => {
+      settled = true;
+      signal.removeEventListener('abort', giveUp);
+      forget();
+      act();
+    };
+    const giveUp = (): void => settle(() => {
+      channel.close();
+      reject(signal.reason as Error);
+    });
+    const lost = (reason: Error): void => settle(() => reject(new SshCommandError('lost', true, reason.message, { cause: reason })));
+    signal.addEventListener('abort', giveUp, { once: true });
+    const forget = connection.onEnd((reason) => { if (!settled) lost(reason); });
+    channel.on('data', (chunk: Buffer) => {
+      if (!stdout.add(chunk) || settled || enough?.(stdout.text()) !== true) return;
+      settle(() => {
+        const leave = setTimeout(() => channel.close(), timeout).unref();
+        channel.on('close', () => clearTimeout(leave));
+        resolve(result());
+      });
+    });
+    channel.stderr.on('data', (chunk: Buffer) => stderr.add(chunk));
+    channel.on('exit', (status: number | null, name?: string) => {
+      code = status ?? undefined;
+      endedBy = name;
+    });
+    channel.on('close', () => {
+      const ended = code !== undefined || endedBy !== undefined;
+      if (settled) {
+        if (ended) afterwards?.(result());
+      } else if (ended) settle(() => resolve(result()));
+      else lost(new Error('the command\'s end was not told'));
+    });
+    // What becomes of the channel is told by its close; a host that takes no input is no failure.
+    channel.on('error', () => undefined);
+    channel.end(stdin);
+  });
+}

@@ -1,0 +1,214 @@
+import type { Duplex } from 'node:stream';
+import { runCommand, type CommandResult, type RunOptions } from './command.js';
+import { SshConnection, type SshOptions } from './connection.js';
+import { SshCommandError, SshConnectionError } from './errors.js';
+import { Places } from './places.js';
+
+/** Milliseconds where nothing else is said, and counts. */
+export interface SessionLimits {
+  /** from the first packet until the credentials are taken */
+  readonly connect: number;
+  /** without a command, after which the connection is closed */
+  readonly idle: number;
+  /** silence after which the host is asked whether it is still there before a command is sent */
+  readonly trusted: number;
+  /** how long it may take to answer that */
+  readonly probe: number;
+  /** commands at a time; sshd takes ten channels (MaxSessions) on a connection */
+  readonly commands: number;
+  /** commands that wait for a place */
+  readonly waiting: number;
+}
+
+export const SESSION_LIMITS: SessionLimits = { connect: 10_000, idle: 120_000, trusted: 1_000, probe: 3_000, commands: 6, waiting: 256 };
+
+/** Whether a command that was cut off may simply be given once more. */
+export type Effect = 'reads' | 'acts';
+
+/**
+ * One host with a connection that is kept: made by the first command, made anew by the next one after
+ * it was lost, closed when it has been idle. Never two attempts to connect at a time.
+ */
+export class SshSession {
+  readonly #options: () => SshOptions;
+  readonly #limits: SessionLimits;
+  readonly #via: SshSession | undefined;
+  readonly #places: Places;
+  readonly #closing = new AbortController();
+  #connection: SshConnection | undefined;
+  /** connections that take no further commands */
+  readonly #retired = new Set<SshConnection>();
+  #attempt: Promise<SshConnection> | undefined;
+  /** when the host was last known to answer */
+  #heard = 0;
+  #users = 0;
+  #idle: NodeJS.Timeout | undefined;
+
+  /**
+   * @param options read anew for each connection, so that a file that was put right is used; what it
+   *   throws, the command throws
+   * @param via the jump host through which it is reached
+   */
+  constructor(options: () => SshOptions, limits: Partial<SessionLimits> = {}, via?: SshSession) {
+    this.#options = options;
+    this.#limits = { ...SESSION_LIMITS, ...limits };
+    this.#via = via;
+    this.#places = new Places(this.#limits.commands, this.#limits.waiting);
+  }
+
+  /** Whether there is a connection now. */
+  get isOpen(): boolean {
+    return this.#connection !== undefined;
+  }
+
+  /**
+   * Runs a command in the user's shell; quote what comes from elsewhere.
+   *
+   * @param effect `reads`: a command whose connection was lost is run once more on a new one. `acts`:
+   *   only where it certainly had not begun.
+   * @throws HostKeyError, SshAuthenticationError, SshConnectionError, SshBusyError: it was not sent.
+   *   SshCommandError, which says whether it may have begun. The signal's reason.
+   */
+  async run(effect: Effect, command: string, options: RunOptions): Promise<CommandResult> {
+    const leave = await this.#places.take(options.signal);
+    try {
+      return await this.#using(options.signal, (connection) => runCommand(connection, command, options), (error) => isHarmless(error, effect));
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * Connects to a TCP port as the host sees it. The session counts as in use for as long as the
+   * stream is open.
+   * @throws as {@link run}
+   */
+  async openTcp(host: string, port: number, signal: AbortSignal): Promise<Duplex> {
+    const stream = await this.#using(signal, (connection) => connection.openTcp(host, port, signal), () => false);
+    this.#enter();
+    stream.once('close', () => this.#leave());
+    return stream;
+  }
+
+  /**
+   * Gives the connection no further commands, as when the host is going down: the next command makes
+   * a new one. What runs on it goes on for as long as the connection lasts, or the idle limit.
+   */
+  retire(): void {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    this.#connection = undefined;
+    const timer = setTimeout(() => connection.close(), this.#limits.idle).unref();
+    this.#retired.add(connection);
+    connection.onEnd(() => {
+      clearTimeout(timer);
+      this.#retired.delete(connection);
+    });
+  }
+
+  /** Ends it for good; what is under way fails. */
+  close(): void {
+    this.#closing.abort(new SshConnectionError('the session is being closed'));
+    this.#drop();
+    this.#retired.forEach((connection) => connection.close());
+  }
+
+  #drop(): void {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    clearTimeout(this.#idle);
+    connection?.close();
+  }
+
+  async #using<T>(signal: AbortSignal, work: (connection: SshConnection) => Promise<T>, again: (error: unknown) => boolean): Promise<T> {
+    this.#enter();
+    try {
+      try {
+        return await this.#once(signal, work);
+      } catch (error) {
+        if (signal.aborted || this.#closing.signal.aborted || !again(error)) throw error;
+      }
+      return await this.#once(signal, work);
+    } finally {
+      this.#leave();
+    }
+  }
+
+  async #once<T>(signal: AbortSignal, work: (connection: SshConnection) => Promise<T>): Promise<T> {
+    const connection = await this.#get(signal);
+    const result = await work(connection);
+    this.#heard = performance.now();
+    return result;
+  }
+
+  async #get(signal: AbortSignal): Promise<SshConnection> {
+    this.#closing.signal.throwIfAborted();
+    signal.throwIfAborted();
+    const kept = this.#connection;
+    if (kept !== undefined) {
+      if (performance.now() - this.#heard < this.#limits.trusted) return kept;
+      // A host that went down without a word leaves a connection behind that only looks alive.
+      if (await unlessAborted(kept.answers(this.#limits.probe), signal)) {
+        this.#heard = performance.now();
+        return kept;
+      }
+      if (this.#connection === kept) this.#drop();
+    }
+    this.#attempt ??= this.#connect().finally(() => { this.#attempt = undefined; });
+    return unlessAborted(this.#attempt, signal);
+  }
+
+  async #connect(): Promise<SshConnection> {
+    const options = this.#options();
+    const signal = this.#closing.signal;
+    const timeout = this.#limits.connect;
+    const stream = this.#via === undefined ? undefined : await this.#through(this.#via, options, signal);
+    try {
+      const connection = await SshConnection.connect({ ...options, timeout, ...(stream === undefined ? {} : { stream }) }, signal);
+      this.#connection = connection;
+      this.#heard = performance.now();
+      connection.onEnd(() => { if (this.#connection === connection) this.#drop(); });
+      return connection;
+    } catch (error) {
+      stream?.destroy();
+      throw error;
+    }
+  }
+
+  async #through(via: SshSession, { host, port = 22 }: SshOptions, closing: AbortSignal): Promise<Duplex> {
+    const deadline = AbortSignal.timeout(this.#limits.connect);
+    try {
+      return await via.openTcp(host, port, AbortSignal.any([closing, deadline]));
+    } catch (error) {
+      if (error instanceof SshCommandError || deadline.aborted) {
+        throw new SshConnectionError('the jump host does not connect to it', { cause: error });
+      }
+      throw error;
+    }
+  }
+
+  #enter(): void {
+    this.#users += 1;
+    clearTimeout(this.#idle);
+  }
+
+  #leave(): void {
+    this.#users -= 1;
+    if (this.#users > 0) return;
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.#drop(), this.#limits.idle).unref();
+  }
+}
+
+function isHarmless(error: unknown, effect: Effect): boolean {
+  return error instanceof SshCommandError && error.kind === 'lost' && (effect === 'reads' || !error.mayHaveStarted);
+}
+
+/** Leaves shared work alone: only this caller stops waiting for it. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', giveUp, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
+  });
+}
