@@ -98,6 +98,11 @@ export class Enclosure {
     return [`--target=${this.first}`, ...namespaces, '--', 'sh', '-c', JOIN_GROUPS, 'sh', ...args];
   }
 
+  /** A network cable between the machine and the inside, with an interface at each end; it goes with the enclosure. */
+  async cable(outer: string, inner: string): Promise<void> {
+    await must('ip', ['link', 'add', outer, 'type', 'veth', 'peer', 'name', inner, 'netns', String(this.first)]);
+  }
+
   /** Runs a program inside to its end. */
   run(...args: readonly string[]): Promise<Outcome> {
     return run('nsenter', this.enter('own', args));

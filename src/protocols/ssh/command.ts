@@ -8,6 +8,9 @@ export const COMMAND_TIMEOUT_MS = 30_000;
 /** Bytes that are kept of each output of a command where the caller does not say. */
 export const MAX_OUTPUT = 256 * 1024;
 
+/** Bytes of stdout, beyond the last piece that came, in which {@link RunOptions.enough} can look. */
+export const RECENT = 1024;
+
 /** How a command is run. */
 export interface RunOptions {
   readonly signal: AbortSignal;
@@ -18,10 +21,11 @@ export interface RunOptions {
   /** bytes kept of each of stdout and stderr, default {@link MAX_OUTPUT}; what comes after is read and thrown away */
   readonly maxOutput?: number;
   /**
-   * Looks at stdout as it grows: true ends the waiting, while the command goes on. Its later output
-   * is thrown away, so that it is not stopped by a pipe that nobody reads.
+   * Looks at the latest of stdout (some {@link RECENT} bytes) whenever there is more: true ends the
+   * waiting, while the command goes on. What it prints later is read all the same, so that it is not
+   * stopped by a pipe that nobody reads.
    */
-  readonly enough?: (stdout: string) => boolean;
+  readonly enough?: (recent: string) => boolean;
   /** told how a command has ended that went on after {@link enough}; not told of a lost connection */
   readonly afterwards?: (result: CommandResult) => void;
 }
@@ -46,15 +50,13 @@ class Kept {
 
   constructor(private readonly limit: number) {}
 
-  /** @returns whether there is more to see than before */
-  add(chunk: Buffer): boolean {
+  add(chunk: Buffer): void {
     const room = this.limit - this.#size;
     if (chunk.length > room) this.truncated = true;
-    if (room <= 0) return false;
+    if (room <= 0) return;
     const part = chunk.subarray(0, room);
     this.#chunks.push(part);
     this.#size += part.length;
-    return true;
   }
 
   text(): string {
@@ -84,6 +86,7 @@ function attend(channel: ClientChannel, connection: SshConnection, signal: Abort
   const stderr = new Kept(maxOutput);
   let code: number | undefined;
   let endedBy: string | undefined;
+  let recent = '';
   const result = (): CommandResult =>
     ({ code, signal: endedBy, stdout: stdout.text(), stderr: stderr.text(), truncated: stdout.truncated || stderr.truncated });
   return new Promise((resolve, reject) => {
@@ -102,7 +105,12 @@ function attend(channel: ClientChannel, connection: SshConnection, signal: Abort
     signal.addEventListener('abort', giveUp, { once: true });
     const forget = connection.onEnd((reason) => { if (!settled) lost(reason); });
     channel.on('data', (chunk: Buffer) => {
-      if (!stdout.add(chunk) || settled || enough?.(stdout.text()) !== true) return;
+      stdout.add(chunk);
+      if (settled || enough === undefined) return;
+      recent += chunk.toString();
+      const isEnough = enough(recent);
+      recent = recent.slice(-RECENT);
+      if (!isEnough) return;
       settle(() => {
         const leave = setTimeout(() => channel.close(), timeout).unref();
         channel.on('close', () => clearTimeout(leave));

@@ -1,0 +1,90 @@
+import type { Secret } from '../../config/secret.js';
+import { ArgoError } from '../../errors.js';
+import type { CommandResult } from '../../protocols/ssh/command.js';
+import { quote } from '../../protocols/ssh/connection.js';
+import type { SshSession } from '../../protocols/ssh/session.js';
+import { explainSsh } from '../ssh/errors.js';
+
+/** Commands that turn a host off or around: begun as root, in the background, and known to be accepted. */
+
+/** Milliseconds for the answer; sudo alone takes more than two for a wrong password. */
+const ORDER_TIMEOUT_MS = 20_000;
+
+/** Bytes kept of what a host says to an order. */
+const ORDER_OUTPUT = 16 * 1024;
+
+/** Characters of a host's words that are told. */
+const WORDS_TOLD = 200;
+
+/** Printed when the command has been begun, on a line of its own whatever a login shell printed before. */
+const ACCEPTED = 'argo: accepted';
+
+/** Exit status of a shell for a program that is not there. */
+const NOT_FOUND = 127;
+
+/** How a command becomes root's. */
+export type Rights = { readonly by: 'sudo'; readonly password: Secret | undefined } | { readonly by: 'nobody' };
+
+export interface Order {
+  /** for a POSIX shell */
+  readonly command: string;
+  readonly rights: Rights;
+  readonly signal: AbortSignal;
+  /** told what the command complained of after it had been accepted, which is all that is known of it then */
+  readonly onComplaint: (words: string) => void;
+}
+
+/**
+ * The line for the login shell, whichever it is: `sh` does the work. sudo's flags are the short forms
+ * of `--reset-timestamp --stdin --background`; its password comes on stdin and stands in no command line.
+ */
+export function orderLine(command: string, rights: Rights): string {
+  const accepted = `printf '\\n${ACCEPTED}\\n'`;
+  if (rights.by === 'nobody') return `sh -c ${quote(`sh -c ${quote(command)} </dev/null & ${accepted}`)}`;
+  const ask = rights.password === undefined ? '-n' : '-k -S -p \'\'';
+  return `sh -c ${quote(`LC_ALL=C sudo ${ask} -b sh -c ${quote(command)} && ${accepted}`)}`;
+}
+
+/**
+ * Resolves when the host has begun the command, which goes on by itself.
+ * @throws ArgoError: UNCERTAIN where it may have begun it, each other phrase where it certainly has not
+ */
+export async function giveOrder(session: SshSession, { command, rights, signal, onComplaint }: Order): Promise<void> {
+  const password = rights.by === 'sudo' ? rights.password?.reveal() : undefined;
+  let result: CommandResult;
+  try {
+    result = await session.run('acts', orderLine(command, rights), {
+      signal,
+      timeout: ORDER_TIMEOUT_MS,
+      maxOutput: ORDER_OUTPUT,
+      ...(password === undefined ? {} : { stdin: `${password}\n` }),
+      enough: (recent) => recent.includes(`\n${ACCEPTED}\n`),
+      afterwards: ({ stderr }) => {
+        const words = wordsOf(stderr);
+        if (words !== '') onComplaint(words);
+      },
+    });
+  } catch (error) {
+    throw explainSsh(error, 'acts');
+  }
+  if (result.signal !== undefined) throw new ArgoError('UNCERTAIN', `the host ended the order by SIG${result.signal}`);
+  if (result.code !== undefined) throw refusal(result, result.code, rights);
+  session.retire();
+}
+
+/** Why a host did not even begin. */
+function refusal({ stderr, stdout }: CommandResult, code: number, rights: Rights): ArgoError {
+  const words = wordsOf(stderr) || wordsOf(stdout) || `exit status ${code}`;
+  if (code === 0) return new ArgoError('FAILED', `the login shell did not run the order: ${words}`);
+  if (code === NOT_FOUND || rights.by === 'nobody') return new ArgoError('FAILED', words);
+  return new ArgoError('ACCESS DENIED', words);
+}
+
+/** What is not worth telling, since it is said besides the reason. */
+const NOISE = /^sudo: unable to resolve host|^Sorry, try again|^This incident (has been|will be) reported/;
+
+/** A host's last words in one line. */
+export function wordsOf(output: string): string {
+  const lines = output.split('\n').map((line) => line.trim()).filter((line) => line !== '' && !NOISE.test(line));
+  return lines.slice(-2).join('; ').slice(0, WORDS_TOLD);
+}

@@ -1,0 +1,234 @@
+import { appendFileSync, chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { fromRoot } from '../support/paths.js';
+import { until } from '../support/until.js';
+import { Enclosure, makeFolders, must, run } from './enclosure.js';
+import { HOME, hostAccountFiles } from './hosts-accounts.js';
+
+export { ACCOUNTS } from './hosts-accounts.js';
+
+/** How long the standby power and then the hosts may take to be up, ms: two busy cores. */
+const START_TIMEOUT_MS = 60_000;
+/** Where everything is inside the enclosure. */
+const FOLDER = '/run/peers';
+const SCRIPTS = ['standby.py', 'init.sh', 'power.sh', 'shell-fault.sh'];
+const POWER_WORDS = ['shutdown', 'reboot', 'poweroff', 'halt'];
+/** For benchmarks of networks (RFC 2544): nobody routes it, so it meets no network of the machine. */
+const NETWORK = '198.18';
+const FIRST_ADDRESS = 11;
+
+/** Programs that a test with this peer needs; for `lacksRoot` of test/support/peers.ts. */
+export const HOSTS_PROGRAMS = ['sshd', 'ssh-keygen', 'sudo', 'python3', 'perl', 'unshare', 'nsenter', 'ip', 'ping', 'ps'];
+
+export interface HostPeer {
+  readonly name: string;
+  readonly address: string;
+  readonly mac: string;
+  /** of its key at the start, as ssh-keygen prints it */
+  readonly fingerprint: string;
+}
+
+export interface HostsOptions {
+  readonly count: number;
+  /** seconds between the network and sshd when a host boots */
+  readonly sshdDelay?: number;
+  /** hosts that share the first one's MAC, by their number from 0 */
+  readonly sameMac?: readonly number[];
+}
+
+/** What may be done to a host by its mains, or happen to it. */
+export type HostOrder = 'on' | 'off' | 'reboot' | 'pull' | 'crash' | 'stop' | 'continue';
+
+let started = 0;
+
+/**
+ * Linux hosts in network namespaces on a switch, each with its own sshd and sudo. They really leave
+ * the network when they are told to shut down, and come back on a magic packet with another boot id.
+ * All of them hang on this process, as the enclosure does.
+ */
+export class HostsPeer {
+  private constructor(
+    private readonly enclosure: Enclosure,
+    readonly hosts: readonly HostPeer[],
+    /** for magic packets */
+    readonly broadcast: string,
+    /** the machine's interface on the switch */
+    readonly device: string,
+  ) {}
+
+  /** @throws Error where namespaces can't be made (not root, not Linux) */
+  static async start({ count, sshdDelay = 0, sameMac = [] }: HostsOptions): Promise<HostsPeer> {
+    const subnet = `${NETWORK}.${freeSubnet()}`;
+    const enclosure = await Enclosure.start((scratch) => prepare(scratch));
+    try {
+      const device = `argo${process.pid}x${started += 1}`;
+      await enclosure.cable(device, 'uplink');
+      await must('ip', ['addr', 'add', `${subnet}.1/24`, 'dev', device]);
+      await must('ip', ['link', 'set', device, 'up']);
+      const hosts: HostPeer[] = [];
+      for (let i = 0; i < count; i += 1) hosts.push(await equip(enclosure.scratch, subnet, i, sameMac.includes(i) ? 0 : i));
+      writeFileSync(inside(enclosure, 'table'), hosts.map(({ name, address, mac }) => `${name} ${address}/24 ${mac} p-${name} ${sshdDelay}\n`).join(''));
+      writeFileSync(inside(enclosure, 'known_hosts'), hosts.map((host) => knownHost(enclosure.scratch, host)).join(''));
+      const wired = await enclosure.run('sh', '-ec', WIRING, 'sh', join(FOLDER, 'table'));
+      if (wired.code !== 0) throw new Error(`the hosts could not be wired: ${wired.stderr}`);
+      const peer = new HostsPeer(enclosure, hosts, `${subnet}.255`, device);
+      enclosure.daemon(['python3', join(FOLDER, 'standby.py'), FOLDER], peer.eventsFile);
+      await until(() => peer.events().includes('ready'), START_TIMEOUT_MS, 'the standby power').catch((error: unknown) => {
+        throw new Error(readFileSync(peer.eventsFile, 'utf8'), { cause: error });
+      });
+      for (const { name } of hosts) peer.order('on', name);
+      await until(() => hosts.every(({ name }) => peer.isReady(name)), START_TIMEOUT_MS, 'the hosts to boot');
+      return peer;
+    } catch (error) {
+      await enclosure.stop();
+      throw error;
+    }
+  }
+
+  get privateKeyFile(): string {
+    return inside(this.enclosure, 'user_key');
+  }
+
+  /** holds the hosts' keys under their addresses */
+  get knownHostsFile(): string {
+    return inside(this.enclosure, 'known_hosts');
+  }
+
+  host(name: string): HostPeer {
+    const found = this.hosts.find((host) => host.name === name);
+    if (!found) throw new Error(`no host ${name}`);
+    return found;
+  }
+
+  /** Whether it has power. */
+  isOn(name: string): boolean {
+    return this.events().findLast((line) => [`on ${name}`, `off ${name}`].includes(line)) === `on ${name}`;
+  }
+
+  /** Whether its sshd has come up since it got power last. */
+  isReady(name: string): boolean {
+    const log = inside(this.enclosure, name, 'log');
+    return existsSync(log) && count(readFileSync(log, 'utf8'), 'Server listening on') === count(this.events().join('\n'), `on ${name}`);
+  }
+
+  /** The calls of shutdown, reboot and poweroff on it, with their arguments. */
+  ordersTo(name: string): string[] {
+    const file = inside(this.enclosure, name, 'orders');
+    return existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n') : [];
+  }
+
+  /** The ethertypes of the frames with magic packets that woke it, in hexadecimal: 0800 (UDP), 0842. */
+  wokenBy(name: string): string[] {
+    return this.events().filter((line) => line.startsWith(`magic ${name} `)).map((line) => line.split(' ')[2] ?? '');
+  }
+
+  order(order: HostOrder, name: string): void {
+    appendFileSync(inside(this.enclosure, 'power'), `${order} ${name}\n`);
+  }
+
+  /** Pulls its network cable, or puts it in again. */
+  async cable(name: string, state: 'up' | 'down'): Promise<void> {
+    const { code, stderr } = await this.enclosure.run('ip', 'link', 'set', `p-${name}`, state);
+    if (code !== 0) throw new Error(stderr);
+  }
+
+  /** Gives it another host key, which it shows from its next boot on. */
+  async changeHostKey(name: string): Promise<void> {
+    const key = inside(this.enclosure, name, 'host_key');
+    await must('sh', ['-c', `yes | ssh-keygen -q -t ed25519 -N '' -f '${key}'`]);
+    const boots = count(this.events().join('\n'), `on ${name}`);
+    this.order('reboot', name);
+    await until(() => count(this.events().join('\n'), `on ${name}`) > boots && this.isReady(name), START_TIMEOUT_MS, `${name} to boot`);
+  }
+
+  /** Whether the machine's own ping gets an answer from it. */
+  async pings(name: string): Promise<boolean> {
+    return (await run('ping', ['-n', '-c', '1', '-W', '1', this.host(name).address])).code === 0;
+  }
+
+  async stop(): Promise<void> {
+    await this.enclosure.stop();
+  }
+
+  private get eventsFile(): string {
+    return inside(this.enclosure, 'events');
+  }
+
+  private events(): string[] {
+    return existsSync(this.eventsFile) ? readFileSync(this.eventsFile, 'utf8').split('\n') : [];
+  }
+}
+
+/** The switch, and for each host of the table a namespace with a card in it. */
+const WIRING = `
+ip link add switch type bridge forward_delay 0
+ip link set switch up
+ip link set uplink master switch up
+while read -r name address mac port delay; do
+  ip netns add "$name"
+  ip link add "$port" type veth peer name eth0 address "$mac" netns "$name"
+  ip link set "$port" master switch up
+  ip -n "$name" link set eth0 up
+done < "$1"
+`;
+
+/** A file of the peers, as it is seen from outside of the enclosure. */
+const inside = ({ scratch }: Enclosure, ...parts: string[]): string => join(scratch, FOLDER, ...parts);
+
+const count = (text: string, part: string): number => text.split('\n').filter((line) => line === part || line.startsWith(`${part} `)).length;
+
+/** @returns what is bound over what */
+function prepare(scratch: string): Record<string, string> {
+  makeFolders(scratch, 'run/sshd', `.${FOLDER}/sbin`, `.${HOME}`);
+  const at = (...parts: string[]): string => join(scratch, FOLDER, ...parts);
+  for (const script of SCRIPTS) {
+    copyFileSync(fromRoot('test', 'peers', 'hosts', script), at(script));
+    chmodSync(at(script), 0o755);
+  }
+  for (const word of POWER_WORDS) symlinkSync('../power.sh', at('sbin', word));
+  // Wherever else the words may lead on this machine, they must never reach its own init.
+  const real = POWER_WORDS.flatMap((word) => [`/usr/sbin/${word}`, `/sbin/${word}`]).filter((path) => existsSync(path)).map((path) => realpathSync(path));
+  const guards = [...new Set(real)].map((path, i) => {
+    copyFileSync(at('power.sh'), at(`guard${i}`));
+    chmodSync(at(`guard${i}`), 0o755);
+    return [at(`guard${i}`), path];
+  });
+  return { [join(scratch, 'run')]: '/run', ...Object.fromEntries(guards) as Record<string, string>, ...hostAccountFiles(scratch) };
+}
+
+/** The files of one host. */
+async function equip(scratch: string, subnet: string, i: number, macNumber: number): Promise<HostPeer> {
+  const name = `h${i + 1}`;
+  const address = `${subnet}.${FIRST_ADDRESS + i}`;
+  const folder = join(scratch, FOLDER);
+  if (i === 0) {
+    await must('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'user', '-f', join(folder, 'user_key')]);
+    chmodSync(join(folder, 'user_key.pub'), 0o644);
+  }
+  mkdirSync(join(folder, name), { mode: 0o755 });
+  const key = join(folder, name, 'host_key');
+  await must('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', name, '-f', key]);
+  writeFileSync(join(folder, name, 'sshd_config'), [
+    `ListenAddress ${address}:22`, `HostKey ${join(FOLDER, name, 'host_key')}`, `AuthorizedKeysFile ${join(FOLDER, 'user_key.pub')}`,
+    'PidFile none', 'PasswordAuthentication yes', 'KbdInteractiveAuthentication no', 'UsePAM no', 'UseDNS no', 'StrictModes no', 'MaxStartups 100',
+    'LogLevel VERBOSE', '',
+  ].join('\n'));
+  writeFileSync(join(folder, name, 'orders'), '');
+  chmodSync(join(folder, name, 'orders'), 0o666);
+  const fingerprint = (await must('ssh-keygen', ['-l', '-f', `${key}.pub`])).split(' ')[1] ?? '';
+  const mac = `52:54:00:aa:${Math.floor(macNumber / 256).toString(16).padStart(2, '0')}:${(macNumber % 256).toString(16).padStart(2, '0')}`;
+  return { name, address, mac, fingerprint };
+}
+
+function knownHost(scratch: string, { name, address }: HostPeer): string {
+  const [type = '', key = ''] = readFileSync(join(scratch, FOLDER, name, 'host_key.pub'), 'utf8').split(' ');
+  return `${address} ${type} ${key}\n`;
+}
+
+/** The third number of a network that this machine has not got. */
+function freeSubnet(): number {
+  const taken = Object.values(networkInterfaces()).flat().map((entry) => entry?.address ?? '');
+  for (let i = 0; i < 256; i += 1) if (!taken.some((address) => address.startsWith(`${NETWORK}.${i}.`))) return i;
+  throw new Error(`no free network in ${NETWORK}.0.0/16`);
+}

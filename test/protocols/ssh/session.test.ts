@@ -1,0 +1,226 @@
+import { createServer, type AddressInfo } from 'node:net';
+import t, { type Test } from 'tap';
+import { SshAuthenticationError, SshBusyError, SshCommandError, SshConnectionError } from '../../../src/protocols/ssh/errors.js';
+import { SshSession } from '../../../src/protocols/ssh/session.js';
+import { until } from '../../support/until.js';
+import { exit, serve } from './server.js';
+
+const SOON_MS = 10_000;
+const soon = (): AbortSignal => AbortSignal.timeout(SOON_MS);
+const failure = (promise: Promise<unknown>): Promise<unknown> => promise.then(() => 'no failure', (error: unknown) => error);
+
+await t.test('commands share one connection, which ends when nobody needs it', async (t) => {
+  const server = await serve(t, { commands: { yes: (channel) => exit(channel, 0, 'yes\n'), no: (channel) => exit(channel, 3, '', 'no\n') } });
+  const session = new SshSession(() => server.options(), { idle: 50 });
+  t.teardown(() => session.close());
+  const results = await Promise.all(['yes', 'no', 'yes'].map((command) => session.run('reads', command, { signal: soon() })));
+  t.match(results[0], { code: 0, stdout: 'yes\n', stderr: '', truncated: false });
+  t.match(results[1], { code: 3, stdout: '', stderr: 'no\n' });
+  t.equal(server.connections.length, 1);
+  await until(() => !session.isOpen, SOON_MS, 'the idle connection to be closed');
+  t.match(await session.run('acts', 'yes', { signal: soon() }), { code: 0 });
+  t.equal(server.connections.length, 2);
+});
+
+await t.test('a secret goes to stdin, and a signal that ends a command is told', async (t) => {
+  const server = await serve(t, { commands: {
+    cat: (channel) => {
+      let text = '';
+      channel.on('data', (chunk: Buffer) => { text += chunk.toString(); });
+      channel.on('end', () => exit(channel, 0, text));
+    },
+    dies: (channel) => {
+      channel.exit('KILL', false, '');
+      channel.end();
+    },
+  } });
+  const session = new SshSession(() => server.options());
+  t.teardown(() => session.close());
+  t.match(await session.run('reads', 'cat', { signal: soon(), stdin: 'Pa$s \'w0rd"\n' }), { code: 0, stdout: 'Pa$s \'w0rd"\n' });
+  t.match(await session.run('reads', 'dies', { signal: soon() }), { code: undefined, signal: 'KILL' });
+});
+
+await t.test('a connection that was lost between two commands', async (t) => {
+  const server = await serve(t, { commands: { yes: (channel) => exit(channel, 0) } });
+  const session = new SshSession(() => server.options(), { trusted: 0 });
+  t.teardown(() => session.close());
+  await session.run('acts', 'yes', { signal: soon() });
+  server.cut();
+  t.match(await session.run('acts', 'yes', { signal: soon() }), { code: 0 }, 'it was not sent on the dead connection');
+  t.equal(server.commands.length, 2);
+});
+
+await t.test('a host that went down without a word', async (t) => {
+  const server = await serve(t, { commands: { yes: (channel) => exit(channel, 0) } });
+  const relay = await relayTo(t, server.port);
+  const session = new SshSession(() => server.options({ port: relay.port }), { trusted: 0, probe: 100 });
+  t.teardown(() => session.close());
+  await session.run('acts', 'yes', { signal: soon() });
+  relay.freeze();
+  t.match(await session.run('acts', 'yes', { signal: soon() }), { code: 0 });
+  t.equal(server.commands.length, 2, 'it was sent once, on the new connection');
+});
+
+await t.test('a connection that is lost in mid-command', async (t) => {
+  let cuts = 0;
+  const server = await serve(t, { commands: { dies: (channel, connection) => {
+    cuts += 1;
+    if (cuts === 2) exit(channel, 0, 'back\n');
+    else connection.end();
+  } } });
+  const session = new SshSession(() => server.options());
+  t.teardown(() => session.close());
+  t.match(await session.run('reads', 'dies', { signal: soon() }), { stdout: 'back\n' }, 'a reading is asked again');
+  cuts = 0;
+  const lost = await failure(session.run('acts', 'dies', { signal: soon() }));
+  t.type(lost, SshCommandError);
+  t.match(lost, { kind: 'lost', mayHaveStarted: true }, 'an action is not');
+});
+
+await t.test('a command that is refused, one without an end, and a channel that closes without a word', async (t) => {
+  const server = await serve(t, { commands: { hangs: () => undefined, closes: (channel) => channel.close() } });
+  const session = new SshSession(() => server.options());
+  t.teardown(() => session.close());
+  t.match(await failure(session.run('acts', 'unknown', { signal: soon() })), { name: 'SshCommandError', kind: 'refused', mayHaveStarted: false });
+  t.match(await failure(session.run('acts', 'hangs', { signal: soon(), timeout: 50 })), { kind: 'timeout', mayHaveStarted: true });
+  t.match(await failure(session.run('acts', 'closes', { signal: soon() })), { kind: 'lost', mayHaveStarted: true });
+  const reason = new Error('enough');
+  const stop = new AbortController();
+  const hanging = failure(session.run('acts', 'hangs', { signal: stop.signal }));
+  await until(() => server.commands.length === 4, SOON_MS, 'the command to arrive');
+  stop.abort(reason);
+  t.equal(await hanging, reason);
+});
+
+await t.test('a megabyte of output', async (t) => {
+  const server = await serve(t, { commands: { talks: (channel) => {
+    channel.write(Buffer.alloc(1024 * 1024, 'x'));
+    exit(channel, 0, '', 'done');
+  } } });
+  const session = new SshSession(() => server.options());
+  t.teardown(() => session.close());
+  const { stdout, stderr, truncated, code } = await session.run('reads', 'talks', { signal: soon(), maxOutput: 1000 });
+  t.same([stdout.length, stderr, truncated, code], [1000, 'done', true, 0]);
+});
+
+await t.test('enough is known before the command ends', async (t) => {
+  let finish: () => void = () => undefined;
+  const server = await serve(t, { commands: { long: (channel) => {
+    channel.write('acc');
+    channel.write('epted\n');
+    finish = () => exit(channel, 1, '', 'no such program\n');
+  } } });
+  const session = new SshSession(() => server.options());
+  t.teardown(() => session.close());
+  let later: unknown;
+  const result = await session.run('acts', 'long', {
+    signal: soon(), enough: (stdout) => stdout.includes('accepted\n'), afterwards: (ended) => { later = ended; },
+  });
+  t.match(result, { code: undefined, stdout: 'accepted\n' });
+  session.retire();
+  t.notOk(session.isOpen);
+  finish();
+  await until(() => later !== undefined, SOON_MS, 'the end to be told');
+  t.match(later, { code: 1, stderr: 'no such program\n' });
+});
+
+await t.test('a limit on commands at a time, and on those that wait', async (t) => {
+  const ends: (() => void)[] = [];
+  const server = await serve(t, { commands: { slow: (channel) => { ends.push(() => exit(channel, 0)); } } });
+  const session = new SshSession(() => server.options(), { commands: 2, waiting: 1 });
+  t.teardown(() => session.close());
+  const running = [1, 2, 3].map(() => session.run('reads', 'slow', { signal: soon() }));
+  t.type(await failure(session.run('reads', 'slow', { signal: soon() })), SshBusyError);
+  await until(() => ends.length === 2, SOON_MS, 'two to run');
+  ends.forEach((end) => end());
+  await until(() => ends.length === 3, SOON_MS, 'the third to run');
+  ends[2]!();
+  t.equal((await Promise.all(running)).length, 3);
+});
+
+await t.test('questions instead of a password', async (t) => {
+  const ask = (wanted: string[]) => serve(t, { authenticate: (attempt, answers) => {
+    if (attempt.method !== 'keyboard-interactive') return attempt.reject(['keyboard-interactive']);
+    return attempt.prompt([{ prompt: 'Name: ', echo: true }, { prompt: 'Password: ', echo: false }], (given) => {
+      answers.push(given);
+      if (JSON.stringify(given) === JSON.stringify(wanted)) attempt.accept();
+      else attempt.reject(['keyboard-interactive']);
+    });
+  }, commands: { yes: (channel) => exit(channel, 0) } });
+  const good = await ask(['', 'right']);
+  const session = new SshSession(() => good.options());
+  t.teardown(() => session.close());
+  t.match(await session.run('acts', 'yes', { signal: soon() }), { code: 0 });
+  const bad = await ask(['', 'another']);
+  const refused = new SshSession(() => bad.options());
+  t.teardown(() => refused.close());
+  t.type(await failure(refused.run('acts', 'yes', { signal: soon() })), SshAuthenticationError);
+});
+
+await t.test('through a jump host', async (t) => {
+  const jump = await serve(t, {});
+  const server = await serve(t, { commands: { yes: (channel) => exit(channel, 0, 'yes\n') } });
+  const via = new SshSession(() => jump.options());
+  const session = new SshSession(() => server.options(), {}, via);
+  const nowhere = new SshSession(() => server.options({ port: 1 }), {}, via);
+  t.teardown(() => [session, nowhere, via].forEach((each) => each.close()));
+  t.match(await session.run('acts', 'yes', { signal: soon() }), { stdout: 'yes\n' });
+  t.equal(jump.connections.length, 1);
+  t.type(await failure(nowhere.run('acts', 'yes', { signal: soon() })), SshConnectionError);
+  t.equal(jump.connections.length, 1, 'one connection to it for all');
+});
+
+await t.test('a host that accepts and never speaks', async (t) => {
+  const silent = createServer((socket) => socket.on('error', () => undefined));
+  await new Promise<void>((resolve) => { silent.listen(0, '127.0.0.1', resolve); });
+  t.teardown(() => silent.close());
+  const { port } = silent.address() as AddressInfo;
+  const session = new SshSession(() => ({ host: '127.0.0.1', port, user: 'argo', hostKey: {} }), { connect: 50 });
+  t.teardown(() => session.close());
+  const error = await failure(session.run('acts', 'yes', { signal: soon() }));
+  t.type(error, SshConnectionError);
+  t.match(error, { message: /accepts the connection and says nothing/ });
+});
+
+await t.test('one attempt to connect for many, of which one goes away', async (t) => {
+  const server = await serve(t, { commands: { yes: (channel) => exit(channel, 0) } });
+  const session = new SshSession(() => server.options());
+  t.teardown(() => session.close());
+  const reason = new Error('enough');
+  const stop = new AbortController();
+  const leaving = failure(session.run('reads', 'yes', { signal: stop.signal }));
+  const staying = session.run('reads', 'yes', { signal: soon() });
+  stop.abort(reason);
+  t.equal(await leaving, reason);
+  t.match(await staying, { code: 0 });
+  t.equal(server.connections.length, 1);
+  session.close();
+  t.type(await failure(session.run('reads', 'yes', { signal: soon() })), SshConnectionError, 'closed for good');
+});
+
+/** A relay that can turn into a cable that was pulled out: nothing comes, nothing is refused. */
+async function relayTo(t: Test, target: number): Promise<{ port: number; freeze(): void }> {
+  const { connect } = await import('node:net');
+  const pairs: (() => void)[] = [];
+  const relay = createServer((near) => {
+    const far = connect(target, '127.0.0.1');
+    for (const [one, other] of [[near, far], [far, near]] as const) {
+      one.on('error', () => other.destroy());
+      one.pipe(other);
+    }
+    pairs.push(() => {
+      near.unpipe(far);
+      far.unpipe(near);
+      near.resume();
+      far.resume();
+    });
+    t.teardown(() => {
+      near.destroy();
+      far.destroy();
+    });
+  });
+  await new Promise<void>((resolve) => { relay.listen(0, '127.0.0.1', resolve); });
+  t.teardown(() => relay.close());
+  return { port: (relay.address() as AddressInfo).port, freeze: () => pairs.splice(0).forEach((cut) => cut()) };
+}
+
