@@ -7,6 +7,7 @@ import type { DriverModule } from './driver.js';
 const DRIVERS: Readonly<Record<string, () => Promise<{ default: DriverModule }>>> = {
   sim: () => import('./sim/index.js'),
   libvirt: () => import('./libvirt/index.js'),
+  linux: () => import('./linux/index.js'),
   xen: () => import('./xen/index.js'),
 };
 

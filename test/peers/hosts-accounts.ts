@@ -38,7 +38,7 @@ export const ACCOUNTS = {
  * Copies of the machine's accounts with these, for the eyes of an enclosure.
  * @returns which file is bound over which
  */
-export function hostAccountFiles(scratch: string): Record<string, string> {
+export function hostAccountFiles(scratch: string, hosts: readonly (readonly [address: string, name: string])[]): Record<string, string> {
   const accounts: HostAccount[] = Object.values(ACCOUNTS);
   const write = (file: string, text: string, mode: number): string => {
     const path = join(scratch, file);
@@ -54,6 +54,8 @@ export function hostAccountFiles(scratch: string): Record<string, string> {
   return {
     [write('passwd', extend('passwd', accounts.map(({ name, shell }, i) => `${name}:x:${FIRST_UID + i}:65534::${HOME}:${shell}`)), 0o644)]: '/etc/passwd',
     [write('shadow', extend('shadow', accounts.map(({ name, password }) => `${name}:${hash(password)}:19000:0:99999:7:::`)), 0o600)]: '/etc/shadow',
+    // Where a host can't look up its own name, sudo says so each time it is called.
+    [write('hosts', extend('hosts', hosts.map((words) => words.join(' '))), 0o644)]: '/etc/hosts',
     [write('sudoers', sudoers.join('\n'), 0o440)]: '/etc/sudoers',
   };
 }

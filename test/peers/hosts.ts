@@ -60,7 +60,7 @@ export class HostsPeer {
   /** @throws Error where namespaces can't be made (not root, not Linux) */
   static async start({ count, sshdDelay = 0, sameMac = [] }: HostsOptions): Promise<HostsPeer> {
     const subnet = `${NETWORK}.${freeSubnet()}`;
-    const enclosure = await Enclosure.start((scratch) => prepare(scratch));
+    const enclosure = await Enclosure.start((scratch) => prepare(scratch, subnet, count));
     try {
       const device = `argo${process.pid}x${started += 1}`;
       await enclosure.cable(device, 'uplink');
@@ -179,8 +179,8 @@ const inside = ({ scratch }: Enclosure, ...parts: string[]): string => join(scra
 const count = (text: string, part: string): number => text.split('\n').filter((line) => line === part || line.startsWith(`${part} `)).length;
 
 /** @returns what is bound over what */
-function prepare(scratch: string): Record<string, string> {
-  makeFolders(scratch, 'run/sshd', `.${FOLDER}/sbin`, `.${HOME}`);
+function prepare(scratch: string, subnet: string, number: number): Record<string, string> {
+  makeFolders(scratch, 'run/sshd', 'sudo', `.${FOLDER}/sbin`, `.${HOME}`);
   const at = (...parts: string[]): string => join(scratch, FOLDER, ...parts);
   for (const script of SCRIPTS) {
     copyFileSync(fromRoot('test', 'peers', 'hosts', script), at(script));
@@ -194,13 +194,20 @@ function prepare(scratch: string): Record<string, string> {
     chmodSync(at(`guard${i}`), 0o755);
     return [at(`guard${i}`), path];
   });
-  return { [join(scratch, 'run')]: '/run', ...Object.fromEntries(guards) as Record<string, string>, ...hostAccountFiles(scratch) };
+  const names = Array.from({ length: number }, (_, i) => [addressOf(subnet, i), nameOf(i)] as const);
+  return {
+    [join(scratch, 'run')]: '/run', [join(scratch, 'sudo')]: '/var/lib/sudo',
+    ...Object.fromEntries(guards) as Record<string, string>, ...hostAccountFiles(scratch, names),
+  };
 }
+
+const nameOf = (i: number): string => `h${i + 1}`;
+const addressOf = (subnet: string, i: number): string => `${subnet}.${FIRST_ADDRESS + i}`;
 
 /** The files of one host. */
 async function equip(scratch: string, subnet: string, i: number, macNumber: number): Promise<HostPeer> {
-  const name = `h${i + 1}`;
-  const address = `${subnet}.${FIRST_ADDRESS + i}`;
+  const name = nameOf(i);
+  const address = addressOf(subnet, i);
   const folder = join(scratch, FOLDER);
   if (i === 0) {
     await must('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'user', '-f', join(folder, 'user_key')]);
