@@ -51,6 +51,9 @@ export function secretEntries<Name extends string>(name: Name): SecretEntries<Na
   } as SecretEntries<Name>;
 }
 
+/** The keys by which a password can be given in a provider's table. */
+export const passwordEntries = secretEntries('password');
+
 /** A secret from a file; one line end at its end does not count. */
 export function readSecretFile(path: string): Secret {
   if (statSync(path).size > SECRET_FILE_SIZE) throw new Error(`${path} is too large for a password or key`);
@@ -71,3 +74,6 @@ export function readSecret<Name extends string>(options: SecretOptions<Name>, na
   if (value === undefined || value === '') throw new Error(`the environment variable ${variable} is not set`);
   return new Secret(value);
 }
+
+/** The password that a provider's table names, if any. @throws as {@link readSecret} */
+export const readPassword = (options: SecretOptions<'password'>): Secret | undefined => readSecret(options, 'password');

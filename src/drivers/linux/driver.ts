@@ -10,7 +10,10 @@ import { LinuxHost, type Commands } from './machine.js';
 import { rightsOf, type LinuxOptions } from './options.js';
 
 /** Hosts whose logs are read at a time. */
-const LOGS_AT_ONCE = 16;
+const LOGS_AT_ONCE = 64;
+
+/** Milliseconds for one of several logs: those of hosts that are off must not cost the others their time. */
+const LOG_TIMEOUT_MS = 6_000;
 
 /** What a host may be said to have of its own. */
 type Entry = HostEntry & Omit<SshPlace, 'address'>;
@@ -117,9 +120,10 @@ export class LinuxDriver implements Driver {
 }
 
 async function labelledLog(machine: LinuxHost, signal: AbortSignal): Promise<string> {
-  const text = await machine.kernelLog(signal).catch((error: unknown) => {
+  const deadline = AbortSignal.timeout(LOG_TIMEOUT_MS);
+  const text = await machine.kernelLog(AbortSignal.any([signal, deadline])).catch((error: unknown) => {
     signal.throwIfAborted();
-    return toArgoError(error).message;
+    return deadline.aborted ? 'UNREACHABLE: no answer' : toArgoError(error).message;
   });
   return text.trimEnd().split('\n').map((line) => `${machine.name}: ${line}`).join('\n');
 }

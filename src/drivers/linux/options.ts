@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { readSecret, secretEntries } from '../../config/secret.js';
 import { duration, flag, text, whole } from '../../config/values.js';
 import { ArgoError } from '../../errors.js';
-import { manyHostsEntries } from '../host/options.js';
+import { listedHostEntries, manyHostsEntries } from '../host/options.js';
 import { fingerprint, sshEntries } from '../ssh/options.js';
 import type { Rights } from './orders.js';
 
@@ -13,11 +13,12 @@ const command = v.pipe(text, v.regex(/^[^\r\n\0]+$/, 'a command must be one line
 
 export const options = {
   ...sshEntries,
-  ...manyHostsEntries({
+  ...manyHostsEntries(v.strictObject({
+    ...listedHostEntries,
     user: v.optional(text),
     'ssh-port': v.optional(whole(1, 65_535)),
     'host-key': v.optional(fingerprint),
-  }),
+  })),
   sudo: v.optional(flag),
   ...secretEntries('sudo-password'),
   'shutdown-command': v.optional(command, 'sleep 1 && shutdown -P +0'),

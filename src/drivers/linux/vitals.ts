@@ -52,7 +52,7 @@ type Sections = Readonly<Record<string, string | undefined>>;
 /** @param uptimeCommand prints seconds since the boot, as the first word; for a POSIX shell */
 export function vitalsCommand(uptimeCommand: string): string {
   const sources: Record<string, string> = { uptime: uptimeCommand, ...SOURCES };
-  return Object.entries(sources).map(([name, command]) => `echo "${SECTION} ${name}"; { ${command}\n} 2>/dev/null </dev/null`).join('; ');
+  return Object.entries(sources).map(([name, command]) => `echo "${SECTION} ${name}"; { ${command}\n} 2>/dev/null </dev/null`).join('; ') + '; :';
 }
 
 /**

@@ -1,8 +1,8 @@
-import { appendFileSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { readSecret, secretEntries } from '../../config/secret.js';
+import { passwordEntries, readPassword, readSecret } from '../../config/secret.js';
 import { duration, flag, parseEndpoint, text, whole } from '../../config/values.js';
 import { ArgoError } from '../../errors.js';
 import type { SshOptions } from '../../protocols/ssh/connection.js';
@@ -26,7 +26,7 @@ const jumpHost = v.pipe(
 export const sshEntries = {
   user: text,
   'ssh-port': v.optional(whole(1, 65_535), SSH_PORT),
-  ...secretEntries('password'),
+  ...passwordEntries,
   'private-key-file': v.optional(text),
   'private-key-env': v.optional(text),
   'known-hosts-file': v.optional(text),
@@ -34,7 +34,7 @@ export const sshEntries = {
   'accept-new-host-keys': v.optional(flag, false),
   'jump-host': v.optional(jumpHost),
   'jump-host-key': v.optional(fingerprint),
-  'connect-timeout': v.optional(duration, '10s'),
+  'connect-timeout': v.optional(duration, '8s'),
   'ssh-idle': v.optional(duration, '2m'),
 };
 
@@ -66,8 +66,9 @@ const limitsOf = (table: SshTable) => ({ connect: table['connect-timeout'], idle
 
 function sshOptions(table: SshTable, place: SshPlace): SshOptions {
   const port = place['ssh-port'] ?? table['ssh-port'];
-  const privateKey = privateKeyOf(table);
-  const password = read(() => readSecret(table, 'password'))?.reveal();
+  const keys = { 'private-key-file': table['private-key-file'], 'private-key-env': table['private-key-env'] };
+  const privateKey = read(() => readSecret(keys, 'private-key'))?.reveal();
+  const password = read(() => readPassword(table))?.reveal();
   const agent = process.env.SSH_AUTH_SOCK;
   return {
     host: place.address,
@@ -78,12 +79,6 @@ function sshOptions(table: SshTable, place: SshPlace): SshOptions {
     ...(password === undefined ? {} : { password }),
     ...(privateKey === undefined && password === undefined && agent !== undefined ? { agent } : {}),
   };
-}
-
-function privateKeyOf(table: SshTable): string | undefined {
-  const file = table['private-key-file'];
-  if (file !== undefined) return readText(file);
-  return read(() => readSecret({ 'private-key-env': table['private-key-env'] }, 'private-key'))?.reveal();
 }
 
 function hostKeyOf(table: SshTable, pinned: string | undefined): HostKeyPolicy {
@@ -99,30 +94,15 @@ function hostKeyOf(table: SshTable, pinned: string | undefined): HostKeyPolicy {
 
 /** Without a file of its own: what this user's ssh knows. */
 function knownHosts(file: string | undefined, mayBeAbsent: boolean): string {
-  if (file !== undefined && !mayBeAbsent) return readText(file);
-  const files = file === undefined ? ['/etc/ssh/ssh_known_hosts', join(homedir(), '.ssh', 'known_hosts')] : [file];
-  return files.map((path) => {
-    try {
-      return readFileSync(path, 'utf8');
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT' || file === undefined) return '';
-      throw new ArgoError('UNREACHABLE', `${path} cannot be read`, { cause: error });
-    }
-  }).join('\n');
+  const text = (path: string): string => read(() => readFileSync(path, 'utf8'));
+  if (file !== undefined) return mayBeAbsent && !existsSync(file) ? '' : text(file);
+  return ['/etc/ssh/ssh_known_hosts', join(homedir(), '.ssh', 'known_hosts')].filter(existsSync).map(text).join('\n');
 }
 
-function readText(file: string): string {
+/** What was good at the start may have gone away: nothing can be done with the host then, and nothing was. */
+function read<T>(source: () => T): T {
   try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new ArgoError('UNREACHABLE', `${file} cannot be read`, { cause: error });
-  }
-}
-
-/** A secret that went away after the start: nothing can be done with the host, and nothing was. */
-function read<T>(secret: () => T): T {
-  try {
-    return secret();
+    return source();
   } catch (error) {
     throw new ArgoError('UNREACHABLE', (error as Error).message, { cause: error });
   }

@@ -20,7 +20,7 @@ export interface SessionLimits {
   readonly waiting: number;
 }
 
-export const SESSION_LIMITS: SessionLimits = { connect: 10_000, idle: 120_000, trusted: 1_000, probe: 3_000, commands: 6, waiting: 256 };
+export const SESSION_LIMITS: SessionLimits = { connect: 8_000, idle: 120_000, trusted: 1_000, probe: 3_000, commands: 6, waiting: 256 };
 
 /** Whether a command that was cut off may simply be given once more. */
 export type Effect = 'reads' | 'acts';
