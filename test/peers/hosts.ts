@@ -33,7 +33,7 @@ export interface HostsOptions {
   readonly count: number;
   /** seconds between the network and sshd when a host boots */
   readonly sshdDelay?: number;
-  /** hosts that share the first one's MAC, by their number from 0 */
+  /** hosts that have the first one's MAC too, by their number from 0; they are off at first, since two on one switch disturb each other */
   readonly sameMac?: readonly number[];
 }
 
@@ -77,8 +77,9 @@ export class HostsPeer {
       await until(() => peer.events().includes('ready'), START_TIMEOUT_MS, 'the standby power').catch((error: unknown) => {
         throw new Error(readFileSync(peer.eventsFile, 'utf8'), { cause: error });
       });
-      for (const { name } of hosts) peer.order('on', name);
-      await until(() => hosts.every(({ name }) => peer.isReady(name)), START_TIMEOUT_MS, 'the hosts to boot');
+      const atOnce = hosts.filter((_, i) => !sameMac.includes(i));
+      for (const { name } of atOnce) peer.order('on', name);
+      await until(() => atOnce.every(({ name }) => peer.isReady(name)), START_TIMEOUT_MS, 'the hosts to boot');
       return peer;
     } catch (error) {
       await enclosure.stop();
@@ -109,13 +110,14 @@ export class HostsPeer {
   /** Whether its sshd has come up since it got power last. */
   isReady(name: string): boolean {
     const log = inside(this.enclosure, name, 'log');
-    return existsSync(log) && count(readFileSync(log, 'utf8'), 'Server listening on') === count(this.events().join('\n'), `on ${name}`);
+    const boots = this.boots(name);
+    return boots > 0 && existsSync(log) && linesOf(readFileSync(log, 'utf8'), 'Server listening on ') === boots;
   }
 
   /** The calls of shutdown, reboot and poweroff on it, with their arguments. */
   ordersTo(name: string): string[] {
     const file = inside(this.enclosure, name, 'orders');
-    return existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n') : [];
+    return readFileSync(file, 'utf8').split('\n').slice(0, -1);
   }
 
   /** The ethertypes of the frames with magic packets that woke it, in hexadecimal: 0800 (UDP), 0842. */
@@ -127,9 +129,9 @@ export class HostsPeer {
     appendFileSync(inside(this.enclosure, 'power'), `${order} ${name}\n`);
   }
 
-  /** Pulls its network cable, or puts it in again. */
+  /** Pulls a host's network cable, or that between the machine and all of them (`uplink`), or puts it in again. */
   async cable(name: string, state: 'up' | 'down'): Promise<void> {
-    const { code, stderr } = await this.enclosure.run('ip', 'link', 'set', `p-${name}`, state);
+    const { code, stderr } = await this.enclosure.run('ip', 'link', 'set', name === 'uplink' ? name : `p-${name}`, state);
     if (code !== 0) throw new Error(stderr);
   }
 
@@ -137,9 +139,9 @@ export class HostsPeer {
   async changeHostKey(name: string): Promise<void> {
     const key = inside(this.enclosure, name, 'host_key');
     await must('sh', ['-c', `yes | ssh-keygen -q -t ed25519 -N '' -f '${key}'`]);
-    const boots = count(this.events().join('\n'), `on ${name}`);
+    const boots = this.boots(name);
     this.order('reboot', name);
-    await until(() => count(this.events().join('\n'), `on ${name}`) > boots && this.isReady(name), START_TIMEOUT_MS, `${name} to boot`);
+    await until(() => this.boots(name) > boots && this.isReady(name), START_TIMEOUT_MS, `${name} to boot`);
   }
 
   /** Whether the machine's own ping gets an answer from it. */
@@ -153,6 +155,10 @@ export class HostsPeer {
 
   private get eventsFile(): string {
     return inside(this.enclosure, 'events');
+  }
+
+  private boots(name: string): number {
+    return this.events().filter((line) => line === `on ${name}`).length;
   }
 
   private events(): string[] {
@@ -176,7 +182,7 @@ done < "$1"
 /** A file of the peers, as it is seen from outside of the enclosure. */
 const inside = ({ scratch }: Enclosure, ...parts: string[]): string => join(scratch, FOLDER, ...parts);
 
-const count = (text: string, part: string): number => text.split('\n').filter((line) => line === part || line.startsWith(`${part} `)).length;
+const linesOf = (text: string, beginning: string): number => text.split('\n').filter((line) => line.startsWith(beginning)).length;
 
 /** @returns what is bound over what */
 function prepare(scratch: string, subnet: string, number: number): Record<string, string> {

@@ -30,7 +30,7 @@ export interface LinuxHostParts {
   readonly rights: () => Rights;
   /** where sshd listens; undefined where it can only be seen from a jump host */
   readonly sshPort: number | undefined;
-  /** milliseconds for a reading */
+  /** milliseconds for a reading, or the answer to an order */
   readonly commandTimeout: number;
   /** whether a neighbour answers; undefined where none is configured */
   readonly witness: ((signal: AbortSignal) => Promise<boolean>) | undefined;
@@ -156,13 +156,13 @@ export class LinuxHost implements Machine {
   }
 
   async #order(command: string, signal: AbortSignal): Promise<void> {
-    const { session, rights, log, power } = this.#parts;
+    const { session, rights, log, power, commandTimeout } = this.#parts;
     // A magic packet that comes after the shutdown would undo it.
     power.forgetWake();
     this.#startedAt = undefined;
     this.#readings.forget();
     await giveOrder(session, {
-      command, rights: rights(), signal,
+      command, rights: rights(), signal, timeout: commandTimeout,
       onComplaint: (words) => log('warn', 'a host complained after it had accepted an order', { host: this.name, words }),
     });
   }

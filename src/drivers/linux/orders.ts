@@ -7,9 +7,6 @@ import { explainSsh } from '../ssh/errors.js';
 
 /** Commands that turn a host off or around: begun as root, in the background, and known to be accepted. */
 
-/** Milliseconds for the answer; sudo alone takes more than two for a wrong password. */
-const ORDER_TIMEOUT_MS = 20_000;
-
 /** Bytes kept of what a host says to an order. */
 const ORDER_OUTPUT = 16 * 1024;
 
@@ -30,6 +27,8 @@ export interface Order {
   readonly command: string;
   readonly rights: Rights;
   readonly signal: AbortSignal;
+  /** milliseconds for the host's answer; sudo alone takes more than two for a wrong password */
+  readonly timeout: number;
   /** told what the command complained of after it had been accepted, which is all that is known of it then */
   readonly onComplaint: (words: string) => void;
 }
@@ -49,13 +48,13 @@ export function orderLine(command: string, rights: Rights): string {
  * Resolves when the host has begun the command, which goes on by itself.
  * @throws ArgoError: UNCERTAIN where it may have begun it, each other phrase where it certainly has not
  */
-export async function giveOrder(session: SshSession, { command, rights, signal, onComplaint }: Order): Promise<void> {
+export async function giveOrder(session: SshSession, { command, rights, signal, timeout, onComplaint }: Order): Promise<void> {
   const password = rights.by === 'sudo' ? rights.password?.reveal() : undefined;
   let result: CommandResult;
   try {
     result = await session.run('acts', orderLine(command, rights), {
       signal,
-      timeout: ORDER_TIMEOUT_MS,
+      timeout,
       maxOutput: ORDER_OUTPUT,
       ...(password === undefined ? {} : { stdin: `${password}\n` }),
       enough: (recent) => recent.includes(`\n${ACCEPTED}\n`),

@@ -1,0 +1,245 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import t, { type Test } from 'tap';
+import type { Machine } from '../../src/drivers/driver.js';
+import { findMachine, openLinux, type Logged } from '../drivers/linux/open-driver.js';
+import { outcome } from '../drivers/libvirt/outcome.js';
+import { ACCOUNTS, HOSTS_PROGRAMS, HostsPeer } from '../peers/hosts.js';
+import { lacksRoot } from '../support/peers.js';
+import { until } from '../support/until.js';
+
+/** The linux driver on real hosts: sshd, sudo, ping and magic packets, and what can go wrong with them. */
+
+const options = { skip: lacksRoot(...HOSTS_PROGRAMS), timeout: 170_000 };
+const WAIT_MS = 60_000;
+const soon = (): AbortSignal => AbortSignal.timeout(WAIT_MS);
+
+type Account = { readonly name: string; readonly password: string };
+
+/** The keys of a provider for these hosts, as one of their accounts. */
+function table(peer: HostsPeer, account: Account, more: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    hosts: peer.hosts.map(({ name, address, mac }) => ({ name, address, mac })),
+    user: account.name, 'private-key-file': peer.privateKeyFile, 'known-hosts-file': peer.knownHostsFile, 'sudo-password': account.password,
+    wol: { broadcast: peer.broadcast }, ping: { timeout: '1s', retries: 1 }, ...more,
+  };
+}
+
+async function machineOf(t: Test, name: string, keys: Record<string, unknown>): Promise<Machine & { log: Logged[] }> {
+  const { driver, log } = openLinux(keys);
+  t.teardown(() => driver.close(soon()));
+  return Object.assign(await findMachine(driver, name, soon()), { log });
+}
+
+/** Brings a host back to where it was at the start. */
+async function bringUp(peer: HostsPeer, name: string): Promise<void> {
+  peer.order('on', name);
+  await until(() => peer.isOn(name) && peer.isReady(name), WAIT_MS, `${name} to boot`);
+}
+
+/** All command lines of the machine and of the hosts on it, watched while something is under way. */
+async function commandLinesDuring(work: Promise<unknown>): Promise<string> {
+  const seen = new Set<string>();
+  let goesOn = true;
+  const end = (): void => { goesOn = false; };
+  work.then(end, end);
+  while (goesOn) {
+    for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+      try {
+        seen.add(readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' '));
+      } catch {
+        // it has ended meanwhile
+      }
+    }
+    await new Promise((resolve) => { setTimeout(resolve, 2); });
+  }
+  return [...seen].join('\n');
+}
+
+await t.test('orders by sudo', options, async (t) => {
+  const peer = await HostsPeer.start({ count: 1 });
+  t.teardown(() => peer.stop());
+
+  for (const way of ['bash', 'dash', 'free', 'minimal'] as const) {
+    await t.test(`shutdown, as ${ACCOUNTS[way].name}`, async (t) => {
+      const account = ACCOUNTS[way];
+      const isFree = way === 'free' || way === 'minimal';
+      const host = await machineOf(t, 'h1', table(peer, account, isFree ? { 'sudo-password': undefined } : {}));
+      const before = peer.ordersTo('h1').length;
+      const order = host.shutdown!(soon());
+      const lines = await commandLinesDuring(order);
+      await order;
+      t.match(lines, 'shutdown -P +0', 'what runs was seen');
+      t.notOk(lines.includes(account.password), 'and no password in it');
+      t.equal(peer.ordersTo('h1').length, before, 'accepted at once, well before it is carried out');
+      await until(async () => await host.status(soon()) === 'off', WAIT_MS, 'silence');
+      t.same(peer.ordersTo('h1').slice(before), ['shutdown -P +0']);
+      t.notOk(peer.isOn('h1'));
+      t.same(host.log.filter(({ level }) => level === 'warn'), []);
+      await bringUp(peer, 'h1');
+    });
+  }
+
+  await t.test('by a password instead of a key, and as configured', async (t) => {
+    const host = await machineOf(t, 'h1', table(peer, ACCOUNTS.dash, {
+      'private-key-file': undefined, password: ACCOUNTS.dash.password, 'shutdown-command': 'shutdown -h now', 'power-off-command': 'poweroff -ff',
+    }));
+    await host.shutdown!(soon());
+    await until(() => !peer.isOn('h1'), WAIT_MS, 'the host to go down');
+    await bringUp(peer, 'h1');
+    await host.powerOff!(soon());
+    await until(() => !peer.isOn('h1'), WAIT_MS, 'the host to go down');
+    t.same(peer.ordersTo('h1').slice(-2), ['shutdown -h now', 'poweroff -ff']);
+    await bringUp(peer, 'h1');
+  });
+
+  await t.test('refusals, after which nothing has been done', async (t) => {
+    const before = peer.ordersTo('h1');
+    const { bash, stranger, minimal, lost } = ACCOUNTS;
+    const refusals: [string, Record<string, unknown>, object][] = [
+      ['a wrong password for sudo', table(peer, bash, { 'sudo-password': 'wrong' }), { phrase: 'ACCESS DENIED', detail: /incorrect password/ }],
+      ['none where one is needed', table(peer, bash, { 'sudo-password': undefined }), { phrase: 'ACCESS DENIED', detail: /password is required/ }],
+      ['not in sudoers', table(peer, stranger), { phrase: 'ACCESS DENIED', detail: /not in the sudoers file/ }],
+      ['another command than sudoers allows', table(peer, minimal, { 'sudo-password': undefined, 'shutdown-command': 'shutdown -h now' }), { phrase: 'ACCESS DENIED' }],
+      ['a wrong password for SSH', table(peer, bash, { 'private-key-file': undefined, password: 'wrong' }), { phrase: 'ACCESS DENIED', detail: /SSH/ }],
+      ['no such account', table(peer, { name: 'nobody-here', password: 'x' }), { phrase: 'ACCESS DENIED' }],
+      ['another key is pinned', table(peer, bash, { 'host-key': `SHA256:${'A'.repeat(43)}` }), { phrase: 'HOST KEY CHANGED' }],
+      ['no key is known', table(peer, bash, { 'known-hosts-file': '/dev/null' }), { phrase: 'HOST KEY CHANGED', detail: /in no known_hosts/ }],
+    ];
+    for (const [name, keys, expected] of refusals) {
+      const host = await machineOf(t, 'h1', keys);
+      const result = await outcome(host.shutdown!(soon()));
+      t.match(result, expected, name);
+      t.notMatch(JSON.stringify(result), /Pa\$s w0rd/);
+    }
+    t.ok(lost);
+    t.same(peer.ordersTo('h1'), before);
+    t.equal(await peer.pings('h1'), true);
+  });
+
+  await t.test('a key that is pinned, and one that is taken by its word once', async (t) => {
+    const pinned = await machineOf(t, 'h1', table(peer, ACCOUNTS.bash, { 'known-hosts-file': undefined, 'host-key': peer.host('h1').fingerprint }));
+    t.match(await pinned.bootMark!(soon()), /^[0-9a-f-]{36}$/);
+    const file = `${t.testdir()}/known_hosts`;
+    const keys = table(peer, ACCOUNTS.bash, { 'known-hosts-file': file, 'accept-new-host-keys': true });
+    await (await machineOf(t, 'h1', keys)).bootMark!(soon());
+    t.match(readFileSync(file, 'utf8'), `${peer.host('h1').address} ssh-ed25519 `);
+    await peer.changeHostKey('h1');
+    t.match(await outcome((await machineOf(t, 'h1', keys)).bootMark!(soon())), { phrase: 'HOST KEY CHANGED' });
+  });
+});
+
+await t.test('start, reboot and what a host tells', options, async (t) => {
+  const peer = await HostsPeer.start({ count: 3, sshdDelay: 1, sameMac: [2] });
+  t.teardown(() => peer.stop());
+  const keys = table(peer, ACCOUNTS.bash);
+  const host = await machineOf(t, 'h1', keys);
+  t.match(host.log, [{ level: 'warn', message: /same MAC/, facts: { hosts: ['h1', 'h3'] } }]);
+
+  const mark = await host.bootMark!(soon());
+  await host.reboot!(soon());
+  await until(async () => (await outcome(host.bootMark!(AbortSignal.timeout(2_000)))).value !== mark, WAIT_MS, 'the old boot to end');
+  await until(async () => /-/.test(String((await outcome(host.bootMark!(soon()))).value)), WAIT_MS, 'another boot');
+  t.not(await host.bootMark!(soon()), mark);
+  t.equal(peer.ordersTo('h1').at(-1), 'shutdown -r +0');
+
+  t.match(await host.info!(soon()), { ips: [peer.host('h1').address], macs: [peer.host('h1').mac], more: { hostname: 'h1', interface: 'eth0' } });
+  t.ok(await host.uptime!(soon()) > 0);
+  t.ok(await host.rx!(soon()) > 0n && await host.tx!(soon()) > 0n);
+  t.match(await host.load!(soon()), { averages: [Number, Number, Number] });
+  t.same(await host.mac!(soon()), [peer.host('h1').mac]);
+
+  peer.order('off', 'h1');
+  await until(async () => await host.status(soon()) === 'off', WAIT_MS, 'silence');
+  await host.start!(soon());
+  const states = new Set<string>();
+  await until(async () => {
+    states.add(await host.status(soon()));
+    return states.has('on');
+  }, WAIT_MS, 'the host to be on');
+  t.ok(states.has('starting'), 'while it answers ping and its sshd is not there yet');
+  t.ok(peer.isReady('h1'));
+  t.same(peer.wokenBy('h1'), ['0800']);
+
+  peer.order('off', 'h1');
+  await until(() => !peer.isOn('h1'), WAIT_MS, 'it to be off');
+  await host.start!(soon());
+  await until(() => peer.isOn('h1') && peer.isOn('h3'), WAIT_MS, 'both hosts with that MAC to be woken');
+  t.same(peer.wokenBy('h2'), []);
+});
+
+await t.test('faults', options, async (t) => {
+  const peer = await HostsPeer.start({ count: 4 });
+  t.teardown(() => peer.stop());
+  const impatient = { 'connect-timeout': '1s', 'command-timeout': '3s' };
+
+  await t.test('the connection is lost after the order was given', async (t) => {
+    const host = await machineOf(t, 'h1', table(peer, ACCOUNTS.cut, { 'sudo-password': undefined }));
+    t.match(await outcome(host.shutdown!(soon())), { phrase: 'UNCERTAIN' });
+    await until(() => !peer.isOn('h1'), WAIT_MS, 'it to be carried out all the same');
+    await bringUp(peer, 'h1');
+  });
+
+  await t.test('and before it was', async (t) => {
+    const host = await machineOf(t, 'h1', table(peer, ACCOUNTS.lost, { 'sudo-password': undefined }));
+    const before = peer.ordersTo('h1').length;
+    t.match(await outcome(host.shutdown!(soon())), { phrase: 'UNCERTAIN' });
+    t.match(await outcome(host.bootMark!(soon())), { phrase: 'UNREACHABLE' }, 'a reading is only not to be had');
+    t.equal(peer.ordersTo('h1').length, before);
+  });
+
+  await t.test('a command that never ends', async (t) => {
+    const host = await machineOf(t, 'h1', table(peer, ACCOUNTS.hang, { ...impatient, 'sudo-password': undefined }));
+    t.match(await outcome(host.shutdown!(soon())), { phrase: 'UNCERTAIN', detail: /longer than 3000 ms/ });
+    t.match(await outcome(host.uptime!(soon())), { phrase: 'TIMEOUT' });
+  });
+
+  await t.test('a megabyte in front of every answer', async (t) => {
+    const host = await machineOf(t, 'h1', table(peer, ACCOUNTS.flood, { 'sudo-password': undefined }));
+    t.match(await outcome(host.uptime!(soon())), { phrase: 'FAILED', detail: /more than was asked for/ });
+    await host.shutdown!(soon());
+    await until(() => !peer.isOn('h1'), WAIT_MS, 'the host to go down');
+    await bringUp(peer, 'h1');
+  });
+
+  await t.test('sshd accepts and never speaks', async (t) => {
+    const host = await machineOf(t, 'h2', table(peer, ACCOUNTS.bash, impatient));
+    peer.order('stop', 'h2');
+    await until(async () => (await outcome(host.bootMark!(soon()))).phrase === 'UNREACHABLE', WAIT_MS, 'sshd to hang');
+    t.match(await outcome(host.shutdown!(soon())), { phrase: 'UNREACHABLE', detail: /accepts the connection and says nothing/ });
+    t.equal(await host.status(soon()), 'on');
+    peer.order('continue', 'h2');
+    await until(async () => (await outcome(host.bootMark!(soon()))).value !== undefined, WAIT_MS, 'sshd to go on');
+  });
+
+  await t.test('nothing but ping answers', async (t) => {
+    const host = await machineOf(t, 'h2', table(peer, ACCOUNTS.bash, impatient));
+    peer.order('crash', 'h2');
+    await until(async () => (await outcome(host.shutdown!(soon()))).phrase === 'UNREACHABLE', WAIT_MS, 'sshd to be gone');
+    t.match(await outcome(host.shutdown!(soon())), { phrase: 'UNREACHABLE', detail: /refused/ });
+    t.equal(await host.status(soon()), 'on');
+    await host.start!(soon());
+    t.equal(await host.status(soon()), 'starting', 'after a start, SSH is waited for');
+  });
+
+  await t.test('the network is cut after an order was accepted', async (t) => {
+    const trusting = await machineOf(t, 'h3', table(peer, ACCOUNTS.bash, { witness: peer.host('h4').address, 'shutdown-command': 'sleep 600 && shutdown -P +0' }));
+    await trusting.shutdown!(soon());
+    t.equal(await trusting.status(soon()), 'on');
+    await peer.cable('uplink', 'down');
+    t.match(await outcome(trusting.status(soon())), { phrase: 'UNREACHABLE', detail: /witness is silent/ });
+    await peer.cable('uplink', 'up');
+    await until(async () => await trusting.status(soon()) === 'on', WAIT_MS, 'the network to be back');
+    peer.order('pull', 'h3');
+    await until(async () => await trusting.status(soon()) === 'off', WAIT_MS, 'silence that the witness vouches for');
+  });
+
+  await t.test('power that goes without a word, and a session that does not notice', async (t) => {
+    const host = await machineOf(t, 'h4', table(peer, ACCOUNTS.bash, impatient));
+    const mark = await host.bootMark!(soon());
+    peer.order('pull', 'h4');
+    await until(async () => await host.status(soon()) === 'off', WAIT_MS, 'silence');
+    t.match(await outcome(host.shutdown!(soon())), { phrase: 'UNREACHABLE' }, 'nothing was sent on the dead connection');
+    await bringUp(peer, 'h4');
+    t.not(await host.bootMark!(soon()), mark);
+  });
+});
