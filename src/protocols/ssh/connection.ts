@@ -199,7 +199,7 @@ export class SshConnection {
   }
 
   close(): void {
-    this.#client.end();
+    // Not end() first: ssh2 would then leave the socket to a host that may never answer again.
     this.#client.destroy();
   }
 

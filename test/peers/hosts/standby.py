@@ -28,6 +28,7 @@ class Host:
         self.name, self.address, self.port, self.delay = name, address, port, delay
         self.magic = b'\xff' * 6 + bytes.fromhex(mac.replace(':', '')) * 16
         self.holder = None
+        self.listens = True
 
     def on(self):
         if self.holder is not None:
@@ -69,6 +70,7 @@ class Host:
     def off(self):
         self.kill()
         self.network_off()
+        self.listens = True
         tell('off', self.name)
 
     def pull(self):
@@ -81,6 +83,7 @@ class Host:
 
     def crash(self):
         self.kill()
+        self.listens = False
         tell('crash', self.name)
 
     def stop(self):
@@ -109,7 +112,7 @@ while True:
     if ear in readable:
         frame, (interface, _, kind, *_) = ear.recvfrom(2048)
         host = by_port.get(interface)
-        if host is not None and kind == PACKET_OUTGOING and host.holder is None and host.magic in frame:
+        if host is not None and kind == PACKET_OUTGOING and host.holder is None and host.listens and host.magic in frame:
             tell('magic', host.name, frame[12:14].hex())
             host.on()
     if orders in readable:
