@@ -1,0 +1,90 @@
+import { ArgoError } from '../../errors.js';
+import type { Driver, DriverHost, PowerState, Sighting } from '../driver.js';
+import type { Esxi } from './esxi.js';
+import { EsxiHost, HOST_ID, type Presence } from './host.js';
+import { Inventory, type Entry } from './inventory.js';
+import { EsxiVm, VM_PACE, type VmContext, type VmPace } from './vm.js';
+
+/**
+ * Milliseconds after a refused login in which listings do not try again: ESXi locks an account after
+ * five failures (Security.AccountLockFailures). What a person asks for is tried all the same.
+ */
+const REFUSAL_HOLDS = 5 * 60_000;
+
+/** What the driver works with. */
+export interface EsxiFreeParts {
+  readonly esxi: Esxi;
+  readonly presence: Presence;
+  readonly staysInMaintenance: boolean;
+  /** default {@link VM_PACE} */
+  readonly pace?: VmPace;
+  /** The host goes down: its connection is of no use any more. */
+  goingDown(): void;
+  /** Lets go of what was opened for the parts. */
+  close(): void;
+}
+
+/** A free ESXi: the host and its virtual machines. */
+export class EsxiFreeDriver implements Driver {
+  private readonly machine: EsxiHost;
+  private readonly inventory: Inventory;
+  private readonly context: VmContext;
+  private listedBefore = false;
+  private refused: { readonly error: ArgoError; readonly at: number } | undefined;
+
+  constructor(private readonly parts: EsxiFreeParts, private readonly host: DriverHost) {
+    const { esxi, presence, pace = VM_PACE } = parts;
+    this.inventory = new Inventory(esxi, host.log);
+    this.context = { esxi, inventory: this.inventory, address: presence.host.address, pace, relist: () => host.relist() };
+    this.machine = new EsxiHost({ ...parts, inventory: this.inventory, log: host.log });
+  }
+
+  async list(signal: AbortSignal): Promise<readonly Sighting[]> {
+    const [state, found] = await Promise.all([
+      this.machine.look(signal).catch((): PowerState => 'unknown'),
+      this.refresh(signal).catch((error: unknown) => error instanceof Error ? error : new Error(String(error))),
+    ]);
+    signal.throwIfAborted();
+    if (found instanceof Error) return this.withoutAnswer(state, found);
+    this.listedBefore = true;
+    return [{ machine: this.machine, state }, ...found.map((entry) => this.sighting(entry, entry.summary.state))];
+  }
+
+  dmesg(signal: AbortSignal): Promise<string> {
+    return this.parts.esxi.kernelLog(signal);
+  }
+
+  close(): Promise<void> {
+    this.parts.close();
+    return Promise.resolve();
+  }
+
+  private async refresh(signal: AbortSignal): Promise<readonly Entry[]> {
+    if (this.refused && performance.now() - this.refused.at < REFUSAL_HOLDS) throw this.refused.error;
+    this.refused = undefined;
+    try {
+      return await this.inventory.refresh(signal);
+    } catch (error) {
+      if (error instanceof ArgoError && error.phrase === 'ACCESS DENIED') this.refused = { error, at: performance.now() };
+      throw error;
+    }
+  }
+
+  /**
+   * A host that is off is no fault: it is there to be started. One that answers a ping and tells
+   * nothing is a fault; what is known of its machines is out of date then.
+   */
+  private withoutAnswer(state: PowerState, error: Error): readonly Sighting[] {
+    if (state !== 'off' && this.listedBefore) {
+      this.host.changed(HOST_ID, state);
+      throw error;
+    }
+    if (state !== 'off') this.host.log('warn', 'the virtual machines cannot be listed', { reason: error.message });
+    this.listedBefore = true;
+    return [{ machine: this.machine, state }, ...this.inventory.known.map((entry) => this.sighting(entry, 'unknown'))];
+  }
+
+  private sighting({ key, summary: { name } }: Entry, state: PowerState): Sighting {
+    return { machine: new EsxiVm(key, name, this.context), state };
+  }
+}

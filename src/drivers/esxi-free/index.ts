@@ -1,0 +1,50 @@
+import * as v from 'valibot';
+import { flag } from '../../config/values.js';
+import type { Driver, DriverHost, DriverModule } from '../driver.js';
+import { singleHostEntries, singleHostSettings } from '../host/options.js';
+import { HOST_ACTION_TIMEOUT, HostPower } from '../host/power.js';
+import { leasePinger } from '../host/shared-pinger.js';
+import { openJump, openSession, sshEntries } from '../ssh/options.js';
+import { EsxiFreeDriver } from './driver.js';
+import { Esxi } from './esxi.js';
+import { shellOver } from './shell.js';
+
+/** The keys of a `[providers.NAME]` table of type esxi-free. */
+const options = {
+  ...singleHostEntries,
+  ...sshEntries,
+  'stay-in-maintenance': v.optional(flag, false),
+};
+
+type EsxiFreeOptions = v.InferOutput<v.ObjectSchema<typeof options, undefined>>;
+
+function open(given: EsxiFreeOptions, host: DriverHost): Driver {
+  const { log } = host;
+  const lease = leasePinger(log);
+  const jump = openJump(given);
+  const session = openSession(given, given, jump);
+  return new EsxiFreeDriver({
+    esxi: new Esxi(shellOver(session)),
+    presence: new HostPower(singleHostSettings(host.name, given), { pinger: lease.pinger, log }),
+    staysInMaintenance: given['stay-in-maintenance'],
+    goingDown: () => session.retire(),
+    close: () => {
+      session.close();
+      jump?.close();
+      lease.release();
+    },
+  }, host);
+}
+
+/** A free ESXi host and its virtual machines: ping, SSH with vim-cmd and esxcli, Wake-on-LAN. */
+const esxiFree: DriverModule<typeof options> = {
+  options,
+  defaults: {
+    actionTimeout: HOST_ACTION_TIMEOUT,
+    // A listing costs the host one vim-cmd a machine.
+    pollInterval: 60_000,
+  },
+  open,
+};
+
+export default esxiFree;

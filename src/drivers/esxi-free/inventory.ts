@@ -1,0 +1,102 @@
+import { ArgoError } from '../../errors.js';
+import type { Log } from '../driver.js';
+import { within } from '../xen/within.js';
+import type { Esxi } from './esxi.js';
+import { isAgent } from './listing.js';
+import type { VmSummary } from './summary.js';
+
+/** Milliseconds for one machine's summary in a listing: one that hangs in hostd must not hide the others. */
+const SUMMARY_LIMIT = 10_000;
+
+/** A virtual machine that was verified, under the key by which it is known as long as it exists. */
+export interface Entry {
+  readonly key: string;
+  readonly summary: VmSummary;
+}
+
+/**
+ * The virtual machines of a host. They are known by their uuid: ids change when a machine is
+ * registered again. The table of machines is only a source of ids, each of which is verified by the
+ * machine's own summary.
+ */
+export class Inventory {
+  private entries = new Map<string, Entry>();
+  private readonly remarked = new Set<number>();
+
+  constructor(private readonly esxi: Esxi, private readonly log: Log) {}
+
+  /** Those of the last listing. */
+  get known(): readonly Entry[] {
+    return [...this.entries.values()];
+  }
+
+  /** Lists anew. Machines whose summary cannot be had now stay as they were known, in state unknown. */
+  async refresh(signal: AbortSignal): Promise<readonly Entry[]> {
+    const { candidates, invalid } = await this.esxi.listVms(signal);
+    const summaries = await Promise.all(candidates.map((vmid) => this.look(vmid, invalid.has(vmid), signal)));
+    const machines = summaries.filter((summary) => summary !== undefined && !summary.template && !isAgent(summary));
+    this.entries = new Map(withKeys(machines as VmSummary[]).map((entry) => [entry.key, entry]));
+    return this.known;
+  }
+
+  /**
+   * A machine's summary as of now.
+   * @throws ArgoError NO SUCH INSTANCE where it is gone
+   */
+  async find(key: string, signal: AbortSignal): Promise<VmSummary> {
+    const entry = this.entries.get(key);
+    const summary = entry && await this.esxi.summary(entry.summary.vmid, signal).catch(unlessGone);
+    if (entry && summary && isSame(entry.summary, summary)) return summary;
+    await this.refresh(signal);
+    const found = this.entries.get(key);
+    if (!found) throw new ArgoError('NO SUCH INSTANCE', 'it is no longer registered on its host');
+    return found.summary;
+  }
+
+  private async look(vmid: number, invalid: boolean, signal: AbortSignal): Promise<VmSummary | undefined> {
+    try {
+      const summary = await within(SUMMARY_LIMIT, [signal], (limit) => this.esxi.summary(vmid, limit));
+      this.remarked.delete(vmid);
+      return invalid ? { ...summary, state: 'unknown', accessible: false } : summary;
+    } catch (thrown) {
+      signal.throwIfAborted();
+      const { phrase } = thrown instanceof ArgoError ? thrown : isAbort(thrown) ? { phrase: 'TIMEOUT' } : { phrase: undefined };
+      if (phrase === 'NO SUCH INSTANCE') return undefined;
+      // Else it is trouble with the host, not with this machine: nothing can be said of any.
+      if (phrase !== 'FAILED' && phrase !== 'TIMEOUT') throw thrown;
+      this.remark(vmid, thrown);
+      const before = this.known.find(({ summary }) => summary.vmid === vmid);
+      return before && { ...before.summary, state: 'unknown', accessible: false };
+    }
+  }
+
+  private remark(vmid: number, reason: unknown): void {
+    if (this.remarked.has(vmid)) return;
+    this.remarked.add(vmid);
+    this.log('warn', 'a virtual machine tells nothing of itself', { vmid, reason: String(reason) });
+  }
+}
+
+const isAbort = (thrown: unknown): boolean => thrown instanceof Error && thrown.name === 'AbortError';
+
+function unlessGone(thrown: unknown): undefined {
+  if (thrown instanceof ArgoError && thrown.phrase === 'NO SUCH INSTANCE') return undefined;
+  throw thrown;
+}
+
+/** An id may be that of another machine by now. One that is doubtful is only looked for once more. */
+function isSame(before: VmSummary, now: VmSummary): boolean {
+  return before.uuid === now.uuid && before.file === now.file;
+}
+
+/** Copies of a machine may share its uuid: then the file tells them apart. */
+function withKeys(summaries: readonly VmSummary[]): Entry[] {
+  const times = new Map<string, number>();
+  for (const { uuid } of summaries) if (uuid !== undefined) times.set(uuid, (times.get(uuid) ?? 0) + 1);
+  return summaries.map((summary) => {
+    const { uuid, file, vmid } = summary;
+    const shared = uuid !== undefined && times.get(uuid) !== 1;
+    const key = uuid === undefined ? file || `vmid ${vmid}` : shared ? `${uuid} ${file || vmid}` : uuid;
+    return { key, summary };
+  });
+}
