@@ -8,6 +8,7 @@ const DRIVERS: Readonly<Record<string, () => Promise<{ default: DriverModule }>>
   sim: () => import('./sim/index.js'),
   libvirt: () => import('./libvirt/index.js'),
   linux: () => import('./linux/index.js'),
+  'esxi-free': () => import('./esxi-free/index.js'),
   xen: () => import('./xen/index.js'),
 };
 

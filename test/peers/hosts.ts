@@ -33,6 +33,8 @@ export interface HostsOptions {
   readonly count: number;
   /** seconds between the network and sshd when a host boots */
   readonly sshdDelay?: number;
+  /** further lines of their sshd_config */
+  readonly sshd?: readonly string[];
   /** hosts that have the first one's MAC too, by their number from 0; they are off at first, since two on one switch disturb each other */
   readonly sameMac?: readonly number[];
 }
@@ -58,7 +60,7 @@ export class HostsPeer {
   ) {}
 
   /** @throws Error where namespaces can't be made (not root, not Linux) */
-  static async start({ count, sshdDelay = 0, sameMac = [] }: HostsOptions): Promise<HostsPeer> {
+  static async start({ count, sshdDelay = 0, sshd = [], sameMac = [] }: HostsOptions): Promise<HostsPeer> {
     const subnet = `${NETWORK}.${freeSubnet()}`;
     const enclosure = await Enclosure.start((scratch) => prepare(scratch, subnet, count));
     try {
@@ -67,7 +69,7 @@ export class HostsPeer {
       await must('ip', ['addr', 'add', `${subnet}.1/24`, 'dev', device]);
       await must('ip', ['link', 'set', device, 'up']);
       const hosts: HostPeer[] = [];
-      for (let i = 0; i < count; i += 1) hosts.push(await equip(enclosure.scratch, subnet, i, sameMac.includes(i) ? 0 : i));
+      for (let i = 0; i < count; i += 1) hosts.push(await equip(enclosure.scratch, subnet, i, { macNumber: sameMac.includes(i) ? 0 : i, sshd }));
       writeFileSync(inside(enclosure, 'table'), hosts.map(({ name, address, mac }) => `${name} ${address}/24 ${mac} p-${name} ${sshdDelay}\n`).join(''));
       writeFileSync(inside(enclosure, 'known_hosts'), hosts.map((host) => knownHost(enclosure.scratch, host)).join(''));
       const wired = await enclosure.run('sh', '-ec', WIRING, 'sh', join(FOLDER, 'table'));
@@ -94,6 +96,11 @@ export class HostsPeer {
   /** holds the hosts' keys under their addresses */
   get knownHostsFile(): string {
     return inside(this.enclosure, 'known_hosts');
+  }
+
+  /** A host's folder; inside it is FOLDER/NAME. */
+  folderOf(name: string): string {
+    return inside(this.enclosure, name);
   }
 
   host(name: string): HostPeer {
@@ -211,7 +218,7 @@ const nameOf = (i: number): string => `h${i + 1}`;
 const addressOf = (subnet: string, i: number): string => `${subnet}.${FIRST_ADDRESS + i}`;
 
 /** The files of one host. */
-async function equip(scratch: string, subnet: string, i: number, macNumber: number): Promise<HostPeer> {
+async function equip(scratch: string, subnet: string, i: number, { macNumber, sshd }: { macNumber: number; sshd: readonly string[] }): Promise<HostPeer> {
   const name = nameOf(i);
   const address = addressOf(subnet, i);
   const folder = join(scratch, FOLDER);
@@ -225,7 +232,7 @@ async function equip(scratch: string, subnet: string, i: number, macNumber: numb
   writeFileSync(join(folder, name, 'sshd_config'), [
     `ListenAddress ${address}:22`, `HostKey ${join(FOLDER, name, 'host_key')}`, `AuthorizedKeysFile ${join(FOLDER, 'user_key.pub')}`,
     'PidFile none', 'PasswordAuthentication yes', 'KbdInteractiveAuthentication no', 'UsePAM no', 'UseDNS no', 'StrictModes no', 'MaxStartups 100',
-    'LogLevel VERBOSE', '',
+    'LogLevel VERBOSE', ...sshd, '',
   ].join('\n'));
   writeFileSync(join(folder, name, 'orders'), '');
   chmodSync(join(folder, name, 'orders'), 0o666);
