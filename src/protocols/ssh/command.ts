@@ -118,11 +118,10 @@ function attend(channel: ClientChannel, connection: SshConnection, signal: Abort
       });
     });
     channel.stderr.on('data', (chunk: Buffer) => stderr.add(chunk));
-    channel.on('exit', (status: number | null, name?: string) => {
+    // Not `exit`: when the command's beginning and its end come in one piece, that is over before anybody could listen.
+    channel.on('close', (status?: number | null, name?: string) => {
       code = status ?? undefined;
       endedBy = name;
-    });
-    channel.on('close', () => {
       const ended = code !== undefined || endedBy !== undefined;
       if (settled) {
         if (ended) afterwards?.(result());
