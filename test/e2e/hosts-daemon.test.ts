@@ -1,0 +1,97 @@
+import { spawn } from 'node:child_process';
+import t, { type Test } from 'tap';
+import { hashPassword } from '../../src/auth/passwords.js';
+import { ACCOUNTS, HOSTS_PROGRAMS, HostsPeer } from '../peers/hosts.js';
+import { startDaemon, type Daemon } from '../support/daemon.js';
+import { connect } from '../support/line-client.js';
+import { lacksRoot } from '../support/peers.js';
+import { until } from '../support/until.js';
+
+/** Hosts through the daemon, as people at a socket see them: with nc, and many at a time. */
+
+const options = { skip: lacksRoot(...HOSTS_PROGRAMS, 'nc'), timeout: 170_000 };
+const WAIT_MS = 60_000;
+/** Longer than anything else here takes: nobody must wait for the host that hangs. */
+const CONNECT_TIMEOUT_S = 20;
+
+const hash = await hashPassword('secret');
+
+async function setUp(t: Test, count: number): Promise<{ peer: HostsPeer; daemon: Daemon }> {
+  const peer = await HostsPeer.start({ count });
+  t.teardown(() => peer.stop());
+  const hosts = peer.hosts.map(({ name, address, mac }) => `{ name = "${name}", address = "${address}", mac = "${mac}" }`);
+  const daemon = await startDaemon({
+    env: { ARGO_SUDO: ACCOUNTS.bash.password },
+    config: `
+[accounts.admin]
+password = "${hash}"
+grants = [{ instances = ["*"], commands = ["*"] }]
+[providers.lab]
+type = "linux"
+hosts = [${hosts.join(', ')}]
+user = "${ACCOUNTS.bash.name}"
+private-key-file = "${peer.privateKeyFile}"
+sudo-password-env = "ARGO_SUDO"
+known-hosts-file = "${peer.knownHostsFile}"
+wol = { broadcast = "${peer.broadcast}" }
+ping = { timeout = "1s", retries = 1 }
+connect-timeout = "${CONNECT_TIMEOUT_S}s"
+`,
+  });
+  t.teardown(() => daemon.stop());
+  return { peer, daemon };
+}
+
+const toldSecret = (daemon: Daemon): boolean => (daemon.stdout() + daemon.stderr()).includes(ACCOUNTS.bash.password);
+
+/** What nc shows of a session, from the login to the end. */
+async function netcat(port: number, ...lines: readonly string[]): Promise<string> {
+  const client = spawn('nc', ['127.0.0.1', String(port)], { stdio: ['pipe', 'pipe', 'inherit'], timeout: WAIT_MS });
+  let shown = '';
+  client.stdout.setEncoding('utf8').on('data', (text: string) => { shown += text; });
+  client.stdin.end(['auth admin secret', ...lines, 'exit', ''].join('\n'));
+  await new Promise((resolve) => { client.on('close', resolve); });
+  return shown;
+}
+
+const OK = '200 OK\n300 DONE\n';
+const state = (word: string): string => `200 OK\n${word}\n300 DONE\n`;
+
+await t.test('one host, with nc', options, async (t) => {
+  const { peer, daemon } = await setUp(t, 1);
+  t.equal(await netcat(daemon.port, 'status h1', 'stop h1 --wait', 'status h1'), OK + state('on') + OK + state('off') + OK);
+  t.notOk(peer.isOn('h1'));
+  t.equal(await netcat(daemon.port, 'start h1 --wait', 'status h1'), OK + OK + state('on') + OK);
+  t.ok(peer.isReady('h1'));
+  t.equal(await netcat(daemon.port, 'start h1', 'reboot h1 --wait', 'status h1'), OK + OK + OK + state('on') + OK, 'on already, then around');
+  t.same(peer.ordersTo('h1'), ['shutdown -P +0', 'shutdown -r +0']);
+  t.match(await netcat(daemon.port, 'stop h1 --force'), /^200 OK\n300 DONE\n200 OK\n400 NOT SUPPORTED: h1 has no power off\n/);
+  t.match(await netcat(daemon.port, 'ip h1', 'mac h1', 'dmesg lab'), `${OK}${state(peer.hosts[0]!.address)}${state(peer.hosts[0]!.mac)}200 OK\n`);
+  t.notOk(toldSecret(daemon));
+});
+
+await t.test('ten at once, one of which hangs and one of which is not who it was', options, async (t) => {
+  const { peer, daemon } = await setUp(t, 10);
+  const client = await connect(daemon.port);
+  t.teardown(() => client.destroy());
+  t.equal((await client.ask('auth admin secret')).code, 300);
+  const names = peer.hosts.map(({ name }) => name);
+  t.same((await client.ask('status h[1-10]')).body.toSorted(), names.map((name) => `${name}: on`).toSorted());
+
+  peer.order('stop', 'h4');
+  await peer.changeHostKey('h7');
+  const { body, code, comment } = await client.ask('stop h[1-10] --wait', WAIT_MS);
+  t.same([code, comment], [400, 'FAILED: 2 of 10']);
+  const good = names.filter((name) => !['h4', 'h7'].includes(name));
+  t.same(body.filter((line) => line.endsWith(': done')).toSorted(), good.map((name) => `${name}: done`).toSorted());
+  t.match(body.find((line) => line.startsWith('h7')), /^h7: HOST KEY CHANGED: /);
+  t.match(body.at(-1), /^h4: UNREACHABLE: SSH: .* accepts the connection and says nothing/, 'the last: nobody waited for it');
+  for (const name of names) t.equal(peer.isOn(name), !good.includes(name), name);
+  t.same(['h4', 'h7'].flatMap((name) => peer.ordersTo(name)), []);
+
+  peer.order('continue', 'h4');
+  const started = await client.ask('start h[1-10] --wait', WAIT_MS);
+  t.same([started.code, started.body.length], [300, 10]);
+  await until(() => names.every((name) => peer.isReady(name)), WAIT_MS, 'all of them to be up');
+  t.notOk(toldSecret(daemon));
+});
