@@ -10,6 +10,7 @@ import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { cleanUp } from './process.js';
 import { formatTable, missed, type Row } from './report.js';
+import { hosts, ssh } from './rows/hosts.js';
 import { libvirt } from './rows/libvirt.js';
 import { powerman, upsd } from './rows/peers.js';
 import { pingMany, pingSweep } from './rows/ping.js';
@@ -20,7 +21,7 @@ import { FULL, QUICK, type Scenario } from './scenario.js';
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   nop, list, connects, memory, startup, 'list-cost': listCost, glob, hung, upsd, powerman, libvirt,
-  'ping-sweep': pingSweep, 'ping-many': pingMany,
+  'ping-sweep': pingSweep, 'ping-many': pingMany, ssh, hosts,
 };
 
 const USAGE = `usage: node dist/bench/main.js [--only NAME]… [--quick] [--json FILE]

@@ -1,4 +1,4 @@
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import ssh2, { type AuthContext, type Connection, type ServerChannel } from 'ssh2';
 import type { Test } from 'tap';
 import type { SshOptions } from '../../../src/protocols/ssh/connection.js';
@@ -44,12 +44,10 @@ export async function serve(t: Test, { commands = {}, authenticate = (attempt) =
     connection.on('authentication', (attempt) => authenticate(attempt, answers));
     connection.on('tcpip', (accept, _reject, { destIP, destPort }) => {
       const stream = accept();
-      void import('node:net').then(({ connect }) => {
-        const socket = connect(destPort, destIP);
-        socket.on('error', () => stream.close());
-        stream.on('close', () => socket.destroy());
-        stream.pipe(socket).pipe(stream);
-      });
+      const socket = connect(destPort, destIP);
+      socket.on('error', () => stream.close());
+      stream.on('close', () => socket.destroy());
+      stream.pipe(socket).pipe(stream);
     });
     connection.on('session', (accept) => {
       accept().on('exec', (acceptExec, reject, { command }) => {

@@ -1,4 +1,4 @@
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { SshAuthenticationError, SshBusyError, SshCommandError, SshConnectionError } from '../../../src/protocols/ssh/errors.js';
 import { SshSession } from '../../../src/protocols/ssh/session.js';
@@ -38,6 +38,13 @@ await t.test('a secret goes to stdin, and a signal that ends a command is told',
   t.teardown(() => session.close());
   t.match(await session.run('reads', 'cat', { signal: soon(), stdin: 'Pa$s \'w0rd"\n' }), { code: 0, stdout: 'Pa$s \'w0rd"\n' });
   t.match(await session.run('reads', 'dies', { signal: soon() }), { code: undefined, signal: 'KILL' });
+});
+
+await t.test('commands that have ended before anybody looks', async (t) => {
+  const server = await serve(t, { commands: { quick: (channel) => exit(channel, 7, 'x') } });
+  const session = new SshSession(() => server.options());
+  t.teardown(() => session.close());
+  for (let i = 0; i < 50; i += 1) t.match(await session.run('acts', 'quick', { signal: soon() }), { code: 7, stdout: 'x' });
 });
 
 await t.test('a connection that was lost between two commands', async (t) => {
@@ -200,7 +207,6 @@ await t.test('one attempt to connect for many, of which one goes away', async (t
 
 /** A relay that can turn into a cable that was pulled out: nothing comes, nothing is refused. */
 async function relayTo(t: Test, target: number): Promise<{ port: number; freeze(): void }> {
-  const { connect } = await import('node:net');
   const pairs: (() => void)[] = [];
   const relay = createServer((near) => {
     const far = connect(target, '127.0.0.1');
