@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { familyOf, type Family } from './address.js';
 import { DEFAULT_TIMEOUT, LONGEST_TIMEOUT, MOST_RETRIES, NEXT_ADDRESS_AFTER, SEND_INTERVAL } from './limits.js';
 import { Names, type Lookup } from './names.js';
@@ -56,6 +57,7 @@ export class Pinger {
    */
   async ping(host: string, options: PingOptions): Promise<PingResult> {
     if (this.closed) throw new CannotTell('not sent', 'the pinger is closed');
+    if (isIP(host) !== 0 && options.tcpPort === undefined) return this.echo(host, options);
     const addresses = await this.resolve(host, options.signal);
     const ways = addresses.flatMap((address): Way[] => [
       (signal) => this.echo(address, { ...options, signal }),

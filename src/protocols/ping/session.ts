@@ -66,6 +66,7 @@ export class EchoSession {
   private drained = 0;
   private sequence = randomInt(0x1_0000);
   private serial = 0;
+  private lastWaits: { readonly timeout: number; readonly waits: readonly number[] } = { timeout: 0, waits: [] };
   private closed = false;
 
   /** @param interval milliseconds between two packets on the average */
@@ -81,7 +82,7 @@ export class EchoSession {
       if (this.closed) throw new CannotTell('not sent', 'the pinger is closed');
       if (this.urgent.length + this.background.length >= MOST_WAITING) throw new CannotTell('not sent', 'too many hosts wait to be asked');
       const probe: Probe = {
-        address, bytes: addressBytes(address), background: options.background, waits: spread(options.timeout, options.retries),
+        address, bytes: addressBytes(address), background: options.background, waits: this.waitsFor(options),
         resolve, reject, unwatch: () => undefined, sequence: undefined, serial: 0, sent: [],
         busySince: undefined, failure: undefined, timer: undefined, settled: false,
       };
@@ -98,6 +99,14 @@ export class EchoSession {
     this.abandon(new CannotTell('not sent', 'the pinger is closed'));
     this.socket?.close();
     this.socket = undefined;
+  }
+
+  /** Most hosts are asked in one way, so the waits of the last one are at hand. */
+  private waitsFor({ timeout, retries }: EchoOptions): readonly number[] {
+    if (this.lastWaits.timeout !== timeout || this.lastWaits.waits.length !== retries + 1) {
+      this.lastWaits = { timeout, waits: spread(timeout, retries) };
+    }
+    return this.lastWaits.waits;
   }
 
   private schedule(): void {
