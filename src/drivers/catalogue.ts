@@ -10,6 +10,7 @@ const DRIVERS: Readonly<Record<string, () => Promise<{ default: DriverModule }>>
   linux: () => import('./linux/index.js'),
   'esxi-free': () => import('./esxi-free/index.js'),
   xen: () => import('./xen/index.js'),
+  xenserver: () => import('./xenserver/index.js'),
 };
 
 export const driverTypes = (): string[] => Object.keys(DRIVERS);

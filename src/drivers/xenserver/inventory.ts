@@ -1,0 +1,167 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { ArgoError } from '../../errors.js';
+import { ForeignAnswerError, XapiError } from '../../protocols/xapi/errors.js';
+import type { XapiPool } from '../../protocols/xapi/pool.js';
+import { text, type XapiRecord } from '../../protocols/xapi/values.js';
+import type { DriverHost, PowerState } from '../driver.js';
+import { explain } from './errors.js';
+import { isMachine, toPowerState } from './states.js';
+
+/** What is kept of a VM, so that thousands cost little. */
+export interface VmEntry {
+  readonly uuid: string;
+  readonly name: string;
+  readonly state: PowerState;
+  /** false for templates, snapshots and control domains */
+  readonly isMachine: boolean;
+}
+
+export interface HostEntry {
+  readonly uuid: string;
+  readonly name: string;
+  readonly address: string;
+}
+
+/** How long the server may keep a question for events open, s. With a fraction: XML-RPC needs a float. */
+const EVENTS_WAIT_S = 30.1;
+/** After that the connection counts as dead, ms. */
+const EVENTS_TIMEOUT_MS = 45_000;
+/** Between two questions for events, ms: many changes at a time come in one answer. */
+const EVENTS_GATHER_MS = 50;
+/** Classes of which we are told. */
+const CLASSES = ['vm', 'host'];
+
+interface Event {
+  readonly class?: unknown;
+  readonly operation?: unknown;
+  readonly ref?: unknown;
+  readonly snapshot?: XapiRecord;
+}
+
+interface Batch {
+  readonly token?: unknown;
+  readonly events?: readonly Event[];
+  readonly valid_ref_counts?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * What the pool has, by handle: filled in one go, and kept current by XenAPI's events. Handles hold
+ * until xapi is restarted, so nobody else may keep them.
+ */
+export class Inventory {
+  vms = new Map<string, VmEntry>();
+  hosts = new Map<string, HostEntry>();
+  #watch: AbortController | undefined;
+  #byUuid = new Map<string, string>();
+
+  constructor(private readonly pool: XapiPool, private readonly host: DriverHost) {}
+
+  /** Whether events keep it current. */
+  get isCurrent(): boolean {
+    return this.#watch !== undefined;
+  }
+
+  /** Handle of a VM that was here at the last look. */
+  refOf(uuid: string): string | undefined {
+    return this.#byUuid.get(uuid);
+  }
+
+  /** The token comes first, so that nothing is lost between filling and watching. */
+  async fill(signal: AbortSignal): Promise<void> {
+    const token = await this.#token(signal);
+    const hosts = await this.pool.records('host', toHost, signal);
+    const vms = await this.pool.records('VM', toVm, signal);
+    this.hosts = hosts;
+    this.vms = vms;
+    this.#byUuid = new Map([...vms].filter(([, { isMachine: is }]) => is).map(([ref, { uuid }]) => [uuid, ref]));
+    this.#noteMembers();
+    this.#startWatching(token);
+  }
+
+  stop(): void {
+    this.#watch?.abort();
+    this.#watch = undefined;
+  }
+
+  /** Tokens count the changes of all classes; that of the smallest class is the cheapest. */
+  async #token(signal: AbortSignal): Promise<string> {
+    const { token } = await this.pool.call('event.from', [['pool'], '', 0.1], { signal }) as Batch;
+    if (typeof token !== 'string') throw new ForeignAnswerError('its events have no token');
+    return token;
+  }
+
+  #startWatching(token: string): void {
+    this.stop();
+    const watch = new AbortController();
+    this.#watch = watch;
+    this.#follow(token, watch.signal).catch((error: unknown) => {
+      if (this.#watch !== watch) return;
+      this.#watch = undefined;
+      this.#report(error);
+    });
+  }
+
+  async #follow(first: string, signal: AbortSignal): Promise<never> {
+    for (let token = first; ;) {
+      const batch = await this.pool.call('event.from', [CLASSES, token, EVENTS_WAIT_S], { signal, timeout: EVENTS_TIMEOUT_MS, again: false }) as Batch;
+      if (typeof batch.token !== 'string' || !Array.isArray(batch.events)) throw new ForeignAnswerError('its events are in a form that we do not know');
+      token = batch.token;
+      const moved = (batch.events as readonly Event[]).map((event) => this.#apply(event)).includes(true);
+      const told = Number(batch.valid_ref_counts?.vm ?? this.vms.size);
+      if (told !== this.vms.size) throw new XapiError('EVENTS_LOST', []);
+      if (moved) this.host.relist();
+      await pause(EVENTS_GATHER_MS, undefined, { signal });
+    }
+  }
+
+  /** @returns whether machines came, went or were renamed */
+  #apply({ class: type, operation, ref, snapshot }: Event): boolean {
+    const handle = text(ref);
+    if (text(type).toLowerCase() === 'host') return this.#applyHost(handle, operation === 'del' ? undefined : snapshot);
+    if (text(type).toLowerCase() !== 'vm') return false;
+    const before = this.vms.get(handle);
+    if (operation === 'del' || snapshot === undefined) {
+      this.vms.delete(handle);
+      if (before) this.#byUuid.delete(before.uuid);
+      return before?.isMachine === true;
+    }
+    const now = toVm(snapshot);
+    this.vms.set(handle, now);
+    if (now.isMachine) this.#byUuid.set(now.uuid, handle);
+    else this.#byUuid.delete(now.uuid);
+    if (now.isMachine !== (before?.isMachine ?? false) || now.name !== (before?.name ?? now.name)) return true;
+    if (now.isMachine && now.state !== before?.state) this.host.changed(now.uuid, now.state);
+    return false;
+  }
+
+  #applyHost(handle: string, record: XapiRecord | undefined): boolean {
+    const before = this.hosts.get(handle);
+    const now = record && toHost(record);
+    if (now) this.hosts.set(handle, now);
+    else this.hosts.delete(handle);
+    this.#noteMembers();
+    return now?.name !== before?.name || now?.address !== before?.address;
+  }
+
+  #noteMembers(): void {
+    this.pool.members = [...this.hosts.values()].map(({ address }) => address);
+  }
+
+  /** After a loss everything is read again: handles and tokens may be new. */
+  #report(error: unknown): void {
+    if (error instanceof XapiError && ['EVENTS_LOST', 'SESSION_INVALID', 'HANDLE_INVALID'].includes(error.code)) {
+      this.host.relist();
+      return;
+    }
+    const explained = explain(error, 'reads');
+    this.host.lost(explained instanceof ArgoError ? explained.message : 'its events cannot be followed');
+    this.host.log('warn', 'the pool no longer tells of changes', { reason: explained instanceof Error ? explained.message : String(explained) });
+    this.host.relist();
+  }
+}
+
+const toVm = (record: XapiRecord): VmEntry =>
+  ({ uuid: text(record.uuid), name: text(record.name_label), state: toPowerState(record), isMachine: isMachine(record) });
+
+const toHost = (record: XapiRecord): HostEntry =>
+  ({ uuid: text(record.uuid), name: text(record.name_label), address: text(record.address) });

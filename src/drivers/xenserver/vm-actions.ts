@@ -1,0 +1,33 @@
+import { text } from '../../protocols/xapi/values.js';
+import { GUEST_PATIENCE_MS, type PoolContext } from './subject.js';
+
+/** The steps of a virtual machine. Asking and acting are apart: a question that is cut off leaves no doubt about what was done. */
+
+export type VmStep = (context: PoolContext, uuid: string, signal: AbortSignal) => Promise<void>;
+
+/** Begin paused: no. Force, even where the host might not carry it: no. */
+const START_FLAGS = [false, false];
+
+const vmTask = (method: string, flags: readonly unknown[] = [], patience?: number): VmStep => (context, uuid, signal) =>
+  context.use('acts', () => context.onVm(uuid, signal, (handle) =>
+    context.run(`VM.${method}`, [handle, ...flags], signal, patience === undefined ? {} : { patience })));
+
+export const pause = vmTask('pause');
+export const unpause = vmTask('unpause');
+export const suspend = vmTask('suspend');
+export const resume = vmTask('resume', START_FLAGS);
+export const powerOff = vmTask('hard_shutdown');
+export const reset = vmTask('hard_reboot');
+/** A guest may take its time, or never obey: the pool's task ends only with it. */
+export const shutdown = vmTask('clean_shutdown', [], GUEST_PATIENCE_MS);
+export const reboot = vmTask('clean_reboot', [], GUEST_PATIENCE_MS);
+
+const boot = vmTask('start', START_FLAGS);
+
+/** XenAPI starts only what is halted: what is paused goes on, and what is saved is brought back. */
+export const start: VmStep = async (context, uuid, signal) => {
+  const state = await context.use('reads', () => context.onVm(uuid, signal, async (handle) =>
+    text(await context.pool.call('VM.get_power_state', [handle], { signal }))));
+  const step = state === 'Paused' ? unpause : state === 'Suspended' ? resume : boot;
+  return step(context, uuid, signal);
+};

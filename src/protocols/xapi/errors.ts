@@ -1,0 +1,58 @@
+/** What can go wrong between us and a XenAPI server. */
+
+/** A handle such as `OpaqueRef:…`. That of a session is as good as a password. */
+const HANDLE = /OpaqueRef:[\w-]+/g;
+
+/** A text in which no handle can be read. */
+export const withoutHandles = (text: string): string => text.replace(HANDLE, '…');
+
+/** The server refused a call, in its own words. The refused call was not carried out. */
+export class XapiError extends Error {
+  override readonly name = 'XapiError';
+  /** what belongs to the code, by position; a session's handle is not kept */
+  readonly params: readonly string[];
+
+  /** @param code such as `VM_BAD_POWER_STATE` (XenServer Management API, "API Errors") */
+  constructor(readonly code: string, params: readonly string[]) {
+    super(withoutHandles([code, ...params].join(' ')));
+    this.params = code === 'SESSION_INVALID' ? [] : params;
+  }
+}
+
+/** There is no connection, or it ended, or nothing came in time. */
+export class ConnectionLostError extends Error {
+  override readonly name = 'ConnectionLostError';
+
+  /** @param sent whether the server may have had the request */
+  constructor(message: string, readonly sent: boolean, options?: { cause?: unknown }) {
+    super(message, options);
+  }
+}
+
+/** The server's certificate is not one that we trust. Nothing was sent. */
+export class CertificateError extends Error {
+  override readonly name = 'CertificateError';
+}
+
+/** What answers is not XenAPI, or answers more than we take. The request was sent. */
+export class ForeignAnswerError extends Error {
+  override readonly name = 'ForeignAnswerError';
+}
+
+/** The server began a task, and what became of it cannot be learnt. */
+export class TaskLostError extends Error {
+  override readonly name = 'TaskLostError';
+}
+
+/** The `error` of a JSON-RPC answer, of version 2.0 or 1.0, as an error of ours. */
+export function toXapiError(error: unknown): XapiError | ForeignAnswerError {
+  const [code, ...params]: readonly unknown[] = Array.isArray(error) ? error : listOf(error);
+  if (typeof code !== 'string') return new ForeignAnswerError('its answer is an error without a code');
+  return new XapiError(code, params.map(String));
+}
+
+function listOf(error: unknown): unknown[] {
+  if (typeof error !== 'object' || error === null) return [];
+  const { message, data } = error as { message?: unknown; data?: unknown };
+  return [message, ...(Array.isArray(data) ? data as unknown[] : [])];
+}

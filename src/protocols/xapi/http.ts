@@ -1,0 +1,120 @@
+import { Agent, request as send, type ClientRequest, type ClientRequestArgs, type IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { CertificateError, ConnectionLostError, ForeignAnswerError } from './errors.js';
+import { connectTrusted, describe, type Trust } from './tls.js';
+
+/** Sockets to one server: its answers are quick, and one of them waits for events. */
+const SOCKETS = 16;
+/** Sockets that are kept open between calls. */
+const IDLE_SOCKETS = 4;
+/** The whole of one call where nothing else is said, ms. */
+export const CALL_TIMEOUT_MS = 30_000;
+/** Bytes of one answer where nothing else is said. */
+export const ANSWER_LIMIT = 32 * 1024 * 1024;
+
+export interface Exchange {
+  readonly method: 'GET' | 'POST';
+  /** with its query */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly signal: AbortSignal;
+  /** ms */
+  readonly timeout?: number;
+  /** bytes of the answer */
+  readonly limit?: number;
+}
+
+export interface Answer {
+  readonly status: number;
+  /** without parameters */
+  readonly type: string;
+  readonly body: AsyncIterable<Buffer>;
+}
+
+/** An agent whose sockets are connected and trusted before a request sees them. */
+class TrustedAgent extends Agent {
+  constructor(private readonly origin: URL, private readonly trust: Trust) {
+    super({ keepAlive: true, maxSockets: SOCKETS, maxFreeSockets: IDLE_SOCKETS });
+  }
+
+  override createConnection(_options: ClientRequestArgs, callback?: (error: Error | null, stream: Duplex) => void): undefined {
+    const done = callback as (error: Error | null, stream?: Duplex) => void;
+    connectTrusted(this.origin, this.trust).then((socket) => done(null, socket), (error: Error) => done(error));
+  }
+}
+
+/** HTTP with one server: trust, deadlines and limits in one place. Knows nothing of what is said. */
+export class HttpLink {
+  readonly #agent: Agent;
+
+  constructor(readonly origin: URL, trust: Trust) {
+    this.#agent = new TrustedAgent(origin, trust);
+  }
+
+  /**
+   * Sends a request and lets `read` take the answer, which must be done with it when it resolves.
+   * @throws ConnectionLostError, CertificateError, ForeignAnswerError, the signal's reason, what `read` throws
+   */
+  async exchange<T>(exchange: Exchange, read: (answer: Answer) => Promise<T>): Promise<T> {
+    const { signal, timeout = CALL_TIMEOUT_MS, limit = ANSWER_LIMIT } = exchange;
+    signal.throwIfAborted();
+    const stop = new AbortController();
+    const giveUp = (): void => stop.abort();
+    signal.addEventListener('abort', giveUp, { once: true });
+    const timer = setTimeout(giveUp, timeout);
+    const progress = { sent: false };
+    let answer: IncomingMessage | undefined;
+    try {
+      answer = await this.#ask(exchange, stop.signal, progress);
+      const type = (answer.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '';
+      return await read({ status: answer.statusCode ?? 0, type, body: limited(answer, limit) });
+    } catch (error) {
+      signal.throwIfAborted();
+      if (stop.signal.aborted) throw new ConnectionLostError(`no answer within ${timeout / 1000} s`, progress.sent);
+      throw isFromSocket(error) ? new ConnectionLostError(describe(error), progress.sent, { cause: error }) : error;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', giveUp);
+      if (answer?.complete !== true) answer?.destroy();
+    }
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  #ask({ method, path, headers = {}, body }: Exchange, signal: AbortSignal, progress: { sent: boolean }): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const request: ClientRequest = send({
+        agent: this.#agent, method, path, signal, host: this.origin.hostname,
+        headers: { host: this.origin.host, ...headers, ...(body !== undefined && { 'content-length': Buffer.byteLength(body) }) },
+      });
+      request.once('socket', () => { progress.sent = true; });
+      request.once('response', resolve);
+      request.once('error', reject);
+      request.end(body);
+    });
+  }
+}
+
+/** An error of Node's HTTP or sockets; those of ours and of `read` are not. */
+const isFromSocket = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string'
+  && !(error instanceof ConnectionLostError) && !(error instanceof CertificateError) && error.name !== 'XapiError';
+
+async function* limited(answer: IncomingMessage, limit: number): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > limit) throw new ForeignAnswerError(`its answer is longer than ${limit} bytes`);
+    yield chunk;
+  }
+}
+
+/** The whole of a body. */
+export async function collect(body: AsyncIterable<Buffer>): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}

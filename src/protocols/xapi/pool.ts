@@ -1,0 +1,272 @@
+import { CertificateError, ConnectionLostError, ForeignAnswerError, XapiError } from './errors.js';
+import { HttpLink, type Answer } from './http.js';
+import type { Pick } from './records.js';
+import { Rpc } from './rpc.js';
+import type { Trust } from './tls.js';
+
+/** Logging in, over all hosts that are tried, ms. */
+const LOGIN_TIMEOUT_MS = 20_000;
+/** For this long after a failed login, callers get its error without another attempt, ms. */
+const FAILURE_HOLDS_MS = 250;
+/** Hosts that one attempt to log in goes to: a pool has at most 64. */
+const HOSTS_TRIED = 64;
+/** What XenServer's own log calls us by. */
+const ORIGINATOR = 'argo-server';
+
+export interface PoolOptions {
+  /** hosts of the pool, any of which may be its master */
+  readonly origins: readonly URL[];
+  /** read anew for each login, as are the credentials */
+  readonly trust: () => Trust;
+  readonly credentials: () => { readonly user: string; readonly password: string };
+  /** told when another host than before is the master */
+  readonly onMaster?: (host: string) => void;
+}
+
+/** Whether a call that was cut off may have changed something. */
+export type Effect = 'reads' | 'acts';
+
+export interface PoolCall {
+  readonly signal: AbortSignal;
+  readonly effect?: Effect;
+  /** ms */
+  readonly timeout?: number;
+  /** false: the call is made once, whatever comes of it */
+  readonly again?: boolean;
+}
+
+/** A session with the master. */
+interface Seat {
+  readonly rpc: Rpc;
+  readonly session: string;
+}
+
+/**
+ * One pool, or one host, with one session: logs in when first needed, once at a time; again where the
+ * session has ended; at another host where the master has changed or is gone. Refused calls are made
+ * once more, since they were not carried out; calls whose answer was lost only where they just read.
+ */
+export class XapiPool {
+  readonly #options: PoolOptions;
+  /** by origin: at most the hosts of the pool */
+  readonly #rpcs = new Map<string, Rpc>();
+  #seat: Seat | undefined;
+  /** a session that may have outlived a lost connection, so that it is used again instead of left behind */
+  #parked: Seat | undefined;
+  #login: Promise<Seat> | undefined;
+  #failure: { readonly error: unknown; readonly at: number } | undefined;
+  readonly #closed = new AbortController();
+  /** the host that said it is the master, or was named as such */
+  #master: string | undefined;
+  #members: readonly string[] = [];
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+  }
+
+  /** Addresses of the pool's hosts: where else the master may be. */
+  set members(addresses: readonly string[]) {
+    this.#members = addresses.filter((address) => address !== '');
+  }
+
+  /** @throws XapiError, ConnectionLostError, CertificateError, ForeignAnswerError, the signal's reason */
+  call(method: string, args: readonly unknown[], { signal, effect = 'reads', timeout, again }: PoolCall): Promise<unknown> {
+    return this.#attempt(effect, signal, ({ rpc, session }) =>
+      rpc.call(method, [session, ...args], { signal, ...(timeout !== undefined && { timeout }) }), again);
+  }
+
+  /** What `pick` takes of each record of a class, by handle. */
+  records<T>(type: string, pick: Pick<T>, signal: AbortSignal): Promise<Map<string, T>> {
+    return this.#attempt('reads', signal, ({ rpc, session }) => rpc.records(`${type}.get_all_records`, session, pick, { signal }));
+  }
+
+  /** A resource over plain HTTP, from a host of the pool. The session goes into a cookie, not into the path, which is logged. */
+  fetch<T>(address: string, path: string, accept: string, signal: AbortSignal, read: (answer: Answer) => Promise<T>): Promise<T> {
+    return this.#attempt('reads', signal, async ({ rpc, session }) => {
+      const { link } = address === hostOf(rpc.link.origin) ? rpc : this.#rpcAt(this.#originOf(address));
+      return link.exchange({ method: 'GET', path, signal, headers: { accept, cookie: `session_id=${session}` } }, (answer) => {
+        if (answer.status === 401 || answer.status === 403) throw new XapiError('SESSION_INVALID', []);
+        if (answer.status !== 200) throw new ForeignAnswerError(`it answers with HTTP status ${answer.status}`);
+        return read(answer);
+      });
+    });
+  }
+
+  /** Logs out. What is under way ends with an error. */
+  async close(signal: AbortSignal): Promise<void> {
+    this.#closed.abort(new ConnectionLostError('the pool is being closed', false));
+    const login = await this.#login?.catch(() => undefined);
+    const seats = new Set([this.#seat, this.#parked, login].filter((seat) => seat !== undefined));
+    this.#seat = this.#parked = undefined;
+    await Promise.all([...seats].map(async ({ rpc, session }) => {
+      await rpc.call('session.logout', [session], { signal }).catch(() => undefined);
+    }));
+    this.#rpcs.forEach(({ link }) => link.close());
+  }
+
+  async #attempt<T>(effect: Effect, signal: AbortSignal, work: (seat: Seat) => Promise<T>, again = true): Promise<T> {
+    const recovered = new Set<string>();
+    for (;;) {
+      const seat = await this.#take(signal);
+      try {
+        return await work(seat);
+      } catch (error) {
+        signal.throwIfAborted();
+        const remedy = this.#heed(error, seat, effect);
+        if (!again || remedy === undefined || recovered.has(remedy)) throw error;
+        recovered.add(remedy);
+      }
+    }
+  }
+
+  /** Draws the consequences of an error. @returns a name where the call may be made once more */
+  #heed(error: unknown, seat: Seat, effect: Effect): string | undefined {
+    if (error instanceof XapiError && error.code === 'SESSION_INVALID') {
+      this.#leave(seat);
+      return 'session';
+    }
+    if (error instanceof XapiError && error.code === 'HOST_IS_SLAVE') {
+      this.#leave(seat);
+      this.#master = error.params[0];
+      return 'master';
+    }
+    if (!(error instanceof ConnectionLostError)) return undefined;
+    if (this.#seat === seat) {
+      this.#seat = undefined;
+      this.#parked = seat;
+    }
+    return effect === 'reads' || !error.sent ? 'connection' : undefined;
+  }
+
+  /** What is under way there goes on, to its own end. */
+  #leave(seat: Seat): void {
+    if (this.#seat === seat) this.#seat = undefined;
+  }
+
+  async #take(signal: AbortSignal): Promise<Seat> {
+    signal.throwIfAborted();
+    this.#closed.signal.throwIfAborted();
+    if (this.#seat) return this.#seat;
+    if (this.#failure && performance.now() - this.#failure.at < FAILURE_HOLDS_MS) throw this.#failure.error;
+    this.#login ??= this.#logIn().then((seat) => {
+      this.#seat = seat;
+      this.#failure = undefined;
+      return seat;
+    }, (error: unknown) => {
+      this.#failure = { error, at: performance.now() };
+      throw error;
+    }).finally(() => { this.#login = undefined; });
+    return unlessAborted(this.#login, signal);
+  }
+
+  /** Tries the hosts one after another. A slave names its master, which comes next. */
+  async #logIn(): Promise<Seat> {
+    const signal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(LOGIN_TIMEOUT_MS)]);
+    const tried = new Set<string>();
+    const queue = this.#candidates();
+    const failures: unknown[] = [];
+    for (let origin = queue.shift(); origin !== undefined && tried.size < HOSTS_TRIED; origin = queue.shift()) {
+      if (tried.has(origin.origin)) continue;
+      tried.add(origin.origin);
+      try {
+        const seat = await this.#logInAt(origin, signal);
+        this.#noteMaster(hostOf(origin));
+        return seat;
+      } catch (error) {
+        this.#closed.signal.throwIfAborted();
+        if (signal.aborted) failures.push(new ConnectionLostError(`no login within ${LOGIN_TIMEOUT_MS / 1000} s`, true));
+        if (signal.aborted) break;
+        if (error instanceof XapiError && error.code === 'HOST_IS_SLAVE') queue.unshift(...this.#named(error.params[0] ?? ''));
+        else if (error instanceof XapiError && error.code !== 'HOST_STILL_BOOTING') throw error;
+        failures.push(error);
+      }
+    }
+    throw mostTelling(failures);
+  }
+
+  async #logInAt(origin: URL, signal: AbortSignal): Promise<Seat> {
+    const parked = this.#parked;
+    if (parked && parked.rpc.link.origin.origin === origin.origin && await this.#stillHolds(parked, signal)) {
+      this.#parked = undefined;
+      return parked;
+    }
+    const rpc = this.#rpcAt(origin);
+    try {
+      const { user, password } = this.#options.credentials();
+      const session = await rpc.call('session.login_with_password', [user, password, '1.0', ORIGINATOR], { signal });
+      if (typeof session !== 'string') throw new ForeignAnswerError('its answer to the login is not of XenAPI');
+      return { rpc, session };
+    } catch (error) {
+      // The next attempt reads the trust anew.
+      if (!(error instanceof XapiError)) this.#forget(rpc);
+      throw error;
+    }
+  }
+
+  async #stillHolds({ rpc, session }: Seat, signal: AbortSignal): Promise<boolean> {
+    try {
+      await rpc.call('pool.get_all', [session], { signal });
+      return true;
+    } catch (error) {
+      if (!(error instanceof XapiError)) throw error;
+      this.#parked = undefined;
+      return false;
+    }
+  }
+
+  #candidates(): URL[] {
+    const master = this.#master === undefined ? [] : this.#named(this.#master);
+    return [...master, ...this.#options.origins, ...this.#members.map((address) => this.#originOf(address))];
+  }
+
+  /** A host that was named as master, if it may be one: credentials go to hosts of the pool only. */
+  #named(address: string): URL[] {
+    const known = [...this.#members, ...this.#options.origins.map(hostOf)];
+    const isMember = this.#members.length === 0 || known.includes(address);
+    return isMember && address !== '' ? [this.#originOf(address)] : [];
+  }
+
+  /** XenAPI names hosts by their address alone: scheme and port are those of the pool. */
+  #originOf(address: string): URL {
+    const origin = new URL(this.#options.origins[0]!.origin);
+    origin.hostname = address.includes(':') ? `[${address}]` : address;
+    return origin;
+  }
+
+  #rpcAt(origin: URL): Rpc {
+    const known = this.#rpcs.get(origin.origin);
+    if (known) return known;
+    const rpc = new Rpc(new HttpLink(origin, this.#options.trust()));
+    this.#rpcs.set(origin.origin, rpc);
+    return rpc;
+  }
+
+  #forget(rpc: Rpc): void {
+    this.#rpcs.delete(rpc.link.origin.origin);
+    rpc.link.close();
+  }
+
+  #noteMaster(host: string): void {
+    if (this.#master !== undefined && this.#master !== host) this.#options.onMaster?.(host);
+    this.#master = host;
+  }
+}
+
+const hostOf = ({ hostname }: URL): string => hostname.replace(/^\[|\]$/g, '');
+
+/** Of several hosts' failures the one that a person can do most about. */
+function mostTelling(failures: readonly unknown[]): unknown {
+  return failures.find((error) => error instanceof CertificateError)
+    ?? failures.find((error) => error instanceof XapiError)
+    ?? failures[0]
+    ?? new ConnectionLostError('no host of the pool could be asked', false);
+}
+
+/** Leaves a shared attempt alone: only this caller stops waiting for it. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', giveUp, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
+  });
+}

@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto';
+import { connect as connectPlain, isIP, type Socket } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { CertificateError, ConnectionLostError } from './errors.js';
+
+/** Whom we take for the pool. */
+export type Trust =
+  /** those whom an authority vouches for: one of the given (PEM), or one that this machine trusts */
+  | { readonly kind: 'authorities'; readonly ca?: string }
+  /** those with one of these certificates: SHA-256 of its DER form, as {@link parseFingerprint} yields it */
+  | { readonly kind: 'fingerprints'; readonly fingerprints: readonly string[] }
+  | { readonly kind: 'anyone' };
+
+/** From the first packet to the end of the TLS handshake, ms. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/**
+ * A fingerprint as people have it, in one form: `SHA256:` and base64 as ssh-keygen prints it, or
+ * hexadecimal with or without colons as openssl and XenCenter do.
+ * @returns base64 without padding; undefined for anything else
+ */
+export function parseFingerprint(text: string): string | undefined {
+  const content = text.replace(/^SHA-?256[:\s]?/i, '').trim();
+  const hex = content.replaceAll(':', '');
+  if (/^[\da-f]{64}$/i.test(hex)) return unpadded(Buffer.from(hex, 'hex'));
+  return /^[A-Za-z\d+/]{43}=?$/.test(content) ? content.slice(0, 43) : undefined;
+}
+
+const unpadded = (bytes: Buffer): string => bytes.toString('base64').replace(/=+$/, '');
+
+/**
+ * Connects, and resolves only when the server has proved who it is: whatever is written comes after.
+ * @throws CertificateError, ConnectionLostError
+ */
+export function connectTrusted(origin: URL, trust: Trust): Promise<Socket> {
+  const host = origin.hostname.replace(/^\[|\]$/g, '');
+  const secure = origin.protocol === 'https:';
+  const port = Number(origin.port) || (secure ? 443 : 80);
+  return new Promise((resolve, reject) => {
+    const socket = secure
+      ? connectTls({
+        host, port,
+        ...(isIP(host) === 0 && { servername: host }),
+        ...(trust.kind === 'authorities' && trust.ca !== undefined && { ca: trust.ca }),
+        // Judged below, so that a certificate that is refused can be named.
+        rejectUnauthorized: false,
+      })
+      : connectPlain({ host, port });
+    const fail = (error: Error): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      reject(error);
+    };
+    const timer = setTimeout(() => fail(new ConnectionLostError(`no connection within ${CONNECT_TIMEOUT_MS / 1000} s`, false)), CONNECT_TIMEOUT_MS);
+    const onError = (error: Error): void => fail(new ConnectionLostError(describe(error), false, { cause: error }));
+    socket.once('error', onError);
+    socket.once(secure ? 'secureConnect' : 'connect', () => {
+      const refusal = secure ? judge(socket as TLSSocket, trust) : undefined;
+      if (refusal !== undefined) return fail(new CertificateError(refusal));
+      clearTimeout(timer);
+      socket.removeListener('error', onError);
+      socket.setNoDelay(true);
+      resolve(socket);
+    });
+  });
+}
+
+/** Why a server is not to be trusted, in words; undefined where it is. */
+function judge(socket: TLSSocket, trust: Trust): string | undefined {
+  if (trust.kind === 'anyone') return undefined;
+  const { raw } = socket.getPeerCertificate();
+  const shown = unpadded(createHash('sha256').update(raw).digest());
+  if (trust.kind === 'fingerprints') return trust.fingerprints.includes(shown) ? undefined : `its fingerprint is SHA256:${shown}`;
+  if (socket.authorized) return undefined;
+  return `${String(socket.authorizationError)}; its fingerprint is SHA256:${shown}`;
+}
+
+/** An error of a socket in few words, without what it was sent. */
+export function describe(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'ECONNREFUSED') return 'nobody listens there';
+  if (code === 'ECONNRESET') return 'the connection was cut off';
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'there is no such host';
+  return code ?? message;
+}

@@ -1,0 +1,86 @@
+import t from 'tap';
+import { explain } from '../../../src/drivers/xenserver/errors.js';
+import type { Phrase } from '../../../src/errors.js';
+import { CertificateError, ConnectionLostError, ForeignAnswerError, TaskLostError, XapiError } from '../../../src/protocols/xapi/errors.js';
+import { findMachine, outcome, setUp, soon } from './open-driver.js';
+
+const VM = 'OpaqueRef:8f6c8f0e-0000-4000-8000-000000000001';
+
+/** A code with its parameters as xapi sends them, the phrase, and the words. */
+const CODES: readonly (readonly [string, readonly string[], Phrase, string])[] = [
+  ['VM_BAD_POWER_STATE', [VM, 'Running, Paused', 'Halted'], 'WRONG STATE', 'it is halted; running, paused is needed'],
+  ['VM_LACKS_FEATURE', [VM], 'NOT SUPPORTED', 'the guest has no tools that could do it; --force does it the hard way'],
+  ['OTHER_OPERATION_IN_PROGRESS', ['VM', VM, 'suspend', 'OpaqueRef:1'], 'BUSY', 'the VM is occupied with suspend'],
+  ['OTHER_OPERATION_IN_PROGRESS', ['VM', VM], 'BUSY', 'the VM is occupied with another operation'],
+  ['SESSION_AUTHENTICATION_FAILED', [], 'ACCESS DENIED', 'the user or the password is wrong'],
+  ['RBAC_PERMISSION_DENIED', ['vm.start', 'No permission in user session.'], 'ACCESS DENIED', 'the user\'s role does not include vm.start'],
+  ['UUID_INVALID', ['VM', '1234'], 'NO SUCH INSTANCE', 'the pool no longer has that VM'],
+  ['HOST_NOT_DISABLED', [], 'FAILED', 'the host is not disabled, so it does not shut down'],
+  ['HOST_IN_USE', ['OpaqueRef:2', 'VM', VM], 'FAILED', 'the host still carries a VM'],
+  ['MESSAGE_METHOD_UNKNOWN', ['VM.fly'], 'NOT SUPPORTED', 'this version of XenAPI has no VM.fly'],
+  ['HOST_NOT_ENOUGH_FREE_MEMORY', ['268435456', '1024'], 'FAILED', 'HOST_NOT_ENOUGH_FREE_MEMORY 268435456 1024'],
+  ['OPERATION_NOT_ALLOWED', [`${VM} is locked\nby somebody`], 'FAILED', 'OPERATION_NOT_ALLOWED … is locked by somebody'],
+];
+
+void t.test('each code of a refusal, at once and as the end of a task', async (t) => {
+  const { driver, peer } = await setUp(t, { vms: ['web1'] });
+  const web = await findMachine(driver, 'web1');
+  for (const kind of ['refuse', 'fail'] as const) {
+    for (const [code, params, phrase, detail] of CODES) {
+      peer.fault('Async.VM.start', { kind, code, params });
+      t.same(await outcome(web.start?.(soon())), { phrase, detail }, `${code}: ${kind}`);
+    }
+  }
+  t.equal(peer.calls('Async.VM.start'), 2 * CODES.length, 'nothing is tried again');
+  t.equal(peer.world.state('web1'), 'Halted');
+});
+
+void t.test('SESSION_INVALID[handle] ends one session, not the call', async (t) => {
+  const { driver, peer } = await setUp(t, { vms: ['web1'] });
+  const web = await findMachine(driver, 'web1');
+  peer.fault('Async.VM.start', { kind: 'refuse', code: 'SESSION_INVALID', params: ['OpaqueRef:secret'] });
+  await web.start?.(soon());
+  t.equal(await web.status(soon()), 'on');
+  t.equal(peer.calls('session.login_with_password'), 2);
+  peer.fault('VM.get_record', { kind: 'refuse', code: 'SESSION_INVALID', params: ['OpaqueRef:secret'] }, 2);
+  t.same(await outcome(web.status(soon())), { phrase: 'UNREACHABLE', detail: 'the pool ends each session at once' });
+  t.equal(peer.calls('session.login_with_password'), 3, 'once again, and not for ever');
+});
+
+void t.test('many calls that find their session ended share one login', async (t) => {
+  const { driver, peer } = await setUp(t, { vms: Array.from({ length: 20 }, (_, index) => `web${index}`) });
+  const machines = (await driver.list(soon())).map(({ machine }) => machine);
+  peer.sessions.clear();
+  t.same(new Set(await Promise.all(machines.map((machine) => machine.status(soon())))), new Set(['off']));
+  t.equal(peer.calls('session.login_with_password'), 2);
+});
+
+void t.test('HANDLE_INVALID[VM, handle] after a restart: the machine is found by its uuid', async (t) => {
+  const { driver, peer } = await setUp(t, { vms: ['web1'] });
+  const web = await findMachine(driver, 'web1');
+  peer.restart();
+  await web.start?.(soon());
+  t.equal(peer.world.state('web1'), 'Running');
+  peer.world.set('VM', peer.world.vm('web1'), { is_a_template: true });
+  t.same(await outcome(web.status(soon())), { phrase: 'NO SUCH INSTANCE', detail: 'it is a template now' });
+  peer.world.remove('VM', peer.world.vm('web1'));
+  t.same(await outcome(web.status(soon())), { phrase: 'NO SUCH INSTANCE', detail: 'the pool no longer has that VM' });
+});
+
+void t.test('no error has a handle in its words, or a session among its parameters', (t) => {
+  const handle = 'OpaqueRef:c0ffee00-1234';
+  const errors = [
+    new XapiError('SESSION_INVALID', [handle]), new XapiError('SOMETHING_NEW', [handle, `in ${handle}`]), new ConnectionLostError('cut off', true),
+    new CertificateError('expired'), new ForeignAnswerError('it is strange'), new TaskLostError('gone'),
+  ];
+  for (const error of errors) {
+    for (const effect of ['reads', 'acts'] as const) {
+      const explained = explain(error, effect) as Error;
+      t.notMatch(explained.message, 'c0ffee', explained.message);
+      t.notMatch(error.message, 'c0ffee', error.message);
+    }
+  }
+  t.notMatch(JSON.stringify(errors[0]), 'c0ffee');
+  t.equal(explain(t, 'acts'), t, 'what is not ours stays what it is');
+  t.end();
+});

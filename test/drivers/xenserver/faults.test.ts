@@ -1,0 +1,142 @@
+import t from 'tap';
+import { makeCertificate, XapiPeer, type Fault } from '../../peers/xapi.js';
+import { lacks } from '../../support/peers.js';
+import { until } from '../../support/until.js';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findMachine, openDriver, outcome, setUp, soon } from './open-driver.js';
+
+const POOL = [{ name: 'xen1', address: '127.0.0.1' }, { name: 'xen2', address: '127.0.0.2' }];
+
+void t.test('an order whose answer is lost is in doubt, and never sent again', async (t) => {
+  for (const kind of ['cut', 'cut after', 'half', 'garbage', 'huge'] as const) {
+    const { driver, peer } = await setUp(t, { vms: ['web1'] });
+    const web = await findMachine(driver, 'web1');
+    peer.fault('Async.VM.start', { kind });
+    t.match(await outcome(web.start?.(soon())), { phrase: 'UNCERTAIN' }, kind);
+    t.equal(peer.calls('Async.VM.start'), 1, `${kind}: once`);
+    t.ok(['on', 'off', 'starting'].includes(await web.status(soon())), 'the state can be read');
+  }
+});
+
+void t.test('a question whose answer is lost is asked once more', async (t) => {
+  const { driver, peer } = await setUp(t, { vms: ['web1'] });
+  const web = await findMachine(driver, 'web1');
+  for (const kind of ['cut', 'half'] as const) {
+    peer.fault('VM.get_record', { kind });
+    t.equal(await web.status(soon()), 'off', kind);
+  }
+  t.equal(peer.calls('session.login_with_password'), 1, 'a session outlives its connection');
+  for (const fault of [{ kind: 'garbage' }, { kind: 'huge' }] satisfies Fault[]) {
+    peer.fault('VM.get_record', fault);
+    t.match(await outcome(web.status(soon())), { phrase: 'UNREACHABLE' }, fault.kind);
+  }
+});
+
+void t.test('a listing that is cut off, or is rubbish, is not an empty one', async (t) => {
+  for (const kind of ['garbage', 'half'] as const) {
+    const { driver, peer } = await setUp(t, { vms: ['web1'] });
+    peer.fault('VM.get_all_records', { kind }, 3);
+    t.match(await outcome(driver.list(soon())), { phrase: 'UNREACHABLE' }, kind);
+  }
+});
+
+void t.test('a server that accepts and is silent', async (t) => {
+  const { driver, peer } = await setUp(t, { vms: ['web1'] });
+  const web = await findMachine(driver, 'web1');
+  peer.fault('VM.get_record', { kind: 'hang' }, 3);
+  const reason = new Error('enough');
+  const stop = new AbortController();
+  const status = outcome(web.status(stop.signal));
+  await until(() => peer.calls('VM.get_record') === 1, 5000, 'the question');
+  stop.abort(reason);
+  t.equal((await status).error, reason);
+});
+
+void t.test('a pool that is off, and comes back', async (t) => {
+  const { driver, peer, told } = await setUp(t, { vms: ['web1'] });
+  const web = await findMachine(driver, 'web1');
+  await peer.shut();
+  t.match(await outcome(web.start?.(soon())), { phrase: 'UNREACHABLE', detail: /nobody listens there/ });
+  await until(() => told.lost.length === 1, 5000, 'the news');
+  t.match(await outcome(driver.list(soon())), { phrase: 'UNREACHABLE' });
+  await peer.open();
+  await until(async () => (await outcome(driver.list(soon()))).value !== undefined, 5000, 'the listing');
+  t.equal(peer.calls('session.login_with_password'), 1);
+});
+
+void t.test('the master dies in the middle of a task', async (t) => {
+  const { driver, peer } = await setUp(t, { hosts: POOL, vms: ['web1'], stepMs: 300 });
+  const web = await findMachine(driver, 'web1');
+  const start = outcome(web.start?.(soon()));
+  await until(() => peer.world.table('task').size === 1, 5000, 'the task');
+  await peer.shut(0);
+  peer.master = 1;
+  peer.restart();
+  t.match(await start, { phrase: 'UNCERTAIN', detail: /no longer knows of the task/ });
+  t.ok(['on', 'off', 'starting'].includes(await web.status(soon())), 'the new master is asked');
+  t.equal(peer.calls('Async.VM.start'), 1);
+});
+
+void t.test('a slave names its master, before and after a change', async (t) => {
+  const peer = await XapiPeer.start({ hosts: POOL, vms: ['web1'] });
+  t.teardown(() => peer.stop());
+  const { driver, told } = openDriver(t, { url: peer.url(1), insecure: true });
+  const web = await findMachine(driver, 'web1');
+  peer.master = 1;
+  peer.sessions.clear();
+  await web.start?.(soon());
+  t.equal(peer.world.state('web1'), 'Running');
+  t.match(told.log.join('\n'), /another master \{"master":"127\.0\.0\.2"\}/);
+});
+
+void t.test('credentials go to hosts of the pool only', async (t) => {
+  const { driver, peer } = await setUp(t, { hosts: POOL, vms: ['web1'] });
+  const web = await findMachine(driver, 'web1');
+  peer.fault('VM.get_record', { kind: 'refuse', code: 'HOST_IS_SLAVE', params: ['127.0.0.3'] });
+  peer.fault('session.login_with_password', { kind: 'refuse', code: 'HOST_IS_SLAVE', params: ['127.0.0.3'] }, 3);
+  t.match(await outcome(web.status(soon())), { phrase: 'UNREACHABLE', detail: 'the host names 127.0.0.3 as its master, which is not to be had' });
+});
+
+void t.test('certificates', { skip: lacks('openssl') }, async (t) => {
+  const peer = await XapiPeer.start({ tls: true, vms: ['web1'] });
+  t.teardown(() => peer.stop());
+  const folder = mkdtempSync(join(tmpdir(), 'argo-ca-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const { cert, fingerprint } = peer.certificate!;
+  writeFileSync(join(folder, 'ca.pem'), cert);
+  const list = async (given: Record<string, unknown>) => outcome(openDriver(t, { url: peer.url(), ...given }).driver.list(soon()));
+  const hex = Buffer.from(fingerprint, 'base64').toString('hex').toUpperCase().replace(/..(?!$)/g, '$&:');
+  t.match(await list({}), { phrase: 'CERTIFICATE REJECTED', detail: `DEPTH_ZERO_SELF_SIGNED_CERT; its fingerprint is SHA256:${fingerprint}` });
+  t.match(await list({ fingerprint: `SHA256:${'A'.repeat(43)}` }), { phrase: 'CERTIFICATE REJECTED', detail: `its fingerprint is SHA256:${fingerprint}` });
+  t.equal(peer.log.length, 0, 'nothing was said to a stranger');
+  t.ok((await list({ fingerprint: `SHA256:${fingerprint}` })).value);
+  t.ok((await list({ fingerprint: [`SHA256:${'A'.repeat(43)}`, hex] })).value);
+  t.ok((await list({ 'ca-file': join(folder, 'ca.pem') })).value);
+  t.ok((await list({ insecure: true })).value);
+  t.match(await list({ 'ca-file': join(folder, 'absent.pem') }), { phrase: 'UNREACHABLE', detail: /absent\.pem/ });
+  t.match(await list({ fingerprint: `SHA256:${fingerprint}`, password: 'sesame' }), { phrase: 'ACCESS DENIED', detail: 'the user or the password is wrong' });
+
+  const { driver } = openDriver(t, { url: peer.url(), fingerprint: `SHA256:${fingerprint}` });
+  const web = await findMachine(driver, 'web1');
+  await peer.shut();
+  peer.certificate = makeCertificate();
+  await peer.open();
+  t.match(await outcome(web.start?.(soon())), { phrase: 'CERTIFICATE REJECTED', detail: `its fingerprint is SHA256:${peer.certificate.fingerprint}` }, 'a changed certificate');
+});
+
+void t.test('without TLS it has to be asked for', async (t) => {
+  const { driver, peer } = await setUp(t, {}, { insecure: false });
+  t.match(await outcome(driver.list(soon())), { phrase: 'UNREACHABLE', detail: /in the clear/ });
+  t.equal(peer.log.length, 0);
+});
+
+void t.test('it logs out', async (t) => {
+  const { driver, peer } = await setUp(t);
+  await driver.list(soon());
+  t.equal(peer.sessions.size, 1);
+  await driver.close(soon());
+  t.equal(peer.sessions.size, 0);
+  t.match(await outcome(driver.list(soon())), { phrase: 'UNREACHABLE' });
+});

@@ -1,0 +1,57 @@
+import type { Test } from 'tap';
+import * as v from 'valibot';
+import type { Driver, DriverHost, Machine, PowerState } from '../../../src/drivers/driver.js';
+import xenserver from '../../../src/drivers/xenserver/index.js';
+import type { Phrase } from '../../../src/errors.js';
+import { XapiPeer, type XapiOptions } from '../../peers/xapi.js';
+
+/** What a driver has told its host. */
+export interface Told {
+  readonly changed: { id: string; state: PowerState }[];
+  relists: number;
+  readonly lost: string[];
+  readonly log: string[];
+}
+
+/** The driver as the registry has it, with a host that remembers. */
+export function openDriver(t: Test, given: Record<string, unknown>): { driver: Driver; told: Told } {
+  const told: Told = { changed: [], relists: 0, lost: [], log: [] };
+  const host: DriverHost = {
+    name: 'pool1',
+    log: (level, message, facts) => { told.log.push(`${level}: ${message} ${JSON.stringify(facts ?? {})}`); },
+    changed: (id, state) => { told.changed.push({ id, state }); },
+    relist: () => { told.relists += 1; },
+    lost: (reason) => { told.lost.push(reason); },
+  };
+  const driver = xenserver.open(v.parse(v.strictObject(xenserver.options), { user: 'root', password: 'pw', ...given }), host);
+  t.teardown(() => driver.close(AbortSignal.timeout(2000)));
+  return { driver, told };
+}
+
+/** A double and a driver on it. Without TLS the driver has to be told that this is meant. */
+export async function setUp(t: Test, options: XapiOptions = {}, given: Record<string, unknown> = {}) {
+  const peer = await XapiPeer.start(options);
+  t.teardown(() => peer.stop());
+  const { driver, told } = openDriver(t, { url: peer.url(), insecure: true, ...given });
+  return { peer, driver, told };
+}
+
+/** Within what tests wait for one call, ms. */
+export const soon = (): AbortSignal => AbortSignal.timeout(20_000);
+
+/** @throws Error when a listing has no machine of that name */
+export async function findMachine(driver: Driver, name: string): Promise<Machine> {
+  const found = (await driver.list(soon())).find(({ machine }) => machine.name === name);
+  if (!found) throw new Error(`no machine ${name}`);
+  return found.machine;
+}
+
+/** What became of a promise, in a form that a test can compare. */
+export async function outcome(promise: Promise<unknown> | undefined): Promise<{ phrase?: Phrase; detail?: string; error?: unknown; value?: unknown }> {
+  try {
+    return { value: await promise };
+  } catch (error) {
+    const { phrase, detail } = error as { phrase?: Phrase; detail?: string };
+    return phrase === undefined ? { error } : { phrase, detail: detail ?? '' };
+  }
+}

@@ -1,0 +1,105 @@
+import t from 'tap';
+import { until } from '../../support/until.js';
+import { findMachine, outcome, setUp, soon } from './open-driver.js';
+
+void t.test('a listing has machines alone: no template, no snapshot, no control domain', async (t) => {
+  const { driver } = await setUp(t, { vms: ['web10', 'web2', 'a "name"\\ {with} [all]\nof it %2f', 'ünï'] });
+  t.same((await driver.list(soon())).map(({ machine, state }) => [machine.name, machine.type, state]), [
+    ['a "name"\\ {with} [all]\nof it %2f', 'vm', 'off'], ['ünï', 'vm', 'off'], ['web2', 'vm', 'off'], ['web10', 'vm', 'off'],
+  ]);
+});
+
+void t.test('two machines of one name are two', async (t) => {
+  const { driver, peer } = await setUp(t, { vms: ['twin', 'twin'] });
+  const machines = (await driver.list(soon())).map(({ machine }) => machine);
+  t.equal(machines.length, 2);
+  await machines[1]?.start?.(soon());
+  t.same(await Promise.all(machines.map((machine) => machine.status(soon()))), ['off', 'on']);
+  t.equal(peer.calls('VM.get_by_name_label'), 0, 'nobody asks by name');
+});
+
+for (const json of [true, false]) {
+  void t.test(`a machine's life, over ${json ? 'JSON-RPC' : 'XML-RPC'}`, async (t) => {
+    const { driver, peer } = await setUp(t, { vms: ['web1'], json });
+    const web = await findMachine(driver, 'web1');
+    const step = async (name: 'start' | 'shutdown' | 'powerOff' | 'reboot' | 'reset' | 'pause' | 'unpause' | 'suspend' | 'resume', state: string): Promise<void> => {
+      await web[name]!(soon());
+      t.equal(await web.status(soon()), state, name);
+    };
+    await step('start', 'on');
+    const mark = await web.bootMark!(soon());
+    t.equal(await web.bootMark!(soon()), mark, 'the same boot has the same mark');
+    await step('reboot', 'on');
+    t.not(await web.bootMark!(soon()), mark, 'another boot has another');
+    await step('reset', 'on');
+    await step('pause', 'paused');
+    await step('unpause', 'on');
+    await step('pause', 'paused');
+    await step('start', 'on');
+    await step('suspend', 'suspended');
+    await step('resume', 'on');
+    await step('suspend', 'suspended');
+    await step('start', 'on');
+    await step('shutdown', 'off');
+    await step('start', 'on');
+    await step('powerOff', 'off');
+    await until(() => peer.world.table('task').size === 0, 5000, 'the removal of every task');
+  });
+
+  void t.test(`readings, over ${json ? 'JSON-RPC' : 'XML-RPC'}`, async (t) => {
+    const { driver, peer } = await setUp(t, { vms: ['web0', 'web1'], json });
+    const web = await findMachine(driver, 'web1');
+    t.match(await outcome(web.uptime?.(soon())), { phrase: 'WRONG STATE', detail: 'it is not running' });
+    await web.start?.(soon());
+    peer.world.age('web1', 3 * 3600 + 100);
+    const [ip = ''] = await web.ip!(soon());
+    t.match(ip, /^10\.0\.0\.\d+$/);
+    t.same(await web.ip?.(soon()), [ip, '2001:db8::1'], 'each once, none that leads nowhere');
+    const [mac = ''] = await web.mac!(soon());
+    t.match(mac, /^00:16:3e:00:00:..$/);
+    t.same(await web.disk?.(soon()), [{ target: 'xvda', type: 'lvm', size: 10_737_418_240n, source: 'web1 0' }], 'no empty drive');
+    t.match(await web.info?.(soon()), { uuid: web.id, cpus: 2, memory: 268_435_456n, macs: [mac], ips: [ip, '2001:db8::1'], host: 'xen1' });
+    const uptime = await web.uptime!(soon());
+    t.ok(uptime >= 10_900 && uptime < 10_930, `up ${uptime} s`);
+    // Rates of 1000 and 500 B/s; the last samples may be some seconds old.
+    for (const [side, rate] of [['rx', 1000], ['tx', 500]] as const) {
+      const bytes = Number(await web[side]!(soon()));
+      t.ok(bytes > rate * (uptime - 15) && bytes < rate * (uptime + 15), `${side}: ${bytes} after ${uptime} s`);
+    }
+    const load = await web.load!(soon());
+    t.ok('cpuPercent' in load && load.cpuPercent > 45 && load.cpuPercent < 55, 'the mean of 25 % and 75 %');
+    t.equal(await driver.dmesg?.(soon()), '(XEN) Xen version 4.17.5 on xen1\n');
+  });
+}
+
+void t.test('a guest that takes its time is not waited for, one that has no tools refuses', async (t) => {
+  const { driver, peer, told } = await setUp(t, { vms: ['slow', 'bare'], guestMs: 60_000 });
+  const [bare, slow] = [await findMachine(driver, 'bare'), await findMachine(driver, 'slow')];
+  await bare.start?.(soon());
+  await slow.start?.(soon());
+  peer.world.bare.add('bare');
+  for (const step of ['shutdown', 'reboot'] as const) {
+    t.match(await outcome(bare[step]?.(soon())), { phrase: 'NOT SUPPORTED', detail: /guest has no tools.*--force/ }, step);
+  }
+  t.equal(await bare.status(soon()), 'on', 'and nothing else is tried');
+  await slow.shutdown?.(soon());
+  t.equal(await slow.status(soon()), 'stopping');
+  t.match(await outcome(slow.reboot?.(soon())), { phrase: 'BUSY', detail: 'the VM is occupied with clean_shutdown' });
+  await slow.powerOff?.(soon());
+  t.equal(await slow.status(soon()), 'off', 'the hard way goes before');
+  peer.world.guestMs = 20;
+  await until(() => told.log.some((line) => line.startsWith('warn: what a guest was asked')), 60_000, 'the end of the clean shutdown');
+});
+
+void t.test('an order that is given up is cancelled', async (t) => {
+  const { driver, peer } = await setUp(t, { vms: ['web1'], stepMs: 60_000 });
+  const web = await findMachine(driver, 'web1');
+  const stop = new AbortController();
+  const start = outcome(web.start?.(stop.signal));
+  await until(() => peer.world.table('task').size === 1, 5000, 'the task');
+  const reason = new Error('enough');
+  stop.abort(reason);
+  t.equal((await start).error, reason);
+  await until(() => peer.calls('task.cancel') === 1 && peer.world.table('task').size === 0, 5000, 'its end');
+  t.equal(peer.world.state('web1'), 'Halted');
+});
