@@ -71,11 +71,12 @@ export class World {
     this.stepMs = stepMs;
     this.guestMs = guestMs;
     for (const { name, address } of hosts) {
-      const pif = this.add('PIF', { MAC: '00:16:3e:aa:00:01', management: true, IP: address });
-      this.add('host', {
+      const pif = this.add('PIF', { MAC: '00:16:3E:AA:00:01', management: true, IP: address });
+      const host = this.add('host', {
         name_label: name, hostname: name, address, enabled: true, PIFs: [pif], resident_VMs: [], API_version_major: 2n, API_version_minor: 21n,
         other_config: { boot_time: '1700000000.' }, software_version: { product_brand: 'XCP-ng', product_version: '8.3.0' },
       });
+      this.set('PIF', pif, { host });
     }
     this.add('pool', { name_label: 'pool', master: this.refs('host')[0]!, other_config: {}, default_SR: NULL });
     const master = this.refs('host')[0]!;

@@ -59,6 +59,8 @@ export class XapiPeer {
   readonly sessions = new Set<string>();
   /** every call: its method, and the host that had it */
   readonly log: string[] = [];
+  /** what hosts were told at their end */
+  readonly down: string[] = [];
   certificate: Certificate | undefined;
   /** the master's place among the hosts */
   master = 0;
@@ -278,6 +280,7 @@ export class XapiPeer {
     }
     if (host.enabled === true) throw new Failure('HOST_NOT_DISABLED');
     if (residents[0]) throw new Failure('HOST_IN_USE', [ref, 'VM', residents[0][0]]);
+    this.down.push(`${name} ${String(host.name_label)}`);
     return '';
   }
 

@@ -1,14 +1,22 @@
+import { ArgoError } from '../../errors.js';
 import { XapiPool } from '../../protocols/xapi/pool.js';
 import { text } from '../../protocols/xapi/values.js';
 import type { Driver, DriverHost, Machine, Sighting } from '../driver.js';
+import { PoolHosts } from './hosts.js';
 import { Inventory } from './inventory.js';
 import { credentialsOf, trustOf, type XenServerOptions } from './options.js';
 import { PoolContext } from './subject.js';
 import { createVm } from './vm.js';
 
+/** Until a pool that was off at the start is asked again, ms. */
+const TRY_AGAIN_MS = 5000;
+
 /** One pool of XenServer or XCP-ng hosts, or one such host, as a provider. */
 export class XenServerDriver implements Driver {
   readonly #context: PoolContext;
+  readonly #hosts: PoolHosts;
+  #hasListed = false;
+  #again: NodeJS.Timeout | undefined;
   /** what the last listing held, by uuid */
   #machines = new Map<string, Machine>();
 
@@ -21,21 +29,45 @@ export class XenServerDriver implements Driver {
       onMaster: (master) => host.log('warn', 'the pool has another master', { master }),
     });
     this.#context = new PoolContext(pool, new Inventory(pool, host), host);
+    this.#hosts = new PoolHosts(options, this.#context);
   }
 
   /** From memory while events keep it current; else everything is read. */
   async list(signal: AbortSignal): Promise<readonly Sighting[]> {
     const { inventory } = this.#context;
-    if (!inventory.isCurrent) await this.#context.use('reads', () => inventory.fill(signal));
+    clearTimeout(this.#again);
+    try {
+      if (!inventory.isCurrent) await this.#context.use('reads', () => inventory.fill(signal));
+    } catch (error) {
+      return await this.#listWithoutPool(error);
+    }
+    this.#hasListed = true;
+    const hosts = await this.#hosts.list(true);
+    return [...hosts, ...this.#vms()].sort((one, other) => collator.compare(one.machine.name, other.machine.name));
+  }
+
+  /**
+   * At the start the pool may be off as a whole: then the hosts of the configuration can be woken.
+   * Later what was listed before still stands, so that a failure is one.
+   */
+  async #listWithoutPool(error: unknown): Promise<readonly Sighting[]> {
+    const isOff = error instanceof ArgoError && error.phrase === 'UNREACHABLE';
+    if (this.#hasListed || !isOff || !this.#hosts.areGiven) throw error;
+    this.#context.host.log('warn', 'the pool does not answer: only the hosts of the configuration are listed', { reason: error.detail });
+    this.#again = setTimeout(() => this.#context.host.relist(), TRY_AGAIN_MS).unref();
+    return this.#hosts.list(false);
+  }
+
+  #vms(): Sighting[] {
     const machines = new Map<string, Machine>();
-    const sightings = [...inventory.vms.values()].filter(({ isMachine }) => isMachine).map(({ uuid, name, state }) => {
+    const sightings = [...this.#context.inventory.vms.values()].filter(({ isMachine }) => isMachine).map(({ uuid, name, state }) => {
       const known = this.#machines.get(uuid);
       const machine = known?.name === name ? known : createVm(this.#context, uuid, name);
       machines.set(uuid, machine);
       return { machine, state };
     });
     this.#machines = machines;
-    return sightings.sort((one, other) => collator.compare(one.machine.name, other.machine.name));
+    return sightings;
   }
 
   /** Of each host in turn. */
@@ -52,6 +84,8 @@ export class XenServerDriver implements Driver {
   }
 
   async close(signal: AbortSignal): Promise<void> {
+    clearTimeout(this.#again);
+    this.#hosts.close();
     this.#context.inventory.stop();
     this.#context.close();
     await this.#context.pool.close(signal);

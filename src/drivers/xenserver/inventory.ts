@@ -22,6 +22,13 @@ export interface HostEntry {
   readonly address: string;
 }
 
+/** A network card of a host. */
+interface Card {
+  readonly host: string;
+  readonly mac: string;
+  readonly isManagement: boolean;
+}
+
 /** How long the server may keep a question for events open, s. With a fraction: XML-RPC needs a float. */
 const EVENTS_WAIT_S = 30.1;
 /** After that the connection counts as dead, ms. */
@@ -53,6 +60,7 @@ export class Inventory {
   hosts = new Map<string, HostEntry>();
   #watch: AbortController | undefined;
   #byUuid = new Map<string, string>();
+  #cards: readonly Card[] = [];
 
   constructor(private readonly pool: XapiPool, private readonly host: DriverHost) {}
 
@@ -66,12 +74,19 @@ export class Inventory {
     return this.#byUuid.get(uuid);
   }
 
+  /** MAC address of the card by which a host is managed, which is the one that can wake it. */
+  macOf(host: string): string | undefined {
+    return this.#cards.find((card) => card.host === host)?.mac;
+  }
+
   /** The token comes first, so that nothing is lost between filling and watching. */
   async fill(signal: AbortSignal): Promise<void> {
     const token = await this.#token(signal);
     const hosts = await this.pool.records('host', toHost, signal);
+    const cards = await this.pool.records('PIF', toCard, signal);
     const vms = await this.pool.records('VM', toVm, signal);
     this.hosts = hosts;
+    this.#cards = [...cards.values()].filter(({ isManagement }) => isManagement);
     this.vms = vms;
     this.#byUuid = new Map([...vms].filter(([, { isMachine: is }]) => is).map(([ref, { uuid }]) => [uuid, ref]));
     this.#noteMembers();
@@ -149,7 +164,7 @@ export class Inventory {
 
   /** After a loss everything is read again: handles and tokens may be new. */
   #report(error: unknown): void {
-    if (error instanceof XapiError && ['EVENTS_LOST', 'SESSION_INVALID', 'HANDLE_INVALID'].includes(error.code)) {
+    if (error instanceof XapiError && ['EVENTS_LOST', 'SESSION_INVALID', 'HANDLE_INVALID', 'HOST_IS_SLAVE'].includes(error.code)) {
       this.host.relist();
       return;
     }
@@ -162,6 +177,8 @@ export class Inventory {
 
 const toVm = (record: XapiRecord): VmEntry =>
   ({ uuid: text(record.uuid), name: text(record.name_label), state: toPowerState(record), isMachine: isMachine(record) });
+
+const toCard = (record: XapiRecord): Card => ({ host: text(record.host), mac: text(record.MAC), isManagement: record.management === true });
 
 const toHost = (record: XapiRecord): HostEntry =>
   ({ uuid: text(record.uuid), name: text(record.name_label), address: text(record.address) });

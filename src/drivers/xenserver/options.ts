@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { passwordEntries, readPassword } from '../../config/secret.js';
 import { flag, text } from '../../config/values.js';
 import { ArgoError } from '../../errors.js';
+import { listedHostEntries, sharedEntries } from '../host/options.js';
 import { parseFingerprint, type Trust } from '../../protocols/xapi/tls.js';
 
 /** The keys of a `[providers.NAME]` table of type xenserver. */
@@ -33,6 +34,9 @@ export const options = {
   /** one for each host of the pool */
   fingerprint: v.optional(oneOrMore(fingerprint, 'a fingerprint')),
   insecure: v.optional(flag, false),
+  /** what the pool does not say of its hosts; found there by name or address */
+  hosts: v.optional(v.array(v.strictObject(listedHostEntries), 'a list is expected, such as [{ name = "xen1", mac = "52:54:00:aa:00:11" }]'), []),
+  ...sharedEntries,
 };
 
 export type XenServerOptions = v.InferOutput<v.ObjectSchema<typeof options, undefined>>;

@@ -58,6 +58,8 @@ export class XapiPool {
   readonly #closed = new AbortController();
   /** the host that said it is the master, or was named as such */
   #master: string | undefined;
+  /** the host that the last login was at */
+  #lastMaster: string | undefined;
   #members: readonly string[] = [];
 
   constructor(options: PoolOptions) {
@@ -67,6 +69,11 @@ export class XapiPool {
   /** Addresses of the pool's hosts: where else the master may be. */
   set members(addresses: readonly string[]) {
     this.#members = addresses.filter((address) => address !== '');
+  }
+
+  /** Address of the host that answers now, or answered last. */
+  get master(): string | undefined {
+    return this.#lastMaster;
   }
 
   /** @throws XapiError, ConnectionLostError, CertificateError, ForeignAnswerError, the signal's reason */
@@ -247,8 +254,8 @@ export class XapiPool {
   }
 
   #noteMaster(host: string): void {
-    if (this.#master !== undefined && this.#master !== host) this.#options.onMaster?.(host);
-    this.#master = host;
+    if (this.#lastMaster !== undefined && this.#lastMaster !== host) this.#options.onMaster?.(host);
+    this.#master = this.#lastMaster = host;
   }
 }
 

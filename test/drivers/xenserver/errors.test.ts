@@ -2,7 +2,7 @@ import t from 'tap';
 import { explain } from '../../../src/drivers/xenserver/errors.js';
 import type { Phrase } from '../../../src/errors.js';
 import { CertificateError, ConnectionLostError, ForeignAnswerError, TaskLostError, XapiError } from '../../../src/protocols/xapi/errors.js';
-import { findMachine, outcome, setUp, soon } from './open-driver.js';
+import { findMachine, listVms, outcome, setUp, soon } from './open-driver.js';
 
 const VM = 'OpaqueRef:8f6c8f0e-0000-4000-8000-000000000001';
 
@@ -49,7 +49,7 @@ void t.test('SESSION_INVALID[handle] ends one session, not the call', async (t) 
 
 void t.test('many calls that find their session ended share one login', async (t) => {
   const { driver, peer } = await setUp(t, { vms: Array.from({ length: 20 }, (_, index) => `web${index}`) });
-  const machines = (await driver.list(soon())).map(({ machine }) => machine);
+  const machines = (await listVms(driver)).map(({ machine }) => machine);
   peer.sessions.clear();
   t.same(new Set(await Promise.all(machines.map((machine) => machine.status(soon())))), new Set(['off']));
   t.equal(peer.calls('session.login_with_password'), 2);

@@ -1,6 +1,6 @@
 import type { Test } from 'tap';
 import * as v from 'valibot';
-import type { Driver, DriverHost, Machine, PowerState } from '../../../src/drivers/driver.js';
+import type { Driver, DriverHost, Machine, PowerState, Sighting } from '../../../src/drivers/driver.js';
 import xenserver from '../../../src/drivers/xenserver/index.js';
 import type { Phrase } from '../../../src/errors.js';
 import { XapiPeer, type XapiOptions } from '../../peers/xapi.js';
@@ -38,6 +38,9 @@ export async function setUp(t: Test, options: XapiOptions = {}, given: Record<st
 
 /** Within what tests wait for one call, ms. */
 export const soon = (): AbortSignal => AbortSignal.timeout(20_000);
+
+/** The machines that are no hosts. */
+export const listVms = async (driver: Driver): Promise<readonly Sighting[]> => (await driver.list(soon())).filter(({ machine }) => machine.type === 'vm');
 
 /** @throws Error when a listing has no machine of that name */
 export async function findMachine(driver: Driver, name: string): Promise<Machine> {

@@ -1,17 +1,17 @@
 import t from 'tap';
 import { until } from '../../support/until.js';
-import { findMachine, outcome, setUp, soon } from './open-driver.js';
+import { findMachine, listVms, outcome, setUp, soon } from './open-driver.js';
 
 void t.test('a listing has machines alone: no template, no snapshot, no control domain', async (t) => {
   const { driver } = await setUp(t, { vms: ['web10', 'web2', 'a "name"\\ {with} [all]\nof it %2f', 'ünï'] });
-  t.same((await driver.list(soon())).map(({ machine, state }) => [machine.name, machine.type, state]), [
+  t.same((await listVms(driver)).map(({ machine, state }) => [machine.name, machine.type, state]), [
     ['a "name"\\ {with} [all]\nof it %2f', 'vm', 'off'], ['ünï', 'vm', 'off'], ['web2', 'vm', 'off'], ['web10', 'vm', 'off'],
   ]);
 });
 
 void t.test('two machines of one name are two', async (t) => {
   const { driver, peer } = await setUp(t, { vms: ['twin', 'twin'] });
-  const machines = (await driver.list(soon())).map(({ machine }) => machine);
+  const machines = (await listVms(driver)).map(({ machine }) => machine);
   t.equal(machines.length, 2);
   await machines[1]?.start?.(soon());
   t.same(await Promise.all(machines.map((machine) => machine.status(soon()))), ['off', 'on']);
