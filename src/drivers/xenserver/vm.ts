@@ -1,34 +1,91 @@
-import type { Machine } from '../driver.js';
+import type { Disk, Facts, Load, Machine, PowerState } from '../driver.js';
 import type { PoolContext } from './subject.js';
 import * as actions from './vm-actions.js';
 import * as reads from './vm-reads.js';
 
-/** Makes the machine for a virtual machine. It is found by its uuid for as long as it exists. */
-export function createVm(context: PoolContext, uuid: string, name: string): Machine {
-  const bind = <T>(work: (context: PoolContext, uuid: string, signal: AbortSignal) => Promise<T>) => (signal: AbortSignal): Promise<T> =>
-    work(context, uuid, signal);
-  return {
-    id: uuid,
-    name,
-    type: 'vm',
-    status: bind(reads.readState),
-    start: bind(actions.start),
-    shutdown: bind(actions.shutdown),
-    powerOff: bind(actions.powerOff),
-    reboot: bind(actions.reboot),
-    reset: bind(actions.reset),
-    pause: bind(actions.pause),
-    unpause: bind(actions.unpause),
-    suspend: bind(actions.suspend),
-    resume: bind(actions.resume),
-    bootMark: bind(reads.readBootMark),
-    info: bind(reads.readFacts),
-    ip: bind(reads.readAddresses),
-    mac: bind(reads.readMacs),
-    uptime: bind(reads.readUptime),
-    rx: bind(reads.readRx),
-    tx: bind(reads.readTx),
-    load: bind(reads.readLoad),
-    disk: bind(reads.readDisks),
-  };
+/**
+ * A virtual machine. It is found by its uuid for as long as it exists. A class, so that of thousands
+ * each costs but its own fields.
+ */
+export class Vm implements Machine {
+  readonly type = 'vm';
+
+  /** @param id its uuid */
+  constructor(private readonly context: PoolContext, readonly id: string, readonly name: string) {}
+
+  status(signal: AbortSignal): Promise<PowerState> {
+    return reads.readState(this.context, this.id, signal);
+  }
+
+  start(signal: AbortSignal): Promise<void> {
+    return actions.start(this.context, this.id, signal);
+  }
+
+  shutdown(signal: AbortSignal): Promise<void> {
+    return actions.shutdown(this.context, this.id, signal);
+  }
+
+  powerOff(signal: AbortSignal): Promise<void> {
+    return actions.powerOff(this.context, this.id, signal);
+  }
+
+  reboot(signal: AbortSignal): Promise<void> {
+    return actions.reboot(this.context, this.id, signal);
+  }
+
+  reset(signal: AbortSignal): Promise<void> {
+    return actions.reset(this.context, this.id, signal);
+  }
+
+  pause(signal: AbortSignal): Promise<void> {
+    return actions.pause(this.context, this.id, signal);
+  }
+
+  unpause(signal: AbortSignal): Promise<void> {
+    return actions.unpause(this.context, this.id, signal);
+  }
+
+  suspend(signal: AbortSignal): Promise<void> {
+    return actions.suspend(this.context, this.id, signal);
+  }
+
+  resume(signal: AbortSignal): Promise<void> {
+    return actions.resume(this.context, this.id, signal);
+  }
+
+  bootMark(signal: AbortSignal): Promise<string> {
+    return reads.readBootMark(this.context, this.id, signal);
+  }
+
+  info(signal: AbortSignal): Promise<Facts> {
+    return reads.readFacts(this.context, this.id, signal);
+  }
+
+  ip(signal: AbortSignal): Promise<string[]> {
+    return reads.readAddresses(this.context, this.id, signal);
+  }
+
+  mac(signal: AbortSignal): Promise<string[]> {
+    return reads.readMacs(this.context, this.id, signal);
+  }
+
+  uptime(signal: AbortSignal): Promise<number> {
+    return reads.readUptime(this.context, this.id, signal);
+  }
+
+  rx(signal: AbortSignal): Promise<bigint> {
+    return reads.readRx(this.context, this.id, signal);
+  }
+
+  tx(signal: AbortSignal): Promise<bigint> {
+    return reads.readTx(this.context, this.id, signal);
+  }
+
+  load(signal: AbortSignal): Promise<Load> {
+    return reads.readLoad(this.context, this.id, signal);
+  }
+
+  disk(signal: AbortSignal): Promise<Disk[]> {
+    return reads.readDisks(this.context, this.id, signal);
+  }
 }

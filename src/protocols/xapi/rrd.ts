@@ -1,4 +1,4 @@
-import { XMLParser } from 'fast-xml-parser';
+import type { XMLParser } from 'fast-xml-parser';
 import { ForeignAnswerError } from './errors.js';
 import { collect } from './http.js';
 import type { XapiPool } from './pool.js';
@@ -37,7 +37,13 @@ export function rrdUpdates(pool: XapiPool, { host, vm, start, interval }: Update
     parseUpdates((await collect(body)).toString('utf8'), vm));
 }
 
-const parser = new XMLParser({ parseTagValue: false, isArray: (name) => ['entry', 'row', 'v'].includes(name) });
+let parser: Promise<XMLParser> | undefined;
+
+/** Loaded when something is measured for the first time. */
+async function loadParser(): Promise<XMLParser> {
+  const { XMLParser: Parser } = await import('fast-xml-parser');
+  return new Parser({ parseTagValue: false, isArray: (name) => ['entry', 'row', 'v'].includes(name) });
+}
 
 interface Xport {
   readonly meta?: { readonly step?: string; readonly legend?: { readonly entry?: readonly string[] } };
@@ -45,10 +51,11 @@ interface Xport {
 }
 
 /** @throws ForeignAnswerError */
-export function parseUpdates(xml: string, vm: string): Updates {
+export async function parseUpdates(xml: string, vm: string): Promise<Updates> {
+  const reader = await (parser ??= loadParser());
   let xport: Xport | undefined;
   try {
-    ({ xport } = parser.parse(xml) as { xport?: Xport });
+    ({ xport } = reader.parse(xml) as { xport?: Xport });
   } catch (error) {
     throw new ForeignAnswerError('its measurements are not XML', { cause: error });
   }
