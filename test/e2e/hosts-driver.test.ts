@@ -1,4 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Machine } from '../../src/drivers/driver.js';
 import { findMachine, openLinux, type Logged } from '../drivers/linux/open-driver.js';
@@ -9,7 +12,7 @@ import { until } from '../support/until.js';
 
 /** The linux driver on real hosts: sshd, sudo, ping and magic packets, and what can go wrong with them. */
 
-const options = { skip: lacksRoot(...HOSTS_PROGRAMS), timeout: 170_000 };
+const options = { skip: lacksRoot(...HOSTS_PROGRAMS, 'ssh-agent', 'ssh-add'), timeout: 170_000 };
 const WAIT_MS = 60_000;
 const soon = (): AbortSignal => AbortSignal.timeout(WAIT_MS);
 
@@ -131,6 +134,27 @@ await t.test('start, reboot and what a host tells', options, async (t) => {
   const peer = await HostsPeer.start({ count: 3, sshdDelay: 1, sameMac: [2] });
   t.teardown(() => peer.stop());
   const keys = table(peer, ACCOUNTS.bash);
+
+  await t.test('through another host, and by an agent', async (t) => {
+    const mark = await (await machineOf(t, 'h2', keys)).bootMark!(soon());
+    const jump = { 'jump-host': `${ACCOUNTS.dash.name}@${peer.host('h1').address}` };
+    t.equal(await (await machineOf(t, 'h2', { ...keys, ...jump })).bootMark!(soon()), mark);
+    const astray = await machineOf(t, 'h2', { ...keys, ...jump, 'jump-host-key': `SHA256:${'A'.repeat(43)}` });
+    t.match(await outcome(astray.bootMark!(soon())), { phrase: 'HOST KEY CHANGED' });
+
+    const folder = mkdtempSync(join(tmpdir(), 'argo-agent-'));
+    const socket = join(folder, 'agent');
+    const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
+    t.teardown(() => {
+      agent.kill();
+      rmSync(folder, { recursive: true });
+    });
+    await until(() => existsSync(socket), WAIT_MS, 'the agent');
+    t.intercept(process, 'env', { value: { ...process.env, SSH_AUTH_SOCK: socket } });
+    execFileSync('ssh-add', ['-q', peer.privateKeyFile]);
+    t.equal(await (await machineOf(t, 'h2', { ...keys, 'private-key-file': undefined })).bootMark!(soon()), mark);
+  });
+
   const host = await machineOf(t, 'h1', keys);
   t.match(host.log, [{ level: 'warn', message: /same MAC/, facts: { hosts: ['h1', 'h3'] } }]);
 
