@@ -79,16 +79,23 @@ class RecordSplitter<T> {
   }
 
   end(): Map<string, T> {
-    let frame: { result?: unknown; error?: unknown };
+    const { result, error } = this.#parseFrame();
+    if (error !== undefined && error !== null) throw toXapiError(error);
+    // An answer without records is no pool without VMs.
+    if (typeof result !== 'object' || result === null) throw new ForeignAnswerError('its answer holds no records');
+    const refs = Object.keys(result);
+    if (refs.length !== this.#picked.length) throw new ForeignAnswerError('its answer holds other things than records');
+    return new Map(refs.map((ref, index) => [ref, this.#picked[index]!]));
+  }
+
+  #parseFrame(): { readonly result?: unknown; readonly error?: unknown } {
     try {
-      frame = JSON.parse(Buffer.concat(this.#frame).toString('utf8')) as typeof frame;
+      const frame: unknown = JSON.parse(Buffer.concat(this.#frame).toString('utf8'));
+      if (typeof frame === 'object' && frame !== null) return frame;
     } catch {
       throw new ForeignAnswerError('its answer is cut off, or is not JSON');
     }
-    if (frame.error !== undefined && frame.error !== null) throw toXapiError(frame.error);
-    const refs = Object.keys(typeof frame.result === 'object' && frame.result !== null ? frame.result : {});
-    if (typeof frame.result !== 'object' || refs.length !== this.#picked.length) throw new ForeignAnswerError('its answer holds no records');
-    return new Map(refs.map((ref, index) => [ref, this.#picked[index]!]));
+    throw new ForeignAnswerError('its answer is not of JSON-RPC');
   }
 
   #beginRecord(chunk: Buffer, start: number, at: number): number {

@@ -10,9 +10,9 @@ export const refs = (value: unknown): string[] => (Array.isArray(value) ? value 
 /** A handle; undefined where there is none. */
 export const ref = (value: unknown): string | undefined => refs(value)[0];
 
-/** An int64, which is a number in JSON and a text in XML-RPC; undefined where it is neither. */
+/** An int64, which is a number in JSON and a text in XML-RPC; undefined where it is neither, or negative. */
 export function bytes(value: unknown): bigint | undefined {
-  return typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : /^\d+$/.test(text(value)) ? BigInt(text(value)) : undefined;
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? BigInt(value) : /^\d+$/.test(text(value)) ? BigInt(text(value)) : undefined;
 }
 
 export const count = (value: unknown): number | undefined => {

@@ -1,0 +1,79 @@
+import t from 'tap';
+import { ForeignAnswerError, XapiError } from '../../../src/protocols/xapi/errors.js';
+import { readRecords } from '../../../src/protocols/xapi/records.js';
+import { parseUpdates } from '../../../src/protocols/xapi/rrd.js';
+import { parseFingerprint } from '../../../src/protocols/xapi/tls.js';
+import { bytes, ref, refs, time } from '../../../src/protocols/xapi/values.js';
+
+async function* cut(text: string, ...at: number[]): AsyncGenerator<Buffer> {
+  const whole = Buffer.from(text);
+  const ends = [...at, whole.length];
+  for (const [index, end] of ends.entries()) yield await Promise.resolve(whole.subarray(ends[index - 1] ?? 0, end));
+}
+
+const read = (body: AsyncIterable<Buffer>) => readRecords(body, (record) => record.name);
+
+const RECORDS = { 'OpaqueRef:1': { name: 'a "b" \\ {c} [d]', more: { x: [{}, []] } }, 'OpaqueRef:2': { name: 'ünï€😀' }, 'OpaqueRef:3': {} };
+
+void t.test('records, cut at every byte', async (t) => {
+  const texts = [
+    JSON.stringify({ jsonrpc: '2.0', result: RECORDS, id: 0 }), JSON.stringify({ id: 0, error: null, result: RECORDS }), JSON.stringify({ result: RECORDS }, null, 2),
+  ];
+  const wanted = Object.entries(RECORDS).map(([handle, record]) => [handle, 'name' in record ? record.name : undefined]);
+  for (const text of texts) {
+    const length = Buffer.byteLength(text);
+    for (let at = 0; at < length; at += 1) {
+      const found = [...await read(cut(text, at))];
+      if (JSON.stringify(found) !== JSON.stringify(wanted)) t.same(found, wanted, `cut at ${at}`);
+    }
+    for (let end = 0; end < length; end += 1) {
+      const failed = await read(cut(Buffer.from(text).subarray(0, end).toString('latin1'))).catch((error: unknown) => error);
+      if (!(failed instanceof ForeignAnswerError)) t.fail(`it was cut off at ${end}, and taken for whole`);
+    }
+  }
+  t.same([...await read(cut('{"jsonrpc":"2.0","result":{},"id":0}'))], [], 'a pool without any');
+});
+
+void t.test('answers that are no records', async (t) => {
+  for (const error of [{ code: 1, message: 'HOST_IS_SLAVE', data: ['10.0.0.1'] }, ['HOST_IS_SLAVE', '10.0.0.1']]) {
+    const refused: unknown = await read(cut(JSON.stringify({ error, id: 0 }))).catch((each: unknown) => each);
+    t.match(refused, { code: 'HOST_IS_SLAVE', params: ['10.0.0.1'] });
+    t.ok(refused instanceof XapiError);
+  }
+  for (const text of ['', '[]', 'null', '{}', '{"result":""}', '{"result":null}', '{"result":{"a":1}}', '{"error":{}}', '{"error":7}', '{"result":{"a":{"b":}}}', '}}}}', '<html>']) {
+    await t.rejects(read(cut(text)), ForeignAnswerError, text);
+  }
+  async function* endless(): AsyncGenerator<Buffer> {
+    yield Buffer.from('{"result":{"a":{"b":"');
+    for (;;) yield await Promise.resolve(Buffer.alloc(1 << 20, 'x'));
+  }
+  await t.rejects(read(endless()), /does not end/);
+});
+
+void t.test('fingerprints', (t) => {
+  const base64 = 'qsx3VyaGyeDQGe9+Y8gHt2BgzQpd3MRvG0D8Ky8uZ0M';
+  const hex = Buffer.from(base64, 'base64').toString('hex');
+  const colons = hex.toUpperCase().replace(/..(?!$)/g, '$&:');
+  for (const text of [base64, `${base64}=`, `SHA256:${base64}`, hex, colons, `sha256:${hex}`, `SHA-256:${colons}`]) t.equal(parseFingerprint(text), base64, text);
+  for (const text of ['', 'SHA256:', base64.slice(1), `${hex}00`, 'SHA1:da39a3ee5e6b4b0d3255bfef95601890afd80709']) t.equal(parseFingerprint(text), undefined, text);
+  t.end();
+});
+
+void t.test('values in either form', (t) => {
+  t.same([bytes(12), bytes('12'), bytes('x'), bytes(-1), bytes(1.5)], [12n, 12n, undefined, undefined, undefined]);
+  t.same(refs(['OpaqueRef:1', '', 'OpaqueRef:NULL', 7]), ['OpaqueRef:1']);
+  t.same([ref('OpaqueRef:NULL'), ref(''), ref('OpaqueRef:1')], [undefined, undefined, 'OpaqueRef:1']);
+  const moment = Date.UTC(2024, 0, 1, 12, 30);
+  for (const value of ['20240101T12:30:00Z', '2024-01-01T12:30:00Z', '20240101T12:30:00', new Date(moment)]) t.equal(time(value), moment, String(value));
+  t.same([time('19700101T00:00:00Z'), time('never'), time(undefined)], [undefined, undefined, undefined]);
+  t.end();
+});
+
+void t.test('measurements', async (t) => {
+  const xml = (rows: string) => `<xport><meta><step>5</step><legend><entry>AVERAGE:vm:u1:vif_0_rx</entry><entry>AVERAGE:host:h:cpu0</entry>`
+    + `<entry>AVERAGE:vm:u2:vif_0_rx</entry></legend></meta><data>${rows}</data></xport>`;
+  t.same(await parseUpdates(xml('<row><t>10</t><v>1.5</v><v>9</v><v>9</v></row><row><t>5</t><v>NaN</v><v>9</v><v>9</v></row>'), 'u1'),
+    { step: 5, series: [{ name: 'vif_0_rx', samples: [{ time: 10, value: 1.5 }] }] }, 'what was not measured is not 0');
+  t.same(await parseUpdates(xml(''), 'u1'), { step: 5, series: [{ name: 'vif_0_rx', samples: [] }] });
+  for (const text of ['', '{"meta":{}}', '<html/>', '<xport><meta><step>0</step></meta></xport>']) await t.rejects(parseUpdates(text, 'u1'), ForeignAnswerError, text);
+});
