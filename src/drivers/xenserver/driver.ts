@@ -4,7 +4,8 @@ import { text } from '../../protocols/xapi/values.js';
 import type { Driver, DriverHost, Machine, Sighting } from '../driver.js';
 import { PoolHosts } from './hosts.js';
 import { Inventory } from './inventory.js';
-import { credentialsOf, trustOf, type XenServerOptions } from './options.js';
+import { trustOf, type XenServerOptions } from './options.js';
+import { credentialsOf } from '../tls/options.js';
 import { PoolContext } from './subject.js';
 import { Vm } from './vm.js';
 

@@ -1,7 +1,6 @@
 import { ArgoError, type Phrase } from '../../errors.js';
-import {
-  CertificateError, ConnectionLostError, ForeignAnswerError, TaskLostError, withoutHandles, XapiError,
-} from '../../protocols/xapi/errors.js';
+import { ForeignAnswerError, TaskLostError, withoutHandles, XapiError } from '../../protocols/xapi/errors.js';
+import { CertificateError, ConnectionLostError } from '../../protocols/tls/errors.js';
 import type { Effect } from '../../protocols/xapi/pool.js';
 
 /** Every error of XenAPI and of the way to it, as a user reads it. One table. */

@@ -1,5 +1,6 @@
 import { ArgoError } from '../../errors.js';
-import { ConnectionLostError, TaskLostError, XapiError } from '../../protocols/xapi/errors.js';
+import { TaskLostError, XapiError } from '../../protocols/xapi/errors.js';
+import { ConnectionLostError } from '../../protocols/tls/errors.js';
 import { refs, text } from '../../protocols/xapi/values.js';
 import { explain } from './errors.js';
 import { isMachine } from './states.js';

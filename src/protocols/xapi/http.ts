@@ -1,7 +1,8 @@
 import { Agent, request as send, type ClientRequest, type ClientRequestArgs, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { CertificateError, ConnectionLostError, ForeignAnswerError } from './errors.js';
-import { connectTrusted, describe, type Trust } from './tls.js';
+import { ForeignAnswerError } from './errors.js';
+import { CertificateError, ConnectionLostError } from '../tls/errors.js';
+import { connectTrusted, describe, type Trust } from '../tls/connect.js';
 
 /** Sockets to one server: its answers are quick, and one of them waits for events. */
 const SOCKETS = 16;

@@ -1,8 +1,9 @@
-import { CertificateError, ConnectionLostError, ForeignAnswerError, XapiError } from './errors.js';
+import { ForeignAnswerError, XapiError } from './errors.js';
+import { CertificateError, ConnectionLostError } from '../tls/errors.js';
 import { HttpLink, type Answer } from './http.js';
 import type { Pick } from './records.js';
 import { Rpc } from './rpc.js';
-import type { Trust } from './tls.js';
+import type { Trust } from '../tls/connect.js';
 
 /** Logging in, over all hosts that are tried, ms. */
 const LOGIN_TIMEOUT_MS = 20_000;

@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'xen-api/transports/json-rpc.mjs';
-import { ConnectionLostError, CertificateError, ForeignAnswerError, XapiError, withoutHandles } from './errors.js';
+import { ForeignAnswerError, XapiError, withoutHandles } from './errors.js';
+import { CertificateError, ConnectionLostError } from '../tls/errors.js';
 import { collect, type HttpLink } from './http.js';
 import { readRecords, type Pick } from './records.js';
 

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { ConnectionLostError, ForeignAnswerError, TaskLostError, XapiError } from './errors.js';
+import { ForeignAnswerError, TaskLostError, XapiError } from './errors.js';
+import { ConnectionLostError } from '../tls/errors.js';
 import type { XapiPool } from './pool.js';
 
 /** Between two looks at a task, ms: the first, and the longest. */

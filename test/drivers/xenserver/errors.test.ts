@@ -1,7 +1,8 @@
 import t from 'tap';
 import { explain } from '../../../src/drivers/xenserver/errors.js';
 import type { Phrase } from '../../../src/errors.js';
-import { CertificateError, ConnectionLostError, ForeignAnswerError, TaskLostError, XapiError } from '../../../src/protocols/xapi/errors.js';
+import { ForeignAnswerError, TaskLostError, XapiError } from '../../../src/protocols/xapi/errors.js';
+import { CertificateError, ConnectionLostError } from '../../../src/protocols/tls/errors.js';
 import { findMachine, listVms, outcome, setUp, soon } from './open-driver.js';
 
 const VM = 'OpaqueRef:8f6c8f0e-0000-4000-8000-000000000001';

@@ -3,7 +3,7 @@ import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { CertificateError, ConnectionLostError } from './errors.js';
 
-/** Whom we take for the pool. */
+/** Whom we take for the server that is meant. */
 export type Trust =
   /** those whom an authority vouches for: one of the given (PEM), or one that this machine trusts */
   | { readonly kind: 'authorities'; readonly ca?: string }

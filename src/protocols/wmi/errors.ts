@@ -1,0 +1,27 @@
+/** What a WMI service refuses, and why, whatever carried the answer. */
+
+/** `no-such-class` also stands for a namespace that is not there; `quota` for too many requests at once. */
+export type WmiFaultKind = 'no-such-instance' | 'no-such-class' | 'no-such-method' | 'access-denied' | 'timed-out' | 'quota' | 'other';
+
+/** The service has refused, so the request was not carried out. */
+export class WmiFault extends Error {
+  override readonly name = 'WmiFault';
+
+  /**
+   * @param code the service's own number: a WSMan code or an HRESULT; 0 where it gave none
+   * @param words its own words, in the language of the machine
+   */
+  constructor(readonly kind: WmiFaultKind, readonly code: number, words: string) {
+    super(words);
+  }
+}
+
+/** The machine does not let us in: the account, its password, or the way of logging in. Nothing was done. */
+export class WmiAccessError extends Error {
+  override readonly name = 'WmiAccessError';
+}
+
+/** The answer is none that WMI gives, is larger than we take, or was altered on the way. The request was sent. */
+export class WmiAnswerError extends Error {
+  override readonly name = 'WmiAnswerError';
+}
