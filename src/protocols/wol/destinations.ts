@@ -20,7 +20,8 @@ export interface WakeRoute {
   readonly port?: number | undefined;
 }
 
-export type Interfaces = Readonly<Record<string, readonly NetworkInterfaceInfo[] | undefined>>;
+/** Our interfaces by name; undefined where the system does not let us see them. */
+export type Interfaces = Readonly<Record<string, readonly NetworkInterfaceInfo[] | undefined>> | undefined;
 
 export const DEFAULT_PORT = 9;
 /** RFC 919: this network, whichever it is. */
@@ -35,18 +36,28 @@ export class RouteError extends Error {}
  * @param hosts addresses of the host to be woken; may be empty where they are not known
  * @throws RouteError where the interface is missing or has no address to send from
  */
-export function destinations(route: WakeRoute, hosts: readonly string[], interfaces: Interfaces = networkInterfaces()): Destination[] {
+export function destinations(route: WakeRoute, hosts: readonly string[], look: () => Interfaces = ownInterfaces): Destination[] {
   const port = route.port ?? DEFAULT_PORT;
   const chosen = [...(route.broadcast ?? []), ...(route.address === undefined ? [] : [route.address])];
-  if (route.interface !== undefined) return byInterface(route.interface, chosen, port, interfaces);
+  if (route.interface !== undefined) return byInterface(route.interface, chosen, port, look());
   if (chosen.length > 0) return chosen.map((address) => ({ address, port }));
-  const near = Object.values(interfaces).flatMap((infos = []) => infos.filter(isIpv4Info))
+  const near = Object.values(look() ?? {}).flatMap((infos = []) => infos.filter(isIpv4Info))
     .filter((info) => hosts.some((host) => isIPv4(host) && inSameNetwork(host, info)))
     .map((info) => ({ address: directedBroadcast(info), port, from: info.address }));
   return near.length > 0 ? near : [...hosts, LIMITED_BROADCAST].map((address) => ({ address, port }));
 }
 
+/** A service whose address families are restricted may not ask for them. */
+function ownInterfaces(): Interfaces {
+  try {
+    return networkInterfaces();
+  } catch {
+    return undefined;
+  }
+}
+
 function byInterface(name: string, chosen: readonly string[], port: number, interfaces: Interfaces): Destination[] {
+  if (!interfaces) throw new RouteError('this system does not let its network interfaces be seen (AF_NETLINK is not allowed)');
   const infos = interfaces[name];
   if (!infos) throw new RouteError(`there is no network interface ${name}, or it is down`);
   const own = infos.filter(isIpv4Info);

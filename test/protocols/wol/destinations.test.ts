@@ -13,7 +13,7 @@ const interfaces: Interfaces = {
 };
 
 const to = (route: WakeRoute, ...hosts: string[]): string[] =>
-  destinations(route, hosts, interfaces).map(({ address, port, from }) => `${from ?? '*'} > ${address}:${port}`);
+  destinations(route, hosts, () => interfaces).map(({ address, port, from }) => `${from ?? '*'} > ${address}:${port}`);
 
 await t.test('where nothing is said', (t) => {
   t.same(to({}, '10.0.0.77'), ['10.0.0.5 > 10.0.0.255:9']);
@@ -40,5 +40,13 @@ await t.test('where there is no way', (t) => {
   t.throws(() => to({ interface: 'eth7' }), { message: 'there is no network interface eth7, or it is down' });
   t.throws(() => to({ interface: 'wg0' }), { message: 'the network interface wg0 has no IPv4 address' });
   t.throws(() => to({ interface: 'wg0', broadcast: ['10.0.0.255'] }), { message: /no IPv4 address/ });
+  t.end();
+});
+
+await t.test('where the system shows no interfaces', (t) => {
+  const blind = (route: WakeRoute) => destinations(route, ['10.0.0.77'], () => undefined).map(({ address }) => address);
+  t.same(blind({}), ['10.0.0.77', '255.255.255.255']);
+  t.same(blind({ broadcast: ['10.0.0.255'] }), ['10.0.0.255']);
+  t.throws(() => blind({ interface: 'eth0' }), { message: /does not let its network interfaces be seen/ });
   t.end();
 });
