@@ -3,6 +3,7 @@ import type { SshSession } from '../../protocols/ssh/session.js';
 import type { Driver, DriverHost, PowerState, Sighting } from '../driver.js';
 import { HostList, warnOfSharedMacs } from '../host/hosts.js';
 import { hostSettings, type HostEntry } from '../host/options.js';
+import { inPortions } from '../host/portions.js';
 import { HostPower } from '../host/power.js';
 import { leasePinger, type PingerLease } from '../host/shared-pinger.js';
 import { openJump, openSession, type SshPlace } from '../ssh/options.js';
@@ -53,7 +54,7 @@ export class LinuxDriver implements Driver {
 
   async list(signal: AbortSignal): Promise<readonly Sighting[]> {
     const machines = this.#refresh();
-    return Promise.all(machines.map(async (machine) => ({ machine, state: await this.#stateOf(machine, signal) })));
+    return inPortions(machines, async (machine) => ({ machine, state: await this.#stateOf(machine, signal) }));
   }
 
   /** The kernel logs of all hosts, each line behind its host's name where there are several. */
