@@ -7,7 +7,7 @@ import { Session } from '../../src/client/session.js';
 import { settle, type Settings } from '../../src/client/settings.js';
 import { body, LineServer, OK } from './support/line-server.js';
 
-const WITHIN_MS = 20_000;
+const WITHIN_MS = 30_000;
 
 const settingsFor = (port: number, more: Partial<Settings> = {}): Settings =>
   ({ ...settle({ base: {}, servers: new Map() }, { server: `127.0.0.1:${port}` }, {}), ...more });

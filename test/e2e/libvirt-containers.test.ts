@@ -7,10 +7,10 @@ import { until } from '../support/until.js';
 
 /** The libvirt driver on real containers of libvirt-lxc. */
 
-const WAIT_MS = 30_000;
+const WAIT_MS = 60_000;
 const soon = (): AbortSignal => AbortSignal.timeout(WAIT_MS);
 
-await t.test('a container', { skip: lacksRoot(...LIBVIRT_PROGRAMS), timeout: 120_000 }, async (t) => {
+await t.test('a container', { skip: lacksRoot(...LIBVIRT_PROGRAMS), timeout: 170_000 }, async (t) => {
   const peer = await startLibvirt();
   const { driver, told } = openDriver(`lxc:///system?socket=${peer.socket}`);
   t.teardown(async () => {
@@ -33,8 +33,13 @@ await t.test('a container', { skip: lacksRoot(...LIBVIRT_PROGRAMS), timeout: 120
   await becomes('paused');
   await box.unpause!(soon());
   await becomes('on');
+  // Now and then libvirtd never learns the pid of a container's init, and refuses: ask of another start.
+  const another = async () => {
+    await box.powerOff!(soon());
+    await box.start!(soon());
+  };
   await until(async () => {
-    await box.shutdown!(soon());
+    await box.shutdown!(soon()).catch(another);
     return await box.status(soon()) === 'off';
   }, WAIT_MS, 'its init to hear the signal');
   await box.start!(soon());

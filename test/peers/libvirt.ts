@@ -15,7 +15,7 @@ export { writeTestDriverFile } from './libvirt-guests.js';
 const START_TIMEOUT_MS = 60_000;
 /** How long a guest may take to boot by default, ms; generous, since two cores emulate it. */
 const BOOT_TIMEOUT_MS = 90_000;
-const END_TIMEOUT_MS = 15_000;
+const END_TIMEOUT_MS = 30_000;
 const READY = 'argo-guest: ready';
 
 /** Programs that a test with this peer needs; for `lacksRoot` of test/support/peers.ts. */

@@ -12,7 +12,7 @@ import { FakeSocket } from '../../protocols/ping/fake-socket.js';
 import { replyTo } from '../../protocols/ping/packets.js';
 import { until } from '../../support/until.js';
 
-const WAIT_MS = 15_000;
+const WAIT_MS = 30_000;
 const MAC = '52:54:00:aa:00:11';
 const never = new AbortController().signal;
 

@@ -6,7 +6,7 @@ import { outcome } from './outcome.js';
 import { FakeDaemon, fakeDomain } from './fake-daemon.js';
 import { findMachine, openDriver } from './open-driver.js';
 
-const SOON_MS = 10_000;
+const SOON_MS = 30_000;
 const signal = AbortSignal.timeout(60_000);
 
 async function setUp(t: Test, scheme = 'qemu') {

@@ -9,7 +9,7 @@ import { until } from '../../support/until.js';
 
 /** The line that a host's login shell gets, tried in real shells with a sudo that tells what it was given. */
 
-const WAIT_MS = 10_000;
+const WAIT_MS = 30_000;
 const SUDO = `#!/bin/sh
 while [ "$1" != -b ]; do
   [ "$1" = -S ] && IFS= read -r password

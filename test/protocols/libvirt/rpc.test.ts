@@ -8,7 +8,7 @@ import { until } from '../../support/until.js';
 import { FakeLibvirtd, wire } from './fake.js';
 
 const EMPTY = Buffer.alloc(0);
-const SOON_MS = 5_000;
+const SOON_MS = 30_000;
 const asIs = (): undefined => undefined;
 const number = (reply: XdrReader): number => reply.int();
 

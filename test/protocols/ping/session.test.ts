@@ -6,7 +6,7 @@ import { until } from '../../support/until.js';
 import { FakeSocket, type Sent } from './fake-socket.js';
 import { errorAbout, replyTo } from './packets.js';
 
-const WAIT_MS = 10_000;
+const WAIT_MS = 30_000;
 const HOST = '10.0.0.1';
 const never = new AbortController().signal;
 const patient: EchoOptions = { signal: never, retries: 3, timeout: 60_000, background: false };

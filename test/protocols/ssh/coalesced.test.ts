@@ -3,7 +3,7 @@ import t, { type Test } from 'tap';
 import { SshSession } from '../../../src/protocols/ssh/session.js';
 import { exit, serve } from './server.js';
 
-const SOON_MS = 10_000;
+const SOON_MS = 30_000;
 /** Between the last byte from the server and the moment at which all of them go on at once, ms. */
 const HELD_MS = 100;
 

@@ -5,7 +5,7 @@ import { quote, SshConnection, type SshOptions } from '../../../src/protocols/ss
 import { HostKeyError, SshAuthenticationError, SshConnectionError } from '../../../src/protocols/ssh/errors.js';
 import { fingerprintOf } from '../../../src/protocols/ssh/host-keys.js';
 
-const SOON_MS = 10_000;
+const SOON_MS = 30_000;
 const soon = (): AbortSignal => AbortSignal.timeout(SOON_MS);
 const hostKey = ssh2.utils.generateKeyPairSync('ed25519');
 const userKey = ssh2.utils.generateKeyPairSync('ed25519');

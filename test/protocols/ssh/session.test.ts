@@ -5,7 +5,7 @@ import { SshSession } from '../../../src/protocols/ssh/session.js';
 import { until } from '../../support/until.js';
 import { exit, serve } from './server.js';
 
-const SOON_MS = 10_000;
+const SOON_MS = 30_000;
 const soon = (): AbortSignal => AbortSignal.timeout(SOON_MS);
 const failure = (promise: Promise<unknown>): Promise<unknown> => promise.then(() => 'no failure', (error: unknown) => error);
 

@@ -4,7 +4,7 @@ import { magicPacket, parseMagicPacket } from '../../../src/protocols/wol/magic-
 import { sendPackets } from '../../../src/protocols/wol/wake.js';
 import { until } from '../../support/until.js';
 
-const WAIT_MS = 10_000;
+const WAIT_MS = 30_000;
 const never = new AbortController().signal;
 const packet = magicPacket({ mac: '52:54:00:aa:00:11' });
 
