@@ -1,0 +1,109 @@
+import type { Socket } from 'node:net';
+import type { NtlmSealing } from '../ntlm/seal.js';
+import { WmiAccessError, WmiAnswerError } from '../wmi/errors.js';
+import { openMessage, SEALED_TYPE, sealMessage } from './frame.js';
+import { HttpLink, type Reply } from './link.js';
+import { admitBasic, admitNtlm, LoginRefusedError, offer, type Admission } from './login.js';
+import type { WsmanLimits, WsmanOptions } from './options.js';
+import { readAnswer, type Envelope } from './soap.js';
+import type { XmlElement } from './xml.js';
+
+const SOAP_TYPE = 'application/soap+xml;charset=UTF-8';
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * One connection with its login, and its seals: all three begin and end together. Over plain HTTP, what
+ * NTLM can seal is sealed, and then only sealed answers are believed.
+ */
+export class Channel {
+  readonly #link: HttpLink;
+  readonly #isSecure: boolean;
+  #admission: Admission | undefined;
+  #isForgotten = false;
+  #closesSoon: NodeJS.Timeout | undefined;
+
+  constructor(socket: Socket, private readonly options: WsmanOptions, private readonly limits: WsmanLimits) {
+    this.#link = new HttpLink(socket, options.origin, limits.answer);
+    this.#isSecure = options.origin.protocol === 'https:';
+  }
+
+  get isOpen(): boolean {
+    return this.#link.isOpen;
+  }
+
+  /** The other side ended the connection before anything of the last answer came. */
+  get isSilent(): boolean {
+    return this.#link.wasCut && !this.#link.answered;
+  }
+
+  /** The service let us in before, and now asks for the login again. */
+  get isForgotten(): boolean {
+    return this.#isForgotten;
+  }
+
+  close(): void {
+    clearTimeout(this.#closesSoon);
+    this.#link.close();
+  }
+
+  /** @throws LoginRefusedError, WmiAccessError, WmiAnswerError, ConnectionLostError, the signal's reason */
+  async logIn(signal: AbortSignal): Promise<void> {
+    const { login, origin } = this.options;
+    const post = (headers: Readonly<Record<string, string>>): Promise<Reply> => this.#post(headers, NOTHING, signal);
+    this.#admission = login.kind === 'basic' ? admitBasic(login) : await admitNtlm(login, this.#link, origin.hostname, post);
+  }
+
+  /**
+   * Posts a request and reads the answer.
+   * @throws WmiFault; WmiAnswerError, after which the channel is closed; as {@link logIn}
+   */
+  async ask(envelope: Envelope, signal: AbortSignal): Promise<XmlElement> {
+    clearTimeout(this.#closesSoon);
+    const sealing = this.#isSecure ? undefined : this.#admission?.sealing;
+    const plain = Buffer.from(envelope.text);
+    const body = sealing ? sealMessage(plain, sealing) : plain;
+    const reply = await this.#post({ ...this.#admission?.headers, 'content-type': sealing ? SEALED_TYPE : SOAP_TYPE }, body, signal);
+    try {
+      return readAnswer(decode(this.#open(reply, sealing)), envelope);
+    } catch (error) {
+      if (error instanceof WmiAnswerError) this.close();
+      throw error;
+    } finally {
+      this.#closesSoon = setTimeout(() => this.close(), this.limits.idleTimeout).unref();
+    }
+  }
+
+  /** The SOAP of a reply. */
+  #open({ status, type, challenges, body }: Reply, sealing: NtlmSealing | undefined): Buffer {
+    if (status === 401) throw this.#refusal(challenges);
+    if (status === 403) throw new WmiAccessError('the account may not use the service');
+    if (sealing && type === 'multipart/encrypted') return openMessage(body, sealing);
+    if (sealing && type === 'application/soap+xml') throw new WmiAnswerError('its answer is not sealed as it should be');
+    if (type === 'application/soap+xml' && body.length > 0) return body;
+    if (status === 500 && !sealing && !this.#isSecure) throw new WmiAccessError('the service refuses what is not encrypted (AllowUnencrypted is false there)');
+    throw new WmiAnswerError(`it answers with HTTP status ${status}, and no SOAP`);
+  }
+
+  #refusal(challenges: readonly string[]): WmiAccessError {
+    this.close();
+    if (this.options.login.kind !== 'basic') {
+      this.#isForgotten = true;
+      return new WmiAccessError('the service asks for the login again');
+    }
+    const isOffered = challenges.some((each) => /^Basic\b/i.test(each));
+    return isOffered ? new LoginRefusedError('the account or its password is not accepted') : new LoginRefusedError(`Basic is not on offer there${offer(challenges)}`);
+  }
+
+  #post(headers: Readonly<Record<string, string>>, body: Buffer, signal: AbortSignal): Promise<Reply> {
+    return this.#link.exchange({ headers, body, signal, timeout: this.limits.requestTimeout });
+  }
+}
+
+/** @throws WmiAnswerError for what is no UTF-8, the one encoding that we say we take */
+function decode(body: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(body);
+  } catch (error) {
+    throw new WmiAnswerError('its answer is no UTF-8', { cause: error });
+  }
+}

@@ -1,0 +1,44 @@
+import { WmiFault, type WmiFaultKind } from '../wmi/errors.js';
+import { child, qualifiedText, type XmlElement } from './xml.js';
+
+const SOAP = 'http://www.w3.org/2003/05/soap-envelope';
+const WSMAN = 'http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd';
+const ADDRESSING = 'http://schemas.xmlsoap.org/ws/2004/08/addressing';
+const WSMAN_FAULT = 'http://schemas.microsoft.com/wbem/wsman/1/wsmanfault';
+
+/** WSMan's own numbers (wsmerror.h), Windows' and WMI's (winerror.h, wbemcli.h: WBEM_E_…), as WSManFault carries them. */
+const KINDS_BY_CODE: ReadonlyMap<number, WmiFaultKind> = new Map<number, WmiFaultKind>([
+  // ERROR_ACCESS_DENIED, bare and as an HRESULT; WBEM_E_ACCESS_DENIED
+  [5, 'access-denied'], [0x8007_0005, 'access-denied'], [0x8004_1003, 'access-denied'],
+  // ERROR_WSMAN_INVALID_SELECTORS; WBEM_E_NOT_FOUND
+  [0x8033_805b, 'no-such-instance'], [0x8004_1002, 'no-such-instance'],
+  // WBEM_E_INVALID_CLASS, WBEM_E_INVALID_NAMESPACE
+  [0x8004_1010, 'no-such-class'], [0x8004_100e, 'no-such-class'],
+  // WBEM_E_INVALID_METHOD, WBEM_E_METHOD_NOT_IMPLEMENTED
+  [0x8004_102e, 'no-such-method'], [0x8004_1055, 'no-such-method'],
+  // ERROR_WSMAN_OPERATION_TIMEDOUT
+  [0x8033_8029, 'timed-out'],
+]);
+
+/** Subcodes of DSP0226, section 14, and of WS-Addressing; for where the number says nothing. */
+const KINDS_BY_SUBCODE: ReadonlyMap<string, WmiFaultKind> = new Map<string, WmiFaultKind>([
+  [`${WSMAN} AccessDenied`, 'access-denied'],
+  [`${WSMAN} InvalidSelectors`, 'no-such-instance'],
+  [`${WSMAN} TimedOut`, 'timed-out'],
+  [`${WSMAN} QuotaLimit`, 'quota'],
+  [`${ADDRESSING} DestinationUnreachable`, 'no-such-class'],
+  [`${ADDRESSING} ActionNotSupported`, 'no-such-method'],
+]);
+
+/** Characters of a service's own words that are kept: enough for a log. */
+const WORDS_LIMIT = 500;
+
+/** A SOAP fault by its codes; its words are for people, in whatever language the service has them. */
+export function readFault(fault: XmlElement): WmiFault {
+  const value = child(child(child(fault, SOAP, 'Code'), SOAP, 'Subcode'), SOAP, 'Value');
+  const subcode = value && qualifiedText(value);
+  const code = Number(child(child(fault, SOAP, 'Detail'), WSMAN_FAULT, 'WSManFault')?.attributes.get('Code') ?? 0);
+  const words = child(child(fault, SOAP, 'Reason'), SOAP, 'Text')?.text.trim() ?? '';
+  const kind = KINDS_BY_CODE.get(code) ?? KINDS_BY_SUBCODE.get(`${subcode?.namespace} ${subcode?.name}`) ?? 'other';
+  return new WmiFault(kind, Number.isSafeInteger(code) ? code : 0, words.slice(0, WORDS_LIMIT) || subcode?.name || 'a fault without words');
+}

@@ -1,0 +1,62 @@
+import { TLSSocket } from 'node:tls';
+import { channelBinding } from '../ntlm/channel-binding.js';
+import { NtlmError } from '../ntlm/errors.js';
+import { NtlmLogin } from '../ntlm/login.js';
+import type { NtlmSealing } from '../ntlm/seal.js';
+import { WmiAccessError, WmiAnswerError } from '../wmi/errors.js';
+import type { HttpLink, Reply } from './link.js';
+import type { WsmanLogin } from './options.js';
+
+/** The password was sent, or proof of it, and not taken. Sending it again may lock the account. */
+export class LoginRefusedError extends WmiAccessError {}
+
+/** What a login leaves for the requests after it. */
+export interface Admission {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly sealing?: NtlmSealing;
+}
+
+/** How a login posts: with nothing in the body. */
+export type PostNothing = (headers: Readonly<Record<string, string>>) => Promise<Reply>;
+
+const EMPTY_SOAP = { 'content-type': 'application/soap+xml;charset=UTF-8' };
+
+/** Basic (RFC 7617) comes with each request, so there is nothing to do before. */
+export const admitBasic = ({ user, password }: WsmanLogin): Admission =>
+  ({ headers: { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` } });
+
+/**
+ * Logs a connection in by NTLM, inside `Negotiate` (RFC 4559), or `NTLM` where that is all there is.
+ * Over TLS the login is bound to the channel.
+ * @throws LoginRefusedError, WmiAccessError where NTLM is not on offer, WmiAnswerError
+ */
+export async function admitNtlm({ user, password, domain = '' }: WsmanLogin, link: HttpLink, host: string, post: PostNothing): Promise<Admission> {
+  const { socket } = link;
+  const binding = socket instanceof TLSSocket ? channelBinding(socket.getPeerCertificate().raw) : undefined;
+  const login = new NtlmLogin({ user, password, domain }, { service: `HTTP/${host}`, binding });
+  const step = (message: Buffer): Promise<Reply> => post({ ...EMPTY_SOAP, authorization: `Negotiate ${message.toString('base64')}` });
+  const challenge = readChallenge(await step(login.negotiate()));
+  let answer: ReturnType<NtlmLogin['authenticate']>;
+  try {
+    answer = login.authenticate(challenge);
+  } catch (error) {
+    throw error instanceof NtlmError ? new WmiAnswerError(error.message, { cause: error }) : error;
+  }
+  const { status } = await step(answer.message);
+  if (status === 401) throw new LoginRefusedError('the account or its password is not accepted');
+  if (status === 403) throw new WmiAccessError('the account may not use the service');
+  return { headers: {}, sealing: answer.sealing };
+}
+
+function readChallenge({ status, challenges }: Reply): Buffer {
+  const token = challenges.map((each) => /^Negotiate\s+([A-Za-z\d+/]+=*)$/i.exec(each)?.[1]).find((each) => each !== undefined);
+  if (status === 401 && token !== undefined) return Buffer.from(token, 'base64');
+  if (status === 401) throw new WmiAccessError(`NTLM is not on offer there${offer(challenges)}`);
+  throw new WmiAnswerError(`it answers a login with HTTP status ${status}`);
+}
+
+/** Which schemes a server names, for a person to read. */
+export function offer(challenges: readonly string[]): string {
+  const schemes = challenges.flatMap((each) => /^[\w-]{1,30}/.exec(each)?.[0] ?? []).slice(0, 8);
+  return schemes.length > 0 ? `; it offers ${schemes.join(', ')}` : '';
+}

@@ -1,0 +1,215 @@
+import { connectTrusted } from '../tls/connect.js';
+import { ConnectionLostError } from '../tls/errors.js';
+import type { WmiObject, WmiParameters, WmiPath } from '../wmi/connection.js';
+import { WmiAccessError, WmiAnswerError } from '../wmi/errors.js';
+import { Channel } from './channel.js';
+import { LoginRefusedError } from './login.js';
+import { DEFAULT_LIMITS, type WsmanConnection, type WsmanIdentity, type WsmanLimits, type WsmanOptions } from './options.js';
+import { Namespace, readPage, writeEnumerate, writeGet, writeIdentify, writeInvoke, writePull, writeRelease, type Addressee, type Envelope } from './soap.js';
+import { Turns } from './turns.js';
+import { readObject } from './values.js';
+import { child, type XmlElement } from './xml.js';
+
+/** How long an answer that nobody waits for any more may still take, so that the connection lives on, ms. */
+const ABANDONED_MS = 1_000;
+/** A refused password is held back twice as long each time, up to this, ms. */
+const HOLD_BACK_LIMIT_MS = 60 * 60_000;
+
+/** Whether a request may go out again where the connection broke before anything was answered. */
+type Effect = 'reads' | 'acts';
+
+interface Refusal {
+  readonly error: LoginRefusedError;
+  readonly holdBack: number;
+  /** of performance.now() */
+  readonly until: number;
+}
+
+/** WMI over WS-Management (DSP0226, [MS-WSMV]): one socket, requests in turn, logged in when first needed. */
+export class WsmanSession implements WsmanConnection {
+  readonly #options: WsmanOptions;
+  readonly #limits: WsmanLimits;
+  readonly #addressee: Addressee;
+  readonly #turns: Turns;
+  #channel: Channel | undefined;
+  #refusal: Refusal | undefined;
+  readonly #closed = new AbortController();
+
+  /** @throws WmiAccessError where the options would send a password, or all that is said, in the clear without leave */
+  constructor(options: WsmanOptions) {
+    const { origin, login, allowUnencrypted = false } = options;
+    if (origin.protocol !== 'https:' && login.kind !== 'ntlm' && !allowUnencrypted) {
+      throw new WmiAccessError(`over plain HTTP, ${login.kind} would leave everything readable on the way`);
+    }
+    this.#options = options;
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#addressee = { url: origin.href, timeout: this.#limits.requestTimeout };
+    this.#turns = new Turns(this.#limits.queue);
+  }
+
+  identify(signal: AbortSignal): Promise<WsmanIdentity> {
+    return unlessAborted(signal, this.#identify(signal));
+  }
+
+  get(path: WmiPath, signal: AbortSignal): Promise<WmiObject> {
+    return unlessAborted(signal, this.#get(path, signal));
+  }
+
+  query(namespace: string, wql: string, signal: AbortSignal): Promise<readonly WmiObject[]> {
+    return unlessAborted(signal, this.#query(namespace, wql, signal));
+  }
+
+  invoke(path: WmiPath, method: string, parameters: WmiParameters, signal: AbortSignal): Promise<WmiObject> {
+    return unlessAborted(signal, this.#invoke(path, method, parameters, signal));
+  }
+
+  close(): Promise<void> {
+    const end = new ConnectionLostError('the session is being closed', false);
+    this.#closed.abort(end);
+    this.#turns.clear(end);
+    this.#channel?.close();
+    return Promise.resolve();
+  }
+
+  async #identify(signal: AbortSignal): Promise<WsmanIdentity> {
+    const answer = await this.#ask(writeIdentify(), 'reads', signal);
+    if (answer.name !== 'IdentifyResponse' || answer.namespace !== Namespace.identity) throw new WmiAnswerError('it does not identify itself as WS-Management');
+    const part = (name: string): string => child(answer, Namespace.identity, name)?.text.trim() ?? '';
+    return { protocolVersion: part('ProtocolVersion'), productVendor: part('ProductVendor'), productVersion: part('ProductVersion') };
+  }
+
+  async #get(path: WmiPath, signal: AbortSignal): Promise<WmiObject> {
+    return readObject(await this.#ask(writeGet(this.#addressee, path), 'reads', signal));
+  }
+
+  async #invoke(path: WmiPath, method: string, parameters: WmiParameters, signal: AbortSignal): Promise<WmiObject> {
+    const answer = await this.#ask(writeInvoke(this.#addressee, path, method, parameters), 'acts', signal);
+    if (answer.name !== `${method}_OUTPUT`) throw new WmiAnswerError('it answers a method with something else');
+    return readObject(answer);
+  }
+
+  /** Goes on behind the back of a caller who gave up, to let the service forget what it holds for us. */
+  async #query(namespace: string, wql: string, signal: AbortSignal): Promise<WmiObject[]> {
+    const objects: WmiObject[] = [];
+    let context: string | undefined;
+    try {
+      do {
+        // What a Pull has taken is gone at the service, so only the first request may go out twice.
+        const answer = context === undefined
+          ? await this.#ask(writeEnumerate(this.#addressee, namespace, wql), 'reads', signal)
+          : await this.#ask(writePull(this.#addressee, namespace, context), 'acts', signal);
+        const page = readPage(answer, context);
+        context = page.context;
+        for (const item of page.items) objects.push(readObject(item));
+        signal.throwIfAborted();
+        if (objects.length > this.#limits.objects) throw new WmiAnswerError(`it finds more than ${this.#limits.objects} objects`);
+        if (page.items.length === 0 && context !== undefined) throw new WmiAnswerError('it says there is more, and gives nothing');
+      } while (context !== undefined);
+      return objects;
+    } catch (error) {
+      if (context !== undefined) void this.#release(namespace, context);
+      throw error;
+    }
+  }
+
+  /** Where the connection is gone, so is the reason to log in again: enumerations expire by themselves. */
+  async #release(namespace: string, context: string): Promise<void> {
+    const leave = await this.#turns.enter(this.#closed.signal).catch(() => undefined);
+    if (!leave) return;
+    const envelope = writeRelease(this.#addressee, namespace, context);
+    await this.#channel?.ask(envelope, AbortSignal.timeout(ABANDONED_MS)).catch(() => undefined);
+    leave();
+  }
+
+  async #ask(envelope: Envelope, effect: Effect, signal: AbortSignal): Promise<XmlElement> {
+    const leave = await this.#turns.enter(signal);
+    const patience = outlasting(signal);
+    try {
+      return await this.#attempt(envelope, effect, patience.signal);
+    } finally {
+      patience.end();
+      leave();
+    }
+  }
+
+  async #attempt(envelope: Envelope, effect: Effect, signal: AbortSignal): Promise<XmlElement> {
+    const kept = this.#channel;
+    if (kept?.isOpen) {
+      try {
+        return await this.#askAt(kept, envelope, signal);
+      } catch (error) {
+        if (signal.aborted || !mayRepeat(error, kept, effect)) throw error;
+      }
+    }
+    return this.#askAt(await this.#connect(signal), envelope, signal);
+  }
+
+  async #askAt(channel: Channel, envelope: Envelope, signal: AbortSignal): Promise<XmlElement> {
+    try {
+      const answer = await channel.ask(envelope, signal);
+      this.#refusal = undefined;
+      return answer;
+    } catch (error) {
+      if (error instanceof LoginRefusedError) this.#note(error);
+      throw error;
+    }
+  }
+
+  async #connect(signal: AbortSignal): Promise<Channel> {
+    this.#closed.signal.throwIfAborted();
+    if (this.#refusal && performance.now() < this.#refusal.until) throw this.#refusal.error;
+    this.#channel?.close();
+    const { origin, trust } = this.#options;
+    const connecting = connectTrusted(origin, trust);
+    const both = AbortSignal.any([signal, this.#closed.signal]);
+    const socket = await unlessAborted(both, connecting).catch((error: unknown) => {
+      connecting.then((late) => late.destroy(), () => undefined);
+      throw error;
+    });
+    const channel = this.#channel = new Channel(socket, this.#options, this.#limits);
+    try {
+      await channel.logIn(signal);
+    } catch (error) {
+      channel.close();
+      if (error instanceof LoginRefusedError) this.#note(error);
+      throw error;
+    }
+    return channel;
+  }
+
+  #note(error: LoginRefusedError): void {
+    const holdBack = Math.min(this.#refusal ? this.#refusal.holdBack * 2 : this.#limits.holdBack, HOLD_BACK_LIMIT_MS);
+    this.#refusal = { error, holdBack, until: performance.now() + holdBack };
+  }
+}
+
+/** Whether a request to a connection that was kept may go out once more on a new one. */
+function mayRepeat(error: unknown, { isSilent, isForgotten }: Channel, effect: Effect): boolean {
+  if (error instanceof ConnectionLostError) return !error.sent || (effect === 'reads' && isSilent);
+  return effect === 'reads' && isForgotten && error instanceof WmiAccessError;
+}
+
+/** A signal that follows another a little later. */
+function outlasting(signal: AbortSignal): { readonly signal: AbortSignal; end(): void } {
+  const later = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const onAbort = (): void => { timer = setTimeout(() => later.abort(signal.reason), ABANDONED_MS); };
+  signal.addEventListener('abort', onAbort, { once: true });
+  return {
+    signal: later.signal,
+    end: () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+    },
+  };
+}
+
+/** What the work comes to, or the signal's reason as soon as it is aborted. */
+function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
