@@ -1,0 +1,47 @@
+import { ArgoError } from '../../errors.js';
+import type { DriverHost } from '../driver.js';
+import type { Effect } from '../wmi/errors.js';
+import type { WmiLink } from '../wmi/link.js';
+import { DialectFinder } from './dialect.js';
+import { VmInventory } from './inventory.js';
+
+export interface ContextParts {
+  /** for states and orders */
+  readonly control: WmiLink;
+  /** for what may take its time: requests of one connection go one after the other */
+  readonly readings: WmiLink;
+  readonly host: DriverHost;
+  readonly closesPrograms: boolean;
+}
+
+/** What the machines of a host share. */
+export class HyperVContext {
+  readonly dialects = new DialectFinder();
+  readonly inventory: VmInventory;
+
+  constructor(private readonly parts: ContextParts) {
+    this.inventory = new VmInventory(parts.control, this.dialects);
+  }
+
+  get control(): WmiLink {
+    return this.parts.control;
+  }
+
+  get readings(): WmiLink {
+    return this.parts.readings;
+  }
+
+  get closesPrograms(): boolean {
+    return this.parts.closesPrograms;
+  }
+
+  /** Several calls as one step, with errors in a user's words. @throws ArgoError, or the signal's reason */
+  async use<T>(effect: Effect, work: () => Promise<T>): Promise<T> {
+    try {
+      return await this.control.use(effect, work);
+    } catch (error) {
+      if (error instanceof ArgoError && error.phrase === 'NO SUCH INSTANCE') this.parts.host.relist();
+      throw error;
+    }
+  }
+}

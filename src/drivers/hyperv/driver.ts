@@ -1,0 +1,86 @@
+import type { Driver, DriverHost, Machine, PowerState, Sighting } from '../driver.js';
+import { singleHostSettings } from '../host/options.js';
+import { HostPower } from '../host/power.js';
+import { leasePinger, type PingerLease } from '../host/shared-pinger.js';
+import type { WmiLink } from '../wmi/link.js';
+import { LoginGuard } from '../wmi/login-guard.js';
+import { linkTo } from '../wmi/open-link.js';
+import { warnOfOpenness } from '../wmi/transport.js';
+import { WindowsHost } from '../wmi/windows-host.js';
+import { HyperVContext } from './context.js';
+import type { VmEntry } from './inventory.js';
+import type { HyperVOptions } from './options.js';
+import { Vm } from './vm.js';
+
+/** The id of the host among its provider's machines: no GUID. */
+const HOST_ID = 'host';
+
+/** The ways to a host, for orders and for readings. */
+export interface HyperVLinks {
+  readonly control: WmiLink;
+  readonly readings: WmiLink;
+}
+
+/** A Hyper-V host and its virtual machines. */
+export class HyperVDriver implements Driver {
+  readonly #context: HyperVContext;
+  readonly #machine: WindowsHost;
+  readonly #lease: PingerLease;
+  #vms = new Map<string, Vm>();
+  #hasListed = false;
+
+  constructor(options: HyperVOptions, private readonly host: DriverHost, links: HyperVLinks = linksTo(options, host)) {
+    warnOfOpenness(options, host.log);
+    this.#lease = leasePinger(host.log);
+    const power = new HostPower(singleHostSettings(host.name, options), { pinger: this.#lease.pinger, log: host.log });
+    this.#machine = new WindowsHost({ id: HOST_ID, power, ...links });
+    this.#context = new HyperVContext({ ...links, host, closesPrograms: options['close-programs'] });
+  }
+
+  async list(signal: AbortSignal): Promise<readonly Sighting[]> {
+    try {
+      const entries = await this.#context.use('reads', () => this.#context.inventory.list(signal));
+      this.#hasListed = true;
+      // The host that has just answered us needs no ping.
+      return [{ machine: this.#machine, state: 'on' }, ...this.#sightings(entries)];
+    } catch (error) {
+      signal.throwIfAborted();
+      return this.#withoutAnswer(await this.#machine.look(signal).catch(() => 'unknown' as const), error as Error);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#lease.release();
+    await this.#machine.close();
+  }
+
+  /** Machines that stay keep their objects, and with them what is known of their boots. */
+  #sightings(entries: readonly VmEntry[]): Sighting[] {
+    const before = this.#vms;
+    this.#vms = new Map(entries.map(({ id, name }) => {
+      const known = before.get(id);
+      return [id, known?.name === name ? known : new Vm(this.#context, id, name)];
+    }));
+    return entries.map(({ id, state }) => ({ machine: this.#vms.get(id) as Machine, state }));
+  }
+
+  /**
+   * A host that is off is no fault: it is there to be started. One that answers a ping and tells
+   * nothing is a fault; what is known of its machines is out of date then.
+   */
+  #withoutAnswer(state: PowerState, error: Error): readonly Sighting[] {
+    if (state !== 'off' && this.#hasListed) {
+      this.host.changed(HOST_ID, state);
+      throw error;
+    }
+    if (state !== 'off') this.host.log('warn', 'the virtual machines cannot be listed', { reason: error.message });
+    this.#hasListed = true;
+    return [{ machine: this.#machine, state }, ...[...this.#vms.values()].map((machine) => ({ machine, state: 'unknown' as const }))];
+  }
+}
+
+/** Two connections: a reading that takes seconds must not delay orders. Both log in with one account. */
+function linksTo(options: HyperVOptions, { log }: DriverHost): HyperVLinks {
+  const guard = new LoginGuard(log);
+  return { control: linkTo(options, options.address, guard), readings: linkTo(options, options.address, guard) };
+}

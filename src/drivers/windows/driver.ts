@@ -1,0 +1,84 @@
+import { ArgoError } from '../../errors.js';
+import type { Driver, DriverHost, PowerState, Sighting } from '../driver.js';
+import { HostList, warnOfSharedMacs } from '../host/hosts.js';
+import { hostSettings, type HostEntry } from '../host/options.js';
+import { inPortions } from '../host/portions.js';
+import { HostPower } from '../host/power.js';
+import { leasePinger, type PingerLease } from '../host/shared-pinger.js';
+import { LoginGuard } from '../wmi/login-guard.js';
+import { linkTo } from '../wmi/open-link.js';
+import { isDomainAccount } from '../wmi/options.js';
+import { warnOfOpenness } from '../wmi/transport.js';
+import { WindowsHost } from '../wmi/windows-host.js';
+import type { WindowsOptions } from './options.js';
+
+/** What a host may be said to have of its own. */
+type Entry = HostEntry & Pick<WindowsOptions['hosts'][number], 'fingerprint'>;
+
+/** A host with what the configuration said of it when it was made. */
+interface Known {
+  readonly stamp: string;
+  readonly machine: WindowsHost;
+}
+
+/** Hosts with Windows, one or many, by ping, WMI and Wake-on-LAN. */
+export class WindowsDriver implements Driver {
+  readonly #hosts: HostList<Entry>;
+  readonly #lease: PingerLease;
+  /** of the account that all hosts share; each has its own where the account is the host's */
+  readonly #guard: LoginGuard | undefined;
+  /** by name */
+  #machines = new Map<string, Known>();
+
+  constructor(private readonly options: WindowsOptions, private readonly host: DriverHost) {
+    const { log } = host;
+    warnOfOpenness(options, log);
+    warnOfSharedMacs(options.hosts, log);
+    this.#hosts = new HostList<Entry>(options.hosts, options['hosts-file'], log);
+    this.#lease = leasePinger(log);
+    this.#guard = isDomainAccount(options) ? new LoginGuard(log) : undefined;
+  }
+
+  async list(signal: AbortSignal): Promise<readonly Sighting[]> {
+    const machines = await this.#refresh();
+    return inPortions(machines, async (machine) => ({ machine, state: await stateOf(machine, signal) }));
+  }
+
+  async close(): Promise<void> {
+    const machines = [...this.#machines.values()];
+    this.#machines.clear();
+    this.#lease.release();
+    await Promise.all(machines.map(({ machine }) => machine.close()));
+  }
+
+  /** The hosts as the configuration and the hosts file have them now; one that has not changed is kept. */
+  async #refresh(): Promise<WindowsHost[]> {
+    const before = this.#machines;
+    this.#machines = new Map(this.#hosts.read().map((entry: Entry) => {
+      const stamp = JSON.stringify(entry);
+      const known = before.get(entry.name);
+      return [entry.name, known?.stamp === stamp ? known : { stamp, machine: this.#create(entry) }];
+    }));
+    const gone = [...before].filter(([name, known]) => this.#machines.get(name) !== known);
+    await Promise.all(gone.map(([, { machine }]) => machine.close()));
+    return [...this.#machines.values()].map(({ machine }) => machine);
+  }
+
+  #create(entry: Entry): WindowsHost {
+    const { log } = this.host;
+    const settings = hostSettings(entry, this.options);
+    const { fingerprint = this.options.fingerprint } = entry;
+    const link = linkTo({ ...this.options, fingerprint }, settings.address, this.#guard ?? new LoginGuard(log));
+    return new WindowsHost({ id: settings.name, power: new HostPower(settings, { pinger: this.#lease.pinger, log }), control: link, readings: link });
+  }
+}
+
+async function stateOf(machine: WindowsHost, signal: AbortSignal): Promise<PowerState> {
+  try {
+    return await machine.look(signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof ArgoError) return 'unknown';
+    throw error;
+  }
+}

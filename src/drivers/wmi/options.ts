@@ -1,0 +1,80 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { isIP } from 'node:net';
+import * as v from 'valibot';
+import { flag, text } from '../../config/values.js';
+import { credentialsOf, loginEntries } from '../tls/options.js';
+
+/** The keys of every driver that speaks WMI, and what they mean. */
+
+/** WinRM's own ports; those of the schemes count only where they are written. */
+const WINRM_PORTS: Readonly<Record<string, number>> = { 'https:': 5986, 'http:': 5985 };
+const DEFAULT_URL = 'https://{address}:5986/wsman';
+
+/** Stands for the host's address in a URL that is for several. */
+const withAddress = (template: string, address: string): string => template.replaceAll('{address}', isIP(address) === 6 ? `[${address}]` : address);
+
+const isServiceUrl = (template: string): boolean => {
+  const url = withAddress(template, 'host.example');
+  return URL.canParse(url) && new URL(url).protocol in WINRM_PORTS;
+};
+
+const serviceUrl = v.pipe(
+  text,
+  v.check(isServiceUrl, `a URL such as "${DEFAULT_URL}" is expected`),
+  v.check((template) => !isServiceUrl(template) || new URL(withAddress(template, 'host.example')).username === '', 'user and password do not belong into the URL'),
+);
+
+export const wmiEntries = {
+  url: v.optional(serviceUrl, DEFAULT_URL),
+  ...loginEntries,
+  auth: v.optional(v.picklist(['ntlm', 'kerberos', 'basic'], '"ntlm", "kerberos" or "basic" is expected'), 'ntlm'),
+  /** NetBIOS name, where it does not stand before the user's name */
+  domain: v.optional(text),
+  'allow-unencrypted': v.optional(flag, false),
+};
+
+export type WmiOptions = v.InferOutput<v.ObjectSchema<typeof wmiEntries, undefined>>;
+
+/** Where a host's WinRM listens, with the port that is meant. */
+export function serviceOrigin(template: string, address: string): URL {
+  const written = withAddress(template, address);
+  const url = new URL(written);
+  const hasPort = /^https?:\/\/(?:\[[^\]]*\]|[^/:?#]*):\d+/i.test(written);
+  if (!hasPort) url.port = String(WINRM_PORTS[url.protocol]);
+  if (url.pathname === '/') url.pathname = '/wsman';
+  return url;
+}
+
+/** The port that a URL stands for. */
+export const portOf = ({ port, protocol }: URL): number => Number(port) || (protocol === 'https:' ? 443 : 80);
+
+export interface Credentials {
+  readonly user: string;
+  readonly domain: string;
+  readonly password: string;
+  /** tells these credentials from others, without telling them */
+  readonly mark: string;
+}
+
+const markKey = randomBytes(32);
+
+/** @throws ArgoError, which names a file or variable that cannot be read */
+export function wmiCredentials(given: WmiOptions): Credentials {
+  const { user: written, password } = credentialsOf(given);
+  const { user, domain } = parseUser(written, given.domain);
+  const mark = createHmac('sha256', markKey).update(JSON.stringify([user, domain, password])).digest('base64');
+  return { user, domain, password, mark };
+}
+
+/** `LAB\argo`, `.\argo` and `argo`; `argo@lab.example` stays as it is, and has no other domain. */
+export function parseUser(written: string, given = ''): { user: string; domain: string } {
+  const at = written.indexOf('\\');
+  if (at < 0) return { user: written, domain: written.includes('@') ? '' : given };
+  const before = written.slice(0, at);
+  return { user: written.slice(at + 1), domain: before === '.' ? '' : before };
+}
+
+/** Whether one account is good for several hosts, so that failures on all of them add up. */
+export function isDomainAccount(given: Pick<WmiOptions, 'user' | 'domain'>): boolean {
+  return given.user.includes('@') || parseUser(given.user, given.domain).domain !== '';
+}

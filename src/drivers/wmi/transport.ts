@@ -1,0 +1,21 @@
+import type { Log } from '../driver.js';
+import type { WmiConnection } from '../../protocols/wmi/connection.js';
+import { tlsTrust } from '../tls/options.js';
+import type { Credentials, WmiOptions } from './options.js';
+
+/** Opens a connection to WMI. What carries it is loaded with the first one, so that others do not pay for it. */
+export async function openConnection(given: WmiOptions, origin: URL, { user, domain, password }: Credentials): Promise<WmiConnection> {
+  const { WsmanSession } = await import('../../protocols/wsman/session.js');
+  return new WsmanSession({
+    origin,
+    trust: tlsTrust(given),
+    login: { kind: given.auth, user, password, domain },
+    allowUnencrypted: given['allow-unencrypted'],
+  });
+}
+
+/** Tells at the start of a provider what its configuration leaves open to others. */
+export function warnOfOpenness(given: WmiOptions, log: Log): void {
+  if (given.insecure) log('warn', 'insecure = true: whoever answers in the place of the host gets the login');
+  if (given['allow-unencrypted']) log('warn', 'allow-unencrypted = true: whoever listens may read what is said to the host, and with auth = "basic" the password');
+}
