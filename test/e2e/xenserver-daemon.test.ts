@@ -44,7 +44,7 @@ fingerprint = "SHA256:${peer.certificate?.fingerprint}"
   t.match(await ask('rx web1'), /^\d+ /);
   t.match(await ask('dmesg pool1'), /^\(XEN\)/);
   peer.world.set('VM', peer.world.vm('db1'), { power_state: 'Running' });
-  await until(async () => await ask('list running') === 'db1\nweb1\nxen1', 1000, 'what others did');
+  await until(async () => await ask('list running') === 'db1\nweb1\nxen1', 60_000, 'what others did');
   peer.world.bare.add('db1');
   t.match(await ask('stop db1'), /^400 NOT SUPPORTED: .*--force/);
   t.equal(await ask('stop db1 --force --wait'), '');

@@ -182,7 +182,7 @@ export class World {
       this.tables.set(type, new Map([...table].map(([ref, fields]) =>
         [fresh.get(ref)!, Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, swap(value)]))])));
     }
-    this.#lost = this.#generation;
+    this.#lost = ++this.#generation;
     this.#changes = [];
     this.#waiting.forEach((wake) => wake());
   }

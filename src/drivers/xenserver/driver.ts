@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { ArgoError } from '../../errors.js';
 import { XapiPool } from '../../protocols/xapi/pool.js';
 import { text } from '../../protocols/xapi/values.js';
@@ -44,7 +45,13 @@ export class XenServerDriver implements Driver {
     }
     this.#hasListed = true;
     const hosts = await this.#hosts.list(true);
-    return inOrder([...hosts, ...this.#vms()]);
+    // Each of these steps takes some ms for a thousand VMs.
+    await turn();
+    const vms = this.#vms();
+    await turn();
+    const sightings = inOrder([...hosts, ...vms]);
+    await turn();
+    return sightings;
   }
 
   /**

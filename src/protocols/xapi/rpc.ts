@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'xen-api/transports/json-rpc.mjs';
 import { ForeignAnswerError, XapiError, withoutHandles } from './errors.js';
 import { CertificateError, ConnectionLostError } from '../tls/errors.js';
+import { formOf, type Form } from './forms.js';
 import { collect, type HttpLink } from './http.js';
 import { readRecords, type Pick } from './records.js';
 
@@ -13,32 +14,21 @@ export interface CallOptions {
   readonly timeout?: number;
 }
 
-/** xen-api's wire forms. They and what they build on are large, so that nobody loads them who has no pool. */
-async function loadForms() {
-  const [json, xml, unsupported, error] = await Promise.all([
-    import('xen-api/transports/json-rpc.mjs'), import('xen-api/transports/xml-rpc.mjs'),
-    import('xen-api/transports/_UnsupportedTransport.mjs'), import('xen-api/_XapiError.mjs'),
-  ]);
-  return { json: json.default, xml: xml.default, UnsupportedTransport: unsupported.default, TheirError: error.default };
-}
-
-let forms: ReturnType<typeof loadForms> | undefined;
-
 /**
  * XenAPI calls to one server, in JSON-RPC, or in XML-RPC where the server knows no other (before
  * XenServer 7). xen-api does the wording; the bytes go over an {@link HttpLink}.
  */
 export class Rpc {
-  #form: 'json' | 'xml' = 'json';
+  #form: Form = 'json';
 
   constructor(readonly link: HttpLink) {}
 
   /** @throws XapiError, ConnectionLostError, CertificateError, ForeignAnswerError, the signal's reason */
   async call(method: string, params: readonly unknown[], options: CallOptions): Promise<unknown> {
-    const { UnsupportedTransport, TheirError, ...create } = await (forms ??= loadForms());
     const form = this.#form;
+    const { create, UnsupportedTransport, TheirError } = await formOf(form);
     try {
-      return await create[form]({ dispatcher: this.#dispatcher(options), url: urlOf(this.link.origin) })(method, params);
+      return await create({ dispatcher: this.#dispatcher(options), url: urlOf(this.link.origin) })(method, params);
     } catch (error) {
       options.signal.throwIfAborted();
       if (error instanceof UnsupportedTransport && form === 'json') {

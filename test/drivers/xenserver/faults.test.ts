@@ -49,7 +49,7 @@ void t.test('a server that accepts and is silent', async (t) => {
   const reason = new Error('enough');
   const stop = new AbortController();
   const status = outcome(web.status(stop.signal));
-  await until(() => peer.calls('VM.get_record') === 1, 5000, 'the question');
+  await until(() => peer.calls('VM.get_record') === 1, 60_000, 'the question');
   stop.abort(reason);
   t.equal((await status).error, reason);
 });
@@ -59,10 +59,10 @@ void t.test('a pool that is off, and comes back', async (t) => {
   const web = await findMachine(driver, 'web1');
   await peer.shut();
   t.match(await outcome(web.start?.(soon())), { phrase: 'UNREACHABLE', detail: /nobody listens there/ });
-  await until(() => told.lost.length === 1, 5000, 'the news');
+  await until(() => told.lost.length === 1, 60_000, 'the news');
   t.match(await outcome(driver.list(soon())), { phrase: 'UNREACHABLE' });
   await peer.open();
-  await until(async () => (await outcome(driver.list(soon()))).value !== undefined, 5000, 'the listing');
+  await until(async () => (await outcome(driver.list(soon()))).value !== undefined, 60_000, 'the listing');
   t.equal(peer.calls('session.login_with_password'), 1);
 });
 
@@ -70,7 +70,7 @@ void t.test('the master dies in the middle of a task', async (t) => {
   const { driver, peer } = await setUp(t, { hosts: POOL, vms: ['web1'], stepMs: 300 });
   const web = await findMachine(driver, 'web1');
   const start = outcome(web.start?.(soon()));
-  await until(() => peer.world.table('task').size === 1, 5000, 'the task');
+  await until(() => peer.world.table('task').size === 1, 60_000, 'the task');
   await peer.shut(0);
   peer.master = 1;
   peer.restart();

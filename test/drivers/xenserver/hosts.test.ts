@@ -67,7 +67,7 @@ void t.test('a master that takes the API down with it has done as told', options
   const { driver, peer } = await setUp(t);
   const host = await findMachine(driver, 'xen1');
   // The answers to what follows the order are lost; those of the steps before it are not.
-  const stop = until(() => peer.down.length === 1, 5000, 'the order').then(() => peer.shut());
+  const stop = until(() => peer.down.length === 1, 60_000, 'the order').then(() => peer.shut());
   await host.shutdown?.(soon());
   await stop;
   t.same(peer.down, ['shutdown xen1']);
@@ -94,11 +94,11 @@ void t.test('a pool that is off at the start: the hosts of the configuration can
   t.match(told.log.join('\n'), /only the hosts of the configuration/);
   await listed[0]?.machine.start?.(soon());
   await peer.open();
-  await until(() => told.relists > 0, 10_000, 'another try');
+  await until(() => told.relists > 0, 60_000, 'another try');
   const later = await driver.list(soon());
   t.same(later.map(({ machine }) => machine.name), ['web1', 'xen1']);
   t.equal(later[1]?.machine.id, listed[0]?.machine.id, 'it is the same host');
   await peer.shut();
-  await until(() => told.lost.length > 0, 5000, 'the loss');
+  await until(() => told.lost.length > 0, 60_000, 'the loss');
   t.match(await outcome(driver.list(soon())), { phrase: 'UNREACHABLE' }, 'what was known still stands');
 });

@@ -37,7 +37,7 @@ export async function setUp(t: Test, options: XapiOptions = {}, given: Record<st
 }
 
 /** Within what tests wait for one call, ms. */
-export const soon = (): AbortSignal => AbortSignal.timeout(20_000);
+export const soon = (): AbortSignal => AbortSignal.timeout(60_000);
 
 /** The machines that are no hosts. */
 export const listVms = async (driver: Driver): Promise<readonly Sighting[]> => (await driver.list(soon())).filter(({ machine }) => machine.type === 'vm');

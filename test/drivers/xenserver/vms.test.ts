@@ -43,7 +43,7 @@ for (const json of [true, false]) {
     await step('shutdown', 'off');
     await step('start', 'on');
     await step('powerOff', 'off');
-    await until(() => peer.world.table('task').size === 0, 5000, 'the removal of every task');
+    await until(() => peer.world.table('task').size === 0, 60_000, 'the removal of every task');
   });
 
   void t.test(`readings, over ${json ? 'JSON-RPC' : 'XML-RPC'}`, async (t) => {
@@ -96,10 +96,10 @@ void t.test('an order that is given up is cancelled', async (t) => {
   const web = await findMachine(driver, 'web1');
   const stop = new AbortController();
   const start = outcome(web.start?.(stop.signal));
-  await until(() => peer.world.table('task').size === 1, 5000, 'the task');
+  await until(() => peer.world.table('task').size === 1, 60_000, 'the task');
   const reason = new Error('enough');
   stop.abort(reason);
   t.equal((await start).error, reason);
-  await until(() => peer.calls('task.cancel') === 1 && peer.world.table('task').size === 0, 5000, 'its end');
+  await until(() => peer.calls('task.cancel') === 1 && peer.world.table('task').size === 0, 60_000, 'its end');
   t.equal(peer.world.state('web1'), 'Halted');
 });
