@@ -5,7 +5,7 @@ import { ForeignAnswerError, toXapiError } from './errors.js';
 export type Pick<T> = (record: Readonly<Record<string, unknown>>) => T;
 
 /** Bytes of one record: a VM's has some thousands. */
-const RECORD_LIMIT = 4 * 1024 * 1024;
+export const RECORD_LIMIT = 4 * 1024 * 1024;
 /** Bytes of everything beside the records: their handles. */
 const FRAME_LIMIT = 16 * 1024 * 1024;
 /** Work in one go before other connections have their turn, ms. */
@@ -26,16 +26,21 @@ const OUTSIDE = 2;
  */
 export async function readRecords<T>(body: AsyncIterable<Buffer>, pick: Pick<T>): Promise<Map<string, T>> {
   const splitter = new RecordSplitter(pick);
+  await inBites(body, (bite) => splitter.take(bite));
+  return splitter.end();
+}
+
+/** Works through an answer while it arrives, without keeping other connections waiting. */
+export async function inBites(body: AsyncIterable<Buffer>, work: (bite: Buffer) => void | Promise<void>): Promise<void> {
   let began = performance.now();
   for await (const chunk of body) {
     for (let at = 0; at < chunk.length; at += BITE) {
-      splitter.take(chunk.subarray(at, at + BITE));
+      await work(chunk.subarray(at, at + BITE));
       if (performance.now() - began < SLICE_MS) continue;
       await turn();
       began = performance.now();
     }
   }
-  return splitter.end();
 }
 
 /** Cuts the records out of the text. What remains is the frame, in which each is replaced by a 0. */

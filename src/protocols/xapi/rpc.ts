@@ -1,9 +1,10 @@
-import type { Dispatcher } from 'xen-api/transports/json-rpc.mjs';
+import type { Dispatcher, Handler } from 'xen-api/transports/json-rpc.mjs';
 import { ForeignAnswerError, XapiError, withoutHandles } from './errors.js';
 import { CertificateError, ConnectionLostError } from '../tls/errors.js';
 import { formOf, type Form } from './forms.js';
-import { collect, type HttpLink } from './http.js';
+import { ANSWER_LIMIT, collect, type HttpLink } from './http.js';
 import { readRecords, type Pick } from './records.js';
+import { readXmlRecords } from './xml-records.js';
 
 /** Bytes of the answer that holds all records of a class: some thousand VMs of up to 10 KB. */
 const RECORDS_LIMIT = 128 * 1024 * 1024;
@@ -24,16 +25,20 @@ export class Rpc {
   constructor(readonly link: HttpLink) {}
 
   /** @throws XapiError, ConnectionLostError, CertificateError, ForeignAnswerError, the signal's reason */
-  async call(method: string, params: readonly unknown[], options: CallOptions): Promise<unknown> {
+  call(method: string, params: readonly unknown[], options: CallOptions): Promise<unknown> {
+    return this.#say(method, params, options.signal, this.#dispatcher(options));
+  }
+
+  async #say(method: string, params: readonly unknown[], signal: AbortSignal, dispatcher: Dispatcher): Promise<unknown> {
     const form = this.#form;
     const { create, UnsupportedTransport, TheirError } = await formOf(form);
     try {
-      return await create({ dispatcher: this.#dispatcher(options), url: urlOf(this.link.origin) })(method, params);
+      return await create({ dispatcher, url: urlOf(this.link.origin) })(method, params);
     } catch (error) {
-      options.signal.throwIfAborted();
+      signal.throwIfAborted();
       if (error instanceof UnsupportedTransport && form === 'json') {
         this.#form = 'xml';
-        return await this.call(method, params, options);
+        return await this.#say(method, params, signal, dispatcher);
       }
       if (error instanceof TheirError) throw new XapiError(error.code, error.params.map(String));
       if (error instanceof ConnectionLostError || error instanceof CertificateError || error instanceof ForeignAnswerError) throw error;
@@ -42,15 +47,13 @@ export class Rpc {
   }
 
   /**
-   * Records of a class, of each what `pick` takes. In JSON they are read as they arrive, so that
-   * neither memory nor other clients' waits grow with their number.
+   * Records of a class, of each what `pick` takes. They are read as they arrive, so that neither memory
+   * nor other clients' waits grow with their number.
    * @param method `CLASS.get_all_records`
    */
-  async records<T>(method: string, session: string, pick: Pick<T>, { signal, timeout }: CallOptions): Promise<Map<string, T>> {
-    if (this.#form === 'xml') {
-      const all = await this.call(method, [session], { signal, ...(timeout !== undefined && { timeout }) });
-      return new Map(Object.entries(all as Record<string, Record<string, unknown>>).map(([ref, record]) => [ref, pick(record)]));
-    }
+  async records<T>(method: string, session: string, pick: Pick<T>, options: CallOptions): Promise<Map<string, T>> {
+    if (this.#form === 'xml') return this.#xmlRecords(method, session, pick, options);
+    const { signal, timeout } = options;
     return this.link.exchange({
       method: 'POST', path: '/jsonrpc', signal, limit: RECORDS_LIMIT, ...(timeout !== undefined && { timeout }),
       headers: { accept: 'application/json', 'content-type': 'application/json' },
@@ -61,8 +64,23 @@ export class Rpc {
     });
   }
 
+  /** xen-api words the question, and reads each record and what remains of the answer without them. */
+  async #xmlRecords<T>(method: string, session: string, pick: Pick<T>, options: CallOptions): Promise<Map<string, T>> {
+    const { signal } = options;
+    const picked = new Map<string, T>();
+    const take = async (member: string): Promise<void> => {
+      const text = `<methodResponse><params><param><value><struct>${member}</struct></value></param></params></methodResponse>`;
+      const parsed = await this.#say(method, [], signal, answering(Buffer.from(text))) as Record<string, Record<string, unknown>>;
+      for (const [ref, record] of Object.entries(parsed)) picked.set(ref, pick(record));
+    };
+    const dispatcher = this.#dispatcher(options, (body) => readXmlRecords(body, take), RECORDS_LIMIT);
+    const rest = await this.#say(method, [session], signal, dispatcher);
+    if (typeof rest !== 'object' || rest === null || Object.keys(rest).length > 0) throw new ForeignAnswerError('its answer holds other things than records');
+    return picked;
+  }
+
   /** Lets xen-api's forms speak over our link: they take whatever has undici's `dispatch`. */
-  #dispatcher({ signal, timeout }: CallOptions): Dispatcher {
+  #dispatcher({ signal, timeout }: CallOptions, read: (body: AsyncIterable<Buffer>) => Promise<Buffer> = collect, limit = ANSWER_LIMIT): Dispatcher {
     return {
       dispatch: ({ path, body, headers }, handler) => {
         const stop = new AbortController();
@@ -70,19 +88,34 @@ export class Rpc {
         signal.addEventListener('abort', abort, { once: true });
         handler.onConnect(abort);
         this.link.exchange(
-          { method: 'POST', path, body, headers, signal: AbortSignal.any([signal, stop.signal]), ...(timeout !== undefined && { timeout }) },
-          async ({ status, type, body: content }) => ({ status, type, content: await collect(content) }),
-        ).finally(() => signal.removeEventListener('abort', abort)).then(({ status, type, content }) => {
-          if (status < 200 || status > 299) throw new ForeignAnswerError(`it answers with HTTP status ${status}`);
-          handler.onHeaders(status, [Buffer.from('content-type'), Buffer.from(type)], () => undefined, '');
-          handler.onData(content);
-          handler.onComplete([]);
-        }).catch((error: unknown) => handler.onError(error));
+          { method: 'POST', path, body, headers, limit, signal: AbortSignal.any([signal, stop.signal]), ...(timeout !== undefined && { timeout }) },
+          async ({ status, type, body: content }) => {
+            if (status < 200 || status > 299) throw new ForeignAnswerError(`it answers with HTTP status ${status}`);
+            return { status, type, content: await read(content) };
+          },
+        ).finally(() => signal.removeEventListener('abort', abort))
+          .then(({ status, type, content }) => answer(handler, status, type, content))
+          .catch((error: unknown) => handler.onError(error));
         return true;
       },
     };
   }
 }
+
+function answer(handler: Handler, status: number, type: string, content: Buffer): void {
+  handler.onHeaders(status, [Buffer.from('content-type'), Buffer.from(type)], () => undefined, '');
+  handler.onData(content);
+  handler.onComplete([]);
+}
+
+/** Lets xen-api's XML-RPC read a text that we have already. */
+const answering = (content: Buffer): Dispatcher => ({
+  dispatch: (_request, handler) => {
+    handler.onConnect(() => undefined);
+    answer(handler, 200, 'text/xml', content);
+    return true;
+  },
+});
 
 const urlOf = ({ protocol, hostname, port }: URL): { protocol: string; hostname: string; port: string; pathname: string } =>
   ({ protocol, hostname, port, pathname: '/' });

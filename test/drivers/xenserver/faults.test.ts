@@ -5,7 +5,7 @@ import { until } from '../../support/until.js';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findMachine, openDriver, outcome, setUp, soon } from './open-driver.js';
+import { findMachine, listVms, openDriver, outcome, setUp, soon } from './open-driver.js';
 
 const POOL = [{ name: 'xen1', address: '127.0.0.1' }, { name: 'xen2', address: '127.0.0.2' }];
 
@@ -35,10 +35,17 @@ void t.test('a question whose answer is lost is asked once more', async (t) => {
 });
 
 void t.test('a listing that is cut off, or is rubbish, is not an empty one', async (t) => {
-  for (const kind of ['garbage', 'half'] as const) {
-    const { driver, peer } = await setUp(t, { vms: ['web1'] });
-    peer.fault('VM.get_all_records', { kind }, 3);
-    t.match(await outcome(driver.list(soon())), { phrase: 'UNREACHABLE' }, kind);
+  for (const json of [true, false]) {
+    for (const kind of ['garbage', 'half', 'cut'] as const) {
+      const { driver, peer } = await setUp(t, { vms: ['web1'], json });
+      peer.fault('VM.get_all_records', { kind }, 3);
+      t.match(await outcome(driver.list(soon())), { phrase: 'UNREACHABLE' }, `${kind}, ${json ? 'JSON' : 'XML'}`);
+    }
+    const { driver, peer } = await setUp(t, { vms: ['web1'], json });
+    peer.fault('VM.get_all_records', { kind: 'refuse', code: 'RBAC_PERMISSION_DENIED', params: ['vm.get_all_records', 'No permission'] });
+    t.match(await outcome(driver.list(soon())), { phrase: 'ACCESS DENIED' });
+    peer.fault('VM.get_all_records', { kind: 'refuse', code: 'SESSION_INVALID', params: ['x'] });
+    t.same((await listVms(driver)).map(({ machine }) => machine.name), ['web1'], 'a session that ends meanwhile');
   }
 });
 

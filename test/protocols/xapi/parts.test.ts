@@ -2,6 +2,7 @@ import t from 'tap';
 import { ForeignAnswerError, XapiError } from '../../../src/protocols/xapi/errors.js';
 import { readRecords } from '../../../src/protocols/xapi/records.js';
 import { parseUpdates } from '../../../src/protocols/xapi/rrd.js';
+import { readXmlRecords } from '../../../src/protocols/xapi/xml-records.js';
 import { bytes, ref, refs, time } from '../../../src/protocols/xapi/values.js';
 
 async function* cut(text: string, ...at: number[]): AsyncGenerator<Buffer> {
@@ -47,6 +48,48 @@ void t.test('answers that are no records', async (t) => {
     for (;;) yield await Promise.resolve(Buffer.alloc(1 << 20, 'x'));
   }
   await t.rejects(read(endless()), /does not end/);
+});
+
+const MEMBERS = [
+  '<member><name>OpaqueRef:1</name><value><struct><member><name>more</name><value><struct><member><name>x</name><value>a &lt;struct&gt;</value></member></struct></value></member></struct></value></member>',
+  '<member><name>OpaqueRef:2</name><value><struct><member><name>name</name><value>ünï€😀</value></member></struct></value></member>',
+  '<member>\n<name>OpaqueRef:3</name> <value><struct/></value></member>',
+];
+const xmlAnswer = (members: string): string => '<?xml version="1.0"?><methodResponse><params><param><value><struct><member><name>Status</name><value>Success</value></member>'
+  + `<member><name>Value</name><value><struct>${members}</struct></value></member></struct></value></param></params></methodResponse>`;
+
+async function readXml(body: AsyncIterable<Buffer>): Promise<{ members: string[]; rest: string }> {
+  const members: string[] = [];
+  const rest = await readXmlRecords(body, (member) => {
+    members.push(member);
+    return Promise.resolve();
+  });
+  return { members, rest: rest.toString() };
+}
+
+void t.test('records in XML, cut at every byte', async (t) => {
+  const text = xmlAnswer(MEMBERS.join('\n'));
+  const wanted = { members: MEMBERS, rest: xmlAnswer('\n\n') };
+  const length = Buffer.byteLength(text);
+  for (let at = 0; at < length; at += 1) {
+    const found = await readXml(cut(text, at));
+    if (JSON.stringify(found) !== JSON.stringify(wanted)) t.same(found, wanted, `cut at ${at}`);
+  }
+  const everyByte = Array.from({ length: length - 1 }, (_, index) => index + 1);
+  t.same(await readXml(cut(text, ...everyByte)), wanted);
+  const begun = text.indexOf('<struct>');
+  for (let end = begun + '<struct>'.length; end < text.lastIndexOf('</struct>'); end += 1) {
+    const failed = await readXml(cut(text.slice(0, end))).catch((error: unknown) => error);
+    if (!(failed instanceof ForeignAnswerError)) t.fail(`it was cut off at ${end}, and taken for whole`);
+  }
+  t.same(await readXml(cut('<html>It works!</html>')), { members: [], rest: '<html>It works!</html>' }, 'is left to the parser');
+  async function* endless(beginning: string, more: string): AsyncGenerator<Buffer> {
+    yield Buffer.from(beginning);
+    for (;;) yield await Promise.resolve(Buffer.alloc(1 << 16, more));
+  }
+  await t.rejects(readXml(endless(xmlAnswer('').slice(0, -60), 'x')), /too long/);
+  await t.rejects(readXml(endless('<struct><struct><member>', 'x')), /does not end/);
+  await t.rejects(readXml(endless('<struct', 'x')), /not of XML-RPC/);
 });
 
 void t.test('values in either form', (t) => {
