@@ -11,6 +11,8 @@ const DRIVERS: Readonly<Record<string, () => Promise<{ default: DriverModule }>>
   'esxi-free': () => import('./esxi-free/index.js'),
   xen: () => import('./xen/index.js'),
   xenserver: () => import('./xenserver/index.js'),
+  windows: () => import('./windows/index.js'),
+  hyperv: () => import('./hyperv/index.js'),
 };
 
 export const driverTypes = (): string[] => Object.keys(DRIVERS);

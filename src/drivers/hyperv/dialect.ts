@@ -10,6 +10,8 @@ export interface Dialect {
   readonly requests: { readonly on: number; readonly off: number; readonly paused: number; readonly saved: number; readonly reset: number };
   /** where the images of disks are named */
   readonly disks: { readonly className: string; readonly property: string };
+  /** by which an image tells its size, and where in the answer */
+  readonly images: { readonly method: string; readonly output: string };
 }
 
 /** Windows Server 2012 and later. */
@@ -17,6 +19,7 @@ const V2: Dialect = {
   namespace: 'root/virtualization/v2',
   requests: { on: 2, off: 3, paused: 9, saved: 6, reset: 11 },
   disks: { className: 'Msvm_StorageAllocationSettingData', property: 'HostResource' },
+  images: { method: 'GetVirtualHardDiskSettingData', output: 'SettingData' },
 };
 
 /** Windows Server 2008 to 2012. */
@@ -24,6 +27,7 @@ const V1: Dialect = {
   namespace: 'root/virtualization',
   requests: { on: 2, off: 3, paused: 32_768, saved: 32_769, reset: 10 },
   disks: { className: 'Msvm_ResourceAllocationSettingData', property: 'Connection' },
+  images: { method: 'GetVirtualHardDiskInfo', output: 'Info' },
 };
 
 /** Finds out which one a host speaks, and keeps to it for as long as that holds. */

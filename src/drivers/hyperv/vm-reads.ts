@@ -99,10 +99,8 @@ async function disks(asked: Asked): Promise<Disk[]> {
   }));
 }
 
-/** Only the later dialect tells sizes. */
 async function imageService(asked: Asked): Promise<WmiPath | undefined> {
   const { namespace } = asked.dialect;
-  if (!namespace.endsWith('/v2')) return undefined;
   const className = 'Msvm_ImageManagementService';
   const [found] = await query(asked, `SELECT CreationClassName, Name, SystemCreationClassName, SystemName FROM ${className}`);
   return found && {
@@ -112,10 +110,10 @@ async function imageService(asked: Asked): Promise<WmiPath | undefined> {
 }
 
 /** Undefined where the host cannot look: the image may be on a share to which it has no way now. */
-async function imageSize({ context, signal }: Asked, service: WmiPath, path: string): Promise<bigint | undefined> {
+async function imageSize({ context, dialect: { images }, signal }: Asked, service: WmiPath, path: string): Promise<bigint | undefined> {
   try {
-    const answer = await context.readings.invoke(service, 'GetVirtualHardDiskSettingData', { Path: path }, signal);
-    return whole(embedded(answer.SettingData).MaxInternalSize);
+    const answer = await context.readings.invoke(service, images.method, { Path: path }, signal);
+    return whole(embedded(answer[images.output]).MaxInternalSize);
   } catch (error) {
     if (error instanceof WmiFault) return undefined;
     throw error;

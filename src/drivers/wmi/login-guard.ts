@@ -1,5 +1,5 @@
 import { ArgoError } from '../../errors.js';
-import { WmiAccessError, WmiFault } from '../../protocols/wmi/errors.js';
+import { WmiFault, WmiLoginRefusedError } from '../../protocols/wmi/errors.js';
 import type { Log } from '../driver.js';
 import { oneLine } from './errors.js';
 
@@ -80,7 +80,7 @@ export class LoginGuard {
       this.#accept(trial);
       return result;
     } catch (error) {
-      if (error instanceof WmiAccessError) this.#refuse(trial ?? attempt.mark(), error);
+      if (error instanceof WmiLoginRefusedError) this.#refuse(trial ?? attempt.mark(), error);
       // Whoever refuses in WMI's own words has let us in before.
       else if (error instanceof WmiFault) this.#accept(trial);
       throw error;
@@ -94,7 +94,7 @@ export class LoginGuard {
     this.#hold = HOLD_FIRST_MS;
   }
 
-  #refuse(mark: string, error: WmiAccessError): void {
+  #refuse(mark: string, error: WmiLoginRefusedError): void {
     this.#provenUntil = 0;
     // Of calls that were under way together, one counts.
     if (this.#isHeldBack(mark)) return;

@@ -21,6 +21,9 @@ export class WmiAccessError extends Error {
   override readonly name = 'WmiAccessError';
 }
 
+/** The password was sent, or proof of it, and not taken: sending it again may lock the account. */
+export class WmiLoginRefusedError extends WmiAccessError {}
+
 /** The answer is none that WMI gives, is larger than we take, or was altered on the way. The request was sent. */
 export class WmiAnswerError extends Error {
   override readonly name = 'WmiAnswerError';

@@ -3,12 +3,12 @@ import { channelBinding } from '../ntlm/channel-binding.js';
 import { NtlmError } from '../ntlm/errors.js';
 import { NtlmLogin } from '../ntlm/login.js';
 import type { NtlmSealing } from '../ntlm/seal.js';
-import { WmiAccessError, WmiAnswerError } from '../wmi/errors.js';
+import { WmiAccessError, WmiAnswerError, WmiLoginRefusedError } from '../wmi/errors.js';
 import type { HttpLink, Reply } from './link.js';
 import type { WsmanLogin } from './options.js';
 
 /** The password was sent, or proof of it, and not taken. Sending it again may lock the account. */
-export class LoginRefusedError extends WmiAccessError {}
+export class LoginRefusedError extends WmiLoginRefusedError {}
 
 /** What a login leaves for the requests after it. */
 export interface Admission {

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { LoginGuard, type Attempt } from '../../../src/drivers/wmi/login-guard.js';
-import { WmiAccessError, WmiFault } from '../../../src/protocols/wmi/errors.js';
+import { WmiLoginRefusedError, WmiFault } from '../../../src/protocols/wmi/errors.js';
 import { FakeWmi, fakeLink, outcome, soon } from './fake-wmi.js';
 
 const MINUTE = 60_000;
@@ -19,13 +19,13 @@ function setUp() {
       return work();
     },
   });
-  const refuse = () => Promise.reject(new WmiAccessError('the password is wrong'));
+  const refuse = () => Promise.reject(new WmiLoginRefusedError('the password is wrong'));
   return { clock, log, guard, attempt, refuse, tries: () => tried };
 }
 
 void t.test('a refused login is held back, longer each time', async (t) => {
   const { clock, guard, attempt, refuse, tries, log } = setUp();
-  await t.rejects(guard.run(attempt('a', refuse), soon()), WmiAccessError);
+  await t.rejects(guard.run(attempt('a', refuse), soon()), WmiLoginRefusedError);
   t.match(await outcome(guard.run(attempt('a', refuse), soon())), { phrase: 'ACCESS DENIED', detail: /^the password is wrong; not tried again before \d{4}-.*Z unless/ });
   t.equal(tries(), 1);
   for (const [minutes, more] of [[4.9, 0], [5.1, 1], [14.9, 0], [15.2, 1], [35.1, 0], [35.3, 1], [65.2, 0], [65.4, 1], [95.5, 1]] as const) {
@@ -48,7 +48,7 @@ void t.test('another password is tried at once; one that is good ends it', async
 
 void t.test('many callers try a wrong password once', async (t) => {
   const { guard, attempt, tries } = setUp();
-  const slow = () => new Promise((_, reject) => { setImmediate(() => reject(new WmiAccessError('no'))); });
+  const slow = () => new Promise((_, reject) => { setImmediate(() => reject(new WmiLoginRefusedError('no'))); });
   const outcomes = await Promise.all(Array.from({ length: 50 }, () => outcome(guard.run(attempt('a', slow), soon()))));
   t.equal(tries(), 1);
   t.equal(outcomes.filter(({ phrase }) => phrase === 'ACCESS DENIED').length, 49);
@@ -90,7 +90,7 @@ void t.test('a link opens anew with other credentials, and not at all while they
   const wmi = new FakeWmi();
   wmi.tables.set('root/cimv2:X', () => [{ A: '1' }]);
   const { link, credentials, server } = await fakeLink(t, wmi);
-  wmi.faults.push(new WmiAccessError('the password is wrong'));
+  wmi.faults.push(new WmiLoginRefusedError('the password is wrong'));
   const ask = () => outcome(link.use('reads', () => link.query('root/cimv2', 'SELECT A FROM X', soon())));
   t.match(await ask(), { phrase: 'ACCESS DENIED', detail: 'the password is wrong' });
   t.equal(wmi.closed, 1);
