@@ -20,7 +20,7 @@ const DEPTH_LIMIT = 100;
 
 const XML_NAMESPACE = 'http://www.w3.org/XML/1998/namespace';
 const NO_ATTRIBUTES: ReadonlyMap<string, string> = new Map();
-const NAMED_CHARACTERS: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
+const NAMED_CHARACTERS: ReadonlyMap<string, string> = new Map([['lt', '<'], ['gt', '>'], ['amp', '&'], ['quot', '"'], ['apos', "'"]]);
 
 interface Open {
   readonly tag: string;
@@ -100,8 +100,10 @@ class Reader {
 
   #start(): void {
     const [tag] = this.#match(this.#name);
-    const attributes = this.#attributes();
-    const [, isEmpty] = this.#match(this.#tagEnd);
+    // Most elements have no attributes.
+    const isBare = this.source[this.#at] === '>';
+    const attributes = isBare ? undefined : this.#attributes();
+    const isEmpty = isBare ? void this.#at++ : this.#match(this.#tagEnd)[1];
     const parent = this.#open.at(-1)?.element;
     const scope = declare(parent?.scope ?? new Map([['xml', XML_NAMESPACE]]), attributes);
     const { namespace, name } = resolve(tag, scope, '');
@@ -176,7 +178,7 @@ function decode(raw: string): string {
 
 function replaceReference(_all: string, named: string | undefined, decimal: string | undefined, hex: string | undefined, end: string): string {
   const code = decimal !== undefined ? Number(decimal) : Number.parseInt(hex ?? '', 16);
-  const character = named !== undefined ? NAMED_CHARACTERS[named] : code <= 0x10ffff ? String.fromCodePoint(code) : undefined;
+  const character = named !== undefined ? NAMED_CHARACTERS.get(named) : code <= 0x10ffff ? String.fromCodePoint(code) : undefined;
   if (character === undefined || end === '') throw new WmiAnswerError('its XML has an entity that XML itself does not define');
   return character;
 }
