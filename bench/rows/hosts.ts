@@ -60,7 +60,7 @@ export const hosts: Scenario = async function* (settings): AsyncGenerator<Row> {
     const reply = await ask(server.port, `${LOGIN}stop ${selection} --wait\n`, /\n300 DONE\n(?:.*\n)*[34]00 .*\n$/);
     const ms = performance.now() - began;
     if (stopped.some((name) => peers.isOn(name))) throw new Error(`not all hosts have stopped: ${reply.slice(-200)}`);
-    for (const name of stopped) peers.order('on', name);
+    await Promise.all(stopped.map((name) => peers.order('on', name)));
     while (!stopped.every((name) => peers.isOn(name) && peers.isReady(name))) await pause(LOOK_EVERY);
     return ms;
   };

@@ -10,7 +10,7 @@ import { until } from '../support/until.js';
 
 /** The simulated ESXi as OpenSSH's client sees it, which we did not write either. */
 
-const WITHIN = 30_000;
+const WITHIN = 60_000;
 
 void t.test('ssh to a simulated ESXi', { skip: lacksRoot(...ESXI_PROGRAMS), timeout: 170_000 }, async (t) => {
   const model = new EsxiModel('9');

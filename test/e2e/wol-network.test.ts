@@ -63,10 +63,11 @@ await t.test('magic packets', { skip: lacksRoot(...NETWORK_PROGRAMS, 'tcpdump', 
 
   await t.test('by the interface that was chosen', async (t) => {
     const captures = [await startCapture(enclosure, 'h0', 'udp'), await startCapture(enclosure, 'h1', 'udp')] as const;
-    await wake({ mac: MAC, route: { interface: second.name } });
-    await wake({ mac: MAC, route: { interface: second.name, broadcast: ['255.255.255.255'] } });
-    await wake({ mac: MAC, route: { interface: second.name, broadcast: ['ff02::1'] } });
-    await wake({ mac: MAC, route: { broadcast: [first.broadcast] } });
+    const routes = [
+      { interface: second.name }, { interface: second.name, broadcast: ['255.255.255.255'] }, { interface: second.name, broadcast: ['ff02::1'] },
+      { broadcast: [first.broadcast] },
+    ];
+    for (const route of routes) t.same(await wake({ mac: MAC, route }), { sent: 1, failures: [] }, JSON.stringify(route));
     const bySecond = await captures[1].frames(3);
     t.same(bySecond.slice(0, 2).map(readUdp).map(({ source, to }) => [source, to]), [['10.77.1.1', second.broadcast], ['10.77.1.1', '255.255.255.255']]);
     t.equal(bySecond[2]!.readUInt16BE(ETHERTYPE), 0x86dd);
@@ -76,10 +77,8 @@ await t.test('magic packets', { skip: lacksRoot(...NETWORK_PROGRAMS, 'tcpdump', 
 
   await t.test('to a unicast address, and to where the host lies', async (t) => {
     const captures = [await startCapture(enclosure, 'h0', 'udp'), await startCapture(enclosure, 'h1', 'udp')] as const;
-    await wake({ mac: MAC, route: { address: ADDRESSES.alive } });
-    await wake({ mac: MAC, route: {}, hosts: ['10.77.0.99'] });
-    await wake({ mac: MAC, route: {}, hosts: ['10.77.1.99'] });
-    await wake({ mac: MAC, route: {}, hosts: ['10.77.9.5'] });
+    t.same(await wake({ mac: MAC, route: { address: ADDRESSES.alive } }), { sent: 1, failures: [] });
+    for (const host of ['10.77.0.99', '10.77.1.99', '10.77.9.5']) t.match(await wake({ mac: MAC, route: {}, hosts: [host] }), { failures: [] }, host);
     t.same((await captures[0].frames(4)).map(readUdp).map(({ to }) => to), [ADDRESSES.alive, first.broadcast, '10.77.9.5', '255.255.255.255']);
     t.same((await captures[1].frames(1)).map(readUdp).map(({ to }) => to), [second.broadcast]);
   });

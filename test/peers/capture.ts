@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { until } from '../support/until.js';
 import type { Enclosure } from './enclosure.js';
 
-const START_TIMEOUT_MS = 30_000;
-const CAPTURE_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 60_000;
+const CAPTURE_TIMEOUT_MS = 60_000;
 /** pcap-savefile(5): the file's header, and that of each packet, of which bytes 8 to 11 are the length. */
 const FILE_HEADER = 24;
 const PACKET_HEADER = 16;

@@ -6,9 +6,9 @@ import { fromRoot } from '../support/paths.js';
 import { until } from '../support/until.js';
 
 /** How long the first process of an enclosure may take to come up, ms. */
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 60_000;
 /** How long the kernel may take to end all processes of an enclosure, ms. */
-const END_TIMEOUT_MS = 30_000;
+const END_TIMEOUT_MS = 60_000;
 const OUTPUT_LIMIT_BYTES = 16 * 1024 * 1024;
 const PREFIX = 'argo-enclosure-';
 /** In each scratch folder: the process whose enclosure it is. */

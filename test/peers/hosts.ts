@@ -1,4 +1,4 @@
-import { appendFileSync, chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fromRoot } from '../support/paths.js';
@@ -10,6 +10,8 @@ export { ACCOUNTS } from './hosts-accounts.js';
 
 /** How long the standby power and then the hosts may take to be up, ms: two busy cores. */
 const START_TIMEOUT_MS = 60_000;
+/** How long the standby power may take to carry an order out, ms. */
+const ORDER_TIMEOUT_MS = 60_000;
 /** Where everything is inside the enclosure. */
 const FOLDER = '/run/peers';
 const SCRIPTS = ['standby.py', 'init.sh', 'power.sh', 'shell-fault.sh'];
@@ -31,8 +33,6 @@ export interface HostPeer {
 
 export interface HostsOptions {
   readonly count: number;
-  /** seconds between the network and sshd when a host boots */
-  readonly sshdDelay?: number;
   /** further lines of their sshd_config */
   readonly sshd?: readonly string[];
   /** hosts that have the first one's MAC too, by their number from 0; they are off at first, since two on one switch disturb each other */
@@ -50,6 +50,8 @@ let started = 0;
  * All of them hang on this process, as the enclosure does.
  */
 export class HostsPeer {
+  private orders = 0;
+
   private constructor(
     private readonly enclosure: Enclosure,
     readonly hosts: readonly HostPeer[],
@@ -60,7 +62,7 @@ export class HostsPeer {
   ) {}
 
   /** @throws Error where namespaces can't be made (not root, not Linux) */
-  static async start({ count, sshdDelay = 0, sshd = [], sameMac = [] }: HostsOptions): Promise<HostsPeer> {
+  static async start({ count, sshd = [], sameMac = [] }: HostsOptions): Promise<HostsPeer> {
     const subnet = `${NETWORK}.${freeSubnet()}`;
     const enclosure = await Enclosure.start((scratch) => prepare(scratch, subnet, count));
     try {
@@ -70,7 +72,7 @@ export class HostsPeer {
       await must('ip', ['link', 'set', device, 'up']);
       const hosts: HostPeer[] = [];
       for (let i = 0; i < count; i += 1) hosts.push(await equip(enclosure.scratch, subnet, i, { macNumber: sameMac.includes(i) ? 0 : i, sshd }));
-      writeFileSync(inside(enclosure, 'table'), hosts.map(({ name, address, mac }) => `${name} ${address}/24 ${mac} p-${name} ${sshdDelay}\n`).join(''));
+      writeFileSync(inside(enclosure, 'table'), hosts.map(({ name, address, mac }) => `${name} ${address}/24 ${mac} p-${name}\n`).join(''));
       writeFileSync(inside(enclosure, 'known_hosts'), hosts.map((host) => knownHost(enclosure.scratch, host)).join(''));
       const wired = await enclosure.run('sh', '-ec', WIRING, 'sh', join(FOLDER, 'table'));
       if (wired.code !== 0) throw new Error(`the hosts could not be wired: ${wired.stderr}`);
@@ -80,7 +82,7 @@ export class HostsPeer {
         throw new Error(readFileSync(peer.eventsFile, 'utf8'), { cause: error });
       });
       const atOnce = hosts.filter((_, i) => !sameMac.includes(i));
-      for (const { name } of atOnce) peer.order('on', name);
+      await Promise.all(atOnce.map(({ name }) => peer.order('on', name)));
       await until(() => atOnce.every(({ name }) => peer.isReady(name)), START_TIMEOUT_MS, 'the hosts to boot');
       return peer;
     } catch (error) {
@@ -132,8 +134,28 @@ export class HostsPeer {
     return this.events().filter((line) => line.startsWith(`magic ${name} `)).map((line) => line.split(' ')[2] ?? '');
   }
 
-  order(order: HostOrder, name: string): void {
-    appendFileSync(inside(this.enclosure, 'power'), `${order} ${name}\n`);
+  /** Resolves when it has been carried out: of `on`, when the host has begun to boot. */
+  async order(order: HostOrder, name: string): Promise<void> {
+    const number = this.orders += 1;
+    appendFileSync(inside(this.enclosure, 'power'), `${order} ${name} ${number}\n`);
+    await until(() => this.events().includes(`did ${number}`), ORDER_TIMEOUT_MS, `${order} ${name}`);
+  }
+
+  /** Brings a host up again that is off or about to be, to where it was at the start. */
+  async bringUp(name: string): Promise<void> {
+    await until(() => !this.isOn(name), START_TIMEOUT_MS, `${name} to be off`);
+    await this.order('on', name);
+    await until(() => this.isReady(name), START_TIMEOUT_MS, `${name} to boot`);
+  }
+
+  /**
+   * Keeps its sshd from coming up when it boots.
+   * @returns lets it come up
+   */
+  holdSshd(name: string): () => void {
+    const file = inside(this.enclosure, name, 'hold');
+    writeFileSync(file, '');
+    return () => rmSync(file);
   }
 
   /** Pulls a host's network cable, or that between the machine and all of them (`uplink`), or puts it in again. */
@@ -146,9 +168,8 @@ export class HostsPeer {
   async changeHostKey(name: string): Promise<void> {
     const key = inside(this.enclosure, name, 'host_key');
     await must('sh', ['-c', `yes | ssh-keygen -q -t ed25519 -N '' -f '${key}'`]);
-    const boots = this.boots(name);
-    this.order('reboot', name);
-    await until(() => this.boots(name) > boots && this.isReady(name), START_TIMEOUT_MS, `${name} to boot`);
+    await this.order('reboot', name);
+    await until(() => this.isReady(name), START_TIMEOUT_MS, `${name} to boot`);
   }
 
   /** Whether the machine's own ping gets an answer from it. */
@@ -178,7 +199,7 @@ const WIRING = `
 ip link add switch type bridge forward_delay 0
 ip link set switch up
 ip link set uplink master switch up
-while read -r name address mac port delay; do
+while read -r name address mac port; do
   ip netns add "$name"
   ip link add "$port" type veth peer name eth0 address "$mac" netns "$name"
   ip link set "$port" master switch up

@@ -29,8 +29,14 @@ export const ADDRESSES = {
 /** Our interfaces, with their networks' broadcast addresses. */
 export const CABLES = { first: { name: 'c0', broadcast: '10.77.0.255' }, second: { name: 'c1', broadcast: '10.77.1.255' } } as const;
 
+/**
+ * Without duplicate address detection: until it has ended, the kernel sends nothing from an address,
+ * also from those that it gives to the interfaces by itself.
+ */
 const SETUP = `set -e
+sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
 ip netns add h
+ip netns exec h sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
 for n in 0 1; do
   ip link add c$n type veth peer name h$n netns h
   ip addr add 10.77.$n.1/24 broadcast 10.77.$n.255 dev c$n

@@ -5,8 +5,8 @@ import { until } from '../support/until.js';
 import { must, type Enclosure } from './enclosure.js';
 
 const HOST = '127.0.0.1';
-const START_TIMEOUT_MS = 30_000;
-const END_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 60_000;
+const END_TIMEOUT_MS = 60_000;
 /** Beyond what Debian hands out by itself, so that it meets no account of the machine. */
 const ACCOUNT = { name: 'argo-tester', uid: 58_620, home: '/run/argo-home' };
 

@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 import { fromRoot } from './paths.js';
 
 /** Until the daemon listens, ms: two busy cores and a cold cache. */
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 60_000;
 /** Beyond the time the daemon itself gives to what still runs. */
-const STOP_TIMEOUT_MS = 30_000;
+const STOP_TIMEOUT_MS = 60_000;
 /** What is kept of each of its outputs; what comes later is dropped. Characters. */
 const OUTPUT_LIMIT = 16 * 1024 * 1024;
 

@@ -1,7 +1,7 @@
 import { connect as connectSocket, type Socket } from 'node:net';
 
 /** Generous: a machine under load is slow, a server that does not answer never answers. */
-const WITHIN_MS = 30_000;
+const WITHIN_MS = 60_000;
 /** Unread text beyond this is a runaway server. Characters. */
 const UNREAD_LIMIT = 64 * 1024 * 1024;
 

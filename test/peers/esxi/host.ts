@@ -62,7 +62,7 @@ export async function startEsxi(...models: EsxiModel[]): Promise<EsxiPeer> {
 function goDown(network: HostsPeer, name: string, model: EsxiModel, way: 'poweroff' | 'reboot'): void {
   for (const vm of model.vms) if (vm.state === 'poweredOn') model.stopped(vm);
   model.booted = Date.now();
-  network.order(way === 'reboot' ? 'reboot' : 'off', name);
+  void network.order(way === 'reboot' ? 'reboot' : 'off', name);
 }
 
 /** Gives a model's answers to the shells of its host. */

@@ -1,10 +1,10 @@
 """The mains and the standby power of namespace hosts (see hosts.ts).
 
 Started in the network namespace that holds the hosts' switch. Arguments: the folder of the peers.
-Its file `table` has a line a host: name, address with prefix, MAC, port of the switch, seconds until
-sshd is up. Orders come as lines through the FIFO `power`: `on NAME`, `off NAME`, `reboot NAME`, and the
+Its file `table` has a line a host: name, address with prefix, MAC, port of the switch. Orders come as lines through the FIFO `power`: `on NAME`, `off NAME`, `reboot NAME`, and the
 faults `pull NAME` (power cut), `crash NAME` (nothing but the kernel's ping is left), `stop NAME` and
-`continue NAME` (sshd hangs, and no longer). What becomes of them is told on stdout.
+`continue NAME` (sshd hangs, and no longer). What becomes of them is told on stdout; of an order with a
+number behind it, also `did NUMBER` once it has been carried out.
 """
 import os
 import select
@@ -24,8 +24,8 @@ def tell(*words):
 
 
 class Host:
-    def __init__(self, name, address, mac, port, delay):
-        self.name, self.address, self.port, self.delay = name, address, port, delay
+    def __init__(self, name, address, mac, port):
+        self.name, self.address, self.port = name, address, port
         self.magic = b'\xff' * 6 + bytes.fromhex(mac.replace(':', '')) * 16
         self.holder = None
         self.listens = True
@@ -38,7 +38,7 @@ class Host:
         log = open(f'{FOLDER}/{self.name}/log', 'a')
         self.holder = subprocess.Popen(
             ['ip', 'netns', 'exec', self.name, 'unshare', '--mount', '--uts', '--pid', '--fork', '--kill-child', '--mount-proc',
-             'sh', f'{FOLDER}/init.sh', FOLDER, self.name, self.address, self.delay],
+             'sh', f'{FOLDER}/init.sh', FOLDER, self.name, self.address],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         log.close()
         tell('on', self.name)
@@ -118,5 +118,7 @@ while True:
     if orders in readable:
         *lines, pending = (pending + os.read(orders, 4096)).split(b'\n')
         for line in lines:
-            word, name = line.decode().split()
+            word, name, *number = line.decode().split()
             ORDERS[word](hosts[name])
+            if number:
+                tell('did', *number)
