@@ -58,6 +58,9 @@ export const RECHECK_TIMEOUT = 5000;
 /** Reading the state after an accepted action, only to keep the registry fresh. */
 export const REFRESH_TIMEOUT = 2000;
 
+/** What a driver gets, after the deadline of a step, to say whether it was sent at all: it needs to ask nobody. */
+export const LAST_WORD = 500;
+
 /** The deadline of the hard stop that follows a clean one in vain. */
 export const HARD_STOP_TIMEOUT = 30_000;
 

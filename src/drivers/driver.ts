@@ -57,7 +57,8 @@ export interface Facts {
  * what makes `400 NOT SUPPORTED`.
  *
  * Every call takes a signal: when it is aborted, the call rejects soon, and whatever it holds (a
- * place in a queue, a socket, a process) is given back. An action resolves when the machine's
+ * place in a queue, a socket, a process) is given back. An action that was certainly not sent by then
+ * rejects with UNREACHABLE: nobody else knows. An action resolves when the machine's
  * manager has accepted it and, where its API says so, has done it; it does not wait for a guest.
  */
 export interface Machine {

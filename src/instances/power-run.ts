@@ -1,7 +1,7 @@
 import type { PowerState } from '../drivers/driver.js';
 import { ArgoError } from '../errors.js';
 import {
-  HARD_STOP_TIMEOUT, PRESS_AGAIN, READ_TIMEOUT, RECHECK_TIMEOUT, REFRESH_TIMEOUT, WAIT_POLL_FIRST, WAIT_POLL_LONGEST,
+  HARD_STOP_TIMEOUT, LAST_WORD, PRESS_AGAIN, READ_TIMEOUT, RECHECK_TIMEOUT, REFRESH_TIMEOUT, WAIT_POLL_FIRST, WAIT_POLL_LONGEST,
 } from '../limits.js';
 import { formatDuration } from '../text.js';
 import { decide, goalOf, type PowerAction, type Step } from './actions.js';
@@ -134,12 +134,15 @@ export class PowerRun {
 
   private async stopCleanThenHard(way: 'shutdown' | 'under way'): Promise<'done'> {
     const clean = this.within(this.order.timeout!);
+    let mayBeAtWork = true;
     try {
       const sent = way === 'shutdown' ? await this.send('shutdown', clean) : 'accepted';
       await this.verify(clean, sent, way === 'shutdown');
       return 'done';
     } catch (thrown) {
-      if (this.isRefusal(thrown)) throw thrown;
+      // One that was not sent because its time was over is one that was tried in vain.
+      if (!clean.exceeded && this.isRefusal(thrown)) throw thrown;
+      mayBeAtWork = !(thrown instanceof ArgoError && thrown.phrase === 'UNREACHABLE');
     } finally {
       this.end(clean);
     }
@@ -147,7 +150,7 @@ export class PowerRun {
       return await this.pullThePlug();
     } catch (thrown) {
       // the clean shutdown may still be at work: that nothing was done would not be true
-      throw thrown instanceof ArgoError && thrown.phrase === 'UNREACHABLE' ? this.uncertain(thrown) : thrown;
+      throw mayBeAtWork && thrown instanceof ArgoError && thrown.phrase === 'UNREACHABLE' ? this.uncertain(thrown) : thrown;
     }
   }
 
@@ -211,19 +214,21 @@ export class PowerRun {
    */
   private async send(step: Step, deadline: Deadline): Promise<Sent> {
     const { instance } = this;
-    let sent = false;
+    let sending: Promise<void> | undefined;
     try {
       await instance.owner.call(deadline, (signal) => {
-        sent = true;
-        return instance.machine[step]!(signal);
+        sending = instance.machine[step]!(signal);
+        return sending;
       });
       return 'accepted';
     } catch (thrown) {
-      if (!sent) throw thrown;
-      if (!(thrown instanceof ArgoError)) return 'doubtful';
-      if (thrown.phrase === 'UNCERTAIN' || thrown.phrase === 'SHUTTING DOWN') return 'doubtful';
-      if (thrown.phrase === 'WRONG STATE' && await this.achieved(deadline)) return 'accepted';
-      throw thrown;
+      if (!sending) throw thrown;
+      const told = deadline.exceeded ? await lastWord(sending) : thrown;
+      if (told === 'done') return 'accepted';
+      if (!(told instanceof ArgoError)) return 'doubtful';
+      if (told.phrase === 'UNCERTAIN' || told.phrase === 'SHUTTING DOWN') return 'doubtful';
+      if (told.phrase === 'WRONG STATE' && await this.achieved(deadline)) return 'accepted';
+      throw told;
     }
   }
 
@@ -287,6 +292,14 @@ export class PowerRun {
     await this.read(deadline).catch(() => undefined);
     deadline.clear();
   }
+}
+
+/** What a step that was told to end comes to: only its driver knows whether anything was sent. Undefined where it does not say. */
+function lastWord(sending: Promise<void>): Promise<unknown> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, LAST_WORD, undefined);
+    void sending.then(() => 'done', (thrown: unknown) => thrown).then(resolve).finally(() => clearTimeout(timer));
+  });
 }
 
 const longer = (wait: number): number => Math.min(wait * 2, WAIT_POLL_LONGEST);

@@ -80,6 +80,7 @@ await t.test('ten at once, one of which hangs and one of which is not who it was
 
   await peer.order('stop', 'h4');
   await peer.changeHostKey('h7');
+  t.match((await client.ask('stop h4 --timeout=5')).comment, /^UNREACHABLE: SSH: the time was over before the command was sent$/, 'and nothing else');
   const { body, code, comment } = await client.ask('stop h[1-10] --wait', WAIT_MS);
   t.same([code, comment], [400, 'FAILED: 2 of 10']);
   const good = names.filter((name) => !['h4', 'h7'].includes(name));

@@ -93,6 +93,33 @@ void t.test('a call that hangs after sending is uncertain, not refused', async (
   await fails(t, run('start', { timeout: 50 }), 'UNCERTAIN');
 });
 
+/** A driver that heeds its signal, and knows that nothing was sent. */
+const endsUnsent = (signal: AbortSignal): Promise<never> => new Promise((_, reject) => {
+  signal.addEventListener('abort', () => reject(new ArgoError('UNREACHABLE', 'not sent')), { once: true });
+});
+
+void t.test('at the deadline, the driver has the last word on whether anything was sent', async (t) => {
+  const unsent = await world('off', (lj) => { lj.script = { start: endsUnsent }; });
+  await fails(t, unsent.run('start', { timeout: 50 }), 'UNREACHABLE', /not sent/);
+
+  const done = await world('off', (lj) => {
+    lj.script = { start: (signal) => new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => {
+        lj.state = 'on';
+        resolve();
+      });
+    }) };
+  });
+  t.equal(await done.run('start', { timeout: 50 }), 'done');
+
+  const clean = await world('on', (lj) => { lj.script = { shutdown: endsUnsent }; });
+  t.equal(await clean.run('stop', { timeout: 50, force: true }), 'done');
+  t.same(clean.machine.calls, ['shutdown', 'powerOff'], 'a clean stop that found no time to be sent was tried in vain');
+
+  const neither = await world('on', (lj) => { lj.script = { shutdown: endsUnsent, powerOff: () => { throw new ArgoError('UNREACHABLE', 'gone'); } }; });
+  await fails(t, neither.run('stop', { timeout: 50, force: true }), 'UNREACHABLE', /gone/);
+});
+
 void t.test('a stranger\'s error after sending is uncertain too', async (t) => {
   const { run } = await world('off', (lj) => { lj.script = { start: () => { throw new TypeError('a fault in the driver'); } }; });
   await fails(t, run('start'), 'UNCERTAIN', /^(?!.*driver)/);

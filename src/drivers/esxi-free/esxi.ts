@@ -1,5 +1,6 @@
 import { ArgoError } from '../../errors.js';
 import { Places } from '../../protocols/ssh/places.js';
+import { beforeSending } from '../before-sending.js';
 import { explainSsh } from '../ssh/errors.js';
 import { DataObjectError } from './data-object.js';
 import { parseGetAllVms, parseProcessList, type Listing, type Process } from './listing.js';
@@ -96,7 +97,8 @@ export class Esxi {
 
   private async ask<T>(command: string, parse: Parse<T>, signal: AbortSignal): Promise<T> {
     const options = { signal, maxOutput: MOST_OUTPUT, timeout: QUESTION_LIMIT };
-    const ended = await holding(this.questions, signal, () => this.shell.run('reads', command, options));
+    const leave = await place(this.questions, signal);
+    const ended = await this.shell.run('reads', command, options).finally(leave);
     if (ended.truncated) throw new ArgoError('FAILED', `the answer to "${command}" is longer than ${MOST_OUTPUT / 1024 / 1024} MiB`);
     const answer = tryParse(parse, ended);
     if (answer !== undefined) return answer;
@@ -107,21 +109,17 @@ export class Esxi {
 
   private async order(command: string, signal: AbortSignal): Promise<void> {
     const options = { signal, maxOutput: MOST_WORDS, timeout: ORDER_LIMIT };
-    const ended = await holding(this.orders, signal, () => this.shell.run('acts', command, options));
+    const leave = await beforeSending(signal, () => place(this.orders, signal));
+    const ended = await this.shell.run('acts', command, options).finally(leave);
     if (hasFailed(ended)) throw refusal(ended, 'acts');
   }
 }
 
-/** Does the work in a place. @throws ArgoError BUSY; the signal's reason while it waits */
-async function holding<T>(places: Places, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  const leave = await places.take(signal).catch((error: unknown) => {
+/** @returns gives the place back @throws ArgoError BUSY; the signal's reason while it waits */
+function place(places: Places, signal: AbortSignal): Promise<() => void> {
+  return places.take(signal).catch((error: unknown) => {
     throw explainSsh(error, 'reads');
   });
-  try {
-    return await work();
-  } finally {
-    leave();
-  }
 }
 
 /** Reads an answer: undefined, or a DataObjectError, where the output is none. */

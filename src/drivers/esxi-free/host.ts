@@ -1,7 +1,8 @@
 import { ArgoError } from '../../errors.js';
+import { beforeSending } from '../before-sending.js';
 import type { Facts, Load, Log, Machine, PowerState } from '../driver.js';
 import type { HostPower } from '../host/power.js';
-import { within } from '../xen/within.js';
+import { within } from '../../within.js';
 import type { Esxi } from './esxi.js';
 import type { Inventory } from './inventory.js';
 import { isAgent } from './listing.js';
@@ -133,8 +134,10 @@ export class EsxiHost implements Machine {
   private async goDown(way: 'poweroff' | 'reboot', signal: AbortSignal): Promise<void> {
     const { esxi, presence, staysInMaintenance, goingDown } = this.context;
     presence.forgetWake();
-    await this.refuseWhileMachinesRun(signal);
-    const entered = await this.enterMaintenance(signal);
+    const entered = await beforeSending(signal, async () => {
+      await this.refuseWhileMachinesRun(signal);
+      return this.enterMaintenance(signal);
+    });
     let mayGoDown = false;
     try {
       await esxi.shutDownHost(way, SHUTDOWN_DELAY, signal);

@@ -1,6 +1,6 @@
 import { ArgoError } from '../../errors.js';
 import type { Log } from '../driver.js';
-import { within } from '../xen/within.js';
+import { isAbort, within } from '../../within.js';
 import type { Esxi } from './esxi.js';
 import { isAgent } from './listing.js';
 import type { VmSummary } from './summary.js';
@@ -77,7 +77,6 @@ export class Inventory {
   }
 }
 
-const isAbort = (thrown: unknown): boolean => thrown instanceof Error && thrown.name === 'AbortError';
 
 function unlessGone(thrown: unknown): undefined {
   if (thrown instanceof ArgoError && thrown.phrase === 'NO SUCH INSTANCE') return undefined;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ArgoError } from '../../errors.js';
+import { beforeSending } from '../before-sending.js';
 import type { Disk, Facts, Load, Machine, PowerState } from '../driver.js';
 import type { Esxi, PowerVerb } from './esxi.js';
 import type { Inventory } from './inventory.js';
@@ -166,7 +167,7 @@ export class EsxiVm implements Machine {
    * @param goal undefined where the state before and after is the same
    */
   private async order(verb: PowerVerb, goal: PowerState | undefined, signal: AbortSignal): Promise<void> {
-    const { vmid } = await this.ready(verb, signal);
+    const { vmid } = await beforeSending(signal, () => this.ready(verb, signal));
     try {
       await this.unlessAsked(vmid, signal, (own) => this.context.esxi.power(verb, vmid, own));
     } catch (thrown) {

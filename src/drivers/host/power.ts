@@ -5,6 +5,7 @@ import { destinations, RouteError } from '../../protocols/wol/destinations.js';
 import { parseSecureOn } from '../../protocols/wol/mac.js';
 import { magicPacket } from '../../protocols/wol/magic-packet.js';
 import { sendPackets, type WakeReport } from '../../protocols/wol/wake.js';
+import { beforeSending } from '../before-sending.js';
 import type { Log } from '../driver.js';
 import type { HostSettings } from './options.js';
 
@@ -76,7 +77,10 @@ export class HostPower {
     if (!this.canWake) throw new ArgoError('NOT SUPPORTED', `${this.host.name} has no mac in the configuration, so it cannot be woken`);
     this.wakingUntil = performance.now() + (this.parts.wakeFor ?? HOST_ACTION_TIMEOUT);
     this.lastPacket = performance.now();
-    const { sent, failures } = await this.send(signal);
+    const { sent, failures } = await beforeSending(signal, () => this.send(signal)).catch((error: unknown) => {
+      this.forgetWake();
+      throw error;
+    });
     if (sent === 0) {
       this.forgetWake();
       throw new ArgoError('UNREACHABLE', `no magic packet could be sent to ${this.host.name}: ${failures.join('; ')}`);

@@ -1,5 +1,6 @@
 import { ArgoError, toArgoError } from '../../errors.js';
 import type { SshSession } from '../../protocols/ssh/session.js';
+import { isAbort, within } from '../../within.js';
 import type { Driver, DriverHost, PowerState, Sighting } from '../driver.js';
 import { HostList, warnOfSharedMacs } from '../host/hosts.js';
 import { hostSettings, type HostEntry } from '../host/options.js';
@@ -121,10 +122,9 @@ export class LinuxDriver implements Driver {
 }
 
 async function labelledLog(machine: LinuxHost, signal: AbortSignal): Promise<string> {
-  const deadline = AbortSignal.timeout(LOG_TIMEOUT_MS);
-  const text = await machine.kernelLog(AbortSignal.any([signal, deadline])).catch((error: unknown) => {
+  const text = await within(LOG_TIMEOUT_MS, [signal], (limit) => machine.kernelLog(limit)).catch((error: unknown) => {
     signal.throwIfAborted();
-    return deadline.aborted ? 'UNREACHABLE: no answer' : toArgoError(error).message;
+    return isAbort(error) ? 'UNREACHABLE: no answer' : toArgoError(error).message;
   });
   return text.trimEnd().split('\n').map((line) => `${machine.name}: ${line}`).join('\n');
 }

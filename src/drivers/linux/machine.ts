@@ -1,7 +1,9 @@
 import { ArgoError } from '../../errors.js';
 import { CannotTell } from '../../protocols/ping/outcome.js';
 import { probeTcp } from '../../protocols/ping/tcp.js';
+import { HostKeyError, SshAuthenticationError } from '../../protocols/ssh/errors.js';
 import type { SshSession } from '../../protocols/ssh/session.js';
+import { within } from '../../within.js';
 import type { Facts, Load, Log, Machine, PowerState } from '../driver.js';
 import type { HostPower } from '../host/power.js';
 import { giveOrder, type Rights } from './orders.js';
@@ -181,13 +183,15 @@ export class LinuxHost implements Machine {
     const { session, sshPort, power: { host: { address } } } = this.#parts;
     try {
       if (sshPort === undefined) {
-        await session.run('reads', ':', { signal: AbortSignal.any([signal, AbortSignal.timeout(PORT_TIMEOUT_MS)]) });
+        await within(PORT_TIMEOUT_MS, [signal], (limit) => session.run('reads', ':', { signal: limit }));
         return true;
       }
       const answer = await probeTcp(address, sshPort, { signal, timeout: PORT_TIMEOUT_MS });
       return answer.alive && answer.open;
     } catch (error) {
       signal.throwIfAborted();
+      // Whoever refuses our credentials is there; to ask again with each look would lock the account.
+      if (error instanceof SshAuthenticationError || error instanceof HostKeyError) return true;
       if (sshPort === undefined || error instanceof CannotTell) return false;
       throw error;
     }

@@ -4,7 +4,7 @@ import type { PowerState } from '../driver.js';
 import type { Dom0 } from './dom0.js';
 import { stateOf, type Row } from './listing.js';
 import { complaint, refusal } from './refusals.js';
-import { within } from './within.js';
+import { within } from '../../within.js';
 import type { Output } from './xl.js';
 
 /** Milliseconds between looks at a domain that is going. */

@@ -9,7 +9,7 @@ import { unlessAborted } from './disks.js';
 import type { Dom0, Sample } from './dom0.js';
 import { parseUptime, stateOf, type Row } from './listing.js';
 import { guestTraffic, parseNetDev, type Counters } from './traffic.js';
-import { within } from './within.js';
+import { within } from '../../within.js';
 
 /** Milliseconds for the system's resolver, which has no deadline of its own that we could set. */
 const LOOKUP_LIMIT = 5000;

@@ -67,14 +67,27 @@ export class SshSession {
    * @param effect `reads`: a command whose connection was lost is run once more on a new one. `acts`:
    *   only where it certainly had not begun.
    * @throws HostKeyError, SshAuthenticationError, SshConnectionError, SshBusyError: it was not sent.
-   *   SshCommandError, which says whether it may have begun. The signal's reason.
+   *   SshCommandError, which says whether it may have begun. The signal's reason, where it was aborted
+   *   after the command was sent; before that, SshConnectionError.
    */
   async run(effect: Effect, command: string, options: RunOptions): Promise<CommandResult> {
-    const leave = await this.#places.take(options.signal);
+    const { signal } = options;
+    let sent = false;
+    const send = (connection: SshConnection): Promise<CommandResult> => {
+      signal.throwIfAborted();
+      sent = true;
+      return runCommand(connection, command, options);
+    };
     try {
-      return await this.#using(options.signal, (connection) => runCommand(connection, command, options), (error) => isHarmless(error, effect));
-    } finally {
-      leave();
+      const leave = await this.#places.take(signal);
+      try {
+        return await this.#using(signal, send, (error) => isHarmless(error, effect));
+      } finally {
+        leave();
+      }
+    } catch (error) {
+      if (sent || !signal.aborted || error !== signal.reason) throw error;
+      throw new SshConnectionError('the time was over before the command was sent', { cause: error });
     }
   }
 

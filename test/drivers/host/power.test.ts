@@ -101,7 +101,10 @@ await t.test('what cannot be woken', async (t) => {
   await t.rejects(power.wake(never), { message: /^NOT SUPPORTED: .*no mac/ });
   const nowhere = await host(t, { wol: { interface: 'nosuch0' } });
   await t.rejects(nowhere.power.wake(never), { message: /^UNREACHABLE: .*no magic packet could be sent to web1: there is no network interface nosuch0/ });
-  await t.rejects((await host(t)).power.wake(AbortSignal.abort(new Error('enough'))), { message: 'enough' });
+  const late = await host(t);
+  await t.rejects(late.power.wake(AbortSignal.abort(new Error('enough'))), { message: /^UNREACHABLE: .* before anything was sent/ });
+  t.equal(await late.power.status(never), 'off');
+  t.same(late.woken, [], 'what was not sent is not sent later');
 });
 
 await t.test('one pinger serves all providers', (t) => {

@@ -19,3 +19,6 @@ export async function within<T>(limit: number, signals: readonly AbortSignal[], 
     for (const signal of signals) signal.removeEventListener('abort', abort);
   }
 }
+
+/** Whether work ended because of {@link within}, by its limit or by the caller's signal. */
+export const isAbort = (thrown: unknown): boolean => thrown instanceof Error && thrown.name === 'AbortError';
