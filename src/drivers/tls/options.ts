@@ -45,6 +45,14 @@ export function tlsTrust(given: LoginOptions): Trust {
   return { kind: 'authorities', ...(file !== undefined && { ca: reading(() => readFileSync(file, 'utf8')) }) };
 }
 
+/** As {@link tlsTrust}, for servers that are given the password itself. @throws ArgoError where it would cross the network in the clear, unasked */
+export function passwordTrust(given: LoginOptions, ...servers: readonly URL[]): Trust {
+  if (!given.insecure && servers.some(({ protocol }) => protocol === 'http:')) {
+    throw new ArgoError('UNREACHABLE', 'the password would cross the network in the clear; use https, or set insecure = true');
+  }
+  return tlsTrust(given);
+}
+
 /** @throws ArgoError, which names a file or variable that cannot be read */
 export function credentialsOf(given: LoginOptions): { user: string; password: string } {
   const password = reading(() => readPassword(given));

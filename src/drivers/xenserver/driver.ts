@@ -3,10 +3,12 @@ import { ArgoError } from '../../errors.js';
 import { XapiPool } from '../../protocols/xapi/pool.js';
 import { text } from '../../protocols/xapi/values.js';
 import type { Driver, DriverHost, Machine, Sighting } from '../driver.js';
-import { PoolHosts } from './hosts.js';
+import { HostRoster, type FoundHost } from '../host/roster.js';
+import { inOrder } from '../order.js';
+import { credentialsOf, passwordTrust } from '../tls/options.js';
+import { createHost } from './host.js';
 import { Inventory } from './inventory.js';
-import { trustOf, type XenServerOptions } from './options.js';
-import { credentialsOf } from '../tls/options.js';
+import type { XenServerOptions } from './options.js';
 import { PoolContext } from './subject.js';
 import { Vm } from './vm.js';
 
@@ -16,7 +18,7 @@ const TRY_AGAIN_MS = 5000;
 /** One pool of XenServer or XCP-ng hosts, or one such host, as a provider. */
 export class XenServerDriver implements Driver {
   readonly #context: PoolContext;
-  readonly #hosts: PoolHosts;
+  readonly #hosts: HostRoster;
   #hasListed = false;
   #again: NodeJS.Timeout | undefined;
   /** what the last listing held, by uuid */
@@ -26,12 +28,12 @@ export class XenServerDriver implements Driver {
     if (options.insecure) host.log('warn', 'insecure = true: whoever answers in the place of the pool gets its password');
     const pool = new XapiPool({
       origins: options.url,
-      trust: () => trustOf(options),
+      trust: () => passwordTrust(options, ...options.url),
       credentials: () => credentialsOf(options),
       onMaster: (master) => host.log('warn', 'the pool has another master', { master }),
     });
     this.#context = new PoolContext(pool, new Inventory(pool, host), host);
-    this.#hosts = new PoolHosts(options, this.#context);
+    this.#hosts = new HostRoster(options, host, (entry) => createHost(this.#context, entry));
   }
 
   /** From memory while events keep it current; else everything is read. */
@@ -44,7 +46,7 @@ export class XenServerDriver implements Driver {
       return await this.#listWithoutPool(error);
     }
     this.#hasListed = true;
-    const hosts = await this.#hosts.list(true);
+    const hosts = await this.#hosts.list(this.#foundHosts());
     // Each of these steps takes some ms for a thousand VMs.
     await turn();
     const vms = this.#vms();
@@ -63,7 +65,12 @@ export class XenServerDriver implements Driver {
     if (this.#hasListed || !isOff || !this.#hosts.areGiven) throw error;
     this.#context.host.log('warn', 'the pool does not answer: only the hosts of the configuration are listed', { reason: error.detail });
     this.#again = setTimeout(() => this.#context.host.relist(), TRY_AGAIN_MS).unref();
-    return this.#hosts.list(false);
+    return this.#hosts.list();
+  }
+
+  #foundHosts(): FoundHost[] {
+    const { inventory, pool } = this.#context;
+    return [...inventory.hosts].map(([handle, { uuid, name, address }]) => ({ uuid, name, address, mac: inventory.macOf(handle), answers: address === pool.master }));
   }
 
   #vms(): Sighting[] {
@@ -99,15 +106,3 @@ export class XenServerDriver implements Driver {
     await this.#context.pool.close(signal);
   }
 }
-
-/** As people expect names: web2 before web10. By keys that are made once, since a collator takes ms for a thousand names. */
-function inOrder(sightings: readonly Sighting[]): Sighting[] {
-  const keyed = sightings.map((sighting) => ({ sighting, key: keyOf(sighting.machine.name) }));
-  keyed.sort((one, other) => (one.key < other.key ? -1 : one.key > other.key ? 1 : 0));
-  return keyed.map(({ sighting }) => sighting);
-}
-
-/** Digits of numbers up to which they are compared by their value. */
-const DIGITS = 12;
-
-const keyOf = (name: string): string => name.normalize('NFKD').toLowerCase().replace(/\d+/g, (digits) => digits.padStart(DIGITS, '0'));

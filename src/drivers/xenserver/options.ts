@@ -1,8 +1,6 @@
 import * as v from 'valibot';
-import { ArgoError } from '../../errors.js';
-import type { Trust } from '../../protocols/tls/connect.js';
 import { listedHostEntries, sharedEntries } from '../host/options.js';
-import { loginEntries, oneOrMore, origin, tlsTrust } from '../tls/options.js';
+import { loginEntries, oneOrMore, origin } from '../tls/options.js';
 
 /** The keys of a `[providers.NAME]` table of type xenserver. */
 
@@ -16,11 +14,3 @@ export const options = {
 };
 
 export type XenServerOptions = v.InferOutput<v.ObjectSchema<typeof options, undefined>>;
-
-/** @throws ArgoError where the password would cross the network in the clear, unasked */
-export function trustOf(given: XenServerOptions): Trust {
-  if (!given.insecure && given.url.some(({ protocol }) => protocol === 'http:')) {
-    throw new ArgoError('UNREACHABLE', 'the password would cross the network in the clear; use https, or set insecure = true');
-  }
-  return tlsTrust(given);
-}

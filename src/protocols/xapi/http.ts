@@ -1,8 +1,8 @@
-import { Agent, request as send, type ClientRequest, type ClientRequestArgs, type IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
+import { request as send, type ClientRequest, type IncomingMessage } from 'node:http';
 import { ForeignAnswerError } from './errors.js';
 import { CertificateError, ConnectionLostError } from '../tls/errors.js';
-import { connectTrusted, describe, type Trust } from '../tls/connect.js';
+import { TrustedAgent } from '../tls/agent.js';
+import { describe, type Trust } from '../tls/connect.js';
 
 /** Sockets to one server: its answers are quick, and one of them waits for events. */
 const SOCKETS = 16;
@@ -33,24 +33,12 @@ export interface Answer {
   readonly body: AsyncIterable<Buffer>;
 }
 
-/** An agent whose sockets are connected and trusted before a request sees them. */
-class TrustedAgent extends Agent {
-  constructor(private readonly origin: URL, private readonly trust: Trust) {
-    super({ keepAlive: true, maxSockets: SOCKETS, maxFreeSockets: IDLE_SOCKETS });
-  }
-
-  override createConnection(_options: ClientRequestArgs, callback?: (error: Error | null, stream: Duplex) => void): undefined {
-    const done = callback as (error: Error | null, stream?: Duplex) => void;
-    connectTrusted(this.origin, this.trust).then((socket) => done(null, socket), (error: Error) => done(error));
-  }
-}
-
 /** HTTP with one server: trust, deadlines and limits in one place. Knows nothing of what is said. */
 export class HttpLink {
-  readonly #agent: Agent;
+  readonly #agent: TrustedAgent;
 
   constructor(readonly origin: URL, trust: Trust) {
-    this.#agent = new TrustedAgent(origin, trust);
+    this.#agent = new TrustedAgent(origin, trust, { maxSockets: SOCKETS, maxFreeSockets: IDLE_SOCKETS });
   }
 
   /**

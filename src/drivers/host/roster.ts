@@ -1,0 +1,106 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { MacError, parseMac } from '../../protocols/wol/mac.js';
+import type { DriverHost, Machine, PowerState, Sighting } from '../driver.js';
+import { hostSettings, type HostEntry, type HostSettings, type SharedOptions } from './options.js';
+import { HostPower } from './power.js';
+import { leasePinger, type PingerLease } from './shared-pinger.js';
+
+/** How long a listing waits for pings; what comes later is told when it comes. Milliseconds. */
+const LISTING_WAITS_MS = 250;
+/** Of a ping that a listing began, ms. */
+const PING_DEADLINE_MS = 10_000;
+
+export interface RosterOptions extends SharedOptions {
+  /** what the configuration says of hosts, over what their manager says */
+  readonly hosts: readonly HostEntry[];
+}
+
+/** A host as its manager, such as a pool or a vCenter, tells of it. */
+export interface FoundHost {
+  readonly name: string;
+  readonly address: string;
+  /** as the manager writes it; one that is none does not count */
+  readonly mac: string | undefined;
+  /** what the manager knows it by, unique among its hosts */
+  readonly uuid: string;
+  /** it has just answered, so that no ping is needed */
+  readonly answers: boolean;
+}
+
+/** What a driver makes a machine of. */
+export interface RosterEntry {
+  readonly id: string;
+  readonly settings: HostSettings;
+  /** undefined for a host that only the configuration knows */
+  readonly uuid: string | undefined;
+  readonly power: HostPower;
+}
+
+interface Known extends RosterEntry {
+  readonly machine: Machine;
+}
+
+/** The physical hosts of a hypervisors' manager, together with those of the configuration. */
+export class HostRoster {
+  readonly #lease: PingerLease;
+  #known = new Map<string, Known>();
+
+  /** @param create makes the machine of a host; asked again only when what is known of the host has changed */
+  constructor(private readonly options: RosterOptions, private readonly host: DriverHost, private readonly create: (entry: RosterEntry) => Machine) {
+    this.#lease = leasePinger(host.log);
+  }
+
+  /** There are hosts that can be listed without their manager. */
+  get areGiven(): boolean {
+    return this.options.hosts.length > 0;
+  }
+
+  /** @param found undefined where the manager cannot be asked: the hosts of the configuration alone */
+  async list(found: readonly FoundHost[] = []): Promise<Sighting[]> {
+    const settled = found.map((host) => ({ known: this.#settle(host), answers: host.answers }));
+    const named = new Set(settled.map(({ known }) => known.settings.name));
+    const others = this.options.hosts.filter(({ name }) => !named.has(name))
+      .map((given) => ({ known: this.#know(hostSettings(given, this.options), undefined), answers: false }));
+    const all = [...settled, ...others];
+    this.#known = new Map(all.map(({ known }) => [known.id, known]));
+    return Promise.all(all.map(async ({ known, answers }) => ({ machine: known.machine, state: answers ? 'on' : await this.#stateSoon(known) })));
+  }
+
+  close(): void {
+    this.#lease.release();
+  }
+
+  #settle({ uuid, name, address, mac }: FoundHost): Known {
+    const given = this.options.hosts.find((each) => each.name === name || (each.address ?? each.name) === address);
+    const card = validMac(mac);
+    return this.#know(hostSettings({ name, address, ...(card !== undefined && { mac: card }), ...given }, this.options), uuid);
+  }
+
+  /** A host of the configuration keeps its name as its mark: it is there before its manager can be asked. */
+  #know(settings: HostSettings, uuid: string | undefined): Known {
+    const id = uuid === undefined || this.options.hosts.some(({ name }) => name === settings.name) ? `host ${settings.name}` : uuid;
+    const before = this.#known.get(id);
+    if (before && before.uuid === uuid && JSON.stringify(before.settings) === JSON.stringify(settings)) return before;
+    const power = new HostPower(settings, { pinger: this.#lease.pinger, log: this.host.log });
+    const entry = { id, settings, uuid, power };
+    return { ...entry, machine: this.create(entry) };
+  }
+
+  async #stateSoon({ power, id }: Known): Promise<PowerState> {
+    const asked = power.status(AbortSignal.timeout(PING_DEADLINE_MS), { background: true }).catch(() => 'unknown' as const);
+    const late = Symbol('late');
+    const first = await Promise.race([asked, pause(LISTING_WAITS_MS, late, { ref: false })]);
+    if (first !== late) return first as PowerState;
+    void asked.then((state) => this.host.changed(id, state));
+    return 'unknown';
+  }
+}
+
+function validMac(mac: string | undefined): string | undefined {
+  try {
+    return mac === undefined ? undefined : parseMac(mac);
+  } catch (error) {
+    if (error instanceof MacError) return undefined;
+    throw error;
+  }
+}
