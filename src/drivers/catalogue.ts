@@ -13,6 +13,7 @@ const DRIVERS: Readonly<Record<string, () => Promise<{ default: DriverModule }>>
   xenserver: () => import('./xenserver/index.js'),
   windows: () => import('./windows/index.js'),
   hyperv: () => import('./hyperv/index.js'),
+  esxi: () => import('./esxi/index.js'),
 };
 
 export const driverTypes = (): string[] => Object.keys(DRIVERS);

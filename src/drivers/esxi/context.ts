@@ -1,0 +1,46 @@
+import { followTask } from '../../protocols/vim/tasks.js';
+import { readProperties, type Properties } from '../../protocols/vim/properties.js';
+import type { Method } from '../../protocols/vim/schema.js';
+import type { VimSession } from '../../protocols/vim/session.js';
+import type { Arguments } from '../../protocols/vim/soap-client.js';
+import { isRef, type Ref } from '../../protocols/vim/value.js';
+import { ArgoError } from '../../errors.js';
+import type { Log } from '../driver.js';
+import { explained } from './errors.js';
+import type { Inventory } from './inventory.js';
+import type { Maintenance } from './maintenance.js';
+import type { EsxiOptions } from './options.js';
+
+/** What the machines of one provider share. */
+export interface Context {
+  readonly options: EsxiOptions;
+  readonly session: VimSession;
+  readonly inventory: Inventory;
+  readonly maintenance: Maintenance;
+  readonly log: Log;
+}
+
+/** Properties of one object, asked of the server. @throws ArgoError NO SUCH INSTANCE where it is gone */
+export async function ask({ session }: Context, ref: Ref, paths: readonly string[], signal: AbortSignal): Promise<Properties> {
+  const read = await explained('question', () => readProperties(session, [{ ref, paths }], signal));
+  const properties = read.get(ref.value);
+  if (properties === undefined) throw new ArgoError('NO SUCH INSTANCE', 'it is gone since the last listing');
+  return properties;
+}
+
+/** An order that is done when it is answered. */
+export async function order({ session }: Context, method: Method, ref: Ref, args: Arguments, signal: AbortSignal): Promise<void> {
+  await explained('order', () => session.call(method, ref, args, signal));
+}
+
+/** An order that is a task. @returns the task, which the server has taken on */
+export async function beginTask({ session }: Context, method: Method, ref: Ref, args: Arguments, signal: AbortSignal): Promise<Ref> {
+  const task = await explained('order', () => session.call(method, ref, args, signal));
+  if (!isRef(task)) throw new ArgoError('UNCERTAIN', `${method} was answered with nothing`);
+  return task;
+}
+
+/** Follows a task to its end. @throws ArgoError why it failed; UNCERTAIN where what became of it cannot be told */
+export async function endTask({ session }: Context, task: Ref, signal: AbortSignal, beside?: Parameters<typeof followTask>[3]): Promise<void> {
+  await explained('order', () => followTask(session, task, signal, beside));
+}

@@ -1,0 +1,69 @@
+import { ArgoError, type Phrase } from '../../errors.js';
+import { CertificateError } from '../../protocols/tls/errors.js';
+import { TaskLostError, VimFault, VimTransportError } from '../../protocols/vim/errors.js';
+import { at, textOf } from '../../protocols/vim/value.js';
+
+/** What is said to users of what vSphere answers, or fails to. */
+
+/** Whether a call asks or acts: an order whose answer is lost may have been carried out. */
+export type Kind = 'question' | 'order';
+
+/** Faults of the vSphere API; what is not here is FAILED in its own words. */
+const FAULTS: Readonly<Record<string, readonly [Phrase, string?]>> = {
+  InvalidLogin: ['ACCESS DENIED', 'the user name or the password is refused'],
+  NotAuthenticated: ['ACCESS DENIED', 'the session is refused although the login was accepted'],
+  NoPermission: ['ACCESS DENIED'],
+  PasswordExpired: ['ACCESS DENIED', 'the password has expired'],
+  AdminDisabled: ['ACCESS DENIED', 'the host is in lockdown mode: it can be reached through its vCenter alone'],
+  HostInLockdownMode: ['ACCESS DENIED', 'the host is in lockdown mode: it can be reached through its vCenter alone'],
+  RestrictedVersion: ['NOT SUPPORTED', 'the licence of this ESXi lets nobody change anything by this interface; the provider type esxi-free can'],
+  RestrictedByAdministrator: ['ACCESS DENIED', 'the administrator has forbidden it'],
+  InvalidPowerState: ['WRONG STATE'],
+  InvalidState: ['WRONG STATE'],
+  TaskInProgress: ['BUSY', 'another task holds it'],
+  ConcurrentAccess: ['BUSY', 'somebody else is changing it'],
+  VAppTaskInProgress: ['BUSY', 'a task of its vApp holds it'],
+  ToolsUnavailable: ['NOT SUPPORTED', 'VMware Tools do not run in it, so it cannot be asked; use --force'],
+  QuestionPending: ['NEEDS ANSWER'],
+  RequestCanceled: ['FAILED', 'somebody has cancelled it'],
+  HostNotConnected: ['UNREACHABLE', 'vCenter has no connection to the host'],
+  HostNotReachable: ['UNREACHABLE', 'vCenter cannot reach the host'],
+  HostCommunication: ['UNCERTAIN', 'vCenter lost its connection to the host'],
+  NotSupported: ['NOT SUPPORTED'],
+  ManagedObjectNotFound: ['NO SUCH INSTANCE', 'it is gone since the last listing'],
+  NotImplemented: ['NOT SUPPORTED'],
+  MethodNotFound: ['NOT SUPPORTED'],
+};
+
+/** Lines of a server's words would be lines of a reply. */
+const oneLine = (words: string): string => words.replace(/\s+/g, ' ').trim();
+
+function wordsOf(fault: VimFault): string {
+  const words = oneLine(fault.words);
+  const privilege = textOf(at(fault.detail, 'privilegeId'));
+  if (fault.fault === 'NoPermission' && privilege !== undefined) return `the account lacks the privilege ${privilege}`;
+  const state = textOf(at(fault.detail, 'existingState'));
+  if (fault.fault === 'InvalidPowerState' && state !== undefined) return `it is ${state}`;
+  return words === '' || words.startsWith('*types.') ? fault.fault : words;
+}
+
+/** Any thrown thing as what is told; abortions and ArgoErrors as they are. */
+export function explain(error: unknown, kind: Kind): unknown {
+  if (error instanceof VimFault) {
+    const [phrase, words] = Object.hasOwn(FAULTS, error.fault) ? FAULTS[error.fault]! : ['FAILED' as const];
+    return new ArgoError(phrase, words ?? wordsOf(error), { cause: error });
+  }
+  if (error instanceof TaskLostError) return new ArgoError('UNCERTAIN', `what became of the task cannot be told: ${oneLine(error.message)}`, { cause: error });
+  if (error instanceof CertificateError) return new ArgoError('CERTIFICATE REJECTED', oneLine(error.message), { cause: error });
+  if (error instanceof VimTransportError) return new ArgoError(kind === 'order' && error.sent ? 'UNCERTAIN' : 'UNREACHABLE', oneLine(error.message), { cause: error });
+  return error;
+}
+
+/** @throws what {@link explain} makes of what the work throws */
+export async function explained<T>(kind: Kind, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw explain(error, kind);
+  }
+}

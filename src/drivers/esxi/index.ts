@@ -1,0 +1,12 @@
+import type { DriverModule } from '../driver.js';
+import { EsxiDriver } from './driver.js';
+import { options } from './options.js';
+
+/** ESXi hosts and virtual machines by vSphere Web Services: an ESXi alone, or a vCenter. */
+const esxi: DriverModule<typeof options> = {
+  options,
+  defaults: { concurrency: 8, pollInterval: 60_000 },
+  open: (given, host) => new EsxiDriver(given, host),
+};
+
+export default esxi;

@@ -1,0 +1,143 @@
+import { ArgoError } from '../../errors.js';
+import type { Properties } from '../../protocols/vim/properties.js';
+import { at, isRef, listOf, numberOf, textOf, type VimValue } from '../../protocols/vim/value.js';
+import type { Disk, Facts, Load, PowerState } from '../driver.js';
+import { ask, type Context } from './context.js';
+import type { Item } from './inventory.js';
+import { decodeName, questionOf, vmState } from './states.js';
+
+/** What can be read of one virtual machine. */
+
+const MIB = 1024n * 1024n;
+const KIB = 1024n;
+
+/** The state now. An object that has come to be another machine is none that we know. */
+export async function readState(context: Context, item: Item, signal: AbortSignal): Promise<PowerState> {
+  const now = await ask(context, item.ref, ['runtime.powerState', 'runtime.connectionState', 'config.instanceUuid'], signal);
+  const known = item.properties.get('config.instanceUuid');
+  const found = now.get('config.instanceUuid');
+  if (known && found && known !== found) throw new ArgoError('NO SUCH INSTANCE', 'another machine has taken its place');
+  return vmState(now);
+}
+
+/** The time of power on, and how often the guest has come up since: a reset leaves the first as it is. */
+export async function readBootMark(context: Context, item: Item, signal: AbortSignal): Promise<string> {
+  const booted = (await ask(context, item.ref, ['runtime.bootTime'], signal)).get('runtime.bootTime');
+  return `${booted instanceof Date ? booted.toISOString() : 'off'}.${item.boots}`;
+}
+
+export async function readUptime(context: Context, item: Item, signal: AbortSignal): Promise<number> {
+  const now = await ask(context, item.ref, ['runtime.powerState', 'runtime.connectionState', 'runtime.bootTime', 'summary.quickStats.uptimeSeconds'], signal);
+  requireOn(now);
+  const told = numberOf(now.get('summary.quickStats.uptimeSeconds'));
+  if (told !== undefined && told > 0) return told;
+  const booted = now.get('runtime.bootTime');
+  if (!(booted instanceof Date)) throw new ArgoError('NOT SUPPORTED', 'vSphere does not tell since when it runs');
+  const { session } = context;
+  return Math.max(0, ((await session.serverTime(await session.login(signal), signal)).getTime() - booted.getTime()) / 1000);
+}
+
+export function requireOn(properties: Properties): void {
+  if (vmState(properties) !== 'on') throw new ArgoError('WRONG STATE', 'it is not running');
+}
+
+/** The share of what it may use of its host's processors (VirtualMachineQuickStats, MHz). */
+export async function readLoad(context: Context, item: Item, signal: AbortSignal): Promise<Load> {
+  const now = await ask(context, item.ref, ['runtime.powerState', 'runtime.connectionState', 'runtime.maxCpuUsage', 'summary.quickStats.overallCpuUsage'], signal);
+  requireOn(now);
+  const used = numberOf(now.get('summary.quickStats.overallCpuUsage'));
+  const most = numberOf(now.get('runtime.maxCpuUsage'));
+  if (used === undefined || most === undefined || most <= 0) throw new ArgoError('NOT SUPPORTED', 'vSphere does not tell its load');
+  return { cpuPercent: Math.min(100, (used / most) * 100) };
+}
+
+/** Its addresses as VMware Tools tell them; none without those. */
+export async function readIps(context: Context, item: Item, signal: AbortSignal): Promise<string[]> {
+  return ipsOf(await ask(context, item.ref, ['guest.ipAddress', 'guest.net'], signal));
+}
+
+/** An address of the guest's own link leads nowhere. */
+const isLocal = (address: string): boolean => /^(127\.|169\.254\.|::1$|fe80:)/i.test(address);
+
+function ipsOf(properties: Properties): string[] {
+  const all = [properties.get('guest.ipAddress'), ...listOf(properties.get('guest.net')).flatMap((nic) => listOf(at(nic, 'ipAddress')))];
+  return [...new Set(all.map(textOf).filter((address) => address !== undefined && !isLocal(address)) as string[])];
+}
+
+export interface Devices {
+  readonly macs: readonly string[];
+  readonly disks: readonly Disk[];
+}
+
+/** The devices of each machine: much to send, and read again only when its configuration has changed. */
+const devicesOf = new WeakMap<Item, { readonly version: string; readonly devices: Devices }>();
+
+export async function readDevices(context: Context, item: Item, signal: AbortSignal): Promise<Devices> {
+  const version = textOf(item.properties.get('config.changeVersion'));
+  const known = devicesOf.get(item);
+  if (known !== undefined && known.version === version) return known.devices;
+  const list = listOf((await ask(context, item.ref, ['config.hardware.device'], signal)).get('config.hardware.device'));
+  const devices = {
+    macs: list.map((device) => textOf(at(device, 'macAddress'))).filter((mac) => mac !== undefined),
+    disks: list.filter((device) => at(device, '$type') === 'VirtualDisk').map(toDisk),
+  };
+  if (version !== undefined) devicesOf.set(item, { version, devices });
+  return devices;
+}
+
+function toDisk(device: VimValue): Disk {
+  const bytes = numberOf(at(device, 'capacityInBytes'));
+  const kib = numberOf(at(device, 'capacityInKB'));
+  const size = bytes !== undefined ? BigInt(Math.trunc(bytes)) : kib !== undefined ? BigInt(Math.trunc(kib)) * KIB : undefined;
+  const source = textOf(at(device, 'backing', 'fileName'));
+  return {
+    target: textOf(at(device, 'deviceInfo', 'label')) ?? `disk ${numberOf(at(device, 'key')) ?? ''}`.trim(),
+    type: 'file',
+    format: 'vmdk',
+    ...(size === undefined ? {} : { size }),
+    ...(source === undefined ? {} : { source }),
+  };
+}
+
+const INFO_PATHS = [
+  'config.uuid', 'config.guestFullName', 'summary.config.numCpu', 'summary.config.memorySizeMB', 'runtime.host', 'runtime.question',
+  'runtime.connectionState', 'guest.ipAddress', 'guest.net', 'guest.hostName', 'guest.toolsRunningStatus',
+];
+
+export async function readFacts(context: Context, item: Item, signal: AbortSignal): Promise<Facts> {
+  const now = await ask(context, item.ref, INFO_PATHS, signal);
+  const isKnown = now.get('runtime.connectionState') === 'connected';
+  const { macs, disks } = isKnown ? await readDevices(context, item, signal) : { macs: [], disks: [] };
+  const ips = ipsOf(now);
+  const cpus = numberOf(now.get('summary.config.numCpu'));
+  const memory = numberOf(now.get('summary.config.memorySizeMB'));
+  const uuid = textOf(now.get('config.uuid'));
+  const host = hostName(context, now);
+  return {
+    ...(uuid === undefined ? {} : { uuid }),
+    ...(cpus === undefined ? {} : { cpus }),
+    ...(memory === undefined ? {} : { memory: BigInt(memory) * MIB }),
+    ...(ips.length > 0 ? { ips } : {}),
+    ...(macs.length > 0 ? { macs } : {}),
+    ...(disks.length > 0 ? { disks } : {}),
+    ...(host === undefined ? {} : { host }),
+    more: furtherFacts(now),
+  };
+}
+
+function hostName({ inventory }: Context, properties: Properties): string | undefined {
+  const ref = properties.get('runtime.host');
+  const name = isRef(ref) ? textOf(inventory.item(ref.value)?.properties.get('name')) : undefined;
+  return name === undefined ? undefined : decodeName(name);
+}
+
+function furtherFacts(properties: Properties): Record<string, string> {
+  const facts = {
+    guest: textOf(properties.get('config.guestFullName')),
+    hostname: textOf(properties.get('guest.hostName')),
+    tools: textOf(properties.get('guest.toolsRunningStatus')),
+    connection: textOf(properties.get('runtime.connectionState')),
+    question: questionOf(properties.get('runtime.question'))?.text,
+  };
+  return Object.fromEntries(Object.entries(facts).filter((entry): entry is [string, string] => entry[1] !== undefined));
+}

@@ -1,0 +1,162 @@
+import { isFault, VimFault } from './errors.js';
+import type { Login, VimSession } from './session.js';
+import { typed, type Arguments } from './soap-client.js';
+import { at, flagOf, isRef, listOf, textOf, typeOf, type Ref, type VimValue } from './value.js';
+
+/** The PropertyCollector (vSphere API): what objects there are, and what they are like. */
+
+/** The properties that the server told of one object, by their paths. */
+export type Properties = ReadonlyMap<string, VimValue>;
+
+/** Objects of one answer, where the server heeds that. */
+const PAGE = 100;
+/** Pages of one reading: a server whose pages do not end is broken. */
+const MOST_PAGES = 10_000;
+/** Seconds that the server may keep a question about news; it tells what is new at once. */
+const LONGEST_WAIT_S = 60;
+/** Beyond that, until the server counts as silent, ms. */
+const WAIT_GRACE = 15_000;
+/** An answer without news this early is a server that does not wait, ms. */
+const SHORTEST_WAIT = 1000;
+
+const propertySpec = (type: string, paths: readonly string[]): Arguments => ({ type, all: false, pathSet: paths });
+
+/** A missing property is unknown; but a session that has ended may look like an object without any. */
+function heedMissing(missing: VimValue | undefined): void {
+  for (const item of listOf(missing)) {
+    if (typeOf(at(item, 'fault', 'fault')) === 'NotAuthenticated') throw new VimFault('NotAuthenticated', 'the session has ended');
+  }
+}
+
+/**
+ * Some properties of some objects, in one question. An object that is gone is absent from the answer
+ * where the server allows that, and a fault where not.
+ * @returns by the objects' names (vm-42)
+ * @throws VimFault ManagedObjectNotFound, …
+ */
+export async function readProperties(
+  session: VimSession, wanted: readonly { readonly ref: Ref; readonly paths: readonly string[] }[], signal: AbortSignal,
+): Promise<Map<string, Properties>> {
+  const specSet = wanted.map(({ ref, paths }) => ({ propSet: [propertySpec(ref.type, paths)], objectSet: [{ obj: ref, skip: false }] }));
+  const login = await session.login(signal);
+  try {
+    return await readPages(session, specSet, signal);
+  } catch (error) {
+    if (!isFault(error, 'NotAuthenticated')) throw error;
+    session.expire(login);
+    return readPages(session, specSet, signal);
+  }
+}
+
+async function readPages(session: VimSession, specSet: readonly Arguments[], signal: AbortSignal): Promise<Map<string, Properties>> {
+  const found = new Map<string, Properties>();
+  const collector = (service: { propertyCollector: Ref }): Ref => service.propertyCollector;
+  let page = await session.ask('RetrievePropertiesEx', collector, { specSet, options: { maxObjects: PAGE } }, signal);
+  // An idle ESXi answers those whose session has ended with nothing at all.
+  if (page === null) await session.serverTime(await session.login(signal), signal);
+  for (let count = 0; page !== null && count < MOST_PAGES; count += 1) {
+    for (const object of listOf(at(page, 'objects'))) {
+      heedMissing(at(object, 'missingSet'));
+      const ref = at(object, 'obj');
+      if (!isRef(ref)) continue;
+      const known = new Map(found.get(ref.value));
+      for (const property of listOf(at(object, 'propSet'))) known.set(textOf(at(property, 'name')) ?? '', at(property, 'val') ?? null);
+      found.set(ref.value, known);
+    }
+    const token = textOf(at(page, 'token'));
+    if (token === undefined) break;
+    page = await session.ask('ContinueRetrievePropertiesEx', collector, { token }, signal);
+  }
+  return found;
+}
+
+/** What has become of an object. */
+export interface ObjectUpdate {
+  readonly ref: Ref;
+  readonly kind: 'enter' | 'modify' | 'leave';
+  /** null: no longer set */
+  readonly changes: Properties;
+}
+
+/** A standing question about all objects of some types. It ends with its login. */
+export class Watch {
+  #version = '';
+
+  private constructor(
+    private readonly session: VimSession, readonly login: Login, private readonly collector: Ref, private readonly view: Ref,
+  ) {}
+
+  /** @param paths by type, such as VirtualMachine */
+  static async open(session: VimSession, paths: Readonly<Record<string, readonly string[]>>, signal: AbortSignal): Promise<Watch> {
+    const login = await session.login(signal);
+    const { viewManager, rootFolder, propertyCollector } = login.service;
+    const create = async (...[method, self, args]: [Parameters<VimSession['callIn']>[1], Ref, Arguments]): Promise<Ref> => {
+      const made = await session.callIn(login, method, self, args, signal);
+      if (isRef(made)) return made;
+      throw new VimFault('NotAuthenticated', `${method} has no answer`);
+    };
+    const collector = await create('CreatePropertyCollector', propertyCollector, {});
+    const view = await create('CreateContainerView', viewManager, { container: rootFolder, type: Object.keys(paths), recursive: true });
+    const traversal = typed('TraversalSpec', { name: 'view', type: 'ContainerView', path: 'view', skip: false });
+    await create('CreateFilter', collector, {
+      spec: {
+        propSet: Object.entries(paths).map(([type, pathSet]) => propertySpec(type, pathSet)),
+        objectSet: [{ obj: view, skip: true, selectSet: [traversal] }],
+      },
+      partialUpdates: false,
+    });
+    return new Watch(session, login, collector, view);
+  }
+
+  /**
+   * What is new since the last call; everything at first, in pages.
+   * @param wait whether the server may keep the question until there is something
+   * @returns more: whether the next page is ready
+   * @throws VimFault NotAuthenticated when the session has ended
+   */
+  async next(wait: boolean, signal: AbortSignal): Promise<{ updates: ObjectUpdate[]; more: boolean }> {
+    const asked = performance.now();
+    const limit = AbortSignal.any([signal, AbortSignal.timeout((wait ? LONGEST_WAIT_S * 1000 : 0) + WAIT_GRACE)]);
+    const options = { maxWaitSeconds: wait ? LONGEST_WAIT_S : 0, maxObjectUpdates: PAGE };
+    const set = await this.session.callIn(this.login, 'WaitForUpdatesEx', this.collector, { version: this.#version, options }, limit);
+    if (set === null) {
+      // Nothing new, or nobody who is logged in.
+      await this.session.serverTime(this.login, limit);
+      if (wait) await pause(SHORTEST_WAIT - (performance.now() - asked), signal);
+      return { updates: [], more: false };
+    }
+    this.#version = textOf(at(set, 'version')) ?? this.#version;
+    const updates = listOf(at(set, 'filterSet')).flatMap((filter) => {
+      heedMissing(at(filter, 'missingSet'));
+      return listOf(at(filter, 'objectSet')).map(toUpdate).filter((update) => update !== undefined);
+    });
+    return { updates, more: flagOf(at(set, 'truncated')) };
+  }
+
+  /** How many objects there are, by the view itself. */
+  async count(signal: AbortSignal): Promise<number> {
+    const read = await readProperties(this.session, [{ ref: this.view, paths: ['view'] }], signal);
+    return listOf(read.get(this.view.value)?.get('view')).length;
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (ms <= 0 || signal.aborted) return resolve();
+    const end = (): void => { clearTimeout(timer); signal.removeEventListener('abort', end); resolve(); };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end, { once: true });
+  });
+}
+
+function toUpdate(object: VimValue): ObjectUpdate | undefined {
+  const ref = at(object, 'obj');
+  const kind = at(object, 'kind');
+  if (!isRef(ref) || (kind !== 'enter' && kind !== 'modify' && kind !== 'leave')) return undefined;
+  heedMissing(at(object, 'missingSet'));
+  const changes = new Map(listOf(at(object, 'changeSet')).map((change) => {
+    const isSet = at(change, 'op') === 'assign' || at(change, 'op') === 'add';
+    return [textOf(at(change, 'name')) ?? '', isSet ? at(change, 'val') ?? null : null];
+  }));
+  return { ref, kind, changes };
+}

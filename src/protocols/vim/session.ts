@@ -1,0 +1,220 @@
+import type { Trust } from '../tls/connect.js';
+import { CertificateError } from '../tls/errors.js';
+import { isFault, VimFault, VimTransportError } from './errors.js';
+import type { Method } from './schema.js';
+import { SoapClient, type Arguments } from './soap-client.js';
+import { VimTransport } from './transport.js';
+import { at, isRef, textOf, type Ref, type VimValue } from './value.js';
+
+/** A login with what goes before it, ms. It serves all who wait for it, so it has no caller's signal. */
+const LOGIN_TIMEOUT = 20_000;
+/** A logout; whoever does not answer it forgets us by itself, ms. */
+const LOGOUT_TIMEOUT = 2000;
+/** Characters of the list of versions; 2 KiB in truth. */
+const VERSIONS_LIMIT = 64 * 1024;
+/** The newest version that is spoken where the server knows it too. */
+const OUR_VERSION = '6.5';
+
+const SERVICE_INSTANCE: Ref = { type: 'ServiceInstance', value: 'ServiceInstance' };
+
+export interface Credentials {
+  readonly user: string;
+  readonly password: string;
+}
+
+export interface SessionOptions {
+  /** of the service: https://vc1.example/sdk */
+  readonly url: URL;
+  readonly trust: () => Trust;
+  /** read anew for each login */
+  readonly credentials: () => Credentials;
+}
+
+/** What the server says of itself, and where its services are. */
+export interface Service {
+  readonly about: {
+    readonly fullName: string;
+    /** VirtualCenter or HostAgent */
+    readonly apiType: string;
+  };
+  readonly rootFolder: Ref;
+  readonly propertyCollector: Ref;
+  readonly viewManager: Ref;
+  readonly sessionManager: Ref;
+  readonly perfManager: Ref | undefined;
+}
+
+interface Wire {
+  readonly transport: VimTransport;
+  readonly soap: SoapClient;
+}
+
+/** One login: what dies with it carries the number of it. */
+export interface Login {
+  readonly number: number;
+  readonly service: Service;
+}
+
+/**
+ * The session with one server: logged in when it is first needed, and once more when it has expired.
+ * However many calls wait, there is one login at a time.
+ */
+export class VimSession {
+  readonly #options: SessionOptions;
+  #wire: Wire | undefined;
+  #login: Promise<Login> | undefined;
+  #logins = 0;
+  #closed = false;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+  }
+
+  /** The login that is in force, or a new one. */
+  async login(signal: AbortSignal): Promise<Login> {
+    if (this.#closed) throw new VimTransportError('the session is closed', false);
+    const pending = this.#login ??= this.#logIn().catch((error: unknown) => {
+      this.#login = undefined;
+      this.#dropWire();
+      throw error;
+    });
+    return abortable(pending, signal);
+  }
+
+  /**
+   * A method of an object. Where the session has expired it logs in and calls once more: an expired
+   * session was refused, so nothing is done twice.
+   * @param self the object, or where it is found in what the server says of itself
+   * @throws VimFault, VimTransportError, CertificateError, the signal's reason
+   */
+  async call(method: Method, self: Ref | ((service: Service) => Ref), args: Arguments, signal: AbortSignal): Promise<VimValue> {
+    const login = await this.login(signal);
+    try {
+      return await this.callIn(login, method, self, args, signal);
+    } catch (error) {
+      if (!isFault(error, 'NotAuthenticated')) throw error;
+      this.expire(login);
+    }
+    return this.callIn(await this.login(signal), method, self, args, signal);
+  }
+
+  /** As {@link call}, in one login only: for what ends with it. */
+  async callIn(login: Login, method: Method, self: Ref | ((service: Service) => Ref), args: Arguments, signal: AbortSignal): Promise<VimValue> {
+    try {
+      return await this.#open().soap.call(method, typeof self === 'function' ? self(login.service) : self, args, signal);
+    } catch (error) {
+      if (error instanceof CertificateError) {
+        this.expire(login);
+        this.#dropWire();
+      }
+      throw error;
+    }
+  }
+
+  /** A question, which is asked again where an idle connection turns out to be broken. */
+  async ask(method: Method, self: Ref | ((service: Service) => Ref), args: Arguments, signal: AbortSignal): Promise<VimValue> {
+    try {
+      return await this.call(method, self, args, signal);
+    } catch (error) {
+      if (!(error instanceof VimTransportError) || !error.stale) throw error;
+      return this.call(method, self, args, signal);
+    }
+  }
+
+  /** The server's clock, which it tells only to those who are logged in. @throws VimFault NotAuthenticated */
+  async serverTime(login: Login, signal: AbortSignal): Promise<Date> {
+    const time = await this.callIn(login, 'CurrentTime', SERVICE_INSTANCE, {}, signal);
+    if (time instanceof Date) return time;
+    throw new VimFault('NotAuthenticated', 'the server does not tell its time');
+  }
+
+  /** This login is no longer good: the next call makes a new one. */
+  expire(login: Login): void {
+    if (login.number === this.#logins) this.#login = undefined;
+  }
+
+  /** Logs out, where there is somebody to log out from, and closes all connections. */
+  async close(signal: AbortSignal): Promise<void> {
+    this.#closed = true;
+    const login = await this.#login?.catch(() => undefined);
+    const wire = this.#wire;
+    if (login !== undefined && wire !== undefined) {
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(LOGOUT_TIMEOUT)]);
+      await wire.soap.call('Logout', login.service.sessionManager, {}, limit).catch(() => undefined);
+    }
+    this.#dropWire();
+  }
+
+  #open(): Wire {
+    if (this.#wire === undefined) {
+      const transport = new VimTransport(this.#options.url, this.#options.trust());
+      this.#wire = { transport, soap: new SoapClient(this.#options.url.href, transport) };
+    }
+    return this.#wire;
+  }
+
+  /** So that a certificate or an authority that was put right is used without a restart. */
+  #dropWire(): void {
+    this.#wire?.transport.close();
+    this.#wire = undefined;
+  }
+
+  async #logIn(): Promise<Login> {
+    const signal = AbortSignal.timeout(LOGIN_TIMEOUT);
+    // Counted from its beginning: those who still find the former login expired must not undo it.
+    this.#logins += 1;
+    const number = this.#logins;
+    try {
+      const { user: userName, password } = this.#options.credentials();
+      const { transport, soap } = this.#open();
+      transport.forgetSession();
+      soap.speak(await readVersion(transport, this.#options.url, signal));
+      const service = readService(await soap.call('RetrieveServiceContent', SERVICE_INSTANCE, {}, signal));
+      await soap.call('Login', service.sessionManager, { userName, password }, signal);
+      return { number, service };
+    } catch (error) {
+      throw signal.aborted ? new VimTransportError(`no login in ${LOGIN_TIMEOUT / 1000} s`, false) : error;
+    }
+  }
+}
+
+/** A promise that others wait for too, given up when the signal says so. */
+function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const give = (): void => reject(signal.reason as Error);
+    if (signal.aborted) return give();
+    signal.addEventListener('abort', give, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', give));
+  });
+}
+
+/**
+ * The version to speak: ours where the server lists it (vSphere Web Services SDK Programming Guide,
+ * "vimServiceVersions.xml"), else its newest.
+ */
+async function readVersion(transport: VimTransport, url: URL, signal: AbortSignal): Promise<string> {
+  const path = `${url.pathname.replace(/\/+$/, '')}/vimServiceVersions.xml`;
+  try {
+    const list = await transport.get(path, VERSIONS_LIMIT, signal);
+    const vim = /<name>\s*urn:vim25\s*<\/name>([\s\S]*?)<\/namespace>/.exec(list)?.[1] ?? '';
+    const versions = [...vim.matchAll(/<version>\s*([\w.]+)\s*<\/version>/g)].map(([, version = '']) => version);
+    return versions.includes(OUR_VERSION) ? OUR_VERSION : versions[0] ?? OUR_VERSION;
+  } catch (error) {
+    if (!(error instanceof VimTransportError) || !/HTTP status 404/.test(error.message)) throw error;
+    return OUR_VERSION;
+  }
+}
+
+function readService(content: VimValue): Service {
+  const ref = (name: string): Ref => {
+    const found = at(content, name);
+    if (isRef(found)) return found;
+    throw new VimTransportError(`what answers there is not vSphere: it has no ${name}`, false);
+  };
+  const perfManager = at(content, 'perfManager');
+  return {
+    about: { fullName: textOf(at(content, 'about', 'fullName')) ?? 'vSphere', apiType: textOf(at(content, 'about', 'apiType')) ?? '' },
+    rootFolder: ref('rootFolder'), propertyCollector: ref('propertyCollector'), viewManager: ref('viewManager'), sessionManager: ref('sessionManager'),
+    perfManager: isRef(perfManager) ? perfManager : undefined,
+  };
+}
