@@ -1,0 +1,41 @@
+import * as v from 'valibot';
+import esxi from '../../../src/drivers/esxi/index.js';
+import { ArgoError } from '../../../src/errors.js';
+import type { Driver, DriverHost, Machine, PowerState } from '../../../src/drivers/driver.js';
+
+/** What a driver has told its host. */
+export interface Told {
+  readonly changed: [id: string, state: PowerState][];
+  readonly lost: string[];
+  readonly log: string[];
+  relists: number;
+}
+
+/** Opens the driver as a provider does, from the keys of its table. */
+export function openDriver(table: Record<string, unknown>): { driver: Driver; told: Told } {
+  const told: Told = { changed: [], lost: [], log: [], relists: 0 };
+  const host: DriverHost = {
+    name: 'vc',
+    log: (level, message, facts) => { told.log.push(`${level} ${message} ${JSON.stringify(facts ?? {})}`); },
+    changed: (id, state) => { told.changed.push([id, state]); },
+    relist: () => { told.relists += 1; },
+    lost: (reason) => { told.lost.push(reason); },
+  };
+  return { driver: esxi.open(v.parse(v.strictObject(esxi.options), table), host), told };
+}
+
+export const soon = (ms = 60_000): AbortSignal => AbortSignal.timeout(ms);
+
+/** The machine of that name, as a listing has it. */
+export async function find(driver: Driver, name: string): Promise<Machine> {
+  const found = (await driver.list(soon())).find(({ machine }) => machine.name === name);
+  if (found === undefined) throw new Error(`${name} is not listed`);
+  return found.machine;
+}
+
+/** What a call is refused with. @throws Error when it is not */
+export async function refusal(call: Promise<unknown>): Promise<ArgoError> {
+  const thrown = await call.then(() => undefined, (error: unknown) => error);
+  if (thrown instanceof ArgoError) return thrown;
+  throw new Error('no refusal', { cause: thrown });
+}

@@ -1,0 +1,307 @@
+import { XMLParser } from 'fast-xml-parser';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+
+/**
+ * A vSphere for what VMware's simulator lacks: the order of elements is insisted on, answers come in
+ * pages, sessions end, guests have no Tools, hosts go down. Strict: what it does not know is a fault.
+ */
+
+/** The elements of each request and of the types in it, in the order of VMware's vim-types.xsd. */
+const ORDER: Readonly<Record<string, readonly string[]>> = {
+  RetrieveServiceContent: ['_this'], CurrentTime: ['_this'], Logout: ['_this'], CreatePropertyCollector: ['_this'],
+  Login: ['_this', 'userName', 'password', 'locale'],
+  CreateContainerView: ['_this', 'container', 'type', 'recursive'],
+  CreateFilter: ['_this', 'spec', 'partialUpdates'],
+  RetrievePropertiesEx: ['_this', 'specSet', 'options'],
+  ContinueRetrievePropertiesEx: ['_this', 'token'],
+  WaitForUpdatesEx: ['_this', 'version', 'options'],
+  PowerOnVM_Task: ['_this', 'host'], PowerOffVM_Task: ['_this'], SuspendVM_Task: ['_this'], ResetVM_Task: ['_this'],
+  ShutdownGuest: ['_this'], RebootGuest: ['_this'],
+  AnswerVM: ['_this', 'questionId', 'answerChoice'],
+  EnterMaintenanceMode_Task: ['_this', 'timeout', 'evacuatePoweredOffVms', 'maintenanceSpec'],
+  ExitMaintenanceMode_Task: ['_this', 'timeout'], ShutdownHost_Task: ['_this', 'force'], RebootHost_Task: ['_this', 'force'],
+  specSet: ['propSet', 'objectSet', 'reportMissingObjectsInResults'],
+  spec: ['propSet', 'objectSet', 'reportMissingObjectsInResults'],
+  propSet: ['type', 'all', 'pathSet'],
+  objectSet: ['obj', 'skip', 'selectSet'],
+  selectSet: ['name', 'type', 'path', 'skip', 'selectSet'],
+};
+
+/** What was asked: elements in their order. */
+export interface Element {
+  readonly name: string;
+  readonly children: readonly Element[];
+  readonly text: string;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+/** A property's value, as XML with its own xsi:type. */
+export const val = (type: string, content: string | number | boolean): string => `<val xsi:type="xsd:${type}">${content}</val>`;
+export const ref = (type: string, name: string): string => `<val xsi:type="ManagedObjectReference" type="${type}">${name}</val>`;
+
+export class Fault {
+  constructor(readonly type: string, readonly words = '', readonly fields = '') {}
+}
+
+/** The other side is to do something else than to answer. */
+export type Misdeed = 'cut' | 'silence' | 'half' | 'huge' | 503;
+export type Answer = string | Fault | Misdeed | undefined;
+
+const parser = new XMLParser({ preserveOrder: true, ignoreAttributes: false, attributeNamePrefix: '', parseTagValue: false, removeNSPrefix: true, trimValues: false });
+
+type Parsed = Readonly<Record<string, unknown>>;
+
+function toElement(node: Parsed): Element {
+  const name = Object.keys(node).find((key) => key !== ':@') ?? '';
+  const inside = (Array.isArray(node[name]) ? node[name] : []) as Parsed[];
+  const text = inside.map((child) => child['#text']).filter((part) => typeof part === 'string').join('');
+  return { name, text, children: inside.filter((child) => !('#text' in child)).map(toElement), attributes: (node[':@'] ?? {}) as Record<string, string> };
+}
+
+const child = (element: Element | undefined, name: string): Element | undefined => element?.children.find((one) => one.name === name);
+const all = (element: Element | undefined, name: string): Element[] => element?.children.filter((one) => one.name === name) ?? [];
+
+/** @returns what is out of order */
+function disorder(element: Element): string | undefined {
+  const order = ORDER[element.name];
+  if (order !== undefined) {
+    const places = element.children.map(({ name }) => order.indexOf(name));
+    if (places.includes(-1) || places.some((place, index) => place < (places[index - 1] ?? 0))) return element.name;
+  }
+  return element.children.map(disorder).find((name) => name !== undefined);
+}
+
+export interface VimDoubleOptions {
+  readonly tls?: { readonly key: string; readonly cert: string };
+}
+
+export class VimDouble {
+  /** properties by object, as XML from {@link val} and {@link ref} */
+  readonly objects = new Map<string, { type: string; properties: Map<string, string> }>();
+  readonly calls: string[] = [];
+  /** what to do instead, by method; undefined: as usual */
+  readonly instead = new Map<string, (request: Element) => Answer>();
+  readonly sessions = new Set<string>();
+  apiType = 'VirtualCenter';
+  #logins = 0;
+  #tasks = 0;
+  #told = new Set<string>();
+  #news: string[] = [];
+  #waiting: (() => void) | undefined;
+  #server: Server;
+
+  private constructor(options: VimDoubleOptions) {
+    const handle = (request: IncomingMessage, response: ServerResponse): void => void this.#handle(request, response);
+    this.#server = options.tls ? createTlsServer(options.tls, handle) : createServer(handle);
+  }
+
+  static async start(options: VimDoubleOptions = {}): Promise<VimDouble> {
+    const double = new VimDouble(options);
+    await new Promise<void>((resolve) => { double.#server.listen(0, '127.0.0.1', resolve); });
+    return double;
+  }
+
+  get url(): string {
+    return `http${'setSecureContext' in this.#server ? 's' : ''}://127.0.0.1:${(this.#server.address() as AddressInfo).port}/sdk`;
+  }
+
+  count(method: string): number {
+    return this.calls.filter((call) => call === method).length;
+  }
+
+  addVm(name: string, properties: Readonly<Record<string, string>> = {}): void {
+    this.objects.set(name, { type: 'VirtualMachine', properties: new Map(Object.entries({
+      name: val('string', name), 'config.template': val('boolean', false), 'config.instanceUuid': val('string', `uuid-of-${name}`),
+      'runtime.powerState': val('VirtualMachinePowerState', 'poweredOn'), 'runtime.connectionState': val('VirtualMachineConnectionState', 'connected'),
+      'runtime.bootTime': val('dateTime', '2026-01-01T00:00:00Z'), ...properties,
+    })) });
+  }
+
+  addHost(name: string, properties: Readonly<Record<string, string>> = {}): void {
+    this.objects.set(name, { type: 'HostSystem', properties: new Map(Object.entries({
+      name: val('string', name), 'runtime.powerState': val('HostSystemPowerState', 'poweredOn'),
+      'runtime.connectionState': val('HostSystemConnectionState', 'connected'), 'runtime.inMaintenanceMode': val('boolean', false), ...properties,
+    })) });
+  }
+
+  set(name: string, path: string, value: string): void {
+    this.objects.get(name)?.properties.set(path, value);
+    this.#tell(this.#update(name, 'modify', [path]));
+  }
+
+  remove(name: string): void {
+    this.#tell(this.#update(name, 'leave', []));
+    this.objects.delete(name);
+  }
+
+  expireSessions(): void {
+    this.sessions.clear();
+    this.#waiting?.();
+  }
+
+  /** @param properties of its info, besides the state */
+  addTask(state: 'success' | 'error' | 'running', error = ''): string {
+    this.#tasks += 1;
+    const name = `task-${this.#tasks}`;
+    const properties = new Map([['info.state', val('TaskInfoState', state)]]);
+    if (error !== '') properties.set('info.error', `<val xsi:type="LocalizedMethodFault"><fault xsi:type="${error}"/><localizedMessage>it said ${error}</localizedMessage></val>`);
+    this.objects.set(name, { type: 'Task', properties });
+    return `<returnval type="Task">${name}</returnval>`;
+  }
+
+  async stop(): Promise<void> {
+    this.#waiting?.();
+    this.#server.closeAllConnections();
+    await new Promise<void>((resolve) => { this.#server.close(() => resolve()); });
+  }
+
+  #tell(update: string): void {
+    this.#news.push(update);
+    this.#waiting?.();
+  }
+
+  #update(name: string, kind: string, paths: readonly string[]): string {
+    const object = this.objects.get(name);
+    const changes = paths.filter((path) => object?.properties.has(path))
+      .map((path) => `<changeSet><name>${path}</name><op>assign</op>${object?.properties.get(path)}</changeSet>`);
+    return `<objectSet><kind>${kind}</kind><obj type="${object?.type}">${name}</obj>${changes.join('')}</objectSet>`;
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+    if (request.method === 'GET') {
+      response.setHeader('content-type', 'text/xml').end('<namespaces><namespace><name>urn:vim25</name><version>7.0</version><priorVersions><version>6.5</version></priorVersions></namespace></namespaces>');
+      return;
+    }
+    const envelope = (parser.parse(Buffer.concat(chunks).toString()) as Parsed[]).map(toElement).find(({ name }) => name === 'Envelope');
+    const call = child(envelope, 'Body')?.children[0];
+    if (call === undefined) return void response.writeHead(400).end();
+    this.calls.push(call.name);
+    const cookie = /vmware_soap_session=(\w+)/.exec(request.headers.cookie ?? '')?.[1] ?? '';
+    const answer = await this.#answer(call, cookie, response);
+    if (!response.destroyed) send(response, call.name, answer);
+  }
+
+  #answer(call: Element, cookie: string, response: ServerResponse): Answer | Promise<Answer> {
+    const wrong = disorder(call);
+    if (wrong !== undefined) return new Fault('InvalidRequest', `elements of ${wrong} out of order`);
+    if (!(call.name in ORDER)) return new Fault('InvalidRequest', `unknown method ${call.name}`);
+    const isOpen = call.name === 'RetrieveServiceContent' || call.name === 'Login';
+    const instead = this.instead.get(call.name)?.(call);
+    if (instead !== undefined) return instead;
+    if (!isOpen && !this.sessions.has(cookie)) return new Fault('NotAuthenticated', 'The session is not authenticated.');
+    return this.#usual(call, cookie, response);
+  }
+
+  #usual(call: Element, cookie: string, response: ServerResponse): Answer | Promise<Answer> {
+    const self = child(call, '_this')?.text ?? '';
+    switch (call.name) {
+      case 'RetrieveServiceContent': return this.#content();
+      case 'CurrentTime': return '<returnval>2026-01-01T01:00:00Z</returnval>';
+      case 'Login': {
+        this.#logins += 1;
+        const session = `session${this.#logins}`;
+        this.sessions.add(session);
+        response.setHeader('set-cookie', `vmware_soap_session=${session}; Path=/; HttpOnly`);
+        return `<returnval><key>${session}</key><userName>${child(call, 'userName')?.text}</userName></returnval>`;
+      }
+      case 'Logout': this.sessions.delete(cookie); return '';
+      case 'CreatePropertyCollector': this.#told = new Set(); this.#news = []; return '<returnval type="PropertyCollector">pc-1</returnval>';
+      case 'CreateContainerView': return '<returnval type="ContainerView">view-1</returnval>';
+      case 'CreateFilter': return '<returnval type="PropertyFilter">filter-1</returnval>';
+      case 'RetrievePropertiesEx': return this.#retrieve(call);
+      case 'WaitForUpdatesEx': return this.#wait(call, cookie);
+      case 'PowerOnVM_Task': return this.#power(self, 'poweredOn');
+      case 'PowerOffVM_Task': return this.#power(self, 'poweredOff');
+      case 'SuspendVM_Task': return this.#power(self, 'suspended');
+      case 'ShutdownGuest': case 'RebootGuest': case 'AnswerVM': return '';
+      case 'EnterMaintenanceMode_Task': this.set(self, 'runtime.inMaintenanceMode', val('boolean', true)); return this.addTask('success');
+      case 'ExitMaintenanceMode_Task': this.set(self, 'runtime.inMaintenanceMode', val('boolean', false)); return this.addTask('success');
+      default: return this.addTask('success');
+    }
+  }
+
+  #content(): string {
+    const about = `<about><name>x</name><fullName>a double</fullName><vendor>x</vendor><version>7.0</version><build>1</build><osType>x</osType><productLineId>x</productLineId><apiType>${this.apiType}</apiType><apiVersion>7.0</apiVersion></about>`;
+    return `<returnval><rootFolder type="Folder">group-d1</rootFolder><propertyCollector type="PropertyCollector">pc</propertyCollector><viewManager type="ViewManager">vm</viewManager>${about}<sessionManager type="SessionManager">sm</sessionManager></returnval>`;
+  }
+
+  #power(name: string, state: string): Answer {
+    const now = />(\w+)</.exec(this.objects.get(name)?.properties.get('runtime.powerState') ?? '')?.[1];
+    if (now === undefined) return new Fault('ManagedObjectNotFound', 'gone');
+    if (now === state) return new Fault('InvalidPowerState', 'not in this state', `<requestedState>${state}</requestedState><existingState>${now}</existingState>`);
+    this.set(name, 'runtime.powerState', val('VirtualMachinePowerState', state));
+    return this.addTask('success');
+  }
+
+  #retrieve(call: Element): Answer {
+    const contents = all(call, 'specSet').flatMap((spec) => {
+      const paths = all(child(spec, 'propSet'), 'pathSet').map(({ text }) => text);
+      return all(spec, 'objectSet').map((set) => this.#objectContent(child(set, 'obj')?.text ?? '', paths));
+    });
+    if (contents.includes(undefined)) return new Fault('ManagedObjectNotFound', 'gone');
+    return `<returnval>${contents.join('')}</returnval>`;
+  }
+
+  #objectContent(name: string, paths: readonly string[]): string | undefined {
+    if (name === 'view-1') {
+      const members = this.#members().map((member) => `<ManagedObjectReference type="${this.objects.get(member)?.type}">${member}</ManagedObjectReference>`);
+      return `<objects><obj type="ContainerView">view-1</obj><propSet><name>view</name><val xsi:type="ArrayOfManagedObjectReference">${members.join('')}</val></propSet></objects>`;
+    }
+    const object = this.objects.get(name);
+    if (object === undefined) return undefined;
+    const known = paths.filter((path) => object.properties.has(path)).map((path) => `<propSet><name>${path}</name>${object.properties.get(path)}</propSet>`);
+    return `<objects><obj type="${object.type}">${name}</obj>${known.join('')}</objects>`;
+  }
+
+  #members(): string[] {
+    return [...this.objects].filter(([, { type }]) => type !== 'Task').map(([name]) => name);
+  }
+
+  async #wait(call: Element, cookie: string): Promise<Answer> {
+    const options = child(call, 'options');
+    const most = Number(child(options, 'maxObjectUpdates')?.text);
+    const left = this.#members().filter((name) => !this.#told.has(name));
+    if (child(call, 'version') === undefined || child(call, 'version')?.text === '' || left.length > 0) {
+      const page = left.slice(0, most);
+      for (const name of page) this.#told.add(name);
+      return this.#updateSet(page.map((name) => this.#update(name, 'enter', [...this.objects.get(name)?.properties.keys() ?? []])), left.length > most);
+    }
+    const isNews = (): boolean => this.#news.length > 0 || !this.sessions.has(cookie);
+    const until = Date.now() + Number(child(options, 'maxWaitSeconds')?.text) * 1000;
+    while (!isNews() && Date.now() < until) await new Promise<void>((resolve) => { this.#waiting = resolve; });
+    if (!this.sessions.has(cookie)) return new Fault('NotAuthenticated', 'The session is not authenticated.');
+    const news = this.#news.splice(0);
+    return news.length === 0 ? '' : this.#updateSet(news, false);
+  }
+
+  #updateSet(updates: readonly string[], truncated: boolean): string {
+    const set = updates.length === 0 ? '' : `<filterSet><filter type="PropertyFilter">filter-1</filter>${updates.join('')}</filterSet>`;
+    return `<returnval><version>${Date.now()}</version>${set}${truncated ? '<truncated>true</truncated>' : ''}</returnval>`;
+  }
+}
+
+/** More than anybody should read. */
+const HUGE = 50 * 1024 * 1024;
+
+function send(response: ServerResponse, method: string, answer: Answer): void {
+  if (answer === 'cut') return void response.destroy();
+  if (answer === 'silence') return;
+  if (answer === 503) return void response.writeHead(503, { 'content-type': 'text/plain' }).end('503 Service Unavailable (Failed to connect to endpoint)');
+  const open = '<?xml version="1.0" encoding="UTF-8"?>\n<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:xsd="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body>';
+  const close = '</soapenv:Body></soapenv:Envelope>';
+  response.setHeader('content-type', 'text/xml; charset=utf-8');
+  if (answer instanceof Fault) {
+    const detail = `<detail><${answer.type}Fault xmlns="urn:vim25" xsi:type="${answer.type}">${answer.fields}</${answer.type}Fault></detail>`;
+    return void response.writeHead(500).end(`${open}<soapenv:Fault><faultcode>ServerFaultCode</faultcode><faultstring>${answer.words}</faultstring>${detail}</soapenv:Fault>${close}`);
+  }
+  if (answer === 'half') return void response.end(`${open}<${method}Response xmlns="urn:vim25"><returnval><objects><obj type="V`);
+  if (answer === 'huge') {
+    response.write(`${open}<${method}Response xmlns="urn:vim25"><returnval>`);
+    return void response.end(`<objects/>`.repeat(HUGE / 10));
+  }
+  response.end(`${open}<${method}Response xmlns="urn:vim25">${answer ?? ''}</${method}Response>${close}`);
+}
