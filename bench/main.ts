@@ -16,13 +16,14 @@ import { powerman, upsd } from './rows/peers.js';
 import { pingMany, pingSweep } from './rows/ping.js';
 import { glob, hung, listCost } from './rows/scale.js';
 import { connects, memory, startup } from './rows/size.js';
+import { vsphere } from './rows/vsphere.js';
 import { list, nop } from './rows/wire.js';
 import { xenserver } from './rows/xenserver.js';
 import { FULL, QUICK, type Scenario } from './scenario.js';
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   nop, list, connects, memory, startup, 'list-cost': listCost, glob, hung, upsd, powerman, libvirt,
-  'ping-sweep': pingSweep, 'ping-many': pingMany, ssh, hosts, xenserver,
+  'ping-sweep': pingSweep, 'ping-many': pingMany, ssh, hosts, xenserver, vsphere,
 };
 
 const USAGE = `usage: node dist/bench/main.js [--only NAME]… [--quick] [--json FILE]
