@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { FRONT_USER, lacksFront, WmiFront } from '../peers/wmi-front.js';
 import { startWmiDouble, type WmiDouble, type WmiDoubleOptions } from '../peers/wmi/index.js';
 import { get, invoke, pull, PyWinrm, query, release, type Answered } from '../peers/wmi/pywinrm.js';
 import { lacks } from '../support/peers.js';
@@ -147,4 +148,43 @@ void t.test('refusals, as pywinrm tells them', OPTIONS, async (t) => {
   t.match(await client.ask(get(`${CIMV2}/Win32_OperatingSystem`)), { error: 'WinRMTransportError', status: 500 });
   t.match(await connect('wrong').ask(get(`${CIMV2}/Win32_OperatingSystem`)), { error: 'InvalidCredentialsError' });
   t.equal(double.faults.waiting, 0);
+});
+
+/** OpenSSL 3 keeps MD4, which NTLM is made of, among what is old. */
+const LEGACY = `openssl_conf = init
+[init]
+providers = providers
+[providers]
+default = on
+legacy = on
+[on]
+activate = 1
+`;
+
+void t.test('behind a real NTLM: all is sealed, over plain HTTP', { skip: lacks('python3') || lacksFront(), timeout: LONG }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'argo-wmi-'));
+  const double = await startWmiDouble({ role: 'hyperv', vms: 40 });
+  const front = await WmiFront.start({ backend: double.url, requireSeal: true });
+  writeFileSync(join(folder, 'openssl.cnf'), LEGACY);
+  const connect = (password: string, encryption: string): PyWinrm => new PyWinrm(
+    { endpoint: front.url, transport: 'ntlm', username: `${FRONT_USER.domain}\\${FRONT_USER.user}`, password, message_encryption: encryption },
+    { OPENSSL_CONF: join(folder, 'openssl.cnf') },
+  );
+  const clients = [connect(FRONT_USER.password, 'always'), connect('wrong', 'always'), connect(FRONT_USER.password, 'never')] as const;
+  t.teardown(async () => {
+    await Promise.all(clients.map((client) => client.close()));
+    await front.stop();
+    await double.stop();
+    rmSync(folder, { recursive: true });
+  });
+  const [sealing, wrong, open] = clients;
+  const found = list(at(await sealing.ask(query(V2, 'SELECT * FROM Msvm_ComputerSystem', 100)), 'n:EnumerateResponse/w:Items/p:Msvm_ComputerSystem')).map(named);
+  t.equal(found.length, 41);
+  const selectors = { CreationClassName: 'Msvm_ComputerSystem', Name: double.world.hyperv.vm('vm-0').id };
+  t.equal(named(at(await sealing.ask(invoke(`${V2}/Msvm_ComputerSystem`, 'RequestStateChange', selectors, { RequestedState: '2' })), 'p:RequestStateChange_OUTPUT')).ReturnValue, '4096');
+  t.match(await sealing.ask(get(`${V2}/Msvm_Spaceship`)), { words: /2150858752/ }, 'refusals too');
+  t.equal(front.opened, 3);
+  t.match(await wrong.ask(get(`${CIMV2}/Win32_OperatingSystem`)), { error: 'InvalidCredentialsError' });
+  t.match(await open.ask(get(`${CIMV2}/Win32_OperatingSystem`)), { error: 'WinRMTransportError', status: 500 }, 'what is not sealed is not heard');
+  t.equal(double.calls('Get'), 1);
 });
