@@ -111,6 +111,11 @@ export class WmiFront {
     return this.#order({ spoil: how });
   }
 
+  /** Resolves when all that it has said until now is in `events`. */
+  heard(): Promise<void> {
+    return this.#order({});
+  }
+
   /** Drops every connection. */
   drop(): Promise<void> {
     return this.#order({ drop: true });

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 import type { NtlmSealing } from '../ntlm/seal.js';
-import { WmiAccessError, WmiAnswerError } from '../wmi/errors.js';
+import { WmiAccessError, WmiAnswerError, WmiLoginRefusedError } from '../wmi/errors.js';
 import { openMessage, SEALED_TYPE, sealMessage } from './frame.js';
 import { HttpLink, type Reply } from './link.js';
-import { admitBasic, admitNtlm, LoginRefusedError, offer, type Admission } from './login.js';
+import { admitBasic, admitNtlm, offer, type Admission } from './login.js';
 import type { WsmanLimits, WsmanOptions } from './options.js';
 import { readAnswer, type Envelope } from './soap.js';
 import type { XmlElement } from './xml.js';
@@ -46,7 +46,7 @@ export class Channel {
     this.#link.close();
   }
 
-  /** @throws LoginRefusedError, WmiAccessError, WmiAnswerError, ConnectionLostError, the signal's reason */
+  /** @throws WmiLoginRefusedError, WmiAccessError, WmiAnswerError, ConnectionLostError, the signal's reason */
   async logIn(signal: AbortSignal): Promise<void> {
     const { login, origin } = this.options;
     const post = (headers: Readonly<Record<string, string>>): Promise<Reply> => this.#post(headers, NOTHING, signal);
@@ -91,7 +91,7 @@ export class Channel {
       return new WmiAccessError('the service asks for the login again');
     }
     const isOffered = challenges.some((each) => /^Basic\b/i.test(each));
-    return isOffered ? new LoginRefusedError('the account or its password is not accepted') : new LoginRefusedError(`Basic is not on offer there${offer(challenges)}`);
+    return isOffered ? new WmiLoginRefusedError('the account or its password is not accepted') : new WmiLoginRefusedError(`Basic is not on offer there${offer(challenges)}`);
   }
 
   #post(headers: Readonly<Record<string, string>>, body: Buffer, signal: AbortSignal): Promise<Reply> {

@@ -7,9 +7,6 @@ import { WmiAccessError, WmiAnswerError, WmiLoginRefusedError } from '../wmi/err
 import type { HttpLink, Reply } from './link.js';
 import type { WsmanLogin } from './options.js';
 
-/** The password was sent, or proof of it, and not taken. Sending it again may lock the account. */
-export class LoginRefusedError extends WmiLoginRefusedError {}
-
 /** What a login leaves for the requests after it. */
 export interface Admission {
   readonly headers: Readonly<Record<string, string>>;
@@ -28,7 +25,7 @@ export const admitBasic = ({ user, password }: WsmanLogin): Admission =>
 /**
  * Logs a connection in by NTLM, inside `Negotiate` (RFC 4559), or `NTLM` where that is all there is.
  * Over TLS the login is bound to the channel.
- * @throws LoginRefusedError, WmiAccessError where NTLM is not on offer, WmiAnswerError
+ * @throws WmiLoginRefusedError, WmiAccessError where NTLM is not on offer, WmiAnswerError
  */
 export async function admitNtlm({ user, password, domain = '' }: WsmanLogin, link: HttpLink, host: string, post: PostNothing): Promise<Admission> {
   const { socket } = link;
@@ -43,7 +40,7 @@ export async function admitNtlm({ user, password, domain = '' }: WsmanLogin, lin
     throw error instanceof NtlmError ? new WmiAnswerError(error.message, { cause: error }) : error;
   }
   const { status } = await step(answer.message);
-  if (status === 401) throw new LoginRefusedError('the account or its password is not accepted');
+  if (status === 401) throw new WmiLoginRefusedError('the account or its password is not accepted');
   if (status === 403) throw new WmiAccessError('the account may not use the service');
   return { headers: {}, sealing: answer.sealing };
 }

@@ -1,9 +1,8 @@
 import { connectTrusted } from '../tls/connect.js';
 import { ConnectionLostError } from '../tls/errors.js';
 import type { WmiObject, WmiParameters, WmiPath } from '../wmi/connection.js';
-import { WmiAccessError, WmiAnswerError } from '../wmi/errors.js';
+import { WmiAccessError, WmiAnswerError, WmiLoginRefusedError } from '../wmi/errors.js';
 import { Channel } from './channel.js';
-import { LoginRefusedError } from './login.js';
 import { DEFAULT_LIMITS, type WsmanConnection, type WsmanIdentity, type WsmanLimits, type WsmanOptions } from './options.js';
 import { Namespace, readPage, writeEnumerate, writeGet, writeIdentify, writeInvoke, writePull, writeRelease, type Addressee, type Envelope } from './soap.js';
 import { Turns } from './turns.js';
@@ -19,7 +18,7 @@ const HOLD_BACK_LIMIT_MS = 60 * 60_000;
 type Effect = 'reads' | 'acts';
 
 interface Refusal {
-  readonly error: LoginRefusedError;
+  readonly error: WmiLoginRefusedError;
   readonly holdBack: number;
   /** of performance.now() */
   readonly until: number;
@@ -150,7 +149,7 @@ export class WsmanSession implements WsmanConnection {
       this.#refusal = undefined;
       return answer;
     } catch (error) {
-      if (error instanceof LoginRefusedError) this.#note(error);
+      if (error instanceof WmiLoginRefusedError) this.#note(error);
       throw error;
     }
   }
@@ -171,13 +170,13 @@ export class WsmanSession implements WsmanConnection {
       await channel.logIn(signal);
     } catch (error) {
       channel.close();
-      if (error instanceof LoginRefusedError) this.#note(error);
+      if (error instanceof WmiLoginRefusedError) this.#note(error);
       throw error;
     }
     return channel;
   }
 
-  #note(error: LoginRefusedError): void {
+  #note(error: WmiLoginRefusedError): void {
     const holdBack = Math.min(this.#refusal ? this.#refusal.holdBack * 2 : this.#limits.holdBack, HOLD_BACK_LIMIT_MS);
     this.#refusal = { error, holdBack, until: performance.now() + holdBack };
   }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import t, { type Test } from 'tap';
 import { ConnectionLostError } from '../../../src/protocols/tls/errors.js';
-import { WmiAccessError, WmiAnswerError, WmiFault } from '../../../src/protocols/wmi/errors.js';
+import { WmiAccessError, WmiAnswerError, WmiFault, WmiLoginRefusedError } from '../../../src/protocols/wmi/errors.js';
 import { WsmanSession } from '../../../src/protocols/wsman/session.js';
 import { until } from '../../support/until.js';
 import { envelope, never, OS, PASSWORD, serve, SOAP_TYPE, type Answer } from './service.js';
@@ -152,7 +152,7 @@ void t.test('a refused password is not sent again by itself', async (t) => {
   const service = await serve(t, () => answer);
   const session = service.session();
   const error: unknown = await session.get(OS, never()).catch((error: unknown) => error);
-  t.ok(error instanceof WmiAccessError);
+  t.ok(error instanceof WmiLoginRefusedError);
   t.notMatch(String((error as Error).stack), PASSWORD);
   for (const ask of [() => session.get(OS, never()), () => shutDown(session), () => session.identify(never())]) await t.rejects(ask(), WmiAccessError);
   t.equal(service.asked.length, 1);
