@@ -1,5 +1,6 @@
 import { ArgoError } from '../../errors.js';
 import type { WmiObject, WmiPath } from '../../protocols/wmi/connection.js';
+import { beforeSending } from '../before-sending.js';
 import type { PowerState } from '../driver.js';
 import { count, quoted, reference, text } from '../wmi/values.js';
 import type { HyperVContext } from './context.js';
@@ -54,7 +55,7 @@ async function finish(context: HyperVContext, { ReturnValue, Job }: WmiObject, {
 
 /** Asks the guest through its integration services. */
 const askGuest = (method: 'InitiateShutdown' | 'InitiateReboot'): VmStep => async (context, id, signal) => {
-  const component = await context.use('reads', () => shutdownComponent(context, id, signal));
+  const component = await beforeSending(signal, () => context.use('reads', () => shutdownComponent(context, id, signal)));
   try {
     await context.use('acts', async () => {
       const answer = await context.control.invoke(component, method, { Force: String(context.closesPrograms), Reason: REASON }, signal);

@@ -17,10 +17,11 @@ const BYTES_PER_MIB = 1_048_576n;
 /** Images of disks; what else a drive may hold is no disk of the machine's own. */
 const IMAGE = /\.(a?vhdx?|vhds)$/i;
 
-/** In one dialect throughout, and begun with the machine itself, so that one that is gone is told as such. */
-const reading = <T>(read: (asked: Asked) => Promise<T>): Read<T> => (context, id, signal) =>
-  context.use('reads', () => context.dialects.speak(async (dialect) =>
-    read({ context, dialect, id, signal, system: await context.readings.get(vmPath(dialect, id), signal) })));
+/** Begun with the machine itself, so that one that is gone is told as such; then in the dialect in which that was found. */
+const reading = <T>(read: (asked: Asked) => Promise<T>): Read<T> => (context, id, signal) => context.use('reads', async () => {
+  const found = await context.dialects.speak(async (dialect) => ({ dialect, system: await context.readings.get(vmPath(dialect, id), signal) }));
+  return read({ context, id, signal, ...found });
+});
 
 interface Asked {
   readonly context: HyperVContext;

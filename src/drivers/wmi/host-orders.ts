@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { ArgoError } from '../../errors.js';
+import { beforeSending } from '../before-sending.js';
 import { CIMV2 } from './host-readings.js';
 import type { WmiLink } from './link.js';
 import { oneLine } from './errors.js';
@@ -54,7 +55,7 @@ export interface OrderContext {
  */
 export async function orderHost(context: OrderContext, order: HostOrder, signal: AbortSignal): Promise<void> {
   const { link } = context;
-  const before = await context.bootMark(signal).catch((error: unknown) => {
+  const before = await beforeSending(signal, () => context.bootMark(signal)).catch((error: unknown) => {
     if (error instanceof ArgoError && error.phrase === 'FAILED') return undefined;
     throw error;
   });

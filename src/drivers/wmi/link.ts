@@ -1,8 +1,10 @@
+import { setMaxListeners } from 'node:events';
 import { ArgoError } from '../../errors.js';
 import { CannotTell } from '../../protocols/ping/outcome.js';
 import { probeTcp } from '../../protocols/ping/tcp.js';
 import { WmiAccessError } from '../../protocols/wmi/errors.js';
 import type { WmiConnection, WmiObject, WmiParameters, WmiPath } from '../../protocols/wmi/connection.js';
+import { beforeSending } from '../before-sending.js';
 import { explain, type Effect } from './errors.js';
 import type { LoginGuard } from './login-guard.js';
 
@@ -48,9 +50,18 @@ export class WmiLink {
     return this.#call((connection) => connection.query(namespace, wql, signal), signal);
   }
 
-  /** @throws as {@link get} */
-  invoke(path: WmiPath, method: string, parameters: WmiParameters, signal: AbortSignal): Promise<WmiObject> {
-    return this.#call((connection) => connection.invoke(path, method, parameters, signal), signal);
+  /** @throws as {@link get}; ArgoError UNREACHABLE where the signal was aborted before it was its turn */
+  async invoke(path: WmiPath, method: string, parameters: WmiParameters, signal: AbortSignal): Promise<WmiObject> {
+    let isUnderWay = false;
+    try {
+      return await this.#call((connection) => {
+        isUnderWay = true;
+        return connection.invoke(path, method, parameters, signal);
+      }, signal);
+    } catch (error) {
+      if (isUnderWay) throw error;
+      return beforeSending(signal, () => Promise.reject(error as Error));
+    }
   }
 
   /** Whether anybody listens where the service should be. @throws the signal's reason */
@@ -73,6 +84,8 @@ export class WmiLink {
   async #call<T>(work: (connection: WmiConnection) => Promise<T>, signal: AbortSignal): Promise<T> {
     const { guard } = this.parts;
     signal.throwIfAborted();
+    // One reading may ask dozens of questions at a time.
+    setMaxListeners(0, signal);
     return guard.run({ mark: () => this.parts.mark(), approach: () => this.#approach(signal), work: () => this.#work(work) }, signal);
   }
 
