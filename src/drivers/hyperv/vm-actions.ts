@@ -1,5 +1,6 @@
 import { ArgoError } from '../../errors.js';
 import type { WmiObject, WmiPath } from '../../protocols/wmi/connection.js';
+import { WmiFault } from '../../protocols/wmi/errors.js';
 import { beforeSending } from '../before-sending.js';
 import type { PowerState } from '../driver.js';
 import { count, quoted, reference, text } from '../wmi/values.js';
@@ -53,16 +54,23 @@ async function finish(context: HyperVContext, { ReturnValue, Job }: WmiObject, {
   }
 }
 
+/** What the guest was to be asked through has gone, with its services or with the machine. Nothing was ordered. */
+class ComponentGone extends Error {}
+
+const isGone = (error: unknown): boolean => error instanceof WmiFault && error.kind === 'no-such-instance';
+
 /** Asks the guest through its integration services. */
 const askGuest = (method: 'InitiateShutdown' | 'InitiateReboot'): VmStep => async (context, id, signal) => {
   const component = await beforeSending(signal, () => context.use('reads', () => shutdownComponent(context, id, signal)));
   try {
     await context.use('acts', async () => {
-      const answer = await context.control.invoke(component, method, { Force: String(context.closesPrograms), Reason: REASON }, signal);
+      const answer = await context.control.invoke(component, method, { Force: String(context.closesPrograms), Reason: REASON }, signal)
+        .catch((error: unknown) => { throw isGone(error) ? new ComponentGone() : error; });
       if (count(answer.ReturnValue) === SHUTTING_DOWN && method === 'InitiateShutdown') return;
       await finish(context, answer, { id }, signal);
     });
   } catch (error) {
+    if (error instanceof ComponentGone) throw new ArgoError('WRONG STATE', `it is ${await context.use('reads', () => context.inventory.state(id, signal))} by now`, { cause: error });
     if (!(error instanceof ArgoError) || error.phrase !== 'NOT SUPPORTED' || method !== 'InitiateReboot') throw error;
     throw new ArgoError('NOT SUPPORTED', 'this Hyper-V cannot ask a guest to reboot (Windows Server 2016 and later can): stop and start it, or use --force', { cause: error });
   }

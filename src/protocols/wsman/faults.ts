@@ -30,15 +30,32 @@ const KINDS_BY_SUBCODE: ReadonlyMap<string, WmiFaultKind> = new Map<string, WmiF
   [`${ADDRESSING} ActionNotSupported`, 'no-such-method'],
 ]);
 
+/** CIM's own status (DSP0200), as an MSFT_WmiError carries it where there is no WSManFault: Windows Server 2012 and later. */
+const KINDS_BY_CIM_STATUS: ReadonlyMap<number, WmiFaultKind> = new Map<number, WmiFaultKind>([
+  [2, 'access-denied'], [3, 'no-such-class'], [5, 'no-such-class'], [6, 'no-such-instance'], [16, 'no-such-method'], [17, 'no-such-method'], [27, 'quota'],
+]);
+
+/** The service finds nothing there: neither it nor its number tells whether class or object. */
+const NOT_THERE = 0x8033_8000;
+
 /** Characters of a service's own words that are kept: enough for a log. */
 const WORDS_LIMIT = 500;
 
-/** A SOAP fault by its codes; its words are for people, in whatever language the service has them. */
-export function readFault(fault: XmlElement): WmiFault {
+/**
+ * A SOAP fault by its codes; its words are for people, in whatever language the service has them.
+ * @param isKeyed whether one object was asked for, and not all of a class
+ */
+export function readFault(fault: XmlElement, isKeyed: boolean): WmiFault {
   const value = child(child(child(fault, SOAP, 'Code'), SOAP, 'Subcode'), SOAP, 'Value');
   const subcode = value && qualifiedText(value);
-  const code = Number(child(child(fault, SOAP, 'Detail'), WSMAN_FAULT, 'WSManFault')?.attributes.get('Code') ?? 0);
+  const detail = child(fault, SOAP, 'Detail');
+  const wmiError = detail?.children.find(({ name }) => name === 'MSFT_WmiError');
+  const part = (name: string): number => Number(wmiError?.children.find((each) => each.name === name)?.text.trim() ?? 0);
+  const code = wmiError ? part('error_Code') : Number(child(detail, WSMAN_FAULT, 'WSManFault')?.attributes.get('Code') ?? 0);
   const words = child(child(fault, SOAP, 'Reason'), SOAP, 'Text')?.text.trim() ?? '';
-  const kind = KINDS_BY_CODE.get(code) ?? KINDS_BY_SUBCODE.get(`${subcode?.namespace} ${subcode?.name}`) ?? 'other';
+  const named = `${subcode?.namespace} ${subcode?.name}`;
+  const found = KINDS_BY_CIM_STATUS.get(part('CIMStatusCode')) ?? KINDS_BY_CODE.get(code) ?? KINDS_BY_SUBCODE.get(named) ?? 'other';
+  const isNotThere = !wmiError && found === 'no-such-class' && (code === NOT_THERE || code === 0);
+  const kind = isNotThere && isKeyed ? 'no-such-instance' : found;
   return new WmiFault(kind, Number.isSafeInteger(code) ? code : 0, words.slice(0, WORDS_LIMIT) || subcode?.name || 'a fault without words');
 }

@@ -34,6 +34,8 @@ interface Request {
 export interface Envelope {
   /** of its header; the answer relates to it */
   readonly id: string;
+  /** whether it is about one object, and not all of a class */
+  readonly isKeyed: boolean;
   readonly text: string;
 }
 
@@ -51,6 +53,7 @@ function writeEnvelope({ url, timeout }: Addressee, { action, resource, keys = {
   const seconds = (Math.max(timeout - MARGIN_MS, 1000) / 1000).toFixed(3);
   return {
     id,
+    isKeyed: selectors !== '',
     text: `<s:Envelope xmlns:s="${Namespace.soap}" xmlns:a="${Namespace.addressing}" xmlns:w="${Namespace.wsman}" xmlns:n="${Namespace.enumeration}" xmlns:m="${Namespace.microsoft}"><s:Header>`
       + `<a:To>${escapeXml(url)}</a:To><w:ResourceURI s:mustUnderstand="true">${escapeXml(resource)}</w:ResourceURI>`
       + `<a:ReplyTo><a:Address s:mustUnderstand="true">${Namespace.addressing}/role/anonymous</a:Address></a:ReplyTo>`
@@ -64,6 +67,7 @@ function writeEnvelope({ url, timeout }: Addressee, { action, resource, keys = {
 /** `wsmid:Identify` (DSP0226, section 11), which has no header and so no id. */
 export const writeIdentify = (): Envelope => ({
   id: '',
+  isKeyed: false,
   text: `<s:Envelope xmlns:s="${Namespace.soap}" xmlns:i="${Namespace.identity}"><s:Header/><s:Body><i:Identify/></s:Body></s:Envelope>`,
 });
 
@@ -101,12 +105,12 @@ export function writeInvoke(to: Addressee, path: WmiPath, method: string, parame
  * What an answer's body holds.
  * @throws WmiFault for a fault; WmiAnswerError for what is no SOAP, or answers another request
  */
-export function readAnswer(text: string, { id }: Envelope): XmlElement {
+export function readAnswer(text: string, { id, isKeyed }: Envelope): XmlElement {
   const envelope = readXml(text);
   if (envelope.name !== 'Envelope' || envelope.namespace !== Namespace.soap) throw new WmiAnswerError('it answers with XML that is no SOAP');
   const content = child(envelope, Namespace.soap, 'Body')?.children[0];
   const relates = child(child(envelope, Namespace.soap, 'Header'), Namespace.addressing, 'RelatesTo')?.text.trim();
-  if (content?.name === 'Fault' && content.namespace === Namespace.soap) throw readFault(content);
+  if (content?.name === 'Fault' && content.namespace === Namespace.soap) throw readFault(content, isKeyed);
   if (id !== '' && relates !== undefined && relates.toUpperCase() !== id.toUpperCase()) throw new WmiAnswerError('it answers another request');
   if (!content) throw new WmiAnswerError('its answer is empty');
   return content;
