@@ -5,27 +5,33 @@ import type { Effect } from '../../protocols/xapi/pool.js';
 
 /** Every error of XenAPI and of the way to it, as a user reads it. One table. */
 
-type Words = (params: readonly string[]) => string;
+/** @returns undefined where what belongs to the code is not there, or says that the code means something else */
+type Words = (params: readonly string[]) => string | undefined;
 
 const BY_CODE: Readonly<Record<string, readonly [Phrase, Words]>> = {
-  VM_BAD_POWER_STATE: ['WRONG STATE', ([, expected, actual]) => `it is ${actual?.toLowerCase()}; ${expected?.toLowerCase()} is needed`],
+  VM_BAD_POWER_STATE: ['WRONG STATE', ([, expected, actual]) => expected && actual && `it is ${actual.toLowerCase()}; ${expected.toLowerCase()} is needed`],
   VM_LACKS_FEATURE: ['NOT SUPPORTED', () => 'the guest has no tools that could do it; --force does it the hard way'],
   VM_MISSING_PV_DRIVERS: ['NOT SUPPORTED', () => 'the guest has no tools that could do it; --force does it the hard way'],
-  OTHER_OPERATION_IN_PROGRESS: ['BUSY', ([type, , operation]) => `the ${type} is occupied with ${operation ?? 'another operation'}`],
+  OTHER_OPERATION_IN_PROGRESS: ['BUSY', ([type, , operation]) => type && `the ${type} is occupied with ${operation ?? 'another operation'}`],
   SESSION_AUTHENTICATION_FAILED: ['ACCESS DENIED', () => 'the user or the password is wrong'],
   SESSION_INVALID: ['UNREACHABLE', () => 'the pool ends each session at once'],
-  RBAC_PERMISSION_DENIED: ['ACCESS DENIED', ([right]) => `the user's role does not include ${right}`],
-  HOST_IS_SLAVE: ['UNREACHABLE', ([master]) => `the host names ${master} as its master, which is not to be had`],
+  RBAC_PERMISSION_DENIED: ['ACCESS DENIED', ([right]) => right && `the user's role does not include ${right}`],
+  HOST_IS_SLAVE: ['UNREACHABLE', ([master]) => master && `the host names ${master} as its master, which is not to be had`],
   HOST_STILL_BOOTING: ['UNREACHABLE', () => 'the host is still booting'],
   HOST_OFFLINE: ['UNREACHABLE', () => 'the host that it needs is off'],
   HOST_NOT_DISABLED: ['FAILED', () => 'the host is not disabled, so it does not shut down'],
-  HOST_IN_USE: ['FAILED', ([, type]) => `the host still carries a ${type}`],
-  HANDLE_INVALID: ['NO SUCH INSTANCE', ([type]) => `the pool no longer has that ${type}`],
-  UUID_INVALID: ['NO SUCH INSTANCE', ([type]) => `the pool no longer has that ${type}`],
+  HOST_IN_USE: ['FAILED', ([, type]) => type && `the host still carries a ${type}`],
+  HANDLE_INVALID: ['NO SUCH INSTANCE', gone],
+  UUID_INVALID: ['NO SUCH INSTANCE', gone],
   VM_IS_TEMPLATE: ['NO SUCH INSTANCE', () => 'it is a template now'],
-  MESSAGE_METHOD_UNKNOWN: ['NOT SUPPORTED', ([method]) => `this version of XenAPI has no ${method}`],
+  MESSAGE_METHOD_UNKNOWN: ['NOT SUPPORTED', ([method]) => method && `this version of XenAPI has no ${method}`],
   TASK_CANCELLED: ['FAILED', () => 'somebody has cancelled it'],
 };
+
+/** A disk or a network that is gone leaves the machine where it is. */
+function gone([type = '']: readonly string[]): string | undefined {
+  return /^(vm|host)$/i.test(type) ? `the pool no longer has that ${type}` : undefined;
+}
 
 /** The server's words for what is not in the table: a code, and what belongs to it. */
 const othersWords = ({ code, params }: XapiError): string => [code, ...params].join(' ');
@@ -36,8 +42,10 @@ const othersWords = ({ code, params }: XapiError): string => [code, ...params].j
  */
 export function explain(error: unknown, effect: Effect): unknown {
   if (error instanceof XapiError) {
-    const [phrase, words] = Object.hasOwn(BY_CODE, error.code) ? BY_CODE[error.code]! : ['FAILED' as const, () => othersWords(error)];
-    return new ArgoError(phrase, clean(words(error.params)), { cause: error });
+    const [phrase, words] = Object.hasOwn(BY_CODE, error.code) ? BY_CODE[error.code]! : ['FAILED' as const, () => undefined];
+    const said = words(error.params);
+    if (said) return new ArgoError(phrase, clean(said), { cause: error });
+    return new ArgoError(words === gone ? 'FAILED' : phrase, clean(othersWords(error)), { cause: error });
   }
   const inDoubt = effect === 'acts' ? 'UNCERTAIN' : 'UNREACHABLE';
   if (error instanceof TaskLostError) return new ArgoError(inDoubt, clean(error.message), { cause: error });

@@ -17,16 +17,19 @@ export interface TakeDown {
   readonly force: boolean;
 }
 
-/** @throws ArgoError. A host that stays up takes VMs again. */
+/** @throws ArgoError. A host that stays up takes VMs again, if it did before. */
 export async function takeDown(context: PoolContext, uuid: string, { how, force }: TakeDown, signal: AbortSignal): Promise<void> {
-  const handle = await context.use('reads', () => context.handle('host', uuid, signal));
+  const { handle, wasEnabled } = await context.use('reads', async () => {
+    const found = await context.handle('host', uuid, signal);
+    return { handle: found, wasEnabled: await context.pool.call('host.get_enabled', [found], { signal }) === true };
+  });
   await context.use('acts', () => context.run('host.disable', [handle], signal));
   try {
     await clear(context, handle, force, signal);
     await goDown(context, handle, how, signal);
   } catch (error) {
     if (error instanceof GoingDownInDoubt) throw explain(error.cause, 'acts');
-    await enable(context, handle);
+    if (wasEnabled) await enable(context, handle);
     signal.throwIfAborted();
     const explained = explain(error, 'acts');
     // It was disabled, and its VMs may have moved: "nothing was done" would not be true.

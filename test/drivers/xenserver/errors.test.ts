@@ -15,6 +15,13 @@ const CODES: readonly (readonly [string, readonly string[], Phrase, string])[] =
   ['OTHER_OPERATION_IN_PROGRESS', ['VM', VM], 'BUSY', 'the VM is occupied with another operation'],
   ['SESSION_AUTHENTICATION_FAILED', [], 'ACCESS DENIED', 'the user or the password is wrong'],
   ['RBAC_PERMISSION_DENIED', ['vm.start', 'No permission in user session.'], 'ACCESS DENIED', 'the user\'s role does not include vm.start'],
+  ['VM_BAD_POWER_STATE', [VM, 'halted', 'running'], 'WRONG STATE', 'it is running; halted is needed'],
+  ['VM_MISSING_PV_DRIVERS', [VM], 'NOT SUPPORTED', 'the guest has no tools that could do it; --force does it the hard way'],
+  ['VM_IS_TEMPLATE', [VM], 'NO SUCH INSTANCE', 'it is a template now'],
+  ['HANDLE_INVALID', ['VDI', 'OpaqueRef:3'], 'FAILED', 'HANDLE_INVALID VDI …'],
+  ['HOST_OFFLINE', ['OpaqueRef:2'], 'UNREACHABLE', 'the host that it needs is off'],
+  ['HOST_STILL_BOOTING', [], 'UNREACHABLE', 'the host is still booting'],
+  ['TASK_CANCELLED', ['OpaqueRef:4'], 'FAILED', 'somebody has cancelled it'],
   ['UUID_INVALID', ['VM', '1234'], 'NO SUCH INSTANCE', 'the pool no longer has that VM'],
   ['HOST_NOT_DISABLED', [], 'FAILED', 'the host is not disabled, so it does not shut down'],
   ['HOST_IN_USE', ['OpaqueRef:2', 'VM', VM], 'FAILED', 'the host still carries a VM'],
@@ -66,6 +73,34 @@ void t.test('HANDLE_INVALID[VM, handle] after a restart: the machine is found by
   t.same(await outcome(web.status(soon())), { phrase: 'NO SUCH INSTANCE', detail: 'it is a template now' });
   peer.world.remove('VM', peer.world.vm('web1'));
   t.same(await outcome(web.status(soon())), { phrase: 'NO SUCH INSTANCE', detail: 'the pool no longer has that VM' });
+});
+
+void t.test('HANDLE_INVALID[task, handle]: what became of the task is not known', async (t) => {
+  const { driver, peer } = await setUp(t, { vms: ['web1'] });
+  const web = await findMachine(driver, 'web1');
+  peer.fault('task.get_record', { kind: 'refuse', code: 'HANDLE_INVALID', params: ['task', 'OpaqueRef:5'] });
+  t.same(await outcome(web.start?.(soon())), { phrase: 'UNCERTAIN', detail: 'the pool no longer knows of the task' });
+});
+
+void t.test('HOST_IS_SLAVE[master] without end is not followed without end', async (t) => {
+  const { driver, peer } = await setUp(t, { vms: ['web1'] });
+  const web = await findMachine(driver, 'web1');
+  peer.fault('Async.VM.start', { kind: 'refuse', code: 'HOST_IS_SLAVE', params: ['127.0.0.1'] }, 10);
+  t.same(await outcome(web.start?.(soon())), { phrase: 'UNREACHABLE', detail: 'the host names 127.0.0.1 as its master, which is not to be had' });
+  t.equal(peer.calls('Async.VM.start'), 2);
+});
+
+void t.test('a server without event.from says so', async (t) => {
+  const { driver, peer } = await setUp(t);
+  peer.fault('event.from', { kind: 'refuse', code: 'MESSAGE_METHOD_UNKNOWN', params: ['event.from'] });
+  t.same(await outcome(driver.list(soon())), { phrase: 'NOT SUPPORTED', detail: 'this version of XenAPI has no event.from' });
+});
+
+void t.test('a code that comes without its parameters is told as it is', (t) => {
+  for (const [code] of [...CODES, ['HOST_IS_SLAVE'] as const]) t.notMatch((explain(new XapiError(code, []), 'acts') as Error).message, 'undefined', code);
+  t.match(explain(new XapiError('VM_BAD_POWER_STATE', []), 'acts'), { phrase: 'WRONG STATE', detail: 'VM_BAD_POWER_STATE' });
+  t.match(explain(new XapiError('constructor', []), 'acts'), { phrase: 'FAILED', detail: 'constructor' });
+  t.end();
 });
 
 void t.test('no error has a handle in its words, or a session among its parameters', (t) => {

@@ -63,6 +63,16 @@ void t.test('each step that is refused puts the host back', options, async (t) =
   t.same(peer.down, []);
 });
 
+void t.test('a host that somebody has disabled stays so when it does not go down', options, async (t) => {
+  const { driver, peer } = await setUp(t);
+  const host = await findMachine(driver, 'xen1');
+  const ref = peer.world.refs('host')[0]!;
+  peer.world.set('host', ref, { enabled: false });
+  peer.fault('Async.host.shutdown', { kind: 'fail', code: 'HOST_IN_USE', params: [ref, 'VM', 'OpaqueRef:1'] });
+  t.match(await outcome(host.shutdown?.(soon())), { phrase: 'FAILED' });
+  t.equal(peer.world.get('host', ref).enabled, false);
+});
+
 void t.test('a master that takes the API down with it has done as told', options, async (t) => {
   const { driver, peer } = await setUp(t);
   const host = await findMachine(driver, 'xen1');

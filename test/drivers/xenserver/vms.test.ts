@@ -103,3 +103,30 @@ void t.test('an order that is given up is cancelled', async (t) => {
   await until(() => peer.calls('task.cancel') === 1 && peer.world.table('task').size === 0, 60_000, 'its end');
   t.equal(peer.world.state('web1'), 'Halted');
 });
+
+void t.test('a machine that is changed while something is done with it', async (t) => {
+  const { driver, peer } = await setUp(t, { vms: ['renamed', 'deleted', 'template'], stepMs: 300 });
+  const { world } = peer;
+  const beginning = async (name: string) => {
+    const machine = await findMachine(driver, name);
+    const tasks = peer.calls('Async.VM.start');
+    const start = outcome(machine.start?.(soon()));
+    await until(() => peer.calls('Async.VM.start') > tasks && Object.keys(world.get('VM', world.vm(name)).current_operations as object).length > 0, 60_000, `the start of ${name}`);
+    return { machine, start };
+  };
+  const renamed = await beginning('renamed');
+  world.set('VM', world.vm('renamed'), { name_label: 'other' });
+  t.same(await renamed.start, { value: undefined });
+  t.equal(await renamed.machine.status(soon()), 'on', 'it is the same machine');
+  t.equal((await findMachine(driver, 'other')).id, renamed.machine.id);
+
+  const deleted = await beginning('deleted');
+  world.remove('VM', world.vm('deleted'));
+  t.same(await deleted.start, { phrase: 'NO SUCH INSTANCE', detail: 'the pool no longer has that VM' });
+
+  const template = await beginning('template');
+  world.set('VM', world.vm('template'), { is_a_template: true });
+  t.same(await template.start, { value: undefined }, 'what was begun is brought to its end');
+  t.match(await outcome(template.machine.status(soon())), { phrase: 'NO SUCH INSTANCE', detail: 'it is a template now' });
+  t.equal(peer.calls('Async.VM.start'), 3, 'each was ordered once');
+});
