@@ -1,8 +1,11 @@
 import t from 'tap';
 import { hashPassword } from '../../src/auth/passwords.js';
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { XapiPeer } from '../peers/xapi.js';
 import { startDaemon } from '../support/daemon.js';
 import { connect } from '../support/line-client.js';
+import { fromRoot } from '../support/paths.js';
 import { lacks } from '../support/peers.js';
 import { until } from '../support/until.js';
 
@@ -57,4 +60,53 @@ fingerprint = "SHA256:${peer.certificate?.fingerprint}"
   await daemon.stop();
   t.equal(peer.sessions.size, 0, 'logged out');
   for (const secret of [PASSWORD, session ?? PASSWORD]) t.notOk(daemon.stderr().includes(secret), 'no secret in the log');
+});
+
+void t.test('machines of one name, and a master that dies in the middle of a task', { skip: lacks('ping'), timeout: 120_000 }, async (t) => {
+  const hosts = [{ name: 'xen1', address: '127.0.0.1' }, { name: 'xen2', address: '127.0.0.2' }];
+  const peer = await XapiPeer.start({ password: PASSWORD, hosts, vms: ['twin', 'twin', 'web1', 'it\'s "odd" %2f\n\u001b[31mred'], stepMs: 300 });
+  t.teardown(() => peer.stop());
+  const daemon = await startDaemon({
+    config: `
+[accounts.admin]
+password = "${hash}"
+grants = [{ instances = ["*"], commands = ["*"] }]
+[providers.pool1]
+type = "xenserver"
+url = "${peer.url()}"
+user = "root"
+password = "${PASSWORD}"
+insecure = true
+`,
+  });
+  t.teardown(() => daemon.stop());
+  t.match(daemon.stderr(), /insecure = true/);
+  const client = await connect(daemon.port);
+  t.teardown(() => client.destroy());
+  t.equal((await client.ask('auth admin secret')).code, 300);
+  const { body } = await client.ask('list');
+  const twins = body.filter((name) => name.startsWith('twin'));
+  t.equal(new Set(twins).size, 2, 'each has a name of its own');
+  const ambiguous = await client.ask('start twin');
+  t.equal(`${ambiguous.code} ${ambiguous.comment}`, '400 NO SUCH INSTANCE: twin');
+  t.equal(peer.calls('Async.VM.start'), 0, 'none of them is guessed at');
+  t.equal((await client.ask(`start ${twins[1]} --wait`, 60_000)).code, 300);
+  t.same((await client.ask('list running')).body.filter((name) => name.startsWith('twin')), [twins[1]]);
+  const odd = body.find((name) => name.includes('odd')) ?? '';
+  t.notMatch(odd, '\u001b');
+  t.equal((await client.ask(`start "${odd.replace(/["\\]/g, '\\$&')}" --wait`, 60_000)).code, 300, odd);
+
+  const start = client.ask('start web1', 60_000);
+  await until(() => peer.world.table('task').size > 0 && Object.keys(peer.world.get('VM', peer.world.vm('web1')).current_operations as object).length > 0, 60_000, 'the task');
+  await peer.shut(0);
+  peer.master = 1;
+  peer.restart();
+  peer.world.set('VM', peer.world.vm('web1'), { current_operations: {}, power_state: 'Halted' });
+  const { code, comment } = await start;
+  t.equal(code, 400);
+  t.match(comment, /^UNCERTAIN: /);
+  t.equal(peer.calls('Async.VM.start'), 3, 'it was not ordered twice');
+  const audit = execFileSync(process.execPath, [fromRoot('bin', 'argo-server.js'), 'audit', '--json', '--config', join(daemon.folder, 'argo-server.conf')], { encoding: 'utf8' });
+  const last = JSON.parse(audit.trim().split('\n').at(-1) ?? '') as unknown;
+  t.match(last, { account: 'admin', command: 'start', instance: 'pool1/web1', outcome: /^UNCERTAIN/ });
 });
