@@ -210,12 +210,14 @@ void t.test('refused credentials', options, async (t) => {
   const model = new EsxiModel('7');
   model.add('web');
   const { login, daemon, peer } = await setUp(t, [model]);
-  const { address } = peer.hosts[0]!;
+  const { address, name } = peer.hosts[0]!;
   daemon.reconfigure(configuration(peer).replace(/private-key-file = .*/, 'password = "sesame-street"').replace(/user = .*/, `user = "${ACCOUNTS.bash.name}"`));
   daemon.signal('SIGHUP');
   const admin = await login();
   await until(async () => /ACCESS DENIED/.test(daemon.stderr()), WITHIN, 'the refusal to be logged');
   t.equal(await admin('status esx1'), 'on', address);
   t.equal(await admin('list'), 'esx1');
+  t.match(await admin('uptime esx1'), /^400 ACCESS DENIED: SSH: .*not tried again before .*Z, unless others are configured/);
+  t.equal(readFileSync(join(peer.network.folderOf(name), 'log'), 'utf8').match(/Failed password/g)?.length, 1, 'or the account would be locked');
   t.notMatch(daemon.stderr(), /sesame-street/);
 });

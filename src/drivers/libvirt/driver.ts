@@ -1,14 +1,17 @@
+import { userInfo } from 'node:os';
 import type { LibvirtClient, LibvirtEvent, OpenOptions } from '../../protocols/libvirt/client.js';
 import { DomainState, Lifecycle, ListFlag } from '../../protocols/libvirt/constants.js';
 import { ErrorCode, LibvirtError } from '../../protocols/libvirt/errors.js';
 import { formatUuid, type Domain, type DomainStateRecord } from '../../protocols/libvirt/types.js';
 import { openOverUnix } from '../../protocols/libvirt/unix.js';
 import { parseLibvirtUri, type LibvirtUri } from '../../protocols/libvirt/uri.js';
+import { HeldBack } from '../../protocols/ssh/held-back.js';
 import type { Driver, DriverHost, Machine, PowerState, Sighting } from '../driver.js';
+import { sshOptions } from '../ssh/options.js';
 import { hypervisorOf, type Hypervisor } from './hypervisors.js';
 import { Link, type Connect } from './link.js';
 import { createMachine } from './machine.js';
-import { sshOptions, type LibvirtOptions } from './options.js';
+import type { LibvirtOptions } from './options.js';
 import { readState } from './reads.js';
 import { RunLog } from './run-log.js';
 import { toPowerState } from './states.js';
@@ -142,11 +145,13 @@ async function readRecords(client: LibvirtClient, signal: AbortSignal): Promise<
 }
 
 function connectBy(uri: LibvirtUri, options: LibvirtOptions): Connect {
+  const heldBack = new HeldBack();
   return async (signal, onEvent) => {
     const open: OpenOptions = { uri: uri.remoteName, signal, onEvent };
     if (uri.transport === 'unix') return openOverUnix(uri.sockets, open);
     const { openOverSsh } = await import('../../protocols/libvirt/ssh.js');
-    return openOverSsh(sshOptions(options, uri), uri.sockets, open);
+    const ssh = sshOptions(options, { host: uri.host!, port: uri.port, user: uri.user ?? userInfo().username });
+    return heldBack.guard(ssh, () => openOverSsh(ssh, uri.sockets, open));
   };
 }
 

@@ -23,20 +23,28 @@ const jumpHost = v.pipe(
   v.transform((value) => parseJump(value)!),
 );
 
-export const sshEntries = {
-  user: text,
-  'ssh-port': v.optional(whole(1, 65_535), SSH_PORT),
+/** Credentials, and by what a host is known. */
+export const accessEntries = {
   ...passwordEntries,
   'private-key-file': v.optional(text),
   'private-key-env': v.optional(text),
   'known-hosts-file': v.optional(text),
   'host-key': v.optional(fingerprint),
   'accept-new-host-keys': v.optional(flag, false),
+};
+
+export const sshEntries = {
+  user: text,
+  'ssh-port': v.optional(whole(1, 65_535), SSH_PORT),
+  ...accessEntries,
   'jump-host': v.optional(jumpHost),
   'jump-host-key': v.optional(fingerprint),
   'connect-timeout': v.optional(duration, '8s'),
   'ssh-idle': v.optional(duration, '2m'),
 };
+
+/** What {@link accessEntries} yield. */
+export type SshAccess = v.InferOutput<v.ObjectSchema<typeof accessEntries, undefined>>;
 
 /** What {@link sshEntries} yield. */
 export type SshTable = v.InferOutput<v.ObjectSchema<typeof sshEntries, undefined>>;
@@ -49,42 +57,57 @@ export interface SshPlace {
   readonly 'host-key'?: string | undefined;
 }
 
+/** Where to log in, and as whom. */
+export interface SshTarget {
+  readonly host: string;
+  readonly port: number | undefined;
+  readonly user: string;
+}
+
 /** The session to one host. Nothing is read and nobody is asked before its first command. */
 export function openSession(table: SshTable, place: SshPlace, via?: SshSession): SshSession {
-  return new SshSession(() => sshOptions(table, place), limitsOf(table), via);
+  const target = { host: place.address, port: place['ssh-port'] ?? table['ssh-port'], user: place.user ?? table.user };
+  const access = { ...table, 'host-key': place['host-key'] ?? table['host-key'] };
+  return new SshSession(() => sshOptions(access, target), limitsOf(table), via);
 }
 
 /** The session to the table's jump host, if it has one: for all its hosts. */
 export function openJump(table: SshTable): SshSession | undefined {
   const jump = table['jump-host'];
   if (jump === undefined) return undefined;
-  const place = { address: jump.host, user: jump.user, 'ssh-port': jump.port, 'host-key': table['jump-host-key'] };
-  return new SshSession(() => sshOptions({ ...table, 'host-key': undefined }, place), limitsOf(table));
+  const target = { host: jump.host, port: jump.port, user: jump.user ?? table.user };
+  const access = { ...table, 'host-key': table['jump-host-key'] };
+  return new SshSession(() => sshOptions(access, target), limitsOf(table));
 }
 
 const limitsOf = (table: SshTable) => ({ connect: table['connect-timeout'], idle: table['ssh-idle'] });
 
-function sshOptions(table: SshTable, place: SshPlace): SshOptions {
-  const port = place['ssh-port'] ?? table['ssh-port'];
-  const keys = { 'private-key-file': table['private-key-file'], 'private-key-env': table['private-key-env'] };
+/**
+ * What a connection needs. Keys and passwords are read anew with each call, so that a file that was put
+ * right is used without a restart.
+ * @throws ArgoError UNREACHABLE, which names a file or variable that cannot be read
+ */
+export function sshOptions(access: SshAccess, { host, port = SSH_PORT, user }: SshTarget): SshOptions {
+  const keys = { 'private-key-file': access['private-key-file'], 'private-key-env': access['private-key-env'] };
   const privateKey = read(() => readSecret(keys, 'private-key'))?.reveal();
-  const password = read(() => readPassword(table))?.reveal();
+  const password = read(() => readPassword(access))?.reveal();
   const agent = process.env.SSH_AUTH_SOCK;
   return {
-    host: place.address,
+    host,
     port,
-    user: place.user ?? table.user,
-    hostKey: hostKeyOf(table, place['host-key'] ?? table['host-key']),
+    user,
+    hostKey: hostKeyOf(access),
     ...(privateKey === undefined ? {} : { privateKey }),
     ...(password === undefined ? {} : { password }),
     ...(privateKey === undefined && password === undefined && agent !== undefined ? { agent } : {}),
   };
 }
 
-function hostKeyOf(table: SshTable, pinned: string | undefined): HostKeyPolicy {
+function hostKeyOf(access: SshAccess): HostKeyPolicy {
+  const pinned = access['host-key'];
   if (pinned !== undefined) return { fingerprint: pinned };
-  const file = table['known-hosts-file'];
-  const acceptsNew = table['accept-new-host-keys'];
+  const file = access['known-hosts-file'];
+  const acceptsNew = access['accept-new-host-keys'];
   const known = knownHosts(file, acceptsNew);
   if (!acceptsNew) return { knownHosts: known };
   const remembers = file ?? join(homedir(), '.ssh', 'known_hosts');

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { AuthenticationType, Client, ClientChannel, ConnectConfig, Prompt, ServerHostKeyAlgorithm } from 'ssh2';
-import { SshAuthenticationError, SshCommandError, SshConnectionError, type HostKeyError } from './errors.js';
+import { SshAuthenticationError, SshCommandError, SshConnectionError, SshKeyError, type HostKeyError } from './errors.js';
 import { checkHostKey, knownKeyTypes, type HostKeyPolicy } from './host-keys.js';
 
 /** Milliseconds between the keep-alives that notice a dead peer. */
@@ -111,7 +111,7 @@ export class SshConnection {
       try {
         client.connect(toConfig(options, (error) => { badKey = error; }));
       } catch (error) {
-        fail(new SshAuthenticationError(keyTrouble(error), { cause: error }));
+        fail(new SshKeyError(keyTrouble(error), { cause: error }));
       }
     });
     return connection;

@@ -16,7 +16,12 @@ export class HostKeyError extends Error {
 
 /** The host refuses all the credentials that we have. */
 export class SshAuthenticationError extends Error {
-  override readonly name = 'SshAuthenticationError';
+  override readonly name: string = 'SshAuthenticationError';
+}
+
+/** The private key cannot be used, so the host was not even asked. */
+export class SshKeyError extends SshAuthenticationError {
+  override readonly name = 'SshKeyError';
 }
 
 /** No connection, or none any more: refused, no route, silent, cut. No command was sent on it. */

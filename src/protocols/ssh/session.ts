@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import { runCommand, type CommandResult, type RunOptions } from './command.js';
 import { SshConnection, type SshOptions } from './connection.js';
 import { SshCommandError, SshConnectionError } from './errors.js';
+import { HeldBack, HOLDS, type Holds } from './held-back.js';
 import { Places } from './places.js';
 
 /** Milliseconds where nothing else is said, and counts. */
@@ -18,22 +19,26 @@ export interface SessionLimits {
   readonly commands: number;
   /** commands that wait for a place */
   readonly waiting: number;
+  /** before refused credentials are tried again */
+  readonly holds: Holds;
 }
 
-export const SESSION_LIMITS: SessionLimits = { connect: 8_000, idle: 120_000, trusted: 1_000, probe: 3_000, commands: 6, waiting: 256 };
+export const SESSION_LIMITS: SessionLimits = { connect: 8_000, idle: 120_000, trusted: 1_000, probe: 3_000, commands: 6, waiting: 256, holds: HOLDS };
 
 /** Whether a command that was cut off may simply be given once more. */
 export type Effect = 'reads' | 'acts';
 
 /**
  * One host with a connection that is kept: made by the first command, made anew by the next one after
- * it was lost, closed when it has been idle. Never two attempts to connect at a time.
+ * it was lost, closed when it has been idle. Never two attempts to connect at a time, and none for a
+ * while with credentials that were refused.
  */
 export class SshSession {
   readonly #options: () => SshOptions;
   readonly #limits: SessionLimits;
   readonly #via: SshSession | undefined;
   readonly #places: Places;
+  readonly #heldBack: HeldBack;
   readonly #closing = new AbortController();
   #connection: SshConnection | undefined;
   /** connections that take no further commands */
@@ -54,6 +59,7 @@ export class SshSession {
     this.#limits = { ...SESSION_LIMITS, ...limits };
     this.#via = via;
     this.#places = new Places(this.#limits.commands, this.#limits.waiting);
+    this.#heldBack = new HeldBack(this.#limits.holds);
   }
 
   /** Whether there is a connection now. */
@@ -177,7 +183,8 @@ export class SshSession {
     const timeout = this.#limits.connect;
     const stream = this.#via === undefined ? undefined : await this.#through(this.#via, options, signal);
     try {
-      const connection = await SshConnection.connect({ ...options, timeout, ...(stream === undefined ? {} : { stream }) }, signal);
+      const way = { ...options, timeout, ...(stream === undefined ? {} : { stream }) };
+      const connection = await this.#heldBack.guard(options, () => SshConnection.connect(way, signal));
       this.#connection = connection;
       this.#heard = performance.now();
       connection.onEnd(() => { if (this.#connection === connection) this.#drop(); });

@@ -164,6 +164,36 @@ await t.test('questions instead of a password', async (t) => {
   t.type(await failure(refused.run('acts', 'yes', { signal: soon() })), SshAuthenticationError);
 });
 
+await t.test('credentials that were refused are held back', async (t) => {
+  let right = 'right';
+  const server = await serve(t, { authenticate: (attempt) => {
+    if (attempt.method === 'password' && attempt.password === right) attempt.accept();
+    else attempt.reject(['password']);
+  }, commands: { yes: (channel) => exit(channel, 0) } });
+  let password = 'wrong';
+  const holds = { first: 60_000, longest: 60_000, known: 50 };
+  const session = new SshSession(() => server.options({ password }), { holds, idle: 20 });
+  t.teardown(() => session.close());
+  const ask = () => session.run('acts', 'yes', { signal: soon() });
+  const refusal = await failure(ask());
+  t.match(refusal, { name: 'SshAuthenticationError', message: /refuses our credentials; not tried again before \d{4}-.*Z, unless others/ });
+  t.notMatch(String(refusal), /wrong/);
+  t.equal(await failure(ask()), refusal);
+  t.equal(server.connections.length, 1, 'the host was asked once');
+  password = 'right';
+  t.match(await ask(), { code: 0 }, 'others are tried at once');
+
+  await until(() => !session.isOpen, SOON_MS, 'the idle connection to be closed');
+  right = 'changed, as it seems';
+  t.type(await failure(ask()), SshAuthenticationError);
+  right = 'right';
+  await until(async () => await failure(ask()) === 'no failure', SOON_MS, 'what was good before to be tried again soon');
+
+  const broken = new SshSession(() => server.options({ privateKey: 'no key' }), { holds });
+  t.teardown(() => broken.close());
+  t.match(await failure(broken.run('reads', 'yes', { signal: soon() })), { name: 'SshKeyError', message: 'the private key cannot be read' });
+});
+
 await t.test('through a jump host', async (t) => {
   const jump = await serve(t, {});
   const server = await serve(t, { commands: { yes: (channel) => exit(channel, 0, 'yes\n') } });
