@@ -5,6 +5,8 @@ const SOAP = 'http://www.w3.org/2003/05/soap-envelope';
 const WSMAN = 'http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd';
 const ADDRESSING = 'http://schemas.xmlsoap.org/ws/2004/08/addressing';
 const WSMAN_FAULT = 'http://schemas.microsoft.com/wbem/wsman/1/wsmanfault';
+/** The end of its namespace, which is CIM's, or that of the WMI namespace that it came from. */
+const WMI_ERROR = 'MSFT_WmiError';
 
 /** WSMan's own numbers (wsmerror.h), Windows' and WMI's (winerror.h, wbemcli.h: WBEM_E_…), as WSManFault carries them. */
 const KINDS_BY_CODE: ReadonlyMap<number, WmiFaultKind> = new Map<number, WmiFaultKind>([
@@ -16,9 +18,20 @@ const KINDS_BY_CODE: ReadonlyMap<number, WmiFaultKind> = new Map<number, WmiFaul
   [0x8004_1010, 'no-such-class'], [0x8004_100e, 'no-such-class'],
   // WBEM_E_INVALID_METHOD, WBEM_E_METHOD_NOT_IMPLEMENTED
   [0x8004_102e, 'no-such-method'], [0x8004_1055, 'no-such-method'],
+  // ERROR_WSMAN_CANNOT_PROCESS_FILTER, said of a query to a namespace or class that is not there
+  [0x8033_801a, 'no-such-class'],
   // ERROR_WSMAN_OPERATION_TIMEDOUT
   [0x8033_8029, 'timed-out'],
+  // keys that are missing altogether, and a query that names a class: neither says that there is no such thing
+  [0x8033_80fa, 'other'], [0x8033_80fb, 'other'],
 ]);
+
+/** CIM's own numbers (DSP0200, "CIM_ERR_…"), as MSFT_WmiError carries them from Windows Server 2012 on. */
+const KINDS_BY_CIM_STATUS: ReadonlyMap<number, WmiFaultKind> = new Map<number, WmiFaultKind>([
+  [2, 'access-denied'], [3, 'no-such-class'], [5, 'no-such-class'], [6, 'no-such-instance'], [16, 'no-such-method'], [17, 'no-such-method'], [27, 'quota'],
+]);
+
+const UNREACHABLE = `${ADDRESSING} DestinationUnreachable`;
 
 /** Subcodes of DSP0226, section 14, and of WS-Addressing; for where the number says nothing. */
 const KINDS_BY_SUBCODE: ReadonlyMap<string, WmiFaultKind> = new Map<string, WmiFaultKind>([
@@ -26,36 +39,34 @@ const KINDS_BY_SUBCODE: ReadonlyMap<string, WmiFaultKind> = new Map<string, WmiF
   [`${WSMAN} InvalidSelectors`, 'no-such-instance'],
   [`${WSMAN} TimedOut`, 'timed-out'],
   [`${WSMAN} QuotaLimit`, 'quota'],
-  [`${ADDRESSING} DestinationUnreachable`, 'no-such-class'],
+  [`${WSMAN} InvalidResourceURI`, 'no-such-class'],
+  [UNREACHABLE, 'no-such-class'],
   [`${ADDRESSING} ActionNotSupported`, 'no-such-method'],
 ]);
-
-/** CIM's own status (DSP0200), as an MSFT_WmiError carries it where there is no WSManFault: Windows Server 2012 and later. */
-const KINDS_BY_CIM_STATUS: ReadonlyMap<number, WmiFaultKind> = new Map<number, WmiFaultKind>([
-  [2, 'access-denied'], [3, 'no-such-class'], [5, 'no-such-class'], [6, 'no-such-instance'], [16, 'no-such-method'], [17, 'no-such-method'], [27, 'quota'],
-]);
-
-/** The service finds nothing there: neither it nor its number tells whether class or object. */
-const NOT_THERE = 0x8033_8000;
 
 /** Characters of a service's own words that are kept: enough for a log. */
 const WORDS_LIMIT = 500;
 
 /**
  * A SOAP fault by its codes; its words are for people, in whatever language the service has them.
- * @param isKeyed whether one object was asked for, and not all of a class
+ * @param isKeyed whether the request named one instance: `DestinationUnreachable` may mean the class or it
  */
 export function readFault(fault: XmlElement, isKeyed: boolean): WmiFault {
   const value = child(child(child(fault, SOAP, 'Code'), SOAP, 'Subcode'), SOAP, 'Value');
   const subcode = value && qualifiedText(value);
   const detail = child(fault, SOAP, 'Detail');
-  const wmiError = detail?.children.find(({ name }) => name === 'MSFT_WmiError');
-  const part = (name: string): number => Number(wmiError?.children.find((each) => each.name === name)?.text.trim() ?? 0);
-  const code = wmiError ? part('error_Code') : Number(child(detail, WSMAN_FAULT, 'WSManFault')?.attributes.get('Code') ?? 0);
-  const words = child(child(fault, SOAP, 'Reason'), SOAP, 'Text')?.text.trim() ?? '';
+  const wmiError = detail?.children.find(({ name, namespace }) => name === WMI_ERROR && namespace.endsWith(`/${WMI_ERROR}`));
+  const property = (name: string): string | undefined => child(wmiError, wmiError?.namespace ?? '', name)?.text;
+  const code = whole(child(detail, WSMAN_FAULT, 'WSManFault')?.attributes.get('Code') ?? property('error_Code'));
+  const status = whole(property('CIMStatusCode'));
   const named = `${subcode?.namespace} ${subcode?.name}`;
-  const found = KINDS_BY_CIM_STATUS.get(part('CIMStatusCode')) ?? KINDS_BY_CODE.get(code) ?? KINDS_BY_SUBCODE.get(named) ?? 'other';
-  const isNotThere = !wmiError && found === 'no-such-class' && (code === NOT_THERE || code === 0);
-  const kind = isNotThere && isKeyed ? 'no-such-instance' : found;
-  return new WmiFault(kind, Number.isSafeInteger(code) ? code : 0, words.slice(0, WORDS_LIMIT) || subcode?.name || 'a fault without words');
+  const bySubcode = isKeyed && named === UNREACHABLE ? 'no-such-instance' : KINDS_BY_SUBCODE.get(named);
+  const words = child(child(fault, SOAP, 'Reason'), SOAP, 'Text')?.text.trim() ?? '';
+  const kind = KINDS_BY_CIM_STATUS.get(status) ?? KINDS_BY_CODE.get(code) ?? bySubcode ?? 'other';
+  return new WmiFault(kind, code, words.slice(0, WORDS_LIMIT) || subcode?.name || 'a fault without words');
+}
+
+function whole(text = ''): number {
+  const number = Number(text);
+  return Number.isSafeInteger(number) ? number : 0;
 }

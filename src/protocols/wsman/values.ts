@@ -3,8 +3,9 @@ import { Namespace } from './soap.js';
 import { child, type XmlElement } from './xml.js';
 
 const NIL = 'http://www.w3.org/2001/XMLSchema-instance nil';
-/** Where `Datetime` and `Interval` are from (DSP0230). */
+/** Where dates are from (DSP0230, "CIM Datetime"). */
 const CIM = 'http://schemas.dmtf.org/wbem/wscim/1/common';
+const DATES: readonly string[] = ['Datetime', 'Interval', 'Date', 'Time'];
 /** A selector that names the namespace where the resource does not (DSP0227, section 6.1). */
 const NAMESPACE_KEY = '__cimnamespace';
 
@@ -29,16 +30,20 @@ function readValue(element: XmlElement): WmiValue {
   if (nil === 'true' || nil === '1') return null;
   const [first] = element.children;
   if (!first) return element.text;
-  const reference = child(element, Namespace.addressing, 'EndpointReference') ?? element;
-  const parameters = child(reference, Namespace.addressing, 'ReferenceParameters');
+  const reference = part(element, Namespace.addressing, 'EndpointReference') ?? element;
+  const parameters = part(reference, Namespace.addressing, 'ReferenceParameters');
   if (parameters) return readPath(parameters);
-  return first.namespace === CIM ? first.text.trim() : readObject(element);
+  return DATES.includes(first.name) && (first.namespace === CIM || first.namespace === '') ? first.text.trim() : readObject(element);
 }
+
+/** Of a query that picks properties, Windows sends fragments, in which nothing has a namespace. */
+const part = (element: XmlElement, namespace: string, name: string): XmlElement | undefined =>
+  child(element, namespace, name) ?? child(element, '', name);
 
 /** An endpoint reference (DSP0226, section 5.1) as WMI's path. Keys that are references themselves are left out. */
 function readPath(parameters: XmlElement): WmiPath {
-  const resource = child(parameters, Namespace.wsman, 'ResourceURI')?.text.trim() ?? '';
-  const selectors = child(parameters, Namespace.wsman, 'SelectorSet')?.children ?? [];
+  const resource = part(parameters, Namespace.wsman, 'ResourceURI')?.text.trim() ?? '';
+  const selectors = part(parameters, Namespace.wsman, 'SelectorSet')?.children ?? [];
   const all = new Map(selectors.filter(({ children }) => children.length === 0).map((selector) => [selector.attributes.get('Name') ?? '', selector.text]));
   const named = all.get(NAMESPACE_KEY) ?? '';
   all.delete(NAMESPACE_KEY);
