@@ -18,12 +18,13 @@ import { glob, hung, listCost } from './rows/scale.js';
 import { connects, memory, startup } from './rows/size.js';
 import { vsphere } from './rows/vsphere.js';
 import { list, nop } from './rows/wire.js';
+import { wsman } from './rows/wsman.js';
 import { xenserver } from './rows/xenserver.js';
 import { FULL, QUICK, type Scenario } from './scenario.js';
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   nop, list, connects, memory, startup, 'list-cost': listCost, glob, hung, upsd, powerman, libvirt,
-  'ping-sweep': pingSweep, 'ping-many': pingMany, ssh, hosts, xenserver, vsphere,
+  'ping-sweep': pingSweep, 'ping-many': pingMany, ssh, hosts, xenserver, vsphere, wsman,
 };
 
 const USAGE = `usage: node dist/bench/main.js [--only NAME]… [--quick] [--json FILE]

@@ -1,7 +1,7 @@
 import type { Summary } from './stats.js';
 
 /** What a figure counts; decides how it is printed. */
-export type Unit = 'req/s' | 'ms' | 'µs' | 'µs/name' | 'MB' | '×';
+export type Unit = 'req/s' | 'ms' | 'µs' | 'µs/name' | 'MB' | 'MB/s' | '×';
 
 export interface Target {
   /** as in the list of targets: `≥ 0.8`, `< 90 MB` */
