@@ -33,13 +33,14 @@ async function machineOf(t: Test, name: string, keys: Record<string, unknown>): 
   return Object.assign(await findMachine(driver, name, soon()), { log });
 }
 
-/** All command lines of the machine and of the hosts on it, watched while something is under way. */
+/** All command lines of the machine and of the hosts on it, watched while something is under way, and once after it. */
 async function commandLinesDuring(work: Promise<unknown>): Promise<string> {
   const seen = new Set<string>();
   let goesOn = true;
   const end = (): void => { goesOn = false; };
   work.then(end, end);
-  while (goesOn) {
+  for (let last = false; !last;) {
+    last = !goesOn;
     for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
       try {
         seen.add(readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' '));

@@ -1,6 +1,7 @@
 import { ArgoError } from '../../errors.js';
 import type { Log } from '../driver.js';
 import { isAbort, within } from '../../within.js';
+import { Boots } from './boots.js';
 import type { Esxi } from './esxi.js';
 import { isAgent } from './listing.js';
 import type { VmSummary } from './summary.js';
@@ -20,6 +21,7 @@ export interface Entry {
  * machine's own summary.
  */
 export class Inventory {
+  readonly boots = new Boots();
   private entries = new Map<string, Entry>();
   private readonly remarked = new Set<number>();
 
@@ -36,6 +38,8 @@ export class Inventory {
     const summaries = await Promise.all(candidates.map((vmid) => this.look(vmid, invalid.has(vmid), signal)));
     const machines = summaries.filter((summary) => summary !== undefined && !summary.template && !isAgent(summary));
     this.entries = new Map(withKeys(machines as VmSummary[]).map((entry) => [entry.key, entry]));
+    this.boots.keepOnly(this.entries);
+    for (const { key, summary } of this.known) this.boots.note(key, summary);
     return this.known;
   }
 
@@ -46,7 +50,10 @@ export class Inventory {
   async find(key: string, signal: AbortSignal): Promise<VmSummary> {
     const entry = this.entries.get(key);
     const summary = entry && await this.esxi.summary(entry.summary.vmid, signal).catch(unlessGone);
-    if (entry && summary && isSame(entry.summary, summary)) return summary;
+    if (entry && summary && isSame(entry.summary, summary)) {
+      this.boots.note(key, summary);
+      return summary;
+    }
     await this.refresh(signal);
     const found = this.entries.get(key);
     if (!found) throw new ArgoError('NO SUCH INSTANCE', 'it is no longer registered on its host');

@@ -28,6 +28,8 @@ export interface VmSummary {
   readonly tools: string | undefined;
   readonly cpus: number | undefined;
   readonly memory: bigint | undefined;
+  /** when it was powered on, which no reboot changes; undefined while it is off */
+  readonly poweredOn: string | undefined;
   /** seconds */
   readonly uptime: number | undefined;
   /** MHz: used, and what it could use at the most */
@@ -57,6 +59,7 @@ export function parseVmSummary(output: string, vmid: number): VmSummary {
     template: config.text('template') === 'true',
     state: (accessible && STATES[runtime.text('powerState') ?? '']) || 'unknown',
     accessible,
+    poweredOn: runtime.text('bootTime'),
     question: questionOf(runtime.object('question')),
     guestId: config.text('guestId'),
     guestName: config.text('guestFullName'),

@@ -57,8 +57,13 @@ export class EsxiVm implements Machine {
     return this.order('power.reboot', undefined, signal);
   }
 
-  reset(signal: AbortSignal): Promise<void> {
-    return this.order('power.reset', undefined, signal);
+  async reset(signal: AbortSignal): Promise<void> {
+    await this.order('power.reset', undefined, signal);
+    this.context.inventory.boots.reset(this.id);
+  }
+
+  async bootMark(signal: AbortSignal): Promise<string> {
+    return this.context.inventory.boots.mark(this.id, await this.find(signal));
   }
 
   suspend(signal: AbortSignal): Promise<void> {

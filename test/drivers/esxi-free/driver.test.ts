@@ -43,6 +43,35 @@ eachVersion('what is listed', async (t, model) => {
   t.match(await broken.info?.(patient), { more: { access: /cannot/ } });
 });
 
+eachVersion('a boot is told by ESXi\'s resets, its power, and VMware Tools that comes back', async (t, model) => {
+  const vm = model.add('web', { state: 'poweredOn' });
+  const { driver } = openDriver(model);
+  const web = await find(driver, 'web');
+  const marks = new Set([await web.bootMark?.(patient)]);
+  const isNew = async (): Promise<boolean> => {
+    const before = marks.size;
+    // The machine is another object after each listing.
+    return marks.add(await (await find(driver, 'web')).bootMark?.(patient)).size > before;
+  };
+  t.equal(await isNew(), false);
+  await web.reboot?.(patient);
+  t.equal(await isNew(), false, 'accepted is not done');
+  vm.tools = false;
+  t.equal(await isNew(), false, 'on its way down');
+  vm.tools = true;
+  t.equal(await isNew(), true, 'back');
+  t.equal(await isNew(), false, 'once');
+  await web.reset?.(patient);
+  t.equal(await isNew(), true);
+  vm.since += 60_000;
+  t.equal(await isNew(), true, 'powered off and on');
+  const bare = model.add('bare', { state: 'poweredOn', tools: false });
+  const without = await find(driver, 'bare');
+  const mark = await without.bootMark?.(patient);
+  bare.tools = true;
+  t.equal(await without.bootMark?.(patient), mark, 'that VMware Tools comes up is no boot where it was not seen before');
+});
+
 eachVersion('a machine\'s life', async (t, model) => {
   const vm = model.add('web');
   const { driver } = openDriver(model);

@@ -72,7 +72,7 @@ const VM_COMMANDS: Readonly<Record<string, VmCommand>> = {
     return result;
   },
   'power.shutdown': (model, vm) => askGuest(model, vm, () => setTimeout(() => model.stopped(vm), model.shutdownTime).unref()),
-  'power.reboot': (model, vm) => askGuest(model, vm, () => { vm.boots += 1; }),
+  'power.reboot': (model, vm) => askGuest(model, vm, () => model.rebooted(vm)),
   message: (_, vm, [id, choice]) => {
     if (vm.question === undefined) return said('No message.\n');
     if (id === undefined) return said(`Virtual machine message _vmx1:\n${vm.question}\n   0. Cancel (Cancel)\n   1. I moved it (I moved it)\n   2. I copied it (I copied it) [default]\nAnswer:\n`);

@@ -68,6 +68,8 @@ export class EsxiModel {
   before: (command: string) => void = () => undefined;
   /** milliseconds from a clean shutdown's acceptance to the end */
   shutdownTime = 150;
+  /** milliseconds for which VMware Tools is gone in a clean reboot */
+  rebootTime = 0;
 
   constructor(readonly version: EsxiVersion) {}
 
@@ -103,6 +105,14 @@ export class EsxiModel {
     const fault = this.faults.find(({ on, times }) => times !== 0 && on.test(command));
     if (fault?.times !== undefined) fault.times -= 1;
     return fault?.does;
+  }
+
+  /** Boots a machine anew as its guest would. */
+  rebooted(vm: Vm): void {
+    vm.boots += 1;
+    if (this.rebootTime === 0) return;
+    vm.tools = false;
+    setTimeout(() => { vm.tools = true; }, this.rebootTime).unref();
   }
 
   /** Ends a machine as its guest or its user would. */
