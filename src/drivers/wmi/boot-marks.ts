@@ -1,6 +1,3 @@
-/** By how much two computations of one boot's time may differ beyond what the network explains, ms. */
-const SLACK_MS = 1000;
-
 /** What a machine tells of its boot, with when it was asked and answered by our own clock, in milliseconds. */
 export interface BootReading {
   /** when it booted, as the machine writes it; undefined where it tells but how long it has been up */
@@ -27,10 +24,13 @@ export class BootMarks {
   #last: Boot | undefined;
   #boots = 0;
 
+  /** @param slack milliseconds by which two computations of one boot's time may differ beyond what the network explains */
+  constructor(private readonly slack: number) {}
+
   /** @returns a mark that differs from that of the last look where the machine has booted since */
   see({ written, uptime, asked, answered }: BootReading): string {
-    const earliest = asked - uptime - SLACK_MS;
-    const latest = answered - uptime + SLACK_MS;
+    const earliest = asked - uptime - this.slack;
+    const latest = answered - uptime + this.slack;
     const last = this.#last;
     const isSame = last !== undefined && ((written !== undefined && written === last.written) || (earliest <= last.latest && latest >= last.earliest));
     const mark = isSame ? last.mark : String(this.#boots += 1);

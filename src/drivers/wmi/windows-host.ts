@@ -5,6 +5,9 @@ import { orderHost, type HostOrder, type Pace } from './host-orders.js';
 import * as readings from './host-readings.js';
 import type { WmiLink } from './link.js';
 
+/** Windows may tell its times in whole seconds, ms. */
+const BOOT_SLACK_MS = 1000;
+
 export interface WindowsHostParts {
   readonly id: string;
   readonly power: HostPower;
@@ -23,7 +26,7 @@ export class WindowsHost implements Machine {
   readonly type = 'host';
   readonly start?: (signal: AbortSignal) => Promise<void>;
   readonly #parts: WindowsHostParts;
-  readonly #boots = new BootMarks();
+  readonly #boots = new BootMarks(BOOT_SLACK_MS);
 
   constructor(parts: WindowsHostParts) {
     const { id, power } = parts;
