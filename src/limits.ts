@@ -6,8 +6,11 @@
 /** Connections that the kernel holds while we are busy: a thousand clients may come at one moment. */
 export const LISTEN_BACKLOG = 4096;
 
-/** A client that opens a TLS connection and says nothing. */
+/** From a client's first packet to the end of its TLS handshake, whatever it sends meanwhile. */
 export const TLS_HANDSHAKE_TIMEOUT = 10_000;
+
+/** Bits of an IPv6 address by which clients are told apart: whoever has one address has all 2^64 that begin like it. */
+export const IPV6_SOURCE_BITS = 64;
 
 /** Input of one connection that waits for its turn; past it the socket is no longer read. */
 export const PENDING_INPUT = 64 * 1024;

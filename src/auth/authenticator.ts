@@ -4,6 +4,7 @@ import type { Config } from '../config/config.js';
 import { ArgoError } from '../errors.js';
 import { BCRYPT_COST } from '../limits.js';
 import { Account, Anonymous } from './account.js';
+import { sourceOf } from './networks.js';
 import { impossibleHash, verifyPassword } from './passwords.js';
 import { Throttle } from './throttle.js';
 
@@ -75,7 +76,8 @@ export class Authenticator {
    * @throws ArgoError BUSY where too many logins wait
    */
   async login(name: string, password: string, address: string, signal: AbortSignal): Promise<Account | undefined> {
-    const { delay, leave } = this.throttle.enter(name, address);
+    const source = sourceOf(address);
+    const { delay, leave } = this.throttle.enter(name, source);
     try {
       if (delay > 0) await this.pause(delay, signal);
       const account = this.accounts.get(name);
@@ -86,7 +88,7 @@ export class Authenticator {
         this.throttle.succeeded(name);
         return current;
       }
-      this.throttle.failed(name, address);
+      this.throttle.failed(name, source);
       return undefined;
     } catch (error) {
       throw error instanceof ArgoError ? error : new ArgoError('NOT AUTHENTICATED', '', { cause: error });

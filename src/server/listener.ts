@@ -25,30 +25,42 @@ export function readTls({ cert, key, clientCa }: TlsFiles): SecureContextOptions
   }
 }
 
+/** What is done with a connection once there can be spoken on it. */
+export type Serve = (socket: Socket) => void;
+
+export interface ListenerEvents {
+  /** A client has connected; inside TLS it has yet to shake hands. @returns undefined where it was cut off */
+  arrived(socket: Socket): Serve | undefined;
+  failed(error: Error): void;
+}
+
 /** A place where connections are taken. */
 export class Listener {
-  private constructor(private readonly server: Server, readonly endpoint: Endpoint, readonly tls: TlsFiles | undefined) {}
+  private constructor(
+    private readonly server: Server, private readonly door: TlsDoor | undefined, readonly endpoint: Endpoint, readonly tls: TlsFiles | undefined,
+  ) {}
 
   /**
    * @param tls for the same protocol inside TLS
    * @throws Error with `code` EADDRINUSE, EACCES, …
    */
-  static async open(
-    endpoint: Endpoint, tls: TlsFiles | undefined, onConnection: (socket: Socket) => void, onError: (error: Error) => void,
-  ): Promise<Listener> {
-    const options = { allowHalfOpen: true, noDelay: true, keepAlive: true };
-    const server = tls
-      ? createTlsServer({ ...options, ...readTls(tls), handshakeTimeout: TLS_HANDSHAKE_TIMEOUT, requestCert: tls.clientCa !== undefined, rejectUnauthorized: tls.clientCa !== undefined }, onConnection)
-      : createServer(options, onConnection);
+  static async open(endpoint: Endpoint, tls: TlsFiles | undefined, events: ListenerEvents): Promise<Listener> {
+    const door = tls && new TlsDoor(tls);
+    const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
+      const serve = events.arrived(socket);
+      if (!serve) return;
+      if (door) door.receive(socket, serve);
+      else serve(socket);
+    });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen({ host: endpoint.host, port: endpoint.port, backlog: LISTEN_BACKLOG }, () => {
         server.off('error', reject);
-        server.on('error', onError);
+        server.on('error', (error) => events.failed(error));
         resolve();
       });
     });
-    return new Listener(server, endpoint, tls);
+    return new Listener(server, door, endpoint, tls);
   }
 
   /** Where it really listens: port 0 has become a free one. */
@@ -62,11 +74,69 @@ export class Listener {
 
   /** New connections get this certificate. */
   renewTls(context: SecureContextOptions): void {
-    if (this.isTls) (this.server as TlsServer).setSecureContext(context);
+    this.door?.renew(context);
   }
 
   /** Takes no further connections; those that are there stay. */
   close(): void {
     this.server.close();
+    this.door?.close();
   }
 }
+
+/** A client that is shaking hands. */
+interface Guest {
+  readonly socket: Socket;
+  readonly serve: Serve;
+  readonly timer: NodeJS.Timeout;
+}
+
+/**
+ * Where clients shake hands. They have been accepted, and counted, before: Node's own TLS server shows
+ * a connection only when that has ended, so that any number could stand in its door unseen.
+ */
+class TlsDoor {
+  private readonly server: TlsServer;
+  /** by both ends, which the inner and the outer socket of a connection share */
+  private readonly guests = new Map<string, Guest>();
+
+  constructor(tls: TlsFiles) {
+    const asks = tls.clientCa !== undefined;
+    this.server = createTlsServer({ allowHalfOpen: true, ...readTls(tls), requestCert: asks, rejectUnauthorized: asks }, (socket) => this.admit(socket));
+  }
+
+  receive(socket: Socket, serve: Serve): void {
+    const key = endsOf(socket);
+    // Node's own timeout begins anew with each byte.
+    const timer = setTimeout(() => socket.destroy(), TLS_HANDSHAKE_TIMEOUT);
+    this.guests.set(key, { socket, serve, timer });
+    socket.once('close', () => this.leave(key, socket));
+    socket.on('error', () => socket.destroy());
+    this.server.emit('connection', socket);
+  }
+
+  renew(context: SecureContextOptions): void {
+    this.server.setSecureContext(context);
+  }
+
+  close(): void {
+    this.guests.forEach(({ socket }) => socket.destroy());
+  }
+
+  private admit(socket: Socket): void {
+    const key = endsOf(socket);
+    const guest = this.guests.get(key);
+    if (!guest) return void socket.destroy();
+    this.leave(key, guest.socket);
+    guest.serve(socket);
+  }
+
+  private leave(key: string, socket: Socket): void {
+    const guest = this.guests.get(key);
+    if (guest?.socket !== socket) return;
+    clearTimeout(guest.timer);
+    this.guests.delete(key);
+  }
+}
+
+const endsOf = ({ remoteAddress, remotePort, localAddress, localPort }: Socket): string => [remoteAddress, remotePort, localAddress, localPort].join(' ');

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Log } from '../drivers/driver.js';
 import type { Authenticator } from '../auth/authenticator.js';
-import { plainAddress } from '../auth/networks.js';
+import { plainAddress, sourceOf } from '../auth/networks.js';
 import type { ServerSettings } from '../config/config.js';
 import type { Endpoint } from '../config/values.js';
 import { ArgoError } from '../errors.js';
@@ -9,7 +9,7 @@ import { LINGER, REFUSALS_LINGERING } from '../limits.js';
 import { formatDuration } from '../text.js';
 import { Connection } from './connection.js';
 import type { Dispatcher } from './dispatcher.js';
-import { formatEndpoint, Listener, readTls } from './listener.js';
+import { formatEndpoint, Listener, readTls, type Serve } from './listener.js';
 import { Session } from './session.js';
 
 /** How often connections are looked at for idleness, as a part of the idle timeout. */
@@ -32,7 +32,9 @@ function wantedListeners({ listen, tlsListen, tls }: ServerSettings): Map<string
 export class LineServer {
   private readonly listeners = new Map<string, Listener>();
   private readonly connections = new Set<Connection>();
-  private readonly perAddress = new Map<string, number>();
+  /** connections by what they are counted by, those that shake hands included */
+  private readonly perSource = new Map<string, number>();
+  private places = 0;
   /** refused ones that may still read why */
   private refusals = 0;
   private sweeper: NodeJS.Timeout | undefined;
@@ -124,7 +126,9 @@ export class LineServer {
   }
 
   private async openListener(key: string, { endpoint, tls }: Place): Promise<void> {
-    const listener = await Listener.open(endpoint, tls, (socket) => this.accept(socket), (error) => this.complain(endpoint, error));
+    const listener = await Listener.open(endpoint, tls, {
+      arrived: (socket) => this.arrived(socket), failed: (error) => this.complain(endpoint, error),
+    });
     this.listeners.set(key, listener);
     this.log('info', 'listening', { address: listener.address, tls: listener.isTls });
   }
@@ -141,44 +145,55 @@ export class LineServer {
     this.log('error', 'listener', { address: formatEndpoint(endpoint), reason: error.message });
   }
 
-  private accept(socket: Socket): void {
+  /** Gives a client its place, from its first packet on. */
+  private arrived(socket: Socket): Serve | undefined {
     const address = plainAddress(socket.remoteAddress ?? '');
-    const here = this.perAddress.get(address) ?? 0;
-    if (this.connections.size >= this.settings.maxConnections || here >= this.settings.maxConnectionsPerAddress) {
-      this.refuse(socket, address);
-      return;
-    }
-    this.perAddress.set(address, here + 1);
+    const source = sourceOf(address);
+    const here = this.perSource.get(source) ?? 0;
+    if (this.places >= this.settings.maxConnections || here >= this.settings.maxConnectionsPerAddress) return this.refuse(socket, address);
+    this.perSource.set(source, here + 1);
+    this.places += 1;
+    socket.once('close', () => this.vacate(source));
+    return (open) => this.accept(open, address);
+  }
+
+  private vacate(source: string): void {
+    this.places -= 1;
+    const left = (this.perSource.get(source) ?? 1) - 1;
+    if (left > 0) this.perSource.set(source, left);
+    else this.perSource.delete(source);
+  }
+
+  private accept(socket: Socket, address: string): void {
     const session = new Session(this.authenticator, address, formatEndpoint({ host: address, port: socket.remotePort ?? 0 }));
     const connection = new Connection(socket, session, this.dispatcher, this.settings.maxLine);
     this.connections.add(connection);
-    socket.on('close', () => this.forget(connection, address));
+    socket.on('close', () => {
+      this.connections.delete(connection);
+      if (this.connections.size === 0) this.whenEmpty?.();
+    });
   }
 
-  private refuse(socket: Socket, address: string): void {
-    this.log('warn', 'connection refused', { address, connections: this.connections.size });
+  /** A client that is refused may read why, for a moment; inside TLS it has to shake hands within it. */
+  private refuse(socket: Socket, address: string): Serve | undefined {
+    this.log('warn', 'connection refused', { address, connections: this.places });
     socket.on('error', () => socket.destroy());
     if (this.refusals >= REFUSALS_LINGERING) {
       socket.destroy();
-      return;
+      return undefined;
     }
-    // with what the client has sent still unread, closing at once would look to it like a broken connection
     this.refusals += 1;
     const timer = setTimeout(() => socket.destroy(), LINGER);
-    socket.on('close', () => {
+    socket.once('close', () => {
       clearTimeout(timer);
       this.refusals -= 1;
     });
-    socket.resume();
-    socket.end(`400 ${new ArgoError('TOO MANY CONNECTIONS').message}\n`);
-  }
-
-  private forget(connection: Connection, address: string): void {
-    this.connections.delete(connection);
-    const left = (this.perAddress.get(address) ?? 1) - 1;
-    if (left > 0) this.perAddress.set(address, left);
-    else this.perAddress.delete(address);
-    if (this.connections.size === 0) this.whenEmpty?.();
+    return (open) => {
+      open.on('error', () => open.destroy());
+      // with what the client has sent still unread, closing at once would look to it like a broken connection
+      open.resume();
+      open.end(`400 ${new ArgoError('TOO MANY CONNECTIONS').message}\n`);
+    };
   }
 
   private startSweeping(): void {

@@ -93,6 +93,16 @@ await t.test('the delay is the same for names that exist and names that do not',
   t.same(await delays('steve', '192.0.2.1'), known, 'and where the network is wrong');
 });
 
+await t.test('the addresses of one IPv6 network are one to whom guesses', async (t) => {
+  const delays = async (addressOf: (count: number) => string): Promise<number[]> => {
+    const { authenticator, pauses } = await watched();
+    for (let count = 0; count < 13; count += 1) await authenticator.login(`name${count}`, 'wrong', addressOf(count), signal);
+    return pauses;
+  };
+  t.same(await delays((count) => `2001:db8:1:2::${count}`), [250, 500]);
+  t.same(await delays((count) => `2001:db8:1:${count}::1`), [], 'other networks are others');
+});
+
 await t.test('a right password after wrong ones waits too, and clears the account', async (t) => {
   const { authenticator, pauses } = await watched();
   for (let count = 0; count < 4; count += 1) await authenticator.login('bob', 'wrong', '192.0.2.1', signal);

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { networkTest, plainAddress } from '../../src/auth/networks.js';
+import { networkTest, plainAddress, sourceOf } from '../../src/auth/networks.js';
 import { parseNetwork, type Network } from '../../src/config/values.js';
 
 const networks = (...texts: string[]): Network[] => texts.map((text) => {
@@ -33,4 +33,14 @@ await t.test('an IPv4 network also takes its addresses in their IPv6 form, and t
 
 await t.test('no networks: nowhere', async (t) => {
   t.equal(networkTest([])('127.0.0.1'), false);
+});
+
+await t.test('what clients are counted by', async (t) => {
+  for (const [address, source] of [
+    ['192.0.2.1', '192.0.2.1'], ['', ''],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'], ['2001:DB8:1:02::', '2001:db8:1:2::/64'], ['2001:db8:1:2::9', '2001:db8:1:2::/64'],
+    ['2001:db8:1::2:3', '2001:db8:1:0::/64'], ['2001:db8::1', '2001:db8:0:0::/64'], ['1::2:3:4:5:6:7', '1:0:2:3::/64'],
+    ['::', '0:0:0:0::/64'], ['::1', '0:0:0:0::/64'], ['fe80::1%eth0', 'fe80:0:0:0::/64'], ['64:ff9b::192.0.2.1', '64:ff9b:0:0::/64'],
+    ['1:2:3:4:5:6:192.0.2.1', '1:2:3:4::/64'],
+  ] as const) t.equal(sourceOf(address), source, address);
 });
