@@ -1,11 +1,11 @@
 import { readFileSync, statSync } from 'node:fs';
-import { createHash } from 'node:crypto';
 import * as v from 'valibot';
 import { driverTypes, loadDriver } from '../drivers/catalogue.js';
 import { CONFIG_FILE_SIZE } from '../limits.js';
 import type { AccountSettings, Config, ProviderSettings, ServerSettings } from './config.js';
 import { ConfigError, parseDocument } from './document.js';
 import type { Document, Fault } from './document.js';
+import { fingerprint } from './fingerprint.js';
 import { ACCOUNT_NAME, accountTable, GROUP_NAME, groupsTable, PROVIDER_NAME, providerEntries, serverTable } from './schema.js';
 import { readSecret, type SecretOptions } from './secret.js';
 
@@ -71,6 +71,9 @@ function readServer(reader: Reader, defaultStateDir: string): ServerSettings | u
   const key = table['tls-key'];
   if (table['tls-listen'].length > 0 && (cert === undefined || key === undefined)) {
     reader.fault(['server', 'tls-listen'], 'tls-listen needs tls-cert and tls-key');
+  }
+  if (table.listen.length + table['tls-listen'].length === 0) {
+    reader.fault(['server', 'listen'], 'nothing would listen: listen is empty, and so is tls-listen; without listen it is 127.0.0.1:20203');
   }
   return {
     listen: table.listen,
@@ -143,7 +146,7 @@ async function readProvider(reader: Reader, name: string, value: unknown): Promi
     actionTimeout: table['action-timeout'],
     pollInterval: table['poll-interval'],
     concurrency: table.concurrency,
-    fingerprint: createHash('sha256').update(JSON.stringify(value)).digest('hex'),
+    fingerprint: fingerprint(value),
   };
 }
 

@@ -188,6 +188,33 @@ await t.test('the fingerprint of a provider changes with its table alone', async
   t.not(await fingerprint('[providers.p]\ntype = "sim"\ncount = 4\n'), first);
 });
 
+await t.test('the fingerprint of a provider changes with what is in its files', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'argo-load-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const file = (name: string): string => join(folder, name);
+  const source = `[providers.p]\ntype = "linux"\nuser = "argo"\npassword-file = "${file('password')}"\nhosts-file = "${file('hosts')}"\n`
+    + `known-hosts-file = "${file('known')}"\nhosts = [{ name = "h1", address = "10.0.0.1" }]\n`;
+  const fingerprint = async () => (await parse(source)).providers.get('p')?.fingerprint;
+  writeFileSync(file('password'), 'one\n');
+  writeFileSync(file('hosts'), 'h2 10.0.0.2\n');
+  const first = await fingerprint();
+  t.type(first, 'string');
+  writeFileSync(file('hosts'), 'h3 10.0.0.3\n');
+  writeFileSync(file('password'), 'one\n');
+  t.equal(await fingerprint(), first, 'the same password, and hosts, which are looked at anyway');
+  writeFileSync(file('password'), 'two\n');
+  const second = await fingerprint();
+  t.not(second, first, 'a rotated password');
+  writeFileSync(file('known'), 'h1 ssh-ed25519 AAAA\n');
+  t.not(await fingerprint(), second, 'a file that was not there');
+});
+
+await t.test('something has to listen', async (t) => {
+  t.match(await faultsOf('[server]\nlisten = []\n'), [/:2:1: nothing would listen/]);
+  t.match(await faultsOf('[server]\nmax-line = 100\ntls-listen = []\nlisten = []\n'), [/:4:1: nothing would listen/]);
+  t.same((await parse('[server]\nlisten = []\ntls-listen = ["127.0.0.1:1"]\ntls-cert = "c"\ntls-key = "k"\n')).server.listen, []);
+});
+
 await t.test('files that cannot be read', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'argo-load-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
