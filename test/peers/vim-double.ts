@@ -18,7 +18,7 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
   ContinueRetrievePropertiesEx: ['_this', 'token'],
   WaitForUpdatesEx: ['_this', 'version', 'options'],
   PowerOnVM_Task: ['_this', 'host'], PowerOffVM_Task: ['_this'], SuspendVM_Task: ['_this'], ResetVM_Task: ['_this'],
-  ShutdownGuest: ['_this'], RebootGuest: ['_this'],
+  ShutdownGuest: ['_this'], RebootGuest: ['_this'], CancelTask: ['_this'],
   AnswerVM: ['_this', 'questionId', 'answerChoice'],
   EnterMaintenanceMode_Task: ['_this', 'timeout', 'evacuatePoweredOffVms', 'maintenanceSpec'],
   ExitMaintenanceMode_Task: ['_this', 'timeout'], ShutdownHost_Task: ['_this', 'force'], RebootHost_Task: ['_this', 'force'],
@@ -75,6 +75,8 @@ function disorder(element: Element): string | undefined {
 
 export interface VimDoubleOptions {
   readonly tls?: { readonly key: string; readonly cert: string };
+  /** of a former one; else a free one is taken */
+  readonly port?: number;
 }
 
 export class VimDouble {
@@ -85,6 +87,9 @@ export class VimDouble {
   readonly instead = new Map<string, (request: Element) => Answer>();
   readonly sessions = new Set<string>();
   apiType = 'VirtualCenter';
+  /** objects of one answer at most, whatever the client asks for */
+  pageSize = 100;
+  #rest: readonly string[] = [];
   #logins = 0;
   #tasks = 0;
   #told = new Set<string>();
@@ -99,12 +104,16 @@ export class VimDouble {
 
   static async start(options: VimDoubleOptions = {}): Promise<VimDouble> {
     const double = new VimDouble(options);
-    await new Promise<void>((resolve) => { double.#server.listen(0, '127.0.0.1', resolve); });
+    await new Promise<void>((resolve) => { double.#server.listen(options.port ?? 0, '127.0.0.1', resolve); });
     return double;
   }
 
   get url(): string {
-    return `http${'setSecureContext' in this.#server ? 's' : ''}://127.0.0.1:${(this.#server.address() as AddressInfo).port}/sdk`;
+    return `http${'setSecureContext' in this.#server ? 's' : ''}://127.0.0.1:${this.port}/sdk`;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
   }
 
   count(method: string): number {
@@ -213,11 +222,12 @@ export class VimDouble {
       case 'CreateContainerView': return '<returnval type="ContainerView">view-1</returnval>';
       case 'CreateFilter': return '<returnval type="PropertyFilter">filter-1</returnval>';
       case 'RetrievePropertiesEx': return this.#retrieve(call);
+      case 'ContinueRetrievePropertiesEx': return this.#page(this.#rest, this.pageSize);
       case 'WaitForUpdatesEx': return this.#wait(call, cookie);
       case 'PowerOnVM_Task': return this.#power(self, 'poweredOn');
       case 'PowerOffVM_Task': return this.#power(self, 'poweredOff');
       case 'SuspendVM_Task': return this.#power(self, 'suspended');
-      case 'ShutdownGuest': case 'RebootGuest': case 'AnswerVM': return '';
+      case 'ShutdownGuest': case 'RebootGuest': case 'AnswerVM': case 'CancelTask': return '';
       case 'EnterMaintenanceMode_Task': this.set(self, 'runtime.inMaintenanceMode', val('boolean', true)); return this.addTask('success');
       case 'ExitMaintenanceMode_Task': this.set(self, 'runtime.inMaintenanceMode', val('boolean', false)); return this.addTask('success');
       default: return this.addTask('success');
@@ -243,7 +253,14 @@ export class VimDouble {
       return all(spec, 'objectSet').map((set) => this.#objectContent(child(set, 'obj')?.text ?? '', paths));
     });
     if (contents.includes(undefined)) return new Fault('ManagedObjectNotFound', 'gone');
-    return `<returnval>${contents.join('')}</returnval>`;
+    return this.#page(contents.filter((content) => content !== undefined), Number(child(child(call, 'options'), 'maxObjects')?.text ?? this.pageSize));
+  }
+
+  #page(contents: readonly string[], most: number): string {
+    const size = Math.min(most, this.pageSize);
+    this.#rest = contents.slice(size);
+    const token = this.#rest.length > 0 ? `<token>${this.#rest.length} more</token>` : '';
+    return `<returnval>${token}${contents.slice(0, size).join('')}</returnval>`;
   }
 
   #objectContent(name: string, paths: readonly string[]): string | undefined {

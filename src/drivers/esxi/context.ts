@@ -3,8 +3,9 @@ import { readProperties, type Properties } from '../../protocols/vim/properties.
 import type { Method } from '../../protocols/vim/schema.js';
 import type { VimSession } from '../../protocols/vim/session.js';
 import type { Arguments } from '../../protocols/vim/soap-client.js';
-import { isRef, type Ref } from '../../protocols/vim/value.js';
+import { isRef, type Ref, type VimValue } from '../../protocols/vim/value.js';
 import { ArgoError } from '../../errors.js';
+import { beforeSending } from '../before-sending.js';
 import type { Log } from '../driver.js';
 import { explained } from './errors.js';
 import type { Inventory } from './inventory.js';
@@ -28,14 +29,15 @@ export async function ask({ session }: Context, ref: Ref, paths: readonly string
   return properties;
 }
 
-/** An order that is done when it is answered. */
-export async function order({ session }: Context, method: Method, ref: Ref, args: Arguments, signal: AbortSignal): Promise<void> {
-  await explained('order', () => session.call(method, ref, args, signal));
+/** An order that is done when it is answered. @returns the answer */
+export async function order({ session }: Context, method: Method, ref: Ref, args: Arguments, signal: AbortSignal): Promise<VimValue> {
+  await beforeSending(signal, () => explained('question', () => session.login(signal)));
+  return explained('order', () => session.call(method, ref, args, signal));
 }
 
 /** An order that is a task. @returns the task, which the server has taken on */
-export async function beginTask({ session }: Context, method: Method, ref: Ref, args: Arguments, signal: AbortSignal): Promise<Ref> {
-  const task = await explained('order', () => session.call(method, ref, args, signal));
+export async function beginTask(context: Context, method: Method, ref: Ref, args: Arguments, signal: AbortSignal): Promise<Ref> {
+  const task = await order(context, method, ref, args, signal);
   if (!isRef(task)) throw new ArgoError('UNCERTAIN', `${method} was answered with nothing`);
   return task;
 }

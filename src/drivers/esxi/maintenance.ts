@@ -1,4 +1,5 @@
-import { textOf, type VimValue } from '../../protocols/vim/value.js';
+import { textOf, type Ref, type VimValue } from '../../protocols/vim/value.js';
+import { beforeSending } from '../before-sending.js';
 import { ask, beginTask, endTask, order, type Context } from './context.js';
 import { hostName, isConnectedHost } from './host-item.js';
 import type { Item } from './inventory.js';
@@ -16,6 +17,8 @@ interface Entered {
   /** when it had booted before */
   readonly booted: VimValue;
   leaving: boolean;
+  /** given up: it is to be left as soon as it is entered, which may happen until then (performance.now) */
+  givenUpUntil: number;
 }
 
 const bootTime = (item: Item): VimValue => {
@@ -29,16 +32,16 @@ export class Maintenance {
 
   /** @throws ArgoError. Where the signal ends it, what was begun is undone behind the caller's back. */
   async enter(context: Context, item: Item, signal: AbortSignal): Promise<void> {
-    const now = await ask(context, item.ref, ['runtime.inMaintenanceMode'], signal);
+    const now = await beforeSending(signal, () => ask(context, item.ref, ['runtime.inMaintenanceMode'], signal));
     if (now.get('runtime.inMaintenanceMode') === true) return;
+    this.#entered.set(item.ref.value, { booted: bootTime(item), leaving: false, givenUpUntil: 0 });
     const args = { timeout: MODE_TIMEOUT_S, evacuatePoweredOffVms: false };
-    const task = await beginTask(context, 'EnterMaintenanceMode_Task', item.ref, args, signal);
-    this.#entered.set(item.ref.value, { booted: bootTime(item), leaving: false });
+    let task: Ref | undefined;
     try {
+      task = await beginTask(context, 'EnterMaintenanceMode_Task', item.ref, args, signal);
       await endTask(context, task, signal);
     } catch (error) {
-      await order(context, 'CancelTask', task, {}, AbortSignal.timeout(CANCEL_TIMEOUT)).catch(() => undefined);
-      void this.leave(context, item);
+      void this.#giveUp(context, item, task);
       throw error;
     }
   }
@@ -50,23 +53,33 @@ export class Maintenance {
     entered.leaving = true;
     const signal = AbortSignal.timeout(LEAVE_TIMEOUT);
     try {
-      const now = await ask(context, item.ref, ['runtime.inMaintenanceMode'], signal);
-      if (now.get('runtime.inMaintenanceMode') === true) {
+      const isIn = (await ask(context, item.ref, ['runtime.inMaintenanceMode'], signal)).get('runtime.inMaintenanceMode') === true;
+      if (isIn) {
         await endTask(context, await beginTask(context, 'ExitMaintenanceMode_Task', item.ref, { timeout: MODE_TIMEOUT_S }, signal), signal);
         context.log('info', 'a host was taken out of maintenance mode', { host: hostName(item) });
       }
-      this.#entered.delete(item.ref.value);
+      if (isIn || entered.givenUpUntil === 0) this.#entered.delete(item.ref.value);
     } catch (error) {
-      entered.leaving = false;
       context.log('warn', 'a host stays in maintenance mode', { host: hostName(item), error: String(error) });
     }
+    entered.leaving = false;
   }
 
-  /** Takes hosts out of it that have booted since. */
+  /** Takes a host out of it that has booted since, or that has entered it late. */
   heed(context: Context, item: Item): void {
     const entered = this.#entered.get(item.ref.value);
+    if (entered === undefined || !isConnectedHost(item.properties)) return;
     const booted = bootTime(item);
-    if (entered === undefined || booted === null || booted === entered.booted || !isConnectedHost(item.properties)) return;
-    void this.leave(context, item);
+    const isBack = booted !== null && booted !== entered.booted;
+    const isLate = performance.now() < entered.givenUpUntil && item.properties.get('runtime.inMaintenanceMode') === true;
+    if (isBack || isLate) void this.leave(context, item);
+    else if (entered.givenUpUntil > 0 && performance.now() > entered.givenUpUntil) this.#entered.delete(item.ref.value);
+  }
+
+  async #giveUp(context: Context, item: Item, task: Ref | undefined): Promise<void> {
+    const entered = this.#entered.get(item.ref.value);
+    if (entered) entered.givenUpUntil = performance.now() + MODE_TIMEOUT_S * 1000;
+    if (task) await order(context, 'CancelTask', task, {}, AbortSignal.timeout(CANCEL_TIMEOUT)).catch(() => undefined);
+    await this.leave(context, item);
   }
 }

@@ -1,6 +1,6 @@
 import { ArgoError } from '../../errors.js';
 import type { Properties } from '../../protocols/vim/properties.js';
-import { at, isRef, listOf, numberOf, textOf, type VimValue } from '../../protocols/vim/value.js';
+import { at, flagOf, isRef, listOf, numberOf, textOf, type VimValue } from '../../protocols/vim/value.js';
 import type { Disk, Facts, Load, PowerState } from '../driver.js';
 import { ask, type Context } from './context.js';
 import type { Item } from './inventory.js';
@@ -13,10 +13,11 @@ const KIB = 1024n;
 
 /** The state now. An object that has come to be another machine is none that we know. */
 export async function readState(context: Context, item: Item, signal: AbortSignal): Promise<PowerState> {
-  const now = await ask(context, item.ref, ['runtime.powerState', 'runtime.connectionState', 'config.instanceUuid'], signal);
+  const now = await ask(context, item.ref, ['runtime.powerState', 'runtime.connectionState', 'config.instanceUuid', 'config.template'], signal);
   const known = item.properties.get('config.instanceUuid');
   const found = now.get('config.instanceUuid');
   if (known && found && known !== found) throw new ArgoError('NO SUCH INSTANCE', 'another machine has taken its place');
+  if (flagOf(now.get('config.template'))) throw new ArgoError('NO SUCH INSTANCE', 'it is a template now');
   return vmState(now);
 }
 

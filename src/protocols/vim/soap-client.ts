@@ -53,7 +53,7 @@ export class SoapClient {
   /**
    * Calls a method.
    * @returns what it answers; null for nothing
-   * @throws VimFault, VimTransportError, CertificateError; the signal's reason when it is aborted
+   * @throws VimFault, VimTransportError, CertificateError; the signal's reason when it is aborted, if anything may have been sent
    */
   async call(method: Method, self: Ref, args: Arguments, signal: AbortSignal): Promise<VimValue> {
     signal.throwIfAborted();
@@ -66,7 +66,8 @@ export class SoapClient {
       const [result] = await answer;
       return await toValueInTurns(returnedBy(method, result));
     } catch (error) {
-      throw signal.aborted ? signal.reason : translate(error);
+      const isUnsent = error instanceof VimTransportError && !error.sent;
+      throw signal.aborted && !isUnsent ? signal.reason : translate(error);
     } finally {
       delete this.client.lastResponse;
     }

@@ -138,7 +138,7 @@ export class VimTransport {
       outgoing.once('socket', () => { sent = true; });
       outgoing.once('response', resolve);
       outgoing.once('error', (error) => {
-        if (signal.aborted) return reject(signal.reason as Error);
+        if (signal.aborted) return reject(sent ? signal.reason as Error : new VimTransportError('no connection in time', false));
         if (error instanceof CertificateError) return reject(error);
         const words = error instanceof ConnectionLostError ? error.message : describe(error);
         reject(new VimTransportError(words, sent, sent && outgoing.reusedSocket, { cause: error }));

@@ -1,7 +1,9 @@
+import type { Test } from 'tap';
 import * as v from 'valibot';
 import esxi from '../../../src/drivers/esxi/index.js';
 import { ArgoError } from '../../../src/errors.js';
 import type { Driver, DriverHost, Machine, PowerState } from '../../../src/drivers/driver.js';
+import { VimDouble } from '../../peers/vim-double.js';
 
 /** What a driver has told its host. */
 export interface Told {
@@ -24,7 +26,22 @@ export function openDriver(table: Record<string, unknown>): { driver: Driver; to
   return { driver: esxi.open(v.parse(v.strictObject(esxi.options), table), host), told };
 }
 
+/** Within what tests wait for one call, ms. */
 export const soon = (ms = 60_000): AbortSignal => AbortSignal.timeout(ms);
+
+/** A password that XML would not leave as it is. */
+export const PASSWORD = 'hunter2-&<>"';
+
+/** A double and a driver on it. Without TLS the driver has to be told that this is meant. */
+export async function setUp(t: Test, table: Record<string, unknown> = {}): Promise<{ vim: VimDouble } & ReturnType<typeof openDriver>> {
+  const vim = await VimDouble.start();
+  const opened = openDriver({ url: vim.url, user: 'argo', password: PASSWORD, insecure: true, ...table });
+  t.teardown(async () => {
+    await opened.driver.close(soon());
+    await vim.stop();
+  });
+  return { vim, ...opened };
+}
 
 /** The machine of that name, as a listing has it. */
 export async function find(driver: Driver, name: string): Promise<Machine> {

@@ -1,0 +1,125 @@
+import t from 'tap';
+import { Fault, ref, val, VimDouble } from '../../peers/vim-double.js';
+import { lacks } from '../../support/peers.js';
+import { until } from '../../support/until.js';
+import { find, openDriver, PASSWORD, refusal, setUp, soon } from './open-driver.js';
+
+/** ESXi hosts on a strict double. */
+
+await t.test('hosts', async (t) => {
+  const { vim, driver, told } = await setUp(t);
+  vim.addHost('host-1', { name: val('string', '127.0.0.1') });
+  vim.addVm('vm-1', { 'runtime.host': ref('HostSystem', 'host-1'), 'guest.ipAddress': val('string', '127.0.0.1') });
+  const host = await find(driver, '127.0.0.1');
+  t.match(await refusal(host.shutdown!(soon())), { phrase: 'WRONG STATE', detail: /^1 of its machines run: vm-1; vm-1 is this vCenter; .*--force/ });
+  await host.powerOff!(soon());
+  t.equal(vim.count('ShutdownHost_Task'), 1);
+  t.equal(vim.count('EnterMaintenanceMode_Task'), 0);
+  t.match(told.log.join('\n'), /carries this vCenter/);
+  vim.set('vm-1', 'runtime.powerState', val('VirtualMachinePowerState', 'poweredOff'));
+  await until(() => told.changed.length > 0, 60_000, 'the change');
+  await host.reboot!(soon());
+  t.equal(vim.count('EnterMaintenanceMode_Task'), 1);
+  t.equal(vim.count('RebootHost_Task'), 1);
+  vim.set('host-1', 'runtime.inMaintenanceMode', val('boolean', false));
+  vim.instead.set('ShutdownHost_Task', () => new Fault('NoPermission', '', '<privilegeId>Host.Config.Power</privilegeId>'));
+  t.equal((await refusal(host.shutdown!(soon()))).phrase, 'ACCESS DENIED');
+  t.equal(vim.count('ExitMaintenanceMode_Task'), 1, 'what was refused is undone');
+  vim.instead.set('ShutdownHost_Task', () => { vim.instead.set('RetrievePropertiesEx', () => 'cut'); return vim.addTask('running'); });
+  vim.set('host-1', 'runtime.inMaintenanceMode', val('boolean', true));
+  await host.powerOff!(soon());
+  t.pass('a host that takes its API with it has been told');
+});
+
+/** Of a host: a network card, and the management port that has taken its address over. */
+const CARD = (mac: string, wakes: boolean): string => `<PhysicalNic xsi:type="PhysicalNic"><device>vmnic</device><mac>${mac}</mac><wakeOnLanSupported>${wakes}</wakeOnLanSupported></PhysicalNic>`;
+const CARDS = `<val xsi:type="ArrayOfPhysicalNic">${CARD('52:54:00:aa:00:01', true)}${CARD('52:54:00:aa:00:02', true)}</val>`;
+const PORT = '<val xsi:type="ArrayOfHostVirtualNic"><HostVirtualNic xsi:type="HostVirtualNic"><device>vmk0</device><spec><ip><ipAddress>10.0.0.7</ipAddress></ip><mac>52:54:00:AA:00:02</mac></spec></HostVirtualNic></val>';
+const booted = (day: number): string => val('dateTime', `2026-01-0${day}T00:00:00Z`);
+const inMaintenance = (vim: VimDouble): boolean => vim.objects.get('host-1')!.properties.get('runtime.inMaintenanceMode') === val('boolean', true);
+
+await t.test('a host is taken out of maintenance mode when it is back', async (t) => {
+  const { vim, driver } = await setUp(t);
+  vim.addHost('host-1', { name: val('string', 'esx1'), 'runtime.bootTime': booted(1) });
+  const host = await find(driver, 'esx1');
+  await host.reboot!(soon());
+  t.ok(inMaintenance(vim));
+  vim.set('host-1', 'runtime.connectionState', val('HostSystemConnectionState', 'notResponding'));
+  vim.set('host-1', 'runtime.bootTime', booted(2));
+  vim.set('host-1', 'runtime.connectionState', val('HostSystemConnectionState', 'connected'));
+  await until(() => !inMaintenance(vim), 60_000, 'the end of maintenance mode');
+  t.equal(vim.count('ExitMaintenanceMode_Task'), 1);
+});
+
+await t.test('maintenance mode that somebody else has begun is left alone', async (t) => {
+  const { vim, driver, told } = await setUp(t);
+  vim.addHost('host-1', { name: val('string', 'esx1'), 'runtime.bootTime': booted(1), 'runtime.inMaintenanceMode': val('boolean', true) });
+  const host = await find(driver, 'esx1');
+  vim.instead.set('ShutdownHost_Task', () => new Fault('NoPermission', '', '<privilegeId>Host.Config.Power</privilegeId>'));
+  t.equal((await refusal(host.shutdown!(soon()))).phrase, 'ACCESS DENIED');
+  vim.instead.delete('ShutdownHost_Task');
+  await host.shutdown!(soon());
+  const before = told.relists;
+  vim.set('host-1', 'runtime.connectionState', val('HostSystemConnectionState', 'notResponding'));
+  vim.set('host-1', 'runtime.bootTime', booted(2));
+  vim.set('host-1', 'runtime.connectionState', val('HostSystemConnectionState', 'connected'));
+  await until(() => told.relists > before, 60_000, 'what was told');
+  await driver.list(soon());
+  t.ok(inMaintenance(vim));
+  t.equal(vim.count('ExitMaintenanceMode_Task'), 0);
+});
+
+await t.test('a host that does not enter maintenance mode in time is not left half way', async (t) => {
+  for (const answered of [true, false]) {
+    const { vim, driver } = await setUp(t);
+    vim.addHost('host-1', { name: val('string', 'esx1'), 'runtime.bootTime': booted(1) });
+    const host = await find(driver, 'esx1');
+    vim.instead.set('EnterMaintenanceMode_Task', () => (answered ? vim.addTask('running') : 'silence'));
+    const hurry = new AbortController();
+    const stopped = host.shutdown!(hurry.signal);
+    const looked = vim.count('RetrievePropertiesEx');
+    await until(() => vim.count('EnterMaintenanceMode_Task') > 0 && (!answered || vim.count('RetrievePropertiesEx') > looked + 2), 60_000, 'the order');
+    hurry.abort(new Error('its time is over'));
+    await t.rejects(stopped, /its time is over/);
+    if (answered) await until(() => vim.count('CancelTask') === 1, 60_000, 'that the task is cancelled');
+    vim.set('host-1', 'runtime.inMaintenanceMode', val('boolean', true));
+    await until(() => !inMaintenance(vim), 60_000, 'the way back');
+    t.equal(vim.count('ShutdownHost_Task'), 0);
+  }
+});
+
+await t.test('which card wakes a host, and where it is', async (t) => {
+  const { vim, driver } = await setUp(t, { wol: { address: '127.0.0.1', port: 40_011 } });
+  vim.addHost('host-1', { name: val('string', 'esx1'), 'config.network.pnic': CARDS, 'config.network.vnic': PORT });
+  const host = await find(driver, 'esx1');
+  t.same(await host.mac!(soon()), ['52:54:00:aa:00:01', '52:54:00:aa:00:02']);
+  t.same(await host.ip!(soon()), ['10.0.0.7']);
+  await host.start!(soon());
+  t.equal((await driver.list(soon()))[0]?.state, 'on');
+});
+
+await t.test('an ESXi that is off at the start can be woken', { skip: lacks('ping') }, async (t) => {
+  const before = await VimDouble.start();
+  const { port, url } = before;
+  await before.stop();
+  const { driver, told } = openDriver({
+    url, user: 'argo', password: PASSWORD, insecure: true, wol: { address: '127.0.0.1', port: 40_012 },
+    hosts: [{ name: 'esx1', address: '127.0.0.1', mac: '52:54:00:aa:00:11' }],
+  });
+  const [off] = await driver.list(soon());
+  t.match(off?.machine, { name: 'esx1', type: 'host' });
+  t.match(told.log.join('\n'), /only the hosts of the configuration/);
+  t.match(await refusal(off!.machine.shutdown!(soon())), { phrase: 'UNREACHABLE' });
+  await off!.machine.start!(soon());
+  const vim = await VimDouble.start({ port });
+  t.teardown(() => vim.stop());
+  t.teardown(() => driver.close(soon()));
+  vim.apiType = 'HostAgent';
+  vim.addHost('ha-host', { name: val('string', 'localhost.localdomain') });
+  vim.addVm('1', { 'runtime.host': ref('HostSystem', 'ha-host') });
+  await until(() => told.relists > 0, 60_000, 'another try');
+  const listed = (await driver.list(soon())).map(({ machine }) => machine);
+  t.same(listed.map(({ name }) => name), ['esx1', '1']);
+  t.equal(listed[0]?.id, off?.machine.id, 'it is the same host');
+  t.match(await refusal(listed[0]!.shutdown!(soon())), { phrase: 'WRONG STATE', detail: /^1 of its machines run: 1;/ });
+});
