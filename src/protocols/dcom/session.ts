@@ -1,0 +1,183 @@
+import { ConnectionLostError } from '../tls/errors.js';
+import type { WmiConnection, WmiObject, WmiParameters, WmiPath } from '../wmi/connection.js';
+import { WmiAccessError, WmiAnswerError, WmiFault, type WmiFaultKind } from '../wmi/errors.js';
+import { Turns } from '../wsman/turns.js';
+import { HELPER, PYTHON } from './availability.js';
+import { Helper, type HelperCommand, type Told } from './helper.js';
+import { Places } from './places.js';
+import { readObject, writePath } from './values.js';
+
+/** Helpers at the same time, over all machines: each is a Python of some 40 MB. */
+const HELPERS = 32;
+const places = new Places(HELPERS);
+
+export interface DcomLimits {
+  /** from the start of a helper until it is logged in, ms */
+  readonly loginTimeout: number;
+  /** for one request, ms */
+  readonly requestTimeout: number;
+  /** after which a helper that nobody asks ends, ms */
+  readonly idle: number;
+  /** requests that wait for their turn */
+  readonly queue: number;
+  /** that one query may find */
+  readonly objects: number;
+}
+
+const DEFAULT_LIMITS: DcomLimits = { loginTimeout: 30_000, requestTimeout: 60_000, idle: 60_000, queue: 100, objects: 20_000 };
+/** `-I`: neither the environment nor a user's folders say what is run. */
+const COMMAND: HelperCommand = { program: PYTHON, args: ['-I', HELPER] };
+
+export interface DcomOptions {
+  readonly host: string;
+  readonly user: string;
+  readonly password: string;
+  /** empty: the machine's own */
+  readonly domain: string;
+  readonly limits?: Partial<DcomLimits>;
+  readonly command?: HelperCommand;
+}
+
+/** HRESULTs of WMI ([MS-WMI] 2.2.11) and of Windows, and what they mean to a caller. */
+const KINDS: ReadonlyMap<number, WmiFaultKind> = new Map<number, WmiFaultKind>([
+  [0x8004_1002, 'no-such-instance'],
+  [0x8004_1010, 'no-such-class'], [0x8004_100e, 'no-such-class'],
+  [0x8004_102e, 'no-such-method'], [0x8004_1055, 'no-such-method'],
+  [0x8004_1003, 'access-denied'], [0x8007_0005, 'access-denied'], [5, 'access-denied'],
+  [0x8004_1069, 'timed-out'],
+  [0x8004_106c, 'quota'],
+]);
+
+type Request = { readonly op: 'query' | 'get' | 'invoke'; readonly namespace: string } & Readonly<Record<string, unknown>>;
+
+/** What the helper says went wrong. `sent` is whether an order had gone out. */
+function toError({ error, code, words }: Told, sent: boolean): Error {
+  const text = typeof words === 'string' ? words : '';
+  const number = typeof code === 'number' ? code : 0;
+  switch (error) {
+    case 'wmi': return new WmiFault(KINDS.get(number) ?? 'other', number, text);
+    case 'access': return new WmiAccessError(text);
+    case 'lost': return new ConnectionLostError(text, sent);
+    case 'missing': return new WmiAccessError(`impacket cannot be loaded: ${text}`);
+    case 'answer': return sent ? new WmiAnswerError(text) : new ConnectionLostError(text, false);
+    default: return new WmiFault('other', number, text);
+  }
+}
+
+/**
+ * WMI over DCOM ([MS-WMI]) with packet privacy, by a helper process on impacket, which is started and
+ * logged in when first needed and again after it has ended. It dies with an aborted or late request,
+ * since what it waits for cannot be taken back otherwise.
+ */
+export class DcomSession implements WmiConnection {
+  readonly #options: DcomOptions;
+  readonly #limits: DcomLimits;
+  readonly #turns: Turns;
+  #helper: Helper | undefined;
+  #idle: NodeJS.Timeout | undefined;
+  #requests = 0;
+  #isBusy = false;
+  readonly #closed = new AbortController();
+
+  constructor(options: DcomOptions) {
+    this.#options = options;
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#turns = new Turns(this.#limits.queue);
+  }
+
+  async get(path: WmiPath, signal: AbortSignal): Promise<WmiObject> {
+    return this.#one({ op: 'get', namespace: path.namespace, path: writePath(path) }, signal);
+  }
+
+  query(namespace: string, wql: string, signal: AbortSignal): Promise<readonly WmiObject[]> {
+    return this.#ask({ op: 'query', namespace, wql }, signal);
+  }
+
+  async invoke(path: WmiPath, method: string, parameters: WmiParameters, signal: AbortSignal): Promise<WmiObject> {
+    return this.#one({ op: 'invoke', namespace: path.namespace, class: path.className, path: writePath(path), method, parameters }, signal);
+  }
+
+  close(): Promise<void> {
+    const end = new ConnectionLostError('the session is being closed', false);
+    this.#closed.abort(end);
+    this.#turns.clear(end);
+    this.#helper?.kill();
+    return Promise.resolve();
+  }
+
+  async #one(request: Request, signal: AbortSignal): Promise<WmiObject> {
+    const [found] = await this.#ask(request, signal);
+    if (!found) throw new WmiAnswerError('its helper answers without an object');
+    return found;
+  }
+
+  async #ask(request: Request, signal: AbortSignal): Promise<WmiObject[]> {
+    const both = AbortSignal.any([signal, this.#closed.signal]);
+    const leave = await this.#turns.enter(both);
+    this.#isBusy = true;
+    clearTimeout(this.#idle);
+    try {
+      const helper = this.#helper?.isAlive ? this.#helper : await this.#start(both);
+      return await this.#exchange(helper, request, both);
+    } finally {
+      this.#isBusy = false;
+      this.#rest();
+      leave();
+    }
+  }
+
+  /** Lets the helper go after a while, or at once where another machine needs its place. */
+  #rest(): void {
+    this.#idle = setTimeout(() => this.#helper?.kill(), this.#limits.idle).unref();
+    places.noteIdle();
+  }
+
+  async #start(signal: AbortSignal): Promise<Helper> {
+    const { host, user, password, domain, command = COMMAND } = this.#options;
+    const giveBack = await places.take({ isBusy: () => this.#isBusy, leave: () => this.#helper?.kill() }, signal);
+    const helper = this.#helper = new Helper(command, giveBack);
+    await this.#limited(helper, this.#limits.loginTimeout, signal, () => false, helper.ask({ host, user, password, domain }, (told) => {
+      if (told.ok === true) return true;
+      throw toError(told, false);
+    }));
+    return helper;
+  }
+
+  async #exchange(helper: Helper, request: Request, signal: AbortSignal): Promise<WmiObject[]> {
+    const id = ++this.#requests;
+    const objects: WmiObject[] = [];
+    let sent = request.op !== 'invoke';
+    // An error of the other side's leaves the helper as it is; it is thrown when the answer is complete.
+    let refusal: Error | undefined;
+    const answer = helper.ask({ id, ...request }, (told) => {
+      if (told.id !== id) throw new WmiAnswerError('its helper answers another request');
+      if (told.sent === true) sent = true;
+      if (told.error !== undefined) refusal = toError(told, sent);
+      if (told.row !== undefined) objects.push(readObject(told.row, request.namespace));
+      if (objects.length > this.#limits.objects) throw new WmiAnswerError(`it finds more than ${this.#limits.objects} objects`);
+      return told.done === true || refusal !== undefined;
+    });
+    await this.#limited(helper, this.#limits.requestTimeout, signal, () => sent, answer);
+    if (refusal instanceof ConnectionLostError) helper.kill();
+    if (refusal) throw refusal;
+    return objects;
+  }
+
+  /** What the helper's work comes to; where that takes too long or is aborted, the helper dies. */
+  async #limited(helper: Helper, timeout: number, signal: AbortSignal, isSent: () => boolean, work: Promise<void>): Promise<void> {
+    let isLate = false;
+    const timer = setTimeout(() => { isLate = true; helper.kill(); }, timeout);
+    const giveUp = (): void => helper.kill();
+    signal.addEventListener('abort', giveUp, { once: true });
+    try {
+      await work;
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (isLate) throw new ConnectionLostError(`no answer within ${timeout / 1000} s`, isSent());
+      throw error instanceof ConnectionLostError ? new ConnectionLostError(error.message, isSent(), { cause: error }) : error;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', giveUp);
+    }
+  }
+}
