@@ -61,7 +61,6 @@ await t.test('over SSH', { skip: lacksRoot(...LIBVIRT_PROGRAMS), timeout: 170_00
     await driver.list(soon());
     const { port } = sshd;
     await sshd.stop();
-    await peer.inside('pkill', '-KILL', '-f', `^sshd: ${sshd.user}`);
     await until(() => told.lost.length === 1, WAIT_MS, 'the loss to be told');
     t.match(await outcome(driver.list(soon())), { phrase: 'UNREACHABLE' });
     sshd = await peer.startSshd({ port });

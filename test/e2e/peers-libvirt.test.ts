@@ -121,8 +121,13 @@ await t.test('a real libvirtd with guests', { skip: lacksRoot(...LIBVIRT_PROGRAM
     t.equal(listed.code, 0, listed.stderr);
     t.match(listed.stdout, /^db1$/m);
     t.equal((await ssh('command -v virt-ssh-helper')).code, 0);
+    const session = ssh('sleep 987654');
+    const sessions = async (): Promise<string> => (await peer.inside('pgrep', '-f', `^sleep 987654$|^sshd(-session)?: ${sshd.user}`)).stdout;
+    await until(async () => (await sessions()).trim().split('\n').length === 3, WAIT_MS, 'the session');
     await sshd.stop();
     t.ok(sshd.ended());
+    t.equal(await sessions(), '', 'no process of the session is left');
+    t.not((await session).code, 0);
     const second = await peer.startSshd({ port: sshd.port });
     t.not(second.hostKeyFingerprint, sshd.hostKeyFingerprint);
   });

@@ -7,6 +7,12 @@ import { must, type Enclosure } from './enclosure.js';
 const HOST = '127.0.0.1';
 const START_TIMEOUT_MS = 60_000;
 const END_TIMEOUT_MS = 60_000;
+/**
+ * Ends a process and all that come from it: a session's two processes and its commands are in process
+ * groups of their own. Those below are held first, so that they begin no further ones; the first one
+ * is not, since nsenter would hold itself too.
+ */
+const END_TREE = 'end() { for child in $(pgrep -P "$1"); do kill -STOP "$child"; end "$child"; done; kill -KILL "$1"; }';
 /** Beyond what Debian hands out by itself, so that it meets no account of the machine. */
 const ACCOUNT = { name: 'argo-tester', uid: 58_620, home: '/run/argo-home' };
 
@@ -99,8 +105,7 @@ export async function startSshd(enclosure: Enclosure, options: { port?: number }
     host: HOST, port, user: ACCOUNT.name, privateKeyFile: file('user_key'), knownHostsFile: file('known_hosts'), hostKeyFingerprint: fingerprint,
     ended,
     stop: async () => {
-      // Sessions are children of the listener in other process groups: end them by their parent too.
-      await enclosure.run('sh', '-c', `pid=$(cat ${seen('pid')}) && pkill -KILL -P "$pid"; kill -KILL "$pid"`);
+      await enclosure.run('sh', '-c', `${END_TREE}; end $(cat ${seen('pid')})`);
       await until(ended, END_TIMEOUT_MS, 'the end of sshd');
     },
   };
