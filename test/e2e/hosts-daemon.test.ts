@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { hashPassword } from '../../src/auth/passwords.js';
 import { ACCOUNTS, HOSTS_PROGRAMS, HostsPeer } from '../peers/hosts.js';
@@ -16,7 +18,8 @@ const CONNECT_TIMEOUT_S = 30;
 
 const hash = await hashPassword('secret');
 
-async function setUp(t: Test, count: number): Promise<{ peer: HostsPeer; daemon: Daemon }> {
+/** @param more further keys of the provider */
+async function setUp(t: Test, count: number, more: (peer: HostsPeer) => string = () => ''): Promise<{ peer: HostsPeer; daemon: Daemon }> {
   const peer = await HostsPeer.start({ count });
   t.teardown(() => peer.stop());
   const hosts = peer.hosts.map(({ name, address, mac }) => `{ name = "${name}", address = "${address}", mac = "${mac}" }`);
@@ -36,6 +39,7 @@ known-hosts-file = "${peer.knownHostsFile}"
 wol = { broadcast = "${peer.broadcast}" }
 ping = { timeout = "1s", retries = 1 }
 connect-timeout = "${CONNECT_TIMEOUT_S}s"
+${more(peer)}
 `,
   });
   t.teardown(() => daemon.stop());
@@ -68,6 +72,26 @@ await t.test('one host, with nc', options, async (t) => {
   t.match(await netcat(daemon.port, 'stop h1 --force'), /^200 OK\n300 DONE\n200 OK\n400 NOT SUPPORTED: h1 has no power off\n/);
   t.match(await netcat(daemon.port, 'ip h1', 'mac h1', 'dmesg lab'), `${OK}${state(peer.hosts[0]!.address)}${state(peer.hosts[0]!.mac)}200 OK\n`);
   t.notOk(toldSecret(daemon));
+});
+
+await t.test('the network is down between an order and the look at what came of it', options, async (t) => {
+  const folder = '/run/peers/h1';
+  const { peer, daemon } = await setUp(t, 2, ({ hosts }) => `
+witness = "${hosts[1]!.address}"
+shutdown-command = "touch ${folder}/begun; until [ -e ${folder}/go ]; do sleep 0.1; done; shutdown -P +0"
+`);
+  const client = await connect(daemon.port);
+  t.teardown(() => client.destroy());
+  t.equal((await client.ask('auth admin secret')).code, 300);
+  const stopped = client.ask('stop h1 --wait=10', WAIT_MS);
+  await until(() => existsSync(join(peer.folderOf('h1'), 'begun')), WAIT_MS, 'the order to be carried out');
+  await peer.cable('uplink', 'down');
+  t.match((await stopped).comment, /^(?:TIMEOUT: accepted, but h1 is still on|UNCERTAIN: )/, 'silence is no success');
+  t.same((await client.ask('status h1')).body, ['unknown']);
+  await peer.cable('uplink', 'up');
+  await until(async () => (await client.ask('status h1')).body[0] === 'on', WAIT_MS, 'the network to be back');
+  writeFileSync(join(peer.folderOf('h1'), 'go'), '');
+  await until(async () => (await client.ask('status h1')).body[0] === 'off', WAIT_MS, 'the host to be off');
 });
 
 await t.test('ten at once, one of which hangs and one of which is not who it was', options, async (t) => {
