@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
@@ -8,6 +9,7 @@ import { WmiAccessError } from '../../src/protocols/wmi/errors.js';
 import { LONG } from '../support/faults.js';
 import { fromRoot } from '../support/paths.js';
 import { lacksRoot } from '../support/peers.js';
+import { until } from '../support/until.js';
 
 /** The real helper on the real impacket: with a machine of ours under it, and with the network. */
 
@@ -82,6 +84,27 @@ void t.test('logins that fail', { skip: SKIP, timeout: LONG }, async (t) => {
 const HOST = '127.0.0.77';
 const PORT = 135;
 
+/** A program that has a helper and cannot end it. */
+const OWNER = `
+import { DcomSession } from '${fromRoot('dist', 'src', 'protocols', 'dcom', 'session.js')}';
+const session = new DcomSession({ host: '${HOST}', user: 'argo', password: 'Passw0rd!', domain: '' });
+await session.query('root/cimv2', 'SELECT * FROM Win32_OperatingSystem', new AbortController().signal);
+`;
+
+/** State and parent of a process, by proc_pid_stat(5); undefined where there is none. */
+function statOf(pid: string): { readonly state: string; readonly parent: number } | undefined {
+  try {
+    const [state = '', parent] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+    return { state, parent: Number(parent) };
+  } catch {
+    return undefined;
+  }
+}
+
+const helpersOf = (parent: number): string[] => readdirSync('/proc').filter((name) => /^\d+$/.test(name) && statOf(name)?.parent === parent);
+/** Nobody may have fetched what is left of it. */
+const hasEnded = (pid: string): boolean => (statOf(pid)?.state ?? 'Z') === 'Z';
+
 void t.test('the network: nobody there, silence, an end, and something else', { skip: SKIP || lacksRoot(), timeout: LONG }, async (t) => {
   const session = (limits: DcomOptions['limits'] = {}): DcomSession => open(t, undefined, { host: HOST, command: { program: PYTHON, args: ['-I', HELPER] }, limits });
   const ask = (limits?: DcomOptions['limits']): Promise<unknown> => session(limits).query(CIMV2, 'SELECT * FROM Win32_OperatingSystem', never);
@@ -96,6 +119,15 @@ void t.test('the network: nobody there, silence, an end, and something else', { 
   await once(server, 'listening');
   t.equal((server.address() as AddressInfo).port, PORT);
   t.teardown(() => { sockets.forEach((socket) => socket.destroy()); server.close(); });
+
+  const owner = spawn(process.execPath, ['--input-type=module', '-e', OWNER]);
+  t.teardown(() => owner.kill('SIGKILL'));
+  await until(() => helpersOf(owner.pid!).length === 1 && sockets.length === 1, LONG, 'a helper that waits');
+  const [helper] = helpersOf(owner.pid!);
+  t.notMatch(readFileSync(`/proc/${helper}/cmdline`, 'utf8') + readFileSync(`/proc/${helper}/environ`, 'utf8'), /Passw0rd/);
+  owner.kill('SIGKILL');
+  await until(() => hasEnded(helper!), LONG, 'its end with that of its owner');
+
   await t.rejects(ask({ loginTimeout: 3000 }), { name: 'ConnectionLostError', sent: false });
   meet = (socket) => socket.destroy();
   await t.rejects(ask(), { name: 'ConnectionLostError', sent: false });
