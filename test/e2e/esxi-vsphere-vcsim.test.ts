@@ -1,8 +1,6 @@
-import { connect } from 'node:net';
 import t from 'tap';
 import { find, openDriver, refusal, soon } from '../drivers/esxi/open-driver.js';
 import { lacksVcsim, PASSWORD, startVcsim, USER, type Vcsim } from '../peers/vcsim.js';
-import { startDaemon } from '../support/daemon.js';
 import { until } from '../support/until.js';
 
 /** The esxi driver on VMware's own simulator, whose state govc changes behind our back. */
@@ -97,22 +95,4 @@ await t.test('vCenter', { skip }, async (t) => {
     const calls = [vm.status(soon()), vm.powerOff!(soon()), driver.list(soon())];
     for (const { phrase } of await Promise.all(calls.map(refusal))) t.equal(phrase, 'UNREACHABLE');
   });
-});
-
-await t.test('an ESXi alone, through the daemon', { skip }, async (t) => {
-  const vcsim = await startVcsim({ esx: true, vms: 3 });
-  t.teardown(() => vcsim.stop());
-  const daemon = await startDaemon({ config: `[server]\nanonymous-list = true\n[providers.esx]\n${vcsim.config}` });
-  t.teardown(() => daemon.stop());
-  const list = (): Promise<string> => new Promise((resolve, reject) => {
-    const socket = connect(daemon.port, '127.0.0.1').setEncoding('utf8').once('error', reject);
-    let text = '';
-    socket.on('data', (chunk: string) => { text += chunk; });
-    socket.once('close', () => resolve(text));
-    socket.end('list\nquit\n');
-  });
-  await until(async () => (await list()).includes('ha-host_VM2'), 60_000, 'its machines');
-  await vcsim.govc('vm.power', '-off', 'ha-host_VM1');
-  t.notMatch(`${daemon.stdout()}${daemon.stderr()}`, PASSWORD, 'no password in the log');
-  await vcsim.govc('vm.power', '-on', 'ha-host_VM1');
 });

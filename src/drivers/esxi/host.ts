@@ -4,7 +4,7 @@ import type { Facts, Machine } from '../driver.js';
 import type { RosterEntry } from '../host/roster.js';
 import { ask, type Context } from './context.js';
 import { takeDown, type TakeDown } from './host-actions.js';
-import { ipsOf, macsOf } from './host-item.js';
+import { ipsOf, isConnectedHost, macsOf } from './host-item.js';
 import type { Item } from './inventory.js';
 
 /** An ESXi host: asked by ping, started by Wake-on-LAN, stopped and rebooted by the API. */
@@ -55,7 +55,16 @@ export function createHost(context: Context, { id, settings, power }: RosterEntr
     id,
     name,
     type: 'host',
-    status: (signal) => power.status(signal),
+    status: async (signal) => {
+      try {
+        return await power.status(signal);
+      } catch (error) {
+        // Where no ping is possible, the server may be in touch with it.
+        const item = find();
+        if (context.inventory.isCurrent && item && isConnectedHost(item.properties)) return 'on';
+        throw error;
+      }
+    },
     ...(power.canWake && { start: (signal: AbortSignal) => power.wake(signal) }),
     shutdown: down('ShutdownHost_Task', false),
     powerOff: down('ShutdownHost_Task', true),
