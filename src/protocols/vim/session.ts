@@ -101,7 +101,9 @@ export class VimSession {
   /** As {@link call}, in one login only: for what ends with it. */
   async callIn(login: Login, method: Method, self: Ref | ((service: Service) => Ref), args: Arguments, signal: AbortSignal): Promise<VimValue> {
     try {
-      return await this.#open().soap.call(method, typeof self === 'function' ? self(login.service) : self, args, signal);
+      // It was dropped with the login that a certificate ended.
+      if (this.#wire === undefined) throw new VimFault('NotAuthenticated', 'the session has ended');
+      return await this.#wire.soap.call(method, typeof self === 'function' ? self(login.service) : self, args, signal);
     } catch (error) {
       if (error instanceof CertificateError) {
         this.expire(login);
@@ -145,10 +147,10 @@ export class VimSession {
     this.#dropWire();
   }
 
-  #open(): Wire {
+  async #open(): Promise<Wire> {
     if (this.#wire === undefined) {
       const transport = new VimTransport(this.#options.url, this.#options.trust());
-      this.#wire = { transport, soap: new SoapClient(this.#options.url.href, transport) };
+      this.#wire = { transport, soap: await SoapClient.open(this.#options.url.href, transport) };
     }
     return this.#wire;
   }
@@ -166,7 +168,7 @@ export class VimSession {
     const number = this.#logins;
     try {
       const { user: userName, password } = this.#options.credentials();
-      const { transport, soap } = this.#open();
+      const { transport, soap } = await this.#open();
       transport.forgetSession();
       soap.speak(await readVersion(transport, this.#options.url, signal));
       const service = readService(await soap.call('RetrieveServiceContent', SERVICE_INSTANCE, {}, signal));

@@ -1,4 +1,5 @@
-import { Client, WSDL, type IOptions } from 'soap';
+import type { Client, IOptions, WSDL } from 'soap';
+import { loadInTurns } from '../loading/in-turns.js';
 import { CertificateError } from '../tls/errors.js';
 import { VimFault, VimTransportError } from './errors.js';
 import type { Method } from './schema.js';
@@ -25,24 +26,34 @@ type AsyncMethod = (args: unknown, options: CallOptions) => Promise<readonly unk
 
 const OPTIONS: IOptions = { stream: true, preserveWhitespace: true };
 
-/**
- * Read when this module is loaded, since nobody else gets a turn meanwhile: a server loads it where
- * vSphere is configured, before it listens.
- */
-const description = await new Promise<WSDL>((resolve, reject) => {
-  const wsdl = new WSDL(buildWsdl(), '', OPTIONS);
-  wsdl.onReady((error: Error | undefined) => (error ? reject(error) : resolve(wsdl)));
-});
+/** The SOAP library with the service's description: large, so that nobody loads it who has no vSphere. */
+interface Library {
+  readonly Client: typeof Client;
+  readonly description: WSDL;
+}
+
+let library: Promise<Library> | undefined;
+
+async function loadLibrary(): Promise<Library> {
+  await loadInTurns('soap', import.meta.url);
+  const soap = await import('soap');
+  const description = await new Promise<WSDL>((resolve, reject) => {
+    const wsdl = new soap.WSDL(buildWsdl(), '', OPTIONS);
+    wsdl.onReady((error: Error | undefined) => (error ? reject(error) : resolve(wsdl)));
+  });
+  return { Client: soap.Client, description };
+}
 
 /** The SOAP library over our own transport: one method call in, plain values out. */
 export class SoapClient {
-  private readonly client: Client;
+  private constructor(private readonly client: Client) {}
 
-  constructor(endpoint: string, transport: VimTransport) {
+  static async open(endpoint: string, transport: VimTransport): Promise<SoapClient> {
+    const { Client, description } = await (library ??= loadLibrary());
     const options = { ...OPTIONS };
     // Assigned, since its type asks for axios and for a stream from a file.
     Object.assign(options, { httpClient: transport });
-    this.client = new Client(description, endpoint, options);
+    return new SoapClient(new Client(description, endpoint, options));
   }
 
   /** @param version of the API, as the server names it: 6.5 */
