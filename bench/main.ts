@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { cleanUp } from './process.js';
 import { formatTable, missed, type Row } from './report.js';
 import { hosts, ssh } from './rows/hosts.js';
+import { hypervRows } from './rows/hyperv.js';
 import { libvirt } from './rows/libvirt.js';
 import { powerman, upsd } from './rows/peers.js';
 import { pingMany, pingSweep } from './rows/ping.js';
@@ -24,7 +25,7 @@ import { FULL, QUICK, type Scenario } from './scenario.js';
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   nop, list, connects, memory, startup, 'list-cost': listCost, glob, hung, upsd, powerman, libvirt,
-  'ping-sweep': pingSweep, 'ping-many': pingMany, ssh, hosts, xenserver, vsphere, wsman,
+  'ping-sweep': pingSweep, 'ping-many': pingMany, ssh, hosts, xenserver, vsphere, wsman, hyperv: hypervRows,
 };
 
 const USAGE = `usage: node dist/bench/main.js [--only NAME]… [--quick] [--json FILE]
