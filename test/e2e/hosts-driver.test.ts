@@ -77,7 +77,7 @@ await t.test('orders by sudo', options, async (t) => {
 
   await t.test('by a password instead of a key, and as configured', async (t) => {
     const host = await machineOf(t, 'h1', table(peer, ACCOUNTS.dash, {
-      'private-key-file': undefined, password: ACCOUNTS.dash.password, 'shutdown-command': 'shutdown -h now', 'power-off-command': 'poweroff -ff',
+      'private-key-file': undefined, password: ACCOUNTS.dash.password, 'shutdown-command': 'sleep 1 && shutdown -h now', 'power-off-command': 'sleep 1 && poweroff -ff',
     }));
     await host.shutdown!(soon());
     await until(() => !peer.isOn('h1'), WAIT_MS, 'the host to go down');
