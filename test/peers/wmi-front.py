@@ -3,7 +3,7 @@
 The door of a WinRM service, in front of a backend that speaks plain SOAP: real GSS-API (gss-ntlmssp)
 logs the client in, once for each connection, opens what it sealed and seals the answer.
 
-Takes one JSON object as the first line of its input: its options, see Options. Says as lines of JSON
+Kerberos it speaks too, with the keytab of KRB5_KTNAME. Takes one JSON object as the first line of its input: its options, see Options. Says as lines of JSON
 what happens: first {"port": …}, then {"login": …}, {"refused": …}, {"opened": …}. Later lines of
 input make the next answers go wrong, see Door.spoil. Ends with its input.
 """
@@ -102,7 +102,11 @@ class Visit(BaseHTTPRequestHandler):
         self.server.open.discard(self.request)
         if self.upstream:
             self.upstream.close()
-        super().finish()
+        try:
+            super().finish()
+        finally:
+            # The server would close the socket beneath TLS, which is ours no more.
+            self.request.close()
 
     def log_message(self, *_):
         pass
@@ -140,10 +144,11 @@ class Visit(BaseHTTPRequestHandler):
         if scheme:
             try:
                 token = self.step(scheme, base64.b64decode(content))
+                # An error may wait until the context is looked at.
+                if not self.security.complete:
+                    return self.reply(401, token=token)
             except gssapi.exceptions.GSSError as error:
                 return self.refuse(str(error)[:200])
-            if not self.security.complete:
-                return self.reply(401, token=token)
             self.user = str(self.security.initiator_name).rstrip("\0")
             say(login=self.user, flags=int(self.security.actual_flags))
         if self.user is None:
@@ -165,8 +170,9 @@ class Visit(BaseHTTPRequestHandler):
     def step(self, scheme, token):
         if self.security is None or self.security.complete:
             self.user = None
+            mech = NTLM if token.startswith(b"NTLMSSP\0") else gssapi.MechType.kerberos
             self.security = gssapi.SecurityContext(
-                creds=gssapi.Credentials(usage="accept", mechs=[NTLM]), usage="accept", channel_bindings=self.server.bindings)
+                creds=gssapi.Credentials(usage="accept", mechs=[mech]), usage="accept", channel_bindings=self.server.bindings)
         answer = self.security.step(token)
         return f"{scheme} {base64.b64encode(answer).decode()}" if answer else None
 

@@ -45,6 +45,8 @@ export interface FrontOptions {
   readonly schemes?: readonly ('Negotiate' | 'Kerberos' | 'Basic')[];
   /** passwords for Basic, by user */
   readonly basic?: Readonly<Record<string, string>>;
+  /** further variables of its environment, such as those of MIT Kerberos */
+  readonly env?: Readonly<Record<string, string>>;
   /** a free one where nothing is said */
   readonly port?: number;
 }
@@ -69,7 +71,7 @@ export class WmiFront {
     };
     const users = write('users', (options.users ?? [FRONT_USER]).map((each) => `${each.domain}:${each.user}:${each.password}\n`).join(''));
     const child = spawn(PYTHON, [fromRoot('test', 'peers', 'wmi-front.py')], {
-      env: { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', NTLM_USER_FILE: users }, stdio: ['pipe', 'pipe', 'inherit'],
+      env: { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', NTLM_USER_FILE: users, ...options.env }, stdio: ['pipe', 'pipe', 'inherit'],
     });
     const kill = (): void => { child.kill('SIGKILL'); };
     process.once('exit', kill);
@@ -77,7 +79,7 @@ export class WmiFront {
     const front = new WmiFront(options, child, folder);
     createInterface({ input: child.stdout }).on('line', (line) => front.events.push(JSON.parse(line) as Event));
     const { tls } = options;
-    front.#tell({ ...options, users: undefined, tls: undefined, ...(tls && { cert: write('cert', tls.cert), key: write('key', tls.key) }) });
+    front.#tell({ ...options, users: undefined, tls: undefined, env: undefined, ...(tls && { cert: write('cert', tls.cert), key: write('key', tls.key) }) });
     await until(() => front.port !== 0 || child.exitCode !== null, START_TIMEOUT_MS, 'the front');
     if (front.port === 0) throw new Error('the front of the WMI peer did not start');
     return front;

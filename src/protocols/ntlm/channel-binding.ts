@@ -48,16 +48,24 @@ function endPointHash(certificate: Buffer): string | undefined {
 }
 
 /**
+ * A TLS channel's `tls-server-end-point` (RFC 5929), as channel bindings carry it.
+ * @param certificate the server's, DER
+ * @returns undefined where there is no such value for the kind of certificate, such as Ed25519
+ */
+export function endPoint(certificate: Buffer): Buffer | undefined {
+  const hash = endPointHash(certificate);
+  return hash === undefined ? undefined : Buffer.concat([Buffer.from('tls-server-end-point:'), createHash(hash).update(certificate).digest()]);
+}
+
+/**
  * What binds a login to a TLS channel, so that nobody in between can pass it on: the MD5 of a
  * gss_channel_bindings_struct without addresses ([MS-NLMP] 2.2.2.1, MsvAvChannelBindings; RFC 4121,
- * section 4.1.1.2), whose data is the channel's `tls-server-end-point` (RFC 5929).
- * @param certificate the server's, DER
- * @returns undefined where RFC 5929 has no such value for the kind of certificate, such as Ed25519
+ * section 4.1.1.2), whose data is the channel's {@link endPoint}.
+ * @returns undefined where the channel has none
  */
 export function channelBinding(certificate: Buffer): Buffer | undefined {
-  const hash = endPointHash(certificate);
-  if (hash === undefined) return undefined;
-  const data = Buffer.concat([Buffer.from('tls-server-end-point:'), createHash(hash).update(certificate).digest()]);
+  const data = endPoint(certificate);
+  if (!data) return undefined;
   const head = Buffer.alloc(20);
   head.writeUInt32LE(data.length, 16);
   return md5(head, data);

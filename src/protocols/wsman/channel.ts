@@ -3,7 +3,7 @@ import type { NtlmSealing } from '../ntlm/seal.js';
 import { WmiAccessError, WmiAnswerError, WmiLoginRefusedError } from '../wmi/errors.js';
 import { openMessage, SEALED_TYPE, sealMessage } from './frame.js';
 import { HttpLink, type Reply } from './link.js';
-import { admitBasic, admitNtlm, offer, type Admission } from './login.js';
+import { admitBasic, admitKerberos, admitNtlm, offer, type Admission } from './login.js';
 import type { WsmanLimits, WsmanOptions } from './options.js';
 import { readAnswer, type Envelope } from './soap.js';
 import type { XmlElement } from './xml.js';
@@ -50,7 +50,12 @@ export class Channel {
   async logIn(signal: AbortSignal): Promise<void> {
     const { login, origin } = this.options;
     const post = (headers: Readonly<Record<string, string>>): Promise<Reply> => this.#post(headers, NOTHING, signal);
-    this.#admission = login.kind === 'basic' ? admitBasic(login) : await admitNtlm(login, this.#link, origin.hostname, post);
+    const host = origin.hostname.replace(/^\[|\]$/g, '');
+    switch (login.kind) {
+      case 'basic': this.#admission = admitBasic(login); break;
+      case 'ntlm': this.#admission = await admitNtlm(login, this.#link, host, post); break;
+      case 'kerberos': this.#admission = await admitKerberos(login, this.#link, host, post, signal);
+    }
   }
 
   /**

@@ -1,9 +1,10 @@
 import { TLSSocket } from 'node:tls';
-import { channelBinding } from '../ntlm/channel-binding.js';
+import { channelBinding, endPoint } from '../ntlm/channel-binding.js';
 import { NtlmError } from '../ntlm/errors.js';
 import { NtlmLogin } from '../ntlm/login.js';
 import type { NtlmSealing } from '../ntlm/seal.js';
 import { WmiAccessError, WmiAnswerError, WmiLoginRefusedError } from '../wmi/errors.js';
+import { KerberosLogin } from './kerberos.js';
 import type { HttpLink, Reply } from './link.js';
 import type { WsmanLogin } from './options.js';
 
@@ -45,9 +46,39 @@ export async function admitNtlm({ user, password, domain = '' }: WsmanLogin, lin
   return { headers: {}, sealing: answer.sealing };
 }
 
-function readChallenge({ status, challenges }: Reply): Buffer {
+/**
+ * Logs a connection in by Kerberos, inside `Negotiate` (RFC 4559). Over TLS the login is bound to the
+ * channel; what follows is not sealed. The realm is behind the user's `@`, or the domain, or krb5.conf's own.
+ * @throws WmiLoginRefusedError, WmiAccessError; ConnectionLostError where no KDC answers
+ */
+export async function admitKerberos({ user, password, domain = '' }: WsmanLogin, link: HttpLink, host: string, post: PostNothing, signal: AbortSignal): Promise<Admission> {
+  const { socket } = link;
+  const binding = (socket instanceof TLSSocket ? endPoint(socket.getPeerCertificate().raw) : undefined) ?? Buffer.alloc(0);
+  const principal = user.includes('@') || domain === '' ? user : `${user}@${domain.toUpperCase()}`;
+  const login = new KerberosLogin({ principal, password, service: `HTTP@${host}`, binding }, signal);
+  try {
+    const token = await login.token();
+    const { status, challenges } = await post({ ...EMPTY_SOAP, authorization: `Negotiate ${token.toString('base64')}` });
+    // The realm has taken the password, so this cannot lock the account.
+    if (status === 401) throw new WmiAccessError(`the service does not take the ticket: is its clock right, and Kerberos allowed there?${offer(challenges)}`);
+    if (status === 403) throw new WmiAccessError('the account may not use the service');
+    const answer = tokenOf(challenges);
+    if (!answer) throw new WmiAccessError('the service does not prove who it is');
+    await login.verify(answer);
+    return { headers: {} };
+  } finally {
+    login.end();
+  }
+}
+
+function tokenOf(challenges: readonly string[]): Buffer | undefined {
   const token = challenges.map((each) => /^Negotiate\s+([A-Za-z\d+/]+=*)$/i.exec(each)?.[1]).find((each) => each !== undefined);
-  if (status === 401 && token !== undefined) return Buffer.from(token, 'base64');
+  return token === undefined ? undefined : Buffer.from(token, 'base64');
+}
+
+function readChallenge({ status, challenges }: Reply): Buffer {
+  const token = tokenOf(challenges);
+  if (status === 401 && token) return token;
   if (status === 401) throw new WmiAccessError(`NTLM is not on offer there${offer(challenges)}`);
   throw new WmiAnswerError(`it answers a login with HTTP status ${status}`);
 }

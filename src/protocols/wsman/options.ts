@@ -1,13 +1,19 @@
 import type { Trust } from '../tls/connect.js';
 import type { WmiConnection } from '../wmi/connection.js';
 
-/** How to log in. Over plain HTTP only NTLM is safe: it seals what is said. */
+/**
+ * How to log in. Over plain HTTP only NTLM is safe: it seals what is said. Kerberos asks the realm's KDC
+ * for a ticket at each login, by Debian's python3-gssapi.
+ */
 export interface WsmanLogin {
   readonly kind: 'basic' | 'ntlm' | 'kerberos';
   /** the account's name, or `name@domain.example` */
   readonly user: string;
   readonly password: string;
-  /** NTLM: the NetBIOS name of the domain, or of the machine for an account of its own; empty where the server is to find out */
+  /**
+   * NTLM: the NetBIOS name of the domain, or of the machine for an account of its own; empty where the
+   * server is to find out. Kerberos: the realm
+   */
   readonly domain?: string;
 }
 
