@@ -15,6 +15,8 @@ const APPROACH_TIMEOUT_MS = 10_000;
 export interface LinkParts {
   readonly address: string;
   readonly port: number;
+  /** what should listen there */
+  readonly service: 'WinRM' | 'DCOM';
   readonly guard: LoginGuard;
   /** Tells the credentials as they are now from others. @throws ArgoError */
   mark(): string;
@@ -103,12 +105,12 @@ export class WmiLink {
   }
 
   async #approach(signal: AbortSignal): Promise<void> {
-    const { address, port } = this.parts;
+    const { address, port, service } = this.parts;
     const found = await probeTcp(address, port, { signal, timeout: APPROACH_TIMEOUT_MS }).catch((error: unknown) => {
       if (error instanceof CannotTell) throw new ArgoError('UNREACHABLE', error.message, { cause: error });
       throw error;
     });
     if (!found.alive) throw new ArgoError('UNREACHABLE', `WMI: ${found.reason}`);
-    if (!found.open) throw new ArgoError('UNREACHABLE', `WMI: nobody listens on port ${port}; is WinRM set up there?`);
+    if (!found.open) throw new ArgoError('UNREACHABLE', `WMI: nobody listens on port ${port}; is ${service} set up there?`);
   }
 }

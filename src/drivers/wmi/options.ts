@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import * as v from 'valibot';
 import { flag, text } from '../../config/values.js';
+import { dcomAvailable } from '../../protocols/dcom/availability.js';
 import { credentialsOf, loginEntries } from '../tls/options.js';
 
 /** The keys of every driver that speaks WMI, and what they mean. */
@@ -24,7 +25,14 @@ const serviceUrl = v.pipe(
   v.check((template) => !isServiceUrl(template) || new URL(withAddress(template, 'host.example')).username === '', 'user and password do not belong into the URL'),
 );
 
+/** What carries WMI. */
+const transport = v.pipe(
+  v.picklist(['winrm', 'dcom'], '"winrm" or "dcom" is expected'),
+  v.check((name) => name !== 'dcom' || dcomAvailable().isAvailable, () => dcomAvailable().reason),
+);
+
 export const wmiEntries = {
+  transport: v.optional(transport, 'winrm'),
   url: v.optional(serviceUrl, DEFAULT_URL),
   ...loginEntries,
   auth: v.optional(v.picklist(['ntlm', 'basic'], '"ntlm" or "basic" is expected'), 'ntlm'),

@@ -3,8 +3,10 @@ import type { WmiConnection } from '../../protocols/wmi/connection.js';
 import { tlsTrust } from '../tls/options.js';
 import type { Credentials, WmiOptions } from './options.js';
 
-/** Opens a connection to WMI. What carries it is loaded with the first one, so that others do not pay for it. */
-export async function openConnection(given: WmiOptions, origin: URL, { user, domain, password }: Credentials): Promise<WmiConnection> {
+/** Connections to WMI. What carries one is loaded with the first, so that others do not pay for it. */
+
+/** WMI over WS-Management. @throws ArgoError where an authority's file cannot be read */
+export async function openWinRm(given: WmiOptions, origin: URL, { user, domain, password }: Credentials): Promise<WmiConnection> {
   const { WsmanSession } = await import('../../protocols/wsman/session.js');
   return new WsmanSession({
     origin,
@@ -12,6 +14,12 @@ export async function openConnection(given: WmiOptions, origin: URL, { user, dom
     login: { kind: given.auth, user, password, domain },
     allowUnencrypted: given['allow-unencrypted'],
   });
+}
+
+/** WMI over DCOM, by a helper process. Sealed always. */
+export async function openDcom(host: string, { user, domain, password }: Credentials): Promise<WmiConnection> {
+  const { DcomSession } = await import('../../protocols/dcom/session.js');
+  return new DcomSession({ host, user, domain, password });
 }
 
 /** Tells at the start of a provider what its configuration leaves open to others. */

@@ -1,6 +1,6 @@
 import { ConnectionLostError } from '../tls/errors.js';
 import type { WmiConnection, WmiObject, WmiParameters, WmiPath } from '../wmi/connection.js';
-import { WmiAccessError, WmiAnswerError, WmiFault, type WmiFaultKind } from '../wmi/errors.js';
+import { WmiAnswerError, WmiFault, WmiLoginRefusedError, type WmiFaultKind } from '../wmi/errors.js';
 import { Turns } from '../wsman/turns.js';
 import { HELPER, PYTHON } from './availability.js';
 import { Helper, type HelperCommand, type Told } from './helper.js';
@@ -56,9 +56,9 @@ function toError({ error, code, words }: Told, sent: boolean): Error {
   const number = typeof code === 'number' ? code : 0;
   switch (error) {
     case 'wmi': return new WmiFault(KINDS.get(number) ?? 'other', number, text);
-    case 'access': return new WmiAccessError(text);
+    case 'access': return new WmiLoginRefusedError(text);
     case 'lost': return new ConnectionLostError(text, sent);
-    case 'missing': return new WmiAccessError(`impacket cannot be loaded: ${text}`);
+    case 'missing': return new ConnectionLostError(`impacket cannot be loaded: ${text}`, false);
     case 'answer': return sent ? new WmiAnswerError(text) : new ConnectionLostError(text, false);
     default: return new WmiFault('other', number, text);
   }

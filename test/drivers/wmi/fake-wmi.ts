@@ -79,7 +79,7 @@ export async function listen(t: Test): Promise<{ server: Server; port: number }>
 /** A link to a fake, with credentials that a test can change. */
 export async function fakeLink(t: Test, wmi: FakeWmi, guard: LoginGuard = new LoginGuard(() => undefined), credentials = { mark: 'one' }) {
   const { server, port } = await listen(t);
-  const link = new WmiLink({
+  const link = new WmiLink({ service: 'WinRM',
     address: '127.0.0.1', port, guard,
     mark: () => credentials.mark,
     open: () => {
