@@ -24,8 +24,8 @@ interface Pair {
   session(options?: Partial<WsmanOptions>): WsmanSession;
 }
 
-async function start(t: Test, options: Partial<FrontOptions> = {}, answer: () => Answer = () => '<p:X/>'): Promise<Pair> {
-  const service = await serve(t, ({ action }) => (action === 'Win32Shutdown' ? OUTPUT : answer()));
+async function start(t: Test, options: Partial<FrontOptions> = {}, answer: (given?: Answer) => Answer = (given) => given ?? '<p:X/>'): Promise<Pair> {
+  const service = await serve(t, ({ action }) => answer(action === 'Win32Shutdown' ? OUTPUT : undefined));
   const front = await WmiFront.start({ backend: service.url.href, ...options });
   t.teardown(() => front.stop());
   const session = (more: Partial<WsmanOptions> = {}): WsmanSession => {
@@ -38,7 +38,8 @@ async function start(t: Test, options: Partial<FrontOptions> = {}, answer: () =>
 
 void t.test('sealed NTLM over plain HTTP', { skip: lacksFront(), timeout: 150_000 }, async (t) => {
   let answer: Answer = '<p:X/>';
-  const { front, service, session } = await start(t, { requireSeal: true, schemes: ['Negotiate', 'Basic'], basic: { admin: 'pw' } }, () => answer);
+  let forgets = 0;
+  const { front, service, session } = await start(t, { requireSeal: true, schemes: ['Negotiate', 'Basic'], basic: { admin: 'pw' } }, (given) => (forgets-- > 0 ? { status: 401 } : given ?? answer));
 
   await t.test('one login, all sealed, of any size', async (t) => {
     const ours = session();
@@ -100,6 +101,22 @@ void t.test('sealed NTLM over plain HTTP', { skip: lacksFront(), timeout: 150_00
       t.same(await ours.get(OS, never()), {});
       await front.drop();
     }
+  });
+
+  await t.test('a service that forgets who we are: reads log in anew, methods are not called twice', async (t) => {
+    const ours = session();
+    await ours.get(OS, never());
+    const asked = service.asked.length;
+    forgets = 1;
+    t.same(await ours.get(OS, never()), {});
+    t.equal(service.asked.length, asked + 2);
+    forgets = 1;
+    await t.rejects(shutDown(ours), { name: 'WmiAccessError', message: /asks for the login again/ });
+    t.equal(service.asked.length, asked + 3);
+    forgets = 2;
+    await t.rejects(ours.get(OS, never()), { name: 'WmiAccessError' }, 'and not again and again');
+    t.same(await ours.get(OS, never()), {});
+    t.same(await shutDown(ours), { ReturnValue: '0' });
   });
 
   await t.test('a wrong password or domain is not tried again', async (t) => {

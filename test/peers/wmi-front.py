@@ -185,7 +185,7 @@ class Visit(BaseHTTPRequestHandler):
         if sealed:
             body = self.unseal(body)
         status, answer, kind = self.ask(body)
-        if not sealed:
+        if not sealed or not answer:
             return self.reply(status, answer, kind, token)
         return self.spoil(status, self.seal(answer), token)
 
