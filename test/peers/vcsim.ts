@@ -25,7 +25,7 @@ const ATTEMPTS = 3;
 /** Building both with a cold cache on two slow, busy cores, ms. */
 const BUILD_TIMEOUT_MS = 160_000;
 
-export const VCSIM_PROGRAMS = ['go', 'apt-get', 'dpkg-query'];
+const VCSIM_PROGRAMS = ['go', 'apt-get', 'dpkg-query'];
 export const USER = 'admin';
 export const PASSWORD = 'a secret of vcsim';
 

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { ArgoError } from '../../errors.js';
 import { isFault } from '../../protocols/vim/errors.js';
 import { VimSession, type Credentials } from '../../protocols/vim/session.js';
@@ -62,7 +63,13 @@ export class EsxiDriver implements Driver {
     }
     this.#hasListed = true;
     const hosts = await this.#hosts.list(this.#foundHosts());
-    return [...inOrder(hosts), ...inOrder(this.#vms())];
+    // Each of these steps takes some ms for a thousand VMs.
+    await turn();
+    const vms = this.#vms();
+    await turn();
+    const sightings = [...inOrder(hosts), ...inOrder(vms)];
+    await turn();
+    return sightings;
   }
 
   async close(signal: AbortSignal): Promise<void> {

@@ -20,7 +20,7 @@ export const PATHS = {
 const MOST_PAGES = 10_000;
 
 /** Objects that are taken on in one go, before everyone else gets a turn. */
-const ONE_GO = 100;
+const ONE_GO = 25;
 
 /** One object of the inventory, kept current. */
 export class Item {

@@ -34,7 +34,10 @@ interface Library {
 
 let library: Promise<Library> | undefined;
 
-async function loadLibrary(): Promise<Library> {
+/** Ahead of the first session, so that a server can do it before it listens; later in turns. */
+export const loadLibrary = (): Promise<Library> => library ??= load();
+
+async function load(): Promise<Library> {
   await loadInTurns('soap', import.meta.url);
   const soap = await import('soap');
   const description = await new Promise<WSDL>((resolve, reject) => {
@@ -49,7 +52,7 @@ export class SoapClient {
   private constructor(private readonly client: Client) {}
 
   static async open(endpoint: string, transport: VimTransport): Promise<SoapClient> {
-    const { Client, description } = await (library ??= loadLibrary());
+    const { Client, description } = await loadLibrary();
     const options = { ...OPTIONS };
     // Assigned, since its type asks for axios and for a stream from a file.
     Object.assign(options, { httpClient: transport });

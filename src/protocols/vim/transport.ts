@@ -7,8 +7,8 @@ import { VimTransportError } from './errors.js';
 
 /** Bytes of one answer. A page of updates is far below; whoever sends more means no good. */
 const ANSWER_LIMIT = 8 * 1024 * 1024;
-/** Bytes that are parsed in one go, before everyone else gets a turn: some milliseconds. */
-const SLICE = 8 * 1024;
+/** Bytes that are parsed in one go, before everyone else gets a turn: about a millisecond. */
+const SLICE = 4 * 1024;
 /** Connections at a time; further calls wait for one. */
 const CONNECTIONS = 10;
 /** An idle connection is closed before the server, which tells nobody, does so, ms. */

@@ -21,7 +21,7 @@ export const TYPE_KEY = '$type';
 const DEEPEST = 40;
 
 /** Objects of a list that are turned into values in one go, before everyone else gets a turn. */
-const ONE_GO = 25;
+const ONE_GO = 10;
 /** Lists that may be long stand no deeper than returnval, filterSet and objectSet. */
 const LISTS_WITHIN = 5;
 
