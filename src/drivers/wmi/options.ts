@@ -35,7 +35,7 @@ export const wmiEntries = {
   transport: v.optional(transport, 'winrm'),
   url: v.optional(serviceUrl, DEFAULT_URL),
   ...loginEntries,
-  auth: v.optional(v.picklist(['ntlm', 'basic'], '"ntlm" or "basic" is expected'), 'ntlm'),
+  auth: v.optional(v.picklist(['ntlm', 'kerberos', 'basic'], '"ntlm", "kerberos" or "basic" is expected'), 'ntlm'),
   /** NetBIOS name, where it does not stand before the user's name */
   domain: v.optional(text),
   'allow-unencrypted': v.optional(flag, false),
