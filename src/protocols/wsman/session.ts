@@ -124,23 +124,27 @@ export class WsmanSession implements WsmanConnection {
     const leave = await this.#turns.enter(signal);
     const patience = outlasting(signal);
     try {
-      return await this.#attempt(envelope, effect, patience.signal);
+      return await this.#attempt(envelope, effect, signal, patience.signal);
     } finally {
       patience.end();
       leave();
     }
   }
 
-  async #attempt(envelope: Envelope, effect: Effect, signal: AbortSignal): Promise<XmlElement> {
+  /** @param later what is under way may last until then; nothing more is sent once the caller's own signal is aborted */
+  async #attempt(envelope: Envelope, effect: Effect, signal: AbortSignal, later: AbortSignal): Promise<XmlElement> {
     const kept = this.#channel;
     if (kept?.isOpen) {
       try {
-        return await this.#askAt(kept, envelope, signal);
+        return await this.#askAt(kept, envelope, later);
       } catch (error) {
-        if (signal.aborted || !mayRepeat(error, kept, effect)) throw error;
+        if (!mayRepeat(error, kept, effect)) throw error;
       }
+      signal.throwIfAborted();
     }
-    return this.#askAt(await this.#connect(signal), envelope, signal);
+    const channel = await this.#connect(later);
+    signal.throwIfAborted();
+    return this.#askAt(channel, envelope, later);
   }
 
   async #askAt(channel: Channel, envelope: Envelope, signal: AbortSignal): Promise<XmlElement> {

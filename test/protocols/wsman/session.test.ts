@@ -70,6 +70,17 @@ void t.test('a signal ends the wait, in the queue and for an answer; others go o
   t.equal(service.asked.length, 2);
 });
 
+void t.test('what is given up before it was sent is not sent later', async (t) => {
+  const service = await serve(t, ({ action }) => (action === 'Get' ? '<p:X/>' : OUTPUT));
+  const session = service.session();
+  const aborter = new AbortController();
+  const asked = shutDown(session, aborter.signal);
+  aborter.abort(new Error('no, wait'));
+  await t.rejects(asked, { message: 'no, wait' });
+  t.same(await session.get(OS, never()), {});
+  t.same(service.asked.map(({ action }) => action), ['Get']);
+});
+
 void t.test('an answer that does not come in time', async (t) => {
   const service = await serve(t, () => 'hang');
   const error = await shutDown(service.session({ limits: { requestTimeout: 200 } })).catch((error: unknown) => error);
