@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { ArgoError } from '../../errors.js';
 import { CannotTell } from '../../protocols/ping/outcome.js';
 import { probeTcp } from '../../protocols/ping/tcp.js';
-import { WmiAccessError } from '../../protocols/wmi/errors.js';
+import { WmiAccessError, WmiLoginRefusedError } from '../../protocols/wmi/errors.js';
 import type { WmiConnection, WmiObject, WmiParameters, WmiPath } from '../../protocols/wmi/connection.js';
 import { beforeSending } from '../before-sending.js';
 import { explain, type Effect } from './errors.js';
@@ -30,6 +30,8 @@ export interface LinkParts {
  */
 export class WmiLink {
   #connection: Promise<WmiConnection> | undefined;
+  /** the one that was used last with success */
+  #lastGood: Promise<WmiConnection> | undefined;
 
   constructor(private readonly parts: LinkParts) {}
 
@@ -97,10 +99,16 @@ export class WmiLink {
     try {
       const connection = await opening;
       isOpen = true;
-      return await work(connection);
+      const result = await work(connection);
+      this.#lastGood = opening;
+      return result;
     } catch (error) {
       if ((!isOpen || error instanceof WmiAccessError) && this.#connection === opening) await this.close();
-      throw error;
+      // A service that was restarted has forgotten who we are. Whoever is not let in has ordered nothing.
+      const isForgotten = error instanceof WmiAccessError && !(error instanceof WmiLoginRefusedError) && this.#lastGood === opening;
+      if (!isForgotten) throw error;
+      this.#lastGood = undefined;
+      return this.#work(work);
     }
   }
 

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { LoginGuard, type Attempt } from '../../../src/drivers/wmi/login-guard.js';
-import { WmiLoginRefusedError, WmiFault } from '../../../src/protocols/wmi/errors.js';
+import { WmiAccessError, WmiFault, WmiLoginRefusedError } from '../../../src/protocols/wmi/errors.js';
 import { FakeWmi, fakeLink, outcome, soon } from './fake-wmi.js';
 
 const MINUTE = 60_000;
@@ -104,6 +104,23 @@ void t.test('a link opens anew with other credentials, and not at all while they
   t.equal(await link.isListening(soon(), 2000), false);
   credentials.mark = 'three';
   t.same(await ask(), { value: [{ A: '1' }] }, 'a login that was good a moment ago needs no new proof');
+});
+
+void t.test('a service that has forgotten us is logged in to again, once', async (t) => {
+  const wmi = new FakeWmi();
+  wmi.tables.set('root/cimv2:X', () => [{ A: '1' }]);
+  wmi.methods.set('X.Go', () => ({ ReturnValue: '0' }));
+  const { link } = await fakeLink(t, wmi);
+  const go = () => outcome(link.use('acts', () => link.invoke({ namespace: 'root/cimv2', className: 'X', keys: {} }, 'Go', {}, soon())));
+  const forgotten = new WmiAccessError('the service asks for the login again');
+  wmi.faults.push(forgotten);
+  t.match(await go(), { phrase: 'ACCESS DENIED' }, 'a connection that was never good');
+  t.same(await go(), { value: { ReturnValue: '0' } });
+  wmi.faults.push(forgotten);
+  t.same(await go(), { value: { ReturnValue: '0' } });
+  t.equal(wmi.opened, 3);
+  wmi.faults.push(forgotten, forgotten);
+  t.match(await go(), { phrase: 'ACCESS DENIED' });
 });
 
 void t.test('where nobody listens, no password is tried', async (t) => {
