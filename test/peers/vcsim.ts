@@ -9,6 +9,9 @@ import { must, run } from './enclosure.js';
 /**
  * VMware's own simulator of vCenter and ESXi, and its command line client, built from the source
  * package that Debian has of them. Built once for each version; later calls find the programs.
+ *
+ * Where a machine is destroyed while somebody waits for news, it cuts that connection off: a fault of
+ * its own (0.24), after which everything is read anew.
  */
 
 const PACKAGE = 'golang-github-vmware-govmomi';
