@@ -27,7 +27,7 @@ const FAULTS: readonly Fault[] = [
 /** Milliseconds for an order that meets a fault. */
 const SHORT = 600;
 /** What an order may come to; anything else is a bug. */
-const HONEST = new Set(['FAILED', 'WRONG STATE', 'UNCERTAIN', 'ACCESS DENIED', 'NOT SUPPORTED', 'BUSY', 'TIMEOUT']);
+const HONEST = new Set(['FAILED', 'WRONG STATE', 'UNCERTAIN', 'ACCESS DENIED', 'NOT SUPPORTED', 'BUSY', 'UNREACHABLE']);
 
 function random(seed: number): (below: number) => number {
   let state = seed;

@@ -38,6 +38,8 @@ async function heedQuestion(context: Context, item: Item, properties: Properties
   try {
     await order(context, 'AnswerVM', item.ref, { questionId: question.id, answerChoice: answer.key }, signal);
   } catch (error) {
+    // The task that asks has begun: that nothing was done would not be true.
+    if (error instanceof ArgoError && error.phrase === 'UNREACHABLE') throw new ArgoError('UNCERTAIN', error.detail, { cause: error });
     // Somebody else has answered meanwhile.
     if (!(error instanceof ArgoError) || !isFault(error.cause, 'InvalidArgument', 'ConcurrentAccess')) throw error;
   }

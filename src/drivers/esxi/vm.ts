@@ -1,5 +1,6 @@
 import { ArgoError } from '../../errors.js';
 import { textOf } from '../../protocols/vim/value.js';
+import { beforeSending } from '../before-sending.js';
 import type { Machine } from '../driver.js';
 import type { Context } from './context.js';
 import type { Item } from './inventory.js';
@@ -31,7 +32,7 @@ export function createVm(context: Context, item: Item): Machine {
     },
     suspend: task('SuspendVM_Task', 'suspended'),
     resume: async (signal) => {
-      if (await readState(context, item, signal) !== 'suspended') throw new ArgoError('WRONG STATE', 'it is not suspended');
+      if (await beforeSending(signal, () => readState(context, item, signal)) !== 'suspended') throw new ArgoError('WRONG STATE', 'it is not suspended');
       await powerTask(context, item, 'PowerOnVM_Task', 'poweredOn', signal);
     },
     bootMark: read(readBootMark),

@@ -2,6 +2,7 @@ import { ArgoError } from '../../errors.js';
 import type { LibvirtClient } from '../../protocols/libvirt/client.js';
 import { DomainState, SaveFlag, ShutdownMode } from '../../protocols/libvirt/constants.js';
 import { ErrorCode, LibvirtError } from '../../protocols/libvirt/errors.js';
+import { beforeSending } from '../before-sending.js';
 import type { PowerState } from '../driver.js';
 import { readState } from './reads.js';
 import type { Subject } from './subject.js';
@@ -11,11 +12,11 @@ import type { Subject } from './subject.js';
  * leaves no doubt about what was done.
  */
 
-const state = ({ link, domain }: Subject, signal: AbortSignal): Promise<number> =>
-  link.use('reads', signal, async (client) => (await client.state(domain, signal)).state);
+const state = ({ link, domain }: Subject, signal: AbortSignal): Promise<number> => beforeSending(signal, () =>
+  link.use('reads', signal, async (client) => (await client.state(domain, signal)).state));
 
-const power = (subject: Subject, signal: AbortSignal): Promise<PowerState> =>
-  subject.link.use('reads', signal, (client) => readState(client, subject, signal));
+const power = (subject: Subject, signal: AbortSignal): Promise<PowerState> => beforeSending(signal, () =>
+  subject.link.use('reads', signal, (client) => readState(client, subject, signal)));
 
 const act = ({ link }: Subject, signal: AbortSignal, work: (client: LibvirtClient) => Promise<void>): Promise<void> =>
   link.use('acts', signal, work);

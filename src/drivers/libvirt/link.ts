@@ -1,6 +1,7 @@
 import { ArgoError } from '../../errors.js';
 import type { LibvirtClient, LibvirtEvent } from '../../protocols/libvirt/client.js';
 import { ConnectionLostError } from '../../protocols/libvirt/errors.js';
+import { beforeSending } from '../before-sending.js';
 import type { DriverHost } from '../driver.js';
 import { explain, type Effect } from './errors.js';
 
@@ -52,16 +53,17 @@ export class Link {
   /**
    * Makes calls on the connection, and makes the connection first where there is none. What certainly
    * was not sent, or only asks, is tried once more on a new connection.
-   * @throws ArgoError, or the signal's reason
+   * @throws ArgoError, UNREACHABLE where it was not sent in time; else the signal's reason
    */
   async use<T>(effect: Effect, signal: AbortSignal, work: (client: LibvirtClient) => Promise<T>): Promise<T> {
+    const get = (): Promise<LibvirtClient> => (effect === 'acts' ? beforeSending(signal, () => this.#get(signal)) : this.#get(signal));
     try {
-      return await work(await this.#get(signal));
+      return await work(await get());
     } catch (error) {
       if (!isHarmless(error, effect) || signal.aborted) throw this.#explain(error, effect);
     }
     try {
-      return await work(await this.#get(signal));
+      return await work(await get());
     } catch (error) {
       throw this.#explain(error, effect);
     }

@@ -55,17 +55,11 @@ export class WmiLink {
   }
 
   /** @throws as {@link get}; ArgoError UNREACHABLE where the signal was aborted before it was its turn */
-  async invoke(path: WmiPath, method: string, parameters: WmiParameters, signal: AbortSignal): Promise<WmiObject> {
-    let isUnderWay = false;
-    try {
-      return await this.#call((connection) => {
-        isUnderWay = true;
-        return connection.invoke(path, method, parameters, signal);
-      }, signal);
-    } catch (error) {
-      if (isUnderWay) throw error;
-      return beforeSending(signal, () => Promise.reject(error as Error));
-    }
+  invoke(path: WmiPath, method: string, parameters: WmiParameters, signal: AbortSignal): Promise<WmiObject> {
+    return beforeSending(signal, (sending) => this.#call((connection) => {
+      sending();
+      return connection.invoke(path, method, parameters, signal);
+    }, signal));
   }
 
   /** Whether anybody listens where the service should be. @throws the signal's reason */

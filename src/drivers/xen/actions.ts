@@ -80,7 +80,7 @@ export async function reset(dom0: Dom0, name: string, signal: AbortSignal): Prom
 /** "Nothing was done" is no longer true then. */
 function afterPowerOff(error: unknown): unknown {
   if (!(error instanceof ArgoError)) return error;
-  const open = error.phrase === 'UNCERTAIN' || error.phrase === 'TIMEOUT' || error.phrase === 'BUSY';
+  const open = error.phrase === 'UNCERTAIN' || error.phrase === 'UNREACHABLE' || error.phrase === 'BUSY';
   return new ArgoError(open ? 'UNCERTAIN' : 'FAILED', `it was powered off, but not started again: ${error.message}`, { cause: error });
 }
 

@@ -97,9 +97,9 @@ export class Listing {
 
   constructor(private readonly xl: Xl) {}
 
-  /** @throws ArgoError as {@link Xl.run}; `TIMEOUT` when the signal comes first */
+  /** @throws ArgoError as {@link Xl.run}; `UNREACHABLE` when the signal comes first */
   read(signal: AbortSignal): Promise<readonly Row[]> {
-    if (signal.aborted) return Promise.reject(new ArgoError('TIMEOUT', 'there was no time left to list the domains'));
+    if (signal.aborted) return Promise.reject(new ArgoError('UNREACHABLE', 'there was no time left to list the domains'));
     const shared = this.running ? (this.next ??= this.after(this.running)) : (this.running = this.begin(Promise.resolve()));
     return this.join(shared, signal);
   }
@@ -130,7 +130,7 @@ export class Listing {
       const onAbort = (): void => {
         shared.waiters -= 1;
         if (shared.waiters === 0) this.abandon(shared);
-        reject(new ArgoError('TIMEOUT', 'xl list did not end before the deadline'));
+        reject(new ArgoError('UNREACHABLE', 'xl list did not end before the deadline'));
       };
       signal.addEventListener('abort', onAbort, { once: true });
       const done = (): void => signal.removeEventListener('abort', onAbort);

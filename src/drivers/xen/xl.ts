@@ -42,8 +42,8 @@ export class Xl {
 
   /**
    * @returns what xl printed, when it ended with 0
-   * @throws ArgoError by the table of refusals; `UNREACHABLE` when xl cannot be started, `BUSY` when the
-   *   signal came before it was, and when it came later `UNCERTAIN` for a change and `TIMEOUT` for a read
+   * @throws ArgoError by the table of refusals; `UNREACHABLE` when xl cannot be started, or was not
+   *   before the signal came; when that came later, `UNCERTAIN` for a change and `UNREACHABLE` for a read
    */
   async run(args: readonly string[], options: RunOptions): Promise<Output> {
     await this.place(options.signal);
@@ -78,7 +78,7 @@ export class Xl {
         signalGroup(child, 'SIGTERM');
         killer = setTimeout(() => signalGroup(child, 'SIGKILL'), GRACE);
       };
-      const lost = (detail: string): ArgoError => new ArgoError(changes ? 'UNCERTAIN' : 'TIMEOUT', detail);
+      const lost = (detail: string): ArgoError => new ArgoError(changes ? 'UNCERTAIN' : 'UNREACHABLE', detail);
       const onAbort = (): void => stop(lost('xl did not end before the deadline'));
       const finish = (): void => {
         clearTimeout(killer);
@@ -122,7 +122,7 @@ export class Xl {
       };
       const onAbort = (): void => {
         this.waiting.delete(enter);
-        reject(new ArgoError('BUSY', 'other xl calls took all the time; nothing was done'));
+        reject(new ArgoError('UNREACHABLE', 'other xl calls took all the time'));
       };
       this.waiting.add(enter);
       signal.addEventListener('abort', onAbort, { once: true });
@@ -178,7 +178,7 @@ function unstartable(error: unknown): ArgoError {
 }
 
 function refuseWhenAborted(signal: AbortSignal): void {
-  if (signal.aborted) throw new ArgoError('BUSY', 'there was no time left to call xl; nothing was done');
+  if (signal.aborted) throw new ArgoError('UNREACHABLE', 'there was no time left to call xl');
 }
 
 /** The whole group: xl's helpers with it, but not the monitor daemon, which has a session of its own. */

@@ -2,6 +2,7 @@ import { ArgoError } from '../../errors.js';
 import { TaskLostError, XapiError } from '../../protocols/xapi/errors.js';
 import { ConnectionLostError } from '../../protocols/tls/errors.js';
 import { refs, text } from '../../protocols/xapi/values.js';
+import { beforeSending } from '../before-sending.js';
 import { explain } from './errors.js';
 import { isMachine } from './states.js';
 import { GUEST_PATIENCE_MS, type PoolContext } from './subject.js';
@@ -19,11 +20,11 @@ export interface TakeDown {
 
 /** @throws ArgoError. A host that stays up takes VMs again, if it did before. */
 export async function takeDown(context: PoolContext, uuid: string, { how, force }: TakeDown, signal: AbortSignal): Promise<void> {
-  const { handle, wasEnabled } = await context.use('reads', async () => {
+  const { handle, wasEnabled } = await context.use('reads', () => beforeSending(signal, async () => {
     const found = await context.handle('host', uuid, signal);
     return { handle: found, wasEnabled: await context.pool.call('host.get_enabled', [found], { signal }) === true };
-  });
-  await context.use('acts', () => context.run('host.disable', [handle], signal));
+  }));
+  await context.use('acts', () => beforeSending(signal, (sending) => context.run('host.disable', [handle], signal, { onSend: sending })));
   try {
     await clear(context, handle, force, signal);
     await goDown(context, handle, how, signal);

@@ -1,5 +1,6 @@
 import { ArgoError } from '../../errors.js';
 import { text, time, entries } from '../../protocols/xapi/values.js';
+import { beforeSending } from '../before-sending.js';
 import type { Facts, Machine } from '../driver.js';
 import type { RosterEntry } from '../host/roster.js';
 import { takeDown, type TakeDown } from './host-actions.js';
@@ -9,7 +10,7 @@ import type { PoolContext } from './subject.js';
 export function createHost(context: PoolContext, { id, settings, uuid, power }: RosterEntry): Machine {
   const down = (order: TakeDown) => async (signal: AbortSignal): Promise<void> => {
     power.forgetWake();
-    await takeDown(context, await uuidOf(signal), order, signal);
+    await takeDown(context, await beforeSending(signal, () => uuidOf(signal)), order, signal);
   };
   /** Of a host that was listed without the pool: asked for when it is needed. */
   const uuidOf = (signal: AbortSignal): Promise<string> => context.use('reads', async () => {

@@ -14,6 +14,14 @@ const GUEST_DEADLINE_MS = 25 * 60_000;
 /** Guests' tasks that are followed at a time; the server removes those beyond after a day. */
 const FOLLOWED_TASKS = 256;
 
+/** How a task is run. */
+export interface Running {
+  /** ms after which it is taken as accepted, and followed behind the caller's back */
+  readonly patience?: number;
+  /** told before the pool may have begun it */
+  readonly onSend?: () => void;
+}
+
 /** What the machines of a pool share. */
 export class PoolContext {
   readonly #followed = new Set<AbortController>();
@@ -51,12 +59,9 @@ export class PoolContext {
     return await this.pool.call(`${type}.get_record`, [handle], { signal }) as XapiRecord;
   }
 
-  /**
-   * A call that changes something, as a task that is followed to its end.
-   * @param options.patience ms after which it is taken as accepted, and followed behind the caller's back
-   */
-  async run(method: string, args: readonly unknown[], signal: AbortSignal, { patience = Infinity }: { patience?: number } = {}): Promise<void> {
-    const task = await Task.begin(this.pool, method, args, signal);
+  /** A call that changes something, as a task that is followed to its end. */
+  async run(method: string, args: readonly unknown[], signal: AbortSignal, { patience = Infinity, onSend }: Running = {}): Promise<void> {
+    const task = await Task.begin(this.pool, method, args, signal, onSend);
     try {
       if (!await task.follow(signal, patience)) this.#followOn(task, method);
     } catch (error) {

@@ -1,4 +1,5 @@
 import { text } from '../../protocols/xapi/values.js';
+import { beforeSending } from '../before-sending.js';
 import { GUEST_PATIENCE_MS, type PoolContext } from './subject.js';
 
 /** The steps of a virtual machine. Asking and acting are apart: a question that is cut off leaves no doubt about what was done. */
@@ -9,8 +10,8 @@ export type VmStep = (context: PoolContext, uuid: string, signal: AbortSignal) =
 const START_FLAGS = [false, false];
 
 const vmTask = (method: string, flags: readonly unknown[] = [], patience?: number): VmStep => (context, uuid, signal) =>
-  context.use('acts', () => context.onVm(uuid, signal, (handle) =>
-    context.run(`VM.${method}`, [handle, ...flags], signal, patience === undefined ? {} : { patience })));
+  context.use('acts', () => beforeSending(signal, (sending) => context.onVm(uuid, signal, (handle) =>
+    context.run(`VM.${method}`, [handle, ...flags], signal, { onSend: sending, ...(patience !== undefined && { patience }) }))));
 
 export const pause = vmTask('pause');
 export const unpause = vmTask('unpause');
@@ -26,8 +27,8 @@ const boot = vmTask('start', START_FLAGS);
 
 /** XenAPI starts only what is halted: what is paused goes on, and what is saved is brought back. */
 export const start: VmStep = async (context, uuid, signal) => {
-  const state = await context.use('reads', () => context.onVm(uuid, signal, async (handle) =>
-    text(await context.pool.call('VM.get_power_state', [handle], { signal }))));
+  const state = await context.use('reads', () => beforeSending(signal, () => context.onVm(uuid, signal, async (handle) =>
+    text(await context.pool.call('VM.get_power_state', [handle], { signal })))));
   const step = state === 'Paused' ? unpause : state === 'Suspended' ? resume : boot;
   return step(context, uuid, signal);
 };

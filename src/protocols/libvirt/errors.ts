@@ -42,6 +42,11 @@ export class QueueFullError extends Error {
   override readonly name = 'QueueFullError';
 }
 
+/** The caller gave up while the call still waited for its turn; the call was not sent. */
+export class UnsentError extends Error {
+  override readonly name = 'UnsentError';
+}
+
 /** libvirt wants an authentication that this client does not speak, or that it refused. */
 export class AuthenticationError extends Error {
   override readonly name = 'AuthenticationError';

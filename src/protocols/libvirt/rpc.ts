@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
-import { ConnectionLostError, LibvirtError, ProtocolError, QueueFullError } from './errors.js';
+import { ConnectionLostError, LibvirtError, ProtocolError, QueueFullError, UnsentError } from './errors.js';
 import { encodePacket, MessageType, PacketReader, Program, Status, type Packet } from './packet.js';
 import { XdrReader } from './xdr.js';
 
@@ -106,13 +106,13 @@ export class RpcConnection {
   /**
    * Calls a procedure of the remote program.
    * @param read decodes the reply; bytes that it cannot make sense of end the connection
-   * @throws LibvirtError when libvirt refuses, ConnectionLostError, QueueFullError, or the signal's
-   *   reason: at once, whether or not the call has been sent
+   * @throws LibvirtError when libvirt refuses, ConnectionLostError, QueueFullError; at once when the
+   *   signal is aborted, its reason where the call has been sent, else UnsentError
    */
   call<T>(procedure: number, body: Buffer, read: (reply: XdrReader) => T, options: CallOptions = {}): Promise<T> {
     const { signal, slow = false, about } = options;
     return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason as Error);
+      if (signal?.aborted) return reject(unsent(signal.reason));
       if (this.#end) return reject(new ConnectionLostError(false, this.#end.message, { cause: this.#end }));
       if (this.#queue.length >= MAX_QUEUED) return reject(new QueueFullError(`${MAX_QUEUED} calls wait already`));
       const accept = (reply: XdrReader): void => resolve(read(reply));
@@ -151,7 +151,7 @@ export class RpcConnection {
     const waiting = this.#queue.indexOf(call);
     if (waiting >= 0) this.#queue.splice(waiting, 1);
     else call.abandonedAt = performance.now();
-    call.reject(reason);
+    call.reject(waiting >= 0 ? unsent(reason) : reason);
   }
 
   #send(): void {
@@ -242,6 +242,8 @@ export class RpcConnection {
     return holders.every((call) => call.abandonedAt !== undefined && call.abandonedAt <= longAgo);
   }
 }
+
+const unsent = (reason: unknown): UnsentError => new UnsentError('its time was over before it was sent', { cause: reason });
 
 /** `struct remote_error`; what follows its message says nothing that a client needs. */
 function readError(body: XdrReader): LibvirtError {

@@ -135,10 +135,17 @@ export class VimTransport {
         },
       };
       const outgoing = httpRequest(options);
-      outgoing.once('socket', () => { sent = true; });
+      // Where it waits for a connection, it is told of its end only when it gets one.
+      const giveUp = (): void => reject(new VimTransportError('no connection in time', false));
+      signal.addEventListener('abort', giveUp, { once: true });
+      outgoing.once('socket', () => {
+        sent = true;
+        signal.removeEventListener('abort', giveUp);
+      });
       outgoing.once('response', resolve);
       outgoing.once('error', (error) => {
-        if (signal.aborted) return reject(sent ? signal.reason as Error : new VimTransportError('no connection in time', false));
+        signal.removeEventListener('abort', giveUp);
+        if (signal.aborted) return sent ? reject(signal.reason as Error) : giveUp();
         if (error instanceof CertificateError) return reject(error);
         const words = error instanceof ConnectionLostError ? error.message : describe(error);
         reject(new VimTransportError(words, sent, sent && outgoing.reusedSocket, { cause: error }));

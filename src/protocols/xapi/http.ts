@@ -24,6 +24,8 @@ export interface Exchange {
   readonly timeout?: number;
   /** bytes of the answer */
   readonly limit?: number;
+  /** told before any of it may have reached the server */
+  readonly onSend?: (() => void) | undefined;
 }
 
 export interface Answer {
@@ -73,13 +75,18 @@ export class HttpLink {
     this.#agent.destroy();
   }
 
-  #ask({ method, path, headers = {}, body }: Exchange, signal: AbortSignal, progress: { sent: boolean }): Promise<IncomingMessage> {
+  #ask({ method, path, headers = {}, body, onSend }: Exchange, signal: AbortSignal, progress: { sent: boolean }): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const request: ClientRequest = send({
         agent: this.#agent, method, path, signal, host: this.origin.hostname,
         headers: { host: this.origin.host, ...headers, ...(body !== undefined && { 'content-length': Buffer.byteLength(body) }) },
       });
-      request.once('socket', () => { progress.sent = true; });
+      request.once('socket', () => {
+        progress.sent = true;
+        onSend?.();
+      });
+      // A request that waits for a connection is told of its end only when it gets one.
+      signal.addEventListener('abort', () => { if (!progress.sent) reject(signal.reason as Error); }, { once: true });
       request.once('response', resolve);
       request.once('error', reject);
       request.end(body);

@@ -34,6 +34,8 @@ export interface PoolCall {
   readonly timeout?: number;
   /** false: the call is made once, whatever comes of it */
   readonly again?: boolean;
+  /** told before any of it may have reached the server */
+  readonly onSend?: (() => void) | undefined;
 }
 
 /** A session with the master. */
@@ -78,9 +80,9 @@ export class XapiPool {
   }
 
   /** @throws XapiError, ConnectionLostError, CertificateError, ForeignAnswerError, the signal's reason */
-  call(method: string, args: readonly unknown[], { signal, effect = 'reads', timeout, again }: PoolCall): Promise<unknown> {
+  call(method: string, args: readonly unknown[], { signal, effect = 'reads', timeout, again, onSend }: PoolCall): Promise<unknown> {
     return this.#attempt(effect, signal, ({ rpc, session }) =>
-      rpc.call(method, [session, ...args], { signal, ...(timeout !== undefined && { timeout }) }), again);
+      rpc.call(method, [session, ...args], { signal, onSend, ...(timeout !== undefined && { timeout }) }), again);
   }
 
   /** What `pick` takes of each record of a class, by handle. */

@@ -13,6 +13,8 @@ export interface CallOptions {
   readonly signal: AbortSignal;
   /** ms */
   readonly timeout?: number;
+  /** told before any of it may have reached the server */
+  readonly onSend?: (() => void) | undefined;
 }
 
 /**
@@ -80,7 +82,7 @@ export class Rpc {
   }
 
   /** Lets xen-api's forms speak over our link: they take whatever has undici's `dispatch`. */
-  #dispatcher({ signal, timeout }: CallOptions, read: (body: AsyncIterable<Buffer>) => Promise<Buffer> = collect, limit = ANSWER_LIMIT): Dispatcher {
+  #dispatcher({ signal, timeout, onSend }: CallOptions, read: (body: AsyncIterable<Buffer>) => Promise<Buffer> = collect, limit = ANSWER_LIMIT): Dispatcher {
     return {
       dispatch: ({ path, body, headers }, handler) => {
         const stop = new AbortController();
@@ -88,7 +90,7 @@ export class Rpc {
         signal.addEventListener('abort', abort, { once: true });
         handler.onConnect(abort);
         this.link.exchange(
-          { method: 'POST', path, body, headers, limit, signal: AbortSignal.any([signal, stop.signal]), ...(timeout !== undefined && { timeout }) },
+          { method: 'POST', path, body, headers, limit, onSend, signal: AbortSignal.any([signal, stop.signal]), ...(timeout !== undefined && { timeout }) },
           async ({ status, type, body: content }) => {
             if (status < 200 || status > 299) throw new ForeignAnswerError(`it answers with HTTP status ${status}`);
             return { status, type, content: await read(content) };

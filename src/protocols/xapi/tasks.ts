@@ -17,10 +17,11 @@ export class Task {
 
   /**
    * Begins `Async.METHOD`.
+   * @param onSend told before the server may have begun it
    * @throws as {@link XapiPool.call}; a lost connection with `sent` leaves it open whether it was begun
    */
-  static async begin(pool: XapiPool, method: string, args: readonly unknown[], signal: AbortSignal): Promise<Task> {
-    const ref = await pool.call(`Async.${method}`, args, { signal, effect: 'acts' });
+  static async begin(pool: XapiPool, method: string, args: readonly unknown[], signal: AbortSignal, onSend?: () => void): Promise<Task> {
+    const ref = await pool.call(`Async.${method}`, args, { signal, effect: 'acts', onSend });
     if (typeof ref !== 'string') throw new ForeignAnswerError('its answer is not a task');
     return new Task(pool, ref);
   }

@@ -172,3 +172,27 @@ await t.test('a server that hangs at the login', async (t) => {
   t.equal(vim.count('PowerOffVM_Task'), 0);
   await vim.stop();
 });
+
+await t.test('an order that is given up over the question before it was not sent', async (t) => {
+  const { vim, driver } = await setUp(t);
+  vim.addVm('vm-1');
+  const vm = await find(driver, 'vm-1');
+  vim.instead.set('RetrievePropertiesEx', () => 'silence');
+  t.equal((await refusal(vm.resume!(AbortSignal.timeout(100)))).phrase, 'UNREACHABLE');
+  t.equal(vim.count('PowerOnVM_Task'), 0);
+});
+
+await t.test('an order that waits for a free connection is not sent', async (t) => {
+  const { vim, driver } = await setUp(t);
+  vim.addVm('vm-1');
+  const vm = await find(driver, 'vm-1');
+  vim.instead.set('RetrievePropertiesEx', () => 'silence');
+  const questions = new AbortController();
+  const before = vim.count('RetrievePropertiesEx');
+  const asked = Array.from({ length: 12 }, () => vm.status(questions.signal).catch(() => undefined));
+  await until(() => vim.count('RetrievePropertiesEx') >= before + 9, 60_000, 'the questions');
+  t.match(await refusal(vm.powerOff!(AbortSignal.timeout(100))), { phrase: 'UNREACHABLE', detail: 'no connection in time' });
+  questions.abort();
+  await Promise.all(asked);
+  t.equal(vim.count('PowerOffVM_Task'), 0);
+});

@@ -147,6 +147,46 @@ await t.test('a start whose question before it is cut off was not sent', async (
   t.equal(daemon.count(9), 0);
 });
 
+await t.test('an order that is given up before it was sent was not sent', async (t) => {
+  const { daemon, machine } = await setUp(t);
+  const web = await machine('web9');
+  let isSilent = true;
+  daemon.override = (call) => isSilent && call.procedure === 34;
+  const [pausing, stopping] = [new AbortController(), new AbortController()];
+  const pause = outcome(web.pause!(pausing.signal));
+  const stop = outcome(web.powerOff!(stopping.signal));
+  await until(() => daemon.count(212) === 1 && daemon.count(34) === 1, SOON_MS, 'the questions before the stop');
+  await web.status(signal);
+  stopping.abort(new Error('enough'));
+  t.match(await stop, { phrase: 'UNREACHABLE' }, 'it waited for the one before it');
+  pausing.abort(new Error('enough'));
+  t.match(await pause, { error: { message: 'enough' } }, 'this one is under way');
+  t.equal(daemon.count(234), 0);
+  isSilent = false;
+  t.match(await outcome(web.powerOff!(AbortSignal.abort(new Error('enough')))), { phrase: 'UNREACHABLE' }, 'too late to ask');
+});
+
+await t.test('an order that is given up while it waits for the connection was not sent', async (t) => {
+  const { daemon, machine, told } = await setUp(t);
+  const web = await machine('web9');
+  let asked = 0;
+  daemon.override = (call, peer) => {
+    if (call.procedure === 212) peer.stream.destroy();
+    if (call.procedure === 66) asked += 1;
+    return call.procedure === 212 || call.procedure === 66;
+  };
+  const stop = new AbortController();
+  const pause = outcome(web.status(signal));
+  await until(() => told.lost.length > 0 && asked > 0, SOON_MS, 'the new connection');
+  const order = outcome(web.pause!(stop.signal));
+  stop.abort(new Error('enough'));
+  t.match(await order, { phrase: 'UNREACHABLE', detail: /before anything was sent/ });
+  t.equal(daemon.count(34), 0);
+  daemon.override = () => false;
+  for (const peer of daemon.peers) peer.stream.destroy();
+  await pause;
+});
+
 await t.test('a lost connection is told once, and comes back with its events by itself', async (t) => {
   const { daemon, driver, told } = await setUp(t);
   await driver.list(signal);

@@ -70,10 +70,10 @@ void t.test('a daemon that keeps the pipes open holds nobody up', async (t) => {
 void t.test('deadlines', async (t) => {
   const xl = await program('slow', 'echo $$ >"$1"; trap "" TERM; while :; do sleep 1; done');
   const pid = join(folder, 'slow.pid');
-  t.equal(await phrase(xl.run([pid], { signal: after(300) })), 'TIMEOUT');
+  t.equal(await phrase(xl.run([pid], { signal: after(300) })), 'UNREACHABLE');
   t.equal(await phrase(xl.run([pid], { signal: after(300), changes: true })), 'UNCERTAIN');
   t.ok(await ends(await readFile(pid, 'utf8')), 'what ignores SIGTERM gets SIGKILL');
-  t.equal(await phrase(xl.run([pid], { signal: AbortSignal.abort(), changes: true })), 'BUSY', 'too late to begin');
+  t.equal(await phrase(xl.run([pid], { signal: AbortSignal.abort(), changes: true })), 'UNREACHABLE', 'too late to begin');
 });
 
 void t.test('ends that are no answer', async (t) => {
@@ -106,7 +106,7 @@ void t.test('those that wait can give up, and too many are refused', async (t) =
   const first = Array.from({ length: 4 }, () => xl.run([], { signal: patient }));
   const waiting = Array.from({ length: 256 }, () => phrase(xl.run([], { signal: after(150) })));
   t.equal(await phrase(xl.run([], { signal: patient })), 'BUSY');
-  t.same([...new Set(await Promise.all(waiting))], ['BUSY']);
+  t.same([...new Set(await Promise.all(waiting))], ['UNREACHABLE'], 'nothing was sent');
   await Promise.all(first);
   t.same(await xl.run([], { signal: patient }), { stdout: '', stderr: '' }, 'all places are free again');
 });
@@ -121,7 +121,7 @@ void t.test('listings are shared', async (t) => {
   t.equal((await readFile(log, 'utf8')).length, 4, 'one for the first, one for all who came while it ran');
 
   const running = listing.read(patient);
-  t.equal(await phrase(listing.read(after(20))), 'TIMEOUT', 'one who waited for the next gave up');
+  t.equal(await phrase(listing.read(after(20))), 'UNREACHABLE', 'one who waited for the next gave up');
   const next = listing.read(patient);
   t.equal((await running)[0]?.name, 'a');
   t.equal((await next)[0]?.name, 'a', 'which harms nobody who comes later');

@@ -61,6 +61,48 @@ void t.test('a server that accepts and is silent', async (t) => {
   t.equal((await status).error, reason);
 });
 
+void t.test('an order that is given up before it was sent was not sent', async (t) => {
+  const { driver, peer } = await setUp(t, { vms: ['web1'] });
+  const web = await findMachine(driver, 'web1');
+  const giveUp = async (method: string, order: (signal: AbortSignal) => Promise<unknown>) => {
+    const stop = new AbortController();
+    const before = peer.calls(method);
+    const given = outcome(order(stop.signal));
+    await until(() => peer.calls(method) > before, 60_000, method);
+    stop.abort(new Error('enough'));
+    return given;
+  };
+  peer.fault('VM.get_power_state', { kind: 'hang' });
+  t.match(await giveUp('VM.get_power_state', (signal) => web.start!(signal)), { phrase: 'UNREACHABLE' }, 'the question before it');
+  peer.fault('Async.VM.hard_shutdown', { kind: 'hang' });
+  t.match(await giveUp('Async.VM.hard_shutdown', (signal) => web.powerOff!(signal)), { error: { message: 'enough' } }, 'this one is under way');
+
+  peer.sessions.clear();
+  peer.fault('session.login_with_password', { kind: 'hang' });
+  const login = new AbortController();
+  const status = outcome(web.status(login.signal));
+  await until(() => peer.calls('session.login_with_password') === 2, 60_000, 'the login');
+  t.match(await outcome(web.pause!(AbortSignal.timeout(50))), { phrase: 'UNREACHABLE', detail: /before anything was sent/ });
+  login.abort();
+  await status;
+  t.equal(peer.calls('Async.VM.start') + peer.calls('Async.VM.pause'), 0);
+});
+
+void t.test('an order that waits for a free connection is not sent', async (t) => {
+  const { driver, peer } = await setUp(t, { vms: ['web1'] });
+  const web = await findMachine(driver, 'web1');
+  const most = 40;
+  peer.fault('VM.get_record', { kind: 'hang' }, most);
+  const questions = new AbortController();
+  const asked = Array.from({ length: most }, () => outcome(web.status(questions.signal)));
+  // Another one waits for events.
+  await until(() => peer.calls('VM.get_record') >= 15, 60_000, 'the questions');
+  t.match(await outcome(web.pause!(AbortSignal.timeout(50))), { phrase: 'UNREACHABLE', detail: /before anything was sent/ });
+  questions.abort();
+  await Promise.all(asked);
+  t.equal(peer.calls('Async.VM.pause'), 0);
+});
+
 void t.test('a pool that is off, and comes back', async (t) => {
   const { driver, peer, told } = await setUp(t, { vms: ['web1'] });
   const web = await findMachine(driver, 'web1');

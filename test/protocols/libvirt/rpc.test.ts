@@ -65,7 +65,7 @@ await t.test('a call that is given up before it is sent never goes out', async (
   const waiting = kept(rpc.call(2, EMPTY, asIs, { signal: stop.signal }));
   const last = rpc.call(3, EMPTY, asIs);
   stop.abort(new Error('enough'));
-  t.match(await waiting, { message: 'enough' });
+  t.match(await waiting, { name: 'UnsentError', cause: { message: 'enough' } });
   await until(() => peer.calls.length === MAX_IN_FLIGHT, SOON_MS, 'the first calls');
   peer.calls.slice().forEach((call) => peer.reply(call));
   await Promise.all(flying);
@@ -104,7 +104,7 @@ await t.test('many calls share a signal, and none holds on to it', async (t) => 
 
 await t.test('a signal that is aborted already', async (t) => {
   const { rpc, peer } = converse();
-  t.match(await kept(rpc.call(1, EMPTY, asIs, { signal: AbortSignal.abort(new Error('too late')) })), { message: 'too late' });
+  t.match(await kept(rpc.call(1, EMPTY, asIs, { signal: AbortSignal.abort(new Error('too late')) })), { name: 'UnsentError', cause: { message: 'too late' } });
   t.equal(peer.calls.length, 0);
 });
 
