@@ -3,6 +3,7 @@ import { XapiError } from '../../protocols/xapi/errors.js';
 import type { Effect, XapiPool } from '../../protocols/xapi/pool.js';
 import { Task } from '../../protocols/xapi/tasks.js';
 import { text, type XapiRecord } from '../../protocols/xapi/values.js';
+import { isAbort, within } from '../../within.js';
 import type { DriverHost } from '../driver.js';
 import { explain } from './errors.js';
 import type { Inventory } from './inventory.js';
@@ -79,13 +80,12 @@ export class PoolContext {
     if (this.#followed.size >= FOLLOWED_TASKS) return;
     const stop = new AbortController();
     this.#followed.add(stop);
-    const deadline = AbortSignal.timeout(GUEST_DEADLINE_MS);
-    task.follow(AbortSignal.any([stop.signal, deadline]))
+    within(GUEST_DEADLINE_MS, [stop.signal], (limit) => task.follow(limit))
       .catch((error: unknown) => {
         if (stop.signal.aborted) return undefined;
-        const explained = explain(error, 'reads');
-        this.host.log('warn', 'what a guest was asked to do did not come to a good end', { method, reason: deadline.aborted ? 'no end in sight' : String(explained) });
-        return deadline.aborted ? task.cancel() : undefined;
+        const isLate = isAbort(error);
+        this.host.log('warn', 'what a guest was asked to do did not come to a good end', { method, reason: isLate ? 'no end in sight' : String(explain(error, 'reads')) });
+        return isLate ? task.cancel() : undefined;
       })
       .finally(() => this.#followed.delete(stop));
   }

@@ -4,6 +4,7 @@ import { SshConnection, type SshOptions } from './connection.js';
 import { SshCommandError, SshConnectionError } from './errors.js';
 import { HeldBack, HOLDS, type Holds } from './held-back.js';
 import { Places } from './places.js';
+import { isAbort, within } from '../../within.js';
 
 /** Milliseconds where nothing else is said, and counts. */
 export interface SessionLimits {
@@ -196,11 +197,11 @@ export class SshSession {
   }
 
   async #through(via: SshSession, { host, port = 22 }: SshOptions, closing: AbortSignal): Promise<Duplex> {
-    const deadline = AbortSignal.timeout(this.#limits.connect);
     try {
-      return await via.openTcp(host, port, AbortSignal.any([closing, deadline]));
+      return await within(this.#limits.connect, [closing], (limit) => via.openTcp(host, port, limit));
     } catch (error) {
-      if (error instanceof SshCommandError || deadline.aborted) {
+      closing.throwIfAborted();
+      if (error instanceof SshCommandError || isAbort(error)) {
         throw new SshConnectionError('the jump host does not connect to it', { cause: error });
       }
       throw error;

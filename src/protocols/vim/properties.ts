@@ -1,4 +1,5 @@
-import { isFault, VimFault } from './errors.js';
+import { isAbort, within } from '../../within.js';
+import { isFault, VimFault, VimTransportError } from './errors.js';
 import type { Login, VimSession } from './session.js';
 import { typed, type Arguments } from './soap-client.js';
 import { at, flagOf, isRef, listOf, textOf, typeOf, type Ref, type VimValue } from './value.js';
@@ -112,16 +113,22 @@ export class Watch {
    * What is new since the last call; everything at first, in pages.
    * @param wait whether the server may keep the question until there is something
    * @returns more: whether the next page is ready
-   * @throws VimFault NotAuthenticated when the session has ended
+   * @throws VimFault NotAuthenticated when the session has ended; VimTransportError, also where nothing
+   *   comes in time; the signal's reason
    */
   async next(wait: boolean, signal: AbortSignal): Promise<{ updates: ObjectUpdate[]; more: boolean }> {
     const asked = performance.now();
-    const limit = AbortSignal.any([signal, AbortSignal.timeout((wait ? LONGEST_WAIT_S * 1000 : 0) + WAIT_GRACE)]);
     const options = { maxWaitSeconds: wait ? LONGEST_WAIT_S : 0, maxObjectUpdates: PAGE };
-    const set = await this.session.callIn(this.login, 'WaitForUpdatesEx', this.collector, { version: this.#version, options }, limit);
-    if (set === null) {
+    const set = await within((wait ? LONGEST_WAIT_S * 1000 : 0) + WAIT_GRACE, [signal], async (limit) => {
+      const news = await this.session.callIn(this.login, 'WaitForUpdatesEx', this.collector, { version: this.#version, options }, limit);
       // Nothing new, or nobody who is logged in.
-      await this.session.serverTime(this.login, limit);
+      if (news === null) await this.session.serverTime(this.login, limit);
+      return news;
+    }).catch((error: unknown) => {
+      signal.throwIfAborted();
+      throw isAbort(error) ? new VimTransportError('the server does not answer', true) : error;
+    });
+    if (set === null) {
       if (wait) await pause(SHORTEST_WAIT - (performance.now() - asked), signal);
       return { updates: [], more: false };
     }

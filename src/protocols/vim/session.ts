@@ -1,3 +1,4 @@
+import { within } from '../../within.js';
 import type { Trust } from '../tls/connect.js';
 import { CertificateError } from '../tls/errors.js';
 import { isFault, VimFault, VimTransportError } from './errors.js';
@@ -141,8 +142,7 @@ export class VimSession {
     const login = await this.#login?.catch(() => undefined);
     const wire = this.#wire;
     if (login !== undefined && wire !== undefined) {
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(LOGOUT_TIMEOUT)]);
-      await wire.soap.call('Logout', login.service.sessionManager, {}, limit).catch(() => undefined);
+      await within(LOGOUT_TIMEOUT, [signal], (limit) => wire.soap.call('Logout', login.service.sessionManager, {}, limit)).catch(() => undefined);
     }
     this.#dropWire();
   }

@@ -4,6 +4,7 @@ import { HttpLink, type Answer } from './http.js';
 import type { Pick } from './records.js';
 import { Rpc } from './rpc.js';
 import type { Trust } from '../tls/connect.js';
+import { within } from '../../within.js';
 
 /** Logging in, over all hosts that are tried, ms. */
 const LOGIN_TIMEOUT_MS = 20_000;
@@ -158,7 +159,7 @@ export class XapiPool {
     this.#closed.signal.throwIfAborted();
     if (this.#seat) return this.#seat;
     if (this.#failure && performance.now() - this.#failure.at < FAILURE_HOLDS_MS) throw this.#failure.error;
-    this.#login ??= this.#logIn().then((seat) => {
+    this.#login ??= within(LOGIN_TIMEOUT_MS, [this.#closed.signal], (limit) => this.#logIn(limit)).then((seat) => {
       this.#seat = seat;
       this.#failure = undefined;
       return seat;
@@ -170,8 +171,7 @@ export class XapiPool {
   }
 
   /** Tries the hosts one after another. A slave names its master, which comes next. */
-  async #logIn(): Promise<Seat> {
-    const signal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(LOGIN_TIMEOUT_MS)]);
+  async #logIn(signal: AbortSignal): Promise<Seat> {
     const tried = new Set<string>();
     const queue = this.#candidates();
     const failures: unknown[] = [];

@@ -1,3 +1,4 @@
+import { mock } from 'node:test';
 import t from 'tap';
 import { makeCertificate, XapiPeer, type Fault } from '../../peers/xapi.js';
 import { lacks } from '../../support/peers.js';
@@ -101,6 +102,18 @@ void t.test('an order that waits for a free connection is not sent', async (t) =
   questions.abort();
   await Promise.all(asked);
   t.equal(peer.calls('Async.VM.pause'), 0);
+});
+
+void t.test('a login that is never answered ends by itself', async (t) => {
+  const { driver, peer } = await setUp(t, { vms: ['web1'] });
+  peer.fault('session.login_with_password', { kind: 'hang' });
+  mock.timers.enable({ apis: ['setTimeout'] });
+  t.teardown(() => mock.timers.reset());
+  const listing = outcome(driver.list(soon()));
+  while (peer.calls('session.login_with_password') === 0) await new Promise(setImmediate);
+  mock.timers.tick(20_000);
+  mock.timers.reset();
+  t.match(await listing, { phrase: 'UNREACHABLE', detail: 'the pool: no login within 20 s' });
 });
 
 void t.test('a pool that is off, and comes back', async (t) => {
