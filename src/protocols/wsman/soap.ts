@@ -19,7 +19,7 @@ const WQL = 'http://schemas.microsoft.com/wbem/wsman/1/WQL';
 /** Bytes of an answer: the most that Windows gives by default (MaxEnvelopeSizekb = 500). */
 const ENVELOPE_LIMIT = 500 * 1024;
 /** Objects a page: some ten kB to a hundred, so that reading one holds nothing up. */
-export const PAGE = 32;
+export const PAGE = 16;
 /** The service is told to give up this much before we do, ms. */
 const MARGIN_MS = 5_000;
 

@@ -1,3 +1,4 @@
+import { SaxesParser, type SaxesAttributeNS, type SaxesTagNS } from 'saxes';
 import { WmiAnswerError } from '../wmi/errors.js';
 
 /** An element, with its namespace instead of its prefix. */
@@ -18,14 +19,10 @@ type Scope = ReadonlyMap<string, string>;
 /** Of elements: WMI's own go to a dozen. */
 const DEPTH_LIMIT = 100;
 
-const XML_NAMESPACE = 'http://www.w3.org/XML/1998/namespace';
+const NO_PREFIXES: Scope = new Map();
 const NO_ATTRIBUTES: ReadonlyMap<string, string> = new Map();
-const NAMED_CHARACTERS: ReadonlyMap<string, string> = new Map([['lt', '<'], ['gt', '>'], ['amp', '&'], ['quot', '"'], ['apos', "'"]]);
 
-interface Open {
-  readonly tag: string;
-  readonly element: XmlElement & { text: string; readonly children: XmlElement[] };
-}
+type Open = XmlElement & { text: string; readonly children: XmlElement[] };
 
 /**
  * Reads what SOAP is made of: elements, attributes, text, CDATA sections and comments. SOAP forbids
@@ -34,153 +31,49 @@ interface Open {
  * @throws WmiAnswerError for all else
  */
 export function readXml(source: string): XmlElement {
-  return new Reader(source.includes('\r') ? source.replace(/\r\n?/g, '\n') : source).document();
+  const parser = new SaxesParser({ xmlns: true, position: false });
+  const open: Open[] = [];
+  let root: XmlElement | undefined;
+  const add = (text: string): void => {
+    const inner = open.at(-1);
+    if (inner) inner.text += text;
+  };
+  parser.on('error', refuse);
+  parser.on('doctype', forbid);
+  parser.on('processinginstruction', forbid);
+  parser.on('text', add);
+  parser.on('cdata', add);
+  parser.on('opentag', (tag) => {
+    const outer = open.at(-1);
+    const element = toElement(tag, outer?.scope ?? NO_PREFIXES);
+    if (open.push(element) > DEPTH_LIMIT) throw new WmiAnswerError(`its XML is nested more than ${DEPTH_LIMIT} deep`);
+    outer?.children.push(element);
+    root ??= element;
+  });
+  parser.on('closetag', () => void open.pop());
+  parser.write(source).close();
+  if (!root) throw new WmiAnswerError('its XML is cut off');
+  return root;
 }
 
-class Reader {
-  readonly #name = /[^\s/>=<"'&]+/y;
-  readonly #attribute = /\s+([^\s/>=<"'&]+)\s*=\s*(?:"([^<"]*)"|'([^<']*)')/y;
-  readonly #tagEnd = /\s*(\/?)>/y;
-  #at = 0;
-  readonly #open: Open[] = [];
-  #root: XmlElement | undefined;
-
-  constructor(private readonly source: string) {}
-
-  document(): XmlElement {
-    const declaration = /^\uFEFF?(?:<\?xml\s[^>]*\?>)?/.exec(this.source);
-    this.#at = declaration?.[0].length ?? 0;
-    for (let next = this.#nextTag(); next !== -1; next = this.#nextTag()) {
-      this.#text(this.source.slice(this.#at, next));
-      this.#at = next + 1;
-      this.#markup();
-    }
-    this.#text(this.source.slice(this.#at));
-    if (!this.#root || this.#open.length > 0) throw new WmiAnswerError('its XML is cut off');
-    return this.#root;
-  }
-
-  #nextTag(): number {
-    return this.source.indexOf('<', this.#at);
-  }
-
-  /** What follows a `<`. */
-  #markup(): void {
-    const kind = this.source[this.#at];
-    if (kind === '/') return this.#close();
-    if (kind !== '!' && kind !== '?') return this.#start();
-    if (this.source.startsWith('!--', this.#at)) return void this.#upTo('-->');
-    if (!this.source.startsWith('![CDATA[', this.#at)) throw new WmiAnswerError('its XML has a document type or an instruction, which SOAP forbids');
-    const content = this.#upTo(']]>').slice('![CDATA['.length);
-    const open = this.#open.at(-1);
-    if (!open) throw malformed();
-    open.element.text += content;
-  }
-
-  /** What comes before a mark, and goes behind it. */
-  #upTo(mark: string): string {
-    const end = this.source.indexOf(mark, this.#at);
-    if (end === -1) throw new WmiAnswerError('its XML is cut off');
-    const content = this.source.slice(this.#at, end);
-    this.#at = end + mark.length;
-    return content;
-  }
-
-  #text(raw: string): void {
-    if (raw === '') return;
-    const open = this.#open.at(-1);
-    if (open) open.element.text += decode(raw);
-    else if (raw.trim() !== '') throw malformed();
-  }
-
-  #close(): void {
-    const tag = this.#upTo('>').slice(1).trimEnd();
-    if (this.#open.pop()?.tag !== tag) throw malformed();
-  }
-
-  #start(): void {
-    const [tag] = this.#match(this.#name);
-    // Most elements have no attributes.
-    const isBare = this.source[this.#at] === '>';
-    const attributes = isBare ? undefined : this.#attributes();
-    const isEmpty = isBare ? void this.#at++ : this.#match(this.#tagEnd)[1];
-    const parent = this.#open.at(-1)?.element;
-    const scope = declare(parent?.scope ?? new Map([['xml', XML_NAMESPACE]]), attributes);
-    const { namespace, name } = resolve(tag, scope, '');
-    const element = { namespace, name, scope, attributes: qualify(attributes, scope), children: [], text: '' };
-    if (parent) parent.children.push(element);
-    else if (this.#root) throw malformed();
-    else this.#root = element;
-    if (isEmpty === '/') return;
-    this.#open.push({ tag, element });
-    if (this.#open.length > DEPTH_LIMIT) throw new WmiAnswerError(`its XML is nested more than ${DEPTH_LIMIT} deep`);
-  }
-
-  #match(pattern: RegExp): [string, string | undefined] {
-    pattern.lastIndex = this.#at;
-    const found = pattern.exec(this.source);
-    if (!found) throw malformed();
-    this.#at = pattern.lastIndex;
-    return [found[0], found[1]];
-  }
-
-  #attributes(): Map<string, string> | undefined {
-    let attributes: Map<string, string> | undefined;
-    for (;;) {
-      this.#attribute.lastIndex = this.#at;
-      const found = this.#attribute.exec(this.source);
-      if (!found) return attributes;
-      this.#at = this.#attribute.lastIndex;
-      attributes ??= new Map();
-      const [, name = '', quoted, otherwise = ''] = found;
-      if (attributes.has(name)) throw malformed();
-      attributes.set(name, decode(quoted ?? otherwise));
-    }
-  }
+function refuse(cause: Error): never {
+  throw new WmiAnswerError('its XML is malformed or cut off', { cause });
 }
 
-const malformed = (): WmiAnswerError => new WmiAnswerError('its XML is malformed');
-
-/** The scope of an element: its parent's, or one of its own where it declares a prefix. */
-function declare(outer: Scope, attributes: ReadonlyMap<string, string> | undefined): Scope {
-  let scope: Map<string, string> | undefined;
-  for (const [name, value] of attributes ?? []) {
-    if (name !== 'xmlns' && !name.startsWith('xmlns:')) continue;
-    scope ??= new Map(outer);
-    scope.set(name === 'xmlns' ? '' : name.slice('xmlns:'.length), value);
-  }
-  return scope ?? outer;
+function forbid(): never {
+  throw new WmiAnswerError('its XML has a document type or an instruction, which SOAP forbids');
 }
 
-/** @param unprefixed what a name without a prefix belongs to, where no default is declared */
-function resolve(qualified: string, scope: Scope, unprefixed: string): { namespace: string; name: string } {
-  const colon = qualified.indexOf(':');
-  if (colon === -1) return { namespace: scope.get('') ?? unprefixed, name: qualified };
-  const namespace = scope.get(qualified.slice(0, colon));
-  if (namespace === undefined) throw new WmiAnswerError('its XML has a prefix that it does not declare');
-  return { namespace, name: qualified.slice(colon + 1) };
+function toElement({ uri, local, attributes, ns }: SaxesTagNS, outer: Scope): Open {
+  const declared = Object.entries(ns);
+  const scope = declared.length > 0 ? new Map([...outer, ...declared]) : outer;
+  return { namespace: uri, name: local, scope, attributes: toMap(Object.values(attributes)), children: [], text: '' };
 }
 
-function qualify(attributes: ReadonlyMap<string, string> | undefined, scope: Scope): ReadonlyMap<string, string> {
-  if (!attributes) return NO_ATTRIBUTES;
-  const qualified = new Map<string, string>();
-  for (const [name, value] of attributes) {
-    if (name === 'xmlns' || name.startsWith('xmlns:')) continue;
-    const { namespace, name: local } = name.includes(':') ? resolve(name, scope, '') : { namespace: '', name };
-    qualified.set(namespace === '' ? local : `${namespace} ${local}`, value);
-  }
-  return qualified;
-}
-
-function decode(raw: string): string {
-  return raw.includes('&') ? raw.replace(/&(?:([a-z]+)|#(\d{1,7})|#x([\da-f]{1,6}))?(;?)/gi, replaceReference) : raw;
-}
-
-function replaceReference(_all: string, named: string | undefined, decimal: string | undefined, hex: string | undefined, end: string): string {
-  const code = decimal !== undefined ? Number(decimal) : Number.parseInt(hex ?? '', 16);
-  const character = named !== undefined ? NAMED_CHARACTERS.get(named) : code <= 0x10ffff ? String.fromCodePoint(code) : undefined;
-  if (character === undefined || end === '') throw new WmiAnswerError('its XML has an entity that XML itself does not define');
-  return character;
+function toMap(attributes: readonly SaxesAttributeNS[]): ReadonlyMap<string, string> {
+  const own = attributes.filter(({ name, prefix }) => name !== 'xmlns' && prefix !== 'xmlns');
+  if (own.length === 0) return NO_ATTRIBUTES;
+  return new Map(own.map(({ uri, local, value }) => [uri === '' ? local : `${uri} ${local}`, value]));
 }
 
 /** The first child of a name. */
