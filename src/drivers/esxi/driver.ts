@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { ArgoError } from '../../errors.js';
 import { isFault } from '../../protocols/vim/errors.js';
-import { VimSession, type Credentials } from '../../protocols/vim/session.js';
+import { VimSession } from '../../protocols/vim/session.js';
 import type { Driver, DriverHost, Machine, Sighting } from '../driver.js';
 import { HostRoster, type FoundHost, type RosterEntry } from '../host/roster.js';
 import { inOrder } from '../order.js';
@@ -18,8 +18,6 @@ import { createVm, vmId } from './vm.js';
 
 /** Where ESXi and vCenter have their service. */
 const SERVICE = '/sdk';
-/** After a refused password, until it is tried again, ms: servers lock accounts that insist. */
-const REFUSED_PAUSE = 5 * 60_000;
 /** Until a server that was off at the start is asked again, ms. */
 const TRY_AGAIN_MS = 5000;
 
@@ -37,15 +35,13 @@ export class EsxiDriver implements Driver {
   #hasListed = false;
   #isAlone = false;
   #again: NodeJS.Timeout | undefined;
-  /** the password that was refused, and until when it is not tried again (performance.now) */
-  #refused: { readonly password: string; readonly until: number } | undefined;
   #closed = false;
 
   constructor(options: EsxiOptions, host: DriverHost) {
     this.#host = host;
     if (options.insecure) host.log('warn', 'insecure = true: whoever answers in the place of the server gets its password');
     const session = new VimSession({
-      url: new URL(SERVICE, options.url), trust: () => passwordTrust(options, options.url), credentials: () => this.#credentials(options),
+      url: new URL(SERVICE, options.url), trust: () => passwordTrust(options, options.url), credentials: () => credentialsOf(options),
     });
     this.#context = { options, session, inventory: new Inventory(session, this.#listener()), maintenance: new Maintenance(), log: host.log };
     this.#hosts = new HostRoster(options, host, (entry) => createHost(this.#context, entry, () => this.#hostItem(entry)));
@@ -56,7 +52,7 @@ export class EsxiDriver implements Driver {
     const { inventory, session } = this.#context;
     clearTimeout(this.#again);
     try {
-      if (!inventory.isCurrent) await explained('question', () => this.#fill(signal));
+      if (!inventory.isCurrent) await explained('question', () => inventory.fill(signal));
       this.#isAlone = (await explained('question', () => session.login(signal))).service.about.apiType === 'HostAgent';
     } catch (error) {
       return await this.#listWithoutServer(error);
@@ -80,15 +76,6 @@ export class EsxiDriver implements Driver {
     await this.#context.session.close(signal);
   }
 
-  async #fill(signal: AbortSignal): Promise<void> {
-    try {
-      await this.#context.inventory.fill(signal);
-    } catch (error) {
-      if (isFault(error, 'InvalidLogin')) this.#refused = { password: credentialsOf(this.#context.options).password, until: performance.now() + REFUSED_PAUSE };
-      throw error;
-    }
-  }
-
   /**
    * At the start a host may be off, and vCenter with the host that carries it: then the hosts of the
    * configuration can be woken. Later what was listed before still stands, so that a failure is one.
@@ -99,14 +86,6 @@ export class EsxiDriver implements Driver {
     this.#host.log('warn', 'the server does not answer: only the hosts of the configuration are listed', { reason: error.detail });
     this.#again = setTimeout(() => this.#host.relist(), TRY_AGAIN_MS).unref();
     return inOrder(await this.#hosts.list());
-  }
-
-  #credentials(options: EsxiOptions): Credentials {
-    const credentials = credentialsOf(options);
-    if (this.#refused !== undefined && this.#refused.password === credentials.password && performance.now() < this.#refused.until) {
-      throw new ArgoError('ACCESS DENIED', 'the user name or the password was refused; it is not tried again for some minutes, so that the account is not locked');
-    }
-    return credentials;
   }
 
   #vms(): Sighting[] {

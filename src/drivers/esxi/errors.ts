@@ -1,6 +1,6 @@
 import { ArgoError, type Phrase } from '../../errors.js';
 import { CertificateError } from '../../protocols/tls/errors.js';
-import { TaskLostError, VimFault, VimTransportError } from '../../protocols/vim/errors.js';
+import { LoginRefusedFault, TaskLostError, VimFault, VimTransportError } from '../../protocols/vim/errors.js';
 import { at, textOf } from '../../protocols/vim/value.js';
 
 /** What is said to users of what vSphere answers, or fails to. */
@@ -51,7 +51,8 @@ function wordsOf(fault: VimFault): string {
 export function explain(error: unknown, kind: Kind): unknown {
   if (error instanceof VimFault) {
     const [phrase, words] = Object.hasOwn(FAULTS, error.fault) ? FAULTS[error.fault]! : ['FAILED' as const];
-    return new ArgoError(phrase, words ?? wordsOf(error), { cause: error });
+    const hint = error instanceof LoginRefusedFault ? `; ${error.hint}` : '';
+    return new ArgoError(phrase, `${words ?? wordsOf(error)}${hint}`, { cause: error });
   }
   if (error instanceof TaskLostError) return new ArgoError('UNCERTAIN', `what became of the task cannot be told: ${oneLine(error.message)}`, { cause: error });
   if (error instanceof CertificateError) return new ArgoError('CERTIFICATE REJECTED', oneLine(error.message), { cause: error });

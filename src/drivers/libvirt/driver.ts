@@ -5,7 +5,7 @@ import { ErrorCode, LibvirtError } from '../../protocols/libvirt/errors.js';
 import { formatUuid, type Domain, type DomainStateRecord } from '../../protocols/libvirt/types.js';
 import { openOverUnix } from '../../protocols/libvirt/unix.js';
 import { parseLibvirtUri, type LibvirtUri } from '../../protocols/libvirt/uri.js';
-import { HeldBack } from '../../protocols/ssh/held-back.js';
+import { SshLogins } from '../../protocols/ssh/logins.js';
 import type { Driver, DriverHost, Machine, PowerState, Sighting } from '../driver.js';
 import { sshOptions } from '../ssh/options.js';
 import { hypervisorOf, type Hypervisor } from './hypervisors.js';
@@ -145,13 +145,13 @@ async function readRecords(client: LibvirtClient, signal: AbortSignal): Promise<
 }
 
 function connectBy(uri: LibvirtUri, options: LibvirtOptions): Connect {
-  const heldBack = new HeldBack();
+  const logins = new SshLogins();
   return async (signal, onEvent) => {
     const open: OpenOptions = { uri: uri.remoteName, signal, onEvent };
     if (uri.transport === 'unix') return openOverUnix(uri.sockets, open);
     const { openOverSsh } = await import('../../protocols/libvirt/ssh.js');
     const ssh = sshOptions(options, { host: uri.host!, port: uri.port, user: uri.user ?? userInfo().username });
-    return heldBack.guard(ssh, () => openOverSsh(ssh, uri.sockets, open));
+    return logins.guard(ssh, () => openOverSsh(ssh, uri.sockets, open));
   };
 }
 

@@ -1,5 +1,5 @@
 import { ArgoError, type Phrase } from '../../errors.js';
-import { ForeignAnswerError, TaskLostError, withoutHandles, XapiError } from '../../protocols/xapi/errors.js';
+import { ForeignAnswerError, LoginRefusedError, TaskLostError, withoutHandles, XapiError } from '../../protocols/xapi/errors.js';
 import { CertificateError, ConnectionLostError } from '../../protocols/tls/errors.js';
 import type { Effect } from '../../protocols/xapi/pool.js';
 
@@ -44,6 +44,7 @@ export function explain(error: unknown, effect: Effect): unknown {
   if (error instanceof XapiError) {
     const [phrase, words] = Object.hasOwn(BY_CODE, error.code) ? BY_CODE[error.code]! : ['FAILED' as const, () => undefined];
     const said = words(error.params);
+    if (error instanceof LoginRefusedError) return new ArgoError(phrase, clean(`${said ?? othersWords(error)}; ${error.hint}`), { cause: error });
     if (said) return new ArgoError(phrase, clean(said), { cause: error });
     return new ArgoError(words === gone ? 'FAILED' : phrase, clean(othersWords(error)), { cause: error });
   }

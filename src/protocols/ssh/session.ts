@@ -2,7 +2,8 @@ import type { Duplex } from 'node:stream';
 import { runCommand, type CommandResult, type RunOptions } from './command.js';
 import { SshConnection, type SshOptions } from './connection.js';
 import { SshCommandError, SshConnectionError } from './errors.js';
-import { HeldBack, HOLDS, type Holds } from './held-back.js';
+import { HOLDS, type Holds } from '../held-back.js';
+import { SshLogins } from './logins.js';
 import { Places } from './places.js';
 import { isAbort, within } from '../../within.js';
 
@@ -39,7 +40,7 @@ export class SshSession {
   readonly #limits: SessionLimits;
   readonly #via: SshSession | undefined;
   readonly #places: Places;
-  readonly #heldBack: HeldBack;
+  readonly #logins: SshLogins;
   readonly #closing = new AbortController();
   #connection: SshConnection | undefined;
   /** connections that take no further commands */
@@ -60,7 +61,7 @@ export class SshSession {
     this.#limits = { ...SESSION_LIMITS, ...limits };
     this.#via = via;
     this.#places = new Places(this.#limits.commands, this.#limits.waiting);
-    this.#heldBack = new HeldBack(this.#limits.holds);
+    this.#logins = new SshLogins(this.#limits.holds);
   }
 
   /** Whether there is a connection now. */
@@ -185,7 +186,7 @@ export class SshSession {
     const stream = this.#via === undefined ? undefined : await this.#through(this.#via, options, signal);
     try {
       const way = { ...options, timeout, ...(stream === undefined ? {} : { stream }) };
-      const connection = await this.#heldBack.guard(options, () => SshConnection.connect(way, signal));
+      const connection = await this.#logins.guard(options, () => SshConnection.connect(way, signal));
       this.#connection = connection;
       this.#heard = performance.now();
       connection.onEnd(() => { if (this.#connection === connection) this.#drop(); });

@@ -14,6 +14,14 @@ export class VimFault extends Error {
   }
 }
 
+/** The login was refused; the same credentials are held back for a while. */
+export class LoginRefusedFault extends VimFault {
+  /** @param hint until when they are held back */
+  constructor({ fault, words, detail }: VimFault, readonly hint: string) {
+    super(fault, words, detail);
+  }
+}
+
 /** No answer, or none that could be used. */
 export class VimTransportError extends Error {
   override readonly name = 'VimTransportError';

@@ -1,7 +1,8 @@
 import { within } from '../../within.js';
 import type { Trust } from '../tls/connect.js';
 import { CertificateError } from '../tls/errors.js';
-import { isFault, VimFault, VimTransportError } from './errors.js';
+import { HeldBack } from '../held-back.js';
+import { isFault, LoginRefusedFault, VimFault, VimTransportError } from './errors.js';
 import type { Method } from './schema.js';
 import { SoapClient, type Arguments } from './soap-client.js';
 import { VimTransport } from './transport.js';
@@ -66,6 +67,7 @@ export class VimSession {
   #login: Promise<Login> | undefined;
   #logins = 0;
   #closed = false;
+  readonly #heldBack = new HeldBack(refusal);
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -161,24 +163,31 @@ export class VimSession {
     this.#wire = undefined;
   }
 
+  async #enter({ user: userName, password }: Credentials, signal: AbortSignal): Promise<Service> {
+    const { transport, soap } = await this.#open();
+    transport.forgetSession();
+    soap.speak(await readVersion(transport, this.#options.url, signal));
+    const service = readService(await soap.call('RetrieveServiceContent', SERVICE_INSTANCE, {}, signal));
+    await soap.call('Login', service.sessionManager, { userName, password }, signal);
+    return service;
+  }
+
   async #logIn(): Promise<Login> {
     const signal = AbortSignal.timeout(LOGIN_TIMEOUT);
     // Counted from its beginning: those who still find the former login expired must not undo it.
     this.#logins += 1;
     const number = this.#logins;
     try {
-      const { user: userName, password } = this.#options.credentials();
-      const { transport, soap } = await this.#open();
-      transport.forgetSession();
-      soap.speak(await readVersion(transport, this.#options.url, signal));
-      const service = readService(await soap.call('RetrieveServiceContent', SERVICE_INSTANCE, {}, signal));
-      await soap.call('Login', service.sessionManager, { userName, password }, signal);
-      return { number, service };
+      const credentials = this.#options.credentials();
+      return { number, service: await this.#heldBack.guard([credentials.user, credentials.password], () => this.#enter(credentials, signal)) };
     } catch (error) {
       throw signal.aborted ? new VimTransportError(`no login in ${LOGIN_TIMEOUT / 1000} s`, false) : error;
     }
   }
 }
+
+const refusal = (error: unknown, hint: string): LoginRefusedFault | undefined =>
+  (isFault(error, 'InvalidLogin') ? new LoginRefusedFault(error, hint) : undefined);
 
 /** A promise that others wait for too, given up when the signal says so. */
 function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

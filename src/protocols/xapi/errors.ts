@@ -19,6 +19,14 @@ export class XapiError extends Error {
   }
 }
 
+/** The login was refused; the same credentials are held back for a while. */
+export class LoginRefusedError extends XapiError {
+  /** @param hint until when they are held back */
+  constructor({ code, params }: XapiError, readonly hint: string) {
+    super(code, params);
+  }
+}
+
 /** What answers is not XenAPI, or answers more than we take. The request was sent. */
 export class ForeignAnswerError extends Error {
   override readonly name = 'ForeignAnswerError';

@@ -1,4 +1,5 @@
-import { ForeignAnswerError, XapiError } from './errors.js';
+import { HeldBack } from '../held-back.js';
+import { ForeignAnswerError, LoginRefusedError, XapiError } from './errors.js';
 import { CertificateError, ConnectionLostError } from '../tls/errors.js';
 import { HttpLink, type Answer } from './http.js';
 import type { Pick } from './records.js';
@@ -59,6 +60,7 @@ export class XapiPool {
   #parked: Seat | undefined;
   #login: Promise<Seat> | undefined;
   #failure: { readonly error: unknown; readonly at: number } | undefined;
+  readonly #heldBack = new HeldBack(refusal);
   readonly #closed = new AbortController();
   /** the host that said it is the master, or was named as such */
   #master: string | undefined;
@@ -203,7 +205,7 @@ export class XapiPool {
     const rpc = this.#rpcAt(origin);
     try {
       const { user, password } = this.#options.credentials();
-      const session = await rpc.call('session.login_with_password', [user, password, '1.0', ORIGINATOR], { signal });
+      const session = await this.#heldBack.guard([user, password], () => rpc.call('session.login_with_password', [user, password, '1.0', ORIGINATOR], { signal }));
       if (typeof session !== 'string') throw new ForeignAnswerError('its answer to the login is not of XenAPI');
       return { rpc, session };
     } catch (error) {
@@ -261,6 +263,9 @@ export class XapiPool {
     this.#master = this.#lastMaster = host;
   }
 }
+
+const refusal = (error: unknown, hint: string): LoginRefusedError | undefined =>
+  (error instanceof XapiError && error.code === 'SESSION_AUTHENTICATION_FAILED' ? new LoginRefusedError(error, hint) : undefined);
 
 const hostOf = ({ hostname }: URL): string => hostname.replace(/^\[|\]$/g, '');
 

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
@@ -73,8 +73,27 @@ await t.test('an ended session', async (t) => {
 await t.test('a refused password is not tried again and again', async (t) => {
   const { vim, driver } = await setUp(t);
   vim.instead.set('Login', () => new Fault('InvalidLogin', 'Cannot complete login due to an incorrect user name or password.'));
-  for (let i = 0; i < 3; i += 1) t.equal((await refusal(driver.list(soon()))).phrase, 'ACCESS DENIED');
+  const detail = /^the user name or the password is refused; not tried again before \d{4}-\S+Z, unless others are configured/;
+  for (let i = 0; i < 3; i += 1) t.match(await refusal(driver.list(soon())), { phrase: 'ACCESS DENIED', detail });
   t.equal(vim.count('Login'), 1);
+});
+
+await t.test('a password that was good is held back too, for all, and another is tried at once', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'argo-esxi-password-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'password');
+  writeFileSync(file, 'former', { mode: 0o600 });
+  const { vim, driver } = await setUp(t, { password: undefined, 'password-file': file });
+  vim.addVm('vm-1');
+  const vm = await find(driver, 'vm-1');
+  vim.expireSessions();
+  vim.instead.set('Login', () => new Fault('InvalidLogin'));
+  const asked = Array.from({ length: 3 }, () => refusal(vm.status(soon())));
+  for (const told of [...await Promise.all(asked), await refusal(vm.powerOff!(soon()))]) t.match(told, { phrase: 'ACCESS DENIED', detail: /not tried again before/ });
+  t.equal(vim.count('Login'), 2);
+  vim.instead.delete('Login');
+  writeFileSync(file, 'new', { mode: 0o600 });
+  t.equal(await vm.status(soon()), 'on');
 });
 
 await t.test('a server that is started anew is read anew', async (t) => {

@@ -104,6 +104,25 @@ void t.test('an order that waits for a free connection is not sent', async (t) =
   t.equal(peer.calls('Async.VM.pause'), 0);
 });
 
+void t.test('refused credentials are held back, and others tried at once', async (t) => {
+  const peer = await XapiPeer.start({ vms: ['web1'] });
+  t.teardown(() => peer.stop());
+  const folder = mkdtempSync(join(tmpdir(), 'argo-password-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'password');
+  writeFileSync(file, 'sesame', { mode: 0o600 });
+  const { driver } = openDriver(t, { url: peer.url(), insecure: true, password: undefined, 'password-file': file });
+  const told = { phrase: 'ACCESS DENIED', detail: /^the user or the password is wrong; not tried again before \d{4}-\S+Z, unless others are configured/ };
+  t.match(await outcome(driver.list(soon())), told);
+  // Beyond what a failure holds by itself, which spares callers that come together an attempt each.
+  await new Promise((resolve) => { setTimeout(resolve, 300); });
+  t.match(await outcome(driver.list(soon())), told);
+  t.equal(peer.calls('session.login_with_password'), 1);
+  writeFileSync(file, 'pw', { mode: 0o600 });
+  await until(async () => (await outcome(driver.list(soon()))).value !== undefined, 60_000, 'the login');
+  t.equal(peer.calls('session.login_with_password'), 2);
+});
+
 void t.test('a login that is never answered ends by itself', async (t) => {
   const { driver, peer } = await setUp(t, { vms: ['web1'] });
   peer.fault('session.login_with_password', { kind: 'hang' });
@@ -178,7 +197,7 @@ void t.test('certificates', { skip: lacks('openssl') }, async (t) => {
   t.ok((await list({ 'ca-file': join(folder, 'ca.pem') })).value);
   t.ok((await list({ insecure: true })).value);
   t.match(await list({ 'ca-file': join(folder, 'absent.pem') }), { phrase: 'UNREACHABLE', detail: /absent\.pem/ });
-  t.match(await list({ fingerprint: `SHA256:${fingerprint}`, password: 'sesame' }), { phrase: 'ACCESS DENIED', detail: 'the user or the password is wrong' });
+  t.match(await list({ fingerprint: `SHA256:${fingerprint}`, password: 'sesame' }), { phrase: 'ACCESS DENIED', detail: /^the user or the password is wrong; not tried again before/ });
 
   const { driver } = openDriver(t, { url: peer.url(), fingerprint: `SHA256:${fingerprint}` });
   const web = await findMachine(driver, 'web1');

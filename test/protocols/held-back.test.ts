@@ -1,0 +1,43 @@
+import t from 'tap';
+import { HeldBack } from '../../src/protocols/held-back.js';
+
+class Refused extends Error {
+  override readonly name = 'Refused';
+}
+
+/** A guard that holds for the given times, and how often a login was tried. */
+function setUp(holds: { first: number; longest: number; known: number }) {
+  const guard = new HeldBack((error, hint) => (error instanceof Refused ? new Refused(hint, { cause: error }) : undefined), holds);
+  let tried = 0;
+  const log = (password: string, outcome: () => Promise<unknown>) => guard.guard(['argo', password], () => {
+    tried += 1;
+    return outcome();
+  });
+  return { log, tries: () => tried };
+}
+
+const HOUR = 3_600_000;
+const isIn = () => Promise.resolve('in');
+const isRefused = () => Promise.reject(new Refused('wrong'));
+
+void t.test('what was refused is held back, and nothing else', async (t) => {
+  const { log, tries } = setUp({ first: HOUR, longest: HOUR, known: HOUR });
+  const broken = new Error('no route');
+  await t.rejects(log('one', () => Promise.reject(broken)), broken);
+  await t.rejects(log('one', isRefused), { message: /^not tried again before \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ, unless/, cause: { message: 'wrong' } });
+  await t.rejects(log('one', isIn), { name: 'Refused' });
+  t.equal(tries(), 2);
+  t.equal(await log('two', isIn), 'in', 'others are tried at once');
+  await t.rejects(log('two', isRefused), { name: 'Refused' });
+  await t.rejects(log('two', isIn), { name: 'Refused' }, 'also where they were good before');
+  t.equal(tries(), 4);
+});
+
+void t.test('when the time is over it is tried again', async (t) => {
+  const { log, tries } = setUp({ first: 0, longest: 0, known: HOUR });
+  await t.rejects(log('one', isRefused), { name: 'Refused' });
+  t.equal(await log('one', isIn), 'in');
+  await t.rejects(log('one', isRefused), { name: 'Refused' });
+  await t.rejects(log('one', isIn), { name: 'Refused' }, 'what was good before has a time of its own');
+  t.equal(tries(), 3);
+});
