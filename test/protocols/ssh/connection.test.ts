@@ -7,8 +7,8 @@ import { fingerprintOf } from '../../../src/protocols/ssh/host-keys.js';
 
 const SOON_MS = 30_000;
 const soon = (): AbortSignal => AbortSignal.timeout(SOON_MS);
-const hostKey = ssh2.utils.generateKeyPairSync('ed25519');
-const userKey = ssh2.utils.generateKeyPairSync('ed25519');
+const hostKey = ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 });
+const userKey = ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 });
 const hostKeyBytes = Buffer.from(hostKey.public.split(' ')[1]!, 'base64');
 
 function publicBytes(privateKey: string): Buffer {
@@ -60,7 +60,7 @@ const failure = (promise: Promise<unknown>): Promise<unknown> => promise.then(()
 
 await t.test('a key, a password, and a command', async (t) => {
   const { port } = await serve(t);
-  const knownHosts = `[127.0.0.1]:${port} ssh-ed25519 ${hostKey.public.split(' ')[1]}`;
+  const knownHosts = `[127.0.0.1]:${port} ecdsa-sha2-nistp256 ${hostKey.public.split(' ')[1]}`;
   const byKey = await SshConnection.connect(options(port, { hostKey: { knownHosts } }), soon());
   const { stream, ended } = await byKey.exec('cat', soon());
   stream.end('hello');
@@ -77,23 +77,23 @@ await t.test('a key, a password, and a command', async (t) => {
 
 await t.test('a host with the wrong key gets no credentials', async (t) => {
   const { port, methods } = await serve(t);
-  const other = ssh2.utils.generateKeyPairSync('ed25519').public.split(' ')[1];
+  const other = ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 }).public.split(' ')[1];
   const policies = {
     changed: { fingerprint: 'SHA256:AAAA' },
     unknown: { knownHosts: '' },
-    revoked: { knownHosts: `@revoked * ssh-ed25519 ${hostKeyBytes.toString('base64')}` },
+    revoked: { knownHosts: `@revoked * ecdsa-sha2-nistp256 ${hostKeyBytes.toString('base64')}` },
   };
   for (const [kind, policy] of Object.entries(policies)) {
     t.match(await failure(SshConnection.connect(options(port, { hostKey: policy }), soon())), { kind, fingerprint: fingerprintOf(hostKeyBytes) }, kind);
   }
-  const changed = { knownHosts: `[127.0.0.1]:${port} ssh-ed25519 ${other}` };
+  const changed = { knownHosts: `[127.0.0.1]:${port} ecdsa-sha2-nistp256 ${other}` };
   t.type(await failure(SshConnection.connect(options(port, { hostKey: changed }), soon())), HostKeyError);
   t.same(methods, []);
 });
 
 await t.test('credentials that are refused', async (t) => {
   const { port } = await serve(t);
-  const stranger = ssh2.utils.generateKeyPairSync('ed25519').private;
+  const stranger = ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 }).private;
   t.type(await failure(SshConnection.connect(options(port, { privateKey: stranger, password: 'wrong' }), soon())), SshAuthenticationError);
   const unreadable = await failure(SshConnection.connect(options(port, { privateKey: 'no key at all' }), soon()));
   t.type(unreadable, SshAuthenticationError);
