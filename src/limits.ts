@@ -43,8 +43,8 @@ export const FAN_OUT = 1024;
  * Targets of one request that are begun in one go, and the pause between two such goes: what they ask
  * for comes back in such portions too, so that other connections never wait for a thousand of them.
  */
-export const WAVE = 64;
-export const WAVE_PAUSE = 5;
+export const WAVE = 16;
+export const WAVE_PAUSE = 1;
 
 /** A read of a machine, where the request does not say `--timeout`. */
 export const READ_TIMEOUT = 10_000;
