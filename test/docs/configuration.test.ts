@@ -22,6 +22,13 @@ const OTHER_FILES = ['docs/client.md'];
 const keyTable = (heading: string): Map<string, string> =>
   new Map(tableRows(section(DOCUMENT, heading)).flatMap(([keys = '', value = '']) => codeWords(keys).map((key) => [key, value] as const)));
 
+/** A configuration whose files are in a scratch folder; those that hold secrets must be there, so they are made. */
+function withFiles(text: string, scratch: string): string {
+  const source = text.replace(/"\/etc\/argo-server\//g, `"${join(scratch, 'argo-server')}/`);
+  for (const [, file = ''] of source.matchAll(/-file = "([^"]+)"/g)) if (file.startsWith(scratch)) writeFileSync(file, 'secret\n');
+  return source;
+}
+
 await t.test('every key of [server] is described, with its default', (t) => {
   const rows = keyTable('## `[server]`');
   t.same([...rows.keys()], Object.keys(serverTable.entries));
@@ -59,9 +66,7 @@ await t.test('every TOML example is a good configuration', async (t) => {
   for (const path of documents) {
     for (const { language, text, line } of blocksOf(readDocument(path))) {
       if (language !== 'toml') continue;
-      // Files and variables that hold secrets must be there: these are.
-      const source = text.replace(/"\/etc\/argo-server\//g, `"${join(scratch, 'argo-server')}/`);
-      for (const [, file = ''] of source.matchAll(/-file = "([^"]+)"/g)) if (file.startsWith(scratch)) writeFileSync(file, 'secret\n');
+      const source = withFiles(text, scratch);
       for (const [, name = ''] of source.matchAll(/-env = "([^"]+)"/g)) process.env[name] = 'secret';
       await t.resolves(parseConfig(`${path}:${line}`, source, scratch), `${path}:${line}`);
     }
@@ -83,8 +88,9 @@ await t.test('etc/argo-server.conf with its comments taken away is good, too', a
     .replace(/^# ?(?=\[\[?[a-z]|[a-z-]+ = )/gm, '')
     .replaceAll('$2b$12$…', `$2b$12$${'.'.repeat(53)}`);
   t.match(text, /^\[accounts\.steve\]$/m);
-  const { providers, accounts, groups } = await parseConfig('argo-server.conf', text, scratch);
-  t.same([[...providers.keys()], [...accounts.keys()], [...groups.keys()]], [['demo', 'kvm1', 'kvm2', 'boxes', 'dom0'], ['steve', 'kim'], ['web']]);
+  mkdirSync(join(scratch, 'argo-server'));
+  const { providers, accounts, groups } = await parseConfig('argo-server.conf', withFiles(text, scratch), scratch);
+  t.same([[...providers.keys()], [...accounts.keys()], [...groups.keys()]], [['demo', 'kvm1', 'kvm2', 'boxes', 'dom0', 'web', 'wins', 'hv1', 'vc1', 'esx2', 'pool1'], ['steve', 'kim'], ['web']]);
 });
 
 await t.test('etc/argo-server.service', async (t) => {
