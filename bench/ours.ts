@@ -2,9 +2,10 @@ import bcrypt from 'bcrypt';
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { answered, freePort, pidOf, scratchFolder, start } from './process.js';
+import { answered, pidOf, scratchFolder, start } from './process.js';
 import { ARGO_END, type Server } from './peers/bare.js';
 import { fromRoot } from './root.js';
+import { freePort } from '../test/support/ports.js';
 
 /** As the daemon's own accounts have it. */
 const BCRYPT_COST = 12;

@@ -2,4 +2,4 @@
 export type { Body, Command, Context, OptionName, Options, Plugin, Target } from './plugins/host/contract.js';
 export type { PowerAction } from './instances/actions.js';
 export type { PowerState } from './drivers/driver.js';
-export { ArgoError, PHRASES, type Phrase } from './errors.js';
+export { ArgoError, PHRASES, type Phrase } from './kit/errors.js';

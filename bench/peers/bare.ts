@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
-import { answered, freePort, pidOf, start, stop } from '../process.js';
+import { answered, pidOf, start, stop } from '../process.js';
 import { fromRoot } from '../root.js';
+import { freePort } from '../../test/support/ports.js';
 
 export interface Server {
   readonly child: ChildProcess;

@@ -1,8 +1,9 @@
 import { chmodSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { answered, freePort, pidOf, scratchFolder, start } from '../process.js';
+import { answered, pidOf, scratchFolder, start } from '../process.js';
 import type { Server } from './bare.js';
+import { freePort } from '../../test/support/ports.js';
 
 /** Where Debian keeps NUT's binaries; /sbin/upsd is a script that obeys /etc/nut/nut.conf. */
 const FOLDER = '/lib/nut';

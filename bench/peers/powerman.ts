@@ -1,7 +1,8 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { answered, freePort, pidOf, scratchFolder, start } from '../process.js';
+import { answered, pidOf, scratchFolder, start } from '../process.js';
 import type { Server } from './bare.js';
+import { freePort } from '../../test/support/ports.js';
 
 const POWERMAND = '/usr/sbin/powermand';
 const VPCD = '/usr/sbin/vpcd';

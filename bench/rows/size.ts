@@ -1,10 +1,11 @@
 import { measure } from '../load.js';
 import { FOUR, prepareOurs, startOurs } from '../ours.js';
 import { ARGO_END, type Server, startBare, stopServers } from '../peers/bare.js';
-import { answered, freePort, start, stop } from '../process.js';
+import { answered, start, stop } from '../process.js';
 import { below, type Row } from '../report.js';
 import { fromRoot } from '../root.js';
 import { compareFigures, type Scenario } from '../scenario.js';
+import { freePort } from '../../test/support/ports.js';
 
 const REPLY = '200 OK\n300 DONE\n';
 const BARE = 'bare Node';

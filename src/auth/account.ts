@@ -1,6 +1,6 @@
 import type { AccountSettings } from '../config/config.js';
 import type { Grantable, Permission, Principal } from '../instances/principal.js';
-import { resolvePatterns, type Groups, type InstancePattern } from '../patterns.js';
+import { resolvePatterns, type Groups, type InstancePattern } from '../kit/patterns.js';
 import { networkTest } from './networks.js';
 
 /** One grant: these commands on these instances. */

@@ -1,8 +1,8 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config/config.js';
-import { ArgoError } from '../errors.js';
-import { BCRYPT_COST } from '../limits.js';
+import { ArgoError } from '../kit/errors.js';
+import { BCRYPT_COST } from '../kit/limits.js';
 import { Account, Anonymous } from './account.js';
 import { sourceOf } from './networks.js';
 import { impossibleHash, verifyPassword } from './passwords.js';

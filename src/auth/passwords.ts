@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
-import { ArgoError } from '../errors.js';
-import { Turns } from '../instances/turns.js';
-import { BCRYPT_COST, BCRYPT_MAX_BYTES, LOGINS_WAITING } from '../limits.js';
+import { ArgoError } from '../kit/errors.js';
+import { Places } from '../kit/places.js';
+import { BCRYPT_COST, BCRYPT_MAX_BYTES, LOGINS_WAITING } from '../kit/limits.js';
 
 /**
  * bcrypt works on threads of its own. One core stays free for everything else, so that a flood of
@@ -9,7 +9,7 @@ import { BCRYPT_COST, BCRYPT_MAX_BYTES, LOGINS_WAITING } from '../limits.js';
  */
 const CHECKS_AT_A_TIME = Math.max(1, Math.min(2, availableParallelism() - 1));
 
-const turns = new Turns(CHECKS_AT_A_TIME, LOGINS_WAITING);
+const turns = new Places(CHECKS_AT_A_TIME, LOGINS_WAITING);
 
 /** Loaded at the first use: start-up does not pay for it. */
 const bcrypt = async () => (await import('bcrypt')).default;

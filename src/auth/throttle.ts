@@ -1,8 +1,8 @@
-import { ArgoError } from '../errors.js';
+import { ArgoError } from '../kit/errors.js';
 import {
   FAILURES_REMEMBERED, FREE_FAILURES_PER_ACCOUNT, FREE_FAILURES_PER_ADDRESS, LOGIN_DELAY_FIRST, LOGIN_DELAY_FORGOTTEN,
   LOGIN_DELAY_LONGEST, LOGINS_WAITING, LOGINS_WAITING_PER_ADDRESS, LOGINS_WAITING_PER_PAIR,
-} from '../limits.js';
+} from '../kit/limits.js';
 
 interface Failures {
   count: number;

@@ -1,4 +1,4 @@
-import { isPattern } from '../patterns.js';
+import { isPattern } from '../kit/patterns.js';
 import { POWER_COMMANDS, requestFromLine, splitLine } from './request.js';
 import type { Session } from './session.js';
 

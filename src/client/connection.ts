@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { ArgoError } from '../errors.js';
+import { ArgoError } from '../kit/errors.js';
 import { formatAddress, isLoopback } from './address.js';
 import { isEnd, type ReplyEvent, ReplyFault, ReplyParser } from './replies.js';
 import type { Settings } from './settings.js';

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { ArgoError } from '../errors.js';
+import { ArgoError } from '../kit/errors.js';
 import { formatAddress } from './address.js';
 import { readCommandLine, UsageError, version } from './command-line.js';
 import { EXIT, type ExitCode } from './outcome.js';

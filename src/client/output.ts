@@ -1,5 +1,5 @@
-import { ArgoError } from '../errors.js';
-import { harmless } from '../text.js';
+import { ArgoError } from '../kit/errors.js';
+import { harmless } from '../kit/text.js';
 
 /** One way out of the process: standard output or standard error. */
 export type Stream = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };

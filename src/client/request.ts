@@ -1,5 +1,5 @@
-import { isPattern } from '../patterns.js';
-import { ArgoError } from '../errors.js';
+import { isPattern } from '../kit/patterns.js';
+import { ArgoError } from '../kit/errors.js';
 
 /** One word of a request. A quoted one is a literal name: globs and ranges mean nothing in it. */
 export interface Word {

@@ -1,4 +1,4 @@
-import { ArgoError } from '../errors.js';
+import { ArgoError } from '../kit/errors.js';
 import type { Document } from './document.js';
 import { type ExitCode, exitCodeOf, type Failure } from './outcome.js';
 import type { Output } from './output.js';

@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline';
-import { ArgoError } from '../errors.js';
+import { ArgoError } from '../kit/errors.js';
 import { EXIT, type ExitCode, worse } from './outcome.js';
 import { type Request, requestFromLine } from './request.js';
 import { refuse, runRequest, type Setting } from './runner.js';

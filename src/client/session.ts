@@ -1,4 +1,4 @@
-import { ArgoError, type Phrase, PHRASES } from '../errors.js';
+import { ArgoError, type Phrase, PHRASES } from '../kit/errors.js';
 import { formatAddress } from './address.js';
 import { Connection } from './connection.js';
 import { isEnd, type ReplyEvent } from './replies.js';

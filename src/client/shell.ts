@@ -1,5 +1,5 @@
 import { createInterface, type Interface } from 'node:readline';
-import { ArgoError } from '../errors.js';
+import { ArgoError } from '../kit/errors.js';
 import { formatAddress } from './address.js';
 import { askSession, Completer } from './completion.js';
 import { type History, HISTORY_LINES } from './history.js';

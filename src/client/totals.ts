@@ -1,4 +1,4 @@
-import { InstancePattern, isPattern, PatternError } from '../patterns.js';
+import { InstancePattern, isPattern, PatternError } from '../kit/patterns.js';
 import { requestFromLine, type Request } from './request.js';
 import type { Session } from './session.js';
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { connect as connectPlain, type Socket } from 'node:net';
 import type { PeerCertificate, TLSSocket } from 'node:tls';
-import { ArgoError } from '../errors.js';
+import { ArgoError } from '../kit/errors.js';
 import { formatAddress } from './address.js';
 import { formatFingerprint, type Settings, SettingsError, type TlsSettings } from './settings.js';
 

@@ -1,5 +1,5 @@
 import type { DriverModule } from '../drivers/driver.js';
-import type { Groups } from '../patterns.js';
+import type { Groups } from '../kit/patterns.js';
 import type { Endpoint, Network } from './values.js';
 
 /** A configuration that was read, checked and completed with defaults. Times in milliseconds. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
-import { CONFIG_FILE_SIZE } from '../limits.js';
+import { CONFIG_FILE_SIZE } from '../kit/limits.js';
 
 /** Its driver looks at it again with each listing. */
 const WATCHED = 'hosts-file';

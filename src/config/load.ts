@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import * as v from 'valibot';
 import { driverTypes, loadDriver } from '../drivers/catalogue.js';
-import { CONFIG_FILE_SIZE } from '../limits.js';
+import { CONFIG_FILE_SIZE } from '../kit/limits.js';
 import type { AccountSettings, Config, ProviderSettings, ServerSettings } from './config.js';
 import { ConfigError, parseDocument } from './document.js';
 import type { Document, Fault } from './document.js';

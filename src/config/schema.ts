@@ -1,6 +1,6 @@
 import * as v from 'valibot';
-import { BCRYPT_COST, BCRYPT_COST_MOST } from '../limits.js';
-import { InstancePattern, PatternError } from '../patterns.js';
+import { BCRYPT_COST, BCRYPT_COST_MOST } from '../kit/limits.js';
+import { InstancePattern, PatternError } from '../kit/patterns.js';
 import { duration, endpoint, flag, network, positiveDuration, text, texts, whole } from './values.js';
 
 /** The tables of argo-server.conf that belong to no driver. */

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { inspect } from 'node:util';
 import * as v from 'valibot';
-import { SECRET_FILE_SIZE } from '../limits.js';
+import { SECRET_FILE_SIZE } from '../kit/limits.js';
 import { text } from './values.js';
 
 /** A password or key. However it is printed, logged or serialised, its content does not show. */

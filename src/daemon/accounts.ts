@@ -5,7 +5,7 @@ import type { Config, GrantSettings } from '../config/config.js';
 import { replaceFile, withAccount, withoutAccount, withPassword } from '../config/edit.js';
 import { parseConfig, readConfigFile } from '../config/load.js';
 import { ACCOUNT_NAME } from '../config/schema.js';
-import { makeFolder } from '../folders.js';
+import { makeFolder } from '../kit/folders.js';
 import { defaultStateDir, findConfig, ownAccountsFile } from './places.js';
 import { readNewPassword } from './terminal.js';
 

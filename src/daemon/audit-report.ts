@@ -1,7 +1,7 @@
 import { loadConfig } from '../config/load.js';
 import { parseDuration } from '../config/values.js';
 import { readAudit, type AuditRecord } from '../store/audit-reader.js';
-import { formatDuration, harmless } from '../text.js';
+import { formatDuration, harmless } from '../kit/text.js';
 import { defaultStateDir, findConfig } from './places.js';
 
 export interface AuditOptions {

@@ -3,7 +3,7 @@ import type { Config } from '../config/config.js';
 import { loadConfig } from '../config/load.js';
 import type { CommandTable } from '../plugins/host/command-table.js';
 import { PluginLoader } from '../plugins/host/loader.js';
-import { readTls } from '../server/listener.js';
+import { readTls } from '../listening/listener.js';
 import { defaultStateDir, findConfig } from './places.js';
 
 /** `argo-server check`. */

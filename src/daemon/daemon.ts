@@ -3,7 +3,7 @@ import { Authenticator } from '../auth/authenticator.js';
 import { Operations } from '../instances/operations.js';
 import { Provider } from '../instances/provider.js';
 import { Registry } from '../instances/registry.js';
-import { FIRST_LISTING_GRACE, LAST_WORDS, SHUTDOWN_GRACE } from '../limits.js';
+import { FIRST_LISTING_GRACE, LAST_WORDS, SHUTDOWN_GRACE } from '../kit/limits.js';
 import { PluginLoader } from '../plugins/host/loader.js';
 import { Dispatcher } from '../server/dispatcher.js';
 import { LineServer } from '../server/server.js';

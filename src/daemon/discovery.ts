@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { loadDriver } from '../drivers/catalogue.js';
 import * as v from 'valibot';
-import { Deadline, explainDeadline } from '../instances/deadline.js';
-import { toArgoError } from '../errors.js';
+import { Deadline, explainDeadline } from '../kit/deadline.js';
+import { toArgoError } from '../kit/errors.js';
 
 /** A provider that this machine may have. */
 interface Candidate {

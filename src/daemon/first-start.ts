@@ -5,7 +5,7 @@ import { hashPassword } from '../auth/passwords.js';
 import type { Config } from '../config/config.js';
 import { replaceFile, withAccount } from '../config/edit.js';
 import { parseConfig, readConfigFile } from '../config/load.js';
-import { makeFolder } from '../folders.js';
+import { makeFolder } from '../kit/folders.js';
 import { discover, type Finding } from './discovery.js';
 import { defaultStateDir, ownAccountsFile } from './places.js';
 

@@ -1,5 +1,5 @@
 import pino from 'pino';
-import type { Log } from '../drivers/driver.js';
+import type { Log } from '../kit/log.js';
 
 /** Log lines that wait to be written; further ones are dropped, so that a reader who stops cannot stop us. Bytes. */
 const LOG_BACKLOG = 1024 * 1024;

@@ -1,4 +1,4 @@
-import { ArgoError } from '../errors.js';
+import { ArgoError } from '../kit/errors.js';
 
 /**
  * Does what comes before an order is sent, and may send it. Where its time is over before, nothing was

@@ -1,4 +1,5 @@
 import type * as v from 'valibot';
+import type { Log } from '../kit/log.js';
 
 /**
  * The contract between the instances room and a driver (the code for one type of provider).
@@ -126,9 +127,6 @@ export interface Driver {
   /** Logs out and lets go of everything. Called once; what is under way has ended or been aborted. */
   close(signal: AbortSignal): Promise<void>;
 }
-
-/** A line for the log. Never put a secret into it. */
-export type Log = (level: 'debug' | 'info' | 'warn' | 'error', message: string, facts?: Record<string, unknown>) => void;
 
 /** What a driver may tell the registry between two listings. */
 export interface DriverHost {

@@ -1,4 +1,4 @@
-import { ArgoError } from '../errors.js';
+import { ArgoError } from '../kit/errors.js';
 import type { Machine, PowerState } from '../drivers/driver.js';
 
 /** The power actions of the line protocol: what each is to achieve, and by which step from which state. */

@@ -1,7 +1,7 @@
 import type { Machine, PowerState } from '../drivers/driver.js';
-import { TURNS_WAITING } from '../limits.js';
+import { TURNS_WAITING } from '../kit/limits.js';
 import type { Provider } from './provider.js';
-import { Turns } from './turns.js';
+import { Places } from '../kit/places.js';
 
 /** A clean stop that was accepted and has not been seen to end. */
 interface PendingStop {
@@ -15,7 +15,7 @@ export class Instance {
   sharesName = false;
   /** when `state` was first seen */
   since = new Date();
-  private turnsOrNone: Turns | undefined;
+  private turnsOrNone: Places | undefined;
   private pendingStop: PendingStop | undefined;
   private watchers: Set<() => void> | undefined;
 
@@ -38,8 +38,8 @@ export class Instance {
   }
 
   /** Two power actions on one instance never run at once. */
-  get turn(): Turns {
-    this.turnsOrNone ??= new Turns(1, TURNS_WAITING);
+  get turn(): Places {
+    this.turnsOrNone ??= new Places(1, TURNS_WAITING);
     return this.turnsOrNone;
   }
 

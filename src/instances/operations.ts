@@ -1,10 +1,11 @@
-import type { Disk, Facts, Load, Log, Machine, PowerState } from '../drivers/driver.js';
-import { ArgoError, toArgoError } from '../errors.js';
-import { READ_TIMEOUT } from '../limits.js';
+import type { Disk, Facts, Load, Machine, PowerState } from '../drivers/driver.js';
+import type { Log } from '../kit/log.js';
+import { ArgoError, toArgoError } from '../kit/errors.js';
+import { READ_TIMEOUT } from '../kit/limits.js';
 import type { AuditLog } from '../store/audit-entry.js';
-import { formatDuration } from '../text.js';
+import { formatDuration } from '../kit/text.js';
 import { notSupported, requireSupport, STEP_WORDS } from './actions.js';
-import { Deadline, explainDeadline } from './deadline.js';
+import { Deadline, explainDeadline } from '../kit/deadline.js';
 import type { Instance } from './instance.js';
 import { PowerRun, type Order } from './power-run.js';
 import type { Caller, Permission } from './principal.js';

@@ -1,11 +1,11 @@
 import type { PowerState } from '../drivers/driver.js';
-import { ArgoError } from '../errors.js';
+import { ArgoError } from '../kit/errors.js';
 import {
   HARD_STOP_TIMEOUT, LAST_WORD, PRESS_AGAIN, READ_TIMEOUT, RECHECK_TIMEOUT, REFRESH_TIMEOUT, WAIT_POLL_FIRST, WAIT_POLL_LONGEST,
-} from '../limits.js';
-import { formatDuration } from '../text.js';
+} from '../kit/limits.js';
+import { formatDuration } from '../kit/text.js';
 import { decide, goalOf, type PowerAction, type Step } from './actions.js';
-import { Deadline, DeadlineExceeded, explainDeadline } from './deadline.js';
+import { Deadline, DeadlineExceeded, explainDeadline } from '../kit/deadline.js';
 import type { Instance } from './instance.js';
 import type { Registry } from './registry.js';
 

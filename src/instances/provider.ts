@@ -1,10 +1,11 @@
-import type { Driver, DriverHost, Log, PowerState } from '../drivers/driver.js';
+import type { Driver, DriverHost, PowerState } from '../drivers/driver.js';
+import type { Log } from '../kit/log.js';
 import type { ProviderSettings } from '../config/config.js';
-import { ArgoError, toArgoError } from '../errors.js';
-import { CALLS_WAITING, CLOSE_TIMEOUT, CONCURRENCY, LIST_TIMEOUT, POLL_INTERVAL, RETRY_FIRST, RETRY_LONGEST } from '../limits.js';
-import { Deadline, explainDeadline } from './deadline.js';
+import { ArgoError, toArgoError } from '../kit/errors.js';
+import { CALLS_WAITING, CLOSE_TIMEOUT, CONCURRENCY, LIST_TIMEOUT, POLL_INTERVAL, RETRY_FIRST, RETRY_LONGEST } from '../kit/limits.js';
+import { Deadline, explainDeadline } from '../kit/deadline.js';
 import type { Registry } from './registry.js';
-import { Turns } from './turns.js';
+import { Places } from '../kit/places.js';
 
 /**
  * One configured source of instances: keeps the registry current by listing on its own clock, marks
@@ -18,7 +19,7 @@ export class Provider {
   /** whether a listing has ever succeeded */
   listed = false;
   private readonly driver: Driver;
-  private readonly calls: Turns;
+  private readonly calls: Places;
   private readonly pollInterval: number;
   private timer: NodeJS.Timeout | undefined;
   private listing: Promise<void> | undefined;
@@ -38,7 +39,7 @@ export class Provider {
     const { driver: { defaults = {}, open }, options } = settings;
     this.name = settings.name;
     this.pollInterval = settings.pollInterval ?? defaults.pollInterval ?? POLL_INTERVAL;
-    this.calls = new Turns(settings.concurrency ?? defaults.concurrency ?? CONCURRENCY, CALLS_WAITING);
+    this.calls = new Places(settings.concurrency ?? defaults.concurrency ?? CONCURRENCY, CALLS_WAITING);
     this.driver = open(options as Parameters<typeof open>[0], this.host());
   }
 

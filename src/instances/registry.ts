@@ -1,5 +1,5 @@
 import type { Machine, PowerState, Sighting } from '../drivers/driver.js';
-import { harmless } from '../text.js';
+import { harmless } from '../kit/text.js';
 import { Instance } from './instance.js';
 import type { Provider } from './provider.js';
 

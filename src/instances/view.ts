@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { ArgoError } from '../errors.js';
-import { ENTRIES_REMEMBERED, NAMES_A_TURN } from '../limits.js';
-import { isPattern, PatternError, resolvePatterns, type Groups, type InstancePattern } from '../patterns.js';
+import { ArgoError } from '../kit/errors.js';
+import { ENTRIES_REMEMBERED, NAMES_A_TURN } from '../kit/limits.js';
+import { isPattern, PatternError, resolvePatterns, type Groups, type InstancePattern } from '../kit/patterns.js';
 import type { Instance } from './instance.js';
 import type { Principal } from './principal.js';
 import type { Provider } from './provider.js';

@@ -1,4 +1,4 @@
-import { ArgoError } from '../errors.js';
+import { ArgoError } from '../kit/errors.js';
 import type { Plugin } from './host/contract.js';
 
 export default {

@@ -1,8 +1,8 @@
 import type { Disk, Facts, Machine } from '../drivers/driver.js';
-import { ArgoError } from '../errors.js';
+import { ArgoError } from '../kit/errors.js';
 import { supportedActions } from '../instances/actions.js';
 import type { Instance } from '../instances/instance.js';
-import { formatBytes } from '../text.js';
+import { formatBytes } from '../kit/text.js';
 import type { Context, Plugin, Target } from './host/contract.js';
 
 /** The readings that a machine may have, by their commands. */

@@ -1,6 +1,6 @@
 import type { Disk, Load } from '../drivers/driver.js';
 import type { Readings } from '../instances/operations.js';
-import { formatBytes, formatUptime } from '../text.js';
+import { formatBytes, formatUptime } from '../kit/text.js';
 import type { Command, Plugin } from './host/contract.js';
 
 /** A command that prints one reading of a machine. */

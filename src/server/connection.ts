@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
-import type { ArgoError } from '../errors.js';
-import { FLUSH_AFTER, LINGER, OUTPUT_CHUNK, PENDING_INPUT } from '../limits.js';
+import type { ArgoError } from '../kit/errors.js';
+import { FLUSH_AFTER, LINGER, OUTPUT_CHUNK, PENDING_INPUT } from '../kit/limits.js';
 import type { Dispatcher } from './dispatcher.js';
 import { LineReader } from './line-reader.js';
 import { Reply, type Sink } from './reply.js';

@@ -1,6 +1,6 @@
-import { ArgoError, toArgoError } from '../errors.js';
-import { COMMAND_TIMEOUT, HARD_STOP_TIMEOUT } from '../limits.js';
-import type { Groups } from '../patterns.js';
+import { ArgoError, toArgoError } from '../kit/errors.js';
+import { COMMAND_TIMEOUT, HARD_STOP_TIMEOUT } from '../kit/limits.js';
+import type { Groups } from '../kit/patterns.js';
 import type { Command, Options } from '../plugins/host/contract.js';
 import { View } from '../instances/view.js';
 import { ClientGone, type Reply } from './reply.js';

@@ -1,4 +1,4 @@
-import { ArgoError } from '../errors.js';
+import { ArgoError } from '../kit/errors.js';
 
 /** Something in the input that is not a line that can be worked on. */
 export type BadLine = ArgoError;

@@ -1,5 +1,5 @@
-import type { ArgoError } from '../errors.js';
-import { harmless } from '../text.js';
+import type { ArgoError } from '../kit/errors.js';
+import { harmless } from '../kit/text.js';
 
 /** Where a reply's text goes. */
 export interface Sink {

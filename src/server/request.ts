@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ArgoError, toArgoError } from '../errors.js';
-import { FAN_OUT, WAVE, WAVE_PAUSE } from '../limits.js';
+import { ArgoError, toArgoError } from '../kit/errors.js';
+import { FAN_OUT, WAVE, WAVE_PAUSE } from '../kit/limits.js';
 import type { PowerAction } from '../instances/actions.js';
 import type { Operations, Readings } from '../instances/operations.js';
 import type { Order } from '../instances/power-run.js';
 import type { Permission } from '../instances/principal.js';
 import type { Registry } from '../instances/registry.js';
 import { View, type Entry } from '../instances/view.js';
-import type { Log, PowerState } from '../drivers/driver.js';
+import type { PowerState } from '../drivers/driver.js';
+import type { Log } from '../kit/log.js';
 import type { Authenticator } from '../auth/authenticator.js';
 import type { Body, Command, Context, Options, Target } from '../plugins/host/contract.js';
 import type { CommandTable } from '../plugins/host/command-table.js';

@@ -1,15 +1,15 @@
 import type { Socket } from 'node:net';
-import type { Log } from '../drivers/driver.js';
+import type { Log } from '../kit/log.js';
 import type { Authenticator } from '../auth/authenticator.js';
 import { plainAddress, sourceOf } from '../auth/networks.js';
 import type { ServerSettings } from '../config/config.js';
 import type { Endpoint } from '../config/values.js';
-import { ArgoError } from '../errors.js';
-import { LINGER, REFUSALS_LINGERING } from '../limits.js';
-import { formatDuration } from '../text.js';
+import { ArgoError } from '../kit/errors.js';
+import { LINGER, REFUSALS_LINGERING } from '../kit/limits.js';
+import { formatDuration } from '../kit/text.js';
 import { Connection } from './connection.js';
 import type { Dispatcher } from './dispatcher.js';
-import { formatEndpoint, Listener, readTls, type Serve } from './listener.js';
+import { formatEndpoint, Listener, readTls, type Serve } from '../listening/listener.js';
 import { Session } from './session.js';
 
 /** How often connections are looked at for idleness, as a part of the idle timeout. */

@@ -1,5 +1,5 @@
-import { ArgoError } from '../errors.js';
-import { LONGEST_DEADLINE, MAX_WORDS } from '../limits.js';
+import { ArgoError } from '../kit/errors.js';
+import { LONGEST_DEADLINE, MAX_WORDS } from '../kit/limits.js';
 import { parseDuration } from '../config/values.js';
 import type { OptionName, Options } from '../plugins/host/contract.js';
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { ArgoError } from '../errors.js';
-import { makeFolder } from '../folders.js';
-import { AUDIT_BACKLOG, AUDIT_RETRY } from '../limits.js';
+import { ArgoError } from '../kit/errors.js';
+import { makeFolder } from '../kit/folders.js';
+import { AUDIT_BACKLOG, AUDIT_RETRY } from '../kit/limits.js';
 import type { AuditEntry, AuditLog, Outcome } from './audit-entry.js';
 import { openSqlite, type Sqlite, type Statement } from './sqlite.js';
 

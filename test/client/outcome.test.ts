@@ -1,5 +1,5 @@
 import t from 'tap';
-import { PHRASES } from '../../src/errors.js';
+import { PHRASES } from '../../src/kit/errors.js';
 import { exitCodeOf, parseTargetLine, Tally, worse } from '../../src/client/outcome.js';
 import { requestFromLine } from '../../src/client/request.js';
 

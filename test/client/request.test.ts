@@ -1,5 +1,5 @@
 import t from 'tap';
-import { ArgoError } from '../../src/errors.js';
+import { ArgoError } from '../../src/kit/errors.js';
 import { isAuthLine, quoteWord, requestFromArguments, requestFromLine, splitLine } from '../../src/client/request.js';
 
 void t.test('words go to the wire bare unless they would fall apart', async (t) => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { startDaemon, type Daemon, type DaemonOptions } from '../support/daemon.js';
 import { connect, type LineClient } from '../support/line-client.js';
+import { freePort } from '../support/ports.js';
 import { until } from '../support/until.js';
 
 /** Of the password `steve`. */
@@ -122,14 +123,6 @@ await t.test('from one address to all of them, on the same port', async (t) => {
   t.match(await reload(`[server]\nlisten = ["0.0.0.0:${free}"]\n${DEMO}`), /"reloaded"/, daemon.stderr());
   t.equal((await (await client(free)).ask('nop')).code, 300);
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => { server.close(resolve); });
-  return port;
-}
 
 await t.test('a file that is not good is refused as a whole', async (t) => {
   const good = account('steve', ALL) + DEMO;

@@ -7,7 +7,7 @@ import { parseConfig } from '../../src/config/load.js';
 import { accountTable, providerEntries, serverTable } from '../../src/config/schema.js';
 import { passwordEntries } from '../../src/config/secret.js';
 import { driverTypes, loadDriver } from '../../src/drivers/catalogue.js';
-import { CLOSE_TIMEOUT, SHUTDOWN_GRACE } from '../../src/limits.js';
+import { CLOSE_TIMEOUT, SHUTDOWN_GRACE } from '../../src/kit/limits.js';
 import { fromRoot } from '../support/paths.js';
 import { which } from '../support/peers.js';
 import { blocksOf, codeWords, documentsIn, readDocument, section, tableRows } from './markdown.js';

@@ -9,7 +9,7 @@ import type { Config } from '../../src/config/config.js';
 import { parseConfig } from '../../src/config/load.js';
 import { Daemon } from '../../src/daemon/daemon.js';
 import type { DriverModule } from '../../src/drivers/driver.js';
-import { BCRYPT_COST } from '../../src/limits.js';
+import { BCRYPT_COST } from '../../src/kit/limits.js';
 import { connect, type LineClient } from '../support/line-client.js';
 import { fromRoot } from '../support/paths.js';
 import { until } from '../support/until.js';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { PHRASES } from '../../src/errors.js';
+import { PHRASES } from '../../src/kit/errors.js';
 import { documentsIn, readDocument, section, tableRows } from './markdown.js';
 
 await t.test('docs/protocol.md lists the phrases of the code, with their meanings', async (t) => {

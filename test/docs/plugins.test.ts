@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hash } from 'bcrypt';
 import t, { type Test } from 'tap';
-import { BCRYPT_COST } from '../../src/limits.js';
+import { BCRYPT_COST } from '../../src/kit/limits.js';
 import { startDaemon } from '../support/daemon.js';
 import { connect } from '../support/line-client.js';
 import { ROOT } from '../support/paths.js';

@@ -1,6 +1,6 @@
 import { hash } from 'bcrypt';
 import t from 'tap';
-import { BCRYPT_COST } from '../../src/limits.js';
+import { BCRYPT_COST } from '../../src/kit/limits.js';
 import { startDaemon } from '../support/daemon.js';
 import { connect, type LineClient, type Reply } from '../support/line-client.js';
 import { blocksOf, readDocument, section, type Block } from './markdown.js';

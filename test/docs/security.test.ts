@@ -1,6 +1,6 @@
 import t from 'tap';
-import * as limits from '../../src/limits.js';
-import { formatDuration } from '../../src/text.js';
+import * as limits from '../../src/kit/limits.js';
+import { formatDuration } from '../../src/kit/text.js';
 import { readDocument, section, tableRows } from './markdown.js';
 
 await t.test('docs/security.md has the figures of the code', (t) => {

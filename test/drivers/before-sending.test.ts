@@ -1,5 +1,5 @@
 import t from 'tap';
-import { ArgoError } from '../../src/errors.js';
+import { ArgoError } from '../../src/kit/errors.js';
 import { beforeSending } from '../../src/drivers/before-sending.js';
 
 const over = AbortSignal.abort();

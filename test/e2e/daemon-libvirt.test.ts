@@ -41,11 +41,7 @@ uri = "lxc:///system?socket=${peer.socket}"
     const client = await connect(daemon.port);
     t.teardown(() => client.socket.destroy());
     t.equal((await client.ask(`auth ${account} secret`)).code, 300);
-    /** What a request comes to: its body, or the line that ended it. */
-    return async (request: string): Promise<string> => {
-      const { code, comment, body } = await client.ask(request, WITHIN);
-      return [...body, ...(code === 400 ? [`400 ${comment}`] : [])].join('\n');
-    };
+    return (request: string): Promise<string> => client.answer(request, WITHIN);
   };
   return { peer, daemon, login };
 }

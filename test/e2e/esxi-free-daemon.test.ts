@@ -52,10 +52,7 @@ async function setUp(t: Test, models: readonly EsxiModel[], poll?: string): Prom
     const client = await connect(daemon.port);
     t.teardown(() => client.destroy());
     t.equal((await client.ask(`auth ${account} secret`)).code, 300);
-    return async (request) => {
-      const { code, comment, body } = await client.ask(request, WITHIN);
-      return [...body, ...(code === 400 ? [`400 ${comment}`] : [])].join('\n');
-    };
+    return (request) => client.answer(request, WITHIN);
   };
   return { peer, daemon, login };
 }

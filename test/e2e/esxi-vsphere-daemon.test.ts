@@ -36,10 +36,7 @@ ${vcsim.config}`,
   t.teardown(() => daemon.stop());
   const client = await connect(daemon.port);
   t.teardown(() => client.destroy());
-  const ask = async (request: string): Promise<string> => {
-    const { code, comment, body } = await client.ask(request, PATIENCE_MS);
-    return [...body, ...(code === 400 ? [`400 ${comment}`] : [])].join('\n');
-  };
+  const ask = (request: string): Promise<string> => client.answer(request, PATIENCE_MS);
   t.equal(await ask('auth admin secret'), '');
   return {
     vcsim, ask,

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Machine } from '../../src/drivers/driver.js';
-import { findMachine, openLinux, type Logged } from '../drivers/linux/open-driver.js';
-import { outcome } from '../drivers/libvirt/outcome.js';
+import { openLinux, type Logged } from '../drivers/linux/open-driver.js';
 import { ACCOUNTS, HOSTS_PROGRAMS, HostsPeer } from '../peers/hosts.js';
 import { lacksRoot } from '../support/peers.js';
 import { until } from '../support/until.js';
+import { findMachine, outcome } from '../drivers/driving.js';
 
 /** The linux driver on real hosts: sshd, sudo, ping and magic packets, and what can go wrong with them. */
 

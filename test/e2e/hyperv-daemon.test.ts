@@ -52,10 +52,7 @@ ${providers}` });
   const client = await connect(daemon.port);
   t.teardown(() => client.destroy());
   t.equal((await client.ask('auth admin secret')).code, 300);
-  const ask = async (request: string): Promise<string> => {
-    const { code, comment, body } = await client.ask(request, WITHIN);
-    return [...body, ...(code === 400 ? [`400 ${comment}`] : [])].join('\n');
-  };
+  const ask = (request: string): Promise<string> => client.answer(request, WITHIN);
   return { daemon, ask };
 }
 

@@ -1,9 +1,10 @@
 import t from 'tap';
 import type { Machine, PowerState } from '../../src/drivers/driver.js';
-import { findMachine, openDriver } from '../drivers/libvirt/open-driver.js';
+import { openDriver } from '../drivers/libvirt/open-driver.js';
 import { LIBVIRT_PROGRAMS, startLibvirt } from '../peers/libvirt.js';
 import { lacksRoot } from '../support/peers.js';
 import { until } from '../support/until.js';
+import { findMachine } from '../drivers/driving.js';
 
 /** The libvirt driver on real containers of libvirt-lxc. */
 

@@ -1,10 +1,10 @@
 import t, { type Test } from 'tap';
 import type { Machine } from '../../src/drivers/driver.js';
-import { findMachine, openDriver } from '../drivers/libvirt/open-driver.js';
-import { outcome } from '../drivers/libvirt/outcome.js';
+import { openDriver } from '../drivers/libvirt/open-driver.js';
 import { LIBVIRT_PROGRAMS, startLibvirt } from '../peers/libvirt.js';
 import { lacksRoot } from '../support/peers.js';
 import { until } from '../support/until.js';
+import { findMachine, outcome } from '../drivers/driving.js';
 
 /** The libvirt driver while libvirtd dies and emulators hang. */
 

@@ -1,9 +1,9 @@
 import t from 'tap';
-import { findMachine, openDriver } from '../drivers/libvirt/open-driver.js';
-import { outcome } from '../drivers/libvirt/outcome.js';
+import { openDriver } from '../drivers/libvirt/open-driver.js';
 import { LIBVIRT_PROGRAMS, startLibvirt } from '../peers/libvirt.js';
 import { lacksRoot } from '../support/peers.js';
 import { until } from '../support/until.js';
+import { findMachine, outcome } from '../drivers/driving.js';
 
 /** The libvirt driver over a real sshd. */
 

@@ -57,10 +57,7 @@ ${hv.table}` });
   const client = await connect(daemon.port);
   t.teardown(() => client.destroy());
   t.equal((await client.ask('auth admin secret')).code, 300);
-  const ask = async (request: string): Promise<string> => {
-    const { code, comment, body } = await client.ask(request, WITHIN);
-    return [...body, ...(code === 400 ? [`400 ${comment}`] : [])].join('\n');
-  };
+  const ask = (request: string): Promise<string> => client.answer(request, WITHIN);
   /** As if it had been up for long: a boot within two seconds of another can't be told from it. */
   const age = (): void => { windows.bootedAt -= 3_600_000; };
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import * as v from 'valibot';
-import { ArgoError } from '../../src/errors.js';
+import { ArgoError } from '../../src/kit/errors.js';
 import type { Driver, Machine, PowerState } from '../../src/drivers/driver.js';
 import { THIS_HOST } from '../../src/drivers/xen/dom0.js';
 import { openXen } from '../../src/drivers/xen/driver.js';

@@ -2,7 +2,7 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { ArgoError } from '../../src/errors.js';
+import { ArgoError } from '../../src/kit/errors.js';
 import type { Machine, PowerState } from '../../src/drivers/driver.js';
 import { openXen } from '../../src/drivers/xen/driver.js';
 import { lacksXen, startXen, type Fault, type XenHost } from '../peers/xen/start.js';

@@ -1,10 +1,10 @@
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { hashPassword } from '../../src/auth/passwords.js';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { XapiPeer } from '../peers/xapi.js';
-import { startDaemon } from '../support/daemon.js';
-import { connect } from '../support/line-client.js';
+import { startDaemon, type Daemon } from '../support/daemon.js';
+import { connect, type LineClient } from '../support/line-client.js';
 import { fromRoot } from '../support/paths.js';
 import { lacks } from '../support/peers.js';
 import { until } from '../support/until.js';
@@ -14,9 +14,8 @@ import { until } from '../support/until.js';
 const PASSWORD = 'pool-sesame';
 const hash = await hashPassword('secret');
 
-void t.test('a pool from list to logout', { skip: lacks('openssl', 'ping'), timeout: 120_000 }, async (t) => {
-  const peer = await XapiPeer.start({ tls: true, password: PASSWORD, vms: ['web1', 'db1'] });
-  t.teardown(() => peer.stop());
+/** A daemon with the pool as its provider, and a client that has logged in. @param trust the key that says whom to trust */
+async function startWith(t: Test, peer: XapiPeer, trust: string): Promise<{ daemon: Daemon; client: LineClient }> {
   const daemon = await startDaemon({
     config: `
 [accounts.admin]
@@ -27,17 +26,21 @@ type = "xenserver"
 url = "${peer.url()}"
 user = "root"
 password = "${PASSWORD}"
-fingerprint = "SHA256:${peer.certificate?.fingerprint}"
+${trust}
 `,
   });
   t.teardown(() => daemon.stop());
   const client = await connect(daemon.port);
   t.teardown(() => client.destroy());
   t.equal((await client.ask('auth admin secret')).code, 300);
-  const ask = async (request: string): Promise<string> => {
-    const { code, comment, body } = await client.ask(request, 60_000);
-    return [...body, ...(code === 400 ? [`400 ${comment}`] : [])].join('\n');
-  };
+  return { daemon, client };
+}
+
+void t.test('a pool from list to logout', { skip: lacks('openssl', 'ping'), timeout: 120_000 }, async (t) => {
+  const peer = await XapiPeer.start({ tls: true, password: PASSWORD, vms: ['web1', 'db1'] });
+  t.teardown(() => peer.stop());
+  const { daemon, client } = await startWith(t, peer, `fingerprint = "SHA256:${peer.certificate?.fingerprint}"`);
+  const ask = (request: string): Promise<string> => client.answer(request, 60_000);
   t.equal(await ask('list'), 'db1\nweb1\nxen1');
   t.equal(await ask('start web1 --wait'), '');
   t.equal(await ask('list running'), 'web1\nxen1');
@@ -66,24 +69,8 @@ void t.test('machines of one name, and a master that dies in the middle of a tas
   const hosts = [{ name: 'xen1', address: '127.0.0.1' }, { name: 'xen2', address: '127.0.0.2' }];
   const peer = await XapiPeer.start({ password: PASSWORD, hosts, vms: ['twin', 'twin', 'web1', 'it\'s "odd" %2f\n\u001b[31mred'], stepMs: 300 });
   t.teardown(() => peer.stop());
-  const daemon = await startDaemon({
-    config: `
-[accounts.admin]
-password = "${hash}"
-grants = [{ instances = ["*"], commands = ["*"] }]
-[providers.pool1]
-type = "xenserver"
-url = "${peer.url()}"
-user = "root"
-password = "${PASSWORD}"
-insecure = true
-`,
-  });
-  t.teardown(() => daemon.stop());
+  const { daemon, client } = await startWith(t, peer, 'insecure = true');
   t.match(daemon.stderr(), /insecure = true/);
-  const client = await connect(daemon.port);
-  t.teardown(() => client.destroy());
-  t.equal((await client.ask('auth admin secret')).code, 300);
   const { body } = await client.ask('list');
   const twins = body.filter((name) => name.startsWith('twin'));
   t.equal(new Set(twins).size, 2, 'each has a name of its own');

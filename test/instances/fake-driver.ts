@@ -1,4 +1,4 @@
-import { ArgoError } from '../../src/errors.js';
+import { ArgoError } from '../../src/kit/errors.js';
 import type { Driver, DriverHost, DriverModule, Machine, PowerState, Sighting } from '../../src/drivers/driver.js';
 import type { ProviderSettings } from '../../src/config/config.js';
 import { Provider } from '../../src/instances/provider.js';

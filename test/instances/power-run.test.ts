@@ -1,5 +1,5 @@
 import t from 'tap';
-import { ArgoError } from '../../src/errors.js';
+import { ArgoError } from '../../src/kit/errors.js';
 import type { PowerAction } from '../../src/instances/actions.js';
 import { PowerRun, type Order } from '../../src/instances/power-run.js';
 import type { PowerState } from '../../src/drivers/driver.js';

@@ -1,9 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { lacks } from '../support/peers.js';
+import { freePort, listens } from '../support/ports.js';
 import { until } from '../support/until.js';
 
 /** Two busy cores and a cold cache, ms. */
@@ -25,22 +25,6 @@ export interface Kdc {
   halt(): Promise<void>;
   stop(): Promise<void>;
 }
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-}
-
-const listens = (port: number): Promise<boolean> => new Promise((resolve) => {
-  const socket = connect(port, '127.0.0.1');
-  const end = (result: boolean): void => { socket.destroy(); resolve(result); };
-  socket.once('connect', () => end(true)).once('error', () => end(false));
-});
 
 /** MIT's KDC with a realm of its own. @param users passwords by name */
 export async function startKdc(users: Readonly<Record<string, string>>): Promise<Kdc> {

@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, connect } from 'node:net';
 import { join } from 'node:path';
+import { freePort, listens } from '../support/ports.js';
 import { until } from '../support/until.js';
 import { must, type Enclosure } from './enclosure.js';
 
@@ -49,26 +49,6 @@ export function accountFiles(scratch: string): Record<string, string> {
     [add('passwd', `${name}:x:${uid}:${groupId}::${home}:/bin/sh`)]: '/etc/passwd',
     [add('shadow', `${name}:*:19000:0:99999:7:::`)]: '/etc/shadow',
   };
-}
-
-/** A TCP port of 127.0.0.1 that was free a moment ago. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, HOST, () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
-}
-
-function listens(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, HOST);
-    const end = (result: boolean): void => { socket.destroy(); resolve(result); };
-    socket.once('connect', () => end(true)).once('error', () => end(false));
-  });
 }
 
 /** Starts sshd inside an enclosure, in the machine's network. New keys at every call. */

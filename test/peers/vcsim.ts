@@ -2,8 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createServer } from 'node:net';
 import { lacks } from '../support/peers.js';
+import { freePort } from '../support/ports.js';
 import { must, run } from './enclosure.js';
 
 /**
@@ -127,16 +127,6 @@ export interface Vcsim {
 
 const running = new Set<ChildProcess>();
 process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, HOST, () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
-}
 
 /** A vCenter with a cluster of three hosts and one standalone host, or an ESXi. */
 export async function startVcsim({ esx = false, vms = 5 }: VcsimOptions = {}): Promise<Vcsim> {

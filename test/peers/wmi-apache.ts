@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort, listens } from '../support/ports.js';
 import { until } from '../support/until.js';
 import { FRONT_USER } from './wmi-front.js';
 
@@ -44,23 +44,6 @@ function configuration(folder: string, port: number, { backend, keepAlive = 60 }
     `ProxyPass /wsman ${backend}`, '',
   ].join('\n');
 }
-
-/** A TCP port of 127.0.0.1 that was free a moment ago. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-}
-
-const listens = (port: number): Promise<boolean> => new Promise((resolve) => {
-  const socket = connect(port, '127.0.0.1');
-  const end = (result: boolean): void => { socket.destroy(); resolve(result); };
-  socket.once('connect', () => end(true)).once('error', () => end(false));
-});
 
 /** Apache with mod_auth_gssapi and gss-ntlmssp: NTLM over HTTPS by people who know nothing of us. Knows {@link FRONT_USER}. */
 export async function startApache(options: ApacheOptions): Promise<ApachePeer> {

@@ -1,6 +1,6 @@
 import { mock } from 'node:test';
 import t from 'tap';
-import { ArgoError } from '../../src/errors.js';
+import { ArgoError } from '../../src/kit/errors.js';
 import type { Command, Plugin } from '../../src/plugins/host/contract.js';
 import { SEED_CONFIG, startCore, STEVE_HASH } from './core.js';
 

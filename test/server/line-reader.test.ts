@@ -1,5 +1,5 @@
 import t from 'tap';
-import { ArgoError } from '../../src/errors.js';
+import { ArgoError } from '../../src/kit/errors.js';
 import { LineReader } from '../../src/server/line-reader.js';
 
 const latin1 = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');

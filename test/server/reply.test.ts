@@ -1,5 +1,5 @@
 import t from 'tap';
-import { ArgoError } from '../../src/errors.js';
+import { ArgoError } from '../../src/kit/errors.js';
 import { Reply, type Sink } from '../../src/server/reply.js';
 import { TextSink } from './core.js';
 

@@ -59,6 +59,12 @@ export class LineClient {
     return this.reply(withinMs);
   }
 
+  /** What a request comes to, as a person reads it: its body, or the line that ended it in vain. */
+  async answer(request: string, withinMs = WITHIN_MS): Promise<string> {
+    const { code, comment, body } = await this.ask(request, withinMs);
+    return [...body, ...(code === 400 ? [`400 ${comment}`] : [])].join('\n');
+  }
+
   /** Waits for a text, consumes everything up to its end, and returns that. */
   expect(wanted: string | RegExp, withinMs = WITHIN_MS): Promise<string> {
     return this.take(() => {

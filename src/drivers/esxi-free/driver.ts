@@ -1,4 +1,4 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import type { Driver, DriverHost, PowerState, Sighting } from '../driver.js';
 import type { Esxi } from './esxi.js';
 import { EsxiHost, HOST_ID, type Presence } from './host.js';

@@ -1,4 +1,4 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { Places } from '../../protocols/ssh/places.js';
 import { beforeSending } from '../before-sending.js';
 import { explainSsh } from '../ssh/errors.js';

@@ -1,8 +1,9 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { beforeSending } from '../before-sending.js';
-import type { Facts, Load, Log, Machine, PowerState } from '../driver.js';
+import type { Facts, Load, Machine, PowerState } from '../driver.js';
+import type { Log } from '../../kit/log.js';
 import type { HostPower } from '../host/power.js';
-import { within } from '../../within.js';
+import { within } from '../../kit/within.js';
 import type { Esxi } from './esxi.js';
 import type { Inventory } from './inventory.js';
 import { isAgent } from './listing.js';

@@ -1,6 +1,6 @@
-import { ArgoError } from '../../errors.js';
-import type { Log } from '../driver.js';
-import { isAbort, within } from '../../within.js';
+import { ArgoError } from '../../kit/errors.js';
+import type { Log } from '../../kit/log.js';
+import { isAbort, within } from '../../kit/within.js';
 import { Boots } from './boots.js';
 import type { Esxi } from './esxi.js';
 import { isAgent } from './listing.js';

@@ -1,4 +1,4 @@
-import { ArgoError, type Phrase } from '../../errors.js';
+import { ArgoError, type Phrase } from '../../kit/errors.js';
 import type { Effect } from '../../protocols/ssh/session.js';
 import { DataObjectError, parseDataObject, type DataObject } from './data-object.js';
 

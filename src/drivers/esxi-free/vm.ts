@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { beforeSending } from '../before-sending.js';
 import type { Disk, Facts, Load, Machine, PowerState } from '../driver.js';
 import type { Esxi, PowerVerb } from './esxi.js';

@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { isFault } from '../../protocols/vim/errors.js';
 import { VimSession } from '../../protocols/vim/session.js';
 import type { Driver, DriverHost, Machine, Sighting } from '../driver.js';

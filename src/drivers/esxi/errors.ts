@@ -1,4 +1,4 @@
-import { ArgoError, type Phrase } from '../../errors.js';
+import { ArgoError, type Phrase } from '../../kit/errors.js';
 import { CertificateError } from '../../protocols/tls/errors.js';
 import { LoginRefusedFault, TaskLostError, VimFault, VimTransportError } from '../../protocols/vim/errors.js';
 import { at, textOf } from '../../protocols/vim/value.js';

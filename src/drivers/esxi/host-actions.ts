@@ -1,4 +1,4 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { isRef, textOf } from '../../protocols/vim/value.js';
 import { beginTask, endTask, type Context } from './context.js';
 import { hostName } from './host-item.js';

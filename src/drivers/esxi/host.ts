@@ -1,4 +1,4 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { numberOf, textOf } from '../../protocols/vim/value.js';
 import type { Facts, Machine } from '../driver.js';
 import type { RosterEntry } from '../host/roster.js';

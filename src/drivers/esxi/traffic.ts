@@ -1,4 +1,4 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { at, listOf, numberOf, type VimValue } from '../../protocols/vim/value.js';
 import { ask, type Context } from './context.js';
 import { explained } from './errors.js';

@@ -1,4 +1,4 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { isFault } from '../../protocols/vim/errors.js';
 import type { Properties } from '../../protocols/vim/properties.js';
 import type { Method } from '../../protocols/vim/schema.js';

@@ -1,4 +1,4 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import type { Properties } from '../../protocols/vim/properties.js';
 import { at, flagOf, isRef, listOf, numberOf, textOf, type VimValue } from '../../protocols/vim/value.js';
 import type { Disk, Facts, Load, PowerState } from '../driver.js';

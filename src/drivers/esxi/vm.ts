@@ -1,4 +1,4 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { textOf } from '../../protocols/vim/value.js';
 import { beforeSending } from '../before-sending.js';
 import type { Machine } from '../driver.js';

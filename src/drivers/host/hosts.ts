@@ -1,9 +1,9 @@
 import { readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import * as v from 'valibot';
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { MacError, parseMac } from '../../protocols/wol/mac.js';
-import type { Log } from '../driver.js';
+import type { Log } from '../../kit/log.js';
 import { hostAddress, type HostEntry } from './options.js';
 
 /** A file with many hosts: its size in bytes, and that of a list that is worth reading. */

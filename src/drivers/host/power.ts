@@ -1,4 +1,4 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { CannotTell, type PingResult } from '../../protocols/ping/outcome.js';
 import type { Pinger } from '../../protocols/ping/pinger.js';
 import { destinations, RouteError } from '../../protocols/wol/destinations.js';
@@ -6,11 +6,14 @@ import { parseSecureOn } from '../../protocols/wol/mac.js';
 import { magicPacket } from '../../protocols/wol/magic-packet.js';
 import { sendPackets, type WakeReport } from '../../protocols/wol/wake.js';
 import { beforeSending } from '../before-sending.js';
-import type { Log } from '../driver.js';
+import type { DriverDefaults } from '../driver.js';
+import type { Log } from '../../kit/log.js';
 import type { HostSettings } from './options.js';
 
 /** How long a physical host may take to boot or to shut down, ms: the default of a driver's action-timeout. */
 export const HOST_ACTION_TIMEOUT = 300_000;
+/** Of a driver whose provider may be thousands of hosts: each has a connection of its own, and the pinger its own pace, so none waits for another. */
+export const HOSTS_DEFAULTS: DriverDefaults = { actionTimeout: HOST_ACTION_TIMEOUT, concurrency: 1024 };
 /** Between two magic packets that status checks send, ms, however many ask at a time. */
 const WAKE_AGAIN_AFTER = 1000;
 /** For the packet that a status check sends, ms. */

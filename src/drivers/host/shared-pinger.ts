@@ -1,5 +1,5 @@
 import { Pinger } from '../../protocols/ping/pinger.js';
-import type { Log } from '../driver.js';
+import type { Log } from '../../kit/log.js';
 
 /**
  * The one pinger of all providers: however many hosts there are, they share its sockets and its pace.

@@ -1,4 +1,4 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import type { DriverHost } from '../driver.js';
 import type { Effect } from '../wmi/errors.js';
 import type { WmiLink } from '../wmi/link.js';

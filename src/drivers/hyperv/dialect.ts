@@ -1,4 +1,4 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import type { WmiObject, WmiPath } from '../../protocols/wmi/connection.js';
 import { WmiFault } from '../../protocols/wmi/errors.js';
 import { text } from '../wmi/values.js';

@@ -1,6 +1,6 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import type { PowerState } from '../driver.js';
-import { within } from '../../within.js';
+import { within } from '../../kit/within.js';
 import type { WmiLink } from '../wmi/link.js';
 import { count, text } from '../wmi/values.js';
 import { isVm, vmPath, type DialectFinder } from './dialect.js';

@@ -1,4 +1,4 @@
-import { ArgoError, type Phrase } from '../../errors.js';
+import { ArgoError, type Phrase } from '../../kit/errors.js';
 import { oneLine } from '../wmi/errors.js';
 
 /** What Hyper-V's methods and jobs return when they refuse (documentation of Msvm_ComputerSystem, Msvm_ShutdownComponent). */

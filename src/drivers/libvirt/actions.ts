@@ -1,4 +1,4 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import type { LibvirtClient } from '../../protocols/libvirt/client.js';
 import { DomainState, SaveFlag, ShutdownMode } from '../../protocols/libvirt/constants.js';
 import { ErrorCode, LibvirtError } from '../../protocols/libvirt/errors.js';

@@ -1,4 +1,4 @@
-import { ArgoError, type Phrase } from '../../errors.js';
+import { ArgoError, type Phrase } from '../../kit/errors.js';
 import {
   AuthenticationError, ConnectionLostError, ErrorCode, LibvirtError, NoWayError, ProtocolError, QueueFullError, UnsentError,
 } from '../../protocols/libvirt/errors.js';

@@ -1,4 +1,4 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import type { LibvirtClient, LibvirtEvent } from '../../protocols/libvirt/client.js';
 import { ConnectionLostError } from '../../protocols/libvirt/errors.js';
 import { beforeSending } from '../before-sending.js';

@@ -3,7 +3,7 @@ import type { LibvirtClient } from '../../protocols/libvirt/client.js';
 import { AddressSource, DomainState } from '../../protocols/libvirt/constants.js';
 import { ErrorCode, LibvirtError } from '../../protocols/libvirt/errors.js';
 import { formatUuid, type Domain } from '../../protocols/libvirt/types.js';
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import type { Disk, Facts, Load, PowerState } from '../driver.js';
 import { parseDomainXml, type DomainDescription } from './domain-xml.js';
 import { toPowerState } from './states.js';

@@ -1,6 +1,6 @@
-import { ArgoError, toArgoError } from '../../errors.js';
+import { ArgoError, toArgoError } from '../../kit/errors.js';
 import type { SshSession } from '../../protocols/ssh/session.js';
-import { isAbort, within } from '../../within.js';
+import { isAbort, within } from '../../kit/within.js';
 import type { Driver, DriverHost, PowerState, Sighting } from '../driver.js';
 import { HostList, warnOfSharedMacs } from '../host/hosts.js';
 import { hostSettings, type HostEntry } from '../host/options.js';

@@ -1,10 +1,11 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { CannotTell } from '../../protocols/ping/outcome.js';
 import { probeTcp } from '../../protocols/ping/tcp.js';
 import { HostKeyError, SshAuthenticationError } from '../../protocols/ssh/errors.js';
 import type { SshSession } from '../../protocols/ssh/session.js';
-import { within } from '../../within.js';
-import type { Facts, Load, Log, Machine, PowerState } from '../driver.js';
+import { within } from '../../kit/within.js';
+import type { Facts, Load, Machine, PowerState } from '../driver.js';
+import type { Log } from '../../kit/log.js';
 import type { HostPower } from '../host/power.js';
 import { giveOrder, type Rights } from './orders.js';
 import { Readings } from './readings.js';

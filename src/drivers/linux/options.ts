@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { readSecret, secretEntries } from '../../config/secret.js';
 import { duration, flag, text, whole } from '../../config/values.js';
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { listedHostEntries, manyHostsEntries } from '../host/options.js';
 import { fingerprint, sshEntries } from '../ssh/options.js';
 import type { Rights } from './orders.js';

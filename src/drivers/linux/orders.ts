@@ -1,5 +1,5 @@
 import type { Secret } from '../../config/secret.js';
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import type { CommandResult } from '../../protocols/ssh/command.js';
 import { quote } from '../../protocols/ssh/connection.js';
 import type { SshSession } from '../../protocols/ssh/session.js';

@@ -1,4 +1,4 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { quote } from '../../protocols/ssh/connection.js';
 import type { SshSession } from '../../protocols/ssh/session.js';
 import type { Disk } from '../driver.js';

@@ -1,4 +1,4 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import type { Load } from '../driver.js';
 
 /** What a Linux host tells of itself, read by one command from /proc, /sys and `ip`. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import type { Disk, Driver, DriverHost, Facts, Load, Machine, PowerState, Sighting } from '../driver.js';
 
 /**

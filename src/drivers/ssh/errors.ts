@@ -1,4 +1,4 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { HostKeyError, SshAuthenticationError, SshBusyError, SshCommandError, SshConnectionError } from '../../protocols/ssh/errors.js';
 import type { Effect } from '../../protocols/ssh/session.js';
 

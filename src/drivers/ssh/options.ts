@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { passwordEntries, readPassword, readSecret } from '../../config/secret.js';
 import { duration, flag, parseEndpoint, text, whole } from '../../config/values.js';
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import type { SshOptions } from '../../protocols/ssh/connection.js';
 import type { HostKeyPolicy } from '../../protocols/ssh/host-keys.js';
 import { SshSession } from '../../protocols/ssh/session.js';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
 import { passwordEntries, readPassword } from '../../config/secret.js';
 import { flag, text } from '../../config/values.js';
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { parseFingerprint, type Trust } from '../../protocols/tls/connect.js';
 
 /** The keys of every driver that logs in to a server whose certificate it checks. */

@@ -1,4 +1,4 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import type { Driver, DriverHost, PowerState, Sighting } from '../driver.js';
 import { HostList, warnOfSharedMacs } from '../host/hosts.js';
 import { hostSettings, type HostEntry } from '../host/options.js';

@@ -1,4 +1,4 @@
-import { ArgoError, type Phrase } from '../../errors.js';
+import { ArgoError, type Phrase } from '../../kit/errors.js';
 import { CertificateError, ConnectionLostError } from '../../protocols/tls/errors.js';
 import { WmiAccessError, WmiAnswerError, WmiFault, type WmiFaultKind } from '../../protocols/wmi/errors.js';
 

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { beforeSending } from '../before-sending.js';
 import { CIMV2 } from './host-readings.js';
 import type { WmiLink } from './link.js';

@@ -1,4 +1,4 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import type { WmiObject } from '../../protocols/wmi/connection.js';
 import type { Disk, Facts, Load } from '../driver.js';
 import type { WmiLink } from './link.js';

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { CannotTell } from '../../protocols/ping/outcome.js';
 import { probeTcp } from '../../protocols/ping/tcp.js';
 import { WmiAccessError, WmiLoginRefusedError } from '../../protocols/wmi/errors.js';

@@ -1,6 +1,6 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { WmiFault, WmiLoginRefusedError } from '../../protocols/wmi/errors.js';
-import type { Log } from '../driver.js';
+import type { Log } from '../../kit/log.js';
 import { oneLine } from './errors.js';
 
 /**

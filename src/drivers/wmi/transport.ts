@@ -1,4 +1,4 @@
-import type { Log } from '../driver.js';
+import type { Log } from '../../kit/log.js';
 import type { WmiConnection } from '../../protocols/wmi/connection.js';
 import { tlsTrust } from '../tls/options.js';
 import type { Credentials, WmiOptions } from './options.js';

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import type { PowerState } from '../driver.js';
 import type { Dom0 } from './dom0.js';
 import { stateOf, type Row } from './listing.js';
 import { complaint, refusal } from './refusals.js';
-import { within } from '../../within.js';
+import { within } from '../../kit/within.js';
 import type { Output } from './xl.js';
 
 /** Milliseconds between looks at a domain that is going. */

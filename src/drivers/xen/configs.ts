@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ArgoError } from '../../errors.js';
-import type { Log } from '../driver.js';
+import { ArgoError } from '../../kit/errors.js';
+import type { Log } from '../../kit/log.js';
 import { CfgError } from './cfg.js';
 import { parseDefinition, type Definition } from './definition.js';
 

@@ -1,7 +1,7 @@
 import { constants, type BigIntStats } from 'node:fs';
 import { open, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, isAbsolute } from 'node:path';
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import type { Disk } from '../driver.js';
 import type { DiskSpec } from './definition.js';
 import { PROBE_SIZE, recognise } from './superblock.js';

@@ -1,7 +1,8 @@
 import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
-import { ArgoError } from '../../errors.js';
-import type { Log, PowerState } from '../driver.js';
+import { ArgoError } from '../../kit/errors.js';
+import type { PowerState } from '../driver.js';
+import type { Log } from '../../kit/log.js';
 import type { Config, Configs } from './configs.js';
 import { parseDetails, type Details } from './details.js';
 import { DiskProbe } from './disks.js';

@@ -1,6 +1,6 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import type { PowerState } from '../driver.js';
-import { within } from '../../within.js';
+import { within } from '../../kit/within.js';
 import type { Xl } from './xl.js';
 
 /** Milliseconds: a healthy xl lists hundreds of domains in less than one second. */

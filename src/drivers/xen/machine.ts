@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import type { Disk, Facts, Load, Machine, PowerState } from '../driver.js';
 import * as actions from './actions.js';
 import type { DiskSpec, Vif } from './definition.js';
@@ -9,7 +9,7 @@ import { unlessAborted } from './disks.js';
 import type { Dom0, Sample } from './dom0.js';
 import { parseUptime, stateOf, type Row } from './listing.js';
 import { guestTraffic, parseNetDev, type Counters } from './traffic.js';
-import { within } from '../../within.js';
+import { within } from '../../kit/within.js';
 
 /** Milliseconds for the system's resolver, which has no deadline of its own that we could set. */
 const LOOKUP_LIMIT = 5000;

@@ -1,4 +1,4 @@
-import { ArgoError, type Phrase } from '../../errors.js';
+import { ArgoError, type Phrase } from '../../kit/errors.js';
 
 /** What xl says when it fails, and what that means to a user. The first row that matches counts. */
 const REFUSALS: readonly { readonly words: RegExp; readonly phrase: Phrase; readonly detail?: string }[] = [

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ArgoError } from '../../errors.js';
-import type { Log } from '../driver.js';
+import { ArgoError } from '../../kit/errors.js';
+import type { Log } from '../../kit/log.js';
 
 /** Bytes that a file's name may have, less room for our endings. */
 const MAX_FILE_NAME = 240;

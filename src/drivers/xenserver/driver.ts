@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { XapiPool } from '../../protocols/xapi/pool.js';
 import { text } from '../../protocols/xapi/values.js';
 import type { Driver, DriverHost, Machine, Sighting } from '../driver.js';

@@ -1,4 +1,4 @@
-import { ArgoError, type Phrase } from '../../errors.js';
+import { ArgoError, type Phrase } from '../../kit/errors.js';
 import { ForeignAnswerError, LoginRefusedError, TaskLostError, withoutHandles, XapiError } from '../../protocols/xapi/errors.js';
 import { CertificateError, ConnectionLostError } from '../../protocols/tls/errors.js';
 import type { Effect } from '../../protocols/xapi/pool.js';

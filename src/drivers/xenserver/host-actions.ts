@@ -1,4 +1,4 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { TaskLostError, XapiError } from '../../protocols/xapi/errors.js';
 import { ConnectionLostError } from '../../protocols/tls/errors.js';
 import { refs, text } from '../../protocols/xapi/values.js';

@@ -1,4 +1,4 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { text, time, entries } from '../../protocols/xapi/values.js';
 import { beforeSending } from '../before-sending.js';
 import type { Facts, Machine } from '../driver.js';

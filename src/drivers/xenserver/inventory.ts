@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { ForeignAnswerError, XapiError } from '../../protocols/xapi/errors.js';
 import type { XapiPool } from '../../protocols/xapi/pool.js';
 import { text, type XapiRecord } from '../../protocols/xapi/values.js';

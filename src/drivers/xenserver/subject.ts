@@ -1,9 +1,9 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { XapiError } from '../../protocols/xapi/errors.js';
 import type { Effect, XapiPool } from '../../protocols/xapi/pool.js';
 import { Task } from '../../protocols/xapi/tasks.js';
 import { text, type XapiRecord } from '../../protocols/xapi/values.js';
-import { isAbort, within } from '../../within.js';
+import { isAbort, within } from '../../kit/within.js';
 import type { DriverHost } from '../driver.js';
 import { explain } from './errors.js';
 import type { Inventory } from './inventory.js';

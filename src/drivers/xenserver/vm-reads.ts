@@ -1,4 +1,4 @@
-import { ArgoError } from '../../errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import { bytes, count, entries, ref, refs, text, time, type XapiRecord } from '../../protocols/xapi/values.js';
 import type { Disk, Facts, Load, PowerState } from '../driver.js';
 import { isMachine, toPowerState } from './states.js';

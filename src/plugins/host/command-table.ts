@@ -1,4 +1,4 @@
-import type { Log } from '../../drivers/driver.js';
+import type { Log } from '../../kit/log.js';
 import type { Command, Plugin } from './contract.js';
 
 const WORD = /^[a-z][a-z0-9-]{0,31}$/;

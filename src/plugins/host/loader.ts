@@ -1,9 +1,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { Log } from '../../drivers/driver.js';
-import { Deadline } from '../../instances/deadline.js';
-import { PLUGIN_LOAD_TIMEOUT } from '../../limits.js';
+import type { Log } from '../../kit/log.js';
+import { Deadline } from '../../kit/deadline.js';
+import { PLUGIN_LOAD_TIMEOUT } from '../../kit/limits.js';
 import { CommandTable, pluginFault } from './command-table.js';
 import type { Plugin } from './contract.js';
 

@@ -1,7 +1,7 @@
 import { ConnectionLostError } from '../tls/errors.js';
 import type { WmiConnection, WmiObject, WmiParameters, WmiPath } from '../wmi/connection.js';
 import { WmiAnswerError, WmiFault, WmiLoginRefusedError, type WmiFaultKind } from '../wmi/errors.js';
-import { Turns } from '../wsman/turns.js';
+import { Turns } from '../wmi/turns.js';
 import { HELPER, PYTHON } from './availability.js';
 import { Helper, type HelperCommand, type Told } from './helper.js';
 import { Places } from './places.js';

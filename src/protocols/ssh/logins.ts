@@ -1,18 +1,18 @@
-import { HeldBack, type Holds } from '../held-back.js';
+import { Lockout, type Holds } from '../../kit/lockout.js';
 import type { SshOptions } from './connection.js';
 import { SshAuthenticationError, SshKeyError } from './errors.js';
 
 /** Logins at one host, of which those that were refused are held back. */
 export class SshLogins {
-  readonly #heldBack: HeldBack;
+  readonly #lockout: Lockout;
 
   constructor(holds?: Holds) {
-    this.#heldBack = new HeldBack(refusal, holds);
+    this.#lockout = new Lockout(refusal, holds);
   }
 
-  /** @throws as {@link HeldBack.guard}: SshAuthenticationError where they are held back */
+  /** @throws as {@link Lockout.guard}: SshAuthenticationError where they are held back */
   guard<T>({ user, password, privateKey, agent }: SshOptions, work: () => Promise<T>): Promise<T> {
-    return this.#heldBack.guard([user, password, privateKey, agent], work);
+    return this.#lockout.guard([user, password, privateKey, agent], work);
   }
 }
 

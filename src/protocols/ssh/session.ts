@@ -2,10 +2,10 @@ import type { Duplex } from 'node:stream';
 import { runCommand, type CommandResult, type RunOptions } from './command.js';
 import { SshConnection, type SshOptions } from './connection.js';
 import { SshCommandError, SshConnectionError } from './errors.js';
-import { HOLDS, type Holds } from '../held-back.js';
+import { HOLDS, type Holds } from '../../kit/lockout.js';
 import { SshLogins } from './logins.js';
 import { Places } from './places.js';
-import { isAbort, within } from '../../within.js';
+import { isAbort, within } from '../../kit/within.js';
 
 /** Milliseconds where nothing else is said, and counts. */
 export interface SessionLimits {

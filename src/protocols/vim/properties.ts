@@ -1,4 +1,4 @@
-import { isAbort, within } from '../../within.js';
+import { isAbort, within } from '../../kit/within.js';
 import { isFault, VimFault, VimTransportError } from './errors.js';
 import type { Login, VimSession } from './session.js';
 import { typed, type Arguments } from './soap-client.js';

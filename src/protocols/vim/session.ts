@@ -1,7 +1,7 @@
-import { within } from '../../within.js';
+import { within } from '../../kit/within.js';
 import type { Trust } from '../tls/connect.js';
 import { CertificateError } from '../tls/errors.js';
-import { HeldBack } from '../held-back.js';
+import { Lockout } from '../../kit/lockout.js';
 import { isFault, LoginRefusedFault, VimFault, VimTransportError } from './errors.js';
 import type { Method } from './schema.js';
 import { SoapClient, type Arguments } from './soap-client.js';
@@ -67,7 +67,7 @@ export class VimSession {
   #login: Promise<Login> | undefined;
   #logins = 0;
   #closed = false;
-  readonly #heldBack = new HeldBack(refusal);
+  readonly #lockout = new Lockout(refusal);
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -179,7 +179,7 @@ export class VimSession {
     const number = this.#logins;
     try {
       const credentials = this.#options.credentials();
-      return { number, service: await this.#heldBack.guard([credentials.user, credentials.password], () => this.#enter(credentials, signal)) };
+      return { number, service: await this.#lockout.guard([credentials.user, credentials.password], () => this.#enter(credentials, signal)) };
     } catch (error) {
       throw signal.aborted ? new VimTransportError(`no login in ${LOGIN_TIMEOUT / 1000} s`, false) : error;
     }

@@ -1,5 +1,5 @@
 import type { Client, IOptions, WSDL } from 'soap';
-import { loadInTurns } from '../loading/in-turns.js';
+import { loadInTurns } from '../../kit/in-turns.js';
 import { CertificateError } from '../tls/errors.js';
 import { VimFault, VimTransportError } from './errors.js';
 import type { Method } from './schema.js';

@@ -5,7 +5,7 @@ import { WmiAccessError, WmiAnswerError, WmiLoginRefusedError } from '../wmi/err
 import { Channel } from './channel.js';
 import { DEFAULT_LIMITS, type WsmanConnection, type WsmanIdentity, type WsmanLimits, type WsmanOptions } from './options.js';
 import { Namespace, readPage, writeEnumerate, writeGet, writeIdentify, writeInvoke, writePull, writeRelease, type Addressee, type Envelope } from './soap.js';
-import { Turns } from './turns.js';
+import { Turns } from '../wmi/turns.js';
 import { readObject } from './values.js';
 import { child, type XmlElement } from './xml.js';
 

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import type TheirXapiError from 'xen-api/_XapiError.mjs';
 import type { Transport, TransportOptions } from 'xen-api/transports/json-rpc.mjs';
-import { loadInTurns } from '../loading/in-turns.js';
+import { loadInTurns } from '../../kit/in-turns.js';
 
 /** xen-api's wire forms. They and what they build on are large, so that nobody loads them who has no pool. */
 

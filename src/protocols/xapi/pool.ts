@@ -1,11 +1,11 @@
-import { HeldBack } from '../held-back.js';
+import { Lockout } from '../../kit/lockout.js';
 import { ForeignAnswerError, LoginRefusedError, XapiError } from './errors.js';
 import { CertificateError, ConnectionLostError } from '../tls/errors.js';
 import { HttpLink, type Answer } from './http.js';
 import type { Pick } from './records.js';
 import { Rpc } from './rpc.js';
 import type { Trust } from '../tls/connect.js';
-import { within } from '../../within.js';
+import { within } from '../../kit/within.js';
 
 /** Logging in, over all hosts that are tried, ms. */
 const LOGIN_TIMEOUT_MS = 20_000;
@@ -60,7 +60,7 @@ export class XapiPool {
   #parked: Seat | undefined;
   #login: Promise<Seat> | undefined;
   #failure: { readonly error: unknown; readonly at: number } | undefined;
-  readonly #heldBack = new HeldBack(refusal);
+  readonly #lockout = new Lockout(refusal);
   readonly #closed = new AbortController();
   /** the host that said it is the master, or was named as such */
   #master: string | undefined;
@@ -205,7 +205,7 @@ export class XapiPool {
     const rpc = this.#rpcAt(origin);
     try {
       const { user, password } = this.#options.credentials();
-      const session = await this.#heldBack.guard([user, password], () => rpc.call('session.login_with_password', [user, password, '1.0', ORIGINATOR], { signal }));
+      const session = await this.#lockout.guard([user, password], () => rpc.call('session.login_with_password', [user, password, '1.0', ORIGINATOR], { signal }));
       if (typeof session !== 'string') throw new ForeignAnswerError('its answer to the login is not of XenAPI');
       return { rpc, session };
     } catch (error) {

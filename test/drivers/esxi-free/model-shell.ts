@@ -3,7 +3,7 @@ import { EsxiFreeDriver, type EsxiFreeParts } from '../../../src/drivers/esxi-fr
 import { Esxi } from '../../../src/drivers/esxi-free/esxi.js';
 import type { Presence } from '../../../src/drivers/esxi-free/host.js';
 import type { Shell } from '../../../src/drivers/esxi-free/shell.js';
-import { ArgoError } from '../../../src/errors.js';
+import { ArgoError } from '../../../src/kit/errors.js';
 import { answer } from '../../peers/esxi/commands.js';
 import type { EsxiModel } from '../../peers/esxi/model.js';
 

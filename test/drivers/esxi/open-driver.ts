@@ -1,7 +1,7 @@
 import type { Test } from 'tap';
 import * as v from 'valibot';
 import esxi from '../../../src/drivers/esxi/index.js';
-import { ArgoError } from '../../../src/errors.js';
+import { ArgoError } from '../../../src/kit/errors.js';
 import type { Driver, DriverHost, Machine, PowerState } from '../../../src/drivers/driver.js';
 import { VimDouble } from '../../peers/vim-double.js';
 

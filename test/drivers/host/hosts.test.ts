@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import type { Log } from '../../../src/drivers/driver.js';
+import type { Log } from '../../../src/kit/log.js';
 import { HostList, parseHostsFile, warnOfSharedMacs } from '../../../src/drivers/host/hosts.js';
 
 /** A log that remembers. */

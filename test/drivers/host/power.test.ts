@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import t, { type Test } from 'tap';
-import type { Log } from '../../../src/drivers/driver.js';
+import type { Log } from '../../../src/kit/log.js';
 import type { HostSettings } from '../../../src/drivers/host/options.js';
 import { HostPower } from '../../../src/drivers/host/power.js';
 import { leasePinger } from '../../../src/drivers/host/shared-pinger.js';

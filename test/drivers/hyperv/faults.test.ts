@@ -3,8 +3,8 @@ import type { Machine } from '../../../src/drivers/driver.js';
 import { JOB, RETURN, type Fault } from '../../peers/wmi/index.js';
 import { lacks } from '../../support/peers.js';
 import { until } from '../../support/until.js';
-import { findMachine, outcome, soon } from '../wmi/fake-wmi.js';
 import { setUp } from './open-driver.js';
+import { findMachine, outcome, soon } from '../driving.js';
 
 /** What can go wrong with Hyper-V and on the way to it: each has its phrase, and no order is given twice. */
 

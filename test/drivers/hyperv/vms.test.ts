@@ -2,8 +2,8 @@ import t, { type Test } from 'tap';
 import type { Machine, PowerState } from '../../../src/drivers/driver.js';
 import { toPowerState } from '../../../src/drivers/hyperv/states.js';
 import { until } from '../../support/until.js';
-import { findMachine, outcome, soon } from '../wmi/fake-wmi.js';
 import { setUp } from './open-driver.js';
+import { findMachine, outcome, soon } from '../driving.js';
 
 /** Virtual machines of Hyper-V, on a strict double. */
 

@@ -2,9 +2,9 @@ import t, { type Test } from 'tap';
 import type { Machine } from '../../../src/drivers/driver.js';
 import { XdrWriter } from '../../../src/protocols/libvirt/xdr.js';
 import { until } from '../../support/until.js';
-import { outcome } from './outcome.js';
 import { FakeDaemon, fakeDomain } from './fake-daemon.js';
-import { findMachine, openDriver } from './open-driver.js';
+import { openDriver } from './open-driver.js';
+import { findMachine, outcome } from '../driving.js';
 
 const SOON_MS = 30_000;
 const signal = AbortSignal.timeout(60_000);

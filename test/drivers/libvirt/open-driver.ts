@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { Driver, DriverHost, Machine, PowerState } from '../../../src/drivers/driver.js';
+import type { Driver, DriverHost, PowerState } from '../../../src/drivers/driver.js';
 import libvirt from '../../../src/drivers/libvirt/index.js';
 
 /** What a driver has told its host. */
@@ -20,11 +20,4 @@ export function openDriver(uri: string, options: Record<string, unknown> = {}): 
     lost: (reason) => { told.lost.push(reason); },
   };
   return { driver: libvirt.open(v.parse(v.strictObject(libvirt.options), { uri, ...options }), host), told };
-}
-
-/** @throws Error when a listing has no machine of that name */
-export async function findMachine(driver: Driver, name: string, signal: AbortSignal): Promise<Machine> {
-  const found = (await driver.list(signal)).find(({ machine }) => machine.name === name);
-  if (!found) throw new Error(`no machine ${name}`);
-  return found.machine;
 }

@@ -1,6 +1,6 @@
 import t from 'tap';
 import * as v from 'valibot';
-import { ArgoError } from '../../../src/errors.js';
+import { ArgoError } from '../../../src/kit/errors.js';
 import { parseDomainXml } from '../../../src/drivers/libvirt/domain-xml.js';
 import { explain } from '../../../src/drivers/libvirt/errors.js';
 import libvirt from '../../../src/drivers/libvirt/index.js';

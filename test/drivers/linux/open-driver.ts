@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { Driver, Machine } from '../../../src/drivers/driver.js';
+import type { Driver } from '../../../src/drivers/driver.js';
 import linux from '../../../src/drivers/linux/index.js';
 
 /** A line of the log. */
@@ -20,11 +20,4 @@ export function openLinux(options: Record<string, unknown>): { driver: Driver; l
     lost: () => undefined,
   });
   return { driver, log };
-}
-
-/** @throws Error when a listing has no machine of that name */
-export async function findMachine(driver: Driver, name: string, signal: AbortSignal): Promise<Machine> {
-  const found = (await driver.list(signal)).find(({ machine }) => machine.name === name);
-  if (!found) throw new Error(`no machine ${name}`);
-  return found.machine;
 }

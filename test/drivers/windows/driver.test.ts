@@ -5,7 +5,8 @@ import t from 'tap';
 import * as v from 'valibot';
 import windows from '../../../src/drivers/windows/index.js';
 import { lacks } from '../../support/peers.js';
-import { fakeHost, outcome, soon } from '../wmi/fake-wmi.js';
+import { fakeHost } from '../wmi/fake-wmi.js';
+import { outcome, soon } from '../driving.js';
 
 const parse = (given: Record<string, unknown>) => v.parse(v.strictObject(windows.options), { user: 'LAB\\argo', password: 'pw', ...given });
 

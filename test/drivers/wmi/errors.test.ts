@@ -2,7 +2,7 @@ import t from 'tap';
 import * as v from 'valibot';
 import { explain } from '../../../src/drivers/wmi/errors.js';
 import { isDomainAccount, parseUser, portOf, serviceOrigin, wmiCredentials, wmiEntries } from '../../../src/drivers/wmi/options.js';
-import type { ArgoError } from '../../../src/errors.js';
+import type { ArgoError } from '../../../src/kit/errors.js';
 import { CertificateError, ConnectionLostError } from '../../../src/protocols/tls/errors.js';
 import { WmiAccessError, WmiAnswerError, WmiFault, type WmiFaultKind } from '../../../src/protocols/wmi/errors.js';
 import { dcomAvailable } from '../../../src/protocols/dcom/availability.js';

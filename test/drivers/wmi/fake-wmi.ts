@@ -1,10 +1,9 @@
 import { createServer, type Server } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import type { Test } from 'tap';
-import type { Driver, DriverHost, Machine, PowerState } from '../../../src/drivers/driver.js';
+import type { DriverHost, PowerState } from '../../../src/drivers/driver.js';
 import { WmiLink } from '../../../src/drivers/wmi/link.js';
 import { LoginGuard } from '../../../src/drivers/wmi/login-guard.js';
-import type { Phrase } from '../../../src/errors.js';
 import type { WmiConnection, WmiObject, WmiParameters, WmiPath } from '../../../src/protocols/wmi/connection.js';
 import { WmiFault } from '../../../src/protocols/wmi/errors.js';
 
@@ -107,24 +106,4 @@ export function fakeHost(name: string): { host: DriverHost; told: Told } {
     lost: () => undefined,
   };
   return { host, told };
-}
-
-/** Within what tests wait for one call. */
-export const soon = (): AbortSignal => AbortSignal.timeout(60_000);
-
-/** @throws Error when a listing has no machine of that name */
-export async function findMachine(driver: Driver, name: string): Promise<Machine> {
-  const found = (await driver.list(soon())).find(({ machine }) => machine.name === name);
-  if (!found) throw new Error(`no machine ${name}`);
-  return found.machine;
-}
-
-/** What became of a promise, in a form that a test can compare. */
-export async function outcome(promise: Promise<unknown> | undefined): Promise<{ phrase?: Phrase; detail?: string; error?: unknown; value?: unknown }> {
-  try {
-    return { value: await promise };
-  } catch (error) {
-    const { phrase, detail } = error as { phrase?: Phrase; detail?: string };
-    return phrase === undefined ? { error } : { phrase, detail: detail ?? '' };
-  }
 }

@@ -1,7 +1,8 @@
 import t from 'tap';
 import { LoginGuard, type Attempt } from '../../../src/drivers/wmi/login-guard.js';
 import { WmiAccessError, WmiFault, WmiLoginRefusedError } from '../../../src/protocols/wmi/errors.js';
-import { FakeWmi, fakeLink, outcome, soon } from './fake-wmi.js';
+import { FakeWmi, fakeLink } from './fake-wmi.js';
+import { outcome, soon } from '../driving.js';
 
 const MINUTE = 60_000;
 

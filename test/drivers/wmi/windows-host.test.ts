@@ -6,7 +6,8 @@ import { WindowsHost } from '../../../src/drivers/wmi/windows-host.js';
 import { ConnectionLostError } from '../../../src/protocols/tls/errors.js';
 import { WmiFault } from '../../../src/protocols/wmi/errors.js';
 import { fakeHostWmi } from './fake-host.js';
-import { fakeLink, outcome, soon } from './fake-wmi.js';
+import { fakeLink } from './fake-wmi.js';
+import { outcome, soon } from '../driving.js';
 
 const PACE = { within: 3000, every: 20 };
 

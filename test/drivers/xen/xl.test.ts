@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { ArgoError } from '../../../src/errors.js';
+import { ArgoError } from '../../../src/kit/errors.js';
 import { Listing } from '../../../src/drivers/xen/listing.js';
 import { Xl } from '../../../src/drivers/xen/xl.js';
 

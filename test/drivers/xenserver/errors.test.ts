@@ -1,9 +1,10 @@
 import t from 'tap';
 import { explain } from '../../../src/drivers/xenserver/errors.js';
-import type { Phrase } from '../../../src/errors.js';
+import type { Phrase } from '../../../src/kit/errors.js';
 import { ForeignAnswerError, TaskLostError, XapiError } from '../../../src/protocols/xapi/errors.js';
 import { CertificateError, ConnectionLostError } from '../../../src/protocols/tls/errors.js';
-import { findMachine, listVms, outcome, setUp, soon } from './open-driver.js';
+import { listVms, setUp } from './open-driver.js';
+import { findMachine, outcome, soon } from '../driving.js';
 
 const VM = 'OpaqueRef:8f6c8f0e-0000-4000-8000-000000000001';
 

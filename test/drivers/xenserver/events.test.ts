@@ -1,6 +1,7 @@
 import t from 'tap';
 import { until } from '../../support/until.js';
-import { findMachine, listVms, setUp, soon } from './open-driver.js';
+import { listVms, setUp } from './open-driver.js';
+import { findMachine, soon } from '../driving.js';
 
 void t.test('what others do is told', async (t) => {
   const { driver, peer, told } = await setUp(t, { vms: ['web1', 'db1'] });

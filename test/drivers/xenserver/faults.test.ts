@@ -6,7 +6,8 @@ import { until } from '../../support/until.js';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findMachine, listVms, openDriver, outcome, setUp, soon } from './open-driver.js';
+import { listVms, openDriver, setUp } from './open-driver.js';
+import { findMachine, outcome, soon } from '../driving.js';
 
 const POOL = [{ name: 'xen1', address: '127.0.0.1' }, { name: 'xen2', address: '127.0.0.2' }];
 

@@ -1,8 +1,9 @@
 import t from 'tap';
 import { lacks } from '../../support/peers.js';
 import { until } from '../../support/until.js';
-import { findMachine, openDriver, outcome, setUp, soon } from './open-driver.js';
+import { openDriver, setUp } from './open-driver.js';
 import { XapiPeer } from '../../peers/xapi.js';
+import { findMachine, outcome, soon } from '../driving.js';
 
 const POOL = [{ name: 'xen1', address: '127.0.0.1' }, { name: 'xen2', address: '127.0.0.2' }];
 const options = { skip: lacks('ping') };

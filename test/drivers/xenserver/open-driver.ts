@@ -1,9 +1,9 @@
 import type { Test } from 'tap';
 import * as v from 'valibot';
-import type { Driver, DriverHost, Machine, PowerState, Sighting } from '../../../src/drivers/driver.js';
+import type { Driver, DriverHost, PowerState, Sighting } from '../../../src/drivers/driver.js';
 import xenserver from '../../../src/drivers/xenserver/index.js';
-import type { Phrase } from '../../../src/errors.js';
 import { XapiPeer, type XapiOptions } from '../../peers/xapi.js';
+import { soon } from '../driving.js';
 
 /** What a driver has told its host. */
 export interface Told {
@@ -36,25 +36,5 @@ export async function setUp(t: Test, options: XapiOptions = {}, given: Record<st
   return { peer, driver, told };
 }
 
-/** Within what tests wait for one call, ms. */
-export const soon = (): AbortSignal => AbortSignal.timeout(60_000);
-
 /** The machines that are no hosts. */
 export const listVms = async (driver: Driver): Promise<readonly Sighting[]> => (await driver.list(soon())).filter(({ machine }) => machine.type === 'vm');
-
-/** @throws Error when a listing has no machine of that name */
-export async function findMachine(driver: Driver, name: string): Promise<Machine> {
-  const found = (await driver.list(soon())).find(({ machine }) => machine.name === name);
-  if (!found) throw new Error(`no machine ${name}`);
-  return found.machine;
-}
-
-/** What became of a promise, in a form that a test can compare. */
-export async function outcome(promise: Promise<unknown> | undefined): Promise<{ phrase?: Phrase; detail?: string; error?: unknown; value?: unknown }> {
-  try {
-    return { value: await promise };
-  } catch (error) {
-    const { phrase, detail } = error as { phrase?: Phrase; detail?: string };
-    return phrase === undefined ? { error } : { phrase, detail: detail ?? '' };
-  }
-}

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { until } from '../../support/until.js';
-import { findMachine, listVms, outcome, setUp, soon } from './open-driver.js';
+import { listVms, setUp } from './open-driver.js';
+import { findMachine, outcome, soon } from '../driving.js';
 
 void t.test('a listing has machines alone: no template, no snapshot, no control domain', async (t) => {
   const { driver } = await setUp(t, { vms: ['web10', 'web2', 'a "name"\\ {with} [all]\nof it %2f', 'ünï'] });

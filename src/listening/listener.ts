@@ -4,7 +4,7 @@ import { createSecureContext, createServer as createTlsServer, type Server as Tl
 import type { SecureContextOptions } from 'node:tls';
 import type { Endpoint } from '../config/values.js';
 import type { TlsFiles } from '../config/config.js';
-import { LISTEN_BACKLOG, TLS_HANDSHAKE_TIMEOUT } from '../limits.js';
+import { LISTEN_BACKLOG, TLS_HANDSHAKE_TIMEOUT } from '../kit/limits.js';
 
 /** `127.0.0.1:20203`, `[::1]:20203` */
 export function formatEndpoint({ host, port }: Endpoint): string {

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import { InstancePattern, isPattern, NamePattern, PatternError, resolvePatterns } from '../src/patterns.js';
+import { InstancePattern, isPattern, NamePattern, PatternError, resolvePatterns } from '../../src/kit/patterns.js';
 
 /** Checks one pattern against names that it must take and names that it must refuse. */
 function check(t: Test, source: string, takes: readonly string[], refuses: readonly string[]): void {

@@ -1,10 +1,10 @@
-import { ArgoError } from '../errors.js';
+import { ArgoError } from './errors.js';
 
 /**
  * A number of places that are given out in the order of asking. With one place it is the turn of an
  * instance, with more the concurrency of a provider.
  */
-export class Turns {
+export class Places {
   private taken = 0;
   /** in order of arrival; a set, so that one that gives up leaves at no cost */
   private readonly waiting = new Set<() => void>();

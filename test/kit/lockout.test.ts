@@ -1,5 +1,5 @@
 import t from 'tap';
-import { HeldBack } from '../../src/protocols/held-back.js';
+import { Lockout } from '../../src/kit/lockout.js';
 
 class Refused extends Error {
   override readonly name = 'Refused';
@@ -7,7 +7,7 @@ class Refused extends Error {
 
 /** A guard that holds for the given times, and how often a login was tried. */
 function setUp(holds: { first: number; longest: number; known: number }) {
-  const guard = new HeldBack((error, hint) => (error instanceof Refused ? new Refused(hint, { cause: error }) : undefined), holds);
+  const guard = new Lockout((error, hint) => (error instanceof Refused ? new Refused(hint, { cause: error }) : undefined), holds);
   let tried = 0;
   const log = (password: string, outcome: () => Promise<unknown>) => guard.guard(['argo', password], () => {
     tried += 1;

@@ -23,7 +23,7 @@ export const HOLDS: Holds = { first: 5 * 60_000, longest: 30 * 60_000, known: 10
 export type Refusal = (error: unknown, hint: string) => Error | undefined;
 
 /** Keeps one account on one server from being locked out by us: what was refused is held back, longer each time. */
-export class HeldBack {
+export class Lockout {
   #refusal: { readonly mark: string; readonly error: Error; readonly until: number } | undefined;
   #hold: number;
   /** the credentials that were good when they were tried last */

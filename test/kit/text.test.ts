@@ -1,5 +1,5 @@
 import t from 'tap';
-import { formatBytes, formatDuration, formatUptime, harmless } from '../src/text.js';
+import { formatBytes, formatDuration, formatUptime, harmless } from '../../src/kit/text.js';
 
 await t.test('what could steer a terminal is replaced, character by character', async (t) => {
   t.equal(harmless('lj'), 'lj');

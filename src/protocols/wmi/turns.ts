@@ -1,4 +1,4 @@
-import { WmiFault } from '../wmi/errors.js';
+import { WmiFault } from './errors.js';
 
 /** One after another, in the order in which they came; those who wait are limited. */
 export class Turns {

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { loadInTurns } from '../../../src/protocols/loading/in-turns.js';
+import { loadInTurns } from '../../src/kit/in-turns.js';
 
 declare global {
   // Where the files of these tests write down in which order they ran.

@@ -1,5 +1,5 @@
-import { ArgoError } from '../errors.js';
-import { formatDuration } from '../text.js';
+import { ArgoError } from './errors.js';
+import { formatDuration } from './text.js';
 
 /** Why a signal of ours was aborted: the time was over. */
 export class DeadlineExceeded extends Error {
