@@ -42,6 +42,10 @@ export default tseslint.config(
       '@typescript-eslint/consistent-type-imports': 'error',
       eqeqeq: ['error', 'always', { null: 'ignore' }],
       'no-console': 'error',
+      'no-restricted-syntax': ['error', {
+        selector: 'PropertyDefinition[accessibility="private"], MethodDefinition[kind!="constructor"][accessibility="private"], TSParameterProperty[accessibility="private"]',
+        message: 'What is private is #private: TypeScript\'s own `private` ends where the program runs.',
+      }],
     },
   },
   { files: ['src/**/*.ts'], rules: { 'max-lines': ['error', 400], 'max-lines-per-function': ['error', { max: 60, skipBlankLines: true, skipComments: true }] } },

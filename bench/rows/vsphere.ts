@@ -41,8 +41,10 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
 class Line {
   #text = '';
   #answered: (() => void) | undefined;
+  readonly #socket: Socket;
 
-  private constructor(private readonly socket: Socket) {
+  private constructor(socket: Socket) {
+    this.#socket = socket;
     socket.setEncoding('utf8').setNoDelay(true).on('data', (chunk: string) => {
       this.#text += chunk;
       if (ARGO_END.test(this.#text)) this.#answered?.();
@@ -62,14 +64,14 @@ class Line {
     this.#text = '';
     const ms = await timed(() => new Promise<void>((resolve) => {
       this.#answered = resolve;
-      this.socket.write(request);
+      this.#socket.write(request);
     }));
     if (/^400/m.test(this.#text)) throw new Error(`the daemon says ${this.#text}`);
     return ms;
   }
 
   close(): void {
-    this.socket.destroy();
+    this.#socket.destroy();
   }
 }
 

@@ -23,56 +23,56 @@ const covers = (grant: Grant, instance: Grantable): boolean => grant.patterns.so
 export class Account implements Principal {
   readonly name: string;
   readonly passwordHash: string;
-  private readonly grants: readonly Grant[];
-  private readonly isFrom: (address: string) => boolean;
+  readonly #grants: readonly Grant[];
+  readonly #isFrom: (address: string) => boolean;
   /** decisions on instances that were met before; they live as long as the instance's object does */
-  private readonly covering = new WeakMap<Grantable, readonly Grant[]>();
+  readonly #covering = new WeakMap<Grantable, readonly Grant[]>();
 
   /** @throws PatternError, which the check of the configuration has ruled out */
   constructor(settings: AccountSettings, groups: Groups) {
     this.name = settings.name;
     this.passwordHash = settings.passwordHash;
-    this.grants = settings.grants.map(({ instances, commands }) => ({
+    this.#grants = settings.grants.map(({ instances, commands }) => ({
       patterns: resolvePatterns(instances, groups),
       commands: new Set(commands.map((word) => word.toLowerCase())),
     }));
-    this.isFrom = settings.from ? networkTest(settings.from) : () => true;
+    this.#isFrom = settings.from ? networkTest(settings.from) : () => true;
   }
 
   /** Whether it may log in from this address. */
   mayComeFrom(address: string): boolean {
-    return this.isFrom(address);
+    return this.#isFrom(address);
   }
 
   sees(instance: Grantable): boolean {
-    return this.coveringGrants(instance).length > 0;
+    return this.#coveringGrants(instance).length > 0;
   }
 
   allows(instance: Grantable, permission: Permission): boolean {
-    return this.coveringGrants(instance).some((grant) => holds(grant, permission));
+    return this.#coveringGrants(instance).some((grant) => holds(grant, permission));
   }
 
   allowsProvider(provider: string, permission: Permission): boolean {
-    return this.grants.some((grant) => holds(grant, permission) && grant.patterns.some((pattern) => pattern.coversProvider(provider)));
+    return this.#grants.some((grant) => holds(grant, permission) && grant.patterns.some((pattern) => pattern.coversProvider(provider)));
   }
 
   reaches(provider: string): boolean {
-    return this.grants.some(({ patterns }) => patterns.some((pattern) => pattern.reaches(provider)));
+    return this.#grants.some(({ patterns }) => patterns.some((pattern) => pattern.reaches(provider)));
   }
 
   allowsSomewhere(permission: Permission): boolean {
-    return this.grants.some((grant) => holds(grant, permission));
+    return this.#grants.some((grant) => holds(grant, permission));
   }
 
   coversName(name: string): boolean {
-    return this.grants.some(({ patterns }) => patterns.some((pattern) => pattern.coversName(name)));
+    return this.#grants.some(({ patterns }) => patterns.some((pattern) => pattern.coversName(name)));
   }
 
-  private coveringGrants(instance: Grantable): readonly Grant[] {
-    let grants = this.covering.get(instance);
+  #coveringGrants(instance: Grantable): readonly Grant[] {
+    let grants = this.#covering.get(instance);
     if (grants === undefined) {
-      grants = this.grants.filter((grant) => covers(grant, instance));
-      this.covering.set(instance, grants);
+      grants = this.#grants.filter((grant) => covers(grant, instance));
+      this.#covering.set(instance, grants);
     }
     return grants;
   }
@@ -81,11 +81,14 @@ export class Account implements Principal {
 /** Who has not logged in: may do nothing, but sees what `list` shows to everybody where that is switched on. */
 export class Anonymous implements Principal {
   readonly name = '';
+  readonly #mayList: boolean;
 
-  constructor(private readonly mayList: boolean) {}
+  constructor(mayList: boolean) {
+    this.#mayList = mayList;
+  }
 
   sees(): boolean {
-    return this.mayList;
+    return this.#mayList;
   }
 
   allows(): boolean {
@@ -97,7 +100,7 @@ export class Anonymous implements Principal {
   }
 
   reaches(): boolean {
-    return this.mayList;
+    return this.#mayList;
   }
 
   allowsSomewhere(): boolean {

@@ -19,30 +19,30 @@ export interface AuthenticatorParts {
 
 /** The accounts as configured now, and the way into them. */
 export class Authenticator {
-  private accounts: ReadonlyMap<string, Account> = new Map();
+  #accounts: ReadonlyMap<string, Account> = new Map();
   /** of the accounts' hashes, log2 of the rounds */
-  private costs: readonly number[] = [BCRYPT_COST];
+  #costs: readonly number[] = [BCRYPT_COST];
   /** so that nobody outside can tell which cost a name without an account gets */
-  private readonly salt = randomBytes(16);
-  private readonly throttle: Throttle;
-  private readonly verify: typeof verifyPassword;
-  private readonly pause: Pause;
+  readonly #salt = randomBytes(16);
+  readonly #throttle: Throttle;
+  readonly #verify: typeof verifyPassword;
+  readonly #pause: Pause;
   anonymous = new Anonymous(false);
 
   /** @param parts what tests put in the place of the real ones */
   constructor(config: Config, parts: AuthenticatorParts = {}) {
-    this.throttle = parts.throttle ?? new Throttle();
-    this.verify = parts.verify ?? verifyPassword;
-    this.pause = parts.pause ?? ((ms, signal) => sleep(ms, undefined, { signal }));
+    this.#throttle = parts.throttle ?? new Throttle();
+    this.#verify = parts.verify ?? verifyPassword;
+    this.#pause = parts.pause ?? ((ms, signal) => sleep(ms, undefined, { signal }));
     this.configure(config);
   }
 
   /** Takes on a new configuration. Connections ask {@link current} for what it made of their account. */
   configure({ accounts, groups, server }: Config): void {
-    this.accounts = new Map([...accounts].map(([name, settings]) => [name, new Account(settings, groups)]));
+    this.#accounts = new Map([...accounts].map(([name, settings]) => [name, new Account(settings, groups)]));
     this.anonymous = new Anonymous(server.anonymousList);
     const costs = [...accounts.values()].map(({ passwordHash }) => Number(passwordHash.slice(4, 6)));
-    this.costs = costs.length > 0 ? costs : [BCRYPT_COST];
+    this.#costs = costs.length > 0 ? costs : [BCRYPT_COST];
   }
 
   /**
@@ -50,7 +50,7 @@ export class Authenticator {
    * has another password or may not come from there, so that its connections must log in anew.
    */
   current(account: Account, address: string): Account | undefined {
-    const now = this.accounts.get(account.name);
+    const now = this.#accounts.get(account.name);
     return now?.passwordHash === account.passwordHash && now.mayComeFrom(address) ? now : undefined;
   }
 
@@ -58,14 +58,14 @@ export class Authenticator {
    * What the password for a name without an account is compared with. Its cost is that of one of the
    * accounts, always the same one for a name: where costs differ, they tell nothing either.
    */
-  private hashForNobody(name: string): string {
-    const digest = createHmac('sha256', this.salt).update(name).digest();
-    return impossibleHash(this.costs[digest.readUInt32BE(0) % this.costs.length]!);
+  #hashForNobody(name: string): string {
+    const digest = createHmac('sha256', this.#salt).update(name).digest();
+    return impossibleHash(this.#costs[digest.readUInt32BE(0) % this.#costs.length]!);
   }
 
   /** Whether there is an account of that name: for the log, never for a reply. */
   knows(name: string): boolean {
-    return this.accounts.has(name);
+    return this.#accounts.has(name);
   }
 
   /**
@@ -77,18 +77,18 @@ export class Authenticator {
    */
   async login(name: string, password: string, address: string, signal: AbortSignal): Promise<Account | undefined> {
     const source = sourceOf(address);
-    const { delay, leave } = this.throttle.enter(name, source);
+    const { delay, leave } = this.#throttle.enter(name, source);
     try {
-      if (delay > 0) await this.pause(delay, signal);
-      const account = this.accounts.get(name);
-      const matches = await this.verify(password, account?.passwordHash ?? this.hashForNobody(name), signal);
+      if (delay > 0) await this.#pause(delay, signal);
+      const account = this.#accounts.get(name);
+      const matches = await this.#verify(password, account?.passwordHash ?? this.#hashForNobody(name), signal);
       // a reload may have changed or removed the account while its password was being checked
       const current = account && this.current(account, address);
       if (current && matches) {
-        this.throttle.succeeded(name);
+        this.#throttle.succeeded(name);
         return current;
       }
-      this.throttle.failed(name, source);
+      this.#throttle.failed(name, source);
       return undefined;
     } catch (error) {
       throw error instanceof ArgoError ? error : new ArgoError('NOT AUTHENTICATED', '', { cause: error });

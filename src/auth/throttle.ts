@@ -15,56 +15,64 @@ export type Clock = () => number;
 
 /** Failed logins by one kind of key, the longest-remembered forgotten first. */
 class FailureCount {
-  private readonly failures = new Map<string, Failures>();
+  readonly #failures = new Map<string, Failures>();
+  readonly #free: number;
+  readonly #now: Clock;
 
-  constructor(private readonly free: number, private readonly now: Clock) {}
+  constructor(free: number, now: Clock) {
+    this.#free = free;
+    this.#now = now;
+  }
 
   /** Milliseconds that the next attempt has to wait. */
   delay(key: string): number {
-    const counted = this.count(key) - this.free;
+    const counted = this.#count(key) - this.#free;
     return counted <= 0 ? 0 : Math.min(LOGIN_DELAY_FIRST * 2 ** (counted - 1), LOGIN_DELAY_LONGEST);
   }
 
   has(key: string): boolean {
-    return this.failures.has(key);
+    return this.#failures.has(key);
   }
 
   add(key: string): void {
-    const count = this.count(key) + 1;
-    this.failures.delete(key);
-    this.failures.set(key, { count, last: this.now() });
-    if (this.failures.size > FAILURES_REMEMBERED) this.failures.delete(this.failures.keys().next().value!);
+    const count = this.#count(key) + 1;
+    this.#failures.delete(key);
+    this.#failures.set(key, { count, last: this.#now() });
+    if (this.#failures.size > FAILURES_REMEMBERED) this.#failures.delete(this.#failures.keys().next().value!);
   }
 
   forget(key: string): void {
-    this.failures.delete(key);
+    this.#failures.delete(key);
   }
 
   /** Failures that are not forgotten yet. */
-  private count(key: string): number {
-    const failures = this.failures.get(key);
-    return failures === undefined || this.now() - failures.last > LOGIN_DELAY_FORGOTTEN ? 0 : failures.count;
+  #count(key: string): number {
+    const failures = this.#failures.get(key);
+    return failures === undefined || this.#now() - failures.last > LOGIN_DELAY_FORGOTTEN ? 0 : failures.count;
   }
 }
 
 /** How many wait, by some key. */
 class Waiting {
-  private readonly counts = new Map<string, number>();
+  readonly #counts = new Map<string, number>();
+  readonly #most: number;
 
-  constructor(private readonly most: number) {}
+  constructor(most: number) {
+    this.#most = most;
+  }
 
   isFull(key: string): boolean {
-    return (this.counts.get(key) ?? 0) >= this.most;
+    return (this.#counts.get(key) ?? 0) >= this.#most;
   }
 
   enter(key: string): void {
-    this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
+    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
   }
 
   leave(key: string): void {
-    const left = (this.counts.get(key) ?? 1) - 1;
-    if (left > 0) this.counts.set(key, left);
-    else this.counts.delete(key);
+    const left = (this.#counts.get(key) ?? 1) - 1;
+    if (left > 0) this.#counts.set(key, left);
+    else this.#counts.delete(key);
   }
 }
 
@@ -74,13 +82,13 @@ class Waiting {
  * one account leaves room for others. Names without an account are treated like those with one.
  */
 export class Throttle {
-  private readonly accounts: FailureCount;
-  private readonly addresses: FailureCount;
-  private readonly waiting = [new Waiting(LOGINS_WAITING), new Waiting(LOGINS_WAITING_PER_ADDRESS), new Waiting(LOGINS_WAITING_PER_PAIR)];
+  readonly #accounts: FailureCount;
+  readonly #addresses: FailureCount;
+  readonly #waiting = [new Waiting(LOGINS_WAITING), new Waiting(LOGINS_WAITING_PER_ADDRESS), new Waiting(LOGINS_WAITING_PER_PAIR)];
 
   constructor(now: Clock = () => performance.now()) {
-    this.accounts = new FailureCount(FREE_FAILURES_PER_ACCOUNT, now);
-    this.addresses = new FailureCount(FREE_FAILURES_PER_ADDRESS, now);
+    this.#accounts = new FailureCount(FREE_FAILURES_PER_ACCOUNT, now);
+    this.#addresses = new FailureCount(FREE_FAILURES_PER_ADDRESS, now);
   }
 
   /**
@@ -92,22 +100,22 @@ export class Throttle {
     const pair = `${address} ${account}`;
     const keys = ['', address, pair];
     // who never failed may log in from many scripts at a time; who did may not flood
-    const isFull = this.waiting.some((waiting, index) => waiting.isFull(keys[index]!) && (keys[index] !== pair || this.accounts.has(account)));
+    const isFull = this.#waiting.some((waiting, index) => waiting.isFull(keys[index]!) && (keys[index] !== pair || this.#accounts.has(account)));
     if (isFull) throw new ArgoError('BUSY', 'too many logins at a time');
-    this.waiting.forEach((waiting, index) => waiting.enter(keys[index]!));
+    this.#waiting.forEach((waiting, index) => waiting.enter(keys[index]!));
     return {
-      delay: Math.max(this.accounts.delay(account), this.addresses.delay(address)),
-      leave: () => this.waiting.forEach((waiting, index) => waiting.leave(keys[index]!)),
+      delay: Math.max(this.#accounts.delay(account), this.#addresses.delay(address)),
+      leave: () => this.#waiting.forEach((waiting, index) => waiting.leave(keys[index]!)),
     };
   }
 
   failed(account: string, address: string): void {
-    this.accounts.add(account);
-    this.addresses.add(address);
+    this.#accounts.add(account);
+    this.#addresses.add(address);
   }
 
   /** The address keeps its failures: who knows one password must not use it to guess another's. */
   succeeded(account: string): void {
-    this.accounts.forget(account);
+    this.#accounts.forget(account);
   }
 }

@@ -35,9 +35,12 @@ export function askSession(session: Session): Ask {
 
 /** Completes command words from `help` and names from `list`. */
 export class Completer {
-  private readonly known = new Map<string, { at: number; lines: readonly string[] }>();
+  readonly #known = new Map<string, { at: number; lines: readonly string[] }>();
+  readonly #ask: Ask;
 
-  constructor(private readonly ask: Ask) {}
+  constructor(ask: Ask) {
+    this.#ask = ask;
+  }
 
   /**
    * What the last word of a line can be completed to.
@@ -47,31 +50,31 @@ export class Completer {
     const start = /(?:^|[ \t])("(?:[^"\\]|\\.)*|[^ \t"]*)$/.exec(line);
     const replaced = start?.[1] ?? '';
     const before = (splitLine(line.slice(0, line.length - replaced.length)) ?? []).map(({ text }) => text);
-    const candidates = await this.candidates(before, replaced);
+    const candidates = await this.#candidates(before, replaced);
     const typed = replaced.replace(/^"/, '');
     return [candidates.filter((candidate) => unquoted(candidate).startsWith(typed)), replaced];
   }
 
-  private async candidates(before: readonly string[], word: string): Promise<string[]> {
+  async #candidates(before: readonly string[], word: string): Promise<string[]> {
     const command = before[0]?.toLowerCase();
-    if (command === undefined) return (await this.commands()).map((name) => `${name} `);
+    if (command === undefined) return (await this.#commands()).map((name) => `${name} `);
     if (command === 'auth') return [];
-    if (command === 'help') return this.commands();
+    if (command === 'help') return this.#commands();
     if (command === 'list') return LIST_STATES;
     if (word.startsWith('-')) return POWER_COMMANDS.has(command) ? POWER_OPTIONS : [];
-    return (await this.lines('list')).map(literal);
+    return (await this.#lines('list')).map(literal);
   }
 
-  private async commands(): Promise<string[]> {
-    const words = (await this.lines('help')).map((line) => /^[a-z][\w-]*(?= |$)/.exec(line)?.[0] ?? '');
+  async #commands(): Promise<string[]> {
+    const words = (await this.#lines('help')).map((line) => /^[a-z][\w-]*(?= |$)/.exec(line)?.[0] ?? '');
     return [...new Set(words.filter((word) => word !== ''))];
   }
 
-  private async lines(line: string): Promise<readonly string[]> {
-    const kept = this.known.get(line);
+  async #lines(line: string): Promise<readonly string[]> {
+    const kept = this.#known.get(line);
     if (kept && performance.now() - kept.at < FRESH) return kept.lines;
-    const lines = await this.ask(line);
-    if (lines.length > 0) this.known.set(line, { at: performance.now(), lines });
+    const lines = await this.#ask(line);
+    if (lines.length > 0) this.#known.set(line, { at: performance.now(), lines });
     return lines.length > 0 ? lines : kept?.lines ?? [];
   }
 }

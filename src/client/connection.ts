@@ -17,20 +17,22 @@ export interface WaitOptions {
 
 /** One connection to a server, on which one request runs at a time. */
 export class Connection {
-  private readonly parser = new ReplyParser();
-  private queue: ReplyEvent[] = [];
-  private wake: (() => void) | undefined;
-  private ending: ArgoError | undefined;
-  private readonly name: string;
+  readonly #parser = new ReplyParser();
+  #queue: ReplyEvent[] = [];
+  #wake: (() => void) | undefined;
+  #ending: ArgoError | undefined;
+  readonly #name: string;
   /** Whether others on the network can read what is sent. */
   readonly exposed: boolean;
+  readonly #socket: Socket;
 
-  private constructor(private readonly socket: Socket, settings: Settings) {
-    this.name = formatAddress(settings.address);
-    socket.on('data', (chunk) => this.take(chunk));
+  private constructor(socket: Socket, settings: Settings) {
+    this.#socket = socket;
+    this.#name = formatAddress(settings.address);
+    socket.on('data', (chunk) => this.#take(chunk));
     socket.on('error', () => { /* `close` follows */ });
-    socket.on('end', () => this.lost());
-    socket.on('close', () => this.lost());
+    socket.on('end', () => this.#lost());
+    socket.on('close', () => this.#lost());
     this.exposed = settings.tls === undefined && !isLoopback(socket.remoteAddress);
   }
 
@@ -41,12 +43,12 @@ export class Connection {
 
   /** Whether a request can still be sent. */
   get usable(): boolean {
-    return this.ending === undefined;
+    return this.#ending === undefined;
   }
 
   /** Whether the server has said something that nobody asked for: why it is about to close the connection. */
   get dismissed(): boolean {
-    return this.queue.length > 0;
+    return this.#queue.length > 0;
   }
 
   /**
@@ -58,12 +60,12 @@ export class Connection {
   async *request(line: string, options: WaitOptions): AsyncGenerator<readonly ReplyEvent[], void> {
     let complete = false;
     try {
-      if (this.usable) this.socket.write(`${line}\n`);
+      if (this.usable) this.#socket.write(`${line}\n`);
       while (!complete) {
-        if (this.queue.length === 0) await this.arrival(options);
-        const end = this.queue.findIndex(isEnd);
-        const batch = this.queue.splice(0, end === -1 ? this.queue.length : end + 1);
-        if (this.socket.isPaused() && this.queue.length < QUEUE_LIMIT) this.socket.resume();
+        if (this.#queue.length === 0) await this.#arrival(options);
+        const end = this.#queue.findIndex(isEnd);
+        const batch = this.#queue.splice(0, end === -1 ? this.#queue.length : end + 1);
+        if (this.#socket.isPaused() && this.#queue.length < QUEUE_LIMIT) this.#socket.resume();
         complete = end !== -1;
         yield batch;
       }
@@ -73,50 +75,50 @@ export class Connection {
   }
 
   close(): void {
-    this.ending ??= new ArgoError('UNREACHABLE', `the connection to ${this.name} is closed`);
-    this.socket.destroy();
-    this.wake?.();
+    this.#ending ??= new ArgoError('UNREACHABLE', `the connection to ${this.#name} is closed`);
+    this.#socket.destroy();
+    this.#wake?.();
   }
 
-  private take(chunk: Buffer): void {
+  #take(chunk: Buffer): void {
     try {
-      this.queue.push(...this.parser.push(chunk));
+      this.#queue.push(...this.#parser.push(chunk));
     } catch (error) {
       if (!(error instanceof ReplyFault)) throw error;
-      this.ending = new ArgoError('FAILED', `what answers at ${this.name} does not speak the line protocol: ${error.message}`);
-      this.socket.destroy();
+      this.#ending = new ArgoError('FAILED', `what answers at ${this.#name} does not speak the line protocol: ${error.message}`);
+      this.#socket.destroy();
     }
-    if (this.queue.length >= QUEUE_LIMIT) this.socket.pause();
-    this.wake?.();
+    if (this.#queue.length >= QUEUE_LIMIT) this.#socket.pause();
+    this.#wake?.();
   }
 
-  private lost(): void {
-    this.ending ??= new ArgoError('UNCERTAIN', `the connection to ${this.name} was lost before the end of the reply; what was asked for may have been done`);
-    this.socket.destroy();
-    this.wake?.();
+  #lost(): void {
+    this.#ending ??= new ArgoError('UNCERTAIN', `the connection to ${this.#name} was lost before the end of the reply; what was asked for may have been done`);
+    this.#socket.destroy();
+    this.#wake?.();
   }
 
   /** Waits until the queue holds something. */
-  private arrival({ silence, signal }: WaitOptions): Promise<void> {
+  #arrival({ silence, signal }: WaitOptions): Promise<void> {
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined;
       const settle = (error?: Error) => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', onAbort);
-        this.wake = undefined;
+        this.#wake = undefined;
         if (error) reject(error);
         else resolve();
       };
       const onAbort = () => settle(signal?.reason as Error);
       const look = () => {
-        if (this.queue.length > 0) settle();
-        else if (this.ending !== undefined) settle(this.ending);
+        if (this.#queue.length > 0) settle();
+        else if (this.#ending !== undefined) settle(this.#ending);
       };
       if (silence !== undefined) {
-        timer = setTimeout(() => settle(new ArgoError('TIMEOUT', `${this.name} said nothing for ${silence / 1000} s; what was asked for goes on there`)), silence);
+        timer = setTimeout(() => settle(new ArgoError('TIMEOUT', `${this.#name} said nothing for ${silence / 1000} s; what was asked for goes on there`)), silence);
       }
       signal?.addEventListener('abort', onAbort, { once: true });
-      this.wake = look;
+      this.#wake = look;
       if (signal?.aborted) onAbort();
       else look();
     });

@@ -56,33 +56,36 @@ export function parseTargetLine(line: string, command: string): TargetLine | und
 
 /** Counts how the targets of one request fared. */
 export class Tally {
-  private readonly ended = new Set<string>();
-  private readonly failures = new Map<string, Failure>();
+  readonly #ended = new Set<string>();
+  readonly #failures = new Map<string, Failure>();
+  readonly #request: Request;
 
-  constructor(private readonly request: Request) {}
+  constructor(request: Request) {
+    this.#request = request;
+  }
 
   /** A line of the body. */
   add(line: TargetLine): void {
-    this.ended.add(line.name);
-    if (line.failure) this.failures.set(line.name, line.failure);
+    this.#ended.add(line.name);
+    if (line.failure) this.#failures.set(line.name, line.failure);
   }
 
   /** targets of which something has been heard */
   get count(): number {
-    return this.ended.size;
+    return this.#ended.size;
   }
 
   get failed(): number {
-    return this.failures.size;
+    return this.#failures.size;
   }
 
   /** @param error what ended the reply, where it did not end well */
   exitCode(error: Failure | undefined): ExitCode {
     if (error === undefined && this.failed === 0) return EXIT.done;
-    if (!this.request.many || (error !== undefined && error.phrase !== 'FAILED')) return exitCodeOf(error?.phrase ?? 'FAILED');
+    if (!this.#request.many || (error !== undefined && error.phrase !== 'FAILED')) return exitCodeOf(error?.phrase ?? 'FAILED');
     const [, failed, all] = /^(\d+) of (\d+)$/.exec(error?.detail ?? '') ?? [];
     if (failed === undefined ? this.failed < this.count : Number(failed) < Number(all)) return EXIT.partly;
-    const denied = this.failed > 0 && [...this.failures.values()].every(({ phrase }) => DENIED.has(phrase));
+    const denied = this.failed > 0 && [...this.#failures.values()].every(({ phrase }) => DENIED.has(phrase));
     return denied ? EXIT.denied : EXIT.failed;
   }
 }

@@ -9,21 +9,23 @@ export class BrokenPipe extends Error {}
 
 /** Lines for people and programs, written in as few pieces as they arrive in. */
 export class Output {
-  private broken: Error | undefined;
+  #broken: Error | undefined;
+  readonly #stream: Stream;
 
-  constructor(private readonly stream: Stream) {
+  constructor(stream: Stream) {
+    this.#stream = stream;
     stream.on('error', ({ code }: NodeJS.ErrnoException) => {
-      this.broken ??= code === 'EPIPE' ? new BrokenPipe() : new ArgoError('FAILED', `the output cannot be written (${code})`);
+      this.#broken ??= code === 'EPIPE' ? new BrokenPipe() : new ArgoError('FAILED', `the output cannot be written (${code})`);
     });
   }
 
   get isTerminal(): boolean {
-    return this.stream.isTTY === true;
+    return this.#stream.isTTY === true;
   }
 
   get columns(): number {
     // A pseudo-terminal that nobody sized says 0.
-    return this.stream.columns || 80;
+    return this.#stream.columns || 80;
   }
 
   /**
@@ -39,19 +41,19 @@ export class Output {
 
   /** @throws as {@link lines} */
   async write(text: string): Promise<void> {
-    if (this.broken) throw this.broken;
-    if (this.stream.write(text)) {
+    if (this.#broken) throw this.#broken;
+    if (this.#stream.write(text)) {
       // An error of this very write comes a turn later.
       await new Promise((resolve) => { setImmediate(resolve); });
     } else {
       await new Promise<void>((resolve) => {
         const go = () => {
-          this.stream.off('drain', go).off('error', go).off('close', go);
+          this.#stream.off('drain', go).off('error', go).off('close', go);
           resolve();
         };
-        this.stream.on('drain', go).on('error', go).on('close', go);
+        this.#stream.on('drain', go).on('error', go).on('close', go);
       });
     }
-    if (this.broken) throw this.broken;
+    if (this.#broken) throw this.#broken;
   }
 }

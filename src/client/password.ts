@@ -67,20 +67,22 @@ function runForSecret([program, ...args]: readonly string[]): Promise<string> {
 /** The way to a terminal, which shows nothing while a password is typed. */
 export class Curtain extends Writable {
   drawn = false;
+  readonly #terminal: Stream;
 
-  constructor(private readonly terminal: Stream) {
+  constructor(terminal: Stream) {
     super({ decodeStrings: false });
+    this.#terminal = terminal;
     terminal.on('resize', () => this.emit('resize'));
   }
 
   readonly isTTY = true;
 
   get columns(): number {
-    return this.terminal.columns || 80;
+    return this.#terminal.columns || 80;
   }
 
   override _write(chunk: string | Buffer, _encoding: BufferEncoding, done: () => void): void {
-    if (!this.drawn) this.terminal.write(chunk);
+    if (!this.drawn) this.#terminal.write(chunk);
     done();
   }
 }

@@ -39,75 +39,89 @@ const plain = (failure: Failure | undefined): Failure | null => failure ? { phra
 
 /** Body lines to standard output as they come, errors to standard error. */
 export class PlainPresenter implements Presenter {
-  private readonly tally: Tally;
-  private error: Failure | undefined;
-  private note = '';
+  readonly #tally: Tally;
+  #error: Failure | undefined;
+  #note = '';
+  readonly #request: Request;
+  readonly #stdout: Output;
+  readonly #stderr: Output;
+  readonly #progress: Progress | undefined;
 
   constructor(
-    private readonly request: Request,
-    private readonly stdout: Output,
-    private readonly stderr: Output,
-    private readonly progress?: Progress,
+    request: Request,
+    stdout: Output,
+    stderr: Output,
+    progress?: Progress,
   ) {
-    this.tally = new Tally(request);
+    this.#request = request;
+    this.#stdout = stdout;
+    this.#stderr = stderr;
+    this.#progress = progress;
+    this.#tally = new Tally(request);
   }
 
   async take(batch: readonly ReplyEvent[]): Promise<void> {
     const lines = bodyOf(batch);
-    if (this.request.many) for (const line of lines) this.count(line);
-    this.error = errorOf(batch) ?? this.error;
-    this.note = noteOf(batch);
-    if (lines.length > 0) await this.progress?.clear();
-    await this.stdout.lines(lines);
-    await this.progress?.draw(this.tally.count, this.tally.failed);
+    if (this.#request.many) for (const line of lines) this.#count(line);
+    this.#error = errorOf(batch) ?? this.#error;
+    this.#note = noteOf(batch);
+    if (lines.length > 0) await this.#progress?.clear();
+    await this.#stdout.lines(lines);
+    await this.#progress?.draw(this.#tally.count, this.#tally.failed);
   }
 
   async end(error?: Failure): Promise<ExitCode> {
-    await this.progress?.clear();
-    const failure = error ?? this.error;
-    if (failure) await this.stderr.lines([formatFailure(failure)]);
-    else if (this.note !== '') await this.stderr.lines([`argo: ${this.note}`]);
-    return error ? exitCodeOf(error.phrase) : this.tally.exitCode(failure);
+    await this.#progress?.clear();
+    const failure = error ?? this.#error;
+    if (failure) await this.#stderr.lines([formatFailure(failure)]);
+    else if (this.#note !== '') await this.#stderr.lines([`argo: ${this.#note}`]);
+    return error ? exitCodeOf(error.phrase) : this.#tally.exitCode(failure);
   }
 
-  private count(line: string): void {
-    const about = parseTargetLine(line, this.request.command);
-    if (about) this.tally.add(about);
+  #count(line: string): void {
+    const about = parseTargetLine(line, this.#request.command);
+    if (about) this.#tally.add(about);
   }
 }
 
 /** One JSON document for the whole reply, on one line. */
 export class JsonPresenter implements Presenter {
-  private readonly tally: Tally;
-  private readonly body: (TargetLine | string)[] = [];
-  private size = 0;
-  private error: Failure | undefined;
-  private note = '';
+  readonly #tally: Tally;
+  readonly #body: (TargetLine | string)[] = [];
+  #size = 0;
+  #error: Failure | undefined;
+  #note = '';
+  readonly #request: Request;
+  readonly #stdout: Output;
+  readonly #progress: Progress | undefined;
 
-  constructor(private readonly request: Request, private readonly stdout: Output, private readonly progress?: Progress) {
-    this.tally = new Tally(request);
+  constructor(request: Request, stdout: Output, progress?: Progress) {
+    this.#request = request;
+    this.#stdout = stdout;
+    this.#progress = progress;
+    this.#tally = new Tally(request);
   }
 
   async take(batch: readonly ReplyEvent[]): Promise<void> {
-    this.error = errorOf(batch) ?? this.error;
-    this.note = noteOf(batch);
-    for (const line of bodyOf(batch)) this.keep(line);
-    await this.progress?.draw(this.tally.count, this.tally.failed);
+    this.#error = errorOf(batch) ?? this.#error;
+    this.#note = noteOf(batch);
+    for (const line of bodyOf(batch)) this.#keep(line);
+    await this.#progress?.draw(this.#tally.count, this.#tally.failed);
   }
 
   async end(error?: Failure): Promise<ExitCode> {
-    await this.progress?.clear();
-    const tooLarge = this.size > MAX_DOCUMENT ? { phrase: 'FAILED', detail: 'the reply is too large for one document; leave out --json' } : undefined;
+    await this.#progress?.clear();
+    const tooLarge = this.#size > MAX_DOCUMENT ? { phrase: 'FAILED', detail: 'the reply is too large for one document; leave out --json' } : undefined;
     const local = error ?? tooLarge;
-    await this.stdout.lines([JSON.stringify(toDocument(this.request, this.body, { error: plain(local ?? this.error), note: this.note || null }))]);
-    return local ? exitCodeOf(local.phrase) : this.tally.exitCode(this.error);
+    await this.#stdout.lines([JSON.stringify(toDocument(this.#request, this.#body, { error: plain(local ?? this.#error), note: this.#note || null }))]);
+    return local ? exitCodeOf(local.phrase) : this.#tally.exitCode(this.#error);
   }
 
-  private keep(line: string): void {
-    this.size += line.length;
-    if (this.size > MAX_DOCUMENT) return;
-    const about = this.request.many ? parseTargetLine(line, this.request.command) : undefined;
-    if (about) this.tally.add(about);
-    this.body.push(about ?? line);
+  #keep(line: string): void {
+    this.#size += line.length;
+    if (this.#size > MAX_DOCUMENT) return;
+    const about = this.#request.many ? parseTargetLine(line, this.#request.command) : undefined;
+    if (about) this.#tally.add(about);
+    this.#body.push(about ?? line);
   }
 }

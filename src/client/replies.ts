@@ -28,46 +28,46 @@ export function splitReason(text: string): { phrase: string; detail: string } {
  * protocol, "Replies"). Lines end in LF or CRLF.
  */
 export class ReplyParser {
-  private parts: Buffer[] = [];
-  private held = 0;
-  private inBody = false;
+  #parts: Buffer[] = [];
+  #held = 0;
+  #inBody = false;
 
   /** @throws ReplyFault for an endless line, or one where a reply must begin and none does */
   push(chunk: Buffer): ReplyEvent[] {
     const events: ReplyEvent[] = [];
     let start = 0;
     for (let end = chunk.indexOf(LF); end !== -1; end = chunk.indexOf(LF, start)) {
-      events.push(this.line(chunk.subarray(start, end)));
+      events.push(this.#line(chunk.subarray(start, end)));
       start = end + 1;
     }
-    if (start < chunk.length) this.hold(chunk.subarray(start));
+    if (start < chunk.length) this.#hold(chunk.subarray(start));
     return events;
   }
 
-  private hold(part: Buffer): void {
-    this.held += part.length;
-    if (this.held > MAX_REPLY_LINE) throw new ReplyFault(`a line is longer than ${MAX_REPLY_LINE} bytes`);
-    this.parts.push(part);
+  #hold(part: Buffer): void {
+    this.#held += part.length;
+    if (this.#held > MAX_REPLY_LINE) throw new ReplyFault(`a line is longer than ${MAX_REPLY_LINE} bytes`);
+    this.#parts.push(part);
   }
 
-  private line(last: Buffer): ReplyEvent {
-    this.hold(last);
-    const bytes = this.parts.length === 1 ? last : Buffer.concat(this.parts);
-    this.parts = [];
-    this.held = 0;
+  #line(last: Buffer): ReplyEvent {
+    this.#hold(last);
+    const bytes = this.#parts.length === 1 ? last : Buffer.concat(this.#parts);
+    this.#parts = [];
+    this.#held = 0;
     const text = bytes.toString('utf8');
-    return this.event(text.endsWith('\r') ? text.slice(0, -1) : text);
+    return this.#event(text.endsWith('\r') ? text.slice(0, -1) : text);
   }
 
-  private event(line: string): ReplyEvent {
+  #event(line: string): ReplyEvent {
     const [, code, comment = ''] = /^([234]00)(?: (.*))?$/s.exec(line) ?? [];
     if (code === '300' || code === '400') {
-      this.inBody = false;
+      this.#inBody = false;
       return code === '300' ? { kind: 'done', note: splitReason(comment.trim()).detail } : { kind: 'error', ...splitReason(comment.trim()) };
     }
-    if (this.inBody) return { kind: 'body', text: /^ [234]00( |$)/.test(line) ? line.slice(1) : line };
+    if (this.#inBody) return { kind: 'body', text: /^ [234]00( |$)/.test(line) ? line.slice(1) : line };
     if (code === undefined) throw new ReplyFault('a reply begins with neither 200 nor 400');
-    this.inBody = true;
+    this.#inBody = true;
     return { kind: 'accepted' };
   }
 }

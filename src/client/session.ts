@@ -25,17 +25,20 @@ const asPhrase = (phrase: string): Phrase => (Object.hasOwn(PHRASES, phrase) ? (
 
 /** A server and who we are there; its connection is made when needed, and again after it was lost. */
 export class Session {
-  private connection: Connection | undefined;
-  private credentials: { account: string; password: string } | undefined;
-  private turn: Promise<void> = Promise.resolve();
-  private warned = false;
-  private connectedBefore = false;
+  #connection: Connection | undefined;
+  #credentials: { account: string; password: string } | undefined;
+  #turn: Promise<void> = Promise.resolve();
+  #warned = false;
+  #connectedBefore = false;
+  readonly #hooks: SessionHooks;
 
-  constructor(readonly settings: Settings, private readonly hooks: SessionHooks) {}
+  constructor(readonly settings: Settings, hooks: SessionHooks) {
+    this.#hooks = hooks;
+  }
 
   /** Who is logged in, for the prompt. */
   get account(): string | undefined {
-    return this.credentials?.account ?? this.settings.account;
+    return this.#credentials?.account ?? this.settings.account;
   }
 
   /**
@@ -43,18 +46,18 @@ export class Session {
    * @throws ArgoError · SettingsError
    */
   async connect(signal?: AbortSignal): Promise<Connection> {
-    if (this.connection?.usable === true && !this.connection.dismissed) return this.connection;
-    this.connection?.close();
+    if (this.#connection?.usable === true && !this.#connection.dismissed) return this.#connection;
+    this.#connection?.close();
     const connection = await Connection.open(this.settings, signal);
     try {
-      await this.logIn(connection, signal);
+      await this.#logIn(connection, signal);
     } catch (error) {
       connection.close();
       throw error;
     }
-    if (this.connectedBefore) this.hooks.warn(`the connection was gone; connected to ${formatAddress(this.settings.address)} again`);
-    this.connectedBefore = true;
-    this.connection = connection;
+    if (this.#connectedBefore) this.#hooks.warn(`the connection was gone; connected to ${formatAddress(this.settings.address)} again`);
+    this.#connectedBefore = true;
+    this.#connection = connection;
     return connection;
   }
 
@@ -64,15 +67,15 @@ export class Session {
    * @throws ArgoError · the signal's reason
    */
   async *run(request: Request, signal?: AbortSignal): AsyncGenerator<readonly ReplyEvent[], void> {
-    const before = this.turn;
+    const before = this.#turn;
     let free = () => {};
-    this.turn = new Promise((resolve) => { free = resolve; });
+    this.#turn = new Promise((resolve) => { free = resolve; });
     try {
       await before;
       const connection = await this.connect(signal);
-      if (request.command === 'auth') this.warnIfExposed(connection);
-      for await (const batch of connection.request(request.line, { silence: this.silenceFor(request), signal })) {
-        if (request.command === 'auth' && batch.some(isEnd)) this.remember(request, batch.at(-1)!);
+      if (request.command === 'auth') this.#warnIfExposed(connection);
+      for await (const batch of connection.request(request.line, { silence: this.#silenceFor(request), signal })) {
+        if (request.command === 'auth' && batch.some(isEnd)) this.#remember(request, batch.at(-1)!);
         yield batch;
       }
     } finally {
@@ -82,54 +85,54 @@ export class Session {
 
   /** Lets go of the connection. What runs at the server goes on there. */
   close(): void {
-    this.connection?.close();
-    this.connection = undefined;
+    this.#connection?.close();
+    this.#connection = undefined;
   }
 
   /** Lets go of a command that is under way; connecting again is then no surprise worth a word. */
   detach(): void {
     this.close();
-    this.connectedBefore = false;
+    this.#connectedBefore = false;
   }
 
-  private async logIn(connection: Connection, signal: AbortSignal | undefined): Promise<void> {
+  async #logIn(connection: Connection, signal: AbortSignal | undefined): Promise<void> {
     const { account } = this.settings;
-    if (this.credentials === undefined) {
+    if (this.#credentials === undefined) {
       if (account === undefined) return;
-      const password = await this.hooks.password(account);
+      const password = await this.#hooks.password(account);
       if (password === undefined) {
         throw new ArgoError('NOT AUTHENTICATED', `no password for ${account}: set ARGO_PASSWORD, or password-file in config.toml`);
       }
-      this.credentials = { account, password };
+      this.#credentials = { account, password };
     }
-    this.warnIfExposed(connection);
-    const { account: user, password } = this.credentials;
+    this.#warnIfExposed(connection);
+    const { account: user, password } = this.#credentials;
     const line = `auth ${quoteWord(user)} ${quoteWord(password)}`;
     for await (const batch of connection.request(line, { silence: AUTH_TIMEOUT, signal })) {
       const end = batch.at(-1);
       if (end?.kind !== 'error') continue;
-      this.credentials = undefined;
+      this.#credentials = undefined;
       const refused = end.phrase === 'NOT AUTHENTICATED' ? `the server refuses the account ${user}, its password, or this network` : '';
       throw new ArgoError(asPhrase(end.phrase), end.detail || refused);
     }
   }
 
   /** A person who typed `auth` in the shell stays logged in after the connection was lost. */
-  private remember(request: Request, end: ReplyEvent): void {
+  #remember(request: Request, end: ReplyEvent): void {
     const [account, password] = request.words;
-    this.credentials = end.kind === 'done' && account && password
+    this.#credentials = end.kind === 'done' && account && password
       ? { account: account.text, password: password.text }
       : undefined;
   }
 
-  private warnIfExposed(connection: Connection): void {
-    if (!connection.exposed || this.settings.allowPlain || this.warned) return;
-    this.warned = true;
-    this.hooks.warn(`the password goes to ${formatAddress(this.settings.address)} in plain text; use tls = true, or allow-plain = true to say no more`);
+  #warnIfExposed(connection: Connection): void {
+    if (!connection.exposed || this.settings.allowPlain || this.#warned) return;
+    this.#warned = true;
+    this.#hooks.warn(`the password goes to ${formatAddress(this.settings.address)} in plain text; use tls = true, or allow-plain = true to say no more`);
   }
 
   /** `--wait` ends when the state is reached, whenever that is; the server has its own deadline for it. */
-  private silenceFor({ options }: Request): number | undefined {
+  #silenceFor({ options }: Request): number | undefined {
     if (options.some((option) => option === '--wait' || option.startsWith('--wait='))) return undefined;
     const asked = options.map((option) => /^--timeout=(\d+)$/.exec(option)?.[1]).find((value) => value !== undefined);
     const needed = asked === undefined ? 0 : Number(asked) * 1000 + TIMEOUT_GRACE;

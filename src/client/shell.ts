@@ -18,41 +18,45 @@ class Detached extends Error {}
 
 /** The interactive shell: a prompt on a terminal, one command after the other. */
 export class Shell {
-  private readonly curtain: Curtain;
-  private readonly reader: Interface;
-  private readonly completer: Completer;
-  private readonly typed: string[] = [];
-  private running: AbortController | undefined;
-  private answer: { resolve(line: string): void; reject(error: Error): void } | undefined;
-  private wake = () => {};
-  private closed = false;
-  private leaving = false;
+  readonly #curtain: Curtain;
+  readonly #reader: Interface;
+  readonly #completer: Completer;
+  readonly #typed: string[] = [];
+  #running: AbortController | undefined;
+  #answer: { resolve(line: string): void; reject(error: Error): void } | undefined;
+  #wake = () => {};
+  #closed = false;
+  #leaving = false;
+  readonly #setting: Setting;
+  readonly #history: History;
 
   constructor(
-    private readonly setting: Setting,
-    private readonly history: History,
+    setting: Setting,
+    history: History,
     asker: Asker,
     terminal: { input: NodeJS.ReadableStream; output: Stream },
   ) {
-    this.curtain = new Curtain(terminal.output);
-    this.completer = new Completer(askSession(setting.session));
-    this.reader = createInterface({
+    this.#setting = setting;
+    this.#history = history;
+    this.#curtain = new Curtain(terminal.output);
+    this.#completer = new Completer(askSession(setting.session));
+    this.#reader = createInterface({
       input: terminal.input,
-      output: this.curtain,
+      output: this.#curtain,
       terminal: true,
       history: history.load(),
       historySize: HISTORY_LINES,
       removeHistoryDuplicates: true,
-      completer: (line: string, done: (error: null, result: [string[], string]) => void) => this.complete(line, done),
+      completer: (line: string, done: (error: null, result: [string[], string]) => void) => this.#complete(line, done),
     });
-    this.reader.on('line', (line) => this.onLine(line));
-    this.reader.on('SIGINT', () => this.onInterrupt());
-    this.reader.on('close', () => this.onClose());
+    this.#reader.on('line', (line) => this.#onLine(line));
+    this.#reader.on('SIGINT', () => this.#onInterrupt());
+    this.#reader.on('close', () => this.#onClose());
     // readline puts every line into its list, passwords too, and lets the listener take them out.
-    this.reader.on('history', (lines: string[]) => {
-      if (this.answer || (lines[0] !== undefined && isAuthLine(lines[0]))) lines.shift();
+    this.#reader.on('history', (lines: string[]) => {
+      if (this.#answer || (lines[0] !== undefined && isAuthLine(lines[0]))) lines.shift();
     });
-    asker.ask = (prompt) => this.askHidden(prompt);
+    asker.ask = (prompt) => this.#askHidden(prompt);
   }
 
   /**
@@ -61,110 +65,110 @@ export class Shell {
    */
   async run(greeting: string, interrupted: AbortSignal): Promise<ExitCode> {
     interrupted.addEventListener('abort', () => {
-      this.typed.length = 0;
-      this.running?.abort(interrupted.reason);
+      this.#typed.length = 0;
+      this.#running?.abort(interrupted.reason);
     });
-    await this.setting.stderr.lines([greeting]);
-    for (let line = await this.next(); line !== undefined; line = await this.next()) {
+    await this.#setting.stderr.lines([greeting]);
+    for (let line = await this.#next(); line !== undefined; line = await this.#next()) {
       if (/^\s*(exit|quit)\s*$/i.test(line)) break;
-      if (line.trim() !== '') await this.perform(line);
+      if (line.trim() !== '') await this.#perform(line);
     }
-    this.leaving = true;
-    this.reader.close();
+    this.#leaving = true;
+    this.#reader.close();
     return EXIT.done;
   }
 
-  private async next(): Promise<string | undefined> {
-    if (this.typed.length === 0 && !this.closed) {
-      const { session } = this.setting;
+  async #next(): Promise<string | undefined> {
+    if (this.#typed.length === 0 && !this.#closed) {
+      const { session } = this.#setting;
       const who = session.account === undefined ? '' : `${session.account}@`;
-      this.reader.setPrompt(`${who}${formatAddress(session.settings.address).replace(/:20203$/, '')}> `);
-      this.reader.prompt();
-      await new Promise<void>((resolve) => { this.wake = resolve; });
+      this.#reader.setPrompt(`${who}${formatAddress(session.settings.address).replace(/:20203$/, '')}> `);
+      this.#reader.prompt();
+      await new Promise<void>((resolve) => { this.#wake = resolve; });
     }
-    return this.typed.shift();
+    return this.#typed.shift();
   }
 
-  private async perform(line: string): Promise<void> {
-    this.history.add(line);
-    this.running = new AbortController();
+  async #perform(line: string): Promise<void> {
+    this.#history.add(line);
+    this.#running = new AbortController();
     try {
-      const request = await this.withPassword(requestFromLine(line));
-      await runRequest(this.setting, request, this.running.signal);
+      const request = await this.#withPassword(requestFromLine(line));
+      await runRequest(this.#setting, request, this.#running.signal);
     } catch (error) {
-      await this.explain(error, line);
+      await this.#explain(error, line);
     } finally {
-      this.running = undefined;
+      this.#running = undefined;
     }
   }
 
-  private async explain(error: unknown, line: string): Promise<void> {
+  async #explain(error: unknown, line: string): Promise<void> {
     if (error instanceof Detached) {
-      this.setting.session.detach();
-      await this.setting.stderr.lines(['argo: detached; what was asked for goes on at the server']);
+      this.#setting.session.detach();
+      await this.#setting.stderr.lines(['argo: detached; what was asked for goes on at the server']);
     } else if (error instanceof ArgoError) {
-      await refuse(this.setting, isAuthLine(line) ? 'auth' : line, error);
+      await refuse(this.#setting, isAuthLine(line) ? 'auth' : line, error);
     } else if (error instanceof SettingsError) {
-      await this.setting.stderr.lines([`argo: ${error.message}`]);
+      await this.#setting.stderr.lines([`argo: ${error.message}`]);
     } else if (error instanceof BrokenPipe) {
-      this.reader.close();
+      this.#reader.close();
     } else if (!(error instanceof Interrupted)) {
       throw error;
     }
   }
 
   /** `auth NAME` asks for the rest, so that nobody has to show a password to type it. */
-  private async withPassword(request: Request): Promise<Request> {
+  async #withPassword(request: Request): Promise<Request> {
     const [account, password] = request.words;
     if (request.command !== 'auth' || account === undefined || password !== undefined) return request;
-    return requestFromLine(`auth ${quoteWord(account.text)} ${quoteWord(await this.askHidden(`password of ${account.text}: `))}`);
+    return requestFromLine(`auth ${quoteWord(account.text)} ${quoteWord(await this.#askHidden(`password of ${account.text}: `))}`);
   }
 
-  private async askHidden(prompt: string): Promise<string> {
-    if (this.closed) throw new Interrupted();
-    this.curtain.write(prompt);
-    this.curtain.drawn = true;
+  async #askHidden(prompt: string): Promise<string> {
+    if (this.#closed) throw new Interrupted();
+    this.#curtain.write(prompt);
+    this.#curtain.drawn = true;
     try {
-      return await new Promise<string>((resolve, reject) => { this.answer = { resolve, reject }; });
+      return await new Promise<string>((resolve, reject) => { this.#answer = { resolve, reject }; });
     } finally {
-      this.answer = undefined;
-      this.curtain.drawn = false;
-      this.curtain.write('\n');
+      this.#answer = undefined;
+      this.#curtain.drawn = false;
+      this.#curtain.write('\n');
     }
   }
 
-  private onLine(line: string): void {
-    if (this.answer) {
-      this.answer.resolve(line);
-    } else if (this.typed.length < MAX_TYPED_AHEAD) {
-      this.typed.push(line);
-      this.wake();
+  #onLine(line: string): void {
+    if (this.#answer) {
+      this.#answer.resolve(line);
+    } else if (this.#typed.length < MAX_TYPED_AHEAD) {
+      this.#typed.push(line);
+      this.#wake();
     }
   }
 
-  private onInterrupt(): void {
-    if (this.answer) {
-      this.answer.reject(new Interrupted());
-    } else if (this.running) {
-      this.typed.length = 0;
-      this.running.abort(new Detached());
+  #onInterrupt(): void {
+    if (this.#answer) {
+      this.#answer.reject(new Interrupted());
+    } else if (this.#running) {
+      this.#typed.length = 0;
+      this.#running.abort(new Detached());
     } else {
-      this.curtain.write('^C\n');
-      this.reader.write(null, { ctrl: true, name: 'e' });
-      this.reader.write(null, { ctrl: true, name: 'u' });
-      this.reader.prompt();
+      this.#curtain.write('^C\n');
+      this.#reader.write(null, { ctrl: true, name: 'e' });
+      this.#reader.write(null, { ctrl: true, name: 'u' });
+      this.#reader.prompt();
     }
   }
 
-  private onClose(): void {
-    this.closed = true;
-    this.answer?.reject(new Interrupted());
-    if (!this.running && !this.leaving) this.curtain.write('\n');
-    this.wake();
+  #onClose(): void {
+    this.#closed = true;
+    this.#answer?.reject(new Interrupted());
+    if (!this.#running && !this.#leaving) this.#curtain.write('\n');
+    this.#wake();
   }
 
-  private complete(line: string, done: (error: null, result: [string[], string]) => void): void {
-    if (this.running) return done(null, [[], line]);
-    void this.completer.complete(line).then((result) => done(null, result));
+  #complete(line: string, done: (error: null, result: [string[], string]) => void): void {
+    if (this.#running) return done(null, [[], line]);
+    void this.#completer.complete(line).then((result) => done(null, result));
   }
 }

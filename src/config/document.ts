@@ -35,12 +35,12 @@ const join = (path: readonly Key[]): string => path.map((key) => JSON.stringify(
 
 /** Where each key of the document stands, so that a fault found later can be shown there. */
 class Positions {
-  private readonly places = new Map<string, Position>();
+  readonly #places = new Map<string, Position>();
 
   /** The place of this key, or of the nearest table around it that is there. */
   find(path: readonly Key[]): Position | undefined {
     for (let length = path.length; length > 0; length -= 1) {
-      const place = this.places.get(join(path.slice(0, length)));
+      const place = this.#places.get(join(path.slice(0, length)));
       if (place) return place;
     }
     return undefined;
@@ -49,7 +49,7 @@ class Positions {
   add(path: readonly Key[], node: AST.TOMLNode): void {
     if (path.at(-1) === '__proto__') throw new ForbiddenKey({ line: node.loc.start.line, column: node.loc.start.column + 1 });
     const key = join(path);
-    if (!this.places.has(key)) this.places.set(key, { line: node.loc.start.line, column: node.loc.start.column + 1 });
+    if (!this.#places.has(key)) this.#places.set(key, { line: node.loc.start.line, column: node.loc.start.column + 1 });
   }
 
   addKeyValue(prefix: readonly Key[], pair: AST.TOMLKeyValue): void {
@@ -58,13 +58,13 @@ class Positions {
       path.push(key.type === 'TOMLBare' ? key.name : key.value);
       this.add(path, key);
     }
-    this.addValue(path, pair.value);
+    this.#addValue(path, pair.value);
   }
 
-  private addValue(path: readonly Key[], node: AST.TOMLContentNode): void {
+  #addValue(path: readonly Key[], node: AST.TOMLContentNode): void {
     this.add(path, node);
     if (node.type === 'TOMLArray') {
-      node.elements.forEach((element, index) => this.addValue([...path, index], element));
+      node.elements.forEach((element, index) => this.#addValue([...path, index], element));
     } else if (node.type === 'TOMLInlineTable') {
       node.body.forEach((pair) => this.addKeyValue(path, pair));
     }

@@ -17,16 +17,19 @@ const TABLES = ['server', 'accounts', 'groups', 'providers'];
 /** Reads one document and gathers what is wrong with it. */
 class Reader {
   readonly faults: Fault[] = [];
+  readonly #document: Document;
 
-  constructor(private readonly document: Document) {}
+  constructor(document: Document) {
+    this.#document = document;
+  }
 
   fault(path: readonly (string | number)[], message: string): void {
-    this.faults.push({ message, position: this.document.position(path) });
+    this.faults.push({ message, position: this.#document.position(path) });
   }
 
   /** The sub-table at a key, empty where it is absent. */
   table(key: string): Record<string, unknown> {
-    const value = (this.document.content as Record<string, unknown>)[key] ?? {};
+    const value = (this.#document.content as Record<string, unknown>)[key] ?? {};
     if (typeof value === 'object' && !Array.isArray(value) && !(value instanceof Date)) return value as Record<string, unknown>;
     this.fault([key], `${key} must be a table: [${key}]`);
     return {};

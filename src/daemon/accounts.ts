@@ -11,7 +11,15 @@ import { readNewPassword } from './terminal.js';
 
 /** `argo-server account …`: changes of the accounts in the configuration file. */
 export class AccountEditor {
-  private constructor(private readonly file: string, private readonly source: string, private readonly config: Config) {}
+  readonly #file: string;
+  readonly #source: string;
+  readonly #config: Config;
+
+  private constructor(file: string, source: string, config: Config) {
+    this.#file = file;
+    this.#source = source;
+    this.#config = config;
+  }
 
   /**
    * @param asked the configuration file, if one was named
@@ -25,7 +33,7 @@ export class AccountEditor {
 
   /** A line an account: its name, where it may come from, what it may do. */
   list(): string[] {
-    return [...this.config.accounts.values()].map(({ name, from, grants }) => {
+    return [...this.#config.accounts.values()].map(({ name, from, grants }) => {
       const networks = from ? ` from ${from.map(({ address, prefix }) => `${address}/${prefix}`).join(' ')}` : '';
       const rights = grants.map(({ instances, commands }) => `${commands.join(',')} on ${instances.join(',')}`).join('; ');
       return `${name}${networks}: ${rights || 'no grants'}`;
@@ -35,38 +43,38 @@ export class AccountEditor {
   /** @throws Error */
   async add(name: string, grants: readonly GrantSettings[]): Promise<string> {
     if (!ACCOUNT_NAME.test(name)) throw new Error(`"${name}" cannot be used as an account's name`);
-    if (this.config.accounts.has(name)) throw new Error(`there is an account ${name} already; \`account passwd\` changes its password`);
-    await this.write(withAccount(this.file, this.source, name, await hashPassword(await readNewPassword()), grants));
+    if (this.#config.accounts.has(name)) throw new Error(`there is an account ${name} already; \`account passwd\` changes its password`);
+    await this.#write(withAccount(this.#file, this.#source, name, await hashPassword(await readNewPassword()), grants));
     const hint = grants.length === 0 ? ` It may do nothing yet: add [[accounts.${name}.grants]] there.` : '';
-    return `Account ${name} is in ${this.file}.${hint}`;
+    return `Account ${name} is in ${this.#file}.${hint}`;
   }
 
   /** @throws Error */
   async changePassword(name: string): Promise<string> {
-    this.require(name);
-    const text = withPassword(this.file, this.source, name, await hashPassword(await readNewPassword()));
-    if (text === undefined) throw new Error(`cannot find where ${this.file} sets the password of ${name}; change it by hand`);
-    await this.write(text);
-    return `The password of ${name} is changed in ${this.file}.`;
+    this.#require(name);
+    const text = withPassword(this.#file, this.#source, name, await hashPassword(await readNewPassword()));
+    if (text === undefined) throw new Error(`cannot find where ${this.#file} sets the password of ${name}; change it by hand`);
+    await this.#write(text);
+    return `The password of ${name} is changed in ${this.#file}.`;
   }
 
   /** @throws Error */
   async remove(name: string): Promise<string> {
-    this.require(name);
-    const text = withoutAccount(this.file, this.source, name);
-    if (text === undefined) throw new Error(`cannot find where ${this.file} has ${name}; remove it by hand`);
-    await this.write(text);
-    return `Account ${name} is no longer in ${this.file}.`;
+    this.#require(name);
+    const text = withoutAccount(this.#file, this.#source, name);
+    if (text === undefined) throw new Error(`cannot find where ${this.#file} has ${name}; remove it by hand`);
+    await this.#write(text);
+    return `Account ${name} is no longer in ${this.#file}.`;
   }
 
-  private require(name: string): void {
-    if (!this.config.accounts.has(name)) throw new Error(`there is no account ${name} in ${this.file}`);
+  #require(name: string): void {
+    if (!this.#config.accounts.has(name)) throw new Error(`there is no account ${name} in ${this.#file}`);
   }
 
   /** Nothing is written that could not be read again. */
-  private async write(text: string): Promise<void> {
-    await parseConfig(this.file, text, defaultStateDir());
-    makeFolder(dirname(this.file));
-    replaceFile(this.file, text);
+  async #write(text: string): Promise<void> {
+    await parseConfig(this.#file, text, defaultStateDir());
+    makeFolder(dirname(this.#file));
+    replaceFile(this.#file, text);
   }
 }

@@ -12,27 +12,37 @@ import type { Logger } from './log.js';
 
 /** The parts of the server, put together; how it starts, takes on a new configuration, and ends. */
 export class Daemon {
-  private readonly registry = new Registry();
-  private readonly providers = new Map<string, Provider>();
-  private readonly operations: Operations;
-  private readonly dispatcher: Dispatcher;
-  private readonly server: LineServer;
+  readonly #registry = new Registry();
+  readonly #providers = new Map<string, Provider>();
+  readonly #operations: Operations;
+  readonly #dispatcher: Dispatcher;
+  readonly #server: LineServer;
+  #config: Config;
+  readonly #logger: Logger;
+  readonly #plugins: PluginLoader;
+  readonly #audit: Audit;
+  readonly #authenticator: Authenticator;
 
   private constructor(
-    private config: Config,
-    private readonly logger: Logger,
-    private readonly plugins: PluginLoader,
-    private readonly audit: Audit,
-    private readonly authenticator: Authenticator,
+    config: Config,
+    logger: Logger,
+    plugins: PluginLoader,
+    audit: Audit,
+    authenticator: Authenticator,
     table: Awaited<ReturnType<PluginLoader['load']>>,
   ) {
+    this.#config = config;
+    this.#logger = logger;
+    this.#plugins = plugins;
+    this.#audit = audit;
+    this.#authenticator = authenticator;
     const { log } = logger;
-    this.operations = new Operations({ registry: this.registry, audit, log, actionTimeout: () => this.config.server.actionTimeout });
-    this.dispatcher = new Dispatcher({
-      authenticator, registry: this.registry, operations: this.operations, table, log,
+    this.#operations = new Operations({ registry: this.#registry, audit, log, actionTimeout: () => this.#config.server.actionTimeout });
+    this.#dispatcher = new Dispatcher({
+      authenticator, registry: this.#registry, operations: this.#operations, table, log,
       groups: config.groups, actionTimeout: config.server.actionTimeout,
     });
-    this.server = new LineServer(config.server, this.dispatcher, authenticator, log);
+    this.#server = new LineServer(config.server, this.#dispatcher, authenticator, log);
   }
 
   /**
@@ -45,9 +55,9 @@ export class Daemon {
     const audit = new Audit(config.server.stateDir, (message, facts) => logger.log('error', message, facts));
     const [table] = await Promise.all([plugins.load(config.server.pluginPath), audit.open()]);
     const daemon = new Daemon(config, logger, plugins, audit, new Authenticator(config), table);
-    await daemon.openProviders(config.providers);
+    await daemon.#openProviders(config.providers);
     try {
-      await daemon.server.listen();
+      await daemon.#server.listen();
     } catch (error) {
       // what is open by now would keep the process from ending
       await daemon.stop();
@@ -58,7 +68,7 @@ export class Daemon {
 
   /** Where clients can connect. */
   addresses(): string[] {
-    return this.server.addresses();
+    return this.#server.addresses();
   }
 
   /**
@@ -66,36 +76,36 @@ export class Daemon {
    * @throws Error where a listener fails; then nothing has changed
    */
   async reload(config: Config): Promise<void> {
-    const applyToServer = await this.server.prepare(config.server);
-    if (config.server.stateDir !== this.config.server.stateDir) {
-      this.logger.log('warn', 'state-dir changes at the next start only', { stateDir: config.server.stateDir });
+    const applyToServer = await this.#server.prepare(config.server);
+    if (config.server.stateDir !== this.#config.server.stateDir) {
+      this.#logger.log('warn', 'state-dir changes at the next start only', { stateDir: config.server.stateDir });
     }
-    this.config = config;
-    this.logger.setLevel(config.server.logLevel);
-    this.authenticator.configure(config);
-    this.server.refreshSessions();
-    const table = await this.plugins.load(config.server.pluginPath);
-    this.dispatcher.parts = { ...this.dispatcher.parts, table, groups: config.groups, actionTimeout: config.server.actionTimeout };
-    this.closeProviders([...this.providers.values()].filter(({ name, settings }) => config.providers.get(name)?.fingerprint !== settings.fingerprint), config);
-    await this.openProviders(config.providers);
+    this.#config = config;
+    this.#logger.setLevel(config.server.logLevel);
+    this.#authenticator.configure(config);
+    this.#server.refreshSessions();
+    const table = await this.#plugins.load(config.server.pluginPath);
+    this.#dispatcher.parts = { ...this.#dispatcher.parts, table, groups: config.groups, actionTimeout: config.server.actionTimeout };
+    this.#closeProviders([...this.#providers.values()].filter(({ name, settings }) => config.providers.get(name)?.fingerprint !== settings.fingerprint), config);
+    await this.#openProviders(config.providers);
     applyToServer();
   }
 
   /** Ends listening, lets what runs finish within a limit, logs out of the providers, and closes the audit. */
   async stop(): Promise<void> {
-    this.server.stopListening();
-    await Promise.all([this.operations.drain(SHUTDOWN_GRACE, LAST_WORDS), this.server.close(SHUTDOWN_GRACE + LAST_WORDS)]);
-    await Promise.all([...this.providers.values()].map((provider) => provider.close(0)));
-    await this.audit.close();
+    this.#server.stopListening();
+    await Promise.all([this.#operations.drain(SHUTDOWN_GRACE, LAST_WORDS), this.#server.close(SHUTDOWN_GRACE + LAST_WORDS)]);
+    await Promise.all([...this.#providers.values()].map((provider) => provider.close(0)));
+    await this.#audit.close();
   }
 
-  private async openProviders(settings: ReadonlyMap<string, ProviderSettings>): Promise<void> {
-    const opened = [...settings.values()].filter(({ name }) => !this.providers.has(name)).map((one) => {
-      const provider = new Provider(one, this.registry, this.logger.log);
-      this.providers.set(one.name, provider);
+  async #openProviders(settings: ReadonlyMap<string, ProviderSettings>): Promise<void> {
+    const opened = [...settings.values()].filter(({ name }) => !this.#providers.has(name)).map((one) => {
+      const provider = new Provider(one, this.#registry, this.#logger.log);
+      this.#providers.set(one.name, provider);
       return provider;
     });
-    this.registry.arrange([...settings.keys()].map((name) => this.providers.get(name)!));
+    this.#registry.arrange([...settings.keys()].map((name) => this.#providers.get(name)!));
     if (opened.length === 0) return;
     const listings = Promise.all(opened.map((provider) => provider.refresh()));
     let timer: NodeJS.Timeout | undefined;
@@ -106,10 +116,10 @@ export class Daemon {
   }
 
   /** Their instances are gone at once; what is under way on them may still end. */
-  private closeProviders(providers: readonly Provider[], { providers: wanted }: Config): void {
+  #closeProviders(providers: readonly Provider[], { providers: wanted }: Config): void {
     for (const provider of providers) {
-      this.providers.delete(provider.name);
-      this.registry.remove(provider, wanted.has(provider.name));
+      this.#providers.delete(provider.name);
+      this.#registry.remove(provider, wanted.has(provider.name));
       void provider.close(SHUTDOWN_GRACE);
     }
   }

@@ -15,9 +15,9 @@ export class Instance {
   sharesName = false;
   /** when `state` was first seen */
   since = new Date();
-  private turnsOrNone: Places | undefined;
-  private pendingStop: PendingStop | undefined;
-  private watchers: Set<() => void> | undefined;
+  #turnsOrNone: Places | undefined;
+  #pendingStop: PendingStop | undefined;
+  #watchers: Set<() => void> | undefined;
 
   /**
    * @param name short name, harmless to terminals; unique within the provider
@@ -39,45 +39,45 @@ export class Instance {
 
   /** Two power actions on one instance never run at once. */
   get turn(): Places {
-    this.turnsOrNone ??= new Places(1, TURNS_WAITING);
-    return this.turnsOrNone;
+    this.#turnsOrNone ??= new Places(1, TURNS_WAITING);
+    return this.#turnsOrNone;
   }
 
   /** Takes the place of an instance of the same machine, under another name or provider object. */
   succeed(before: Instance): void {
-    this.turnsOrNone = before.turn;
-    this.pendingStop = before.pendingStop;
+    this.#turnsOrNone = before.turn;
+    this.#pendingStop = before.#pendingStop;
     if (this.state === before.state) this.since = before.since;
   }
 
   /** Notes a state that was seen. @returns whether it is news */
   see(state: PowerState): boolean {
-    if (state !== 'on' && state !== 'stopping') this.pendingStop = undefined;
+    if (state !== 'on' && state !== 'stopping') this.#pendingStop = undefined;
     if (state === this.state) return false;
     this.state = state;
     this.since = new Date();
-    this.watchers?.forEach((watcher) => watcher());
+    this.#watchers?.forEach((watcher) => watcher());
     return true;
   }
 
   /** Calls back at each change of state. @returns ends that */
   watch(watcher: () => void): () => void {
-    this.watchers ??= new Set();
-    this.watchers.add(watcher);
-    return () => this.watchers?.delete(watcher);
+    this.#watchers ??= new Set();
+    this.#watchers.add(watcher);
+    return () => this.#watchers?.delete(watcher);
   }
 
   /** A clean stop was accepted: until it shows, "on" does not mean that the machine stays on. */
   expectStop(ms: number): void {
-    this.pendingStop = { until: performance.now() + ms };
+    this.#pendingStop = { until: performance.now() + ms };
   }
 
   /** An action that ends what an earlier clean stop began. */
   forgetStop(): void {
-    this.pendingStop = undefined;
+    this.#pendingStop = undefined;
   }
 
   get isStopping(): boolean {
-    return this.pendingStop !== undefined && performance.now() < this.pendingStop.until;
+    return this.#pendingStop !== undefined && performance.now() < this.#pendingStop.until;
   }
 }

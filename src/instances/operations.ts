@@ -39,12 +39,15 @@ export interface OperationsParts {
  * the deadline, carries out, verifies and records.
  */
 export class Operations {
-  private readonly runs = new Set<PowerRun>();
-  private running = 0;
-  private ending = false;
-  private whenDone: (() => void) | undefined;
+  readonly #runs = new Set<PowerRun>();
+  #running = 0;
+  #ending = false;
+  #whenDone: (() => void) | undefined;
+  readonly #parts: OperationsParts;
 
-  constructor(private readonly parts: OperationsParts) {}
+  constructor(parts: OperationsParts) {
+    this.#parts = parts;
+  }
 
   /**
    * A power action.
@@ -52,25 +55,25 @@ export class Operations {
    * @throws ArgoError
    */
   async power(caller: Caller, permission: Permission, order: Order): Promise<void> {
-    this.authorise(caller, permission, order.instance);
+    this.#authorise(caller, permission, order.instance);
     requireSupport(order.action, order.instance.name, order.instance.machine, order.force && order.timeout === undefined);
-    if (this.ending) throw new ArgoError('SHUTTING DOWN');
-    this.running += 1;
+    if (this.#ending) throw new ArgoError('SHUTTING DOWN');
+    this.#running += 1;
     const release = order.instance.owner.hold();
     try {
-      await this.recorded(caller, permission, order);
+      await this.#recorded(caller, permission, order);
     } finally {
       release();
-      this.running -= 1;
-      if (this.running === 0) this.whenDone?.();
+      this.#running -= 1;
+      if (this.#running === 0) this.#whenDone?.();
     }
   }
 
   /** What a power action would do, in words. Nothing is sent. @throws ArgoError as the action would */
   async plan(caller: Caller, permission: Permission, order: Order): Promise<string> {
     const { instance, force, timeout } = order;
-    this.authorise(caller, permission, instance);
-    const way = await this.runOf(order).plan();
+    this.#authorise(caller, permission, instance);
+    const way = await this.#runOf(order).plan();
     if (way === 'already') return `nothing, it is ${instance.state} already`;
     if (way === 'under way') return `nothing, it is ${instance.state} already and would be waited for`;
     const then = way === 'shutdown' && force && timeout !== undefined ? `, then power off after ${formatDuration(timeout)}` : '';
@@ -79,13 +82,13 @@ export class Operations {
 
   /** The state now, asked of the machine; `unknown` where that cannot be had. @throws ArgoError NOT ALLOWED */
   async status(caller: Caller, permission: Permission, instance: Instance, timeout = READ_TIMEOUT): Promise<PowerState> {
-    this.authorise(caller, permission, instance);
+    this.#authorise(caller, permission, instance);
     try {
-      const state = await this.ask(instance, timeout, (machine, signal) => machine.status(signal));
-      this.parts.registry.see(instance, state);
+      const state = await this.#ask(instance, timeout, (machine, signal) => machine.status(signal));
+      this.#parts.registry.see(instance, state);
       return state;
     } catch (thrown) {
-      this.parts.log('debug', 'status unknown', { instance: instance.fullName, reason: String(thrown) });
+      this.#parts.log('debug', 'status unknown', { instance: instance.fullName, reason: String(thrown) });
       return 'unknown';
     }
   }
@@ -94,10 +97,10 @@ export class Operations {
   async read<Name extends keyof Readings>(
     caller: Caller, permission: Permission, instance: Instance, name: Name, timeout = READ_TIMEOUT,
   ): Promise<Readings[Name]> {
-    this.authorise(caller, permission, instance);
+    this.#authorise(caller, permission, instance);
     const read = instance.machine[name] as ((signal: AbortSignal) => Promise<Readings[Name]>) | undefined;
     if (!read) throw notSupported(instance.name, name);
-    return this.ask(instance, timeout, (machine, signal) => read.call(machine, signal));
+    return this.#ask(instance, timeout, (machine, signal) => read.call(machine, signal));
   }
 
   /** The hypervisor's log. @throws ArgoError */
@@ -119,32 +122,32 @@ export class Operations {
    * @param last milliseconds after that in which they have to say what is known
    */
   async drain(ms: number, last: number): Promise<void> {
-    this.ending = true;
-    if (await this.allDone(ms)) return;
-    this.runs.forEach((run) => run.abandon());
-    await this.allDone(last);
+    this.#ending = true;
+    if (await this.#allDone(ms)) return;
+    this.#runs.forEach((run) => run.abandon());
+    await this.#allDone(last);
   }
 
-  private async allDone(ms: number): Promise<boolean> {
-    if (this.running === 0) return true;
+  async #allDone(ms: number): Promise<boolean> {
+    if (this.#running === 0) return true;
     return new Promise((resolve) => {
       const timer = setTimeout(() => resolve(false), ms);
-      this.whenDone = () => {
+      this.#whenDone = () => {
         clearTimeout(timer);
         resolve(true);
       };
     });
   }
 
-  private authorise(caller: Caller, permission: Permission, instance: Instance): void {
+  #authorise(caller: Caller, permission: Permission, instance: Instance): void {
     if (!caller.principal.allows(instance, permission)) throw new ArgoError('NOT ALLOWED');
   }
 
-  private runOf(order: Order): PowerRun {
-    return new PowerRun(order, this.parts.registry, order.instance.owner.actionTimeout ?? this.parts.actionTimeout());
+  #runOf(order: Order): PowerRun {
+    return new PowerRun(order, this.#parts.registry, order.instance.owner.actionTimeout ?? this.#parts.actionTimeout());
   }
 
-  private async ask<T>(instance: Instance, timeout: number, work: (machine: Machine, signal: AbortSignal) => Promise<T>): Promise<T> {
+  async #ask<T>(instance: Instance, timeout: number, work: (machine: Machine, signal: AbortSignal) => Promise<T>): Promise<T> {
     const deadline = new Deadline(timeout);
     try {
       return await instance.owner.call(deadline, (signal) => work(instance.machine, signal));
@@ -155,8 +158,8 @@ export class Operations {
     }
   }
 
-  private async recorded(caller: Caller, permission: Permission, order: Order): Promise<void> {
-    const { audit, log } = this.parts;
+  async #recorded(caller: Caller, permission: Permission, order: Order): Promise<void> {
+    const { audit, log } = this.#parts;
     const facts = {
       account: caller.principal.name,
       from: caller.from,
@@ -166,8 +169,8 @@ export class Operations {
     };
     const id = await audit.begin(facts);
     const began = performance.now();
-    const run = this.runOf(order);
-    this.runs.add(run);
+    const run = this.#runOf(order);
+    this.#runs.add(run);
     try {
       const outcome = await run.run();
       await audit.end(id, outcome, performance.now() - began);
@@ -178,7 +181,7 @@ export class Operations {
       log('warn', 'action', { ...facts, outcome: error.message, cause: error.cause });
       throw error;
     } finally {
-      this.runs.delete(run);
+      this.#runs.delete(run);
     }
   }
 }

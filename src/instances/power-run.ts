@@ -29,17 +29,23 @@ type Sent = 'accepted' | 'doubtful';
  * never from a lost connection, and a clean stop in vain may be followed by a hard one.
  */
 export class PowerRun {
-  private readonly deadline: Deadline;
-  private readonly began = performance.now();
+  readonly #deadline: Deadline;
+  readonly #began = performance.now();
   /** the deadlines of parts of the run */
-  private readonly phases = new Set<Deadline>();
+  readonly #phases = new Set<Deadline>();
   /** why it is not waited for any longer: the server ends */
-  private abandoned: ArgoError | undefined;
-  private bootMark: string | undefined;
+  #abandoned: ArgoError | undefined;
+  #bootMark: string | undefined;
+  readonly #order: Order;
+  readonly #registry: Registry;
+  readonly #actionTimeout: number;
 
   /** @param actionTimeout milliseconds, where the order says nothing */
-  constructor(private readonly order: Order, private readonly registry: Registry, private readonly actionTimeout: number) {
-    this.deadline = new Deadline(this.limit);
+  constructor(order: Order, registry: Registry, actionTimeout: number) {
+    this.#order = order;
+    this.#registry = registry;
+    this.#actionTimeout = actionTimeout;
+    this.#deadline = new Deadline(this.#limit);
   }
 
   /**
@@ -47,173 +53,175 @@ export class PowerRun {
    * @throws ArgoError with what is known
    */
   async run(): Promise<'done' | 'already so'> {
-    const leave = await this.instance.turn.take(this.deadline.signal).catch((thrown: unknown) => {
-      throw thrown instanceof DeadlineExceeded ? new ArgoError('BUSY', `another action holds ${this.name}`) : thrown;
+    const leave = await this.#instance.turn.take(this.#deadline.signal).catch((thrown: unknown) => {
+      throw thrown instanceof DeadlineExceeded ? new ArgoError('BUSY', `another action holds ${this.#name}`) : thrown;
     });
     try {
-      return await this.act();
+      return await this.#act();
     } catch (thrown) {
-      throw explainDeadline(thrown, this.name);
+      throw explainDeadline(thrown, this.#name);
     } finally {
-      this.deadline.clear();
+      this.#deadline.clear();
       leave();
     }
   }
 
   /** Ends it early because the server ends: what was sent is then uncertain, what was not sent is not done. */
   abandon(): void {
-    this.abandoned = new ArgoError('SHUTTING DOWN');
-    for (const deadline of [this.deadline, ...this.phases]) deadline.abort(this.abandoned);
+    this.#abandoned = new ArgoError('SHUTTING DOWN');
+    for (const deadline of [this.#deadline, ...this.#phases]) deadline.abort(this.#abandoned);
   }
 
   /** A deadline of one part of the run. */
-  private within(ms: number): Deadline {
+  #within(ms: number): Deadline {
     const deadline = new Deadline(ms);
-    this.phases.add(deadline);
-    if (this.abandoned) deadline.abort(this.abandoned);
+    this.#phases.add(deadline);
+    if (this.#abandoned) deadline.abort(this.#abandoned);
     return deadline;
   }
 
-  private end(phase: Deadline): void {
+  #end(phase: Deadline): void {
     phase.clear();
-    this.phases.delete(phase);
+    this.#phases.delete(phase);
   }
 
   /** What would be sent now. @throws ArgoError as the action itself would */
   async plan(): Promise<Step | 'already' | 'under way'> {
     try {
-      const state = await this.observe();
-      return this.cleanWay(state) ?? decide(this.order.action, this.name, this.instance.machine, state, this.order.force);
+      const state = await this.#observe();
+      return this.#cleanWay(state) ?? decide(this.#order.action, this.#name, this.#instance.machine, state, this.#order.force);
     } catch (thrown) {
-      throw explainDeadline(thrown, this.name);
+      throw explainDeadline(thrown, this.#name);
     } finally {
-      this.deadline.clear();
+      this.#deadline.clear();
     }
   }
 
-  private get instance(): Instance {
-    return this.order.instance;
+  get #instance(): Instance {
+    return this.#order.instance;
   }
 
-  private get name(): string {
-    return this.instance.name;
+  get #name(): string {
+    return this.#instance.name;
   }
 
   /** Milliseconds for everything up to the end; the hard stop after a clean one has a time of its own. */
-  private get limit(): number {
-    const { timeout, wait } = this.order;
+  get #limit(): number {
+    const { timeout, wait } = this.#order;
     if (typeof wait === 'number') return Math.max(timeout ?? 0, wait);
-    return timeout ?? this.actionTimeout;
+    return timeout ?? this.#actionTimeout;
   }
 
   /** `--force` with `--timeout`: clean first, where there is a clean way from this state; then the plug. */
-  private cleanWay(state: PowerState): 'shutdown' | 'under way' | undefined {
-    const { action, force, timeout } = this.order;
+  #cleanWay(state: PowerState): 'shutdown' | 'under way' | undefined {
+    const { action, force, timeout } = this.#order;
     if (!force || action !== 'stop' || timeout === undefined) return undefined;
     if (state === 'stopping') return 'under way';
-    return (state === 'on' || state === 'starting' || state === 'unknown') && this.instance.machine.shutdown ? 'shutdown' : undefined;
+    return (state === 'on' || state === 'starting' || state === 'unknown') && this.#instance.machine.shutdown ? 'shutdown' : undefined;
   }
 
-  private async act(): Promise<'done' | 'already so'> {
-    const { order: { action, force, wait }, instance } = this;
-    let state = await this.observe();
-    if (action === 'start' && (state === 'stopping' || (state === 'on' && instance.isStopping))) state = await this.untilStopped();
-    const clean = this.cleanWay(state);
-    if (clean) return this.stopCleanThenHard(clean);
-    const way = decide(action, this.name, instance.machine, state, force);
+  async #act(): Promise<'done' | 'already so'> {
+    const { action, force, wait } = this.#order;
+    const instance = this.#instance;
+    let state = await this.#observe();
+    if (action === 'start' && (state === 'stopping' || (state === 'on' && instance.isStopping))) state = await this.#untilStopped();
+    const clean = this.#cleanWay(state);
+    if (clean) return this.#stopCleanThenHard(clean);
+    const way = decide(action, this.#name, instance.machine, state, force);
     if (way === 'already') return 'already so';
-    await this.noteBoot();
-    const sent = way === 'under way' ? 'accepted' : await this.send(way, this.deadline);
-    if (way === 'shutdown' && sent === 'accepted') instance.expectStop(this.actionTimeout);
+    await this.#noteBoot();
+    const sent = way === 'under way' ? 'accepted' : await this.#send(way, this.#deadline);
+    if (way === 'shutdown' && sent === 'accepted') instance.expectStop(this.#actionTimeout);
     else instance.forgetStop();
-    if (wait !== false) await this.verify(this.deadline, sent, way === 'shutdown');
-    else if (sent === 'doubtful') await this.resolveDoubt();
-    else await this.refresh();
+    if (wait !== false) await this.#verify(this.#deadline, sent, way === 'shutdown');
+    else if (sent === 'doubtful') await this.#resolveDoubt();
+    else await this.#refresh();
     return 'done';
   }
 
-  private async stopCleanThenHard(way: 'shutdown' | 'under way'): Promise<'done'> {
-    const clean = this.within(this.order.timeout!);
+  async #stopCleanThenHard(way: 'shutdown' | 'under way'): Promise<'done'> {
+    const clean = this.#within(this.#order.timeout!);
     let mayBeAtWork = true;
     try {
-      const sent = way === 'shutdown' ? await this.send('shutdown', clean) : 'accepted';
-      await this.verify(clean, sent, way === 'shutdown');
+      const sent = way === 'shutdown' ? await this.#send('shutdown', clean) : 'accepted';
+      await this.#verify(clean, sent, way === 'shutdown');
       return 'done';
     } catch (thrown) {
       // One that was not sent because its time was over is one that was tried in vain.
-      if (!clean.exceeded && this.isRefusal(thrown)) throw thrown;
+      if (!clean.exceeded && this.#isRefusal(thrown)) throw thrown;
       mayBeAtWork = !(thrown instanceof ArgoError && thrown.phrase === 'UNREACHABLE');
     } finally {
-      this.end(clean);
+      this.#end(clean);
     }
     try {
-      return await this.pullThePlug();
+      return await this.#pullThePlug();
     } catch (thrown) {
       // the clean shutdown may still be at work: that nothing was done would not be true
-      throw mayBeAtWork && thrown instanceof ArgoError && thrown.phrase === 'UNREACHABLE' ? this.uncertain(thrown) : thrown;
+      throw mayBeAtWork && thrown instanceof ArgoError && thrown.phrase === 'UNREACHABLE' ? this.#uncertain(thrown) : thrown;
     }
   }
 
-  private async pullThePlug(): Promise<'done'> {
-    const hard = this.within(HARD_STOP_TIMEOUT);
+  async #pullThePlug(): Promise<'done'> {
+    const hard = this.#within(HARD_STOP_TIMEOUT);
     try {
-      const state = await this.read(hard);
+      const state = await this.#read(hard);
       if (state === 'off') return 'done';
-      if (!this.instance.machine.powerOff) throw new ArgoError('TIMEOUT', `${this.name} is still ${state}, and cannot be powered off`);
-      await this.verify(hard, await this.send('powerOff', hard), false);
+      if (!this.#instance.machine.powerOff) throw new ArgoError('TIMEOUT', `${this.#name} is still ${state}, and cannot be powered off`);
+      await this.#verify(hard, await this.#send('powerOff', hard), false);
       return 'done';
     } finally {
-      this.end(hard);
+      this.#end(hard);
     }
   }
 
   /** Whether the clean way ended in a way that pulling the plug must not follow: it was not even tried in vain. */
-  private isRefusal(thrown: unknown): boolean {
+  #isRefusal(thrown: unknown): boolean {
     return thrown instanceof ArgoError && (thrown.phrase === 'UNREACHABLE' || thrown.phrase === 'ACCESS DENIED' || thrown.phrase === 'BUSY');
   }
 
   /** The state now, noted in the registry. */
-  private async read(deadline: Deadline): Promise<PowerState> {
-    const { instance } = this;
+  async #read(deadline: Deadline): Promise<PowerState> {
+    const instance = this.#instance;
     const state = await instance.owner.call(deadline, (signal) => instance.machine.status(signal));
-    this.registry.see(instance, state);
+    this.#registry.see(instance, state);
     return state;
   }
 
-  private observe(): Promise<PowerState> {
-    return this.read(this.deadline);
+  #observe(): Promise<PowerState> {
+    return this.#read(this.#deadline);
   }
 
   /** A clean stop is under way: what comes next waits until it has ended. */
-  private async untilStopped(): Promise<PowerState> {
-    let state = await this.observe();
-    for (let wait = WAIT_POLL_FIRST; state === 'stopping' || (state === 'on' && this.instance.isStopping); wait = longer(wait)) {
-      const late = () => new ArgoError('TIMEOUT', `${this.name} was told to stop and is still ${state}`);
-      await this.deadline.pause(wait, (wake) => this.instance.watch(wake));
-      if (this.abandoned) throw this.abandoned;
-      if (this.deadline.exceeded) throw late();
-      state = await this.observe().catch((thrown: unknown) => { throw thrown instanceof DeadlineExceeded ? late() : thrown; });
+  async #untilStopped(): Promise<PowerState> {
+    let state = await this.#observe();
+    for (let wait = WAIT_POLL_FIRST; state === 'stopping' || (state === 'on' && this.#instance.isStopping); wait = longer(wait)) {
+      const late = () => new ArgoError('TIMEOUT', `${this.#name} was told to stop and is still ${state}`);
+      await this.#deadline.pause(wait, (wake) => this.#instance.watch(wake));
+      if (this.#abandoned) throw this.#abandoned;
+      if (this.#deadline.exceeded) throw late();
+      state = await this.#observe().catch((thrown: unknown) => { throw thrown instanceof DeadlineExceeded ? late() : thrown; });
     }
     return state;
   }
 
   /** A reboot leaves no state behind that it could be told by: only a mark that each boot changes. */
-  private async noteBoot(): Promise<void> {
-    const { instance: { machine }, order: { action, wait } } = this;
+  async #noteBoot(): Promise<void> {
+    const { machine } = this.#instance;
+    const { action, wait } = this.#order;
     if (action !== 'reboot') return;
     if (!machine.bootMark) {
-      if (wait !== false) throw new ArgoError('NOT SUPPORTED', `a reboot of ${this.name} cannot be verified; leave out --wait`);
+      if (wait !== false) throw new ArgoError('NOT SUPPORTED', `a reboot of ${this.#name} cannot be verified; leave out --wait`);
       return;
     }
-    this.bootMark = await this.instance.owner.call(this.deadline, (signal) => machine.bootMark!(signal));
+    this.#bootMark = await this.#instance.owner.call(this.#deadline, (signal) => machine.bootMark!(signal));
   }
 
   /**
    * Sends one step.
    * @throws ArgoError where it was certainly not carried out
    */
-  private async send(step: Step, deadline: Deadline): Promise<Sent> {
-    const { instance } = this;
+  async #send(step: Step, deadline: Deadline): Promise<Sent> {
+    const instance = this.#instance;
     let sending: Promise<void> | undefined;
     try {
       await instance.owner.call(deadline, (signal) => {
@@ -227,69 +235,69 @@ export class PowerRun {
       if (told === 'done') return 'accepted';
       if (!(told instanceof ArgoError)) return 'doubtful';
       if (told.phrase === 'UNCERTAIN' || told.phrase === 'SHUTTING DOWN') return 'doubtful';
-      if (told.phrase === 'WRONG STATE' && await this.achieved(deadline)) return 'accepted';
+      if (told.phrase === 'WRONG STATE' && await this.#achieved(deadline)) return 'accepted';
       throw told;
     }
   }
 
   /** Whether the goal is there, read from the machine; false where that cannot be told. */
-  private async achieved(deadline: Deadline): Promise<boolean> {
+  async #achieved(deadline: Deadline): Promise<boolean> {
     try {
-      const state = await this.read(deadline);
-      if (state !== goalOf(this.order.action)) return false;
-      if (this.order.action !== 'reboot') return true;
-      const { machine, owner } = this.instance;
-      if (this.bootMark === undefined || !machine.bootMark) return false;
-      return await owner.call(deadline, (signal) => machine.bootMark!(signal)) !== this.bootMark;
+      const state = await this.#read(deadline);
+      if (state !== goalOf(this.#order.action)) return false;
+      if (this.#order.action !== 'reboot') return true;
+      const { machine, owner } = this.#instance;
+      if (this.#bootMark === undefined || !machine.bootMark) return false;
+      return await owner.call(deadline, (signal) => machine.bootMark!(signal)) !== this.#bootMark;
     } catch {
       return false;
     }
   }
 
   /** The order was sent and its answer is missing: only the machine itself can say what came of it. */
-  private async resolveDoubt(): Promise<void> {
+  async #resolveDoubt(): Promise<void> {
     const deadline = new Deadline(RECHECK_TIMEOUT);
-    const achieved = await this.achieved(deadline);
+    const achieved = await this.#achieved(deadline);
     deadline.clear();
-    if (!achieved) throw this.uncertain();
+    if (!achieved) throw this.#uncertain();
   }
 
-  private uncertain(cause?: unknown): ArgoError {
-    return new ArgoError('UNCERTAIN', `the order was sent to ${this.name} and its answer was lost; last seen ${this.instance.state}`, { cause });
+  #uncertain(cause?: unknown): ArgoError {
+    return new ArgoError('UNCERTAIN', `the order was sent to ${this.#name} and its answer was lost; last seen ${this.#instance.state}`, { cause });
   }
 
   /** Waits until the goal is there. @throws ArgoError TIMEOUT or UNCERTAIN at the deadline */
-  private async verify(deadline: Deadline, sent: Sent, clean: boolean): Promise<void> {
+  async #verify(deadline: Deadline, sent: Sent, clean: boolean): Promise<void> {
     let asked = performance.now();
     for (let wait = WAIT_POLL_FIRST; ; wait = longer(wait)) {
-      const look = this.within(Math.min(READ_TIMEOUT, deadline.left + 1));
-      const achieved = await this.achieved(look);
-      this.end(look);
+      const look = this.#within(Math.min(READ_TIMEOUT, deadline.left + 1));
+      const achieved = await this.#achieved(look);
+      this.#end(look);
       if (achieved) return;
-      if (this.instance.state === 'crashed' && goalOf(this.order.action) === 'on') throw new ArgoError('FAILED', `${this.name} has crashed`);
+      if (this.#instance.state === 'crashed' && goalOf(this.#order.action) === 'on') throw new ArgoError('FAILED', `${this.#name} has crashed`);
       if (deadline.exceeded) break;
-      if (clean && this.instance.machine.mayMissShutdown && performance.now() - asked > PRESS_AGAIN) {
+      if (clean && this.#instance.machine.mayMissShutdown && performance.now() - asked > PRESS_AGAIN) {
         asked = performance.now();
-        await this.askAgain(deadline);
+        await this.#askAgain(deadline);
       }
-      await deadline.pause(wait, (wake) => this.instance.watch(wake));
+      await deadline.pause(wait, (wake) => this.#instance.watch(wake));
     }
-    if (sent === 'doubtful') return this.resolveDoubt();
-    if (this.abandoned) throw new ArgoError('UNCERTAIN', `accepted, and last seen ${this.instance.state} when the server ended`);
-    this.instance.forgetStop();
-    throw new ArgoError('TIMEOUT', `accepted, but ${this.name} is still ${this.instance.state} after ${formatDuration(performance.now() - this.began)}`);
+    if (sent === 'doubtful') return this.#resolveDoubt();
+    if (this.#abandoned) throw new ArgoError('UNCERTAIN', `accepted, and last seen ${this.#instance.state} when the server ended`);
+    this.#instance.forgetStop();
+    throw new ArgoError('TIMEOUT', `accepted, but ${this.#name} is still ${this.#instance.state} after ${formatDuration(performance.now() - this.#began)}`);
   }
 
   /** The guest may have missed the request. That this one fails says nothing: the first may be at work. */
-  private async askAgain(deadline: Deadline): Promise<void> {
-    const { instance } = this;
+  async #askAgain(deadline: Deadline): Promise<void> {
+    const instance = this.#instance;
     await instance.owner.call(deadline, (signal) => instance.machine.shutdown!(signal)).catch(() => undefined);
   }
 
   /** Keeps the registry fresh for the next `list`; the action is accepted whatever comes of this. */
-  private async refresh(): Promise<void> {
+  async #refresh(): Promise<void> {
     const deadline = new Deadline(REFRESH_TIMEOUT);
-    await this.read(deadline).catch(() => undefined);
+    await this.#read(deadline).catch(() => undefined);
     deadline.clear();
   }
 }

@@ -18,29 +18,33 @@ export class Provider {
   staleReason: string | undefined = 'not listed yet';
   /** whether a listing has ever succeeded */
   listed = false;
-  private readonly driver: Driver;
-  private readonly calls: Places;
-  private readonly pollInterval: number;
-  private timer: NodeJS.Timeout | undefined;
-  private listing: Promise<void> | undefined;
-  private listAgain = false;
-  private failures = 0;
+  readonly #driver: Driver;
+  readonly #calls: Places;
+  readonly #pollInterval: number;
+  #timer: NodeJS.Timeout | undefined;
+  #listing: Promise<void> | undefined;
+  #listAgain = false;
+  #failures = 0;
   /** no longer configured: what runs may end, nothing new comes */
-  private closed = false;
+  #closed = false;
   /** the driver is being closed */
-  private over = false;
+  #over = false;
   /** actions under way; each is several calls */
-  private holds = 0;
+  #holds = 0;
   /** what is under way, so that nothing of a closed provider goes on */
-  private readonly active = new Set<Deadline>();
-  private whenIdle: (() => void) | undefined;
+  readonly #active = new Set<Deadline>();
+  #whenIdle: (() => void) | undefined;
+  readonly #registry: Registry;
+  readonly #log: Log;
 
-  constructor(readonly settings: ProviderSettings, private readonly registry: Registry, private readonly log: Log) {
+  constructor(readonly settings: ProviderSettings, registry: Registry, log: Log) {
+    this.#registry = registry;
+    this.#log = log;
     const { driver: { defaults = {}, open }, options } = settings;
     this.name = settings.name;
-    this.pollInterval = settings.pollInterval ?? defaults.pollInterval ?? POLL_INTERVAL;
-    this.calls = new Places(settings.concurrency ?? defaults.concurrency ?? CONCURRENCY, CALLS_WAITING);
-    this.driver = open(options as Parameters<typeof open>[0], this.host());
+    this.#pollInterval = settings.pollInterval ?? defaults.pollInterval ?? POLL_INTERVAL;
+    this.#calls = new Places(settings.concurrency ?? defaults.concurrency ?? CONCURRENCY, CALLS_WAITING);
+    this.#driver = open(options as Parameters<typeof open>[0], this.#host());
   }
 
   /** Milliseconds that a power action may take where the request does not say, if this provider sets it. */
@@ -53,14 +57,14 @@ export class Provider {
    * @throws what the driver throws; TIMEOUT at the deadline, even where the driver does not heed it
    */
   async call<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    if (this.over) throw new ArgoError('UNREACHABLE', `${this.name} is no longer configured`);
-    const leave = await this.calls.take(deadline.signal);
-    this.active.add(deadline);
+    if (this.#over) throw new ArgoError('UNREACHABLE', `${this.name} is no longer configured`);
+    const leave = await this.#calls.take(deadline.signal);
+    this.#active.add(deadline);
     try {
       return await deadline.run(work);
     } finally {
-      this.active.delete(deadline);
-      if (this.isIdle) this.whenIdle?.();
+      this.#active.delete(deadline);
+      if (this.#isIdle) this.#whenIdle?.();
       leave();
     }
   }
@@ -71,43 +75,43 @@ export class Provider {
    * @returns ends that
    */
   hold(): () => void {
-    this.holds += 1;
+    this.#holds += 1;
     return () => {
-      this.holds -= 1;
-      if (this.isIdle) this.whenIdle?.();
+      this.#holds -= 1;
+      if (this.#isIdle) this.#whenIdle?.();
     };
   }
 
-  private get isIdle(): boolean {
-    return this.holds === 0 && this.active.size === 0;
+  get #isIdle(): boolean {
+    return this.#holds === 0 && this.#active.size === 0;
   }
 
   /** Lists now, or once more after the listing that is under way. Never rejects. */
   refresh(): Promise<void> {
-    if (this.closed) return Promise.resolve();
-    if (this.listing) {
-      this.listAgain = true;
-      return this.listing;
+    if (this.#closed) return Promise.resolve();
+    if (this.#listing) {
+      this.#listAgain = true;
+      return this.#listing;
     }
-    clearTimeout(this.timer);
-    this.listing = this.list().finally(() => {
-      this.listing = undefined;
-      const soon = this.listAgain;
-      this.listAgain = false;
-      this.schedule(soon);
+    clearTimeout(this.#timer);
+    this.#listing = this.#list().finally(() => {
+      this.#listing = undefined;
+      const soon = this.#listAgain;
+      this.#listAgain = false;
+      this.#schedule(soon);
     });
-    return this.listing;
+    return this.#listing;
   }
 
   /** The hypervisor's log. @throws ArgoError NOT SUPPORTED where the driver has none */
   async dmesg(deadline: Deadline): Promise<string> {
-    const { driver } = this;
+    const driver = this.#driver;
     if (!driver.dmesg) throw new ArgoError('NOT SUPPORTED', `${this.name} has no hypervisor log to show`);
     return this.call(deadline, (signal) => driver.dmesg!(signal));
   }
 
   get supportsDmesg(): boolean {
-    return this.driver.dmesg !== undefined;
+    return this.#driver.dmesg !== undefined;
   }
 
   /**
@@ -115,78 +119,78 @@ export class Provider {
    * @param grace milliseconds after which what is still under way is aborted
    */
   async close(grace: number): Promise<void> {
-    this.closed = true;
-    clearTimeout(this.timer);
-    await this.idle(grace);
-    this.over = true;
-    this.active.forEach((deadline) => deadline.abort(new ArgoError('UNREACHABLE', `${this.name} is being closed`)));
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#idle(grace);
+    this.#over = true;
+    this.#active.forEach((deadline) => deadline.abort(new ArgoError('UNREACHABLE', `${this.name} is being closed`)));
     const deadline = new Deadline(CLOSE_TIMEOUT);
-    await deadline.run((signal) => this.driver.close(signal))
-      .catch((error: unknown) => this.log('warn', 'provider did not close well', { provider: this.name, error: String(error) }));
+    await deadline.run((signal) => this.#driver.close(signal))
+      .catch((error: unknown) => this.#log('warn', 'provider did not close well', { provider: this.name, error: String(error) }));
     deadline.clear();
   }
 
-  private idle(grace: number): Promise<void> {
-    if (this.isIdle) return Promise.resolve();
+  #idle(grace: number): Promise<void> {
+    if (this.#isIdle) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, grace);
-      this.whenIdle = () => {
+      this.#whenIdle = () => {
         clearTimeout(timer);
         resolve();
       };
     });
   }
 
-  private async list(): Promise<void> {
+  async #list(): Promise<void> {
     const deadline = new Deadline(LIST_TIMEOUT);
-    this.active.add(deadline);
+    this.#active.add(deadline);
     try {
-      const sightings = await deadline.run((signal) => this.driver.list(signal));
-      if (this.closed) return;
-      if (this.staleReason !== undefined) this.log('info', 'provider answers', { provider: this.name, instances: sightings.length });
+      const sightings = await deadline.run((signal) => this.#driver.list(signal));
+      if (this.#closed) return;
+      if (this.staleReason !== undefined) this.#log('info', 'provider answers', { provider: this.name, instances: sightings.length });
       this.staleReason = undefined;
       this.listed = true;
-      this.failures = 0;
-      this.registry.sync(this, sightings);
+      this.#failures = 0;
+      this.#registry.sync(this, sightings);
     } catch (thrown) {
-      if (this.closed) return;
-      this.failures += 1;
+      if (this.#closed) return;
+      this.#failures += 1;
       const error = toArgoError(explainDeadline(thrown, this.name));
-      this.becomeStale(error.message, error.cause);
+      this.#becomeStale(error.message, error.cause);
     } finally {
-      this.active.delete(deadline);
-      if (this.isIdle) this.whenIdle?.();
+      this.#active.delete(deadline);
+      if (this.#isIdle) this.#whenIdle?.();
       deadline.clear();
     }
   }
 
-  private becomeStale(reason: string, cause?: unknown): void {
+  #becomeStale(reason: string, cause?: unknown): void {
     const news = this.staleReason !== reason;
     this.staleReason = reason;
-    this.registry.version += 1;
-    if (news) this.log('warn', 'provider does not answer', { provider: this.name, reason, cause });
+    this.#registry.version += 1;
+    if (news) this.#log('warn', 'provider does not answer', { provider: this.name, reason, cause });
   }
 
   /** The next listing: soon where asked for, by the poll interval, or later and later while it fails. */
-  private schedule(soon: boolean): void {
-    if (this.closed) return;
-    const backoff = Math.min(RETRY_FIRST * 2 ** (this.failures - 1), RETRY_LONGEST);
-    const interval = this.failures > 0 ? Math.min(backoff, Math.max(this.pollInterval, RETRY_FIRST)) : this.pollInterval;
-    const wait = soon && this.failures === 0 ? 0 : interval * (0.9 + Math.random() * 0.2);
-    this.timer = setTimeout(() => void this.refresh(), wait);
-    this.timer.unref();
+  #schedule(soon: boolean): void {
+    if (this.#closed) return;
+    const backoff = Math.min(RETRY_FIRST * 2 ** (this.#failures - 1), RETRY_LONGEST);
+    const interval = this.#failures > 0 ? Math.min(backoff, Math.max(this.#pollInterval, RETRY_FIRST)) : this.#pollInterval;
+    const wait = soon && this.#failures === 0 ? 0 : interval * (0.9 + Math.random() * 0.2);
+    this.#timer = setTimeout(() => void this.refresh(), wait);
+    this.#timer.unref();
   }
 
-  private host(): DriverHost {
+  #host(): DriverHost {
     return {
       name: this.name,
-      log: (level, message, facts) => this.log(level, message, { provider: this.name, ...facts }),
+      log: (level, message, facts) => this.#log(level, message, { provider: this.name, ...facts }),
       changed: (id: string, state: PowerState) => {
-        if (!this.closed && !this.registry.seeById(this, id, state)) void this.refresh();
+        if (!this.#closed && !this.#registry.seeById(this, id, state)) void this.refresh();
       },
       relist: () => void this.refresh(),
       lost: (reason: string) => {
-        if (!this.closed) this.becomeStale(reason);
+        if (!this.#closed) this.#becomeStale(reason);
       },
     };
   }

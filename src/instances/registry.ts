@@ -13,26 +13,26 @@ interface Shelf {
 export class Registry {
   /** grows with every change of names or states: what was derived from the registry is then stale */
   version = 0;
-  private readonly shelves = new Map<Provider, Shelf>();
-  private order: readonly Provider[] = [];
+  readonly #shelves = new Map<Provider, Shelf>();
+  #order: readonly Provider[] = [];
   /** instances of providers that were replaced, until their successors have listed, by provider and id */
-  private readonly legacies = new Map<string, ReadonlyMap<string, Instance>>();
-  private readonly byFullName = new Map<string, Instance>();
+  readonly #legacies = new Map<string, ReadonlyMap<string, Instance>>();
+  readonly #byFullName = new Map<string, Instance>();
   /** nearly all short names are unique, so a lone instance stands without an array around it */
-  private readonly byShortName = new Map<string, Instance | Instance[]>();
+  readonly #byShortName = new Map<string, Instance | Instance[]>();
 
   get size(): number {
-    return this.byFullName.size;
+    return this.#byFullName.size;
   }
 
   /** Takes in new providers and gives all of them the order of the configuration. */
   arrange(providers: readonly Provider[]): void {
     for (const provider of providers) {
-      const shelf = this.shelves.get(provider) ?? { instances: [], byId: new Map<string, Instance>() };
-      this.shelves.delete(provider);
-      this.shelves.set(provider, shelf);
+      const shelf = this.#shelves.get(provider) ?? { instances: [], byId: new Map<string, Instance>() };
+      this.#shelves.delete(provider);
+      this.#shelves.set(provider, shelf);
     }
-    this.order = [...this.shelves.keys()];
+    this.#order = [...this.#shelves.keys()];
     this.version += 1;
   }
 
@@ -41,37 +41,37 @@ export class Registry {
    *   two actions on one machine do not run at once on either side of a reload
    */
   remove(provider: Provider, isReplaced: boolean): void {
-    const shelf = this.shelves.get(provider);
-    shelf?.instances.forEach((instance) => this.forget(instance));
-    if (shelf && isReplaced) this.legacies.set(provider.name, shelf.byId);
-    this.shelves.delete(provider);
-    this.order = [...this.shelves.keys()];
+    const shelf = this.#shelves.get(provider);
+    shelf?.instances.forEach((instance) => this.#forget(instance));
+    if (shelf && isReplaced) this.#legacies.set(provider.name, shelf.byId);
+    this.#shelves.delete(provider);
+    this.#order = [...this.#shelves.keys()];
     this.version += 1;
   }
 
   /** In the order of the configuration. */
   providers(): readonly Provider[] {
-    return this.order;
+    return this.#order;
   }
 
   /** Every instance, providers in the order of the configuration. */
   *all(): Generator<Instance> {
-    for (const { instances } of this.shelves.values()) yield* instances;
+    for (const { instances } of this.#shelves.values()) yield* instances;
   }
 
   of(provider: Provider): readonly Instance[] {
-    return this.shelves.get(provider)?.instances ?? [];
+    return this.#shelves.get(provider)?.instances ?? [];
   }
 
   /** What a typed name may mean: the one with this full name first, then those with this short name. */
   find(name: string): readonly Instance[] {
-    const full = this.byFullName.get(name);
+    const full = this.#byFullName.get(name);
     return full ? [full, ...this.sharing(name)] : this.sharing(name);
   }
 
   /** All instances that have this short name. */
   sharing(shortName: string): readonly Instance[] {
-    const found = this.byShortName.get(shortName) ?? [];
+    const found = this.#byShortName.get(shortName) ?? [];
     return Array.isArray(found) ? found : [found];
   }
 
@@ -82,19 +82,19 @@ export class Registry {
 
   /** Notes what a driver tells of one machine. @returns false where the machine is not known */
   seeById(provider: Provider, id: string, state: PowerState): boolean {
-    const instance = this.shelves.get(provider)?.byId.get(id);
+    const instance = this.#shelves.get(provider)?.byId.get(id);
     if (instance) this.see(instance, state);
     return instance !== undefined;
   }
 
   /** Replaces a provider's instances by what a listing found; instances that stay keep their identity. */
   sync(provider: Provider, sightings: readonly Sighting[]): void {
-    const shelf = this.shelves.get(provider);
+    const shelf = this.#shelves.get(provider);
     if (shelf === undefined) return;
     const names = uniqueNames(sightings.map(({ machine }) => machine));
     const gone = new Map(shelf.byId);
-    const legacy = this.legacies.get(provider.name);
-    this.legacies.delete(provider.name);
+    const legacy = this.#legacies.get(provider.name);
+    this.#legacies.delete(provider.name);
     const instances: Instance[] = [];
     const created: Instance[] = [];
     shelf.byId.clear();
@@ -115,36 +115,36 @@ export class Registry {
       shelf.byId.set(machine.id, instance);
     });
     if (gone.size > 0 || created.length > 0) this.version += 1;
-    gone.forEach((instance) => this.forget(instance));
-    created.forEach((instance) => this.index(instance));
+    gone.forEach((instance) => this.#forget(instance));
+    created.forEach((instance) => this.#index(instance));
     shelf.instances.splice(0, Infinity);
     for (const instance of instances) shelf.instances.push(instance);
   }
 
-  private index(instance: Instance): void {
-    this.byFullName.set(instance.fullName, instance);
-    const others = this.byShortName.get(instance.name);
+  #index(instance: Instance): void {
+    this.#byFullName.set(instance.fullName, instance);
+    const others = this.#byShortName.get(instance.name);
     if (others === undefined) {
-      this.byShortName.set(instance.name, instance);
+      this.#byShortName.set(instance.name, instance);
       return;
     }
     const sharing = [...(Array.isArray(others) ? others : [others]), instance];
     sharing.forEach((one) => { one.sharesName = true; });
-    this.byShortName.set(instance.name, sharing);
+    this.#byShortName.set(instance.name, sharing);
   }
 
-  private forget(instance: Instance): void {
-    this.byFullName.delete(instance.fullName);
-    const others = this.byShortName.get(instance.name);
+  #forget(instance: Instance): void {
+    this.#byFullName.delete(instance.fullName);
+    const others = this.#byShortName.get(instance.name);
     const left = (Array.isArray(others) ? others : [others]).filter((other) => other !== instance && other !== undefined) as Instance[];
     const [first, second] = left;
     if (!first) {
-      this.byShortName.delete(instance.name);
+      this.#byShortName.delete(instance.name);
     } else if (second) {
-      this.byShortName.set(instance.name, left);
+      this.#byShortName.set(instance.name, left);
     } else {
       first.sharesName = false;
-      this.byShortName.set(instance.name, first);
+      this.#byShortName.set(instance.name, first);
     }
   }
 }

@@ -10,18 +10,18 @@ export class DeadlineExceeded extends Error {
 
 /** A point in time by which something must have ended. Uses a clock that nobody sets back. */
 export class Deadline {
-  private readonly controller = new AbortController();
-  private readonly timer: NodeJS.Timeout;
-  private readonly ends: number;
+  readonly #controller = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  readonly #ends: number;
 
   /** @param ms from now */
   constructor(readonly ms: number) {
-    this.ends = performance.now() + ms;
-    this.timer = setTimeout(() => this.controller.abort(new DeadlineExceeded(ms)), ms);
+    this.#ends = performance.now() + ms;
+    this.#timer = setTimeout(() => this.#controller.abort(new DeadlineExceeded(ms)), ms);
   }
 
   get signal(): AbortSignal {
-    return this.controller.signal;
+    return this.#controller.signal;
   }
 
   get exceeded(): boolean {
@@ -30,17 +30,17 @@ export class Deadline {
 
   /** Milliseconds left, never negative. */
   get left(): number {
-    return Math.max(0, this.ends - performance.now());
+    return Math.max(0, this.#ends - performance.now());
   }
 
   /** Ends it early. What still listens to the signal is told, so that nothing is left hanging. */
   abort(reason: Error): void {
     this.clear();
-    this.controller.abort(reason);
+    this.#controller.abort(reason);
   }
 
   clear(): void {
-    clearTimeout(this.timer);
+    clearTimeout(this.#timer);
   }
 
   /**

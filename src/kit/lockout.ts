@@ -28,8 +28,12 @@ export class Lockout {
   #hold: number;
   /** the credentials that were good when they were tried last */
   #accepted: string | undefined;
+  readonly #asRefusal: Refusal;
+  readonly #holds: Holds;
 
-  constructor(private readonly refusal: Refusal, private readonly holds: Holds = HOLDS) {
+  constructor(refusal: Refusal, holds: Holds = HOLDS) {
+    this.#asRefusal = refusal;
+    this.#holds = holds;
     this.#hold = holds.first;
   }
 
@@ -46,15 +50,15 @@ export class Lockout {
       const result = await work();
       this.#accepted = mark;
       this.#refusal = undefined;
-      this.#hold = this.holds.first;
+      this.#hold = this.#holds.first;
       return result;
     } catch (error) {
       const wereGood = mark === this.#accepted;
-      const hold = wereGood ? this.holds.known : this.#hold;
+      const hold = wereGood ? this.#holds.known : this.#hold;
       const again = new Date(Date.now() + hold).toISOString().slice(0, 19);
-      const refused = this.refusal(error, `not tried again before ${again}Z, unless others are configured, so that the account is not locked`);
+      const refused = this.#asRefusal(error, `not tried again before ${again}Z, unless others are configured, so that the account is not locked`);
       if (refused === undefined) throw error;
-      if (!wereGood) this.#hold = Math.min(this.#hold * 2, this.holds.longest);
+      if (!wereGood) this.#hold = Math.min(this.#hold * 2, this.#holds.longest);
       this.#accepted = undefined;
       this.#refusal = { mark, error: refused, until: performance.now() + hold };
       throw refused;

@@ -31,14 +31,18 @@ class AnyText implements Token {
 
 /** One character, a surrogate pair counting as one. */
 class OneOf implements Token {
-  constructor(private readonly accepts: (character: string) => boolean) {}
+  readonly #accepts: (character: string) => boolean;
+
+  constructor(accepts: (character: string) => boolean) {
+    this.#accepts = accepts;
+  }
   advance(subject: string, from: readonly number[]): number[] {
     const to: number[] = [];
     for (const at of from) {
       const code = subject.codePointAt(at);
       if (code === undefined) continue;
       const character = String.fromCodePoint(code);
-      if (this.accepts(character)) to.push(at + character.length);
+      if (this.#accepts(character)) to.push(at + character.length);
     }
     return to;
   }
@@ -48,23 +52,27 @@ interface NumberRange { least: number; most: number; width: number }
 
 /** A number out of some ranges; with a leading zero in the range's start, at least of that width. */
 class Numbers implements Token {
-  constructor(private readonly ranges: readonly NumberRange[]) {}
+  readonly #ranges: readonly NumberRange[];
+
+  constructor(ranges: readonly NumberRange[]) {
+    this.#ranges = ranges;
+  }
   advance(subject: string, from: readonly number[]): number[] {
     const to = new Set<number>();
     for (const at of from) {
       for (let length = 1; length <= MAX_DIGITS; length += 1) {
         const code = subject.charCodeAt(at + length - 1);
         if (!(code >= 0x30 && code <= 0x39)) break;
-        if (this.holds(subject.slice(at, at + length))) to.add(at + length);
+        if (this.#holds(subject.slice(at, at + length))) to.add(at + length);
       }
     }
     return [...to].sort((a, b) => a - b);
   }
 
-  private holds(digits: string): boolean {
+  #holds(digits: string): boolean {
     const value = Number(digits);
     const plain = String(value);
-    return this.ranges.some(({ least, most, width }) => value >= least && value <= most && digits === plain.padStart(width, '0'));
+    return this.#ranges.some(({ least, most, width }) => value >= least && value <= most && digits === plain.padStart(width, '0'));
   }
 }
 
@@ -133,24 +141,24 @@ export const isPattern = (word: string): boolean => /[*?[]/.test(word);
 
 /** A pattern over one name. */
 export class NamePattern {
-  private readonly tokens: readonly Token[];
+  readonly #tokens: readonly Token[];
   /** what every match starts with: most names are ruled out by this alone */
-  private readonly prefix: string;
+  readonly #prefix: string;
   readonly matchesAll: boolean;
 
   /** @throws PatternError */
   constructor(readonly source: string) {
-    this.tokens = parseTokens(source);
-    const [first] = this.tokens;
-    this.prefix = first instanceof Literal ? first.text : '';
-    this.matchesAll = this.tokens.length === 1 && first instanceof AnyText;
+    this.#tokens = parseTokens(source);
+    const [first] = this.#tokens;
+    this.#prefix = first instanceof Literal ? first.text : '';
+    this.matchesAll = this.#tokens.length === 1 && first instanceof AnyText;
   }
 
   matches(name: string): boolean {
     if (this.matchesAll) return true;
-    if (!name.startsWith(this.prefix)) return false;
+    if (!name.startsWith(this.#prefix)) return false;
     let positions: number[] = [0];
-    for (const token of this.tokens) {
+    for (const token of this.#tokens) {
       positions = token.advance(name, positions);
       if (positions.length === 0) return false;
     }
@@ -170,33 +178,33 @@ export interface Named {
  * reaches into a provider called `lab2`.
  */
 export class InstancePattern {
-  private readonly provider: NamePattern | undefined;
-  private readonly name: NamePattern;
+  readonly #provider: NamePattern | undefined;
+  readonly #name: NamePattern;
 
   /** @throws PatternError */
   constructor(readonly source: string) {
     const slash = source.indexOf('/');
-    this.provider = slash === -1 ? undefined : new NamePattern(source.slice(0, slash));
-    this.name = new NamePattern(source.slice(slash + 1));
+    this.#provider = slash === -1 ? undefined : new NamePattern(source.slice(0, slash));
+    this.#name = new NamePattern(source.slice(slash + 1));
   }
 
   matches(instance: Named): boolean {
-    return (this.provider === undefined || this.provider.matches(instance.provider)) && this.name.matches(instance.name);
+    return (this.#provider === undefined || this.#provider.matches(instance.provider)) && this.#name.matches(instance.name);
   }
 
   /** Whether every instance that a provider has or will have is matched. */
   coversProvider(provider: string): boolean {
-    return this.name.matchesAll && (this.provider === undefined || this.provider.matches(provider));
+    return this.#name.matchesAll && (this.#provider === undefined || this.#provider.matches(provider));
   }
 
   /** Whether it could match something of a provider, whatever that has. */
   reaches(provider: string): boolean {
-    return this.provider === undefined || this.provider.matches(provider);
+    return this.#provider === undefined || this.#provider.matches(provider);
   }
 
   /** Whether an instance typed as this word, short or full name, would be matched if there were one. */
   coversName(word: string): boolean {
-    if (this.provider === undefined && this.name.matches(word)) return true;
+    if (this.#provider === undefined && this.#name.matches(word)) return true;
     const slash = word.indexOf('/');
     return slash !== -1 && this.matches({ provider: word.slice(0, slash), name: word.slice(slash + 1) });
   }

@@ -5,15 +5,20 @@ import { ArgoError } from './errors.js';
  * instance, with more the concurrency of a provider.
  */
 export class Places {
-  private taken = 0;
+  #taken = 0;
   /** in order of arrival; a set, so that one that gives up leaves at no cost */
-  private readonly waiting = new Set<() => void>();
+  readonly #waiting = new Set<() => void>();
+  readonly #places: number;
+  readonly #mostWaiting: number;
 
   /**
    * @param places that can be held at a time
    * @param mostWaiting further ones are refused at once with BUSY
    */
-  constructor(private readonly places: number, private readonly mostWaiting: number) {}
+  constructor(places: number, mostWaiting: number) {
+    this.#places = places;
+    this.#mostWaiting = mostWaiting;
+  }
 
   /**
    * Takes a place.
@@ -22,37 +27,37 @@ export class Places {
    */
   async take(signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted();
-    if (this.taken < this.places && this.waiting.size === 0) return this.occupy();
-    if (this.waiting.size >= this.mostWaiting) throw new ArgoError('BUSY', 'too many requests wait already');
+    if (this.#taken < this.#places && this.#waiting.size === 0) return this.#occupy();
+    if (this.#waiting.size >= this.#mostWaiting) throw new ArgoError('BUSY', 'too many requests wait already');
     return new Promise((resolve, reject) => {
       const enter = () => {
         signal.removeEventListener('abort', leave);
-        resolve(this.occupy());
+        resolve(this.#occupy());
       };
       const leave = () => {
-        this.waiting.delete(enter);
+        this.#waiting.delete(enter);
         reject(signal.reason as Error);
       };
-      this.waiting.add(enter);
+      this.#waiting.add(enter);
       signal.addEventListener('abort', leave, { once: true });
     });
   }
 
-  private occupy(): () => void {
-    this.taken += 1;
+  #occupy(): () => void {
+    this.#taken += 1;
     let held = true;
     return () => {
       if (!held) return;
       held = false;
-      this.taken -= 1;
-      this.admit();
+      this.#taken -= 1;
+      this.#admit();
     };
   }
 
-  private admit(): void {
-    for (const next of this.waiting) {
-      if (this.taken >= this.places) return;
-      this.waiting.delete(next);
+  #admit(): void {
+    for (const next of this.#waiting) {
+      if (this.#taken >= this.#places) return;
+      this.#waiting.delete(next);
       next();
     }
   }

@@ -36,9 +36,15 @@ export interface ListenerEvents {
 
 /** A place where connections are taken. */
 export class Listener {
+  readonly #server: Server;
+  readonly #door: TlsDoor | undefined;
+
   private constructor(
-    private readonly server: Server, private readonly door: TlsDoor | undefined, readonly endpoint: Endpoint, readonly tls: TlsFiles | undefined,
-  ) {}
+    server: Server, door: TlsDoor | undefined, readonly endpoint: Endpoint, readonly tls: TlsFiles | undefined,
+  ) {
+    this.#server = server;
+    this.#door = door;
+  }
 
   /**
    * @param tls for the same protocol inside TLS
@@ -65,7 +71,7 @@ export class Listener {
 
   /** Where it really listens: port 0 has become a free one. */
   get address(): string {
-    return formatEndpoint({ host: (this.server.address() as AddressInfo).address, port: (this.server.address() as AddressInfo).port });
+    return formatEndpoint({ host: (this.#server.address() as AddressInfo).address, port: (this.#server.address() as AddressInfo).port });
   }
 
   get isTls(): boolean {
@@ -74,13 +80,13 @@ export class Listener {
 
   /** New connections get this certificate. */
   renewTls(context: SecureContextOptions): void {
-    this.door?.renew(context);
+    this.#door?.renew(context);
   }
 
   /** Takes no further connections; those that are there stay. */
   close(): void {
-    this.server.close();
-    this.door?.close();
+    this.#server.close();
+    this.#door?.close();
   }
 }
 
@@ -96,46 +102,46 @@ interface Guest {
  * a connection only when that has ended, so that any number could stand in its door unseen.
  */
 class TlsDoor {
-  private readonly server: TlsServer;
+  readonly #server: TlsServer;
   /** by both ends, which the inner and the outer socket of a connection share */
-  private readonly guests = new Map<string, Guest>();
+  readonly #guests = new Map<string, Guest>();
 
   constructor(tls: TlsFiles) {
     const asks = tls.clientCa !== undefined;
-    this.server = createTlsServer({ allowHalfOpen: true, ...readTls(tls), requestCert: asks, rejectUnauthorized: asks }, (socket) => this.admit(socket));
+    this.#server = createTlsServer({ allowHalfOpen: true, ...readTls(tls), requestCert: asks, rejectUnauthorized: asks }, (socket) => this.#admit(socket));
   }
 
   receive(socket: Socket, serve: Serve): void {
     const key = endsOf(socket);
     // Node's own timeout begins anew with each byte.
     const timer = setTimeout(() => socket.destroy(), TLS_HANDSHAKE_TIMEOUT);
-    this.guests.set(key, { socket, serve, timer });
-    socket.once('close', () => this.leave(key, socket));
+    this.#guests.set(key, { socket, serve, timer });
+    socket.once('close', () => this.#leave(key, socket));
     socket.on('error', () => socket.destroy());
-    this.server.emit('connection', socket);
+    this.#server.emit('connection', socket);
   }
 
   renew(context: SecureContextOptions): void {
-    this.server.setSecureContext(context);
+    this.#server.setSecureContext(context);
   }
 
   close(): void {
-    this.guests.forEach(({ socket }) => socket.destroy());
+    this.#guests.forEach(({ socket }) => socket.destroy());
   }
 
-  private admit(socket: Socket): void {
+  #admit(socket: Socket): void {
     const key = endsOf(socket);
-    const guest = this.guests.get(key);
+    const guest = this.#guests.get(key);
     if (!guest) return void socket.destroy();
-    this.leave(key, guest.socket);
+    this.#leave(key, guest.socket);
     guest.serve(socket);
   }
 
-  private leave(key: string, socket: Socket): void {
-    const guest = this.guests.get(key);
+  #leave(key: string, socket: Socket): void {
+    const guest = this.#guests.get(key);
     if (guest?.socket !== socket) return;
     clearTimeout(guest.timer);
-    this.guests.delete(key);
+    this.#guests.delete(key);
   }
 }
 

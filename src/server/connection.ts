@@ -18,171 +18,175 @@ const ASCII = /^[\u0000-\u007f]*$/;
 export class Connection implements Sink {
   /** on the clock of performance.now(): when the last request came or was answered, or the client read */
   lastActive = performance.now();
-  private readonly reader: LineReader;
-  private readonly telnet = new TelnetFilter();
-  private output = '';
-  private flushTimer: NodeJS.Timeout | undefined;
+  readonly #reader: LineReader;
+  readonly #telnet = new TelnetFilter();
+  #output = '';
+  #flushTimer: NodeJS.Timeout | undefined;
   /** a request is being worked on */
-  private busy = false;
+  #busy = false;
   /** the client does not take what was written */
-  private blocked = false;
-  private ended = false;
+  #blocked = false;
+  #ended = false;
   /** a whole line came with the chunk that is being worked on */
-  private sawRequest = false;
+  #sawRequest = false;
   /** what a client is told whose connection is closed for a reason of ours */
-  private parting: ArgoError | undefined;
-  private onDrain: (() => void)[] = [];
+  #parting: ArgoError | undefined;
+  #onDrain: (() => void)[] = [];
+  readonly #socket: Socket;
+  readonly #dispatcher: Dispatcher;
 
   constructor(
-    private readonly socket: Socket,
+    socket: Socket,
     readonly session: Session,
-    private readonly dispatcher: Dispatcher,
+    dispatcher: Dispatcher,
     maxLine: number,
   ) {
-    this.reader = new LineReader(maxLine);
-    socket.on('data', (chunk: Buffer) => this.receive(chunk));
-    socket.on('end', () => this.receiveEnd());
+    this.#socket = socket;
+    this.#dispatcher = dispatcher;
+    this.#reader = new LineReader(maxLine);
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    socket.on('end', () => this.#receiveEnd());
     socket.on('drain', () => {
       this.lastActive = performance.now();
-      this.unblock();
+      this.#unblock();
     });
     socket.on('error', () => socket.destroy());
-    socket.on('finish', () => this.linger());
-    socket.on('close', () => this.unblock());
+    socket.on('finish', () => this.#linger());
+    socket.on('close', () => this.#unblock());
   }
 
   set maxLine(bytes: number) {
-    this.reader.maxLine = bytes;
+    this.#reader.maxLine = bytes;
   }
 
   /** Whether nothing is being worked on and everything was taken by the client. */
   get isIdle(): boolean {
-    return !this.busy && !this.blocked;
+    return !this.#busy && !this.#blocked;
   }
 
   get isBlocked(): boolean {
-    return this.blocked;
+    return this.#blocked;
   }
 
   get gone(): boolean {
-    return this.socket.destroyed;
+    return this.#socket.destroyed;
   }
 
   get full(): boolean {
-    return this.blocked || this.output.length >= OUTPUT_CHUNK;
+    return this.#blocked || this.#output.length >= OUTPUT_CHUNK;
   }
 
   append(text: string): void {
-    this.output += text;
-    if (this.busy) this.flushTimer ??= setTimeout(() => this.flush(), FLUSH_AFTER);
+    this.#output += text;
+    if (this.#busy) this.#flushTimer ??= setTimeout(() => this.#flush(), FLUSH_AFTER);
   }
 
   drain(): Promise<void> | undefined {
-    this.flush();
-    if (!this.blocked) return undefined;
-    return new Promise((resolve) => this.onDrain.push(resolve));
+    this.#flush();
+    if (!this.#blocked) return undefined;
+    return new Promise((resolve) => this.#onDrain.push(resolve));
   }
 
   /** Tells the client why, and closes when that is written; a request under way is still answered. */
   close(error?: ArgoError): void {
     if (this.session.closing) return;
     this.session.closing = true;
-    this.parting = error;
-    if (!this.busy) this.part();
+    this.#parting = error;
+    if (!this.#busy) this.#part();
   }
 
   /** Closes at once. */
   destroy(): void {
-    this.socket.destroy();
+    this.#socket.destroy();
   }
 
-  private get eol(): string {
-    return this.reader.crlf ? '\r\n' : '\n';
+  get #eol(): string {
+    return this.#reader.crlf ? '\r\n' : '\n';
   }
 
-  private receive(chunk: Buffer): void {
-    this.reader.push(this.telnet.push(chunk.toString('latin1')));
-    const answers = this.telnet.takeAnswers();
-    if (answers && this.socket.writable && !this.socket.write(answers)) this.blocked = true;
-    this.work();
-    if (this.sawRequest) this.lastActive = performance.now();
-    this.sawRequest = false;
-    if ((this.blocked || this.reader.pending > PENDING_INPUT) && !this.ended) this.socket.pause();
+  #receive(chunk: Buffer): void {
+    this.#reader.push(this.#telnet.push(chunk.toString('latin1')));
+    const answers = this.#telnet.takeAnswers();
+    if (answers && this.#socket.writable && !this.#socket.write(answers)) this.#blocked = true;
+    this.#work();
+    if (this.#sawRequest) this.lastActive = performance.now();
+    this.#sawRequest = false;
+    if ((this.#blocked || this.#reader.pending > PENDING_INPUT) && !this.#ended) this.#socket.pause();
   }
 
-  private receiveEnd(): void {
-    this.ended = true;
-    this.work();
+  #receiveEnd(): void {
+    this.#ended = true;
+    this.#work();
   }
 
   /** Works on the lines that are there, as long as neither a request nor the client holds us up. */
-  private work(): void {
-    while (!this.busy && !this.blocked && !this.session.closing && !this.gone) {
-      const line = this.reader.next() ?? (this.ended ? this.reader.rest() : undefined);
+  #work(): void {
+    while (!this.#busy && !this.#blocked && !this.session.closing && !this.gone) {
+      const line = this.#reader.next() ?? (this.#ended ? this.#reader.rest() : undefined);
       if (line === undefined) break;
-      this.answer(line);
+      this.#answer(line);
     }
-    if (this.busy) {
-      this.flushTimer ??= setTimeout(() => this.flush(), FLUSH_AFTER);
+    if (this.#busy) {
+      this.#flushTimer ??= setTimeout(() => this.#flush(), FLUSH_AFTER);
       return;
     }
-    this.flush();
-    if (this.blocked) return;
-    if (this.session.closing) this.part();
-    else if (this.ended && this.reader.pending === 0) this.finish();
-    else if (this.socket.isPaused() && this.reader.pending <= PENDING_INPUT) this.socket.resume();
+    this.#flush();
+    if (this.#blocked) return;
+    if (this.session.closing) this.#part();
+    else if (this.#ended && this.#reader.pending === 0) this.#finish();
+    else if (this.#socket.isPaused() && this.#reader.pending <= PENDING_INPUT) this.#socket.resume();
   }
 
-  private answer(line: string | ArgoError): void {
+  #answer(line: string | ArgoError): void {
     if (line === '' || (typeof line === 'string' && line.trim() === '')) return;
-    this.sawRequest = true;
-    const reply = new Reply(this, this.eol);
-    const running = typeof line === 'string' ? this.dispatcher.dispatch(this.session, line, reply) : reply.fail(line);
+    this.#sawRequest = true;
+    const reply = new Reply(this, this.#eol);
+    const running = typeof line === 'string' ? this.#dispatcher.dispatch(this.session, line, reply) : reply.fail(line);
     if (running === undefined) {
-      if (this.output.length >= OUTPUT_CHUNK) this.flush();
+      if (this.#output.length >= OUTPUT_CHUNK) this.#flush();
       return;
     }
-    this.busy = true;
+    this.#busy = true;
     void running.then(() => {
-      this.busy = false;
+      this.#busy = false;
       this.lastActive = performance.now();
-      this.work();
+      this.#work();
     });
   }
 
-  private flush(): void {
-    clearTimeout(this.flushTimer);
-    this.flushTimer = undefined;
-    if (this.output === '' || this.blocked) return;
-    const text = this.output;
-    this.output = '';
-    if (!this.socket.destroyed && !this.socket.write(text, ASCII.test(text) ? 'latin1' : 'utf8')) this.blocked = true;
+  #flush(): void {
+    clearTimeout(this.#flushTimer);
+    this.#flushTimer = undefined;
+    if (this.#output === '' || this.#blocked) return;
+    const text = this.#output;
+    this.#output = '';
+    if (!this.#socket.destroyed && !this.#socket.write(text, ASCII.test(text) ? 'latin1' : 'utf8')) this.#blocked = true;
   }
 
-  private unblock(): void {
-    this.blocked = false;
-    const waiting = this.onDrain;
-    this.onDrain = [];
-    this.flush();
+  #unblock(): void {
+    this.#blocked = false;
+    const waiting = this.#onDrain;
+    this.#onDrain = [];
+    this.#flush();
     waiting.forEach((resolve) => resolve());
-    if (!this.socket.destroyed) this.work();
+    if (!this.#socket.destroyed) this.#work();
   }
 
   /** A client that may wait for an answer to more than we have answered is told why none comes. */
-  private part(): void {
-    if (this.parting) this.append(`400 ${this.parting.message}${this.eol}`);
-    this.parting = undefined;
-    this.finish();
+  #part(): void {
+    if (this.#parting) this.append(`400 ${this.#parting.message}${this.#eol}`);
+    this.#parting = undefined;
+    this.#finish();
   }
 
   /** Closes our half when the client has taken everything. */
-  private finish(): void {
-    this.flush();
-    if (!this.blocked) this.socket.end();
+  #finish(): void {
+    this.#flush();
+    if (!this.#blocked) this.#socket.end();
   }
 
   /** All was sent and our half is closed: a client that keeps its own half open is not waited for for ever. */
-  private linger(): void {
-    setTimeout(() => this.socket.destroy(), LINGER).unref();
+  #linger(): void {
+    setTimeout(() => this.#socket.destroy(), LINGER).unref();
   }
 }

@@ -28,20 +28,20 @@ export class Dispatcher {
   dispatch(session: Session, line: string, reply: Reply): void | Promise<void> {
     try {
       const words = splitWords(line);
-      const command = this.permitted(session, words[0]!.text);
-      const { names, options } = this.arguments(command, words);
+      const command = this.#permitted(session, words[0]!.text);
+      const { names, options } = this.#arguments(command, words);
       const request = new Request(this.parts, session, reply, command, names.map(({ text }) => text), options);
-      if (command.on === 'instances') return this.runOnInstances(session, command, request, names, reply);
+      if (command.on === 'instances') return this.#runOnInstances(session, command, request, names, reply);
       const running = command.run(request);
       if (running === undefined) reply.done();
-      else return this.finish(running, request, reply);
+      else return this.#finish(running, request, reply);
     } catch (thrown) {
-      this.fail(thrown, reply, session);
+      this.#fail(thrown, reply, session);
     }
   }
 
   /** The command that a word stands for, if this session may use it at all. @throws ArgoError */
-  private permitted(session: Session, word: string): Command {
+  #permitted(session: Session, word: string): Command {
     const command = this.parts.table.find(word);
     const { account } = session;
     if (!account) {
@@ -55,7 +55,7 @@ export class Dispatcher {
   }
 
   /** The words after the command, options taken out. @throws ArgoError USAGE */
-  private arguments(command: Command, words: readonly Word[]): { names: readonly Word[]; options: Options } {
+  #arguments(command: Command, words: readonly Word[]): { names: readonly Word[]; options: Options } {
     if (words.length === 1) return NO_ARGUMENTS;
     const rest = words.slice(1);
     const taken = command.rawWords ? { names: rest, options: NO_OPTIONS } : takeOptions(rest, command.options ?? []);
@@ -64,7 +64,7 @@ export class Dispatcher {
   }
 
   /** Resolves and authorises the instances, says 200, and runs. */
-  private async runOnInstances(session: Session, command: Command, request: Request, names: readonly Word[], reply: Reply): Promise<void> {
+  async #runOnInstances(session: Session, command: Command, request: Request, names: readonly Word[], reply: Reply): Promise<void> {
     try {
       if (names.length === 0) request.usage();
       const permission = permissionOf(command);
@@ -74,15 +74,15 @@ export class Dispatcher {
       request.targets = instances;
       request.isSingle = isSingle;
       reply.accept();
-      await this.finish(Promise.resolve(command.run(request)), request, reply);
+      await this.#finish(Promise.resolve(command.run(request)), request, reply);
     } catch (thrown) {
-      this.fail(thrown, reply, session);
+      this.#fail(thrown, reply, session);
     }
   }
 
   /** Ends the reply when the command has ended, or when it has not got on for too long. */
-  private async finish(running: Promise<void>, request: Request, reply: Reply): Promise<void> {
-    const limit = this.timeLimit(request);
+  async #finish(running: Promise<void>, request: Request, reply: Reply): Promise<void> {
+    const limit = this.#timeLimit(request);
     let timer: NodeJS.Timeout | undefined;
     const overdue = new Promise<never>((_, reject) => {
       const watch = (before: number) => {
@@ -98,20 +98,20 @@ export class Dispatcher {
       reply.done();
     } catch (thrown) {
       request.abort(toArgoError(thrown));
-      this.fail(thrown, reply);
+      this.#fail(thrown, reply);
     } finally {
       clearTimeout(timer);
     }
   }
 
   /** Milliseconds without progress after which a command is given up: well past its own deadlines. */
-  private timeLimit({ options: { wait, timeout }, targets }: Request): number {
+  #timeLimit({ options: { wait, timeout }, targets }: Request): number {
     if (targets.length === 0) return COMMAND_TIMEOUT;
     const slowest = targets.reduce((most, { owner }) => Math.max(most, owner.actionTimeout ?? 0), this.parts.actionTimeout);
     return COMMAND_TIMEOUT + HARD_STOP_TIMEOUT + Math.max(slowest, timeout ?? 0, typeof wait === 'number' ? wait : 0);
   }
 
-  private fail(thrown: unknown, reply: Reply, session?: Session): void {
+  #fail(thrown: unknown, reply: Reply, session?: Session): void {
     const error = toArgoError(thrown);
     if (error.phrase === 'NOT ALLOWED' && session) this.parts.log('info', 'refused', { account: session.account?.name, from: session.from });
     if (error.phrase === 'INTERNAL ERROR' && !(thrown instanceof ClientGone)) this.parts.log('error', 'command failed', { cause: error.cause });

@@ -13,10 +13,10 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * character of several bytes suffers from how the chunks fall.
  */
 export class LineReader {
-  private text = '';
-  private at = 0;
+  #text = '';
+  #at = 0;
   /** the rest of a line that was too long is being dropped */
-  private dropping = false;
+  #dropping = false;
   /** whether the last line ended in CRLF */
   crlf = false;
 
@@ -25,46 +25,46 @@ export class LineReader {
 
   /** Bytes that wait to be taken. */
   get pending(): number {
-    return this.text.length - this.at;
+    return this.#text.length - this.#at;
   }
 
   push(chunk: string): void {
-    this.text = this.at === this.text.length ? chunk : this.text.slice(this.at) + chunk;
-    this.at = 0;
+    this.#text = this.#at === this.#text.length ? chunk : this.#text.slice(this.#at) + chunk;
+    this.#at = 0;
   }
 
   /** The next line without its end, what is wrong with it, or undefined while none is complete. */
   next(): string | BadLine | undefined {
-    const end = this.text.indexOf('\n', this.at);
-    if (end === -1) return this.overflow();
-    const start = this.at;
-    this.at = end + 1;
-    this.crlf = end > start && this.text.charCodeAt(end - 1) === 0x0d;
-    if (this.dropping) {
-      this.dropping = false;
+    const end = this.#text.indexOf('\n', this.#at);
+    if (end === -1) return this.#overflow();
+    const start = this.#at;
+    this.#at = end + 1;
+    this.crlf = end > start && this.#text.charCodeAt(end - 1) === 0x0d;
+    if (this.#dropping) {
+      this.#dropping = false;
       return this.next();
     }
     const stop = this.crlf ? end - 1 : end;
     if (stop - start > this.maxLine) return tooLong(this.maxLine);
-    return decode(this.text.slice(start, stop));
+    return decode(this.#text.slice(start, stop));
   }
 
   /** What is left when the input has ended: a request that may have been cut off is not carried out. */
   rest(): BadLine | undefined {
-    const unfinished = !this.dropping && this.text.slice(this.at).trim() !== '';
-    this.text = '';
-    this.at = 0;
+    const unfinished = !this.#dropping && this.#text.slice(this.#at).trim() !== '';
+    this.#text = '';
+    this.#at = 0;
     return unfinished ? new ArgoError('BAD REQUEST', 'the last line has no end') : undefined;
   }
 
   /** A line that is too long is answered when that is clear, not only at its end, which may never come. */
-  private overflow(): BadLine | undefined {
+  #overflow(): BadLine | undefined {
     // one more for the CR of its end
-    if (this.pending <= this.maxLine + 1 && !this.dropping) return undefined;
-    const news = !this.dropping;
-    this.dropping = true;
-    this.text = '';
-    this.at = 0;
+    if (this.pending <= this.maxLine + 1 && !this.#dropping) return undefined;
+    const news = !this.#dropping;
+    this.#dropping = true;
+    this.#text = '';
+    this.#at = 0;
     return news ? tooLong(this.maxLine) : undefined;
   }
 }

@@ -29,51 +29,61 @@ export class Request implements Context {
   targets: readonly Target[] = [];
   /** one plain name was given: the body has no line a target */
   isSingle = true;
-  private controller: AbortController | undefined;
+  #controller: AbortController | undefined;
+  readonly #services: Services;
+  readonly #session: Session;
+  readonly #reply: Reply;
+  readonly #command: Command;
 
   constructor(
-    private readonly services: Services,
-    private readonly session: Session,
-    private readonly reply: Reply,
-    private readonly command: Command,
+    services: Services,
+    session: Session,
+    reply: Reply,
+    command: Command,
     readonly args: readonly string[],
     readonly options: Options,
-  ) {}
+  ) {
+    this.#services = services;
+    this.#session = session;
+    this.#reply = reply;
+    this.#command = command;
+  }
 
   get account(): string | undefined {
-    return this.session.account?.name;
+    return this.#session.account?.name;
   }
 
   get body(): Body {
-    return this.reply;
+    return this.#reply;
   }
 
   get signal(): AbortSignal {
-    this.controller ??= new AbortController();
-    return this.controller.signal;
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
   }
 
   /** Tells the plugin that its time is over. */
   abort(reason: Error): void {
-    this.controller?.abort(reason);
+    this.#controller?.abort(reason);
   }
 
   async each(work: (target: Target) => Promise<string | readonly string[] | void>): Promise<void> {
-    const { targets, reply } = this;
+    const { targets } = this;
+    const reply = this.#reply;
     const [first] = targets;
     if (this.isSingle && first) {
       asLines(await work(first)).forEach((line) => reply.line(line));
       return;
     }
-    const view = this.view();
+    const view = this.#view();
     const queue = targets.values();
     let failed = 0;
     const worker = async (): Promise<void> => {
       for (const target of queue) {
-        const lines = await this.outcome(target, work);
+        const lines = await this.#outcome(target, work);
         if (lines.failed) failed += 1;
         const name = view.display(target);
-        await this.tell(lines.texts.map((text) => `${name}: ${text}`));
+        await this.#tell(lines.texts.map((text) => `${name}: ${text}`));
       }
     };
     const workers: Promise<void>[] = [];
@@ -88,52 +98,53 @@ export class Request implements Context {
   async power(target: Target, action: PowerAction): Promise<string | void> {
     const { force, timeout, wait, dryRun } = this.options;
     const order: Order = { instance: target, action, force, timeout, wait };
-    const { operations } = this.services;
-    if (!dryRun) return operations.power(this.session.caller, this.permission, order);
-    const plan = await operations.plan(this.session.caller, this.permission, order);
-    return this.isSingle ? `${this.view().display(target)}: ${plan}` : plan;
+    const { operations } = this.#services;
+    if (!dryRun) return operations.power(this.#session.caller, this.#permission, order);
+    const plan = await operations.plan(this.#session.caller, this.#permission, order);
+    return this.isSingle ? `${this.#view().display(target)}: ${plan}` : plan;
   }
 
   status(target: Target): Promise<PowerState> {
-    return this.services.operations.status(this.session.caller, this.permission, target, this.options.timeout);
+    return this.#services.operations.status(this.#session.caller, this.#permission, target, this.options.timeout);
   }
 
   read<Name extends keyof Readings>(target: Target, name: Name): Promise<Readings[Name]> {
-    return this.services.operations.read(this.session.caller, this.permission, target, name, this.options.timeout);
+    return this.#services.operations.read(this.#session.caller, this.#permission, target, name, this.options.timeout);
   }
 
   async dmesg(): Promise<string> {
     const [name] = this.args;
-    const { registry, operations } = this.services;
-    const { principal } = this.session;
-    const allowed = registry.providers().filter((provider) => principal.allowsProvider(provider.name, this.permission));
+    const { registry, operations } = this.#services;
+    const { principal } = this.#session;
+    const allowed = registry.providers().filter((provider) => principal.allowsProvider(provider.name, this.#permission));
     const found = name === undefined ? allowed.filter((provider) => provider.supportsDmesg) : allowed.filter((provider) => provider.name === name);
     const [provider, second] = found;
     if (second) throw new ArgoError('AMBIGUOUS', found.map((one) => one.name).join(', '));
-    if (provider) return operations.dmesg(this.session.caller, this.permission, provider, this.options.timeout);
-    if (name !== undefined && principal.allowsProvider(name, this.permission)) throw new ArgoError('NO SUCH PROVIDER', name);
+    if (provider) return operations.dmesg(this.#session.caller, this.#permission, provider, this.options.timeout);
+    if (name !== undefined && principal.allowsProvider(name, this.#permission)) throw new ArgoError('NO SUCH PROVIDER', name);
     if (name === undefined && allowed.length > 0) throw new ArgoError('NOT SUPPORTED', 'no provider has a hypervisor log to show');
     throw new ArgoError('NOT ALLOWED');
   }
 
   visible(): Iterable<Entry> {
-    return this.view().entries();
+    return this.#view().entries();
   }
 
   *commands(): Generator<Command> {
-    for (const command of this.services.table.all()) if (this.mayUse(command)) yield command;
+    for (const command of this.#services.table.all()) if (this.#mayUse(command)) yield command;
   }
 
   remark(text: string): void {
-    this.reply.remark(text);
+    this.#reply.remark(text);
   }
 
   staleness(): readonly string[] {
-    return this.view().staleness();
+    return this.#view().staleness();
   }
 
   async login(account: string, password: string): Promise<void> {
-    const { session, services: { authenticator, log } } = this;
+    const session = this.#session;
+    const { authenticator, log } = this.#services;
     session.account = undefined;
     session.account = await authenticator.login(account, password, session.address, this.signal);
     if (session.account) {
@@ -146,40 +157,40 @@ export class Request implements Context {
   }
 
   close(): void {
-    this.session.closing = true;
+    this.#session.closing = true;
   }
 
   usage(): never {
-    throw new ArgoError('USAGE', this.command.usage);
+    throw new ArgoError('USAGE', this.#command.usage);
   }
 
   /** The command as grants see it; only `read` and `power` commands ever ask. */
-  private get permission(): Permission {
-    return permissionOf(this.command);
+  get #permission(): Permission {
+    return permissionOf(this.#command);
   }
 
-  private view(): View {
-    return new View(this.services.registry, this.session.principal);
+  #view(): View {
+    return new View(this.#services.registry, this.#session.principal);
   }
 
   /** A client that goes away does not undo what it started: the targets that are left have their turn. */
-  private async tell(lines: readonly string[]): Promise<void> {
+  async #tell(lines: readonly string[]): Promise<void> {
     try {
-      await this.reply.lines(lines);
+      await this.#reply.lines(lines);
     } catch (error) {
       if (!(error instanceof ClientGone)) throw error;
     }
   }
 
-  private mayUse(command: Command): boolean {
-    if (!this.session.account) return mayUseBeforeLogin(command, this.services.authenticator);
+  #mayUse(command: Command): boolean {
+    if (!this.#session.account) return mayUseBeforeLogin(command, this.#services.authenticator);
     if (command.right === 'anyone' || command.right === 'listing') return true;
     const permission = permissionOf(command);
-    if (command.on !== 'provider') return this.session.account.allowsSomewhere(permission);
-    return this.services.registry.providers().some(({ name }) => this.session.principal.allowsProvider(name, permission));
+    if (command.on !== 'provider') return this.#session.account.allowsSomewhere(permission);
+    return this.#services.registry.providers().some(({ name }) => this.#session.principal.allowsProvider(name, permission));
   }
 
-  private async outcome(
+  async #outcome(
     target: Target, work: (target: Target) => Promise<string | readonly string[] | void>,
   ): Promise<{ failed: boolean; texts: readonly string[] }> {
     try {

@@ -7,15 +7,18 @@ export class Session {
   account: Account | undefined;
   /** the connection is to be closed after the reply under way */
   closing = false;
+  readonly #authenticator: Authenticator;
 
   /**
    * @param address the peer's, in its plain form
    * @param from address and port, for log and audit
    */
-  constructor(private readonly authenticator: Authenticator, readonly address: string, readonly from: string) {}
+  constructor(authenticator: Authenticator, readonly address: string, readonly from: string) {
+    this.#authenticator = authenticator;
+  }
 
   get principal(): Principal {
-    return this.account ?? this.authenticator.anonymous;
+    return this.account ?? this.#authenticator.anonymous;
   }
 
   get caller(): Caller {
@@ -24,6 +27,6 @@ export class Session {
 
   /** After a reload: the account as it is now, or none. */
   refresh(): void {
-    if (this.account) this.account = this.authenticator.current(this.account, this.address);
+    if (this.account) this.account = this.#authenticator.current(this.account, this.address);
   }
 }

@@ -22,68 +22,68 @@ const NEEDS_FILTER = /[\u0000\u00ff]/;
 
 /** Takes telnet's sequences out of one connection's input, across the borders of chunks. */
 export class TelnetFilter {
-  private state: State = 'text';
-  private verb = 0;
-  private afterCr = false;
+  #state: State = 'text';
+  #verb = 0;
+  #afterCr = false;
 
-  private answers: number[] = [];
+  #answers: number[] = [];
 
   /** The answers to what was pushed so far, to be sent back; they are handed out once. */
   takeAnswers(): Buffer | undefined {
-    if (this.answers.length === 0) return undefined;
-    const bytes = Buffer.from(this.answers);
-    this.answers = [];
+    if (this.#answers.length === 0) return undefined;
+    const bytes = Buffer.from(this.#answers);
+    this.#answers = [];
     return bytes;
   }
 
   /** The text of a chunk: one character a byte, sequences taken out. */
   push(chunk: string): string {
-    if (this.state === 'text' && !NEEDS_FILTER.test(chunk)) {
-      this.afterCr = chunk.endsWith('\r');
+    if (this.#state === 'text' && !NEEDS_FILTER.test(chunk)) {
+      this.#afterCr = chunk.endsWith('\r');
       return chunk;
     }
     let text = '';
-    for (let at = 0; at < chunk.length; at += 1) text += this.step(chunk.charCodeAt(at));
+    for (let at = 0; at < chunk.length; at += 1) text += this.#step(chunk.charCodeAt(at));
     return text;
   }
 
-  private step(byte: number): string {
-    switch (this.state) {
+  #step(byte: number): string {
+    switch (this.#state) {
       case 'text':
-        return this.stepText(byte);
+        return this.#stepText(byte);
       case 'command':
-        return this.stepCommand(byte);
+        return this.#stepCommand(byte);
       case 'option':
-        this.state = 'text';
-        if (this.verb === DO) this.answers.push(IAC, WONT, byte);
-        if (this.verb === WILL) this.answers.push(IAC, DONT, byte);
+        this.#state = 'text';
+        if (this.#verb === DO) this.#answers.push(IAC, WONT, byte);
+        if (this.#verb === WILL) this.#answers.push(IAC, DONT, byte);
         return '';
       case 'subnegotiation':
-        if (byte === IAC) this.state = 'subnegotiation command';
+        if (byte === IAC) this.#state = 'subnegotiation command';
         return '';
       case 'subnegotiation command':
-        this.state = byte === SUBNEGOTIATION_END ? 'text' : 'subnegotiation';
+        this.#state = byte === SUBNEGOTIATION_END ? 'text' : 'subnegotiation';
         return '';
     }
   }
 
-  private stepText(byte: number): string {
-    const ends = byte === NUL && this.afterCr;
-    this.afterCr = byte === CR;
+  #stepText(byte: number): string {
+    const ends = byte === NUL && this.#afterCr;
+    this.#afterCr = byte === CR;
     if (byte === IAC) {
-      this.state = 'command';
+      this.#state = 'command';
       return '';
     }
     return ends ? '\n' : String.fromCharCode(byte);
   }
 
-  private stepCommand(byte: number): string {
-    this.state = 'text';
+  #stepCommand(byte: number): string {
+    this.#state = 'text';
     if (byte === IAC) return String.fromCharCode(IAC);
-    if (byte === SUBNEGOTIATION_BEGIN) this.state = 'subnegotiation';
+    if (byte === SUBNEGOTIATION_BEGIN) this.#state = 'subnegotiation';
     if (byte >= WILL && byte <= DONT) {
-      this.verb = byte;
-      this.state = 'option';
+      this.#verb = byte;
+      this.#state = 'option';
     }
     return '';
   }

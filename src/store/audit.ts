@@ -101,104 +101,109 @@ type Complain = (message: string, facts: Record<string, unknown>) => void;
  * written refuses its action.
  */
 export class Audit implements AuditLog {
-  private opened: Promise<Store> | undefined;
-  private begins: Begin[] = [];
+  #opened: Promise<Store> | undefined;
+  #begins: Begin[] = [];
   /** the number that was given out last */
-  private last = 0;
-  private ends: End[] = [];
+  #last = 0;
+  #ends: End[] = [];
   /** the write that is about to begin */
-  private attempt: Promise<void> | undefined;
-  private retry: NodeJS.Timeout | undefined;
+  #attempt: Promise<void> | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  readonly #stateDir: string;
+  readonly #complain: Complain;
 
-  constructor(private readonly stateDir: string, private readonly complain: Complain) {}
+  constructor(stateDir: string, complain: Complain) {
+    this.#stateDir = stateDir;
+    this.#complain = complain;
+  }
 
   /** Opens the file, so that trouble shows at start. Never rejects: each action will try again. */
   async open(): Promise<void> {
-    await this.connect().catch((error: unknown) => this.complain('audit cannot be opened', { reason: (error as Error).message }));
+    await this.#connect().catch((error: unknown) => this.#complain('audit cannot be opened', { reason: (error as Error).message }));
   }
 
   begin(entry: AuditEntry): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.begins.push({ entry, at: new Date().toISOString(), resolve, reject });
-      void this.schedule();
+      this.#begins.push({ entry, at: new Date().toISOString(), resolve, reject });
+      void this.#schedule();
     });
   }
 
   end(id: number, outcome: Outcome, ms: number): Promise<void> {
-    if (this.ends.length >= AUDIT_BACKLOG) {
-      const lost = this.ends.shift();
-      this.complain('audit backlog is full', { action: lost?.id, outcome: lost?.outcome });
+    if (this.#ends.length >= AUDIT_BACKLOG) {
+      const lost = this.#ends.shift();
+      this.#complain('audit backlog is full', { action: lost?.id, outcome: lost?.outcome });
     }
-    this.ends.push({ id, at: new Date().toISOString(), outcome, ms: Math.round(ms) });
-    return this.schedule();
+    this.#ends.push({ id, at: new Date().toISOString(), outcome, ms: Math.round(ms) });
+    return this.#schedule();
   }
 
   /** Writes what is left and closes the file. */
   async close(): Promise<void> {
-    clearTimeout(this.retry);
-    await this.write();
-    this.ends.forEach((end) => this.complainOfLoss(end));
-    await this.letGo();
+    clearTimeout(this.#retry);
+    await this.#write();
+    this.#ends.forEach((end) => this.#complainOfLoss(end));
+    await this.#letGo();
   }
 
   /** Writes in the next turn of the event loop. Resolves when that was tried; never rejects. */
-  private schedule(): Promise<void> {
-    this.attempt ??= new Promise((resolve) => {
+  #schedule(): Promise<void> {
+    this.#attempt ??= new Promise((resolve) => {
       setImmediate(() => {
-        this.attempt = undefined;
-        void this.write().then(resolve);
+        this.#attempt = undefined;
+        void this.#write().then(resolve);
       });
     });
-    return this.attempt;
+    return this.#attempt;
   }
 
   /** The open file; where it cannot be opened, the next one to ask tries again. */
-  private connect(): Promise<Store> {
-    if (!this.opened) {
-      const opening = openForWriting(this.stateDir, this.last);
+  #connect(): Promise<Store> {
+    if (!this.#opened) {
+      const opening = openForWriting(this.#stateDir, this.#last);
       opening.catch(() => {
-        if (this.opened === opening) this.opened = undefined;
+        if (this.#opened === opening) this.#opened = undefined;
       });
-      this.opened = opening;
+      this.#opened = opening;
     }
-    return this.opened;
+    return this.#opened;
   }
 
-  private async letGo(): Promise<void> {
-    const { opened } = this;
-    this.opened = undefined;
+  async #letGo(): Promise<void> {
+    const opened = this.#opened;
+    this.#opened = undefined;
     (await opened?.catch(() => undefined))?.database.close();
   }
 
-  private complainOfLoss({ id, outcome }: End): void {
-    this.complain('audit entry lost', { action: id, outcome });
+  #complainOfLoss({ id, outcome }: End): void {
+    this.#complain('audit entry lost', { action: id, outcome });
   }
 
-  private async write(): Promise<void> {
-    const begins = this.begins;
-    this.begins = [];
-    if (begins.length === 0 && this.ends.length === 0) return;
+  async #write(): Promise<void> {
+    const begins = this.#begins;
+    this.#begins = [];
+    if (begins.length === 0 && this.#ends.length === 0) return;
     try {
-      const ids = this.store(await this.connect(), begins);
-      this.last = ids.at(-1) ?? this.last;
+      const ids = this.#store(await this.#connect(), begins);
+      this.#last = ids.at(-1) ?? this.#last;
       begins.forEach(({ resolve }, index) => resolve(ids[index]!));
     } catch (error) {
-      this.complain('audit cannot be written', { reason: (error as Error).message });
+      this.#complain('audit cannot be written', { reason: (error as Error).message });
       begins.forEach(({ reject }) => reject(new ArgoError('AUDIT UNAVAILABLE', 'nothing was done', { cause: error })));
-      await this.letGo();
-      if (this.ends.length > 0) this.writeLater();
+      await this.#letGo();
+      if (this.#ends.length > 0) this.#writeLater();
     }
   }
 
-  private writeLater(): void {
-    clearTimeout(this.retry);
-    this.retry = setTimeout(() => void this.schedule(), AUDIT_RETRY);
-    this.retry.unref();
+  #writeLater(): void {
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => void this.#schedule(), AUDIT_RETRY);
+    this.#retry.unref();
   }
 
   /** All in one transaction: either everything is written or nothing. */
-  private store({ database, insertBegin, insertEnd }: Store, begins: readonly Begin[]): number[] {
-    const { ends } = this;
+  #store({ database, insertBegin, insertEnd }: Store, begins: readonly Begin[]): number[] {
+    const ends = this.#ends;
     database.exec('BEGIN IMMEDIATE');
     try {
       const lost = ends.filter(({ id, at, outcome, ms }) => Number(insertEnd.run(id, at, outcome, ms, id).changes) === 0);
@@ -206,7 +211,7 @@ export class Audit implements AuditLog {
         Number(insertBegin.run(at, entry.account, entry.from, entry.command, entry.instance, entry.options).lastInsertRowid));
       database.exec('COMMIT');
       ends.splice(0, ends.length);
-      lost.forEach((end) => this.complainOfLoss(end));
+      lost.forEach((end) => this.#complainOfLoss(end));
       return ids;
     } catch (error) {
       rollBack(database);

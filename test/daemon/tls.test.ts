@@ -16,7 +16,7 @@ const DEMO = '[providers.demo]\ntype = "sim"\ninstances = ["lj", "dev"]\n';
 class Certificates {
   readonly folder = mkdtempSync(join(tmpdir(), 'argo-tls-'));
   /** given out here: openssl's own count is a file that several at a time break */
-  private serial = 0;
+  #serial = 0;
 
   path(name: string): string {
     return join(this.folder, name);
@@ -28,18 +28,18 @@ class Certificates {
 
   /** A certificate that signs others: NAME.pem and NAME.key. */
   async authority(name: string): Promise<void> {
-    await this.openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', `/CN=${name}`, '-keyout', this.path(`${name}.key`), '-out', this.path(`${name}.pem`));
+    await this.#openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', `/CN=${name}`, '-keyout', this.path(`${name}.key`), '-out', this.path(`${name}.pem`));
   }
 
   /** A certificate for localhost, or for a client, signed by an authority. */
   async signed(name: string, authority: string): Promise<void> {
     writeFileSync(this.path('extensions'), 'subjectAltName = DNS:localhost, IP:127.0.0.1\n');
-    await this.openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', `/CN=${name}`, '-keyout', this.path(`${name}.key`), '-out', this.path(`${name}.csr`));
-    await this.openssl('x509', '-req', '-in', this.path(`${name}.csr`), '-CA', this.path(`${authority}.pem`), '-CAkey', this.path(`${authority}.key`), '-set_serial', String(this.serial += 1), '-days', '2',
+    await this.#openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', `/CN=${name}`, '-keyout', this.path(`${name}.key`), '-out', this.path(`${name}.csr`));
+    await this.#openssl('x509', '-req', '-in', this.path(`${name}.csr`), '-CA', this.path(`${authority}.pem`), '-CAkey', this.path(`${authority}.key`), '-set_serial', String(this.#serial += 1), '-days', '2',
       '-extfile', this.path('extensions'), '-out', this.path(`${name}.pem`));
   }
 
-  private async openssl(...args: string[]): Promise<void> {
+  async #openssl(...args: string[]): Promise<void> {
     const { code, stderr } = await runProgram('openssl', args);
     if (code !== 0) throw new Error(stderr);
   }

@@ -10,10 +10,12 @@ export class FakeStrip {
     { label: 'no plug', isOn: false },
   ];
   readonly sockets = new Set<Socket>();
-  private readonly server: Server;
+  readonly #server: Server;
+  readonly #password: string;
 
-  constructor(private readonly password: string) {
-    this.server = createServer((socket) => {
+  constructor(password: string) {
+    this.#password = password;
+    this.#server = createServer((socket) => {
       this.sockets.add(socket);
       socket.on('close', () => this.sockets.delete(socket)).on('error', () => socket.destroy());
       let text = '';
@@ -21,7 +23,7 @@ export class FakeStrip {
         text += chunk;
         const [login = '', order = '', rest] = text.split('\n');
         if (rest === undefined) return;
-        const answer = login === `login ${this.password}` ? this.answer(order) : 'denied\n';
+        const answer = login === `login ${this.#password}` ? this.#answer(order) : 'denied\n';
         if (answer !== undefined) socket.end(answer);
       });
     });
@@ -30,20 +32,20 @@ export class FakeStrip {
   /** @returns its port */
   listen(): Promise<number> {
     return new Promise((resolve) => {
-      this.server.listen(0, '127.0.0.1', () => {
-        const address = this.server.address();
+      this.#server.listen(0, '127.0.0.1', () => {
+        const address = this.#server.address();
         resolve(typeof address === 'object' && address !== null ? address.port : 0);
       });
     });
   }
 
   close(): void {
-    this.server.close();
+    this.#server.close();
     this.sockets.forEach((socket) => socket.destroy());
   }
 
   /** undefined: it says nothing more */
-  private answer(order: string): string | undefined {
+  #answer(order: string): string | undefined {
     const [word = '', number] = order.split(' ');
     if (word === 'outlets') return `${this.outlets.map(({ label, isOn }, index) => `${index + 1} ${isOn ? 'on' : 'off'} ${label}\n`).join('')}ok\n`;
     const outlet = this.outlets[Number(number) - 1];

@@ -26,15 +26,15 @@ export class FakeMachine implements Machine {
   };
 
   bootMark = async (): Promise<string> => String(this.boots);
-  start = (signal: AbortSignal) => this.step('start', signal, () => { this.state = 'on'; });
-  shutdown = (signal: AbortSignal) => this.step('shutdown', signal, () => { this.state = 'off'; });
-  powerOff = (signal: AbortSignal) => this.step('powerOff', signal, () => { this.state = 'off'; });
-  reboot = (signal: AbortSignal) => this.step('reboot', signal, () => { this.boots += 1; });
-  pause = (signal: AbortSignal) => this.step('pause', signal, () => { this.state = 'paused'; });
-  unpause = (signal: AbortSignal) => this.step('unpause', signal, () => { this.state = 'on'; });
-  resume = (signal: AbortSignal) => this.step('resume', signal, () => { this.state = 'on'; });
+  start = (signal: AbortSignal) => this.#step('start', signal, () => { this.state = 'on'; });
+  shutdown = (signal: AbortSignal) => this.#step('shutdown', signal, () => { this.state = 'off'; });
+  powerOff = (signal: AbortSignal) => this.#step('powerOff', signal, () => { this.state = 'off'; });
+  reboot = (signal: AbortSignal) => this.#step('reboot', signal, () => { this.boots += 1; });
+  pause = (signal: AbortSignal) => this.#step('pause', signal, () => { this.state = 'paused'; });
+  unpause = (signal: AbortSignal) => this.#step('unpause', signal, () => { this.state = 'on'; });
+  resume = (signal: AbortSignal) => this.#step('resume', signal, () => { this.state = 'on'; });
 
-  private async step(name: keyof Machine, signal: AbortSignal, effect: () => void): Promise<void> {
+  async #step(name: keyof Machine, signal: AbortSignal, effect: () => void): Promise<void> {
     this.calls.push(name);
     const scripted = this.script[name];
     if (scripted) await scripted(signal);

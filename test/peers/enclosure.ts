@@ -55,15 +55,20 @@ export async function must(program: string, args: readonly string[], withinMs = 
  * this process ends, the kernel kills everything inside.
  */
 export class Enclosure {
-  private readonly entered = new Set<ChildProcess>();
+  readonly #entered = new Set<ChildProcess>();
+  readonly #keeper: ChildProcess;
+  readonly #first: number;
 
   private constructor(
     /** A folder for everything that lives only as long as the enclosure. */
     readonly scratch: string,
-    private readonly keeper: ChildProcess,
+    keeper: ChildProcess,
     /** its first process, as a process id of the machine */
-    private readonly first: number,
-  ) {}
+    first: number,
+  ) {
+    this.#keeper = keeper;
+    this.#first = first;
+  }
 
   /**
    * @param prepare called with the scratch folder before anything is mounted; returns which folders
@@ -93,19 +98,19 @@ export class Enclosure {
     return new Enclosure(scratch, keeper, Number(children.trim().split(' ')[0]));
   }
 
-  private enter(network: 'own' | 'machine', args: readonly string[]): string[] {
+  #enter(network: 'own' | 'machine', args: readonly string[]): string[] {
     const namespaces = ['--mount', '--pid', '--cgroup', ...(network === 'own' ? ['--net'] : [])];
-    return [`--target=${this.first}`, ...namespaces, '--', 'sh', '-c', JOIN_GROUPS, 'sh', ...args];
+    return [`--target=${this.#first}`, ...namespaces, '--', 'sh', '-c', JOIN_GROUPS, 'sh', ...args];
   }
 
   /** A network cable between the machine and the inside, with an interface at each end; it goes with the enclosure. */
   async cable(outer: string, inner: string): Promise<void> {
-    await must('ip', ['link', 'add', outer, 'type', 'veth', 'peer', 'name', inner, 'netns', String(this.first)]);
+    await must('ip', ['link', 'add', outer, 'type', 'veth', 'peer', 'name', inner, 'netns', String(this.#first)]);
   }
 
   /** Runs a program inside to its end. */
   run(...args: readonly string[]): Promise<Outcome> {
-    return run('nsenter', this.enter('own', args));
+    return run('nsenter', this.#enter('own', args));
   }
 
   /**
@@ -116,10 +121,10 @@ export class Enclosure {
   daemon(args: readonly string[], logFile: string, network: 'own' | 'machine' = 'own'): ChildProcess {
     const log = openSync(logFile, 'a');
     try {
-      const child = spawn('nsenter', this.enter(network, args), { stdio: ['ignore', log, log], env: ENV });
+      const child = spawn('nsenter', this.#enter(network, args), { stdio: ['ignore', log, log], env: ENV });
       child.on('error', () => undefined);
-      child.once('exit', () => this.entered.delete(child));
-      this.entered.add(child);
+      child.once('exit', () => this.#entered.delete(child));
+      this.#entered.add(child);
       child.unref();
       return child;
     } finally {
@@ -137,10 +142,10 @@ export class Enclosure {
 
   /** Ends everything inside and removes its files. */
   async stop(): Promise<void> {
-    this.keeper.stdin?.destroy();
+    this.#keeper.stdin?.destroy();
     await until(() => {
-      this.entered.forEach(wake);
-      return hasEnded(this.keeper);
+      this.#entered.forEach(wake);
+      return hasEnded(this.#keeper);
     }, END_TIMEOUT_MS, 'the end of an enclosure');
     await until(() => removeScratch(this.scratch), END_TIMEOUT_MS, `the removal of ${this.scratch}`);
   }

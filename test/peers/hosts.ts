@@ -50,16 +50,19 @@ let started = 0;
  * All of them hang on this process, as the enclosure does.
  */
 export class HostsPeer {
-  private orders = 0;
+  #orders = 0;
+  readonly #enclosure: Enclosure;
 
   private constructor(
-    private readonly enclosure: Enclosure,
+    enclosure: Enclosure,
     readonly hosts: readonly HostPeer[],
     /** for magic packets */
     readonly broadcast: string,
     /** the machine's interface on the switch */
     readonly device: string,
-  ) {}
+  ) {
+    this.#enclosure = enclosure;
+  }
 
   /** @throws Error where namespaces can't be made (not root, not Linux) */
   static async start({ count, sshd = [], sameMac = [] }: HostsOptions): Promise<HostsPeer> {
@@ -77,9 +80,9 @@ export class HostsPeer {
       const wired = await enclosure.run('sh', '-ec', WIRING, 'sh', join(FOLDER, 'table'));
       if (wired.code !== 0) throw new Error(`the hosts could not be wired: ${wired.stderr}`);
       const peer = new HostsPeer(enclosure, hosts, `${subnet}.255`, device);
-      enclosure.daemon(['python3', join(FOLDER, 'standby.py'), FOLDER], peer.eventsFile);
-      await until(() => peer.events().includes('ready'), START_TIMEOUT_MS, 'the standby power').catch((error: unknown) => {
-        throw new Error(readFileSync(peer.eventsFile, 'utf8'), { cause: error });
+      enclosure.daemon(['python3', join(FOLDER, 'standby.py'), FOLDER], peer.#eventsFile);
+      await until(() => peer.#events().includes('ready'), START_TIMEOUT_MS, 'the standby power').catch((error: unknown) => {
+        throw new Error(readFileSync(peer.#eventsFile, 'utf8'), { cause: error });
       });
       const atOnce = hosts.filter((_, i) => !sameMac.includes(i));
       await Promise.all(atOnce.map(({ name }) => peer.order('on', name)));
@@ -92,17 +95,17 @@ export class HostsPeer {
   }
 
   get privateKeyFile(): string {
-    return inside(this.enclosure, 'user_key');
+    return inside(this.#enclosure, 'user_key');
   }
 
   /** holds the hosts' keys under their addresses */
   get knownHostsFile(): string {
-    return inside(this.enclosure, 'known_hosts');
+    return inside(this.#enclosure, 'known_hosts');
   }
 
   /** A host's folder; inside it is FOLDER/NAME. */
   folderOf(name: string): string {
-    return inside(this.enclosure, name);
+    return inside(this.#enclosure, name);
   }
 
   host(name: string): HostPeer {
@@ -113,32 +116,32 @@ export class HostsPeer {
 
   /** Whether it has power. */
   isOn(name: string): boolean {
-    return this.events().findLast((line) => [`on ${name}`, `off ${name}`].includes(line)) === `on ${name}`;
+    return this.#events().findLast((line) => [`on ${name}`, `off ${name}`].includes(line)) === `on ${name}`;
   }
 
   /** Whether its sshd has come up since it got power last. */
   isReady(name: string): boolean {
-    const log = inside(this.enclosure, name, 'log');
-    const boots = this.boots(name);
+    const log = inside(this.#enclosure, name, 'log');
+    const boots = this.#boots(name);
     return boots > 0 && existsSync(log) && linesOf(readFileSync(log, 'utf8'), 'Server listening on ') === boots;
   }
 
   /** The calls of shutdown, reboot and poweroff on it, with their arguments. */
   ordersTo(name: string): string[] {
-    const file = inside(this.enclosure, name, 'orders');
+    const file = inside(this.#enclosure, name, 'orders');
     return readFileSync(file, 'utf8').split('\n').slice(0, -1);
   }
 
   /** The ethertypes of the frames with magic packets that woke it, in hexadecimal: 0800 (UDP), 0842. */
   wokenBy(name: string): string[] {
-    return this.events().filter((line) => line.startsWith(`magic ${name} `)).map((line) => line.split(' ')[2] ?? '');
+    return this.#events().filter((line) => line.startsWith(`magic ${name} `)).map((line) => line.split(' ')[2] ?? '');
   }
 
   /** Resolves when it has been carried out: of `on`, when the host has begun to boot. */
   async order(order: HostOrder, name: string): Promise<void> {
-    const number = this.orders += 1;
-    appendFileSync(inside(this.enclosure, 'power'), `${order} ${name} ${number}\n`);
-    await until(() => this.events().includes(`did ${number}`), ORDER_TIMEOUT_MS, `${order} ${name}`);
+    const number = this.#orders += 1;
+    appendFileSync(inside(this.#enclosure, 'power'), `${order} ${name} ${number}\n`);
+    await until(() => this.#events().includes(`did ${number}`), ORDER_TIMEOUT_MS, `${order} ${name}`);
   }
 
   /** Brings a host up again that is off or about to be, to where it was at the start. */
@@ -153,20 +156,20 @@ export class HostsPeer {
    * @returns lets it come up
    */
   holdSshd(name: string): () => void {
-    const file = inside(this.enclosure, name, 'hold');
+    const file = inside(this.#enclosure, name, 'hold');
     writeFileSync(file, '');
     return () => rmSync(file);
   }
 
   /** Pulls a host's network cable, or that between the machine and all of them (`uplink`), or puts it in again. */
   async cable(name: string, state: 'up' | 'down'): Promise<void> {
-    const { code, stderr } = await this.enclosure.run('ip', 'link', 'set', name === 'uplink' ? name : `p-${name}`, state);
+    const { code, stderr } = await this.#enclosure.run('ip', 'link', 'set', name === 'uplink' ? name : `p-${name}`, state);
     if (code !== 0) throw new Error(stderr);
   }
 
   /** Gives it another host key, which it shows from its next boot on. */
   async changeHostKey(name: string): Promise<void> {
-    const key = inside(this.enclosure, name, 'host_key');
+    const key = inside(this.#enclosure, name, 'host_key');
     await must('sh', ['-c', `yes | ssh-keygen -q -t ed25519 -N '' -f '${key}'`]);
     await this.order('reboot', name);
     await until(() => this.isReady(name), START_TIMEOUT_MS, `${name} to boot`);
@@ -178,19 +181,19 @@ export class HostsPeer {
   }
 
   async stop(): Promise<void> {
-    await this.enclosure.stop();
+    await this.#enclosure.stop();
   }
 
-  private get eventsFile(): string {
-    return inside(this.enclosure, 'events');
+  get #eventsFile(): string {
+    return inside(this.#enclosure, 'events');
   }
 
-  private boots(name: string): number {
-    return this.events().filter((line) => line === `on ${name}`).length;
+  #boots(name: string): number {
+    return this.#events().filter((line) => line === `on ${name}`).length;
   }
 
-  private events(): string[] {
-    return existsSync(this.eventsFile) ? readFileSync(this.eventsFile, 'utf8').split('\n') : [];
+  #events(): string[] {
+    return existsSync(this.#eventsFile) ? readFileSync(this.#eventsFile, 'utf8').split('\n') : [];
   }
 }
 

@@ -52,11 +52,15 @@ const FOLDERS: Readonly<Record<string, string>> = {
 export class LibvirtPeer {
   /** libvirtd's socket, as it is seen from outside the enclosure */
   readonly socket: string;
-  private libvirtd: ChildProcess | undefined;
-  private sshds: SshdPeer[] = [];
+  #libvirtd: ChildProcess | undefined;
+  #sshds: SshdPeer[] = [];
+  readonly #enclosure: Enclosure;
+  readonly #images: GuestImages;
 
-  private constructor(private readonly enclosure: Enclosure, private readonly images: GuestImages) {
-    this.socket = this.scratch('run', 'libvirt', 'libvirt-sock');
+  private constructor(enclosure: Enclosure, images: GuestImages) {
+    this.#enclosure = enclosure;
+    this.#images = images;
+    this.socket = this.#scratch('run', 'libvirt', 'libvirt-sock');
   }
 
   /** Use {@link startLibvirt}. */
@@ -71,14 +75,14 @@ export class LibvirtPeer {
     });
     const peer = new LibvirtPeer(enclosure, images);
     try {
-      const virtlogd = enclosure.daemon(['virtlogd'], peer.scratch('virtlogd.log'));
+      const virtlogd = enclosure.daemon(['virtlogd'], peer.#scratch('virtlogd.log'));
       await until(() => {
-        if (virtlogd.exitCode !== null) throw new Error(`virtlogd ended: ${readFileSync(peer.scratch('virtlogd.log'), 'utf8')}`);
-        return existsSync(peer.scratch('run', 'libvirt', 'virtlogd-sock'));
+        if (virtlogd.exitCode !== null) throw new Error(`virtlogd ended: ${readFileSync(peer.#scratch('virtlogd.log'), 'utf8')}`);
+        return existsSync(peer.#scratch('run', 'libvirt', 'virtlogd-sock'));
       }, START_TIMEOUT_MS, 'virtlogd');
       await peer.restart();
-      await peer.define('network', NETWORK, networkXml());
-      await peer.mustVirsh('net-start', NETWORK);
+      await peer.#define('network', NETWORK, networkXml());
+      await peer.#mustVirsh('net-start', NETWORK);
     } catch (error) {
       await peer.stop();
       throw error;
@@ -86,12 +90,12 @@ export class LibvirtPeer {
     return peer;
   }
 
-  private scratch(...parts: readonly string[]): string {
-    return join(this.enclosure.scratch, ...parts);
+  #scratch(...parts: readonly string[]): string {
+    return join(this.#enclosure.scratch, ...parts);
   }
 
-  private serialLog(name: string): string {
-    return this.scratch('serial', `${name}.log`);
+  #serialLog(name: string): string {
+    return this.#scratch('serial', `${name}.log`);
   }
 
   /** The URI under which virsh reaches a driver of this libvirtd from outside, such as `qemu`. */
@@ -105,46 +109,46 @@ export class LibvirtPeer {
     return run('virsh', ['-q', ...connection, ...args]);
   }
 
-  private async mustVirsh(...args: readonly string[]): Promise<string> {
+  async #mustVirsh(...args: readonly string[]): Promise<string> {
     const { code, stdout, stderr } = await this.virsh(...args);
     if (code !== 0) throw new Error(`virsh ${args.join(' ')} failed: ${stderr || stdout}`);
     return stdout;
   }
 
-  private async define(kind: 'domain' | 'network', name: string, xml: string, driver: 'qemu' | 'lxc' = 'qemu'): Promise<void> {
-    const file = this.scratch(`${kind}-${name}.xml`);
+  async #define(kind: 'domain' | 'network', name: string, xml: string, driver: 'qemu' | 'lxc' = 'qemu'): Promise<void> {
+    const file = this.#scratch(`${kind}-${name}.xml`);
     writeFileSync(file, xml);
-    await this.mustVirsh('-c', this.uri(driver), kind === 'network' ? 'net-define' : 'define', file);
+    await this.#mustVirsh('-c', this.uri(driver), kind === 'network' ? 'net-define' : 'define', file);
   }
 
   /** Defines, without starting it, a guest of one boot sector that obeys the ACPI power button. */
   defineTiny(name: string): Promise<void> {
-    return this.define('domain', name, tinyXml(name, this.images.tiny, this.serialLog(name)));
+    return this.#define('domain', name, tinyXml(name, this.#images.tiny, this.#serialLog(name)));
   }
 
   /** As {@link defineTiny}, of a guest that ignores the power button. */
   defineDeaf(name: string): Promise<void> {
-    return this.define('domain', name, tinyXml(name, this.images.deaf, this.serialLog(name)));
+    return this.#define('domain', name, tinyXml(name, this.#images.deaf, this.#serialLog(name)));
   }
 
   /** Defines a Linux guest with virtio network (DHCP), disk (qcow2, 64 MiB, `vda`) and balloon. */
   async defineDom(name: string): Promise<void> {
-    const disk = this.scratch('disks', `${name}.qcow2`);
+    const disk = this.#scratch('disks', `${name}.qcow2`);
     await must('qemu-img', ['create', '-q', '-f', 'qcow2', disk, '64M']);
-    const { kernel, initrd } = this.images;
-    await this.define('domain', name, domXml(name, { kernel, initrd, disk, serialLog: this.serialLog(name) }));
+    const { kernel, initrd } = this.#images;
+    await this.#define('domain', name, domXml(name, { kernel, initrd, disk, serialLog: this.#serialLog(name) }));
   }
 
   /** Defines a container of libvirt-lxc; its init ends at SIGTERM (shutdown by signal). */
   async defineContainer(name: string): Promise<void> {
-    const rootfs = this.scratch('rootfs', name);
-    cpSync(this.images.rootfs, rootfs, { recursive: true, verbatimSymlinks: true });
-    await this.define('domain', name, containerXml(name, rootfs), 'lxc');
+    const rootfs = this.#scratch('rootfs', name);
+    cpSync(this.#images.rootfs, rootfs, { recursive: true, verbatimSymlinks: true });
+    await this.#define('domain', name, containerXml(name, rootfs), 'lxc');
   }
 
   /** How often a guest has said that it is ready since it was last switched on: once a boot. */
   boots(name: string): number {
-    const log = this.serialLog(name);
+    const log = this.#serialLog(name);
     return existsSync(log) ? readFileSync(log, 'latin1').split(READY).length - 1 : 0;
   }
 
@@ -158,7 +162,7 @@ export class LibvirtPeer {
 
   /** Runs a program inside the enclosure, such as `tcpdump` or `ip`. */
   inside(...args: readonly string[]): Promise<Outcome> {
-    return this.enclosure.run(...args);
+    return this.#enclosure.run(...args);
   }
 
   /**
@@ -167,28 +171,28 @@ export class LibvirtPeer {
    * host whose key has changed.
    */
   async startSshd(options: { port?: number } = {}): Promise<SshdPeer> {
-    const sshd = await startSshd(this.enclosure, options);
-    this.sshds.push(sshd);
+    const sshd = await startSshd(this.#enclosure, options);
+    this.#sshds.push(sshd);
     return sshd;
   }
 
   /** Sends libvirtd a signal: STOP makes it fall silent with its connections open, CONT wakes it. */
   async signal(name: 'STOP' | 'CONT' | 'HUP' | 'TERM' | 'KILL'): Promise<void> {
-    await this.enclosure.run('sh', '-c', `kill -${name} "$(cat /run/libvirtd.pid)"`);
+    await this.#enclosure.run('sh', '-c', `kill -${name} "$(cat /run/libvirtd.pid)"`);
   }
 
   /** Kills libvirtd as kill -9 does. Guests, containers and the network stay. */
   async kill(): Promise<void> {
     await this.signal('KILL');
-    if (this.libvirtd !== undefined) await this.enclosure.ended(this.libvirtd);
+    if (this.#libvirtd !== undefined) await this.#enclosure.ended(this.#libvirtd);
   }
 
   /** Starts libvirtd, after {@link kill}; resolves when it answers. */
   async restart(): Promise<void> {
-    const daemon = this.enclosure.daemon(['libvirtd'], this.scratch('libvirtd.log'));
-    this.libvirtd = daemon;
+    const daemon = this.#enclosure.daemon(['libvirtd'], this.#scratch('libvirtd.log'));
+    this.#libvirtd = daemon;
     const answers = async (): Promise<boolean> => {
-      if (daemon.exitCode !== null) throw new Error(`libvirtd ended: ${readFileSync(this.scratch('libvirtd.log'), 'utf8')}`);
+      if (daemon.exitCode !== null) throw new Error(`libvirtd ended: ${readFileSync(this.#scratch('libvirtd.log'), 'utf8')}`);
       return existsSync(this.socket) && (await this.virsh('list', '--name')).code === 0;
     };
     await until(answers, START_TIMEOUT_MS, 'libvirtd');
@@ -196,8 +200,8 @@ export class LibvirtPeer {
 
   /** Ends guests, containers, daemons and the network, and removes every file. */
   async stop(): Promise<void> {
-    await this.enclosure.stop();
-    await until(() => this.sshds.every((sshd) => sshd.ended()), END_TIMEOUT_MS, 'the end of sshd');
+    await this.#enclosure.stop();
+    await until(() => this.#sshds.every((sshd) => sshd.ended()), END_TIMEOUT_MS, 'the end of sshd');
   }
 }
 

@@ -60,8 +60,15 @@ type Event = Readonly<Record<string, unknown>>;
 export class WmiFront {
   /** everything that it said, in order */
   readonly events: Event[] = [];
+  readonly #options: FrontOptions;
+  readonly #child: ChildProcess;
+  readonly #folder: string;
 
-  private constructor(private readonly options: FrontOptions, private readonly child: ChildProcess, private readonly folder: string) {}
+  private constructor(options: FrontOptions, child: ChildProcess, folder: string) {
+    this.#options = options;
+    this.#child = child;
+    this.#folder = folder;
+  }
 
   static async start(options: FrontOptions): Promise<WmiFront> {
     const folder = mkdtempSync(join(tmpdir(), 'argo-wmi-front-'));
@@ -90,7 +97,7 @@ export class WmiFront {
   }
 
   get url(): string {
-    return `${this.options.tls ? 'https' : 'http'}://127.0.0.1:${this.port}/wsman`;
+    return `${this.#options.tls ? 'https' : 'http'}://127.0.0.1:${this.port}/wsman`;
   }
 
   /** Who logged in, in order. */
@@ -124,13 +131,13 @@ export class WmiFront {
   }
 
   async stop(): Promise<void> {
-    this.child.stdin?.end();
-    await until(() => this.child.exitCode !== null || this.child.signalCode !== null, START_TIMEOUT_MS, 'the end of the front');
-    rmSync(this.folder, { recursive: true, force: true });
+    this.#child.stdin?.end();
+    await until(() => this.#child.exitCode !== null || this.#child.signalCode !== null, START_TIMEOUT_MS, 'the end of the front');
+    rmSync(this.#folder, { recursive: true, force: true });
   }
 
   #tell(order: object): void {
-    this.child.stdin?.write(`${JSON.stringify(order)}\n`);
+    this.#child.stdin?.write(`${JSON.stringify(order)}\n`);
   }
 
   async #order(order: object): Promise<void> {

@@ -68,8 +68,10 @@ export class XapiPeer {
   readonly #faults = new Map<string, Fault[]>();
   readonly #servers: (Server | undefined)[] = [];
   readonly #cancelled = new Set<string>();
+  readonly #options: XapiOptions;
 
-  constructor(private readonly options: XapiOptions) {
+  constructor(options: XapiOptions) {
+    this.#options = options;
     this.world = new World(options);
     if (options.tls) this.certificate = makeCertificate();
   }
@@ -81,11 +83,11 @@ export class XapiPeer {
   }
 
   get #addresses(): string[] {
-    return (this.options.hosts ?? [{ address: '127.0.0.1' }]).map(({ address }) => address);
+    return (this.#options.hosts ?? [{ address: '127.0.0.1' }]).map(({ address }) => address);
   }
 
   url(host = 0): string {
-    return `${this.options.tls ? 'https' : 'http'}://${this.#addresses[host]}:${this.port}`;
+    return `${this.#options.tls ? 'https' : 'http'}://${this.#addresses[host]}:${this.port}`;
   }
 
   /** Lets the next calls of a method go wrong. */
@@ -139,7 +141,7 @@ export class XapiPeer {
     if (request.method === 'GET' && url.pathname === '/rrd_updates') return this.#measure(host, request, response, url);
     let body = '';
     for await (const chunk of request.setEncoding('utf8') as AsyncIterable<string>) body += chunk;
-    const isOld = this.options.json === false && url.pathname === '/jsonrpc';
+    const isOld = this.#options.json === false && url.pathname === '/jsonrpc';
     const form = Object.hasOwn(FORMS, url.pathname) ? FORMS[url.pathname as keyof typeof FORMS] : undefined;
     if (request.method !== 'POST' || !form) return void response.writeHead(404).end();
     // xapi before 7 takes each POST for XML-RPC, and answers what it cannot read with a failure in XML.
@@ -211,7 +213,7 @@ export class XapiPeer {
 
   #logIn(params: readonly Value[]): string {
     if (params.length < 2 || params.length > 4) throw new Failure('MESSAGE_PARAMETER_COUNT_MISMATCH', ['session.login_with_password', '4', String(params.length)]);
-    if (params[1] !== (this.options.password ?? 'pw')) throw new Failure('SESSION_AUTHENTICATION_FAILED');
+    if (params[1] !== (this.#options.password ?? 'pw')) throw new Failure('SESSION_AUTHENTICATION_FAILED');
     const session = `OpaqueRef:${randomUUID()}`;
     this.sessions.add(session);
     return session;

@@ -48,23 +48,26 @@ class SlowSink implements Sink {
   text = '';
   drains = 0;
   gone = false;
-  private waiting = '';
+  #waiting = '';
+  readonly #most: number;
 
-  constructor(private readonly most: number) {}
+  constructor(most: number) {
+    this.#most = most;
+  }
 
   get full(): boolean {
-    return this.waiting.length >= this.most;
+    return this.#waiting.length >= this.#most;
   }
 
   append(text: string): void {
-    this.waiting += text;
+    this.#waiting += text;
   }
 
   async drain(): Promise<void> {
     this.drains += 1;
     await new Promise(setImmediate);
-    this.text += this.waiting;
-    this.waiting = '';
+    this.text += this.#waiting;
+    this.#waiting = '';
   }
 }
 

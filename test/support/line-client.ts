@@ -18,10 +18,10 @@ export interface Reply {
 
 /** A raw socket with send and expect. Every wait has a deadline and fails with what was received instead. */
 export class LineClient {
-  private unread = '';
-  private failure: Error | undefined;
-  private ended = false;
-  private wake: () => void = () => undefined;
+  #unread = '';
+  #failure: Error | undefined;
+  #ended = false;
+  #wake: () => void = () => undefined;
 
   private constructor(
     /** for what a test does besides: pause(), destroy(), setNoDelay() */
@@ -29,13 +29,13 @@ export class LineClient {
   ) {
     socket.setEncoding('utf8');
     socket.on('data', (chunk: string) => {
-      this.unread += chunk;
-      if (this.unread.length > UNREAD_LIMIT) socket.destroy(new Error('the server sends without end'));
-      this.wake();
+      this.#unread += chunk;
+      if (this.#unread.length > UNREAD_LIMIT) socket.destroy(new Error('the server sends without end'));
+      this.#wake();
     });
-    socket.on('end', () => { this.ended = true; this.wake(); });
-    socket.on('close', () => { this.ended = true; this.wake(); });
-    socket.on('error', (error) => { this.failure = error; this.wake(); });
+    socket.on('end', () => { this.#ended = true; this.#wake(); });
+    socket.on('close', () => { this.#ended = true; this.#wake(); });
+    socket.on('error', (error) => { this.#failure = error; this.#wake(); });
   }
 
   /** For a socket that is connected already, such as one with TLS. */
@@ -67,22 +67,22 @@ export class LineClient {
 
   /** Waits for a text, consumes everything up to its end, and returns that. */
   expect(wanted: string | RegExp, withinMs = WITHIN_MS): Promise<string> {
-    return this.take(() => {
+    return this.#take(() => {
       if (typeof wanted === 'string') {
-        const at = this.unread.indexOf(wanted);
-        return at < 0 ? undefined : this.cut(at + wanted.length);
+        const at = this.#unread.indexOf(wanted);
+        return at < 0 ? undefined : this.#cut(at + wanted.length);
       }
-      const match = wanted.exec(this.unread);
-      return match === null ? undefined : this.cut(match.index + match[0].length);
+      const match = wanted.exec(this.#unread);
+      return match === null ? undefined : this.#cut(match.index + match[0].length);
     }, withinMs, String(wanted));
   }
 
   /** Reads one whole reply, up to its 300 or 400 line. */
   reply(withinMs = WITHIN_MS): Promise<Reply> {
     const lines: string[] = [];
-    return this.take(() => {
-      for (let end = this.unread.indexOf('\n'); end >= 0; end = this.unread.indexOf('\n')) {
-        const line = this.cut(end + 1).replace(/\r?\n$/, '');
+    return this.#take(() => {
+      for (let end = this.#unread.indexOf('\n'); end >= 0; end = this.#unread.indexOf('\n')) {
+        const line = this.#cut(end + 1).replace(/\r?\n$/, '');
         if (/^[34]00( |$)/.test(line)) return toReply(lines, line);
         lines.push(line);
       }
@@ -97,7 +97,7 @@ export class LineClient {
 
   /** Waits until the server has closed the connection, and returns what it sent before and nobody read. */
   closed(withinMs = WITHIN_MS): Promise<string> {
-    return this.take(() => this.ended || this.failure !== undefined ? this.cut(this.unread.length) : undefined, withinMs, 'the end of the connection');
+    return this.#take(() => this.#ended || this.#failure !== undefined ? this.#cut(this.#unread.length) : undefined, withinMs, 'the end of the connection');
   }
 
   /** Lets go of the connection at once. */
@@ -105,22 +105,22 @@ export class LineClient {
     this.socket.destroy();
   }
 
-  private cut(length: number): string {
-    const part = this.unread.slice(0, length);
-    this.unread = this.unread.slice(length);
+  #cut(length: number): string {
+    const part = this.#unread.slice(0, length);
+    this.#unread = this.#unread.slice(length);
     return part;
   }
 
   /** Waits until `look` finds what it looks for in the unread text. One wait at a time. */
-  private take<T>(look: () => T | undefined, withinMs: number, what: string, read: () => string = () => ''): Promise<T> {
+  #take<T>(look: () => T | undefined, withinMs: number, what: string, read: () => string = () => ''): Promise<T> {
     return new Promise((resolve, reject) => {
-      const settle = (act: () => void): void => { clearTimeout(timer); this.wake = () => undefined; act(); };
+      const settle = (act: () => void): void => { clearTimeout(timer); this.#wake = () => undefined; act(); };
       const fail = (why: string): void => {
-        const instead = JSON.stringify(`${read()}${this.unread}`.slice(0, 2000));
-        settle(() => reject(new Error(`${why} while waiting for ${what}; received ${instead}`, { cause: this.failure })));
+        const instead = JSON.stringify(`${read()}${this.#unread}`.slice(0, 2000));
+        settle(() => reject(new Error(`${why} while waiting for ${what}; received ${instead}`, { cause: this.#failure })));
       };
       const timer = setTimeout(() => fail(`nothing within ${withinMs} ms`), withinMs);
-      this.wake = () => {
+      this.#wake = () => {
         let found: T | undefined;
         try {
           found = look();
@@ -129,10 +129,10 @@ export class LineClient {
           return;
         }
         if (found !== undefined) settle(() => resolve(found));
-        else if (this.failure !== undefined) fail(this.failure.message);
-        else if (this.ended) fail('the server closed the connection');
+        else if (this.#failure !== undefined) fail(this.#failure.message);
+        else if (this.#ended) fail('the server closed the connection');
       };
-      this.wake();
+      this.#wake();
     });
   }
 }

@@ -15,30 +15,30 @@ const UNSEEN: Known = { away: false, ran: false, boots: 0 };
  * reset that ESXi has carried out, or VMware Tools that comes back after it was gone.
  */
 export class Boots {
-  private readonly known = new Map<string, Known>();
+  readonly #known = new Map<string, Known>();
 
   /** Takes a look at a machine into account. */
   note(key: string, { state, tools }: VmSummary): void {
-    const { away, ran, boots } = this.known.get(key) ?? UNSEEN;
+    const { away, ran, boots } = this.#known.get(key) ?? UNSEEN;
     const runs = state === 'on' && tools === 'guestToolsRunning';
     // Scripts of VMware Tools run at the end and at the beginning alike.
     if (!runs && tools === 'guestToolsExecutingScripts') return;
-    this.known.set(key, runs ? { away: false, ran: true, boots: boots + (away ? 1 : 0) } : { away: ran, ran, boots });
+    this.#known.set(key, runs ? { away: false, ran: true, boots: boots + (away ? 1 : 0) } : { away: ran, ran, boots });
   }
 
   /** ESXi has reset it. */
   reset(key: string): void {
-    const before = this.known.get(key) ?? UNSEEN;
-    this.known.set(key, { ...before, boots: before.boots + 1 });
+    const before = this.#known.get(key) ?? UNSEEN;
+    this.#known.set(key, { ...before, boots: before.boots + 1 });
   }
 
   /** Differs after each boot that was seen. */
   mark(key: string, { poweredOn }: VmSummary): string {
-    return `${poweredOn ?? 'never'} ${this.known.get(key)?.boots ?? 0}`;
+    return `${poweredOn ?? 'never'} ${this.#known.get(key)?.boots ?? 0}`;
   }
 
   /** Forgets machines that are gone. */
   keepOnly(keys: ReadonlyMap<string, unknown>): void {
-    for (const key of this.known.keys()) if (!keys.has(key)) this.known.delete(key);
+    for (const key of this.#known.keys()) if (!keys.has(key)) this.#known.delete(key);
   }
 }

@@ -26,46 +26,50 @@ export interface EsxiFreeParts {
 
 /** A free ESXi: the host and its virtual machines. */
 export class EsxiFreeDriver implements Driver {
-  private readonly machine: EsxiHost;
-  private readonly inventory: Inventory;
-  private readonly context: VmContext;
-  private listedBefore = false;
-  private refused: { readonly error: ArgoError; readonly at: number } | undefined;
+  readonly #machine: EsxiHost;
+  readonly #inventory: Inventory;
+  readonly #context: VmContext;
+  #listedBefore = false;
+  #refused: { readonly error: ArgoError; readonly at: number } | undefined;
+  readonly #parts: EsxiFreeParts;
+  readonly #host: DriverHost;
 
-  constructor(private readonly parts: EsxiFreeParts, private readonly host: DriverHost) {
+  constructor(parts: EsxiFreeParts, host: DriverHost) {
+    this.#parts = parts;
+    this.#host = host;
     const { esxi, presence, pace = VM_PACE } = parts;
-    this.inventory = new Inventory(esxi, host.log);
-    this.context = { esxi, inventory: this.inventory, address: presence.host.address, pace, relist: () => host.relist() };
-    this.machine = new EsxiHost({ ...parts, inventory: this.inventory, log: host.log });
+    this.#inventory = new Inventory(esxi, host.log);
+    this.#context = { esxi, inventory: this.#inventory, address: presence.host.address, pace, relist: () => host.relist() };
+    this.#machine = new EsxiHost({ ...parts, inventory: this.#inventory, log: host.log });
   }
 
   async list(signal: AbortSignal): Promise<readonly Sighting[]> {
     const [state, found] = await Promise.all([
-      this.machine.look(signal).catch((): PowerState => 'unknown'),
-      this.refresh(signal).catch((error: unknown) => error instanceof Error ? error : new Error(String(error))),
+      this.#machine.look(signal).catch((): PowerState => 'unknown'),
+      this.#refresh(signal).catch((error: unknown) => error instanceof Error ? error : new Error(String(error))),
     ]);
     signal.throwIfAborted();
-    if (found instanceof Error) return this.withoutAnswer(state, found);
-    this.listedBefore = true;
-    return [{ machine: this.machine, state }, ...found.map((entry) => this.sighting(entry, entry.summary.state))];
+    if (found instanceof Error) return this.#withoutAnswer(state, found);
+    this.#listedBefore = true;
+    return [{ machine: this.#machine, state }, ...found.map((entry) => this.#sighting(entry, entry.summary.state))];
   }
 
   dmesg(signal: AbortSignal): Promise<string> {
-    return this.parts.esxi.kernelLog(signal);
+    return this.#parts.esxi.kernelLog(signal);
   }
 
   close(): Promise<void> {
-    this.parts.close();
+    this.#parts.close();
     return Promise.resolve();
   }
 
-  private async refresh(signal: AbortSignal): Promise<readonly Entry[]> {
-    if (this.refused && performance.now() - this.refused.at < REFUSAL_HOLDS) throw this.refused.error;
-    this.refused = undefined;
+  async #refresh(signal: AbortSignal): Promise<readonly Entry[]> {
+    if (this.#refused && performance.now() - this.#refused.at < REFUSAL_HOLDS) throw this.#refused.error;
+    this.#refused = undefined;
     try {
-      return await this.inventory.refresh(signal);
+      return await this.#inventory.refresh(signal);
     } catch (error) {
-      if (error instanceof ArgoError && error.phrase === 'ACCESS DENIED') this.refused = { error, at: performance.now() };
+      if (error instanceof ArgoError && error.phrase === 'ACCESS DENIED') this.#refused = { error, at: performance.now() };
       throw error;
     }
   }
@@ -74,17 +78,17 @@ export class EsxiFreeDriver implements Driver {
    * A host that is off is no fault: it is there to be started. One that answers a ping and tells
    * nothing is a fault; what is known of its machines is out of date then.
    */
-  private withoutAnswer(state: PowerState, error: Error): readonly Sighting[] {
-    if (state !== 'off' && this.listedBefore) {
-      this.host.changed(HOST_ID, state);
+  #withoutAnswer(state: PowerState, error: Error): readonly Sighting[] {
+    if (state !== 'off' && this.#listedBefore) {
+      this.#host.changed(HOST_ID, state);
       throw error;
     }
-    if (state !== 'off') this.host.log('warn', 'the virtual machines cannot be listed', { reason: error.message });
-    this.listedBefore = true;
-    return [{ machine: this.machine, state }, ...this.inventory.known.map((entry) => this.sighting(entry, 'unknown'))];
+    if (state !== 'off') this.#host.log('warn', 'the virtual machines cannot be listed', { reason: error.message });
+    this.#listedBefore = true;
+    return [{ machine: this.#machine, state }, ...this.#inventory.known.map((entry) => this.#sighting(entry, 'unknown'))];
   }
 
-  private sighting({ key, summary: { name } }: Entry, state: PowerState): Sighting {
-    return { machine: new EsxiVm(key, name, this.context), state };
+  #sighting({ key, summary: { name } }: Entry, state: PowerState): Sighting {
+    return { machine: new EsxiVm(key, name, this.#context), state };
   }
 }

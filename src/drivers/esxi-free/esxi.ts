@@ -38,67 +38,70 @@ export type PowerVerb = 'power.on' | 'power.off' | 'power.shutdown' | 'power.reb
  * script in docs/drivers/esxi-free.md that lets just these through must know each of them.
  */
 export class Esxi {
-  private readonly questions = new Places(QUESTIONS_AT_A_TIME, MOST_WAITING);
-  private readonly orders = new Places(ORDERS_AT_A_TIME, MOST_WAITING);
+  readonly #questions = new Places(QUESTIONS_AT_A_TIME, MOST_WAITING);
+  readonly #orders = new Places(ORDERS_AT_A_TIME, MOST_WAITING);
+  readonly #shell: Shell;
 
-  constructor(private readonly shell: Shell) {}
+  constructor(shell: Shell) {
+    this.#shell = shell;
+  }
 
   listVms(signal: AbortSignal): Promise<Listing> {
-    return this.ask('vim-cmd vmsvc/getallvms', parseGetAllVms, signal);
+    return this.#ask('vim-cmd vmsvc/getallvms', parseGetAllVms, signal);
   }
 
   /** What the kernel runs, whether or not it is registered. */
   listProcesses(signal: AbortSignal): Promise<Process[]> {
-    return this.ask('esxcli vm process list', parseProcessList, signal);
+    return this.#ask('esxcli vm process list', parseProcessList, signal);
   }
 
   summary(vmid: number, signal: AbortSignal): Promise<VmSummary> {
-    return this.ask(`vim-cmd vmsvc/get.summary ${idOf(vmid)}`, (output) => parseVmSummary(output, vmid), signal);
+    return this.#ask(`vim-cmd vmsvc/get.summary ${idOf(vmid)}`, (output) => parseVmSummary(output, vmid), signal);
   }
 
   guest(vmid: number, signal: AbortSignal): Promise<GuestNetwork> {
-    return this.ask(`vim-cmd vmsvc/get.guest ${idOf(vmid)}`, parseGuest, signal);
+    return this.#ask(`vim-cmd vmsvc/get.guest ${idOf(vmid)}`, parseGuest, signal);
   }
 
   hardware(vmid: number, signal: AbortSignal): Promise<Hardware> {
-    return this.ask(`vim-cmd vmsvc/device.getdevices ${idOf(vmid)}`, parseDevices, signal);
+    return this.#ask(`vim-cmd vmsvc/device.getdevices ${idOf(vmid)}`, parseDevices, signal);
   }
 
   hostSummary(signal: AbortSignal): Promise<HostSummary> {
-    return this.ask('vim-cmd hostsvc/hostsummary', parseHostSummary, signal);
+    return this.#ask('vim-cmd hostsvc/hostsummary', parseHostSummary, signal);
   }
 
   inMaintenance(signal: AbortSignal): Promise<boolean> {
-    return this.ask('esxcli system maintenanceMode get', (output) => ({ enabled: true, disabled: false })[output.trim().toLowerCase()], signal);
+    return this.#ask('esxcli system maintenanceMode get', (output) => ({ enabled: true, disabled: false })[output.trim().toLowerCase()], signal);
   }
 
   kernelLog(signal: AbortSignal): Promise<string> {
-    return this.ask('dmesg', (output) => output, signal);
+    return this.#ask('dmesg', (output) => output, signal);
   }
 
   power(verb: PowerVerb, vmid: number, signal: AbortSignal): Promise<void> {
-    return this.order(`vim-cmd vmsvc/${verb} ${idOf(vmid)}`, signal);
+    return this.#order(`vim-cmd vmsvc/${verb} ${idOf(vmid)}`, signal);
   }
 
   /** @param timeout seconds after which ESXi gives up entering */
   setMaintenance(enable: boolean, timeout: number, signal: AbortSignal): Promise<void> {
-    return this.order(`esxcli system maintenanceMode set --enable ${enable} --timeout ${idOf(timeout)}`, signal);
+    return this.#order(`esxcli system maintenanceMode set --enable ${enable} --timeout ${idOf(timeout)}`, signal);
   }
 
   /** Only in maintenance mode. @param delay seconds, at least 10, as esxcli demands */
   shutDownHost(way: 'poweroff' | 'reboot', delay: number, signal: AbortSignal): Promise<void> {
-    return this.order(`esxcli system shutdown ${way} --delay ${idOf(delay)} --reason argo-server`, signal);
+    return this.#order(`esxcli system shutdown ${way} --delay ${idOf(delay)} --reason argo-server`, signal);
   }
 
   /** In any mode: what runs is powered off hard. */
   forceHost(way: 'poweroff' | 'reboot', signal: AbortSignal): Promise<void> {
-    return this.order(way, signal);
+    return this.#order(way, signal);
   }
 
-  private async ask<T>(command: string, parse: Parse<T>, signal: AbortSignal): Promise<T> {
+  async #ask<T>(command: string, parse: Parse<T>, signal: AbortSignal): Promise<T> {
     const options = { signal, maxOutput: MOST_OUTPUT, timeout: QUESTION_LIMIT };
-    const leave = await place(this.questions, signal);
-    const ended = await this.shell.run('reads', command, options).finally(leave);
+    const leave = await place(this.#questions, signal);
+    const ended = await this.#shell.run('reads', command, options).finally(leave);
     if (ended.truncated) throw new ArgoError('FAILED', `the answer to "${command}" is longer than ${MOST_OUTPUT / 1024 / 1024} MiB`);
     const answer = tryParse(parse, ended);
     if (answer !== undefined) return answer;
@@ -107,10 +110,10 @@ export class Esxi {
     throw error;
   }
 
-  private async order(command: string, signal: AbortSignal): Promise<void> {
+  async #order(command: string, signal: AbortSignal): Promise<void> {
     const options = { signal, maxOutput: MOST_WORDS, timeout: ORDER_LIMIT };
-    const leave = await beforeSending(signal, () => place(this.orders, signal));
-    const ended = await this.shell.run('acts', command, options).finally(leave);
+    const leave = await beforeSending(signal, () => place(this.#orders, signal));
+    const ended = await this.#shell.run('acts', command, options).finally(leave);
     if (hasFailed(ended)) throw refusal(ended, 'acts');
   }
 }

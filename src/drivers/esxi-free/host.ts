@@ -45,8 +45,10 @@ export class EsxiHost implements Machine {
   readonly type = 'host';
   readonly start?: (signal: AbortSignal) => Promise<void>;
   readonly mac?: (signal: AbortSignal) => Promise<readonly string[]>;
+  readonly #context: HostContext;
 
-  constructor(private readonly context: HostContext) {
+  constructor(context: HostContext) {
+    this.#context = context;
     const { presence } = context;
     const { name, mac } = presence.host;
     this.name = name;
@@ -55,39 +57,39 @@ export class EsxiHost implements Machine {
   }
 
   status(signal: AbortSignal): Promise<PowerState> {
-    return this.context.presence.status(signal);
+    return this.#context.presence.status(signal);
   }
 
   /** As {@link status}, for a listing: questions of people go first. */
   look(signal: AbortSignal): Promise<PowerState> {
-    return this.context.presence.status(signal, { background: true });
+    return this.#context.presence.status(signal, { background: true });
   }
 
   shutdown(signal: AbortSignal): Promise<void> {
-    return this.goDown('poweroff', signal);
+    return this.#goDown('poweroff', signal);
   }
 
   reboot(signal: AbortSignal): Promise<void> {
-    return this.goDown('reboot', signal);
+    return this.#goDown('reboot', signal);
   }
 
   /** Whatever runs on it is powered off with it. */
   powerOff(signal: AbortSignal): Promise<void> {
-    return this.force('poweroff', signal);
+    return this.#force('poweroff', signal);
   }
 
   reset(signal: AbortSignal): Promise<void> {
-    return this.force('reboot', signal);
+    return this.#force('reboot', signal);
   }
 
   async bootMark(signal: AbortSignal): Promise<string> {
-    const { bootTime } = await this.context.esxi.hostSummary(signal);
+    const { bootTime } = await this.#context.esxi.hostSummary(signal);
     if (bootTime === undefined) throw new ArgoError('FAILED', 'ESXi does not tell when it was booted');
     return bootTime;
   }
 
   async info(signal: AbortSignal): Promise<Facts> {
-    const { presence: { host: { address, mac } }, esxi } = this.context;
+    const { presence: { host: { address, mac } }, esxi } = this.#context;
     const net = { ips: [address], ...(mac !== undefined && { macs: [mac] }) };
     const summary = await esxi.hostSummary(signal).catch((thrown: unknown) => {
       if (thrown instanceof ArgoError && thrown.phrase === 'UNREACHABLE') return thrown;
@@ -109,35 +111,35 @@ export class EsxiHost implements Machine {
   }
 
   ip(): Promise<readonly string[]> {
-    return Promise.resolve([this.context.presence.host.address]);
+    return Promise.resolve([this.#context.presence.host.address]);
   }
 
   async uptime(signal: AbortSignal): Promise<number> {
-    const { uptime } = await this.context.esxi.hostSummary(signal);
+    const { uptime } = await this.#context.esxi.hostSummary(signal);
     if (uptime === undefined) throw new ArgoError('FAILED', 'ESXi does not tell its uptime');
     return uptime;
   }
 
   async load(signal: AbortSignal): Promise<Load> {
-    const { cpuPercent } = await this.context.esxi.hostSummary(signal);
+    const { cpuPercent } = await this.#context.esxi.hostSummary(signal);
     if (cpuPercent === undefined) throw new ArgoError('FAILED', 'ESXi does not tell its load');
     return { cpuPercent };
   }
 
-  private async force(way: 'poweroff' | 'reboot', signal: AbortSignal): Promise<void> {
-    const { esxi, presence, goingDown } = this.context;
+  async #force(way: 'poweroff' | 'reboot', signal: AbortSignal): Promise<void> {
+    const { esxi, presence, goingDown } = this.#context;
     presence.forgetWake();
     await esxi.forceHost(way, signal);
     goingDown();
   }
 
   /** Through maintenance mode, which keeps machines from being started meanwhile. */
-  private async goDown(way: 'poweroff' | 'reboot', signal: AbortSignal): Promise<void> {
-    const { esxi, presence, staysInMaintenance, goingDown } = this.context;
+  async #goDown(way: 'poweroff' | 'reboot', signal: AbortSignal): Promise<void> {
+    const { esxi, presence, staysInMaintenance, goingDown } = this.#context;
     presence.forgetWake();
     const entered = await beforeSending(signal, async () => {
-      await this.refuseWhileMachinesRun(signal);
-      return this.enterMaintenance(signal);
+      await this.#refuseWhileMachinesRun(signal);
+      return this.#enterMaintenance(signal);
     });
     let mayGoDown = false;
     try {
@@ -148,13 +150,13 @@ export class EsxiHost implements Machine {
       throw thrown;
     } finally {
       // Maintenance mode outlasts a boot, and a host that comes up in it starts no machine.
-      if (entered && !(mayGoDown && staysInMaintenance)) await this.leaveMaintenance();
+      if (entered && !(mayGoDown && staysInMaintenance)) await this.#leaveMaintenance();
       if (mayGoDown) goingDown();
     }
   }
 
-  private async refuseWhileMachinesRun(signal: AbortSignal): Promise<void> {
-    const names = await this.runningMachines(signal);
+  async #refuseWhileMachinesRun(signal: AbortSignal): Promise<void> {
+    const names = await this.#runningMachines(signal);
     if (names.length === 0) return;
     const told = names.slice(0, NAMES_TOLD).map(oneLine).join(', ');
     const more = names.length > NAMES_TOLD ? ` and ${names.length - NAMES_TOLD} more` : '';
@@ -162,16 +164,16 @@ export class EsxiHost implements Machine {
   }
 
   /** What vim-cmd says is on, and what the kernel runs besides: a machine need not be registered to run. */
-  private async runningMachines(signal: AbortSignal): Promise<string[]> {
-    const { esxi, inventory } = this.context;
+  async #runningMachines(signal: AbortSignal): Promise<string[]> {
+    const { esxi, inventory } = this.#context;
     const [entries, processes] = await Promise.all([inventory.refresh(signal), esxi.listProcesses(signal)]);
     const on = entries.filter(({ summary }) => summary.state === 'on').map(({ summary }) => summary.name);
     return [...new Set([...on, ...processes.filter((process) => !isAgent(process)).map(({ name }) => name)])];
   }
 
   /** @returns whether it was not in it before */
-  private async enterMaintenance(signal: AbortSignal): Promise<boolean> {
-    const { esxi } = this.context;
+  async #enterMaintenance(signal: AbortSignal): Promise<boolean> {
+    const { esxi } = this.#context;
     if (await esxi.inMaintenance(signal)) return false;
     let refusal: unknown;
     try {
@@ -181,16 +183,16 @@ export class EsxiHost implements Machine {
     }
     const isIn = await esxi.inMaintenance(signal).catch(() => false);
     if (isIn) return true;
-    await this.leaveMaintenance();
+    await this.#leaveMaintenance();
     signal.throwIfAborted();
-    await this.refuseWhileMachinesRun(signal);
+    await this.#refuseWhileMachinesRun(signal);
     if (refusal instanceof ArgoError && refusal.phrase !== 'UNCERTAIN') throw refusal;
     throw new ArgoError('TIMEOUT', `it did not enter maintenance mode within ${MAINTENANCE_SECONDS} s`, { cause: refusal });
   }
 
   /** Also gives up entering it. That it fails is no reason to call the rest a failure. */
-  private async leaveMaintenance(): Promise<void> {
-    const { esxi, log } = this.context;
+  async #leaveMaintenance(): Promise<void> {
+    const { esxi, log } = this.#context;
     try {
       await within(LEAVE_LIMIT, [], (limit) => esxi.setMaintenance(false, 0, limit));
     } catch (error) {

@@ -22,23 +22,28 @@ export interface Entry {
  */
 export class Inventory {
   readonly boots = new Boots();
-  private entries = new Map<string, Entry>();
-  private readonly remarked = new Set<number>();
+  #entries = new Map<string, Entry>();
+  readonly #remarked = new Set<number>();
+  readonly #esxi: Esxi;
+  readonly #log: Log;
 
-  constructor(private readonly esxi: Esxi, private readonly log: Log) {}
+  constructor(esxi: Esxi, log: Log) {
+    this.#esxi = esxi;
+    this.#log = log;
+  }
 
   /** Those of the last listing. */
   get known(): readonly Entry[] {
-    return [...this.entries.values()];
+    return [...this.#entries.values()];
   }
 
   /** Lists anew. Machines whose summary cannot be had now stay as they were known, in state unknown. */
   async refresh(signal: AbortSignal): Promise<readonly Entry[]> {
-    const { candidates, invalid } = await this.esxi.listVms(signal);
-    const summaries = await Promise.all(candidates.map((vmid) => this.look(vmid, invalid.has(vmid), signal)));
+    const { candidates, invalid } = await this.#esxi.listVms(signal);
+    const summaries = await Promise.all(candidates.map((vmid) => this.#look(vmid, invalid.has(vmid), signal)));
     const machines = summaries.filter((summary) => summary !== undefined && !summary.template && !isAgent(summary));
-    this.entries = new Map(withKeys(machines as VmSummary[]).map((entry) => [entry.key, entry]));
-    this.boots.keepOnly(this.entries);
+    this.#entries = new Map(withKeys(machines as VmSummary[]).map((entry) => [entry.key, entry]));
+    this.boots.keepOnly(this.#entries);
     for (const { key, summary } of this.known) this.boots.note(key, summary);
     return this.known;
   }
@@ -48,22 +53,22 @@ export class Inventory {
    * @throws ArgoError NO SUCH INSTANCE where it is gone
    */
   async find(key: string, signal: AbortSignal): Promise<VmSummary> {
-    const entry = this.entries.get(key);
-    const summary = entry && await this.esxi.summary(entry.summary.vmid, signal).catch(unlessGone);
+    const entry = this.#entries.get(key);
+    const summary = entry && await this.#esxi.summary(entry.summary.vmid, signal).catch(unlessGone);
     if (entry && summary && isSame(entry.summary, summary)) {
       this.boots.note(key, summary);
       return summary;
     }
     await this.refresh(signal);
-    const found = this.entries.get(key);
+    const found = this.#entries.get(key);
     if (!found) throw new ArgoError('NO SUCH INSTANCE', 'it is no longer registered on its host');
     return found.summary;
   }
 
-  private async look(vmid: number, invalid: boolean, signal: AbortSignal): Promise<VmSummary | undefined> {
+  async #look(vmid: number, invalid: boolean, signal: AbortSignal): Promise<VmSummary | undefined> {
     try {
-      const summary = await within(SUMMARY_LIMIT, [signal], (limit) => this.esxi.summary(vmid, limit));
-      this.remarked.delete(vmid);
+      const summary = await within(SUMMARY_LIMIT, [signal], (limit) => this.#esxi.summary(vmid, limit));
+      this.#remarked.delete(vmid);
       return invalid ? { ...summary, state: 'unknown', accessible: false } : summary;
     } catch (thrown) {
       signal.throwIfAborted();
@@ -71,16 +76,16 @@ export class Inventory {
       if (phrase === 'NO SUCH INSTANCE') return undefined;
       // Else it is trouble with the host, not with this machine: nothing can be said of any.
       if (phrase !== 'FAILED' && phrase !== 'TIMEOUT') throw thrown;
-      this.remark(vmid, thrown);
+      this.#remark(vmid, thrown);
       const before = this.known.find(({ summary }) => summary.vmid === vmid);
       return before && { ...before.summary, state: 'unknown', accessible: false };
     }
   }
 
-  private remark(vmid: number, reason: unknown): void {
-    if (this.remarked.has(vmid)) return;
-    this.remarked.add(vmid);
-    this.log('warn', 'a virtual machine tells nothing of itself', { vmid, reason: String(reason) });
+  #remark(vmid: number, reason: unknown): void {
+    if (this.#remarked.has(vmid)) return;
+    this.#remarked.add(vmid);
+    this.#log('warn', 'a virtual machine tells nothing of itself', { vmid, reason: String(reason) });
   }
 }
 

@@ -51,39 +51,46 @@ function checkMac(word: string, fail: (what: string) => never): string {
 
 /** The hosts of a provider: those of its table and those of its file, which is read again when it changes. */
 export class HostList<Entry extends HostEntry> {
-  private stamp = '';
-  private fromFile: readonly HostEntry[] = [];
-  private complaint: string | undefined;
+  #stamp = '';
+  #fromFile: readonly HostEntry[] = [];
+  #complaint: string | undefined;
+  readonly #given: readonly Entry[];
+  readonly #file: string | undefined;
+  readonly #log: Log;
 
-  constructor(private readonly given: readonly Entry[], private readonly file: string | undefined, private readonly log: Log) {}
+  constructor(given: readonly Entry[], file: string | undefined, log: Log) {
+    this.#given = given;
+    this.#file = file;
+    this.#log = log;
+  }
 
   /**
    * Where the file has become unreadable, what it said before holds on, with a warning.
    * @throws ArgoError FAILED where it could never be read
    */
   read(): readonly (Entry | HostEntry)[] {
-    if (this.file === undefined) return this.given;
+    if (this.#file === undefined) return this.#given;
     try {
-      this.refresh(this.file);
-      this.complaint = undefined;
+      this.#refresh(this.#file);
+      this.#complaint = undefined;
     } catch (error) {
-      const problem = error instanceof ArgoError ? error : new ArgoError('FAILED', `${this.file} cannot be read`, { cause: error });
-      if (this.stamp === '') throw problem;
-      if (this.complaint !== problem.detail) this.log('warn', 'the hosts file is not used as it is now', { reason: problem.detail });
-      this.complaint = problem.detail;
+      const problem = error instanceof ArgoError ? error : new ArgoError('FAILED', `${this.#file} cannot be read`, { cause: error });
+      if (this.#stamp === '') throw problem;
+      if (this.#complaint !== problem.detail) this.#log('warn', 'the hosts file is not used as it is now', { reason: problem.detail });
+      this.#complaint = problem.detail;
     }
-    const names = new Set(this.given.map(({ name }) => name));
-    return [...this.given, ...this.fromFile.filter(({ name }) => !names.has(name))];
+    const names = new Set(this.#given.map(({ name }) => name));
+    return [...this.#given, ...this.#fromFile.filter(({ name }) => !names.has(name))];
   }
 
-  private refresh(file: string): void {
+  #refresh(file: string): void {
     const { mtimeMs, size, ino } = statSync(file);
     const stamp = `${mtimeMs} ${size} ${ino}`;
-    if (stamp === this.stamp) return;
+    if (stamp === this.#stamp) return;
     if (size > FILE_SIZE) throw new ArgoError('FAILED', `${file} is too large for a list of hosts`);
-    this.fromFile = parseHostsFile(file, readFileSync(file, 'utf8'));
-    this.stamp = stamp;
-    warnOfSharedMacs([...this.given, ...this.fromFile], this.log);
+    this.#fromFile = parseHostsFile(file, readFileSync(file, 'utf8'));
+    this.#stamp = stamp;
+    warnOfSharedMacs([...this.#given, ...this.#fromFile], this.#log);
   }
 }
 

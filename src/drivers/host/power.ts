@@ -31,11 +31,14 @@ export interface HostPowerParts {
  * silent, and is switched on by Wake-on-LAN.
  */
 export class HostPower {
-  private wakingUntil = 0;
-  private lastPacket = 0;
-  private doubt: string | undefined;
+  #wakingUntil = 0;
+  #lastPacket = 0;
+  #doubt: string | undefined;
+  readonly #parts: HostPowerParts;
 
-  constructor(readonly host: HostSettings, private readonly parts: HostPowerParts) {}
+  constructor(readonly host: HostSettings, parts: HostPowerParts) {
+    this.#parts = parts;
+  }
 
   /** Whether it can be started at all: its MAC address is known. */
   get canWake(): boolean {
@@ -53,21 +56,21 @@ export class HostPower {
 
   /** As {@link status}, with the round trip or the reason why it counts as off. */
   async check(signal: AbortSignal, { background = false }: { background?: boolean } = {}): Promise<PingResult> {
-    this.wakeAgain();
+    this.#wakeAgain();
     const { address, ping } = this.host;
     try {
-      const result = await this.parts.pinger.ping(address, {
+      const result = await this.#parts.pinger.ping(address, {
         signal, background,
         ...(ping.timeout !== undefined && { timeout: ping.timeout }),
         ...(ping.retries !== undefined && { retries: ping.retries }),
         ...(ping['tcp-port'] !== undefined && { tcpPort: ping['tcp-port'] }),
       });
       if (result.alive) this.forgetWake();
-      this.doubt = undefined;
+      this.#doubt = undefined;
       return result;
     } catch (error) {
       if (!(error instanceof CannotTell)) throw error;
-      this.tellDoubt(error);
+      this.#tellDoubt(error);
       throw new ArgoError('UNREACHABLE', `it cannot be told whether ${this.host.name} is on: ${error.message}`, { cause: error });
     }
   }
@@ -78,9 +81,9 @@ export class HostPower {
    */
   async wake(signal: AbortSignal): Promise<void> {
     if (!this.canWake) throw new ArgoError('NOT SUPPORTED', `${this.host.name} has no mac in the configuration, so it cannot be woken`);
-    this.wakingUntil = performance.now() + (this.parts.wakeFor ?? HOST_ACTION_TIMEOUT);
-    this.lastPacket = performance.now();
-    const { sent, failures } = await beforeSending(signal, () => this.send(signal)).catch((error: unknown) => {
+    this.#wakingUntil = performance.now() + (this.#parts.wakeFor ?? HOST_ACTION_TIMEOUT);
+    this.#lastPacket = performance.now();
+    const { sent, failures } = await beforeSending(signal, () => this.#send(signal)).catch((error: unknown) => {
       this.forgetWake();
       throw error;
     });
@@ -88,28 +91,28 @@ export class HostPower {
       this.forgetWake();
       throw new ArgoError('UNREACHABLE', `no magic packet could be sent to ${this.host.name}: ${failures.join('; ')}`);
     }
-    if (failures.length > 0) this.parts.log('warn', 'not all magic packets could be sent', { host: this.host.name, failures });
+    if (failures.length > 0) this.#parts.log('warn', 'not all magic packets could be sent', { host: this.host.name, failures });
   }
 
   /** Ends the sending of further packets: before an order to shut down, which they would undo. */
   forgetWake(): void {
-    this.wakingUntil = 0;
+    this.#wakingUntil = 0;
   }
 
-  private wakeAgain(): void {
+  #wakeAgain(): void {
     const now = performance.now();
-    if (now > this.wakingUntil || now - this.lastPacket < WAKE_AGAIN_AFTER) return;
-    this.lastPacket = now;
-    this.send(AbortSignal.timeout(WAKE_AGAIN_TIMEOUT), 1).catch((error: unknown) => {
-      this.parts.log('debug', 'a further magic packet could not be sent', { host: this.host.name, error: String(error) });
+    if (now > this.#wakingUntil || now - this.#lastPacket < WAKE_AGAIN_AFTER) return;
+    this.#lastPacket = now;
+    this.#send(AbortSignal.timeout(WAKE_AGAIN_TIMEOUT), 1).catch((error: unknown) => {
+      this.#parts.log('debug', 'a further magic packet could not be sent', { host: this.host.name, error: String(error) });
     });
   }
 
-  private async send(signal: AbortSignal, packets?: number): Promise<WakeReport> {
+  async #send(signal: AbortSignal, packets?: number): Promise<WakeReport> {
     const { address, mac = '', wol } = this.host;
     const password = wol.password === undefined ? undefined : parseSecureOn(wol.password.reveal());
     try {
-      const hosts = await this.parts.pinger.resolve(address, signal).catch((error: unknown) => {
+      const hosts = await this.#parts.pinger.resolve(address, signal).catch((error: unknown) => {
         if (error instanceof CannotTell) return [];
         throw error;
       });
@@ -122,9 +125,9 @@ export class HostPower {
   }
 
   /** Each doubt is told once, not at every poll. */
-  private tellDoubt(error: CannotTell): void {
-    if (this.doubt === error.message) return;
-    this.doubt = error.message;
-    this.parts.log(error.kind === 'no right' ? 'debug' : 'warn', 'it cannot be told whether a host is on', { host: this.host.name, reason: error.message });
+  #tellDoubt(error: CannotTell): void {
+    if (this.#doubt === error.message) return;
+    this.#doubt = error.message;
+    this.#parts.log(error.kind === 'no right' ? 'debug' : 'warn', 'it cannot be told whether a host is on', { host: this.host.name, reason: error.message });
   }
 }

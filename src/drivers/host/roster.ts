@@ -44,23 +44,29 @@ interface Known extends RosterEntry {
 export class HostRoster {
   readonly #lease: PingerLease;
   #known = new Map<string, Known>();
+  readonly #options: RosterOptions;
+  readonly #host: DriverHost;
+  readonly #create: (entry: RosterEntry) => Machine;
 
   /** @param create makes the machine of a host; asked again only when what is known of the host has changed */
-  constructor(private readonly options: RosterOptions, private readonly host: DriverHost, private readonly create: (entry: RosterEntry) => Machine) {
+  constructor(options: RosterOptions, host: DriverHost, create: (entry: RosterEntry) => Machine) {
+    this.#options = options;
+    this.#host = host;
+    this.#create = create;
     this.#lease = leasePinger(host.log);
   }
 
   /** There are hosts that can be listed without their manager. */
   get areGiven(): boolean {
-    return this.options.hosts.length > 0;
+    return this.#options.hosts.length > 0;
   }
 
   /** @param found undefined where the manager cannot be asked: the hosts of the configuration alone */
   async list(found: readonly FoundHost[] = []): Promise<Sighting[]> {
     const settled = found.map((host) => ({ known: this.#settle(host), answers: host.answers }));
     const named = new Set(settled.map(({ known }) => known.settings.name));
-    const others = this.options.hosts.filter(({ name }) => !named.has(name))
-      .map((given) => ({ known: this.#know(hostSettings(given, this.options), undefined), answers: false }));
+    const others = this.#options.hosts.filter(({ name }) => !named.has(name))
+      .map((given) => ({ known: this.#know(hostSettings(given, this.#options), undefined), answers: false }));
     const all = [...settled, ...others];
     this.#known = new Map(all.map(({ known }) => [known.id, known]));
     return Promise.all(all.map(async ({ known, answers }) => ({ machine: known.machine, state: answers ? 'on' : await this.#stateSoon(known) })));
@@ -71,19 +77,19 @@ export class HostRoster {
   }
 
   #settle({ uuid, name, address, mac }: FoundHost): Known {
-    const given = this.options.hosts.find((each) => each.name === name || (each.address ?? each.name) === address);
+    const given = this.#options.hosts.find((each) => each.name === name || (each.address ?? each.name) === address);
     const card = validMac(mac);
-    return this.#know(hostSettings({ name, address, ...(card !== undefined && { mac: card }), ...given }, this.options), uuid);
+    return this.#know(hostSettings({ name, address, ...(card !== undefined && { mac: card }), ...given }, this.#options), uuid);
   }
 
   /** A host of the configuration keeps its name as its mark: it is there before its manager can be asked. */
   #know(settings: HostSettings, uuid: string | undefined): Known {
-    const id = uuid === undefined || this.options.hosts.some(({ name }) => name === settings.name) ? `host ${settings.name}` : uuid;
+    const id = uuid === undefined || this.#options.hosts.some(({ name }) => name === settings.name) ? `host ${settings.name}` : uuid;
     const before = this.#known.get(id);
     if (before && before.uuid === uuid && JSON.stringify(before.settings) === JSON.stringify(settings)) return before;
-    const power = new HostPower(settings, { pinger: this.#lease.pinger, log: this.host.log });
+    const power = new HostPower(settings, { pinger: this.#lease.pinger, log: this.#host.log });
     const entry = { id, settings, uuid, power };
-    return { ...entry, machine: this.create(entry) };
+    return { ...entry, machine: this.#create(entry) };
   }
 
   async #stateSoon({ power, id }: Known): Promise<PowerState> {
@@ -91,7 +97,7 @@ export class HostRoster {
     const late = Symbol('late');
     const first = await Promise.race([asked, pause(LISTING_WAITS_MS, late, { ref: false })]);
     if (first !== late) return first as PowerState;
-    void asked.then((state) => this.host.changed(id, state));
+    void asked.then((state) => this.#host.changed(id, state));
     return 'unknown';
   }
 }

@@ -18,21 +18,23 @@ export interface ContextParts {
 export class HyperVContext {
   readonly dialects = new DialectFinder();
   readonly inventory: VmInventory;
+  readonly #parts: ContextParts;
 
-  constructor(private readonly parts: ContextParts) {
+  constructor(parts: ContextParts) {
+    this.#parts = parts;
     this.inventory = new VmInventory(parts.control, this.dialects);
   }
 
   get control(): WmiLink {
-    return this.parts.control;
+    return this.#parts.control;
   }
 
   get readings(): WmiLink {
-    return this.parts.readings;
+    return this.#parts.readings;
   }
 
   get closesPrograms(): boolean {
-    return this.parts.closesPrograms;
+    return this.#parts.closesPrograms;
   }
 
   /** Several calls as one step, with errors in a user's words. @throws ArgoError, or the signal's reason */
@@ -40,7 +42,7 @@ export class HyperVContext {
     try {
       return await this.control.use(effect, work);
     } catch (error) {
-      if (error instanceof ArgoError && error.phrase === 'NO SUCH INSTANCE') this.parts.host.relist();
+      if (error instanceof ArgoError && error.phrase === 'NO SUCH INSTANCE') this.#parts.host.relist();
       throw error;
     }
   }

@@ -28,8 +28,10 @@ export class HyperVDriver implements Driver {
   readonly #lease: PingerLease;
   #vms = new Map<string, Vm>();
   #hasListed = false;
+  readonly #host: DriverHost;
 
-  constructor(options: HyperVOptions, private readonly host: DriverHost, links: HyperVLinks = linksTo(options, host)) {
+  constructor(options: HyperVOptions, host: DriverHost, links: HyperVLinks = linksTo(options, host)) {
+    this.#host = host;
     warnOfOpenness(options, host.log);
     this.#lease = leasePinger(host.log);
     const power = new HostPower(singleHostSettings(host.name, options), { pinger: this.#lease.pinger, log: host.log });
@@ -70,10 +72,10 @@ export class HyperVDriver implements Driver {
    */
   #withoutAnswer(state: PowerState, error: Error): readonly Sighting[] {
     if (state !== 'off' && this.#hasListed) {
-      this.host.changed(HOST_ID, state);
+      this.#host.changed(HOST_ID, state);
       throw error;
     }
-    if (state !== 'off') this.host.log('warn', 'the virtual machines cannot be listed', { reason: error.message });
+    if (state !== 'off') this.#host.log('warn', 'the virtual machines cannot be listed', { reason: error.message });
     this.#hasListed = true;
     return [{ machine: this.#machine, state }, ...[...this.#vms.values()].map((machine) => ({ machine, state: 'unknown' as const }))];
   }

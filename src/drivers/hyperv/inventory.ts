@@ -30,13 +30,18 @@ interface Question {
 export class VmInventory {
   #waiting: Question[] = [];
   #asking = false;
+  readonly #link: WmiLink;
+  readonly #dialects: DialectFinder;
 
-  constructor(private readonly link: WmiLink, private readonly dialects: DialectFinder) {}
+  constructor(link: WmiLink, dialects: DialectFinder) {
+    this.#link = link;
+    this.#dialects = dialects;
+  }
 
   /** All virtual machines; the host itself is among what the class yields, and left out. */
   list(signal: AbortSignal): Promise<VmEntry[]> {
-    return this.dialects.speak(async ({ namespace }) => {
-      const rows = await this.link.query(namespace, 'SELECT Name, ElementName, EnabledState FROM Msvm_ComputerSystem', signal);
+    return this.#dialects.speak(async ({ namespace }) => {
+      const rows = await this.#link.query(namespace, 'SELECT Name, ElementName, EnabledState FROM Msvm_ComputerSystem', signal);
       return rows.filter(isVm).map((row) => ({ id: text(row.Name), name: text(row.ElementName), state: toPowerState(count(row.EnabledState)) }));
     });
   }
@@ -73,7 +78,7 @@ export class VmInventory {
   }
 
   async #askSingly({ id, signal, answer, fail }: Question): Promise<void> {
-    await this.dialects.speak((dialect) => this.link.get(vmPath(dialect, id), signal))
+    await this.#dialects.speak((dialect) => this.#link.get(vmPath(dialect, id), signal))
       .then(({ EnabledState }) => answer(toPowerState(count(EnabledState))), fail);
   }
 

@@ -19,18 +19,27 @@ const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** What is read of one host over SSH. */
 export class Readings {
   #vitals: { readonly value: Vitals; readonly at: number } | undefined;
+  readonly #session: SshSession;
+  readonly #uptimeCommand: string;
+  readonly #timeout: number;
+  readonly #rights: () => Rights;
 
   constructor(
-    private readonly session: SshSession, private readonly uptimeCommand: string, private readonly timeout: number,
-    private readonly rights: () => Rights,
-  ) {}
+    session: SshSession, uptimeCommand: string, timeout: number,
+    rights: () => Rights,
+  ) {
+    this.#session = session;
+    this.#uptimeCommand = uptimeCommand;
+    this.#timeout = timeout;
+    this.#rights = rights;
+  }
 
   /** @throws ArgoError */
   async vitals(signal: AbortSignal): Promise<Vitals> {
     const known = this.#vitals;
     if (known !== undefined && performance.now() - known.at < FRESH_MS) return known.value;
     const at = performance.now();
-    const value = parseVitals(await this.#ask(vitalsCommand(this.uptimeCommand), signal));
+    const value = parseVitals(await this.#ask(vitalsCommand(this.#uptimeCommand), signal));
     this.#vitals = { value, at };
     return value;
   }
@@ -53,15 +62,15 @@ export class Readings {
 
   /** The kernel's log, as root where others may not read it (kernel.dmesg_restrict). */
   async kernelLog(signal: AbortSignal): Promise<string> {
-    const rights = this.rights();
+    const rights = this.#rights();
     const password = rights.by === 'sudo' ? rights.password?.reveal() : undefined;
     const asRoot = rights.by === 'nobody' ? '' : ` || LC_ALL=C sudo ${password === undefined ? '-n' : '-k -S -p \'\''} dmesg`;
     return this.#ask(`dmesg 2>/dev/null${asRoot}`, signal, { maxOutput: LOG_SIZE, ...(password === undefined ? {} : { stdin: `${password}\n` }) });
   }
 
   async #ask(script: string, signal: AbortSignal, more: { stdin?: string; maxOutput?: number } = {}): Promise<string> {
-    const { code, signal: endedBy, stdout, stderr, truncated } = await this.session
-      .run('reads', `sh -c ${quote(script)}`, { signal, timeout: this.timeout, ...more })
+    const { code, signal: endedBy, stdout, stderr, truncated } = await this.#session
+      .run('reads', `sh -c ${quote(script)}`, { signal, timeout: this.#timeout, ...more })
       .catch((error: unknown) => { throw explainSsh(error, 'reads'); });
     if (truncated) throw new ArgoError('FAILED', 'the host prints far more than was asked for');
     if (code !== 0) throw new ArgoError('FAILED', wordsOf(stderr) || (endedBy === undefined ? `exit status ${code}` : `ended by SIG${endedBy}`));

@@ -26,179 +26,187 @@ const DISK_SIZE = 4n * 1024n * 1024n * 1024n;
 
 class SimMachine implements Machine {
   readonly type = 'vm';
-  private state: PowerState;
-  private boots = 0;
-  private calls = 0;
-  private bootedAt = performance.now();
+  #state: PowerState;
+  #boots = 0;
+  #calls = 0;
+  #bootedAt = performance.now();
+  readonly #index: number;
+  readonly #latency: number;
+  readonly #fault: Fault | undefined;
+  readonly #host: DriverHost;
 
   constructor(
     readonly id: string,
     readonly name: string,
-    private readonly index: number,
+    index: number,
     state: PowerState,
-    private readonly latency: number,
-    private readonly fault: Fault | undefined,
-    private readonly host: DriverHost,
+    latency: number,
+    fault: Fault | undefined,
+    host: DriverHost,
   ) {
-    this.state = state;
+    this.#index = index;
+    this.#latency = latency;
+    this.#fault = fault;
+    this.#host = host;
+    this.#state = state;
   }
 
   /** What a listing shows: a listing does not suffer from the faults of single machines. */
   get lastState(): PowerState {
-    return this.fault === 'hang' || this.fault === 'error' ? 'unknown' : this.state;
+    return this.#fault === 'hang' || this.#fault === 'error' ? 'unknown' : this.#state;
   }
 
   async status(signal: AbortSignal): Promise<PowerState> {
-    await this.answer(signal);
-    return this.state;
+    await this.#answer(signal);
+    return this.#state;
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    await this.answer(signal);
-    this.expect('off', 'crashed');
-    this.boot();
-    this.become('on');
+    await this.#answer(signal);
+    this.#expect('off', 'crashed');
+    this.#boot();
+    this.#become('on');
   }
 
   async shutdown(signal: AbortSignal): Promise<void> {
-    await this.answer(signal);
-    this.expect('on');
-    if (this.fault !== 'deaf') this.become('off');
+    await this.#answer(signal);
+    this.#expect('on');
+    if (this.#fault !== 'deaf') this.#become('off');
   }
 
   async powerOff(signal: AbortSignal): Promise<void> {
-    await this.answer(signal);
-    this.become('off');
+    await this.#answer(signal);
+    this.#become('off');
   }
 
   async reboot(signal: AbortSignal): Promise<void> {
-    await this.answer(signal);
-    this.expect('on');
-    if (this.fault !== 'deaf') this.boot();
+    await this.#answer(signal);
+    this.#expect('on');
+    if (this.#fault !== 'deaf') this.#boot();
   }
 
   async reset(signal: AbortSignal): Promise<void> {
-    await this.answer(signal);
-    this.expect('on', 'paused', 'crashed');
-    this.boot();
-    this.become('on');
+    await this.#answer(signal);
+    this.#expect('on', 'paused', 'crashed');
+    this.#boot();
+    this.#become('on');
   }
 
   async pause(signal: AbortSignal): Promise<void> {
-    await this.answer(signal);
-    this.expect('on');
-    this.become('paused');
+    await this.#answer(signal);
+    this.#expect('on');
+    this.#become('paused');
   }
 
   async unpause(signal: AbortSignal): Promise<void> {
-    await this.answer(signal);
-    this.expect('paused');
-    this.become('on');
+    await this.#answer(signal);
+    this.#expect('paused');
+    this.#become('on');
   }
 
   async suspend(signal: AbortSignal): Promise<void> {
-    await this.answer(signal);
-    this.expect('on', 'paused');
-    this.become('suspended');
+    await this.#answer(signal);
+    this.#expect('on', 'paused');
+    this.#become('suspended');
   }
 
   async resume(signal: AbortSignal): Promise<void> {
-    await this.answer(signal);
-    this.expect('suspended');
-    this.become('on');
+    await this.#answer(signal);
+    this.#expect('suspended');
+    this.#become('on');
   }
 
   async bootMark(signal: AbortSignal): Promise<string> {
-    await this.answer(signal);
-    return String(this.boots);
+    await this.#answer(signal);
+    return String(this.#boots);
   }
 
   async info(signal: AbortSignal): Promise<Facts> {
-    await this.answer(signal);
-    return { uuid: this.uuid, cpus: 1, memory: MEMORY, ips: [this.address], macs: [this.hardwareAddress], disks: this.disks, host: 'simulated' };
+    await this.#answer(signal);
+    return { uuid: this.#uuid, cpus: 1, memory: MEMORY, ips: [this.#address], macs: [this.#hardwareAddress], disks: this.#disks, host: 'simulated' };
   }
 
   async ip(signal: AbortSignal): Promise<readonly string[]> {
-    await this.answer(signal);
-    return [this.address];
+    await this.#answer(signal);
+    return [this.#address];
   }
 
   async mac(signal: AbortSignal): Promise<readonly string[]> {
-    await this.answer(signal);
-    return [this.hardwareAddress];
+    await this.#answer(signal);
+    return [this.#hardwareAddress];
   }
 
   async uptime(signal: AbortSignal): Promise<number> {
-    await this.answer(signal);
-    this.expect('on', 'paused');
-    return this.secondsUp;
+    await this.#answer(signal);
+    this.#expect('on', 'paused');
+    return this.#secondsUp;
   }
 
   async rx(signal: AbortSignal): Promise<bigint> {
-    await this.answer(signal);
-    return this.state === 'on' ? BigInt(Math.floor(this.secondsUp * RX_RATE)) : 0n;
+    await this.#answer(signal);
+    return this.#state === 'on' ? BigInt(Math.floor(this.#secondsUp * RX_RATE)) : 0n;
   }
 
   async tx(signal: AbortSignal): Promise<bigint> {
-    await this.answer(signal);
-    return this.state === 'on' ? BigInt(Math.floor(this.secondsUp * TX_RATE)) : 0n;
+    await this.#answer(signal);
+    return this.#state === 'on' ? BigInt(Math.floor(this.#secondsUp * TX_RATE)) : 0n;
   }
 
   async load(signal: AbortSignal): Promise<Load> {
-    await this.answer(signal);
-    this.expect('on');
+    await this.#answer(signal);
+    this.#expect('on');
     return { averages: [0.1, 0.05, 0.01] };
   }
 
   async disk(signal: AbortSignal): Promise<readonly Disk[]> {
-    await this.answer(signal);
-    return this.disks;
+    await this.#answer(signal);
+    return this.#disks;
   }
 
-  private get disks(): readonly Disk[] {
+  get #disks(): readonly Disk[] {
     return [{ target: 'xvda', type: 'file', format: 'ext4', size: DISK_SIZE, source: `/srv/sim/${this.name}.img` }];
   }
 
-  private get secondsUp(): number {
-    return (performance.now() - this.bootedAt) / 1000;
+  get #secondsUp(): number {
+    return (performance.now() - this.#bootedAt) / 1000;
   }
 
-  private get uuid(): string {
-    return `00000000-0000-4000-8000-${this.index.toString(16).padStart(12, '0')}`;
+  get #uuid(): string {
+    return `00000000-0000-4000-8000-${this.#index.toString(16).padStart(12, '0')}`;
   }
 
   /** From the network for documentation, RFC 5737 and beyond it the one for benchmarks, RFC 2544. */
-  private get address(): string {
-    return this.index < 255 ? `192.0.2.${this.index}` : `198.18.${(this.index >> 8) & 255}.${this.index & 255}`;
+  get #address(): string {
+    return this.#index < 255 ? `192.0.2.${this.#index}` : `198.18.${(this.#index >> 8) & 255}.${this.#index & 255}`;
   }
 
-  private get hardwareAddress(): string {
-    const digits = this.index.toString(16).padStart(6, '0').slice(-6);
+  get #hardwareAddress(): string {
+    const digits = this.#index.toString(16).padStart(6, '0').slice(-6);
     return `00:16:3e:${digits.slice(0, 2)}:${digits.slice(2, 4)}:${digits.slice(4)}`;
   }
 
-  private boot(): void {
-    this.boots += 1;
-    this.bootedAt = performance.now();
+  #boot(): void {
+    this.#boots += 1;
+    this.#bootedAt = performance.now();
   }
 
-  private become(state: PowerState): void {
-    this.state = state;
-    this.host.changed(this.id, state);
+  #become(state: PowerState): void {
+    this.#state = state;
+    this.#host.changed(this.id, state);
   }
 
-  private expect(...states: PowerState[]): void {
-    if (!states.includes(this.state)) throw new ArgoError('WRONG STATE', `${this.name} is ${this.state}`);
+  #expect(...states: PowerState[]): void {
+    if (!states.includes(this.#state)) throw new ArgoError('WRONG STATE', `${this.name} is ${this.#state}`);
   }
 
   /** One call to the simulated hypervisor: the time it takes, and what is wrong with it. */
-  private async answer(signal: AbortSignal): Promise<void> {
+  async #answer(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    if (this.fault === 'hang') await untilAborted(signal);
-    if (this.latency > 0) await sleep(this.latency, undefined, { signal });
-    this.calls += 1;
-    if (this.fault === 'error') throw new ArgoError('FAILED', 'simulated fault');
-    if (this.fault === 'flapping' && this.calls % 2 === 1) throw new ArgoError('UNREACHABLE', 'simulated loss of the connection');
+    if (this.#fault === 'hang') await untilAborted(signal);
+    if (this.#latency > 0) await sleep(this.#latency, undefined, { signal });
+    this.#calls += 1;
+    if (this.#fault === 'error') throw new ArgoError('FAILED', 'simulated fault');
+    if (this.#fault === 'flapping' && this.#calls % 2 === 1) throw new ArgoError('UNREACHABLE', 'simulated loss of the connection');
   }
 }
 
@@ -208,31 +216,33 @@ function untilAborted(signal: AbortSignal): Promise<never> {
 
 /** The simulated hypervisor. */
 export class SimDriver implements Driver {
-  private readonly machines: SimMachine[] = [];
+  readonly #machines: SimMachine[] = [];
+  readonly #host: DriverHost;
 
-  constructor(options: SimOptions, private readonly host: DriverHost) {
+  constructor(options: SimOptions, host: DriverHost) {
+    this.#host = host;
     for (const instance of options.instances) {
-      if (typeof instance === 'string') this.add(instance, 'on', options);
-      else this.add(instance.name, instance.state, options);
+      if (typeof instance === 'string') this.#add(instance, 'on', options);
+      else this.#add(instance.name, instance.state, options);
     }
-    for (let number = 1; number <= options.count; number += 1) this.add(`vm${String(number).padStart(5, '0')}`, 'on', options);
+    for (let number = 1; number <= options.count; number += 1) this.#add(`vm${String(number).padStart(5, '0')}`, 'on', options);
   }
 
   list(): Promise<readonly Sighting[]> {
-    return Promise.resolve(this.machines.map((machine) => ({ machine, state: machine.lastState })));
+    return Promise.resolve(this.#machines.map((machine) => ({ machine, state: machine.lastState })));
   }
 
   dmesg(): Promise<string> {
-    return Promise.resolve(`Simulated hypervisor ${this.host.name}: ${this.machines.length} machines\n`);
+    return Promise.resolve(`Simulated hypervisor ${this.#host.name}: ${this.#machines.length} machines\n`);
   }
 
   close(): Promise<void> {
     return Promise.resolve();
   }
 
-  private add(name: string, state: PowerState, options: SimOptions): void {
-    const index = this.machines.length + 1;
+  #add(name: string, state: PowerState, options: SimOptions): void {
+    const index = this.#machines.length + 1;
     const fault = Object.hasOwn(options.faults, name) ? options.faults[name] : undefined;
-    this.machines.push(new SimMachine(String(index), name, index, state, options.latency, fault, this.host));
+    this.#machines.push(new SimMachine(String(index), name, index, state, options.latency, fault, this.#host));
   }
 }

@@ -29,8 +29,12 @@ export class WindowsDriver implements Driver {
   readonly #guard: LoginGuard | undefined;
   /** by name */
   #machines = new Map<string, Known>();
+  readonly #options: WindowsOptions;
+  readonly #host: DriverHost;
 
-  constructor(private readonly options: WindowsOptions, private readonly host: DriverHost) {
+  constructor(options: WindowsOptions, host: DriverHost) {
+    this.#options = options;
+    this.#host = host;
     const { log } = host;
     warnOfOpenness(options, log);
     warnOfSharedMacs(options.hosts, log);
@@ -65,10 +69,10 @@ export class WindowsDriver implements Driver {
   }
 
   #create(entry: Entry): WindowsHost {
-    const { log } = this.host;
-    const settings = hostSettings(entry, this.options);
-    const { fingerprint = this.options.fingerprint } = entry;
-    const link = linkTo({ ...this.options, fingerprint }, settings.address, this.#guard ?? new LoginGuard(log));
+    const { log } = this.#host;
+    const settings = hostSettings(entry, this.#options);
+    const { fingerprint = this.#options.fingerprint } = entry;
+    const link = linkTo({ ...this.#options, fingerprint }, settings.address, this.#guard ?? new LoginGuard(log));
     return new WindowsHost({ id: settings.name, power: new HostPower(settings, { pinger: this.#lease.pinger, log }), control: link, readings: link });
   }
 }

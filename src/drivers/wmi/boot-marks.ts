@@ -23,14 +23,17 @@ interface Boot {
 export class BootMarks {
   #last: Boot | undefined;
   #boots = 0;
+  readonly #slack: number;
 
   /** @param slack milliseconds by which two computations of one boot's time may differ beyond what the network explains */
-  constructor(private readonly slack: number) {}
+  constructor(slack: number) {
+    this.#slack = slack;
+  }
 
   /** @returns a mark that differs from that of the last look where the machine has booted since */
   see({ written, uptime, asked, answered }: BootReading): string {
-    const earliest = asked - uptime - this.slack;
-    const latest = answered - uptime + this.slack;
+    const earliest = asked - uptime - this.#slack;
+    const latest = answered - uptime + this.#slack;
     const last = this.#last;
     const isSame = last !== undefined && ((written !== undefined && written === last.written) || (earliest <= last.latest && latest >= last.earliest));
     const mark = isSame ? last.mark : String(this.#boots += 1);

@@ -32,8 +32,11 @@ export class WmiLink {
   #connection: Promise<WmiConnection> | undefined;
   /** the one that was used last with success */
   #lastGood: Promise<WmiConnection> | undefined;
+  readonly #parts: LinkParts;
 
-  constructor(private readonly parts: LinkParts) {}
+  constructor(parts: LinkParts) {
+    this.#parts = parts;
+  }
 
   /** Several calls as one step, with errors in a user's words. @throws ArgoError, or the signal's reason */
   async use<T>(effect: Effect, work: () => Promise<T>): Promise<T> {
@@ -64,7 +67,7 @@ export class WmiLink {
 
   /** Whether anybody listens where the service should be. @throws the signal's reason */
   async isListening(signal: AbortSignal, timeout: number): Promise<boolean> {
-    const { address, port } = this.parts;
+    const { address, port } = this.#parts;
     const found = await probeTcp(address, port, { signal, timeout }).catch((error: unknown) => {
       if (error instanceof CannotTell) return undefined;
       throw error;
@@ -80,15 +83,15 @@ export class WmiLink {
   }
 
   async #call<T>(work: (connection: WmiConnection) => Promise<T>, signal: AbortSignal): Promise<T> {
-    const { guard } = this.parts;
+    const { guard } = this.#parts;
     signal.throwIfAborted();
     // One reading may ask dozens of questions at a time.
     setMaxListeners(0, signal);
-    return guard.run({ mark: () => this.parts.mark(), approach: () => this.#approach(signal), work: () => this.#work(work) }, signal);
+    return guard.run({ mark: () => this.#parts.mark(), approach: () => this.#approach(signal), work: () => this.#work(work) }, signal);
   }
 
   async #work<T>(work: (connection: WmiConnection) => Promise<T>): Promise<T> {
-    const opening = this.#connection ??= this.parts.open();
+    const opening = this.#connection ??= this.#parts.open();
     let isOpen = false;
     try {
       const connection = await opening;
@@ -107,7 +110,7 @@ export class WmiLink {
   }
 
   async #approach(signal: AbortSignal): Promise<void> {
-    const { address, port, service } = this.parts;
+    const { address, port, service } = this.#parts;
     const found = await probeTcp(address, port, { signal, timeout: APPROACH_TIMEOUT_MS }).catch((error: unknown) => {
       if (error instanceof CannotTell) throw new ArgoError('UNREACHABLE', error.message, { cause: error });
       throw error;

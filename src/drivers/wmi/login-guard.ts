@@ -38,9 +38,14 @@ export class LoginGuard {
   #accepted: string | undefined;
   #provenUntil = 0;
   #lastTrial: Promise<void> = Promise.resolve();
+  readonly #log: Log;
+  readonly #now: () => number;
 
   /** @param now milliseconds of a clock that is not set back */
-  constructor(private readonly log: Log, private readonly now: () => number = () => performance.now()) {}
+  constructor(log: Log, now: () => number = () => performance.now()) {
+    this.#log = log;
+    this.#now = now;
+  }
 
   /** @throws ArgoError ACCESS DENIED while the credentials are held back; the signal's reason; what the work throws */
   async run<T>(attempt: Attempt<T>, signal: AbortSignal): Promise<T> {
@@ -51,7 +56,7 @@ export class LoginGuard {
   }
 
   get #isProven(): boolean {
-    return this.now() < this.#provenUntil;
+    return this.#now() < this.#provenUntil;
   }
 
   async #inTurn<T>(attempt: Attempt<T>, signal: AbortSignal): Promise<T> {
@@ -89,7 +94,7 @@ export class LoginGuard {
 
   #accept(trial: string | undefined): void {
     if (trial !== undefined) this.#accepted = trial;
-    this.#provenUntil = this.now() + PROOF_HOLDS_MS;
+    this.#provenUntil = this.#now() + PROOF_HOLDS_MS;
     this.#refusal = undefined;
     this.#hold = HOLD_FIRST_MS;
   }
@@ -99,13 +104,13 @@ export class LoginGuard {
     // Of calls that were under way together, one counts.
     if (this.#isHeldBack(mark)) return;
     const hold = mark === this.#accepted ? HOLD_KNOWN_MS : this.#hold;
-    const until = this.now() + hold;
+    const until = this.#now() + hold;
     const again = new Date(Date.now() + hold).toISOString().slice(0, 19);
     const words = `${oneLine(error.message)}; not tried again before ${again}Z unless the password is changed in the configuration, so that the account is not locked out`;
     this.#refusal = { mark, words, until };
     if (mark !== this.#accepted) this.#hold = Math.min(this.#hold * 2, HOLD_LONGEST_MS);
     this.#accepted = undefined;
-    this.log('warn', 'a login was refused; it is held back, so that the account is not locked out', { reason: oneLine(error.message), until: `${again}Z` });
+    this.#log('warn', 'a login was refused; it is held back, so that the account is not locked out', { reason: oneLine(error.message), until: `${again}Z` });
   }
 
   #refuseHeldBack(mark: string): void {
@@ -113,7 +118,7 @@ export class LoginGuard {
   }
 
   #isHeldBack(mark: string): boolean {
-    return this.#refusal?.mark === mark && this.now() < this.#refusal.until;
+    return this.#refusal?.mark === mark && this.#now() < this.#refusal.until;
   }
 }
 

@@ -51,73 +51,76 @@ function unquote(quoted: string, line: number): string {
 }
 
 class Parser {
-  private readonly settings = new Map<string, CfgValue>();
-  private position = 0;
+  readonly #settings = new Map<string, CfgValue>();
+  #position = 0;
+  readonly #tokens: readonly Token[];
 
-  constructor(private readonly tokens: readonly Token[]) {}
+  constructor(tokens: readonly Token[]) {
+    this.#tokens = tokens;
+  }
 
   parse(): Map<string, CfgValue> {
-    while (this.peek().kind !== 'end') {
-      if (this.endOfStatement()) continue;
-      this.assignment();
-      if (this.peek().kind !== 'end' && !this.endOfStatement()) this.unexpected();
+    while (this.#peek().kind !== 'end') {
+      if (this.#endOfStatement()) continue;
+      this.#assignment();
+      if (this.#peek().kind !== 'end' && !this.#endOfStatement()) this.#unexpected();
     }
-    return this.settings;
+    return this.#settings;
   }
 
-  private peek(): Token {
-    return this.tokens[Math.min(this.position, this.tokens.length - 1)]!;
+  #peek(): Token {
+    return this.#tokens[Math.min(this.#position, this.#tokens.length - 1)]!;
   }
 
-  private unexpected(): never {
-    throw new CfgError(this.peek().line, `${JSON.stringify(this.peek().value)} is not expected here`);
+  #unexpected(): never {
+    throw new CfgError(this.#peek().line, `${JSON.stringify(this.#peek().value)} is not expected here`);
   }
 
-  private mark(value: string): boolean {
-    const token = this.peek();
+  #mark(value: string): boolean {
+    const token = this.#peek();
     if (token.kind !== 'mark' || token.value !== value) return false;
-    this.position += 1;
+    this.#position += 1;
     return true;
   }
 
-  private endOfStatement(): boolean {
-    if (this.mark(';')) return true;
-    if (this.peek().kind !== 'newline') return false;
-    this.position += 1;
+  #endOfStatement(): boolean {
+    if (this.#mark(';')) return true;
+    if (this.#peek().kind !== 'newline') return false;
+    this.#position += 1;
     return true;
   }
 
-  private blankLines(): void {
-    while (this.peek().kind === 'newline') this.position += 1;
+  #blankLines(): void {
+    while (this.#peek().kind === 'newline') this.#position += 1;
   }
 
-  private assignment(): void {
-    const name = this.peek();
-    if (name.kind !== 'name') this.unexpected();
-    this.position += 1;
-    if (this.mark('=')) {
-      this.settings.set(name.value, this.value(0));
+  #assignment(): void {
+    const name = this.#peek();
+    if (name.kind !== 'name') this.#unexpected();
+    this.#position += 1;
+    if (this.#mark('=')) {
+      this.#settings.set(name.value, this.#value(0));
       return;
     }
-    if (!this.mark('+=')) this.unexpected();
-    this.settings.set(name.value, joined(this.settings.get(name.value), this.value(0), name.line));
+    if (!this.#mark('+=')) this.#unexpected();
+    this.#settings.set(name.value, joined(this.#settings.get(name.value), this.#value(0), name.line));
   }
 
-  private value(depth: number): CfgValue {
-    const token = this.peek();
+  #value(depth: number): CfgValue {
+    const token = this.#peek();
     if (token.kind === 'text') {
-      this.position += 1;
+      this.#position += 1;
       return token.value;
     }
-    if (!this.mark('[')) this.unexpected();
+    if (!this.#mark('[')) this.#unexpected();
     if (depth === MAX_DEPTH) throw new CfgError(token.line, 'too many lists within lists');
     const list: CfgValue[] = [];
-    this.blankLines();
-    while (!this.mark(']')) {
-      list.push(this.value(depth + 1));
-      this.blankLines();
-      if (this.mark(',')) this.blankLines();
-      else if (this.peek().value !== ']') this.unexpected();
+    this.#blankLines();
+    while (!this.#mark(']')) {
+      list.push(this.#value(depth + 1));
+      this.#blankLines();
+      if (this.#mark(',')) this.#blankLines();
+      else if (this.#peek().value !== ']') this.#unexpected();
     }
     return list;
   }

@@ -31,19 +31,22 @@ function isConfig(file: string): boolean {
 
 /** The folder of the domains' configuration files. One broken file never hides the others. */
 export class Configs {
-  private readonly seen = new Map<string, Seen>();
-  private readonly complained = new Map<string, string>();
-  private byNames = new Map<string, Config>();
+  readonly #seen = new Map<string, Seen>();
+  readonly #complained = new Map<string, string>();
+  #byNames = new Map<string, Config>();
+  readonly #log: Log;
 
-  constructor(readonly folder: string, private readonly log: Log) {}
+  constructor(readonly folder: string, log: Log) {
+    this.#log = log;
+  }
 
   /** As of the last {@link refresh}. */
   get(name: string): Config | undefined {
-    return this.byNames.get(name);
+    return this.#byNames.get(name);
   }
 
   all(): Iterable<Config> {
-    return this.byNames.values();
+    return this.#byNames.values();
   }
 
   /**
@@ -51,19 +54,19 @@ export class Configs {
    * its last good meaning, or is left out, and is reported once.
    */
   async refresh(): Promise<void> {
-    const files = await this.files();
+    const files = await this.#files();
     const present = new Set(files);
-    for (const path of this.seen.keys()) if (!present.has(path)) this.forget(path);
+    for (const path of this.#seen.keys()) if (!present.has(path)) this.#forget(path);
     const found = new Map<string, Config>();
     for (const path of files) {
-      await this.look(path);
-      const definition = this.seen.get(path)?.definition;
+      await this.#look(path);
+      const definition = this.#seen.get(path)?.definition;
       if (!definition) continue;
       const first = found.get(definition.name);
       if (!first) found.set(definition.name, { path, definition });
-      else this.complain(path, `same ${first.path}`, `its name ${JSON.stringify(definition.name)} is already that of ${first.path}, which counts`);
+      else this.#complain(path, `same ${first.path}`, `its name ${JSON.stringify(definition.name)} is already that of ${first.path}, which counts`);
     }
-    this.byNames = found;
+    this.#byNames = found;
   }
 
   /**
@@ -80,44 +83,44 @@ export class Configs {
     throw new ArgoError('FAILED', `${path} is about another domain now`);
   }
 
-  private async files(): Promise<string[]> {
+  async #files(): Promise<string[]> {
     try {
       const names = (await readdir(this.folder)).filter(isConfig).sort();
-      if (names.length > MAX_FILES) this.complain(this.folder, 'many', `only the first ${MAX_FILES} files are used`);
-      else this.complained.delete(this.folder);
+      if (names.length > MAX_FILES) this.#complain(this.folder, 'many', `only the first ${MAX_FILES} files are used`);
+      else this.#complained.delete(this.folder);
       return names.slice(0, MAX_FILES).map((name) => join(this.folder, name));
     } catch (error) {
-      this.complain(this.folder, reason(error), reason(error));
-      return [...this.seen.keys()].sort();
+      this.#complain(this.folder, reason(error), reason(error));
+      return [...this.#seen.keys()].sort();
     }
   }
 
-  private async look(path: string): Promise<void> {
-    const before = this.seen.get(path);
+  async #look(path: string): Promise<void> {
+    const before = this.#seen.get(path);
     let mark = '';
     try {
       const { mtimeNs, ctimeNs, size, ino } = await stat(path, { bigint: true });
       mark = `${mtimeNs} ${ctimeNs} ${size} ${ino}`;
       if (before?.mark === mark) return;
-      this.seen.set(path, { mark, definition: parseDefinition(await readLimited(path)) });
-      this.complained.delete(path);
+      this.#seen.set(path, { mark, definition: parseDefinition(await readLimited(path)) });
+      this.#complained.delete(path);
     } catch (error) {
-      this.seen.set(path, { mark, ...(before?.definition && { definition: before.definition }) });
+      this.#seen.set(path, { mark, ...(before?.definition && { definition: before.definition }) });
       const kept = before?.definition ? 'what it said before is kept' : 'it is left out';
-      this.complain(path, `${mark} ${reason(error)}`, `${reason(error)}; ${kept}`);
+      this.#complain(path, `${mark} ${reason(error)}`, `${reason(error)}; ${kept}`);
     }
   }
 
-  private forget(path: string): void {
-    this.seen.delete(path);
-    this.complained.delete(path);
+  #forget(path: string): void {
+    this.#seen.delete(path);
+    this.#complained.delete(path);
   }
 
   /** Once for each state of the file. */
-  private complain(path: string, mark: string, message: string): void {
-    if (this.complained.get(path) === mark) return;
-    this.complained.set(path, mark);
-    this.log('warn', `${path}: ${message}`);
+  #complain(path: string, mark: string, message: string): void {
+    if (this.#complained.get(path) === mark) return;
+    this.#complained.set(path, mark);
+    this.#log('warn', `${path}: ${message}`);
   }
 }
 

@@ -18,36 +18,39 @@ const MAX_WAITING = 64;
  * there is one look at a time.
  */
 export class DiskProbe {
-  private last: Promise<unknown> = Promise.resolve();
-  private waiting = 0;
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  readonly #sysfs: string;
 
   /** @param sysfs where sysfs is mounted */
-  constructor(private readonly sysfs: string) {}
+  constructor(sysfs: string) {
+    this.#sysfs = sysfs;
+  }
 
   /**
    * What carries each disk, its file system and its size, as far as they can be found out.
    * @throws ArgoError `TIMEOUT` when the disks do not answer, `BUSY` when too many wait for that already
    */
   async describe(specs: readonly DiskSpec[], signal: AbortSignal): Promise<Disk[]> {
-    if (this.waiting >= MAX_WAITING) throw new ArgoError('BUSY', 'too many wait for a look at disks; one of them may be dead');
-    this.waiting += 1;
-    const look = this.last.then(() => this.lookAtAll(specs, signal)).finally(() => {
-      this.waiting -= 1;
+    if (this.#waiting >= MAX_WAITING) throw new ArgoError('BUSY', 'too many wait for a look at disks; one of them may be dead');
+    this.#waiting += 1;
+    const look = this.#last.then(() => this.#lookAtAll(specs, signal)).finally(() => {
+      this.#waiting -= 1;
     });
-    this.last = look.catch(() => undefined);
+    this.#last = look.catch(() => undefined);
     return unlessAborted(look, signal, 'its disks do not answer');
   }
 
-  private async lookAtAll(specs: readonly DiskSpec[], signal: AbortSignal): Promise<Disk[]> {
+  async #lookAtAll(specs: readonly DiskSpec[], signal: AbortSignal): Promise<Disk[]> {
     const disks: Disk[] = [];
     for (const spec of specs) {
       if (signal.aborted) break;
-      disks.push(await this.look(spec));
+      disks.push(await this.#look(spec));
     }
     return disks;
   }
 
-  private async look({ vdev: target, path, format: declared, script }: DiskSpec): Promise<Disk> {
+  async #look({ vdev: target, path, format: declared, script }: DiskSpec): Promise<Disk> {
     if (path === '') return { target, type: 'empty' };
     const format = declared === undefined ? {} : { format: declared };
     const known = { target, source: path };
@@ -58,19 +61,19 @@ export class DiskProbe {
     const found = await probe(path).catch(() => undefined);
     const described = { ...known, ...format, ...(found !== undefined && { format: found }) };
     if (!stats.isBlockDevice()) return { ...described, type: 'file', size: stats.size };
-    const size = await this.blockSize(stats).catch(() => undefined);
-    return { ...described, type: await this.blockType(path), ...(size !== undefined && { size }) };
+    const size = await this.#blockSize(stats).catch(() => undefined);
+    return { ...described, type: await this.#blockType(path), ...(size !== undefined && { size }) };
   }
 
-  private async blockSize({ rdev }: BigIntStats): Promise<bigint> {
+  async #blockSize({ rdev }: BigIntStats): Promise<bigint> {
     const { major, minor } = deviceNumber(rdev);
-    return BigInt((await readFile(`${this.sysfs}/dev/block/${major}:${minor}/size`, 'latin1')).trim()) * SYSFS_SECTOR;
+    return BigInt((await readFile(`${this.#sysfs}/dev/block/${major}:${minor}/size`, 'latin1')).trim()) * SYSFS_SECTOR;
   }
 
   /** The device mapper says whose a device is: LVM's begin with `LVM-`. */
-  private async blockType(path: string): Promise<string> {
+  async #blockType(path: string): Promise<string> {
     const device = basename(await realpath(path).catch(() => path));
-    const owner = await readFile(`${this.sysfs}/class/block/${device}/dm/uuid`, 'latin1').catch(() => '');
+    const owner = await readFile(`${this.#sysfs}/class/block/${device}/dm/uuid`, 'latin1').catch(() => '');
     return owner.startsWith('LVM-') ? 'lvm' : 'block';
   }
 }

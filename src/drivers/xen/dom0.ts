@@ -71,10 +71,10 @@ export class Dom0 {
   readonly disks: DiskProbe;
   readonly samples = new Map<string, Sample>();
   /** Machines that one of our own calls is moving, and where to. */
-  private readonly moving = new Map<string, PowerState>();
-  private readonly rebooting = new Map<string, Reboot>();
-  private readonly left = new Set<Promise<void>>();
-  private moves = 0;
+  readonly #moving = new Map<string, PowerState>();
+  readonly #rebooting = new Map<string, Reboot>();
+  readonly #left = new Set<Promise<void>>();
+  #moves = 0;
 
   constructor({ xl, listing, configs, saves, view, log }: Parts) {
     this.xl = xl;
@@ -88,11 +88,11 @@ export class Dom0 {
 
   /** The domain that bears a name now. xl is only ever given its number, and only just after this. */
   async find(name: string, signal: AbortSignal): Promise<Row | undefined> {
-    return this.pick(await this.listing.read(signal), name);
+    return this.#pick(await this.listing.read(signal), name);
   }
 
   /** @throws ArgoError `AMBIGUOUS` when several domains bear the name: a restore by hand can bring that about */
-  private pick(rows: readonly Row[], name: string): Row | undefined {
+  #pick(rows: readonly Row[], name: string): Row | undefined {
     const [row, another] = rows.filter((candidate) => candidate.name === name);
     if (another) throw new ArgoError('AMBIGUOUS', `xl lists several domains of this name: ${row?.domid}, ${another.domid}`);
     if (row) this.saw(row);
@@ -106,7 +106,7 @@ export class Dom0 {
   async running(name: string, signal: AbortSignal): Promise<Row> {
     const row = await this.find(name, signal);
     if (row) return row;
-    if (this.isRebooting(name)) throw new ArgoError('WRONG STATE', 'it is just rebooting');
+    if (this.#isRebooting(name)) throw new ArgoError('WRONG STATE', 'it is just rebooting');
     if (this.configs.get(name) ?? await this.saves.find(name)) throw new ArgoError('WRONG STATE', 'it is not running');
     throw new ArgoError('NO SUCH INSTANCE');
   }
@@ -116,10 +116,10 @@ export class Dom0 {
    * @returns undefined for a machine that is neither running, nor saved, nor configured
    */
   stateFrom(name: string, row: Row | undefined, save: { readonly kind: 'whole' | 'partial' } | undefined): PowerState | undefined {
-    const moving = this.moving.get(name);
+    const moving = this.#moving.get(name);
     if (moving) return moving;
     if (row) return stateOf(row.flags);
-    if (this.isRebooting(name)) return 'starting';
+    if (this.#isRebooting(name)) return 'starting';
     // Half an image and no domain: either its memory is lost, or somebody else's xl is at work.
     if (save) return save.kind === 'whole' ? 'suspended' : 'unknown';
     return this.configs.get(name) ? 'off' : undefined;
@@ -127,62 +127,62 @@ export class Dom0 {
 
   /** Marks a machine as on its way for as long as the work lasts; two such works at a time are refused. */
   async move<T>(name: string, to: PowerState, work: () => Promise<T>): Promise<T> {
-    if (this.moving.has(name)) throw new ArgoError('BUSY', `it is still ${this.moving.get(name)}`);
-    this.moving.set(name, to);
+    if (this.#moving.has(name)) throw new ArgoError('BUSY', `it is still ${this.#moving.get(name)}`);
+    this.#moving.set(name, to);
     try {
       return await work();
     } finally {
-      this.moving.delete(name);
-      this.moves += 1;
+      this.#moving.delete(name);
+      this.#moves += 1;
     }
   }
 
   /** Repeats a look that reads more than one thing, when a work of ours ended between the readings. */
   async steadily<T>(look: () => Promise<T>): Promise<T> {
     for (let looks = 1; ; looks += 1) {
-      const before = this.moves;
+      const before = this.#moves;
       const seen = await look();
-      if (this.moves === before || looks === STEADY_LOOKS) return seen;
+      if (this.#moves === before || looks === STEADY_LOOKS) return seen;
     }
   }
 
   /** Work that goes on when its caller has given up. */
   leftToFinish(work: Promise<unknown>): void {
-    const ended = work.then(() => undefined, () => undefined).finally(() => this.left.delete(ended));
-    this.left.add(ended);
+    const ended = work.then(() => undefined, () => undefined).finally(() => this.#left.delete(ended));
+    this.#left.add(ended);
   }
 
   /** Resolves when all work that was left to finish has ended. */
   async finished(): Promise<void> {
-    await Promise.all(this.left);
+    await Promise.all(this.#left);
   }
 
   isMoving(name: string): boolean {
-    return this.moving.has(name);
+    return this.#moving.has(name);
   }
 
   expectReboot({ name, domid }: Row): void {
     const now = performance.now();
-    this.rebooting.set(name, { domid, ordered: now, seen: now });
+    this.#rebooting.set(name, { domid, ordered: now, seen: now });
   }
 
   forgetReboot(name: string): void {
-    this.rebooting.delete(name);
+    this.#rebooting.delete(name);
   }
 
   /** To be told of each domain that is listed: a reboot has ended when its name has another number. */
   saw({ name, domid }: Row): void {
-    const reboot = this.rebooting.get(name);
+    const reboot = this.#rebooting.get(name);
     if (!reboot) return;
     const now = performance.now();
-    if (reboot.domid !== domid || now - reboot.ordered > REBOOT_LIMIT) this.rebooting.delete(name);
+    if (reboot.domid !== domid || now - reboot.ordered > REBOOT_LIMIT) this.#rebooting.delete(name);
     else reboot.seen = now;
   }
 
-  private isRebooting(name: string): boolean {
-    const reboot = this.rebooting.get(name);
+  #isRebooting(name: string): boolean {
+    const reboot = this.#rebooting.get(name);
     if (reboot && performance.now() - reboot.seen < REBOOT_GAP) return true;
-    this.rebooting.delete(name);
+    this.#rebooting.delete(name);
     return false;
   }
 

@@ -26,14 +26,16 @@ export function openXen(options: XenOptions, host: DriverHost, view: HostView = 
 const inOrder = new Intl.Collator('en', { numeric: true });
 
 class XenDriver implements Driver {
-  private readonly dom0: Dom0;
-  private watcher: FSWatcher | undefined;
-  private settling: NodeJS.Timeout | undefined;
-  private readonly remarked = new Set<string>();
+  readonly #dom0: Dom0;
+  #watcher: FSWatcher | undefined;
+  #settling: NodeJS.Timeout | undefined;
+  readonly #remarked = new Set<string>();
+  readonly #host: DriverHost;
 
-  constructor({ xl: program, configDir, saveDir }: XenOptions, private readonly host: DriverHost, view: HostView) {
+  constructor({ xl: program, configDir, saveDir }: XenOptions, host: DriverHost, view: HostView) {
+    this.#host = host;
     const xl = new Xl(program);
-    this.dom0 = new Dom0({
+    this.#dom0 = new Dom0({
       xl,
       listing: new Listing(xl),
       configs: new Configs(configDir, host.log),
@@ -44,57 +46,57 @@ class XenDriver implements Driver {
   }
 
   async list(signal: AbortSignal): Promise<readonly Sighting[]> {
-    const { dom0 } = this;
-    this.watchConfigs();
+    const dom0 = this.#dom0;
+    this.#watchConfigs();
     await dom0.configs.refresh();
     return dom0.steadily(async () => {
       // Before the domains: an image that appears in between belongs to a domain that was still listed.
       const saves = await dom0.saves.all();
       const rows = await dom0.listing.read(signal);
       dom0.note(rows);
-      await this.setStaleAside(saves, rows);
-      return this.sightings(saves, rows);
+      await this.#setStaleAside(saves, rows);
+      return this.#sightings(saves, rows);
     });
   }
 
   async dmesg(signal: AbortSignal): Promise<string> {
-    return (await this.dom0.xl.run(['dmesg'], { signal })).stdout;
+    return (await this.#dom0.xl.run(['dmesg'], { signal })).stdout;
   }
 
   async close(signal: AbortSignal): Promise<void> {
-    clearTimeout(this.settling);
-    this.unwatch();
-    await unlessAborted(this.dom0.finished(), signal, 'a machine is still being saved');
+    clearTimeout(this.#settling);
+    this.#unwatch();
+    await unlessAborted(this.#dom0.finished(), signal, 'a machine is still being saved');
   }
 
-  private sightings(saves: readonly Save[], rows: readonly Row[]): Sighting[] {
+  #sightings(saves: readonly Save[], rows: readonly Row[]): Sighting[] {
     // A whole image counts before a partial one.
     const images = new Map([...saves].sort((a, b) => (a.kind === b.kind ? 0 : a.kind === 'partial' ? -1 : 1)).map((save) => [save.name, save]));
     const names = new Set([
-      ...[...this.dom0.configs.all()].map(({ definition }) => definition.name),
+      ...[...this.#dom0.configs.all()].map(({ definition }) => definition.name),
       ...rows.map(({ name }) => name),
       ...images.keys(),
     ]);
     return [...names].sort((a, b) => inOrder.compare(a, b)).map((name) => {
-      const state = this.stateOf(name, rows.filter((row) => row.name === name), images.get(name));
-      return { machine: new XenMachine(name, this.dom0), state };
+      const state = this.#stateOf(name, rows.filter((row) => row.name === name), images.get(name));
+      return { machine: new XenMachine(name, this.#dom0), state };
     });
   }
 
-  private stateOf(name: string, [row, twin]: readonly Row[], image: Save | undefined): PowerState {
-    this.remark(`twins ${name}`, twin && `several domains are called ${JSON.stringify(name)}; none of them can be used`);
-    const state = twin ? 'unknown' : this.dom0.stateFrom(name, row, image) ?? 'unknown';
+  #stateOf(name: string, [row, twin]: readonly Row[], image: Save | undefined): PowerState {
+    this.#remark(`twins ${name}`, twin && `several domains are called ${JSON.stringify(name)}; none of them can be used`);
+    const state = twin ? 'unknown' : this.#dom0.stateFrom(name, row, image) ?? 'unknown';
     const torn = !row && state === 'unknown' && image;
-    this.remark(`torn ${name}`, torn ? `${image.path} was not written to its end: see docs/drivers/xen.md` : undefined);
+    this.#remark(`torn ${name}`, torn ? `${image.path} was not written to its end: see docs/drivers/xen.md` : undefined);
     return state;
   }
 
   /** Logs a condition when it begins. */
-  private remark(key: string, message: string | undefined): void {
-    if (message === undefined) this.remarked.delete(key);
-    else if (!this.remarked.has(key)) {
-      this.remarked.add(key);
-      this.host.log('warn', message);
+  #remark(key: string, message: string | undefined): void {
+    if (message === undefined) this.#remarked.delete(key);
+    else if (!this.#remarked.has(key)) {
+      this.#remarked.add(key);
+      this.#host.log('warn', message);
     }
   }
 
@@ -102,34 +104,34 @@ class XenDriver implements Driver {
    * An image whose machine runs is out of date: to resume it later would put old memory on changed
    * disks. One that is paused is left alone, because a restore that was cut short looks like that.
    */
-  private async setStaleAside(saves: readonly Save[], rows: readonly Row[]): Promise<void> {
+  async #setStaleAside(saves: readonly Save[], rows: readonly Row[]): Promise<void> {
     for (const save of saves) {
       const row = rows.find(({ name }) => name === save.name);
-      if (!row || stateOf(row.flags) !== 'on' || this.dom0.isMoving(save.name)) continue;
-      await this.dom0.saves.setAside(save);
+      if (!row || stateOf(row.flags) !== 'on' || this.#dom0.isMoving(save.name)) continue;
+      await this.#dom0.saves.setAside(save);
     }
   }
 
   /** The poll repairs whatever the watch misses, so a folder that cannot be watched is only slower. */
-  private watchConfigs(): void {
-    if (this.watcher) return;
+  #watchConfigs(): void {
+    if (this.#watcher) return;
     try {
-      const watcher = watch(this.dom0.configs.folder, { persistent: false }, () => this.settle());
-      watcher.on('error', () => this.unwatch());
-      this.watcher = watcher;
+      const watcher = watch(this.#dom0.configs.folder, { persistent: false }, () => this.#settle());
+      watcher.on('error', () => this.#unwatch());
+      this.#watcher = watcher;
     } catch (error) {
-      this.host.log('debug', `${this.dom0.configs.folder} cannot be watched`, { error: String(error) });
+      this.#host.log('debug', `${this.#dom0.configs.folder} cannot be watched`, { error: String(error) });
     }
   }
 
-  private unwatch(): void {
-    this.watcher?.close();
-    this.watcher = undefined;
+  #unwatch(): void {
+    this.#watcher?.close();
+    this.#watcher = undefined;
   }
 
-  private settle(): void {
-    clearTimeout(this.settling);
-    this.settling = setTimeout(() => this.host.relist(), SETTLE);
-    this.settling.unref();
+  #settle(): void {
+    clearTimeout(this.#settling);
+    this.#settling = setTimeout(() => this.#host.relist(), SETTLE);
+    this.#settling.unref();
   }
 }

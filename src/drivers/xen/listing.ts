@@ -92,44 +92,47 @@ interface Shared {
  * listing runs waits for the next, because the running one may be older than what the caller did.
  */
 export class Listing {
-  private running: Shared | undefined;
-  private next: Shared | undefined;
+  #running: Shared | undefined;
+  #next: Shared | undefined;
+  readonly #xl: Xl;
 
-  constructor(private readonly xl: Xl) {}
+  constructor(xl: Xl) {
+    this.#xl = xl;
+  }
 
   /** @throws ArgoError as {@link Xl.run}; `UNREACHABLE` when the signal comes first */
   read(signal: AbortSignal): Promise<readonly Row[]> {
     if (signal.aborted) return Promise.reject(new ArgoError('UNREACHABLE', 'there was no time left to list the domains'));
-    const shared = this.running ? (this.next ??= this.after(this.running)) : (this.running = this.begin(Promise.resolve()));
-    return this.join(shared, signal);
+    const shared = this.#running ? (this.#next ??= this.#after(this.#running)) : (this.#running = this.#begin(Promise.resolve()));
+    return this.#join(shared, signal);
   }
 
-  private after(current: Shared): Shared {
-    return this.begin(current.rows.then(() => undefined, () => undefined));
+  #after(current: Shared): Shared {
+    return this.#begin(current.rows.then(() => undefined, () => undefined));
   }
 
-  private begin(turn: Promise<void>): Shared {
+  #begin(turn: Promise<void>): Shared {
     const controller = new AbortController();
     const rows = turn.then(() => within(LISTING_LIMIT, [controller.signal], async (signal) => {
-      const { stdout } = await this.xl.run(['list', '-v'], { signal });
+      const { stdout } = await this.#xl.run(['list', '-v'], { signal });
       return parseListing(stdout);
     }));
     const shared: Shared = { rows, controller, waiters: 0 };
     const ended = (): void => {
-      if (this.running !== shared) return;
-      this.running = this.next;
-      this.next = undefined;
+      if (this.#running !== shared) return;
+      this.#running = this.#next;
+      this.#next = undefined;
     };
     rows.then(ended, ended);
     return shared;
   }
 
-  private join(shared: Shared, signal: AbortSignal): Promise<readonly Row[]> {
+  #join(shared: Shared, signal: AbortSignal): Promise<readonly Row[]> {
     shared.waiters += 1;
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         shared.waiters -= 1;
-        if (shared.waiters === 0) this.abandon(shared);
+        if (shared.waiters === 0) this.#abandon(shared);
         reject(new ArgoError('UNREACHABLE', 'xl list did not end before the deadline'));
       };
       signal.addEventListener('abort', onAbort, { once: true });
@@ -138,8 +141,8 @@ export class Listing {
     });
   }
 
-  private abandon(shared: Shared): void {
-    if (this.next === shared) this.next = undefined;
+  #abandon(shared: Shared): void {
+    if (this.#next === shared) this.#next = undefined;
     shared.controller.abort();
   }
 }

@@ -29,7 +29,11 @@ export interface Save {
 
 /** The folder of the memory images that suspended machines left. */
 export class Saves {
-  constructor(readonly folder: string, private readonly log: Log) {}
+  readonly #log: Log;
+
+  constructor(readonly folder: string, log: Log) {
+    this.#log = log;
+  }
 
   /**
    * The path of a machine's image.
@@ -47,13 +51,13 @@ export class Saves {
       if (isAbsent(error)) return [];
       throw new ArgoError('FAILED', `${this.folder} cannot be read`, { cause: error });
     });
-    const saves = await Promise.all(files.sort().map((file) => this.look(file)));
+    const saves = await Promise.all(files.sort().map((file) => this.#look(file)));
     return saves.filter((save) => save !== undefined);
   }
 
   /** The image of one machine; a whole one before a partial one. */
   async find(name: string): Promise<Save | undefined> {
-    return await this.look(fileOf(name, 'whole')) ?? await this.look(fileOf(name, 'partial'));
+    return await this.#look(fileOf(name, 'whole')) ?? await this.#look(fileOf(name, 'partial'));
   }
 
   /** Makes the folder: for root alone, since an image holds the machine's memory, passwords and all. */
@@ -74,12 +78,12 @@ export class Saves {
 
   /** Puts an image out of use because its machine has been running without it. */
   async setAside(save: Save): Promise<void> {
-    const now = await this.look(save.path.slice(this.folder.length + 1));
+    const now = await this.#look(save.path.slice(this.folder.length + 1));
     if (now?.mark !== save.mark) return;
     // A save begins with the file, a moment before the domain is seen to stop.
     if (save.kind === 'partial' && Date.now() - save.written < ABANDONED) return;
     await this.discard(save);
-    this.log('warn', `${save.path}: its machine is running, so this image is no longer used`);
+    this.#log('warn', `${save.path}: its machine is running, so this image is no longer used`);
   }
 
   /** A whole image is kept under a name that is never used, in case that a person knows better; a torn one goes. */
@@ -88,7 +92,7 @@ export class Saves {
     else await rename(path, path.slice(0, -WHOLE.length) + STALE);
   }
 
-  private async look(file: string | undefined): Promise<Save | undefined> {
+  async #look(file: string | undefined): Promise<Save | undefined> {
     if (!file) return undefined;
     const ending = [WHOLE, PARTIAL].find((candidate) => file.endsWith(candidate));
     const path = join(this.folder, file);

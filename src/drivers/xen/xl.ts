@@ -34,11 +34,14 @@ export interface Output {
 
 /** Runs the xl program: without a shell, a few at a time, never longer than the caller's signal allows. */
 export class Xl {
-  private running = 0;
-  private readonly waiting = new Set<() => void>();
+  #running = 0;
+  readonly #waiting = new Set<() => void>();
+  readonly #program: string | undefined;
 
   /** @param program the full path; where it is missing, xl is looked for in PATH and the system's folders */
-  constructor(private readonly program?: string) {}
+  constructor(program?: string) {
+    this.#program = program;
+  }
 
   /**
    * @returns what xl printed, when it ended with 0
@@ -46,10 +49,10 @@ export class Xl {
    *   before the signal came; when that came later, `UNCERTAIN` for a change and `UNREACHABLE` for a read
    */
   async run(args: readonly string[], options: RunOptions): Promise<Output> {
-    await this.place(options.signal);
+    await this.#place(options.signal);
     let child: ChildProcess;
     try {
-      const program = this.program ?? await findXl();
+      const program = this.#program ?? await findXl();
       refuseWhenAborted(options.signal);
       options.onStart?.();
       child = spawn(program, args, {
@@ -61,13 +64,13 @@ export class Xl {
         detached: true,
       });
     } catch (error) {
-      this.leave();
+      this.#leave();
       throw error instanceof ArgoError ? error : unstartable(error);
     }
-    return this.outcome(child, options);
+    return this.#outcome(child, options);
   }
 
-  private outcome(child: ChildProcess, { signal, changes = false }: RunOptions): Promise<Output> {
+  #outcome(child: ChildProcess, { signal, changes = false }: RunOptions): Promise<Output> {
     return new Promise((resolve, reject) => {
       const out = new Gatherer(MAX_OUTPUT);
       const complaints = new Gatherer(MAX_COMPLAINTS);
@@ -83,7 +86,7 @@ export class Xl {
       const finish = (): void => {
         clearTimeout(killer);
         signal.removeEventListener('abort', onAbort);
-        this.leave();
+        this.#leave();
       };
       child.stdout?.on('data', (bytes: Buffer) => {
         if (!out.add(bytes)) stop(new ArgoError(changes ? 'UNCERTAIN' : 'FAILED', `xl printed more than ${MAX_OUTPUT} bytes`));
@@ -108,56 +111,59 @@ export class Xl {
   }
 
   /** Resolves when fewer than MAX_PROCESSES run; the caller then owes one {@link leave}. */
-  private async place(signal: AbortSignal): Promise<void> {
+  async #place(signal: AbortSignal): Promise<void> {
     refuseWhenAborted(signal);
-    if (this.running < MAX_PROCESSES) {
-      this.running += 1;
+    if (this.#running < MAX_PROCESSES) {
+      this.#running += 1;
       return;
     }
-    if (this.waiting.size >= MAX_WAITING) throw new ArgoError('BUSY', 'too many xl calls wait already');
+    if (this.#waiting.size >= MAX_WAITING) throw new ArgoError('BUSY', 'too many xl calls wait already');
     await new Promise<void>((resolve, reject) => {
       const enter = (): void => {
         signal.removeEventListener('abort', onAbort);
         resolve();
       };
       const onAbort = (): void => {
-        this.waiting.delete(enter);
+        this.#waiting.delete(enter);
         reject(new ArgoError('UNREACHABLE', 'other xl calls took all the time'));
       };
-      this.waiting.add(enter);
+      this.#waiting.add(enter);
       signal.addEventListener('abort', onAbort, { once: true });
     });
   }
 
   /** Hands the place on, or gives it back. */
-  private leave(): void {
-    const [next] = this.waiting;
+  #leave(): void {
+    const [next] = this.#waiting;
     if (!next) {
-      this.running -= 1;
+      this.#running -= 1;
       return;
     }
-    this.waiting.delete(next);
+    this.#waiting.delete(next);
     next();
   }
 }
 
 /** Bytes up to a limit. */
 class Gatherer {
-  private readonly chunks: Buffer[] = [];
-  private size = 0;
+  readonly #chunks: Buffer[] = [];
+  #size = 0;
+  readonly #limit: number;
 
-  constructor(private readonly limit: number) {}
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
 
   /** @returns false when it was too much; what came before is kept */
   add(bytes: Buffer): boolean {
-    if (this.size + bytes.length > this.limit) return false;
-    this.size += bytes.length;
-    this.chunks.push(bytes);
+    if (this.#size + bytes.length > this.#limit) return false;
+    this.#size += bytes.length;
+    this.#chunks.push(bytes);
     return true;
   }
 
   text(): string {
-    return Buffer.concat(this.chunks).toString('utf8');
+    return Buffer.concat(this.#chunks).toString('utf8');
   }
 }
 

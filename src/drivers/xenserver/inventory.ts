@@ -61,8 +61,13 @@ export class Inventory {
   #watch: AbortController | undefined;
   #byUuid = new Map<string, string>();
   #cards: readonly Card[] = [];
+  readonly #pool: XapiPool;
+  readonly #host: DriverHost;
 
-  constructor(private readonly pool: XapiPool, private readonly host: DriverHost) {}
+  constructor(pool: XapiPool, host: DriverHost) {
+    this.#pool = pool;
+    this.#host = host;
+  }
 
   /** Whether events keep it current. */
   get isCurrent(): boolean {
@@ -82,9 +87,9 @@ export class Inventory {
   /** The token comes first, so that nothing is lost between filling and watching. */
   async fill(signal: AbortSignal): Promise<void> {
     const token = await this.#token(signal);
-    const hosts = await this.pool.records('host', toHost, signal);
-    const cards = await this.pool.records('PIF', toCard, signal);
-    const vms = await this.pool.records('VM', toVm, signal);
+    const hosts = await this.#pool.records('host', toHost, signal);
+    const cards = await this.#pool.records('PIF', toCard, signal);
+    const vms = await this.#pool.records('VM', toVm, signal);
     this.hosts = hosts;
     this.#cards = [...cards.values()].filter(({ isManagement }) => isManagement);
     this.vms = vms;
@@ -100,7 +105,7 @@ export class Inventory {
 
   /** Tokens count the changes of all classes; that of the smallest class is the cheapest. */
   async #token(signal: AbortSignal): Promise<string> {
-    const { token } = await this.pool.call('event.from', [['pool'], '', 0.1], { signal }) as Batch;
+    const { token } = await this.#pool.call('event.from', [['pool'], '', 0.1], { signal }) as Batch;
     if (typeof token !== 'string') throw new ForeignAnswerError('its events have no token');
     return token;
   }
@@ -118,13 +123,13 @@ export class Inventory {
 
   async #follow(first: string, signal: AbortSignal): Promise<never> {
     for (let token = first; ;) {
-      const batch = await this.pool.call('event.from', [CLASSES, token, EVENTS_WAIT_S], { signal, timeout: EVENTS_TIMEOUT_MS, again: false }) as Batch;
+      const batch = await this.#pool.call('event.from', [CLASSES, token, EVENTS_WAIT_S], { signal, timeout: EVENTS_TIMEOUT_MS, again: false }) as Batch;
       if (typeof batch.token !== 'string' || !Array.isArray(batch.events)) throw new ForeignAnswerError('its events are in a form that we do not know');
       token = batch.token;
       const moved = (batch.events as readonly Event[]).map((event) => this.#apply(event)).includes(true);
       const told = Number(batch.valid_ref_counts?.vm ?? this.vms.size);
       if (told !== this.vms.size) throw new XapiError('EVENTS_LOST', []);
-      if (moved) this.host.relist();
+      if (moved) this.#host.relist();
       await pause(EVENTS_GATHER_MS, undefined, { signal });
     }
   }
@@ -145,7 +150,7 @@ export class Inventory {
     if (now.isMachine) this.#byUuid.set(now.uuid, handle);
     else this.#byUuid.delete(now.uuid);
     if (now.isMachine !== (before?.isMachine ?? false) || now.name !== (before?.name ?? now.name)) return true;
-    if (now.isMachine && now.state !== before?.state) this.host.changed(now.uuid, now.state);
+    if (now.isMachine && now.state !== before?.state) this.#host.changed(now.uuid, now.state);
     return false;
   }
 
@@ -159,19 +164,19 @@ export class Inventory {
   }
 
   #noteMembers(): void {
-    this.pool.members = [...this.hosts.values()].map(({ address }) => address);
+    this.#pool.members = [...this.hosts.values()].map(({ address }) => address);
   }
 
   /** After a loss everything is read again: handles and tokens may be new. */
   #report(error: unknown): void {
     if (error instanceof XapiError && ['EVENTS_LOST', 'SESSION_INVALID', 'HANDLE_INVALID', 'HOST_IS_SLAVE'].includes(error.code)) {
-      this.host.relist();
+      this.#host.relist();
       return;
     }
     const explained = explain(error, 'reads');
-    this.host.lost(explained instanceof ArgoError ? explained.message : 'its events cannot be followed');
-    this.host.log('warn', 'the pool no longer tells of changes', { reason: explained instanceof Error ? explained.message : String(explained) });
-    this.host.relist();
+    this.#host.lost(explained instanceof ArgoError ? explained.message : 'its events cannot be followed');
+    this.#host.log('warn', 'the pool no longer tells of changes', { reason: explained instanceof Error ? explained.message : String(explained) });
+    this.#host.relist();
   }
 }
 

@@ -37,34 +37,34 @@ function rowFault(command: Partial<Record<keyof Command, unknown>>): string | un
 
 /** The command words and what they run. The first plugin that brings a word keeps it. */
 export class CommandTable {
-  private readonly byWord = new Map<string, Command>();
-  private readonly rows: Command[] = [];
+  readonly #byWord = new Map<string, Command>();
+  readonly #rows: Command[] = [];
 
   constructor(plugins: Iterable<{ readonly name: string; readonly plugin: Plugin }>, log: Log) {
     for (const { name, plugin } of plugins) {
-      for (const command of plugin.commands) this.add(name, command, log);
+      for (const command of plugin.commands) this.#add(name, command, log);
     }
-    this.rows.sort((a, b) => (a.word < b.word ? -1 : 1));
+    this.#rows.sort((a, b) => (a.word < b.word ? -1 : 1));
   }
 
   /** @param word in any case */
   find(word: string): Command | undefined {
-    return this.byWord.get(word) ?? this.byWord.get(word.toLowerCase());
+    return this.#byWord.get(word) ?? this.#byWord.get(word.toLowerCase());
   }
 
   /** All commands by their words' order. */
   all(): readonly Command[] {
-    return this.rows;
+    return this.#rows;
   }
 
-  private add(name: string, command: Command, log: Log): void {
+  #add(name: string, command: Command, log: Log): void {
     const words = [command.word, ...(command.aliases ?? [])];
-    const taken = words.find((word) => this.byWord.has(word));
+    const taken = words.find((word) => this.#byWord.has(word));
     if (taken !== undefined) {
       log('error', 'command word is taken', { plugin: name, word: taken });
       return;
     }
-    words.forEach((word) => this.byWord.set(word, command));
-    this.rows.push(command);
+    words.forEach((word) => this.#byWord.set(word, command));
+    this.#rows.push(command);
   }
 }

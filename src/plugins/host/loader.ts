@@ -25,23 +25,26 @@ interface Loaded {
  * leaves the others alone; if it worked before, it stays as it was.
  */
 export class PluginLoader {
-  private loaded = new Map<string, Loaded>();
+  #loaded = new Map<string, Loaded>();
+  readonly #log: Log;
 
-  constructor(private readonly log: Log) {}
+  constructor(log: Log) {
+    this.#log = log;
+  }
 
   /**
    * Loads what is new or has changed.
    * @param folders of the configuration's plugin-path
    */
   async load(folders: readonly string[]): Promise<CommandTable> {
-    const files = [...await this.filesIn(OWN_FOLDER)];
-    for (const folder of folders) files.push(...await this.filesIn(resolve(folder)));
-    const loaded = await Promise.all(files.map((file) => this.loadFile(file)));
-    this.loaded = new Map(files.flatMap((file, index) => (loaded[index] ? [[file, loaded[index]]] : [])));
-    return new CommandTable(this.loaded.values(), this.log);
+    const files = [...await this.#filesIn(OWN_FOLDER)];
+    for (const folder of folders) files.push(...await this.#filesIn(resolve(folder)));
+    const loaded = await Promise.all(files.map((file) => this.#loadFile(file)));
+    this.#loaded = new Map(files.flatMap((file, index) => (loaded[index] ? [[file, loaded[index]]] : [])));
+    return new CommandTable(this.#loaded.values(), this.#log);
   }
 
-  private async filesIn(folder: string): Promise<string[]> {
+  async #filesIn(folder: string): Promise<string[]> {
     try {
       const entries = await readdir(folder, { withFileTypes: true });
       return entries
@@ -49,14 +52,14 @@ export class PluginLoader {
         .map(({ name }) => join(folder, name))
         .sort();
     } catch (error) {
-      const before = [...this.loaded.keys()].filter((file) => dirname(file) === folder);
-      this.log('error', 'plugin folder cannot be read', { folder, reason: (error as Error).message, keptFromBefore: before.length > 0 });
+      const before = [...this.#loaded.keys()].filter((file) => dirname(file) === folder);
+      this.#log('error', 'plugin folder cannot be read', { folder, reason: (error as Error).message, keptFromBefore: before.length > 0 });
       return before;
     }
   }
 
-  private async loadFile(file: string): Promise<Loaded | undefined> {
-    const before = this.loaded.get(file);
+  async #loadFile(file: string): Promise<Loaded | undefined> {
+    const before = this.#loaded.get(file);
     try {
       const { mtimeMs, size } = await stat(file);
       const version = `${mtimeMs}-${size}`;
@@ -66,7 +69,7 @@ export class PluginLoader {
       if (fault) throw new Error(fault);
       return { name: file, version, plugin: { commands: [...(module.default as Plugin).commands] } };
     } catch (error) {
-      this.log('error', 'plugin cannot be loaded', { plugin: file, reason: error instanceof Error ? error.message : String(error), keptFromBefore: before !== undefined });
+      this.#log('error', 'plugin cannot be loaded', { plugin: file, reason: error instanceof Error ? error.message : String(error), keptFromBefore: before !== undefined });
       return before;
     }
   }

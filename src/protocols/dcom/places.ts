@@ -16,8 +16,11 @@ interface Waiting {
 export class Places {
   readonly #holders = new Set<Holder>();
   readonly #waiting = new Set<Waiting>();
+  readonly #limit: number;
 
-  constructor(private readonly limit: number) {}
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
 
   get taken(): number {
     return this.#holders.size;
@@ -26,8 +29,8 @@ export class Places {
   /** @returns what gives the place back. @throws the signal's reason */
   async take(holder: Holder, signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted();
-    if (this.#holders.size >= this.limit) this.#makeRoom();
-    if (this.#holders.size >= this.limit) await this.#wait(holder, signal);
+    if (this.#holders.size >= this.#limit) this.#makeRoom();
+    if (this.#holders.size >= this.#limit) await this.#wait(holder, signal);
     else this.#holders.add(holder);
     return () => {
       if (!this.#holders.delete(holder)) return;

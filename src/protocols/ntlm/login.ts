@@ -36,8 +36,15 @@ function fileTime(ms: number): Buffer {
 /** NTLMv2 from the client's side ([MS-NLMP] 3.1.5.1): negotiate, then answer the challenge. One login each. */
 export class NtlmLogin {
   readonly #negotiate = writeNegotiate();
+  readonly #account: NtlmAccount;
+  readonly #target: NtlmTarget;
+  readonly #random: Randomness;
 
-  constructor(private readonly account: NtlmAccount, private readonly target: NtlmTarget, private readonly random: Randomness = randomBytes) {}
+  constructor(account: NtlmAccount, target: NtlmTarget, random: Randomness = randomBytes) {
+    this.#account = account;
+    this.#target = target;
+    this.#random = random;
+  }
 
   negotiate(): Buffer {
     return this.#negotiate;
@@ -53,14 +60,14 @@ export class NtlmLogin {
     // A server that tells its time takes no LM response, and wants a MIC ([MS-NLMP] 3.1.5.1.2). Its time
     // is the one that counts, so a clock of ours that is wrong does no harm.
     const time = challenge.targetInfo.find(({ id }) => id === Av.timestamp)?.value;
-    const clientChallenge = this.random(8);
-    const key = ntowfv2(this.account.user, this.account.password, this.account.domain);
+    const clientChallenge = this.#random(8);
+    const key = ntowfv2(this.#account.user, this.#account.password, this.#account.domain);
     const { response, sessionBaseKey } = computeResponse(
       key, challenge.serverChallenge, clientChallenge, time ?? fileTime(Date.now()), writePairs(this.#targetInfo(challenge, time !== undefined)));
-    const sessionKey = this.random(16);
+    const sessionKey = this.#random(16);
     const authenticate = writeAuthenticate({
       flags: challenge.flags, lmResponse: time ? Buffer.alloc(24) : computeLmResponse(key, challenge.serverChallenge, clientChallenge),
-      ntResponse: response, domain: this.account.domain, user: this.account.user, workstation: '',
+      ntResponse: response, domain: this.#account.domain, user: this.#account.user, workstation: '',
       encryptedSessionKey: new Rc4(sessionBaseKey).update(sessionKey),
     });
     if (time) hmacMd5(sessionKey, this.#negotiate, message, authenticate).copy(authenticate, MIC_OFFSET);
@@ -72,8 +79,8 @@ export class NtlmLogin {
     return [
       ...targetInfo.filter(({ id }) => !ours.includes(id)),
       ...(withMic ? [{ id: Av.flags, value: MIC_PRESENT }] : []),
-      { id: Av.channelBindings, value: this.target.binding ?? Buffer.alloc(16) },
-      { id: Av.targetName, value: utf16(this.target.service) },
+      { id: Av.channelBindings, value: this.#target.binding ?? Buffer.alloc(16) },
+      { id: Av.targetName, value: utf16(this.#target.service) },
     ];
   }
 }

@@ -20,33 +20,36 @@ interface Entry {
  * for once at a time, however many wait for it: questions that nobody answers do not pile up.
  */
 export class Names {
-  private readonly entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, Entry>();
+  readonly #lookup: Lookup;
 
-  constructor(private readonly lookup: Lookup = lookupBySystem) {}
+  constructor(lookup: Lookup = lookupBySystem) {
+    this.#lookup = lookup;
+  }
 
   /** @throws CannotTell `unresolved`, or the signal's reason */
   async resolve(host: string, signal: AbortSignal): Promise<readonly string[]> {
     if (isIP(host)) return [host];
-    const addresses = await this.inTime(host, this.ask(host), signal);
+    const addresses = await this.#inTime(host, this.#ask(host), signal);
     if (addresses.length === 0) throw new CannotTell('unresolved', `${host} has no address`);
     return addresses.slice(0, MOST_ADDRESSES);
   }
 
-  private ask(host: string): Promise<readonly string[]> {
-    const known = this.entries.get(host);
+  #ask(host: string): Promise<readonly string[]> {
+    const known = this.#entries.get(host);
     if (known && (known.until === undefined || known.until > performance.now())) return known.addresses;
-    const entry: Entry = { addresses: this.lookup(host), until: undefined };
-    this.entries.delete(host);
-    this.entries.set(host, entry);
-    if (this.entries.size > NAMES_KEPT) this.entries.delete(this.entries.keys().next().value ?? '');
+    const entry: Entry = { addresses: this.#lookup(host), until: undefined };
+    this.#entries.delete(host);
+    this.#entries.set(host, entry);
+    if (this.#entries.size > NAMES_KEPT) this.#entries.delete(this.#entries.keys().next().value ?? '');
     entry.addresses.then(
       () => { entry.until = performance.now() + RESOLVED_FOR; },
-      () => { if (this.entries.get(host) === entry) this.entries.delete(host); },
+      () => { if (this.#entries.get(host) === entry) this.#entries.delete(host); },
     );
     return entry.addresses;
   }
 
-  private inTime(host: string, addresses: Promise<readonly string[]>, signal: AbortSignal): Promise<readonly string[]> {
+  #inTime(host: string, addresses: Promise<readonly string[]>, signal: AbortSignal): Promise<readonly string[]> {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
       const end = (act: () => void): void => {

@@ -37,17 +37,19 @@ export interface PingerParts {
  * each address family, which is opened when it is first needed.
  */
 export class Pinger {
-  private readonly names: Names;
-  private readonly program: PingProgram;
-  private readonly sessions = new Map<Family, EchoSession>();
+  readonly #names: Names;
+  readonly #program: PingProgram;
+  readonly #sessions = new Map<Family, EchoSession>();
   /** why a family's raw socket may not be opened, once that is known */
-  private readonly refused = new Map<Family, CannotTell>();
-  private readonly noted = new Set<string>();
-  private closed = false;
+  readonly #refused = new Map<Family, CannotTell>();
+  readonly #noted = new Set<string>();
+  #closed = false;
+  readonly #parts: PingerParts;
 
-  constructor(private readonly parts: PingerParts = {}) {
-    this.names = new Names(parts.lookup);
-    this.program = new PingProgram(parts.program);
+  constructor(parts: PingerParts = {}) {
+    this.#parts = parts;
+    this.#names = new Names(parts.lookup);
+    this.#program = new PingProgram(parts.program);
   }
 
   /**
@@ -56,28 +58,28 @@ export class Pinger {
    * @throws CannotTell where that cannot be found out, or the signal's reason
    */
   async ping(host: string, options: PingOptions): Promise<PingResult> {
-    if (this.closed) throw new CannotTell('not sent', 'the pinger is closed');
-    if (isIP(host) !== 0 && options.tcpPort === undefined) return this.echo(host, options);
+    if (this.#closed) throw new CannotTell('not sent', 'the pinger is closed');
+    if (isIP(host) !== 0 && options.tcpPort === undefined) return this.#echo(host, options);
     const addresses = await this.resolve(host, options.signal);
     const ways = addresses.flatMap((address): Way[] => [
-      (signal) => this.echo(address, { ...options, signal }),
-      ...this.tcpWay(address, options),
+      (signal) => this.#echo(address, { ...options, signal }),
+      ...this.#tcpWay(address, options),
     ]);
     return firstAlive(ways, NEXT_ADDRESS_AFTER, options.signal);
   }
 
   /** The addresses of a host, in the order of the system's resolver. @throws CannotTell, or the signal's reason */
   resolve(host: string, signal: AbortSignal): Promise<readonly string[]> {
-    return this.names.resolve(host, signal);
+    return this.#names.resolve(host, signal);
   }
 
   /** Rejects what is under way. */
   close(): void {
-    this.closed = true;
-    for (const session of this.sessions.values()) session.close();
+    this.#closed = true;
+    for (const session of this.#sessions.values()) session.close();
   }
 
-  private tcpWay(address: string, { tcpPort, timeout }: PingOptions): Way[] {
+  #tcpWay(address: string, { tcpPort, timeout }: PingOptions): Way[] {
     if (tcpPort === undefined) return [];
     return [async (signal) => {
       const result = await probeTcp(address, tcpPort, { signal, timeout: limitTimeout(timeout) });
@@ -86,52 +88,52 @@ export class Pinger {
   }
 
   /** By a socket of our own, or by the system's `ping` where we lack the right. */
-  private async echo(address: string, options: PingOptions): Promise<PingResult> {
+  async #echo(address: string, options: PingOptions): Promise<PingResult> {
     const retries = Math.min(options.retries ?? MOST_RETRIES, MOST_RETRIES);
     const limits = { signal: options.signal, retries, timeout: limitTimeout(options.timeout) };
     const family = familyOf(address);
-    if (!this.refused.has(family)) {
+    if (!this.#refused.has(family)) {
       try {
-        const outcome = await this.session(family).ask(address, { ...limits, background: options.background ?? false });
+        const outcome = await this.#session(family).ask(address, { ...limits, background: options.background ?? false });
         return outcome.alive ? { ...outcome, address, by: 'icmp' } : outcome;
       } catch (error) {
         if (!(error instanceof CannotTell) || error.kind !== 'no right') throw error;
-        this.refused.set(family, error);
+        this.#refused.set(family, error);
       }
     }
-    return this.byProgram(address, family, limits, options.tcpPort !== undefined);
+    return this.#byProgram(address, family, limits, options.tcpPort !== undefined);
   }
 
-  private async byProgram(
+  async #byProgram(
     address: string, family: Family, limits: { signal: AbortSignal; retries: number; timeout: number }, hasTcp: boolean,
   ): Promise<PingResult> {
-    const reason = this.refused.get(family)?.message ?? '';
+    const reason = this.#refused.get(family)?.message ?? '';
     try {
-      if (this.program.useless) throw this.program.useless;
-      const result = await this.program.ask(address, limits);
-      this.note(`${reason}; the system's ping is used instead, which is slow for many hosts`);
+      if (this.#program.useless) throw this.#program.useless;
+      const result = await this.#program.ask(address, limits);
+      this.#note(`${reason}; the system's ping is used instead, which is slow for many hosts`);
       return result;
     } catch (error) {
       if (!(error instanceof CannotTell) || error.kind !== 'no right') throw error;
-      this.note(`${reason}, and the system's ping cannot be used: ${error.message}. `
+      this.#note(`${reason}, and the system's ping cannot be used: ${error.message}. `
         + 'Hosts with a tcp-port are asked by that; of others it cannot be told whether they are up');
       throw new CannotTell('no right', hasTcp ? reason : `${reason}, ${error.message}, and there is no tcp-port to ask instead`, { cause: error });
     }
   }
 
-  private session(family: Family): EchoSession {
-    const known = this.sessions.get(family);
+  #session(family: Family): EchoSession {
+    const known = this.#sessions.get(family);
     if (known) return known;
-    const open = this.parts.open ?? openSocket;
-    const session = new EchoSession(family, (onPacket, onLost) => open(family, onPacket, onLost), this.parts.interval ?? SEND_INTERVAL);
-    this.sessions.set(family, session);
+    const open = this.#parts.open ?? openSocket;
+    const session = new EchoSession(family, (onPacket, onLost) => open(family, onPacket, onLost), this.#parts.interval ?? SEND_INTERVAL);
+    this.#sessions.set(family, session);
     return session;
   }
 
-  private note(message: string): void {
-    if (this.noted.has(message)) return;
-    this.noted.add(message);
-    this.parts.note?.(message);
+  #note(message: string): void {
+    if (this.#noted.has(message)) return;
+    this.#noted.add(message);
+    this.#parts.note?.(message);
   }
 }
 

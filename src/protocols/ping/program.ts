@@ -25,60 +25,63 @@ interface Ended {
 
 /** A waiting room for a bounded number of processes. */
 export class PingProgram {
-  private running = 0;
-  private readonly waiting = new Fifo<() => void>();
-  private lacking: CannotTell | undefined;
+  #running = 0;
+  readonly #waiting = new Fifo<() => void>();
+  #lacking: CannotTell | undefined;
+  readonly #program: string;
 
-  constructor(private readonly program = 'ping') {}
+  constructor(program = 'ping') {
+    this.#program = program;
+  }
 
   /** Why it is of no use; undefined as long as nothing is known against it. */
   get useless(): CannotTell | undefined {
-    return this.lacking;
+    return this.#lacking;
   }
 
   /** @throws CannotTell, or the signal's reason */
   async ask(address: string, { signal, retries, timeout }: ProgramOptions): Promise<PingResult> {
     const seconds = Math.max(1, Math.round(timeout / 1000 / (retries + 1)));
     for (let left = retries; ; left -= 1) {
-      const ended = await this.inTurn(signal, () => this.run(address, seconds, signal));
+      const ended = await this.#inTurn(signal, () => this.#run(address, seconds, signal));
       signal.throwIfAborted();
-      const result = this.read(address, ended);
+      const result = this.#read(address, ended);
       if (result.alive || left === 0 || !result.reason.startsWith(SILENT)) return result;
     }
   }
 
-  private async inTurn<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    if (this.running >= MOST_PROCESSES) await new Promise<void>((resolve) => this.waiting.push(resolve));
-    else this.running += 1;
+  async #inTurn<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    if (this.#running >= MOST_PROCESSES) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#running += 1;
     try {
       signal.throwIfAborted();
-      if (this.lacking) throw this.lacking;
+      if (this.#lacking) throw this.#lacking;
       return await work();
     } finally {
-      const next = this.waiting.shift();
+      const next = this.#waiting.shift();
       if (next) next();
-      else this.running -= 1;
+      else this.#running -= 1;
     }
   }
 
-  private run(address: string, seconds: number, signal: AbortSignal): Promise<Ended> {
+  #run(address: string, seconds: number, signal: AbortSignal): Promise<Ended> {
     const args = ['-n', '-c', '1', '-W', String(seconds), ...(familyOf(address) === 6 ? ['-6'] : []), address];
     const options = {
       signal, timeout: seconds * 1000 + PROCESS_GRACE, killSignal: 'SIGKILL', maxBuffer: PROCESS_OUTPUT, env: { PATH, LC_ALL: 'C' },
     } as const;
     return new Promise((resolve) => {
-      execFile(this.program, args, options, (error, stdout, stderr) => {
+      execFile(this.#program, args, options, (error, stdout, stderr) => {
         resolve({ code: error === null ? 0 : error.code ?? -1, stdout, stderr });
       });
     });
   }
 
-  private read(address: string, { code, stdout, stderr }: Ended): PingResult {
+  #read(address: string, { code, stdout, stderr }: Ended): PingResult {
     if (code === 0) return { alive: true, ms: Number(/time[=<]([\d.]+)/.exec(stdout)?.[1] ?? 0), address, by: 'program' };
     const words = (stderr.trim().split('\n').at(-1) ?? '').slice(0, 200);
     if (typeof code === 'string' || /socket.*(not permitted|denied)|lacking privilege|must be root/i.test(stderr)) {
-      this.lacking = new CannotTell('no right', typeof code === 'string' ? `the program ${this.program} cannot be run (${code})` : words);
-      throw this.lacking;
+      this.#lacking = new CannotTell('no right', typeof code === 'string' ? `the program ${this.#program} cannot be run (${code})` : words);
+      throw this.#lacking;
     }
     const about = /^From (\S+?):? icmp_seq=\d+ (.+)$/im.exec(stdout);
     if (about?.[1] === address) return { alive: true, ms: 0, address, by: 'program' };

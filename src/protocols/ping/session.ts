@@ -51,26 +51,33 @@ interface Probe {
  * waited for, and each request sent again where nothing comes back.
  */
 export class EchoSession {
-  private readonly identity: Identity = { id: randomInt(0x1_0000), nonce: randomBytes(8) };
-  private readonly pending = new Map<number, Probe>();
+  readonly #identity: Identity = { id: randomInt(0x1_0000), nonce: randomBytes(8) };
+  readonly #pending = new Map<number, Probe>();
   /** In the order in which they are served: hosts to be asked again, questions of people, sweeps. */
-  private readonly again = new Fifo<Probe>();
-  private readonly urgent = new Fifo<Probe>();
-  private readonly background = new Fifo<Probe>();
-  private socket: PacketSocket | undefined;
-  private opening = false;
-  private reading = false;
-  private timer: { cancel: () => void } | undefined;
+  readonly #again = new Fifo<Probe>();
+  readonly #urgent = new Fifo<Probe>();
+  readonly #background = new Fifo<Probe>();
+  #socket: PacketSocket | undefined;
+  #opening = false;
+  #reading = false;
+  #timer: { cancel: () => void } | undefined;
   /** when the next packet may leave */
-  private next = 0;
-  private drained = 0;
-  private sequence = randomInt(0x1_0000);
-  private serial = 0;
-  private lastWaits: { readonly timeout: number; readonly waits: readonly number[] } = { timeout: 0, waits: [] };
-  private closed = false;
+  #next = 0;
+  #drained = 0;
+  #sequence = randomInt(0x1_0000);
+  #serial = 0;
+  #lastWaits: { readonly timeout: number; readonly waits: readonly number[] } = { timeout: 0, waits: [] };
+  #closed = false;
+  readonly #family: Family;
+  readonly #open: OpenSocket;
+  readonly #interval: number;
 
   /** @param interval milliseconds between two packets on the average */
-  constructor(private readonly family: Family, private readonly open: OpenSocket, private readonly interval: number) {}
+  constructor(family: Family, open: OpenSocket, interval: number) {
+    this.#family = family;
+    this.#open = open;
+    this.#interval = interval;
+  }
 
   /**
    * @param address of this session's family
@@ -79,204 +86,207 @@ export class EchoSession {
    */
   ask(address: string, options: EchoOptions): Promise<EchoOutcome> {
     return new Promise((resolve, reject) => {
-      if (this.closed) throw new CannotTell('not sent', 'the pinger is closed');
-      if (this.urgent.length + this.background.length >= MOST_WAITING) throw new CannotTell('not sent', 'too many hosts wait to be asked');
+      if (this.#closed) throw new CannotTell('not sent', 'the pinger is closed');
+      if (this.#urgent.length + this.#background.length >= MOST_WAITING) throw new CannotTell('not sent', 'too many hosts wait to be asked');
       const probe: Probe = {
-        address, bytes: addressBytes(address), background: options.background, waits: this.waitsFor(options),
+        address, bytes: addressBytes(address), background: options.background, waits: this.#waitsFor(options),
         resolve, reject, unwatch: () => undefined, sequence: undefined, serial: 0, sent: [],
         busySince: undefined, failure: undefined, timer: undefined, settled: false,
       };
-      probe.unwatch = onAbort(options.signal, (reason) => this.fail(probe, reason));
+      probe.unwatch = onAbort(options.signal, (reason) => this.#fail(probe, reason));
       if (probe.settled) return;
-      (options.background ? this.background : this.urgent).push(probe);
-      this.schedule();
+      (options.background ? this.#background : this.#urgent).push(probe);
+      this.#schedule();
     });
   }
 
   /** Rejects what is under way. */
   close(): void {
-    this.closed = true;
-    this.abandon(new CannotTell('not sent', 'the pinger is closed'));
-    this.socket?.close();
-    this.socket = undefined;
+    this.#closed = true;
+    this.#abandon(new CannotTell('not sent', 'the pinger is closed'));
+    this.#socket?.close();
+    this.#socket = undefined;
   }
 
   /** Most hosts are asked in one way, so the waits of the last one are at hand. */
-  private waitsFor({ timeout, retries }: EchoOptions): readonly number[] {
-    if (this.lastWaits.timeout !== timeout || this.lastWaits.waits.length !== retries + 1) {
-      this.lastWaits = { timeout, waits: spread(timeout, retries) };
+  #waitsFor({ timeout, retries }: EchoOptions): readonly number[] {
+    if (this.#lastWaits.timeout !== timeout || this.#lastWaits.waits.length !== retries + 1) {
+      this.#lastWaits = { timeout, waits: spread(timeout, retries) };
     }
-    return this.lastWaits.waits;
+    return this.#lastWaits.waits;
   }
 
-  private schedule(): void {
-    if (this.timer || this.opening || this.closed) return;
-    if (!this.socket) return void this.openSocket();
+  #schedule(): void {
+    if (this.#timer || this.#opening || this.#closed) return;
+    if (!this.#socket) return void this.#openSocket();
     const now = performance.now();
-    this.next = Math.max(this.next, now - CATCH_UP);
-    const wait = this.next - now;
+    this.#next = Math.max(this.#next, now - CATCH_UP);
+    const wait = this.#next - now;
     if (wait <= 0) {
-      const immediate = setImmediate(this.pump);
-      this.timer = { cancel: () => clearImmediate(immediate) };
+      const immediate = setImmediate(this.#pump);
+      this.#timer = { cancel: () => clearImmediate(immediate) };
     } else {
-      const timeout = setTimeout(this.pump, wait);
-      this.timer = { cancel: () => clearTimeout(timeout) };
+      const timeout = setTimeout(this.#pump, wait);
+      this.#timer = { cancel: () => clearTimeout(timeout) };
     }
   }
 
-  private async openSocket(): Promise<void> {
-    this.opening = true;
+  async #openSocket(): Promise<void> {
+    this.#opening = true;
     try {
-      const socket = await this.open(this.onPacket, () => {
-        this.socket = undefined;
-        this.reading = false;
+      const socket = await this.#open(this.#onPacket, () => {
+        this.#socket = undefined;
+        this.#reading = false;
       });
-      if (this.closed) return socket.close();
-      this.socket = socket;
-      this.next = performance.now();
+      if (this.#closed) return socket.close();
+      this.#socket = socket;
+      this.#next = performance.now();
     } catch (error) {
-      return this.abandon(error);
+      return this.#abandon(error);
     } finally {
-      this.opening = false;
+      this.#opening = false;
     }
-    this.schedule();
+    this.#schedule();
   }
 
   /** Sends what may be sent now. */
-  private readonly pump = (): void => {
-    this.timer = undefined;
-    const { socket } = this;
-    if (!socket) return this.schedule();
-    for (let count = 0; count < SEND_AT_ONCE && this.next <= performance.now(); count += 1) {
-      const probe = this.take();
+  readonly #pump = (): void => {
+    this.#timer = undefined;
+    const socket = this.#socket;
+    if (!socket) return this.#schedule();
+    for (let count = 0; count < SEND_AT_ONCE && this.#next <= performance.now(); count += 1) {
+      const probe = this.#take();
       if (!probe) return;
-      this.read(socket);
-      if (this.transmit(probe, socket)) this.next += this.interval;
+      this.#read(socket);
+      if (this.#transmit(probe, socket)) this.#next += this.#interval;
     }
-    if (this.hasWork()) this.schedule();
+    if (this.#hasWork()) this.#schedule();
   };
 
-  private read(socket: PacketSocket): void {
-    if (this.reading) return;
-    this.reading = true;
+  #read(socket: PacketSocket): void {
+    if (this.#reading) return;
+    this.#reading = true;
     // What came while nobody read lies before the answer, and may have filled the kernel's buffer.
     socket.drain();
     socket.resume();
   }
 
-  private hasWork(): boolean {
-    const { again, urgent, background, pending: { size } } = this;
+  #hasWork(): boolean {
+    const again = this.#again;
+    const urgent = this.#urgent;
+    const background = this.#background;
+    const { size } = this.#pending;
     return again.length > 0 || (urgent.length > 0 && size < MOST_IN_FLIGHT) || (background.length > 0 && size < BACKGROUND_IN_FLIGHT);
   }
 
-  private take(): Probe | undefined {
+  #take(): Probe | undefined {
     for (;;) {
-      const { size } = this.pending;
-      const probe = this.again.shift()
-        ?? (size < MOST_IN_FLIGHT ? this.urgent.shift() : undefined)
-        ?? (size < BACKGROUND_IN_FLIGHT ? this.background.shift() : undefined);
+      const { size } = this.#pending;
+      const probe = this.#again.shift()
+        ?? (size < MOST_IN_FLIGHT ? this.#urgent.shift() : undefined)
+        ?? (size < BACKGROUND_IN_FLIGHT ? this.#background.shift() : undefined);
       if (!probe?.settled) return probe;
     }
   }
 
   /** @returns false where the kernel is too busy */
-  private transmit(probe: Probe, socket: PacketSocket): boolean {
-    const sequence = probe.sequence ?? this.enter(probe);
+  #transmit(probe: Probe, socket: PacketSocket): boolean {
+    const sequence = probe.sequence ?? this.#enter(probe);
     const now = performance.now();
     try {
-      socket.send(echoRequest(this.family, this.identity, { sequence, serial: probe.serial, attempt: probe.sent.length }), probe.address);
+      socket.send(echoRequest(this.#family, this.#identity, { sequence, serial: probe.serial, attempt: probe.sent.length }), probe.address);
       probe.sent.push(now);
     } catch (error) {
       if (!(error instanceof SendFailure)) throw error;
       probe.failure = error.message;
       probe.busySince ??= now;
       if (error.passing && now - probe.busySince < (probe.waits[0] ?? 0)) {
-        this.again.push(probe);
-        this.next = now + BUSY_PAUSE;
+        this.#again.push(probe);
+        this.#next = now + BUSY_PAUSE;
         return false;
       }
       probe.sent.push(undefined);
     }
     probe.busySince = undefined;
-    probe.timer = setTimeout(() => this.waitOver(probe), probe.waits[probe.sent.length - 1]);
+    probe.timer = setTimeout(() => this.#waitOver(probe), probe.waits[probe.sent.length - 1]);
     return true;
   }
 
   /** Gives a host its sequence number, one that has been free for as long as possible. */
-  private enter(probe: Probe): number {
-    do this.sequence = (this.sequence + 1) & 0xffff; while (this.pending.has(this.sequence));
-    this.serial = (this.serial + 1) >>> 0;
-    probe.sequence = this.sequence;
-    probe.serial = this.serial;
-    this.pending.set(this.sequence, probe);
-    return this.sequence;
+  #enter(probe: Probe): number {
+    do this.#sequence = (this.#sequence + 1) & 0xffff; while (this.#pending.has(this.#sequence));
+    this.#serial = (this.#serial + 1) >>> 0;
+    probe.sequence = this.#sequence;
+    probe.serial = this.#serial;
+    this.#pending.set(this.#sequence, probe);
+    return this.#sequence;
   }
 
   /** No answer to the last request in its time: again, or that is the outcome. */
-  private waitOver(probe: Probe): void {
+  #waitOver(probe: Probe): void {
     // When this process was held up, the answer may have come in time and not have been read.
     const now = performance.now();
-    if (now - this.drained >= 1) {
-      this.drained = now;
-      this.socket?.drain();
+    if (now - this.#drained >= 1) {
+      this.#drained = now;
+      this.#socket?.drain();
     }
     if (probe.settled) return;
     if (probe.sent.length < probe.waits.length) {
-      this.again.push(probe);
-      this.schedule();
+      this.#again.push(probe);
+      this.#schedule();
     } else if (probe.sent.includes(undefined)) {
-      this.fail(probe, new CannotTell('not sent', `nothing could be sent to ${probe.address}: ${probe.failure ?? 'the system refused'}`));
+      this.#fail(probe, new CannotTell('not sent', `nothing could be sent to ${probe.address}: ${probe.failure ?? 'the system refused'}`));
     } else {
-      this.settle(probe);
+      this.#settle(probe);
       probe.resolve({ alive: false, reason: `no answer to ${probe.sent.length} requests` });
     }
   }
 
-  private readonly onPacket: OnPacket = (packet, source) => {
-    const answer = readAnswer(this.family, this.identity, packet, source);
-    const probe = answer && this.pending.get(answer.sequence);
+  readonly #onPacket: OnPacket = (packet, source) => {
+    const answer = readAnswer(this.#family, this.#identity, packet, source);
+    const probe = answer && this.#pending.get(answer.sequence);
     if (!probe) return;
-    if (answer.kind === 'error') return this.onError(probe, answer);
+    if (answer.kind === 'error') return this.#onError(probe, answer);
     const sent = probe.sent[answer.attempt];
     if (answer.serial !== probe.serial || sent === undefined || !standsAt(probe.bytes, 0, answer.source)) return;
-    this.settle(probe);
+    this.#settle(probe);
     probe.resolve({ alive: true, ms: performance.now() - sent });
   };
 
-  private onError(probe: Probe, { about, source, word }: Answer & { kind: 'error' }): void {
+  #onError(probe: Probe, { about, source, word }: Answer & { kind: 'error' }): void {
     if (!standsAt(probe.bytes, 0, about)) return;
     const sent = probe.sent.findLast((time) => time !== undefined);
     if (sent === undefined) return;
-    this.settle(probe);
+    this.#settle(probe);
     // An error by the host itself, such as its firewall's, proves that it is up.
     if (standsAt(probe.bytes, 0, source)) probe.resolve({ alive: true, ms: performance.now() - sent });
     else if (word.prohibited) probe.reject(new CannotTell('prohibited', `${word.reason}, says ${formatAddress(source)}`));
     else probe.resolve({ alive: false, reason: `${word.reason}, says ${formatAddress(source)}` });
   }
 
-  private fail(probe: Probe, reason: unknown): void {
+  #fail(probe: Probe, reason: unknown): void {
     if (probe.settled) return;
-    this.settle(probe);
+    this.#settle(probe);
     probe.reject(reason);
   }
 
-  private settle(probe: Probe): void {
+  #settle(probe: Probe): void {
     probe.settled = true;
     clearTimeout(probe.timer);
     probe.unwatch();
-    if (probe.sequence !== undefined) this.pending.delete(probe.sequence);
-    if (this.hasWork()) return this.schedule();
-    if (this.pending.size > 0) return;
-    this.reading = false;
-    this.socket?.pause();
+    if (probe.sequence !== undefined) this.#pending.delete(probe.sequence);
+    if (this.#hasWork()) return this.#schedule();
+    if (this.#pending.size > 0) return;
+    this.#reading = false;
+    this.#socket?.pause();
   }
 
-  private abandon(reason: unknown): void {
-    this.timer?.cancel();
-    this.timer = undefined;
-    for (const probe of [...this.pending.values()]) this.fail(probe, reason);
-    for (const queue of [this.again, this.urgent, this.background]) {
-      for (let probe = queue.shift(); probe; probe = queue.shift()) this.fail(probe, reason);
+  #abandon(reason: unknown): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    for (const probe of [...this.#pending.values()]) this.#fail(probe, reason);
+    for (const queue of [this.#again, this.#urgent, this.#background]) {
+      for (let probe = queue.shift(); probe; probe = queue.shift()) this.#fail(probe, reason);
     }
   }
 }

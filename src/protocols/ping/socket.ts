@@ -78,8 +78,12 @@ class RawPacketSocket implements PacketSocket {
   /** Kept, because a session that is asked for its socket after its end opens another one. */
   readonly #socket: RawSocket;
   #closed = false;
+  readonly #session: Session;
+  readonly #onPacket: OnPacket;
 
-  constructor(private readonly session: Session, family: Family, private readonly onPacket: OnPacket, onLost: (error: Error) => void) {
+  constructor(session: Session, family: Family, onPacket: OnPacket, onLost: (error: Error) => void) {
+    this.#session = session;
+    this.#onPacket = onPacket;
     const socket = session.getSocket();
     this.#socket = socket;
     this.pause();
@@ -125,11 +129,11 @@ class RawPacketSocket implements PacketSocket {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.session.close();
+    this.#session.close();
   }
 
   readonly #received = (buffer: Uint8Array, bytes: number, source: string): void => {
-    this.onPacket(buffer.subarray(0, bytes), source);
+    this.#onPacket(buffer.subarray(0, bytes), source);
   };
 }
 

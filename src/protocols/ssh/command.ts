@@ -47,11 +47,14 @@ class Kept {
   readonly #chunks: Buffer[] = [];
   #size = 0;
   truncated = false;
+  readonly #limit: number;
 
-  constructor(private readonly limit: number) {}
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
 
   add(chunk: Buffer): void {
-    const room = this.limit - this.#size;
+    const room = this.#limit - this.#size;
     if (chunk.length > room) this.truncated = true;
     if (room <= 0) return;
     const part = chunk.subarray(0, room);

@@ -4,9 +4,14 @@ import { SshBusyError } from './errors.js';
 export class Places {
   #taken = 0;
   readonly #waiting = new Set<() => void>();
+  readonly #most: number;
+  readonly #mostWaiting: number;
 
   /** @param most that can be held at a time; @param mostWaiting further ones are refused at once */
-  constructor(private readonly most: number, private readonly mostWaiting: number) {}
+  constructor(most: number, mostWaiting: number) {
+    this.#most = most;
+    this.#mostWaiting = mostWaiting;
+  }
 
   /**
    * @returns gives the place back; to be called once
@@ -14,8 +19,8 @@ export class Places {
    */
   async take(signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted();
-    if (this.#taken < this.most) return this.#occupy();
-    if (this.#waiting.size >= this.mostWaiting) throw new SshBusyError('too many commands wait for the host');
+    if (this.#taken < this.#most) return this.#occupy();
+    if (this.#waiting.size >= this.#mostWaiting) throw new SshBusyError('too many commands wait for the host');
     return new Promise((resolve, reject) => {
       const enter = (): void => {
         signal.removeEventListener('abort', leave);

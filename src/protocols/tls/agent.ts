@@ -4,13 +4,18 @@ import { connectTrusted, type Trust } from './connect.js';
 
 /** An agent for one server, whose sockets are connected and trusted before a request sees them. */
 export class TrustedAgent extends Agent {
+  readonly #origin: URL;
+  readonly #trust: Trust;
+
   /** @param limits of its sockets; they are kept open between requests */
-  constructor(private readonly origin: URL, private readonly trust: Trust, limits: Pick<AgentOptions, 'maxSockets' | 'maxFreeSockets' | 'timeout'>) {
+  constructor(origin: URL, trust: Trust, limits: Pick<AgentOptions, 'maxSockets' | 'maxFreeSockets' | 'timeout'>) {
     super({ keepAlive: true, ...limits });
+    this.#origin = origin;
+    this.#trust = trust;
   }
 
   override createConnection(_options: ClientRequestArgs, callback?: (error: Error | null, stream: Duplex) => void): undefined {
     const done = callback as (error: Error | null, stream?: Duplex) => void;
-    connectTrusted(this.origin, this.trust).then((socket) => done(null, socket), (error: Error) => done(error));
+    connectTrusted(this.#origin, this.#trust).then((socket) => done(null, socket), (error: Error) => done(error));
   }
 }

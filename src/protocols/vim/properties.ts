@@ -82,10 +82,17 @@ export interface ObjectUpdate {
 /** A standing question about all objects of some types. It ends with its login. */
 export class Watch {
   #version = '';
+  readonly #session: VimSession;
+  readonly #collector: Ref;
+  readonly #view: Ref;
 
   private constructor(
-    private readonly session: VimSession, readonly login: Login, private readonly collector: Ref, private readonly view: Ref,
-  ) {}
+    session: VimSession, readonly login: Login, collector: Ref, view: Ref,
+  ) {
+    this.#session = session;
+    this.#collector = collector;
+    this.#view = view;
+  }
 
   /** @param paths by type, such as VirtualMachine */
   static async open(session: VimSession, paths: Readonly<Record<string, readonly string[]>>, signal: AbortSignal): Promise<Watch> {
@@ -120,9 +127,9 @@ export class Watch {
     const asked = performance.now();
     const options = { maxWaitSeconds: wait ? LONGEST_WAIT_S : 0, maxObjectUpdates: PAGE };
     const set = await within((wait ? LONGEST_WAIT_S * 1000 : 0) + WAIT_GRACE, [signal], async (limit) => {
-      const news = await this.session.callIn(this.login, 'WaitForUpdatesEx', this.collector, { version: this.#version, options }, limit);
+      const news = await this.#session.callIn(this.login, 'WaitForUpdatesEx', this.#collector, { version: this.#version, options }, limit);
       // Nothing new, or nobody who is logged in.
-      if (news === null) await this.session.serverTime(this.login, limit);
+      if (news === null) await this.#session.serverTime(this.login, limit);
       return news;
     }).catch((error: unknown) => {
       signal.throwIfAborted();
@@ -142,8 +149,8 @@ export class Watch {
 
   /** How many objects there are, by the view itself. */
   async count(signal: AbortSignal): Promise<number> {
-    const read = await readProperties(this.session, [{ ref: this.view, paths: ['view'] }], signal);
-    return listOf(read.get(this.view.value)?.get('view')).length;
+    const read = await readProperties(this.#session, [{ ref: this.#view, paths: ['view'] }], signal);
+    return listOf(read.get(this.#view.value)?.get('view')).length;
   }
 }
 

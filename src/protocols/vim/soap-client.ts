@@ -49,7 +49,11 @@ async function load(): Promise<Library> {
 
 /** The SOAP library over our own transport: one method call in, plain values out. */
 export class SoapClient {
-  private constructor(private readonly client: Client) {}
+  readonly #client: Client;
+
+  private constructor(client: Client) {
+    this.#client = client;
+  }
 
   static async open(endpoint: string, transport: VimTransport): Promise<SoapClient> {
     const { Client, description } = await loadLibrary();
@@ -61,7 +65,7 @@ export class SoapClient {
 
   /** @param version of the API, as the server names it: 6.5 */
   speak(version: string): void {
-    this.client.setSOAPAction(`urn:vim25/${version}`);
+    this.#client.setSOAPAction(`urn:vim25/${version}`);
   }
 
   /**
@@ -71,11 +75,11 @@ export class SoapClient {
    */
   async call(method: Method, self: Ref, args: Arguments, signal: AbortSignal): Promise<VimValue> {
     signal.throwIfAborted();
-    const invoke = this.client[`${method}Async`] as AsyncMethod;
+    const invoke = this.#client[`${method}Async`] as AsyncMethod;
     const answer = invoke({ _this: toSoap(self), ...toSoap(args) as object }, { signal });
     // They hold the password, of a login.
-    delete this.client.lastRequest;
-    delete this.client.lastMessage;
+    delete this.#client.lastRequest;
+    delete this.#client.lastMessage;
     try {
       const [result] = await answer;
       return await toValueInTurns(returnedBy(method, result));
@@ -83,7 +87,7 @@ export class SoapClient {
       const isUnsent = error instanceof VimTransportError && !error.sent;
       throw signal.aborted && !isUnsent ? signal.reason : translate(error);
     } finally {
-      delete this.client.lastResponse;
+      delete this.#client.lastResponse;
     }
   }
 }

@@ -4,8 +4,11 @@ import { WmiFault } from './errors.js';
 export class Turns {
   #taken = false;
   readonly #waiting: { readonly begin: () => void; readonly fail: (error: Error) => void }[] = [];
+  readonly #limit: number;
 
-  constructor(private readonly limit: number) {}
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
 
   /**
    * Waits for a turn.
@@ -15,7 +18,7 @@ export class Turns {
   async enter(signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted();
     if (this.#taken) {
-      if (this.#waiting.length >= this.limit) throw new WmiFault('quota', 0, `${this.limit} requests wait for their turn`);
+      if (this.#waiting.length >= this.#limit) throw new WmiFault('quota', 0, `${this.#limit} requests wait for their turn`);
       await this.#wait(signal);
     }
     this.#taken = true;

@@ -21,8 +21,12 @@ export class Channel {
   #admission: Admission | undefined;
   #isForgotten = false;
   #closesSoon: NodeJS.Timeout | undefined;
+  readonly #options: WsmanOptions;
+  readonly #limits: WsmanLimits;
 
-  constructor(socket: Socket, private readonly options: WsmanOptions, private readonly limits: WsmanLimits) {
+  constructor(socket: Socket, options: WsmanOptions, limits: WsmanLimits) {
+    this.#options = options;
+    this.#limits = limits;
     this.#link = new HttpLink(socket, options.origin, limits.answer);
     this.#isSecure = options.origin.protocol === 'https:';
   }
@@ -48,7 +52,7 @@ export class Channel {
 
   /** @throws WmiLoginRefusedError, WmiAccessError, WmiAnswerError, ConnectionLostError, the signal's reason */
   async logIn(signal: AbortSignal): Promise<void> {
-    const { login, origin } = this.options;
+    const { login, origin } = this.#options;
     const post = (headers: Readonly<Record<string, string>>): Promise<Reply> => this.#post(headers, NOTHING, signal);
     const host = origin.hostname.replace(/^\[|\]$/g, '');
     switch (login.kind) {
@@ -74,7 +78,7 @@ export class Channel {
       if (error instanceof WmiAnswerError) this.close();
       throw error;
     } finally {
-      this.#closesSoon = setTimeout(() => this.close(), this.limits.idleTimeout).unref();
+      this.#closesSoon = setTimeout(() => this.close(), this.#limits.idleTimeout).unref();
     }
   }
 
@@ -91,7 +95,7 @@ export class Channel {
 
   #refusal(challenges: readonly string[]): WmiAccessError {
     this.close();
-    if (this.options.login.kind !== 'basic') {
+    if (this.#options.login.kind !== 'basic') {
       this.#isForgotten = true;
       return new WmiAccessError('the service asks for the login again');
     }
@@ -100,7 +104,7 @@ export class Channel {
   }
 
   #post(headers: Readonly<Record<string, string>>, body: Buffer, signal: AbortSignal): Promise<Reply> {
-    return this.#link.exchange({ headers, body, signal, timeout: this.limits.requestTimeout });
+    return this.#link.exchange({ headers, body, signal, timeout: this.#limits.requestTimeout });
   }
 }
 

@@ -83,9 +83,13 @@ export class KerberosLogin {
   readonly #child = spawn(PYTHON, ['-c', HELPER], { stdio: ['pipe', 'pipe', 'ignore'] });
   readonly #lines: AsyncIterator<string>;
   readonly #timer: NodeJS.Timeout;
+  readonly #ask: KerberosAsk;
+  readonly #signal: AbortSignal;
 
   /** @param signal aborted, it ends the login */
-  constructor(private readonly ask: KerberosAsk, private readonly signal: AbortSignal) {
+  constructor(ask: KerberosAsk, signal: AbortSignal) {
+    this.#ask = ask;
+    this.#signal = signal;
     // What goes wrong with the process shows as the end of its lines.
     this.#child.on('error', () => undefined);
     this.#child.stdin.on('error', () => undefined);
@@ -96,7 +100,7 @@ export class KerberosLogin {
 
   /** @throws WmiLoginRefusedError, WmiAccessError, ConnectionLostError */
   async token(): Promise<Buffer> {
-    const { binding, ...rest } = this.ask;
+    const { binding, ...rest } = this.#ask;
     const { token } = await this.#step(JSON.stringify({ ...rest, binding: binding.toString('base64') }));
     if (token === undefined) throw new WmiAccessError('Kerberos gave no ticket');
     return Buffer.from(token, 'base64');
@@ -111,14 +115,14 @@ export class KerberosLogin {
   /** To be called when all is done, however it went. */
   readonly end = (): void => {
     clearTimeout(this.#timer);
-    this.signal.removeEventListener('abort', this.end);
+    this.#signal.removeEventListener('abort', this.end);
     this.#child.kill('SIGKILL');
   };
 
   async #step(line: string): Promise<Said> {
     this.#child.stdin.write(`${line}\n`);
     const { value, done } = await this.#lines.next() as IteratorResult<string, undefined>;
-    this.signal.throwIfAborted();
+    this.#signal.throwIfAborted();
     if (done === true || value.length > LINE_LIMIT) throw new WmiAccessError('Kerberos needs python3-gssapi: its helper did not run, or took too long');
     const said = JSON.parse(value) as Said;
     if (said.absent) throw new WmiAccessError('Kerberos needs python3-gssapi, which is not installed');

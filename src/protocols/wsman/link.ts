@@ -26,15 +26,17 @@ export interface Reply {
 /** An agent with one socket, which it was given. */
 class OneSocketAgent extends Agent {
   #used = false;
+  readonly #socket: Socket;
 
-  constructor(private readonly socket: Socket) {
+  constructor(socket: Socket) {
     super({ keepAlive: true, maxSockets: 1 });
+    this.#socket = socket;
   }
 
   override createConnection(_options: ClientRequestArgs, callback?: (error: Error | null, stream: Duplex) => void): Duplex | undefined {
     if (!this.#used) {
       this.#used = true;
-      return this.socket;
+      return this.#socket;
     }
     const fail = callback as (error: Error) => void;
     process.nextTick(() => fail(new ConnectionLostError('the connection was cut off', false)));
@@ -48,9 +50,13 @@ export class HttpLink {
   #isOpen = true;
   #wasCut = false;
   #answered = false;
+  readonly #url: URL;
+  readonly #limit: number;
 
   /** @param limit bytes of an answer's body */
-  constructor(readonly socket: Socket, private readonly url: URL, private readonly limit: number) {
+  constructor(readonly socket: Socket, url: URL, limit: number) {
+    this.#url = url;
+    this.#limit = limit;
     this.#agent = new OneSocketAgent(socket);
     const end = (): void => {
       if (this.#isOpen) this.#wasCut = true;
@@ -112,8 +118,8 @@ export class HttpLink {
   #post(headers: Readonly<Record<string, string>>, body: Buffer, signal: AbortSignal): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const request = send({
-        agent: this.#agent, method: 'POST', signal, host: this.url.hostname, path: `${this.url.pathname}${this.url.search}`,
-        headers: { host: this.url.host, ...headers, 'content-length': body.length },
+        agent: this.#agent, method: 'POST', signal, host: this.#url.hostname, path: `${this.#url.pathname}${this.#url.search}`,
+        headers: { host: this.#url.host, ...headers, 'content-length': body.length },
       });
       request.once('response', resolve).once('error', reject);
       request.end(body);
@@ -125,7 +131,7 @@ export class HttpLink {
     let bytes = 0;
     for await (const chunk of answer as AsyncIterable<Buffer>) {
       bytes += chunk.length;
-      if (bytes > this.limit) throw new WmiAnswerError(`its answer is longer than ${this.limit} bytes`);
+      if (bytes > this.#limit) throw new WmiAnswerError(`its answer is longer than ${this.#limit} bytes`);
       chunks.push(chunk);
     }
     return Buffer.concat(chunks, bytes);

@@ -13,7 +13,13 @@ const CLEAN_UP_TIMEOUT_MS = 5000;
 
 /** A task that the server has begun. */
 export class Task {
-  private constructor(private readonly pool: XapiPool, private readonly ref: string) {}
+  readonly #pool: XapiPool;
+  readonly #ref: string;
+
+  private constructor(pool: XapiPool, ref: string) {
+    this.#pool = pool;
+    this.#ref = ref;
+  }
 
   /**
    * Begins `Async.METHOD`.
@@ -68,7 +74,7 @@ export class Task {
 
   async #read(signal: AbortSignal): Promise<{ status?: unknown; error_info?: unknown }> {
     try {
-      return await this.pool.call('task.get_record', [this.ref], { signal }) as { status?: unknown; error_info?: unknown };
+      return await this.#pool.call('task.get_record', [this.#ref], { signal }) as { status?: unknown; error_info?: unknown };
     } catch (error) {
       // A master that was restarted or replaced knows nothing of it.
       if (error instanceof XapiError && error.code === 'HANDLE_INVALID') throw new TaskLostError('the pool no longer knows of the task', { cause: error });
@@ -77,6 +83,6 @@ export class Task {
   }
 
   async #tidy(method: string): Promise<void> {
-    await this.pool.call(method, [this.ref], { signal: AbortSignal.timeout(CLEAN_UP_TIMEOUT_MS), effect: 'acts' }).catch(() => undefined);
+    await this.#pool.call(method, [this.#ref], { signal: AbortSignal.timeout(CLEAN_UP_TIMEOUT_MS), effect: 'acts' }).catch(() => undefined);
   }
 }

@@ -57,44 +57,44 @@ export function argo(home: string, args: readonly string[], { env, input, interr
 
 /** `argo` on a pseudo-terminal, which script(1) makes. */
 export class Terminal {
-  private text = '';
-  private seen = 0;
+  #text = '';
+  #seen = 0;
   readonly ended: Promise<number | null>;
-  private readonly child;
+  readonly #child;
 
   /** @param command for sh; `argo` in it stands for the client */
   constructor(home: string, command: string, env: Record<string, string | undefined> = {}) {
     const whole = command.replaceAll(/\bargo\b/g, `'${process.execPath}' '${ARGO}'`);
-    this.child = spawn('script', ['-qfec', whole, '/dev/null'], { env: cleanEnvironment(home, env), timeout: WITHIN_MS });
-    this.child.stdout.setEncoding('utf8').on('data', (text: string) => { this.text += text; });
-    this.child.stdin.on('error', () => { /* it may have ended */ });
+    this.#child = spawn('script', ['-qfec', whole, '/dev/null'], { env: cleanEnvironment(home, env), timeout: WITHIN_MS });
+    this.#child.stdout.setEncoding('utf8').on('data', (text: string) => { this.#text += text; });
+    this.#child.stdin.on('error', () => { /* it may have ended */ });
     this.ended = new Promise((resolve, reject) => {
-      this.child.once('error', reject);
-      this.child.once('close', resolve);
+      this.#child.once('error', reject);
+      this.#child.once('close', resolve);
     });
   }
 
   /** all that was shown */
   get screen(): string {
-    return this.text;
+    return this.#text;
   }
 
   send(keys: string): void {
-    this.child.stdin.write(keys);
+    this.#child.stdin.write(keys);
   }
 
   /** Waits for a text after what was waited for before. */
   async expect(wanted: string): Promise<void> {
     let at = -1;
     await until(() => {
-      at = this.text.indexOf(wanted, this.seen);
+      at = this.#text.indexOf(wanted, this.#seen);
       return at !== -1;
-    }, WITHIN_MS, `${JSON.stringify(wanted)} on the terminal after ${JSON.stringify(this.text.slice(this.seen))}`);
-    this.seen = at + wanted.length;
+    }, WITHIN_MS, `${JSON.stringify(wanted)} on the terminal after ${JSON.stringify(this.#text.slice(this.#seen))}`);
+    this.#seen = at + wanted.length;
   }
 
   /** Lets go of the terminal, as when its window is closed. */
   close(): void {
-    this.child.kill('SIGKILL');
+    this.#child.kill('SIGKILL');
   }
 }

@@ -11,12 +11,17 @@ export class LineServer {
   readonly received: string[] = [];
   readonly sockets = new Set<Socket>();
   connections = 0;
+  readonly #server: Server;
+  readonly #answers: Record<string, Answer>;
 
-  private constructor(private readonly server: Server, private readonly answers: Record<string, Answer>) {}
+  private constructor(server: Server, answers: Record<string, Answer>) {
+    this.#server = server;
+    this.#answers = answers;
+  }
 
   /** @param answers by the whole line, else by its first word; what is missing is an unknown command */
   static async start(answers: Record<string, Answer>, options: { tls?: TlsOptions; host?: string; onConnect?: (socket: Socket) => void } = {}): Promise<LineServer> {
-    const serve = (socket: Socket): void => { double.serve(socket); options.onConnect?.(socket); };
+    const serve = (socket: Socket): void => { double.#serve(socket); options.onConnect?.(socket); };
     const server = options.tls ? createTlsServer(options.tls, serve) : createServer(serve);
     const double: LineServer = new LineServer(server, answers);
     server.on('tlsClientError', () => { /* a client that does not trust us */ });
@@ -25,7 +30,7 @@ export class LineServer {
   }
 
   get port(): number {
-    return (this.server.address() as AddressInfo).port;
+    return (this.#server.address() as AddressInfo).port;
   }
 
   get address(): string {
@@ -34,12 +39,12 @@ export class LineServer {
 
   /** Ends listening and all connections. */
   async stop(): Promise<void> {
-    const closed = new Promise((resolve) => { this.server.close(resolve); });
+    const closed = new Promise((resolve) => { this.#server.close(resolve); });
     for (const socket of this.sockets) socket.destroy();
     await closed;
   }
 
-  private serve(socket: Socket): void {
+  #serve(socket: Socket): void {
     this.connections += 1;
     this.sockets.add(socket);
     let rest = '';
@@ -49,13 +54,13 @@ export class LineServer {
     socket.on('data', (chunk: string) => {
       const lines = (rest + chunk).split('\n');
       rest = lines.pop() ?? '';
-      for (const line of lines) this.answer(socket, line);
+      for (const line of lines) this.#answer(socket, line);
     });
   }
 
-  private answer(socket: Socket, line: string): void {
+  #answer(socket: Socket, line: string): void {
     this.received.push(line);
-    const answer = this.answers[line] ?? this.answers[line.split(' ', 1)[0] ?? ''] ?? '400 UNKNOWN COMMAND: help lists the commands\n';
+    const answer = this.#answers[line] ?? this.#answers[line.split(' ', 1)[0] ?? ''] ?? '400 UNKNOWN COMMAND: help lists the commands\n';
     if (typeof answer === 'string') socket.write(answer);
     else answer(socket, line);
   }

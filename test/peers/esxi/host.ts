@@ -67,17 +67,19 @@ function goDown(network: HostsPeer, name: string, model: EsxiModel, way: 'powero
 
 /** Gives a model's answers to the shells of its host. */
 class Front {
-  private readonly server: Server;
-  private readonly shells = new Set<Socket>();
+  readonly #server: Server;
+  readonly #shells = new Set<Socket>();
+  readonly #model: EsxiModel;
 
-  constructor(private readonly model: EsxiModel) {
-    this.server = createServer({ allowHalfOpen: true }, (shell) => this.serve(shell));
+  constructor(model: EsxiModel) {
+    this.#model = model;
+    this.#server = createServer({ allowHalfOpen: true }, (shell) => this.#serve(shell));
   }
 
   listen(path: string): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.server.once('error', reject);
-      this.server.listen(path, () => {
+      this.#server.once('error', reject);
+      this.#server.listen(path, () => {
         chmodSync(path, 0o777);
         resolve();
       });
@@ -85,29 +87,29 @@ class Front {
   }
 
   close(): void {
-    this.server.close();
-    this.shells.forEach((shell) => shell.destroy());
+    this.#server.close();
+    this.#shells.forEach((shell) => shell.destroy());
   }
 
-  private serve(shell: Socket): void {
+  #serve(shell: Socket): void {
     const gone = new AbortController();
     let command = '';
-    this.shells.add(shell);
+    this.#shells.add(shell);
     shell.setEncoding('utf8');
     shell.on('error', () => undefined);
     shell.on('close', () => {
-      this.shells.delete(shell);
+      this.#shells.delete(shell);
       gone.abort();
     });
     shell.on('data', (text: string) => {
       command += text;
       if (command.length > MOST_COMMAND) shell.destroy();
     });
-    shell.on('end', () => void this.reply(shell, command.replace(/\n$/, ''), gone.signal));
+    shell.on('end', () => void this.#reply(shell, command.replace(/\n$/, ''), gone.signal));
   }
 
-  private async reply(shell: Socket, command: string, signal: AbortSignal): Promise<void> {
-    const { code, stdout, stderr, end = 'well' } = await answer(this.model, command, signal);
+  async #reply(shell: Socket, command: string, signal: AbortSignal): Promise<void> {
+    const { code, stdout, stderr, end = 'well' } = await answer(this.#model, command, signal);
     shell.end(`${code} ${Buffer.byteLength(stdout)} ${end}\n${stdout}${stderr}`);
   }
 }

@@ -66,9 +66,11 @@ export class Windows {
   readonly shutdownMs: number;
   readonly rebootMs: number;
   #isGoing = false;
+  readonly #leave: (after: number, back: number | undefined) => void;
 
   /** @param leave told when the machine goes down: after how many ms, and after how many it is back */
-  constructor({ name = 'HV1', caption = 'Microsoft Windows Server 2022 Datacenter', shutdownMs = 20, rebootMs = 200 }: WindowsOptions, private readonly leave: (after: number, back: number | undefined) => void) {
+  constructor({ name = 'HV1', caption = 'Microsoft Windows Server 2022 Datacenter', shutdownMs = 20, rebootMs = 200 }: WindowsOptions, leave: (after: number, back: number | undefined) => void) {
+    this.#leave = leave;
     this.name = name;
     this.caption = caption;
     this.shutdownMs = shutdownMs;
@@ -92,7 +94,7 @@ export class Windows {
     if (this.usersLoggedOn > 0 && (flags & BIT.force) === 0) return RETURN.usersLoggedOn;
     if (this.manner === 'stays') return RETURN.ok;
     this.#isGoing = true;
-    this.leave(this.manner === 'drops' ? 0 : this.shutdownMs, (flags & BIT.reboot) === 0 ? undefined : this.rebootMs);
+    this.#leave(this.manner === 'drops' ? 0 : this.shutdownMs, (flags & BIT.reboot) === 0 ? undefined : this.rebootMs);
     return RETURN.ok;
   }
 

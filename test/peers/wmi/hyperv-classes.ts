@@ -19,9 +19,13 @@ export class HyperVNamespace implements Namespace {
   readonly name: string;
   readonly classes: readonly CimClass[];
   readonly #words: (typeof WORDS)[keyof typeof WORDS];
+  readonly #hyperv: HyperV;
+  readonly #hostName: string;
 
   /** @param hostName of the machine that all this runs on */
-  constructor(private readonly hyperv: HyperV, private readonly hostName: string, locale: string) {
+  constructor(hyperv: HyperV, hostName: string, locale: string) {
+    this.#hyperv = hyperv;
+    this.#hostName = hostName;
     this.name = hyperv.namespace;
     this.#words = locale.startsWith('de') ? WORDS.de : locale.startsWith('ja') ? WORDS.ja : WORDS.en;
     const list = (name: string, instances: () => readonly Properties[]): CimClass => ({ name, keys: ['InstanceID'], instances });
@@ -55,7 +59,7 @@ export class HyperVNamespace implements Namespace {
   }
 
   #computerSystem(): CimClass {
-    const { hyperv } = this;
+    const hyperv = this.#hyperv;
     return {
       name: 'Msvm_ComputerSystem', keys: COMPUTER_KEYS,
       instances: () => [this.#host(), ...hyperv.vms.map((vm) => this.#machine(vm))],
@@ -73,8 +77,8 @@ export class HyperVNamespace implements Namespace {
 
   #host(): Properties {
     return {
-      Caption: this.#words.host, CreationClassName: 'Msvm_ComputerSystem', Description: this.#words.hostIs, ElementName: this.hostName, EnabledDefault: 2, EnabledState: 2,
-      HealthState: 5, InstallDate: null, Name: this.hostName, OnTimeInMilliseconds: null, OperationalStatus: [2], OtherEnabledState: null, ProcessID: null, RequestedState: 12,
+      Caption: this.#words.host, CreationClassName: 'Msvm_ComputerSystem', Description: this.#words.hostIs, ElementName: this.#hostName, EnabledDefault: 2, EnabledState: 2,
+      HealthState: 5, InstallDate: null, Name: this.#hostName, OnTimeInMilliseconds: null, OperationalStatus: [2], OtherEnabledState: null, ProcessID: null, RequestedState: 12,
       Status: 'OK', StatusDescriptions: ['OK'], TimeOfLastConfigurationChange: null, TimeOfLastStateChange: null,
     };
   }
@@ -82,7 +86,7 @@ export class HyperVNamespace implements Namespace {
   #machine(vm: Vm): Properties {
     return {
       Caption: this.#words.vm, CreationClassName: 'Msvm_ComputerSystem', Description: 'Microsoft Virtual Machine', ElementName: vm.name, EnabledDefault: vm.state === 'off' ? 3 : 2,
-      EnabledState: this.hyperv.enabledState(vm), HealthState: 5, InstallDate: vm.createdAt, Name: vm.id, OnTimeInMilliseconds: BigInt(vm.onTime), OperationalStatus: [2],
+      EnabledState: this.#hyperv.enabledState(vm), HealthState: 5, InstallDate: vm.createdAt, Name: vm.id, OnTimeInMilliseconds: BigInt(vm.onTime), OperationalStatus: [2],
       OtherEnabledState: null, ProcessID: vm.state === 'running' ? 4242 : null, RequestedState: vm.transition ? 2 : 5, Status: 'OK', StatusDescriptions: [this.#words.fine],
       TimeOfLastConfigurationChange: vm.createdAt, TimeOfLastStateChange: vm.changedAt,
     };
@@ -99,7 +103,7 @@ export class HyperVNamespace implements Namespace {
   #processor(): CimClass {
     return {
       name: 'Msvm_Processor', keys: DEVICE_KEYS,
-      instances: () => this.hyperv.vms.filter(({ state }) => state === 'running' || state === 'paused').flatMap((vm) => Array.from({ length: vm.processors }, (_, index) => ({
+      instances: () => this.#hyperv.vms.filter(({ state }) => state === 'running' || state === 'paused').flatMap((vm) => Array.from({ length: vm.processors }, (_, index) => ({
         ...this.#device('Msvm_Processor', vm, `b637f346-6a0e-4dec-af52-bd70cb80a21d\\${index}`), ElementName: 'Processor', LoadPercentage: vm.state === 'running' ? vm.load : 0,
         LoadPercentageHistory: [vm.load, vm.load],
       }))),
@@ -108,7 +112,7 @@ export class HyperVNamespace implements Namespace {
 
   /** Only of machines that run, with integration services in their guest. */
   #shutdownComponent(): CimClass {
-    const { hyperv } = this;
+    const hyperv = this.#hyperv;
     const order = (isReboot: boolean): Method => ({
       parameters: [{ name: 'Force', type: 'boolean', isRequired: true }, { name: 'Reason', type: 'string', isRequired: true }],
       call: ({ SystemName }, args) => hyperv.initiateShutdown(hyperv.vm(String(SystemName)), args, isReboot),
@@ -124,7 +128,7 @@ export class HyperVNamespace implements Namespace {
   #kvpComponent(): CimClass {
     return {
       name: 'Msvm_KvpExchangeComponent', keys: DEVICE_KEYS,
-      instances: () => this.hyperv.vms.map((vm) => ({
+      instances: () => this.#hyperv.vms.map((vm) => ({
         ...this.#device('Msvm_KvpExchangeComponent', vm, '2A34B1C2-FD73-4043-8A5B-DD2159BC743F'), ElementName: 'Key-Value Pair Exchange', GuestExchangeItems: [],
         GuestIntrinsicExchangeItems: vm.hasServices ? settings.intrinsicItems(vm) : [],
       })),
@@ -132,12 +136,12 @@ export class HyperVNamespace implements Namespace {
   }
 
   #service(name: string, methods: Readonly<Record<string, Method>>): CimClass {
-    const instance = { CreationClassName: name, ElementName: 'Hyper-V', Name: 'vmms', SystemCreationClassName: 'Msvm_ComputerSystem', SystemName: this.hostName, Started: true, Status: 'OK' };
+    const instance = { CreationClassName: name, ElementName: 'Hyper-V', Name: 'vmms', SystemCreationClassName: 'Msvm_ComputerSystem', SystemName: this.#hostName, Started: true, Status: 'OK' };
     return { name, keys: ['CreationClassName', 'Name', 'SystemCreationClassName', 'SystemName'], enough: ['CreationClassName'], instances: () => [instance], methods };
   }
 
   #managementService(): CimClass {
-    const { hyperv } = this;
+    const hyperv = this.#hyperv;
     const all = (given: Argument): readonly Vm[] => {
       if (given === null) return hyperv.vms;
       const ids = (Array.isArray(given) ? given as readonly (string | Reference)[] : []).map((each) => (each instanceof Reference ? each.keys.InstanceID : undefined));
@@ -153,7 +157,7 @@ export class HyperVNamespace implements Namespace {
   }
 
   #imageService(): CimClass {
-    const { hyperv } = this;
+    const hyperv = this.#hyperv;
     const about = (out: string, write: (disk: Vm['disks'][number]) => string): Method => ({
       parameters: [{ name: 'Path', type: 'string', isRequired: true }],
       call: (_instance, { Path }) => {

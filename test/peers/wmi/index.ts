@@ -89,8 +89,10 @@ export class WmiDouble {
   readonly #timers = new Set<NodeJS.Timeout>();
   /** the port is free when this has happened */
   #going: Promise<void> = Promise.resolve();
+  readonly #options: WmiDoubleOptions;
 
-  constructor(private readonly options: WmiDoubleOptions) {
+  constructor(options: WmiDoubleOptions) {
+    this.#options = options;
     const { role, locale = 'en-US', zoneOffset = 0 } = options;
     const windows = new Windows(options, (after, back) => this.#leave(after, back));
     const hyperv = new HyperV(options);
@@ -102,7 +104,7 @@ export class WmiDouble {
 
   /** As in `https://127.0.0.1:45986/wsman`. */
   get url(): string {
-    return `${this.options.tls ? 'https' : 'http'}://${this.#address}:${this.#port}/wsman`;
+    return `${this.#options.tls ? 'https' : 'http'}://${this.#address}:${this.#port}/wsman`;
   }
 
   get port(): number {
@@ -119,7 +121,7 @@ export class WmiDouble {
   }
 
   get #address(): string {
-    return this.options.address ?? '127.0.0.1';
+    return this.#options.address ?? '127.0.0.1';
   }
 
   /** How often a method, or an action such as `Enumerate`, was asked for. */
@@ -194,7 +196,7 @@ export class WmiDouble {
   }
 
   #knows({ headers }: IncomingMessage): boolean {
-    const { users, tls, allowUnencrypted = true } = this.options;
+    const { users, tls, allowUnencrypted = true } = this.#options;
     if (!users) return true;
     const [, given = ''] = /^Basic\s+(\S+)$/i.exec(headers.authorization ?? '') ?? [];
     const [user = '', ...password] = Buffer.from(given, 'base64').toString('utf8').split(':');
@@ -202,7 +204,7 @@ export class WmiDouble {
   }
 
   #refuse(response: ServerResponse): void {
-    const { users, tls, allowUnencrypted = true } = this.options;
+    const { users, tls, allowUnencrypted = true } = this.#options;
     response.writeHead(401, { 'www-authenticate': ['Negotiate', ...(users && (tls === true || allowUnencrypted) ? ['Basic realm="WSMAN"'] : [])], 'content-length': '0' }).end();
   }
 
@@ -231,7 +233,7 @@ export class WmiDouble {
   }
 
   #fault(kind: FaultName, envelope: string): string {
-    return writeFault(kind, messageIdOf(envelope), { locale: this.options.locale ?? 'en-US', wmiErrors: this.options.wmiErrors ?? false });
+    return writeFault(kind, messageIdOf(envelope), { locale: this.#options.locale ?? 'en-US', wmiErrors: this.#options.wmiErrors ?? false });
   }
 
   #send(response: ServerResponse, status: number, text: string): void {
@@ -300,7 +302,7 @@ export class WmiDouble {
   #endless(read: Request | 'identify', envelope: string): string {
     if (read === 'identify' || read.action !== ACTION.pull) throw new SoapFault('internal error');
     const context = /EnumerationContext[^>]*>([^<]*)</.exec(envelope)?.[1] ?? '';
-    return writeEnvelope(`${read.action}Response`, read.messageId, `<n:PullResponse><n:EnumerationContext>${context}</n:EnumerationContext><n:Items></n:Items></n:PullResponse>`, this.options.locale ?? 'en-US');
+    return writeEnvelope(`${read.action}Response`, read.messageId, `<n:PullResponse><n:EnumerationContext>${context}</n:EnumerationContext><n:Items></n:Items></n:PullResponse>`, this.#options.locale ?? 'en-US');
   }
 }
 

@@ -40,8 +40,10 @@ export class Jobs {
   readonly plans: JobPlan[] = [];
   /** ms that a job takes where no plan says so */
   takes: number;
+  readonly #namespace: string;
 
-  constructor(private readonly namespace: string, takes: number) {
+  constructor(namespace: string, takes: number) {
+    this.#namespace = namespace;
     this.takes = takes;
   }
 
@@ -63,7 +65,7 @@ export class Jobs {
   }
 
   reference(id: string): Reference {
-    return new Reference(this.namespace, 'Msvm_ConcreteJob', { InstanceID: id });
+    return new Reference(this.#namespace, 'Msvm_ConcreteJob', { InstanceID: id });
   }
 
   /** Ends the jobs of something that is no more: they fail. */

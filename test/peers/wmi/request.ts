@@ -42,7 +42,10 @@ function readDuration(text: string): number {
 }
 
 class Headers {
-  constructor(private readonly header: XmlElement) {
+  readonly #header: XmlElement;
+
+  constructor(header: XmlElement) {
+    this.#header = header;
     const seen = new Set<string>();
     for (const each of header.children) {
       const name = `{${each.namespace}}${each.name}`;
@@ -57,7 +60,7 @@ class Headers {
   }
 
   find(namespace: string, name: string): XmlElement | undefined {
-    return child(this.header, namespace, name);
+    return child(this.#header, namespace, name);
   }
 
   text(namespace: string, name: string): string {

@@ -51,16 +51,23 @@ function checkArguments({ parameters }: Method, given: ReadonlyMap<string, Argum
 /** WMI behind WS-Management: Get, Enumerate, Pull, Release and the methods of classes. */
 export class Service {
   readonly enumerations = new Enumerations();
+  readonly #namespaces: readonly Namespace[];
+  readonly #locale: string;
+  readonly #offset: ZoneOffset;
 
   /** @param offset minutes east of Greenwich */
-  constructor(private readonly namespaces: readonly Namespace[], private readonly locale: string, private readonly offset: ZoneOffset) {}
+  constructor(namespaces: readonly Namespace[], locale: string, offset: ZoneOffset) {
+    this.#namespaces = namespaces;
+    this.#locale = locale;
+    this.#offset = offset;
+  }
 
   /** @returns an envelope. @throws SoapFault */
   async answer(request: Request): Promise<string> {
     const resource = readResource(request.resource);
-    const namespace = this.namespaces.find(({ name }) => name === resource.namespace);
+    const namespace = this.#namespaces.find(({ name }) => name === resource.namespace);
     if (!namespace) throw new SoapFault('no such namespace');
-    const answer = (body: string): string => writeEnvelope(`${request.action}Response`, request.messageId, body, this.locale);
+    const answer = (body: string): string => writeEnvelope(`${request.action}Response`, request.messageId, body, this.#locale);
     switch (request.action) {
       case ACTION.get: return answer(this.#get(namespace, resource, request));
       case ACTION.enumerate: return answer(this.#enumerate(namespace, resource, request));
@@ -95,7 +102,7 @@ export class Service {
   #get(namespace: Namespace, { className }: Resource, request: Request): string {
     if (request.body) throw new SoapFault('bad body');
     const type = this.#class(namespace, className);
-    return writeInstance(namespace.name, type.name, this.#one(namespace, type, request), this.offset);
+    return writeInstance(namespace.name, type.name, this.#one(namespace, type, request), this.#offset);
   }
 
   #enumerate(namespace: Namespace, { className }: Resource, request: Request): string {
@@ -108,7 +115,7 @@ export class Service {
   #all(namespace: Namespace, className: string): string[] {
     if (className === '*') throw new SoapFault('star missing');
     const type = this.#class(namespace, className);
-    return type.instances().map((instance) => writeInstance(namespace.name, type.name, instance, this.offset));
+    return type.instances().map((instance) => writeInstance(namespace.name, type.name, instance, this.#offset));
   }
 
   #query(namespace: Namespace, className: string, { dialect, text }: { readonly dialect: string; readonly text: string }): string[] {
@@ -125,8 +132,8 @@ export class Service {
   #select(namespace: Namespace, { className, properties, matches }: Select): string[] {
     const type = this.#class(namespace, className);
     const found = type.instances().filter(matches);
-    if (!properties) return found.map((instance) => writeInstance(namespace.name, type.name, instance, this.offset));
-    return found.map((instance) => writeFragment(Object.fromEntries(properties.map((name) => propertyOf(instance, name))), this.offset));
+    if (!properties) return found.map((instance) => writeInstance(namespace.name, type.name, instance, this.#offset));
+    return found.map((instance) => writeFragment(Object.fromEntries(properties.map((name) => propertyOf(instance, name))), this.#offset));
   }
 
   #associators(namespace: Namespace, { className, keys, resultClass }: Associators): string[] {
@@ -134,7 +141,7 @@ export class Service {
     const result = this.#class(namespace, resultClass);
     const of = type.instances().find((instance) => type.keys.every((key) => plain(instance[key] ?? null).toLowerCase() === keys.get(key)?.toLowerCase()));
     if (!of) throw new SoapFault('not found');
-    return (namespace.associators?.(of, type.name, result.name) ?? []).map((each) => writeInstance(namespace.name, result.name, each, this.offset));
+    return (namespace.associators?.(of, type.name, result.name) ?? []).map((each) => writeInstance(namespace.name, result.name, each, this.#offset));
   }
 
   async #invoke(namespace: Namespace, { className }: Resource, request: Request): Promise<string> {
@@ -149,6 +156,6 @@ export class Service {
     const instance = this.#one(namespace, type, request);
     if (body?.name !== `${name}_INPUT` || body.namespace !== resource) throw new SoapFault('bad body');
     const out = await method.call(instance, checkArguments(method, readArguments(body)));
-    return writeOutput(resource, name, out, this.offset);
+    return writeOutput(resource, name, out, this.#offset);
   }
 }

@@ -78,21 +78,24 @@ const likeness = (pattern: string): RegExp =>
 
 class Reader {
   #at = 0;
+  readonly #tokens: readonly Token[];
 
-  constructor(private readonly tokens: readonly Token[]) {}
+  constructor(tokens: readonly Token[]) {
+    this.#tokens = tokens;
+  }
 
   get isAtEnd(): boolean {
-    return this.#at === this.tokens.length;
+    return this.#at === this.#tokens.length;
   }
 
   next(): Token {
-    const token = this.tokens[this.#at++];
+    const token = this.#tokens[this.#at++];
     if (!token) throw new QueryError('it ends too early');
     return token;
   }
 
   takes(word: string): boolean {
-    const token = this.tokens[this.#at];
+    const token = this.#tokens[this.#at];
     if (token?.kind === 'string' || token?.text.toLowerCase() !== word) return false;
     this.#at += 1;
     return true;

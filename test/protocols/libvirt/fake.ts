@@ -18,9 +18,11 @@ export class FakeLibvirtd {
   readonly calls: Packet[] = [];
   readonly keepalives: number[] = [];
   readonly #reader = new PacketReader();
+  readonly #onCall: (call: Packet, self: FakeLibvirtd) => void;
 
   /** @param onCall is given each call, to answer it with {@link reply} or {@link fail}, or not */
-  constructor(readonly stream: Duplex, private readonly onCall: (call: Packet, self: FakeLibvirtd) => void = () => undefined) {
+  constructor(readonly stream: Duplex, onCall: (call: Packet, self: FakeLibvirtd) => void = () => undefined) {
+    this.#onCall = onCall;
     stream.on('data', (chunk: Buffer) => {
       for (const packet of this.#reader.push(chunk)) this.#take(packet);
     });
@@ -32,7 +34,7 @@ export class FakeLibvirtd {
       return;
     }
     this.calls.push(packet);
-    this.onCall(packet, this);
+    this.#onCall(packet, this);
   }
 
   send(packet: Partial<Packet>): void {

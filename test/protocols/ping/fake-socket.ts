@@ -13,7 +13,10 @@ export class FakeSocket implements PacketSocket {
   reading = false;
   closed = false;
   onSend: (sent: Sent) => void = () => undefined;
-  private constructor(private readonly onPacket: OnPacket, readonly lose: (error: Error) => void) {}
+  readonly #onPacket: OnPacket;
+  private constructor(onPacket: OnPacket, readonly lose: (error: Error) => void) {
+    this.#onPacket = onPacket;
+  }
 
   /** @returns what an echo session opens, and the sockets that it has opened */
   static opener(prepare: (socket: FakeSocket) => void = () => undefined) {
@@ -35,12 +38,12 @@ export class FakeSocket implements PacketSocket {
 
   /** A packet arrives. */
   receive(packet: Uint8Array, source: string): void {
-    if (this.reading) this.onPacket(packet, source);
+    if (this.reading) this.#onPacket(packet, source);
     else this.held.push([packet, source]);
   }
 
   drain(): void {
-    for (const [packet, source] of this.held.splice(0)) this.onPacket(packet, source);
+    for (const [packet, source] of this.held.splice(0)) this.#onPacket(packet, source);
   }
 
   pause(): void { this.reading = false; }
