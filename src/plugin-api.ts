@@ -1,5 +1,8 @@
 /** What authors of plugins import: `import type { Plugin } from 'argo-server'`. */
 export type { Body, Command, Context, OptionName, Options, Plugin, Target } from './plugins/host/contract.js';
-export type { PowerAction } from './instances/actions.js';
+export type { Actor } from './instances/actor.js';
+export type { InstanceInfo, InstanceRef } from './instances/info.js';
+export type { OperationName, PowerAction, Right } from './instances/operation-table.js';
+export type { Call, Outcome, PowerOrder, ReadCall } from './instances/order.js';
 export type { PowerState } from './drivers/driver.js';
 export { ArgoError, PHRASES, type Phrase } from './kit/errors.js';

@@ -1,5 +1,5 @@
 import type { AccountSettings } from '../config/config.js';
-import type { Grantable, Permission, Principal } from '../instances/principal.js';
+import type { Grantable, Identity, Permission, Principal } from '../instances/principal.js';
 import { resolvePatterns, type Groups, type InstancePattern } from '../kit/patterns.js';
 import { networkTest } from './networks.js';
 
@@ -79,12 +79,18 @@ export class Account implements Principal {
 }
 
 /** Who has not logged in: may do nothing, but sees what `list` shows to everybody where that is switched on. */
-export class Anonymous implements Principal {
+export class Anonymous implements Principal, Identity {
   readonly name = '';
+  readonly principal = this;
   readonly #mayList: boolean;
 
   constructor(mayList: boolean) {
     this.#mayList = mayList;
+  }
+
+  /** There is nothing to take away. */
+  onTakenAway(): () => void {
+    return () => undefined;
   }
 
   sees(): boolean {

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.js';
 import { ArgoError } from '../kit/errors.js';
 import { BCRYPT_COST } from '../kit/limits.js';
 import { Account, Anonymous } from './account.js';
+import type { Login, LoginSource } from './login.js';
 import { sourceOf } from './networks.js';
 import { impossibleHash, verifyPassword } from './passwords.js';
 import { Throttle } from './throttle.js';
@@ -18,7 +19,7 @@ export interface AuthenticatorParts {
 }
 
 /** The accounts as configured now, and the way into them. */
-export class Authenticator {
+export class Authenticator implements LoginSource {
   #accounts: ReadonlyMap<string, Account> = new Map();
   /** of the accounts' hashes, log2 of the rounds */
   #costs: readonly number[] = [BCRYPT_COST];
@@ -27,6 +28,10 @@ export class Authenticator {
   readonly #throttle: Throttle;
   readonly #verify: typeof verifyPassword;
   readonly #pause: Pause;
+  /** grows with every reload */
+  generation = 0;
+  /** logins to be told of reloads */
+  readonly watching = new Set<Login>();
   anonymous = new Anonymous(false);
 
   /** @param parts what tests put in the place of the real ones */
@@ -37,12 +42,14 @@ export class Authenticator {
     this.configure(config);
   }
 
-  /** Takes on a new configuration. Connections ask {@link current} for what it made of their account. */
+  /** Takes on a new configuration: each login is its account's as that is now, or nobody's. */
   configure({ accounts, groups, server }: Config): void {
     this.#accounts = new Map([...accounts].map(([name, settings]) => [name, new Account(settings, groups)]));
     this.anonymous = new Anonymous(server.anonymousList);
     const costs = [...accounts.values()].map(({ passwordHash }) => Number(passwordHash.slice(4, 6)));
     this.#costs = costs.length > 0 ? costs : [BCRYPT_COST];
+    this.generation += 1;
+    [...this.watching].forEach((login) => login.refresh());
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { Config, ProviderSettings } from '../config/config.js';
 import { Authenticator } from '../auth/authenticator.js';
-import { Operations } from '../instances/operations.js';
+import { Gate } from '../instances/gate.js';
 import { Provider } from '../instances/provider.js';
 import { Registry } from '../instances/registry.js';
 import { FIRST_LISTING_GRACE, LAST_WORDS, SHUTDOWN_GRACE } from '../kit/limits.js';
@@ -14,7 +14,7 @@ import type { Logger } from './log.js';
 export class Daemon {
   readonly #registry = new Registry();
   readonly #providers = new Map<string, Provider>();
-  readonly #operations: Operations;
+  readonly #gate: Gate;
   readonly #dispatcher: Dispatcher;
   readonly #server: LineServer;
   #config: Config;
@@ -37,11 +37,12 @@ export class Daemon {
     this.#audit = audit;
     this.#authenticator = authenticator;
     const { log } = logger;
-    this.#operations = new Operations({ registry: this.#registry, audit, log, actionTimeout: () => this.#config.server.actionTimeout });
-    this.#dispatcher = new Dispatcher({
-      authenticator, registry: this.#registry, operations: this.#operations, table, log,
-      groups: config.groups, actionTimeout: config.server.actionTimeout,
+    this.#gate = new Gate({
+      registry: this.#registry, audit, log,
+      actionTimeout: () => this.#config.server.actionTimeout,
+      groups: () => this.#config.groups,
     });
+    this.#dispatcher = new Dispatcher({ authenticator, gate: this.#gate, table, log });
     this.#server = new LineServer(config.server, this.#dispatcher, authenticator, log);
   }
 
@@ -83,9 +84,8 @@ export class Daemon {
     this.#config = config;
     this.#logger.setLevel(config.server.logLevel);
     this.#authenticator.configure(config);
-    this.#server.refreshSessions();
     const table = await this.#plugins.load(config.server.pluginPath);
-    this.#dispatcher.parts = { ...this.#dispatcher.parts, table, groups: config.groups, actionTimeout: config.server.actionTimeout };
+    this.#dispatcher.parts = { ...this.#dispatcher.parts, table };
     this.#closeProviders([...this.#providers.values()].filter(({ name, settings }) => config.providers.get(name)?.fingerprint !== settings.fingerprint), config);
     await this.#openProviders(config.providers);
     applyToServer();
@@ -94,7 +94,7 @@ export class Daemon {
   /** Ends listening, lets what runs finish within a limit, logs out of the providers, and closes the audit. */
   async stop(): Promise<void> {
     this.#server.stopListening();
-    await Promise.all([this.#operations.drain(SHUTDOWN_GRACE, LAST_WORDS), this.#server.close(SHUTDOWN_GRACE + LAST_WORDS)]);
+    await Promise.all([this.#gate.drain(SHUTDOWN_GRACE, LAST_WORDS), this.#server.close(SHUTDOWN_GRACE + LAST_WORDS)]);
     await Promise.all([...this.#providers.values()].map((provider) => provider.close(0)));
     await this.#audit.close();
   }

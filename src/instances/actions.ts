@@ -1,12 +1,12 @@
 import { ArgoError } from '../kit/errors.js';
 import type { Machine, PowerState } from '../drivers/driver.js';
+import type { PowerAction } from './operation-table.js';
 
 /** The power actions of the line protocol: what each is to achieve, and by which step from which state. */
 
-export type PowerAction = 'start' | 'stop' | 'reboot' | 'pause' | 'unpause' | 'suspend' | 'resume';
-
-/** A method of a machine that changes its power state. */
-export type Step = 'start' | 'shutdown' | 'powerOff' | 'reboot' | 'reset' | 'pause' | 'unpause' | 'suspend' | 'resume';
+/** The methods of a machine that change its power state. */
+export const STEPS = ['start', 'shutdown', 'powerOff', 'reboot', 'reset', 'pause', 'unpause', 'suspend', 'resume'] as const;
+export type Step = (typeof STEPS)[number];
 
 /** What to do from a state: send a step, nothing because it is so already, or nothing because it is under way. */
 type Way = Step | 'already' | 'under way';

@@ -7,22 +7,31 @@ import { formatDuration } from '../kit/text.js';
 import { notSupported, requireSupport, STEP_WORDS } from './actions.js';
 import { Deadline, explainDeadline } from '../kit/deadline.js';
 import type { Instance } from './instance.js';
-import { PowerRun, type Order } from './power-run.js';
-import type { Caller, Permission } from './principal.js';
+import { OPERATIONS, type OperationName } from './operation-table.js';
+import { describeOptions, softTime, type Call, type Milliseconds, type Outcome, type PowerOrder, type ReadCall } from './order.js';
+import { PowerRun, type RunOutcome } from './power-run.js';
+import type { Mandate, Permission } from './principal.js';
 import type { Provider } from './provider.js';
 import type { Registry } from './registry.js';
 
-/** What can be read of a machine. */
+/** What can be read of a machine, by the operation that reads it. */
 export interface Readings {
+  /** `unknown` where it cannot be had */
+  status: PowerState;
   info: Facts;
   ip: readonly string[];
   mac: readonly string[];
+  /** seconds */
   uptime: number;
+  /** bytes */
   rx: bigint;
+  /** bytes */
   tx: bigint;
   load: Load;
   disk: readonly Disk[];
 }
+
+export type ReadingName = keyof Readings;
 
 /** What the gate works with. */
 export interface OperationsParts {
@@ -34,9 +43,9 @@ export interface OperationsParts {
 }
 
 /**
- * The one gate to the machines: every command word, every plugin and every other protocol in front
- * of the server comes through here. It authorises, gives each instance's actions their turns, sets
- * the deadline, carries out, verifies and records.
+ * The one gate to the machines. It authorises by what is done, gives each instance's actions their
+ * turns, sets the deadline, carries out, verifies and records. Whoever asks holds an actor, which is
+ * all that leaves this room.
  */
 export class Operations {
   readonly #runs = new Set<PowerRun>();
@@ -49,19 +58,27 @@ export class Operations {
     this.#parts = parts;
   }
 
-  /**
-   * A power action.
-   * @param permission the command by which it is asked for
-   * @throws ArgoError
-   */
-  async power(caller: Caller, permission: Permission, order: Order): Promise<void> {
-    this.#authorise(caller, permission, order.instance);
-    requireSupport(order.action, order.instance.name, order.instance.machine, order.force && order.timeout === undefined);
+  /** Whether a mandate holds for an operation on an instance, by what the account's grants are now. */
+  allows(mandate: Mandate, operation: OperationName, instance: Instance): boolean {
+    const permission = permissionFor(mandate, operation);
+    return permission !== undefined && mandate.identity.principal.allows(instance, permission);
+  }
+
+  /** As {@link allows}, for an operation on a provider as a whole. */
+  allowsProvider(mandate: Mandate, operation: OperationName, provider: string): boolean {
+    const permission = permissionFor(mandate, operation);
+    return permission !== undefined && mandate.identity.principal.allowsProvider(provider, permission);
+  }
+
+  /** A power action. @throws ArgoError */
+  async power(mandate: Mandate, instance: Instance, order: PowerOrder, call: Call): Promise<Outcome> {
+    this.#authorise(mandate, order.action, instance);
+    requireSupport(order.action, instance.name, instance.machine, order.mode === 'hard');
     if (this.#ending) throw new ArgoError('SHUTTING DOWN');
     this.#running += 1;
-    const release = order.instance.owner.hold();
+    const release = instance.owner.hold();
     try {
-      await this.#recorded(caller, permission, order);
+      return await this.#recorded(mandate, instance, order, call.deadline);
     } finally {
       release();
       this.#running -= 1;
@@ -70,43 +87,29 @@ export class Operations {
   }
 
   /** What a power action would do, in words. Nothing is sent. @throws ArgoError as the action would */
-  async plan(caller: Caller, permission: Permission, order: Order): Promise<string> {
-    const { instance, force, timeout } = order;
-    this.#authorise(caller, permission, instance);
-    const way = await this.#runOf(order).plan();
+  async plan(mandate: Mandate, instance: Instance, order: PowerOrder, call: Call): Promise<string> {
+    this.#authorise(mandate, order.action, instance);
+    const way = await this.#runOf(mandate, instance, order, call.deadline).plan();
     if (way === 'already') return `nothing, it is ${instance.state} already`;
     if (way === 'under way') return `nothing, it is ${instance.state} already and would be waited for`;
-    const then = way === 'shutdown' && force && timeout !== undefined ? `, then power off after ${formatDuration(timeout)}` : '';
+    const softFor = softTime(order);
+    const then = way === 'shutdown' && softFor !== undefined ? `, then power off after ${formatDuration(softFor)}` : '';
     return `${STEP_WORDS[way]}${then} (it is ${instance.state})`;
   }
 
-  /** The state now, asked of the machine; `unknown` where that cannot be had. @throws ArgoError NOT ALLOWED */
-  async status(caller: Caller, permission: Permission, instance: Instance, timeout = READ_TIMEOUT): Promise<PowerState> {
-    this.#authorise(caller, permission, instance);
-    try {
-      const state = await this.#ask(instance, timeout, (machine, signal) => machine.status(signal));
-      this.#parts.registry.see(instance, state);
-      return state;
-    } catch (thrown) {
-      this.#parts.log('debug', 'status unknown', { instance: instance.fullName, reason: String(thrown) });
-      return 'unknown';
-    }
-  }
-
-  /** One reading of a machine. @throws ArgoError */
-  async read<Name extends keyof Readings>(
-    caller: Caller, permission: Permission, instance: Instance, name: Name, timeout = READ_TIMEOUT,
-  ): Promise<Readings[Name]> {
-    this.#authorise(caller, permission, instance);
+  /** One reading of a machine, asked of it now. @throws ArgoError */
+  async read<Name extends ReadingName>(mandate: Mandate, instance: Instance, name: Name, call: ReadCall): Promise<Readings[Name]> {
+    this.#authorise(mandate, name, instance);
+    if (name === 'status') return await this.#status(instance, call) as Readings[Name];
     const read = instance.machine[name] as ((signal: AbortSignal) => Promise<Readings[Name]>) | undefined;
     if (!read) throw notSupported(instance.name, name);
-    return this.#ask(instance, timeout, (machine, signal) => read.call(machine, signal));
+    return this.#ask(instance, call, (machine, signal) => read.call(machine, signal));
   }
 
   /** The hypervisor's log. @throws ArgoError */
-  async dmesg(caller: Caller, permission: Permission, provider: Provider, timeout = READ_TIMEOUT): Promise<string> {
-    if (!caller.principal.allowsProvider(provider.name, permission)) throw new ArgoError('NOT ALLOWED');
-    const deadline = new Deadline(timeout);
+  async dmesg(mandate: Mandate, provider: Provider, { deadline: ms = READ_TIMEOUT }: Call): Promise<string> {
+    if (!this.allowsProvider(mandate, 'dmesg', provider.name)) throw new ArgoError('NOT ALLOWED');
+    const deadline = new Deadline(ms);
     try {
       return await provider.dmesg(deadline);
     } catch (thrown) {
@@ -139,16 +142,33 @@ export class Operations {
     });
   }
 
-  #authorise(caller: Caller, permission: Permission, instance: Instance): void {
-    if (!caller.principal.allows(instance, permission)) throw new ArgoError('NOT ALLOWED');
+  #authorise(mandate: Mandate, operation: OperationName, instance: Instance): void {
+    if (!this.allows(mandate, operation, instance)) throw new ArgoError('NOT ALLOWED');
   }
 
-  #runOf(order: Order): PowerRun {
-    return new PowerRun(order, this.#parts.registry, order.instance.owner.actionTimeout ?? this.#parts.actionTimeout());
+  #runOf(mandate: Mandate, instance: Instance, order: PowerOrder, deadline: Milliseconds | undefined): PowerRun {
+    const { registry, actionTimeout } = this.#parts;
+    return new PowerRun({
+      instance, order, deadline, registry,
+      actionTimeout: instance.owner.actionTimeout ?? actionTimeout(),
+      permit: () => this.#authorise(mandate, order.action, instance),
+    });
   }
 
-  async #ask<T>(instance: Instance, timeout: number, work: (machine: Machine, signal: AbortSignal) => Promise<T>): Promise<T> {
-    const deadline = new Deadline(timeout);
+  /** The state now; `unknown` where that cannot be had, whatever the reason. */
+  async #status(instance: Instance, call: Call): Promise<PowerState> {
+    try {
+      const state = await this.#ask(instance, call, (machine, signal) => machine.status(signal));
+      this.#parts.registry.see(instance, state);
+      return state;
+    } catch (thrown) {
+      this.#parts.log('debug', 'status unknown', { instance: instance.fullName, reason: String(thrown) });
+      return 'unknown';
+    }
+  }
+
+  async #ask<T>(instance: Instance, { deadline: ms = READ_TIMEOUT }: Call, work: (machine: Machine, signal: AbortSignal) => Promise<T>): Promise<T> {
+    const deadline = new Deadline(ms);
     try {
       return await instance.owner.call(deadline, (signal) => work(instance.machine, signal));
     } catch (thrown) {
@@ -158,26 +178,28 @@ export class Operations {
     }
   }
 
-  async #recorded(caller: Caller, permission: Permission, order: Order): Promise<void> {
+  async #recorded(mandate: Mandate, instance: Instance, order: PowerOrder, deadline: Milliseconds | undefined): Promise<Outcome> {
     const { audit, log } = this.#parts;
     const facts = {
-      account: caller.principal.name,
-      from: caller.from,
-      command: permission.word,
-      instance: order.instance.fullName,
-      options: describeOptions(order),
+      account: mandate.identity.name,
+      from: mandate.origin,
+      command: commandOf(mandate, order),
+      instance: instance.fullName,
+      options: describeOptions(order, deadline),
     };
-    const id = await audit.begin(facts);
+    const auditId = await audit.begin(facts);
     const began = performance.now();
-    const run = this.#runOf(order);
+    const run = this.#runOf(mandate, instance, order, deadline);
     this.#runs.add(run);
     try {
       const outcome = await run.run();
-      await audit.end(id, outcome, performance.now() - began);
-      log('info', 'action', { ...facts, outcome });
+      const words = outcomeWords(outcome);
+      await audit.end(auditId, words, performance.now() - began);
+      log('info', 'action', { ...facts, outcome: words });
+      return { ...outcome, auditId };
     } catch (thrown) {
       const error = toArgoError(thrown);
-      await audit.end(id, error.message, performance.now() - began);
+      await audit.end(auditId, error.message, performance.now() - began);
       log('warn', 'action', { ...facts, outcome: error.message, cause: error.cause });
       throw error;
     } finally {
@@ -186,10 +208,21 @@ export class Operations {
   }
 }
 
-function describeOptions({ force, timeout, wait }: Order): string {
-  const words = [];
-  if (force) words.push('--force');
-  if (timeout !== undefined) words.push(`--timeout=${timeout / 1000}`);
-  if (wait !== false) words.push(wait === true ? '--wait' : `--wait=${wait / 1000}`);
-  return words.join(' ');
+/** What the audit names as the command: `stop`, or `cycle: stop` where a command of another name does it. */
+function commandOf({ through }: Mandate, { action }: PowerOrder): string {
+  return through === undefined || through.word === action ? action : `${through.word}: ${action}`;
+}
+
+/** How the audit says that it went well. */
+const outcomeWords = ({ result }: RunOutcome): string => (result === 'done' ? 'done' : 'already so');
+
+/**
+ * By what an operation is decided: the command through which it is asked for, where that command's own
+ * right covers it, else nothing. So a command that says `read` of itself can never switch anything,
+ * whoever uses it.
+ */
+function permissionFor({ through }: Mandate, operation: OperationName): Permission | undefined {
+  const { right } = OPERATIONS[operation];
+  if (through === undefined) return { word: operation, right };
+  return through.right === right || right === 'read' ? through : undefined;
 }

@@ -4,21 +4,27 @@ import {
   HARD_STOP_TIMEOUT, LAST_WORD, PRESS_AGAIN, READ_TIMEOUT, RECHECK_TIMEOUT, REFRESH_TIMEOUT, WAIT_POLL_FIRST, WAIT_POLL_LONGEST,
 } from '../kit/limits.js';
 import { formatDuration } from '../kit/text.js';
-import { decide, goalOf, type PowerAction, type Step } from './actions.js';
+import { decide, goalOf, type Step } from './actions.js';
 import { Deadline, DeadlineExceeded, explainDeadline } from '../kit/deadline.js';
 import type { Instance } from './instance.js';
+import { isForced, softTime, type Outcome, type PowerOrder } from './order.js';
 import type { Registry } from './registry.js';
 
-/** A power action as it was asked for. Times in milliseconds. */
-export interface Order {
+/** What a run works on. */
+export interface PowerRunParts {
   readonly instance: Instance;
-  readonly action: PowerAction;
-  readonly force: boolean;
-  /** `--timeout` */
-  readonly timeout: number | undefined;
-  /** `--wait`: how long, or true for as long as the action may take; false to end with acceptance */
-  readonly wait: number | boolean;
+  readonly order: PowerOrder;
+  /** milliseconds, where the caller says so */
+  readonly deadline?: number | undefined;
+  readonly registry: Registry;
+  /** milliseconds, where the caller says nothing */
+  readonly actionTimeout: number;
+  /** asked again when the turn has come: a grant may have been taken away meanwhile. @throws ArgoError NOT ALLOWED */
+  permit(): void;
 }
+
+/** What came of a run. */
+export type RunOutcome = Omit<Outcome, 'auditId'>;
 
 /** How sure we are that a step was taken on. */
 type Sent = 'accepted' | 'doubtful';
@@ -36,28 +42,26 @@ export class PowerRun {
   /** why it is not waited for any longer: the server ends */
   #abandoned: ArgoError | undefined;
   #bootMark: string | undefined;
-  readonly #order: Order;
-  readonly #registry: Registry;
-  readonly #actionTimeout: number;
+  /** the state when the turn had come */
+  #before: PowerState = 'unknown';
+  /** the goal was read from the machine after the order */
+  #verified = false;
+  readonly #parts: PowerRunParts;
 
-  /** @param actionTimeout milliseconds, where the order says nothing */
-  constructor(order: Order, registry: Registry, actionTimeout: number) {
-    this.#order = order;
-    this.#registry = registry;
-    this.#actionTimeout = actionTimeout;
+  constructor(parts: PowerRunParts) {
+    this.#parts = parts;
     this.#deadline = new Deadline(this.#limit);
   }
 
-  /**
-   * @returns whether something was done, or it was so already
-   * @throws ArgoError with what is known
-   */
-  async run(): Promise<'done' | 'already so'> {
+  /** @throws ArgoError with what is known */
+  async run(): Promise<RunOutcome> {
     const leave = await this.#instance.turn.take(this.#deadline.signal).catch((thrown: unknown) => {
       throw thrown instanceof DeadlineExceeded ? new ArgoError('BUSY', `another action holds ${this.#name}`) : thrown;
     });
     try {
-      return await this.#act();
+      this.#parts.permit();
+      const result = await this.#act();
+      return { result, before: this.#before, after: this.#instance.state, verified: this.#verified };
     } catch (thrown) {
       throw explainDeadline(thrown, this.#name);
     } finally {
@@ -89,7 +93,7 @@ export class PowerRun {
   async plan(): Promise<Step | 'already' | 'under way'> {
     try {
       const state = await this.#observe();
-      return this.#cleanWay(state) ?? decide(this.#order.action, this.#name, this.#instance.machine, state, this.#order.force);
+      return this.#cleanWay(state) ?? decide(this.#order.action, this.#name, this.#instance.machine, state, isForced(this.#order));
     } catch (thrown) {
       throw explainDeadline(thrown, this.#name);
     } finally {
@@ -98,40 +102,44 @@ export class PowerRun {
   }
 
   get #instance(): Instance {
-    return this.#order.instance;
+    return this.#parts.instance;
   }
 
   get #name(): string {
     return this.#instance.name;
   }
 
+  get #order(): PowerOrder {
+    return this.#parts.order;
+  }
+
   /** Milliseconds for everything up to the end; the hard stop after a clean one has a time of its own. */
   get #limit(): number {
-    const { timeout, wait } = this.#order;
+    const { wait } = this.#order;
+    const timeout = softTime(this.#order) ?? this.#parts.deadline;
     if (typeof wait === 'number') return Math.max(timeout ?? 0, wait);
-    return timeout ?? this.#actionTimeout;
+    return timeout ?? this.#parts.actionTimeout;
   }
 
   /** `--force` with `--timeout`: clean first, where there is a clean way from this state; then the plug. */
   #cleanWay(state: PowerState): 'shutdown' | 'under way' | undefined {
-    const { action, force, timeout } = this.#order;
-    if (!force || action !== 'stop' || timeout === undefined) return undefined;
+    if (this.#order.action !== 'stop' || softTime(this.#order) === undefined) return undefined;
     if (state === 'stopping') return 'under way';
     return (state === 'on' || state === 'starting' || state === 'unknown') && this.#instance.machine.shutdown ? 'shutdown' : undefined;
   }
 
-  async #act(): Promise<'done' | 'already so'> {
-    const { action, force, wait } = this.#order;
+  async #act(): Promise<Outcome['result']> {
+    const { action, wait } = this.#order;
     const instance = this.#instance;
-    let state = await this.#observe();
+    let state = this.#before = await this.#observe();
     if (action === 'start' && (state === 'stopping' || (state === 'on' && instance.isStopping))) state = await this.#untilStopped();
     const clean = this.#cleanWay(state);
     if (clean) return this.#stopCleanThenHard(clean);
-    const way = decide(action, this.#name, instance.machine, state, force);
-    if (way === 'already') return 'already so';
+    const way = decide(action, this.#name, instance.machine, state, isForced(this.#order));
+    if (way === 'already') return this.#asVerified('already');
     await this.#noteBoot();
     const sent = way === 'under way' ? 'accepted' : await this.#send(way, this.#deadline);
-    if (way === 'shutdown' && sent === 'accepted') instance.expectStop(this.#actionTimeout);
+    if (way === 'shutdown' && sent === 'accepted') instance.expectStop(this.#parts.actionTimeout);
     else instance.forgetStop();
     if (wait !== false) await this.#verify(this.#deadline, sent, way === 'shutdown');
     else if (sent === 'doubtful') await this.#resolveDoubt();
@@ -140,7 +148,7 @@ export class PowerRun {
   }
 
   async #stopCleanThenHard(way: 'shutdown' | 'under way'): Promise<'done'> {
-    const clean = this.#within(this.#order.timeout!);
+    const clean = this.#within(softTime(this.#order)!);
     let mayBeAtWork = true;
     try {
       const sent = way === 'shutdown' ? await this.#send('shutdown', clean) : 'accepted';
@@ -165,7 +173,7 @@ export class PowerRun {
     const hard = this.#within(HARD_STOP_TIMEOUT);
     try {
       const state = await this.#read(hard);
-      if (state === 'off') return 'done';
+      if (state === 'off') return this.#asVerified('done');
       if (!this.#instance.machine.powerOff) throw new ArgoError('TIMEOUT', `${this.#name} is still ${state}, and cannot be powered off`);
       await this.#verify(hard, await this.#send('powerOff', hard), false);
       return 'done';
@@ -183,7 +191,7 @@ export class PowerRun {
   async #read(deadline: Deadline): Promise<PowerState> {
     const instance = this.#instance;
     const state = await instance.owner.call(deadline, (signal) => instance.machine.status(signal));
-    this.#registry.see(instance, state);
+    this.#parts.registry.see(instance, state);
     return state;
   }
 
@@ -245,13 +253,23 @@ export class PowerRun {
     try {
       const state = await this.#read(deadline);
       if (state !== goalOf(this.#order.action)) return false;
-      if (this.#order.action !== 'reboot') return true;
-      const { machine, owner } = this.#instance;
-      if (this.#bootMark === undefined || !machine.bootMark) return false;
-      return await owner.call(deadline, (signal) => machine.bootMark!(signal)) !== this.#bootMark;
+      if (this.#order.action === 'reboot' && !await this.#isRebooted(deadline)) return false;
+      return this.#asVerified(true);
     } catch {
       return false;
     }
+  }
+
+  async #isRebooted(deadline: Deadline): Promise<boolean> {
+    const { machine, owner } = this.#instance;
+    if (this.#bootMark === undefined || !machine.bootMark) return false;
+    return await owner.call(deadline, (signal) => machine.bootMark!(signal)) !== this.#bootMark;
+  }
+
+  /** Notes that the machine itself has said so. */
+  #asVerified<Result>(result: Result): Result {
+    this.#verified = true;
+    return result;
   }
 
   /** The order was sent and its answer is missing: only the machine itself can say what came of it. */
@@ -297,8 +315,9 @@ export class PowerRun {
   /** Keeps the registry fresh for the next `list`; the action is accepted whatever comes of this. */
   async #refresh(): Promise<void> {
     const deadline = new Deadline(REFRESH_TIMEOUT);
-    await this.#read(deadline).catch(() => undefined);
+    const state = await this.#read(deadline).catch(() => undefined);
     deadline.clear();
+    this.#verified = state === goalOf(this.#order.action) && this.#order.action !== 'reboot';
   }
 }
 

@@ -1,7 +1,6 @@
-/** What the gate needs to know of whoever asks. Accounts implement it; grants are decided there alone. */
+import type { Right } from './operation-table.js';
 
-/** The set of commands that a command word belongs to, as grants name it. */
-export type Right = 'read' | 'power';
+/** What the gate needs to know of whoever asks. Accounts implement it; grants are decided there alone. */
 
 /** A command as grants see it. */
 export interface Permission {
@@ -34,9 +33,21 @@ export interface Principal {
   coversName(name: string): boolean;
 }
 
-/** Who asks, and from where, for decisions and for the audit. */
-export interface Caller {
+/** Somebody at work, through whatever a reload makes of the account. */
+export interface Identity {
+  /** for the audit: the account's name; empty before login */
+  readonly name: string;
+  /** what the configuration says of it now; after it was taken away, one that may do nothing */
   readonly principal: Principal;
-  /** address and port of the peer */
-  readonly from: string;
+  /** Calls back when a reload takes the account away. @returns ends that */
+  onTakenAway(listener: () => void): () => void;
+}
+
+/** On whose behalf, by which command and from where something is asked for. */
+export interface Mandate {
+  readonly identity: Identity;
+  /** the command by which it is asked for, whose grant then counts; undefined where each operation stands for itself */
+  readonly through: Permission | undefined;
+  /** address and gateway, for the audit: `127.0.0.1:40122` */
+  readonly origin: string;
 }

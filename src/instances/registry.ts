@@ -63,6 +63,12 @@ export class Registry {
     return this.#shelves.get(provider)?.instances ?? [];
   }
 
+  /** The machine that its manager knows by this id. */
+  byId(provider: string, id: string): Instance | undefined {
+    for (const [owner, { byId }] of this.#shelves) if (owner.name === provider) return byId.get(id);
+    return undefined;
+  }
+
   /** What a typed name may mean: the one with this full name first, then those with this short name. */
   find(name: string): readonly Instance[] {
     const full = this.#byFullName.get(name);

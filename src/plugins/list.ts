@@ -1,18 +1,13 @@
-import type { Instance } from '../instances/instance.js';
-import type { Entry } from '../instances/view.js';
+import type { MachineType, PowerState } from '../drivers/driver.js';
 import type { Plugin } from './host/contract.js';
 
-const FILTERS: Readonly<Record<string, (instance: Instance) => boolean>> = {
+const FILTERS: Readonly<Record<string, (state: PowerState, type: MachineType) => boolean>> = {
   available: () => true,
-  running: ({ state }) => state === 'on' || state === 'starting' || state === 'stopping',
-  paused: ({ state }) => state === 'paused',
-  stopped: ({ state }) => state === 'off' || state === 'suspended' || state === 'crashed',
-  hosts: ({ machine }) => machine.type === 'host',
+  running: (state) => state === 'on' || state === 'starting' || state === 'stopping',
+  paused: (state) => state === 'paused',
+  stopped: (state) => state === 'off' || state === 'suspended' || state === 'crashed',
+  hosts: (_state, type) => type === 'host',
 };
-
-function* names(entries: Iterable<Entry>, accepts: (instance: Instance) => boolean): Generator<string> {
-  for (const { name, instance } of entries) if (accepts(instance)) yield name;
-}
 
 export default {
   commands: [{
@@ -26,9 +21,9 @@ export default {
       if (!accepts || rest.length > 0) return request.usage();
       const stale = request.staleness();
       if (stale.length > 0) request.remark(`stale: ${stale.join(', ')}`);
-      const entries = request.visible();
-      if (!Array.isArray(entries)) return request.body.lines(names(entries, accepts));
-      request.body.unchanged(entries, filter, () => names(entries, accepts));
+      const listing = request.visible();
+      if (!listing.isLasting) return request.body.lines(listing.names(accepts));
+      request.body.unchanged(listing, filter, () => listing.names(accepts));
     },
   }],
 } satisfies Plugin;

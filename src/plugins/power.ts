@@ -1,4 +1,4 @@
-import type { PowerAction } from '../instances/actions.js';
+import type { PowerAction } from '../instances/operation-table.js';
 import type { Command, Plugin } from './host/contract.js';
 
 const power = (action: PowerAction, options: string, help: string): Command => ({

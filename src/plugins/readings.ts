@@ -1,10 +1,10 @@
 import type { Disk, Load } from '../drivers/driver.js';
-import type { Readings } from '../instances/operations.js';
+import type { ReadingName, Readings } from '../instances/operations.js';
 import { formatBytes, formatUptime } from '../kit/text.js';
 import type { Command, Plugin } from './host/contract.js';
 
 /** A command that prints one reading of a machine. */
-function reading<Name extends keyof Readings>(name: Name, help: string, print: (value: Readings[Name]) => string | readonly string[]): Command {
+function reading<Name extends ReadingName>(name: Name, help: string, print: (value: Readings[Name]) => string | readonly string[]): Command {
   return {
     word: name,
     usage: `${name} NAME... [--timeout=SECONDS]`,

@@ -1,19 +1,10 @@
 import { ArgoError, toArgoError } from '../kit/errors.js';
 import { COMMAND_TIMEOUT, HARD_STOP_TIMEOUT } from '../kit/limits.js';
-import type { Groups } from '../kit/patterns.js';
 import type { Command, Options } from '../plugins/host/contract.js';
-import { View } from '../instances/view.js';
 import { ClientGone, type Reply } from './reply.js';
-import { mayUseBeforeLogin, permissionOf, Request, type Services } from './request.js';
+import { isOpen, mayUseBeforeLogin, permissionOf, Request, type Services } from './request.js';
 import type { Session } from './session.js';
 import { NO_OPTIONS, splitWords, takeOptions, type Word } from './words.js';
-
-/** What the dispatcher works with. A reload may replace table and groups. */
-export interface DispatcherParts extends Services {
-  readonly groups: Groups;
-  /** milliseconds for a power action where nothing else says */
-  readonly actionTimeout: number;
-}
 
 const NO_ARGUMENTS = { names: [], options: NO_OPTIONS };
 
@@ -22,7 +13,7 @@ const NO_ARGUMENTS = { names: [], options: NO_OPTIONS };
  * from its row, and runs it.
  */
 export class Dispatcher {
-  constructor(public parts: DispatcherParts) {}
+  constructor(public parts: Services) {}
 
   /** Works on one line. Whatever happens, the reply is ended then. */
   dispatch(session: Session, line: string, reply: Reply): void | Promise<void> {
@@ -30,10 +21,10 @@ export class Dispatcher {
       const words = splitWords(line);
       const command = this.#permitted(session, words[0]!.text);
       const { names, options } = this.#arguments(command, words);
-      const request = new Request(this.parts, session, reply, command, names.map(({ text }) => text), options);
+      const request = new Request({ services: this.parts, session, reply, command, args: names.map(({ text }) => text), options });
       if (command.on === 'instances') return this.#runOnInstances(session, command, request, names, reply);
       const running = command.run(request);
-      if (running === undefined) reply.done();
+      if (running === undefined) this.#done(request, reply);
       else return this.#finish(running, request, reply);
     } catch (thrown) {
       this.#fail(thrown, reply, session);
@@ -49,7 +40,7 @@ export class Dispatcher {
       throw new ArgoError('NOT AUTHENTICATED');
     }
     if (!command) throw new ArgoError('UNKNOWN COMMAND', 'help lists the commands');
-    if (command.right === 'anyone' || command.right === 'listing') return command;
+    if (isOpen(command)) return command;
     if (!account.allowsSomewhere(permissionOf(command))) throw new ArgoError('NOT ALLOWED');
     return command;
   }
@@ -67,12 +58,7 @@ export class Dispatcher {
   async #runOnInstances(session: Session, command: Command, request: Request, names: readonly Word[], reply: Reply): Promise<void> {
     try {
       if (names.length === 0) request.usage();
-      const permission = permissionOf(command);
-      const { principal } = session;
-      const { instances, isSingle } = await new View(this.parts.registry, principal).select(names, this.parts.groups);
-      if (instances.some((instance) => !principal.allows(instance, permission))) throw new ArgoError('NOT ALLOWED');
-      request.targets = instances;
-      request.isSingle = isSingle;
+      await Request.select(request, names);
       reply.accept();
       await this.#finish(Promise.resolve(command.run(request)), request, reply);
     } catch (thrown) {
@@ -97,18 +83,23 @@ export class Dispatcher {
       await Promise.race([running, overdue]);
       reply.done();
     } catch (thrown) {
-      request.abort(toArgoError(thrown));
+      Request.abort(request, toArgoError(thrown));
       this.#fail(thrown, reply);
     } finally {
       clearTimeout(timer);
+      Request.end(request);
     }
   }
 
   /** Milliseconds without progress after which a command is given up: well past its own deadlines. */
   #timeLimit({ options: { wait, timeout }, targets }: Request): number {
     if (targets.length === 0) return COMMAND_TIMEOUT;
-    const slowest = targets.reduce((most, { owner }) => Math.max(most, owner.actionTimeout ?? 0), this.parts.actionTimeout);
-    return COMMAND_TIMEOUT + HARD_STOP_TIMEOUT + Math.max(slowest, timeout ?? 0, typeof wait === 'number' ? wait : 0);
+    return COMMAND_TIMEOUT + HARD_STOP_TIMEOUT + Math.max(this.parts.gate.longestActionTimeout, timeout ?? 0, typeof wait === 'number' ? wait : 0);
+  }
+
+  #done(request: Request, reply: Reply): void {
+    reply.done();
+    Request.end(request);
   }
 
   #fail(thrown: unknown, reply: Reply, session?: Session): void {

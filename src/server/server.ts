@@ -129,11 +129,6 @@ export class LineServer {
     this.#startSweeping();
   }
 
-  /** After the accounts have changed: each connection is its account's as that is now, or nobody's. */
-  refreshSessions(): void {
-    this.#connections.forEach(({ session }) => session.refresh());
-  }
-
   async #openListener(key: string, { endpoint, tls }: Place): Promise<void> {
     const listener = await Listener.open(endpoint, tls, {
       arrived: (socket) => this.#arrived(socket), failed: (error) => this.#complain(endpoint, error),

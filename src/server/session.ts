@@ -1,10 +1,11 @@
 import type { Account } from '../auth/account.js';
 import type { Authenticator } from '../auth/authenticator.js';
-import type { Caller, Principal } from '../instances/principal.js';
+import { Login } from '../auth/login.js';
+import type { Identity } from '../instances/principal.js';
 
 /** Who is at the other end of a connection. */
 export class Session {
-  account: Account | undefined;
+  #login: Login | undefined;
   /** the connection is to be closed after the reply under way */
   closing = false;
   readonly #authenticator: Authenticator;
@@ -17,16 +18,20 @@ export class Session {
     this.#authenticator = authenticator;
   }
 
-  get principal(): Principal {
-    return this.account ?? this.#authenticator.anonymous;
+  /** As it is configured now; undefined before login, and after a reload has taken it away. */
+  get account(): Account | undefined {
+    return this.#login?.account;
   }
 
-  get caller(): Caller {
-    return { principal: this.principal, from: this.from };
+  get identity(): Identity {
+    return this.#login?.account ? this.#login : this.#authenticator.anonymous;
   }
 
-  /** After a reload: the account as it is now, or none. */
-  refresh(): void {
-    if (this.account) this.account = this.#authenticator.current(this.account, this.address);
+  logIn(account: Account): void {
+    this.#login = new Login(account, this.address, this.#authenticator);
+  }
+
+  logOut(): void {
+    this.#login = undefined;
   }
 }

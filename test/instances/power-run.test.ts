@@ -1,18 +1,29 @@
 import t from 'tap';
 import { ArgoError } from '../../src/kit/errors.js';
-import type { PowerAction } from '../../src/instances/actions.js';
-import { PowerRun, type Order } from '../../src/instances/power-run.js';
+import type { PowerAction } from '../../src/instances/operation-table.js';
+import type { Instance } from '../../src/instances/instance.js';
+import { PowerRun } from '../../src/instances/power-run.js';
+import type { Registry } from '../../src/instances/registry.js';
 import type { PowerState } from '../../src/drivers/driver.js';
 import { FakeMachine, fakeProvider, lostAfterSending, never } from './fake-driver.js';
 
 /** Default deadline of the actions under test, ms: the waits that are meant to fail are this long. */
 const ACTION_TIMEOUT = 300;
 
+/** As the options of a request say it. */
+interface Options { readonly force?: boolean; readonly timeout?: number; readonly wait?: number | boolean }
+
+function powerRun(instance: Instance, registry: Registry, action: PowerAction, { force = false, timeout, wait = false }: Options = {}): PowerRun {
+  const softFor = force && action === 'stop' ? timeout : undefined;
+  const mode = softFor === undefined ? (force ? 'hard' : 'soft') : { softFor };
+  const deadline = softFor === undefined ? timeout : undefined;
+  return new PowerRun({ instance, registry, order: { action, mode, wait }, deadline, actionTimeout: ACTION_TIMEOUT, permit: () => undefined });
+}
+
 async function world(state: PowerState, change?: (machine: FakeMachine) => void) {
   const made = await fakeProvider([new FakeMachine('lj', state)]);
   change?.(made.machine);
-  const run = (action: PowerAction, options: Partial<Order> = {}) =>
-    new PowerRun({ instance: made.instance, action, force: false, timeout: undefined, wait: false, ...options }, made.registry, ACTION_TIMEOUT).run();
+  const run = async (action: PowerAction, options?: Options) => (await powerRun(made.instance, made.registry, action, options).run()).result;
   return { ...made, run };
 }
 
@@ -26,7 +37,7 @@ void t.test('what is there already is success and sends nothing', async (t) => {
   const cases: [PowerAction, PowerState][] = [['start', 'on'], ['stop', 'off'], ['pause', 'paused'], ['unpause', 'on'], ['resume', 'on']];
   for (const [action, state] of cases) {
     const { run, machine } = await world(state);
-    t.equal(await run(action, { wait: true }), 'already so', `${action} from ${state}`);
+    t.equal(await run(action, { wait: true }), 'already', `${action} from ${state}`);
     t.same(machine.calls, []);
   }
 });
@@ -182,9 +193,9 @@ void t.test('after a clean shutdown that was sent, an unreachable machine is unc
 });
 
 void t.test('a dry run says what the action would do', async (t) => {
-  const plan = async (state: PowerState, options: Partial<Order>) => {
+  const plan = async (state: PowerState, options: Options) => {
     const { instance, registry, machine } = await world(state);
-    const planned = await new PowerRun({ instance, action: 'stop', force: false, timeout: undefined, wait: false, ...options }, registry, ACTION_TIMEOUT).plan();
+    const planned = await powerRun(instance, registry, 'stop', options).plan();
     t.same(machine.calls, []);
     return planned;
   };
@@ -195,9 +206,9 @@ void t.test('a dry run says what the action would do', async (t) => {
 });
 
 void t.test('a run that is given up because the server ends says what is known', async (t) => {
-  const abandoned = async (action: PowerAction, change: (machine: FakeMachine) => void, options: Partial<Order> = {}) => {
+  const abandoned = async (action: PowerAction, change: (machine: FakeMachine) => void, options: Options = {}) => {
     const { instance, registry } = await world('on', change);
-    const run = new PowerRun({ instance, action, force: false, timeout: 60_000, wait: true, ...options }, registry, ACTION_TIMEOUT);
+    const run = powerRun(instance, registry, action, { timeout: 60_000, wait: true, ...options });
     setTimeout(() => run.abandon(), 50);
     return run.run();
   };
@@ -209,7 +220,7 @@ void t.test('a run that is given up because the server ends says what is known',
 void t.test('a stop that was waited for in vain is not waited for again', async (t) => {
   const { run } = await world('on', (lj) => { lj.script = { shutdown: () => undefined }; });
   await fails(t, run('stop', { wait: 60 }), 'TIMEOUT');
-  t.equal(await run('start'), 'already so');
+  t.equal(await run('start'), 'already');
   t.equal(await run('stop'), 'done', 'accepted, nothing more');
   await fails(t, run('start', { timeout: 60 }), 'TIMEOUT', /was told to stop and is still on/);
 });

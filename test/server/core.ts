@@ -2,7 +2,7 @@ import type { Test } from 'tap';
 import { Authenticator, type AuthenticatorParts } from '../../src/auth/authenticator.js';
 import type { Config } from '../../src/config/config.js';
 import { parseConfig } from '../../src/config/load.js';
-import { Operations } from '../../src/instances/operations.js';
+import { Gate } from '../../src/instances/gate.js';
 import { Provider } from '../../src/instances/provider.js';
 import { Registry } from '../../src/instances/registry.js';
 import { CommandTable } from '../../src/plugins/host/command-table.js';
@@ -105,13 +105,13 @@ export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins =
   registry.arrange(providers);
   await Promise.all(providers.map((provider) => provider.refresh()));
   const audit = new RememberedAudit();
-  const operations = new Operations({ registry, audit, log, actionTimeout: () => config.server.actionTimeout });
+  const gate = new Gate({ registry, audit, log, actionTimeout: () => config.server.actionTimeout, groups: () => config.groups });
   const own = await new PluginLoader(log).load([]);
   const table = new CommandTable([
     { name: 'own', plugin: { commands: own.all() } },
     ...Object.entries(plugins).map(([name, plugin]) => ({ name, plugin })),
   ], log);
-  const dispatcher = new Dispatcher({ authenticator, registry, operations, table, log, groups: config.groups, actionTimeout: config.server.actionTimeout });
+  const dispatcher = new Dispatcher({ authenticator, gate, table, log });
 
   const ask = async (session: Session, line: string): Promise<string> => {
     const sink = new TextSink();

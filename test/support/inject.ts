@@ -1,7 +1,7 @@
 import { Account } from '../../src/auth/account.js';
 import { Authenticator } from '../../src/auth/authenticator.js';
 import { parseConfig } from '../../src/config/load.js';
-import { Operations } from '../../src/instances/operations.js';
+import { Gate } from '../../src/instances/gate.js';
 import { Provider } from '../../src/instances/provider.js';
 import { Registry } from '../../src/instances/registry.js';
 import { PluginLoader } from '../../src/plugins/host/loader.js';
@@ -37,14 +37,12 @@ export async function injectable(source: string): Promise<Stack> {
   registry.arrange(providers);
   await Promise.all(providers.map((provider) => provider.refresh()));
   const authenticator = new Authenticator(config);
-  const operations = new Operations({ registry, audit, log, actionTimeout: () => config.server.actionTimeout });
+  const gate = new Gate({ registry, audit, log, actionTimeout: () => config.server.actionTimeout, groups: () => config.groups });
   const table = await new PluginLoader(log).load(config.server.pluginPath);
-  const dispatcher = new Dispatcher({
-    authenticator, registry, operations, table, log, groups: config.groups, actionTimeout: config.server.actionTimeout,
-  });
+  const dispatcher = new Dispatcher({ authenticator, gate, table, log });
   const session = (account?: string) => {
     const made = new Session(authenticator, '192.0.2.1', '192.0.2.1:1');
-    if (account !== undefined) made.account = new Account(config.accounts.get(account)!, config.groups);
+    if (account !== undefined) made.logIn(new Account(config.accounts.get(account)!, config.groups));
     const ask = async (line: string): Promise<string[]> => {
       let output = '';
       const reply = new Reply({ append: (text) => { output += text; }, full: false, gone: false, drain: () => undefined }, '\n');

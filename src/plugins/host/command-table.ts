@@ -1,8 +1,9 @@
 import type { Log } from '../../kit/log.js';
+import { RIGHTS } from '../../instances/operation-table.js';
 import type { Command, Plugin } from './contract.js';
 
 const WORD = /^[a-z][a-z0-9-]{0,31}$/;
-const RIGHTS = ['anyone', 'listing', 'read', 'power'];
+const OPEN_TO_ALL = ['anyone', 'listing'];
 
 const SUBJECTS = ['instances', 'provider'];
 const OPTIONS = ['wait', 'force', 'timeout', 'dry-run'];
@@ -27,12 +28,12 @@ function rowFault(command: Partial<Record<keyof Command, unknown>>): string | un
   const wrong: unknown = aliases.find((alias) => typeof alias !== 'string' || !WORD.test(alias));
   if (wrong !== undefined) return `"${String(wrong)}" is no command word`;
   if (typeof usage !== 'string' || typeof help !== 'string') return `${word} lacks usage or help`;
-  if (!RIGHTS.includes(right as string)) return `the right of ${word} must be one of ${RIGHTS.join(', ')}`;
+  if (![...OPEN_TO_ALL, ...RIGHTS].includes(right as string)) return `the right of ${word} must be one of ${[...OPEN_TO_ALL, ...RIGHTS].join(', ')}`;
   if (typeof run !== 'function') return `${word} lacks run`;
   if (!Array.isArray(options) || options.some((option) => !OPTIONS.includes(option as string))) return `the options of ${word} must be of ${OPTIONS.join(', ')}`;
   if (on === undefined) return undefined;
   if (!SUBJECTS.includes(on as string)) return `${word} must be on one of ${SUBJECTS.join(', ')}`;
-  return right === 'read' || right === 'power' ? undefined : `${word} works on ${String(on)}, so its right must be read or power`;
+  return OPEN_TO_ALL.includes(right as string) ? `${word} works on ${String(on)}, so its right must be one of ${RIGHTS.join(', ')}` : undefined;
 }
 
 /** The command words and what they run. The first plugin that brings a word keeps it. */

@@ -1,9 +1,9 @@
-import type { PowerAction } from '../../instances/actions.js';
-import type { Instance } from '../../instances/instance.js';
-import type { Entry } from '../../instances/view.js';
-import type { Readings } from '../../instances/operations.js';
+import type { PowerAction, Right } from '../../instances/operation-table.js';
+import type { Actor } from '../../instances/actor.js';
+import type { InstanceInfo } from '../../instances/info.js';
+import type { Listing } from '../../instances/listing.js';
+import type { ReadingName, Readings } from '../../instances/operations.js';
 import type { PowerState } from '../../drivers/driver.js';
-import type { Right } from '../../instances/principal.js';
 
 /**
  * The contract between the server and a plugin: a module whose default export lists command words.
@@ -30,7 +30,8 @@ export interface Command {
   readonly help: string;
   /**
    * Who may use it. `anyone`: also before login. `listing`: before login where the configuration
-   * says so. `read` or `power`: accounts with a grant that holds the word, its set, or `*`.
+   * says so. Otherwise accounts with a grant that holds the word, its set, or `*`; and the command may do
+   * then what needs this right, and read.
    */
   readonly right: 'anyone' | 'listing' | Right;
   /**
@@ -68,8 +69,8 @@ export interface Body {
   unchanged(source: object, part: string, texts: () => Iterable<string>): void;
 }
 
-/** An instance that the account may use this command on. */
-export type Target = Instance;
+/** An instance that the account may use this command on: plain data, which reaches no machine. */
+export type Target = InstanceInfo;
 
 /** Everything a command's `run` gets. */
 export interface Context {
@@ -81,6 +82,8 @@ export interface Context {
   /** for `on: 'instances'` */
   readonly targets: readonly Target[];
   readonly body: Body;
+  /** The account at work, within the command's right, until the reply is ended: what the methods below stand on. */
+  readonly actor: Actor;
   /** aborted when the command has taken too long */
   readonly signal: AbortSignal;
 
@@ -96,14 +99,11 @@ export interface Context {
   /** The state now, asked of the machine; `unknown` where it cannot be had. */
   status(target: Target): Promise<PowerState>;
   /** One reading of a machine. @throws ArgoError */
-  read<Name extends keyof Readings>(target: Target, name: Name): Promise<Readings[Name]>;
+  read<Name extends ReadingName>(target: Target, name: Name): Promise<Readings[Name]>;
   /** The log of the hypervisor behind the provider named in the arguments, or the only one. @throws ArgoError */
   dmesg(): Promise<string>;
-  /**
-   * The visible instances, under the names by which they are shown. Where they are few, it is the same
-   * array until something changes.
-   */
-  visible(): Iterable<Entry>;
+  /** The visible instances, under the names by which they are shown. */
+  visible(): Listing;
   /** The commands that this account may use. */
   commands(): Iterable<Command>;
   /** Text to be sent after `300 DONE: `, for people. */

@@ -1,0 +1,64 @@
+import type { Machine, MachineType, PowerState } from '../drivers/driver.js';
+import { STEPS, supportedActions } from './actions.js';
+import type { Instance } from './instance.js';
+
+/** By what an operation names an instance. */
+export interface InstanceRef {
+  /** name of the provider */
+  readonly provider: string;
+  /** its manager's own, which it keeps: a uuid, a file name */
+  readonly id: string;
+}
+
+/** What is known of an instance, as plain frozen data. It reaches no machine. */
+export interface InstanceInfo extends InstanceRef {
+  /** short name */
+  readonly name: string;
+  /** `provider/name` */
+  readonly fullName: string;
+  /** of its provider, as in argo-server.conf: `libvirt` */
+  readonly providerType: string;
+  readonly type: MachineType;
+  /** as it was last seen */
+  readonly state: PowerState;
+  /** since when that has been seen, ISO 8601 in UTC */
+  readonly since: string;
+  /** why all this may be out of date; undefined while it is current */
+  readonly stale: string | undefined;
+  /** the power actions and readings that the machine supports: `start`, `stop --force`, `uptime` */
+  readonly capabilities: readonly string[];
+}
+
+/** The readings that a machine may lack. */
+const OPTIONAL_READINGS = ['ip', 'mac', 'uptime', 'rx', 'tx', 'load', 'disk'] as const satisfies readonly (keyof Machine)[];
+const OPTIONAL_METHODS: readonly (keyof Machine)[] = [...STEPS, ...OPTIONAL_READINGS];
+
+/** The capabilities by the methods that a machine has, a bit each: few kinds differ, so each list is made once. */
+const lists = new Map<number, readonly string[]>();
+
+function capabilitiesOf(machine: Machine): readonly string[] {
+  let methods = 0;
+  for (const [bit, name] of OPTIONAL_METHODS.entries()) if (machine[name] !== undefined) methods |= 1 << bit;
+  let list = lists.get(methods);
+  if (list === undefined) {
+    list = Object.freeze([...supportedActions(machine), ...OPTIONAL_READINGS.filter((name) => machine[name] !== undefined)]);
+    lists.set(methods, list);
+  }
+  return list;
+}
+
+export function infoOf(instance: Instance): InstanceInfo {
+  const { machine, owner } = instance;
+  return Object.freeze({
+    provider: owner.name,
+    id: machine.id,
+    name: instance.name,
+    fullName: instance.fullName,
+    providerType: owner.settings.type,
+    type: machine.type,
+    state: instance.state,
+    since: instance.since.toISOString(),
+    stale: owner.staleReason,
+    capabilities: capabilitiesOf(machine),
+  });
+}
