@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, st
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { Audit, auditFile } from '../../src/store/audit.js';
+import { Audit } from '../../src/store/audit.js';
+import { auditFile } from '../../src/store/audit-file.js';
 import type { AuditEntry } from '../../src/store/audit-entry.js';
 import { readAudit, type AuditQuery, type AuditRecord } from '../../src/store/audit-reader.js';
 import { openSqlite } from '../../src/store/sqlite.js';
@@ -38,7 +39,7 @@ async function records(folder: string, query: AuditQuery = {}): Promise<AuditRec
 await t.test('an action has a beginning and an end', async (t) => {
   const folder = join(scratch(t), 'made', 'on demand');
   const { audit, complaints } = open(t, folder);
-  await audit.open();
+  audit.check();
   const before = new Date().toISOString();
   const id = await audit.begin(entry({ options: '--force' }));
   t.match(await records(folder), [{ id, account: 'steve', from: '127.0.0.1:4000', command: 'stop', options: '--force', instance: 'demo/lj', outcome: null, ms: null }], 'on record before it ends');
@@ -158,7 +159,7 @@ await t.test('a folder that cannot be used refuses actions, until it can', async
   const folder = join(scratch(t), 'state');
   writeFileSync(folder, 'a file in the way');
   const { audit, complaints } = open(t, folder);
-  await audit.open();
+  audit.check();
   t.match(complaints, [/audit cannot be opened/]);
   await t.rejects(audit.begin(entry()), { message: /^AUDIT UNAVAILABLE: nothing was done/ });
   await t.rejects(audit.begin(entry()), { message: /^AUDIT UNAVAILABLE/ });
