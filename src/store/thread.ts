@@ -29,6 +29,8 @@ export interface StoreThreadOptions {
   readonly onTrouble: (reason: string) => void;
   /** milliseconds without work after which the thread ends; the next ask begins another */
   readonly idle?: number;
+  /** the longest wait for the disk, milliseconds */
+  readonly answer?: number;
 }
 
 /** Heap of a thread, MB: it holds one batch at a time. What V8 would take of itself costs memory for nothing. */
@@ -58,6 +60,8 @@ async function unlessLater(ms: number, work: Promise<void>): Promise<void> {
  */
 export class StoreThread {
   readonly #options: StoreThreadOptions;
+  readonly #idleMs: number;
+  readonly #answerMs: number;
   #waiting: Waiting[] = [];
   /** characters of all that waits */
   #waitingSize = 0;
@@ -74,6 +78,8 @@ export class StoreThread {
 
   constructor(options: StoreThreadOptions) {
     this.#options = options;
+    this.#idleMs = options.idle ?? STORE_IDLE;
+    this.#answerMs = options.answer ?? STORE_ANSWER;
   }
 
   /**
@@ -135,7 +141,7 @@ export class StoreThread {
       durable: asks.some(({ durable }) => durable),
       orders: asks.map(({ operation, args }) => [operation, args]),
     };
-    this.#deadline = setTimeout(() => this.#giveUp(), STORE_ANSWER);
+    this.#deadline = setTimeout(() => this.#giveUp(), this.#answerMs);
     try {
       const worker = this.#worker ??= this.#begin();
       worker.ref();
@@ -194,7 +200,7 @@ export class StoreThread {
 
   /** It may yet be written, but nobody waits for it any longer. */
   #giveUp(): void {
-    const reason = `no answer from the disk in ${STORE_ANSWER / 1000} s`;
+    const reason = `no answer from the disk in ${this.#answerMs / 1000} s`;
     this.#options.onTrouble(reason);
     this.#refuse(this.#takeAll(), reason);
     this.#overdue = true;
@@ -227,7 +233,7 @@ export class StoreThread {
       return;
     }
     this.#whenIdle.splice(0).forEach((tell) => tell());
-    this.#idleTimer = setTimeout(() => void this.#endThread(), this.#options.idle ?? STORE_IDLE);
+    this.#idleTimer = setTimeout(() => void this.#endThread(), this.#idleMs);
     this.#idleTimer.unref();
   }
 
