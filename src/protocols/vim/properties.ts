@@ -10,8 +10,8 @@ import { at, flagOf, isRef, listOf, textOf, typeOf, type Ref, type VimValue } fr
 /** The properties that the server told of one object, by their paths. */
 export type Properties = ReadonlyMap<string, VimValue>;
 
-/** Objects of one answer, where the server heeds that. */
-const PAGE = 100;
+/** Objects of one answer, where the server heeds that. More at a time make longer pauses of the garbage collector. */
+const PAGE = 50;
 /** Pages of one reading: a server whose pages do not end is broken. */
 const MOST_PAGES = 10_000;
 /** Seconds that the server may keep a question about news; it tells what is new at once. */
