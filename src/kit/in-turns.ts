@@ -28,19 +28,36 @@ const IMPORTED = /^(?:import|export)\b(?:[^'";]*?\bfrom)?\s*(['"])([^'"]+)\1/gm;
 /**
  * Imports an ES module of this program after what it needs, file by file, so that other connections
  * have their turns in between. Packages are imported with the file that needs them. As with
- * {@link loadInTurns}, a later `import` finds it there, or says what is wrong.
+ * {@link loadInTurns}, a later `import` finds it there; what is in a circle, or cannot be loaded, is left to that.
  */
-export async function importInTurns(file: URL, known = new Set<string>()): Promise<void> {
-  if (known.has(file.href)) return;
-  known.add(file.href);
-  try {
-    const text = file.protocol === 'file:' ? await readFile(file, 'utf8') : '';
-    for (const [, , name = ''] of text.matchAll(IMPORTED)) {
-      if (/^(\.|node:)/.test(name)) await importInTurns(new URL(name, file), known);
-    }
-    await turn();
-    await import(file.href);
-  } catch { /* is left to the import that needs it */ }
+export async function importInTurns(file: URL): Promise<void> {
+  await importAhead(file, new Map(), []);
+}
+
+/** @param above the files that lead to it @returns whether it is loaded now */
+async function importAhead(file: URL, known: Map<string, boolean>, above: readonly string[]): Promise<boolean> {
+  const { href } = file;
+  if (above.includes(href)) return false;
+  const before = known.get(href);
+  if (before !== undefined) return before;
+  const isLoaded = await importNeeds(file, known, [...above, href]) && await beginImport(href);
+  known.set(href, isLoaded);
+  return isLoaded;
+}
+
+async function importNeeds(file: URL, known: Map<string, boolean>, above: readonly string[]): Promise<boolean> {
+  if (file.protocol !== 'file:') return true;
+  const text = await readFile(file, 'utf8').catch(() => '');
+  let areLoaded = true;
+  for (const [, , name = ''] of text.matchAll(IMPORTED)) {
+    if (/^(\.|node:)/.test(name)) areLoaded = await importAhead(new URL(name, file), known, above) && areLoaded;
+  }
+  return areLoaded;
+}
+
+async function beginImport(href: string): Promise<boolean> {
+  await turn();
+  return import(href).then(() => true, () => false);
 }
 
 /**
