@@ -1,3 +1,4 @@
+import { importInTurns } from '../kit/in-turns.js';
 import type { DriverModule } from './driver.js';
 
 /**
@@ -20,5 +21,8 @@ export const driverTypes = (): string[] => Object.keys(DRIVERS);
 
 /** @returns undefined where there is no driver of that type */
 export async function loadDriver(type: string): Promise<DriverModule | undefined> {
-  return Object.hasOwn(DRIVERS, type) ? (await DRIVERS[type]!()).default : undefined;
+  if (!Object.hasOwn(DRIVERS, type)) return undefined;
+  // A daemon at work may be given its first provider of a type.
+  await importInTurns(new URL(`./${type}/index.js`, import.meta.url));
+  return (await DRIVERS[type]!()).default;
 }
