@@ -15,6 +15,13 @@ export const IPV6_SOURCE_BITS = 64;
 /** Input of one connection that waits for its turn; past it the socket is no longer read. */
 export const PENDING_INPUT = 64 * 1024;
 
+/**
+ * A telnet subnegotiation that has not ended after so many bytes, or so long after a chunk that left it
+ * open, is none: the lines in it are answered as bad ones. No client has cause to send one at all.
+ */
+export const SUBNEGOTIATION_SIZE = 1024;
+export const SUBNEGOTIATION_TIMEOUT = 1000;
+
 /** Output gathered before it is written, and again after each write while a long body is streamed. */
 export const OUTPUT_CHUNK = 32 * 1024;
 
