@@ -2,7 +2,7 @@ import type { Disk, Facts, Machine } from '../drivers/driver.js';
 import { ArgoError } from '../kit/errors.js';
 import { supportedActions } from '../instances/actions.js';
 import type { Instance } from '../instances/instance.js';
-import { formatBytes } from '../kit/text.js';
+import { formatBytes, idWord } from '../kit/text.js';
 import type { Context, Plugin, Target } from './host/contract.js';
 
 /** The readings that a machine may have, by their commands. */
@@ -19,6 +19,7 @@ function describe(instance: Instance, state: string, facts: Facts): string[] {
   const lists: [string, string | undefined][] = [
     ['name', instance.name],
     ['full name', instance.fullName],
+    ['id', idWord(instance.id)],
     ['provider', `${owner.name} (${owner.settings.type})`],
     ['type', machine.type],
     ['state', state],
