@@ -191,20 +191,23 @@ function run(steps: readonly Step[], subject: string, at: number): number {
 export class MatchProgram {
   readonly #tokens: readonly Token[];
   readonly #parts: readonly (readonly Step[])[] | undefined;
+  readonly #isAll: boolean;
 
   constructor(tokens: readonly Token[]) {
     this.#tokens = tokens;
     this.#parts = stepsBetweenStars(tokens);
+    this.#isAll = tokens.length === 1 && tokens[0] instanceof AnyText;
   }
 
   matches(name: string): boolean {
-    if (this.#parts === undefined) return this.#moveAll(name);
-    const [first, ...others] = this.#parts;
-    let at = run(first!, name, 0);
-    if (others.length === 0 || at === -1) return at === name.length;
-    const last = others.length - 1;
-    for (let index = 0; index < last && at !== -1; index += 1) at = this.#find(others[index]!, name, at);
-    return at !== -1 && endsWith(others[last]!, name, at);
+    if (this.#isAll) return true;
+    const parts = this.#parts;
+    if (parts === undefined) return this.#moveAll(name);
+    let at = run(parts[0]!, name, 0);
+    const last = parts.length - 1;
+    if (last === 0) return at === name.length;
+    for (let index = 1; index < last && at !== -1; index += 1) at = this.#find(parts[index]!, name, at);
+    return at !== -1 && endsWith(parts[last]!, name, at);
   }
 
   /** The end of the first place from here on where the steps fit, or -1. */

@@ -150,9 +150,9 @@ export class InstancePattern {
     return (this.#provider === undefined || this.#provider.matches(instance.provider)) && this.#matchesWithin(instance);
   }
 
-  #matchesWithin({ name, id, isTwin }: Named): boolean {
-    if (this.#isOfIds) return id !== undefined && this.#name.matches(idWord(id));
-    return (isTwin !== true || this.#name.isOpen) && this.#name.matches(name);
+  #matchesWithin(instance: Named): boolean {
+    if (this.#isOfIds) return instance.id !== undefined && this.#name.matches(idWord(instance.id));
+    return (instance.isTwin !== true || this.#name.isOpen) && this.#name.matches(instance.name);
   }
 
   /** Whether every instance that a provider has or will have is matched. */
