@@ -25,6 +25,8 @@ export class Provider {
   #listing: Promise<void> | undefined;
   #listAgain = false;
   #failures = 0;
+  /** grows with every loss that the driver tells of */
+  #losses = 0;
   /** no longer configured: what runs may end, nothing new comes */
   #closed = false;
   /** the driver is being closed */
@@ -147,11 +149,12 @@ export class Provider {
     try {
       const sightings = await deadline.run((signal) => this.#driver.list(signal));
       if (this.#closed) return;
-      if (this.staleReason !== undefined) this.#log('info', 'provider answers', { provider: this.name, instances: sightings.length });
-      this.staleReason = undefined;
+      const losses = this.#losses;
+      await this.#registry.sync(this, sightings);
+      if (this.#closed) return;
       this.listed = true;
       this.#failures = 0;
-      this.#registry.sync(this, sightings);
+      if (losses === this.#losses) this.#becomeCurrent(sightings.length);
     } catch (thrown) {
       if (this.#closed) return;
       this.#failures += 1;
@@ -162,6 +165,13 @@ export class Provider {
       if (this.#isIdle) this.#whenIdle?.();
       deadline.clear();
     }
+  }
+
+  #becomeCurrent(instances: number): void {
+    if (this.staleReason === undefined) return;
+    this.staleReason = undefined;
+    this.#registry.version += 1;
+    this.#log('info', 'provider answers', { provider: this.name, instances });
   }
 
   #becomeStale(reason: string, cause?: unknown): void {
@@ -190,6 +200,7 @@ export class Provider {
       },
       relist: () => void this.refresh(),
       lost: (reason: string) => {
+        this.#losses += 1;
         if (!this.#closed) this.#becomeStale(reason);
       },
     };

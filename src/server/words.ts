@@ -84,5 +84,8 @@ function setOption(options: { -readonly [Key in keyof Options]: Options[Key] }, 
     case 'dry-run':
       options.dryRun = true;
       return value === undefined;
+    case 'ids':
+      options.ids = true;
+      return value === undefined;
   }
 }
