@@ -1,11 +1,20 @@
-import pino from 'pino';
+import sonicBoom from 'sonic-boom';
 import type { Log } from '../kit/log.js';
 
 /** Log lines that wait to be written; further ones are dropped, so that a reader who stops cannot stop us. Bytes. */
 const LOG_BACKLOG = 1024 * 1024;
 
+/** The file descriptor of standard error. */
+const STDERR = 2;
+
+/** From all that is told to what is told to nobody; a line of a lower level than the configured one is not written. */
+const LEVELS = ['debug', 'info', 'warn', 'error'];
+
 /** Keys whose values never reach the log, wherever they stand. */
-const SECRET_KEYS = ['password', 'passwordHash', 'sudo-password', 'private-key', 'privateKey', 'secret', 'token'];
+const SECRET_KEYS = new Set(['password', 'passwordHash', 'sudo-password', 'private-key', 'privateKey', 'secret', 'token']);
+
+/** Causes of causes that are told. */
+const CAUSES = 5;
 
 export interface Logger {
   readonly log: Log;
@@ -14,28 +23,48 @@ export interface Logger {
   flush(): void;
 }
 
-/** JSON lines on standard error. */
+/** JSON lines on standard error, which nobody waits for. */
 export function createLogger(level: string): Logger {
-  const destination = pino.destination({ fd: 2, sync: false, maxLength: LOG_BACKLOG });
-  const logger = pino({
-    level,
-    base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
-    serializers: { cause: pino.stdSerializers.err },
-    redact: SECRET_KEYS.flatMap((key) => [`["${key}"]`, `*["${key}"]`]),
-  }, destination);
+  const destination = new sonicBoom.SonicBoom({ fd: STDERR, sync: false, maxLength: LOG_BACKLOG });
+  // standard error is closed, or was never open: there is nowhere left to say so
+  destination.on('error', () => undefined);
+  let least = LEVELS.indexOf(level);
   return {
-    log: (lineLevel, message, facts) => logger[lineLevel](facts ?? {}, message),
+    log: (lineLevel, message, facts) => {
+      if (LEVELS.indexOf(lineLevel) >= least) destination.write(`${formatLine(lineLevel, message, facts)}\n`);
+    },
     setLevel: (newLevel) => {
-      logger.level = newLevel;
+      least = LEVELS.indexOf(newLevel);
     },
     flush: () => {
       try {
         destination.flushSync();
       } catch {
-        // standard error is closed, or was never open: there is nowhere left to say so
+        // as above
       }
     },
   };
+}
+
+/** One line of the log, without its end. */
+export function formatLine(level: string, message: string, facts: Record<string, unknown> = {}): string {
+  const line = { level, time: new Date().toISOString() };
+  try {
+    return JSON.stringify({ ...line, ...facts, msg: message }, printable);
+  } catch {
+    return JSON.stringify({ ...line, msg: message, facts: 'cannot be printed' });
+  }
+}
+
+/** A value as it may be printed: no secrets, and errors with what led to them. */
+function printable(key: string, value: unknown): unknown {
+  if (SECRET_KEYS.has(key)) return '[Redacted]';
+  if (typeof value === 'bigint') return String(value);
+  return value instanceof Error ? describeError(value, CAUSES) : value;
+}
+
+function describeError(error: Error, causes: number): Record<string, unknown> {
+  const { code } = error as NodeJS.ErrnoException;
+  const cause = error.cause instanceof Error && causes > 0 ? describeError(error.cause, causes - 1) : undefined;
+  return { type: error.name, message: error.message, code, stack: error.stack, cause };
 }
