@@ -16,6 +16,23 @@ export interface Plugin {
   readonly commands: readonly Command[];
 }
 
+/**
+ * A command's row as it is shown: `help` sends it, `argo` reads it. The server's own copy, which nobody
+ * can change.
+ */
+export interface CommandRow {
+  readonly word: string;
+  readonly aliases: readonly string[];
+  readonly usage: string;
+  readonly help: string;
+  readonly right: Command['right'];
+  readonly on?: NonNullable<Command['on']>;
+  readonly options: readonly OptionName[];
+  readonly words: readonly string[];
+  /** true: it takes a password */
+  readonly rawWords: boolean;
+}
+
 /** The options that a command may take: `--wait[=SECONDS]`, `--force`, `--timeout=SECONDS`, `--dry-run`. */
 export type OptionName = 'wait' | 'force' | 'timeout' | 'dry-run';
 
@@ -41,6 +58,8 @@ export interface Command {
    */
   readonly on?: 'instances' | 'provider';
   readonly options?: readonly OptionName[];
+  /** Words that it knows, where its words are its own business: for completion, as the states of `list` */
+  readonly words?: readonly string[];
   /** The words are passed as typed, `--` included: for commands that take a password. */
   readonly rawWords?: boolean;
   /** May be async. What it throws becomes the reply's `400`: an ArgoError as it is, anything else as INTERNAL ERROR. */
@@ -104,8 +123,8 @@ export interface Context {
   dmesg(): Promise<string>;
   /** The visible instances, under the names by which they are shown. */
   visible(): Listing;
-  /** The commands that this account may use. */
-  commands(): Iterable<Command>;
+  /** The commands that this account may use, without what they run. */
+  commands(): Iterable<CommandRow>;
   /** Text to be sent after `300 DONE: `, for people. */
   remark(text: string): void;
   /** Providers whose visible instances may be out of date, with the reason. */
