@@ -15,6 +15,7 @@ export default {
     usage: `list [${Object.keys(FILTERS).join('|')}]`,
     help: 'List the instances, or those in a state.',
     right: 'listing',
+    words: Object.keys(FILTERS),
     run(request) {
       const [filter = 'available', ...rest] = request.args;
       const accepts = Object.hasOwn(FILTERS, filter) ? FILTERS[filter] : undefined;

@@ -37,7 +37,7 @@ function splitQuoted(line: string): Word[] {
 }
 
 /** One for all requests without options, so nobody may change it. */
-export const NO_OPTIONS: Options = Object.freeze({ wait: false, force: false, timeout: undefined, dryRun: false });
+export const NO_OPTIONS: Options = Object.freeze({ wait: false, force: false, timeout: undefined, dryRun: false, json: false });
 
 /** `60` as seconds, or a duration such as `90s`, in milliseconds; undefined where it is neither or out of bounds. */
 function parseTime(text: string): number | undefined {
@@ -78,6 +78,9 @@ function setOption(options: { -readonly [Key in keyof Options]: Options[Key] }, 
       return time !== undefined;
     case 'force':
       options.force = true;
+      return value === undefined;
+    case 'json':
+      options.json = true;
       return value === undefined;
     case 'dry-run':
       options.dryRun = true;

@@ -1,12 +1,12 @@
 import type { Log } from '../../kit/log.js';
 import { RIGHTS } from '../../instances/operation-table.js';
-import type { Command, CommandRow, Plugin } from './contract.js';
+import { OPTION_VALUES, type Command, type CommandRow, type Plugin } from './contract.js';
 
 const WORD = /^[a-z][a-z0-9-]{0,31}$/;
 const OPEN_TO_ALL = ['anyone', 'listing'];
 
 const SUBJECTS = ['instances', 'provider'];
-const OPTIONS = ['wait', 'force', 'timeout', 'dry-run'];
+const OPTIONS = Object.keys(OPTION_VALUES);
 
 /** A command as the server keeps it: its row, frozen, and what it runs. */
 export interface LoadedCommand extends CommandRow {

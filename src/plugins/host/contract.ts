@@ -33,8 +33,16 @@ export interface CommandRow {
   readonly rawWords: boolean;
 }
 
-/** The options that a command may take: `--wait[=SECONDS]`, `--force`, `--timeout=SECONDS`, `--dry-run`. */
-export type OptionName = 'wait' | 'force' | 'timeout' | 'dry-run';
+/** The options that a command may take, and whether a value follows: `--wait[=SECONDS]`, `--force`, `--timeout=SECONDS`. */
+export const OPTION_VALUES = {
+  wait: 'optional',
+  force: 'none',
+  timeout: 'required',
+  'dry-run': 'none',
+  json: 'none',
+} as const satisfies Readonly<Record<string, 'none' | 'optional' | 'required'>>;
+
+export type OptionName = keyof typeof OPTION_VALUES;
 
 /** One command word: a row of the server's command table. */
 export interface Command {
@@ -73,6 +81,7 @@ export interface Options {
   readonly force: boolean;
   readonly timeout: number | undefined;
   readonly dryRun: boolean;
+  readonly json: boolean;
 }
 
 /** The body of the reply. */
