@@ -1,5 +1,6 @@
 import { isPattern } from '../kit/patterns.js';
-import { POWER_COMMANDS, requestFromLine, splitLine } from './request.js';
+import { COMMANDS_LINE, readCommands } from './commands.js';
+import { requestFromLine, splitLine } from './request.js';
 import type { Session } from './session.js';
 
 /** How long names and commands that the server has told are offered without asking again, in milliseconds. */
@@ -10,9 +11,6 @@ const PATIENCE = 2000;
 
 /** Names kept for completion; nobody picks one out of more. */
 const MAX_NAMES = 20_000;
-
-const LIST_STATES = ['available', 'running', 'paused', 'stopped', 'hosts'];
-const POWER_OPTIONS = ['--wait', '--force', '--timeout=', '--dry-run'];
 
 /** The first words of the lines that `request` answers with; [] when it does not in time. */
 export type Ask = (line: string) => Promise<readonly string[]>;
@@ -33,7 +31,7 @@ export function askSession(session: Session): Ask {
   };
 }
 
-/** Completes command words from `help` and names from `list`. */
+/** Completes command words, their options and words from `help --json` (an older server: words from `help`), and names from `list`. */
 export class Completer {
   readonly #known = new Map<string, { at: number; lines: readonly string[] }>();
   readonly #ask: Ask;
@@ -60,12 +58,17 @@ export class Completer {
     if (command === undefined) return (await this.#commands()).map((name) => `${name} `);
     if (command === 'auth') return [];
     if (command === 'help') return this.#commands();
-    if (command === 'list') return LIST_STATES;
-    if (word.startsWith('-')) return POWER_COMMANDS.has(command) ? POWER_OPTIONS : [];
-    return (await this.#lines('list')).map(literal);
+    const known = readCommands(await this.#lines(COMMANDS_LINE));
+    const facts = known.get(command);
+    if (word.startsWith('-')) return [...facts?.options ?? []];
+    // A server that does not tell: its words may be names.
+    if (known.size === 0 || facts?.on === 'instances') return (await this.#lines('list')).map(literal);
+    return [...facts?.words ?? []];
   }
 
   async #commands(): Promise<string[]> {
+    const known = readCommands(await this.#lines(COMMANDS_LINE));
+    if (known.size > 0) return [...known.keys()];
     const words = (await this.#lines('help')).map((line) => /^[a-z][\w-]*(?= |$)/.exec(line)?.[0] ?? '');
     return [...new Set(words.filter((word) => word !== ''))];
   }

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { ConfigError, parseDocument } from '../config/document.js';
 import { duration, flag, text } from '../config/values.js';
-import { SettingsError } from './settings.js';
+import { SettingsError } from './settings-error.js';
 
 /** Bytes of config.toml; more is another file by mistake. */
 const MAX_CONFIG_SIZE = 256 * 1024;

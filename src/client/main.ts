@@ -9,7 +9,8 @@ import { type Asker, askPassword, Interrupted, storedPassword } from './password
 import { requestFromArguments } from './request.js';
 import { refuse, runRequest, type Setting } from './runner.js';
 import { Session } from './session.js';
-import { type ClientOptions, configPath, type Settings, SettingsError, settle, stateFolder } from './settings.js';
+import { type ClientOptions, configPath, type Settings, settle, stateFolder } from './settings.js';
+import { SettingsError } from './settings-error.js';
 
 /**
  * The `argo` command.

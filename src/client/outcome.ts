@@ -1,5 +1,5 @@
 import { splitReason } from './replies.js';
-import { POWER_COMMANDS, type Request } from './request.js';
+import type { Request } from './request.js';
 
 /** What the process ends with. */
 export const EXIT = { done: 0, failed: 1, usage: 2, denied: 3, partly: 4, interrupted: 130, brokenPipe: 141 } as const;
@@ -40,13 +40,13 @@ const REASON = /^[A-Z]{2,}(?: [A-Z]+)*(?:: |$)/;
  * Takes `NAME: done`, `NAME: REASON` or `NAME: VALUE` apart. Names may hold `: ` themselves. Where no
  * values come, which is for power commands, the first place after which `done` or a reason follows
  * is the end of the name; else it is the first colon, for values hold colons and capitals too.
- * @param command the command word that is answered
+ * @param acts whether the command answers without values
  * @returns undefined for a line without a name
  */
-export function parseTargetLine(line: string, command: string): TargetLine | undefined {
+export function parseTargetLine(line: string, acts: boolean): TargetLine | undefined {
   const first = line.indexOf(': ');
   if (first <= 0) return undefined;
-  for (let at = first; at !== -1; at = POWER_COMMANDS.has(command) ? line.indexOf(': ', at + 2) : -1) {
+  for (let at = first; at !== -1; at = acts ? line.indexOf(': ', at + 2) : -1) {
     const rest = line.slice(at + 2);
     if (rest === 'done') return { name: line.slice(0, at) };
     if (REASON.test(rest)) return { name: line.slice(0, at), failure: splitReason(rest) };

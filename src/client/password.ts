@@ -3,7 +3,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import type { Stream } from './output.js';
-import { type PasswordSources, SettingsError } from './settings.js';
+import type { PasswordSources } from './settings.js';
+import { SettingsError } from './settings-error.js';
 
 /** A password manager may ask a person to unlock it; milliseconds. */
 const COMMAND_TIMEOUT = 120_000;

@@ -79,7 +79,7 @@ export class PlainPresenter implements Presenter {
   }
 
   #count(line: string): void {
-    const about = parseTargetLine(line, this.#request.command);
+    const about = parseTargetLine(line, this.#request.acts);
     if (about) this.#tally.add(about);
   }
 }
@@ -120,7 +120,7 @@ export class JsonPresenter implements Presenter {
   #keep(line: string): void {
     this.#size += line.length;
     if (this.#size > MAX_DOCUMENT) return;
-    const about = this.#request.many ? parseTargetLine(line, this.#request.command) : undefined;
+    const about = this.#request.many ? parseTargetLine(line, this.#request.acts) : undefined;
     if (about) this.#tally.add(about);
     this.#body.push(about ?? line);
   }

@@ -1,5 +1,6 @@
 import { isPattern } from '../kit/patterns.js';
 import { ArgoError } from '../kit/errors.js';
+import type { CommandFacts } from './commands.js';
 
 /** One word of a request. A quoted one is a literal name: globs and ranges mean nothing in it. */
 export interface Word {
@@ -20,6 +21,8 @@ export interface Request {
   readonly options: readonly string[];
   /** whether the server answers with one line a target instead of the plain body */
   readonly many: boolean;
+  /** whether it answers `done` or a reason, never with values, as power commands do */
+  readonly acts: boolean;
 }
 
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
@@ -32,26 +35,30 @@ const OWN_QUOTES = /^"(?:[^"\\]|\\["\\])+"$/;
 
 const isSelection = (word: Word): boolean => !word.quoted && (word.text.startsWith('@') || isPattern(word.text));
 
-/** Commands whose words are not instances. */
-const WITHOUT_TARGETS = new Set(['auth', 'dmesg', 'exit', 'help', 'list', 'nop', 'quit']);
-
-/** Commands that change power states: they answer `done` or a reason, never with values. */
-export const POWER_COMMANDS: ReadonlySet<string> = new Set(['start', 'stop', 'reboot', 'pause', 'unpause', 'suspend', 'resume']);
-
 function request(line: string, words: readonly Word[]): Request {
   const [first, ...rest] = words;
   const end = rest.findIndex(({ text, quoted }) => text === '--' && !quoted);
   const isOption = (word: Word, at: number) => !word.quoted && word.text.startsWith('--') && (end === -1 || at <= end);
   const command = (first?.text ?? '').toLowerCase();
-  const targets = WITHOUT_TARGETS.has(command) ? [] : rest.filter((word, at) => !isOption(word, at));
+  const targets = command === 'auth' ? [] : rest.filter((word, at) => !isOption(word, at));
   return {
     line,
     command,
     words: rest,
     targets,
     options: rest.filter(isOption).map(({ text }) => text),
-    many: targets.length > 1 || targets.some(isSelection),
+    many: isMany(targets),
+    acts: false,
   };
+}
+
+const isMany = (targets: readonly Word[]): boolean => targets.length > 1 || targets.some(isSelection);
+
+/** A request with what the server says of its command. Without that, words are taken for instances. */
+export function withFacts(request: Request, facts: CommandFacts | undefined): Request {
+  if (facts === undefined) return request;
+  const targets = facts.on === 'instances' ? request.targets : [];
+  return { ...request, targets, many: isMany(targets), acts: facts.right === 'power' };
 }
 
 /**

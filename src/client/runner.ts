@@ -4,7 +4,8 @@ import { type ExitCode, exitCodeOf, type Failure } from './outcome.js';
 import type { Output } from './output.js';
 import { formatFailure, JsonPresenter, PlainPresenter, type Presenter } from './presenter.js';
 import { Progress } from './progress.js';
-import type { Request } from './request.js';
+import { readCommands } from './commands.js';
+import { quoteWord, type Request, requestFromLine, withFacts } from './request.js';
 import type { Session } from './session.js';
 import { countTargets } from './totals.js';
 
@@ -23,9 +24,14 @@ export interface Setting {
  * @param signal stops waiting; the command goes on at the server
  * @throws the signal's reason · BrokenPipe · SettingsError
  */
-export async function runRequest(setting: Setting, request: Request, signal: AbortSignal): Promise<ExitCode> {
+export async function runRequest(setting: Setting, asked: Request, signal: AbortSignal): Promise<ExitCode> {
+  let request = asked;
   let presenter = makePresenter(setting, request);
   try {
+    if (asked.many || (setting.json && asked.targets.length > 0)) {
+      request = await described(setting.session, asked, signal);
+      presenter = makePresenter(setting, request);
+    }
     if (setting.progress && request.many) {
       const progress = new Progress(setting.stderr, await countTargets(setting.session, request, signal));
       presenter = makePresenter(setting, request, progress);
@@ -36,6 +42,15 @@ export async function runRequest(setting: Setting, request: Request, signal: Abo
     return presenter.end(error);
   }
   return presenter.end();
+}
+
+/** What a command's words are only the server knows; it is asked where the answer may have a line a target. */
+async function described(session: Session, request: Request, signal: AbortSignal): Promise<Request> {
+  const lines: string[] = [];
+  for await (const batch of session.run(requestFromLine(`help ${quoteWord(request.command)} --json`), signal)) {
+    for (const event of batch) if (event.kind === 'body') lines.push(event.text);
+  }
+  return withFacts(request, readCommands(lines).get(request.command));
 }
 
 /** Shows why a line was not even sent. */

@@ -2,6 +2,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { type Address, formatAddress, parseAddress } from './address.js';
 import type { ClientConfig, Profile } from './config-file.js';
+import { SettingsError } from './settings-error.js';
 
 /** Opening a connection, TLS included, in milliseconds. */
 const CONNECT_TIMEOUT = 10_000;
@@ -50,9 +51,6 @@ export interface ClientOptions {
   readonly caFile?: string | undefined;
   readonly fingerprint?: string | undefined;
 }
-
-/** What the user asked for does not fit together: exit code 2. */
-export class SettingsError extends Error {}
 
 /**
  * A SHA-256 fingerprint in lower-case hexadecimal: `SHA256:` and base64 as ssh prints it, or

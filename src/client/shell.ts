@@ -8,7 +8,7 @@ import { BrokenPipe, type Stream } from './output.js';
 import { type Asker, Curtain, Interrupted } from './password.js';
 import { isAuthLine, quoteWord, type Request, requestFromLine } from './request.js';
 import { refuse, runRequest, type Setting } from './runner.js';
-import { SettingsError } from './settings.js';
+import { SettingsError } from './settings-error.js';
 
 /** Lines typed or pasted while a command runs; more is refused. */
 const MAX_TYPED_AHEAD = 1000;

@@ -3,7 +3,8 @@ import { connect as connectPlain, type Socket } from 'node:net';
 import type { PeerCertificate, TLSSocket } from 'node:tls';
 import { ArgoError } from '../kit/errors.js';
 import { formatAddress } from './address.js';
-import { formatFingerprint, type Settings, SettingsError, type TlsSettings } from './settings.js';
+import { formatFingerprint, type Settings, type TlsSettings } from './settings.js';
+import { SettingsError } from './settings-error.js';
 
 /** A peer that is gone is noticed this long after its last sign of life (and ten probes), in milliseconds. */
 const KEEPALIVE_DELAY = 30_000;

@@ -3,6 +3,7 @@ import type { Config } from '../config/config.js';
 import { loadConfig } from '../config/load.js';
 import type { CommandTable } from '../plugins/host/command-table.js';
 import { PluginLoader } from '../plugins/host/loader.js';
+import { OPERATIONS, RIGHTS } from '../instances/operation-table.js';
 import { readTls } from '../listening/listener.js';
 import { defaultStateDir, findConfig } from './places.js';
 
@@ -15,14 +16,57 @@ export interface CheckResult {
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
 
-/** What grants may name beside the words of commands. */
-const SETS = ['*', 'read', 'power'];
+/** What is wrong with the words of grants: each word of an account is told once. */
+function commandWarnings({ accounts }: Config, table: CommandTable): string[] {
+  return [...accounts.values()].flatMap(({ name, grants }) =>
+    [...new Set(grants.flatMap(({ commands }) => commands))].flatMap((word) => {
+      const fault = wordFault(word, table);
+      return fault === undefined ? [] : [`a grant of ${name} names ${fault}`];
+    }));
+}
 
-function unknownCommands({ accounts }: Config, table: CommandTable): string[] {
-  return [...accounts.values()].flatMap(({ name, grants }) => {
-    const words = new Set(grants.flatMap(({ commands }) => commands).filter((word) => !SETS.includes(word.toLowerCase()) && !table.find(word)));
-    return [...words].map((word) => `a grant of ${name} names the command "${word}", which there is not`);
-  });
+/** Why a word of a grant gives nothing, or undefined. */
+function wordFault(word: string, table: CommandTable): string | undefined {
+  const lower = word.toLowerCase();
+  const known = table.find(lower);
+  if (lower === '*' || known?.word === lower) return undefined;
+  if (known) return `the command "${word}", which is another word for "${known.word}"; grants know it by that word alone`;
+  if ((RIGHTS as readonly string[]).includes(lower)) {
+    const isUsed = table.all().some(({ right }) => right === lower) || Object.values(OPERATIONS).some(({ right }) => right === lower);
+    return isUsed ? undefined : `"${word}", which holds no command as yet`;
+  }
+  const near = nearest(lower, [...RIGHTS, ...table.all().map((command) => command.word)]);
+  return `the command "${word}", which there is not${near === undefined ? '' : `; is "${near}" meant?`}`;
+}
+
+/** Instances, commands and groups that select nothing, whatever there is. */
+function emptyWarnings({ accounts, groups }: Config): string[] {
+  const empty = new Set([...groups].filter(([, members]) => members.length === 0).map(([name]) => name));
+  return [
+    ...[...empty].map((name) => `the group ${name} has no members`),
+    ...[...accounts.values()].flatMap(({ name, grants }) => grants.flatMap(({ instances, commands }) => [
+      ...(instances.length === 0 ? [`a grant of ${name} has an empty list of instances, so it gives nothing`] : []),
+      ...(commands.length === 0 ? [`a grant of ${name} has an empty list of commands: it shows its instances, and gives nothing else`] : []),
+    ])),
+  ];
+}
+
+/** The word that differs least, where that is little: by letters left out, put in or changed. */
+function nearest(word: string, words: readonly string[]): string | undefined {
+  const [best] = words.map((one) => ({ one, far: distance(word, one) })).sort((a, b) => a.far - b.far);
+  return best && best.far <= Math.ceil(word.length / 3) ? best.one : undefined;
+}
+
+function distance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, at) => at);
+  for (const [at, letter] of [...from].entries()) {
+    const next = [at + 1];
+    for (let column = 1; column <= to.length; column += 1) {
+      next.push(Math.min(next[column - 1]! + 1, row[column]! + 1, row[column - 1]! + (to[column - 1] === letter ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[to.length]!;
 }
 
 /** A file with hashes of passwords, and maybe passwords, is not for everybody. */
@@ -42,6 +86,6 @@ export async function check(asked: string | undefined): Promise<CheckResult> {
   if (server.tls) readTls(server.tls);
   const warnings = openToAll(file);
   const loader = new PluginLoader((_level, message, facts) => warnings.push(`${message}: ${String(facts?.plugin ?? facts?.folder)}: ${String(facts?.reason)}`));
-  warnings.push(...unknownCommands(config, await loader.load(server.pluginPath)));
+  warnings.push(...commandWarnings(config, await loader.load(server.pluginPath)), ...emptyWarnings(config));
   return { verdict: `${file} is good: ${count(accounts.size, 'account')}, ${count(providers.size, 'provider')}`, warnings };
 }

@@ -1,6 +1,8 @@
-import { ArgoError } from '../kit/errors.js';
+import { ArgoError, withoutCause } from '../kit/errors.js';
+import { closeClass } from '../kit/closed.js';
 import type { Groups } from '../kit/patterns.js';
 import { FAN_OUT } from '../kit/limits.js';
+import { checkOperation, checkReading, copyCall, copyOrder, copyRef, frozenCopy } from './entrance.js';
 import { fanOut, type Settled } from './fan-out.js';
 import { infoOf, type InstanceInfo, type InstanceRef } from './info.js';
 import type { Instance } from './instance.js';
@@ -93,13 +95,13 @@ export class GateActor implements Actor {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       const controller = this.#controller = new AbortController();
-      this.#stopListening = this.#parts.mandate.identity.onTakenAway(() => controller.abort(new ArgoError('NOT ALLOWED', 'the account was taken away')));
+      if (!this.#ended) this.#stopListening = this.#parts.mandate.identity.onTakenAway(() => controller.abort(new ArgoError('NOT ALLOWED', 'the account was taken away')));
     }
     return this.#controller.signal;
   }
 
   visible(): Listing {
-    return Listing.of(this.#view());
+    return Listing.of(this.#view(), () => this.#requireOpen());
   }
 
   staleness(): readonly string[] {
@@ -107,9 +109,9 @@ export class GateActor implements Actor {
   }
 
   async select(words: readonly (string | TypedName)[]): Promise<Selected> {
-    const names = words.map((word) => (typeof word === 'string' ? { text: word, quoted: false } : word));
+    const names = Array.from(words, copyName);
     const { instances, isSingle } = await this.#view().select(names, this.#parts.groups());
-    return { instances: instances.map(infoOf), isSingle };
+    return { instances: Object.freeze(instances.map(infoOf)), isSingle };
   }
 
   display(on: InstanceRef): string {
@@ -122,8 +124,9 @@ export class GateActor implements Actor {
 
   may(operation: OperationName, on: InstanceRef): boolean {
     const { registry, operations, mandate } = this.#parts;
-    const instance = registry.byId(on.provider, on.id);
-    return !this.#ended && instance !== undefined && operations.allows(mandate, operation, instance);
+    const { provider, id } = copyRef(on);
+    const instance = registry.byId(provider, id);
+    return !this.#ended && instance !== undefined && operations.allows(mandate, checkOperation(operation), instance);
   }
 
   require(on: readonly InstanceRef[]): void {
@@ -133,20 +136,40 @@ export class GateActor implements Actor {
 
   async power(on: InstanceRef, order: PowerOrder, call: Call = {}): Promise<Outcome> {
     const instance = this.#find(on);
-    return this.#parts.operations.power(this.#parts.mandate, instance, order, call);
+    try {
+      return Object.freeze(await this.#parts.operations.power(this.#parts.mandate, instance, copyOrder(order), copyCall(call)));
+    } catch (thrown) {
+      throw withoutCause(thrown);
+    }
   }
 
   async plan(on: InstanceRef, order: PowerOrder, call: Call = {}): Promise<string> {
     const instance = this.#find(on);
-    return this.#parts.operations.plan(this.#parts.mandate, instance, order, call);
+    try {
+      return await this.#parts.operations.plan(this.#parts.mandate, instance, copyOrder(order), copyCall(call));
+    } catch (thrown) {
+      throw withoutCause(thrown);
+    }
   }
 
   async read<Name extends ReadingName>(on: InstanceRef, name: Name, call: ReadCall = {}): Promise<Readings[Name]> {
     const instance = this.#find(on);
-    return this.#parts.operations.read(this.#parts.mandate, instance, name, call);
+    try {
+      return frozenCopy(await this.#parts.operations.read(this.#parts.mandate, instance, checkReading(name), copyCall(call)));
+    } catch (thrown) {
+      throw withoutCause(thrown);
+    }
   }
 
   async dmesg(name: string | undefined, call: Call = {}): Promise<string> {
+    try {
+      return await this.#dmesg(name, copyCall(call));
+    } catch (thrown) {
+      throw withoutCause(thrown);
+    }
+  }
+
+  async #dmesg(name: string | undefined, call: Call): Promise<string> {
     const { registry, operations, mandate } = this.#parts;
     const allowed = registry.providers().filter((one) => this.#mayOn('dmesg', one.name));
     const found = name === undefined ? allowed.filter((one) => one.supportsDmesg) : allowed.filter((one) => one.name === name);
@@ -167,26 +190,37 @@ export class GateActor implements Actor {
   }
 
   #mayOn(operation: OperationName, provider: string): boolean {
-    return !this.#ended && this.#parts.operations.allowsProvider(this.#parts.mandate, operation, provider);
+    return !this.#ended && this.#parts.operations.allowsProvider(this.#parts.mandate, checkOperation(operation), provider);
+  }
+
+  #requireOpen(): void {
+    if (this.#ended) throw new ArgoError('NOT ALLOWED', 'the request is over');
   }
 
   #view(): View {
+    this.#requireOpen();
     return new View(this.#parts.registry, this.#parts.mandate.identity.principal);
   }
 
   /**
-   * The instance that is meant. One that may not be seen, and one that is not there, are told apart only
-   * to those who may know.
+   * The instance that is meant. One that may not be seen is told as one that is not there would be: the
+   * name may be a lie, so it must not bring out which of the two it is.
    */
   #find(on: InstanceRef): Instance {
-    if (this.#ended) throw new ArgoError('NOT ALLOWED', 'the request is over');
+    this.#requireOpen();
     const { registry, mandate: { identity: { principal } } } = this.#parts;
-    const instance = registry.byId(on.provider, on.id);
+    const { provider, id, name } = copyRef(on);
+    const instance = registry.byId(provider, id);
     if (instance && principal.sees(instance)) return instance;
-    const name = (on as Partial<InstanceInfo>).fullName ?? `${on.provider}/#${on.id}`;
-    throw instance === undefined && principal.coversName(name) ? new ArgoError('NO SUCH INSTANCE', name) : new ArgoError('NOT ALLOWED');
+    throw principal.coversName(name) ? new ArgoError('NO SUCH INSTANCE', name) : new ArgoError('NOT ALLOWED');
   }
 }
 
-// Commands of plugins get actors of many accounts: none of them may put something else in the place of a method.
-Object.freeze(GateActor.prototype);
+closeClass(GateActor);
+
+/** A name as it was typed, read once. @throws ArgoError BAD REQUEST */
+function copyName(word: string | TypedName): TypedName {
+  const { text, quoted } = typeof word === 'string' ? { text: word, quoted: false } : word;
+  if (typeof text !== 'string') throw new ArgoError('BAD REQUEST', 'a name is a text');
+  return { text, quoted };
+}

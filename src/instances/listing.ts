@@ -1,4 +1,5 @@
 import type { MachineType, PowerState } from '../drivers/driver.js';
+import { closeClass } from '../kit/closed.js';
 import { infoOf, type InstanceInfo } from './info.js';
 import type { Entry, View } from './view.js';
 
@@ -8,37 +9,45 @@ export interface Shown {
   readonly instance: InstanceInfo;
 }
 
-/** Where the entries are the same, so is the listing. */
-const listings = new WeakMap<object, Listing>();
-
 /** The instances that an account sees, in the order of the configuration. */
 export class Listing implements Iterable<Shown> {
   readonly #entries: Iterable<Entry>;
-  /** whether it is the same object until something changes: what was made from it can be kept with it */
-  readonly isLasting: boolean;
+  readonly #requireOpen: () => void;
 
-  private constructor(entries: Iterable<Entry>) {
+  private constructor(entries: Iterable<Entry>, requireOpen: () => void) {
     this.#entries = entries;
-    this.isLasting = Array.isArray(entries);
+    this.#requireOpen = requireOpen;
   }
 
-  static of(view: View): Listing {
-    const entries = view.entries();
-    const known = listings.get(entries);
-    if (known) return known;
-    const listing = new Listing(entries);
-    if (listing.isLasting) listings.set(entries, listing);
-    return listing;
+  /** @param requireOpen throws once the request is over for which it is made: whoever keeps it sees nothing more */
+  static of(view: View, requireOpen: () => void): Listing {
+    return new Listing(view.entries(), requireOpen);
+  }
+
+  /** What stays the same object until something changes, where there is such: what was made from the listing can be kept with it. */
+  static lasting(listing: Listing): object | undefined {
+    return Array.isArray(listing.#entries) ? listing.#entries : undefined;
+  }
+
+  /** Whether it is the same as one of before until something changes. */
+  get isLasting(): boolean {
+    return Listing.lasting(this) !== undefined;
   }
 
   *[Symbol.iterator](): Generator<Shown> {
-    for (const { name, instance } of this.#entries) yield { name, instance: infoOf(instance) };
+    for (const { name, instance } of this.#entries) {
+      this.#requireOpen();
+      yield { name, instance: infoOf(instance) };
+    }
   }
 
   /** The names of those that are accepted, at less cost than the instances themselves. */
   *names(accepts: (state: PowerState, type: MachineType) => boolean): Generator<string> {
-    for (const { name, instance } of this.#entries) if (accepts(instance.state, instance.machine.type)) yield name;
+    for (const { name, instance } of this.#entries) {
+      this.#requireOpen();
+      if (accepts(instance.state, instance.machine.type)) yield name;
+    }
   }
 }
 
-Object.freeze(Listing.prototype);
+closeClass(Listing);

@@ -47,6 +47,24 @@ export class ArgoError extends Error {
   }
 }
 
+/** What lies behind the errors of {@link withoutCause}. */
+const hiddenCauses = new WeakMap<ArgoError, unknown>();
+
+/**
+ * An error as it may leave the gate. Its cause may hold a driver's connections and what was said on
+ * them: whoever catches the error does not find it there, and {@link causeOf} does.
+ */
+export function withoutCause(thrown: unknown): ArgoError {
+  const error = toArgoError(thrown);
+  if (error.cause === undefined) return error;
+  const bare = new ArgoError(error.phrase, error.detail);
+  hiddenCauses.set(bare, error.cause);
+  return bare;
+}
+
+/** What really happened, for the log. */
+export const causeOf = (error: ArgoError): unknown => hiddenCauses.get(error) ?? error.cause;
+
 /** Any thrown thing as an {@link ArgoError}; a stranger's message is kept as cause, never shown. */
 export function toArgoError(thrown: unknown): ArgoError {
   return thrown instanceof ArgoError ? thrown : new ArgoError('INTERNAL ERROR', '', { cause: thrown });

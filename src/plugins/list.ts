@@ -23,11 +23,12 @@ export default {
     help: 'List the instances, or those in a state.',
     right: 'listing',
     options: ['ids'],
+    words: Object.keys(FILTERS),
     run(request) {
       const [filter = 'available', ...rest] = request.args;
       const accepts = Object.hasOwn(FILTERS, filter) ? FILTERS[filter] : undefined;
       if (!accepts || rest.length > 0) return request.usage();
-      const { ids = false } = request.options;
+      const { ids } = request.options;
       const stale = request.staleness();
       if (stale.length > 0) request.remark(`stale: ${stale.join(', ')}`);
       const listing = request.visible();

@@ -1,6 +1,7 @@
-import { ArgoError, toArgoError } from '../kit/errors.js';
+import { ArgoError, causeOf, toArgoError } from '../kit/errors.js';
 import { COMMAND_TIMEOUT, HARD_STOP_TIMEOUT } from '../kit/limits.js';
-import type { Command, Options } from '../plugins/host/contract.js';
+import type { LoadedCommand } from '../plugins/host/command-table.js';
+import type { Options } from '../plugins/host/contract.js';
 import { ClientGone, type Reply } from './reply.js';
 import { isOpen, mayUseBeforeLogin, permissionOf, Request, type Services } from './request.js';
 import type { Session } from './session.js';
@@ -17,22 +18,24 @@ export class Dispatcher {
 
   /** Works on one line. Whatever happens, the reply is ended then. */
   dispatch(session: Session, line: string, reply: Reply): void | Promise<void> {
+    let request: Request | undefined;
     try {
       const words = splitWords(line);
       const command = this.#permitted(session, words[0]!.text);
       const { names, options } = this.#arguments(command, words);
-      const request = new Request({ services: this.parts, session, reply, command, args: names.map(({ text }) => text), options });
+      request = new Request({ services: this.parts, session, reply, command, args: names.map(({ text }) => text), options });
       if (command.on === 'instances') return this.#runOnInstances(session, command, request, names, reply);
       const running = command.run(request);
       if (running === undefined) this.#done(request, reply);
       else return this.#finish(running, request, reply);
     } catch (thrown) {
       this.#fail(thrown, reply, session);
+      if (request) Request.end(request);
     }
   }
 
   /** The command that a word stands for, if this session may use it at all. @throws ArgoError */
-  #permitted(session: Session, word: string): Command {
+  #permitted(session: Session, word: string): LoadedCommand {
     const command = this.parts.table.find(word);
     const { account } = session;
     if (!account) {
@@ -46,16 +49,16 @@ export class Dispatcher {
   }
 
   /** The words after the command, options taken out. @throws ArgoError USAGE */
-  #arguments(command: Command, words: readonly Word[]): { names: readonly Word[]; options: Options } {
+  #arguments(command: LoadedCommand, words: readonly Word[]): { names: readonly Word[]; options: Options } {
     if (words.length === 1) return NO_ARGUMENTS;
     const rest = words.slice(1);
-    const taken = command.rawWords ? { names: rest, options: NO_OPTIONS } : takeOptions(rest, command.options ?? []);
+    const taken = command.rawWords ? { names: rest, options: NO_OPTIONS } : takeOptions(rest, command.options);
     if (!taken) throw new ArgoError('USAGE', command.usage);
     return taken;
   }
 
   /** Resolves and authorises the instances, says 200, and runs. */
-  async #runOnInstances(session: Session, command: Command, request: Request, names: readonly Word[], reply: Reply): Promise<void> {
+  async #runOnInstances(session: Session, command: LoadedCommand, request: Request, names: readonly Word[], reply: Reply): Promise<void> {
     try {
       if (names.length === 0) request.usage();
       await Request.select(request, names);
@@ -63,6 +66,7 @@ export class Dispatcher {
       await this.#finish(Promise.resolve(command.run(request)), request, reply);
     } catch (thrown) {
       this.#fail(thrown, reply, session);
+      Request.end(request);
     }
   }
 
@@ -105,7 +109,7 @@ export class Dispatcher {
   #fail(thrown: unknown, reply: Reply, session?: Session): void {
     const error = toArgoError(thrown);
     if (error.phrase === 'NOT ALLOWED' && session) this.parts.log('info', 'refused', { account: session.account?.name, from: session.from });
-    if (error.phrase === 'INTERNAL ERROR' && !(thrown instanceof ClientGone)) this.parts.log('error', 'command failed', { cause: error.cause });
+    if (error.phrase === 'INTERNAL ERROR' && !(thrown instanceof ClientGone)) this.parts.log('error', 'command failed', { cause: causeOf(error) });
     reply.fail(error);
   }
 }

@@ -1,4 +1,5 @@
 import type { ArgoError } from '../kit/errors.js';
+import { closeClass } from '../kit/closed.js';
 import { harmless } from '../kit/text.js';
 
 /** Where a reply's text goes. */
@@ -146,3 +147,5 @@ export class Reply {
     } while (!this.#fill(iterator));
   }
 }
+
+closeClass(Reply);

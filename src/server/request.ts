@@ -1,16 +1,17 @@
+import { closeClass } from '../kit/closed.js';
 import { ArgoError, toArgoError } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import type { Actor } from '../instances/actor.js';
 import type { Gate } from '../instances/gate.js';
-import type { Listing } from '../instances/listing.js';
+import { Listing } from '../instances/listing.js';
 import type { ReadingName, Readings } from '../instances/operations.js';
 import type { PowerAction } from '../instances/operation-table.js';
 import type { Call, PowerOrder } from '../instances/order.js';
 import type { Permission } from '../instances/principal.js';
 import type { PowerState } from '../drivers/driver.js';
 import type { Authenticator } from '../auth/authenticator.js';
-import type { Body, Command, Context, Options, Target } from '../plugins/host/contract.js';
-import type { CommandTable } from '../plugins/host/command-table.js';
+import type { Body, CommandRow, Context, Options, Target } from '../plugins/host/contract.js';
+import type { CommandTable, LoadedCommand } from '../plugins/host/command-table.js';
 import { ClientGone, type Reply } from './reply.js';
 import type { Session } from './session.js';
 
@@ -27,18 +28,21 @@ export interface RequestParts {
   readonly services: Services;
   readonly session: Session;
   readonly reply: Reply;
-  readonly command: Command;
+  readonly command: LoadedCommand;
   readonly args: readonly string[];
   readonly options: Options;
 }
 
+const NO_TARGETS: readonly Target[] = Object.freeze([]);
+
 /** One request under way: all that a plugin gets to see. */
 export class Request implements Context {
   readonly #parts: RequestParts;
-  #targets: readonly Target[] = [];
+  #targets: readonly Target[] = NO_TARGETS;
   /** one plain name was given: the body has no line a target */
   #isSingle = true;
   #controller: AbortController | undefined;
+  #body: RequestBody | undefined;
   #actor: { readonly actor: Actor; readonly end: () => void } | undefined;
   #ended = false;
 
@@ -82,7 +86,8 @@ export class Request implements Context {
   }
 
   get body(): Body {
-    return this.#parts.reply;
+    this.#body ??= new RequestBody(this.#parts.reply, this.#parts.command.word);
+    return this.#body;
   }
 
   get signal(): AbortSignal {
@@ -146,11 +151,12 @@ export class Request implements Context {
     return this.actor.visible();
   }
 
-  *commands(): Generator<Command> {
-    for (const command of this.#parts.services.table.all()) if (this.#mayUse(command)) yield command;
+  *commands(): Generator<CommandRow> {
+    for (const command of this.#parts.services.table.all()) if (this.#mayUse(command)) yield command.row;
   }
 
   remark(text: string): void {
+    this.#requireOpen();
     this.#parts.reply.remark(text);
   }
 
@@ -159,9 +165,11 @@ export class Request implements Context {
   }
 
   async login(account: string, password: string): Promise<void> {
+    this.#requireOpen();
     const { session, services: { authenticator, log } } = this.#parts;
     session.logOut();
     const found = await authenticator.login(account, password, session.address, this.signal);
+    this.#requireOpen();
     if (found) {
       session.logIn(found);
       log('info', 'login', { account, from: session.from });
@@ -173,6 +181,7 @@ export class Request implements Context {
   }
 
   close(): void {
+    this.#requireOpen();
     this.#parts.session.closing = true;
   }
 
@@ -184,6 +193,11 @@ export class Request implements Context {
     return { deadline: this.options.timeout };
   }
 
+  /** What is at the other end belongs to the next request by then, and maybe to another account. */
+  #requireOpen(): void {
+    if (this.#ended) throw new ArgoError('NOT ALLOWED', 'the request is over');
+  }
+
   /** A client that goes away does not undo what it started: the targets that are left have their turn. */
   async #tell(lines: readonly string[]): Promise<void> {
     try {
@@ -193,7 +207,7 @@ export class Request implements Context {
     }
   }
 
-  #mayUse(command: Command): boolean {
+  #mayUse(command: CommandRow): boolean {
     const { session, services } = this.#parts;
     if (!session.account) return mayUseBeforeLogin(command, services.authenticator);
     if (isOpen(command)) return true;
@@ -203,18 +217,44 @@ export class Request implements Context {
   }
 }
 
-// Requests of many accounts pass through a plugin: it must not put something else in the place of a method.
-Object.freeze(Request.prototype);
+closeClass(Request);
+
+/** The body as a command gets it: it can neither end the reply, nor change what other commands have made ready. */
+class RequestBody implements Body {
+  readonly #reply: Reply;
+  readonly #word: string;
+
+  constructor(reply: Reply, word: string) {
+    this.#reply = reply;
+    this.#word = word;
+  }
+
+  line(text: string): void {
+    this.#reply.line(text);
+  }
+
+  lines(texts: Iterable<string>): void | Promise<void> {
+    return this.#reply.lines(texts);
+  }
+
+  unchanged(source: object, part: string, texts: () => Iterable<string>): void {
+    const lasting = source instanceof Listing ? Listing.lasting(source) : source;
+    if (lasting === undefined) throw new ArgoError('INTERNAL ERROR', 'this listing changes with every request');
+    this.#reply.unchanged(lasting, `${this.#word} ${part}`, texts);
+  }
+}
+
+closeClass(RequestBody);
 
 /** Whether a command needs no grant. */
-export const isOpen = ({ right }: Command): boolean => right === 'anyone' || right === 'listing';
+export const isOpen = ({ right }: CommandRow): boolean => right === 'anyone' || right === 'listing';
 
 /** A command as grants see it. One that is open to all may still read what its account may read by its word. */
-export function permissionOf({ word, right }: Command): Permission {
+export function permissionOf({ word, right }: CommandRow): Permission {
   return { word, right: right === 'anyone' || right === 'listing' ? 'read' : right };
 }
 
-export function mayUseBeforeLogin({ right }: Command, authenticator: Authenticator): boolean {
+export function mayUseBeforeLogin({ right }: CommandRow, authenticator: Authenticator): boolean {
   return right === 'anyone' || (right === 'listing' && authenticator.anonymous.sees());
 }
 

@@ -39,7 +39,8 @@ function splitQuoted(line: string): Word[] {
   return words;
 }
 
-export const NO_OPTIONS: Options = { wait: false, force: false, timeout: undefined, dryRun: false };
+/** One for all requests without options, so nobody may change it. */
+export const NO_OPTIONS: Options = Object.freeze({ wait: false, force: false, timeout: undefined, dryRun: false, json: false, ids: false });
 
 /** `60` as seconds, or a duration such as `90s`, in milliseconds; undefined where it is neither or out of bounds. */
 function parseTime(text: string): number | undefined {
@@ -65,7 +66,7 @@ export function takeOptions(words: readonly Word[], allowed: readonly OptionName
       if (!allowed.includes(name as OptionName) || !setOption(options, name as OptionName, rest.length > 0 ? rest.join('=') : undefined)) return undefined;
     }
   }
-  return { names, options };
+  return { names, options: Object.freeze(options) };
 }
 
 /** @returns whether the value is one that the option takes */
@@ -80,6 +81,9 @@ function setOption(options: { -readonly [Key in keyof Options]: Options[Key] }, 
       return time !== undefined;
     case 'force':
       options.force = true;
+      return value === undefined;
+    case 'json':
+      options.json = true;
       return value === undefined;
     case 'dry-run':
       options.dryRun = true;

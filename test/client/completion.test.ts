@@ -2,16 +2,25 @@ import t from 'tap';
 import { Completer } from '../../src/client/completion.js';
 
 const HELP = ['help [COMMAND]  the commands', 'start NAME... [--wait]  starts', 'status NAME...', 'stop NAME...', '  continued', 'start again'];
+const row = (word: string, more: object = {}): string => JSON.stringify({ word, aliases: [], usage: word, help: 'x', right: 'read', on: null, options: [], words: [], ...more });
+const ROWS = [
+  row('help'), row('list', { words: ['running', 'paused'] }),
+  row('stop', { right: 'power', on: 'instances', aliases: ['halt'], options: [{ name: 'wait', value: 'optional' }, { name: 'timeout', value: 'required' }] }),
+  row('status', { on: 'instances' }), row('report', { words: ['daily', 'weekly'], options: [{ name: 'json', value: 'none' }] }), 'no JSON', '{"word":7}', 'null',
+];
 const NAMES = ['lj', 'web1', 'web2', 'my vm', 'odd[1]', '@at', 'a"b'];
 
 void t.test('completion', async (t) => {
   const asked: string[] = [];
   const completer = new Completer(async (line) => {
     asked.push(line);
-    return line === 'help' ? HELP : NAMES;
+    return line === 'help --json' ? ROWS : NAMES;
   });
-  t.same(await completer.complete('st'), [['start ', 'status ', 'stop '], 'st']);
-  t.same(await completer.complete(''), [['help ', 'start ', 'status ', 'stop '], '']);
+  t.same(await completer.complete('st'), [['stop ', 'status '], 'st']);
+  t.same(await completer.complete(''), [['help ', 'list ', 'stop ', 'halt ', 'status ', 'report '], '']);
+  t.same(await completer.complete('report w'), [['weekly'], 'w'], 'words of a plugin');
+  t.same(await completer.complete('report --'), [['--json'], '--']);
+  t.same(await completer.complete('halt web1 --t'), [['--timeout='], '--t']);
   t.same(await completer.complete('status we'), [['web1', 'web2'], 'we']);
   t.same(await completer.complete('stop web1 l'), [['lj'], 'l']);
   t.same(await completer.complete('stop my'), [['"my vm"'], 'my']);
@@ -23,7 +32,14 @@ void t.test('completion', async (t) => {
   t.same(await completer.complete('stop web1 --w'), [['--wait'], '--w']);
   t.same(await completer.complete('status web1 --w'), [[], '--w']);
   t.same(await completer.complete('auth s'), [[], 's']);
-  t.same(asked, ['help', 'list'], 'the server is asked once in a while');
+  t.same(asked, ['help --json', 'list'], 'the server is asked once in a while');
+});
+
+void t.test('a server that does not know help --json', async (t) => {
+  const completer = new Completer(async (line) => (line === 'help --json' ? [] : line === 'help' ? HELP : NAMES));
+  t.same(await completer.complete('st'), [['start ', 'status ', 'stop '], 'st']);
+  t.same(await completer.complete('stop we'), [['web1', 'web2'], 'we']);
+  t.same(await completer.complete('stop --'), [[], '--']);
 });
 
 void t.test('without a server there is nothing to complete', async (t) => {

@@ -1,11 +1,12 @@
 import t from 'tap';
 import { toDocument } from '../../src/client/document.js';
 import { parseTargetLine } from '../../src/client/outcome.js';
-import { requestFromLine } from '../../src/client/request.js';
+import { requestFromLine, withFacts } from '../../src/client/request.js';
 
 const document = (line: string, lines: readonly string[], error: { phrase: string; detail: string } | null = null) => {
-  const request = requestFromLine(line);
-  return toDocument(request, lines.map((text) => (request.many ? parseTargetLine(text, request.command) ?? text : text)), { error, note: null });
+  const asked = requestFromLine(line);
+  const request = withFacts(asked, asked.command === 'dmesg' ? { word: 'dmesg', aliases: [], right: 'read', on: 'provider', options: [], words: [] } : undefined);
+  return toDocument(request, lines.map((text) => (request.many ? parseTargetLine(text, request.acts) ?? text : text)), { error, note: null });
 };
 const fine = { ok: true, error: null };
 

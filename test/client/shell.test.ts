@@ -70,7 +70,7 @@ void t.test('commands, history and completion', SKIP, async (t) => {
   await terminal.expect(prompt);
   terminal.send(CTRL_D);
   t.equal(await terminal.ended, 0);
-  t.same(server.received.filter((line) => !/^(help|list)$/.test(line)), ['status "my vm"', 'frobnicate', 'bell'], 'what Ctrl-C took back was not sent');
+  t.same(server.received.filter((line) => !/^(help|help --json|list)$/.test(line)), ['status "my vm"', 'frobnicate', 'bell'], 'what Ctrl-C took back was not sent');
   t.equal(readFileSync(history, 'utf8'), 'list\nstatus "my vm"\nfrobnicate\nstatus "open\nbell\n');
   t.equal(statSync(history).mode & 0o777, 0o600);
 
@@ -175,7 +175,7 @@ void t.test('a status line while many targets are worked on', SKIP, async (t) =>
   await terminal.expect('\r\u001b[Kweb2: TIMEOUT\r\n');
   await terminal.expect('argo: FAILED: 1 of 2');
   t.equal(await terminal.ended, 4);
-  t.same(server.received, ['list', 'stop web[1-2]']);
+  t.same(server.received, ['help stop --json', 'list', 'stop web[1-2]']);
 
   const group = await open(t, 'argo stop @web');
   await group.terminal.expect('1 ended');

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { CommandTable, pluginFault } from '../../src/plugins/host/command-table.js';
+import { CommandTable, loadCommands } from '../../src/plugins/host/command-table.js';
 import type { Command } from '../../src/plugins/host/contract.js';
 import { PluginLoader } from '../../src/plugins/host/loader.js';
 
@@ -158,15 +158,22 @@ await t.test('words that are taken', async (t) => {
 
 await t.test('what a row must be like', async (t) => {
   const row: Command = { word: 'x', usage: 'x', help: 'x', right: 'read', run: () => undefined };
-  const fault = (change: Partial<Record<keyof Command, unknown>>): string | undefined => pluginFault({ commands: [{ ...row, ...change }] });
+  const fault = (change: Partial<Record<keyof Command, unknown>>): string | undefined => {
+    try {
+      loadCommands({ commands: [{ ...row, ...change }] });
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
   t.equal(fault({}), undefined);
   t.equal(fault({ aliases: ['y', 'z-9'], on: 'instances', options: ['wait'], rawWords: true }), undefined);
   for (const change of [
     { word: '' }, { word: 'X' }, { word: '1x' }, { word: 'a b' }, { word: 'x'.repeat(33) }, { word: 7 }, { aliases: ['X'] }, { aliases: 'quit' }, { help: 1 }, { run: 'x' },
     { right: 'toString' }, { on: 'machines' }, { options: ['bogus'] }, { options: 'wait' }, { right: 'anyone', on: 'instances' }, { right: 'listing', on: 'instances' },
-    { right: 'anyone', on: 'provider' },
+    { right: 'anyone', on: 'provider' }, { word: 'read' }, { word: 'shell' }, { aliases: ['power'] }, { words: 'x' }, { words: ['A b'] },
   ]) {
     t.type(fault(change), 'string', JSON.stringify(change));
   }
-  t.same(new CommandTable([{ name: 'p', plugin: { commands: [row, { ...row, word: 'a' }] } }], () => undefined).all().map(({ word }) => word), ['a', 'x']);
+  t.same(new CommandTable([{ name: 'p', commands: loadCommands({ commands: [row, { ...row, word: 'a' }] }) }], () => undefined).all().map(({ word }) => word), ['a', 'x']);
 });

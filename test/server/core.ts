@@ -5,7 +5,7 @@ import { parseConfig } from '../../src/config/load.js';
 import { Gate } from '../../src/instances/gate.js';
 import { Provider } from '../../src/instances/provider.js';
 import { Registry } from '../../src/instances/registry.js';
-import { CommandTable } from '../../src/plugins/host/command-table.js';
+import { CommandTable, loadCommands } from '../../src/plugins/host/command-table.js';
 import type { Plugin } from '../../src/plugins/host/contract.js';
 import { PluginLoader } from '../../src/plugins/host/loader.js';
 import { Dispatcher } from '../../src/server/dispatcher.js';
@@ -108,8 +108,8 @@ export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins =
   const gate = new Gate({ registry, audit, log, actionTimeout: () => config.server.actionTimeout, groups: () => config.groups });
   const own = await new PluginLoader(log).load([]);
   const table = new CommandTable([
-    { name: 'own', plugin: { commands: own.all() } },
-    ...Object.entries(plugins).map(([name, plugin]) => ({ name, plugin })),
+    { name: 'own', commands: own.all() },
+    ...Object.entries(plugins).map(([name, plugin]) => ({ name, commands: loadCommands(plugin) })),
   ], log);
   const dispatcher = new Dispatcher({ authenticator, gate, table, log });
 

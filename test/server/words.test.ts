@@ -39,12 +39,12 @@ const take = (line: string, allowed = ALL) => {
   const taken = takeOptions(splitWords(line), allowed);
   return taken && { names: taken.names.map(({ text }) => text), ...taken.options };
 };
-const NONE = { wait: false, force: false, timeout: undefined, dryRun: false };
+const NONE = { wait: false, force: false, timeout: undefined, dryRun: false, json: false, ids: false };
 
 await t.test('options among the names', async (t) => {
   t.same(take('web1'), { ...NONE, names: ['web1'] });
   t.same(take('--force web1 --wait web2'), { ...NONE, names: ['web1', 'web2'], force: true, wait: true });
-  t.same(take('a --wait=2.5 --timeout=60 --dry-run'), { names: ['a'], wait: 2500, timeout: 60_000, force: false, dryRun: true });
+  t.same(take('a --wait=2.5 --timeout=60 --dry-run'), { ...NONE, names: ['a'], wait: 2500, timeout: 60_000, dryRun: true });
   t.same(take('a --timeout=500ms --wait=2m'), { ...NONE, names: ['a'], timeout: 500, wait: 120_000 });
   t.same(take('a --timeout=86400'), { ...NONE, names: ['a'], timeout: 86_400_000 }, 'a day is the longest');
 });

@@ -1,36 +1,61 @@
 import type { Log } from '../../kit/log.js';
 import { RIGHTS } from '../../instances/operation-table.js';
-import type { Command, Plugin } from './contract.js';
+import { OPTION_VALUES, type Command, type CommandRow, type Plugin } from './contract.js';
 
 const WORD = /^[a-z][a-z0-9-]{0,31}$/;
 const OPEN_TO_ALL = ['anyone', 'listing'];
 
 const SUBJECTS = ['instances', 'provider'];
-const OPTIONS = ['wait', 'force', 'timeout', 'dry-run', 'ids'];
+const OPTIONS = Object.keys(OPTION_VALUES);
 
-/** Why a module's default export is no plugin, or undefined. */
-export function pluginFault(candidate: unknown): string | undefined {
-  const commands = (candidate as Partial<Plugin> | null | undefined)?.commands;
-  if (!Array.isArray(commands) || commands.length === 0) return 'its default export lists no commands';
-  for (const command of commands as unknown[]) {
-    if (typeof command !== 'object' || command === null) return 'one of its commands is no object';
-    const fault = rowFault(command);
-    if (fault !== undefined) return fault;
-  }
-  return undefined;
+/** A command as the server keeps it: its row, frozen, and what it runs. */
+export interface LoadedCommand extends CommandRow {
+  /** the row alone, for those who are to see it and not to run it */
+  readonly row: CommandRow;
+  run(...args: Parameters<Command['run']>): void | Promise<void>;
 }
 
+/**
+ * Copies the commands of a module's default export. What the plugin makes of its own rows afterwards
+ * changes nothing here: neither who may use a command nor what it runs.
+ * @throws Error that says what is wrong with it
+ */
+export function loadCommands(candidate: unknown): readonly LoadedCommand[] {
+  const commands = (candidate as Partial<Plugin> | null | undefined)?.commands;
+  if (!Array.isArray(commands) || commands.length === 0) throw new Error('its default export lists no commands');
+  return Object.freeze(Array.from(commands as unknown[], loadCommand));
+}
+
+type Untyped = Partial<Record<keyof Command, unknown>>;
+
+/** Each key is read once: a getter could answer the check in one way and the server in another. */
+function loadCommand(command: unknown): LoadedCommand {
+  if (typeof command !== 'object' || command === null) throw new Error('one of its commands is no object');
+  const { word, aliases, usage, help, right, on, options, words, rawWords, run } = command as Untyped;
+  const copy = { word, aliases: listOf(aliases), usage, help, right, on, options: listOf(options), words: listOf(words), rawWords: rawWords === true, run };
+  const fault = rowFault(copy);
+  if (fault !== undefined) throw new Error(fault);
+  const { run: work, on: subject, ...rest } = copy;
+  const row = Object.freeze({ ...rest, ...(subject !== undefined && { on: subject }) }) as CommandRow;
+  return Object.freeze({ ...row, row, run: (work as Command['run']).bind(command as Command) });
+}
+
+/** A list as it is now; what is no list is for the check to refuse. */
+const listOf = (value: unknown): unknown => (value === undefined ? Object.freeze([]) : Array.isArray(value) ? Object.freeze(Array.from(value as unknown[])) : value);
+
 /** What is wrong with one row, which its author may have written without types. */
-function rowFault(command: Partial<Record<keyof Command, unknown>>): string | undefined {
-  const { word, aliases = [], usage, help, right, on, options = [], run } = command;
+function rowFault({ word, aliases, usage, help, right, on, options, words, run }: Untyped): string | undefined {
   if (typeof word !== 'string' || !WORD.test(word)) return `"${String(word)}" is no command word`;
   if (!Array.isArray(aliases)) return `the aliases of ${word} must be a list`;
+  const set = [word, ...aliases as unknown[]].find((one) => one === '*' || (RIGHTS as readonly unknown[]).includes(one));
+  if (set !== undefined) return `"${String(set)}" names a set in grants, so it cannot be a command word`;
   const wrong: unknown = aliases.find((alias) => typeof alias !== 'string' || !WORD.test(alias));
   if (wrong !== undefined) return `"${String(wrong)}" is no command word`;
   if (typeof usage !== 'string' || typeof help !== 'string') return `${word} lacks usage or help`;
   if (![...OPEN_TO_ALL, ...RIGHTS].includes(right as string)) return `the right of ${word} must be one of ${[...OPEN_TO_ALL, ...RIGHTS].join(', ')}`;
   if (typeof run !== 'function') return `${word} lacks run`;
   if (!Array.isArray(options) || options.some((option) => !OPTIONS.includes(option as string))) return `the options of ${word} must be of ${OPTIONS.join(', ')}`;
+  if (!Array.isArray(words) || words.some((one) => typeof one !== 'string' || !WORD.test(one))) return `the words of ${word} must be a list of words`;
   if (on === undefined) return undefined;
   if (!SUBJECTS.includes(on as string)) return `${word} must be on one of ${SUBJECTS.join(', ')}`;
   return OPEN_TO_ALL.includes(right as string) ? `${word} works on ${String(on)}, so its right must be one of ${RIGHTS.join(', ')}` : undefined;
@@ -38,28 +63,28 @@ function rowFault(command: Partial<Record<keyof Command, unknown>>): string | un
 
 /** The command words and what they run. The first plugin that brings a word keeps it. */
 export class CommandTable {
-  readonly #byWord = new Map<string, Command>();
-  readonly #rows: Command[] = [];
+  readonly #byWord = new Map<string, LoadedCommand>();
+  readonly #rows: LoadedCommand[] = [];
 
-  constructor(plugins: Iterable<{ readonly name: string; readonly plugin: Plugin }>, log: Log) {
-    for (const { name, plugin } of plugins) {
-      for (const command of plugin.commands) this.#add(name, command, log);
+  constructor(plugins: Iterable<{ readonly name: string; readonly commands: readonly LoadedCommand[] }>, log: Log) {
+    for (const { name, commands } of plugins) {
+      for (const command of commands) this.#add(name, command, log);
     }
     this.#rows.sort((a, b) => (a.word < b.word ? -1 : 1));
   }
 
   /** @param word in any case */
-  find(word: string): Command | undefined {
+  find(word: string): LoadedCommand | undefined {
     return this.#byWord.get(word) ?? this.#byWord.get(word.toLowerCase());
   }
 
   /** All commands by their words' order. */
-  all(): readonly Command[] {
+  all(): readonly LoadedCommand[] {
     return this.#rows;
   }
 
-  #add(name: string, command: Command, log: Log): void {
-    const words = [command.word, ...(command.aliases ?? [])];
+  #add(name: string, command: LoadedCommand, log: Log): void {
+    const words = [command.word, ...command.aliases];
     const taken = words.find((word) => this.#byWord.has(word));
     if (taken !== undefined) {
       log('error', 'command word is taken', { plugin: name, word: taken });

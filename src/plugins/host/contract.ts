@@ -16,8 +16,34 @@ export interface Plugin {
   readonly commands: readonly Command[];
 }
 
-/** The options that a command may take: `--wait[=SECONDS]`, `--force`, `--timeout=SECONDS`, `--dry-run`, `--ids`. */
-export type OptionName = 'wait' | 'force' | 'timeout' | 'dry-run' | 'ids';
+/**
+ * A command's row as it is shown: `help` sends it, `argo` reads it. The server's own copy, which nobody
+ * can change.
+ */
+export interface CommandRow {
+  readonly word: string;
+  readonly aliases: readonly string[];
+  readonly usage: string;
+  readonly help: string;
+  readonly right: Command['right'];
+  readonly on?: NonNullable<Command['on']>;
+  readonly options: readonly OptionName[];
+  readonly words: readonly string[];
+  /** true: it takes a password */
+  readonly rawWords: boolean;
+}
+
+/** The options that a command may take, and whether a value follows: `--wait[=SECONDS]`, `--force`, `--timeout=SECONDS`. */
+export const OPTION_VALUES = {
+  wait: 'optional',
+  force: 'none',
+  timeout: 'required',
+  'dry-run': 'none',
+  json: 'none',
+  ids: 'none',
+} as const satisfies Readonly<Record<string, 'none' | 'optional' | 'required'>>;
+
+export type OptionName = keyof typeof OPTION_VALUES;
 
 /** One command word: a row of the server's command table. */
 export interface Command {
@@ -41,6 +67,8 @@ export interface Command {
    */
   readonly on?: 'instances' | 'provider';
   readonly options?: readonly OptionName[];
+  /** Words that it knows, where its words are its own business: for completion, as the states of `list` */
+  readonly words?: readonly string[];
   /** The words are passed as typed, `--` included: for commands that take a password. */
   readonly rawWords?: boolean;
   /** May be async. What it throws becomes the reply's `400`: an ArgoError as it is, anything else as INTERNAL ERROR. */
@@ -54,8 +82,9 @@ export interface Options {
   readonly force: boolean;
   readonly timeout: number | undefined;
   readonly dryRun: boolean;
+  readonly json: boolean;
   /** ids shall be shown, too */
-  readonly ids?: boolean;
+  readonly ids: boolean;
 }
 
 /** The body of the reply. */
@@ -106,8 +135,8 @@ export interface Context {
   dmesg(): Promise<string>;
   /** The visible instances, under the names by which they are shown. */
   visible(): Listing;
-  /** The commands that this account may use. */
-  commands(): Iterable<Command>;
+  /** The commands that this account may use, without what they run. */
+  commands(): Iterable<CommandRow>;
   /** Text to be sent after `300 DONE: `, for people. */
   remark(text: string): void;
   /** Providers whose visible instances may be out of date, with the reason. */

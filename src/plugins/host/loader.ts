@@ -4,8 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Log } from '../../kit/log.js';
 import { Deadline } from '../../kit/deadline.js';
 import { PLUGIN_LOAD_TIMEOUT } from '../../kit/limits.js';
-import { CommandTable, pluginFault } from './command-table.js';
-import type { Plugin } from './contract.js';
+import { CommandTable, loadCommands, type LoadedCommand } from './command-table.js';
 
 /** Our own plugins: the folder above, compiled. */
 const OWN_FOLDER = fileURLToPath(new URL('..', import.meta.url));
@@ -17,7 +16,7 @@ interface Loaded {
   readonly name: string;
   /** of the file that it came from: reloaded when that changes */
   readonly version: string;
-  readonly plugin: Plugin;
+  readonly commands: readonly LoadedCommand[];
 }
 
 /**
@@ -65,9 +64,7 @@ export class PluginLoader {
       const version = `${mtimeMs}-${size}`;
       if (before?.version === version) return before;
       const module = await importWithin(PLUGIN_LOAD_TIMEOUT, `${pathToFileURL(file).href}?version=${version}`);
-      const fault = pluginFault(module.default);
-      if (fault) throw new Error(fault);
-      return { name: file, version, plugin: { commands: [...(module.default as Plugin).commands] } };
+      return { name: file, version, commands: loadCommands(module.default) };
     } catch (error) {
       this.#log('error', 'plugin cannot be loaded', { plugin: file, reason: error instanceof Error ? error.message : String(error), keptFromBefore: before !== undefined });
       return before;

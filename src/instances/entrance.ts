@@ -1,0 +1,76 @@
+import { ArgoError } from '../kit/errors.js';
+import { LONGEST_DEADLINE } from '../kit/limits.js';
+import type { InstanceInfo, InstanceRef } from './info.js';
+import { OPERATIONS, type OperationName, type PowerAction } from './operation-table.js';
+import type { ReadingName } from './operations.js';
+import type { Milliseconds, PowerOrder, ReadCall } from './order.js';
+
+/**
+ * The gate's entrance. What a plugin or gateway hands in may have been written without types, may change
+ * between two looks at it and may answer each look differently: everything is read once, here, and what
+ * goes on inside is a plain copy.
+ */
+
+/** An instance as it was named, with the name by which an error may speak of it. */
+export interface NamedRef extends InstanceRef {
+  readonly name: string;
+}
+
+/** @throws ArgoError BAD REQUEST */
+export function copyRef(on: InstanceRef): NamedRef {
+  const { provider, id, fullName } = on as Partial<InstanceInfo>;
+  if (typeof provider !== 'string' || typeof id !== 'string') throw wrong('an instance is named by its provider and id');
+  return { provider, id, name: typeof fullName === 'string' ? fullName : `${provider}/#${id}` };
+}
+
+/** @throws ArgoError BAD REQUEST */
+export function checkOperation(name: OperationName): OperationName {
+  if (typeof name !== 'string' || !Object.hasOwn(OPERATIONS, name)) throw wrong('there is no such operation');
+  return name;
+}
+
+/** @throws ArgoError BAD REQUEST where it is no operation, or one that is no reading: those have ways of their own */
+export function checkReading<Name extends ReadingName>(name: Name): Name {
+  if (!('cacheable' in OPERATIONS[checkOperation(name)])) throw wrong(`${name} is no reading`);
+  return name;
+}
+
+/** @throws ArgoError BAD REQUEST */
+export function copyOrder(order: PowerOrder): PowerOrder {
+  const { action, mode, wait } = order;
+  checkOperation(action);
+  if (OPERATIONS[action].right !== 'power') throw wrong(`${action} is no power action`);
+  return {
+    action,
+    mode: copyMode(mode, action),
+    wait: typeof wait === 'boolean' ? wait : checkTime(wait, 'wait'),
+  };
+}
+
+function copyMode(mode: PowerOrder['mode'], action: PowerAction): PowerOrder['mode'] {
+  if (mode === 'soft' || mode === 'hard') return mode;
+  if (typeof mode !== 'object' || mode === null || action !== 'stop') throw wrong(`${action} has no such mode`);
+  return { softFor: checkTime(mode.softFor, 'softFor') };
+}
+
+/** @throws ArgoError BAD REQUEST */
+export function copyCall(call: ReadCall): ReadCall {
+  const { signal, deadline, maxAge } = call;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw wrong('signal must be an AbortSignal');
+  if (maxAge !== undefined && !(typeof maxAge === 'number' && maxAge >= 0)) throw wrong('maxAge must be a number of milliseconds');
+  return { signal, deadline: deadline === undefined ? undefined : checkTime(deadline, 'deadline'), maxAge };
+}
+
+function checkTime(ms: Milliseconds, what: string): Milliseconds {
+  if (typeof ms === 'number' && ms > 0 && ms <= LONGEST_DEADLINE) return ms;
+  throw wrong(`${what} must be a number of milliseconds, more than none and at most ${LONGEST_DEADLINE}`);
+}
+
+const wrong = (what: string): ArgoError => new ArgoError('BAD REQUEST', what);
+
+/** What was read of a machine, for one caller: several may get the same answer, and none may change another's. */
+export function frozenCopy<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  const copy = Array.isArray(value) ? value.map(frozenCopy) : Object.fromEntries(Object.entries(value).map(([key, one]) => [key, frozenCopy<unknown>(one)]));
+  return Object.freeze(copy) as T;
+}
