@@ -27,6 +27,8 @@ export interface Load {
   readonly storm?: boolean;
   /** sent first on every connection, e.g. a login; kept out of the process list */
   readonly setup?: string;
+  /** called when the set-ups have been answered and the load begins */
+  readonly onReady?: () => void;
 }
 
 /** What it measured. Latencies in µs. */
@@ -80,11 +82,15 @@ function startLoad(load: Load): ChildProcess {
   });
 }
 
-/** Its one line of result; the connections stay open until its stdin ends. */
-async function resultOf(child: ChildProcess): Promise<LoadResult> {
+/** Its one line of result, which may follow a line `ready`; the connections stay open until its stdin ends. */
+async function resultOf(child: ChildProcess, onReady: (() => void) | undefined): Promise<LoadResult> {
   let text = '';
   for await (const chunk of child.stdout ?? []) {
     text += String(chunk);
+    if (text.startsWith('ready\n')) {
+      text = text.slice('ready\n'.length);
+      onReady?.();
+    }
     if (text.endsWith('\n')) return JSON.parse(text) as LoadResult;
   }
   throw new Error('the load generator failed');
@@ -100,7 +106,7 @@ export async function measure(pid: number, load: Load): Promise<Measured> {
   const child = startLoad(load);
   const ended = once(child, 'exit');
   try {
-    const result = await resultOf(child);
+    const result = await resultOf(child, load.onReady);
     const cpuUs = (cpuMicroseconds(pid) - before) / Math.max(1, result.allReplies);
     const rssMb = residentMegabytes(pid);
     if (result.failures > 0 || result.lost > 0) {

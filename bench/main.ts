@@ -10,6 +10,7 @@ import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { cleanUp } from './process.js';
 import { formatTable, missed, type Row } from './report.js';
+import { audit } from './rows/audit.js';
 import { hosts, ssh } from './rows/hosts.js';
 import { hypervRows } from './rows/hyperv.js';
 import { libvirt } from './rows/libvirt.js';
@@ -24,7 +25,7 @@ import { xenserver } from './rows/xenserver.js';
 import { FULL, QUICK, type Scenario } from './scenario.js';
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
-  nop, list, connects, memory, startup, 'list-cost': listCost, glob, hung, upsd, powerman, libvirt,
+  nop, list, connects, memory, startup, 'list-cost': listCost, glob, hung, audit, upsd, powerman, libvirt,
   'ping-sweep': pingSweep, 'ping-many': pingMany, ssh, hosts, xenserver, vsphere, wsman, hyperv: hypervRows,
 };
 

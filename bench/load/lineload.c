@@ -7,7 +7,7 @@
  *   --rate R               R requests a second on a fixed timetable; a reply's latency counts from
  *                          the moment its request was due, so a stalled server can't hide its stall
  *   --storm                N connects at once; the time until the last of them has its first reply
- * The result is one line of JSON. With --hold the connections then stay open until stdin ends.
+ * The result is one line of JSON; before it comes a line `ready` when all set-ups are answered. With --hold the connections then stay open until stdin ends.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -33,12 +33,14 @@ enum {
   EVENTS = 1024,
   RATE_RING = 1 << 16,  /* requests that a timetable may run ahead of the replies */
   STORM_SECONDS = 30,   /* a storm that is not answered by then has failed */
-  SETUP_SECONDS = 120,  /* a thousand logins may take a while */
+  SETUP_SECONDS = 120,  /* a hundred logins may take a while */
+  SETUP_AT_A_TIME = 2,  /* servers let few logins of one account wait */
   SUB = 64              /* histogram: buckets to each power of two, so 1.6 % wide */
 };
 
 struct connection {
   int fd;
+  char *batch;          /* DEPTH requests, one behind the other */
   int ready;            /* its set-up has been answered; in a storm: its request is out */
   int headLength;
   char head[HEAD];
@@ -54,7 +56,6 @@ static int poller;
 static struct connection *all;
 static uint64_t histogram[64 * SUB], replies, allReplies, failures, bytes, longest, lost;
 static uint64_t from, until;
-static char *batch;
 static size_t requestLength;
 
 static void die(const char *format, ...) {
@@ -126,7 +127,7 @@ static void sendAll(struct connection *c, const char *text, size_t length) {
 static void demand(struct connection *c, int count, uint64_t due) {
   if (c->next - c->first + (unsigned)count > (unsigned)ring) die("the server is too far behind the timetable");
   for (int i = 0; i < count; i++) c->due[c->next++ % (unsigned)ring] = due;
-  sendAll(c, batch, (size_t)count * requestLength);
+  sendAll(c, c->batch, (size_t)count * requestLength);
 }
 
 static int startsWith(const struct connection *c, const char *word) {
@@ -182,7 +183,8 @@ static int receive(struct connection *c, uint64_t at) {
 static void awaitSetup(void) {
   struct epoll_event events[EVENTS];
   uint64_t deadline = now() + SETUP_SECONDS * 1000000000ull;
-  for (int i = 0; i < connections; i++) sendAll(&all[i], setup, strlen(setup));
+  int sent = 0;
+  while (sent < connections && sent < SETUP_AT_A_TIME) sendAll(&all[sent++], setup, strlen(setup));
   for (int open = connections; open > 0;) {
     int count = epoll_wait(poller, events, EVENTS, 1000);
     if (now() > deadline) die("the set-up was not answered");
@@ -190,7 +192,10 @@ static void awaitSetup(void) {
       struct connection *c = events[i].data.ptr;
       int ended = receive(c, now());
       if (ended < 0) die("closed during the set-up");
-      if (ended > 0 && !c->ready) c->ready = 1, open--;
+      if (ended == 0 || c->ready) continue;
+      c->ready = 1;
+      open--;
+      if (sent < connections) sendAll(&all[sent++], setup, strlen(setup));
     }
   }
 }
@@ -257,7 +262,7 @@ static uint64_t storming(void) {
         getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size);
         if (error) die("connect: %s", strerror(error));
         c->ready = 1;
-        sendAll(c, request, requestLength);
+        sendAll(c, c->batch, requestLength);
         watch(c, EPOLL_CTL_MOD, EPOLLIN);
       } else if (receive(c, at) != 0) {
         epoll_ctl(poller, EPOLL_CTL_DEL, c->fd, NULL);
@@ -293,6 +298,19 @@ static void options(int count, char **words) {
   setup = getenv("LINELOAD_SETUP"); /* may hold a password: not for the process list */
 }
 
+/* In a request, ##### stands for the number of the connection, in as many digits. */
+static void fillBatch(struct connection *c, int number) {
+  char digits[16];
+  snprintf(digits, sizeof digits, "%05d", number % 100000);
+  for (int i = 0; i < depth; i++) {
+    char *copy = c->batch + (size_t)i * requestLength;
+    memcpy(copy, request, requestLength);
+    c->batch[(size_t)(i + 1) * requestLength] = 0;
+    char *mark = strstr(copy, "#####");
+    if (mark) memcpy(mark, digits, 5);
+  }
+}
+
 static void prepare(void) {
   struct rlimit files;
   getrlimit(RLIMIT_NOFILE, &files);
@@ -300,14 +318,14 @@ static void prepare(void) {
   setrlimit(RLIMIT_NOFILE, &files);
   requestLength = strlen(request);
   ring = rate > 0 ? RATE_RING : depth;
-  batch = malloc(requestLength * (size_t)depth + 1);
   all = calloc((size_t)connections, sizeof *all);
   poller = epoll_create1(0);
-  if (!batch || !all || poller < 0) die("out of memory or descriptors");
-  for (int i = 0; i < depth; i++) memcpy(batch + (size_t)i * requestLength, request, requestLength);
+  if (!all || poller < 0) die("out of memory or descriptors");
   for (int i = 0; i < connections; i++) {
     all[i].due = malloc((size_t)ring * sizeof *all[i].due);
-    if (!all[i].due) die("out of memory");
+    all[i].batch = malloc(requestLength * (size_t)depth + 1);
+    if (!all[i].due || !all[i].batch) die("out of memory");
+    fillBatch(&all[i], i + 1);
   }
 }
 
@@ -322,7 +340,11 @@ int main(int count, char **words) {
       all[i].fd = openSocket(0);
       watch(&all[i], EPOLL_CTL_ADD, EPOLLIN);
     }
-    if (setup) awaitSetup();
+    if (setup) {
+      awaitSetup();
+      puts("ready");
+      fflush(stdout);
+    }
     from = now() + (uint64_t)(warmUp * 1e9);
     until = from + (uint64_t)(seconds * 1e9);
     if (rate > 0) timetable(); else closedLoop();

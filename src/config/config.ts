@@ -24,6 +24,8 @@ export interface ServerSettings {
   readonly tlsListen: readonly Endpoint[];
   readonly tls: TlsFiles | undefined;
   readonly stateDir: string;
+  /** whether the audit is on the disk before an order is sent, or only with the kernel */
+  readonly auditSync: 'full' | 'normal';
   readonly pluginPath: readonly string[];
   /** bytes */
   readonly maxLine: number;

@@ -83,6 +83,7 @@ function readServer(reader: Reader, defaultStateDir: string): ServerSettings | u
     tlsListen: table['tls-listen'],
     tls: cert === undefined || key === undefined ? undefined : { cert, key, clientCa: table['tls-client-ca'] },
     stateDir: table['state-dir'] ?? defaultStateDir,
+    auditSync: table['audit-sync'],
     pluginPath: table['plugin-path'],
     maxLine: table['max-line'],
     maxConnections: table['max-connections'],

@@ -14,6 +14,7 @@ export const serverTable = v.strictObject({
   'tls-key': v.optional(text),
   'tls-client-ca': v.optional(text),
   'state-dir': v.optional(text),
+  'audit-sync': v.optional(v.picklist(['full', 'normal'], 'one of "full", "normal" is expected'), 'full'),
   'plugin-path': v.optional(texts, []),
   'max-line': v.optional(whole(64, 1_048_576), 4096),
   'max-connections': v.optional(whole(1, 1_000_000), 1024),

@@ -8,7 +8,19 @@ import { PluginLoader } from '../plugins/host/loader.js';
 import { Dispatcher } from '../server/dispatcher.js';
 import { LineServer } from '../server/server.js';
 import { Audit } from '../store/audit.js';
+import { FolderInUse, FolderLock } from '../store/folder-lock.js';
 import type { Logger } from './log.js';
+
+/** A folder that cannot be held is told of and goes without: the audit will refuse what it cannot record. */
+async function holdStateFolder(folder: string, { log }: Logger): Promise<FolderLock | undefined> {
+  try {
+    return await FolderLock.take(folder);
+  } catch (error) {
+    if (error instanceof FolderInUse) throw error;
+    log('warn', 'state folder cannot be held, another server could use it as well', { reason: (error as Error).message });
+    return undefined;
+  }
+}
 
 /** The parts of the server, put together; how it starts, takes on a new configuration, and ends. */
 export class Daemon {
@@ -21,6 +33,8 @@ export class Daemon {
   readonly #logger: Logger;
   readonly #plugins: PluginLoader;
   readonly #audit: Audit;
+  /** held while this server runs; undefined where the state folder cannot be held */
+  #folder: FolderLock | undefined;
   readonly #authenticator: Authenticator;
 
   private constructor(
@@ -50,12 +64,15 @@ export class Daemon {
    * Starts everything that a configuration names. Providers that do not answer at once are waited for
    * a moment only.
    * @throws Error where a listener cannot be opened
+   * @throws FolderInUse where another server runs on the state folder
    */
   static async start(config: Config, logger: Logger): Promise<Daemon> {
     const plugins = new PluginLoader(logger.log);
-    const audit = new Audit(config.server.stateDir, (message, facts) => logger.log('error', message, facts));
-    const [table] = await Promise.all([plugins.load(config.server.pluginPath), audit.open()]);
+    const audit = new Audit(config.server.stateDir, (message, facts) => logger.log('error', message, facts), config.server.auditSync);
+    const [folder, table] = await Promise.all([holdStateFolder(config.server.stateDir, logger), plugins.load(config.server.pluginPath)]);
+    audit.check();
     const daemon = new Daemon(config, logger, plugins, audit, new Authenticator(config), table);
+    daemon.#folder = folder;
     await daemon.#openProviders(config.providers);
     try {
       await daemon.#server.listen();
@@ -82,6 +99,7 @@ export class Daemon {
       this.#logger.log('warn', 'state-dir changes at the next start only', { stateDir: config.server.stateDir });
     }
     this.#config = config;
+    this.#audit.sync = config.server.auditSync;
     this.#logger.setLevel(config.server.logLevel);
     this.#authenticator.configure(config);
     const table = await this.#plugins.load(config.server.pluginPath);
@@ -97,6 +115,7 @@ export class Daemon {
     await Promise.all([this.#gate.drain(SHUTDOWN_GRACE, LAST_WORDS), this.#server.close(SHUTDOWN_GRACE + LAST_WORDS)]);
     await Promise.all([...this.#providers.values()].map((provider) => provider.close(0)));
     await this.#audit.close();
+    this.#folder?.release();
   }
 
   async #openProviders(settings: ReadonlyMap<string, ProviderSettings>): Promise<void> {

@@ -134,3 +134,39 @@ export const SECRET_FILE_SIZE = 64 * 1024;
 export const AUDIT_BACKLOG = 10_000;
 /** How often that is tried again. */
 export const AUDIT_RETRY = 1000;
+
+/** A file of the state folder: the longest wait for another process that has it locked. */
+export const STORE_LOCK_TIMEOUT = 1000;
+/** The longest wait for the disk; then those who wait are refused. */
+export const STORE_ANSWER = 10_000;
+/** What is written in one transaction, operations and characters: handing it to the thread must not keep the event loop. */
+export const STORE_BATCH = 512;
+export const STORE_BATCH_SIZE = 1024 * 1024;
+/** What waits to be written, operations and characters; one more is refused at once. */
+export const STORE_WAITING = 100_000;
+export const STORE_WAITING_SIZE = 64 * 1024 * 1024;
+/** How long a thread that writes is kept when there is nothing to write. */
+export const STORE_IDLE = 60_000;
+/** How long the end of the server waits for what is still to be written. */
+export const STORE_CLOSE = 5000;
+
+/** Whether another server runs on the state folder: the longest wait for its answer, attempts where two start at one moment, and the pause between these. */
+export const FOLDER_LOCK_ANSWER = 1000;
+export const FOLDER_LOCK_TRIES = 10;
+export const FOLDER_LOCK_PAUSE = 30;
+
+/** State of gateways and tasks: characters of a namespace or key, and of a value, event, result or text of a task. */
+export const STATE_KEY = 512;
+export const STATE_VALUE = 64 * 1024;
+export const TASK_TEXT = 8 * 1024;
+/** Keys of one namespace. What is listed or read in one go: rows, and characters. */
+export const STATE_KEYS = 10_000;
+export const STATE_PAGE = 500;
+export const STATE_PAGE_SIZE = 1024 * 1024;
+/** Events that one outbox keeps: beyond them the oldest are dropped. And events appended in one go. */
+export const OUTBOX_KEPT = 100_000;
+export const OUTBOX_APPEND = 1000;
+/** Keys that one journal remembers: beyond them the oldest of those that have ended are forgotten. */
+export const ONCE_KEPT = 100_000;
+/** Tasks that are kept: beyond them the oldest of those that have ended are dropped. */
+export const TASKS_KEPT = 1000;

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { auditFile, LOCK_TIMEOUT } from './audit.js';
+import { STORE_LOCK_TIMEOUT } from '../kit/limits.js';
+import { auditFile } from './audit-file.js';
 import { openSqlite } from './sqlite.js';
 
 /** What to show of the audit. */
@@ -41,7 +42,7 @@ const SELECT = `
 export async function* readAudit(stateDir: string, { since, account, instance }: AuditQuery): AsyncGenerator<AuditRecord> {
   const file = auditFile(stateDir);
   if (!existsSync(file)) return;
-  const database = await openSqlite(file, { readOnly: true, timeout: LOCK_TIMEOUT });
+  const database = await openSqlite(file, { readOnly: true, timeout: STORE_LOCK_TIMEOUT });
   try {
     const statement = database.prepare(SELECT);
     const parameters = { since: since?.toISOString() ?? '', account: account ?? null, instance: instance ?? null };

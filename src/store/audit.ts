@@ -1,89 +1,10 @@
-import { join } from 'node:path';
+import { accessSync, closeSync, constants, existsSync, openSync, readSync } from 'node:fs';
 import { ArgoError } from '../kit/errors.js';
 import { makeFolder } from '../kit/folders.js';
-import { AUDIT_BACKLOG, AUDIT_RETRY } from '../kit/limits.js';
+import { AUDIT_BACKLOG, AUDIT_RETRY, STORE_CLOSE } from '../kit/limits.js';
 import type { AuditEntry, AuditLog, Outcome } from './audit-entry.js';
-import { openSqlite, type Sqlite, type Statement } from './sqlite.js';
-
-/**
- * Two tables that only grow: an action's beginning, written before anything is sent, and its end. An
- * action without an end was under way when the server was killed. WAL with synchronous=NORMAL loses
- * nothing when the process is killed (https://www.sqlite.org/pragma.html#pragma_synchronous).
- */
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS begun (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    at TEXT NOT NULL,
-    account TEXT NOT NULL,
-    peer TEXT NOT NULL,
-    command TEXT NOT NULL,
-    instance TEXT NOT NULL,
-    options TEXT NOT NULL
-  );
-  CREATE TABLE IF NOT EXISTS ended (
-    id INTEGER PRIMARY KEY REFERENCES begun (id),
-    at TEXT NOT NULL,
-    outcome TEXT NOT NULL,
-    ms INTEGER NOT NULL
-  );
-  CREATE TRIGGER IF NOT EXISTS begun_stays BEFORE UPDATE ON begun BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END;
-  CREATE TRIGGER IF NOT EXISTS begun_is_kept BEFORE DELETE ON begun BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END;
-  CREATE TRIGGER IF NOT EXISTS ended_stays BEFORE UPDATE ON ended BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END;
-  CREATE TRIGGER IF NOT EXISTS ended_is_kept BEFORE DELETE ON ended BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END;
-`;
-
-/** Only where the file has the beginning: somebody may have put a new file in its place. */
-const INSERT_END = `
-  INSERT OR IGNORE INTO ended (id, at, outcome, ms)
-  SELECT ?, ?, ?, ? FROM begun WHERE id = ?`;
-
-/** Numbers go on in a new file: an action that still runs must not end another one there. */
-const GO_ON = `
-  INSERT INTO sqlite_sequence (name, seq) SELECT 'begun', ?
-  WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'begun')`;
-
-/** Longest wait for another process that reads or writes the file, milliseconds. */
-export const LOCK_TIMEOUT = 1000;
-
-/** The file's place in the state folder. */
-export const auditFile = (stateDir: string): string => join(stateDir, 'audit.sqlite');
-
-/** The open file with what is done to it. */
-interface Store {
-  readonly database: Sqlite;
-  readonly insertBegin: Statement;
-  readonly insertEnd: Statement;
-}
-
-/**
- * Opens the file for writing, making folder and tables where they are missing.
- * @param last the number after which a new file goes on
- * @throws Error of the file system or of SQLite
- */
-async function openForWriting(stateDir: string, last: number): Promise<Store> {
-  makeFolder(stateDir);
-  const database = await openSqlite(auditFile(stateDir), { readOnly: false, timeout: LOCK_TIMEOUT });
-  try {
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
-    database.exec(SCHEMA);
-    database.prepare(GO_ON).run(last);
-    return {
-      database,
-      insertBegin: database.prepare('INSERT INTO begun (at, account, peer, command, instance, options) VALUES (?, ?, ?, ?, ?, ?)'),
-      insertEnd: database.prepare(INSERT_END),
-    };
-  } catch (error) {
-    database.close();
-    throw error;
-  }
-}
-
-interface Begin {
-  readonly entry: AuditEntry;
-  readonly at: string;
-  resolve(id: number): void;
-  reject(error: ArgoError): void;
-}
+import { auditFile } from './audit-file.js';
+import { StoreThread } from './thread.js';
 
 interface End {
   readonly id: number;
@@ -96,135 +17,130 @@ interface End {
 type Complain = (message: string, facts: Record<string, unknown>) => void;
 
 /**
- * The audit as the server writes it. What comes in during one turn of the event loop is written in
- * one transaction. Ends that cannot be written are kept and tried again; a beginning that cannot be
- * written refuses its action.
+ * How sure a beginning is before its order is sent. `full`: it is on the disk, also should the power
+ * fail. `normal`: it is with the kernel, which survives the end of the process only.
+ */
+export type AuditSync = 'full' | 'normal';
+
+/** With what every SQLite file begins (https://www.sqlite.org/fileformat.html#magic_header_string). */
+const MAGIC = 'SQLite format 3\0';
+
+/** Whether a file may be the audit: it is empty, or one of SQLite's. @throws Error of the file system */
+function isSqlite(file: string): boolean {
+  const descriptor = openSync(file, 'r');
+  try {
+    const start = Buffer.alloc(MAGIC.length);
+    const length = readSync(descriptor, start);
+    return length === 0 || start.toString('latin1') === MAGIC;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/**
+ * The audit as the server writes it, by a thread of its own: nothing here touches the file. An end is
+ * not forced to the disk by itself; it comes there with the next beginning, or when the kernel writes
+ * (after a power cut such an action has no end on record, and was begun). Ends that cannot be written
+ * are kept and tried again; a beginning that cannot be written refuses its action.
  */
 export class Audit implements AuditLog {
-  #opened: Promise<Store> | undefined;
-  #begins: Begin[] = [];
+  /** Of the configuration; may be changed at any time. */
+  sync: AuditSync;
   /** the number that was given out last */
   #last = 0;
-  #ends: End[] = [];
-  /** the write that is about to begin */
-  #attempt: Promise<void> | undefined;
+  /** ends that could not be written yet, oldest first */
+  #backlog: End[] = [];
   #retry: NodeJS.Timeout | undefined;
   readonly #stateDir: string;
   readonly #complain: Complain;
+  readonly #thread: StoreThread;
 
-  constructor(stateDir: string, complain: Complain) {
+  constructor(stateDir: string, complain: Complain, sync: AuditSync = 'full') {
+    this.sync = sync;
     this.#stateDir = stateDir;
     this.#complain = complain;
-  }
-
-  /** Opens the file, so that trouble shows at start. Never rejects: each action will try again. */
-  async open(): Promise<void> {
-    await this.#connect().catch((error: unknown) => this.#complain('audit cannot be opened', { reason: (error as Error).message }));
-  }
-
-  begin(entry: AuditEntry): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#begins.push({ entry, at: new Date().toISOString(), resolve, reject });
-      void this.#schedule();
+    this.#thread = new StoreThread({
+      name: 'audit', stateDir, last: () => this.#last,
+      onTrouble: (reason) => complain('audit cannot be written', { reason }),
     });
+  }
+
+  /**
+   * Looks whether the audit can be written, so that trouble shows at start. It is opened for the first
+   * action: most of a server's life there is none, and the thread that does it has its price.
+   */
+  check(): void {
+    try {
+      makeFolder(this.#stateDir);
+      accessSync(this.#stateDir, constants.W_OK | constants.X_OK);
+      const file = auditFile(this.#stateDir);
+      if (!existsSync(file)) return;
+      accessSync(file, constants.R_OK | constants.W_OK);
+      if (!isSqlite(file)) throw new Error(`${file} is not a database`);
+    } catch (error) {
+      this.#complain('audit cannot be opened', { reason: (error as Error).message });
+    }
+  }
+
+  async begin({ account, from, command, instance, options }: AuditEntry): Promise<number> {
+    try {
+      return this.#given(await this.#thread.ask({
+        operation: 'begin',
+        args: [new Date().toISOString(), account, from, command, instance, options],
+        durable: this.sync === 'full',
+        late: (id) => void this.end(this.#given(id), 'AUDIT UNAVAILABLE: nothing was done', 0),
+      }));
+    } catch (error) {
+      throw new ArgoError('AUDIT UNAVAILABLE', 'nothing was done', { cause: error });
+    }
   }
 
   end(id: number, outcome: Outcome, ms: number): Promise<void> {
-    if (this.#ends.length >= AUDIT_BACKLOG) {
-      const lost = this.#ends.shift();
+    return this.#write({ id, at: new Date().toISOString(), outcome, ms: Math.round(ms) });
+  }
+
+  /** Writes what is left and closes the file, within bounds. */
+  async close(): Promise<void> {
+    const closing = performance.now() + STORE_CLOSE;
+    const left = (): number => Math.max(0, closing - performance.now());
+    await this.#thread.flush(left());
+    this.#writeBacklog();
+    await this.#thread.close(left());
+    clearTimeout(this.#retry);
+    this.#backlog.splice(0).forEach((end) => this.#complainOfLoss(end));
+  }
+
+  #given(id: unknown): number {
+    this.#last = Math.max(this.#last, id as number);
+    return id as number;
+  }
+
+  async #write(end: End): Promise<void> {
+    const { id, at, outcome, ms } = end;
+    try {
+      const known = await this.#thread.ask({ operation: 'end', args: [id, at, outcome, ms], durable: false });
+      if (known !== true) this.#complainOfLoss(end);
+    } catch {
+      this.#keep(end);
+    }
+  }
+
+  #keep(end: End): void {
+    if (this.#backlog.length >= AUDIT_BACKLOG) {
+      const lost = this.#backlog.shift();
       this.#complain('audit backlog is full', { action: lost?.id, outcome: lost?.outcome });
     }
-    this.#ends.push({ id, at: new Date().toISOString(), outcome, ms: Math.round(ms) });
-    return this.#schedule();
+    this.#backlog.push(end);
+    this.#retry ??= setTimeout(() => this.#writeBacklog(), AUDIT_RETRY).unref();
   }
 
-  /** Writes what is left and closes the file. */
-  async close(): Promise<void> {
+  #writeBacklog(): void {
     clearTimeout(this.#retry);
-    await this.#write();
-    this.#ends.forEach((end) => this.#complainOfLoss(end));
-    await this.#letGo();
-  }
-
-  /** Writes in the next turn of the event loop. Resolves when that was tried; never rejects. */
-  #schedule(): Promise<void> {
-    this.#attempt ??= new Promise((resolve) => {
-      setImmediate(() => {
-        this.#attempt = undefined;
-        void this.#write().then(resolve);
-      });
-    });
-    return this.#attempt;
-  }
-
-  /** The open file; where it cannot be opened, the next one to ask tries again. */
-  #connect(): Promise<Store> {
-    if (!this.#opened) {
-      const opening = openForWriting(this.#stateDir, this.#last);
-      opening.catch(() => {
-        if (this.#opened === opening) this.#opened = undefined;
-      });
-      this.#opened = opening;
-    }
-    return this.#opened;
-  }
-
-  async #letGo(): Promise<void> {
-    const opened = this.#opened;
-    this.#opened = undefined;
-    (await opened?.catch(() => undefined))?.database.close();
+    this.#retry = undefined;
+    this.#backlog.splice(0).forEach((end) => void this.#write(end));
   }
 
   #complainOfLoss({ id, outcome }: End): void {
     this.#complain('audit entry lost', { action: id, outcome });
-  }
-
-  async #write(): Promise<void> {
-    const begins = this.#begins;
-    this.#begins = [];
-    if (begins.length === 0 && this.#ends.length === 0) return;
-    try {
-      const ids = this.#store(await this.#connect(), begins);
-      this.#last = ids.at(-1) ?? this.#last;
-      begins.forEach(({ resolve }, index) => resolve(ids[index]!));
-    } catch (error) {
-      this.#complain('audit cannot be written', { reason: (error as Error).message });
-      begins.forEach(({ reject }) => reject(new ArgoError('AUDIT UNAVAILABLE', 'nothing was done', { cause: error })));
-      await this.#letGo();
-      if (this.#ends.length > 0) this.#writeLater();
-    }
-  }
-
-  #writeLater(): void {
-    clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => void this.#schedule(), AUDIT_RETRY);
-    this.#retry.unref();
-  }
-
-  /** All in one transaction: either everything is written or nothing. */
-  #store({ database, insertBegin, insertEnd }: Store, begins: readonly Begin[]): number[] {
-    const ends = this.#ends;
-    database.exec('BEGIN IMMEDIATE');
-    try {
-      const lost = ends.filter(({ id, at, outcome, ms }) => Number(insertEnd.run(id, at, outcome, ms, id).changes) === 0);
-      const ids = begins.map(({ entry, at }) =>
-        Number(insertBegin.run(at, entry.account, entry.from, entry.command, entry.instance, entry.options).lastInsertRowid));
-      database.exec('COMMIT');
-      ends.splice(0, ends.length);
-      lost.forEach((end) => this.#complainOfLoss(end));
-      return ids;
-    } catch (error) {
-      rollBack(database);
-      throw error;
-    }
-  }
-}
-
-/** SQLite may have rolled back of itself, which is as good. */
-function rollBack(database: Sqlite): void {
-  try {
-    database.exec('ROLLBACK');
-  } catch {
-    // the error that led here is the one to tell
   }
 }

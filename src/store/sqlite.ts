@@ -8,6 +8,9 @@ export type Value = string | number | null;
 /** A prepared statement. */
 export interface Statement {
   run(...values: readonly Value[]): { readonly lastInsertRowid: number | bigint; readonly changes: number | bigint };
+  /** the first row, undefined where there is none */
+  get(...values: readonly Value[]): unknown;
+  all(...values: readonly Value[]): unknown[];
   iterate(values: Readonly<Record<string, Value>>): IterableIterator<unknown>;
 }
 

@@ -2,8 +2,11 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import t, { type Test } from 'tap';
-import { Audit, auditFile } from '../../src/store/audit.js';
+import { AUDIT_BACKLOG, STORE_CLOSE } from '../../src/kit/limits.js';
+import { Audit } from '../../src/store/audit.js';
+import { auditFile } from '../../src/store/audit-file.js';
 import type { AuditEntry } from '../../src/store/audit-entry.js';
 import { readAudit, type AuditQuery, type AuditRecord } from '../../src/store/audit-reader.js';
 import { openSqlite } from '../../src/store/sqlite.js';
@@ -38,7 +41,7 @@ async function records(folder: string, query: AuditQuery = {}): Promise<AuditRec
 await t.test('an action has a beginning and an end', async (t) => {
   const folder = join(scratch(t), 'made', 'on demand');
   const { audit, complaints } = open(t, folder);
-  await audit.open();
+  audit.check();
   const before = new Date().toISOString();
   const id = await audit.begin(entry({ options: '--force' }));
   t.match(await records(folder), [{ id, account: 'steve', from: '127.0.0.1:4000', command: 'stop', options: '--force', instance: 'demo/lj', outcome: null, ms: null }], 'on record before it ends');
@@ -158,7 +161,7 @@ await t.test('a folder that cannot be used refuses actions, until it can', async
   const folder = join(scratch(t), 'state');
   writeFileSync(folder, 'a file in the way');
   const { audit, complaints } = open(t, folder);
-  await audit.open();
+  audit.check();
   t.match(complaints, [/audit cannot be opened/]);
   await t.rejects(audit.begin(entry()), { message: /^AUDIT UNAVAILABLE: nothing was done/ });
   await t.rejects(audit.begin(entry()), { message: /^AUDIT UNAVAILABLE/ });
@@ -188,6 +191,93 @@ await t.test('another process that keeps the file locked', async (t) => {
   other.close();
   await until(async () => (await records(folder))[0]?.outcome === 'done', WITHIN, 'the end that could not be written at once');
   t.equal(await audit.begin(entry()), id + 1);
+});
+
+await t.test('the event loop goes on while another process has the file locked', async (t) => {
+  const folder = scratch(t);
+  const { audit } = open(t, folder);
+  const id = await audit.begin(entry());
+  const script = join(folder, 'locker.mjs');
+  writeFileSync(script, `
+    import { openSqlite } from ${JSON.stringify(fromRoot('dist/src/store/sqlite.js'))};
+    const database = await openSqlite(${JSON.stringify(auditFile(folder))}, { readOnly: false, timeout: 5000 });
+    database.exec('BEGIN EXCLUSIVE');
+    process.stdout.write('locked\\n');
+    process.stdin.once('data', () => { database.exec('ROLLBACK'); process.exit(); });`);
+  const child = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] });
+  t.teardown(() => child.kill('SIGKILL'));
+  await new Promise((resolve) => { child.stdout.once('data', resolve); });
+  let turns = 0;
+  let longest = 0;
+  let waiting = true;
+  const refused = audit.begin(entry()).then(() => 'begun', (error: Error) => error.message).finally(() => { waiting = false; });
+  const ended = audit.end(id, 'done', 5);
+  for (let last = performance.now(); waiting; turns += 1) {
+    await new Promise((resolve) => { setTimeout(resolve, 1); });
+    longest = Math.max(longest, performance.now() - last);
+    last = performance.now();
+  }
+  t.match(await refused, /^AUDIT UNAVAILABLE: nothing was done/);
+  await ended;
+  t.ok(turns > 20, `${turns} turns of the loop while it waited for the lock, the longest of ${Math.round(longest)} ms`);
+  child.stdin.write('go\n');
+  await until(async () => (await records(folder))[0]?.outcome === 'done', WITHIN, 'the end that could not be written at once');
+  t.equal((await records(folder)).length, 1, 'what was refused is not on record');
+});
+
+await t.test('a thread that dies is replaced', async (t) => {
+  const folder = scratch(t);
+  const threads: Worker[] = [];
+  const remember = (worker: Worker): void => void threads.push(worker);
+  process.on('worker', remember);
+  t.teardown(() => process.removeListener('worker', remember));
+  const { audit, complaints } = open(t, folder);
+  const first = await audit.begin(entry());
+  t.equal(threads.length, 1);
+  const beginnings = Array.from({ length: 50 }, () => audit.begin(entry()).then(() => 'begun', (error: Error) => error.message));
+  const ending = audit.end(first, 'done', 5);
+  await new Promise(setImmediate);
+  await threads[0]?.terminate();
+  const outcomes = await Promise.all(beginnings);
+  await ending;
+  t.same(outcomes.filter((outcome) => outcome !== 'begun' && !outcome.startsWith('AUDIT UNAVAILABLE')), [], 'nobody is left hanging');
+  const next = await audit.begin(entry());
+  t.ok(next > first);
+  t.equal(threads.length, 2);
+  await audit.end(next, 'done', 1);
+  await until(async () => (await records(folder)).filter(({ outcome }) => outcome === 'done').length === 2, WITHIN, 'both ends');
+  t.same(complaints.filter((line) => line.includes('lost')), [], 'an end that is written twice is none that is lost');
+});
+
+await t.test('ends that cannot be written are kept, up to a limit', async (t) => {
+  const folder = scratch(t);
+  const { audit, complaints } = open(t, folder);
+  const ids = await Promise.all(Array.from({ length: AUDIT_BACKLOG + 5 }, () => audit.begin(entry())));
+  const other = await openSqlite(auditFile(folder), { readOnly: false, timeout: 0 });
+  other.exec('BEGIN IMMEDIATE');
+  await Promise.all(ids.map((id) => audit.end(id, 'done', 1)));
+  t.equal(complaints.filter((line) => line.startsWith('audit backlog is full')).length, 5);
+  t.match(complaints.find((line) => line.startsWith('audit backlog is full')), `"action":${ids[0]}`, 'the oldest are told of');
+  other.exec('ROLLBACK');
+  other.close();
+  await until(async () => (await records(folder)).filter(({ outcome }) => outcome === 'done').length === AUDIT_BACKLOG, WITHIN, 'those that were kept');
+});
+
+await t.test('closing takes no longer than it may, and tells of what is lost', async (t) => {
+  const folder = scratch(t);
+  const { audit, complaints } = open(t, folder);
+  const id = await audit.begin(entry());
+  const other = await openSqlite(auditFile(folder), { readOnly: false, timeout: 0 });
+  other.exec('BEGIN IMMEDIATE');
+  void audit.end(id, 'done', 1);
+  const refused = audit.begin(entry()).catch((error: Error) => error.message);
+  const began = performance.now();
+  await audit.close();
+  t.ok(performance.now() - began < STORE_CLOSE + WITHIN, 'it ends');
+  t.match(await refused, /^AUDIT UNAVAILABLE/);
+  t.match(complaints, [/audit cannot be written/, /audit cannot be written/, /audit entry lost {"action":1,"outcome":"done"}/]);
+  await t.rejects(audit.begin(entry()), { message: /^AUDIT UNAVAILABLE/ }, 'nor does it begin again');
+  other.close();
 });
 
 await t.test('somebody puts the file away while actions run', async (t) => {

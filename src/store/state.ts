@@ -1,0 +1,168 @@
+import { OUTBOX_APPEND, STATE_KEY, STATE_PAGE, STATE_VALUE, STORE_CLOSE, TASK_TEXT } from '../kit/limits.js';
+import type { Value } from './sqlite.js';
+import { tasksIn, type TaskStore } from './tasks.js';
+import { StoreThread } from './thread.js';
+
+/**
+ * What outlives a restart: `state.sqlite` in the state folder, opened when first used. Each part is
+ * bound to a namespace when it is made (a gateway's name, `tasks`), and cannot reach any other. Texts
+ * are the caller's; what is in them (JSON) is too. What was answered survives kill -9.
+ */
+
+/** Why state could not be kept or read. */
+export class StateError extends Error {
+  override readonly name = 'StateError';
+
+  /**
+   * @param reason `full`: a limit on the number is reached; `too large`: a key or text is longer than
+   *   it may be; `unavailable`: the file cannot be written or read at this time
+   */
+  constructor(readonly reason: 'full' | 'too large' | 'unavailable', detail: string, options?: { cause?: unknown }) {
+    super(`${reason}: ${detail}`, options);
+  }
+}
+
+/** Texts by key. All may throw {@link StateError}. */
+export interface KeyValue {
+  get(key: string): Promise<string | undefined>;
+  /** On the disk when it resolves. */
+  set(key: string, value: string): Promise<void>;
+  /** One that is absent is no error. */
+  delete(key: string): Promise<void>;
+  /**
+   * Those whose key begins with a prefix, in the order of keys; at most STATE_PAGE, and fewer where they
+   * are long: go on behind the last one until none comes.
+   * @param after go on behind this key
+   */
+  list(prefix: string, after?: string): Promise<readonly { readonly key: string; readonly value: string }[]>;
+}
+
+export interface OutboxEvent {
+  /** greater by one than that of the event before */
+  readonly position: number;
+  readonly event: string;
+}
+
+/**
+ * Events in order, until whoever they are for has them. At most OUTBOX_KEPT are kept: further ones push
+ * out the oldest, and that is told. All may throw {@link StateError}.
+ */
+export interface Outbox {
+  /**
+   * Adds events, at most OUTBOX_APPEND in one go. They survive the end of the process; a power cut may lose the last ones.
+   * @returns the position of the last one, and how many old events were pushed out for these
+   */
+  append(events: readonly string[]): Promise<{ readonly last: number; readonly dropped: number }>;
+  /**
+   * Reads on.
+   * @param after the position of the last event that is known; 0 from the beginning
+   * @param most events to read; fewer come where they are long
+   * @returns events, oldest first; `gone`: up to where they were acknowledged or pushed out; `last`: position of the
+   *   newest; `dropped`: how many were ever pushed out
+   */
+  read(after: number, most: number): Promise<{ readonly events: readonly OutboxEvent[]; readonly gone: number; readonly last: number; readonly dropped: number }>;
+  /** These have arrived and are not needed any more. */
+  acknowledge(upTo: number): Promise<void>;
+}
+
+/** What is known of a key: it begins now; or it began before, and has or has not ended. */
+export type OnceAnswer =
+  | { readonly begun: true }
+  | { readonly begun: false; readonly ended: false }
+  | { readonly begun: false; readonly ended: true; readonly result: string };
+
+/**
+ * A caller's keys, each of which begins once. At most ONCE_KEPT are remembered: further ones push out
+ * the oldest that have ended, never one that has not. All may throw {@link StateError}.
+ */
+export interface Once {
+  /**
+   * On the disk when it resolves, so do what the key is for only then. `ended: false`: nobody knows
+   * whether it was done. Where it throws `unavailable`, the key may have begun all the same.
+   */
+  begin(key: string): Promise<OnceAnswer>;
+  /** @returns false where the key has not begun, or has ended already: the first result stays */
+  end(key: string, result: string): Promise<boolean>;
+}
+
+/** @throws StateError */
+function checkKeys(...keys: readonly string[]): void {
+  for (const key of keys) if (key.length > STATE_KEY) throw new StateError('too large', `a key has at most ${STATE_KEY} characters`);
+}
+
+/** @throws StateError */
+function checkValues(values: readonly string[], most = STATE_VALUE): void {
+  for (const value of values) if (value.length > most) throw new StateError('too large', `a text has at most ${most} characters`);
+}
+
+/** The state folder's file, and its parts. */
+export class State {
+  readonly #thread: StoreThread;
+
+  /** @param complain told once of each failure of the file */
+  constructor(stateDir: string, complain: (message: string, facts: Record<string, unknown>) => void) {
+    this.#thread = new StoreThread({ name: 'state', stateDir, onTrouble: (reason) => complain('state cannot be written', { reason }) });
+  }
+
+  keyValue(namespace: string): KeyValue {
+    return {
+      get: async (key) => await this.#ask('kv.get', this.#keys(namespace, key), false) as string | undefined,
+      set: async (key, value) => {
+        checkValues([value]);
+        await this.#ask('kv.set', [...this.#keys(namespace, key), value]);
+      },
+      delete: async (key) => void await this.#ask('kv.delete', this.#keys(namespace, key)),
+      list: async (prefix, after = '') => await this.#ask('kv.list', this.#keys(namespace, prefix, after), false) as { key: string; value: string }[],
+    };
+  }
+
+  outbox(namespace: string): Outbox {
+    return {
+      append: async (events) => {
+        if (events.length > OUTBOX_APPEND) throw new StateError('too large', `at most ${OUTBOX_APPEND} events in one go`);
+        checkValues(events);
+        return await this.#ask('outbox.append', [...this.#keys(namespace), ...events], false) as { last: number; dropped: number };
+      },
+      read: async (after, most) =>
+        await this.#ask('outbox.read', [...this.#keys(namespace), after, Math.min(most, STATE_PAGE)], false) as Awaited<ReturnType<Outbox['read']>>,
+      acknowledge: async (upTo) => void await this.#ask('outbox.acknowledge', [...this.#keys(namespace), upTo], false),
+    };
+  }
+
+  once(namespace: string): Once {
+    return {
+      begin: async (key) => await this.#ask('once.begin', this.#keys(namespace, key)) as OnceAnswer,
+      end: async (key, result) => {
+        checkValues([result]);
+        return await this.#ask('once.end', [...this.#keys(namespace, key), result]) as boolean;
+      },
+    };
+  }
+
+  /** To be made once for each namespace in a process's life: it takes what it finds under way for cut off. */
+  tasks(namespace: string): TaskStore {
+    return tasksIn(namespace, (operation, args, durable) => {
+      checkKeys(namespace);
+      checkValues(args.filter((arg) => typeof arg === 'string'), TASK_TEXT);
+      return this.#ask(operation, args, durable);
+    });
+  }
+
+  /** Writes what is left and closes the file, within bounds. */
+  close(): Promise<void> {
+    return this.#thread.close(STORE_CLOSE);
+  }
+
+  #keys(...keys: readonly string[]): readonly string[] {
+    checkKeys(...keys);
+    return keys;
+  }
+
+  async #ask(operation: string, args: readonly Value[], durable = true): Promise<unknown> {
+    const result = await this.#thread.ask({ operation, args, durable }).catch((error: unknown) => {
+      throw new StateError('unavailable', (error as Error).message, { cause: error });
+    });
+    if ((result as { full?: boolean } | undefined)?.full) throw new StateError('full', 'nothing that has ended is left to make room');
+    return result;
+  }
+}

@@ -1,0 +1,80 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Sqlite } from './sqlite.js';
+import { CLOSE, type Answer, type Batch, type OpenStoreFile, type StoreFile, type StoreName, type ThreadData } from './store-file.js';
+
+/** The entry of a thread that owns an SQLite file: carries out batches, each in one transaction, one after the other. */
+
+const OPENERS: Readonly<Record<StoreName, () => Promise<OpenStoreFile>>> = {
+  audit: async () => (await import('./audit-file.js')).openAuditFile,
+  state: async () => (await import('./state-file.js')).openStateFile,
+};
+
+const { name, stateDir, last } = workerData as ThreadData;
+const port = parentPort!;
+let open: StoreFile | undefined;
+/** of the open file; undefined where not yet set */
+let durable: boolean | undefined;
+
+async function opened(): Promise<StoreFile> {
+  if (open) return open;
+  const file = await (await OPENERS[name]())(stateDir, last);
+  durable = undefined;
+  open = file;
+  return file;
+}
+
+/** The next batch begins with opening the path again, where somebody may have put another file. */
+function letGo(): void {
+  open?.database.close();
+  open = undefined;
+}
+
+/** SQLite may have rolled back of itself, which is as good. */
+function rollBack(database: Sqlite): void {
+  try {
+    database.exec('ROLLBACK');
+  } catch {
+    // the error that led here is the one to tell
+  }
+}
+
+/**
+ * FULL brings the write-ahead log to the disk at each commit, with all that was committed before it
+ * (https://www.sqlite.org/pragma.html#pragma_synchronous). It can be changed between transactions.
+ */
+function setDurability(database: Sqlite, wanted: boolean): void {
+  if (durable === wanted) return;
+  database.exec(`PRAGMA synchronous = ${wanted ? 'FULL' : 'NORMAL'}`);
+  durable = wanted;
+}
+
+function carryOut({ database, operations }: StoreFile, batch: Batch): unknown[] {
+  setDurability(database, batch.durable);
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const results = batch.orders.map(([operation, args]) => operations[operation]!(args));
+    database.exec('COMMIT');
+    return results;
+  } catch (error) {
+    rollBack(database);
+    throw error;
+  }
+}
+
+async function answer(batch: Batch): Promise<Answer> {
+  try {
+    return { results: carryOut(await opened(), batch) };
+  } catch (error) {
+    letGo();
+    return { failure: (error as Error).message };
+  }
+}
+
+port.on('message', (message: Batch | typeof CLOSE) => {
+  if (message === CLOSE) {
+    letGo();
+    port.close();
+    return;
+  }
+  void answer(message).then((said) => port.postMessage(said));
+});

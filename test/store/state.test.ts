@@ -1,0 +1,246 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { ONCE_KEPT, OUTBOX_APPEND, OUTBOX_KEPT, STATE_KEY, STATE_KEYS, STATE_PAGE, STATE_VALUE, TASK_TEXT, TASKS_KEPT } from '../../src/kit/limits.js';
+import { State } from '../../src/store/state.js';
+import { fromRoot } from '../support/paths.js';
+import { until } from '../support/until.js';
+
+const WITHIN = 30_000;
+
+function scratch(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'argo-state-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+function open(t: Test, folder: string): State {
+  const state = new State(folder, (message, facts) => t.comment(message, facts));
+  t.teardown(() => state.close());
+  return state;
+}
+
+await t.test('the file is opened only when it is used', async (t) => {
+  const folder = scratch(t);
+  const state = open(t, folder);
+  const [values] = [state.keyValue('a'), state.outbox('a'), state.once('a'), state.tasks('a')];
+  t.equal(existsSync(join(folder, 'state.sqlite')), false);
+  t.equal(await values.get('x'), undefined);
+  t.equal(existsSync(join(folder, 'state.sqlite')), true);
+});
+
+await t.test('keys and values, each namespace for itself', async (t) => {
+  const folder = scratch(t);
+  const state = open(t, folder);
+  const [one, other] = [state.keyValue('one'), state.keyValue('other')];
+  await one.set('a/1', 'first');
+  await one.set('a/2', 'second');
+  await one.set('a/1', 'changed');
+  await one.set('A/1', 'upper case');
+  await one.set('a%', 'no wildcard');
+  await other.set('a/1', 'theirs');
+  t.equal(await one.get('a/1'), 'changed');
+  t.equal(await other.get('a/1'), 'theirs');
+  t.same(await one.list('a/'), [{ key: 'a/1', value: 'changed' }, { key: 'a/2', value: 'second' }]);
+  t.same((await one.list('a/', 'a/1')).map(({ key }) => key), ['a/2']);
+  t.same((await one.list('a%')).map(({ key }) => key), ['a%']);
+  t.same((await other.list('')).map(({ value }) => value), ['theirs']);
+  await one.delete('a/1');
+  await one.delete('absent');
+  t.equal(await one.get('a/1'), undefined);
+  t.equal(await other.get('a/1'), 'theirs');
+  await state.close();
+  t.equal(await open(t, folder).keyValue('one').get('a/2'), 'second', 'after a restart');
+});
+
+await t.test('keys and values are bounded', async (t) => {
+  const values = open(t, scratch(t)).keyValue('a');
+  await t.rejects(values.set('k'.repeat(STATE_KEY + 1), ''), { name: 'StateError', message: /^too large/ });
+  await t.rejects(values.set('k', 'v'.repeat(STATE_VALUE + 1)), { message: /^too large: / });
+  await Promise.all(Array.from({ length: STATE_KEYS }, (_, index) => values.set(String(index).padStart(6, '0'), 'x')));
+  await t.rejects(values.set('one more', ''), { message: /^full: / });
+  await values.set('000000', 'a known one can be changed');
+  const seen: string[] = [];
+  for (let page = await values.list(''); page.length > 0; page = await values.list('', seen.at(-1))) {
+    t.ok(page.length <= STATE_PAGE);
+    seen.push(...page.map(({ key }) => key));
+  }
+  t.equal(new Set(seen).size, STATE_KEYS, 'page by page, all of them');
+});
+
+await t.test('long values come in more pages', async (t) => {
+  const values = open(t, scratch(t)).keyValue('a');
+  for (let index = 0; index < 40; index += 1) await values.set(String(index + 100), 'x'.repeat(STATE_VALUE));
+  const first = await values.list('');
+  t.ok(first.length >= 1 && first.length < 40);
+  t.ok((await values.list('', first.at(-1)?.key)).length >= 1);
+});
+
+await t.test('an outbox keeps order, and goes on after a restart', async (t) => {
+  const folder = scratch(t);
+  const state = open(t, folder);
+  const outbox = state.outbox('a');
+  t.same(await outbox.append(['one', 'two']), { last: 2, dropped: 0 });
+  t.same(await state.outbox('b').append(['theirs']), { last: 1, dropped: 0 }, 'positions of each namespace');
+  t.same(await outbox.append([]), { last: 2, dropped: 0 });
+  t.same(await outbox.append(['three']), { last: 3, dropped: 0 });
+  t.same(await outbox.read(0, 10), { last: 3, gone: 0, dropped: 0, events: [{ position: 1, event: 'one' }, { position: 2, event: 'two' }, { position: 3, event: 'three' }] });
+  t.same((await outbox.read(1, 1)).events, [{ position: 2, event: 'two' }]);
+  await outbox.acknowledge(2);
+  await outbox.acknowledge(1);
+  await state.close();
+  const again = open(t, folder).outbox('a');
+  t.same(await again.read(0, 10), { last: 3, gone: 2, dropped: 0, events: [{ position: 3, event: 'three' }] });
+  await again.acknowledge(1000);
+  t.same(await again.read(0, 10), { last: 3, gone: 3, dropped: 0, events: [] }, 'what has not come yet cannot be acknowledged');
+  t.same(await again.append(['four']), { last: 4, dropped: 0 });
+});
+
+await t.test('a full outbox drops the oldest, and says so', async (t) => {
+  const outbox = open(t, scratch(t)).outbox('a');
+  const portion = Array.from({ length: OUTBOX_APPEND }, () => 'x');
+  for (let count = 0; count < OUTBOX_KEPT; count += OUTBOX_APPEND) t.equal((await outbox.append(portion)).dropped, 0);
+  t.same(await outbox.append(['a', 'b', 'c']), { last: OUTBOX_KEPT + 3, dropped: 3 });
+  const read = await outbox.read(0, 1);
+  t.same(read, { last: OUTBOX_KEPT + 3, gone: 3, dropped: 3, events: [{ position: 4, event: 'x' }] });
+  await t.rejects(outbox.append([...portion, 'x']), { message: /^too large: / });
+  await t.rejects(outbox.append(['x'.repeat(STATE_VALUE + 1)]), { message: /^too large: / });
+});
+
+await t.test('a key begins once', async (t) => {
+  const folder = scratch(t);
+  const state = open(t, folder);
+  const once = state.once('a');
+  const answers = await Promise.all(Array.from({ length: 20 }, () => once.begin('key')));
+  t.equal(answers.filter(({ begun }) => begun).length, 1);
+  t.same(await once.begin('key'), { begun: false, ended: false });
+  t.same(await state.once('b').begin('key'), { begun: true }, 'of another namespace');
+  t.equal(await once.end('key', 'the result'), true);
+  t.equal(await once.end('key', 'another'), false, 'the first result stays');
+  t.equal(await once.end('never begun', ''), false);
+  await state.close();
+  t.same(await open(t, folder).once('a').begin('key'), { begun: false, ended: true, result: 'the result' });
+});
+
+await t.test('of many keys the oldest that have ended are forgotten', async (t) => {
+  const once = open(t, scratch(t)).once('a');
+  await once.begin('never ends');
+  await once.begin('ended');
+  await once.end('ended', 'r');
+  await Promise.all(Array.from({ length: ONCE_KEPT - 2 }, (_, index) => once.begin(`k${index}`)));
+  t.same(await once.begin('one more'), { begun: true });
+  t.same(await once.begin('never ends'), { begun: false, ended: false });
+  await t.rejects(once.begin('and one more'), { message: /^full: / }, 'rather than begin a key twice');
+  await once.end('k0', 'r');
+  t.same(await once.begin('and one more'), { begun: true });
+  t.same(await once.begin('k1'), { begun: false, ended: false });
+});
+
+await t.test('tasks', async (t) => {
+  const folder = scratch(t);
+  const state = open(t, folder);
+  const tasks = state.tasks('tasks');
+  const facts = { owner: 'kim', operation: 'disk.create', subject: 'demo/lj' };
+  const { created, task } = await tasks.create({ ...facts, once: 'k' });
+  t.equal(created, true);
+  t.match(task, { ...facts, once: 'k', state: 'waiting', progress: '', result: null, error: null, id: /^[0-9a-f-]{36}$/ });
+  t.same(await tasks.create({ ...facts, subject: 'demo/other', once: 'k' }), { created: false, task }, 'the same key, the same task');
+  t.equal((await tasks.create({ ...facts, owner: 'bob', once: 'k' })).created, true, 'of another account');
+  t.equal((await tasks.create(facts)).created, true);
+  t.equal((await tasks.create(facts)).created, true, 'without a key each is a new one');
+  t.equal(await tasks.change(task.id, { state: 'running', progress: '10 %' }), true);
+  t.match(await tasks.get(task.id), { state: 'running', progress: '10 %', created: task.created });
+  await tasks.change(task.id, { state: 'done', result: '{}' });
+  t.match(await tasks.get(task.id), { state: 'done', progress: '10 %', result: '{}', error: null });
+  t.equal(await tasks.change('no such', { state: 'done' }), false);
+  t.same((await tasks.list('bob')).map(({ owner }) => owner), ['bob']);
+  t.equal((await tasks.list()).length, 4);
+  t.equal(await state.tasks('others').get(task.id), undefined);
+  await t.rejects(tasks.create({ ...facts, subject: 'x'.repeat(TASK_TEXT + 1) }), { message: /^too large: / });
+  await state.close();
+  const after = await open(t, folder).tasks('tasks').list();
+  t.same(after.map(({ state }) => state), ['done', 'unknown', 'unknown', 'unknown'], 'what was under way is unknown after a restart');
+});
+
+await t.test('of many tasks the oldest that have ended are dropped', async (t) => {
+  const tasks = open(t, scratch(t)).tasks('tasks');
+  const facts = { owner: 'kim', operation: 'migrate', subject: 'demo/lj' };
+  const all = await Promise.all(Array.from({ length: TASKS_KEPT }, () => tasks.create(facts)));
+  await t.rejects(tasks.create(facts), { message: /^full: / }, 'none that is under way is dropped');
+  const [first, second] = [all[0]!.task.id, all[1]!.task.id];
+  await tasks.change(second, { state: 'failed', error: 'e' });
+  t.equal((await tasks.create(facts)).created, true);
+  t.equal(await tasks.get(second), undefined);
+  t.equal((await tasks.get(first))?.state, 'waiting');
+  t.equal((await tasks.list()).length, TASKS_KEPT);
+});
+
+await t.test('a folder that cannot be used, until it can', async (t) => {
+  const folder = join(scratch(t), 'state');
+  writeFileSync(folder, 'a file in the way');
+  const state = open(t, folder);
+  const tasks = state.tasks('tasks');
+  await t.rejects(state.once('a').begin('k'), { message: /^unavailable: / });
+  await t.rejects(tasks.list(), { message: /^unavailable: / });
+  rmSync(folder);
+  t.same(await state.once('a').begin('k'), { begun: true });
+  t.same(await tasks.list(), []);
+});
+
+await t.test('what was answered is there after kill -9, and nothing begins twice', async (t) => {
+  const folder = scratch(t);
+  const script = join(folder, 'writer.mjs');
+  writeFileSync(script, `
+    import { State } from ${JSON.stringify(fromRoot('dist/src/store/state.js'))};
+    const state = new State(${JSON.stringify(folder)}, console.error);
+    const [once, outbox, tasks] = [state.once('a'), state.outbox('a'), state.tasks('tasks')];
+    const say = (...words) => process.stdout.write(words.join(' ') + '\\n');
+    const from = Number(process.argv[2]);
+    await Promise.all([0, 1, 2, 3].map(async (lane) => {
+      for (let count = from; ; count += 1) {
+        const key = lane + '.' + count;
+        const { begun } = await once.begin(key);
+        if (begun) say('begun', key);
+        if (count % 2 === 0) { await once.end(key, 'r' + key); say('ended', key); }
+        say('event', (await outbox.append(['e' + key])).last, key);
+        const { task } = await tasks.create({ owner: 'a', operation: 'o', subject: key, once: key });
+        say('task', task.id);
+        await tasks.change(task.id, { state: 'done' });
+      }
+    }));`);
+  const told: string[][] = [];
+  for (let round = 0; round < 3; round += 1) {
+    // each life begins with the last keys of the one before
+    const child = spawn(process.execPath, [script, String(round * 10)], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let said = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => { said += text; });
+    const closed = new Promise((resolve) => { child.once('close', resolve); });
+    await until(() => said.split('\n').length > 400, WITHIN, 'some writes');
+    child.kill('SIGKILL');
+    await closed;
+    told.push(...said.split('\n').slice(0, -1).map((line) => line.split(' ')));
+  }
+  const of = (word: string): string[][] => told.filter(([first]) => first === word).map((words) => words.slice(1));
+  const begun = of('begun').map(([key]) => key!);
+  t.equal(new Set(begun).size, begun.length, 'no key began twice');
+  const state = open(t, folder);
+  const once = state.once('a');
+  const answers = await Promise.all(begun.map((key) => once.begin(key)));
+  t.equal(answers.some(({ begun: again }) => again), false, 'all that began is known');
+  const ended = await Promise.all(of('ended').map(async ([key]) => [await once.begin(key!), { begun: false, ended: true, result: `r${key}` }]));
+  t.same(ended.map(([answer]) => answer), ended.map(([, expected]) => expected), 'with its result');
+  const events = new Map<number, string>();
+  for (let after = 0, more = true; more;) {
+    const { events: read } = await state.outbox('a').read(after, 500);
+    for (const { position, event } of read) events.set(position, event);
+    after = read.at(-1)?.position ?? after;
+    more = read.length > 0;
+  }
+  t.same(of('event').filter(([position, key]) => events.get(Number(position)) !== `e${key}`), [], 'every event is at its position');
+  const tasks = await state.tasks('tasks').list();
+  const known = new Set(tasks.map(({ id }) => id));
+  t.ok(of('task').slice(-100).every(([id]) => known.has(id!)), 'the last tasks');
+  t.ok(tasks.every(({ state: one }) => one === 'done' || one === 'unknown'), 'none seems to be under way');
+});

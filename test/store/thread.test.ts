@@ -1,0 +1,101 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
+import t, { type Test } from 'tap';
+import { STORE_WAITING } from '../../src/kit/limits.js';
+import { auditFile } from '../../src/store/audit-file.js';
+import { openSqlite } from '../../src/store/sqlite.js';
+import { StoreThread, type StoreThreadOptions } from '../../src/store/thread.js';
+import { until } from '../support/until.js';
+
+const WITHIN = 15_000;
+
+interface World {
+  readonly folder: string;
+  readonly thread: StoreThread;
+  /** what the thread told of its failures */
+  readonly trouble: string[];
+  /** the threads that were begun */
+  readonly workers: Worker[];
+}
+
+function open(t: Test, options: Partial<StoreThreadOptions> = {}): World {
+  const folder = mkdtempSync(join(tmpdir(), 'argo-thread-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const [trouble, workers]: [string[], Worker[]] = [[], []];
+  const remember = (worker: Worker): void => void workers.push(worker);
+  process.on('worker', remember);
+  t.teardown(() => process.removeListener('worker', remember));
+  const thread = new StoreThread({ name: 'audit', stateDir: folder, onTrouble: (reason) => trouble.push(reason), ...options });
+  t.teardown(() => thread.close(1000));
+  return { folder, thread, trouble, workers };
+}
+
+const BEGIN = { operation: 'begin', args: ['2026-01-01', 'a', 'f', 'stop', 'demo/lj', ''], durable: false };
+
+/** Keeps others from writing. @returns what ends that */
+async function lock(folder: string): Promise<() => void> {
+  const database = await openSqlite(auditFile(folder), { readOnly: false, timeout: 0 });
+  database.exec('BEGIN IMMEDIATE');
+  return () => {
+    database.exec('ROLLBACK');
+    database.close();
+  };
+}
+
+await t.test('a thread with nothing to do ends, and another takes its place', async (t) => {
+  const { thread, workers } = open(t, { idle: 10 });
+  let ended = 0;
+  t.equal(await thread.ask(BEGIN), 1);
+  workers[0]?.once('exit', () => { ended += 1; });
+  await until(() => ended === 1, WITHIN, 'the end of the thread');
+  t.equal(await thread.ask(BEGIN), 2);
+  t.equal(workers.length, 2);
+});
+
+await t.test('who waits too long for the disk is refused, and told when it was written all the same', async (t) => {
+  const { folder, thread, trouble } = open(t, { answer: 200 });
+  await until(() => thread.ask(BEGIN).then(() => true, () => false), WITHIN, 'the thread to be there');
+  const unlock = await lock(folder);
+  const late: unknown[] = [];
+  const before = trouble.length;
+  await t.rejects(thread.ask({ ...BEGIN, late: (id) => late.push(id) }), { message: 'no answer from the disk in 0.2 s' });
+  t.equal(trouble.length, before + 1);
+  await t.rejects(thread.ask(BEGIN), { message: 'the disk does not answer' }, 'others are not made to wait');
+  unlock();
+  await until(() => late.length === 1, WITHIN, 'the late answer');
+  t.equal(await thread.ask(BEGIN), Number(late[0]) + 1, 'and it goes on');
+});
+
+await t.test('a failure takes with it what waits behind, and is told once', async (t) => {
+  const { folder, thread, trouble } = open(t);
+  await thread.ask(BEGIN);
+  const unlock = await lock(folder);
+  const asks = Array.from({ length: 2000 }, () => thread.ask(BEGIN).then(() => 'written', (error: Error) => error.message));
+  t.same([...new Set(await Promise.all(asks))], ['database is locked']);
+  t.same(trouble, ['database is locked']);
+  unlock();
+  t.equal(await thread.ask(BEGIN), 2, 'none of them was written');
+});
+
+await t.test('what waits is bounded', async (t) => {
+  const { thread } = open(t);
+  let refused = 0;
+  const asks = Array.from({ length: STORE_WAITING + 10 }, () => thread.ask(BEGIN).catch((error: Error) => {
+    if (error.message === 'too much waits to be written') refused += 1;
+  }));
+  await new Promise(setImmediate);
+  t.equal(refused, 10);
+  await Promise.all(asks);
+  t.equal(await thread.ask(BEGIN), STORE_WAITING + 1);
+});
+
+await t.test('a thread that cannot begin', async (t) => {
+  const { thread, workers, trouble } = open(t);
+  process.once('worker', (worker: Worker) => void worker.terminate());
+  await t.rejects(thread.ask(BEGIN), { message: 'its thread has ended' });
+  t.same(trouble, ['its thread has ended']);
+  t.equal(await thread.ask(BEGIN), 1);
+  t.equal(workers.length, 2);
+});
