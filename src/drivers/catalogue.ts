@@ -1,3 +1,4 @@
+import type * as v from 'valibot';
 import type { DriverModule } from './driver.js';
 
 /**
@@ -22,3 +23,9 @@ export const driverTypes = (): string[] => Object.keys(DRIVERS);
 export async function loadDriver(type: string): Promise<DriverModule | undefined> {
   return Object.hasOwn(DRIVERS, type) ? (await DRIVERS[type]!()).default : undefined;
 }
+
+/** As the check of the configuration wants it. */
+export const driverCatalogue = {
+  types: driverTypes,
+  options: async (type: string): Promise<v.ObjectEntries | undefined> => (await loadDriver(type))?.options,
+};

@@ -1,7 +1,7 @@
 import type { Machine, PowerState } from '../drivers/driver.js';
 import { TURNS_WAITING } from '../kit/limits.js';
-import type { Provider } from './provider.js';
 import { Places } from '../kit/places.js';
+import type { Owner } from './owner.js';
 
 /** A clean stop that was accepted and has not been seen to end. */
 interface PendingStop {
@@ -24,7 +24,7 @@ export class Instance {
    */
   constructor(
     readonly name: string,
-    readonly owner: Provider,
+    readonly owner: Owner,
     public machine: Machine,
     public state: PowerState,
   ) {}

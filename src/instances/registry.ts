@@ -1,7 +1,8 @@
 import type { Machine, PowerState, Sighting } from '../drivers/driver.js';
 import { harmless } from '../kit/text.js';
+import type { Events } from './events.js';
 import { Instance } from './instance.js';
-import type { Provider } from './provider.js';
+import type { Owner } from './owner.js';
 
 /** The machines of one provider, in the driver's order. */
 interface Shelf {
@@ -13,20 +14,23 @@ interface Shelf {
 export class Registry {
   /** grows with every change of names or states: what was derived from the registry is then stale */
   version = 0;
-  readonly #shelves = new Map<Provider, Shelf>();
-  #order: readonly Provider[] = [];
+  readonly #shelves = new Map<Owner, Shelf>();
+  #order: readonly Owner[] = [];
   /** instances of providers that were replaced, until their successors have listed, by provider and id */
   readonly #legacies = new Map<string, ReadonlyMap<string, Instance>>();
   readonly #byFullName = new Map<string, Instance>();
   /** nearly all short names are unique, so a lone instance stands without an array around it */
   readonly #byShortName = new Map<string, Instance | Instance[]>();
 
+  /** @param events told of what comes, goes and changes */
+  constructor(readonly events?: Events) {}
+
   get size(): number {
     return this.#byFullName.size;
   }
 
   /** Takes in new providers and gives all of them the order of the configuration. */
-  arrange(providers: readonly Provider[]): void {
+  arrange(providers: readonly Owner[]): void {
     for (const provider of providers) {
       const shelf = this.#shelves.get(provider) ?? { instances: [], byId: new Map<string, Instance>() };
       this.#shelves.delete(provider);
@@ -40,9 +44,10 @@ export class Registry {
    * @param isReplaced whether one of the same name follows: its instances then keep their turns, so that
    *   two actions on one machine do not run at once on either side of a reload
    */
-  remove(provider: Provider, isReplaced: boolean): void {
+  remove(provider: Owner, isReplaced: boolean): void {
     const shelf = this.#shelves.get(provider);
     shelf?.instances.forEach((instance) => this.#forget(instance));
+    if (shelf && !isReplaced) this.events?.listed([], shelf.instances);
     if (shelf && isReplaced) this.#legacies.set(provider.name, shelf.byId);
     this.#shelves.delete(provider);
     this.#order = [...this.#shelves.keys()];
@@ -50,7 +55,7 @@ export class Registry {
   }
 
   /** In the order of the configuration. */
-  providers(): readonly Provider[] {
+  providers(): readonly Owner[] {
     return this.#order;
   }
 
@@ -59,7 +64,7 @@ export class Registry {
     for (const { instances } of this.#shelves.values()) yield* instances;
   }
 
-  of(provider: Provider): readonly Instance[] {
+  of(provider: Owner): readonly Instance[] {
     return this.#shelves.get(provider)?.instances ?? [];
   }
 
@@ -83,18 +88,21 @@ export class Registry {
 
   /** Notes a state that was seen outside a listing. */
   see(instance: Instance, state: PowerState): void {
-    if (instance.see(state)) this.version += 1;
+    const before = instance.state;
+    if (!instance.see(state)) return;
+    this.version += 1;
+    this.events?.state(instance, before);
   }
 
   /** Notes what a driver tells of one machine. @returns false where the machine is not known */
-  seeById(provider: Provider, id: string, state: PowerState): boolean {
+  seeById(provider: Owner, id: string, state: PowerState): boolean {
     const instance = this.#shelves.get(provider)?.byId.get(id);
     if (instance) this.see(instance, state);
     return instance !== undefined;
   }
 
   /** Replaces a provider's instances by what a listing found; instances that stay keep their identity. */
-  sync(provider: Provider, sightings: readonly Sighting[]): void {
+  sync(provider: Owner, sightings: readonly Sighting[]): void {
     const shelf = this.#shelves.get(provider);
     if (shelf === undefined) return;
     const names = uniqueNames(sightings.map(({ machine }) => machine));
@@ -103,6 +111,9 @@ export class Registry {
     this.#legacies.delete(provider.name);
     const instances: Instance[] = [];
     const created: Instance[] = [];
+    /** those that a provider of the same name had before a reload are not new */
+    const added: Instance[] = [];
+    const left = new Map(legacy);
     shelf.byId.clear();
     sightings.forEach(({ machine, state }, index) => {
       const name = names[index]!;
@@ -115,6 +126,8 @@ export class Registry {
         const before = instance ?? legacy?.get(machine.id);
         instance = new Instance(name, provider, machine, state);
         if (before) instance.succeed(before);
+        if (before?.name !== name) added.push(instance);
+        else left.delete(machine.id);
         created.push(instance);
       }
       instances.push(instance);
@@ -125,6 +138,7 @@ export class Registry {
     created.forEach((instance) => this.#index(instance));
     shelf.instances.splice(0, Infinity);
     for (const instance of instances) shelf.instances.push(instance);
+    this.events?.listed(added, [...gone.values(), ...left.values()]);
   }
 
   #index(instance: Instance): void {

@@ -4,7 +4,7 @@ import { ENTRIES_REMEMBERED, NAMES_A_TURN } from '../kit/limits.js';
 import { isPattern, PatternError, resolvePatterns, type Groups, type InstancePattern } from '../kit/patterns.js';
 import type { Instance } from './instance.js';
 import type { Principal } from './principal.js';
-import type { Provider } from './provider.js';
+import type { Owner } from './owner.js';
 import type { Registry } from './registry.js';
 
 /** A name as it was typed. Quoted ones are taken literally. */
@@ -105,7 +105,7 @@ export class View {
   }
 
   /** Whether something of the provider is visible, or may be once it answers. */
-  #mayHold(provider: Provider): boolean {
+  #mayHold(provider: Owner): boolean {
     if (!provider.listed) return this.#principal.reaches(provider.name);
     return this.#registry.of(provider).some((instance) => this.#principal.sees(instance));
   }

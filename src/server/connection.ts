@@ -52,7 +52,11 @@ export class Connection implements Sink {
     });
     socket.on('error', () => socket.destroy());
     socket.on('finish', () => this.#linger());
-    socket.on('close', () => this.#unblock());
+    socket.on('close', () => {
+      session.interrupt();
+      this.#unblock();
+    });
+    session.hasMore = () => this.gone || this.#reader.hasLine;
   }
 
   set maxLine(bytes: number) {
@@ -106,6 +110,7 @@ export class Connection implements Sink {
 
   #receive(chunk: Buffer): void {
     this.#reader.push(this.#telnet.push(chunk.toString('latin1')));
+    if (this.#busy && this.#reader.hasLine) this.session.interrupt();
     const answers = this.#telnet.takeAnswers();
     if (answers && this.#socket.writable && !this.#socket.write(answers)) this.#blocked = true;
     this.#work();
@@ -149,6 +154,7 @@ export class Connection implements Sink {
     this.#busy = true;
     void running.then(() => {
       this.#busy = false;
+      this.session.forgetInterrupt();
       this.lastActive = performance.now();
       this.#work();
     });

@@ -28,6 +28,11 @@ export class LineReader {
     return this.#text.length - this.#at;
   }
 
+  /** Whether a whole line waits. */
+  get hasLine(): boolean {
+    return this.#text.includes('\n', this.#at);
+  }
+
   push(chunk: string): void {
     this.#text = this.#at === this.#text.length ? chunk : this.#text.slice(this.#at) + chunk;
     this.#at = 0;

@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises';
-import { dirname, extname, join, resolve } from 'node:path';
+import { basename, dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Log } from '../../kit/log.js';
 import { Deadline } from '../../kit/deadline.js';
@@ -17,8 +17,15 @@ interface Loaded {
   readonly name: string;
   /** of the file that it came from: reloaded when that changes */
   readonly version: string;
-  readonly plugin: Plugin;
+  /** its default export */
+  readonly exported: object;
 }
+
+/** Whether a default export is a gateway rather than a list of commands. */
+const isGateway = (exported: unknown): exported is object => typeof exported === 'object' && exported !== null && 'open' in exported;
+
+/** Names the fault of something that should be a gateway. */
+type GatewayFault = (candidate: object) => string | undefined;
 
 /**
  * Finds plugins by looking into folders and loads them. One that cannot be loaded is reported and
@@ -27,9 +34,11 @@ interface Loaded {
 export class PluginLoader {
   #loaded = new Map<string, Loaded>();
   readonly #log: Log;
+  readonly #gatewayFault: GatewayFault;
 
-  constructor(log: Log) {
+  constructor(log: Log, gatewayFault: GatewayFault = () => undefined) {
     this.#log = log;
+    this.#gatewayFault = gatewayFault;
   }
 
   /**
@@ -37,11 +46,32 @@ export class PluginLoader {
    * @param folders of the configuration's plugin-path
    */
   async load(folders: readonly string[]): Promise<CommandTable> {
-    const files = [...await this.#filesIn(OWN_FOLDER)];
-    for (const folder of folders) files.push(...await this.#filesIn(resolve(folder)));
+    const files = [...await this.#filesIn(OWN_FOLDER), ...await this.#filesInAll(folders)];
     const loaded = await Promise.all(files.map((file) => this.#loadFile(file)));
     this.#loaded = new Map(files.flatMap((file, index) => (loaded[index] ? [[file, loaded[index]]] : [])));
-    return new CommandTable(this.#loaded.values(), this.#log);
+    const plugins = [...this.#loaded.values()].filter(({ exported }) => !isGateway(exported));
+    return new CommandTable(plugins.map(({ name, exported }) => ({ name, plugin: { commands: [...(exported as Plugin).commands] } })), this.#log);
+  }
+
+  /**
+   * The gateways that folders bring, by their type: the file's name without its ending. What is loaded
+   * here is not loaded a second time by {@link load}.
+   */
+  async gatewaysIn(folders: readonly string[]): Promise<ReadonlyMap<string, object>> {
+    const loaded = await Promise.all((await this.#filesInAll(folders)).map((file) => this.#loadFile(file)));
+    const gateways = new Map<string, object>();
+    for (const one of loaded) {
+      if (one === undefined || !isGateway(one.exported)) continue;
+      const type = basename(one.name, extname(one.name));
+      if (!gateways.has(type)) gateways.set(type, one.exported);
+    }
+    return gateways;
+  }
+
+  async #filesInAll(folders: readonly string[]): Promise<string[]> {
+    const files = [];
+    for (const folder of folders) files.push(...await this.#filesIn(resolve(folder)));
+    return files;
   }
 
   async #filesIn(folder: string): Promise<string[]> {
@@ -65,9 +95,10 @@ export class PluginLoader {
       const version = `${mtimeMs}-${size}`;
       if (before?.version === version) return before;
       const module = await importWithin(PLUGIN_LOAD_TIMEOUT, `${pathToFileURL(file).href}?version=${version}`);
-      const fault = pluginFault(module.default);
+      const { default: exported } = module;
+      const fault = isGateway(exported) ? this.#gatewayFault(exported) : pluginFault(exported);
       if (fault) throw new Error(fault);
-      return { name: file, version, plugin: { commands: [...(module.default as Plugin).commands] } };
+      return { name: file, version, exported: exported as object };
     } catch (error) {
       this.#log('error', 'plugin cannot be loaded', { plugin: file, reason: error instanceof Error ? error.message : String(error), keptFromBefore: before !== undefined });
       return before;
