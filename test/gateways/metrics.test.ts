@@ -29,7 +29,7 @@ const METRICS = '[gateways.metrics]\ntype = "metrics"\nlisten = ["127.0.0.1:0"]\
 async function start(t: Test, gateways: string) {
   const daemon = await startDaemon({ config: configuration(gateways), listeners: 2 });
   t.teardown(() => daemon.stop());
-  return { daemon, port: daemon.ports[1]!, url: `http://127.0.0.1:${daemon.ports[1]}/metrics` };
+  return { daemon, url: `http://127.0.0.1:${daemon.ports[1]}/metrics` };
 }
 
 const basic = (name: string, password: string): RequestInit => ({ headers: { authorization: `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}` } });
@@ -73,7 +73,7 @@ await t.test('with an account it asks for a login, and shows what that account s
 });
 
 await t.test('a reload changes only what its table says; a port that cannot be had changes nothing', async (t) => {
-  const { daemon, port, url } = await start(t, METRICS);
+  const { daemon, url } = await start(t, METRICS);
   const reload = async (gateways: string, said: string): Promise<void> => {
     const before = daemon.stderr().length;
     daemon.reconfigure(configuration(gateways));
@@ -84,7 +84,7 @@ await t.test('a reload changes only what its table says; a port that cannot be h
   t.equal((await fetch(url)).status, 200, 'the same port as before');
   await reload(`${METRICS}[gateways.taken]\ntype = "metrics"\nlisten = ["127.0.0.1:${daemon.port}"]\n`, 'reload refused');
   t.equal((await fetch(url)).status, 200);
-  await reload(`[gateways.metrics]\ntype = "metrics"\nlisten = ["127.0.0.1:${port}"]\nfrom = ["192.0.2.0/24"]\n`, '"reloaded"').catch(() => t.comment(daemon.stderr()));
+  await reload(`${METRICS}from = ["192.0.2.0/24"]\n`, '"reloaded"');
   t.equal((await fetch(url)).status, 403, 'not from there');
   await reload('', '"reloaded"');
   await t.rejects(fetch(url), 'nobody listens any more');
@@ -99,7 +99,7 @@ await t.test('its table is checked like a provider\'s', async (t) => {
     ['[gateways."a b"]\ntype = "metrics"\n', /"a b" cannot be used as a name/],
     ['[gateways.x]\ntype = "metrics"\n', /gateway x: listen and tls-listen are both empty/],
   ] as const) {
-    const failure = await startDaemon({ config: configuration(table) }).then((daemon) => daemon.stop(), (error: unknown) => error);
+    const failure = await startDaemon({ config: configuration(table), listeners: 2 }).then((daemon) => daemon.stop(), (error: unknown) => error);
     t.match((failure as { stderr?: string }).stderr, message);
   }
 });
