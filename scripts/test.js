@@ -4,6 +4,7 @@
  *
  *     npm test                    everything
  *     npm test -- --unit          without test/e2e
+ *     npm test -- --coverage      says how many lines were run, by folder; too few are a failure
  *     npm test -- FILE-OR-FOLDER… some of it: test/server, test/e2e/libvirt.test.ts
  *
  * Real peers on a busy machine can be late beyond every deadline: a file that fails is run once more,
@@ -13,6 +14,7 @@
  */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
+import { beginCoverage, endCoverage } from './coverage.js';
 import { installPeers } from './debian.js';
 import { prepareOrExit } from './prepare.js';
 import { add, digest, isGood, readResult, skipReasons, sumLine } from './results.js';
@@ -27,6 +29,7 @@ const GRACE_S = 15;
 /** Failed files that are run once more; where more fail, it is not the machine's fault. */
 const MOST_AGAIN = 4;
 const E2E = 'test/e2e/';
+const OPTIONS = ['--unit', '--coverage'];
 
 /** @typedef {import('./results.js').Sum} Sum */
 
@@ -72,6 +75,22 @@ async function lint() {
   return { name: 'lint', sum };
 }
 
+/** Whether the rooms of src/ look only where they may, without circles. @returns {Promise<Result>} */
+async function imports() {
+  const run = await runNode([fromRoot('scripts', 'imports.js')], FILE_TIMEOUT_S * 1000);
+  const sum = { passed: run.code === 0 ? 1 : 0, failed: run.code === 0 ? 0 : 1, skipped: 0 };
+  report('imports', run, sum);
+  return { name: 'imports', sum };
+}
+
+/** Prints how much of each folder was run. @returns {Promise<Result>} */
+async function covered(/** @type {string} */ folder) {
+  const { lines, missed } = await endCoverage(folder);
+  process.stdout.write(`lines that were run:\n${lines.map((line) => `  ${line}\n`).join('')}`);
+  for (const room of missed) process.stdout.write(`FAILED coverage of ${room}\n`);
+  return { name: 'coverage', sum: { passed: missed.length === 0 ? 1 : 0, failed: missed.length, skipped: 0 } };
+}
+
 /** Takes steps from one list, so many at a time. @param {(() => Promise<Result>)[]} steps @param {number} jobs @returns {Promise<Result[]>} */
 async function inParallel(steps, jobs) {
   /** @type {Result[]} */
@@ -97,8 +116,8 @@ async function withSecondTry(results) {
 async function main() {
   const args = process.argv.slice(2);
   const unitOnly = args.includes('--unit');
-  const unknown = args.find((arg) => arg.startsWith('-') && arg !== '--unit');
-  if (unknown !== undefined) throw new Error(`unknown option ${unknown}; there is --unit, and names of files`);
+  const unknown = args.find((arg) => arg.startsWith('-') && !OPTIONS.includes(arg));
+  if (unknown !== undefined) throw new Error(`unknown option ${unknown}; there are ${OPTIONS.join(', ')}, and names of files`);
   const paths = args.filter((arg) => !arg.startsWith('-')).map(toSource);
   prepareOrExit({ dev: true });
   const files = (paths.length > 0 ? paths : ['test']).flatMap(testFiles);
@@ -107,11 +126,14 @@ async function main() {
 
   const notice = ends.length > 0 ? await installPeers() : undefined;
   if (notice !== undefined) process.stdout.write(`${notice}\n`);
-  const checks = paths.length > 0 ? [] : [lint];
+  const checks = paths.length > 0 ? [] : [lint, imports];
+  const written = args.includes('--coverage') ? beginCoverage() : undefined;
   const results = await inParallel([...checks, ...units.map((file) => () => test(file))], JOBS);
   results.push(...await inParallel(ends.map((file) => () => test(file)), 1));
 
-  const total = add((await withSecondTry(results)).map(({ sum }) => sum));
+  const final = await withSecondTry(results);
+  if (written !== undefined) final.push(await covered(written));
+  const total = add(final.map(({ sum }) => sum));
   process.stdout.write(`${sumLine(total)}\n`);
   process.exitCode = isGood(total) ? 0 : 1;
 }

@@ -105,3 +105,25 @@ export const hung: Scenario = async function* (settings): AsyncGenerator<Row> {
     await stopServers(server);
   }
 };
+
+/** Polls of ever more instances, one a second: `nop` beside them must not notice, and a million must fit. */
+export const polls: Scenario = async function* (settings): AsyncGenerator<Row> {
+  for (const [count, mostMs] of [[100_000, 5], [1_000_000, 10]] as const) {
+    const server = await startOurs(simulated('many', count, 'poll-interval = "1s"'));
+    try {
+      const names = count.toLocaleString('en-GB');
+      const memory: number[] = [];
+      const [latencies = []] = await interleave(settings.rounds, [async () => {
+        const { p99us, rssMb } = await measure(server.pid, { port: server.port, rate: PROBE_RATE, seconds: 3, warmUp: settings.warmUp });
+        memory.push(rssMb);
+        return p99us / 1000;
+      }]);
+      const figure = summarise(latencies);
+      yield { what: `nop p99 beside polls of ${names}`, unit: 'ms', ours: figure, target: below(figure.median, mostMs, ' ms') };
+      const resident = summarise(memory);
+      yield { what: `resident memory with ${names}`, unit: 'MB', ours: resident, target: below(resident.median, 600, ' MB') };
+    } finally {
+      await stopServers(server);
+    }
+  }
+};

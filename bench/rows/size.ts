@@ -61,5 +61,5 @@ export const startup: Scenario = async function* (settings): AsyncGenerator<Row>
       { ...process.env, BARE_REPLY: REPLY });
   };
   yield await compareFigures(settings, 'start to first reply', 'ms', () => sinceStart(port, command),
-    { name: BARE, measure: bare }, (_, ratio) => below(ratio, 3, '×'));
+    { name: BARE, measure: bare }, (_, ratio) => below(ratio, 1.5, '×'));
 };

@@ -1,11 +1,11 @@
 import type { AccountSettings } from '../config/config.js';
 import type { Grantable, Identity, Permission, Principal } from '../instances/principal.js';
-import { resolvePatterns, type Groups, type InstancePattern } from '../kit/patterns.js';
+import { InstancePatterns, resolvePatterns, type Groups } from '../kit/patterns.js';
 import { networkTest } from './networks.js';
 
 /** One grant: these commands on these instances. */
 interface Grant {
-  readonly patterns: readonly InstancePattern[];
+  readonly patterns: InstancePatterns;
   readonly commands: ReadonlySet<string>;
 }
 
@@ -17,23 +17,19 @@ function holds(grant: Grant, { word, right }: Permission): boolean {
   return grant.commands.has('*') || grant.commands.has(word) || grant.commands.has(right);
 }
 
-const covers = (grant: Grant, instance: Grantable): boolean => grant.patterns.some((pattern) => pattern.matches(instance));
-
 /** An account, and the one place where its grants are decided. What no grant gives is refused. */
 export class Account implements Principal {
   readonly name: string;
   readonly passwordHash: string;
   readonly #grants: readonly Grant[];
   readonly #isFrom: (address: string) => boolean;
-  /** decisions on instances that were met before; they live as long as the instance's object does */
-  readonly #covering = new WeakMap<Grantable, readonly Grant[]>();
 
   /** @throws PatternError, which the check of the configuration has ruled out */
   constructor(settings: AccountSettings, groups: Groups) {
     this.name = settings.name;
     this.passwordHash = settings.passwordHash;
     this.#grants = settings.grants.map(({ instances, commands }) => ({
-      patterns: resolvePatterns(instances, groups),
+      patterns: new InstancePatterns(resolvePatterns(instances, groups)),
       commands: new Set(commands.map((word) => word.toLowerCase())),
     }));
     this.#isFrom = settings.from ? networkTest(settings.from) : () => true;
@@ -45,19 +41,23 @@ export class Account implements Principal {
   }
 
   sees(instance: Grantable): boolean {
-    return this.#coveringGrants(instance).length > 0;
+    return this.#grants.some(({ patterns }) => patterns.matches(instance));
   }
 
   allows(instance: Grantable, permission: Permission): boolean {
-    return this.#coveringGrants(instance).some((grant) => holds(grant, permission));
+    return this.#grants.some((grant) => holds(grant, permission) && grant.patterns.matches(instance));
   }
 
   allowsProvider(provider: string, permission: Permission): boolean {
-    return this.#grants.some((grant) => holds(grant, permission) && grant.patterns.some((pattern) => pattern.coversProvider(provider)));
+    return this.#grants.some((grant) => holds(grant, permission) && grant.patterns.coverProvider(provider));
   }
 
   reaches(provider: string): boolean {
-    return this.#grants.some(({ patterns }) => patterns.some((pattern) => pattern.reaches(provider)));
+    return this.#grants.some(({ patterns }) => patterns.nameProvider(provider) || patterns.coverProvider(provider));
+  }
+
+  coversProvider(provider: string): boolean {
+    return this.#grants.some(({ patterns }) => patterns.coverProvider(provider));
   }
 
   allowsSomewhere(permission: Permission): boolean {
@@ -65,16 +65,7 @@ export class Account implements Principal {
   }
 
   coversName(name: string): boolean {
-    return this.#grants.some(({ patterns }) => patterns.some((pattern) => pattern.coversName(name)));
-  }
-
-  #coveringGrants(instance: Grantable): readonly Grant[] {
-    let grants = this.#covering.get(instance);
-    if (grants === undefined) {
-      grants = this.#grants.filter((grant) => covers(grant, instance));
-      this.#covering.set(instance, grants);
-    }
-    return grants;
+    return this.#grants.some(({ patterns }) => patterns.coverName(name));
   }
 }
 
@@ -106,7 +97,11 @@ export class Anonymous implements Principal, Identity {
   }
 
   reaches(): boolean {
-    return this.#mayList;
+    return false;
+  }
+
+  coversProvider(): boolean {
+    return false;
   }
 
   allowsSomewhere(): boolean {

@@ -57,6 +57,10 @@ export class Observer implements Principal, Identity {
     return true;
   }
 
+  coversProvider(): boolean {
+    return true;
+  }
+
   allowsSomewhere(): boolean {
     return false;
   }

@@ -1,4 +1,5 @@
 import type * as v from 'valibot';
+import { importInTurns } from '../kit/in-turns.js';
 import type { DriverModule } from './driver.js';
 
 /**
@@ -21,7 +22,10 @@ export const driverTypes = (): string[] => Object.keys(DRIVERS);
 
 /** @returns undefined where there is no driver of that type */
 export async function loadDriver(type: string): Promise<DriverModule | undefined> {
-  return Object.hasOwn(DRIVERS, type) ? (await DRIVERS[type]!()).default : undefined;
+  if (!Object.hasOwn(DRIVERS, type)) return undefined;
+  // A daemon at work may be given its first provider of a type.
+  await importInTurns(new URL(`./${type}/index.js`, import.meta.url));
+  return (await DRIVERS[type]!()).default;
 }
 
 /** As the check of the configuration wants it. */

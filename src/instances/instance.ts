@@ -1,83 +1,118 @@
 import type { Machine, PowerState } from '../drivers/driver.js';
 import { TURNS_WAITING } from '../kit/limits.js';
+import { idWord } from '../kit/text.js';
 import { Places } from '../kit/places.js';
 import type { Owner } from './owner.js';
 
-/** A clean stop that was accepted and has not been seen to end. */
-interface PendingStop {
-  /** on the clock of performance.now(): after it the stop is taken to have been in vain */
-  readonly until: number;
+/** What few instances ever need, and what one machine keeps when its instance is made anew. */
+class Conduct {
+  /** two power actions on one machine never run at once */
+  readonly turn = new Places(1, TURNS_WAITING);
+  readonly watchers = new Set<() => void>();
+  /** a clean stop that was accepted and not seen to end is taken to be in vain after this, by performance.now() */
+  stopPendingUntil = 0;
 }
 
-/** Anything with a power state that a user names: a machine under the name by which it is known here. */
+/**
+ * Anything with a power state that a user names: a machine under the name by which it is known here.
+ * There may be a million of them, so they are small. Under another name it is another instance.
+ */
 export class Instance {
-  /** whether another instance has the same short name; kept by the registry */
+  /** whether an instance of this or another provider has the same short name; kept by the registry */
   sharesName = false;
-  /** when `state` was first seen */
-  since = new Date();
-  #turnsOrNone: Places | undefined;
-  #pendingStop: PendingStop | undefined;
-  #watchers: Set<() => void> | undefined;
+  /** when `state` was first seen, ms since 1970 */
+  sinceMs: number;
+  #shared: { conduct: Conduct | undefined } | undefined;
 
   /**
-   * @param name short name, harmless to terminals; unique within the provider
+   * @param name short name, harmless to terminals
+   * @param isTwin whether its provider has another one of this name
    */
   constructor(
     readonly name: string,
     readonly owner: Owner,
     public machine: Machine,
     public state: PowerState,
-  ) {}
+    readonly isTwin: boolean,
+    now: number,
+  ) {
+    this.sinceMs = now;
+  }
 
   get provider(): string {
     return this.owner.name;
   }
 
-  get fullName(): string {
-    return `${this.owner.name}/${this.name}`;
+  /** Unique within the provider; may hold any character. */
+  get id(): string {
+    return this.machine.id;
   }
 
-  /** Two power actions on one instance never run at once. */
+  get since(): Date {
+    return new Date(this.sinceMs);
+  }
+
+  /** The name that selects it alone: `provider/name`, or `provider/#id` where that name would not. */
+  get fullName(): string {
+    return this.isTwin || this.name.startsWith('#') ? this.idName : `${this.owner.name}/${this.name}`;
+  }
+
+  /** `provider/#id`, which selects it whatever its name. */
+  get idName(): string {
+    return `${this.owner.name}/#${idWord(this.machine.id)}`;
+  }
+
+  /** Two power actions on one machine never run at once. */
   get turn(): Places {
-    this.#turnsOrNone ??= new Places(1, TURNS_WAITING);
-    return this.#turnsOrNone;
+    return this.#conduct.turn;
   }
 
   /** Takes the place of an instance of the same machine, under another name or provider object. */
   succeed(before: Instance): void {
-    this.#turnsOrNone = before.turn;
-    this.#pendingStop = before.#pendingStop;
-    if (this.state === before.state) this.since = before.since;
+    before.#shared ??= { conduct: undefined };
+    this.#shared = before.#shared;
+    const { state } = this;
+    this.state = before.state;
+    this.sinceMs = before.sinceMs;
+    this.see(state);
   }
 
   /** Notes a state that was seen. @returns whether it is news */
   see(state: PowerState): boolean {
-    if (state !== 'on' && state !== 'stopping') this.#pendingStop = undefined;
+    const conduct = this.#shared?.conduct;
+    if (conduct && state !== 'on' && state !== 'stopping') conduct.stopPendingUntil = 0;
     if (state === this.state) return false;
     this.state = state;
-    this.since = new Date();
-    this.#watchers?.forEach((watcher) => watcher());
+    this.sinceMs = Date.now();
+    conduct?.watchers.forEach((watcher) => watcher());
     return true;
   }
 
   /** Calls back at each change of state. @returns ends that */
   watch(watcher: () => void): () => void {
-    this.#watchers ??= new Set();
-    this.#watchers.add(watcher);
-    return () => this.#watchers?.delete(watcher);
+    const { watchers } = this.#conduct;
+    watchers.add(watcher);
+    return () => watchers.delete(watcher);
   }
 
   /** A clean stop was accepted: until it shows, "on" does not mean that the machine stays on. */
   expectStop(ms: number): void {
-    this.#pendingStop = { until: performance.now() + ms };
+    this.#conduct.stopPendingUntil = performance.now() + ms;
   }
 
   /** An action that ends what an earlier clean stop began. */
   forgetStop(): void {
-    this.#pendingStop = undefined;
+    const conduct = this.#shared?.conduct;
+    if (conduct) conduct.stopPendingUntil = 0;
   }
 
   get isStopping(): boolean {
-    return this.#pendingStop !== undefined && performance.now() < this.#pendingStop.until;
+    return performance.now() < (this.#shared?.conduct?.stopPendingUntil ?? 0);
+  }
+
+  get #conduct(): Conduct {
+    this.#shared ??= { conduct: undefined };
+    this.#shared.conduct ??= new Conduct();
+    return this.#shared.conduct;
   }
 }

@@ -1,3 +1,4 @@
+import type { Named } from '../kit/patterns.js';
 import type { Right } from './operation-table.js';
 
 /** What the gate needs to know of whoever asks. Accounts implement it; grants are decided there alone. */
@@ -10,11 +11,7 @@ export interface Permission {
 }
 
 /** An instance as grants see it. */
-export interface Grantable {
-  readonly provider: string;
-  /** short name */
-  readonly name: string;
-}
+export type Grantable = Named;
 
 export interface Principal {
   /** the account's name; empty before login */
@@ -25,8 +22,10 @@ export interface Principal {
   allows(instance: Grantable, permission: Permission): boolean;
   /** Whether it may use the command on a provider as a whole, such as reading its log. */
   allowsProvider(provider: string, permission: Permission): boolean;
-  /** Whether it may see something of a provider, whatever that has. */
+  /** Whether a grant names the provider, so that it may know that there is one, whatever that has. */
   reaches(provider: string): boolean;
+  /** Whether a grant is on all that a provider has or will have. */
+  coversProvider(provider: string): boolean;
   /** Whether some grant holds the command at all. */
   allowsSomewhere(permission: Permission): boolean;
   /** Whether an instance of that name, if there were one, would be visible: says if "no such instance" may be told. */

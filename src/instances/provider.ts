@@ -27,6 +27,8 @@ export class Provider implements Owner {
   #listing: Promise<void> | undefined;
   #listAgain = false;
   #failures = 0;
+  /** grows with every loss that the driver tells of */
+  #losses = 0;
   /** no longer configured: what runs may end, nothing new comes */
   #closed = false;
   /** the driver is being closed */
@@ -146,13 +148,12 @@ export class Provider implements Owner {
     try {
       const sightings = await deadline.run((signal) => this.#driver.list(signal));
       if (this.#closed) return;
-      const news = this.staleReason !== undefined;
-      if (news) this.#log('info', 'provider answers', { provider: this.name, instances: sightings.length });
-      this.staleReason = undefined;
+      const losses = this.#losses;
+      await this.#registry.sync(this, sightings);
+      if (this.#closed) return;
       this.listed = true;
       this.#failures = 0;
-      this.#registry.sync(this, sightings);
-      if (news) this.#registry.events?.add({ type: 'provider', provider: this.name, now: 'answers' });
+      if (losses === this.#losses) this.#becomeCurrent(sightings.length);
     } catch (thrown) {
       if (this.#closed) return;
       this.#failures += 1;
@@ -163,6 +164,14 @@ export class Provider implements Owner {
       if (this.#isIdle) this.#whenIdle?.();
       deadline.clear();
     }
+  }
+
+  #becomeCurrent(instances: number): void {
+    if (this.staleReason === undefined) return;
+    this.staleReason = undefined;
+    this.#registry.version += 1;
+    this.#log('info', 'provider answers', { provider: this.name, instances });
+    this.#registry.events?.add({ type: 'provider', provider: this.name, now: 'answers' });
   }
 
   #becomeStale(reason: string, cause?: unknown): void {
@@ -193,6 +202,7 @@ export class Provider implements Owner {
       },
       relist: () => void this.refresh(),
       lost: (reason: string) => {
+        this.#losses += 1;
         if (!this.#closed) this.#becomeStale(reason);
       },
     };

@@ -1,40 +1,51 @@
 import type { Machine, PowerState, Sighting } from '../drivers/driver.js';
-import { harmless } from '../kit/text.js';
+import { Slices } from '../kit/slices.js';
+import { harmless, idFromWord } from '../kit/text.js';
 import type { Events } from './events.js';
 import { Instance } from './instance.js';
 import type { Owner } from './owner.js';
 
-/** The machines of one provider, in the driver's order. */
+/** The machines of one provider. */
 interface Shelf {
-  readonly instances: Instance[];
-  readonly byId: Map<string, Instance>;
+  readonly provider: Owner;
+  /** in the driver's order; never changed, but replaced, so that whoever walks through it may take a pause */
+  instances: readonly Instance[];
+  byId: Map<string, Instance>;
+  /** what a listing under way has brought in already, by id */
+  incoming: Map<string, Instance> | undefined;
+  /** states that were told while a listing is taken in: they are newer than it */
+  newer: Map<string, PowerState> | undefined;
+  /** ends with the listing that is taken in */
+  syncing: Promise<void> | undefined;
+  isRemoved: boolean;
 }
 
-/** All instances: by short name, by full name, and in order. Knows nothing of who may see what. */
+const NONE: readonly Instance[] = [];
+
+/** All instances, by provider, id and short name. Knows nothing of who may see what. */
 export class Registry {
   /** grows with every change of names or states: what was derived from the registry is then stale */
   version = 0;
+  /** how many instances there are */
+  size = 0;
   readonly #shelves = new Map<Owner, Shelf>();
+  readonly #byName = new Map<string, Shelf>();
   #order: readonly Owner[] = [];
   /** instances of providers that were replaced, until their successors have listed, by provider and id */
-  readonly #legacies = new Map<string, ReadonlyMap<string, Instance>>();
-  readonly #byFullName = new Map<string, Instance>();
-  /** nearly all short names are unique, so a lone instance stands without an array around it */
-  readonly #byShortName = new Map<string, Instance | Instance[]>();
+  readonly #replaced = new Map<string, ReadonlyMap<string, Instance>>();
+  /** nearly all short names are unique, so a lone instance stands without a set around it */
+  readonly #byShortName = new Map<string, Instance | Set<Instance>>();
 
   /** @param events told of what comes, goes and changes */
   constructor(readonly events?: Events) {}
 
-  get size(): number {
-    return this.#byFullName.size;
-  }
-
   /** Takes in new providers and gives all of them the order of the configuration. */
   arrange(providers: readonly Owner[]): void {
     for (const provider of providers) {
-      const shelf = this.#shelves.get(provider) ?? { instances: [], byId: new Map<string, Instance>() };
+      const shelf = this.#shelves.get(provider) ?? emptyShelf(provider);
       this.#shelves.delete(provider);
       this.#shelves.set(provider, shelf);
+      this.#byName.set(provider.name, shelf);
     }
     this.#order = [...this.#shelves.keys()];
     this.version += 1;
@@ -46,10 +57,15 @@ export class Registry {
    */
   remove(provider: Owner, isReplaced: boolean): void {
     const shelf = this.#shelves.get(provider);
-    shelf?.instances.forEach((instance) => this.#forget(instance));
-    if (shelf && !isReplaced) this.events?.listed([], shelf.instances);
-    if (shelf && isReplaced) this.#legacies.set(provider.name, shelf.byId);
+    if (shelf === undefined) return;
+    shelf.isRemoved = true;
+    for (const instance of shelf.instances) this.#forget(instance);
+    for (const instance of shelf.incoming?.values() ?? []) this.#forget(instance);
+    if (isReplaced) this.#replaced.set(provider.name, shelf.incoming ? new Map([...shelf.byId, ...shelf.incoming]) : shelf.byId);
+    else this.#replaced.delete(provider.name);
+    if (!isReplaced) this.events?.listed([], shelf.instances);
     this.#shelves.delete(provider);
+    if (this.#byName.get(provider.name) === shelf) this.#byName.delete(provider.name);
     this.#order = [...this.#shelves.keys()];
     this.version += 1;
   }
@@ -59,129 +75,237 @@ export class Registry {
     return this.#order;
   }
 
+  providerNamed(name: string): Owner | undefined {
+    return this.#byName.get(name)?.provider;
+  }
+
   /** Every instance, providers in the order of the configuration. */
   *all(): Generator<Instance> {
     for (const { instances } of this.#shelves.values()) yield* instances;
   }
 
+  /** Those of one provider. The list never changes: another one takes its place. */
   of(provider: Owner): readonly Instance[] {
-    return this.#shelves.get(provider)?.instances ?? [];
+    return this.#shelves.get(provider)?.instances ?? NONE;
   }
 
-  /** The machine that its manager knows by this id. */
+  /** @param id as the provider's machines have it */
   byId(provider: string, id: string): Instance | undefined {
-    for (const [owner, { byId }] of this.#shelves) if (owner.name === provider) return byId.get(id);
-    return undefined;
+    const shelf = this.#byName.get(provider);
+    return shelf && current(shelf, id);
   }
 
-  /** What a typed name may mean: the one with this full name first, then those with this short name. */
+  /**
+   * What a typed name may mean. What stands before the first `/` is a provider, and never part of a
+   * machine's name: `stop vc/db` must not reach a machine that somebody has called `vc/db` elsewhere.
+   */
   find(name: string): readonly Instance[] {
-    const full = this.#byFullName.get(name);
-    return full ? [full, ...this.sharing(name)] : this.sharing(name);
+    const slash = name.indexOf('/');
+    if (slash === -1) return [...this.sharing(name)];
+    const provider = name.slice(0, slash);
+    const rest = name.slice(slash + 1);
+    if (!rest.startsWith('#')) return [...this.sharing(rest)].filter((instance) => instance.owner.name === provider);
+    const instance = this.byId(provider, idFromWord(rest.slice(1)));
+    return instance ? [instance] : NONE;
   }
 
   /** All instances that have this short name. */
-  sharing(shortName: string): readonly Instance[] {
-    const found = this.#byShortName.get(shortName) ?? [];
-    return Array.isArray(found) ? found : [found];
+  sharing(shortName: string): Iterable<Instance> {
+    const found = this.#byShortName.get(shortName);
+    if (found === undefined) return NONE;
+    return found instanceof Instance ? [found] : found;
   }
 
   /** Notes a state that was seen outside a listing. */
   see(instance: Instance, state: PowerState): void {
+    this.#note(instance, state);
+    const shelf = this.#shelves.get(instance.owner);
+    if (shelf === undefined) return;
+    shelf.newer?.set(instance.id, state);
+    // It may have been made anew since it was looked up.
+    const successor = current(shelf, instance.id);
+    if (successor && successor !== instance) this.#note(successor, state);
+  }
+
+  /** Notes what a driver tells of one machine. @returns false where the machine is not known */
+  seeById(provider: Owner, id: string, state: PowerState): boolean {
+    const shelf = this.#shelves.get(provider);
+    if (shelf === undefined) return false;
+    const instance = current(shelf, id);
+    if (instance) this.see(instance, state);
+    else shelf.newer?.set(id, state);
+    return instance !== undefined;
+  }
+
+  /**
+   * Replaces a provider's instances by what a listing found; instances that stay keep their identity.
+   * A long listing is taken in by and by. Listings of one provider are taken in one after the other.
+   */
+  async sync(provider: Owner, sightings: readonly Sighting[]): Promise<void> {
+    const shelf = this.#shelves.get(provider);
+    if (shelf === undefined) return;
+    while (shelf.syncing) await shelf.syncing;
+    if (shelf.isRemoved) return;
+    shelf.newer = new Map();
+    const syncing = this.#takeIn(shelf, sightings).finally(() => {
+      shelf.newer = undefined;
+      shelf.incoming = undefined;
+      shelf.syncing = undefined;
+    });
+    shelf.syncing = syncing;
+    return syncing;
+  }
+
+  async #takeIn(shelf: Shelf, sightings: readonly Sighting[]): Promise<void> {
+    const slices = new Slices();
+    if (await this.#refresh(shelf, sightings, slices) || shelf.isRemoved) return;
+    const twins = await namesOfSeveral(sightings, slices);
+    const replaced = this.#replaced.get(shelf.provider.name);
+    const { byId: before, newer } = shelf;
+    const byId = shelf.incoming = new Map<string, Instance>();
+    const instances: Instance[] = [];
+    const added: Instance[] = [];
+    const removed: Instance[] = [];
+    const now = Date.now();
+    for (const { machine, state } of sightings) {
+      if (slices.isOver()) {
+        await slices.pause();
+        if (shelf.isRemoved) return;
+      }
+      const { id } = machine;
+      // A machine that moved while it was listed may come twice.
+      if (byId.has(id)) continue;
+      const name = shownName(machine);
+      const isTwin = twins.has(name);
+      const known = before.get(id);
+      let instance = known;
+      if (instance?.name === name && instance.isTwin === isTwin) {
+        instance.machine = machine;
+        if (!newer!.has(id)) this.#note(instance, state);
+      } else {
+        instance = new Instance(name, shelf.provider, machine, newer!.get(id) ?? state, isTwin, now);
+        const predecessor = known ?? replaced?.get(id);
+        if (predecessor) instance.succeed(predecessor);
+        if (known) this.#forget(known);
+        if (predecessor?.fullName !== instance.fullName) {
+          added.push(instance);
+          if (predecessor) removed.push(predecessor);
+        }
+        this.#index(instance);
+      }
+      byId.set(id, instance);
+      instances.push(instance);
+    }
+    this.#settle(shelf, instances, byId);
+    for (const [id, instance] of before) {
+      if (byId.has(id)) continue;
+      this.#forget(instance);
+      removed.push(instance);
+      if (slices.isOver()) await slices.pause();
+    }
+    for (const [id, instance] of replaced ?? []) if (!byId.has(id)) removed.push(instance);
+    this.events?.listed(added, removed);
+  }
+
+  /** What a listing found takes its place in one go. */
+  #settle(shelf: Shelf, instances: readonly Instance[], byId: Map<string, Instance>): void {
+    for (const [id, state] of shelf.newer!) {
+      const instance = byId.get(id);
+      if (instance) this.#note(instance, state);
+    }
+    shelf.instances = instances;
+    shelf.byId = byId;
+    shelf.incoming = undefined;
+    this.#replaced.delete(shelf.provider.name);
+    this.version += 1;
+  }
+
+  /** Takes in the states where there are the same machines as before. @returns false where there are others */
+  async #refresh(shelf: Shelf, sightings: readonly Sighting[], slices: Slices): Promise<boolean> {
+    const { instances } = shelf;
+    if (instances.length !== sightings.length) return false;
+    for (let index = 0; index < sightings.length; index += 1) {
+      if (slices.isOver()) {
+        await slices.pause();
+        if (shelf.isRemoved) return true;
+      }
+      const instance = instances[index]!;
+      const { machine, state } = sightings[index]!;
+      if (instance.machine !== machine) {
+        if (instance.machine.id !== machine.id) return false;
+        instance.machine = machine;
+      }
+      if (machine.name !== instance.name && shownName(machine) !== instance.name) return false;
+      if (state !== instance.state && !shelf.newer!.has(machine.id)) this.#note(instance, state);
+    }
+    return true;
+  }
+
+  /** Notes a state, and tells of it where it is news. */
+  #note(instance: Instance, state: PowerState): void {
     const before = instance.state;
     if (!instance.see(state)) return;
     this.version += 1;
     this.events?.state(instance, before);
   }
 
-  /** Notes what a driver tells of one machine. @returns false where the machine is not known */
-  seeById(provider: Owner, id: string, state: PowerState): boolean {
-    const instance = this.#shelves.get(provider)?.byId.get(id);
-    if (instance) this.see(instance, state);
-    return instance !== undefined;
-  }
-
-  /** Replaces a provider's instances by what a listing found; instances that stay keep their identity. */
-  sync(provider: Owner, sightings: readonly Sighting[]): void {
-    const shelf = this.#shelves.get(provider);
-    if (shelf === undefined) return;
-    const names = uniqueNames(sightings.map(({ machine }) => machine));
-    const gone = new Map(shelf.byId);
-    const legacy = this.#legacies.get(provider.name);
-    this.#legacies.delete(provider.name);
-    const instances: Instance[] = [];
-    const created: Instance[] = [];
-    /** those that a provider of the same name had before a reload are not new */
-    const added: Instance[] = [];
-    const left = new Map(legacy);
-    shelf.byId.clear();
-    sightings.forEach(({ machine, state }, index) => {
-      const name = names[index]!;
-      let instance = gone.get(machine.id);
-      if (instance?.name === name) {
-        gone.delete(machine.id);
-        instance.machine = machine;
-        this.see(instance, state);
-      } else {
-        const before = instance ?? legacy?.get(machine.id);
-        instance = new Instance(name, provider, machine, state);
-        if (before) instance.succeed(before);
-        if (before?.name !== name) added.push(instance);
-        else left.delete(machine.id);
-        created.push(instance);
-      }
-      instances.push(instance);
-      shelf.byId.set(machine.id, instance);
-    });
-    if (gone.size > 0 || created.length > 0) this.version += 1;
-    gone.forEach((instance) => this.#forget(instance));
-    created.forEach((instance) => this.#index(instance));
-    shelf.instances.splice(0, Infinity);
-    for (const instance of instances) shelf.instances.push(instance);
-    this.events?.listed(added, [...gone.values(), ...left.values()]);
-  }
-
   #index(instance: Instance): void {
-    this.#byFullName.set(instance.fullName, instance);
+    this.size += 1;
+    this.version += 1;
     const others = this.#byShortName.get(instance.name);
     if (others === undefined) {
       this.#byShortName.set(instance.name, instance);
       return;
     }
-    const sharing = [...(Array.isArray(others) ? others : [others]), instance];
-    sharing.forEach((one) => { one.sharesName = true; });
-    this.#byShortName.set(instance.name, sharing);
+    instance.sharesName = true;
+    if (others instanceof Set) {
+      others.add(instance);
+    } else {
+      others.sharesName = true;
+      this.#byShortName.set(instance.name, new Set([others, instance]));
+    }
   }
 
+  /** Does nothing for one that is forgotten already. */
   #forget(instance: Instance): void {
-    this.#byFullName.delete(instance.fullName);
     const others = this.#byShortName.get(instance.name);
-    const left = (Array.isArray(others) ? others : [others]).filter((other) => other !== instance && other !== undefined) as Instance[];
-    const [first, second] = left;
-    if (!first) {
+    if (others === instance) {
       this.#byShortName.delete(instance.name);
-    } else if (second) {
-      this.#byShortName.set(instance.name, left);
+    } else if (others instanceof Set && others.delete(instance)) {
+      if (others.size > 1) return this.#count(-1);
+      const [last] = others;
+      last!.sharesName = false;
+      this.#byShortName.set(instance.name, last!);
     } else {
-      first.sharesName = false;
-      this.#byShortName.set(instance.name, first);
+      return;
     }
+    this.#count(-1);
+  }
+
+  #count(change: number): void {
+    this.size += change;
+    this.version += 1;
   }
 }
 
-/**
- * Short names that are unique within a provider and harmless to terminals. Machines of one name get
- * their id appended, all of them: whose grant says `web` must not come upon a second `web`.
- */
-function uniqueNames(machines: readonly Machine[]): string[] {
-  const names = machines.map(({ name }) => harmless(name).trim() || '(unnamed)');
-  const seen = new Map<string, number>();
-  for (const name of names) seen.set(name, (seen.get(name) ?? 0) + 1);
-  const taken = new Set<string>();
-  return names.map((name, index) => {
-    const { id } = machines[index]!;
-    const unique = (seen.get(name) ?? 0) > 1 || taken.has(name) ? `${name}#${harmless(id)}` : name;
-    taken.add(unique);
-    return unique;
-  });
+const emptyShelf = (provider: Owner): Shelf =>
+  ({ provider, instances: NONE, byId: new Map(), incoming: undefined, newer: undefined, syncing: undefined, isRemoved: false });
+
+/** The instance of an id as the latest listing has it. */
+const current = (shelf: Shelf, id: string): Instance | undefined => shelf.incoming?.get(id) ?? shelf.byId.get(id);
+
+const shownName = ({ name }: Machine): string => harmless(name).trim() || '(unnamed)';
+
+/** The short names that several machines of a listing have. */
+async function namesOfSeveral(sightings: readonly Sighting[], slices: Slices): Promise<ReadonlySet<string>> {
+  const ids = new Map<string, string>();
+  const several = new Set<string>();
+  for (const { machine } of sightings) {
+    if (slices.isOver()) await slices.pause();
+    const name = shownName(machine);
+    const id = ids.get(name);
+    if (id === undefined) ids.set(name, machine.id);
+    else if (id !== machine.id) several.add(name);
+  }
+  return several;
 }

@@ -1,7 +1,8 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ArgoError } from '../kit/errors.js';
-import { ENTRIES_REMEMBERED, NAMES_A_TURN } from '../kit/limits.js';
-import { isPattern, PatternError, resolvePatterns, type Groups, type InstancePattern } from '../kit/patterns.js';
+import { ENTRIES_REMEMBERED, LOOKUP_IS_CHEAPER, NAMES_SHOWN } from '../kit/limits.js';
+import { InstancePatterns, isPattern, PatternError, resolvePatterns, type Groups, type InstancePattern } from '../kit/patterns.js';
+import { Slices } from '../kit/slices.js';
+import { typed } from '../kit/text.js';
 import type { Instance } from './instance.js';
 import type { Principal } from './principal.js';
 import type { Owner } from './owner.js';
@@ -27,6 +28,8 @@ export interface Entry {
 }
 
 const NOTHING_STALE: readonly string[] = [];
+/** What a stranger is told instead of a provider's name. */
+const SOMETHING_STALE: readonly string[] = ['some names'];
 
 interface Remembered {
   readonly registry: Registry;
@@ -66,25 +69,35 @@ export class View {
     }
   }
 
-  /** The short name where that is unique among what is visible, else the full name. */
+  /** The short name where that is unique among what is visible and reads as no full name; else the full name. */
   display(instance: Instance): string {
-    if (!instance.sharesName) return this.#isFullName(instance.name) ? instance.fullName : instance.name;
-    const others = this.#registry.sharing(instance.name).filter((other) => this.#principal.sees(other));
-    return others.length > 1 ? instance.fullName : instance.name;
+    const { name } = instance;
+    if (name.includes('/')) return instance.fullName;
+    return instance.sharesName && this.#seesAnother(instance) ? instance.fullName : name;
   }
 
-  /** Whether a short name with `/` in it reads as the full name of something else that is visible. */
-  #isFullName(name: string): boolean {
-    return name.includes('/') && this.#registry.find(name).some((other) => other.fullName === name && this.#principal.sees(other));
+  #seesAnother(instance: Instance): boolean {
+    for (const other of this.#registry.sharing(instance.name)) if (other !== instance && this.#principal.sees(other)) return true;
+    return false;
   }
 
   /** Why some of what is visible may be out of date: `kvm1 (reason)`; empty while all is current. */
   staleness(): readonly string[] {
-    const registry = this.#registry;
-    if (registry.providers().every((provider) => provider.staleReason === undefined)) return NOTHING_STALE;
-    return registry.providers()
-      .filter((provider) => provider.staleReason !== undefined && this.#mayHold(provider))
-      .map((provider) => `${provider.name} (${provider.staleReason})`);
+    const stale = this.#registry.providers().filter((provider) => provider.staleReason !== undefined);
+    if (stale.length === 0) return NOTHING_STALE;
+    const told = stale.map((provider) => this.#reported(provider)).filter((text) => text !== undefined);
+    return told.length > 0 && this.#principal.name === '' ? SOMETHING_STALE : told;
+  }
+
+  /**
+   * What may be told of a provider, beside its instances: its name and what is wrong with it to those
+   * whose grants cover all of it; its name to those whom a grant names it, or who see something of it;
+   * else nothing, as if there were no such provider.
+   */
+  #reported(provider: Owner): string | undefined {
+    if (this.#principal.coversProvider(provider.name)) return `${provider.name} (${provider.staleReason})`;
+    if (this.#principal.reaches(provider.name)) return provider.name;
+    return this.#registry.of(provider).some((instance) => this.#principal.sees(instance)) ? provider.name : undefined;
   }
 
   /**
@@ -99,23 +112,16 @@ export class View {
       else selected.add(this.#named(text));
     }
     const isSingle = names.length === 1 && selected.size === 1;
-    if (!isSingle) await this.#addMatching(patterns, selected);
+    if (patterns.length > 0) await this.#addMatching(patterns, selected);
     if (selected.size === 0) throw new ArgoError('NO MATCH');
     return { instances: [...selected], isSingle };
-  }
-
-  /** Whether something of the provider is visible, or may be once it answers. */
-  #mayHold(provider: Owner): boolean {
-    if (!provider.listed) return this.#principal.reaches(provider.name);
-    return this.#registry.of(provider).some((instance) => this.#principal.sees(instance));
   }
 
   /** The instance of exactly this name. @throws ArgoError */
   #named(name: string): Instance {
     const found = this.#registry.find(name).filter((instance) => this.#principal.sees(instance));
     const [first, second] = found;
-    if (first?.fullName === name) return first;
-    if (second) throw new ArgoError('AMBIGUOUS', found.map(({ fullName }) => fullName).join(', '));
+    if (second) throw new ArgoError('AMBIGUOUS', listed(found.map(({ fullName }) => typed(fullName))));
     if (first) return first;
     if (!this.#principal.coversName(name)) throw new ArgoError('NOT ALLOWED');
     throw this.#missing(name);
@@ -123,25 +129,53 @@ export class View {
 
   /** A name that may belong to a provider that has not answered yet is not said to be wrong. */
   #missing(name: string): ArgoError {
-    const silent = this.#registry.providers().filter((provider) => !provider.listed && this.#principal.reaches(provider.name));
-    const owner = silent.find((provider) => name.startsWith(`${provider.name}/`));
-    if (owner) return new ArgoError('UNREACHABLE', `${owner.name} has not answered yet: ${owner.staleReason}`);
-    const doubt = silent.length > 0 ? ` (${silent.map((provider) => provider.name).join(', ')} has not answered yet)` : '';
+    const silent = this.#registry.providers().filter((provider) => !provider.listed && this.#reported(provider) !== undefined);
+    const slash = name.indexOf('/');
+    if (slash !== -1) {
+      const owner = silent.find((provider) => provider.name === name.slice(0, slash));
+      if (!owner) return new ArgoError('NO SUCH INSTANCE', name);
+      const why = this.#principal.coversProvider(owner.name) ? `: ${owner.staleReason}` : '';
+      return new ArgoError('UNREACHABLE', `${owner.name} has not answered yet${why}`);
+    }
+    const doubt = silent.length > 0 ? ` (${listed(silent.map((provider) => provider.name))} has not answered yet)` : '';
     return new ArgoError('NO SUCH INSTANCE', name + doubt);
   }
 
   async #addMatching(patterns: readonly InstancePattern[], selected: Set<Instance>): Promise<void> {
-    if (patterns.length === 0) return;
-    let looked = 0;
-    for (const instance of [...this.#registry.all()]) {
-      looked += patterns.length;
-      if (looked >= NAMES_A_TURN) {
-        looked = 0;
-        await nextTurn();
+    const names = patterns.reduce((sum, { count }) => sum + count, 0);
+    if (names * LOOKUP_IS_CHEAPER < this.#registry.size) await this.#addNamed(patterns, selected);
+    else await this.#addAmongAll(new InstancePatterns(patterns), selected);
+  }
+
+  /** Where the patterns stand for few names: looks these up. */
+  async #addNamed(patterns: readonly InstancePattern[], selected: Set<Instance>): Promise<void> {
+    const slices = new Slices();
+    for (const pattern of patterns) {
+      for (const name of pattern.names()) {
+        if (slices.isOver()) await slices.pause();
+        for (const instance of this.#registry.sharing(name)) {
+          if (pattern.matches(instance) && this.#principal.sees(instance)) selected.add(instance);
+        }
       }
-      if (this.#principal.sees(instance) && patterns.some((pattern) => pattern.matches(instance))) selected.add(instance);
     }
   }
+
+  async #addAmongAll(patterns: InstancePatterns, selected: Set<Instance>): Promise<void> {
+    const slices = new Slices();
+    for (const provider of this.#registry.providers()) {
+      if (!patterns.all.some((pattern) => pattern.reaches(provider.name))) continue;
+      for (const instance of this.#registry.of(provider)) {
+        if (slices.isOver()) await slices.pause();
+        if (patterns.matches(instance) && this.#principal.sees(instance)) selected.add(instance);
+      }
+    }
+  }
+}
+
+/** Names in a reply, the first of them where there are many. */
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, NAMES_SHOWN).join(', ');
+  return names.length > NAMES_SHOWN ? `${shown} and ${names.length - NAMES_SHOWN} more` : shown;
 }
 
 function parsePatterns(word: string, groups: Groups): InstancePattern[] {

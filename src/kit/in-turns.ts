@@ -1,7 +1,81 @@
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { createRequire, Module } from 'node:module';
 import { setImmediate as turn } from 'node:timers/promises';
 import { isAbsolute } from 'node:path';
+
+/** Work in one go before other connections have their turn, ms. */
+const SLICE_MS = 1;
+
+/** Divides long work by time: what takes how long on which machine nobody knows beforehand. */
+export class Slices {
+  #began = performance.now();
+
+  /** Whether it is time to {@link pass}. Asked for itself, since an `await` that is not needed costs too. */
+  get areUsedUp(): boolean {
+    return performance.now() - this.#began >= SLICE_MS;
+  }
+
+  /** Lets everyone else have a turn. */
+  async pass(): Promise<void> {
+    await turn();
+    this.#began = performance.now();
+  }
+}
+
+/** A static `import` or `export … from` of an ES module, at the beginning of a line. */
+const IMPORTED = /^(?:import|export)\b(?:[^'";]*?\bfrom)?\s*(['"])([^'"]+)\1/gm;
+
+/**
+ * Imports an ES module of this program after what it needs, file by file, so that other connections
+ * have their turns in between. Packages are imported with the file that needs them. As with
+ * {@link loadInTurns}, a later `import` finds it there; what is in a circle, or cannot be loaded, is left to that.
+ */
+export async function importInTurns(file: URL): Promise<void> {
+  await importAhead(file, new Map(), []);
+}
+
+/** @param above the files that lead to it @returns whether it is loaded now */
+async function importAhead(file: URL, known: Map<string, boolean>, above: readonly string[]): Promise<boolean> {
+  const { href } = file;
+  if (above.includes(href)) return false;
+  const before = known.get(href);
+  if (before !== undefined) return before;
+  const isLoaded = await importNeeds(file, known, [...above, href]) && await beginImport(href);
+  known.set(href, isLoaded);
+  return isLoaded;
+}
+
+async function importNeeds(file: URL, known: Map<string, boolean>, above: readonly string[]): Promise<boolean> {
+  if (file.protocol !== 'file:') return true;
+  const text = await readFile(file, 'utf8').catch(() => '');
+  let areLoaded = true;
+  for (const [, , name = ''] of text.matchAll(IMPORTED)) {
+    if (/^(\.|node:)/.test(name)) areLoaded = await importAhead(new URL(name, file), known, above) && areLoaded;
+  }
+  return areLoaded;
+}
+
+async function beginImport(href: string): Promise<boolean> {
+  await turn();
+  return import(href).then(() => true, () => false);
+}
+
+/**
+ * Does work in which packages find, where they ask for a certain CommonJS module, one of ours: for
+ * those that bring a large part of which we use nothing. It changes nothing where that module is loaded.
+ * @param from URL or path of the file that asks
+ */
+export async function withStandIn<T>(name: string, from: string, exports: unknown, work: () => Promise<T>): Promise<T> {
+  const require = createRequire(from);
+  const file = require.resolve(name);
+  if (require.cache[file] !== undefined) return work();
+  require.cache[file] = Object.assign(new Module(file), { filename: file, loaded: true, exports });
+  try {
+    return await work();
+  } finally {
+    delete require.cache[file];
+  }
+}
 
 /** A `require` at the beginning of a file's line is run when the file is loaded; one further in may never be. */
 const REQUIRED = /^[^\s/*].*?\brequire\((['"])([^'"]+)\1\)/gm;
@@ -24,7 +98,7 @@ class Loader {
   async load(name: string, require: NodeJS.Require, above: readonly string[]): Promise<boolean> {
     const file = resolve(name, require);
     if (file === undefined) return false;
-    const known = this.#known.get(file);
+    const known = this.#known.get(file) ?? (require.cache[file]?.loaded === true ? true : undefined);
     if (known !== undefined) return known;
     // Files that need each other have to be begun at the one that is needed first.
     if (above.includes(file)) return false;

@@ -15,6 +15,13 @@ export const IPV6_SOURCE_BITS = 64;
 /** Input of one connection that waits for its turn; past it the socket is no longer read. */
 export const PENDING_INPUT = 64 * 1024;
 
+/**
+ * A telnet subnegotiation that has not ended after so many bytes, or so long after a chunk that left it
+ * open, is none: the lines in it are answered as bad ones. No client has cause to send one at all.
+ */
+export const SUBNEGOTIATION_SIZE = 1024;
+export const SUBNEGOTIATION_TIMEOUT = 1000;
+
 /** Output gathered before it is written, and again after each write while a long body is streamed. */
 export const OUTPUT_CHUNK = 32 * 1024;
 
@@ -27,8 +34,15 @@ export const LINGER = 1000;
 /** Refused clients that are given as long to read why; further ones are cut off. */
 export const REFUSALS_LINGERING = 256;
 
-/** Names looked at in one go before other connections get a turn. */
-export const NAMES_A_TURN = 1000;
+/** How long a walk over many instances holds the loop before other connections get a turn, and how many steps go between two looks at the clock. */
+export const SLICE = 1;
+export const LOOKS_A_CLOCK = 128;
+
+/** Patterns that stand for fewer names than one in this many instances are looked up name by name rather than matched against all. */
+export const LOOKUP_IS_CHEAPER = 4;
+
+/** Names that a `400 AMBIGUOUS` shows. */
+export const NAMES_SHOWN = 16;
 
 /** Instances up to which an account's view of them is kept between two changes. */
 export const ENTRIES_REMEMBERED = 256;

@@ -1,80 +1,14 @@
+import { MatchProgram, Literal, AnyText, OneOf, Numbers, MAX_DIGITS, type Token } from './pattern-tokens.js';
+import { idFromWord, idWord } from './text.js';
+
 /**
  * Patterns over the names of instances: `*`, `?`, `[abc]`, `[!a-f]` as in a shell, and ranges of
- * numbers `[1-20]`, `[01-08,12]`. A pattern is matched by moving a set of positions through the name,
- * so its cost grows with the lengths alone: no pattern can make the server slow.
+ * numbers `[1-20]`, `[01-08,12]`. Matching costs no more than the lengths multiplied: no pattern can
+ * make the server slow.
  */
 
 /** What is wrong with a pattern, for people. */
 export class PatternError extends Error {}
-
-interface Token {
-  /** positions after the token, given sorted positions before it */
-  advance(subject: string, from: readonly number[]): number[];
-}
-
-/** No more digits than a number holds exactly. */
-const MAX_DIGITS = 15;
-
-class Literal implements Token {
-  constructor(readonly text: string) {}
-  advance(subject: string, from: readonly number[]): number[] {
-    return from.filter((at) => subject.startsWith(this.text, at)).map((at) => at + this.text.length);
-  }
-}
-
-class AnyText implements Token {
-  advance(subject: string, from: readonly number[]): number[] {
-    const first = from[0]!;
-    return Array.from({ length: subject.length - first + 1 }, (_, step) => first + step);
-  }
-}
-
-/** One character, a surrogate pair counting as one. */
-class OneOf implements Token {
-  readonly #accepts: (character: string) => boolean;
-
-  constructor(accepts: (character: string) => boolean) {
-    this.#accepts = accepts;
-  }
-  advance(subject: string, from: readonly number[]): number[] {
-    const to: number[] = [];
-    for (const at of from) {
-      const code = subject.codePointAt(at);
-      if (code === undefined) continue;
-      const character = String.fromCodePoint(code);
-      if (this.#accepts(character)) to.push(at + character.length);
-    }
-    return to;
-  }
-}
-
-interface NumberRange { least: number; most: number; width: number }
-
-/** A number out of some ranges; with a leading zero in the range's start, at least of that width. */
-class Numbers implements Token {
-  readonly #ranges: readonly NumberRange[];
-
-  constructor(ranges: readonly NumberRange[]) {
-    this.#ranges = ranges;
-  }
-  advance(subject: string, from: readonly number[]): number[] {
-    const to = new Set<number>();
-    for (const at of from) {
-      for (let length = 1; length <= MAX_DIGITS; length += 1) {
-        const code = subject.charCodeAt(at + length - 1);
-        if (!(code >= 0x30 && code <= 0x39)) break;
-        if (this.#holds(subject.slice(at, at + length))) to.add(at + length);
-      }
-    }
-    return [...to].sort((a, b) => a - b);
-  }
-
-  #holds(digits: string): boolean {
-    const value = Number(digits);
-    const plain = String(value);
-    return this.#ranges.some(({ least, most, width }) => value >= least && value <= most && digits === plain.padStart(width, '0'));
-  }
-}
 
 const NUMBER_LIST = /^\d+(-\d+)?(,\d+(-\d+)?)*$/;
 
@@ -92,7 +26,7 @@ const codePoint = (character: string): number => character.codePointAt(0)!;
 function parseClass(inside: string): OneOf {
   const negated = inside.startsWith('!') || inside.startsWith('^');
   const characters = [...(negated ? inside.slice(1) : inside)];
-  const singles = new Set<string>();
+  const singles = new Set<number>();
   const spans: [number, number][] = [];
   for (let at = 0; at < characters.length; at += 1) {
     const end = characters[at + 2];
@@ -101,11 +35,10 @@ function parseClass(inside: string): OneOf {
       spans.push([codePoint(characters[at]!), codePoint(end)]);
       at += 2;
     } else {
-      singles.add(characters[at]!);
+      singles.add(codePoint(characters[at]!));
     }
   }
-  return new OneOf((character) =>
-    (singles.has(character) || spans.some(([first, last]) => codePoint(character) >= first && codePoint(character) <= last)) !== negated);
+  return new OneOf((code) => (singles.has(code) || spans.some(([first, last]) => code >= first && code <= last)) !== negated);
 }
 
 function parseTokens(source: string): Token[] {
@@ -141,60 +74,90 @@ export const isPattern = (word: string): boolean => /[*?[]/.test(word);
 
 /** A pattern over one name. */
 export class NamePattern {
+  readonly #program: MatchProgram;
   readonly #tokens: readonly Token[];
-  /** what every match starts with: most names are ruled out by this alone */
-  readonly #prefix: string;
-  readonly matchesAll: boolean;
 
   /** @throws PatternError */
   constructor(readonly source: string) {
     this.#tokens = parseTokens(source);
-    const [first] = this.#tokens;
-    this.#prefix = first instanceof Literal ? first.text : '';
-    this.matchesAll = this.#tokens.length === 1 && first instanceof AnyText;
+    this.#program = new MatchProgram(this.#tokens);
+  }
+
+  get matchesAll(): boolean {
+    return this.#tokens.length === 1 && this.isOpen;
+  }
+
+  /** Whether it ends in `*`: whatever may follow a name is then matched, too. */
+  get isOpen(): boolean {
+    return this.#tokens.at(-1) instanceof AnyText;
   }
 
   matches(name: string): boolean {
-    if (this.matchesAll) return true;
-    if (!name.startsWith(this.#prefix)) return false;
-    let positions: number[] = [0];
-    for (const token of this.#tokens) {
-      positions = token.advance(name, positions);
-      if (positions.length === 0) return false;
-    }
-    return positions.at(-1) === name.length;
+    return this.#program.matches(name);
+  }
+
+  /** How many names it stands for: Infinity where it has signs other than ranges of numbers. */
+  get count(): number {
+    return this.#tokens.reduce((product, token) => product * token.count, 1);
+  }
+
+  /** The names that it stands for, where their {@link count} is finite; one may come twice. */
+  *names(): Generator<string> {
+    yield* written(this.#tokens, 0, '');
   }
 }
 
-/** What a pattern looks at: the provider's name and the instance's short name. */
+function* written(tokens: readonly Token[], at: number, before: string): Generator<string> {
+  const token = tokens[at];
+  if (token === undefined) yield before;
+  else for (const text of token.texts()) yield* written(tokens, at + 1, before + text);
+}
+
+/** What a pattern looks at. */
 export interface Named {
   readonly provider: string;
+  /** short name */
   readonly name: string;
+  /** as its manager has it */
+  readonly id?: string;
+  /** whether its provider has another one of this name */
+  readonly isTwin?: boolean;
 }
 
 /**
  * A pattern over instances. Without `/` it is matched against the short name; with one, what stands
- * before the first `/` against the provider and the rest against the short name. So `lab*` never
- * reaches into a provider called `lab2`.
+ * before the first `/` against the provider and the rest against the short name, or, where it begins
+ * with `#`, against the id. So `lab*` never reaches into a provider called `lab2`, and `lab/*` never to a
+ * machine of another provider whose name is `lab/x`.
+ *
+ * Instances that share a name within their provider are not matched by it, but by patterns that end
+ * in `*`, and by their ids: who was given `web` must not come upon a second `web` made later.
  */
 export class InstancePattern {
   readonly #provider: NamePattern | undefined;
   readonly #name: NamePattern;
+  readonly #isOfIds: boolean;
 
   /** @throws PatternError */
   constructor(readonly source: string) {
     const slash = source.indexOf('/');
     this.#provider = slash === -1 ? undefined : new NamePattern(source.slice(0, slash));
-    this.#name = new NamePattern(source.slice(slash + 1));
+    this.#isOfIds = slash !== -1 && source[slash + 1] === '#';
+    this.#name = new NamePattern(source.slice(slash + (this.#isOfIds ? 2 : 1)));
   }
 
   matches(instance: Named): boolean {
-    return (this.#provider === undefined || this.#provider.matches(instance.provider)) && this.#name.matches(instance.name);
+    return (this.#provider === undefined || this.#provider.matches(instance.provider)) && this.#matchesWithin(instance);
+  }
+
+  #matchesWithin(instance: Named): boolean {
+    if (this.#isOfIds) return instance.id !== undefined && this.#name.matches(idWord(instance.id));
+    return (instance.isTwin !== true || this.#name.isOpen) && this.#name.matches(instance.name);
   }
 
   /** Whether every instance that a provider has or will have is matched. */
   coversProvider(provider: string): boolean {
-    return this.#name.matchesAll && (this.#provider === undefined || this.#provider.matches(provider));
+    return !this.#isOfIds && this.#name.matchesAll && this.reaches(provider);
   }
 
   /** Whether it could match something of a provider, whatever that has. */
@@ -202,13 +165,65 @@ export class InstancePattern {
     return this.#provider === undefined || this.#provider.matches(provider);
   }
 
-  /** Whether an instance typed as this word, short or full name, would be matched if there were one. */
+  /** Whether it was written for this provider, and not just for any. */
+  namesProvider(provider: string): boolean {
+    return this.#provider !== undefined && !this.#provider.matchesAll && this.#provider.matches(provider);
+  }
+
+  /** Whether an instance typed as this word, `name`, `provider/name` or `provider/#id`, would be matched if there were one. */
   coversName(word: string): boolean {
-    if (this.#provider === undefined && this.#name.matches(word)) return true;
     const slash = word.indexOf('/');
-    return slash !== -1 && this.matches({ provider: word.slice(0, slash), name: word.slice(slash + 1) });
+    if (slash === -1) return this.#provider === undefined && this.#name.matches(word);
+    const provider = word.slice(0, slash);
+    const name = word.slice(slash + 1);
+    if (!name.startsWith('#')) return !this.#isOfIds && this.reaches(provider) && this.#name.matches(name);
+    return this.coversProvider(provider) || (this.#isOfIds && this.reaches(provider) && this.#name.matches(idWord(idFromWord(name.slice(1)))));
+  }
+
+  /** How many short names it stands for, Infinity where they cannot be told. */
+  get count(): number {
+    return this.#isOfIds ? Infinity : this.#name.count;
+  }
+
+  /** The short names that it stands for, where their {@link count} is finite; one may come twice. */
+  names(): Iterable<string> {
+    return this.#name.names();
   }
 }
+
+/** Several patterns as one. However many plain names are among them, they cost one look. */
+export class InstancePatterns {
+  readonly #names: ReadonlySet<string>;
+  readonly #others: readonly InstancePattern[];
+
+  constructor(readonly all: readonly InstancePattern[]) {
+    this.#names = new Set(all.filter(({ source }) => isPlainName(source)).map(({ source }) => source));
+    this.#others = all.filter(({ source }) => !isPlainName(source));
+  }
+
+  matches(instance: Named): boolean {
+    if (this.#names.size > 0 && instance.isTwin !== true && this.#names.has(instance.name)) return true;
+    for (const pattern of this.#others) if (pattern.matches(instance)) return true;
+    return false;
+  }
+
+  /** Whether one of them is on all that a provider has or will have. */
+  coverProvider(provider: string): boolean {
+    return this.#others.some((pattern) => pattern.coversProvider(provider));
+  }
+
+  /** Whether one of them was written for this provider, and not just for any. */
+  nameProvider(provider: string): boolean {
+    return this.#others.some((pattern) => pattern.namesProvider(provider));
+  }
+
+  /** {@link InstancePattern.coversName} of one of them. */
+  coverName(word: string): boolean {
+    return this.all.some((pattern) => pattern.coversName(word));
+  }
+}
+
+const isPlainName = (source: string): boolean => !isPattern(source) && !source.includes('/');
 
 /** The named groups of argo-server.conf: name → patterns, which may name further groups as `@name`. */
 export type Groups = ReadonlyMap<string, readonly string[]>;

@@ -1,14 +1,47 @@
 /** Text that comes from machines and goes to terminals. */
 
-/** C0, DEL and C1 controls, line separators, and the marks that turn the direction of writing. */
- 
-const HARMFUL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
-const ALL_HARMFUL = new RegExp(HARMFUL, 'g');
+/** Printable ASCII, which nearly all of it is. */
+const PLAIN = /^[\x20-\x7e]*$/;
 
-/** One line of text with everything that could steer a terminal replaced by `?`; tabs become blanks. */
+/**
+ * Controls, line separators, halves of surrogate pairs, and what Unicode has for being not seen
+ * (Default_Ignorable_Code_Point: zero-width characters, marks that turn the direction of writing, tags,
+ * variation selectors; and the interlinear marks): two names that look alike would not be the same.
+ */
+const HARMFUL = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\ufff9-\ufffb]/u;
+const ALL_HARMFUL = new RegExp(HARMFUL, 'gu');
+
+/** One line of text with everything that could steer a terminal or hide in it replaced by `?`; tabs become blanks. */
 export function harmless(line: string): string {
-  if (!HARMFUL.test(line)) return line;
+  if (PLAIN.test(line) || !HARMFUL.test(line)) return line;
   return line.replaceAll('\t', ' ').replace(ALL_HARMFUL, '?');
+}
+
+/** What cannot stand in an id as it is typed without quotes: what is harmful, blanks, signs of patterns and quotes, and the escape itself. */
+const NOT_IN_A_WORD = /[\p{Cc}\p{Cs}\p{Z}\p{Default_Ignorable_Code_Point}\ufff9-\ufffb%"*?[\\]/gu;
+const WORD = /^[\w.:/@+=,-]*$/;
+const ESCAPED = /%(?:u([0-9a-f]{4})|([0-9a-f]{2}))/gi;
+
+const hex = (unit: string, width: number): string => unit.charCodeAt(0).toString(16).padStart(width, '0');
+
+/**
+ * An id that a manager gave as one word that can be sent to any terminal and typed without quotes: what
+ * cannot stand in it is written as `%20` or `%u200b`, a UTF-16 unit each. No two ids become one word.
+ */
+export function idWord(id: string): string {
+  if (WORD.test(id)) return id;
+  return id.replace(NOT_IN_A_WORD, (character) =>
+    character.split('').map((unit) => (unit < '\u0100' ? `%${hex(unit, 2)}` : `%u${hex(unit, 4)}`)).join(''));
+}
+
+/** The id that {@link idWord} made a word of; ids with blanks and the like may be typed as they are, too. */
+export function idFromWord(word: string): string {
+  return word.replace(ESCAPED, (_, long?: string, short?: string) => String.fromCharCode(Number.parseInt(long ?? short!, 16)));
+}
+
+/** A name as it is typed in a request: in quotes where it holds blanks or would be taken for a pattern, a group or an option. */
+export function typed(name: string): string {
+  return /[\s"*?[]|^@|^--/.test(name) ? `"${name.replace(/["\\]/g, '\\$&')}"` : name;
 }
 
 const SIZE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];

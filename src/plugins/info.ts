@@ -1,6 +1,6 @@
 import type { Disk, Facts } from '../drivers/driver.js';
 import { ArgoError } from '../kit/errors.js';
-import { formatBytes } from '../kit/text.js';
+import { formatBytes, idWord } from '../kit/text.js';
 import type { Context, Plugin, Target } from './host/contract.js';
 
 const describeDisk = ({ target, type, format, size }: Disk): string =>
@@ -10,6 +10,7 @@ function describe(instance: Target, state: string, facts: Facts): string[] {
   const lists: [string, string | undefined][] = [
     ['name', instance.name],
     ['full name', instance.fullName],
+    ['id', idWord(instance.id)],
     ['provider', `${instance.provider} (${instance.providerType})`],
     ['type', instance.type],
     ['state', state],

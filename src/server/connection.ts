@@ -1,15 +1,16 @@
 import type { Socket } from 'node:net';
 import type { ArgoError } from '../kit/errors.js';
-import { FLUSH_AFTER, LINGER, OUTPUT_CHUNK, PENDING_INPUT } from '../kit/limits.js';
+import { FLUSH_AFTER, LINGER, OUTPUT_CHUNK, PENDING_INPUT, SUBNEGOTIATION_TIMEOUT } from '../kit/limits.js';
 import type { Dispatcher } from './dispatcher.js';
 import { LineReader } from './line-reader.js';
-import { Reply, type Sink } from './reply.js';
+import { type LineEnd, Reply, type Sink } from './reply.js';
 import type { Session } from './session.js';
 import { TelnetFilter } from './telnet.js';
 
 /** Text of this kind is the same bytes in Latin-1, which is written faster. */
  
 const ASCII = /^[\u0000-\u007f]*$/;
+const BLANK = /^[ \t]*$/;
 
 /**
  * One client. Takes the next line when the last one is answered, gathers output so that a reply goes
@@ -22,6 +23,7 @@ export class Connection implements Sink {
   readonly #telnet = new TelnetFilter();
   #output = '';
   #flushTimer: NodeJS.Timeout | undefined;
+  #subnegotiationTimer: NodeJS.Timeout | undefined;
   /** a request is being worked on */
   #busy = false;
   /** the client does not take what was written */
@@ -52,10 +54,7 @@ export class Connection implements Sink {
     });
     socket.on('error', () => socket.destroy());
     socket.on('finish', () => this.#linger());
-    socket.on('close', () => {
-      session.interrupt();
-      this.#unblock();
-    });
+    socket.on('close', () => this.#gone());
     session.hasMore = () => this.gone || this.#reader.hasLine;
   }
 
@@ -104,29 +103,57 @@ export class Connection implements Sink {
     this.#socket.destroy();
   }
 
-  get #eol(): string {
+  get #eol(): LineEnd {
     return this.#reader.crlf ? '\r\n' : '\n';
   }
 
   #receive(chunk: Buffer): void {
-    this.#reader.push(this.#telnet.push(chunk.toString('latin1')));
+    this.#read(this.#telnet.push(chunk.toString('latin1')));
+    this.#watchSubnegotiation();
     if (this.#busy && this.#reader.hasLine) this.session.interrupt();
     const answers = this.#telnet.takeAnswers();
     if (answers && this.#socket.writable && !this.#socket.write(answers)) this.#blocked = true;
     this.#work();
     if (this.#sawRequest) this.lastActive = performance.now();
     this.#sawRequest = false;
-    if ((this.#blocked || this.#reader.pending > PENDING_INPUT) && !this.#ended) this.#socket.pause();
+    if ((this.#blocked || this.#hasEnoughInput) && !this.#ended) this.#socket.pause();
   }
 
   #receiveEnd(): void {
     this.#ended = true;
+    this.#giveUpSubnegotiation();
+  }
+
+  #read(text: string): void {
+    if (text !== '') this.#reader.push(text);
+  }
+
+  #watchSubnegotiation(): void {
+    if (this.#telnet.isSwallowing) {
+      this.#subnegotiationTimer ??= setTimeout(() => this.#giveUpSubnegotiation(), SUBNEGOTIATION_TIMEOUT);
+    } else if (this.#subnegotiationTimer !== undefined) {
+      clearTimeout(this.#subnegotiationTimer);
+      this.#subnegotiationTimer = undefined;
+    }
+  }
+
+  /** It must neither swallow what follows for ever nor leave the lines in it without an answer. */
+  #giveUpSubnegotiation(): void {
+    clearTimeout(this.#subnegotiationTimer);
+    this.#subnegotiationTimer = undefined;
+    this.#read(this.#telnet.giveUp());
     this.#work();
+  }
+
+  /** A line that is allowed to be longer than what may wait has to come whole all the same. */
+  get #hasEnoughInput(): boolean {
+    return this.#reader.pending > Math.max(PENDING_INPUT, this.#reader.maxLine + 2);
   }
 
   /** Works on the lines that are there, as long as neither a request nor the client holds us up. */
   #work(): void {
-    while (!this.#busy && !this.#blocked && !this.session.closing && !this.gone) {
+    if (this.gone) return;
+    while (!this.#busy && !this.#blocked && !this.session.closing) {
       const line = this.#reader.next() ?? (this.#ended ? this.#reader.rest() : undefined);
       if (line === undefined) break;
       this.#answer(line);
@@ -139,11 +166,11 @@ export class Connection implements Sink {
     if (this.#blocked) return;
     if (this.session.closing) this.#part();
     else if (this.#ended && this.#reader.pending === 0) this.#finish();
-    else if (this.#socket.isPaused() && this.#reader.pending <= PENDING_INPUT) this.#socket.resume();
+    else if (this.#socket.isPaused() && !this.#hasEnoughInput) this.#socket.resume();
   }
 
   #answer(line: string | ArgoError): void {
-    if (line === '' || (typeof line === 'string' && line.trim() === '')) return;
+    if (typeof line === 'string' && BLANK.test(line)) return;
     this.#sawRequest = true;
     const reply = new Reply(this, this.#eol);
     const running = typeof line === 'string' ? this.#dispatcher.dispatch(this.session, line, reply) : reply.fail(line);
@@ -176,6 +203,14 @@ export class Connection implements Sink {
     this.#flush();
     waiting.forEach((resolve) => resolve());
     if (!this.#socket.destroyed) this.#work();
+  }
+
+  /** The socket has closed: whoever reads for this client may stop. */
+  #gone(): void {
+    this.session.interrupt();
+    clearTimeout(this.#subnegotiationTimer);
+    this.session.end();
+    this.#unblock();
   }
 
   /** A client that may wait for an answer to more than we have answered is told why none comes. */

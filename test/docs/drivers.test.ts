@@ -38,7 +38,7 @@ async function compileDriver(): Promise<{ module: DriverModule | undefined; comp
   writeFileSync(source, block('strip'));
   writeFileSync(join(scratch, 'package.json'), '{ "type": "module" }');
   symlinkSync(fromRoot('node_modules'), join(scratch, 'node_modules'));
-  for (const name of ['errors.js', 'config']) symlinkSync(fromRoot('dist', 'src', name), join(compiled, name));
+  for (const name of ['kit', 'config']) symlinkSync(fromRoot('dist', 'src', name), join(compiled, name));
   writeFileSync(join(scratch, 'tsconfig.json'), JSON.stringify({
     extends: fromRoot('tsconfig.json'),
     compilerOptions: { rootDir: '.', rootDirs: ['.', fromRoot('dist')], outDir: 'dist', incremental: false, declaration: false, tsBuildInfoFile: null },

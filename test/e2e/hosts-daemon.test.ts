@@ -53,7 +53,7 @@ async function netcat(port: number, ...lines: readonly string[]): Promise<string
   const client = spawn('nc', ['127.0.0.1', String(port)], { stdio: ['pipe', 'pipe', 'inherit'], timeout: WAIT_MS });
   let shown = '';
   client.stdout.setEncoding('utf8').on('data', (text: string) => { shown += text; });
-  client.stdin.end(['auth admin secret', ...lines, 'exit', ''].join('\n'));
+  client.stdin.on('error', () => undefined).end(['auth admin secret', ...lines, 'exit', ''].join('\n'));
   await new Promise((resolve) => { client.on('close', resolve); });
   return shown;
 }

@@ -45,6 +45,7 @@ const SHOWN_WITHIN = 20_000;
 /** Types lines into a client, each when what came before was answered, and gives all that it showed. */
 async function talk(program: string, args: string[], greeting: string, exchanges: readonly [string, string][]): Promise<string> {
   const client = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  client.stdin.on('error', () => undefined);
   let shown = '';
   client.stdout.setEncoding('utf8').on('data', (text: string) => { shown += text; });
   const ended = new Promise<void>((resolve) => { client.on('close', () => resolve()); });

@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import t, { type Test } from 'tap';
-import { loadInTurns } from '../../src/kit/in-turns.js';
+import { importInTurns, loadInTurns, Slices, withStandIn } from '../../src/kit/in-turns.js';
 
 declare global {
   // Where the files of these tests write down in which order they ran.
@@ -18,6 +19,19 @@ function setUp(t: Test, files: Readonly<Record<string, string>>) {
   return { from, require: createRequire(from), loaded: () => [...globalThis.loadOrder] };
 }
 
+async function turnsDuring(work: () => Promise<void>): Promise<number> {
+  let turns = 0;
+  let isDone = false;
+  const count = (): void => {
+    turns += 1;
+    if (!isDone) setImmediate(count);
+  };
+  setImmediate(count);
+  await work();
+  isDone = true;
+  return turns;
+}
+
 void t.test('each file before those that need it, and others have their turns', async (t) => {
   const { from, require, loaded } = setUp(t, {
     'index.js': says('index', "const {\n  a,\n} = require('./a')\nconst b = require(\"./b.js\")\n// const none = require('./none')\nfunction later() {\n  return require('./lazy')\n}\nmodule.exports = { a, b, later }"),
@@ -26,17 +40,8 @@ void t.test('each file before those that need it, and others have their turns', 
     'lazy.js': says('lazy'),
     'none.js': says('none'),
   });
-  let turns = 0;
-  let isDone = false;
-  const count = (): void => {
-    turns += 1;
-    if (!isDone) setImmediate(count);
-  };
-  setImmediate(count);
-  await loadInTurns('thing', from);
-  isDone = true;
+  t.ok(await turnsDuring(() => loadInTurns('thing', from)) >= 3, 'a turn before each');
   t.same(loaded(), ['b', 'a', 'index']);
-  t.ok(turns >= 3, 'a turn before each');
   t.match(require('thing'), { a: 1, b: { b: 1 } });
   t.same(loaded(), ['b', 'a', 'index'], 'it was there');
 });
@@ -62,4 +67,69 @@ void t.test('what is absent or broken is left to the import that needs it', asyn
   await loadInTurns('nothing', from);
   t.throws(() => { require('thing'); }, /absent/);
   t.throws(() => { require('thing/broken.js'); }, /^broken$/);
+});
+
+void t.test('what is loaded already is not looked into again', async (t) => {
+  const { from, require, loaded } = setUp(t, {
+    'index.js': says('index', "const a = require('./a')\nmodule.exports = a"), 'a.js': says('a', "module.exports = 1"),
+    'other.js': says('other', "const index = require('./index')\nconst a = require('./a')"),
+  });
+  await loadInTurns('thing', from);
+  delete require.cache[require.resolve('thing/a.js')];
+  await loadInTurns('thing/index.js', from);
+  t.same(loaded(), ['a', 'index']);
+  await loadInTurns('thing/other.js', from);
+  t.same(loaded(), ['a', 'index', 'a', 'other']);
+});
+
+/** ES modules, and the address of each. */
+function setUpImports(t: Test, files: Readonly<Record<string, string>>): (name: string) => URL {
+  globalThis.loadOrder = [];
+  const folder = t.testdir(files);
+  return (name) => pathToFileURL(join(folder, name));
+}
+
+void t.test('ES modules, each after what it imports', async (t) => {
+  const at = setUpImports(t, {
+    'index.mjs': says('index', "import { a } from './a.mjs';\nimport {\n  b,\n} from './b.mjs';\nimport 'node:path';\nexport * from './c.mjs';\n// import './none.mjs'\nexport const sum = () => [a, b, import('./lazy.mjs')];"),
+    'a.mjs': says('a', "import { b } from './b.mjs';\nexport const a = b;"), 'b.mjs': says('b', 'export const b = 1;'), 'c.mjs': says('c', 'export const c = 1;'),
+    'lazy.mjs': says('lazy'), 'none.mjs': says('none'),
+  });
+  t.ok(await turnsDuring(() => importInTurns(at('index.mjs'))) >= 5, 'a turn before each');
+  t.same(globalThis.loadOrder, ['b', 'a', 'c', 'index']);
+  t.match(await import(at('index.mjs').href), { c: 1 });
+  t.equal(globalThis.loadOrder.length, 4, 'it was there');
+});
+
+void t.test('ES modules that need each other, or what is absent, are left to the import', async (t) => {
+  const at = setUpImports(t, {
+    'index.mjs': says('index', "import { one } from './one.mjs';\nexport const index = one;"),
+    'one.mjs': says('one', "import { two } from './two.mjs';\nimport './leaf.mjs';\nexport const one = two();"),
+    'two.mjs': says('two', "import { one } from './one.mjs';\nexport const two = () => [1, () => one];"),
+    'leaf.mjs': says('leaf'), 'broken.mjs': "import './absent.mjs';",
+  });
+  await importInTurns(at('index.mjs'));
+  t.same(globalThis.loadOrder, ['leaf'], 'only what is in no circle');
+  t.match(await import(at('index.mjs').href), { index: [1] });
+  await importInTurns(at('broken.mjs'));
+  await t.rejects(import(at('broken.mjs').href), /absent/);
+});
+
+void t.test('a module of ours in the place of one that a package asks for', async (t) => {
+  const files = { 'index.js': "exports.large = require('./large');", 'second.js': "exports.large = require('./large');", 'large.js': says('large', "exports.name = 'large';") };
+  const { from, require, loaded } = setUp(t, files);
+  await withStandIn('thing/large.js', from, { name: 'ours' }, () => loadInTurns('thing', from));
+  t.same(require('thing'), { large: { name: 'ours' } });
+  t.same(loaded(), []);
+  t.same(require('thing/second.js'), { large: { name: 'large' } }, 'only as long as asked for');
+  await t.rejects(withStandIn('thing/large.js', from, {}, () => Promise.reject(new Error('failed'))), /^failed$/);
+  t.same(require('thing/large.js'), { name: 'large' }, 'what is loaded stays');
+});
+
+void t.test('slices of time', async (t) => {
+  const slices = new Slices();
+  const end = performance.now() + 1000;
+  while (!slices.areUsedUp && performance.now() < end);
+  t.equal(slices.areUsedUp, true);
+  t.ok(await turnsDuring(() => slices.pass()) >= 1);
 });

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { formatBytes, formatDuration, formatUptime, harmless } from '../../src/kit/text.js';
+import { formatBytes, formatDuration, formatUptime, harmless, idFromWord, idWord } from '../../src/kit/text.js';
 
 await t.test('what could steer a terminal is replaced, character by character', async (t) => {
   t.equal(harmless('lj'), 'lj');
@@ -19,6 +19,21 @@ await t.test('halves of surrogate pairs are replaced, pairs are not', async (t) 
   t.equal(harmless('\ude00\ud83d'), '??');
   t.equal(harmless('a\ud83d\ude00b'), 'a\ud83d\ude00b');
   t.equal(harmless('\ud83d\ud83d\ude00'), '?\ud83d\ude00');
+});
+
+await t.test('what is not seen is made visible', async (t) => {
+  for (const code of [0xad, 0x61c, 0x180e, 0x200b, 0x200d, 0x2060, 0x2064, 0xfe0f, 0xfff9, 0xe0001, 0xe007f]) {
+    t.equal(harmless(`a${String.fromCodePoint(code)}b`), 'a?b', `U+${code.toString(16)}`);
+  }
+});
+
+await t.test('an id is one word that can be typed, and another for every id', async (t) => {
+  for (const id of ['4', '', 'a b', 'a%20b', '[ds] x/y.vmx', 'q"\\', 'x\u200b', '\ud800', '\t', 'é猫😀', '*?']) {
+    const word = idWord(id);
+    t.notMatch(word, /[\s"*?[]/, word);
+    t.equal(harmless(word), word);
+    t.equal(idFromWord(word), id);
+  }
 });
 
 await t.test('no control character of any block survives', async (t) => {

@@ -82,6 +82,7 @@ export class WmiFront {
     });
     const kill = (): void => { child.kill('SIGKILL'); };
     process.once('exit', kill);
+    child.stdin.on('error', () => undefined);
     child.once('close', () => process.removeListener('exit', kill));
     const front = new WmiFront(options, child, folder);
     createInterface({ input: child.stdout }).on('line', (line) => front.events.push(JSON.parse(line) as Event));

@@ -79,7 +79,7 @@ await t.test('a broken plugin is reported and leaves the others alone', async (t
     'right.mjs': [source('right').replace('anyone', 'everything'), /the right of right/],
     'run.mjs': ['export default { commands: [{ word: "norun", usage: "x", help: "x", right: "read" }] }', /lacks run/],
     'usage.mjs': ['export default { commands: [{ word: "nousage", help: "x", right: "read", run() {} }] }', /lacks usage/],
-    'open.mjs': [source('open', 'on: "instances"'), /must be read or power/],
+    'open.mjs': [source('open', 'on: "instances"'), /must be one of read, power/],
     'getter.mjs': ['export default { get commands() { throw new Error("got") } }', /got/],
   };
   for (const [name, [text]] of Object.entries(broken)) write(name, text);

@@ -22,6 +22,14 @@ const { missingPackages, needsCompiling, orphans } = await load<{
   needsCompiling(sourceTimes: number[], compiledTime: number | undefined): boolean;
   orphans(compiled: string[], exists: (source: string) => boolean): string[];
 }>('freshness.js');
+const { circles, upwards } = await load<{
+  circles(graph: Map<string, string[]>): string[][];
+  upwards(graph: Map<string, string[]>): string[];
+}>('imports.js');
+const { byRoom, verdict } = await load<{
+  byRoom(summary: Record<string, { lines: { total: number; covered: number } }>): Map<string, { total: number; covered: number }>;
+  verdict(rooms: Map<string, { total: number; covered: number }>): { lines: string[]; missed: string[] };
+}>('coverage.js');
 const { packageNames } = await load<{ packageNames(text: string): string[] }>('debian.js');
 
 await t.test('a file\'s result is tap\'s own summary', async (t) => {
@@ -77,4 +85,29 @@ await t.test('what must be compiled, and what must go', async (t) => {
 
 await t.test('lists of Debian packages', async (t) => {
   t.same(packageNames('# peers\nlz4\n\n  qemu-utils # for disks\n'), ['lz4', 'qemu-utils']);
+});
+
+await t.test('imports that run in a circle, or upwards', async (t) => {
+  const graph = (text: Record<string, string[]>) => new Map(Object.entries(text));
+  t.same(circles(graph({ 'kit/a.ts': ['kit/b.ts'], 'kit/b.ts': ['kit/c.ts'], 'kit/c.ts': [] })), []);
+  t.same(circles(graph({ 'kit/a.ts': ['kit/b.ts'], 'kit/b.ts': ['kit/c.ts'], 'kit/c.ts': ['kit/b.ts'] })), [['kit/b.ts', 'kit/c.ts', 'kit/b.ts']]);
+  t.same(upwards(graph({ 'server/a.ts': ['instances/b.ts'], 'instances/b.ts': ['kit/c.ts'], 'main.ts': ['daemon/d.ts'], 'daemon/d.ts': ['server/a.ts'] })), []);
+  t.same(upwards(graph({ 'kit/a.ts': ['drivers/b.ts'] })), ['kit/a.ts imports drivers/b.ts']);
+  t.same(upwards(graph({ 'attic/a.ts': ['kit/b.ts'] })), ['attic/a.ts: the room attic is not in the plan']);
+  t.same(upwards(graph({ 'gateways/web/a.ts': ['gateways/contract.ts', 'gateways/web/b.ts'] })), []);
+  t.same(upwards(graph({ 'gateways/web/a.ts': ['gateways/metrics/b.ts'] })), ['gateways/web/a.ts imports its neighbour gateways/metrics/b.ts']);
+});
+
+await t.test('how much was run', async (t) => {
+  const rooms = byRoom({
+    total: { lines: { total: 9, covered: 9 } },
+    [fromRoot('src/auth/a.ts')]: { lines: { total: 60, covered: 60 } },
+    [fromRoot('src/auth/b.ts')]: { lines: { total: 40, covered: 34 } },
+    [fromRoot('src/instances/c.ts')]: { lines: { total: 100, covered: 95 } },
+    [fromRoot('src/main.ts')]: { lines: { total: 10, covered: 0 } },
+  });
+  t.same(rooms.get('src/auth'), { total: 100, covered: 94 });
+  t.same(verdict(rooms).missed, ['src/auth']);
+  t.match(verdict(rooms).lines.join('\n'), /src\/auth +94\.0 % of 100 lines {2}\(at least 95 %\)/);
+  t.same(verdict(new Map()).missed, ['src/instances', 'src/auth'], 'what was not run at all has missed too');
 });

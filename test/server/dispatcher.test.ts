@@ -28,7 +28,7 @@ await t.test('help shows a stranger what it may use', async (t) => {
   const { session, ask } = await startCore(t);
   const shown = (await ask(await session(), 'help')).split('\n').slice(1, -2).map((line) => line.split(' ')[0]);
   t.same(shown, ['auth', 'exit', 'help', 'list', 'nop']);
-  t.match(await ask(await session(), 'HELP List'), /^200 OK\nlist \[available\|running\|paused\|stopped\|hosts\] {2}\S.*\n300 DONE\n$/);
+  t.match(await ask(await session(), 'HELP List'), /^200 OK\nlist \[available\|running\|paused\|stopped\|hosts\] \[--ids\] {2}\S.*\n300 DONE\n$/);
   t.match(await ask(await session(), 'help start'), /^400 UNKNOWN COMMAND: help lists the commands\n$/);
   const tenant = (await ask(await session('tenant'), 'help')).split('\n').slice(1, -2).map((line) => line.split(' ')[0]);
   t.equal(tenant.includes('start') && tenant.includes('status') && tenant.includes('list'), true);

@@ -95,3 +95,7 @@ await t.test('many lines at a time, and a million bytes in one', async (t) => {
   t.equal(read([`${'nop\n'.repeat(10_000)}`]).length, 10_000);
   t.same(read([`${'x'.repeat(1_000_000)}\nnop\n`]), ['!LINE TOO LONG: more than 100 bytes', 'nop']);
 });
+
+await t.test('a bad line between plain ones, and halves of it in plain chunks', async (t) => {
+  t.same(read(['no', 'p\xff', 'x\nnop\n', 'nop\r', '\nnop\r', 'x\n']), ['!BAD REQUEST: not UTF-8', 'nop', 'nop', '!BAD REQUEST: control characters']);
+});

@@ -1,10 +1,10 @@
 import t from 'tap';
 import { ArgoError } from '../../src/kit/errors.js';
-import { Reply, type Sink } from '../../src/server/reply.js';
+import { type LineEnd, Reply, type Sink } from '../../src/server/reply.js';
 import { TextSink } from './core.js';
 
 /** What a reply sends. */
-function sent(work: (reply: Reply) => void, eol = '\n'): string {
+function sent(work: (reply: Reply) => void, eol: LineEnd = '\n'): string {
   const sink = new TextSink();
   work(new Reply(sink, eol));
   return sink.text;

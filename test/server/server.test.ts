@@ -3,6 +3,7 @@ import t, { type Test } from 'tap';
 import type { Command, Plugin } from '../../src/plugins/host/contract.js';
 import { Connection } from '../../src/server/connection.js';
 import { connect, LineClient } from '../support/line-client.js';
+import { seededRandom } from '../support/seeded-random.js';
 import { until } from '../support/until.js';
 import { SEED_CONFIG, startCore, type CoreOptions } from './core.js';
 
@@ -347,4 +348,67 @@ await t.test('a client that breaks off in the middle of everything', async (t) =
   t.equal((await patient.ask('slow')).code, 300);
   t.ok(finished >= 1);
   t.same(logged.filter((line) => line.startsWith('error')), []);
+});
+
+await t.test('a line of other white space than blanks is answered, and one that may be longer than what may wait', async (t) => {
+  const { client } = await serve(t, { config: withServer('max-line = 1000000') });
+  const one = await client();
+  one.send('\u00a0\n\u3000\n');
+  for (let count = 0; count < 2; count += 1) t.equal((await one.reply()).comment, 'NOT AUTHENTICATED');
+  one.send(`${'x'.repeat(500_000)}\nnop\n`);
+  t.equal((await one.reply()).code, 400);
+  t.equal((await one.reply()).code, 300);
+});
+
+await t.test('a subnegotiation that never ends leaves nobody without an answer', async (t) => {
+  const { client } = await serve(t);
+  const one = await client();
+  one.send(Buffer.from('list\xff\xfa\x18\nlist\n', 'latin1'));
+  for (let count = 0; count < 2; count += 1) t.equal((await one.reply(WITHIN)).comment, 'BAD REQUEST: not UTF-8');
+  t.equal((await one.ask('nop')).code, 300);
+  const two = await client();
+  two.send(Buffer.from('\xff\xfanop\n', 'latin1'));
+  two.end();
+  t.equal(await two.closed(WITHIN), '400 BAD REQUEST: not UTF-8\n');
+});
+
+await t.test('a session tells when its client has gone, once, and at once when it has already', async (t) => {
+  const { dispatcher, session } = await startCore(t);
+  const one = await session();
+  const server = createServer((socket) => { new Connection(socket, one, dispatcher, 4096); });
+  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  t.teardown(() => server.close());
+  const told: string[] = [];
+  one.onGone(() => told.push('first'));
+  one.onGone(() => told.push('taken away'))();
+  const client = await connect((server.address() as AddressInfo).port);
+  t.equal((await client.ask('nop')).code, 300);
+  t.same(told, []);
+  client.socket.resetAndDestroy();
+  await until(() => one.isGone, WITHIN, 'the end of the session');
+  t.same(told, ['first']);
+  one.onGone(() => told.push('late'));
+  t.same(told, ['first', 'late']);
+});
+
+await t.test('hostile lines: each has exactly one reply, however they are cut', async (t) => {
+  const { client } = await serve(t);
+  const random = seededRandom(8_2026);
+  const special = ['\xff', '\xff\xfd', '\xff\xfb\x01', '\xff\xf1', '\xff\xfa\x18\xff\xf0', '\0', '\x07', '\xc3\xa9', '\xe9', '"', '\\', ' ', '\t', '\xa0', '--wait=', '*', '[1-', '@', '/', 'nop', 'list', 'status', 'auth'];
+  for (let round = 0; round < 20; round += 1) {
+    const one = await client();
+    // the letter q keeps a line from being empty or a login, and its replies from having a body
+    const lines = Array.from({ length: 500 }, () => `q${Array.from({ length: random.below(8) }, () => special[random.below(special.length)]).join('')}\n`);
+    const bytes = Buffer.from(lines.join(''), 'latin1');
+    for (let at = 0; at < bytes.length;) {
+      const length = 1 + random.below(2000);
+      one.send(bytes.subarray(at, at += length));
+    }
+    one.send('nop\n');
+    one.end();
+    const all = await one.closed(WITHIN);
+    const ends = all.split('\n').filter((line) => /^(?:[^2-4]*)?[34]00(?: |$)/.test(line));
+    t.equal(ends.length, lines.length + 1, `round ${round}`);
+    t.equal(all.endsWith('200 OK\n300 DONE\n'), true, 'the nop after them is answered');
+  }
 });

@@ -36,6 +36,29 @@ for (const [name, input, text, answers] of CASES) {
   });
 }
 
-await t.test('a subnegotiation without end is swallowed', async (t) => {
-  t.same(filter(`${IAC}${SB}`, ...Array.from({ length: 100 }, () => 'x'.repeat(1000))), { text: '', answers: '' });
+await t.test('IAC before what is no command leaves its line a bad one, and its end in place', async (t) => {
+  for (const [input, text] of [
+    [`list x${IAC}\n`, 'list x\xff\n'], [`list x${IAC}\r\n`, 'list x\xff\r\n'], [`a${IAC}b\n`, 'a\xffb\n'], [`a${IAC}\xebb`, 'a\xff\xebb'],
+    [`list${IAC}${WONT}\nnop\n`, 'list\xff\nnop\n'],
+  ] as const) {
+    for (let cut = 0; cut <= input.length; cut += 1) t.same(filter(input.slice(0, cut), input.slice(cut)), { text, answers: '' }, `${JSON.stringify(input)} cut at ${cut}`);
+  }
+  t.same(filter(`nop\n${IAC}${DO}\n`), { text: 'nop\n', answers: `${IAC}${WONT}\n` }, 'between lines, the option 10');
+});
+
+await t.test('a subnegotiation without end is given up: each line of it is a bad one', async (t) => {
+  const { text, answers } = filter(`${IAC}${SB}`, ...Array.from({ length: 100 }, () => 'x'.repeat(1000)), '\nnop\n');
+  t.match(text, /^\xff\xffx+\nnop\n$/);
+  t.equal(answers, '');
+  const telnet = new TelnetFilter();
+  t.equal(telnet.push(`stop${IAC}${SB}x\nstop lj\r\n\nst`), 'stop');
+  t.equal(telnet.isSwallowing, true);
+  t.equal(telnet.giveUp(), '\xff\xff\n\xff\r\n\n\xff');
+  t.equal(telnet.isSwallowing, false);
+  t.equal(telnet.push('op\n'), 'op\n');
+});
+
+await t.test('a command within a subnegotiation ends it, and its line is a bad one', async (t) => {
+  t.same(filter(`${IAC}${SB}x${IAC}${DO}\x01\nnop\n`), { text: '\xff\xff\nnop\n', answers: `${IAC}${WONT}\x01` });
+  t.same(filter(`${IAC}${SB}x${IAC}\nnop\n`), { text: '\xff\xff\xff\nnop\n', answers: '' });
 });

@@ -9,10 +9,17 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Runs a program to its end. @param input what it reads */
-export function runProgram(program: string, args: readonly string[], options: { cwd?: string; input?: string } = {}): Promise<Outcome> {
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  /** what it reads */
+  readonly input?: string;
+}
+
+/** Runs a program to its end. */
+export function runProgram(program: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd: options.cwd, timeout: TIMEOUT_MS });
+    const child = spawn(program, args, { cwd: options.cwd, env: options.env, timeout: TIMEOUT_MS });
     const output = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr'] as const) child[name].setEncoding('utf8').on('data', (text: string) => { output[name] += text; });
     child.once('error', reject);
@@ -23,5 +30,5 @@ export function runProgram(program: string, args: readonly string[], options: { 
 }
 
 /** Runs a script with this Node to its end. */
-export const runNode = (args: readonly string[], options?: { cwd?: string; input?: string }): Promise<Outcome> =>
+export const runNode = (args: readonly string[], options?: RunOptions): Promise<Outcome> =>
   runProgram(process.execPath, args, options);

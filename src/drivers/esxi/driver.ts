@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
+import { Slices } from '../../kit/in-turns.js';
 import { isFault } from '../../protocols/vim/errors.js';
 import { VimSession } from '../../protocols/vim/session.js';
 import type { Driver, DriverHost, Machine, Sighting } from '../driver.js';
@@ -59,9 +60,8 @@ export class EsxiDriver implements Driver {
     }
     this.#hasListed = true;
     const hosts = await this.#hosts.list(this.#foundHosts());
+    const vms = await this.#vms();
     // Each of these steps takes some ms for a thousand VMs.
-    await turn();
-    const vms = this.#vms();
     await turn();
     const sightings = [...inOrder(hosts), ...inOrder(vms)];
     await turn();
@@ -88,16 +88,21 @@ export class EsxiDriver implements Driver {
     return inOrder(await this.#hosts.list());
   }
 
-  #vms(): Sighting[] {
+  async #vms(): Promise<Sighting[]> {
     const machines = new Map<Item, Machine>();
+    const sightings: Sighting[] = [];
+    const slices = new Slices();
     for (const item of this.#context.inventory.items) {
+      if (slices.areUsedUp) await slices.pass();
       if (isHost(item) || isHidden(item.properties) || !item.properties.has('name')) continue;
       const known = this.#machines.get(item);
       const isSame = known?.id === vmId(item) && known.name === decodeName(String(item.properties.get('name')));
-      machines.set(item, isSame ? known : createVm(this.#context, item));
+      const machine = isSame ? known : createVm(this.#context, item);
+      machines.set(item, machine);
+      sightings.push({ machine, state: vmState(item.properties) });
     }
     this.#machines = machines;
-    return [...machines].map(([{ properties }, machine]) => ({ machine, state: vmState(properties) }));
+    return sightings;
   }
 
   #hostItems(): Item[] {

@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Slices } from '../../kit/in-turns.js';
 import { VimFault, isFault } from '../../protocols/vim/errors.js';
 import { Watch, type ObjectUpdate, type Properties } from '../../protocols/vim/properties.js';
 import type { VimSession } from '../../protocols/vim/session.js';
@@ -18,9 +18,6 @@ export const PATHS = {
 
 /** Pages of a first fill: far more than vCenter can manage. */
 const MOST_PAGES = 10_000;
-
-/** Objects that are taken on in one go, before everyone else gets a turn. */
-const ONE_GO = 25;
 
 /** One object of the inventory, kept current. */
 export class Item {
@@ -83,12 +80,13 @@ export class Inventory {
   async fill(signal: AbortSignal): Promise<void> {
     const watch = await this.#openWatch(signal);
     const found = new Set<string>();
+    const slices = new Slices();
     let more = true;
     for (let page = 0; more && page < MOST_PAGES; page += 1) {
       const next = await watch.next(false, signal);
       more = next.more;
-      for (const [index, { ref, kind, changes }] of next.updates.entries()) {
-        if (index % ONE_GO === ONE_GO - 1) await nextTurn();
+      for (const { ref, kind, changes } of next.updates) {
+        if (slices.areUsedUp) await slices.pass();
         if (kind === 'leave') found.delete(ref.value);
         else {
           found.add(ref.value);

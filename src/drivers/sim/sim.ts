@@ -24,36 +24,45 @@ const TX_RATE = 700;
 const MEMORY = 256n * 1024n * 1024n;
 const DISK_SIZE = 4n * 1024n * 1024n * 1024n;
 
-class SimMachine implements Machine {
-  readonly type = 'vm';
-  #state: PowerState;
-  #boots = 0;
-  #calls = 0;
-  #bootedAt = performance.now();
-  readonly #index: number;
-  readonly #latency: number;
-  readonly #fault: Fault | undefined;
-  readonly #host: DriverHost;
+/** What the machines of one simulated hypervisor have in common. */
+interface World {
+  readonly host: DriverHost;
+  /** milliseconds that each call takes */
+  readonly latency: number;
+  readonly faults: ReadonlyMap<string, Fault>;
+  readonly startedAt: number;
+}
 
-  constructor(
-    readonly id: string,
-    readonly name: string,
-    index: number,
-    state: PowerState,
-    latency: number,
-    fault: Fault | undefined,
-    host: DriverHost,
-  ) {
-    this.#index = index;
-    this.#latency = latency;
-    this.#fault = fault;
-    this.#host = host;
+/** What becomes of a machine that is used; most of a million never are. */
+interface Past {
+  boots: number;
+  calls: number;
+  bootedAt: number;
+}
+
+/** A machine, and at the same time what a listing shows of it, so that listing a million costs nothing. */
+class SimMachine implements Machine, Sighting {
+  #state: PowerState;
+  #pastOrNone: Past | undefined;
+  readonly #world: World;
+
+  constructor(readonly id: string, readonly name: string, state: PowerState, world: World) {
     this.#state = state;
+    this.#world = world;
+  }
+
+  get type(): 'vm' {
+    return 'vm';
+  }
+
+  get machine(): Machine {
+    return this;
   }
 
   /** What a listing shows: a listing does not suffer from the faults of single machines. */
-  get lastState(): PowerState {
-    return this.#fault === 'hang' || this.#fault === 'error' ? 'unknown' : this.#state;
+  get state(): PowerState {
+    const fault = this.#fault;
+    return fault === 'hang' || fault === 'error' ? 'unknown' : this.#state;
   }
 
   async status(signal: AbortSignal): Promise<PowerState> {
@@ -118,7 +127,7 @@ class SimMachine implements Machine {
 
   async bootMark(signal: AbortSignal): Promise<string> {
     await this.#answer(signal);
-    return String(this.#boots);
+    return String(this.#past.boots);
   }
 
   async info(signal: AbortSignal): Promise<Facts> {
@@ -168,7 +177,22 @@ class SimMachine implements Machine {
   }
 
   get #secondsUp(): number {
-    return (performance.now() - this.#bootedAt) / 1000;
+    return (performance.now() - (this.#pastOrNone?.bootedAt ?? this.#world.startedAt)) / 1000;
+  }
+
+  get #past(): Past {
+    this.#pastOrNone ??= { boots: 0, calls: 0, bootedAt: this.#world.startedAt };
+    return this.#pastOrNone;
+  }
+
+  get #fault(): Fault | undefined {
+    const { faults } = this.#world;
+    return faults.size > 0 ? faults.get(this.name) : undefined;
+  }
+
+  /** Ids are counted up from 1. */
+  get #index(): number {
+    return Number(this.id);
   }
 
   get #uuid(): string {
@@ -186,13 +210,13 @@ class SimMachine implements Machine {
   }
 
   #boot(): void {
-    this.#boots += 1;
-    this.#bootedAt = performance.now();
+    this.#past.boots += 1;
+    this.#past.bootedAt = performance.now();
   }
 
   #become(state: PowerState): void {
     this.#state = state;
-    this.#host.changed(this.id, state);
+    this.#world.host.changed(this.id, state);
   }
 
   #expect(...states: PowerState[]): void {
@@ -202,11 +226,13 @@ class SimMachine implements Machine {
   /** One call to the simulated hypervisor: the time it takes, and what is wrong with it. */
   async #answer(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    if (this.#fault === 'hang') await untilAborted(signal);
-    if (this.#latency > 0) await sleep(this.#latency, undefined, { signal });
-    this.#calls += 1;
-    if (this.#fault === 'error') throw new ArgoError('FAILED', 'simulated fault');
-    if (this.#fault === 'flapping' && this.#calls % 2 === 1) throw new ArgoError('UNREACHABLE', 'simulated loss of the connection');
+    const fault = this.#fault;
+    if (fault === 'hang') await untilAborted(signal);
+    if (this.#world.latency > 0) await sleep(this.#world.latency, undefined, { signal });
+    if (fault === undefined) return;
+    this.#past.calls += 1;
+    if (fault === 'error') throw new ArgoError('FAILED', 'simulated fault');
+    if (fault === 'flapping' && this.#past.calls % 2 === 1) throw new ArgoError('UNREACHABLE', 'simulated loss of the connection');
   }
 }
 
@@ -217,32 +243,30 @@ function untilAborted(signal: AbortSignal): Promise<never> {
 /** The simulated hypervisor. */
 export class SimDriver implements Driver {
   readonly #machines: SimMachine[] = [];
-  readonly #host: DriverHost;
+  readonly #world: World;
 
-  constructor(options: SimOptions, host: DriverHost) {
-    this.#host = host;
-    for (const instance of options.instances) {
-      if (typeof instance === 'string') this.#add(instance, 'on', options);
-      else this.#add(instance.name, instance.state, options);
+  constructor({ instances, count, latency, faults }: SimOptions, host: DriverHost) {
+    this.#world = { host, latency, faults: new Map(Object.entries(faults)), startedAt: performance.now() };
+    for (const instance of instances) {
+      if (typeof instance === 'string') this.#add(instance, 'on');
+      else this.#add(instance.name, instance.state);
     }
-    for (let number = 1; number <= options.count; number += 1) this.#add(`vm${String(number).padStart(5, '0')}`, 'on', options);
+    for (let number = 1; number <= count; number += 1) this.#add(`vm${String(number).padStart(5, '0')}`, 'on');
   }
 
   list(): Promise<readonly Sighting[]> {
-    return Promise.resolve(this.#machines.map((machine) => ({ machine, state: machine.lastState })));
+    return Promise.resolve(this.#machines);
   }
 
   dmesg(): Promise<string> {
-    return Promise.resolve(`Simulated hypervisor ${this.#host.name}: ${this.#machines.length} machines\n`);
+    return Promise.resolve(`Simulated hypervisor ${this.#world.host.name}: ${this.#machines.length} machines\n`);
   }
 
   close(): Promise<void> {
     return Promise.resolve();
   }
 
-  #add(name: string, state: PowerState, options: SimOptions): void {
-    const index = this.#machines.length + 1;
-    const fault = Object.hasOwn(options.faults, name) ? options.faults[name] : undefined;
-    this.#machines.push(new SimMachine(String(index), name, index, state, options.latency, fault, this.#host));
+  #add(name: string, state: PowerState): void {
+    this.#machines.push(new SimMachine(String(this.#machines.length + 1), name, state, this.#world));
   }
 }

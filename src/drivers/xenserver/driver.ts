@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
+import { Slices } from '../../kit/in-turns.js';
 import { XapiPool } from '../../protocols/xapi/pool.js';
 import { text } from '../../protocols/xapi/values.js';
 import type { Driver, DriverHost, Machine, Sighting } from '../driver.js';
@@ -47,9 +48,8 @@ export class XenServerDriver implements Driver {
     }
     this.#hasListed = true;
     const hosts = await this.#hosts.list(this.#foundHosts());
+    const vms = await this.#vms();
     // Each of these steps takes some ms for a thousand VMs.
-    await turn();
-    const vms = this.#vms();
     await turn();
     const sightings = inOrder([...hosts, ...vms]);
     await turn();
@@ -73,14 +73,18 @@ export class XenServerDriver implements Driver {
     return [...inventory.hosts].map(([handle, { uuid, name, address }]) => ({ uuid, name, address, mac: inventory.macOf(handle), answers: address === pool.master }));
   }
 
-  #vms(): Sighting[] {
+  async #vms(): Promise<Sighting[]> {
     const machines = new Map<string, Machine>();
-    const sightings = [...this.#context.inventory.vms.values()].filter(({ isMachine }) => isMachine).map(({ uuid, name, state }) => {
+    const sightings: Sighting[] = [];
+    const slices = new Slices();
+    for (const { uuid, name, state, isMachine } of this.#context.inventory.vms.values()) {
+      if (slices.areUsedUp) await slices.pass();
+      if (!isMachine) continue;
       const known = this.#machines.get(uuid);
       const machine = known?.name === name ? known : new Vm(this.#context, uuid, name);
       machines.set(uuid, machine);
-      return { machine, state };
-    });
+      sightings.push({ machine, state });
+    }
     this.#machines = machines;
     return sightings;
   }

@@ -93,7 +93,8 @@ export class Inventory {
     this.hosts = hosts;
     this.#cards = [...cards.values()].filter(({ isManagement }) => isManagement);
     this.vms = vms;
-    this.#byUuid = new Map([...vms].filter(([, { isMachine: is }]) => is).map(([ref, { uuid }]) => [uuid, ref]));
+    this.#byUuid = new Map();
+    for (const [ref, { uuid, isMachine: is }] of vms) if (is) this.#byUuid.set(uuid, ref);
     this.#noteMembers();
     this.#startWatching(token);
   }

@@ -6,7 +6,7 @@ const WORD = /^[a-z][a-z0-9-]{0,31}$/;
 const OPEN_TO_ALL = ['anyone', 'listing'];
 
 const SUBJECTS = ['instances', 'provider'];
-const OPTIONS = ['wait', 'force', 'timeout', 'dry-run'];
+const OPTIONS = ['wait', 'force', 'timeout', 'dry-run', 'ids'];
 
 /** Why a module's default export is no plugin, or undefined. */
 export function pluginFault(candidate: unknown): string | undefined {

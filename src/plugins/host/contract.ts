@@ -16,8 +16,8 @@ export interface Plugin {
   readonly commands: readonly Command[];
 }
 
-/** The options that a command may take: `--wait[=SECONDS]`, `--force`, `--timeout=SECONDS`, `--dry-run`. */
-export type OptionName = 'wait' | 'force' | 'timeout' | 'dry-run';
+/** The options that a command may take: `--wait[=SECONDS]`, `--force`, `--timeout=SECONDS`, `--dry-run`, `--ids`. */
+export type OptionName = 'wait' | 'force' | 'timeout' | 'dry-run' | 'ids';
 
 /** One command word: a row of the server's command table. */
 export interface Command {
@@ -54,6 +54,8 @@ export interface Options {
   readonly force: boolean;
   readonly timeout: number | undefined;
   readonly dryRun: boolean;
+  /** ids shall be shown, too */
+  readonly ids?: boolean;
 }
 
 /** The body of the reply. */

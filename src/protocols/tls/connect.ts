@@ -41,7 +41,8 @@ export function connectTrusted(origin: URL, trust: Trust): Promise<Socket> {
       ? connectTls({
         host, port,
         ...(isIP(host) === 0 && { servername: host }),
-        ...(trust.kind === 'authorities' && trust.ca !== undefined && { ca: trust.ca }),
+        // Authorities that are not asked need not be loaded.
+        ...(trust.kind !== 'authorities' ? { ca: [] } : trust.ca !== undefined && { ca: trust.ca }),
         // Judged below, so that a certificate that is refused can be named.
         rejectUnauthorized: false,
       })

@@ -1,3 +1,4 @@
+import { Slices } from '../../kit/in-turns.js';
 import { isAbort, within } from '../../kit/within.js';
 import { isFault, VimFault, VimTransportError } from './errors.js';
 import type { Login, VimSession } from './session.js';
@@ -9,8 +10,8 @@ import { at, flagOf, isRef, listOf, textOf, typeOf, type Ref, type VimValue } fr
 /** The properties that the server told of one object, by their paths. */
 export type Properties = ReadonlyMap<string, VimValue>;
 
-/** Objects of one answer, where the server heeds that. */
-const PAGE = 100;
+/** Objects of one answer, where the server heeds that. More at a time make longer pauses of the garbage collector. */
+const PAGE = 50;
 /** Pages of one reading: a server whose pages do not end is broken. */
 const MOST_PAGES = 10_000;
 /** Seconds that the server may keep a question about news; it tells what is new at once. */
@@ -51,12 +52,14 @@ export async function readProperties(
 
 async function readPages(session: VimSession, specSet: readonly Arguments[], signal: AbortSignal): Promise<Map<string, Properties>> {
   const found = new Map<string, Properties>();
+  const slices = new Slices();
   const collector = (service: { propertyCollector: Ref }): Ref => service.propertyCollector;
   let page = await session.ask('RetrievePropertiesEx', collector, { specSet, options: { maxObjects: PAGE } }, signal);
   // An idle ESXi answers those whose session has ended with nothing at all.
   if (page === null) await session.serverTime(await session.login(signal), signal);
   for (let count = 0; page !== null && count < MOST_PAGES; count += 1) {
     for (const object of listOf(at(page, 'objects'))) {
+      if (slices.areUsedUp) await slices.pass();
       heedMissing(at(object, 'missingSet'));
       const ref = at(object, 'obj');
       if (!isRef(ref)) continue;
@@ -140,11 +143,7 @@ export class Watch {
       return { updates: [], more: false };
     }
     this.#version = textOf(at(set, 'version')) ?? this.#version;
-    const updates = listOf(at(set, 'filterSet')).flatMap((filter) => {
-      heedMissing(at(filter, 'missingSet'));
-      return listOf(at(filter, 'objectSet')).map(toUpdate).filter((update) => update !== undefined);
-    });
-    return { updates, more: flagOf(at(set, 'truncated')) };
+    return { updates: await toUpdates(set), more: flagOf(at(set, 'truncated')) };
   }
 
   /** How many objects there are, by the view itself. */
@@ -161,6 +160,20 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
     const timer = setTimeout(end, ms);
     signal.addEventListener('abort', end, { once: true });
   });
+}
+
+async function toUpdates(set: VimValue): Promise<ObjectUpdate[]> {
+  const updates: ObjectUpdate[] = [];
+  const slices = new Slices();
+  for (const filter of listOf(at(set, 'filterSet'))) {
+    heedMissing(at(filter, 'missingSet'));
+    for (const object of listOf(at(filter, 'objectSet'))) {
+      if (slices.areUsedUp) await slices.pass();
+      const update = toUpdate(object);
+      if (update !== undefined) updates.push(update);
+    }
+  }
+  return updates;
 }
 
 function toUpdate(object: VimValue): ObjectUpdate | undefined {

@@ -10,10 +10,8 @@
 export type Fields = Readonly<Record<string, string>>;
 
 export const TYPES: Readonly<Record<string, Fields>> = {
-  AboutInfo: {
-    name: 'string', fullName: 'string', vendor: 'string', version: 'string', patchLevel: 'string?', build: 'string', localeVersion: 'string?',
-    localeBuild: 'string?', osType: 'string', productLineId: 'string', apiType: 'string', apiVersion: 'string', instanceUuid: 'string?',
-  },
+  // What is only answered needs no fields that nobody reads, and these are asked first.
+  AboutInfo: { fullName: 'string', apiType: 'string' },
   ServiceContent: {
     rootFolder: 'ref', propertyCollector: 'ref', viewManager: 'ref?', about: 'AboutInfo', sessionManager: 'ref?', perfManager: 'ref?',
   },

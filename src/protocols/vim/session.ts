@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { within } from '../../kit/within.js';
 import type { Trust } from '../tls/connect.js';
 import { CertificateError } from '../tls/errors.js';
@@ -149,10 +150,10 @@ export class VimSession {
     this.#dropWire();
   }
 
-  async #open(): Promise<Wire> {
+  #open(): Wire {
     if (this.#wire === undefined) {
       const transport = new VimTransport(this.#options.url, this.#options.trust());
-      this.#wire = { transport, soap: await SoapClient.open(this.#options.url.href, transport) };
+      this.#wire = { transport, soap: new SoapClient(this.#options.url.href, transport) };
     }
     return this.#wire;
   }
@@ -164,7 +165,9 @@ export class VimSession {
   }
 
   async #enter({ user: userName, password }: Credentials, signal: AbortSignal): Promise<Service> {
-    const { transport, soap } = await this.#open();
+    // The first request of a process takes some ms, and so did what led here.
+    await turn();
+    const { transport, soap } = this.#open();
     transport.forgetSession();
     soap.speak(await readVersion(transport, this.#options.url, signal));
     const service = readService(await soap.call('RetrieveServiceContent', SERVICE_INSTANCE, {}, signal));

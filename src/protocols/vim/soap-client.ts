@@ -1,5 +1,7 @@
+import { createRequire } from 'node:module';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Client, IOptions, WSDL } from 'soap';
-import { loadInTurns } from '../../kit/in-turns.js';
+import { loadInTurns, withStandIn } from '../../kit/in-turns.js';
 import { CertificateError } from '../tls/errors.js';
 import { VimFault, VimTransportError } from './errors.js';
 import type { Method } from './schema.js';
@@ -24,12 +26,14 @@ function toSoap(value: unknown): unknown {
 
 type AsyncMethod = (args: unknown, options: CallOptions) => Promise<readonly unknown[]>;
 
+const require = createRequire(import.meta.url);
+
 const OPTIONS: IOptions = { stream: true, preserveWhitespace: true };
 
-/** The SOAP library with the service's description: large, so that nobody loads it who has no vSphere. */
+/** The SOAP library: large, so that nobody loads it who has no vSphere. */
 interface Library {
   readonly Client: typeof Client;
-  readonly description: WSDL;
+  readonly WSDL: typeof WSDL;
 }
 
 let library: Promise<Library> | undefined;
@@ -37,35 +41,61 @@ let library: Promise<Library> | undefined;
 /** Ahead of the first session, so that a server can do it before it listens; later in turns. */
 export const loadLibrary = (): Promise<Library> => library ??= load();
 
-async function load(): Promise<Library> {
-  await loadInTurns('soap', import.meta.url);
-  const soap = await import('soap');
-  const description = await new Promise<WSDL>((resolve, reject) => {
-    const wsdl = new soap.WSDL(buildWsdl(), '', OPTIONS);
+/** Stands where the library asks for its own HTTP, which brings axios: ours takes its place in each client. */
+const NO_HTTP = { HttpClient: class {} };
+
+const NOTHING = '<definitions xmlns="http://schemas.xmlsoap.org/wsdl/"><types/></definitions>';
+
+function load(): Promise<Library> {
+  return withStandIn('soap/lib/http', import.meta.url, NO_HTTP, async () => {
+    await loadInTurns('soap/lib/client', import.meta.url);
+    await loadInTurns('soap/lib/wsdl', import.meta.url);
+    // Not imported: for that Node would look through all of their text once more.
+    const loaded = { ...require('soap/lib/client') as Pick<Library, 'Client'>, ...require('soap/lib/wsdl') as Pick<Library, 'WSDL'> };
+    // What runs for the first time is slow: nothing is described first, and then the shortest method.
+    await describeInTurns(NOTHING, loaded);
+    await descriptionOf('Logout', loaded);
+    return loaded;
+  });
+}
+
+/** Each method's description by itself, made when it is called first: that of all would take 50 ms in one go. */
+const descriptions = new Map<Method, Promise<WSDL>>();
+
+function descriptionOf(method: Method, loaded: Library): Promise<WSDL> {
+  const known = descriptions.get(method);
+  if (known !== undefined) return known;
+  const made = describeInTurns(buildWsdl(method), loaded);
+  descriptions.set(method, made);
+  return made;
+}
+
+async function describeInTurns(text: string, { WSDL }: Library): Promise<WSDL> {
+  await turn();
+  const made = await new Promise<WSDL>((resolve, reject) => {
+    const wsdl = new WSDL(text, '', OPTIONS);
     wsdl.onReady((error: Error | undefined) => (error ? reject(error) : resolve(wsdl)));
   });
-  return { Client: soap.Client, description };
+  await turn();
+  return made;
 }
 
 /** The SOAP library over our own transport: one method call in, plain values out. */
 export class SoapClient {
-  readonly #client: Client;
+  readonly #clients = new Map<Method, Client>();
+  readonly #endpoint: string;
+  readonly #transport: VimTransport;
+  #action = '';
 
-  private constructor(client: Client) {
-    this.#client = client;
-  }
-
-  static async open(endpoint: string, transport: VimTransport): Promise<SoapClient> {
-    const { Client, description } = await loadLibrary();
-    const options = { ...OPTIONS };
-    // Assigned, since its type asks for axios and for a stream from a file.
-    Object.assign(options, { httpClient: transport });
-    return new SoapClient(new Client(description, endpoint, options));
+  constructor(endpoint: string, transport: VimTransport) {
+    this.#endpoint = endpoint;
+    this.#transport = transport;
   }
 
   /** @param version of the API, as the server names it: 6.5 */
   speak(version: string): void {
-    this.#client.setSOAPAction(`urn:vim25/${version}`);
+    this.#action = `urn:vim25/${version}`;
+    for (const client of this.#clients.values()) client.setSOAPAction(this.#action);
   }
 
   /**
@@ -74,12 +104,13 @@ export class SoapClient {
    * @throws VimFault, VimTransportError, CertificateError; the signal's reason when it is aborted, if anything may have been sent
    */
   async call(method: Method, self: Ref, args: Arguments, signal: AbortSignal): Promise<VimValue> {
+    const client = this.#clients.get(method) ?? await this.#clientOf(method);
     signal.throwIfAborted();
-    const invoke = this.#client[`${method}Async`] as AsyncMethod;
+    const invoke = client[`${method}Async`] as AsyncMethod;
     const answer = invoke({ _this: toSoap(self), ...toSoap(args) as object }, { signal });
     // They hold the password, of a login.
-    delete this.#client.lastRequest;
-    delete this.#client.lastMessage;
+    delete client.lastRequest;
+    delete client.lastMessage;
     try {
       const [result] = await answer;
       return await toValueInTurns(returnedBy(method, result));
@@ -87,8 +118,20 @@ export class SoapClient {
       const isUnsent = error instanceof VimTransportError && !error.sent;
       throw signal.aborted && !isUnsent ? signal.reason : translate(error);
     } finally {
-      delete this.#client.lastResponse;
+      delete client.lastResponse;
     }
+  }
+
+  async #clientOf(method: Method): Promise<Client> {
+    const loaded = await loadLibrary();
+    const description = await descriptionOf(method, loaded);
+    // Assigned, since its type asks for axios and for a stream from a file.
+    const options = Object.assign({ ...OPTIONS }, { httpClient: this.#transport });
+    const client = new loaded.Client(description, this.#endpoint, options);
+    client.setSOAPAction(this.#action);
+    this.#clients.set(method, client);
+    await turn();
+    return client;
   }
 }
 

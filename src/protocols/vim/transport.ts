@@ -1,5 +1,6 @@
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
+import { Slices } from '../../kit/in-turns.js';
 import { TrustedAgent } from '../tls/agent.js';
 import { describe, type Trust } from '../tls/connect.js';
 import { CertificateError, ConnectionLostError } from '../tls/errors.js';
@@ -7,8 +8,8 @@ import { VimTransportError } from './errors.js';
 
 /** Bytes of one answer. A page of updates is far below; whoever sends more means no good. */
 const ANSWER_LIMIT = 8 * 1024 * 1024;
-/** Bytes that are parsed in one go, before everyone else gets a turn: about a millisecond. */
-const SLICE = 4 * 1024;
+/** Bytes that are parsed before it is asked whether everyone else should get a turn. */
+const BITE = 1024;
 /** Connections at a time; further calls wait for one. */
 const CONNECTIONS = 10;
 /** An idle connection is closed before the server, which tells nobody, does so, ms. */
@@ -49,12 +50,13 @@ export class Body {
 
   async #feed(sink: Sink): Promise<void> {
     let size = 0;
+    const slices = new Slices();
     for await (const chunk of this.#incoming as AsyncIterable<Buffer>) {
       size += chunk.length;
       if (size > ANSWER_LIMIT) throw new VimTransportError(`the answer is larger than ${ANSWER_LIMIT / 1024 / 1024} MiB`, true);
-      for (let from = 0; from < chunk.length; from += SLICE) {
-        if (from > 0) await nextTurn();
-        sink.write(chunk.subarray(from, from + SLICE));
+      for (let from = 0; from < chunk.length; from += BITE) {
+        if (slices.areUsedUp) await slices.pass();
+        sink.write(chunk.subarray(from, from + BITE));
       }
     }
     sink.end();
@@ -90,6 +92,8 @@ export class VimTransport {
    * @throws VimTransportError, CertificateError
    */
   async requestStream(_url: string, xml: string, headers: Record<string, string>, options: CallOptions): Promise<object> {
+    // The wording of the request had this one.
+    await turn();
     const incoming = await this.#send('POST', this.#url.pathname, options.signal, xml, headers);
     const status = incoming.statusCode ?? 0;
     // SOAP 1.1 over HTTP: a fault comes with the status 500.

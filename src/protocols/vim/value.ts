@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Slices } from '../../kit/in-turns.js';
 
 /** Values as they arrive through the SOAP library, and as they are used here. */
 
@@ -20,8 +20,8 @@ export const TYPE_KEY = '$type';
 /** Deeper nesting than in any answer of a server that means well. */
 const DEEPEST = 40;
 
-/** Objects of a list that are turned into values in one go, before everyone else gets a turn. */
-const ONE_GO = 10;
+/** A list of no more objects is no long one. */
+const FEW = 10;
 /** Lists that may be long stand no deeper than returnval, filterSet and objectSet. */
 const LISTS_WITHIN = 5;
 
@@ -53,19 +53,19 @@ export function toValue(parsed: unknown, depth = 0): VimValue {
 }
 
 /** As {@link toValue}, with turns for everyone else in between where the answer holds a long list. */
-export async function toValueInTurns(parsed: unknown, depth = 0): Promise<VimValue> {
+export async function toValueInTurns(parsed: unknown, depth = 0, slices = new Slices()): Promise<VimValue> {
   if (depth > LISTS_WITHIN) return toValue(parsed, depth);
   if (Array.isArray(parsed)) {
     const values: VimValue[] = [];
     for (const item of parsed) {
-      if (values.length % ONE_GO === ONE_GO - 1) await nextTurn();
-      values.push(parsed.length > ONE_GO ? toValue(item, depth + 1) : await toValueInTurns(item, depth + 1));
+      if (slices.areUsedUp) await slices.pass();
+      values.push(parsed.length > FEW ? toValue(item, depth + 1) : await toValueInTurns(item, depth + 1, slices));
     }
     return values;
   }
   if (!isParsed(parsed) || 'attributes' in parsed) return toValue(parsed, depth);
   const object: Record<string, VimValue> = {};
-  for (const [name, value] of Object.entries(parsed)) object[without(name)] = await toValueInTurns(value, depth + 1);
+  for (const [name, value] of Object.entries(parsed)) object[without(name)] = await toValueInTurns(value, depth + 1, slices);
   return object;
 }
 

@@ -1,8 +1,6 @@
-import { METHODS, TYPES, type Fields, type MethodShape } from './schema.js';
+import { METHODS, TYPES, type Fields, type Method, type MethodShape } from './schema.js';
 
-/** The service's description (WSDL 1.1), made from the table of methods and types. */
-
-const SHAPES: readonly (readonly [string, MethodShape])[] = Object.entries(METHODS);
+/** The service's description (WSDL 1.1), made from the table of methods and types: of one method each. */
 
 const XML_TYPES = new Set(['string', 'boolean', 'int', 'long', 'dateTime']);
 
@@ -12,8 +10,10 @@ function typeName(type: string): string {
   return XML_TYPES.has(type) ? `xsd:${type}` : `v:${type}`;
 }
 
+const withoutCount = (field: string): string => field.replace(/[?*]$/, '');
+
 function element(name: string, field: string): string {
-  const type = field.replace(/[?*]$/, '');
+  const type = withoutCount(field);
   const occurs = field.endsWith('*') ? ' minOccurs="0" maxOccurs="unbounded"' : field.endsWith('?') ? ' minOccurs="0"' : '';
   return `<element name="${name}" type="${typeName(type)}"${occurs}/>`;
 }
@@ -38,9 +38,22 @@ const bindingOf = (name: string): string =>
   `<operation name="${name}"><s:operation soapAction="" style="document"/>`
   + '<input><s:body use="literal"/></input><output><s:body use="literal"/></output></operation>';
 
-export function buildWsdl(): string {
-  const types = Object.entries(TYPES).map(([name, fields]) => `<complexType name="${name}">${sequence(fields)}</complexType>`);
-  const names = SHAPES.map(([name]) => name);
+/** Adds the types of the table that fields lead to. */
+function collectTypes(fields: readonly string[], found = new Set<string>()): Set<string> {
+  for (const type of fields.map(withoutCount)) {
+    const its = TYPES[type];
+    if (its === undefined || found.has(type)) continue;
+    found.add(type);
+    collectTypes(Object.values(its), found);
+  }
+  return found;
+}
+
+/** The description of a method, with the types that it needs. */
+export function buildWsdl(method: Method): string {
+  const shape: MethodShape = METHODS[method];
+  const needed = collectTypes([...Object.values(shape.takes), shape.returns ?? 'any']);
+  const types = [...needed].map((name) => `<complexType name="${name}">${sequence(TYPES[name]!)}</complexType>`);
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
     '<definitions targetNamespace="urn:vim25Service" xmlns="http://schemas.xmlsoap.org/wsdl/" xmlns:s="http://schemas.xmlsoap.org/wsdl/soap/"',
@@ -48,11 +61,11 @@ export function buildWsdl(): string {
     '<types><schema xmlns="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:vim25" elementFormDefault="qualified">',
     '<complexType name="ManagedObjectReference"><simpleContent><extension base="xsd:string"><attribute name="type" type="xsd:string"/>',
     '</extension></simpleContent></complexType>',
-    ...types, ...SHAPES.map(([name, shape]) => requestOf(name, shape)), '</schema></types>',
-    ...names.map(messagesOf),
-    '<portType name="VimPortType">', ...names.map(operationOf), '</portType>',
+    ...types, requestOf(method, shape), '</schema></types>',
+    messagesOf(method),
+    '<portType name="VimPortType">', operationOf(method), '</portType>',
     '<binding name="VimBinding" type="t:VimPortType"><s:binding style="document" transport="http://schemas.xmlsoap.org/soap/http"/>',
-    ...names.map(bindingOf), '</binding>',
+    bindingOf(method), '</binding>',
     '<service name="VimService"><port name="VimPort" binding="t:VimBinding"><s:address location="https://localhost/sdk"/></port></service>',
     '</definitions>',
   ].join('\n');

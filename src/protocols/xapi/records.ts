@@ -1,4 +1,4 @@
-import { setImmediate as turn } from 'node:timers/promises';
+import { Slices } from '../../kit/in-turns.js';
 import { ForeignAnswerError, toXapiError } from './errors.js';
 
 /** What is wanted of a record. It must not keep the record itself. */
@@ -6,12 +6,10 @@ export type Pick<T> = (record: Readonly<Record<string, unknown>>) => T;
 
 /** Bytes of one record: a VM's has some thousands. */
 export const RECORD_LIMIT = 4 * 1024 * 1024;
-/** Bytes of everything beside the records: their handles. */
-const FRAME_LIMIT = 16 * 1024 * 1024;
-/** Work in one go before other connections have their turn, ms. */
-const SLICE_MS = 1;
-/** Bytes that are looked at in one go: some records. */
-const BITE = 8 * 1024;
+/** Bytes of everything beside the records and their handles. */
+const FRAME_LIMIT = 64 * 1024;
+/** Bytes that are looked at in one go: a few records. */
+const BITE = 4 * 1024;
 
 const [QUOTE, BACKSLASH, OPEN, CLOSE, OPEN_LIST, CLOSE_LIST] = [...Buffer.from('"\\{}[]')] as [number, number, number, number, number, number];
 
@@ -32,23 +30,30 @@ export async function readRecords<T>(body: AsyncIterable<Buffer>, pick: Pick<T>)
 
 /** Works through an answer while it arrives, without keeping other connections waiting. */
 export async function inBites(body: AsyncIterable<Buffer>, work: (bite: Buffer) => void | Promise<void>): Promise<void> {
-  let began = performance.now();
+  const slices = new Slices();
   for await (const chunk of body) {
     for (let at = 0; at < chunk.length; at += BITE) {
       await work(chunk.subarray(at, at + BITE));
-      if (performance.now() - began < SLICE_MS) continue;
-      await turn();
-      began = performance.now();
+      if (slices.areUsedUp) await slices.pass();
     }
   }
 }
 
-/** Cuts the records out of the text. What remains is the frame, in which each is replaced by a 0. */
+/** A handle before its record, and what stands before that. */
+const HANDLE = /^([^]*?)("(?:[^"\\]|\\.)*")\s*:\s*$/;
+
+/**
+ * Cuts the records and their handles out of the text, so that none of it is kept, and nothing is left
+ * to be done in one go at the end. In what remains, the frame, one member stands for all of them.
+ */
 class RecordSplitter<T> {
   readonly #pick: Pick<T>;
-  readonly #picked: T[] = [];
-  readonly #frame: Buffer[] = [];
+  readonly #picked = new Map<string, T>();
+  /** what remains up to the first record, and after the last one that was read */
+  #head = '';
+  #frame: Buffer[] = [];
   #frameBytes = 0;
+  #handle = '';
   #depth = 0;
   #inString = false;
   #escaped = false;
@@ -88,14 +93,13 @@ class RecordSplitter<T> {
     if (error !== undefined && error !== null) throw toXapiError(error);
     // An answer without records is no pool without VMs.
     if (typeof result !== 'object' || result === null) throw new ForeignAnswerError('its answer holds no records');
-    const refs = Object.keys(result);
-    if (refs.length !== this.#picked.length) throw new ForeignAnswerError('its answer holds other things than records');
-    return new Map(refs.map((ref, index) => [ref, this.#picked[index]!]));
+    if (Object.keys(result).length !== Math.min(this.#picked.size, 1)) throw new ForeignAnswerError('its answer holds other things than records');
+    return this.#picked;
   }
 
   #parseFrame(): { readonly result?: unknown; readonly error?: unknown } {
     try {
-      const frame: unknown = JSON.parse(Buffer.concat(this.#frame).toString('utf8'));
+      const frame: unknown = JSON.parse(this.#head + this.#takeFrame());
       if (typeof frame === 'object' && frame !== null) return frame;
     } catch {
       throw new ForeignAnswerError('its answer is cut off, or is not JSON');
@@ -105,6 +109,11 @@ class RecordSplitter<T> {
 
   #beginRecord(chunk: Buffer, start: number, at: number): number {
     this.#addFrame(chunk.subarray(start, at));
+    const [, before = '', handle] = HANDLE.exec(this.#takeFrame()) ?? [];
+    if (handle === undefined) throw new ForeignAnswerError('its answer holds other things than records');
+    if (this.#picked.size === 0) this.#head = `${before}"":0`;
+    else if (before.trim() !== ',') throw new ForeignAnswerError('its answer holds other things than records');
+    this.#handle = handle;
     return at;
   }
 
@@ -114,11 +123,10 @@ class RecordSplitter<T> {
     this.#record = [];
     this.#recordBytes = 0;
     try {
-      this.#picked.push(this.#pick(JSON.parse(text) as Record<string, unknown>));
+      this.#picked.set(JSON.parse(this.#handle) as string, this.#pick(JSON.parse(text) as Record<string, unknown>));
     } catch (error) {
       throw error instanceof SyntaxError ? new ForeignAnswerError('a record of its answer is not JSON') : error;
     }
-    this.#addFrame(Buffer.from('0'));
     return end;
   }
 
@@ -126,6 +134,13 @@ class RecordSplitter<T> {
     this.#recordBytes += part.length;
     if (this.#recordBytes > RECORD_LIMIT) throw new ForeignAnswerError('a record of its answer does not end');
     this.#record.push(part);
+  }
+
+  #takeFrame(): string {
+    const text = (this.#frame.length === 1 ? this.#frame[0]! : Buffer.concat(this.#frame)).toString('utf8');
+    this.#frame = [];
+    this.#frameBytes = 0;
+    return text;
   }
 
   #addFrame(part: Buffer): void {

@@ -1,10 +1,11 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { Secret } from '../../../src/config/secret.js';
 import { orderLine, wordsOf, type Rights } from '../../../src/drivers/linux/orders.js';
+import { runProgram, type Outcome } from '../../support/programs.js';
 import { until } from '../../support/until.js';
 
 /** The line that a host's login shell gets, tried in real shells with a sudo that tells what it was given. */
@@ -28,13 +29,9 @@ const file = join(folder, 'it\'s "done"');
 const password = 'it\'s a "pass" $word `id` \\n';
 const byPassword: Rights = { by: 'sudo', password: new Secret(password) };
 
-function run(shell: string, line: string, refuses = ''): Promise<{ code: number; stdout: string; stderr: string }> {
-  const env = { ...process.env, PATH: `${folder}:${process.env.PATH}`, ARGO_TEST: folder, ARGO_TEST_REFUSES: refuses };
-  return new Promise((resolve) => {
-    const child = execFile(shell, ['-c', line], { env }, (error, stdout, stderr) => resolve({ code: Number(error?.code ?? 0), stdout, stderr }));
-    child.stdin?.end(`${password}\n`);
-  });
-}
+const run = (shell: string, line: string, refuses = ''): Promise<Outcome> => runProgram(shell, ['-c', line], {
+  env: { ...process.env, PATH: `${folder}:${process.env.PATH}`, ARGO_TEST: folder, ARGO_TEST_REFUSES: refuses }, input: `${password}\n`,
+});
 
 const shells = ['sh', 'bash', 'dash'].filter((shell) => {
   try {

@@ -32,6 +32,7 @@ void t.test('records, cut at every byte', async (t) => {
     }
   }
   t.same([...await read(cut('{"jsonrpc":"2.0","result":{},"id":0}'))], [], 'a pool without any');
+  t.same([...await read(cut('{"result":{"a\\"\\u0062{": {"name":"x"}\n,\t"c" :{"name":"y"}}}'))], [['a"b{', 'x'], ['c', 'y']], 'any text as handle');
 });
 
 void t.test('answers that are no records', async (t) => {
@@ -40,7 +41,9 @@ void t.test('answers that are no records', async (t) => {
     t.match(refused, { code: 'HOST_IS_SLAVE', params: ['10.0.0.1'] });
     t.ok(refused instanceof XapiError);
   }
-  for (const text of ['', '[]', 'null', '{}', '{"result":""}', '{"result":null}', '{"result":{"a":1}}', '{"error":{}}', '{"error":7}', '{"result":{"a":{"b":}}}', '}}}}', '<html>']) {
+  for (const text of ['', '[]', 'null', '{}', '{"result":""}', '{"result":null}', '{"result":{"a":1}}', '{"error":{}}', '{"error":7}', '{"result":{"a":{"b":}}}', '}}}}', '<html>',
+    '{"result":{"a":{},"b":5}}', '{"result":{"a":5,"b":{}}}', '{"result":{"a":{} "b":{}}}', '{"result":{"a":{},,"b":{}}}', '{"result":{"a":{},"b":[],"c":{}}}', '{"result":{{}}}',
+    '{"result":{"a":{},{}}}', '{"result":{"a":{}},"more":{"b":{}}}']) {
     await t.rejects(read(cut(text)), ForeignAnswerError, text);
   }
   async function* endless(): AsyncGenerator<Buffer> {

@@ -1,0 +1,108 @@
+import t from 'tap';
+import { Account } from '../../src/auth/account.js';
+import type { Machine, PowerState, Sighting } from '../../src/drivers/driver.js';
+import type { Provider } from '../../src/instances/provider.js';
+import { Registry } from '../../src/instances/registry.js';
+import { View } from '../../src/instances/view.js';
+import { InstancePattern } from '../../src/kit/patterns.js';
+
+const provider = (name: string, listed = true) => ({ name, listed, staleReason: listed ? undefined : 'secret error' }) as Provider;
+const sighting = (id: string, name: string, state: PowerState = 'on'): Sighting =>
+  ({ state, machine: { id, name, type: 'vm', status: () => Promise.resolve(state) } satisfies Machine });
+const account = (...instances: string[]) =>
+  new Account({ name: 'a', passwordHash: '', from: undefined, grants: [{ instances, commands: ['*'] }] }, new Map());
+const select = (view: View, text: string) => view.select([{ text, quoted: false }], new Map()).then(
+  ({ instances }) => instances.map((one) => one.idName), (error: unknown) => (error as Error).message);
+
+await t.test('a provider before the slash is never part of another machine\'s name', async (t) => {
+  const registry = new Registry();
+  const [p1, secret] = [provider('p1'), provider('secret', false)];
+  registry.arrange([p1, secret]);
+  await registry.sync(p1, [sighting('1', 'secret/db'), sighting('2', 'lj')]);
+  const view = new View(registry, account('*'));
+  t.same([...view.entries()].map(({ name }) => name), ['p1/secret/db', 'lj']);
+  t.equal(await select(view, 'secret/db'), 'UNREACHABLE: secret has not answered yet: secret error');
+  t.same(await select(view, 'p1/secret/db'), ['p1/#1']);
+  t.equal(await select(new View(registry, account('secret/*')), 'secret/db'), 'UNREACHABLE: secret has not answered yet: secret error');
+  registry.remove(secret, false);
+  t.equal(await select(view, 'secret/db'), 'NO SUCH INSTANCE: secret/db');
+  t.same([...new View(registry, account('secret/*')).entries()], [], 'a grant on what is gone reaches nothing');
+});
+
+await t.test('machines of one name: ambiguous by name, each selected by its id, covered by no plain name', async (t) => {
+  const registry = new Registry();
+  const p = provider('p');
+  registry.arrange([p]);
+  await registry.sync(p, [sighting('4', 'dup')]);
+  const owner = account('dup');
+  t.same(await select(new View(registry, owner), 'dup'), ['p/#4']);
+  await registry.sync(p, [sighting('9', 'dup#4'), sighting('4', 'dup'), sighting('a b*', 'dup')]);
+  const view = new View(registry, account('*'));
+  t.equal(await select(view, 'dup'), 'AMBIGUOUS: p/#4, p/#a%20b%2a');
+  t.same(await select(view, 'dup#4'), ['p/#9']);
+  t.same(await select(view, 'p/#4'), ['p/#4']);
+  t.same(await select(view, 'p/#a%20b%2a'), ['p/#a%20b%2a']);
+  t.equal(await select(new View(registry, owner), 'dup'), 'NO SUCH INSTANCE: dup');
+  t.same(await select(new View(registry, account('p/#4')), 'dup'), ['p/#4']);
+  t.equal(await select(view, 'du?'), 'NO MATCH');
+  t.same((await select(view, 'du*') as string[]).length, 3);
+});
+
+await t.test('who may see nothing of a provider learns nothing of it', async (t) => {
+  const registry = new Registry();
+  const [p, vc] = [provider('p'), provider('vc', false)];
+  registry.arrange([p, vc]);
+  await registry.sync(p, [sighting('1', 'mine1')]);
+  const tenant = new View(registry, account('mine*'));
+  t.same(tenant.staleness(), []);
+  t.equal(await select(tenant, 'vc/mine2'), 'NO SUCH INSTANCE: vc/mine2');
+  t.equal(await select(tenant, 'nope/mine2'), 'NO SUCH INSTANCE: nope/mine2');
+  t.equal(await select(tenant, 'mine2'), 'NO SUCH INSTANCE: mine2');
+  t.same(new View(registry, account('vc/web*')).staleness(), ['vc']);
+  t.same(new View(registry, account('*')).staleness(), ['vc (secret error)']);
+});
+
+await t.test('a long listing is taken in by and by, and nothing told meanwhile is lost', async (t) => {
+  const many = 60_000;
+  const list = (state: PowerState, from = 0) => Array.from({ length: many }, (_, index) => sighting(String(index + from), `vm${index + from}`, state));
+  const registry = new Registry();
+  const p = provider('p');
+  registry.arrange([p]);
+  await registry.sync(p, list('on'));
+  t.equal(registry.size, many);
+  const first = registry.byId('p', '5');
+  const last = String(many - 1);
+  const running = registry.sync(p, list('paused'));
+  registry.seeById(p, last, 'crashed');
+  const next = registry.sync(p, list('off', 10));
+  await running;
+  t.equal(registry.byId('p', last)?.state, 'crashed', 'what was told during the listing is newer');
+  t.equal(registry.byId('p', '5'), first, 'who stays keeps its identity');
+  await next;
+  t.equal(registry.size, many);
+  t.equal(registry.byId('p', '5'), undefined);
+  t.same(registry.find('vm5'), []);
+  const lost = registry.sync(p, list('on', 20));
+  registry.remove(p, false);
+  await lost;
+  t.equal(registry.size, 0);
+  t.same(registry.find(`vm${many}`), []);
+});
+
+await t.test('random patterns agree with a slow model', async (t) => {
+  let seed = 7;
+  const random = (below: number) => (seed = (seed * 48_271) % 2_147_483_647) % below;
+  const PARTS = ['a', '1', '12', '*', '?', '[ab]', '[!a]', '[1-12]', '[01-20]', '-x'];
+  const SOURCES: Record<string, string> = {
+    '*': '.*', '?': '.', '[ab]': '[ab]', '[!a]': '[^a]', '[1-12]': '(?:[1-9]|1[0-2])', '[01-20]': '(?:0[1-9]|1[0-9]|20)',
+  };
+  const LETTERS = ['a', 'b', '0', '1', '2', '-', 'x', '9'];
+  const wrong: string[] = [];
+  for (let round = 0; round < 20_000; round += 1) {
+    const parts = Array.from({ length: 1 + random(5) }, () => PARTS[random(PARTS.length)]!);
+    const name = Array.from({ length: random(8) }, () => LETTERS[random(LETTERS.length)]!).join('');
+    const expected = new RegExp(`^${parts.map((part) => SOURCES[part] ?? part).join('')}$`, 's').test(name);
+    if (new InstancePattern(parts.join('')).matches({ provider: 'p', name }) !== expected) wrong.push(`${parts.join('')} ${name} ${expected}`);
+  }
+  t.same(wrong.slice(0, 5), []);
+});
