@@ -4,7 +4,7 @@ import type { Config } from '../config/config.js';
 import { ArgoError } from '../kit/errors.js';
 import { BCRYPT_COST } from '../kit/limits.js';
 import { Account, Anonymous } from './account.js';
-import type { Login, LoginSource } from './login.js';
+import type { LoginSource } from './login.js';
 import { sourceOf } from './networks.js';
 import { impossibleHash, verifyPassword } from './passwords.js';
 import { Throttle } from './throttle.js';
@@ -31,7 +31,9 @@ export class Authenticator implements LoginSource {
   /** grows with every reload */
   generation = 0;
   /** logins to be told of reloads */
-  readonly watching = new Set<Login>();
+  readonly watching = new Set<{ refresh(): void }>();
+  /** how logins have ended, in numbers */
+  readonly logins = { done: 0, refused: 0, busy: 0 };
   anonymous = new Anonymous(false);
 
   /** @param parts what tests put in the place of the real ones */
@@ -49,7 +51,7 @@ export class Authenticator implements LoginSource {
     const costs = [...accounts.values()].map(({ passwordHash }) => Number(passwordHash.slice(4, 6)));
     this.#costs = costs.length > 0 ? costs : [BCRYPT_COST];
     this.generation += 1;
-    [...this.watching].forEach((login) => login.refresh());
+    [...this.watching].forEach((one) => one.refresh());
   }
 
   /**
@@ -70,6 +72,11 @@ export class Authenticator implements LoginSource {
     return impossibleHash(this.#costs[digest.readUInt32BE(0) % this.#costs.length]!);
   }
 
+  /** What the configuration says now of an account. */
+  account(name: string): Account | undefined {
+    return this.#accounts.get(name);
+  }
+
   /** Whether there is an account of that name: for the log, never for a reply. */
   knows(name: string): boolean {
     return this.#accounts.has(name);
@@ -84,7 +91,7 @@ export class Authenticator implements LoginSource {
    */
   async login(name: string, password: string, address: string, signal: AbortSignal): Promise<Account | undefined> {
     const source = sourceOf(address);
-    const { delay, leave } = this.#throttle.enter(name, source);
+    const { delay, leave } = this.#enter(name, source);
     try {
       if (delay > 0) await this.#pause(delay, signal);
       const account = this.#accounts.get(name);
@@ -93,14 +100,25 @@ export class Authenticator implements LoginSource {
       const current = account && this.current(account, address);
       if (current && matches) {
         this.#throttle.succeeded(name);
+        this.logins.done += 1;
         return current;
       }
       this.#throttle.failed(name, source);
+      this.logins.refused += 1;
       return undefined;
     } catch (error) {
       throw error instanceof ArgoError ? error : new ArgoError('NOT AUTHENTICATED', '', { cause: error });
     } finally {
       leave();
+    }
+  }
+
+  #enter(name: string, source: string): ReturnType<Throttle['enter']> {
+    try {
+      return this.#throttle.enter(name, source);
+    } catch (error) {
+      this.logins.busy += 1;
+      throw error;
     }
   }
 }

@@ -10,7 +10,7 @@ export interface LoginSource {
   /** What the configuration says now of an account that has logged in from an address, if it still may. */
   current(account: Account, address: string): Account | undefined;
   /** logins to be told of reloads */
-  readonly watching: Set<Login>;
+  readonly watching: Set<{ refresh(): void }>;
 }
 
 /** Somebody who has logged in, through all reloads, until one takes the account away. */

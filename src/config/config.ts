@@ -1,4 +1,3 @@
-import type { DriverModule } from '../drivers/driver.js';
 import type { Groups } from '../kit/patterns.js';
 import type { Endpoint, Network } from './values.js';
 
@@ -10,6 +9,7 @@ export interface Config {
   readonly accounts: ReadonlyMap<string, AccountSettings>;
   readonly groups: Groups;
   readonly providers: ReadonlyMap<string, ProviderSettings>;
+  readonly gateways: ReadonlyMap<string, GatewaySettings>;
 }
 
 export interface TlsFiles {
@@ -34,6 +34,9 @@ export interface ServerSettings {
   readonly idleTimeout: number;
   readonly anonymousList: boolean;
   readonly actionTimeout: number;
+  /** events that are remembered for those who watch */
+  readonly eventHistory: number;
+  readonly maxWatchersPerAccount: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
 }
 
@@ -54,12 +57,20 @@ export interface AccountSettings {
 export interface ProviderSettings {
   readonly name: string;
   readonly type: string;
-  readonly driver: DriverModule;
-  /** what the driver's own keys yielded */
+  /** what the table's keys yielded, the driver's own among them */
   readonly options: object;
   readonly actionTimeout: number | undefined;
   readonly pollInterval: number | undefined;
   readonly concurrency: number | undefined;
   /** differs when the table in the file differs: a reload then opens the provider anew */
+  readonly fingerprint: string;
+}
+
+export interface GatewaySettings {
+  readonly name: string;
+  readonly type: string;
+  /** what the table's keys yielded */
+  readonly options: object;
+  /** differs when the table in the file differs: a reload then hands the new options to the gateway */
   readonly fingerprint: string;
 }

@@ -1,18 +1,20 @@
 import { readFileSync, statSync } from 'node:fs';
 import * as v from 'valibot';
-import { driverTypes, loadDriver } from '../drivers/catalogue.js';
 import { CONFIG_FILE_SIZE } from '../kit/limits.js';
-import type { AccountSettings, Config, ProviderSettings, ServerSettings } from './config.js';
+import type { Catalogue, Catalogues } from './catalogue.js';
+import type { AccountSettings, Config, GatewaySettings, ProviderSettings, ServerSettings } from './config.js';
 import { ConfigError, parseDocument } from './document.js';
 import type { Document, Fault } from './document.js';
 import { fingerprint } from './fingerprint.js';
-import { ACCOUNT_NAME, accountTable, GROUP_NAME, groupsTable, PROVIDER_NAME, providerEntries, serverTable } from './schema.js';
-import { readSecret, type SecretOptions } from './secret.js';
+import {
+  ACCOUNT_NAME, accountTable, GATEWAY_NAME, gatewayEntries, GROUP_NAME, groupsTable, PROVIDER_NAME, providerEntries, serverTable,
+} from './schema.js';
+import { readSecret, secretNames, type SecretOptions } from './secret.js';
 
 /** More faults than these are not shown: the first ones usually explain the rest. */
 const MOST_FAULTS = 20;
 
-const TABLES = ['server', 'accounts', 'groups', 'providers'];
+const TABLES = ['server', 'accounts', 'groups', 'providers', 'gateways'];
 
 /** Reads one document and gathers what is wrong with it. */
 class Reader {
@@ -91,6 +93,8 @@ function readServer(reader: Reader, defaultStateDir: string): ServerSettings | u
     idleTimeout: table['idle-timeout'],
     anonymousList: table['anonymous-list'],
     actionTimeout: table['action-timeout'],
+    eventHistory: table['event-history'],
+    maxWatchersPerAccount: table['max-watchers-per-account'],
     logLevel: table['log-level'],
   };
 }
@@ -121,45 +125,72 @@ function readGroups(reader: Reader, accounts: ReadonlyMap<string, AccountSetting
   return groups;
 }
 
-async function readProvider(reader: Reader, name: string, value: unknown): Promise<ProviderSettings | undefined> {
-  const path = ['providers', name];
-  const type = (value as { type?: unknown } | undefined)?.type;
-  if (typeof type !== 'string') {
-    reader.fault(path, `providers.${name} needs a type: one of ${driverTypes().join(', ')}`);
-    return undefined;
-  }
-  const driver = await loadDriver(type);
-  if (driver === undefined) {
-    reader.fault([...path, 'type'], `there is no driver for type "${type}"; there are ${driverTypes().join(', ')}`);
-    return undefined;
-  }
-  const table = reader.parse(v.strictObject({ ...driver.options, ...providerEntries }), value, path);
-  if (table === undefined) return undefined;
-  for (const secret of ['password', 'sudo-password'] as const) {
-    try {
-      readSecret(table as SecretOptions<typeof secret>, secret);
-    } catch (error) {
-      reader.fault(path, (error as Error).message);
+/** A kind of table of which each names a type, and the type brings keys of its own. */
+interface TypedTables {
+  readonly table: 'providers' | 'gateways';
+  /** what a type is, for people */
+  readonly noun: string;
+  readonly name: RegExp;
+  /** the keys that all of them take */
+  readonly entries: v.ObjectEntries;
+}
+
+const PROVIDERS: TypedTables = { table: 'providers', noun: 'driver', name: PROVIDER_NAME, entries: providerEntries };
+const GATEWAYS: TypedTables = { table: 'gateways', noun: 'gateway', name: GATEWAY_NAME, entries: gatewayEntries };
+
+/** One such table, checked: its name, its type, what its keys yielded, and what tells it from its successor. */
+type TypedTable = Pick<GatewaySettings, 'name' | 'type' | 'fingerprint'> & { readonly options: Record<string, unknown> };
+
+async function readTyped(reader: Reader, { table, noun, name: form, entries }: TypedTables, catalogue: Catalogue): Promise<TypedTable[]> {
+  const found: TypedTable[] = [];
+  for (const [name, value] of reader.names(table, form)) {
+    const path = [table, name];
+    const type = (value as { type?: unknown } | undefined)?.type;
+    if (typeof type !== 'string') {
+      reader.fault(path, `${table}.${name} needs a type: one of ${catalogue.types().join(', ')}`);
+      continue;
     }
+    const own = await catalogue.options(type);
+    if (own === undefined) {
+      reader.fault([...path, 'type'], `there is no ${noun} for type "${type}"; there are ${catalogue.types().join(', ')}`);
+      continue;
+    }
+    const options = reader.parse(v.strictObject({ ...own, ...entries }), value, path) as Record<string, unknown> | undefined;
+    if (options === undefined) continue;
+    for (const secret of secretNames(own)) {
+      try {
+        readSecret(options as SecretOptions<string>, secret);
+      } catch (error) {
+        reader.fault(path, (error as Error).message);
+      }
+    }
+    found.push({ name, type, options, fingerprint: fingerprint(value) });
   }
-  return {
-    name,
-    type,
-    driver,
-    options: table,
-    actionTimeout: table['action-timeout'],
-    pollInterval: table['poll-interval'],
-    concurrency: table.concurrency,
-    fingerprint: fingerprint(value),
-  };
+  return found;
+}
+
+async function readProviders(reader: Reader, catalogue: Catalogue): Promise<Map<string, ProviderSettings>> {
+  const tables = await readTyped(reader, PROVIDERS, catalogue);
+  return new Map(tables.map((table) => {
+    const common = table.options as v.InferOutput<v.ObjectSchema<typeof providerEntries, undefined>>;
+    return [table.name, { ...table, actionTimeout: common['action-timeout'], pollInterval: common['poll-interval'], concurrency: common.concurrency }];
+  }));
+}
+
+/** What a gateway's own `account` names must be there: it would work on nobody's behalf. */
+function checkAccounts(reader: Reader, gateways: readonly TypedTable[], accounts: ReadonlyMap<string, AccountSettings>): void {
+  for (const { name, options: { account } } of gateways) {
+    if (typeof account === 'string' && !accounts.has(account)) reader.fault(['gateways', name, 'account'], `there is no account ${account}`);
+  }
 }
 
 /**
  * @param file the name for errors
  * @param defaultStateDir where state is kept when the text does not say
+ * @param catalogues the types of providers and gateways that there are
  * @throws ConfigError with everything that is wrong, at its line and column
  */
-export async function parseConfig(file: string, source: string, defaultStateDir: string): Promise<Config> {
+export async function parseConfig(file: string, source: string, defaultStateDir: string, catalogues: Catalogues): Promise<Config> {
   const document = parseDocument(file, source);
   const reader = new Reader(document);
   for (const key of Object.keys(document.content as object)) {
@@ -168,13 +199,12 @@ export async function parseConfig(file: string, source: string, defaultStateDir:
   const server = readServer(reader, defaultStateDir);
   const accounts = readAccounts(reader);
   const groups = readGroups(reader, accounts);
-  const providers = new Map<string, ProviderSettings>();
-  for (const [name, value] of reader.names('providers', PROVIDER_NAME)) {
-    const settings = await readProvider(reader, name, value);
-    if (settings) providers.set(name, settings);
-  }
+  const providers = await readProviders(reader, catalogues.providers);
+  const hasGateways = Object.keys(reader.table('gateways')).length > 0;
+  const gateways = hasGateways ? await readTyped(reader, GATEWAYS, await catalogues.gateways(server?.pluginPath ?? [])) : [];
+  checkAccounts(reader, gateways, accounts);
   if (reader.faults.length > 0 || server === undefined) throw new ConfigError(file, reader.faults.slice(0, MOST_FAULTS));
-  return { file, server, accounts, groups, providers };
+  return { file, server, accounts, groups, providers, gateways: new Map(gateways.map((gateway) => [gateway.name, gateway])) };
 }
 
 /**
@@ -192,5 +222,5 @@ export function readConfigFile(file: string): string {
 }
 
 /** Reads and checks a configuration file. @throws ConfigError */
-export const loadConfig = async (file: string, defaultStateDir: string): Promise<Config> =>
-  parseConfig(file, readConfigFile(file), defaultStateDir);
+export const loadConfig = async (file: string, defaultStateDir: string, catalogues: Catalogues): Promise<Config> =>
+  parseConfig(file, readConfigFile(file), defaultStateDir, catalogues);

@@ -3,7 +3,7 @@ import { BCRYPT_COST, BCRYPT_COST_MOST } from '../kit/limits.js';
 import { InstancePattern, PatternError } from '../kit/patterns.js';
 import { duration, endpoint, flag, network, positiveDuration, text, texts, whole } from './values.js';
 
-/** The tables of argo-server.conf that belong to no driver. */
+/** The tables of argo-server.conf that belong to no driver and no gateway. */
 
 const DEFAULT_PORT_ENDPOINT = '127.0.0.1:20203';
 
@@ -22,6 +22,8 @@ export const serverTable = v.strictObject({
   'idle-timeout': v.optional(positiveDuration, '10m'),
   'anonymous-list': v.optional(flag, true),
   'action-timeout': v.optional(positiveDuration, '120s'),
+  'event-history': v.optional(whole(16, 1_048_576), 65_536),
+  'max-watchers-per-account': v.optional(whole(0, 1024), 64),
   'log-level': v.optional(v.picklist(['debug', 'info', 'warn', 'error'], 'one of "debug", "info", "warn", "error" is expected'), 'info'),
 });
 
@@ -66,6 +68,7 @@ export const accountTable = v.strictObject({
 /** Names that are typed as words and printed in logs. */
 export const ACCOUNT_NAME = /^[\p{L}\p{N}_.@+\\-]{1,64}$/u;
 export const PROVIDER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+export const GATEWAY_NAME = PROVIDER_NAME;
 export const GROUP_NAME = /^[\p{L}\p{N}_.-]{1,64}$/u;
 
 /** The keys that every provider's table takes beside those of its driver. */
@@ -75,3 +78,6 @@ export const providerEntries = {
   'poll-interval': v.optional(v.pipe(duration, v.minValue(100, 'must be at least "100ms"'))),
   concurrency: v.optional(whole(1, 100_000)),
 };
+
+/** The keys that every gateway's table takes beside those of its type. */
+export const gatewayEntries = { type: text };

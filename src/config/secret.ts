@@ -51,6 +51,10 @@ export function secretEntries<Name extends string>(name: Name): SecretEntries<Na
   } as SecretEntries<Name>;
 }
 
+/** The secrets among the entries of a table: each comes with a key for its file and one for its variable. */
+export const secretNames = (entries: v.ObjectEntries): string[] =>
+  Object.keys(entries).filter((name) => Object.hasOwn(entries, `${name}-file`) && Object.hasOwn(entries, `${name}-env`));
+
 /** The keys by which a password can be given in a provider's table. */
 export const passwordEntries = secretEntries('password');
 

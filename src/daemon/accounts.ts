@@ -6,8 +6,12 @@ import { replaceFile, withAccount, withoutAccount, withPassword } from '../confi
 import { parseConfig, readConfigFile } from '../config/load.js';
 import { ACCOUNT_NAME } from '../config/schema.js';
 import { makeFolder } from '../kit/folders.js';
+import { openHouse } from './house.js';
 import { defaultStateDir, findConfig, ownAccountsFile } from './places.js';
 import { readNewPassword } from './terminal.js';
+
+/** What a plugin has to say while it is loaded is the server's business. */
+const parse = (file: string, source: string): Promise<Config> => parseConfig(file, source, defaultStateDir(), openHouse(() => undefined).catalogues);
 
 /** `argo-server account …`: changes of the accounts in the configuration file. */
 export class AccountEditor {
@@ -28,7 +32,7 @@ export class AccountEditor {
   static async open(asked: string | undefined): Promise<AccountEditor> {
     const file = findConfig(asked) ?? ownAccountsFile();
     const source = existsSync(file) || asked !== undefined ? readConfigFile(file) : '';
-    return new AccountEditor(file, source, await parseConfig(file, source, defaultStateDir()));
+    return new AccountEditor(file, source, await parse(file, source));
   }
 
   /** A line an account: its name, where it may come from, what it may do. */
@@ -73,7 +77,7 @@ export class AccountEditor {
 
   /** Nothing is written that could not be read again. */
   async #write(text: string): Promise<void> {
-    await parseConfig(this.#file, text, defaultStateDir());
+    await parse(this.#file, text);
     makeFolder(dirname(this.#file));
     replaceFile(this.#file, text);
   }

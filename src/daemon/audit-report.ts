@@ -2,6 +2,7 @@ import { loadConfig } from '../config/load.js';
 import { parseDuration } from '../config/values.js';
 import { readAudit, type AuditRecord } from '../store/audit-reader.js';
 import { formatDuration, harmless } from '../kit/text.js';
+import { openHouse } from './house.js';
 import { defaultStateDir, findConfig } from './places.js';
 
 export interface AuditOptions {
@@ -29,7 +30,7 @@ function format({ at, account, from, command, options, instance, outcome, ms }: 
 /** The audit's lines, oldest first. @throws ConfigError, Error */
 export async function* auditReport(options: AuditOptions): AsyncGenerator<string> {
   const file = findConfig(options.config);
-  const stateDir = file === undefined ? defaultStateDir() : (await loadConfig(file, defaultStateDir())).server.stateDir;
+  const stateDir = file === undefined ? defaultStateDir() : (await loadConfig(file, defaultStateDir(), openHouse(() => undefined).catalogues)).server.stateDir;
   const since = options.since === undefined ? undefined : parseSince(options.since);
   for await (const record of readAudit(stateDir, { since, account: options.account, instance: options.instance })) {
     yield options.json ? JSON.stringify(record) : format(record);

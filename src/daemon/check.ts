@@ -2,9 +2,9 @@ import { statSync } from 'node:fs';
 import type { Config } from '../config/config.js';
 import { loadConfig } from '../config/load.js';
 import type { CommandTable } from '../plugins/host/command-table.js';
-import { PluginLoader } from '../plugins/host/loader.js';
 import { OPERATIONS, RIGHTS } from '../instances/operation-table.js';
 import { readTls } from '../listening/listener.js';
+import { openHouse } from './house.js';
 import { defaultStateDir, findConfig } from './places.js';
 
 /** `argo-server check`. */
@@ -81,11 +81,12 @@ function openToAll(file: string): string[] {
 export async function check(asked: string | undefined): Promise<CheckResult> {
   const file = findConfig(asked);
   if (file === undefined) throw new Error('there is no configuration file to check; name one with --config');
-  const config = await loadConfig(file, defaultStateDir());
-  const { server, accounts, providers } = config;
+  const warnings = new Set<string>();
+  const house = openHouse((_level, message, facts) => void warnings.add(`${message}: ${String(facts?.plugin ?? facts?.folder)}: ${String(facts?.reason)}`));
+  const config = await loadConfig(file, defaultStateDir(), house.catalogues);
+  const { server, accounts, providers, gateways } = config;
   if (server.tls) readTls(server.tls);
-  const warnings = openToAll(file);
-  const loader = new PluginLoader((_level, message, facts) => warnings.push(`${message}: ${String(facts?.plugin ?? facts?.folder)}: ${String(facts?.reason)}`));
-  warnings.push(...commandWarnings(config, await loader.load(server.pluginPath)), ...emptyWarnings(config));
-  return { verdict: `${file} is good: ${count(accounts.size, 'account')}, ${count(providers.size, 'provider')}`, warnings };
+  const table = await house.plugins.load(server.pluginPath);
+  const parts = [count(accounts.size, 'account'), count(providers.size, 'provider'), ...(gateways.size > 0 ? [count(gateways.size, 'gateway')] : [])];
+  return { verdict: `${file} is good: ${parts.join(', ')}`, warnings: [...openToAll(file), ...warnings, ...commandWarnings(config, table), ...emptyWarnings(config)] };
 }

@@ -1,14 +1,22 @@
 import type { Config, ProviderSettings } from '../config/config.js';
 import { Authenticator } from '../auth/authenticator.js';
+import { Events } from '../instances/events.js';
 import { Gate } from '../instances/gate.js';
 import { Provider } from '../instances/provider.js';
 import { Registry } from '../instances/registry.js';
 import { FIRST_LISTING_GRACE, LAST_WORDS, SHUTDOWN_GRACE } from '../kit/limits.js';
-import { PluginLoader } from '../plugins/host/loader.js';
+import { Gateways } from '../gateways/gateways.js';
+import { hosts } from '../gateways/host.js';
+import { Metrics } from '../kit/metrics.js';
+import { prepareAll } from '../listening/change.js';
+import type { CommandTable } from '../plugins/host/command-table.js';
 import { Dispatcher } from '../server/dispatcher.js';
 import { LineServer } from '../server/server.js';
 import { Audit } from '../store/audit.js';
 import { FolderInUse, FolderLock } from '../store/folder-lock.js';
+import { State } from '../store/state.js';
+import { collectFigures } from './figures.js';
+import type { House } from './house.js';
 import type { Logger } from './log.js';
 
 /** A folder that cannot be held is told of and goes without: the audit will refuse what it cannot record. */
@@ -24,14 +32,17 @@ async function holdStateFolder(folder: string, { log }: Logger): Promise<FolderL
 
 /** The parts of the server, put together; how it starts, takes on a new configuration, and ends. */
 export class Daemon {
-  readonly #registry = new Registry();
+  readonly #events: Events;
+  readonly #registry: Registry;
   readonly #providers = new Map<string, Provider>();
   readonly #gate: Gate;
   readonly #dispatcher: Dispatcher;
   readonly #server: LineServer;
   #config: Config;
   readonly #logger: Logger;
-  readonly #plugins: PluginLoader;
+  readonly #house: House;
+  readonly #gateways: Gateways;
+  readonly #state: State;
   readonly #audit: Audit;
   /** held while this server runs; undefined where the state folder cannot be held */
   #folder: FolderLock | undefined;
@@ -40,24 +51,31 @@ export class Daemon {
   private constructor(
     config: Config,
     logger: Logger,
-    plugins: PluginLoader,
+    house: House,
     audit: Audit,
-    authenticator: Authenticator,
-    table: Awaited<ReturnType<PluginLoader['load']>>,
+    table: CommandTable,
   ) {
     this.#config = config;
     this.#logger = logger;
-    this.#plugins = plugins;
+    this.#house = house;
     this.#audit = audit;
-    this.#authenticator = authenticator;
     const { log } = logger;
+    const authenticator = this.#authenticator = new Authenticator(config);
+    const state = this.#state = new State(config.server.stateDir, (message, facts) => log('error', message, facts));
+    this.#events = new Events(config.server.eventHistory);
+    this.#registry = new Registry(this.#events);
     this.#gate = new Gate({
       registry: this.#registry, audit, log,
       actionTimeout: () => this.#config.server.actionTimeout,
       groups: () => this.#config.groups,
+      maxWatchersPerAccount: () => this.#config.server.maxWatchersPerAccount,
     });
-    this.#dispatcher = new Dispatcher({ authenticator, gate: this.#gate, table, log });
+    const requests = new Map<string, number>();
+    this.#dispatcher = new Dispatcher({ authenticator, gate: this.#gate, table, log, requests });
     this.#server = new LineServer(config.server, this.#dispatcher, authenticator, log);
+    const metrics = new Metrics();
+    collectFigures(metrics, { server: this.#server, authenticator, requests, events: this.#events });
+    this.#gateways = new Gateways(hosts({ authenticator, gate: this.#gate, metrics, state, log }), log);
   }
 
   /**
@@ -66,21 +84,22 @@ export class Daemon {
    * @throws Error where a listener cannot be opened
    * @throws FolderInUse where another server runs on the state folder
    */
-  static async start(config: Config, logger: Logger): Promise<Daemon> {
-    const plugins = new PluginLoader(logger.log);
+  static async start(config: Config, logger: Logger, house: House): Promise<Daemon> {
     const audit = new Audit(config.server.stateDir, (message, facts) => logger.log('error', message, facts), config.server.auditSync);
-    const [folder, table] = await Promise.all([holdStateFolder(config.server.stateDir, logger), plugins.load(config.server.pluginPath)]);
+    const [folder, table] = await Promise.all([holdStateFolder(config.server.stateDir, logger), house.plugins.load(config.server.pluginPath)]);
     audit.check();
-    const daemon = new Daemon(config, logger, plugins, audit, new Authenticator(config), table);
+    const daemon = new Daemon(config, logger, house, audit, table);
     daemon.#folder = folder;
     await daemon.#openProviders(config.providers);
     try {
       await daemon.#server.listen();
+      (await daemon.#gateways.prepare(config.gateways, await house.gateways(config.server.pluginPath))).commit();
     } catch (error) {
       // what is open by now would keep the process from ending
       await daemon.stop();
       throw error;
     }
+    daemon.#events.add({ type: 'server', now: 'started' });
     return daemon;
   }
 
@@ -91,10 +110,11 @@ export class Daemon {
 
   /**
    * Takes on a new configuration, connections and actions under way undisturbed.
-   * @throws Error where a listener fails; then nothing has changed
+   * @throws Error where a listener or a gateway fails; then nothing has changed
    */
   async reload(config: Config): Promise<void> {
-    const applyToServer = await this.#server.prepare(config.server);
+    const catalogue = await this.#house.gateways(config.server.pluginPath);
+    const change = await prepareAll([() => this.#server.prepare(config.server), () => this.#gateways.prepare(config.gateways, catalogue)]);
     if (config.server.stateDir !== this.#config.server.stateDir) {
       this.#logger.log('warn', 'state-dir changes at the next start only', { stateDir: config.server.stateDir });
     }
@@ -102,28 +122,35 @@ export class Daemon {
     this.#audit.sync = config.server.auditSync;
     this.#logger.setLevel(config.server.logLevel);
     this.#authenticator.configure(config);
-    const table = await this.#plugins.load(config.server.pluginPath);
+    const table = await this.#house.plugins.load(config.server.pluginPath);
     this.#dispatcher.parts = { ...this.#dispatcher.parts, table };
     this.#closeProviders([...this.#providers.values()].filter(({ name, settings }) => config.providers.get(name)?.fingerprint !== settings.fingerprint), config);
     await this.#openProviders(config.providers);
-    applyToServer();
+    change.commit();
+    this.#events.resize(config.server.eventHistory);
+    this.#events.add({ type: 'server', now: 'reloaded' });
   }
 
   /** Ends listening, lets what runs finish within a limit, logs out of the providers, and closes the audit. */
   async stop(): Promise<void> {
+    this.#events.add({ type: 'server', now: 'stopping' });
+    this.#events.close();
     this.#server.stopListening();
-    await Promise.all([this.#gate.drain(SHUTDOWN_GRACE, LAST_WORDS), this.#server.close(SHUTDOWN_GRACE + LAST_WORDS)]);
+    await Promise.all([this.#gate.drain(SHUTDOWN_GRACE, LAST_WORDS), this.#server.close(SHUTDOWN_GRACE + LAST_WORDS), this.#gateways.stop(SHUTDOWN_GRACE)]);
     await Promise.all([...this.#providers.values()].map((provider) => provider.close(0)));
-    await this.#audit.close();
+    await Promise.all([this.#audit.close(), this.#state.close()]);
     this.#folder?.release();
   }
 
   async #openProviders(settings: ReadonlyMap<string, ProviderSettings>): Promise<void> {
-    const opened = [...settings.values()].filter(({ name }) => !this.#providers.has(name)).map((one) => {
-      const provider = new Provider(one, this.#registry, this.#logger.log);
+    const missing = [...settings.values()].filter(({ name }) => !this.#providers.has(name));
+    const opened = await Promise.all(missing.map(async (one) => {
+      const module = await this.#house.loadDriver(one.type);
+      if (module === undefined) throw new Error(`there is no driver for type "${one.type}"`);
+      const provider = new Provider(one, module, this.#registry, this.#logger.log);
       this.#providers.set(one.name, provider);
       return provider;
-    });
+    }));
     this.#registry.arrange([...settings.keys()].map((name) => this.#providers.get(name)!));
     if (opened.length === 0) return;
     const listings = Promise.all(opened.map((provider) => provider.refresh()));

@@ -7,6 +7,7 @@ import { replaceFile, withAccount } from '../config/edit.js';
 import { parseConfig, readConfigFile } from '../config/load.js';
 import { makeFolder } from '../kit/folders.js';
 import { discover, type Finding } from './discovery.js';
+import type { House } from './house.js';
 import { defaultStateDir, ownAccountsFile } from './places.js';
 
 /** A start without a configuration file: this machine's providers, one account, loopback only. */
@@ -49,12 +50,12 @@ async function ensureAccount(): Promise<string | undefined> {
 }
 
 /** @throws ConfigError, or Error where the state folder cannot be written */
-export async function ownConfig(): Promise<OwnConfig> {
+export async function ownConfig({ catalogues }: House): Promise<OwnConfig> {
   const [newPassword, findings] = await Promise.all([ensureAccount(), discover()]);
   const usable = findings.filter(({ instances }) => instances !== undefined);
   const isEmpty = usable.every(({ instances }) => instances === 0);
   const text = [readConfigFile(ownAccountsFile()), ...usable.map(providerTable), isEmpty ? DEMO_TABLE : ''].join('\n');
-  const config = await parseConfig(ownAccountsFile(), text, defaultStateDir());
+  const config = await parseConfig(ownAccountsFile(), text, defaultStateDir(), catalogues);
   return { config: { ...config, file: undefined }, findings: isEmpty ? [...findings, DEMO] : findings, newPassword };
 }
 

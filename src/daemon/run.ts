@@ -4,6 +4,7 @@ import { loadConfig } from '../config/load.js';
 import { endpoint, type Endpoint } from '../config/values.js';
 import * as v from 'valibot';
 import { Daemon } from './daemon.js';
+import { openHouse, type House } from './house.js';
 import { createLogger, type Logger } from './log.js';
 import { defaultStateDir, findConfig, version } from './places.js';
 
@@ -33,10 +34,11 @@ export async function run(options: RunOptions): Promise<number | undefined> {
   const file = findConfig(options.config);
   const logger = createLogger('info');
   try {
-    const { config, greet } = await configure(file, options.listen);
+    const house = openHouse(logger.log);
+    const { config, greet } = await configure(file, options.listen, house);
     logger.setLevel(config.server.logLevel);
-    const starting = Daemon.start(config, logger);
-    handleSignals(starting, file, options, logger);
+    const starting = Daemon.start(config, logger, house);
+    handleSignals(starting, () => configure(file, options.listen, house), logger);
     greet((await starting).addresses()[0] ?? '');
     return undefined;
   } catch (error) {
@@ -46,11 +48,16 @@ export async function run(options: RunOptions): Promise<number | undefined> {
   }
 }
 
-async function configure(file: string | undefined, listen: string | undefined): Promise<{ config: Config; greet: (address: string) => void }> {
+interface Configured {
+  readonly config: Config;
+  greet(address: string): void;
+}
+
+async function configure(file: string | undefined, listen: string | undefined, house: House): Promise<Configured> {
   const place = listen === undefined ? undefined : parseListen(listen);
-  if (file !== undefined) return { config: withListen(await loadConfig(file, defaultStateDir()), place), greet: () => undefined };
+  if (file !== undefined) return { config: withListen(await loadConfig(file, defaultStateDir(), house.catalogues), place), greet: () => undefined };
   const { greeting, ownConfig } = await import('./first-start.js');
-  const own = await ownConfig();
+  const own = await ownConfig(house);
   return { config: withListen(own.config, place), greet: (address) => process.stdout.write(greeting(own, version(), address)) };
 }
 
@@ -64,13 +71,14 @@ const withListen = (config: Config, place: Endpoint | undefined): Config =>
   (place === undefined ? config : { ...config, server: { ...config.server, listen: [place] } });
 
 /** Also while the start is under way: a signal then waits for its end. */
-function handleSignals(starting: Promise<Daemon>, file: string | undefined, options: RunOptions, logger: Logger): void {
+function handleSignals(starting: Promise<Daemon>, configureAnew: () => Promise<Configured>, logger: Logger): void {
   const { log } = logger;
   let reloading = Promise.resolve();
   const reload = async () => {
     try {
-      await (await starting).reload((await configure(file, options.listen)).config);
-      log('info', 'reloaded', { file });
+      const { config } = await configureAnew();
+      await (await starting).reload(config);
+      log('info', 'reloaded', { file: config.file });
     } catch (error) {
       log('error', 'reload refused, the former configuration stays', { reason: explain(error) });
     }

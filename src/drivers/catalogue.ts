@@ -1,3 +1,4 @@
+import type * as v from 'valibot';
 import { importInTurns } from '../kit/in-turns.js';
 import type { DriverModule } from './driver.js';
 
@@ -26,3 +27,9 @@ export async function loadDriver(type: string): Promise<DriverModule | undefined
   await importInTurns(new URL(`./${type}/index.js`, import.meta.url));
   return (await DRIVERS[type]!()).default;
 }
+
+/** As the check of the configuration wants it. */
+export const driverCatalogue = {
+  types: driverTypes,
+  options: async (type: string): Promise<v.ObjectEntries | undefined> => (await loadDriver(type))?.options,
+};

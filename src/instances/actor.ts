@@ -1,6 +1,6 @@
 import { ArgoError, withoutCause } from '../kit/errors.js';
 import { closeClass } from '../kit/closed.js';
-import type { Groups } from '../kit/patterns.js';
+import { isPattern, PatternError, resolvePatterns, type Groups } from '../kit/patterns.js';
 import { FAN_OUT } from '../kit/limits.js';
 import { checkOperation, checkReading, copyCall, copyOrder, copyRef, frozenCopy } from './entrance.js';
 import { fanOut, type Settled } from './fan-out.js';
@@ -10,8 +10,11 @@ import { Listing } from './listing.js';
 import type { OperationName } from './operation-table.js';
 import type { Operations, ReadingName, Readings } from './operations.js';
 import type { Call, Outcome, PowerOrder, ReadCall } from './order.js';
+import { EventSubscription, type EventFilter, type Subscription } from './subscription.js';
+import type { Cursor } from './events.js';
+import { overviewOf, type ProviderOverview } from './overview.js';
 import type { Mandate } from './principal.js';
-import type { Provider } from './provider.js';
+import type { Owner } from './owner.js';
 import type { Registry } from './registry.js';
 import { View, type TypedName } from './view.js';
 
@@ -33,6 +36,8 @@ export interface Actor {
   readonly signal: AbortSignal;
   /** The visible instances. */
   visible(): Listing;
+  /** The providers in figures: which answer, and how many visible instances are in which state. */
+  overview(): Promise<readonly ProviderOverview[]>;
   /** Why some of what is visible may be out of date: `kvm1 (reason)`; empty while all is current. */
   staleness(): readonly string[];
   /**
@@ -58,6 +63,12 @@ export interface Actor {
   dmesg(provider: string | undefined, call?: Call): Promise<string>;
   /** Names of the providers as a whole on which an operation is allowed. */
   providers(operation: OperationName): readonly string[];
+  /**
+   * Follows what happens to what it may read.
+   * @param after an event that is known; left out: from now on
+   * @throws ArgoError CURSOR EXPIRED, USAGE; what `select` says of a plain name that is not there
+   */
+  watch(filter: EventFilter, after?: Cursor): Promise<Subscription>;
   /** Does work for each of many, so many at a time; yields each as it ends. The work may reject: that is one of the ends. */
   each<T>(on: readonly InstanceInfo[], work: (one: InstanceInfo) => Promise<T>): AsyncIterable<Settled<T, InstanceInfo>>;
 }
@@ -68,6 +79,7 @@ export interface ActorParts {
   readonly operations: Operations;
   readonly mandate: Mandate;
   groups(): Groups;
+  maxWatchersPerAccount(): number;
 }
 
 /** The actor that {@link Gate} hands out. */
@@ -102,6 +114,10 @@ export class GateActor implements Actor {
 
   visible(): Listing {
     return Listing.of(this.#view(), () => this.#requireOpen());
+  }
+
+  async overview(): Promise<readonly ProviderOverview[]> {
+    return this.#ended ? [] : overviewOf(this.#parts.registry, this.#parts.mandate.identity.principal);
   }
 
   staleness(): readonly string[] {
@@ -182,7 +198,14 @@ export class GateActor implements Actor {
   }
 
   providers(operation: OperationName): readonly string[] {
-    return this.#parts.registry.providers().map(({ name }: Provider) => name).filter((name) => this.#mayOn(operation, name));
+    return this.#parts.registry.providers().map(({ name }: Owner) => name).filter((name) => this.#mayOn(operation, name));
+  }
+
+  async watch({ names, types }: EventFilter, after?: Cursor): Promise<Subscription> {
+    const { registry: { events }, mandate: { identity }, maxWatchersPerAccount, groups } = this.#parts;
+    if (events === undefined || this.#ended) throw new ArgoError('NOT SUPPORTED', 'there are no events');
+    for (const name of names ?? []) if (!isPattern(name) && !name.startsWith('@')) await this.#view().select([{ text: name, quoted: true }], groups());
+    return new EventSubscription({ events, identity, patterns: names && patternsOf(names, groups()), types, after, mostOfAccount: maxWatchersPerAccount(), isOver: () => this.#ended });
   }
 
   each<T>(on: readonly InstanceInfo[], work: (one: InstanceInfo) => Promise<T>): AsyncIterable<Settled<T, InstanceInfo>> {
@@ -223,4 +246,13 @@ function copyName(word: string | TypedName): TypedName {
   const { text, quoted } = typeof word === 'string' ? { text: word, quoted: false } : word;
   if (typeof text !== 'string') throw new ArgoError('BAD REQUEST', 'a name is a text');
   return { text, quoted };
+}
+
+/** @throws ArgoError BAD REQUEST */
+function patternsOf(names: readonly string[], groups: Groups): ReturnType<typeof resolvePatterns> {
+  try {
+    return resolvePatterns(names, groups);
+  } catch (error) {
+    throw error instanceof PatternError ? new ArgoError('BAD REQUEST', error.message) : error;
+  }
 }

@@ -7,6 +7,8 @@ import type { Mandate, Permission, Principal } from './principal.js';
 export interface GateParts extends OperationsParts {
   /** of the configuration as it is now */
   groups(): Groups;
+  /** connections of one account that may watch events; none where it is left out */
+  maxWatchersPerAccount?(): number;
 }
 
 /** Hands out actors. */
@@ -21,8 +23,8 @@ export class Gate {
 
   /** @returns the actor, and what ends it: whoever kept it can do nothing from then on */
   actor(mandate: Mandate): { actor: Actor; end: () => void } {
-    const { registry, groups } = this.#parts;
-    const actor = new GateActor({ registry, operations: this.#operations, mandate, groups });
+    const { registry, groups, maxWatchersPerAccount = () => 0 } = this.#parts;
+    const actor = new GateActor({ registry, operations: this.#operations, mandate, groups, maxWatchersPerAccount });
     return { actor, end: () => GateActor.end(actor) };
   }
 

@@ -1,8 +1,8 @@
 import type { Machine, PowerState } from '../drivers/driver.js';
 import { TURNS_WAITING } from '../kit/limits.js';
 import { idWord } from '../kit/text.js';
-import type { Provider } from './provider.js';
 import { Places } from '../kit/places.js';
+import type { Owner } from './owner.js';
 
 /** What few instances ever need, and what one machine keeps when its instance is made anew. */
 class Conduct {
@@ -30,7 +30,7 @@ export class Instance {
    */
   constructor(
     readonly name: string,
-    readonly owner: Provider,
+    readonly owner: Owner,
     public machine: Machine,
     public state: PowerState,
     readonly isTwin: boolean,

@@ -11,7 +11,7 @@ import { OPERATIONS, type OperationName } from './operation-table.js';
 import { describeOptions, softTime, type Call, type Milliseconds, type Outcome, type PowerOrder, type ReadCall } from './order.js';
 import { PowerRun, type RunOutcome } from './power-run.js';
 import type { Mandate, Permission } from './principal.js';
-import type { Provider } from './provider.js';
+import type { Owner } from './owner.js';
 import type { Registry } from './registry.js';
 
 /** What can be read of a machine, by the operation that reads it. */
@@ -107,7 +107,7 @@ export class Operations {
   }
 
   /** The hypervisor's log. @throws ArgoError */
-  async dmesg(mandate: Mandate, provider: Provider, { deadline: ms = READ_TIMEOUT }: Call): Promise<string> {
+  async dmesg(mandate: Mandate, provider: Owner, { deadline: ms = READ_TIMEOUT }: Call): Promise<string> {
     if (!this.allowsProvider(mandate, 'dmesg', provider.name)) throw new ArgoError('NOT ALLOWED');
     const deadline = new Deadline(ms);
     try {
@@ -188,6 +188,11 @@ export class Operations {
       options: describeOptions(order, deadline),
     };
     const auditId = await audit.begin(facts);
+    const tell = (outcome: string, ms?: number): void => {
+      const { account, command, options } = facts;
+      this.#parts.registry.events?.add({ type: 'action', instance: instance.fullName, account, command, options, auditId, outcome, ...(ms === undefined ? {} : { ms }) }, instance);
+    };
+    tell('begun');
     const began = performance.now();
     const run = this.#runOf(mandate, instance, order, deadline);
     this.#runs.add(run);
@@ -195,11 +200,13 @@ export class Operations {
       const outcome = await run.run();
       const words = outcomeWords(outcome);
       await audit.end(auditId, words, performance.now() - began);
+      tell(words, performance.now() - began);
       log('info', 'action', { ...facts, outcome: words });
       return { ...outcome, auditId };
     } catch (thrown) {
       const error = toArgoError(thrown);
       await audit.end(auditId, error.message, performance.now() - began);
+      tell(error.message, performance.now() - began);
       log('warn', 'action', { ...facts, outcome: error.message, cause: error.cause });
       throw error;
     } finally {

@@ -1,19 +1,21 @@
-import type { Driver, DriverHost, PowerState } from '../drivers/driver.js';
+import type { Driver, DriverHost, DriverModule, PowerState } from '../drivers/driver.js';
 import type { Log } from '../kit/log.js';
 import type { ProviderSettings } from '../config/config.js';
 import { ArgoError, toArgoError } from '../kit/errors.js';
 import { CALLS_WAITING, CLOSE_TIMEOUT, CONCURRENCY, LIST_TIMEOUT, POLL_INTERVAL, RETRY_FIRST, RETRY_LONGEST } from '../kit/limits.js';
 import { Deadline, explainDeadline } from '../kit/deadline.js';
-import type { Registry } from './registry.js';
 import { Places } from '../kit/places.js';
+import type { Owner } from './owner.js';
+import type { Registry } from './registry.js';
 
 /**
  * One configured source of instances: keeps the registry current by listing on its own clock, marks
  * what it holds as stale when the driver cannot be reached, and bounds the calls to it. Each
  * provider runs for itself, so one that hangs delays no other.
  */
-export class Provider {
+export class Provider implements Owner {
   readonly name: string;
+  readonly actionTimeout: number | undefined;
   /** why what the registry holds of this provider may be out of date; undefined while it is current */
   staleReason: string | undefined = 'not listed yet';
   /** whether a listing has ever succeeded */
@@ -39,19 +41,16 @@ export class Provider {
   readonly #registry: Registry;
   readonly #log: Log;
 
-  constructor(readonly settings: ProviderSettings, registry: Registry, log: Log) {
+  /** @param module of the settings' type */
+  constructor(readonly settings: ProviderSettings, module: DriverModule, registry: Registry, log: Log) {
     this.#registry = registry;
     this.#log = log;
-    const { driver: { defaults = {}, open }, options } = settings;
+    const { defaults = {} } = module;
     this.name = settings.name;
     this.#pollInterval = settings.pollInterval ?? defaults.pollInterval ?? POLL_INTERVAL;
     this.#calls = new Places(settings.concurrency ?? defaults.concurrency ?? CONCURRENCY, CALLS_WAITING);
-    this.#driver = open(options as Parameters<typeof open>[0], this.#host());
-  }
-
-  /** Milliseconds that a power action may take where the request does not say, if this provider sets it. */
-  get actionTimeout(): number | undefined {
-    return this.settings.actionTimeout ?? this.settings.driver.defaults?.actionTimeout;
+    this.actionTimeout = settings.actionTimeout ?? defaults.actionTimeout;
+    this.#driver = module.open(settings.options as Parameters<DriverModule['open']>[0], this.#host());
   }
 
   /**
@@ -172,13 +171,16 @@ export class Provider {
     this.staleReason = undefined;
     this.#registry.version += 1;
     this.#log('info', 'provider answers', { provider: this.name, instances });
+    this.#registry.events?.add({ type: 'provider', provider: this.name, now: 'answers' });
   }
 
   #becomeStale(reason: string, cause?: unknown): void {
     const news = this.staleReason !== reason;
     this.staleReason = reason;
     this.#registry.version += 1;
-    if (news) this.#log('warn', 'provider does not answer', { provider: this.name, reason, cause });
+    if (!news) return;
+    this.#log('warn', 'provider does not answer', { provider: this.name, reason, cause });
+    this.#registry.events?.add({ type: 'provider', provider: this.name, now: 'silent', reason });
   }
 
   /** The next listing: soon where asked for, by the poll interval, or later and later while it fails. */

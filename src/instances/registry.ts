@@ -1,12 +1,13 @@
 import type { Machine, PowerState, Sighting } from '../drivers/driver.js';
 import { Slices } from '../kit/slices.js';
 import { harmless, idFromWord } from '../kit/text.js';
+import type { Events } from './events.js';
 import { Instance } from './instance.js';
-import type { Provider } from './provider.js';
+import type { Owner } from './owner.js';
 
 /** The machines of one provider. */
 interface Shelf {
-  readonly provider: Provider;
+  readonly provider: Owner;
   /** in the driver's order; never changed, but replaced, so that whoever walks through it may take a pause */
   instances: readonly Instance[];
   byId: Map<string, Instance>;
@@ -27,16 +28,19 @@ export class Registry {
   version = 0;
   /** how many instances there are */
   size = 0;
-  readonly #shelves = new Map<Provider, Shelf>();
+  readonly #shelves = new Map<Owner, Shelf>();
   readonly #byName = new Map<string, Shelf>();
-  #order: readonly Provider[] = [];
+  #order: readonly Owner[] = [];
   /** instances of providers that were replaced, until their successors have listed, by provider and id */
   readonly #replaced = new Map<string, ReadonlyMap<string, Instance>>();
   /** nearly all short names are unique, so a lone instance stands without a set around it */
   readonly #byShortName = new Map<string, Instance | Set<Instance>>();
 
+  /** @param events told of what comes, goes and changes */
+  constructor(readonly events?: Events) {}
+
   /** Takes in new providers and gives all of them the order of the configuration. */
-  arrange(providers: readonly Provider[]): void {
+  arrange(providers: readonly Owner[]): void {
     for (const provider of providers) {
       const shelf = this.#shelves.get(provider) ?? emptyShelf(provider);
       this.#shelves.delete(provider);
@@ -51,7 +55,7 @@ export class Registry {
    * @param isReplaced whether one of the same name follows: its instances then keep their turns, so that
    *   two actions on one machine do not run at once on either side of a reload
    */
-  remove(provider: Provider, isReplaced: boolean): void {
+  remove(provider: Owner, isReplaced: boolean): void {
     const shelf = this.#shelves.get(provider);
     if (shelf === undefined) return;
     shelf.isRemoved = true;
@@ -59,6 +63,7 @@ export class Registry {
     for (const instance of shelf.incoming?.values() ?? []) this.#forget(instance);
     if (isReplaced) this.#replaced.set(provider.name, shelf.incoming ? new Map([...shelf.byId, ...shelf.incoming]) : shelf.byId);
     else this.#replaced.delete(provider.name);
+    if (!isReplaced) this.events?.listed([], shelf.instances);
     this.#shelves.delete(provider);
     if (this.#byName.get(provider.name) === shelf) this.#byName.delete(provider.name);
     this.#order = [...this.#shelves.keys()];
@@ -66,11 +71,11 @@ export class Registry {
   }
 
   /** In the order of the configuration. */
-  providers(): readonly Provider[] {
+  providers(): readonly Owner[] {
     return this.#order;
   }
 
-  providerNamed(name: string): Provider | undefined {
+  providerNamed(name: string): Owner | undefined {
     return this.#byName.get(name)?.provider;
   }
 
@@ -80,7 +85,7 @@ export class Registry {
   }
 
   /** Those of one provider. The list never changes: another one takes its place. */
-  of(provider: Provider): readonly Instance[] {
+  of(provider: Owner): readonly Instance[] {
     return this.#shelves.get(provider)?.instances ?? NONE;
   }
 
@@ -113,17 +118,17 @@ export class Registry {
 
   /** Notes a state that was seen outside a listing. */
   see(instance: Instance, state: PowerState): void {
-    if (instance.see(state)) this.version += 1;
+    this.#note(instance, state);
     const shelf = this.#shelves.get(instance.owner);
     if (shelf === undefined) return;
     shelf.newer?.set(instance.id, state);
     // It may have been made anew since it was looked up.
     const successor = current(shelf, instance.id);
-    if (successor && successor !== instance && successor.see(state)) this.version += 1;
+    if (successor && successor !== instance) this.#note(successor, state);
   }
 
   /** Notes what a driver tells of one machine. @returns false where the machine is not known */
-  seeById(provider: Provider, id: string, state: PowerState): boolean {
+  seeById(provider: Owner, id: string, state: PowerState): boolean {
     const shelf = this.#shelves.get(provider);
     if (shelf === undefined) return false;
     const instance = current(shelf, id);
@@ -136,7 +141,7 @@ export class Registry {
    * Replaces a provider's instances by what a listing found; instances that stay keep their identity.
    * A long listing is taken in by and by. Listings of one provider are taken in one after the other.
    */
-  async sync(provider: Provider, sightings: readonly Sighting[]): Promise<void> {
+  async sync(provider: Owner, sightings: readonly Sighting[]): Promise<void> {
     const shelf = this.#shelves.get(provider);
     if (shelf === undefined) return;
     while (shelf.syncing) await shelf.syncing;
@@ -159,6 +164,8 @@ export class Registry {
     const { byId: before, newer } = shelf;
     const byId = shelf.incoming = new Map<string, Instance>();
     const instances: Instance[] = [];
+    const added: Instance[] = [];
+    const removed: Instance[] = [];
     const now = Date.now();
     for (const { machine, state } of sightings) {
       if (slices.isOver()) {
@@ -174,12 +181,16 @@ export class Registry {
       let instance = known;
       if (instance?.name === name && instance.isTwin === isTwin) {
         instance.machine = machine;
-        if (!newer!.has(id) && instance.see(state)) this.version += 1;
+        if (!newer!.has(id)) this.#note(instance, state);
       } else {
         instance = new Instance(name, shelf.provider, machine, newer!.get(id) ?? state, isTwin, now);
         const predecessor = known ?? replaced?.get(id);
         if (predecessor) instance.succeed(predecessor);
         if (known) this.#forget(known);
+        if (predecessor?.fullName !== instance.fullName) {
+          added.push(instance);
+          if (predecessor) removed.push(predecessor);
+        }
         this.#index(instance);
       }
       byId.set(id, instance);
@@ -189,13 +200,19 @@ export class Registry {
     for (const [id, instance] of before) {
       if (byId.has(id)) continue;
       this.#forget(instance);
+      removed.push(instance);
       if (slices.isOver()) await slices.pause();
     }
+    for (const [id, instance] of replaced ?? []) if (!byId.has(id)) removed.push(instance);
+    this.events?.listed(added, removed);
   }
 
   /** What a listing found takes its place in one go. */
   #settle(shelf: Shelf, instances: readonly Instance[], byId: Map<string, Instance>): void {
-    for (const [id, state] of shelf.newer!) byId.get(id)?.see(state);
+    for (const [id, state] of shelf.newer!) {
+      const instance = byId.get(id);
+      if (instance) this.#note(instance, state);
+    }
     shelf.instances = instances;
     shelf.byId = byId;
     shelf.incoming = undefined;
@@ -219,9 +236,17 @@ export class Registry {
         instance.machine = machine;
       }
       if (machine.name !== instance.name && shownName(machine) !== instance.name) return false;
-      if (state !== instance.state && !shelf.newer!.has(machine.id) && instance.see(state)) this.version += 1;
+      if (state !== instance.state && !shelf.newer!.has(machine.id)) this.#note(instance, state);
     }
     return true;
+  }
+
+  /** Notes a state, and tells of it where it is news. */
+  #note(instance: Instance, state: PowerState): void {
+    const before = instance.state;
+    if (!instance.see(state)) return;
+    this.version += 1;
+    this.events?.state(instance, before);
   }
 
   #index(instance: Instance): void {
@@ -263,7 +288,7 @@ export class Registry {
   }
 }
 
-const emptyShelf = (provider: Provider): Shelf =>
+const emptyShelf = (provider: Owner): Shelf =>
   ({ provider, instances: NONE, byId: new Map(), incoming: undefined, newer: undefined, syncing: undefined, isRemoved: false });
 
 /** The instance of an id as the latest listing has it. */

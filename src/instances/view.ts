@@ -5,7 +5,7 @@ import { Slices } from '../kit/slices.js';
 import { typed } from '../kit/text.js';
 import type { Instance } from './instance.js';
 import type { Principal } from './principal.js';
-import type { Provider } from './provider.js';
+import type { Owner } from './owner.js';
 import type { Registry } from './registry.js';
 
 /** A name as it was typed. Quoted ones are taken literally. */
@@ -94,7 +94,7 @@ export class View {
    * whose grants cover all of it; its name to those whom a grant names it, or who see something of it;
    * else nothing, as if there were no such provider.
    */
-  #reported(provider: Provider): string | undefined {
+  #reported(provider: Owner): string | undefined {
     if (this.#principal.coversProvider(provider.name)) return `${provider.name} (${provider.staleReason})`;
     if (this.#principal.reaches(provider.name)) return provider.name;
     return this.#registry.of(provider).some((instance) => this.#principal.sees(instance)) ? provider.name : undefined;

@@ -23,6 +23,7 @@ export const PHRASES = {
   'CERTIFICATE REJECTED': 'the TLS certificate is not one we trust',
   'NEEDS ANSWER': 'the machine waits for an answer to a question; the question follows',
   FAILED: 'the machine says that it failed; its words follow. Or: so many of so many targets failed',
+  'CURSOR EXPIRED': 'the events behind this cursor are not remembered; list, then watch again',
   UNCERTAIN: 'the order was sent, but neither its success nor its refusal could be established',
   'AUDIT UNAVAILABLE': 'the audit cannot be written, so no action is taken',
   'TOO MANY CONNECTIONS': 'a limit on connections is reached',

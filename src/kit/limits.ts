@@ -184,3 +184,33 @@ export const OUTBOX_APPEND = 1000;
 export const ONCE_KEPT = 100_000;
 /** Tasks that are kept: beyond them the oldest of those that have ended are dropped. */
 export const TASKS_KEPT = 1000;
+
+/** Connections to a gateway where its table does not say: in all, and from one address. */
+export const GATEWAY_CONNECTIONS = 256;
+export const GATEWAY_CONNECTIONS_PER_ADDRESS = 64;
+
+/** HTTP: the head and the body of a request. */
+export const HTTP_HEAD_SIZE = 16 * 1024;
+export const HTTP_BODY = 1024 * 1024;
+/** HTTP: until the first head is there; from a head to the end of its answer; and then until the next head. */
+export const HTTP_HEAD_TIMEOUT = 10_000;
+export const HTTP_REQUEST_TIMEOUT = 30_000;
+export const HTTP_KEEP_ALIVE = 15_000;
+/** How often it is looked whether the last request of a gateway that ends has been answered. */
+export const HTTP_DRAIN_LOOK = 20;
+
+/** What a gateway may take to open its ports. */
+export const GATEWAY_PREPARE_TIMEOUT = 15_000;
+/** How long a gateway that is no longer configured may let its requests end, and then takes to close. */
+export const GATEWAY_DRAIN_TIMEOUT = 15_000;
+export const GATEWAY_CLOSE_TIMEOUT = 3000;
+
+/** Those who watch events: in all. */
+export const WATCHERS = 1024;
+/** Watchers that are woken in one turn, and events that one of them looks at in a turn. */
+export const WATCHERS_A_TURN = 64;
+export const EVENTS_A_TURN = 1000;
+/** Instances that may come or go in one listing as events of their own; more are not told one by one. */
+export const EVENTS_A_LISTING = 8192;
+/** After so long without an event a watcher is sent where it stands. */
+export const WATCH_IDLE = 15_000;

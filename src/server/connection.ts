@@ -55,6 +55,7 @@ export class Connection implements Sink {
     socket.on('error', () => socket.destroy());
     socket.on('finish', () => this.#linger());
     socket.on('close', () => this.#gone());
+    session.hasMore = () => this.gone || this.#reader.hasLine;
   }
 
   set maxLine(bytes: number) {
@@ -109,6 +110,7 @@ export class Connection implements Sink {
   #receive(chunk: Buffer): void {
     this.#read(this.#telnet.push(chunk.toString('latin1')));
     this.#watchSubnegotiation();
+    if (this.#busy && this.#reader.hasLine) this.session.interrupt();
     const answers = this.#telnet.takeAnswers();
     if (answers && this.#socket.writable && !this.#socket.write(answers)) this.#blocked = true;
     this.#work();
@@ -179,6 +181,7 @@ export class Connection implements Sink {
     this.#busy = true;
     void running.then(() => {
       this.#busy = false;
+      this.session.forgetInterrupt();
       this.lastActive = performance.now();
       this.#work();
     });
@@ -204,6 +207,7 @@ export class Connection implements Sink {
 
   /** The socket has closed: whoever reads for this client may stop. */
   #gone(): void {
+    this.session.interrupt();
     clearTimeout(this.#subnegotiationTimer);
     this.session.end();
     this.#unblock();

@@ -22,6 +22,8 @@ export class Dispatcher {
     try {
       const words = splitWords(line);
       const command = this.#permitted(session, words[0]!.text);
+      const { requests } = this.parts;
+      requests?.set(command.word, (requests.get(command.word) ?? 0) + 1);
       const { names, options } = this.#arguments(command, words);
       request = new Request({ services: this.parts, session, reply, command, args: names.map(({ text }) => text), options });
       if (command.on === 'instances') return this.#runOnInstances(session, command, request, names, reply);

@@ -32,6 +32,11 @@ export class LineReader {
     return this.#text.length - this.#at;
   }
 
+  /** Whether a whole line waits. */
+  get hasLine(): boolean {
+    return this.#text.includes('\n', this.#at);
+  }
+
   push(chunk: string): void {
     const rest = this.#at === this.#text.length ? '' : this.#text.slice(this.#at);
     this.#text = rest === '' ? chunk : rest + chunk;

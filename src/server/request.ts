@@ -21,6 +21,8 @@ export interface Services {
   readonly gate: Gate;
   readonly table: CommandTable;
   readonly log: Log;
+  /** counts requests by command word, where somebody wants to know */
+  readonly requests?: Map<string, number>;
 }
 
 /** What a request is made from. */
@@ -93,6 +95,10 @@ export class Request implements Context {
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     return this.#controller.signal;
+  }
+
+  get interrupted(): AbortSignal {
+    return this.#parts.session.interrupted;
   }
 
   get actor(): Actor {

@@ -1,48 +1,29 @@
 import type { Socket } from 'node:net';
 import type { Log } from '../kit/log.js';
 import type { Authenticator } from '../auth/authenticator.js';
-import { plainAddress, sourceOf } from '../auth/networks.js';
 import type { ServerSettings } from '../config/config.js';
-import type { Endpoint } from '../config/values.js';
 import { ArgoError } from '../kit/errors.js';
-import { LINGER, REFUSALS_LINGERING } from '../kit/limits.js';
 import { formatDuration } from '../kit/text.js';
 import { Connection } from './connection.js';
 import type { Dispatcher } from './dispatcher.js';
-import { formatEndpoint, Listener, readTls, type Serve } from '../listening/listener.js';
+import type { Change } from '../listening/change.js';
+import { Entrance } from '../listening/entrance.js';
+import { formatEndpoint } from '../listening/listener.js';
 import { Session } from './session.js';
 
 /** How often connections are looked at for idleness, as a part of the idle timeout. */
 const SWEEPS_A_TIMEOUT = 10;
 const LONGEST_SWEEP = 10_000;
 
-/** A place to listen at, and how. */
-type Place = Pick<Listener, 'endpoint' | 'tls'>;
-
-/** The places to listen at, by what tells them apart: one that is to ask for certificates is another. */
-function wantedListeners({ listen, tlsListen, tls }: ServerSettings): Map<string, Place> {
-  const asks = tls?.clientCa === undefined ? 'tls' : 'tls with client certificates';
-  return new Map([
-    ...listen.map((endpoint): [string, Place] => [formatEndpoint(endpoint), { endpoint, tls: undefined }]),
-    ...tlsListen.map((endpoint): [string, Place] => [`${asks} ${formatEndpoint(endpoint)}`, { endpoint, tls }]),
-  ]);
-}
-
 /** The listeners and the connections that came through them. */
 export class LineServer {
-  readonly #listeners = new Map<string, Listener>();
+  readonly #entrance: Entrance;
   readonly #connections = new Set<Connection>();
-  /** connections by what they are counted by, those that shake hands included */
-  readonly #perSource = new Map<string, number>();
-  #places = 0;
-  /** refused ones that may still read why */
-  #refusals = 0;
   #sweeper: NodeJS.Timeout | undefined;
   #whenEmpty: (() => void) | undefined;
   #settings: ServerSettings;
   readonly #dispatcher: Dispatcher;
   readonly #authenticator: Authenticator;
-  readonly #log: Log;
 
   constructor(
     settings: ServerSettings,
@@ -53,12 +34,15 @@ export class LineServer {
     this.#settings = settings;
     this.#dispatcher = dispatcher;
     this.#authenticator = authenticator;
-    this.#log = log;
+    this.#entrance = new Entrance({
+      connected: (socket, address) => this.#accept(socket, address),
+      refusal: (reason) => (reason === 'too many' ? `400 ${new ArgoError('TOO MANY CONNECTIONS').message}\n` : undefined),
+    }, log);
   }
 
   /** Opens what is configured. @throws Error where a listener cannot be opened; then none is */
   async listen(): Promise<void> {
-    (await this.prepare(this.#settings))();
+    (await this.prepare(this.#settings)).commit();
   }
 
   /**
@@ -66,42 +50,31 @@ export class LineServer {
    * @returns puts the settings into force, for connections old and new
    * @throws Error where a listener cannot be opened or a file not be used; everything is then as before
    */
-  async prepare(settings: ServerSettings): Promise<() => void> {
-    const wanted = wantedListeners(settings);
-    const context = settings.tls && readTls(settings.tls);
-    const missing = [...wanted].filter(([key]) => !this.#listeners.has(key));
-    const ports = new Set(missing.map(([, { endpoint: { port } }]) => port));
-    const unwanted = [...this.#listeners].filter(([key]) => !wanted.has(key));
-    const inTheWay = unwanted.filter(([, { endpoint: { port } }]) => port !== 0 && ports.has(port));
-    inTheWay.forEach(([key]) => this.#closeListener(key));
-    const opened: string[] = [];
-    try {
-      for (const [key, place] of missing) {
-        await this.#openListener(key, place);
-        opened.push(key);
-      }
-    } catch (error) {
-      opened.forEach((key) => this.#closeListener(key));
-      for (const [key, place] of inTheWay) await this.#openListener(key, place).catch((again: Error) => this.#complain(place.endpoint, again));
-      throw error;
-    }
-    return () => {
-      unwanted.forEach(([key]) => this.#closeListener(key));
-      if (context) for (const listener of this.#listeners.values()) listener.renewTls(context);
-      this.#adopt(settings);
+  async prepare(settings: ServerSettings): Promise<Change> {
+    const { commit, cancel } = await this.#entrance.prepare(settings);
+    return {
+      commit: () => {
+        commit();
+        this.#adopt(settings);
+      },
+      cancel,
     };
   }
 
-  /** Where clients can connect: plain ones first. */
+  /** Where clients can connect: plain places first. */
   addresses(): string[] {
-    return [...this.#listeners.values()].map(({ address }) => address);
+    return this.#entrance.addresses();
+  }
+
+  /** Connections that are open, those that shake hands included. */
+  get connections(): number {
+    return this.#entrance.connections;
   }
 
   /** Takes no further connections. */
   stopListening(): void {
     clearInterval(this.#sweeper);
-    for (const listener of this.#listeners.values()) listener.close();
-    this.#listeners.clear();
+    this.#entrance.close();
   }
 
   /**
@@ -129,45 +102,6 @@ export class LineServer {
     this.#startSweeping();
   }
 
-  async #openListener(key: string, { endpoint, tls }: Place): Promise<void> {
-    const listener = await Listener.open(endpoint, tls, {
-      arrived: (socket) => this.#arrived(socket), failed: (error) => this.#complain(endpoint, error),
-    });
-    this.#listeners.set(key, listener);
-    this.#log('info', 'listening', { address: listener.address, tls: listener.isTls });
-  }
-
-  #closeListener(key: string): void {
-    const listener = this.#listeners.get(key);
-    if (!listener) return;
-    this.#log('info', 'no longer listening', { address: listener.address });
-    listener.close();
-    this.#listeners.delete(key);
-  }
-
-  #complain(endpoint: Endpoint, error: Error): void {
-    this.#log('error', 'listener', { address: formatEndpoint(endpoint), reason: error.message });
-  }
-
-  /** Gives a client its place, from its first packet on. */
-  #arrived(socket: Socket): Serve | undefined {
-    const address = plainAddress(socket.remoteAddress ?? '');
-    const source = sourceOf(address);
-    const here = this.#perSource.get(source) ?? 0;
-    if (this.#places >= this.#settings.maxConnections || here >= this.#settings.maxConnectionsPerAddress) return this.#refuse(socket, address);
-    this.#perSource.set(source, here + 1);
-    this.#places += 1;
-    socket.once('close', () => this.#vacate(source));
-    return (open) => this.#accept(open, address);
-  }
-
-  #vacate(source: string): void {
-    this.#places -= 1;
-    const left = (this.#perSource.get(source) ?? 1) - 1;
-    if (left > 0) this.#perSource.set(source, left);
-    else this.#perSource.delete(source);
-  }
-
   #accept(socket: Socket, address: string): void {
     const session = new Session(this.#authenticator, address, formatEndpoint({ host: address, port: socket.remotePort ?? 0 }));
     const connection = new Connection(socket, session, this.#dispatcher, this.#settings.maxLine);
@@ -176,28 +110,6 @@ export class LineServer {
       this.#connections.delete(connection);
       if (this.#connections.size === 0) this.#whenEmpty?.();
     });
-  }
-
-  /** A client that is refused may read why, for a moment; inside TLS it has to shake hands within it. */
-  #refuse(socket: Socket, address: string): Serve | undefined {
-    this.#log('warn', 'connection refused', { address, connections: this.#places });
-    socket.on('error', () => socket.destroy());
-    if (this.#refusals >= REFUSALS_LINGERING) {
-      socket.destroy();
-      return undefined;
-    }
-    this.#refusals += 1;
-    const timer = setTimeout(() => socket.destroy(), LINGER);
-    socket.once('close', () => {
-      clearTimeout(timer);
-      this.#refusals -= 1;
-    });
-    return (open) => {
-      open.on('error', () => open.destroy());
-      // with what the client has sent still unread, closing at once would look to it like a broken connection
-      open.resume();
-      open.end(`400 ${new ArgoError('TOO MANY CONNECTIONS').message}\n`);
-    };
   }
 
   #startSweeping(): void {

@@ -11,6 +11,9 @@ export class Session {
   #gone = false;
   /** made when the first one asks: most requests never do */
   #whenGone: Set<() => void> | undefined;
+  /** whether the client has sent something behind the request under way, or is gone; set by its connection */
+  hasMore = (): boolean => false;
+  #interrupt: AbortController | undefined;
   readonly #authenticator: Authenticator;
 
   /**
@@ -19,6 +22,23 @@ export class Session {
    */
   constructor(authenticator: Authenticator, readonly address: string, readonly from: string) {
     this.#authenticator = authenticator;
+  }
+
+  /** Aborted when the client sends a line behind the request under way, or is gone. */
+  get interrupted(): AbortSignal {
+    this.#interrupt ??= new AbortController();
+    if (this.hasMore()) this.#interrupt.abort();
+    return this.#interrupt.signal;
+  }
+
+  /** Something came behind the request under way. */
+  interrupt(): void {
+    this.#interrupt?.abort();
+  }
+
+  /** The request has ended: the next one has not been interrupted. */
+  forgetInterrupt(): void {
+    this.#interrupt = undefined;
   }
 
   /** As it is configured now; undefined before login, and after a reload has taken it away. */

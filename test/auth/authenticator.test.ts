@@ -1,7 +1,7 @@
 import t from 'tap';
 import { Authenticator, type AuthenticatorParts } from '../../src/auth/authenticator.js';
 import { Throttle } from '../../src/auth/throttle.js';
-import { parseConfig } from '../../src/config/load.js';
+import { parseConfig } from '../support/configuration.js';
 import { ArgoError } from '../../src/kit/errors.js';
 
 const hash = (cost: number): string => `$2b$${cost}$NputH3vRqBIdT3Fcq5GCFOmeRf0Z.6rUOcz6VRBiuKunt6qCHPKGO`;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { AccountSettings } from '../../src/config/config.js';
 import { replaceFile, withAccount, withoutAccount, withPassword } from '../../src/config/edit.js';
-import { parseConfig } from '../../src/config/load.js';
+import { parseConfig } from '../support/configuration.js';
 
 const OLD = '$2b$12$NputH3vRqBIdT3Fcq5GCFOmeRf0Z.6rUOcz6VRBiuKunt6qCHPKGO';
 const NEW = '$2b$12$......................C6lFTKEst94GxZLWSWGLyqdu/B8RfUq';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { Config } from '../../src/config/config.js';
 import { ConfigError } from '../../src/config/document.js';
-import { loadConfig, parseConfig } from '../../src/config/load.js';
+import { loadConfig, parseConfig } from '../support/configuration.js';
 
 const HASH = '$2b$12$NputH3vRqBIdT3Fcq5GCFOmeRf0Z.6rUOcz6VRBiuKunt6qCHPKGO';
 const FILE = 'argo-server.conf';
@@ -28,7 +28,7 @@ await t.test('an empty file is good, and these are the defaults', async (t) => {
     t.same(server, {
       listen: [{ host: '127.0.0.1', port: 20203 }], tlsListen: [], tls: undefined, stateDir: '/state', auditSync: 'full', pluginPath: [],
       maxLine: 4096, maxConnections: 1024, maxConnectionsPerAddress: 64, idleTimeout: 600_000, anonymousList: true,
-      actionTimeout: 120_000, logLevel: 'info',
+      actionTimeout: 120_000, eventHistory: 65_536, maxWatchersPerAccount: 64, logLevel: 'info',
     });
     t.same([accounts.size, groups.size, providers.size, file], [0, 0, 0, FILE]);
   }
@@ -51,6 +51,8 @@ max-connections-per-address = 1000000
 idle-timeout = "1s"
 anonymous-list = false
 action-timeout = "500ms"
+event-history = 100
+max-watchers-per-account = 0
 log-level = "debug"
 [accounts.steve]
 password = "${HASH}"
@@ -76,7 +78,7 @@ instances = ["lj", { name = "test", state = "off" }]
   t.same(server, {
     listen: [{ host: '0.0.0.0', port: 1 }, { host: '::1', port: 0 }], tlsListen: [{ host: 'localhost', port: 2 }],
     tls: { cert: 'c.pem', key: 'k.pem', clientCa: 'ca.pem' }, stateDir: '/s', auditSync: 'normal', pluginPath: ['/p', 'q'], maxLine: 64, maxConnections: 1,
-    maxConnectionsPerAddress: 1_000_000, idleTimeout: 1000, anonymousList: false, actionTimeout: 500, logLevel: 'debug',
+    maxConnectionsPerAddress: 1_000_000, idleTimeout: 1000, anonymousList: false, actionTimeout: 500, eventHistory: 100, maxWatchersPerAccount: 0, logLevel: 'debug',
   });
   t.same(accounts.get('steve'), {
     name: 'steve', passwordHash: HASH,
@@ -97,7 +99,7 @@ const FAULTS: readonly (readonly [string, string, RegExp])[] = [
   ['[server', '1:8', /./], ['x', '1:2', /./], ['a = 1\na = 2', '2:1', /./], ['[server]\n\n  max-line = "', '3:', /./],
   ['[server]\nmax-line = 1 2', '2:14', /./], ['x = "\u0000"', '1:', /./], ['[server]\n[server]', '2:', /./],
   // unknown tables and keys
-  ['[bogus]', '1:1', /unknown table bogus; there are server, accounts, groups, providers/], ['bogus = 1', '1:1', /unknown table bogus/],
+  ['[bogus]', '1:1', /unknown table bogus; there are server, accounts, groups, providers, gateways/], ['bogus = 1', '1:1', /unknown table bogus/],
   ['[server]\nmax_line = 1', '2:1', /unknown key max_line/], ['server.bogus.deep = 1', '1:8', /unknown key bogus/],
   ['[server]\ntoString = 1', '2:1', /unknown key toString/], ['constructor = 1', '1:1', /unknown table constructor/],
   [account('grant = []'), '3:1', /unknown key grant/], [account('[[accounts.steve.grants]]\ninstances = []\ncommands = []\nother = 1'), '6:1', /unknown key other/],

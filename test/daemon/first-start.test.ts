@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import t from 'tap';
-import { parseConfig } from '../../src/config/load.js';
+import { parseConfig } from '../support/configuration.js';
 import { DEMO, greeting } from '../../src/daemon/first-start.js';
 import { startDaemon, StartFailure } from '../support/daemon.js';
 import { fromRoot } from '../support/paths.js';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import * as v from 'valibot';
-import { parseConfig } from '../../src/config/load.js';
+import { parseConfig } from '../support/configuration.js';
 import { accountTable, providerEntries, serverTable } from '../../src/config/schema.js';
 import { passwordEntries } from '../../src/config/secret.js';
 import { driverTypes, loadDriver } from '../../src/drivers/catalogue.js';

@@ -6,8 +6,9 @@ import { hash } from 'bcrypt';
 import t, { type Test } from 'tap';
 import * as v from 'valibot';
 import type { Config } from '../../src/config/config.js';
-import { parseConfig } from '../../src/config/load.js';
+import { parseConfig } from '../support/configuration.js';
 import { Daemon } from '../../src/daemon/daemon.js';
+import { openHouse } from '../../src/daemon/house.js';
 import type { DriverModule } from '../../src/drivers/driver.js';
 import { BCRYPT_COST } from '../../src/kit/limits.js';
 import { connect, type LineClient } from '../support/line-client.js';
@@ -64,11 +65,12 @@ async function serve(t: Test, strip: FakeStrip, password = PASSWORD): Promise<Li
     accounts.steve.grants = [{ instances = ["*"], commands = ["*"] }]
   `, join(mkdtempSync(join(scratch, 'state-'))));
   const provider = {
-    name: 'pdu1', type: 'strip', driver: module!, options: v.parse(v.strictObject(module!.options), { address, password }),
+    name: 'pdu1', type: 'strip', options: v.parse(v.strictObject(module!.options), { address, password }),
     actionTimeout: undefined, pollInterval: undefined, concurrency: undefined, fingerprint: '',
   };
   const config: Config = { ...parsed, providers: new Map([['pdu1', provider]]) };
-  const daemon = await Daemon.start(config, { log: () => undefined, setLevel: () => undefined, flush: () => undefined });
+  const house = { ...openHouse(() => undefined), loadDriver: () => Promise.resolve(module) };
+  const daemon = await Daemon.start(config, { log: () => undefined, setLevel: () => undefined, flush: () => undefined }, house);
   t.teardown(() => daemon.stop());
   const client = await connect(Number(daemon.addresses()[0]?.split(':').at(-1)));
   t.teardown(() => client.destroy());

@@ -60,9 +60,9 @@ export async function fakeProvider(machines: FakeMachine[], settings: Partial<Pr
   const module: DriverModule = { options: {}, open: (_options, given) => { host = given; return driver; } };
   const registry = new Registry();
   const provider = new Provider({
-    name: 'fake', type: 'fake', driver: module, options: {}, actionTimeout: undefined, pollInterval: undefined,
+    name: 'fake', type: 'fake', options: {}, actionTimeout: undefined, pollInterval: undefined,
     concurrency: undefined, fingerprint: '', ...settings,
-  }, registry, () => undefined);
+  }, module, registry, () => undefined);
   registry.arrange([provider]);
   await provider.refresh();
   return { registry, provider, driver, host: host!, machine: machines[0]!, instance: [...registry.all()][0]! };

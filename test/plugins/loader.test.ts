@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { CommandTable, loadCommands } from '../../src/plugins/host/command-table.js';
 import type { Command } from '../../src/plugins/host/contract.js';
+import { gatewayFault } from '../../src/gateways/catalogue.js';
 import { PluginLoader } from '../../src/plugins/host/loader.js';
 
 const OWN = [
   'auth', 'disk', 'dmesg', 'exit', 'help', 'info', 'ip', 'list', 'load', 'mac', 'nop', 'pause', 'reboot', 'resume', 'rx', 'start', 'status',
-  'stop', 'suspend', 'tx', 'unpause', 'uptime',
+  'stop', 'suspend', 'tx', 'unpause', 'uptime', 'watch',
 ];
 
 /** The text of a module that brings one word. */
@@ -176,4 +177,18 @@ await t.test('what a row must be like', async (t) => {
     t.type(fault(change), 'string', JSON.stringify(change));
   }
   t.same(new CommandTable([{ name: 'p', commands: loadCommands({ commands: [row, { ...row, word: 'a' }] }) }], () => undefined).all().map(({ word }) => word), ['a', 'x']);
+});
+
+await t.test('a module with open is a gateway, of the type that its file is named by', async (t) => {
+  const { folder, write } = arrange(t);
+  const complaints: string[] = [];
+  const loader = new PluginLoader((_level, message, facts) => complaints.push(`${message} ${JSON.stringify(facts)}`), gatewayFault);
+  write('hello.mjs', 'export default { options: {}, open() {} };\n');
+  write('bad.mjs', 'export default { open() {} };\n');
+  write('words.mjs', source('words'));
+  const gateways = await loader.gatewaysIn([folder]);
+  t.same([...gateways.keys()], ['hello']);
+  t.match(complaints, [/plugin cannot be loaded .*bad\.mjs.*options must be an object/]);
+  t.equal((await loader.load([folder])).all().filter(({ word }) => !OWN.includes(word)).length, 1);
+  t.equal((await loader.gatewaysIn([folder])).get('hello'), gateways.get('hello'), 'it is loaded once');
 });

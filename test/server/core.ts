@@ -1,9 +1,8 @@
 import type { Test } from 'tap';
 import { Authenticator, type AuthenticatorParts } from '../../src/auth/authenticator.js';
 import type { Config } from '../../src/config/config.js';
-import { parseConfig } from '../../src/config/load.js';
+import { openProviders, parseConfig } from '../support/configuration.js';
 import { Gate } from '../../src/instances/gate.js';
-import { Provider } from '../../src/instances/provider.js';
 import { Registry } from '../../src/instances/registry.js';
 import { CommandTable, loadCommands } from '../../src/plugins/host/command-table.js';
 import type { Plugin } from '../../src/plugins/host/contract.js';
@@ -100,7 +99,7 @@ export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins =
   };
   const authenticator = new Authenticator(config, parts ?? { verify: (password, hash) => Promise.resolve(hash === STEVE_HASH && password === 'steve') });
   const registry = new Registry();
-  const providers = [...config.providers.values()].map((settings) => new Provider(settings, registry, log));
+  const providers = await openProviders(config, registry, log);
   t.teardown(() => Promise.all(providers.map((provider) => provider.close(0))));
   registry.arrange(providers);
   await Promise.all(providers.map((provider) => provider.refresh()));

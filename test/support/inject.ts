@@ -1,8 +1,7 @@
 import { Account } from '../../src/auth/account.js';
 import { Authenticator } from '../../src/auth/authenticator.js';
-import { parseConfig } from '../../src/config/load.js';
+import { openProviders, parseConfig } from './configuration.js';
 import { Gate } from '../../src/instances/gate.js';
-import { Provider } from '../../src/instances/provider.js';
 import { Registry } from '../../src/instances/registry.js';
 import { PluginLoader } from '../../src/plugins/host/loader.js';
 import { Dispatcher } from '../../src/server/dispatcher.js';
@@ -33,7 +32,7 @@ export async function injectable(source: string): Promise<Stack> {
       return Promise.resolve();
     },
   };
-  const providers = [...config.providers.values()].map((settings) => new Provider(settings, registry, log));
+  const providers = await openProviders(config, registry, log);
   registry.arrange(providers);
   await Promise.all(providers.map((provider) => provider.refresh()));
   const authenticator = new Authenticator(config);

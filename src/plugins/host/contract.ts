@@ -117,6 +117,8 @@ export interface Context {
   readonly actor: Actor;
   /** aborted when the command has taken too long */
   readonly signal: AbortSignal;
+  /** aborted when the client sends its next line, or is gone: for commands that last until then */
+  readonly interrupted: AbortSignal;
 
   /**
    * Does the work for each target: at the same time, each on its own, a line `NAME: …` for each as it

@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises';
-import { dirname, extname, join, resolve } from 'node:path';
+import { basename, dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Log } from '../../kit/log.js';
 import { Deadline } from '../../kit/deadline.js';
@@ -16,8 +16,16 @@ interface Loaded {
   readonly name: string;
   /** of the file that it came from: reloaded when that changes */
   readonly version: string;
+  /** what it brings: commands, or else a gateway */
   readonly commands: readonly LoadedCommand[];
+  readonly gateway: object | undefined;
 }
+
+/** Whether a default export is a gateway rather than a list of commands. */
+const isGateway = (exported: unknown): exported is object => typeof exported === 'object' && exported !== null && 'open' in exported;
+
+/** Names the fault of something that should be a gateway. */
+type GatewayFault = (candidate: object) => string | undefined;
 
 /**
  * Finds plugins by looking into folders and loads them. One that cannot be loaded is reported and
@@ -26,9 +34,11 @@ interface Loaded {
 export class PluginLoader {
   #loaded = new Map<string, Loaded>();
   readonly #log: Log;
+  readonly #gatewayFault: GatewayFault;
 
-  constructor(log: Log) {
+  constructor(log: Log, gatewayFault: GatewayFault = () => undefined) {
     this.#log = log;
+    this.#gatewayFault = gatewayFault;
   }
 
   /**
@@ -36,11 +46,31 @@ export class PluginLoader {
    * @param folders of the configuration's plugin-path
    */
   async load(folders: readonly string[]): Promise<CommandTable> {
-    const files = [...await this.#filesIn(OWN_FOLDER)];
-    for (const folder of folders) files.push(...await this.#filesIn(resolve(folder)));
+    const files = [...await this.#filesIn(OWN_FOLDER), ...await this.#filesInAll(folders)];
     const loaded = await Promise.all(files.map((file) => this.#loadFile(file)));
     this.#loaded = new Map(files.flatMap((file, index) => (loaded[index] ? [[file, loaded[index]]] : [])));
     return new CommandTable(this.#loaded.values(), this.#log);
+  }
+
+  /**
+   * The gateways that folders bring, by their type: the file's name without its ending. What is loaded
+   * here is not loaded a second time by {@link load}.
+   */
+  async gatewaysIn(folders: readonly string[]): Promise<ReadonlyMap<string, object>> {
+    const loaded = await Promise.all((await this.#filesInAll(folders)).map((file) => this.#loadFile(file)));
+    const gateways = new Map<string, object>();
+    for (const one of loaded) {
+      if (one?.gateway === undefined) continue;
+      const type = basename(one.name, extname(one.name));
+      if (!gateways.has(type)) gateways.set(type, one.gateway);
+    }
+    return gateways;
+  }
+
+  async #filesInAll(folders: readonly string[]): Promise<string[]> {
+    const files = [];
+    for (const folder of folders) files.push(...await this.#filesIn(resolve(folder)));
+    return files;
   }
 
   async #filesIn(folder: string): Promise<string[]> {
@@ -57,6 +87,14 @@ export class PluginLoader {
     }
   }
 
+  /** @throws Error that says what is wrong with a module's default export */
+  #contentOf(exported: unknown): Pick<Loaded, 'commands' | 'gateway'> {
+    if (!isGateway(exported)) return { commands: loadCommands(exported), gateway: undefined };
+    const fault = this.#gatewayFault(exported);
+    if (fault !== undefined) throw new Error(fault);
+    return { commands: [], gateway: exported };
+  }
+
   async #loadFile(file: string): Promise<Loaded | undefined> {
     const before = this.#loaded.get(file);
     try {
@@ -64,7 +102,7 @@ export class PluginLoader {
       const version = `${mtimeMs}-${size}`;
       if (before?.version === version) return before;
       const module = await importWithin(PLUGIN_LOAD_TIMEOUT, `${pathToFileURL(file).href}?version=${version}`);
-      return { name: file, version, commands: loadCommands(module.default) };
+      return { name: file, version, ...this.#contentOf(module.default) };
     } catch (error) {
       this.#log('error', 'plugin cannot be loaded', { plugin: file, reason: error instanceof Error ? error.message : String(error), keptFromBefore: before !== undefined });
       return before;

@@ -1,0 +1,42 @@
+import type { Authenticator } from '../auth/authenticator.js';
+import type { Events } from '../instances/events.js';
+import type { Metrics } from '../kit/metrics.js';
+import type { LineServer } from '../server/server.js';
+import { version } from './places.js';
+
+/** Of whom figures are collected. */
+export interface FigureSources {
+  readonly server: LineServer;
+  readonly authenticator: Authenticator;
+  /** requests by command word */
+  readonly requests: ReadonlyMap<string, number>;
+  readonly events: Events;
+}
+
+/** The figures that the parts of the server keep as plain numbers, asked for when somebody collects them. */
+export function collectFigures(metrics: Metrics, { server, authenticator, requests, events }: FigureSources): void {
+  metrics.collect('gauge', 'argo_build_info', 'The version of the server, and of Node.', () => [{ labels: { version: version(), node: process.versions.node }, value: 1 }]);
+  metrics.collect('gauge', 'argo_connections', 'Open connections of the line protocol.', () => [{ value: server.connections }]);
+  metrics.collect('counter', 'argo_requests_total', 'Requests of the line protocol, by command.',
+    () => [...requests].map(([command, value]) => ({ labels: { command }, value })));
+  metrics.collect('counter', 'argo_logins_total', 'Logins, by how they ended.',
+    () => Object.entries(authenticator.logins).map(([result, value]) => ({ labels: { result }, value })));
+  metrics.collect('counter', 'argo_events_total', 'Events, by type.', () => [...events.counts].map(([type, value]) => ({ labels: { type }, value })));
+  metrics.collect('gauge', 'argo_watchers', 'Connections that watch events.', () => [{ value: events.watching }]);
+  countActions(metrics, events);
+}
+
+/** A refusal's detail names machines and people, and would make series without end: only its phrase counts. */
+function countActions(metrics: Metrics, events: Events): void {
+  const total = metrics.counter('argo_actions_total', 'Power actions that have ended, by how.');
+  const duration = metrics.histogram('argo_action_duration_seconds', 'Time of power actions, from the order to the answer.');
+  events.listen((facts) => {
+    if (facts.type !== 'action' || facts.ms === undefined) return;
+    const provider = facts.instance.slice(0, facts.instance.indexOf('/'));
+    // a plugin's command is told as `cycle: stop`
+    const command = facts.command.replace(/^.*: /, '');
+    const outcome = facts.outcome.replace(/:.*$/s, '');
+    total.add({ provider, command, outcome });
+    duration.observe({ provider, command }, facts.ms / 1000);
+  });
+}

@@ -1,0 +1,63 @@
+import type { Authenticator } from '../auth/authenticator.js';
+import { Login } from '../auth/login.js';
+import { plainAddress } from '../auth/networks.js';
+import { Observer, Service } from '../auth/service.js';
+import type { Gate } from '../instances/gate.js';
+import type { Identity } from '../instances/principal.js';
+import { ArgoError } from '../kit/errors.js';
+import type { Log } from '../kit/log.js';
+import type { Accounts, Member } from './contract.js';
+
+const FOR_EVER = new AbortController().signal;
+
+/** An identity that a gateway works for; each request gets an actor with its own origin. */
+class GatewayMember implements Member {
+  readonly #identity: Identity;
+  readonly #gate: Gate;
+  readonly #gateway: string;
+  #controller: AbortController | undefined;
+
+  constructor(identity: Identity, gate: Gate, gateway: string) {
+    this.#identity = identity;
+    this.#gate = gate;
+    this.#gateway = gateway;
+  }
+
+  get name(): string {
+    return this.#identity.name;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      const controller = this.#controller = new AbortController();
+      const forget = this.#identity.onTakenAway(() => {
+        forget();
+        controller.abort(new ArgoError('NOT ALLOWED', 'the account was taken away'));
+      });
+    }
+    return this.#controller.signal;
+  }
+
+  actor(origin: string): ReturnType<Member['actor']> {
+    return this.#gate.actor({ identity: this.#identity, through: undefined, origin: `${origin} ${this.#gateway}` }).actor;
+  }
+}
+
+/** The accounts as one gateway comes to them. */
+export function accountsFor(gateway: string, authenticator: Authenticator, gate: Gate, log: Log): Accounts {
+  const member = (identity: Identity): Member => new GatewayMember(identity, gate, gateway);
+  return {
+    login: async (name, password, address, signal = FOR_EVER) => {
+      const plain = plainAddress(address);
+      const account = await authenticator.login(name, password, plain, signal);
+      if (account === undefined) {
+        // what was typed as a name may be a password: only names of accounts are told
+        log('warn', 'login refused', { account: authenticator.knows(name) ? name : undefined, from: plain });
+        throw new ArgoError('NOT AUTHENTICATED');
+      }
+      return member(new Login(account, plain, authenticator));
+    },
+    service: (name) => member(new Service(name, authenticator)),
+    observer: () => member(new Observer()),
+  };
+}

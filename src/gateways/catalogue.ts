@@ -1,0 +1,42 @@
+import type * as v from 'valibot';
+import type { GatewayModule } from './contract.js';
+
+/**
+ * The types of gateways that come with the server, and where they are. Each is imported when a gateway
+ * of its type is configured.
+ */
+const OWN: Readonly<Record<string, () => Promise<{ default: unknown }>>> = {
+  metrics: () => import('./metrics/index.js'),
+};
+
+/** Why a module's default export is no gateway, or undefined. */
+export function gatewayFault(candidate: unknown): string | undefined {
+  const { options, open } = candidate as Partial<Record<keyof GatewayModule, unknown>>;
+  if (typeof open !== 'function') return 'open must be a function';
+  if (typeof options !== 'object' || options === null) return 'options must be an object: the keys of its table';
+  return 'type' in options ? 'options must not hold type, which every table has' : undefined;
+}
+
+/** The gateways that there are: those of the server, and what the folders of `plugin-path` bring. */
+export class GatewayCatalogue {
+  readonly #further: ReadonlyMap<string, unknown>;
+
+  /** @param further modules by type; a type of the server's own is not replaced by one of them */
+  constructor(further: ReadonlyMap<string, unknown>) {
+    this.#further = further;
+  }
+
+  types(): readonly string[] {
+    return [...new Set([...Object.keys(OWN), ...this.#further.keys()])];
+  }
+
+  async options(type: string): Promise<v.ObjectEntries | undefined> {
+    return (await this.load(type))?.options;
+  }
+
+  /** @returns undefined where there is no gateway of that type */
+  async load(type: string): Promise<GatewayModule | undefined> {
+    const module = Object.hasOwn(OWN, type) ? (await OWN[type]!()).default : this.#further.get(type);
+    return module as GatewayModule | undefined;
+  }
+}

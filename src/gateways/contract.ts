@@ -1,0 +1,96 @@
+import type * as v from 'valibot';
+import type { Actor } from '../instances/actor.js';
+import type { Deadline } from '../kit/deadline.js';
+import type { Log } from '../kit/log.js';
+import type { Metrics } from '../kit/metrics.js';
+import type { Change } from '../listening/change.js';
+import type { Entrance, EntranceEvents } from '../listening/entrance.js';
+import type { HttpDoors } from '../listening/http.js';
+import type { KeyValue, Once, Outbox } from '../store/state.js';
+
+/**
+ * The contract between the server and a gateway: the code that stands for one further protocol in
+ * front of the machines. A gateway reaches machines through actors alone, as commands do; sockets,
+ * logins, limits and state come from its host.
+ */
+
+/** The default export of a gateway's module. */
+export interface GatewayModule<Entries extends v.ObjectEntries = v.ObjectEntries> {
+  /** the keys of its table in argo-server.conf, beside `type` */
+  readonly options: Entries;
+  /** Must not listen or connect: that is {@link Gateway.prepare}'s part, which is called next. */
+  open(options: GatewayOptions<Entries>, host: GatewayHost): Gateway<GatewayOptions<Entries>>;
+}
+
+/** What the keys of a gateway's table yield. */
+export type GatewayOptions<Entries extends v.ObjectEntries> = v.InferOutput<v.ObjectSchema<Entries, undefined>>;
+
+/** One configured gateway. */
+export interface Gateway<Options = object> {
+  /**
+   * Does what can go wrong about options: opens ports, reads files. Called after `open`, and again when
+   * a reload has changed its table. What it returns puts them into force, or undoes what was prepared:
+   * everything is then as it was.
+   * @throws Error where they cannot be taken on; then nothing has changed
+   */
+  prepare(options: Options): Promise<Change>;
+  /** Takes nothing new, and lets what is under way end. Resolves when that is so. */
+  drain(deadline: Deadline): Promise<void>;
+  /** Lets go of everything. Called once, after {@link drain} or where that took too long. */
+  close(): Promise<void>;
+}
+
+/** An account that a gateway works for. */
+export interface Member {
+  /** for log and audit */
+  readonly name: string;
+  /** aborted when a reload takes the account away */
+  readonly signal: AbortSignal;
+  /**
+   * The account at work.
+   * @param origin of this request, for the audit: `10.0.0.7:40122`; the gateway's name is added
+   */
+  actor(origin: string): Actor;
+}
+
+export interface Accounts {
+  /**
+   * Checks a name and a password. Failures delay the next attempt, by the same count for all gateways
+   * and the line protocol.
+   * @param address the peer's
+   * @throws ArgoError NOT AUTHENTICATED, or BUSY where too many logins wait
+   */
+  login(name: string, password: string, address: string, signal?: AbortSignal): Promise<Member>;
+  /** An account that the gateway's own table names: no password is asked for. One that is gone may do nothing. */
+  service(name: string): Member;
+  /** Somebody who sees every instance and may do nothing, not even read a machine: for figures about all. */
+  observer(): Member;
+}
+
+/** Ways in. What a gateway opens here keeps the limits on connections and hands over who is admitted. */
+export interface Doors {
+  /** Listeners of the gateway's own, for a protocol of its own. They open with {@link Entrance.prepare}. */
+  sockets(events: EntranceEvents): Entrance;
+  /** HTTP and HTTPS: gateways that name the same address share it, each below a path of its own. */
+  readonly http: HttpDoors;
+}
+
+/** What a gateway keeps over a restart. Nobody else has its names. */
+export interface GatewayState {
+  readonly kv: KeyValue;
+  readonly outbox: Outbox;
+  readonly once: Once;
+}
+
+/** Everything that a gateway gets. */
+export interface GatewayHost {
+  /** the name of its table in argo-server.conf */
+  readonly name: string;
+  /** each line names the gateway */
+  readonly log: Log;
+  /** the process's figures: read them, or add some */
+  readonly metrics: Metrics;
+  readonly doors: Doors;
+  readonly accounts: Accounts;
+  readonly state: GatewayState;
+}

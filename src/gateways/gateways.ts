@@ -1,0 +1,128 @@
+import type { GatewaySettings } from '../config/config.js';
+import { Deadline } from '../kit/deadline.js';
+import { GATEWAY_CLOSE_TIMEOUT, GATEWAY_PREPARE_TIMEOUT } from '../kit/limits.js';
+import type { Log } from '../kit/log.js';
+import { prepareAll, type Change } from '../listening/change.js';
+import type { GatewayCatalogue } from './catalogue.js';
+import type { Gateway, GatewayHost, GatewayModule } from './contract.js';
+
+interface Running {
+  readonly settings: GatewaySettings;
+  readonly module: GatewayModule;
+  readonly gateway: Gateway;
+}
+
+type Options = Parameters<GatewayModule['open']>[0];
+
+/** The gateways that run: opened, changed and closed as the configuration says. */
+export class Gateways {
+  #running: ReadonlyMap<string, Running> = new Map();
+  readonly #hostFor: (name: string) => GatewayHost;
+  readonly #log: Log;
+
+  constructor(hostFor: (name: string) => GatewayHost, log: Log) {
+    this.#hostFor = hostFor;
+    this.#log = log;
+  }
+
+  /**
+   * Prepares what has changed; a gateway whose table and module are the same is not touched.
+   * @throws Error that names the gateway which cannot take its table on; then nothing has changed
+   */
+  async prepare(wanted: ReadonlyMap<string, GatewaySettings>, catalogue: GatewayCatalogue): Promise<Change> {
+    const next = new Map<string, Running>();
+    const opened: Running[] = [];
+    const changes = await prepareAll([...wanted.values()].map((settings) => async () => {
+      const known = this.#running.get(settings.name);
+      const module = await catalogue.load(settings.type);
+      if (module === undefined) throw new Error(`gateway ${settings.name}: there is no type ${settings.type}`);
+      const stays = known?.module === module;
+      if (stays && known.settings.fingerprint === settings.fingerprint) {
+        next.set(settings.name, known);
+        return { commit: () => undefined, cancel: () => Promise.resolve() };
+      }
+      const one = stays ? { ...known, settings } : this.#open(settings, module);
+      if (!stays) opened.push(one);
+      next.set(settings.name, one);
+      return this.#prepareOne(one);
+    })).catch(async (error: unknown) => {
+      await this.#closeAll(opened);
+      throw error;
+    });
+    return {
+      commit: () => {
+        const left = new Set([...next.values()].map(({ gateway }) => gateway));
+        const gone = [...this.#running.values()].filter(({ gateway }) => !left.has(gateway));
+        this.#running = next;
+        changes.commit();
+        void this.#end(gone, GATEWAY_CLOSE_TIMEOUT);
+      },
+      cancel: async () => {
+        await changes.cancel();
+        await this.#closeAll(opened);
+      },
+    };
+  }
+
+  /** Lets requests under way end, and closes all. Never rejects. @param ms how long they may take */
+  async stop(ms: number): Promise<void> {
+    const all = [...this.#running.values()];
+    this.#running = new Map();
+    await this.#end(all, ms);
+  }
+
+  #open(settings: GatewaySettings, module: GatewayModule): Running {
+    try {
+      return { settings, module, gateway: module.open(settings.options as Options, this.#hostFor(settings.name)) };
+    } catch (error) {
+      throw explained(settings.name, error);
+    }
+  }
+
+  async #prepareOne({ settings, gateway }: Running): Promise<Change> {
+    try {
+      const { commit, cancel } = await within(GATEWAY_PREPARE_TIMEOUT, () => gateway.prepare(settings.options));
+      return {
+        commit: () => {
+          try {
+            commit();
+          } catch (error) {
+            this.#log('error', 'gateway did not take its table on', { gateway: settings.name, cause: error });
+          }
+        },
+        cancel,
+      };
+    } catch (error) {
+      throw explained(settings.name, error);
+    }
+  }
+
+  async #end(all: readonly Running[], ms: number): Promise<void> {
+    await Promise.all(all.map(async ({ settings: { name }, gateway }) => {
+      const deadline = new Deadline(ms);
+      await deadline.run(() => gateway.drain(deadline)).catch((error: unknown) => this.#log('warn', 'gateway did not drain', { gateway: name, reason: String(error) }));
+      deadline.clear();
+    }));
+    await this.#closeAll(all);
+  }
+
+  async #closeAll(all: readonly Running[]): Promise<void> {
+    await Promise.all(all.map(({ settings: { name }, gateway }) => within(GATEWAY_CLOSE_TIMEOUT, () => gateway.close())
+      .catch((error: unknown) => this.#log('warn', 'gateway did not close well', { gateway: name, reason: String(error) }))));
+  }
+}
+
+async function within<T>(ms: number, work: () => Promise<T>): Promise<T> {
+  const deadline = new Deadline(ms);
+  try {
+    return await deadline.run(async () => work());
+  } finally {
+    deadline.clear();
+  }
+}
+
+/** Errors of listeners keep their code, so that the start can say what to do. */
+function explained(gateway: string, error: unknown): Error {
+  const { message } = error as Error;
+  return Object.assign(new Error(`gateway ${gateway}: ${message}`, { cause: error }), { code: (error as NodeJS.ErrnoException).code });
+}

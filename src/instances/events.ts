@@ -1,0 +1,240 @@
+import { randomBytes } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { PowerState } from '../drivers/driver.js';
+import { ArgoError } from '../kit/errors.js';
+import { EVENTS_A_LISTING, EVENTS_A_TURN, WATCHERS, WATCHERS_A_TURN } from '../kit/limits.js';
+import type { Grantable } from './principal.js';
+
+/** What happened, as those who may know are told. */
+export type EventFacts =
+  /** `now` was seen; when it came to be so nobody knows */
+  | { readonly type: 'state'; readonly instance: string; readonly now: PowerState; readonly before: PowerState }
+  | { readonly type: 'added' | 'removed'; readonly instance: string; readonly now: PowerState }
+  | {
+    readonly type: 'action'; readonly instance: string; readonly command: string; readonly options: string; readonly account: string; readonly auditId: number;
+    /** `begun`; or how it ended: `done`, `already so`, a phrase with its detail */
+    readonly outcome: string;
+    /** from its beginning to its end; undefined at the beginning. Milliseconds */
+    readonly ms?: number;
+  }
+  | { readonly type: 'provider'; readonly provider: string; readonly now: 'answers' | 'silent'; readonly reason?: string }
+  | { readonly type: 'server'; readonly now: 'started' | 'reloaded' | 'stopping' };
+
+export const EVENT_TYPES = ['state', 'added', 'removed', 'action', 'provider', 'server'] as const satisfies readonly EventFacts['type'][];
+export type EventType = (typeof EVENT_TYPES)[number];
+
+/** One event in the ring. */
+export interface ArgoEvent {
+  /** microseconds since 1970, made strictly increasing */
+  readonly at: number;
+  readonly facts: EventFacts;
+  /** the instance that it is about: by this object grants are decided and remembered */
+  readonly subject: Grantable | undefined;
+}
+
+/** An instance that an event is about. */
+export interface EventSubject extends Grantable {
+  readonly fullName: string;
+  readonly state: PowerState;
+}
+
+/** `epoch-number`: where in the stream of events somebody stands. */
+export type Cursor = string;
+
+const CURSOR = /^([0-9a-f]{6})-(\d{1,16})$/;
+
+const expired = (): ArgoError => new ArgoError('CURSOR EXPIRED', 'list, then watch again');
+
+/**
+ * The last events, in memory. Those who watch have a position in it and no queue of their own, so what
+ * a slow one costs does not grow; one that falls behind the oldest event is told so.
+ */
+export class Events {
+  /** tells cursors of this process's life from those of another */
+  readonly #epoch = randomBytes(3).toString('hex');
+  #ring: (ArgoEvent | undefined)[];
+  /** index of the oldest event */
+  #head = 0;
+  #size = 0;
+  #last = 0;
+  /** the newest that is forgotten: whoever stands before it has missed something */
+  #forgotten = 0;
+  readonly #waiting = new Set<() => void>();
+  readonly #watchers = new Map<string, number>();
+  #watching = 0;
+  #waking = false;
+  #closed = false;
+  readonly #counts = new Map<EventType, number>();
+  readonly #listeners = new Set<(facts: EventFacts) => void>();
+
+  /** @param history events that are remembered */
+  constructor(history: number) {
+    this.#ring = Array<ArgoEvent | undefined>(history);
+  }
+
+  /** Remembers so many events from now on. */
+  resize(history: number): void {
+    if (history === this.#ring.length) return;
+    const kept = [...this.#from(Math.max(0, this.#size - history))];
+    const dropped = this.#size - kept.length;
+    if (dropped > 0) this.#forgotten = this.#at(dropped - 1).at;
+    this.#ring = Array<ArgoEvent | undefined>(history);
+    kept.forEach((event, index) => { this.#ring[index] = event; });
+    this.#head = 0;
+    this.#size = kept.length;
+  }
+
+  /** Those who watch now. */
+  get watching(): number {
+    return this.#watching;
+  }
+
+  /** Events since the start, by type. */
+  get counts(): ReadonlyMap<EventType, number> {
+    return this.#counts;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Calls back at once at each event, whoever may know of it. @returns ends that */
+  listen(listener: (facts: EventFacts) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  add(facts: EventFacts, subject?: Grantable): void {
+    const event: ArgoEvent = { at: this.#tick(), facts, subject };
+    if (this.#size === this.#ring.length) {
+      this.#forgotten = this.#ring[this.#head]!.at;
+      this.#ring[this.#head] = event;
+      this.#head = (this.#head + 1) % this.#ring.length;
+    } else {
+      this.#ring[(this.#head + this.#size) % this.#ring.length] = event;
+      this.#size += 1;
+    }
+    this.#counts.set(facts.type, (this.#counts.get(facts.type) ?? 0) + 1);
+    this.#listeners.forEach((listener) => listener(facts));
+    this.#wake();
+  }
+
+  /** A state was seen that differs from the one before. */
+  state(subject: EventSubject, before: PowerState): void {
+    this.add({ type: 'state', instance: subject.fullName, now: subject.state, before }, subject);
+  }
+
+  /** A listing found instances that were not there, and missed others. Where they are too many to tell, all who watch must list again. */
+  listed(added: readonly EventSubject[], removed: readonly EventSubject[]): void {
+    if (added.length + removed.length > Math.min(EVENTS_A_LISTING, this.#ring.length)) return this.#forgetAll();
+    for (const one of removed) this.add({ type: 'removed', instance: one.fullName, now: one.state }, one);
+    for (const one of added) this.add({ type: 'added', instance: one.fullName, now: one.state }, one);
+  }
+
+  /** Lets those who watch take what is there, and end. */
+  close(): void {
+    this.#closed = true;
+    this.#wake();
+  }
+
+  /** A place for one who watches. @returns gives it back @throws ArgoError BUSY where there are too many */
+  enter(account: string, mostOfAccount: number): () => void {
+    const own = this.#watchers.get(account) ?? 0;
+    if (own >= mostOfAccount || this.#watching >= WATCHERS) throw new ArgoError('BUSY', 'too many watch already');
+    this.#watchers.set(account, own + 1);
+    this.#watching += 1;
+    return () => {
+      this.#watching -= 1;
+      const left = this.#watchers.get(account)! - 1;
+      if (left > 0) this.#watchers.set(account, left);
+      else this.#watchers.delete(account);
+    };
+  }
+
+  /** Where the stream is now: what comes later is behind it. */
+  now(): number {
+    return this.#tick();
+  }
+
+  cursor(at: number): Cursor {
+    return `${this.#epoch}-${at}`;
+  }
+
+  /** @throws ArgoError CURSOR EXPIRED where it is not of this process's life, or too old; USAGE where it is no cursor */
+  position(cursor: Cursor): number {
+    const [, epoch, digits] = CURSOR.exec(cursor) ?? [];
+    if (epoch === undefined) throw new ArgoError('USAGE', `"${cursor}" is no cursor`);
+    const at = Number(digits);
+    if (epoch !== this.#epoch || at > this.#last || at < this.#forgotten) throw expired();
+    return at;
+  }
+
+  /**
+   * The events behind a position, so many at most.
+   * @throws ArgoError CURSOR EXPIRED where some of them are forgotten
+   */
+  after(at: number): readonly ArgoEvent[] {
+    if (at < this.#forgotten) throw expired();
+    let [low, high] = [0, this.#size];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#at(middle).at > at) high = middle;
+      else low = middle + 1;
+    }
+    return [...this.#from(low, EVENTS_A_TURN)];
+  }
+
+  /** Resolves when there may be something new, or after so many milliseconds, or when the signal is aborted. */
+  wait(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', end);
+        this.#waiting.delete(end);
+        resolve();
+      };
+      const timer = setTimeout(end, ms);
+      signal.addEventListener('abort', end, { once: true });
+      this.#waiting.add(end);
+      if (signal.aborted) end();
+    });
+  }
+
+  #at(index: number): ArgoEvent {
+    return this.#ring[(this.#head + index) % this.#ring.length]!;
+  }
+
+  *#from(index: number, most = Infinity): Generator<ArgoEvent> {
+    for (let at = index; at < Math.min(this.#size, index + most); at += 1) yield this.#at(at);
+  }
+
+  #tick(): number {
+    this.#last = Math.max(this.#last + 1, Date.now() * 1000);
+    return this.#last;
+  }
+
+  #forgetAll(): void {
+    this.#forgotten = this.#tick();
+    this.#ring.fill(undefined);
+    this.#head = this.#size = 0;
+    this.#wake();
+  }
+
+  /** Not all at once: a thousand watchers would keep everybody else waiting. */
+  #wake(): void {
+    if (this.#waking || this.#waiting.size === 0) return;
+    this.#waking = true;
+    void this.#wakeInTurns();
+  }
+
+  async #wakeInTurns(): Promise<void> {
+    await nextTurn();
+    this.#waking = false;
+    let woken = 0;
+    for (const wake of [...this.#waiting]) {
+      woken += 1;
+      if (woken % WATCHERS_A_TURN === 0) await nextTurn();
+      wake();
+    }
+  }
+}

@@ -1,0 +1,118 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { ArgoError } from '../kit/errors.js';
+import type { InstancePattern } from '../kit/patterns.js';
+import { WATCH_IDLE } from '../kit/limits.js';
+import type { ArgoEvent, Cursor, EventFacts, Events, EventType } from './events.js';
+import type { Identity, Permission } from './principal.js';
+
+/** Which events are wanted. */
+export interface EventFilter {
+  /** names, globs, ranges and groups; left out: all. What comes to match later is among them */
+  readonly names?: readonly string[];
+  /** left out: all */
+  readonly types?: readonly EventType[];
+}
+
+/** What came. */
+export interface EventBatch {
+  /** stands behind the last of them: where to go on after a break */
+  readonly cursor: Cursor;
+  /** empty where nothing came for a while: it is still there */
+  readonly events: readonly { readonly cursor: Cursor; readonly time: Date; readonly facts: EventFacts }[];
+}
+
+/** Somebody who watches: a position in the events. */
+export interface Subscription {
+  /** where it began */
+  readonly cursor: Cursor;
+  /**
+   * What comes, in order, until the signal is aborted or the server ends. Take it as you can: nothing is
+   * kept for you beyond what all share.
+   * @throws ArgoError CURSOR EXPIRED for one that fell behind; NOT ALLOWED when the account is taken away
+   */
+  batches(signal: AbortSignal): AsyncGenerator<EventBatch>;
+}
+
+const READ: Permission = { word: 'watch', right: 'read' };
+/** Who may do everything to everything. */
+const ALL: Permission = { word: '*', right: 'shell' };
+
+export interface SubscriptionParts {
+  readonly events: Events;
+  readonly identity: Identity;
+  readonly patterns: readonly InstancePattern[] | undefined;
+  readonly types: readonly EventType[] | undefined;
+  /** an event that it knows; undefined: from now on */
+  readonly after: Cursor | undefined;
+  readonly mostOfAccount: number;
+  /** whether the request that began it is over */
+  isOver(): boolean;
+}
+
+/** Delivers what an account may know at that moment, so that a reload takes effect at once. */
+export class EventSubscription implements Subscription {
+  readonly cursor: Cursor;
+  readonly #parts: SubscriptionParts;
+  #at: number;
+
+  /** @throws ArgoError CURSOR EXPIRED, USAGE */
+  constructor(parts: SubscriptionParts) {
+    const { events, after } = this.#parts = parts;
+    this.#at = after === undefined ? events.now() : events.position(after);
+    this.cursor = events.cursor(this.#at);
+  }
+
+  async *batches(signal: AbortSignal): AsyncGenerator<EventBatch> {
+    const { events, identity, mostOfAccount } = this.#parts;
+    const gone = new AbortController();
+    const leave = events.enter(identity.name, mostOfAccount);
+    const forget = identity.onTakenAway(() => gone.abort());
+    const ends = AbortSignal.any([signal, gone.signal]);
+    let idleSince = performance.now();
+    try {
+      while (!signal.aborted && !this.#parts.isOver()) {
+        if (gone.signal.aborted) throw new ArgoError('NOT ALLOWED', 'the account was taken away');
+        const looked = events.after(this.#at);
+        const found = looked.filter((event) => this.#concerns(event));
+        if (looked.length > 0) this.#at = looked.at(-1)!.at;
+        else if (events.closed) return;
+        if (found.length > 0) {
+          yield { cursor: events.cursor(this.#at), events: found.map((event) => this.#told(event)) };
+          idleSince = performance.now();
+        } else if (looked.length === 0) {
+          const left = idleSince + WATCH_IDLE - performance.now();
+          if (left > 0) {
+            await events.wait(left, ends);
+          } else {
+            this.#at = events.now();
+            yield { cursor: events.cursor(this.#at), events: [] };
+            idleSince = performance.now();
+          }
+        } else {
+          await nextTurn();
+        }
+      }
+    } finally {
+      forget();
+      leave();
+    }
+  }
+
+  #concerns({ facts, subject }: ArgoEvent): boolean {
+    const { identity: { principal }, patterns, types } = this.#parts;
+    if (types !== undefined && !types.includes(facts.type)) return false;
+    if (facts.type === 'server') return true;
+    if (facts.type === 'provider') {
+      return principal.allowsProvider(facts.provider, READ) && (patterns === undefined || patterns.some((pattern) => pattern.coversProvider(facts.provider)));
+    }
+    if (subject === undefined || !principal.allows(subject, READ)) return false;
+    return patterns === undefined || patterns.some((pattern) => pattern.matches(subject));
+  }
+
+  /** Who is who is nobody's business but of those who may do everything everywhere. */
+  #told({ at, facts }: ArgoEvent): EventBatch['events'][number] {
+    const { events, identity: { principal } } = this.#parts;
+    const hides = facts.type === 'action' && !principal.allowsProvider(facts.instance.slice(0, facts.instance.indexOf('/')), ALL);
+    return { cursor: events.cursor(at), time: new Date(at / 1000), facts: hides ? { ...facts, account: '-' } : facts };
+  }
+}

@@ -1,0 +1,192 @@
+import type { Socket } from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
+import { networkTest, plainAddress, sourceOf } from '../auth/networks.js';
+import type { TlsFiles } from '../config/config.js';
+import type { Endpoint, Network } from '../config/values.js';
+import { LINGER, REFUSALS_LINGERING } from '../kit/limits.js';
+import type { Log } from '../kit/log.js';
+import type { Change } from './change.js';
+import { formatEndpoint, Listener, readTls, type Serve } from './listener.js';
+
+/** Where an entrance listens, and whom it admits. */
+export interface EntranceSettings {
+  readonly listen: readonly Endpoint[];
+  /** the same protocol inside TLS; needs `tls` */
+  readonly tlsListen: readonly Endpoint[];
+  readonly tls: TlsFiles | undefined;
+  readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
+  /** networks that connections may come from; undefined: from anywhere */
+  readonly from?: readonly Network[] | undefined;
+}
+
+/** Why a client is refused: too many are there, or it comes from a network that is not in `from`. */
+export type RefusalReason = 'too many' | 'not from there';
+
+/** What an entrance tells the gateway that it belongs to. */
+export interface EntranceEvents {
+  /**
+   * Somebody was admitted; inside TLS hands have been shaken.
+   * @param address the peer's, in its plain form: `10.0.0.7`, without `::ffff:`
+   */
+  connected(socket: Socket, address: string): void;
+  /** What somebody who is refused may read before the connection is closed; cut off without a word where there is nothing to say. */
+  refusal?(reason: RefusalReason): string | undefined;
+}
+
+/** A place to listen at, and how. */
+type Place = Pick<Listener, 'endpoint' | 'tls'>;
+
+/** The places to listen at, by what tells them apart: one that is to ask for certificates is another. */
+function placesOf({ listen, tlsListen, tls }: EntranceSettings): Map<string, Place> {
+  const asks = tls?.clientCa === undefined ? 'tls' : 'tls with client certificates';
+  return new Map([
+    ...listen.map((endpoint): [string, Place] => [formatEndpoint(endpoint), { endpoint, tls: undefined }]),
+    ...tlsListen.map((endpoint): [string, Place] => [`${asks} ${formatEndpoint(endpoint)}`, { endpoint, tls }]),
+  ]);
+}
+
+/**
+ * The listeners of one gateway, and who may come in through them. A connection has its place from its
+ * first packet on, those that are still shaking hands for TLS included.
+ */
+export class Entrance {
+  readonly #listeners = new Map<string, Listener>();
+  /** connections by what they are counted by */
+  readonly #perSource = new Map<string, number>();
+  #places = 0;
+  /** refused ones that may still read why */
+  #refusals = 0;
+  #settings: EntranceSettings | undefined;
+  #isFrom: (address: string) => boolean = () => true;
+  readonly #events: EntranceEvents;
+  readonly #log: Log;
+
+  constructor(events: EntranceEvents, log: Log) {
+    this.#events = events;
+    this.#log = log;
+  }
+
+  /** Connections that have a place. */
+  get connections(): number {
+    return this.#places;
+  }
+
+  /**
+   * Does what can go wrong about new settings: opens further listeners and reads certificates.
+   * @throws Error where a listener cannot be opened or a file not be used; everything is then as before
+   */
+  async prepare(settings: EntranceSettings): Promise<Change> {
+    const wanted = placesOf(settings);
+    const context = settings.tls && readTls(settings.tls);
+    // a client may be faster than whoever commits
+    if (this.#settings === undefined) this.#admitBy(settings);
+    const missing = [...wanted].filter(([key]) => !this.#listeners.has(key));
+    const ports = new Set(missing.map(([, { endpoint: { port } }]) => port));
+    const unwanted = [...this.#listeners].filter(([key]) => !wanted.has(key));
+    // a port that moves from one address to another cannot be had while it is still held
+    const inTheWay = unwanted.filter(([, { endpoint: { port } }]) => port !== 0 && ports.has(port));
+    inTheWay.forEach(([key]) => this.#close(key));
+    const opened: string[] = [];
+    const cancel = async (): Promise<void> => {
+      opened.forEach((key) => this.#close(key));
+      for (const [key, place] of inTheWay) await this.#open(key, place).catch((error: Error) => this.#complain(place.endpoint, error));
+    };
+    try {
+      for (const [key, place] of missing) {
+        await this.#open(key, place);
+        opened.push(key);
+      }
+    } catch (error) {
+      await cancel();
+      throw error;
+    }
+    return { commit: () => this.#adopt(settings, unwanted.map(([key]) => key), context), cancel };
+  }
+
+  /** Where clients can connect: plain places first. */
+  addresses(): string[] {
+    return [...this.#listeners.values()].map(({ address }) => address);
+  }
+
+  /** Takes no further connections; those that are there stay. */
+  close(): void {
+    for (const listener of this.#listeners.values()) listener.close();
+    this.#listeners.clear();
+  }
+
+  #adopt(settings: EntranceSettings, unwanted: readonly string[], context: SecureContextOptions | undefined): void {
+    unwanted.forEach((key) => this.#close(key));
+    if (context) for (const listener of this.#listeners.values()) listener.renewTls(context);
+    this.#admitBy(settings);
+  }
+
+  #admitBy(settings: EntranceSettings): void {
+    this.#settings = settings;
+    this.#isFrom = settings.from ? networkTest(settings.from) : () => true;
+  }
+
+  async #open(key: string, { endpoint, tls }: Place): Promise<void> {
+    const listener = await Listener.open(endpoint, tls, {
+      arrived: (socket) => this.#arrived(socket), failed: (error) => this.#complain(endpoint, error),
+    });
+    this.#listeners.set(key, listener);
+    this.#log('info', 'listening', { address: listener.address, tls: listener.isTls });
+  }
+
+  #close(key: string): void {
+    const listener = this.#listeners.get(key);
+    if (!listener) return;
+    this.#log('info', 'no longer listening', { address: listener.address });
+    listener.close();
+    this.#listeners.delete(key);
+  }
+
+  #complain(endpoint: Endpoint, error: Error): void {
+    this.#log('error', 'listener', { address: formatEndpoint(endpoint), reason: error.message });
+  }
+
+  /** Gives a client its place, or refuses it. */
+  #arrived(socket: Socket): Serve | undefined {
+    const address = plainAddress(socket.remoteAddress ?? '');
+    const { maxConnections = 0, maxConnectionsPerAddress = 0 } = this.#settings ?? {};
+    if (!this.#isFrom(address)) return this.#refuse(socket, address, 'not from there');
+    const source = sourceOf(address);
+    const here = this.#perSource.get(source) ?? 0;
+    if (this.#places >= maxConnections || here >= maxConnectionsPerAddress) return this.#refuse(socket, address, 'too many');
+    this.#perSource.set(source, here + 1);
+    this.#places += 1;
+    socket.once('close', () => this.#vacate(source));
+    return (open) => this.#events.connected(open, address);
+  }
+
+  #vacate(source: string): void {
+    this.#places -= 1;
+    const left = (this.#perSource.get(source) ?? 1) - 1;
+    if (left > 0) this.#perSource.set(source, left);
+    else this.#perSource.delete(source);
+  }
+
+  /** A client that is refused may read why, for a moment; inside TLS it has to shake hands within it. */
+  #refuse(socket: Socket, address: string, reason: RefusalReason): Serve | undefined {
+    this.#log('warn', 'connection refused', { address, connections: this.#places, ...(reason === 'too many' ? {} : { reason }) });
+    const words = this.#events.refusal?.(reason);
+    socket.on('error', () => socket.destroy());
+    if (words === undefined || this.#refusals >= REFUSALS_LINGERING) {
+      socket.destroy();
+      return undefined;
+    }
+    this.#refusals += 1;
+    const timer = setTimeout(() => socket.destroy(), LINGER);
+    socket.once('close', () => {
+      clearTimeout(timer);
+      this.#refusals -= 1;
+    });
+    return (open) => {
+      open.on('error', () => open.destroy());
+      // with what the client has sent still unread, closing at once would look to it like a broken connection
+      open.resume();
+      open.end(words);
+    };
+  }
+}

@@ -1,0 +1,172 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { networkTest } from '../auth/networks.js';
+import { HTTP_BODY, HTTP_HEAD_SIZE, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE, HTTP_REQUEST_TIMEOUT } from '../kit/limits.js';
+import type { Log } from '../kit/log.js';
+import { Entrance, type EntranceSettings } from './entrance.js';
+import { formatEndpoint } from './listener.js';
+
+/** An answer instead of the one that was asked for. What it says is shown to the client. */
+export class HttpError extends Error {
+  constructor(readonly status: number, message: string, readonly headers: Readonly<Record<string, string>> = {}) {
+    super(message);
+  }
+}
+
+/** One request, beside what node:http has of it. */
+export interface Visit {
+  /** the peer's, in its plain form */
+  readonly address: string;
+  /** address and port, for log and audit */
+  readonly from: string;
+  readonly isTls: boolean;
+  /** aborted when the client is gone, or the request has taken too long */
+  readonly signal: AbortSignal;
+  /** The whole body. @param most bytes of it @throws HttpError 413 where it is longer */
+  body(most?: number): Promise<Buffer>;
+  /** Lifts the time limit on the answer: for streams that last. They end with the client or the gateway. */
+  lasting(): void;
+}
+
+/**
+ * Answers a request: by node:http's own means, awaited. A thrown {@link HttpError} is answered as it
+ * says; anything else is `500`, and its cause is in the log.
+ */
+export type HttpHandler = (request: IncomingMessage, response: ServerResponse, visit: Visit) => Promise<void> | void;
+
+/** What one gateway serves below a path. */
+export interface Mount {
+  /** `/metrics`; also what lies below it. `/` is everything that nobody else has */
+  readonly path: string;
+  readonly handler: HttpHandler;
+  readonly from: EntranceSettings['from'];
+}
+
+/**
+ * One address at which HTTP is spoken, for all the gateways that have mounted something there. Limits on
+ * connections are those of the gateway that was loaded last.
+ */
+export class HttpPlace {
+  readonly entrance: Entrance;
+  readonly #mounts = new Map<Mount, { readonly isFrom: (address: string) => boolean; readonly visits: Set<ServerResponse> }>();
+  readonly #server: Server;
+  readonly #log: Log;
+  readonly #sockets = new Set<Socket>();
+  /** of each connection: ends it when it says nothing, or takes too long */
+  readonly #timers = new WeakMap<Socket, NodeJS.Timeout>();
+  readonly #addresses = new WeakMap<Socket, string>();
+
+  constructor(log: Log) {
+    this.#log = log;
+    // Its own timeouts do not run in a server that does not listen itself: ours are below.
+    this.#server = createServer({ maxHeaderSize: HTTP_HEAD_SIZE, keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 });
+    this.#server.on('request', (request: IncomingMessage, response: ServerResponse) => void this.#answer(request, response));
+    this.#server.on('clientError', (_error: Error, socket: Socket) => {
+      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      else socket.destroy();
+    });
+    this.entrance = new Entrance({ connected: (socket, address) => this.#connected(socket, address) }, log);
+  }
+
+  get mounts(): readonly Mount[] {
+    return [...this.#mounts.keys()];
+  }
+
+  add(mount: Mount): void {
+    this.#mounts.set(mount, { isFrom: mount.from ? networkTest(mount.from) : () => true, visits: new Set() });
+  }
+
+  /** @param cutOff whether its requests under way end at once, too */
+  remove(mount: Mount, cutOff: boolean): void {
+    const visits = this.#mounts.get(mount)?.visits;
+    this.#mounts.delete(mount);
+    if (cutOff) visits?.forEach((response) => response.destroy());
+  }
+
+  /** Whether a mount has requests under way. */
+  isBusy(mount: Mount): boolean {
+    return (this.#mounts.get(mount)?.visits.size ?? 0) > 0;
+  }
+
+  /** Takes no further connections, and ends those that there are. */
+  close(): void {
+    this.entrance.close();
+    this.#sockets.forEach((socket) => socket.destroy());
+  }
+
+  #connected(socket: Socket, address: string): void {
+    this.#addresses.set(socket, address);
+    this.#sockets.add(socket);
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      clearTimeout(this.#timers.get(socket));
+    });
+    this.#limit(socket, HTTP_HEAD_TIMEOUT);
+    this.#server.emit('connection', socket);
+  }
+
+  #limit(socket: Socket, ms: number): void {
+    clearTimeout(this.#timers.get(socket));
+    this.#timers.set(socket, setTimeout(() => socket.destroy(), ms));
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { socket } = request;
+    const address = this.#addresses.get(socket) ?? '';
+    const found = this.#find(new URL(request.url ?? '/', 'http://localhost').pathname);
+    const gone = new AbortController();
+    this.#limit(socket, HTTP_REQUEST_TIMEOUT);
+    found?.visits.add(response);
+    response.once('close', () => {
+      found?.visits.delete(response);
+      gone.abort(new Error('the request is over'));
+      if (!socket.destroyed) this.#limit(socket, HTTP_KEEP_ALIVE);
+    });
+    try {
+      if (found === undefined) throw new HttpError(404, 'there is nothing here');
+      if (!found.isFrom(address)) throw new HttpError(403, 'not from there');
+      await found.mount.handler(request, response, {
+        address,
+        from: formatEndpoint({ host: address, port: socket.remotePort ?? 0 }),
+        isTls: 'encrypted' in socket,
+        signal: gone.signal,
+        body: (most = HTTP_BODY) => readBody(request, most),
+        lasting: () => clearTimeout(this.#timers.get(socket)),
+      });
+      if (!response.writableEnded && !response.destroyed) response.end();
+    } catch (error) {
+      this.#fail(request, response, error);
+    }
+  }
+
+  #find(path: string): { mount: Mount; isFrom: (address: string) => boolean; visits: Set<ServerResponse> } | undefined {
+    const [best] = [...this.#mounts].filter(([mount]) => lies(path, mount.path)).sort(([a], [b]) => b.path.length - a.path.length);
+    return best && { mount: best[0], ...best[1] };
+  }
+
+  #fail(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+    if (!(error instanceof HttpError) && !response.destroyed) this.#log('error', 'request failed', { path: request.url?.split('?')[0], cause: error });
+    if (response.headersSent || response.destroyed) return void response.destroy();
+    const { status, message, headers } = error instanceof HttpError ? error : new HttpError(500, 'a fault of the server; its log has the cause');
+    // with a body that is not read to its end, there is no next request on this connection
+    response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...(request.complete ? {} : { connection: 'close' }), ...headers });
+    response.end(`${message}\n`);
+  }
+}
+
+/** Whether a path is that of a mount, or below it. */
+const lies = (path: string, mount: string): boolean => mount === '/' || path === mount || path.startsWith(`${mount}/`);
+
+/** @throws HttpError 413 */
+async function readBody(request: IncomingMessage, most: number): Promise<Buffer> {
+  const tooLong = new HttpError(413, `the body has more than ${most} bytes`);
+  if (Number(request.headers['content-length'] ?? 0) > most) throw tooLong;
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > most) throw tooLong;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

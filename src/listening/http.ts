@@ -1,0 +1,152 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Endpoint } from '../config/values.js';
+import { HTTP_DRAIN_LOOK } from '../kit/limits.js';
+import type { Deadline } from '../kit/deadline.js';
+import type { Log } from '../kit/log.js';
+import { prepareAll, type Change } from './change.js';
+import type { EntranceSettings } from './entrance.js';
+import { HttpPlace, type HttpHandler, type Mount } from './http-place.js';
+import { formatEndpoint } from './listener.js';
+
+export { HttpError, type HttpHandler, type Visit } from './http-place.js';
+
+/** A place of the shared server, by what tells it from others. */
+interface Held {
+  readonly key: string;
+  readonly place: HttpPlace;
+}
+
+/** HTTP for a gateway: it serves below a path, at addresses that it may share with others. */
+export interface HttpDoors {
+  /** @param handler answers all requests below the path */
+  mount(handler: HttpHandler): HttpMount;
+}
+
+/** All the addresses at which the process speaks HTTP, and what is mounted there. */
+export class SharedHttp implements HttpDoors {
+  readonly #places = new Map<string, HttpPlace>();
+  readonly #log: Log;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  mount(handler: HttpHandler): HttpMount {
+    return new HttpMount(handler, {
+      take: (settings) => this.#take(settings),
+      release: (held) => this.#releaseIfUnused(held),
+    });
+  }
+
+  /**
+   * Places for all addresses of the settings: one that is there is shared.
+   * @throws Error where a listener cannot be opened
+   */
+  async #take(settings: EntranceSettings): Promise<{ held: Held[]; change: Change }> {
+    const steps = addressesOf(settings).map((one) => ({ one, key: keyOf(one) }));
+    const held: Held[] = [];
+    const change = await prepareAll(steps.map(({ one, key }) => async () => {
+      const known = this.#places.get(key);
+      const place = known ?? new HttpPlace(this.#log);
+      const inner = await place.entrance.prepare(one);
+      this.#places.set(key, place);
+      held.push({ key, place });
+      return { commit: inner.commit, cancel: async () => { await inner.cancel(); this.#releaseIfUnused({ key, place }); } };
+    }));
+    return { held, change };
+  }
+
+  #releaseIfUnused({ key, place }: Held): void {
+    if (place.mounts.length > 0 || this.#places.get(key) !== place) return;
+    this.#places.delete(key);
+    place.close();
+  }
+}
+
+/** How a mount comes to its places, and gives them back. */
+interface Landlord {
+  take(settings: EntranceSettings): Promise<{ held: Held[]; change: Change }>;
+  release(held: Held): void;
+}
+
+/** What one gateway serves. */
+export class HttpMount {
+  readonly #handler: HttpHandler;
+  readonly #landlord: Landlord;
+  #held: readonly Held[] = [];
+  #mount: Mount | undefined;
+  #closed = false;
+
+  constructor(handler: HttpHandler, landlord: Landlord) {
+    this.#handler = handler;
+    this.#landlord = landlord;
+  }
+
+  /**
+   * Opens what is missing of its addresses. Called again it moves there; requests under way go on.
+   * @param path `/metrics`
+   * @throws Error where that cannot be; everything is then as before
+   */
+  async prepare(settings: EntranceSettings, path: string): Promise<Change> {
+    const { held, change } = await this.#landlord.take(settings);
+    const other = held.find(({ place }) => place.mounts.some((mount) => mount.path === path && mount !== this.#mount));
+    if (other !== undefined) {
+      await change.cancel();
+      throw new Error(`another gateway serves ${path} there already`);
+    }
+    return {
+      commit: () => {
+        change.commit();
+        this.#move(held, { path, handler: (request, response, visit) => this.#answer(request, response, visit), from: settings.from });
+      },
+      cancel: change.cancel,
+    };
+  }
+
+  /** Where it is served. */
+  addresses(): string[] {
+    return this.#held.flatMap(({ place }) => place.entrance.addresses());
+  }
+
+  /** Answers `503` from now on, and waits for requests under way. */
+  async drain(deadline: Deadline): Promise<void> {
+    this.#closed = true;
+    const mount = this.#mount;
+    while (mount && !deadline.exceeded && this.#held.some(({ place }) => place.isBusy(mount))) await pause(HTTP_DRAIN_LOOK);
+  }
+
+  /** Serves nothing any more; addresses that nobody else uses are closed. */
+  close(): void {
+    this.#closed = true;
+    this.#move([], undefined);
+  }
+
+  #move(held: readonly Held[], mount: Mount | undefined): void {
+    const [before, was] = [this.#held, this.#mount];
+    this.#held = held;
+    this.#mount = mount;
+    if (mount) held.forEach(({ place }) => place.add(mount));
+    if (was) before.forEach(({ place }) => place.remove(was, mount === undefined));
+    before.forEach((one) => this.#landlord.release(one));
+  }
+
+  #answer(...[request, response, visit]: Parameters<HttpHandler>): ReturnType<HttpHandler> {
+    if (!this.#closed) return this.#handler(request, response, visit);
+    response.writeHead(503, { connection: 'close' }).end();
+  }
+}
+
+/** Settings of one address each. */
+function addressesOf(settings: EntranceSettings): EntranceSettings[] {
+  // networks are the mounts' own: another gateway at this address may have others
+  const shared = { ...settings, from: undefined };
+  return [
+    ...settings.listen.map((endpoint) => ({ ...shared, listen: [endpoint], tlsListen: [], tls: undefined })),
+    ...settings.tlsListen.map((endpoint) => ({ ...shared, listen: [], tlsListen: [endpoint] })),
+  ];
+}
+
+function keyOf({ listen, tlsListen, tls }: EntranceSettings): string {
+  const name = (endpoint: Endpoint | undefined): string => (endpoint ? formatEndpoint(endpoint) : '');
+  return tls ? `tls ${name(tlsListen[0])} ${tls.cert} ${tls.key} ${tls.clientCa ?? ''}` : name(listen[0]);
+}

@@ -1,0 +1,92 @@
+import { ArgoError } from '../kit/errors.js';
+import { EVENT_TYPES, type EventFacts, type EventType } from '../instances/events.js';
+import type { Context, Plugin } from './host/contract.js';
+
+/** What was asked for. */
+interface Asked {
+  readonly names: readonly string[];
+  readonly since: string | undefined;
+  readonly state: boolean;
+  readonly types: readonly EventType[] | undefined;
+}
+
+/** The words, options among them; behind `--` all are names. @returns undefined where they are wrong */
+function parse(words: readonly string[]): Asked | undefined {
+  const asked = { names: [] as string[], since: undefined as string | undefined, state: false, types: undefined as EventType[] | undefined };
+  const end = words.includes('--') ? words.indexOf('--') : words.length;
+  for (const word of words.slice(0, end)) {
+    const [, option, value] = /^--([a-z]+)(?:=(.*))?$/.exec(word) ?? [];
+    if (!word.startsWith('--')) asked.names.push(word);
+    else if (option === 'state' && value === undefined) asked.state = true;
+    else if (option === 'since' && value) asked.since = value;
+    else if (option === 'types' && value && value.split(',').every(isType)) asked.types = value.split(',').filter(isType);
+    else return undefined;
+  }
+  asked.names.push(...words.slice(end + 1));
+  return asked;
+}
+
+const isType = (word: string): word is EventType => (EVENT_TYPES as readonly string[]).includes(word);
+
+/** A word as it is typed in a request. */
+const quoted = (word: string): string => (/^[^\s"'\\]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`);
+
+/** Type, name and values of an event. */
+function words(facts: EventFacts): string {
+  switch (facts.type) {
+    case 'state': return `state ${quoted(facts.instance)} ${facts.now} ${facts.before}`;
+    case 'added':
+    case 'removed': return `${facts.type} ${quoted(facts.instance)} ${facts.now}`;
+    case 'provider': return `provider ${quoted(facts.provider)} ${facts.now}${facts.reason === undefined ? '' : ` reason=${quoted(facts.reason)}`}`;
+    case 'server': return `server ${facts.now}`;
+    case 'action': {
+      const { instance, command, options, outcome, account, auditId, ms } = facts;
+      const pairs = [`account=${quoted(account)}`, `audit=${auditId}`, ...(options ? [`options=${quoted(options)}`] : []), ...(ms === undefined ? [] : [`ms=${Math.round(ms)}`])];
+      return `action ${quoted(instance)} ${quoted(command)} ${quoted(outcome)} ${pairs.join(' ')}`;
+    }
+  }
+}
+
+const line = (cursor: string, time: Date, rest: string): string => `${cursor} ${time.toISOString()} ${rest}`;
+
+/** What is visible now, so that a client need not list separately. */
+function* states({ actor }: Context, { names }: Asked, selected: ReadonlySet<string>, cursor: string): Generator<string> {
+  const now = new Date();
+  for (const { instance } of actor.visible()) {
+    if (names.length === 0 || selected.has(instance.fullName)) yield line(cursor, now, `is ${quoted(instance.fullName)} ${instance.state}`);
+  }
+  yield line(cursor, now, 'synced');
+}
+
+/** Full names of those that are selected; none is no error: some may come. */
+async function select({ actor }: Context, names: readonly string[]): Promise<ReadonlySet<string>> {
+  if (names.length === 0) return new Set();
+  const { instances } = await actor.select(names).catch((error: unknown) => {
+    if (error instanceof ArgoError && error.phrase === 'NO MATCH') return { instances: [] };
+    throw error;
+  });
+  return new Set(instances.map(({ fullName }) => fullName));
+}
+
+export default {
+  commands: [{
+    word: 'watch',
+    usage: 'watch [NAME...] [--since=CURSOR] [--state] [--types=TYPE,...]',
+    help: 'Follow what happens, until the next line is sent.',
+    right: 'read',
+    rawWords: true,
+    async run(request) {
+      const asked = parse(request.args) ?? request.usage();
+      const { names, since, types } = asked;
+      const subscription = await request.actor.watch({ ...(names.length > 0 ? { names } : {}), ...(types ? { types } : {}) }, since);
+      const ends = AbortSignal.any([request.interrupted, request.signal]);
+      const batches = subscription.batches(ends);
+      if (asked.state) await request.body.lines(states(request, asked, await select(request, names), subscription.cursor));
+      else await request.body.lines([]);
+      for await (const { cursor, events } of batches) {
+        if (events.length === 0) await request.body.lines([line(cursor, new Date(), 'idle')]);
+        else await request.body.lines(events.map(({ cursor: at, time, facts }) => line(at, time, words(facts))));
+      }
+    },
+  }],
+} satisfies Plugin;

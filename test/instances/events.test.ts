@@ -1,0 +1,72 @@
+import t from 'tap';
+import { Events, type EventFacts } from '../../src/instances/events.js';
+import { EVENTS_A_LISTING, WATCHERS } from '../../src/kit/limits.js';
+
+const subject = (name: string) => ({ provider: 'p', name, fullName: `p/${name}`, state: 'on' as const });
+const SERVER: EventFacts = { type: 'server', now: 'reloaded' };
+
+await t.test('cursors only grow, also when the clock is set back', (t) => {
+  const events = new Events(16);
+  const now = Date.now;
+  t.teardown(() => { Date.now = now; });
+  events.add(SERVER);
+  Date.now = () => now() - 3_600_000;
+  for (let count = 0; count < 10; count += 1) events.add(SERVER);
+  const at = events.after(0).map((event) => event.at);
+  t.equal(at.length, 11);
+  t.same(at, [...new Set(at)].sort((a, b) => a - b));
+  t.end();
+});
+
+await t.test('what was forgotten is said to be', (t) => {
+  const events = new Events(16);
+  const begin = events.now();
+  const cursor = events.cursor(begin);
+  t.equal(events.position(cursor), begin);
+  for (let count = 0; count < 16; count += 1) events.state(subject(`m${count}`), 'off');
+  t.equal(events.after(begin).length, 16);
+  events.state(subject('one more'), 'off');
+  t.throws(() => events.after(begin), { message: /^CURSOR EXPIRED/ });
+  t.throws(() => events.position(cursor), { message: /^CURSOR EXPIRED/ });
+  t.throws(() => events.position(new Events(16).cursor(begin)), { message: /^CURSOR EXPIRED/ }, 'of another process');
+  t.throws(() => events.position(events.cursor(begin + 1e15)), { message: /^CURSOR EXPIRED/ }, 'of the future');
+  t.throws(() => events.position('nonsense'), { message: /^USAGE/ });
+  t.end();
+});
+
+await t.test('a smaller history forgets the oldest', (t) => {
+  const events = new Events(100);
+  const begin = events.now();
+  for (let count = 0; count < 50; count += 1) events.state(subject(`m${count}`), 'off');
+  const [, , third] = events.after(begin).slice(-18);
+  events.resize(16);
+  t.throws(() => events.after(begin), { message: /^CURSOR EXPIRED/ });
+  t.equal(events.after(third!.at - 1).length, 16);
+  events.resize(200);
+  events.add(SERVER);
+  t.equal(events.after(third!.at - 1).length, 17);
+  t.end();
+});
+
+await t.test('more than can be told one by one makes everybody list again', (t) => {
+  const events = new Events(65_536);
+  const begin = events.now();
+  events.listed([subject('a')], [subject('b')]);
+  t.same(events.after(begin).map(({ facts }) => facts.type), ['removed', 'added']);
+  events.listed(Array.from({ length: EVENTS_A_LISTING + 1 }, (_, index) => subject(`m${index}`)), []);
+  t.throws(() => events.after(begin), { message: /^CURSOR EXPIRED/ });
+  t.same(events.after(events.now()), []);
+  t.end();
+});
+
+await t.test('places of those who watch', (t) => {
+  const events = new Events(16);
+  const leave = events.enter('kim', 1);
+  t.throws(() => events.enter('kim', 1), { message: /^BUSY/ });
+  events.enter('steve', 1)();
+  leave();
+  for (let count = 0; count < WATCHERS; count += 1) events.enter('kim', WATCHERS + 1);
+  t.throws(() => events.enter('steve', 1), { message: /^BUSY/ });
+  t.equal(events.watching, WATCHERS);
+  t.end();
+});

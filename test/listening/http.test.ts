@@ -1,0 +1,87 @@
+import { createConnection } from 'node:net';
+import t, { type Test } from 'tap';
+import { Deadline } from '../../src/kit/deadline.js';
+import { HTTP_BODY } from '../../src/kit/limits.js';
+import type { EntranceSettings } from '../../src/listening/entrance.js';
+import { HttpError, SharedHttp, type HttpHandler } from '../../src/listening/http.js';
+
+const settings = (port = 0): EntranceSettings =>
+  ({ listen: [{ host: '127.0.0.1', port }], tlsListen: [], tls: undefined, maxConnections: 8, maxConnectionsPerAddress: 8 });
+
+async function mount(t: Test, http: SharedHttp, path: string, handler: HttpHandler, port = 0) {
+  const mounted = http.mount(handler);
+  t.teardown(() => mounted.close());
+  (await mounted.prepare(settings(port), path)).commit();
+  return { mounted, url: `http://${mounted.addresses()[0]}` };
+}
+
+const says = (word: string): HttpHandler => (_request, response) => { response.end(word); };
+
+await t.test('several share an address, each below its path', async (t) => {
+  const http = new SharedHttp(() => undefined);
+  const { mounted, url } = await mount(t, http, '/a', says('a'));
+  const { url: same } = await mount(t, http, '/a/b', says('b'));
+  t.equal(same, url);
+  for (const [path, word] of [['/a', 'a'], ['/a/x', 'a'], ['/a/b', 'b'], ['/a/b/c?d', 'b']] as const) t.equal(await (await fetch(url + path)).text(), word, path);
+  for (const path of ['/', '/ab', '/c']) t.equal((await fetch(url + path)).status, 404, path);
+  await t.rejects(http.mount(says('again')).prepare(settings(), '/a'), { message: 'another gateway serves /a there already' });
+  t.equal(await (await fetch(`${url}/a`)).text(), 'a', 'as before');
+  mounted.close();
+  t.equal((await fetch(`${url}/a`)).status, 404);
+  t.equal(await (await fetch(`${url}/a/b`)).text(), 'b');
+});
+
+await t.test('what was prepared and is not wanted leaves nothing open', async (t) => {
+  const http = new SharedHttp(() => undefined);
+  const { url } = await mount(t, http, '/a', says('a'));
+  const taken = Number(new URL(url).port);
+  const other = new SharedHttp(() => undefined);
+  await t.rejects(other.mount(says('b')).prepare(settings(taken), '/b'), { code: 'EADDRINUSE' });
+  const mounted = other.mount(says('b'));
+  await (await mounted.prepare(settings(), '/b')).cancel();
+  t.same(mounted.addresses(), []);
+});
+
+await t.test('faults of a handler, and bodies that are too long', async (t) => {
+  const logged: string[] = [];
+  const http = new SharedHttp((_level, message) => logged.push(message));
+  const { url } = await mount(t, http, '/', async (request, response, { body }) => {
+    if (request.url === '/no') throw new HttpError(409, 'not now', { 'x-why': 'so' });
+    if (request.url === '/fault') throw new Error('a secret');
+    response.end(String((await body()).length));
+  });
+  const refused = await fetch(`${url}/no`);
+  t.same([refused.status, await refused.text(), refused.headers.get('x-why')], [409, 'not now\n', 'so']);
+  const fault = await fetch(`${url}/fault`);
+  t.equal(fault.status, 500);
+  t.notMatch(await fault.text(), 'secret');
+  t.ok(logged.includes('request failed'));
+  t.equal(await (await fetch(url, { method: 'POST', body: 'x'.repeat(1000) })).text(), '1000');
+  t.equal((await fetch(url, { method: 'POST', body: 'x'.repeat(HTTP_BODY + 1) }).catch(() => ({ status: 413 }))).status, 413);
+});
+
+await t.test('what is no HTTP is told so', async (t) => {
+  const { url } = await mount(t, new SharedHttp(() => undefined), '/', says('a'));
+  const socket = createConnection(Number(new URL(url).port), '127.0.0.1');
+  socket.end('list\r\n\r\n');
+  let text = '';
+  for await (const chunk of socket) text += String(chunk);
+  t.match(text, /^HTTP\/1\.1 400 /);
+});
+
+await t.test('drain lets a request end, and takes no other', async (t) => {
+  let answer = (): void => undefined;
+  const { mounted, url } = await mount(t, new SharedHttp(() => undefined), '/', (_request, response) => new Promise((resolve) => {
+    answer = () => { response.end('late'); resolve(); };
+  }));
+  const running = fetch(url);
+  while (String(answer) === '() => undefined') await new Promise((resolve) => { setTimeout(resolve, 5); });
+  const deadline = new Deadline(5000);
+  const drained = mounted.drain(deadline);
+  t.equal((await fetch(url)).status, 503);
+  answer();
+  t.equal(await (await running).text(), 'late');
+  await drained;
+  t.notOk(deadline.exceeded);
+  deadline.clear();
+});

@@ -1,0 +1,20 @@
+import type { Config } from '../../src/config/config.js';
+import { loadConfig as load, parseConfig as parse } from '../../src/config/load.js';
+import { openHouse } from '../../src/daemon/house.js';
+import { loadDriver } from '../../src/drivers/catalogue.js';
+import { Provider } from '../../src/instances/provider.js';
+import type { Registry } from '../../src/instances/registry.js';
+import type { Log } from '../../src/kit/log.js';
+
+/** The server's own drivers and gateways. */
+const { catalogues } = openHouse(() => undefined);
+
+/** As the daemon reads a configuration. */
+export const parseConfig = (file: string, source: string, stateDir: string): Promise<Config> => parse(file, source, stateDir, catalogues);
+
+export const loadConfig = (file: string, stateDir: string): Promise<Config> => load(file, stateDir, catalogues);
+
+/** The providers of a configuration, not yet listed. */
+export async function openProviders({ providers }: Config, registry: Registry, log: Log): Promise<Provider[]> {
+  return Promise.all([...providers.values()].map(async (settings) => new Provider(settings, (await loadDriver(settings.type))!, registry, log)));
+}
