@@ -3,7 +3,7 @@ import { Authenticator } from '../auth/authenticator.js';
 import { Gate } from '../instances/gate.js';
 import { Provider } from '../instances/provider.js';
 import { Registry } from '../instances/registry.js';
-import { FIRST_LISTING_GRACE, LAST_WORDS, SHUTDOWN_GRACE } from '../kit/limits.js';
+import { FIRST_LISTING_GRACE, HURRIED_END, LAST_WORDS, PROVIDER_GRACE, SHUTDOWN_GRACE } from '../kit/limits.js';
 import { PluginLoader } from '../plugins/host/loader.js';
 import { Dispatcher } from '../server/dispatcher.js';
 import { LineServer } from '../server/server.js';
@@ -84,6 +84,7 @@ export class Daemon {
     this.#config = config;
     this.#logger.setLevel(config.server.logLevel);
     this.#authenticator.configure(config);
+    this.#gate.review();
     const table = await this.#plugins.load(config.server.pluginPath);
     this.#dispatcher.parts = { ...this.#dispatcher.parts, table };
     this.#closeProviders([...this.#providers.values()].filter(({ name, settings }) => config.providers.get(name)?.fingerprint !== settings.fingerprint), config);
@@ -96,6 +97,12 @@ export class Daemon {
     this.#server.stopListening();
     await Promise.all([this.#gate.drain(SHUTDOWN_GRACE, LAST_WORDS), this.#server.close(SHUTDOWN_GRACE + LAST_WORDS)]);
     await Promise.all([...this.#providers.values()].map((provider) => provider.close(0)));
+    await this.#audit.close();
+  }
+
+  /** What {@link stop} still waits for is given up; the audit says how actions ended, as far as that is known. */
+  async hurry(): Promise<void> {
+    await this.#gate.hurry(HURRIED_END);
     await this.#audit.close();
   }
 
@@ -120,7 +127,7 @@ export class Daemon {
     for (const provider of providers) {
       this.#providers.delete(provider.name);
       this.#registry.remove(provider, wanted.has(provider.name));
-      void provider.close(SHUTDOWN_GRACE);
+      void provider.close(PROVIDER_GRACE);
     }
   }
 }

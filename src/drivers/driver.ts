@@ -53,6 +53,23 @@ export interface Facts {
   readonly more?: Readonly<Record<string, string>>;
 }
 
+/** What can be read of a machine. */
+export interface Readings {
+  /** `unknown` where it cannot be had */
+  status: PowerState;
+  info: Facts;
+  ip: readonly string[];
+  mac: readonly string[];
+  /** seconds */
+  uptime: number;
+  /** bytes */
+  rx: bigint;
+  /** bytes */
+  tx: bigint;
+  load: Load;
+  disk: readonly Disk[];
+}
+
 /**
  * A machine as its driver sees it. It has just the methods that its type supports: a missing one is
  * what makes `400 NOT SUPPORTED`.
@@ -122,6 +139,12 @@ export interface Driver {
    * poll and after {@link DriverHost.relist}; never twice at the same time. Connects where needed.
    */
   list(signal: AbortSignal): Promise<readonly Sighting[]>;
+  /**
+   * Readings of all machines with few calls, by {@link Machine.id}: what costs next to nothing when it is asked for
+   * all at once. A machine or a reading that is left out is asked for singly. Used only for those who take an answer of
+   * some age, and never twice at the same time.
+   */
+  sample?(signal: AbortSignal): Promise<ReadonlyMap<string, Partial<Readings>>>;
   /** The hypervisor's log. */
   dmesg?(signal: AbortSignal): Promise<string>;
   /** Logs out and lets go of everything. Called once; what is under way has ended or been aborted. */

@@ -1,7 +1,7 @@
 import type { Machine, PowerState } from '../drivers/driver.js';
-import { TURNS_WAITING } from '../kit/limits.js';
+import { TURNS_WAITING, TURNS_WAITING_PER_ACCOUNT } from '../kit/limits.js';
 import type { Provider } from './provider.js';
-import { Places } from '../kit/places.js';
+import { FairPlaces } from '../kit/fair-places.js';
 
 /** A clean stop that was accepted and has not been seen to end. */
 interface PendingStop {
@@ -15,7 +15,7 @@ export class Instance {
   sharesName = false;
   /** when `state` was first seen */
   since = new Date();
-  #turnsOrNone: Places | undefined;
+  #turnsOrNone: FairPlaces | undefined;
   #pendingStop: PendingStop | undefined;
   #watchers: Set<() => void> | undefined;
 
@@ -37,9 +37,9 @@ export class Instance {
     return `${this.owner.name}/${this.name}`;
   }
 
-  /** Two power actions on one instance never run at once. */
-  get turn(): Places {
-    this.#turnsOrNone ??= new Places(1, TURNS_WAITING);
+  /** Two power actions on one instance never run at once. The accounts that wait get it in turn. */
+  get turn(): FairPlaces {
+    this.#turnsOrNone ??= new FairPlaces({ places: 1, waiting: TURNS_WAITING, groups: [{ waiting: TURNS_WAITING_PER_ACCOUNT }] });
     return this.#turnsOrNone;
   }
 

@@ -238,14 +238,20 @@ export class FairPlaces {
    */
   async take(signal: AbortSignal, path: readonly string[], isFirst = false): Promise<() => void> {
     signal.throwIfAborted();
+    const free = this.tryTake(path, isFirst);
+    if (free) return free;
     const line = isFirst ? this.#first : this.#others;
-    if (this.#taken < this.#places && line.hasRoom(path)) {
-      const group = line.groupOf(path);
-      count(group, 0, 1);
-      return this.#occupy(group);
-    }
     line.makeRoom(path);
     return this.#wait(signal, line.groupOf(path));
+  }
+
+  /** As {@link take}, where no waiting is needed. @returns undefined where it is */
+  tryTake(path: readonly string[], isFirst = false): (() => void) | undefined {
+    const line = isFirst ? this.#first : this.#others;
+    if (this.#taken >= this.#places || !line.hasRoom(path)) return undefined;
+    const group = line.groupOf(path);
+    count(group, 0, 1);
+    return this.#occupy(group);
   }
 
   #wait(signal: AbortSignal, group: Group): Promise<() => void> {

@@ -52,7 +52,10 @@ export class Connection implements Sink {
     });
     socket.on('error', () => socket.destroy());
     socket.on('finish', () => this.#linger());
-    socket.on('close', () => this.#unblock());
+    socket.on('close', () => {
+      session.gone();
+      this.#unblock();
+    });
   }
 
   set maxLine(bytes: number) {
@@ -116,6 +119,8 @@ export class Connection implements Sink {
 
   #receiveEnd(): void {
     this.#ended = true;
+    // a client that has gone for good looks the same until it is asked for: its system then answers with a reset
+    this.#socket.setKeepAlive(true, 1000);
     this.#work();
   }
 

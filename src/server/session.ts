@@ -9,6 +9,8 @@ export class Session {
   /** the connection is to be closed after the reply under way */
   closing = false;
   readonly #authenticator: Authenticator;
+  #isGone = false;
+  readonly #goneListeners = new Set<() => void>();
 
   /**
    * @param address the peer's, in its plain form
@@ -33,5 +35,19 @@ export class Session {
 
   logOut(): void {
     this.#login = undefined;
+  }
+
+  /** Calls back when the client is gone, at once where it is already. @returns ends that */
+  onGone(listener: () => void): () => void {
+    if (this.#isGone) listener();
+    else this.#goneListeners.add(listener);
+    return () => this.#goneListeners.delete(listener);
+  }
+
+  /** The connection is closed: nobody is left to be told anything. */
+  gone(): void {
+    this.#isGone = true;
+    this.#goneListeners.forEach((listener) => listener());
+    this.#goneListeners.clear();
   }
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
-import type { Disk, Driver, DriverHost, Facts, Load, Machine, PowerState, Sighting } from '../driver.js';
+import type { Disk, Driver, DriverHost, Facts, Load, Machine, PowerState, Readings, Sighting } from '../driver.js';
 
 /**
  * What is wrong with a simulated machine. `hang`: its calls never answer. `error`: they fail.
@@ -22,6 +22,7 @@ const RX_RATE = 1500;
 const TX_RATE = 700;
 
 const MEMORY = 256n * 1024n * 1024n;
+const LOAD: Load = { averages: [0.1, 0.05, 0.01] };
 const DISK_SIZE = 4n * 1024n * 1024n * 1024n;
 
 class SimMachine implements Machine {
@@ -54,6 +55,17 @@ class SimMachine implements Machine {
   /** What a listing shows: a listing does not suffer from the faults of single machines. */
   get lastState(): PowerState {
     return this.#fault === 'hang' || this.#fault === 'error' ? 'unknown' : this.#state;
+  }
+
+  /** What is known of it without asking it: one that is at fault tells nothing. */
+  get sample(): Partial<Readings> {
+    if (this.#fault !== undefined && this.#fault !== 'deaf') return {};
+    const isUp = this.#state === 'on' || this.#state === 'paused';
+    return {
+      status: this.#state, ...this.#traffic, disk: this.#disks,
+      ...(isUp ? { uptime: this.#secondsUp } : {}),
+      ...(this.#state === 'on' ? { load: LOAD } : {}),
+    };
   }
 
   async status(signal: AbortSignal): Promise<PowerState> {
@@ -144,23 +156,28 @@ class SimMachine implements Machine {
 
   async rx(signal: AbortSignal): Promise<bigint> {
     await this.#answer(signal);
-    return this.#state === 'on' ? BigInt(Math.floor(this.#secondsUp * RX_RATE)) : 0n;
+    return this.#traffic.rx;
   }
 
   async tx(signal: AbortSignal): Promise<bigint> {
     await this.#answer(signal);
-    return this.#state === 'on' ? BigInt(Math.floor(this.#secondsUp * TX_RATE)) : 0n;
+    return this.#traffic.tx;
   }
 
   async load(signal: AbortSignal): Promise<Load> {
     await this.#answer(signal);
     this.#expect('on');
-    return { averages: [0.1, 0.05, 0.01] };
+    return LOAD;
   }
 
   async disk(signal: AbortSignal): Promise<readonly Disk[]> {
     await this.#answer(signal);
     return this.#disks;
+  }
+
+  get #traffic(): { readonly rx: bigint; readonly tx: bigint } {
+    const seconds = this.#state === 'on' ? this.#secondsUp : 0;
+    return { rx: BigInt(Math.floor(seconds * RX_RATE)), tx: BigInt(Math.floor(seconds * TX_RATE)) };
   }
 
   get #disks(): readonly Disk[] {
@@ -218,9 +235,11 @@ function untilAborted(signal: AbortSignal): Promise<never> {
 export class SimDriver implements Driver {
   readonly #machines: SimMachine[] = [];
   readonly #host: DriverHost;
+  readonly #latency: number;
 
   constructor(options: SimOptions, host: DriverHost) {
     this.#host = host;
+    this.#latency = options.latency;
     for (const instance of options.instances) {
       if (typeof instance === 'string') this.#add(instance, 'on', options);
       else this.#add(instance.name, instance.state, options);
@@ -230,6 +249,12 @@ export class SimDriver implements Driver {
 
   list(): Promise<readonly Sighting[]> {
     return Promise.resolve(this.#machines.map((machine) => ({ machine, state: machine.lastState })));
+  }
+
+  /** One call, which takes as long as one to a machine. */
+  async sample(signal: AbortSignal): Promise<ReadonlyMap<string, Partial<Readings>>> {
+    if (this.#latency > 0) await sleep(this.#latency, undefined, { signal });
+    return new Map(this.#machines.map((machine) => [machine.id, machine.sample]));
   }
 
   dmesg(): Promise<string> {
