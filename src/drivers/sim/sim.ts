@@ -22,6 +22,9 @@ const RX_RATE = 1500;
 const TX_RATE = 700;
 
 const MEMORY = 256n * 1024n * 1024n;
+/** milliseconds up to which a call that is told to end does so "soon" without doing anything for it */
+const SHORT = 50;
+
 const LOAD: Load = { averages: [0.1, 0.05, 0.01] };
 const DISK_SIZE = 4n * 1024n * 1024n * 1024n;
 
@@ -220,11 +223,18 @@ class SimMachine implements Machine {
   async #answer(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (this.#fault === 'hang') await untilAborted(signal);
-    if (this.#latency > 0) await sleep(this.#latency, undefined, { signal });
+    if (this.#latency > 0) await pass(this.#latency, signal);
     this.#calls += 1;
     if (this.#fault === 'error') throw new ArgoError('FAILED', 'simulated fault');
     if (this.#fault === 'flapping' && this.#calls % 2 === 1) throw new ArgoError('UNREACHABLE', 'simulated loss of the connection');
   }
+}
+
+/** Lets time pass. To listen to the signal costs more than all the rest of a reading, so a short time is waited for to its end. */
+async function pass(ms: number, signal: AbortSignal): Promise<void> {
+  if (ms > SHORT) await sleep(ms, undefined, { signal });
+  else await new Promise((resolve) => { setTimeout(resolve, ms); });
+  signal.throwIfAborted();
 }
 
 function untilAborted(signal: AbortSignal): Promise<never> {
@@ -253,7 +263,7 @@ export class SimDriver implements Driver {
 
   /** One call, which takes as long as one to a machine. */
   async sample(signal: AbortSignal): Promise<ReadonlyMap<string, Partial<Readings>>> {
-    if (this.#latency > 0) await sleep(this.#latency, undefined, { signal });
+    if (this.#latency > 0) await pass(this.#latency, signal);
     return new Map(this.#machines.map((machine) => [machine.id, machine.sample]));
   }
 
