@@ -79,22 +79,56 @@ export class Calls {
 
   /** @throws ArgoError BUSY where too many wait; the signal's reason */
   async take(signal: AbortSignal, caller: Caller, kept = ORDER_PLACE_KEPT, takeBack?: () => void): Promise<Place> {
+    signal.throwIfAborted();
     const place = this.tryTake(caller, kept, takeBack);
     if (place) return place;
+    return new Promise((resolve, reject) => {
+      const abort = (): void => {
+        leave();
+        reject(signal.reason as Error);
+      };
+      const leave = this.wait(caller, kept, takeBack, (given) => {
+        signal.removeEventListener('abort', abort);
+        resolve(given);
+      }, (reason) => {
+        signal.removeEventListener('abort', abort);
+        reject(reason);
+      });
+      signal.addEventListener('abort', abort, { once: true });
+    });
+  }
+
+  /**
+   * Waits for a place.
+   * @param enter is given the place
+   * @param refuse is given BUSY when too many wait
+   * @returns leaves
+   * @throws ArgoError BUSY where too many wait already
+   */
+  wait(caller: Caller, kept: number, takeBack: (() => void) | undefined, enter: (place: Place) => void, refuse: (reason: Error) => void): () => void {
     const row = this.#rowOf(caller);
-    if (row.waiting === 0) row.served = performance.now();
-    row.waiting += 1;
-    this.#waiting += 1;
-    this.#timer ??= setInterval(() => this.#help(), PLACES_LOOK);
-    try {
-      const release = await this.#places.take(signal, row.path, caller.urgency !== 'reading');
-      return this.#hold(row, release, kept, takeBack);
-    } finally {
+    const end = (): void => {
       row.waiting -= 1;
       this.#waiting -= 1;
       this.#forget(row);
       if (this.#waiting === 0) this.#stopLooking();
-    }
+    };
+    const leave = this.#places.wait(row.path, caller.urgency !== 'reading', (release) => {
+      const place = this.#hold(row, release, kept, takeBack);
+      end();
+      enter(place);
+    }, (reason) => {
+      end();
+      refuse(reason);
+    });
+    if (row.waiting === 0) row.served = performance.now();
+    row.waiting += 1;
+    this.#waiting += 1;
+    this.#timer ??= setInterval(() => this.#help(), PLACES_LOOK);
+    return () => {
+      leave();
+      end();
+    };
   }
 
   /** Gives a place back. */

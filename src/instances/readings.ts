@@ -38,7 +38,9 @@ interface Flight {
   state: 'waiting' | 'queued' | 'asked' | 'over';
   /** on the clock of performance.now(): when the machine was asked */
   began: number;
-  /** ends the waiting for a place, or the call */
+  /** ends the waiting for a place */
+  leave: (() => void) | undefined;
+  /** ends the call */
   controller: AbortController | undefined;
   place: Place | undefined;
   /** milliseconds without an answer after which the place may be taken back */
@@ -196,7 +198,7 @@ export class Readings {
   #newFlight(machine: MachineLine, { name, account, ask }: Question): Flight {
     const flight: Flight = {
       machine, name, ask, caller: { account, urgency: 'reading' }, askers: new Set(), state: 'waiting',
-      began: 0, controller: undefined, place: undefined, kept: PLACE_KEPT,
+      began: 0, leave: undefined, controller: undefined, place: undefined, kept: PLACE_KEPT,
     };
     machine.flights.push(flight);
     return flight;
@@ -225,18 +227,22 @@ export class Readings {
     const takeBack = () => this.#askAgain(flight);
     const place = this.#calls.tryTake(flight.caller, flight.kept, takeBack);
     if (place) this.#launch(flight, place);
-    else void this.#queue(flight, takeBack);
+    else this.#queue(flight, takeBack);
   }
 
-  async #queue(flight: Flight, takeBack: () => void): Promise<void> {
+  #queue(flight: Flight, takeBack: () => void): void {
     flight.state = 'queued';
-    const { signal } = flight.controller = new AbortController();
+    const refuse = (reason: Error): void => {
+      flight.leave = undefined;
+      this.#land(flight, ({ reject }) => reject(reason));
+    };
     try {
-      const place = await this.#calls.take(signal, flight.caller, flight.kept, takeBack);
-      if (signal.aborted) this.#calls.free(place);
-      else this.#launch(flight, place);
+      flight.leave = this.#calls.wait(flight.caller, flight.kept, takeBack, (place) => {
+        flight.leave = undefined;
+        this.#launch(flight, place);
+      }, refuse);
     } catch (thrown) {
-      if (!signal.aborted) this.#land(flight, ({ reject }) => reject(thrown));
+      refuse(thrown as Error);
     }
   }
 
@@ -281,7 +287,8 @@ export class Readings {
 
   /** Gives up a flight that nobody waits for. */
   #give(flight: Flight, reason: Error): void {
-    const { controller } = flight;
+    const { controller, leave } = flight;
+    leave?.();
     this.#over(flight);
     controller?.abort(reason);
   }

@@ -240,9 +240,51 @@ export class FairPlaces {
     signal.throwIfAborted();
     const free = this.tryTake(path, isFirst);
     if (free) return free;
+    return new Promise((resolve, reject) => {
+      const leave = this.wait(path, isFirst, (free) => {
+        signal.removeEventListener('abort', abort);
+        resolve(free);
+      }, (reason) => {
+        signal.removeEventListener('abort', abort);
+        reject(reason);
+      });
+      const abort = (): void => {
+        leave();
+        reject(signal.reason as Error);
+      };
+      signal.addEventListener('abort', abort, { once: true });
+    });
+  }
+
+  /**
+   * As {@link take} where waiting is needed, without a signal and a promise: for those of whom many wait.
+   * @param enter is given what gives the place back
+   * @param refuse is given BUSY when somebody of a lighter group comes
+   * @returns leaves
+   * @throws ArgoError BUSY where too many wait
+   */
+  wait(path: readonly string[], isFirst: boolean, enter: (free: () => void) => void, refuse: (reason: Error) => void): () => void {
     const line = isFirst ? this.#first : this.#others;
     line.makeRoom(path);
-    return this.#wait(signal, line.groupOf(path));
+    const group = line.groupOf(path);
+    const leave = (held: number): void => {
+      if (link.list === undefined) return;
+      link.leave();
+      count(group, -1, held);
+    };
+    const link = new Link<Waiter>({
+      enter: () => {
+        leave(1);
+        enter(this.#occupy(group));
+      },
+      refuse: (reason) => {
+        leave(0);
+        refuse(reason);
+      },
+    });
+    (group.waiters ??= new LinkedList()).append(link);
+    count(group, 1, 0);
+    return () => leave(0);
   }
 
   /** As {@link take}, where no waiting is needed. @returns undefined where it is */
@@ -252,30 +294,6 @@ export class FairPlaces {
     const group = line.groupOf(path);
     count(group, 0, 1);
     return this.#occupy(group);
-  }
-
-  #wait(signal: AbortSignal, group: Group): Promise<() => void> {
-    return new Promise((resolve, reject) => {
-      const leave = (held: number): void => {
-        signal.removeEventListener('abort', abort);
-        link.leave();
-        count(group, -1, held);
-      };
-      const abort = (): void => link.value.refuse(signal.reason as Error);
-      const link = new Link<Waiter>({
-        enter: () => {
-          leave(1);
-          resolve(this.#occupy(group));
-        },
-        refuse: (reason) => {
-          leave(0);
-          reject(reason);
-        },
-      });
-      (group.waiters ??= new LinkedList()).append(link);
-      count(group, 1, 0);
-      signal.addEventListener('abort', abort, { once: true });
-    });
   }
 
   /** @param group that has counted it already */
