@@ -75,7 +75,8 @@ export interface Readings {
  * what makes `400 NOT SUPPORTED`.
  *
  * Every call takes a signal: when it is aborted, the call rejects soon, and whatever it holds (a
- * place in a queue, a socket, a process) is given back. An action that was certainly not sent by then
+ * place in a queue, a socket, a process) is given back. A signal means nothing beyond its call: whoever
+ * listens to it stops when the call ends. An action that was certainly not sent by then
  * rejects with UNREACHABLE: nobody else knows. An action resolves when the machine's
  * manager has accepted it and, where its API says so, has done it; it does not wait for a guest.
  */

@@ -1,6 +1,7 @@
+import { getEventListeners } from 'node:events';
 import { DeadlineExceeded } from '../kit/deadline.js';
 import { ArgoError } from '../kit/errors.js';
-import { CALLS_WAITING, CALLS_WAITING_PER_ACCOUNT, PLACE_KEPT, PLACE_KEPT_LONGER, PLACES_LOOK, READINGS_KEPT } from '../kit/limits.js';
+import { CALLS_WAITING, CALLS_WAITING_PER_ACCOUNT, PLACE_KEPT, PLACE_KEPT_LONGER, PLACES_LOOK, READINGS_KEPT, SIGNALS_KEPT } from '../kit/limits.js';
 import type { Caller, Calls, Place } from './calls.js';
 
 /** One reading that somebody asks for. */
@@ -102,6 +103,11 @@ export class Readings {
   readonly #changed = new Map<string, number>();
   /** as for machines of which it is not known any longer */
   #allChanged = -Infinity;
+  /**
+   * Of calls that were answered and left no listener behind: a signal is dearer than all the rest of a
+   * reading, and nearly none is ever used.
+   */
+  readonly #spare: AbortController[] = [];
   #asking = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -250,13 +256,20 @@ export class Readings {
     flight.place = place;
     flight.state = 'asked';
     flight.began = performance.now();
-    const controller = flight.controller = new AbortController();
+    const controller = flight.controller = this.#spare.pop() ?? new AbortController();
     const isOurs = (): boolean => flight.controller === controller && flight.state === 'asked';
     begin(flight.ask, controller.signal).then((value) => {
-      if (isOurs()) this.#answer(flight, value);
+      if (!isOurs()) return;
+      this.#putBy(controller);
+      this.#answer(flight, value);
     }, (error: unknown) => {
       if (isOurs()) this.#land(flight, ({ reject }) => reject(error));
     });
+  }
+
+  #putBy(controller: AbortController): void {
+    const { signal } = controller;
+    if (this.#spare.length < SIGNALS_KEPT && signal.onabort === null && getEventListeners(signal, 'abort').length === 0) this.#spare.push(controller);
   }
 
   #answer(flight: Flight, value: unknown): void {

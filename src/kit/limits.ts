@@ -109,6 +109,9 @@ export const ORDER_PLACE_KEPT = 5000;
 /** Answers of machines that are kept for those who ask with a greatest age, a provider. */
 export const READINGS_KEPT = 10_000;
 
+/** Signals that were not needed and are kept for further readings, a provider. */
+export const SIGNALS_KEPT = 256;
+
 /** What `--force` waits for the state before it goes by a state that is not known: a machine that hangs may be what it is for. */
 export const FORCED_LOOK = 2000;
 

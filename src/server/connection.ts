@@ -53,7 +53,7 @@ export class Connection implements Sink {
     socket.on('error', () => socket.destroy());
     socket.on('finish', () => this.#linger());
     socket.on('close', () => {
-      session.gone();
+      session.end();
       this.#unblock();
     });
   }

@@ -9,8 +9,9 @@ export class Session {
   /** the connection is to be closed after the reply under way */
   closing = false;
   readonly #authenticator: Authenticator;
-  #isGone = false;
-  readonly #goneListeners = new Set<() => void>();
+  #gone = false;
+  /** made when the first one asks: most requests never do */
+  #whenGone: Set<() => void> | undefined;
 
   /**
    * @param address the peer's, in its plain form
@@ -37,17 +38,30 @@ export class Session {
     this.#login = undefined;
   }
 
-  /** Calls back when the client is gone, at once where it is already. @returns ends that */
+  /**
+   * Tells when the connection has ended, whether it was closed or reset; at once where it has already.
+   * @returns takes the listener away again, as a request has to when it ends
+   */
   onGone(listener: () => void): () => void {
-    if (this.#isGone) listener();
-    else this.#goneListeners.add(listener);
-    return () => this.#goneListeners.delete(listener);
+    if (this.#gone) {
+      listener();
+      return () => undefined;
+    }
+    const listeners = this.#whenGone ??= new Set();
+    // one of its own, so that the same function may listen twice
+    const one = (): void => listener();
+    listeners.add(one);
+    return () => {
+      listeners.delete(one);
+    };
   }
 
-  /** The connection is closed: nobody is left to be told anything. */
-  gone(): void {
-    this.#isGone = true;
-    this.#goneListeners.forEach((listener) => listener());
-    this.#goneListeners.clear();
+  /** For the connection, when its socket has closed. */
+  end(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    const listeners = this.#whenGone;
+    this.#whenGone = undefined;
+    listeners?.forEach((listener) => listener());
   }
 }

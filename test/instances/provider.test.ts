@@ -62,7 +62,7 @@ void t.test('orders go before readings, and what is forced before other orders',
 
 void t.test('a reload lets readings of a provider that is no longer configured end, and takes no new ones', async (t) => {
   const { provider } = await fakeProvider([new FakeMachine('lj', 'on')]);
-  let answer = (_state: PowerState): void => undefined;
+  let answer = (state: PowerState): void => void state;
   const reading = provider.read(question('a', () => new Promise<PowerState>((resolve) => { answer = resolve; })));
   const closing = provider.close(WITHIN);
   answer('on');
