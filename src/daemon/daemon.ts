@@ -4,7 +4,7 @@ import { Events } from '../instances/events.js';
 import { Gate } from '../instances/gate.js';
 import { Provider } from '../instances/provider.js';
 import { Registry } from '../instances/registry.js';
-import { FIRST_LISTING_GRACE, LAST_WORDS, SHUTDOWN_GRACE } from '../kit/limits.js';
+import { FIRST_LISTING_GRACE, HURRIED_END, LAST_WORDS, PROVIDER_GRACE, SHUTDOWN_GRACE } from '../kit/limits.js';
 import { Gateways } from '../gateways/gateways.js';
 import { hosts } from '../gateways/host.js';
 import { Metrics } from '../kit/metrics.js';
@@ -122,6 +122,7 @@ export class Daemon {
     this.#audit.sync = config.server.auditSync;
     this.#logger.setLevel(config.server.logLevel);
     this.#authenticator.configure(config);
+    this.#gate.review();
     const table = await this.#house.plugins.load(config.server.pluginPath);
     this.#dispatcher.parts = { ...this.#dispatcher.parts, table };
     this.#closeProviders([...this.#providers.values()].filter(({ name, settings }) => config.providers.get(name)?.fingerprint !== settings.fingerprint), config);
@@ -140,6 +141,12 @@ export class Daemon {
     await Promise.all([...this.#providers.values()].map((provider) => provider.close(0)));
     await Promise.all([this.#audit.close(), this.#state.close()]);
     this.#folder?.release();
+  }
+
+  /** What {@link stop} still waits for is given up; the audit says how actions ended, as far as that is known. */
+  async hurry(): Promise<void> {
+    await this.#gate.hurry(HURRIED_END);
+    await this.#audit.close();
   }
 
   async #openProviders(settings: ReadonlyMap<string, ProviderSettings>): Promise<void> {
@@ -166,7 +173,7 @@ export class Daemon {
     for (const provider of providers) {
       this.#providers.delete(provider.name);
       this.#registry.remove(provider, wanted.has(provider.name));
-      void provider.close(SHUTDOWN_GRACE);
+      void provider.close(PROVIDER_GRACE);
     }
   }
 }

@@ -3,6 +3,7 @@ import { ConfigError } from '../config/document.js';
 import { loadConfig } from '../config/load.js';
 import { endpoint, type Endpoint } from '../config/values.js';
 import * as v from 'valibot';
+import { HURRIED_END } from '../kit/limits.js';
 import { Daemon } from './daemon.js';
 import { openHouse, type House } from './house.js';
 import { createLogger, type Logger } from './log.js';
@@ -86,15 +87,25 @@ function handleSignals(starting: Promise<Daemon>, configureAnew: () => Promise<C
   process.on('SIGHUP', () => {
     reloading = reloading.then(reload);
   });
-  let stopping = false;
+  let signals = 0;
+  const end = (code: number) => {
+    logger.flush();
+    process.exit(code);
+  };
   const stop = (signal: string) => {
-    if (stopping) process.exit(1);
-    stopping = true;
+    signals += 1;
+    if (signals > 2) end(1);
+    if (signals === 2) {
+      // also where the start is still under way, or the audit's disk hangs
+      setTimeout(end, 2 * HURRIED_END, 1);
+      void starting.then((daemon) => daemon.hurry()).then(() => end(1), () => end(1));
+      return;
+    }
     log('info', 'stopping', { signal });
     void starting.then((daemon) => daemon.stop()).catch((error: unknown) => log('error', 'did not stop well', { cause: error })).then(() => {
+      if (signals > 1) return;
       log('info', 'stopped');
-      logger.flush();
-      process.exit(0);
+      end(0);
     });
   };
   process.on('SIGTERM', stop);

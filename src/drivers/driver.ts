@@ -53,12 +53,30 @@ export interface Facts {
   readonly more?: Readonly<Record<string, string>>;
 }
 
+/** What can be read of a machine. */
+export interface Readings {
+  /** `unknown` where it cannot be had */
+  status: PowerState;
+  info: Facts;
+  ip: readonly string[];
+  mac: readonly string[];
+  /** seconds */
+  uptime: number;
+  /** bytes */
+  rx: bigint;
+  /** bytes */
+  tx: bigint;
+  load: Load;
+  disk: readonly Disk[];
+}
+
 /**
  * A machine as its driver sees it. It has just the methods that its type supports: a missing one is
  * what makes `400 NOT SUPPORTED`.
  *
  * Every call takes a signal: when it is aborted, the call rejects soon, and whatever it holds (a
- * place in a queue, a socket, a process) is given back. An action that was certainly not sent by then
+ * place in a queue, a socket, a process) is given back. A signal means nothing beyond its call: whoever
+ * listens to it stops when the call ends. An action that was certainly not sent by then
  * rejects with UNREACHABLE: nobody else knows. An action resolves when the machine's
  * manager has accepted it and, where its API says so, has done it; it does not wait for a guest.
  */
@@ -122,6 +140,12 @@ export interface Driver {
    * poll and after {@link DriverHost.relist}; never twice at the same time. Connects where needed.
    */
   list(signal: AbortSignal): Promise<readonly Sighting[]>;
+  /**
+   * Readings of all machines with few calls, by {@link Machine.id}: what costs next to nothing when it is asked for
+   * all at once. A machine or a reading that is left out is asked for singly. Used only for those who take an answer of
+   * some age, and never twice at the same time.
+   */
+  sample?(signal: AbortSignal): Promise<ReadonlyMap<string, Partial<Readings>>>;
   /** The hypervisor's log. */
   dmesg?(signal: AbortSignal): Promise<string>;
   /** Logs out and lets go of everything. Called once; what is under way has ended or been aborted. */

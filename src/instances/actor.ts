@@ -8,13 +8,14 @@ import { infoOf, type InstanceInfo, type InstanceRef } from './info.js';
 import type { Instance } from './instance.js';
 import { Listing } from './listing.js';
 import type { OperationName } from './operation-table.js';
-import type { Operations, ReadingName, Readings } from './operations.js';
+import type { Operations, ReadingName, Readings, TaskInfo } from './operations.js';
 import type { Call, Outcome, PowerOrder, ReadCall } from './order.js';
 import { EventSubscription, type EventFilter, type Subscription } from './subscription.js';
 import type { Cursor } from './events.js';
 import { overviewOf, type ProviderOverview } from './overview.js';
 import type { Mandate } from './principal.js';
 import type { Owner } from './owner.js';
+import type { Asking } from './readings.js';
 import type { Registry } from './registry.js';
 import { View, type TypedName } from './view.js';
 
@@ -23,6 +24,14 @@ export interface Selected {
   readonly instances: readonly InstanceInfo[];
   /** one plain name was given: the reply then has no line a target */
   readonly isSingle: boolean;
+}
+
+/** The power actions under way: own ones; all of a provider for an account that may do everything there. */
+export interface Tasks {
+  list(): readonly TaskInfo[];
+  get(id: string): TaskInfo | undefined;
+  /** Ends the waiting for one. What was sent stays sent. @throws ArgoError NO SUCH TASK */
+  cancel(id: string): void;
 }
 
 /**
@@ -61,6 +70,7 @@ export interface Actor {
   read<Name extends ReadingName>(on: InstanceRef, name: Name, call?: ReadCall): Promise<Readings[Name]>;
   /** The log of the hypervisor behind a provider, or behind the only one that has one. @throws ArgoError */
   dmesg(provider: string | undefined, call?: Call): Promise<string>;
+  readonly tasks: Tasks;
   /** Names of the providers as a whole on which an operation is allowed. */
   providers(operation: OperationName): readonly string[];
   /**
@@ -89,6 +99,10 @@ export class GateActor implements Actor {
   /** made when somebody asks for the signal: nearly nobody does */
   #controller: AbortController | undefined;
   #stopListening = (): void => undefined;
+  /** readings under way */
+  readonly #open = new Set<Asking>();
+  /** why no reading is begun any longer */
+  #readingsEnded: Error | undefined;
 
   constructor(parts: ActorParts) {
     this.#parts = parts;
@@ -97,7 +111,14 @@ export class GateActor implements Actor {
   /** Ends what may be done through an actor of a request that is over: who kept it has nothing. What was begun goes on. */
   static end(actor: GateActor): void {
     actor.#ended = true;
+    GateActor.endReadings(actor, new ArgoError('NOT ALLOWED', 'the request is over'));
     actor.#stopListening();
+  }
+
+  /** Ends the readings under way and to come: nobody is left to be told. Power actions go on. */
+  static endReadings(actor: GateActor, reason: Error): void {
+    actor.#readingsEnded ??= reason;
+    [...actor.#open].forEach((one) => one.end(reason));
   }
 
   get name(): string {
@@ -170,8 +191,9 @@ export class GateActor implements Actor {
 
   async read<Name extends ReadingName>(on: InstanceRef, name: Name, call: ReadCall = {}): Promise<Readings[Name]> {
     const instance = this.#find(on);
+    if (this.#readingsEnded) throw withoutCause(this.#readingsEnded);
     try {
-      return frozenCopy(await this.#parts.operations.read(this.#parts.mandate, instance, checkReading(name), copyCall(call)));
+      return frozenCopy(await this.#parts.operations.read(this.#parts.mandate, instance, checkReading(name), copyCall(call), this.#open));
     } catch (thrown) {
       throw withoutCause(thrown);
     }
@@ -191,10 +213,23 @@ export class GateActor implements Actor {
     const found = name === undefined ? allowed.filter((one) => one.supportsDmesg) : allowed.filter((one) => one.name === name);
     const [provider, second] = found;
     if (second) throw new ArgoError('AMBIGUOUS', found.map((one) => one.name).join(', '));
-    if (provider) return operations.dmesg(mandate, provider, call);
+    if (provider) return operations.dmesg(mandate, provider, call, this.#open);
     if (name !== undefined && this.#mayOn('dmesg', name)) throw new ArgoError('NO SUCH PROVIDER', name);
     if (name === undefined && allowed.length > 0) throw new ArgoError('NOT SUPPORTED', 'no provider has a hypervisor log to show');
     throw new ArgoError('NOT ALLOWED');
+  }
+
+  get tasks(): Tasks {
+    const { operations, mandate } = this.#parts;
+    const list = (): readonly TaskInfo[] => (this.#ended ? [] : operations.tasks(mandate));
+    return {
+      list,
+      get: (id) => list().find((task) => task.id === id),
+      cancel: (id) => {
+        if (this.#ended) throw new ArgoError('NOT ALLOWED', 'the request is over');
+        operations.cancel(mandate, id);
+      },
+    };
   }
 
   providers(operation: OperationName): readonly string[] {

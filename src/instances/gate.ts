@@ -21,11 +21,14 @@ export class Gate {
     this.#operations = new Operations(parts);
   }
 
-  /** @returns the actor, and what ends it: whoever kept it can do nothing from then on */
-  actor(mandate: Mandate): { actor: Actor; end: () => void } {
+  /**
+   * @returns the actor; what ends its readings because nobody is left to be told; and what ends it: whoever
+   *   kept it can do nothing from then on
+   */
+  actor(mandate: Mandate): { actor: Actor; endReadings: (reason: Error) => void; end: () => void } {
     const { registry, groups, maxWatchersPerAccount = () => 0 } = this.#parts;
     const actor = new GateActor({ registry, operations: this.#operations, mandate, groups, maxWatchersPerAccount });
-    return { actor, end: () => GateActor.end(actor) };
+    return { actor, endReadings: (reason) => GateActor.endReadings(actor, reason), end: () => GateActor.end(actor) };
   }
 
   /** Whether a principal may use a command on some provider as a whole. */
@@ -45,5 +48,15 @@ export class Gate {
    */
   drain(ms: number, last: number): Promise<void> {
     return this.#operations.drain(ms, last);
+  }
+
+  /** Ends what runs at once. @param ms in which that has to be recorded */
+  hurry(ms: number): Promise<void> {
+    return this.#operations.hurry(ms);
+  }
+
+  /** To be called when grants have changed: what somebody waits for and may not do any longer is ended. */
+  review(): void {
+    this.#operations.review();
   }
 }

@@ -1,36 +1,23 @@
-import type { Disk, Facts, Load, Machine, PowerState } from '../drivers/driver.js';
+import type { PowerState, Readings } from '../drivers/driver.js';
 import type { Log } from '../kit/log.js';
 import { ArgoError, toArgoError } from '../kit/errors.js';
 import { READ_TIMEOUT } from '../kit/limits.js';
 import type { AuditLog } from '../store/audit-entry.js';
 import { formatDuration } from '../kit/text.js';
-import { notSupported, requireSupport, STEP_WORDS } from './actions.js';
-import { Deadline, explainDeadline } from '../kit/deadline.js';
+import { notSupported, requireSupport, STEP_WORDS, type Step } from './actions.js';
+import { explainDeadline } from '../kit/deadline.js';
+import { ENDINGS, Holds, type Ending } from './holds.js';
 import type { Instance } from './instance.js';
-import { OPERATIONS, type OperationName } from './operation-table.js';
-import { describeOptions, softTime, type Call, type Milliseconds, type Outcome, type PowerOrder, type ReadCall } from './order.js';
+import { OPERATIONS, type OperationName, type PowerAction } from './operation-table.js';
+import { describeOptions, isForced, softTime, type Call, type Milliseconds, type Outcome, type PowerOrder, type ReadCall } from './order.js';
 import { PowerRun, type RunOutcome } from './power-run.js';
 import type { Mandate, Permission } from './principal.js';
 import type { Owner } from './owner.js';
+import type { Doing } from './progress.js';
+import type { Asking, Question } from './readings.js';
 import type { Registry } from './registry.js';
 
-/** What can be read of a machine, by the operation that reads it. */
-export interface Readings {
-  /** `unknown` where it cannot be had */
-  status: PowerState;
-  info: Facts;
-  ip: readonly string[];
-  mac: readonly string[];
-  /** seconds */
-  uptime: number;
-  /** bytes */
-  rx: bigint;
-  /** bytes */
-  tx: bigint;
-  load: Load;
-  disk: readonly Disk[];
-}
-
+export type { Readings } from '../drivers/driver.js';
 export type ReadingName = keyof Readings;
 
 /** What the gate works with. */
@@ -42,13 +29,39 @@ export interface OperationsParts {
   actionTimeout(): number;
 }
 
+/** A power action under way. */
+export interface TaskInfo {
+  /** its number in the audit */
+  readonly id: string;
+  readonly account: string;
+  readonly operation: PowerAction;
+  /** full name */
+  readonly instance: string;
+  readonly since: Date;
+  /** in words: `verifying` */
+  readonly doing: Doing;
+}
+
+interface Task {
+  readonly run: PowerRun;
+  readonly mandate: Mandate;
+  readonly instance: Instance;
+  readonly order: PowerOrder;
+  readonly since: Date;
+}
+
+/** What sees and cancels the actions of others: a grant of `*`, or of `task` alone, on the whole provider. */
+const TASKS_OF_ALL: Permission = { word: 'task', right: 'shell' };
+
 /**
  * The one gate to the machines. It authorises by what is done, gives each instance's actions their
  * turns, sets the deadline, carries out, verifies and records. Whoever asks holds an actor, which is
  * all that leaves this room.
  */
 export class Operations {
-  readonly #runs = new Set<PowerRun>();
+  /** by their number in the audit */
+  readonly #tasks = new Map<number, Task>();
+  readonly #holds = new Holds();
   #running = 0;
   #ending = false;
   #whenDone: (() => void) | undefined;
@@ -89,33 +102,64 @@ export class Operations {
   /** What a power action would do, in words. Nothing is sent. @throws ArgoError as the action would */
   async plan(mandate: Mandate, instance: Instance, order: PowerOrder, call: Call): Promise<string> {
     this.#authorise(mandate, order.action, instance);
-    const way = await this.#runOf(mandate, instance, order, call.deadline).plan();
-    if (way === 'already') return `nothing, it is ${instance.state} already`;
-    if (way === 'under way') return `nothing, it is ${instance.state} already and would be waited for`;
-    const softFor = softTime(order);
-    const then = way === 'shutdown' && softFor !== undefined ? `, then power off after ${formatDuration(softFor)}` : '';
-    return `${STEP_WORDS[way]}${then} (it is ${instance.state})`;
+    const words = planWords(await this.#runOf(mandate, instance, order, call.deadline).plan(), instance.state, softTime(order));
+    const holder = this.#holds.holderOf(instance.turn);
+    if (holder === undefined) return words;
+    return isForced(order) ? `${words}, in place of another action that holds it: ${holder.title}` : `${words}, after another action that holds it: ${holder.title}`;
   }
 
-  /** One reading of a machine, asked of it now. @throws ArgoError */
-  async read<Name extends ReadingName>(mandate: Mandate, instance: Instance, name: Name, call: ReadCall): Promise<Readings[Name]> {
-    this.#authorise(mandate, name, instance);
-    if (name === 'status') return await this.#status(instance, call) as Readings[Name];
+  /**
+   * One reading of a machine, asked of it now or not longer ago than the call allows.
+   * @param open holds it while it is under way, so that it can be ended early
+   * @throws ArgoError
+   */
+  read<Name extends ReadingName>(mandate: Mandate, instance: Instance, name: Name, call: ReadCall, open?: Set<Asking>): Promise<Readings[Name]> {
+    if (!this.allows(mandate, name, instance)) return Promise.reject(new ArgoError('NOT ALLOWED'));
     const read = instance.machine[name] as ((signal: AbortSignal) => Promise<Readings[Name]>) | undefined;
-    if (!read) throw notSupported(instance.name, name);
-    return this.#ask(instance, call, (machine, signal) => read.call(machine, signal));
+    if (!read) return Promise.reject(notSupported(instance.name, name));
+    const answer = this.#ask(instance.owner, {
+      id: instance.machine.id, name, account: mandate.identity.name, ms: call.deadline ?? READ_TIMEOUT, maxAge: call.maxAge,
+      ask: (signal) => read.call(instance.machine, signal),
+      isAllowed: () => this.allows(mandate, name, instance),
+    }, call.signal, open);
+    return name === 'status' ? this.#asStatus(instance, answer as Promise<PowerState>) as Promise<Readings[Name]>
+      : answer.catch((thrown: unknown) => { throw explainDeadline(thrown, instance.name); });
   }
 
   /** The hypervisor's log. @throws ArgoError */
-  async dmesg(mandate: Mandate, provider: Owner, { deadline: ms = READ_TIMEOUT }: Call): Promise<string> {
-    if (!this.allowsProvider(mandate, 'dmesg', provider.name)) throw new ArgoError('NOT ALLOWED');
-    const deadline = new Deadline(ms);
+  async dmesg(mandate: Mandate, provider: Owner, call: Call, open?: Set<Asking>): Promise<string> {
+    const isAllowed = (): boolean => this.allowsProvider(mandate, 'dmesg', provider.name);
+    if (!isAllowed()) throw new ArgoError('NOT ALLOWED');
     try {
-      return await provider.dmesg(deadline);
+      return await this.#ask(provider, {
+        id: '', name: 'dmesg', account: mandate.identity.name, ms: call.deadline ?? READ_TIMEOUT, isAllowed,
+        ask: (signal) => provider.dmesg(signal),
+      }, call.signal, open);
     } catch (thrown) {
       throw explainDeadline(thrown, provider.name);
-    } finally {
-      deadline.clear();
+    }
+  }
+
+  /** The power actions under way that a mandate may know of. */
+  tasks(mandate: Mandate): readonly TaskInfo[] {
+    return [...this.#tasks].filter(([, task]) => mayManage(mandate, task)).map(([id, { run, mandate: { identity }, instance, order, since }]) => ({
+      id: String(id), account: identity.name, operation: order.action, instance: instance.fullName, since, doing: run.doing,
+    }));
+  }
+
+  /** Ends the waiting of a power action. What was sent stays sent. @throws ArgoError NO SUCH TASK */
+  cancel(mandate: Mandate, id: string): void {
+    const task = this.#tasks.get(Number(id));
+    if (task === undefined || String(Number(id)) !== id || !mayManage(mandate, task)) throw new ArgoError('NO SUCH TASK', id);
+    task.run.end(ENDINGS.cancelled());
+  }
+
+  /** After a reload: what somebody waits for and may not do any longer is ended. */
+  review(): void {
+    const reason = ({ isAllowed }: Question): Error | undefined => (isAllowed() ? undefined : new ArgoError('NOT ALLOWED'));
+    this.#parts.registry.providers().forEach((provider) => provider.endReadings(reason));
+    for (const { run, mandate, order, instance } of this.#tasks.values()) {
+      if (!this.allows(mandate, order.action, instance)) run.end(ENDINGS.forbidden());
     }
   }
 
@@ -127,15 +171,28 @@ export class Operations {
   async drain(ms: number, last: number): Promise<void> {
     this.#ending = true;
     if (await this.#allDone(ms)) return;
-    this.#runs.forEach((run) => run.abandon());
+    this.#endAll(ENDINGS.shutDown);
     await this.#allDone(last);
+  }
+
+  /** Ends what runs without a further look, so that the audit says at least what is known. @param ms in which it has to end */
+  async hurry(ms: number): Promise<void> {
+    this.#ending = true;
+    this.#endAll(ENDINGS.hurried);
+    await this.#allDone(ms);
+  }
+
+  #endAll(ending: () => Ending): void {
+    for (const { run } of this.#tasks.values()) run.end(ending());
   }
 
   async #allDone(ms: number): Promise<boolean> {
     if (this.#running === 0) return true;
     return new Promise((resolve) => {
+      const before = this.#whenDone;
       const timer = setTimeout(() => resolve(false), ms);
       this.#whenDone = () => {
+        before?.();
         clearTimeout(timer);
         resolve(true);
       };
@@ -150,32 +207,34 @@ export class Operations {
     const { registry, actionTimeout } = this.#parts;
     return new PowerRun({
       instance, order, deadline, registry,
+      account: mandate.identity.name,
+      holds: this.#holds,
       actionTimeout: instance.owner.actionTimeout ?? actionTimeout(),
       permit: () => this.#authorise(mandate, order.action, instance),
     });
   }
 
-  /** The state now; `unknown` where that cannot be had, whatever the reason. */
-  async #status(instance: Instance, call: Call): Promise<PowerState> {
+  /** `unknown` where the state cannot be had, whatever the reason; but who may not ask any longer is told so. */
+  async #asStatus(instance: Instance, answer: Promise<PowerState>): Promise<PowerState> {
     try {
-      const state = await this.#ask(instance, call, (machine, signal) => machine.status(signal));
+      const state = await answer;
       this.#parts.registry.see(instance, state);
       return state;
     } catch (thrown) {
+      if (thrown instanceof ArgoError && thrown.phrase === 'NOT ALLOWED') throw thrown;
       this.#parts.log('debug', 'status unknown', { instance: instance.fullName, reason: String(thrown) });
       return 'unknown';
     }
   }
 
-  async #ask<T>(instance: Instance, { deadline: ms = READ_TIMEOUT }: Call, work: (machine: Machine, signal: AbortSignal) => Promise<T>): Promise<T> {
-    const deadline = new Deadline(ms);
-    try {
-      return await instance.owner.call(deadline, (signal) => work(instance.machine, signal));
-    } catch (thrown) {
-      throw explainDeadline(thrown, instance.name);
-    } finally {
-      deadline.clear();
-    }
+  /** Asks a provider, until the caller's signal ends that. */
+  #ask<T>(provider: Owner, question: Question<T>, signal: AbortSignal | undefined, open: Set<Asking> | undefined): Promise<T> {
+    if (signal === undefined) return provider.read(question, open);
+    if (signal.aborted) return Promise.reject(signal.reason as Error);
+    const mine = new Set<Asking>();
+    const end = (): void => mine.forEach((one) => one.end(signal.reason as Error));
+    signal.addEventListener('abort', end, { once: true });
+    return provider.read(question, mine).finally(() => signal.removeEventListener('abort', end));
   }
 
   async #recorded(mandate: Mandate, instance: Instance, order: PowerOrder, deadline: Milliseconds | undefined): Promise<Outcome> {
@@ -195,7 +254,7 @@ export class Operations {
     tell('begun');
     const began = performance.now();
     const run = this.#runOf(mandate, instance, order, deadline);
-    this.#runs.add(run);
+    this.#tasks.set(auditId, { run, mandate, instance, order, since: new Date() });
     try {
       const outcome = await run.run();
       const words = outcomeWords(outcome);
@@ -210,7 +269,7 @@ export class Operations {
       log('warn', 'action', { ...facts, outcome: error.message, cause: error.cause });
       throw error;
     } finally {
-      this.#runs.delete(run);
+      this.#tasks.delete(auditId);
     }
   }
 }
@@ -232,4 +291,16 @@ function permissionFor({ through }: Mandate, operation: OperationName): Permissi
   const { right } = OPERATIONS[operation];
   if (through === undefined) return { word: operation, right };
   return through.right === right || right === 'read' ? through : undefined;
+}
+
+/** Own ones, and all for whoever may do everything on their provider. */
+const mayManage = ({ identity }: Mandate, { mandate, instance }: Task): boolean =>
+  (identity.name !== '' && identity.name === mandate.identity.name) || identity.principal.allowsProvider(instance.provider, TASKS_OF_ALL);
+
+/** What a way means, to people. */
+function planWords(way: Step | 'already' | 'under way', state: PowerState, softFor: Milliseconds | undefined): string {
+  if (way === 'already') return `nothing, it is ${state} already`;
+  if (way === 'under way') return `nothing, it is ${state} already and would be waited for`;
+  const then = way === 'shutdown' && softFor !== undefined ? `, then power off after ${formatDuration(softFor)}` : '';
+  return `${STEP_WORDS[way]}${then} (it is ${state})`;
 }

@@ -1,4 +1,6 @@
 import type { Deadline } from '../kit/deadline.js';
+import type { Caller } from './calls.js';
+import type { Asking, Question } from './readings.js';
 
 /**
  * What instances, registry and gate need of the provider that an instance belongs to. The provider
@@ -14,10 +16,20 @@ export interface Owner {
   /** milliseconds for a power action where the request does not say, if the provider sets it */
   readonly actionTimeout: number | undefined;
   readonly supportsDmesg: boolean;
-  /** One call to the driver in its turn. @throws what the driver throws; TIMEOUT at the deadline */
-  call<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>): Promise<T>;
+  /** One call to the driver in its turn: an order, or what belongs to one. @throws what the driver throws; TIMEOUT at the deadline */
+  call<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>, caller: Caller): Promise<T>;
+  /**
+   * One reading of a machine, in its turn. Many who ask the same at a time are answered by one call.
+   * @param open holds who asks, so that it can be ended early
+   * @throws as {@link call}
+   */
+  read<T>(question: Question<T>, open?: Set<Asking>): Promise<T>;
+  /** Ends the readings of which the callback gives a reason. */
+  endReadings(reason: (question: Question) => Error | undefined): void;
+  /** A machine was told something: what was read of it before holds no longer. */
+  changed(id: string): void;
   /** Keeps the provider open for an action, also when it is no longer configured meanwhile. @returns ends that */
   hold(): () => void;
   /** The hypervisor's log. @throws ArgoError NOT SUPPORTED where the driver has none */
-  dmesg(deadline: Deadline): Promise<string>;
+  dmesg(signal: AbortSignal): Promise<string>;
 }

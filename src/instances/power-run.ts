@@ -1,19 +1,24 @@
 import type { PowerState } from '../drivers/driver.js';
 import { ArgoError } from '../kit/errors.js';
 import {
-  HARD_STOP_TIMEOUT, LAST_WORD, PRESS_AGAIN, READ_TIMEOUT, RECHECK_TIMEOUT, REFRESH_TIMEOUT, WAIT_POLL_FIRST, WAIT_POLL_LONGEST,
+  FORCED_LOOK, HARD_STOP_TIMEOUT, LAST_WORD, PRESS_AGAIN, READ_TIMEOUT, RECHECK_TIMEOUT, REFRESH_TIMEOUT, WAIT_POLL_FIRST, WAIT_POLL_LONGEST,
 } from '../kit/limits.js';
 import { formatDuration } from '../kit/text.js';
 import { decide, goalOf, type Step } from './actions.js';
 import { Deadline, DeadlineExceeded, explainDeadline } from '../kit/deadline.js';
+import type { Caller } from './calls.js';
+import { ENDINGS, type Ending, type Holder, type Holds } from './holds.js';
 import type { Instance } from './instance.js';
 import { isForced, softTime, type Outcome, type PowerOrder } from './order.js';
+import { Progress, type Doing } from './progress.js';
 import type { Registry } from './registry.js';
 
 /** What a run works on. */
 export interface PowerRunParts {
   readonly instance: Instance;
   readonly order: PowerOrder;
+  readonly account: string;
+  readonly holds: Holds;
   /** milliseconds, where the caller says so */
   readonly deadline?: number | undefined;
   readonly registry: Registry;
@@ -34,13 +39,14 @@ type Sent = 'accepted' | 'doubtful';
  * kind of machine are here: what is there already is success, success is read from the machine and
  * never from a lost connection, and a clean stop in vain may be followed by a hard one.
  */
-export class PowerRun {
+export class PowerRun implements Holder {
   readonly #deadline: Deadline;
   readonly #began = performance.now();
   /** the deadlines of parts of the run */
   readonly #phases = new Set<Deadline>();
-  /** why it is not waited for any longer: the server ends */
-  #abandoned: ArgoError | undefined;
+  /** why it is not waited for any longer */
+  #ending: Ending | undefined;
+  readonly #progress = new Progress(() => this.end(ENDINGS.takenOver()));
   #bootMark: string | undefined;
   /** the state when the turn had come */
   #before: PowerState = 'unknown';
@@ -55,7 +61,9 @@ export class PowerRun {
 
   /** @throws ArgoError with what is known */
   async run(): Promise<RunOutcome> {
-    const leave = await this.#instance.turn.take(this.#deadline.signal).catch((thrown: unknown) => {
+    const { holds, account } = this.#parts;
+    const leave = await holds.take(this.#instance.turn, this, account, isForced(this.#order), this.#deadline.signal).catch((thrown: unknown) => {
+      this.#deadline.clear();
       throw thrown instanceof DeadlineExceeded ? new ArgoError('BUSY', `another action holds ${this.#name}`) : thrown;
     });
     try {
@@ -65,22 +73,36 @@ export class PowerRun {
     } catch (thrown) {
       throw explainDeadline(thrown, this.#name);
     } finally {
+      this.#progress.end();
       this.#deadline.clear();
       leave();
     }
   }
 
-  /** Ends it early because the server ends: what was sent is then uncertain, what was not sent is not done. */
-  abandon(): void {
-    this.#abandoned = new ArgoError('SHUTTING DOWN');
-    for (const deadline of [this.#deadline, ...this.#phases]) deadline.abort(this.#abandoned);
+  get title(): string {
+    return isForced(this.#order) ? `${this.#order.action} --force` : this.#order.action;
+  }
+
+  get doing(): Doing {
+    return this.#progress.doing;
+  }
+
+  /** Ends it early: what was sent is then uncertain, what was not sent is not done. The first reason counts; a later one may hurry it. */
+  end(ending: Ending): void {
+    if (this.#ending && ending.look >= this.#ending.look) return;
+    this.#ending = { ...ending, unsent: this.#ending?.unsent ?? ending.unsent };
+    for (const deadline of [this.#deadline, ...this.#phases]) deadline.abort(this.#ending.unsent);
+  }
+
+  giveWay(): void {
+    this.#progress.giveWay();
   }
 
   /** A deadline of one part of the run. */
   #within(ms: number): Deadline {
     const deadline = new Deadline(ms);
     this.#phases.add(deadline);
-    if (this.#abandoned) deadline.abort(this.#abandoned);
+    if (this.#ending) deadline.abort(this.#ending.unsent);
     return deadline;
   }
 
@@ -113,12 +135,25 @@ export class PowerRun {
     return this.#parts.order;
   }
 
-  /** Milliseconds for everything up to the end; the hard stop after a clean one has a time of its own. */
+  /**
+   * Milliseconds until the order has to be accepted, and verified where no time of its own is said for that;
+   * the hard stop after a clean one has a time of its own.
+   */
   get #limit(): number {
     const { wait } = this.#order;
-    const timeout = softTime(this.#order) ?? this.#parts.deadline;
-    if (typeof wait === 'number') return Math.max(timeout ?? 0, wait);
-    return timeout ?? this.#parts.actionTimeout;
+    const softFor = softTime(this.#order);
+    if (softFor !== undefined) return typeof wait === 'number' ? Math.max(softFor, wait) : softFor;
+    return this.#parts.deadline ?? (typeof wait === 'number' ? wait : this.#parts.actionTimeout);
+  }
+
+  /** By when the goal has to be seen: with both times, `--wait` counts from the acceptance. */
+  #verifyingDeadline(): Deadline {
+    const { wait } = this.#order;
+    return typeof wait === 'number' && this.#parts.deadline !== undefined ? this.#within(wait) : this.#deadline;
+  }
+
+  get #caller(): Caller {
+    return { account: this.#parts.account, urgency: isForced(this.#order) ? 'forced' : 'order' };
   }
 
   /** `--force` with `--timeout`: clean first, where there is a clean way from this state; then the plug. */
@@ -131,6 +166,7 @@ export class PowerRun {
   async #act(): Promise<Outcome['result']> {
     const { action, wait } = this.#order;
     const instance = this.#instance;
+    this.#progress.begin('reading the state');
     let state = this.#before = await this.#observe();
     if (action === 'start' && (state === 'stopping' || (state === 'on' && instance.isStopping))) state = await this.#untilStopped();
     const clean = this.#cleanWay(state);
@@ -141,7 +177,7 @@ export class PowerRun {
     const sent = way === 'under way' ? 'accepted' : await this.#send(way, this.#deadline);
     if (way === 'shutdown' && sent === 'accepted') instance.expectStop(this.#parts.actionTimeout);
     else instance.forgetStop();
-    if (wait !== false) await this.#verify(this.#deadline, sent, way === 'shutdown');
+    if (wait !== false) await this.#verify(this.#verifyingDeadline(), sent, way === 'shutdown');
     else if (sent === 'doubtful') await this.#resolveDoubt();
     else await this.#refresh();
     return 'done';
@@ -155,6 +191,7 @@ export class PowerRun {
       await this.#verify(clean, sent, way === 'shutdown');
       return 'done';
     } catch (thrown) {
+      if (this.#ending) throw thrown;
       // One that was not sent because its time was over is one that was tried in vain.
       if (!clean.exceeded && this.#isRefusal(thrown)) throw thrown;
       mayBeAtWork = !(thrown instanceof ArgoError && thrown.phrase === 'UNREACHABLE');
@@ -172,7 +209,7 @@ export class PowerRun {
   async #pullThePlug(): Promise<'done'> {
     const hard = this.#within(HARD_STOP_TIMEOUT);
     try {
-      const state = await this.#read(hard);
+      const state = await this.#look(hard);
       if (state === 'off') return this.#asVerified('done');
       if (!this.#instance.machine.powerOff) throw new ArgoError('TIMEOUT', `${this.#name} is still ${state}, and cannot be powered off`);
       await this.#verify(hard, await this.#send('powerOff', hard), false);
@@ -190,22 +227,36 @@ export class PowerRun {
   /** The state now, noted in the registry. */
   async #read(deadline: Deadline): Promise<PowerState> {
     const instance = this.#instance;
-    const state = await instance.owner.call(deadline, (signal) => instance.machine.status(signal));
+    const state = await instance.owner.call(deadline, (signal) => instance.machine.status(signal), this.#caller);
     this.#parts.registry.see(instance, state);
     return state;
   }
 
   #observe(): Promise<PowerState> {
-    return this.#read(this.#deadline);
+    return isForced(this.#order) ? this.#look(this.#deadline) : this.#read(this.#deadline);
+  }
+
+  /** The state as far as it can be had in a short time: a machine that hangs is what `--force` may be for. */
+  async #look(deadline: Deadline): Promise<PowerState> {
+    const look = this.#within(Math.min(FORCED_LOOK, deadline.left / 2));
+    try {
+      return await this.#read(look);
+    } catch (thrown) {
+      if (thrown instanceof DeadlineExceeded && !deadline.exceeded) return 'unknown';
+      throw thrown;
+    } finally {
+      this.#end(look);
+    }
   }
 
   /** A clean stop is under way: what comes next waits until it has ended. */
   async #untilStopped(): Promise<PowerState> {
+    this.#progress.begin('waiting for an earlier stop');
     let state = await this.#observe();
     for (let wait = WAIT_POLL_FIRST; state === 'stopping' || (state === 'on' && this.#instance.isStopping); wait = longer(wait)) {
       const late = () => new ArgoError('TIMEOUT', `${this.#name} was told to stop and is still ${state}`);
       await this.#deadline.pause(wait, (wake) => this.#instance.watch(wake));
-      if (this.#abandoned) throw this.#abandoned;
+      if (this.#ending) throw this.#ending.unsent;
       if (this.#deadline.exceeded) throw late();
       state = await this.#observe().catch((thrown: unknown) => { throw thrown instanceof DeadlineExceeded ? late() : thrown; });
     }
@@ -221,7 +272,7 @@ export class PowerRun {
       if (wait !== false) throw new ArgoError('NOT SUPPORTED', `a reboot of ${this.#name} cannot be verified; leave out --wait`);
       return;
     }
-    this.#bootMark = await this.#instance.owner.call(this.#deadline, (signal) => machine.bootMark!(signal));
+    this.#bootMark = await this.#instance.owner.call(this.#deadline, (signal) => machine.bootMark!(signal), this.#caller);
   }
 
   /**
@@ -231,20 +282,24 @@ export class PowerRun {
   async #send(step: Step, deadline: Deadline): Promise<Sent> {
     const instance = this.#instance;
     let sending: Promise<void> | undefined;
+    this.#progress.begin('sending');
     try {
       await instance.owner.call(deadline, (signal) => {
+        instance.owner.changed(instance.machine.id);
         sending = instance.machine[step]!(signal);
         return sending;
-      });
+      }, this.#caller);
       return 'accepted';
     } catch (thrown) {
       if (!sending) throw thrown;
       const told = deadline.exceeded ? await lastWord(sending) : thrown;
       if (told === 'done') return 'accepted';
       if (!(told instanceof ArgoError)) return 'doubtful';
-      if (told.phrase === 'UNCERTAIN' || told.phrase === 'SHUTTING DOWN') return 'doubtful';
+      if (told.phrase === 'UNCERTAIN' || told === this.#ending?.unsent) return 'doubtful';
       if (told.phrase === 'WRONG STATE' && await this.#achieved(deadline)) return 'accepted';
       throw told;
+    } finally {
+      instance.owner.changed(instance.machine.id);
     }
   }
 
@@ -263,7 +318,7 @@ export class PowerRun {
   async #isRebooted(deadline: Deadline): Promise<boolean> {
     const { machine, owner } = this.#instance;
     if (this.#bootMark === undefined || !machine.bootMark) return false;
-    return await owner.call(deadline, (signal) => machine.bootMark!(signal)) !== this.#bootMark;
+    return await owner.call(deadline, (signal) => machine.bootMark!(signal), this.#caller) !== this.#bootMark;
   }
 
   /** Notes that the machine itself has said so. */
@@ -274,19 +329,21 @@ export class PowerRun {
 
   /** The order was sent and its answer is missing: only the machine itself can say what came of it. */
   async #resolveDoubt(): Promise<void> {
-    const deadline = new Deadline(RECHECK_TIMEOUT);
+    const deadline = new Deadline(this.#ending?.look ?? RECHECK_TIMEOUT);
     const achieved = await this.#achieved(deadline);
     deadline.clear();
     if (!achieved) throw this.#uncertain();
   }
 
   #uncertain(cause?: unknown): ArgoError {
-    return new ArgoError('UNCERTAIN', `the order was sent to ${this.#name} and its answer was lost; last seen ${this.#instance.state}`, { cause });
+    const missing = this.#ending ? `without an answer yet when ${this.#ending.event}` : 'and its answer was lost';
+    return new ArgoError('UNCERTAIN', `the order was sent to ${this.#name} ${missing}; last seen ${this.#instance.state}`, { cause });
   }
 
   /** Waits until the goal is there. @throws ArgoError TIMEOUT or UNCERTAIN at the deadline */
   async #verify(deadline: Deadline, sent: Sent, clean: boolean): Promise<void> {
     let asked = performance.now();
+    this.#progress.begin('verifying');
     for (let wait = WAIT_POLL_FIRST; ; wait = longer(wait)) {
       const look = this.#within(Math.min(READ_TIMEOUT, deadline.left + 1));
       const achieved = await this.#achieved(look);
@@ -301,15 +358,17 @@ export class PowerRun {
       await deadline.pause(wait, (wake) => this.#instance.watch(wake));
     }
     if (sent === 'doubtful') return this.#resolveDoubt();
-    if (this.#abandoned) throw new ArgoError('UNCERTAIN', `accepted, and last seen ${this.#instance.state} when the server ended`);
+    if (this.#ending) throw new ArgoError('UNCERTAIN', `accepted, and last seen ${this.#instance.state} when ${this.#ending.event}`);
     this.#instance.forgetStop();
-    throw new ArgoError('TIMEOUT', `accepted, but ${this.#name} is still ${this.#instance.state} after ${formatDuration(performance.now() - this.#began)}`);
+    const duration = formatDuration(performance.now() - this.#began);
+    const found = this.#order.action === 'reboot' ? `has not been seen to restart in ${duration}` : `is still ${this.#instance.state} after ${duration}`;
+    throw new ArgoError('TIMEOUT', `accepted, but ${this.#name} ${found}`);
   }
 
   /** The guest may have missed the request. That this one fails says nothing: the first may be at work. */
   async #askAgain(deadline: Deadline): Promise<void> {
     const instance = this.#instance;
-    await instance.owner.call(deadline, (signal) => instance.machine.shutdown!(signal)).catch(() => undefined);
+    await instance.owner.call(deadline, (signal) => instance.machine.shutdown!(signal), this.#caller).catch(() => undefined);
   }
 
   /** Keeps the registry fresh for the next `list`; the action is accepted whatever comes of this. */

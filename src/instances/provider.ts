@@ -1,11 +1,12 @@
-import type { Driver, DriverHost, DriverModule, PowerState } from '../drivers/driver.js';
+import type { Driver, DriverHost, DriverModule, PowerState, Readings as Values } from '../drivers/driver.js';
 import type { Log } from '../kit/log.js';
 import type { ProviderSettings } from '../config/config.js';
 import { ArgoError, toArgoError } from '../kit/errors.js';
-import { CALLS_WAITING, CLOSE_TIMEOUT, CONCURRENCY, LIST_TIMEOUT, POLL_INTERVAL, RETRY_FIRST, RETRY_LONGEST } from '../kit/limits.js';
+import { CLOSE_TIMEOUT, CONCURRENCY, LIST_TIMEOUT, POLL_INTERVAL, RETRY_FIRST, RETRY_LONGEST } from '../kit/limits.js';
 import { Deadline, explainDeadline } from '../kit/deadline.js';
-import { Places } from '../kit/places.js';
+import { Calls, type Caller } from './calls.js';
 import type { Owner } from './owner.js';
+import { Readings, type Asking, type Question } from './readings.js';
 import type { Registry } from './registry.js';
 
 /**
@@ -21,7 +22,8 @@ export class Provider implements Owner {
   /** whether a listing has ever succeeded */
   listed = false;
   readonly #driver: Driver;
-  readonly #calls: Places;
+  readonly #calls: Calls;
+  readonly #readings: Readings;
   readonly #pollInterval: number;
   #timer: NodeJS.Timeout | undefined;
   #listing: Promise<void> | undefined;
@@ -48,26 +50,69 @@ export class Provider implements Owner {
     const { defaults = {} } = module;
     this.name = settings.name;
     this.#pollInterval = settings.pollInterval ?? defaults.pollInterval ?? POLL_INTERVAL;
-    this.#calls = new Places(settings.concurrency ?? defaults.concurrency ?? CONCURRENCY, CALLS_WAITING);
+    this.#calls = new Calls(settings.concurrency ?? defaults.concurrency ?? CONCURRENCY);
+    this.#readings = new Readings(this.#calls, () => this.#ended());
     this.actionTimeout = settings.actionTimeout ?? defaults.actionTimeout;
     this.#driver = module.open(settings.options as Parameters<DriverModule['open']>[0], this.#host());
   }
 
   /**
-   * One call to the driver in its turn.
-   * @throws what the driver throws; TIMEOUT at the deadline, even where the driver does not heed it
+   * One call to the driver in its turn: an order, or what belongs to one.
+   * @throws what the driver throws; TIMEOUT at the deadline, even where the driver goes on in spite of its signal
    */
-  async call<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    if (this.#over) throw new ArgoError('UNREACHABLE', `${this.name} is no longer configured`);
-    const leave = await this.#calls.take(deadline.signal);
+  async call<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>, caller: Caller): Promise<T> {
+    if (this.#over) throw this.#gone();
+    const place = await this.#calls.take(deadline.signal, caller);
     this.#active.add(deadline);
     try {
       return await deadline.run(work);
     } finally {
       this.#active.delete(deadline);
-      if (this.#isIdle) this.#whenIdle?.();
-      leave();
+      this.#calls.free(place);
+      this.#ended();
     }
+  }
+
+  /**
+   * One reading of a machine, in its turn. Many who ask the same at a time are answered by one call.
+   * @param open holds who asks, so that it can be ended early
+   * @throws as {@link call}
+   */
+  read<T>(question: Question<T>, open?: Set<Asking>): Promise<T> {
+    if (this.#over) return Promise.reject(this.#gone());
+    if (question.maxAge !== undefined && this.#driver.sample) return this.#sampled(question, question.maxAge, open);
+    return this.#readings.ask(question, open);
+  }
+
+  /** Ends the readings of which the callback gives a reason. */
+  endReadings(reason: (question: Question) => Error | undefined): void {
+    this.#readings.endWhere(reason);
+  }
+
+  /** A machine was told something: what was read of it before holds no longer. */
+  changed(id: string): void {
+    this.#readings.changed(id);
+  }
+
+  /** From what the driver reads of all machines at once, where it has that reading; else asked for singly. */
+  async #sampled<T>(question: Question<T>, maxAge: number, open: Set<Asking> | undefined): Promise<T> {
+    const { id, name, ms } = question;
+    const began = performance.now();
+    const samples = await this.#readings.ask({
+      ...question, id: '', name: 'sample', maxAge: this.#readings.greatestAge(id, maxAge), ask: (signal) => this.#driver.sample!(signal),
+    }, open);
+    const value = samples.get(id)?.[name as keyof Values];
+    if (value !== undefined) return value as T;
+    return this.#readings.ask({ ...question, ms: Math.max(1, ms - (performance.now() - began)) }, open);
+  }
+
+  #gone(): ArgoError {
+    return new ArgoError('UNREACHABLE', `${this.name} is no longer configured`);
+  }
+
+  /** Something that was under way has ended. */
+  #ended(): void {
+    if (this.#isIdle) this.#whenIdle?.();
   }
 
   /**
@@ -79,12 +124,12 @@ export class Provider implements Owner {
     this.#holds += 1;
     return () => {
       this.#holds -= 1;
-      if (this.#isIdle) this.#whenIdle?.();
+      this.#ended();
     };
   }
 
   get #isIdle(): boolean {
-    return this.#holds === 0 && this.#active.size === 0;
+    return this.#holds === 0 && this.#active.size === 0 && this.#readings.asking === 0;
   }
 
   /** Lists now, or once more after the listing that is under way. Never rejects. */
@@ -105,10 +150,9 @@ export class Provider implements Owner {
   }
 
   /** The hypervisor's log. @throws ArgoError NOT SUPPORTED where the driver has none */
-  async dmesg(deadline: Deadline): Promise<string> {
-    const driver = this.#driver;
-    if (!driver.dmesg) throw new ArgoError('NOT SUPPORTED', `${this.name} has no hypervisor log to show`);
-    return this.call(deadline, (signal) => driver.dmesg!(signal));
+  async dmesg(signal: AbortSignal): Promise<string> {
+    if (!this.#driver.dmesg) throw new ArgoError('NOT SUPPORTED', `${this.name} has no hypervisor log to show`);
+    return this.#driver.dmesg(signal);
   }
 
   get supportsDmesg(): boolean {
@@ -124,7 +168,9 @@ export class Provider implements Owner {
     clearTimeout(this.#timer);
     await this.#idle(grace);
     this.#over = true;
-    this.#active.forEach((deadline) => deadline.abort(new ArgoError('UNREACHABLE', `${this.name} is being closed`)));
+    const closed = new ArgoError('UNREACHABLE', `${this.name} is being closed`);
+    this.#active.forEach((deadline) => deadline.abort(closed));
+    this.#readings.endWhere(() => closed);
     const deadline = new Deadline(CLOSE_TIMEOUT);
     await deadline.run((signal) => this.#driver.close(signal))
       .catch((error: unknown) => this.#log('warn', 'provider did not close well', { provider: this.name, error: String(error) }));
@@ -161,7 +207,7 @@ export class Provider implements Owner {
       this.#becomeStale(error.message, error.cause);
     } finally {
       this.#active.delete(deadline);
-      if (this.#isIdle) this.#whenIdle?.();
+      this.#ended();
       deadline.clear();
     }
   }
@@ -198,6 +244,7 @@ export class Provider implements Owner {
       name: this.name,
       log: (level, message, facts) => this.#log(level, message, { provider: this.name, ...facts }),
       changed: (id: string, state: PowerState) => {
+        this.#readings.changed(id);
         if (!this.#closed && !this.#registry.seeById(this, id, state)) void this.refresh();
       },
       relist: () => void this.refresh(),

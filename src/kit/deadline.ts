@@ -10,22 +10,29 @@ export class DeadlineExceeded extends Error {
 
 /** A point in time by which something must have ended. Uses a clock that nobody sets back. */
 export class Deadline {
-  readonly #controller = new AbortController();
+  /** made when somebody asks for the signal: it is dearer than all the rest */
+  #controller: AbortController | undefined;
+  #reason: Error | undefined;
+  readonly #listeners = new Set<(reason: Error) => void>();
   readonly #timer: NodeJS.Timeout;
   readonly #ends: number;
 
   /** @param ms from now */
   constructor(readonly ms: number) {
     this.#ends = performance.now() + ms;
-    this.#timer = setTimeout(() => this.#controller.abort(new DeadlineExceeded(ms)), ms);
+    this.#timer = setTimeout(() => this.#end(new DeadlineExceeded(ms)), ms);
   }
 
   get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#reason) this.#controller.abort(this.#reason);
+    }
     return this.#controller.signal;
   }
 
   get exceeded(): boolean {
-    return this.signal.aborted;
+    return this.#reason !== undefined;
   }
 
   /** Milliseconds left, never negative. */
@@ -35,8 +42,7 @@ export class Deadline {
 
   /** Ends it early. What still listens to the signal is told, so that nothing is left hanging. */
   abort(reason: Error): void {
-    this.clear();
-    this.#controller.abort(reason);
+    this.#end(reason);
   }
 
   clear(): void {
@@ -44,34 +50,53 @@ export class Deadline {
   }
 
   /**
-   * The work's result, or a rejection at the deadline even where the work does not heed the signal.
+   * The work's result, or a rejection at the deadline even where the work goes on in spite of the signal.
    */
   run<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { signal } = this;
     return new Promise<T>((resolve, reject) => {
-      if (signal.aborted) {
-        reject(signal.reason as Error);
+      if (this.#reason) {
+        reject(this.#reason);
         return;
       }
-      const stop = () => reject(signal.reason as Error);
-      signal.addEventListener('abort', stop, { once: true });
-      void work(signal).then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+      this.#listeners.add(reject);
+      const forget = () => this.#listeners.delete(reject);
+      work(this.signal).then((value) => {
+        forget();
+        resolve(value);
+      }, (error: Error) => {
+        forget();
+        reject(error);
+      });
     });
   }
 
   /** Waits, but not past the deadline. Resolves early when `wake` is called with the resolver's help. */
   pause(ms: number, onWake: (wake: () => void) => () => void): Promise<void> {
     return new Promise((resolve) => {
+      if (this.#reason) {
+        resolve();
+        return;
+      }
       const end = () => {
         clearTimeout(timer);
-        this.signal.removeEventListener('abort', end);
+        this.#listeners.delete(end);
         forget();
         resolve();
       };
       const timer = setTimeout(end, Math.min(ms, this.left));
-      this.signal.addEventListener('abort', end, { once: true });
+      this.#listeners.add(end);
       const forget = onWake(end);
     });
+  }
+
+  #end(reason: Error): void {
+    this.clear();
+    if (this.#reason) return;
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+    const told = [...this.#listeners];
+    this.#listeners.clear();
+    told.forEach((listener) => listener(reason));
   }
 }
 

@@ -50,15 +50,14 @@ export const ENTRIES_REMEMBERED = 256;
 /** Words of one request; globs are matched against every instance, so their number is bounded. */
 export const MAX_WORDS = 1024;
 
-/** Targets of one request that are worked on at the same time. */
-export const FAN_OUT = 1024;
-
 /**
- * Targets of one request that are begun in one go, and the pause between two such goes: what they ask
- * for comes back in such portions too, so that other connections never wait for a thousand of them.
+ * Targets of one request that are worked on at the same time. More of them would end faster by little,
+ * and what they leave behind would hold up everybody when it is cleared away.
  */
-export const WAVE = 16;
-export const WAVE_PAUSE = 1;
+export const FAN_OUT = 192;
+
+/** Targets of one request are begun for so long in one go, before other connections get a turn. */
+export const BEGIN_SLICE = 0.5;
 
 /** A read of a machine, where the request does not say `--timeout`. */
 export const READ_TIMEOUT = 10_000;
@@ -97,11 +96,44 @@ export const COMMAND_TIMEOUT = 60_000;
 /** Importing one plugin. */
 export const PLUGIN_LOAD_TIMEOUT = 10_000;
 
-/** Orders waiting for their turn on one instance; one more is BUSY at once. */
+/** Orders waiting for their turn on one instance, and those of one account; one more is BUSY at once. */
 export const TURNS_WAITING = 64;
+export const TURNS_WAITING_PER_ACCOUNT = 16;
 
-/** Calls waiting for one provider; one more is BUSY at once. */
+/** Calls waiting for one provider, and those of one account; one more is BUSY at once. */
 export const CALLS_WAITING = 100_000;
+export const CALLS_WAITING_PER_ACCOUNT = 10_000;
+
+/** The part of a provider's places up to which an account is served as soon as one is free. */
+export const PLACES_SHARE = 0.25;
+
+/** How often it is looked whether somebody waits in vain for a place that a hanging call holds. */
+export const PLACES_LOOK = 250;
+/** An account that is given no place for so long is helped to one. */
+export const PLACE_PATIENCE = 1000;
+/**
+ * A reading without an answer keeps its place for so long although an order, or an account that holds
+ * less, waits in vain; then it asks again in its turn, and has twice as long. Against others it keeps it longer.
+ */
+export const PLACE_KEPT = 1000;
+export const PLACE_KEPT_LONGER = 10_000;
+/** An order cannot ask again: when its call hangs for so long and others wait, its place counts as free. */
+export const ORDER_PLACE_KEPT = 5000;
+
+/** Answers of machines that are kept for those who ask with a greatest age, a provider. */
+export const READINGS_KEPT = 10_000;
+
+/** Signals that were not needed and are kept for further readings, a provider. */
+export const SIGNALS_KEPT = 256;
+
+/** What `--force` waits for the state before it goes by a state that is not known: a machine that hangs may be what it is for. */
+export const FORCED_LOOK = 2000;
+
+/** An order that is being sent keeps the instance for so long although `--force` waits. */
+export const SENDING_KEPT = 5000;
+
+/** Of those who wait for places in groups: turns of those who go first, until one of the others has one. */
+export const FIRST_TURNS_IN_A_ROW = 3;
 
 /** Between two attempts to list a provider that does not answer: the first, and the longest. */
 export const RETRY_FIRST = 1000;
@@ -111,14 +143,25 @@ export const RETRY_LONGEST = 60_000;
 export const POLL_INTERVAL = 30_000;
 export const CONCURRENCY = 64;
 
-/** How long the server lets running actions end when it is told to stop. */
-export const SHUTDOWN_GRACE = 15_000;
-
-/** After that: actions that still run are given up, look once more at what came of them, and say so. */
-export const LAST_WORDS = 6000;
+/** From the order to stop to the end of the process. */
+export const SHUTDOWN_TIMEOUT = 15_000;
 
 /** How long providers get to log out. */
-export const CLOSE_TIMEOUT = 3000;
+export const CLOSE_TIMEOUT = 2000;
+
+/** Actions that are given up because the server ends look once more at what came of them, and say so. */
+export const LAST_WORDS = 4500;
+/** That look. */
+export const LAST_LOOK = 3500;
+
+/** How long the server lets running actions end when it is told to stop: what the rest leaves of its time. */
+export const SHUTDOWN_GRACE = SHUTDOWN_TIMEOUT - CLOSE_TIMEOUT - LAST_WORDS - 500;
+
+/** After a second signal: how long actions have to be recorded before the process ends. */
+export const HURRIED_END = 1500;
+
+/** How long what is under way on a provider may go on after a reload has taken the provider away. */
+export const PROVIDER_GRACE = 15_000;
 
 /** bcrypt: the least and the most cost (log2 of the rounds), and the most bytes that the algorithm looks at. */
 export const BCRYPT_COST = 12;

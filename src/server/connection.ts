@@ -121,6 +121,8 @@ export class Connection implements Sink {
 
   #receiveEnd(): void {
     this.#ended = true;
+    // a client that has gone for good looks the same until it is asked for: its system then answers with a reset
+    this.#socket.setKeepAlive(true, 1000);
     this.#giveUpSubnegotiation();
   }
 

@@ -100,7 +100,7 @@ export class Dispatcher {
   /** Milliseconds without progress after which a command is given up: well past its own deadlines. */
   #timeLimit({ options: { wait, timeout }, targets }: Request): number {
     if (targets.length === 0) return COMMAND_TIMEOUT;
-    return COMMAND_TIMEOUT + HARD_STOP_TIMEOUT + Math.max(this.parts.gate.longestActionTimeout, timeout ?? 0, typeof wait === 'number' ? wait : 0);
+    return COMMAND_TIMEOUT + HARD_STOP_TIMEOUT + Math.max(this.parts.gate.longestActionTimeout, timeout ?? 0) + (typeof wait === 'number' ? wait : 0);
   }
 
   #done(request: Request, reply: Reply): void {

@@ -45,7 +45,8 @@ export class Request implements Context {
   #isSingle = true;
   #controller: AbortController | undefined;
   #body: RequestBody | undefined;
-  #actor: { readonly actor: Actor; readonly end: () => void } | undefined;
+  #actor: ReturnType<Gate['actor']> | undefined;
+  #stopListening = (): void => undefined;
   #ended = false;
 
   constructor(parts: RequestParts) {
@@ -63,11 +64,13 @@ export class Request implements Context {
   /** Tells the plugin that its time is over. */
   static abort(request: Request, reason: Error): void {
     request.#controller?.abort(reason);
+    request.#actor?.endReadings(reason);
   }
 
   /** The reply has ended: a plugin that keeps the request can do nothing with it. */
   static end(request: Request): void {
     request.#ended = true;
+    request.#stopListening();
     request.#actor?.end();
   }
 
@@ -104,8 +107,10 @@ export class Request implements Context {
   get actor(): Actor {
     if (this.#actor === undefined) {
       const { services: { gate }, session, command } = this.#parts;
-      this.#actor = gate.actor({ identity: session.identity, through: permissionOf(command), origin: session.from });
-      if (this.#ended) this.#actor.end();
+      const made = this.#actor = gate.actor({ identity: session.identity, through: permissionOf(command), origin: session.from });
+      if (this.#ended) made.end();
+      // what may act goes on without its client, its readings too: each has a deadline
+      else if (permissionOf(command).right === 'read') this.#stopListening = session.onGone(() => made.endReadings(new ClientGone()));
     }
     return this.#actor.actor;
   }

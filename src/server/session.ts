@@ -8,13 +8,13 @@ export class Session {
   #login: Login | undefined;
   /** the connection is to be closed after the reply under way */
   closing = false;
-  #gone = false;
-  /** made when the first one asks: most requests never do */
-  #whenGone: Set<() => void> | undefined;
   /** whether the client has sent something behind the request under way, or is gone; set by its connection */
   hasMore = (): boolean => false;
   #interrupt: AbortController | undefined;
   readonly #authenticator: Authenticator;
+  #gone = false;
+  /** made when the first one asks: most requests never do */
+  #whenGone: Set<() => void> | undefined;
 
   /**
    * @param address the peer's, in its plain form

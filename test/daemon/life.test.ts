@@ -3,6 +3,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { SHUTDOWN_TIMEOUT } from '../../src/kit/limits.js';
 import { readAudit } from '../../src/store/audit-reader.js';
 import { startDaemon, StartFailure, type Daemon, type DaemonOptions } from '../support/daemon.js';
 import { connect, type LineClient } from '../support/line-client.js';
@@ -84,6 +85,22 @@ await t.test('a second signal ends at once', async (t) => {
   await until(() => daemon.stderr().includes('"msg":"stopping"'), WITHIN, 'the first signal');
   daemon.signal('SIGINT');
   t.same(await daemon.exited, { code: 1, signal: null });
+  const records = [];
+  for await (const record of readAudit(daemon.state, {})) records.push(record);
+  t.match(records, [{ command: 'pause', instance: 'demo/lj', outcome: 'SHUTTING DOWN' }], 'and says how the action ended');
+});
+
+await t.test('calls that hang do not keep the daemon beyond the time that it says', async (t) => {
+  const { daemon, login } = await start(t, { config: STEVE + sim('faults = { lj = "hang" }', 'action-timeout = "24h"') });
+  const [acting, reading] = [await login(), await login()];
+  acting.line('pause lj');
+  reading.line('uptime lj --timeout=24h');
+  await acting.expect('200 OK\n');
+  await reading.expect('200 OK\n');
+  const began = performance.now();
+  daemon.signal('SIGTERM');
+  t.same(await daemon.exited, { code: 0, signal: null });
+  t.ok(performance.now() - began < SHUTDOWN_TIMEOUT);
 });
 
 await t.test('a port that is taken', async (t) => {

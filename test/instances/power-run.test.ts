@@ -1,6 +1,7 @@
 import t from 'tap';
 import { ArgoError } from '../../src/kit/errors.js';
 import type { PowerAction } from '../../src/instances/operation-table.js';
+import { ENDINGS, Holds } from '../../src/instances/holds.js';
 import type { Instance } from '../../src/instances/instance.js';
 import { PowerRun } from '../../src/instances/power-run.js';
 import type { Registry } from '../../src/instances/registry.js';
@@ -17,7 +18,9 @@ function powerRun(instance: Instance, registry: Registry, action: PowerAction, {
   const softFor = force && action === 'stop' ? timeout : undefined;
   const mode = softFor === undefined ? (force ? 'hard' : 'soft') : { softFor };
   const deadline = softFor === undefined ? timeout : undefined;
-  return new PowerRun({ instance, registry, order: { action, mode, wait }, deadline, actionTimeout: ACTION_TIMEOUT, permit: () => undefined });
+  return new PowerRun({
+    instance, registry, order: { action, mode, wait }, deadline, actionTimeout: ACTION_TIMEOUT, account: 'kim', holds: new Holds(), permit: () => undefined,
+  });
 }
 
 async function world(state: PowerState, change?: (machine: FakeMachine) => void) {
@@ -209,12 +212,12 @@ void t.test('a run that is given up because the server ends says what is known',
   const abandoned = async (action: PowerAction, change: (machine: FakeMachine) => void, options: Options = {}) => {
     const { instance, registry } = await world('on', change);
     const run = powerRun(instance, registry, action, { timeout: 60_000, wait: true, ...options });
-    setTimeout(() => run.abandon(), 50);
+    setTimeout(() => run.end(ENDINGS.shutDown()), 50);
     return run.run();
   };
   await fails(t, abandoned('stop', (lj) => { lj.script = { status: never }; }), 'SHUTTING DOWN');
   await fails(t, abandoned('stop', (lj) => { lj.script = { shutdown: () => undefined }; }), 'UNCERTAIN', /accepted, and last seen on when the server ended/);
-  await fails(t, abandoned('pause', (lj) => { lj.script = { pause: never }; }, { wait: false }), 'UNCERTAIN', /answer was lost/);
+  await fails(t, abandoned('pause', (lj) => { lj.script = { pause: never }; }, { wait: false }), 'UNCERTAIN', /without an answer yet when the server ended/);
 });
 
 void t.test('a stop that was waited for in vain is not waited for again', async (t) => {

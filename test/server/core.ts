@@ -80,6 +80,7 @@ export interface Core {
   readonly config: Config;
   readonly dispatcher: Dispatcher;
   readonly authenticator: Authenticator;
+  readonly gate: Gate;
   readonly audit: RememberedAudit;
   readonly logged: string[];
   /** A connection that is none, logged in as an account where one is named. */
@@ -118,7 +119,7 @@ export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins =
     return sink.text;
   };
   return {
-    config, dispatcher, authenticator, audit, logged, ask,
+    config, dispatcher, authenticator, gate, audit, logged, ask,
     session: async (account) => {
       const session = new Session(authenticator, '127.0.0.1', '127.0.0.1:40000');
       if (account !== undefined && await ask(session, `auth ${account} steve`) !== '200 OK\n300 DONE\n') throw new Error(`${account} cannot log in`);

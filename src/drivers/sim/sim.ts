@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
-import type { Disk, Driver, DriverHost, Facts, Load, Machine, PowerState, Sighting } from '../driver.js';
+import type { Disk, Driver, DriverHost, Facts, Load, Machine, PowerState, Readings, Sighting } from '../driver.js';
 
 /**
  * What is wrong with a simulated machine. `hang`: its calls never answer. `error`: they fail.
@@ -22,6 +22,10 @@ const RX_RATE = 1500;
 const TX_RATE = 700;
 
 const MEMORY = 256n * 1024n * 1024n;
+/** milliseconds up to which a call that is told to end does so "soon" without doing anything for it */
+const SHORT = 50;
+
+const LOAD: Load = { averages: [0.1, 0.05, 0.01] };
 const DISK_SIZE = 4n * 1024n * 1024n * 1024n;
 
 /** What the machines of one simulated hypervisor have in common. */
@@ -63,6 +67,17 @@ class SimMachine implements Machine, Sighting {
   get state(): PowerState {
     const fault = this.#fault;
     return fault === 'hang' || fault === 'error' ? 'unknown' : this.#state;
+  }
+
+  /** What is known of it without asking it: one that is at fault tells nothing. */
+  get sample(): Partial<Readings> {
+    if (this.#fault !== undefined && this.#fault !== 'deaf') return {};
+    const isUp = this.#state === 'on' || this.#state === 'paused';
+    return {
+      status: this.#state, ...this.#traffic, disk: this.#disks,
+      ...(isUp ? { uptime: this.#secondsUp } : {}),
+      ...(this.#state === 'on' ? { load: LOAD } : {}),
+    };
   }
 
   async status(signal: AbortSignal): Promise<PowerState> {
@@ -153,23 +168,28 @@ class SimMachine implements Machine, Sighting {
 
   async rx(signal: AbortSignal): Promise<bigint> {
     await this.#answer(signal);
-    return this.#state === 'on' ? BigInt(Math.floor(this.#secondsUp * RX_RATE)) : 0n;
+    return this.#traffic.rx;
   }
 
   async tx(signal: AbortSignal): Promise<bigint> {
     await this.#answer(signal);
-    return this.#state === 'on' ? BigInt(Math.floor(this.#secondsUp * TX_RATE)) : 0n;
+    return this.#traffic.tx;
   }
 
   async load(signal: AbortSignal): Promise<Load> {
     await this.#answer(signal);
     this.#expect('on');
-    return { averages: [0.1, 0.05, 0.01] };
+    return LOAD;
   }
 
   async disk(signal: AbortSignal): Promise<readonly Disk[]> {
     await this.#answer(signal);
     return this.#disks;
+  }
+
+  get #traffic(): { readonly rx: bigint; readonly tx: bigint } {
+    const seconds = this.#state === 'on' ? this.#secondsUp : 0;
+    return { rx: BigInt(Math.floor(seconds * RX_RATE)), tx: BigInt(Math.floor(seconds * TX_RATE)) };
   }
 
   get #disks(): readonly Disk[] {
@@ -228,12 +248,19 @@ class SimMachine implements Machine, Sighting {
     signal.throwIfAborted();
     const fault = this.#fault;
     if (fault === 'hang') await untilAborted(signal);
-    if (this.#world.latency > 0) await sleep(this.#world.latency, undefined, { signal });
+    if (this.#world.latency > 0) await pass(this.#world.latency, signal);
     if (fault === undefined) return;
     this.#past.calls += 1;
     if (fault === 'error') throw new ArgoError('FAILED', 'simulated fault');
     if (fault === 'flapping' && this.#past.calls % 2 === 1) throw new ArgoError('UNREACHABLE', 'simulated loss of the connection');
   }
+}
+
+/** Lets time pass. To listen to the signal costs more than all the rest of a reading, so a short time is waited for to its end. */
+async function pass(ms: number, signal: AbortSignal): Promise<void> {
+  if (ms > SHORT) await sleep(ms, undefined, { signal });
+  else await new Promise((resolve) => { setTimeout(resolve, ms); });
+  signal.throwIfAborted();
 }
 
 function untilAborted(signal: AbortSignal): Promise<never> {
@@ -256,6 +283,12 @@ export class SimDriver implements Driver {
 
   list(): Promise<readonly Sighting[]> {
     return Promise.resolve(this.#machines);
+  }
+
+  /** One call, which takes as long as one to a machine. */
+  async sample(signal: AbortSignal): Promise<ReadonlyMap<string, Partial<Readings>>> {
+    if (this.#world.latency > 0) await pass(this.#world.latency, signal);
+    return new Map(this.#machines.map((machine) => [machine.id, machine.sample]));
   }
 
   dmesg(): Promise<string> {

@@ -1,0 +1,117 @@
+import t, { type Test } from 'tap';
+import { SENDING_KEPT } from '../../src/kit/limits.js';
+import { ENDINGS, Holds } from '../../src/instances/holds.js';
+import { PowerRun } from '../../src/instances/power-run.js';
+import { FakeMachine, fakeProvider, never } from './fake-driver.js';
+import { until } from '../support/until.js';
+import { SEED_CONFIG, startCore, STEVE_HASH, type Core } from '../server/core.js';
+import { parseConfig } from '../support/configuration.js';
+
+const WITHIN = 10_000;
+const deaf = SEED_CONFIG.replace('instances = ["lj", "builder"', 'faults = { lj = "deaf", builder = "hang" }\ninstances = ["lj", "builder"');
+const further = (name: string, instances: string, commands: string): string =>
+  `\n[accounts.${name}]\npassword = "${STEVE_HASH}"\n[[accounts.${name}.grants]]\ninstances = [${instances}]\ncommands = [${commands}]\n`;
+const KIM = further('kim', '"lj", "builder"', '"power", "read"');
+
+const world = (t: Test, further = KIM) => startCore(t, { config: deaf + further });
+const outcomes = ({ audit }: Core): string[] => audit.ended.map(({ outcome }) => outcome);
+
+void t.test('--force takes over from an action that only waits, which is told so', async (t) => {
+  const core = await world(t);
+  const kim = await core.session('kim');
+  const stopping = core.ask(kim, 'stop lj --wait=24h');
+  const steve = await core.session('steve');
+  await until(async () => (await core.ask(steve, 'task')).includes(' verifying\n'), WITHIN, 'it waits');
+  t.match(await core.ask(steve, 'stop lj --force --dry-run'), /lj: power off \(it is on\), in place of another action that holds it: stop\n/);
+  t.match(await core.ask(steve, 'pause lj --dry-run'), /lj: pause \(it is on\), after another action that holds it: stop\n/);
+  t.equal(await core.ask(steve, 'stop lj --force'), '200 OK\n300 DONE\n');
+  t.equal(await stopping, '200 OK\n400 UNCERTAIN: accepted, and last seen on when an action with --force took over\n');
+  t.ok(outcomes(core).some((outcome) => outcome.includes('took over')), 'on record');
+});
+
+void t.test('one that waits for an earlier stop gives way too, and has sent nothing', async (t) => {
+  const core = await world(t);
+  const kim = await core.session('kim');
+  t.equal(await core.ask(kim, 'stop lj'), '200 OK\n300 DONE\n', 'accepted, and ignored by the guest');
+  const starting = core.ask(kim, 'start lj --wait=24h');
+  const steve = await core.session('steve');
+  await until(async () => (await core.ask(steve, 'task')).includes(' waiting for an earlier stop\n'), WITHIN, 'it waits');
+  t.equal(await core.ask(steve, 'stop lj --force'), '200 OK\n300 DONE\n');
+  t.equal(await starting, '200 OK\n400 BUSY: an action with --force took over; nothing was sent\n');
+});
+
+void t.test('a call that hangs keeps --force out for a while only', async (t) => {
+  const { instance, registry, machine } = await fakeProvider([new FakeMachine('lj', 'on')]);
+  machine.script = { shutdown: never };
+  const holds = new Holds();
+  const run = (mode: 'soft' | 'hard', account: string) => new PowerRun({
+    instance, registry, holds, account, order: { action: 'stop', mode, wait: false }, actionTimeout: 60_000, permit: () => undefined,
+  });
+  const stopping = run('soft', 'kim');
+  const reply = stopping.run().catch((error: Error) => error.message);
+  await until(() => stopping.doing === 'sending', WITHIN, 'it hangs');
+  const began = performance.now();
+  t.match(await run('hard', 'steve').run(), { result: 'done', after: 'off' });
+  t.match(await reply, /^UNCERTAIN: the order was sent to lj without an answer yet when an action with --force took over/);
+  t.ok(performance.now() - began >= SENDING_KEPT - 500, 'not at once: a healthy machine would have answered');
+  t.same(machine.calls, ['shutdown', 'powerOff']);
+});
+
+void t.test('--force goes out although the state cannot be read', async (t) => {
+  const { instance, registry, machine } = await fakeProvider([new FakeMachine('lj', 'on')]);
+  machine.script = { status: never };
+  const run = new PowerRun({
+    instance, registry, holds: new Holds(), account: 'kim', order: { action: 'stop', mode: { softFor: 200 }, wait: false }, actionTimeout: 60_000, permit: () => undefined,
+  });
+  const reply = run.run().catch((error: Error) => error.message);
+  await until(() => machine.calls.includes('powerOff'), WITHIN, 'the plug is pulled');
+  run.end(ENDINGS.cancelled());
+  t.match(await reply, /^UNCERTAIN/);
+});
+
+void t.test('task shows what is under way to its owner and to whoever may do everything, and cancels it', async (t) => {
+  const core = await world(t, KIM + further('lee', '"lj"', '"power"'));
+  const [kim, lee, steve] = [await core.session('kim'), await core.session('lee'), await core.session('steve')];
+  const stopping = core.ask(kim, 'stop lj --wait=24h');
+  await until(async () => (await core.ask(kim, 'task')).includes(' verifying\n'), WITHIN, 'it waits');
+  const list = await core.ask(kim, 'task');
+  t.match(list, /^200 OK\n1 kim stop demo\/lj \d{4}-\S+ verifying\n300 DONE\n$/);
+  t.equal(await core.ask(steve, 'task'), list, 'all, for steve');
+  t.equal(await core.ask(lee, 'task'), '200 OK\n300 DONE\n');
+  t.match(await core.ask(kim, 'task 1'), /^200 OK\nid: 1\naccount: kim\ncommand: stop\ninstance: demo\/lj\nsince: .*\ndoing: verifying\n300 DONE\n$/);
+  for (const line of ['task cancel 1', 'task 1', 'task cancel 01', 'task cancel 7']) t.match(await core.ask(lee, line), /^400 NO SUCH TASK/, line);
+  for (const line of ['task x', 'task 1 2', 'task cancel 1 2']) t.match(await core.ask(kim, line), /^400 USAGE/, line);
+  t.equal(await core.ask(kim, 'task cancel 1'), '200 OK\n300 DONE: it is not waited for any longer; what was sent stays sent\n');
+  t.equal(await stopping, '200 OK\n400 UNCERTAIN: accepted, and last seen on when it was cancelled\n');
+  t.same(outcomes(core), ['UNCERTAIN: accepted, and last seen on when it was cancelled']);
+  t.match(await core.ask(kim, 'task cancel 1'), /^400 NO SUCH TASK/);
+});
+
+void t.test('one that has not had its turn ends unsent when it is cancelled, and when the right to it is taken away', async (t) => {
+  const core = await world(t);
+  const [kim, steve] = [await core.session('kim'), await core.session('steve')];
+  const first = core.ask(steve, 'stop lj --wait=24h');
+  await until(async () => (await core.ask(steve, 'task')).includes(' verifying\n'), WITHIN, 'it waits');
+  const [cancelled, forbidden] = [core.ask(kim, 'pause lj --timeout=24h'), core.ask(await core.session('kim'), 'pause lj --timeout=24h')];
+  const reading = core.ask(await core.session('kim'), 'uptime builder --timeout=24h');
+  const status = core.ask(await core.session('kim'), 'status builder --timeout=24h');
+  await until(async () => (await core.ask(kim, 'task')).split('waiting for its turn').length === 3, WITHIN, 'both wait');
+  await core.ask(kim, 'task cancel 2');
+  t.equal(await cancelled, '200 OK\n400 BUSY: it was cancelled; nothing was sent\n');
+  core.authenticator.configure(await parseConfig('argo-server.conf', deaf, '/nonexistent'));
+  core.gate.review();
+  t.equal(await forbidden, '200 OK\n400 NOT ALLOWED: the right was taken away; nothing was sent\n');
+  t.same([await reading, await status], ['200 OK\n400 NOT ALLOWED\n', '200 OK\n400 NOT ALLOWED\n'], 'readings end with the right too');
+  await core.ask(steve, 'task cancel 1');
+  await first;
+  t.match(outcomes(core), [/^BUSY/, /^NOT ALLOWED/, /^UNCERTAIN/]);
+});
+
+void t.test('--timeout is for the acceptance and --wait for what is seen, and the words fit the action', async (t) => {
+  const core = await world(t);
+  const kim = await core.session('kim');
+  const began = performance.now();
+  t.match(await core.ask(kim, 'stop lj --wait=0.2 --timeout=30'), /^200 OK\n400 TIMEOUT: accepted, but lj is still on after /);
+  t.ok(performance.now() - began < 20_000);
+  t.match(await core.ask(kim, 'reboot lj --wait=0.2'), /^200 OK\n400 TIMEOUT: accepted, but lj has not been seen to restart in /);
+});
