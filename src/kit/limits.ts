@@ -89,6 +89,9 @@ export const TURNS_WAITING = 64;
 /** Calls waiting for one provider; one more is BUSY at once. */
 export const CALLS_WAITING = 100_000;
 
+/** Of those who wait for places in groups: turns of those who go first, until one of the others has one. */
+export const FIRST_TURNS_IN_A_ROW = 3;
+
 /** Between two attempts to list a provider that does not answer: the first, and the longest. */
 export const RETRY_FIRST = 1000;
 export const RETRY_LONGEST = 60_000;

@@ -1,4 +1,5 @@
 import { ArgoError } from './errors.js';
+import { Link, LinkedList } from './linked-list.js';
 
 /**
  * A number of places that are given out in the order of asking. With one place it is the turn of an
@@ -6,8 +7,8 @@ import { ArgoError } from './errors.js';
  */
 export class Places {
   #taken = 0;
-  /** in order of arrival; a set, so that one that gives up leaves at no cost */
-  readonly #waiting = new Set<() => void>();
+  /** in order of arrival */
+  readonly #waiting = new LinkedList<() => void>();
   readonly #places: number;
   readonly #mostWaiting: number;
 
@@ -30,15 +31,16 @@ export class Places {
     if (this.#taken < this.#places && this.#waiting.size === 0) return this.#occupy();
     if (this.#waiting.size >= this.#mostWaiting) throw new ArgoError('BUSY', 'too many requests wait already');
     return new Promise((resolve, reject) => {
-      const enter = () => {
+      const link = new Link(() => {
         signal.removeEventListener('abort', leave);
+        link.leave();
         resolve(this.#occupy());
-      };
+      });
       const leave = () => {
-        this.#waiting.delete(enter);
+        link.leave();
         reject(signal.reason as Error);
       };
-      this.#waiting.add(enter);
+      this.#waiting.append(link);
       signal.addEventListener('abort', leave, { once: true });
     });
   }
@@ -55,10 +57,6 @@ export class Places {
   }
 
   #admit(): void {
-    for (const next of this.#waiting) {
-      if (this.#taken >= this.#places) return;
-      this.#waiting.delete(next);
-      next();
-    }
+    while (this.#taken < this.#places && this.#waiting.first) this.#waiting.first();
   }
 }
