@@ -4,7 +4,7 @@ import type { Config } from '../config/config.js';
 import { ArgoError } from '../kit/errors.js';
 import { BCRYPT_COST } from '../kit/limits.js';
 import { Account, Anonymous } from './account.js';
-import { sourceOf } from './networks.js';
+import { originOf } from './networks.js';
 import { impossibleHash, verifyPassword } from './passwords.js';
 import { Throttle } from './throttle.js';
 
@@ -43,6 +43,7 @@ export class Authenticator {
     this.anonymous = new Anonymous(server.anonymousList);
     const costs = [...accounts.values()].map(({ passwordHash }) => Number(passwordHash.slice(4, 6)));
     this.#costs = costs.length > 0 ? costs : [BCRYPT_COST];
+    this.#throttle.forgetAccounts((name) => !accounts.has(name));
   }
 
   /**
@@ -76,19 +77,19 @@ export class Authenticator {
    * @throws ArgoError BUSY where too many logins wait
    */
   async login(name: string, password: string, address: string, signal: AbortSignal): Promise<Account | undefined> {
-    const source = sourceOf(address);
-    const { delay, leave } = this.#throttle.enter(name, source);
+    const origin = originOf(address);
+    const { delay, turn, leave } = this.#throttle.enter(name, origin);
     try {
       if (delay > 0) await this.#pause(delay, signal);
       const account = this.#accounts.get(name);
-      const matches = await this.#verify(password, account?.passwordHash ?? this.#hashForNobody(name), signal);
+      const matches = await this.#verify(password, account?.passwordHash ?? this.#hashForNobody(name), signal, turn);
       // a reload may have changed or removed the account while its password was being checked
       const current = account && this.current(account, address);
       if (current && matches) {
-        this.#throttle.succeeded(name);
+        this.#throttle.succeeded(name, origin);
         return current;
       }
-      this.#throttle.failed(name, source);
+      this.#throttle.failed(name, origin);
       return undefined;
     } catch (error) {
       throw error instanceof ArgoError ? error : new ArgoError('NOT AUTHENTICATED', '', { cause: error });
