@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import bcrypt from 'bcrypt';
 import t, { type Test } from 'tap';
 import { Authenticator } from '../../src/auth/authenticator.js';
@@ -8,6 +8,7 @@ import { Throttle } from '../../src/auth/throttle.js';
 import { parseConfig } from '../../src/config/load.js';
 import { FairPlaces } from '../../src/kit/fair-places.js';
 import { startCore } from '../server/core.js';
+import { until } from '../support/until.js';
 
 /** Of `steve`. */
 const HASH = '$2b$12$NputH3vRqBIdT3Fcq5GCFOmeRf0Z.6rUOcz6VRBiuKunt6qCHPKGO';
@@ -175,32 +176,38 @@ await t.test('a reload forgets neither failures nor known addresses', async (t) 
 
 await t.test('on sockets, with checks of real passwords: forty right logins during the flood', async (t) => {
   // of a cost that lets the test end soon
-  const right = await bcrypt.hash('steve', 8);
+  const right = await bcrypt.hash('steve', 6);
   const core = await startCore(t, {
     config: `[server]\nlisten = ["127.0.0.1:0"]\n${CONFIG}`,
-    authenticator: { verify: (password, hash, signal, turn) => verifyPassword(password, hash === HASH ? right : impossibleHash(8), signal, turn) },
+    authenticator: { verify: (password, hash, signal, turn) => verifyPassword(password, hash === HASH ? right : impossibleHash(6), signal, turn) },
   });
   const { port } = await core.listen();
+  const sockets = new Set<Socket>();
   /** Sends one line and waits for the whole reply. */
   const ask = async (localAddress: string, line: string): Promise<string> => {
     const socket = connect({ port, host: '127.0.0.1', localAddress });
+    sockets.add(socket);
     let text = '';
     socket.setEncoding('utf8').on('data', (chunk: string) => { text += chunk; }).on('error', () => undefined);
     socket.write(`${line}\nexit\n`);
     await once(socket, 'close');
+    sockets.delete(socket);
     return text;
   };
   let isOver = false;
+  let refused = 0;
   const guess = async (address: string, name: string): Promise<void> => {
     while (!isOver) {
-      await ask(address, `auth ${name} wrong`);
-      await new Promise((resolve) => { setTimeout(resolve, 50); });
+      if ((await ask(address, `auth ${name} wrong`)).includes('400 BUSY')) refused += 1;
+      await new Promise((resolve) => { setTimeout(resolve, 250); });
     }
   };
   const flood = Array.from({ length: 9 * 32 }, (_, count) => guess(`127.0.0.${10 + (count % 9)}`, `name${count}`));
+  await until(() => refused > 100, 15_000, 'the flood to be refused');
   const replies: string[] = [];
   for (let count = 0; count < 40; count += 1) replies.push(await ask('127.0.0.99', 'auth steve steve'));
   isOver = true;
+  for (const socket of sockets) socket.destroy();
   await Promise.all(flood);
   t.same([...new Set(replies.map((reply) => reply.split('\n').slice(0, 2).join(' ')))], ['200 OK 300 DONE']);
 });
