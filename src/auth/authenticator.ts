@@ -5,7 +5,7 @@ import { ArgoError } from '../kit/errors.js';
 import { BCRYPT_COST } from '../kit/limits.js';
 import { Account, Anonymous } from './account.js';
 import type { LoginSource } from './login.js';
-import { sourceOf } from './networks.js';
+import { originOf, type Origin } from './networks.js';
 import { impossibleHash, verifyPassword } from './passwords.js';
 import { Throttle } from './throttle.js';
 
@@ -50,6 +50,7 @@ export class Authenticator implements LoginSource {
     this.anonymous = new Anonymous(server.anonymousList);
     const costs = [...accounts.values()].map(({ passwordHash }) => Number(passwordHash.slice(4, 6)));
     this.#costs = costs.length > 0 ? costs : [BCRYPT_COST];
+    this.#throttle.forgetAccounts((name) => !accounts.has(name));
     this.generation += 1;
     [...this.watching].forEach((one) => one.refresh());
   }
@@ -90,20 +91,20 @@ export class Authenticator implements LoginSource {
    * @throws ArgoError BUSY where too many logins wait
    */
   async login(name: string, password: string, address: string, signal: AbortSignal): Promise<Account | undefined> {
-    const source = sourceOf(address);
-    const { delay, leave } = this.#enter(name, source);
+    const origin = originOf(address);
+    const { delay, turn, leave } = this.#enter(name, origin);
     try {
       if (delay > 0) await this.#pause(delay, signal);
       const account = this.#accounts.get(name);
-      const matches = await this.#verify(password, account?.passwordHash ?? this.#hashForNobody(name), signal);
+      const matches = await this.#verify(password, account?.passwordHash ?? this.#hashForNobody(name), signal, turn);
       // a reload may have changed or removed the account while its password was being checked
       const current = account && this.current(account, address);
       if (current && matches) {
-        this.#throttle.succeeded(name);
+        this.#throttle.succeeded(name, origin);
         this.logins.done += 1;
         return current;
       }
-      this.#throttle.failed(name, source);
+      this.#throttle.failed(name, origin);
       this.logins.refused += 1;
       return undefined;
     } catch (error) {
@@ -113,9 +114,9 @@ export class Authenticator implements LoginSource {
     }
   }
 
-  #enter(name: string, source: string): ReturnType<Throttle['enter']> {
+  #enter(name: string, origin: Origin): ReturnType<Throttle['enter']> {
     try {
-      return this.#throttle.enter(name, source);
+      return this.#throttle.enter(name, origin);
     } catch (error) {
       this.logins.busy += 1;
       throw error;

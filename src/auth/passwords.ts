@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { ArgoError } from '../kit/errors.js';
-import { Places } from '../kit/places.js';
+import { FairPlaces } from '../kit/fair-places.js';
 import { BCRYPT_COST, BCRYPT_MAX_BYTES, LOGINS_WAITING } from '../kit/limits.js';
 
 /**
@@ -9,7 +9,15 @@ import { BCRYPT_COST, BCRYPT_MAX_BYTES, LOGINS_WAITING } from '../kit/limits.js'
  */
 const CHECKS_AT_A_TIME = Math.max(1, Math.min(2, availableParallelism() - 1));
 
-const turns = new Places(CHECKS_AT_A_TIME, LOGINS_WAITING);
+const turns = new FairPlaces({ places: CHECKS_AT_A_TIME, waiting: LOGINS_WAITING });
+
+/** Where somebody stands in the line for a check of a password. */
+export interface Turn {
+  /** the groups that are served in turn, the widest first; of all that wait, as many */
+  readonly path: readonly string[];
+  /** whether to be served before those who are not */
+  readonly isFirst: boolean;
+}
 
 /** Loaded at the first use: start-up does not pay for it. */
 const bcrypt = async () => (await import('bcrypt')).default;
@@ -29,10 +37,11 @@ export async function hashPassword(password: string): Promise<string> {
 /**
  * Compares a password with a hash, in its turn. `$2y$`, as PHP and htpasswd write it, is the same as
  * `$2b$`, but the library does not know it.
- * @throws ArgoError BUSY where too many comparisons wait
+ * @throws ArgoError BUSY where too many comparisons wait; the signal's reason where it is aborted
+ *   while waiting
  */
-export async function verifyPassword(password: string, hash: string, signal: AbortSignal): Promise<boolean> {
-  const leave = await turns.take(signal);
+export async function verifyPassword(password: string, hash: string, signal: AbortSignal, { path, isFirst }: Turn): Promise<boolean> {
+  const leave = await turns.take(signal, path, isFirst);
   try {
     const matches = await (await bcrypt()).compare(password, hash.replace(/^\$2y\$/, '$2b$$'));
     return matches && passwordFault(password) === undefined;

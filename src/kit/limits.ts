@@ -168,20 +168,44 @@ export const BCRYPT_COST = 12;
 export const BCRYPT_COST_MOST = 17;
 export const BCRYPT_MAX_BYTES = 72;
 
-/** Logins waiting for a password check: in all, from one address, and to one account from one address. */
+/** Logins that wait for a password check: in all, counted for those who go first and for the others apart, and from one address. */
 export const LOGINS_WAITING = 256;
 export const LOGINS_WAITING_PER_ADDRESS = 32;
-export const LOGINS_WAITING_PER_PAIR = 4;
+
+/** Logins that wait for the end of their delay. */
+export const LOGINS_DELAYED = 1024;
 
 /** Delay after failed logins: it doubles from the first to the longest, and is forgotten after a while. */
 export const LOGIN_DELAY_FIRST = 250;
 export const LOGIN_DELAY_LONGEST = 15_000;
 export const LOGIN_DELAY_FORGOTTEN = 15 * 60_000;
-/** Failures that cost no delay: people mistype, and an address may be that of many people. */
-export const FREE_FAILURES_PER_ACCOUNT = 2;
-export const FREE_FAILURES_PER_ADDRESS = 10;
-/** Accounts and addresses whose failures are remembered. */
+/** The longest delay by others' failures for somebody from where fewer logins than so many failed lately, of whom one at a time is heard. */
+export const LOGIN_DELAY_NEWCOMER = 4000;
+export const NEWCOMER_FAILURES = 2;
+
+/**
+ * Failed logins are counted by five things. Of each: the failures that cost no delay, since people
+ * mistype and an address may be that of many; and the logins at a time once there is a delay, as many
+ * again of which are for newcomers. An address is one of IPv4 or the first 64 bits of one of IPv6; networks and regions are those of
+ * NETWORK_BITS.
+ */
+export const LOGIN_FAILURES = {
+  accountFromAddress: { free: 2, atATime: 4 },
+  address: { free: 10, atATime: 4 },
+  network: { free: 40, atATime: 16 },
+  region: { free: 160, atATime: 64 },
+  account: { free: 100, atATime: 8 },
+} as const;
+
+/** Bits that the addresses of a region and of a network have in common: what one owner often has as a whole. */
+export const NETWORK_BITS = { ipv4: { region: 16, network: 24 }, ipv6: { region: 32, network: 48 } } as const;
+
+/** Keys of each kind whose failures are remembered. */
 export const FAILURES_REMEMBERED = 10_000;
+
+/** How long, and how many addresses, an account is known to log in from. */
+export const KNOWN_ADDRESS_FORGOTTEN = 7 * 24 * 3_600_000;
+export const KNOWN_ADDRESSES_PER_ACCOUNT = 64;
 
 /** argo-server.conf, and a file that holds a password. */
 export const CONFIG_FILE_SIZE = 4 * 1024 * 1024;

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { networkTest, plainAddress, sourceOf } from '../../src/auth/networks.js';
+import { networkTest, originOf, plainAddress, sourceOf } from '../../src/auth/networks.js';
 import { parseNetwork, type Network } from '../../src/config/values.js';
 
 const networks = (...texts: string[]): Network[] => texts.map((text) => {
@@ -43,4 +43,13 @@ await t.test('what clients are counted by', async (t) => {
     ['::', '0:0:0:0::/64'], ['::1', '0:0:0:0::/64'], ['fe80::1%eth0', 'fe80:0:0:0::/64'], ['64:ff9b::192.0.2.1', '64:ff9b:0:0::/64'],
     ['1:2:3:4:5:6:192.0.2.1', '1:2:3:4::/64'],
   ] as const) t.equal(sourceOf(address), source, address);
+});
+
+await t.test('the networks and regions that addresses are of', async (t) => {
+  for (const [address, source, network, region, isNewBy] of [
+    ['192.0.2.1', '192.0.2.1', '192.0.2/24', '192.0/16', 'source'],
+    ['2001:DB8:1:02::9', '2001:db8:1:2::/64', '2001:db8:1::/48', '2001:db8::/32', 'network'],
+    ['::1', '0:0:0:0::/64', '0:0:0::/48', '0:0::/32', 'network'],
+    ['', '', '', '', 'source'],
+  ] as const) t.same(originOf(address), { source, network, region, isNewBy }, address);
 });

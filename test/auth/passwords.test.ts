@@ -1,8 +1,12 @@
 import bcrypt from 'bcrypt';
 import t from 'tap';
-import { hashPassword, impossibleHash, passwordFault, verifyPassword } from '../../src/auth/passwords.js';
+import { hashPassword, impossibleHash, passwordFault, verifyPassword as verifyInTurn } from '../../src/auth/passwords.js';
 
 const { signal } = new AbortController();
+
+/** In a line where all are alike. */
+const verifyPassword = (password: string, hash: string, from: AbortSignal, group = 'a', isFirst = false): Promise<boolean> =>
+  verifyInTurn(password, hash, from, { path: [group], isFirst });
 /** Of `steve`. */
 const HASH = '$2b$12$NputH3vRqBIdT3Fcq5GCFOmeRf0Z.6rUOcz6VRBiuKunt6qCHPKGO';
 
@@ -58,4 +62,14 @@ await t.test('too many at a time are refused at once, and those before them are 
   t.equal(outcomes.filter((outcome) => outcome === 'true').length, 400 - refused);
   t.equal(outcomes.lastIndexOf('true') < outcomes.indexOf('BUSY'), true, 'first come, first served');
   t.equal(await verifyPassword('steve', cheap, signal), true, 'and then there is room again');
+});
+
+await t.test('a group that asks for much does not keep others waiting, and who is to go first does', async (t) => {
+  const cheap = bcrypt.hashSync('steve', 4);
+  const order: string[] = [];
+  const check = (group: string, isFirst = false): Promise<unknown> => verifyPassword('wrong', cheap, signal, group, isFirst).then(() => order.push(group), () => undefined);
+  const flood = Array.from({ length: 400 }, () => check('flood'));
+  await Promise.all([check('other'), check('first', true)]);
+  t.ok(order.filter((group) => group === 'flood').length < 20, 'though room for those who wait was all taken');
+  await Promise.all(flood);
 });

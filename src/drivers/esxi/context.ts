@@ -9,7 +9,6 @@ import { beforeSending } from '../before-sending.js';
 import type { Log } from '../../kit/log.js';
 import { explained } from './errors.js';
 import type { Inventory } from './inventory.js';
-import type { Maintenance } from './maintenance.js';
 import type { EsxiOptions } from './options.js';
 
 /** What the machines of one provider share. */
@@ -17,7 +16,6 @@ export interface Context {
   readonly options: EsxiOptions;
   readonly session: VimSession;
   readonly inventory: Inventory;
-  readonly maintenance: Maintenance;
   readonly log: Log;
 }
 

@@ -7,12 +7,11 @@ import type { Driver, DriverHost, Machine, Sighting } from '../driver.js';
 import { HostRoster, type FoundHost, type RosterEntry } from '../host/roster.js';
 import { inOrder } from '../order.js';
 import { credentialsOf, passwordTrust } from '../tls/options.js';
-import type { Context } from './context.js';
 import { explain, explained } from './errors.js';
 import { createHost } from './host.js';
 import { hostName, hostUuid, isConnectedHost, isHost, wakingMac } from './host-item.js';
 import { Inventory, type Item, type Listener } from './inventory.js';
-import { Maintenance } from './maintenance.js';
+import { Maintenance, type HostContext } from './maintenance.js';
 import type { EsxiOptions } from './options.js';
 import { decodeName, isHidden, questionOf, vmState } from './states.js';
 import { createVm, vmId } from './vm.js';
@@ -30,7 +29,7 @@ const STATE = new Set(['runtime.powerState', 'runtime.connectionState']);
 /** One vCenter, or one ESXi host, as a provider. */
 export class EsxiDriver implements Driver {
   readonly #host: DriverHost;
-  readonly #context: Context;
+  readonly #context: HostContext;
   readonly #hosts: HostRoster;
   #machines = new Map<Item, Machine>();
   #hasListed = false;
@@ -115,7 +114,7 @@ export class EsxiDriver implements Driver {
     const items = this.#hostItems();
     const uuids = items.map(hostUuid);
     return items.map((item) => {
-      this.#context.maintenance.heed(this.#context, item);
+      this.#context.maintenance.leaveWhenBooted(this.#context, item);
       const uuid = hostUuid(item);
       const isUnique = uuid !== undefined && uuids.indexOf(uuid) === uuids.lastIndexOf(uuid);
       const [only] = hosts.length === 1 ? hosts : [];
@@ -136,7 +135,7 @@ export class EsxiDriver implements Driver {
       modified: (item, paths) => {
         const machine = this.#machines.get(item);
         if (isHost(item)) {
-          this.#context.maintenance.heed(this.#context, item);
+          this.#context.maintenance.leaveWhenBooted(this.#context, item);
           if ([...paths].some((path) => IDENTITY.has(path) || STATE.has(path))) this.#host.relist();
         } else if (machine === undefined || [...paths].some((path) => IDENTITY.has(path))) this.#host.relist();
         else this.#heedVm(item, machine, paths);

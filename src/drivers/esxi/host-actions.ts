@@ -3,6 +3,7 @@ import { isRef, textOf } from '../../protocols/vim/value.js';
 import { beginTask, endTask, type Context } from './context.js';
 import { hostName } from './host-item.js';
 import type { Item } from './inventory.js';
+import type { HostContext } from './maintenance.js';
 import { decodeName, isHidden, vmState } from './states.js';
 
 /** Stopping and rebooting a host: what runs on it goes down with it, so it is asked for twice. */
@@ -37,7 +38,7 @@ function carriesVCenter({ options: { url } }: Context, { properties }: Item): bo
  * Without force: in maintenance mode, which it refuses to enter while machines run. With force: at once.
  * @throws ArgoError WRONG STATE while machines run
  */
-export async function takeDown(context: Context, host: Item, method: TakeDown, force: boolean, signal: AbortSignal): Promise<void> {
+export async function takeDown(context: HostContext, host: Item, method: TakeDown, force: boolean, signal: AbortSignal): Promise<void> {
   const guests = running(context, host);
   const vCenter = guests.find((guest) => carriesVCenter(context, guest));
   if (!force && guests.length > 0) throw new ArgoError('WRONG STATE', refusal(guests, vCenter));

@@ -6,6 +6,7 @@ import { ask, type Context } from './context.js';
 import { takeDown, type TakeDown } from './host-actions.js';
 import { ipsOf, isConnectedHost, macsOf } from './host-item.js';
 import type { Item } from './inventory.js';
+import type { HostContext } from './maintenance.js';
 
 /** An ESXi host: asked by ping, started by Wake-on-LAN, stopped and rebooted by the API. */
 
@@ -39,7 +40,7 @@ async function readBoot(context: Context, item: Item, signal: AbortSignal): Prom
 }
 
 /** @param find its object in the inventory, at the moment */
-export function createHost(context: Context, { id, settings, power }: RosterEntry, find: () => Item | undefined): Machine {
+export function createHost(context: HostContext, { id, settings, power }: RosterEntry, find: () => Item | undefined): Machine {
   const { name, address } = settings;
   const here = (): Item => {
     const item = find();

@@ -26,6 +26,11 @@ const bootTime = (item: Item): VimValue => {
   return value instanceof Date ? value.toISOString() : textOf(value) ?? null;
 };
 
+/** What the hosts of one provider share. */
+export interface HostContext extends Context {
+  readonly maintenance: Maintenance;
+}
+
 /** The hosts that we have put into maintenance mode, for them to be taken out of it. */
 export class Maintenance {
   readonly #entered = new Map<string, Entered>();
@@ -66,7 +71,7 @@ export class Maintenance {
   }
 
   /** Takes a host out of it that has booted since, or that has entered it late. */
-  heed(context: Context, item: Item): void {
+  leaveWhenBooted(context: Context, item: Item): void {
     const entered = this.#entered.get(item.ref.value);
     if (entered === undefined || !isConnectedHost(item.properties)) return;
     const booted = bootTime(item);
