@@ -64,6 +64,8 @@ export class Operations {
   readonly #holds = new Holds();
   #running = 0;
   #ending = false;
+  /** how those end whose beginning was still being written down when all others were told to end */
+  #endingOfLate: (() => Ending) | undefined;
   #whenDone: (() => void) | undefined;
   readonly #parts: OperationsParts;
 
@@ -183,6 +185,7 @@ export class Operations {
   }
 
   #endAll(ending: () => Ending): void {
+    this.#endingOfLate = ending;
     for (const { run } of this.#tasks.values()) run.end(ending());
   }
 
@@ -255,6 +258,7 @@ export class Operations {
     const began = performance.now();
     const run = this.#runOf(mandate, instance, order, deadline);
     this.#tasks.set(auditId, { run, mandate, instance, order, since: new Date() });
+    if (this.#endingOfLate) run.end(this.#endingOfLate());
     try {
       const outcome = await run.run();
       const words = outcomeWords(outcome);

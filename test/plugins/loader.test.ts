@@ -9,7 +9,7 @@ import { PluginLoader } from '../../src/plugins/host/loader.js';
 
 const OWN = [
   'auth', 'disk', 'dmesg', 'exit', 'help', 'info', 'ip', 'list', 'load', 'mac', 'nop', 'pause', 'reboot', 'resume', 'rx', 'start', 'status',
-  'stop', 'suspend', 'tx', 'unpause', 'uptime', 'watch',
+  'stop', 'suspend', 'task', 'tx', 'unpause', 'uptime', 'watch',
 ];
 
 /** The text of a module that brings one word. */
