@@ -70,7 +70,7 @@ export class Daemon {
       groups: () => this.#config.groups,
       maxWatchersPerAccount: () => this.#config.server.maxWatchersPerAccount,
     });
-    const requests = new Map<string, number>();
+    const requests = new Map<string, { value: number }>();
     this.#dispatcher = new Dispatcher({ authenticator, gate: this.#gate, table, log, requests });
     this.#server = new LineServer(config.server, this.#dispatcher, authenticator, log);
     const metrics = new Metrics();

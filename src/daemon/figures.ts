@@ -9,7 +9,7 @@ export interface FigureSources {
   readonly server: LineServer;
   readonly authenticator: Authenticator;
   /** requests by command word */
-  readonly requests: ReadonlyMap<string, number>;
+  readonly requests: ReadonlyMap<string, { readonly value: number }>;
   readonly events: Events;
 }
 
@@ -18,7 +18,7 @@ export function collectFigures(metrics: Metrics, { server, authenticator, reques
   metrics.collect('gauge', 'argo_build_info', 'The version of the server, and of Node.', () => [{ labels: { version: version(), node: process.versions.node }, value: 1 }]);
   metrics.collect('gauge', 'argo_connections', 'Open connections of the line protocol.', () => [{ value: server.connections }]);
   metrics.collect('counter', 'argo_requests_total', 'Requests of the line protocol, by command.',
-    () => [...requests].map(([command, value]) => ({ labels: { command }, value })));
+    () => [...requests].map(([command, { value }]) => ({ labels: { command }, value })));
   metrics.collect('counter', 'argo_logins_total', 'Logins, by how they ended.',
     () => Object.entries(authenticator.logins).map(([result, value]) => ({ labels: { result }, value })));
   metrics.collect('counter', 'argo_events_total', 'Events, by type.', () => [...events.counts].map(([type, value]) => ({ labels: { type }, value })));

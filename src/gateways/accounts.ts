@@ -39,7 +39,7 @@ class GatewayMember implements Member {
   }
 
   actor(origin: string): ReturnType<Member['actor']> {
-    return this.#gate.actor({ identity: this.#identity, through: undefined, origin: `${origin} ${this.#gateway}` }).actor;
+    return this.#gate.actor({ identity: this.#identity, through: undefined, origin: `${origin} ${this.#gateway}` });
   }
 }
 

@@ -83,52 +83,59 @@ export interface Actor {
   each<T>(on: readonly InstanceInfo[], work: (one: InstanceInfo) => Promise<T>): AsyncIterable<Settled<T, InstanceInfo>>;
 }
 
-/** What an actor is made of, which nobody outside gets to see. */
+/** What all actors work with, which nobody outside gets to see. */
 export interface ActorParts {
   readonly registry: Registry;
-  readonly operations: Operations;
-  readonly mandate: Mandate;
+  /** of the configuration as it is now */
   groups(): Groups;
-  maxWatchersPerAccount(): number;
+  /** connections of one account that may watch events; none where it is left out */
+  maxWatchersPerAccount?(): number;
 }
 
-/** The actor that {@link Gate} hands out. */
+const isOver = (): ArgoError => new ArgoError('NOT ALLOWED', 'the request is over');
+
+/** The actor that {@link Gate} hands out. Each request that looks at a machine makes one, so what few need is made when they do. */
 export class GateActor implements Actor {
   readonly #parts: ActorParts;
+  readonly #operations: Operations;
+  readonly #mandate: Mandate;
   #ended = false;
-  /** made when somebody asks for the signal: nearly nobody does */
   #controller: AbortController | undefined;
-  #stopListening = (): void => undefined;
+  #forgetAccount: (() => void) | undefined;
+  #forgetClient: (() => void) | undefined;
   /** readings under way */
-  readonly #open = new Set<Asking>();
+  #open: Set<Asking> | undefined;
   /** why no reading is begun any longer */
   #readingsEnded: Error | undefined;
 
-  constructor(parts: ActorParts) {
+  constructor(parts: ActorParts, operations: Operations, mandate: Mandate) {
     this.#parts = parts;
+    this.#operations = operations;
+    this.#mandate = mandate;
   }
 
   /** Ends what may be done through an actor of a request that is over: who kept it has nothing. What was begun goes on. */
   static end(actor: GateActor): void {
     actor.#ended = true;
-    GateActor.endReadings(actor, new ArgoError('NOT ALLOWED', 'the request is over'));
-    actor.#stopListening();
+    if (actor.#open && actor.#open.size > 0) GateActor.endReadings(actor, isOver());
+    actor.#forgetAccount?.();
+    actor.#forgetClient?.();
   }
 
   /** Ends the readings under way and to come: nobody is left to be told. Power actions go on. */
   static endReadings(actor: GateActor, reason: Error): void {
     actor.#readingsEnded ??= reason;
-    [...actor.#open].forEach((one) => one.end(reason));
+    if (actor.#open) [...actor.#open].forEach((one) => one.end(reason));
   }
 
   get name(): string {
-    return this.#parts.mandate.identity.name;
+    return this.#mandate.identity.name;
   }
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       const controller = this.#controller = new AbortController();
-      if (!this.#ended) this.#stopListening = this.#parts.mandate.identity.onTakenAway(() => controller.abort(new ArgoError('NOT ALLOWED', 'the account was taken away')));
+      if (!this.#ended) this.#forgetAccount = this.#mandate.identity.onTakenAway(() => controller.abort(new ArgoError('NOT ALLOWED', 'the account was taken away')));
     }
     return this.#controller.signal;
   }
@@ -138,7 +145,7 @@ export class GateActor implements Actor {
   }
 
   async overview(): Promise<readonly ProviderOverview[]> {
-    return this.#ended ? [] : overviewOf(this.#parts.registry, this.#parts.mandate.identity.principal);
+    return this.#ended ? [] : overviewOf(this.#parts.registry, this.#mandate.identity.principal);
   }
 
   staleness(): readonly string[] {
@@ -160,21 +167,20 @@ export class GateActor implements Actor {
   }
 
   may(operation: OperationName, on: InstanceRef): boolean {
-    const { registry, operations, mandate } = this.#parts;
     const { provider, id } = copyRef(on);
-    const instance = registry.byId(provider, id);
-    return !this.#ended && instance !== undefined && operations.allows(mandate, checkOperation(operation), instance);
+    const instance = this.#parts.registry.byId(provider, id);
+    return !this.#ended && instance !== undefined && this.#operations.allows(this.#mandate, checkOperation(operation), instance);
   }
 
   require(on: readonly InstanceRef[]): void {
-    const { identity: { principal }, through } = this.#parts.mandate;
+    const { identity: { principal }, through } = this.#mandate;
     if (through === undefined || on.some((one) => !principal.allows(this.#find(one), through))) throw new ArgoError('NOT ALLOWED');
   }
 
   async power(on: InstanceRef, order: PowerOrder, call: Call = {}): Promise<Outcome> {
     const instance = this.#find(on);
     try {
-      return Object.freeze(await this.#parts.operations.power(this.#parts.mandate, instance, copyOrder(order), copyCall(call)));
+      return Object.freeze(await this.#operations.power(this.#mandate, instance, copyOrder(order), copyCall(call)));
     } catch (thrown) {
       throw withoutCause(thrown);
     }
@@ -183,7 +189,7 @@ export class GateActor implements Actor {
   async plan(on: InstanceRef, order: PowerOrder, call: Call = {}): Promise<string> {
     const instance = this.#find(on);
     try {
-      return await this.#parts.operations.plan(this.#parts.mandate, instance, copyOrder(order), copyCall(call));
+      return await this.#operations.plan(this.#mandate, instance, copyOrder(order), copyCall(call));
     } catch (thrown) {
       throw withoutCause(thrown);
     }
@@ -191,11 +197,13 @@ export class GateActor implements Actor {
 
   async read<Name extends ReadingName>(on: InstanceRef, name: Name, call: ReadCall = {}): Promise<Readings[Name]> {
     const instance = this.#find(on);
-    if (this.#readingsEnded) throw withoutCause(this.#readingsEnded);
+    const open = this.#beginReading();
+    const asked = copyCall(call);
     try {
-      return frozenCopy(await this.#parts.operations.read(this.#parts.mandate, instance, checkReading(name), copyCall(call), this.#open));
+      return frozenCopy(await this.#operations.read(this.#mandate, instance, checkReading(name), asked, open));
     } catch (thrown) {
-      throw withoutCause(thrown);
+      // the caller's own reason is no secret to him
+      throw asked.signal?.aborted && thrown === asked.signal.reason ? thrown : withoutCause(thrown);
     }
   }
 
@@ -208,26 +216,25 @@ export class GateActor implements Actor {
   }
 
   async #dmesg(name: string | undefined, call: Call): Promise<string> {
-    const { registry, operations, mandate } = this.#parts;
+    const { registry } = this.#parts;
     const allowed = registry.providers().filter((one) => this.#mayOn('dmesg', one.name));
     const found = name === undefined ? allowed.filter((one) => one.supportsDmesg) : allowed.filter((one) => one.name === name);
     const [provider, second] = found;
     if (second) throw new ArgoError('AMBIGUOUS', found.map((one) => one.name).join(', '));
-    if (provider) return operations.dmesg(mandate, provider, call, this.#open);
+    if (provider) return this.#operations.dmesg(this.#mandate, provider, call, this.#beginReading());
     if (name !== undefined && this.#mayOn('dmesg', name)) throw new ArgoError('NO SUCH PROVIDER', name);
     if (name === undefined && allowed.length > 0) throw new ArgoError('NOT SUPPORTED', 'no provider has a hypervisor log to show');
     throw new ArgoError('NOT ALLOWED');
   }
 
   get tasks(): Tasks {
-    const { operations, mandate } = this.#parts;
-    const list = (): readonly TaskInfo[] => (this.#ended ? [] : operations.tasks(mandate));
+    const list = (): readonly TaskInfo[] => (this.#ended ? [] : this.#operations.tasks(this.#mandate));
     return {
       list,
       get: (id) => list().find((task) => task.id === id),
       cancel: (id) => {
-        if (this.#ended) throw new ArgoError('NOT ALLOWED', 'the request is over');
-        operations.cancel(mandate, id);
+        if (this.#ended) throw isOver();
+        this.#operations.cancel(this.#mandate, id);
       },
     };
   }
@@ -237,7 +244,8 @@ export class GateActor implements Actor {
   }
 
   async watch({ names, types }: EventFilter, after?: Cursor): Promise<Subscription> {
-    const { registry: { events }, mandate: { identity }, maxWatchersPerAccount, groups } = this.#parts;
+    const { registry: { events }, maxWatchersPerAccount = () => 0, groups } = this.#parts;
+    const { identity } = this.#mandate;
     if (events === undefined || this.#ended) throw new ArgoError('NOT SUPPORTED', 'there are no events');
     for (const name of names ?? []) if (!isPattern(name) && !name.startsWith('@')) await this.#view().select([{ text: name, quoted: true }], groups());
     return new EventSubscription({ events, identity, patterns: names && patternsOf(names, groups()), types, after, mostOfAccount: maxWatchersPerAccount(), isOver: () => this.#ended });
@@ -248,16 +256,24 @@ export class GateActor implements Actor {
   }
 
   #mayOn(operation: OperationName, provider: string): boolean {
-    return !this.#ended && this.#parts.operations.allowsProvider(this.#parts.mandate, checkOperation(operation), provider);
+    return !this.#ended && this.#operations.allowsProvider(this.#mandate, checkOperation(operation), provider);
+  }
+
+  /** Where the readings under way are held, so that they end with the client who waits for them. */
+  #beginReading(): Set<Asking> {
+    if (this.#readingsEnded) throw withoutCause(this.#readingsEnded);
+    this.#open ??= new Set();
+    this.#forgetClient ??= this.#mandate.client?.onGone(() => GateActor.endReadings(this, new ArgoError('UNREACHABLE', 'nobody is left to be told')));
+    return this.#open;
   }
 
   #requireOpen(): void {
-    if (this.#ended) throw new ArgoError('NOT ALLOWED', 'the request is over');
+    if (this.#ended) throw isOver();
   }
 
   #view(): View {
     this.#requireOpen();
-    return new View(this.#parts.registry, this.#parts.mandate.identity.principal);
+    return new View(this.#parts.registry, this.#mandate.identity.principal);
   }
 
   /**
@@ -266,9 +282,9 @@ export class GateActor implements Actor {
    */
   #find(on: InstanceRef): Instance {
     this.#requireOpen();
-    const { registry, mandate: { identity: { principal } } } = this.#parts;
+    const { principal } = this.#mandate.identity;
     const { provider, id, name } = copyRef(on);
-    const instance = registry.byId(provider, id);
+    const instance = this.#parts.registry.byId(provider, id);
     if (instance && principal.sees(instance)) return instance;
     throw principal.coversName(name) ? new ArgoError('NO SUCH INSTANCE', name) : new ArgoError('NOT ALLOWED');
   }

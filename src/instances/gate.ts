@@ -1,15 +1,9 @@
-import type { Groups } from '../kit/patterns.js';
-import { GateActor, type Actor } from './actor.js';
+import { GateActor, type Actor, type ActorParts } from './actor.js';
 import { Operations, type OperationsParts } from './operations.js';
 import type { Mandate, Permission, Principal } from './principal.js';
 
 /** What the gate is made of. */
-export interface GateParts extends OperationsParts {
-  /** of the configuration as it is now */
-  groups(): Groups;
-  /** connections of one account that may watch events; none where it is left out */
-  maxWatchersPerAccount?(): number;
-}
+export type GateParts = OperationsParts & ActorParts;
 
 /** Hands out actors. */
 export class Gate {
@@ -21,14 +15,19 @@ export class Gate {
     this.#operations = new Operations(parts);
   }
 
-  /**
-   * @returns the actor; what ends its readings because nobody is left to be told; and what ends it: whoever
-   *   kept it can do nothing from then on
-   */
-  actor(mandate: Mandate): { actor: Actor; endReadings: (reason: Error) => void; end: () => void } {
-    const { registry, groups, maxWatchersPerAccount = () => 0 } = this.#parts;
-    const actor = new GateActor({ registry, operations: this.#operations, mandate, groups, maxWatchersPerAccount });
-    return { actor, endReadings: (reason) => GateActor.endReadings(actor, reason), end: () => GateActor.end(actor) };
+  /** An account at work. */
+  actor(mandate: Mandate): Actor {
+    return new GateActor(this.#parts, this.#operations, mandate);
+  }
+
+  /** Ends what may be done through an actor: whoever kept it can do nothing from then on. What was begun goes on. */
+  static end(actor: Actor): void {
+    if (actor instanceof GateActor) GateActor.end(actor);
+  }
+
+  /** Ends an actor's readings, because nobody is left to be told of them. */
+  static endReadings(actor: Actor, reason: Error): void {
+    if (actor instanceof GateActor) GateActor.endReadings(actor, reason);
   }
 
   /** Whether a principal may use a command on some provider as a whole. */

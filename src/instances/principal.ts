@@ -42,6 +42,12 @@ export interface Identity {
   onTakenAway(listener: () => void): () => void;
 }
 
+/** Who waits for what is read, and may go away. */
+export interface Client {
+  /** Calls back when it has gone. @returns ends that */
+  onGone(listener: () => void): () => void;
+}
+
 /** On whose behalf, by which command and from where something is asked for. */
 export interface Mandate {
   readonly identity: Identity;
@@ -49,4 +55,6 @@ export interface Mandate {
   readonly through: Permission | undefined;
   /** address and gateway, for the audit: `127.0.0.1:40122` */
   readonly origin: string;
+  /** readings end when it has gone; left out where they are to go on */
+  readonly client?: Client | undefined;
 }

@@ -172,7 +172,7 @@ export class Connection implements Sink {
   }
 
   #answer(line: string | ArgoError): void {
-    if (typeof line === 'string' && BLANK.test(line)) return;
+    if (typeof line === 'string' && (line === '' || line.charCodeAt(0) <= 0x20) && BLANK.test(line)) return;
     this.#sawRequest = true;
     const reply = new Reply(this, this.#eol);
     const running = typeof line === 'string' ? this.#dispatcher.dispatch(this.session, line, reply) : reply.fail(line);

@@ -7,6 +7,7 @@ import { isOpen, mayUseBeforeLogin, permissionOf, Request, type Services } from 
 import type { Session } from './session.js';
 import { NO_OPTIONS, splitWords, takeOptions, type Word } from './words.js';
 
+const NO_WORDS: readonly string[] = Object.freeze([]);
 const NO_ARGUMENTS = { names: [], options: NO_OPTIONS };
 
 /**
@@ -22,10 +23,10 @@ export class Dispatcher {
     try {
       const words = splitWords(line);
       const command = this.#permitted(session, words[0]!.text);
-      const { requests } = this.parts;
-      requests?.set(command.word, (requests.get(command.word) ?? 0) + 1);
+      this.#count(command.word);
       const { names, options } = this.#arguments(command, words);
-      request = new Request({ services: this.parts, session, reply, command, args: names.map(({ text }) => text), options });
+      const args = names.length === 0 ? NO_WORDS : names.map(({ text }) => text);
+      request = new Request(this.parts, session, reply, command, args, options);
       if (command.on === 'instances') return this.#runOnInstances(session, command, request, names, reply);
       const running = command.run(request);
       if (running === undefined) this.#done(request, reply);
@@ -34,6 +35,13 @@ export class Dispatcher {
       this.#fail(thrown, reply, session);
       if (request) Request.end(request);
     }
+  }
+
+  #count(word: string): void {
+    const { requests } = this.parts;
+    const counter = requests?.get(word);
+    if (counter) counter.value += 1;
+    else requests?.set(word, { value: 1 });
   }
 
   /** The command that a word stands for, if this session may use it at all. @throws ArgoError */

@@ -2,7 +2,7 @@ import { closeClass } from '../kit/closed.js';
 import { ArgoError, toArgoError } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import type { Actor } from '../instances/actor.js';
-import type { Gate } from '../instances/gate.js';
+import { Gate } from '../instances/gate.js';
 import { Listing } from '../instances/listing.js';
 import type { ReadingName, Readings } from '../instances/operations.js';
 import type { PowerAction } from '../instances/operation-table.js';
@@ -22,35 +22,34 @@ export interface Services {
   readonly table: CommandTable;
   readonly log: Log;
   /** counts requests by command word, where somebody wants to know */
-  readonly requests?: Map<string, number>;
-}
-
-/** What a request is made from. */
-export interface RequestParts {
-  readonly services: Services;
-  readonly session: Session;
-  readonly reply: Reply;
-  readonly command: LoadedCommand;
-  readonly args: readonly string[];
-  readonly options: Options;
+  readonly requests?: Map<string, { value: number }>;
 }
 
 const NO_TARGETS: readonly Target[] = Object.freeze([]);
 
 /** One request under way: all that a plugin gets to see. */
 export class Request implements Context {
-  readonly #parts: RequestParts;
+  readonly #services: Services;
+  readonly #session: Session;
+  readonly #reply: Reply;
+  readonly #command: LoadedCommand;
+  readonly #args: readonly string[];
+  readonly #options: Options;
   #targets: readonly Target[] = NO_TARGETS;
   /** one plain name was given: the body has no line a target */
   #isSingle = true;
   #controller: AbortController | undefined;
   #body: RequestBody | undefined;
-  #actor: ReturnType<Gate['actor']> | undefined;
-  #stopListening = (): void => undefined;
+  #actor: Actor | undefined;
   #ended = false;
 
-  constructor(parts: RequestParts) {
-    this.#parts = parts;
+  constructor(services: Services, session: Session, reply: Reply, command: LoadedCommand, args: readonly string[], options: Options) {
+    this.#services = services;
+    this.#session = session;
+    this.#reply = reply;
+    this.#command = command;
+    this.#args = args;
+    this.#options = options;
   }
 
   /** Selects and authorises the targets. @throws ArgoError */
@@ -64,22 +63,21 @@ export class Request implements Context {
   /** Tells the plugin that its time is over. */
   static abort(request: Request, reason: Error): void {
     request.#controller?.abort(reason);
-    request.#actor?.endReadings(reason);
+    if (request.#actor) Gate.endReadings(request.#actor, reason);
   }
 
   /** The reply has ended: a plugin that keeps the request can do nothing with it. */
   static end(request: Request): void {
     request.#ended = true;
-    request.#stopListening();
-    request.#actor?.end();
+    if (request.#actor) Gate.end(request.#actor);
   }
 
   get args(): readonly string[] {
-    return this.#parts.args;
+    return this.#args;
   }
 
   get options(): Options {
-    return this.#parts.options;
+    return this.#options;
   }
 
   get targets(): readonly Target[] {
@@ -87,11 +85,11 @@ export class Request implements Context {
   }
 
   get account(): string | undefined {
-    return this.#parts.session.account?.name;
+    return this.#session.account?.name;
   }
 
   get body(): Body {
-    this.#body ??= new RequestBody(this.#parts.reply, this.#parts.command.word);
+    this.#body ??= new RequestBody(this.#reply, this.#command.word);
     return this.#body;
   }
 
@@ -101,23 +99,25 @@ export class Request implements Context {
   }
 
   get interrupted(): AbortSignal {
-    return this.#parts.session.interrupted;
+    return this.#session.interrupted;
   }
 
   get actor(): Actor {
     if (this.#actor === undefined) {
-      const { services: { gate }, session, command } = this.#parts;
-      const made = this.#actor = gate.actor({ identity: session.identity, through: permissionOf(command), origin: session.from });
-      if (this.#ended) made.end();
+      const { gate } = this.#services;
+      const session = this.#session;
+      const through = permissionOf(this.#command);
       // what may act goes on without its client, its readings too: each has a deadline
-      else if (permissionOf(command).right === 'read') this.#stopListening = session.onGone(() => made.endReadings(new ClientGone()));
+      const client = through.right === 'read' ? session : undefined;
+      this.#actor = gate.actor({ identity: session.identity, through, origin: session.from, client });
+      if (this.#ended) Gate.end(this.#actor);
     }
-    return this.#actor.actor;
+    return this.#actor;
   }
 
   async each(work: (target: Target) => Promise<string | readonly string[] | void>): Promise<void> {
     const { actor } = this;
-    const { reply } = this.#parts;
+    const reply = this.#reply;
     const [first] = this.#targets;
     if (this.#isSingle && first) {
       asLines(await work(first)).forEach((line) => reply.line(line));
@@ -163,12 +163,12 @@ export class Request implements Context {
   }
 
   *commands(): Generator<CommandRow> {
-    for (const command of this.#parts.services.table.all()) if (this.#mayUse(command)) yield command.row;
+    for (const command of this.#services.table.all()) if (this.#mayUse(command)) yield command.row;
   }
 
   remark(text: string): void {
     this.#requireOpen();
-    this.#parts.reply.remark(text);
+    this.#reply.remark(text);
   }
 
   staleness(): readonly string[] {
@@ -177,9 +177,12 @@ export class Request implements Context {
 
   async login(account: string, password: string): Promise<void> {
     this.#requireOpen();
-    const { session, services: { authenticator, log } } = this.#parts;
+    const session = this.#session;
+    const { authenticator, log } = this.#services;
     session.logOut();
-    const found = await authenticator.login(account, password, session.address, this.signal);
+    const { signal } = this;
+    const forget = session.onGone(() => this.#controller?.abort(new ClientGone()));
+    const found = await authenticator.login(account, password, session.address, signal).finally(forget);
     this.#requireOpen();
     if (found) {
       session.logIn(found);
@@ -193,11 +196,11 @@ export class Request implements Context {
 
   close(): void {
     this.#requireOpen();
-    this.#parts.session.closing = true;
+    this.#session.closing = true;
   }
 
   usage(): never {
-    throw new ArgoError('USAGE', this.#parts.command.usage);
+    throw new ArgoError('USAGE', this.#command.usage);
   }
 
   get #call(): Call {
@@ -212,14 +215,15 @@ export class Request implements Context {
   /** A client that goes away does not undo what it started: the targets that are left have their turn. */
   async #tell(lines: readonly string[]): Promise<void> {
     try {
-      await this.#parts.reply.lines(lines);
+      await this.#reply.lines(lines);
     } catch (error) {
       if (!(error instanceof ClientGone)) throw error;
     }
   }
 
   #mayUse(command: CommandRow): boolean {
-    const { session, services } = this.#parts;
+    const session = this.#session;
+    const services = this.#services;
     if (!session.account) return mayUseBeforeLogin(command, services.authenticator);
     if (isOpen(command)) return true;
     const permission = permissionOf(command);

@@ -1,3 +1,4 @@
+import { Gate } from '../../src/instances/gate.js';
 import t from 'tap';
 import { Deadline } from '../../src/kit/deadline.js';
 import type { Driver, PowerState } from '../../src/drivers/driver.js';
@@ -96,7 +97,7 @@ void t.test('who takes an answer of some age is served by one sample of all mach
 void t.test('the simulated provider has samples', async (t) => {
   const core = await startCore(t, { config: SEED_CONFIG.replace('type = "sim"', 'type = "sim"\nlatency = "2ms"\nfaults = { dev = "error" }') });
   const session = await core.session('steve');
-  const { actor } = core.gate.actor({ identity: session.identity, through: undefined, origin: 'test' });
+  const actor = core.gate.actor({ identity: session.identity, through: undefined, origin: 'test' });
   const { instances } = await actor.select(['lj', 'test', 'dev']);
   const states = await Promise.all(instances.map((one) => actor.read(one, 'status', { maxAge: 5000 })));
   t.same(states, ['on', 'off', 'unknown']);
@@ -131,7 +132,7 @@ void t.test('readings end with the connection of their client, not with half of 
 void t.test('a reading ends with the signal of its caller, and with its request', async (t) => {
   const core = await startCore(t, { config: ONE_PLACE });
   const session = await core.session('steve');
-  const { actor, end } = core.gate.actor({ identity: session.identity, through: undefined, origin: 'test' });
+  const actor = core.gate.actor({ identity: session.identity, through: undefined, origin: 'test' });
   const { instances: [lj] } = await actor.select(['lj']);
   const controller = new AbortController();
   const reading = actor.read(lj!, 'uptime', { signal: controller.signal });
@@ -140,6 +141,6 @@ void t.test('a reading ends with the signal of its caller, and with its request'
   await t.rejects(actor.read(lj!, 'uptime', { signal: controller.signal }), /enough/);
   const last = actor.read(lj!, 'uptime', { deadline: 60_000 });
   await new Promise(setImmediate);
-  end();
+  Gate.end(actor);
   await t.rejects(last, /NOT ALLOWED: the request is over/);
 });

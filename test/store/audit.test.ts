@@ -220,6 +220,7 @@ await t.test('the event loop goes on while another process has the file locked',
   t.match(await refused, /^AUDIT UNAVAILABLE: nothing was done/);
   await ended;
   t.ok(turns > 20, `${turns} turns of the loop while it waited for the lock, the longest of ${Math.round(longest)} ms`);
+  child.stdin.on('error', () => undefined);
   child.stdin.write('go\n');
   await until(async () => (await records(folder))[0]?.outcome === 'done', WITHIN, 'the end that could not be written at once');
   t.equal((await records(folder)).length, 1, 'what was refused is not on record');
