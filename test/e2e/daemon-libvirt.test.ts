@@ -109,6 +109,8 @@ void t.test('what others do shows, and a libvirtd that dies is never taken for m
   t.match(await admin('list running'), /tiny/, 'the last that was known');
   const stale = await connect(daemon.port);
   t.teardown(() => stale.socket.destroy());
+  t.equal((await stale.ask('list')).comment, 'DONE: stale: some names', 'a stranger is not told which');
+  await stale.ask('auth admin secret');
   t.match((await stale.ask('list')).comment, /^DONE: stale: .*kvm/);
 
   await peer.restart();

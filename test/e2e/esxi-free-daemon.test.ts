@@ -202,6 +202,7 @@ void t.test('a host goes down, comes up, and is not itself any more', options, a
   t.equal(await admin('status esx1'), 'on', 'a ping needs no key');
   const client = await connect(daemon.port);
   t.teardown(() => client.destroy());
+  await client.ask('auth admin secret');
   await until(async () => /^DONE: stale: .*HOST KEY CHANGED/.test((await client.ask('list')).comment), WITHIN, 'the list to say so');
   t.notMatch(daemon.stderr(), /PRIVATE KEY/);
 });
