@@ -87,8 +87,8 @@ await t.test('vCenter', { skip }, async (t) => {
 
   await t.test('names that others give', async () => {
     await vcsim.govc('object.rename', '/DC0/vm/DC0_H0_VM1', 'a/b "c"');
-    await until(async () => (await ask('list')).split('\n').includes('a/b "c"'), PATIENCE_MS, 'the new name');
-    t.equal(await ask('stop "a/b \\"c\\"" --force --wait'), '');
+    await until(async () => (await ask('list')).split('\n').includes('vc/a/b "c"'), PATIENCE_MS, 'the new name');
+    t.equal(await ask('stop "vc/a/b \\"c\\"" --force --wait'), '');
     await vcsim.govc('object.rename', '/DC0/vm/DC0_H0_VM2', 'twin');
     await vcsim.govc('object.rename', '/DC0/vm/DC0_H0_VM3', 'gone');
     await vcsim.govc('vm.destroy', 'gone');
