@@ -1,29 +1,15 @@
 import tseslint from 'typescript-eslint';
+import { MAY_USE } from './scripts/imports.js';
 
-/**
- * Imports point one way: server → auth, plugins → instances → drivers → protocols. Each room lists
- * the rooms it must not look into; what is not listed (errors, limits, text) everyone may use.
- */
-const FORBIDDEN = {
-  protocols: ['server', 'auth', 'plugins', 'instances', 'drivers', 'config', 'store', 'client', 'daemon'],
-  drivers: ['server', 'auth', 'plugins', 'instances', 'store', 'client', 'daemon'],
-  store: ['server', 'auth', 'plugins', 'instances', 'drivers', 'protocols', 'config', 'client', 'daemon'],
-  instances: ['server', 'plugins', 'protocols', 'client', 'daemon'],
-  auth: ['server', 'plugins', 'drivers', 'protocols', 'client', 'daemon'],
-  plugins: ['server', 'drivers', 'protocols', 'store', 'client', 'daemon'],
-  server: ['drivers', 'protocols', 'client', 'daemon'],
-  client: ['server', 'auth', 'plugins', 'instances', 'drivers', 'protocols', 'store', 'daemon'],
-};
-
-const directions = Object.entries(FORBIDDEN).map(([room, others]) => ({
+/** Each room may look only where scripts/imports.js says; said here too, so that an editor shows it at once. */
+const ROOMS = [...Object.keys(MAY_USE), 'daemon'];
+const directions = Object.entries(MAY_USE).map(([room, others]) => ({
   files: [`src/${room}/**/*.ts`],
   rules: {
     '@typescript-eslint/no-restricted-imports': ['error', {
       patterns: [{
-        // a type reaches no machine: the words of the field may be spoken everywhere
-        allowTypeImports: true,
-        regex: `^(\\.\\./)+(${others.join('|')})/`,
-        message: `src/${room} must not import from there: see "Layout" in CONTRIBUTING.md.`,
+        regex: `^(\\.\\./)+(${ROOMS.filter((other) => other !== room && !others.includes(other)).join('|')})/`,
+        message: `src/${room} must not import from there: see docs/architecture.md.`,
       }],
     }],
   },

@@ -13,7 +13,7 @@ import { fromRoot } from './root.js';
  * The rooms and what each may look into. `daemon` puts everything together; main.ts starts it. The
  * package's doors for authors of plugins and drivers stand outside.
  */
-const MAY_USE = {
+export const MAY_USE = {
   kit: [],
   config: ['kit'],
   store: ['kit'],
