@@ -17,6 +17,8 @@ interface Entered {
   /** when it had booted before */
   readonly booted: VimValue;
   leaving: boolean;
+  /** it was to be left while that was already being looked at: the look may have come too early */
+  leaveAgain: boolean;
   /** given up: it is to be left as soon as it is entered, which may happen until then (performance.now) */
   givenUpUntil: number;
 }
@@ -39,7 +41,7 @@ export class Maintenance {
   async enter(context: Context, item: Item, signal: AbortSignal): Promise<void> {
     const now = await beforeSending(signal, () => ask(context, item.ref, ['runtime.inMaintenanceMode'], signal));
     if (now.get('runtime.inMaintenanceMode') === true) return;
-    this.#entered.set(item.ref.value, { booted: bootTime(item), leaving: false, givenUpUntil: 0 });
+    this.#entered.set(item.ref.value, { booted: bootTime(item), leaving: false, leaveAgain: false, givenUpUntil: 0 });
     const args = { timeout: MODE_TIMEOUT_S, evacuatePoweredOffVms: false };
     let task: Ref | undefined;
     try {
@@ -54,8 +56,18 @@ export class Maintenance {
   /** Leaves it, if it was we who entered it. Never rejects. */
   async leave(context: Context, item: Item): Promise<void> {
     const entered = this.#entered.get(item.ref.value);
-    if (entered === undefined || entered.leaving) return;
+    if (entered === undefined) return;
+    entered.leaveAgain = entered.leaving;
+    if (entered.leaving) return;
     entered.leaving = true;
+    do {
+      entered.leaveAgain = false;
+      await this.#leaveNow(context, item, entered);
+    } while (entered.leaveAgain && this.#entered.has(item.ref.value));
+    entered.leaving = false;
+  }
+
+  async #leaveNow(context: Context, item: Item, entered: Entered): Promise<void> {
     const signal = AbortSignal.timeout(LEAVE_TIMEOUT);
     try {
       const isIn = (await ask(context, item.ref, ['runtime.inMaintenanceMode'], signal)).get('runtime.inMaintenanceMode') === true;
@@ -67,7 +79,6 @@ export class Maintenance {
     } catch (error) {
       context.log('warn', 'a host stays in maintenance mode', { host: hostName(item), error: String(error) });
     }
-    entered.leaving = false;
   }
 
   /** Takes a host out of it that has booted since, or that has entered it late. */
