@@ -67,7 +67,8 @@ void t.test('queries, objects and methods by one helper', { timeout: LONG }, asy
   const [told] = await ask(session, 'login') as unknown as readonly [{ Login: string; Pid: string; Seen: string }];
   t.same(JSON.parse(told.Login), { host: 'h', user: 'u', password: 'secret', domain: 'D' });
   t.notMatch(told.Seen, /secret/, 'a password is no argument, and not in the environment');
-  t.same(Object.keys((JSON.parse(told.Seen) as [unknown, object])[1]).sort(), ['LANG', 'PATH']);
+  // the one more is of Node itself, where lines are counted
+  t.same(Object.keys((JSON.parse(told.Seen) as [unknown, object])[1]).filter((name) => name !== 'NODE_V8_COVERAGE').sort(), ['LANG', 'PATH']);
   t.equal((await ask(session, 'rows 1000')).length, 1000);
   t.same((await ask(session, 'rows 0')), []);
   t.match(JSON.parse((await session.get(PATH, never)).Request as string), { op: 'get', namespace: 'root/cimv2', path: 'C.K="v"' });
