@@ -34,12 +34,18 @@ export interface Visit {
  */
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse, visit: Visit) => Promise<void> | void;
 
+/** One opened gateway. Another of the same name is the same gateway, loaded anew. */
+export interface Owner {
+  readonly name: string;
+}
+
 /** What one gateway serves below a path. */
 export interface Mount {
   /** `/metrics`; also what lies below it. `/` is everything that nobody else has */
   readonly path: string;
   readonly handler: HttpHandler;
   readonly from: EntranceSettings['from'];
+  readonly owner: Owner;
 }
 
 /**
@@ -140,7 +146,8 @@ export class HttpPlace {
   }
 
   #find(path: string): { mount: Mount; isFrom: (address: string) => boolean; visits: Set<ServerResponse> } | undefined {
-    const [best] = [...this.#mounts].filter(([mount]) => lies(path, mount.path)).sort(([a], [b]) => b.path.length - a.path.length);
+    // of two at one path the later is the former's successor
+    const [best] = [...this.#mounts].reverse().filter(([mount]) => lies(path, mount.path)).sort(([a], [b]) => b.path.length - a.path.length);
     return best && { mount: best[0], ...best[1] };
   }
 

@@ -5,7 +5,7 @@ import type { Deadline } from '../kit/deadline.js';
 import type { Log } from '../kit/log.js';
 import { prepareAll, type Change } from './change.js';
 import type { EntranceSettings } from './entrance.js';
-import { HttpPlace, type HttpHandler, type Mount } from './http-place.js';
+import { HttpPlace, type HttpHandler, type Mount, type Owner } from './http-place.js';
 import { formatEndpoint } from './listener.js';
 
 export { HttpError, type HttpHandler, type Visit } from './http-place.js';
@@ -23,7 +23,7 @@ export interface HttpDoors {
 }
 
 /** All the addresses at which the process speaks HTTP, and what is mounted there. */
-export class SharedHttp implements HttpDoors {
+export class SharedHttp {
   readonly #places = new Map<string, HttpPlace>();
   readonly #log: Log;
 
@@ -31,11 +31,11 @@ export class SharedHttp implements HttpDoors {
     this.#log = log;
   }
 
-  mount(handler: HttpHandler): HttpMount {
-    return new HttpMount(handler, {
-      take: (settings) => this.#take(settings),
-      release: (held) => this.#releaseIfUnused(held),
-    });
+  /** @param name of the gateway: one that is loaded anew may take the paths of its predecessor of that name */
+  doorsFor(name: string): HttpDoors {
+    const owner: Owner = { name };
+    const landlord: Landlord = { take: (settings) => this.#take(settings), release: (held) => this.#releaseIfUnused(held) };
+    return { mount: (handler) => new HttpMount(handler, landlord, owner) };
   }
 
   /**
@@ -73,13 +73,15 @@ interface Landlord {
 export class HttpMount {
   readonly #handler: HttpHandler;
   readonly #landlord: Landlord;
+  readonly #owner: Owner;
   #held: readonly Held[] = [];
   #mount: Mount | undefined;
   #closed = false;
 
-  constructor(handler: HttpHandler, landlord: Landlord) {
+  constructor(handler: HttpHandler, landlord: Landlord, owner: Owner) {
     this.#handler = handler;
     this.#landlord = landlord;
+    this.#owner = owner;
   }
 
   /**
@@ -89,7 +91,7 @@ export class HttpMount {
    */
   async prepare(settings: EntranceSettings, path: string): Promise<Change> {
     const { held, change } = await this.#landlord.take(settings);
-    const other = held.find(({ place }) => place.mounts.some((mount) => mount.path === path && mount !== this.#mount));
+    const other = held.find(({ place }) => place.mounts.some((mount) => mount.path === path && mount !== this.#mount && !this.#succeeds(mount)));
     if (other !== undefined) {
       await change.cancel();
       throw new Error(`another gateway serves ${path} there already`);
@@ -97,7 +99,7 @@ export class HttpMount {
     return {
       commit: () => {
         change.commit();
-        this.#move(held, { path, handler: (request, response, visit) => this.#answer(request, response, visit), from: settings.from });
+        this.#move(held, { path, handler: (request, response, visit) => this.#answer(request, response, visit), from: settings.from, owner: this.#owner });
       },
       cancel: change.cancel,
     };
@@ -119,6 +121,10 @@ export class HttpMount {
   close(): void {
     this.#closed = true;
     this.#move([], undefined);
+  }
+
+  #succeeds({ owner }: Mount): boolean {
+    return owner.name === this.#owner.name && owner !== this.#owner;
   }
 
   #move(held: readonly Held[], mount: Mount | undefined): void {
