@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Endpoint } from '../config/values.js';
 import { HTTP_DRAIN_LOOK } from '../kit/limits.js';
@@ -76,6 +77,8 @@ export class HttpMount {
   readonly #owner: Owner;
   #held: readonly Held[] = [];
   #mount: Mount | undefined;
+  /** requests under way, also at addresses that it has left */
+  readonly #visits = new Set<ServerResponse>();
   #closed = false;
 
   constructor(handler: HttpHandler, landlord: Landlord, owner: Owner) {
@@ -113,14 +116,14 @@ export class HttpMount {
   /** Answers `503` from now on, and waits for requests under way. */
   async drain(deadline: Deadline): Promise<void> {
     this.#closed = true;
-    const mount = this.#mount;
-    while (mount && !deadline.exceeded && this.#held.some(({ place }) => place.isBusy(mount))) await pause(HTTP_DRAIN_LOOK);
+    while (!deadline.exceeded && this.#visits.size > 0) await pause(HTTP_DRAIN_LOOK);
   }
 
   /** Serves nothing any more; addresses that nobody else uses are closed. */
   close(): void {
     this.#closed = true;
     this.#move([], undefined);
+    this.#visits.forEach((response) => response.destroy());
   }
 
   #succeeds({ owner }: Mount): boolean {
@@ -132,13 +135,15 @@ export class HttpMount {
     this.#held = held;
     this.#mount = mount;
     if (mount) held.forEach(({ place }) => place.add(mount));
-    if (was) before.forEach(({ place }) => place.remove(was, mount === undefined));
+    if (was) before.forEach(({ place }) => place.remove(was));
     before.forEach((one) => this.#landlord.release(one));
   }
 
   #answer(...[request, response, visit]: Parameters<HttpHandler>): ReturnType<HttpHandler> {
-    if (!this.#closed) return this.#handler(request, response, visit);
-    response.writeHead(503, { connection: 'close' }).end();
+    if (this.#closed) return void response.writeHead(503, { connection: 'close' }).end();
+    this.#visits.add(response);
+    response.once('close', () => this.#visits.delete(response));
+    return this.#handler(request, response, visit);
   }
 }
 

@@ -4,6 +4,7 @@ import { Deadline } from '../../src/kit/deadline.js';
 import { HTTP_BODY } from '../../src/kit/limits.js';
 import type { EntranceSettings } from '../../src/listening/entrance.js';
 import { HttpError, SharedHttp, type HttpHandler } from '../../src/listening/http.js';
+import { until } from '../support/until.js';
 
 const settings = (port = 0): EntranceSettings =>
   ({ listen: [{ host: '127.0.0.1', port }], tlsListen: [], tls: undefined, maxConnections: 8, maxConnectionsPerAddress: 8 });
@@ -42,6 +43,22 @@ await t.test('a gateway that is loaded anew takes the place of its predecessor',
   t.equal(await (await fetch(`${url}/a`)).text(), 'next');
   former.close();
   t.equal(await (await fetch(`${url}/a`)).text(), 'next');
+});
+
+await t.test('what moves to another address ends its requests at the former one', async (t) => {
+  let answer: (() => void) | undefined;
+  let aborted = false;
+  const { mounted, url } = await mount(t, new SharedHttp(() => undefined), '/a', (_request, response, { signal }) => new Promise((resolve) => {
+    answer = () => { aborted = signal.aborted; response.end('whole'); resolve(); };
+  }));
+  const running = fetch(`${url}/a`);
+  running.catch(() => undefined);
+  await until(() => answer !== undefined, 5000, 'the request arrives');
+  (await mounted.prepare({ ...settings(), listen: [{ host: '127.0.0.2', port: 0 }] }, '/a')).commit();
+  await t.rejects(fetch(`${url}/a`), 'nobody listens there any more');
+  answer!();
+  t.equal(await (await running).text(), 'whole');
+  t.notOk(aborted);
 });
 
 await t.test('what was prepared and is not wanted leaves nothing open', async (t) => {
