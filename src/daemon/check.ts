@@ -82,7 +82,7 @@ export async function check(asked: string | undefined): Promise<CheckResult> {
   const file = findConfig(asked);
   if (file === undefined) throw new Error('there is no configuration file to check; name one with --config');
   const warnings = new Set<string>();
-  const house = openHouse((_level, message, facts) => void warnings.add(`${message}: ${String(facts?.plugin ?? facts?.folder)}: ${String(facts?.reason)}`));
+  const house = openHouse((_level, message, facts) => void warnings.add(`${message}: ${String(facts?.plugin ?? facts?.folder)}: ${String(facts?.reason ?? facts?.word)}`));
   const config = await loadConfig(file, defaultStateDir(), house.catalogues);
   const { server, accounts, providers, gateways } = config;
   if (server.tls) readTls(server.tls);

@@ -25,9 +25,9 @@ const LISTEN_ERRORS: Readonly<Record<string, string>> = {
 /** What went wrong at start, for the person who started it. */
 function explain(error: unknown): string {
   if (error instanceof ConfigError) return error.message;
-  const { code, address, port, message } = error as NodeJS.ErrnoException & { address?: string; port?: number };
+  const { code, address, port, gateway, message } = error as NodeJS.ErrnoException & { address?: string; port?: number; gateway?: string };
   const known = code === undefined ? undefined : LISTEN_ERRORS[code];
-  return known && port !== undefined ? `cannot listen on ${address}:${port}: ${known}` : message;
+  return known && port !== undefined ? `${gateway === undefined ? '' : `gateway ${gateway}: `}cannot listen on ${address}:${port}: ${known}` : message;
 }
 
 /** Runs the daemon until it is told to stop. @returns the process's exit code where it could not start */

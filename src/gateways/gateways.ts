@@ -121,8 +121,8 @@ async function within<T>(ms: number, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Errors of listeners keep their code, so that the start can say what to do. */
+/** Errors of listeners keep their code and place, so that the start can say what to do. */
 function explained(gateway: string, error: unknown): Error {
-  const { message } = error as Error;
-  return Object.assign(new Error(`gateway ${gateway}: ${message}`, { cause: error }), { code: (error as NodeJS.ErrnoException).code });
+  const { message, code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
+  return Object.assign(new Error(`gateway ${gateway}: ${message}`, { cause: error }), { code, address, port, gateway });
 }

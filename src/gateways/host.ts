@@ -25,7 +25,7 @@ export function hosts({ authenticator, gate, metrics, state, log: logAll }: Host
     const namespace = `gateway ${name}`;
     return {
       name, log, metrics,
-      doors: { sockets: (events) => new Entrance(events, log), http },
+      doors: { sockets: (events) => new Entrance(events, log), http: http.doorsFor(name) },
       accounts: accountsFor(name, authenticator, gate, log),
       state: { kv: state.keyValue(namespace), outbox: state.outbox(namespace), once: state.once(namespace) },
     };

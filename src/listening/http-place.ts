@@ -34,12 +34,18 @@ export interface Visit {
  */
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse, visit: Visit) => Promise<void> | void;
 
+/** One opened gateway. Another of the same name is the same gateway, loaded anew. */
+export interface Owner {
+  readonly name: string;
+}
+
 /** What one gateway serves below a path. */
 export interface Mount {
   /** `/metrics`; also what lies below it. `/` is everything that nobody else has */
   readonly path: string;
   readonly handler: HttpHandler;
   readonly from: EntranceSettings['from'];
+  readonly owner: Owner;
 }
 
 /**
@@ -48,7 +54,9 @@ export interface Mount {
  */
 export class HttpPlace {
   readonly entrance: Entrance;
-  readonly #mounts = new Map<Mount, { readonly isFrom: (address: string) => boolean; readonly visits: Set<ServerResponse> }>();
+  readonly #mounts = new Map<Mount, { readonly isFrom: (address: string) => boolean }>();
+  readonly #underWay = new Set<IncomingMessage>();
+  #closed = false;
   readonly #server: Server;
   readonly #log: Log;
   readonly #sockets = new Set<Socket>();
@@ -73,25 +81,22 @@ export class HttpPlace {
   }
 
   add(mount: Mount): void {
-    this.#mounts.set(mount, { isFrom: mount.from ? networkTest(mount.from) : () => true, visits: new Set() });
+    this.#mounts.set(mount, { isFrom: mount.from ? networkTest(mount.from) : () => true });
   }
 
-  /** @param cutOff whether its requests under way end at once, too */
-  remove(mount: Mount, cutOff: boolean): void {
-    const visits = this.#mounts.get(mount)?.visits;
+  /** Its requests under way go on. */
+  remove(mount: Mount): void {
     this.#mounts.delete(mount);
-    if (cutOff) visits?.forEach((response) => response.destroy());
   }
 
-  /** Whether a mount has requests under way. */
-  isBusy(mount: Mount): boolean {
-    return (this.#mounts.get(mount)?.visits.size ?? 0) > 0;
-  }
-
-  /** Takes no further connections, and ends those that there are. */
+  /** Takes no further connections; those that there are end when their requests under way have been answered. */
   close(): void {
+    this.#closed = true;
     this.entrance.close();
-    this.#sockets.forEach((socket) => socket.destroy());
+    const busy = new Set([...this.#underWay].map(({ socket }) => socket));
+    this.#sockets.forEach((socket) => {
+      if (!busy.has(socket)) socket.destroy();
+    });
   }
 
   #connected(socket: Socket, address: string): void {
@@ -116,11 +121,12 @@ export class HttpPlace {
     const found = this.#find(new URL(request.url ?? '/', 'http://localhost').pathname);
     const gone = new AbortController();
     this.#limit(socket, HTTP_REQUEST_TIMEOUT);
-    found?.visits.add(response);
+    this.#underWay.add(request);
     response.once('close', () => {
-      found?.visits.delete(response);
+      this.#underWay.delete(request);
       gone.abort(new Error('the request is over'));
-      if (!socket.destroyed) this.#limit(socket, HTTP_KEEP_ALIVE);
+      if (this.#closed) socket.destroySoon();
+      else if (!socket.destroyed) this.#limit(socket, HTTP_KEEP_ALIVE);
     });
     try {
       if (found === undefined) throw new HttpError(404, 'there is nothing here');
@@ -139,8 +145,9 @@ export class HttpPlace {
     }
   }
 
-  #find(path: string): { mount: Mount; isFrom: (address: string) => boolean; visits: Set<ServerResponse> } | undefined {
-    const [best] = [...this.#mounts].filter(([mount]) => lies(path, mount.path)).sort(([a], [b]) => b.path.length - a.path.length);
+  #find(path: string): { mount: Mount; isFrom: (address: string) => boolean } | undefined {
+    // of two at one path the later is the former's successor
+    const [best] = [...this.#mounts].reverse().filter(([mount]) => lies(path, mount.path)).sort(([a], [b]) => b.path.length - a.path.length);
     return best && { mount: best[0], ...best[1] };
   }
 

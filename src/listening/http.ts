@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Endpoint } from '../config/values.js';
 import { HTTP_DRAIN_LOOK } from '../kit/limits.js';
@@ -5,7 +6,7 @@ import type { Deadline } from '../kit/deadline.js';
 import type { Log } from '../kit/log.js';
 import { prepareAll, type Change } from './change.js';
 import type { EntranceSettings } from './entrance.js';
-import { HttpPlace, type HttpHandler, type Mount } from './http-place.js';
+import { HttpPlace, type HttpHandler, type Mount, type Owner } from './http-place.js';
 import { formatEndpoint } from './listener.js';
 
 export { HttpError, type HttpHandler, type Visit } from './http-place.js';
@@ -23,7 +24,7 @@ export interface HttpDoors {
 }
 
 /** All the addresses at which the process speaks HTTP, and what is mounted there. */
-export class SharedHttp implements HttpDoors {
+export class SharedHttp {
   readonly #places = new Map<string, HttpPlace>();
   readonly #log: Log;
 
@@ -31,11 +32,11 @@ export class SharedHttp implements HttpDoors {
     this.#log = log;
   }
 
-  mount(handler: HttpHandler): HttpMount {
-    return new HttpMount(handler, {
-      take: (settings) => this.#take(settings),
-      release: (held) => this.#releaseIfUnused(held),
-    });
+  /** @param name of the gateway: one that is loaded anew may take the paths of its predecessor of that name */
+  doorsFor(name: string): HttpDoors {
+    const owner: Owner = { name };
+    const landlord: Landlord = { take: (settings) => this.#take(settings), release: (held) => this.#releaseIfUnused(held) };
+    return { mount: (handler) => new HttpMount(handler, landlord, owner) };
   }
 
   /**
@@ -73,13 +74,17 @@ interface Landlord {
 export class HttpMount {
   readonly #handler: HttpHandler;
   readonly #landlord: Landlord;
+  readonly #owner: Owner;
   #held: readonly Held[] = [];
   #mount: Mount | undefined;
+  /** requests under way, also at addresses that it has left */
+  readonly #visits = new Set<ServerResponse>();
   #closed = false;
 
-  constructor(handler: HttpHandler, landlord: Landlord) {
+  constructor(handler: HttpHandler, landlord: Landlord, owner: Owner) {
     this.#handler = handler;
     this.#landlord = landlord;
+    this.#owner = owner;
   }
 
   /**
@@ -89,7 +94,7 @@ export class HttpMount {
    */
   async prepare(settings: EntranceSettings, path: string): Promise<Change> {
     const { held, change } = await this.#landlord.take(settings);
-    const other = held.find(({ place }) => place.mounts.some((mount) => mount.path === path && mount !== this.#mount));
+    const other = held.find(({ place }) => place.mounts.some((mount) => mount.path === path && mount !== this.#mount && !this.#succeeds(mount)));
     if (other !== undefined) {
       await change.cancel();
       throw new Error(`another gateway serves ${path} there already`);
@@ -97,7 +102,7 @@ export class HttpMount {
     return {
       commit: () => {
         change.commit();
-        this.#move(held, { path, handler: (request, response, visit) => this.#answer(request, response, visit), from: settings.from });
+        this.#move(held, { path, handler: (request, response, visit) => this.#answer(request, response, visit), from: settings.from, owner: this.#owner });
       },
       cancel: change.cancel,
     };
@@ -111,14 +116,18 @@ export class HttpMount {
   /** Answers `503` from now on, and waits for requests under way. */
   async drain(deadline: Deadline): Promise<void> {
     this.#closed = true;
-    const mount = this.#mount;
-    while (mount && !deadline.exceeded && this.#held.some(({ place }) => place.isBusy(mount))) await pause(HTTP_DRAIN_LOOK);
+    while (!deadline.exceeded && this.#visits.size > 0) await pause(HTTP_DRAIN_LOOK);
   }
 
   /** Serves nothing any more; addresses that nobody else uses are closed. */
   close(): void {
     this.#closed = true;
     this.#move([], undefined);
+    this.#visits.forEach((response) => response.destroy());
+  }
+
+  #succeeds({ owner }: Mount): boolean {
+    return owner.name === this.#owner.name && owner !== this.#owner;
   }
 
   #move(held: readonly Held[], mount: Mount | undefined): void {
@@ -126,13 +135,15 @@ export class HttpMount {
     this.#held = held;
     this.#mount = mount;
     if (mount) held.forEach(({ place }) => place.add(mount));
-    if (was) before.forEach(({ place }) => place.remove(was, mount === undefined));
+    if (was) before.forEach(({ place }) => place.remove(was));
     before.forEach((one) => this.#landlord.release(one));
   }
 
   #answer(...[request, response, visit]: Parameters<HttpHandler>): ReturnType<HttpHandler> {
-    if (!this.#closed) return this.#handler(request, response, visit);
-    response.writeHead(503, { connection: 'close' }).end();
+    if (this.#closed) return void response.writeHead(503, { connection: 'close' }).end();
+    this.#visits.add(response);
+    response.once('close', () => this.#visits.delete(response));
+    return this.#handler(request, response, visit);
   }
 }
 

@@ -82,7 +82,7 @@ await t.test('a reload changes only what its table says; a port that cannot be h
   };
   await reload(`${METRICS}# a comment\n`, '"reloaded"');
   t.equal((await fetch(url)).status, 200, 'the same port as before');
-  await reload(`${METRICS}[gateways.taken]\ntype = "metrics"\nlisten = ["127.0.0.1:${daemon.port}"]\n`, 'reload refused');
+  await reload(`${METRICS}[gateways.taken]\ntype = "metrics"\nlisten = ["127.0.0.1:${daemon.port}"]\n`, `gateway taken: cannot listen on 127.0.0.1:${daemon.port}: another program listens there already`);
   t.equal((await fetch(url)).status, 200);
   await reload(`${METRICS}from = ["192.0.2.0/24"]\n`, '"reloaded"');
   t.equal((await fetch(url)).status, 403, 'not from there');

@@ -4,12 +4,13 @@ import { Deadline } from '../../src/kit/deadline.js';
 import { HTTP_BODY } from '../../src/kit/limits.js';
 import type { EntranceSettings } from '../../src/listening/entrance.js';
 import { HttpError, SharedHttp, type HttpHandler } from '../../src/listening/http.js';
+import { until } from '../support/until.js';
 
 const settings = (port = 0): EntranceSettings =>
   ({ listen: [{ host: '127.0.0.1', port }], tlsListen: [], tls: undefined, maxConnections: 8, maxConnectionsPerAddress: 8 });
 
-async function mount(t: Test, http: SharedHttp, path: string, handler: HttpHandler, port = 0) {
-  const mounted = http.mount(handler);
+async function mount(t: Test, http: SharedHttp, path: string, handler: HttpHandler, port = 0, name = path) {
+  const mounted = http.doorsFor(name).mount(handler);
   t.teardown(() => mounted.close());
   (await mounted.prepare(settings(port), path)).commit();
   return { mounted, url: `http://${mounted.addresses()[0]}` };
@@ -24,11 +25,40 @@ await t.test('several share an address, each below its path', async (t) => {
   t.equal(same, url);
   for (const [path, word] of [['/a', 'a'], ['/a/x', 'a'], ['/a/b', 'b'], ['/a/b/c?d', 'b']] as const) t.equal(await (await fetch(url + path)).text(), word, path);
   for (const path of ['/', '/ab', '/c']) t.equal((await fetch(url + path)).status, 404, path);
-  await t.rejects(http.mount(says('again')).prepare(settings(), '/a'), { message: 'another gateway serves /a there already' });
+  await t.rejects(http.doorsFor('again').mount(says('again')).prepare(settings(), '/a'), { message: 'another gateway serves /a there already' });
   t.equal(await (await fetch(`${url}/a`)).text(), 'a', 'as before');
   mounted.close();
   t.equal((await fetch(`${url}/a`)).status, 404);
   t.equal(await (await fetch(`${url}/a/b`)).text(), 'b');
+});
+
+await t.test('a gateway that is loaded anew takes the place of its predecessor', async (t) => {
+  const http = new SharedHttp(() => undefined);
+  const { mounted: former, url } = await mount(t, http, '/a', says('former'), 0, 'one');
+  const next = http.doorsFor('one').mount(says('next'));
+  t.teardown(() => next.close());
+  const change = await next.prepare(settings(), '/a');
+  t.equal(await (await fetch(`${url}/a`)).text(), 'former', 'until it is committed');
+  change.commit();
+  t.equal(await (await fetch(`${url}/a`)).text(), 'next');
+  former.close();
+  t.equal(await (await fetch(`${url}/a`)).text(), 'next');
+});
+
+await t.test('what moves to another address ends its requests at the former one', async (t) => {
+  let answer: (() => void) | undefined;
+  let aborted = false;
+  const { mounted, url } = await mount(t, new SharedHttp(() => undefined), '/a', (_request, response, { signal }) => new Promise((resolve) => {
+    answer = () => { aborted = signal.aborted; response.end('whole'); resolve(); };
+  }));
+  const running = fetch(`${url}/a`);
+  running.catch(() => undefined);
+  await until(() => answer !== undefined, 5000, 'the request arrives');
+  (await mounted.prepare({ ...settings(), listen: [{ host: '127.0.0.2', port: 0 }] }, '/a')).commit();
+  await t.rejects(fetch(`${url}/a`), 'nobody listens there any more');
+  answer!();
+  t.equal(await (await running).text(), 'whole');
+  t.notOk(aborted);
 });
 
 await t.test('what was prepared and is not wanted leaves nothing open', async (t) => {
@@ -36,8 +66,8 @@ await t.test('what was prepared and is not wanted leaves nothing open', async (t
   const { url } = await mount(t, http, '/a', says('a'));
   const taken = Number(new URL(url).port);
   const other = new SharedHttp(() => undefined);
-  await t.rejects(other.mount(says('b')).prepare(settings(taken), '/b'), { code: 'EADDRINUSE' });
-  const mounted = other.mount(says('b'));
+  await t.rejects(other.doorsFor('b').mount(says('b')).prepare(settings(taken), '/b'), { code: 'EADDRINUSE' });
+  const mounted = other.doorsFor('b').mount(says('b'));
   await (await mounted.prepare(settings(), '/b')).cancel();
   t.same(mounted.addresses(), []);
 });
