@@ -76,14 +76,17 @@ function openToAll(file: string): string[] {
 
 /**
  * @param asked the configuration file, if one was named
- * @throws ConfigError with everything that is wrong; Error where there is no file, or no good certificate
+ * @throws Error with everything that is wrong, or where there is no file, or no good certificate
  */
 export async function check(asked: string | undefined): Promise<CheckResult> {
   const file = findConfig(asked);
   if (file === undefined) throw new Error('there is no configuration file to check; name one with --config');
   const warnings = new Set<string>();
   const house = openHouse((_level, message, facts) => void warnings.add(`${message}: ${String(facts?.plugin ?? facts?.folder)}: ${String(facts?.reason ?? facts?.word)}`));
-  const config = await loadConfig(file, defaultStateDir(), house.catalogues);
+  const config = await loadConfig(file, defaultStateDir(), house.catalogues).catch((error: unknown) => {
+    // a file that could not be loaded may be why there is no such gateway
+    throw new Error([(error as Error).message, ...warnings].join('\n'), { cause: error });
+  });
   const { server, accounts, providers, gateways } = config;
   if (server.tls) readTls(server.tls);
   const table = await house.plugins.load(server.pluginPath);
