@@ -10,6 +10,7 @@ import {
   ACCOUNT_NAME, accountTable, GATEWAY_NAME, gatewayEntries, GROUP_NAME, groupsTable, PROVIDER_NAME, providerEntries, serverTable,
 } from './schema.js';
 import { readSecret, secretNames, type SecretOptions } from './secret.js';
+import type { Endpoint } from './values.js';
 
 /** More faults than these are not shown: the first ones usually explain the rest. */
 const MOST_FAULTS = 20;
@@ -69,14 +70,20 @@ function faultMessage(issue: v.BaseIssue<unknown>, key: string): string {
   return `${key}: ${issue.message.replace(STANDARD_MESSAGE, (_, kind: string) => KINDS[kind] ?? `${kind} is expected`)}`;
 }
 
+/** Where TLS is to be spoken there must be a certificate. */
+function checkTls(reader: Reader, path: readonly string[], table: Readonly<Record<string, unknown>>): void {
+  const { 'tls-listen': places, 'tls-cert': cert, 'tls-key': key } = table;
+  if (Array.isArray(places) && places.length > 0 && (cert === undefined || key === undefined)) {
+    reader.fault([...path, 'tls-listen'], 'tls-listen needs tls-cert and tls-key');
+  }
+}
+
 function readServer(reader: Reader, defaultStateDir: string): ServerSettings | undefined {
   const table = reader.parse(serverTable, reader.table('server'), ['server']);
   if (table === undefined) return undefined;
   const cert = table['tls-cert'];
   const key = table['tls-key'];
-  if (table['tls-listen'].length > 0 && (cert === undefined || key === undefined)) {
-    reader.fault(['server', 'tls-listen'], 'tls-listen needs tls-cert and tls-key');
-  }
+  checkTls(reader, ['server'], table);
   if (table.listen.length + table['tls-listen'].length === 0) {
     reader.fault(['server', 'listen'], 'nothing would listen: listen is empty, and so is tls-listen; without listen it is 127.0.0.1:20203');
   }
@@ -177,6 +184,22 @@ async function readProviders(reader: Reader, catalogue: Catalogue): Promise<Map<
   }));
 }
 
+/** A gateway cannot listen where the line protocol does. Port 0 is another one each time. */
+function checkPlaces(reader: Reader, gateways: readonly TypedTable[], server: ServerSettings): void {
+  const nameOf = ({ host, port }: Endpoint): string => `${host} ${port}`;
+  const taken = new Set([...server.listen, ...server.tlsListen].filter(({ port }) => port !== 0).map(nameOf));
+  for (const { name, options } of gateways) {
+    checkTls(reader, ['gateways', name], options);
+    for (const key of ['listen', 'tls-listen']) {
+      const places = options[key];
+      if (!Array.isArray(places)) continue;
+      (places as Endpoint[]).forEach((place, index) => {
+        if (taken.has(nameOf(place))) reader.fault(['gateways', name, key, index], 'the line protocol listens there');
+      });
+    }
+  }
+}
+
 /** What a gateway's own `account` names must be there: it would work on nobody's behalf. */
 function checkAccounts(reader: Reader, gateways: readonly TypedTable[], accounts: ReadonlyMap<string, AccountSettings>): void {
   for (const { name, options: { account } } of gateways) {
@@ -203,6 +226,7 @@ export async function parseConfig(file: string, source: string, defaultStateDir:
   const hasGateways = Object.keys(reader.table('gateways')).length > 0;
   const gateways = hasGateways ? await readTyped(reader, GATEWAYS, await catalogues.gateways(server?.pluginPath ?? [])) : [];
   checkAccounts(reader, gateways, accounts);
+  if (server) checkPlaces(reader, gateways, server);
   if (reader.faults.length > 0 || server === undefined) throw new ConfigError(file, reader.faults.slice(0, MOST_FAULTS));
   return { file, server, accounts, groups, providers, gateways: new Map(gateways.map((gateway) => [gateway.name, gateway])) };
 }

@@ -99,6 +99,8 @@ const FAULTS: readonly (readonly [string, string, RegExp])[] = [
   ['[server', '1:8', /./], ['x', '1:2', /./], ['a = 1\na = 2', '2:1', /./], ['[server]\n\n  max-line = "', '3:', /./],
   ['[server]\nmax-line = 1 2', '2:14', /./], ['x = "\u0000"', '1:', /./], ['[server]\n[server]', '2:', /./],
   // unknown tables and keys
+  ['[gateways.m]\ntype = "metrics"\ntls-listen = ["127.0.0.1:9"]', '3:1', /tls-listen needs tls-cert and tls-key/],
+  ['[gateways.m]\ntype = "metrics"\nlisten = ["127.0.0.1:9", "127.0.0.1:20203"]', '3:26', /the line protocol listens there/],
   ['[bogus]', '1:1', /unknown table bogus; there are server, accounts, groups, providers, gateways/], ['bogus = 1', '1:1', /unknown table bogus/],
   ['[server]\nmax_line = 1', '2:1', /unknown key max_line/], ['server.bogus.deep = 1', '1:8', /unknown key bogus/],
   ['[server]\ntoString = 1', '2:1', /unknown key toString/], ['constructor = 1', '1:1', /unknown table constructor/],
