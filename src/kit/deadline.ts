@@ -35,6 +35,11 @@ export class Deadline {
     return this.#reason !== undefined;
   }
 
+  /** why it has ended; undefined before */
+  get reason(): Error | undefined {
+    return this.#reason;
+  }
+
   /** Milliseconds left, never negative. */
   get left(): number {
     return Math.max(0, this.#ends - performance.now());

@@ -6,6 +6,7 @@ import type { Instance } from '../../src/instances/instance.js';
 import { PowerRun } from '../../src/instances/power-run.js';
 import type { Registry } from '../../src/instances/registry.js';
 import type { PowerState } from '../../src/drivers/driver.js';
+import { until } from '../support/until.js';
 import { FakeMachine, fakeProvider, lostAfterSending, never } from './fake-driver.js';
 
 /** Default deadline of the actions under test, ms: the waits that are meant to fail are this long. */
@@ -272,4 +273,21 @@ void t.test('two actions take turns, and the one that waits too long is told', a
 void t.test('an already reached goal seen as a wrong state by the machine is success', async (t) => {
   const { run } = await world('off', (lj) => { lj.script = { start: () => { lj.state = 'on'; throw new ArgoError('WRONG STATE', 'already running'); } }; });
   t.equal(await run('start'), 'done');
+});
+
+void t.test('a provider that is closed while an order is being sent does not make it one that was not sent', async (t) => {
+  const obeysLate = (signal: AbortSignal) => new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
+  const cases: [PowerAction, Options, keyof FakeMachine][] = [
+    ['stop', { force: true, timeout: undefined }, 'powerOff'], ['start', {}, 'start'], ['reboot', {}, 'reboot'],
+    ['stop', { force: true, timeout: 60_000 }, 'shutdown'], ['stop', { wait: true, timeout: 60_000 }, 'shutdown'],
+  ] as never;
+  for (const [action, options, step] of cases) {
+    const { run, machine, provider } = await world(action === 'start' ? 'off' : 'on', (lj) => { lj.script = { [step]: obeysLate }; });
+    const running = run(action, { timeout: 60_000, ...options });
+    await until(() => machine.calls.includes(step), 5000, 'the order to be sent');
+    await provider.close(0);
+    await fails(t, running, 'UNCERTAIN', /lj/);
+  }
 });
