@@ -1,6 +1,7 @@
 import { ArgoError } from '../kit/errors.js';
 import type { Machine, PowerState } from '../drivers/driver.js';
 import type { PowerAction } from './operation-table.js';
+import { isForced, softTime, type PowerOrder } from './order.js';
 
 /** The power actions of the line protocol: what each is to achieve, and by which step from which state. */
 
@@ -9,7 +10,7 @@ export const STEPS = ['start', 'shutdown', 'powerOff', 'reboot', 'reset', 'pause
 export type Step = (typeof STEPS)[number];
 
 /** What to do from a state: send a step, nothing because it is so already, or nothing because it is under way. */
-type Way = Step | 'already' | 'under way';
+export type Way = Step | 'already' | 'under way';
 
 interface ActionRow {
   /** the state in which the action has been achieved */
@@ -65,6 +66,17 @@ export function decide(action: PowerAction, name: string, machine: Machine, stat
   if (way !== 'already' && way !== 'under way' && !machine[way]) throw notSupported(name, way);
   return way;
 }
+
+/** `--force` with `--timeout`: clean first, where there is a clean way from this state; then the plug. */
+export function cleanWay(order: PowerOrder, machine: Machine, state: PowerState): 'shutdown' | 'under way' | undefined {
+  if (order.action !== 'stop' || softTime(order) === undefined) return undefined;
+  if (state === 'stopping') return 'under way';
+  return (state === 'on' || state === 'starting' || state === 'unknown') && machine.shutdown ? 'shutdown' : undefined;
+}
+
+/** What an order begins with for a machine in a state. @throws ArgoError as {@link decide} */
+export const wayOf = (order: PowerOrder, name: string, machine: Machine, state: PowerState): Way =>
+  cleanWay(order, machine, state) ?? decide(order.action, name, machine, state, isForced(order));
 
 /** In what words a step is told to people. */
 export const STEP_WORDS: Readonly<Record<Step, string>> = {

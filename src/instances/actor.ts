@@ -188,8 +188,9 @@ export class GateActor implements Actor {
 
   async plan(on: InstanceRef, order: PowerOrder, call: Call = {}): Promise<string> {
     const instance = this.#find(on);
+    const open = this.#beginReading();
     try {
-      return await this.#operations.plan(this.#mandate, instance, copyOrder(order), copyCall(call));
+      return await this.#operations.plan(this.#mandate, instance, copyOrder(order), copyCall(call), open);
     } catch (thrown) {
       throw withoutCause(thrown);
     }

@@ -1,11 +1,11 @@
 import type { PowerState, Readings } from '../drivers/driver.js';
 import type { Log } from '../kit/log.js';
 import { ArgoError, toArgoError } from '../kit/errors.js';
-import { READ_TIMEOUT } from '../kit/limits.js';
+import { FORCED_LOOK, READ_TIMEOUT } from '../kit/limits.js';
 import type { AuditLog } from '../store/audit-entry.js';
 import { formatDuration } from '../kit/text.js';
-import { notSupported, requireSupport, STEP_WORDS, type Step } from './actions.js';
-import { explainDeadline } from '../kit/deadline.js';
+import { notSupported, requireSupport, STEP_WORDS, wayOf, type Way } from './actions.js';
+import { DeadlineExceeded, explainDeadline } from '../kit/deadline.js';
 import { ENDINGS, Holds, type Ending } from './holds.js';
 import type { Instance } from './instance.js';
 import { OPERATIONS, type OperationName, type PowerAction } from './operation-table.js';
@@ -101,10 +101,14 @@ export class Operations {
     }
   }
 
-  /** What a power action would do, in words. Nothing is sent. @throws ArgoError as the action would */
-  async plan(mandate: Mandate, instance: Instance, order: PowerOrder, call: Call): Promise<string> {
+  /**
+   * What a power action would do, in words. Nothing is sent: it is a reading, with a reading's place and end.
+   * @throws ArgoError as the action would
+   */
+  async plan(mandate: Mandate, instance: Instance, order: PowerOrder, call: Call, open?: Set<Asking>): Promise<string> {
     this.#authorise(mandate, order.action, instance);
-    const words = planWords(await this.#runOf(mandate, instance, order, call.deadline).plan(), instance.state, softTime(order));
+    const state = await this.#stateFor(mandate, instance, order, call, open);
+    const words = planWords(wayOf(order, instance.name, instance.machine, state), state, softTime(order));
     const holder = this.#holds.holderOf(instance.turn);
     if (holder === undefined) return words;
     return isForced(order) ? `${words}, in place of another action that holds it: ${holder.title}` : `${words}, after another action that holds it: ${holder.title}`;
@@ -217,6 +221,24 @@ export class Operations {
     });
   }
 
+  /** The state from which an order would begin. `--force` does not need it for long: a machine that hangs is what it may be for. */
+  async #stateFor(mandate: Mandate, instance: Instance, order: PowerOrder, call: Call, open: Set<Asking> | undefined): Promise<PowerState> {
+    const { machine, owner } = instance;
+    const ms = call.deadline ?? softTime(order) ?? READ_TIMEOUT;
+    try {
+      const state = await this.#ask(owner, {
+        id: machine.id, name: 'status', account: mandate.identity.name, ms: isForced(order) ? Math.min(FORCED_LOOK, ms / 2) : ms,
+        ask: (signal) => machine.status(signal),
+        isAllowed: () => this.allows(mandate, order.action, instance),
+      }, call.signal, open);
+      this.#parts.registry.see(instance, state);
+      return state;
+    } catch (thrown) {
+      if (isForced(order) && thrown instanceof DeadlineExceeded) return 'unknown';
+      throw explainDeadline(thrown, instance.name);
+    }
+  }
+
   /** `unknown` where the state cannot be had, whatever the reason; but who may not ask any longer is told so. */
   async #asStatus(instance: Instance, answer: Promise<PowerState>): Promise<PowerState> {
     try {
@@ -302,7 +324,7 @@ const mayManage = ({ identity }: Mandate, { mandate, instance }: Task): boolean 
   (identity.name !== '' && identity.name === mandate.identity.name) || identity.principal.allowsProvider(instance.provider, TASKS_OF_ALL);
 
 /** What a way means, to people. */
-function planWords(way: Step | 'already' | 'under way', state: PowerState, softFor: Milliseconds | undefined): string {
+function planWords(way: Way, state: PowerState, softFor: Milliseconds | undefined): string {
   if (way === 'already') return `nothing, it is ${state} already`;
   if (way === 'under way') return `nothing, it is ${state} already and would be waited for`;
   const then = way === 'shutdown' && softFor !== undefined ? `, then power off after ${formatDuration(softFor)}` : '';

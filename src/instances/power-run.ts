@@ -4,7 +4,7 @@ import {
   FORCED_LOOK, HARD_STOP_TIMEOUT, LAST_WORD, PRESS_AGAIN, READ_TIMEOUT, RECHECK_TIMEOUT, REFRESH_TIMEOUT, WAIT_POLL_FIRST, WAIT_POLL_LONGEST,
 } from '../kit/limits.js';
 import { formatDuration } from '../kit/text.js';
-import { decide, goalOf, type Step } from './actions.js';
+import { cleanWay, decide, goalOf, type Step } from './actions.js';
 import { Deadline, DeadlineExceeded, explainDeadline } from '../kit/deadline.js';
 import type { Caller } from './calls.js';
 import { ENDINGS, type Ending, type Holder, type Holds } from './holds.js';
@@ -111,18 +111,6 @@ export class PowerRun implements Holder {
     this.#phases.delete(phase);
   }
 
-  /** What would be sent now. @throws ArgoError as the action itself would */
-  async plan(): Promise<Step | 'already' | 'under way'> {
-    try {
-      const state = await this.#observe();
-      return this.#cleanWay(state) ?? decide(this.#order.action, this.#name, this.#instance.machine, state, isForced(this.#order));
-    } catch (thrown) {
-      throw explainDeadline(thrown, this.#name);
-    } finally {
-      this.#deadline.clear();
-    }
-  }
-
   get #instance(): Instance {
     return this.#parts.instance;
   }
@@ -156,20 +144,13 @@ export class PowerRun implements Holder {
     return { account: this.#parts.account, urgency: isForced(this.#order) ? 'forced' : 'order' };
   }
 
-  /** `--force` with `--timeout`: clean first, where there is a clean way from this state; then the plug. */
-  #cleanWay(state: PowerState): 'shutdown' | 'under way' | undefined {
-    if (this.#order.action !== 'stop' || softTime(this.#order) === undefined) return undefined;
-    if (state === 'stopping') return 'under way';
-    return (state === 'on' || state === 'starting' || state === 'unknown') && this.#instance.machine.shutdown ? 'shutdown' : undefined;
-  }
-
   async #act(): Promise<Outcome['result']> {
     const { action, wait } = this.#order;
     const instance = this.#instance;
     this.#progress.begin('reading the state');
     let state = this.#before = await this.#observe();
     if (action === 'start' && (state === 'stopping' || (state === 'on' && instance.isStopping))) state = await this.#untilStopped();
-    const clean = this.#cleanWay(state);
+    const clean = cleanWay(this.#order, instance.machine, state);
     if (clean) return this.#stopCleanThenHard(clean);
     const way = decide(action, this.#name, instance.machine, state, isForced(this.#order));
     if (way === 'already') return this.#asVerified('already');

@@ -107,8 +107,8 @@ export class Request implements Context {
       const { gate } = this.#services;
       const session = this.#session;
       const through = permissionOf(this.#command);
-      // what may act goes on without its client, its readings too: each has a deadline
-      const client = through.right === 'read' ? session : undefined;
+      // what acts goes on without its client, its readings too: each has a deadline
+      const client = through.right === 'read' || this.#options.dryRun ? session : undefined;
       this.#actor = gate.actor({ identity: session.identity, through, origin: session.from, client });
       if (this.#ended) Gate.end(this.#actor);
     }

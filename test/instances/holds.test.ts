@@ -95,13 +95,14 @@ void t.test('one that has not had its turn ends unsent when it is cancelled, and
   const [cancelled, forbidden] = [core.ask(kim, 'pause lj --timeout=24h'), core.ask(await core.session('kim'), 'pause lj --timeout=24h')];
   const reading = core.ask(await core.session('kim'), 'uptime builder --timeout=24h');
   const status = core.ask(await core.session('kim'), 'status builder --timeout=24h');
+  const dryRun = core.ask(await core.session('kim'), 'stop builder --dry-run --timeout=24h');
   await until(async () => (await core.ask(kim, 'task')).split('waiting for its turn').length === 3, WITHIN, 'both wait');
   await core.ask(kim, 'task cancel 2');
   t.equal(await cancelled, '200 OK\n400 BUSY: it was cancelled; nothing was sent\n');
   core.authenticator.configure(await parseConfig('argo-server.conf', deaf, '/nonexistent'));
   core.gate.review();
   t.equal(await forbidden, '200 OK\n400 NOT ALLOWED: the right was taken away; nothing was sent\n');
-  t.same([await reading, await status], ['200 OK\n400 NOT ALLOWED\n', '200 OK\n400 NOT ALLOWED\n'], 'readings end with the right too');
+  t.same([await reading, await status, await dryRun], Array(3).fill('200 OK\n400 NOT ALLOWED\n'), 'readings and dry runs end with the right too');
   await core.ask(steve, 'task cancel 1');
   await first;
   t.match(outcomes(core), [/^BUSY/, /^NOT ALLOWED/, /^UNCERTAIN/]);

@@ -1,6 +1,8 @@
 import t from 'tap';
 import { ArgoError } from '../../src/kit/errors.js';
+import { wayOf } from '../../src/instances/actions.js';
 import type { PowerAction } from '../../src/instances/operation-table.js';
+import type { PowerOrder } from '../../src/instances/order.js';
 import { ENDINGS, Holds } from '../../src/instances/holds.js';
 import type { Instance } from '../../src/instances/instance.js';
 import { PowerRun } from '../../src/instances/power-run.js';
@@ -15,12 +17,15 @@ const ACTION_TIMEOUT = 300;
 /** As the options of a request say it. */
 interface Options { readonly force?: boolean; readonly timeout?: number; readonly wait?: number | boolean }
 
-function powerRun(instance: Instance, registry: Registry, action: PowerAction, { force = false, timeout, wait = false }: Options = {}): PowerRun {
+function orderOf(action: PowerAction, { force = false, timeout, wait = false }: Options): { order: PowerOrder; deadline: number | undefined } {
   const softFor = force && action === 'stop' ? timeout : undefined;
   const mode = softFor === undefined ? (force ? 'hard' : 'soft') : { softFor };
-  const deadline = softFor === undefined ? timeout : undefined;
+  return { order: { action, mode, wait }, deadline: softFor === undefined ? timeout : undefined };
+}
+
+function powerRun(instance: Instance, registry: Registry, action: PowerAction, options: Options = {}): PowerRun {
   return new PowerRun({
-    instance, registry, order: { action, mode, wait }, deadline, actionTimeout: ACTION_TIMEOUT, account: 'kim', holds: new Holds(), permit: () => undefined,
+    instance, registry, ...orderOf(action, options), actionTimeout: ACTION_TIMEOUT, account: 'kim', holds: new Holds(), permit: () => undefined,
   });
 }
 
@@ -197,16 +202,12 @@ void t.test('after a clean shutdown that was sent, an unreachable machine is unc
 });
 
 void t.test('a dry run says what the action would do', async (t) => {
-  const plan = async (state: PowerState, options: Options) => {
-    const { instance, registry, machine } = await world(state);
-    const planned = await powerRun(instance, registry, 'stop', options).plan();
-    t.same(machine.calls, []);
-    return planned;
-  };
-  t.equal(await plan('on', { force: true, timeout: 5000 }), 'shutdown');
-  t.equal(await plan('on', { force: true }), 'powerOff');
-  t.equal(await plan('paused', { force: true, timeout: 5000 }), 'powerOff');
-  t.equal(await plan('off', {}), 'already');
+  const { machine } = await world('on');
+  const plan = (state: PowerState, options: Options) => wayOf(orderOf('stop', options).order, 'lj', machine, state);
+  t.equal(plan('on', { force: true, timeout: 5000 }), 'shutdown');
+  t.equal(plan('on', { force: true }), 'powerOff');
+  t.equal(plan('paused', { force: true, timeout: 5000 }), 'powerOff');
+  t.equal(plan('off', {}), 'already');
 });
 
 void t.test('a run that is given up because the server ends says what is known', async (t) => {

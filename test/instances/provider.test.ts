@@ -118,15 +118,17 @@ void t.test('readings end with the connection of their client, not with half of 
     await client.expect('200 OK\n300 DONE\n');
     return client;
   };
-  const [hung, half, other] = [await login(), await login(), await login()];
-  hung.line('uptime lj --timeout=24h');
-  await hung.expect('200 OK\n');
-  half.send('uptime builder\n');
-  half.end();
-  hung.socket.resetAndDestroy();
-  t.match(await half.closed(WITHIN), /^200 OK\n\d+ .*\n300 DONE\n$/, 'a client that only stops sending is answered');
-  other.line('uptime dev');
-  await other.expect('200 OK\n');
+  for (const request of ['uptime lj --timeout=24h', 'start lj --dry-run --timeout=24h', 'start l* d* --dry-run --timeout=24h']) {
+    const [hung, half, other] = [await login(), await login(), await login()];
+    hung.line(request);
+    await hung.expect('200 OK\n');
+    half.send('uptime builder\n');
+    half.end();
+    hung.socket.resetAndDestroy();
+    t.match(await half.closed(WITHIN), /^200 OK\n\d+ .*\n300 DONE\n$/, `a client that only stops sending is answered: ${request}`);
+    other.line('uptime dev');
+    await other.expect(/^200 OK\n\d+ .*\n300 DONE\n$/);
+  }
 });
 
 void t.test('a reading ends with the signal of its caller, and with its request', async (t) => {
