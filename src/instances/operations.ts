@@ -64,6 +64,8 @@ export class Operations {
   readonly #holds = new Holds();
   #running = 0;
   #ending = false;
+  /** the server ends: why nothing is read any longer */
+  #readingsOver: ArgoError | undefined;
   /** how those end whose beginning was still being written down when all others were told to end */
   #endingOfLate: (() => Ending) | undefined;
   #whenDone: (() => void) | undefined;
@@ -170,12 +172,14 @@ export class Operations {
   }
 
   /**
-   * Takes no further power actions and waits for those that run; those that run longer are told to end.
+   * Takes no further power actions and waits for those that run; those that run longer are told to end,
+   * and so are readings.
    * @param ms how long they may go on
    * @param last milliseconds after that in which they have to say what is known
    */
   async drain(ms: number, last: number): Promise<void> {
     this.#ending = true;
+    setTimeout(() => this.#endReadings(), ms).unref();
     if (await this.#allDone(ms)) return;
     this.#endAll(ENDINGS.shutDown);
     await this.#allDone(last);
@@ -184,8 +188,14 @@ export class Operations {
   /** Ends what runs without a further look, so that the audit says at least what is known. @param ms in which it has to end */
   async hurry(ms: number): Promise<void> {
     this.#ending = true;
+    this.#endReadings();
     this.#endAll(ENDINGS.hurried);
     await this.#allDone(ms);
+  }
+
+  #endReadings(): void {
+    const over = this.#readingsOver = new ArgoError('SHUTTING DOWN');
+    this.#parts.registry.providers().forEach((provider) => provider.endReadings(() => over));
   }
 
   #endAll(ending: () => Ending): void {
@@ -239,14 +249,14 @@ export class Operations {
     }
   }
 
-  /** `unknown` where the state cannot be had, whatever the reason; but who may not ask any longer is told so. */
+  /** `unknown` where the state cannot be had, whatever the reason; but who may not ask any longer, or nobody, is told so. */
   async #asStatus(instance: Instance, answer: Promise<PowerState>): Promise<PowerState> {
     try {
       const state = await answer;
       this.#parts.registry.see(instance, state);
       return state;
     } catch (thrown) {
-      if (thrown instanceof ArgoError && thrown.phrase === 'NOT ALLOWED') throw thrown;
+      if (thrown instanceof ArgoError && (thrown.phrase === 'NOT ALLOWED' || thrown.phrase === 'SHUTTING DOWN')) throw thrown;
       this.#parts.log('debug', 'status unknown', { instance: instance.fullName, reason: String(thrown) });
       return 'unknown';
     }
@@ -254,6 +264,7 @@ export class Operations {
 
   /** Asks a provider, until the caller's signal ends that. */
   #ask<T>(provider: Owner, question: Question<T>, signal: AbortSignal | undefined, open: Set<Asking> | undefined): Promise<T> {
+    if (this.#readingsOver) return Promise.reject(this.#readingsOver);
     if (signal === undefined) return provider.read(question, open);
     if (signal.aborted) return Promise.reject(signal.reason as Error);
     const mine = new Set<Asking>();

@@ -92,13 +92,19 @@ await t.test('a second signal ends at once', async (t) => {
 
 await t.test('calls that hang do not keep the daemon beyond the time that it says', async (t) => {
   const { daemon, login } = await start(t, { config: STEVE + sim('faults = { lj = "hang" }', 'action-timeout = "24h"') });
-  const [acting, reading] = [await login(), await login()];
+  const acting = await login();
   acting.line('pause lj');
-  reading.line('uptime lj --timeout=24h');
   await acting.expect('200 OK\n');
-  await reading.expect('200 OK\n');
+  const readings = [];
+  for (const request of ['uptime lj --timeout=24h', 'status lj --timeout=24h', 'start lj --dry-run --timeout=24h']) {
+    const reading = await login();
+    reading.line(request);
+    await reading.expect('200 OK\n');
+    readings.push(reading);
+  }
   const began = performance.now();
   daemon.signal('SIGTERM');
+  for (const reading of readings) t.match(await reading.closed(SHUTDOWN_TIMEOUT), /400 SHUTTING DOWN\n$/, 'a reading is told why it ends');
   t.same(await daemon.exited, { code: 0, signal: null });
   t.ok(performance.now() - began < SHUTDOWN_TIMEOUT);
 });
