@@ -1,9 +1,9 @@
 import { ArgoError, withoutCause } from '../kit/errors.js';
 import { closeClass } from '../kit/closed.js';
+import { Slices } from '../kit/slices.js';
 import { isPattern, PatternError, resolvePatterns, type Groups } from '../kit/patterns.js';
-import { FAN_OUT } from '../kit/limits.js';
 import { checkOperation, checkReading, copyCall, copyOrder, copyRef, frozenCopy } from './entrance.js';
-import { fanOut, type Settled } from './fan-out.js';
+import { fanOut, WHOLE_SHARE, type Settled, type Share } from './fan-out.js';
 import { infoOf, type InstanceInfo, type InstanceRef } from './info.js';
 import type { Instance } from './instance.js';
 import { Listing } from './listing.js';
@@ -25,6 +25,25 @@ export interface Selected {
   /** one plain name was given: the reply then has no line a target */
   readonly isSingle: boolean;
 }
+
+/** What a request's words select, for the one who serves the request. */
+export class Choice implements Iterable<InstanceInfo> {
+  readonly #instances: readonly Instance[];
+
+  constructor(instances: readonly Instance[], readonly isSingle: boolean) {
+    this.#instances = instances;
+  }
+
+  get size(): number {
+    return this.#instances.length;
+  }
+
+  *[Symbol.iterator](): Generator<InstanceInfo> {
+    for (const instance of this.#instances) yield infoOf(instance);
+  }
+}
+
+closeClass(Choice);
 
 /** The power actions under way: own ones; all of a provider for an account that may do everything there. */
 export interface Tasks {
@@ -79,8 +98,11 @@ export interface Actor {
    * @throws ArgoError CURSOR EXPIRED, USAGE; what `select` says of a plain name that is not there
    */
   watch(filter: EventFilter, after?: Cursor): Promise<Subscription>;
-  /** Does work for each of many, so many at a time; yields each as it ends. The work may reject: that is one of the ends. */
-  each<T>(on: readonly InstanceInfo[], work: (one: InstanceInfo) => Promise<T>): AsyncIterable<Settled<T, InstanceInfo>>;
+  /**
+   * Does work for each of many, so many at a time; yields each as it ends. The work may reject: that is
+   * one of the ends. What is worked on is taken one by one as its work begins.
+   */
+  each<One, T>(on: Iterable<One>, work: (one: One) => Promise<T>): AsyncIterable<Settled<T, One>>;
 }
 
 /** What all actors work with, which nobody outside gets to see. */
@@ -103,6 +125,8 @@ export class GateActor implements Actor {
   #controller: AbortController | undefined;
   #forgetAccount: (() => void) | undefined;
   #forgetClient: (() => void) | undefined;
+  /** of the account's readings, when it does many at a time */
+  #share: Share | undefined;
   /** readings under way */
   #open: Set<Asking> | undefined;
   /** why no reading is begun any longer */
@@ -118,6 +142,7 @@ export class GateActor implements Actor {
   static end(actor: GateActor): void {
     actor.#ended = true;
     if (actor.#open && actor.#open.size > 0) GateActor.endReadings(actor, isOver());
+    actor.#share?.end();
     actor.#forgetAccount?.();
     actor.#forgetClient?.();
   }
@@ -126,6 +151,22 @@ export class GateActor implements Actor {
   static endReadings(actor: GateActor, reason: Error): void {
     actor.#readingsEnded ??= reason;
     if (actor.#open) [...actor.#open].forEach((one) => one.end(reason));
+  }
+
+  /**
+   * What a command's words select, where the account may use the command on all of it. What is known of
+   * each is made when it is its turn: of many thousands it would be a large part of the memory.
+   * @throws ArgoError as `select` and `require`
+   */
+  static async choose(actor: GateActor, words: readonly TypedName[]): Promise<Choice> {
+    const { instances, isSingle } = await actor.#view().select(words, actor.#parts.groups());
+    const { identity, through } = actor.#mandate;
+    const slices = new Slices();
+    for (const instance of instances) {
+      if (slices.isOver()) await slices.pause();
+      if (through === undefined || !identity.principal.allows(instance, through)) throw new ArgoError('NOT ALLOWED');
+    }
+    return new Choice(instances, isSingle);
   }
 
   get name(): string {
@@ -252,8 +293,10 @@ export class GateActor implements Actor {
     return new EventSubscription({ events, identity, patterns: names && patternsOf(names, groups()), types, after, mostOfAccount: maxWatchersPerAccount(), isOver: () => this.#ended });
   }
 
-  each<T>(on: readonly InstanceInfo[], work: (one: InstanceInfo) => Promise<T>): AsyncIterable<Settled<T, InstanceInfo>> {
-    return fanOut(on, work, FAN_OUT);
+  each<One, T>(on: Iterable<One>, work: (one: One) => Promise<T>): AsyncIterable<Settled<T, One>> {
+    const { identity, through } = this.#mandate;
+    this.#share ??= through?.right === 'read' && !this.#ended ? this.#operations.readingShares.take(identity.name) : WHOLE_SHARE;
+    return fanOut(on, work, this.#share.most);
   }
 
   #mayOn(operation: OperationName, provider: string): boolean {

@@ -1,6 +1,8 @@
-import { GateActor, type Actor, type ActorParts } from './actor.js';
+import { ArgoError } from '../kit/errors.js';
+import { GateActor, type Actor, type ActorParts, type Choice } from './actor.js';
 import { Operations, type OperationsParts } from './operations.js';
 import type { Mandate, Permission, Principal } from './principal.js';
+import type { TypedName } from './view.js';
 
 /** What the gate is made of. */
 export type GateParts = OperationsParts & ActorParts;
@@ -18,6 +20,12 @@ export class Gate {
   /** An account at work. */
   actor(mandate: Mandate): Actor {
     return new GateActor(this.#parts, this.#operations, mandate);
+  }
+
+  /** What a command's words select. @throws ArgoError also where the command may not be used on all of it */
+  static choose(actor: Actor, words: readonly TypedName[]): Promise<Choice> {
+    if (actor instanceof GateActor) return GateActor.choose(actor, words);
+    throw new ArgoError('INTERNAL ERROR', 'an actor of another gate');
   }
 
   /** Ends what may be done through an actor: whoever kept it can do nothing from then on. What was begun goes on. */

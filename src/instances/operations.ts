@@ -6,6 +6,7 @@ import type { AuditLog } from '../store/audit-entry.js';
 import { formatDuration } from '../kit/text.js';
 import { notSupported, requireSupport, STEP_WORDS, wayOf, type Way } from './actions.js';
 import { DeadlineExceeded, explainDeadline } from '../kit/deadline.js';
+import { Shares } from './fan-out.js';
 import { ENDINGS, Holds, type Ending } from './holds.js';
 import type { Instance } from './instance.js';
 import { OPERATIONS, type OperationName, type PowerAction } from './operation-table.js';
@@ -59,6 +60,8 @@ const TASKS_OF_ALL: Permission = { word: 'task', right: 'shell' };
  * all that leaves this room.
  */
 export class Operations {
+  /** of what an account reads at a time */
+  readonly readingShares = new Shares();
   /** by their number in the audit */
   readonly #tasks = new Map<number, Task>();
   readonly #holds = new Holds();

@@ -105,16 +105,16 @@ export class View {
    * @throws ArgoError
    */
   async select(names: readonly TypedName[], groups: Groups): Promise<Selection> {
-    const selected = new Set<Instance>();
+    const named = new Set<Instance>();
     const patterns: InstancePattern[] = [];
     for (const { text, quoted } of names) {
       if (!quoted && (text.startsWith('@') || isPattern(text))) patterns.push(...parsePatterns(text, groups));
-      else selected.add(this.#named(text));
+      else named.add(this.#named(text));
     }
-    const isSingle = names.length === 1 && selected.size === 1;
-    if (patterns.length > 0) await this.#addMatching(patterns, selected);
-    if (selected.size === 0) throw new ArgoError('NO MATCH');
-    return { instances: [...selected], isSingle };
+    const isSingle = names.length === 1 && named.size === 1;
+    const instances = patterns.length > 0 ? await this.#withMatching(patterns, named) : [...named];
+    if (instances.length === 0) throw new ArgoError('NO MATCH');
+    return { instances, isSingle };
   }
 
   /** The instance of exactly this name. @throws ArgoError */
@@ -141,14 +141,16 @@ export class View {
     return new ArgoError('NO SUCH INSTANCE', name + doubt);
   }
 
-  async #addMatching(patterns: readonly InstancePattern[], selected: Set<Instance>): Promise<void> {
+  /** Those that were named, and those that match. */
+  #withMatching(patterns: readonly InstancePattern[], named: ReadonlySet<Instance>): Promise<Instance[]> {
     const names = patterns.reduce((sum, { count }) => sum + count, 0);
-    if (names * LOOKUP_IS_CHEAPER < this.#registry.size) await this.#addNamed(patterns, selected);
-    else await this.#addAmongAll(new InstancePatterns(patterns), selected);
+    if (names * LOOKUP_IS_CHEAPER < this.#registry.size) return this.#withLookedUp(patterns, named);
+    return this.#withMatchingAmongAll(new InstancePatterns(patterns), named);
   }
 
-  /** Where the patterns stand for few names: looks these up. */
-  async #addNamed(patterns: readonly InstancePattern[], selected: Set<Instance>): Promise<void> {
+  /** Where the patterns stand for few names: these are looked up. One may come twice. */
+  async #withLookedUp(patterns: readonly InstancePattern[], named: ReadonlySet<Instance>): Promise<Instance[]> {
+    const selected = new Set(named);
     const slices = new Slices();
     for (const pattern of patterns) {
       for (const name of pattern.names()) {
@@ -158,17 +160,20 @@ export class View {
         }
       }
     }
+    return [...selected];
   }
 
-  async #addAmongAll(patterns: InstancePatterns, selected: Set<Instance>): Promise<void> {
+  async #withMatchingAmongAll(patterns: InstancePatterns, named: ReadonlySet<Instance>): Promise<Instance[]> {
+    const selected = [...named];
     const slices = new Slices();
     for (const provider of this.#registry.providers()) {
       if (!patterns.all.some((pattern) => pattern.reaches(provider.name))) continue;
       for (const instance of this.#registry.of(provider)) {
         if (slices.isOver()) await slices.pause();
-        if (patterns.matches(instance) && this.#principal.sees(instance)) selected.add(instance);
+        if (patterns.matches(instance) && !named.has(instance) && this.#principal.sees(instance)) selected.push(instance);
       }
     }
+    return selected;
   }
 }
 

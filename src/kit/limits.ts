@@ -55,6 +55,8 @@ export const MAX_WORDS = 1024;
  * and what they leave behind would hold up everybody when it is cleared away.
  */
 export const FAN_OUT = 192;
+/** Several readings of one account share that; each has at least so many. */
+export const FAN_OUT_LEAST = 8;
 
 /** Targets of one request are begun for so long in one go, before other connections get a turn. */
 export const BEGIN_SLICE = 0.5;

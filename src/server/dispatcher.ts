@@ -106,8 +106,9 @@ export class Dispatcher {
   }
 
   /** Milliseconds without progress after which a command is given up: well past its own deadlines. */
-  #timeLimit({ options: { wait, timeout }, targets }: Request): number {
-    if (targets.length === 0) return COMMAND_TIMEOUT;
+  #timeLimit(request: Request): number {
+    if (Request.size(request) === 0) return COMMAND_TIMEOUT;
+    const { wait, timeout } = request.options;
     return COMMAND_TIMEOUT + HARD_STOP_TIMEOUT + Math.max(this.parts.gate.longestActionTimeout, timeout ?? 0) + (typeof wait === 'number' ? wait : 0);
   }
 

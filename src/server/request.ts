@@ -1,8 +1,9 @@
 import { closeClass } from '../kit/closed.js';
 import { ArgoError, toArgoError } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
-import type { Actor } from '../instances/actor.js';
+import type { Actor, Choice } from '../instances/actor.js';
 import { Gate } from '../instances/gate.js';
+import type { TypedName } from '../instances/view.js';
 import { Listing } from '../instances/listing.js';
 import type { ReadingName, Readings } from '../instances/operations.js';
 import type { PowerAction } from '../instances/operation-table.js';
@@ -35,9 +36,9 @@ export class Request implements Context {
   readonly #command: LoadedCommand;
   readonly #args: readonly string[];
   readonly #options: Options;
-  #targets: readonly Target[] = NO_TARGETS;
-  /** one plain name was given: the body has no line a target */
-  #isSingle = true;
+  #choice: Choice | undefined;
+  /** the choice as a list, where the plugin asks for it */
+  #targets: readonly Target[] | undefined;
   #controller: AbortController | undefined;
   #body: RequestBody | undefined;
   #actor: Actor | undefined;
@@ -53,11 +54,13 @@ export class Request implements Context {
   }
 
   /** Selects and authorises the targets. @throws ArgoError */
-  static async select(request: Request, names: Parameters<Actor['select']>[0]): Promise<void> {
-    const { instances, isSingle } = await request.actor.select(names);
-    request.actor.require(instances);
-    request.#targets = instances;
-    request.#isSingle = isSingle;
+  static async select(request: Request, names: readonly TypedName[]): Promise<void> {
+    request.#choice = await Gate.choose(request.actor, names);
+  }
+
+  /** How many instances it is on. */
+  static size(request: Request): number {
+    return request.#choice?.size ?? 0;
   }
 
   /** Tells the plugin that its time is over. */
@@ -81,6 +84,7 @@ export class Request implements Context {
   }
 
   get targets(): readonly Target[] {
+    this.#targets ??= this.#choice === undefined ? NO_TARGETS : Object.freeze([...this.#choice]);
     return this.#targets;
   }
 
@@ -107,8 +111,7 @@ export class Request implements Context {
       const { gate } = this.#services;
       const session = this.#session;
       const through = permissionOf(this.#command);
-      // what acts goes on without its client, its readings too: each has a deadline
-      const client = through.right === 'read' || this.#options.dryRun ? session : undefined;
+      const client = this.#goesOnAlone ? undefined : session;
       this.#actor = gate.actor({ identity: session.identity, through, origin: session.from, client });
       if (this.#ended) Gate.end(this.#actor);
     }
@@ -118,19 +121,19 @@ export class Request implements Context {
   async each(work: (target: Target) => Promise<string | readonly string[] | void>): Promise<void> {
     const { actor } = this;
     const reply = this.#reply;
-    const [first] = this.#targets;
-    if (this.#isSingle && first) {
-      asLines(await work(first)).forEach((line) => reply.line(line));
+    const targets = this.#choice;
+    if (targets === undefined) return;
+    if (targets.isSingle) {
+      for (const target of targets) asLines(await work(target)).forEach((line) => reply.line(line));
       return;
     }
     let failed = 0;
-    for await (const { subject, value, error } of actor.each(this.#targets, work)) {
+    for await (const { subject: { name }, value, error } of actor.each(named(actor, targets), ({ target }) => work(target))) {
       if (error !== undefined) failed += 1;
       const texts = error === undefined ? asOutcome(value) : [toArgoError(error).message];
-      const name = displayed(actor, subject);
       await this.#tell(texts.map((text) => `${name}: ${text}`));
     }
-    if (failed > 0) throw new ArgoError('FAILED', `${failed} of ${this.#targets.length}`);
+    if (failed > 0) throw new ArgoError('FAILED', `${failed} of ${targets.size}`);
   }
 
   async power(target: Target, action: PowerAction): Promise<string | void> {
@@ -143,7 +146,7 @@ export class Request implements Context {
       return undefined;
     }
     const plan = await actor.plan(target, order, call);
-    return this.#isSingle ? `${actor.display(target)}: ${plan}` : plan;
+    return this.#choice?.isSingle === true ? `${actor.display(target)}: ${plan}` : plan;
   }
 
   status(target: Target): Promise<PowerState> {
@@ -203,6 +206,11 @@ export class Request implements Context {
     throw new ArgoError('USAGE', this.#command.usage);
   }
 
+  /** What acts does so without its client, too, and so do its readings: each has a deadline. */
+  get #goesOnAlone(): boolean {
+    return permissionOf(this.#command).right !== 'read' && !this.#options.dryRun;
+  }
+
   get #call(): Call {
     return { deadline: this.options.timeout };
   }
@@ -212,12 +220,15 @@ export class Request implements Context {
     if (this.#ended) throw new ArgoError('NOT ALLOWED', 'the request is over');
   }
 
-  /** A client that goes away does not undo what it started: the targets that are left have their turn. */
+  /**
+   * A client that goes away does not undo what it started: the targets that are left have their turn.
+   * @throws ClientGone where it is only read for the client
+   */
   async #tell(lines: readonly string[]): Promise<void> {
     try {
       await this.#reply.lines(lines);
     } catch (error) {
-      if (!(error instanceof ClientGone)) throw error;
+      if (!(error instanceof ClientGone && this.#goesOnAlone)) throw error;
     }
   }
 
@@ -273,12 +284,17 @@ export function mayUseBeforeLogin({ right }: CommandRow, authenticator: Authenti
   return right === 'anyone' || (right === 'listing' && authenticator.anonymous.sees());
 }
 
-/** An instance that has gone meanwhile is told by the name that it had. */
+/** Targets with the names by which they are shown when their turn comes: whatever becomes of them, these stay. */
+function* named(actor: Actor, targets: Iterable<Target>): Generator<{ readonly target: Target; readonly name: string }> {
+  for (const target of targets) yield { target, name: displayed(actor, target) };
+}
+
+/** An instance that has gone meanwhile is told by its short name. */
 function displayed(actor: Actor, target: Target): string {
   try {
     return actor.display(target);
   } catch {
-    return target.fullName;
+    return target.name;
   }
 }
 
