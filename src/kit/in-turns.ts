@@ -3,25 +3,6 @@ import { createRequire, Module } from 'node:module';
 import { setImmediate as turn } from 'node:timers/promises';
 import { isAbsolute } from 'node:path';
 
-/** Work in one go before other connections have their turn, ms. */
-const SLICE_MS = 1;
-
-/** Divides long work by time: what takes how long on which machine nobody knows beforehand. */
-export class Slices {
-  #began = performance.now();
-
-  /** Whether it is time to {@link pass}. Asked for itself, since an `await` that is not needed costs too. */
-  get areUsedUp(): boolean {
-    return performance.now() - this.#began >= SLICE_MS;
-  }
-
-  /** Lets everyone else have a turn. */
-  async pass(): Promise<void> {
-    await turn();
-    this.#began = performance.now();
-  }
-}
-
 /** A static `import` or `export … from` of an ES module, at the beginning of a line. */
 const IMPORTED = /^(?:import|export)\b(?:[^'";]*?\bfrom)?\s*(['"])([^'"]+)\1/gm;
 

@@ -105,9 +105,16 @@ export class Numbers implements Token {
 
   /** Where all digits from here to the next other character are one of the numbers: its end, or -1. */
   afterAllDigits(subject: string, at: number): number {
-    let last = -1;
-    this.#ends(subject, at, (end) => { last = end; });
-    return last !== -1 && !isDigit(subject.charCodeAt(last)) ? last : -1;
+    let value = 0;
+    let zeros = 0;
+    let length = 0;
+    for (let code = subject.charCodeAt(at); isDigit(code); code = subject.charCodeAt(at + length)) {
+      if (length === MAX_DIGITS) return -1;
+      length += 1;
+      value = value * 10 + (code - 0x30);
+      if (value === 0) zeros = length;
+    }
+    return length > 0 && this.#holds(value, length, Math.max(1, length - zeros)) ? at + length : -1;
   }
 
   #ends(subject: string, at: number, found: (end: number) => void): void {

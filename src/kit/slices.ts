@@ -9,11 +9,16 @@ export class Slices {
   #looks = 0;
   #ends = performance.now() + SLICE;
 
-  /** Whether it is time to give way. Cheap: the clock is read at every so many calls only. */
+  /** Whether it is time to give way. For small steps: the clock is read at every so many calls only. */
   isOver(): boolean {
     this.#looks += 1;
     if (this.#looks < LOOKS_A_CLOCK) return false;
     this.#looks = 0;
+    return this.isOverNow();
+  }
+
+  /** As {@link isOver}, for steps that may be long: the clock is read each time. */
+  isOverNow(): boolean {
     return performance.now() >= this.#ends;
   }
 

@@ -2,7 +2,8 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import t, { type Test } from 'tap';
-import { importInTurns, loadInTurns, Slices, withStandIn } from '../../src/kit/in-turns.js';
+import { importInTurns, loadInTurns, withStandIn } from '../../src/kit/in-turns.js';
+import { Slices } from '../../src/kit/slices.js';
 
 declare global {
   // Where the files of these tests write down in which order they ran.
@@ -129,7 +130,7 @@ void t.test('a module of ours in the place of one that a package asks for', asyn
 void t.test('slices of time', async (t) => {
   const slices = new Slices();
   const end = performance.now() + 1000;
-  while (!slices.areUsedUp && performance.now() < end);
-  t.equal(slices.areUsedUp, true);
-  t.ok(await turnsDuring(() => slices.pass()) >= 1);
+  while (!slices.isOverNow() && performance.now() < end);
+  t.equal(slices.isOverNow(), true);
+  t.ok(await turnsDuring(() => slices.pause()) >= 1);
 });

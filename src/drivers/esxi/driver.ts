@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
-import { Slices } from '../../kit/in-turns.js';
+import { Slices } from '../../kit/slices.js';
 import { isFault } from '../../protocols/vim/errors.js';
 import { VimSession } from '../../protocols/vim/session.js';
 import type { Driver, DriverHost, Machine, Sighting } from '../driver.js';
@@ -92,7 +92,7 @@ export class EsxiDriver implements Driver {
     const sightings: Sighting[] = [];
     const slices = new Slices();
     for (const item of this.#context.inventory.items) {
-      if (slices.areUsedUp) await slices.pass();
+      if (slices.isOverNow()) await slices.pause();
       if (isHost(item) || isHidden(item.properties) || !item.properties.has('name')) continue;
       const known = this.#machines.get(item);
       const isSame = known?.id === vmId(item) && known.name === decodeName(String(item.properties.get('name')));

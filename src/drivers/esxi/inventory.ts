@@ -1,4 +1,4 @@
-import { Slices } from '../../kit/in-turns.js';
+import { Slices } from '../../kit/slices.js';
 import { VimFault, isFault } from '../../protocols/vim/errors.js';
 import { Watch, type ObjectUpdate, type Properties } from '../../protocols/vim/properties.js';
 import type { VimSession } from '../../protocols/vim/session.js';
@@ -86,7 +86,7 @@ export class Inventory {
       const next = await watch.next(false, signal);
       more = next.more;
       for (const { ref, kind, changes } of next.updates) {
-        if (slices.areUsedUp) await slices.pass();
+        if (slices.isOverNow()) await slices.pause();
         if (kind === 'leave') found.delete(ref.value);
         else {
           found.add(ref.value);

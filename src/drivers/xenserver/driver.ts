@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
-import { Slices } from '../../kit/in-turns.js';
+import { Slices } from '../../kit/slices.js';
 import { XapiPool } from '../../protocols/xapi/pool.js';
 import { text } from '../../protocols/xapi/values.js';
 import type { Driver, DriverHost, Machine, Sighting } from '../driver.js';
@@ -78,7 +78,7 @@ export class XenServerDriver implements Driver {
     const sightings: Sighting[] = [];
     const slices = new Slices();
     for (const { uuid, name, state, isMachine } of this.#context.inventory.vms.values()) {
-      if (slices.areUsedUp) await slices.pass();
+      if (slices.isOverNow()) await slices.pause();
       if (!isMachine) continue;
       const known = this.#machines.get(uuid);
       const machine = known?.name === name ? known : new Vm(this.#context, uuid, name);

@@ -1,4 +1,4 @@
-import { Slices } from '../../kit/in-turns.js';
+import { Slices } from '../../kit/slices.js';
 import { isAbort, within } from '../../kit/within.js';
 import { isFault, VimFault, VimTransportError } from './errors.js';
 import type { Login, VimSession } from './session.js';
@@ -59,7 +59,7 @@ async function readPages(session: VimSession, specSet: readonly Arguments[], sig
   if (page === null) await session.serverTime(await session.login(signal), signal);
   for (let count = 0; page !== null && count < MOST_PAGES; count += 1) {
     for (const object of listOf(at(page, 'objects'))) {
-      if (slices.areUsedUp) await slices.pass();
+      if (slices.isOverNow()) await slices.pause();
       heedMissing(at(object, 'missingSet'));
       const ref = at(object, 'obj');
       if (!isRef(ref)) continue;
@@ -168,7 +168,7 @@ async function toUpdates(set: VimValue): Promise<ObjectUpdate[]> {
   for (const filter of listOf(at(set, 'filterSet'))) {
     heedMissing(at(filter, 'missingSet'));
     for (const object of listOf(at(filter, 'objectSet'))) {
-      if (slices.areUsedUp) await slices.pass();
+      if (slices.isOverNow()) await slices.pause();
       const update = toUpdate(object);
       if (update !== undefined) updates.push(update);
     }

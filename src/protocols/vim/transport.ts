@@ -1,6 +1,6 @@
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { setImmediate as turn } from 'node:timers/promises';
-import { Slices } from '../../kit/in-turns.js';
+import { Slices } from '../../kit/slices.js';
 import { TrustedAgent } from '../tls/agent.js';
 import { describe, type Trust } from '../tls/connect.js';
 import { CertificateError, ConnectionLostError } from '../tls/errors.js';
@@ -55,7 +55,7 @@ export class Body {
       size += chunk.length;
       if (size > ANSWER_LIMIT) throw new VimTransportError(`the answer is larger than ${ANSWER_LIMIT / 1024 / 1024} MiB`, true);
       for (let from = 0; from < chunk.length; from += BITE) {
-        if (slices.areUsedUp) await slices.pass();
+        if (slices.isOverNow()) await slices.pause();
         sink.write(chunk.subarray(from, from + BITE));
       }
     }

@@ -1,4 +1,4 @@
-import { Slices } from '../../kit/in-turns.js';
+import { Slices } from '../../kit/slices.js';
 
 /** Values as they arrive through the SOAP library, and as they are used here. */
 
@@ -58,7 +58,7 @@ export async function toValueInTurns(parsed: unknown, depth = 0, slices = new Sl
   if (Array.isArray(parsed)) {
     const values: VimValue[] = [];
     for (const item of parsed) {
-      if (slices.areUsedUp) await slices.pass();
+      if (slices.isOverNow()) await slices.pause();
       values.push(parsed.length > FEW ? toValue(item, depth + 1) : await toValueInTurns(item, depth + 1, slices));
     }
     return values;

@@ -1,4 +1,4 @@
-import { Slices } from '../../kit/in-turns.js';
+import { Slices } from '../../kit/slices.js';
 import { ForeignAnswerError, toXapiError } from './errors.js';
 
 /** What is wanted of a record. It must not keep the record itself. */
@@ -34,7 +34,7 @@ export async function inBites(body: AsyncIterable<Buffer>, work: (bite: Buffer) 
   for await (const chunk of body) {
     for (let at = 0; at < chunk.length; at += BITE) {
       await work(chunk.subarray(at, at + BITE));
-      if (slices.areUsedUp) await slices.pass();
+      if (slices.isOverNow()) await slices.pause();
     }
   }
 }
