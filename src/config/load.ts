@@ -184,12 +184,15 @@ async function readProviders(reader: Reader, catalogue: Catalogue): Promise<Map<
   }));
 }
 
+const isEmpty = (places: unknown): boolean => Array.isArray(places) && places.length === 0;
+
 /** A gateway cannot listen where the line protocol does. Port 0 is another one each time. */
 function checkPlaces(reader: Reader, gateways: readonly TypedTable[], server: ServerSettings): void {
   const nameOf = ({ host, port }: Endpoint): string => `${host} ${port}`;
   const taken = new Set([...server.listen, ...server.tlsListen].filter(({ port }) => port !== 0).map(nameOf));
   for (const { name, options } of gateways) {
     checkTls(reader, ['gateways', name], options);
+    if (isEmpty(options.listen) && isEmpty(options['tls-listen'])) reader.fault(['gateways', name], 'listen and tls-listen are both empty');
     for (const key of ['listen', 'tls-listen']) {
       const places = options[key];
       if (!Array.isArray(places)) continue;

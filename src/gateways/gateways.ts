@@ -81,7 +81,12 @@ export class Gateways {
 
   async #prepareOne({ settings, gateway }: Running): Promise<Change> {
     try {
-      const { commit, cancel } = await within(GATEWAY_PREPARE_TIMEOUT, () => gateway.prepare(settings.options));
+      const preparing = Promise.resolve(gateway.prepare(settings.options));
+      const { commit, cancel } = await within(GATEWAY_PREPARE_TIMEOUT, () => preparing).catch((error: unknown) => {
+        // one that comes too late must not stay prepared
+        void preparing.then((late) => this.#cancel(settings.name, late.cancel), () => undefined);
+        throw error;
+      });
       return {
         commit: () => {
           try {
@@ -90,11 +95,15 @@ export class Gateways {
             this.#log('error', 'gateway did not take its table on', { gateway: settings.name, cause: error });
           }
         },
-        cancel,
+        cancel: () => this.#cancel(settings.name, cancel),
       };
     } catch (error) {
       throw explained(settings.name, error);
     }
+  }
+
+  async #cancel(name: string, cancel: Change['cancel']): Promise<void> {
+    await within(GATEWAY_CLOSE_TIMEOUT, cancel).catch((error: unknown) => this.#log('warn', 'gateway did not undo what it had prepared', { gateway: name, reason: String(error) }));
   }
 
   async #end(all: readonly Running[], ms: number): Promise<void> {

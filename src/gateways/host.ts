@@ -20,12 +20,24 @@ export interface HostParts {
 /** @returns makes what each gateway gets, by its name */
 export function hosts({ authenticator, gate, metrics, state, log: logAll }: HostParts): (name: string) => GatewayHost {
   const http = new SharedHttp(logAll);
+  /** those that each gateway has opened: one that is loaded anew takes their listeners over */
+  const entrances = new Map<string, Entrance[]>();
   return (name) => {
+    const predecessors = (entrances.get(name) ?? []).filter((one) => one.addresses().length > 0);
+    const all = [...predecessors];
+    entrances.set(name, all);
     const log: Log = (level, message, facts) => logAll(level, message, { gateway: name, ...facts });
     const namespace = `gateway ${name}`;
     return {
       name, log, metrics,
-      doors: { sockets: (events) => new Entrance(events, log), http: http.doorsFor(name) },
+      doors: {
+        sockets: (events) => {
+          const entrance = new Entrance(events, log, () => predecessors);
+          all.push(entrance);
+          return entrance;
+        },
+        http: http.doorsFor(name),
+      },
       accounts: accountsFor(name, authenticator, gate, log),
       state: { kv: state.keyValue(namespace), outbox: state.outbox(namespace), once: state.once(namespace) },
     };

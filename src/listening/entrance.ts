@@ -6,7 +6,7 @@ import type { Endpoint, Network } from '../config/values.js';
 import { LINGER, REFUSALS_LINGERING } from '../kit/limits.js';
 import type { Log } from '../kit/log.js';
 import type { Change } from './change.js';
-import { formatEndpoint, Listener, readTls, type Serve } from './listener.js';
+import { formatEndpoint, Listener, readTls, type ListenerEvents, type Serve } from './listener.js';
 
 /** Where an entrance listens, and whom it admits. */
 export interface EntranceSettings {
@@ -61,10 +61,13 @@ export class Entrance {
   #isFrom: (address: string) => boolean = () => true;
   readonly #events: EntranceEvents;
   readonly #log: Log;
+  readonly #predecessors: () => readonly Entrance[];
 
-  constructor(events: EntranceEvents, log: Log) {
+  /** @param predecessors those whose listeners it takes over where it is to listen there: of the same gateway, loaded anew */
+  constructor(events: EntranceEvents, log: Log, predecessors: () => readonly Entrance[] = () => []) {
     this.#events = events;
     this.#log = log;
+    this.#predecessors = predecessors;
   }
 
   /** Connections that have a place. */
@@ -81,7 +84,8 @@ export class Entrance {
     const context = settings.tls && readTls(settings.tls);
     // a client may be faster than whoever commits
     if (this.#settings === undefined) this.#admitBy(settings);
-    const missing = [...wanted].filter(([key]) => !this.#listeners.has(key));
+    const inherited = [...wanted.keys()].filter((key) => !this.#listeners.has(key) && this.#holderOf(key) !== undefined);
+    const missing = [...wanted].filter(([key]) => !this.#listeners.has(key) && !inherited.includes(key));
     const ports = new Set(missing.map(([, { endpoint: { port } }]) => port));
     const unwanted = [...this.#listeners].filter(([key]) => !wanted.has(key));
     // a port that moves from one address to another cannot be had while it is still held
@@ -101,7 +105,13 @@ export class Entrance {
       await cancel();
       throw error;
     }
-    return { commit: () => this.#adopt(settings, unwanted.map(([key]) => key), context), cancel };
+    return {
+      commit: () => {
+        inherited.forEach((key) => this.#inherit(key));
+        this.#adopt(settings, unwanted.map(([key]) => key), context);
+      },
+      cancel,
+    };
   }
 
   /** Where clients can connect: plain places first. */
@@ -111,8 +121,7 @@ export class Entrance {
 
   /** Takes no further connections; those that are there stay. */
   close(): void {
-    for (const listener of this.#listeners.values()) listener.close();
-    this.#listeners.clear();
+    [...this.#listeners.keys()].forEach((key) => this.#close(key));
   }
 
   #adopt(settings: EntranceSettings, unwanted: readonly string[], context: SecureContextOptions | undefined): void {
@@ -126,10 +135,25 @@ export class Entrance {
     this.#isFrom = settings.from ? networkTest(settings.from) : () => true;
   }
 
+  #holderOf(key: string): Entrance | undefined {
+    return this.#predecessors().find((one) => one.#listeners.has(key));
+  }
+
+  #inherit(key: string): void {
+    const holder = this.#holderOf(key);
+    if (holder === undefined) return;
+    const listener = holder.#listeners.get(key)!;
+    holder.#listeners.delete(key);
+    listener.handTo(this.#eventsAt(listener.endpoint));
+    this.#listeners.set(key, listener);
+  }
+
+  #eventsAt(endpoint: Endpoint): ListenerEvents {
+    return { arrived: (socket) => this.#arrived(socket), failed: (error) => this.#complain(endpoint, error) };
+  }
+
   async #open(key: string, { endpoint, tls }: Place): Promise<void> {
-    const listener = await Listener.open(endpoint, tls, {
-      arrived: (socket) => this.#arrived(socket), failed: (error) => this.#complain(endpoint, error),
-    });
+    const listener = await Listener.open(endpoint, tls, this.#eventsAt(endpoint));
     this.#listeners.set(key, listener);
     this.#log('info', 'listening', { address: listener.address, tls: listener.isTls });
   }

@@ -73,7 +73,7 @@ export class HttpPlace {
       if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
       else socket.destroy();
     });
-    this.entrance = new Entrance({ connected: (socket, address) => this.#connected(socket, address) }, log);
+    this.entrance = new Entrance({ connected: (socket, address) => this.#connected(socket, address) }, (level, message, facts) => log(level, message, { protocol: 'http', ...facts }));
   }
 
   get mounts(): readonly Mount[] {

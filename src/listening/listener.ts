@@ -38,12 +38,16 @@ export interface ListenerEvents {
 export class Listener {
   readonly #server: Server;
   readonly #door: TlsDoor | undefined;
+  #events: ListenerEvents;
 
   private constructor(
-    server: Server, door: TlsDoor | undefined, readonly endpoint: Endpoint, readonly tls: TlsFiles | undefined,
+    server: Server, door: TlsDoor | undefined, readonly endpoint: Endpoint, readonly tls: TlsFiles | undefined, events: ListenerEvents,
   ) {
     this.#server = server;
     this.#door = door;
+    this.#events = events;
+    server.on('connection', (socket: Socket) => this.#arrived(socket));
+    server.on('error', (error: Error) => this.#events.failed(error));
   }
 
   /**
@@ -52,21 +56,20 @@ export class Listener {
    */
   static async open(endpoint: Endpoint, tls: TlsFiles | undefined, events: ListenerEvents): Promise<Listener> {
     const door = tls && new TlsDoor(tls);
-    const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
-      const serve = events.arrived(socket);
-      if (!serve) return;
-      if (door) door.receive(socket, serve);
-      else serve(socket);
-    });
+    const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen({ host: endpoint.host, port: endpoint.port, backlog: LISTEN_BACKLOG }, () => {
         server.off('error', reject);
-        server.on('error', (error) => events.failed(error));
         resolve();
       });
     });
-    return new Listener(server, door, endpoint, tls);
+    return new Listener(server, door, endpoint, tls, events);
+  }
+
+  /** Somebody else gets those who come from now on. */
+  handTo(events: ListenerEvents): void {
+    this.#events = events;
   }
 
   /** Where it really listens: port 0 has become a free one. */
@@ -87,6 +90,13 @@ export class Listener {
   close(): void {
     this.#server.close();
     this.#door?.close();
+  }
+
+  #arrived(socket: Socket): void {
+    const serve = this.#events.arrived(socket);
+    if (!serve) return;
+    if (this.#door) this.#door.receive(socket, serve);
+    else serve(socket);
   }
 }
 

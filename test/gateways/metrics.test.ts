@@ -97,7 +97,7 @@ await t.test('its table is checked like a provider\'s', async (t) => {
     ['[gateways.x]\ntype = "metrics"\nlissen = []\n', /:\d+:1: unknown key lissen/],
     ['[gateways.x]\ntype = "metrics"\naccount = "who"\n', /there is no account who/],
     ['[gateways."a b"]\ntype = "metrics"\n', /"a b" cannot be used as a name/],
-    ['[gateways.x]\ntype = "metrics"\n', /gateway x: listen and tls-listen are both empty/],
+    ['[gateways.x]\ntype = "metrics"\n', /:\d+:\d+: listen and tls-listen are both empty/],
   ] as const) {
     const failure = await startDaemon({ config: configuration(table), listeners: 2 }).then((daemon) => daemon.stop(), (error: unknown) => error);
     t.match((failure as { stderr?: string }).stderr, message);

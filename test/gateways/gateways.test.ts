@@ -1,0 +1,111 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createConnection, createServer, type AddressInfo, type Socket } from 'node:net';
+import { mock } from 'node:test';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { once } from 'node:events';
+import t from 'tap';
+import { GatewayCatalogue } from '../../src/gateways/catalogue.js';
+import type { Gateway, GatewayHost } from '../../src/gateways/contract.js';
+import { Gateways } from '../../src/gateways/gateways.js';
+import { GATEWAY_CLOSE_TIMEOUT, GATEWAY_PREPARE_TIMEOUT } from '../../src/kit/limits.js';
+import { startDaemon } from '../support/daemon.js';
+import { ROOT } from '../support/paths.js';
+import { until } from '../support/until.js';
+
+/** A gateway that greets with a word and stays connected. */
+const greeter = (word: string): string => `
+import { entranceEntries, entranceSettings } from 'argo-server';
+class Greeter {
+  constructor(host) {
+    this.sockets = new Set();
+    this.entrance = host.doors.sockets({ connected: (socket) => { this.sockets.add(socket); socket.on('error', () => undefined); socket.write('${word}\\n'); } });
+  }
+  prepare(options) { return this.entrance.prepare(entranceSettings(options)); }
+  async drain() { this.entrance.close(); }
+  async close() { this.sockets.forEach((socket) => socket.destroy()); }
+}
+export default { options: entranceEntries, open: (_options, host) => new Greeter(host) };
+`;
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  await once(server.close(), 'close');
+  return port;
+}
+
+async function greeting(port: number): Promise<{ word: string; socket: Socket }> {
+  const socket = createConnection(port, '127.0.0.1');
+  const [chunk] = await once(socket, 'data') as [Buffer];
+  return { word: chunk.toString(), socket };
+}
+
+await t.test('a gateway whose file has changed takes over the port of the one before', async (t) => {
+  const plugins = mkdtempSync(join(tmpdir(), 'argo-gateways-'));
+  t.teardown(() => rmSync(plugins, { recursive: true }));
+  mkdirSync(join(plugins, 'node_modules'));
+  symlinkSync(ROOT, join(plugins, 'node_modules', 'argo-server'));
+  writeFileSync(join(plugins, 'greet.mjs'), greeter('first'));
+  const port = await freePort();
+  const daemon = await startDaemon({
+    config: `[server]\nplugin-path = [${JSON.stringify(plugins)}]\n[gateways.door]\ntype = "greet"\nlisten = ["127.0.0.1:${port}"]\n`, listeners: 2,
+  });
+  t.teardown(() => daemon.stop());
+  const before = await greeting(port);
+  t.equal(before.word, 'first\n');
+  const ended = once(before.socket, 'close');
+  for (const word of ['second', 'the third']) {
+    writeFileSync(join(plugins, 'greet.mjs'), greeter(word));
+    const said = daemon.stderr().length;
+    daemon.signal('SIGHUP');
+    await until(() => daemon.stderr().slice(said).includes('"reloaded"'), 10_000, 'reloaded');
+    t.notMatch(daemon.stderr().slice(said), /EADDRINUSE|listens there already/);
+    const after = await greeting(port);
+    t.equal(after.word, `${word}\n`);
+    after.socket.destroy();
+  }
+  await ended;
+});
+
+const settings = (name: string) => new Map([[name, { name, type: 'test', options: {}, fingerprint: name }]]);
+
+/** Gateways of one type, whose parts a test gives. */
+function arrange(parts: Partial<Gateway>): { gateways: Gateways; catalogue: GatewayCatalogue; logged: string[] } {
+  const logged: string[] = [];
+  const none = (): Promise<void> => Promise.resolve();
+  const gateway: Gateway = { prepare: () => Promise.resolve({ commit: () => undefined, cancel: none }), drain: none, close: none, ...parts };
+  const catalogue = new GatewayCatalogue(new Map([['test', { options: {}, open: () => gateway }]]));
+  return { gateways: new Gateways((name) => ({ name }) as GatewayHost, (_level, message) => logged.push(message)), catalogue, logged };
+}
+
+void t.test('what a gateway prepares too late is undone', async (t) => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  t.teardown(() => mock.timers.reset());
+  const done: string[] = [];
+  let settle: (() => void) | undefined;
+  const { gateways, catalogue } = arrange({
+    prepare: () => new Promise((resolve) => {
+      settle = () => resolve({ commit: () => done.push('commit'), cancel: () => { done.push('cancel'); return Promise.resolve(); } });
+    }),
+  });
+  const failed = t.rejects(gateways.prepare(settings('slow'), catalogue), { message: /^gateway slow: deadline of 15 s exceeded/ });
+  while (settle === undefined) await new Promise(setImmediate);
+  mock.timers.tick(GATEWAY_PREPARE_TIMEOUT);
+  await failed;
+  settle();
+  await new Promise(setImmediate);
+  t.same(done, ['cancel']);
+});
+
+void t.test('one that does not undo what it prepared holds nobody up', async (t) => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  t.teardown(() => mock.timers.reset());
+  const { gateways, catalogue, logged } = arrange({ prepare: () => Promise.resolve({ commit: () => undefined, cancel: () => new Promise(() => undefined) }) });
+  const change = await gateways.prepare(settings('stuck'), catalogue);
+  const cancelled = change.cancel();
+  mock.timers.tick(GATEWAY_CLOSE_TIMEOUT);
+  await cancelled;
+  t.same(logged, ['gateway did not undo what it had prepared']);
+});
