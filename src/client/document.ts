@@ -8,6 +8,8 @@ export interface Result {
   readonly ok: boolean;
   readonly lines: readonly string[];
   readonly error: Failure | null;
+  /** of `list --ids` */
+  readonly id?: string;
   /** of `status` */
   readonly state?: string;
   /** of `uptime` */
@@ -29,7 +31,7 @@ export interface Document {
   readonly note: string | null;
 }
 
-type Typed = Pick<Result, 'state' | 'seconds' | 'bytes' | 'info'>;
+type Typed = Pick<Result, 'id' | 'state' | 'seconds' | 'bytes' | 'info'>;
 
 const firstWord = (lines: readonly string[]): string => lines[0]?.split(' ', 1)[0] ?? '';
 
@@ -70,9 +72,15 @@ export function toDocument(request: Request, body: readonly (TargetLine | string
   return { command: request.line, ok: end.error === null, results: results(request, body, end.error), ...end };
 }
 
-function results({ command, targets, many }: Request, body: readonly (TargetLine | string)[], error: Failure | null): Result[] {
+/** Whatever a name holds, the id is what follows the last blank. */
+function withId(line: string): Result {
+  const at = line.lastIndexOf(' ');
+  return { ...result('list', line.slice(0, at), [], null), id: line.slice(at + 1) };
+}
+
+function results({ command, targets, options, many }: Request, body: readonly (TargetLine | string)[], error: Failure | null): Result[] {
   const lines = body.filter((entry) => typeof entry === 'string');
-  if (command === 'list') return lines.map((name) => result(command, name, [], null));
+  if (command === 'list') return lines.map((line) => (options.includes('--ids') ? withId(line) : result(command, line, [], null)));
   const target = targets[0]?.text;
   if (!many && target !== undefined) return [result(command, target, lines, error)];
   const named = new Map<string, { lines: string[]; error: Failure | null }>();

@@ -12,6 +12,7 @@ const fine = { ok: true, error: null };
 
 void t.test('documents', async (t) => {
   t.same(document('list running', ['lj', 'a: b']).results, [{ name: 'lj', lines: [], ...fine }, { name: 'a: b', lines: [], ...fine }]);
+  t.same(document('list --ids', ['lj 1', 'a b "x\\y"']).results.map(({ name, id }) => [name, id]), [['lj', '1'], ['a b', '"x\\y"']]);
   t.same(document('status lj', ['on']), {
     command: 'status lj', ok: true, results: [{ name: 'lj', state: 'on', lines: ['on'], ...fine }], error: null, note: null,
   });

@@ -197,7 +197,10 @@ export class HostsPeer {
   }
 }
 
-/** The switch, and for each host of the table a namespace with a card in it. */
+/**
+ * The switch, and for each host of the table a namespace with a card in it. No IPv6: its chatter would
+ * have the switch send the frames for one of two hosts with the same MAC to the other.
+ */
 const WIRING = `
 ip link add switch type bridge forward_delay 0
 ip link set switch up
@@ -206,6 +209,7 @@ while read -r name address mac port; do
   ip netns add "$name"
   ip link add "$port" type veth peer name eth0 address "$mac" netns "$name"
   ip link set "$port" master switch up
+  ip netns exec "$name" sh -c '[ ! -d /proc/sys/net/ipv6 ] || echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6'
   ip -n "$name" link set eth0 up
 done < "$1"
 `;

@@ -33,6 +33,8 @@ type GatewayFault = (candidate: object) => string | undefined;
  */
 export class PluginLoader {
   #loaded = new Map<string, Loaded>();
+  /** files of which was told that they cannot be loaded, since the last {@link load} */
+  readonly #told = new Set<string>();
   readonly #log: Log;
   readonly #gatewayFault: GatewayFault;
 
@@ -42,13 +44,14 @@ export class PluginLoader {
   }
 
   /**
-   * Loads what is new or has changed.
+   * Loads what is new or has changed. Called last of what a start or a reload asks for.
    * @param folders of the configuration's plugin-path
    */
   async load(folders: readonly string[]): Promise<CommandTable> {
     const files = [...await this.#filesIn(OWN_FOLDER), ...await this.#filesInAll(folders)];
     const loaded = await Promise.all(files.map((file) => this.#loadFile(file)));
     this.#loaded = new Map(files.flatMap((file, index) => (loaded[index] ? [[file, loaded[index]]] : [])));
+    this.#told.clear();
     return new CommandTable(this.#loaded.values(), this.#log);
   }
 
@@ -104,7 +107,9 @@ export class PluginLoader {
       const module = await importWithin(PLUGIN_LOAD_TIMEOUT, `${pathToFileURL(file).href}?version=${version}`);
       return { name: file, version, ...this.#contentOf(module.default) };
     } catch (error) {
-      this.#log('error', 'plugin cannot be loaded', { plugin: file, reason: error instanceof Error ? error.message : String(error), keptFromBefore: before !== undefined });
+      const reason = error instanceof Error ? error.message : String(error);
+      if (!this.#told.has(file)) this.#log('error', 'plugin cannot be loaded', { plugin: file, reason, keptFromBefore: before !== undefined });
+      this.#told.add(file);
       return before;
     }
   }
