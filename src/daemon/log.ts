@@ -50,10 +50,20 @@ export function createLogger(level: string): Logger {
 export function formatLine(level: string, message: string, facts: Record<string, unknown> = {}): string {
   const line = { level, time: new Date().toISOString() };
   try {
-    return JSON.stringify({ ...line, ...facts, msg: message }, printable);
+    // going through all that is in it costs as much again
+    return JSON.stringify({ ...line, ...facts, msg: message }, isPlain(facts) ? undefined : printable);
   } catch {
     return JSON.stringify({ ...line, msg: message, facts: 'cannot be printed' });
   }
+}
+
+/** Whether it is nothing but texts, numbers and the like under keys that are no secrets. */
+function isPlain(facts: Record<string, unknown>): boolean {
+  for (const key in facts) {
+    const value = facts[key];
+    if (SECRET_KEYS.has(key) || typeof value === 'bigint' || (typeof value === 'object' && value !== null)) return false;
+  }
+  return true;
 }
 
 /** A value as it may be printed: no secrets, and errors with what led to them. */

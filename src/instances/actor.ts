@@ -1,4 +1,5 @@
 import { ArgoError, withoutCause } from '../kit/errors.js';
+import { LinkedList } from '../kit/linked-list.js';
 import { closeClass } from '../kit/closed.js';
 import { Slices } from '../kit/slices.js';
 import { isPattern, PatternError, resolvePatterns, type Groups } from '../kit/patterns.js';
@@ -128,7 +129,7 @@ export class GateActor implements Actor {
   /** of the account's readings, when it does many at a time */
   #share: Share | undefined;
   /** readings under way */
-  #open: Set<Asking> | undefined;
+  #open: LinkedList<Asking> | undefined;
   /** why no reading is begun any longer */
   #readingsEnded: Error | undefined;
 
@@ -304,9 +305,9 @@ export class GateActor implements Actor {
   }
 
   /** Where the readings under way are held, so that they end with the client who waits for them. */
-  #beginReading(): Set<Asking> {
+  #beginReading(): LinkedList<Asking> {
     if (this.#readingsEnded) throw withoutCause(this.#readingsEnded);
-    this.#open ??= new Set();
+    this.#open ??= new LinkedList();
     this.#forgetClient ??= this.#mandate.client?.onGone(() => GateActor.endReadings(this, new ArgoError('UNREACHABLE', 'nobody is left to be told')));
     return this.#open;
   }

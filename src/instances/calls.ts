@@ -1,4 +1,5 @@
 import { FairPlaces } from '../kit/fair-places.js';
+import { Link, LinkedList } from '../kit/linked-list.js';
 import {
   CALLS_WAITING, CALLS_WAITING_PER_ACCOUNT, ORDER_PLACE_KEPT, PLACE_KEPT_LONGER, PLACE_KEPT, PLACE_PATIENCE, PLACES_LOOK, PLACES_SHARE,
 } from '../kit/limits.js';
@@ -25,6 +26,7 @@ interface Row {
 
 /** The place of one call. */
 export class Place {
+  readonly link = new Link<Place>(this);
   readonly began = performance.now();
   /** whether it counts as free already, although its call hangs */
   lent = false;
@@ -48,7 +50,8 @@ export class Calls {
   readonly #most: number;
   readonly #places: FairPlaces;
   readonly #rows: Readonly<Record<Urgency, Map<string, Row>>> = { reading: new Map(), order: new Map(), forced: new Map() };
-  readonly #held = new Set<Place>();
+  /** the oldest first */
+  readonly #held = new LinkedList<Place>();
   #lent = 0;
   #waiting = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -133,7 +136,8 @@ export class Calls {
 
   /** Gives a place back. */
   free(place: Place): void {
-    if (!this.#held.delete(place)) return;
+    if (place.link.list !== this.#held) return;
+    place.link.leave();
     place.row.held -= 1;
     this.#forget(place.row);
     if (place.lent) this.#lent -= 1;
@@ -144,7 +148,7 @@ export class Calls {
     const place = new Place(row, release, kept, takeBack);
     row.held += 1;
     row.served = place.began;
-    this.#held.add(place);
+    this.#held.append(place.link);
     return place;
   }
 

@@ -38,7 +38,7 @@ const lists = new Map<number, readonly string[]>();
 
 function capabilitiesOf(machine: Machine): readonly string[] {
   let methods = 0;
-  for (const [bit, name] of OPTIONAL_METHODS.entries()) if (machine[name] !== undefined) methods |= 1 << bit;
+  for (let bit = 0; bit < OPTIONAL_METHODS.length; bit += 1) if (machine[OPTIONAL_METHODS[bit]!] !== undefined) methods |= 1 << bit;
   let list = lists.get(methods);
   if (list === undefined) {
     list = Object.freeze([...supportedActions(machine), ...OPTIONAL_READINGS.filter((name) => machine[name] !== undefined)]);

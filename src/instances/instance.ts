@@ -1,13 +1,11 @@
 import type { Machine, PowerState } from '../drivers/driver.js';
-import { TURNS_WAITING, TURNS_WAITING_PER_ACCOUNT } from '../kit/limits.js';
 import { idWord } from '../kit/text.js';
-import { FairPlaces } from '../kit/fair-places.js';
+import { Turn } from './turn.js';
 import type { Owner } from './owner.js';
 
 /** What few instances ever need, and what one machine keeps when its instance is made anew. */
 class Conduct {
-  /** two power actions on one machine never run at once */
-  readonly turn = new FairPlaces({ places: 1, waiting: TURNS_WAITING, groups: [{ waiting: TURNS_WAITING_PER_ACCOUNT }] });
+  readonly turn = new Turn();
   readonly watchers = new Set<() => void>();
   /** a clean stop that was accepted and not seen to end is taken to be in vain after this, by performance.now() */
   stopPendingUntil = 0;
@@ -62,8 +60,7 @@ export class Instance {
     return `${this.owner.name}/#${idWord(this.machine.id)}`;
   }
 
-  /** Two power actions on one machine never run at once. The accounts that wait get it in turn. */
-  get turn(): FairPlaces {
+  get turn(): Turn {
     return this.#conduct.turn;
   }
 

@@ -1,4 +1,5 @@
 import type { PowerState, Readings } from '../drivers/driver.js';
+import { Link, LinkedList } from '../kit/linked-list.js';
 import type { Log } from '../kit/log.js';
 import { ArgoError, toArgoError } from '../kit/errors.js';
 import { FORCED_LOOK, READ_TIMEOUT } from '../kit/limits.js';
@@ -7,7 +8,7 @@ import { formatDuration } from '../kit/text.js';
 import { notSupported, requireSupport, STEP_WORDS, wayOf, type Way } from './actions.js';
 import { DeadlineExceeded, explainDeadline } from '../kit/deadline.js';
 import { Shares } from './fan-out.js';
-import { ENDINGS, Holds, type Ending } from './holds.js';
+import { ENDINGS, type Ending } from './turn.js';
 import type { Instance } from './instance.js';
 import { OPERATIONS, type OperationName, type PowerAction } from './operation-table.js';
 import { describeOptions, isForced, softTime, type Call, type Milliseconds, type Outcome, type PowerOrder, type ReadCall } from './order.js';
@@ -44,6 +45,8 @@ export interface TaskInfo {
 }
 
 interface Task {
+  /** its number in the audit */
+  readonly id: number;
   readonly run: PowerRun;
   readonly mandate: Mandate;
   readonly instance: Instance;
@@ -62,9 +65,7 @@ const TASKS_OF_ALL: Permission = { word: 'task', right: 'shell' };
 export class Operations {
   /** of what an account reads at a time */
   readonly readingShares = new Shares();
-  /** by their number in the audit */
-  readonly #tasks = new Map<number, Task>();
-  readonly #holds = new Holds();
+  readonly #tasks = new LinkedList<Task>();
   #running = 0;
   #ending = false;
   /** the server ends: why nothing is read any longer */
@@ -110,11 +111,11 @@ export class Operations {
    * What a power action would do, in words. Nothing is sent: it is a reading, with a reading's place and end.
    * @throws ArgoError as the action would
    */
-  async plan(mandate: Mandate, instance: Instance, order: PowerOrder, call: Call, open?: Set<Asking>): Promise<string> {
+  async plan(mandate: Mandate, instance: Instance, order: PowerOrder, call: Call, open?: LinkedList<Asking>): Promise<string> {
     this.#authorise(mandate, order.action, instance);
     const state = await this.#stateFor(mandate, instance, order, call, open);
     const words = planWords(wayOf(order, instance.name, instance.machine, state), state, softTime(order));
-    const holder = this.#holds.holderOf(instance.turn);
+    const { holder } = instance.turn;
     if (holder === undefined) return words;
     return isForced(order) ? `${words}, in place of another action that holds it: ${holder.title}` : `${words}, after another action that holds it: ${holder.title}`;
   }
@@ -124,7 +125,7 @@ export class Operations {
    * @param open holds it while it is under way, so that it can be ended early
    * @throws ArgoError
    */
-  read<Name extends ReadingName>(mandate: Mandate, instance: Instance, name: Name, call: ReadCall, open?: Set<Asking>): Promise<Readings[Name]> {
+  read<Name extends ReadingName>(mandate: Mandate, instance: Instance, name: Name, call: ReadCall, open?: LinkedList<Asking>): Promise<Readings[Name]> {
     if (!this.allows(mandate, name, instance)) return Promise.reject(new ArgoError('NOT ALLOWED'));
     const read = instance.machine[name] as ((signal: AbortSignal) => Promise<Readings[Name]>) | undefined;
     if (!read) return Promise.reject(notSupported(instance.name, name));
@@ -138,7 +139,7 @@ export class Operations {
   }
 
   /** The hypervisor's log. @throws ArgoError */
-  async dmesg(mandate: Mandate, provider: Owner, call: Call, open?: Set<Asking>): Promise<string> {
+  async dmesg(mandate: Mandate, provider: Owner, call: Call, open?: LinkedList<Asking>): Promise<string> {
     const isAllowed = (): boolean => this.allowsProvider(mandate, 'dmesg', provider.name);
     if (!isAllowed()) throw new ArgoError('NOT ALLOWED');
     try {
@@ -153,15 +154,15 @@ export class Operations {
 
   /** The power actions under way that a mandate may know of. */
   tasks(mandate: Mandate): readonly TaskInfo[] {
-    return [...this.#tasks].filter(([, task]) => mayManage(mandate, task)).map(([id, { run, mandate: { identity }, instance, order, since }]) => ({
+    return [...this.#tasks].filter((task) => mayManage(mandate, task)).map(({ id, run, mandate: { identity }, instance, order, since }) => ({
       id: String(id), account: identity.name, operation: order.action, instance: instance.fullName, since, doing: run.doing,
     }));
   }
 
   /** Ends the waiting of a power action. What was sent stays sent. @throws ArgoError NO SUCH TASK */
   cancel(mandate: Mandate, id: string): void {
-    const task = this.#tasks.get(Number(id));
-    if (task === undefined || String(Number(id)) !== id || !mayManage(mandate, task)) throw new ArgoError('NO SUCH TASK', id);
+    const task = [...this.#tasks].find((one) => String(one.id) === id);
+    if (task === undefined || !mayManage(mandate, task)) throw new ArgoError('NO SUCH TASK', id);
     task.run.end(ENDINGS.cancelled());
   }
 
@@ -169,7 +170,7 @@ export class Operations {
   review(): void {
     const reason = ({ isAllowed }: Question): Error | undefined => (isAllowed() ? undefined : new ArgoError('NOT ALLOWED'));
     this.#parts.registry.providers().forEach((provider) => provider.endReadings(reason));
-    for (const { run, mandate, order, instance } of this.#tasks.values()) {
+    for (const { run, mandate, order, instance } of this.#tasks) {
       if (!this.allows(mandate, order.action, instance)) run.end(ENDINGS.forbidden());
     }
   }
@@ -203,7 +204,7 @@ export class Operations {
 
   #endAll(ending: () => Ending): void {
     this.#endingOfLate = ending;
-    for (const { run } of this.#tasks.values()) run.end(ending());
+    for (const { run } of this.#tasks) run.end(ending());
   }
 
   async #allDone(ms: number): Promise<boolean> {
@@ -228,14 +229,13 @@ export class Operations {
     return new PowerRun({
       instance, order, deadline, registry,
       account: mandate.identity.name,
-      holds: this.#holds,
       actionTimeout: instance.owner.actionTimeout ?? actionTimeout(),
       permit: () => this.#authorise(mandate, order.action, instance),
     });
   }
 
   /** The state from which an order would begin. `--force` does not need it for long: a machine that hangs is what it may be for. */
-  async #stateFor(mandate: Mandate, instance: Instance, order: PowerOrder, call: Call, open: Set<Asking> | undefined): Promise<PowerState> {
+  async #stateFor(mandate: Mandate, instance: Instance, order: PowerOrder, call: Call, open: LinkedList<Asking> | undefined): Promise<PowerState> {
     const { machine, owner } = instance;
     const ms = call.deadline ?? softTime(order) ?? READ_TIMEOUT;
     try {
@@ -266,12 +266,12 @@ export class Operations {
   }
 
   /** Asks a provider, until the caller's signal ends that. */
-  #ask<T>(provider: Owner, question: Question<T>, signal: AbortSignal | undefined, open: Set<Asking> | undefined): Promise<T> {
+  #ask<T>(provider: Owner, question: Question<T>, signal: AbortSignal | undefined, open: LinkedList<Asking> | undefined): Promise<T> {
     if (this.#readingsOver) return Promise.reject(this.#readingsOver);
     if (signal === undefined) return provider.read(question, open);
     if (signal.aborted) return Promise.reject(signal.reason as Error);
-    const mine = new Set<Asking>();
-    const end = (): void => mine.forEach((one) => one.end(signal.reason as Error));
+    const mine = new LinkedList<Asking>();
+    const end = (): void => [...mine].forEach((one) => one.end(signal.reason as Error));
     signal.addEventListener('abort', end, { once: true });
     return provider.read(question, mine).finally(() => signal.removeEventListener('abort', end));
   }
@@ -293,7 +293,8 @@ export class Operations {
     tell('begun');
     const began = performance.now();
     const run = this.#runOf(mandate, instance, order, deadline);
-    this.#tasks.set(auditId, { run, mandate, instance, order, since: new Date() });
+    const task = new Link<Task>({ id: auditId, run, mandate, instance, order, since: new Date() });
+    this.#tasks.append(task);
     if (this.#endingOfLate) run.end(this.#endingOfLate());
     try {
       const outcome = await run.run();
@@ -309,7 +310,7 @@ export class Operations {
       log('warn', 'action', { ...facts, outcome: error.message, cause: error.cause });
       throw error;
     } finally {
-      this.#tasks.delete(auditId);
+      task.leave();
     }
   }
 }

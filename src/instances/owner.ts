@@ -1,4 +1,5 @@
 import type { Deadline } from '../kit/deadline.js';
+import type { LinkedList } from '../kit/linked-list.js';
 import type { Caller } from './calls.js';
 import type { Asking, Question } from './readings.js';
 
@@ -23,7 +24,7 @@ export interface Owner {
    * @param open holds who asks, so that it can be ended early
    * @throws as {@link call}
    */
-  read<T>(question: Question<T>, open?: Set<Asking>): Promise<T>;
+  read<T>(question: Question<T>, open?: LinkedList<Asking>): Promise<T>;
   /** Ends the readings of which the callback gives a reason. */
   endReadings(reason: (question: Question) => Error | undefined): void;
   /** A machine was told something: what was read of it before holds no longer. */

@@ -7,7 +7,7 @@ import { formatDuration } from '../kit/text.js';
 import { cleanWay, decide, goalOf, type Step } from './actions.js';
 import { Deadline, DeadlineExceeded, explainDeadline } from '../kit/deadline.js';
 import type { Caller } from './calls.js';
-import { ENDINGS, type Ending, type Holder, type Holds } from './holds.js';
+import { ENDINGS, type Ending, type Holder } from './turn.js';
 import type { Instance } from './instance.js';
 import { isForced, softTime, type Outcome, type PowerOrder } from './order.js';
 import { Progress, type Doing } from './progress.js';
@@ -18,7 +18,6 @@ export interface PowerRunParts {
   readonly instance: Instance;
   readonly order: PowerOrder;
   readonly account: string;
-  readonly holds: Holds;
   /** milliseconds, where the caller says so */
   readonly deadline?: number | undefined;
   readonly registry: Registry;
@@ -44,6 +43,8 @@ export class PowerRun implements Holder {
   readonly #began = performance.now();
   /** the deadlines of parts of the run */
   readonly #phases = new Set<Deadline>();
+  /** of a phase that has ended, for the next one */
+  #spare: AbortController | undefined;
   /** why it is not waited for any longer */
   #ending: Ending | undefined;
   readonly #progress = new Progress(() => this.end(ENDINGS.takenOver()));
@@ -61,8 +62,8 @@ export class PowerRun implements Holder {
 
   /** @throws ArgoError with what is known */
   async run(): Promise<RunOutcome> {
-    const { holds, account } = this.#parts;
-    const leave = await holds.take(this.#instance.turn, this, account, isForced(this.#order), this.#deadline.signal).catch((thrown: unknown) => {
+    const { account } = this.#parts;
+    const leave = await this.#instance.turn.take(this, account, isForced(this.#order), this.#deadline).catch((thrown: unknown) => {
       this.#deadline.clear();
       throw thrown instanceof DeadlineExceeded ? new ArgoError('BUSY', `another action holds ${this.#name}`) : thrown;
     });
@@ -100,7 +101,8 @@ export class PowerRun implements Holder {
 
   /** A deadline of one part of the run. */
   #within(ms: number): Deadline {
-    const deadline = new Deadline(ms);
+    const deadline = new Deadline(ms, this.#spare);
+    this.#spare = undefined;
     this.#phases.add(deadline);
     if (this.#ending) deadline.abort(this.#ending.unsent);
     return deadline;
@@ -109,6 +111,7 @@ export class PowerRun implements Holder {
   #end(phase: Deadline): void {
     phase.clear();
     this.#phases.delete(phase);
+    this.#spare ??= phase.spare;
   }
 
   get #instance(): Instance {

@@ -1,8 +1,9 @@
 import type { Driver, DriverHost, DriverModule, PowerState, Readings as Values } from '../drivers/driver.js';
+import { Link, LinkedList } from '../kit/linked-list.js';
 import type { Log } from '../kit/log.js';
 import type { ProviderSettings } from '../config/config.js';
 import { ArgoError, toArgoError } from '../kit/errors.js';
-import { CLOSE_TIMEOUT, CONCURRENCY, LIST_TIMEOUT, POLL_INTERVAL, RETRY_FIRST, RETRY_LONGEST } from '../kit/limits.js';
+import { CLOSE_TIMEOUT, CONCURRENCY, LIST_TIMEOUT, ORDER_PLACE_KEPT, POLL_INTERVAL, RETRY_FIRST, RETRY_LONGEST } from '../kit/limits.js';
 import { Deadline, explainDeadline } from '../kit/deadline.js';
 import { Calls, type Caller } from './calls.js';
 import type { Owner } from './owner.js';
@@ -38,7 +39,7 @@ export class Provider implements Owner {
   /** actions under way; each is several calls */
   #holds = 0;
   /** what is under way, so that nothing of a closed provider goes on */
-  readonly #active = new Set<Deadline>();
+  readonly #active = new LinkedList<Deadline>();
   #whenIdle: (() => void) | undefined;
   readonly #registry: Registry;
   readonly #log: Log;
@@ -62,12 +63,14 @@ export class Provider implements Owner {
    */
   async call<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>, caller: Caller): Promise<T> {
     if (this.#over) throw this.#gone();
-    const place = await this.#calls.take(deadline.signal, caller);
-    this.#active.add(deadline);
+    // a signal is made only where there is something to wait for: it is dear
+    const place = (deadline.exceeded ? undefined : this.#calls.tryTake(caller, ORDER_PLACE_KEPT)) ?? await this.#calls.take(deadline.signal, caller);
+    const active = new Link(deadline);
+    this.#active.append(active);
     try {
       return await deadline.run(work);
     } finally {
-      this.#active.delete(deadline);
+      active.leave();
       this.#calls.free(place);
       this.#ended();
     }
@@ -78,7 +81,7 @@ export class Provider implements Owner {
    * @param open holds who asks, so that it can be ended early
    * @throws as {@link call}
    */
-  read<T>(question: Question<T>, open?: Set<Asking>): Promise<T> {
+  read<T>(question: Question<T>, open?: LinkedList<Asking>): Promise<T> {
     if (this.#over) return Promise.reject(this.#gone());
     if (question.maxAge !== undefined && this.#driver.sample) return this.#sampled(question, question.maxAge, open);
     return this.#readings.ask(question, open);
@@ -95,7 +98,7 @@ export class Provider implements Owner {
   }
 
   /** From what the driver reads of all machines at once, where it has that reading; else asked for singly. */
-  async #sampled<T>(question: Question<T>, maxAge: number, open: Set<Asking> | undefined): Promise<T> {
+  async #sampled<T>(question: Question<T>, maxAge: number, open: LinkedList<Asking> | undefined): Promise<T> {
     const { id, name, ms } = question;
     const began = performance.now();
     const samples = await this.#readings.ask({
@@ -169,7 +172,7 @@ export class Provider implements Owner {
     await this.#idle(grace);
     this.#over = true;
     const closed = new ArgoError('UNREACHABLE', `${this.name} is being closed`);
-    this.#active.forEach((deadline) => deadline.abort(closed));
+    for (const deadline of this.#active) deadline.abort(closed);
     this.#readings.endWhere(() => closed);
     const deadline = new Deadline(CLOSE_TIMEOUT);
     await deadline.run((signal) => this.#driver.close(signal))
@@ -190,7 +193,8 @@ export class Provider implements Owner {
 
   async #list(): Promise<void> {
     const deadline = new Deadline(LIST_TIMEOUT);
-    this.#active.add(deadline);
+    const active = new Link(deadline);
+    this.#active.append(active);
     try {
       const sightings = await deadline.run((signal) => this.#driver.list(signal));
       if (this.#closed) return;
@@ -206,7 +210,7 @@ export class Provider implements Owner {
       const error = toArgoError(explainDeadline(thrown, this.name));
       this.#becomeStale(error.message, error.cause);
     } finally {
-      this.#active.delete(deadline);
+      active.leave();
       this.#ended();
       deadline.clear();
     }

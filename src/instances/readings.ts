@@ -1,7 +1,7 @@
-import { getEventListeners } from 'node:events';
-import { DeadlineExceeded } from '../kit/deadline.js';
+import { DeadlineExceeded, isUnheard } from '../kit/deadline.js';
 import { ArgoError } from '../kit/errors.js';
-import { CALLS_WAITING, CALLS_WAITING_PER_ACCOUNT, PLACE_KEPT, PLACE_KEPT_LONGER, PLACES_LOOK, READINGS_KEPT, SIGNALS_KEPT } from '../kit/limits.js';
+import { Link, LinkedList } from '../kit/linked-list.js';
+import { CALLS_WAITING, CALLS_WAITING_PER_ACCOUNT, PLACE_KEPT, PLACE_KEPT_LONGER, PLACES_LOOK, MACHINES_KEPT, READINGS_KEPT, SIGNALS_KEPT } from '../kit/limits.js';
 import type { Caller, Calls, Place } from './calls.js';
 
 /** One reading that somebody asks for. */
@@ -34,7 +34,7 @@ interface Flight {
   readonly name: string;
   readonly caller: Caller;
   readonly ask: (signal: AbortSignal) => Promise<unknown>;
-  readonly askers: Set<Asker>;
+  readonly askers: LinkedList<Asker>;
   /** waiting for the machine, for a place, or for the answer */
   state: 'waiting' | 'queued' | 'asked' | 'over';
   /** on the clock of performance.now(): when the machine was asked */
@@ -64,20 +64,30 @@ interface Kept {
 
 class Asker implements Asking {
   readonly timer: NodeJS.Timeout;
+  /** among those who wait for the same flight */
+  readonly waiting = new Link<Asker>(this);
+  /** among all that one request waits for */
+  readonly #open: Link<Asking> | undefined;
   readonly #flights: Readings;
 
   constructor(
     flights: Readings,
     readonly question: Question,
     public flight: Flight,
-    readonly open: Set<Asking> | undefined,
+    open: LinkedList<Asking> | undefined,
     readonly resolve: (value: never) => void,
     readonly reject: (error: unknown) => void,
   ) {
     this.#flights = flights;
     this.timer = setTimeout(timeOut, question.ms, this);
-    flight.askers.add(this);
-    open?.add(this);
+    flight.askers.append(this.waiting);
+    if (open) open.append(this.#open = new Link<Asking>(this));
+  }
+
+  /** It has its answer. */
+  settled(): void {
+    clearTimeout(this.timer);
+    this.#open?.leave();
   }
 
   end(error: Error): void {
@@ -94,6 +104,7 @@ const timeOut = (asker: Asker): void => asker.end(new DeadlineExceeded(asker.que
 export class Readings {
   readonly #calls: Calls;
   readonly #whenIdle: () => void;
+  /** those of whom nothing is asked are kept, too, as many as there are room for: a table that changes all the time is dear */
   readonly #machines = new Map<string, MachineLine>();
   /** in which something waits for its machine */
   readonly #crowded = new Set<MachineLine>();
@@ -127,7 +138,7 @@ export class Readings {
    * @param open holds who asks for as long as that is under way
    * @throws what the machine's driver throws; DeadlineExceeded, even where the driver goes on; ArgoError BUSY where too many ask
    */
-  ask<T>(question: Question<T>, open?: Set<Asking>): Promise<T> {
+  ask<T>(question: Question<T>, open?: LinkedList<Asking>): Promise<T> {
     const { id, name, account, maxAge } = question;
     const kept = maxAge === undefined ? undefined : this.#keptFor(id, name, maxAge);
     if (kept) return Promise.resolve(kept.value as T);
@@ -146,7 +157,8 @@ export class Readings {
   /** Somebody waits no longer. A call that nobody waits for is ended. */
   leave(asker: Asker, error: Error): void {
     const { flight } = asker;
-    if (!flight.askers.delete(asker)) return;
+    if (asker.waiting.list !== flight.askers) return;
+    asker.waiting.leave();
     this.#settled(asker);
     asker.reject(error);
     if (flight.askers.size === 0) this.#give(flight, error);
@@ -155,7 +167,7 @@ export class Readings {
 
   /** A machine has changed, or may have: what was asked before is not given to anybody who asks from now on. */
   changed(id: string): void {
-    if (!this.#kept.size && !this.#changed.size && !this.#machines.size) return;
+    if (this.#kept.size === 0 && this.#changed.size === 0 && this.#asking === 0) return;
     this.#changed.delete(id);
     this.#changed.set(id, performance.now());
     if (this.#changed.size <= READINGS_KEPT) return;
@@ -203,7 +215,7 @@ export class Readings {
 
   #newFlight(machine: MachineLine, { name, account, ask }: Question): Flight {
     const flight: Flight = {
-      machine, name, ask, caller: { account, urgency: 'reading' }, askers: new Set(), state: 'waiting',
+      machine, name, ask, caller: { account, urgency: 'reading' }, askers: new LinkedList(), state: 'waiting',
       began: 0, leave: undefined, controller: undefined, place: undefined, kept: PLACE_KEPT,
     };
     machine.flights.push(flight);
@@ -218,7 +230,7 @@ export class Readings {
       if (machine.busy === 0 || (this.#calls.hasPlenty && !isUnderWay(machine, flight.name))) this.#seat(flight);
       else isCrowded = true;
     }
-    if (machine.flights.length === 0) this.#machines.delete(machine.id);
+    if (machine.flights.length === 0 && this.#machines.size > MACHINES_KEPT) this.#machines.delete(machine.id);
     if (isCrowded) {
       this.#crowded.add(machine);
       this.#timer ??= setInterval(() => this.#look(), PLACES_LOOK);
@@ -268,8 +280,7 @@ export class Readings {
   }
 
   #putBy(controller: AbortController): void {
-    const { signal } = controller;
-    if (this.#spare.length < SIGNALS_KEPT && signal.onabort === null && getEventListeners(signal, 'abort').length === 0) this.#spare.push(controller);
+    if (this.#spare.length < SIGNALS_KEPT && isUnheard(controller.signal)) this.#spare.push(controller);
   }
 
   #answer(flight: Flight, value: unknown): void {
@@ -290,11 +301,11 @@ export class Readings {
   /** Everybody who waits for it is told how it ended. */
   #land(flight: Flight, tell: (asker: Asker) => void): void {
     this.#over(flight);
-    for (const asker of flight.askers) {
+    for (let asker = flight.askers.first; asker; asker = flight.askers.first) {
+      asker.waiting.leave();
       this.#settled(asker);
       tell(asker);
     }
-    flight.askers.clear();
     if (this.#asking === 0) this.#whenIdle();
   }
 
@@ -328,7 +339,7 @@ export class Readings {
       next.kept = Math.max(next.kept, flight.kept * 2);
       for (const asker of flight.askers) {
         asker.flight = next;
-        next.askers.add(asker);
+        next.askers.append(asker.waiting);
       }
     } else {
       flight.state = 'waiting';
@@ -350,8 +361,7 @@ export class Readings {
   }
 
   #settled(asker: Asker): void {
-    clearTimeout(asker.timer);
-    asker.open?.delete(asker);
+    asker.settled();
     this.#asking -= 1;
     const { account } = asker.question;
     const left = this.#askingBy.get(account)! - 1;

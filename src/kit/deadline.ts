@@ -1,4 +1,6 @@
+import { getEventListeners } from 'node:events';
 import { ArgoError } from './errors.js';
+import { Link, LinkedList } from './linked-list.js';
 import { formatDuration } from './text.js';
 
 /** Why a signal of ours was aborted: the time was over. */
@@ -13,12 +15,16 @@ export class Deadline {
   /** made when somebody asks for the signal: it is dearer than all the rest */
   #controller: AbortController | undefined;
   #reason: Error | undefined;
-  readonly #listeners = new Set<(reason: Error) => void>();
+  readonly #listeners = new LinkedList<(reason: Error) => void>();
   readonly #timer: NodeJS.Timeout;
   readonly #ends: number;
 
-  /** @param ms from now */
-  constructor(readonly ms: number) {
+  /**
+   * @param ms from now
+   * @param spare of a deadline before, as {@link spare} gives it
+   */
+  constructor(readonly ms: number, spare?: AbortController) {
+    this.#controller = spare;
     this.#ends = performance.now() + ms;
     this.#timer = setTimeout(() => this.#end(new DeadlineExceeded(ms)), ms);
   }
@@ -55,6 +61,15 @@ export class Deadline {
   }
 
   /**
+   * What the next deadline of the same work may use for its signal, after {@link clear}: to make one is
+   * dearer than all the rest. None where it was aborted, or where somebody still listens to it.
+   */
+  get spare(): AbortController | undefined {
+    const controller = this.#controller;
+    return controller && this.#reason === undefined && isUnheard(controller.signal) ? controller : undefined;
+  }
+
+  /**
    * The work's result, or a rejection at the deadline even where the work goes on in spite of the signal.
    */
   run<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -63,13 +78,13 @@ export class Deadline {
         reject(this.#reason);
         return;
       }
-      this.#listeners.add(reject);
-      const forget = () => this.#listeners.delete(reject);
+      const link = new Link(reject);
+      this.#listeners.append(link);
       work(this.signal).then((value) => {
-        forget();
+        link.leave();
         resolve(value);
       }, (error: Error) => {
-        forget();
+        link.leave();
         reject(error);
       });
     });
@@ -84,12 +99,13 @@ export class Deadline {
       }
       const end = () => {
         clearTimeout(timer);
-        this.#listeners.delete(end);
+        link.leave();
         forget();
         resolve();
       };
       const timer = setTimeout(end, Math.min(ms, this.left));
-      this.#listeners.add(end);
+      const link = new Link<(reason: Error) => void>(end);
+      this.#listeners.append(link);
       const forget = onWake(end);
     });
   }
@@ -99,11 +115,12 @@ export class Deadline {
     if (this.#reason) return;
     this.#reason = reason;
     this.#controller?.abort(reason);
-    const told = [...this.#listeners];
-    this.#listeners.clear();
-    told.forEach((listener) => listener(reason));
+    for (const listener of this.#listeners) listener(reason);
   }
 }
+
+/** Whether nobody listens to a signal. */
+export const isUnheard = (signal: AbortSignal): boolean => signal.onabort === null && getEventListeners(signal, 'abort').length === 0;
 
 /** A rejection at our own deadline as what the user is told; everything else as it is. */
 export function explainDeadline(thrown: unknown, who: string): unknown {

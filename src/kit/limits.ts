@@ -25,6 +25,9 @@ export const SUBNEGOTIATION_TIMEOUT = 1000;
 /** Output gathered before it is written, and again after each write while a long body is streamed. */
 export const OUTPUT_CHUNK = 32 * 1024;
 
+/** Lines of a long body that are made in one go, before other connections get a turn. */
+export const LINES_A_TURN = 1024;
+
 /** A reply still under way after this long is sent as far as it goes, so that people see the 200. */
 export const FLUSH_AFTER = 20;
 
@@ -124,6 +127,9 @@ export const ORDER_PLACE_KEPT = 5000;
 
 /** Answers of machines that are kept for those who ask with a greatest age, a provider. */
 export const READINGS_KEPT = 10_000;
+
+/** Machines that were asked something, of which is known that nothing is asked now, a provider. */
+export const MACHINES_KEPT = 10_000;
 
 /** Signals that were not needed and are kept for further readings, a provider. */
 export const SIGNALS_KEPT = 256;

@@ -1,5 +1,6 @@
 import type { ArgoError } from '../kit/errors.js';
 import { closeClass } from '../kit/closed.js';
+import { LINES_A_TURN } from '../kit/limits.js';
 import { harmless } from '../kit/text.js';
 
 /** Where a reply's text goes. */
@@ -129,10 +130,10 @@ export class Reply {
     return (LOOKS_LIKE_A_REPLY.test(line) ? ` ${line}` : line) + this.#eol;
   }
 
-  /** Gathers a chunk. @returns whether that was all */
+  /** Gathers a chunk, or what one turn has room for. @returns whether that was all */
   #fill(iterator: Iterator<string>): boolean {
     this.progress += 1;
-    while (!this.#sink.full) {
+    for (let count = 0; count < LINES_A_TURN && !this.#sink.full; count += 1) {
       const next = iterator.next();
       if (next.done === true || this.#ended) return true;
       this.#sink.append(this.#safe(next.value));
@@ -142,7 +143,7 @@ export class Reply {
 
   async #stream(iterator: Iterator<string>): Promise<void> {
     do {
-      await (this.#sink.drain() ?? new Promise(setImmediate));
+      await ((this.#sink.full ? this.#sink.drain() : undefined) ?? new Promise(setImmediate));
       if (this.#sink.gone) throw new ClientGone();
     } while (!this.#fill(iterator));
   }

@@ -13,7 +13,8 @@ export interface Ask {
   late?(result: unknown): void;
 }
 
-interface Waiting extends Ask {
+interface Waiting {
+  readonly ask: Ask;
   /** characters */
   readonly size: number;
   resolve(result: unknown): void;
@@ -95,7 +96,7 @@ export class StoreThread {
       else {
         const size = sizeOf(ask);
         this.#waitingSize += size;
-        this.#waiting.push({ ...ask, size, resolve, reject });
+        this.#waiting.push({ ask, size, resolve, reject });
         this.#schedule();
       }
     });
@@ -138,8 +139,8 @@ export class StoreThread {
     const asks = this.#takeBatch();
     this.#underWay = asks;
     const batch: Batch = {
-      durable: asks.some(({ durable }) => durable),
-      orders: asks.map(({ operation, args }) => [operation, args]),
+      durable: asks.some(({ ask }) => ask.durable),
+      orders: asks.map(({ ask: { operation, args } }) => [operation, args]),
     };
     this.#deadline = setTimeout(() => this.#giveUp(), this.#answerMs);
     try {
@@ -183,8 +184,8 @@ export class StoreThread {
       return;
     }
     const asks = this.#done();
-    if (this.#overdue) asks.forEach((ask, index) => ask.late?.(answer.results[index]));
-    else asks.forEach((ask, index) => ask.resolve(answer.results[index]));
+    if (this.#overdue) asks.forEach(({ ask }, index) => ask.late?.(answer.results[index]));
+    else asks.forEach(({ resolve }, index) => resolve(answer.results[index]));
     this.#goOn();
   }
 

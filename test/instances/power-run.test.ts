@@ -3,7 +3,7 @@ import { ArgoError } from '../../src/kit/errors.js';
 import { wayOf } from '../../src/instances/actions.js';
 import type { PowerAction } from '../../src/instances/operation-table.js';
 import type { PowerOrder } from '../../src/instances/order.js';
-import { ENDINGS, Holds } from '../../src/instances/holds.js';
+import { ENDINGS } from '../../src/instances/turn.js';
 import type { Instance } from '../../src/instances/instance.js';
 import { PowerRun } from '../../src/instances/power-run.js';
 import type { Registry } from '../../src/instances/registry.js';
@@ -25,7 +25,7 @@ function orderOf(action: PowerAction, { force = false, timeout, wait = false }: 
 
 function powerRun(instance: Instance, registry: Registry, action: PowerAction, options: Options = {}): PowerRun {
   return new PowerRun({
-    instance, registry, ...orderOf(action, options), actionTimeout: ACTION_TIMEOUT, account: 'kim', holds: new Holds(), permit: () => undefined,
+    instance, registry, ...orderOf(action, options), actionTimeout: ACTION_TIMEOUT, account: 'kim', permit: () => undefined,
   });
 }
 

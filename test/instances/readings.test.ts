@@ -3,6 +3,7 @@ import { ArgoError } from '../../src/kit/errors.js';
 import { DeadlineExceeded } from '../../src/kit/deadline.js';
 import { CALLS_WAITING_PER_ACCOUNT } from '../../src/kit/limits.js';
 import { Calls } from '../../src/instances/calls.js';
+import { LinkedList } from '../../src/kit/linked-list.js';
 import { Readings, type Asking, type Question } from '../../src/instances/readings.js';
 import { until } from '../support/until.js';
 
@@ -13,7 +14,7 @@ function world(places: number) {
   const calls: Call[] = [];
   let idle = 0;
   const readings = new Readings(new Calls(places), () => { idle += 1; });
-  const ask = (id: string, { account = 'kim', name = 'status', ms = 60_000, maxAge, open }: { account?: string; name?: string; ms?: number; maxAge?: number; open?: Set<Asking> } = {}) => {
+  const ask = (id: string, { account = 'kim', name = 'status', ms = 60_000, maxAge, open }: { account?: string; name?: string; ms?: number; maxAge?: number; open?: LinkedList<Asking> } = {}) => {
     const question: Question = {
       id, name, account, ms, maxAge,
       isAllowed: () => true,
@@ -78,11 +79,11 @@ void t.test('the deadline holds although the machine goes on, and ends the call'
 
 void t.test('a call ends when the last one who waits for it leaves', async (t) => {
   const { ask, calls, readings } = world(2);
-  const [kim, lee] = [new Set<Asking>(), new Set<Asking>()];
+  const [kim, lee] = [new LinkedList<Asking>(), new LinkedList<Asking>()];
   const ended = [ask('a', { maxAge: 1000, open: kim }), ask('a', { maxAge: 1000, open: lee })].map((one) => one.catch((error: Error) => error.message));
-  kim.forEach((one) => one.end(new Error('gone')));
+  [...kim].forEach((one) => one.end(new Error('gone')));
   t.notOk(calls[0]!.signal.aborted);
-  lee.forEach((one) => one.end(new Error('gone too')));
+  [...lee].forEach((one) => one.end(new Error('gone too')));
   t.ok(calls[0]!.signal.aborted);
   t.same(await Promise.all(ended), ['gone', 'gone too']);
   t.equal(kim.size + lee.size + readings.asking, 0);
@@ -90,10 +91,10 @@ void t.test('a call ends when the last one who waits for it leaves', async (t) =
 
 void t.test('one who waits for a place and leaves is never asked for', async (t) => {
   const { ask, calls } = world(1);
-  const open = new Set<Asking>();
+  const open = new LinkedList<Asking>();
   const first = ask('a');
   const second = ask('b', { open }).catch((error: Error) => error.message);
-  open.forEach((one) => one.end(new Error('gone')));
+  [...open].forEach((one) => one.end(new Error('gone')));
   t.equal(await second, 'gone');
   calls[0]!.answer('on');
   await first;

@@ -1,6 +1,7 @@
-import type { FairPlaces } from '../kit/fair-places.js';
-import { LAST_LOOK, LAST_WORD } from '../kit/limits.js';
+import { FairPlaces } from '../kit/fair-places.js';
+import { LAST_LOOK, LAST_WORD, TURNS_WAITING, TURNS_WAITING_PER_ACCOUNT } from '../kit/limits.js';
 import { ArgoError } from '../kit/errors.js';
+import type { Deadline } from '../kit/deadline.js';
 
 /** Why a power action is ended before its time, in the words for those who wait for it. */
 export interface Ending {
@@ -31,39 +32,39 @@ export interface Holder {
   giveWay(): void;
 }
 
-/** The turns of the instances, and who holds them. */
-export class Holds {
-  readonly #holders = new Map<FairPlaces, Holder>();
-  readonly #forcedWaiting = new Map<FairPlaces, number>();
+/** The turn of one machine: two power actions on it never run at once. The accounts that wait get it one after the other. */
+export class Turn {
+  readonly #place = new FairPlaces({ places: 1, waiting: TURNS_WAITING, groups: [{ waiting: TURNS_WAITING_PER_ACCOUNT }] });
+  #holder: Holder | undefined;
+  /** actions with --force that wait for it */
+  #forced = 0;
 
-  holderOf(turn: FairPlaces): Holder | undefined {
-    return this.#holders.get(turn);
+  /** Who has it now. */
+  get holder(): Holder | undefined {
+    return this.#holder;
   }
 
   /**
-   * Waits for the turn. Who is to be forced stands before the others, and makes the holder give way.
+   * Waits for it. Who is to be forced stands before the others, and makes the holder give way.
    * @returns gives it back
-   * @throws ArgoError BUSY; the signal's reason
+   * @throws ArgoError BUSY; the deadline's reason
    */
-  async take(turn: FairPlaces, holder: Holder, account: string, isForced: boolean, signal: AbortSignal): Promise<() => void> {
-    if (isForced) this.#await(turn, 1);
+  async take(holder: Holder, account: string, isForced: boolean, deadline: Deadline): Promise<() => void> {
+    if (isForced) {
+      this.#forced += 1;
+      this.#holder?.giveWay();
+    }
     try {
-      const leave = await turn.take(signal, [account], isForced);
-      this.#holders.set(turn, holder);
+      // a signal is made only where there is something to wait for: it is dear
+      const free = (deadline.exceeded ? undefined : this.#place.tryTake([account], isForced)) ?? await this.#place.take(deadline.signal, [account], isForced);
+      this.#holder = holder;
       return () => {
-        this.#holders.delete(turn);
-        leave();
+        this.#holder = undefined;
+        free();
       };
     } finally {
-      if (isForced) this.#await(turn, -1);
-      if (this.#forcedWaiting.has(turn)) this.#holders.get(turn)?.giveWay();
+      if (isForced) this.#forced -= 1;
+      if (this.#forced > 0) this.#holder?.giveWay();
     }
-  }
-
-  #await(turn: FairPlaces, change: 1 | -1): void {
-    const waiting = (this.#forcedWaiting.get(turn) ?? 0) + change;
-    if (waiting === 0) this.#forcedWaiting.delete(turn);
-    else this.#forcedWaiting.set(turn, waiting);
-    if (change === 1) this.#holders.get(turn)?.giveWay();
   }
 }

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import { SENDING_KEPT } from '../../src/kit/limits.js';
-import { ENDINGS, Holds } from '../../src/instances/holds.js';
+import { ENDINGS } from '../../src/instances/turn.js';
 import { PowerRun } from '../../src/instances/power-run.js';
 import { FakeMachine, fakeProvider, never } from './fake-driver.js';
 import { until } from '../support/until.js';
@@ -43,9 +43,8 @@ void t.test('one that waits for an earlier stop gives way too, and has sent noth
 void t.test('a call that hangs keeps --force out for a while only', async (t) => {
   const { instance, registry, machine } = await fakeProvider([new FakeMachine('lj', 'on')]);
   machine.script = { shutdown: never };
-  const holds = new Holds();
   const run = (mode: 'soft' | 'hard', account: string) => new PowerRun({
-    instance, registry, holds, account, order: { action: 'stop', mode, wait: false }, actionTimeout: 60_000, permit: () => undefined,
+    instance, registry, account, order: { action: 'stop', mode, wait: false }, actionTimeout: 60_000, permit: () => undefined,
   });
   const stopping = run('soft', 'kim');
   const reply = stopping.run().catch((error: Error) => error.message);
@@ -61,7 +60,7 @@ void t.test('--force goes out although the state cannot be read', async (t) => {
   const { instance, registry, machine } = await fakeProvider([new FakeMachine('lj', 'on')]);
   machine.script = { status: never };
   const run = new PowerRun({
-    instance, registry, holds: new Holds(), account: 'kim', order: { action: 'stop', mode: { softFor: 200 }, wait: false }, actionTimeout: 60_000, permit: () => undefined,
+    instance, registry, account: 'kim', order: { action: 'stop', mode: { softFor: 200 }, wait: false }, actionTimeout: 60_000, permit: () => undefined,
   });
   const reply = run.run().catch((error: Error) => error.message);
   await until(() => machine.calls.includes('powerOff'), WITHIN, 'the plug is pulled');
