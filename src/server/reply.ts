@@ -30,8 +30,8 @@ class Phrases {
   readonly ok: string;
   readonly done: string;
   readonly okDone: string;
-  /** blocks of body lines as they are sent: by what they were made from, and their part of it */
-  readonly #blocks = new WeakMap<object, Map<string, string>>();
+  /** blocks of body lines as they are sent: by what they were made from, the command, and its part */
+  readonly #blocks = new WeakMap<object, Map<string, Map<string, string>>>();
 
   constructor(eol: LineEnd) {
     this.ok = `200 OK${eol}`;
@@ -39,9 +39,11 @@ class Phrases {
     this.okDone = this.ok + this.done;
   }
 
-  block(source: object, part: string, make: () => string): string {
-    let parts = this.#blocks.get(source);
-    if (parts === undefined) this.#blocks.set(source, parts = new Map());
+  block(source: object, word: string, part: string, make: () => string): string {
+    let words = this.#blocks.get(source);
+    if (words === undefined) this.#blocks.set(source, words = new Map());
+    let parts = words.get(word);
+    if (parts === undefined) words.set(word, parts = new Map());
     let block = parts.get(part);
     if (block === undefined) parts.set(part, block = make());
     return block;
@@ -97,12 +99,13 @@ export class Reply {
 
   /**
    * Lines that stay the same for as long as `source` is the same object: they are made ready once.
-   * @param part tells apart what is made from one source
+   * @param word of the command
+   * @param part tells apart what a command makes from one source
    */
-  unchanged(source: object, part: string, texts: () => Iterable<string>): void {
+  unchanged(source: object, word: string, part: string, texts: () => Iterable<string>): void {
     this.accept();
     this.progress += 1;
-    if (!this.#ended) this.#sink.append(this.#phrases.block(source, part, () => Array.from(texts(), (text) => this.#safe(text)).join('')));
+    if (!this.#ended) this.#sink.append(this.#phrases.block(source, word, part, () => Array.from(texts(), (text) => this.#safe(text)).join('')));
   }
 
   /** Text for people behind `300 DONE`. */

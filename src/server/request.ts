@@ -266,7 +266,7 @@ class RequestBody implements Body {
   unchanged(source: object, part: string, texts: () => Iterable<string>): void {
     const lasting = source instanceof Listing ? Listing.lasting(source) : source;
     if (lasting === undefined) throw new ArgoError('INTERNAL ERROR', 'this listing changes with every request');
-    this.#reply.unchanged(lasting, `${this.#word} ${part}`, texts);
+    this.#reply.unchanged(lasting, this.#word, part, texts);
   }
 }
 
