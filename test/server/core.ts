@@ -57,7 +57,7 @@ export class RememberedAudit implements AuditLog {
 export class TextSink implements Sink {
   text = '';
   readonly full = false;
-  readonly gone = false;
+  gone = false;
 
   append(text: string): void {
     this.text += text;

@@ -1,8 +1,9 @@
 import { mock } from 'node:test';
 import t from 'tap';
 import { ArgoError } from '../../src/kit/errors.js';
-import type { Command, Plugin } from '../../src/plugins/host/contract.js';
-import { SEED_CONFIG, startCore, STEVE_HASH } from './core.js';
+import type { Command, Context, Plugin } from '../../src/plugins/host/contract.js';
+import { Reply } from '../../src/server/reply.js';
+import { SEED_CONFIG, startCore, STEVE_HASH, TextSink } from './core.js';
 
 const ok = (...body: string[]): string => ['200 OK', ...body, '300 DONE', ''].join('\n');
 const WORDS = [
@@ -206,4 +207,24 @@ await t.test('a plugin that never ends is given up, and told so', async (t) => {
   mock.timers.tick(150_000);
   t.equal(await second, '200 OK\n400 TIMEOUT: the command did not end\n');
   t.equal(signals[1]?.aborted, true);
+});
+
+await t.test('for a client that has gone no further target is read, and all are still switched', async (t) => {
+  for (const { line, goesOn } of [{ line: 'touch *', goesOn: false }, { line: 'flip *', goesOn: true }]) {
+    let begun = 0;
+    const sink = new TextSink();
+    const run = (context: Context): Promise<void> => context.each(async () => {
+      begun += 1;
+      if (begun === 300) sink.gone = true;
+      await new Promise(setImmediate);
+    });
+    const core = await startCore(t, {
+      config: SEED_CONFIG.replace(/instances = \["lj".*\n$/, 'count = 2000\n'),
+      plugins: { bulk: { commands: [command('touch', { right: 'read', on: 'instances', run }), command('flip', { right: 'power', on: 'instances', run })] } },
+    });
+    const session = await core.session('steve');
+    await core.dispatcher.dispatch(session, line, new Reply(sink, '\n'));
+    if (goesOn) t.equal(begun, 2000);
+    else t.ok(begun >= 300 && begun < 600, `${begun} begun`);
+  }
 });
