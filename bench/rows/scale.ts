@@ -50,23 +50,24 @@ export const probe = async (settings: Settings, server: Server): Promise<number>
   return result.p99us / 1000;
 };
 
-export const probeRow = (what: string, runs: readonly number[]): Row => {
+export const probeRow = (what: string, runs: readonly number[], most = 5): Row => {
   const figure = summarise(runs);
-  return { what, unit: 'ms', ours: figure, target: below(figure.median, 5, ' ms') };
+  return { what, unit: 'ms', ours: figure, target: below(figure.median, most, ' ms') };
 };
 
 /** `status slow/*`: how long it takes at the median, and `nop` beside it. */
-async function* globRows(settings: Settings, server: Server, selection: string, beside: string): AsyncGenerator<Row> {
+async function* globRows(settings: Settings, server: Server, beside: string, most: { readonly glob: number; readonly nop: number }): AsyncGenerator<Row> {
+  const selection = 'slow/*';
   const glob = async (): Promise<number> => (await measure(server.pid, {
     port: server.port, setup: LOGIN, request: `status ${selection}\n`, seconds: 3 * settings.seconds, warmUp: settings.warmUp,
   })).p50us / 1000;
   const [times = []] = await interleave(settings.rounds, [glob]);
   const figure = summarise(times);
-  yield { what: `status of 1,000 × 5 ms${beside}`, unit: 'ms', ours: figure, target: below(figure.median, 200, ' ms') };
+  yield { what: `status of 1,000 × 5 ms${beside}`, unit: 'ms', ours: figure, target: below(figure.median, most.glob, ' ms') };
   const load = await repeat(server.port, LOGIN, `status ${selection}\n`);
   try {
     const [latencies = []] = await interleave(settings.rounds, [() => probe(settings, server)]);
-    yield probeRow(`nop p99 during it${beside}`, latencies);
+    yield probeRow(`nop p99 during it${beside}`, latencies, most.nop);
   } finally {
     load.stop();
   }
@@ -81,7 +82,7 @@ const hangs = `faults = { ${Array.from({ length: HUNG }, (_, i) => `${vm(i + 1)}
 export const glob: Scenario = async function* (settings): AsyncGenerator<Row> {
   const server = await startOurs(simulated('many', 9000) + SLOW);
   try {
-    yield* globRows(settings, server, 'slow/*', '');
+    yield* globRows(settings, server, '', { glob: 60, nop: 4 });
     const load = await repeat(server.port, LOGIN, 'list\n');
     const [latencies = []] = await interleave(settings.rounds, [() => probe(settings, server)]);
     load.stop();
@@ -97,7 +98,7 @@ export const hung: Scenario = async function* (settings): AsyncGenerator<Row> {
   try {
     const dead = await repeat(server.port, LOGIN, 'status dead/*\n');
     try {
-      yield* globRows(settings, server, 'slow/*', `, ${HUNG} hung beside`);
+      yield* globRows(settings, server, `, ${HUNG} hung beside`, { glob: 100, nop: 5 });
     } finally {
       dead.stop();
     }
