@@ -3,7 +3,7 @@ import type { Config } from '../config/config.js';
 import { loadConfig } from '../config/load.js';
 import type { CommandTable } from '../plugins/host/command-table.js';
 import { OPERATIONS, RIGHTS } from '../instances/operation-table.js';
-import { readTls } from '../listening/listener.js';
+import { readTls } from '../listening/tls-door.js';
 import { openHouse } from './house.js';
 import { defaultStateDir, findConfig } from './places.js';
 

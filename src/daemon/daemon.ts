@@ -6,7 +6,6 @@ import { Provider } from '../instances/provider.js';
 import { Registry } from '../instances/registry.js';
 import { FIRST_LISTING_GRACE, HURRIED_END, LAST_WORDS, PROVIDER_GRACE, SHUTDOWN_GRACE } from '../kit/limits.js';
 import { Gateways } from '../gateways/gateways.js';
-import { hosts } from '../gateways/host.js';
 import { Metrics } from '../kit/metrics.js';
 import { prepareAll } from '../listening/change.js';
 import type { CommandTable } from '../plugins/host/command-table.js';
@@ -75,7 +74,7 @@ export class Daemon {
     this.#server = new LineServer(config.server, this.#dispatcher, authenticator, log);
     const metrics = new Metrics();
     collectFigures(metrics, { server: this.#server, authenticator, requests, events: this.#events });
-    this.#gateways = new Gateways(hosts({ authenticator, gate: this.#gate, metrics, state, log }), log);
+    this.#gateways = new Gateways(async () => (await import('../gateways/host.js')).hosts({ authenticator, gate: this.#gate, metrics, state, log }), log);
   }
 
   /**

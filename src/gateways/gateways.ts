@@ -17,11 +17,14 @@ type Options = Parameters<GatewayModule['open']>[0];
 /** The gateways that run: opened, changed and closed as the configuration says. */
 export class Gateways {
   #running: ReadonlyMap<string, Running> = new Map();
-  readonly #hostFor: (name: string) => GatewayHost;
+  /** made when there is a first gateway: its parts take a start some milliseconds */
+  #hostFor: ((name: string) => GatewayHost) | undefined;
+  readonly #loadHosts: () => Promise<(name: string) => GatewayHost>;
   readonly #log: Log;
 
-  constructor(hostFor: (name: string) => GatewayHost, log: Log) {
-    this.#hostFor = hostFor;
+  /** @param loadHosts yields what makes a gateway's host, by the gateway's name */
+  constructor(loadHosts: () => Promise<(name: string) => GatewayHost>, log: Log) {
+    this.#loadHosts = loadHosts;
     this.#log = log;
   }
 
@@ -41,7 +44,8 @@ export class Gateways {
         next.set(settings.name, known);
         return { commit: () => undefined, cancel: () => Promise.resolve() };
       }
-      const one = stays ? { ...known, settings } : this.#open(settings, module);
+      this.#hostFor ??= await this.#loadHosts();
+      const one = stays ? { ...known, settings } : this.#open(settings, module, this.#hostFor);
       if (!stays) opened.push(one);
       next.set(settings.name, one);
       return this.#prepareOne(one);
@@ -71,9 +75,9 @@ export class Gateways {
     await this.#end(all, ms);
   }
 
-  #open(settings: GatewaySettings, module: GatewayModule): Running {
+  #open(settings: GatewaySettings, module: GatewayModule, hostFor: (name: string) => GatewayHost): Running {
     try {
-      return { settings, module, gateway: module.open(settings.options as Options, this.#hostFor(settings.name)) };
+      return { settings, module, gateway: module.open(settings.options as Options, hostFor(settings.name)) };
     } catch (error) {
       throw explained(settings.name, error);
     }

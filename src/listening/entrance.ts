@@ -6,7 +6,8 @@ import type { Endpoint, Network } from '../config/values.js';
 import { LINGER, REFUSALS_LINGERING } from '../kit/limits.js';
 import type { Log } from '../kit/log.js';
 import type { Change } from './change.js';
-import { formatEndpoint, Listener, readTls, type ListenerEvents, type Serve } from './listener.js';
+import { formatEndpoint, Listener, type ListenerEvents } from './listener.js';
+import type { Serve } from './tls-door.js';
 
 /** Where an entrance listens, and whom it admits. */
 export interface EntranceSettings {
@@ -81,7 +82,7 @@ export class Entrance {
    */
   async prepare(settings: EntranceSettings): Promise<Change> {
     const wanted = placesOf(settings);
-    const context = settings.tls && readTls(settings.tls);
+    const context = settings.tls && (await import('./tls-door.js')).readTls(settings.tls);
     // a client may be faster than whoever commits
     if (this.#settings === undefined) this.#admitBy(settings);
     const inherited = [...wanted.keys()].filter((key) => !this.#listeners.has(key) && this.#holderOf(key) !== undefined);

@@ -1,32 +1,14 @@
-import { readFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { createSecureContext, createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import type { SecureContextOptions } from 'node:tls';
 import type { Endpoint } from '../config/values.js';
 import type { TlsFiles } from '../config/config.js';
-import { LISTEN_BACKLOG, TLS_HANDSHAKE_TIMEOUT } from '../kit/limits.js';
+import { LISTEN_BACKLOG } from '../kit/limits.js';
+import type { Serve, TlsDoor } from './tls-door.js';
 
 /** `127.0.0.1:20203`, `[::1]:20203` */
 export function formatEndpoint({ host, port }: Endpoint): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
-
-/**
- * Reads the files that TLS needs.
- * @throws Error that names the file
- */
-export function readTls({ cert, key, clientCa }: TlsFiles): SecureContextOptions {
-  const options = { cert: readFileSync(cert), key: readFileSync(key), ...(clientCa === undefined ? {} : { ca: readFileSync(clientCa) }) };
-  try {
-    createSecureContext(options);
-    return options;
-  } catch (error) {
-    throw new Error(`${[cert, key, clientCa].filter(Boolean).join(', ')}: cannot be used for TLS: ${(error as Error).message}`, { cause: error });
-  }
-}
-
-/** What is done with a connection once there can be spoken on it. */
-export type Serve = (socket: Socket) => void;
 
 export interface ListenerEvents {
   /** A client has connected; inside TLS it has yet to shake hands. @returns undefined where it was cut off */
@@ -55,7 +37,8 @@ export class Listener {
    * @throws Error with `code` EADDRINUSE, EACCES, …
    */
   static async open(endpoint: Endpoint, tls: TlsFiles | undefined, events: ListenerEvents): Promise<Listener> {
-    const door = tls && new TlsDoor(tls);
+    // what TLS needs is loaded where it is spoken: it takes a start 8 ms and 2 MB
+    const door = tls && new (await import('./tls-door.js')).TlsDoor(tls);
     const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -99,60 +82,3 @@ export class Listener {
     else serve(socket);
   }
 }
-
-/** A client that is shaking hands. */
-interface Guest {
-  readonly socket: Socket;
-  readonly serve: Serve;
-  readonly timer: NodeJS.Timeout;
-}
-
-/**
- * Where clients shake hands. They have been accepted, and counted, before: Node's own TLS server shows
- * a connection only when that has ended, so that any number could stand in its door unseen.
- */
-class TlsDoor {
-  readonly #server: TlsServer;
-  /** by both ends, which the inner and the outer socket of a connection share */
-  readonly #guests = new Map<string, Guest>();
-
-  constructor(tls: TlsFiles) {
-    const asks = tls.clientCa !== undefined;
-    this.#server = createTlsServer({ allowHalfOpen: true, ...readTls(tls), requestCert: asks, rejectUnauthorized: asks }, (socket) => this.#admit(socket));
-  }
-
-  receive(socket: Socket, serve: Serve): void {
-    const key = endsOf(socket);
-    // Node's own timeout begins anew with each byte.
-    const timer = setTimeout(() => socket.destroy(), TLS_HANDSHAKE_TIMEOUT);
-    this.#guests.set(key, { socket, serve, timer });
-    socket.once('close', () => this.#leave(key, socket));
-    socket.on('error', () => socket.destroy());
-    this.#server.emit('connection', socket);
-  }
-
-  renew(context: SecureContextOptions): void {
-    this.#server.setSecureContext(context);
-  }
-
-  close(): void {
-    this.#guests.forEach(({ socket }) => socket.destroy());
-  }
-
-  #admit(socket: Socket): void {
-    const key = endsOf(socket);
-    const guest = this.#guests.get(key);
-    if (!guest) return void socket.destroy();
-    this.#leave(key, guest.socket);
-    guest.serve(socket);
-  }
-
-  #leave(key: string, socket: Socket): void {
-    const guest = this.#guests.get(key);
-    if (guest?.socket !== socket) return;
-    clearTimeout(guest.timer);
-    this.#guests.delete(key);
-  }
-}
-
-const endsOf = ({ remoteAddress, remotePort, localAddress, localPort }: Socket): string => [remoteAddress, remotePort, localAddress, localPort].join(' ');

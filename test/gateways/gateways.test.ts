@@ -77,7 +77,7 @@ function arrange(parts: Partial<Gateway>): { gateways: Gateways; catalogue: Gate
   const none = (): Promise<void> => Promise.resolve();
   const gateway: Gateway = { prepare: () => Promise.resolve({ commit: () => undefined, cancel: none }), drain: none, close: none, ...parts };
   const catalogue = new GatewayCatalogue(new Map([['test', { options: {}, open: () => gateway }]]));
-  return { gateways: new Gateways((name) => ({ name }) as GatewayHost, (_level, message) => logged.push(message)), catalogue, logged };
+  return { gateways: new Gateways(() => Promise.resolve((name) => ({ name }) as GatewayHost), (_level, message) => logged.push(message)), catalogue, logged };
 }
 
 void t.test('what a gateway prepares too late is undone', async (t) => {
