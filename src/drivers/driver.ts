@@ -99,6 +99,11 @@ export interface Machine {
    * listens: while the state is being waited for, operations asks again.
    */
   readonly mayMissShutdown?: boolean;
+  /**
+   * Set where the machine is off when its manager does not know it any longer (`status` rejects with NO SUCH
+   * INSTANCE), as one that exists only while it runs: it cannot have gone on elsewhere, or under another name.
+   */
+  readonly isOffWhenGone?: boolean;
   /** pulls the plug */
   powerOff?(signal: AbortSignal): Promise<void>;
   /** asks the guest to restart cleanly */

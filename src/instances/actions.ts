@@ -119,3 +119,8 @@ export function requireSupport(action: PowerAction, name: string, machine: Machi
   const step = USUAL_STEPS[action][force ? 'forced' : 'clean'];
   if (!machine[step]) throw notSupported(name, step);
 }
+
+/** Whether a clean stop ended in a way that pulling the plug must not follow: it was not even tried in vain. */
+export function isRefusal(thrown: unknown): boolean {
+  return thrown instanceof ArgoError && (thrown.phrase === 'UNREACHABLE' || thrown.phrase === 'ACCESS DENIED' || thrown.phrase === 'BUSY');
+}

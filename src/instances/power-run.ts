@@ -1,13 +1,14 @@
 import type { PowerState } from '../drivers/driver.js';
 import { ArgoError } from '../kit/errors.js';
 import {
-  FORCED_LOOK, HARD_STOP_TIMEOUT, LAST_WORD, PRESS_AGAIN, READ_TIMEOUT, RECHECK_TIMEOUT, REFRESH_TIMEOUT, WAIT_POLL_FIRST, WAIT_POLL_LONGEST,
+  FORCED_LOOK, HARD_STOP_TIMEOUT, PRESS_AGAIN, READ_TIMEOUT, RECHECK_TIMEOUT, REFRESH_TIMEOUT, STATE_COUNTS, WAIT_POLL_FIRST, WAIT_POLL_LONGEST,
 } from '../kit/limits.js';
 import { formatDuration } from '../kit/text.js';
-import { cleanWay, decide, goalOf, type Step } from './actions.js';
+import { cleanWay, decide, goalOf, isRefusal, type Step, type Way } from './actions.js';
 import { Deadline, DeadlineExceeded, explainDeadline } from '../kit/deadline.js';
+import { Boot } from './boot.js';
 import type { Caller } from './calls.js';
-import { ENDINGS, type Ending, type Holder } from './turn.js';
+import { ENDINGS, lastWord, type Ending, type Holder } from './turn.js';
 import type { Instance } from './instance.js';
 import { isForced, softTime, type Outcome, type PowerOrder } from './order.js';
 import { Progress, type Doing } from './progress.js';
@@ -48,16 +49,21 @@ export class PowerRun implements Holder {
   /** why it is not waited for any longer */
   #ending: Ending | undefined;
   readonly #progress = new Progress(() => this.end(ENDINGS.takenOver()));
-  #bootMark: string | undefined;
+  readonly #boot: Boot;
   /** the state when the turn had come */
   #before: PowerState = 'unknown';
   /** the goal was read from the machine after the order */
   #verified = false;
+  /** the state that was known last, and when, on the clock of performance.now() */
+  #known: { readonly state: PowerState; readonly at: number } | undefined;
+  /** the manager does not know the machine any longer */
+  #isGone = false;
   readonly #parts: PowerRunParts;
 
   constructor(parts: PowerRunParts) {
     this.#parts = parts;
     this.#deadline = new Deadline(this.#limit);
+    this.#boot = new Boot(parts.instance, this.#caller);
   }
 
   /** @throws ArgoError with what is known */
@@ -157,11 +163,11 @@ export class PowerRun implements Holder {
     if (clean) return this.#stopCleanThenHard(clean);
     const way = decide(action, this.#name, instance.machine, state, isForced(this.#order));
     if (way === 'already') return this.#asVerified('already');
-    await this.#noteBoot();
+    await this.#noteBoot(way);
     const sent = way === 'under way' ? 'accepted' : await this.#send(way, this.#deadline);
     if (way === 'shutdown' && sent === 'accepted') instance.expectStop(this.#parts.actionTimeout);
     else instance.forgetStop();
-    if (wait !== false) await this.#verify(this.#verifyingDeadline(), sent, way === 'shutdown');
+    if (wait !== false) await this.#verify(this.#verifyingDeadline(), sent, way);
     else if (sent === 'doubtful') await this.#resolveDoubt();
     else await this.#refresh();
     return 'done';
@@ -171,13 +177,14 @@ export class PowerRun implements Holder {
     const clean = this.#within(softTime(this.#order)!);
     let mayBeAtWork = true;
     try {
+      await this.#noteBoot(way);
       const sent = way === 'shutdown' ? await this.#send('shutdown', clean) : 'accepted';
-      await this.#verify(clean, sent, way === 'shutdown');
+      await this.#verify(clean, sent, way);
       return 'done';
     } catch (thrown) {
       if (this.#ending) throw thrown;
       // One that was not sent because its time was over is one that was tried in vain.
-      if (!clean.exceeded && this.#isRefusal(thrown)) throw thrown;
+      if (!clean.exceeded && isRefusal(thrown)) throw thrown;
       mayBeAtWork = !(thrown instanceof ArgoError && thrown.phrase === 'UNREACHABLE');
     } finally {
       this.#end(clean);
@@ -186,32 +193,32 @@ export class PowerRun implements Holder {
       return await this.#pullThePlug();
     } catch (thrown) {
       // the clean shutdown may still be at work: that nothing was done would not be true
-      throw mayBeAtWork && thrown instanceof ArgoError && thrown.phrase === 'UNREACHABLE' ? this.#uncertain(thrown) : thrown;
+      throw mayBeAtWork && thrown instanceof ArgoError && (thrown.phrase === 'UNREACHABLE' || thrown.phrase === 'NO SUCH INSTANCE') ? this.#uncertain(thrown) : thrown;
     }
   }
 
   async #pullThePlug(): Promise<'done'> {
     const hard = this.#within(HARD_STOP_TIMEOUT);
     try {
-      const state = await this.#look(hard);
+      const state = await this.#look(hard).catch((thrown: unknown) => {
+        if (this.#isOffAsGone(thrown)) return 'off';
+        throw thrown;
+      });
       if (state === 'off') return this.#asVerified('done');
       if (!this.#instance.machine.powerOff) throw new ArgoError('TIMEOUT', `${this.#name} is still ${state}, and cannot be powered off`);
-      await this.#verify(hard, await this.#send('powerOff', hard), false);
+      await this.#verify(hard, await this.#send('powerOff', hard), 'powerOff');
       return 'done';
     } finally {
       this.#end(hard);
     }
   }
 
-  /** Whether the clean way ended in a way that pulling the plug must not follow: it was not even tried in vain. */
-  #isRefusal(thrown: unknown): boolean {
-    return thrown instanceof ArgoError && (thrown.phrase === 'UNREACHABLE' || thrown.phrase === 'ACCESS DENIED' || thrown.phrase === 'BUSY');
-  }
-
   /** The state now, noted in the registry. */
   async #read(deadline: Deadline): Promise<PowerState> {
     const instance = this.#instance;
     const state = await instance.owner.call(deadline, (signal) => instance.machine.status(signal), this.#caller);
+    this.#isGone = false;
+    if (state !== 'unknown') this.#known = { state, at: performance.now() };
     this.#parts.registry.see(instance, state);
     return state;
   }
@@ -247,16 +254,24 @@ export class PowerRun implements Holder {
     return state;
   }
 
-  /** A reboot leaves no state behind that it could be told by: only a mark that each boot changes. */
-  async #noteBoot(): Promise<void> {
+  /**
+   * A reboot leaves no state behind that it could be told by: only a mark that each boot changes. The same
+   * tells whether a machine whose button is pressed again has started anew meanwhile.
+   */
+  async #noteBoot(way: Way): Promise<void> {
     const { machine } = this.#instance;
     const { action, wait } = this.#order;
-    if (action !== 'reboot') return;
+    if (action !== 'reboot') {
+      if (machine.mayMissShutdown && machine.bootMark && way === 'shutdown' && (wait !== false || softTime(this.#order) !== undefined)) {
+        await this.#boot.note(this.#deadline).catch(() => undefined);
+      }
+      return;
+    }
     if (!machine.bootMark) {
       if (wait !== false) throw new ArgoError('NOT SUPPORTED', `a reboot of ${this.#name} cannot be verified; leave out --wait`);
       return;
     }
-    this.#bootMark = await this.#instance.owner.call(this.#deadline, (signal) => machine.bootMark!(signal), this.#caller);
+    await this.#boot.note(this.#deadline);
   }
 
   /**
@@ -293,17 +308,19 @@ export class PowerRun implements Holder {
     try {
       const state = await this.#read(deadline);
       if (state !== goalOf(this.#order.action)) return false;
-      if (this.#order.action === 'reboot' && !await this.#isRebooted(deadline)) return false;
+      if (this.#order.action === 'reboot' && !await this.#boot.isAnother(deadline)) return false;
       return this.#asVerified(true);
-    } catch {
-      return false;
+    } catch (thrown) {
+      return this.#isOffAsGone(thrown);
     }
   }
 
-  async #isRebooted(deadline: Deadline): Promise<boolean> {
-    const { machine, owner } = this.#instance;
-    if (this.#bootMark === undefined || !machine.bootMark) return false;
-    return await owner.call(deadline, (signal) => machine.bootMark!(signal), this.#caller) !== this.#bootMark;
+  /** Whether a look failed because the machine is gone, so that it is off as it should be. */
+  #isOffAsGone(thrown: unknown): boolean {
+    this.#isGone = thrown instanceof ArgoError && thrown.phrase === 'NO SUCH INSTANCE';
+    if (!this.#isGone || !this.#instance.machine.isOffWhenGone || goalOf(this.#order.action) !== 'off') return false;
+    this.#parts.registry.see(this.#instance, 'off');
+    return this.#asVerified(true);
   }
 
   /** Notes that the machine itself has said so. */
@@ -322,12 +339,17 @@ export class PowerRun implements Holder {
 
   #uncertain(cause?: unknown): ArgoError {
     const missing = this.#ending ? `without an answer yet when ${this.#ending.event}` : 'and its answer was lost';
-    return new ArgoError('UNCERTAIN', `the order was sent to ${this.#name} ${missing}; last seen ${this.#instance.state}`, { cause });
+    return new ArgoError('UNCERTAIN', `the order was sent to ${this.#name} ${missing}; last seen ${this.#lastSeen}`, { cause });
+  }
+
+  get #lastSeen(): PowerState {
+    return this.#known?.state ?? this.#instance.state;
   }
 
   /** Waits until the goal is there. @throws ArgoError TIMEOUT or UNCERTAIN at the deadline */
-  async #verify(deadline: Deadline, sent: Sent, clean: boolean): Promise<void> {
+  async #verify(deadline: Deadline, sent: Sent, way: Way): Promise<void> {
     let asked = performance.now();
+    const mayBeMissed = this.#instance.machine.mayMissShutdown && (way === 'shutdown' || way === 'reboot');
     this.#progress.begin('verifying');
     for (let wait = WAIT_POLL_FIRST; ; wait = longer(wait)) {
       const look = this.#within(Math.min(READ_TIMEOUT, deadline.left + 1));
@@ -336,24 +358,33 @@ export class PowerRun implements Holder {
       if (achieved) return;
       if (this.#instance.state === 'crashed' && goalOf(this.#order.action) === 'on') throw new ArgoError('FAILED', `${this.#name} has crashed`);
       if (deadline.exceeded) break;
-      if (clean && this.#instance.machine.mayMissShutdown && performance.now() - asked > PRESS_AGAIN) {
+      if (mayBeMissed && performance.now() - asked > PRESS_AGAIN) {
         asked = performance.now();
-        await this.#askAgain(deadline);
+        await this.#askAgain(deadline, way);
       }
       await deadline.pause(wait, (wake) => this.#instance.watch(wake));
     }
     if (sent === 'doubtful') return this.#resolveDoubt();
-    if (this.#ending) throw new ArgoError('UNCERTAIN', `accepted, and last seen ${this.#instance.state} when ${this.#ending.event}`);
+    if (this.#ending) throw new ArgoError('UNCERTAIN', `accepted, and last seen ${this.#lastSeen} when ${this.#ending.event}`);
+    if (this.#isGone) throw new ArgoError('UNCERTAIN', `accepted, and ${this.#name} is gone since; last seen ${this.#lastSeen}`);
+    const unseen = performance.now() - (this.#known?.at ?? -Infinity);
+    if (unseen > STATE_COUNTS) throw new ArgoError('UNCERTAIN', `accepted, and the state of ${this.#name} cannot be had; last seen ${this.#lastSeen}`);
     this.#instance.forgetStop();
     const duration = formatDuration(performance.now() - this.#began);
-    const found = this.#order.action === 'reboot' ? `has not been seen to restart in ${duration}` : `is still ${this.#instance.state} after ${duration}`;
+    const found = this.#order.action === 'reboot' ? `has not been seen to restart in ${duration}` : `is still ${this.#lastSeen} after ${duration}`;
     throw new ArgoError('TIMEOUT', `accepted, but ${this.#name} ${found}`);
   }
 
-  /** The guest may have missed the request. That this one fails says nothing: the first may be at work. */
-  async #askAgain(deadline: Deadline): Promise<void> {
-    const instance = this.#instance;
-    await instance.owner.call(deadline, (signal) => instance.machine.shutdown!(signal), this.#caller).catch(() => undefined);
+  /**
+   * The guest may have missed the request. That this one fails says nothing: the first may be at work.
+   * @throws ArgoError FAILED where it has started anew since: it did not miss it, and asking on would only restart it again
+   */
+  async #askAgain(deadline: Deadline, way: 'shutdown' | 'reboot'): Promise<void> {
+    const { machine, owner } = this.#instance;
+    if (way === 'shutdown' && await this.#boot.isAnother(deadline).catch(() => false)) {
+      throw new ArgoError('FAILED', `${this.#name} was told to shut down and has started again`);
+    }
+    await owner.call(deadline, (signal) => machine[way]!(signal), this.#caller).catch(() => undefined);
   }
 
   /** Keeps the registry fresh for the next `list`; the action is accepted whatever comes of this. */
@@ -363,14 +394,6 @@ export class PowerRun implements Holder {
     deadline.clear();
     this.#verified = state === goalOf(this.#order.action) && this.#order.action !== 'reboot';
   }
-}
-
-/** What a step that was told to end comes to: only its driver knows whether anything was sent. Undefined where it does not say. */
-function lastWord(sending: Promise<void>): Promise<unknown> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, LAST_WORD, undefined);
-    void sending.then(() => 'done', (thrown: unknown) => thrown).then(resolve).finally(() => clearTimeout(timer));
-  });
 }
 
 const longer = (wait: number): number => Math.min(wait * 2, WAIT_POLL_LONGEST);

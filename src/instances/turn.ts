@@ -24,6 +24,14 @@ export const ENDINGS = {
   forbidden: () => ending(new ArgoError('NOT ALLOWED', 'the right was taken away; nothing was sent'), 'the right to it was taken away'),
 } as const;
 
+/** What a step that was told to end comes to: only its driver knows whether anything was sent. Undefined where it does not say. */
+export function lastWord(sending: Promise<void>): Promise<unknown> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, LAST_WORD, undefined);
+    void sending.then(() => 'done', (thrown: unknown) => thrown).then(resolve).finally(() => clearTimeout(timer));
+  });
+}
+
 /** What holds an instance's turn. */
 export interface Holder {
   /** in words: `stop --force` */

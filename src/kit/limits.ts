@@ -89,6 +89,9 @@ export const HARD_STOP_TIMEOUT = 30_000;
 export const WAIT_POLL_FIRST = 25;
 export const WAIT_POLL_LONGEST = 1000;
 
+/** A state that was read no longer ago than this is what a machine is said to be in still, at the end of the time that was given it. */
+export const STATE_COUNTS = 3000;
+
 /** Between two presses of a power button that a guest may have missed. */
 export const PRESS_AGAIN = 3000;
 

@@ -73,6 +73,14 @@ void t.test('argo-server on a Xen host', { skip: lacksXen() }, async (t) => {
   await comes('list stopped', done('late', 'stubborn', 'win'));
   await rm(join(host.configDir, 'late.cfg'));
   await comes('list stopped', done('stubborn', 'win'));
+  for (const options of ['--wait', '--force --timeout=5', '--force --wait']) {
+    await host.configure('late.cfg', "name = 'late'\nmemory = 64\nkernel = '/k'\n");
+    await comes('list stopped', done('late', 'stubborn', 'win'));
+    t.equal(await says('start late --wait'), done());
+    await rm(join(host.configDir, 'late.cfg'));
+    t.equal(await says(`stop late ${options}`), done(), `a domain without a configuration is stopped when it is gone: ${options}`);
+    await comes('list stopped', done('stubborn', 'win'));
+  }
   t.match(await says('stop Domain-0 --force'), /^400 NO SUCH INSTANCE/);
   t.match(await says('stop 0 --force'), /^400 NO SUCH INSTANCE/);
   t.same(await host.violations(), []);

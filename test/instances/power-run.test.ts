@@ -8,6 +8,7 @@ import type { Instance } from '../../src/instances/instance.js';
 import { PowerRun } from '../../src/instances/power-run.js';
 import type { Registry } from '../../src/instances/registry.js';
 import type { PowerState } from '../../src/drivers/driver.js';
+import { STATE_COUNTS } from '../../src/kit/limits.js';
 import { until } from '../support/until.js';
 import { FakeMachine, fakeProvider, lostAfterSending, never } from './fake-driver.js';
 
@@ -291,4 +292,55 @@ void t.test('a provider that is closed while an order is being sent does not mak
     await provider.close(0);
     await fails(t, running, 'UNCERTAIN', /lj/);
   }
+});
+
+const gone = (): never => { throw new ArgoError('NO SUCH INSTANCE'); };
+
+void t.test('a machine that is gone after the order to stop is off, where its driver says so', async (t) => {
+  const vanishing = (isOffWhenGone: boolean) => world('on', (lj) => {
+    lj.isOffWhenGone = isOffWhenGone;
+    lj.script = { shutdown: () => { lj.script.status = gone; }, powerOff: () => { lj.script.status = gone; } };
+  });
+  for (const options of [{ wait: true }, { force: true, wait: true }, { force: true, timeout: 200 }]) {
+    const { run, instance } = await vanishing(true);
+    t.equal(await run('stop', options), 'done');
+    t.equal(instance.state, 'off');
+    const elsewhere = await vanishing(false);
+    await fails(t, elsewhere.run('stop', options), 'UNCERTAIN', /last seen on/);
+  }
+  const lost = await world('on', (lj) => {
+    lj.isOffWhenGone = true;
+    lj.script = { shutdown: () => { lj.script.status = gone; lostAfterSending(); } };
+  });
+  t.equal(await lost.run('stop'), 'done', 'also where the answer to the order was lost');
+  const never = await world('on', (lj) => { lj.isOffWhenGone = true; lj.script = { status: gone }; });
+  await fails(t, never.run('stop', { wait: true }), 'NO SUCH INSTANCE', /(?:)/);
+  t.same(never.machine.calls, [], 'one that was not there is not said to have been stopped');
+  const started = await world('off', (lj) => { lj.isOffWhenGone = true; lj.script = { start: () => { lj.script.status = gone; } }; });
+  await fails(t, started.run('start', { wait: true }), 'UNCERTAIN', /accepted, and lj is gone since; last seen off/);
+});
+
+void t.test('one whose state cannot be had is not said to be on still', async (t) => {
+  const silent = await world('on', (lj) => { lj.script = { shutdown: () => { lj.script.status = () => { throw new ArgoError('UNREACHABLE', 'silent'); }; } }; });
+  await fails(t, silent.run('stop', { wait: STATE_COUNTS + 200 }), 'UNCERTAIN', /accepted, and the state of lj cannot be had; last seen on/);
+  const unknown = await world('on', (lj) => { lj.script = { shutdown: () => { lj.state = 'unknown'; } }; });
+  await fails(t, unknown.run('stop', { wait: STATE_COUNTS + 200 }), 'UNCERTAIN', /accepted, and the state of lj cannot be had; last seen on/);
+});
+
+void t.test('a guest that starts anew when it is told to shut down is not told again and again', async (t) => {
+  const { run, machine } = await world('on', (lj) => {
+    lj.mayMissShutdown = true;
+    lj.script = { shutdown: () => { lj.boots += 1; } };
+  });
+  await fails(t, run('stop', { wait: 20_000 }), 'FAILED', /lj was told to shut down and has started again/);
+  t.same(machine.calls, ['shutdown']);
+});
+
+void t.test('a reboot that the guest may have missed is asked for again', async (t) => {
+  const { run, machine } = await world('on', (lj) => {
+    lj.mayMissShutdown = true;
+    lj.script = { reboot: () => { if (lj.calls.length > 1) lj.boots += 1; } };
+  });
+  t.equal(await run('reboot', { wait: 20_000 }), 'done');
+  t.same(machine.calls, ['reboot', 'reboot']);
 });

@@ -33,6 +33,8 @@ export class XenMachine implements Machine {
   readonly type = 'vm';
   /** A PV guest finds the request in xenstore whenever it looks; an ACPI button is pressed only once. */
   readonly mayMissShutdown: boolean;
+  /** a domain without a configuration file is there only while it runs */
+  readonly isOffWhenGone = true;
   readonly start?: (signal: AbortSignal) => Promise<void>;
   readonly reset?: (signal: AbortSignal) => Promise<void>;
   readonly #dom0: Dom0;
