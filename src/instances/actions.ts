@@ -120,6 +120,18 @@ export function requireSupport(action: PowerAction, name: string, machine: Machi
   if (!machine[step]) throw notSupported(name, step);
 }
 
+/**
+ * Two copies of one machine on one disk destroy it: a machine that has moved, or that another manager has as well, is
+ * not started a second time unless that is forced.
+ * @param placeElsewhere where the same machine is on already, in words
+ * @throws ArgoError WRONG STATE
+ */
+export function refuseSecond(order: PowerOrder, way: Way, name: string, placeElsewhere: (() => string | undefined) | undefined): void {
+  if ((way !== 'start' && way !== 'resume') || isForced(order)) return;
+  const place = placeElsewhere?.();
+  if (place !== undefined) throw new ArgoError('WRONG STATE', `${name} ${place}; --force starts it here all the same`);
+}
+
 /** Whether a clean stop ended in a way that pulling the plug must not follow: it was not even tried in vain. */
 export function isRefusal(thrown: unknown): boolean {
   return thrown instanceof ArgoError && (thrown.phrase === 'UNREACHABLE' || thrown.phrase === 'ACCESS DENIED' || thrown.phrase === 'BUSY');

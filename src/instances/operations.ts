@@ -5,7 +5,7 @@ import { ArgoError, toArgoError } from '../kit/errors.js';
 import { FORCED_LOOK, READ_TIMEOUT } from '../kit/limits.js';
 import type { AuditLog } from '../store/audit-entry.js';
 import { formatDuration } from '../kit/text.js';
-import { notSupported, requireSupport, STEP_WORDS, wayOf, type Way } from './actions.js';
+import { notSupported, refuseSecond, requireSupport, STEP_WORDS, wayOf, type Way } from './actions.js';
 import { DeadlineExceeded, explainDeadline } from '../kit/deadline.js';
 import { Shares } from './fan-out.js';
 import { ENDINGS, type Ending } from './turn.js';
@@ -114,7 +114,9 @@ export class Operations {
   async plan(mandate: Mandate, instance: Instance, order: PowerOrder, call: Call, open?: LinkedList<Asking>): Promise<string> {
     this.#authorise(mandate, order.action, instance);
     const state = await this.#stateFor(mandate, instance, order, call, open);
-    const words = planWords(wayOf(order, instance.name, instance.machine, state), state, softTime(order));
+    const way = wayOf(order, instance.name, instance.machine, state);
+    refuseSecond(order, way, instance.name, () => this.#placeElsewhere(mandate, instance));
+    const words = planWords(way, state, softTime(order));
     const { holder } = instance.turn;
     if (holder === undefined) return words;
     return isForced(order) ? `${words}, in place of another action that holds it: ${holder.title}` : `${words}, after another action that holds it: ${holder.title}`;
@@ -231,7 +233,14 @@ export class Operations {
       account: mandate.identity.name,
       actionTimeout: instance.owner.actionTimeout ?? actionTimeout(),
       permit: () => this.#authorise(mandate, order.action, instance),
+      placeElsewhere: () => this.#placeElsewhere(mandate, instance),
     });
+  }
+
+  /** Who may not see the other provider's instance is not told its name. */
+  #placeElsewhere(mandate: Mandate, instance: Instance): string | undefined {
+    const other = this.#parts.registry.onElsewhere(instance);
+    return other && (mandate.identity.principal.sees(other) ? `is ${other.state} as ${other.fullName}` : `is ${other.state} elsewhere`);
   }
 
   /** The state from which an order would begin. `--force` does not need it for long: a machine that hangs is what it may be for. */

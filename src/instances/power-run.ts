@@ -4,8 +4,8 @@ import {
   FORCED_LOOK, HARD_STOP_TIMEOUT, PRESS_AGAIN, READ_TIMEOUT, RECHECK_TIMEOUT, REFRESH_TIMEOUT, STATE_COUNTS, WAIT_POLL_FIRST, WAIT_POLL_LONGEST,
 } from '../kit/limits.js';
 import { formatDuration } from '../kit/text.js';
-import { cleanWay, decide, goalOf, isRefusal, type Step, type Way } from './actions.js';
-import { Deadline, DeadlineExceeded, explainDeadline } from '../kit/deadline.js';
+import { cleanWay, decide, goalOf, isRefusal, refuseSecond, type Step, type Way } from './actions.js';
+import { Deadline, DeadlineExceeded, explainDeadline, longer } from '../kit/deadline.js';
 import { Boot } from './boot.js';
 import type { Caller } from './calls.js';
 import { ENDINGS, lastWord, type Ending, type Holder } from './turn.js';
@@ -26,6 +26,8 @@ export interface PowerRunParts {
   readonly actionTimeout: number;
   /** asked again when the turn has come: a grant may have been taken away meanwhile. @throws ArgoError NOT ALLOWED */
   permit(): void;
+  /** Where the same machine is on already, in words for the caller; undefined where it is not. */
+  placeElsewhere?(this: void): string | undefined;
 }
 
 /** What came of a run. */
@@ -54,7 +56,7 @@ export class PowerRun implements Holder {
   #before: PowerState = 'unknown';
   /** the goal was read from the machine after the order */
   #verified = false;
-  /** the state that was known last, and when, on the clock of performance.now() */
+  /** the state that was known last, and when, by performance.now() */
   #known: { readonly state: PowerState; readonly at: number } | undefined;
   /** the manager does not know the machine any longer */
   #isGone = false;
@@ -163,6 +165,7 @@ export class PowerRun implements Holder {
     if (clean) return this.#stopCleanThenHard(clean);
     const way = decide(action, this.#name, instance.machine, state, isForced(this.#order));
     if (way === 'already') return this.#asVerified('already');
+    refuseSecond(this.#order, way, this.#name, this.#parts.placeElsewhere);
     await this.#noteBoot(way);
     const sent = way === 'under way' ? 'accepted' : await this.#send(way, this.#deadline);
     if (way === 'shutdown' && sent === 'accepted') instance.expectStop(this.#parts.actionTimeout);
@@ -244,7 +247,7 @@ export class PowerRun implements Holder {
   async #untilStopped(): Promise<PowerState> {
     this.#progress.begin('waiting for an earlier stop');
     let state = await this.#observe();
-    for (let wait = WAIT_POLL_FIRST; state === 'stopping' || (state === 'on' && this.#instance.isStopping); wait = longer(wait)) {
+    for (let wait = WAIT_POLL_FIRST; state === 'stopping' || (state === 'on' && this.#instance.isStopping); wait = longer(wait, WAIT_POLL_LONGEST)) {
       const late = () => new ArgoError('TIMEOUT', `${this.#name} was told to stop and is still ${state}`);
       await this.#deadline.pause(wait, (wake) => this.#instance.watch(wake));
       if (this.#ending) throw this.#ending.unsent;
@@ -351,7 +354,7 @@ export class PowerRun implements Holder {
     let asked = performance.now();
     const mayBeMissed = this.#instance.machine.mayMissShutdown && (way === 'shutdown' || way === 'reboot');
     this.#progress.begin('verifying');
-    for (let wait = WAIT_POLL_FIRST; ; wait = longer(wait)) {
+    for (let wait = WAIT_POLL_FIRST; ; wait = longer(wait, WAIT_POLL_LONGEST)) {
       const look = this.#within(Math.min(READ_TIMEOUT, deadline.left + 1));
       const achieved = await this.#achieved(look);
       this.#end(look);
@@ -367,8 +370,7 @@ export class PowerRun implements Holder {
     if (sent === 'doubtful') return this.#resolveDoubt();
     if (this.#ending) throw new ArgoError('UNCERTAIN', `accepted, and last seen ${this.#lastSeen} when ${this.#ending.event}`);
     if (this.#isGone) throw new ArgoError('UNCERTAIN', `accepted, and ${this.#name} is gone since; last seen ${this.#lastSeen}`);
-    const unseen = performance.now() - (this.#known?.at ?? -Infinity);
-    if (unseen > STATE_COUNTS) throw new ArgoError('UNCERTAIN', `accepted, and the state of ${this.#name} cannot be had; last seen ${this.#lastSeen}`);
+    if (performance.now() - (this.#known?.at ?? -Infinity) > STATE_COUNTS) throw new ArgoError('UNCERTAIN', `accepted, and the state of ${this.#name} cannot be had; last seen ${this.#lastSeen}`);
     this.#instance.forgetStop();
     const duration = formatDuration(performance.now() - this.#began);
     const found = this.#order.action === 'reboot' ? `has not been seen to restart in ${duration}` : `is still ${this.#lastSeen} after ${duration}`;
@@ -389,11 +391,9 @@ export class PowerRun implements Holder {
 
   /** Keeps the registry fresh for the next `list`; the action is accepted whatever comes of this. */
   async #refresh(): Promise<void> {
-    const deadline = new Deadline(REFRESH_TIMEOUT);
+    const deadline = this.#within(REFRESH_TIMEOUT);
     const state = await this.#read(deadline).catch(() => undefined);
-    deadline.clear();
+    this.#end(deadline);
     this.#verified = state === goalOf(this.#order.action) && this.#order.action !== 'reboot';
   }
 }
-
-const longer = (wait: number): number => Math.min(wait * 2, WAIT_POLL_LONGEST);

@@ -22,6 +22,12 @@ interface Shelf {
 
 const NONE: readonly Instance[] = [];
 
+/** What tells a machine apart everywhere; other ids are their managers' own. */
+const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i;
+
+/** In these states a machine holds its disks. */
+const RUNS: ReadonlySet<PowerState> = new Set<PowerState>(['on', 'starting', 'stopping', 'paused']);
+
 /** All instances, by provider, id and short name. Knows nothing of who may see what. */
 export class Registry {
   /** grows with every change of names or states: what was derived from the registry is then stale */
@@ -107,6 +113,16 @@ export class Registry {
     if (!rest.startsWith('#')) return [...this.sharing(rest)].filter((instance) => instance.owner.name === provider);
     const instance = this.byId(provider, idFromWord(rest.slice(1)));
     return instance ? [instance] : NONE;
+  }
+
+  /** The same machine where another provider has it, too, by its uuid: the one there that is on, else none. */
+  onElsewhere(instance: Instance): Instance | undefined {
+    if (!UUID.test(instance.id)) return undefined;
+    for (const shelf of this.#shelves.values()) {
+      const other = shelf.provider === instance.owner ? undefined : current(shelf, instance.id);
+      if (other && RUNS.has(other.state)) return other;
+    }
+    return undefined;
   }
 
   /** All instances that have this short name. */

@@ -16,12 +16,12 @@ const COMMON = '[--wait[=SECONDS]] [--timeout=SECONDS] [--dry-run]';
 /** The power actions: what each means for which state is in instances/actions. */
 export default {
   commands: [
-    power('start', COMMON, 'Start an instance, resume a suspended or unpause a paused one.'),
+    power('start', `[--force] ${COMMON}`, 'Start an instance, resume a suspended or unpause a paused one; --force also where it is on elsewhere.'),
     power('stop', `[--force] ${COMMON}`, 'Shut an instance down; --force pulls the plug.'),
     power('reboot', `[--force] ${COMMON}`, 'Restart a running instance; --force resets it.'),
     power('pause', COMMON, 'Pause an instance.'),
     power('unpause', COMMON, 'Unpause a paused instance.'),
     power('suspend', COMMON, 'Save an instance to disk.'),
-    power('resume', COMMON, 'Bring a suspended instance back from disk.'),
+    power('resume', `[--force] ${COMMON}`, 'Bring a suspended instance back from disk; --force also where it is on elsewhere.'),
   ],
 } satisfies Plugin;

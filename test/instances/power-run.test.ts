@@ -344,3 +344,19 @@ void t.test('a reboot that the guest may have missed is asked for again', async 
   t.equal(await run('reboot', { wait: 20_000 }), 'done');
   t.same(machine.calls, ['reboot', 'reboot']);
 });
+
+void t.test('a machine that is on elsewhere is started by force only', async (t) => {
+  const elsewhere = (action: PowerAction, state: PowerState, options: Options = {}) => world(state).then(async ({ instance, registry, machine }) => {
+    const run = new PowerRun({
+      instance, registry, ...orderOf(action, options), actionTimeout: ACTION_TIMEOUT, account: 'kim', permit: () => undefined, placeElsewhere: () => 'is on as kvm2/lj',
+    });
+    return { result: run.run().then(({ result }) => result), machine };
+  });
+  for (const [action, state] of [['start', 'off'], ['start', 'suspended'], ['resume', 'suspended']] as const) {
+    const refused = await elsewhere(action, state);
+    await fails(t, refused.result, 'WRONG STATE', /lj is on as kvm2\/lj; --force starts it here all the same/);
+    t.same(refused.machine.calls, []);
+    t.equal(await (await elsewhere(action, state, { force: true })).result, 'done');
+  }
+  for (const [action, state] of [['start', 'on'], ['stop', 'on'], ['unpause', 'paused']] as const) t.match(await (await elsewhere(action, state)).result, /done|already/, action);
+});

@@ -2,9 +2,12 @@ import t from 'tap';
 import { Account } from '../../src/auth/account.js';
 import type { Machine, PowerState, Sighting } from '../../src/drivers/driver.js';
 import type { Provider } from '../../src/instances/provider.js';
+import { Gate } from '../../src/instances/gate.js';
+import type { Question } from '../../src/instances/readings.js';
 import { Registry } from '../../src/instances/registry.js';
 import { View } from '../../src/instances/view.js';
 import { InstancePattern } from '../../src/kit/patterns.js';
+import { RememberedAudit } from '../server/core.js';
 
 const provider = (name: string, listed = true) => ({ name, listed, staleReason: listed ? undefined : 'secret error' }) as Provider;
 const sighting = (id: string, name: string, state: PowerState = 'on'): Sighting =>
@@ -105,4 +108,43 @@ await t.test('random patterns agree with a slow model', async (t) => {
     if (new InstancePattern(parts.join('')).matches({ provider: 'p', name }) !== expected) wrong.push(`${parts.join('')} ${name} ${expected}`);
   }
   t.same(wrong.slice(0, 5), []);
+});
+
+await t.test('the same machine is known elsewhere by its uuid, where it is on', async (t) => {
+  const registry = new Registry();
+  const [kvm1, kvm2] = [provider('kvm1'), provider('kvm2')];
+  registry.arrange([kvm1, kvm2]);
+  const uuid = '2f1c5a8e-0d0e-4b3a-9a56-0c2f5d1b7e11';
+  await registry.sync(kvm1, [sighting(uuid, 'lj', 'off'), sighting('7', 'other', 'off')]);
+  await registry.sync(kvm2, [sighting(uuid, 'lj', 'on'), sighting('7', 'another', 'on')]);
+  const at = (name: string, id: string) => registry.byId(name, id)!;
+  t.equal(registry.onElsewhere(at('kvm1', uuid)), at('kvm2', uuid));
+  t.equal(registry.onElsewhere(at('kvm2', uuid)), undefined, 'off there');
+  t.equal(registry.onElsewhere(at('kvm1', '7')), undefined, 'a number of its manager tells nothing');
+  for (const [state, isOn] of [['paused', true], ['stopping', true], ['unknown', false], ['crashed', false]] as const) {
+    registry.see(at('kvm2', uuid), state);
+    t.equal(registry.onElsewhere(at('kvm1', uuid)) !== undefined, isOn, state);
+  }
+});
+
+await t.test('who may not see the machine elsewhere is not told where that is', async (t) => {
+  const registry = new Registry();
+  const [kvm1, kvm2] = [provider('kvm1'), provider('kvm2')];
+  for (const one of [kvm1, kvm2]) Object.assign(one, { settings: { type: 'fake' }, hold: () => () => undefined, read: (question: Question) => question.ask(new AbortController().signal) });
+  registry.arrange([kvm1, kvm2]);
+  const uuid = '2f1c5a8e-0d0e-4b3a-9a56-0c2f5d1b7e11';
+  for (const [one, state] of [[kvm1, 'off'], [kvm2, 'on']] as const) {
+    const { machine } = sighting(uuid, 'lj', state);
+    await registry.sync(one, [{ state, machine: { ...machine, start: () => Promise.resolve() } }]);
+  }
+  const gate = new Gate({ registry, audit: new RememberedAudit(), log: () => undefined, actionTimeout: () => 1000, groups: () => new Map() });
+  const said = async (...instances: string[]): Promise<string> => {
+    const principal = account(...instances);
+    const identity = { name: 'a', principal, onTakenAway: () => () => undefined };
+    const actor = gate.actor({ identity, through: undefined, origin: 'x' });
+    const order = { action: 'start', mode: 'soft', wait: false } as const;
+    return actor.plan({ provider: 'kvm1', id: uuid }, order).catch((error: unknown) => (error as Error).message);
+  };
+  t.match(await said('*'), /^WRONG STATE: lj is on as kvm2\/lj;/);
+  t.match(await said('kvm1/*'), /^WRONG STATE: lj is on elsewhere;/);
 });
