@@ -7,6 +7,7 @@ import type { AuditLog } from '../store/audit-entry.js';
 import { formatDuration } from '../kit/text.js';
 import { notSupported, refuseSecond, requireSupport, STEP_WORDS, wayOf, type Way } from './actions.js';
 import { DeadlineExceeded, explainDeadline } from '../kit/deadline.js';
+import { Signals } from '../kit/signals.js';
 import { Shares } from './fan-out.js';
 import { ENDINGS, type Ending } from './turn.js';
 import type { Instance } from './instance.js';
@@ -65,6 +66,7 @@ const TASKS_OF_ALL: Permission = { word: 'task', right: 'shell' };
 export class Operations {
   /** of what an account reads at a time */
   readonly readingShares = new Shares();
+  readonly #signals = new Signals();
   readonly #tasks = new LinkedList<Task>();
   #running = 0;
   #ending = false;
@@ -230,6 +232,7 @@ export class Operations {
     const { registry, actionTimeout } = this.#parts;
     return new PowerRun({
       instance, order, deadline, registry,
+      signals: this.#signals,
       account: mandate.identity.name,
       actionTimeout: instance.owner.actionTimeout ?? actionTimeout(),
       permit: () => this.#authorise(mandate, order.action, instance),

@@ -12,6 +12,7 @@ import { ENDINGS, lastWord, type Ending, type Holder } from './turn.js';
 import type { Instance } from './instance.js';
 import { isForced, softTime, type Outcome, type PowerOrder } from './order.js';
 import { Progress, type Doing } from './progress.js';
+import type { Signals } from '../kit/signals.js';
 import type { Registry } from './registry.js';
 
 /** What a run works on. */
@@ -22,6 +23,7 @@ export interface PowerRunParts {
   /** milliseconds, where the caller says so */
   readonly deadline?: number | undefined;
   readonly registry: Registry;
+  readonly signals?: Signals;
   /** milliseconds, where the caller says nothing */
   readonly actionTimeout: number;
   /** asked again when the turn has come: a grant may have been taken away meanwhile. @throws ArgoError NOT ALLOWED */
@@ -46,8 +48,6 @@ export class PowerRun implements Holder {
   readonly #began = performance.now();
   /** the deadlines of parts of the run */
   readonly #phases = new Set<Deadline>();
-  /** of a phase that has ended, for the next one */
-  #spare: AbortController | undefined;
   /** why it is not waited for any longer */
   #ending: Ending | undefined;
   readonly #progress = new Progress(() => this.end(ENDINGS.takenOver()));
@@ -64,7 +64,7 @@ export class PowerRun implements Holder {
 
   constructor(parts: PowerRunParts) {
     this.#parts = parts;
-    this.#deadline = new Deadline(this.#limit);
+    this.#deadline = new Deadline(this.#limit, parts.signals);
     this.#boot = new Boot(parts.instance, this.#caller);
   }
 
@@ -83,7 +83,7 @@ export class PowerRun implements Holder {
       throw explainDeadline(thrown, this.#name);
     } finally {
       this.#progress.end();
-      this.#deadline.clear();
+      [this.#deadline, ...this.#phases].forEach((one) => one.clear());
       leave();
     }
   }
@@ -109,8 +109,7 @@ export class PowerRun implements Holder {
 
   /** A deadline of one part of the run. */
   #within(ms: number): Deadline {
-    const deadline = new Deadline(ms, this.#spare);
-    this.#spare = undefined;
+    const deadline = new Deadline(ms, this.#parts.signals);
     this.#phases.add(deadline);
     if (this.#ending) deadline.abort(this.#ending.unsent);
     return deadline;
@@ -119,7 +118,6 @@ export class PowerRun implements Holder {
   #end(phase: Deadline): void {
     phase.clear();
     this.#phases.delete(phase);
-    this.#spare ??= phase.spare;
   }
 
   get #instance(): Instance {

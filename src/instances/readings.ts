@@ -1,7 +1,8 @@
-import { DeadlineExceeded, isUnheard } from '../kit/deadline.js';
+import { DeadlineExceeded } from '../kit/deadline.js';
+import { Signals, type SignalLoan } from '../kit/signals.js';
 import { ArgoError } from '../kit/errors.js';
 import { Link, LinkedList } from '../kit/linked-list.js';
-import { CALLS_WAITING, CALLS_WAITING_PER_ACCOUNT, PLACE_KEPT, PLACE_KEPT_LONGER, PLACES_LOOK, MACHINES_KEPT, READINGS_KEPT, SIGNALS_KEPT } from '../kit/limits.js';
+import { CALLS_WAITING, CALLS_WAITING_PER_ACCOUNT, PLACE_KEPT, PLACE_KEPT_LONGER, PLACES_LOOK, MACHINES_KEPT, READINGS_KEPT } from '../kit/limits.js';
 import type { Caller, Calls, Place } from './calls.js';
 
 /** One reading that somebody asks for. */
@@ -42,7 +43,7 @@ interface Flight {
   /** ends the waiting for a place */
   leave: (() => void) | undefined;
   /** ends the call */
-  controller: AbortController | undefined;
+  loan: SignalLoan | undefined;
   place: Place | undefined;
   /** milliseconds without an answer after which the place may be taken back */
   kept: number;
@@ -114,11 +115,7 @@ export class Readings {
   readonly #changed = new Map<string, number>();
   /** as for machines of which it is not known any longer */
   #allChanged = -Infinity;
-  /**
-   * Of calls that were answered and left no listener behind: a signal is dearer than all the rest of a
-   * reading, and nearly none is ever used.
-   */
-  readonly #spare: AbortController[] = [];
+  readonly #signals = new Signals();
   #asking = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -216,7 +213,7 @@ export class Readings {
   #newFlight(machine: MachineLine, { name, account, ask }: Question): Flight {
     const flight: Flight = {
       machine, name, ask, caller: { account, urgency: 'reading' }, askers: new LinkedList(), state: 'waiting',
-      began: 0, leave: undefined, controller: undefined, place: undefined, kept: PLACE_KEPT,
+      began: 0, leave: undefined, loan: undefined, place: undefined, kept: PLACE_KEPT,
     };
     machine.flights.push(flight);
     return flight;
@@ -268,19 +265,15 @@ export class Readings {
     flight.place = place;
     flight.state = 'asked';
     flight.began = performance.now();
-    const controller = flight.controller = this.#spare.pop() ?? new AbortController();
-    const isOurs = (): boolean => flight.controller === controller && flight.state === 'asked';
-    begin(flight.ask, controller.signal).then((value) => {
+    const loan = flight.loan = this.#signals.take();
+    const isOurs = (): boolean => flight.loan === loan && flight.state === 'asked';
+    begin(flight.ask, loan.signal).then((value) => {
       if (!isOurs()) return;
-      this.#putBy(controller);
+      this.#signals.putBack(loan);
       this.#answer(flight, value);
     }, (error: unknown) => {
       if (isOurs()) this.#land(flight, ({ reject }) => reject(error));
     });
-  }
-
-  #putBy(controller: AbortController): void {
-    if (this.#spare.length < SIGNALS_KEPT && isUnheard(controller.signal)) this.#spare.push(controller);
   }
 
   #answer(flight: Flight, value: unknown): void {
@@ -311,10 +304,10 @@ export class Readings {
 
   /** Gives up a flight that nobody waits for. */
   #give(flight: Flight, reason: Error): void {
-    const { controller, leave } = flight;
+    const { loan, leave } = flight;
     leave?.();
     this.#over(flight);
-    controller?.abort(reason);
+    loan?.abort(reason);
   }
 
   #over(flight: Flight): void {
@@ -329,10 +322,10 @@ export class Readings {
   /** Takes a place from a call that hangs. Those who wait for it go on waiting, for the next one. */
   #askAgain(flight: Flight): void {
     if (flight.state !== 'asked') return;
-    const { machine, controller, place } = flight;
+    const { machine, loan, place } = flight;
     machine.flights.splice(machine.flights.indexOf(flight), 1);
     machine.busy -= 1;
-    flight.controller = flight.place = undefined;
+    flight.loan = flight.place = undefined;
     const next = machine.flights.find(({ name, state }) => name === flight.name && state !== 'asked');
     if (next) {
       flight.state = 'over';
@@ -346,7 +339,7 @@ export class Readings {
       flight.kept *= 2;
       machine.flights.push(flight);
     }
-    controller?.abort(new ArgoError('TIMEOUT', 'it gave its place up'));
+    loan?.abort(new ArgoError('TIMEOUT', 'it gave its place up'));
     if (place) this.#calls.free(place);
     this.#advance(machine);
   }

@@ -1,6 +1,6 @@
-import { getEventListeners } from 'node:events';
 import { ArgoError } from './errors.js';
 import { Link, LinkedList } from './linked-list.js';
+import { SignalLoan, type Signals } from './signals.js';
 import { formatDuration } from './text.js';
 
 /** Why a signal of ours was aborted: the time was over. */
@@ -13,7 +13,8 @@ export class DeadlineExceeded extends Error {
 /** A point in time by which something must have ended. Uses a clock that nobody sets back. */
 export class Deadline {
   /** made when somebody asks for the signal: it is dearer than all the rest */
-  #controller: AbortController | undefined;
+  #loan: SignalLoan | undefined;
+  readonly #signals: Signals | undefined;
   #reason: Error | undefined;
   readonly #listeners = new LinkedList<(reason: Error) => void>();
   readonly #timer: NodeJS.Timeout;
@@ -21,20 +22,20 @@ export class Deadline {
 
   /**
    * @param ms from now
-   * @param spare of a deadline before, as {@link spare} gives it
+   * @param signals from where it takes its signal, and where it leaves it when it is cleared
    */
-  constructor(readonly ms: number, spare?: AbortController) {
-    this.#controller = spare;
+  constructor(readonly ms: number, signals?: Signals) {
+    this.#signals = signals;
     this.#ends = performance.now() + ms;
     this.#timer = setTimeout(() => this.#end(new DeadlineExceeded(ms)), ms);
   }
 
   get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      if (this.#reason) this.#controller.abort(this.#reason);
+    if (this.#loan === undefined) {
+      this.#loan = this.#signals?.take() ?? new SignalLoan();
+      if (this.#reason) this.#loan.abort(this.#reason);
     }
-    return this.#controller.signal;
+    return this.#loan.signal;
   }
 
   get exceeded(): boolean {
@@ -56,17 +57,11 @@ export class Deadline {
     this.#end(reason);
   }
 
+  /** What it was for has ended. */
   clear(): void {
     clearTimeout(this.#timer);
-  }
-
-  /**
-   * What the next deadline of the same work may use for its signal, after {@link clear}: to make one is
-   * dearer than all the rest. None where it was aborted, or where somebody still listens to it.
-   */
-  get spare(): AbortController | undefined {
-    const controller = this.#controller;
-    return controller && this.#reason === undefined && isUnheard(controller.signal) ? controller : undefined;
+    if (this.#loan) this.#signals?.putBack(this.#loan);
+    this.#loan = undefined;
   }
 
   /**
@@ -111,16 +106,13 @@ export class Deadline {
   }
 
   #end(reason: Error): void {
-    this.clear();
+    clearTimeout(this.#timer);
     if (this.#reason) return;
     this.#reason = reason;
-    this.#controller?.abort(reason);
+    this.#loan?.abort(reason);
     for (const listener of this.#listeners) listener(reason);
   }
 }
-
-/** Whether nobody listens to a signal. */
-export const isUnheard = (signal: AbortSignal): boolean => signal.onabort === null && getEventListeners(signal, 'abort').length === 0;
 
 /** A rejection at our own deadline as what the user is told; everything else as it is. */
 export function explainDeadline(thrown: unknown, who: string): unknown {

@@ -134,8 +134,9 @@ export const READINGS_KEPT = 10_000;
 /** Machines that were asked something, of which is known that nothing is asked now, a provider. */
 export const MACHINES_KEPT = 10_000;
 
-/** Signals that were not needed and are kept for further readings, a provider. */
+/** Signals that were not needed and are kept for further calls, a provider; and how many calls have one before it is dropped. */
 export const SIGNALS_KEPT = 256;
+export const SIGNAL_USES = 64;
 
 /** What `--force` waits for the state before it goes by a state that is not known: a machine that hangs may be what it is for. */
 export const FORCED_LOOK = 2000;
