@@ -11,7 +11,8 @@ export interface Catalogue {
 }
 
 export interface Catalogues {
-  readonly providers: Catalogue;
+  /** @param pluginPath folders that may bring further drivers */
+  providers(pluginPath: readonly string[]): Promise<Catalogue>;
   /** @param pluginPath folders that may bring further gateways */
   gateways(pluginPath: readonly string[]): Promise<Catalogue>;
 }

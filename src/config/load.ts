@@ -225,7 +225,7 @@ export async function parseConfig(file: string, source: string, defaultStateDir:
   const server = readServer(reader, defaultStateDir);
   const accounts = readAccounts(reader);
   const groups = readGroups(reader, accounts);
-  const providers = await readProviders(reader, catalogues.providers);
+  const providers = await readProviders(reader, await catalogues.providers(server?.pluginPath ?? []));
   const hasGateways = Object.keys(reader.table('gateways')).length > 0;
   const gateways = hasGateways ? await readTyped(reader, GATEWAYS, await catalogues.gateways(server?.pluginPath ?? [])) : [];
   checkAccounts(reader, gateways, accounts);

@@ -1,5 +1,6 @@
 import type { Config, ProviderSettings } from '../config/config.js';
 import { Authenticator } from '../auth/authenticator.js';
+import type { DriverModule } from '../drivers/driver.js';
 import { Events } from '../instances/events.js';
 import { Gate } from '../instances/gate.js';
 import { Provider } from '../instances/provider.js';
@@ -89,7 +90,7 @@ export class Daemon {
     audit.check();
     const daemon = new Daemon(config, logger, house, audit, table);
     daemon.#folder = folder;
-    await daemon.#openProviders(config.providers);
+    await daemon.#openProviders(config.providers, await daemon.#modulesFor(config));
     try {
       await daemon.#server.listen();
       (await daemon.#gateways.prepare(config.gateways, await house.gateways(config.server.pluginPath))).commit();
@@ -124,8 +125,10 @@ export class Daemon {
     this.#gate.review();
     const table = await this.#house.plugins.load(config.server.pluginPath);
     this.#dispatcher.parts = { ...this.#dispatcher.parts, table };
-    this.#closeProviders([...this.#providers.values()].filter(({ name, settings }) => config.providers.get(name)?.fingerprint !== settings.fingerprint), config);
-    await this.#openProviders(config.providers);
+    const modules = await this.#modulesFor(config);
+    const isSame = ({ name, settings, module }: Provider): boolean => config.providers.get(name)?.fingerprint === settings.fingerprint && modules.get(settings.type) === module;
+    this.#closeProviders([...this.#providers.values()].filter((provider) => !isSame(provider)), config);
+    await this.#openProviders(config.providers, modules);
     change.commit();
     this.#events.resize(config.server.eventHistory);
     this.#events.add({ type: 'server', now: 'reloaded' });
@@ -148,15 +151,24 @@ export class Daemon {
     await this.#audit.close();
   }
 
-  async #openProviders(settings: ReadonlyMap<string, ProviderSettings>): Promise<void> {
+  /** The drivers that a configuration needs, by type; of one in `plugin-path`, as its file is now. @throws Error where there is none */
+  async #modulesFor({ providers, server }: Config): Promise<ReadonlyMap<string, DriverModule>> {
+    const catalogue = await this.#house.drivers(server.pluginPath);
+    const types = [...new Set([...providers.values()].map(({ type }) => type))];
+    return new Map(await Promise.all(types.map(async (type) => {
+      const module = await catalogue.load(type);
+      if (module === undefined) throw new Error(`there is no driver for type "${type}"`);
+      return [type, module] as const;
+    })));
+  }
+
+  async #openProviders(settings: ReadonlyMap<string, ProviderSettings>, modules: ReadonlyMap<string, DriverModule>): Promise<void> {
     const missing = [...settings.values()].filter(({ name }) => !this.#providers.has(name));
-    const opened = await Promise.all(missing.map(async (one) => {
-      const module = await this.#house.loadDriver(one.type);
-      if (module === undefined) throw new Error(`there is no driver for type "${one.type}"`);
-      const provider = new Provider(one, module, this.#registry, this.#logger.log);
+    const opened = missing.map((one) => {
+      const provider = new Provider(one, modules.get(one.type)!, this.#registry, this.#logger.log);
       this.#providers.set(one.name, provider);
       return provider;
-    }));
+    });
     this.#registry.arrange([...settings.keys()].map((name) => this.#providers.get(name)!));
     if (opened.length === 0) return;
     const listings = Promise.all(opened.map((provider) => provider.refresh()));

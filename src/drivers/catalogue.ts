@@ -20,7 +20,7 @@ const DRIVERS: Readonly<Record<string, () => Promise<{ default: DriverModule }>>
 
 export const driverTypes = (): string[] => Object.keys(DRIVERS);
 
-/** @returns undefined where there is no driver of that type */
+/** @returns undefined where the server itself has no driver of that type */
 export async function loadDriver(type: string): Promise<DriverModule | undefined> {
   if (!Object.hasOwn(DRIVERS, type)) return undefined;
   // A daemon at work may be given its first provider of a type.
@@ -28,8 +28,25 @@ export async function loadDriver(type: string): Promise<DriverModule | undefined
   return (await DRIVERS[type]!()).default;
 }
 
-/** As the check of the configuration wants it. */
-export const driverCatalogue = {
-  types: driverTypes,
-  options: async (type: string): Promise<v.ObjectEntries | undefined> => (await loadDriver(type))?.options,
-};
+/** The drivers that there are: those of the server, and what the folders of `plugin-path` bring. */
+export class DriverCatalogue {
+  readonly #further: ReadonlyMap<string, object>;
+
+  /** @param further modules by type; a type of the server's own is not replaced by one of them */
+  constructor(further: ReadonlyMap<string, object>) {
+    this.#further = further;
+  }
+
+  types(): readonly string[] {
+    return [...new Set([...driverTypes(), ...this.#further.keys()])];
+  }
+
+  async options(type: string): Promise<v.ObjectEntries | undefined> {
+    return (await this.load(type))?.options;
+  }
+
+  /** @returns undefined where there is no driver of that type */
+  async load(type: string): Promise<DriverModule | undefined> {
+    return await loadDriver(type) ?? this.#further.get(type) as DriverModule | undefined;
+  }
+}

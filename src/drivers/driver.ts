@@ -180,6 +180,8 @@ export interface DriverDefaults {
 
 /** The default export of a driver's module. */
 export interface DriverModule<Entries extends v.ObjectEntries = v.ObjectEntries> {
+  /** in a folder of `plugin-path`: what tells it from a gateway */
+  readonly kind?: 'driver';
   /** the keys of its table in argo-server.conf, beyond those that every provider takes */
   readonly options: Entries;
   readonly defaults?: DriverDefaults;

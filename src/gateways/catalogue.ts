@@ -9,14 +9,6 @@ const OWN: Readonly<Record<string, () => Promise<{ default: unknown }>>> = {
   metrics: () => import('./metrics/index.js'),
 };
 
-/** Why a module's default export is no gateway, or undefined. */
-export function gatewayFault(candidate: unknown): string | undefined {
-  const { options, open } = candidate as Partial<Record<keyof GatewayModule, unknown>>;
-  if (typeof open !== 'function') return 'open must be a function';
-  if (typeof options !== 'object' || options === null) return 'options must be an object: the keys of its table';
-  return 'type' in options ? 'options must not hold type, which every table has' : undefined;
-}
-
 /** The gateways that there are: those of the server, and what the folders of `plugin-path` bring. */
 export class GatewayCatalogue {
   readonly #further: ReadonlyMap<string, unknown>;

@@ -126,6 +126,11 @@ export class GateActor implements Actor {
   #controller: AbortController | undefined;
   #forgetAccount: (() => void) | undefined;
   #forgetClient: (() => void) | undefined;
+  /**
+   * The providers from which something was selected or named, by name. A reload may put another one in such a place,
+   * with other machines under the same ids: what was chosen from the one must not come to be one of the other.
+   */
+  readonly #owners = new Map<string, Owner>();
   /** of the account's readings, when it does many at a time */
   #share: Share | undefined;
   /** readings under way */
@@ -167,6 +172,7 @@ export class GateActor implements Actor {
       if (slices.isOver()) await slices.pause();
       if (through === undefined || !identity.principal.allows(instance, through)) throw new ArgoError('NOT ALLOWED');
     }
+    actor.#pin(instances);
     return new Choice(instances, isSingle);
   }
 
@@ -197,6 +203,7 @@ export class GateActor implements Actor {
   async select(words: readonly (string | TypedName)[]): Promise<Selected> {
     const names = Array.from(words, copyName);
     const { instances, isSingle } = await this.#view().select(names, this.#parts.groups());
+    this.#pin(instances);
     return { instances: Object.freeze(instances.map(infoOf)), isSingle };
   }
 
@@ -312,6 +319,14 @@ export class GateActor implements Actor {
     return this.#open;
   }
 
+  #pin(instances: readonly Instance[]): void {
+    let last: Owner | undefined;
+    for (const { owner } of instances) {
+      if (owner !== last && !this.#owners.has(owner.name)) this.#owners.set(owner.name, owner);
+      last = owner;
+    }
+  }
+
   #requireOpen(): void {
     if (this.#ended) throw isOver();
   }
@@ -329,8 +344,16 @@ export class GateActor implements Actor {
     this.#requireOpen();
     const { principal } = this.#mandate.identity;
     const { provider, id, name } = copyRef(on);
+    const pinned = this.#owners.get(provider);
+    const owner = this.#parts.registry.providerNamed(provider);
+    if (pinned && owner && pinned !== owner) {
+      throw principal.reaches(provider) || principal.coversName(name) ? new ArgoError('UNREACHABLE', `${provider} has been configured anew meanwhile`) : new ArgoError('NOT ALLOWED');
+    }
     const instance = this.#parts.registry.byId(provider, id);
-    if (instance && principal.sees(instance)) return instance;
+    if (instance && principal.sees(instance)) {
+      if (pinned === undefined) this.#owners.set(provider, instance.owner);
+      return instance;
+    }
     throw principal.coversName(name) ? new ArgoError('NO SUCH INSTANCE', name) : new ArgoError('NOT ALLOWED');
   }
 }

@@ -99,11 +99,9 @@ export class Operations {
     requireSupport(order.action, instance.name, instance.machine, order.mode === 'hard');
     if (this.#ending) throw new ArgoError('SHUTTING DOWN');
     this.#running += 1;
-    const release = instance.owner.hold();
     try {
       return await this.#recorded(mandate, instance, order, call.deadline);
     } finally {
-      release();
       this.#running -= 1;
       if (this.#running === 0) this.#whenDone?.();
     }
@@ -297,14 +295,20 @@ export class Operations {
       instance: instance.fullName,
       options: describeOptions(order, deadline),
     };
-    const auditId = await audit.begin(facts);
+    // it may be told to end before it is there
+    const under: { run?: PowerRun } = {};
+    const release = instance.owner.hold(() => under.run?.end(ENDINGS.closed()));
+    const auditId = await audit.begin(facts).catch((thrown: unknown) => {
+      release();
+      throw thrown;
+    });
     const tell = (outcome: string, ms?: number): void => {
       const { account, command, options } = facts;
       this.#parts.registry.events?.add({ type: 'action', instance: instance.fullName, account, command, options, auditId, outcome, ...(ms === undefined ? {} : { ms }) }, instance);
     };
     tell('begun');
     const began = performance.now();
-    const run = this.#runOf(mandate, instance, order, deadline);
+    const run = under.run = this.#runOf(mandate, instance, order, deadline);
     const task = new Link<Task>({ id: auditId, run, mandate, instance, order, since: new Date() });
     this.#tasks.append(task);
     if (this.#endingOfLate) run.end(this.#endingOfLate());
@@ -322,6 +326,7 @@ export class Operations {
       log('warn', 'action', { ...facts, outcome: error.message, cause: error.cause });
       throw error;
     } finally {
+      release();
       task.leave();
     }
   }

@@ -29,8 +29,12 @@ export interface Owner {
   endReadings(reason: (question: Question) => Error | undefined): void;
   /** A machine was told something: what was read of it before holds no longer. */
   changed(id: string): void;
-  /** Keeps the provider open for an action, also when it is no longer configured meanwhile. @returns ends that */
-  hold(): () => void;
+  /**
+   * Keeps the provider open for an action, also when it is no longer configured meanwhile, but not for ever.
+   * @param whenOver called when it is closed all the same
+   * @returns ends that
+   */
+  hold(whenOver: () => void): () => void;
   /** The hypervisor's log. @throws ArgoError NOT SUPPORTED where the driver has none */
   dmesg(signal: AbortSignal): Promise<string>;
 }

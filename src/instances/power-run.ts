@@ -139,7 +139,8 @@ export class PowerRun implements Holder {
   get #limit(): number {
     const { wait } = this.#order;
     const softFor = softTime(this.#order);
-    if (softFor !== undefined) return typeof wait === 'number' ? Math.max(softFor, wait) : softFor;
+    // the time for the clean way begins when the turn has come
+    if (softFor !== undefined) return Math.max(softFor, this.#parts.actionTimeout, typeof wait === 'number' ? wait : 0);
     return this.#parts.deadline ?? (typeof wait === 'number' ? wait : this.#parts.actionTimeout);
   }
 

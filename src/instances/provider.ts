@@ -36,8 +36,8 @@ export class Provider implements Owner {
   #closed = false;
   /** the driver is being closed */
   #over = false;
-  /** actions under way; each is several calls */
-  #holds = 0;
+  /** actions under way, each of which is several calls: what tells them that the provider is closed */
+  readonly #holds = new LinkedList<() => void>();
   /** what is under way, so that nothing of a closed provider goes on */
   readonly #active = new LinkedList<Deadline>();
   #whenIdle: (() => void) | undefined;
@@ -45,7 +45,7 @@ export class Provider implements Owner {
   readonly #log: Log;
 
   /** @param module of the settings' type */
-  constructor(readonly settings: ProviderSettings, module: DriverModule, registry: Registry, log: Log) {
+  constructor(readonly settings: ProviderSettings, readonly module: DriverModule, registry: Registry, log: Log) {
     this.#registry = registry;
     this.#log = log;
     const { defaults = {} } = module;
@@ -121,18 +121,20 @@ export class Provider implements Owner {
   /**
    * Keeps the provider open for an action, from its beginning to its end, also when it is no longer
    * configured meanwhile.
+   * @param whenOver called when it is closed although the action has not ended
    * @returns ends that
    */
-  hold(): () => void {
-    this.#holds += 1;
+  hold(whenOver: () => void): () => void {
+    const hold = new Link(whenOver);
+    this.#holds.append(hold);
     return () => {
-      this.#holds -= 1;
+      hold.leave();
       this.#ended();
     };
   }
 
   get #isIdle(): boolean {
-    return this.#holds === 0 && this.#active.size === 0 && this.#readings.asking === 0;
+    return this.#holds.size === 0 && this.#active.size === 0 && this.#readings.asking === 0;
   }
 
   /** Lists now, or once more after the listing that is under way. Never rejects. */
@@ -172,6 +174,7 @@ export class Provider implements Owner {
     await this.#idle(grace);
     this.#over = true;
     const closed = new ArgoError('UNREACHABLE', `${this.name} is being closed`);
+    for (const tell of this.#holds) tell();
     for (const deadline of this.#active) deadline.abort(closed);
     this.#readings.endWhere(() => closed);
     const deadline = new Deadline(CLOSE_TIMEOUT);

@@ -20,6 +20,7 @@ export const ENDINGS = {
   shutDown: () => ending(new ArgoError('SHUTTING DOWN'), 'the server ended', LAST_LOOK),
   hurried: () => ending(new ArgoError('SHUTTING DOWN'), 'the server ended', 0),
   takenOver: () => ending(new ArgoError('BUSY', 'an action with --force took over; nothing was sent'), 'an action with --force took over'),
+  closed: () => ending(new ArgoError('UNREACHABLE', 'its provider is no longer configured; nothing was sent'), 'its provider was closed'),
   cancelled: () => ending(new ArgoError('BUSY', 'it was cancelled; nothing was sent'), 'it was cancelled'),
   forbidden: () => ending(new ArgoError('NOT ALLOWED', 'the right was taken away; nothing was sent'), 'the right to it was taken away'),
 } as const;

@@ -137,7 +137,7 @@ export class View {
       const why = this.#principal.coversProvider(owner.name) ? `: ${owner.staleReason}` : '';
       return new ArgoError('UNREACHABLE', `${owner.name} has not answered yet${why}`);
     }
-    const doubt = silent.length > 0 ? ` (${listed(silent.map((provider) => provider.name))} has not answered yet)` : '';
+    const doubt = silent.length > 0 ? ` (${listed(silent.map((provider) => provider.name))} ${silent.length > 1 ? 'have' : 'has'} not answered yet)` : '';
     return new ArgoError('NO SUCH INSTANCE', name + doubt);
   }
 

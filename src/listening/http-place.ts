@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { networkTest } from '../auth/networks.js';
-import { HTTP_BODY, HTTP_HEAD_SIZE, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE, HTTP_REQUEST_TIMEOUT } from '../kit/limits.js';
+import { HTTP_BODY, HTTP_HEAD_SIZE, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE, HTTP_REQUEST_TIMEOUT, HTTP_SENT_AHEAD } from '../kit/limits.js';
 import type { Log } from '../kit/log.js';
 import { Entrance, type EntranceSettings } from './entrance.js';
 import { formatEndpoint } from './listener.js';
@@ -15,6 +15,8 @@ export class HttpError extends Error {
 
 /** One request, beside what node:http has of it. */
 export interface Visit {
+  /** what was asked for, without what follows `?` */
+  readonly path: string;
   /** the peer's, in its plain form */
   readonly address: string;
   /** address and port, for log and audit */
@@ -63,12 +65,14 @@ export class HttpPlace {
   /** of each connection: ends it when it says nothing, or takes too long */
   readonly #timers = new WeakMap<Socket, NodeJS.Timeout>();
   readonly #addresses = new WeakMap<Socket, string>();
+  /** of each connection: its requests that are not answered, and the end of the last of them */
+  readonly #lines = new WeakMap<Socket, { waiting: number; last: Promise<void> }>();
 
   constructor(log: Log) {
     this.#log = log;
     // Its own timeouts do not run in a server that does not listen itself: ours are below.
     this.#server = createServer({ maxHeaderSize: HTTP_HEAD_SIZE, keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 });
-    this.#server.on('request', (request: IncomingMessage, response: ServerResponse) => void this.#answer(request, response));
+    this.#server.on('request', (request: IncomingMessage, response: ServerResponse) => this.#received(request, response));
     this.#server.on('clientError', (_error: Error, socket: Socket) => {
       if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
       else socket.destroy();
@@ -115,10 +119,23 @@ export class HttpPlace {
     this.#timers.set(socket, setTimeout(() => socket.destroy(), ms));
   }
 
+  /** Those of one connection are answered one after the other; node:http hands over all that a client has sent ahead. */
+  #received(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    const line = this.#lines.get(socket) ?? { waiting: 0, last: Promise.resolve() };
+    this.#lines.set(socket, line);
+    if (socket.destroyed) return;
+    if (line.waiting >= HTTP_SENT_AHEAD) return void socket.destroy();
+    line.waiting += 1;
+    line.last = line.last.then(() => (socket.destroyed ? undefined : this.#answer(request, response))).finally(() => {
+      line.waiting -= 1;
+    });
+  }
+
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { socket } = request;
     const address = this.#addresses.get(socket) ?? '';
-    const found = this.#find(new URL(request.url ?? '/', 'http://localhost').pathname);
+    const path = URL.canParse(request.url ?? '', 'http://localhost') ? new URL(request.url ?? '', 'http://localhost').pathname : undefined;
     const gone = new AbortController();
     this.#limit(socket, HTTP_REQUEST_TIMEOUT);
     this.#underWay.add(request);
@@ -129,10 +146,12 @@ export class HttpPlace {
       else if (!socket.destroyed) this.#limit(socket, HTTP_KEEP_ALIVE);
     });
     try {
+      if (path === undefined) throw new HttpError(400, 'the address cannot be read');
+      const found = this.#find(path);
       if (found === undefined) throw new HttpError(404, 'there is nothing here');
       if (!found.isFrom(address)) throw new HttpError(403, 'not from there');
       await found.mount.handler(request, response, {
-        address,
+        address, path,
         from: formatEndpoint({ host: address, port: socket.remotePort ?? 0 }),
         isTls: 'encrypted' in socket,
         signal: gone.signal,

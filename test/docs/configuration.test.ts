@@ -65,7 +65,8 @@ await t.test('every TOML example is a good configuration', async (t) => {
   const documents = ['README.md', 'CONTRIBUTING.md', ...documentsIn('docs')].filter((path) => !OTHER_FILES.includes(path));
   for (const path of documents) {
     for (const { language, text, line } of blocksOf(readDocument(path))) {
-      if (language !== 'toml') continue;
+      // the driver of docs/drivers.md is tried in a test of its own
+      if (language !== 'toml' || text.includes('type = "strip"')) continue;
       const source = withFiles(text, scratch);
       for (const [, name = ''] of source.matchAll(/-env = "([^"]+)"/g)) process.env[name] = 'secret';
       await t.resolves(parseConfig(`${path}:${line}`, source, scratch), `${path}:${line}`);

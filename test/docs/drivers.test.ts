@@ -1,18 +1,12 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { join } from 'node:path';
 import { hash } from 'bcrypt';
 import t, { type Test } from 'tap';
-import * as v from 'valibot';
-import type { Config } from '../../src/config/config.js';
-import { parseConfig } from '../support/configuration.js';
-import { Daemon } from '../../src/daemon/daemon.js';
-import { openHouse } from '../../src/daemon/house.js';
-import type { DriverModule } from '../../src/drivers/driver.js';
 import { BCRYPT_COST } from '../../src/kit/limits.js';
+import { startDaemon } from '../support/daemon.js';
 import { connect, type LineClient } from '../support/line-client.js';
-import { fromRoot } from '../support/paths.js';
+import { fromRoot, ROOT } from '../support/paths.js';
 import { until } from '../support/until.js';
 import { blocksOf, readDocument } from './markdown.js';
 import { runNode } from '../support/programs.js';
@@ -20,59 +14,48 @@ import { FakeStrip } from './strip.js';
 
 const DOCUMENT = readDocument('docs/drivers.md');
 const PASSWORD = 'sesame';
+const hashed = await hash('steve', BCRYPT_COST);
 
 const block = (mark: string): string => blocksOf(DOCUMENT).find(({ marks }) => marks[0] === mark)?.text ?? '';
 
 const scratch = mkdtempSync(join(tmpdir(), 'argo-driver-'));
 t.teardown(() => rmSync(scratch, { recursive: true }));
 
-/**
- * Compiles the printed driver as if it stood in src/drivers/strip: with the project's own options,
- * against the compiled rest, which it then runs with.
- */
-async function compileDriver(): Promise<{ module: DriverModule | undefined; complaints: string }> {
-  const source = join(scratch, 'src', 'drivers', 'strip', 'index.ts');
-  const compiled = join(scratch, 'dist', 'src');
-  mkdirSync(dirname(source), { recursive: true });
-  mkdirSync(compiled, { recursive: true });
-  writeFileSync(source, block('strip'));
+/** A folder of plugin-path with the printed driver, compiled with the project's own options as its author would. @returns what the compiler says */
+async function compileDriver(): Promise<string> {
+  mkdirSync(join(scratch, 'node_modules'));
+  symlinkSync(ROOT, join(scratch, 'node_modules', 'argo-server'));
+  symlinkSync(fromRoot('node_modules', '@types'), join(scratch, 'node_modules', '@types'));
+  writeFileSync(join(scratch, 'strip.ts'), block('strip'));
   writeFileSync(join(scratch, 'package.json'), '{ "type": "module" }');
-  symlinkSync(fromRoot('node_modules'), join(scratch, 'node_modules'));
-  for (const name of ['kit', 'config']) symlinkSync(fromRoot('dist', 'src', name), join(compiled, name));
   writeFileSync(join(scratch, 'tsconfig.json'), JSON.stringify({
     extends: fromRoot('tsconfig.json'),
-    compilerOptions: { rootDir: '.', rootDirs: ['.', fromRoot('dist')], outDir: 'dist', incremental: false, declaration: false, tsBuildInfoFile: null },
-    include: ['src'],
+    compilerOptions: { rootDir: '.', outDir: 'plugins', incremental: false, declaration: false, sourceMap: false, tsBuildInfoFile: null },
+    include: ['strip.ts'],
   }));
-  const { code, stdout } = await runNode([fromRoot('node_modules', 'typescript', 'bin', 'tsc'), '-p', scratch]);
-  if (code !== 0) return { module: undefined, complaints: stdout };
-  const { default: module } = await import(pathToFileURL(join(compiled, 'drivers', 'strip', 'index.js')).href) as { default: DriverModule };
-  return { module, complaints: '' };
+  const { stdout } = await runNode([fromRoot('node_modules', 'typescript', 'bin', 'tsc'), '-p', scratch]);
+  return stdout;
 }
 
-const { module, complaints } = await compileDriver();
+await t.test('the example driver compiles', async (t) => {
+  t.equal(await compileDriver(), '');
+});
 
-t.equal(complaints, '', 'the example driver compiles');
-if (module === undefined) t.bailout('there is no driver to try');
+const configuration = (folder: string, hashed: string, strip: string): string => `
+[server]
+plugin-path = [${JSON.stringify(folder)}]
+[accounts.steve]
+password = "${hashed}"
+grants = [{ instances = ["*"], commands = ["*"] }]
+${strip}`;
 
-/** A whole daemon in this process, whose only provider is the strip, and somebody who may do everything. */
-async function serve(t: Test, strip: FakeStrip, password = PASSWORD): Promise<LineClient> {
-  const address = `127.0.0.1:${await strip.listen()}`;
+/** A daemon whose only provider is the strip, and somebody who may do everything. */
+async function serve(t: Test, strip: FakeStrip, password = PASSWORD, folder = join(scratch, 'plugins')): Promise<LineClient> {
+  const provider = `[providers.pdu1]\ntype = "strip"\naddress = "127.0.0.1:${await strip.listen()}"\npassword = "${password}"\n`;
   t.teardown(() => strip.close());
-  const parsed = await parseConfig('argo-server.conf', `
-    server = { listen = ["127.0.0.1:0"] }
-    accounts.steve.password = "${await hash('steve', BCRYPT_COST)}"
-    accounts.steve.grants = [{ instances = ["*"], commands = ["*"] }]
-  `, join(mkdtempSync(join(scratch, 'state-'))));
-  const provider = {
-    name: 'pdu1', type: 'strip', options: v.parse(v.strictObject(module!.options), { address, password }),
-    actionTimeout: undefined, pollInterval: undefined, concurrency: undefined, fingerprint: '',
-  };
-  const config: Config = { ...parsed, providers: new Map([['pdu1', provider]]) };
-  const house = { ...openHouse(() => undefined), loadDriver: () => Promise.resolve(module) };
-  const daemon = await Daemon.start(config, { log: () => undefined, setLevel: () => undefined, flush: () => undefined }, house);
+  const daemon = await startDaemon({ config: configuration(folder, hashed, provider) });
   t.teardown(() => daemon.stop());
-  const client = await connect(Number(daemon.addresses()[0]?.split(':').at(-1)));
+  const client = await connect(daemon.port);
   t.teardown(() => client.destroy());
   await client.ask('auth steve steve');
   return client;
@@ -118,11 +101,36 @@ await t.test('a strip that goes away', async (t) => {
   t.match(await client.ask('status builder'), { code: 300, body: ['unknown'] });
 });
 
-await t.test('the line for the catalogue looks like the others there', (t) => {
-  const lines: readonly string[] = readDocument('src/drivers/catalogue.ts').match(/^ {2}\w+: \(\) => import\('\.\/\w+\/index\.js'\),$/gm) ?? [];
-  t.ok(lines.includes("  sim: () => import('./sim/index.js'),"));
-  t.equal(block('catalogue').trimEnd(), lines[0]?.replaceAll('sim', 'strip'));
-  t.end();
+const loadsTypes = 'typescript' in process.features && Boolean(process.features.typescript);
+
+await t.test('in TypeScript, as it is printed', { skip: !loadsTypes && 'this Node does not load TypeScript' }, async (t) => {
+  const folder = join(scratch, 'typed');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'strip.ts'), block('strip'));
+  const client = await serve(t, new FakeStrip(PASSWORD), PASSWORD, folder);
+  t.match(await client.ask('list'), { code: 300, body: ['lj', 'builder', 'no plug'] });
+});
+
+await t.test('its table is checked, and a file that has changed opens its providers anew', async (t) => {
+  const strip = new FakeStrip(PASSWORD);
+  const address = `127.0.0.1:${await strip.listen()}`;
+  t.teardown(() => strip.close());
+  const folder = join(scratch, 'changing');
+  mkdirSync(folder);
+  const compiled = readFileSync(join(scratch, 'plugins', 'strip.js'), 'utf8');
+  writeFileSync(join(folder, 'strip.js'), compiled);
+  const table = (address: string): string => `[providers.pdu1]\ntype = "strip"\naddress = ${address}\npassword = "${PASSWORD}"\n`;
+  const failure = await startDaemon({ config: configuration(folder, hashed, table('7')) }).then((daemon) => daemon.stop(), (error: unknown) => error);
+  t.match((failure as { stderr?: string }).stderr, /:\d+:\d+: .*pdu1|:\d+:\d+: address/, 'a wrong key is told with its line');
+  const daemon = await startDaemon({ config: configuration(folder, hashed, table(`"${address}"`)) });
+  t.teardown(() => daemon.stop());
+  const client = await connect(daemon.port);
+  t.teardown(() => client.destroy());
+  await client.ask('auth steve steve');
+  t.match(await client.ask('list'), { body: ['lj', 'builder', 'no plug'] });
+  writeFileSync(join(folder, 'strip.js'), compiled.replace("throw new ArgoError('NO SUCH INSTANCE'", "throw new ArgoError('FAILED'").replace('new Outlet(unit, number, label)', 'new Outlet(unit, number, `new ${label}`)'));
+  daemon.signal('SIGHUP');
+  await until(async () => (await client.ask('list')).body[0] === 'new lj', 10_000, 'the changed driver');
 });
 
 await t.test('the document names every member of the contract', (t) => {

@@ -2,6 +2,7 @@ import t from 'tap';
 import { Account } from '../../src/auth/account.js';
 import type { Machine, PowerState, Sighting } from '../../src/drivers/driver.js';
 import type { Provider } from '../../src/instances/provider.js';
+import type { Actor } from '../../src/instances/actor.js';
 import { Gate } from '../../src/instances/gate.js';
 import type { Question } from '../../src/instances/readings.js';
 import { Registry } from '../../src/instances/registry.js';
@@ -147,4 +148,34 @@ await t.test('who may not see the machine elsewhere is not told where that is', 
   };
   t.match(await said('*'), /^WRONG STATE: lj is on as kvm2\/lj;/);
   t.match(await said('kvm1/*'), /^WRONG STATE: lj is on elsewhere;/);
+});
+
+await t.test('what was selected never comes to be a machine of a provider that took the place of its own', async (t) => {
+  const registry = new Registry();
+  const switched: string[] = [];
+  const made = (): Provider => Object.assign(provider('p1'), {
+    settings: { type: 'fake' }, hold: () => () => undefined, changed: () => undefined,
+    call: (_deadline: unknown, work: (signal: AbortSignal) => unknown) => work(new AbortController().signal),
+  });
+  const machine = (name: string): Sighting => ({ state: 'on', machine: { ...sighting('7', name).machine, powerOff: () => { switched.push(name); return Promise.resolve(); } } });
+  const before = made();
+  registry.arrange([before]);
+  await registry.sync(before, [machine('web')]);
+  const gate = new Gate({ registry, audit: new RememberedAudit(), log: () => undefined, actionTimeout: () => 1000, groups: () => new Map() });
+  const actor = (): Actor => gate.actor({ identity: { name: 'a', principal: account('*'), onTakenAway: () => () => undefined }, through: undefined, origin: 'x' });
+  const order = { action: 'stop', mode: 'hard', wait: false } as const;
+  const first = actor();
+  const second = actor();
+  const { instances: [web] } = await first.select(['web']);
+  second.known({ provider: 'p1', id: '7' });
+  const after = made();
+  registry.remove(before, true);
+  registry.arrange([after]);
+  await registry.sync(after, [machine('prod')]);
+  await t.rejects(first.power(web!, order), { phrase: 'UNREACHABLE', message: /p1 has been configured anew meanwhile/ });
+  await t.rejects(second.power({ provider: 'p1', id: '7' }, order), { message: /^UNREACHABLE/ });
+  t.throws(() => first.known(web!), { message: /^UNREACHABLE/ });
+  t.same(switched, []);
+  await actor().power({ provider: 'p1', id: '7' }, order);
+  t.same(switched, ['prod'], 'the next request may');
 });

@@ -1,10 +1,13 @@
 import t, { type Test } from 'tap';
 import { SENDING_KEPT } from '../../src/kit/limits.js';
 import { ENDINGS } from '../../src/instances/turn.js';
+import { Account } from '../../src/auth/account.js';
+import { Gate } from '../../src/instances/gate.js';
+import type { PowerOrder } from '../../src/instances/order.js';
 import { PowerRun } from '../../src/instances/power-run.js';
 import { FakeMachine, fakeProvider, never } from './fake-driver.js';
 import { until } from '../support/until.js';
-import { SEED_CONFIG, startCore, STEVE_HASH, type Core } from '../server/core.js';
+import { RememberedAudit, SEED_CONFIG, startCore, STEVE_HASH, type Core } from '../server/core.js';
 import { parseConfig } from '../support/configuration.js';
 
 const WITHIN = 10_000;
@@ -114,4 +117,29 @@ void t.test('--timeout is for the acceptance and --wait for what is seen, and th
   t.match(await core.ask(kim, 'stop lj --wait=0.2 --timeout=30'), /^200 OK\n400 TIMEOUT: accepted, but lj is still on after /);
   t.ok(performance.now() - began < 20_000);
   t.match(await core.ask(kim, 'reboot lj --wait=0.2'), /^200 OK\n400 TIMEOUT: accepted, but lj has not been seen to restart in /);
+});
+
+void t.test('an action does not outlive its provider for longer than that is kept open', async (t) => {
+  const { instance, registry, provider, machine } = await fakeProvider([new FakeMachine('lj', 'on')]);
+  machine.script = { shutdown: () => undefined };
+  const gate = new Gate({ registry, audit: new RememberedAudit(), log: () => undefined, actionTimeout: () => 60_000, groups: () => new Map() });
+  const identity = { name: 'kim', principal: new Account({ name: 'kim', passwordHash: '', from: undefined, grants: [{ instances: ['*'], commands: ['*'] }] }, new Map()), onTakenAway: () => () => undefined };
+  const actor = gate.actor({ identity, through: undefined, origin: 'x' });
+  const stopping = actor.power({ provider: 'fake', id: 'lj' }, { action: 'stop', mode: 'soft', wait: 24 * 3_600_000 }).catch((error: Error) => error.message);
+  await until(() => actor.tasks.list()[0]?.doing === 'verifying', WITHIN, 'it waits');
+  await provider.close(50);
+  t.match(await stopping, /^UNCERTAIN: accepted, and last seen on when its provider was closed/);
+  t.equal(instance.turn.holder, undefined, 'and the machine is free');
+});
+
+void t.test('the time for the clean way begins when the turn has come', async (t) => {
+  const { instance, registry, machine } = await fakeProvider([new FakeMachine('lj', 'on')]);
+  machine.script = { shutdown: never };
+  const run = (mode: PowerOrder['mode']) => new PowerRun({ instance, registry, account: 'kim', order: { action: 'stop', mode, wait: false }, actionTimeout: 60_000, permit: () => undefined });
+  const first = run('soft');
+  const hanging = first.run().catch((error: Error) => error.message);
+  await until(() => first.doing === 'sending', WITHIN, 'it hangs');
+  t.match(await run({ softFor: 100 }).run(), { result: 'done', after: 'off' });
+  t.match(await hanging, /^UNCERTAIN/);
+  t.equal(machine.calls.at(-1), 'powerOff');
 });

@@ -1,7 +1,7 @@
 import { createConnection } from 'node:net';
 import t, { type Test } from 'tap';
 import { Deadline } from '../../src/kit/deadline.js';
-import { HTTP_BODY } from '../../src/kit/limits.js';
+import { HTTP_BODY, HTTP_SENT_AHEAD } from '../../src/kit/limits.js';
 import type { EntranceSettings } from '../../src/listening/entrance.js';
 import { HttpError, SharedHttp, type HttpHandler } from '../../src/listening/http.js';
 import { until } from '../support/until.js';
@@ -114,4 +114,43 @@ await t.test('drain lets a request end, and takes no other', async (t) => {
   await drained;
   t.notOk(deadline.exceeded);
   deadline.clear();
+});
+
+/** All that comes back to what is sent on one connection, until the server closes it or what ends it has come. */
+const exchange = (url: string, text: string, end?: string): Promise<string> => new Promise((resolve) => {
+  let answer = '';
+  const socket = createConnection(Number(new URL(url).port), '127.0.0.1', () => socket.write(text));
+  socket.on('data', (chunk) => {
+    answer += chunk.toString();
+    if (end !== undefined && answer.includes(end)) socket.destroy();
+  }).on('error', () => undefined).on('close', () => resolve(answer));
+});
+
+await t.test('requests that are sent ahead are answered one after the other, and not without end', async (t) => {
+  let underWay = 0;
+  let most = 0;
+  let begun = 0;
+  const { url } = await mount(t, new SharedHttp(() => undefined), '/a', async (request, response) => {
+    begun += 1;
+    underWay += 1;
+    most = Math.max(most, underWay);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    underWay -= 1;
+    response.end(`<${request.url}>`);
+  });
+  const requests = (count: number): string => Array.from({ length: count }, (_, i) => `GET /a/${i} HTTP/1.1\r\nHost: x\r\n\r\n`).join('');
+  t.same((await exchange(url, requests(10), '</a/9>')).match(/<[^>]+>/g), Array.from({ length: 10 }, (_, i) => `</a/${i}>`));
+  t.equal(most, 1);
+  begun = 0;
+  await exchange(url, requests(10_000));
+  t.ok(begun <= HTTP_SENT_AHEAD, `${begun} begun of one who sends thousands`);
+});
+
+await t.test('an address that cannot be read is refused at once', async (t) => {
+  const logged: string[] = [];
+  const { url } = await mount(t, new SharedHttp((level) => logged.push(level)), '/', says('x'));
+  for (const target of ['//', 'http://[', '///', 'http://a:99999/x', '//[/x']) {
+    t.match(await exchange(url, `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`), /^HTTP\/1\.1 400 /, target);
+  }
+  t.equal(logged.includes('error'), false, 'it is no fault of the server');
 });

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { CommandTable, loadCommands } from '../../src/plugins/host/command-table.js';
 import type { Command } from '../../src/plugins/host/contract.js';
-import { gatewayFault } from '../../src/gateways/catalogue.js';
 import { PluginLoader } from '../../src/plugins/host/loader.js';
 
 const OWN = [
@@ -182,16 +181,18 @@ await t.test('what a row must be like', async (t) => {
 await t.test('a module with open is a gateway, of the type that its file is named by', async (t) => {
   const { folder, write } = arrange(t);
   const complaints: string[] = [];
-  const loader = new PluginLoader((_level, message, facts) => complaints.push(`${message} ${JSON.stringify(facts)}`), gatewayFault);
+  const loader = new PluginLoader((_level, message, facts) => complaints.push(`${message} ${JSON.stringify(facts)}`));
   write('hello.mjs', 'export default { options: {}, open() {} };\n');
   write('bad.mjs', 'export default { open() {} };\n');
+  write('strip.mjs', 'export default { kind: "driver", options: {}, open() {} };\n');
   write('words.mjs', source('words'));
-  const gateways = await loader.gatewaysIn([folder]);
+  const gateways = await loader.modulesIn([folder], 'gateway');
   t.same([...gateways.keys()], ['hello']);
+  t.same([...(await loader.modulesIn([folder], 'driver')).keys()], ['strip']);
   t.match(complaints, [/plugin cannot be loaded .*bad\.mjs.*options must be an object/]);
   t.equal((await loader.load([folder])).all().filter(({ word }) => !OWN.includes(word)).length, 1);
   t.equal(complaints.length, 1, 'what cannot be loaded is told once');
   await loader.load([folder]);
   t.equal(complaints.length, 2, 'and again by the next reload');
-  t.equal((await loader.gatewaysIn([folder])).get('hello'), gateways.get('hello'), 'it is loaded once');
+  t.equal((await loader.modulesIn([folder], 'gateway')).get('hello'), gateways.get('hello'), 'it is loaded once');
 });

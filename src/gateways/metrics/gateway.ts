@@ -51,7 +51,7 @@ export class MetricsGateway implements Gateway<MetricsOptions> {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse, visit: Visit): Promise<void> {
-    if (new URL(request.url ?? '', 'http://localhost').pathname !== PATH) throw new HttpError(404, `the figures are at ${PATH}`);
+    if (visit.path !== PATH) throw new HttpError(404, `the figures are at ${PATH}`);
     if (request.method !== 'GET' && request.method !== 'HEAD') throw new HttpError(405, 'GET it', { allow: 'GET, HEAD' });
     const member = await this.#memberOf(request, visit);
     const lines = await this.#lines(member, visit);

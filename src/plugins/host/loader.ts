@@ -16,16 +16,26 @@ interface Loaded {
   readonly name: string;
   /** of the file that it came from: reloaded when that changes */
   readonly version: string;
-  /** what it brings: commands, or else a gateway */
+  /** what it brings: commands, or else a driver or a gateway */
   readonly commands: readonly LoadedCommand[];
-  readonly gateway: object | undefined;
+  readonly module: object | undefined;
 }
 
-/** Whether a default export is a gateway rather than a list of commands. */
-const isGateway = (exported: unknown): exported is object => typeof exported === 'object' && exported !== null && 'open' in exported;
+/** What a file may bring instead of commands. */
+export type ModuleKind = 'driver' | 'gateway';
 
-/** Names the fault of something that should be a gateway. */
-type GatewayFault = (candidate: object) => string | undefined;
+/** Of what kind a default export is; undefined where it is a list of commands. */
+function kindOf(exported: unknown): ModuleKind | undefined {
+  if (typeof exported !== 'object' || exported === null || !('open' in exported)) return undefined;
+  return 'kind' in exported && exported.kind === 'driver' ? 'driver' : 'gateway';
+}
+
+/** Why a default export is neither a driver nor a gateway, or undefined. */
+function moduleFault({ options, open }: { readonly options?: unknown; readonly open?: unknown }): string | undefined {
+  if (typeof open !== 'function') return 'open must be a function';
+  if (typeof options !== 'object' || options === null) return 'options must be an object: the keys of its table';
+  return 'type' in options ? 'options must not hold type, which every table has' : undefined;
+}
 
 /**
  * Finds plugins by looking into folders and loads them. One that cannot be loaded is reported and
@@ -36,11 +46,9 @@ export class PluginLoader {
   /** files of which was told that they cannot be loaded, since the last {@link load} */
   readonly #told = new Set<string>();
   readonly #log: Log;
-  readonly #gatewayFault: GatewayFault;
 
-  constructor(log: Log, gatewayFault: GatewayFault = () => undefined) {
+  constructor(log: Log) {
     this.#log = log;
-    this.#gatewayFault = gatewayFault;
   }
 
   /**
@@ -56,18 +64,18 @@ export class PluginLoader {
   }
 
   /**
-   * The gateways that folders bring, by their type: the file's name without its ending. What is loaded
-   * here is not loaded a second time by {@link load}.
+   * The drivers or gateways that folders bring, by their type: the file's name without its ending. What is
+   * loaded here is not loaded a second time by {@link load}.
    */
-  async gatewaysIn(folders: readonly string[]): Promise<ReadonlyMap<string, object>> {
+  async modulesIn(folders: readonly string[], kind: ModuleKind): Promise<ReadonlyMap<string, object>> {
     const loaded = await Promise.all((await this.#filesInAll(folders)).map((file) => this.#loadFile(file)));
-    const gateways = new Map<string, object>();
+    const modules = new Map<string, object>();
     for (const one of loaded) {
-      if (one?.gateway === undefined) continue;
+      if (one?.module === undefined || kindOf(one.module) !== kind) continue;
       const type = basename(one.name, extname(one.name));
-      if (!gateways.has(type)) gateways.set(type, one.gateway);
+      if (!modules.has(type)) modules.set(type, one.module);
     }
-    return gateways;
+    return modules;
   }
 
   async #filesInAll(folders: readonly string[]): Promise<string[]> {
@@ -91,11 +99,12 @@ export class PluginLoader {
   }
 
   /** @throws Error that says what is wrong with a module's default export */
-  #contentOf(exported: unknown): Pick<Loaded, 'commands' | 'gateway'> {
-    if (!isGateway(exported)) return { commands: loadCommands(exported), gateway: undefined };
-    const fault = this.#gatewayFault(exported);
+  #contentOf(exported: unknown): Pick<Loaded, 'commands' | 'module'> {
+    const kind = kindOf(exported);
+    if (kind === undefined) return { commands: loadCommands(exported), module: undefined };
+    const fault = moduleFault(exported as object);
     if (fault !== undefined) throw new Error(fault);
-    return { commands: [], gateway: exported };
+    return { commands: [], module: exported as object };
   }
 
   async #loadFile(file: string): Promise<Loaded | undefined> {

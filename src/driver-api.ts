@@ -1,0 +1,12 @@
+/** What authors of drivers import: `import type { DriverModule } from 'argo-server/driver'`. */
+export type {
+  Disk, Driver, DriverDefaults, DriverHost, DriverModule, Facts, Load, Machine, MachineType, PowerState, Readings, Sighting,
+} from './drivers/driver.js';
+export { ArgoError, PHRASES, type Phrase } from './kit/errors.js';
+export type { Log } from './kit/log.js';
+
+/** The keys of a table: how each is read, and what is said where it is wrong. */
+export { duration, endpoint, flag, positiveDuration, text, texts, whole, type Endpoint } from './config/values.js';
+export { passwordEntries, readPassword, readSecret, secretEntries, type Secret, type SecretOptions } from './config/secret.js';
+/** valibot, with which further keys can be described. */
+export * as v from 'valibot';
