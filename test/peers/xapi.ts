@@ -271,6 +271,7 @@ export class XapiPeer {
     const { world } = this;
     const host = world.get('host', ref);
     const residents = [...world.table('VM')].filter(([, vm]) => vm.resident_on === ref && vm.is_control_domain !== true);
+    if (!['disable', 'enable'].includes(name)) world.assertLive(ref);
     if (name === 'dmesg') return `(XEN) Xen version 4.17.5 on ${String(host.name_label)}\n`;
     if (name === 'get_servertime') return new Date();
     if (name === 'disable' || name === 'enable') return world.set('host', ref, { enabled: name === 'enable' }) ?? '';

@@ -77,13 +77,14 @@ export class XenServerDriver implements Driver {
     const machines = new Map<string, Machine>();
     const sightings: Sighting[] = [];
     const slices = new Slices();
-    for (const { uuid, name, state, isMachine } of this.#context.inventory.vms.values()) {
+    for (const entry of this.#context.inventory.vms.values()) {
+      const { uuid, name, isMachine } = entry;
       if (slices.isOverNow()) await slices.pause();
       if (!isMachine) continue;
       const known = this.#machines.get(uuid);
       const machine = known?.name === name ? known : new Vm(this.#context, uuid, name);
       machines.set(uuid, machine);
-      sightings.push({ machine, state });
+      sightings.push({ machine, state: this.#context.inventory.stateOf(entry) });
     }
     this.#machines = machines;
     return sightings;

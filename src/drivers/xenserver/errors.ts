@@ -18,7 +18,7 @@ const BY_CODE: Readonly<Record<string, readonly [Phrase, Words]>> = {
   RBAC_PERMISSION_DENIED: ['ACCESS DENIED', ([right]) => right && `the user's role does not include ${right}`],
   HOST_IS_SLAVE: ['UNREACHABLE', ([master]) => master && `the host names ${master} as its master, which is not to be had`],
   HOST_STILL_BOOTING: ['UNREACHABLE', () => 'the host is still booting'],
-  HOST_OFFLINE: ['UNREACHABLE', () => 'the host that it needs is off'],
+  HOST_OFFLINE: ['UNREACHABLE', () => 'the host that it needs does not answer the pool'],
   HOST_NOT_DISABLED: ['FAILED', () => 'the host is not disabled, so it does not shut down'],
   HOST_IN_USE: ['FAILED', ([, type]) => type && `the host still carries a ${type}`],
   HANDLE_INVALID: ['NO SUCH INSTANCE', gone],

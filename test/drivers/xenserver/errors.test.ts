@@ -20,7 +20,7 @@ const CODES: readonly (readonly [string, readonly string[], Phrase, string])[] =
   ['VM_MISSING_PV_DRIVERS', [VM], 'NOT SUPPORTED', 'the guest has no tools that could do it; --force does it the hard way'],
   ['VM_IS_TEMPLATE', [VM], 'NO SUCH INSTANCE', 'it is a template now'],
   ['HANDLE_INVALID', ['VDI', 'OpaqueRef:3'], 'FAILED', 'HANDLE_INVALID VDI …'],
-  ['HOST_OFFLINE', ['OpaqueRef:2'], 'UNREACHABLE', 'the host that it needs is off'],
+  ['HOST_OFFLINE', ['OpaqueRef:2'], 'UNREACHABLE', 'the host that it needs does not answer the pool'],
   ['HOST_STILL_BOOTING', [], 'UNREACHABLE', 'the host is still booting'],
   ['TASK_CANCELLED', ['OpaqueRef:4'], 'FAILED', 'somebody has cancelled it'],
   ['UUID_INVALID', ['VM', '1234'], 'NO SUCH INSTANCE', 'the pool no longer has that VM'],
