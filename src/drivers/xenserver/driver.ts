@@ -34,7 +34,7 @@ export class XenServerDriver implements Driver {
       onMaster: (master) => host.log('warn', 'the pool has another master', { master }),
     });
     this.#context = new PoolContext(pool, new Inventory(pool, host), host);
-    this.#hosts = new HostRoster(options, host, (entry) => createHost(this.#context, entry));
+    this.#hosts = new HostRoster(options, host, (entry) => createHost(this.#context, entry, portOf(options.url[0]!)));
   }
 
   /** From memory while events keep it current; else everything is read. */
@@ -111,3 +111,6 @@ export class XenServerDriver implements Driver {
     await this.#context.pool.close(signal);
   }
 }
+
+/** Where the hosts' xapi listens. */
+const portOf = ({ protocol, port }: URL): number => (port === '' ? (protocol === 'http:' ? 80 : 443) : Number(port));
