@@ -23,7 +23,9 @@ export type Fault =
   | { readonly kind: 'fail'; readonly code: string; readonly params: readonly string[] }
   /** cut off before or after it was carried out, or in the middle of the answer */
   | { readonly kind: 'cut' | 'cut after' | 'half' | 'hang' | 'garbage' | 'huge' }
-  | { readonly kind: 'slow'; readonly ms: number };
+  | { readonly kind: 'slow'; readonly ms: number }
+  /** a proxy's answer in the place of its own, before it was carried out or after; a status of 200 is a page of HTML */
+  | { readonly kind: 'status'; readonly status: number; readonly after: boolean };
 
 export interface XapiOptions extends WorldOptions {
   readonly tls?: boolean;
@@ -158,7 +160,10 @@ export class XapiPeer {
     if (fault?.kind === 'hang') return;
     if (fault?.kind === 'cut') return void request.socket.destroy();
     if (fault?.kind === 'slow') await new Promise((resolve) => setTimeout(resolve, fault.ms));
+    const page = (): void => void (fault?.kind === 'status' && response.writeHead(fault.status, { 'content-type': 'text/html', location: 'http://127.0.0.1:9/' }).end('<html>'));
+    if (fault?.kind === 'status' && !fault.after) return page();
     const outcome = await this.#answer(host, call, fault);
+    if (fault?.kind === 'status') return page();
     if (fault?.kind === 'cut after') return void request.socket.destroy();
     if (fault?.kind === 'garbage') return void response.writeHead(200, { 'content-type': type }).end('<html>It works!</html>');
     if (fault?.kind === 'huge') return this.#flood(response, type);

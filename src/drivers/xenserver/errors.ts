@@ -1,5 +1,5 @@
 import { ArgoError, type Phrase } from '../../kit/errors.js';
-import { ForeignAnswerError, LoginRefusedError, TaskLostError, withoutHandles, XapiError } from '../../protocols/xapi/errors.js';
+import { ForeignAnswerError, HttpStatusError, LoginRefusedError, TaskLostError, withoutHandles, XapiError } from '../../protocols/xapi/errors.js';
 import { CertificateError, ConnectionLostError } from '../../protocols/tls/errors.js';
 import type { Effect } from '../../protocols/xapi/pool.js';
 
@@ -36,11 +36,23 @@ function gone([type = '']: readonly string[]): string | undefined {
 /** The server's words for what is not in the table: a code, and what belongs to it. */
 const othersWords = ({ code, params }: XapiError): string => [code, ...params].join(' ');
 
+/** The master has lost the host that it was passing the order on to (xapi's message forwarding), so that it may have arrived. */
+const LOST_ON_THE_WAY = 'CANNOT_CONTACT_HOST';
+
+/** Whether what was ordered may have been carried out all the same. */
+export function isInDoubt(error: unknown): boolean {
+  if (error instanceof ConnectionLostError) return error.sent;
+  if (error instanceof HttpStatusError) return !error.isRefusal;
+  return error instanceof ForeignAnswerError || error instanceof TaskLostError || (error instanceof XapiError && error.code === LOST_ON_THE_WAY);
+}
+
 /**
- * @param effect `acts`: a connection lost after sending is UNCERTAIN
+ * @param effect `acts`: what leaves open whether it was carried out is UNCERTAIN
  * @returns what is no error of XenAPI's as it is: an abort's reason, an ArgoError, a fault of ours
  */
 export function explain(error: unknown, effect: Effect): unknown {
+  const inDoubt = effect === 'acts' && isInDoubt(error) ? 'UNCERTAIN' : 'UNREACHABLE';
+  if (error instanceof XapiError && error.code === LOST_ON_THE_WAY) return new ArgoError(inDoubt, 'the pool has lost the host that has to do it', { cause: error });
   if (error instanceof XapiError) {
     const [phrase, words] = Object.hasOwn(BY_CODE, error.code) ? BY_CODE[error.code]! : ['FAILED' as const, () => undefined];
     const said = words(error.params);
@@ -48,9 +60,8 @@ export function explain(error: unknown, effect: Effect): unknown {
     if (said) return new ArgoError(phrase, clean(said), { cause: error });
     return new ArgoError(words === gone ? 'FAILED' : phrase, clean(othersWords(error)), { cause: error });
   }
-  const inDoubt = effect === 'acts' ? 'UNCERTAIN' : 'UNREACHABLE';
   if (error instanceof TaskLostError) return new ArgoError(inDoubt, clean(error.message), { cause: error });
-  if (error instanceof ConnectionLostError) return new ArgoError(error.sent ? inDoubt : 'UNREACHABLE', clean(`the pool: ${error.message}`), { cause: error });
+  if (error instanceof ConnectionLostError) return new ArgoError(inDoubt, clean(`the pool: ${error.message}`), { cause: error });
   if (error instanceof CertificateError) return new ArgoError('CERTIFICATE REJECTED', clean(error.message), { cause: error });
   if (error instanceof ForeignAnswerError) return new ArgoError(inDoubt, clean(`the pool: ${error.message}`), { cause: error });
   return error;
