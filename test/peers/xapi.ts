@@ -7,7 +7,7 @@ import { createServer as createSecure } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readJson, readXml, writeJson, writeXml, type Call } from './xapi-wire.js';
+import { readJson, readXml, writeJson, writePython, writeXml, type Call } from './xapi-wire.js';
 import { writeUpdates } from './xapi-rrd.js';
 import { Failure, World, type Fields, type Value, type WorldOptions } from './xapi-world.js';
 
@@ -32,6 +32,8 @@ export interface XapiOptions extends WorldOptions {
   readonly password?: string;
   /** false: a host before XenServer 7 */
   readonly json?: boolean;
+  /** a server on Python's xmlrpc, at its two addresses alone, without events */
+  readonly python?: boolean;
 }
 
 export interface Certificate {
@@ -148,7 +150,10 @@ export class XapiPeer {
     if (request.method !== 'POST' || !form) return void response.writeHead(404).end();
     // xapi before 7 takes each POST for XML-RPC, and answers what it cannot read with a failure in XML.
     if (isOld) return void response.writeHead(200, { 'content-type': 'text/xml' }).end(writeXml({ method: '', params: [] }, new Failure('INTERNAL_ERROR', ['Xml.Error'])));
-    const [type, read, write] = form;
+    // Python's server knows these two addresses.
+    if (this.#options.python && !['/', '/RPC2'].includes(url.pathname)) return void response.writeHead(404).end();
+    const [type, read, writeForm] = form;
+    const write = this.#options.python ? writePython : writeForm;
     let call: Call;
     try {
       call = read(body);
@@ -202,6 +207,7 @@ export class XapiPeer {
     const [session, ...args] = params;
     if (typeof session !== 'string' || !this.sessions.has(session)) throw new Failure('SESSION_INVALID', [String(session)]);
     if (method === 'session.logout') return String(this.sessions.delete(session) && '');
+    if (method === 'event.from' && this.#options.python) throw new Failure('MESSAGE_METHOD_UNKNOWN', [method]);
     if (method === 'event.from') return this.#events(session, args);
     if (method.startsWith('Async.')) return this.#begin(method.slice('Async.'.length), args, fault);
     return this.#carryOut(method, args, () => false);

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
-import { ForeignAnswerError, XapiError } from '../../protocols/xapi/errors.js';
+import { FaultError, ForeignAnswerError, XapiError } from '../../protocols/xapi/errors.js';
 import type { XapiPool } from '../../protocols/xapi/pool.js';
 import { ref, text, type XapiRecord } from '../../protocols/xapi/values.js';
 import type { DriverHost, PowerState } from '../driver.js';
@@ -66,6 +66,7 @@ export class Inventory {
   #watch: AbortController | undefined;
   #byUuid = new Map<string, string>();
   #cards: readonly Card[] = [];
+  #isTold = false;
   /** metrics of hosts that the pool has lost */
   #lost = new Set<string>();
   readonly #pool: XapiPool;
@@ -115,7 +116,8 @@ export class Inventory {
     this.#byUuid = new Map();
     for (const [ref, { uuid, isMachine: is }] of vms) if (is) this.#byUuid.set(uuid, ref);
     this.#noteMembers();
-    this.#startWatching(token);
+    if (token === undefined) this.#tellOfPolling();
+    else this.#startWatching(token);
   }
 
   stop(): void {
@@ -123,11 +125,21 @@ export class Inventory {
     this.#watch = undefined;
   }
 
-  /** Tokens count the changes of all classes; that of the smallest class is the cheapest. */
-  async #token(signal: AbortSignal): Promise<string> {
-    const { token } = await this.#pool.call('event.from', [['pool'], '', 0.1], { signal }) as Batch;
+  /** Tokens count the changes of all classes; that of the smallest class is the cheapest. Undefined where there are no events. */
+  async #token(signal: AbortSignal): Promise<string | undefined> {
+    const batch = await this.#pool.call('event.from', [['pool'], '', 0.1], { signal }).catch((error: unknown) => {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }) as Batch | undefined;
+    if (batch === undefined) return undefined;
+    const { token } = batch;
     if (typeof token !== 'string') throw new ForeignAnswerError('its events have no token');
     return token;
+  }
+
+  #tellOfPolling(): void {
+    if (!this.#isTold) this.#host.log('warn', 'this XenAPI has no event.from: everything is read again at each poll');
+    this.#isTold = true;
   }
 
   #startWatching(token: string): void {
@@ -225,8 +237,12 @@ const toHost = (record: XapiRecord): HostEntry =>
 /** Only where it is said: a host without metrics is not a lost one. */
 const isDead = (record: XapiRecord): boolean => record.live === false;
 
+/** A method that the server does not have, in the words of xapi, of JSON-RPC, and of servers of XML-RPC. */
+const isMissing = (error: unknown): boolean => error instanceof FaultError
+  || (error instanceof XapiError && /^MESSAGE_METHOD_UNKNOWN$|^NOT_IMPLEMENTED$|method not found/i.test(error.code));
+
 /** A XenAPI without a class has nothing of it. */
 function noneIfUnknown(error: unknown): Map<string, boolean> {
-  if (error instanceof XapiError && error.code === 'MESSAGE_METHOD_UNKNOWN') return new Map<string, boolean>();
+  if (isMissing(error)) return new Map<string, boolean>();
   throw error;
 }

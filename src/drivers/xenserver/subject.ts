@@ -29,12 +29,12 @@ export class PoolContext {
 
   constructor(readonly pool: XapiPool, readonly inventory: Inventory, readonly host: DriverHost) {}
 
-  /** Several calls as one step, with errors in a user's words. @throws ArgoError, or the signal's reason */
-  async use<T>(effect: Effect, work: () => Promise<T>): Promise<T> {
+  /** Several calls as one step, with errors in a user's words. @param hasHardWay the command takes --force. @throws ArgoError, or the signal's reason */
+  async use<T>(effect: Effect, work: () => Promise<T>, hasHardWay = false): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      const explained = explain(error, effect);
+      const explained = explain(error, effect, hasHardWay);
       if (explained instanceof ArgoError && explained.phrase === 'NO SUCH INSTANCE') this.host.relist();
       throw explained;
     }

@@ -12,7 +12,7 @@ const START_FLAGS = [false, false];
 
 const vmTask = (method: string, flags: readonly unknown[] = [], patience?: number): VmStep => (context, uuid, signal) =>
   context.use('acts', () => beforeSending(signal, (sending) => context.onVm(uuid, signal, (handle) =>
-    context.run(`VM.${method}`, [handle, ...flags], signal, { onSend: sending, ...(patience !== undefined && { patience }) }))));
+    context.run(`VM.${method}`, [handle, ...flags], signal, { onSend: sending, ...(patience !== undefined && { patience }) }))), patience !== undefined);
 
 export const pause = vmTask('pause');
 export const unpause = vmTask('unpause');

@@ -53,6 +53,9 @@ export class HttpStatusError extends ForeignAnswerError {
   }
 }
 
+/** An XML-RPC fault: the server's way to say that it failed before or beside what XenAPI knows. The request was sent. */
+export class FaultError extends ForeignAnswerError {}
+
 /** The server began a task, and what became of it cannot be learnt. */
 export class TaskLostError extends Error {
   override readonly name = 'TaskLostError';

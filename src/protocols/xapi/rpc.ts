@@ -4,7 +4,7 @@ import { CertificateError, ConnectionLostError } from '../tls/errors.js';
 import { formOf, type Form } from './forms.js';
 import { ANSWER_LIMIT, collect, type HttpLink } from './http.js';
 import { readRecords, type Pick } from './records.js';
-import { readXmlRecords } from './xml-records.js';
+import { normalizeXml, readXmlRecords } from './xml-records.js';
 
 /** Bytes of the answer that holds all records of a class: some thousand VMs of up to 10 KB. */
 const RECORDS_LIMIT = 128 * 1024 * 1024;
@@ -107,7 +107,7 @@ export class Rpc {
             return { status, type, content: await read(content) };
           },
         ).finally(() => signal.removeEventListener('abort', abort))
-          .then(({ status, type, content }) => answer(handler, status, type, content))
+          .then(({ status, type, content }) => answer(handler, status, type, path === '/xmlrpc' ? normalizeXml(content) : content))
           .catch((error: unknown) => handler.onError(error));
         return true;
       },
@@ -125,7 +125,7 @@ function answer(handler: Handler, status: number, type: string, content: Buffer)
 const answering = (content: Buffer): Dispatcher => ({
   dispatch: (_request, handler) => {
     handler.onConnect(() => undefined);
-    answer(handler, 200, 'text/xml', content);
+    answer(handler, 200, 'text/xml', normalizeXml(content));
     return true;
   },
 });
