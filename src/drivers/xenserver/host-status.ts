@@ -64,7 +64,7 @@ export async function askPort(address: string, port: number, timeout: number | u
 
 /**
  * The pool's word on a host, which outlives the host for minutes where it lost its power: so the pool
- * is made to ask the host as well.
+ * is made to ask the host as well: get_servertime is passed on to it (xapi's message forwarding).
  * @param findUuid rejects with NO SUCH INSTANCE where the pool has no such host
  */
 export async function askPool(context: PoolContext, findUuid: (signal: AbortSignal) => Promise<string>, signal: AbortSignal): Promise<Word> {
