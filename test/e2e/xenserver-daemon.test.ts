@@ -57,6 +57,21 @@ void t.test('a pool from list to logout', { skip: lacks('openssl', 'ping'), time
   peer.fault('Async.VM.start', { kind: 'cut after' });
   t.equal(await ask('start db1 --wait'), '', 'the answer was lost, and the state tells');
   t.equal(peer.calls('Async.VM.start'), 2, 'it was not ordered twice');
+  t.equal(await ask('stop db1 --force --wait'), '');
+  peer.fault('Async.VM.start', { kind: 'status', status: 503, after: true });
+  t.equal(await ask('start db1 --wait'), '', 'a proxy failed after it had passed the order on, and the state tells');
+  t.equal(await ask('stop db1 --force --wait'), '');
+  peer.fault('Async.VM.start', { kind: 'status', status: 503, after: false });
+  t.match(await ask('start db1'), /^400 UNCERTAIN: /, 'before: so says the state, once');
+  peer.fault('Async.VM.start', { kind: 'status', status: 404, after: false });
+  t.match(await ask('start db1 --wait'), /^400 UNREACHABLE: .*HTTP status 404/, 'nothing was done, and nothing is waited for');
+  peer.fault('Async.VM.start', { kind: 'fail', code: 'OPERATION_BLOCKED', params: ['OpaqueRef:1', 'ask the DBA'] });
+  t.match(await ask('start db1'), /^400 FAILED: it is blocked in the pool: ask the DBA/);
+  t.equal(await ask('start db1 --wait'), '');
+  peer.world.setLive(0, false);
+  await until(async () => await ask('status db1') === 'unknown', 60_000, 'the loss of the host');
+  t.match(await ask('stop db1 --wait'), /^400 UNREACHABLE: .*does not answer the pool/, 'it is ordered, not taken for off or on');
+  peer.world.setLive(0, true);
   peer.sessions.clear();
   t.equal(await ask('stop db1 --force --wait'), '', 'a session that has ended');
   const [session] = peer.sessions;
@@ -77,6 +92,15 @@ void t.test('machines of one name, and a master that dies in the middle of a tas
   const ambiguous = await client.ask('start twin');
   t.match(`${ambiguous.code} ${ambiguous.comment}`, /^400 AMBIGUOUS: pool1\/#\S+, pool1\/#\S+$/);
   t.equal(peer.calls('Async.VM.start'), 0, 'none of them is guessed at');
+  const named = ambiguous.comment.replace(/^AMBIGUOUS: /, '').split(', ');
+  t.same([...named].sort(), [...twins].sort(), 'what is told is what is listed');
+  for (const full of named) {
+    const uuid = full.replace('pool1/#', '');
+    t.match((await client.ask(`info ${full}`)).body.join('\n'), uuid, 'and can be typed');
+    t.equal((await client.ask(`status ${full}`)).code, 300);
+  }
+  const single = String(peer.world.get('VM', peer.world.vm('web1')).uuid);
+  t.equal((await client.ask(`status pool1/#${single}`)).code, 300, 'so can one whose name is its own');
   t.equal((await client.ask(`start ${twins[1]} --wait`, 60_000)).code, 300);
   t.same((await client.ask('list running')).body.filter((name) => name.startsWith('pool1/#')), [twins[1]]);
   const odd = body.find((name) => name.includes('odd')) ?? '';

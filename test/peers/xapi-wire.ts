@@ -88,3 +88,26 @@ export function writeXml({ method }: Call, outcome: Value | Failure): string {
   const value = method === 'system.listMethods' && !(outcome instanceof Failure) ? outcome : status;
   return `<?xml version="1.0"?><methodResponse><params><param>${toXml(value)}</param></params></methodResponse>`;
 }
+
+/** Values as Python's xmlrpc writes them: with line breaks, and with a tag around each string. */
+function toPython(value: Value): string {
+  if (typeof value === 'string' || typeof value === 'bigint') return `<value><string>${escape(String(value))}</string></value>\n`;
+  if (Array.isArray(value)) return `<value><array><data>\n${(value as Value[]).map(toPython).join('')}</data></array></value>\n`;
+  if (typeof value !== 'object' || value instanceof Date) return `${toXml(value)}\n`;
+  const members = Object.entries(value).map(([name, each]) => `<member>\n<name>${escape(name)}</name>\n${toPython(each)}</member>\n`);
+  return `<value><struct>\n${members.join('')}</struct></value>\n`;
+}
+
+const pythonAnswer = (content: string): string => `<?xml version='1.0'?>\n<methodResponse>\n${content}</methodResponse>\n`;
+
+/** A server in Python that has been taught XenAPI: what it does not know is a fault. */
+export function writePython({ method }: Call, outcome: Value | Failure): string {
+  if (outcome instanceof Failure && outcome.code === 'MESSAGE_METHOD_UNKNOWN') {
+    const members = `<member>\n<name>faultCode</name>\n<value><int>1</int></value>\n</member>\n<member>\n<name>faultString</name>\n${toPython(`method "${method}" is not supported`)}</member>\n`;
+    return pythonAnswer(`<fault>\n<value><struct>\n${members}</struct></value>\n</fault>\n`);
+  }
+  const status: Value = outcome instanceof Failure
+    ? { Status: 'Failure', ErrorDescription: [outcome.code, ...outcome.params] }
+    : { Status: 'Success', Value: outcome };
+  return pythonAnswer(`<params>\n<param>\n${toPython(status)}</param>\n</params>\n`);
+}

@@ -14,7 +14,7 @@ export type Value = string | number | bigint | boolean | Date | readonly Value[]
 export type Fields = Record<string, Value>;
 
 export const NULL = 'OpaqueRef:NULL';
-const CLASSES = ['pool', 'host', 'VM', 'VM_metrics', 'VM_guest_metrics', 'VIF', 'VBD', 'VDI', 'SR', 'PIF', 'task'] as const;
+const CLASSES = ['pool', 'host', 'host_metrics', 'VM', 'VM_metrics', 'VM_guest_metrics', 'VIF', 'VBD', 'VDI', 'SR', 'PIF', 'task'] as const;
 type Class = (typeof CLASSES)[number];
 
 interface Change {
@@ -73,7 +73,7 @@ export class World {
     for (const { name, address } of hosts) {
       const pif = this.add('PIF', { MAC: '00:16:3E:AA:00:01', management: true, IP: address });
       const host = this.add('host', {
-        name_label: name, hostname: name, address, enabled: true, PIFs: [pif], resident_VMs: [], API_version_major: 2n, API_version_minor: 21n,
+        name_label: name, hostname: name, address, enabled: true, metrics: this.add('host_metrics', { live: true, memory_total: 8_589_934_592n, last_updated: new Date() }), PIFs: [pif], resident_VMs: [], API_version_major: 2n, API_version_minor: 21n,
         other_config: { boot_time: '1700000000.' }, software_version: { product_brand: 'XCP-ng', product_version: '8.3.0' },
       });
       this.set('PIF', pif, { host });
@@ -168,6 +168,18 @@ export class World {
     return this.get('VM', this.vm(name)).power_state;
   }
 
+  /** A host that dies, or is found again: the pool notes it, and leaves the records of its VMs as they are. */
+  setLive(index: number, live: boolean): void {
+    this.set('host_metrics', this.get('host', this.refs('host')[index]!).metrics as string, { live });
+  }
+
+  /** What is passed on to a host needs one that the pool is in touch with. @throws Failure */
+  assertLive(host: Value | undefined): void {
+    if (host === undefined || host === NULL) return;
+    const { live } = this.get('host_metrics', this.get('host', String(host)).metrics as string);
+    if (live !== true) throw new Failure('HOST_OFFLINE', [String(host)]);
+  }
+
   /** As if time had passed since a machine was started. */
   age(name: string, seconds: number): void {
     this.set('VM_metrics', this.get('VM', this.vm(name)).metrics as string, { start_time: new Date(Date.now() - seconds * 1000) });
@@ -203,6 +215,7 @@ export class World {
     }
     const state = vm.power_state as string;
     if (!from.includes(state)) throw new Failure('VM_BAD_POWER_STATE', [ref, from.join(', ').toLowerCase(), state.toLowerCase()]);
+    this.assertLive(vm.resident_on);
     if (byGuest && this.bare.has(vm.name_label as string)) throw new Failure('VM_LACKS_FEATURE', [ref]);
     const id = `OpaqueRef:${randomUUID()}`;
     this.set('VM', ref, { current_operations: { [id]: name } });

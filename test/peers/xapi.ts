@@ -7,7 +7,7 @@ import { createServer as createSecure } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readJson, readXml, writeJson, writeXml, type Call } from './xapi-wire.js';
+import { readJson, readXml, writeJson, writePython, writeXml, type Call } from './xapi-wire.js';
 import { writeUpdates } from './xapi-rrd.js';
 import { Failure, World, type Fields, type Value, type WorldOptions } from './xapi-world.js';
 
@@ -23,13 +23,17 @@ export type Fault =
   | { readonly kind: 'fail'; readonly code: string; readonly params: readonly string[] }
   /** cut off before or after it was carried out, or in the middle of the answer */
   | { readonly kind: 'cut' | 'cut after' | 'half' | 'hang' | 'garbage' | 'huge' }
-  | { readonly kind: 'slow'; readonly ms: number };
+  | { readonly kind: 'slow'; readonly ms: number }
+  /** a proxy's answer in the place of its own, before it was carried out or after; a status of 200 is a page of HTML */
+  | { readonly kind: 'status'; readonly status: number; readonly after: boolean };
 
 export interface XapiOptions extends WorldOptions {
   readonly tls?: boolean;
   readonly password?: string;
   /** false: a host before XenServer 7 */
   readonly json?: boolean;
+  /** a server on Python's xmlrpc, at its two addresses alone, without events */
+  readonly python?: boolean;
 }
 
 export interface Certificate {
@@ -146,7 +150,10 @@ export class XapiPeer {
     if (request.method !== 'POST' || !form) return void response.writeHead(404).end();
     // xapi before 7 takes each POST for XML-RPC, and answers what it cannot read with a failure in XML.
     if (isOld) return void response.writeHead(200, { 'content-type': 'text/xml' }).end(writeXml({ method: '', params: [] }, new Failure('INTERNAL_ERROR', ['Xml.Error'])));
-    const [type, read, write] = form;
+    // Python's server knows these two addresses.
+    if (this.#options.python && !['/', '/RPC2'].includes(url.pathname)) return void response.writeHead(404).end();
+    const [type, read, writeForm] = form;
+    const write = this.#options.python ? writePython : writeForm;
     let call: Call;
     try {
       call = read(body);
@@ -158,7 +165,10 @@ export class XapiPeer {
     if (fault?.kind === 'hang') return;
     if (fault?.kind === 'cut') return void request.socket.destroy();
     if (fault?.kind === 'slow') await new Promise((resolve) => setTimeout(resolve, fault.ms));
+    const page = (): void => void (fault?.kind === 'status' && response.writeHead(fault.status, { 'content-type': 'text/html', location: 'http://127.0.0.1:9/' }).end('<html>'));
+    if (fault?.kind === 'status' && !fault.after) return page();
     const outcome = await this.#answer(host, call, fault);
+    if (fault?.kind === 'status') return page();
     if (fault?.kind === 'cut after') return void request.socket.destroy();
     if (fault?.kind === 'garbage') return void response.writeHead(200, { 'content-type': type }).end('<html>It works!</html>');
     if (fault?.kind === 'huge') return this.#flood(response, type);
@@ -197,6 +207,7 @@ export class XapiPeer {
     const [session, ...args] = params;
     if (typeof session !== 'string' || !this.sessions.has(session)) throw new Failure('SESSION_INVALID', [String(session)]);
     if (method === 'session.logout') return String(this.sessions.delete(session) && '');
+    if (method === 'event.from' && this.#options.python) throw new Failure('MESSAGE_METHOD_UNKNOWN', [method]);
     if (method === 'event.from') return this.#events(session, args);
     if (method.startsWith('Async.')) return this.#begin(method.slice('Async.'.length), args, fault);
     return this.#carryOut(method, args, () => false);
@@ -271,6 +282,7 @@ export class XapiPeer {
     const { world } = this;
     const host = world.get('host', ref);
     const residents = [...world.table('VM')].filter(([, vm]) => vm.resident_on === ref && vm.is_control_domain !== true);
+    if (!['disable', 'enable'].includes(name)) world.assertLive(ref);
     if (name === 'dmesg') return `(XEN) Xen version 4.17.5 on ${String(host.name_label)}\n`;
     if (name === 'get_servertime') return new Date();
     if (name === 'disable' || name === 'enable') return world.set('host', ref, { enabled: name === 'enable' }) ?? '';

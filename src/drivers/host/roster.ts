@@ -92,8 +92,9 @@ export class HostRoster {
     return { ...entry, machine: this.#create(entry) };
   }
 
-  async #stateSoon({ power, id }: Known): Promise<PowerState> {
-    const asked = power.status(AbortSignal.timeout(PING_DEADLINE_MS), { background: true }).catch(() => 'unknown' as const);
+  async #stateSoon({ machine, id }: Known): Promise<PowerState> {
+    // The machine's own word: its manager may know better than a ping.
+    const asked = machine.status(AbortSignal.timeout(PING_DEADLINE_MS)).catch(() => 'unknown' as const);
     const late = Symbol('late');
     const first = await Promise.race([asked, pause(LISTING_WAITS_MS, late, { ref: false })]);
     if (first !== late) return first as PowerState;

@@ -34,7 +34,7 @@ export class XenServerDriver implements Driver {
       onMaster: (master) => host.log('warn', 'the pool has another master', { master }),
     });
     this.#context = new PoolContext(pool, new Inventory(pool, host), host);
-    this.#hosts = new HostRoster(options, host, (entry) => createHost(this.#context, entry));
+    this.#hosts = new HostRoster(options, host, (entry) => createHost(this.#context, entry, portOf(options.url[0]!)));
   }
 
   /** From memory while events keep it current; else everything is read. */
@@ -77,13 +77,14 @@ export class XenServerDriver implements Driver {
     const machines = new Map<string, Machine>();
     const sightings: Sighting[] = [];
     const slices = new Slices();
-    for (const { uuid, name, state, isMachine } of this.#context.inventory.vms.values()) {
+    for (const entry of this.#context.inventory.vms.values()) {
+      const { uuid, name, isMachine } = entry;
       if (slices.isOverNow()) await slices.pause();
       if (!isMachine) continue;
       const known = this.#machines.get(uuid);
       const machine = known?.name === name ? known : new Vm(this.#context, uuid, name);
       machines.set(uuid, machine);
-      sightings.push({ machine, state });
+      sightings.push({ machine, state: this.#context.inventory.stateOf(entry) });
     }
     this.#machines = machines;
     return sightings;
@@ -110,3 +111,6 @@ export class XenServerDriver implements Driver {
     await this.#context.pool.close(signal);
   }
 }
+
+/** Where the hosts' xapi listens. */
+const portOf = ({ protocol, port }: URL): number => (port === '' ? (protocol === 'http:' ? 80 : 443) : Number(port));

@@ -1,9 +1,8 @@
 import { ArgoError } from '../../kit/errors.js';
 import { TaskLostError, XapiError } from '../../protocols/xapi/errors.js';
-import { ConnectionLostError } from '../../protocols/tls/errors.js';
 import { refs, text } from '../../protocols/xapi/values.js';
 import { beforeSending } from '../before-sending.js';
-import { explain } from './errors.js';
+import { explain, isInDoubt } from './errors.js';
 import { isMachine } from './states.js';
 import { GUEST_PATIENCE_MS, type PoolContext } from './subject.js';
 
@@ -24,7 +23,15 @@ export async function takeDown(context: PoolContext, uuid: string, { how, force 
     const found = await context.handle('host', uuid, signal);
     return { handle: found, wasEnabled: await context.pool.call('host.get_enabled', [found], { signal }) === true };
   }));
-  await context.use('acts', () => beforeSending(signal, (sending) => context.run('host.disable', [handle], signal, { onSend: sending })));
+  await context.use('acts', () => beforeSending(signal, async (sending) => {
+    try {
+      await context.run('host.disable', [handle], signal, { onSend: sending });
+    } catch (error) {
+      // Else it may be left without VMs for ever, with nobody knowing.
+      if (wasEnabled && isInDoubt(error)) await enable(context, handle);
+      throw error;
+    }
+  }));
   try {
     await clear(context, handle, force, signal);
     await goDown(context, handle, how, signal);
@@ -62,8 +69,9 @@ async function goDown(context: PoolContext, handle: string, how: TakeDown['how']
   try {
     await context.run(`host.${how}`, [handle], signal, { patience: GUEST_PATIENCE_MS });
   } catch (error) {
-    if (error instanceof ConnectionLostError && error.sent) throw new GoingDownInDoubt('', { cause: error });
-    if (!(error instanceof TaskLostError)) throw error;
+    const isMaster = context.inventory.hosts.get(handle)?.address === context.pool.master;
+    if (error instanceof TaskLostError && isMaster) return;
+    throw isInDoubt(error) ? new GoingDownInDoubt('', { cause: error }) : error;
   }
 }
 

@@ -1,17 +1,20 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
-import { ForeignAnswerError, XapiError } from '../../protocols/xapi/errors.js';
+import { FaultError, ForeignAnswerError, XapiError } from '../../protocols/xapi/errors.js';
 import type { XapiPool } from '../../protocols/xapi/pool.js';
-import { text, type XapiRecord } from '../../protocols/xapi/values.js';
+import { ref, text, type XapiRecord } from '../../protocols/xapi/values.js';
 import type { DriverHost, PowerState } from '../driver.js';
 import { explain } from './errors.js';
-import { isMachine, toPowerState } from './states.js';
+import { asSeen, isMachine, toPowerState } from './states.js';
 
 /** What is kept of a VM, so that thousands cost little. */
 export interface VmEntry {
   readonly uuid: string;
   readonly name: string;
-  readonly state: PowerState;
+  /** as its record tells it, whatever has become of the host */
+  readonly recorded: PowerState;
+  /** handle of the host that carries it */
+  readonly host: string | undefined;
   /** false for templates, snapshots and control domains */
   readonly isMachine: boolean;
 }
@@ -20,6 +23,8 @@ export interface HostEntry {
   readonly uuid: string;
   readonly name: string;
   readonly address: string;
+  /** handle of what the pool notes of its life */
+  readonly metrics: string | undefined;
 }
 
 /** A network card of a host. */
@@ -36,7 +41,7 @@ const EVENTS_TIMEOUT_MS = 45_000;
 /** Between two questions for events, ms: many changes at a time come in one answer. */
 const EVENTS_GATHER_MS = 50;
 /** Classes of which we are told. */
-const CLASSES = ['vm', 'host'];
+const CLASSES = ['vm', 'host', 'host_metrics'];
 
 interface Event {
   readonly class?: unknown;
@@ -61,6 +66,9 @@ export class Inventory {
   #watch: AbortController | undefined;
   #byUuid = new Map<string, string>();
   #cards: readonly Card[] = [];
+  #isTold = false;
+  /** metrics of hosts that the pool has lost */
+  #lost = new Set<string>();
   readonly #pool: XapiPool;
   readonly #host: DriverHost;
 
@@ -84,19 +92,32 @@ export class Inventory {
     return this.#cards.find((card) => card.host === host)?.mac;
   }
 
+  /** What a VM does, as far as the pool can know. */
+  stateOf({ recorded, host }: VmEntry): PowerState {
+    return asSeen(recorded, host !== undefined && this.#isLost(host));
+  }
+
+  #isLost(host: string): boolean {
+    const metrics = this.hosts.get(host)?.metrics;
+    return metrics !== undefined && this.#lost.has(metrics);
+  }
+
   /** The token comes first, so that nothing is lost between filling and watching. */
   async fill(signal: AbortSignal): Promise<void> {
     const token = await this.#token(signal);
     const hosts = await this.#pool.records('host', toHost, signal);
     const cards = await this.#pool.records('PIF', toCard, signal);
+    const metrics = await this.#pool.records('host_metrics', isDead, signal).catch(noneIfUnknown);
     const vms = await this.#pool.records('VM', toVm, signal);
     this.hosts = hosts;
+    this.#lost = new Set([...metrics].filter(([, isLost]) => isLost).map(([handle]) => handle));
     this.#cards = [...cards.values()].filter(({ isManagement }) => isManagement);
     this.vms = vms;
     this.#byUuid = new Map();
     for (const [ref, { uuid, isMachine: is }] of vms) if (is) this.#byUuid.set(uuid, ref);
     this.#noteMembers();
-    this.#startWatching(token);
+    if (token === undefined) this.#tellOfPolling();
+    else this.#startWatching(token);
   }
 
   stop(): void {
@@ -104,11 +125,21 @@ export class Inventory {
     this.#watch = undefined;
   }
 
-  /** Tokens count the changes of all classes; that of the smallest class is the cheapest. */
-  async #token(signal: AbortSignal): Promise<string> {
-    const { token } = await this.#pool.call('event.from', [['pool'], '', 0.1], { signal }) as Batch;
+  /** Tokens count the changes of all classes; that of the smallest class is the cheapest. Undefined where there are no events. */
+  async #token(signal: AbortSignal): Promise<string | undefined> {
+    const batch = await this.#pool.call('event.from', [['pool'], '', 0.1], { signal }).catch((error: unknown) => {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }) as Batch | undefined;
+    if (batch === undefined) return undefined;
+    const { token } = batch;
     if (typeof token !== 'string') throw new ForeignAnswerError('its events have no token');
     return token;
+  }
+
+  #tellOfPolling(): void {
+    if (!this.#isTold) this.#host.log('warn', 'this XenAPI has no event.from: everything is read again at each poll');
+    this.#isTold = true;
   }
 
   #startWatching(token: string): void {
@@ -139,6 +170,7 @@ export class Inventory {
   #apply({ class: type, operation, ref, snapshot }: Event): boolean {
     const handle = text(ref);
     if (text(type).toLowerCase() === 'host') return this.#applyHost(handle, operation === 'del' ? undefined : snapshot);
+    if (text(type).toLowerCase() === 'host_metrics') return this.#applyMetrics(handle, snapshot);
     if (text(type).toLowerCase() !== 'vm') return false;
     const before = this.vms.get(handle);
     if (operation === 'del' || snapshot === undefined) {
@@ -146,12 +178,13 @@ export class Inventory {
       if (before) this.#byUuid.delete(before.uuid);
       return before?.isMachine === true;
     }
+    const shown = before && this.stateOf(before);
     const now = toVm(snapshot);
     this.vms.set(handle, now);
     if (now.isMachine) this.#byUuid.set(now.uuid, handle);
     else this.#byUuid.delete(now.uuid);
     if (now.isMachine !== (before?.isMachine ?? false) || now.name !== (before?.name ?? now.name)) return true;
-    if (now.isMachine && now.state !== before?.state) this.#host.changed(now.uuid, now.state);
+    if (now.isMachine && this.stateOf(now) !== shown) this.#host.changed(now.uuid, this.stateOf(now));
     return false;
   }
 
@@ -162,6 +195,18 @@ export class Inventory {
     else this.hosts.delete(handle);
     this.#noteMembers();
     return now?.name !== before?.name || now?.address !== before?.address;
+  }
+
+  /** With a host its VMs are lost to the pool, and found again. */
+  #applyMetrics(handle: string, record: XapiRecord | undefined): boolean {
+    const isLost = record !== undefined && isDead(record);
+    if (isLost === this.#lost.has(handle)) return false;
+    if (isLost) this.#lost.add(handle);
+    else this.#lost.delete(handle);
+    for (const vm of this.vms.values()) {
+      if (vm.isMachine && vm.host !== undefined && this.hosts.get(vm.host)?.metrics === handle) this.#host.changed(vm.uuid, this.stateOf(vm));
+    }
+    return true;
   }
 
   #noteMembers(): void {
@@ -182,9 +227,22 @@ export class Inventory {
 }
 
 const toVm = (record: XapiRecord): VmEntry =>
-  ({ uuid: text(record.uuid), name: text(record.name_label), state: toPowerState(record), isMachine: isMachine(record) });
+  ({ uuid: text(record.uuid), name: text(record.name_label), recorded: toPowerState(record), host: ref(record.resident_on), isMachine: isMachine(record) });
 
 const toCard = (record: XapiRecord): Card => ({ host: text(record.host), mac: text(record.MAC), isManagement: record.management === true });
 
 const toHost = (record: XapiRecord): HostEntry =>
-  ({ uuid: text(record.uuid), name: text(record.name_label), address: text(record.address) });
+  ({ uuid: text(record.uuid), name: text(record.name_label), address: text(record.address), metrics: ref(record.metrics) });
+
+/** Only where it is said: a host without metrics is not a lost one. */
+const isDead = (record: XapiRecord): boolean => record.live === false;
+
+/** A method that the server does not have, in the words of xapi, of JSON-RPC, and of servers of XML-RPC. */
+const isMissing = (error: unknown): boolean => error instanceof FaultError
+  || (error instanceof XapiError && /^MESSAGE_METHOD_UNKNOWN$|^NOT_IMPLEMENTED$|method not found/i.test(error.code));
+
+/** A XenAPI without a class has nothing of it. */
+function noneIfUnknown(error: unknown): Map<string, boolean> {
+  if (isMissing(error)) return new Map<string, boolean>();
+  throw error;
+}

@@ -17,6 +17,13 @@ export function toPowerState(record: XapiRecord): PowerState {
   return coming === 'stopping' && state !== 'off' ? coming : state;
 }
 
+/**
+ * What a state is worth: of VMs on a host that the pool has lost, the records still tell what they did
+ * before. What is halted or saved is on no host.
+ */
+export const asSeen = (recorded: PowerState, isHostLost: boolean): PowerState =>
+  (isHostLost && recorded !== 'off' && recorded !== 'suspended' ? 'unknown' : recorded);
+
 /** Templates, snapshots and control domains are VMs to XenAPI, and nobody's machines. */
 export const isMachine = (record: XapiRecord): boolean =>
   record.is_a_template !== true && record.is_a_snapshot !== true && record.is_control_domain !== true;

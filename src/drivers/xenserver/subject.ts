@@ -2,7 +2,7 @@ import { ArgoError } from '../../kit/errors.js';
 import { XapiError } from '../../protocols/xapi/errors.js';
 import type { Effect, XapiPool } from '../../protocols/xapi/pool.js';
 import { Task } from '../../protocols/xapi/tasks.js';
-import { text, type XapiRecord } from '../../protocols/xapi/values.js';
+import { ref, text, type XapiRecord } from '../../protocols/xapi/values.js';
 import { isAbort, within } from '../../kit/within.js';
 import type { DriverHost } from '../driver.js';
 import { explain } from './errors.js';
@@ -29,12 +29,12 @@ export class PoolContext {
 
   constructor(readonly pool: XapiPool, readonly inventory: Inventory, readonly host: DriverHost) {}
 
-  /** Several calls as one step, with errors in a user's words. @throws ArgoError, or the signal's reason */
-  async use<T>(effect: Effect, work: () => Promise<T>): Promise<T> {
+  /** Several calls as one step, with errors in a user's words. @param hasHardWay the command takes --force. @throws ArgoError, or the signal's reason */
+  async use<T>(effect: Effect, work: () => Promise<T>, hasHardWay = false): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      const explained = explain(error, effect);
+      const explained = explain(error, effect, hasHardWay);
       if (explained instanceof ArgoError && explained.phrase === 'NO SUCH INSTANCE') this.host.relist();
       throw explained;
     }
@@ -58,6 +58,18 @@ export class PoolContext {
 
   async record(type: string, handle: string, signal: AbortSignal): Promise<XapiRecord> {
     return await this.pool.call(`${type}.get_record`, [handle], { signal }) as XapiRecord;
+  }
+
+  /** Whether the pool has lost a host, so that it knows nothing new of what the host carries. */
+  async isHostLost(host: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      const metrics = this.inventory.hosts.get(host)?.metrics ?? ref(await this.pool.call('host.get_metrics', [host], { signal }));
+      return metrics !== undefined && await this.pool.call('host_metrics.get_live', [metrics], { signal }) === false;
+    } catch (error) {
+      // Nothing is said of its life: the records stand for themselves.
+      if (error instanceof XapiError && ['HANDLE_INVALID', 'MESSAGE_METHOD_UNKNOWN'].includes(error.code)) return false;
+      throw error;
+    }
   }
 
   /** A call that changes something, as a task that is followed to its end. */

@@ -1,4 +1,5 @@
-import { text } from '../../protocols/xapi/values.js';
+import { ArgoError } from '../../kit/errors.js';
+import { ref, text } from '../../protocols/xapi/values.js';
 import { beforeSending } from '../before-sending.js';
 import { GUEST_PATIENCE_MS, type PoolContext } from './subject.js';
 
@@ -11,7 +12,7 @@ const START_FLAGS = [false, false];
 
 const vmTask = (method: string, flags: readonly unknown[] = [], patience?: number): VmStep => (context, uuid, signal) =>
   context.use('acts', () => beforeSending(signal, (sending) => context.onVm(uuid, signal, (handle) =>
-    context.run(`VM.${method}`, [handle, ...flags], signal, { onSend: sending, ...(patience !== undefined && { patience }) }))));
+    context.run(`VM.${method}`, [handle, ...flags], signal, { onSend: sending, ...(patience !== undefined && { patience }) }))), patience !== undefined);
 
 export const pause = vmTask('pause');
 export const unpause = vmTask('unpause');
@@ -29,6 +30,16 @@ const boot = vmTask('start', START_FLAGS);
 export const start: VmStep = async (context, uuid, signal) => {
   const state = await context.use('reads', () => beforeSending(signal, () => context.onVm(uuid, signal, async (handle) =>
     text(await context.pool.call('VM.get_power_state', [handle], { signal })))));
+  // No order would help: the pool starts nothing that it counts as running.
+  if (state === 'Running') await context.use('reads', () => beforeSending(signal, () => context.onVm(uuid, signal, (handle) => refuseWhereLost(context, handle, signal))));
   const step = state === 'Paused' ? unpause : state === 'Suspended' ? resume : boot;
   return step(context, uuid, signal);
 };
+
+/** @throws ArgoError UNREACHABLE where the pool counts it as running on a host that it has lost */
+async function refuseWhereLost(context: PoolContext, handle: string, signal: AbortSignal): Promise<void> {
+  const host = ref(await context.pool.call('VM.get_resident_on', [handle], { signal }));
+  if (host === undefined || !await context.isHostLost(host, signal)) return;
+  const name = context.inventory.hosts.get(host)?.name ?? 'a host';
+  throw new ArgoError('UNREACHABLE', `the pool still counts it as running on ${name}, which does not answer the pool`);
+}

@@ -1,7 +1,7 @@
 import { ArgoError } from '../../kit/errors.js';
 import { bytes, count, entries, ref, refs, text, time, type XapiRecord } from '../../protocols/xapi/values.js';
 import type { Disk, Facts, Load, PowerState } from '../driver.js';
-import { isMachine, toPowerState } from './states.js';
+import { asSeen, isMachine, toPowerState } from './states.js';
 import type { PoolContext } from './subject.js';
 import { readCpuPercent, readTraffic, type Measured } from './traffic.js';
 
@@ -24,7 +24,10 @@ const reading = <T>(read: (context: PoolContext, record: XapiRecord, signal: Abo
 const all = (context: PoolContext, type: string, handles: unknown, signal: AbortSignal): Promise<XapiRecord[]> =>
   Promise.all(refs(handles).map((handle) => context.record(type, handle, signal)));
 
-export const readState: Read<PowerState> = reading((_context, record) => Promise.resolve(toPowerState(record)));
+export const readState: Read<PowerState> = reading(async (context, record, signal) => {
+  const host = ref(record.resident_on);
+  return asSeen(toPowerState(record), host !== undefined && await context.isHostLost(host, signal));
+});
 
 /** Each boot makes a new domain; its number, the host and the time of the start tell one from another. */
 export const readBootMark: Read<string> = reading(async (context, record, signal) => {

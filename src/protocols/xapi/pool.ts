@@ -1,5 +1,5 @@
 import { Lockout } from '../../kit/lockout.js';
-import { ForeignAnswerError, LoginRefusedError, XapiError } from './errors.js';
+import { ForeignAnswerError, HttpStatusError, LoginRefusedError, XapiError } from './errors.js';
 import { CertificateError, ConnectionLostError } from '../tls/errors.js';
 import { HttpLink, type Answer } from './http.js';
 import type { Pick } from './records.js';
@@ -99,7 +99,7 @@ export class XapiPool {
       const { link } = address === hostOf(rpc.link.origin) ? rpc : this.#rpcAt(this.#originOf(address));
       return link.exchange({ method: 'GET', path, signal, headers: { accept, cookie: `session_id=${session}` } }, (answer) => {
         if (answer.status === 401 || answer.status === 403) throw new XapiError('SESSION_INVALID', []);
-        if (answer.status !== 200) throw new ForeignAnswerError(`it answers with HTTP status ${answer.status}`);
+        if (answer.status !== 200) throw new HttpStatusError(answer.status);
         return read(answer);
       });
     });

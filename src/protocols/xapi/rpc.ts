@@ -1,10 +1,10 @@
 import type { Dispatcher, Handler } from 'xen-api/transports/json-rpc.mjs';
-import { ForeignAnswerError, XapiError, withoutHandles } from './errors.js';
+import { ForeignAnswerError, HttpStatusError, XapiError, withoutHandles } from './errors.js';
 import { CertificateError, ConnectionLostError } from '../tls/errors.js';
 import { formOf, type Form } from './forms.js';
 import { ANSWER_LIMIT, collect, type HttpLink } from './http.js';
 import { readRecords, type Pick } from './records.js';
-import { readXmlRecords } from './xml-records.js';
+import { normalizeXml, readXmlRecords } from './xml-records.js';
 
 /** Bytes of the answer that holds all records of a class: some thousand VMs of up to 10 KB. */
 const RECORDS_LIMIT = 128 * 1024 * 1024;
@@ -17,12 +17,19 @@ export interface CallOptions {
   readonly onSend?: (() => void) | undefined;
 }
 
+/** Statuses by which a server that knows XML-RPC alone answers what is for its JSON-RPC. */
+const NO_JSON = [400, 404, 405, 415, 501];
+/** Where every XenAPI takes XML-RPC, and other servers of XML-RPC do. */
+const XML_PATH = '/';
+
 /**
  * XenAPI calls to one server, in JSON-RPC, or in XML-RPC where the server knows no other (before
  * XenServer 7). xen-api does the wording; the bytes go over an {@link HttpLink}.
  */
 export class Rpc {
   #form: Form = 'json';
+  /** The form has been answered in: another one would send an order again that may have been carried out. */
+  #isSettled = false;
 
   constructor(readonly link: HttpLink) {}
 
@@ -35,13 +42,17 @@ export class Rpc {
     const form = this.#form;
     const { create, UnsupportedTransport, TheirError } = await formOf(form);
     try {
-      return await create({ dispatcher, url: urlOf(this.link.origin) })(method, params);
+      const result = await create({ dispatcher, url: urlOf(this.link.origin) })(method, params);
+      this.#isSettled = true;
+      return result;
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof UnsupportedTransport && form === 'json') {
+      const isOtherForm = error instanceof UnsupportedTransport || (error instanceof HttpStatusError && NO_JSON.includes(error.status));
+      if (isOtherForm && form === 'json' && !this.#isSettled) {
         this.#form = 'xml';
         return await this.#say(method, params, signal, dispatcher);
       }
+      if (error instanceof TheirError) this.#isSettled = true;
       if (error instanceof TheirError) throw new XapiError(error.code, error.params.map(String));
       if (error instanceof ConnectionLostError || error instanceof CertificateError || error instanceof ForeignAnswerError) throw error;
       throw new ForeignAnswerError(withoutHandles(`its answer to ${method} is not of XenAPI`));
@@ -61,7 +72,7 @@ export class Rpc {
       headers: { accept: 'application/json', 'content-type': 'application/json' },
       body: JSON.stringify({ jsonrpc: '2.0', method, params: [session], id: 0 }),
     }, ({ status, body }) => {
-      if (status !== 200) throw new ForeignAnswerError(`it answers with HTTP status ${status}`);
+      if (status !== 200) throw new HttpStatusError(status);
       return readRecords(body, pick);
     });
   }
@@ -90,13 +101,13 @@ export class Rpc {
         signal.addEventListener('abort', abort, { once: true });
         handler.onConnect(abort);
         this.link.exchange(
-          { method: 'POST', path, body, headers, limit, onSend, signal: AbortSignal.any([signal, stop.signal]), ...(timeout !== undefined && { timeout }) },
+          { method: 'POST', path: path === '/xmlrpc' ? XML_PATH : path, body, headers, limit, onSend, signal: AbortSignal.any([signal, stop.signal]), ...(timeout !== undefined && { timeout }) },
           async ({ status, type, body: content }) => {
-            if (status < 200 || status > 299) throw new ForeignAnswerError(`it answers with HTTP status ${status}`);
+            if (status < 200 || status > 299) throw new HttpStatusError(status);
             return { status, type, content: await read(content) };
           },
         ).finally(() => signal.removeEventListener('abort', abort))
-          .then(({ status, type, content }) => answer(handler, status, type, content))
+          .then(({ status, type, content }) => answer(handler, status, type, path === '/xmlrpc' ? normalizeXml(content) : content))
           .catch((error: unknown) => handler.onError(error));
         return true;
       },
@@ -114,7 +125,7 @@ function answer(handler: Handler, status: number, type: string, content: Buffer)
 const answering = (content: Buffer): Dispatcher => ({
   dispatch: (_request, handler) => {
     handler.onConnect(() => undefined);
-    answer(handler, 200, 'text/xml', content);
+    answer(handler, 200, 'text/xml', normalizeXml(content));
     return true;
   },
 });

@@ -48,7 +48,7 @@ export class Task {
       } catch (error) {
         signal.throwIfAborted();
         inVain += 1;
-        if (!(error instanceof ConnectionLostError)) throw error;
+        if (!(error instanceof ConnectionLostError) && !(error instanceof ForeignAnswerError)) throw error;
         if (inVain === LOOKS_IN_VAIN) throw new TaskLostError('the pool was lost while it worked', { cause: error });
       }
       if (performance.now() > until) return false;

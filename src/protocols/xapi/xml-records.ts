@@ -1,4 +1,4 @@
-import { ForeignAnswerError } from './errors.js';
+import { FaultError, ForeignAnswerError } from './errors.js';
 import { inBites, RECORD_LIMIT } from './records.js';
 
 /** Bytes of a tag: XML-RPC's have no attributes. */
@@ -85,4 +85,22 @@ class MemberSplitter {
     this.#frameBytes += part.length;
     if (this.#frameBytes > FRAME_LIMIT) throw new ForeignAnswerError('its answer is too long');
   }
+}
+
+/** What a leaf holds counts, be it white space alone; between other tags it does not. */
+const FILLER = /(<(value|string|name)>\s+(?=<\/\2>))|(<[^<>]*>)\s+(?=<)/g;
+/** xen-api's reader takes these for no value at all. */
+const EMPTY_STRING = /<string\s*\/>|<string><\/string>/g;
+const FAULT = /^[^]{0,200}?<methodResponse>\s*<fault>/;
+const FAULT_WORDS = /<name>\s*faultString\s*<\/name>\s*<value>\s*(?:<string>)?([^<]*)/;
+
+/**
+ * An answer as xen-api's reader takes it, which knows XML-RPC only in the form in which xapi writes it:
+ * without the line breaks of other servers, and with empty strings that are strings.
+ * @throws FaultError where it is a fault
+ */
+export function normalizeXml(answer: Buffer): Buffer {
+  const xml = answer.toString('utf8');
+  if (FAULT.test(xml)) throw new FaultError(`its answer is a fault: ${FAULT_WORDS.exec(xml)?.[1]?.trim() ?? 'without words'}`);
+  return Buffer.from(xml.replace(FILLER, (_all, leaf: string | undefined, _name, tag: string | undefined) => leaf ?? tag ?? '').replace(EMPTY_STRING, ''));
 }

@@ -11,24 +11,37 @@ const VM = 'OpaqueRef:8f6c8f0e-0000-4000-8000-000000000001';
 /** A code with its parameters as xapi sends them, the phrase, and the words. */
 const CODES: readonly (readonly [string, readonly string[], Phrase, string])[] = [
   ['VM_BAD_POWER_STATE', [VM, 'Running, Paused', 'Halted'], 'WRONG STATE', 'it is halted; running, paused is needed'],
-  ['VM_LACKS_FEATURE', [VM], 'NOT SUPPORTED', 'the guest has no tools that could do it; --force does it the hard way'],
+  ['VM_LACKS_FEATURE', [VM], 'NOT SUPPORTED', 'the guest has no tools that could do it'],
+  ['VM_LACKS_FEATURE_SHUTDOWN', [VM], 'NOT SUPPORTED', 'the guest has no tools that could do it'],
+  ['VM_LACKS_FEATURE_SUSPEND', [VM], 'NOT SUPPORTED', 'the guest has no tools that could do it'],
+  ['OPERATION_BLOCKED', [VM, 'true'], 'FAILED', 'it is blocked in the pool, by blocked_operations of the VM'],
+  ['OPERATION_BLOCKED', [VM, 'ask the DBA'], 'FAILED', 'it is blocked in the pool: ask the DBA'],
+  ['HA_OPERATION_WOULD_BREAK_FAILOVER_PLAN', [], 'FAILED', 'high availability forbids it: after it the pool could not restart all protected VMs'],
+  ['HA_HOST_IS_ARMED', ['OpaqueRef:2'], 'FAILED', 'high availability forbids it (HA_HOST_IS_ARMED …)'],
+  ['VDI_IN_USE', ['OpaqueRef:7', 'attach'], 'FAILED', 'a disk of it is in use'],
+  ['VDI_MISSING', ['OpaqueRef:6', 'OpaqueRef:7'], 'FAILED', 'a disk of it is missing from its storage'],
+  ['VDI_CBT_ENABLED', ['OpaqueRef:7'], 'FAILED', 'there is something wrong with a disk of it (VDI_CBT_ENABLED …)'],
+  ['SR_BACKEND_FAILURE_47', ['', 'The SR is not available', ''], 'FAILED', 'its storage failed (SR_BACKEND_FAILURE_47 The SR is not available)'],
+  ['NO_HOSTS_AVAILABLE', [], 'FAILED', 'no host of the pool can take it'],
+  ['VM_SHUTDOWN_TIMEOUT', [VM, '1200.'], 'FAILED', 'the guest has not shut down within 1200 s'],
+  ['HOST_NOT_LIVE', [], 'UNREACHABLE', 'the host that it needs does not answer the pool'],
   ['OTHER_OPERATION_IN_PROGRESS', ['VM', VM, 'suspend', 'OpaqueRef:1'], 'BUSY', 'the VM is occupied with suspend'],
   ['OTHER_OPERATION_IN_PROGRESS', ['VM', VM], 'BUSY', 'the VM is occupied with another operation'],
   ['SESSION_AUTHENTICATION_FAILED', [], 'ACCESS DENIED', 'the user or the password is wrong'],
   ['RBAC_PERMISSION_DENIED', ['vm.start', 'No permission in user session.'], 'ACCESS DENIED', 'the user\'s role does not include vm.start'],
   ['VM_BAD_POWER_STATE', [VM, 'halted', 'running'], 'WRONG STATE', 'it is running; halted is needed'],
-  ['VM_MISSING_PV_DRIVERS', [VM], 'NOT SUPPORTED', 'the guest has no tools that could do it; --force does it the hard way'],
+  ['VM_MISSING_PV_DRIVERS', [VM], 'NOT SUPPORTED', 'the guest has no tools that could do it'],
   ['VM_IS_TEMPLATE', [VM], 'NO SUCH INSTANCE', 'it is a template now'],
   ['HANDLE_INVALID', ['VDI', 'OpaqueRef:3'], 'FAILED', 'HANDLE_INVALID VDI …'],
-  ['HOST_OFFLINE', ['OpaqueRef:2'], 'UNREACHABLE', 'the host that it needs is off'],
+  ['HOST_OFFLINE', ['OpaqueRef:2'], 'UNREACHABLE', 'the host that it needs does not answer the pool'],
   ['HOST_STILL_BOOTING', [], 'UNREACHABLE', 'the host is still booting'],
   ['TASK_CANCELLED', ['OpaqueRef:4'], 'FAILED', 'somebody has cancelled it'],
   ['UUID_INVALID', ['VM', '1234'], 'NO SUCH INSTANCE', 'the pool no longer has that VM'],
   ['HOST_NOT_DISABLED', [], 'FAILED', 'the host is not disabled, so it does not shut down'],
   ['HOST_IN_USE', ['OpaqueRef:2', 'VM', VM], 'FAILED', 'the host still carries a VM'],
   ['MESSAGE_METHOD_UNKNOWN', ['VM.fly'], 'NOT SUPPORTED', 'this version of XenAPI has no VM.fly'],
-  ['HOST_NOT_ENOUGH_FREE_MEMORY', ['268435456', '1024'], 'FAILED', 'HOST_NOT_ENOUGH_FREE_MEMORY 268435456 1024'],
-  ['OPERATION_NOT_ALLOWED', [`${VM} is locked\nby somebody`], 'FAILED', 'OPERATION_NOT_ALLOWED … is locked by somebody'],
+  ['HOST_NOT_ENOUGH_FREE_MEMORY', ['268435456', '1024'], 'FAILED', 'not enough free memory: 268435456 bytes are needed, 1024 are free'],
+  ['OPERATION_NOT_ALLOWED', [`${VM} is locked\nby somebody`], 'FAILED', 'the pool does not allow it: … is locked by somebody'],
 ];
 
 void t.test('each code of a refusal, at once and as the end of a task', async (t) => {
@@ -91,10 +104,32 @@ void t.test('HOST_IS_SLAVE[master] without end is not followed without end', asy
   t.equal(peer.calls('Async.VM.start'), 2);
 });
 
-void t.test('a server without event.from says so', async (t) => {
-  const { driver, peer } = await setUp(t);
-  peer.fault('event.from', { kind: 'refuse', code: 'MESSAGE_METHOD_UNKNOWN', params: ['event.from'] });
-  t.same(await outcome(driver.list(soon())), { phrase: 'NOT SUPPORTED', detail: 'this version of XenAPI has no event.from' });
+void t.test('a server without event.from is polled', async (t) => {
+  const { driver, peer, told } = await setUp(t, { vms: ['web1'] });
+  peer.fault('event.from', { kind: 'refuse', code: 'MESSAGE_METHOD_UNKNOWN', params: ['event.from'] }, 2);
+  peer.fault('event.from', { kind: 'refuse', code: 'Method not found', params: [] }, 1);
+  const states = async () => (await listVms(driver)).map(({ machine, state }) => [machine.name, state]);
+  t.same(await states(), [['web1', 'off']]);
+  peer.world.addMachine('web2');
+  peer.world.set('VM', peer.world.vm('web1'), { power_state: 'Running' });
+  t.same(await states(), [['web1', 'on'], ['web2', 'off']]);
+  peer.world.remove('VM', peer.world.vm('web2'));
+  t.same(await states(), [['web1', 'on']]);
+  t.equal(peer.calls('VM.get_all_records'), 3);
+  t.equal(told.log.filter((line) => /no event\.from/.test(line)).length, 1, 'said once');
+  t.same(told.lost, [], 'and nothing is stale');
+});
+
+void t.test('--force is advised where the command has it', async (t) => {
+  const { driver, peer } = await setUp(t, { vms: ['web1'] });
+  const web = await findMachine(driver, 'web1');
+  for (const code of ['VM_LACKS_FEATURE', 'VM_LACKS_FEATURE_SHUTDOWN', 'VM_LACKS_FEATURE_SUSPEND', 'VM_MISSING_PV_DRIVERS']) {
+    for (const [step, method] of [['shutdown', 'clean_shutdown'], ['reboot', 'clean_reboot'], ['suspend', 'suspend'], ['pause', 'pause'], ['resume', 'resume']] as const) {
+      peer.fault(`Async.VM.${method}`, { kind: 'fail', code, params: [VM] });
+      const hint = step === 'shutdown' || step === 'reboot' ? '; --force does it the hard way' : '';
+      t.same(await outcome(web[step]?.(soon())), { phrase: 'NOT SUPPORTED', detail: `the guest has no tools that could do it${hint}` }, `${step}: ${code}`);
+    }
+  }
 });
 
 void t.test('a code that comes without its parameters is told as it is', (t) => {

@@ -222,3 +222,45 @@ void t.test('it logs out', async (t) => {
   t.equal(peer.sessions.size, 0);
   t.match(await outcome(driver.list(soon())), { phrase: 'UNREACHABLE' });
 });
+
+void t.test('HTTP\'s own answer to an order: only what proves that nothing was done is told as such', async (t) => {
+  for (const json of [true, false]) {
+    const { driver, peer } = await setUp(t, { vms: ['web1'], json });
+    const web = await findMachine(driver, 'web1');
+    for (const status of [200, 302, 303, 403, 408, 429, 500, 501, 502, 503, 504]) {
+      for (const after of [true, false]) {
+        peer.log.length = 0;
+        peer.fault('Async.VM.start', { kind: 'status', status, after });
+        t.match(await outcome(web.start?.(soon())), { phrase: 'UNCERTAIN' }, `${status}, ${after ? 'after' : 'before'} it was carried out`);
+        t.equal(peer.calls('Async.VM.start'), 1, 'it is not sent again');
+        if (after) await until(() => peer.world.state('web1') === 'Running', 60_000, 'the start');
+        if (after) await web.powerOff?.(soon());
+      }
+    }
+    for (const status of [301, 400, 401, 404, 405, 413]) {
+      peer.log.length = 0;
+      peer.fault('Async.VM.start', { kind: 'status', status, after: false });
+      t.same(await outcome(web.start?.(soon())), { phrase: 'UNREACHABLE', detail: `the pool: it answers with HTTP status ${status}` });
+      t.equal(peer.calls('Async.VM.start'), 1);
+    }
+    t.equal(peer.calls('session.login_with_password') + peer.sessions.size, 1);
+  }
+});
+
+void t.test('a proxy that fails while a task is followed changes nothing', async (t) => {
+  const { driver, peer } = await setUp(t, { vms: ['web1'] });
+  const web = await findMachine(driver, 'web1');
+  peer.fault('task.get_record', { kind: 'status', status: 503, after: false }, 3);
+  t.same(await outcome(web.start?.(soon())), { value: undefined });
+  peer.fault('task.get_record', { kind: 'status', status: 503, after: false }, 4);
+  t.match(await outcome(web.powerOff?.(soon())), { phrase: 'UNCERTAIN' });
+});
+
+void t.test('a master that loses the host while it passes an order on', async (t) => {
+  const { driver, peer } = await setUp(t, { vms: ['web1'] });
+  const web = await findMachine(driver, 'web1');
+  peer.fault('Async.VM.start', { kind: 'fail', code: 'CANNOT_CONTACT_HOST', params: [peer.world.refs('host')[0]!] });
+  t.same(await outcome(web.start?.(soon())), { phrase: 'UNCERTAIN', detail: 'the pool has lost the host that has to do it' });
+  peer.fault('VM.get_record', { kind: 'refuse', code: 'CANNOT_CONTACT_HOST', params: [] });
+  t.match(await outcome(web.status(soon())), { phrase: 'UNREACHABLE' });
+});

@@ -113,3 +113,20 @@ void t.test('a pool that is off at the start: the hosts of the configuration can
   await until(() => told.lost.length > 0, 60_000, 'the loss');
   t.match(await outcome(driver.list(soon())), { phrase: 'UNREACHABLE' }, 'what was known still stands');
 });
+
+void t.test('a step in doubt: the host takes VMs again, unless it may be going down', options, async (t) => {
+  const { driver, peer } = await setUp(t, { hosts: POOL });
+  const host = await findMachine(driver, 'xen2');
+  const [, ref = ''] = peer.world.refs('host');
+  peer.fault('Async.host.disable', { kind: 'status', status: 503, after: true });
+  t.match(await outcome(host.shutdown?.(soon())), { phrase: 'UNCERTAIN' });
+  t.equal(peer.world.get('host', ref).enabled, true);
+  t.equal(peer.calls('host.enable'), 1);
+  for (const fault of [{ kind: 'status', status: 503, after: true }, { kind: 'fail', code: 'CANNOT_CONTACT_HOST', params: [ref] }] as const) {
+    peer.log.length = 0;
+    peer.world.set('host', ref, { enabled: true });
+    peer.fault('Async.host.shutdown', fault);
+    t.match(await outcome(host.shutdown?.(soon())), { phrase: 'UNCERTAIN' }, fault.kind);
+    t.equal(peer.calls('host.enable'), 0);
+  }
+});

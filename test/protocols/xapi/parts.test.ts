@@ -1,8 +1,8 @@
 import t from 'tap';
-import { ForeignAnswerError, XapiError } from '../../../src/protocols/xapi/errors.js';
+import { FaultError, ForeignAnswerError, XapiError } from '../../../src/protocols/xapi/errors.js';
 import { readRecords } from '../../../src/protocols/xapi/records.js';
 import { parseUpdates } from '../../../src/protocols/xapi/rrd.js';
-import { readXmlRecords } from '../../../src/protocols/xapi/xml-records.js';
+import { normalizeXml, readXmlRecords } from '../../../src/protocols/xapi/xml-records.js';
 import { bytes, ref, refs, time } from '../../../src/protocols/xapi/values.js';
 
 async function* cut(text: string, ...at: number[]): AsyncGenerator<Buffer> {
@@ -112,4 +112,17 @@ void t.test('measurements', async (t) => {
     { step: 5, series: [{ name: 'vif_0_rx', samples: [{ time: 10, value: 1.5 }] }] }, 'what was not measured is not 0');
   t.same(await parseUpdates(xml(''), 'u1'), { step: 5, series: [{ name: 'vif_0_rx', samples: [] }] });
   for (const text of ['', '{"meta":{}}', '<html/>', '<xport><meta><step>0</step></meta></xport>']) await t.rejects(parseUpdates(text, 'u1'), ForeignAnswerError, text);
+});
+
+void t.test('XML of other servers, as xen-api\'s reader takes it', (t) => {
+  const cases = [
+    ['<?xml version="1.0"?>\n<a>\n <value> <struct>\n\t<member>\r\n</member> </struct> </value></a>', '<?xml version="1.0"?><a><value><struct><member></member></struct></value></a>'],
+    ['<value><string></string></value><value><string/></value><value><string /></value>', '<value></value><value></value><value></value>'],
+    ['<value>  </value> <value><string> \n</string></value>', '<value>  </value><value><string> \n</string></value>'],
+    ['<value>a >  </value>\n<value><string> b\n c </string> </value>', '<value>a >  </value><value><string> b\n c </string></value>'],
+  ] as const;
+  for (const [text, wanted] of cases) t.equal(normalizeXml(Buffer.from(text)).toString(), wanted);
+  const fault = '<?xml version="1.0"?>\n<methodResponse>\n<fault>\n<value><struct><member><name>faultString</name>\n<value><string>no way</string></value></member></struct></value></fault></methodResponse>';
+  t.throws(() => normalizeXml(Buffer.from(fault)), new FaultError('its answer is a fault: no way'));
+  t.end();
 });
