@@ -46,7 +46,7 @@ export class Fault {
 }
 
 /** The other side is to do something else than to answer. */
-export type Misdeed = 'cut' | 'silence' | 'half' | 'huge' | 503;
+export type Misdeed = 'cut' | 'silence' | 'half' | 'huge' | number;
 export type Answer = string | Fault | Misdeed | undefined;
 
 const parser = new XMLParser({ preserveOrder: true, ignoreAttributes: false, attributeNamePrefix: '', parseTagValue: false, removeNSPrefix: true, trimValues: false });
@@ -307,7 +307,7 @@ const HUGE = 50 * 1024 * 1024;
 function send(response: ServerResponse, method: string, answer: Answer): void {
   if (answer === 'cut') return void response.destroy();
   if (answer === 'silence') return;
-  if (answer === 503) return void response.writeHead(503, { 'content-type': 'text/plain' }).end('503 Service Unavailable (Failed to connect to endpoint)');
+  if (typeof answer === 'number') return void response.writeHead(answer, { 'content-type': 'text/plain' }).end(`HTTP status ${answer}`);
   const open = '<?xml version="1.0" encoding="UTF-8"?>\n<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:xsd="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body>';
   const close = '</soapenv:Body></soapenv:Envelope>';
   response.setHeader('content-type', 'text/xml; charset=utf-8');

@@ -1,4 +1,5 @@
 import { ArgoError } from '../../kit/errors.js';
+import { isFault } from '../../protocols/vim/errors.js';
 import { isRef, textOf } from '../../protocols/vim/value.js';
 import { beginTask, endTask, type Context } from './context.js';
 import { hostName } from './host-item.js';
@@ -66,6 +67,7 @@ async function goDown(context: Context, host: Item, method: TakeDown, force: boo
   try {
     await endTask(context, task, signal);
   } catch (error) {
-    if (!(error instanceof ArgoError) || error.phrase !== 'UNCERTAIN') throw error;
+    // A task that ended because its time was over ended in vain.
+    if (!(error instanceof ArgoError) || error.phrase !== 'UNCERTAIN' || isFault(error.cause, 'Timedout')) throw error;
   }
 }

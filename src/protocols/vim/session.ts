@@ -184,7 +184,9 @@ export class VimSession {
       const credentials = this.#options.credentials();
       return { number, service: await this.#lockout.guard([credentials.user, credentials.password], () => this.#enter(credentials, signal)) };
     } catch (error) {
-      throw signal.aborted ? new VimTransportError(`no login in ${LOGIN_TIMEOUT / 1000} s`, false) : error;
+      if (signal.aborted) throw new VimTransportError(`no login in ${LOGIN_TIMEOUT / 1000} s`, false);
+      // Nothing of what is waiting for the login has been sent.
+      throw error instanceof VimTransportError ? new VimTransportError(error.message, false, false, { cause: error }) : error;
     }
   }
 }

@@ -14,8 +14,12 @@ const BITE = 1024;
 const CONNECTIONS = 10;
 /** An idle connection is closed before the server, which tells nobody, does so, ms. */
 const IDLE_TIMEOUT = 20_000;
-/** Statuses of 500 and above with which a proxy says that it has passed nothing on. */
-const UNTOUCHED = new Set([501, 503]);
+/**
+ * Statuses of a server that has read no further than the request's head. All others may come from a
+ * proxy, such as vCenter's own, that has passed the request on already: 501 and 503 as well as 502 and
+ * 504, and 408 and 429 of a server behind it.
+ */
+const REFUSALS = new Set([300, 301, 302, 307, 308, 400, 401, 402, 403, 404, 405, 406, 407, 410, 411, 413, 414, 415, 417, 421, 426, 431]);
 const COOKIE = 'vmware_soap_session';
 
 /** What the SOAP library feeds its answers to: a parser as a stream. */
@@ -99,7 +103,7 @@ export class VimTransport {
     // SOAP 1.1 over HTTP: a fault comes with the status 500.
     if ((status !== 200 && status !== 500) || !/xml/.test(incoming.headers['content-type'] ?? '')) {
       incoming.destroy();
-      throw new VimTransportError(`the server answers with HTTP status ${status}`, !(UNTOUCHED.has(status) || (status >= 300 && status < 500)));
+      throw new VimTransportError(`the server answers with HTTP status ${status}`, !REFUSALS.has(status));
     }
     this.#keepCookie(incoming);
     // Any other status would make the library gather the whole answer, and parse it in one go.

@@ -133,6 +133,12 @@ eachVersion('a failure is one only while the state says so too', async (t, model
   t.equal(await outcome(web.start?.(patient)), 'done', 'carried out, and the connection lost: the state tells');
   model.faults.push({ on: /power\.reset/, does: 'lost', times: 1 });
   t.match(await outcome(web.reset?.(patient)), /^UNCERTAIN/, 'no state tells of a reset');
+  model.faults.push({ on: /power\.reset/, does: 'killed', times: 1 });
+  t.match(await outcome(web.reset?.(patient)), /^UNCERTAIN/, 'vim-cmd was killed while it worked');
+  for (const says of ['Connection failure', 'Reset failed: (vim.fault.Timedout) {\n   msg = "timed out"\n}', 'Reset failed: (vim.fault.HostCommunication) {\n   msg = "lost"\n}']) {
+    model.faults.push({ on: /power\.reset/, does: { says }, times: 1 });
+    t.match(await outcome(web.reset?.(patient)), /^UNCERTAIN/, says);
+  }
   model.faults.push({ on: /power\.off/, does: { says: 'Powering off VM:\nPower off failed' }, times: 1 });
   t.equal(await outcome(web.powerOff?.(patient)), 'FAILED: Power off failed');
   t.equal(model.get('web').state, 'poweredOn');
