@@ -1,7 +1,7 @@
 import { ArgoError } from '../../kit/errors.js';
 import type { Driver, DriverHost, PowerState, Sighting } from '../driver.js';
 import type { Esxi } from './esxi.js';
-import { EsxiHost, HOST_ID, type Presence } from './host.js';
+import { EsxiHost, HOST_ID, stateBehindJump, type Presence } from './host.js';
 import { Inventory, type Entry } from './inventory.js';
 import { EsxiVm, VM_PACE, type VmContext, type VmPace } from './vm.js';
 
@@ -16,6 +16,8 @@ export interface EsxiFreeParts {
   readonly esxi: Esxi;
   readonly presence: Presence;
   readonly staysInMaintenance: boolean;
+  /** reached through another host only, so that its silence to us says nothing; default false */
+  readonly isBehindJump?: boolean;
   /** default {@link VM_PACE} */
   readonly pace?: VmPace;
   /** The host goes down: its connection is of no use any more. */
@@ -49,9 +51,10 @@ export class EsxiFreeDriver implements Driver {
       this.#refresh(signal).catch((error: unknown) => error instanceof Error ? error : new Error(String(error))),
     ]);
     signal.throwIfAborted();
-    if (found instanceof Error) return this.#withoutAnswer(state, found);
+    if (found instanceof Error) return this.#withoutAnswer(state === 'off' && this.#parts.isBehindJump ? stateBehindJump(found) : state, found);
     this.#listedBefore = true;
-    return [{ machine: this.#machine, state }, ...found.map((entry) => this.#sighting(entry, entry.summary.state))];
+    // It has just answered, whatever became of pings.
+    return [{ machine: this.#machine, state: 'on' }, ...found.map((entry) => this.#sighting(entry, entry.summary.state))];
   }
 
   dmesg(signal: AbortSignal): Promise<string> {

@@ -18,6 +18,8 @@ import { createVm, vmId } from './vm.js';
 
 /** Where ESXi and vCenter have their service. */
 const SERVICE = '/sdk';
+/** Of ESXi's own service: a host that drops pings answers there. */
+const HOST_PORT = 443;
 /** Until a server that was off at the start is asked again, ms. */
 const TRY_AGAIN_MS = 5000;
 
@@ -44,7 +46,7 @@ export class EsxiDriver implements Driver {
       url: new URL(SERVICE, options.url), trust: () => passwordTrust(options, options.url), credentials: () => credentialsOf(options),
     });
     this.#context = { options, session, inventory: new Inventory(session, this.#listener()), maintenance: new Maintenance(), log: host.log };
-    this.#hosts = new HostRoster(options, host, (entry) => createHost(this.#context, entry, () => this.#hostItem(entry)));
+    this.#hosts = new HostRoster({ ...options, ping: { 'tcp-port': HOST_PORT, ...options.ping } }, host, (entry) => createHost(this.#context, entry, () => this.#hostItem(entry)));
   }
 
   /** From memory while the server tells of what changes; else everything is read. */
