@@ -89,6 +89,8 @@ export class VimDouble {
   apiType = 'VirtualCenter';
   /** objects of one answer at most, whatever the client asks for */
   pageSize = 100;
+  /** says nothing any more, as a process that is stopped: what is asked meanwhile is never answered */
+  isFrozen = false;
   #rest: readonly string[] = [];
   #logins = 0;
   #tasks = 0;
@@ -145,6 +147,12 @@ export class VimDouble {
     this.objects.delete(name);
   }
 
+  /** Into another folder: it enters that before it leaves the former. */
+  move(name: string): void {
+    this.#tell(this.#update(name, 'enter', [...this.objects.get(name)?.properties.keys() ?? []]));
+    this.#tell(this.#update(name, 'leave', []));
+  }
+
   expireSessions(): void {
     this.sessions.clear();
     this.#waiting?.();
@@ -191,7 +199,7 @@ export class VimDouble {
     this.calls.push(call.name);
     const cookie = /vmware_soap_session=(\w+)/.exec(request.headers.cookie ?? '')?.[1] ?? '';
     const answer = await this.#answer(call, cookie, response);
-    if (!response.destroyed) send(response, call.name, answer);
+    if (!response.destroyed && !this.isFrozen) send(response, call.name, answer);
   }
 
   #answer(call: Element, cookie: string, response: ServerResponse): Answer | Promise<Answer> {
@@ -249,8 +257,9 @@ export class VimDouble {
 
   #retrieve(call: Element): Answer {
     const contents = all(call, 'specSet').flatMap((spec) => {
-      const paths = all(child(spec, 'propSet'), 'pathSet').map(({ text }) => text);
-      return all(spec, 'objectSet').map((set) => this.#objectContent(child(set, 'obj')?.text ?? '', paths));
+      const paths = new Map(all(spec, 'propSet').map((set) => [child(set, 'type')?.text, all(set, 'pathSet').map(({ text }) => text)]));
+      const names = all(spec, 'objectSet').flatMap((set) => (child(set, 'selectSet') ? this.#members() : [child(set, 'obj')?.text ?? '']));
+      return names.map((name) => this.#objectContent(name, paths.get(this.objects.get(name)?.type) ?? []));
     });
     if (contents.includes(undefined)) return new Fault('ManagedObjectNotFound', 'gone');
     return this.#page(contents.filter((content) => content !== undefined), Number(child(child(call, 'options'), 'maxObjects')?.text ?? this.pageSize));

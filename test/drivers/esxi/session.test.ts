@@ -179,6 +179,20 @@ await t.test('a logout that is not answered holds up nobody for long', async (t)
   t.equal(vim.count('Logout'), 1);
 });
 
+await t.test('a server that hangs', async (t) => {
+  const { vim, driver, told } = await setUp(t);
+  vim.addVm('vm-1');
+  await driver.list(soon());
+  vim.isFrozen = true;
+  const began = performance.now();
+  await until(() => told.lost.length > 0, 60_000, 'the loss');
+  t.ok(performance.now() - began < 15_000, 'told long before its news would have been due');
+  t.equal((await refusal(driver.list(soon()).finally(() => { vim.isFrozen = false; }))).phrase, 'UNREACHABLE', 'and not listed from memory');
+  await until(() => told.relists > 0, 60_000, 'the call for a listing');
+  t.equal((await driver.list(soon())).length, 1);
+  t.equal(vim.count('CreateFilter'), 1, 'from what was held all the time');
+});
+
 await t.test('a server that hangs at the login', async (t) => {
   const { vim, driver } = await setUp(t);
   vim.addVm('vm-1');

@@ -221,6 +221,33 @@ await t.test('what happens to a machine while an action runs', async (t) => {
   });
 });
 
+await t.test('what no event, or a misleading one, tells of', async (t) => {
+  await t.test('moved between folders, it enters the new one before it leaves the former', async (t) => {
+    const { vim, driver, told } = await setUp(t);
+    vim.addVm('vm-1');
+    vim.addVm('vm-2');
+    const vm = await find(driver, 'vm-1');
+    vim.move('vm-1');
+    vim.remove('vm-2');
+    await until(() => told.relists > 0, 60_000, 'the call for a listing');
+    t.same((await driver.list(soon())).map(({ machine }) => machine.id), [vm.id]);
+  });
+
+  await t.test('what a person runs into is looked at anew', async (t) => {
+    for (const change of ['template', 'gone', 'another'] as const) {
+      const { vim, driver, told } = await setUp(t);
+      vim.addVm('vm-1');
+      const vm = await find(driver, 'vm-1');
+      if (change === 'gone') vim.objects.delete('vm-1');
+      else if (change === 'template') vim.objects.get('vm-1')!.properties.set('config.template', val('boolean', true));
+      else vim.objects.get('vm-1')!.properties.set('config.instanceUuid', val('string', 'other'));
+      t.equal((await refusal(vm.status(soon()))).phrase, 'NO SUCH INSTANCE');
+      await until(() => told.relists > 0, 60_000, 'the call for a listing');
+      t.same((await driver.list(soon())).map(({ machine }) => machine.id), change === 'another' ? ['vm-1:other'] : [], change);
+    }
+  });
+});
+
 await t.test('control characters of a name are for others to make harmless, not for XML to stumble over', async (t) => {
   const { vim, driver } = await setUp(t);
   vim.addVm('vm-1', { name: val('string', '200 OK\r\n300&#9;\u009b31m \u202e&lt;b&gt; %2F%2f%5c%25%41') });
