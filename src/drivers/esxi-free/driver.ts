@@ -1,5 +1,5 @@
 import { ArgoError } from '../../kit/errors.js';
-import type { Driver, DriverHost, PowerState, Sighting } from '../driver.js';
+import type { Driver, DriverHost, PowerState, Sighting, Sightings } from '../driver.js';
 import type { Esxi } from './esxi.js';
 import { EsxiHost, HOST_ID, stateBehindJump, type Presence } from './host.js';
 import { Inventory, type Entry } from './inventory.js';
@@ -45,7 +45,7 @@ export class EsxiFreeDriver implements Driver {
     this.#machine = new EsxiHost({ ...parts, inventory: this.#inventory, log: host.log });
   }
 
-  async list(signal: AbortSignal): Promise<readonly Sighting[]> {
+  async list(signal: AbortSignal): Promise<Sightings> {
     const [state, found] = await Promise.all([
       this.#machine.look(signal).catch((): PowerState => 'unknown'),
       this.#refresh(signal).catch((error: unknown) => error instanceof Error ? error : new Error(String(error))),
@@ -54,7 +54,9 @@ export class EsxiFreeDriver implements Driver {
     if (found instanceof Error) return this.#withoutAnswer(state === 'off' && this.#parts.isBehindJump ? stateBehindJump(found) : state, found);
     this.#listedBefore = true;
     // It has just answered, whatever became of pings.
-    return [{ machine: this.#machine, state: 'on' }, ...found.map((entry) => this.#sighting(entry, entry.summary.state))];
+    const sightings: readonly Sighting[] = [{ machine: this.#machine, state: 'on' }, ...found.map((entry) => this.#sighting(entry, entry.summary.state))];
+    const { incomplete } = this.#inventory;
+    return incomplete === undefined ? sightings : Object.assign(sightings, { incomplete });
   }
 
   dmesg(signal: AbortSignal): Promise<string> {
@@ -70,7 +72,7 @@ export class EsxiFreeDriver implements Driver {
     if (this.#refused && performance.now() - this.#refused.at < REFUSAL_HOLDS) throw this.#refused.error;
     this.#refused = undefined;
     try {
-      return await this.#inventory.refresh(signal);
+      return await this.#inventory.refresh(signal, { forListing: true });
     } catch (error) {
       if (error instanceof ArgoError && error.phrase === 'ACCESS DENIED') this.#refused = { error, at: performance.now() };
       throw error;

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
 import { Slices } from '../../kit/slices.js';
+import { decodeName } from '../../protocols/vim/names.js';
 import { isFault } from '../../protocols/vim/errors.js';
 import { VimSession } from '../../protocols/vim/session.js';
 import { textOf } from '../../protocols/vim/value.js';
@@ -14,7 +15,7 @@ import { hostName, hostUuid, isConnectedHost, isHost, wakingMac } from './host-i
 import { Inventory, type Item, type Listener } from './inventory.js';
 import { Maintenance, type HostContext } from './maintenance.js';
 import type { EsxiOptions } from './options.js';
-import { decodeName, isHidden, questionOf, vmState } from './states.js';
+import { isHidden, questionOf, vmState } from './states.js';
 import { createVm, vmId } from './vm.js';
 
 /** Where ESXi and vCenter have their service. */

@@ -1,10 +1,10 @@
 import { ArgoError } from '../../kit/errors.js';
+import { decodeName } from '../../protocols/vim/names.js';
 import { textOf } from '../../protocols/vim/value.js';
 import { beforeSending } from '../before-sending.js';
 import type { Machine } from '../driver.js';
 import type { Context } from './context.js';
 import type { Item } from './inventory.js';
-import { decodeName } from './states.js';
 import { readTraffic } from './traffic.js';
 import { askGuest, powerTask } from './vm-actions.js';
 import { readBootMark, readDevices, readFacts, readIps, readLoad, readState, readUptime } from './vm-reads.js';
