@@ -89,6 +89,8 @@ export class VimDouble {
   apiType = 'VirtualCenter';
   /** objects of one answer at most, whatever the client asks for */
   pageSize = 100;
+  /** sends everything in one answer, whatever the client asks for */
+  ignoresPages = false;
   /** says nothing any more, as a process that is stopped: what is asked meanwhile is never answered */
   isFrozen = false;
   #rest: readonly string[] = [];
@@ -289,7 +291,7 @@ export class VimDouble {
 
   async #wait(call: Element, cookie: string): Promise<Answer> {
     const options = child(call, 'options');
-    const most = Number(child(options, 'maxObjectUpdates')?.text);
+    const most = this.ignoresPages ? Infinity : Number(child(options, 'maxObjectUpdates')?.text);
     const left = this.#members().filter((name) => !this.#told.has(name));
     if (child(call, 'version') === undefined || child(call, 'version')?.text === '' || left.length > 0) {
       const page = left.slice(0, most);

@@ -16,7 +16,9 @@ const PAGE = 50;
 const MOST_PAGES = 10_000;
 /** Seconds that the server may keep a question about news; it tells what is new at once. */
 const LONGEST_WAIT_S = 60;
-/** Beyond that, until the server counts as silent, ms. */
+/** For everything that is there already, which may come in one answer, ms; a listing has less. */
+const ALL_LIMIT = 60_000;
+/** Beyond {@link LONGEST_WAIT_S}, until the server counts as silent, ms. */
 const WAIT_GRACE = 15_000;
 /** An answer without news this early is a server that does not wait, ms. */
 const SHORTEST_WAIT = 1000;
@@ -143,7 +145,7 @@ export class Watch {
   async next(wait: boolean, signal: AbortSignal): Promise<{ updates: ObjectUpdate[]; more: boolean }> {
     const asked = performance.now();
     const options = { maxWaitSeconds: wait ? LONGEST_WAIT_S : 0, maxObjectUpdates: PAGE };
-    const set = await within((wait ? LONGEST_WAIT_S * 1000 : 0) + WAIT_GRACE, [signal], async (limit) => {
+    const set = await within(wait ? LONGEST_WAIT_S * 1000 + WAIT_GRACE : ALL_LIMIT, [signal], async (limit) => {
       const news = await this.#session.callIn(this.login, 'WaitForUpdatesEx', this.#collector, { version: this.#version, options }, limit);
       // Nothing new, or nobody who is logged in.
       if (news === null) await this.#session.serverTime(this.login, limit);

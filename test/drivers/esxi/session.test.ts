@@ -24,6 +24,15 @@ await t.test('reads everything in pages, and logs out at the end', async (t) => 
   t.equal(vim.sessions.size, 0);
 });
 
+await t.test('a server that sends everything in one answer', async (t) => {
+  const { vim, driver } = await setUp(t);
+  vim.ignoresPages = true;
+  const long = val('string', 'x'.repeat(10_000));
+  for (let i = 0; i < 1000; i += 1) vim.addVm(`vm-${i}`, { 'guest.hostName': long });
+  t.equal((await driver.list(soon())).length, 1000);
+  t.ok(vim.count('WaitForUpdatesEx') <= 2, 'all in the first, and the question about news');
+});
+
 await t.test('an ended session', async (t) => {
   await t.test('is made anew, once for all who wait', async (t) => {
     const { vim, driver, told } = await setUp(t);
