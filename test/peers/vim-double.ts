@@ -86,6 +86,8 @@ export class VimDouble {
   /** what to do instead, by method; undefined: as usual */
   readonly instead = new Map<string, (request: Element) => Answer>();
   readonly sessions = new Set<string>();
+  /** that was asked for */
+  readonly paths = new Set<string>();
   apiType = 'VirtualCenter';
   /** objects of one answer at most, whatever the client asks for */
   pageSize = 100;
@@ -100,6 +102,9 @@ export class VimDouble {
   #news: string[] = [];
   #waiting: (() => void) | undefined;
   #server: Server;
+  readonly #sockets = new Set<object>();
+  /** gone, which whoever holds the other end has not noticed */
+  #dead = new WeakSet<object>();
 
   private constructor(options: VimDoubleOptions) {
     const handle = (request: IncomingMessage, response: ServerResponse): void => void this.#handle(request, response);
@@ -155,6 +160,12 @@ export class VimDouble {
     this.#tell(this.#update(name, 'leave', []));
   }
 
+  /** All connections are broken; the client finds out when it next uses one. @returns how many */
+  breakConnections(): number {
+    this.#dead = new WeakSet(this.#sockets);
+    return this.#sockets.size;
+  }
+
   expireSessions(): void {
     this.sessions.clear();
     this.#waiting?.();
@@ -189,6 +200,10 @@ export class VimDouble {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.#dead.has(request.socket)) return void request.socket.resetAndDestroy();
+    this.#sockets.add(request.socket);
+    request.socket.once('close', () => this.#sockets.delete(request.socket));
+    this.paths.add(request.url ?? '');
     const chunks: Buffer[] = [];
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
     if (request.method === 'GET') {

@@ -18,8 +18,6 @@ import type { EsxiOptions } from './options.js';
 import { isHidden, questionOf, vmState } from './states.js';
 import { createVm, vmId } from './vm.js';
 
-/** Where ESXi and vCenter have their service. */
-const SERVICE = '/sdk';
 /** Of ESXi's own service: a host that drops pings answers there. */
 const HOST_PORT = 443;
 /** Until a server that was off at the start is asked again, ms. */
@@ -45,7 +43,7 @@ export class EsxiDriver implements Driver {
     this.#host = host;
     if (options.insecure) host.log('warn', 'insecure = true: whoever answers in the place of the server gets its password');
     const session = new VimSession({
-      url: new URL(SERVICE, options.url), trust: () => passwordTrust(options, options.url), credentials: () => credentialsOf(options),
+      url: options.url, trust: () => passwordTrust(options, options.url), credentials: () => credentialsOf(options),
     });
     this.#context = { options, session, inventory: new Inventory(session, this.#listener()), maintenance: new Maintenance(), log: host.log };
     this.#hosts = new HostRoster({ ...options, ping: { 'tcp-port': HOST_PORT, ...options.ping } }, host, (entry) => createHost(this.#context, entry, () => this.#hostItem(entry)));

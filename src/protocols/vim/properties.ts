@@ -146,7 +146,7 @@ export class Watch {
     const asked = performance.now();
     const options = { maxWaitSeconds: wait ? LONGEST_WAIT_S : 0, maxObjectUpdates: PAGE };
     const set = await within(wait ? LONGEST_WAIT_S * 1000 + WAIT_GRACE : ALL_LIMIT, [signal], async (limit) => {
-      const news = await this.#session.callIn(this.login, 'WaitForUpdatesEx', this.#collector, { version: this.#version, options }, limit);
+      const news = await this.#session.askIn(this.login, 'WaitForUpdatesEx', this.#collector, { version: this.#version, options }, limit);
       // Nothing new, or nobody who is logged in.
       if (news === null) await this.#session.serverTime(this.login, limit);
       return news;

@@ -17,7 +17,7 @@ const OPENING = '<'.charCodeAt(0);
 /** Bytes that are parsed before it is asked whether everyone else should get a turn. */
 const BITE = 1024;
 /** Connections at a time; further calls wait for one. */
-const CONNECTIONS = 10;
+export const CONNECTIONS = 10;
 /** An idle connection is closed before the server, which tells nobody, does so, ms. */
 const IDLE_TIMEOUT = 20_000;
 /**
@@ -98,6 +98,11 @@ export class VimTransport {
 
   close(): void {
     this.#agent.destroy();
+  }
+
+  /** Where one idle connection is broken, so are the others, most likely: the next question gets a new one. */
+  dropIdle(): void {
+    for (const sockets of Object.values(this.#agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
   }
 
   /**

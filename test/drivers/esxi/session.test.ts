@@ -33,6 +33,35 @@ await t.test('a server that sends everything in one answer', async (t) => {
   t.ok(vim.count('WaitForUpdatesEx') <= 2, 'all in the first, and the question about news');
 });
 
+await t.test('connections that are all broken at once are tried anew', async (t) => {
+  for (const isExpired of [false, true]) {
+    const { vim, driver } = await setUp(t);
+    for (let i = 0; i < 8; i += 1) vim.addVm(`vm-${i}`);
+    const machines = (await driver.list(soon())).map(({ machine }) => machine);
+    await Promise.all(machines.map((machine) => machine.status(soon())));
+    if (isExpired) vim.sessions.clear();
+    t.ok(vim.breakConnections() >= 3);
+    t.equal(await machines[0]?.status(soon()), 'on', 'one alone');
+    t.same(new Set(await Promise.all(machines.map((machine) => machine.status(soon())))), new Set(['on']));
+  }
+});
+
+await t.test('the path of the service', async (t) => {
+  const vim = await VimDouble.start();
+  const table = { user: 'argo', password: PASSWORD, insecure: true };
+  for (const [given, used] of [['', '/sdk'], ['/', '/sdk'], ['/sdk', '/sdk'], ['/vcenter1/sdk/', '/vcenter1/sdk']] as const) {
+    vim.paths.clear();
+    const { driver } = openDriver({ ...table, url: new URL(vim.url).origin + given });
+    await driver.list(soon());
+    t.same([...vim.paths], [`${used}/vimServiceVersions.xml`, used], `"${given}"`);
+    await driver.close(soon());
+  }
+  await vim.stop();
+  for (const wrong of ['/ui', '/vcenter1', '/sdk?a=b', '/sdk#c', '/sdk/x']) {
+    t.throws(() => openDriver({ ...table, url: `https://vc1.example${wrong}` }), `${wrong} would not be used, so it is refused`);
+  }
+});
+
 await t.test('an ended session', async (t) => {
   await t.test('is made anew, once for all who wait', async (t) => {
     const { vim, driver, told } = await setUp(t);
