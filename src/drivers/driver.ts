@@ -138,13 +138,16 @@ export interface Sighting {
   readonly state: PowerState;
 }
 
+/** The answer to a listing. `incomplete`: why machines may be missing from it, for people; what was known is then out of date. */
+export type Sightings = readonly Sighting[] & { readonly incomplete?: string };
+
 /** One opened provider. */
 export interface Driver {
   /**
    * All machines there are, in the order in which people expect them. Called at start, on every
    * poll and after {@link DriverHost.relist}; never twice at the same time. Connects where needed.
    */
-  list(signal: AbortSignal): Promise<readonly Sighting[]>;
+  list(signal: AbortSignal): Promise<Sightings>;
   /**
    * Readings of all machines with few calls, by {@link Machine.id}: what costs next to nothing when it is asked for
    * all at once. A machine or a reading that is left out is asked for singly. Used only for those who take an answer of

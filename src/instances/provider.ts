@@ -206,7 +206,8 @@ export class Provider implements Owner {
       if (this.#closed) return;
       this.listed = true;
       this.#failures = 0;
-      if (losses === this.#losses) this.#becomeCurrent(sightings.length);
+      if (sightings.incomplete !== undefined) this.#becomeStale(sightings.incomplete);
+      else if (losses === this.#losses) this.#becomeCurrent(sightings.length);
     } catch (thrown) {
       if (this.#closed) return;
       this.#failures += 1;

@@ -26,6 +26,20 @@ void t.test('an order goes out although hanging readings hold all places', async
   t.same(new Set(await Promise.all(hung)), new Set(['UNREACHABLE: fake is being closed']));
 });
 
+void t.test('a listing that is not whole is told as out of date', async (t) => {
+  const { provider, driver, registry } = await fakeProvider([new FakeMachine('lj', 'on'), new FakeMachine('mk', 'on')]);
+  t.equal(provider.staleReason, undefined);
+  const whole = driver.list;
+  driver.list = async () => Object.assign(driver.sightings().slice(0, 1), { incomplete: '1 of 2 machines told nothing' });
+  await provider.refresh();
+  t.equal(provider.staleReason, '1 of 2 machines told nothing');
+  t.equal([...registry.all()].length, 1);
+  driver.list = whole;
+  await provider.refresh();
+  t.equal(provider.staleReason, undefined);
+  await provider.close(0);
+});
+
 void t.test('an order that hangs lends its place to who waits for long', async (t) => {
   const { provider } = await fakeProvider([new FakeMachine('lj', 'on')], { concurrency: 1 });
   const deadline = new Deadline(60_000);

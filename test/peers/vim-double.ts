@@ -46,7 +46,7 @@ export class Fault {
 }
 
 /** The other side is to do something else than to answer. */
-export type Misdeed = 'cut' | 'silence' | 'half' | 'huge' | 503;
+export type Misdeed = 'cut' | 'silence' | 'half' | 'huge' | number;
 export type Answer = string | Fault | Misdeed | undefined;
 
 const parser = new XMLParser({ preserveOrder: true, ignoreAttributes: false, attributeNamePrefix: '', parseTagValue: false, removeNSPrefix: true, trimValues: false });
@@ -86,9 +86,15 @@ export class VimDouble {
   /** what to do instead, by method; undefined: as usual */
   readonly instead = new Map<string, (request: Element) => Answer>();
   readonly sessions = new Set<string>();
+  /** that was asked for */
+  readonly paths = new Set<string>();
   apiType = 'VirtualCenter';
   /** objects of one answer at most, whatever the client asks for */
   pageSize = 100;
+  /** sends everything in one answer, whatever the client asks for */
+  ignoresPages = false;
+  /** says nothing any more, as a process that is stopped: what is asked meanwhile is never answered */
+  isFrozen = false;
   #rest: readonly string[] = [];
   #logins = 0;
   #tasks = 0;
@@ -96,6 +102,9 @@ export class VimDouble {
   #news: string[] = [];
   #waiting: (() => void) | undefined;
   #server: Server;
+  readonly #sockets = new Set<object>();
+  /** gone, which whoever holds the other end has not noticed */
+  #dead = new WeakSet<object>();
 
   private constructor(options: VimDoubleOptions) {
     const handle = (request: IncomingMessage, response: ServerResponse): void => void this.#handle(request, response);
@@ -145,6 +154,18 @@ export class VimDouble {
     this.objects.delete(name);
   }
 
+  /** Into another folder: it enters that before it leaves the former. */
+  move(name: string): void {
+    this.#tell(this.#update(name, 'enter', [...this.objects.get(name)?.properties.keys() ?? []]));
+    this.#tell(this.#update(name, 'leave', []));
+  }
+
+  /** All connections are broken; the client finds out when it next uses one. @returns how many */
+  breakConnections(): number {
+    this.#dead = new WeakSet(this.#sockets);
+    return this.#sockets.size;
+  }
+
   expireSessions(): void {
     this.sessions.clear();
     this.#waiting?.();
@@ -179,6 +200,10 @@ export class VimDouble {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.#dead.has(request.socket)) return void request.socket.resetAndDestroy();
+    this.#sockets.add(request.socket);
+    request.socket.once('close', () => this.#sockets.delete(request.socket));
+    this.paths.add(request.url ?? '');
     const chunks: Buffer[] = [];
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
     if (request.method === 'GET') {
@@ -191,7 +216,7 @@ export class VimDouble {
     this.calls.push(call.name);
     const cookie = /vmware_soap_session=(\w+)/.exec(request.headers.cookie ?? '')?.[1] ?? '';
     const answer = await this.#answer(call, cookie, response);
-    if (!response.destroyed) send(response, call.name, answer);
+    if (!response.destroyed && !this.isFrozen) send(response, call.name, answer);
   }
 
   #answer(call: Element, cookie: string, response: ServerResponse): Answer | Promise<Answer> {
@@ -249,8 +274,9 @@ export class VimDouble {
 
   #retrieve(call: Element): Answer {
     const contents = all(call, 'specSet').flatMap((spec) => {
-      const paths = all(child(spec, 'propSet'), 'pathSet').map(({ text }) => text);
-      return all(spec, 'objectSet').map((set) => this.#objectContent(child(set, 'obj')?.text ?? '', paths));
+      const paths = new Map(all(spec, 'propSet').map((set) => [child(set, 'type')?.text, all(set, 'pathSet').map(({ text }) => text)]));
+      const names = all(spec, 'objectSet').flatMap((set) => (child(set, 'selectSet') ? this.#members() : [child(set, 'obj')?.text ?? '']));
+      return names.map((name) => this.#objectContent(name, paths.get(this.objects.get(name)?.type) ?? []));
     });
     if (contents.includes(undefined)) return new Fault('ManagedObjectNotFound', 'gone');
     return this.#page(contents.filter((content) => content !== undefined), Number(child(child(call, 'options'), 'maxObjects')?.text ?? this.pageSize));
@@ -280,7 +306,7 @@ export class VimDouble {
 
   async #wait(call: Element, cookie: string): Promise<Answer> {
     const options = child(call, 'options');
-    const most = Number(child(options, 'maxObjectUpdates')?.text);
+    const most = this.ignoresPages ? Infinity : Number(child(options, 'maxObjectUpdates')?.text);
     const left = this.#members().filter((name) => !this.#told.has(name));
     if (child(call, 'version') === undefined || child(call, 'version')?.text === '' || left.length > 0) {
       const page = left.slice(0, most);
@@ -307,7 +333,7 @@ const HUGE = 50 * 1024 * 1024;
 function send(response: ServerResponse, method: string, answer: Answer): void {
   if (answer === 'cut') return void response.destroy();
   if (answer === 'silence') return;
-  if (answer === 503) return void response.writeHead(503, { 'content-type': 'text/plain' }).end('503 Service Unavailable (Failed to connect to endpoint)');
+  if (typeof answer === 'number') return void response.writeHead(answer, { 'content-type': 'text/plain' }).end(`HTTP status ${answer}`);
   const open = '<?xml version="1.0" encoding="UTF-8"?>\n<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:xsd="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body>';
   const close = '</soapenv:Body></soapenv:Envelope>';
   response.setHeader('content-type', 'text/xml; charset=utf-8');

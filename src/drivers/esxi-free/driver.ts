@@ -1,7 +1,7 @@
 import { ArgoError } from '../../kit/errors.js';
-import type { Driver, DriverHost, PowerState, Sighting } from '../driver.js';
+import type { Driver, DriverHost, PowerState, Sighting, Sightings } from '../driver.js';
 import type { Esxi } from './esxi.js';
-import { EsxiHost, HOST_ID, type Presence } from './host.js';
+import { EsxiHost, HOST_ID, stateBehindJump, type Presence } from './host.js';
 import { Inventory, type Entry } from './inventory.js';
 import { EsxiVm, VM_PACE, type VmContext, type VmPace } from './vm.js';
 
@@ -16,6 +16,8 @@ export interface EsxiFreeParts {
   readonly esxi: Esxi;
   readonly presence: Presence;
   readonly staysInMaintenance: boolean;
+  /** reached through another host only, so that its silence to us says nothing; default false */
+  readonly isBehindJump?: boolean;
   /** default {@link VM_PACE} */
   readonly pace?: VmPace;
   /** The host goes down: its connection is of no use any more. */
@@ -43,15 +45,18 @@ export class EsxiFreeDriver implements Driver {
     this.#machine = new EsxiHost({ ...parts, inventory: this.#inventory, log: host.log });
   }
 
-  async list(signal: AbortSignal): Promise<readonly Sighting[]> {
+  async list(signal: AbortSignal): Promise<Sightings> {
     const [state, found] = await Promise.all([
       this.#machine.look(signal).catch((): PowerState => 'unknown'),
       this.#refresh(signal).catch((error: unknown) => error instanceof Error ? error : new Error(String(error))),
     ]);
     signal.throwIfAborted();
-    if (found instanceof Error) return this.#withoutAnswer(state, found);
+    if (found instanceof Error) return this.#withoutAnswer(state === 'off' && this.#parts.isBehindJump ? stateBehindJump(found) : state, found);
     this.#listedBefore = true;
-    return [{ machine: this.#machine, state }, ...found.map((entry) => this.#sighting(entry, entry.summary.state))];
+    // It has just answered, whatever became of pings.
+    const sightings: readonly Sighting[] = [{ machine: this.#machine, state: 'on' }, ...found.map((entry) => this.#sighting(entry, entry.summary.state))];
+    const { incomplete } = this.#inventory;
+    return incomplete === undefined ? sightings : Object.assign(sightings, { incomplete });
   }
 
   dmesg(signal: AbortSignal): Promise<string> {
@@ -67,7 +72,7 @@ export class EsxiFreeDriver implements Driver {
     if (this.#refused && performance.now() - this.#refused.at < REFUSAL_HOLDS) throw this.#refused.error;
     this.#refused = undefined;
     try {
-      return await this.#inventory.refresh(signal);
+      return await this.#inventory.refresh(signal, { forListing: true });
     } catch (error) {
       if (error instanceof ArgoError && error.phrase === 'ACCESS DENIED') this.#refused = { error, at: performance.now() };
       throw error;

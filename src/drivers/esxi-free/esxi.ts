@@ -1,4 +1,5 @@
 import { ArgoError } from '../../kit/errors.js';
+import { isAbort, within } from '../../kit/within.js';
 import { Places } from '../../protocols/ssh/places.js';
 import { beforeSending } from '../before-sending.js';
 import { explainSsh } from '../ssh/errors.js';
@@ -11,10 +12,12 @@ import {
 } from './summary.js';
 
 /**
- * Commands at a time on a host: so many questions, and so many orders beside them. Orders get places
+ * Commands at a time on a host, whose sshd takes ten: so many questions, and so many orders beside them. Orders get places
  * of their own because one that waits for a person's answer keeps its place until its deadline.
  */
-const QUESTIONS_AT_A_TIME = 3;
+const QUESTIONS_AT_A_TIME = 4;
+/** Of those, so many of a listing: one is kept for people. */
+const LISTING_AT_A_TIME = 3;
 const ORDERS_AT_A_TIME = 3;
 /** Commands that wait for a place; one more is BUSY at once. */
 const MOST_WAITING = 4096;
@@ -29,6 +32,14 @@ const MOST_OUTPUT = 4 * 1024 * 1024;
 /** Bytes of what an order says. */
 const MOST_WORDS = 256 * 1024;
 
+/** Who asks, and for how long. */
+export interface Asker {
+  /** a listing, which leaves a place for people; default false */
+  readonly forListing?: boolean;
+  /** milliseconds for the command itself */
+  readonly limit?: number;
+}
+
 /** What is ordered of a virtual machine: subcommands of `vim-cmd vmsvc/`. */
 export type PowerVerb = 'power.on' | 'power.off' | 'power.shutdown' | 'power.reboot' | 'power.reset' | 'power.suspend';
 
@@ -39,6 +50,7 @@ export type PowerVerb = 'power.on' | 'power.off' | 'power.shutdown' | 'power.reb
  */
 export class Esxi {
   readonly #questions = new Places(QUESTIONS_AT_A_TIME, MOST_WAITING);
+  readonly #listing = new Places(LISTING_AT_A_TIME, MOST_WAITING);
   readonly #orders = new Places(ORDERS_AT_A_TIME, MOST_WAITING);
   readonly #shell: Shell;
 
@@ -46,8 +58,8 @@ export class Esxi {
     this.#shell = shell;
   }
 
-  listVms(signal: AbortSignal): Promise<Listing> {
-    return this.#ask('vim-cmd vmsvc/getallvms', parseGetAllVms, signal);
+  listVms(signal: AbortSignal, asker?: Asker): Promise<Listing> {
+    return this.#ask('vim-cmd vmsvc/getallvms', parseGetAllVms, signal, asker);
   }
 
   /** What the kernel runs, whether or not it is registered. */
@@ -55,8 +67,8 @@ export class Esxi {
     return this.#ask('esxcli vm process list', parseProcessList, signal);
   }
 
-  summary(vmid: number, signal: AbortSignal): Promise<VmSummary> {
-    return this.#ask(`vim-cmd vmsvc/get.summary ${idOf(vmid)}`, (output) => parseVmSummary(output, vmid), signal);
+  summary(vmid: number, signal: AbortSignal, asker?: Asker): Promise<VmSummary> {
+    return this.#ask(`vim-cmd vmsvc/get.summary ${idOf(vmid)}`, (output) => parseVmSummary(output, vmid), signal, asker);
   }
 
   guest(vmid: number, signal: AbortSignal): Promise<GuestNetwork> {
@@ -98,16 +110,25 @@ export class Esxi {
     return this.#order(way, signal);
   }
 
-  async #ask<T>(command: string, parse: Parse<T>, signal: AbortSignal): Promise<T> {
-    const options = { signal, maxOutput: MOST_OUTPUT, timeout: QUESTION_LIMIT };
-    const leave = await place(this.#questions, signal);
-    const ended = await this.#shell.run('reads', command, options).finally(leave);
+  async #ask<T>(command: string, parse: Parse<T>, signal: AbortSignal, { forListing = false, limit = QUESTION_LIMIT }: Asker = {}): Promise<T> {
+    const end = forListing ? await place(this.#listing, signal) : undefined;
+    const ended = await this.#run(command, limit, signal).finally(end);
     if (ended.truncated) throw new ArgoError('FAILED', `the answer to "${command}" is longer than ${MOST_OUTPUT / 1024 / 1024} MiB`);
     const answer = tryParse(parse, ended);
     if (answer !== undefined) return answer;
     const error = refusal(ended, 'reads');
     if (ended.code === 0 && error.phrase === 'FAILED') throw new ArgoError('FAILED', `the answer to "${command}" cannot be read`, { cause: error.cause });
     throw error;
+  }
+
+  /** @param limit milliseconds from the command's beginning, however long it has waited for its place */
+  async #run(command: string, limit: number, signal: AbortSignal): Promise<Ended> {
+    const leave = await place(this.#questions, signal);
+    const run = (own: AbortSignal): Promise<Ended> => this.#shell.run('reads', command, { signal: own, maxOutput: MOST_OUTPUT, timeout: limit });
+    return within(limit, [signal], run).catch((error: unknown) => {
+      signal.throwIfAborted();
+      throw isAbort(error) ? new ArgoError('TIMEOUT', `ESXi did not answer "${command}" in ${limit / 1000} s`) : error;
+    }).finally(leave);
   }
 
   async #order(command: string, signal: AbortSignal): Promise<void> {

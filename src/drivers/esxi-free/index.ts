@@ -16,7 +16,12 @@ const options = {
   'stay-in-maintenance': v.optional(flag, false),
 };
 
+const SSH_PORT = 22;
+
 type EsxiFreeOptions = v.InferOutput<v.ObjectSchema<typeof options, undefined>>;
+
+/** A host that drops pings answers where it lets us log in. */
+const withPort = (given: EsxiFreeOptions): EsxiFreeOptions => ({ ...given, ping: { 'tcp-port': given['ssh-port'] ?? SSH_PORT, ...given.ping } });
 
 function open(given: EsxiFreeOptions, host: DriverHost): Driver {
   const { log } = host;
@@ -25,7 +30,8 @@ function open(given: EsxiFreeOptions, host: DriverHost): Driver {
   const session = openSession(given, given, jump);
   return new EsxiFreeDriver({
     esxi: new Esxi(shellOver(session)),
-    presence: new HostPower(singleHostSettings(host.name, given), { pinger: lease.pinger, log }),
+    presence: new HostPower(singleHostSettings(host.name, withPort(given)), { pinger: lease.pinger, log }),
+    isBehindJump: jump !== undefined,
     staysInMaintenance: given['stay-in-maintenance'],
     goingDown: () => session.retire(),
     close: () => {

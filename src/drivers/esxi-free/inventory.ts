@@ -2,12 +2,19 @@ import { ArgoError } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
 import { isAbort, within } from '../../kit/within.js';
 import { Boots } from './boots.js';
-import type { Esxi } from './esxi.js';
+import type { Asker, Esxi } from './esxi.js';
 import { isAgent } from './listing.js';
 import type { VmSummary } from './summary.js';
 
 /** Milliseconds for one machine's summary in a listing: one that hangs in hostd must not hide the others. */
 const SUMMARY_LIMIT = 10_000;
+/** Milliseconds for all summaries of a listing, which itself has 30 s: those that are missing then come first the next time. */
+const LISTING_LIMIT = 25_000;
+/** Ids in a message; the rest is counted. */
+const IDS_TOLD = 5;
+
+/** What a look at an id comes to: `nothing` where there may be a machine that tells nothing of itself, and never has. */
+type Look = VmSummary | 'gone' | 'nothing';
 
 /** A virtual machine that was verified, under the key by which it is known as long as it exists. */
 export interface Entry {
@@ -26,8 +33,15 @@ export class Inventory {
   readonly #remarked = new Set<number>();
   readonly #esxi: Esxi;
   readonly #log: Log;
+  /** when each machine last told of itself, by its id (performance.now) */
+  #told = new Map<number, number>();
+  /** of the last listing: why machines may be missing from it */
+  incomplete: string | undefined;
+  readonly #listingLimit: number;
 
-  constructor(esxi: Esxi, log: Log) {
+  /** @param listingLimit milliseconds for all summaries of a listing */
+  constructor(esxi: Esxi, log: Log, listingLimit = LISTING_LIMIT) {
+    this.#listingLimit = listingLimit;
     this.#esxi = esxi;
     this.#log = log;
   }
@@ -38,10 +52,14 @@ export class Inventory {
   }
 
   /** Lists anew. Machines whose summary cannot be had now stay as they were known, in state unknown. */
-  async refresh(signal: AbortSignal): Promise<readonly Entry[]> {
-    const { candidates, invalid } = await this.#esxi.listVms(signal);
-    const summaries = await Promise.all(candidates.map((vmid) => this.#look(vmid, invalid.has(vmid), signal)));
-    const machines = summaries.filter((summary) => summary !== undefined && !summary.template && !isAgent(summary));
+  async refresh(signal: AbortSignal, asker: Asker = {}): Promise<readonly Entry[]> {
+    const { candidates, invalid } = await this.#esxi.listVms(signal, asker);
+    const summaries = await within(this.#listingLimit, [signal], (limit) => this.#lookAtAll(candidates, invalid, { ...asker, limit: SUMMARY_LIMIT }, limit));
+    signal.throwIfAborted();
+    this.#told = new Map([...this.#told].filter(([vmid]) => summaries.has(vmid)));
+    const missing = candidates.filter((vmid) => summaries.get(vmid) === 'nothing');
+    this.incomplete = missing.length === 0 ? undefined : tellMissing(missing, candidates.length);
+    const machines = candidates.map((vmid) => summaries.get(vmid)).filter((summary) => typeof summary === 'object' && !summary.template && !isAgent(summary));
     this.#entries = new Map(withKeys(machines as VmSummary[]).map((entry) => [entry.key, entry]));
     this.boots.keepOnly(this.#entries);
     for (const { key, summary } of this.known) this.boots.note(key, summary);
@@ -61,24 +79,32 @@ export class Inventory {
     }
     await this.refresh(signal);
     const found = this.#entries.get(key);
+    if (!found && this.incomplete !== undefined) throw new ArgoError('UNREACHABLE', this.incomplete);
     if (!found) throw new ArgoError('NO SUCH INSTANCE', 'it is no longer registered on its host');
     return found.summary;
   }
 
-  async #look(vmid: number, invalid: boolean, signal: AbortSignal): Promise<VmSummary | undefined> {
+  /** Those that have been silent longest come first, so that no machine is always the one for which no time is left. */
+  async #lookAtAll(candidates: readonly number[], invalid: ReadonlySet<number>, asker: Asker, signal: AbortSignal): Promise<Map<number, Look>> {
+    const order = [...candidates].sort((a, b) => (this.#told.get(a) ?? 0) - (this.#told.get(b) ?? 0));
+    const looks = order.map(async (vmid) => [vmid, await this.#look(vmid, invalid.has(vmid), asker, signal)] as const);
+    return new Map(await Promise.all(looks));
+  }
+
+  async #look(vmid: number, invalid: boolean, asker: Asker, signal: AbortSignal): Promise<Look> {
     try {
-      const summary = await within(SUMMARY_LIMIT, [signal], (limit) => this.#esxi.summary(vmid, limit));
+      const summary = await this.#esxi.summary(vmid, signal, asker);
       this.#remarked.delete(vmid);
+      this.#told.set(vmid, performance.now());
       return invalid ? { ...summary, state: 'unknown', accessible: false } : summary;
     } catch (thrown) {
-      signal.throwIfAborted();
       const { phrase } = thrown instanceof ArgoError ? thrown : isAbort(thrown) ? { phrase: 'TIMEOUT' } : { phrase: undefined };
-      if (phrase === 'NO SUCH INSTANCE') return undefined;
+      if (phrase === 'NO SUCH INSTANCE') return 'gone';
       // Else it is trouble with the host, not with this machine: nothing can be said of any.
       if (phrase !== 'FAILED' && phrase !== 'TIMEOUT') throw thrown;
-      this.#remark(vmid, thrown);
+      if (!signal.aborted) this.#remark(vmid, thrown);
       const before = this.known.find(({ summary }) => summary.vmid === vmid);
-      return before && { ...before.summary, state: 'unknown', accessible: false };
+      return before ? { ...before.summary, state: 'unknown', accessible: false } : 'nothing';
     }
   }
 
@@ -89,6 +115,10 @@ export class Inventory {
   }
 }
 
+function tellMissing(vmids: readonly number[], all: number): string {
+  const rest = vmids.length > IDS_TOLD ? ` and ${vmids.length - IDS_TOLD} more` : '';
+  return `${vmids.length} of ${all} machines told nothing of themselves: vmid ${vmids.slice(0, IDS_TOLD).join(', ')}${rest}`;
+}
 
 function unlessGone(thrown: unknown): undefined {
   if (thrown instanceof ArgoError && thrown.phrase === 'NO SUCH INSTANCE') return undefined;

@@ -1,3 +1,5 @@
+import { decodeName } from '../../protocols/vim/names.js';
+
 /** Reads the tables and lists that vim-cmd and esxcli print of virtual machines. */
 
 /** More registered virtual machines than any ESXi takes (its configuration maximum is 1,024). */
@@ -54,7 +56,7 @@ export interface Process {
 export function parseProcessList(output: string): Process[] | undefined {
   const processes: Process[] = [];
   for (const match of output.matchAll(/^ {3}Display Name: (.*)\r?\n {3}Config File: (.*)$/gm)) {
-    processes.push({ name: match[1]!.trim(), file: match[2]!.trim() });
+    processes.push({ name: decodeName(match[1]!.trim()), file: match[2]!.trim() });
   }
   const worlds = output.match(/^ {3}World ID: \d+\s*$/gm)?.length ?? 0;
   return worlds === processes.length && (worlds > 0 || output.trim() === '') ? processes : undefined;

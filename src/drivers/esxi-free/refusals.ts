@@ -17,6 +17,8 @@ const FAULTS: Readonly<Record<string, readonly [Phrase, string?]>> = {
   NotFound: ['NO SUCH INSTANCE', 'ESXi does not know it any more'],
   ManagedObjectNotFound: ['NO SUCH INSTANCE', 'ESXi does not know it any more'],
   NoPermission: ['ACCESS DENIED', 'the account lacks the right: see docs/drivers/esxi-free.md, "Rights"'],
+  Timedout: ['UNCERTAIN', 'ESXi gave up waiting for it'],
+  HostCommunication: ['UNCERTAIN', 'ESXi lost sight of it'],
   NotAuthenticated: ['ACCESS DENIED', 'the account lacks the right: see docs/drivers/esxi-free.md, "Rights"'],
   TaskInProgress: ['BUSY', 'ESXi is doing something else with it'],
   QuestionPending: ['NEEDS ANSWER'],
@@ -35,7 +37,7 @@ const TROUBLES: readonly Words[] = [
     phrase: 'ACCESS DENIED', detail: 'the account may log in by SSH, but not use vim-cmd: see docs/drivers/esxi-free.md, "Rights"',
   },
   {
-    words: /^Failed to login: |^Connect to \S+ failed|^Unable to connect to the host|^Connection failure/m,
+    words: /^Failed to login: |^Connect to \S+ failed|^Unable to connect to the host/m,
     phrase: 'UNREACHABLE', detail: 'hostd, the management agent of ESXi, does not answer',
   },
   {
@@ -49,7 +51,9 @@ const TROUBLES: readonly Words[] = [
 ];
 
 /** vim-cmd ended in the middle of its work: whether the order got through, it can no longer say. */
-const CRASHED = /^terminate called after throwing|std::bad_alloc|^(?:Segmentation fault|Aborted|Killed)\b/m;
+const CRASHED = /^terminate called after throwing|std::bad_alloc|^(?:Segmentation fault|Aborted|Killed|Connection failure)\b/m;
+/** Exit codes by which a shell says that a signal has ended its command. */
+const wasKilled = (code: number): boolean => code > 128 && code <= 192;
 
 /** A program's end as the shell tells it: output, and undefined for the code where it was cut off. */
 export interface Ended {
@@ -77,7 +81,7 @@ export function refusal(ended: Ended, effect: Effect): ArgoError {
   const cause = new Error(`exit ${ended.code ?? 'by a signal or a cut connection'}: ${said.slice(0, 2000)}`);
   const trouble = TROUBLES.find(({ words }) => words.test(said));
   if (trouble) return new ArgoError(trouble.phrase, trouble.detail, { cause });
-  if (ended.code === undefined || CRASHED.test(said)) {
+  if (ended.code === undefined || CRASHED.test(said) || (effect === 'acts' && wasKilled(ended.code))) {
     return effect === 'acts'
       ? new ArgoError('UNCERTAIN', 'ESXi did not say how it ended', { cause })
       : new ArgoError('UNREACHABLE', 'ESXi stopped in the middle of its answer', { cause });

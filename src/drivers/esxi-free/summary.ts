@@ -1,3 +1,4 @@
+import { decodeName } from '../../protocols/vim/names.js';
 import type { Disk, PowerState } from '../driver.js';
 import type { DataObject} from './data-object.js';
 import { DataObjectError, parseDataObject } from './data-object.js';
@@ -53,7 +54,7 @@ export function parseVmSummary(output: string, vmid: number): VmSummary {
   const memory = config.number('memorySizeMB');
   return {
     vmid,
-    name,
+    name: decodeName(name),
     uuid: config.text('uuid')?.toLowerCase() || undefined,
     file: config.text('vmPathName') ?? '',
     template: config.text('template') === 'true',

@@ -42,5 +42,5 @@ export async function beginTask(context: Context, method: Method, ref: Ref, args
 
 /** Follows a task to its end. @throws ArgoError why it failed; UNCERTAIN where what became of it cannot be told */
 export async function endTask({ session }: Context, task: Ref, signal: AbortSignal, beside?: Parameters<typeof followTask>[3]): Promise<void> {
-  await explained('order', () => followTask(session, task, signal, beside));
+  await explained('task', () => followTask(session, task, signal, beside));
 }

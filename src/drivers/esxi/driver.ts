@@ -1,8 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
 import { Slices } from '../../kit/slices.js';
+import { decodeName } from '../../protocols/vim/names.js';
 import { isFault } from '../../protocols/vim/errors.js';
 import { VimSession } from '../../protocols/vim/session.js';
+import { textOf } from '../../protocols/vim/value.js';
 import type { Driver, DriverHost, Machine, Sighting } from '../driver.js';
 import { HostRoster, type FoundHost, type RosterEntry } from '../host/roster.js';
 import { inOrder } from '../order.js';
@@ -13,11 +15,11 @@ import { hostName, hostUuid, isConnectedHost, isHost, wakingMac } from './host-i
 import { Inventory, type Item, type Listener } from './inventory.js';
 import { Maintenance, type HostContext } from './maintenance.js';
 import type { EsxiOptions } from './options.js';
-import { decodeName, isHidden, questionOf, vmState } from './states.js';
+import { isHidden, questionOf, vmState } from './states.js';
 import { createVm, vmId } from './vm.js';
 
-/** Where ESXi and vCenter have their service. */
-const SERVICE = '/sdk';
+/** Of ESXi's own service: a host that drops pings answers there. */
+const HOST_PORT = 443;
 /** Until a server that was off at the start is asked again, ms. */
 const TRY_AGAIN_MS = 5000;
 
@@ -41,10 +43,10 @@ export class EsxiDriver implements Driver {
     this.#host = host;
     if (options.insecure) host.log('warn', 'insecure = true: whoever answers in the place of the server gets its password');
     const session = new VimSession({
-      url: new URL(SERVICE, options.url), trust: () => passwordTrust(options, options.url), credentials: () => credentialsOf(options),
+      url: options.url, trust: () => passwordTrust(options, options.url), credentials: () => credentialsOf(options),
     });
     this.#context = { options, session, inventory: new Inventory(session, this.#listener()), maintenance: new Maintenance(), log: host.log };
-    this.#hosts = new HostRoster(options, host, (entry) => createHost(this.#context, entry, () => this.#hostItem(entry)));
+    this.#hosts = new HostRoster({ ...options, ping: { 'tcp-port': HOST_PORT, ...options.ping } }, host, (entry) => createHost(this.#context, entry, () => this.#hostItem(entry)));
   }
 
   /** From memory while the server tells of what changes; else everything is read. */
@@ -52,7 +54,7 @@ export class EsxiDriver implements Driver {
     const { inventory, session } = this.#context;
     clearTimeout(this.#again);
     try {
-      if (!inventory.isCurrent) await explained('question', () => inventory.fill(signal));
+      await explained('question', () => (inventory.isCurrent ? inventory.ensureAnswers(signal) : inventory.fill(signal)));
       this.#isAlone = (await explained('question', () => session.login(signal))).service.about.apiType === 'HostAgent';
     } catch (error) {
       return await this.#listWithoutServer(error);
@@ -93,7 +95,7 @@ export class EsxiDriver implements Driver {
     const slices = new Slices();
     for (const item of this.#context.inventory.items) {
       if (slices.isOverNow()) await slices.pause();
-      if (isHost(item) || isHidden(item.properties) || !item.properties.has('name')) continue;
+      if (isHost(item) || isHidden(item.properties) || textOf(item.properties.get('name')) === undefined) continue;
       const known = this.#machines.get(item);
       const isSame = known?.id === vmId(item) && known.name === decodeName(String(item.properties.get('name')));
       const machine = isSame ? known : createVm(this.#context, item);
@@ -105,7 +107,7 @@ export class EsxiDriver implements Driver {
   }
 
   #hostItems(): Item[] {
-    return [...this.#context.inventory.items].filter((item) => isHost(item) && item.properties.has('name'));
+    return [...this.#context.inventory.items].filter((item) => isHost(item) && textOf(item.properties.get('name')) !== undefined);
   }
 
   /** vCenter calls a host by its address; an ESXi alone may call itself localhost, and is where we look for it. */
@@ -138,15 +140,17 @@ export class EsxiDriver implements Driver {
           this.#context.maintenance.leaveWhenBooted(this.#context, item);
           if ([...paths].some((path) => IDENTITY.has(path) || STATE.has(path))) this.#host.relist();
         } else if (machine === undefined || [...paths].some((path) => IDENTITY.has(path))) this.#host.relist();
-        else this.#heedVm(item, machine, paths);
+        else this.#tellOfVm(item, machine, paths);
       },
       membersChanged: () => this.#host.relist(),
       ended: (error) => this.#ended(error),
+      silent: (error) => this.#lost(error),
+      answers: () => this.#host.relist(),
     };
   }
 
   /** A machine that asks something is often noticed by nobody: it just does not go on. */
-  #heedVm(item: Item, machine: Machine, paths: ReadonlySet<string>): void {
+  #tellOfVm(item: Item, machine: Machine, paths: ReadonlySet<string>): void {
     const question = paths.has('runtime.question') ? questionOf(item.properties.get('runtime.question')) : undefined;
     if (question !== undefined) this.#host.log('warn', 'a machine waits for an answer', { machine: machine.name, question: question.text });
     if ([...paths].some((path) => STATE.has(path))) this.#host.changed(machine.id, vmState(item.properties));
@@ -155,10 +159,12 @@ export class EsxiDriver implements Driver {
   /** An expired session is no reason for doubt: it is made anew at once. */
   #ended(error: unknown): void {
     if (this.#closed) return;
-    if (!isFault(error, 'NotAuthenticated')) {
-      const told = explain(error, 'question');
-      this.#host.lost(told instanceof Error ? told.message : 'the connection was lost');
-    }
+    if (!isFault(error, 'NotAuthenticated')) this.#lost(error);
     this.#host.relist();
+  }
+
+  #lost(error: unknown): void {
+    const told = explain(error, 'question');
+    this.#host.lost(told instanceof Error ? told.message : 'the connection was lost');
   }
 }

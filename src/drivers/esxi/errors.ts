@@ -5,8 +5,11 @@ import { at, textOf } from '../../protocols/vim/value.js';
 
 /** What is said to users of what vSphere answers, or fails to. */
 
-/** Whether a call asks or acts: an order whose answer is lost may have been carried out. */
-export type Kind = 'question' | 'order';
+/** Whether a call asks or acts, or is a task that was taken on: an order whose answer is lost may have been carried out. */
+export type Kind = 'question' | 'order' | 'task';
+
+/** Ends of a task that say that nobody looks at it any longer, not that nothing was done. */
+const LOST_FROM_SIGHT = new Set(['HostCommunication', 'HostNotConnected', 'HostNotReachable', 'Timedout']);
 
 /** Faults of the vSphere API; what is not here is FAILED in its own words. */
 const FAULTS: Readonly<Record<string, readonly [Phrase, string?]>> = {
@@ -29,6 +32,7 @@ const FAULTS: Readonly<Record<string, readonly [Phrase, string?]>> = {
   HostNotConnected: ['UNREACHABLE', 'vCenter has no connection to the host'],
   HostNotReachable: ['UNREACHABLE', 'vCenter cannot reach the host'],
   HostCommunication: ['UNCERTAIN', 'vCenter lost its connection to the host'],
+  Timedout: ['UNCERTAIN', 'it did not end in time'],
   NotSupported: ['NOT SUPPORTED'],
   ManagedObjectNotFound: ['NO SUCH INSTANCE', 'it is gone since the last listing'],
   NotImplemented: ['NOT SUPPORTED'],
@@ -52,11 +56,12 @@ export function explain(error: unknown, kind: Kind): unknown {
   if (error instanceof VimFault) {
     const [phrase, words] = Object.hasOwn(FAULTS, error.fault) ? FAULTS[error.fault]! : ['FAILED' as const];
     const hint = error instanceof LoginRefusedFault ? `; ${error.hint}` : '';
-    return new ArgoError(phrase, `${words ?? wordsOf(error)}${hint}`, { cause: error });
+    const isInDoubt = kind === 'task' && LOST_FROM_SIGHT.has(error.fault);
+    return new ArgoError(isInDoubt ? 'UNCERTAIN' : phrase, `${words ?? wordsOf(error)}${hint}`, { cause: error });
   }
   if (error instanceof TaskLostError) return new ArgoError('UNCERTAIN', `what became of the task cannot be told: ${oneLine(error.message)}`, { cause: error });
   if (error instanceof CertificateError) return new ArgoError('CERTIFICATE REJECTED', oneLine(error.message), { cause: error });
-  if (error instanceof VimTransportError) return new ArgoError(kind === 'order' && error.sent ? 'UNCERTAIN' : 'UNREACHABLE', oneLine(error.message), { cause: error });
+  if (error instanceof VimTransportError) return new ArgoError(kind !== 'question' && error.sent ? 'UNCERTAIN' : 'UNREACHABLE', oneLine(error.message), { cause: error });
   return error;
 }
 

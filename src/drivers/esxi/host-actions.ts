@@ -1,10 +1,12 @@
 import { ArgoError } from '../../kit/errors.js';
+import { decodeName } from '../../protocols/vim/names.js';
+import { isFault } from '../../protocols/vim/errors.js';
 import { isRef, textOf } from '../../protocols/vim/value.js';
 import { beginTask, endTask, type Context } from './context.js';
 import { hostName } from './host-item.js';
 import type { Item } from './inventory.js';
 import type { HostContext } from './maintenance.js';
-import { decodeName, isHidden, vmState } from './states.js';
+import { isHidden, vmState } from './states.js';
 
 /** Stopping and rebooting a host: what runs on it goes down with it, so it is asked for twice. */
 
@@ -66,6 +68,7 @@ async function goDown(context: Context, host: Item, method: TakeDown, force: boo
   try {
     await endTask(context, task, signal);
   } catch (error) {
-    if (!(error instanceof ArgoError) || error.phrase !== 'UNCERTAIN') throw error;
+    // A task that ended because its time was over ended in vain.
+    if (!(error instanceof ArgoError) || error.phrase !== 'UNCERTAIN' || isFault(error.cause, 'Timedout')) throw error;
   }
 }

@@ -1,7 +1,7 @@
+import { decodeName } from '../../protocols/vim/names.js';
 import type { Properties } from '../../protocols/vim/properties.js';
 import { at, flagOf, listOf, textOf } from '../../protocols/vim/value.js';
 import type { Item } from './inventory.js';
-import { decodeName } from './states.js';
 
 /** What the inventory knows of a host (HostSystem). */
 

@@ -4,11 +4,12 @@ import type { Facts, Machine } from '../driver.js';
 import type { RosterEntry } from '../host/roster.js';
 import { ask, type Context } from './context.js';
 import { takeDown, type TakeDown } from './host-actions.js';
-import { ipsOf, isConnectedHost, macsOf } from './host-item.js';
+import { ipsOf, macsOf } from './host-item.js';
+import { HostState } from './host-state.js';
 import type { Item } from './inventory.js';
 import type { HostContext } from './maintenance.js';
 
-/** An ESXi host: asked by ping, started by Wake-on-LAN, stopped and rebooted by the API. */
+/** An ESXi host: started by Wake-on-LAN, stopped and rebooted by the API. */
 
 const FACT_PATHS = [
   'summary.hardware.uuid', 'summary.hardware.numCpuThreads', 'summary.hardware.memorySize', 'summary.hardware.model',
@@ -48,24 +49,22 @@ export function createHost(context: HostContext, { id, settings, power }: Roster
     if (context.inventory.isCurrent) throw new ArgoError('NO SUCH INSTANCE', `vSphere has no host ${name}`);
     throw new ArgoError('UNREACHABLE', 'vSphere does not answer');
   };
+  const state = new HostState({ context, find, network: (signal) => power.status(signal) });
   const down = (method: TakeDown, force: boolean) => async (signal: AbortSignal): Promise<void> => {
     power.forgetWake();
-    await takeDown(context, here(), method, force, signal);
+    try {
+      await takeDown(context, here(), method, force, signal);
+      state.expectEnd();
+    } catch (error) {
+      if (!(error instanceof ArgoError) || error.phrase === 'UNCERTAIN') state.expectEnd();
+      throw error;
+    }
   };
   return {
     id,
     name,
     type: 'host',
-    status: async (signal) => {
-      try {
-        return await power.status(signal);
-      } catch (error) {
-        // Where no ping is possible, the server may be in touch with it.
-        const item = find();
-        if (context.inventory.isCurrent && item && isConnectedHost(item.properties)) return 'on';
-        throw error;
-      }
-    },
+    status: (signal) => state.read(signal),
     ...(power.canWake && { start: (signal: AbortSignal) => power.wake(signal) }),
     shutdown: down('ShutdownHost_Task', false),
     powerOff: down('ShutdownHost_Task', true),

@@ -1,12 +1,25 @@
 import * as v from 'valibot';
 import { text } from '../../config/values.js';
 import { listedHostEntries, sharedEntries } from '../host/options.js';
-import { loginEntries, origin } from '../tls/options.js';
+import { loginEntries } from '../tls/options.js';
 
 /** The keys of a `[providers.NAME]` table of type esxi. */
 
+/** Where ESXi and vCenter have their service; a proxy in front of several may put it into a folder of its own. */
+const SERVICE = '/sdk';
+
+/** The service's URL, whose path may be left out. What would not be used is refused. */
+const serviceUrl = v.pipe(
+  text,
+  v.check((value) => URL.canParse(value) && /^https?:$/.test(new URL(value).protocol), 'a URL such as "https://vc1.example/sdk" is expected'),
+  v.check((value) => !URL.canParse(value) || new URL(value).username === '', 'user and password do not belong into the URL'),
+  v.check((value) => !URL.canParse(value) || /^(?:|.*\/sdk)\/?$/.test(new URL(value).pathname), `the path has to end in ${SERVICE}, or to be left out`),
+  v.check((value) => !/[?#]/.test(value), 'neither "?" nor "#" belongs into the URL'),
+  v.transform((value) => new URL(new URL(value).pathname.replace(/\/$/, '') || SERVICE, value)),
+);
+
 export const options = {
-  url: origin,
+  url: serviceUrl,
   ...loginEntries,
   /** what vSphere does not say of its hosts; found there by name or address */
   hosts: v.optional(v.array(v.strictObject(listedHostEntries), 'a list is expected, such as [{ name = "esx1", mac = "52:54:00:aa:00:11" }]'), []),

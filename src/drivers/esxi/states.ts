@@ -12,10 +12,6 @@ export function vmState(properties: Properties): PowerState {
   return POWER[textOf(properties.get('runtime.powerState')) ?? ''] ?? 'unknown';
 }
 
-/** vSphere writes three characters of a name as URLs do (ManagedEntity.name). */
-export const decodeName = (name: string): string =>
-  name.replace(/%(2f|5c|25)/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
-
 /** Templates, and the agents that a cluster runs for itself, which nobody may touch. */
 export function isHidden(properties: Properties): boolean {
   return flagOf(properties.get('config.template'))

@@ -1,10 +1,11 @@
 import { ArgoError } from '../../kit/errors.js';
+import { decodeName } from '../../protocols/vim/names.js';
 import type { Properties } from '../../protocols/vim/properties.js';
 import { at, flagOf, isRef, listOf, numberOf, textOf, type VimValue } from '../../protocols/vim/value.js';
 import type { Disk, Facts, Load, PowerState } from '../driver.js';
 import { ask, type Context } from './context.js';
 import type { Item } from './inventory.js';
-import { decodeName, questionOf, vmState } from './states.js';
+import { questionOf, vmState } from './states.js';
 
 /** What can be read of one virtual machine. */
 

@@ -1,10 +1,10 @@
 import { ArgoError } from '../../kit/errors.js';
+import { decodeName } from '../../protocols/vim/names.js';
 import { textOf } from '../../protocols/vim/value.js';
 import { beforeSending } from '../before-sending.js';
 import type { Machine } from '../driver.js';
 import type { Context } from './context.js';
 import type { Item } from './inventory.js';
-import { decodeName } from './states.js';
 import { readTraffic } from './traffic.js';
 import { askGuest, powerTask } from './vm-actions.js';
 import { readBootMark, readDevices, readFacts, readIps, readLoad, readState, readUptime } from './vm-reads.js';
@@ -13,33 +13,40 @@ import { readBootMark, readDevices, readFacts, readIps, readLoad, readState, rea
 export const vmId = (item: Item): string => `${item.ref.value}:${textOf(item.properties.get('config.instanceUuid')) ?? 'unknown'}`;
 
 export function createVm(context: Context, item: Item): Machine {
-  const task = (method: Parameters<typeof powerTask>[2], wanted?: string) => (signal: AbortSignal): Promise<void> =>
-    powerTask(context, item, method, wanted, signal);
-  const read = <T>(reader: (context: Context, item: Item, signal: AbortSignal) => Promise<T>) => (signal: AbortSignal): Promise<T> =>
-    reader(context, item, signal);
+  /** A machine that is another one, or none any more, without a word of its server is looked at anew. */
+  const unlessGone = <T>(work: (signal: AbortSignal) => Promise<T>) => async (signal: AbortSignal): Promise<T> => {
+    try {
+      return await work(signal);
+    } catch (error) {
+      if (error instanceof ArgoError && error.phrase === 'NO SUCH INSTANCE') void context.inventory.doubt(item);
+      throw error;
+    }
+  };
+  const task = (method: Parameters<typeof powerTask>[2], wanted?: string) => unlessGone((signal) => powerTask(context, item, method, wanted, signal));
+  const read = <T>(reader: (context: Context, item: Item, signal: AbortSignal) => Promise<T>) => unlessGone((signal) => reader(context, item, signal));
   return {
     id: vmId(item),
     name: decodeName(textOf(item.properties.get('name')) ?? item.ref.value),
     type: 'vm',
     status: read(readState),
     start: task('PowerOnVM_Task', 'poweredOn'),
-    shutdown: (signal) => askGuest(context, item, 'ShutdownGuest', signal),
+    shutdown: unlessGone((signal) => askGuest(context, item, 'ShutdownGuest', signal)),
     powerOff: task('PowerOffVM_Task', 'poweredOff'),
-    reboot: (signal) => askGuest(context, item, 'RebootGuest', signal),
-    reset: async (signal) => {
+    reboot: unlessGone((signal) => askGuest(context, item, 'RebootGuest', signal)),
+    reset: unlessGone(async (signal) => {
       await powerTask(context, item, 'ResetVM_Task', undefined, signal);
       item.boots += 1;
-    },
+    }),
     suspend: task('SuspendVM_Task', 'suspended'),
-    resume: async (signal) => {
+    resume: unlessGone(async (signal) => {
       if (await beforeSending(signal, () => readState(context, item, signal)) !== 'suspended') throw new ArgoError('WRONG STATE', 'it is not suspended');
       await powerTask(context, item, 'PowerOnVM_Task', 'poweredOn', signal);
-    },
+    }),
     bootMark: read(readBootMark),
     info: read(readFacts),
     ip: read(readIps),
-    mac: async (signal) => (await readDevices(context, item, signal)).macs,
-    disk: async (signal) => (await readDevices(context, item, signal)).disks,
+    mac: unlessGone(async (signal) => (await readDevices(context, item, signal)).macs),
+    disk: unlessGone(async (signal) => (await readDevices(context, item, signal)).disks),
     uptime: read(readUptime),
     load: read(readLoad),
     rx: (signal) => readTraffic(context, item, 'rx', signal),

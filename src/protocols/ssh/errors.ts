@@ -26,7 +26,12 @@ export class SshKeyError extends SshAuthenticationError {
 
 /** No connection, or none any more: refused, no route, silent, cut. No command was sent on it. */
 export class SshConnectionError extends Error {
-  override readonly name = 'SshConnectionError';
+  override readonly name: string = 'SshConnectionError';
+}
+
+/** The jump host can be reached, and does not connect to the host behind it. */
+export class BehindJumpError extends SshConnectionError {
+  override readonly name = 'BehindJumpError';
 }
 
 /** A command did not come to its end. */

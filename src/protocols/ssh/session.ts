@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { runCommand, type CommandResult, type RunOptions } from './command.js';
 import { SshConnection, type SshOptions } from './connection.js';
-import { SshCommandError, SshConnectionError } from './errors.js';
+import { BehindJumpError, SshCommandError, SshConnectionError } from './errors.js';
 import { HOLDS, type Holds } from '../../kit/lockout.js';
 import { SshLogins } from './logins.js';
 import { Places } from './places.js';
@@ -203,7 +203,7 @@ export class SshSession {
     } catch (error) {
       closing.throwIfAborted();
       if (error instanceof SshCommandError || isAbort(error)) {
-        throw new SshConnectionError('the jump host does not connect to it', { cause: error });
+        throw new BehindJumpError('the jump host does not connect to it', { cause: error });
       }
       throw error;
     }

@@ -16,7 +16,9 @@ const PAGE = 50;
 const MOST_PAGES = 10_000;
 /** Seconds that the server may keep a question about news; it tells what is new at once. */
 const LONGEST_WAIT_S = 60;
-/** Beyond that, until the server counts as silent, ms. */
+/** For everything that is there already, which may come in one answer, ms; a listing has less. */
+const ALL_LIMIT = 60_000;
+/** Beyond {@link LONGEST_WAIT_S}, until the server counts as silent, ms. */
 const WAIT_GRACE = 15_000;
 /** An answer without news this early is a server that does not wait, ms. */
 const SHORTEST_WAIT = 1000;
@@ -40,6 +42,17 @@ export async function readProperties(
   session: VimSession, wanted: readonly { readonly ref: Ref; readonly paths: readonly string[] }[], signal: AbortSignal,
 ): Promise<Map<string, Properties>> {
   const specSet = wanted.map(({ ref, paths }) => ({ propSet: [propertySpec(ref.type, paths)], objectSet: [{ obj: ref, skip: false }] }));
+  const found = await readSpecs(session, specSet, signal);
+  return new Map([...found].map(([name, { properties }]) => [name, properties]));
+}
+
+/** An object with what was asked of it. */
+export interface FoundObject {
+  readonly ref: Ref;
+  readonly properties: Properties;
+}
+
+async function readSpecs(session: VimSession, specSet: readonly Arguments[], signal: AbortSignal): Promise<Map<string, FoundObject>> {
   const login = await session.login(signal);
   try {
     return await readPages(session, specSet, signal);
@@ -50,8 +63,8 @@ export async function readProperties(
   }
 }
 
-async function readPages(session: VimSession, specSet: readonly Arguments[], signal: AbortSignal): Promise<Map<string, Properties>> {
-  const found = new Map<string, Properties>();
+async function readPages(session: VimSession, specSet: readonly Arguments[], signal: AbortSignal): Promise<Map<string, FoundObject>> {
+  const found = new Map<string, FoundObject>();
   const slices = new Slices();
   const collector = (service: { propertyCollector: Ref }): Ref => service.propertyCollector;
   let page = await session.ask('RetrievePropertiesEx', collector, { specSet, options: { maxObjects: PAGE } }, signal);
@@ -63,9 +76,9 @@ async function readPages(session: VimSession, specSet: readonly Arguments[], sig
       heedMissing(at(object, 'missingSet'));
       const ref = at(object, 'obj');
       if (!isRef(ref)) continue;
-      const known = new Map(found.get(ref.value));
+      const known = new Map(found.get(ref.value)?.properties);
       for (const property of listOf(at(object, 'propSet'))) known.set(textOf(at(property, 'name')) ?? '', at(property, 'val') ?? null);
-      found.set(ref.value, known);
+      found.set(ref.value, { ref, properties: known });
     }
     const token = textOf(at(page, 'token'));
     if (token === undefined) break;
@@ -82,23 +95,33 @@ export interface ObjectUpdate {
   readonly changes: Properties;
 }
 
+type PathsByType = Readonly<Record<string, readonly string[]>>;
+
+/** What is asked of all objects of a view. */
+const viewSpec = (view: Ref, paths: PathsByType): Arguments => ({
+  propSet: Object.entries(paths).map(([type, pathSet]) => propertySpec(type, pathSet)),
+  objectSet: [{ obj: view, skip: true, selectSet: [typed('TraversalSpec', { name: 'view', type: 'ContainerView', path: 'view', skip: false })] }],
+});
+
 /** A standing question about all objects of some types. It ends with its login. */
 export class Watch {
   #version = '';
   readonly #session: VimSession;
   readonly #collector: Ref;
   readonly #view: Ref;
+  readonly #paths: PathsByType;
 
   private constructor(
-    session: VimSession, readonly login: Login, collector: Ref, view: Ref,
+    session: VimSession, readonly login: Login, objects: { readonly collector: Ref; readonly view: Ref; readonly paths: PathsByType },
   ) {
     this.#session = session;
-    this.#collector = collector;
-    this.#view = view;
+    this.#collector = objects.collector;
+    this.#view = objects.view;
+    this.#paths = objects.paths;
   }
 
   /** @param paths by type, such as VirtualMachine */
-  static async open(session: VimSession, paths: Readonly<Record<string, readonly string[]>>, signal: AbortSignal): Promise<Watch> {
+  static async open(session: VimSession, paths: PathsByType, signal: AbortSignal): Promise<Watch> {
     const login = await session.login(signal);
     const { viewManager, rootFolder, propertyCollector } = login.service;
     const create = async (...[method, self, args]: [Parameters<VimSession['callIn']>[1], Ref, Arguments]): Promise<Ref> => {
@@ -108,15 +131,8 @@ export class Watch {
     };
     const collector = await create('CreatePropertyCollector', propertyCollector, {});
     const view = await create('CreateContainerView', viewManager, { container: rootFolder, type: Object.keys(paths), recursive: true });
-    const traversal = typed('TraversalSpec', { name: 'view', type: 'ContainerView', path: 'view', skip: false });
-    await create('CreateFilter', collector, {
-      spec: {
-        propSet: Object.entries(paths).map(([type, pathSet]) => propertySpec(type, pathSet)),
-        objectSet: [{ obj: view, skip: true, selectSet: [traversal] }],
-      },
-      partialUpdates: false,
-    });
-    return new Watch(session, login, collector, view);
+    await create('CreateFilter', collector, { spec: viewSpec(view, paths), partialUpdates: false });
+    return new Watch(session, login, { collector, view, paths });
   }
 
   /**
@@ -129,8 +145,8 @@ export class Watch {
   async next(wait: boolean, signal: AbortSignal): Promise<{ updates: ObjectUpdate[]; more: boolean }> {
     const asked = performance.now();
     const options = { maxWaitSeconds: wait ? LONGEST_WAIT_S : 0, maxObjectUpdates: PAGE };
-    const set = await within((wait ? LONGEST_WAIT_S * 1000 : 0) + WAIT_GRACE, [signal], async (limit) => {
-      const news = await this.#session.callIn(this.login, 'WaitForUpdatesEx', this.#collector, { version: this.#version, options }, limit);
+    const set = await within(wait ? LONGEST_WAIT_S * 1000 + WAIT_GRACE : ALL_LIMIT, [signal], async (limit) => {
+      const news = await this.#session.askIn(this.login, 'WaitForUpdatesEx', this.#collector, { version: this.#version, options }, limit);
       // Nothing new, or nobody who is logged in.
       if (news === null) await this.#session.serverTime(this.login, limit);
       return news;
@@ -144,6 +160,11 @@ export class Watch {
     }
     this.#version = textOf(at(set, 'version')) ?? this.#version;
     return { updates: await toUpdates(set), more: flagOf(at(set, 'truncated')) };
+  }
+
+  /** All objects as they are now, read anew and not by what was told of changes. */
+  readAll(signal: AbortSignal): Promise<Map<string, FoundObject>> {
+    return readSpecs(this.#session, [viewSpec(this.#view, this.#paths)], signal);
   }
 
   /** How many objects there are, by the view itself. */

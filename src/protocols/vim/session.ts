@@ -6,7 +6,7 @@ import { Lockout } from '../../kit/lockout.js';
 import { isFault, LoginRefusedFault, VimFault, VimTransportError } from './errors.js';
 import type { Method } from './schema.js';
 import { SoapClient, type Arguments } from './soap-client.js';
-import { VimTransport } from './transport.js';
+import { CONNECTIONS, VimTransport } from './transport.js';
 import { at, isRef, textOf, type Ref, type VimValue } from './value.js';
 
 /** A login with what goes before it, ms. It serves all who wait for it, so it has no caller's signal. */
@@ -118,18 +118,30 @@ export class VimSession {
   }
 
   /** A question, which is asked again where an idle connection turns out to be broken. */
-  async ask(method: Method, self: Ref | ((service: Service) => Ref), args: Arguments, signal: AbortSignal): Promise<VimValue> {
-    try {
-      return await this.call(method, self, args, signal);
-    } catch (error) {
-      if (!(error instanceof VimTransportError) || !error.stale) throw error;
-      return this.call(method, self, args, signal);
+  ask(method: Method, self: Ref | ((service: Service) => Ref), args: Arguments, signal: AbortSignal): Promise<VimValue> {
+    return this.#unlessStale(() => this.call(method, self, args, signal));
+  }
+
+  /** As {@link ask}, in one login only. */
+  askIn(login: Login, method: Method, self: Ref, args: Arguments, signal: AbortSignal): Promise<VimValue> {
+    return this.#unlessStale(() => this.callIn(login, method, self, args, signal));
+  }
+
+  /** Several idle connections may be broken at once, as after a firewall's restart. */
+  async #unlessStale<T>(work: () => Promise<T>): Promise<T> {
+    for (let left = CONNECTIONS; ; left -= 1) {
+      try {
+        return await work();
+      } catch (error) {
+        if (left === 0 || !(error instanceof VimTransportError) || !error.stale) throw error;
+        this.#wire?.transport.dropIdle();
+      }
     }
   }
 
   /** The server's clock, which it tells only to those who are logged in. @throws VimFault NotAuthenticated */
   async serverTime(login: Login, signal: AbortSignal): Promise<Date> {
-    const time = await this.callIn(login, 'CurrentTime', SERVICE_INSTANCE, {}, signal);
+    const time = await this.askIn(login, 'CurrentTime', SERVICE_INSTANCE, {}, signal);
     if (time instanceof Date) return time;
     throw new VimFault('NotAuthenticated', 'the server does not tell its time');
   }
@@ -182,9 +194,11 @@ export class VimSession {
     const number = this.#logins;
     try {
       const credentials = this.#options.credentials();
-      return { number, service: await this.#lockout.guard([credentials.user, credentials.password], () => this.#enter(credentials, signal)) };
+      return { number, service: await this.#lockout.guard([credentials.user, credentials.password], () => this.#unlessStale(() => this.#enter(credentials, signal))) };
     } catch (error) {
-      throw signal.aborted ? new VimTransportError(`no login in ${LOGIN_TIMEOUT / 1000} s`, false) : error;
+      if (signal.aborted) throw new VimTransportError(`no login in ${LOGIN_TIMEOUT / 1000} s`, false);
+      // Nothing of what is waiting for the login has been sent.
+      throw error instanceof VimTransportError ? new VimTransportError(error.message, false, false, { cause: error }) : error;
     }
   }
 }

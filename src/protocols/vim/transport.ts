@@ -6,16 +6,26 @@ import { describe, type Trust } from '../tls/connect.js';
 import { CertificateError, ConnectionLostError } from '../tls/errors.js';
 import { VimTransportError } from './errors.js';
 
-/** Bytes of one answer. A page of updates is far below; whoever sends more means no good. */
-const ANSWER_LIMIT = 8 * 1024 * 1024;
+/**
+ * Bytes of one answer. A page of updates is far below; but a server that ignores the size of pages sends
+ * 5,000 machines in one, with some 3 KiB and 130 tags each.
+ */
+const ANSWER_LIMIT = 48 * 1024 * 1024;
+/** Tags of one answer, twice an element: they, and not the bytes, are what takes memory when it has been read. */
+const MOST_TAGS = 1_000_000;
+const OPENING = '<'.charCodeAt(0);
 /** Bytes that are parsed before it is asked whether everyone else should get a turn. */
 const BITE = 1024;
 /** Connections at a time; further calls wait for one. */
-const CONNECTIONS = 10;
+export const CONNECTIONS = 10;
 /** An idle connection is closed before the server, which tells nobody, does so, ms. */
 const IDLE_TIMEOUT = 20_000;
-/** Statuses of 500 and above with which a proxy says that it has passed nothing on. */
-const UNTOUCHED = new Set([501, 503]);
+/**
+ * Statuses of a server that has read no further than the request's head. All others may come from a
+ * proxy, such as vCenter's own, that has passed the request on already: 501 and 503 as well as 502 and
+ * 504, and 408 and 429 of a server behind it.
+ */
+const REFUSALS = new Set([300, 301, 302, 307, 308, 400, 401, 402, 403, 404, 405, 406, 407, 410, 411, 413, 414, 415, 417, 421, 426, 431]);
 const COOKIE = 'vmware_soap_session';
 
 /** What the SOAP library feeds its answers to: a parser as a stream. */
@@ -50,10 +60,13 @@ export class Body {
 
   async #feed(sink: Sink): Promise<void> {
     let size = 0;
+    let tags = 0;
     const slices = new Slices();
     for await (const chunk of this.#incoming as AsyncIterable<Buffer>) {
       size += chunk.length;
       if (size > ANSWER_LIMIT) throw new VimTransportError(`the answer is larger than ${ANSWER_LIMIT / 1024 / 1024} MiB`, true);
+      for (let at = chunk.indexOf(OPENING); at >= 0; at = chunk.indexOf(OPENING, at + 1)) tags += 1;
+      if (tags > MOST_TAGS) throw new VimTransportError(`the answer has more than ${MOST_TAGS} tags`, true);
       for (let from = 0; from < chunk.length; from += BITE) {
         if (slices.isOverNow()) await slices.pause();
         sink.write(chunk.subarray(from, from + BITE));
@@ -87,6 +100,11 @@ export class VimTransport {
     this.#agent.destroy();
   }
 
+  /** Where one idle connection is broken, so are the others, most likely: the next question gets a new one. */
+  dropIdle(): void {
+    for (const sockets of Object.values(this.#agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+  }
+
   /**
    * A SOAP request: called by the SOAP library, with the options that were given to its method.
    * @throws VimTransportError, CertificateError
@@ -99,7 +117,7 @@ export class VimTransport {
     // SOAP 1.1 over HTTP: a fault comes with the status 500.
     if ((status !== 200 && status !== 500) || !/xml/.test(incoming.headers['content-type'] ?? '')) {
       incoming.destroy();
-      throw new VimTransportError(`the server answers with HTTP status ${status}`, !(UNTOUCHED.has(status) || (status >= 300 && status < 500)));
+      throw new VimTransportError(`the server answers with HTTP status ${status}`, !REFUSALS.has(status));
     }
     this.#keepCookie(incoming);
     // Any other status would make the library gather the whole answer, and parse it in one go.

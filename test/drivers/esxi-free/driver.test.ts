@@ -1,9 +1,12 @@
 import t, { type Test } from 'tap';
+import { Esxi } from '../../../src/drivers/esxi-free/esxi.js';
+import { ArgoError } from '../../../src/kit/errors.js';
+import { BehindJumpError, SshConnectionError } from '../../../src/protocols/ssh/errors.js';
 import type { Driver, Machine } from '../../../src/drivers/driver.js';
 import { EsxiModel } from '../../peers/esxi/model.js';
 import { ESXI_VERSIONS } from '../../peers/esxi/printing.js';
 import { until } from '../../support/until.js';
-import { after, openDriver, outcome, patient, presence } from './model-shell.js';
+import { after, openDriver, outcome, patient, presence, shellOf } from './model-shell.js';
 
 async function list(driver: Driver): Promise<Record<string, string>> {
   return Object.fromEntries((await driver.list(patient)).map(({ machine, state }) => [machine.name, state]));
@@ -133,6 +136,12 @@ eachVersion('a failure is one only while the state says so too', async (t, model
   t.equal(await outcome(web.start?.(patient)), 'done', 'carried out, and the connection lost: the state tells');
   model.faults.push({ on: /power\.reset/, does: 'lost', times: 1 });
   t.match(await outcome(web.reset?.(patient)), /^UNCERTAIN/, 'no state tells of a reset');
+  model.faults.push({ on: /power\.reset/, does: 'killed', times: 1 });
+  t.match(await outcome(web.reset?.(patient)), /^UNCERTAIN/, 'vim-cmd was killed while it worked');
+  for (const says of ['Connection failure', 'Reset failed: (vim.fault.Timedout) {\n   msg = "timed out"\n}', 'Reset failed: (vim.fault.HostCommunication) {\n   msg = "lost"\n}']) {
+    model.faults.push({ on: /power\.reset/, does: { says }, times: 1 });
+    t.match(await outcome(web.reset?.(patient)), /^UNCERTAIN/, says);
+  }
   model.faults.push({ on: /power\.off/, does: { says: 'Powering off VM:\nPower off failed' }, times: 1 });
   t.equal(await outcome(web.powerOff?.(patient)), 'FAILED: Power off failed');
   t.equal(model.get('web').state, 'poweredOn');
@@ -264,7 +273,7 @@ void t.test('few commands at a time', async (t) => {
   t.same(await Promise.all(machines.slice(4).map((machine) => machine.status(patient))), Array(36).fill('off'), 'orders that hang do not hold questions up');
   await Promise.all(hung);
   t.same(await Promise.all(machines.slice(4).map((machine) => outcome(machine.start?.(patient)))), Array(36).fill('done'));
-  t.ok(shell.most <= 6);
+  t.ok(shell.most <= 7);
 });
 
 void t.test('a host that is off, and one that only answers a ping', async (t) => {
@@ -282,6 +291,28 @@ void t.test('a host that is off, and one that only answers a ping', async (t) =>
   cut.times = 100;
   there = 'off';
   t.same(await list(driver), { esx2: 'off', web: 'unknown' }, 'its machines are never called off');
+});
+
+void t.test('silence of pings alone is not off', async (t) => {
+  const model = new EsxiModel('7');
+  model.add('web', { state: 'poweredOn' });
+  const { driver } = openDriver(model, { presence: presence({ state: () => 'off' }) });
+  t.same(await list(driver), { esx2: 'on', web: 'on' }, 'it answers in another way');
+
+  await t.test('where only a jump host reaches it', async (t) => {
+    let trouble: Error | undefined;
+    const shell = shellOf(model);
+    const esxi = new Esxi({ run: (...args) => (trouble ? Promise.reject(trouble) : shell.run(...args)) });
+    const { driver } = openDriver(model, { esxi, isBehindJump: true, presence: presence({ state: () => 'off' }) });
+    const host = await find(driver, 'esx2');
+    t.equal(await host.status(patient), 'on');
+    trouble = new ArgoError('UNREACHABLE', 'no jump', { cause: new SshConnectionError('the jump host is silent') });
+    t.equal(await host.status(patient), 'unknown', 'the jump host cannot be asked');
+    t.match(await outcome(driver.list(patient)), /^UNREACHABLE/);
+    trouble = new ArgoError('UNREACHABLE', 'no host', { cause: new BehindJumpError('the jump host does not connect to it') });
+    t.equal(await host.status(patient), 'off');
+    t.same(await list(driver), { esx2: 'off', web: 'unknown' });
+  });
 });
 
 void t.test('a refused login is not tried again by every listing', async (t) => {

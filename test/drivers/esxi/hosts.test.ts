@@ -1,6 +1,7 @@
 import t from 'tap';
 import { Fault, ref, val, VimDouble } from '../../peers/vim-double.js';
-import { lacks } from '../../support/peers.js';
+import { SWITCHED_PROGRAMS, SwitchedHosts } from '../../peers/switched-hosts.js';
+import { lacks, lacksRoot } from '../../support/peers.js';
 import { until } from '../../support/until.js';
 import { find, openDriver, PASSWORD, refusal, setUp, soon } from './open-driver.js';
 
@@ -86,6 +87,27 @@ await t.test('a host that does not enter maintenance mode in time is not left ha
     await until(() => !inMaintenance(vim), 60_000, 'the way back');
     t.equal(vim.count('ShutdownHost_Task'), 0);
   }
+});
+
+await t.test('a host that the network shows nothing of', { skip: lacksRoot(...SWITCHED_PROGRAMS) }, async (t) => {
+  const network = await SwitchedHosts.start();
+  t.teardown(() => network.stop());
+  const silent = network.take().replace(/\d+$/, '250');
+  const { vim, driver } = await setUp(t, { ping: { timeout: '300ms', retries: 0 } });
+  vim.addHost('host-1', { name: val('string', silent), 'runtime.bootTime': booted(1) });
+  const connect = (is: boolean): void => vim.set('host-1', 'runtime.connectionState', val('HostSystemConnectionState', is ? 'connected' : 'notResponding'));
+  const host = await find(driver, silent);
+  t.equal(await host.status(soon()), 'on', 'it drops pings, and its vCenter is in touch with it');
+  await host.powerOff!(soon());
+  t.equal(vim.count('ShutdownHost_Task'), 1);
+  t.equal(await host.status(soon()), 'unknown', 'silent, but its vCenter has not missed it yet');
+  connect(false);
+  t.equal(await host.status(soon()), 'off', 'by all who can be asked');
+  vim.set('host-1', 'runtime.bootTime', booted(2));
+  connect(true);
+  t.equal(await host.status(soon()), 'on', 'back');
+  vim.instead.set('RetrievePropertiesEx', () => 'silence');
+  t.equal(await host.status(soon()), 'off', 'a vCenter that hangs says nothing');
 });
 
 await t.test('which card wakes a host, and where it is', async (t) => {

@@ -24,6 +24,44 @@ await t.test('reads everything in pages, and logs out at the end', async (t) => 
   t.equal(vim.sessions.size, 0);
 });
 
+await t.test('a server that sends everything in one answer', async (t) => {
+  const { vim, driver } = await setUp(t);
+  vim.ignoresPages = true;
+  const long = val('string', 'x'.repeat(10_000));
+  for (let i = 0; i < 1000; i += 1) vim.addVm(`vm-${i}`, { 'guest.hostName': long });
+  t.equal((await driver.list(soon())).length, 1000);
+  t.ok(vim.count('WaitForUpdatesEx') <= 2, 'all in the first, and the question about news');
+});
+
+await t.test('connections that are all broken at once are tried anew', async (t) => {
+  for (const isExpired of [false, true]) {
+    const { vim, driver } = await setUp(t);
+    for (let i = 0; i < 8; i += 1) vim.addVm(`vm-${i}`);
+    const machines = (await driver.list(soon())).map(({ machine }) => machine);
+    await Promise.all(machines.map((machine) => machine.status(soon())));
+    if (isExpired) vim.sessions.clear();
+    t.ok(vim.breakConnections() >= 3);
+    t.equal(await machines[0]?.status(soon()), 'on', 'one alone');
+    t.same(new Set(await Promise.all(machines.map((machine) => machine.status(soon())))), new Set(['on']));
+  }
+});
+
+await t.test('the path of the service', async (t) => {
+  const vim = await VimDouble.start();
+  const table = { user: 'argo', password: PASSWORD, insecure: true };
+  for (const [given, used] of [['', '/sdk'], ['/', '/sdk'], ['/sdk', '/sdk'], ['/vcenter1/sdk/', '/vcenter1/sdk']] as const) {
+    vim.paths.clear();
+    const { driver } = openDriver({ ...table, url: new URL(vim.url).origin + given });
+    await driver.list(soon());
+    t.same([...vim.paths], [`${used}/vimServiceVersions.xml`, used], `"${given}"`);
+    await driver.close(soon());
+  }
+  await vim.stop();
+  for (const wrong of ['/ui', '/vcenter1', '/sdk?a=b', '/sdk#c', '/sdk/x']) {
+    t.throws(() => openDriver({ ...table, url: `https://vc1.example${wrong}` }), `${wrong} would not be used, so it is refused`);
+  }
+});
+
 await t.test('an ended session', async (t) => {
   await t.test('is made anew, once for all who wait', async (t) => {
     const { vim, driver, told } = await setUp(t);
@@ -177,6 +215,20 @@ await t.test('a logout that is not answered holds up nobody for long', async (t)
   vim.instead.set('Logout', () => 'silence');
   await driver.close(soon());
   t.equal(vim.count('Logout'), 1);
+});
+
+await t.test('a server that hangs', async (t) => {
+  const { vim, driver, told } = await setUp(t);
+  vim.addVm('vm-1');
+  await driver.list(soon());
+  vim.isFrozen = true;
+  const began = performance.now();
+  await until(() => told.lost.length > 0, 60_000, 'the loss');
+  t.ok(performance.now() - began < 15_000, 'told long before its news would have been due');
+  t.equal((await refusal(driver.list(soon()).finally(() => { vim.isFrozen = false; }))).phrase, 'UNREACHABLE', 'and not listed from memory');
+  await until(() => told.relists > 0, 60_000, 'the call for a listing');
+  t.equal((await driver.list(soon())).length, 1);
+  t.equal(vim.count('CreateFilter'), 1, 'from what was held all the time');
 });
 
 await t.test('a server that hangs at the login', async (t) => {

@@ -75,6 +75,40 @@ await t.test('power', async (t) => {
     }
   });
 
+  await t.test('an order that a proxy has passed on before it answers in its own words is in doubt', async (t) => {
+    for (const status of [303, 408, 429, 500, 501, 502, 503, 504, 599]) {
+      const { vim, driver } = await setUp(t);
+      vim.addVm('vm-1');
+      const vm = await find(driver, 'vm-1');
+      vim.instead.set('PowerOffVM_Task', () => (vim.set('vm-1', 'runtime.powerState', val('VirtualMachinePowerState', 'poweredOff')), status));
+      t.equal((await refusal(vm.powerOff!(soon()))).phrase, 'UNCERTAIN', String(status));
+      t.equal(vim.count('PowerOffVM_Task'), 1);
+      t.equal(await vm.status(soon()), 'off');
+    }
+  });
+
+  await t.test('an order that is refused by its head alone was not carried out', async (t) => {
+    const { vim, driver } = await setUp(t);
+    vim.addVm('vm-1');
+    const vm = await find(driver, 'vm-1');
+    vim.instead.set('PowerOffVM_Task', () => 404);
+    t.match(await refusal(vm.powerOff!(soon())), { phrase: 'UNREACHABLE', detail: /404/ });
+    vim.instead.set('PowerOffVM_Task', () => (vim.instead.set('Login', () => 503), new Fault('NotAuthenticated')));
+    t.match(await refusal(vm.powerOff!(soon())), { phrase: 'UNREACHABLE', detail: /503/ }, 'and neither was one that waits for a login');
+  });
+
+  await t.test('a task that nobody looks at any longer is in doubt', async (t) => {
+    for (const fault of ['HostCommunication', 'HostNotConnected', 'HostNotReachable', 'Timedout']) {
+      const { vim, driver } = await setUp(t);
+      vim.addVm('vm-1');
+      const vm = await find(driver, 'vm-1');
+      vim.instead.set('PowerOffVM_Task', () => vim.addTask('error', fault));
+      t.equal((await refusal(vm.powerOff!(soon()))).phrase, 'UNCERTAIN', fault);
+      vim.instead.set('PowerOffVM_Task', () => new Fault('HostNotConnected'));
+      t.equal((await refusal(vm.powerOff!(soon()))).phrase, 'UNREACHABLE', 'refused, it was not taken on');
+    }
+  });
+
   await t.test('a task that is gone after a restart is in doubt', async (t) => {
     const { vim, driver } = await setUp(t);
     vim.addVm('vm-1');
@@ -184,6 +218,33 @@ await t.test('what happens to a machine while an action runs', async (t) => {
     t.match(await refusal(vm.status(soon())), { phrase: 'NO SUCH INSTANCE', detail: /template/ });
     await until(() => told.relists > 0, 60_000, 'the call for a listing');
     t.same(await driver.list(soon()), []);
+  });
+});
+
+await t.test('what no event, or a misleading one, tells of', async (t) => {
+  await t.test('moved between folders, it enters the new one before it leaves the former', async (t) => {
+    const { vim, driver, told } = await setUp(t);
+    vim.addVm('vm-1');
+    vim.addVm('vm-2');
+    const vm = await find(driver, 'vm-1');
+    vim.move('vm-1');
+    vim.remove('vm-2');
+    await until(() => told.relists > 0, 60_000, 'the call for a listing');
+    t.same((await driver.list(soon())).map(({ machine }) => machine.id), [vm.id]);
+  });
+
+  await t.test('what a person runs into is looked at anew', async (t) => {
+    for (const change of ['template', 'gone', 'another'] as const) {
+      const { vim, driver, told } = await setUp(t);
+      vim.addVm('vm-1');
+      const vm = await find(driver, 'vm-1');
+      if (change === 'gone') vim.objects.delete('vm-1');
+      else if (change === 'template') vim.objects.get('vm-1')!.properties.set('config.template', val('boolean', true));
+      else vim.objects.get('vm-1')!.properties.set('config.instanceUuid', val('string', 'other'));
+      t.equal((await refusal(vm.status(soon()))).phrase, 'NO SUCH INSTANCE');
+      await until(() => told.relists > 0, 60_000, 'the call for a listing');
+      t.same((await driver.list(soon())).map(({ machine }) => machine.id), change === 'another' ? ['vm-1:other'] : [], change);
+    }
   });
 });
 
