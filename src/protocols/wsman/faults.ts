@@ -1,4 +1,5 @@
 import { WmiFault, type WmiFaultKind } from '../wmi/errors.js';
+import { KINDS_BY_HRESULT } from '../wmi/fault-kinds.js';
 import { child, qualifiedText, type XmlElement } from './xml.js';
 
 const SOAP = 'http://www.w3.org/2003/05/soap-envelope';
@@ -8,16 +9,10 @@ const WSMAN_FAULT = 'http://schemas.microsoft.com/wbem/wsman/1/wsmanfault';
 /** The end of its namespace, which is CIM's, or that of the WMI namespace that it came from. */
 const WMI_ERROR = 'MSFT_WmiError';
 
-/** WSMan's own numbers (wsmerror.h), Windows' and WMI's (winerror.h, wbemcli.h: WBEM_E_…), as WSManFault carries them. */
+/** WSMan's own numbers (wsmerror.h), as WSManFault carries them. */
 const KINDS_BY_CODE: ReadonlyMap<number, WmiFaultKind> = new Map<number, WmiFaultKind>([
-  // ERROR_ACCESS_DENIED, bare and as an HRESULT; WBEM_E_ACCESS_DENIED
-  [5, 'access-denied'], [0x8007_0005, 'access-denied'], [0x8004_1003, 'access-denied'],
-  // ERROR_WSMAN_INVALID_SELECTORS; WBEM_E_NOT_FOUND
-  [0x8033_805b, 'no-such-instance'], [0x8004_1002, 'no-such-instance'],
-  // WBEM_E_INVALID_CLASS, WBEM_E_INVALID_NAMESPACE
-  [0x8004_1010, 'no-such-class'], [0x8004_100e, 'no-such-class'],
-  // WBEM_E_INVALID_METHOD, WBEM_E_METHOD_NOT_IMPLEMENTED
-  [0x8004_102e, 'no-such-method'], [0x8004_1055, 'no-such-method'],
+  // ERROR_WSMAN_INVALID_SELECTORS
+  [0x8033_805b, 'no-such-instance'],
   // ERROR_WSMAN_CANNOT_PROCESS_FILTER, said of a query to a namespace or class that is not there
   [0x8033_801a, 'no-such-class'],
   // ERROR_WSMAN_OPERATION_TIMEDOUT
@@ -28,7 +23,9 @@ const KINDS_BY_CODE: ReadonlyMap<number, WmiFaultKind> = new Map<number, WmiFaul
 
 /** CIM's own numbers (DSP0200, "CIM_ERR_…"), as MSFT_WmiError carries them from Windows Server 2012 on. */
 const KINDS_BY_CIM_STATUS: ReadonlyMap<number, WmiFaultKind> = new Map<number, WmiFaultKind>([
-  [2, 'access-denied'], [3, 'no-such-class'], [5, 'no-such-class'], [6, 'no-such-instance'], [16, 'no-such-method'], [17, 'no-such-method'], [27, 'quota'],
+  [2, 'access-denied'], [3, 'no-such-class'], [5, 'no-such-class'], [6, 'no-such-instance'], [16, 'no-such-method'], [17, 'no-such-method'],
+  // of MI ("MI_Result"): the server's limits are exceeded; it shuts down
+  [27, 'quota'], [28, 'interrupted'],
 ]);
 
 const UNREACHABLE = `${ADDRESSING} DestinationUnreachable`;
@@ -62,7 +59,7 @@ export function readFault(fault: XmlElement, isKeyed: boolean): WmiFault {
   const named = `${subcode?.namespace} ${subcode?.name}`;
   const bySubcode = isKeyed && named === UNREACHABLE ? 'no-such-instance' : KINDS_BY_SUBCODE.get(named);
   const words = child(child(fault, SOAP, 'Reason'), SOAP, 'Text')?.text.trim() ?? '';
-  const kind = KINDS_BY_CIM_STATUS.get(status) ?? KINDS_BY_CODE.get(code) ?? bySubcode ?? 'other';
+  const kind = KINDS_BY_CIM_STATUS.get(status) ?? KINDS_BY_CODE.get(code) ?? KINDS_BY_HRESULT.get(code) ?? bySubcode ?? 'other';
   return new WmiFault(kind, code, words.slice(0, WORDS_LIMIT) || subcode?.name || 'a fault without words');
 }
 

@@ -4,6 +4,7 @@ import { NtlmError } from '../ntlm/errors.js';
 import { NtlmLogin } from '../ntlm/login.js';
 import type { NtlmSealing } from '../ntlm/seal.js';
 import { WmiAccessError, WmiAnswerError, WmiLoginRefusedError } from '../wmi/errors.js';
+import { mayBeAdmission, withoutSoap } from './http-status.js';
 import { KerberosLogin } from './kerberos.js';
 import type { HttpLink, Reply } from './link.js';
 import type { WsmanLogin } from './options.js';
@@ -42,7 +43,7 @@ export async function admitNtlm({ user, password, domain = '' }: WsmanLogin, lin
   }
   const { status } = await step(answer.message);
   if (status === 401) throw new WmiLoginRefusedError('the account or its password is not accepted');
-  if (status === 403) throw new WmiAccessError('the account may not use the service');
+  requireAdmission(status);
   return { headers: {}, sealing: answer.sealing };
 }
 
@@ -61,7 +62,7 @@ export async function admitKerberos({ user, password, domain = '' }: WsmanLogin,
     const { status, challenges } = await post({ ...EMPTY_SOAP, authorization: `Negotiate ${token.toString('base64')}` });
     // The realm has taken the password, so this cannot lock the account.
     if (status === 401) throw new WmiAccessError(`the service does not take the ticket: is its clock right, and Kerberos allowed there?${offer(challenges)}`);
-    if (status === 403) throw new WmiAccessError('the account may not use the service');
+    requireAdmission(status);
     const answer = tokenOf(challenges);
     if (!answer) throw new WmiAccessError('the service does not prove who it is');
     await login.verify(answer);
@@ -80,7 +81,13 @@ function readChallenge({ status, challenges }: Reply): Buffer {
   const token = tokenOf(challenges);
   if (status === 401 && token) return token;
   if (status === 401) throw new WmiAccessError(`NTLM is not on offer there${offer(challenges)}`);
-  throw new WmiAnswerError(`it answers a login with HTTP status ${status}`);
+  throw withoutSoap(status, true);
+}
+
+/** @throws WmiAccessError, WmiAnswerError for what no service says that lets somebody in */
+function requireAdmission(status: number): void {
+  if (status === 403) throw new WmiAccessError('the account may not use the service');
+  if (!mayBeAdmission(status)) throw withoutSoap(status, true);
 }
 
 /** Which schemes a server names, for a person to read. */

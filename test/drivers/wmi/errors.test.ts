@@ -14,6 +14,7 @@ void t.test('every refusal has its phrase', (t) => {
   const kinds: Record<WmiFaultKind, readonly [string, string]> = {
     'no-such-instance': ['NO SUCH INSTANCE', 'NO SUCH INSTANCE'], 'no-such-class': ['NOT SUPPORTED', 'NOT SUPPORTED'], 'no-such-method': ['NOT SUPPORTED', 'NOT SUPPORTED'],
     'access-denied': ['ACCESS DENIED', 'ACCESS DENIED'], quota: ['BUSY', 'BUSY'], other: ['FAILED', 'FAILED'], 'timed-out': ['TIMEOUT', 'UNCERTAIN'],
+    'privilege-not-held': ['ACCESS DENIED', 'ACCESS DENIED'], interrupted: ['UNREACHABLE', 'UNCERTAIN'],
   };
   for (const [kind, phrases] of Object.entries(kinds)) {
     const fault = new WmiFault(kind as WmiFaultKind, 1, 'Das geht\r\n nicht');
@@ -25,6 +26,7 @@ void t.test('every refusal has its phrase', (t) => {
   t.same([new WmiAccessError('a'), new CertificateError('b')].map((error) => phrase(error, 'acts')), ['ACCESS DENIED', 'CERTIFICATE REJECTED']);
   t.same([new ConnectionLostError('x', true), new ConnectionLostError('x', false), new WmiAnswerError('x')].map((error) => [phrase(error, 'reads'), phrase(error, 'acts')]),
     [['UNREACHABLE', 'UNCERTAIN'], ['UNREACHABLE', 'UNREACHABLE'], ['UNREACHABLE', 'UNCERTAIN']]);
+  t.equal(phrase(new WmiAnswerError('x', { sent: false }), 'acts'), 'UNREACHABLE');
   const other = new Error('ours');
   t.equal(explain(other, 'acts'), other);
   t.end();

@@ -269,7 +269,13 @@ export class WmiDouble {
     const answer = (): Promise<string> => (read === 'identify' ? Promise.resolve(writeIdentity(SYSTEM)) : this.#within(read, () => this.#service.answer(read)));
     if (!fault) return this.#send(response, 200, await answer());
     switch (fault.kind) {
+      case 'refuse after':
+        await answer();
+        throw new SoapFault(fault.fault);
       case 'refuse': throw new SoapFault(fault.fault);
+      case 'bare after':
+        await answer();
+        return void response.writeHead(fault.status, { 'content-length': '0' }).end();
       case 'bare': return fault.status === 401 ? this.#refuse(response) : void response.writeHead(fault.status, { 'content-length': '0' }).end();
       case 'cut': return void response.destroy();
       case 'cut after': return void answer().finally(() => response.destroy());
