@@ -17,6 +17,9 @@ const KINDS_BY_CODE: ReadonlyMap<number, WmiFaultKind> = new Map<number, WmiFaul
   [0x8033_801a, 'no-such-class'],
   // ERROR_WSMAN_OPERATION_TIMEDOUT
   [0x8033_8029, 'timed-out'],
+  // ERROR_WSMAN_QUOTA_…: LIMIT; MAX_SHELLS, MAX_OPERATIONS, USER, SYSTEM, MAX_SHELLUSERS; and those of a provider's own limits (…_PPQ)
+  ...[0x8033_803f, 0x8033_81a5, 0x8033_81a6, 0x8033_81a7, 0x8033_81a8, 0x8033_81ab,
+    0x8033_81e4, 0x8033_81e5, 0x8033_81e6, 0x8033_81e7, 0x8033_81e8, 0x8033_81e9, 0x8033_81ea].map((code) => [code, 'quota'] as const),
   // keys that are missing altogether, and a query that names a class: neither says that there is no such thing
   [0x8033_80fa, 'other'], [0x8033_80fb, 'other'],
 ]);
@@ -54,16 +57,30 @@ export function readFault(fault: XmlElement, isKeyed: boolean): WmiFault {
   const detail = child(fault, SOAP, 'Detail');
   const wmiError = detail?.children.find(({ name, namespace }) => name === WMI_ERROR && namespace.endsWith(`/${WMI_ERROR}`));
   const property = (name: string): string | undefined => child(wmiError, wmiError?.namespace ?? '', name)?.text;
-  const code = whole(child(detail, WSMAN_FAULT, 'WSManFault')?.attributes.get('Code') ?? property('error_Code'));
+  const codes = detail ? [...codesIn(detail)] : [];
+  const said = whole(property('error_Code'));
+  const code = codes.find(isKnown) ?? codes[0] ?? said;
   const status = whole(property('CIMStatusCode'));
   const named = `${subcode?.namespace} ${subcode?.name}`;
   const bySubcode = isKeyed && named === UNREACHABLE ? 'no-such-instance' : KINDS_BY_SUBCODE.get(named);
   const words = child(child(fault, SOAP, 'Reason'), SOAP, 'Text')?.text.trim() ?? '';
-  const kind = KINDS_BY_CIM_STATUS.get(status) ?? KINDS_BY_CODE.get(code) ?? KINDS_BY_HRESULT.get(code) ?? bySubcode ?? 'other';
+  const kind = KINDS_BY_HRESULT.get(code) ?? KINDS_BY_CIM_STATUS.get(status) ?? KINDS_BY_CODE.get(code) ?? bySubcode ?? 'other';
   return new WmiFault(kind, code, words.slice(0, WORDS_LIMIT) || subcode?.name || 'a fault without words');
 }
 
+const isKnown = (code: number): boolean => KINDS_BY_CODE.has(code) || KINDS_BY_HRESULT.has(code);
+
+/** A WSManFault may hold that of the provider, whose number says more; from the outside in. */
+function* codesIn(element: XmlElement): Generator<number> {
+  for (const each of element.children) {
+    const code = each.name === 'WSManFault' && each.namespace === WSMAN_FAULT ? each.attributes.get('Code') : undefined;
+    if (code !== undefined) yield whole(code);
+    yield* codesIn(each);
+  }
+}
+
+/** Unsigned; some write an HRESULT in hexadecimal, or as the negative number that it is in C. */
 function whole(text = ''): number {
   const number = Number(text);
-  return Number.isSafeInteger(number) ? number : 0;
+  return Number.isSafeInteger(number) ? number < 0 ? number >>> 0 : number : 0;
 }

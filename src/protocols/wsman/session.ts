@@ -4,7 +4,7 @@ import type { WmiObject, WmiParameters, WmiPath } from '../wmi/connection.js';
 import { WmiAccessError, WmiAnswerError, WmiLoginRefusedError } from '../wmi/errors.js';
 import { Channel } from './channel.js';
 import { DEFAULT_LIMITS, type WsmanConnection, type WsmanIdentity, type WsmanLimits, type WsmanOptions } from './options.js';
-import { Namespace, readPage, writeEnumerate, writeGet, writeIdentify, writeInvoke, writePull, writeRelease, type Addressee, type Envelope } from './soap.js';
+import { isIdentity, readPage, writeEnumerate, writeGet, writeIdentify, writeInvoke, writePull, writeRelease, type Addressee, type Envelope } from './soap.js';
 import { Turns } from '../wmi/turns.js';
 import { readObject } from './values.js';
 import { child, type XmlElement } from './xml.js';
@@ -13,6 +13,9 @@ import { child, type XmlElement } from './xml.js';
 const ABANDONED_MS = 1_000;
 /** A refused password is held back twice as long each time, up to this, ms. */
 const HOLD_BACK_LIMIT_MS = 60 * 60_000;
+
+/** Pages without objects, one after the other, of a query that has more. */
+const EMPTY_PAGES = 3;
 
 /** Whether a request may go out again where the connection broke before anything was answered. */
 type Effect = 'reads' | 'acts';
@@ -72,8 +75,8 @@ export class WsmanSession implements WsmanConnection {
 
   async #identify(signal: AbortSignal): Promise<WsmanIdentity> {
     const answer = await this.#ask(writeIdentify(), 'reads', signal);
-    if (answer.name !== 'IdentifyResponse' || answer.namespace !== Namespace.identity) throw new WmiAnswerError('it does not identify itself as WS-Management');
-    const part = (name: string): string => child(answer, Namespace.identity, name)?.text.trim() ?? '';
+    if (answer.name !== 'IdentifyResponse' || !isIdentity(answer.namespace)) throw new WmiAnswerError('it does not identify itself as WS-Management');
+    const part = (name: string): string => child(answer, answer.namespace, name)?.text.trim() ?? '';
     return { protocolVersion: part('ProtocolVersion'), productVendor: part('ProductVendor'), productVersion: part('ProductVersion') };
   }
 
@@ -91,6 +94,7 @@ export class WsmanSession implements WsmanConnection {
   async #query(namespace: string, wql: string, signal: AbortSignal): Promise<WmiObject[]> {
     const objects: WmiObject[] = [];
     let context: string | undefined;
+    let empty = 0;
     try {
       do {
         // What a Pull has taken is gone at the service, so only the first request may go out twice.
@@ -102,7 +106,9 @@ export class WsmanSession implements WsmanConnection {
         for (const item of page.items) objects.push(readObject(item));
         signal.throwIfAborted();
         if (objects.length > this.#limits.objects) throw new WmiAnswerError(`it finds more than ${this.#limits.objects} objects`);
-        if (page.items.length === 0 && context !== undefined) throw new WmiAnswerError('it says there is more, and gives nothing');
+        // Some services begin with the context alone; one that keeps giving nothing would never end.
+        empty = page.items.length === 0 ? empty + 1 : 0;
+        if (empty > EMPTY_PAGES && context !== undefined) throw new WmiAnswerError('it says there is more, and gives nothing');
       } while (context !== undefined);
       return objects;
     } catch (error) {

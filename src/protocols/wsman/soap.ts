@@ -15,6 +15,9 @@ export const Namespace = {
   wmi: 'http://schemas.microsoft.com/wbem/wsman/1/wmi/',
 } as const;
 
+/** Identify's namespace as services write it: DSP0226 has the file's name at its end, and some leave it out. */
+export const isIdentity = (namespace: string): boolean => namespace.replace(/^https:/, 'http:').replace(/(\/wsmanidentity\.xsd)?\/?$/, '/wsmanidentity.xsd') === Namespace.identity;
+
 const WQL = 'http://schemas.microsoft.com/wbem/wsman/1/WQL';
 /** Bytes of an answer: the most that Windows gives by default (MaxEnvelopeSizekb = 500). */
 const ENVELOPE_LIMIT = 500 * 1024;
