@@ -52,16 +52,16 @@ export class Channel {
     this.#link.close();
   }
 
-  /** @throws WmiLoginRefusedError, WmiAccessError, WmiAnswerError, ConnectionLostError, the signal's reason */
+  /** @throws BoundLoginError, WmiLoginRefusedError, WmiAccessError, WmiAnswerError, ConnectionLostError, the signal's reason */
   async logIn(signal: AbortSignal): Promise<void> {
-    const { login, origin } = this.#options;
+    const { login, origin, channelBinding = 'if-offered' } = this.#options;
     const post = (headers: Readonly<Record<string, string>>): Promise<Reply> => this.#post(headers, NOTHING, signal);
     const host = origin.hostname.replace(/^\[|\]$/g, '');
     try {
       switch (login.kind) {
         case 'basic': this.#admission = admitBasic(login); break;
-        case 'ntlm': this.#admission = await admitNtlm(login, this.#link, host, post); break;
-        case 'kerberos': this.#admission = await admitKerberos(login, this.#link, host, post, signal);
+        case 'ntlm': this.#admission = await admitNtlm(login, this.#link, host, post, channelBinding); break;
+        case 'kerberos': this.#admission = await admitKerberos(login, this.#link, host, post, channelBinding, signal);
       }
     } catch (error) {
       throw asUnsent(error);

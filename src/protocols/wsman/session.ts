@@ -2,6 +2,7 @@ import { connectTrusted } from '../tls/connect.js';
 import { ConnectionLostError } from '../tls/errors.js';
 import type { WmiObject, WmiParameters, WmiPath } from '../wmi/connection.js';
 import { WmiAccessError, WmiAnswerError, WmiLoginRefusedError } from '../wmi/errors.js';
+import { BoundLoginError, isRefusedAnyway, mayUnbind, rememberRefused } from './binding.js';
 import { Channel } from './channel.js';
 import { DEFAULT_LIMITS, type WsmanConnection, type WsmanIdentity, type WsmanLimits, type WsmanOptions } from './options.js';
 import { isIdentity, readPage, writeEnumerate, writeGet, writeIdentify, writeInvoke, writePull, writeRelease, type Addressee, type Envelope } from './soap.js';
@@ -35,6 +36,8 @@ export class WsmanSession implements WsmanConnection {
   readonly #turns: Turns;
   #channel: Channel | undefined;
   #refusal: Refusal | undefined;
+  /** the service takes our login, and not its binding */
+  #isUnbound = false;
   readonly #closed = new AbortController();
 
   /** @throws WmiAccessError where the options would send a password, or all that is said, in the clear without leave */
@@ -168,21 +171,45 @@ export class WsmanSession implements WsmanConnection {
     this.#closed.signal.throwIfAborted();
     if (this.#refusal && performance.now() < this.#refusal.until) throw this.#refusal.error;
     this.#channel?.close();
-    const { origin, trust } = this.#options;
-    const connecting = connectTrusted(origin, trust);
+    try {
+      return await this.#open(signal);
+    } catch (error) {
+      if (error instanceof WmiLoginRefusedError) this.#note(error);
+      throw error;
+    }
+  }
+
+  /** Where a login is refused that was bound to the channel, another without a binding tells whether that is to blame. */
+  async #open(signal: AbortSignal): Promise<Channel> {
+    const options = this.#options;
+    const unbound: WsmanOptions = { ...options, channelBinding: 'off' };
+    if (this.#isUnbound) return this.#logIn(unbound, signal);
+    try {
+      return await this.#logIn(options, signal);
+    } catch (error) {
+      if (!(error instanceof BoundLoginError)) throw error;
+      if (!mayUnbind(options) || isRefusedAnyway(options.login)) throw error.refusal;
+    }
+    const channel = await this.#logIn(unbound, signal).catch((error: unknown) => {
+      if (error instanceof WmiLoginRefusedError) rememberRefused(options.login);
+      throw error;
+    });
+    this.#isUnbound = true;
+    return channel;
+  }
+
+  async #logIn(options: WsmanOptions, signal: AbortSignal): Promise<Channel> {
+    const connecting = connectTrusted(options.origin, options.trust);
     const both = AbortSignal.any([signal, this.#closed.signal]);
     const socket = await unlessAborted(both, connecting).catch((error: unknown) => {
       connecting.then((late) => late.destroy(), () => undefined);
       throw error;
     });
-    const channel = this.#channel = new Channel(socket, this.#options, this.#limits);
-    try {
-      await channel.logIn(signal);
-    } catch (error) {
+    const channel = this.#channel = new Channel(socket, options, this.#limits);
+    await channel.logIn(signal).catch((error: unknown) => {
       channel.close();
-      if (error instanceof WmiLoginRefusedError) this.#note(error);
       throw error;
-    }
+    });
     return channel;
   }
 

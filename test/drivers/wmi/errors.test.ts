@@ -43,6 +43,9 @@ void t.test('where WinRM is', (t) => {
   t.same(['https://h:443/x', 'https://h', 'http://[::1]', 'http://h:80'].map((template) => portOf(serviceOrigin(template, 'h'))), [443, 5986, 5985, 80]);
   for (const bad of ['ftp://{address}', '{address}', 'https://u:p@{address}/', '']) t.throws(() => parse({ url: bad }), bad);
   t.throws(() => parse({ auth: 'digest' }));
+  t.equal(parse({})['channel-binding'], 'if-offered');
+  for (const mode of ['required', 'if-offered', 'off']) t.equal(parse({ 'channel-binding': mode })['channel-binding'], mode);
+  for (const bad of ['on', true, '']) t.throws(() => parse({ 'channel-binding': bad }), /"required", "if-offered" or "off" is expected/);
   t.end();
 });
 
