@@ -72,7 +72,8 @@ const markKey = randomBytes(32);
 export function wmiCredentials(given: WmiOptions): Credentials {
   const { user: written, password } = credentialsOf(given);
   const { user, domain } = parseUser(written, given.domain);
-  const mark = createHmac('sha256', markKey).update(JSON.stringify([user, domain, password])).digest('base64');
+  // Windows' own names know no case.
+  const mark = createHmac('sha256', markKey).update(JSON.stringify([user.toLowerCase(), domain.toLowerCase(), password])).digest('base64');
   return { user, domain, password, mark };
 }
 

@@ -3,7 +3,7 @@ import type { Machine } from '../../../src/drivers/driver.js';
 import { JOB, RETURN, type Fault } from '../../peers/wmi/index.js';
 import { lacks } from '../../support/peers.js';
 import { until } from '../../support/until.js';
-import { setUp } from './open-driver.js';
+import { openDriver, setUp } from './open-driver.js';
 import { findMachine, outcome, soon } from '../driving.js';
 
 /** What can go wrong with Hyper-V and on the way to it: each has its phrase, and no order is given twice. */
@@ -185,6 +185,16 @@ void t.test('a wrong password is tried once, by people and by polls', async (t) 
   t.ok(peer.connections <= 2, `${peer.connections}: one to look whether it listens, one to log in`);
   t.match(told.log.join('\n'), /warn: a login was refused; it is held back/);
   t.notMatch(told.log.join('\n'), /wrong/);
+});
+
+void t.test('twelve providers with one account and a wrong password make one refused login', async (t) => {
+  const first = await setUp(t, { vms: ['web1'] }, { password: 'stale', ping: { timeout: '500ms' } });
+  const { peer } = first;
+  const others = Array.from({ length: 11 }, () => openDriver(t, peer, { password: 'stale', ping: { timeout: '500ms' } }).driver);
+  await Promise.all([first.driver, ...others].map((driver) => outcome(driver.list(soon()))));
+  t.equal(peer.refusals, 1);
+  const { driver } = openDriver(t, peer);
+  t.equal((await driver.list(soon())).length, 2, 'the right password is tried at once');
 });
 
 void t.test('what is not encrypted is refused there, or here', async (t) => {

@@ -82,6 +82,8 @@ export class WmiDouble {
   readonly certificate: Certificate | undefined;
   /** connections that were ever made */
   connections = 0;
+  /** logins that were refused */
+  refusals = 0;
   #port = 0;
   #server: Server | undefined;
   readonly #service: Service;
@@ -213,7 +215,10 @@ export class WmiDouble {
     if (!/^\/wsman\/?(\?|$)/i.test(request.url ?? '')) return bare(404);
     if (request.method !== 'POST') return bare(405);
     const body = await collect(request).catch(() => Buffer.from('<'));
-    if (!this.#knows(request)) return this.#refuse(response);
+    if (!this.#knows(request)) {
+      if (request.headers.authorization !== undefined) this.refusals += 1;
+      return this.#refuse(response);
+    }
     if (body.length === 0) return bare(200);
     if (!SOAP.test(request.headers['content-type'] ?? '')) return bare(415);
     await this.#handle(body, request, response);
