@@ -36,15 +36,16 @@ export class Lockout {
 
   /**
    * Lets work log in with these credentials; of them only a digest is kept.
+   * @param signal ends the wait for a trial of the same credentials that is under way
    * @throws what {@link Refusal} made of the refusal, without any work while just these are held back;
-   *   else what the work throws
+   *   the signal's reason; else what the work throws
    */
-  async guard<T>(credentials: readonly unknown[], work: () => Promise<T>): Promise<T> {
+  async guard<T>(credentials: readonly unknown[], work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const mark = createHash('sha256').update(JSON.stringify(credentials)).digest('base64');
     const record = this.#accounts.record(this.#realm ?? '', mark);
     throwIfHeldBack(record);
     if (this.#realm === undefined || record.isProven(performance.now())) return this.#try(record, work);
-    const end = await record.turn();
+    const end = await record.turn(signal);
     try {
       throwIfHeldBack(record);
       return await this.#try(record, work);
