@@ -295,3 +295,6 @@ export const EVENTS_A_TURN = 1000;
 export const EVENTS_A_LISTING = 8192;
 /** After so long without an event a watcher is sent where it stands. */
 export const WATCH_IDLE = 15_000;
+
+/** Accounts of which it is kept whether their logins were refused, with each secret that was tried. */
+export const ACCOUNT_RECORDS = 10_000;

@@ -1,13 +1,7 @@
 import { createHash } from 'node:crypto';
+import { Accounts, sharedAccounts, type AccountRecord, type Holds } from './accounts.js';
 
-/** When logins that were refused are tried again, milliseconds. */
-export interface Holds {
-  /** the first time; it doubles from there */
-  readonly first: number;
-  readonly longest: number;
-  /** for credentials that were good before: a host that boots lets nobody in but root (pam_nologin) */
-  readonly known: number;
-}
+export type { Holds } from './accounts.js';
 
 /**
  * Servers lock accounts: ESXi and vCenter after five failures within 15 and 3 minutes, pam_faillock
@@ -22,46 +16,60 @@ export const HOLDS: Holds = { first: 5 * 60_000, longest: 30 * 60_000, known: 10
  */
 export type Refusal = (error: unknown, hint: string) => Error | undefined;
 
-/** Keeps one account on one server from being locked out by us: what was refused is held back, longer each time. */
+/** Keeps one account from being locked out by us: what was refused is held back, longer each time. */
 export class Lockout {
-  #refusal: { readonly mark: string; readonly error: Error; readonly until: number } | undefined;
-  #hold: number;
-  /** the credentials that were good when they were tried last */
-  #accepted: string | undefined;
   readonly #asRefusal: Refusal;
   readonly #holds: Holds;
+  readonly #realm: string | undefined;
+  readonly #accounts: Accounts;
 
-  constructor(refusal: Refusal, holds: Holds = HOLDS) {
+  /**
+   * @param realm the protocol and the server that the account is of: all of the process who name the same one
+   *   share what is known, and try credentials that are not known to be good one after the other
+   */
+  constructor(refusal: Refusal, holds: Holds = HOLDS, realm?: string) {
     this.#asRefusal = refusal;
     this.#holds = holds;
-    this.#hold = holds.first;
+    this.#realm = realm;
+    this.#accounts = realm === undefined ? new Accounts() : sharedAccounts;
   }
 
   /**
    * Lets work log in with these credentials; of them only a digest is kept.
+   * @param signal ends the wait for a trial of the same credentials that is under way
    * @throws what {@link Refusal} made of the refusal, without any work while just these are held back;
-   *   else what the work throws
+   *   the signal's reason; else what the work throws
    */
-  async guard<T>(credentials: readonly unknown[], work: () => Promise<T>): Promise<T> {
+  async guard<T>(credentials: readonly unknown[], work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const mark = createHash('sha256').update(JSON.stringify(credentials)).digest('base64');
-    const held = this.#refusal;
-    if (held?.mark === mark && performance.now() < held.until) throw held.error;
+    const record = this.#accounts.record(this.#realm ?? '', mark);
+    throwIfHeldBack(record);
+    if (this.#realm === undefined || record.isProven(performance.now())) return this.#try(record, work);
+    const end = await record.turn(signal);
+    try {
+      throwIfHeldBack(record);
+      return await this.#try(record, work);
+    } finally {
+      end();
+    }
+  }
+
+  async #try<T>(record: AccountRecord, work: () => Promise<T>): Promise<T> {
     try {
       const result = await work();
-      this.#accepted = mark;
-      this.#refusal = undefined;
-      this.#hold = this.#holds.first;
+      record.accept(this, performance.now());
       return result;
     } catch (error) {
-      const wereGood = mark === this.#accepted;
-      const hold = wereGood ? this.#holds.known : this.#hold;
-      const again = new Date(Date.now() + hold).toISOString().slice(0, 19);
+      const again = new Date(Date.now() + record.nextHold(this.#holds)).toISOString().slice(0, 19);
       const refused = this.#asRefusal(error, `not tried again before ${again}Z, unless others are configured, so that the account is not locked`);
       if (refused === undefined) throw error;
-      if (!wereGood) this.#hold = Math.min(this.#hold * 2, this.#holds.longest);
-      this.#accepted = undefined;
-      this.#refusal = { mark, error: refused, until: performance.now() + hold };
+      record.refuse(this.#holds, refused, performance.now());
       throw refused;
     }
   }
+}
+
+function throwIfHeldBack(record: AccountRecord): void {
+  const refusal = record.heldBack(performance.now());
+  if (refusal !== undefined) throw refusal;
 }

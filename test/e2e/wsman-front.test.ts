@@ -167,13 +167,26 @@ void t.test('over TLS, a login holds for its own channel', { skip: lacksFront(),
 
   await t.test('bound to another channel: somebody stands between', async (t) => {
     const { service, session } = await start(t, { tls, bind: true, otherBinding: true });
-    await t.rejects(session({ trust }).get(OS, never()), REFUSED);
+    await t.rejects(session({ trust, channelBinding: 'required' }).get(OS, never()), { ...REFUSED, message: /password is not accepted; or a proxy stands between.*channel-binding/ });
+    await t.rejects(session({ trust: { kind: 'anyone' } }).get(OS, never()), REFUSED, 'whose certificate nobody knows is given no login that can be passed on');
     t.equal(service.asked.length, 0);
+    for (const channelBinding of ['if-offered', 'off'] as const) t.same(await session({ trust, channelBinding }).get(OS, never()), {}, channelBinding);
+  });
+
+  await t.test('a wrong password is told from a binding that is refused, once', async (t) => {
+    const { front, session } = await start(t, { tls, bind: true, otherBinding: true });
+    const login = { kind: 'ntlm', user: FRONT_USER.user, password: 'wrong', domain: FRONT_USER.domain } as const;
+    for (const tries of [2, 3]) {
+      await t.rejects(session({ trust, login }).get(OS, never()), REFUSED);
+      await front.heard();
+      t.equal(front.refusals.length, tries);
+    }
   });
 
   await t.test('a certificate that no channel can be bound to: the login is let in unbound', async (t) => {
     const { session } = await start(t, { tls: ed25519(), bind: true });
     t.same(await session().get(OS, never()), {});
+    await t.rejects(session({ channelBinding: 'required' }).get(OS, never()), { name: 'WmiAccessError', message: /channel-binding is "required"/ });
   });
 
   await t.test('a service that looks at no binding', async (t) => {

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import t from 'tap';
-import type { WsmanLogin } from '../../src/protocols/wsman/options.js';
+import type { ChannelBinding, WsmanLogin } from '../../src/protocols/wsman/options.js';
 import { WsmanSession } from '../../src/protocols/wsman/session.js';
 import { lacksKdc, startKdc } from '../peers/kdc.js';
 import { lacksFront, WmiFront } from '../peers/wmi-front.js';
@@ -23,10 +23,10 @@ void t.test('Kerberos over HTTPS, with a KDC of MIT', { skip: lacksKdc() || lack
   const service = await serve(t, ({ action }) => (action === 'Win32Shutdown' ? OUTPUT : '<p:X/>'));
   const front = await WmiFront.start({ backend: service.url.href, tls, bind: true, env: kdc.env });
   t.teardown(() => front.stop());
-  const session = (login: Partial<WsmanLogin> = {}, host = 'localhost', port = front.port): WsmanSession => {
+  const session = (login: Partial<WsmanLogin> = {}, host = 'localhost', port = front.port, channelBinding: ChannelBinding = 'if-offered'): WsmanSession => {
     const made = new WsmanSession({
       origin: new URL(`https://${host}:${port}/wsman`), trust: { kind: 'fingerprints', fingerprints: [tls.fingerprint] },
-      login: { kind: 'kerberos', user: 'argo', password: 'Passw0rd! ä', ...login },
+      login: { kind: 'kerberos', user: 'argo', password: 'Passw0rd! ä', ...login }, channelBinding,
     });
     t.teardown(() => made.close());
     return made;
@@ -74,7 +74,8 @@ void t.test('Kerberos over HTTPS, with a KDC of MIT', { skip: lacksKdc() || lack
   await t.test('somebody stands between', async (t) => {
     const other = await WmiFront.start({ backend: service.url.href, tls, bind: true, otherBinding: true, env: kdc.env });
     t.teardown(() => other.stop());
-    await t.rejects(session({}, 'localhost', other.port).get(OS, never()), { name: 'WmiAccessError', message: /does not take the ticket/ });
+    await t.rejects(session({}, 'localhost', other.port, 'required').get(OS, never()), { name: 'WmiAccessError', message: /does not take the ticket/ });
+    for (const binding of ['if-offered', 'off'] as const) t.same(await session({}, 'localhost', other.port, binding).get(OS, never()), {}, binding);
   });
 
   await t.test('no KDC answers', async (t) => {

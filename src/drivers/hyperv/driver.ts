@@ -83,6 +83,6 @@ export class HyperVDriver implements Driver {
 
 /** Two connections: a reading that takes seconds must not delay orders. Both log in with one account. */
 function linksTo(options: HyperVOptions, { log }: DriverHost): HyperVLinks {
-  const guard = new LoginGuard(log);
+  const guard = LoginGuard.of(options, options.address, log);
   return { control: linkTo(options, options.address, guard), readings: linkTo(options, options.address, guard) };
 }

@@ -1,52 +1,51 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { ConnectionLostError } from '../../protocols/tls/errors.js';
-import { WmiFault } from '../../protocols/wmi/errors.js';
+import { ArgoError } from '../../kit/errors.js';
 import type { WmiObject, WmiPath } from '../../protocols/wmi/connection.js';
+import { explain } from '../wmi/errors.js';
 import type { WmiLink } from '../wmi/link.js';
 import { count, text } from '../wmi/values.js';
 import { refusal } from './refusals.js';
 
-/** Between two looks at a job, ms: the first, and the longest. */
-const LOOK_FIRST_MS = 40;
-const LOOK_LONGEST_MS = 1000;
-/** Connections that may be lost one after the other while a job is followed: looking again does no harm. */
-const LOSSES = 3;
+/** Between two looks, ms: the first, and the longest. */
+export const LOOK_FIRST_MS = 40;
+export const LOOK_LONGEST_MS = 1000;
+/** Looks one after the other that may fail while a job is followed: looking again does no harm. */
+const FAILURES = 4;
 
 /** CIM_ConcreteJob.JobState. */
 const COMPLETED = 7;
 const COMPLETED_WITH_WARNINGS = 32_768;
-/** From here on it has ended; 11 is one that serves on, which none of ours does. */
-const ENDED = 7;
-const SERVICE = 11;
+/** completed, terminated, killed, exception; what is above is a vendor's own, or goes on */
+const ENDED: readonly number[] = [COMPLETED, 8, 9, 10, COMPLETED_WITH_WARNINGS];
 
-/** The host no longer has the job: it had ended, in whatever way. */
-export class JobVanished extends Error {
-  override readonly name = 'JobVanished';
-}
+/** `lost` where the host does not tell what became of it; else done, or why not. */
+export type JobEnd = 'done' | 'lost' | ArgoError;
 
-/**
- * Follows a job to its end.
- * @throws JobVanished; ArgoError with the host's words; as {@link WmiLink.get}
- */
-export async function followJob(link: WmiLink, job: WmiPath, signal: AbortSignal): Promise<void> {
+/** Follows a job to its end. What goes wrong on the way there says nothing of the job. @throws the signal's reason */
+export async function followJob(link: WmiLink, job: WmiPath, signal: AbortSignal): Promise<JobEnd> {
   for (let wait = LOOK_FIRST_MS; ; wait = Math.min(wait * 2, LOOK_LONGEST_MS)) {
-    const { JobState, ErrorCode, ErrorDescription } = await look(link, job, signal);
-    const state = count(JobState) ?? 0;
-    const code = count(ErrorCode) ?? 0;
-    const hasEnded = state >= ENDED && state !== SERVICE;
-    if (hasEnded && (state === COMPLETED || state === COMPLETED_WITH_WARNINGS) && code === 0) return;
-    if (hasEnded) throw refusal(code === 0 ? 32_768 : code, text(ErrorDescription));
+    const found = await look(link, job, signal);
+    if (found === undefined) return 'lost';
+    const state = count(found.JobState) ?? 0;
+    const code = count(found.ErrorCode) ?? 0;
+    if (ENDED.includes(state)) {
+      const isDone = (state === COMPLETED || state === COMPLETED_WITH_WARNINGS) && code === 0;
+      return isDone ? 'done' : refusal(code === 0 ? 32_768 : code, text(found.ErrorDescription));
+    }
     await pause(wait, undefined, { signal });
   }
 }
 
-async function look(link: WmiLink, job: WmiPath, signal: AbortSignal): Promise<WmiObject> {
-  for (let losses = 1; ; losses += 1) {
+/** @returns undefined where the host no longer has it, or does not answer */
+async function look(link: WmiLink, job: WmiPath, signal: AbortSignal): Promise<WmiObject | undefined> {
+  for (let failures = 1; ; failures += 1) {
     try {
       return await link.get(job, signal);
     } catch (error) {
-      if (error instanceof WmiFault && error.kind === 'no-such-instance') throw new JobVanished('', { cause: error });
-      if (!(error instanceof ConnectionLostError) || losses > LOSSES) throw error;
+      signal.throwIfAborted();
+      const explained = explain(error, 'reads');
+      if (!(explained instanceof ArgoError)) throw error;
+      if (explained.phrase === 'NO SUCH INSTANCE' || explained.phrase === 'ACCESS DENIED' || failures >= FAILURES) return undefined;
       await pause(LOOK_LONGEST_MS, undefined, { signal });
     }
   }

@@ -3,10 +3,12 @@ import type { WmiObject, WmiPath } from '../../protocols/wmi/connection.js';
 import { WmiFault } from '../../protocols/wmi/errors.js';
 import { beforeSending } from '../before-sending.js';
 import type { PowerState } from '../driver.js';
+import { explain } from '../wmi/errors.js';
 import { count, quoted, reference, text } from '../wmi/values.js';
 import type { HyperVContext } from './context.js';
 import { vmPath, type Dialect } from './dialect.js';
-import { followJob, JobVanished } from './jobs.js';
+import { settle, stateOf, type Doubt } from './doubt.js';
+import { followJob } from './jobs.js';
 import { refusal, SHUTTING_DOWN } from './refusals.js';
 
 /** The steps of a virtual machine. Asking and acting are apart: a question that is cut off leaves no doubt about what was done. */
@@ -20,11 +22,18 @@ const JOB_STARTED = 4096;
 /** Told to the guest, where it may stand in its log. */
 const REASON = 'argo-server';
 
-/** @param goal by which it is told whether a job has succeeded of which nothing is left; undefined where no state tells */
+/** How long a machine may stay as it was when an answer was lost: what was ordered begins at once, or not at all. ms */
+const LOST_ANSWER_REST_MS = 1000;
+/** The same when the order was taken and its job is not to be seen: a busy host may take its time. ms */
+const LOST_JOB_REST_MS = 30_000;
+
+const ask = (context: HyperVContext, id: string, request: keyof Dialect['requests'], signal: AbortSignal): Promise<WmiObject> =>
+  context.dialects.speak((dialect) => context.control.invoke(vmPath(dialect, id), 'RequestStateChange', { RequestedState: String(dialect.requests[request]) }, signal));
+
+/** @param goal by which it is told what came of an order that was not answered; undefined where no state tells */
 const change = (request: keyof Dialect['requests'], goal?: PowerState): VmStep => (context, id, signal) => context.use('acts', async () => {
-  const answer = await context.dialects.speak((dialect) =>
-    context.control.invoke(vmPath(dialect, id), 'RequestStateChange', { RequestedState: String(dialect.requests[request]) }, signal));
-  await finish(context, answer, { id, goal }, signal);
+  const doubt = await ask(context, id, request, signal).then((answer) => finish(context, id, answer, signal), doubtOf);
+  if (doubt) await settle(context, { id, goal }, doubt, signal);
 });
 
 export const start = change('on', 'on');
@@ -36,22 +45,31 @@ export const suspend = change('saved', 'suspended');
 /** The state is the same before and after. */
 export const reset = change('reset');
 
-/** Follows the job that an order has begun, if any. @throws ArgoError */
-async function finish(context: HyperVContext, { ReturnValue, Job }: WmiObject, { id, goal }: { id: string; goal?: PowerState | undefined }, signal: AbortSignal): Promise<void> {
+/**
+ * Follows the job that an order has begun, if any.
+ * @returns why it is not known what came of it; undefined where it is done
+ * @throws ArgoError where it is not
+ */
+async function finish(context: HyperVContext, id: string, { ReturnValue, Job }: WmiObject, signal: AbortSignal): Promise<Doubt | undefined> {
   const code = count(ReturnValue);
-  if (code === DONE) return;
-  if (code !== JOB_STARTED) throw refusal(code);
+  if (code === DONE) return undefined;
+  if (code === undefined) return { reason: 'Hyper-V answers without saying whether it does it', rest: LOST_ANSWER_REST_MS };
+  if (code !== JOB_STARTED) return doubtOf(refusal(code));
   const job = reference(Job);
-  if (job === undefined) return;
-  try {
-    await followJob(context.control, job, signal);
-  } catch (error) {
-    // The machine may have been deleted under the job; whoever asks for it is told so.
-    if (!(error instanceof JobVanished) && !(error instanceof ArgoError && error.phrase === 'FAILED')) throw error;
-    const state = await context.inventory.state(id, signal);
-    if (error instanceof ArgoError) throw error;
-    if (state !== goal) throw new ArgoError('UNCERTAIN', `the host no longer has the job; the machine is ${state}`, { cause: error });
-  }
+  if (job === undefined) return { reason: 'Hyper-V has begun it and names no job', rest: LOST_JOB_REST_MS };
+  const end = await followJob(context.control, job, signal);
+  if (end === 'done') return undefined;
+  if (end === 'lost') return { reason: 'the host does not tell what became of its job', rest: LOST_JOB_REST_MS };
+  // The machine may have been deleted under the job; whoever asks for it is told so.
+  if (end.phrase === 'FAILED') await stateOf(context, id, signal);
+  return doubtOf(end);
+}
+
+/** @throws what leaves no doubt, as it is */
+function doubtOf(error: unknown): Doubt {
+  const explained = explain(error, 'acts');
+  if (!(explained instanceof ArgoError) || explained.phrase !== 'UNCERTAIN') throw error;
+  return { reason: explained.detail, rest: LOST_ANSWER_REST_MS, cause: error };
 }
 
 /** What the guest was to be asked through has gone, with its services or with the machine. Nothing was ordered. */
@@ -66,8 +84,12 @@ const askGuest = (method: 'InitiateShutdown' | 'InitiateReboot'): VmStep => asyn
     await context.use('acts', async () => {
       const answer = await context.control.invoke(component, method, { Force: String(context.closesPrograms), Reason: REASON }, signal)
         .catch((error: unknown) => { throw isGone(error) ? new ComponentGone() : error; });
-      if (count(answer.ReturnValue) === SHUTTING_DOWN && method === 'InitiateShutdown') return;
-      await finish(context, answer, { id }, signal);
+      const code = count(answer.ReturnValue);
+      // These methods have no job to tell of: begun is all that there is to know.
+      if (code === JOB_STARTED && reference(answer.Job) === undefined) return;
+      if (code === SHUTTING_DOWN && method === 'InitiateShutdown') return;
+      const doubt = await finish(context, id, answer, signal);
+      if (doubt) await settle(context, { id }, doubt, signal);
     });
   } catch (error) {
     if (error instanceof ComponentGone) throw new ArgoError('WRONG STATE', `it is ${await context.use('reads', () => context.inventory.state(id, signal))} by now`, { cause: error });

@@ -40,7 +40,7 @@ export class WindowsDriver implements Driver {
     warnOfSharedMacs(options.hosts, log);
     this.#hosts = new HostList<Entry>(options.hosts, options['hosts-file'], log);
     this.#lease = leasePinger(log);
-    this.#guard = isDomainAccount(options) ? new LoginGuard(log) : undefined;
+    this.#guard = isDomainAccount(options) ? LoginGuard.of(options, '', log) : undefined;
   }
 
   async list(signal: AbortSignal): Promise<readonly Sighting[]> {
@@ -72,7 +72,7 @@ export class WindowsDriver implements Driver {
     const { log } = this.#host;
     const settings = hostSettings(entry, this.#options);
     const { fingerprint = this.#options.fingerprint } = entry;
-    const link = linkTo({ ...this.#options, fingerprint }, settings.address, this.#guard ?? new LoginGuard(log));
+    const link = linkTo({ ...this.#options, fingerprint }, settings.address, this.#guard ?? LoginGuard.of(this.#options, settings.address, log));
     return new WindowsHost({ id: settings.name, power: new HostPower(settings, { pinger: this.#lease.pinger, log }), control: link, readings: link });
   }
 }

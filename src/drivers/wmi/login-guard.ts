@@ -1,22 +1,18 @@
+import { Accounts, sharedAccounts, type AccountRecord, type Holds } from '../../kit/accounts.js';
 import { ArgoError } from '../../kit/errors.js';
 import { WmiFault, WmiLoginRefusedError } from '../../protocols/wmi/errors.js';
 import type { Log } from '../../kit/log.js';
 import { oneLine } from './errors.js';
+import { isDomainAccount, type WmiOptions } from './options.js';
 
 /**
- * How long a refused login is not tried again, ms: the first time, and at most. Windows locks an
- * account after some failures within a window (usually 5 or 10 within 30 minutes): these stay below.
+ * How long a refused login is not tried again. Windows locks an account after some failures within a window
+ * (usually 5 or 10 within 30 minutes): these stay below. A host that has just booted may not reach its domain yet.
  */
-const HOLD_FIRST_MS = 5 * 60_000;
-const HOLD_LONGEST_MS = 30 * 60_000;
-/** The first time for credentials that were good before: a host that has just booted may not reach its domain yet. */
-const HOLD_KNOWN_MS = 30_000;
+const HOLDS: Holds = { first: 5 * 60_000, longest: 30 * 60_000, known: 30_000 };
 
-/** After a call that was let in, how long the credentials count as good, ms. */
-const PROOF_HOLDS_MS = 60_000;
-
-/** How long a call waits for what becomes of the one that tries the credentials before it, ms. */
-const TRIAL_WAITS_MS = 5000;
+/** Of accounts of domains, whose own names are in their marks. */
+const DOMAINS = 'wmi';
 
 /** One way to try the credentials. */
 export interface Attempt<T> {
@@ -32,53 +28,53 @@ export interface Attempt<T> {
  * each time, and while they are not known to be good, calls try them one after the other.
  */
 export class LoginGuard {
-  #refusal: { readonly mark: string; readonly words: string; readonly until: number } | undefined;
-  #hold = HOLD_FIRST_MS;
-  /** the credentials that were good when they were tried last */
-  #accepted: string | undefined;
-  #provenUntil = 0;
-  #lastTrial: Promise<void> = Promise.resolve();
+  /** what the last call was let in with */
+  #good: AccountRecord | undefined;
+  /** refusals that are a matter of this guard's machines */
+  readonly #own = new Accounts();
   readonly #log: Log;
   readonly #now: () => number;
+  readonly #accounts: Accounts;
+  readonly #realm: string;
 
-  /** @param now milliseconds of a clock that is not set back */
-  constructor(log: Log, now: () => number = () => performance.now()) {
+  /**
+   * @param now milliseconds of a clock that is not set back
+   * @param shared the realm of an account of which all guards of the process know the same
+   */
+  constructor(log: Log, now: () => number = () => performance.now(), shared?: string) {
     this.#log = log;
     this.#now = now;
+    this.#accounts = shared === undefined ? new Accounts() : sharedAccounts;
+    this.#realm = shared ?? '';
+  }
+
+  /** For an account of a domain, wherever it logs in, or for one of the host's own. */
+  static of(given: WmiOptions, address: string, log: Log): LoginGuard {
+    return new LoginGuard(log, undefined, isDomainAccount(given) ? DOMAINS : `${DOMAINS} ${address}`);
   }
 
   /** @throws ArgoError ACCESS DENIED while the credentials are held back; the signal's reason; what the work throws */
   async run<T>(attempt: Attempt<T>, signal: AbortSignal): Promise<T> {
-    if (this.#isProven) return this.#watched(attempt);
-    this.#refuseHeldBack(attempt.mark());
+    if (this.#good?.isProven(this.#now())) return this.#watched(attempt);
+    const mark = attempt.mark();
+    this.#refuseHeldBack(mark);
     await attempt.approach();
-    return this.#inTurn(attempt, signal);
-  }
-
-  get #isProven(): boolean {
-    return this.#now() < this.#provenUntil;
-  }
-
-  async #inTurn<T>(attempt: Attempt<T>, signal: AbortSignal): Promise<T> {
-    const before = this.#lastTrial;
-    let settle = (): void => undefined;
-    this.#lastTrial = new Promise((resolve) => { settle = resolve; });
-    await untilSettled(before, signal);
-    if (signal.aborted) {
-      // Those behind it still wait for the one before it.
-      void before.then(settle);
-      throw signal.reason;
-    }
+    if (this.#record(mark).isProven(this.#now())) return this.#watched(attempt, mark);
+    const end = await this.#record(mark).turn(signal);
     try {
-      const mark = attempt.mark();
-      this.#refuseHeldBack(mark);
-      return await this.#watched(attempt, mark);
+      const now = attempt.mark();
+      this.#refuseHeldBack(now);
+      return await this.#watched(attempt, now);
     } finally {
-      settle();
+      end();
     }
   }
 
-  /** @param trial the mark of credentials that are not known to be good */
+  #record(mark: string): AccountRecord {
+    return this.#accounts.record(this.#realm, mark);
+  }
+
+  /** @param trial the mark of credentials that this guard does not know to be good */
   async #watched<T>(attempt: Attempt<T>, trial?: string): Promise<T> {
     try {
       const result = await attempt.work();
@@ -93,43 +89,36 @@ export class LoginGuard {
   }
 
   #accept(trial: string | undefined): void {
-    if (trial !== undefined) this.#accepted = trial;
-    this.#provenUntil = this.#now() + PROOF_HOLDS_MS;
-    this.#refusal = undefined;
-    this.#hold = HOLD_FIRST_MS;
+    if (trial !== undefined) {
+      this.#good = this.#record(trial);
+      this.#own.record('', trial).accept(this, this.#now());
+    }
+    this.#good?.accept(this, this.#now());
   }
 
+  /**
+   * Credentials with which others have just been let in may lack a right on one machine: then that is held
+   * back alone. Whoever is refused next with them, before anybody is let in, holds them back for all.
+   */
   #refuse(mark: string, error: WmiLoginRefusedError): void {
-    this.#provenUntil = 0;
+    this.#good = undefined;
     // Of calls that were under way together, one counts.
-    if (this.#isHeldBack(mark)) return;
-    const hold = mark === this.#accepted ? HOLD_KNOWN_MS : this.#hold;
-    const until = this.#now() + hold;
-    const again = new Date(Date.now() + hold).toISOString().slice(0, 19);
-    const words = `${oneLine(error.message)}; not tried again before ${again}Z unless the password is changed in the configuration, so that the account is not locked out`;
-    this.#refusal = { mark, words, until };
-    if (mark !== this.#accepted) this.#hold = Math.min(this.#hold * 2, HOLD_LONGEST_MS);
-    this.#accepted = undefined;
+    if (this.#heldBack(mark) !== undefined) return;
+    const shared = this.#record(mark);
+    const isOfOne = shared.isProvenByOther(this, this.#now());
+    shared.doubt();
+    const record = isOfOne ? this.#own.record('', mark) : shared;
+    const again = new Date(Date.now() + record.nextHold(HOLDS)).toISOString().slice(0, 19);
+    record.refuse(HOLDS, `${oneLine(error.message)}; not tried again before ${again}Z unless the password is changed in the configuration, so that the account is not locked out`, this.#now());
     this.#log('warn', 'a login was refused; it is held back, so that the account is not locked out', { reason: oneLine(error.message), until: `${again}Z` });
   }
 
   #refuseHeldBack(mark: string): void {
-    if (this.#isHeldBack(mark)) throw new ArgoError('ACCESS DENIED', this.#refusal?.words);
+    const words = this.#heldBack(mark);
+    if (words !== undefined) throw new ArgoError('ACCESS DENIED', words);
   }
 
-  #isHeldBack(mark: string): boolean {
-    return this.#refusal?.mark === mark && this.#now() < this.#refusal.until;
+  #heldBack(mark: string): string | undefined {
+    return (this.#own.record('', mark).heldBack(this.#now()) ?? this.#record(mark).heldBack(this.#now())) as string | undefined;
   }
-}
-
-/** Until a trial has come to an end, or takes so long that it is a machine's slowness and no refusal. */
-async function untilSettled(trial: Promise<void>, signal: AbortSignal): Promise<void> {
-  let end = (): void => undefined;
-  const late = new Promise<void>((resolve) => { end = resolve; });
-  const timer = setTimeout(end, TRIAL_WAITS_MS);
-  signal.addEventListener('abort', end, { once: true });
-  if (signal.aborted) end();
-  await Promise.race([trial, late]);
-  clearTimeout(timer);
-  signal.removeEventListener('abort', end);
 }

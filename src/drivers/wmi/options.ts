@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import * as v from 'valibot';
 import { flag, text } from '../../config/values.js';
 import { dcomAvailable } from '../../protocols/dcom/availability.js';
+import { CHANNEL_BINDINGS } from '../../protocols/wsman/options.js';
 import { credentialsOf, loginEntries } from '../tls/options.js';
 
 /** The keys of every driver that speaks WMI, and what they mean. */
@@ -39,6 +40,7 @@ export const wmiEntries = {
   /** NetBIOS name, where it does not stand before the user's name */
   domain: v.optional(text),
   'allow-unencrypted': v.optional(flag, false),
+  'channel-binding': v.optional(v.picklist(CHANNEL_BINDINGS, '"required", "if-offered" or "off" is expected'), 'if-offered'),
 };
 
 export type WmiOptions = v.InferOutput<v.ObjectSchema<typeof wmiEntries, undefined>>;
@@ -70,7 +72,8 @@ const markKey = randomBytes(32);
 export function wmiCredentials(given: WmiOptions): Credentials {
   const { user: written, password } = credentialsOf(given);
   const { user, domain } = parseUser(written, given.domain);
-  const mark = createHmac('sha256', markKey).update(JSON.stringify([user, domain, password])).digest('base64');
+  // Windows' own names know no case.
+  const mark = createHmac('sha256', markKey).update(JSON.stringify([user.toLowerCase(), domain.toLowerCase(), password])).digest('base64');
   return { user, domain, password, mark };
 }
 

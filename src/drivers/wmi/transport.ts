@@ -13,6 +13,7 @@ export async function openWinRm(given: WmiOptions, origin: URL, { user, domain, 
     trust: tlsTrust(given),
     login: { kind: given.auth, user, password, domain },
     allowUnencrypted: given['allow-unencrypted'],
+    channelBinding: given['channel-binding'],
   });
 }
 

@@ -1,6 +1,7 @@
 import { ConnectionLostError } from '../tls/errors.js';
 import type { WmiConnection, WmiObject, WmiParameters, WmiPath } from '../wmi/connection.js';
-import { WmiAnswerError, WmiFault, WmiLoginRefusedError, type WmiFaultKind } from '../wmi/errors.js';
+import { WmiAnswerError, WmiFault, WmiLoginRefusedError } from '../wmi/errors.js';
+import { KINDS_BY_HRESULT } from '../wmi/fault-kinds.js';
 import { Turns } from '../wmi/turns.js';
 import { HELPER, PYTHON } from './availability.js';
 import { Helper, type HelperCommand, type Told } from './helper.js';
@@ -38,16 +39,6 @@ export interface DcomOptions {
   readonly command?: HelperCommand;
 }
 
-/** HRESULTs of WMI ([MS-WMI] 2.2.11) and of Windows, and what they mean to a caller. */
-const KINDS: ReadonlyMap<number, WmiFaultKind> = new Map<number, WmiFaultKind>([
-  [0x8004_1002, 'no-such-instance'],
-  [0x8004_1010, 'no-such-class'], [0x8004_100e, 'no-such-class'],
-  [0x8004_102e, 'no-such-method'], [0x8004_1055, 'no-such-method'],
-  [0x8004_1003, 'access-denied'], [0x8007_0005, 'access-denied'], [5, 'access-denied'],
-  [0x8004_1069, 'timed-out'],
-  [0x8004_106c, 'quota'],
-]);
-
 type Request = { readonly op: 'query' | 'get' | 'invoke'; readonly namespace: string } & Readonly<Record<string, unknown>>;
 
 /** What the helper says went wrong. `sent` is whether an order had gone out. */
@@ -55,7 +46,7 @@ function toError({ error, code, words }: Told, sent: boolean): Error {
   const text = typeof words === 'string' ? words : '';
   const number = typeof code === 'number' ? code : 0;
   switch (error) {
-    case 'wmi': return new WmiFault(KINDS.get(number) ?? 'other', number, text);
+    case 'wmi': return new WmiFault(KINDS_BY_HRESULT.get(number >>> 0) ?? 'other', number, text);
     case 'access': return new WmiLoginRefusedError(text);
     case 'lost': return new ConnectionLostError(text, sent);
     case 'missing': return new ConnectionLostError(`impacket cannot be loaded: ${text}`, false);

@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { within } from '../../kit/within.js';
 import type { Trust } from '../tls/connect.js';
 import { CertificateError } from '../tls/errors.js';
-import { Lockout } from '../../kit/lockout.js';
+import { HOLDS, Lockout } from '../../kit/lockout.js';
 import { isFault, LoginRefusedFault, VimFault, VimTransportError } from './errors.js';
 import type { Method } from './schema.js';
 import { SoapClient, type Arguments } from './soap-client.js';
@@ -68,10 +68,11 @@ export class VimSession {
   #login: Promise<Login> | undefined;
   #logins = 0;
   #closed = false;
-  readonly #lockout = new Lockout(refusal);
+  readonly #lockout: Lockout;
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#lockout = new Lockout(refusal, HOLDS, `vim ${options.url.host}`);
   }
 
   /** The login that is in force, or a new one. */
@@ -194,7 +195,7 @@ export class VimSession {
     const number = this.#logins;
     try {
       const credentials = this.#options.credentials();
-      return { number, service: await this.#lockout.guard([credentials.user, credentials.password], () => this.#unlessStale(() => this.#enter(credentials, signal))) };
+      return { number, service: await this.#lockout.guard([credentials.user, credentials.password], () => this.#unlessStale(() => this.#enter(credentials, signal)), signal) };
     } catch (error) {
       if (signal.aborted) throw new VimTransportError(`no login in ${LOGIN_TIMEOUT / 1000} s`, false);
       // Nothing of what is waiting for the login has been sent.

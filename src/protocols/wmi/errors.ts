@@ -1,9 +1,13 @@
 /** What a WMI service refuses, and why, whatever carried the answer. */
 
-/** `no-such-class` also stands for a namespace that is not there; `quota` for too many requests at once. */
-export type WmiFaultKind = 'no-such-instance' | 'no-such-class' | 'no-such-method' | 'access-denied' | 'timed-out' | 'quota' | 'other';
+/**
+ * `no-such-class` also stands for a namespace that is not there; `quota` for too many requests at once;
+ * `timed-out` and `interrupted` for what may be carried out all the same.
+ */
+export type WmiFaultKind =
+  'no-such-instance' | 'no-such-class' | 'no-such-method' | 'access-denied' | 'privilege-not-held' | 'timed-out' | 'interrupted' | 'quota' | 'other';
 
-/** The service has refused, so the request was not carried out. */
+/** The service has refused: but for two of its kinds, the request was not carried out. */
 export class WmiFault extends Error {
   override readonly name = 'WmiFault';
 
@@ -24,7 +28,14 @@ export class WmiAccessError extends Error {
 /** The password was sent, or proof of it, and not taken: sending it again may lock the account. */
 export class WmiLoginRefusedError extends WmiAccessError {}
 
-/** The answer is none that WMI gives, is larger than we take, or was altered on the way. The request was sent. */
+/** The answer is none that WMI gives, is larger than we take, or was altered on the way. */
 export class WmiAnswerError extends Error {
   override readonly name = 'WmiAnswerError';
+  /** whether a request may have been carried out; false where the answer was to a login, or proves that it was not */
+  readonly sent: boolean;
+
+  constructor(message: string, { sent = true, ...options }: ErrorOptions & { readonly sent?: boolean } = {}) {
+    super(message, options);
+    this.sent = sent;
+  }
 }

@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net';
 import type { NtlmSealing } from '../ntlm/seal.js';
+import { ConnectionLostError } from '../tls/errors.js';
 import { WmiAccessError, WmiAnswerError, WmiLoginRefusedError } from '../wmi/errors.js';
 import { openMessage, SEALED_TYPE, sealMessage } from './frame.js';
+import { withoutSoap } from './http-status.js';
 import { HttpLink, type Reply } from './link.js';
 import { admitBasic, admitKerberos, admitNtlm, offer, type Admission } from './login.js';
 import type { WsmanLimits, WsmanOptions } from './options.js';
@@ -50,15 +52,19 @@ export class Channel {
     this.#link.close();
   }
 
-  /** @throws WmiLoginRefusedError, WmiAccessError, WmiAnswerError, ConnectionLostError, the signal's reason */
+  /** @throws BoundLoginError, WmiLoginRefusedError, WmiAccessError, WmiAnswerError, ConnectionLostError, the signal's reason */
   async logIn(signal: AbortSignal): Promise<void> {
-    const { login, origin } = this.#options;
+    const { login, origin, channelBinding = 'if-offered' } = this.#options;
     const post = (headers: Readonly<Record<string, string>>): Promise<Reply> => this.#post(headers, NOTHING, signal);
     const host = origin.hostname.replace(/^\[|\]$/g, '');
-    switch (login.kind) {
-      case 'basic': this.#admission = admitBasic(login); break;
-      case 'ntlm': this.#admission = await admitNtlm(login, this.#link, host, post); break;
-      case 'kerberos': this.#admission = await admitKerberos(login, this.#link, host, post, signal);
+    try {
+      switch (login.kind) {
+        case 'basic': this.#admission = admitBasic(login); break;
+        case 'ntlm': this.#admission = await admitNtlm(login, this.#link, host, post, channelBinding); break;
+        case 'kerberos': this.#admission = await admitKerberos(login, this.#link, host, post, channelBinding, signal);
+      }
+    } catch (error) {
+      throw asUnsent(error);
     }
   }
 
@@ -73,7 +79,7 @@ export class Channel {
     const body = sealing ? sealMessage(plain, sealing) : plain;
     const reply = await this.#post({ ...this.#admission?.headers, 'content-type': sealing ? SEALED_TYPE : SOAP_TYPE }, body, signal);
     try {
-      return readAnswer(decode(this.#open(reply, sealing)), envelope);
+      return readAnswer(decode(this.#open(reply, sealing, envelope.isOrder)), envelope);
     } catch (error) {
       if (error instanceof WmiAnswerError) this.close();
       throw error;
@@ -83,14 +89,15 @@ export class Channel {
   }
 
   /** The SOAP of a reply. */
-  #open({ status, type, challenges, body }: Reply, sealing: NtlmSealing | undefined): Buffer {
+  #open({ status, type, challenges, body }: Reply, sealing: NtlmSealing | undefined, isOrder: boolean): Buffer {
     if (status === 401) throw this.#refusal(challenges);
     if (status === 403) throw new WmiAccessError('the account may not use the service');
     if (sealing && type === 'multipart/encrypted') return openMessage(body, sealing);
     if (sealing && type === 'application/soap+xml') throw new WmiAnswerError('its answer is not sealed as it should be');
     if (type === 'application/soap+xml' && body.length > 0) return body;
-    if (status === 500 && !sealing && !this.#isSecure) throw new WmiAccessError('the service refuses what is not encrypted (AllowUnencrypted is false there)');
-    throw new WmiAnswerError(`it answers with HTTP status ${status}, and no SOAP`);
+    // So WinRM says it, but a proxy that passed an order on may too: nobody is told then that nothing was done.
+    if (status === 500 && !sealing && !this.#isSecure && !isOrder) throw new WmiAccessError('the service refuses what is not encrypted (AllowUnencrypted is false there)');
+    throw withoutSoap(status);
   }
 
   #refusal(challenges: readonly string[]): WmiAccessError {
@@ -106,6 +113,13 @@ export class Channel {
   #post(headers: Readonly<Record<string, string>>, body: Buffer, signal: AbortSignal): Promise<Reply> {
     return this.#link.exchange({ headers, body, signal, timeout: this.#limits.requestTimeout });
   }
+}
+
+/** What goes wrong with a login leaves no doubt about a request: that comes after it. */
+function asUnsent(error: unknown): unknown {
+  if (error instanceof ConnectionLostError && error.sent) return new ConnectionLostError(error.message, false, { cause: error });
+  if (error instanceof WmiAnswerError && error.sent) return new WmiAnswerError(error.message, { cause: error, sent: false });
+  return error;
 }
 
 /** @throws WmiAnswerError for what is no UTF-8, the one encoding that we say we take */

@@ -1,4 +1,5 @@
 import { WmiFault, type WmiFaultKind } from '../wmi/errors.js';
+import { KINDS_BY_HRESULT } from '../wmi/fault-kinds.js';
 import { child, qualifiedText, type XmlElement } from './xml.js';
 
 const SOAP = 'http://www.w3.org/2003/05/soap-envelope';
@@ -8,27 +9,26 @@ const WSMAN_FAULT = 'http://schemas.microsoft.com/wbem/wsman/1/wsmanfault';
 /** The end of its namespace, which is CIM's, or that of the WMI namespace that it came from. */
 const WMI_ERROR = 'MSFT_WmiError';
 
-/** WSMan's own numbers (wsmerror.h), Windows' and WMI's (winerror.h, wbemcli.h: WBEM_E_…), as WSManFault carries them. */
+/** WSMan's own numbers (wsmerror.h), as WSManFault carries them. */
 const KINDS_BY_CODE: ReadonlyMap<number, WmiFaultKind> = new Map<number, WmiFaultKind>([
-  // ERROR_ACCESS_DENIED, bare and as an HRESULT; WBEM_E_ACCESS_DENIED
-  [5, 'access-denied'], [0x8007_0005, 'access-denied'], [0x8004_1003, 'access-denied'],
-  // ERROR_WSMAN_INVALID_SELECTORS; WBEM_E_NOT_FOUND
-  [0x8033_805b, 'no-such-instance'], [0x8004_1002, 'no-such-instance'],
-  // WBEM_E_INVALID_CLASS, WBEM_E_INVALID_NAMESPACE
-  [0x8004_1010, 'no-such-class'], [0x8004_100e, 'no-such-class'],
-  // WBEM_E_INVALID_METHOD, WBEM_E_METHOD_NOT_IMPLEMENTED
-  [0x8004_102e, 'no-such-method'], [0x8004_1055, 'no-such-method'],
+  // ERROR_WSMAN_INVALID_SELECTORS
+  [0x8033_805b, 'no-such-instance'],
   // ERROR_WSMAN_CANNOT_PROCESS_FILTER, said of a query to a namespace or class that is not there
   [0x8033_801a, 'no-such-class'],
   // ERROR_WSMAN_OPERATION_TIMEDOUT
   [0x8033_8029, 'timed-out'],
+  // ERROR_WSMAN_QUOTA_…: LIMIT; MAX_SHELLS, MAX_OPERATIONS, USER, SYSTEM, MAX_SHELLUSERS; and those of a provider's own limits (…_PPQ)
+  ...[0x8033_803f, 0x8033_81a5, 0x8033_81a6, 0x8033_81a7, 0x8033_81a8, 0x8033_81ab,
+    0x8033_81e4, 0x8033_81e5, 0x8033_81e6, 0x8033_81e7, 0x8033_81e8, 0x8033_81e9, 0x8033_81ea].map((code) => [code, 'quota'] as const),
   // keys that are missing altogether, and a query that names a class: neither says that there is no such thing
   [0x8033_80fa, 'other'], [0x8033_80fb, 'other'],
 ]);
 
 /** CIM's own numbers (DSP0200, "CIM_ERR_…"), as MSFT_WmiError carries them from Windows Server 2012 on. */
 const KINDS_BY_CIM_STATUS: ReadonlyMap<number, WmiFaultKind> = new Map<number, WmiFaultKind>([
-  [2, 'access-denied'], [3, 'no-such-class'], [5, 'no-such-class'], [6, 'no-such-instance'], [16, 'no-such-method'], [17, 'no-such-method'], [27, 'quota'],
+  [2, 'access-denied'], [3, 'no-such-class'], [5, 'no-such-class'], [6, 'no-such-instance'], [16, 'no-such-method'], [17, 'no-such-method'],
+  // of MI ("MI_Result"): the server's limits are exceeded; it shuts down
+  [27, 'quota'], [28, 'interrupted'],
 ]);
 
 const UNREACHABLE = `${ADDRESSING} DestinationUnreachable`;
@@ -57,16 +57,30 @@ export function readFault(fault: XmlElement, isKeyed: boolean): WmiFault {
   const detail = child(fault, SOAP, 'Detail');
   const wmiError = detail?.children.find(({ name, namespace }) => name === WMI_ERROR && namespace.endsWith(`/${WMI_ERROR}`));
   const property = (name: string): string | undefined => child(wmiError, wmiError?.namespace ?? '', name)?.text;
-  const code = whole(child(detail, WSMAN_FAULT, 'WSManFault')?.attributes.get('Code') ?? property('error_Code'));
+  const codes = detail ? [...codesIn(detail)] : [];
+  const said = whole(property('error_Code'));
+  const code = codes.find(isKnown) ?? codes[0] ?? said;
   const status = whole(property('CIMStatusCode'));
   const named = `${subcode?.namespace} ${subcode?.name}`;
   const bySubcode = isKeyed && named === UNREACHABLE ? 'no-such-instance' : KINDS_BY_SUBCODE.get(named);
   const words = child(child(fault, SOAP, 'Reason'), SOAP, 'Text')?.text.trim() ?? '';
-  const kind = KINDS_BY_CIM_STATUS.get(status) ?? KINDS_BY_CODE.get(code) ?? bySubcode ?? 'other';
+  const kind = KINDS_BY_HRESULT.get(code) ?? KINDS_BY_CIM_STATUS.get(status) ?? KINDS_BY_CODE.get(code) ?? bySubcode ?? 'other';
   return new WmiFault(kind, code, words.slice(0, WORDS_LIMIT) || subcode?.name || 'a fault without words');
 }
 
+const isKnown = (code: number): boolean => KINDS_BY_CODE.has(code) || KINDS_BY_HRESULT.has(code);
+
+/** A WSManFault may hold that of the provider, whose number says more; from the outside in. */
+function* codesIn(element: XmlElement): Generator<number> {
+  for (const each of element.children) {
+    const code = each.name === 'WSManFault' && each.namespace === WSMAN_FAULT ? each.attributes.get('Code') : undefined;
+    if (code !== undefined) yield whole(code);
+    yield* codesIn(each);
+  }
+}
+
+/** Unsigned; some write an HRESULT in hexadecimal, or as the negative number that it is in C. */
 function whole(text = ''): number {
   const number = Number(text);
-  return Number.isSafeInteger(number) ? number : 0;
+  return Number.isSafeInteger(number) ? number < 0 ? number >>> 0 : number : 0;
 }

@@ -17,6 +17,14 @@ export interface WsmanLogin {
   readonly domain?: string;
 }
 
+/**
+ * Whether a login by NTLM or Kerberos over TLS is bound to the channel (RFC 5929), so that nobody between can
+ * pass it on. `if-offered`: where the certificate has a binding, and but where the service refuses it and takes
+ * the login without; `required`: always, or there is no login.
+ */
+export const CHANNEL_BINDINGS = ['required', 'if-offered', 'off'] as const;
+export type ChannelBinding = (typeof CHANNEL_BINDINGS)[number];
+
 /** What a session puts up with. */
 export interface WsmanLimits {
   /** the whole of one request, ms; the service gives up a little earlier by itself */
@@ -49,6 +57,8 @@ export interface WsmanOptions {
   readonly login: WsmanLogin;
   /** lets plain HTTP be used where nothing is sealed: whoever listens reads it all, with Basic the password too */
   readonly allowUnencrypted?: boolean;
+  /** `if-offered` unless given */
+  readonly channelBinding?: ChannelBinding;
   readonly limits?: Partial<WsmanLimits>;
 }
 

@@ -2,9 +2,10 @@ import { connectTrusted } from '../tls/connect.js';
 import { ConnectionLostError } from '../tls/errors.js';
 import type { WmiObject, WmiParameters, WmiPath } from '../wmi/connection.js';
 import { WmiAccessError, WmiAnswerError, WmiLoginRefusedError } from '../wmi/errors.js';
+import { BoundLoginError, isRefusedAnyway, mayUnbind, rememberRefused } from './binding.js';
 import { Channel } from './channel.js';
 import { DEFAULT_LIMITS, type WsmanConnection, type WsmanIdentity, type WsmanLimits, type WsmanOptions } from './options.js';
-import { Namespace, readPage, writeEnumerate, writeGet, writeIdentify, writeInvoke, writePull, writeRelease, type Addressee, type Envelope } from './soap.js';
+import { isIdentity, readPage, writeEnumerate, writeGet, writeIdentify, writeInvoke, writePull, writeRelease, type Addressee, type Envelope } from './soap.js';
 import { Turns } from '../wmi/turns.js';
 import { readObject } from './values.js';
 import { child, type XmlElement } from './xml.js';
@@ -13,6 +14,9 @@ import { child, type XmlElement } from './xml.js';
 const ABANDONED_MS = 1_000;
 /** A refused password is held back twice as long each time, up to this, ms. */
 const HOLD_BACK_LIMIT_MS = 60 * 60_000;
+
+/** Pages without objects, one after the other, of a query that has more. */
+const EMPTY_PAGES = 3;
 
 /** Whether a request may go out again where the connection broke before anything was answered. */
 type Effect = 'reads' | 'acts';
@@ -32,6 +36,8 @@ export class WsmanSession implements WsmanConnection {
   readonly #turns: Turns;
   #channel: Channel | undefined;
   #refusal: Refusal | undefined;
+  /** the service takes our login, and not its binding */
+  #isUnbound = false;
   readonly #closed = new AbortController();
 
   /** @throws WmiAccessError where the options would send a password, or all that is said, in the clear without leave */
@@ -72,8 +78,8 @@ export class WsmanSession implements WsmanConnection {
 
   async #identify(signal: AbortSignal): Promise<WsmanIdentity> {
     const answer = await this.#ask(writeIdentify(), 'reads', signal);
-    if (answer.name !== 'IdentifyResponse' || answer.namespace !== Namespace.identity) throw new WmiAnswerError('it does not identify itself as WS-Management');
-    const part = (name: string): string => child(answer, Namespace.identity, name)?.text.trim() ?? '';
+    if (answer.name !== 'IdentifyResponse' || !isIdentity(answer.namespace)) throw new WmiAnswerError('it does not identify itself as WS-Management');
+    const part = (name: string): string => child(answer, answer.namespace, name)?.text.trim() ?? '';
     return { protocolVersion: part('ProtocolVersion'), productVendor: part('ProductVendor'), productVersion: part('ProductVersion') };
   }
 
@@ -91,6 +97,7 @@ export class WsmanSession implements WsmanConnection {
   async #query(namespace: string, wql: string, signal: AbortSignal): Promise<WmiObject[]> {
     const objects: WmiObject[] = [];
     let context: string | undefined;
+    let empty = 0;
     try {
       do {
         // What a Pull has taken is gone at the service, so only the first request may go out twice.
@@ -102,7 +109,9 @@ export class WsmanSession implements WsmanConnection {
         for (const item of page.items) objects.push(readObject(item));
         signal.throwIfAborted();
         if (objects.length > this.#limits.objects) throw new WmiAnswerError(`it finds more than ${this.#limits.objects} objects`);
-        if (page.items.length === 0 && context !== undefined) throw new WmiAnswerError('it says there is more, and gives nothing');
+        // Some services begin with the context alone; one that keeps giving nothing would never end.
+        empty = page.items.length === 0 ? empty + 1 : 0;
+        if (empty > EMPTY_PAGES && context !== undefined) throw new WmiAnswerError('it says there is more, and gives nothing');
       } while (context !== undefined);
       return objects;
     } catch (error) {
@@ -162,21 +171,45 @@ export class WsmanSession implements WsmanConnection {
     this.#closed.signal.throwIfAborted();
     if (this.#refusal && performance.now() < this.#refusal.until) throw this.#refusal.error;
     this.#channel?.close();
-    const { origin, trust } = this.#options;
-    const connecting = connectTrusted(origin, trust);
+    try {
+      return await this.#open(signal);
+    } catch (error) {
+      if (error instanceof WmiLoginRefusedError) this.#note(error);
+      throw error;
+    }
+  }
+
+  /** Where a login is refused that was bound to the channel, another without a binding tells whether that is to blame. */
+  async #open(signal: AbortSignal): Promise<Channel> {
+    const options = this.#options;
+    const unbound: WsmanOptions = { ...options, channelBinding: 'off' };
+    if (this.#isUnbound) return this.#logIn(unbound, signal);
+    try {
+      return await this.#logIn(options, signal);
+    } catch (error) {
+      if (!(error instanceof BoundLoginError)) throw error;
+      if (!mayUnbind(options) || isRefusedAnyway(options.login)) throw error.refusal;
+    }
+    const channel = await this.#logIn(unbound, signal).catch((error: unknown) => {
+      if (error instanceof WmiLoginRefusedError) rememberRefused(options.login);
+      throw error;
+    });
+    this.#isUnbound = true;
+    return channel;
+  }
+
+  async #logIn(options: WsmanOptions, signal: AbortSignal): Promise<Channel> {
+    const connecting = connectTrusted(options.origin, options.trust);
     const both = AbortSignal.any([signal, this.#closed.signal]);
     const socket = await unlessAborted(both, connecting).catch((error: unknown) => {
       connecting.then((late) => late.destroy(), () => undefined);
       throw error;
     });
-    const channel = this.#channel = new Channel(socket, this.#options, this.#limits);
-    try {
-      await channel.logIn(signal);
-    } catch (error) {
+    const channel = this.#channel = new Channel(socket, options, this.#limits);
+    await channel.logIn(signal).catch((error: unknown) => {
       channel.close();
-      if (error instanceof WmiLoginRefusedError) this.#note(error);
       throw error;
-    }
+    });
     return channel;
   }
 

@@ -15,6 +15,9 @@ export const Namespace = {
   wmi: 'http://schemas.microsoft.com/wbem/wsman/1/wmi/',
 } as const;
 
+/** Identify's namespace as services write it: DSP0226 has the file's name at its end, and some leave it out. */
+export const isIdentity = (namespace: string): boolean => namespace.replace(/^https:/, 'http:').replace(/(\/wsmanidentity\.xsd)?\/?$/, '/wsmanidentity.xsd') === Namespace.identity;
+
 const WQL = 'http://schemas.microsoft.com/wbem/wsman/1/WQL';
 /** Bytes of an answer: the most that Windows gives by default (MaxEnvelopeSizekb = 500). */
 const ENVELOPE_LIMIT = 500 * 1024;
@@ -28,6 +31,7 @@ interface Request {
   readonly action: string;
   readonly resource: string;
   readonly keys?: Readonly<Record<string, string>>;
+  readonly isOrder?: boolean;
   readonly body: string;
 }
 
@@ -36,6 +40,8 @@ export interface Envelope {
   readonly id: string;
   /** whether it is about one object, and not all of a class */
   readonly isKeyed: boolean;
+  /** whether it calls a method, which may change something */
+  readonly isOrder: boolean;
   readonly text: string;
 }
 
@@ -47,13 +53,14 @@ export interface Addressee {
 
 const resourceOf = ({ namespace, className }: WmiPath): string => `${Namespace.wmi}${namespace}/${className}`;
 
-function writeEnvelope({ url, timeout }: Addressee, { action, resource, keys = {}, body }: Request): Envelope {
+function writeEnvelope({ url, timeout }: Addressee, { action, resource, keys = {}, isOrder = false, body }: Request): Envelope {
   const id = `uuid:${randomUUID().toUpperCase()}`;
   const selectors = Object.entries(keys).map(([name, value]) => `<w:Selector Name="${escapeXml(name)}">${escapeXml(value)}</w:Selector>`).join('');
   const seconds = (Math.max(timeout - MARGIN_MS, 1000) / 1000).toFixed(3);
   return {
     id,
     isKeyed: selectors !== '',
+    isOrder,
     text: `<s:Envelope xmlns:s="${Namespace.soap}" xmlns:a="${Namespace.addressing}" xmlns:w="${Namespace.wsman}" xmlns:n="${Namespace.enumeration}" xmlns:m="${Namespace.microsoft}"><s:Header>`
       + `<a:To>${escapeXml(url)}</a:To><w:ResourceURI s:mustUnderstand="true">${escapeXml(resource)}</w:ResourceURI>`
       + `<a:ReplyTo><a:Address s:mustUnderstand="true">${Namespace.addressing}/role/anonymous</a:Address></a:ReplyTo>`
@@ -68,6 +75,7 @@ function writeEnvelope({ url, timeout }: Addressee, { action, resource, keys = {
 export const writeIdentify = (): Envelope => ({
   id: '',
   isKeyed: false,
+  isOrder: false,
   text: `<s:Envelope xmlns:s="${Namespace.soap}" xmlns:i="${Namespace.identity}"><s:Header/><s:Body><i:Identify/></s:Body></s:Envelope>`,
 });
 
@@ -96,7 +104,7 @@ export function writeInvoke(to: Addressee, path: WmiPath, method: string, parame
   const arguments_ = Object.entries(parameters).flatMap(([name, value]) =>
     [value].flat().map((each) => `<p:${name}>${escapeXml(each)}</p:${name}>`)).join('');
   return writeEnvelope(to, {
-    action: `${resource}/${method}`, resource, keys: path.keys,
+    action: `${resource}/${method}`, resource, keys: path.keys, isOrder: true,
     body: `<p:${method}_INPUT xmlns:p="${escapeXml(resource)}">${arguments_}</p:${method}_INPUT>`,
   });
 }

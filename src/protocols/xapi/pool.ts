@@ -1,4 +1,4 @@
-import { Lockout } from '../../kit/lockout.js';
+import { HOLDS, Lockout } from '../../kit/lockout.js';
 import { ForeignAnswerError, HttpStatusError, LoginRefusedError, XapiError } from './errors.js';
 import { CertificateError, ConnectionLostError } from '../tls/errors.js';
 import { HttpLink, type Answer } from './http.js';
@@ -60,7 +60,7 @@ export class XapiPool {
   #parked: Seat | undefined;
   #login: Promise<Seat> | undefined;
   #failure: { readonly error: unknown; readonly at: number } | undefined;
-  readonly #lockout = new Lockout(refusal);
+  readonly #lockout: Lockout;
   readonly #closed = new AbortController();
   /** the host that said it is the master, or was named as such */
   #master: string | undefined;
@@ -70,6 +70,8 @@ export class XapiPool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    // The hosts of a pool have the same accounts.
+    this.#lockout = new Lockout(refusal, HOLDS, `xapi ${options.origins[0]?.host}`);
   }
 
   /** Addresses of the pool's hosts: where else the master may be. */
@@ -205,7 +207,7 @@ export class XapiPool {
     const rpc = this.#rpcAt(origin);
     try {
       const { user, password } = this.#options.credentials();
-      const session = await this.#lockout.guard([user, password], () => rpc.call('session.login_with_password', [user, password, '1.0', ORIGINATOR], { signal }));
+      const session = await this.#lockout.guard([user, password], () => rpc.call('session.login_with_password', [user, password, '1.0', ORIGINATOR], { signal }), signal);
       if (typeof session !== 'string') throw new ForeignAnswerError('its answer to the login is not of XenAPI');
       return { rpc, session };
     } catch (error) {

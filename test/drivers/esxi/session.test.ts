@@ -116,6 +116,16 @@ await t.test('a refused password is not tried again and again', async (t) => {
   t.equal(vim.count('Login'), 1);
 });
 
+await t.test('twelve providers of one server with a refused password log in once', async (t) => {
+  const { vim, driver } = await setUp(t, { password: 'stale' });
+  vim.instead.set('Login', () => new Fault('InvalidLogin'));
+  const others = Array.from({ length: 11 }, () => openDriver({ url: vim.url, user: 'argo', password: 'stale', insecure: true }).driver);
+  const told = await Promise.all([driver, ...others].map((each) => refusal(each.list(soon()))));
+  t.ok(told.every(({ phrase }) => phrase === 'ACCESS DENIED'));
+  t.equal(vim.count('Login'), 1);
+  await Promise.all(others.map((each) => each.close(soon())));
+});
+
 await t.test('a password that was good is held back too, for all, and another is tried at once', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'argo-esxi-password-'));
   t.teardown(() => rmSync(folder, { recursive: true }));

@@ -3,7 +3,7 @@ import type { Machine } from '../../../src/drivers/driver.js';
 import { JOB, RETURN, type Fault } from '../../peers/wmi/index.js';
 import { lacks } from '../../support/peers.js';
 import { until } from '../../support/until.js';
-import { setUp } from './open-driver.js';
+import { openDriver, setUp } from './open-driver.js';
 import { findMachine, outcome, soon } from '../driving.js';
 
 /** What can go wrong with Hyper-V and on the way to it: each has its phrase, and no order is given twice. */
@@ -71,7 +71,7 @@ void t.test('jobs', async (t) => {
     t.match(await start(), { phrase: 'FAILED' }, String(state));
   }
   jobs.plans.push({ takes: 0, staysFor: 0, isDone: false });
-  t.match(await start(), { phrase: 'UNCERTAIN', detail: 'the host no longer has the job; the machine is off' }, 'nobody saw its end');
+  t.match(await outcome(vm.start?.(AbortSignal.timeout(1000))), { phrase: 'UNCERTAIN', detail: 'the host does not tell what became of its job; the machine is off' }, 'nobody saw its end');
   jobs.plans.push({ takes: 0, staysFor: 0 });
   t.match(await start(), { value: undefined }, 'and the state tells that it has succeeded');
   jobs.plans.push({ takes: 0, staysFor: 0 });
@@ -84,6 +84,55 @@ void t.test('jobs', async (t) => {
   await until(() => jobs.running === 1, WITHIN, 'the order');
   abort.abort(new Error('enough'));
   t.match(await endless, { error: { message: /enough|abort/ } });
+});
+
+void t.test('an order whose job is not named, or whose answer is lost, is told by the state', async (t) => {
+  for (const wmiErrors of [false, true]) {
+    const { driver, peer } = await setUp(t, { vms: ['web1'], wmiErrors });
+    const { jobs } = peer.world.hyperv;
+    const [vm, world] = [await findMachine(driver, 'web1'), peer.world.hyperv.vm('web1')];
+    for (const fault of [
+      { kind: 'refuse after', fault: 'timed out' }, { kind: 'refuse after', fault: 'timed out inside' }, { kind: 'refuse after', fault: 'call cancelled' },
+      ...[408, 429, 500, 501, 502, 503, 504].map((status): Fault => ({ kind: 'bare after', status })), { kind: 'cut after' }, { kind: 'half' }, undefined,
+    ] as const) {
+      world.become('off');
+      const called = peer.calls('RequestStateChange');
+      jobs.plans.push({ takes: 200, isHidden: fault === undefined });
+      if (fault) peer.faults.add('RequestStateChange', fault);
+      t.same(await outcome(vm.start?.(soon())), { value: undefined }, JSON.stringify(fault));
+      t.equal(await vm.status(soon()), 'on');
+      t.equal(peer.calls('RequestStateChange'), called + 1, 'once');
+    }
+    world.become('off');
+    for (const fault of [{ kind: 'refuse', fault: 'timed out inside' }, { kind: 'bare', status: 503 }] as const) {
+      peer.faults.add('RequestStateChange', fault);
+      t.match(await outcome(vm.start?.(soon())), { phrase: 'UNCERTAIN', detail: /the machine is off$/ }, 'it was not carried out, which nobody can know');
+    }
+    jobs.plans.push({ takes: Infinity, isHidden: true });
+    t.match(await outcome(vm.start?.(AbortSignal.timeout(700))), { phrase: 'UNCERTAIN', detail: 'Hyper-V has begun it and names no job; the machine is starting' }, 'the time is over');
+  }
+});
+
+void t.test('what was refused by HTTP is no doubt', async (t) => {
+  const { driver, peer } = await setUp(t, { vms: ['web1'] });
+  const vm = await findMachine(driver, 'web1');
+  for (const status of [302, 400, 404, 405, 413, 415]) {
+    peer.faults.add('RequestStateChange', { kind: 'bare', status });
+    t.match(await outcome(vm.start?.(soon())), { phrase: 'UNREACHABLE', detail: `WMI: it answers with HTTP status ${status}, and no SOAP: is WinRM at this URL?` });
+  }
+});
+
+void t.test('nothing that goes wrong with the look at a job is taken for what became of the order', async (t) => {
+  const { driver, peer } = await setUp(t, { vms: ['web1'] });
+  const vm = await findMachine(driver, 'web1');
+  for (const fault of ['access denied', 'quota', 'internal error', 'timed out'] as const) {
+    peer.world.hyperv.vm('web1').become('off');
+    peer.world.hyperv.jobs.plans.push({ takes: 300 });
+    peer.faults.add('Msvm_ConcreteJob', { kind: 'refuse', fault }, 10);
+    t.same(await outcome(vm.start?.(soon())), { value: undefined }, fault);
+    t.equal(await vm.status(soon()), 'on');
+    peer.faults.clear();
+  }
 });
 
 void t.test('a job is followed over lost connections', async (t) => {
@@ -138,6 +187,16 @@ void t.test('a wrong password is tried once, by people and by polls', async (t) 
   t.notMatch(told.log.join('\n'), /wrong/);
 });
 
+void t.test('twelve providers with one account and a wrong password make one refused login', async (t) => {
+  const first = await setUp(t, { vms: ['web1'] }, { password: 'stale', ping: { timeout: '500ms' } });
+  const { peer } = first;
+  const others = Array.from({ length: 11 }, () => openDriver(t, peer, { password: 'stale', ping: { timeout: '500ms' } }).driver);
+  await Promise.all([first.driver, ...others].map((driver) => outcome(driver.list(soon()))));
+  t.equal(peer.refusals, 1);
+  const { driver } = openDriver(t, peer);
+  t.equal((await driver.list(soon())).length, 2, 'the right password is tried at once');
+});
+
 void t.test('what is not encrypted is refused there, or here', async (t) => {
   const there = await setUp(t, { vms: ['web1'], allowUnencrypted: false });
   await there.driver.list(soon());
@@ -159,13 +218,15 @@ void t.test('answers that are none', { skip: lacks('ping') }, async (t) => {
   };
   for (const kind of ['bomb', 'entity', 'page', 'stranger', 'huge', 'half'] as const) {
     t.match(await asks(kind, 'status'), { phrase: 'UNREACHABLE' }, `${kind} to a question`);
-    t.match(await asks(kind, 'start'), { phrase: 'UNCERTAIN' }, `${kind} to an order`);
+    t.match(await asks(kind, 'start'), { value: undefined }, `${kind} to an order, which the state tells to be done`);
+    t.equal(peer.world.hyperv.vm('web1').state, 'running');
     peer.world.hyperv.vm('web1').become('off');
   }
   const orders = peer.calls('RequestStateChange');
-  for (const kind of ['cut', 'cut after'] as const) t.match(await asks(kind, 'start'), { phrase: 'UNCERTAIN' }, kind);
+  t.match(await asks('cut', 'start'), { phrase: 'UNCERTAIN', detail: /the machine is off$/ });
+  t.match(await asks('cut after', 'start'), { value: undefined });
   t.equal(peer.calls('RequestStateChange'), orders + 2, 'once each');
-  await until(async () => await vm.status(soon()) === 'on', WITHIN, 'the order that arrived');
+  t.equal(await vm.status(soon()), 'on', 'the order that arrived');
 });
 
 void t.test('a host that goes away and comes back', { skip: lacks('ping') }, async (t) => {

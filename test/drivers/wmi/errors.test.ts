@@ -14,6 +14,7 @@ void t.test('every refusal has its phrase', (t) => {
   const kinds: Record<WmiFaultKind, readonly [string, string]> = {
     'no-such-instance': ['NO SUCH INSTANCE', 'NO SUCH INSTANCE'], 'no-such-class': ['NOT SUPPORTED', 'NOT SUPPORTED'], 'no-such-method': ['NOT SUPPORTED', 'NOT SUPPORTED'],
     'access-denied': ['ACCESS DENIED', 'ACCESS DENIED'], quota: ['BUSY', 'BUSY'], other: ['FAILED', 'FAILED'], 'timed-out': ['TIMEOUT', 'UNCERTAIN'],
+    'privilege-not-held': ['ACCESS DENIED', 'ACCESS DENIED'], interrupted: ['UNREACHABLE', 'UNCERTAIN'],
   };
   for (const [kind, phrases] of Object.entries(kinds)) {
     const fault = new WmiFault(kind as WmiFaultKind, 1, 'Das geht\r\n nicht');
@@ -25,6 +26,7 @@ void t.test('every refusal has its phrase', (t) => {
   t.same([new WmiAccessError('a'), new CertificateError('b')].map((error) => phrase(error, 'acts')), ['ACCESS DENIED', 'CERTIFICATE REJECTED']);
   t.same([new ConnectionLostError('x', true), new ConnectionLostError('x', false), new WmiAnswerError('x')].map((error) => [phrase(error, 'reads'), phrase(error, 'acts')]),
     [['UNREACHABLE', 'UNCERTAIN'], ['UNREACHABLE', 'UNREACHABLE'], ['UNREACHABLE', 'UNCERTAIN']]);
+  t.equal(phrase(new WmiAnswerError('x', { sent: false }), 'acts'), 'UNREACHABLE');
   const other = new Error('ours');
   t.equal(explain(other, 'acts'), other);
   t.end();
@@ -41,6 +43,9 @@ void t.test('where WinRM is', (t) => {
   t.same(['https://h:443/x', 'https://h', 'http://[::1]', 'http://h:80'].map((template) => portOf(serviceOrigin(template, 'h'))), [443, 5986, 5985, 80]);
   for (const bad of ['ftp://{address}', '{address}', 'https://u:p@{address}/', '']) t.throws(() => parse({ url: bad }), bad);
   t.throws(() => parse({ auth: 'digest' }));
+  t.equal(parse({})['channel-binding'], 'if-offered');
+  for (const mode of ['required', 'if-offered', 'off']) t.equal(parse({ 'channel-binding': mode })['channel-binding'], mode);
+  for (const bad of ['on', true, '']) t.throws(() => parse({ 'channel-binding': bad }), /"required", "if-offered" or "off" is expected/);
   t.end();
 });
 

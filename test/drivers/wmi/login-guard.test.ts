@@ -67,6 +67,50 @@ void t.test('of calls under way together that are refused, one counts', async (t
   }
 });
 
+/** Guards of several providers with accounts of one realm, and how often a password was tried. */
+function setUpMany(realm: string, count: number) {
+  const clock = { now: 0 };
+  const guards = Array.from({ length: count }, () => new LoginGuard(() => undefined, () => clock.now, realm));
+  const tried: string[] = [];
+  const run = (index: number, mark: string, isGood: boolean) => outcome(guards[index]!.run({
+    mark: () => mark, approach: () => Promise.resolve(),
+    work: async () => {
+      tried.push(mark);
+      await new Promise(setImmediate);
+      if (!isGood) throw new WmiLoginRefusedError('no');
+      return 'in';
+    },
+  }, soon()));
+  return { clock, run, tried };
+}
+
+void t.test('providers with one account try a wrong password once, between them', async (t) => {
+  const { run, tried, clock } = setUpMany('one', 12);
+  await Promise.all(Array.from({ length: 120 }, (_, call) => run(call % 12, 'wrong', false)));
+  t.equal(tried.length, 1);
+  clock.now = 5.1 * MINUTE;
+  await Promise.all(Array.from({ length: 12 }, (_, index) => run(index, 'wrong', false)));
+  t.equal(tried.length, 2);
+  t.same(await run(3, 'right', true), { value: 'in' }, 'another password is tried at once');
+  t.match(await run(4, 'wrong', false), { phrase: 'ACCESS DENIED' }, 'and does not let the wrong one go again');
+  const other = setUpMany('two', 1);
+  await other.run(0, 'wrong', false);
+  t.equal(other.tried.length, 1, 'an account of another realm is another account');
+});
+
+void t.test('one machine that lets nobody in does not hold back the others; a password that was changed does', async (t) => {
+  const { run, tried, clock } = setUpMany('three', 12);
+  for (let index = 0; index < 11; index += 1) t.same(await run(index, 'a', true), { value: 'in' });
+  await run(11, 'a', false);
+  t.match(await run(11, 'a', false), { phrase: 'ACCESS DENIED', detail: /not tried again/ });
+  for (let index = 0; index < 11; index += 1) t.same(await run(index, 'a', true), { value: 'in' });
+  t.equal(tried.length, 23);
+  clock.now = 2 * MINUTE;
+  const before = tried.length;
+  await Promise.all(Array.from({ length: 11 }, (_, index) => run(index, 'a', false)));
+  t.equal(tried.length, before + 1);
+});
+
 void t.test('a refusal of WMI itself is no refused login', async (t) => {
   const { guard, attempt, tries } = setUp();
   const fault = new WmiFault('access-denied', 5, 'Zugriff verweigert');

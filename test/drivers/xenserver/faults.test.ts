@@ -105,6 +105,14 @@ void t.test('an order that waits for a free connection is not sent', async (t) =
   t.equal(peer.calls('Async.VM.pause'), 0);
 });
 
+void t.test('twelve providers of one pool with a refused password log in once', async (t) => {
+  const { peer, driver } = await setUp(t, {}, { password: 'stale' });
+  const others = Array.from({ length: 11 }, () => openDriver(t, { url: peer.url(), insecure: true, password: 'stale' }).driver);
+  const told = await Promise.all([driver, ...others].map((each) => outcome(each.list(soon()))));
+  t.ok(told.every(({ phrase }) => phrase === 'ACCESS DENIED'));
+  t.equal(peer.calls('session.login_with_password'), 1);
+});
+
 void t.test('refused credentials are held back, and others tried at once', async (t) => {
   const peer = await XapiPeer.start({ vms: ['web1'] });
   t.teardown(() => peer.stop());

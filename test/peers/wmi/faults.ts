@@ -3,9 +3,10 @@ import type { FaultName } from './soap-faults.js';
 
 /** What is to go wrong with a request, from the network's cut to the service's refusal. */
 export type Fault =
-  | { readonly kind: 'refuse'; readonly fault: FaultName }
-  /** an HTTP status and nothing else */
-  | { readonly kind: 'bare'; readonly status: number }
+  /** refused; what was asked is done all the same in the second case */
+  | { readonly kind: 'refuse' | 'refuse after'; readonly fault: FaultName }
+  /** an HTTP status and nothing else; what was asked is done in the second case, as behind a proxy */
+  | { readonly kind: 'bare' | 'bare after'; readonly status: number }
   /** cut off before it was carried out, after that, or in the middle of the answer */
   | { readonly kind: 'cut' | 'cut after' | 'half' }
   /** no answer ever comes; what was asked is done in the second case */

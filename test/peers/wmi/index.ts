@@ -82,6 +82,8 @@ export class WmiDouble {
   readonly certificate: Certificate | undefined;
   /** connections that were ever made */
   connections = 0;
+  /** logins that were refused */
+  refusals = 0;
   #port = 0;
   #server: Server | undefined;
   readonly #service: Service;
@@ -213,7 +215,10 @@ export class WmiDouble {
     if (!/^\/wsman\/?(\?|$)/i.test(request.url ?? '')) return bare(404);
     if (request.method !== 'POST') return bare(405);
     const body = await collect(request).catch(() => Buffer.from('<'));
-    if (!this.#knows(request)) return this.#refuse(response);
+    if (!this.#knows(request)) {
+      if (request.headers.authorization !== undefined) this.refusals += 1;
+      return this.#refuse(response);
+    }
     if (body.length === 0) return bare(200);
     if (!SOAP.test(request.headers['content-type'] ?? '')) return bare(415);
     await this.#handle(body, request, response);
@@ -269,7 +274,13 @@ export class WmiDouble {
     const answer = (): Promise<string> => (read === 'identify' ? Promise.resolve(writeIdentity(SYSTEM)) : this.#within(read, () => this.#service.answer(read)));
     if (!fault) return this.#send(response, 200, await answer());
     switch (fault.kind) {
+      case 'refuse after':
+        await answer();
+        throw new SoapFault(fault.fault);
       case 'refuse': throw new SoapFault(fault.fault);
+      case 'bare after':
+        await answer();
+        return void response.writeHead(fault.status, { 'content-length': '0' }).end();
       case 'bare': return fault.status === 401 ? this.#refuse(response) : void response.writeHead(fault.status, { 'content-length': '0' }).end();
       case 'cut': return void response.destroy();
       case 'cut after': return void answer().finally(() => response.destroy());

@@ -17,6 +17,8 @@ export interface JobPlan {
   readonly staysFor?: number;
   /** whether what was ordered has happened; else what its state says */
   readonly isDone?: boolean;
+  /** true: the order's answer does not name it */
+  readonly isHidden?: boolean;
 }
 
 /** ms after which Windows forgets what is over. */
@@ -52,16 +54,16 @@ export class Jobs {
     return [...this.#jobs.values()].filter(({ end }) => !end).length;
   }
 
-  /** @param settle told at the end, with whether what was ordered has happened */
-  start(caption: string, settle: (isDone: boolean) => void): Reference {
-    const { state = JOB.completed, errorCode = 0, description = '', takes = this.takes, staysFor = STAYS_FOR, ...plan } = this.plans.shift() ?? {};
+  /** @param settle told at the end, with whether what was ordered has happened. @returns null where it is hidden */
+  start(caption: string, settle: (isDone: boolean) => void): Reference | null {
+    const { state = JOB.completed, errorCode = 0, description = '', takes = this.takes, staysFor = STAYS_FOR, isHidden = false, ...plan } = this.plans.shift() ?? {};
     const isDone = plan.isDone ?? ((state === JOB.completed || state === JOB.warnings) && errorCode === 0);
     const id = randomUUID().toUpperCase();
-    const job: Job = { id, caption, begun: Date.now(), plan: { state, errorCode, description, takes, staysFor, isDone }, settle, end: undefined };
+    const job: Job = { id, caption, begun: Date.now(), plan: { state, errorCode, description, takes, staysFor, isDone, isHidden }, settle, end: undefined };
     this.#jobs.set(id, job);
     if (takes === 0) this.#finish(job);
     else if (Number.isFinite(takes)) this.#after(takes, () => this.#finish(job));
-    return this.reference(id);
+    return isHidden ? null : this.reference(id);
   }
 
   reference(id: string): Reference {

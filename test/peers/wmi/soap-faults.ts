@@ -46,6 +46,8 @@ export const FAULTS = {
   'bad query': form('Sender', 'n:CannotProcessFilter', 2150859042, 'The query is not valid.', { cim: 15 }),
   'context unknown': form('Receiver', 'n:InvalidEnumerationContext', 2150858779, 'The enumeration context is not valid.'),
   'timed out': form('Receiver', 'w:TimedOut', 2150858793, 'The operation did not complete in the time specified.'),
+  'timed out inside': form('Receiver', 'w:InternalError', 0x80041069, 'The operation has timed out.', { cim: 1 }),
+  'call cancelled': form('Receiver', 'w:InternalError', 0x80041032, 'The call was cancelled.', { cim: 1 }),
   quota: form('Receiver', 'w:QuotaLimit', 2150859174, 'The maximum number of concurrent operations for this user has been exceeded.', { cim: 27 }),
   'access denied': form('Sender', 'w:AccessDenied', 5, 'Access is denied.', { cim: 2 }),
   'access denied inside': form('Receiver', 'w:InternalError', 2147942405, 'Access is denied.', { cim: 2 }),

@@ -21,6 +21,24 @@ void t.test('Identify', async (t) => {
   t.match(service.asked[0]?.text, /<s:Header\/><s:Body><i:Identify\/><\/s:Body>/);
 });
 
+void t.test('Identify in the namespace without a file at its end', async (t) => {
+  for (const namespace of ['http://schemas.dmtf.org/wbem/wsman/identity/1', 'http://schemas.dmtf.org/wbem/wsman/identity/1/', 'https://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd']) {
+    const service = await serve(t, () => `<IdentifyResponse xmlns="${namespace}"><ProductVendor>Openwsman Project</ProductVendor></IdentifyResponse>`);
+    t.match(await service.session().identify(never()), { productVendor: 'Openwsman Project' }, namespace);
+  }
+  const other = await serve(t, () => '<IdentifyResponse xmlns="http://schemas.dmtf.org/wbem/wsman/identity/2"/>');
+  await t.rejects(other.session().identify(never()), WmiAnswerError);
+});
+
+void t.test('a fault inside a fault says more', async (t) => {
+  const service = await serve(t, () => ({
+    status: 500, headers: { 'content-type': SOAP_TYPE },
+    body: envelope(`<s:Fault><s:Code><s:Value>s:Receiver</s:Value><s:Subcode><s:Value>w:InternalError</s:Value></s:Subcode></s:Code><s:Reason><s:Text>no</s:Text></s:Reason>
+      <s:Detail><f:WSManFault Code="2150858999"><f:Message><f:ProviderFault><f:WSManFault Code="2150859173"/></f:ProviderFault></f:Message></f:WSManFault></s:Detail></s:Fault>`),
+  }));
+  await t.rejects(service.session().get(OS, never()), { kind: 'quota', code: 2150859173 });
+});
+
 void t.test('Get: keys go as selectors, values come as text', async (t) => {
   const service = await serve(t, () => `<p:Win32_Thing>
     <p:Name>a &lt;name&gt; </p:Name><p:Empty/><p:Nil xsi:nil="true"/><p:Flag>true</p:Flag>
@@ -64,6 +82,16 @@ void t.test('a query is followed to its end', async (t) => {
   t.equal(action, 'http://schemas.xmlsoap.org/ws/2004/09/enumeration/Enumerate');
   t.match(service.asked[0]?.text, `<n:Enumerate><w:OptimizeEnumeration/><w:MaxElements>${PAGE}</w:MaxElements><w:Filter Dialect="http://schemas.microsoft.com/wbem/wsman/1/WQL">SELECT * FROM Msvm_X WHERE A&lt;&apos;&amp;&apos;</w:Filter></n:Enumerate>`);
   t.match(service.asked[1]?.text, `<n:Pull><n:EnumerationContext>uuid:1&amp;</n:EnumerationContext><n:MaxElements>${PAGE}</n:MaxElements></n:Pull>`);
+});
+
+void t.test('a service that sends the context first, and objects with Pull', async (t) => {
+  const pages = ['<p:X><p:A>1</p:A></p:X>', '', '<p:X><p:A>2</p:A></p:X>'];
+  const service = await serve(t, ({ action }) => {
+    if (action === 'Enumerate') return '<n:EnumerateResponse><n:Expires>PT1M</n:Expires><n:EnumerationContext>c</n:EnumerationContext></n:EnumerateResponse>';
+    return `<n:PullResponse><n:EnumerationContext>c</n:EnumerationContext><n:Items>${pages.shift()}</n:Items>${pages.length === 0 ? '<n:EndOfSequence/>' : ''}</n:PullResponse>`;
+  });
+  t.same(await service.session().query('root/cimv2', 'SELECT * FROM X', never()), [{ A: '1' }, { A: '2' }]);
+  t.same(service.asked.map(({ action }) => action), ['Enumerate', 'Pull', 'Pull', 'Pull']);
 });
 
 void t.test('a query that finds nothing', async (t) => {
@@ -118,6 +146,11 @@ void t.test('faults go by their number, else by their subcode, never by their wo
     ['a:ActionNotSupported', 2150858753, 'no-such-method'],
     ['w:TimedOut', 2150858793, 'timed-out'],
     ['w:QuotaLimit', 2150859174, 'quota'],
+    ...[2150859174, '0x803381A6', -2144108122, 0x803381a5, 0x803381a7, 0x803381a8, 0x803381ab, 0x8033803f, 0x803381e8, 0x8004106c].map((code) => ['w:InternalError', code, 'quota'] as const),
+    ['w:QuotaLimit', '', 'quota'],
+    ...[0x80041062, 1314, 0x80070522].map((code) => ['w:InternalError', code, 'privilege-not-held'] as const),
+    ...[0x80041069, 1460, 0x800705b4].map((code) => ['w:InternalError', code, 'timed-out'] as const),
+    ...[0x80041032, 0x80041033, 0x80041015, 0x80041004, 0x800706be].map((code) => ['w:InternalError', code, 'interrupted'] as const),
     ['p:AccessDenied', 17, 'other'],
     ['AccessDenied', 17, 'other'],
     ['w:InternalError', 'many', 'other'],
@@ -129,7 +162,7 @@ void t.test('faults go by their number, else by their subcode, never by their wo
     next = row;
     const error: unknown = await session.get(OS, never()).catch((error: unknown) => error);
     if (!(error instanceof WmiFault)) throw error;
-    t.match(error, { kind: row[2], code: typeof row[1] === 'number' ? row[1] : 0, message: 'access is denied: no such instance, timed out' }, row.join(' '));
+    t.match(error, { kind: row[2], code: Number(row[1]) > -1e10 ? Number(row[1]) >>> 0 : 0, message: 'access is denied: no such instance, timed out' }, row.join(' '));
   }
   t.equal(service.connections(), 1, 'a fault is no reason to connect anew');
 });

@@ -200,6 +200,27 @@ void t.test('a service that does not let us in says why', async (t) => {
   await t.rejects(service.session().get(OS, never()), WmiAnswerError);
 });
 
+void t.test('whether a request that was answered without SOAP may have been carried out', async (t) => {
+  let status = 0;
+  const service = await serve(t, () => ({ status }));
+  const sent = async (kind: 'basic' | 'ntlm'): Promise<unknown> => {
+    const error: unknown = await shutDown(service.session({ login: { kind, user: 'u', password: PASSWORD } })).catch((error: unknown) => error);
+    t.ok(error instanceof WmiAnswerError, `${kind} ${status}`);
+    return (error as WmiAnswerError).sent;
+  };
+  for (status of [200, 204, 408, 409, 425, 429, 500, 501, 502, 503, 504, 599]) t.equal(await sent('basic'), true, String(status));
+  for (status of [301, 307, 400, 404, 405, 413, 414, 415, 431]) t.equal(await sent('basic'), false, String(status));
+  for (status of [200, 302, 404, 500, 502, 503]) t.equal(await sent('ntlm'), false, `${status} to a login, after which nothing was sent`);
+});
+
+void t.test('a service that hangs up on a login has got no order', async (t) => {
+  for (const answer of ['cut', 'hang'] as const) {
+    const service = await serve(t, () => answer);
+    const error: unknown = await shutDown(service.session({ login: { kind: 'ntlm', user: 'u', password: PASSWORD }, limits: { requestTimeout: 300 } })).catch((error: unknown) => error);
+    t.ok(error instanceof ConnectionLostError && !error.sent, answer);
+  }
+});
+
 void t.test('NTLM over plain HTTP believes nothing that is not sealed', async (t) => {
   const service = await serve(t, () => '<p:X/>');
   const session = service.session({ login: { kind: 'ntlm', user: 'u', password: PASSWORD } });
