@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
 import type { LibvirtClient, LibvirtEvent, OpenOptions } from '../../protocols/libvirt/client.js';
-import { DomainState, Lifecycle, ListFlag } from '../../protocols/libvirt/constants.js';
+import { DomainState, Lifecycle, ListFlag, StoppedDetail } from '../../protocols/libvirt/constants.js';
 import { ErrorCode, LibvirtError } from '../../protocols/libvirt/errors.js';
 import { formatUuid, type Domain, type DomainStateRecord } from '../../protocols/libvirt/types.js';
 import { openOverUnix } from '../../protocols/libvirt/unix.js';
@@ -94,6 +94,7 @@ export class LibvirtDriver implements Driver {
       this.#runs.rebooted(id, event.domain.id);
       return;
     }
+    if (event.event === Lifecycle.STOPPED && event.detail === StoppedDetail.MIGRATED) this.#runs.left(id);
     if (event.event === Lifecycle.STARTED) this.#runs.started(id, event.domain.id);
     const isOther = event.event === Lifecycle.DEFINED || event.event === Lifecycle.UNDEFINED;
     if (isOther || !this.#machines.has(id)) this.#host.relist();

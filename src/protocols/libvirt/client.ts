@@ -3,8 +3,9 @@ import { Auth, EventId, FEATURE_KEEPALIVE, Limit, Procedure, STATS_STATE } from 
 import { AuthenticationError, ErrorCode, LibvirtError } from './errors.js';
 import { RpcConnection, type CallOptions, type Pace } from './rpc.js';
 import {
-  readAddresses, readBlockInfo, readDomain, readInfo, readInterfaceStats, readStateRecord, writeDomain,
-  type BlockInfo, type Domain, type DomainInfo, type DomainStateRecord, type InterfaceAddresses, type InterfaceStats, type StateAndReason,
+  readAddresses, readBlockInfo, readDiskErrors, readDomain, readInfo, readInterfaceStats, readJob, readStateRecord, writeDomain,
+  type BlockInfo, type DiskError, type Domain, type DomainInfo, type DomainStateRecord, type InterfaceAddresses, type InterfaceStats, type Job,
+  type StateAndReason,
 } from './types.js';
 import { XdrWriter, type XdrReader } from './xdr.js';
 
@@ -106,6 +107,21 @@ export class LibvirtClient {
 
   hasManagedSave(domain: Domain, signal: AbortSignal): Promise<boolean> {
     return this.#domain(Procedure.DOMAIN_HAS_MANAGED_SAVE_IMAGE, domain, (reply) => reply.int() !== 0, { signal }, flags(0));
+  }
+
+  /** Whether a call waits for its emulator to answer; asks only libvirt. @returns of `ControlState` */
+  control(domain: Domain, signal: AbortSignal): Promise<number> {
+    return this.#domain(Procedure.DOMAIN_GET_CONTROL_INFO, domain, (reply) => reply.unsigned(), { signal }, flags(0));
+  }
+
+  /** What libvirt does with it at the time. Waits for its emulator where another call holds that. */
+  job(domain: Domain, signal: AbortSignal): Promise<Job> {
+    return this.#domain(Procedure.DOMAIN_GET_JOB_STATS, domain, readJob, { signal, slow: true }, flags(0));
+  }
+
+  /** Disks whose errors have paused it. */
+  diskErrors(domain: Domain, signal: AbortSignal): Promise<DiskError[]> {
+    return this.#domain(Procedure.DOMAIN_GET_DISK_ERRORS, domain, readDiskErrors, { signal, slow: true }, new XdrWriter().int(Limit.DISK_ERRORS).int(0));
   }
 
   /** The domain as it is now: its present name, and its id, -1 while it is off. */
