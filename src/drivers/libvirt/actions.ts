@@ -38,12 +38,17 @@ const find = (subject: Subject, signal: AbortSignal): Promise<Found> => beforeSe
 /** As {@link find}, of a domain with which libvirt is doing nothing else. @throws ArgoError BUSY or WRONG STATE as {@link requireIdle} */
 async function findIdle(subject: Subject, signal: AbortSignal): Promise<Found> {
   const found = await find(subject, signal);
-  await beforeSending(signal, () => ask(subject, signal, (client) => requireIdle(client, subject.domain, found, signal)));
+  const { domain, link } = subject;
+  await beforeSending(signal, () => link.useFor(domain, 'reads', signal, (client) => requireIdle(client, domain, found, signal)));
   return found;
 }
 
-const act = ({ link }: Subject, signal: AbortSignal, work: (client: LibvirtClient) => Promise<void>): Promise<void> =>
-  link.use('acts', signal, work);
+const act = ({ domain, link }: Subject, signal: AbortSignal, work: (client: LibvirtClient) => Promise<void>): Promise<void> =>
+  link.useFor(domain, 'acts', signal, work);
+
+/** An order that waits for nothing else of its guest. */
+const force = ({ domain, link }: Subject, signal: AbortSignal, work: (client: LibvirtClient) => Promise<void>): Promise<void> =>
+  link.useFor(domain, 'acts', signal, work, true);
 
 /** Something has been done already: "nothing was done" would not be true of what follows. */
 async function afterwards<T>(work: Promise<T>): Promise<T> {
@@ -66,7 +71,7 @@ export async function start(subject: Subject, signal: AbortSignal): Promise<void
   const found = await findIdle(subject, signal);
   if (found.state === DomainState.PMSUSPENDED) return act(subject, signal, (client) => client.wakeUp(domain, signal));
   if (toPowerState(found, found.isSaved) === 'crashed') {
-    await act(subject, signal, (client) => client.destroyDomain(domain, signal));
+    await force(subject, signal, (client) => client.destroyDomain(domain, signal));
     await actFurther(subject, signal, (client) => client.create(domain, signal));
   } else {
     await act(subject, signal, (client) => client.create(domain, signal));
@@ -112,7 +117,8 @@ export async function unpause(subject: Subject, signal: AbortSignal): Promise<vo
 }
 
 async function stoppedByDisk(subject: Subject, signal: AbortSignal): Promise<ArgoError> {
-  const faults = await ask(subject, signal, (client) => readDiskFaults(client, subject.domain, signal)).catch(() => '');
+  const { domain, link } = subject;
+  const faults = await link.useFor(domain, 'reads', signal, (client) => readDiskFaults(client, domain, signal)).catch(() => '');
   return new ArgoError('FAILED', `an I/O error of its disks has paused it${faults === '' ? '' : ` (${faults})`}; once that is mended, unpause it`);
 }
 
@@ -131,7 +137,7 @@ export async function powerOff(subject: Subject, signal: AbortSignal): Promise<v
   const found = await find(subject, signal);
   requireHere(found);
   if (isHandedOver(found)) throw new ArgoError('BUSY', 'it is being handed over to another host by a migration');
-  await act(subject, signal, (client) => (found.isSaved ? client.removeManagedSave(domain, signal) : client.destroyDomain(domain, signal)));
+  await force(subject, signal, (client) => (found.isSaved ? client.removeManagedSave(domain, signal) : client.destroyDomain(domain, signal)));
 }
 
 /** A paused guest is reset and stays paused: the button of a machine would start it. */

@@ -16,6 +16,9 @@ export function createMachine(subject: Subject): Machine {
     unlessMigrated(subject, step(subject, signal));
   const read = <T>(work: Read<T>) => (signal: AbortSignal): Promise<T> =>
     unlessMigrated(subject, link.use('reads', signal, (client) => work(client, signal)));
+  /** A reading that may wait for the guest, its agent or its disks. */
+  const slow = <T>(work: Read<T>) => (signal: AbortSignal): Promise<T> =>
+    unlessMigrated(subject, link.useFor(domain, 'reads', signal, (client) => work(client, signal)));
   return {
     id: formatUuid(domain.uuid),
     name: domain.name,
@@ -32,13 +35,13 @@ export function createMachine(subject: Subject): Machine {
     ...(hypervisor.resets ? { reset: act(reset) } : {}),
     ...(hypervisor.saves ? { suspend: act(suspend), resume: act(resume) } : {}),
     bootMark: read((client, signal) => readBootMark(client, subject, signal)),
-    info: read((client, signal) => readFacts(client, subject, signal)),
-    ip: read((client, signal) => readAddressesOf(client, domain, signal)),
-    mac: read((client, signal) => readMacs(client, domain, signal)),
-    rx: read((client, signal) => readTraffic(client, domain, 'rxBytes', signal)),
-    tx: read((client, signal) => readTraffic(client, domain, 'txBytes', signal)),
-    disk: read((client, signal) => readDisks(client, domain, signal)),
-    load: read((client, signal) => readLoad(client, domain, signal)),
+    info: slow((client, signal) => readFacts(client, subject, signal)),
+    ip: slow((client, signal) => readAddressesOf(client, domain, signal)),
+    mac: slow((client, signal) => readMacs(client, domain, signal)),
+    rx: slow((client, signal) => readTraffic(client, domain, 'rxBytes', signal)),
+    tx: slow((client, signal) => readTraffic(client, domain, 'txBytes', signal)),
+    disk: slow((client, signal) => readDisks(client, domain, signal)),
+    load: slow((client, signal) => readLoad(client, domain, signal)),
     uptime: read((client, signal) => readUptime(client, subject, signal)),
   };
 }

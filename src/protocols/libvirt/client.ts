@@ -65,6 +65,11 @@ export class LibvirtClient {
     return this.#rpc.closed;
   }
 
+  /** Domains, by {@link placeOf}, whose calls were given up and hold a place of the connection until libvirt answers. */
+  get abandoned(): string[] {
+    return this.#rpc.abandoned;
+  }
+
   /** Says good-bye and ends the connection. */
   async close(signal: AbortSignal): Promise<void> {
     try {
@@ -160,7 +165,7 @@ export class LibvirtClient {
 
   /** Pulls the plug. */
   destroyDomain(domain: Domain, signal: AbortSignal): Promise<void> {
-    return this.#act(Procedure.DOMAIN_DESTROY_FLAGS, domain, signal, flags(0));
+    return this.#force(Procedure.DOMAIN_DESTROY_FLAGS, domain, signal);
   }
 
   /** @param mode of `ShutdownMode` */
@@ -192,7 +197,7 @@ export class LibvirtClient {
   }
 
   removeManagedSave(domain: Domain, signal: AbortSignal): Promise<void> {
-    return this.#act(Procedure.DOMAIN_MANAGED_SAVE_REMOVE, domain, signal, flags(0));
+    return this.#force(Procedure.DOMAIN_MANAGED_SAVE_REMOVE, domain, signal);
   }
 
   /** Wakes a guest that has suspended itself to memory. */
@@ -204,12 +209,19 @@ export class LibvirtClient {
     return this.#domain(procedure, domain, nothing, { signal, slow: true }, rest);
   }
 
+  /** Does not wait for the domain's other calls, of which one may hang. */
+  #force(procedure: number, domain: Domain, signal: AbortSignal): Promise<void> {
+    return this.#domain(procedure, domain, nothing, { signal, slow: true, urgent: true, about: placeOf(domain, true) }, flags(0));
+  }
+
   #domain<T>(procedure: number, domain: Domain, read: (reply: XdrReader) => T, options: CallOptions, rest?: XdrWriter): Promise<T> {
     const subject = writeDomain(new XdrWriter(), domain).bytes();
-    const about = domain.uuid.toString('hex');
-    return this.#rpc.call(procedure, rest ? Buffer.concat([subject, rest.bytes()]) : subject, read, { ...options, about });
+    return this.#rpc.call(procedure, rest ? Buffer.concat([subject, rest.bytes()]) : subject, read, { about: placeOf(domain), ...options });
   }
 }
+
+/** What a call about a domain is counted under: one that may wait for its guest, or one that ends it by force. */
+export const placeOf = ({ uuid }: Domain, isForced = false): string => `${uuid.toString('hex')}${isForced ? '!' : ''}`;
 
 const nothing = (): void => undefined;
 
