@@ -151,8 +151,19 @@ function connectBy(uri: LibvirtUri, options: LibvirtOptions): Connect {
     const open: OpenOptions = { uri: uri.remoteName, signal, onEvent };
     if (uri.transport === 'unix') return openOverUnix(uri.sockets, open);
     const { openOverSsh } = await import('../../protocols/libvirt/ssh.js');
-    const ssh = sshOptions(options, { host: uri.host!, port: uri.port, user: uri.user ?? userInfo().username });
+    const ssh = sshOptions(accessOf(uri, options), { host: uri.host!, port: uri.port, user: uri.user ?? userInfo().username });
     return logins.guard(ssh, () => openOverSsh(ssh, uri.sockets, open));
+  };
+}
+
+/** The table's own keys go before what its URI says. */
+function accessOf(uri: LibvirtUri, options: LibvirtOptions): LibvirtOptions {
+  const hasKey = options['private-key-file'] !== undefined || options['private-key-env'] !== undefined;
+  return {
+    ...options,
+    ...(uri.keyFile === undefined || hasKey ? {} : { 'private-key-file': uri.keyFile }),
+    'known-hosts-file': options['known-hosts-file'] ?? uri.knownHostsFile,
+    'accept-new-host-keys': options['accept-new-host-keys'] || uri.acceptsNewHosts === true,
   };
 }
 
