@@ -116,3 +116,16 @@ await t.test('a guest that an I/O error has paused', options, async (t) => {
   t.match(await bad.info!(soon()), { more: { reason: /^paused \(I\/O error\)/ } });
   t.match(await outcome(bad.unpause!(soon())), { phrase: 'FAILED', detail: /I\/O error/ });
 });
+
+await t.test('a guest that starts again when it is shut down', options, async (t) => {
+  const { peer, find } = await openPeer(t);
+  await peer.defineChanged('again', (xml) => xml.replace('<on_poweroff>destroy', '<on_poweroff>restart'));
+  const again = await find('again');
+  await again.start!(soon());
+  await peer.guestReady('again');
+  const before = await again.bootMark!(soon());
+  await again.shutdown!(soon());
+  await peer.guestReady('again', WAIT_MS, 2);
+  t.equal(await again.status(soon()), 'on');
+  t.not(await again.bootMark!(soon()), before, 'its boot shows');
+});
