@@ -38,7 +38,7 @@ export class LibvirtDriver implements Driver {
     this.#host = host;
     this.#uri = parseLibvirtUri(options.uri);
     this.#hypervisor = hypervisorOf(this.#uri.scheme);
-    this.#link = new Link(connectBy(this.#uri, options), host, (event) => this.#heed(event));
+    this.#link = new Link(connectBy(this.#uri, options), host, (event) => this.#heed(event), this.#hypervisor.shared);
   }
 
   async list(signal: AbortSignal): Promise<readonly Sighting[]> {

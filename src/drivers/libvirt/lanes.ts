@@ -57,16 +57,21 @@ export interface LanePlace {
 export class Lanes {
   readonly #open: (signal: AbortSignal) => Promise<LibvirtClient>;
   readonly #log: DriverHost['log'];
+  readonly #mayOpen: boolean;
   #first: Lane | undefined;
   readonly #sides = new Set<Lane>();
   #opening: Promise<void> | undefined;
   #failedAt = -Infinity;
   readonly #closing = new AbortController();
 
-  /** @param open makes a connection that hears no events */
-  constructor(open: (signal: AbortSignal) => Promise<LibvirtClient>, log: DriverHost['log']) {
+  /**
+   * @param open makes a connection that hears no events
+   * @param mayOpen whether there may be further ones
+   */
+  constructor(open: (signal: AbortSignal) => Promise<LibvirtClient>, log: DriverHost['log'], mayOpen: boolean) {
     this.#open = open;
     this.#log = log;
+    this.#mayOpen = mayOpen;
   }
 
   /**
@@ -77,7 +82,7 @@ export class Lanes {
    */
   async take(first: LibvirtClient, place: string, isForced: boolean, signal: AbortSignal): Promise<LanePlace> {
     if (this.#first?.client !== first) this.#first = new Lane(first);
-    const most = isForced ? SIDES_MOST_FORCED : SIDES_MOST;
+    const most = !this.#mayOpen ? 0 : isForced ? SIDES_MOST_FORCED : SIDES_MOST;
     for (;;) {
       const lane = this.#laneFor(place);
       if (lane) return this.#begin(lane, place);

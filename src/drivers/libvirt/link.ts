@@ -46,12 +46,13 @@ export class Link {
   #wasCutOff = false;
   readonly #lanes: Lanes;
 
-  constructor(connect: Connect, host: DriverHost, onEvent: (event: LibvirtEvent) => void, pace: LinkPace = LINK_PACE) {
+  /** @param shared whether further connections have the same guests */
+  constructor(connect: Connect, host: DriverHost, onEvent: (event: LibvirtEvent) => void, shared = true, pace: LinkPace = LINK_PACE) {
     this.#connect = connect;
     this.#host = host;
     this.#onEvent = onEvent;
     this.#pace = pace;
-    this.#lanes = new Lanes((signal) => connect(signal, () => undefined), host.log);
+    this.#lanes = new Lanes((signal) => connect(signal, () => undefined), host.log, shared);
   }
 
   /**

@@ -12,12 +12,12 @@ const SOON_MS = 30_000;
 const SHUTDOWN = 258;
 const signal = AbortSignal.timeout(60_000);
 
-async function setUp(t: Test, hung: number) {
+async function setUp(t: Test, hung: number, scheme = 'qemu') {
   const daemon = new FakeDaemon();
   daemon.domains = Array.from({ length: hung + 1 }, (_, index) => fakeDomain(`g${index}`, index + 1, 1));
   daemon.override = (call) => call.procedure === SHUTDOWN && readDomain(new XdrReader(call.body)).name !== 'g0';
   await daemon.start();
-  const { driver, told } = openDriver(`qemu:///system?socket=${daemon.socket}`);
+  const { driver, told } = openDriver(`${scheme}:///system?socket=${daemon.socket}`);
   t.teardown(async () => {
     await driver.close(AbortSignal.timeout(SOON_MS));
     await daemon.remove();
@@ -79,4 +79,12 @@ await t.test('a daemon that takes no further connection', async (t) => {
   stop.abort(new Error('enough'));
   const ends = await Promise.all(hung);
   t.equal(ends.filter(({ phrase }) => phrase === 'UNREACHABLE').length, 2);
+});
+
+await t.test('guests that a connection has for itself are asked on that one', async (t) => {
+  const { daemon, others } = await setUp(t, 8, 'test');
+  daemon.override = () => false;
+  await Promise.all(others.map((machine) => machine.shutdown!(signal)));
+  t.equal(daemon.count(SHUTDOWN), others.length);
+  t.equal(daemon.peers.length, 1);
 });
