@@ -22,6 +22,7 @@ await t.test('over SSH', { skip: lacksRoot(...LIBVIRT_PROGRAMS), timeout: 170_00
   const ways: [string, string, Record<string, unknown>][] = [
     ['a forwarded socket', '', good],
     ['virt-ssh-helper', '?socket=/nowhere', good],
+    ['keys by the URI', `?keyfile=${sshd.privateKeyFile}&known_hosts=${sshd.knownHostsFile}`, {}],
     ['a pinned key', '', { 'private-key-file': sshd.privateKeyFile, 'host-key': sshd.hostKeyFingerprint }],
   ];
   for (const [name, query, options] of ways) {

@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { until } from '../support/until.js';
@@ -30,6 +31,9 @@ unix_sock_rw_perms = "0770"
 auth_unix_ro = "none"
 auth_unix_rw = "none"
 `;
+
+/** Two libvirtds of one machine are two hosts to each other, so that guests can move between them. */
+const hostUuid = (): string => `host_uuid = "${randomUUID()}"\n`;
 
 /** Everything runs as root inside the enclosure; that is its fence, no further one is wanted. */
 const QEMU_CONF = `
@@ -68,7 +72,7 @@ export class LibvirtPeer {
     const images = await guestImages();
     const enclosure = await Enclosure.start((scratch) => {
       makeFolders(scratch, ...Object.keys(FOLDERS), 'run/libvirt', 'run/sshd', 'etc/qemu/networks', 'serial', 'disks', 'rootfs');
-      writeFileSync(join(scratch, 'etc', 'libvirtd.conf'), LIBVIRTD_CONF);
+      writeFileSync(join(scratch, 'etc', 'libvirtd.conf'), LIBVIRTD_CONF + hostUuid());
       writeFileSync(join(scratch, 'etc', 'qemu.conf'), QEMU_CONF);
       const binds = Object.entries(FOLDERS).map(([name, target]) => [join(scratch, name), target]);
       return { ...Object.fromEntries(binds) as Record<string, string>, [images.capabilities]: '/var/cache/libvirt', ...accountFiles(scratch) };
@@ -124,6 +128,22 @@ export class LibvirtPeer {
   /** Defines, without starting it, a guest of one boot sector that obeys the ACPI power button. */
   defineTiny(name: string): Promise<void> {
     return this.#define('domain', name, tinyXml(name, this.#images.tiny, this.#serialLog(name)));
+  }
+
+  /** As {@link defineTiny}, with a change to its description. */
+  defineChanged(name: string, change: (xml: string) => string): Promise<void> {
+    return this.#define('domain', name, change(tinyXml(name, this.#images.tiny, this.#serialLog(name))));
+  }
+
+  /** A file of the peer's own, seen inside and outside under the same path. */
+  file(name: string): string {
+    return this.#scratch(name);
+  }
+
+  /** Stops or continues the emulator of a guest, as a hung one is stopped. */
+  async signalEmulator(guest: string, name: 'STOP' | 'CONT'): Promise<void> {
+    const { code } = await this.inside('sh', '-c', `kill -${name} "$(cat /run/libvirt/qemu/${guest}.pid)"`);
+    if (code !== 0) throw new Error(`no emulator of ${guest}`);
   }
 
   /** As {@link defineTiny}, of a guest that ignores the power button. */

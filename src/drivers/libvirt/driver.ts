@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
 import type { LibvirtClient, LibvirtEvent, OpenOptions } from '../../protocols/libvirt/client.js';
-import { DomainState, Lifecycle, ListFlag } from '../../protocols/libvirt/constants.js';
+import { DomainState, Lifecycle, ListFlag, StoppedDetail } from '../../protocols/libvirt/constants.js';
 import { ErrorCode, LibvirtError } from '../../protocols/libvirt/errors.js';
 import { formatUuid, type Domain, type DomainStateRecord } from '../../protocols/libvirt/types.js';
 import { openOverUnix } from '../../protocols/libvirt/unix.js';
@@ -38,7 +38,7 @@ export class LibvirtDriver implements Driver {
     this.#host = host;
     this.#uri = parseLibvirtUri(options.uri);
     this.#hypervisor = hypervisorOf(this.#uri.scheme);
-    this.#link = new Link(connectBy(this.#uri, options), host, (event) => this.#heed(event));
+    this.#link = new Link(connectBy(this.#uri, options), host, (event) => this.#heed(event), this.#hypervisor.shared);
   }
 
   async list(signal: AbortSignal): Promise<readonly Sighting[]> {
@@ -94,6 +94,7 @@ export class LibvirtDriver implements Driver {
       this.#runs.rebooted(id, event.domain.id);
       return;
     }
+    if (event.event === Lifecycle.STOPPED && event.detail === StoppedDetail.MIGRATED) this.#runs.left(id);
     if (event.event === Lifecycle.STARTED) this.#runs.started(id, event.domain.id);
     const isOther = event.event === Lifecycle.DEFINED || event.event === Lifecycle.UNDEFINED;
     if (isOther || !this.#machines.has(id)) this.#host.relist();
@@ -150,8 +151,19 @@ function connectBy(uri: LibvirtUri, options: LibvirtOptions): Connect {
     const open: OpenOptions = { uri: uri.remoteName, signal, onEvent };
     if (uri.transport === 'unix') return openOverUnix(uri.sockets, open);
     const { openOverSsh } = await import('../../protocols/libvirt/ssh.js');
-    const ssh = sshOptions(options, { host: uri.host!, port: uri.port, user: uri.user ?? userInfo().username });
+    const ssh = sshOptions(accessOf(uri, options), { host: uri.host!, port: uri.port, user: uri.user ?? userInfo().username });
     return logins.guard(ssh, () => openOverSsh(ssh, uri.sockets, open));
+  };
+}
+
+/** The table's own keys go before what its URI says. */
+function accessOf(uri: LibvirtUri, options: LibvirtOptions): LibvirtOptions {
+  const hasKey = options['private-key-file'] !== undefined || options['private-key-env'] !== undefined;
+  return {
+    ...options,
+    ...(uri.keyFile === undefined || hasKey ? {} : { 'private-key-file': uri.keyFile }),
+    'known-hosts-file': options['known-hosts-file'] ?? uri.knownHostsFile,
+    'accept-new-host-keys': options['accept-new-host-keys'] || uri.acceptsNewHosts === true,
   };
 }
 

@@ -36,7 +36,7 @@ export type Effect = 'reads' | 'acts';
  * @returns what is no error of libvirt's as it is: an abort's reason, an ArgoError, a fault of ours
  */
 export function explain(error: unknown, effect: Effect): unknown {
-  if (error instanceof LibvirtError) return new ArgoError(BY_CODE[error.code] ?? 'FAILED', oneLine(error.message), { cause: error });
+  if (error instanceof LibvirtError) return new ArgoError(phraseOf(error), oneLine(error.message), { cause: error });
   if (error instanceof ConnectionLostError) {
     const phrase = error.sent && effect === 'acts' ? 'UNCERTAIN' : 'UNREACHABLE';
     return new ArgoError(phrase, oneLine(`the connection to libvirt was lost: ${error.message}`), { cause: error });
@@ -45,6 +45,12 @@ export function explain(error: unknown, effect: Effect): unknown {
   if (error instanceof QueueFullError) return new ArgoError('BUSY', 'too many calls wait for libvirt', { cause: error });
   if (error instanceof UnsentError) return new ArgoError('UNREACHABLE', error.message, { cause: error });
   return explainConnecting(error) ?? error;
+}
+
+/** libvirt gives up after half a minute where another call holds the domain: nothing was done then. */
+function phraseOf({ code, message }: LibvirtError): Phrase {
+  if (code === ErrorCode.OPERATION_TIMEOUT && message.includes('state change lock')) return 'BUSY';
+  return BY_CODE[code] ?? 'FAILED';
 }
 
 function explainConnecting(error: unknown): ArgoError | undefined {

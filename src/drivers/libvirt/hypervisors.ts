@@ -9,13 +9,15 @@ export interface Hypervisor {
   readonly saves: boolean;
   /** its guests are asked by initctl or a signal to their init, not by ACPI or an agent */
   readonly signals: boolean;
+  /** whether every connection has the same guests: libvirt's test driver may make some for each */
+  readonly shared: boolean;
 }
 
-const VM: Hypervisor = { type: 'vm', resets: true, saves: true, signals: false };
+const VM: Hypervisor = { type: 'vm', resets: true, saves: true, signals: false, shared: true };
 
 const HYPERVISORS: Readonly<Record<string, Hypervisor>> = {
-  lxc: { type: 'container', resets: false, saves: false, signals: true },
-  test: { ...VM, resets: false },
+  lxc: { type: 'container', resets: false, saves: false, signals: true, shared: true },
+  test: { ...VM, resets: false, shared: false },
   xen: { ...VM, resets: false },
 };
 

@@ -1,9 +1,11 @@
 import { ArgoError } from '../../kit/errors.js';
-import type { LibvirtClient, LibvirtEvent } from '../../protocols/libvirt/client.js';
+import { placeOf, type LibvirtClient, type LibvirtEvent } from '../../protocols/libvirt/client.js';
 import { ConnectionLostError } from '../../protocols/libvirt/errors.js';
+import type { Domain } from '../../protocols/libvirt/types.js';
 import { beforeSending } from '../before-sending.js';
 import type { DriverHost } from '../driver.js';
 import { explain, type Effect } from './errors.js';
+import { Lanes, unlessAborted } from './lanes.js';
 
 /** How one attempt to connect is made. */
 export type Connect = (signal: AbortSignal, onEvent: (event: LibvirtEvent) => void) => Promise<LibvirtClient>;
@@ -42,21 +44,43 @@ export class Link {
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
   #wasCutOff = false;
+  readonly #lanes: Lanes;
 
-  constructor(connect: Connect, host: DriverHost, onEvent: (event: LibvirtEvent) => void, pace: LinkPace = LINK_PACE) {
+  /** @param shared whether further connections have the same guests */
+  constructor(connect: Connect, host: DriverHost, onEvent: (event: LibvirtEvent) => void, shared = true, pace: LinkPace = LINK_PACE) {
     this.#connect = connect;
     this.#host = host;
     this.#onEvent = onEvent;
     this.#pace = pace;
+    this.#lanes = new Lanes((signal) => connect(signal, () => undefined), host.log, shared);
   }
 
   /**
-   * Makes calls on the connection, and makes the connection first where there is none. What certainly
-   * was not sent, or only asks, is tried once more on a new connection.
+   * Makes calls on the connection that wait for no guest, and makes the connection first where there is none. What
+   * certainly was not sent, or only asks, is tried once more on a new connection.
    * @throws ArgoError, UNREACHABLE where it was not sent in time; else the signal's reason
    */
-  async use<T>(effect: Effect, signal: AbortSignal, work: (client: LibvirtClient) => Promise<T>): Promise<T> {
-    const get = (): Promise<LibvirtClient> => (effect === 'acts' ? beforeSending(signal, () => this.#get(signal)) : this.#get(signal));
+  use<T>(effect: Effect, signal: AbortSignal, work: (client: LibvirtClient) => Promise<T>): Promise<T> {
+    return this.#twice(effect, signal, () => this.#get(signal), work);
+  }
+
+  /**
+   * As {@link use}, for calls that may wait for a guest: on a connection where guests that hang leave a place.
+   * @param isForced for what ends the guest, however it hangs
+   */
+  useFor<T>(domain: Domain, effect: Effect, signal: AbortSignal, work: (client: LibvirtClient) => Promise<T>, isForced = false): Promise<T> {
+    const take = async () => this.#lanes.take(await this.#get(signal), placeOf(domain, isForced), isForced, signal);
+    return this.#twice(effect, signal, take, async (lane) => {
+      try {
+        return await work(lane.client);
+      } finally {
+        lane.free();
+      }
+    });
+  }
+
+  async #twice<P, T>(effect: Effect, signal: AbortSignal, prepare: () => Promise<P>, work: (prepared: P) => Promise<T>): Promise<T> {
+    const get = (): Promise<P> => (effect === 'acts' ? beforeSending(signal, prepare) : prepare());
     try {
       return await work(await get());
     } catch (error) {
@@ -75,7 +99,7 @@ export class Link {
     clearTimeout(this.#timer);
     const client = this.#client;
     this.#client = undefined;
-    await client?.close(signal).catch(() => undefined);
+    await Promise.all([client?.close(signal).catch(() => undefined), this.#lanes.close(signal)]);
     await this.#attempt?.catch(() => undefined);
   }
 
@@ -163,13 +187,4 @@ export class Link {
 
 function isHarmless(error: unknown, effect: Effect): boolean {
   return error instanceof ConnectionLostError && (effect === 'reads' || !error.sent);
-}
-
-/** Leaves a shared attempt alone: only this caller stops waiting for it. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const giveUp = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', giveUp, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
-  });
 }

@@ -2,12 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { LibvirtClient } from '../../protocols/libvirt/client.js';
 import { AddressSource, DomainState } from '../../protocols/libvirt/constants.js';
 import { ErrorCode, LibvirtError } from '../../protocols/libvirt/errors.js';
-import { formatUuid, type Domain } from '../../protocols/libvirt/types.js';
+import { formatUuid, type Domain, type StateAndReason } from '../../protocols/libvirt/types.js';
 import { ArgoError } from '../../kit/errors.js';
 import type { Disk, Facts, Load, PowerState } from '../driver.js';
 import { parseDomainXml, type DomainDescription } from './domain-xml.js';
-import { toPowerState } from './states.js';
+import { isStoppedByDisk, stateInWords, toPowerState } from './states.js';
 import type { Subject } from './subject.js';
+import { readDiskFaults } from './work.js';
 
 /** What can be read of one domain. */
 
@@ -117,8 +118,9 @@ async function withSizes(client: LibvirtClient, domain: Domain, { disks }: Domai
 
 /** A container's memory is what it uses now, so its limit is told; a guest's is what its balloon leaves it. */
 export async function readFacts(client: LibvirtClient, { domain, hypervisor }: Subject, signal: AbortSignal): Promise<Facts> {
-  const [description, info, host, ips] = await Promise.all([
+  const [description, state, info, host, ips] = await Promise.all([
     describe(client, domain, signal),
+    client.state(domain, signal),
     client.info(domain, signal),
     client.hostname(signal),
     readAddressesOf(client, domain, signal).catch(withoutAddresses),
@@ -131,8 +133,17 @@ export async function readFacts(client: LibvirtClient, { domain, hypervisor }: S
     macs: macsOf(description),
     disks: await withSizes(client, domain, description, signal),
     host,
-    ...(description.title === undefined ? {} : { more: { title: description.title } }),
+    more: {
+      ...(description.title === undefined ? {} : { title: description.title }),
+      reason: await explainState(client, domain, state, signal),
+    },
   };
+}
+
+/** libvirt's state with its reason, and the disks that are one. */
+async function explainState(client: LibvirtClient, domain: Domain, state: StateAndReason, signal: AbortSignal): Promise<string> {
+  const faults = isStoppedByDisk(state) ? await readDiskFaults(client, domain, signal) : '';
+  return faults === '' ? stateInWords(state) : `${stateInWords(state)}, ${faults}`;
 }
 
 /** A domain that is off has none. */

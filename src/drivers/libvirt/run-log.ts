@@ -7,13 +7,32 @@ interface Run {
   readonly reboots: number;
 }
 
-/** Starts and reboots that events have told of. What happened before or without us is not in it. */
+/** Machines that were migrated away of which that is remembered. */
+const MOST_LEFT = 1_024;
+
+/** Starts, reboots and migrations that events have told of. What happened before or without us is not in it. */
 export class RunLog {
   readonly #runs = new Map<string, Run>();
+  /** in the order in which they left */
+  readonly #left = new Set<string>();
 
   /** @param run libvirt's id of the run */
   started(uuid: string, run: number): void {
     this.#runs.set(uuid, { id: run, since: performance.now(), reboots: 0 });
+    this.#left.delete(uuid);
+  }
+
+  /** It was migrated to another host. */
+  left(uuid: string): void {
+    this.#left.delete(uuid);
+    this.#left.add(uuid);
+    const [oldest] = this.#left;
+    if (this.#left.size > MOST_LEFT) this.#left.delete(oldest!);
+  }
+
+  /** Whether it was last seen to leave for another host. */
+  hasLeft(uuid: string): boolean {
+    return this.#left.has(uuid);
   }
 
   rebooted(uuid: string, run: number): void {

@@ -3,8 +3,9 @@ import { Auth, EventId, FEATURE_KEEPALIVE, Limit, Procedure, STATS_STATE } from 
 import { AuthenticationError, ErrorCode, LibvirtError } from './errors.js';
 import { RpcConnection, type CallOptions, type Pace } from './rpc.js';
 import {
-  readAddresses, readBlockInfo, readDomain, readInfo, readInterfaceStats, readStateRecord, writeDomain,
-  type BlockInfo, type Domain, type DomainInfo, type DomainStateRecord, type InterfaceAddresses, type InterfaceStats, type StateAndReason,
+  readAddresses, readBlockInfo, readDiskErrors, readDomain, readInfo, readInterfaceStats, readJob, readStateRecord, writeDomain,
+  type BlockInfo, type DiskError, type Domain, type DomainInfo, type DomainStateRecord, type InterfaceAddresses, type InterfaceStats, type Job,
+  type StateAndReason,
 } from './types.js';
 import { XdrWriter, type XdrReader } from './xdr.js';
 
@@ -64,6 +65,11 @@ export class LibvirtClient {
     return this.#rpc.closed;
   }
 
+  /** Domains, by {@link placeOf}, whose calls were given up and hold a place of the connection until libvirt answers. */
+  get abandoned(): string[] {
+    return this.#rpc.abandoned;
+  }
+
   /** Says good-bye and ends the connection. */
   async close(signal: AbortSignal): Promise<void> {
     try {
@@ -108,6 +114,21 @@ export class LibvirtClient {
     return this.#domain(Procedure.DOMAIN_HAS_MANAGED_SAVE_IMAGE, domain, (reply) => reply.int() !== 0, { signal }, flags(0));
   }
 
+  /** Whether a call waits for its emulator to answer; asks only libvirt. @returns of `ControlState` */
+  control(domain: Domain, signal: AbortSignal): Promise<number> {
+    return this.#domain(Procedure.DOMAIN_GET_CONTROL_INFO, domain, (reply) => reply.unsigned(), { signal }, flags(0));
+  }
+
+  /** What libvirt does with it at the time. Waits for its emulator where another call holds that. */
+  job(domain: Domain, signal: AbortSignal): Promise<Job> {
+    return this.#domain(Procedure.DOMAIN_GET_JOB_STATS, domain, readJob, { signal, slow: true }, flags(0));
+  }
+
+  /** Disks whose errors have paused it. */
+  diskErrors(domain: Domain, signal: AbortSignal): Promise<DiskError[]> {
+    return this.#domain(Procedure.DOMAIN_GET_DISK_ERRORS, domain, readDiskErrors, { signal, slow: true }, new XdrWriter().int(Limit.DISK_ERRORS).int(0));
+  }
+
   /** The domain as it is now: its present name, and its id, -1 while it is off. */
   lookup(uuid: Buffer, signal: AbortSignal): Promise<Domain> {
     return this.#rpc.call(Procedure.DOMAIN_LOOKUP_BY_UUID, new XdrWriter().fixed(uuid).bytes(), readDomain, { signal });
@@ -144,7 +165,7 @@ export class LibvirtClient {
 
   /** Pulls the plug. */
   destroyDomain(domain: Domain, signal: AbortSignal): Promise<void> {
-    return this.#act(Procedure.DOMAIN_DESTROY_FLAGS, domain, signal, flags(0));
+    return this.#force(Procedure.DOMAIN_DESTROY_FLAGS, domain, signal);
   }
 
   /** @param mode of `ShutdownMode` */
@@ -176,7 +197,7 @@ export class LibvirtClient {
   }
 
   removeManagedSave(domain: Domain, signal: AbortSignal): Promise<void> {
-    return this.#act(Procedure.DOMAIN_MANAGED_SAVE_REMOVE, domain, signal, flags(0));
+    return this.#force(Procedure.DOMAIN_MANAGED_SAVE_REMOVE, domain, signal);
   }
 
   /** Wakes a guest that has suspended itself to memory. */
@@ -188,12 +209,19 @@ export class LibvirtClient {
     return this.#domain(procedure, domain, nothing, { signal, slow: true }, rest);
   }
 
+  /** Does not wait for the domain's other calls, of which one may hang. */
+  #force(procedure: number, domain: Domain, signal: AbortSignal): Promise<void> {
+    return this.#domain(procedure, domain, nothing, { signal, slow: true, urgent: true, about: placeOf(domain, true) }, flags(0));
+  }
+
   #domain<T>(procedure: number, domain: Domain, read: (reply: XdrReader) => T, options: CallOptions, rest?: XdrWriter): Promise<T> {
     const subject = writeDomain(new XdrWriter(), domain).bytes();
-    const about = domain.uuid.toString('hex');
-    return this.#rpc.call(procedure, rest ? Buffer.concat([subject, rest.bytes()]) : subject, read, { ...options, about });
+    return this.#rpc.call(procedure, rest ? Buffer.concat([subject, rest.bytes()]) : subject, read, { about: placeOf(domain), ...options });
   }
 }
+
+/** What a call about a domain is counted under: one that may wait for its guest, or one that ends it by force. */
+export const placeOf = ({ uuid }: Domain, isForced = false): string => `${uuid.toString('hex')}${isForced ? '!' : ''}`;
 
 const nothing = (): void => undefined;
 

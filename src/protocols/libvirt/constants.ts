@@ -20,11 +20,14 @@ export const Procedure = {
   DOMAIN_MANAGED_SAVE_REMOVE: 184,
   DOMAIN_GET_BLOCK_INFO: 194,
   DOMAIN_GET_STATE: 212,
+  DOMAIN_GET_CONTROL_INFO: 229,
   DOMAIN_DESTROY_FLAGS: 234,
   DOMAIN_RESET: 245,
   DOMAIN_SHUTDOWN_FLAGS: 258,
+  DOMAIN_GET_DISK_ERRORS: 263,
   DOMAIN_PM_WAKEUP: 267,
   CONNECT_LIST_ALL_DOMAINS: 273,
+  DOMAIN_GET_JOB_STATS: 298,
   EVENT_CALLBACK_REGISTER_ANY: 316,
   EVENT_CALLBACK_LIFECYCLE: 318,
   EVENT_CALLBACK_REBOOT: 319,
@@ -43,8 +46,36 @@ export const DomainState = {
   NOSTATE: 0, RUNNING: 1, BLOCKED: 2, PAUSED: 3, SHUTDOWN: 4, SHUTOFF: 5, CRASHED: 6, PMSUSPENDED: 7,
 } as const;
 
+/** virDomainRunningReason */
+export const RunningReason = {
+  BOOTED: 1, MIGRATED: 2, RESTORED: 3, FROM_SNAPSHOT: 4, UNPAUSED: 5, MIGRATION_CANCELED: 6, SAVE_CANCELED: 7, WAKEUP: 8, CRASHED: 9,
+  POSTCOPY: 10, POSTCOPY_FAILED: 11,
+} as const;
+
 /** virDomainPausedReason */
-export const PausedReason = { SHUTTING_DOWN: 8, CRASHED: 10, STARTING_UP: 11 } as const;
+export const PausedReason = {
+  USER: 1, MIGRATION: 2, SAVE: 3, DUMP: 4, IOERROR: 5, WATCHDOG: 6, FROM_SNAPSHOT: 7, SHUTTING_DOWN: 8, SNAPSHOT: 9, CRASHED: 10,
+  STARTING_UP: 11, POSTCOPY: 12, POSTCOPY_FAILED: 13, API_ERROR: 14,
+} as const;
+
+/** virDomainShutoffReason */
+export const ShutoffReason = {
+  SHUTDOWN: 1, DESTROYED: 2, CRASHED: 3, MIGRATED: 4, SAVED: 5, FAILED: 6, FROM_SNAPSHOT: 7, DAEMON: 8,
+} as const;
+
+/** virDomainControlState: whether a call waits for the emulator's answer */
+export const ControlState = { OCCUPIED: 2 } as const;
+
+/** virDomainJobType; of those that are under way */
+export const JobType = { BOUNDED: 1, UNBOUNDED: 2 } as const;
+
+/** virDomainJobOperation */
+export const JobOperation = {
+  START: 1, SAVE: 2, RESTORE: 3, MIGRATION_IN: 4, MIGRATION_OUT: 5, SNAPSHOT: 6, SNAPSHOT_REVERT: 7, DUMP: 8,
+} as const;
+
+/** virDomainDiskErrorCode */
+export const DiskErrorCode = { UNSPECIFIED: 1, NO_SPACE: 2 } as const;
 
 /** virConnectListAllDomainsFlags */
 export const ListFlag = { MANAGED_SAVE: 1 << 8 } as const;
@@ -60,6 +91,9 @@ export const SaveFlag = { RUNNING: 1 << 1 } as const;
 
 /** virDomainEventID */
 export const EventId = { LIFECYCLE: 0, REBOOT: 1 } as const;
+
+/** virDomainEventStoppedDetailType */
+export const StoppedDetail = { MIGRATED: 3 } as const;
 
 /** virDomainEventType */
 export const Lifecycle = {
@@ -80,4 +114,6 @@ export const Limit = {
   STATS_PARAMETERS: 4_096,
   INTERFACES: 2_048,
   ADDRESSES: 2_048,
+  DISK_ERRORS: 256,
+  JOB_STATS: 64,
 } as const;

@@ -34,6 +34,8 @@ export interface CallOptions {
   readonly slow?: boolean;
   /** what a slow call is about: of the calls about one thing, one is under way at a time, so that it cannot hold all places */
   readonly about?: string;
+  /** goes before those that wait */
+  readonly urgent?: boolean;
 }
 
 /** Numbers that tests shorten. Milliseconds. */
@@ -98,6 +100,11 @@ export class RpcConnection {
     return this.#closed;
   }
 
+  /** What calls are about that were given up, and on which libvirt still works: they hold places. */
+  get abandoned(): string[] {
+    return [...this.#flying.values()].flatMap(({ about, abandonedAt }) => (about === undefined || abandonedAt === undefined ? [] : [about]));
+  }
+
   /** Starts our own pings; only for a peer that has said that it answers them. */
   startPinging(): void {
     this.#pinging = true;
@@ -110,7 +117,7 @@ export class RpcConnection {
    *   signal is aborted, its reason where the call has been sent, else UnsentError
    */
   call<T>(procedure: number, body: Buffer, read: (reply: XdrReader) => T, options: CallOptions = {}): Promise<T> {
-    const { signal, slow = false, about } = options;
+    const { signal, slow = false, about, urgent = false } = options;
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(unsent(signal.reason));
       if (this.#end) return reject(new ConnectionLostError(false, this.#end.message, { cause: this.#end }));
@@ -124,7 +131,8 @@ export class RpcConnection {
         signal.addEventListener('abort', giveUp, { once: true });
         call.release = () => signal.removeEventListener('abort', giveUp);
       }
-      this.#queue.push(call);
+      if (urgent) this.#queue.unshift(call);
+      else this.#queue.push(call);
       this.#send();
     });
   }
@@ -232,9 +240,9 @@ export class RpcConnection {
     this.#keepalive(Keepalive.PING);
   }
 
-  /** Does somebody wait for places that are held by given-up calls alone? */
+  /** Does somebody wait for places that are held by given-up calls alone? Who waits for his own guest does not. */
   #isBlocked(): boolean {
-    const waiting = this.#queue[0];
+    const waiting = this.#queue.find((call) => !(call.slow && this.#isBusy(call.about)));
     if (!waiting) return false;
     const longAgo = performance.now() - this.#pace.abandonedMs;
     const slowOnes = waiting.slow && this.#slowFlying >= MAX_SLOW_IN_FLIGHT;

@@ -51,6 +51,22 @@ export interface InterfaceAddresses {
   readonly addresses: readonly string[];
 }
 
+/** What libvirt is doing with a domain that takes its time: saving, migrating, dumping it. */
+export interface Job {
+  /** of `JobType` */
+  readonly type: number;
+  /** of `JobOperation`; 0 where libvirt (before 3.3) does not say */
+  readonly operation: number;
+}
+
+/** What is wrong with a disk for which a guest was paused. */
+export interface DiskError {
+  /** vda */
+  readonly disk: string;
+  /** of `DiskErrorCode` */
+  readonly error: number;
+}
+
 /** The 16 bytes of a uuid in its usual form. */
 export function formatUuid(uuid: Buffer): string {
   return uuid.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
@@ -89,6 +105,18 @@ function readParameter(reader: XdrReader): [string, number | bigint | string] {
     case ParameterType.STRING: return [field, reader.string()];
     default: throw new XdrError(`a parameter of type ${type}`);
   }
+}
+
+/** `remote_domain_get_job_stats_ret` */
+export function readJob(reader: XdrReader): Job {
+  const type = reader.int();
+  const operation = new Map(reader.array(Limit.JOB_STATS, () => readParameter(reader))).get('operation');
+  return { type, operation: typeof operation === 'number' ? operation : 0 };
+}
+
+/** `remote_domain_get_disk_errors_ret`: the errors, then how many they are. */
+export function readDiskErrors(reader: XdrReader): DiskError[] {
+  return reader.array(Limit.DISK_ERRORS, () => ({ disk: reader.string(), error: reader.int() }));
 }
 
 /** `remote_domain_get_info_ret`: in XDR a char and a short take four bytes too. */

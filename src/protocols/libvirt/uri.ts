@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { parseUriParameters, type UriParameters } from './uri-parameters.js';
 
 /** A connection URI of libvirt (https://libvirt.org/uri.html), taken apart. */
 export interface LibvirtUri {
@@ -14,6 +15,10 @@ export interface LibvirtUri {
   readonly user?: string;
   /** sockets on which a libvirtd for it may listen, the likeliest first */
   readonly sockets: readonly string[];
+  /** over SSH: what the parameters say of keys */
+  readonly keyFile?: string;
+  readonly knownHostsFile?: string;
+  readonly acceptsNewHosts?: boolean;
 }
 
 /** Daemons of a modular libvirt have sockets of their own: virtqemud-sock, virtlxcd-sock, … */
@@ -35,24 +40,43 @@ const SYSTEM_FOLDER = '/run/libvirt';
 export function parseLibvirtUri(text: string): LibvirtUri {
   const match = /^([a-z][a-z0-9]*)(?:\+([a-z0-9]+))?:\/\/([^/?#]*)(\/[^?#]*)?(?:\?([^#]*))?$/i.exec(text);
   if (!match) throw new Error('not a libvirt URI; write qemu:///system or qemu+ssh://user@host/system');
-  const scheme = match[1]!.toLowerCase();
   const authority = match[3]!;
   const path = match[4] ?? '/';
-  const query = new URLSearchParams(match[5] ?? '');
   const name = (match[2] ?? (authority ? 'tls' : 'unix')).toLowerCase();
   const transport = TRANSPORTS[name];
   if (!transport) throw new Error(`the transport ${name} is not supported; ssh and unix are`);
   if (transport === 'unix' && authority) throw new Error('a unix socket has no host; write qemu:///system');
-  const socket = query.get('socket');
-  query.delete('socket');
-  const rest = query.size > 0 ? `?${query.toString()}` : '';
+  const parameters = parseUriParameters(match[5] ?? '', transport);
+  const { scheme, remoteName } = parseRemoteName(parameters.name ?? `${match[1]}://${path}`);
   return {
     scheme,
     transport,
-    remoteName: `${scheme}://${path}${rest}`,
-    ...(transport === 'ssh' ? parseAuthority(authority) : {}),
-    sockets: socket ? [socket] : defaultSockets(scheme, transport, path),
+    remoteName,
+    ...(transport === 'ssh' ? { ...parseAuthority(authority), ...keysOf(parameters) } : {}),
+    sockets: parameters.native ? [] : socketsOf(parameters, scheme, transport, path),
   };
+}
+
+function parseRemoteName(name: string): { scheme: string; remoteName: string } {
+  const match = /^([a-z][a-z0-9]*)(:\/\/\/[^?#]*)$/i.exec(name);
+  if (!match) throw new Error(`name=${name} is not what a libvirtd opens; write qemu:///system`);
+  const scheme = match[1]!.toLowerCase();
+  return { scheme, remoteName: `${scheme}${match[2]}` };
+}
+
+const keysOf = ({ keyFile, knownHostsFile, acceptsNewHosts }: UriParameters): Pick<LibvirtUri, 'keyFile' | 'knownHostsFile' | 'acceptsNewHosts'> => ({
+  ...(keyFile === undefined ? {} : { keyFile }),
+  ...(knownHostsFile === undefined ? {} : { knownHostsFile }),
+  ...(acceptsNewHosts ? { acceptsNewHosts } : {}),
+});
+
+function socketsOf({ socket, mode }: UriParameters, scheme: string, transport: LibvirtUri['transport'], path: string): string[] {
+  if (socket !== undefined) return [socket];
+  const sockets = defaultSockets(scheme, transport, path);
+  if (mode === 'auto') return sockets;
+  const chosen = sockets.filter((each) => each.endsWith('/libvirt-sock') === (mode === 'legacy'));
+  if (sockets.length > 0 && chosen.length === 0) throw new Error(`mode=${mode}: ${scheme} has no daemon of its own`);
+  return chosen;
 }
 
 function parseAuthority(authority: string): { host: string; port?: number; user?: string } {

@@ -154,14 +154,15 @@ await t.test('an order that is given up before it was sent was not sent', async 
   daemon.override = (call) => isSilent && call.procedure === 34;
   const [pausing, stopping] = [new AbortController(), new AbortController()];
   const pause = outcome(web.pause!(pausing.signal));
-  const stop = outcome(web.powerOff!(stopping.signal));
-  await until(() => daemon.count(212) === 1 && daemon.count(34) === 1, SOON_MS, 'the questions before the stop');
+  await until(() => daemon.count(34) === 1, SOON_MS, 'the pause to be sent');
+  const stop = outcome(web.reset!(stopping.signal));
+  await until(() => daemon.count(212) === 2, SOON_MS, 'the questions before the reset');
   await web.status(signal);
   stopping.abort(new Error('enough'));
   t.match(await stop, { phrase: 'UNREACHABLE' }, 'it waited for the one before it');
   pausing.abort(new Error('enough'));
   t.match(await pause, { error: { message: 'enough' } }, 'this one is under way');
-  t.equal(daemon.count(234), 0);
+  t.equal(daemon.count(245), 0);
   isSilent = false;
   t.match(await outcome(web.powerOff!(AbortSignal.abort(new Error('enough')))), { phrase: 'UNREACHABLE' }, 'too late to ask');
 });

@@ -28,6 +28,10 @@ export class FakeDaemon {
   readonly socket = join(this.folder, 'sock');
   readonly peers: FakeLibvirtd[] = [];
   domains: FakeDomain[] = [];
+  /** what is being done with every domain: a virDomainJobOperation */
+  operation = 0;
+  /** disks with an error, each without space left */
+  diskFaults: string[] = [];
   override: Override = () => false;
   #server: Server | undefined;
   readonly #sockets = new Set<Socket>();
@@ -55,12 +59,17 @@ export class FakeDaemon {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  tellLifecycle(domain: Domain, event: number): void {
-    this.peers.at(-1)!.event(318, writeDomain(new XdrWriter().int(0), domain).int(event).int(0).bytes());
+  tellLifecycle(domain: Domain, event: number, detail = 0): void {
+    this.#listener.event(318, writeDomain(new XdrWriter().int(0), domain).int(event).int(detail).bytes());
   }
 
   tellReboot(domain: Domain): void {
-    this.peers.at(-1)!.event(319, writeDomain(new XdrWriter().int(1), domain).bytes());
+    this.#listener.event(319, writeDomain(new XdrWriter().int(1), domain).bytes());
+  }
+
+  /** The connection that has asked for events last. */
+  get #listener(): FakeLibvirtd {
+    return this.peers.findLast((peer) => peer.calls.some((call) => call.procedure === 316))!;
   }
 
   /** How often a procedure was called, over all connections. */
@@ -87,6 +96,17 @@ export class FakeDaemon {
     }
   }
 
+  #diskFaults(): Buffer {
+    const writer = new XdrWriter().int(this.diskFaults.length);
+    for (const disk of this.diskFaults) writer.string(disk).int(2);
+    return writer.int(this.diskFaults.length).bytes();
+  }
+
+  #job(): Buffer {
+    if (this.operation === 0) return new XdrWriter().int(0).int(0).bytes();
+    return new XdrWriter().int(2).int(1).string('operation').int(1).int(this.operation).bytes();
+  }
+
   #stats(): Buffer {
     const writer = new XdrWriter().int(this.domains.length);
     for (const domain of this.domains) {
@@ -101,6 +121,9 @@ export class FakeDaemon {
     if (!domain) return peer.fail(call, 42, 'Domain not found');
     switch (call.procedure) {
       case 24: return peer.reply(call, writeDomain(new XdrWriter(), domain).bytes());
+      case 229: return peer.reply(call, new XdrWriter().int(0).int(0).int(0).int(0).bytes());
+      case 263: return peer.reply(call, this.#diskFaults());
+      case 298: return peer.reply(call, this.#job());
       case 183: return peer.reply(call, new XdrWriter().int(domain.saved ? 1 : 0).bytes());
       case 212: return peer.reply(call, new XdrWriter().int(domain.state).int(domain.reason).bytes());
       default: return peer.reply(call);

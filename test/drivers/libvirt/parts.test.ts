@@ -5,7 +5,7 @@ import { parseDomainXml } from '../../../src/drivers/libvirt/domain-xml.js';
 import { explain } from '../../../src/drivers/libvirt/errors.js';
 import libvirt from '../../../src/drivers/libvirt/index.js';
 import { RunLog } from '../../../src/drivers/libvirt/run-log.js';
-import { toPowerState } from '../../../src/drivers/libvirt/states.js';
+import { stateInWords, toPowerState } from '../../../src/drivers/libvirt/states.js';
 import { AuthenticationError, ConnectionLostError, LibvirtError, NoWayError, ProtocolError, QueueFullError } from '../../../src/protocols/libvirt/errors.js';
 import { HostKeyError, SshAuthenticationError, SshConnectionError } from '../../../src/protocols/ssh/errors.js';
 
@@ -42,9 +42,18 @@ await t.test('a description with one of each, with none, and no description', as
 await t.test('states', async (t) => {
   const state = (number: number, reason = 0, saved = false): string => toPowerState({ state: number, reason }, saved);
   t.same([0, 1, 2, 3, 4, 5, 6, 7, 8].map((number) => state(number)), ['unknown', 'on', 'on', 'paused', 'stopping', 'off', 'crashed', 'suspended', 'unknown']);
-  t.equal(state(5, 4, true), 'suspended');
+  t.equal(state(5, 5, true), 'suspended');
+  t.same([state(5, 4), state(5, 4, true)], ['unknown', 'unknown'], 'migrated is not off');
+  t.same([3, 2, 12].map((reason) => state(3, reason)), ['stopping', 'unknown', 'unknown'], 'saved, and between two hosts');
   t.equal(state(1, 0, true), 'on');
   t.same([8, 10, 11, 5].map((reason) => state(3, reason)), ['stopping', 'crashed', 'starting', 'paused']);
+});
+
+await t.test('states in libvirt\'s words', (t) => {
+  const words = (state: number, reason: number): string => stateInWords({ state, reason });
+  t.same([words(3, 5), words(5, 4), words(1, 3), words(5, 0), words(99, 1)],
+    ['paused (I/O error)', 'shut off (migrated)', 'running (restored)', 'shut off', 'no state']);
+  t.end();
 });
 
 await t.test('every error has its phrase', async (t) => {
@@ -52,6 +61,8 @@ await t.test('every error has its phrase', async (t) => {
   const table: [unknown, string, string?][] = [
     [new LibvirtError(55, 10, 'domain is not running'), 'WRONG STATE'],
     [new LibvirtError(42, 10, 'Domain not found'), 'NO SUCH INSTANCE'],
+    [new LibvirtError(68, 10, 'Timed out during operation: cannot acquire state change lock (held by x)'), 'BUSY'],
+    [new LibvirtError(68, 10, 'Timed out during operation: else'), 'FAILED'],
     [new LibvirtError(3, 10, 'not supported'), 'NOT SUPPORTED'],
     [new LibvirtError(88, 10, 'access denied'), 'ACCESS DENIED'],
     [new LibvirtError(86, 10, 'Guest agent is\nnot responding'), 'FAILED'],

@@ -1,0 +1,164 @@
+import { within } from '../../kit/within.js';
+import type { LibvirtClient } from '../../protocols/libvirt/client.js';
+import { MAX_SLOW_IN_FLIGHT } from '../../protocols/libvirt/rpc.js';
+import type { DriverHost } from '../driver.js';
+
+/**
+ * Connections beside the first one. With it, and {@link MAX_SLOW_IN_FLIGHT} calls on each, they stay below the 20
+ * workers that libvirtd has by default.
+ */
+const SIDES_MOST = 5;
+
+/** What ends a guest by force is worked on by other workers of libvirtd, so it may have further ones. */
+const SIDES_MOST_FORCED = 7;
+
+/** Milliseconds that opening one may take; after a failure none is tried for so long. */
+const OPEN_MS = 5_000;
+
+/** Milliseconds after which one that is not needed is closed. */
+const IDLE_MS = 60_000;
+
+/** A connection, and the guests for which calls are under way on it. */
+class Lane {
+  /** how many works are under way, by the place that they are counted under */
+  readonly works = new Map<string, number>();
+  idle: NodeJS.Timeout | undefined;
+
+  constructor(readonly client: LibvirtClient) {}
+
+  /** Places that are held: one a guest, also by calls that were given up. */
+  get held(): Set<string> {
+    return new Set([...this.works.keys(), ...this.client.abandoned]);
+  }
+
+  begin(place: string): void {
+    clearTimeout(this.idle);
+    this.works.set(place, (this.works.get(place) ?? 0) + 1);
+  }
+
+  end(place: string): void {
+    const left = this.works.get(place)! - 1;
+    if (left > 0) this.works.set(place, left);
+    else this.works.delete(place);
+  }
+}
+
+/** A place on a connection. */
+export interface LanePlace {
+  readonly client: LibvirtClient;
+  readonly free: () => void;
+}
+
+/**
+ * Spreads calls that may wait for a guest over connections, so that guests that hang hold nobody but themselves:
+ * libvirtd reads nothing more on a connection whose calls all hang. A guest's calls stay on one connection, where
+ * they wait for each other; further connections are opened only where all places are held.
+ */
+export class Lanes {
+  readonly #open: (signal: AbortSignal) => Promise<LibvirtClient>;
+  readonly #log: DriverHost['log'];
+  readonly #mayOpen: boolean;
+  #first: Lane | undefined;
+  readonly #sides = new Set<Lane>();
+  #opening: Promise<void> | undefined;
+  #failedAt = -Infinity;
+  readonly #closing = new AbortController();
+
+  /**
+   * @param open makes a connection that hears no events
+   * @param mayOpen whether there may be further ones
+   */
+  constructor(open: (signal: AbortSignal) => Promise<LibvirtClient>, log: DriverHost['log'], mayOpen: boolean) {
+    this.#open = open;
+    this.#log = log;
+    this.#mayOpen = mayOpen;
+  }
+
+  /**
+   * A place for a work on one guest.
+   * @param first the connection that is there anyhow
+   * @param place what the work's calls are counted under
+   * @throws the signal's reason
+   */
+  async take(first: LibvirtClient, place: string, isForced: boolean, signal: AbortSignal): Promise<LanePlace> {
+    if (this.#first?.client !== first) this.#first = new Lane(first);
+    const most = !this.#mayOpen ? 0 : isForced ? SIDES_MOST_FORCED : SIDES_MOST;
+    for (;;) {
+      const lane = this.#laneFor(place);
+      if (lane) return this.#begin(lane, place);
+      if (this.#sides.size >= most || performance.now() - this.#failedAt < OPEN_MS) return this.#begin(this.#emptiest, place);
+      await unlessAborted(this.#openOne(), signal);
+    }
+  }
+
+  async close(signal: AbortSignal): Promise<void> {
+    this.#closing.abort(new Error('closed'));
+    await this.#opening;
+    await Promise.all([...this.#sides].map(async (lane) => {
+      clearTimeout(lane.idle);
+      await lane.client.close(signal).catch(() => undefined);
+    }));
+  }
+
+  get #all(): Lane[] {
+    return [this.#first!, ...this.#sides];
+  }
+
+  #laneFor(place: string): Lane | undefined {
+    return this.#all.find((lane) => lane.held.has(place)) ?? this.#all.find((lane) => lane.held.size < MAX_SLOW_IN_FLIGHT);
+  }
+
+  get #emptiest(): Lane {
+    return this.#all.reduce((best, lane) => (lane.held.size < best.held.size ? lane : best));
+  }
+
+  #begin(lane: Lane, place: string): LanePlace {
+    lane.begin(place);
+    return {
+      client: lane.client,
+      free: () => {
+        lane.end(place);
+        if (this.#sides.has(lane) && lane.works.size === 0) this.#closeLater(lane);
+      },
+    };
+  }
+
+  #closeLater(lane: Lane): void {
+    clearTimeout(lane.idle);
+    lane.idle = setTimeout(() => {
+      if (lane.held.size > 0) return this.#closeLater(lane);
+      this.#sides.delete(lane);
+      lane.client.close(AbortSignal.timeout(OPEN_MS)).catch(() => undefined);
+    }, IDLE_MS).unref();
+  }
+
+  #openOne(): Promise<void> {
+    this.#opening ??= this.#tryToOpen().finally(() => { this.#opening = undefined; });
+    return this.#opening;
+  }
+
+  async #tryToOpen(): Promise<void> {
+    try {
+      const client = await within(OPEN_MS, [this.#closing.signal], this.#open);
+      const lane = new Lane(client);
+      this.#sides.add(lane);
+      void client.closed.then(() => {
+        clearTimeout(lane.idle);
+        this.#sides.delete(lane);
+      });
+      this.#log('debug', 'a further connection to libvirt, beside guests that do not answer', { connections: this.#sides.size + 1 });
+    } catch (error) {
+      this.#failedAt = performance.now();
+      this.#log('debug', 'a further connection to libvirt could not be made', { error: String(error) });
+    }
+  }
+}
+
+/** Leaves a shared attempt alone: only this caller stops waiting for it. */
+export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', giveUp, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
+  });
+}
