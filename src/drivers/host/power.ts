@@ -1,6 +1,8 @@
 import { ArgoError } from '../../kit/errors.js';
+import { NEXT_ADDRESS_AFTER } from '../../protocols/ping/limits.js';
 import { CannotTell, type PingResult } from '../../protocols/ping/outcome.js';
 import type { Pinger } from '../../protocols/ping/pinger.js';
+import { allSilent, firstAlive, type Way } from '../../protocols/ping/race.js';
 import { destinations, RouteError } from '../../protocols/wol/destinations.js';
 import { parseSecureOn } from '../../protocols/wol/mac.js';
 import { magicPacket } from '../../protocols/wol/magic-packet.js';
@@ -24,20 +26,26 @@ export interface HostPowerParts {
   readonly log: Log;
   /** milliseconds after an order to start during which status checks send further magic packets */
   readonly wakeFor?: number;
+  /** where the host's own service listens: it is asked too, since many a host drops pings */
+  readonly port?: number | undefined;
+  /** another way to ask, where the service cannot be reached at the host's address */
+  readonly otherwise?: Way | undefined;
 }
 
 /**
- * The power of one physical host as the network shows it: it is on when it answers, off when it is
- * silent, and is switched on by Wake-on-LAN.
+ * The power of one physical host as the network shows it: it is on when it answers in any way, off when
+ * it is silent in all in which it can be asked, and is switched on by Wake-on-LAN.
  */
 export class HostPower {
   #wakingUntil = 0;
   #lastPacket = 0;
   #doubt: string | undefined;
   readonly #parts: HostPowerParts;
+  readonly #ports: readonly number[];
 
   constructor(readonly host: HostSettings, parts: HostPowerParts) {
     this.#parts = parts;
+    this.#ports = [...new Set([parts.port, host.ping['tcp-port']])].filter((port) => port !== undefined);
   }
 
   /** Whether it can be started at all: its MAC address is known. */
@@ -57,14 +65,10 @@ export class HostPower {
   /** As {@link status}, with the round trip or the reason why it counts as off. */
   async check(signal: AbortSignal, { background = false }: { background?: boolean } = {}): Promise<PingResult> {
     this.#wakeAgain();
-    const { address, ping } = this.host;
+    const { otherwise } = this.#parts;
     try {
-      const result = await this.#parts.pinger.ping(address, {
-        signal, background,
-        ...(ping.timeout !== undefined && { timeout: ping.timeout }),
-        ...(ping.retries !== undefined && { retries: ping.retries }),
-        ...(ping['tcp-port'] !== undefined && { tcpPort: ping['tcp-port'] }),
-      });
+      const ask: Way = (limit) => this.#ping(limit, background);
+      const result = await (otherwise === undefined ? ask(signal) : firstAlive([ask, otherwise], NEXT_ADDRESS_AFTER, signal, allSilent));
       if (result.alive) this.forgetWake();
       this.#doubt = undefined;
       return result;
@@ -73,6 +77,15 @@ export class HostPower {
       this.#tellDoubt(error);
       throw new ArgoError('UNREACHABLE', `it cannot be told whether ${this.host.name} is on: ${error.message}`, { cause: error });
     }
+  }
+
+  #ping(signal: AbortSignal, background: boolean): Promise<PingResult> {
+    const { address, ping } = this.host;
+    return this.#parts.pinger.ping(address, {
+      signal, background, tcpPorts: this.#ports,
+      ...(ping.timeout !== undefined && { timeout: ping.timeout }),
+      ...(ping.retries !== undefined && { retries: ping.retries }),
+    });
   }
 
   /**

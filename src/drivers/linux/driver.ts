@@ -1,11 +1,13 @@
 import { ArgoError, toArgoError } from '../../kit/errors.js';
+import { TCP_TIMEOUT } from '../../protocols/ping/limits.js';
+import { CannotTell, type PingResult } from '../../protocols/ping/outcome.js';
 import type { SshSession } from '../../protocols/ssh/session.js';
 import { isAbort, within } from '../../kit/within.js';
 import type { Driver, DriverHost, PowerState, Sighting } from '../driver.js';
 import { HostList, warnOfSharedMacs } from '../host/hosts.js';
 import { hostSettings, type HostEntry } from '../host/options.js';
 import { inPortions } from '../host/portions.js';
-import { HostPower } from '../host/power.js';
+import { HostPower, type HostPowerParts } from '../host/power.js';
 import { leasePinger, type PingerLease } from '../host/shared-pinger.js';
 import { openJump, openSession, type SshPlace } from '../ssh/options.js';
 import { LinuxHost, type Commands } from './machine.js';
@@ -16,6 +18,9 @@ const LOGS_AT_ONCE = 64;
 
 /** Milliseconds for one of several logs: those of hosts that are off must not cost the others their time. */
 const LOG_TIMEOUT_MS = 6_000;
+
+/** The code by which a jump host says that it has tried, and that its connection failed (RFC 4254, 5.1). */
+const CONNECT_FAILED = 2;
 
 /** What a host may be said to have of its own. */
 type Entry = HostEntry & Omit<SshPlace, 'address'>;
@@ -101,6 +106,13 @@ export class LinuxDriver implements Driver {
     return [...machines.values()].map(({ machine }) => machine);
   }
 
+  /** sshd's port shows that a host is up which drops pings. */
+  #serviceSign(place: SshPlace): Pick<HostPowerParts, 'port' | 'otherwise'> {
+    const port = place['ssh-port'] ?? this.#options['ssh-port'];
+    const jump = this.#jump;
+    return jump === undefined ? { port } : { otherwise: (signal) => askThrough(jump, place.address, port, signal) };
+  }
+
   #create(entry: Entry): LinuxHost {
     const options = this.#options;
     const { log } = this.#host;
@@ -109,7 +121,7 @@ export class LinuxDriver implements Driver {
     const place = { ...entry, address: settings.address };
     const { witness } = options;
     return new LinuxHost({
-      power: new HostPower(settings, { pinger, log }),
+      power: new HostPower(settings, { pinger, log, ...this.#serviceSign(place) }),
       session: openSession(options, place, this.#jump),
       commands: this.#commands,
       rights: () => rightsOf(options, place.user ?? options.user),
@@ -118,6 +130,23 @@ export class LinuxDriver implements Driver {
       witness: witness === undefined ? undefined : async (signal) => (await pinger.ping(witness, { signal })).alive,
       log,
     });
+  }
+}
+
+/** Whether a host answers to a jump host, which alone may reach it. @throws CannotTell where the jump host does not tell */
+async function askThrough(jump: SshSession, address: string, port: number, signal: AbortSignal): Promise<PingResult> {
+  const began = performance.now();
+  const alive = (): PingResult => ({ alive: true, ms: performance.now() - began, address, by: 'tcp' });
+  try {
+    (await within(TCP_TIMEOUT, [signal], (limit) => jump.openTcp(address, port, limit))).destroy();
+    return alive();
+  } catch (error) {
+    signal.throwIfAborted();
+    // ssh2 gives the reason of a refused channel (RFC 4254, 5.1) to the error that it makes of it.
+    const { cause } = error as Error;
+    const said = cause instanceof Error && 'reason' in cause && cause.reason === CONNECT_FAILED ? cause.message : undefined;
+    if (said === undefined) throw new CannotTell('not sent', `the jump host does not tell: ${(error as Error).message}`, { cause: error });
+    return /refused/i.test(said) ? alive() : { alive: false, reason: `no answer to the jump host: ${said}` };
   }
 }
 

@@ -6,7 +6,7 @@ import { inPortions } from '../host/portions.js';
 import { HostPower } from '../host/power.js';
 import { leasePinger, type PingerLease } from '../host/shared-pinger.js';
 import { LoginGuard } from '../wmi/login-guard.js';
-import { linkTo } from '../wmi/open-link.js';
+import { linkTo, serviceSign } from '../wmi/open-link.js';
 import { isDomainAccount } from '../wmi/options.js';
 import { warnOfOpenness } from '../wmi/transport.js';
 import { WindowsHost } from '../wmi/windows-host.js';
@@ -72,8 +72,10 @@ export class WindowsDriver implements Driver {
     const { log } = this.#host;
     const settings = hostSettings(entry, this.#options);
     const { fingerprint = this.#options.fingerprint } = entry;
-    const link = linkTo({ ...this.#options, fingerprint }, settings.address, this.#guard ?? new LoginGuard(log));
-    return new WindowsHost({ id: settings.name, power: new HostPower(settings, { pinger: this.#lease.pinger, log }), control: link, readings: link });
+    const given = { ...this.#options, fingerprint };
+    const link = linkTo(given, settings.address, this.#guard ?? new LoginGuard(log));
+    const power = new HostPower(settings, { pinger: this.#lease.pinger, log, ...serviceSign(given, settings.address) });
+    return new WindowsHost({ id: settings.name, power, control: link, readings: link });
   }
 }
 

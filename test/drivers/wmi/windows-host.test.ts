@@ -1,7 +1,11 @@
+import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
+import * as v from 'valibot';
 import { hostSettings } from '../../../src/drivers/host/options.js';
 import { HostPower } from '../../../src/drivers/host/power.js';
 import { leasePinger } from '../../../src/drivers/host/shared-pinger.js';
+import { serviceSign } from '../../../src/drivers/wmi/open-link.js';
+import { wmiEntries } from '../../../src/drivers/wmi/options.js';
 import { WindowsHost } from '../../../src/drivers/wmi/windows-host.js';
 import { ConnectionLostError } from '../../../src/protocols/tls/errors.js';
 import { WmiFault } from '../../../src/protocols/wmi/errors.js';
@@ -102,4 +106,17 @@ void t.test('an order whose answer is lost', async (t) => {
     wmi.tables.set('root/cimv2:Win32_OperatingSystem', () => [{ LastBootUpTime: '2020-01-01T00:00:00Z', LocalDateTime: '2020-01-01T01:00:00Z' }]);
     t.equal(await host.bootMark(soon()), mark);
   });
+});
+
+void t.test('the port by which a host shows that it is up', async (t) => {
+  const { server, link } = await fakeLink(t, fakeHostWmi().wmi);
+  const { port } = server.address() as AddressInfo;
+  await link.close();
+  const given = (more: Record<string, unknown>) => v.parse(v.strictObject(wmiEntries), { user: 'argo', password: 'pw', ...more });
+  t.same(serviceSign(given({}), '10.0.0.1'), { port: 5986 });
+  t.same(serviceSign(given({ url: 'http://{address}/wsman' }), 'Win1.lab.example'), { port: 5985 });
+  t.same(serviceSign(given({ url: `https://{address}:${port}/wsman` }), 'fd00:0::1'), { port });
+  const proxy = serviceSign(given({ url: `https://127.0.0.1:${port}/wsman` }), '10.0.0.1');
+  t.equal(proxy.port, port, 'its own address is asked all the same');
+  await t.rejects(proxy.otherwise!(soon()), { name: 'CannotTell', message: /its service answers at 127.0.0.1/ }, 'which may be another machine');
 });
