@@ -20,6 +20,8 @@ export const HOSTS_DEFAULTS: DriverDefaults = { actionTimeout: HOST_ACTION_TIMEO
 const WAKE_AGAIN_AFTER = 1000;
 /** For the packet that a status check sends, ms. */
 const WAKE_AGAIN_TIMEOUT = 2000;
+/** After an order to go down, how long silence must have lasted to be no cable that is out, ms; for as long after the order as an action may take. */
+const OFF_AFTER = 15_000;
 
 export interface HostPowerParts {
   readonly pinger: Pinger;
@@ -40,6 +42,9 @@ export class HostPower {
   #wakingUntil = 0;
   #lastPacket = 0;
   #doubt: string | undefined;
+  /** until when it may be about to go down by an order of ours */
+  #goesDownUntil = 0;
+  #silentSince: number | undefined;
   readonly #parts: HostPowerParts;
   readonly #ports: readonly number[];
 
@@ -54,12 +59,36 @@ export class HostPower {
   }
 
   /**
-   * Asks the host. While it is being woken, each question sends one more magic packet.
+   * Asks the host. While it is being woken, each question sends one more magic packet. After an order to
+   * go down it is `stopping` until its silence has lasted: a link that flaps is silent for a moment, too.
    * @param options.background one of a listing: single questions go first
    * @throws ArgoError UNREACHABLE where it cannot be told; the signal's reason
    */
-  async status(signal: AbortSignal, options: { background?: boolean } = {}): Promise<'on' | 'off'> {
-    return (await this.check(signal, options)).alive ? 'on' : 'off';
+  async status(signal: AbortSignal, options: { background?: boolean } = {}): Promise<'on' | 'off' | 'stopping'> {
+    const asked = performance.now();
+    if ((await this.check(signal, options)).alive) return 'on';
+    this.#silentSince ??= asked;
+    const now = performance.now();
+    if (now < this.#goesDownUntil && now - this.#silentSince < (this.host.ping['off-after'] ?? OFF_AFTER)) return 'stopping';
+    this.#goesDownUntil = 0;
+    return 'off';
+  }
+
+  /**
+   * Gives an order to go down, for good or to boot again.
+   * @throws what the order throws
+   */
+  async goDown(order: () => Promise<void>): Promise<void> {
+    // A magic packet that comes after the shutdown would undo it.
+    this.forgetWake();
+    this.#goesDownUntil = performance.now() + HOST_ACTION_TIMEOUT;
+    this.#silentSince = undefined;
+    try {
+      await order();
+    } catch (error) {
+      if (error instanceof ArgoError && error.phrase !== 'UNCERTAIN') this.#goesDownUntil = 0;
+      throw error;
+    }
   }
 
   /** As {@link status}, with the round trip or the reason why it counts as off. */
@@ -69,7 +98,10 @@ export class HostPower {
     try {
       const ask: Way = (limit) => this.#ping(limit, background);
       const result = await (otherwise === undefined ? ask(signal) : firstAlive([ask, otherwise], NEXT_ADDRESS_AFTER, signal, allSilent));
-      if (result.alive) this.forgetWake();
+      if (result.alive) {
+        this.forgetWake();
+        this.#silentSince = undefined;
+      }
       this.#doubt = undefined;
       return result;
     } catch (error) {
@@ -94,6 +126,7 @@ export class HostPower {
    */
   async wake(signal: AbortSignal): Promise<void> {
     if (!this.canWake) throw new ArgoError('NOT SUPPORTED', `${this.host.name} has no mac in the configuration, so it cannot be woken`);
+    this.#goesDownUntil = 0;
     this.#wakingUntil = performance.now() + (this.#parts.wakeFor ?? HOST_ACTION_TIMEOUT);
     this.#lastPacket = performance.now();
     const { sent, failures } = await beforeSending(signal, () => this.#send(signal)).catch((error: unknown) => {

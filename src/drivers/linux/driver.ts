@@ -22,6 +22,10 @@ const LOG_TIMEOUT_MS = 6_000;
 /** The code by which a jump host says that it has tried, and that its connection failed (RFC 4254, 5.1). */
 const CONNECT_FAILED = 2;
 
+/** Where nobody listens on a jump host: to be told so shows that it is not the jump host that hangs. */
+const LOOPBACK = '127.0.0.1';
+const DISCARD_PORT = 9;
+
 /** What a host may be said to have of its own. */
 type Entry = HostEntry & Omit<SshPlace, 'address'>;
 
@@ -136,19 +140,29 @@ export class LinuxDriver implements Driver {
 /** Whether a host answers to a jump host, which alone may reach it. @throws CannotTell where the jump host does not tell */
 async function askThrough(jump: SshSession, address: string, port: number, signal: AbortSignal): Promise<PingResult> {
   const began = performance.now();
-  const alive = (): PingResult => ({ alive: true, ms: performance.now() - began, address, by: 'tcp' });
+  const refusal = await connectThrough(jump, address, port, signal);
+  const isTold = jumpHasRefused(refusal);
+  if (refusal === undefined || (isTold && /refused/i.test(refusal.message))) return { alive: true, ms: performance.now() - began, address, by: 'tcp' };
+  if (isTold || (isAbort(refusal) && jumpHasRefused(await connectThrough(jump, LOOPBACK, DISCARD_PORT, signal)))) {
+    return { alive: false, reason: 'no answer to the jump host' };
+  }
+  throw new CannotTell('not sent', `the jump host does not tell: ${refusal.message}`, { cause: refusal });
+}
+
+/** @returns why not; undefined where there is a connection. @throws the signal's reason */
+async function connectThrough(jump: SshSession, address: string, port: number, signal: AbortSignal): Promise<Error | undefined> {
   try {
     (await within(TCP_TIMEOUT, [signal], (limit) => jump.openTcp(address, port, limit))).destroy();
-    return alive();
+    return undefined;
   } catch (error) {
     signal.throwIfAborted();
-    // ssh2 gives the reason of a refused channel (RFC 4254, 5.1) to the error that it makes of it.
-    const { cause } = error as Error;
-    const said = cause instanceof Error && 'reason' in cause && cause.reason === CONNECT_FAILED ? cause.message : undefined;
-    if (said === undefined) throw new CannotTell('not sent', `the jump host does not tell: ${(error as Error).message}`, { cause: error });
-    return /refused/i.test(said) ? alive() : { alive: false, reason: `no answer to the jump host: ${said}` };
+    return error as Error;
   }
 }
+
+/** Whether the jump host has tried, and its connection failed: ssh2 gives that reason to the error that it makes of the answer. */
+const jumpHasRefused = (error: Error | undefined): boolean =>
+  error?.cause instanceof Error && 'reason' in error.cause && error.cause.reason === CONNECT_FAILED;
 
 async function labelledLog(machine: LinuxHost, signal: AbortSignal): Promise<string> {
   const text = await within(LOG_TIMEOUT_MS, [signal], (limit) => machine.kernelLog(limit)).catch((error: unknown) => {

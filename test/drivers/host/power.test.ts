@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import t, { type Test } from 'tap';
+import { ArgoError } from '../../../src/kit/errors.js';
 import type { Log } from '../../../src/kit/log.js';
 import type { HostSettings } from '../../../src/drivers/host/options.js';
 import { HostPower } from '../../../src/drivers/host/power.js';
@@ -74,6 +75,26 @@ await t.test('silence of pings alone is not off', async (t) => {
   await t.rejects(doubtful.status(never), { message: /^UNREACHABLE: .*who knows/ });
   world.on = true;
   t.equal(await doubtful.status(never), 'on');
+});
+
+await t.test('after an order to go down, only silence that lasts is off', async (t) => {
+  const { power, world } = await host(t, { ping: { timeout: 40, 'off-after': 1000 } });
+  world.on = true;
+  await power.goDown(() => Promise.resolve());
+  for (let flap = 0; flap < 2; flap += 1) {
+    world.on = false;
+    t.equal(await power.status(never), 'stopping');
+    world.on = true;
+    t.equal(await power.status(never), 'on', 'it was the cable');
+  }
+  world.on = false;
+  const began = performance.now();
+  await until(async () => await power.status(never) === 'off', WAIT_MS, 'silence that lasts');
+  t.ok(performance.now() - began >= 900);
+  await t.rejects(power.goDown(() => Promise.reject(new ArgoError('UNREACHABLE', 'nobody there'))), { message: /nobody there/ });
+  t.equal(await power.status(never), 'off', 'what was not ordered is not waited for');
+  await t.rejects(power.goDown(() => Promise.reject(new ArgoError('UNCERTAIN', 'cut off'))), { message: /cut off/ });
+  t.equal(await power.status(never), 'stopping');
 });
 
 await t.test('magic packets go out until the host answers', async (t) => {
