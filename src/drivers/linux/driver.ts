@@ -1,14 +1,14 @@
-import { ArgoError, toArgoError } from '../../kit/errors.js';
+import { toArgoError } from '../../kit/errors.js';
 import { TCP_TIMEOUT } from '../../protocols/ping/limits.js';
 import { CannotTell, type PingResult } from '../../protocols/ping/outcome.js';
 import type { SshSession } from '../../protocols/ssh/session.js';
 import { isAbort, within } from '../../kit/within.js';
-import type { Driver, DriverHost, PowerState, Sighting } from '../driver.js';
+import type { Driver, DriverHost, Sighting } from '../driver.js';
 import { HostList, warnOfSharedMacs } from '../host/hosts.js';
 import { hostSettings, type HostEntry } from '../host/options.js';
-import { inPortions } from '../host/portions.js';
 import { HostPower, type HostPowerParts } from '../host/power.js';
 import { leasePinger, type PingerLease } from '../host/shared-pinger.js';
+import { Sightings } from '../host/sightings.js';
 import { openJump, openSession, type SshPlace } from '../ssh/options.js';
 import { LinuxHost, type Commands } from './machine.js';
 import { rightsOf, type LinuxOptions } from './options.js';
@@ -41,6 +41,7 @@ export class LinuxDriver implements Driver {
   readonly #host: DriverHost;
   readonly #hosts: HostList<Entry>;
   readonly #lease: PingerLease;
+  readonly #sightings: Sightings;
   readonly #jump: SshSession | undefined;
   readonly #commands: Commands;
   /** by name */
@@ -51,6 +52,7 @@ export class LinuxDriver implements Driver {
     this.#host = host;
     this.#hosts = new HostList<Entry>(options.hosts, options['hosts-file'], host.log);
     this.#lease = leasePinger(host.log);
+    this.#sightings = new Sightings(host);
     this.#jump = openJump(options);
     this.#commands = {
       shutdown: options['shutdown-command'],
@@ -62,9 +64,9 @@ export class LinuxDriver implements Driver {
     warnOfSharedMacs(options.hosts, host.log);
   }
 
-  async list(signal: AbortSignal): Promise<readonly Sighting[]> {
-    const machines = this.#refresh();
-    return inPortions(machines, async (machine) => ({ machine, state: await this.#stateOf(machine, signal) }));
+  // Hosts are known at once from the configuration: one that is silent must not hide its neighbours.
+  async list(): Promise<readonly Sighting[]> {
+    return this.#sightings.list(this.#refresh());
   }
 
   /** The kernel logs of all hosts, each line behind its host's name where there are several. */
@@ -80,21 +82,12 @@ export class LinuxDriver implements Driver {
   }
 
   close(): Promise<void> {
+    this.#sightings.close();
     for (const { machine } of this.#machines.values()) machine.close();
     this.#machines.clear();
     this.#jump?.close();
     this.#lease.release();
     return Promise.resolve();
-  }
-
-  async #stateOf(machine: LinuxHost, signal: AbortSignal): Promise<PowerState> {
-    try {
-      return await machine.look(signal, true);
-    } catch (error) {
-      signal.throwIfAborted();
-      if (error instanceof ArgoError) return 'unknown';
-      throw error;
-    }
   }
 
   /** The hosts as the configuration and the hosts file have them now; one that has not changed is kept. */

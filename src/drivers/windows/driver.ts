@@ -1,10 +1,9 @@
-import { ArgoError } from '../../kit/errors.js';
-import type { Driver, DriverHost, PowerState, Sighting } from '../driver.js';
+import type { Driver, DriverHost, Sighting } from '../driver.js';
 import { HostList, warnOfSharedMacs } from '../host/hosts.js';
 import { hostSettings, type HostEntry } from '../host/options.js';
-import { inPortions } from '../host/portions.js';
 import { HostPower } from '../host/power.js';
 import { leasePinger, type PingerLease } from '../host/shared-pinger.js';
+import { Sightings } from '../host/sightings.js';
 import { LoginGuard } from '../wmi/login-guard.js';
 import { linkTo, serviceSign } from '../wmi/open-link.js';
 import { isDomainAccount } from '../wmi/options.js';
@@ -25,6 +24,7 @@ interface Known {
 export class WindowsDriver implements Driver {
   readonly #hosts: HostList<Entry>;
   readonly #lease: PingerLease;
+  readonly #sightings: Sightings;
   /** of the account that all hosts share; each has its own where the account is the host's */
   readonly #guard: LoginGuard | undefined;
   /** by name */
@@ -40,15 +40,17 @@ export class WindowsDriver implements Driver {
     warnOfSharedMacs(options.hosts, log);
     this.#hosts = new HostList<Entry>(options.hosts, options['hosts-file'], log);
     this.#lease = leasePinger(log);
+    this.#sightings = new Sightings(host);
     this.#guard = isDomainAccount(options) ? new LoginGuard(log) : undefined;
   }
 
-  async list(signal: AbortSignal): Promise<readonly Sighting[]> {
-    const machines = await this.#refresh();
-    return inPortions(machines, async (machine) => ({ machine, state: await stateOf(machine, signal) }));
+  // Hosts are known at once from the configuration: one that is silent must not hide its neighbours.
+  async list(): Promise<readonly Sighting[]> {
+    return this.#sightings.list(await this.#refresh());
   }
 
   async close(): Promise<void> {
+    this.#sightings.close();
     const machines = [...this.#machines.values()];
     this.#machines.clear();
     this.#lease.release();
@@ -76,15 +78,5 @@ export class WindowsDriver implements Driver {
     const link = linkTo(given, settings.address, this.#guard ?? new LoginGuard(log));
     const power = new HostPower(settings, { pinger: this.#lease.pinger, log, ...serviceSign(given, settings.address) });
     return new WindowsHost({ id: settings.name, power, control: link, readings: link });
-  }
-}
-
-async function stateOf(machine: WindowsHost, signal: AbortSignal): Promise<PowerState> {
-  try {
-    return await machine.look(signal);
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof ArgoError) return 'unknown';
-    throw error;
   }
 }
