@@ -1,3 +1,4 @@
+import { ArgoError } from '../../kit/errors.js';
 import type { Driver, DriverHost, Sighting } from '../driver.js';
 import { HostList, warnOfSharedMacs } from '../host/hosts.js';
 import { hostSettings, type HostEntry } from '../host/options.js';
@@ -29,6 +30,8 @@ export class WindowsDriver implements Driver {
   readonly #guard: LoginGuard | undefined;
   /** by name */
   #machines = new Map<string, Known>();
+  /** what was said of hosts that are left out */
+  #refused = new Set<string>();
   readonly #options: WindowsOptions;
   readonly #host: DriverHost;
 
@@ -60,14 +63,29 @@ export class WindowsDriver implements Driver {
   /** The hosts as the configuration and the hosts file have them now; one that has not changed is kept. */
   async #refresh(): Promise<WindowsHost[]> {
     const before = this.#machines;
-    this.#machines = new Map(this.#hosts.read().map((entry: Entry) => {
+    const told = this.#refused;
+    this.#refused = new Set();
+    this.#machines = new Map(this.#hosts.read().flatMap((entry: Entry) => {
       const stamp = JSON.stringify(entry);
       const known = before.get(entry.name);
-      return [entry.name, known?.stamp === stamp ? known : { stamp, machine: this.#create(entry) }];
+      const machine = known?.stamp === stamp ? known.machine : this.#tryCreate(entry, stamp, told);
+      return machine ? [[entry.name, known?.machine === machine ? known : { stamp, machine }]] : [];
     }));
     const gone = [...before].filter(([name, known]) => this.#machines.get(name) !== known);
     await Promise.all(gone.map(([, { machine }]) => machine.close()));
     return [...this.#machines.values()].map(({ machine }) => machine);
+  }
+
+  /** @returns undefined for a host that there cannot be, which is told once: the others are there all the same */
+  #tryCreate(entry: Entry, stamp: string, told: ReadonlySet<string>): WindowsHost | undefined {
+    try {
+      return this.#create(entry);
+    } catch (error) {
+      if (!(error instanceof ArgoError)) throw error;
+      this.#refused.add(stamp);
+      if (!told.has(stamp)) this.#host.log('warn', 'a host is left out', { host: entry.name, reason: error.detail });
+      return undefined;
+    }
   }
 
   #create(entry: Entry): WindowsHost {

@@ -20,17 +20,19 @@ interface Place {
 function placeOf(given: WmiOptions, address: string): Place {
   if (given.transport === 'dcom') return { address, port: DCOM_PORT };
   const origin = serviceOrigin(given.url, address);
-  return { address: origin.hostname.replace(/^\[|\]$/g, ''), port: portOf(origin) };
+  const written = origin.hostname.replace(/^\[|\]$/g, '');
+  return { address: isSameAddress(written, address) ? address : written, port: portOf(origin) };
 }
 
 /** The way to the WMI of one host. Nothing is opened before it is used. */
 export function linkTo(given: WmiOptions, address: string, guard: LoginGuard): WmiLink {
-  const shared = { ...placeOf(given, address), guard, mark: () => wmiCredentials(given).mark };
+  const place = placeOf(given, address);
+  const shared = { ...place, guard, mark: () => wmiCredentials(given).mark };
   if (given.transport === 'dcom') {
     return new WmiLink({ ...shared, service: 'DCOM', open: async () => openDcom(address, wmiCredentials(given)) });
   }
   const origin = serviceOrigin(given.url, address);
-  return new WmiLink({ ...shared, service: 'WinRM', open: async () => openWinRm(given, origin, wmiCredentials(given)) });
+  return new WmiLink({ ...shared, service: 'WinRM', open: async () => openWinRm(given, { origin, address: place.address }, wmiCredentials(given)) });
 }
 
 /**

@@ -162,8 +162,8 @@ export class WsmanSession implements WsmanConnection {
     this.#closed.signal.throwIfAborted();
     if (this.#refusal && performance.now() < this.#refusal.until) throw this.#refusal.error;
     this.#channel?.close();
-    const { origin, trust } = this.#options;
-    const connecting = connectTrusted(origin, trust);
+    const { origin, trust, address } = this.#options;
+    const connecting = connectTrusted(origin, trust, address);
     const both = AbortSignal.any([signal, this.#closed.signal]);
     const socket = await unlessAborted(both, connecting).catch((error: unknown) => {
       connecting.then((late) => late.destroy(), () => undefined);

@@ -42,6 +42,14 @@ void t.test('a host without WinRM is seen, and refuses what needs it', { skip: l
   for (const step of ['uptime', 'shutdown', 'powerOff', 'bootMark'] as const) t.match(await outcome(seen?.machine[step]?.(soon())), { phrase: 'UNREACHABLE', detail: /is WinRM set up there/ }, step);
 });
 
+void t.test('a host that no URL can name is left out, and hides no other', async (t) => {
+  const { host, told } = fakeHost('wins');
+  const driver = windows.open(parse({ hosts: [{ name: 'win1', address: 'win.1' }, { name: 'win2', address: 'fe80::1%lo' }, { name: 'win3', address: '127.0.0.3' }] }), host);
+  t.teardown(() => driver.close(soon()));
+  for (let time = 0; time < 2; time += 1) t.same((await driver.list(soon())).map(({ machine }) => machine.name), ['win2', 'win3']);
+  t.equal(told.log.filter((line) => /win\.1.* cannot stand in the url/.test(line)).length, 1, 'told once');
+});
+
 void t.test('what the table must not say', (t) => {
   for (const bad of [{ hosts: [{ name: 'a' }, { name: 'a' }] }, { hosts: [{ name: 'a b' }] }, { hosts: [{ name: 'a', fingerprint: 'x' }] }, { auth: 'none' }, { typo: 1 }, { url: 'x' }]) t.throws(() => parse(bad), JSON.stringify(bad));
   t.end();

@@ -140,6 +140,7 @@ void t.test('the port by which a host shows that it is up', async (t) => {
   t.same(serviceSign(given({}), '10.0.0.1'), { port: 5986 });
   t.same(serviceSign(given({ url: 'http://{address}/wsman' }), 'Win1.lab.example'), { port: 5985 });
   t.same(serviceSign(given({ url: `https://{address}:${port}/wsman` }), 'fd00:0::1'), { port });
+  t.same(serviceSign(given({}), 'fe80::1%lo'), { port: 5986 }, 'with its zone');
   const proxy = serviceSign(given({ url: `https://127.0.0.1:${port}/wsman` }), '10.0.0.1');
   t.equal(proxy.port, port, 'its own address is asked all the same');
   await t.rejects(proxy.otherwise!(soon()), { name: 'CannotTell', message: /its service answers at 127.0.0.1/ }, 'which may be another machine');
