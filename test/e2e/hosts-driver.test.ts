@@ -23,7 +23,7 @@ function table(peer: HostsPeer, account: Account, more: Record<string, unknown> 
   return {
     hosts: peer.hosts.map(({ name, address, mac }) => ({ name, address, mac })),
     user: account.name, 'private-key-file': peer.privateKeyFile, 'known-hosts-file': peer.knownHostsFile, 'sudo-password': account.password,
-    wol: { broadcast: peer.broadcast }, ping: { timeout: '1s', retries: 1 }, ...more,
+    wol: { broadcast: peer.broadcast }, ping: { timeout: '1s', retries: 1, 'off-after': '2s' }, ...more,
   };
 }
 
@@ -233,6 +233,21 @@ await t.test('faults', options, async (t) => {
     t.equal(await host.status(soon()), 'on');
     await host.start!(soon());
     t.equal(await host.status(soon()), 'starting', 'after a start, SSH is waited for');
+  });
+
+  await t.test('it drops pings, and its sshd answers', async (t) => {
+    const host = await machineOf(t, 'h4', table(peer, ACCOUNTS.bash, { 'shutdown-command': 'sleep 1 && shutdown -P +0' }));
+    await peer.order('mute', 'h4');
+    t.equal(await peer.pings('h4'), false);
+    t.equal(await host.status(soon()), 'on');
+    const behind = await machineOf(t, 'h4', table(peer, ACCOUNTS.bash, { 'jump-host': `${ACCOUNTS.dash.name}@${peer.host('h3').address}` }));
+    t.equal(await behind.status(soon()), 'on', 'asked by way of the jump host');
+    await host.shutdown!(soon());
+    await until(() => !peer.isOn('h4'), WAIT_MS, 'the host to go down');
+    await until(async () => (await outcome(behind.status(soon()))).value === 'off', WAIT_MS, 'the jump host to find nobody');
+    await until(async () => await host.status(soon()) === 'off', WAIT_MS, 'silence of its port too');
+    await peer.order('unmute', 'h4');
+    await peer.bringUp('h4');
   });
 
   await t.test('the network is cut after an order was accepted', async (t) => {

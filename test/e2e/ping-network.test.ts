@@ -38,7 +38,7 @@ await t.test('hosts in a network', { skip: lacksRoot(...NETWORK_PROGRAMS, 'ping'
   });
 
   await t.test('a TCP port speaks for a host that drops pings', async (t) => {
-    const { results } = await ask([at.drops, at.nobody], { tcpPort: 22 });
+    const { results } = await ask([at.drops, at.nobody], { tcpPorts: [22] });
     t.match(results[at.drops], { alive: true, by: 'tcp' });
     t.match(results[at.nobody], { alive: false });
   });
@@ -70,7 +70,7 @@ await t.test('hosts in a network', { skip: lacksRoot(...NETWORK_PROGRAMS, 'ping'
     for (const host of [at.alive, at.nobody]) t.match(without.results[host], { kind: 'no right', message: /CAP_NET_RAW.*no tcp-port/ });
     t.equal(without.notes.length, 1);
     t.match(without.notes[0], /CAP_NET_RAW, and the system's ping cannot be used/);
-    const { results } = await ask([at.alive, at.drops, at.nobody], { tcpPort: 22 }, CONFINED);
+    const { results } = await ask([at.alive, at.drops, at.nobody], { tcpPorts: [22] }, CONFINED);
     t.match(results, { [at.alive]: { alive: true, by: 'tcp' }, [at.drops]: { alive: true, by: 'tcp' }, [at.nobody]: { alive: false } });
   });
 });

@@ -40,7 +40,7 @@ export interface HostsOptions {
 }
 
 /** What may be done to a host by its mains, or happen to it. */
-export type HostOrder = 'on' | 'off' | 'reboot' | 'pull' | 'crash' | 'stop' | 'continue';
+export type HostOrder = 'on' | 'off' | 'reboot' | 'pull' | 'crash' | 'stop' | 'continue' | 'mute' | 'unmute';
 
 let started = 0;
 

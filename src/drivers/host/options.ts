@@ -5,6 +5,9 @@ import { duration, text, whole } from '../../config/values.js';
 import { LONGEST_TIMEOUT, MOST_RETRIES } from '../../protocols/ping/limits.js';
 import { MacError, parseMac, parseSecureOn } from '../../protocols/wol/mac.js';
 
+/** Milliseconds; well below the time that an action may take. */
+const LONGEST_OFF_AFTER = 120_000;
+
 /** The keys that every driver of physical hosts takes, for one host or for many. */
 
 /** A schema whose transformation may say in its own words what is wrong. */
@@ -57,6 +60,8 @@ export const pingTable = v.strictObject({
   )),
   retries: v.optional(whole(0, MOST_RETRIES)),
   'tcp-port': v.optional(whole(1, 65_535)),
+  /** how long silence must last after an order to go down */
+  'off-after': v.optional(v.pipe(duration, v.maxValue(LONGEST_OFF_AFTER, `must be at most "${LONGEST_OFF_AFTER / 1000}s"`))),
 });
 
 /** What may be said for all hosts of a provider, and for one of them over that. */

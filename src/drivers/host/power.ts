@@ -1,6 +1,8 @@
 import { ArgoError } from '../../kit/errors.js';
+import { NEXT_ADDRESS_AFTER } from '../../protocols/ping/limits.js';
 import { CannotTell, type PingResult } from '../../protocols/ping/outcome.js';
 import type { Pinger } from '../../protocols/ping/pinger.js';
+import { allSilent, firstAlive, type Way } from '../../protocols/ping/race.js';
 import { destinations, RouteError } from '../../protocols/wol/destinations.js';
 import { parseSecureOn } from '../../protocols/wol/mac.js';
 import { magicPacket } from '../../protocols/wol/magic-packet.js';
@@ -18,26 +20,37 @@ export const HOSTS_DEFAULTS: DriverDefaults = { actionTimeout: HOST_ACTION_TIMEO
 const WAKE_AGAIN_AFTER = 1000;
 /** For the packet that a status check sends, ms. */
 const WAKE_AGAIN_TIMEOUT = 2000;
+/** After an order to go down, how long silence must have lasted to be no cable that is out, ms; for as long after the order as an action may take. */
+const OFF_AFTER = 15_000;
 
 export interface HostPowerParts {
   readonly pinger: Pinger;
   readonly log: Log;
   /** milliseconds after an order to start during which status checks send further magic packets */
   readonly wakeFor?: number;
+  /** where the host's own service listens: it is asked too, since many a host drops pings */
+  readonly port?: number | undefined;
+  /** another way to ask, where the service cannot be reached at the host's address */
+  readonly otherwise?: Way | undefined;
 }
 
 /**
- * The power of one physical host as the network shows it: it is on when it answers, off when it is
- * silent, and is switched on by Wake-on-LAN.
+ * The power of one physical host as the network shows it: it is on when it answers in any way, off when
+ * it is silent in all in which it can be asked, and is switched on by Wake-on-LAN.
  */
 export class HostPower {
   #wakingUntil = 0;
   #lastPacket = 0;
   #doubt: string | undefined;
+  /** until when it may be about to go down by an order of ours */
+  #goesDownUntil = 0;
+  #silentSince: number | undefined;
   readonly #parts: HostPowerParts;
+  readonly #ports: readonly number[];
 
   constructor(readonly host: HostSettings, parts: HostPowerParts) {
     this.#parts = parts;
+    this.#ports = [...new Set([parts.port, host.ping['tcp-port']])].filter((port) => port !== undefined);
   }
 
   /** Whether it can be started at all: its MAC address is known. */
@@ -46,26 +59,49 @@ export class HostPower {
   }
 
   /**
-   * Asks the host. While it is being woken, each question sends one more magic packet.
+   * Asks the host. While it is being woken, each question sends one more magic packet. After an order to
+   * go down it is `stopping` until its silence has lasted: a link that flaps is silent for a moment, too.
    * @param options.background one of a listing: single questions go first
    * @throws ArgoError UNREACHABLE where it cannot be told; the signal's reason
    */
-  async status(signal: AbortSignal, options: { background?: boolean } = {}): Promise<'on' | 'off'> {
-    return (await this.check(signal, options)).alive ? 'on' : 'off';
+  async status(signal: AbortSignal, options: { background?: boolean } = {}): Promise<'on' | 'off' | 'stopping'> {
+    const asked = performance.now();
+    if ((await this.check(signal, options)).alive) return 'on';
+    this.#silentSince ??= asked;
+    const now = performance.now();
+    if (now < this.#goesDownUntil && now - this.#silentSince < (this.host.ping['off-after'] ?? OFF_AFTER)) return 'stopping';
+    this.#goesDownUntil = 0;
+    return 'off';
+  }
+
+  /**
+   * Gives an order to go down, for good or to boot again.
+   * @throws what the order throws
+   */
+  async goDown(order: () => Promise<void>): Promise<void> {
+    // A magic packet that comes after the shutdown would undo it.
+    this.forgetWake();
+    this.#goesDownUntil = performance.now() + HOST_ACTION_TIMEOUT;
+    this.#silentSince = undefined;
+    try {
+      await order();
+    } catch (error) {
+      if (error instanceof ArgoError && error.phrase !== 'UNCERTAIN') this.#goesDownUntil = 0;
+      throw error;
+    }
   }
 
   /** As {@link status}, with the round trip or the reason why it counts as off. */
   async check(signal: AbortSignal, { background = false }: { background?: boolean } = {}): Promise<PingResult> {
     this.#wakeAgain();
-    const { address, ping } = this.host;
+    const { otherwise } = this.#parts;
     try {
-      const result = await this.#parts.pinger.ping(address, {
-        signal, background,
-        ...(ping.timeout !== undefined && { timeout: ping.timeout }),
-        ...(ping.retries !== undefined && { retries: ping.retries }),
-        ...(ping['tcp-port'] !== undefined && { tcpPort: ping['tcp-port'] }),
-      });
-      if (result.alive) this.forgetWake();
+      const ask: Way = (limit) => this.#ping(limit, background);
+      const result = await (otherwise === undefined ? ask(signal) : firstAlive([ask, otherwise], NEXT_ADDRESS_AFTER, signal, allSilent));
+      if (result.alive) {
+        this.forgetWake();
+        this.#silentSince = undefined;
+      }
       this.#doubt = undefined;
       return result;
     } catch (error) {
@@ -75,12 +111,22 @@ export class HostPower {
     }
   }
 
+  #ping(signal: AbortSignal, background: boolean): Promise<PingResult> {
+    const { address, ping } = this.host;
+    return this.#parts.pinger.ping(address, {
+      signal, background, tcpPorts: this.#ports,
+      ...(ping.timeout !== undefined && { timeout: ping.timeout }),
+      ...(ping.retries !== undefined && { retries: ping.retries }),
+    });
+  }
+
   /**
    * Sends magic packets, and lets status checks send more until the host answers.
    * @throws ArgoError NOT SUPPORTED without a MAC address; UNREACHABLE where none could be sent
    */
   async wake(signal: AbortSignal): Promise<void> {
     if (!this.canWake) throw new ArgoError('NOT SUPPORTED', `${this.host.name} has no mac in the configuration, so it cannot be woken`);
+    this.#goesDownUntil = 0;
     this.#wakingUntil = performance.now() + (this.#parts.wakeFor ?? HOST_ACTION_TIMEOUT);
     this.#lastPacket = performance.now();
     const { sent, failures } = await beforeSending(signal, () => this.#send(signal)).catch((error: unknown) => {

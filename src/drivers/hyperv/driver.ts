@@ -4,7 +4,7 @@ import { HostPower } from '../host/power.js';
 import { leasePinger, type PingerLease } from '../host/shared-pinger.js';
 import type { WmiLink } from '../wmi/link.js';
 import { LoginGuard } from '../wmi/login-guard.js';
-import { linkTo } from '../wmi/open-link.js';
+import { linkTo, serviceSign } from '../wmi/open-link.js';
 import { warnOfOpenness } from '../wmi/transport.js';
 import { WindowsHost } from '../wmi/windows-host.js';
 import { HyperVContext } from './context.js';
@@ -34,7 +34,7 @@ export class HyperVDriver implements Driver {
     this.#host = host;
     warnOfOpenness(options, host.log);
     this.#lease = leasePinger(host.log);
-    const power = new HostPower(singleHostSettings(host.name, options), { pinger: this.#lease.pinger, log: host.log });
+    const power = new HostPower(singleHostSettings(host.name, options), { pinger: this.#lease.pinger, log: host.log, ...serviceSign(options, options.address) });
     this.#machine = new WindowsHost({ id: HOST_ID, power, ...links });
     this.#context = new HyperVContext({ ...links, host, closesPrograms: options['close-programs'] });
   }

@@ -1,12 +1,14 @@
-import { ArgoError, toArgoError } from '../../kit/errors.js';
+import { toArgoError } from '../../kit/errors.js';
+import { TCP_TIMEOUT } from '../../protocols/ping/limits.js';
+import { CannotTell, type PingResult } from '../../protocols/ping/outcome.js';
 import type { SshSession } from '../../protocols/ssh/session.js';
 import { isAbort, within } from '../../kit/within.js';
-import type { Driver, DriverHost, PowerState, Sighting } from '../driver.js';
+import type { Driver, DriverHost, Sighting } from '../driver.js';
 import { HostList, warnOfSharedMacs } from '../host/hosts.js';
 import { hostSettings, type HostEntry } from '../host/options.js';
-import { inPortions } from '../host/portions.js';
-import { HostPower } from '../host/power.js';
+import { HostPower, type HostPowerParts } from '../host/power.js';
 import { leasePinger, type PingerLease } from '../host/shared-pinger.js';
+import { Sightings } from '../host/sightings.js';
 import { openJump, openSession, type SshPlace } from '../ssh/options.js';
 import { LinuxHost, type Commands } from './machine.js';
 import { rightsOf, type LinuxOptions } from './options.js';
@@ -16,6 +18,13 @@ const LOGS_AT_ONCE = 64;
 
 /** Milliseconds for one of several logs: those of hosts that are off must not cost the others their time. */
 const LOG_TIMEOUT_MS = 6_000;
+
+/** The code by which a jump host says that it has tried, and that its connection failed (RFC 4254, 5.1). */
+const CONNECT_FAILED = 2;
+
+/** Where nobody listens on a jump host: to be told so shows that it is not the jump host that hangs. */
+const LOOPBACK = '127.0.0.1';
+const DISCARD_PORT = 9;
 
 /** What a host may be said to have of its own. */
 type Entry = HostEntry & Omit<SshPlace, 'address'>;
@@ -32,6 +41,7 @@ export class LinuxDriver implements Driver {
   readonly #host: DriverHost;
   readonly #hosts: HostList<Entry>;
   readonly #lease: PingerLease;
+  readonly #sightings: Sightings;
   readonly #jump: SshSession | undefined;
   readonly #commands: Commands;
   /** by name */
@@ -42,6 +52,7 @@ export class LinuxDriver implements Driver {
     this.#host = host;
     this.#hosts = new HostList<Entry>(options.hosts, options['hosts-file'], host.log);
     this.#lease = leasePinger(host.log);
+    this.#sightings = new Sightings(host);
     this.#jump = openJump(options);
     this.#commands = {
       shutdown: options['shutdown-command'],
@@ -53,9 +64,9 @@ export class LinuxDriver implements Driver {
     warnOfSharedMacs(options.hosts, host.log);
   }
 
-  async list(signal: AbortSignal): Promise<readonly Sighting[]> {
-    const machines = this.#refresh();
-    return inPortions(machines, async (machine) => ({ machine, state: await this.#stateOf(machine, signal) }));
+  // Hosts are known at once from the configuration: one that is silent must not hide its neighbours.
+  async list(): Promise<readonly Sighting[]> {
+    return this.#sightings.list(this.#refresh());
   }
 
   /** The kernel logs of all hosts, each line behind its host's name where there are several. */
@@ -71,21 +82,12 @@ export class LinuxDriver implements Driver {
   }
 
   close(): Promise<void> {
+    this.#sightings.close();
     for (const { machine } of this.#machines.values()) machine.close();
     this.#machines.clear();
     this.#jump?.close();
     this.#lease.release();
     return Promise.resolve();
-  }
-
-  async #stateOf(machine: LinuxHost, signal: AbortSignal): Promise<PowerState> {
-    try {
-      return await machine.look(signal, true);
-    } catch (error) {
-      signal.throwIfAborted();
-      if (error instanceof ArgoError) return 'unknown';
-      throw error;
-    }
   }
 
   /** The hosts as the configuration and the hosts file have them now; one that has not changed is kept. */
@@ -101,6 +103,13 @@ export class LinuxDriver implements Driver {
     return [...machines.values()].map(({ machine }) => machine);
   }
 
+  /** sshd's port shows that a host is up which drops pings. */
+  #serviceSign(place: SshPlace): Pick<HostPowerParts, 'port' | 'otherwise'> {
+    const port = place['ssh-port'] ?? this.#options['ssh-port'];
+    const jump = this.#jump;
+    return jump === undefined ? { port } : { otherwise: (signal) => askThrough(jump, place.address, port, signal) };
+  }
+
   #create(entry: Entry): LinuxHost {
     const options = this.#options;
     const { log } = this.#host;
@@ -109,7 +118,7 @@ export class LinuxDriver implements Driver {
     const place = { ...entry, address: settings.address };
     const { witness } = options;
     return new LinuxHost({
-      power: new HostPower(settings, { pinger, log }),
+      power: new HostPower(settings, { pinger, log, ...this.#serviceSign(place) }),
       session: openSession(options, place, this.#jump),
       commands: this.#commands,
       rights: () => rightsOf(options, place.user ?? options.user),
@@ -120,6 +129,33 @@ export class LinuxDriver implements Driver {
     });
   }
 }
+
+/** Whether a host answers to a jump host, which alone may reach it. @throws CannotTell where the jump host does not tell */
+async function askThrough(jump: SshSession, address: string, port: number, signal: AbortSignal): Promise<PingResult> {
+  const began = performance.now();
+  const refusal = await connectThrough(jump, address, port, signal);
+  const isTold = jumpHasRefused(refusal);
+  if (refusal === undefined || (isTold && /refused/i.test(refusal.message))) return { alive: true, ms: performance.now() - began, address, by: 'tcp' };
+  if (isTold || (isAbort(refusal) && jumpHasRefused(await connectThrough(jump, LOOPBACK, DISCARD_PORT, signal)))) {
+    return { alive: false, reason: 'no answer to the jump host' };
+  }
+  throw new CannotTell('not sent', `the jump host does not tell: ${refusal.message}`, { cause: refusal });
+}
+
+/** @returns why not; undefined where there is a connection. @throws the signal's reason */
+async function connectThrough(jump: SshSession, address: string, port: number, signal: AbortSignal): Promise<Error | undefined> {
+  try {
+    (await within(TCP_TIMEOUT, [signal], (limit) => jump.openTcp(address, port, limit))).destroy();
+    return undefined;
+  } catch (error) {
+    signal.throwIfAborted();
+    return error as Error;
+  }
+}
+
+/** Whether the jump host has tried, and its connection failed: ssh2 gives that reason to the error that it makes of the answer. */
+const jumpHasRefused = (error: Error | undefined): boolean =>
+  error?.cause instanceof Error && 'reason' in error.cause && error.cause.reason === CONNECT_FAILED;
 
 async function labelledLog(machine: LinuxHost, signal: AbortSignal): Promise<string> {
   const text = await within(LOG_TIMEOUT_MS, [signal], (limit) => machine.kernelLog(limit)).catch((error: unknown) => {

@@ -75,9 +75,9 @@ export class LinuxHost implements Machine {
   /** @param background one of a listing */
   async look(signal: AbortSignal, background: boolean): Promise<PowerState> {
     const state = await this.#parts.power.status(signal, { background });
-    if (state === 'off') {
+    if (state !== 'on') {
       await this.#trustSilence(signal);
-      return 'off';
+      return state;
     }
     return await this.#isStarting(signal) ? 'starting' : 'on';
   }
@@ -160,14 +160,12 @@ export class LinuxHost implements Machine {
 
   async #order(command: string, signal: AbortSignal): Promise<void> {
     const { session, rights, log, power, commandTimeout } = this.#parts;
-    // A magic packet that comes after the shutdown would undo it.
-    power.forgetWake();
     this.#startedAt = undefined;
     this.#readings.forget();
-    await giveOrder(session, {
+    await power.goDown(() => giveOrder(session, {
       command, rights: rights(), signal, timeout: commandTimeout,
       onComplaint: (words) => log('warn', 'a host complained after it had accepted an order', { host: this.name, words }),
-    });
+    }));
   }
 
   /** Whether it is booting after a start of ours: the kernel answers ping well before sshd is there. */

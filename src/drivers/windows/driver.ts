@@ -1,12 +1,12 @@
 import { ArgoError } from '../../kit/errors.js';
-import type { Driver, DriverHost, PowerState, Sighting } from '../driver.js';
+import type { Driver, DriverHost, Sighting } from '../driver.js';
 import { HostList, warnOfSharedMacs } from '../host/hosts.js';
 import { hostSettings, type HostEntry } from '../host/options.js';
-import { inPortions } from '../host/portions.js';
 import { HostPower } from '../host/power.js';
 import { leasePinger, type PingerLease } from '../host/shared-pinger.js';
+import { Sightings } from '../host/sightings.js';
 import { LoginGuard } from '../wmi/login-guard.js';
-import { linkTo } from '../wmi/open-link.js';
+import { linkTo, serviceSign } from '../wmi/open-link.js';
 import { isDomainAccount } from '../wmi/options.js';
 import { warnOfOpenness } from '../wmi/transport.js';
 import { WindowsHost } from '../wmi/windows-host.js';
@@ -25,10 +25,13 @@ interface Known {
 export class WindowsDriver implements Driver {
   readonly #hosts: HostList<Entry>;
   readonly #lease: PingerLease;
+  readonly #sightings: Sightings;
   /** of the account that all hosts share; each has its own where the account is the host's */
   readonly #guard: LoginGuard | undefined;
   /** by name */
   #machines = new Map<string, Known>();
+  /** what was said of hosts that are left out */
+  #refused = new Set<string>();
   readonly #options: WindowsOptions;
   readonly #host: DriverHost;
 
@@ -40,15 +43,17 @@ export class WindowsDriver implements Driver {
     warnOfSharedMacs(options.hosts, log);
     this.#hosts = new HostList<Entry>(options.hosts, options['hosts-file'], log);
     this.#lease = leasePinger(log);
+    this.#sightings = new Sightings(host);
     this.#guard = isDomainAccount(options) ? LoginGuard.of(options, '', log) : undefined;
   }
 
-  async list(signal: AbortSignal): Promise<readonly Sighting[]> {
-    const machines = await this.#refresh();
-    return inPortions(machines, async (machine) => ({ machine, state: await stateOf(machine, signal) }));
+  // Hosts are known at once from the configuration: one that is silent must not hide its neighbours.
+  async list(): Promise<readonly Sighting[]> {
+    return this.#sightings.list(await this.#refresh());
   }
 
   async close(): Promise<void> {
+    this.#sightings.close();
     const machines = [...this.#machines.values()];
     this.#machines.clear();
     this.#lease.release();
@@ -58,31 +63,38 @@ export class WindowsDriver implements Driver {
   /** The hosts as the configuration and the hosts file have them now; one that has not changed is kept. */
   async #refresh(): Promise<WindowsHost[]> {
     const before = this.#machines;
-    this.#machines = new Map(this.#hosts.read().map((entry: Entry) => {
+    const told = this.#refused;
+    this.#refused = new Set();
+    this.#machines = new Map(this.#hosts.read().flatMap((entry: Entry) => {
       const stamp = JSON.stringify(entry);
       const known = before.get(entry.name);
-      return [entry.name, known?.stamp === stamp ? known : { stamp, machine: this.#create(entry) }];
+      const machine = known?.stamp === stamp ? known.machine : this.#tryCreate(entry, stamp, told);
+      return machine ? [[entry.name, known?.machine === machine ? known : { stamp, machine }]] : [];
     }));
     const gone = [...before].filter(([name, known]) => this.#machines.get(name) !== known);
     await Promise.all(gone.map(([, { machine }]) => machine.close()));
     return [...this.#machines.values()].map(({ machine }) => machine);
   }
 
+  /** @returns undefined for a host that there cannot be, which is told once: the others are there all the same */
+  #tryCreate(entry: Entry, stamp: string, told: ReadonlySet<string>): WindowsHost | undefined {
+    try {
+      return this.#create(entry);
+    } catch (error) {
+      if (!(error instanceof ArgoError)) throw error;
+      this.#refused.add(stamp);
+      if (!told.has(stamp)) this.#host.log('warn', 'a host is left out', { host: entry.name, reason: error.detail });
+      return undefined;
+    }
+  }
+
   #create(entry: Entry): WindowsHost {
     const { log } = this.#host;
     const settings = hostSettings(entry, this.#options);
     const { fingerprint = this.#options.fingerprint } = entry;
-    const link = linkTo({ ...this.#options, fingerprint }, settings.address, this.#guard ?? LoginGuard.of(this.#options, settings.address, log));
-    return new WindowsHost({ id: settings.name, power: new HostPower(settings, { pinger: this.#lease.pinger, log }), control: link, readings: link });
-  }
-}
-
-async function stateOf(machine: WindowsHost, signal: AbortSignal): Promise<PowerState> {
-  try {
-    return await machine.look(signal);
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof ArgoError) return 'unknown';
-    throw error;
+    const given = { ...this.#options, fingerprint };
+    const link = linkTo(given, settings.address, this.#guard ?? LoginGuard.of(this.#options, settings.address, log));
+    const power = new HostPower(settings, { pinger: this.#lease.pinger, log, ...serviceSign(given, settings.address) });
+    return new WindowsHost({ id: settings.name, power, control: link, readings: link });
   }
 }

@@ -18,10 +18,10 @@ export type HostOrder = keyof typeof FLAGS;
 /** After an order whose answer was lost, how long it is looked for signs that it is obeyed, and how often, ms. */
 const SIGNS_WITHIN_MS = 20_000;
 const SIGNS_EVERY_MS = 500;
+/** The same while its service is gone: Windows ends its services well before it is down. */
+const SIGNS_OF_SILENT_WITHIN_MS = 90_000;
 /** For one look. */
 const LOOK_TIMEOUT_MS = 2000;
-/** Looks in turn at which nobody listens: a service that is restarted is gone for one of them only. */
-const SILENT_LOOKS = 3;
 
 /** What it returns: Windows' own error numbers (winerror.h). */
 const REFUSALS: Readonly<Record<number, () => ArgoError>> = {
@@ -36,15 +36,19 @@ const REFUSALS: Readonly<Record<number, () => ArgoError>> = {
 /** How long it is looked for signs, and how often, ms. */
 export interface Pace {
   readonly within: number;
+  /** where the service does not answer at the end of that */
+  readonly silentWithin: number;
   readonly every: number;
 }
-const PACE: Pace = { within: SIGNS_WITHIN_MS, every: SIGNS_EVERY_MS };
+const PACE: Pace = { within: SIGNS_WITHIN_MS, silentWithin: SIGNS_OF_SILENT_WITHIN_MS, every: SIGNS_EVERY_MS };
 
 /** What an order needs. */
 export interface OrderContext {
   readonly link: WmiLink;
   /** differs after each boot. @throws ArgoError */
   bootMark(signal: AbortSignal): Promise<string>;
+  /** whether the host itself has been silent for long enough. @throws ArgoError */
+  isOff(signal: AbortSignal): Promise<boolean>;
   readonly pace?: Pace | undefined;
 }
 
@@ -74,16 +78,25 @@ export async function orderHost(context: OrderContext, order: HostOrder, signal:
   throw REFUSALS[code ?? -1]?.() ?? new ArgoError('FAILED', oneLine(`Windows refuses it with error ${code ?? 'unknown'}`));
 }
 
-/** Whether its service goes away, or it comes back from another boot. */
+/** Whether the host goes away, not only its service, which may be restarted, or comes back from another boot. */
 async function showsObedience(context: OrderContext, before: string | undefined, signal: AbortSignal): Promise<boolean> {
-  const { within, every } = context.pace ?? PACE;
-  const end = performance.now() + within;
-  for (let silent = 0; performance.now() < end; await pause(every, undefined, { signal })) {
-    silent = await context.link.isListening(signal, LOOK_TIMEOUT_MS) ? 0 : silent + 1;
-    if (silent >= SILENT_LOOKS) return true;
-    if (silent === 0 && before !== undefined && await hasOtherBoot(context, before, signal)) return true;
+  const { within, silentWithin, every } = context.pace ?? PACE;
+  const began = performance.now();
+  for (let isListening = true; performance.now() - began < (isListening ? within : silentWithin); await pause(every, undefined, { signal })) {
+    isListening = await context.link.isListening(signal, LOOK_TIMEOUT_MS);
+    if (!isListening && await isOff(context, signal)) return true;
+    if (isListening && before !== undefined && await hasOtherBoot(context, before, signal)) return true;
   }
   return false;
+}
+
+async function isOff(context: OrderContext, signal: AbortSignal): Promise<boolean> {
+  try {
+    return await context.isOff(signal);
+  } catch {
+    signal.throwIfAborted();
+    return false;
+  }
 }
 
 async function hasOtherBoot(context: OrderContext, before: string, signal: AbortSignal): Promise<boolean> {

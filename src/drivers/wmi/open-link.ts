@@ -1,3 +1,8 @@
+import { isIP } from 'node:net';
+import { addressBytes } from '../../protocols/ping/address.js';
+import { CannotTell } from '../../protocols/ping/outcome.js';
+import { probeTcp } from '../../protocols/ping/tcp.js';
+import type { HostPowerParts } from '../host/power.js';
 import type { LoginGuard } from './login-guard.js';
 import { WmiLink } from './link.js';
 import { portOf, serviceOrigin, wmiCredentials, type WmiOptions } from './options.js';
@@ -6,18 +11,49 @@ import { openDcom, openWinRm } from './transport.js';
 /** Of the endpoint mapper, over which each DCOM connection begins ([MS-RPCE] 2.1.1.1). */
 const DCOM_PORT = 135;
 
+interface Place {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Where the WMI service of a host is reached. */
+function placeOf(given: WmiOptions, address: string): Place {
+  if (given.transport === 'dcom') return { address, port: DCOM_PORT };
+  const origin = serviceOrigin(given.url, address);
+  const written = origin.hostname.replace(/^\[|\]$/g, '');
+  return { address: isSameAddress(written, address) ? address : written, port: portOf(origin) };
+}
+
 /** The way to the WMI of one host. Nothing is opened before it is used. */
 export function linkTo(given: WmiOptions, address: string, guard: LoginGuard): WmiLink {
-  const shared = { guard, mark: () => wmiCredentials(given).mark };
+  const place = placeOf(given, address);
+  const shared = { ...place, guard, mark: () => wmiCredentials(given).mark };
   if (given.transport === 'dcom') {
-    return new WmiLink({ ...shared, address, port: DCOM_PORT, service: 'DCOM', open: async () => openDcom(address, wmiCredentials(given)) });
+    return new WmiLink({ ...shared, service: 'DCOM', open: async () => openDcom(address, wmiCredentials(given)) });
   }
   const origin = serviceOrigin(given.url, address);
-  return new WmiLink({
-    ...shared,
-    address: origin.hostname.replace(/^\[|\]$/g, ''),
-    port: portOf(origin),
-    service: 'WinRM',
-    open: async () => openWinRm(given, origin, wmiCredentials(given)),
-  });
+  return new WmiLink({ ...shared, service: 'WinRM', open: async () => openWinRm(given, { origin, address: place.address }, wmiCredentials(given)) });
+}
+
+/**
+ * How the WMI service shows whether a host is up: by its port at the host's own address. Where the URL
+ * leads elsewhere, what answers there may be another machine, such as a proxy: it proves nothing, but
+ * only with its silence too is the host silent.
+ */
+export function serviceSign(given: WmiOptions, address: string): Pick<HostPowerParts, 'port' | 'otherwise'> {
+  const place = placeOf(given, address);
+  if (isSameAddress(place.address, address)) return { port: place.port };
+  return {
+    port: place.port,
+    otherwise: async (signal) => {
+      const found = await probeTcp(place.address, place.port, { signal });
+      if (found.alive) throw new CannotTell('ambiguous', `it is silent itself, but its service answers at ${place.address}`);
+      return found;
+    },
+  };
+}
+
+function isSameAddress(one: string, other: string): boolean {
+  if (isIP(one) === 0 || isIP(other) === 0) return one.toLowerCase() === other.toLowerCase();
+  return Buffer.from(addressBytes(one)).equals(addressBytes(other));
 }

@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import * as v from 'valibot';
 import { flag, text } from '../../config/values.js';
+import { ArgoError } from '../../kit/errors.js';
 import { dcomAvailable } from '../../protocols/dcom/availability.js';
 import { CHANNEL_BINDINGS } from '../../protocols/wsman/options.js';
 import { credentialsOf, loginEntries } from '../tls/options.js';
@@ -13,7 +14,9 @@ const WINRM_PORTS: Readonly<Record<string, number>> = { 'https:': 5986, 'http:':
 const DEFAULT_URL = 'https://{address}:5986/wsman';
 
 /** Stands for the host's address in a URL that is for several. */
-const withAddress = (template: string, address: string): string => template.replaceAll('{address}', isIP(address) === 6 ? `[${address}]` : address);
+const withAddress = (template: string, address: string): string =>
+  // A URL cannot hold the zone of an address.
+  template.replaceAll('{address}', isIP(address) === 6 ? `[${address.replace(/%.*/, '')}]` : address);
 
 const isServiceUrl = (template: string): boolean => {
   const url = withAddress(template, 'host.example');
@@ -45,9 +48,13 @@ export const wmiEntries = {
 
 export type WmiOptions = v.InferOutput<v.ObjectSchema<typeof wmiEntries, undefined>>;
 
-/** Where a host's WinRM listens, with the port that is meant. */
+/**
+ * Where a host's WinRM listens, with the port that is meant.
+ * @throws ArgoError FAILED for an address that no URL can hold, such as a name whose last part is a number
+ */
 export function serviceOrigin(template: string, address: string): URL {
   const written = withAddress(template, address);
+  if (!URL.canParse(written)) throw new ArgoError('FAILED', `"${address}" cannot stand in the url ${template}`);
   const url = new URL(written);
   const hasPort = /^https?:\/\/(?:\[[^\]]*\]|[^/:?#]*):\d+/i.test(written);
   if (!hasPort) url.port = String(WINRM_PORTS[url.protocol]);

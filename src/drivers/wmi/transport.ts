@@ -3,13 +3,21 @@ import type { WmiConnection } from '../../protocols/wmi/connection.js';
 import { tlsTrust } from '../tls/options.js';
 import type { Credentials, WmiOptions } from './options.js';
 
+/** Where a host's WinRM is reached. */
+export interface ServicePlace {
+  readonly origin: URL;
+  /** of the origin, with its zone where it has one */
+  readonly address: string;
+}
+
 /** Connections to WMI. What carries one is loaded with the first, so that others do not pay for it. */
 
 /** WMI over WS-Management. @throws ArgoError where an authority's file cannot be read */
-export async function openWinRm(given: WmiOptions, origin: URL, { user, domain, password }: Credentials): Promise<WmiConnection> {
+export async function openWinRm(given: WmiOptions, { origin, address }: ServicePlace, { user, domain, password }: Credentials): Promise<WmiConnection> {
   const { WsmanSession } = await import('../../protocols/wsman/session.js');
   return new WsmanSession({
     origin,
+    ...(address.includes('%') && { address }),
     trust: tlsTrust(given),
     login: { kind: given.auth, user, password, domain },
     allowUnencrypted: given['allow-unencrypted'],

@@ -105,9 +105,12 @@ export class WindowsHost implements Machine {
   }
 
   #order(order: HostOrder, signal: AbortSignal): Promise<void> {
-    // A magic packet that comes after the shutdown would undo it.
-    this.#parts.power.forgetWake();
-    const { control: link, pace } = this.#parts;
-    return orderHost({ link, pace, bootMark: (within) => this.bootMark(within) }, order, signal);
+    const { control: link, pace, power } = this.#parts;
+    const context = {
+      link, pace,
+      bootMark: (within: AbortSignal) => this.bootMark(within),
+      isOff: async (within: AbortSignal) => await power.status(within) === 'off',
+    };
+    return power.goDown(() => orderHost(context, order, signal));
   }
 }

@@ -28,7 +28,7 @@ export const RESOLVE_TIMEOUT = 3000;
 export const RESOLVED_FOR = 10_000;
 /** Names whose addresses are kept. */
 export const NAMES_KEPT = 20_000;
-/** Addresses of one name that are asked, and how much later each than the one before. */
+/** Addresses of one name that are asked, and how much later each way to ask begins than the one before. */
 export const MOST_ADDRESSES = 4;
 export const NEXT_ADDRESS_AFTER = 250;
 
@@ -38,6 +38,9 @@ export const MOST_PROCESSES = 16;
 export const PROCESS_GRACE = 2000;
 /** Its output, in bytes. */
 export const PROCESS_OUTPUT = 16 * 1024;
+
+/** Connections that are tried at a time while many hosts are asked: each is a file descriptor for as long as nobody answers. */
+export const BACKGROUND_CONNECTIONS = 2048;
 
 /** Default wait for a TCP connection or its refusal. */
 export const TCP_TIMEOUT = 4000;

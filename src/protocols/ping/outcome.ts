@@ -17,7 +17,9 @@ export type DoubtKind =
   /** our own system did not send: no route, a filter of its own, no buffers */
   | 'not sent'
   /** a filter on the way says that we may not ask */
-  | 'prohibited';
+  | 'prohibited'
+  /** what answers may be another machine */
+  | 'ambiguous';
 
 /** It could not be found out whether the host is up. That is never the same as its being down. */
 export class CannotTell extends Error {

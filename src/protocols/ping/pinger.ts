@@ -1,10 +1,11 @@
 import { isIP } from 'node:net';
+import { Places } from '../../kit/places.js';
 import { familyOf, type Family } from './address.js';
-import { DEFAULT_TIMEOUT, LONGEST_TIMEOUT, MOST_RETRIES, NEXT_ADDRESS_AFTER, SEND_INTERVAL } from './limits.js';
+import { BACKGROUND_CONNECTIONS, DEFAULT_TIMEOUT, LONGEST_TIMEOUT, MOST_RETRIES, MOST_WAITING, NEXT_ADDRESS_AFTER, SEND_INTERVAL } from './limits.js';
 import { Names, type Lookup } from './names.js';
 import { CannotTell, type PingResult } from './outcome.js';
 import { PingProgram } from './program.js';
-import { firstAlive, type Way } from './race.js';
+import { allSilent, firstAlive, type Way } from './race.js';
 import { EchoSession } from './session.js';
 import { openSocket, type OnPacket, type PacketSocket } from './socket.js';
 import { probeTcp } from './tcp.js';
@@ -15,8 +16,8 @@ export interface PingOptions {
   readonly retries?: number;
   /** milliseconds for the request and its retries together: 5,000 at the most, 4,000 unless given */
   readonly timeout?: number;
-  /** also asked by a connection, for hosts that do not answer pings; any answer is a sign of life */
-  readonly tcpPort?: number;
+  /** where a host is asked by connections besides, when it has not answered a ping at once; any answer is a sign of life */
+  readonly tcpPorts?: readonly number[];
   /** one of a sweep over many: single questions go first */
   readonly background?: boolean;
 }
@@ -43,6 +44,8 @@ export class Pinger {
   /** why a family's raw socket may not be opened, once that is known */
   readonly #refused = new Map<Family, CannotTell>();
   readonly #noted = new Set<string>();
+  /** of sweeps; questions of people come on top */
+  readonly #connections = new Places(BACKGROUND_CONNECTIONS, MOST_WAITING);
   #closed = false;
   readonly #parts: PingerParts;
 
@@ -53,18 +56,16 @@ export class Pinger {
   }
 
   /**
-   * Whether a host is up. Of a name with several addresses one that answers is enough.
+   * Whether a host is up. Of a name with several addresses one that answers is enough. It is down only
+   * where it is silent in each way in which it can be asked.
    * @param host an address or a name
    * @throws CannotTell where that cannot be found out, or the signal's reason
    */
   async ping(host: string, options: PingOptions): Promise<PingResult> {
     if (this.#closed) throw new CannotTell('not sent', 'the pinger is closed');
-    if (isIP(host) !== 0 && options.tcpPort === undefined) return this.#echo(host, options);
+    if (isIP(host) !== 0) return this.#ask(host, options);
     const addresses = await this.resolve(host, options.signal);
-    const ways = addresses.flatMap((address): Way[] => [
-      (signal) => this.#echo(address, { ...options, signal }),
-      ...this.#tcpWay(address, options),
-    ]);
+    const ways = addresses.map((address): Way => (signal) => this.#ask(address, { ...options, signal }));
     return firstAlive(ways, NEXT_ADDRESS_AFTER, options.signal);
   }
 
@@ -79,12 +80,23 @@ export class Pinger {
     for (const session of this.#sessions.values()) session.close();
   }
 
-  #tcpWay(address: string, { tcpPort, timeout }: PingOptions): Way[] {
-    if (tcpPort === undefined) return [];
-    return [async (signal) => {
-      const result = await probeTcp(address, tcpPort, { signal, timeout: limitTimeout(timeout) });
+  /** At one address. The ports are asked only where a ping is not answered at once, so that a sweep costs no connections. */
+  #ask(address: string, options: PingOptions): Promise<PingResult> {
+    const { tcpPorts = [], signal } = options;
+    if (tcpPorts.length === 0) return this.#echo(address, options);
+    const ways: Way[] = [(rest) => this.#echo(address, { ...options, signal: rest })];
+    for (const port of tcpPorts) ways.push((rest) => this.#connect(address, port, { ...options, signal: rest }));
+    return firstAlive(ways, NEXT_ADDRESS_AFTER, signal, allSilent);
+  }
+
+  async #connect(address: string, port: number, { signal, timeout, background = false }: PingOptions): Promise<PingResult> {
+    const release = background ? await this.#connections.take(signal) : undefined;
+    try {
+      const result = await probeTcp(address, port, { signal, timeout: limitTimeout(timeout) });
       return result.alive ? { alive: true, ms: result.ms, address, by: 'tcp' } : result;
-    }];
+    } finally {
+      release?.();
+    }
   }
 
   /** By a socket of our own, or by the system's `ping` where we lack the right. */
@@ -101,7 +113,7 @@ export class Pinger {
         this.#refused.set(family, error);
       }
     }
-    return this.#byProgram(address, family, limits, options.tcpPort !== undefined);
+    return this.#byProgram(address, family, limits, (options.tcpPorts ?? []).length > 0);
   }
 
   async #byProgram(
@@ -116,7 +128,7 @@ export class Pinger {
     } catch (error) {
       if (!(error instanceof CannotTell) || error.kind !== 'no right') throw error;
       this.#note(`${reason}, and the system's ping cannot be used: ${error.message}. `
-        + 'Hosts with a tcp-port are asked by that; of others it cannot be told whether they are up');
+        + 'Hosts are asked by their service\'s port or tcp-port alone; of others it cannot be told whether they are up');
       throw new CannotTell('no right', hasTcp ? reason : `${reason}, ${error.message}, and there is no tcp-port to ask instead`, { cause: error });
     }
   }

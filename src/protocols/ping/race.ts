@@ -4,28 +4,42 @@ import { CannotTell, type PingResult } from './outcome.js';
 /** One way to find out whether a host is up. */
 export type Way = (signal: AbortSignal) => Promise<PingResult>;
 
+/** What is said where no way shows a sign of life. */
+export type Verdict = (results: readonly (PingResult | CannotTell)[]) => PingResult | CannotTell;
+
+/** For ways to several addresses of one host: what one of them says counts where another cannot be asked at all. */
+export const firstCertain: Verdict = (results) => results.find((one) => !(one instanceof CannotTell)) ?? results[0]!;
+
+/**
+ * For several ways to ask at one address: it is silent only where each is. One by which we may not ask in
+ * principle does not count; one that failed leaves the host in doubt.
+ */
+export const allSilent: Verdict = (results) =>
+  results.find((one) => one instanceof CannotTell && one.kind !== 'no right') ?? firstCertain(results);
+
 /**
  * Tries several ways, each a little later than the one before, or at once when that one was in vain.
  * The first sign of life ends the others.
  * @param stagger milliseconds
- * @returns alive where any is; else the first that says that the host is not
- * @throws the first CannotTell where none says anything, or the signal's reason
+ * @param verdict on the results of all ways where none is alive
+ * @returns alive where any is; else the verdict
+ * @throws the verdict where it is a CannotTell, or the signal's reason
  */
-export async function firstAlive(ways: readonly Way[], stagger: number, signal: AbortSignal): Promise<PingResult> {
+export async function firstAlive(ways: readonly Way[], stagger: number, signal: AbortSignal, verdict: Verdict = firstCertain): Promise<PingResult> {
   const [only] = ways;
   if (ways.length === 1 && only) return only(signal);
   const rest = new AbortController();
   signal.throwIfAborted();
   const unwatch = onAbort(signal, (reason) => rest.abort(reason));
   try {
-    return await race(ways, stagger, rest.signal);
+    return await race(ways, stagger, rest.signal, verdict);
   } finally {
     unwatch();
     rest.abort();
   }
 }
 
-function race(ways: readonly Way[], stagger: number, signal: AbortSignal): Promise<PingResult> {
+function race(ways: readonly Way[], stagger: number, signal: AbortSignal, verdict: Verdict): Promise<PingResult> {
   return new Promise((resolve, reject) => {
     const results: (PingResult | CannotTell | undefined)[] = ways.map(() => undefined);
     let begun = 0;
@@ -36,9 +50,9 @@ function race(ways: readonly Way[], stagger: number, signal: AbortSignal): Promi
         clearTimeout(timer);
         resolve(result);
       } else if (results.every((one) => one !== undefined)) {
-        const said = results.find((one) => !(one instanceof CannotTell));
-        if (said) resolve(said as PingResult);
-        else reject(results[0] as CannotTell);
+        const said = verdict(results as (PingResult | CannotTell)[]);
+        if (said instanceof CannotTell) reject(said);
+        else resolve(said);
       } else if (begun <= index + 1) begin();
     };
     const begin = (): void => {

@@ -30,10 +30,11 @@ const unpadded = (bytes: Buffer): string => bytes.toString('base64').replace(/=+
 
 /**
  * Connects, and resolves only when the server has proved who it is: whatever is written comes after.
+ * @param address where the server is, for one with a zone (`fe80::1%eth0`), which a URL cannot hold
  * @throws CertificateError, ConnectionLostError
  */
-export function connectTrusted(origin: URL, trust: Trust): Promise<Socket> {
-  const host = origin.hostname.replace(/^\[|\]$/g, '');
+export function connectTrusted(origin: URL, trust: Trust, address?: string): Promise<Socket> {
+  const host = address ?? origin.hostname.replace(/^\[|\]$/g, '');
   const secure = origin.protocol === 'https:';
   const port = Number(origin.port) || (secure ? 443 : 80);
   return new Promise((resolve, reject) => {

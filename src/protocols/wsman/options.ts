@@ -53,6 +53,8 @@ export const DEFAULT_LIMITS: WsmanLimits = {
 export interface WsmanOptions {
   /** with its port, since WinRM's own are not those of the scheme: `https://host:5986/wsman`, `http://host:5985/wsman` */
   readonly origin: URL;
+  /** of the origin, where it has a zone (`fe80::1%eth0`), which a URL cannot hold */
+  readonly address?: string;
   readonly trust: Trust;
   readonly login: WsmanLogin;
   /** lets plain HTTP be used where nothing is sealed: whoever listens reads it all, with Basic the password too */

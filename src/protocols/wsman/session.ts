@@ -199,7 +199,7 @@ export class WsmanSession implements WsmanConnection {
   }
 
   async #logIn(options: WsmanOptions, signal: AbortSignal): Promise<Channel> {
-    const connecting = connectTrusted(options.origin, options.trust);
+    const connecting = connectTrusted(options.origin, options.trust, options.address);
     const both = AbortSignal.any([signal, this.#closed.signal]);
     const socket = await unlessAborted(both, connecting).catch((error: unknown) => {
       connecting.then((late) => late.destroy(), () => undefined);

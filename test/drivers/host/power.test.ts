@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import t, { type Test } from 'tap';
+import { ArgoError } from '../../../src/kit/errors.js';
 import type { Log } from '../../../src/kit/log.js';
 import type { HostSettings } from '../../../src/drivers/host/options.js';
 import { HostPower } from '../../../src/drivers/host/power.js';
@@ -10,6 +11,7 @@ import { SendFailure } from '../../../src/protocols/ping/socket.js';
 import { parseMagicPacket } from '../../../src/protocols/wol/magic-packet.js';
 import { FakeSocket } from '../../protocols/ping/fake-socket.js';
 import { replyTo } from '../../protocols/ping/packets.js';
+import { freePort } from '../../support/ports.js';
 import { until } from '../../support/until.js';
 
 const WAIT_MS = 30_000;
@@ -36,7 +38,7 @@ async function host(t: Test, settings: Partial<HostSettings> = {}, wakeFor = 60_
   const power = new HostPower({
     name: 'web1', address: '10.0.0.11', mac: MAC, wol: { address: '127.0.0.1', port: socket.address().port }, ping: { timeout: 40 }, ...settings,
   }, { pinger, log, wakeFor });
-  return { power, world, woken, lines };
+  return { power, world, woken, lines, pinger };
 }
 
 await t.test('on and off', async (t) => {
@@ -57,6 +59,42 @@ await t.test('what cannot be told is neither', async (t) => {
   t.equal(lines.length, 1, 'it is logged once');
   const lacking = new HostPower(power.host, { pinger: new Pinger({ open: () => Promise.reject(new CannotTell('no right', 'none')), program: '/nonexistent' }), log: () => undefined });
   await t.rejects(lacking.status(never), { message: /^UNREACHABLE/ });
+});
+
+await t.test('silence of pings alone is not off', async (t) => {
+  const port = await freePort();
+  const { power: { host: settings }, pinger, world } = await host(t, { address: '127.0.0.1' });
+  const parts = { pinger, log: () => undefined };
+  t.equal(await new HostPower(settings, parts).status(never), 'off', 'where nothing else can be asked');
+  t.equal(await new HostPower(settings, { ...parts, port }).status(never), 'on', 'a refused connection is an answer');
+  t.equal(await new HostPower({ ...settings, ping: { timeout: 40, 'tcp-port': port } }, parts).status(never), 'on');
+  const says = (alive: boolean) => () => Promise.resolve(alive ? { alive, ms: 1, address: '127.0.0.1', by: 'tcp' } as const : { alive, reason: 'silent too' } as const);
+  t.equal(await new HostPower(settings, { ...parts, otherwise: says(true) }).status(never), 'on');
+  t.equal(await new HostPower(settings, { ...parts, otherwise: says(false) }).status(never), 'off');
+  const doubtful = new HostPower(settings, { ...parts, otherwise: () => Promise.reject(new CannotTell('ambiguous', 'who knows')) });
+  await t.rejects(doubtful.status(never), { message: /^UNREACHABLE: .*who knows/ });
+  world.on = true;
+  t.equal(await doubtful.status(never), 'on');
+});
+
+await t.test('after an order to go down, only silence that lasts is off', async (t) => {
+  const { power, world } = await host(t, { ping: { timeout: 40, 'off-after': 1000 } });
+  world.on = true;
+  await power.goDown(() => Promise.resolve());
+  for (let flap = 0; flap < 2; flap += 1) {
+    world.on = false;
+    t.equal(await power.status(never), 'stopping');
+    world.on = true;
+    t.equal(await power.status(never), 'on', 'it was the cable');
+  }
+  world.on = false;
+  const began = performance.now();
+  await until(async () => await power.status(never) === 'off', WAIT_MS, 'silence that lasts');
+  t.ok(performance.now() - began >= 900);
+  await t.rejects(power.goDown(() => Promise.reject(new ArgoError('UNREACHABLE', 'nobody there'))), { message: /nobody there/ });
+  t.equal(await power.status(never), 'off', 'what was not ordered is not waited for');
+  await t.rejects(power.goDown(() => Promise.reject(new ArgoError('UNCERTAIN', 'cut off'))), { message: /cut off/ });
+  t.equal(await power.status(never), 'stopping');
 });
 
 await t.test('magic packets go out until the host answers', async (t) => {

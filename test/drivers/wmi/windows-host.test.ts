@@ -1,22 +1,28 @@
+import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
+import * as v from 'valibot';
 import { hostSettings } from '../../../src/drivers/host/options.js';
 import { HostPower } from '../../../src/drivers/host/power.js';
 import { leasePinger } from '../../../src/drivers/host/shared-pinger.js';
+import { serviceSign } from '../../../src/drivers/wmi/open-link.js';
+import { wmiEntries } from '../../../src/drivers/wmi/options.js';
 import { WindowsHost } from '../../../src/drivers/wmi/windows-host.js';
+import { Pinger } from '../../../src/protocols/ping/pinger.js';
 import { ConnectionLostError } from '../../../src/protocols/tls/errors.js';
 import { WmiFault } from '../../../src/protocols/wmi/errors.js';
 import { fakeHostWmi } from './fake-host.js';
 import { fakeLink } from './fake-wmi.js';
+import { FakeSocket } from '../../protocols/ping/fake-socket.js';
 import { outcome, soon } from '../driving.js';
 
-const PACE = { within: 3000, every: 20 };
+const PACE = { within: 3000, silentWithin: 4000, every: 20 };
 
-async function setUp(t: Test, mac?: string) {
+async function setUp(t: Test, mac?: string, network?: Pinger) {
   const { wmi, state } = fakeHostWmi();
   const { link, server } = await fakeLink(t, wmi);
   const lease = leasePinger(() => undefined);
   t.teardown(() => lease.release());
-  const power = new HostPower(hostSettings({ name: 'win1', address: '127.0.0.1', ...(mac && { mac }) }, { wol: {}, ping: {} }), { pinger: lease.pinger, log: () => undefined });
+  const power = new HostPower(hostSettings({ name: 'win1', address: '127.0.0.1', ...(mac && { mac }) }, { wol: {}, ping: { timeout: 100, 'off-after': 300 } }), { pinger: network ?? lease.pinger, log: () => undefined });
   const host = new WindowsHost({ id: 'win1', power, control: link, readings: link, pace: PACE });
   return { wmi, state, host, server };
 }
@@ -74,8 +80,30 @@ void t.test('refusals', async (t) => {
 
 void t.test('an order whose answer is lost', async (t) => {
   const lost = () => new ConnectionLostError('cut off', true);
-  await t.test('is accepted where the service goes away', async (t) => {
+  await t.test('is in doubt where its service goes away, and the host is there', async (t) => {
+    const { host, wmi, server, state } = await setUp(t);
+    wmi.faults.push(undefined, () => {
+      server.close();
+      return lost();
+    });
+    t.match(await outcome(host.powerOff(soon())), { phrase: 'UNCERTAIN' });
+    t.same(state.orders, []);
+  });
+  await t.test('or for a moment only', async (t) => {
     const { host, wmi, server } = await setUp(t);
+    const { port } = server.address() as AddressInfo;
+    wmi.faults.push(undefined, () => {
+      server.close();
+      setTimeout(() => server.listen(port, '127.0.0.1'), 1000);
+      return lost();
+    });
+    t.match(await outcome(host.reboot(soon())), { phrase: 'UNCERTAIN' });
+  });
+  await t.test('is accepted where the host is silent for good', async (t) => {
+    const { open } = FakeSocket.opener(() => undefined);
+    const network = new Pinger({ open: (_, ...callbacks) => open(...callbacks) });
+    t.teardown(() => network.close());
+    const { host, wmi, server } = await setUp(t, undefined, network);
     wmi.faults.push(undefined, () => {
       server.close();
       return lost();
@@ -102,4 +130,18 @@ void t.test('an order whose answer is lost', async (t) => {
     wmi.tables.set('root/cimv2:Win32_OperatingSystem', () => [{ LastBootUpTime: '2020-01-01T00:00:00Z', LocalDateTime: '2020-01-01T01:00:00Z' }]);
     t.equal(await host.bootMark(soon()), mark);
   });
+});
+
+void t.test('the port by which a host shows that it is up', async (t) => {
+  const { server, link } = await fakeLink(t, fakeHostWmi().wmi);
+  const { port } = server.address() as AddressInfo;
+  await link.close();
+  const given = (more: Record<string, unknown>) => v.parse(v.strictObject(wmiEntries), { user: 'argo', password: 'pw', ...more });
+  t.same(serviceSign(given({}), '10.0.0.1'), { port: 5986 });
+  t.same(serviceSign(given({ url: 'http://{address}/wsman' }), 'Win1.lab.example'), { port: 5985 });
+  t.same(serviceSign(given({ url: `https://{address}:${port}/wsman` }), 'fd00:0::1'), { port });
+  t.same(serviceSign(given({}), 'fe80::1%lo'), { port: 5986 }, 'with its zone');
+  const proxy = serviceSign(given({ url: `https://127.0.0.1:${port}/wsman` }), '10.0.0.1');
+  t.equal(proxy.port, port, 'its own address is asked all the same');
+  await t.rejects(proxy.otherwise!(soon()), { name: 'CannotTell', message: /its service answers at 127.0.0.1/ }, 'which may be another machine');
 });

@@ -3,7 +3,7 @@
 Started in the network namespace that holds the hosts' switch. Arguments: the folder of the peers.
 Its file `table` has a line a host: name, address with prefix, MAC, port of the switch. Orders come as lines through the FIFO `power`: `on NAME`, `off NAME`, `reboot NAME`, and the
 faults `pull NAME` (power cut), `crash NAME` (nothing but the kernel's ping is left), `stop NAME` and
-`continue NAME` (sshd hangs, and no longer). What becomes of them is told on stdout; of an order with a
+`continue NAME` (sshd hangs, and no longer), `mute NAME` and `unmute NAME` (pings are dropped, and no longer). What becomes of them is told on stdout; of an order with a
 number behind it, also `did NUMBER` once it has been carried out.
 """
 import os
@@ -92,9 +92,18 @@ class Host:
     def resume(self):
         os.kill(self.first(), signal.SIGCONT)
 
+    def drop_pings(self, value):
+        subprocess.run(['ip', 'netns', 'exec', self.name, 'sysctl', '-qw', f'net.ipv4.icmp_echo_ignore_all={value}'], check=True)
+
+    def mute(self):
+        self.drop_pings(1)
+
+    def unmute(self):
+        self.drop_pings(0)
+
 
 ORDERS = {'on': Host.on, 'off': Host.off, 'reboot': Host.reboot, 'pull': Host.pull, 'crash': Host.crash,
-          'stop': Host.stop, 'continue': Host.resume}
+          'stop': Host.stop, 'continue': Host.resume, 'mute': Host.mute, 'unmute': Host.unmute}
 
 with open(f'{FOLDER}/table') as table:
     hosts = {words[0]: Host(*words) for words in (line.split() for line in table)}

@@ -1,6 +1,9 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import t from 'tap';
 import { CannotTell } from '../../../src/protocols/ping/outcome.js';
 import { Pinger, type PingerParts } from '../../../src/protocols/ping/pinger.js';
+import { freePort } from '../../support/ports.js';
 import { FakeSocket } from './fake-socket.js';
 import { replyTo } from './packets.js';
 
@@ -57,5 +60,32 @@ await t.test('a fault is not hidden behind another way', async (t) => {
 await t.test('a host with a TCP port is asked by that as well', async (t) => {
   const lacking = new Pinger({ open: noRight, program: '/nonexistent/ping' });
   // Nothing listens there: the refusal is the sign of life.
-  t.match(await lacking.ping('127.0.0.1', { ...hasty, tcpPort: 1 }), { alive: true, by: 'tcp', address: '127.0.0.1' });
+  t.match(await lacking.ping('127.0.0.1', { ...hasty, tcpPorts: [1] }), { alive: true, by: 'tcp', address: '127.0.0.1' });
+});
+
+await t.test('a host that drops pings is up when its port answers, or refuses', async (t) => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const { pinger: silent } = pinger([]);
+  for (const port of [(server.address() as AddressInfo).port, await freePort()]) {
+    t.match(await silent.ping('127.0.0.1', { ...hasty, tcpPorts: [port] }), { alive: true, by: 'tcp' });
+  }
+});
+
+await t.test('a port that could not be asked leaves in doubt a host that is silent otherwise', async (t) => {
+  const { pinger: silent } = pinger([]);
+  t.match(await silent.ping('127.0.0.1', hasty), { alive: false });
+  // The kernel refuses it at once, without a packet: no word of any host's.
+  await t.rejects(silent.ping('255.255.255.255', { ...hasty, tcpPorts: [22] }), { kind: 'not sent', message: /no connection could be tried/ });
+});
+
+await t.test('who answers a ping is asked nothing else', async (t) => {
+  let connections = 0;
+  const server = createServer(() => { connections += 1; }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const { pinger: one } = pinger(['127.0.0.1']);
+  t.match(await one.ping('127.0.0.1', { ...hasty, tcpPorts: [(server.address() as AddressInfo).port] }), { alive: true, by: 'icmp' });
+  t.equal(connections, 0);
 });

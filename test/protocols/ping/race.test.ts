@@ -1,6 +1,6 @@
 import t from 'tap';
 import { CannotTell, type PingResult } from '../../../src/protocols/ping/outcome.js';
-import { firstAlive, type Way } from '../../../src/protocols/ping/race.js';
+import { allSilent, firstAlive, type Way } from '../../../src/protocols/ping/race.js';
 
 const never = new AbortController().signal;
 const STAGGER = 5;
@@ -46,4 +46,13 @@ await t.test('aborted', async (t) => {
   await outcome;
   t.equal(ended.length, 1);
   await t.rejects(firstAlive([says(alive), says(alive)], STAGGER, controller.signal), { message: 'enough' });
+});
+
+await t.test('several ways to one address: silent only where each is', async (t) => {
+  const noRight: Way = () => Promise.reject(new CannotTell('no right', 'none'));
+  t.same(await firstAlive([says(silent('a')), says(silent('b'))], STAGGER, never, allSilent), silent('a'));
+  t.same(await firstAlive([says(silent('a')), says(alive)], STAGGER, never, allSilent), alive);
+  await t.rejects(firstAlive([says(silent('a')), doubts('b')], STAGGER, never, allSilent), { kind: 'not sent', message: 'b' });
+  t.same(await firstAlive([noRight, says(silent('b'))], STAGGER, never, allSilent), silent('b'), 'by which we may not ask does not count');
+  await t.rejects(firstAlive([noRight, noRight], STAGGER, never, allSilent), { kind: 'no right', message: 'none' });
 });
