@@ -152,14 +152,15 @@ export class PowerRun implements Holder {
     const instance = this.#instance;
     this.#progress.begin('reading the state');
     let state = this.#before = await this.#observe();
-    if (action === 'start' && (state === 'stopping' || (state === 'on' && instance.isStopping))) state = await this.#untilStopped();
+    if (action === 'start' && this.#isGoingDown(state)) state = await this.#untilStopped();
     const clean = cleanWay(this.#order, instance.machine, state);
     if (clean) return this.#stopCleanThenHard(clean);
     const way = decide(action, this.#name, instance.machine, state, isForced(this.#order));
     if (way === 'already') return this.#asVerified('already');
     await this.#noteBoot();
     const sent = way === 'under way' ? 'accepted' : await this.#send(way, this.#deadline);
-    if (way === 'shutdown' && sent === 'accepted') instance.expectStop(this.#parts.actionTimeout);
+    // One whose answer was lost may be at work all the same, so that it counts too.
+    if (way === 'shutdown') instance.expectStop(this.#parts.actionTimeout);
     else instance.forgetStop();
     if (wait !== false) await this.#verify(this.#verifyingDeadline(), sent, way === 'shutdown');
     else if (sent === 'doubtful') await this.#resolveDoubt();
@@ -185,8 +186,10 @@ export class PowerRun implements Holder {
     try {
       return await this.#pullThePlug();
     } catch (thrown) {
+      if (!mayBeAtWork || !(thrown instanceof ArgoError) || thrown.phrase !== 'UNREACHABLE') throw thrown;
       // the clean shutdown may still be at work: that nothing was done would not be true
-      throw mayBeAtWork && thrown instanceof ArgoError && thrown.phrase === 'UNREACHABLE' ? this.#uncertain(thrown) : thrown;
+      this.#instance.expectStop(this.#parts.actionTimeout);
+      throw this.#uncertain(thrown);
     }
   }
 
@@ -233,11 +236,15 @@ export class PowerRun implements Holder {
     }
   }
 
+  #isGoingDown(state: PowerState): boolean {
+    return state === 'stopping' || ((state === 'on' || state === 'unknown') && this.#instance.isStopping);
+  }
+
   /** A clean stop is under way: what comes next waits until it has ended. */
   async #untilStopped(): Promise<PowerState> {
     this.#progress.begin('waiting for an earlier stop');
     let state = await this.#observe();
-    for (let wait = WAIT_POLL_FIRST; state === 'stopping' || (state === 'on' && this.#instance.isStopping); wait = longer(wait)) {
+    for (let wait = WAIT_POLL_FIRST; this.#isGoingDown(state); wait = longer(wait)) {
       const late = () => new ArgoError('TIMEOUT', `${this.#name} was told to stop and is still ${state}`);
       await this.#deadline.pause(wait, (wake) => this.#instance.watch(wake));
       if (this.#ending) throw this.#ending.unsent;
