@@ -147,7 +147,7 @@ export class SshConnection {
       this.#client.exec(command, (error: Error | undefined, channel) => {
         if (signal.aborted) channel?.close();
         // A lost connection has been told to `lost` by now, so that this is the host's own refusal.
-        else if (error) settle(() => reject(new SshCommandError('refused', false, error.message, { cause: error })));
+        else if (error) settle(() => reject(notStarted(error)));
         else settle(() => resolve(channel));
       });
     });
@@ -288,6 +288,13 @@ const BY_ERRNO: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'the host\'s name cannot be looked up now',
   ETIMEDOUT: 'the host does not answer',
 };
+
+/** ssh2 gives an error the reason of SSH_MSG_CHANNEL_OPEN_FAILURE (RFC 4254, section 5.1) where there is not even a channel. */
+function notStarted(error: Error & { reason?: unknown }): SshCommandError {
+  return typeof error.reason === 'number'
+    ? new SshCommandError('full', false, 'the host opens no further session on the connection (MaxSessions of its sshd?)', { cause: error })
+    : new SshCommandError('refused', false, error.message, { cause: error });
+}
 
 function explain(error: Error & { level?: string; code?: string }): Error {
   if (error.level === 'client-authentication') return new SshAuthenticationError('the host refuses our credentials', { cause: error });
