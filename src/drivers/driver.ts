@@ -99,6 +99,8 @@ export interface Machine {
    * listens: while the state is being waited for, operations asks again.
    */
   readonly mayMissShutdown?: boolean;
+  /** what the machine said against the last order after it had been accepted: one line for people, told where the order is in vain */
+  readonly complaint?: string | undefined;
   /** pulls the plug */
   powerOff?(signal: AbortSignal): Promise<void>;
   /** asks the guest to restart cleanly */

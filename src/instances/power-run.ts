@@ -263,7 +263,11 @@ export class PowerRun implements Holder {
       if (wait !== false) throw new ArgoError('NOT SUPPORTED', `a reboot of ${this.#name} cannot be verified; leave out --wait`);
       return;
     }
-    this.#bootMark = await this.#instance.owner.call(this.#deadline, (signal) => machine.bootMark!(signal), this.#caller);
+    this.#bootMark = await this.#instance.owner.call(this.#deadline, (signal) => machine.bootMark!(signal), this.#caller).catch((thrown: unknown) => {
+      // A machine that has no mark to show can be told to restart all the same, where nobody waits for it.
+      if (wait === false && thrown instanceof ArgoError && thrown.phrase === 'FAILED') return undefined;
+      throw thrown;
+    });
   }
 
   /**
@@ -329,7 +333,13 @@ export class PowerRun implements Holder {
 
   #uncertain(cause?: unknown): ArgoError {
     const missing = this.#ending ? `without an answer yet when ${this.#ending.event}` : 'and its answer was lost';
-    return new ArgoError('UNCERTAIN', `the order was sent to ${this.#name} ${missing}; last seen ${this.#instance.state}`, { cause });
+    return new ArgoError('UNCERTAIN', `the order was sent to ${this.#name} ${missing}; last seen ${this.#instance.state}${this.#complaint}`, { cause });
+  }
+
+  /** What the machine said against an order that it had accepted, as the end of a sentence. */
+  get #complaint(): string {
+    const { complaint } = this.#instance.machine;
+    return complaint === undefined ? '' : `; it complained: ${complaint}`;
   }
 
   /** Waits until the goal is there. @throws ArgoError TIMEOUT or UNCERTAIN at the deadline */
@@ -350,11 +360,11 @@ export class PowerRun implements Holder {
       await deadline.pause(wait, (wake) => this.#instance.watch(wake));
     }
     if (sent === 'doubtful') return this.#resolveDoubt();
-    if (this.#ending) throw new ArgoError('UNCERTAIN', `accepted, and last seen ${this.#instance.state} when ${this.#ending.event}`);
+    if (this.#ending) throw new ArgoError('UNCERTAIN', `accepted, and last seen ${this.#instance.state} when ${this.#ending.event}${this.#complaint}`);
     this.#instance.forgetStop();
     const duration = formatDuration(performance.now() - this.#began);
     const found = this.#order.action === 'reboot' ? `has not been seen to restart in ${duration}` : `is still ${this.#instance.state} after ${duration}`;
-    throw new ArgoError('TIMEOUT', `accepted, but ${this.#name} ${found}`);
+    throw new ArgoError('TIMEOUT', `accepted, but ${this.#name} ${found}${this.#complaint}`);
   }
 
   /** The guest may have missed the request. That this one fails says nothing: the first may be at work. */

@@ -15,6 +15,7 @@ export class FakeMachine implements Machine {
   boots = 0;
   script: Script = {};
   mayMissShutdown = false;
+  complaint: string | undefined;
 
   constructor(readonly name: string, public state: PowerState) {
     this.id = name;

@@ -230,6 +230,12 @@ void t.test('a stop that was waited for in vain is not waited for again', async 
   await fails(t, run('start', { timeout: 60 }), 'TIMEOUT', /was told to stop and is still on/);
 });
 
+void t.test('what a machine said against an order is told with it', async (t) => {
+  const { run, machine } = await world('on');
+  machine.script = { shutdown: () => { machine.complaint = 'Operation inhibited by "kim"'; } };
+  await fails(t, run('stop', { wait: 60 }), 'TIMEOUT', /is still on after .*; it complained: Operation inhibited by "kim"$/);
+});
+
 void t.test('start after a stop whose answer was lost waits for the stop', async (t) => {
   const startWhileItGoesDown = ({ run, machine }: Awaited<ReturnType<typeof world>>) => {
     setTimeout(() => { machine.state = 'off'; }, 50);
@@ -270,6 +276,12 @@ void t.test('a reboot is told by the boot mark', async (t) => {
   const unmarked = await world('on', (lj) => { Object.assign(lj, { bootMark: undefined }); });
   await fails(t, unmarked.run('reboot', { wait: true }), 'NOT SUPPORTED', /cannot be verified/);
   t.equal(await unmarked.run('reboot'), 'done');
+
+  const untold = await world('on', (lj) => {
+    Object.assign(lj, { bootMark: () => Promise.reject(new ArgoError('FAILED', 'the host does not tell its boot id')) });
+  });
+  await fails(t, untold.run('reboot', { wait: true }), 'FAILED', /boot id/);
+  t.equal(await untold.run('reboot'), 'done', 'nobody waits for it');
 });
 
 void t.test('start after an accepted stop waits for the stop', async (t) => {

@@ -226,9 +226,12 @@ export class SshConnection {
   }
 }
 
-/** A word for a POSIX shell, whatever it holds. */
+/**
+ * A word for a login shell, whatever it holds but line ends, which tcsh takes in no way that others do. Not
+ * only `'` stands outside of the quotes: fish reads `\\` within them as one, and csh each `!`.
+ */
 export function quote(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
+  return `'${word.replace(/['\\!]/g, "'\\$&'")}'`;
 }
 
 function toConfig(options: SshOptions, onBadKey: (error: HostKeyError) => void): ConnectConfig {
