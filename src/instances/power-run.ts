@@ -237,7 +237,7 @@ export class PowerRun implements Holder {
   }
 
   #isGoingDown(state: PowerState): boolean {
-    return state === 'stopping' || ((state === 'on' || state === 'unknown') && this.#instance.isStopping);
+    return state === 'stopping' || (state === 'on' && this.#instance.isStopping);
   }
 
   /** A clean stop is under way: what comes next waits until it has ended. */

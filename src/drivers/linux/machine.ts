@@ -72,8 +72,14 @@ export class LinuxHost implements Machine {
     if (reset !== undefined) this.reset = (signal) => this.#order(reset, signal);
   }
 
-  status(signal: AbortSignal): Promise<PowerState> {
-    return this.look(signal, false);
+  /** Of a host that can be woken, a name that nobody knows is no reason not to: some are known only while it is on. */
+  async status(signal: AbortSignal): Promise<PowerState> {
+    try {
+      return await this.look(signal, false);
+    } catch (error) {
+      if (this.start !== undefined && error instanceof ArgoError && isUnresolved(error.cause)) return 'unknown';
+      throw error;
+    }
   }
 
   /** @param background one of a listing */
@@ -219,3 +225,5 @@ export class LinuxHost implements Machine {
     }
   }
 }
+
+const isUnresolved = (cause: unknown): boolean => cause instanceof CannotTell && cause.kind === 'unresolved';
