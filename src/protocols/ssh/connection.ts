@@ -111,7 +111,7 @@ export class SshConnection {
       try {
         client.connect(toConfig(options, (error) => { badKey = error; }));
       } catch (error) {
-        fail(new SshKeyError(keyTrouble(error), { cause: error }));
+        fail(new SshKeyError(keyTrouble(options.privateKey, error), { cause: error }));
       }
     });
     return connection;
@@ -278,8 +278,18 @@ function answerQuestions(client: Client, password: string | undefined): void {
   });
 }
 
-const keyTrouble = (error: unknown): string => /encrypted/i.test(String(error))
-  ? 'the private key is encrypted; use one without a passphrase, or an agent' : 'the private key cannot be read';
+/** @returns what is wrong with a private key whose format ssh2 does not read, and what mends it; undefined where it is another */
+export function keyFormatFault(privateKey: string, file = 'FILE'): string | undefined {
+  if (!/^-----BEGIN (?:ENCRYPTED )?PRIVATE KEY-----/m.test(privateKey)) return undefined;
+  return `the private key is in the format PKCS#8, which cannot be read; convert it with: ssh-keygen -p -N '' -f ${file}`
+    + ' (an Ed25519 key of openssl cannot be converted: make one with ssh-keygen)';
+}
+
+function keyTrouble(privateKey: string | undefined, error: unknown): string {
+  const fault = keyFormatFault(privateKey ?? '');
+  if (fault !== undefined) return fault;
+  return /encrypted/i.test(String(error)) ? 'the private key is encrypted; use one without a passphrase, or an agent' : 'the private key cannot be read';
+}
 
 /** Errors of the socket, in words. */
 const BY_ERRNO: Readonly<Record<string, string>> = {
