@@ -104,6 +104,8 @@ export interface Machine {
    * INSTANCE), as one that exists only while it runs: it cannot have gone on elsewhere, or under another name.
    */
   readonly isOffWhenGone?: boolean;
+  /** what the machine said against the last order after it had been accepted: one line for people, told where the order is in vain */
+  readonly complaint?: string | undefined;
   /** pulls the plug */
   powerOff?(signal: AbortSignal): Promise<void>;
   /** asks the guest to restart cleanly */

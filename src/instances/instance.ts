@@ -7,7 +7,7 @@ import type { Owner } from './owner.js';
 class Conduct {
   readonly turn = new Turn();
   readonly watchers = new Set<() => void>();
-  /** a clean stop that was accepted and not seen to end is taken to be in vain after this, by performance.now() */
+  /** a clean stop that was sent and not seen to end is taken to be in vain after this, by performance.now() */
   stopPendingUntil = 0;
 }
 
@@ -77,7 +77,7 @@ export class Instance {
   /** Notes a state that was seen. @returns whether it is news */
   see(state: PowerState): boolean {
     const conduct = this.#shared?.conduct;
-    if (conduct && state !== 'on' && state !== 'stopping') conduct.stopPendingUntil = 0;
+    if (conduct && state !== 'on' && state !== 'stopping' && state !== 'unknown') conduct.stopPendingUntil = 0;
     if (state === this.state) return false;
     this.state = state;
     this.sinceMs = Date.now();
@@ -92,7 +92,7 @@ export class Instance {
     return () => watchers.delete(watcher);
   }
 
-  /** A clean stop was accepted: until it shows, "on" does not mean that the machine stays on. */
+  /** A clean stop was accepted, or may have been: until it shows, "on" does not mean that the machine stays on. */
   expectStop(ms: number): void {
     this.#conduct.stopPendingUntil = performance.now() + ms;
   }

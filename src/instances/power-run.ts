@@ -1,12 +1,12 @@
 import type { PowerState } from '../drivers/driver.js';
 import { ArgoError } from '../kit/errors.js';
 import {
-  FORCED_LOOK, HARD_STOP_TIMEOUT, PRESS_AGAIN, READ_TIMEOUT, RECHECK_TIMEOUT, REFRESH_TIMEOUT, STATE_COUNTS, WAIT_POLL_FIRST, WAIT_POLL_LONGEST,
+  FORCED_LOOK, HARD_STOP_TIMEOUT, PRESS_AGAIN, READ_TIMEOUT, RECHECK_TIMEOUT, REFRESH_TIMEOUT, WAIT_POLL_FIRST, WAIT_POLL_LONGEST,
 } from '../kit/limits.js';
-import { formatDuration } from '../kit/text.js';
 import { cleanWay, decide, goalOf, isRefusal, refuseSecond, type Step, type Way } from './actions.js';
 import { Deadline, DeadlineExceeded, explainDeadline, longer } from '../kit/deadline.js';
 import { Boot } from './boot.js';
+import { Sight } from './sight.js';
 import type { Caller } from './calls.js';
 import { ENDINGS, lastWord, type Ending, type Holder } from './turn.js';
 import type { Instance } from './instance.js';
@@ -45,7 +45,6 @@ type Sent = 'accepted' | 'doubtful';
  */
 export class PowerRun implements Holder {
   readonly #deadline: Deadline;
-  readonly #began = performance.now();
   /** the deadlines of parts of the run */
   readonly #phases = new Set<Deadline>();
   /** why it is not waited for any longer */
@@ -56,16 +55,14 @@ export class PowerRun implements Holder {
   #before: PowerState = 'unknown';
   /** the goal was read from the machine after the order */
   #verified = false;
-  /** the state that was known last, and when, by performance.now() */
-  #known: { readonly state: PowerState; readonly at: number } | undefined;
-  /** the manager does not know the machine any longer */
-  #isGone = false;
+  readonly #sight: Sight;
   readonly #parts: PowerRunParts;
 
   constructor(parts: PowerRunParts) {
     this.#parts = parts;
     this.#deadline = new Deadline(this.#limit, parts.signals);
     this.#boot = new Boot(parts.instance, this.#caller);
+    this.#sight = new Sight(parts.instance);
   }
 
   /** @throws ArgoError with what is known */
@@ -159,7 +156,7 @@ export class PowerRun implements Holder {
     const instance = this.#instance;
     this.#progress.begin('reading the state');
     let state = this.#before = await this.#observe();
-    if (action === 'start' && (state === 'stopping' || (state === 'on' && instance.isStopping))) state = await this.#untilStopped();
+    if (action === 'start' && this.#isGoingDown(state)) state = await this.#untilStopped();
     const clean = cleanWay(this.#order, instance.machine, state);
     if (clean) return this.#stopCleanThenHard(clean);
     const way = decide(action, this.#name, instance.machine, state, isForced(this.#order));
@@ -167,7 +164,8 @@ export class PowerRun implements Holder {
     refuseSecond(this.#order, way, this.#name, this.#parts.placeElsewhere);
     await this.#noteBoot(way);
     const sent = way === 'under way' ? 'accepted' : await this.#send(way, this.#deadline);
-    if (way === 'shutdown' && sent === 'accepted') instance.expectStop(this.#parts.actionTimeout);
+    // One whose answer was lost may be at work all the same, so that it counts too.
+    if (way === 'shutdown') instance.expectStop(this.#parts.actionTimeout);
     else instance.forgetStop();
     if (wait !== false) await this.#verify(this.#verifyingDeadline(), sent, way);
     else if (sent === 'doubtful') await this.#resolveDoubt();
@@ -194,8 +192,10 @@ export class PowerRun implements Holder {
     try {
       return await this.#pullThePlug();
     } catch (thrown) {
+      if (!mayBeAtWork || !(thrown instanceof ArgoError) || (thrown.phrase !== 'UNREACHABLE' && thrown.phrase !== 'NO SUCH INSTANCE')) throw thrown;
       // the clean shutdown may still be at work: that nothing was done would not be true
-      throw mayBeAtWork && thrown instanceof ArgoError && (thrown.phrase === 'UNREACHABLE' || thrown.phrase === 'NO SUCH INSTANCE') ? this.#uncertain(thrown) : thrown;
+      this.#instance.expectStop(this.#parts.actionTimeout);
+      throw this.#sight.uncertain(this.#ending, thrown);
     }
   }
 
@@ -219,8 +219,7 @@ export class PowerRun implements Holder {
   async #read(deadline: Deadline): Promise<PowerState> {
     const instance = this.#instance;
     const state = await instance.owner.call(deadline, (signal) => instance.machine.status(signal), this.#caller);
-    this.#isGone = false;
-    if (state !== 'unknown') this.#known = { state, at: performance.now() };
+    this.#sight.note(state);
     this.#parts.registry.see(instance, state);
     return state;
   }
@@ -242,11 +241,15 @@ export class PowerRun implements Holder {
     }
   }
 
+  #isGoingDown(state: PowerState): boolean {
+    return state === 'stopping' || (state === 'on' && this.#instance.isStopping);
+  }
+
   /** A clean stop is under way: what comes next waits until it has ended. */
   async #untilStopped(): Promise<PowerState> {
     this.#progress.begin('waiting for an earlier stop');
     let state = await this.#observe();
-    for (let wait = WAIT_POLL_FIRST; state === 'stopping' || (state === 'on' && this.#instance.isStopping); wait = longer(wait, WAIT_POLL_LONGEST)) {
+    for (let wait = WAIT_POLL_FIRST; this.#isGoingDown(state); wait = longer(wait, WAIT_POLL_LONGEST)) {
       const late = () => new ArgoError('TIMEOUT', `${this.#name} was told to stop and is still ${state}`);
       await this.#deadline.pause(wait, (wake) => this.#instance.watch(wake));
       if (this.#ending) throw this.#ending.unsent;
@@ -273,7 +276,10 @@ export class PowerRun implements Holder {
       if (wait !== false) throw new ArgoError('NOT SUPPORTED', `a reboot of ${this.#name} cannot be verified; leave out --wait`);
       return;
     }
-    await this.#boot.note(this.#deadline);
+    await this.#boot.note(this.#deadline).catch((thrown: unknown) => {
+      // A machine that has no mark to show can be told to restart all the same, where nobody waits for it.
+      if (wait !== false || !(thrown instanceof ArgoError) || thrown.phrase !== 'FAILED') throw thrown;
+    });
   }
 
   /**
@@ -319,8 +325,7 @@ export class PowerRun implements Holder {
 
   /** Whether a look failed because the machine is gone, so that it is off as it should be. */
   #isOffAsGone(thrown: unknown): boolean {
-    this.#isGone = thrown instanceof ArgoError && thrown.phrase === 'NO SUCH INSTANCE';
-    if (!this.#isGone || !this.#instance.machine.isOffWhenGone || goalOf(this.#order.action) !== 'off') return false;
+    if (!this.#sight.noteFailure(thrown) || !this.#instance.machine.isOffWhenGone || goalOf(this.#order.action) !== 'off') return false;
     this.#parts.registry.see(this.#instance, 'off');
     return this.#asVerified(true);
   }
@@ -336,16 +341,7 @@ export class PowerRun implements Holder {
     const deadline = new Deadline(this.#ending?.look ?? RECHECK_TIMEOUT);
     const achieved = await this.#achieved(deadline);
     deadline.clear();
-    if (!achieved) throw this.#uncertain();
-  }
-
-  #uncertain(cause?: unknown): ArgoError {
-    const missing = this.#ending ? `without an answer yet when ${this.#ending.event}` : 'and its answer was lost';
-    return new ArgoError('UNCERTAIN', `the order was sent to ${this.#name} ${missing}; last seen ${this.#lastSeen}`, { cause });
-  }
-
-  get #lastSeen(): PowerState {
-    return this.#known?.state ?? this.#instance.state;
+    if (!achieved) throw this.#sight.uncertain(this.#ending);
   }
 
   /** Waits until the goal is there. @throws ArgoError TIMEOUT or UNCERTAIN at the deadline */
@@ -367,13 +363,8 @@ export class PowerRun implements Holder {
       await deadline.pause(wait, (wake) => this.#instance.watch(wake));
     }
     if (sent === 'doubtful') return this.#resolveDoubt();
-    if (this.#ending) throw new ArgoError('UNCERTAIN', `accepted, and last seen ${this.#lastSeen} when ${this.#ending.event}`);
-    if (this.#isGone) throw new ArgoError('UNCERTAIN', `accepted, and ${this.#name} is gone since; last seen ${this.#lastSeen}`);
-    if (performance.now() - (this.#known?.at ?? -Infinity) > STATE_COUNTS) throw new ArgoError('UNCERTAIN', `accepted, and the state of ${this.#name} cannot be had; last seen ${this.#lastSeen}`);
-    this.#instance.forgetStop();
-    const duration = formatDuration(performance.now() - this.#began);
-    const found = this.#order.action === 'reboot' ? `has not been seen to restart in ${duration}` : `is still ${this.#lastSeen} after ${duration}`;
-    throw new ArgoError('TIMEOUT', `accepted, but ${this.#name} ${found}`);
+    if (!this.#ending) this.#instance.forgetStop();
+    throw this.#sight.inVain(this.#order.action, this.#ending);
   }
 
   /**

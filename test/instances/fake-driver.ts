@@ -16,6 +16,7 @@ export class FakeMachine implements Machine {
   script: Script = {};
   mayMissShutdown = false;
   isOffWhenGone = false;
+  complaint: string | undefined;
 
   constructor(readonly name: string, public state: PowerState) {
     this.id = name;

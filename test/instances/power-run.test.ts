@@ -231,6 +231,36 @@ void t.test('a stop that was waited for in vain is not waited for again', async 
   await fails(t, run('start', { timeout: 60 }), 'TIMEOUT', /was told to stop and is still on/);
 });
 
+void t.test('what a machine said against an order is told with it', async (t) => {
+  const { run, machine } = await world('on');
+  machine.script = { shutdown: () => { machine.complaint = 'Operation inhibited by "kim"'; } };
+  await fails(t, run('stop', { wait: 60 }), 'TIMEOUT', /is still on after .*; it complained: Operation inhibited by "kim"$/);
+});
+
+void t.test('start after a stop whose answer was lost waits for the stop', async (t) => {
+  const startWhileItGoesDown = ({ run, machine }: Awaited<ReturnType<typeof world>>) => {
+    setTimeout(() => { machine.state = 'off'; }, 50);
+    return run('start', { timeout: 5000, wait: true });
+  };
+  const lost = await world('on', (lj) => { lj.script = { shutdown: lostAfterSending }; });
+  await fails(t, lost.run('stop'), 'UNCERTAIN', /last seen on/);
+  t.equal(await startWhileItGoesDown(lost), 'done');
+  t.same(lost.machine.calls, ['shutdown', 'start'], 'it did not count as started while it was going down');
+
+  const dim = await world('on', (lj) => { lj.script = { shutdown: lostAfterSending }; });
+  await fails(t, dim.run('stop'), 'UNCERTAIN', /last seen on/);
+  dim.registry.see(dim.instance, 'unknown');
+  t.equal(await startWhileItGoesDown(dim), 'done');
+  t.same(dim.machine.calls, ['shutdown', 'start'], 'a state that could not be read in between ends no stop');
+
+  const unplugged = await world('on', (lj) => {
+    lj.script = { shutdown: lostAfterSending, powerOff: () => { throw new ArgoError('UNREACHABLE', 'no connection'); } };
+  });
+  await fails(t, unplugged.run('stop', { force: true, timeout: 50 }), 'UNCERTAIN', /last seen on/);
+  t.equal(await startWhileItGoesDown(unplugged), 'done');
+  t.same(unplugged.machine.calls, ['shutdown', 'powerOff', 'start']);
+});
+
 void t.test('a reboot is told by the boot mark', async (t) => {
   const good = await world('on');
   t.equal(await good.run('reboot', { wait: true }), 'done');
@@ -247,6 +277,12 @@ void t.test('a reboot is told by the boot mark', async (t) => {
   const unmarked = await world('on', (lj) => { Object.assign(lj, { bootMark: undefined }); });
   await fails(t, unmarked.run('reboot', { wait: true }), 'NOT SUPPORTED', /cannot be verified/);
   t.equal(await unmarked.run('reboot'), 'done');
+
+  const untold = await world('on', (lj) => {
+    Object.assign(lj, { bootMark: () => Promise.reject(new ArgoError('FAILED', 'the host does not tell its boot id')) });
+  });
+  await fails(t, untold.run('reboot', { wait: true }), 'FAILED', /boot id/);
+  t.equal(await untold.run('reboot'), 'done', 'nobody waits for it');
 });
 
 void t.test('start after an accepted stop waits for the stop', async (t) => {

@@ -49,7 +49,7 @@ export function createHost(context: HostContext, { id, settings, power }: Roster
     if (context.inventory.isCurrent) throw new ArgoError('NO SUCH INSTANCE', `vSphere has no host ${name}`);
     throw new ArgoError('UNREACHABLE', 'vSphere does not answer');
   };
-  const state = new HostState({ context, find, network: (signal) => power.status(signal) });
+  const state = new HostState({ context, find, network: (signal) => power.sign(signal) });
   const down = (method: TakeDown, force: boolean) => async (signal: AbortSignal): Promise<void> => {
     power.forgetWake();
     try {

@@ -50,6 +50,7 @@ export const wolTable = v.strictObject({
   )),
   address: v.optional(v.pipe(text, v.check(isIPv4, 'an IPv4 address is expected'))),
   interface: v.optional(text),
+  interfaces: v.optional(v.literal('all', '"all" is expected')),
   port: v.optional(whole(1, 65_535)),
   password: v.optional(secureOn),
 });

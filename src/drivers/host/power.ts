@@ -91,6 +91,11 @@ export class HostPower {
     }
   }
 
+  /** Whether it gives a sign of life now. @throws as {@link status} */
+  async sign(signal: AbortSignal): Promise<'on' | 'off'> {
+    return (await this.check(signal)).alive ? 'on' : 'off';
+  }
+
   /** As {@link status}, with the round trip or the reason why it counts as off. */
   async check(signal: AbortSignal, { background = false }: { background?: boolean } = {}): Promise<PingResult> {
     this.#wakeAgain();

@@ -60,6 +60,7 @@ export class LinuxDriver implements Driver {
       powerOff: options['power-off-command'],
       reset: options['reset-command'],
       uptime: options['uptime-command'],
+      bootId: options['boot-id-command'],
     };
     warnOfSharedMacs(options.hosts, host.log);
   }

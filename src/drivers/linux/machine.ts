@@ -7,9 +7,10 @@ import { within } from '../../kit/within.js';
 import type { Facts, Load, Machine, PowerState } from '../driver.js';
 import type { Log } from '../../kit/log.js';
 import type { HostPower } from '../host/power.js';
-import { giveOrder, type Rights } from './orders.js';
+import { giveOrder } from './orders.js';
 import { Readings } from './readings.js';
-import { parseUptime } from './vitals.js';
+import { SudoPasswords, type Rights } from './rights.js';
+import { parseLoad, parseUptime } from './vitals.js';
 
 /** Milliseconds for the look at the SSH port of a host that boots. */
 const PORT_TIMEOUT_MS = 2_000;
@@ -24,6 +25,7 @@ export interface Commands {
   readonly powerOff: string | undefined;
   readonly reset: string | undefined;
   readonly uptime: string;
+  readonly bootId: string;
 }
 
 export interface LinuxHostParts {
@@ -53,6 +55,8 @@ export class LinuxHost implements Machine {
   readonly reset?: (signal: AbortSignal) => Promise<void>;
   readonly #parts: LinuxHostParts;
   readonly #readings: Readings;
+  readonly #passwords = new SudoPasswords();
+  #complaint: string | undefined;
   /** when it was told to start, until its sshd has been seen */
   #startedAt: number | undefined;
 
@@ -61,15 +65,21 @@ export class LinuxHost implements Machine {
     this.#parts = parts;
     this.id = power.host.name;
     this.name = power.host.name;
-    this.#readings = new Readings(session, commands.uptime, commandTimeout, rights);
+    this.#readings = new Readings(session, commands, commandTimeout, rights, this.#passwords);
     const { powerOff, reset } = commands;
     if (power.canWake) this.start = (signal) => this.#wake(signal);
     if (powerOff !== undefined) this.powerOff = (signal) => this.#order(powerOff, signal);
     if (reset !== undefined) this.reset = (signal) => this.#order(reset, signal);
   }
 
-  status(signal: AbortSignal): Promise<PowerState> {
-    return this.look(signal, false);
+  /** Of a host that can be woken, a name that nobody knows is no reason not to: some are known only while it is on. */
+  async status(signal: AbortSignal): Promise<PowerState> {
+    try {
+      return await this.look(signal, false);
+    } catch (error) {
+      if (this.start !== undefined && error instanceof ArgoError && isUnresolved(error.cause)) return 'unknown';
+      throw error;
+    }
   }
 
   /** @param background one of a listing */
@@ -94,6 +104,11 @@ export class LinuxHost implements Machine {
     return this.#readings.bootId(signal);
   }
 
+  /** What it complained of after it had accepted the order that was the last, such as an inhibitor. */
+  get complaint(): string | undefined {
+    return this.#complaint;
+  }
+
   async info(signal: AbortSignal): Promise<Facts> {
     const [vitals, disks] = await Promise.all([
       this.#readings.vitals(signal),
@@ -102,25 +117,25 @@ export class LinuxHost implements Machine {
         throw error;
       }),
     ]);
-    const { interface: { name, ips, mac }, uuid, cpus, memory, hostname, kernel, system } = vitals;
-    const more = { hostname, system, kernel, interface: name };
+    const { interface: card, uuid, cpus, memory, hostname, kernel, system } = vitals;
+    const more = { hostname, system, kernel, interface: card?.name };
     return {
       ...(uuid === undefined ? {} : { uuid }),
       ...(cpus === undefined ? {} : { cpus }),
       ...(memory === undefined ? {} : { memory }),
-      ips,
-      macs: mac === undefined ? [] : [mac],
+      ips: card?.ips ?? [],
+      macs: card?.mac === undefined ? [] : [card.mac],
       ...(disks === undefined ? {} : { disks }),
       more: Object.fromEntries(Object.entries(more).filter((entry): entry is [string, string] => entry[1] !== undefined)),
     };
   }
 
   async ip(signal: AbortSignal): Promise<readonly string[]> {
-    return (await this.#readings.vitals(signal)).interface.ips;
+    return (await this.#readings.interface(signal)).ips;
   }
 
   async mac(signal: AbortSignal): Promise<readonly string[]> {
-    const { mac } = (await this.#readings.vitals(signal)).interface;
+    const { mac } = await this.#readings.interface(signal);
     return mac === undefined ? [] : [mac];
   }
 
@@ -129,15 +144,15 @@ export class LinuxHost implements Machine {
   }
 
   async rx(signal: AbortSignal): Promise<bigint> {
-    return (await this.#readings.vitals(signal)).interface.rx;
+    return (await this.#readings.interface(signal)).rx;
   }
 
   async tx(signal: AbortSignal): Promise<bigint> {
-    return (await this.#readings.vitals(signal)).interface.tx;
+    return (await this.#readings.interface(signal)).tx;
   }
 
   async load(signal: AbortSignal): Promise<Load> {
-    return (await this.#readings.vitals(signal)).load;
+    return parseLoad((await this.#readings.vitals(signal)).load);
   }
 
   disk(signal: AbortSignal) {
@@ -162,9 +177,13 @@ export class LinuxHost implements Machine {
     const { session, rights, log, power, commandTimeout } = this.#parts;
     this.#startedAt = undefined;
     this.#readings.forget();
+    this.#complaint = undefined;
     await power.goDown(() => giveOrder(session, {
-      command, rights: rights(), signal, timeout: commandTimeout,
-      onComplaint: (words) => log('warn', 'a host complained after it had accepted an order', { host: this.name, words }),
+      command, rights: rights(), passwords: this.#passwords, signal, timeout: commandTimeout,
+      onComplaint: (words) => {
+        this.#complaint = words;
+        log('warn', 'a host complained after it had accepted an order', { host: this.name, words });
+      },
     }));
   }
 
@@ -204,3 +223,5 @@ export class LinuxHost implements Machine {
     }
   }
 }
+
+const isUnresolved = (cause: unknown): boolean => cause instanceof CannotTell && cause.kind === 'unresolved';

@@ -4,7 +4,7 @@ import { duration, flag, text, whole } from '../../config/values.js';
 import { ArgoError } from '../../kit/errors.js';
 import { listedHostEntries, manyHostsEntries } from '../host/options.js';
 import { fingerprint, sshEntries } from '../ssh/options.js';
-import type { Rights } from './orders.js';
+import type { Rights } from './rights.js';
 
 /** The keys of a `[providers.NAME]` table of type linux. */
 
@@ -26,6 +26,7 @@ export const options = {
   'power-off-command': v.optional(command),
   'reset-command': v.optional(command),
   'uptime-command': v.optional(command, 'cat /proc/uptime'),
+  'boot-id-command': v.optional(command, 'cat /proc/sys/kernel/random/boot_id'),
   'command-timeout': v.optional(duration, '20s'),
   witness: v.optional(text),
 };

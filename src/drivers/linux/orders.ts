@@ -1,9 +1,9 @@
-import type { Secret } from '../../config/secret.js';
 import { ArgoError } from '../../kit/errors.js';
 import type { CommandResult } from '../../protocols/ssh/command.js';
 import { quote } from '../../protocols/ssh/connection.js';
 import type { SshSession } from '../../protocols/ssh/session.js';
 import { explainSsh } from '../ssh/errors.js';
+import { refusalOfSudo, sudoFlags, type Rights, type SudoPasswords } from './rights.js';
 
 /** Commands that turn a host off or around: begun as root, in the background, and known to be accepted. */
 
@@ -19,13 +19,11 @@ const ACCEPTED = 'argo: accepted';
 /** Exit status of a shell for a program that is not there. */
 const NOT_FOUND = 127;
 
-/** How a command becomes root's. */
-export type Rights = { readonly by: 'sudo'; readonly password: Secret | undefined } | { readonly by: 'nobody' };
-
 export interface Order {
   /** for a POSIX shell */
   readonly command: string;
   readonly rights: Rights;
+  readonly passwords: SudoPasswords;
   readonly signal: AbortSignal;
   /** milliseconds for the host's answer; sudo alone takes more than two for a wrong password */
   readonly timeout: number;
@@ -34,40 +32,36 @@ export interface Order {
 }
 
 /**
- * The line for the login shell, whichever it is: `sh` does the work. sudo's flags are the short forms
- * of `--reset-timestamp --stdin --background`; its password comes on stdin and stands in no command line.
+ * The line for the login shell, whichever it is: `sh` does the work. sudo's password
+ * comes on stdin and stands in no command line.
  */
 export function orderLine(command: string, rights: Rights): string {
   const accepted = `printf '\\n${ACCEPTED}\\n'`;
   if (rights.by === 'nobody') return `sh -c ${quote(`sh -c ${quote(command)} </dev/null & ${accepted}`)}`;
-  const ask = rights.password === undefined ? '-n' : '-k -S -p \'\'';
-  return `sh -c ${quote(`LC_ALL=C sudo ${ask} -b sh -c ${quote(command)} && ${accepted}`)}`;
+  return `sh -c ${quote(`LC_ALL=C sudo ${sudoFlags(rights)} -b sh -c ${quote(command)} && ${accepted}`)}`;
 }
 
 /**
  * Resolves when the host has begun the command, which goes on by itself.
  * @throws ArgoError: UNCERTAIN where it may have begun it, each other phrase where it certainly has not
  */
-export async function giveOrder(session: SshSession, { command, rights, signal, timeout, onComplaint }: Order): Promise<void> {
-  const password = rights.by === 'sudo' ? rights.password?.reveal() : undefined;
-  let result: CommandResult;
-  try {
-    result = await session.run('acts', orderLine(command, rights), {
+export async function giveOrder(session: SshSession, order: Order): Promise<void> {
+  const { command, rights, passwords, signal, timeout, onComplaint } = order;
+  await passwords.use(rights, async (input) => {
+    const result = await session.run('acts', orderLine(command, rights), {
+      ...input,
       signal,
       timeout,
       maxOutput: ORDER_OUTPUT,
-      ...(password === undefined ? {} : { stdin: `${password}\n` }),
       enough: (recent) => recent.includes(`\n${ACCEPTED}\n`),
       afterwards: ({ stderr }) => {
         const words = wordsOf(stderr);
         if (words !== '') onComplaint(words);
       },
-    });
-  } catch (error) {
-    throw explainSsh(error, 'acts');
-  }
-  if (result.signal !== undefined) throw new ArgoError('UNCERTAIN', `the host ended the order by SIG${result.signal}`);
-  if (result.code !== undefined) throw refusal(result, result.code, rights);
+    }).catch((error: unknown) => { throw explainSsh(error, 'acts'); });
+    if (result.signal !== undefined) throw new ArgoError('UNCERTAIN', `the host ended the order by SIG${result.signal}`);
+    if (result.code !== undefined) throw refusal(result, result.code, rights);
+  });
   session.retire();
 }
 
@@ -76,7 +70,7 @@ function refusal({ stderr, stdout }: CommandResult, code: number, rights: Rights
   const words = wordsOf(stderr) || wordsOf(stdout) || `exit status ${code}`;
   if (code === 0) return new ArgoError('FAILED', `the login shell did not run the order: ${words}`);
   if (code === NOT_FOUND || rights.by === 'nobody') return new ArgoError('FAILED', words);
-  return new ArgoError('ACCESS DENIED', words);
+  return refusalOfSudo(stderr, words);
 }
 
 /** What is not worth telling, since it is said besides the reason. */

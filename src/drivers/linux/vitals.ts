@@ -1,4 +1,5 @@
 import { ArgoError } from '../../kit/errors.js';
+import { quote } from '../../protocols/ssh/connection.js';
 import type { Load } from '../driver.js';
 
 /** What a Linux host tells of itself, read by one command from /proc, /sys and `ip`. */
@@ -16,9 +17,10 @@ export interface Interface {
 export interface Vitals {
   /** the output of the uptime command */
   readonly uptime: string;
-  readonly load: Load;
-  /** that of the default route; without one, that by which the host is reached */
-  readonly interface: Interface;
+  /** as the host tells it, for {@link parseLoad} */
+  readonly load: string;
+  /** that of the default route; without one, that by which the host is reached; undefined where no Linux tells it */
+  readonly interface: Interface | undefined;
   readonly hostname: string | undefined;
   readonly kernel: string | undefined;
   readonly system: string | undefined;
@@ -32,15 +34,15 @@ const SECTION = 'argo-section';
 
 /** Programs whose outputs make the vitals. None of them needs a right beyond that of any account. */
 const SOURCES = {
-  load: 'cat /proc/loadavg',
+  load: 'cat /proc/loadavg || sysctl -n vm.loadavg',
   route: 'cat /proc/net/route',
   route6: 'cat /proc/net/ipv6_route',
   traffic: 'cat /proc/net/dev',
   macs: 'grep . /sys/class/net/*/address /dev/null',
   ips: 'ip -o addr show scope global || /sbin/ip -o addr show scope global',
   connection: 'echo "$SSH_CONNECTION"',
-  hostname: 'cat /proc/sys/kernel/hostname',
-  kernel: 'cat /proc/sys/kernel/osrelease',
+  hostname: 'cat /proc/sys/kernel/hostname || uname -n',
+  kernel: 'cat /proc/sys/kernel/osrelease || uname -r',
   system: 'cat /etc/os-release',
   cpus: 'grep -c "^processor" /proc/cpuinfo',
   memory: 'grep "^MemTotal:" /proc/meminfo',
@@ -49,25 +51,23 @@ const SOURCES = {
 
 type Sections = Readonly<Record<string, string | undefined>>;
 
-/** @param uptimeCommand prints seconds since the boot, as the first word; for a POSIX shell */
+/** @param uptimeCommand prints seconds since the boot, as the first word; one line for a POSIX shell */
 export function vitalsCommand(uptimeCommand: string): string {
-  const sources: Record<string, string> = { uptime: uptimeCommand, ...SOURCES };
-  return Object.entries(sources).map(([name, command]) => `echo "${SECTION} ${name}"; { ${command}\n} 2>/dev/null </dev/null`).join('; ') + '; :';
+  const sources: Record<string, string> = { uptime: `sh -c ${quote(uptimeCommand)}`, ...SOURCES };
+  return Object.entries(sources).map(([name, command]) => `echo "${SECTION} ${name}"; { ${command}; } 2>/dev/null </dev/null`).join('; ') + '; :';
 }
 
 /**
  * @param output of {@link vitalsCommand}
- * @throws ArgoError FAILED where it is no Linux that answers
+ * @throws ArgoError FAILED where the command was not run
  */
 export function parseVitals(output: string): Vitals {
   const sections = split(output);
-  const name = defaultInterface(sections);
-  const counters = trafficOf(sections.traffic ?? '', name);
-  if (name === undefined || counters === undefined) throw new ArgoError('FAILED', 'the host does not tell what a Linux host tells; is it one?');
+  if (sections.uptime === undefined) throw new ArgoError('FAILED', 'the login shell did not run what was asked');
   return {
-    uptime: sections.uptime ?? '',
-    load: parseLoad(sections.load ?? ''),
-    interface: { name, mac: macOf(sections.macs ?? '', name), ips: ipsOf(sections.ips ?? '').filter((ip) => ip.device === name).map((ip) => ip.address), ...counters },
+    uptime: sections.uptime,
+    load: sections.load ?? '',
+    interface: interfaceOf(sections),
     hostname: firstLine(sections.hostname),
     kernel: firstLine(sections.kernel),
     system: /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(sections.system ?? '')?.[1],
@@ -75,6 +75,14 @@ export function parseVitals(output: string): Vitals {
     memory: kilobytes(sections.memory ?? ''),
     uuid: firstLine(sections.uuid)?.toLowerCase(),
   };
+}
+
+function interfaceOf(sections: Sections): Interface | undefined {
+  const name = defaultInterface(sections);
+  const counters = trafficOf(sections.traffic ?? '', name);
+  if (name === undefined || counters === undefined) return undefined;
+  const ips = ipsOf(sections.ips ?? '').filter((ip) => ip.device === name).map((ip) => ip.address);
+  return { name, mac: macOf(sections.macs ?? '', name), ips, ...counters };
 }
 
 /** Seconds since the boot. @throws ArgoError where the uptime command says something else */
@@ -94,9 +102,9 @@ function split(output: string): Sections {
   return sections;
 }
 
-/** proc_loadavg(5) */
-function parseLoad(text: string): Load {
-  const [one = NaN, five = NaN, fifteen = NaN] = text.trim().split(/\s+/).slice(0, 3).map(Number);
+/** proc_loadavg(5), or `{ 0.10 0.05 0.01 }` of BSD. @throws ArgoError where it is neither */
+export function parseLoad(text: string): Load {
+  const [one = NaN, five = NaN, fifteen = NaN] = text.replace(/^\{/, '').trim().split(/\s+/).slice(0, 3).map(Number);
   if ([one, five, fifteen].some(Number.isNaN)) throw new ArgoError('FAILED', 'the host does not tell its load');
   return { averages: [one, five, fifteen] };
 }

@@ -2,10 +2,10 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { passwordEntries, readPassword, readSecret } from '../../config/secret.js';
+import { passwordEntries, readPassword, readSecret, readSecretFile } from '../../config/secret.js';
 import { duration, flag, parseEndpoint, text, whole } from '../../config/values.js';
 import { ArgoError } from '../../kit/errors.js';
-import type { SshOptions } from '../../protocols/ssh/connection.js';
+import { keyFormatFault, type SshOptions } from '../../protocols/ssh/connection.js';
 import type { HostKeyPolicy } from '../../protocols/ssh/host-keys.js';
 import { SshSession } from '../../protocols/ssh/session.js';
 
@@ -23,10 +23,22 @@ const jumpHost = v.pipe(
   v.transform((value) => parseJump(value)!),
 );
 
+/** A file whose key is of a format that can be used, so far as it can be read: whether it can is told with the other secrets. */
+const privateKeyFile = v.pipe(text, v.rawCheck(({ dataset, addIssue }) => {
+  if (!dataset.typed) return;
+  let fault: string | undefined;
+  try {
+    fault = keyFormatFault(readSecretFile(dataset.value).reveal(), dataset.value);
+  } catch {
+    return;
+  }
+  if (fault !== undefined) addIssue({ message: fault });
+}));
+
 /** Credentials, and by what a host is known. */
 export const accessEntries = {
   ...passwordEntries,
-  'private-key-file': v.optional(text),
+  'private-key-file': v.optional(privateKeyFile),
   'private-key-env': v.optional(text),
   'known-hosts-file': v.optional(text),
   'host-key': v.optional(fingerprint),

@@ -29,7 +29,7 @@ export function createHost(context: PoolContext, { id, settings, uuid, power }: 
   const booted = (fields: Readonly<Record<string, unknown>>): string => entries(fields.other_config).find(([key]) => key === 'boot_time')?.[1] ?? '';
   const { address, ping } = settings;
   const witnesses: Witness[] = [
-    (signal) => askPool(context, findUuid, signal), (signal) => power.status(signal),
+    (signal) => askPool(context, findUuid, signal), (signal) => power.sign(signal),
     // One that the configuration names is asked together with the ping.
     ...(ping['tcp-port'] === undefined ? [(signal: AbortSignal) => askPort(address, port, ping.timeout, signal)] : []),
   ];

@@ -111,7 +111,7 @@ export class SshConnection {
       try {
         client.connect(toConfig(options, (error) => { badKey = error; }));
       } catch (error) {
-        fail(new SshKeyError(keyTrouble(error), { cause: error }));
+        fail(new SshKeyError(keyTrouble(options.privateKey, error), { cause: error }));
       }
     });
     return connection;
@@ -147,7 +147,7 @@ export class SshConnection {
       this.#client.exec(command, (error: Error | undefined, channel) => {
         if (signal.aborted) channel?.close();
         // A lost connection has been told to `lost` by now, so that this is the host's own refusal.
-        else if (error) settle(() => reject(new SshCommandError('refused', false, error.message, { cause: error })));
+        else if (error) settle(() => reject(notStarted(error)));
         else settle(() => resolve(channel));
       });
     });
@@ -226,9 +226,12 @@ export class SshConnection {
   }
 }
 
-/** A word for a POSIX shell, whatever it holds. */
+/**
+ * A word for a login shell, whatever it holds but line ends, which tcsh takes in no way that others do. Not
+ * only `'` stands outside of the quotes: fish reads `\\` within them as one, and csh each `!`.
+ */
 export function quote(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
+  return `'${word.replace(/['\\!]/g, "'\\$&'")}'`;
 }
 
 function toConfig(options: SshOptions, onBadKey: (error: HostKeyError) => void): ConnectConfig {
@@ -275,8 +278,18 @@ function answerQuestions(client: Client, password: string | undefined): void {
   });
 }
 
-const keyTrouble = (error: unknown): string => /encrypted/i.test(String(error))
-  ? 'the private key is encrypted; use one without a passphrase, or an agent' : 'the private key cannot be read';
+/** @returns what is wrong with a private key whose format ssh2 does not read, and what mends it; undefined where it is another */
+export function keyFormatFault(privateKey: string, file = 'FILE'): string | undefined {
+  if (!/^-----BEGIN (?:ENCRYPTED )?PRIVATE KEY-----/m.test(privateKey)) return undefined;
+  return `the private key is in the format PKCS#8, which cannot be read; convert it with: ssh-keygen -p -N '' -f ${file}`
+    + ' (an Ed25519 key of openssl cannot be converted: make one with ssh-keygen)';
+}
+
+function keyTrouble(privateKey: string | undefined, error: unknown): string {
+  const fault = keyFormatFault(privateKey ?? '');
+  if (fault !== undefined) return fault;
+  return /encrypted/i.test(String(error)) ? 'the private key is encrypted; use one without a passphrase, or an agent' : 'the private key cannot be read';
+}
 
 /** Errors of the socket, in words. */
 const BY_ERRNO: Readonly<Record<string, string>> = {
@@ -288,6 +301,13 @@ const BY_ERRNO: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'the host\'s name cannot be looked up now',
   ETIMEDOUT: 'the host does not answer',
 };
+
+/** ssh2 gives an error the reason of SSH_MSG_CHANNEL_OPEN_FAILURE (RFC 4254, section 5.1) where there is not even a channel. */
+function notStarted(error: Error & { reason?: unknown }): SshCommandError {
+  return typeof error.reason === 'number'
+    ? new SshCommandError('full', false, 'the host opens no further session on the connection (MaxSessions of its sshd?)', { cause: error })
+    : new SshCommandError('refused', false, error.message, { cause: error });
+}
 
 function explain(error: Error & { level?: string; code?: string }): Error {
   if (error.level === 'client-authentication') return new SshAuthenticationError('the host refuses our credentials', { cause: error });

@@ -40,11 +40,12 @@ export class SshCommandError extends Error {
 
   /**
    * @param kind `lost`: the connection went away. `timeout`: the command's deadline came. `refused`:
-   *   the host opens no channel, or runs nothing on it.
+   *   the host runs nothing on its channel. `full`: it opens no (further) channel, as sshd does by
+   *   MaxSessions, and for an account that may run nothing.
    * @param mayHaveStarted false only where the host certainly has not begun to run it
    */
   constructor(
-    readonly kind: 'lost' | 'timeout' | 'refused', readonly mayHaveStarted: boolean, message: string, options?: { cause?: unknown },
+    readonly kind: 'lost' | 'timeout' | 'refused' | 'full', readonly mayHaveStarted: boolean, message: string, options?: { cause?: unknown },
   ) {
     super(message, options);
   }

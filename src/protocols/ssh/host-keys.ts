@@ -43,9 +43,10 @@ export function checkHostKey(policy: HostKeyPolicy, host: string, port: number, 
   const same = known.filter((candidate) => candidate.key.equals(key));
   if (same.some((candidate) => candidate.revoked)) throw new HostKeyError('revoked', shown, `the key ${shown} of ${host} is revoked`);
   if (same.length > 0) return;
+  const authorities = hasAuthority(policy.knownHosts ?? '', host, port) ? '; its @cert-authority lines are not used, so add the key itself' : '';
   const others = known.some((candidate) => !candidate.revoked);
-  if (others) throw new HostKeyError('changed', shown, `${host} shows the key ${shown}, which is not in known_hosts, while others of it are`);
-  if (policy.acceptNew === undefined) throw new HostKeyError('unknown', shown, `the key ${shown} of ${host} is in no known_hosts`);
+  if (others) throw new HostKeyError('changed', shown, `${host} shows the key ${shown}, which is not in known_hosts, while others of it are${authorities}`);
+  if (policy.acceptNew === undefined) throw new HostKeyError('unknown', shown, `the key ${shown} of ${host} is in no known_hosts${authorities}`);
   try {
     policy.acceptNew(`${nameOf(host, port)} ${typeOf(key)} ${key.toString('base64')}`);
   } catch (error) {
@@ -65,18 +66,32 @@ export function knownKeyTypes(policy: HostKeyPolicy, host: string, port: number)
   return [...new Set(knownKeys(policy.knownHosts ?? '', host, port).filter((known) => !known.revoked).map((known) => known.type))];
 }
 
-/** Certificates (@cert-authority) are passed over: a host that shows a plain key does not need them. */
+/** Certificates (@cert-authority) are passed over: a host shows us its plain key. */
 function knownKeys(file: string, host: string, port: number): KnownKey[] {
-  const keys: KnownKey[] = [];
+  return linesOf(file, host, port).filter(({ marker }) => marker !== '@cert-authority')
+    .map(({ marker, type, encoded }) => ({ type, key: Buffer.from(encoded, 'base64'), revoked: marker === '@revoked' }));
+}
+
+const hasAuthority = (file: string, host: string, port: number): boolean =>
+  linesOf(file, host, port).some(({ marker }) => marker === '@cert-authority');
+
+interface Line {
+  readonly marker: string | undefined;
+  readonly type: string;
+  readonly encoded: string;
+}
+
+function linesOf(file: string, host: string, port: number): Line[] {
+  const lines: Line[] = [];
   for (const line of file.split('\n')) {
     const words = line.trim().split(/\s+/);
     if (words[0] === '' || words[0]!.startsWith('#')) continue;
     const marker = words[0]!.startsWith('@') ? words.shift() : undefined;
     const [patterns, type, encoded] = words;
-    if (patterns === undefined || type === undefined || encoded === undefined || marker === '@cert-authority') continue;
-    if (matchesHost(patterns, host, port)) keys.push({ type, key: Buffer.from(encoded, 'base64'), revoked: marker === '@revoked' });
+    if (patterns === undefined || type === undefined || encoded === undefined) continue;
+    if (matchesHost(patterns, host, port)) lines.push({ marker, type, encoded });
   }
-  return keys;
+  return lines;
 }
 
 function matchesHost(patterns: string, host: string, port: number): boolean {

@@ -19,13 +19,22 @@ export interface SessionLimits {
   readonly probe: number;
   /** commands at a time; sshd takes ten channels (MaxSessions) on a connection */
   readonly commands: number;
-  /** commands that wait for a place */
+  /** further ones that act, so that none of them waits for readings */
+  readonly spare: number;
+  /** commands that wait for a place, of those that act and of those that read */
   readonly waiting: number;
+  /** how long what acts waits for a host that takes no more commands on its connection, before it gets a connection of its own */
+  readonly room: number;
   /** before refused credentials are tried again */
   readonly holds: Holds;
 }
 
-export const SESSION_LIMITS: SessionLimits = { connect: 8_000, idle: 120_000, trusted: 1_000, probe: 3_000, commands: 6, waiting: 256, holds: HOLDS };
+export const SESSION_LIMITS: SessionLimits = {
+  connect: 8_000, idle: 120_000, trusted: 1_000, probe: 3_000, commands: 6, spare: 2, waiting: 256, room: 1_000, holds: HOLDS,
+};
+
+/** How often a command is tried on a host that takes no more at the time. */
+const TRIES = 8;
 
 /** Whether a command that was cut off may simply be given once more. */
 export type Effect = 'reads' | 'acts';
@@ -48,6 +57,8 @@ export class SshSession {
   #attempt: Promise<SshConnection> | undefined;
   /** when the host was last known to answer */
   #heard = 0;
+  /** the connection has not taken a command yet */
+  #isNew = true;
   #users = 0;
   #idle: NodeJS.Timeout | undefined;
 
@@ -60,7 +71,7 @@ export class SshSession {
     this.#options = options;
     this.#limits = { ...SESSION_LIMITS, ...limits };
     this.#via = via;
-    this.#places = new Places(this.#limits.commands, this.#limits.waiting);
+    this.#places = new Places(this.#limits.commands, this.#limits.waiting, this.#limits.spare);
     this.#logins = new SshLogins(this.#limits.holds);
   }
 
@@ -87,11 +98,16 @@ export class SshSession {
       return runCommand(connection, command, options);
     };
     try {
-      const leave = await this.#places.take(signal);
-      try {
-        return await this.#using(signal, send, (error) => isHarmless(error, effect));
-      } finally {
-        leave();
+      for (let tried = 1; ; tried += 1) {
+        const leave = await this.#place(effect, signal, tried);
+        try {
+          return await this.#using(signal, send, (error) => isHarmless(error, effect));
+        } catch (error) {
+          if (!isFull(error) || tried === TRIES || !this.#makeRoom()) throw error;
+          sent = false;
+        } finally {
+          leave();
+        }
       }
     } catch (error) {
       if (sent || !signal.aborted || error !== signal.reason) throw error;
@@ -134,6 +150,38 @@ export class SshSession {
     this.#retired.forEach((connection) => connection.close());
   }
 
+  /** A place for a command: first come, first served; those that act before those that read. */
+  async #place(effect: Effect, signal: AbortSignal, tried: number): Promise<() => void> {
+    if (effect === 'reads' || tried === 1) return this.#places.take(signal, effect === 'acts');
+    try {
+      return await within(this.#limits.room, [signal], (limit) => this.#places.take(limit, true));
+    } catch (error) {
+      if (!isAbort(error)) throw error;
+      signal.throwIfAborted();
+      this.#renew();
+      return this.#places.take(signal, true);
+    }
+  }
+
+  /**
+   * The host takes no further command on the connection: those that run on it have to end first. Where
+   * there are none, it is what we gave up that still runs there, and a new connection has room.
+   * @returns false where nothing but the host's own will is in the way
+   */
+  #makeRoom(): boolean {
+    const others = this.#places.taken - 1;
+    if (others > 0) this.#places.narrow(others);
+    else if (!this.#isNew) this.#renew();
+    else return false;
+    return true;
+  }
+
+  /** The next command gets a new connection; what runs on this one goes on. */
+  #renew(): void {
+    this.retire();
+    this.#places.widen();
+  }
+
   #drop(): void {
     const connection = this.#connection;
     this.#connection = undefined;
@@ -157,9 +205,15 @@ export class SshSession {
 
   async #once<T>(signal: AbortSignal, work: (connection: SshConnection) => Promise<T>): Promise<T> {
     const connection = await this.#get(signal);
-    const result = await work(connection);
-    this.#heard = performance.now();
-    return result;
+    try {
+      const result = await work(connection);
+      this.#heard = performance.now();
+      this.#isNew = false;
+      return result;
+    } catch (error) {
+      if (!isFull(error)) this.#isNew = false;
+      throw error;
+    }
   }
 
   async #get(signal: AbortSignal): Promise<SshConnection> {
@@ -188,6 +242,8 @@ export class SshSession {
       const way = { ...options, timeout, ...(stream === undefined ? {} : { stream }) };
       const connection = await this.#logins.guard(options, () => SshConnection.connect(way, signal));
       this.#connection = connection;
+      this.#isNew = true;
+      this.#places.widen();
       this.#heard = performance.now();
       connection.onEnd(() => { if (this.#connection === connection) this.#drop(); });
       return connection;
@@ -221,6 +277,8 @@ export class SshSession {
     this.#idle = setTimeout(() => this.#drop(), this.#limits.idle).unref();
   }
 }
+
+const isFull = (error: unknown): boolean => error instanceof SshCommandError && error.kind === 'full';
 
 function isHarmless(error: unknown, effect: Effect): boolean {
   return error instanceof SshCommandError && error.kind === 'lost' && (effect === 'reads' || !error.mayHaveStarted);

@@ -40,6 +40,21 @@ await t.test('known_hosts, line by line', async (t) => {
   t.equal(verdict(knownAs(`@cert-authority * ssh-ed25519 ${KEY}`)), 'unknown');
 });
 
+await t.test('lines of authorities, which are not used, are told of', async (t) => {
+  const told = (host: string, ...lines: string[]) => {
+    try {
+      checkHostKey(knownAs(`@cert-authority *.example ssh-ed25519 ${OTHER_KEY}`, ...lines), host, 22, key);
+      return 'good';
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  t.match(told('esx1.example'), /is in no known_hosts; its @cert-authority lines are not used, so add the key itself$/);
+  t.match(told('esx1.example', `esx1.example ssh-ed25519 ${OTHER_KEY}`), /while others of it are; its @cert-authority/);
+  t.match(told('esx1.other'), /is in no known_hosts$/);
+  t.equal(told('esx1.example', `esx1.example ssh-ed25519 ${KEY}`), 'good');
+});
+
 await t.test('patterns and ports', async (t) => {
   t.equal(verdict(knownAs(`*.example ssh-ed25519 ${KEY}`)), 'good');
   t.equal(verdict(knownAs(`esx?.example ssh-ed25519 ${KEY}`)), 'good');

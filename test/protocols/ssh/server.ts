@@ -17,6 +17,8 @@ export interface Server {
   /** the keyboard-interactive answers it got */
   readonly answers: string[][];
   options(more?: Partial<SshOptions>): SshOptions;
+  /** sessions that were refused, since there were enough */
+  turnedAway(): number;
   /** ends all connections, as a host does that goes away */
   cut(): void;
 }
@@ -24,6 +26,8 @@ export interface Server {
 export interface Behaviour {
   /** by command; what is not named is refused */
   readonly commands?: Readonly<Record<string, (channel: ServerChannel, connection: Connection) => void>>;
+  /** sessions at a time on a connection, as MaxSessions of sshd */
+  readonly maxSessions?: number;
   authenticate?(attempt: AuthContext, answers: string[][]): void;
 }
 
@@ -35,10 +39,11 @@ export function exit(channel: ServerChannel, code: number, output = '', error = 
   channel.end();
 }
 
-export async function serve(t: Test, { commands = {}, authenticate = (attempt) => attempt.accept() }: Behaviour): Promise<Server> {
+export async function serve(t: Test, { commands = {}, maxSessions = Infinity, authenticate = (attempt) => attempt.accept() }: Behaviour): Promise<Server> {
   const connections: Connection[] = [];
   const given: string[] = [];
   const answers: string[][] = [];
+  let turnedAway = 0;
   const server = new ssh2.Server({ hostKeys: [hostKey.private] }, (connection) => {
     connections.push(connection);
     connection.on('error', () => undefined);
@@ -50,12 +55,20 @@ export async function serve(t: Test, { commands = {}, authenticate = (attempt) =
       stream.on('close', () => socket.destroy());
       stream.pipe(socket).pipe(stream);
     });
-    connection.on('session', (accept) => {
-      accept().on('exec', (acceptExec, reject, { command }) => {
+    let sessions = 0;
+    connection.on('session', (accept, refuse) => {
+      if (sessions >= maxSessions) {
+        turnedAway += 1;
+        return refuse();
+      }
+      sessions += 1;
+      return accept().on('exec', (acceptExec, reject, { command }) => {
         given.push(command);
         const run = commands[command];
-        if (run) run(acceptExec(), connection);
-        else reject();
+        if (!run) return reject();
+        const channel = acceptExec();
+        channel.on('finish', () => { sessions -= 1; });
+        return run(channel, connection);
       });
     });
   });
@@ -68,7 +81,7 @@ export async function serve(t: Test, { commands = {}, authenticate = (attempt) =
   const { port } = server.address() as AddressInfo;
   const fingerprint = fingerprintOf(Buffer.from(hostKey.public.split(' ')[1]!, 'base64'));
   return {
-    port, connections, commands: given, answers, cut,
+    port, connections, commands: given, answers, cut, turnedAway: () => turnedAway,
     options: (more = {}) => ({ host: '127.0.0.1', port, user: 'argo', password: 'right', hostKey: { fingerprint }, ...more }),
   };
 }

@@ -1,4 +1,5 @@
 import { connect, createServer, type AddressInfo } from 'node:net';
+import type { ServerChannel } from 'ssh2';
 import t, { type Test } from 'tap';
 import { SshAuthenticationError, SshBusyError, SshCommandError, SshConnectionError } from '../../../src/protocols/ssh/errors.js';
 import { SshSession } from '../../../src/protocols/ssh/session.js';
@@ -143,6 +144,58 @@ await t.test('a limit on commands at a time, and on those that wait', async (t) 
   await until(() => ends.length === 3, SOON_MS, 'the third to run');
   ends[2]!();
   t.equal((await Promise.all(running)).length, 3);
+});
+
+await t.test('a host that takes two commands at a time on a connection', async (t) => {
+  const ends: (() => void)[] = [];
+  const server = await serve(t, { maxSessions: 2, commands: {
+    slow: (channel) => { ends.push(() => exit(channel, 0)); },
+    quick: (channel) => exit(channel, 0),
+    order: (channel) => exit(channel, 0, 'accepted\n'),
+  } });
+  const session = new SshSession(() => server.options(), { room: SOON_MS });
+  t.teardown(() => session.close());
+  const readings = [1, 2].map(() => session.run('reads', 'slow', { signal: soon() }));
+  await until(() => ends.length === 2, SOON_MS, 'two to run');
+  const third = session.run('reads', 'quick', { signal: soon() });
+  const order = session.run('acts', 'order', { signal: soon() });
+  await until(() => server.turnedAway() === 2, SOON_MS, 'both to be turned away');
+  ends.splice(0, 1).forEach((end) => end());
+  t.match(await order, { stdout: 'accepted\n' });
+  t.match(await third, { code: 0 });
+  t.same(server.commands, ['slow', 'slow', 'order', 'quick'], 'each was begun once, the order first');
+  ends.forEach((end) => end());
+  t.match(await Promise.all(readings), [{ code: 0 }, { code: 0 }]);
+  t.equal(server.connections.length, 1);
+});
+
+await t.test('an order does not wait for readings that hang', async (t) => {
+  const commands = { hangs: () => undefined, order: (channel: ServerChannel) => exit(channel, 0) };
+  const server = await serve(t, { maxSessions: 2, commands });
+  const session = new SshSession(() => server.options(), { room: 20 });
+  t.teardown(() => session.close());
+  const stop = new AbortController();
+  const hanging = [1, 2].map(() => failure(session.run('reads', 'hangs', { signal: stop.signal })));
+  await until(() => server.commands.length === 2, SOON_MS, 'two to run');
+  t.match(await session.run('acts', 'order', { signal: soon() }), { code: 0 });
+  t.equal(server.connections.length, 2, 'it got a connection of its own');
+  stop.abort(new Error('enough'));
+  await Promise.all(hanging);
+
+  const places = new SshSession(() => server.options({ port: server.port }), { commands: 1, waiting: 1 });
+  t.teardown(() => places.close());
+  const slow = failure(places.run('reads', 'hangs', { signal: AbortSignal.timeout(SOON_MS) }));
+  t.match(await places.run('acts', 'order', { signal: soon() }), { code: 0 }, 'nor for a place of theirs');
+  places.close();
+  await slow;
+});
+
+await t.test('a host that opens no session', async (t) => {
+  const server = await serve(t, { maxSessions: 0 });
+  const session = new SshSession(() => server.options());
+  t.teardown(() => session.close());
+  t.match(await failure(session.run('acts', 'order', { signal: soon() })), { kind: 'full', mayHaveStarted: false, message: /opens no further session/ });
+  t.ok(server.connections.length <= 2, 'it is not asked again and again');
 });
 
 await t.test('questions instead of a password', async (t) => {
