@@ -25,6 +25,8 @@ export function createMachine(subject: Subject): Machine {
     type: hypervisor.type,
     // An ACPI button, or a signal to an init, that comes before the guest listens is lost.
     mayMissShutdown: true,
+    // A transient domain ends with its guest; one that has gone elsewhere is told apart.
+    isOffWhenGone: true,
     status: read((client, signal) => readState(client, subject, signal)),
     start: act(start),
     shutdown: act(shutdown),
