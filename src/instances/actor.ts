@@ -130,7 +130,7 @@ export class GateActor implements Actor {
    * The providers from which something was selected or named, by name. A reload may put another one in such a place,
    * with other machines under the same ids: what was chosen from the one must not come to be one of the other.
    */
-  readonly #owners = new Map<string, Owner>();
+  #owners: Map<string, Owner> | undefined;
   /** of the account's readings, when it does many at a time */
   #share: Share | undefined;
   /** readings under way */
@@ -156,7 +156,7 @@ export class GateActor implements Actor {
   /** Ends the readings under way and to come: nobody is left to be told. Power actions go on. */
   static endReadings(actor: GateActor, reason: Error): void {
     actor.#readingsEnded ??= reason;
-    if (actor.#open) [...actor.#open].forEach((one) => one.end(reason));
+    for (const one of actor.#open ?? []) one.end(reason);
   }
 
   /**
@@ -320,9 +320,10 @@ export class GateActor implements Actor {
   }
 
   #pin(instances: readonly Instance[]): void {
+    const owners = this.#owners ??= new Map();
     let last: Owner | undefined;
     for (const { owner } of instances) {
-      if (owner !== last && !this.#owners.has(owner.name)) this.#owners.set(owner.name, owner);
+      if (owner !== last && !owners.has(owner.name)) owners.set(owner.name, owner);
       last = owner;
     }
   }
@@ -344,14 +345,14 @@ export class GateActor implements Actor {
     this.#requireOpen();
     const { principal } = this.#mandate.identity;
     const { provider, id, name } = copyRef(on);
-    const pinned = this.#owners.get(provider);
+    const pinned = this.#owners?.get(provider);
     const owner = this.#parts.registry.providerNamed(provider);
     if (pinned && owner && pinned !== owner) {
       throw principal.reaches(provider) || principal.coversName(name) ? new ArgoError('UNREACHABLE', `${provider} has been configured anew meanwhile`) : new ArgoError('NOT ALLOWED');
     }
     const instance = this.#parts.registry.byId(provider, id);
     if (instance && principal.sees(instance)) {
-      if (pinned === undefined) this.#owners.set(provider, instance.owner);
+      if (pinned === undefined) this.#pin([instance]);
       return instance;
     }
     throw principal.coversName(name) ? new ArgoError('NO SUCH INSTANCE', name) : new ArgoError('NOT ALLOWED');

@@ -281,7 +281,7 @@ export class Operations {
     if (signal === undefined) return provider.read(question, open);
     if (signal.aborted) return Promise.reject(signal.reason as Error);
     const mine = new LinkedList<Asking>();
-    const end = (): void => [...mine].forEach((one) => one.end(signal.reason as Error));
+    const end = (): void => { for (const one of mine) one.end(signal.reason as Error); };
     signal.addEventListener('abort', end, { once: true });
     return provider.read(question, mine).finally(() => signal.removeEventListener('abort', end));
   }

@@ -208,7 +208,7 @@ export class Request implements Context {
 
   /** What acts does so without its client, too, and so do its readings: each has a deadline. */
   get #goesOnAlone(): boolean {
-    return permissionOf(this.#command).right !== 'read' && !this.#options.dryRun;
+    return this.#command.right !== 'read' && !isOpen(this.#command) && !this.#options.dryRun;
   }
 
   get #call(): Call {
