@@ -26,6 +26,8 @@ export interface ServerSettings {
   readonly stateDir: string;
   /** whether the audit is on the disk before an order is sent, or only with the kernel */
   readonly auditSync: 'full' | 'normal';
+  /** how much of the audit is kept, in milliseconds and bytes; undefined: all of it */
+  readonly auditKeep: { readonly age: number | undefined; readonly size: number | undefined };
   readonly pluginPath: readonly string[];
   /** bytes */
   readonly maxLine: number;

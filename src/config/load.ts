@@ -93,6 +93,7 @@ function readServer(reader: Reader, defaultStateDir: string): ServerSettings | u
     tls: cert === undefined || key === undefined ? undefined : { cert, key, clientCa: table['tls-client-ca'] },
     stateDir: table['state-dir'] ?? defaultStateDir,
     auditSync: table['audit-sync'],
+    auditKeep: { age: table['audit-keep'], size: table['audit-max-size'] },
     pluginPath: table['plugin-path'],
     maxLine: table['max-line'],
     maxConnections: table['max-connections'],

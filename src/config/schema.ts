@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { BCRYPT_COST, BCRYPT_COST_MOST } from '../kit/limits.js';
 import { InstancePattern, PatternError } from '../kit/patterns.js';
-import { duration, endpoint, flag, network, positiveDuration, text, texts, whole } from './values.js';
+import { duration, endpoint, flag, longDuration, network, positiveDuration, size, text, texts, whole } from './values.js';
 
 /** The tables of argo-server.conf that belong to no driver and no gateway. */
 
@@ -15,6 +15,8 @@ export const serverTable = v.strictObject({
   'tls-client-ca': v.optional(text),
   'state-dir': v.optional(text),
   'audit-sync': v.optional(v.picklist(['full', 'normal'], 'one of "full", "normal" is expected'), 'full'),
+  'audit-keep': v.optional(longDuration, '400d'),
+  'audit-max-size': v.optional(size),
   'plugin-path': v.optional(texts, []),
   'max-line': v.optional(whole(64, 1_048_576), 4096),
   'max-connections': v.optional(whole(1, 1_000_000), 1024),

@@ -28,6 +28,22 @@ export const duration = v.pipe(
 /** A {@link duration} for what must not be over before it has begun. */
 export const positiveDuration = v.pipe(duration, v.minValue(1, 'must be more than zero'));
 
+/** A time to keep things for, in milliseconds: days and years, or for ever, which is undefined. */
+export const longDuration = v.pipe(
+  v.string('a duration in quotes is expected, such as "400d", or "forever"'),
+  v.check((text) => text === 'forever' || (parseDuration(text) ?? 0) >= UNIT_MS.d!, 'write "forever", or a duration of at least "1d"'),
+  v.transform((text) => (text === 'forever' ? undefined : parseDuration(text))),
+);
+
+const SIZE_UNITS: Readonly<Record<string, number>> = { MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 };
+
+/** `"500MiB"` in the file, bytes in the program. */
+export const size = v.pipe(
+  v.string('a size in quotes is expected, such as "500MiB"'),
+  v.regex(/^[1-9]\d{0,5}(?:MiB|GiB|TiB)$/, 'not a size; write "500MiB", "1GiB" or "2TiB"'),
+  v.transform((text) => Number.parseInt(text, 10) * SIZE_UNITS[text.slice(-3)]!),
+);
+
 /** A whole number within limits, both included. */
 export const whole = (least: number, most: number) => v.pipe(
   v.number('a number is expected'),

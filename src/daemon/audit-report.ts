@@ -1,6 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { loadConfig } from '../config/load.js';
 import { parseDuration } from '../config/values.js';
-import { readAudit, type AuditRecord } from '../store/audit-reader.js';
+import { followAudit, readAudit, type AuditRecord } from '../store/audit-reader.js';
+import { AUDIT_FOLLOW_EVERY } from '../kit/limits.js';
 import { formatDuration, harmless } from '../kit/text.js';
 import { openHouse } from './house.js';
 import { defaultStateDir, findConfig } from './places.js';
@@ -11,6 +13,10 @@ export interface AuditOptions {
   readonly since: string | undefined;
   readonly account: string | undefined;
   readonly instance: string | undefined;
+  /** only actions of a higher number */
+  readonly after: number | undefined;
+  /** goes on with what comes */
+  readonly follow: boolean;
   readonly json: boolean;
 }
 
@@ -22,8 +28,9 @@ function parseSince(text: string): Date {
   return date;
 }
 
-function format({ at, account, from, command, options, instance, outcome, ms }: AuditRecord): string {
-  const how = outcome === null ? 'no end recorded' : `${outcome} (${formatDuration(ms ?? 0)})`;
+/** @param open what is said of an action that has not ended */
+function format({ at, account, from, command, options, instance, outcome, ms }: AuditRecord, open: string): string {
+  const how = outcome === null ? open : `${outcome} (${formatDuration(ms ?? 0)})`;
   return harmless(`${at} ${account} ${from} ${command}${options && ` ${options}`} ${instance}: ${how}`);
 }
 
@@ -31,8 +38,10 @@ function format({ at, account, from, command, options, instance, outcome, ms }: 
 export async function* auditReport(options: AuditOptions): AsyncGenerator<string> {
   const file = findConfig(options.config);
   const stateDir = file === undefined ? defaultStateDir() : (await loadConfig(file, defaultStateDir(), openHouse(() => undefined).catalogues)).server.stateDir;
-  const since = options.since === undefined ? undefined : parseSince(options.since);
-  for await (const record of readAudit(stateDir, { since, account: options.account, instance: options.instance })) {
-    yield options.json ? JSON.stringify(record) : format(record);
+  const { account, instance, after, follow } = options;
+  if (after !== undefined && !(Number.isSafeInteger(after) && after >= 0)) throw new Error('--after: the number of an action is expected, as --json shows it');
+  const query = { since: options.since === undefined ? undefined : parseSince(options.since), account, instance, after };
+  for await (const record of follow ? followAudit(stateDir, query, () => pause(AUDIT_FOLLOW_EVERY)) : readAudit(stateDir, query)) {
+    yield options.json ? JSON.stringify(record) : format(record, follow ? 'begun' : 'no end recorded');
   }
 }

@@ -46,6 +46,8 @@ export async function commandLine(words: readonly string[]): Promise<void> {
       .option('since', { type: 'string', describe: 'only since then: a date, or a duration such as 2h', requiresArg: true })
       .option('account', { type: 'string', describe: 'only of this account', requiresArg: true })
       .option('instance', { type: 'string', describe: 'only on this instance', requiresArg: true })
+      .option('after', { type: 'number', describe: 'only actions of a higher number, as --json shows it', requiresArg: true })
+      .option('follow', { alias: 'f', type: 'boolean', default: false, describe: 'go on with what comes, until interrupted' })
       .option('json', { type: 'boolean', default: false, describe: 'a JSON object a line' }),
     async (options) => {
       const { auditReport } = await import('./audit-report.js');

@@ -13,6 +13,7 @@ import type { CommandTable } from '../plugins/host/command-table.js';
 import { Dispatcher } from '../server/dispatcher.js';
 import { LineServer } from '../server/server.js';
 import { Audit } from '../store/audit.js';
+import { AuditRetention } from '../store/audit-retention.js';
 import { FolderInUse, FolderLock } from '../store/folder-lock.js';
 import { State } from '../store/state.js';
 import { collectFigures } from './figures.js';
@@ -44,6 +45,7 @@ export class Daemon {
   readonly #gateways: Gateways;
   readonly #state: State;
   readonly #audit: Audit;
+  readonly #retention: AuditRetention;
   /** held while this server runs; undefined where the state folder cannot be held */
   #folder: FolderLock | undefined;
   readonly #authenticator: Authenticator;
@@ -59,6 +61,7 @@ export class Daemon {
     this.#logger = logger;
     this.#house = house;
     this.#audit = audit;
+    this.#retention = new AuditRetention(config.server.stateDir, config.server.auditKeep, (...wanted) => audit.prune(...wanted));
     const { log } = logger;
     const authenticator = this.#authenticator = new Authenticator(config);
     const state = this.#state = new State(config.server.stateDir, (message, facts) => log('error', message, facts));
@@ -120,6 +123,7 @@ export class Daemon {
     }
     this.#config = config;
     this.#audit.sync = config.server.auditSync;
+    this.#retention.keep = config.server.auditKeep;
     this.#logger.setLevel(config.server.logLevel);
     this.#authenticator.configure(config);
     this.#gate.review();
@@ -141,6 +145,7 @@ export class Daemon {
     this.#server.stopListening();
     await Promise.all([this.#gate.drain(SHUTDOWN_GRACE, LAST_WORDS), this.#server.close(SHUTDOWN_GRACE + LAST_WORDS), this.#gateways.stop(SHUTDOWN_GRACE)]);
     await Promise.all([...this.#providers.values()].map((provider) => provider.close(0)));
+    this.#retention.close();
     await Promise.all([this.#audit.close(), this.#state.close()]);
     this.#folder?.release();
   }

@@ -232,6 +232,16 @@ export const AUDIT_BACKLOG = 10_000;
 /** How often that is tried again. */
 export const AUDIT_RETRY = 1000;
 
+/** When the audit is looked at for what is too old or too much: after the start, and then so often. */
+export const AUDIT_PRUNE_FIRST = 60_000;
+export const AUDIT_PRUNE_EVERY = 3_600_000;
+/** Actions that are removed in one step, and the time between two: an action that comes meanwhile waits for one step at most. */
+export const AUDIT_PRUNE_ROWS = 500;
+export const AUDIT_PRUNE_PAUSE = 100;
+/** How often `audit --follow` looks for news, and actions without an end that it looks at again. */
+export const AUDIT_FOLLOW_EVERY = 500;
+export const AUDIT_FOLLOW_OPEN = 10_000;
+
 /** A file of the state folder: the longest wait for another process that has it locked. */
 export const STORE_LOCK_TIMEOUT = 1000;
 /** The longest wait for the disk; then those who wait are refused. */

@@ -7,7 +7,8 @@ import type { Sqlite } from './sqlite.js';
 
 /**
  * Two tables that only grow: an action's beginning, written before anything is sent, and its end. An
- * action without an end was under way when the server was killed.
+ * action without an end was under way when the server was killed. What is older than it is to be kept
+ * goes: `pruned` has the number up to which that was so, and when.
  */
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS begun (
@@ -25,10 +26,17 @@ const SCHEMA = `
     outcome TEXT NOT NULL,
     ms INTEGER NOT NULL
   );
+  CREATE TABLE IF NOT EXISTS pruned (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    at TEXT NOT NULL,
+    through INTEGER NOT NULL
+  );
   CREATE TRIGGER IF NOT EXISTS begun_stays BEFORE UPDATE ON begun BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END;
-  CREATE TRIGGER IF NOT EXISTS begun_is_kept BEFORE DELETE ON begun BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END;
+  DROP TRIGGER IF EXISTS begun_is_kept;
+  CREATE TRIGGER IF NOT EXISTS begun_is_due BEFORE DELETE ON begun WHEN OLD.id > (SELECT coalesce(max(through), 0) FROM pruned) BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END;
   CREATE TRIGGER IF NOT EXISTS ended_stays BEFORE UPDATE ON ended BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END;
-  CREATE TRIGGER IF NOT EXISTS ended_is_kept BEFORE DELETE ON ended BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END;
+  DROP TRIGGER IF EXISTS ended_is_kept;
+  CREATE TRIGGER IF NOT EXISTS ended_is_due BEFORE DELETE ON ended WHEN OLD.id > (SELECT coalesce(max(through), 0) FROM pruned) BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END;
 `;
 
 /** Only where the file has the beginning: somebody may have put a new file in its place. */
@@ -47,11 +55,21 @@ export const auditFile = (stateDir: string): string => join(stateDir, 'audit.sql
 /** Of this thread, for a file that is replaced during its life. */
 let lastGiven = 0;
 
-/** The audit's file, with the operations `begin` and `end`. */
+const MARK_PRUNED = 'INSERT INTO pruned (one, at, through) VALUES (1, ?, ?) ON CONFLICT (one) DO UPDATE SET at = excluded.at, through = excluded.through';
+
+/** Bytes that are in use; what was freed is used again. */
+const SIZE = 'SELECT (page_count - freelist_count) * page_size AS size FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()';
+
+/** Pages that are given back to the file system in one step, where the file was made for that. */
+const VACUUM = 'PRAGMA incremental_vacuum(256)';
+
+/** The audit's file, with the operations `begin`, `end` and `prune`. */
 export const openAuditFile: OpenStoreFile = async (stateDir, last) => {
   makeFolder(stateDir);
   const database = await openSqlite(auditFile(stateDir), { readOnly: false, timeout: STORE_LOCK_TIMEOUT });
   try {
+    // of a new file only: it can become smaller again
+    database.exec('PRAGMA auto_vacuum = INCREMENTAL');
     database.exec('PRAGMA journal_mode = WAL');
     database.exec(SCHEMA);
     database.prepare(GO_ON).run(Math.max(last, lastGiven));
@@ -71,6 +89,21 @@ function operationsOn(database: Sqlite): StoreFile['operations'] {
     begin: (args) => {
       lastGiven = Number(insertBegin.run(...args).lastInsertRowid);
       return lastGiven;
+    },
+    /** (before, size, rows) → how many of the oldest actions were removed: those that began before, or of which the file is larger */
+    prune: ([before, size, rows]) => {
+      const oldest = database.prepare('SELECT id, at FROM begun ORDER BY id LIMIT ?').all(rows ?? 0) as { id: number; at: string }[];
+      const isTooLarge = size !== null && (database.prepare(SIZE).get() as { size: number }).size > Number(size);
+      const kept = isTooLarge ? -1 : oldest.findIndex(({ at }) => before === null || at >= String(before));
+      const due = kept === -1 ? oldest : oldest.slice(0, kept);
+      const through = due.at(-1)?.id;
+      if (through !== undefined) {
+        database.prepare(MARK_PRUNED).run(new Date().toISOString(), through);
+        database.prepare('DELETE FROM ended WHERE id <= ?').run(through);
+        database.prepare('DELETE FROM begun WHERE id <= ?').run(through);
+        database.exec(VACUUM);
+      }
+      return due.length;
     },
     /** (id, at, outcome, ms) → whether the file has that action. A second time it changes nothing. */
     end: (args) => {

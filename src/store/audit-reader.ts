@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs';
-import { STORE_LOCK_TIMEOUT } from '../kit/limits.js';
+import { AUDIT_FOLLOW_OPEN, STORE_LOCK_TIMEOUT } from '../kit/limits.js';
 import { auditFile } from './audit-file.js';
-import { openSqlite } from './sqlite.js';
+import { openSqlite, type Sqlite } from './sqlite.js';
 
 /** What to show of the audit. */
 export interface AuditQuery {
   /** only actions that began then or later */
   readonly since?: Date | undefined;
+  /** only actions of a higher number */
+  readonly after?: number | undefined;
   readonly account?: string | undefined;
   /** full name, or short name */
   readonly instance?: string | undefined;
@@ -28,26 +30,71 @@ export interface AuditRecord {
   readonly ms: number | null;
 }
 
-const SELECT = `
+const COLUMNS = `
   SELECT begun.id, begun.at, account, peer AS "from", command, options, instance, outcome, ms
-  FROM begun LEFT JOIN ended ON ended.id = begun.id
-  WHERE begun.at >= @since AND (@account IS NULL OR account = @account)
+  FROM begun LEFT JOIN ended ON ended.id = begun.id`;
+
+const SELECT = `${COLUMNS}
+  WHERE begun.id > @after AND begun.at >= @since AND (@account IS NULL OR account = @account)
     AND (@instance IS NULL OR instance = @instance OR substr(instance, instr(instance, '/') + 1) = @instance)
   ORDER BY begun.id`;
+
+const ENDED = `${COLUMNS} WHERE begun.id = ? AND outcome IS NOT NULL`;
+
+/** The audit's file, undefined while there is none. @throws Error of the file system or of SQLite */
+async function openAudit(stateDir: string): Promise<Sqlite | undefined> {
+  const file = auditFile(stateDir);
+  return existsSync(file) ? openSqlite(file, { readOnly: true, timeout: STORE_LOCK_TIMEOUT }) : undefined;
+}
+
+function* select(database: Sqlite, { since, after, account, instance }: AuditQuery): Generator<AuditRecord> {
+  const parameters = { after: after ?? 0, since: since?.toISOString() ?? '', account: account ?? null, instance: instance ?? null };
+  for (const record of database.prepare(SELECT).iterate(parameters)) yield record as AuditRecord;
+}
 
 /**
  * The audit's records, oldest first, while the server may be writing further ones.
  * @throws Error of the file system or of SQLite; where there is no audit yet, there are no records
  */
-export async function* readAudit(stateDir: string, { since, account, instance }: AuditQuery): AsyncGenerator<AuditRecord> {
-  const file = auditFile(stateDir);
-  if (!existsSync(file)) return;
-  const database = await openSqlite(file, { readOnly: true, timeout: STORE_LOCK_TIMEOUT });
+export async function* readAudit(stateDir: string, query: AuditQuery): AsyncGenerator<AuditRecord> {
+  const database = await openAudit(stateDir);
   try {
-    const statement = database.prepare(SELECT);
-    const parameters = { since: since?.toISOString() ?? '', account: account ?? null, instance: instance ?? null };
-    for (const record of statement.iterate(parameters)) yield record as AuditRecord;
+    if (database) yield* select(database, query);
   } finally {
-    database.close();
+    database?.close();
+  }
+}
+
+/**
+ * The records, and then those that come: each when its action begins and once more when it has ended.
+ * The file is opened anew for each look, since somebody may put another one in its place. Goes on until
+ * the one who asks stops.
+ * @param pause waits until it is looked for news again
+ * @throws Error of the file system or of SQLite
+ */
+export async function* followAudit(stateDir: string, query: AuditQuery, pause: () => Promise<void>): AsyncGenerator<AuditRecord> {
+  const open = new Set<number>();
+  let { after = 0 } = query;
+  for (;; await pause()) {
+    const database = await openAudit(stateDir);
+    try {
+      if (database === undefined) continue;
+      const ended = database.prepare(ENDED);
+      for (const id of [...open]) {
+        const record = ended.get(id) as AuditRecord | undefined;
+        if (record === undefined) continue;
+        open.delete(id);
+        yield record;
+      }
+      for (const record of select(database, { ...query, after })) {
+        after = record.id;
+        if (record.outcome === null) open.add(record.id);
+        // the oldest will hardly end any more: it was cut off with its server
+        if (open.size > AUDIT_FOLLOW_OPEN) open.delete(open.values().next().value!);
+        yield record;
+      }
+    } finally {
+      database?.close();
+    }
   }
 }

@@ -99,6 +99,11 @@ export class Audit implements AuditLog {
     return this.#write({ id, at: new Date().toISOString(), outcome, ms: Math.round(ms) });
   }
 
+  /** As {@link Prune} says. */
+  async prune(before: string | undefined, size: number | undefined, rows: number): Promise<number> {
+    return await this.#thread.ask({ operation: 'prune', args: [before ?? null, size ?? null, rows], durable: false }) as number;
+  }
+
   /** Writes what is left and closes the file, within bounds. */
   async close(): Promise<void> {
     const closing = performance.now() + STORE_CLOSE;

@@ -26,7 +26,7 @@ await t.test('an empty file is good, and these are the defaults', async (t) => {
   for (const source of ['', '\n', '# nothing but a comment', '\ufeff# a mark that editors leave\n', '[server]\n']) {
     const { server, accounts, groups, providers, file } = await parse(source);
     t.same(server, {
-      listen: [{ host: '127.0.0.1', port: 20203 }], tlsListen: [], tls: undefined, stateDir: '/state', auditSync: 'full', pluginPath: [],
+      listen: [{ host: '127.0.0.1', port: 20203 }], tlsListen: [], tls: undefined, stateDir: '/state', auditSync: 'full', auditKeep: { age: 400 * 86_400_000, size: undefined }, pluginPath: [],
       maxLine: 4096, maxConnections: 1024, maxConnectionsPerAddress: 64, idleTimeout: 600_000, anonymousList: true,
       actionTimeout: 120_000, eventHistory: 65_536, maxWatchersPerAccount: 64, logLevel: 'info',
     });
@@ -44,6 +44,8 @@ tls-key = "k.pem"
 tls-client-ca = "ca.pem"
 state-dir = "/s"
 audit-sync = "normal"
+audit-keep = "forever"
+audit-max-size = "500MiB"
 plugin-path = ["/p", "q"]
 max-line = 64
 max-connections = 1
@@ -77,7 +79,7 @@ instances = ["lj", { name = "test", state = "off" }]
 `);
   t.same(server, {
     listen: [{ host: '0.0.0.0', port: 1 }, { host: '::1', port: 0 }], tlsListen: [{ host: 'localhost', port: 2 }],
-    tls: { cert: 'c.pem', key: 'k.pem', clientCa: 'ca.pem' }, stateDir: '/s', auditSync: 'normal', pluginPath: ['/p', 'q'], maxLine: 64, maxConnections: 1,
+    tls: { cert: 'c.pem', key: 'k.pem', clientCa: 'ca.pem' }, stateDir: '/s', auditSync: 'normal', auditKeep: { age: undefined, size: 500 * 1024 ** 2 }, pluginPath: ['/p', 'q'], maxLine: 64, maxConnections: 1,
     maxConnectionsPerAddress: 1_000_000, idleTimeout: 1000, anonymousList: false, actionTimeout: 500, eventHistory: 100, maxWatchersPerAccount: 0, logLevel: 'debug',
   });
   t.same(accounts.get('steve'), {

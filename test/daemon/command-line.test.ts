@@ -1,9 +1,14 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { Audit } from '../../src/store/audit.js';
 import { fromRoot } from '../support/paths.js';
+import { until } from '../support/until.js';
 import { argoServer, scratch } from './cli.js';
+
+const WITHIN = 60_000;
 
 await t.test('--version and --help', async (t) => {
   const folder = scratch(t);
@@ -97,5 +102,34 @@ await t.test('audit', async (t) => {
   t.equal(await count('--since', '2h'), 3);
   t.equal(await count('--since', '2020-01-31'), 3);
   t.equal(await count('--since', '2999-01-01T00:00:00Z'), 0);
+  t.equal(await count('--after', '1'), 2);
+  t.equal(await count('--after=3'), 0);
+  for (const wrong of ['-1', '1.5', 'x']) t.match(await run(`--after=${wrong}`), { code: 1, stderr: /--after: the number of an action is expected/ });
   t.match(await run('--since', 'yesterday-ish'), { code: 1, stderr: /neither a duration such as 2h nor a date/ });
+});
+
+await t.test('audit --follow tells of each action when it begins and when it has ended', async (t) => {
+  const folder = scratch(t);
+  const file = join(folder, 'argo-server.conf');
+  const state = join(folder, 'later');
+  writeFileSync(file, `[server]\nstate-dir = "${state}"\n`);
+  const child = spawn(process.execPath, [fromRoot('bin', 'argo-server.js'), 'audit', '--config', file, '--json', '--after=1', '--follow'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.teardown(() => child.kill('SIGKILL'));
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => { said += text; });
+  const shown = () => said.split('\n').filter(Boolean).map((line) => JSON.parse(line) as { id: number; outcome: string | null });
+  const audit = new Audit(state, (message) => t.fail(message));
+  t.teardown(() => audit.close());
+  const entry = { account: 'steve', from: '127.0.0.1:40000', command: 'stop', instance: 'demo/lj', options: '' };
+  await audit.begin(entry);
+  const [two, three] = [await audit.begin(entry), await audit.begin(entry)];
+  await until(() => shown().length === 2, WITHIN, 'both beginnings');
+  void audit.end(three, 'done', 1);
+  await until(() => shown().length === 3, WITHIN, 'the end of the second');
+  void audit.end(two, 'FAILED', 1);
+  await until(() => shown().length === 4, WITHIN, 'the end of the first');
+  t.match(shown(), [{ id: two, outcome: null }, { id: three, outcome: null }, { id: three, outcome: 'done' }, { id: two, outcome: 'FAILED' }]);
+  const ended = once(child, 'close');
+  child.kill('SIGINT');
+  await ended;
 });

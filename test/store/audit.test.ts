@@ -96,6 +96,49 @@ await t.test('the tables only grow', async (t) => {
   t.equal((await records(folder)).length, 1);
 });
 
+await t.test('what is too old or too much goes, the oldest first, in steps; nothing else', async (t) => {
+  const folder = scratch(t);
+  const { audit, complaints } = open(t, folder);
+  const begin = (count: number): Promise<number[]> => Promise.all(Array.from({ length: count }, (_, index) => audit.begin(entry({ instance: `demo/${'x'.repeat(200)}${index}` }))));
+  const first = await begin(20);
+  first.forEach((id) => void audit.end(id, 'done', 1));
+  await until(async () => (await records(folder)).every(({ outcome }) => outcome === 'done'), WITHIN, 'the ends');
+  const between = new Date(Date.now() + 1).toISOString();
+  await until(() => new Date().toISOString() > between, WITHIN, 'the next millisecond');
+  const later = await begin(10);
+  const left = async (): Promise<number[]> => (await records(folder)).map(({ id }) => id);
+  t.equal(await audit.prune(undefined, undefined, 100), 0);
+  t.equal(await audit.prune(new Date(0).toISOString(), 1024 ** 3, 100), 0);
+  t.same(await left(), [...first, ...later]);
+  t.equal(await audit.prune(between, undefined, 5), 5);
+  t.same(await left(), [...first.slice(5), ...later]);
+  t.equal(await audit.prune(between, undefined, 100), 15);
+  t.equal(await audit.prune(between, undefined, 100), 0);
+  t.same(await left(), later);
+  t.equal(await audit.prune(undefined, 1, 4), 4, 'larger than a byte');
+  t.same(await left(), later.slice(4));
+  const database = await openSqlite(auditFile(folder), { readOnly: false, timeout: 1000 });
+  t.throws(() => database.exec('DELETE FROM begun'), { message: /the audit only grows/ }, 'what is to be kept stays');
+  t.match(database.prepare('SELECT through FROM pruned').all(), [{ through: later[3] }], 'it is on record');
+  database.close();
+  t.ok(await audit.begin(entry()) > later.at(-1)!, 'numbers go on');
+  t.same(complaints, []);
+});
+
+await t.test('a file of before becomes one whose oldest can go', async (t) => {
+  const folder = scratch(t);
+  const database = await openSqlite(auditFile(folder), { readOnly: false, timeout: 1000 });
+  database.exec(`
+    CREATE TABLE begun (id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, account TEXT NOT NULL, peer TEXT NOT NULL, command TEXT NOT NULL, instance TEXT NOT NULL, options TEXT NOT NULL);
+    CREATE TRIGGER begun_is_kept BEFORE DELETE ON begun BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END;
+    INSERT INTO begun (at, account, peer, command, instance, options) VALUES ('2020-01-01T00:00:00.000Z', 'steve', 'f', 'stop', 'demo/lj', '')`);
+  database.close();
+  const { audit } = open(t, folder);
+  await audit.begin(entry());
+  t.equal(await audit.prune('2021-01-01T00:00:00.000Z', undefined, 100), 1);
+  t.same((await records(folder)).map(({ id }) => id), [2]);
+});
+
 await t.test('which records are shown', async (t) => {
   const folder = scratch(t);
   const { audit } = open(t, folder);
