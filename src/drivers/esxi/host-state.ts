@@ -24,7 +24,7 @@ export interface HostSources {
   /** its object in the inventory, at the moment */
   find(): Item | undefined;
   /** ping, and the port of its service */
-  network(signal: AbortSignal): Promise<'on' | 'off'>;
+  network(signal: AbortSignal): Promise<'on' | 'off' | 'unknown'>;
 }
 
 const bootOf = (properties: Properties): string => {
@@ -63,7 +63,7 @@ export class HostState {
       signal.throwIfAborted();
       if (this.#isConnected(await word)) return 'unknown';
       const seen = await network;
-      if (seen === 'off') return 'off';
+      if (seen === 'off' || seen === 'unknown') return seen;
       throw seen instanceof ArgoError ? seen : new ArgoError('UNREACHABLE', 'it cannot be told whether it is on', { cause: seen });
     } finally {
       rest.abort();
