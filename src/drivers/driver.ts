@@ -1,4 +1,5 @@
 import type * as v from 'valibot';
+import type { TableFault } from '../config/catalogue.js';
 import type { Log } from '../kit/log.js';
 
 /**
@@ -190,6 +191,8 @@ export interface DriverModule<Entries extends v.ObjectEntries = v.ObjectEntries>
   /** the keys of its table in argo-server.conf, beyond those that every provider takes */
   readonly options: Entries;
   readonly defaults?: DriverDefaults;
+  /** What is wrong beyond the table, such as in a file that it names: for `argo-server check` alone, so that it keeps nothing from starting. */
+  check?(options: v.InferOutput<v.ObjectSchema<Entries, undefined>>): readonly TableFault[];
   /** Must not connect, block or throw for an absent machine: that is {@link Driver.list}'s part. */
   open(options: v.InferOutput<v.ObjectSchema<Entries, undefined>>, host: DriverHost): Driver;
 }
