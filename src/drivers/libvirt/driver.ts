@@ -152,7 +152,7 @@ function connectBy(uri: LibvirtUri, options: LibvirtOptions): Connect {
     if (uri.transport === 'unix') return openOverUnix(uri.sockets, open);
     const { openOverSsh } = await import('../../protocols/libvirt/ssh.js');
     const ssh = sshOptions(accessOf(uri, options), { host: uri.host!, port: uri.port, user: uri.user ?? userInfo().username });
-    return logins.guard(ssh, () => openOverSsh(ssh, uri.sockets, open));
+    return logins.guard(`${ssh.host}:${ssh.port}`, ssh, () => openOverSsh(ssh, uri.sockets, open), signal);
   };
 }
 
