@@ -50,6 +50,10 @@ export const NAMES_SHOWN = 16;
 /** Instances up to which an account's view of them is kept between two changes. */
 export const ENTRIES_REMEMBERED = 256;
 
+/** Replies that are kept to be sent again to the same line, and characters of one, and of its line. */
+export const READY_REPLIES = 1024;
+export const READY_REPLY_SIZE = 4096;
+
 /** Words of one request; globs are matched against every instance, so their number is bounded. */
 export const MAX_WORDS = 1024;
 
