@@ -6,7 +6,7 @@ import type { WmiLink } from '../wmi/link.js';
 import { LoginGuard } from '../wmi/login-guard.js';
 import { linkTo, serviceSign } from '../wmi/open-link.js';
 import { warnOfOpenness } from '../wmi/transport.js';
-import { WindowsHost } from '../wmi/windows-host.js';
+import { WindowsHost } from '../wmi/host.js';
 import { HyperVContext } from './context.js';
 import type { VmEntry } from './inventory.js';
 import type { HyperVOptions } from './options.js';
