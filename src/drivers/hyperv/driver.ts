@@ -5,7 +5,7 @@ import { leasePinger, type PingerLease } from '../host/shared-pinger.js';
 import type { WmiLink } from '../wmi/link.js';
 import { linkTo, loginGuard, serviceSign } from '../wmi/open-link.js';
 import { warnOfOpenness } from '../wmi/transport.js';
-import { WindowsHost } from '../wmi/windows-host.js';
+import { WindowsHost } from '../wmi/host.js';
 import { HyperVContext } from './context.js';
 import type { VmEntry } from './inventory.js';
 import type { HyperVOptions } from './options.js';

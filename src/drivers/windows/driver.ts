@@ -9,7 +9,7 @@ import { Sightings } from '../host/sightings.js';
 import { linkTo, loginGuard, serviceSign } from '../wmi/open-link.js';
 import { isDomainAccount } from '../wmi/options.js';
 import { warnOfOpenness } from '../wmi/transport.js';
-import { WindowsHost } from '../wmi/windows-host.js';
+import { WindowsHost } from '../wmi/host.js';
 import type { WindowsOptions } from './options.js';
 
 /** What a host may be said to have of its own. */
