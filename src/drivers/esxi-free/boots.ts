@@ -1,4 +1,4 @@
-import type { VmSummary } from './summary.js';
+import type { VmSummary } from './readings.js';
 
 interface Known {
   /** whether VMware Tools has been seen to run and not since */

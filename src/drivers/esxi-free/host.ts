@@ -5,10 +5,10 @@ import type { Log } from '../../kit/log.js';
 import { BehindJumpError } from '../../protocols/ssh/errors.js';
 import type { HostPower } from '../host/power.js';
 import { within } from '../../kit/within.js';
-import type { Esxi } from './esxi.js';
+import type { Esxi } from './commands.js';
 import type { Inventory } from './inventory.js';
 import { isAgent } from './listing.js';
-import { oneLine } from './refusals.js';
+import { oneLine } from './errors.js';
 
 /** Seconds that ESXi gets to enter maintenance mode. Nothing runs any more then, so it is quick. */
 const MAINTENANCE_SECONDS = 60;

@@ -6,7 +6,7 @@ import { HOST_ACTION_TIMEOUT, HostPower } from '../host/power.js';
 import { leasePinger } from '../host/shared-pinger.js';
 import { openJump, openSession, sshEntries } from '../ssh/options.js';
 import { EsxiFreeDriver } from './driver.js';
-import { Esxi } from './esxi.js';
+import { Esxi } from './commands.js';
 import { shellOver } from './shell.js';
 
 /** The keys of a `[providers.NAME]` table of type esxi-free. */

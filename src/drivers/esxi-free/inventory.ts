@@ -2,9 +2,9 @@ import { ArgoError } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
 import { isAbort, within } from '../../kit/within.js';
 import { Boots } from './boots.js';
-import type { Asker, Esxi } from './esxi.js';
+import type { Asker, Esxi } from './commands.js';
 import { isAgent } from './listing.js';
-import type { VmSummary } from './summary.js';
+import type { VmSummary } from './readings.js';
 
 /** Milliseconds for one machine's summary in a listing: one that hangs in hostd must not hide the others. */
 const SUMMARY_LIMIT = 10_000;

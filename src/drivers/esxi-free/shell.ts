@@ -1,6 +1,6 @@
 import type { Effect, SshSession } from '../../protocols/ssh/session.js';
 import { explainSsh } from '../ssh/errors.js';
-import type { Ended } from './refusals.js';
+import type { Ended } from './errors.js';
 
 /** How a command is to be run. */
 export interface RunOptions {

@@ -11,7 +11,7 @@ import { inOrder } from '../order.js';
 import { credentialsOf, passwordTrust } from '../tls/options.js';
 import { explain, explained } from './errors.js';
 import { createHost } from './host.js';
-import { hostName, hostUuid, isConnectedHost, isHost, wakingMac } from './host-item.js';
+import { hostName, hostUuid, isConnectedHost, isHost, wakingMac } from './items.js';
 import { Inventory, type Item, type Listener } from './inventory.js';
 import { Maintenance, type HostContext } from './maintenance.js';
 import type { EsxiOptions } from './options.js';

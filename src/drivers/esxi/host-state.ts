@@ -3,7 +3,7 @@ import { within } from '../../kit/within.js';
 import type { Properties } from '../../protocols/vim/properties.js';
 import type { PowerState } from '../driver.js';
 import { ask, type Context } from './context.js';
-import { isConnectedHost } from './host-item.js';
+import { isConnectedHost } from './items.js';
 import type { Item } from './inventory.js';
 
 /** Whether a host is on: by what its manager says of it, and by what the network shows. */

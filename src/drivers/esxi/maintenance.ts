@@ -1,7 +1,7 @@
 import { textOf, type Ref, type VimValue } from '../../protocols/vim/value.js';
 import { beforeSending } from '../before-sending.js';
 import { ask, beginTask, endTask, order, type Context } from './context.js';
-import { hostName, isConnectedHost } from './host-item.js';
+import { hostName, isConnectedHost } from './items.js';
 import type { Item } from './inventory.js';
 
 /** Maintenance mode of hosts that are stopped or rebooted: a host stays in it when it has booted, until somebody ends that. */

@@ -3,7 +3,7 @@ import { at, listOf, numberOf, type VimValue } from '../../protocols/vim/value.j
 import { ask, type Context } from './context.js';
 import { explained } from './errors.js';
 import type { Item } from './inventory.js';
-import { requireOn } from './vm-reads.js';
+import { requireOn } from './readings.js';
 
 /**
  * Network traffic. vSphere keeps rates, not sums: real-time samples of 20 s for the last hour

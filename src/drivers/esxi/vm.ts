@@ -6,8 +6,8 @@ import type { Machine } from '../driver.js';
 import type { Context } from './context.js';
 import type { Item } from './inventory.js';
 import { readTraffic } from './traffic.js';
-import { askGuest, powerTask } from './vm-actions.js';
-import { readBootMark, readDevices, readFacts, readIps, readLoad, readState, readUptime } from './vm-reads.js';
+import { askGuest, powerTask } from './power.js';
+import { readBootMark, readDevices, readFacts, readIps, readLoad, readState, readUptime } from './readings.js';
 
 /** Names are not unique, and references are reused after a restore from backup: both together are. */
 export const vmId = (item: Item): string => `${item.ref.value}:${textOf(item.properties.get('config.instanceUuid')) ?? 'unknown'}`;

@@ -1,6 +1,6 @@
 import type { DriverHost } from '../../../src/drivers/driver.js';
 import { EsxiFreeDriver, type EsxiFreeParts } from '../../../src/drivers/esxi-free/driver.js';
-import { Esxi } from '../../../src/drivers/esxi-free/esxi.js';
+import { Esxi } from '../../../src/drivers/esxi-free/commands.js';
 import type { Presence } from '../../../src/drivers/esxi-free/host.js';
 import type { Shell } from '../../../src/drivers/esxi-free/shell.js';
 import { ArgoError } from '../../../src/kit/errors.js';

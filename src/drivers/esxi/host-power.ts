@@ -3,7 +3,7 @@ import { decodeName } from '../../protocols/vim/names.js';
 import { isFault } from '../../protocols/vim/errors.js';
 import { isRef, textOf } from '../../protocols/vim/value.js';
 import { beginTask, endTask, type Context } from './context.js';
-import { hostName } from './host-item.js';
+import { hostName } from './items.js';
 import type { Item } from './inventory.js';
 import type { HostContext } from './maintenance.js';
 import { isHidden, vmState } from './states.js';

@@ -5,11 +5,11 @@ import { beforeSending } from '../before-sending.js';
 import { explainSsh } from '../ssh/errors.js';
 import { DataObjectError } from './data-object.js';
 import { parseGetAllVms, parseProcessList, type Listing, type Process } from './listing.js';
-import { allWords, hasFailed, refusal, type Ended } from './refusals.js';
+import { allWords, hasFailed, refusal, type Ended } from './errors.js';
 import type { Shell } from './shell.js';
 import {
   parseDevices, parseGuest, parseHostSummary, parseVmSummary, type GuestNetwork, type Hardware, type HostSummary, type VmSummary,
-} from './summary.js';
+} from './readings.js';
 
 /**
  * Commands at a time on a host, whose sshd takes ten: so many questions, and so many orders beside them. Orders get places
