@@ -1,12 +1,10 @@
 import { ArgoError } from '../../kit/errors.js';
-import { decodeName } from '../../protocols/vim/names.js';
 import { isFault } from '../../protocols/vim/errors.js';
-import { isRef, textOf } from '../../protocols/vim/value.js';
-import { beginTask, endTask, type Context } from './context.js';
-import { hostName } from './items.js';
-import type { Item } from './inventory.js';
-import type { HostContext } from './maintenance.js';
-import { isHidden, vmState } from './states.js';
+import { decodeName, isRef, textOf, type Ref, type VimValue } from '../../protocols/vim/value.js';
+import { beforeSending } from '../before-sending.js';
+import { ask, beginTask, endTask, order, type Context } from './context.js';
+import { isHidden, vmState } from './errors.js';
+import { hostName, isConnectedHost, type Item } from './items.js';
 
 /** Stopping and rebooting a host: what runs on it goes down with it, so it is asked for twice. */
 
@@ -70,5 +68,101 @@ async function goDown(context: Context, host: Item, method: TakeDown, force: boo
   } catch (error) {
     // A task that ended because its time was over ended in vain.
     if (!(error instanceof ArgoError) || error.phrase !== 'UNCERTAIN' || isFault(error.cause, 'Timedout')) throw error;
+  }
+}
+
+/** Maintenance mode of hosts that are stopped or rebooted: a host stays in it when it has booted, until somebody ends that. */
+
+/** Entering it on a host without running machines, and leaving it, s. */
+const MODE_TIMEOUT_S = 60;
+/** Leaving it, with the following of the task, ms. */
+const LEAVE_TIMEOUT = 70_000;
+/** Giving up on entering it, ms. */
+const CANCEL_TIMEOUT = 5000;
+
+interface Entered {
+  /** when it had booted before */
+  readonly booted: VimValue;
+  leaving: boolean;
+  /** it was to be left while that was already being looked at: the look may have come too early */
+  leaveAgain: boolean;
+  /** given up: it is to be left as soon as it is entered, which may happen until then (performance.now) */
+  givenUpUntil: number;
+}
+
+const bootTime = (item: Item): VimValue => {
+  const value = item.properties.get('runtime.bootTime');
+  return value instanceof Date ? value.toISOString() : textOf(value) ?? null;
+};
+
+/** What the hosts of one provider share. */
+export interface HostContext extends Context {
+  readonly maintenance: Maintenance;
+}
+
+/** The hosts that we have put into maintenance mode, for them to be taken out of it. */
+export class Maintenance {
+  readonly #entered = new Map<string, Entered>();
+
+  /** @throws ArgoError. Where the signal ends it, what was begun is undone behind the caller's back. */
+  async enter(context: Context, item: Item, signal: AbortSignal): Promise<void> {
+    const now = await beforeSending(signal, () => ask(context, item.ref, ['runtime.inMaintenanceMode'], signal));
+    if (now.get('runtime.inMaintenanceMode') === true) return;
+    this.#entered.set(item.ref.value, { booted: bootTime(item), leaving: false, leaveAgain: false, givenUpUntil: 0 });
+    const args = { timeout: MODE_TIMEOUT_S, evacuatePoweredOffVms: false };
+    let task: Ref | undefined;
+    try {
+      task = await beginTask(context, 'EnterMaintenanceMode_Task', item.ref, args, signal);
+      await endTask(context, task, signal);
+    } catch (error) {
+      void this.#giveUp(context, item, task);
+      throw error;
+    }
+  }
+
+  /** Leaves it, if it was we who entered it. Never rejects. */
+  async leave(context: Context, item: Item): Promise<void> {
+    const entered = this.#entered.get(item.ref.value);
+    if (entered === undefined) return;
+    entered.leaveAgain = entered.leaving;
+    if (entered.leaving) return;
+    entered.leaving = true;
+    do {
+      entered.leaveAgain = false;
+      await this.#leaveNow(context, item, entered);
+    } while (entered.leaveAgain && this.#entered.has(item.ref.value));
+    entered.leaving = false;
+  }
+
+  async #leaveNow(context: Context, item: Item, entered: Entered): Promise<void> {
+    const signal = AbortSignal.timeout(LEAVE_TIMEOUT);
+    try {
+      const isIn = (await ask(context, item.ref, ['runtime.inMaintenanceMode'], signal)).get('runtime.inMaintenanceMode') === true;
+      if (isIn) {
+        await endTask(context, await beginTask(context, 'ExitMaintenanceMode_Task', item.ref, { timeout: MODE_TIMEOUT_S }, signal), signal);
+        context.log('info', 'a host was taken out of maintenance mode', { host: hostName(item) });
+      }
+      if (isIn || entered.givenUpUntil === 0) this.#entered.delete(item.ref.value);
+    } catch (error) {
+      context.log('warn', 'a host stays in maintenance mode', { host: hostName(item), error: String(error) });
+    }
+  }
+
+  /** Takes a host out of it that has booted since, or that has entered it late. */
+  leaveWhenBooted(context: Context, item: Item): void {
+    const entered = this.#entered.get(item.ref.value);
+    if (entered === undefined || !isConnectedHost(item.properties)) return;
+    const booted = bootTime(item);
+    const isBack = booted !== null && booted !== entered.booted;
+    const isLate = performance.now() < entered.givenUpUntil && item.properties.get('runtime.inMaintenanceMode') === true;
+    if (isBack || isLate) void this.leave(context, item);
+    else if (entered.givenUpUntil > 0 && performance.now() > entered.givenUpUntil) this.#entered.delete(item.ref.value);
+  }
+
+  async #giveUp(context: Context, item: Item, task: Ref | undefined): Promise<void> {
+    const entered = this.#entered.get(item.ref.value);
+    if (entered) entered.givenUpUntil = performance.now() + MODE_TIMEOUT_S * 1000;
+    if (task) await order(context, 'CancelTask', task, {}, AbortSignal.timeout(CANCEL_TIMEOUT)).catch(() => undefined);
+    await this.leave(context, item);
   }
 }
