@@ -201,8 +201,10 @@ export class VimDouble {
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (this.#dead.has(request.socket)) return void request.socket.resetAndDestroy();
-    this.#sockets.add(request.socket);
-    request.socket.once('close', () => this.#sockets.delete(request.socket));
+    if (!this.#sockets.has(request.socket)) {
+      this.#sockets.add(request.socket);
+      request.socket.once('close', () => this.#sockets.delete(request.socket));
+    }
     this.paths.add(request.url ?? '');
     const chunks: Buffer[] = [];
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);

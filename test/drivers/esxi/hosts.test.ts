@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import t from 'tap';
 import { Fault, ref, val, VimDouble } from '../../peers/vim-double.js';
 import { SWITCHED_PROGRAMS, SwitchedHosts } from '../../peers/switched-hosts.js';
@@ -113,6 +115,30 @@ await t.test('a host that the network shows nothing of', { skip: lacksRoot(...SW
   t.equal(await host.status(soon()), 'on', 'back');
   vim.instead.set('RetrievePropertiesEx', () => 'silence');
   t.equal(await host.status(soon()), 'off', 'a vCenter that hangs says nothing');
+});
+
+await t.test('a host that drops pings, and that its vCenter has lost sight of', { skip: lacksRoot(...SWITCHED_PROGRAMS, 'iptables') }, async (t) => {
+  const network = await SwitchedHosts.start();
+  t.teardown(() => network.stop());
+  const address = network.take();
+  network.dropPings(address);
+  const service = createServer((socket) => socket.destroy()).listen(443, address);
+  await once(service, 'listening');
+  t.teardown(() => service.close());
+  const { vim, driver, told } = await setUp(t, { ping: { timeout: '300ms', retries: 0 } });
+  const lost = { name: val('string', address), 'runtime.connectionState': val('HostSystemConnectionState', 'notResponding') };
+  vim.addHost('host-1', { ...lost, 'runtime.powerState': val('HostSystemPowerState', 'unknown') });
+  const host = await find(driver, address);
+  t.equal(await host.status(soon()), 'on', 'its port answers');
+  const [listed] = await driver.list(soon());
+  t.not(listed?.state, 'off');
+  await until(() => listed?.state === 'on' || told.changed.some(([, state]) => state === 'on'), 60_000, 'the listing to find out');
+  t.notOk(told.changed.some(([, state]) => state === 'off'));
+  vim.instead.set('RetrievePropertiesEx', () => 'silence');
+  t.equal(await host.status(soon()), 'on', 'so too where its vCenter hangs');
+  vim.instead.delete('RetrievePropertiesEx');
+  network.pull(address);
+  t.equal(await host.status(soon()), 'off', 'silent in every way');
 });
 
 await t.test('which card wakes a host, and where it is', async (t) => {
