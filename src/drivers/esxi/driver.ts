@@ -44,7 +44,7 @@ export class EsxiDriver implements Driver {
       url: options.url, trust: () => passwordTrust(options, options.url), credentials: () => credentialsOf(options),
     });
     this.#context = { options, session, inventory: new Inventory(session, this.#listener()), maintenance: new Maintenance(), log: host.log };
-    this.#hosts = new HostRoster({ ...options, port: HOST_PORT }, host, (entry) => createHost(this.#context, entry, () => this.#hostItem(entry)));
+    this.#hosts = new HostRoster({ ...options, port: HOST_PORT }, host, (entry) => this.#createHost(entry));
   }
 
   /** From memory while the server tells of what changes; else everything is read. */
@@ -124,6 +124,11 @@ export class EsxiDriver implements Driver {
         mac: wakingMac(item), uuid: isUnique ? uuid : item.ref.value, answers: isConnectedHost(item.properties),
       };
     });
+  }
+
+  #createHost(entry: RosterEntry): Machine {
+    // Those without a uuid are listed before anybody has told of them.
+    return createHost(this.#context, entry, () => this.#hostItem(entry), entry.uuid !== undefined && !this.#isAlone);
   }
 
   #hostItem({ uuid }: RosterEntry): Item | undefined {

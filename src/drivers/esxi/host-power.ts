@@ -11,6 +11,9 @@ import { hostName, isConnectedHost, type Item } from './items.js';
 /** Names that are told of machines that are in the way. */
 const NAMES_TOLD = 5;
 
+/** For a host to fall silent, or to be heard again, s: as long as an action on a physical host may take. */
+const STANDBY_TIMEOUT_S = 300;
+
 export type TakeDown = 'ShutdownHost_Task' | 'RebootHost_Task';
 
 const vmName = (item: Item): string => decodeName(textOf(item.properties.get('name')) ?? item.ref.value);
@@ -41,7 +44,7 @@ function carriesVCenter({ options: { url } }: Context, { properties }: Item): bo
 export async function takeDown(context: HostContext, host: Item, method: TakeDown, force: boolean, signal: AbortSignal): Promise<void> {
   const guests = running(context, host);
   const vCenter = guests.find((guest) => carriesVCenter(context, guest));
-  if (!force && guests.length > 0) throw new ArgoError('WRONG STATE', refusal(guests, vCenter));
+  if (!force) refuseWhileTheyRun(context, guests, ', or use --force');
   if (vCenter) context.log('warn', 'a host is taken down that carries this vCenter', { host: hostName(host), machine: vmName(vCenter) });
   if (!force) await context.maintenance.enter(context, host, signal);
   try {
@@ -53,11 +56,26 @@ export async function takeDown(context: HostContext, host: Item, method: TakeDow
   }
 }
 
-function refusal(guests: readonly Item[], vCenter: Item | undefined): string {
+/** @throws ArgoError WRONG STATE, with their names. @param otherwise what else than to stop them may help */
+function refuseWhileTheyRun(context: Context, guests: readonly Item[], otherwise = ''): void {
+  if (guests.length === 0) return;
+  const vCenter = guests.find((guest) => carriesVCenter(context, guest));
   const names = guests.slice(0, NAMES_TOLD).map(vmName).join(', ');
   const rest = guests.length > NAMES_TOLD ? ` and ${guests.length - NAMES_TOLD} more` : '';
   const warning = vCenter ? `; ${vmName(vCenter)} is this vCenter` : '';
-  return `${guests.length} of its machines run: ${names}${rest}${warning}; stop them first, or use --force`;
+  throw new ArgoError('WRONG STATE', `${guests.length} of its machines run: ${names}${rest}${warning}; stop them first${otherwise}`);
+}
+
+/** Into standby, from which its vCenter can wake it. @throws ArgoError WRONG STATE while machines run */
+export async function standBy(context: Context, host: Item, signal: AbortSignal): Promise<void> {
+  refuseWhileTheyRun(context, running(context, host));
+  const args = { timeoutSec: STANDBY_TIMEOUT_S, evacuatePoweredOffVms: false };
+  await endTask(context, await beginTask(context, 'PowerDownHostToStandBy_Task', host.ref, args, signal), signal);
+}
+
+/** Out of standby, by its board or by a magic packet from another host, whichever vCenter has set up for it. */
+export async function wakeUp(context: Context, host: Item, signal: AbortSignal): Promise<void> {
+  await endTask(context, await beginTask(context, 'PowerUpHostFromStandBy_Task', host.ref, { timeoutSec: STANDBY_TIMEOUT_S }, signal), signal);
 }
 
 /** A host that goes down takes its API with it: what has been taken on counts, not what can still be read. */

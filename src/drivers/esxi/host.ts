@@ -6,7 +6,7 @@ import type { Facts, Machine } from '../driver.js';
 import { stateOfHost, type Word } from '../host/host-status.js';
 import type { RosterEntry } from '../host/roster.js';
 import { ask, type Context } from './context.js';
-import { takeDown, type HostContext, type TakeDown } from './host-power.js';
+import { standBy, takeDown, wakeUp, type HostContext, type TakeDown } from './host-power.js';
 import { ipsOf, isConnectedHost, macsOf, type Item } from './items.js';
 
 /** An ESXi host: started by Wake-on-LAN, stopped and rebooted by the API. */
@@ -70,7 +70,7 @@ class ManagersWord {
     this.#ending = item && bootOf(item.properties);
   }
 
-  /** @returns `unknown` for one that is called connected, but may be so no longer; `off` also where the manager is silent */
+  /** @returns `unknown` for one that is called connected, but may be so no longer; `off` also where the manager does not answer */
   async ask(signal: AbortSignal): Promise<Word> {
     const item = this.#find();
     if (item === undefined) return 'off';
@@ -78,13 +78,17 @@ class ManagersWord {
     if (said === undefined) return 'off';
     const isConnected = isConnectedHost(said);
     if (!isConnected || bootOf(said) !== this.#ending) this.#ending = undefined;
+    if (said.get('runtime.powerState') === 'standBy') return 'suspended';
     if (!isConnected) return 'off';
     return this.#ending === undefined ? 'on' : 'unknown';
   }
 }
 
-/** @param find its object in the inventory, at the moment */
-export function createHost(context: HostContext, { id, settings, power }: RosterEntry, find: () => Item | undefined): Machine {
+/**
+ * @param find its object in the inventory, at the moment
+ * @param hasManager whether a vCenter can take it out of standby; an ESXi alone cannot
+ */
+export function createHost(context: HostContext, { id, settings, power }: RosterEntry, find: () => Item | undefined, hasManager: boolean): Machine {
   const { name, address } = settings;
   const here = (): Item => {
     const item = find();
@@ -116,6 +120,10 @@ export function createHost(context: HostContext, { id, settings, power }: Roster
     powerOff: down('ShutdownHost_Task', true),
     reboot: down('RebootHost_Task', false),
     reset: down('RebootHost_Task', true),
+    ...(hasManager && {
+      suspend: (signal: AbortSignal) => power.goDown(() => standBy(context, here(), signal)),
+      resume: (signal: AbortSignal) => wakeUp(context, here(), signal),
+    }),
     bootMark: async (signal) => (await readBoot(context, here(), signal)).toISOString(),
     info: async (signal) => readFacts(context, here(), address, signal),
     ip: () => {

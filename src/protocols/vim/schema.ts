@@ -76,6 +76,8 @@ export const METHODS = {
   ExitMaintenanceMode_Task: { takes: { timeout: 'int' }, returns: 'ref' },
   ShutdownHost_Task: { takes: { force: 'boolean' }, returns: 'ref' },
   RebootHost_Task: { takes: { force: 'boolean' }, returns: 'ref' },
+  PowerDownHostToStandBy_Task: { takes: { timeoutSec: 'int', evacuatePoweredOffVms: 'boolean?' }, returns: 'ref' },
+  PowerUpHostFromStandBy_Task: { takes: { timeoutSec: 'int' }, returns: 'ref' },
   QueryPerf: { takes: { querySpec: 'PerfQuerySpec*' }, returns: 'PerfEntityMetric*' },
 } satisfies Readonly<Record<string, MethodShape>>;
 

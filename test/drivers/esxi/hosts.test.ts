@@ -25,7 +25,7 @@ await t.test('hosts', async (t) => {
   t.equal(vim.count('EnterMaintenanceMode_Task'), 1);
   t.equal(vim.count('RebootHost_Task'), 1);
   vim.set('host-1', 'runtime.inMaintenanceMode', val('boolean', false));
-  vim.instead.set('ShutdownHost_Task', () => new Fault('NoPermission', '', '<privilegeId>Host.Config.Power</privilegeId>'));
+  vim.instead.set('ShutdownHost_Task', () => new Fault('NoPermission', '', '<privilegeId>Host.Config.Maintenance</privilegeId>'));
   t.equal((await refusal(host.shutdown!(soon()))).phrase, 'ACCESS DENIED');
   t.equal(vim.count('ExitMaintenanceMode_Task'), 1, 'what was refused is undone');
   vim.instead.set('ShutdownHost_Task', () => { vim.instead.set('RetrievePropertiesEx', () => 'cut'); return vim.addTask('running'); });
@@ -58,7 +58,7 @@ await t.test('maintenance mode that somebody else has begun is left alone', asyn
   const { vim, driver, told } = await setUp(t);
   vim.addHost('host-1', { name: val('string', 'esx1'), 'runtime.bootTime': booted(1), 'runtime.inMaintenanceMode': val('boolean', true) });
   const host = await find(driver, 'esx1');
-  vim.instead.set('ShutdownHost_Task', () => new Fault('NoPermission', '', '<privilegeId>Host.Config.Power</privilegeId>'));
+  vim.instead.set('ShutdownHost_Task', () => new Fault('NoPermission', '', '<privilegeId>Host.Config.Maintenance</privilegeId>'));
   t.equal((await refusal(host.shutdown!(soon()))).phrase, 'ACCESS DENIED');
   vim.instead.delete('ShutdownHost_Task');
   await host.shutdown!(soon());
@@ -139,6 +139,45 @@ await t.test('a host that drops pings, and that its vCenter has lost sight of', 
   vim.instead.delete('RetrievePropertiesEx');
   network.pull(address);
   t.equal(await host.status(soon()), 'off', 'silent in every way');
+});
+
+await t.test('standby', async (t) => {
+  await t.test('of a host that has a vCenter', { skip: lacksRoot(...SWITCHED_PROGRAMS) }, async (t) => {
+    const network = await SwitchedHosts.start();
+    t.teardown(() => network.stop());
+    const address = network.take();
+    const { vim, driver } = await setUp(t, { ping: { timeout: '300ms', retries: 0 } });
+    vim.addHost('host-1', { name: val('string', address) });
+    vim.addVm('vm-1', { 'runtime.host': ref('HostSystem', 'host-1') });
+    const host = await find(driver, address);
+    const refused = await refusal(host.suspend!(soon()));
+    t.match(refused, { phrase: 'WRONG STATE', detail: /^1 of its machines run: vm-1; stop them first$/ }, 'nothing is advised that the command has not');
+    vim.remove('vm-1');
+    await until(async () => (await driver.list(soon())).length === 1, 60_000, 'the machine to be gone');
+    t.equal((await refusal(host.resume!(soon()))).phrase, 'WRONG STATE');
+    await host.suspend!(soon());
+    t.equal(await host.status(soon()), 'on', 'by its own word, which is newer');
+    network.pull(address);
+    t.equal(await host.status(soon()), 'suspended');
+    t.equal((await driver.list(soon()))[0]?.machine.id, host.id);
+    vim.instead.set('PowerUpHostFromStandBy_Task', () => vim.addTask('error', 'HostPowerOpFailed'));
+    t.match(await refusal(host.resume!(soon())), { phrase: 'FAILED', detail: 'it said HostPowerOpFailed' });
+    vim.instead.set('PowerUpHostFromStandBy_Task', () => vim.addTask('error', 'Timedout'));
+    t.equal((await refusal(host.resume!(soon()))).phrase, 'UNCERTAIN', 'it may be on its way');
+    vim.instead.delete('PowerUpHostFromStandBy_Task');
+    await host.resume!(soon());
+    t.equal(await host.status(soon()), 'on');
+    t.equal(vim.count('PowerDownHostToStandBy_Task'), 1);
+    t.equal(vim.count('PowerUpHostFromStandBy_Task'), 4);
+  });
+  await t.test('no ESXi can take itself out of it', async (t) => {
+    const { vim, driver } = await setUp(t);
+    vim.apiType = 'HostAgent';
+    vim.addHost('ha-host', { name: val('string', 'localhost') });
+    const [host] = await driver.list(soon());
+    t.notOk(host!.machine.suspend);
+    t.notOk(host!.machine.resume);
+  });
 });
 
 await t.test('which card wakes a host, and where it is', async (t) => {
