@@ -22,6 +22,7 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
   AnswerVM: ['_this', 'questionId', 'answerChoice'],
   EnterMaintenanceMode_Task: ['_this', 'timeout', 'evacuatePoweredOffVms', 'maintenanceSpec'],
   ExitMaintenanceMode_Task: ['_this', 'timeout'], ShutdownHost_Task: ['_this', 'force'], RebootHost_Task: ['_this', 'force'],
+  PowerDownHostToStandBy_Task: ['_this', 'timeoutSec', 'evacuatePoweredOffVms'], PowerUpHostFromStandBy_Task: ['_this', 'timeoutSec'],
   specSet: ['propSet', 'objectSet', 'reportMissingObjectsInResults'],
   spec: ['propSet', 'objectSet', 'reportMissingObjectsInResults'],
   propSet: ['type', 'all', 'pathSet'],
@@ -201,8 +202,10 @@ export class VimDouble {
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (this.#dead.has(request.socket)) return void request.socket.resetAndDestroy();
-    this.#sockets.add(request.socket);
-    request.socket.once('close', () => this.#sockets.delete(request.socket));
+    if (!this.#sockets.has(request.socket)) {
+      this.#sockets.add(request.socket);
+      request.socket.once('close', () => this.#sockets.delete(request.socket));
+    }
     this.paths.add(request.url ?? '');
     const chunks: Buffer[] = [];
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
@@ -255,6 +258,8 @@ export class VimDouble {
       case 'ShutdownGuest': case 'RebootGuest': case 'AnswerVM': case 'CancelTask': return '';
       case 'EnterMaintenanceMode_Task': this.set(self, 'runtime.inMaintenanceMode', val('boolean', true)); return this.addTask('success');
       case 'ExitMaintenanceMode_Task': this.set(self, 'runtime.inMaintenanceMode', val('boolean', false)); return this.addTask('success');
+      case 'PowerDownHostToStandBy_Task': return this.#standBy(self, 'poweredOn', 'standBy');
+      case 'PowerUpHostFromStandBy_Task': return this.#standBy(self, 'standBy', 'poweredOn');
       default: return this.addTask('success');
     }
   }
@@ -269,6 +274,14 @@ export class VimDouble {
     if (now === undefined) return new Fault('ManagedObjectNotFound', 'gone');
     if (now === state) return new Fault('InvalidPowerState', 'not in this state', `<requestedState>${state}</requestedState><existingState>${now}</existingState>`);
     this.set(name, 'runtime.powerState', val('VirtualMachinePowerState', state));
+    return this.addTask('success');
+  }
+
+  /** vCenter hears nothing of a host in standby. */
+  #standBy(host: string, from: string, to: string): Answer {
+    if (this.objects.get(host)?.properties.get('runtime.powerState') !== val('HostSystemPowerState', from)) return new Fault('InvalidState', 'The operation is not allowed in the current state.');
+    this.set(host, 'runtime.powerState', val('HostSystemPowerState', to));
+    this.set(host, 'runtime.connectionState', val('HostSystemConnectionState', to === 'poweredOn' ? 'connected' : 'notResponding'));
     return this.addTask('success');
   }
 

@@ -1,13 +1,11 @@
 import { ArgoError } from '../../kit/errors.js';
-import { decodeName } from '../../protocols/vim/names.js';
-import { textOf } from '../../protocols/vim/value.js';
+import { decodeName, textOf } from '../../protocols/vim/value.js';
 import { beforeSending } from '../before-sending.js';
 import type { Machine } from '../driver.js';
 import type { Context } from './context.js';
-import type { Item } from './inventory.js';
-import { readTraffic } from './traffic.js';
-import { askGuest, powerTask } from './vm-actions.js';
-import { readBootMark, readDevices, readFacts, readIps, readLoad, readState, readUptime } from './vm-reads.js';
+import type { Item } from './items.js';
+import { askGuest, powerTask } from './power.js';
+import { readBootMark, readDevices, readFacts, readIps, readLoad, readState, readTraffic, readUptime } from './readings.js';
 
 /** Names are not unique, and references are reused after a restore from backup: both together are. */
 export const vmId = (item: Item): string => `${item.ref.value}:${textOf(item.properties.get('config.instanceUuid')) ?? 'unknown'}`;

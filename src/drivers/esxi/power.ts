@@ -4,8 +4,8 @@ import type { Properties } from '../../protocols/vim/properties.js';
 import type { Method } from '../../protocols/vim/schema.js';
 import { at } from '../../protocols/vim/value.js';
 import { ask, beginTask, endTask, order, type Context } from './context.js';
-import type { Item } from './inventory.js';
-import { questionOf, type Question } from './states.js';
+import { questionOf, type Question } from './errors.js';
+import type { Item } from './items.js';
 
 /** One step on a virtual machine that is a task. @param wanted vSphere's state in which it is achieved already */
 export async function powerTask(context: Context, item: Item, method: Method, wanted: string | undefined, signal: AbortSignal): Promise<void> {
@@ -14,7 +14,7 @@ export async function powerTask(context: Context, item: Item, method: Method, wa
     await endTask(context, task, signal, {
       ref: item.ref,
       paths: ['runtime.question'],
-      look: (properties) => heedQuestion(context, item, properties, signal),
+      look: (properties) => answerQuestion(context, item, properties, signal),
     });
   } catch (error) {
     if (wanted === undefined || !isAlready(error, wanted)) throw error;
@@ -29,7 +29,7 @@ const isAlready = (error: unknown, wanted: string): boolean =>
  * A machine that asks something goes on when it is answered, and not before.
  * @throws ArgoError NEEDS ANSWER, with the question, where no answer is configured
  */
-async function heedQuestion(context: Context, item: Item, properties: Properties, signal: AbortSignal): Promise<void> {
+async function answerQuestion(context: Context, item: Item, properties: Properties, signal: AbortSignal): Promise<void> {
   const question = questionOf(properties.get('runtime.question'));
   if (question === undefined) return;
   const answer = answerTo(context, question);
