@@ -75,23 +75,15 @@ export class LinuxHost implements Machine {
     if (reset !== undefined) this.reset = (signal) => this.#order(reset, signal);
   }
 
-  /** Of a host that can be woken, a name that nobody knows is no reason not to: some are known only while it is on. */
-  async status(signal: AbortSignal): Promise<PowerState> {
-    try {
-      return await this.look(signal, false);
-    } catch (error) {
-      if (this.start !== undefined && error instanceof ArgoError && isUnresolved(error.cause)) return 'unknown';
-      throw error;
-    }
+  status(signal: AbortSignal): Promise<PowerState> {
+    return this.look(signal, false);
   }
 
   /** @param background one of a listing */
   async look(signal: AbortSignal, background: boolean): Promise<PowerState> {
     const state = await this.#parts.power.status(signal, { background });
-    if (state !== 'on') {
-      await this.#trustSilence(signal);
-      return state;
-    }
+    if (state === 'off' || state === 'stopping') await this.#trustSilence(signal);
+    if (state !== 'on') return state;
     return await this.#isStarting(signal) ? 'starting' : 'on';
   }
 
@@ -226,5 +218,3 @@ export class LinuxHost implements Machine {
     }
   }
 }
-
-const isUnresolved = (cause: unknown): boolean => cause instanceof CannotTell && cause.kind === 'unresolved';
