@@ -33,6 +33,8 @@ export interface LinuxHostParts {
   readonly session: SshSession;
   readonly commands: Commands;
   readonly rights: () => Rights;
+  /** whose sudo is asked, and where: `user@host:port` */
+  readonly account: string;
   /** where sshd listens; undefined where it can only be seen from a jump host */
   readonly sshPort: number | undefined;
   /** milliseconds for a reading, or the answer to an order */
@@ -55,14 +57,15 @@ export class LinuxHost implements Machine {
   readonly reset?: (signal: AbortSignal) => Promise<void>;
   readonly #parts: LinuxHostParts;
   readonly #readings: Readings;
-  readonly #passwords = new SudoPasswords();
+  readonly #passwords: SudoPasswords;
   #complaint: string | undefined;
   /** when it was told to start, until its sshd has been seen */
   #startedAt: number | undefined;
 
   constructor(parts: LinuxHostParts) {
-    const { power, session, commands, rights, commandTimeout } = parts;
+    const { power, session, commands, rights, account, commandTimeout } = parts;
     this.#parts = parts;
+    this.#passwords = new SudoPasswords(account);
     this.id = power.host.name;
     this.name = power.host.name;
     this.#readings = new Readings(session, commands, commandTimeout, rights, this.#passwords);

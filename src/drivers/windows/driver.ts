@@ -1,13 +1,13 @@
+import type { Lockout } from '../../kit/lockout.js';
 import type { Driver, DriverHost, Sighting } from '../driver.js';
 import { HostFleet } from '../host/fleet.js';
 import { hostSettings, type HostEntry } from '../host/options.js';
 import { HostPower } from '../host/power.js';
 import { leasePinger, type PingerLease } from '../host/shared-pinger.js';
-import { LoginGuard } from '../wmi/login-guard.js';
-import { linkTo, serviceSign } from '../wmi/open-link.js';
+import { linkTo, loginGuard, serviceSign } from '../wmi/open-link.js';
 import { isDomainAccount } from '../wmi/options.js';
 import { warnOfOpenness } from '../wmi/transport.js';
-import { WindowsHost } from '../wmi/windows-host.js';
+import { WindowsHost } from '../wmi/host.js';
 import type { WindowsOptions } from './options.js';
 
 /** What a host may be said to have of its own. */
@@ -18,7 +18,7 @@ export class WindowsDriver implements Driver {
   readonly #fleet: HostFleet<Entry, WindowsHost>;
   readonly #lease: PingerLease;
   /** of the account that all hosts share; each has its own where the account is the host's */
-  readonly #guard: LoginGuard | undefined;
+  readonly #guard: Lockout | undefined;
   readonly #options: WindowsOptions;
   readonly #host: DriverHost;
 
@@ -29,7 +29,7 @@ export class WindowsDriver implements Driver {
     warnOfOpenness(options, log);
     this.#fleet = new HostFleet<Entry, WindowsHost>(options, host, (entry) => this.#create(entry));
     this.#lease = leasePinger(log);
-    this.#guard = isDomainAccount(options) ? LoginGuard.of(options, '', log) : undefined;
+    this.#guard = isDomainAccount(options) ? loginGuard(options, '', log) : undefined;
   }
 
   list(): Promise<readonly Sighting[]> {
@@ -46,7 +46,7 @@ export class WindowsDriver implements Driver {
     const settings = hostSettings(entry, this.#options);
     const { fingerprint = this.#options.fingerprint } = entry;
     const given = { ...this.#options, fingerprint };
-    const link = linkTo(given, settings.address, this.#guard ?? LoginGuard.of(this.#options, settings.address, log));
+    const link = linkTo(given, settings.address, this.#guard ?? loginGuard(this.#options, settings.address, log));
     const power = new HostPower(settings, { pinger: this.#lease.pinger, log, ...serviceSign(given, settings.address) });
     return new WindowsHost({ id: settings.name, power, control: link, readings: link });
   }

@@ -242,7 +242,7 @@ export class SshSession {
     const stream = via === undefined ? undefined : await this.#through(via, options, signal);
     try {
       const way = { ...options, ...(stream === undefined ? {} : { stream }) };
-      const connection = await this.#logins.guard(options, () => SshConnection.connect(way, signal));
+      const connection = await this.#logins.guard(this.#where(), way, () => SshConnection.connect(way, signal), signal);
       this.#connection = connection;
       this.#isNew = true;
       this.#places.widen();
@@ -253,6 +253,12 @@ export class SshSession {
       stream?.destroy();
       throw error;
     }
+  }
+
+  /** Tells the host from all others. */
+  #where(): string {
+    const { host, port = 22 } = this.#options();
+    return `${host}:${port}${this.#via === undefined ? '' : ` via ${this.#via.#where()}`}`;
   }
 
   async #through(via: SshSession, { host, port = 22 }: SshOptions, closing: AbortSignal): Promise<Duplex> {
