@@ -9,7 +9,7 @@ import { hostSettings, type HostEntry } from '../host/options.js';
 import { HostPower, type HostPowerParts } from '../host/power.js';
 import { leasePinger, type PingerLease } from '../host/shared-pinger.js';
 import { openJump, openSession, type SshPlace } from '../ssh/options.js';
-import { LinuxHost, type Commands } from './machine.js';
+import { LinuxHost, type Commands } from './host.js';
 import { rightsOf, type LinuxOptions } from './options.js';
 
 /** Hosts whose logs are read at a time. */

@@ -5,7 +5,7 @@ import type { SshSession } from '../../protocols/ssh/session.js';
 import type { Disk } from '../driver.js';
 import { explainSsh } from '../ssh/errors.js';
 import { DISKS_COMMAND, parseDisks } from './disks.js';
-import { wordsOf } from './orders.js';
+import { wordsOf } from './power.js';
 import { refusalOfSudo, sudoFlags, type Rights, type SudoPasswords } from './rights.js';
 import { parseVitals, vitalsCommand, type Interface, type Vitals } from './vitals.js';
 

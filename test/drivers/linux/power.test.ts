@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { Secret } from '../../../src/config/secret.js';
-import { orderLine, wordsOf } from '../../../src/drivers/linux/orders.js';
+import { orderLine, wordsOf } from '../../../src/drivers/linux/power.js';
 import { refusalOfSudo, SudoPasswords, type Rights } from '../../../src/drivers/linux/rights.js';
 import { parseUptime, parseVitals, vitalsCommand } from '../../../src/drivers/linux/vitals.js';
 import { quote } from '../../../src/protocols/ssh/connection.js';

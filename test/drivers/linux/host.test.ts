@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram';
 import t from 'tap';
 import { HostPower } from '../../../src/drivers/host/power.js';
-import { LinuxHost } from '../../../src/drivers/linux/machine.js';
+import { LinuxHost } from '../../../src/drivers/linux/host.js';
 import { Pinger } from '../../../src/protocols/ping/pinger.js';
 import { parseMagicPacket } from '../../../src/protocols/wol/magic-packet.js';
 import { SshSession } from '../../../src/protocols/ssh/session.js';
