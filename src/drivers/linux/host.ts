@@ -7,9 +7,8 @@ import { within } from '../../kit/within.js';
 import type { Facts, Load, Machine, PowerState } from '../driver.js';
 import type { Log } from '../../kit/log.js';
 import type { HostPower } from '../host/power.js';
-import { giveOrder } from './power.js';
 import { Readings } from './readings.js';
-import { SudoPasswords, type Rights } from './rights.js';
+import { giveOrder, SudoPasswords, type Rights } from './power.js';
 import { parseLoad, parseUptime } from './vitals.js';
 
 /** Milliseconds for the look at the SSH port of a host that boots. */
