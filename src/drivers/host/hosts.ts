@@ -102,6 +102,20 @@ export interface ListedHosts<Entry extends HostEntry> {
 }
 
 /**
+ * What a driver has against the address of a provider that is one host.
+ * @param refuse throws an ArgoError for an address that it cannot use
+ */
+export function faultsOfAddress(refuse: () => void): TableFault[] {
+  try {
+    refuse();
+    return [];
+  } catch (error) {
+    if (!(error instanceof ArgoError)) throw error;
+    return [{ message: error.detail, path: ['address'] }];
+  }
+}
+
+/**
  * What is wrong with the hosts of a provider beyond its table: in its hosts file, or in the eyes of its driver.
  * @param refuse throws an ArgoError for a host that there cannot be
  */

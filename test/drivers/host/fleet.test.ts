@@ -72,6 +72,9 @@ hosts = [{ name = "win9", address = "srv.0x9" }]
     'argo.conf:14:10: win9: "srv.0x9" cannot stand in the url https://{address}:5986/wsman',
     'zones:3:1: win3: "srv.1a.0x5" cannot stand in the url https://{address}:5986/wsman',
   ]);
+  const single = `[providers.hv]\ntype = "hyperv"\nuser = "admin"\npassword-file = "${at('password')}"\ninsecure = true\naddress = "srv.0x9"\n`;
+  writeFileSync(at('hv.conf'), single, { mode: 0o600 });
+  t.match(await argoServer(folder, ['check', '--config', at('hv.conf')]), { code: 1, stderr: /hv\.conf:6:1: "srv\.0x9" cannot stand in the url/ }, 'a provider that is one host');
   const daemon = await startDaemon({ config });
   t.teardown(() => daemon.stop());
   const client = await connect(daemon.port);
