@@ -2,6 +2,7 @@
 export type {
   Disk, Driver, DriverDefaults, DriverHost, DriverModule, Facts, Load, Machine, MachineType, PowerState, Readings, Sighting,
 } from './drivers/driver.js';
+export type { TableFault } from './config/catalogue.js';
 export { ArgoError, PHRASES, type Phrase } from './kit/errors.js';
 export type { Log } from './kit/log.js';
 

@@ -1,4 +1,15 @@
 import type * as v from 'valibot';
+import type { Position } from './document.js';
+
+/** What is wrong with what a table stands for. */
+export interface TableFault {
+  readonly message: string;
+  /** another file that the table names, and where in it */
+  readonly file?: string;
+  readonly position?: Position;
+  /** the key of the table, where no other file is meant */
+  readonly path?: readonly (string | number)[];
+}
 
 /**
  * What types of providers or of gateways there are, and which keys each takes. The configuration is
@@ -8,6 +19,8 @@ export interface Catalogue {
   types(): readonly string[];
   /** The keys of a type's table, beyond those that every such table takes; undefined where there is no such type. */
   options(type: string): Promise<v.ObjectEntries | undefined>;
+  /** Looks beyond a table that fits its type. Left out where that must keep nothing from starting. */
+  faults?(type: string, options: object): Promise<readonly TableFault[]>;
 }
 
 export interface Catalogues {

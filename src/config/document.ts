@@ -10,6 +10,8 @@ export interface Position {
 /** One thing that is wrong with the file. */
 export interface Fault {
   readonly message: string;
+  /** the file in which it is, where it is another that this one names */
+  readonly file?: string | undefined;
   readonly position?: Position | undefined;
 }
 
@@ -18,8 +20,8 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 
   constructor(readonly file: string, readonly faults: readonly Fault[]) {
-    super(faults.map(({ message, position }) =>
-      `${file}${position ? `:${position.line}:${position.column}` : ''}: ${message}`).join('\n'));
+    super(faults.map(({ message, position, file: other = file }) =>
+      `${other}${position ? `:${position.line}:${position.column}` : ''}: ${message}`).join('\n'));
   }
 }
 

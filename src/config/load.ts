@@ -4,7 +4,7 @@ import { CONFIG_FILE_SIZE } from '../kit/limits.js';
 import type { Catalogue, Catalogues } from './catalogue.js';
 import type { AccountSettings, Config, GatewaySettings, ProviderSettings, ServerSettings } from './config.js';
 import { ConfigError, parseDocument } from './document.js';
-import type { Document, Fault } from './document.js';
+import type { Document, Fault, Position } from './document.js';
 import { fingerprint } from './fingerprint.js';
 import {
   ACCOUNT_NAME, accountTable, GATEWAY_NAME, gatewayEntries, GROUP_NAME, groupsTable, PROVIDER_NAME, providerEntries, serverTable,
@@ -27,7 +27,11 @@ class Reader {
   }
 
   fault(path: readonly (string | number)[], message: string): void {
-    this.faults.push({ message, position: this.#document.position(path) });
+    this.faults.push({ message, position: this.positionOf(path) });
+  }
+
+  positionOf(path: readonly (string | number)[]): Position | undefined {
+    return this.#document.position(path);
   }
 
   /** The sub-table at a key, empty where it is absent. */
@@ -171,6 +175,9 @@ async function readTyped(reader: Reader, { table, noun, name: form, entries }: T
       } catch (error) {
         reader.fault(path, (error as Error).message);
       }
+    }
+    for (const fault of await catalogue.faults?.(type, options) ?? []) {
+      reader.faults.push(fault.file === undefined ? { message: fault.message, position: reader.positionOf([...path, ...fault.path ?? []]) } : fault);
     }
     found.push({ name, type, options, fingerprint: fingerprint(value) });
   }

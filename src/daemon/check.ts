@@ -1,10 +1,11 @@
 import { statSync } from 'node:fs';
+import type { Catalogues } from '../config/catalogue.js';
 import type { Config } from '../config/config.js';
 import { loadConfig } from '../config/load.js';
 import type { CommandTable } from '../plugins/host/command-table.js';
 import { OPERATIONS, RIGHTS } from '../instances/operation-table.js';
 import { readTls } from '../listening/tls-door.js';
-import { openHouse } from './house.js';
+import { openHouse, type House } from './house.js';
 import { defaultStateDir, findConfig } from './places.js';
 
 /** `argo-server check`. */
@@ -74,6 +75,15 @@ function openToAll(file: string): string[] {
   return statSync(file).mode & 0o004 ? [`${file} can be read by every user of this machine; chmod 640 it`] : [];
 }
 
+/** As the daemon checks a configuration, and what lies beyond its tables: that keeps the daemon from nothing. */
+const thorough = ({ drivers, catalogues }: House): Catalogues => ({
+  ...catalogues,
+  providers: async (pluginPath) => {
+    const found = await drivers(pluginPath);
+    return { types: () => found.types(), options: (type) => found.options(type), faults: (type, options) => found.check(type, options) };
+  },
+});
+
 /**
  * @param asked the configuration file, if one was named
  * @throws Error with everything that is wrong, or where there is no file, or no good certificate
@@ -83,7 +93,7 @@ export async function check(asked: string | undefined): Promise<CheckResult> {
   if (file === undefined) throw new Error('there is no configuration file to check; name one with --config');
   const warnings = new Set<string>();
   const house = openHouse((_level, message, facts) => void warnings.add(`${message}: ${String(facts?.plugin ?? facts?.folder)}: ${String(facts?.reason ?? facts?.word)}`));
-  const config = await loadConfig(file, defaultStateDir(), house.catalogues).catch((error: unknown) => {
+  const config = await loadConfig(file, defaultStateDir(), thorough(house)).catch((error: unknown) => {
     // a file that could not be loaded may be why there is no such gateway
     throw new Error([(error as Error).message, ...warnings].join('\n'), { cause: error });
   });

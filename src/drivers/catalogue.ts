@@ -1,4 +1,5 @@
 import type * as v from 'valibot';
+import type { TableFault } from '../config/catalogue.js';
 import { importInTurns } from '../kit/in-turns.js';
 import type { DriverModule } from './driver.js';
 
@@ -43,6 +44,11 @@ export class DriverCatalogue {
 
   async options(type: string): Promise<v.ObjectEntries | undefined> {
     return (await this.load(type))?.options;
+  }
+
+  /** What is wrong beyond a table that fits its type: see {@link DriverModule.check}. */
+  async check(type: string, options: object): Promise<readonly TableFault[]> {
+    return (await this.load(type))?.check?.(options as never) ?? [];
   }
 
   /** @returns undefined where there is no driver of that type */

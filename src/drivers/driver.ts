@@ -1,4 +1,5 @@
 import type * as v from 'valibot';
+import type { TableFault } from '../config/catalogue.js';
 import type { Log } from '../kit/log.js';
 
 /**
@@ -89,6 +90,12 @@ export interface Machine {
 
   /** The state now, asked of the machine, not of a cache. Rejects when it cannot be had. */
   status(signal: AbortSignal): Promise<PowerState>;
+  /**
+   * Asked before an order without `--force` where the state leaves something open (`starting`, `stopping`, `unknown`).
+   * Rejects with what stands against any order: BUSY for one whose `stopping` is no stop, as of one that is being
+   * saved; WRONG STATE for one that may run elsewhere.
+   */
+  checkOrder?(signal: AbortSignal): Promise<void>;
 
   /** off → on */
   start?(signal: AbortSignal): Promise<void>;
@@ -101,7 +108,8 @@ export interface Machine {
   readonly mayMissShutdown?: boolean;
   /**
    * Set where the machine is off when its manager does not know it any longer (`status` rejects with NO SUCH
-   * INSTANCE), as one that exists only while it runs: it cannot have gone on elsewhere, or under another name.
+   * INSTANCE), as one that exists only while it runs: it cannot have gone on elsewhere, or under another name. May
+   * change: it is looked at when the machine is gone.
    */
   readonly isOffWhenGone?: boolean;
   /** what the machine said against the last order after it had been accepted: one line for people, told where the order is in vain */
@@ -190,6 +198,8 @@ export interface DriverModule<Entries extends v.ObjectEntries = v.ObjectEntries>
   /** the keys of its table in argo-server.conf, beyond those that every provider takes */
   readonly options: Entries;
   readonly defaults?: DriverDefaults;
+  /** What is wrong beyond the table, such as in a file that it names: for `argo-server check` alone, so that it keeps nothing from starting. */
+  check?(options: v.InferOutput<v.ObjectSchema<Entries, undefined>>): readonly TableFault[];
   /** Must not connect, block or throw for an absent machine: that is {@link Driver.list}'s part. */
   open(options: v.InferOutput<v.ObjectSchema<Entries, undefined>>, host: DriverHost): Driver;
 }

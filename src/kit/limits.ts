@@ -311,4 +311,4 @@ export const EVENTS_A_LISTING = 8192;
 export const WATCH_IDLE = 15_000;
 
 /** Accounts of which it is kept whether their logins were refused, with each secret that was tried. */
-export const ACCOUNT_RECORDS = 10_000;
+export const ACCOUNT_RECORDS = 50_000;

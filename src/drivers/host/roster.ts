@@ -1,18 +1,15 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { MacError, parseMac } from '../../protocols/wol/mac.js';
-import type { DriverHost, Machine, PowerState, Sighting } from '../driver.js';
+import type { DriverHost, Machine, Sighting } from '../driver.js';
 import { hostSettings, type HostEntry, type HostSettings, type SharedOptions } from './options.js';
 import { HostPower } from './power.js';
 import { leasePinger, type PingerLease } from './shared-pinger.js';
-
-/** How long a listing waits for pings; what comes later is told when it comes. Milliseconds. */
-const LISTING_WAITS_MS = 250;
-/** Of a ping that a listing began, ms. */
-const PING_DEADLINE_MS = 10_000;
+import { Sightings } from './sightings.js';
 
 export interface RosterOptions extends SharedOptions {
   /** what the configuration says of hosts, over what their manager says */
   readonly hosts: readonly HostEntry[];
+  /** where a host's own service listens, which is asked beside ping: many a host drops pings */
+  readonly port?: number;
 }
 
 /** A host as its manager, such as a pool or a vCenter, tells of it. */
@@ -43,6 +40,7 @@ interface Known extends RosterEntry {
 /** The physical hosts of a hypervisors' manager, together with those of the configuration. */
 export class HostRoster {
   readonly #lease: PingerLease;
+  readonly #sightings: Sightings;
   #known = new Map<string, Known>();
   readonly #options: RosterOptions;
   readonly #host: DriverHost;
@@ -54,6 +52,7 @@ export class HostRoster {
     this.#host = host;
     this.#create = create;
     this.#lease = leasePinger(host.log);
+    this.#sightings = new Sightings(host);
   }
 
   /** There are hosts that can be listed without their manager. */
@@ -69,10 +68,13 @@ export class HostRoster {
       .map((given) => ({ known: this.#know(hostSettings(given, this.#options), undefined), answers: false }));
     const all = [...settled, ...others];
     this.#known = new Map(all.map(({ known }) => [known.id, known]));
-    return Promise.all(all.map(async ({ known, answers }) => ({ machine: known.machine, state: answers ? 'on' : await this.#stateSoon(known) })));
+    const seen = await this.#sightings.list(all.filter(({ answers }) => !answers).map(({ known }) => known.machine));
+    const states = new Map(seen.map(({ machine, state }) => [machine, state]));
+    return all.map(({ known: { machine } }) => ({ machine, state: states.get(machine) ?? 'on' }));
   }
 
   close(): void {
+    this.#sightings.close();
     this.#lease.release();
   }
 
@@ -87,19 +89,9 @@ export class HostRoster {
     const id = uuid === undefined || this.#options.hosts.some(({ name }) => name === settings.name) ? `host ${settings.name}` : uuid;
     const before = this.#known.get(id);
     if (before && before.uuid === uuid && JSON.stringify(before.settings) === JSON.stringify(settings)) return before;
-    const power = new HostPower(settings, { pinger: this.#lease.pinger, log: this.#host.log });
+    const power = new HostPower(settings, { pinger: this.#lease.pinger, log: this.#host.log, port: this.#options.port });
     const entry = { id, settings, uuid, power };
     return { ...entry, machine: this.#create(entry) };
-  }
-
-  async #stateSoon({ machine, id }: Known): Promise<PowerState> {
-    // The machine's own word: its manager may know better than a ping.
-    const asked = machine.status(AbortSignal.timeout(PING_DEADLINE_MS)).catch(() => 'unknown' as const);
-    const late = Symbol('late');
-    const first = await Promise.race([asked, pause(LISTING_WAITS_MS, late, { ref: false })]);
-    if (first !== late) return first as PowerState;
-    void asked.then((state) => this.#host.changed(id, state));
-    return 'unknown';
   }
 }
 

@@ -2,16 +2,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
 import { within } from '../../kit/within.js';
 import type { DriverHost, Machine, PowerState, Sighting } from '../driver.js';
-import { inPortions } from './portions.js';
 
 /** How long a listing waits for hosts to answer; what comes later is told when it comes. Milliseconds. */
 const LISTING_WAITS_MS = 250;
 /** Of a look that a listing began: thousands of silent hosts take their time, ms. */
 const LOOK_DEADLINE_MS = 60_000;
 
-/** A machine that can be looked at behind those of which people ask. */
+/** A machine that may be looked at behind those of which people ask; else its own word is asked for, such as where a manager knows of it. */
 export interface Looked extends Machine {
-  look(signal: AbortSignal, background: true): Promise<PowerState>;
+  look?(signal: AbortSignal, background: true): Promise<PowerState>;
 }
 
 /**
@@ -66,9 +65,30 @@ export class Sightings {
 
 async function stateOf(machine: Looked, signal: AbortSignal): Promise<PowerState> {
   try {
-    return await machine.look(signal, true);
+    return await (machine.look?.(signal, true) ?? machine.status(signal));
   } catch (error) {
     if (signal.aborted || error instanceof ArgoError) return 'unknown';
     throw error;
   }
+}
+
+/** Hosts whose questions are begun in one go before others get their turn: some milliseconds of work. */
+const PORTION = 100;
+
+/**
+ * Does something for each of many hosts at the same time, without keeping everyone else waiting while
+ * it is begun.
+ * @returns the results in the order of the items
+ * @throws what any of them throws; the others go on
+ */
+export async function inPortions<Item, Result>(items: readonly Item[], work: (item: Item) => Promise<Result>): Promise<Result[]> {
+  const results: Promise<Result[]>[] = [];
+  for (let start = 0; start < items.length; start += PORTION) {
+    if (start > 0) await new Promise((resolve) => { setImmediate(resolve); });
+    const portion = Promise.all(items.slice(start, start + PORTION).map(work));
+    // Its failure is told below, perhaps only after other portions have been begun.
+    portion.catch(() => undefined);
+    results.push(portion);
+  }
+  return (await Promise.all(results)).flat();
 }

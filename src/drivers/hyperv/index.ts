@@ -1,5 +1,7 @@
 import type { DriverModule } from '../driver.js';
+import { faultsOfAddress } from '../host/hosts.js';
 import { HOST_ACTION_TIMEOUT } from '../host/power.js';
+import { serviceSign } from '../wmi/open-link.js';
 import { HyperVDriver } from './driver.js';
 import { options } from './options.js';
 
@@ -12,6 +14,7 @@ const hyperv: DriverModule<typeof options> = {
     pollInterval: 10_000,
     concurrency: 128,
   },
+  check: (given) => faultsOfAddress(() => serviceSign(given, given.address)),
   open: (given, host) => new HyperVDriver(given, host),
 };
 

@@ -4,13 +4,12 @@ import { CannotTell, type PingResult } from '../../protocols/ping/outcome.js';
 import type { SshSession } from '../../protocols/ssh/session.js';
 import { isAbort, within } from '../../kit/within.js';
 import type { Driver, DriverHost, Sighting } from '../driver.js';
-import { HostList, warnOfSharedMacs } from '../host/hosts.js';
+import { HostFleet } from '../host/fleet.js';
 import { hostSettings, type HostEntry } from '../host/options.js';
 import { HostPower, type HostPowerParts } from '../host/power.js';
 import { leasePinger, type PingerLease } from '../host/shared-pinger.js';
-import { Sightings } from '../host/sightings.js';
 import { openJump, openSession, type SshPlace } from '../ssh/options.js';
-import { LinuxHost, type Commands } from './machine.js';
+import { LinuxHost, type Commands } from './host.js';
 import { rightsOf, type LinuxOptions } from './options.js';
 
 /** Hosts whose logs are read at a time. */
@@ -29,30 +28,19 @@ const DISCARD_PORT = 9;
 /** What a host may be said to have of its own. */
 type Entry = HostEntry & Omit<SshPlace, 'address'>;
 
-/** A host with what the configuration said of it when it was made. */
-interface Known {
-  readonly stamp: string;
-  readonly machine: LinuxHost;
-}
-
 /** Physical hosts with Linux, one or many, by ping, SSH and Wake-on-LAN. */
 export class LinuxDriver implements Driver {
   readonly #options: LinuxOptions;
   readonly #host: DriverHost;
-  readonly #hosts: HostList<Entry>;
+  readonly #fleet: HostFleet<Entry, LinuxHost>;
   readonly #lease: PingerLease;
-  readonly #sightings: Sightings;
   readonly #jump: SshSession | undefined;
   readonly #commands: Commands;
-  /** by name */
-  #machines = new Map<string, Known>();
 
   constructor(options: LinuxOptions, host: DriverHost) {
     this.#options = options;
     this.#host = host;
-    this.#hosts = new HostList<Entry>(options.hosts, options['hosts-file'], host.log);
     this.#lease = leasePinger(host.log);
-    this.#sightings = new Sightings(host);
     this.#jump = openJump(options);
     this.#commands = {
       shutdown: options['shutdown-command'],
@@ -62,17 +50,16 @@ export class LinuxDriver implements Driver {
       uptime: options['uptime-command'],
       bootId: options['boot-id-command'],
     };
-    warnOfSharedMacs(options.hosts, host.log);
+    this.#fleet = new HostFleet<Entry, LinuxHost>(options, host, (entry) => this.#create(entry));
   }
 
-  // Hosts are known at once from the configuration: one that is silent must not hide its neighbours.
-  async list(): Promise<readonly Sighting[]> {
-    return this.#sightings.list(this.#refresh());
+  list(): Promise<readonly Sighting[]> {
+    return this.#fleet.list();
   }
 
   /** The kernel logs of all hosts, each line behind its host's name where there are several. */
   async dmesg(signal: AbortSignal): Promise<string> {
-    const machines = this.#refresh();
+    const machines = await this.#fleet.refresh();
     const [only] = machines;
     if (only !== undefined && machines.length === 1) return only.kernelLog(signal);
     const logs: string[] = [];
@@ -82,26 +69,10 @@ export class LinuxDriver implements Driver {
     return logs.join('\n');
   }
 
-  close(): Promise<void> {
-    this.#sightings.close();
-    for (const { machine } of this.#machines.values()) machine.close();
-    this.#machines.clear();
+  async close(): Promise<void> {
+    await this.#fleet.close();
     this.#jump?.close();
     this.#lease.release();
-    return Promise.resolve();
-  }
-
-  /** The hosts as the configuration and the hosts file have them now; one that has not changed is kept. */
-  #refresh(): LinuxHost[] {
-    const machines = new Map<string, Known>();
-    for (const entry of this.#hosts.read()) {
-      const stamp = JSON.stringify(entry);
-      const known = this.#machines.get(entry.name);
-      machines.set(entry.name, known?.stamp === stamp ? known : { stamp, machine: this.#create(entry) });
-    }
-    for (const [name, { machine }] of this.#machines) if (machines.get(name)?.machine !== machine) machine.close();
-    this.#machines = machines;
-    return [...machines.values()].map(({ machine }) => machine);
   }
 
   /** sshd's port shows that a host is up which drops pings. */
@@ -117,12 +88,14 @@ export class LinuxDriver implements Driver {
     const { pinger } = this.#lease;
     const settings = hostSettings(entry, options);
     const place = { ...entry, address: settings.address };
-    const { witness } = options;
+    const { witness, 'jump-host': jump } = options;
+    const account = `${place.user ?? options.user}@${place.address}:${place['ssh-port'] ?? options['ssh-port']}`;
     return new LinuxHost({
       power: new HostPower(settings, { pinger, log, ...this.#serviceSign(place) }),
       session: openSession(options, place, this.#jump),
       commands: this.#commands,
       rights: () => rightsOf(options, place.user ?? options.user),
+      account: jump === undefined ? account : `${account} via ${jump.host}:${jump.port}`,
       sshPort: this.#jump === undefined ? place['ssh-port'] ?? options['ssh-port'] : undefined,
       commandTimeout: options['command-timeout'],
       witness: witness === undefined ? undefined : async (signal) => (await pinger.ping(witness, { signal })).alive,

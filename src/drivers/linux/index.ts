@@ -1,4 +1,5 @@
 import type { DriverModule } from '../driver.js';
+import { faultsOfHosts } from '../host/hosts.js';
 import { HOSTS_DEFAULTS } from '../host/power.js';
 import { LinuxDriver } from './driver.js';
 import { options } from './options.js';
@@ -7,6 +8,7 @@ import { options } from './options.js';
 const linux: DriverModule<typeof options> = {
   options,
   defaults: HOSTS_DEFAULTS,
+  check: (given) => faultsOfHosts(given),
   open: (given, host) => new LinuxDriver(given, host),
 };
 

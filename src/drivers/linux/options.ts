@@ -4,7 +4,7 @@ import { duration, flag, text, whole } from '../../config/values.js';
 import { ArgoError } from '../../kit/errors.js';
 import { listedHostEntries, manyHostsEntries } from '../host/options.js';
 import { fingerprint, sshEntries } from '../ssh/options.js';
-import type { Rights } from './rights.js';
+import type { Rights } from './power.js';
 
 /** The keys of a `[providers.NAME]` table of type linux. */
 

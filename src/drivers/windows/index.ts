@@ -1,5 +1,7 @@
 import type { DriverModule } from '../driver.js';
 import { HOSTS_DEFAULTS } from '../host/power.js';
+import { faultsOfHosts } from '../host/hosts.js';
+import { serviceSign } from '../wmi/open-link.js';
 import { WindowsDriver } from './driver.js';
 import { options } from './options.js';
 
@@ -7,6 +9,7 @@ import { options } from './options.js';
 const windows: DriverModule<typeof options> = {
   options,
   defaults: HOSTS_DEFAULTS,
+  check: (given) => faultsOfHosts(given, ({ name, address = name }) => serviceSign(given, address)),
   open: (given, host) => new WindowsDriver(given, host),
 };
 

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { AuthenticationType, Client, ClientChannel, ConnectConfig, Prompt, ServerHostKeyAlgorithm } from 'ssh2';
 import { SshAuthenticationError, SshCommandError, SshConnectionError, SshKeyError, type HostKeyError } from './errors.js';
+import { learnHostKey } from './host-certificates.js';
 import { checkHostKey, knownKeyTypes, type HostKeyPolicy } from './host-keys.js';
 
 /** Milliseconds between the keep-alives that notice a dead peer. */
@@ -35,7 +36,7 @@ export interface SshOptions {
   readonly agent?: string;
   /** also the answer to what a host asks without echo (keyboard-interactive) */
   readonly password?: string;
-  /** a connection that leads to the host already, such as one through a jump host */
+  /** a connection that leads to the host already, such as one through a jump host; its certificate has been asked for then, see {@link learnHostKey} */
   readonly stream?: Duplex;
   /** milliseconds until the host must have taken the credentials; without it only the signal counts */
   readonly timeout?: number;
@@ -53,8 +54,8 @@ export class SshConnection {
   readonly #client: Client;
   /** resolves with the reason once the connection is over; never rejects */
   readonly closed: Promise<Error>;
-  /** told of the end; a set, since a promise would keep every caller that ever waited */
-  readonly #mourners = new Set<(reason: Error) => void>();
+  /** called back at the end; a set, since a promise would keep every caller that ever waited */
+  readonly #endListeners = new Set<(reason: Error) => void>();
   #end: Error | undefined;
 
   private constructor(client: Client) {
@@ -63,8 +64,8 @@ export class SshConnection {
       const end = (reason: Error): void => {
         this.#end ??= reason;
         resolve(this.#end);
-        for (const mourn of this.#mourners) mourn(this.#end);
-        this.#mourners.clear();
+        for (const listener of this.#endListeners) listener(this.#end);
+        this.#endListeners.clear();
       };
       client.on('error', end);
       client.on('close', () => end(new SshConnectionError('the SSH connection was closed')));
@@ -75,9 +76,10 @@ export class SshConnection {
    * @param signal ends the attempt; give it a deadline, or the options a timeout
    * @throws HostKeyError, SshAuthenticationError, SshConnectionError or the signal's reason
    */
-  static async connect(options: SshOptions, signal: AbortSignal): Promise<SshConnection> {
+  static async connect(given: SshOptions, signal: AbortSignal): Promise<SshConnection> {
     const { default: ssh2 } = await import('ssh2');
     signal.throwIfAborted();
+    const options = given.stream === undefined ? await learnHostKey(given, signal) : given;
     const client = new ssh2.Client();
     const connection = new SshConnection(client);
     await new Promise<void>((resolve, reject) => {
@@ -137,13 +139,13 @@ export class SshConnection {
       if (this.#end) throw new SshCommandError('lost', false, this.#end.message, { cause: this.#end });
       const settle = (act: () => void): void => {
         signal.removeEventListener('abort', giveUp);
-        this.#mourners.delete(lost);
+        this.#endListeners.delete(lost);
         act();
       };
       const giveUp = (): void => settle(() => reject(signal.reason as Error));
       const lost = (reason: Error): void => settle(() => reject(new SshCommandError('lost', true, reason.message, { cause: reason })));
       signal.addEventListener('abort', giveUp, { once: true });
-      this.#mourners.add(lost);
+      this.#endListeners.add(lost);
       this.#client.exec(command, (error: Error | undefined, channel) => {
         if (signal.aborted) channel?.close();
         // A lost connection has been told to `lost` by now, so that this is the host's own refusal.
@@ -154,10 +156,10 @@ export class SshConnection {
   }
 
   /** Calls back once when the connection is over, at once where it is already. @returns forgets it */
-  onEnd(mourn: (reason: Error) => void): () => void {
-    if (this.#end) mourn(this.#end);
-    else this.#mourners.add(mourn);
-    return () => this.#mourners.delete(mourn);
+  onEnd(listener: (reason: Error) => void): () => void {
+    if (this.#end) listener(this.#end);
+    else this.#endListeners.add(listener);
+    return () => this.#endListeners.delete(listener);
   }
 
   /**
@@ -190,12 +192,12 @@ export class SshConnection {
     channel.stderr.on('data', (chunk: Buffer) => { stderr = (stderr + chunk.toString()).slice(0, STDERR_KEPT); });
     const ended = new Promise<{ code: number | undefined; stderr: string }>((resolve) => {
       const end = (code: number | undefined): void => {
-        this.#mourners.delete(mourn);
+        this.#endListeners.delete(lost);
         resolve({ code, stderr });
       };
       // A channel of a connection that is cut does not say so while it holds output that nobody reads.
-      const mourn = (): void => end(undefined);
-      this.#mourners.add(mourn);
+      const lost = (): void => end(undefined);
+      this.#endListeners.add(lost);
       // Not by `exit`: that of a quick command may have come together with the channel, before anybody listened.
       channel.on('close', (status?: number | null) => end(status ?? undefined));
     });
@@ -214,10 +216,10 @@ export class SshConnection {
       const giveUp = (): void => reject(signal.reason as Error);
       const lost = (reason: Error): void => reject(new SshConnectionError(reason.message, { cause: reason }));
       signal.addEventListener('abort', giveUp, { once: true });
-      this.#mourners.add(lost);
+      this.#endListeners.add(lost);
       start((error, channel) => {
         signal.removeEventListener('abort', giveUp);
-        this.#mourners.delete(lost);
+        this.#endListeners.delete(lost);
         if (error) reject(new SshConnectionError(error.message, { cause: error }));
         else if (signal.aborted) channel.destroy();
         else resolve(channel);

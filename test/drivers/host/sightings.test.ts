@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap';
 import { ArgoError } from '../../../src/kit/errors.js';
 import type { PowerState } from '../../../src/drivers/driver.js';
-import { Sightings, type Looked } from '../../../src/drivers/host/sightings.js';
+import { inPortions, Sightings, type Looked } from '../../../src/drivers/host/sightings.js';
 import { until } from '../../support/until.js';
 
 const WAIT_MS = 30_000;
@@ -63,4 +63,33 @@ await t.test('a fault of ours is not hidden', async (t) => {
   const listing = list(broken);
   broken.looks[0]?.fail(new TypeError('bug'));
   await t.rejects(listing, new TypeError('bug'));
+});
+
+await t.test('all at the same time, in order, with turns for others between', async (t) => {
+  const items = Array.from({ length: 1050 }, (_, index) => index);
+  let begun = 0;
+  let turns = 0;
+  let ended = false;
+  const others = (): void => {
+    turns += 1;
+    if (!ended) setImmediate(others);
+  };
+  setImmediate(others);
+  let release: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => { release = resolve; });
+  const results = await inPortions(items, async (item) => {
+    begun += 1;
+    if (begun === items.length) release();
+    await gate;
+    return item * 2;
+  });
+  ended = true;
+  t.same(results, items.map((item) => item * 2));
+  t.ok(turns >= 10, `${turns} turns`);
+  t.same(await inPortions([], () => Promise.resolve(1)), []);
+});
+
+await t.test('a failure is told once, and leaves nothing unhandled', async (t) => {
+  const outcome = inPortions(Array.from({ length: 350 }, (_, index) => index), (item) => (item % 100 === 7 ? Promise.reject(new Error(`no ${item}`)) : Promise.resolve()));
+  await t.rejects(outcome, { message: 'no 7' });
 });

@@ -1,8 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import t from 'tap';
-import { DISKS_COMMAND, parseDisks } from '../../../src/drivers/linux/disks.js';
-import { parseLoad, parseUptime, parseVitals, vitalsCommand } from '../../../src/drivers/linux/vitals.js';
+import { DISKS_COMMAND, parseDisks, parseLoad, parseUptime, parseVitals, vitalsCommand } from '../../../src/drivers/linux/vitals.js';
 
 const HOST = `Last login: yesterday
 argo-section uptime
