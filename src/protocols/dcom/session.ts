@@ -1,6 +1,7 @@
 import { ConnectionLostError } from '../tls/errors.js';
 import type { WmiConnection, WmiObject, WmiParameters, WmiPath } from '../wmi/connection.js';
-import { KINDS_BY_HRESULT, WmiAnswerError, WmiFault, WmiLoginRefusedError } from '../wmi/errors.js';
+import { WmiAnswerError, WmiFault, WmiLoginRefusedError } from '../wmi/errors.js';
+import { KINDS_BY_HRESULT } from '../wmi/fault-kinds.js';
 import { HELPER, PYTHON } from './availability.js';
 import { Helper, type HelperCommand, type Told } from './helper.js';
 import { HelperPlaces } from './helper-places.js';

@@ -133,7 +133,7 @@ export class XapiPool {
         return await work(seat);
       } catch (error) {
         signal.throwIfAborted();
-        const remedy = this.#recoverFrom(error, seat, effect);
+        const remedy = this.#heed(error, seat, effect);
         if (!again || remedy === undefined || recovered.has(remedy)) throw error;
         recovered.add(remedy);
       }
@@ -141,7 +141,7 @@ export class XapiPool {
   }
 
   /** Draws the consequences of an error. @returns a name where the call may be made once more */
-  #recoverFrom(error: unknown, seat: Seat, effect: Effect): string | undefined {
+  #heed(error: unknown, seat: Seat, effect: Effect): string | undefined {
     if (error instanceof XapiError && error.code === 'SESSION_INVALID') {
       this.#leave(seat);
       return 'session';
