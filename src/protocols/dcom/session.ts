@@ -1,10 +1,8 @@
+import { Places as Turns } from '../../kit/places.js';
 import { ConnectionLostError } from '../tls/errors.js';
 import type { WmiConnection, WmiObject, WmiParameters, WmiPath } from '../wmi/connection.js';
-import { WmiAnswerError, WmiFault, WmiLoginRefusedError } from '../wmi/errors.js';
-import { KINDS_BY_HRESULT } from '../wmi/fault-kinds.js';
-import { Turns } from '../wmi/turns.js';
-import { HELPER, PYTHON } from './availability.js';
-import { Helper, type HelperCommand, type Told } from './helper.js';
+import { KINDS_BY_HRESULT, WmiAnswerError, WmiFault, WmiLoginRefusedError } from '../wmi/errors.js';
+import { HELPER, Helper, type HelperCommand, PYTHON, type Told } from './helper.js';
 import { Places } from './places.js';
 import { readObject, writePath } from './values.js';
 
@@ -73,7 +71,7 @@ export class DcomSession implements WmiConnection {
   constructor(options: DcomOptions) {
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
-    this.#turns = new Turns(this.#limits.queue);
+    this.#turns = new Turns(1, this.#limits.queue);
   }
 
   async get(path: WmiPath, signal: AbortSignal): Promise<WmiObject> {
@@ -91,7 +89,6 @@ export class DcomSession implements WmiConnection {
   close(): Promise<void> {
     const end = new ConnectionLostError('the session is being closed', false);
     this.#closed.abort(end);
-    this.#turns.clear(end);
     this.#helper?.kill();
     return Promise.resolve();
   }
@@ -104,7 +101,7 @@ export class DcomSession implements WmiConnection {
 
   async #ask(request: Request, signal: AbortSignal): Promise<WmiObject[]> {
     const both = AbortSignal.any([signal, this.#closed.signal]);
-    const leave = await this.#turns.enter(both);
+    const leave = await this.#turns.take(both);
     this.#isBusy = true;
     clearTimeout(this.#idle);
     try {

@@ -1,13 +1,13 @@
+import { Places } from '../../kit/places.js';
 import { connectTrusted } from '../tls/connect.js';
 import { ConnectionLostError } from '../tls/errors.js';
 import type { WmiObject, WmiParameters, WmiPath } from '../wmi/connection.js';
 import { WmiAccessError, WmiAnswerError, WmiLoginRefusedError } from '../wmi/errors.js';
-import { BoundLoginError, isRefusedAnyway, mayUnbind, rememberRefused } from './binding.js';
+import { BoundLoginError, isRefusedAnyway, mayUnbind, rememberRefused } from './login.js';
 import { Channel } from './channel.js';
 import { DEFAULT_LIMITS, type WsmanConnection, type WsmanIdentity, type WsmanLimits, type WsmanOptions } from './options.js';
 import { isIdentity, readPage, writeEnumerate, writeGet, writeIdentify, writeInvoke, writePull, writeRelease, type Addressee, type Envelope } from './soap.js';
-import { Turns } from '../wmi/turns.js';
-import { readObject } from './values.js';
+import { readObject } from './answers.js';
 import { child, type XmlElement } from './xml.js';
 
 /** How long an answer that nobody waits for any more may still take, so that the connection lives on, ms. */
@@ -33,7 +33,7 @@ export class WsmanSession implements WsmanConnection {
   readonly #options: WsmanOptions;
   readonly #limits: WsmanLimits;
   readonly #addressee: Addressee;
-  readonly #turns: Turns;
+  readonly #turns: Places;
   #channel: Channel | undefined;
   #refusal: Refusal | undefined;
   /** the service takes our login, and not its binding */
@@ -43,13 +43,13 @@ export class WsmanSession implements WsmanConnection {
   /** @throws WmiAccessError where the options would send a password, or all that is said, in the clear without leave */
   constructor(options: WsmanOptions) {
     const { origin, login, allowUnencrypted = false } = options;
-    if (origin.protocol !== 'https:' && login.kind !== 'ntlm' && !allowUnencrypted) {
+    if (origin.protocol !== 'https:' && login.kind === 'basic' && !allowUnencrypted) {
       throw new WmiAccessError(`over plain HTTP, ${login.kind} would leave everything readable on the way`);
     }
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#addressee = { url: origin.href, timeout: this.#limits.requestTimeout };
-    this.#turns = new Turns(this.#limits.queue);
+    this.#turns = new Places(1, this.#limits.queue);
   }
 
   identify(signal: AbortSignal): Promise<WsmanIdentity> {
@@ -71,7 +71,6 @@ export class WsmanSession implements WsmanConnection {
   close(): Promise<void> {
     const end = new ConnectionLostError('the session is being closed', false);
     this.#closed.abort(end);
-    this.#turns.clear(end);
     this.#channel?.close();
     return Promise.resolve();
   }
@@ -122,7 +121,7 @@ export class WsmanSession implements WsmanConnection {
 
   /** Where the connection is gone, so is the reason to log in again: enumerations expire by themselves. */
   async #release(namespace: string, context: string): Promise<void> {
-    const leave = await this.#turns.enter(this.#closed.signal).catch(() => undefined);
+    const leave = await this.#turns.take(this.#closed.signal).catch(() => undefined);
     if (!leave) return;
     const envelope = writeRelease(this.#addressee, namespace, context);
     await this.#channel?.ask(envelope, AbortSignal.timeout(ABANDONED_MS)).catch(() => undefined);
@@ -130,7 +129,7 @@ export class WsmanSession implements WsmanConnection {
   }
 
   async #ask(envelope: Envelope, effect: Effect, signal: AbortSignal): Promise<XmlElement> {
-    const leave = await this.#turns.enter(signal);
+    const leave = await this.#turns.take(signal);
     const patience = outlasting(signal);
     try {
       return await this.#attempt(envelope, effect, signal, patience.signal);

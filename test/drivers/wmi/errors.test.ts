@@ -5,7 +5,7 @@ import { isDomainAccount, parseUser, portOf, serviceOrigin, wmiCredentials, wmiE
 import type { ArgoError } from '../../../src/kit/errors.js';
 import { CertificateError, ConnectionLostError } from '../../../src/protocols/tls/errors.js';
 import { WmiAccessError, WmiAnswerError, WmiFault, type WmiFaultKind } from '../../../src/protocols/wmi/errors.js';
-import { dcomAvailable } from '../../../src/protocols/dcom/availability.js';
+import { dcomAvailable } from '../../../src/protocols/dcom/helper.js';
 import { LoginGuard } from '../../../src/drivers/wmi/login-guard.js';
 import { linkTo } from '../../../src/drivers/wmi/open-link.js';
 

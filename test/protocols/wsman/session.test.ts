@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import t, { type Test } from 'tap';
 import { ConnectionLostError } from '../../../src/protocols/tls/errors.js';
-import { WmiAccessError, WmiAnswerError, WmiFault, WmiLoginRefusedError } from '../../../src/protocols/wmi/errors.js';
+import { WmiAccessError, WmiAnswerError, WmiLoginRefusedError } from '../../../src/protocols/wmi/errors.js';
 import { WsmanSession } from '../../../src/protocols/wsman/session.js';
 import { until } from '../../support/until.js';
 import { envelope, never, OS, PASSWORD, serve, SOAP_TYPE, type Answer } from './service.js';
@@ -11,11 +11,9 @@ const OUTPUT = '<p:Win32Shutdown_OUTPUT><p:ReturnValue>0</p:ReturnValue></p:Win3
 const shutDown = (session: WsmanSession, signal = never()): Promise<unknown> => session.invoke(OS, 'Win32Shutdown', { Flags: '12', Reserved: '0' }, signal);
 
 void t.test('what would show a password is refused before anything is sent', async (t) => {
-  for (const kind of ['basic', 'kerberos'] as const) {
-    const options = { origin: new URL('http://127.0.0.1:1/wsman'), trust: { kind: 'anyone' }, login: { kind, user: 'u', password: 'p' } } as const;
-    t.throws(() => new WsmanSession(options), WmiAccessError, kind);
-    t.throws(() => new WsmanSession({ ...options, allowUnencrypted: false }), WmiAccessError, kind);
-  }
+  const options = { origin: new URL('http://127.0.0.1:1/wsman'), trust: { kind: 'anyone' }, login: { kind: 'basic', user: 'u', password: 'p' } } as const;
+  t.throws(() => new WsmanSession(options), WmiAccessError);
+  t.throws(() => new WsmanSession({ ...options, allowUnencrypted: false }), WmiAccessError);
 });
 
 void t.test('many callers, one socket, one request at a time, in their order', async (t) => {
@@ -41,7 +39,7 @@ void t.test('those who wait are limited', async (t) => {
   const session = service.session({ limits: { queue: 2 } });
   const waiting = [1, 2, 3].map(() => session.get(OS, never()).catch((error: unknown) => error));
   const error = await session.get(OS, never()).catch((error: unknown) => error);
-  t.ok(error instanceof WmiFault && error.kind === 'quota');
+  t.match(error, { phrase: 'BUSY' });
   await until(() => service.asked.length === 1, 60_000, 'a request');
   await session.close();
   const [sent, ...unsent] = await Promise.all(waiting);
