@@ -3,8 +3,7 @@ import { singleHostSettings, type SingleHostOptions } from '../host/options.js';
 import { HostPower } from '../host/power.js';
 import { leasePinger, type PingerLease } from '../host/shared-pinger.js';
 import type { WmiLink } from '../wmi/link.js';
-import { LoginGuard } from '../wmi/login-guard.js';
-import { linkTo, serviceSign, warnOfOpenness } from '../wmi/open-link.js';
+import { linkTo, loginGuard, serviceSign, warnOfOpenness } from '../wmi/open-link.js';
 import { WindowsHost } from '../wmi/host.js';
 import type { WmiOptions } from '../wmi/options.js';
 import { HyperVContext } from './context.js';
@@ -87,6 +86,6 @@ export class HyperVDriver implements Driver {
 
 /** Two connections: a reading that takes seconds must not delay orders. Both log in with one account. */
 function linksTo(options: HyperVOptions, { log }: DriverHost): HyperVLinks {
-  const guard = LoginGuard.of(options, options.address, log);
+  const guard = loginGuard(options, options.address, log);
   return { control: linkTo(options, options.address, guard), readings: linkTo(options, options.address, guard) };
 }

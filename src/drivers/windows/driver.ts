@@ -1,12 +1,12 @@
 import { ArgoError } from '../../kit/errors.js';
+import type { Lockout } from '../../kit/lockout.js';
 import type { Driver, DriverHost, Sighting } from '../driver.js';
 import { HostList, warnOfSharedMacs } from '../host/hosts.js';
 import { hostSettings, type HostEntry, type SharedOptions } from '../host/options.js';
 import { HostPower } from '../host/power.js';
 import { leasePinger, type PingerLease } from '../host/shared-pinger.js';
 import { Sightings } from '../host/sightings.js';
-import { LoginGuard } from '../wmi/login-guard.js';
-import { linkTo, serviceSign, warnOfOpenness } from '../wmi/open-link.js';
+import { linkTo, loginGuard, serviceSign, warnOfOpenness } from '../wmi/open-link.js';
 import { isDomainAccount, type WmiOptions } from '../wmi/options.js';
 import { WindowsHost } from '../wmi/host.js';
 import type { Suspension } from '../wmi/power.js';
@@ -33,7 +33,7 @@ export class WindowsDriver implements Driver {
   readonly #lease: PingerLease;
   readonly #sightings: Sightings;
   /** of the account that all hosts share; each has its own where the account is the host's */
-  readonly #guard: LoginGuard | undefined;
+  readonly #guard: Lockout | undefined;
   /** by name */
   #machines = new Map<string, Known>();
   /** what was said of hosts that are left out */
@@ -50,7 +50,7 @@ export class WindowsDriver implements Driver {
     this.#hosts = new HostList<Entry>(options.hosts, options['hosts-file'], log);
     this.#lease = leasePinger(log);
     this.#sightings = new Sightings(host);
-    this.#guard = isDomainAccount(options) ? LoginGuard.of(options, '', log) : undefined;
+    this.#guard = isDomainAccount(options) ? loginGuard(options, '', log) : undefined;
   }
 
   // Hosts are known at once from the configuration: one that is silent must not hide its neighbours.
@@ -99,7 +99,7 @@ export class WindowsDriver implements Driver {
     const settings = hostSettings(entry, this.#options);
     const { fingerprint = this.#options.fingerprint, kerberos = this.#options.kerberos } = entry;
     const given = { ...this.#options, fingerprint, kerberos };
-    const link = linkTo(given, settings.address, this.#guard ?? LoginGuard.of(this.#options, settings.address, log));
+    const link = linkTo(given, settings.address, this.#guard ?? loginGuard(this.#options, settings.address, log));
     const power = new HostPower(settings, { pinger: this.#lease.pinger, log, ...serviceSign(given, settings.address) });
     return new WindowsHost({ id: settings.name, power, control: link, readings: link, suspension: this.#options.suspend });
   }
