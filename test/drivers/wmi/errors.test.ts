@@ -20,6 +20,10 @@ void t.test('every refusal has its phrase', (t) => {
     const fault = new WmiFault(kind as WmiFaultKind, 1, 'Das geht\r\n nicht');
     t.same([phrase(fault, 'reads'), phrase(fault, 'acts')], phrases, kind);
   }
+  for (const code of [0x80041001, -2147217407, 0x8004100a, 0x80004005, 0x8000ffff]) {
+    const general = new WmiFault('other', code, 'Allgemeiner Fehler');
+    t.same([phrase(general, 'reads'), phrase(general, 'acts')], ['FAILED', 'UNCERTAIN'], 'it may have failed when all was done');
+  }
   t.equal((explain(new WmiFault('other', 1, 'Das geht\r\n nicht'), 'acts') as ArgoError).detail, 'Das geht nicht');
   t.match((explain(new WmiFault('other', 87, ''), 'acts') as ArgoError).detail, 'error 87');
   t.ok((explain(new WmiFault('other', 1, 'x'.repeat(5000)), 'acts') as ArgoError).detail.length < 400);
