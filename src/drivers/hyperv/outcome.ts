@@ -80,7 +80,9 @@ export async function settle(context: HyperVContext, { id, goal }: Order, { reas
   let state: PowerState = 'unknown';
   let still = performance.now();
   for (let wait = LOOK_FIRST_MS; !signal.aborted; wait = Math.min(wait * 2, LOOK_LONGEST_MS)) {
-    state = await stateOf(context, id, signal);
+    const seen = await stateOf(context, id, signal);
+    // A look that was cut off by the end of the time says nothing against the one before.
+    if (seen !== 'unknown' || !signal.aborted) state = seen;
     if (state === goal) return;
     if (state === 'starting' || state === 'stopping') still = performance.now();
     if (goal === undefined || performance.now() - still >= rest) break;
