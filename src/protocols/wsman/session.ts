@@ -1,4 +1,5 @@
 import { Places } from '../../kit/places.js';
+import { underAll, unlessAborted } from '../../kit/within.js';
 import { connectTrusted } from '../tls/connect.js';
 import { ConnectionLostError } from '../tls/errors.js';
 import type { WmiObject, WmiParameters, WmiPath } from '../wmi/connection.js';
@@ -45,19 +46,19 @@ export class WsmanSession implements WsmanConnection {
   }
 
   identify(signal: AbortSignal): Promise<WsmanIdentity> {
-    return unlessAborted(signal, this.#identify(signal));
+    return unlessAborted(this.#identify(signal), signal);
   }
 
   get(path: WmiPath, signal: AbortSignal): Promise<WmiObject> {
-    return unlessAborted(signal, this.#get(path, signal));
+    return unlessAborted(this.#get(path, signal), signal);
   }
 
   query(namespace: string, wql: string, signal: AbortSignal): Promise<readonly WmiObject[]> {
-    return unlessAborted(signal, this.#query(namespace, wql, signal));
+    return unlessAborted(this.#query(namespace, wql, signal), signal);
   }
 
   invoke(path: WmiPath, method: string, parameters: WmiParameters, signal: AbortSignal): Promise<WmiObject> {
-    return unlessAborted(signal, this.#invoke(path, method, parameters, signal));
+    return unlessAborted(this.#invoke(path, method, parameters, signal), signal);
   }
 
   close(): Promise<void> {
@@ -189,8 +190,7 @@ export class WsmanSession implements WsmanConnection {
 
   async #logIn(options: WsmanOptions, signal: AbortSignal): Promise<Channel> {
     const connecting = connectTrusted(options.origin, options.trust, options.address);
-    const both = AbortSignal.any([signal, this.#closed.signal]);
-    const socket = await unlessAborted(both, connecting).catch((error: unknown) => {
+    const socket = await underAll([signal, this.#closed.signal], (both) => unlessAborted(connecting, both)).catch((error: unknown) => {
       connecting.then((late) => late.destroy(), () => undefined);
       throw error;
     });
@@ -222,14 +222,4 @@ function outlasting(signal: AbortSignal): { readonly signal: AbortSignal; end():
       signal.removeEventListener('abort', onAbort);
     },
   };
-}
-
-/** What the work comes to, or the signal's reason as soon as it is aborted. */
-function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }
