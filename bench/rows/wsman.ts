@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { NtlmSealing } from '../../src/protocols/ntlm/seal.js';
-import { openMessage, sealMessage } from '../../src/protocols/wsman/frame.js';
+import { readFrame, writeFrame } from '../../src/protocols/wsman/frame.js';
 import { PAGE } from '../../src/protocols/wsman/soap.js';
-import { readObject } from '../../src/protocols/wsman/values.js';
+import { readObject } from '../../src/protocols/wsman/answers.js';
 import { readXml } from '../../src/protocols/wsman/xml.js';
-import type { Row } from '../report.js';
-import { below } from '../report.js';
+import { below, type Row } from '../report.js';
 import type { Scenario, Settings } from '../scenario.js';
 import { interleave, summarise } from '../stats.js';
 
@@ -29,7 +28,7 @@ function sealing({ seconds, warmUp }: Settings): number {
   const key = randomBytes(16);
   const [client, server] = [new NtlmSealing(key), new NtlmSealing(key, 'server')];
   const message = randomBytes(MESSAGE_BYTES);
-  const work = (): void => void openMessage(sealMessage(message, client), server);
+  const work = (): void => void server.unseal(readFrame(writeFrame(client.seal(message))));
   rate(warmUp, work);
   return 2 * MESSAGE_BYTES * rate(seconds, work) / 1e6;
 }
@@ -48,9 +47,9 @@ function reading({ seconds, warmUp }: Settings): number {
   const text = Buffer.from(page());
   let spent = 0;
   const once = (): void => {
-    const sealed = sealMessage(text, server);
+    const sealed = writeFrame(server.seal(text));
     const began = performance.now();
-    readXml(openMessage(sealed, client).toString()).children[0]?.children.map(readObject);
+    readXml(client.unseal(readFrame(sealed)).toString()).children[0]?.children.map(readObject);
     spent += performance.now() - began;
   };
   rate(warmUp, once);

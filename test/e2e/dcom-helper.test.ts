@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
-import { dcomAvailable, HELPER, PYTHON } from '../../src/protocols/dcom/availability.js';
+import { dcomAvailable, HELPER, PYTHON } from '../../src/protocols/dcom/helper.js';
 import { DcomSession, type DcomOptions } from '../../src/protocols/dcom/session.js';
 import { WmiAccessError } from '../../src/protocols/wmi/errors.js';
 import { LONG } from '../support/faults.js';

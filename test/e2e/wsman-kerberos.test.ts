@@ -11,7 +11,7 @@ import { lacks } from '../support/peers.js';
 const OUTPUT = '<p:Win32Shutdown_OUTPUT><p:ReturnValue>0</p:ReturnValue></p:Win32Shutdown_OUTPUT>';
 
 void t.test('Kerberos over HTTPS, with a KDC of MIT', { skip: lacksKdc() || lacksFront(), timeout: 150_000 }, async (t) => {
-  const kdc = await startKdc({ argo: 'Passw0rd! ä' });
+  const kdc = await startKdc({ argo: 'Passw0rd! ä' }, ['HTTP/localhost', 'WSMAN/real.argo.test']);
   t.teardown(() => kdc.stop());
   const { KRB5_CONFIG } = process.env;
   t.teardown(() => {
@@ -76,6 +76,37 @@ void t.test('Kerberos over HTTPS, with a KDC of MIT', { skip: lacksKdc() || lack
     t.teardown(() => other.stop());
     await t.rejects(session({}, 'localhost', other.port, 'required').get(OS, never()), { name: 'WmiAccessError', message: /does not take the ticket/ });
     for (const binding of ['if-offered', 'off'] as const) t.same(await session({}, 'localhost', other.port, binding).get(OS, never()), {}, binding);
+  });
+
+  await t.test('over plain HTTP, what is said is sealed', async (t) => {
+    const plain = await WmiFront.start({ backend: service.url.href, requireSeal: true, env: kdc.env });
+    t.teardown(() => plain.stop());
+    const open = (kerberos?: WsmanLogin['kerberos']): WsmanSession => {
+      const made = new WsmanSession({
+        origin: new URL(`http://localhost:${plain.port}/wsman`), trust: { kind: 'anyone' }, login: { kind: 'kerberos', user: 'argo', password: 'Passw0rd! ä', kerberos },
+      });
+      t.teardown(() => made.close());
+      return made;
+    };
+    const ours = open();
+    for (const length of [1, 15, 16, 17, 4000, 70_000]) t.same(await ours.get({ ...OS, keys: { Name: 'ä'.repeat(length) } }, never()), {}, String(length));
+    t.same(await ours.invoke(OS, 'Win32Shutdown', { Flags: '12' }, never()), { ReturnValue: '0' });
+    await plain.heard();
+    t.equal(plain.opened, 7);
+    t.same(plain.logins, [`argo@${kdc.realm}`], 'one login serves them all');
+    for (const how of ['signature', 'sequence', 'ciphertext'] as const) {
+      await plain.spoil(how);
+      await t.rejects(open().get(OS, never()), { name: 'WmiAnswerError' }, how);
+    }
+    await plain.spoil('signature');
+    const before = service.asked.length;
+    await t.rejects(ours.invoke(OS, 'Win32Shutdown', { Flags: '12' }, never()), { name: 'WmiAnswerError', sent: true }, 'an order of which nobody knows');
+    t.equal(service.asked.length, before + 1);
+    t.same(await ours.get(OS, never()), {}, 'another login');
+    await plain.drop();
+    t.same(await ours.get(OS, never()), {});
+    t.same(await open({ service: 'WSMAN', host: 'real.argo.test' }).get(OS, never()), {}, 'the principal has another name');
+    await t.rejects(open({ host: 'other.argo.test' }).get(OS, never()), { message: /the realm knows no such service/ });
   });
 
   await t.test('no KDC answers', async (t) => {

@@ -27,7 +27,7 @@ export interface Kdc {
 }
 
 /** MIT's KDC with a realm of its own. @param users passwords by name */
-export async function startKdc(users: Readonly<Record<string, string>>): Promise<Kdc> {
+export async function startKdc(users: Readonly<Record<string, string>>, services: readonly string[] = ['HTTP/localhost']): Promise<Kdc> {
   const folder = mkdtempSync(join(tmpdir(), 'argo-kdc-'));
   const port = await freePort();
   const configure = (name: string, ...defaults: string[]): string => {
@@ -50,7 +50,7 @@ export async function startKdc(users: Readonly<Record<string, string>>): Promise
   const keytab = join(folder, 'keytab');
   run('kadmin.local', ['-r', REALM], [
     ...Object.entries(users).map(([name, password]) => `addprinc -pw "${password}" ${name}`),
-    'addprinc -randkey HTTP/localhost', `ktadd -k ${keytab} HTTP/localhost`, '',
+    ...services.flatMap((service) => [`addprinc -randkey ${service}`, `ktadd -k ${keytab} ${service}`]), '',
   ].join('\n'));
   const child = spawn('/usr/sbin/krb5kdc', ['-n', '-r', REALM, '-P', join(folder, 'pid')], { env: { ...path, ...env }, stdio: 'ignore' });
   const kill = (): void => { child.kill('SIGKILL'); };

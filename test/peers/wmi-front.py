@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 import gssapi
 
+IOV = gssapi.raw.IOVBufferType
 NTLM = gssapi.OID.from_int_seq("1.3.6.1.4.1.311.2.2.10")
 SOAP = "application/soap+xml;charset=UTF-8"
 SEALED = 'multipart/encrypted;protocol="application/HTTP-SPNEGO-session-encrypted";boundary="Encrypted Boundary"'
@@ -94,6 +95,7 @@ class Visit(BaseHTTPRequestHandler):
             self.request = self.server.context.wrap_socket(self.request, server_side=True)
         self.server.open.add(self.plain if not self.server.context else self.request)
         self.security = None
+        self.is_ntlm = True
         self.user = None
         self.upstream = None
         super().setup()
@@ -170,7 +172,8 @@ class Visit(BaseHTTPRequestHandler):
     def step(self, scheme, token):
         if self.security is None or self.security.complete:
             self.user = None
-            mech = NTLM if token.startswith(b"NTLMSSP\0") else gssapi.MechType.kerberos
+            self.is_ntlm = token.startswith(b"NTLMSSP\0")
+            mech = NTLM if self.is_ntlm else gssapi.MechType.kerberos
             self.security = gssapi.SecurityContext(
                 creds=gssapi.Credentials(usage="accept", mechs=[mech]), usage="accept", channel_bindings=self.server.bindings)
         answer = self.security.step(token)
@@ -194,12 +197,26 @@ class Visit(BaseHTTPRequestHandler):
         content = content[: content.rindex(b"--Encrypted Boundary--")]
         length = int(body.split(b";Length=", 1)[1].split(b"\r\n", 1)[0])
         (signature,) = struct.unpack("<I", content[:4])
-        opened = self.security.unwrap(content[4:])
-        assert opened.encrypted and len(opened.message) == length and signature == SIGNATURE
+        assert len(content) == 4 + signature + length
+        if self.is_ntlm:
+            assert signature == SIGNATURE
+            opened = self.security.unwrap(content[4:])
+            assert opened.encrypted
+            message = opened.message
+        else:
+            # Piece by piece, as Windows does: nothing of the token may be among the data.
+            iov = gssapi.raw.IOV((IOV.header, False, content[4:4 + signature]), (IOV.data, False, content[4 + signature:]), std_layout=False)
+            assert gssapi.raw.unwrap_iov(self.security, iov).encrypted
+            message = iov[1].value
         say(opened=length)
-        return opened.message
+        return message
 
     def seal(self, answer):
+        if not self.is_ntlm:
+            iov = gssapi.raw.IOV(IOV.header, answer, IOV.padding, std_layout=False)
+            assert gssapi.raw.wrap_iov(self.security, iov, confidential=True)
+            data = iov[1].value + (iov[2].value or b"")
+            return MESSAGE % (len(data), struct.pack("<I", len(iov[0].value)) + iov[0].value + data)
         sealed = self.security.wrap(answer, True).message
         return MESSAGE % (len(answer), struct.pack("<I", SIGNATURE) + sealed)
 

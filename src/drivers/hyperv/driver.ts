@@ -1,18 +1,22 @@
 import type { Driver, DriverHost, Machine, PowerState, Sighting } from '../driver.js';
-import { singleHostSettings } from '../host/options.js';
+import { singleHostSettings, type SingleHostOptions } from '../host/options.js';
 import { HostPower } from '../host/power.js';
 import { leasePinger, type PingerLease } from '../host/shared-pinger.js';
 import type { WmiLink } from '../wmi/link.js';
-import { linkTo, loginGuard, serviceSign } from '../wmi/open-link.js';
-import { warnOfOpenness } from '../wmi/transport.js';
+import { linkTo, loginGuard, serviceSign, warnOfOpenness } from '../wmi/open-link.js';
 import { WindowsHost } from '../wmi/host.js';
+import type { WmiOptions } from '../wmi/options.js';
 import { HyperVContext } from './context.js';
 import type { VmEntry } from './inventory.js';
-import type { HyperVOptions } from './options.js';
 import { Vm } from './vm.js';
 
 /** The id of the host among its provider's machines: no GUID. */
 const HOST_ID = 'host';
+
+/** As index.ts reads them. */
+export interface HyperVOptions extends WmiOptions, SingleHostOptions {
+  readonly 'close-programs': boolean;
+}
 
 /** The ways to a host, for orders and for readings. */
 export interface HyperVLinks {

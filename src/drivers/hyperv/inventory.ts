@@ -4,7 +4,7 @@ import { within } from '../../kit/within.js';
 import type { WmiLink } from '../wmi/link.js';
 import { count, text } from '../wmi/values.js';
 import { isVm, vmPath, type DialectFinder } from './dialect.js';
-import { toPowerState } from './states.js';
+import { toPowerState } from './errors.js';
 
 /** A virtual machine as a listing finds it. */
 export interface VmEntry {

@@ -6,7 +6,7 @@ import { isLinkLocal, meanLoad } from '../wmi/readings.js';
 import { count, embedded, quoted, text, texts, whole } from '../wmi/values.js';
 import type { HyperVContext } from './context.js';
 import { vmPath, type Dialect } from './dialect.js';
-import { toPowerState } from './states.js';
+import { toPowerState } from './errors.js';
 
 /** What can be read of a virtual machine. */
 

@@ -1,5 +1,5 @@
 import type { Disk, Facts, Load, Machine, PowerState } from '../driver.js';
-import { BootMarks } from '../wmi/boot-marks.js';
+import { BootMarks } from '../wmi/readings.js';
 import type { HyperVContext } from './context.js';
 import * as actions from './power.js';
 import * as reads from './readings.js';
@@ -62,7 +62,7 @@ export class Vm implements Machine {
     const asked = performance.now();
     const uptime = await reads.readUptime(this.#context, this.id, signal);
     this.#boots ??= new BootMarks(BOOT_SLACK_MS);
-    return this.#boots.see({ uptime, asked, answered: performance.now() });
+    return this.#boots.record({ uptime, asked, answered: performance.now() });
   }
 
   info(signal: AbortSignal): Promise<Facts> {

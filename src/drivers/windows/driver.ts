@@ -1,17 +1,23 @@
 import type { Lockout } from '../../kit/lockout.js';
 import type { Driver, DriverHost, Sighting } from '../driver.js';
 import { HostFleet } from '../host/fleet.js';
-import { hostSettings, type HostEntry } from '../host/options.js';
+import { hostSettings, type HostEntry, type SharedOptions } from '../host/options.js';
 import { HostPower } from '../host/power.js';
 import { leasePinger, type PingerLease } from '../host/shared-pinger.js';
-import { linkTo, loginGuard, serviceSign } from '../wmi/open-link.js';
-import { isDomainAccount } from '../wmi/options.js';
-import { warnOfOpenness } from '../wmi/transport.js';
+import { linkTo, loginGuard, serviceSign, warnOfOpenness } from '../wmi/open-link.js';
+import { isDomainAccount, type WmiOptions } from '../wmi/options.js';
 import { WindowsHost } from '../wmi/host.js';
-import type { WindowsOptions } from './options.js';
+import type { Suspension } from '../wmi/power.js';
 
 /** What a host may be said to have of its own. */
-type Entry = HostEntry & Pick<WindowsOptions['hosts'][number], 'fingerprint'>;
+type Entry = HostEntry & Partial<Pick<WmiOptions, 'fingerprint' | 'kerberos'>>;
+
+/** As index.ts reads them. */
+export interface WindowsOptions extends WmiOptions, SharedOptions {
+  readonly hosts: readonly Entry[];
+  readonly 'hosts-file'?: string | undefined;
+  readonly suspend?: Suspension | undefined;
+}
 
 /** Hosts with Windows, one or many, by ping, WMI and Wake-on-LAN. */
 export class WindowsDriver implements Driver {
@@ -44,10 +50,10 @@ export class WindowsDriver implements Driver {
   #create(entry: Entry): WindowsHost {
     const { log } = this.#host;
     const settings = hostSettings(entry, this.#options);
-    const { fingerprint = this.#options.fingerprint } = entry;
-    const given = { ...this.#options, fingerprint };
+    const { fingerprint = this.#options.fingerprint, kerberos = this.#options.kerberos } = entry;
+    const given = { ...this.#options, fingerprint, kerberos };
     const link = linkTo(given, settings.address, this.#guard ?? loginGuard(this.#options, settings.address, log));
     const power = new HostPower(settings, { pinger: this.#lease.pinger, log, ...serviceSign(given, settings.address) });
-    return new WindowsHost({ id: settings.name, power, control: link, readings: link });
+    return new WindowsHost({ id: settings.name, power, control: link, readings: link, suspension: this.#options.suspend });
   }
 }

@@ -1,6 +1,6 @@
 import { ArgoError, type Phrase } from '../../kit/errors.js';
 import { CertificateError, ConnectionLostError } from '../../protocols/tls/errors.js';
-import { WmiAccessError, WmiAnswerError, WmiFault, type WmiFaultKind } from '../../protocols/wmi/errors.js';
+import { isGeneralFailure, WmiAccessError, WmiAnswerError, WmiFault, type WmiFaultKind } from '../../protocols/wmi/errors.js';
 
 /** Every error of WMI and of the ways to it, as a user reads it. One table. */
 
@@ -38,6 +38,7 @@ function explainFault(fault: WmiFault, effect: Effect): ArgoError {
   // The service has given up waiting for the provider, which may be at work all the same.
   if (kind === 'timed-out') return new ArgoError(effect === 'acts' ? 'UNCERTAIN' : 'TIMEOUT', 'the WMI service did not answer in time', { cause: fault });
   if (kind === 'interrupted') return new ArgoError(effect === 'acts' ? 'UNCERTAIN' : 'UNREACHABLE', oneLine(`the WMI service broke it off: ${message}`), { cause: fault });
+  if (kind === 'other' && effect === 'acts' && isGeneralFailure(code)) return new ArgoError('UNCERTAIN', oneLine(`the WMI service failed somewhere: ${message}`), { cause: fault });
   if (kind === 'other') return new ArgoError('FAILED', oneLine(message) || `the WMI service refuses it with error ${code}`, { cause: fault });
   const [phrase, words] = BY_KIND[kind];
   return new ArgoError(phrase, words, { cause: fault });

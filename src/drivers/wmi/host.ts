@@ -1,7 +1,7 @@
 import type { Disk, Facts, Load, Machine, PowerState } from '../driver.js';
 import type { HostPower } from '../host/power.js';
-import { BootMarks } from './boot-marks.js';
-import { orderHost, type HostOrder, type Pace } from './power.js';
+import { BootMarks } from './readings.js';
+import { orderHost, suspendHost, type HostOrder, type OrderContext, type Pace, type Suspension } from './power.js';
 import * as readings from './readings.js';
 import type { WmiLink } from './link.js';
 
@@ -15,6 +15,8 @@ export interface WindowsHostParts {
   readonly control: WmiLink;
   /** for what may take its time; may be the same */
   readonly readings: WmiLink;
+  /** how it is put to rest; undefined where it must not be */
+  readonly suspension?: Suspension | undefined;
   /** of the look at what an order has come to whose answer was lost */
   readonly pace?: Pace | undefined;
 }
@@ -25,24 +27,31 @@ export class WindowsHost implements Machine {
   readonly name: string;
   readonly type = 'host';
   readonly start?: (signal: AbortSignal) => Promise<void>;
+  readonly suspend?: (signal: AbortSignal) => Promise<void>;
+  readonly resume?: (signal: AbortSignal) => Promise<void>;
   readonly #parts: WindowsHostParts;
+  /** we have put it to rest, and nothing has been heard of it since */
+  #isSuspended = false;
   readonly #boots = new BootMarks(BOOT_SLACK_MS);
 
   constructor(parts: WindowsHostParts) {
-    const { id, power } = parts;
+    const { id, power, suspension } = parts;
     this.id = id;
     this.name = power.host.name;
     this.#parts = parts;
     if (power.canWake) this.start = (signal) => power.wake(signal);
+    if (suspension === undefined) return;
+    this.suspend = (signal) => this.#suspend(suspension, signal);
+    if (this.start) this.resume = this.start;
   }
 
   status(signal: AbortSignal): Promise<PowerState> {
-    return this.#parts.power.status(signal);
+    return this.#status(signal);
   }
 
   /** As {@link status}, for a listing: questions of people go first. */
   look(signal: AbortSignal): Promise<PowerState> {
-    return this.#parts.power.status(signal, { background: true });
+    return this.#status(signal, { background: true });
   }
 
   shutdown(signal: AbortSignal): Promise<void> {
@@ -64,7 +73,7 @@ export class WindowsHost implements Machine {
   async bootMark(signal: AbortSignal): Promise<string> {
     const asked = performance.now();
     const { written, uptime } = await readings.readBoot(this.#parts.control, signal);
-    return this.#boots.see({ written, uptime, asked, answered: performance.now() });
+    return this.#boots.record({ written, uptime, asked, answered: performance.now() });
   }
 
   info(signal: AbortSignal): Promise<Facts> {
@@ -104,13 +113,29 @@ export class WindowsHost implements Machine {
     await Promise.all([this.#parts.control.close(), this.#parts.readings.close()]);
   }
 
+  /** The network shows a host that sleeps as it shows one that is off; only our own order tells them apart. */
+  async #status(signal: AbortSignal, options: { background?: boolean } = {}): Promise<PowerState> {
+    const state = await this.#parts.power.status(signal, options);
+    if (state === 'on') this.#isSuspended = false;
+    return state === 'off' && this.#isSuspended ? 'suspended' : state;
+  }
+
   #order(order: HostOrder, signal: AbortSignal): Promise<void> {
+    this.#isSuspended = false;
+    return this.#parts.power.goDown(() => orderHost(this.#orderContext(), order, signal));
+  }
+
+  async #suspend(suspension: Suspension, signal: AbortSignal): Promise<void> {
+    await this.#parts.power.goDown(() => suspendHost(this.#orderContext(), suspension, signal));
+    this.#isSuspended = true;
+  }
+
+  #orderContext(): OrderContext {
     const { control: link, pace, power } = this.#parts;
-    const context = {
+    return {
       link, pace,
-      bootMark: (within: AbortSignal) => this.bootMark(within),
-      isOff: async (within: AbortSignal) => await power.status(within) === 'off',
+      bootMark: (within) => this.bootMark(within),
+      isOff: async (within) => await power.status(within) === 'off',
     };
-    return power.goDown(() => orderHost(context, order, signal));
   }
 }

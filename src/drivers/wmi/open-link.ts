@@ -4,12 +4,13 @@ import type { Log } from '../../kit/log.js';
 import { addressBytes } from '../../protocols/ping/address.js';
 import { CannotTell } from '../../protocols/ping/outcome.js';
 import { probeTcp } from '../../protocols/ping/tcp.js';
+import type { WmiConnection } from '../../protocols/wmi/connection.js';
 import { WmiFault, WmiLoginRefusedError } from '../../protocols/wmi/errors.js';
 import type { HostPowerParts } from '../host/power.js';
+import { tlsTrust } from '../tls/options.js';
 import { oneLine } from './errors.js';
 import { WmiLink } from './link.js';
-import { isDomainAccount, portOf, serviceOrigin, wmiCredentials, type WmiOptions } from './options.js';
-import { openDcom, openWinRm } from './transport.js';
+import { type Credentials, isDomainAccount, portOf, serviceOrigin, wmiCredentials, type WmiOptions } from './options.js';
 
 /** Of the endpoint mapper, over which each DCOM connection begins ([MS-RPCE] 2.1.1.1). */
 const DCOM_PORT = 135;
@@ -77,4 +78,38 @@ export function serviceSign(given: WmiOptions, address: string): Pick<HostPowerP
 function isSameAddress(one: string, other: string): boolean {
   if (isIP(one) === 0 || isIP(other) === 0) return one.toLowerCase() === other.toLowerCase();
   return Buffer.from(addressBytes(one)).equals(addressBytes(other));
+}
+
+/** Where a host's WinRM is reached. */
+export interface ServicePlace {
+  readonly origin: URL;
+  /** of the origin, with its zone where it has one */
+  readonly address: string;
+}
+
+/** Connections to WMI. What carries one is loaded with the first, so that others do not pay for it. */
+
+/** WMI over WS-Management. @throws ArgoError where an authority's file cannot be read */
+export async function openWinRm(given: WmiOptions, { origin, address }: ServicePlace, { user, domain, password }: Credentials): Promise<WmiConnection> {
+  const { WsmanSession } = await import('../../protocols/wsman/session.js');
+  return new WsmanSession({
+    origin,
+    ...(address.includes('%') && { address }),
+    trust: tlsTrust(given),
+    login: { kind: given.auth, user, password, domain, kerberos: given.kerberos },
+    allowUnencrypted: given['allow-unencrypted'],
+    channelBinding: given['channel-binding'],
+  });
+}
+
+/** WMI over DCOM, by a helper process. Sealed always. */
+export async function openDcom(host: string, { user, domain, password }: Credentials): Promise<WmiConnection> {
+  const { DcomSession } = await import('../../protocols/dcom/session.js');
+  return new DcomSession({ host, user, domain, password });
+}
+
+/** Tells at the start of a provider what its configuration leaves open to others. */
+export function warnOfOpenness(given: WmiOptions, log: Log): void {
+  if (given.insecure) log('warn', 'insecure = true: whoever answers in the place of the host gets the login');
+  if (given['allow-unencrypted']) log('warn', 'allow-unencrypted = true: whoever listens may read what is said to the host, and with auth = "basic" the password');
 }

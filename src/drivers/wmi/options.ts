@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import * as v from 'valibot';
 import { flag, text } from '../../config/values.js';
 import { ArgoError } from '../../kit/errors.js';
-import { dcomAvailable } from '../../protocols/dcom/availability.js';
+import { dcomAvailable } from '../../protocols/dcom/helper.js';
 import { CHANNEL_BINDINGS } from '../../protocols/wsman/options.js';
 import { credentialsOf, loginEntries } from '../tls/options.js';
 
@@ -35,11 +35,16 @@ const transport = v.pipe(
   v.check((name) => name !== 'dcom' || dcomAvailable().isAvailable, () => dcomAvailable().reason),
 );
 
+/** Kerberos' own marks in names do not belong into one part of a name. */
+const principalPart = v.pipe(text, v.regex(/^[^\s/@\\]+$/, 'a name without "/", "@" and spaces is expected'));
+
 export const wmiEntries = {
   transport: v.optional(transport, 'winrm'),
   url: v.optional(serviceUrl, DEFAULT_URL),
   ...loginEntries,
   auth: v.optional(v.picklist(['ntlm', 'kerberos', 'basic'], '"ntlm", "kerberos" or "basic" is expected'), 'ntlm'),
+  /** of the principal of the hosts' services, where it is not `HTTP/` and their address */
+  kerberos: v.optional(v.strictObject({ service: v.optional(principalPart), host: v.optional(principalPart) })),
   /** NetBIOS name, where it does not stand before the user's name */
   domain: v.optional(text),
   'allow-unencrypted': v.optional(flag, false),

@@ -1,13 +1,11 @@
-import { ConnectionLostError } from '../tls/errors.js';
-import type { WmiConnection, WmiObject, WmiParameters, WmiPath } from '../wmi/connection.js';
-import { WmiAnswerError, WmiFault, WmiLoginRefusedError } from '../wmi/errors.js';
-import { KINDS_BY_HRESULT } from '../wmi/fault-kinds.js';
-import { HELPER, PYTHON } from './availability.js';
-import { Helper, type HelperCommand, type Told } from './helper.js';
-import { HelperPlaces } from './helper-places.js';
-import { readObject, writePath } from './values.js';
 import { Places } from '../../kit/places.js';
 import { underAll } from '../../kit/within.js';
+import { ConnectionLostError } from '../tls/errors.js';
+import type { WmiConnection, WmiObject, WmiParameters, WmiPath } from '../wmi/connection.js';
+import { KINDS_BY_HRESULT, WmiAnswerError, WmiFault, WmiLoginRefusedError } from '../wmi/errors.js';
+import { HELPER, Helper, type HelperCommand, PYTHON, type Told } from './helper.js';
+import { HelperPlaces } from './helper-places.js';
+import { readObject, writePath } from './values.js';
 
 /** Helpers at the same time, over all machines: each is a Python of some 40 MB. */
 const HELPERS = 32;
@@ -92,7 +90,6 @@ export class DcomSession implements WmiConnection {
   close(): Promise<void> {
     const end = new ConnectionLostError('the session is being closed', false);
     this.#closed.abort(end);
-    this.#turns.clear(end);
     this.#helper?.kill();
     return Promise.resolve();
   }

@@ -1,7 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
-import { NtlmError } from './errors.js';
-import { hmacMd5, md5 } from './primitives.js';
-import { Rc4 } from './rc4.js';
+import { NtlmError } from './messages.js';
+import { hmacMd5, md5, Rc4 } from './primitives.js';
 
 /** NTLMSSP_MESSAGE_SIGNATURE ([MS-NLMP] 2.2.2.9.2), bytes. */
 export const SIGNATURE_LENGTH = 16;

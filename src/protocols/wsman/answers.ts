@@ -1,11 +1,7 @@
-import { WmiFault, type WmiFaultKind } from '../wmi/errors.js';
-import { KINDS_BY_HRESULT } from '../wmi/fault-kinds.js';
-import { child, qualifiedText, type XmlElement } from './xml.js';
+import type { WmiObject, WmiPath, WmiValue } from '../wmi/connection.js';
+import { KINDS_BY_HRESULT, WmiFault, type WmiFaultKind } from '../wmi/errors.js';
+import { child, Namespace, qualifiedText, type XmlElement } from './xml.js';
 
-const SOAP = 'http://www.w3.org/2003/05/soap-envelope';
-const WSMAN = 'http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd';
-const ADDRESSING = 'http://schemas.xmlsoap.org/ws/2004/08/addressing';
-const WSMAN_FAULT = 'http://schemas.microsoft.com/wbem/wsman/1/wsmanfault';
 /** The end of its namespace, which is CIM's, or that of the WMI namespace that it came from. */
 const WMI_ERROR = 'MSFT_WmiError';
 
@@ -31,17 +27,17 @@ const KINDS_BY_CIM_STATUS: ReadonlyMap<number, WmiFaultKind> = new Map<number, W
   [27, 'quota'], [28, 'interrupted'],
 ]);
 
-const UNREACHABLE = `${ADDRESSING} DestinationUnreachable`;
+const UNREACHABLE = `${Namespace.addressing} DestinationUnreachable`;
 
 /** Subcodes of DSP0226, section 14, and of WS-Addressing; for where the number says nothing. */
 const KINDS_BY_SUBCODE: ReadonlyMap<string, WmiFaultKind> = new Map<string, WmiFaultKind>([
-  [`${WSMAN} AccessDenied`, 'access-denied'],
-  [`${WSMAN} InvalidSelectors`, 'no-such-instance'],
-  [`${WSMAN} TimedOut`, 'timed-out'],
-  [`${WSMAN} QuotaLimit`, 'quota'],
-  [`${WSMAN} InvalidResourceURI`, 'no-such-class'],
+  [`${Namespace.wsman} AccessDenied`, 'access-denied'],
+  [`${Namespace.wsman} InvalidSelectors`, 'no-such-instance'],
+  [`${Namespace.wsman} TimedOut`, 'timed-out'],
+  [`${Namespace.wsman} QuotaLimit`, 'quota'],
+  [`${Namespace.wsman} InvalidResourceURI`, 'no-such-class'],
   [UNREACHABLE, 'no-such-class'],
-  [`${ADDRESSING} ActionNotSupported`, 'no-such-method'],
+  [`${Namespace.addressing} ActionNotSupported`, 'no-such-method'],
 ]);
 
 /** Characters of a service's own words that are kept: enough for a log. */
@@ -52,9 +48,9 @@ const WORDS_LIMIT = 500;
  * @param isKeyed whether the request named one instance: `DestinationUnreachable` may mean the class or it
  */
 export function readFault(fault: XmlElement, isKeyed: boolean): WmiFault {
-  const value = child(child(child(fault, SOAP, 'Code'), SOAP, 'Subcode'), SOAP, 'Value');
+  const value = child(child(child(fault, Namespace.soap, 'Code'), Namespace.soap, 'Subcode'), Namespace.soap, 'Value');
   const subcode = value && qualifiedText(value);
-  const detail = child(fault, SOAP, 'Detail');
+  const detail = child(fault, Namespace.soap, 'Detail');
   const wmiError = detail?.children.find(({ name, namespace }) => name === WMI_ERROR && namespace.endsWith(`/${WMI_ERROR}`));
   const property = (name: string): string | undefined => child(wmiError, wmiError?.namespace ?? '', name)?.text;
   const codes = detail ? [...codesIn(detail)] : [];
@@ -63,7 +59,7 @@ export function readFault(fault: XmlElement, isKeyed: boolean): WmiFault {
   const status = whole(property('CIMStatusCode'));
   const named = `${subcode?.namespace} ${subcode?.name}`;
   const bySubcode = isKeyed && named === UNREACHABLE ? 'no-such-instance' : KINDS_BY_SUBCODE.get(named);
-  const words = child(child(fault, SOAP, 'Reason'), SOAP, 'Text')?.text.trim() ?? '';
+  const words = child(child(fault, Namespace.soap, 'Reason'), Namespace.soap, 'Text')?.text.trim() ?? '';
   const kind = KINDS_BY_HRESULT.get(code) ?? KINDS_BY_CIM_STATUS.get(status) ?? KINDS_BY_CODE.get(code) ?? bySubcode ?? 'other';
   return new WmiFault(kind, code, words.slice(0, WORDS_LIMIT) || subcode?.name || 'a fault without words');
 }
@@ -73,7 +69,7 @@ const isKnown = (code: number): boolean => KINDS_BY_CODE.has(code) || KINDS_BY_H
 /** A WSManFault may hold that of the provider, whose number says more; from the outside in. */
 function* codesIn(element: XmlElement): Generator<number> {
   for (const each of element.children) {
-    const code = each.name === 'WSManFault' && each.namespace === WSMAN_FAULT ? each.attributes.get('Code') : undefined;
+    const code = each.name === 'WSManFault' && each.namespace === Namespace.fault ? each.attributes.get('Code') : undefined;
     if (code !== undefined) yield whole(code);
     yield* codesIn(each);
   }
@@ -83,4 +79,54 @@ function* codesIn(element: XmlElement): Generator<number> {
 function whole(text = ''): number {
   const number = Number(text);
   return Number.isSafeInteger(number) ? number < 0 ? number >>> 0 : number : 0;
+}
+
+const NIL = 'http://www.w3.org/2001/XMLSchema-instance nil';
+/** Where dates are from (DSP0230, "CIM Datetime"). */
+const CIM = 'http://schemas.dmtf.org/wbem/wscim/1/common';
+const DATES: readonly string[] = ['Datetime', 'Interval', 'Date', 'Time'];
+/** A selector that names the namespace where the resource does not (DSP0227, section 6.1). */
+const NAMESPACE_KEY = '__cimnamespace';
+
+/**
+ * An instance, or a method's output: its elements by name. One that repeats is an array; an array of
+ * one element therefore looks like a single value, and an empty one is not there at all.
+ */
+export function readObject({ children }: XmlElement): WmiObject {
+  const properties = new Map<string, WmiValue>();
+  for (const property of children) {
+    const value = readValue(property);
+    const before = properties.get(property.name);
+    if (before === undefined) properties.set(property.name, value);
+    else if (Array.isArray(before)) (before as WmiValue[]).push(value);
+    else properties.set(property.name, [before, value]);
+  }
+  return Object.fromEntries(properties);
+}
+
+function readValue(element: XmlElement): WmiValue {
+  const nil = element.attributes.get(NIL);
+  if (nil === 'true' || nil === '1') return null;
+  const [first] = element.children;
+  if (!first) return element.text;
+  const reference = part(element, Namespace.addressing, 'EndpointReference') ?? element;
+  const parameters = part(reference, Namespace.addressing, 'ReferenceParameters');
+  if (parameters) return readPath(parameters);
+  return DATES.includes(first.name) && (first.namespace === CIM || first.namespace === '') ? first.text.trim() : readObject(element);
+}
+
+/** Of a query that picks properties, Windows sends fragments, in which nothing has a namespace. */
+const part = (element: XmlElement, namespace: string, name: string): XmlElement | undefined =>
+  child(element, namespace, name) ?? child(element, '', name);
+
+/** An endpoint reference (DSP0226, section 5.1) as WMI's path. Keys that are references themselves are left out. */
+function readPath(parameters: XmlElement): WmiPath {
+  const resource = part(parameters, Namespace.wsman, 'ResourceURI')?.text.trim() ?? '';
+  const selectors = part(parameters, Namespace.wsman, 'SelectorSet')?.children ?? [];
+  const all = new Map(selectors.filter(({ children }) => children.length === 0).map((selector) => [selector.attributes.get('Name') ?? '', selector.text]));
+  const named = all.get(NAMESPACE_KEY) ?? '';
+  all.delete(NAMESPACE_KEY);
+  const place = resource.startsWith(Namespace.wmi) ? resource.slice(Namespace.wmi.length) : `${named}/${resource.slice(resource.lastIndexOf('/') + 1)}`;
+  const cut = place.lastIndexOf('/');
+  return { namespace: place.slice(0, cut), className: place.slice(cut + 1), keys: Object.fromEntries(all) };
 }

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
-import type { NtlmSealing } from '../ntlm/seal.js';
+import type { Sealed } from '../ntlm/seal.js';
 import { ConnectionLostError } from '../tls/errors.js';
 import { WmiAccessError, WmiAnswerError, WmiLoginRefusedError } from '../wmi/errors.js';
-import { openMessage, SEALED_TYPE, sealMessage } from './frame.js';
+import { readFrame, SEALED_TYPE, writeFrame, type Sealing } from './frame.js';
 import { HttpLink, withoutSoap, type Reply } from './link.js';
 import { admitBasic, admitKerberos, admitNtlm, offer, type Admission } from './login.js';
 import type { WsmanLimits, WsmanOptions } from './options.js';
@@ -14,7 +14,7 @@ const NOTHING = Buffer.alloc(0);
 
 /**
  * One connection with its login, and its seals: all three begin and end together. Over plain HTTP, what
- * NTLM can seal is sealed, and then only sealed answers are believed.
+ * can be sealed, by NTLM or Kerberos, is sealed, and then only sealed answers are believed.
  */
 export class Channel {
   readonly #link: HttpLink;
@@ -48,6 +48,7 @@ export class Channel {
 
   close(): void {
     clearTimeout(this.#closesSoon);
+    this.#admission?.sealing?.end?.();
     this.#link.close();
   }
 
@@ -75,10 +76,10 @@ export class Channel {
     clearTimeout(this.#closesSoon);
     const sealing = this.#isSecure ? undefined : this.#admission?.sealing;
     const plain = Buffer.from(envelope.text);
-    const body = sealing ? sealMessage(plain, sealing) : plain;
+    const body = sealing ? writeFrame(await this.#seal(plain, sealing)) : plain;
     const reply = await this.#post({ ...this.#admission?.headers, 'content-type': sealing ? SEALED_TYPE : SOAP_TYPE }, body, signal);
     try {
-      return readAnswer(decode(this.#open(reply, sealing, envelope.isOrder)), envelope);
+      return readAnswer(decode(await this.#open(reply, sealing, envelope.isOrder)), envelope);
     } catch (error) {
       if (error instanceof WmiAnswerError) this.close();
       throw error;
@@ -87,12 +88,22 @@ export class Channel {
     }
   }
 
+  /** Where that fails, nothing was sent, and nothing more can be. */
+  async #seal(plain: Buffer, sealing: Sealing): Promise<Sealed> {
+    try {
+      return await sealing.seal(plain);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
   /** The SOAP of a reply. */
-  #open({ status, type, challenges, body }: Reply, sealing: NtlmSealing | undefined, isOrder: boolean): Buffer {
+  #open({ status, type, challenges, body }: Reply, sealing: Sealing | undefined, isOrder: boolean): Buffer | Promise<Buffer> {
     if (status === 401) throw this.#refusal(challenges);
     // A filter before the service may have held its answer back: of an order that would not say that nothing was done.
     if (status === 403 && !isOrder) throw new WmiAccessError('the account may not use the service');
-    if (sealing && type === 'multipart/encrypted') return openMessage(body, sealing);
+    if (sealing && type === 'multipart/encrypted') return sealing.unseal(readFrame(body));
     if (sealing && type === 'application/soap+xml') throw new WmiAnswerError('its answer is not sealed as it should be');
     if (type === 'application/soap+xml' && body.length > 0) return body;
     // So WinRM says it, but a proxy that passed an order on may too: nobody is told then that nothing was done.

@@ -1,14 +1,17 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { ConnectionLostError } from '../tls/errors.js';
-import { WmiAccessError, WmiLoginRefusedError } from '../wmi/errors.js';
+import { WmiAccessError, WmiAnswerError, WmiLoginRefusedError } from '../wmi/errors.js';
+import type { Sealing } from './frame.js';
 
 /** Debian's own Python, which sees Debian's modules. */
 const PYTHON = '/usr/bin/python3';
 /** From the first packet to a KDC to the check of the service's answer, ms. */
 const LOGIN_TIMEOUT_MS = 40_000;
-/** Characters of one line of the helper: a token with the memberships of a large directory is some ten kB. */
-const LINE_LIMIT = 256 * 1024;
+/** Characters of one line of the helper: a token with the memberships of a large directory is some ten kB, an answer up to 4 MiB. */
+const LINE_LIMIT = 8 * 1024 * 1024;
+/** For one message, ms. */
+const SEALING_TIMEOUT_MS = 20_000;
 
 /**
  * Speaks for us to MIT Kerberos by GSS-API, which knows the realm's KDCs from krb5.conf or DNS: gets a
@@ -20,21 +23,35 @@ def say(**what):
     print(json.dumps(what), flush=True)
 try:
     import gssapi
-    from gssapi.raw import ChannelBindings, acquire_cred_with_password
+    from gssapi.raw import ChannelBindings, IOV, IOVBufferType, acquire_cred_with_password, wrap_iov
 except ImportError:
     say(absent=True)
     sys.exit()
 krb5 = gssapi.MechType.kerberos
+flag = gssapi.RequirementFlag
+FLAGS = {False: flag.mutual_authentication, True: flag.mutual_authentication | flag.confidentiality | flag.integrity | flag.replay_detection | flag.out_of_sequence_detection}
 asked = json.loads(sys.stdin.readline())
 try:
     name = gssapi.Name(asked["principal"], gssapi.NameType.kerberos_principal)
     creds = acquire_cred_with_password(name, asked["password"].encode(), mechs=[krb5], usage="initiate").creds
     bindings = ChannelBindings(application_data=base64.b64decode(asked["binding"])) if asked["binding"] else None
     context = gssapi.SecurityContext(name=gssapi.Name(asked["service"], gssapi.NameType.hostbased_service), creds=gssapi.Credentials(creds),
-        mech=krb5, usage="initiate", flags=gssapi.RequirementFlag.mutual_authentication, channel_bindings=bindings)
+        mech=krb5, usage="initiate", flags=FLAGS[asked["seals"]], channel_bindings=bindings)
     say(token=base64.b64encode(context.step()).decode())
     context.step(base64.b64decode(sys.stdin.readline()))
     say(done=context.complete)
+    if asked["seals"]:
+        for line in sys.stdin:
+            order = json.loads(line)
+            if "message" in order:
+                # So that all that is not the message itself comes before it.
+                iov = IOV(IOVBufferType.header, base64.b64decode(order["message"]), IOVBufferType.padding, std_layout=False)
+                if not wrap_iov(context, iov, confidential=True):
+                    sys.exit()
+                say(signature=base64.b64encode(iov[0].value).decode(), ciphertext=base64.b64encode(iov[1].value + (iov[2].value or b"")).decode())
+            else:
+                opened = context.unwrap(base64.b64decode(order["sealed"]))
+                say(message=base64.b64encode(opened.message).decode(), encrypted=opened.encrypted)
 except gssapi.exceptions.GSSError as error:
     say(minor=error.min_code, words=str(error))
 `;
@@ -68,11 +85,17 @@ export interface KerberosAsk {
   readonly service: string;
   /** what the login is bound to, as RFC 5929 has it; empty for nothing */
   readonly binding: Buffer;
+  /** whether what follows is to be sealed */
+  readonly seals: boolean;
 }
 
 interface Said {
   readonly token?: string;
   readonly done?: boolean;
+  readonly signature?: string;
+  readonly ciphertext?: string;
+  readonly message?: string;
+  readonly encrypted?: boolean;
   readonly absent?: boolean;
   readonly minor?: number;
   readonly words?: string;
@@ -110,6 +133,34 @@ export class KerberosLogin {
   async verify(answer: Buffer): Promise<void> {
     const { done } = await this.#step(answer.toString('base64'));
     if (done !== true) throw new WmiAccessError('the service does not prove who it is');
+  }
+
+  /** After {@link verify}, of a login that `seals`: the helper goes on, and seals until the end. */
+  sealing(): Sealing {
+    clearTimeout(this.#timer);
+    this.#signal.removeEventListener('abort', this.end);
+    return {
+      seal: async (message) => {
+        const { signature, ciphertext } = await this.#convert({ message: message.toString('base64') });
+        if (signature === undefined || ciphertext === undefined) throw new ConnectionLostError('Kerberos no longer seals: its helper has ended', false);
+        return { signature: Buffer.from(signature, 'base64'), ciphertext: Buffer.from(ciphertext, 'base64') };
+      },
+      unseal: async ({ signature, ciphertext }) => {
+        const { message, encrypted } = await this.#convert({ sealed: Buffer.concat([signature, ciphertext]).toString('base64') });
+        if (message === undefined || encrypted !== true) throw new WmiAnswerError('the seal of an answer is broken');
+        return Buffer.from(message, 'base64');
+      },
+      end: this.end,
+    };
+  }
+
+  /** @returns nothing where the helper has refused or ended */
+  async #convert(order: Readonly<Record<string, string>>): Promise<Said> {
+    const timer = setTimeout(this.end, SEALING_TIMEOUT_MS);
+    this.#child.stdin.write(`${JSON.stringify(order)}\n`);
+    const { value, done } = await this.#lines.next() as IteratorResult<string, undefined>;
+    clearTimeout(timer);
+    return done === true || value.length > LINE_LIMIT ? {} : JSON.parse(value) as Said;
   }
 
   /** To be called when all is done, however it went. */

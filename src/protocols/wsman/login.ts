@@ -1,18 +1,19 @@
+import { createHash } from 'node:crypto';
 import { TLSSocket } from 'node:tls';
 import { channelBinding, endPoint } from '../ntlm/channel-binding.js';
-import { NtlmError } from '../ntlm/errors.js';
+import { NtlmError } from '../ntlm/messages.js';
 import { NtlmLogin } from '../ntlm/login.js';
 import type { NtlmSealing } from '../ntlm/seal.js';
+import type { Sealing } from './frame.js';
 import { WmiAccessError, WmiAnswerError, WmiLoginRefusedError } from '../wmi/errors.js';
-import { BoundLoginError } from './binding.js';
 import { KerberosLogin } from './kerberos.js';
-import { mayBeAdmission, withoutSoap, type HttpLink, type Reply } from './link.js';
-import type { ChannelBinding, WsmanLogin } from './options.js';
+import { type HttpLink, mayBeAdmission, type Reply, withoutSoap } from './link.js';
+import type { ChannelBinding, WsmanLogin, WsmanOptions } from './options.js';
 
 /** What a login leaves for the requests after it. */
 export interface Admission {
   readonly headers: Readonly<Record<string, string>>;
-  readonly sealing?: NtlmSealing;
+  readonly sealing?: Sealing;
 }
 
 /** How a login posts: with nothing in the body. */
@@ -43,18 +44,32 @@ export async function admitNtlm({ user, password, domain = '' }: WsmanLogin, lin
   const { status } = await step(answer.message);
   if (status === 401) throw blamed(new WmiLoginRefusedError(`the account or its password is not accepted${mode === 'required' && binding ? OTHER_CHANNEL : ''}`), binding);
   requireAdmission(status);
-  return { headers: {}, sealing: answer.sealing };
+  return { headers: {}, sealing: sealingOf(answer.sealing) };
 }
+
+const sealingOf = (ntlm: NtlmSealing): Sealing => ({
+  seal: (message) => ntlm.seal(message),
+  unseal: (sealed) => {
+    try {
+      return ntlm.unseal(sealed);
+    } catch (error) {
+      throw error instanceof NtlmError ? new WmiAnswerError(error.message, { cause: error }) : error;
+    }
+  },
+});
 
 /**
  * Logs a connection in by Kerberos, inside `Negotiate` (RFC 4559). Over TLS the login is bound to the
- * channel; what follows is not sealed. The realm is behind the user's `@`, or the domain, or krb5.conf's own.
+ * channel; over plain HTTP, what follows is sealed. The realm is behind the user's `@`, or the domain, or krb5.conf's own.
  * @throws BoundLoginError, WmiLoginRefusedError, WmiAccessError; ConnectionLostError where no KDC answers
  */
-export async function admitKerberos({ user, password, domain = '' }: WsmanLogin, link: HttpLink, host: string, post: PostNothing, mode: ChannelBinding, signal: AbortSignal): Promise<Admission> {
+export async function admitKerberos({ user, password, domain = '', kerberos }: WsmanLogin, link: HttpLink, host: string, post: PostNothing, mode: ChannelBinding, signal: AbortSignal): Promise<Admission> {
   const binding = bindingOf(link, mode, endPoint);
   const principal = user.includes('@') || domain === '' ? user : `${user}@${domain.toUpperCase()}`;
-  const login = new KerberosLogin({ principal, password, service: `HTTP@${host}`, binding: binding ?? Buffer.alloc(0) }, signal);
+  const { service = 'HTTP', host: name = host } = kerberos ?? {};
+  const seals = !(link.socket instanceof TLSSocket);
+  const login = new KerberosLogin({ principal, password, service: `${service}@${name}`, binding: binding ?? Buffer.alloc(0), seals }, signal);
+  let isKept = false;
   try {
     const token = await login.token();
     const { status, challenges } = await post({ ...EMPTY_SOAP, authorization: `Negotiate ${token.toString('base64')}` });
@@ -65,9 +80,10 @@ export async function admitKerberos({ user, password, domain = '' }: WsmanLogin,
     const answer = tokenOf(challenges);
     if (!answer) throw new WmiAccessError('the service does not prove who it is');
     await login.verify(answer);
-    return { headers: {} };
+    isKept = seals;
+    return { headers: {}, ...(seals && { sealing: login.sealing() }) };
   } finally {
-    login.end();
+    if (!isKept) login.end();
   }
 }
 
@@ -105,4 +121,35 @@ function requireAdmission(status: number): void {
 export function offer(challenges: readonly string[]): string {
   const schemes = challenges.flatMap((each) => /^[\w-]{1,30}/.exec(each)?.[0] ?? []).slice(0, 8);
   return schemes.length > 0 ? `; it offers ${schemes.join(', ')}` : '';
+}
+
+/** A login that was bound to its TLS channel was refused: for its password or ticket, or because somebody between has a channel of his own. */
+export class BoundLoginError extends Error {
+  /** @param refusal what it is if the binding is not to blame */
+  constructor(readonly refusal: WmiAccessError) {
+    super(refusal.message);
+  }
+}
+
+/**
+ * Whether a refused login may be tried once more without its binding. Not where anybody's certificate
+ * will do: whoever stands between could pass that login on.
+ */
+export const mayUnbind = ({ channelBinding = 'if-offered', trust }: WsmanOptions): boolean => channelBinding === 'if-offered' && trust.kind !== 'anyone';
+
+/** Credentials that are remembered. */
+const REMEMBERED = 1000;
+
+/** Digests of credentials that were refused without a binding too. */
+const refusedAnyway = new Set<string>();
+
+const digest = ({ user, password, domain = '' }: WsmanLogin): string => createHash('sha256').update(JSON.stringify([user, password, domain])).digest('base64');
+
+/** Each try counts for a lock-out, so the second is made but once for the same credentials. */
+export const isRefusedAnyway = (login: WsmanLogin): boolean => refusedAnyway.has(digest(login));
+
+export function rememberRefused(login: WsmanLogin): void {
+  const [oldest] = refusedAnyway;
+  if (refusedAnyway.size >= REMEMBERED && oldest !== undefined) refusedAnyway.delete(oldest);
+  refusedAnyway.add(digest(login));
 }

@@ -2,7 +2,7 @@ import type { Trust } from '../tls/connect.js';
 import type { WmiConnection } from '../wmi/connection.js';
 
 /**
- * How to log in. Over plain HTTP only NTLM is safe: it seals what is said. Kerberos asks the realm's KDC
+ * How to log in. Over plain HTTP, NTLM and Kerberos seal what is said. Kerberos asks the realm's KDC
  * for a ticket at each login, by Debian's python3-gssapi.
  */
 export interface WsmanLogin {
@@ -15,6 +15,8 @@ export interface WsmanLogin {
    * server is to find out. Kerberos: the realm
    */
   readonly domain?: string;
+  /** of the service's principal, where it is not `HTTP/` and the host of the origin */
+  readonly kerberos?: { readonly service?: string | undefined; readonly host?: string | undefined } | undefined;
 }
 
 /**

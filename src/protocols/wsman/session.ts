@@ -1,15 +1,15 @@
+import { Places } from '../../kit/places.js';
+import { underAll, unlessAborted } from '../../kit/within.js';
 import { connectTrusted } from '../tls/connect.js';
 import { ConnectionLostError } from '../tls/errors.js';
 import type { WmiObject, WmiParameters, WmiPath } from '../wmi/connection.js';
 import { WmiAccessError, WmiAnswerError, WmiLoginRefusedError } from '../wmi/errors.js';
-import { BoundLoginError, isRefusedAnyway, mayUnbind, rememberRefused } from './binding.js';
+import { BoundLoginError, isRefusedAnyway, mayUnbind, rememberRefused } from './login.js';
 import { Channel } from './channel.js';
 import { DEFAULT_LIMITS, type WsmanConnection, type WsmanIdentity, type WsmanLimits, type WsmanOptions } from './options.js';
 import { isIdentity, readPage, writeEnumerate, writeGet, writeIdentify, writeInvoke, writePull, writeRelease, type Addressee, type Envelope } from './soap.js';
-import { readObject } from './values.js';
+import { readObject } from './answers.js';
 import { child, type XmlElement } from './xml.js';
-import { underAll, unlessAborted } from '../../kit/within.js';
-import { Places } from '../../kit/places.js';
 
 /** How long an answer that nobody waits for any more may still take, so that the connection lives on, ms. */
 const ABANDONED_MS = 1_000;
@@ -36,7 +36,7 @@ export class WsmanSession implements WsmanConnection {
   /** @throws WmiAccessError where the options would send a password, or all that is said, in the clear without leave */
   constructor(options: WsmanOptions) {
     const { origin, login, allowUnencrypted = false } = options;
-    if (origin.protocol !== 'https:' && login.kind !== 'ntlm' && !allowUnencrypted) {
+    if (origin.protocol !== 'https:' && login.kind === 'basic' && !allowUnencrypted) {
       throw new WmiAccessError(`over plain HTTP, ${login.kind} would leave everything readable on the way`);
     }
     this.#options = options;
@@ -64,7 +64,6 @@ export class WsmanSession implements WsmanConnection {
   close(): Promise<void> {
     const end = new ConnectionLostError('the session is being closed', false);
     this.#closed.abort(end);
-    this.#turns.clear(end);
     this.#channel?.close();
     return Promise.resolve();
   }

@@ -2,18 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { WmiParameters, WmiPath } from '../wmi/connection.js';
 import { WmiAnswerError } from '../wmi/errors.js';
 import { readFault } from './answers.js';
-import { child, escapeXml, readXml, type XmlElement } from './xml.js';
-
-export const Namespace = {
-  soap: 'http://www.w3.org/2003/05/soap-envelope',
-  addressing: 'http://schemas.xmlsoap.org/ws/2004/08/addressing',
-  wsman: 'http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd',
-  microsoft: 'http://schemas.microsoft.com/wbem/wsman/1/wsman.xsd',
-  transfer: 'http://schemas.xmlsoap.org/ws/2004/09/transfer',
-  enumeration: 'http://schemas.xmlsoap.org/ws/2004/09/enumeration',
-  identity: 'http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd',
-  wmi: 'http://schemas.microsoft.com/wbem/wsman/1/wmi/',
-} as const;
+import { child, escapeXml, Namespace, readXml, type XmlElement } from './xml.js';
 
 /** Identify's namespace as services write it: DSP0226 has the file's name at its end, and some leave it out. */
 export const isIdentity = (namespace: string): boolean => namespace.replace(/^https:/, 'http:').replace(/(\/wsmanidentity\.xsd)?\/?$/, '/wsmanidentity.xsd') === Namespace.identity;

@@ -1,6 +1,19 @@
 import { SaxesParser, type SaxesAttributeNS, type SaxesTagNS } from 'saxes';
 import { WmiAnswerError } from '../wmi/errors.js';
 
+/** Of what is said in WS-Management. */
+export const Namespace = {
+  soap: 'http://www.w3.org/2003/05/soap-envelope',
+  addressing: 'http://schemas.xmlsoap.org/ws/2004/08/addressing',
+  wsman: 'http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd',
+  microsoft: 'http://schemas.microsoft.com/wbem/wsman/1/wsman.xsd',
+  transfer: 'http://schemas.xmlsoap.org/ws/2004/09/transfer',
+  enumeration: 'http://schemas.xmlsoap.org/ws/2004/09/enumeration',
+  identity: 'http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd',
+  fault: 'http://schemas.microsoft.com/wbem/wsman/1/wsmanfault',
+  wmi: 'http://schemas.microsoft.com/wbem/wsman/1/wmi/',
+} as const;
+
 /** An element, with its namespace instead of its prefix. */
 export interface XmlElement {
   readonly namespace: string;

@@ -15,7 +15,7 @@ void t.test('what Hyper-V returns', async (t) => {
   const vm = await findMachine(driver, 'web1');
   for (const [code, phrase] of [
     [RETURN.failed, 'FAILED'], [RETURN.accessDenied, 'ACCESS DENIED'], [RETURN.notSupported, 'NOT SUPPORTED'], [RETURN.timeout, 'UNCERTAIN'], [RETURN.badParameter, 'FAILED'],
-    [RETURN.inUse, 'BUSY'], [RETURN.badState, 'WRONG STATE'], [RETURN.unavailable, 'UNREACHABLE'], [RETURN.noMemory, 'FAILED'], [32_771, 'UNCERTAIN'], [32_779, 'FAILED'], [1, 'NOT SUPPORTED'], [77, 'FAILED'],
+    [RETURN.inUse, 'BUSY'], [RETURN.badState, 'WRONG STATE'], [RETURN.unavailable, 'UNREACHABLE'], [RETURN.noMemory, 'FAILED'], [32_771, 'UNCERTAIN'], [32_779, 'FAILED'], [1, 'NOT SUPPORTED'], [4, 'FAILED'], [4097, 'WRONG STATE'], [2, 'UNCERTAIN'], [3, 'UNCERTAIN'], [77, 'UNCERTAIN'], [40_000, 'UNCERTAIN'],
   ] as const) {
     peer.world.hyperv.refuse('RequestStateChange', code);
     t.match(await outcome(vm.start?.(soon())), { phrase }, String(code));
@@ -66,6 +66,8 @@ void t.test('jobs', async (t) => {
   t.match(await start(), { phrase: 'FAILED', detail: 'the host has not enough memory: Nicht genügend Arbeitsspeicher' });
   jobs.plans.push({ errorCode: RETURN.accessDenied });
   t.match(await start(), { phrase: 'ACCESS DENIED' }, 'completed, with an error');
+  jobs.plans.push({ state: JOB.exception, errorCode: 77 });
+  t.match(await start(), { phrase: 'FAILED', detail: /error 77/ }, 'it has ended, whatever the number means');
   for (const state of [JOB.terminated, JOB.killed]) {
     jobs.plans.push({ state });
     t.match(await start(), { phrase: 'FAILED' }, String(state));
@@ -167,7 +169,7 @@ void t.test('access is denied in all its forms', async (t) => {
       t.match(await outcome(vm.status(soon())), { phrase: 'ACCESS DENIED' }, fault);
     }
     t.same(await outcome(vm.start?.(soon())), { value: undefined }, 'no login was refused, so nothing is held back');
-    for (const [fault, phrase] of [['quota', 'BUSY'], ['internal error', 'FAILED'], ['no such class', wmiErrors ? 'NOT SUPPORTED' : 'NO SUCH INSTANCE'], ['timed out', 'UNCERTAIN']] as const) {
+    for (const [fault, phrase] of [['quota', 'BUSY'], ['internal error', 'UNCERTAIN'], ['no such class', wmiErrors ? 'NOT SUPPORTED' : 'NO SUCH INSTANCE'], ['timed out', 'UNCERTAIN']] as const) {
       peer.faults.add('RequestStateChange', { kind: 'refuse', fault }, 2);
       t.match(await outcome(vm.powerOff?.(soon())), { phrase }, fault);
       peer.faults.clear();

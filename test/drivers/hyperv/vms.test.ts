@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import type { Machine, PowerState } from '../../../src/drivers/driver.js';
-import { toPowerState } from '../../../src/drivers/hyperv/states.js';
+import { toPowerState } from '../../../src/drivers/hyperv/errors.js';
 import { until } from '../../support/until.js';
 import { setUp } from './open-driver.js';
 import { findMachine, outcome, soon } from '../driving.js';

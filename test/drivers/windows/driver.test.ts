@@ -51,6 +51,6 @@ void t.test('a host that no URL can name is left out, and hides no other', async
 });
 
 void t.test('what the table must not say', (t) => {
-  for (const bad of [{ hosts: [{ name: 'a' }, { name: 'a' }] }, { hosts: [{ name: 'a b' }] }, { hosts: [{ name: 'a', fingerprint: 'x' }] }, { auth: 'none' }, { typo: 1 }, { url: 'x' }]) t.throws(() => parse(bad), JSON.stringify(bad));
+  for (const bad of [{ hosts: [{ name: 'a' }, { name: 'a' }] }, { hosts: [{ name: 'a b' }] }, { hosts: [{ name: 'a', fingerprint: 'x' }] }, { auth: 'none' }, { typo: 1 }, { suspend: 'off' }, { url: 'x' }]) t.throws(() => parse(bad), JSON.stringify(bad));
   t.end();
 });

@@ -5,7 +5,7 @@ import { isDomainAccount, parseUser, portOf, serviceOrigin, wmiCredentials, wmiE
 import type { ArgoError } from '../../../src/kit/errors.js';
 import { CertificateError, ConnectionLostError } from '../../../src/protocols/tls/errors.js';
 import { WmiAccessError, WmiAnswerError, WmiFault, type WmiFaultKind } from '../../../src/protocols/wmi/errors.js';
-import { dcomAvailable } from '../../../src/protocols/dcom/availability.js';
+import { dcomAvailable } from '../../../src/protocols/dcom/helper.js';
 import { linkTo } from '../../../src/drivers/wmi/open-link.js';
 import { freshGuard } from './fake-wmi.js';
 
@@ -19,6 +19,10 @@ void t.test('every refusal has its phrase', (t) => {
   for (const [kind, phrases] of Object.entries(kinds)) {
     const fault = new WmiFault(kind as WmiFaultKind, 1, 'Das geht\r\n nicht');
     t.same([phrase(fault, 'reads'), phrase(fault, 'acts')], phrases, kind);
+  }
+  for (const code of [0x80041001, -2147217407, 0x8004100a, 0x80004005, 0x8000ffff]) {
+    const general = new WmiFault('other', code, 'Allgemeiner Fehler');
+    t.same([phrase(general, 'reads'), phrase(general, 'acts')], ['FAILED', 'UNCERTAIN'], 'it may have failed when all was done');
   }
   t.equal((explain(new WmiFault('other', 1, 'Das geht\r\n nicht'), 'acts') as ArgoError).detail, 'Das geht nicht');
   t.match((explain(new WmiFault('other', 87, ''), 'acts') as ArgoError).detail, 'error 87');

@@ -10,20 +10,22 @@ import { WindowsHost } from '../../../src/drivers/wmi/host.js';
 import { Pinger } from '../../../src/protocols/ping/pinger.js';
 import { ConnectionLostError } from '../../../src/protocols/tls/errors.js';
 import { WmiFault } from '../../../src/protocols/wmi/errors.js';
+import { withoutSoap } from '../../../src/protocols/wsman/link.js';
 import { fakeHostWmi } from './fake-host.js';
 import { fakeLink } from './fake-wmi.js';
 import { FakeSocket } from '../../protocols/ping/fake-socket.js';
+import { until } from '../../support/until.js';
 import { outcome, soon } from '../driving.js';
 
 const PACE = { within: 3000, silentWithin: 4000, every: 20 };
 
-async function setUp(t: Test, mac?: string, network?: Pinger) {
+async function setUp(t: Test, mac?: string, network?: Pinger, pace = PACE) {
   const { wmi, state } = fakeHostWmi();
   const { link, server } = await fakeLink(t, wmi);
   const lease = leasePinger(() => undefined);
   t.teardown(() => lease.release());
   const power = new HostPower(hostSettings({ name: 'win1', address: '127.0.0.1', ...(mac && { mac }) }, { wol: {}, ping: { timeout: 100, 'off-after': 300 } }), { pinger: network ?? lease.pinger, log: () => undefined });
-  const host = new WindowsHost({ id: 'win1', power, control: link, readings: link, pace: PACE });
+  const host = new WindowsHost({ id: 'win1', power, control: link, readings: link, pace });
   return { wmi, state, host, server };
 }
 
@@ -78,6 +80,28 @@ void t.test('refusals', async (t) => {
   t.match(await outcome(host.shutdown(soon())), { phrase: 'UNREACHABLE' }, 'nothing was ordered yet');
 });
 
+void t.test('an answer that does not tell whether it is done is no refusal', async (t) => {
+  const { host, state, wmi } = await setUp(t);
+  for (const code of ['', '1460', '1726', '995']) {
+    state.returns = code;
+    t.match(await outcome(host.shutdown(soon())), { phrase: 'UNCERTAIN' }, code);
+  }
+  wmi.methods.set('Win32_OperatingSystem.Win32Shutdown', () => {
+    state.booted = Date.now();
+    return {};
+  });
+  t.same(await outcome(host.reboot(soon())), { value: undefined }, 'the host shows it');
+});
+
+void t.test('HTTP in the place of an answer is told at once', async (t) => {
+  const { host, wmi, state } = await setUp(t, undefined, undefined, { ...PACE, within: 600_000 });
+  for (const [status, phrase] of [[404, 'UNREACHABLE'], [405, 'UNREACHABLE'], [302, 'UNCERTAIN'], [403, 'UNCERTAIN'], [500, 'UNCERTAIN'], [503, 'UNCERTAIN']] as const) {
+    wmi.faults.push(undefined, withoutSoap(status));
+    t.match(await outcome(host.powerOff(soon())), { phrase, detail: new RegExp(`HTTP status ${status}`) }, String(status));
+  }
+  t.same(state.orders, []);
+});
+
 void t.test('an order whose answer is lost', async (t) => {
   const lost = () => new ConnectionLostError('cut off', true);
   await t.test('is in doubt where its service goes away, and the host is there', async (t) => {
@@ -130,6 +154,58 @@ void t.test('an order whose answer is lost', async (t) => {
     wmi.tables.set('root/cimv2:Win32_OperatingSystem', () => [{ LastBootUpTime: '2020-01-01T00:00:00Z', LocalDateTime: '2020-01-01T01:00:00Z' }]);
     t.equal(await host.bootMark(soon()), mark);
   });
+});
+
+void t.test('a host that is put to rest', async (t) => {
+  const { wmi, state } = fakeHostWmi();
+  const { link } = await fakeLink(t, wmi);
+  const { open } = FakeSocket.opener(() => undefined);
+  const network = new Pinger({ open: (_, ...callbacks) => open(...callbacks) });
+  t.teardown(() => network.close());
+  const world = { isAwake: true, returns: '0', started: [] as string[], obeys: true };
+  wmi.tables.set('root/cimv2:Win32_Process', () => []);
+  wmi.methods.set('Win32_Process.Create', (_path, { CommandLine = '' }) => {
+    world.started.push(String(CommandLine));
+    if (world.obeys) world.isAwake = false;
+    return { ReturnValue: world.returns };
+  });
+  const rest = (suspension?: 'hibernate' | 'sleep', mac?: string) => {
+    const settings = hostSettings({ name: 'win1', address: '127.0.0.1', ...(mac && { mac }) }, { wol: {}, ping: { timeout: 100, retries: 0, 'off-after': 300 } });
+    const otherwise = () => Promise.resolve(world.isAwake ? { alive: true, ms: 1, address: '127.0.0.1', by: 'tcp' } as const : { alive: false, reason: 'silent' } as const);
+    const power = new HostPower(settings, { pinger: network, log: () => undefined, otherwise });
+    return new WindowsHost({ id: 'win1', power, control: link, readings: link, pace: { ...PACE, silentWithin: 1500 }, suspension });
+  };
+  t.equal(rest().suspend, undefined, 'only where the configuration says how');
+  t.equal(rest('sleep').resume, undefined, 'what cannot be woken cannot be resumed');
+  const host = rest('hibernate', '52:54:00:aa:00:11');
+  t.same(await outcome(host.suspend?.(soon())), { value: undefined });
+  t.same(world.started, ['shutdown.exe /h']);
+  t.equal(await host.status(soon()), 'suspended', 'it was silent by our order');
+  t.type(host.resume, 'function');
+  world.isAwake = true;
+  t.equal(await host.status(soon()), 'on');
+  world.isAwake = false;
+  t.equal(await host.status(soon()), 'off', 'what has answered since, and is silent by no order of ours');
+  world.isAwake = true;
+  world.obeys = false;
+  t.match(await outcome(host.suspend?.(soon())), { phrase: 'UNCERTAIN', detail: /powercfg/ }, 'a program that began has done nothing yet');
+  t.equal(await host.status(soon()), 'on');
+  for (const [code, phrase] of [['2', 'ACCESS DENIED'], ['3', 'ACCESS DENIED'], ['9', 'NOT SUPPORTED'], ['8', 'FAILED'], ['', 'UNCERTAIN']] as const) {
+    world.returns = code;
+    t.match(await outcome(host.suspend?.(soon())), { phrase }, code);
+  }
+  wmi.faults.push(withoutSoap(503));
+  t.match(await outcome(host.suspend?.(soon())), { phrase: 'UNCERTAIN', detail: /503/ });
+  world.obeys = true;
+  world.returns = '0';
+  const sleeper = rest('sleep');
+  t.same(await outcome(sleeper.suspend?.(soon())), { value: undefined });
+  t.match(world.started.at(-1), /SetSuspendState\('Suspend', \$false, \$false\)/);
+  world.isAwake = true;
+  await sleeper.shutdown(soon());
+  world.isAwake = false;
+  await until(async () => await sleeper.status(soon()) === 'off', 10_000, 'the end of the shutdown');
+  t.equal(state.orders.length, 1);
 });
 
 void t.test('the port by which a host shows that it is up', async (t) => {

@@ -1,6 +1,5 @@
 import t from 'tap';
-import { BootMarks } from '../../../src/drivers/wmi/boot-marks.js';
-import { counterName, isLinkLocal } from '../../../src/drivers/wmi/readings.js';
+import { BootMarks, counterName, isLinkLocal } from '../../../src/drivers/wmi/readings.js';
 import { count, embedded, quoted, reference, text, texts, time, whole } from '../../../src/drivers/wmi/values.js';
 
 void t.test('values as WMI writes them', (t) => {
@@ -41,16 +40,16 @@ void t.test('references, embedded instances, quotes', (t) => {
 
 void t.test('a boot is told from a clock that was set, and from a slow answer', (t) => {
   const boots = new BootMarks(1000);
-  const first = boots.see({ written: 'A', uptime: 60_000, asked: 100_000, answered: 100_010 });
-  t.equal(boots.see({ written: 'A', uptime: 70_000, asked: 110_000, answered: 110_010 }), first);
-  t.equal(boots.see({ written: 'B', uptime: 80_000, asked: 120_000, answered: 120_010 }), first, 'the clock was set: its boot has another time, and it is up for as long');
-  t.equal(boots.see({ written: 'B', uptime: 999_000, asked: 130_000, answered: 130_010 }), first, 'the uptime alone has jumped');
-  t.equal(boots.see({ written: 'B', uptime: 100_000, asked: 140_000, answered: 149_000 }), first, 'an answer that took nine seconds');
-  const second = boots.see({ written: 'C', uptime: 2000, asked: 160_000, answered: 160_010 });
+  const first = boots.record({ written: 'A', uptime: 60_000, asked: 100_000, answered: 100_010 });
+  t.equal(boots.record({ written: 'A', uptime: 70_000, asked: 110_000, answered: 110_010 }), first);
+  t.equal(boots.record({ written: 'B', uptime: 80_000, asked: 120_000, answered: 120_010 }), first, 'the clock was set: its boot has another time, and it is up for as long');
+  t.equal(boots.record({ written: 'B', uptime: 999_000, asked: 130_000, answered: 130_010 }), first, 'the uptime alone has jumped');
+  t.equal(boots.record({ written: 'B', uptime: 100_000, asked: 140_000, answered: 149_000 }), first, 'an answer that took nine seconds');
+  const second = boots.record({ written: 'C', uptime: 2000, asked: 160_000, answered: 160_010 });
   t.not(second, first);
   const guests = new BootMarks(1000);
-  const before = guests.see({ uptime: 3000, asked: 10_000, answered: 10_010 });
-  t.equal(guests.see({ uptime: 13_000, asked: 20_000, answered: 20_010 }), before);
-  t.not(guests.see({ uptime: 100, asked: 21_000, answered: 21_010 }), before, 'without a time of boot');
+  const before = guests.record({ uptime: 3000, asked: 10_000, answered: 10_010 });
+  t.equal(guests.record({ uptime: 13_000, asked: 20_000, answered: 20_010 }), before);
+  t.not(guests.record({ uptime: 100, asked: 21_000, answered: 21_010 }), before, 'without a time of boot');
   t.end();
 });

@@ -1,9 +1,7 @@
 import t from 'tap';
-import { NtlmError } from '../../../src/protocols/ntlm/errors.js';
-import { computeLmResponse, computeResponse, hmacMd5, ntowfv2 } from '../../../src/protocols/ntlm/primitives.js';
+import { Flag, NtlmError, OFFERED, readChallenge, writePairs } from '../../../src/protocols/ntlm/messages.js';
+import { computeLmResponse, computeResponse, hmacMd5, ntowfv2, Rc4 } from '../../../src/protocols/ntlm/primitives.js';
 import { NtlmLogin } from '../../../src/protocols/ntlm/login.js';
-import { Flag, OFFERED, readChallenge, writePairs } from '../../../src/protocols/ntlm/messages.js';
-import { Rc4 } from '../../../src/protocols/ntlm/rc4.js';
 import { NtlmSealing } from '../../../src/protocols/ntlm/seal.js';
 
 /** Input of the examples of [MS-NLMP] 4.2.1 and 4.2.4. */

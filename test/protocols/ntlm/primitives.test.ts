@@ -1,6 +1,5 @@
 import t from 'tap';
-import { md4 } from '../../../src/protocols/ntlm/md4.js';
-import { Rc4 } from '../../../src/protocols/ntlm/rc4.js';
+import { md4, Rc4 } from '../../../src/protocols/ntlm/primitives.js';
 
 const hex = (text: string): Buffer => Buffer.from(text.replace(/\s/g, ''), 'hex');
 

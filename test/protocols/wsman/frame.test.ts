@@ -1,14 +1,16 @@
 import t from 'tap';
+import { NtlmError } from '../../../src/protocols/ntlm/messages.js';
 import { NtlmSealing } from '../../../src/protocols/ntlm/seal.js';
 import { WmiAnswerError } from '../../../src/protocols/wmi/errors.js';
-import { openMessage, sealMessage } from '../../../src/protocols/wsman/frame.js';
+import { readFrame, writeFrame } from '../../../src/protocols/wsman/frame.js';
 
 const KEY = Buffer.alloc(16, 0x55);
-const fromServer = (plain: string): Buffer => sealMessage(Buffer.from(plain), new NtlmSealing(KEY, 'server'));
-const open = (sealed: Buffer): string => openMessage(sealed, new NtlmSealing(KEY)).toString();
+const fromServer = (plain: string): Buffer => writeFrame(new NtlmSealing(KEY, 'server').seal(Buffer.from(plain)));
+const open = (frame: Buffer): string => new NtlmSealing(KEY).unseal(readFrame(frame)).toString();
+const isRefusal = (error: unknown): boolean => error instanceof WmiAnswerError || error instanceof NtlmError;
 
 void t.test('a sealed message looks as [MS-WSMV] 2.2.9.1.1.2 has it', (t) => {
-  const sealed = sealMessage(Buffer.from('<plain/>'), new NtlmSealing(KEY));
+  const sealed = writeFrame(new NtlmSealing(KEY).seal(Buffer.from('<plain/>')));
   t.match(sealed.toString('latin1'), new RegExp([
     '^--Encrypted Boundary\r\n\tContent-Type: application/HTTP-SPNEGO-session-encrypted\r\n',
     '\tOriginalContent: type=application/soap\\+xml;charset=UTF-8;Length=8\r\n',
@@ -38,12 +40,17 @@ void t.test('no byte of what counts can be altered', (t) => {
   for (let at = 0; at < whole.length - 2; at++) {
     const altered = Buffer.from(whole);
     altered[at] = (altered[at] as number) ^ 0x01;
-    if (at >= start) t.throws(() => open(altered), WmiAnswerError, `byte ${at}`);
+    if (at >= start) try {
+      open(altered);
+      t.fail(`byte ${at}`);
+    } catch (error) {
+      t.ok(isRefusal(error), `byte ${at}`);
+    }
     // The words around it are not signed; where they are still understood, the message is what was sent.
     else try {
       t.equal(open(altered), 'the answer of the service');
     } catch (error) {
-      t.ok(error instanceof WmiAnswerError, `byte ${at}`);
+      t.ok(isRefusal(error), `byte ${at}`);
     }
   }
   t.end();

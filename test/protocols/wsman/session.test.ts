@@ -11,11 +11,9 @@ const OUTPUT = '<p:Win32Shutdown_OUTPUT><p:ReturnValue>0</p:ReturnValue></p:Win3
 const shutDown = (session: WsmanSession, signal = never()): Promise<unknown> => session.invoke(OS, 'Win32Shutdown', { Flags: '12', Reserved: '0' }, signal);
 
 void t.test('what would show a password is refused before anything is sent', async (t) => {
-  for (const kind of ['basic', 'kerberos'] as const) {
-    const options = { origin: new URL('http://127.0.0.1:1/wsman'), trust: { kind: 'anyone' }, login: { kind, user: 'u', password: 'p' } } as const;
-    t.throws(() => new WsmanSession(options), WmiAccessError, kind);
-    t.throws(() => new WsmanSession({ ...options, allowUnencrypted: false }), WmiAccessError, kind);
-  }
+  const options = { origin: new URL('http://127.0.0.1:1/wsman'), trust: { kind: 'anyone' }, login: { kind: 'basic', user: 'u', password: 'p' } } as const;
+  t.throws(() => new WsmanSession(options), WmiAccessError);
+  t.throws(() => new WsmanSession({ ...options, allowUnencrypted: false }), WmiAccessError);
 });
 
 void t.test('many callers, one socket, one request at a time, in their order', async (t) => {
