@@ -5,11 +5,10 @@ import { ArgoError } from '../../kit/errors.js';
 import type { Disk, Facts, Load, Machine, PowerState } from '../driver.js';
 import * as actions from './power.js';
 import type { DiskSpec, Vif } from './definition.js';
-import { unlessAborted } from './disks.js';
 import type { Dom0, Sample } from './context.js';
 import { parseUptime, stateOf, type Row } from './output.js';
 import { guestTraffic, parseNetDev, type Counters } from './readings.js';
-import { within } from '../../kit/within.js';
+import { within, unlessAborted } from '../../kit/within.js';
 
 /** Milliseconds for the system's resolver, which has no deadline of its own that we could set. */
 const LOOKUP_LIMIT = 5000;
@@ -122,7 +121,7 @@ export class XenMachine implements Machine {
     const found = this.#dom0.view.lookup(this.name).catch((error: unknown) => {
       throw new ArgoError('FAILED', 'its configuration has no ip=, and its name cannot be resolved', { cause: error });
     });
-    const addresses = await within(LOOKUP_LIMIT, [signal], (limit) => unlessAborted(found, limit, 'its configuration has no ip=, and DNS does not answer'));
+    const addresses = await within(LOOKUP_LIMIT, [signal], (limit) => unlessAborted(found, limit, () => new ArgoError('TIMEOUT', 'its configuration has no ip=, and DNS does not answer')));
     return [...new Set(addresses)];
   }
 

@@ -1,4 +1,7 @@
-import { NtlmError } from './errors.js';
+/** What the other side sends is not NTLM as we take it, or was altered on the way. */
+export class NtlmError extends Error {
+  override readonly name = 'NtlmError';
+}
 
 /** NEGOTIATE flags ([MS-NLMP] 2.2.2.5) that we ask for. */
 export const Flag = {

@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import { NtlmError } from './errors.js';
+import { NtlmError } from './messages.js';
 import { hmacMd5, md5 } from './primitives.js';
 import { Rc4 } from './rc4.js';
 

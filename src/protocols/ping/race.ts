@@ -1,4 +1,4 @@
-import { onAbort } from './on-abort.js';
+import { onAbort } from '../../kit/within.js';
 import { CannotTell, type DoubtKind, type PingResult } from './outcome.js';
 
 /** One way to find out whether a host is up. */

@@ -5,7 +5,7 @@ import { Fifo } from './fifo.js';
 import {
   BACKGROUND_IN_FLIGHT, BACKOFF, BUSY_PAUSE, CATCH_UP, MOST_IN_FLIGHT, MOST_WAITING, SEND_AT_ONCE,
 } from './limits.js';
-import { onAbort } from './on-abort.js';
+import { onAbort } from '../../kit/within.js';
 import { CannotTell } from './outcome.js';
 import { SendFailure, type OnPacket, type PacketSocket } from './socket.js';
 

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { TCP_TIMEOUT } from './limits.js';
-import { onAbort } from './on-abort.js';
+import { onAbort } from '../../kit/within.js';
 import { CannotTell } from './outcome.js';
 
 export type TcpOutcome =

@@ -55,7 +55,7 @@ export class SshConnection {
   /** resolves with the reason once the connection is over; never rejects */
   readonly closed: Promise<Error>;
   /** told of the end; a set, since a promise would keep every caller that ever waited */
-  readonly #mourners = new Set<(reason: Error) => void>();
+  readonly #endListeners = new Set<(reason: Error) => void>();
   #end: Error | undefined;
 
   private constructor(client: Client) {
@@ -64,8 +64,8 @@ export class SshConnection {
       const end = (reason: Error): void => {
         this.#end ??= reason;
         resolve(this.#end);
-        for (const mourn of this.#mourners) mourn(this.#end);
-        this.#mourners.clear();
+        for (const tell of this.#endListeners) tell(this.#end);
+        this.#endListeners.clear();
       };
       client.on('error', end);
       client.on('close', () => end(new SshConnectionError('the SSH connection was closed')));
@@ -139,13 +139,13 @@ export class SshConnection {
       if (this.#end) throw new SshCommandError('lost', false, this.#end.message, { cause: this.#end });
       const settle = (act: () => void): void => {
         signal.removeEventListener('abort', giveUp);
-        this.#mourners.delete(lost);
+        this.#endListeners.delete(lost);
         act();
       };
       const giveUp = (): void => settle(() => reject(signal.reason as Error));
       const lost = (reason: Error): void => settle(() => reject(new SshCommandError('lost', true, reason.message, { cause: reason })));
       signal.addEventListener('abort', giveUp, { once: true });
-      this.#mourners.add(lost);
+      this.#endListeners.add(lost);
       this.#client.exec(command, (error: Error | undefined, channel) => {
         if (signal.aborted) channel?.close();
         // A lost connection has been told to `lost` by now, so that this is the host's own refusal.
@@ -156,10 +156,10 @@ export class SshConnection {
   }
 
   /** Calls back once when the connection is over, at once where it is already. @returns forgets it */
-  onEnd(mourn: (reason: Error) => void): () => void {
-    if (this.#end) mourn(this.#end);
-    else this.#mourners.add(mourn);
-    return () => this.#mourners.delete(mourn);
+  onEnd(listener: (reason: Error) => void): () => void {
+    if (this.#end) listener(this.#end);
+    else this.#endListeners.add(listener);
+    return () => this.#endListeners.delete(listener);
   }
 
   /**
@@ -192,12 +192,12 @@ export class SshConnection {
     channel.stderr.on('data', (chunk: Buffer) => { stderr = (stderr + chunk.toString()).slice(0, STDERR_KEPT); });
     const ended = new Promise<{ code: number | undefined; stderr: string }>((resolve) => {
       const end = (code: number | undefined): void => {
-        this.#mourners.delete(mourn);
+        this.#endListeners.delete(onConnectionEnd);
         resolve({ code, stderr });
       };
       // A channel of a connection that is cut does not say so while it holds output that nobody reads.
-      const mourn = (): void => end(undefined);
-      this.#mourners.add(mourn);
+      const onConnectionEnd = (): void => end(undefined);
+      this.#endListeners.add(onConnectionEnd);
       // Not by `exit`: that of a quick command may have come together with the channel, before anybody listened.
       channel.on('close', (status?: number | null) => end(status ?? undefined));
     });
@@ -216,10 +216,10 @@ export class SshConnection {
       const giveUp = (): void => reject(signal.reason as Error);
       const lost = (reason: Error): void => reject(new SshConnectionError(reason.message, { cause: reason }));
       signal.addEventListener('abort', giveUp, { once: true });
-      this.#mourners.add(lost);
+      this.#endListeners.add(lost);
       start((error, channel) => {
         signal.removeEventListener('abort', giveUp);
-        this.#mourners.delete(lost);
+        this.#endListeners.delete(lost);
         if (error) reject(new SshConnectionError(error.message, { cause: error }));
         else if (signal.aborted) channel.destroy();
         else resolve(channel);

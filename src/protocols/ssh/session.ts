@@ -5,8 +5,8 @@ import { BehindJumpError, SshCommandError, SshConnectionError } from './errors.j
 import { HOLDS, type Holds } from '../../kit/lockout.js';
 import { learnHostKey } from './host-certificates.js';
 import { SshLogins } from './logins.js';
-import { Places } from './places.js';
-import { isAbort, within } from '../../kit/within.js';
+import { Places } from '../../kit/places.js';
+import { isAbort, within, unlessAborted } from '../../kit/within.js';
 
 /** Milliseconds where nothing else is said, and counts. */
 export interface SessionLimits {
@@ -86,7 +86,7 @@ export class SshSession {
    *
    * @param effect `reads`: a command whose connection was lost is run once more on a new one. `acts`:
    *   only where it certainly had not begun.
-   * @throws HostKeyError, SshAuthenticationError, SshConnectionError, SshBusyError: it was not sent.
+   * @throws HostKeyError, SshAuthenticationError, SshConnectionError, ArgoError BUSY: it was not sent.
    *   SshCommandError, which says whether it may have begun. The signal's reason, where it was aborted
    *   after the command was sent; before that, SshConnectionError.
    */
@@ -290,13 +290,4 @@ const isFull = (error: unknown): boolean => error instanceof SshCommandError && 
 
 function isHarmless(error: unknown, effect: Effect): boolean {
   return error instanceof SshCommandError && error.kind === 'lost' && (effect === 'reads' || !error.mayHaveStarted);
-}
-
-/** Leaves shared work alone: only this caller stops waiting for it. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const giveUp = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', giveUp, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
-  });
 }

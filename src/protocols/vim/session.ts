@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { within } from '../../kit/within.js';
+import { within, unlessAborted } from '../../kit/within.js';
 import type { Trust } from '../tls/connect.js';
 import { CertificateError } from '../tls/errors.js';
 import { Lockout } from '../../kit/lockout.js';
@@ -82,7 +82,7 @@ export class VimSession {
       this.#dropWire();
       throw error;
     });
-    return abortable(pending, signal);
+    return unlessAborted(pending, signal);
   }
 
   /**
@@ -220,16 +220,6 @@ function realmOf(user: string, url: URL): string {
 
 const refusal = (error: unknown, hint: string): LoginRefusedFault | undefined =>
   (isFault(error, 'InvalidLogin') ? new LoginRefusedFault(error, hint) : undefined);
-
-/** A promise that others wait for too, given up when the signal says so. */
-function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const give = (): void => reject(signal.reason as Error);
-    if (signal.aborted) return give();
-    signal.addEventListener('abort', give, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', give));
-  });
-}
 
 /**
  * The version to speak: ours where the server lists it (vSphere Web Services SDK Programming Guide,

@@ -1,5 +1,4 @@
-import { WmiFault, type WmiFaultKind } from '../wmi/errors.js';
-import { KINDS_BY_HRESULT } from '../wmi/fault-kinds.js';
+import { KINDS_BY_HRESULT, WmiFault, type WmiFaultKind } from '../wmi/errors.js';
 import { child, qualifiedText, type XmlElement } from './xml.js';
 
 const SOAP = 'http://www.w3.org/2003/05/soap-envelope';

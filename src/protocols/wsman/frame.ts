@@ -1,5 +1,5 @@
 import type { NtlmSealing } from '../ntlm/seal.js';
-import { NtlmError } from '../ntlm/errors.js';
+import { NtlmError } from '../ntlm/messages.js';
 import { WmiAnswerError } from '../wmi/errors.js';
 
 const PROTOCOL = 'application/HTTP-SPNEGO-session-encrypted';

@@ -1,6 +1,6 @@
 import { TLSSocket } from 'node:tls';
 import { channelBinding, endPoint } from '../ntlm/channel-binding.js';
-import { NtlmError } from '../ntlm/errors.js';
+import { NtlmError } from '../ntlm/messages.js';
 import { NtlmLogin } from '../ntlm/login.js';
 import type { NtlmSealing } from '../ntlm/seal.js';
 import { WmiAccessError, WmiAnswerError, WmiLoginRefusedError } from '../wmi/errors.js';

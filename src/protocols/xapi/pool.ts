@@ -7,7 +7,7 @@ import { meaningOf } from '../http/errors.js';
 import type { Pick } from './records.js';
 import { Rpc } from './rpc.js';
 import type { Trust } from '../tls/connect.js';
-import { within } from '../../kit/within.js';
+import { within, unlessAborted } from '../../kit/within.js';
 
 /** Logging in, over all hosts that are tried, ms. */
 const LOGIN_TIMEOUT_MS = 20_000;
@@ -133,7 +133,7 @@ export class XapiPool {
         return await work(seat);
       } catch (error) {
         signal.throwIfAborted();
-        const remedy = this.#heed(error, seat, effect);
+        const remedy = this.#recoverFrom(error, seat, effect);
         if (!again || remedy === undefined || recovered.has(remedy)) throw error;
         recovered.add(remedy);
       }
@@ -141,7 +141,7 @@ export class XapiPool {
   }
 
   /** Draws the consequences of an error. @returns a name where the call may be made once more */
-  #heed(error: unknown, seat: Seat, effect: Effect): string | undefined {
+  #recoverFrom(error: unknown, seat: Seat, effect: Effect): string | undefined {
     if (error instanceof XapiError && error.code === 'SESSION_INVALID') {
       this.#leave(seat);
       return 'session';
@@ -283,13 +283,4 @@ function mostTelling(failures: readonly unknown[]): unknown {
     ?? failures.find((error) => error instanceof XapiError)
     ?? failures[0]
     ?? new ConnectionLostError('no host of the pool could be asked', false);
-}
-
-/** Leaves a shared attempt alone: only this caller stops waiting for it. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const giveUp = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', giveUp, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
-  });
 }

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { NtlmError } from '../../../src/protocols/ntlm/errors.js';
+import { NtlmError } from '../../../src/protocols/ntlm/messages.js';
 import { computeLmResponse, computeResponse, hmacMd5, ntowfv2 } from '../../../src/protocols/ntlm/primitives.js';
 import { NtlmLogin } from '../../../src/protocols/ntlm/login.js';
 import { Flag, OFFERED, readChallenge, writePairs } from '../../../src/protocols/ntlm/messages.js';
