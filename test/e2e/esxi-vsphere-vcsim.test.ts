@@ -29,6 +29,18 @@ await t.test('vCenter', { skip }, async (t) => {
     t.match(told.log.join('\n'), /insecure = true/, 'a server that is not checked is told of');
   });
 
+  await t.test('lists vApps where that is asked for', async (t) => {
+    const other = await startVcsim({ vms: 1, apps: 1 });
+    const { driver: withVApps } = openDriver({ ...table(other), vapps: true });
+    t.teardown(async () => {
+      await withVApps.close(soon());
+      await other.stop();
+    });
+    const names = (await withVApps.list(soon())).map(({ machine }) => machine.name);
+    t.ok(names.includes('DC0_C0_APP0') && names.includes('DC0_C0_APP0_VM0'), 'both, each by its name');
+    t.match(await (await find(withVApps, 'DC0_C0_APP0')).info!(soon()), { more: { kind: 'vApp', machines: 'DC0_C0_APP0_VM0' } });
+  });
+
   await t.test('switches, suspends and resets, each to its end', async (t) => {
     const vm = await find(driver, 'DC0_H0_VM0');
     const power = async (): Promise<string> => (await vcsim.govc('vm.info', 'DC0_H0_VM0')).match(/Power state:\s+(\w+)/)?.[1] ?? '';

@@ -115,6 +115,8 @@ export interface VcsimOptions {
   readonly esx?: boolean;
   /** virtual machines of the one host, or of each pool */
   readonly vms?: number;
+  /** vApps of each cluster and standalone host, with machines in them; they can only be looked at */
+  readonly apps?: number;
 }
 
 export interface Vcsim {
@@ -129,10 +131,10 @@ const running = new Set<ChildProcess>();
 process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
 /** A vCenter with a cluster of three hosts and one standalone host, or an ESXi. */
-export async function startVcsim({ esx = false, vms = 5 }: VcsimOptions = {}): Promise<Vcsim> {
+export async function startVcsim({ esx = false, vms = 5, apps = 0 }: VcsimOptions = {}): Promise<Vcsim> {
   const folder = await buildPrograms();
   const port = await freePort();
-  const model = esx ? ['-esx'] : ['-host', '3', '-standalone-host', '1'];
+  const model = esx ? ['-esx'] : ['-host', '3', '-standalone-host', '1', '-app', String(apps)];
   const args = ['-l', `${HOST}:${port}`, '-username', USER, '-password', PASSWORD, '-vm', String(vms), ...model];
   const child = spawn(join(folder, 'vcsim'), args, { stdio: ['ignore', 'pipe', 'ignore'] });
   running.add(child);

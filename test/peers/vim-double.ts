@@ -18,6 +18,7 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
   ContinueRetrievePropertiesEx: ['_this', 'token'],
   WaitForUpdatesEx: ['_this', 'version', 'options'],
   PowerOnVM_Task: ['_this', 'host'], PowerOffVM_Task: ['_this'], SuspendVM_Task: ['_this'], ResetVM_Task: ['_this'],
+  PowerOnVApp_Task: ['_this'], PowerOffVApp_Task: ['_this', 'force'], SuspendVApp_Task: ['_this'],
   PowerOnMultiVM_Task: ['_this', 'vm', 'option'],
   ShutdownGuest: ['_this'], RebootGuest: ['_this'], CancelTask: ['_this'],
   AnswerVM: ['_this', 'questionId', 'answerChoice'],
@@ -42,6 +43,10 @@ export interface Element {
 /** A property's value, as XML with its own xsi:type. */
 export const val = (type: string, content: string | number | boolean): string => `<val xsi:type="xsd:${type}">${content}</val>`;
 export const ref = (type: string, name: string): string => `<val xsi:type="ManagedObjectReference" type="${type}">${name}</val>`;
+
+/** A vApp's summary, in the order of its elements. */
+export const vAppSummary = (name: string, state: string, suspended = false): string =>
+  `<val xsi:type="VirtualAppSummary"><name>${name}</name><vAppState>${state}</vAppState><suspended>${suspended}</suspended><instanceUuid>uuid-of-${name}</instanceUuid></val>`;
 
 export class Fault {
   constructor(readonly type: string, readonly words = '', readonly fields = '') {}
@@ -145,6 +150,10 @@ export class VimDouble {
       name: val('string', name), 'runtime.powerState': val('HostSystemPowerState', 'poweredOn'),
       'runtime.connectionState': val('HostSystemConnectionState', 'connected'), 'runtime.inMaintenanceMode': val('boolean', false), ...properties,
     })) });
+  }
+
+  addVApp(name: string, properties: Readonly<Record<string, string>> = {}): void {
+    this.objects.set(name, { type: 'VirtualApp', properties: new Map(Object.entries({ name: val('string', name), summary: vAppSummary(name, 'stopped'), ...properties })) });
   }
 
   set(name: string, path: string, value: string): void {
@@ -261,6 +270,9 @@ export class VimDouble {
       case 'ShutdownGuest': case 'RebootGuest': case 'AnswerVM': case 'CancelTask': return '';
       case 'EnterMaintenanceMode_Task': this.set(self, 'runtime.inMaintenanceMode', val('boolean', true)); return this.addTask('success');
       case 'ExitMaintenanceMode_Task': this.set(self, 'runtime.inMaintenanceMode', val('boolean', false)); return this.addTask('success');
+      case 'PowerOnVApp_Task': return this.#vAppPower(self, 'started', false);
+      case 'PowerOffVApp_Task': return this.#vAppPower(self, 'stopped', false);
+      case 'SuspendVApp_Task': return this.#vAppPower(self, 'stopped', true);
       case 'PowerDownHostToStandBy_Task': return this.#standBy(self, 'poweredOn', 'standBy');
       case 'PowerUpHostFromStandBy_Task': return this.#standBy(self, 'standBy', 'poweredOn');
       default: return this.addTask('success');
@@ -277,6 +289,16 @@ export class VimDouble {
     if (now === undefined) return new Fault('ManagedObjectNotFound', 'gone');
     if (now === state) return new Fault('InvalidPowerState', 'not in this state', `<requestedState>${state}</requestedState><existingState>${now}</existingState>`);
     this.set(name, 'runtime.powerState', val('VirtualMachinePowerState', state));
+    return this.addTask('success');
+  }
+
+  #vAppPower(name: string, state: string, suspended: boolean): Answer {
+    const summary = this.objects.get(name)?.properties.get('summary');
+    if (summary === undefined) return new Fault('ManagedObjectNotFound', 'gone');
+    if (summary === vAppSummary(name, state, suspended)) {
+      return new Fault('InvalidPowerState', 'not in this state', `<existingState>${state === 'started' ? 'poweredOn' : 'poweredOff'}</existingState>`);
+    }
+    this.set(name, 'summary', vAppSummary(name, state, suspended));
     return this.addTask('success');
   }
 

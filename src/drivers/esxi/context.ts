@@ -16,6 +16,8 @@ import type { Inventory } from './inventory.js';
 export interface EsxiOptions extends RosterOptions, LoginOptions {
   /** of the service */
   readonly url: URL;
+  /** whether they are listed as instances */
+  readonly vapps: boolean;
   /** to questions of virtual machines: by the question's id, a choice's key or label */
   readonly answers: Readonly<Record<string, string>>;
 }

@@ -3,8 +3,8 @@ import { ArgoError } from '../../kit/errors.js';
 import { Slices } from '../../kit/slices.js';
 import { isFault } from '../../protocols/vim/errors.js';
 import { VimSession } from '../../protocols/vim/session.js';
-import { decodeName, textOf } from '../../protocols/vim/value.js';
-import type { Driver, DriverHost, Machine, Sighting } from '../driver.js';
+import { textOf } from '../../protocols/vim/value.js';
+import type { Driver, DriverHost, Machine, PowerState, Sighting } from '../driver.js';
 import { HostRoster, type FoundHost, type RosterEntry } from '../host/roster.js';
 import { credentialsOf, passwordTrust } from '../tls/options.js';
 import type { EsxiOptions } from './context.js';
@@ -12,7 +12,8 @@ import { explain, explained, isHidden, questionOf, vmState } from './errors.js';
 import { Maintenance, type HostContext } from './host-power.js';
 import { createHost } from './host.js';
 import { Inventory, type Listener } from './inventory.js';
-import { hostName, hostUuid, isConnectedHost, isHost, wakingMac, type Item } from './items.js';
+import { hostUuid, isConnectedHost, isHost, objectName, PATHS, PATHS_WITH_VAPPS, wakingMac, type Item } from './items.js';
+import { createVApp, isVApp, vAppId, vAppName, vAppState } from './vapp.js';
 import { createVm, vmId } from './vm.js';
 import { inOrder } from '../../kit/text.js';
 
@@ -24,9 +25,11 @@ const HOST_PORT = 443;
 const TRY_AGAIN_MS = 5000;
 
 /** What makes another machine of an object, rather than another state of the same. */
-const IDENTITY = new Set(['name', 'config.template', 'config.instanceUuid', 'config.managedBy', 'hardware.systemInfo.uuid']);
+const IDENTITY = new Set(['name', 'parentVApp', 'config.template', 'config.instanceUuid', 'config.managedBy', 'hardware.systemInfo.uuid']);
 /** What a state is told by. */
-const STATE = new Set(['runtime.powerState', 'runtime.connectionState']);
+const STATE = new Set(['runtime.powerState', 'runtime.connectionState', 'summary']);
+
+const stateOf = (item: Item): PowerState => (isVApp(item) ? vAppState(item.properties) : vmState(item.properties));
 
 /** One vCenter, or one ESXi host, as a provider. */
 export class EsxiDriver implements Driver {
@@ -45,7 +48,7 @@ export class EsxiDriver implements Driver {
     const session = new VimSession({
       url: options.url, trust: () => passwordTrust(options, options.url), credentials: () => credentialsOf(options),
     });
-    this.#context = { options, session, inventory: new Inventory(session, this.#listener()), maintenance: new Maintenance(), log: host.log };
+    this.#context = { options, session, inventory: new Inventory(session, this.#listener(), undefined, options.vapps ? PATHS_WITH_VAPPS : PATHS), maintenance: new Maintenance(), log: host.log };
     this.#hosts = new HostRoster({ ...options, port: HOST_PORT }, host, (entry) => this.#createHost(entry));
   }
 
@@ -96,14 +99,19 @@ export class EsxiDriver implements Driver {
     for (const item of this.#context.inventory.items) {
       if (slices.isOverNow()) await slices.pause();
       if (isHost(item) || isHidden(item.properties) || textOf(item.properties.get('name')) === undefined) continue;
-      const known = this.#machines.get(item);
-      const isSame = known?.id === vmId(item) && known.name === decodeName(String(item.properties.get('name')));
-      const machine = isSame ? known : createVm(this.#context, item);
+      const machine = this.#machineOf(item);
       machines.set(item, machine);
-      sightings.push({ machine, state: vmState(item.properties) });
+      sightings.push({ machine, state: stateOf(item) });
     }
     this.#machines = machines;
     return sightings;
+  }
+
+  /** The same one as long as it is the same. */
+  #machineOf(item: Item): Machine {
+    const known = this.#machines.get(item);
+    if (isVApp(item)) return known?.id === vAppId(item) && known.name === vAppName(this.#context, item) ? known : createVApp(this.#context, item);
+    return known?.id === vmId(item) && known.name === objectName(item) ? known : createVm(this.#context, item);
   }
 
   #hostItems(): Item[] {
@@ -121,8 +129,8 @@ export class EsxiDriver implements Driver {
       const isUnique = uuid !== undefined && uuids.indexOf(uuid) === uuids.lastIndexOf(uuid);
       const [only] = hosts.length === 1 ? hosts : [];
       return {
-        name: this.#isAlone ? only?.name ?? hostName(item) : hostName(item),
-        address: this.#isAlone ? url.hostname.replace(/^\[|\]$/g, '') : hostName(item),
+        name: this.#isAlone ? only?.name ?? objectName(item) : objectName(item),
+        address: this.#isAlone ? url.hostname.replace(/^\[|\]$/g, '') : objectName(item),
         mac: wakingMac(item), uuid: isUnique ? uuid : item.ref.value, answers: isConnectedHost(item.properties),
       };
     });
@@ -158,7 +166,7 @@ export class EsxiDriver implements Driver {
   #tellOfVm(item: Item, machine: Machine, paths: ReadonlySet<string>): void {
     const question = paths.has('runtime.question') ? questionOf(item.properties.get('runtime.question')) : undefined;
     if (question !== undefined) this.#host.log('warn', 'a machine waits for an answer', { machine: machine.name, question: question.text });
-    if ([...paths].some((path) => STATE.has(path))) this.#host.changed(machine.id, vmState(item.properties));
+    if ([...paths].some((path) => STATE.has(path))) this.#host.changed(machine.id, stateOf(item));
   }
 
   /** An expired session is no reason for doubt: it is made anew at once. */

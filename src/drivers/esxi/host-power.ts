@@ -1,10 +1,10 @@
 import { ArgoError } from '../../kit/errors.js';
 import { isFault } from '../../protocols/vim/errors.js';
-import { decodeName, isRef, textOf, type Ref, type VimValue } from '../../protocols/vim/value.js';
+import { isRef, textOf, type Ref, type VimValue } from '../../protocols/vim/value.js';
 import { beforeSending } from '../before-sending.js';
 import { ask, beginTask, endTask, order, type Context } from './context.js';
 import { isHidden, vmState } from './errors.js';
-import { hostName, isConnectedHost, type Item } from './items.js';
+import { isConnectedHost, objectName, type Item } from './items.js';
 
 /** Stopping and rebooting a host: what runs on it goes down with it, so it is asked for twice. */
 
@@ -15,8 +15,6 @@ const NAMES_TOLD = 5;
 const STANDBY_TIMEOUT_S = 300;
 
 export type TakeDown = 'ShutdownHost_Task' | 'RebootHost_Task';
-
-const vmName = (item: Item): string => decodeName(textOf(item.properties.get('name')) ?? item.ref.value);
 
 /** Machines that run on a host, as far as the inventory knows. A cluster's own agents go by themselves. */
 function running({ inventory }: Context, host: Item): Item[] {
@@ -45,7 +43,7 @@ export async function takeDown(context: HostContext, host: Item, method: TakeDow
   const guests = running(context, host);
   const vCenter = guests.find((guest) => carriesVCenter(context, guest));
   if (!force) refuseWhileTheyRun(context, guests, ', or use --force');
-  if (vCenter) context.log('warn', 'a host is taken down that carries this vCenter', { host: hostName(host), machine: vmName(vCenter) });
+  if (vCenter) context.log('warn', 'a host is taken down that carries this vCenter', { host: objectName(host), machine: objectName(vCenter) });
   if (!force) await context.maintenance.enter(context, host, signal);
   try {
     await goDown(context, host, method, force, signal);
@@ -60,9 +58,9 @@ export async function takeDown(context: HostContext, host: Item, method: TakeDow
 function refuseWhileTheyRun(context: Context, guests: readonly Item[], otherwise = ''): void {
   if (guests.length === 0) return;
   const vCenter = guests.find((guest) => carriesVCenter(context, guest));
-  const names = guests.slice(0, NAMES_TOLD).map(vmName).join(', ');
+  const names = guests.slice(0, NAMES_TOLD).map(objectName).join(', ');
   const rest = guests.length > NAMES_TOLD ? ` and ${guests.length - NAMES_TOLD} more` : '';
-  const warning = vCenter ? `; ${vmName(vCenter)} is this vCenter` : '';
+  const warning = vCenter ? `; ${objectName(vCenter)} is this vCenter` : '';
   throw new ArgoError('WRONG STATE', `${guests.length} of its machines run: ${names}${rest}${warning}; stop them first${otherwise}`);
 }
 
@@ -158,11 +156,11 @@ export class Maintenance {
       const isIn = (await ask(context, item.ref, ['runtime.inMaintenanceMode'], signal)).get('runtime.inMaintenanceMode') === true;
       if (isIn) {
         await endTask(context, await beginTask(context, 'ExitMaintenanceMode_Task', item.ref, { timeout: MODE_TIMEOUT_S }, signal), signal);
-        context.log('info', 'a host was taken out of maintenance mode', { host: hostName(item) });
+        context.log('info', 'a host was taken out of maintenance mode', { host: objectName(item) });
       }
       if (isIn || entered.givenUpUntil === 0) this.#entered.delete(item.ref.value);
     } catch (error) {
-      context.log('warn', 'a host stays in maintenance mode', { host: hostName(item), error: String(error) });
+      context.log('warn', 'a host stays in maintenance mode', { host: objectName(item), error: String(error) });
     }
   }
 

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { text } from '../../config/values.js';
+import { flag, text } from '../../config/values.js';
 import { loadLibrary } from '../../protocols/vim/soap-client.js';
 import type { DriverModule } from '../driver.js';
 import { listedHostEntries, sharedEntries } from '../host/options.js';
@@ -26,6 +26,8 @@ const options = {
   /** what vSphere does not say of its hosts; found there by name or address */
   hosts: v.optional(v.array(v.strictObject(listedHostEntries), 'a list is expected, such as [{ name = "esx1", mac = "52:54:00:aa:00:11" }]'), []),
   ...sharedEntries,
+  /** whether vApps are instances, beside the machines in them */
+  vapps: v.optional(flag, false),
   /** what to answer to questions of virtual machines, by the question's id */
   answers: v.optional(v.record(v.string(), text), {}),
 };

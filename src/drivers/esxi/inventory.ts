@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Slices } from '../../kit/slices.js';
 import { isAbort, within } from '../../kit/within.js';
 import { isFault, VimFault, VimTransportError } from '../../protocols/vim/errors.js';
-import { readProperties, Watch, type ObjectUpdate, type Properties } from '../../protocols/vim/properties.js';
+import { readProperties, Watch, type ObjectUpdate, type PathsByType, type Properties } from '../../protocols/vim/properties.js';
 import type { VimSession } from '../../protocols/vim/session.js';
 import type { Ref } from '../../protocols/vim/value.js';
 import { Item, PATHS } from './items.js';
@@ -93,11 +93,14 @@ export class Inventory {
   /** between the server's count and ours, after all was checked: nothing that could be mended */
   #difference = 0;
   readonly #pace: UpkeepPace;
+  readonly #paths: PathsByType;
 
-  constructor(session: VimSession, listener: Listener, pace: UpkeepPace = UPKEEP_PACE) {
+  /** @param paths what is held, by the type of object */
+  constructor(session: VimSession, listener: Listener, pace: UpkeepPace = UPKEEP_PACE, paths: PathsByType = PATHS) {
     this.#session = session;
     this.#listener = listener;
     this.#pace = pace;
+    this.#paths = paths;
   }
 
   get isCurrent(): boolean {
@@ -165,11 +168,11 @@ export class Inventory {
   async #openWatch(signal: AbortSignal): Promise<Watch> {
     const login = await this.#session.login(signal);
     try {
-      return await Watch.open(this.#session, PATHS, signal);
+      return await Watch.open(this.#session, this.#paths, signal);
     } catch (error) {
       if (!isFault(error, 'NotAuthenticated', 'ManagedObjectNotFound')) throw error;
       this.#session.expire(login);
-      return Watch.open(this.#session, PATHS, signal);
+      return Watch.open(this.#session, this.#paths, signal);
     }
   }
 
@@ -239,7 +242,7 @@ export class Inventory {
 
   /** What one object is now, and whether it is there at all. @returns whether it came or went */
   async #lookAt(ref: Ref, signal: AbortSignal): Promise<boolean> {
-    const paths = PATHS[ref.type as keyof typeof PATHS] ?? [];
+    const paths = this.#paths[ref.type] ?? [];
     const read = await readProperties(this.#session, [{ ref, paths }], signal).catch((error: unknown) => {
       if (isFault(error, 'ManagedObjectNotFound')) return undefined;
       throw error;

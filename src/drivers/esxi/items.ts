@@ -15,6 +15,9 @@ export const PATHS = {
   ],
 } as const;
 
+/** With vApps. Not their summary's fields: it is declared to be a plain resource pool's. */
+export const PATHS_WITH_VAPPS = { ...PATHS, VirtualApp: ['name', 'parentVApp', 'summary'] } as const;
+
 /** One object of the inventory, kept current. */
 export class Item {
   readonly properties = new Map<string, VimValue>();
@@ -42,7 +45,8 @@ export class Item {
 
 export const isHost = ({ ref }: Item): boolean => ref.type === 'HostSystem';
 
-export const hostName = (item: Item): string => decodeName(textOf(item.properties.get('name')) ?? item.ref.value);
+/** As people gave it. */
+export const objectName = (item: Item): string => decodeName(textOf(item.properties.get('name')) ?? item.ref.value);
 
 /** What its board says; makers do not always give each board another one. */
 export const hostUuid = (item: Item): string | undefined => textOf(item.properties.get('hardware.systemInfo.uuid'));

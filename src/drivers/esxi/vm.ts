@@ -1,9 +1,9 @@
 import { ArgoError } from '../../kit/errors.js';
-import { decodeName, textOf } from '../../protocols/vim/value.js';
+import { textOf } from '../../protocols/vim/value.js';
 import { beforeSending } from '../before-sending.js';
 import type { Machine } from '../driver.js';
 import type { Context } from './context.js';
-import type { Item } from './items.js';
+import { objectName, type Item } from './items.js';
 import { askGuest, powerOn, powerTask } from './power.js';
 import { readBootMark, readDevices, readFacts, readIps, readLoad, readState, readTraffic, readUptime } from './readings.js';
 
@@ -24,7 +24,7 @@ export function createVm(context: Context, item: Item): Machine {
   const read = <T>(reader: (context: Context, item: Item, signal: AbortSignal) => Promise<T>) => unlessGone((signal) => reader(context, item, signal));
   return {
     id: vmId(item),
-    name: decodeName(textOf(item.properties.get('name')) ?? item.ref.value),
+    name: objectName(item),
     type: 'vm',
     status: read(readState),
     start: unlessGone((signal) => powerOn(context, item, signal)),

@@ -95,7 +95,8 @@ export interface ObjectUpdate {
   readonly changes: Properties;
 }
 
-type PathsByType = Readonly<Record<string, readonly string[]>>;
+/** What is asked of objects, by their type, such as VirtualMachine. */
+export type PathsByType = Readonly<Record<string, readonly string[]>>;
 
 /** What is asked of all objects of a view. */
 const viewSpec = (view: Ref, paths: PathsByType): Arguments => ({

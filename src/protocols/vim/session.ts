@@ -68,11 +68,10 @@ export class VimSession {
   #login: Promise<Login> | undefined;
   #logins = 0;
   #closed = false;
-  readonly #lockout: Lockout;
+  #guard: { readonly realm: string; readonly lockout: Lockout } | undefined;
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    this.#lockout = new Lockout(refusal, { realm: `vim ${options.url.host}` });
   }
 
   /** The login that is in force, or a new one. */
@@ -188,6 +187,12 @@ export class VimSession {
     return service;
   }
 
+  #lockoutOf(user: string): Lockout {
+    const realm = realmOf(user, this.#options.url);
+    if (this.#guard?.realm !== realm) this.#guard = { realm, lockout: new Lockout(refusal, { realm }) };
+    return this.#guard.lockout;
+  }
+
   async #logIn(): Promise<Login> {
     const signal = AbortSignal.timeout(LOGIN_TIMEOUT);
     // Counted from its beginning: those who still find the former login expired must not undo it.
@@ -195,13 +200,22 @@ export class VimSession {
     const number = this.#logins;
     try {
       const credentials = this.#options.credentials();
-      return { number, service: await this.#lockout.guard([credentials.user, credentials.password], () => this.#unlessStale(() => this.#enter(credentials, signal)), signal) };
+      return { number, service: await this.#lockoutOf(credentials.user).guard([credentials.user, credentials.password], () => this.#unlessStale(() => this.#enter(credentials, signal)), signal) };
     } catch (error) {
       if (signal.aborted) throw new VimTransportError(`no login in ${LOGIN_TIMEOUT / 1000} s`, false);
       // Nothing of what is waiting for the login has been sent.
       throw error instanceof VimTransportError ? new VimTransportError(error.message, false, false, { cause: error }) : error;
     }
   }
+}
+
+/** Domains that each vCenter has for itself: accounts of theirs have nothing in common but the name. */
+const OWN_DOMAINS = new Set(['vsphere.local', 'localos']);
+
+/** Where an account is locked: in its domain (`argo@corp.example`, `CORP\argo`), wherever it logs in; else on the server. */
+function realmOf(user: string, url: URL): string {
+  const domain = (/^([^\\]+)\\/.exec(user)?.[1] ?? /@([^@]+)$/.exec(user)?.[1])?.toLowerCase();
+  return domain === undefined || OWN_DOMAINS.has(domain) ? `vim ${url.host}` : `vim @${domain}`;
 }
 
 const refusal = (error: unknown, hint: string): LoginRefusedFault | undefined =>

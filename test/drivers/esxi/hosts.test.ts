@@ -15,11 +15,16 @@ await t.test('hosts', async (t) => {
   vim.addVm('vm-1', { 'runtime.host': ref('HostSystem', 'host-1'), 'guest.ipAddress': val('string', '127.0.0.1') });
   const host = await find(driver, '127.0.0.1');
   t.match(await refusal(host.shutdown!(soon())), { phrase: 'WRONG STATE', detail: /^1 of its machines run: vm-1; vm-1 is this vCenter; .*--force/ });
+  vim.addVm('vm-2', { name: val('string', 'vc'), 'runtime.host': ref('HostSystem', 'host-1'), 'guest.hostName': val('string', '127.0.0.1') });
+  vim.remove('vm-1');
+  vim.move('vm-2');
+  await until(async () => (await driver.list(soon())).some(({ machine }) => machine.name === 'vc'), 60_000, 'another machine');
+  t.match(await refusal(host.shutdown!(soon())), { detail: /^1 of its machines run: vc; vc is this vCenter;/ }, 'by its name');
   await host.powerOff!(soon());
   t.equal(vim.count('ShutdownHost_Task'), 1);
   t.equal(vim.count('EnterMaintenanceMode_Task'), 0);
   t.match(told.log.join('\n'), /carries this vCenter/);
-  vim.set('vm-1', 'runtime.powerState', val('VirtualMachinePowerState', 'poweredOff'));
+  vim.set('vm-2', 'runtime.powerState', val('VirtualMachinePowerState', 'poweredOff'));
   await until(() => told.changed.length > 0, 60_000, 'the change');
   await host.reboot!(soon());
   t.equal(vim.count('EnterMaintenanceMode_Task'), 1);

@@ -126,6 +126,15 @@ await t.test('twelve providers of one server with a refused password log in once
   await Promise.all(others.map((each) => each.close(soon())));
 });
 
+await t.test('an account of a domain is one account on all vCenters', async (t) => {
+  for (const [user, logins] of [['svc@corp.example', 1], ['CORP\\svc', 1], ['argo@vsphere.local', 2], ['root', 2]] as const) {
+    const both = [await setUp(t, { user, password: 'stale' }), await setUp(t, { user, password: 'stale' })];
+    for (const { vim } of both) vim.instead.set('Login', () => new Fault('InvalidLogin'));
+    for (const { driver } of both) t.equal((await refusal(driver.list(soon()))).phrase, 'ACCESS DENIED', user);
+    t.equal(both.reduce((sum, { vim }) => sum + vim.count('Login'), 0), logins, user);
+  }
+});
+
 await t.test('a password that was good is held back too, for all, and another is tried at once', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'argo-esxi-password-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
