@@ -3,8 +3,7 @@ import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArgoError } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
-import { CfgError } from './cfg.js';
-import { parseDefinition, type Definition } from './definition.js';
+import { CfgError, parseDefinition, type Definition } from './cfg.js';
 
 /** Bytes: the largest configuration that makes sense is some KiB. */
 const MAX_SIZE = 256 * 1024;

@@ -2,19 +2,23 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
 import { Slices } from '../../kit/slices.js';
 import { XapiPool } from '../../protocols/xapi/pool.js';
-import { text } from '../../protocols/xapi/values.js';
+import { text } from '../../protocols/xapi/records.js';
 import type { Driver, DriverHost, Machine, Sighting } from '../driver.js';
-import { HostRoster, type FoundHost } from '../host/roster.js';
+import { HostRoster, type FoundHost, type RosterOptions } from '../host/roster.js';
 import { inOrder } from '../order.js';
-import { credentialsOf, passwordTrust } from '../tls/options.js';
+import { credentialsOf, passwordTrust, type LoginOptions } from '../tls/options.js';
 import { createHost } from './host.js';
 import { Inventory } from './inventory.js';
-import type { XenServerOptions } from './options.js';
 import { PoolContext } from './context.js';
 import { Vm } from './vm.js';
 
 /** Until a pool that was off at the start is asked again, ms. */
 const TRY_AGAIN_MS = 5000;
+
+export interface XenServerOptions extends LoginOptions, RosterOptions {
+  /** the pool's hosts, or some of them, or one */
+  readonly url: readonly URL[];
+}
 
 /** One pool of XenServer or XCP-ng hosts, or one such host, as a provider. */
 export class XenServerDriver implements Driver {
@@ -34,7 +38,7 @@ export class XenServerDriver implements Driver {
       onMaster: (master) => host.log('warn', 'the pool has another master', { master }),
     });
     this.#context = new PoolContext(pool, new Inventory(pool, host), host);
-    this.#hosts = new HostRoster(options, host, (entry) => createHost(this.#context, entry, portOf(options.url[0]!)));
+    this.#hosts = new HostRoster({ ...options, port: portOf(options.url[0]!) }, host, (entry) => createHost(this.#context, entry));
   }
 
   /** From memory while events keep it current; else everything is read. */
