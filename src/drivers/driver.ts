@@ -49,6 +49,10 @@ export interface Facts {
   readonly disks?: readonly Disk[];
   /** the host that carries it */
   readonly host?: string;
+  /** whether its manager still knows it when it has ended */
+  readonly persistent?: boolean;
+  /** whether its manager starts it together with the host */
+  readonly autostart?: boolean;
   /** further `key: value` lines */
   readonly more?: Readonly<Record<string, string>>;
 }
@@ -70,6 +74,14 @@ export interface Readings {
   disk: readonly Disk[];
 }
 
+/** A machine whose manager can start it together with its host. */
+export interface Autostart {
+  /** Whether it is set. Rejects when that cannot be had. */
+  read(signal: AbortSignal): Promise<boolean>;
+  /** Sets it, as an action does. Rejects with WRONG STATE for a machine that cannot have it, as one that is gone when it ends. */
+  set(isOn: boolean, signal: AbortSignal): Promise<void>;
+}
+
 /**
  * A machine as its driver sees it. It has just the methods that its type supports: a missing one is
  * what makes `400 NOT SUPPORTED`.
@@ -89,6 +101,12 @@ export interface Machine {
 
   /** The state now, asked of the machine, not of a cache. Rejects when it cannot be had. */
   status(signal: AbortSignal): Promise<PowerState>;
+  /**
+   * Asked before an order without `--force` where the state leaves something open (`starting`, `stopping`, `unknown`).
+   * Rejects with what stands against any order: BUSY for one whose `stopping` is no stop, as of one that is being
+   * saved; WRONG STATE for one that may run elsewhere.
+   */
+  checkOrder?(signal: AbortSignal): Promise<void>;
 
   /** off → on */
   start?(signal: AbortSignal): Promise<void>;
@@ -101,7 +119,8 @@ export interface Machine {
   readonly mayMissShutdown?: boolean;
   /**
    * Set where the machine is off when its manager does not know it any longer (`status` rejects with NO SUCH
-   * INSTANCE), as one that exists only while it runs: it cannot have gone on elsewhere, or under another name.
+   * INSTANCE), as one that exists only while it runs: it cannot have gone on elsewhere, or under another name. May
+   * change: it is looked at when the machine is gone.
    */
   readonly isOffWhenGone?: boolean;
   /** what the machine said against the last order after it had been accepted: one line for people, told where the order is in vain */
@@ -120,6 +139,8 @@ export interface Machine {
   resume?(signal: AbortSignal): Promise<void>;
   /** A value that differs after each boot: what makes a reboot verifiable. */
   bootMark?(signal: AbortSignal): Promise<string>;
+
+  readonly autostart?: Autostart;
 
   info?(signal: AbortSignal): Promise<Facts>;
   ip?(signal: AbortSignal): Promise<readonly string[]>;
