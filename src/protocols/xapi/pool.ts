@@ -152,6 +152,8 @@ export class XapiPool {
       return 'master';
     }
     if (!(error instanceof ConnectionLostError)) return undefined;
+    // Where one idle connection is dead, so are the others: the next attempts must not meet them one by one.
+    if (error.wasIdle) this.#rpcs.forEach(({ agent }) => agent.dropIdle());
     if (this.#current === held) {
       this.#current = undefined;
       this.#spare = held;
@@ -256,7 +258,8 @@ export class XapiPool {
   #rpcAt(origin: URL): Rpc {
     const known = this.#rpcs.get(origin.origin);
     if (known) return known;
-    const rpc = new Rpc(new HttpClient(origin, new TrustedAgent(origin, this.#options.trust(), { maxSockets: SOCKETS, maxFreeSockets: IDLE_SOCKETS })));
+    const agent = new TrustedAgent(origin, this.#options.trust(), { maxSockets: SOCKETS, maxFreeSockets: IDLE_SOCKETS });
+    const rpc = new Rpc(new HttpClient(origin, agent), agent);
     this.#rpcs.set(origin.origin, rpc);
     return rpc;
   }

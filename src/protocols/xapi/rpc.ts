@@ -1,6 +1,7 @@
 import type { Handler, Dispatcher, Transport, TransportOptions } from 'xen-api/transports/json-rpc.mjs';
 import { ForeignAnswerError, HttpStatusError, XapiError, withoutHandles } from './errors.js';
 import { CertificateError, ConnectionLostError } from '../tls/errors.js';
+import type { TrustedAgent } from '../http/agents.js';
 import { ANSWER_LIMIT, collect, type HttpClient } from '../http/client.js';
 import { readRecords, type Pick, normalizeXml, readXmlRecords } from './records.js';
 import { createRequire } from 'node:module';
@@ -33,7 +34,7 @@ export class Rpc {
   /** The form has been answered in: another one would send an order again that may have been carried out. */
   #isSettled = false;
 
-  constructor(readonly link: HttpClient) {}
+  constructor(readonly link: HttpClient, readonly agent: TrustedAgent) {}
 
   /** @throws XapiError, ConnectionLostError, CertificateError, ForeignAnswerError, the signal's reason */
   call(method: string, params: readonly unknown[], options: CallOptions): Promise<unknown> {
