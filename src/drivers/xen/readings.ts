@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
 import { within } from '../../kit/within.js';
 import type { Disk, Facts, Load } from '../driver.js';
+import { readAutostart } from './autostart.js';
 import type { DiskSpec, Vif } from './cfg.js';
 import type { Dom0, Sample } from './context.js';
 import { unlessAborted } from './disks.js';
@@ -38,6 +39,7 @@ export async function readFacts(dom0: Dom0, name: string, signal: AbortSignal): 
   const { type, vifs, disks } = await devices(dom0, name, row, signal);
   const uuid = row?.uuid ?? config?.definition.uuid;
   const cpus = row?.vcpus ?? config?.definition.vcpus;
+  const autostart = config && await readAutostart(dom0, name, signal).catch(() => undefined);
   const memory = row ? BigInt(row.memory) * MIB : config?.definition.memory;
   return {
     ...(uuid !== undefined && { uuid }),
@@ -47,6 +49,8 @@ export async function readFacts(dom0: Dom0, name: string, signal: AbortSignal): 
     macs: macsOf(vifs),
     disks: await dom0.disks.describe(disks, signal),
     host: hostname(),
+    persistent: config !== undefined,
+    ...(autostart !== undefined && { autostart }),
     more: {
       ...(type !== undefined && { virtualization: type }),
       ...(row && { domid: String(row.domid) }),

@@ -1,5 +1,6 @@
 import { ArgoError } from '../../kit/errors.js';
-import type { Disk, Facts, Load, Machine, PowerState } from '../driver.js';
+import type { Autostart, Disk, Facts, Load, Machine, PowerState } from '../driver.js';
+import { readAutostart, setAutostart } from './autostart.js';
 import type { Dom0 } from './context.js';
 import * as power from './power.js';
 import * as readings from './readings.js';
@@ -14,6 +15,7 @@ export class XenMachine implements Machine {
   readonly isOffWhenGone = true;
   readonly start?: (signal: AbortSignal) => Promise<void>;
   readonly reset?: (signal: AbortSignal) => Promise<void>;
+  readonly autostart?: Autostart;
   readonly #dom0: Dom0;
 
   /** @param name xl's key for a domain too: no two running domains share one, and uuids change from start to start */
@@ -25,6 +27,7 @@ export class XenMachine implements Machine {
     if (!config) return;
     this.start = (signal) => power.start(dom0, name, signal);
     this.reset = (signal) => power.reset(dom0, name, signal);
+    this.autostart = { read: (signal) => readAutostart(dom0, name, signal), set: (isOn, signal) => setAutostart(dom0, name, isOn, signal) };
   }
 
   async status(signal: AbortSignal): Promise<PowerState> {

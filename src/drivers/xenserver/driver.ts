@@ -3,7 +3,7 @@ import { ArgoError } from '../../kit/errors.js';
 import { Slices } from '../../kit/slices.js';
 import { XapiPool } from '../../protocols/xapi/pool.js';
 import { text } from '../../protocols/xapi/records.js';
-import type { Driver, DriverHost, Machine, Sighting } from '../driver.js';
+import type { Driver, DriverHost, Machine, Sighting, Sightings } from '../driver.js';
 import { HostRoster, type FoundHost, type RosterOptions } from '../host/roster.js';
 import { inOrder } from '../order.js';
 import { credentialsOf, passwordTrust, type LoginOptions } from '../tls/options.js';
@@ -42,7 +42,7 @@ export class XenServerDriver implements Driver {
   }
 
   /** From memory while events keep it current; else everything is read. */
-  async list(signal: AbortSignal): Promise<readonly Sighting[]> {
+  async list(signal: AbortSignal): Promise<Sightings> {
     const { inventory } = this.#context;
     clearTimeout(this.#again);
     try {
@@ -64,12 +64,12 @@ export class XenServerDriver implements Driver {
    * At the start the pool may be off as a whole: then the hosts of the configuration can be woken.
    * Later what was listed before still stands, so that a failure is one.
    */
-  async #listWithoutPool(error: unknown): Promise<readonly Sighting[]> {
+  async #listWithoutPool(error: unknown): Promise<Sightings> {
     const isOff = error instanceof ArgoError && error.phrase === 'UNREACHABLE';
     if (this.#hasListed || !isOff || !this.#hosts.areGiven) throw error;
     this.#context.host.log('warn', 'the pool does not answer: only the hosts of the configuration are listed', { reason: error.detail });
     this.#again = setTimeout(() => this.#context.host.relist(), TRY_AGAIN_MS).unref();
-    return this.#hosts.list();
+    return Object.assign(await this.#hosts.list(), { incomplete: `the pool does not answer, so that only the hosts of the configuration are listed: ${error.detail}` });
   }
 
   #foundHosts(): FoundHost[] {

@@ -1,6 +1,7 @@
 import { ArgoError } from '../../kit/errors.js';
 import { bytes, count, entries, ref, refs, text, time, type XapiRecord } from '../../protocols/xapi/records.js';
 import type { Disk, Facts, Load, PowerState } from '../driver.js';
+import { autostartOf } from './autostart.js';
 import { asSeen, isMachine, toPowerState } from './errors.js';
 import type { PoolContext } from './context.js';
 import type { XapiPool } from '../../protocols/xapi/pool.js';
@@ -104,16 +105,18 @@ export const readLoad: Read<Load> = reading(async (context, record, signal) => {
   return { cpuPercent };
 });
 
+export const readAutostart: Read<boolean> = reading(autostartOf);
+
 export const readFacts: Read<Facts> = reading(async (context, record, signal) => {
-  const [ips, hardware, media] = await Promise.all([
-    addresses(context, record, signal), macs(context, record, signal), disks(context, record, signal),
+  const [ips, hardware, media, autostart] = await Promise.all([
+    addresses(context, record, signal), macs(context, record, signal), disks(context, record, signal), autostartOf(context, record, signal),
   ]);
   const cpus = count(record.VCPUs_max);
   const memory = bytes(record.memory_dynamic_max) ?? bytes(record.memory_static_max);
   const host = context.inventory.hosts.get(ref(record.resident_on) ?? '')?.name;
   const description = text(record.name_description);
   return {
-    uuid: text(record.uuid), macs: hardware, disks: media,
+    uuid: text(record.uuid), macs: hardware, disks: media, persistent: true, autostart,
     ...(cpus !== undefined && { cpus }),
     ...(memory !== undefined && { memory }),
     ...(ips.length > 0 && { ips }),

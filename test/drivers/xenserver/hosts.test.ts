@@ -102,6 +102,7 @@ void t.test('a pool that is off at the start: the hosts of the configuration can
   });
   const listed = await driver.list(soon());
   t.same(listed.map(({ machine }) => [machine.name, machine.type]), [['xen1', 'host']]);
+  t.match(listed.incomplete, /^the pool does not answer, so that only the hosts of the configuration are listed: /);
   t.match(told.log.join('\n'), /only the hosts of the configuration/);
   await listed[0]?.machine.start?.(soon());
   await peer.open();
