@@ -2,7 +2,8 @@ import { ArgoError } from '../../kit/errors.js';
 import { ref, text, refs } from '../../protocols/xapi/records.js';
 import { beforeSending } from '../before-sending.js';
 import { GUEST_PATIENCE_MS, type PoolContext } from './context.js';
-import { TaskLostError, XapiError } from '../../protocols/xapi/errors.js';
+import { ForeignAnswerError, TaskLostError, XapiError } from '../../protocols/xapi/errors.js';
+import { ConnectionLostError } from '../../protocols/tls/errors.js';
 import { explain, isInDoubt, isMachine } from './errors.js';
 
 /** The steps of a virtual machine. Asking and acting are apart: a question that is cut off leaves no doubt about what was done. */
@@ -110,10 +111,14 @@ async function goDown(context: PoolContext, handle: string, how: TakeDown['how']
     await context.run(`host.${how}`, [handle], signal, { patience: GUEST_PATIENCE_MS });
   } catch (error) {
     const isMaster = context.inventory.hosts.get(handle)?.address === context.pool.master;
-    if (error instanceof TaskLostError && isMaster) return;
+    if (isMaster && error instanceof TaskLostError && isSilence(error.cause)) return;
     throw isInDoubt(error) ? new GoingDownInDoubt('', { cause: error }) : error;
   }
 }
+
+/** Nobody is there, or one who was started anew; whoever refuses to tell is there. */
+const isSilence = (error: unknown): boolean => error instanceof ConnectionLostError || error instanceof ForeignAnswerError
+  || (error instanceof XapiError && error.code === 'HANDLE_INVALID');
 
 async function enable(context: PoolContext, handle: string): Promise<void> {
   try {

@@ -84,6 +84,16 @@ void t.test('a master that takes the API down with it has done as told', options
   t.same(peer.down, ['shutdown xen1']);
 });
 
+void t.test('a master that refuses to tell what came of the order is not down', options, async (t) => {
+  const { driver, peer } = await setUp(t);
+  const host = await findMachine(driver, 'xen1');
+  const refuse = until(() => peer.calls('Async.host.shutdown') === 1, 60_000, 'the order')
+    .then(() => peer.fault('task.get_record', { kind: 'refuse', code: 'RBAC_PERMISSION_DENIED', params: ['task.get_record'] }, 20));
+  peer.fault('Async.host.shutdown', { kind: 'slow', ms: 100 });
+  t.match(await outcome(host.shutdown?.(soon())), { phrase: 'UNCERTAIN' });
+  await refuse;
+});
+
 void t.test('a last order whose answer is lost is in doubt', options, async (t) => {
   const { driver, peer } = await setUp(t);
   const host = await findMachine(driver, 'xen1');
