@@ -18,6 +18,7 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
   ContinueRetrievePropertiesEx: ['_this', 'token'],
   WaitForUpdatesEx: ['_this', 'version', 'options'],
   PowerOnVM_Task: ['_this', 'host'], PowerOffVM_Task: ['_this'], SuspendVM_Task: ['_this'], ResetVM_Task: ['_this'],
+  PowerOnMultiVM_Task: ['_this', 'vm', 'option'],
   ShutdownGuest: ['_this'], RebootGuest: ['_this'], CancelTask: ['_this'],
   AnswerVM: ['_this', 'questionId', 'answerChoice'],
   EnterMaintenanceMode_Task: ['_this', 'timeout', 'evacuatePoweredOffVms', 'maintenanceSpec'],
@@ -96,6 +97,7 @@ export class VimDouble {
   ignoresPages = false;
   /** says nothing any more, as a process that is stopped: what is asked meanwhile is never answered */
   isFrozen = false;
+  #viewed: readonly string[] = [];
   #rest: readonly string[] = [];
   #logins = 0;
   #tasks = 0;
@@ -172,12 +174,13 @@ export class VimDouble {
     this.#waiting?.();
   }
 
-  /** @param properties of its info, besides the state */
-  addTask(state: 'success' | 'error' | 'running', error = ''): string {
+  /** @param error a fault's type @param result as XML, with its own xsi:type */
+  addTask(state: 'success' | 'error' | 'running', error = '', result = ''): string {
     this.#tasks += 1;
     const name = `task-${this.#tasks}`;
     const properties = new Map([['info.state', val('TaskInfoState', state)]]);
     if (error !== '') properties.set('info.error', `<val xsi:type="LocalizedMethodFault"><fault xsi:type="${error}"/><localizedMessage>it said ${error}</localizedMessage></val>`);
+    if (result !== '') properties.set('info.result', result);
     this.objects.set(name, { type: 'Task', properties });
     return `<returnval type="Task">${name}</returnval>`;
   }
@@ -247,7 +250,7 @@ export class VimDouble {
       }
       case 'Logout': this.sessions.delete(cookie); return '';
       case 'CreatePropertyCollector': this.#told = new Set(); this.#news = []; return '<returnval type="PropertyCollector">pc-1</returnval>';
-      case 'CreateContainerView': return '<returnval type="ContainerView">view-1</returnval>';
+      case 'CreateContainerView': this.#viewed = all(call, 'type').map(({ text }) => text); return '<returnval type="ContainerView">view-1</returnval>';
       case 'CreateFilter': return '<returnval type="PropertyFilter">filter-1</returnval>';
       case 'RetrievePropertiesEx': return this.#retrieve(call);
       case 'ContinueRetrievePropertiesEx': return this.#page(this.#rest, this.pageSize);
@@ -314,7 +317,7 @@ export class VimDouble {
   }
 
   #members(): string[] {
-    return [...this.objects].filter(([, { type }]) => type !== 'Task').map(([name]) => name);
+    return [...this.objects].filter(([, { type }]) => this.#viewed.includes(type)).map(([name]) => name);
   }
 
   async #wait(call: Element, cookie: string): Promise<Answer> {

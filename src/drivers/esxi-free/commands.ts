@@ -1,6 +1,6 @@
 import { ArgoError } from '../../kit/errors.js';
 import { isAbort, within } from '../../kit/within.js';
-import { Places } from '../../protocols/ssh/places.js';
+import { Places } from '../../kit/places.js';
 import type { Effect, SshSession } from '../../protocols/ssh/session.js';
 import { beforeSending } from '../before-sending.js';
 import { explainSsh } from '../ssh/errors.js';
@@ -110,7 +110,7 @@ export class Esxi {
   }
 
   async #ask<T>(command: string, parse: Parse<T>, signal: AbortSignal, { forListing = false, limit = QUESTION_LIMIT }: Asker = {}): Promise<T> {
-    const end = forListing ? await place(this.#listing, signal) : undefined;
+    const end = forListing ? await this.#listing.take(signal) : undefined;
     const ended = await this.#run(command, limit, signal).finally(end);
     if (ended.truncated) throw new ArgoError('FAILED', `the answer to "${command}" is longer than ${MOST_OUTPUT / 1024 / 1024} MiB`);
     const answer = tryParse(parse, ended);
@@ -122,7 +122,7 @@ export class Esxi {
 
   /** @param limit milliseconds from the command's beginning, however long it has waited for its place */
   async #run(command: string, limit: number, signal: AbortSignal): Promise<Ended> {
-    const leave = await place(this.#questions, signal);
+    const leave = await this.#questions.take(signal);
     const run = (own: AbortSignal): Promise<Ended> => this.#shell.run('reads', command, { signal: own, maxOutput: MOST_OUTPUT, timeout: limit });
     return within(limit, [signal], run).catch((error: unknown) => {
       signal.throwIfAborted();
@@ -132,17 +132,10 @@ export class Esxi {
 
   async #order(command: string, signal: AbortSignal): Promise<void> {
     const options = { signal, maxOutput: MOST_WORDS, timeout: ORDER_LIMIT };
-    const leave = await beforeSending(signal, () => place(this.#orders, signal));
+    const leave = await beforeSending(signal, () => this.#orders.take(signal));
     const ended = await this.#shell.run('acts', command, options).finally(leave);
     if (hasFailed(ended)) throw refusal(ended, 'acts');
   }
-}
-
-/** @returns gives the place back @throws ArgoError BUSY; the signal's reason while it waits */
-function place(places: Places, signal: AbortSignal): Promise<() => void> {
-  return places.take(signal).catch((error: unknown) => {
-    throw explainSsh(error, 'reads');
-  });
 }
 
 /** Reads an answer: undefined, or a DataObjectError, where the output is none. */

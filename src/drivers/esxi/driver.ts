@@ -6,7 +6,6 @@ import { VimSession } from '../../protocols/vim/session.js';
 import { decodeName, textOf } from '../../protocols/vim/value.js';
 import type { Driver, DriverHost, Machine, Sighting } from '../driver.js';
 import { HostRoster, type FoundHost, type RosterEntry } from '../host/roster.js';
-import { inOrder } from '../order.js';
 import { credentialsOf, passwordTrust } from '../tls/options.js';
 import type { EsxiOptions } from './context.js';
 import { explain, explained, isHidden, questionOf, vmState } from './errors.js';
@@ -15,6 +14,9 @@ import { createHost } from './host.js';
 import { Inventory, type Listener } from './inventory.js';
 import { hostName, hostUuid, isConnectedHost, isHost, wakingMac, type Item } from './items.js';
 import { createVm, vmId } from './vm.js';
+import { inOrder } from '../../kit/text.js';
+
+const nameOf = ({ machine }: Sighting): string => machine.name;
 
 /** Of ESXi's own service: a host that drops pings answers there. */
 const HOST_PORT = 443;
@@ -62,7 +64,7 @@ export class EsxiDriver implements Driver {
     const vms = await this.#vms();
     // Each of these steps takes some ms for a thousand VMs.
     await turn();
-    const sightings = [...inOrder(hosts), ...inOrder(vms)];
+    const sightings = [...inOrder(hosts, nameOf), ...inOrder(vms, nameOf)];
     await turn();
     return sightings;
   }
@@ -84,7 +86,7 @@ export class EsxiDriver implements Driver {
     if (this.#hasListed || !isOff || !this.#hosts.areGiven) throw error;
     this.#host.log('warn', 'the server does not answer: only the hosts of the configuration are listed', { reason: error.detail });
     this.#again = setTimeout(() => this.#host.relist(), TRY_AGAIN_MS).unref();
-    return inOrder(await this.#hosts.list());
+    return inOrder(await this.#hosts.list(), nameOf);
   }
 
   async #vms(): Promise<Sighting[]> {

@@ -2,12 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
-import { within } from '../../kit/within.js';
+import { unlessAborted, within } from '../../kit/within.js';
 import type { Disk, Facts, Load } from '../driver.js';
 import { readAutostart } from './autostart.js';
 import type { DiskSpec, Vif } from './cfg.js';
 import type { Dom0, Sample } from './context.js';
-import { unlessAborted } from './disks.js';
 import { stateOf } from './errors.js';
 import { parseUptime, type Row } from './output.js';
 
@@ -67,7 +66,7 @@ export async function readAddresses(dom0: Dom0, name: string, signal: AbortSigna
   const found = dom0.view.lookup(name).catch((error: unknown) => {
     throw new ArgoError('FAILED', 'its configuration has no ip=, and its name cannot be resolved', { cause: error });
   });
-  const addresses = await within(LOOKUP_LIMIT, [signal], (limit) => unlessAborted(found, limit, 'its configuration has no ip=, and DNS does not answer'));
+  const addresses = await within(LOOKUP_LIMIT, [signal], (limit) => unlessAborted(found, limit, () => new ArgoError('TIMEOUT', 'its configuration has no ip=, and DNS does not answer')));
   return [...new Set(addresses)];
 }
 

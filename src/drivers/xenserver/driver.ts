@@ -5,12 +5,12 @@ import { XapiPool } from '../../protocols/xapi/pool.js';
 import { text } from '../../protocols/xapi/records.js';
 import type { Driver, DriverHost, Machine, Sighting, Sightings } from '../driver.js';
 import { HostRoster, type FoundHost, type RosterOptions } from '../host/roster.js';
-import { inOrder } from '../order.js';
 import { credentialsOf, passwordTrust, type LoginOptions } from '../tls/options.js';
 import { createHost } from './host.js';
 import { Inventory } from './inventory.js';
 import { PoolContext } from './context.js';
 import { Vm } from './vm.js';
+import { inOrder } from '../../kit/text.js';
 
 /** Until a pool that was off at the start is asked again, ms. */
 const TRY_AGAIN_MS = 5000;
@@ -55,7 +55,7 @@ export class XenServerDriver implements Driver {
     const vms = await this.#vms();
     // Each of these steps takes some ms for a thousand VMs.
     await turn();
-    const sightings = inOrder([...hosts, ...vms]);
+    const sightings = inOrder([...hosts, ...vms], ({ machine }) => machine.name);
     await turn();
     return sightings;
   }

@@ -65,6 +65,8 @@ export const METHODS = {
   ContinueRetrievePropertiesEx: { takes: { token: 'string' }, returns: 'RetrieveResult' },
   WaitForUpdatesEx: { takes: { version: 'string?', options: 'WaitOptions?' }, returns: 'UpdateSet?' },
   PowerOnVM_Task: { takes: { host: 'ref?' }, returns: 'ref' },
+  // What further options there are (OptionValue) is not used.
+  PowerOnMultiVM_Task: { takes: { vm: 'ref*' }, returns: 'ref' },
   PowerOffVM_Task: { takes: none, returns: 'ref' },
   SuspendVM_Task: { takes: none, returns: 'ref' },
   ResetVM_Task: { takes: none, returns: 'ref' },

@@ -1,4 +1,4 @@
-import { HOLDS, Lockout } from '../../kit/lockout.js';
+import { Lockout } from '../../kit/lockout.js';
 import { ForeignAnswerError, HttpStatusError, LoginRefusedError, XapiError } from './errors.js';
 import { CertificateError, ConnectionLostError } from '../tls/errors.js';
 import { TrustedAgent } from '../http/agents.js';
@@ -7,7 +7,7 @@ import { meaningOf } from '../http/errors.js';
 import type { Pick } from './records.js';
 import { Rpc } from './rpc.js';
 import type { Trust } from '../tls/connect.js';
-import { within } from '../../kit/within.js';
+import { within, unlessAborted } from '../../kit/within.js';
 
 /** Logging in, over all hosts that are tried, ms. */
 const LOGIN_TIMEOUT_MS = 20_000;
@@ -77,7 +77,7 @@ export class XapiPool {
   constructor(options: PoolOptions) {
     this.#options = options;
     // The hosts of a pool have the same accounts.
-    this.#lockout = new Lockout(refusal, HOLDS, `xapi ${options.origins[0]?.host}`);
+    this.#lockout = new Lockout(refusal, { realm: `xapi ${options.origins[0]?.host}` });
   }
 
   /** Addresses of the pool's hosts: where else the master may be. */
@@ -286,13 +286,4 @@ function mostTelling(failures: readonly unknown[]): unknown {
     ?? failures.find((error) => error instanceof XapiError)
     ?? failures[0]
     ?? new ConnectionLostError('no host of the pool could be asked', false);
-}
-
-/** Leaves a shared attempt alone: only this caller stops waiting for it. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const giveUp = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', giveUp, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
-  });
 }

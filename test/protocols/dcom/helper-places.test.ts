@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Places, type Holder } from '../../../src/protocols/dcom/places.js';
+import { HelperPlaces, type Holder } from '../../../src/protocols/dcom/helper-places.js';
 
 const never = new AbortController().signal;
 
@@ -17,14 +17,14 @@ class Guest implements Holder {
     this.giveBack?.();
   }
 
-  async enter(places: Places, signal = never): Promise<this> {
+  async enter(places: HelperPlaces, signal = never): Promise<this> {
     this.giveBack = await places.take(this, signal);
     return this;
   }
 }
 
 void t.test('places go to who needs them', async (t) => {
-  const places = new Places(2);
+  const places = new HelperPlaces(2);
   const [one, two] = [await new Guest().enter(places), await new Guest().enter(places)];
   const third = new Guest();
   let isIn = false;
@@ -43,7 +43,7 @@ void t.test('places go to who needs them', async (t) => {
 });
 
 void t.test('who gives up waiting takes no place', async (t) => {
-  const places = new Places(1);
+  const places = new HelperPlaces(1);
   const one = await new Guest().enter(places);
   const stop = new AbortController();
   const waiting = new Guest().enter(places, stop.signal);

@@ -1,7 +1,7 @@
 /** What holds a place and can be asked to give it up. */
 export interface Holder {
   isBusy(): boolean;
-  /** Gives its place back, by what {@link Places.take} returned. */
+  /** Gives its place back, by what {@link HelperPlaces.take} returned. */
   leave(): void;
 }
 
@@ -10,10 +10,10 @@ interface Waiting {
 }
 
 /**
- * A limited number of places. Who comes to full ones gets that of a holder that is not busy, the one
+ * A limited number of places, whose holders keep them when they are idle: another thing than a semaphore. Who comes to full ones gets that of a holder that is not busy, the one
  * that has had it longest first; or waits for one.
  */
-export class Places {
+export class HelperPlaces {
   readonly #holders = new Set<Holder>();
   readonly #waiting = new Set<Waiting>();
   readonly #limit: number;
