@@ -62,8 +62,9 @@ export class Completer {
     const facts = known.get(command);
     if (word.startsWith('-')) return [...facts?.options ?? []];
     // A server that does not tell: its words may be names.
-    if (known.size === 0 || facts?.on === 'instances') return (await this.#lines('list')).map(literal);
-    return [...facts?.words ?? []];
+    if (known.size > 0 && facts?.on !== 'instances') return [...facts?.words ?? []];
+    const last = before.length > 1 ? facts?.words ?? [] : [];
+    return [...last, ...(await this.#lines('list')).map(literal)];
   }
 
   async #commands(): Promise<string[]> {

@@ -57,8 +57,8 @@ const isMany = (targets: readonly Word[]): boolean => targets.length > 1 || targ
 /** A request with what the server says of its command. Without that, words are taken for instances. */
 export function withFacts(request: Request, facts: CommandFacts | undefined): Request {
   if (facts === undefined) return request;
-  const targets = facts.on === 'instances' ? request.targets : [];
-  return { ...request, targets, many: isMany(targets), acts: facts.right === 'power' };
+  const targets = facts.on !== 'instances' ? [] : facts.words.length > 0 ? request.targets.slice(0, -1) : request.targets;
+  return { ...request, targets, many: isMany(targets), acts: facts.right === 'power' || facts.right === 'configure' };
 }
 
 /**

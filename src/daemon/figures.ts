@@ -28,8 +28,8 @@ export function collectFigures(metrics: Metrics, { server, authenticator, reques
 
 /** A refusal's detail names machines and people, and would make series without end: only its phrase counts. */
 function countActions(metrics: Metrics, events: Events): void {
-  const total = metrics.counter('argo_actions_total', 'Power actions that have ended, by how.');
-  const duration = metrics.histogram('argo_action_duration_seconds', 'Time of power actions, from the order to the answer.');
+  const total = metrics.counter('argo_actions_total', 'Actions that have ended, by how.');
+  const duration = metrics.histogram('argo_action_duration_seconds', 'Time of actions, from the order to the answer.');
   events.listen((facts) => {
     if (facts.type !== 'action' || facts.ms === undefined) return;
     const provider = facts.instance.slice(0, facts.instance.indexOf('/'));

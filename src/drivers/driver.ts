@@ -50,6 +50,10 @@ export interface Facts {
   readonly disks?: readonly Disk[];
   /** the host that carries it */
   readonly host?: string;
+  /** whether its manager still knows it when it has ended */
+  readonly persistent?: boolean;
+  /** whether its manager starts it together with the host */
+  readonly autostart?: boolean;
   /** further `key: value` lines */
   readonly more?: Readonly<Record<string, string>>;
 }
@@ -69,6 +73,14 @@ export interface Readings {
   tx: bigint;
   load: Load;
   disk: readonly Disk[];
+}
+
+/** A machine whose manager can start it together with its host. */
+export interface Autostart {
+  /** Whether it is set. Rejects when that cannot be had. */
+  read(signal: AbortSignal): Promise<boolean>;
+  /** Sets it, as an action does. Rejects with WRONG STATE for a machine that cannot have it, as one that is gone when it ends. */
+  set(isOn: boolean, signal: AbortSignal): Promise<void>;
 }
 
 /**
@@ -128,6 +140,8 @@ export interface Machine {
   resume?(signal: AbortSignal): Promise<void>;
   /** A value that differs after each boot: what makes a reboot verifiable. */
   bootMark?(signal: AbortSignal): Promise<string>;
+
+  readonly autostart?: Autostart;
 
   info?(signal: AbortSignal): Promise<Facts>;
   ip?(signal: AbortSignal): Promise<readonly string[]>;

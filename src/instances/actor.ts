@@ -3,14 +3,14 @@ import { LinkedList } from '../kit/linked-list.js';
 import { closeClass } from '../kit/closed.js';
 import { Slices } from '../kit/slices.js';
 import { isPattern, PatternError, resolvePatterns, type Groups } from '../kit/patterns.js';
-import { checkOperation, checkReading, copyCall, copyOrder, copyRef, frozenCopy } from './entrance.js';
+import { checkOperation, checkReading, copyCall, copyChange, copyOrder, copyRef, frozenCopy } from './entrance.js';
 import { fanOut, WHOLE_SHARE, type Settled, type Share } from './fan-out.js';
 import { infoOf, type InstanceInfo, type InstanceRef } from './info.js';
 import type { Instance } from './instance.js';
 import { Listing } from './listing.js';
 import type { OperationName } from './operation-table.js';
 import type { Operations, ReadingName, Readings, TaskInfo } from './operations.js';
-import type { Call, Outcome, PowerOrder, ReadCall } from './order.js';
+import type { Call, Change, ChangeOutcome, Outcome, PowerOrder, ReadCall } from './order.js';
 import { EventSubscription, type EventFilter, type Subscription } from './subscription.js';
 import type { Cursor } from './events.js';
 import { overviewOf, type ProviderOverview } from './overview.js';
@@ -87,6 +87,10 @@ export interface Actor {
   power(on: InstanceRef, order: PowerOrder, call?: Call): Promise<Outcome>;
   /** What a power action would do, in words. Nothing is sent. @throws ArgoError as the action would */
   plan(on: InstanceRef, order: PowerOrder, call?: Call): Promise<string>;
+  /** A change of a machine's settings: authorised, in its turn, read back, recorded. @throws ArgoError */
+  configure(on: InstanceRef, change: Change, call?: Call): Promise<ChangeOutcome>;
+  /** What a change would do, in words. Nothing is sent. @throws ArgoError as the change would */
+  planChange(on: InstanceRef, change: Change, call?: Call): Promise<string>;
   /** One reading of a machine. @throws ArgoError */
   read<Name extends ReadingName>(on: InstanceRef, name: Name, call?: ReadCall): Promise<Readings[Name]>;
   /** The log of the hypervisor behind a provider, or behind the only one that has one. @throws ArgoError */
@@ -229,21 +233,22 @@ export class GateActor implements Actor {
 
   async power(on: InstanceRef, order: PowerOrder, call: Call = {}): Promise<Outcome> {
     const instance = this.#find(on);
-    try {
-      return Object.freeze(await this.#operations.power(this.#mandate, instance, copyOrder(order), copyCall(call)));
-    } catch (thrown) {
-      throw withoutCause(thrown);
-    }
+    return Object.freeze(await told(this.#operations.power(this.#mandate, instance, copyOrder(order), copyCall(call))));
   }
 
   async plan(on: InstanceRef, order: PowerOrder, call: Call = {}): Promise<string> {
     const instance = this.#find(on);
-    const open = this.#beginReading();
-    try {
-      return await this.#operations.plan(this.#mandate, instance, copyOrder(order), copyCall(call), open);
-    } catch (thrown) {
-      throw withoutCause(thrown);
-    }
+    return told(this.#operations.plan(this.#mandate, instance, copyOrder(order), copyCall(call), this.#beginReading()));
+  }
+
+  async configure(on: InstanceRef, change: Change, call: Call = {}): Promise<ChangeOutcome> {
+    const instance = this.#find(on);
+    return Object.freeze(await told(this.#operations.configure(this.#mandate, instance, copyChange(change), copyCall(call))));
+  }
+
+  async planChange(on: InstanceRef, change: Change, call: Call = {}): Promise<string> {
+    const instance = this.#find(on);
+    return told(this.#operations.planChange(this.#mandate, instance, copyChange(change), copyCall(call), this.#beginReading()));
   }
 
   async read<Name extends ReadingName>(on: InstanceRef, name: Name, call: ReadCall = {}): Promise<Readings[Name]> {
@@ -361,6 +366,9 @@ export class GateActor implements Actor {
 }
 
 closeClass(GateActor);
+
+/** What goes wrong is told without its cause, which is for the log alone. */
+const told = <T>(work: Promise<T>): Promise<T> => work.catch((thrown: unknown) => { throw withoutCause(thrown); });
 
 /** A name as it was typed, read once. @throws ArgoError BAD REQUEST */
 function copyName(word: string | TypedName): TypedName {

@@ -3,7 +3,7 @@ import { LONGEST_DEADLINE } from '../kit/limits.js';
 import type { InstanceInfo, InstanceRef } from './info.js';
 import { OPERATIONS, type OperationName, type PowerAction } from './operation-table.js';
 import type { ReadingName } from './operations.js';
-import type { Milliseconds, PowerOrder, ReadCall } from './order.js';
+import type { Change, Milliseconds, PowerOrder, ReadCall } from './order.js';
 
 /**
  * The gate's entrance. What a plugin or gateway hands in may have been written without types, may change
@@ -45,6 +45,14 @@ export function copyOrder(order: PowerOrder): PowerOrder {
     mode: copyMode(mode, action),
     wait: typeof wait === 'boolean' ? wait : checkTime(wait, 'wait'),
   };
+}
+
+/** @throws ArgoError BAD REQUEST */
+export function copyChange(change: Change): Change {
+  const { operation, value } = change;
+  if (operation !== 'autostart') throw wrong('there is no such setting');
+  if (typeof value !== 'boolean') throw wrong('the value must be true or false');
+  return { operation, value };
 }
 
 function copyMode(mode: PowerOrder['mode'], action: PowerAction): PowerOrder['mode'] {

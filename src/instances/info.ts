@@ -25,13 +25,13 @@ export interface InstanceInfo extends InstanceRef {
   readonly since: string;
   /** why all this may be out of date; undefined while it is current */
   readonly stale: string | undefined;
-  /** the power actions and readings that the machine supports: `start`, `stop --force`, `uptime` */
+  /** the power actions, readings and settings that the machine supports: `start`, `stop --force`, `uptime`, `autostart` */
   readonly capabilities: readonly string[];
 }
 
-/** The readings that a machine may lack. */
-const OPTIONAL_READINGS = ['ip', 'mac', 'uptime', 'rx', 'tx', 'load', 'disk'] as const satisfies readonly (keyof Machine)[];
-const OPTIONAL_METHODS: readonly (keyof Machine)[] = [...STEPS, ...OPTIONAL_READINGS];
+/** What a machine may lack beside its power actions: readings and settings. */
+const OPTIONAL_OTHERS = ['ip', 'mac', 'uptime', 'rx', 'tx', 'load', 'disk', 'autostart'] as const satisfies readonly (keyof Machine)[];
+const OPTIONAL_METHODS: readonly (keyof Machine)[] = [...STEPS, ...OPTIONAL_OTHERS];
 
 /** The capabilities by the methods that a machine has, a bit each: few kinds differ, so each list is made once. */
 const lists = new Map<number, readonly string[]>();
@@ -41,7 +41,7 @@ function capabilitiesOf(machine: Machine): readonly string[] {
   for (let bit = 0; bit < OPTIONAL_METHODS.length; bit += 1) if (machine[OPTIONAL_METHODS[bit]!] !== undefined) methods |= 1 << bit;
   let list = lists.get(methods);
   if (list === undefined) {
-    list = Object.freeze([...supportedActions(machine), ...OPTIONAL_READINGS.filter((name) => machine[name] !== undefined)]);
+    list = Object.freeze([...supportedActions(machine), ...OPTIONAL_OTHERS.filter((name) => machine[name] !== undefined)]);
     lists.set(methods, list);
   }
   return list;

@@ -41,6 +41,7 @@ export const OPERATIONS = {
   tx: { right: 'read', on: 'instance', cacheable: true },
   load: { right: 'read', on: 'instance', cacheable: true },
   disk: { right: 'read', on: 'instance', cacheable: true },
+  autostart: { right: 'configure', on: 'instance', audit: true, turn: 'instance' },
   dmesg: { right: 'read', on: 'provider' },
 } as const satisfies Readonly<Record<string, OperationRow>>;
 

@@ -1,7 +1,7 @@
 import type { PowerState, Readings } from '../drivers/driver.js';
-import { Link, LinkedList } from '../kit/linked-list.js';
+import { LinkedList } from '../kit/linked-list.js';
 import type { Log } from '../kit/log.js';
-import { ArgoError, toArgoError } from '../kit/errors.js';
+import { ArgoError } from '../kit/errors.js';
 import { FORCED_LOOK, READ_TIMEOUT } from '../kit/limits.js';
 import type { AuditLog } from '../store/audit-entry.js';
 import { formatDuration } from '../kit/text.js';
@@ -9,17 +9,18 @@ import { mustBeChecked, notSupported, refuseSecond, requireSupport, STEP_WORDS, 
 import { DeadlineExceeded, explainDeadline } from '../kit/deadline.js';
 import { Signals } from '../kit/signals.js';
 import { Shares } from './fan-out.js';
-import { ENDINGS, type Ending } from './turn.js';
 import type { Instance } from './instance.js';
-import { OPERATIONS, type OperationName, type PowerAction } from './operation-table.js';
-import { describeOptions, isForced, softTime, type Call, type Milliseconds, type Outcome, type PowerOrder, type ReadCall } from './order.js';
-import { PowerRun, type RunOutcome } from './power-run.js';
+import { OPERATIONS, type OperationName } from './operation-table.js';
+import { describeOptions, isForced, softTime, type Call, type Change, type ChangeOutcome, type Milliseconds, type Outcome, type PowerOrder, type ReadCall } from './order.js';
+import { PowerRun } from './power-run.js';
+import { SettingRun, valueWord } from './setting-run.js';
 import type { Mandate, Permission } from './principal.js';
 import type { Owner } from './owner.js';
-import type { Doing } from './progress.js';
 import type { Asking, Question } from './readings.js';
 import type { Registry } from './registry.js';
+import { RunningTasks, type TaskInfo } from './running-tasks.js';
 
+export type { TaskInfo } from './running-tasks.js';
 export type { Readings } from '../drivers/driver.js';
 export type ReadingName = keyof Readings;
 
@@ -32,32 +33,6 @@ export interface OperationsParts {
   actionTimeout(): number;
 }
 
-/** A power action under way. */
-export interface TaskInfo {
-  /** its number in the audit */
-  readonly id: string;
-  readonly account: string;
-  readonly operation: PowerAction;
-  /** full name */
-  readonly instance: string;
-  readonly since: Date;
-  /** in words: `verifying` */
-  readonly doing: Doing;
-}
-
-interface Task {
-  /** its number in the audit */
-  readonly id: number;
-  readonly run: PowerRun;
-  readonly mandate: Mandate;
-  readonly instance: Instance;
-  readonly order: PowerOrder;
-  readonly since: Date;
-}
-
-/** What sees and cancels the actions of others: a grant of `*`, or of `task` alone, on the whole provider. */
-const TASKS_OF_ALL: Permission = { word: 'task', right: 'shell' };
-
 /**
  * The one gate to the machines. It authorises by what is done, gives each instance's actions their
  * turns, sets the deadline, carries out, verifies and records. Whoever asks holds an actor, which is
@@ -67,18 +42,14 @@ export class Operations {
   /** of what an account reads at a time */
   readonly readingShares = new Shares();
   readonly #signals = new Signals();
-  readonly #tasks = new LinkedList<Task>();
-  #running = 0;
-  #ending = false;
+  readonly #tasks: RunningTasks;
   /** the server ends: why nothing is read any longer */
   #readingsOver: ArgoError | undefined;
-  /** how those end whose beginning was still being written down when all others were told to end */
-  #endingOfLate: (() => Ending) | undefined;
-  #whenDone: (() => void) | undefined;
   readonly #parts: OperationsParts;
 
   constructor(parts: OperationsParts) {
     this.#parts = parts;
+    this.#tasks = new RunningTasks(parts);
   }
 
   /** Whether a mandate holds for an operation on an instance, by what the account's grants are now. */
@@ -97,14 +68,43 @@ export class Operations {
   async power(mandate: Mandate, instance: Instance, order: PowerOrder, call: Call): Promise<Outcome> {
     this.#authorise(mandate, order.action, instance);
     requireSupport(order.action, instance.name, instance.machine, order.mode === 'hard');
-    if (this.#ending) throw new ArgoError('SHUTTING DOWN');
-    this.#running += 1;
-    try {
-      return await this.#recorded(mandate, instance, order, call.deadline);
-    } finally {
-      this.#running -= 1;
-      if (this.#running === 0) this.#whenDone?.();
-    }
+    return this.#tasks.carryOut(mandate, instance, {
+      operation: order.action,
+      options: describeOptions(order, call.deadline),
+      begin: () => this.#runOf(mandate, instance, order, call.deadline),
+    });
+  }
+
+  /** A change of a machine's settings. @throws ArgoError */
+  async configure(mandate: Mandate, instance: Instance, change: Change, call: Call): Promise<ChangeOutcome> {
+    this.#authorise(mandate, change.operation, instance);
+    if (!instance.machine[change.operation]) throw notSupported(instance.name, change.operation);
+    return this.#tasks.carryOut(mandate, instance, {
+      operation: change.operation,
+      options: valueWord(change),
+      begin: () => new SettingRun({
+        instance, change,
+        signals: this.#signals,
+        account: mandate.identity.name,
+        deadline: call.deadline ?? this.#timeOf(instance),
+        permit: () => this.#authorise(mandate, change.operation, instance),
+      }),
+    });
+  }
+
+  /** What a change would do, in words. @throws ArgoError as the change would */
+  async planChange(mandate: Mandate, instance: Instance, change: Change, call: Call, open?: LinkedList<Asking>): Promise<string> {
+    this.#authorise(mandate, change.operation, instance);
+    const { machine, owner } = instance;
+    const setting = machine[change.operation];
+    if (!setting) throw notSupported(instance.name, change.operation);
+    const isOn = await this.#ask(owner, {
+      id: machine.id, name: change.operation, account: mandate.identity.name, ms: call.deadline ?? READ_TIMEOUT,
+      ask: (signal) => setting.read(signal),
+      isAllowed: () => this.allows(mandate, change.operation, instance),
+    }, call.signal, open).catch((thrown: unknown) => { throw explainDeadline(thrown, instance.name); });
+    const now = valueWord({ value: isOn });
+    return isOn === change.value ? `nothing, ${change.operation} is ${now} already` : `${change.operation} ${valueWord(change)} (it is ${now})`;
   }
 
   /**
@@ -154,27 +154,21 @@ export class Operations {
     }
   }
 
-  /** The power actions under way that a mandate may know of. */
+  /** The actions under way that a mandate may know of. */
   tasks(mandate: Mandate): readonly TaskInfo[] {
-    return [...this.#tasks].filter((task) => mayManage(mandate, task)).map(({ id, run, mandate: { identity }, instance, order, since }) => ({
-      id: String(id), account: identity.name, operation: order.action, instance: instance.fullName, since, doing: run.doing,
-    }));
+    return this.#tasks.list(mandate);
   }
 
-  /** Ends the waiting of a power action. What was sent stays sent. @throws ArgoError NO SUCH TASK */
+  /** Ends the waiting of an action. What was sent stays sent. @throws ArgoError NO SUCH TASK */
   cancel(mandate: Mandate, id: string): void {
-    const task = [...this.#tasks].find((one) => String(one.id) === id);
-    if (task === undefined || !mayManage(mandate, task)) throw new ArgoError('NO SUCH TASK', id);
-    task.run.end(ENDINGS.cancelled());
+    this.#tasks.cancel(mandate, id);
   }
 
   /** After a reload: what somebody waits for and may not do any longer is ended. */
   review(): void {
     const reason = ({ isAllowed }: Question): Error | undefined => (isAllowed() ? undefined : new ArgoError('NOT ALLOWED'));
     this.#parts.registry.providers().forEach((provider) => provider.endReadings(reason));
-    for (const { run, mandate, order, instance } of this.#tasks) {
-      if (!this.allows(mandate, order.action, instance)) run.end(ENDINGS.forbidden());
-    }
+    this.#tasks.review((mandate, operation, instance) => this.allows(mandate, operation, instance));
   }
 
   /**
@@ -184,19 +178,14 @@ export class Operations {
    * @param last milliseconds after that in which they have to say what is known
    */
   async drain(ms: number, last: number): Promise<void> {
-    this.#ending = true;
     setTimeout(() => this.#endReadings(), ms).unref();
-    if (await this.#allDone(ms)) return;
-    this.#endAll(ENDINGS.shutDown);
-    await this.#allDone(last);
+    await this.#tasks.drain(ms, last);
   }
 
   /** Ends what runs without a further look, so that the audit says at least what is known. @param ms in which it has to end */
   async hurry(ms: number): Promise<void> {
-    this.#ending = true;
     this.#endReadings();
-    this.#endAll(ENDINGS.hurried);
-    await this.#allDone(ms);
+    await this.#tasks.hurry(ms);
   }
 
   #endReadings(): void {
@@ -204,38 +193,25 @@ export class Operations {
     this.#parts.registry.providers().forEach((provider) => provider.endReadings(() => over));
   }
 
-  #endAll(ending: () => Ending): void {
-    this.#endingOfLate = ending;
-    for (const { run } of this.#tasks) run.end(ending());
-  }
-
-  async #allDone(ms: number): Promise<boolean> {
-    if (this.#running === 0) return true;
-    return new Promise((resolve) => {
-      const before = this.#whenDone;
-      const timer = setTimeout(() => resolve(false), ms);
-      this.#whenDone = () => {
-        before?.();
-        clearTimeout(timer);
-        resolve(true);
-      };
-    });
-  }
-
   #authorise(mandate: Mandate, operation: OperationName, instance: Instance): void {
     if (!this.allows(mandate, operation, instance)) throw new ArgoError('NOT ALLOWED');
   }
 
   #runOf(mandate: Mandate, instance: Instance, order: PowerOrder, deadline: Milliseconds | undefined): PowerRun {
-    const { registry, actionTimeout } = this.#parts;
+    const { registry } = this.#parts;
     return new PowerRun({
       instance, order, deadline, registry,
       signals: this.#signals,
       account: mandate.identity.name,
-      actionTimeout: instance.owner.actionTimeout ?? actionTimeout(),
+      actionTimeout: this.#timeOf(instance),
       permit: () => this.#authorise(mandate, order.action, instance),
       placeElsewhere: () => this.#placeElsewhere(mandate, instance),
     });
+  }
+
+  /** Milliseconds for an action where the caller says nothing. */
+  #timeOf({ owner }: Instance): number {
+    return owner.actionTimeout ?? this.#parts.actionTimeout();
   }
 
   /** Who may not see the other provider's instance is not told its name. */
@@ -288,59 +264,7 @@ export class Operations {
     return provider.read(question, mine).finally(() => signal.removeEventListener('abort', end));
   }
 
-  async #recorded(mandate: Mandate, instance: Instance, order: PowerOrder, deadline: Milliseconds | undefined): Promise<Outcome> {
-    const { audit, log } = this.#parts;
-    const facts = {
-      account: mandate.identity.name,
-      from: mandate.origin,
-      command: commandOf(mandate, order),
-      instance: instance.fullName,
-      options: describeOptions(order, deadline),
-    };
-    // it may be told to end before it is there
-    const under: { run?: PowerRun } = {};
-    const release = instance.owner.hold(() => under.run?.end(ENDINGS.closed()));
-    const auditId = await audit.begin(facts).catch((thrown: unknown) => {
-      release();
-      throw thrown;
-    });
-    const tell = (outcome: string, ms?: number): void => {
-      const { account, command, options } = facts;
-      this.#parts.registry.events?.add({ type: 'action', instance: instance.fullName, account, command, options, auditId, outcome, ...(ms === undefined ? {} : { ms }) }, instance);
-    };
-    tell('begun');
-    const began = performance.now();
-    const run = under.run = this.#runOf(mandate, instance, order, deadline);
-    const task = new Link<Task>({ id: auditId, run, mandate, instance, order, since: new Date() });
-    this.#tasks.append(task);
-    if (this.#endingOfLate) run.end(this.#endingOfLate());
-    try {
-      const outcome = await run.run();
-      const words = outcomeWords(outcome);
-      await audit.end(auditId, words, performance.now() - began);
-      tell(words, performance.now() - began);
-      log('info', 'action', { ...facts, outcome: words });
-      return { ...outcome, auditId };
-    } catch (thrown) {
-      const error = toArgoError(thrown);
-      await audit.end(auditId, error.message, performance.now() - began);
-      tell(error.message, performance.now() - began);
-      log('warn', 'action', { ...facts, outcome: error.message, cause: error.cause });
-      throw error;
-    } finally {
-      release();
-      task.leave();
-    }
-  }
 }
-
-/** What the audit names as the command: `stop`, or `cycle: stop` where a command of another name does it. */
-function commandOf({ through }: Mandate, { action }: PowerOrder): string {
-  return through === undefined || through.word === action ? action : `${through.word}: ${action}`;
-}
-
-/** How the audit says that it went well. */
-const outcomeWords = ({ result }: RunOutcome): string => (result === 'done' ? 'done' : 'already so');
 
 /**
  * By what an operation is decided: the command through which it is asked for, where that command's own
@@ -352,10 +276,6 @@ function permissionFor({ through }: Mandate, operation: OperationName): Permissi
   if (through === undefined) return { word: operation, right };
   return through.right === right || right === 'read' ? through : undefined;
 }
-
-/** Own ones, and all for whoever may do everything on their provider. */
-const mayManage = ({ identity }: Mandate, { mandate, instance }: Task): boolean =>
-  (identity.name !== '' && identity.name === mandate.identity.name) || identity.principal.allowsProvider(instance.provider, TASKS_OF_ALL);
 
 /** What a way means, to people. */
 function planWords(way: Way, state: PowerState, softFor: Milliseconds | undefined): string {

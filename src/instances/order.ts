@@ -27,6 +27,20 @@ export interface Outcome {
   readonly auditId: number;
 }
 
+/** A change of a machine's settings. */
+export interface Change {
+  readonly operation: 'autostart';
+  readonly value: boolean;
+}
+
+/** How a change ended well. */
+export interface ChangeOutcome {
+  /** `already`: it was so before, and nothing was sent */
+  readonly result: 'done' | 'already';
+  /** its number in the audit */
+  readonly auditId: number;
+}
+
 /** What goes with every call. */
 export interface Call {
   /** Ends a reading early. A power action goes on: what was begun is not undone by somebody's leaving. */

@@ -23,6 +23,8 @@ function describe(instance: Target, state: string, facts: Facts): string[] {
     ['macs', facts.macs?.join(' ')],
     ['disks', facts.disks?.map(describeDisk).join(', ')],
     ['host', facts.host],
+    ['persistent', facts.persistent === undefined ? undefined : facts.persistent ? 'yes' : 'no'],
+    ['autostart', facts.autostart === undefined ? undefined : facts.autostart ? 'on' : 'off'],
     ...Object.entries(facts.more ?? {}),
     ['capabilities', instance.capabilities.join(', ')],
   ];

@@ -12,6 +12,12 @@ import { NO_OPTIONS, splitWords, takeOptions, type Word } from './words.js';
 const NO_WORDS: readonly string[] = Object.freeze([]);
 const NO_ARGUMENTS = { names: [], options: NO_OPTIONS };
 
+/** What of a command's words names instances: all, or all but the last where that has to be a word of its own. Undefined: it is none of them. */
+function namesOf({ words }: LoadedCommand, typed: readonly Word[]): readonly Word[] | undefined {
+  if (words.length === 0) return typed;
+  return words.includes(typed.at(-1)?.text.toLowerCase() ?? '') ? typed.slice(0, -1) : undefined;
+}
+
 /**
  * From a line to its reply, without a socket: finds the command, checks right, options and instances
  * from its row, and runs it.
@@ -102,8 +108,9 @@ export class Dispatcher {
   /** Resolves and authorises the instances, says 200, and runs. */
   async #runOnInstances(session: Session, command: LoadedCommand, request: Request, names: readonly Word[], reply: Reply): Promise<void> {
     try {
-      if (names.length === 0) request.usage();
-      await Request.select(request, names);
+      const chosen = namesOf(command, names);
+      if (chosen === undefined || chosen.length === 0) request.usage();
+      await Request.select(request, chosen);
       reply.accept();
       await this.#finish(Promise.resolve(command.run(request)), request, reply);
     } catch (thrown) {

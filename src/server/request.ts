@@ -7,7 +7,7 @@ import type { TypedName } from '../instances/view.js';
 import { Listing } from '../instances/listing.js';
 import type { ReadingName, Readings } from '../instances/operations.js';
 import type { PowerAction } from '../instances/operation-table.js';
-import type { Call, PowerOrder } from '../instances/order.js';
+import type { Call, Change, PowerOrder } from '../instances/order.js';
 import type { Permission } from '../instances/principal.js';
 import type { PowerState } from '../drivers/driver.js';
 import type { Authenticator } from '../auth/authenticator.js';
@@ -147,8 +147,16 @@ export class Request implements Context {
       await actor.power(target, order, call);
       return undefined;
     }
-    const plan = await actor.plan(target, order, call);
-    return this.#choice?.isSingle === true ? `${actor.display(target)}: ${plan}` : plan;
+    return this.#planned(target, await actor.plan(target, order, call));
+  }
+
+  async configure(target: Target, change: Change): Promise<string | void> {
+    const { actor, options: { dryRun } } = this;
+    if (!dryRun) {
+      await actor.configure(target, change, this.#call);
+      return undefined;
+    }
+    return this.#planned(target, await actor.planChange(target, change, this.#call));
   }
 
   status(target: Target): Promise<PowerState> {
@@ -211,6 +219,10 @@ export class Request implements Context {
   /** What acts does so without its client, too, and so do its readings: each has a deadline. */
   get #goesOnAlone(): boolean {
     return this.#command.right !== 'read' && !isOpen(this.#command) && !this.#options.dryRun;
+  }
+
+  #planned(target: Target, plan: string): string {
+    return this.#choice?.isSingle === true ? `${this.actor.display(target)}: ${plan}` : plan;
   }
 
   get #call(): Call {

@@ -6,7 +6,7 @@ const row = (word: string, more: object = {}): string => JSON.stringify({ word, 
 const ROWS = [
   row('help'), row('list', { words: ['running', 'paused'] }),
   row('stop', { right: 'power', on: 'instances', aliases: ['halt'], options: [{ name: 'wait', value: 'optional' }, { name: 'timeout', value: 'required' }] }),
-  row('status', { on: 'instances' }), row('report', { words: ['daily', 'weekly'], options: [{ name: 'json', value: 'none' }] }), 'no JSON', '{"word":7}', 'null',
+  row('status', { on: 'instances' }), row('autostart', { on: 'instances', words: ['on', 'off'] }), row('report', { words: ['daily', 'weekly'], options: [{ name: 'json', value: 'none' }] }), 'no JSON', '{"word":7}', 'null',
 ];
 const NAMES = ['lj', 'web1', 'web2', 'my vm', 'odd[1]', '@at', 'a"b'];
 
@@ -17,8 +17,10 @@ void t.test('completion', async (t) => {
     return line === 'help --json' ? ROWS : NAMES;
   });
   t.same(await completer.complete('st'), [['stop ', 'status '], 'st']);
-  t.same(await completer.complete(''), [['help ', 'list ', 'stop ', 'halt ', 'status ', 'report '], '']);
+  t.same(await completer.complete(''), [['help ', 'list ', 'stop ', 'halt ', 'status ', 'autostart ', 'report '], '']);
   t.same(await completer.complete('report w'), [['weekly'], 'w'], 'words of a plugin');
+  t.same(await completer.complete('autostart o'), [['odd[1]'].map((name) => `"${name}"`), 'o'], 'names first');
+  t.same(await completer.complete('autostart lj of'), [['off'], 'of'], 'then the word that ends it');
   t.same(await completer.complete('report --'), [['--json'], '--']);
   t.same(await completer.complete('halt web1 --t'), [['--timeout='], '--t']);
   t.same(await completer.complete('status we'), [['web1', 'web2'], 'we']);

@@ -179,3 +179,22 @@ await t.test('a guest that starts again when it is shut down', options, async (t
   t.equal(await again.status(soon()), 'on');
   t.not(await again.bootMark!(soon()), before, 'its boot shows');
 });
+
+await t.test('a guest that is to start with its host', options, async (t) => {
+  const { peer, find } = await openPeer(t);
+  await peer.defineTiny('tiny');
+  const { autostart, ...tiny } = await find('tiny');
+  t.equal(await autostart!.read(soon()), false);
+  for (const isOn of [true, false, true]) {
+    await autostart!.set(isOn, soon());
+    t.equal(await autostart!.read(soon()), isOn);
+    t.match((await peer.virsh('dominfo', 'tiny')).stdout, new RegExp(`Autostart: +${isOn ? 'enable' : 'disable'}`));
+    t.match(await tiny.info!(soon()), { persistent: true, autostart: isOn });
+  }
+  await tiny.start!(soon());
+  await autostart!.set(false, soon());
+  t.equal(await reasonOf(peer, 'tiny'), 'running (booted)', 'and nothing else is done to it');
+  await peer.virsh('undefine', 'tiny');
+  t.match(await outcome(autostart!.set(true, soon())), { phrase: 'WRONG STATE', detail: /transient/ });
+  t.match(await tiny.info!(soon()), { persistent: false, autostart: false });
+});

@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import t from 'tap';
-import { CfgError } from '../../src/drivers/xen/cfg.js';
-import { parseDefinition, type Definition } from '../../src/drivers/xen/definition.js';
-import { parseDetails } from '../../src/drivers/xen/details.js';
+import { CfgError, parseDefinition, type Definition } from '../../src/drivers/xen/cfg.js';
+import { parseDetails } from '../../src/drivers/xen/output.js';
 import { lacksXen, startXen } from '../peers/xen/start.js';
 
 const run = promisify(execFile);

@@ -1,4 +1,4 @@
-import { readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, realpath, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
@@ -366,7 +366,7 @@ void t.test('a hypervisor that is not there', { skip }, async (t) => {
 });
 
 void t.test('the configuration folder', { skip }, async (t) => {
-  const { host, logged, relists, machine, states } = await setting(t, async (host) => {
+  const { host, driver, logged, relists, machine, states } = await setting(t, async (host) => {
     await host.configure('good.cfg', PV('good'));
     await host.configure('half.cfg', "name = 'half'\nvif = [ 'mac=00:16:3e:00:0");
     await host.configure('none.cfg', 'memory = 5\n');
@@ -377,7 +377,7 @@ void t.test('the configuration folder', { skip }, async (t) => {
     await host.configure('same.cfg', PV('good'));
   });
   t.same(await states(), { good: 'off' });
-  t.same(await states(), { good: 'off' });
+  t.match((await driver.list(signal())).incomplete, /half\.cfg and 2 more files cannot be read or understood$/);
   const about = (file: string): string[] => logged.filter((line) => line.includes(`/${file}`));
   t.same(about('half.cfg').length, 1, 'a broken file is reported once');
   t.match(about('half.cfg')[0], /line 2/);
@@ -406,7 +406,43 @@ void t.test('the configuration folder', { skip }, async (t) => {
   await (await machine('odd')).start?.(signal());
   t.same(await states(), { good: 'off', odd: 'on' }, `xl takes ${odd} for a file, not for a setting`);
   await rm(host.configDir, { recursive: true });
+  t.match((await driver.list(signal())).incomplete, /cannot be read \(ENOENT\)/);
   t.same(await states(), { good: 'off', odd: 'on' }, 'a folder that cannot be read makes nobody disappear');
+});
+
+void t.test('autostart: links in the folder that xendomains starts', { skip }, async (t) => {
+  const { host, machine } = await setting(t, async (host) => {
+    await host.configure('web.cfg', PV('web'));
+    await host.configure('two words.cfg', PV('two words'));
+  });
+  const folder = join(host.configDir, 'auto');
+  const web = await machine('web');
+  t.equal(await web.autostart?.read(signal()), false, 'without the folder');
+  await web.autostart?.set(false, signal());
+  await rejects(t, web.autostart?.set(true, signal()), 'WRONG STATE', /xendomains is not installed/);
+  await mkdir(folder);
+  for (const name of ['web', 'two words']) {
+    const each = await machine(name);
+    await each.autostart?.set(true, signal());
+    t.equal(await realpath(join(folder, `${name}.cfg`)), await realpath(join(host.configDir, `${name}.cfg`)));
+    t.match(await each.info?.(signal()), { autostart: true, persistent: true });
+    await each.autostart?.set(true, signal());
+    t.equal((await readdir(folder)).length, 1, 'it was so already');
+    await each.autostart?.set(false, signal());
+    t.same(await readdir(folder), []);
+    t.match(await each.info?.(signal()), { autostart: false });
+  }
+  await symlink('../web.cfg', join(folder, '10-first'));
+  t.equal(await web.autostart?.read(signal()), true, 'under any name');
+  await web.autostart?.set(false, signal());
+  await writeFile(join(folder, 'copy'), PV('web'));
+  t.equal(await web.autostart?.read(signal()), true, 'a copy starts it as well');
+  await rejects(t, web.autostart?.set(false, signal()), 'WRONG STATE', /no link to its file/);
+  t.same(await readdir(folder), ['copy'], 'and stays');
+  await (await machine('two words')).start?.(signal());
+  await rm(join(host.configDir, 'two words.cfg'));
+  t.equal((await machine('two words')).autostart, undefined, 'without a file nothing could start it');
+  t.match(await (await machine('two words')).info?.(signal()), { persistent: false });
 });
 
 void t.test('traffic and addresses', { skip }, async (t) => {

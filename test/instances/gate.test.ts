@@ -71,6 +71,9 @@ await t.test('a command does not do what needs another right', async (t) => {
       let looks = 0;
       return actor.read(target!, { toString: () => (looks++ < 1 ? 'status' : 'powerOff') } as unknown as 'status');
     },
+    'request.configure': (request) => request.configure(request.targets[0]!, { operation: 'autostart', value: true }),
+    'actor.configure': ({ actor, targets: [target] }) => actor.configure(target!, { operation: 'autostart', value: true }),
+    'a setting that is none': ({ actor, targets: [target] }) => actor.configure(target!, { operation: 'stop' as 'autostart', value: true }),
     'inherited names': ({ actor, targets: [target] }) => actor.power(target!, { ...order, action: 'constructor' as 'stop' }),
     '__proto__': ({ actor, targets: [target] }) => actor.read(target!, '__proto__' as 'status'),
   };

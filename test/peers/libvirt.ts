@@ -151,12 +151,15 @@ export class LibvirtPeer {
     return this.#define('domain', name, tinyXml(name, this.#images.deaf, this.#serialLog(name)));
   }
 
-  /** Defines a Linux guest with virtio network (DHCP), disk (qcow2, 64 MiB, `vda`) and balloon. */
-  async defineDom(name: string): Promise<void> {
+  /**
+   * Defines a Linux guest with virtio network (DHCP), disk (qcow2, 64 MiB, `vda`) and balloon.
+   * @param change of its description
+   */
+  async defineDom(name: string, change: (xml: string) => string = (xml) => xml): Promise<void> {
     const disk = this.#scratch('disks', `${name}.qcow2`);
     await must('qemu-img', ['create', '-q', '-f', 'qcow2', disk, '64M']);
     const { kernel, initrd } = this.#images;
-    await this.#define('domain', name, domXml(name, { kernel, initrd, disk, serialLog: this.#serialLog(name) }));
+    await this.#define('domain', name, change(domXml(name, { kernel, initrd, disk, serialLog: this.#serialLog(name) })));
   }
 
   /** Defines a container of libvirt-lxc; its init ends at SIGTERM (shutdown by signal). */
@@ -178,6 +181,17 @@ export class LibvirtPeer {
    */
   guestReady(name: string, withinMs = BOOT_TIMEOUT_MS, times = 1): Promise<void> {
     return until(() => this.boots(name) >= times, withinMs, `guest ${name} to be ready`);
+  }
+
+  /** Makes a bridge of which libvirt knows nothing, 192.168.198.1 on it, with a DHCP server that is not libvirt's. */
+  async startBridge(name: string): Promise<void> {
+    const script = 'ip link add "$1" type bridge && ip address add 192.168.198.1/24 dev "$1" && ip link set "$1" up';
+    const { code, stderr } = await this.inside('sh', '-c', script, 'sh', name);
+    if (code !== 0) throw new Error(`the bridge ${name}: ${stderr}`);
+    this.#enclosure.daemon([
+      'dnsmasq', '--keep-in-foreground', '--conf-file=/dev/null', '--port=0', '--user=root', '--leasefile-ro', '--pid-file=',
+      `--interface=${name}`, '--bind-interfaces', '--except-interface=lo', '--dhcp-range=192.168.198.10,192.168.198.250',
+    ], this.#scratch(`dnsmasq-${name}.log`));
   }
 
   /** Runs a program inside the enclosure, such as `tcpdump` or `ip`. */

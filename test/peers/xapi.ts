@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer as createPlain, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecure } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readJson, readXml, writeJson, writePython, writeXml, type Call } from './xapi-wire.js';
@@ -72,6 +72,8 @@ export class XapiPeer {
   readonly #faults = new Map<string, Fault[]>();
   readonly #servers: (Server | undefined)[] = [];
   readonly #cancelled = new Set<string>();
+  readonly #connections = new Set<Socket>();
+  readonly #dead = new WeakSet<Socket>();
   readonly #options: XapiOptions;
 
   constructor(options: XapiOptions) {
@@ -110,6 +112,10 @@ export class XapiPeer {
       this.#serve(host, request, response).catch(() => response.destroy());
     };
     const server = this.certificate ? createSecure({ key: this.certificate.key, cert: this.certificate.cert }, serve) : createPlain(serve);
+    server.on(this.certificate ? 'secureConnection' : 'connection', (socket: Socket) => {
+      this.#connections.add(socket);
+      socket.once('close', () => this.#connections.delete(socket));
+    });
     server.listen(this.port, this.#addresses[host]);
     await once(server, 'listening');
     this.port = (server.address() as AddressInfo).port;
@@ -124,6 +130,11 @@ export class XapiPeer {
     server.close();
     server.closeAllConnections();
     await once(server, 'close');
+  }
+
+  /** What a firewall does that has forgotten the connections there are: each is cut off when it is used again. */
+  forgetConnections(): void {
+    this.#connections.forEach((socket) => this.#dead.add(socket));
   }
 
   /** xapi anew: no session, no task, new handles. */
@@ -141,6 +152,7 @@ export class XapiPeer {
   }
 
   async #serve(host: number, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.#dead.has(request.socket)) return void request.socket.destroy();
     const url = new URL(request.url ?? '/', 'http://xapi');
     if (request.method === 'GET' && url.pathname === '/rrd_updates') return this.#measure(host, request, response, url);
     let body = '';
@@ -254,6 +266,7 @@ export class XapiPeer {
       return '';
     }
     if (type === 'host' && expected !== undefined) return this.#host(name, first!);
+    if (method === 'VM.add_to_other_config' || method === 'VM.remove_from_other_config') return this.#configure(method, args);
     if (method === 'event.inject') return world.inject(first!, String(args[1]));
     if (method === 'task.cancel') return String(this.#cancelled.add(first!) && '');
     if (method === 'task.destroy') return world.remove('task', first!) ?? '';
@@ -276,6 +289,16 @@ export class XapiPeer {
     if (field === 'record') return { ...record };
     if (record[field] === undefined) throw new Failure('MESSAGE_METHOD_UNKNOWN', [method]);
     return record[field];
+  }
+
+  #configure(method: string, args: readonly Value[]): Value {
+    const [vm, key, value] = args.map(String) as [string, string, string];
+    count(method, args, method.includes('add_to') ? 3 : 2);
+    const config = { ...this.world.get('VM', vm).other_config as Fields };
+    if (method.includes('add_to') && Object.hasOwn(config, key)) throw new Failure('MAP_DUPLICATE_KEY', ['VM', 'other_config', vm, key]);
+    if (method.includes('add_to')) config[key] = value;
+    else delete config[key];
+    return this.world.set('VM', vm, { other_config: config }) ?? '';
   }
 
   #host(name: string, ref: string): Value {

@@ -162,6 +162,25 @@ await t.test('--dry-run does nothing', async (t) => {
   t.same(audit.begun, []);
 });
 
+await t.test('autostart: the last word says how, and it needs the right to configure', async (t) => {
+  const config = SEED_CONFIG.replace('instances = ["lj", "builder"', 'faults = { dev = "deaf" }\ninstances = ["lj", "builder"')
+    .replace('commands = ["start"]', 'commands = ["power"]');
+  const { session, ask, audit } = await startCore(t, { config });
+  const steve = await session('steve');
+  t.match(await ask(steve, 'info lj'), /^persistent: yes\nautostart: off$/m);
+  t.equal(await ask(steve, 'autostart lj on --dry-run'), ok('lj: autostart on (it is off)'));
+  t.same(audit.begun, []);
+  t.equal(await ask(steve, 'autostart lj ON'), '200 OK\n300 DONE\n');
+  t.match(await ask(steve, 'info lj'), /^autostart: on$/m);
+  t.equal(await ask(steve, 'autostart lj on --dry-run'), ok('lj: nothing, autostart is on already'));
+  t.match(await ask(steve, 'autostart lj builder off'), /lj: done\n.*builder: done|builder: done\n.*lj: done/s);
+  t.equal(await ask(steve, 'autostart dev on'), '200 OK\n400 FAILED: the order was accepted, but autostart of dev is as it was\n');
+  t.match(audit.begun, [{ command: 'autostart', instance: 'demo/lj', options: 'on' }, { options: 'off' }, { options: 'off' }, { instance: 'demo/dev' }]);
+  t.match(audit.ended.map(({ outcome }) => outcome).sort(), [/^FAILED/, 'already so', 'done', 'done']);
+  for (const words of ['lj', 'lj perhaps', 'on', 'lj on builder']) t.match(await ask(steve, `autostart ${words}`), /^400 USAGE: autostart NAME/, words);
+  t.equal(await ask(await session('tenant'), 'autostart lj on'), '400 NOT ALLOWED\n');
+});
+
 const command = (word: string, rest: Partial<Command>): Command => ({ word, usage: word, help: 'For a test.', right: 'anyone', run: () => undefined, ...rest });
 
 await t.test('plugins that throw', async (t) => {

@@ -194,6 +194,14 @@ export async function askGuest(what: 'shutdown' | 'reboot', subject: Subject, si
   }
 }
 
+/** @throws ArgoError WRONG STATE for a transient domain: libvirt keeps no description of it to start it from */
+export async function setAutostart(subject: Subject, isOn: boolean, signal: AbortSignal): Promise<void> {
+  const { domain } = subject;
+  const isPersistent = await beforeSending(signal, () => ask(subject, signal, (client) => client.isPersistent(domain, signal)));
+  if (!isPersistent) throw new ArgoError('WRONG STATE', 'it is transient: it is gone when it ends, so libvirt cannot start it with the host');
+  await act(subject, signal, (client) => client.setStartsWithHost(domain, isOn, signal));
+}
+
 const isRefusal = (error: unknown): boolean => error instanceof ArgoError && error.cause instanceof LibvirtError;
 
 const isWrongState = (error: unknown): boolean =>

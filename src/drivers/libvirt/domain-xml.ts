@@ -13,11 +13,16 @@ export interface Nic {
 export interface DomainDescription {
   readonly title?: string;
   readonly nics: readonly Nic[];
+  /** whether the agent in the guest is there and listens */
+  readonly hasAgent: boolean;
   /** without their sizes, which the description does not hold */
   readonly disks: readonly Disk[];
 }
 
-const LISTS = new Set(['domain.devices.interface', 'domain.devices.disk', 'domain.devices.filesystem']);
+/** The channel to the agent, by the name that all guests know it by. */
+const AGENT_CHANNEL = 'org.qemu.guest_agent.0';
+
+const LISTS = new Set(['domain.devices.interface', 'domain.devices.disk', 'domain.devices.filesystem', 'domain.devices.channel']);
 
 const parser = new XMLParser({
   ignoreAttributes: false,
@@ -65,6 +70,8 @@ export function parseDomainXml(xml: string): DomainDescription {
       mac: text(child(nic, 'mac'), '@address'),
       device: text(child(nic, 'target'), '@dev'),
     })),
+    hasAgent: children(devices, 'channel').map((channel) => child(channel, 'target'))
+      .some((target) => text(target, '@name') === AGENT_CHANNEL && text(target, '@state') === 'connected'),
     disks: [...disks, ...children(devices, 'filesystem').map(toFilesystem)],
   });
 }

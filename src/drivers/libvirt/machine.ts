@@ -2,7 +2,7 @@ import { ArgoError } from '../../kit/errors.js';
 import type { LibvirtClient } from '../../protocols/libvirt/client.js';
 import { formatUuid } from '../../protocols/libvirt/types.js';
 import type { Machine } from '../driver.js';
-import { askGuest, checkOrder, pause, powerOff, reset, resume, shutdown, start, suspend, unpause } from './actions.js';
+import { askGuest, checkOrder, pause, powerOff, reset, resume, shutdown, setAutostart, start, suspend, unpause } from './actions.js';
 import { readAddressesOf, readBootMark, readDisks, readFacts, readLoad, readMacs, readState, readTraffic, readUptime } from './reads.js';
 import type { End } from './run-log.js';
 import type { Subject } from './subject.js';
@@ -38,6 +38,10 @@ export function createMachine(subject: Subject): Machine {
     unpause: act(unpause),
     ...(hypervisor.resets ? { reset: act(reset) } : {}),
     ...(hypervisor.saves ? { suspend: act(suspend), resume: act(resume) } : {}),
+    autostart: {
+      read: read((client, signal) => client.startsWithHost(domain, signal)),
+      set: (isOn, signal) => act((_, until) => setAutostart(subject, isOn, until))(signal),
+    },
     bootMark: read((client, signal) => readBootMark(client, subject, signal)),
     info: slow((client, signal) => readFacts(client, subject, signal)),
     ip: slow((client, signal) => readAddressesOf(client, domain, signal)),

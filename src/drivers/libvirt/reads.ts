@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { LibvirtClient } from '../../protocols/libvirt/client.js';
 import { AddressSource, DomainState } from '../../protocols/libvirt/constants.js';
 import { ErrorCode, LibvirtError } from '../../protocols/libvirt/errors.js';
-import { formatUuid, type Domain, type StateAndReason } from '../../protocols/libvirt/types.js';
+import { formatUuid, type Domain, type InterfaceAddresses, type StateAndReason } from '../../protocols/libvirt/types.js';
 import { ArgoError } from '../../kit/errors.js';
 import type { Disk, Facts, Load, PowerState } from '../driver.js';
 import { parseDomainXml, type DomainDescription } from './domain-xml.js';
@@ -64,24 +64,35 @@ const macsOf = (description: DomainDescription): string[] =>
   description.nics.map((nic) => nic.mac).filter((mac) => mac !== undefined);
 
 /**
- * Addresses by libvirt's own DHCP leases, else from the guest's agent. None is no error: a guest on a
- * bridge without an agent has addresses that libvirt cannot know.
+ * Addresses: what the agent in the guest says, which knows them all; where none listens, the DHCP leases of libvirt's
+ * own networks, and for interfaces without one what the host's ARP table knows of their MACs. None is no error: of a
+ * guest on a bridge with which the host has nothing to do, libvirt cannot know any.
  */
 export async function readAddressesOf(client: LibvirtClient, domain: Domain, signal: AbortSignal): Promise<string[]> {
-  const leased = await addressesFrom(client, domain, AddressSource.LEASE, signal);
-  return leased.length > 0 ? leased : addressesFrom(client, domain, AddressSource.AGENT, signal);
+  return addressesOf(client, domain, await describe(client, domain, signal), signal);
 }
 
-async function addressesFrom(client: LibvirtClient, domain: Domain, source: number, signal: AbortSignal): Promise<string[]> {
+async function addressesOf(client: LibvirtClient, domain: Domain, { hasAgent, nics }: DomainDescription, signal: AbortSignal): Promise<string[]> {
+  const told = hasAgent ? usable(await interfacesFrom(client, domain, AddressSource.AGENT, signal)) : [];
+  if (told.length > 0) return told;
+  const leased = await interfacesFrom(client, domain, AddressSource.LEASE, signal);
+  const leasedMacs = new Set(leased.filter(({ addresses }) => addresses.length > 0).map(({ mac }) => mac?.toLowerCase()));
+  if (nics.every(({ mac }) => leasedMacs.has(mac?.toLowerCase()))) return usable(leased);
+  const heard = await interfacesFrom(client, domain, AddressSource.ARP, signal);
+  return usable([...leased, ...heard.filter(({ mac }) => !leasedMacs.has(mac?.toLowerCase()))]);
+}
+
+async function interfacesFrom(client: LibvirtClient, domain: Domain, source: number, signal: AbortSignal): Promise<InterfaceAddresses[]> {
   try {
-    const interfaces = await client.addresses(domain, source, signal);
-    const all = interfaces.flatMap(({ addresses }) => addresses).filter((address) => !isLocal(address));
-    return [...new Set(all)];
+    return await client.addresses(domain, source, signal);
   } catch (error) {
     if (error instanceof LibvirtError && error.code !== ErrorCode.OPERATION_INVALID) return [];
     throw error;
   }
 }
+
+const usable = (interfaces: readonly InterfaceAddresses[]): string[] =>
+  [...new Set(interfaces.flatMap(({ addresses }) => addresses).filter((address) => !isLocal(address)))];
 
 /** What an agent tells of its loopback and of link-local addresses leads nowhere. */
 const isLocal = (address: string): boolean => /^(127\.|::1$|fe80:)/i.test(address);
@@ -118,12 +129,14 @@ async function withSizes(client: LibvirtClient, domain: Domain, { disks }: Domai
 
 /** A container's memory is what it uses now, so its limit is told; a guest's is what its balloon leaves it. */
 export async function readFacts(client: LibvirtClient, { domain, hypervisor }: Subject, signal: AbortSignal): Promise<Facts> {
-  const [description, state, info, host, ips] = await Promise.all([
-    describe(client, domain, signal),
+  const description = await describe(client, domain, signal);
+  const [state, info, host, ips, persistent, autostart] = await Promise.all([
     client.state(domain, signal),
     client.info(domain, signal),
     client.hostname(signal),
-    readAddressesOf(client, domain, signal).catch(withoutAddresses),
+    addressesOf(client, domain, description, signal).catch(withoutAddresses),
+    client.isPersistent(domain, signal).catch(unknownToLibvirt),
+    client.startsWithHost(domain, signal).catch(unknownToLibvirt),
   ]);
   return {
     uuid: formatUuid(domain.uuid),
@@ -133,6 +146,8 @@ export async function readFacts(client: LibvirtClient, { domain, hypervisor }: S
     macs: macsOf(description),
     disks: await withSizes(client, domain, description, signal),
     host,
+    ...(persistent === undefined ? {} : { persistent }),
+    ...(autostart === undefined ? {} : { autostart }),
     more: {
       ...(description.title === undefined ? {} : { title: description.title }),
       reason: await explainState(client, domain, state, signal),
@@ -144,6 +159,12 @@ export async function readFacts(client: LibvirtClient, { domain, hypervisor }: S
 async function explainState(client: LibvirtClient, domain: Domain, state: StateAndReason, signal: AbortSignal): Promise<string> {
   const faults = isStoppedByDisk(state) ? await readDiskFaults(client, domain, signal) : '';
   return faults === '' ? stateInWords(state) : `${stateInWords(state)}, ${faults}`;
+}
+
+/** Not every hypervisor has it. */
+function unknownToLibvirt(error: unknown): undefined {
+  if (error instanceof LibvirtError) return undefined;
+  throw error;
 }
 
 /** A domain that is off has none. */

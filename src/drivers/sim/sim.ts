@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
-import type { Disk, Driver, DriverHost, Facts, Load, Machine, PowerState, Readings, Sighting } from '../driver.js';
+import type { Autostart, Disk, Driver, DriverHost, Facts, Load, Machine, PowerState, Readings, Sighting } from '../driver.js';
 
 /**
  * What is wrong with a simulated machine. `hang`: its calls never answer. `error`: they fail.
@@ -42,6 +42,7 @@ interface Past {
   boots: number;
   calls: number;
   bootedAt: number;
+  startsWithHost: boolean;
 }
 
 /** A machine, and at the same time what a listing shows of it, so that listing a million costs nothing. */
@@ -147,7 +148,20 @@ class SimMachine implements Machine, Sighting {
 
   async info(signal: AbortSignal): Promise<Facts> {
     await this.#answer(signal);
-    return { uuid: this.#uuid, cpus: 1, memory: MEMORY, ips: [this.#address], macs: [this.#hardwareAddress], disks: this.#disks, host: 'simulated' };
+    return { uuid: this.#uuid, cpus: 1, memory: MEMORY, ips: [this.#address], macs: [this.#hardwareAddress], disks: this.#disks, host: 'simulated', persistent: true, autostart: this.#past.startsWithHost };
+  }
+
+  get autostart(): Autostart {
+    return {
+      read: async (signal) => {
+        await this.#answer(signal);
+        return this.#past.startsWithHost;
+      },
+      set: async (isOn, signal) => {
+        await this.#answer(signal);
+        if (this.#fault !== 'deaf') this.#past.startsWithHost = isOn;
+      },
+    };
   }
 
   async ip(signal: AbortSignal): Promise<readonly string[]> {
@@ -201,7 +215,7 @@ class SimMachine implements Machine, Sighting {
   }
 
   get #past(): Past {
-    this.#pastOrNone ??= { boots: 0, calls: 0, bootedAt: this.#world.startedAt };
+    this.#pastOrNone ??= { boots: 0, calls: 0, bootedAt: this.#world.startedAt, startsWithHost: false };
     return this.#pastOrNone;
   }
 

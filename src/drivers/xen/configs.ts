@@ -3,8 +3,7 @@ import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArgoError } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
-import { CfgError } from './cfg.js';
-import { parseDefinition, type Definition } from './definition.js';
+import { CfgError, parseDefinition, type Definition } from './cfg.js';
 
 /** Bytes: the largest configuration that makes sense is some KiB. */
 const MAX_SIZE = 256 * 1024;
@@ -34,6 +33,8 @@ export class Configs {
   readonly #seen = new Map<string, Seen>();
   readonly #complained = new Map<string, string>();
   #byNames = new Map<string, Config>();
+  /** of the last {@link refresh}: why the folder may hold more machines than were found */
+  incomplete: string | undefined;
   readonly #log: Log;
 
   constructor(readonly folder: string, log: Log) {
@@ -54,19 +55,25 @@ export class Configs {
    * its last good meaning, or is left out, and is reported once.
    */
   async refresh(): Promise<void> {
+    this.incomplete = undefined;
     const files = await this.#files();
     const present = new Set(files);
     for (const path of this.#seen.keys()) if (!present.has(path)) this.#forget(path);
     const found = new Map<string, Config>();
+    const leftOut: string[] = [];
     for (const path of files) {
       await this.#look(path);
       const definition = this.#seen.get(path)?.definition;
-      if (!definition) continue;
+      if (!definition) {
+        if (this.#seen.has(path)) leftOut.push(path);
+        continue;
+      }
       const first = found.get(definition.name);
       if (!first) found.set(definition.name, { path, definition });
       else this.#complain(path, `same ${first.path}`, `its name ${JSON.stringify(definition.name)} is already that of ${first.path}, which counts`);
     }
     this.#byNames = found;
+    if (leftOut.length > 0) this.incomplete ??= `${leftOut[0]}${leftOut.length > 1 ? ` and ${leftOut.length - 1} more files` : ''} cannot be read or understood`;
   }
 
   /**
@@ -86,10 +93,13 @@ export class Configs {
   async #files(): Promise<string[]> {
     try {
       const names = (await readdir(this.folder)).filter(isConfig).sort();
-      if (names.length > MAX_FILES) this.#complain(this.folder, 'many', `only the first ${MAX_FILES} files are used`);
-      else this.#complained.delete(this.folder);
+      if (names.length > MAX_FILES) {
+        this.incomplete = `${this.folder} has more than ${MAX_FILES} files`;
+        this.#complain(this.folder, 'many', `only the first ${MAX_FILES} files are used`);
+      } else this.#complained.delete(this.folder);
       return names.slice(0, MAX_FILES).map((name) => join(this.folder, name));
     } catch (error) {
+      this.incomplete = `${this.folder}: ${reason(error)}`;
       this.#complain(this.folder, reason(error), reason(error));
       return [...this.#seen.keys()].sort();
     }
@@ -124,7 +134,8 @@ export class Configs {
   }
 }
 
-async function readLimited(path: string): Promise<string> {
+/** @throws what the file system throws, CfgError for what is no such file */
+export async function readLimited(path: string): Promise<string> {
   // Not blocking, for a FIFO with the name of a configuration would wait for ever.
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {

@@ -4,9 +4,9 @@ import { ArgoError } from '../../kit/errors.js';
 import type { PowerState } from '../driver.js';
 import type { Log } from '../../kit/log.js';
 import type { Config, Configs } from './configs.js';
-import { parseDetails, type Details } from './details.js';
+import { parseDetails, type Details, type Listing, type Row } from './output.js';
+import { stateOf } from './errors.js';
 import { DiskProbe } from './disks.js';
-import { stateOf, type Listing, type Row } from './output.js';
 import type { Saves } from './saves.js';
 import type { Xl } from './xl.js';
 

@@ -1,8 +1,9 @@
 import { watch, type FSWatcher } from 'node:fs';
-import type { Driver, DriverHost, PowerState, Sighting } from '../driver.js';
+import type { Driver, DriverHost, PowerState, Sighting, Sightings } from '../driver.js';
 import { Configs } from './configs.js';
 import { Dom0, THIS_HOST, type HostView } from './context.js';
-import { Listing, stateOf, type Row } from './output.js';
+import { Listing, type Row } from './output.js';
+import { stateOf } from './errors.js';
 import { XenMachine } from './vm.js';
 import { Saves, type Save } from './saves.js';
 import { Xl } from './xl.js';
@@ -45,7 +46,7 @@ class XenDriver implements Driver {
     });
   }
 
-  async list(signal: AbortSignal): Promise<readonly Sighting[]> {
+  async list(signal: AbortSignal): Promise<Sightings> {
     const dom0 = this.#dom0;
     this.#watchConfigs();
     await dom0.configs.refresh();
@@ -55,7 +56,9 @@ class XenDriver implements Driver {
       const rows = await dom0.listing.read(signal);
       dom0.note(rows);
       await this.#setStaleAside(saves, rows);
-      return this.#sightings(saves, rows);
+      const sightings = this.#sightings(saves, rows);
+      const { incomplete } = dom0.configs;
+      return incomplete === undefined ? sightings : Object.assign(sightings, { incomplete });
     });
   }
 

@@ -1,4 +1,5 @@
 import { ArgoError, type Phrase } from '../../kit/errors.js';
+import type { PowerState } from '../driver.js';
 
 /** What xl says when it fails, and what that means to a user. The first row that matches counts. */
 const REFUSALS: readonly { readonly words: RegExp; readonly phrase: Phrase; readonly detail?: string }[] = [
@@ -51,4 +52,20 @@ export function refusal(stderr: string, exitCode: number): ArgoError {
   const row = REFUSALS.find(({ words }) => words.test(stderr));
   if (row) return new ArgoError(row.phrase, row.detail ?? complaint(stderr), { cause });
   return new ArgoError('FAILED', complaint(stderr) || `xl exited with ${exitCode}`, { cause });
+}
+
+/** Why a domain has shut down (the fifth letter), and what it then is until its monitor has cleared it away. */
+const AFTER_SHUTDOWN: Readonly<Record<string, PowerState>> = {
+  '-': 'stopping', r: 'stopping', s: 'stopping', c: 'crashed', w: 'crashed', S: 'starting',
+};
+
+/**
+ * The state behind xl's six letters. No letter at all means that no CPU runs it at this moment, which
+ * is how a busy host shows a running guest: `on`.
+ */
+export function stateOf(flags: string): PowerState {
+  const [, , paused, shutdown, reason = '', dying] = flags;
+  if (dying === 'd') return 'stopping';
+  if (shutdown === 's') return AFTER_SHUTDOWN[reason] ?? 'unknown';
+  return paused === 'p' ? 'paused' : 'on';
 }

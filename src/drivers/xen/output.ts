@@ -1,7 +1,7 @@
 import { ArgoError } from '../../kit/errors.js';
-import type { PowerState } from '../driver.js';
 import { within } from '../../kit/within.js';
 import type { Xl } from './xl.js';
+import type { DiskSpec, Vif } from './cfg.js';
 
 /** Milliseconds: a healthy xl lists hundreds of domains in less than one second. */
 const LISTING_LIMIT = 15_000;
@@ -28,7 +28,7 @@ const NAMELESS = '(null)';
 const MAX_NAME = 4096;
 
 /**
- * The guests of an `xl list -v`: without domain 0, without the dead that only wait for their burial.
+ * The guests of an `xl list -v`: without domain 0, without those that have ended and are not cleared away yet.
  * @throws ArgoError `FAILED` when this is not a whole listing, so that nothing passes for absent
  */
 export function parseListing(text: string): Row[] {
@@ -48,22 +48,6 @@ export function parseListing(text: string): Row[] {
   const whole = header?.startsWith('Name ') && began.trim() === '' && rows.some(({ domid }) => domid === 0);
   if (!whole) throw new ArgoError('FAILED', 'the output of xl list is not understood', { cause: new Error(text.slice(0, 2000)) });
   return rows.filter(({ domid, name }) => domid !== 0 && name !== '' && name !== NAMELESS);
-}
-
-/** Why a domain has shut down (the fifth letter), and what it then is until its monitor has cleared it away. */
-const AFTER_SHUTDOWN: Readonly<Record<string, PowerState>> = {
-  '-': 'stopping', r: 'stopping', s: 'stopping', c: 'crashed', w: 'crashed', S: 'starting',
-};
-
-/**
- * The state behind xl's six letters. No letter at all means that no CPU runs it at this moment, which
- * is how a busy host shows a running guest: `on`.
- */
-export function stateOf(flags: string): PowerState {
-  const [, , paused, shutdown, reason = '', dying] = flags;
-  if (dying === 'd') return 'stopping';
-  if (shutdown === 's') return AFTER_SHUTDOWN[reason] ?? 'unknown';
-  return paused === 'p' ? 'paused' : 'on';
 }
 
 /**
@@ -145,4 +129,62 @@ export class Listing {
     if (this.#next === shared) this.#next = undefined;
     shared.controller.abort();
   }
+}
+
+/** What `xl list -l DOMID` knows of a running domain. */
+export interface Details {
+  readonly type?: string;
+  readonly vifs: readonly Vif[];
+  readonly disks: readonly DiskSpec[];
+}
+
+/**
+ * Reads the JSON of `xl list -l`. Fields that are not as expected are left out: xl prints libxl's
+ * internal structure, which grows with each version.
+ * @returns undefined when the domain is not in it: xl skips, without a word, what it cannot read
+ */
+export function parseDetails(text: string, domid: number): Details | undefined {
+  const parsed = jsonOf(text);
+  const domains = Array.isArray(parsed) ? parsed : [parsed];
+  const domain = domains.map(fields).find((candidate) => candidate.domid === domid);
+  if (!domain) return undefined;
+  const config = fields(domain.config);
+  const type = textOf(fields(config.c_info).type);
+  return {
+    ...(type && { type }),
+    vifs: listOf(config.nics).map((nic) => {
+      const mac = textOf(nic.mac);
+      const ifname = textOf(nic.ifname);
+      return {
+        ...(mac && { mac }),
+        ...(ifname && { ifname }),
+        ips: (textOf(nic.ip) ?? '').split(/\s+/).filter((ip) => ip !== ''),
+      };
+    }),
+    disks: listOf(config.disks).map((disk) => {
+      const format = textOf(disk.format);
+      const script = textOf(disk.script);
+      return { vdev: textOf(disk.vdev) ?? '', path: textOf(disk.pdev_path) ?? '', ...(format && { format }), ...(script && { script }) };
+    }),
+  };
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function fields(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? { ...value } : {};
+}
+
+function listOf(value: unknown): Record<string, unknown>[] {
+  return Array.isArray(value) ? value.map(fields) : [];
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
 }

@@ -2,7 +2,7 @@ import { ArgoError } from '../../kit/errors.js';
 import { XapiError } from '../../protocols/xapi/errors.js';
 import type { Effect, XapiPool } from '../../protocols/xapi/pool.js';
 import { Task } from '../../protocols/xapi/tasks.js';
-import { ref, text, type XapiRecord } from '../../protocols/xapi/values.js';
+import { ref, text, type XapiRecord } from '../../protocols/xapi/records.js';
 import { isAbort, within } from '../../kit/within.js';
 import type { DriverHost } from '../driver.js';
 import { explain } from './errors.js';

@@ -2,19 +2,23 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
 import { Slices } from '../../kit/slices.js';
 import { XapiPool } from '../../protocols/xapi/pool.js';
-import { text } from '../../protocols/xapi/values.js';
-import type { Driver, DriverHost, Machine, Sighting } from '../driver.js';
-import { HostRoster, type FoundHost } from '../host/roster.js';
-import { credentialsOf, passwordTrust } from '../tls/options.js';
+import { text } from '../../protocols/xapi/records.js';
+import type { Driver, DriverHost, Machine, Sighting, Sightings } from '../driver.js';
+import { HostRoster, type FoundHost, type RosterOptions } from '../host/roster.js';
+import { credentialsOf, passwordTrust, type LoginOptions } from '../tls/options.js';
 import { createHost } from './host.js';
 import { Inventory } from './inventory.js';
-import type { XenServerOptions } from './options.js';
 import { PoolContext } from './context.js';
 import { Vm } from './vm.js';
 import { inOrder } from '../../kit/text.js';
 
 /** Until a pool that was off at the start is asked again, ms. */
 const TRY_AGAIN_MS = 5000;
+
+export interface XenServerOptions extends LoginOptions, RosterOptions {
+  /** the pool's hosts, or some of them, or one */
+  readonly url: readonly URL[];
+}
 
 /** One pool of XenServer or XCP-ng hosts, or one such host, as a provider. */
 export class XenServerDriver implements Driver {
@@ -34,11 +38,11 @@ export class XenServerDriver implements Driver {
       onMaster: (master) => host.log('warn', 'the pool has another master', { master }),
     });
     this.#context = new PoolContext(pool, new Inventory(pool, host), host);
-    this.#hosts = new HostRoster(options, host, (entry) => createHost(this.#context, entry, portOf(options.url[0]!)));
+    this.#hosts = new HostRoster({ ...options, port: portOf(options.url[0]!) }, host, (entry) => createHost(this.#context, entry));
   }
 
   /** From memory while events keep it current; else everything is read. */
-  async list(signal: AbortSignal): Promise<readonly Sighting[]> {
+  async list(signal: AbortSignal): Promise<Sightings> {
     const { inventory } = this.#context;
     clearTimeout(this.#again);
     try {
@@ -60,12 +64,12 @@ export class XenServerDriver implements Driver {
    * At the start the pool may be off as a whole: then the hosts of the configuration can be woken.
    * Later what was listed before still stands, so that a failure is one.
    */
-  async #listWithoutPool(error: unknown): Promise<readonly Sighting[]> {
+  async #listWithoutPool(error: unknown): Promise<Sightings> {
     const isOff = error instanceof ArgoError && error.phrase === 'UNREACHABLE';
     if (this.#hasListed || !isOff || !this.#hosts.areGiven) throw error;
     this.#context.host.log('warn', 'the pool does not answer: only the hosts of the configuration are listed', { reason: error.detail });
     this.#again = setTimeout(() => this.#context.host.relist(), TRY_AGAIN_MS).unref();
-    return this.#hosts.list();
+    return Object.assign(await this.#hosts.list(), { incomplete: `the pool does not answer, so that only the hosts of the configuration are listed: ${error.detail}` });
   }
 
   #foundHosts(): FoundHost[] {

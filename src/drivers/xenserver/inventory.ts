@@ -2,10 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
 import { FaultError, ForeignAnswerError, XapiError } from '../../protocols/xapi/errors.js';
 import type { XapiPool } from '../../protocols/xapi/pool.js';
-import { ref, text, type XapiRecord } from '../../protocols/xapi/values.js';
+import { ref, text, type XapiRecord } from '../../protocols/xapi/records.js';
 import type { DriverHost, PowerState } from '../driver.js';
-import { explain } from './errors.js';
-import { asSeen, isMachine, toPowerState } from './states.js';
+import { explain, asSeen, isMachine, toPowerState } from './errors.js';
 
 /** What is kept of a VM, so that thousands cost little. */
 export interface VmEntry {

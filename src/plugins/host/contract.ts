@@ -1,4 +1,5 @@
 import type { PowerAction, Right } from '../../instances/operation-table.js';
+import type { Change } from '../../instances/order.js';
 import type { Actor } from '../../instances/actor.js';
 import type { InstanceInfo } from '../../instances/info.js';
 import type { Listing } from '../../instances/listing.js';
@@ -67,7 +68,10 @@ export interface Command {
    */
   readonly on?: 'instances' | 'provider';
   readonly options?: readonly OptionName[];
-  /** Words that it knows, where its words are its own business: for completion, as the states of `list` */
+  /**
+   * Words that it knows, where its words are its own business: for completion, as the states of `list`. `on: 'instances'`:
+   * the last word has to be one of these, and is no name.
+   */
   readonly words?: readonly string[];
   /** The words are passed as typed, `--` included: for commands that take a password. */
   readonly rawWords?: boolean;
@@ -134,6 +138,8 @@ export interface Context {
   each(work: (target: Target) => Promise<string | readonly string[] | void>): Promise<void>;
   /** A power action, or with `--dry-run` what it would do. For use in {@link each}. @throws ArgoError */
   power(target: Target, action: PowerAction): Promise<string | void>;
+  /** A change of its settings, or with `--dry-run` what it would do. For use in {@link each}. @throws ArgoError */
+  configure(target: Target, change: Change): Promise<string | void>;
   /** The state now, asked of the machine; `unknown` where it cannot be had. */
   status(target: Target): Promise<PowerState>;
   /** One reading of a machine. @throws ArgoError */

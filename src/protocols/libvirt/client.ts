@@ -158,6 +158,20 @@ export class LibvirtClient {
     return this.#domain(Procedure.DOMAIN_GET_BLOCK_INFO, domain, readBlockInfo, { signal, slow: true }, rest);
   }
 
+  /** Whether it has a description that outlasts its end. */
+  isPersistent(domain: Domain, signal: AbortSignal): Promise<boolean> {
+    return this.#domain(Procedure.DOMAIN_IS_PERSISTENT, domain, (reply) => reply.int() !== 0, { signal });
+  }
+
+  /** Whether it is started together with the host. */
+  startsWithHost(domain: Domain, signal: AbortSignal): Promise<boolean> {
+    return this.#domain(Procedure.DOMAIN_GET_AUTOSTART, domain, (reply) => reply.int() !== 0, { signal });
+  }
+
+  setStartsWithHost(domain: Domain, isOn: boolean, signal: AbortSignal): Promise<void> {
+    return this.#act(Procedure.DOMAIN_SET_AUTOSTART, domain, signal, flags(isOn ? 1 : 0));
+  }
+
   /** Starts it, from its managed save image where it has one. */
   create(domain: Domain, signal: AbortSignal): Promise<void> {
     return this.#act(Procedure.DOMAIN_CREATE, domain, signal);

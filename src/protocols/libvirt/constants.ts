@@ -5,16 +5,19 @@ export const Procedure = {
   CONNECT_CLOSE: 2,
   DOMAIN_CREATE: 9,
   DOMAIN_GET_XML_DESC: 14,
+  DOMAIN_GET_AUTOSTART: 15,
   DOMAIN_GET_INFO: 16,
   DOMAIN_LOOKUP_BY_UUID: 24,
   DOMAIN_REBOOT: 27,
   DOMAIN_RESUME: 28,
+  DOMAIN_SET_AUTOSTART: 29,
   DOMAIN_SUSPEND: 34,
   CONNECT_GET_HOSTNAME: 59,
   CONNECT_SUPPORTS_FEATURE: 60,
   DOMAIN_INTERFACE_STATS: 65,
   AUTH_LIST: 66,
   AUTH_POLKIT: 70,
+  DOMAIN_IS_PERSISTENT: 151,
   DOMAIN_MANAGED_SAVE: 182,
   DOMAIN_HAS_MANAGED_SAVE_IMAGE: 183,
   DOMAIN_MANAGED_SAVE_REMOVE: 184,
@@ -101,7 +104,7 @@ export const Lifecycle = {
 } as const;
 
 /** virDomainInterfaceAddressesSource */
-export const AddressSource = { LEASE: 0, AGENT: 1 } as const;
+export const AddressSource = { LEASE: 0, AGENT: 1, ARP: 2 } as const;
 
 /** virTypedParameterType */
 export const ParameterType = { INT: 1, UINT: 2, LLONG: 3, ULLONG: 4, DOUBLE: 5, BOOLEAN: 6, STRING: 7 } as const;

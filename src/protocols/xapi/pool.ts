@@ -47,7 +47,7 @@ export interface PoolCall {
 }
 
 /** A session with the master. */
-interface Seat {
+interface MasterSession {
   readonly rpc: Rpc;
   readonly session: string;
 }
@@ -61,10 +61,10 @@ export class XapiPool {
   readonly #options: PoolOptions;
   /** by origin: at most the hosts of the pool */
   readonly #rpcs = new Map<string, Rpc>();
-  #seat: Seat | undefined;
+  #current: MasterSession | undefined;
   /** a session that may have outlived a lost connection, so that it is used again instead of left behind */
-  #parked: Seat | undefined;
-  #login: Promise<Seat> | undefined;
+  #spare: MasterSession | undefined;
+  #login: Promise<MasterSession> | undefined;
   #failure: { readonly error: unknown; readonly at: number } | undefined;
   readonly #lockout: Lockout;
   readonly #closed = new AbortController();
@@ -117,23 +117,23 @@ export class XapiPool {
   async close(signal: AbortSignal): Promise<void> {
     this.#closed.abort(new ConnectionLostError('the pool is being closed', false));
     const login = await this.#login?.catch(() => undefined);
-    const seats = new Set([this.#seat, this.#parked, login].filter((seat) => seat !== undefined));
-    this.#seat = this.#parked = undefined;
-    await Promise.all([...seats].map(async ({ rpc, session }) => {
+    const sessions = new Set([this.#current, this.#spare, login].filter((held) => held !== undefined));
+    this.#current = this.#spare = undefined;
+    await Promise.all([...sessions].map(async ({ rpc, session }) => {
       await rpc.call('session.logout', [session], { signal }).catch(() => undefined);
     }));
     this.#rpcs.forEach(({ link }) => link.close());
   }
 
-  async #attempt<T>(effect: Effect, signal: AbortSignal, work: (seat: Seat) => Promise<T>, again = true): Promise<T> {
+  async #attempt<T>(effect: Effect, signal: AbortSignal, work: (held: MasterSession) => Promise<T>, again = true): Promise<T> {
     const recovered = new Set<string>();
     for (;;) {
-      const seat = await this.#take(signal);
+      const held = await this.#take(signal);
       try {
-        return await work(seat);
+        return await work(held);
       } catch (error) {
         signal.throwIfAborted();
-        const remedy = this.#heed(error, seat, effect);
+        const remedy = this.#noteError(error, held, effect);
         if (!again || remedy === undefined || recovered.has(remedy)) throw error;
         recovered.add(remedy);
       }
@@ -141,38 +141,40 @@ export class XapiPool {
   }
 
   /** Draws the consequences of an error. @returns a name where the call may be made once more */
-  #heed(error: unknown, seat: Seat, effect: Effect): string | undefined {
+  #noteError(error: unknown, held: MasterSession, effect: Effect): string | undefined {
     if (error instanceof XapiError && error.code === 'SESSION_INVALID') {
-      this.#leave(seat);
+      this.#leave(held);
       return 'session';
     }
     if (error instanceof XapiError && error.code === 'HOST_IS_SLAVE') {
-      this.#leave(seat);
+      this.#leave(held);
       this.#master = error.params[0];
       return 'master';
     }
     if (!(error instanceof ConnectionLostError)) return undefined;
-    if (this.#seat === seat) {
-      this.#seat = undefined;
-      this.#parked = seat;
+    // Where one idle connection is dead, so are the others: the next attempts must not meet them one by one.
+    if (error.wasIdle) this.#rpcs.forEach(({ agent }) => agent.dropIdle());
+    if (this.#current === held) {
+      this.#current = undefined;
+      this.#spare = held;
     }
     return effect === 'reads' || !error.sent ? 'connection' : undefined;
   }
 
   /** What is under way there goes on, to its own end. */
-  #leave(seat: Seat): void {
-    if (this.#seat === seat) this.#seat = undefined;
+  #leave(held: MasterSession): void {
+    if (this.#current === held) this.#current = undefined;
   }
 
-  async #take(signal: AbortSignal): Promise<Seat> {
+  async #take(signal: AbortSignal): Promise<MasterSession> {
     signal.throwIfAborted();
     this.#closed.signal.throwIfAborted();
-    if (this.#seat) return this.#seat;
+    if (this.#current) return this.#current;
     if (this.#failure && performance.now() - this.#failure.at < FAILURE_HOLDS_MS) throw this.#failure.error;
-    this.#login ??= within(LOGIN_TIMEOUT_MS, [this.#closed.signal], (limit) => this.#logIn(limit)).then((seat) => {
-      this.#seat = seat;
+    this.#login ??= within(LOGIN_TIMEOUT_MS, [this.#closed.signal], (limit) => this.#logIn(limit)).then((held) => {
+      this.#current = held;
       this.#failure = undefined;
-      return seat;
+      return held;
     }, (error: unknown) => {
       this.#failure = { error, at: performance.now() };
       throw error;
@@ -181,7 +183,7 @@ export class XapiPool {
   }
 
   /** Tries the hosts one after another. A slave names its master, which comes next. */
-  async #logIn(signal: AbortSignal): Promise<Seat> {
+  async #logIn(signal: AbortSignal): Promise<MasterSession> {
     const tried = new Set<string>();
     const queue = this.#candidates();
     const failures: unknown[] = [];
@@ -189,9 +191,9 @@ export class XapiPool {
       if (tried.has(origin.origin)) continue;
       tried.add(origin.origin);
       try {
-        const seat = await this.#logInAt(origin, signal);
+        const held = await this.#logInAt(origin, signal);
         this.#noteMaster(hostOf(origin));
-        return seat;
+        return held;
       } catch (error) {
         this.#closed.signal.throwIfAborted();
         if (signal.aborted) failures.push(new ConnectionLostError(`no login within ${LOGIN_TIMEOUT_MS / 1000} s`, true));
@@ -204,11 +206,11 @@ export class XapiPool {
     throw mostTelling(failures);
   }
 
-  async #logInAt(origin: URL, signal: AbortSignal): Promise<Seat> {
-    const parked = this.#parked;
-    if (parked && parked.rpc.link.origin.origin === origin.origin && await this.#stillHolds(parked, signal)) {
-      this.#parked = undefined;
-      return parked;
+  async #logInAt(origin: URL, signal: AbortSignal): Promise<MasterSession> {
+    const spare = this.#spare;
+    if (spare && spare.rpc.link.origin.origin === origin.origin && await this.#stillHolds(spare, signal)) {
+      this.#spare = undefined;
+      return spare;
     }
     const rpc = this.#rpcAt(origin);
     try {
@@ -223,13 +225,13 @@ export class XapiPool {
     }
   }
 
-  async #stillHolds({ rpc, session }: Seat, signal: AbortSignal): Promise<boolean> {
+  async #stillHolds({ rpc, session }: MasterSession, signal: AbortSignal): Promise<boolean> {
     try {
       await rpc.call('pool.get_all', [session], { signal });
       return true;
     } catch (error) {
       if (!(error instanceof XapiError)) throw error;
-      this.#parked = undefined;
+      this.#spare = undefined;
       return false;
     }
   }
@@ -256,7 +258,8 @@ export class XapiPool {
   #rpcAt(origin: URL): Rpc {
     const known = this.#rpcs.get(origin.origin);
     if (known) return known;
-    const rpc = new Rpc(new HttpClient(origin, new TrustedAgent(origin, this.#options.trust(), { maxSockets: SOCKETS, maxFreeSockets: IDLE_SOCKETS })));
+    const agent = new TrustedAgent(origin, this.#options.trust(), { maxSockets: SOCKETS, maxFreeSockets: IDLE_SOCKETS });
+    const rpc = new Rpc(new HttpClient(origin, agent), agent);
     this.#rpcs.set(origin.origin, rpc);
     return rpc;
   }

@@ -1,6 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { ForeignAnswerError, TaskLostError, XapiError } from './errors.js';
-import { ConnectionLostError } from '../tls/errors.js';
 import type { XapiPool } from './pool.js';
 
 /** Between two looks at a task, ms: the first, and the longest. */
@@ -10,6 +9,9 @@ const LOOK_LONGEST_MS = 500;
 const LOOKS_IN_VAIN = 4;
 /** For cancelling and removing a task, ms. */
 const CLEAN_UP_TIMEOUT_MS = 5000;
+
+/** The task could not be looked at, whatever refused or prevented it: the task itself goes on. */
+class LookInVain extends Error {}
 
 /** A task that the server has begun. */
 export class Task {
@@ -47,9 +49,9 @@ export class Task {
         inVain = 0;
       } catch (error) {
         signal.throwIfAborted();
+        if (!(error instanceof LookInVain)) throw error;
         inVain += 1;
-        if (!(error instanceof ConnectionLostError) && !(error instanceof ForeignAnswerError)) throw error;
-        if (inVain === LOOKS_IN_VAIN) throw new TaskLostError('the pool was lost while it worked', { cause: error });
+        if (inVain === LOOKS_IN_VAIN) throw new TaskLostError('the pool could not be asked any more what came of it', { cause: error.cause });
       }
       if (performance.now() > until) return false;
       await pause(wait, undefined, { signal }).catch(() => signal.throwIfAborted());
@@ -78,7 +80,7 @@ export class Task {
     } catch (error) {
       // A master that was restarted or replaced knows nothing of it.
       if (error instanceof XapiError && error.code === 'HANDLE_INVALID') throw new TaskLostError('the pool no longer knows of the task', { cause: error });
-      throw error;
+      throw new LookInVain('', { cause: error });
     }
   }
 

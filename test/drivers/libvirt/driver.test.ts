@@ -238,29 +238,51 @@ await t.test('reboots change the boot mark, and uptime counts from what was seen
   t.match(await outcome((await machine('web10')).uptime!(signal)), { phrase: 'WRONG STATE' });
 });
 
-const addresses = (...all: string[]): Buffer => {
-  const writer = new XdrWriter().int(1).string('eth0').optionalString(null).int(all.length);
+const addresses = (mac: string | null, ...all: string[]): Buffer => {
+  const writer = new XdrWriter().int(1).string('eth0').optionalString(mac).int(all.length);
   for (const address of all) writer.int(0).string(address).int(24);
   return writer.bytes();
 };
 
-await t.test('addresses by lease, else by agent, without those that lead nowhere', async (t) => {
+await t.test('addresses by agent where one listens, else by lease, else by ARP; without those that lead nowhere', async (t) => {
   const { daemon, machine } = await setUp(t);
   const web = await machine('web9');
-  let leases = addresses();
-  let agent: Buffer | undefined = addresses('127.0.0.1', '::1', 'fe80::1', '10.0.0.5', '10.0.0.5', '2001:db8::5');
+  const [lease, agent, arp] = [0, 1, 2];
+  const answers = new Map<number, Buffer>();
+  let agentState = 'connected';
+  const asked: number[] = [];
   daemon.override = (call, peer) => {
+    if (call.procedure === 14) {
+      const channel = `<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0' state='${agentState}'/></channel>`;
+      const nics = ['52:54:00:00:00:01', '52:54:00:00:00:02'].map((mac) => `<interface type='bridge'><mac address='${mac}'/></interface>`).join('');
+      peer.reply(call, new XdrWriter().string(`<domain><devices>${nics}${channel}</devices></domain>`).bytes());
+      return true;
+    }
     if (call.procedure !== 353) return false;
-    const answer = call.body.readInt32BE(call.body.length - 8) === 0 ? leases : agent;
+    const source = call.body.readInt32BE(call.body.length - 8);
+    asked.push(source);
+    const answer = answers.get(source);
     if (answer) peer.reply(call, answer);
     else peer.fail(call, 86, 'Guest agent is not responding');
     return true;
   };
+  answers.set(agent, addresses(null, '127.0.0.1', '::1', 'fe80::1', '10.0.0.5', '10.0.0.5', '2001:db8::5'));
   t.same(await web.ip!(signal), ['10.0.0.5', '2001:db8::5']);
-  agent = undefined;
-  t.same(await web.ip!(signal), [], 'an agent that does not answer is none');
-  leases = addresses('192.168.1.7');
-  t.same(await web.ip!(signal), ['192.168.1.7']);
+  t.same(asked, [agent], 'nothing else is asked then');
+  answers.delete(agent);
+  answers.set(lease, addresses('52:54:00:00:00:01', '192.168.1.7'));
+  t.same(await web.ip!(signal), ['192.168.1.7'], 'an agent that does not answer is none');
+  agentState = 'disconnected';
+  asked.length = 0;
+  answers.set(arp, addresses('52:54:00:00:00:02', '192.168.2.7'));
+  t.same(await web.ip!(signal), ['192.168.1.7', '192.168.2.7'], 'ARP for the interface without a lease');
+  answers.set(arp, addresses('52:54:00:00:00:01', '192.168.1.99'));
+  t.same(await web.ip!(signal), ['192.168.1.7'], 'a lease is newer than ARP');
+  answers.delete(lease);
+  t.same(await web.ip!(signal), ['192.168.1.99']);
+  answers.clear();
+  t.same(await web.ip!(signal), []);
+  t.notOk(asked.includes(agent), 'an agent that is not there is not asked');
 });
 
 await t.test('traffic over all interfaces, as far as it is counted', async (t) => {

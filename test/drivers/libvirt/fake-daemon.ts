@@ -11,12 +11,14 @@ export interface FakeDomain extends Domain {
   state: number;
   reason: number;
   saved: boolean;
+  persistent: boolean;
+  autostart: boolean;
 }
 
 export function fakeDomain(name: string, number: number, state = 5): FakeDomain {
   const uuid = Buffer.alloc(16);
   uuid.writeUInt32BE(number, 12);
-  return { name, uuid, id: state === 5 ? -1 : number, state, reason: 0, saved: false };
+  return { name, uuid, id: state === 5 ? -1 : number, state, reason: 0, saved: false, persistent: true, autostart: false };
 }
 
 /** What a test does with a call instead of the usual; true: it has been dealt with. */
@@ -88,6 +90,7 @@ export class FakeDaemon {
       case 66: return peer.reply(call, new XdrWriter().int(1).int(0).bytes());
       case 60: return peer.reply(call, new XdrWriter().int(1).bytes());
       case 273: return peer.reply(call, list(call.body.readInt32BE(4) === 0 ? this.domains : this.domains.filter(({ saved }) => saved)));
+      case 59: return peer.reply(call, new XdrWriter().string('host').bytes());
       case 316: return peer.reply(call, new XdrWriter().int(0).bytes());
       case 344: return peer.reply(call, this.#stats());
       case 1:
@@ -120,6 +123,14 @@ export class FakeDaemon {
     const domain = this.domains.find((candidate) => candidate.uuid.equals(uuid));
     if (!domain) return peer.fail(call, 42, 'Domain not found');
     switch (call.procedure) {
+      case 15: return peer.reply(call, new XdrWriter().int(domain.autostart ? 1 : 0).bytes());
+      case 16: return peer.reply(call, Buffer.alloc(32));
+      case 14: return peer.reply(call, new XdrWriter().string('<domain/>').bytes());
+      case 29:
+        domain.autostart = call.body.readInt32BE(call.body.length - 4) !== 0;
+        return peer.reply(call);
+      case 151: return peer.reply(call, new XdrWriter().int(domain.persistent ? 1 : 0).bytes());
+      case 353: return peer.reply(call, new XdrWriter().int(0).bytes());
       case 24: return peer.reply(call, writeDomain(new XdrWriter(), domain).bytes());
       case 229: return peer.reply(call, new XdrWriter().int(0).int(0).int(0).int(0).bytes());
       case 263: return peer.reply(call, this.#diskFaults());

@@ -18,11 +18,13 @@ await t.test('the description of a domain', async (t) => {
       <disk type='file' device='cdrom'><target dev='sdb'/><readonly/></disk>
       <interface type='network'><mac address='52:54:00:00:00:01'/><source network='default'/><target dev='vnet0'/></interface>
       <interface type='bridge'><mac address='52:54:00:00:00:02'/></interface>
+      <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0' state='connected'/></channel>
       <filesystem type='mount'><source dir='/srv/root'/><target dir='/'/></filesystem>
     </devices></domain>`);
   t.same(description, {
     title: 'The <web> server',
     nics: [{ mac: '52:54:00:00:00:01', device: 'vnet0' }, { mac: '52:54:00:00:00:02' }],
+    hasAgent: true,
     disks: [
       { target: 'vda', type: 'file', format: 'qcow2', source: '/srv/a & b.qcow2' },
       { target: 'sda', type: 'block', format: 'raw', source: '/dev/vg/lv' },
@@ -34,9 +36,9 @@ await t.test('the description of a domain', async (t) => {
 
 await t.test('a description with one of each, with none, and no description', async (t) => {
   t.same(parseDomainXml('<domain><devices><disk type="file"><target dev="vda"/></disk></devices></domain>').disks, [{ target: 'vda', type: 'file' }]);
-  t.same(parseDomainXml('<domain><devices/></domain>'), { nics: [], disks: [] });
-  t.same(parseDomainXml('<domain/>'), { nics: [], disks: [] });
-  t.same(parseDomainXml(''), { nics: [], disks: [] });
+  t.same(parseDomainXml('<domain><devices/></domain>'), { nics: [], hasAgent: false, disks: [] });
+  t.same(parseDomainXml('<domain/>'), { nics: [], hasAgent: false, disks: [] });
+  t.same(parseDomainXml(''), { nics: [], hasAgent: false, disks: [] });
 });
 
 await t.test('states', async (t) => {

@@ -140,6 +140,25 @@ await t.test('a saved image that was incomplete: booted, not restored', async (t
   await machine.start!(signal);
 });
 
+await t.test('autostart is set on a persistent domain alone', async (t) => {
+  const { daemon, web, machine } = await setUp(t, 1, 1);
+  const { read, set } = machine.autostart!;
+  t.equal(await read(signal), false);
+  await set(true, signal);
+  t.equal(await read(signal), true);
+  t.match(await machine.info!(signal), { persistent: true, autostart: true });
+  web.persistent = false;
+  t.match(await outcome(set(false, signal)), { phrase: 'WRONG STATE', detail: /transient/ });
+  t.equal(daemon.count(29), 1, 'nothing was sent');
+  daemon.override = (call, peer) => {
+    if (call.procedure !== 29) return false;
+    peer.stream.destroy();
+    return true;
+  };
+  web.persistent = true;
+  t.match(await outcome(set(false, signal)), { phrase: 'UNCERTAIN' });
+});
+
 await t.test('one that was saved paused goes on', async (t) => {
   const { daemon, web, machine } = await setUp(t, 5, 5);
   web.saved = true;

@@ -1,6 +1,5 @@
 import t from 'tap';
-import { CfgError, parseCfg } from '../../../src/drivers/xen/cfg.js';
-import { parseDefinition, parseDisk, parseVif } from '../../../src/drivers/xen/definition.js';
+import { CfgError, parseCfg, parseDefinition, parseDisk, parseVif } from '../../../src/drivers/xen/cfg.js';
 
 /** As xen-tools 4.9 writes it. */
 const XEN_TOOLS = `#

@@ -3,8 +3,7 @@ import { mkdir, mkdtemp, open, rm, symlink, truncate, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { DiskProbe } from '../../../src/drivers/xen/disks.js';
-import { PROBE_SIZE, recognise } from '../../../src/drivers/xen/superblock.js';
+import { DiskProbe, PROBE_SIZE, recognise } from '../../../src/drivers/xen/disks.js';
 import { lacks, lacksRoot } from '../../support/peers.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'argo-disks-'));

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { parseDetails } from '../../../src/drivers/xen/details.js';
-import { parseListing, parseUptime, stateOf } from '../../../src/drivers/xen/output.js';
-import { complaint, refusal } from '../../../src/drivers/xen/errors.js';
+import { parseDetails, parseListing, parseUptime } from '../../../src/drivers/xen/output.js';
+import { complaint, refusal, stateOf } from '../../../src/drivers/xen/errors.js';
 import { guestTraffic, parseNetDev } from '../../../src/drivers/xen/readings.js';
 import { fromRoot } from '../../support/paths.js';
 

@@ -96,6 +96,21 @@ void t.test('HANDLE_INVALID[task, handle]: what became of the task is not known'
   t.same(await outcome(web.start?.(soon())), { phrase: 'UNCERTAIN', detail: 'the pool no longer knows of the task' });
 });
 
+void t.test('an order that was begun is in doubt, whatever then refuses to tell what came of it', async (t) => {
+  const refusals = [['SESSION_INVALID', ['x']], ['RBAC_PERMISSION_DENIED', ['task.get_record', '']], ['HOST_IS_SLAVE', ['127.0.0.1']], ['TOO_BUSY', []], ['HOST_STILL_BOOTING', []]] as const;
+  for (const [code, params] of refusals) {
+    const { driver, peer } = await setUp(t, { vms: ['web1'] });
+    const web = await findMachine(driver, 'web1');
+    peer.fault('task.get_record', { kind: 'refuse', code, params }, 20);
+    t.same(await outcome(web.start?.(soon())), { phrase: 'UNCERTAIN', detail: 'the pool could not be asked any more what came of it' }, code);
+    t.equal(peer.calls('Async.VM.start'), 1, `${code}: once`);
+  }
+  const { driver, peer } = await setUp(t, { vms: ['web1'] });
+  const web = await findMachine(driver, 'web1');
+  peer.fault('task.get_record', { kind: 'refuse', code: 'TOO_BUSY', params: [] });
+  t.same(await outcome(web.start?.(soon())), { value: undefined }, 'one look in vain is none');
+});
+
 void t.test('HOST_IS_SLAVE[master] without end is not followed without end', async (t) => {
   const { driver, peer } = await setUp(t, { vms: ['web1'] });
   const web = await findMachine(driver, 'web1');

@@ -36,6 +36,15 @@ void t.test('a question whose answer is lost is asked once more', async (t) => {
   }
 });
 
+void t.test('connections that died idle, all of them, are not met one by one', async (t) => {
+  const { driver, peer } = await setUp(t, { vms: ['web1', 'web2', 'web3', 'web4'] });
+  const machines = (await listVms(driver)).map(({ machine }) => machine);
+  await Promise.all(machines.map((machine) => machine.status(soon())));
+  peer.forgetConnections();
+  t.equal(await machines[0]!.status(soon()), 'off');
+  t.equal(peer.calls('session.login_with_password'), 1);
+});
+
 void t.test('a listing that is cut off, or is rubbish, is not an empty one', async (t) => {
   for (const json of [true, false]) {
     for (const kind of ['garbage', 'half', 'cut'] as const) {

@@ -84,6 +84,16 @@ void t.test('a master that takes the API down with it has done as told', options
   t.same(peer.down, ['shutdown xen1']);
 });
 
+void t.test('a master that refuses to tell what came of the order is not down', options, async (t) => {
+  const { driver, peer } = await setUp(t);
+  const host = await findMachine(driver, 'xen1');
+  const refuse = until(() => peer.calls('Async.host.shutdown') === 1, 60_000, 'the order')
+    .then(() => peer.fault('task.get_record', { kind: 'refuse', code: 'RBAC_PERMISSION_DENIED', params: ['task.get_record'] }, 20));
+  peer.fault('Async.host.shutdown', { kind: 'slow', ms: 100 });
+  t.match(await outcome(host.shutdown?.(soon())), { phrase: 'UNCERTAIN' });
+  await refuse;
+});
+
 void t.test('a last order whose answer is lost is in doubt', options, async (t) => {
   const { driver, peer } = await setUp(t);
   const host = await findMachine(driver, 'xen1');
@@ -102,6 +112,7 @@ void t.test('a pool that is off at the start: the hosts of the configuration can
   });
   const listed = await driver.list(soon());
   t.same(listed.map(({ machine }) => [machine.name, machine.type]), [['xen1', 'host']]);
+  t.match(listed.incomplete, /^the pool does not answer, so that only the hosts of the configuration are listed: /);
   t.match(told.log.join('\n'), /only the hosts of the configuration/);
   await listed[0]?.machine.start?.(soon());
   await peer.open();

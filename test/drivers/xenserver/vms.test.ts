@@ -184,3 +184,28 @@ void t.test('a XenAPI on Python\'s xmlrpc: line breaks, empty strings in tags, n
   peer.fault('Async.VM.start', { kind: 'refuse', code: 'MESSAGE_METHOD_UNKNOWN', params: [] });
   t.match(await outcome(web.start?.(soon())), { phrase: 'UNCERTAIN', detail: /^the pool: its answer is a fault: method "Async\.VM\.start" is not supported$/ });
 });
+
+void t.test('autostart: of a VM that asks for it, in a pool that allows it', async (t) => {
+  const { driver, peer } = await setUp(t, { vms: ['web1'] });
+  const { world } = peer;
+  const web = await findMachine(driver, 'web1');
+  const asks = () => (world.get('VM', world.vm('web1')).other_config as Record<string, unknown>).auto_poweron;
+  t.equal(await web.autostart?.read(soon()), false);
+  t.match(await outcome(web.autostart?.set(true, soon())), { phrase: 'WRONG STATE', detail: /^the pool starts no VM by itself/ });
+  t.equal(asks(), undefined, 'nothing was set');
+  world.set('VM', world.vm('web1'), { other_config: { auto_poweron: 'true', other: 'stays' } });
+  t.equal(await web.autostart?.read(soon()), false, 'it asks in vain');
+  world.set('pool', world.refs('pool')[0]!, { other_config: { auto_poweron: 'true' } });
+  t.equal(await web.autostart?.read(soon()), true);
+  await web.autostart?.set(true, soon());
+  t.equal(peer.calls('VM.add_to_other_config'), 0, 'it is so already');
+  await web.autostart?.set(false, soon());
+  t.same([asks(), await web.autostart?.read(soon()), (await web.info?.(soon()))?.autostart], [undefined, false, false]);
+  world.set('VM', world.vm('web1'), { other_config: { auto_poweron: 'false', other: 'stays' } });
+  await web.autostart?.set(true, soon());
+  t.same(world.get('VM', world.vm('web1')).other_config, { auto_poweron: 'true', other: 'stays' });
+  t.same([await web.autostart?.read(soon()), (await web.info?.(soon()))?.autostart], [true, true]);
+  peer.fault('VM.remove_from_other_config', { kind: 'cut after' });
+  t.match(await outcome(web.autostart?.set(false, soon())), { phrase: 'UNCERTAIN' });
+  t.equal(peer.calls('VM.remove_from_other_config'), 3, 'it was not sent again');
+});

@@ -1,9 +1,7 @@
 import t from 'tap';
 import { FaultError, ForeignAnswerError, XapiError } from '../../../src/protocols/xapi/errors.js';
-import { readRecords } from '../../../src/protocols/xapi/records.js';
+import { readRecords, normalizeXml, readXmlRecords, bytes, ref, refs, time } from '../../../src/protocols/xapi/records.js';
 import { parseUpdates } from '../../../src/protocols/xapi/rrd.js';
-import { normalizeXml, readXmlRecords } from '../../../src/protocols/xapi/xml-records.js';
-import { bytes, ref, refs, time } from '../../../src/protocols/xapi/values.js';
 
 async function* cut(text: string, ...at: number[]): AsyncGenerator<Buffer> {
   const whole = Buffer.from(text);

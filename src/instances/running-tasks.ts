@@ -1,0 +1,196 @@
+import { toArgoError, ArgoError } from '../kit/errors.js';
+import { Link, LinkedList } from '../kit/linked-list.js';
+import type { Log } from '../kit/log.js';
+import type { AuditLog } from '../store/audit-entry.js';
+import type { Instance } from './instance.js';
+import type { OperationName } from './operation-table.js';
+import type { Mandate, Permission } from './principal.js';
+import type { Doing } from './progress.js';
+import type { Registry } from './registry.js';
+import { ENDINGS, type Ending } from './turn.js';
+
+/** An action under way. */
+export interface TaskInfo {
+  /** its number in the audit */
+  readonly id: string;
+  readonly account: string;
+  readonly operation: OperationName;
+  /** full name */
+  readonly instance: string;
+  readonly since: Date;
+  /** in words: `verifying` */
+  readonly doing: Doing;
+}
+
+interface Task {
+  /** its number in the audit */
+  readonly id: number;
+  readonly run: Run;
+  readonly mandate: Mandate;
+  readonly instance: Instance;
+  readonly operation: OperationName;
+  readonly since: Date;
+}
+
+/** How it ended well: `already` where nothing had to be sent. */
+interface Result {
+  readonly result: 'done' | 'already';
+}
+
+/** What is done from its turn to its end. */
+interface Run<O extends Result = Result> {
+  /** @throws ArgoError with what is known */
+  run(): Promise<O>;
+  end(ending: Ending): void;
+  readonly doing: Doing;
+}
+
+/** Something to be done and recorded. */
+export interface Job<O extends Result> {
+  readonly operation: OperationName;
+  /** as they are typed, for the audit */
+  readonly options: string;
+  begin(): Run<O>;
+}
+
+/** What sees and cancels the actions of others: a grant of `*`, or of `task` alone, on the whole provider. */
+const TASKS_OF_ALL: Permission = { word: 'task', right: 'shell' };
+
+/** What is done to machines, from its record in the audit to its end: it can be listed, cancelled, and waited for when the server ends. */
+export class RunningTasks {
+  readonly #parts: { readonly registry: Registry; readonly audit: AuditLog; readonly log: Log };
+  readonly #tasks = new LinkedList<Task>();
+  #running = 0;
+  #ending = false;
+  /** how those end whose beginning was still being written down when all others were told to end */
+  #endingOfLate: (() => Ending) | undefined;
+  #whenDone: (() => void) | undefined;
+
+  constructor(parts: { readonly registry: Registry; readonly audit: AuditLog; readonly log: Log }) {
+    this.#parts = parts;
+  }
+
+  /** Carries it out, recorded before and after. @throws ArgoError SHUTTING DOWN; with what is known */
+  async carryOut<O extends Result>(mandate: Mandate, instance: Instance, job: Job<O>): Promise<O & { readonly auditId: number }> {
+    if (this.#ending) throw new ArgoError('SHUTTING DOWN');
+    this.#running += 1;
+    try {
+      return await this.#recorded(mandate, instance, job);
+    } finally {
+      this.#running -= 1;
+      if (this.#running === 0) this.#whenDone?.();
+    }
+  }
+
+  /** The actions under way that a mandate may know of. */
+  list(mandate: Mandate): readonly TaskInfo[] {
+    return [...this.#tasks].filter((task) => mayManage(mandate, task)).map(({ id, run, mandate: { identity }, instance, operation, since }) => ({
+      id: String(id), account: identity.name, operation, instance: instance.fullName, since, doing: run.doing,
+    }));
+  }
+
+  /** Ends the waiting of an action. What was sent stays sent. @throws ArgoError NO SUCH TASK */
+  cancel(mandate: Mandate, id: string): void {
+    const task = [...this.#tasks].find((one) => String(one.id) === id);
+    if (task === undefined || !mayManage(mandate, task)) throw new ArgoError('NO SUCH TASK', id);
+    task.run.end(ENDINGS.cancelled());
+  }
+
+  /** Ends what its account may not do any longer. */
+  review(isAllowed: (mandate: Mandate, operation: OperationName, instance: Instance) => boolean): void {
+    for (const { run, mandate, operation, instance } of this.#tasks) {
+      if (!isAllowed(mandate, operation, instance)) run.end(ENDINGS.forbidden());
+    }
+  }
+
+  /** Takes no further ones and waits for those that run. @param ms how long they may go on @param last milliseconds after that in which they have to say what is known */
+  async drain(ms: number, last: number): Promise<void> {
+    this.#ending = true;
+    if (await this.#allDone(ms)) return;
+    this.#endAll(ENDINGS.shutDown);
+    await this.#allDone(last);
+  }
+
+  /** Ends what runs without a further look. @param ms in which it has to end */
+  async hurry(ms: number): Promise<void> {
+    this.#ending = true;
+    this.#endAll(ENDINGS.hurried);
+    await this.#allDone(ms);
+  }
+
+  #endAll(ending: () => Ending): void {
+    this.#endingOfLate = ending;
+    for (const { run } of this.#tasks) run.end(ending());
+  }
+
+  async #allDone(ms: number): Promise<boolean> {
+    if (this.#running === 0) return true;
+    return new Promise((resolve) => {
+      const before = this.#whenDone;
+      const timer = setTimeout(() => resolve(false), ms);
+      this.#whenDone = () => {
+        before?.();
+        clearTimeout(timer);
+        resolve(true);
+      };
+    });
+  }
+
+  async #recorded<O extends Result>(mandate: Mandate, instance: Instance, { operation, options: typed, begin }: Job<O>): Promise<O & { readonly auditId: number }> {
+    const { audit, log } = this.#parts;
+    const facts = {
+      account: mandate.identity.name,
+      from: mandate.origin,
+      command: commandOf(mandate, operation),
+      instance: instance.fullName,
+      options: typed,
+    };
+    // it may be told to end before it is there
+    const under: { run?: Run } = {};
+    const release = instance.owner.hold(() => under.run?.end(ENDINGS.closed()));
+    const auditId = await audit.begin(facts).catch((thrown: unknown) => {
+      release();
+      throw thrown;
+    });
+    const tell = (outcome: string, ms?: number): void => {
+      const { account, command, options } = facts;
+      this.#parts.registry.events?.add({ type: 'action', instance: instance.fullName, account, command, options, auditId, outcome, ...(ms === undefined ? {} : { ms }) }, instance);
+    };
+    tell('begun');
+    const began = performance.now();
+    const run = begin();
+    under.run = run;
+    const task = new Link<Task>({ id: auditId, run, mandate, instance, operation, since: new Date() });
+    this.#tasks.append(task);
+    if (this.#endingOfLate) run.end(this.#endingOfLate());
+    try {
+      const outcome = await run.run();
+      const words = outcomeWords(outcome);
+      await audit.end(auditId, words, performance.now() - began);
+      tell(words, performance.now() - began);
+      log('info', 'action', { ...facts, outcome: words });
+      return { ...outcome, auditId };
+    } catch (thrown) {
+      const error = toArgoError(thrown);
+      await audit.end(auditId, error.message, performance.now() - began);
+      tell(error.message, performance.now() - began);
+      log('warn', 'action', { ...facts, outcome: error.message, cause: error.cause });
+      throw error;
+    } finally {
+      release();
+      task.leave();
+    }
+  }
+}
+
+/** What the audit names as the command: `stop`, or `cycle: stop` where a command of another name does it. */
+function commandOf({ through }: Mandate, operation: OperationName): string {
+  return through === undefined || through.word === operation ? operation : `${through.word}: ${operation}`;
+}
+
+/** How the audit says that it went well. */
+const outcomeWords = ({ result }: Result): string => (result === 'done' ? 'done' : 'already so');
+
+/** Own ones, and all for whoever may do everything on their provider. */
+const mayManage = ({ identity }: Mandate, { mandate, instance }: Task): boolean =>
+  (identity.name !== '' && identity.name === mandate.identity.name) || identity.principal.allowsProvider(instance.provider, TASKS_OF_ALL);
