@@ -121,7 +121,11 @@ export async function pause(subject: Subject, signal: AbortSignal): Promise<void
 export async function unpause(subject: Subject, signal: AbortSignal): Promise<void> {
   const found = await findIdleHere(subject, signal);
   await act(subject, signal, (client) => client.unpause(subject.domain, signal));
-  if (!isStoppedByDisk(found)) return;
+  if (isStoppedByDisk(found)) await watchDisks(subject, signal);
+}
+
+/** @throws ArgoError FAILED where the error that had paused it pauses it again */
+async function watchDisks(subject: Subject, signal: AbortSignal): Promise<void> {
   const end = performance.now() + SETTLE_MS;
   do {
     if (isStoppedByDisk(await afterwards(readNow(subject, signal)))) throw await stoppedByDisk(subject, signal);
@@ -156,9 +160,10 @@ export async function powerOff(subject: Subject, signal: AbortSignal): Promise<v
 /** A paused guest is reset and stays paused: the button of a machine would start it. */
 export async function reset(subject: Subject, signal: AbortSignal): Promise<void> {
   const { domain } = subject;
-  const { state } = await findIdleHere(subject, signal);
+  const found = await findIdleHere(subject, signal);
   await act(subject, signal, (client) => client.reset(domain, signal));
-  if (state === DomainState.PAUSED) await actFurther(subject, signal, (client) => client.unpause(domain, signal));
+  if (found.state === DomainState.PAUSED) await actFurther(subject, signal, (client) => client.unpause(domain, signal));
+  if (isStoppedByDisk(found)) await watchDisks(subject, signal);
 }
 
 /** May be called again and again: a press that comes when the guest has ended, or is ending, is no error. */
@@ -194,11 +199,12 @@ export async function askGuest(what: 'shutdown' | 'reboot', subject: Subject, si
   }
 }
 
-/** @throws ArgoError WRONG STATE for a transient domain: libvirt keeps no description of it to start it from */
+/** @throws ArgoError WRONG STATE for a transient domain: libvirt keeps no description of it to start it from. BUSY as every order */
 export async function setAutostart(subject: Subject, isOn: boolean, signal: AbortSignal): Promise<void> {
   const { domain } = subject;
   const isPersistent = await beforeSending(signal, () => ask(subject, signal, (client) => client.isPersistent(domain, signal)));
   if (!isPersistent) throw new ArgoError('WRONG STATE', 'it is transient: it is gone when it ends, so libvirt cannot start it with the host');
+  await findIdle(subject, signal);
   await act(subject, signal, (client) => client.setStartsWithHost(domain, isOn, signal));
 }
 
