@@ -9,10 +9,10 @@ import { SshLogins } from '../../protocols/ssh/logins.js';
 import type { Driver, DriverHost, Machine, PowerState, Sighting } from '../driver.js';
 import { sshOptions } from '../ssh/options.js';
 import { hypervisorOf, type Hypervisor } from './hypervisors.js';
-import { Link, type Connect } from './link.js';
-import { createMachine } from './machine.js';
+import { Link, type Connect } from './connection.js';
+import { createMachine } from './vm.js';
 import type { LibvirtOptions } from './options.js';
-import { readState } from './reads.js';
+import { readState } from './readings.js';
 import { RunLog, type End } from './run-log.js';
 import { toPowerState } from './states.js';
 

@@ -5,7 +5,7 @@ import type { Domain } from '../../protocols/libvirt/types.js';
 import { beforeSending } from '../before-sending.js';
 import type { DriverHost } from '../driver.js';
 import { explain, type Effect } from './errors.js';
-import { Lanes, unlessAborted } from './lanes.js';
+import { Lanes, unlessAborted } from './guest-connections.js';
 
 /** How one attempt to connect is made. */
 export type Connect = (signal: AbortSignal, onEvent: (event: LibvirtEvent) => void) => Promise<LibvirtClient>;

@@ -7,8 +7,8 @@ import { ArgoError } from '../../kit/errors.js';
 import type { Disk, Facts, Load, PowerState } from '../driver.js';
 import { parseDomainXml, type DomainDescription } from './domain-xml.js';
 import { isStoppedByDisk, stateInWords, toPowerState } from './states.js';
-import type { Subject } from './subject.js';
-import { readDiskFaults } from './work.js';
+import type { Subject } from './context.js';
+import { readDiskFaults } from './refusals.js';
 
 /** What can be read of one domain. */
 

@@ -6,8 +6,8 @@ import { ErrorCode, LibvirtError } from '../../protocols/libvirt/errors.js';
 import type { StateAndReason } from '../../protocols/libvirt/types.js';
 import { beforeSending } from '../before-sending.js';
 import { isHandedOver, isStoppedByDisk, toPowerState } from './states.js';
-import type { Subject } from './subject.js';
-import { readDiskFaults, requireHere, requireIdle } from './work.js';
+import type { Subject } from './context.js';
+import { readDiskFaults, requireHere, requireIdle } from './refusals.js';
 
 /**
  * The steps that are more than one call. Asking and acting are apart: a question that is cut off

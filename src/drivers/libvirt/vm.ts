@@ -2,10 +2,10 @@ import { ArgoError } from '../../kit/errors.js';
 import type { LibvirtClient } from '../../protocols/libvirt/client.js';
 import { formatUuid } from '../../protocols/libvirt/types.js';
 import type { Machine } from '../driver.js';
-import { askGuest, checkOrder, pause, powerOff, reset, resume, shutdown, setAutostart, start, suspend, unpause } from './actions.js';
-import { readAddressesOf, readBootMark, readDisks, readFacts, readLoad, readMacs, readState, readTraffic, readUptime } from './reads.js';
+import { askGuest, checkOrder, pause, powerOff, reset, resume, shutdown, setAutostart, start, suspend, unpause } from './power.js';
+import { readAddressesOf, readBootMark, readDisks, readFacts, readLoad, readMacs, readState, readTraffic, readUptime } from './readings.js';
 import type { End } from './run-log.js';
-import type { Subject } from './subject.js';
+import type { Subject } from './context.js';
 
 type Read<T> = (client: LibvirtClient, signal: AbortSignal) => Promise<T>;
 
