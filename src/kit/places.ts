@@ -1,48 +1,86 @@
 import { ArgoError } from './errors.js';
 import { Link, LinkedList } from './linked-list.js';
 
+/** Somebody who waits for a place. */
+interface Waiting {
+  enter(): void;
+  fail(reason: Error): void;
+}
+
 /**
- * A number of places that are given out in the order of asking. With one place it is the turn of an
- * instance, with more the concurrency of a provider.
+ * A number of places that are given out in the order of asking, to those that go first before all
+ * others. One place is a turn. Where places are shared between accounts, see `fair-places.ts`.
  */
 export class Places {
   #taken = 0;
+  /** places that there are at the moment */
+  #room = Infinity;
+  readonly #first = new LinkedList<Waiting>();
   /** in order of arrival */
-  readonly #waiting = new LinkedList<() => void>();
+  readonly #others = new LinkedList<Waiting>();
   readonly #places: number;
   readonly #mostWaiting: number;
+  readonly #spare: number;
 
   /**
    * @param places that can be held at a time
-   * @param mostWaiting further ones are refused at once with BUSY
+   * @param mostWaiting of each kind; further ones are refused at once with BUSY
+   * @param spare further places for those that go first
    */
-  constructor(places: number, mostWaiting: number) {
+  constructor(places: number, mostWaiting: number, spare = 0) {
     this.#places = places;
     this.#mostWaiting = mostWaiting;
+    this.#spare = spare;
+  }
+
+  /** Places that are held. */
+  get taken(): number {
+    return this.#taken;
   }
 
   /**
    * Takes a place.
    * @returns gives the place back; calling it again does nothing
-   * @throws ArgoError BUSY where too many wait; the signal's reason where it is aborted while waiting
+   * @throws ArgoError BUSY where too many wait; the signal's reason where it is aborted while waiting; what {@link clear} says
    */
-  async take(signal: AbortSignal): Promise<() => void> {
+  async take(signal: AbortSignal, goesFirst = false): Promise<() => void> {
     signal.throwIfAborted();
-    if (this.#taken < this.#places && this.#waiting.size === 0) return this.#occupy();
-    if (this.#waiting.size >= this.#mostWaiting) throw new ArgoError('BUSY', 'too many requests wait already');
+    const queue = goesFirst ? this.#first : this.#others;
+    if (this.#isFree(goesFirst) && queue.size === 0 && (goesFirst || this.#first.size === 0)) return this.#occupy();
+    if (queue.size >= this.#mostWaiting) throw new ArgoError('BUSY', 'too many requests wait already');
     return new Promise((resolve, reject) => {
-      const link = new Link(() => {
-        signal.removeEventListener('abort', leave);
+      const leave = (): void => {
+        signal.removeEventListener('abort', giveUp);
         link.leave();
-        resolve(this.#occupy());
-      });
-      const leave = () => {
-        link.leave();
-        reject(signal.reason as Error);
       };
-      this.#waiting.append(link);
-      signal.addEventListener('abort', leave, { once: true });
+      const giveUp = (): void => link.value.fail(signal.reason as Error);
+      const link = new Link<Waiting>({
+        enter: () => { leave(); resolve(this.#occupy()); },
+        fail: (reason) => { leave(); reject(reason); },
+      });
+      queue.append(link);
+      signal.addEventListener('abort', giveUp, { once: true });
     });
+  }
+
+  /** There are no more than this many for now, at least one. */
+  narrow(room: number): void {
+    this.#room = Math.max(1, room);
+  }
+
+  /** There are as many as at the beginning again. */
+  widen(): void {
+    this.#room = Infinity;
+    this.#admit();
+  }
+
+  /** Sends those away who wait. */
+  clear(reason: Error): void {
+    for (const queue of [this.#first, this.#others]) for (const waiting of queue) waiting.fail(reason);
+  }
+
+  #isFree(goesFirst: boolean): boolean {
+    return this.#taken < Math.min(this.#room, goesFirst ? this.#places + this.#spare : this.#places);
   }
 
   #occupy(): () => void {
@@ -57,6 +95,7 @@ export class Places {
   }
 
   #admit(): void {
-    while (this.#taken < this.#places && this.#waiting.first) this.#waiting.first();
+    while (this.#first.first && this.#isFree(true)) this.#first.first.enter();
+    while (this.#others.first && this.#first.size === 0 && this.#isFree(false)) this.#others.first.enter();
   }
 }

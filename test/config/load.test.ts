@@ -136,6 +136,8 @@ const FAULTS: readonly (readonly [string, string, RegExp])[] = [
   ['[providers.p]\ntype = "__proto__"', '2:1', /no driver/], ['[providers."a/b"]\ntype = "sim"', '1:1', /cannot be used as a name/],
   ['[providers.p]\ntype = "sim"\nconcurrency = 0', '3:1', /at least 1/], ['[providers.p]\ntype = "sim"\npoll-interval = "99ms"', '3:1', /at least "100ms"/],
   ['[providers.p]\ntype = "sim"\naction-timeout = "0s"', '3:1', /more than zero/],
+  ['[providers.p]\ntype = "xenserver"\nuser = "root"\npassword = "x"\nurl = ["https://xen1.example/", "https://xen2.example/pool"]', '5:33', /a path means nothing here/],
+  ['[providers.p]\ntype = "xenserver"\nuser = "root"\npassword = "x"\nurl = "https://xen1.example?a=b"', '5:1', /a path means nothing here/],
   ['[providers.p]\ntype = "sim"\ninstances = ["a", { name = "b", state = "asleep" }]', '3:19', /instances/],
   ['[providers.p]\ntype = "sim"\nfaults = { a = "bogus" }', '3:12', /one of "hang"/],
 ];

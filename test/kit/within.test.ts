@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import t from 'tap';
-import { isAbort, within } from '../../src/kit/within.js';
+import { isAbort, onAbort, underAll, unlessAborted, within } from '../../src/kit/within.js';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -29,4 +29,51 @@ void t.test('each of the signals ends the work, also one that was aborted before
   await t.rejects(ended, { name: 'AbortError' });
   await t.rejects(within(60_000, [AbortSignal.abort()], (signal) => Promise.resolve().then(() => signal.throwIfAborted())), { name: 'AbortError' });
   t.equal(await within(60_000, [], () => Promise.resolve('done')), 'done');
+});
+
+void t.test('any of several signals ends the work with its own reason, and keeps nothing of it', async (t) => {
+  const [one, other] = [new AbortController(), new AbortController()];
+  const reason = new Error('enough');
+  const ended = underAll([one.signal, other.signal], untilAborted);
+  other.abort(reason);
+  await t.rejects(ended, reason);
+  t.equal(getEventListeners(one.signal, 'abort').length, 0);
+  await t.rejects(underAll([one.signal, other.signal], (signal) => Promise.resolve().then(() => signal.throwIfAborted())), reason, 'also one that was aborted before');
+  t.equal(await underAll([one.signal], () => Promise.resolve('done')), 'done');
+  t.equal(getEventListeners(one.signal, 'abort').length, 0);
+});
+
+void t.test('whoever no longer waits lets the work go on', async (t) => {
+  const stop = new AbortController();
+  let finish: (value: string) => void = () => undefined;
+  const work = new Promise<string>((resolve) => { finish = resolve; });
+  const patient = unlessAborted(work, new AbortController().signal);
+  const hasty = unlessAborted(work, stop.signal);
+  const told = unlessAborted(work, stop.signal, () => new RangeError('it takes too long'));
+  const reason = new Error('enough');
+  stop.abort(reason);
+  await t.rejects(hasty, reason);
+  await t.rejects(told, RangeError);
+  await t.rejects(unlessAborted(work, stop.signal), reason);
+  finish('done');
+  t.equal(await patient, 'done');
+});
+
+void t.test('thousands wait for a signal with one listener, and with none when they have gone', (t) => {
+  const stop = new AbortController();
+  const listeners = (): number => getEventListeners(stop.signal, 'abort').length;
+  let told = 0;
+  const ends = Array.from({ length: 1000 }, () => onAbort(stop.signal, () => { told += 1; }));
+  t.equal(listeners(), 1);
+  ends.forEach((end) => end());
+  t.equal(listeners(), 0);
+  const end = onAbort(stop.signal, () => { told += 1; });
+  ends.forEach((earlier) => earlier());
+  onAbort(stop.signal, () => { told += 1; });
+  stop.abort();
+  end();
+  t.equal(told, 2);
+  onAbort(stop.signal, () => { told += 1; });
+  t.equal(told, 3, 'one that is aborted already');
+  t.end();
 });

@@ -1,11 +1,12 @@
 import { ArgoError } from '../../kit/errors.js';
+import { unlessAborted } from '../../kit/within.js';
 import { placeOf, type LibvirtClient, type LibvirtEvent } from '../../protocols/libvirt/client.js';
 import { ConnectionLostError } from '../../protocols/libvirt/errors.js';
 import type { Domain } from '../../protocols/libvirt/types.js';
 import { beforeSending } from '../before-sending.js';
 import type { DriverHost } from '../driver.js';
 import { explain, type Effect } from './errors.js';
-import { GuestConnections, unlessAborted } from './guest-connections.js';
+import { GuestConnections } from './guest-connections.js';
 
 /** How one attempt to connect is made. */
 export type Connect = (signal: AbortSignal, onEvent: (event: LibvirtEvent) => void) => Promise<LibvirtClient>;

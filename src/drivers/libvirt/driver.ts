@@ -14,6 +14,7 @@ import { createMachine } from './vm.js';
 import { readState } from './readings.js';
 import { RunLog, type End } from './run-log.js';
 import { toPowerState } from './states.js';
+import { inOrder } from '../../kit/text.js';
 
 /** Milliseconds that the question after an event may take; the poll repairs what it leaves. */
 const EVENT_DEADLINE_MS = 10_000;
@@ -67,7 +68,7 @@ export class LibvirtDriver implements Driver {
       });
       this.#machines = machines;
       this.#runs.keepOnly(machines, began);
-      return sightings.sort((one, other) => compareNames(one.machine.name, other.machine.name));
+      return inOrder(sightings, ({ machine }) => machine.name);
     } finally {
       this.#fresher = undefined;
     }
@@ -162,7 +163,7 @@ function connectBy(uri: LibvirtUri, options: LibvirtOptions): Connect {
     if (uri.transport === 'unix') return openOverUnix(uri.sockets, open);
     const { openOverSsh } = await import('../../protocols/libvirt/ssh.js');
     const ssh = sshOptions(accessOf(uri, options), { host: uri.host!, port: uri.port, user: uri.user ?? userInfo().username });
-    return logins.guard(ssh, () => openOverSsh(ssh, uri.sockets, open));
+    return logins.guard(`${ssh.host}:${ssh.port}`, ssh, () => openOverSsh(ssh, uri.sockets, open), signal);
   };
 }
 
@@ -176,7 +177,3 @@ function accessOf(uri: LibvirtUri, options: LibvirtOptions): LibvirtOptions {
     'accept-new-host-keys': options['accept-new-host-keys'] || uri.acceptsNewHosts === true,
   };
 }
-
-const collator = new Intl.Collator('en', { numeric: true });
-
-const compareNames = (one: string, other: string): number => collator.compare(one, other);

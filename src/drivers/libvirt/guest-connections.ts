@@ -1,4 +1,4 @@
-import { within } from '../../kit/within.js';
+import { within, unlessAborted } from '../../kit/within.js';
 import type { LibvirtClient } from '../../protocols/libvirt/client.js';
 import { MAX_SLOW_IN_FLIGHT } from '../../protocols/libvirt/rpc.js';
 import type { DriverHost } from '../driver.js';
@@ -152,13 +152,4 @@ export class GuestConnections {
       this.#log('debug', 'a further connection to libvirt could not be made', { error: String(error) });
     }
   }
-}
-
-/** Leaves a shared attempt alone: only this caller stops waiting for it. */
-export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const giveUp = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', giveUp, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
-  });
 }

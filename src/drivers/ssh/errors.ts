@@ -1,5 +1,5 @@
 import { ArgoError } from '../../kit/errors.js';
-import { HostKeyError, SshAuthenticationError, SshBusyError, SshCommandError, SshConnectionError } from '../../protocols/ssh/errors.js';
+import { HostKeyError, SshAuthenticationError, SshCommandError, SshConnectionError } from '../../protocols/ssh/errors.js';
 import type { Effect } from '../../protocols/ssh/session.js';
 
 /**
@@ -12,7 +12,6 @@ export function explainSsh(error: unknown, effect: Effect): unknown {
   if (error instanceof HostKeyError) return new ArgoError('HOST KEY CHANGED', oneLine(error.message), { cause: error });
   if (error instanceof SshAuthenticationError) return new ArgoError('ACCESS DENIED', oneLine(`SSH: ${error.message}`), { cause: error });
   if (error instanceof SshConnectionError) return new ArgoError('UNREACHABLE', oneLine(`SSH: ${error.message}`), { cause: error });
-  if (error instanceof SshBusyError) return new ArgoError('BUSY', error.message, { cause: error });
   return error;
 }
 

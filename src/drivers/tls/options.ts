@@ -7,18 +7,23 @@ import { parseFingerprint, type Trust } from '../../protocols/tls/connect.js';
 
 /** The keys of every driver that logs in to a server whose certificate it checks. */
 
-/** One value, or a list of at least one; always a list afterwards. @param what as in `a URL` */
-export const oneOrMore = <Schema extends v.GenericSchema<string, unknown>>(schema: Schema, what: string) => v.union(
-  [v.pipe(schema, v.transform((value) => [value])), v.pipe(v.array(schema), v.minLength(1, `${what} is expected`))], `${what} is expected, or a list of them`,
-);
+/** One value, or a list of at least one; always a list afterwards. Not a union, which would not say what is wrong with which. @param what as in `a URL` */
+export const oneOrMore = <Schema extends v.GenericSchema<string, unknown>>(schema: Schema, what: string) => {
+  const one = v.pipe(schema, v.transform((value) => [value]));
+  const more = v.pipe(v.array(schema), v.minLength(1, `${what} is expected`));
+  return v.lazy((value): v.GenericSchema<string | string[], v.InferOutput<Schema>[]> => (Array.isArray(value) ? more : one) as v.GenericSchema<string | string[], v.InferOutput<Schema>[]>);
+};
 
-/** The scheme, host and port of a server; a path is cut off. */
+/** The scheme, host and port of a server. A path would not be used, so it is refused rather than swallowed. */
 export const origin = v.pipe(
   text,
   v.check((value) => URL.canParse(value) && /^https?:$/.test(new URL(value).protocol), 'a URL such as "https://xen1.example" is expected'),
   v.check((value) => !URL.canParse(value) || new URL(value).username === '', 'user and password do not belong into the URL'),
+  v.check((value) => !URL.canParse(value) || isOrigin(new URL(value)), 'a path means nothing here: write the scheme, the host and the port alone'),
   v.transform((value) => new URL(new URL(value).origin)),
 );
+
+const isOrigin = ({ pathname, search, hash }: URL): boolean => pathname === '/' && search === '' && hash === '';
 
 const fingerprint = v.pipe(
   text,
@@ -35,7 +40,7 @@ export const loginEntries = {
   insecure: v.optional(flag, false),
 };
 
-type LoginOptions = v.InferOutput<v.ObjectSchema<typeof loginEntries, undefined>>;
+export type LoginOptions = v.InferOutput<v.ObjectSchema<typeof loginEntries, undefined>>;
 
 /** Whom to trust at an `https:` URL. Read anew for each login, so that a file that was put right is used without a restart. @throws ArgoError */
 export function tlsTrust(given: LoginOptions): Trust {

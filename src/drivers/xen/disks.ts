@@ -5,6 +5,7 @@ import { ArgoError } from '../../kit/errors.js';
 import type { Disk } from '../driver.js';
 import type { DiskSpec } from './definition.js';
 import { PROBE_SIZE, recognise } from './superblock.js';
+import { unlessAborted } from '../../kit/within.js';
 
 /** sysfs counts a block device in these, whatever its own sectors are. Bytes. */
 const SYSFS_SECTOR = 512n;
@@ -38,7 +39,7 @@ export class DiskProbe {
       this.#waiting -= 1;
     });
     this.#last = look.catch(() => undefined);
-    return unlessAborted(look, signal, 'its disks do not answer');
+    return unlessAborted(look, signal, () => new ArgoError('TIMEOUT', 'its disks do not answer'));
   }
 
   async #lookAtAll(specs: readonly DiskSpec[], signal: AbortSignal): Promise<Disk[]> {
@@ -95,14 +96,4 @@ async function probe(path: string): Promise<string | undefined> {
   } finally {
     await file.close();
   }
-}
-
-/** Waits for something that cannot be stopped, no longer than the signal allows. */
-export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, detail: string): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(new ArgoError('TIMEOUT', detail));
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.finally(() => signal.removeEventListener('abort', onAbort)).then(resolve, reject);
-  });
 }

@@ -1,12 +1,14 @@
 import { watch, type FSWatcher } from 'node:fs';
 import type { Driver, DriverHost, PowerState, Sighting } from '../driver.js';
 import { Configs } from './configs.js';
-import { unlessAborted } from './disks.js';
-import { Dom0, THIS_HOST, type HostView } from './dom0.js';
-import { Listing, stateOf, type Row } from './listing.js';
-import { XenMachine } from './machine.js';
+import { Dom0, THIS_HOST, type HostView } from './context.js';
+import { Listing, stateOf, type Row } from './output.js';
+import { XenMachine } from './vm.js';
 import { Saves, type Save } from './saves.js';
 import { Xl } from './xl.js';
+import { unlessAborted } from '../../kit/within.js';
+import { inOrder } from '../../kit/text.js';
+import { ArgoError } from '../../kit/errors.js';
 
 /** Milliseconds of quiet in the configuration folder before it is read again: editors write in several steps. */
 const SETTLE = 500;
@@ -22,8 +24,6 @@ export interface XenOptions {
 export function openXen(options: XenOptions, host: DriverHost, view: HostView = THIS_HOST): Driver {
   return new XenDriver(options, host, view);
 }
-
-const inOrder = new Intl.Collator('en', { numeric: true });
 
 class XenDriver implements Driver {
   readonly #dom0: Dom0;
@@ -66,7 +66,7 @@ class XenDriver implements Driver {
   async close(signal: AbortSignal): Promise<void> {
     clearTimeout(this.#settling);
     this.#unwatch();
-    await unlessAborted(this.#dom0.finished(), signal, 'a machine is still being saved');
+    await unlessAborted(this.#dom0.finished(), signal, () => new ArgoError('TIMEOUT', 'a machine is still being saved'));
   }
 
   #sightings(saves: readonly Save[], rows: readonly Row[]): Sighting[] {
@@ -77,7 +77,7 @@ class XenDriver implements Driver {
       ...rows.map(({ name }) => name),
       ...images.keys(),
     ]);
-    return [...names].sort((a, b) => inOrder.compare(a, b)).map((name) => {
+    return inOrder([...names], (name) => name).map((name) => {
       const state = this.#stateOf(name, rows.filter((row) => row.name === name), images.get(name));
       return { machine: new XenMachine(name, this.#dom0), state };
     });

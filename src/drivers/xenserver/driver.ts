@@ -5,13 +5,13 @@ import { XapiPool } from '../../protocols/xapi/pool.js';
 import { text } from '../../protocols/xapi/values.js';
 import type { Driver, DriverHost, Machine, Sighting } from '../driver.js';
 import { HostRoster, type FoundHost } from '../host/roster.js';
-import { inOrder } from '../order.js';
 import { credentialsOf, passwordTrust } from '../tls/options.js';
 import { createHost } from './host.js';
 import { Inventory } from './inventory.js';
 import type { XenServerOptions } from './options.js';
-import { PoolContext } from './subject.js';
+import { PoolContext } from './context.js';
 import { Vm } from './vm.js';
+import { inOrder } from '../../kit/text.js';
 
 /** Until a pool that was off at the start is asked again, ms. */
 const TRY_AGAIN_MS = 5000;
@@ -51,7 +51,7 @@ export class XenServerDriver implements Driver {
     const vms = await this.#vms();
     // Each of these steps takes some ms for a thousand VMs.
     await turn();
-    const sightings = inOrder([...hosts, ...vms]);
+    const sightings = inOrder([...hosts, ...vms], ({ machine }) => machine.name);
     await turn();
     return sightings;
   }

@@ -2,15 +2,16 @@ import { ConnectionLostError } from '../tls/errors.js';
 import type { WmiConnection, WmiObject, WmiParameters, WmiPath } from '../wmi/connection.js';
 import { WmiAnswerError, WmiFault, WmiLoginRefusedError } from '../wmi/errors.js';
 import { KINDS_BY_HRESULT } from '../wmi/fault-kinds.js';
-import { Turns } from '../wmi/turns.js';
 import { HELPER, PYTHON } from './availability.js';
 import { Helper, type HelperCommand, type Told } from './helper.js';
-import { Places } from './places.js';
+import { HelperPlaces } from './helper-places.js';
 import { readObject, writePath } from './values.js';
+import { Places } from '../../kit/places.js';
+import { underAll } from '../../kit/within.js';
 
 /** Helpers at the same time, over all machines: each is a Python of some 40 MB. */
 const HELPERS = 32;
-const places = new Places(HELPERS);
+const helpers = new HelperPlaces(HELPERS);
 
 export interface DcomLimits {
   /** from the start of a helper until it is logged in, ms */
@@ -63,7 +64,7 @@ function toError({ error, code, words }: Told, sent: boolean): Error {
 export class DcomSession implements WmiConnection {
   readonly #options: DcomOptions;
   readonly #limits: DcomLimits;
-  readonly #turns: Turns;
+  readonly #turns: Places;
   #helper: Helper | undefined;
   #idle: NodeJS.Timeout | undefined;
   #requests = 0;
@@ -73,7 +74,7 @@ export class DcomSession implements WmiConnection {
   constructor(options: DcomOptions) {
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
-    this.#turns = new Turns(this.#limits.queue);
+    this.#turns = new Places(1, this.#limits.queue);
   }
 
   async get(path: WmiPath, signal: AbortSignal): Promise<WmiObject> {
@@ -102,14 +103,17 @@ export class DcomSession implements WmiConnection {
     return found;
   }
 
-  async #ask(request: Request, signal: AbortSignal): Promise<WmiObject[]> {
-    const both = AbortSignal.any([signal, this.#closed.signal]);
-    const leave = await this.#turns.enter(both);
+  #ask(request: Request, signal: AbortSignal): Promise<WmiObject[]> {
+    return underAll([signal, this.#closed.signal], (both) => this.#askInTurn(request, both));
+  }
+
+  async #askInTurn(request: Request, signal: AbortSignal): Promise<WmiObject[]> {
+    const leave = await this.#turns.take(signal);
     this.#isBusy = true;
     clearTimeout(this.#idle);
     try {
-      const helper = this.#helper?.isAlive ? this.#helper : await this.#start(both);
-      return await this.#exchange(helper, request, both);
+      const helper = this.#helper?.isAlive ? this.#helper : await this.#start(signal);
+      return await this.#exchange(helper, request, signal);
     } finally {
       this.#isBusy = false;
       this.#rest();
@@ -120,12 +124,12 @@ export class DcomSession implements WmiConnection {
   /** Lets the helper go after a while, or at once where another machine needs its place. */
   #rest(): void {
     this.#idle = setTimeout(() => this.#helper?.kill(), this.#limits.idle).unref();
-    places.noteIdle();
+    helpers.noteIdle();
   }
 
   async #start(signal: AbortSignal): Promise<Helper> {
     const { host, user, password, domain, command = COMMAND } = this.#options;
-    const giveBack = await places.take({ isBusy: () => this.#isBusy, leave: () => this.#helper?.kill() }, signal);
+    const giveBack = await helpers.take({ isBusy: () => this.#isBusy, leave: () => this.#helper?.kill() }, signal);
     const helper = this.#helper = new Helper(command, giveBack);
     await this.#limited(helper, this.#limits.loginTimeout, signal, () => false, helper.ask({ host, user, password, domain }, (told) => {
       if (told.ok === true) return true;

@@ -1,7 +1,7 @@
 import { lookup as systemLookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { MOST_ADDRESSES, NAMES_KEPT, RESOLVE_TIMEOUT, RESOLVED_FOR } from './limits.js';
-import { onAbort } from './on-abort.js';
+import { onAbort } from '../../kit/within.js';
 import { CannotTell } from './outcome.js';
 
 /** The addresses of a name, in the order in which they are to be tried. @throws Error with a code of getaddrinfo(3) */

@@ -5,7 +5,7 @@ import { Fifo } from './fifo.js';
 import {
   BACKGROUND_IN_FLIGHT, BACKOFF, BUSY_PAUSE, CATCH_UP, MOST_IN_FLIGHT, MOST_WAITING, SEND_AT_ONCE,
 } from './limits.js';
-import { onAbort } from './on-abort.js';
+import { onAbort } from '../../kit/within.js';
 import { CannotTell } from './outcome.js';
 import { SendFailure, type OnPacket, type PacketSocket } from './socket.js';
 
@@ -20,7 +20,7 @@ export interface EchoOptions {
   readonly background: boolean;
 }
 
-export type EchoOutcome = { readonly alive: true; readonly ms: number } | { readonly alive: false; readonly reason: string };
+export type EchoOutcome = { readonly alive: true; readonly ms: number } | { readonly alive: false; readonly reason: string; readonly isTold?: boolean };
 
 export type OpenSocket = (onPacket: OnPacket, onLost: (error: Error) => void) => Promise<PacketSocket>;
 
@@ -260,8 +260,8 @@ export class EchoSession {
     this.#settle(probe);
     // An error by the host itself, such as its firewall's, proves that it is up.
     if (standsAt(probe.bytes, 0, source)) probe.resolve({ alive: true, ms: performance.now() - sent });
-    else if (word.prohibited) probe.reject(new CannotTell('prohibited', `${word.reason}, says ${formatAddress(source)}`));
-    else probe.resolve({ alive: false, reason: `${word.reason}, says ${formatAddress(source)}` });
+    else if (word.by === 'neighbour') probe.resolve({ alive: false, isTold: true, reason: `${word.reason}, says ${formatAddress(source)}` });
+    else probe.reject(new CannotTell(word.by === 'filter' ? 'prohibited' : 'not sent', `${word.reason}, says ${formatAddress(source)}`));
   }
 
   #fail(probe: Probe, reason: unknown): void {

@@ -1,6 +1,7 @@
 import type { ClientChannel } from 'ssh2';
 import type { SshConnection } from './connection.js';
 import { SshCommandError } from './errors.js';
+import { underAll } from '../../kit/within.js';
 
 /** Milliseconds for a command where the caller does not say. */
 export const COMMAND_TIMEOUT_MS = 30_000;
@@ -75,9 +76,8 @@ export async function runCommand(connection: SshConnection, command: string, opt
   const { signal, timeout = COMMAND_TIMEOUT_MS } = options;
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(new SshCommandError('timeout', true, `the command took longer than ${timeout} ms`)), timeout);
-  const either = AbortSignal.any([signal, stop.signal]);
   try {
-    return await attend(await connection.startCommand(command, either), connection, either, options);
+    return await underAll([signal, stop.signal], async (either) => attend(await connection.startCommand(command, either), connection, either, options));
   } finally {
     clearTimeout(timer);
   }

@@ -50,8 +50,3 @@ export class SshCommandError extends Error {
     super(message, options);
   }
 }
-
-/** Too many commands wait for one host already; this one was not sent. */
-export class SshBusyError extends Error {
-  override readonly name = 'SshBusyError';
-}

@@ -3,9 +3,10 @@ import { runCommand, type CommandResult, type RunOptions } from './command.js';
 import { SshConnection, type SshOptions } from './connection.js';
 import { BehindJumpError, SshCommandError, SshConnectionError } from './errors.js';
 import { HOLDS, type Holds } from '../../kit/lockout.js';
+import { learnHostKey } from './host-certificates.js';
 import { SshLogins } from './logins.js';
-import { Places } from './places.js';
-import { isAbort, within } from '../../kit/within.js';
+import { Places } from '../../kit/places.js';
+import { isAbort, within, unlessAborted } from '../../kit/within.js';
 
 /** Milliseconds where nothing else is said, and counts. */
 export interface SessionLimits {
@@ -85,7 +86,7 @@ export class SshSession {
    *
    * @param effect `reads`: a command whose connection was lost is run once more on a new one. `acts`:
    *   only where it certainly had not begun.
-   * @throws HostKeyError, SshAuthenticationError, SshConnectionError, SshBusyError: it was not sent.
+   * @throws HostKeyError, SshAuthenticationError, SshConnectionError, ArgoError BUSY: it was not sent.
    *   SshCommandError, which says whether it may have begun. The signal's reason, where it was aborted
    *   after the command was sent; before that, SshConnectionError.
    */
@@ -234,13 +235,14 @@ export class SshSession {
   }
 
   async #connect(): Promise<SshConnection> {
-    const options = this.#options();
     const signal = this.#closing.signal;
-    const timeout = this.#limits.connect;
-    const stream = this.#via === undefined ? undefined : await this.#through(this.#via, options, signal);
+    const via = this.#via;
+    const given = { ...this.#options(), timeout: this.#limits.connect };
+    const options = via === undefined ? given : await learnHostKey(given, signal, (limit) => this.#through(via, given, limit));
+    const stream = via === undefined ? undefined : await this.#through(via, options, signal);
     try {
-      const way = { ...options, timeout, ...(stream === undefined ? {} : { stream }) };
-      const connection = await this.#logins.guard(options, () => SshConnection.connect(way, signal));
+      const way = { ...options, ...(stream === undefined ? {} : { stream }) };
+      const connection = await this.#logins.guard(this.#where(), way, () => SshConnection.connect(way, signal), signal);
       this.#connection = connection;
       this.#isNew = true;
       this.#places.widen();
@@ -251,6 +253,12 @@ export class SshSession {
       stream?.destroy();
       throw error;
     }
+  }
+
+  /** Tells the host from all others. */
+  #where(): string {
+    const { host, port = 22 } = this.#options();
+    return `${host}:${port}${this.#via === undefined ? '' : ` via ${this.#via.#where()}`}`;
   }
 
   async #through(via: SshSession, { host, port = 22 }: SshOptions, closing: AbortSignal): Promise<Duplex> {
@@ -282,13 +290,4 @@ const isFull = (error: unknown): boolean => error instanceof SshCommandError && 
 
 function isHarmless(error: unknown, effect: Effect): boolean {
   return error instanceof SshCommandError && error.kind === 'lost' && (effect === 'reads' || !error.mayHaveStarted);
-}
-
-/** Leaves shared work alone: only this caller stops waiting for it. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const giveUp = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', giveUp, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
-  });
 }

@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { within } from '../../kit/within.js';
+import { within, unlessAborted } from '../../kit/within.js';
 import type { Trust } from '../tls/connect.js';
 import { CertificateError } from '../tls/errors.js';
-import { HOLDS, Lockout } from '../../kit/lockout.js';
+import { Lockout } from '../../kit/lockout.js';
 import { isFault, LoginRefusedFault, VimFault, VimTransportError } from './errors.js';
 import type { Method } from './schema.js';
 import { SoapClient, type Arguments } from './soap-client.js';
@@ -72,7 +72,7 @@ export class VimSession {
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    this.#lockout = new Lockout(refusal, HOLDS, `vim ${options.url.host}`);
+    this.#lockout = new Lockout(refusal, { realm: `vim ${options.url.host}` });
   }
 
   /** The login that is in force, or a new one. */
@@ -83,7 +83,7 @@ export class VimSession {
       this.#dropWire();
       throw error;
     });
-    return abortable(pending, signal);
+    return unlessAborted(pending, signal);
   }
 
   /**
@@ -207,31 +207,16 @@ export class VimSession {
 const refusal = (error: unknown, hint: string): LoginRefusedFault | undefined =>
   (isFault(error, 'InvalidLogin') ? new LoginRefusedFault(error, hint) : undefined);
 
-/** A promise that others wait for too, given up when the signal says so. */
-function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const give = (): void => reject(signal.reason as Error);
-    if (signal.aborted) return give();
-    signal.addEventListener('abort', give, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', give));
-  });
-}
-
 /**
  * The version to speak: ours where the server lists it (vSphere Web Services SDK Programming Guide,
  * "vimServiceVersions.xml"), else its newest.
  */
 async function readVersion(transport: VimTransport, url: URL, signal: AbortSignal): Promise<string> {
   const path = `${url.pathname.replace(/\/+$/, '')}/vimServiceVersions.xml`;
-  try {
-    const list = await transport.get(path, VERSIONS_LIMIT, signal);
-    const vim = /<name>\s*urn:vim25\s*<\/name>([\s\S]*?)<\/namespace>/.exec(list)?.[1] ?? '';
-    const versions = [...vim.matchAll(/<version>\s*([\w.]+)\s*<\/version>/g)].map(([, version = '']) => version);
-    return versions.includes(OUR_VERSION) ? OUR_VERSION : versions[0] ?? OUR_VERSION;
-  } catch (error) {
-    if (!(error instanceof VimTransportError) || !/HTTP status 404/.test(error.message)) throw error;
-    return OUR_VERSION;
-  }
+  const list = await transport.get(path, VERSIONS_LIMIT, signal) ?? '';
+  const vim = /<name>\s*urn:vim25\s*<\/name>([\s\S]*?)<\/namespace>/.exec(list)?.[1] ?? '';
+  const versions = [...vim.matchAll(/<version>\s*([\w.]+)\s*<\/version>/g)].map(([, version = '']) => version);
+  return versions.includes(OUR_VERSION) ? OUR_VERSION : versions[0] ?? OUR_VERSION;
 }
 
 function readService(content: VimValue): Service {

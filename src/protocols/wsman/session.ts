@@ -6,14 +6,13 @@ import { BoundLoginError, isRefusedAnyway, mayUnbind, rememberRefused } from './
 import { Channel } from './channel.js';
 import { DEFAULT_LIMITS, type WsmanConnection, type WsmanIdentity, type WsmanLimits, type WsmanOptions } from './options.js';
 import { isIdentity, readPage, writeEnumerate, writeGet, writeIdentify, writeInvoke, writePull, writeRelease, type Addressee, type Envelope } from './soap.js';
-import { Turns } from '../wmi/turns.js';
 import { readObject } from './values.js';
 import { child, type XmlElement } from './xml.js';
+import { underAll, unlessAborted } from '../../kit/within.js';
+import { Places } from '../../kit/places.js';
 
 /** How long an answer that nobody waits for any more may still take, so that the connection lives on, ms. */
 const ABANDONED_MS = 1_000;
-/** A refused password is held back twice as long each time, up to this, ms. */
-const HOLD_BACK_LIMIT_MS = 60 * 60_000;
 
 /** Pages without objects, one after the other, of a query that has more. */
 const EMPTY_PAGES = 3;
@@ -21,21 +20,15 @@ const EMPTY_PAGES = 3;
 /** Whether a request may go out again where the connection broke before anything was answered. */
 type Effect = 'reads' | 'acts';
 
-interface Refusal {
-  readonly error: WmiLoginRefusedError;
-  readonly holdBack: number;
-  /** of performance.now() */
-  readonly until: number;
-}
-
 /** WMI over WS-Management (DSP0226, [MS-WSMV]): one socket, requests in turn, logged in when first needed. */
 export class WsmanSession implements WsmanConnection {
   readonly #options: WsmanOptions;
   readonly #limits: WsmanLimits;
   readonly #addressee: Addressee;
-  readonly #turns: Turns;
+  readonly #turns: Places;
   #channel: Channel | undefined;
-  #refusal: Refusal | undefined;
+  /** a password that was refused is not sent again: others need another session */
+  #refusal: WmiLoginRefusedError | undefined;
   /** the service takes our login, and not its binding */
   #isUnbound = false;
   readonly #closed = new AbortController();
@@ -49,23 +42,23 @@ export class WsmanSession implements WsmanConnection {
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#addressee = { url: origin.href, timeout: this.#limits.requestTimeout };
-    this.#turns = new Turns(this.#limits.queue);
+    this.#turns = new Places(1, this.#limits.queue);
   }
 
   identify(signal: AbortSignal): Promise<WsmanIdentity> {
-    return unlessAborted(signal, this.#identify(signal));
+    return unlessAborted(this.#identify(signal), signal);
   }
 
   get(path: WmiPath, signal: AbortSignal): Promise<WmiObject> {
-    return unlessAborted(signal, this.#get(path, signal));
+    return unlessAborted(this.#get(path, signal), signal);
   }
 
   query(namespace: string, wql: string, signal: AbortSignal): Promise<readonly WmiObject[]> {
-    return unlessAborted(signal, this.#query(namespace, wql, signal));
+    return unlessAborted(this.#query(namespace, wql, signal), signal);
   }
 
   invoke(path: WmiPath, method: string, parameters: WmiParameters, signal: AbortSignal): Promise<WmiObject> {
-    return unlessAborted(signal, this.#invoke(path, method, parameters, signal));
+    return unlessAborted(this.#invoke(path, method, parameters, signal), signal);
   }
 
   close(): Promise<void> {
@@ -122,7 +115,7 @@ export class WsmanSession implements WsmanConnection {
 
   /** Where the connection is gone, so is the reason to log in again: enumerations expire by themselves. */
   async #release(namespace: string, context: string): Promise<void> {
-    const leave = await this.#turns.enter(this.#closed.signal).catch(() => undefined);
+    const leave = await this.#turns.take(this.#closed.signal).catch(() => undefined);
     if (!leave) return;
     const envelope = writeRelease(this.#addressee, namespace, context);
     await this.#channel?.ask(envelope, AbortSignal.timeout(ABANDONED_MS)).catch(() => undefined);
@@ -130,7 +123,7 @@ export class WsmanSession implements WsmanConnection {
   }
 
   async #ask(envelope: Envelope, effect: Effect, signal: AbortSignal): Promise<XmlElement> {
-    const leave = await this.#turns.enter(signal);
+    const leave = await this.#turns.take(signal);
     const patience = outlasting(signal);
     try {
       return await this.#attempt(envelope, effect, signal, patience.signal);
@@ -158,23 +151,21 @@ export class WsmanSession implements WsmanConnection {
 
   async #askAt(channel: Channel, envelope: Envelope, signal: AbortSignal): Promise<XmlElement> {
     try {
-      const answer = await channel.ask(envelope, signal);
-      this.#refusal = undefined;
-      return answer;
+      return await channel.ask(envelope, signal);
     } catch (error) {
-      if (error instanceof WmiLoginRefusedError) this.#note(error);
+      if (error instanceof WmiLoginRefusedError) this.#refusal = error;
       throw error;
     }
   }
 
   async #connect(signal: AbortSignal): Promise<Channel> {
     this.#closed.signal.throwIfAborted();
-    if (this.#refusal && performance.now() < this.#refusal.until) throw this.#refusal.error;
+    if (this.#refusal !== undefined) throw this.#refusal;
     this.#channel?.close();
     try {
       return await this.#open(signal);
     } catch (error) {
-      if (error instanceof WmiLoginRefusedError) this.#note(error);
+      if (error instanceof WmiLoginRefusedError) this.#refusal = error;
       throw error;
     }
   }
@@ -200,8 +191,7 @@ export class WsmanSession implements WsmanConnection {
 
   async #logIn(options: WsmanOptions, signal: AbortSignal): Promise<Channel> {
     const connecting = connectTrusted(options.origin, options.trust, options.address);
-    const both = AbortSignal.any([signal, this.#closed.signal]);
-    const socket = await unlessAborted(both, connecting).catch((error: unknown) => {
+    const socket = await underAll([signal, this.#closed.signal], (both) => unlessAborted(connecting, both)).catch((error: unknown) => {
       connecting.then((late) => late.destroy(), () => undefined);
       throw error;
     });
@@ -211,11 +201,6 @@ export class WsmanSession implements WsmanConnection {
       throw error;
     });
     return channel;
-  }
-
-  #note(error: WmiLoginRefusedError): void {
-    const holdBack = Math.min(this.#refusal ? this.#refusal.holdBack * 2 : this.#limits.holdBack, HOLD_BACK_LIMIT_MS);
-    this.#refusal = { error, holdBack, until: performance.now() + holdBack };
   }
 }
 
@@ -238,14 +223,4 @@ function outlasting(signal: AbortSignal): { readonly signal: AbortSignal; end():
       signal.removeEventListener('abort', onAbort);
     },
   };
-}
-
-/** What the work comes to, or the signal's reason as soon as it is aborted. */
-function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import t, { type Test } from 'tap';
 import { ConnectionLostError } from '../../../src/protocols/tls/errors.js';
-import { WmiAccessError, WmiAnswerError, WmiFault, WmiLoginRefusedError } from '../../../src/protocols/wmi/errors.js';
+import { WmiAccessError, WmiAnswerError, WmiLoginRefusedError } from '../../../src/protocols/wmi/errors.js';
 import { WsmanSession } from '../../../src/protocols/wsman/session.js';
 import { until } from '../../support/until.js';
 import { envelope, never, OS, PASSWORD, serve, SOAP_TYPE, type Answer } from './service.js';
@@ -41,7 +41,7 @@ void t.test('those who wait are limited', async (t) => {
   const session = service.session({ limits: { queue: 2 } });
   const waiting = [1, 2, 3].map(() => session.get(OS, never()).catch((error: unknown) => error));
   const error = await session.get(OS, never()).catch((error: unknown) => error);
-  t.ok(error instanceof WmiFault && error.kind === 'quota');
+  t.match(error, { phrase: 'BUSY' });
   await until(() => service.asked.length === 1, 60_000, 'a request');
   await session.close();
   const [sent, ...unsent] = await Promise.all(waiting);
@@ -167,13 +167,7 @@ void t.test('a refused password is not sent again by itself', async (t) => {
   t.notMatch(String((error as Error).stack), PASSWORD);
   for (const ask of [() => session.get(OS, never()), () => shutDown(session), () => session.identify(never())]) await t.rejects(ask(), WmiAccessError);
   t.equal(service.asked.length, 1);
-  const hasty = service.session({ limits: { holdBack: 1 } });
-  await until(async () => {
-    await hasty.get(OS, never()).catch(() => undefined);
-    return service.asked.length >= 3;
-  }, 60_000, 'another try, after a while');
   answer = '<p:X/>';
-  await until(() => hasty.get(OS, never()).then(() => true, () => false), 60_000, 'the password to be taken');
   await t.rejects(session.get(OS, never()), WmiAccessError);
   t.same(await service.session().get(OS, never()), {}, 'a new session begins anew');
   t.equal(Buffer.from(service.asked.at(-1)?.authorization.slice('Basic '.length) ?? '', 'base64').toString(), `admin:${PASSWORD}`);

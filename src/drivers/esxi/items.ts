@@ -1,0 +1,67 @@
+import type { Properties } from '../../protocols/vim/properties.js';
+import { at, decodeName, flagOf, listOf, textOf, type Ref, type VimValue } from '../../protocols/vim/value.js';
+
+/** The objects of a server's inventory, and what is held of them. */
+
+/** What is held of each machine; the rest is asked for when somebody wants it. */
+export const PATHS = {
+  VirtualMachine: [
+    'name', 'config.template', 'config.instanceUuid', 'config.managedBy', 'config.changeVersion', 'runtime.powerState', 'runtime.connectionState',
+    'runtime.host', 'runtime.bootTime', 'runtime.question', 'guest.guestState', 'guest.hostName', 'guest.ipAddress',
+  ],
+  HostSystem: [
+    'name', 'hardware.systemInfo.uuid', 'runtime.powerState', 'runtime.connectionState', 'runtime.inMaintenanceMode', 'runtime.bootTime',
+    'config.network.pnic', 'config.network.vnic',
+  ],
+} as const;
+
+/** One object of the inventory, kept current. */
+export class Item {
+  readonly properties = new Map<string, VimValue>();
+  /** how often its guest came up again, as far as it was seen */
+  boots = 0;
+  /** when anything was last taken on (performance.now) */
+  touched = 0;
+
+  constructor(readonly ref: Ref) {}
+
+  /** Takes on what is new. @returns the paths that differ now */
+  apply(changes: Properties): Set<string> {
+    const different = new Set<string>();
+    this.touched = performance.now();
+    for (const [path, value] of changes) {
+      const before = this.properties.get(path);
+      if (JSON.stringify(before) === JSON.stringify(value)) continue;
+      if (path === 'guest.guestState' && value === 'running' && before !== undefined && before !== null) this.boots += 1;
+      this.properties.set(path, value);
+      different.add(path);
+    }
+    return different;
+  }
+}
+
+export const isHost = ({ ref }: Item): boolean => ref.type === 'HostSystem';
+
+export const hostName = (item: Item): string => decodeName(textOf(item.properties.get('name')) ?? item.ref.value);
+
+/** What its board says; makers do not always give each board another one. */
+export const hostUuid = (item: Item): string | undefined => textOf(item.properties.get('hardware.systemInfo.uuid'));
+
+export const isConnectedHost = (properties: Properties): boolean =>
+  properties.get('runtime.connectionState') === 'connected' && properties.get('runtime.powerState') === 'poweredOn';
+
+/** MAC addresses of its network cards (PhysicalNic). */
+export const macsOf = (item: Item): string[] =>
+  listOf(item.properties.get('config.network.pnic')).map((nic) => textOf(at(nic, 'mac'))).filter((mac) => mac !== undefined);
+
+/** Addresses of its own ports, such as the management network's (HostVirtualNic). */
+export const ipsOf = (item: Item): string[] =>
+  listOf(item.properties.get('config.network.vnic')).map((port) => textOf(at(port, 'spec', 'ip', 'ipAddress'))).filter((address) => address !== undefined);
+
+/** The card to wake it by: the one whose address a port of the host itself has taken over, as the management network's does; else one that can. */
+export function wakingMac(item: Item): string | undefined {
+  const cards = listOf(item.properties.get('config.network.pnic'));
+  const ports = new Set(listOf(item.properties.get('config.network.vnic')).map((port) => textOf(at(port, 'spec', 'mac'))?.toLowerCase()));
+  const card = cards.find((nic) => ports.has(textOf(at(nic, 'mac'))?.toLowerCase())) ?? cards.find((nic) => flagOf(at(nic, 'wakeOnLanSupported'))) ?? cards[0];
+  return textOf(at(card, 'mac'));
+}
