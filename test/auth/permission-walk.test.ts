@@ -32,15 +32,16 @@ const DENIED = ['400 NOT ALLOWED'];
 
 const stack = await injectable(CONFIG);
 const commands = stack.dispatcher.parts.table.all();
-const onInstances = commands.filter(({ on }) => on === 'instances');
+/** with the word that ends its line, where it needs one */
+const onInstances = commands.filter(({ on }) => on === 'instances').map((row) => ({ ...row, last: row.words.length > 0 ? ` ${row.words[0]!}` : '' }));
 const words = (rows: readonly Command[]) => rows.map(({ word }) => word);
 
 void t.test('the walk meets every command', async (t) => {
   t.same(words(commands), [
-    'auth', 'disk', 'dmesg', 'exit', 'help', 'info', 'ip', 'list', 'load', 'mac', 'nop', 'pause', 'reboot', 'resume', 'rx', 'start', 'status',
+    'auth', 'autostart', 'disk', 'dmesg', 'exit', 'help', 'info', 'ip', 'list', 'load', 'mac', 'nop', 'pause', 'reboot', 'resume', 'rx', 'start', 'status',
     'stop', 'suspend', 'task', 'tx', 'unpause', 'uptime', 'watch',
   ]);
-  t.equal(onInstances.length, 16);
+  t.equal(onInstances.length, 17);
 });
 
 void t.test('a stranger', async (t) => {
@@ -59,19 +60,19 @@ void t.test('a stranger', async (t) => {
 
 void t.test('a tenant on its own instance', async (t) => {
   const tenant = stack.session('tenant');
-  for (const { word } of onInstances) t.equal((await tenant.ask(`${word} mine1`))[0], OK, word);
+  for (const { word, last } of onInstances) t.equal((await tenant.ask(`${word} mine1${last}`))[0], OK, word);
 });
 
 void t.test('a tenant on what it does not see: existing or not, there is no telling', async (t) => {
   const tenant = stack.session('tenant');
   const before = stack.audited.length;
-  for (const { word } of onInstances) {
+  for (const { word, last } of onInstances) {
     for (const name of ['hidden', 'demo/hidden', 'other/hidden2', 'nosuch', 'demo/nosuch', 'noprovider/x', '"hid*"']) {
-      t.same(await tenant.ask(`${word} ${name}`), DENIED, `${word} ${name}`);
-      t.same(await tenant.ask(`${word} mine1 ${name}`), DENIED, `${word} mine1 ${name}`);
+      t.same(await tenant.ask(`${word} ${name}${last}`), DENIED, `${word} ${name}`);
+      t.same(await tenant.ask(`${word} mine1 ${name}${last}`), DENIED, `${word} mine1 ${name}`);
     }
     for (const glob of ['hid*', 'other/*', '@nogroup', 'nosuch*']) {
-      t.same(await tenant.ask(`${word} ${glob}`), ['400 NO MATCH'], `${word} ${glob}`);
+      t.same(await tenant.ask(`${word} ${glob}${last}`), ['400 NO MATCH'], `${word} ${glob}`);
     }
   }
   t.equal(stack.audited.length, before, 'nothing was begun');
@@ -79,11 +80,11 @@ void t.test('a tenant on what it does not see: existing or not, there is no tell
 
 void t.test('a tenant on what it sees and may not use', async (t) => {
   const tenant = stack.session('tenant');
-  for (const { word } of onInstances) {
+  for (const { word, last } of onInstances) {
     const expected = word === 'status' ? OK : '400 NOT ALLOWED';
-    t.equal((await tenant.ask(`${word} shown`))[0], expected, word);
-    t.equal((await tenant.ask(`${word} mine1 shown`))[0], expected, `${word} with another`);
-    t.equal((await tenant.ask(`${word} *`))[0], expected, `${word} by a glob`);
+    t.equal((await tenant.ask(`${word} shown${last}`))[0], expected, word);
+    t.equal((await tenant.ask(`${word} mine1 shown${last}`))[0], expected, `${word} with another`);
+    t.equal((await tenant.ask(`${word} *${last}`))[0], expected, `${word} by a glob`);
   }
   t.same(await tenant.ask('list'), [OK, 'mine1', 'mine2', 'shown', '300 DONE']);
   t.same(await tenant.ask('status *'), [OK, ...(await tenant.ask('status *')).slice(1, -1), '300 DONE']);
@@ -94,8 +95,8 @@ void t.test('a tenant on what it sees and may not use', async (t) => {
 
 void t.test('an account with the right to read', async (t) => {
   const reader = stack.session('reader');
-  for (const { word, right } of onInstances) {
-    t.equal((await reader.ask(`${word} mine1`))[0], right === 'read' ? OK : '400 NOT ALLOWED', word);
+  for (const { word, last, right } of onInstances) {
+    t.equal((await reader.ask(`${word} mine1${last}`))[0], right === 'read' ? OK : '400 NOT ALLOWED', word);
     t.equal((await reader.ask(`${word}`))[0]?.startsWith(right === 'read' ? '400 USAGE' : '400 NOT ALLOWED'), true, word);
   }
   const help = await reader.ask('help');
@@ -114,10 +115,10 @@ void t.test('an account without grants', async (t) => {
 
 void t.test('an admin', async (t) => {
   const admin = stack.session('admin');
-  for (const { word } of onInstances) {
-    t.equal((await admin.ask(`${word} hidden`))[0], OK, word);
-    t.same(await admin.ask(`${word} nosuch`), ['400 NO SUCH INSTANCE: nosuch'], word);
-    t.same(await admin.ask(`${word} nosuch*`), ['400 NO MATCH'], word);
+  for (const { word, last } of onInstances) {
+    t.equal((await admin.ask(`${word} hidden${last}`))[0], OK, word);
+    t.same(await admin.ask(`${word} nosuch${last}`), ['400 NO SUCH INSTANCE: nosuch'], word);
+    t.same(await admin.ask(`${word} nosuch*${last}`), ['400 NO MATCH'], word);
   }
   t.same(await admin.ask('dmesg'), ['400 AMBIGUOUS: demo, other']);
   t.equal((await admin.ask('dmesg other'))[0], OK);

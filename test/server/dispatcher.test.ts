@@ -7,7 +7,7 @@ import { SEED_CONFIG, startCore, STEVE_HASH, TextSink } from './core.js';
 
 const ok = (...body: string[]): string => ['200 OK', ...body, '300 DONE', ''].join('\n');
 const WORDS = [
-  'auth', 'dmesg', 'disk', 'exit', 'help', 'info', 'ip', 'list', 'load', 'mac', 'nop', 'pause', 'quit', 'reboot', 'resume', 'rx',
+  'auth', 'autostart', 'dmesg', 'disk', 'exit', 'help', 'info', 'ip', 'list', 'load', 'mac', 'nop', 'pause', 'quit', 'reboot', 'resume', 'rx',
   'start', 'status', 'stop', 'suspend', 'tx', 'unpause', 'uptime',
 ];
 

@@ -7,12 +7,11 @@ import { openOverUnix } from '../../protocols/libvirt/unix.js';
 import { parseLibvirtUri, type LibvirtUri } from '../../protocols/libvirt/uri.js';
 import { SshLogins } from '../../protocols/ssh/logins.js';
 import type { Driver, DriverHost, Machine, PowerState, Sighting } from '../driver.js';
-import { sshOptions } from '../ssh/options.js';
-import { hypervisorOf, type Hypervisor } from './hypervisors.js';
-import { Link, type Connect } from './link.js';
-import { createMachine } from './machine.js';
-import type { LibvirtOptions } from './options.js';
-import { readState } from './reads.js';
+import { sshOptions, type SshAccess } from '../ssh/options.js';
+import { hypervisorOf, type Hypervisor } from './context.js';
+import { LibvirtConnection, type Connect } from './connection.js';
+import { createMachine } from './vm.js';
+import { readState } from './readings.js';
 import { RunLog, type End } from './run-log.js';
 import { toPowerState } from './states.js';
 import { inOrder } from '../../kit/text.js';
@@ -22,12 +21,15 @@ const EVENT_DEADLINE_MS = 10_000;
 
 const ENDS: Readonly<Record<number, End>> = { [StoppedDetail.MIGRATED]: 'migrated', [StoppedDetail.SAVED]: 'saved' };
 
+/** The keys of its `[providers.NAME]` table. */
+export type LibvirtOptions = SshAccess & { readonly uri: string };
+
 /** One libvirt as a provider. */
 export class LibvirtDriver implements Driver {
   readonly #host: DriverHost;
   readonly #uri: LibvirtUri;
   readonly #hypervisor: Hypervisor;
-  readonly #link: Link;
+  readonly #connection: LibvirtConnection;
   readonly #runs = new RunLog();
   #closed = false;
   /** what the last listing held, by uuid */
@@ -41,7 +43,7 @@ export class LibvirtDriver implements Driver {
     this.#host = host;
     this.#uri = parseLibvirtUri(options.uri);
     this.#hypervisor = hypervisorOf(this.#uri.scheme);
-    this.#link = new Link({
+    this.#connection = new LibvirtConnection({
       connect: connectBy(this.#uri, options),
       host,
       onEvent: (event) => this.#note(event),
@@ -55,7 +57,7 @@ export class LibvirtDriver implements Driver {
     const began = performance.now();
     this.#fresher = fresher;
     try {
-      const records = await this.#link.use('reads', signal, (client) => this.#readAll(client, signal));
+      const records = await this.#connection.use('reads', signal, (client) => this.#readAll(client, signal));
       const machines = new Map<string, Machine>();
       const sightings = records.map(({ domain, power }) => {
         const id = formatUuid(domain.uuid);
@@ -74,11 +76,11 @@ export class LibvirtDriver implements Driver {
 
   async close(signal: AbortSignal): Promise<void> {
     this.#closed = true;
-    await this.#link.close(signal);
+    await this.#connection.close(signal);
   }
 
   #createMachine(domain: Domain): Machine {
-    return createMachine({ domain, hypervisor: this.#hypervisor, link: this.#link, runs: this.#runs });
+    return createMachine({ domain, hypervisor: this.#hypervisor, connection: this.#connection, runs: this.#runs });
   }
 
   async #readAll(client: LibvirtClient, signal: AbortSignal): Promise<{ domain: Domain; power: PowerState }[]> {
@@ -120,7 +122,7 @@ export class LibvirtDriver implements Driver {
     try {
       do {
         this.#asking.set(id, false);
-        const state = await this.#link.use('reads', signal, (client) => readState(client, { domain, hypervisor: this.#hypervisor }, signal));
+        const state = await this.#connection.use('reads', signal, (client) => readState(client, { domain, hypervisor: this.#hypervisor }, signal));
         this.#fresher?.set(id, state);
         this.#host.changed(id, state);
       } while (this.#asking.get(id) === true);

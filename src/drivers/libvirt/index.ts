@@ -1,6 +1,24 @@
+import * as v from 'valibot';
+import { text } from '../../config/values.js';
+import { parseLibvirtUri } from '../../protocols/libvirt/uri.js';
 import type { DriverModule } from '../driver.js';
+import { accessEntries } from '../ssh/options.js';
 import { LibvirtDriver } from './driver.js';
-import { options } from './options.js';
+
+const uri = v.pipe(text, v.rawCheck(({ dataset, addIssue }) => {
+  if (!dataset.typed) return;
+  try {
+    parseLibvirtUri(dataset.value);
+  } catch (error) {
+    addIssue({ message: (error as Error).message });
+  }
+}));
+
+const options = {
+  uri: v.optional(uri, 'qemu:///system'),
+  /** for qemu+ssh:// */
+  ...accessEntries,
+};
 
 /** Virtual machines and containers of a libvirt: QEMU/KVM, LXC, and what else it has a driver for. */
 const libvirt: DriverModule<typeof options> = {
@@ -8,7 +26,7 @@ const libvirt: DriverModule<typeof options> = {
   defaults: {
     // Events keep the registry current; the poll only repairs what they missed.
     pollInterval: 60_000,
-    // The connection has its own limit, with a lane for quick questions: waiting is its part.
+    // The connection has its own limit, and quick questions do not wait behind slow ones: waiting is its part.
     concurrency: 64,
   },
   open: (given, host) => new LibvirtDriver(given, host),

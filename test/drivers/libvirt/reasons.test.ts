@@ -98,6 +98,8 @@ await t.test('what libvirt is doing makes a domain busy at once', async (t) => {
       t.equal(daemon.count(procedure), 0);
     }
   }
+  daemon.operation = 2;
+  t.match(await outcome(machine.autostart!.set(true, signal)), { phrase: 'BUSY', detail: /saved/ });
   daemon.operation = 9;
   await machine.shutdown!(signal);
   t.equal(daemon.count(258), 1, 'a backup keeps nobody');
@@ -174,6 +176,8 @@ await t.test('an I/O error that pauses it again is told with its disks', async (
   Object.assign(web, { state: 5, reason: 1 });
   becomes(daemon, 9, { state: 3, reason: 5 });
   t.match(await outcome(machine.start!(signal)), { phrase: 'FAILED', detail: /I\/O error/ });
+  Object.assign(web, { state: 3, reason: 5 });
+  t.match(await outcome(machine.reset!(signal)), { phrase: 'FAILED', detail: /I\/O error/ }, 'the reset does not help');
   becomes(daemon, 28, { state: 1, reason: 5 });
   await machine.unpause!(signal);
 });

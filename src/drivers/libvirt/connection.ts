@@ -1,17 +1,17 @@
 import { ArgoError } from '../../kit/errors.js';
+import { unlessAborted } from '../../kit/within.js';
 import { placeOf, type LibvirtClient, type LibvirtEvent } from '../../protocols/libvirt/client.js';
 import { ConnectionLostError } from '../../protocols/libvirt/errors.js';
 import type { Domain } from '../../protocols/libvirt/types.js';
 import { beforeSending } from '../before-sending.js';
 import type { DriverHost } from '../driver.js';
 import { explain, type Effect } from './errors.js';
-import { Lanes } from './lanes.js';
-import { unlessAborted } from '../../kit/within.js';
+import { GuestConnections } from './guest-connections.js';
 
 /** How one attempt to connect is made. */
 export type Connect = (signal: AbortSignal, onEvent: (event: LibvirtEvent) => void) => Promise<LibvirtClient>;
 
-export interface LinkParts {
+export interface ConnectionParts {
   readonly connect: Connect;
   readonly host: DriverHost;
   readonly onEvent: (event: LibvirtEvent) => void;
@@ -22,7 +22,7 @@ export interface LinkParts {
 }
 
 /** Milliseconds. */
-export interface LinkPace {
+export interface ConnectionPace {
   /** deadline of one attempt, from the socket to the events */
   readonly attempt: number;
   /** wait before the second attempt by timer; it doubles from there */
@@ -32,7 +32,7 @@ export interface LinkPace {
   readonly failureHolds: number;
 }
 
-export const LINK_PACE: LinkPace = { attempt: 15_000, retryFirst: 500, retryMost: 60_000, failureHolds: 250 };
+export const CONNECTION_PACE: ConnectionPace = { attempt: 15_000, retryFirst: 500, retryMost: 60_000, failureHolds: 250 };
 
 /** Waits vary by this share, so that many providers do not knock together. */
 const JITTER = 0.3;
@@ -41,12 +41,12 @@ const JITTER = 0.3;
  * The connection to one libvirt, kept up: made when it is first needed, made again by the next call
  * or by a timer after it was lost, never twice at a time.
  */
-export class Link {
+export class LibvirtConnection {
   readonly #connect: Connect;
   readonly #host: DriverHost;
   readonly #onEvent: (event: LibvirtEvent) => void;
   readonly #onLost: () => void;
-  readonly #pace: LinkPace;
+  readonly #pace: ConnectionPace;
   #closing: ArgoError | undefined;
   /** ends the attempt that is under way */
   #stop: AbortController | undefined;
@@ -56,15 +56,15 @@ export class Link {
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
   #wasCutOff = false;
-  readonly #lanes: Lanes;
+  readonly #guests: GuestConnections;
 
-  constructor({ connect, host, onEvent, onLost, areShared }: LinkParts, pace: LinkPace = LINK_PACE) {
+  constructor({ connect, host, onEvent, onLost, areShared }: ConnectionParts, pace: ConnectionPace = CONNECTION_PACE) {
     this.#connect = connect;
     this.#host = host;
     this.#onEvent = onEvent;
     this.#onLost = onLost;
     this.#pace = pace;
-    this.#lanes = new Lanes((signal) => connect(signal, () => undefined), host.log, areShared);
+    this.#guests = new GuestConnections((signal) => connect(signal, () => undefined), host.log, areShared);
   }
 
   /**
@@ -81,12 +81,12 @@ export class Link {
    * @param isForced for what ends the guest, however it hangs
    */
   useFor<T>(domain: Domain, effect: Effect, signal: AbortSignal, work: (client: LibvirtClient) => Promise<T>, isForced = false): Promise<T> {
-    const take = async () => this.#lanes.take(await this.#get(signal), placeOf(domain, isForced), isForced, signal);
-    return this.#twice(effect, signal, take, async (lane) => {
+    const take = async () => this.#guests.take(await this.#get(signal), placeOf(domain, isForced), isForced, signal);
+    return this.#twice(effect, signal, take, async (place) => {
       try {
-        return await work(lane.client);
+        return await work(place.client);
       } finally {
-        lane.free();
+        place.free();
       }
     });
   }
@@ -111,7 +111,7 @@ export class Link {
     clearTimeout(this.#timer);
     const client = this.#client;
     this.#client = undefined;
-    await Promise.all([client?.close(signal).catch(() => undefined), this.#lanes.close(signal)]);
+    await Promise.all([client?.close(signal).catch(() => undefined), this.#guests.close(signal)]);
     await this.#attempt?.catch(() => undefined);
   }
 

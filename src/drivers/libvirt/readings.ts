@@ -7,8 +7,8 @@ import { ArgoError } from '../../kit/errors.js';
 import type { Disk, Facts, Load, PowerState } from '../driver.js';
 import { parseDomainXml, type DomainDescription } from './domain-xml.js';
 import { isStoppedByDisk, stateInWords, toPowerState } from './states.js';
-import type { Subject } from './subject.js';
-import { readDiskFaults } from './work.js';
+import type { VmContext } from './context.js';
+import { readDiskFaults } from './refusals.js';
 
 /** What can be read of one domain. */
 
@@ -18,19 +18,19 @@ const KIB = 1024n;
 const LOAD_INTERVAL_MS = 500;
 
 /** A domain that is shut off may have a managed save image; only a second question tells. */
-export async function readState(client: LibvirtClient, { domain, hypervisor }: Pick<Subject, 'domain' | 'hypervisor'>, signal: AbortSignal): Promise<PowerState> {
+export async function readState(client: LibvirtClient, { domain, hypervisor }: Pick<VmContext, 'domain' | 'hypervisor'>, signal: AbortSignal): Promise<PowerState> {
   const state = await client.state(domain, signal);
   const isSaved = hypervisor.saves && state.state === DomainState.SHUTOFF && await client.hasManagedSave(domain, signal);
   return toPowerState(state, isSaved);
 }
 
 /** libvirt's id differs from run to run; a reboot leaves it as it is, but events tell of it. */
-export async function readBootMark(client: LibvirtClient, { domain, runs }: Subject, signal: AbortSignal): Promise<string> {
+export async function readBootMark(client: LibvirtClient, { domain, runs }: VmContext, signal: AbortSignal): Promise<string> {
   const { id } = await client.lookup(domain.uuid, signal);
   return `${id}.${runs.reboots(formatUuid(domain.uuid), id)}`;
 }
 
-export async function readUptime(client: LibvirtClient, { domain, runs }: Subject, signal: AbortSignal): Promise<number> {
+export async function readUptime(client: LibvirtClient, { domain, runs }: VmContext, signal: AbortSignal): Promise<number> {
   const { id } = await client.lookup(domain.uuid, signal);
   if (id < 0) throw notRunning();
   const seconds = runs.uptime(formatUuid(domain.uuid), id);
@@ -38,7 +38,7 @@ export async function readUptime(client: LibvirtClient, { domain, runs }: Subjec
   return seconds;
 }
 
-/** The share of its CPUs that it uses over {@link LOAD_INTERVAL_MS}. */
+/** The share of its CPUs that it uses over {@connection LOAD_INTERVAL_MS}. */
 export async function readLoad(client: LibvirtClient, domain: Domain, signal: AbortSignal): Promise<Load> {
   const first = await client.info(domain, signal);
   if (first.state === DomainState.SHUTOFF) throw notRunning();
@@ -94,7 +94,7 @@ async function interfacesFrom(client: LibvirtClient, domain: Domain, source: num
 const usable = (interfaces: readonly InterfaceAddresses[]): string[] =>
   [...new Set(interfaces.flatMap(({ addresses }) => addresses).filter((address) => !isLocal(address)))];
 
-/** What an agent tells of its loopback and of link-local addresses leads nowhere. */
+/** What an agent tells of its loopback and of connection-local addresses leads nowhere. */
 const isLocal = (address: string): boolean => /^(127\.|::1$|fe80:)/i.test(address);
 
 /**
@@ -128,7 +128,7 @@ async function withSizes(client: LibvirtClient, domain: Domain, { disks }: Domai
 }
 
 /** A container's memory is what it uses now, so its limit is told; a guest's is what its balloon leaves it. */
-export async function readFacts(client: LibvirtClient, { domain, hypervisor }: Subject, signal: AbortSignal): Promise<Facts> {
+export async function readFacts(client: LibvirtClient, { domain, hypervisor }: VmContext, signal: AbortSignal): Promise<Facts> {
   const description = await describe(client, domain, signal);
   const [state, info, host, ips, persistent, autostart] = await Promise.all([
     client.state(domain, signal),

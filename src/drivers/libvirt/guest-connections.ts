@@ -7,10 +7,10 @@ import type { DriverHost } from '../driver.js';
  * Connections beside the first one. With it, and {@link MAX_SLOW_IN_FLIGHT} calls on each, they stay below the 20
  * workers that libvirtd has by default.
  */
-const SIDES_MOST = 5;
+const MOST_FURTHER = 5;
 
 /** What ends a guest by force is worked on by other workers of libvirtd, so it may have further ones. */
-const SIDES_MOST_FORCED = 7;
+const MOST_FURTHER_FORCED = 7;
 
 /** Milliseconds that opening one may take; after a failure none is tried for so long. */
 const OPEN_MS = 5_000;
@@ -19,7 +19,7 @@ const OPEN_MS = 5_000;
 const IDLE_MS = 60_000;
 
 /** A connection, and the guests for which calls are under way on it. */
-class Lane {
+class GuestConnection {
   /** how many works are under way, by the place that they are counted under */
   readonly works = new Map<string, number>();
   idle: NodeJS.Timeout | undefined;
@@ -44,7 +44,7 @@ class Lane {
 }
 
 /** A place on a connection. */
-export interface LanePlace {
+export interface GuestPlace {
   readonly client: LibvirtClient;
   readonly free: () => void;
 }
@@ -54,12 +54,12 @@ export interface LanePlace {
  * libvirtd reads nothing more on a connection whose calls all hang. A guest's calls stay on one connection, where
  * they wait for each other; further connections are opened only where all places are held.
  */
-export class Lanes {
+export class GuestConnections {
   readonly #open: (signal: AbortSignal) => Promise<LibvirtClient>;
   readonly #log: DriverHost['log'];
   readonly #mayOpen: boolean;
-  #first: Lane | undefined;
-  readonly #sides = new Set<Lane>();
+  #first: GuestConnection | undefined;
+  readonly #further = new Set<GuestConnection>();
   #opening: Promise<void> | undefined;
   #failedAt = -Infinity;
   readonly #closing = new AbortController();
@@ -80,13 +80,13 @@ export class Lanes {
    * @param place what the work's calls are counted under
    * @throws the signal's reason
    */
-  async take(first: LibvirtClient, place: string, isForced: boolean, signal: AbortSignal): Promise<LanePlace> {
-    if (this.#first?.client !== first) this.#first = new Lane(first);
-    const most = !this.#mayOpen ? 0 : isForced ? SIDES_MOST_FORCED : SIDES_MOST;
+  async take(first: LibvirtClient, place: string, isForced: boolean, signal: AbortSignal): Promise<GuestPlace> {
+    if (this.#first?.client !== first) this.#first = new GuestConnection(first);
+    const most = !this.#mayOpen ? 0 : isForced ? MOST_FURTHER_FORCED : MOST_FURTHER;
     for (;;) {
-      const lane = this.#laneFor(place);
-      if (lane) return this.#begin(lane, place);
-      if (this.#sides.size >= most || performance.now() - this.#failedAt < OPEN_MS) return this.#begin(this.#emptiest, place);
+      const connection = this.#connectionFor(place);
+      if (connection) return this.#begin(connection, place);
+      if (this.#further.size >= most || performance.now() - this.#failedAt < OPEN_MS) return this.#begin(this.#emptiest, place);
       await unlessAborted(this.#openOne(), signal);
     }
   }
@@ -94,41 +94,41 @@ export class Lanes {
   async close(signal: AbortSignal): Promise<void> {
     this.#closing.abort(new Error('closed'));
     await this.#opening;
-    await Promise.all([...this.#sides].map(async (lane) => {
-      clearTimeout(lane.idle);
-      await lane.client.close(signal).catch(() => undefined);
+    await Promise.all([...this.#further].map(async (connection) => {
+      clearTimeout(connection.idle);
+      await connection.client.close(signal).catch(() => undefined);
     }));
   }
 
-  get #all(): Lane[] {
-    return [this.#first!, ...this.#sides];
+  get #all(): GuestConnection[] {
+    return [this.#first!, ...this.#further];
   }
 
-  #laneFor(place: string): Lane | undefined {
-    return this.#all.find((lane) => lane.held.has(place)) ?? this.#all.find((lane) => lane.held.size < MAX_SLOW_IN_FLIGHT);
+  #connectionFor(place: string): GuestConnection | undefined {
+    return this.#all.find((connection) => connection.held.has(place)) ?? this.#all.find((connection) => connection.held.size < MAX_SLOW_IN_FLIGHT);
   }
 
-  get #emptiest(): Lane {
-    return this.#all.reduce((best, lane) => (lane.held.size < best.held.size ? lane : best));
+  get #emptiest(): GuestConnection {
+    return this.#all.reduce((best, connection) => (connection.held.size < best.held.size ? connection : best));
   }
 
-  #begin(lane: Lane, place: string): LanePlace {
-    lane.begin(place);
+  #begin(connection: GuestConnection, place: string): GuestPlace {
+    connection.begin(place);
     return {
-      client: lane.client,
+      client: connection.client,
       free: () => {
-        lane.end(place);
-        if (this.#sides.has(lane) && lane.works.size === 0) this.#closeLater(lane);
+        connection.end(place);
+        if (this.#further.has(connection) && connection.works.size === 0) this.#closeLater(connection);
       },
     };
   }
 
-  #closeLater(lane: Lane): void {
-    clearTimeout(lane.idle);
-    lane.idle = setTimeout(() => {
-      if (lane.held.size > 0) return this.#closeLater(lane);
-      this.#sides.delete(lane);
-      lane.client.close(AbortSignal.timeout(OPEN_MS)).catch(() => undefined);
+  #closeLater(connection: GuestConnection): void {
+    clearTimeout(connection.idle);
+    connection.idle = setTimeout(() => {
+      if (connection.held.size > 0) return this.#closeLater(connection);
+      this.#further.delete(connection);
+      connection.client.close(AbortSignal.timeout(OPEN_MS)).catch(() => undefined);
     }, IDLE_MS).unref();
   }
 
@@ -140,13 +140,13 @@ export class Lanes {
   async #tryToOpen(): Promise<void> {
     try {
       const client = await within(OPEN_MS, [this.#closing.signal], this.#open);
-      const lane = new Lane(client);
-      this.#sides.add(lane);
+      const connection = new GuestConnection(client);
+      this.#further.add(connection);
       void client.closed.then(() => {
-        clearTimeout(lane.idle);
-        this.#sides.delete(lane);
+        clearTimeout(connection.idle);
+        this.#further.delete(connection);
       });
-      this.#log('debug', 'a further connection to libvirt, beside guests that do not answer', { connections: this.#sides.size + 1 });
+      this.#log('debug', 'a further connection to libvirt, beside guests that do not answer', { connections: this.#further.size + 1 });
     } catch (error) {
       this.#failedAt = performance.now();
       this.#log('debug', 'a further connection to libvirt could not be made', { error: String(error) });

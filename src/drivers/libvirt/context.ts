@@ -1,4 +1,7 @@
+import type { Domain } from '../../protocols/libvirt/types.js';
 import type { MachineType } from '../driver.js';
+import type { LibvirtConnection } from './connection.js';
+import type { RunLog } from './run-log.js';
 
 /** What libvirt's drivers for the several hypervisors can do: an action that one lacks is not offered. */
 export interface Hypervisor {
@@ -24,4 +27,12 @@ const HYPERVISORS: Readonly<Record<string, Hypervisor>> = {
 /** @param scheme of the connection URI; one that is not in the table is taken for a full one */
 export function hypervisorOf(scheme: string): Hypervisor {
   return HYPERVISORS[scheme] ?? VM;
+}
+
+/** One domain of a connection. It is found by its uuid for as long as it is defined. */
+export interface VmContext {
+  readonly domain: Domain;
+  readonly hypervisor: Hypervisor;
+  readonly connection: LibvirtConnection;
+  readonly runs: RunLog;
 }

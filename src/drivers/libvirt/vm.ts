@@ -2,24 +2,24 @@ import { ArgoError } from '../../kit/errors.js';
 import type { LibvirtClient } from '../../protocols/libvirt/client.js';
 import { formatUuid } from '../../protocols/libvirt/types.js';
 import type { Machine } from '../driver.js';
-import { askGuest, checkOrder, pause, powerOff, reset, resume, shutdown, setAutostart, start, suspend, unpause } from './actions.js';
-import { readAddressesOf, readBootMark, readDisks, readFacts, readLoad, readMacs, readState, readTraffic, readUptime } from './reads.js';
+import { askGuest, checkOrder, pause, powerOff, reset, resume, shutdown, setAutostart, start, suspend, unpause } from './power.js';
+import { readAddressesOf, readBootMark, readDisks, readFacts, readLoad, readMacs, readState, readTraffic, readUptime } from './readings.js';
 import type { End } from './run-log.js';
-import type { Subject } from './subject.js';
+import type { VmContext } from './context.js';
 
 type Read<T> = (client: LibvirtClient, signal: AbortSignal) => Promise<T>;
 
 /** Makes the machine for a domain, with the methods that its hypervisor has. */
-export function createMachine(subject: Subject): Machine {
-  const { domain, hypervisor, link, runs } = subject;
+export function createMachine(context: VmContext): Machine {
+  const { domain, hypervisor, connection, runs } = context;
   const id = formatUuid(domain.uuid);
-  const act = (step: (subject: Subject, signal: AbortSignal) => Promise<void>) => (signal: AbortSignal): Promise<void> =>
-    unlessLeft(subject, step(subject, signal));
+  const act = (step: (context: VmContext, signal: AbortSignal) => Promise<void>) => (signal: AbortSignal): Promise<void> =>
+    unlessLeft(context, step(context, signal));
   const read = <T>(work: Read<T>) => (signal: AbortSignal): Promise<T> =>
-    unlessLeft(subject, link.use('reads', signal, (client) => work(client, signal)));
+    unlessLeft(context, connection.use('reads', signal, (client) => work(client, signal)));
   /** A reading that may wait for the guest, its agent or its disks. */
   const slow = <T>(work: Read<T>) => (signal: AbortSignal): Promise<T> =>
-    unlessLeft(subject, link.useFor(domain, 'reads', signal, (client) => work(client, signal)));
+    unlessLeft(context, connection.useFor(domain, 'reads', signal, (client) => work(client, signal)));
   return {
     id,
     name: domain.name,
@@ -28,29 +28,29 @@ export function createMachine(subject: Subject): Machine {
     mayMissShutdown: true,
     // A transient domain ends with its guest. One of which no end was seen may have gone to another host.
     get isOffWhenGone() { return runs.endOf(id) === 'stopped'; },
-    status: read((client, signal) => readState(client, subject, signal)),
+    status: read((client, signal) => readState(client, context, signal)),
     checkOrder: act(checkOrder),
     start: act(start),
     shutdown: act(shutdown),
     powerOff: act(powerOff),
-    reboot: act((_, signal) => askGuest('reboot', subject, signal)),
+    reboot: act((_, signal) => askGuest('reboot', context, signal)),
     pause: act(pause),
     unpause: act(unpause),
     ...(hypervisor.resets ? { reset: act(reset) } : {}),
     ...(hypervisor.saves ? { suspend: act(suspend), resume: act(resume) } : {}),
     autostart: {
       read: read((client, signal) => client.startsWithHost(domain, signal)),
-      set: (isOn, signal) => act((_, until) => setAutostart(subject, isOn, until))(signal),
+      set: (isOn, signal) => unlessLeft(context, setAutostart(context, isOn, signal)),
     },
-    bootMark: read((client, signal) => readBootMark(client, subject, signal)),
-    info: slow((client, signal) => readFacts(client, subject, signal)),
+    bootMark: read((client, signal) => readBootMark(client, context, signal)),
+    info: slow((client, signal) => readFacts(client, context, signal)),
     ip: slow((client, signal) => readAddressesOf(client, domain, signal)),
     mac: slow((client, signal) => readMacs(client, domain, signal)),
     rx: slow((client, signal) => readTraffic(client, domain, 'rxBytes', signal)),
     tx: slow((client, signal) => readTraffic(client, domain, 'txBytes', signal)),
     disk: slow((client, signal) => readDisks(client, domain, signal)),
     load: slow((client, signal) => readLoad(client, domain, signal)),
-    uptime: read((client, signal) => readUptime(client, subject, signal)),
+    uptime: read((client, signal) => readUptime(client, context, signal)),
   };
 }
 
@@ -63,7 +63,7 @@ const LEFT: Readonly<Partial<Record<End, string>>> = {
 };
 
 /** A domain that is gone has not ended where it goes on elsewhere. */
-async function unlessLeft<T>({ domain, runs }: Subject, work: Promise<T>): Promise<T> {
+async function unlessLeft<T>({ domain, runs }: VmContext, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
