@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { flag } from '../../config/values.js';
 import type { Driver, DriverHost, DriverModule } from '../driver.js';
+import { boardOf } from '../host/boards.js';
 import { singleHostEntries, singleHostSettings } from '../host/options.js';
 import { HOST_ACTION_TIMEOUT, HostPower } from '../host/power.js';
 import { leasePinger } from '../host/shared-pinger.js';
@@ -28,15 +29,19 @@ function open(given: EsxiFreeOptions, host: DriverHost): Driver {
   const lease = leasePinger(log);
   const jump = openJump(given);
   const session = openSession(given, given, jump);
+  const presence = new HostPower(singleHostSettings(host.name, withPort(given)), { pinger: lease.pinger, log });
+  const board = boardOf(presence, log, false);
   return new EsxiFreeDriver({
     esxi: new Esxi(shellOver(session)),
-    presence: new HostPower(singleHostSettings(host.name, withPort(given)), { pinger: lease.pinger, log }),
+    presence,
+    board,
     isBehindJump: jump !== undefined,
     staysInMaintenance: given['stay-in-maintenance'],
     goingDown: () => session.retire(),
     close: () => {
       session.close();
       jump?.close();
+      void board?.board.close();
       lease.release();
     },
   }, host);

@@ -10,8 +10,8 @@ import { hostAddress, type HostEntry } from './options.js';
 const FILE_SIZE = 16 * 1024 * 1024;
 
 /**
- * Reads a hosts file: a host a line, `NAME [ADDRESS] [MAC]`, with `#` before comments. Without an
- * address the name is the address.
+ * Reads a hosts file: a host a line, `NAME [ADDRESS] [MAC] [board=ADDRESS]`, with `#` before comments.
+ * Without an address the name is the address.
  * @throws ArgoError FAILED with the line where it cannot be understood
  */
 export function parseHostsFile(file: string, source: string): HostEntry[] {
@@ -20,11 +20,21 @@ export function parseHostsFile(file: string, source: string): HostEntry[] {
     const words = line.replace(/#.*/, '').trim().split(/\s+/);
     if (words[0] === '') return;
     const fail = (what: string): never => { throw new ArgoError('FAILED', `${file} line ${index + 1}: ${what}`); };
-    const entry = parseLine(words, fail);
+    const entry = parseWithBoard(words, fail);
     if (hosts.has(entry.name)) fail(`there are two hosts of the name "${entry.name}"`);
     hosts.set(entry.name, entry);
   });
   return [...hosts.values()];
+}
+
+/** Where the host's management board is, may stand anywhere behind its name. */
+const BOARD = 'board=';
+
+function parseWithBoard([name = '', ...words]: readonly string[], fail: (what: string) => never): HostEntry {
+  const [board, ...more] = words.filter((word) => word.startsWith(BOARD)).map((word) => word.slice(BOARD.length));
+  if (more.length > 0) fail('one board is expected');
+  const entry = parseLine([name, ...words.filter((word) => !word.startsWith(BOARD))], fail);
+  return board === undefined ? entry : { ...entry, board: checkAddress(board, fail) };
 }
 
 function parseLine([name = '', ...words]: readonly string[], fail: (what: string) => never): HostEntry {

@@ -1,5 +1,7 @@
 import { ArgoError } from '../../kit/errors.js';
 import type { Driver, DriverHost, Sighting } from '../driver.js';
+import { withBoard } from '../host/board.js';
+import { boardOf } from '../host/boards.js';
 import { HostList, warnOfSharedMacs } from '../host/hosts.js';
 import { hostSettings, type HostEntry } from '../host/options.js';
 import { HostPower } from '../host/power.js';
@@ -95,6 +97,6 @@ export class WindowsDriver implements Driver {
     const given = { ...this.#options, fingerprint };
     const link = linkTo(given, settings.address, this.#guard ?? LoginGuard.of(this.#options, settings.address, log));
     const power = new HostPower(settings, { pinger: this.#lease.pinger, log, ...serviceSign(given, settings.address) });
-    return new WindowsHost({ id: settings.name, power, control: link, readings: link });
+    return withBoard(new WindowsHost({ id: settings.name, power, control: link, readings: link }), boardOf(power, log, true));
   }
 }
