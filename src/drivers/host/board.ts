@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { ArgoError, toArgoError } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
 import { within } from '../../kit/within.js';
@@ -7,6 +8,8 @@ import type { Facts, Machine, PowerState } from '../driver.js';
 
 /** After a start by the board, how long `on` waits for a sign of life from the host's system, ms: less than an action may take. */
 const BOOT_WINDOW_MS = 240_000;
+/** How long the board's word is waited for before the host itself is asked too, ms. */
+const BOARD_FIRST_MS = 2000;
 /** For one look at a board that several callers share, ms. */
 const LOOK_LIMIT_MS = 15_000;
 /** For the boot mark of a system that may hang, before its reset, ms. */
@@ -65,14 +68,20 @@ class BoardedHost {
    * @throws ArgoError where the board refuses us and the host gives no sign; the signal's reason
    */
   async status(signal: AbortSignal, isBackground = false): Promise<PowerState> {
-    const said = await this.#ask(signal, isBackground).catch((error: unknown) => {
+    const asked = this.#ask(signal, isBackground).catch((error: unknown) => {
       signal.throwIfAborted();
       if (!(error instanceof ArgoError)) throw error;
       return error;
     });
-    this.#note(said);
-    if (said instanceof ArgoError) return this.#withoutBoard(said, signal);
-    return said === 'on' && await this.#isBooting(signal) ? 'starting' : said;
+    const wasSilent = this.#trouble !== undefined;
+    const soon = await Promise.race([asked, pause(wasSilent ? 0 : BOARD_FIRST_MS, undefined, { ref: false })]);
+    if (soon !== undefined) return this.#judge(soon, signal);
+    const seen = this.#seen(signal);
+    const signOfLife = seen.then((state) => (wasSilent && state === 'on' ? state : asked));
+    // Who hears of one of them first does not wait for the other.
+    for (const each of [asked, seen, signOfLife]) each.catch(() => undefined);
+    const said = await Promise.race([asked, signOfLife]);
+    return this.#judge(said, signal, seen);
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -134,7 +143,13 @@ class BoardedHost {
   #look(isBackground: boolean): Promise<PowerState> {
     const look = within(LOOK_LIMIT_MS, [], (limit) => this.#parts.board.power(limit, isBackground).catch((error: unknown) => {
       throw limit.aborted ? new ArgoError('UNREACHABLE', 'its board does not answer in time', { cause: error }) : error;
-    })).finally(() => {
+    })).then((state) => {
+      this.#note(undefined);
+      return state;
+    }, (error: unknown) => {
+      this.#note(error);
+      throw error;
+    }).finally(() => {
       if (this.#people === look) this.#people = undefined;
       if (this.#background === look) this.#background = undefined;
     });
@@ -159,15 +174,21 @@ class BoardedHost {
     }
   }
 
-  async #withoutBoard(error: ArgoError, signal: AbortSignal): Promise<PowerState> {
-    const seen = await this.#own.status(signal).catch((thrown: unknown) => {
-      signal.throwIfAborted();
-      if (!(thrown instanceof ArgoError)) throw thrown;
-      return 'unknown' as const;
-    });
-    if (seen !== 'off' && seen !== 'unknown') return seen;
-    if (!isSilence(error)) throw error;
+  async #judge(said: PowerState | ArgoError, signal: AbortSignal, seen?: Promise<PowerState>): Promise<PowerState> {
+    if (!(said instanceof ArgoError)) return said === 'on' && await this.#isBooting(signal) ? 'starting' : said;
+    const state = await (seen ?? this.#seen(signal));
+    if (state !== 'off' && state !== 'unknown') return state;
+    if (!isSilence(said)) throw said;
     return 'unknown';
+  }
+
+  /** What the host's own driver sees of it. @throws the signal's reason */
+  async #seen(signal: AbortSignal): Promise<PowerState> {
+    return this.#own.status(signal).catch((error: unknown) => {
+      signal.throwIfAborted();
+      if (!(error instanceof ArgoError)) throw error;
+      return 'unknown';
+    });
   }
 
   /** Whether it was started a while ago, and nothing has been seen of its system since. */
@@ -183,8 +204,8 @@ class BoardedHost {
   }
 
   /** Each trouble is told once, not at every poll. */
-  #note(said: PowerState | ArgoError): void {
-    const trouble = said instanceof ArgoError ? said.message : undefined;
+  #note(error: unknown): void {
+    const trouble = error === undefined ? undefined : toArgoError(error).message;
     if (trouble !== undefined && trouble !== this.#trouble) {
       this.#parts.log('warn', 'a host\'s board does not tell its power', { host: this.#own.name, board: this.#parts.board.title, reason: trouble });
     }

@@ -19,8 +19,11 @@ const MOST_WAITING = 16_384;
 /** Bytes of a process's output. */
 const OUTPUT_LIMIT = 64 * 1024;
 
-/** A look: seconds for each message, how often each is sent, and milliseconds for all. */
-const LOOK = { seconds: 1, sent: 3, limit: 10_000 };
+/**
+ * A look: seconds for the answer to a message the first time, one more each time; how often each is sent; and
+ * milliseconds for all. A silent board costs the first message in both versions of IPMI: 6 s.
+ */
+const LOOK = { seconds: 1, sent: 2, limit: 8_000 };
 /** An order: each message is sent once, since ipmitool would send an order anew whose answer is late. */
 const ORDER = { seconds: 4, sent: 1, limit: 25_000 };
 /** Sessions that are tried for one order: until it is open, nothing was sent, and packets get lost. */
