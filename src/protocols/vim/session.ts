@@ -223,15 +223,10 @@ function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
  */
 async function readVersion(transport: VimTransport, url: URL, signal: AbortSignal): Promise<string> {
   const path = `${url.pathname.replace(/\/+$/, '')}/vimServiceVersions.xml`;
-  try {
-    const list = await transport.get(path, VERSIONS_LIMIT, signal);
-    const vim = /<name>\s*urn:vim25\s*<\/name>([\s\S]*?)<\/namespace>/.exec(list)?.[1] ?? '';
-    const versions = [...vim.matchAll(/<version>\s*([\w.]+)\s*<\/version>/g)].map(([, version = '']) => version);
-    return versions.includes(OUR_VERSION) ? OUR_VERSION : versions[0] ?? OUR_VERSION;
-  } catch (error) {
-    if (!(error instanceof VimTransportError) || !/HTTP status 404/.test(error.message)) throw error;
-    return OUR_VERSION;
-  }
+  const list = await transport.get(path, VERSIONS_LIMIT, signal) ?? '';
+  const vim = /<name>\s*urn:vim25\s*<\/name>([\s\S]*?)<\/namespace>/.exec(list)?.[1] ?? '';
+  const versions = [...vim.matchAll(/<version>\s*([\w.]+)\s*<\/version>/g)].map(([, version = '']) => version);
+  return versions.includes(OUR_VERSION) ? OUR_VERSION : versions[0] ?? OUR_VERSION;
 }
 
 function readService(content: VimValue): Service {

@@ -1,7 +1,7 @@
-import { Agent, request as send, type ClientRequestArgs, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
-import { describe } from '../tls/connect.js';
+import { OneSocketAgent } from '../http/agents.js';
+import { collect, HttpClient } from '../http/client.js';
+import { ForeignAnswerError, isRefusal } from '../http/errors.js';
 import { ConnectionLostError } from '../tls/errors.js';
 import { WmiAnswerError } from '../wmi/errors.js';
 
@@ -23,41 +23,20 @@ export interface Reply {
   readonly body: Buffer;
 }
 
-/** An agent with one socket, which it was given. */
-class OneSocketAgent extends Agent {
-  #used = false;
-  readonly #socket: Socket;
-
-  constructor(socket: Socket) {
-    super({ keepAlive: true, maxSockets: 1 });
-    this.#socket = socket;
-  }
-
-  override createConnection(_options: ClientRequestArgs, callback?: (error: Error | null, stream: Duplex) => void): Duplex | undefined {
-    if (!this.#used) {
-      this.#used = true;
-      return this.#socket;
-    }
-    const fail = callback as (error: Error) => void;
-    process.nextTick(() => fail(new ConnectionLostError('the connection was cut off', false)));
-    return undefined;
-  }
-}
-
 /** HTTP/1.1 over one socket that is connected: when the socket ends, so does the link. One exchange at a time. */
 export class HttpLink {
-  readonly #agent: OneSocketAgent;
+  readonly #client: HttpClient;
   #isOpen = true;
   #wasCut = false;
   #answered = false;
-  readonly #url: URL;
+  readonly #path: string;
   readonly #limit: number;
 
   /** @param limit bytes of an answer's body */
   constructor(readonly socket: Socket, url: URL, limit: number) {
-    this.#url = url;
+    this.#path = `${url.pathname}${url.search}`;
     this.#limit = limit;
-    this.#agent = new OneSocketAgent(socket);
+    this.#client = new HttpClient(url, new OneSocketAgent(socket));
     const end = (): void => {
       if (this.#isOpen) this.#wasCut = true;
       this.#isOpen = false;
@@ -82,7 +61,7 @@ export class HttpLink {
 
   close(): void {
     this.#isOpen = false;
-    this.#agent.destroy();
+    this.#client.close();
     this.socket.destroy();
   }
 
@@ -91,57 +70,30 @@ export class HttpLink {
     signal.throwIfAborted();
     if (!this.isOpen) throw new ConnectionLostError('the connection was cut off', false);
     this.#answered = false;
-    const late = new ConnectionLostError(`no answer within ${timeout / 1000} s`, true);
-    const stop = new AbortController();
-    const giveUp = (): void => stop.abort();
-    const timer = setTimeout(giveUp, timeout);
-    signal.addEventListener('abort', giveUp, { once: true });
     try {
-      const answer = await this.#post(headers, body, stop.signal);
-      this.#answered = true;
-      return {
-        status: answer.statusCode ?? 0,
-        type: (answer.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '',
-        challenges: answer.headersDistinct['www-authenticate'] ?? [],
-        body: await this.#collect(answer),
-      };
+      return await this.#client.exchange({ method: 'POST', path: this.#path, headers, body, signal, timeout, limit: this.#limit }, async (answer) => {
+        this.#answered = true;
+        return { status: answer.status, type: answer.type, challenges: answer.header('www-authenticate'), body: await collect(answer.body) };
+      });
     } catch (error) {
       this.close();
-      signal.throwIfAborted();
-      throw stop.signal.aborted ? late : translate(error);
-    } finally {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', giveUp);
+      throw error instanceof ForeignAnswerError ? new WmiAnswerError(error.message, { cause: error }) : error;
     }
-  }
-
-  #post(headers: Readonly<Record<string, string>>, body: Buffer, signal: AbortSignal): Promise<IncomingMessage> {
-    return new Promise((resolve, reject) => {
-      const request = send({
-        agent: this.#agent, method: 'POST', signal, host: this.#url.hostname, path: `${this.#url.pathname}${this.#url.search}`,
-        headers: { host: this.#url.host, ...headers, 'content-length': body.length },
-      });
-      request.once('response', resolve).once('error', reject);
-      request.end(body);
-    });
-  }
-
-  async #collect(answer: IncomingMessage): Promise<Buffer> {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    for await (const chunk of answer as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      if (bytes > this.#limit) throw new WmiAnswerError(`its answer is longer than ${this.#limit} bytes`);
-      chunks.push(chunk);
-    }
-    return Buffer.concat(chunks, bytes);
   }
 }
 
-/** An error of Node's HTTP as one of ours. Once a request was given to its socket, it may have gone out. */
-function translate(error: unknown): Error {
-  if (error instanceof ConnectionLostError || error instanceof WmiAnswerError) return error;
-  const { code = '' } = error as NodeJS.ErrnoException;
-  if (code.startsWith('HPE_')) return new WmiAnswerError('its answer is no HTTP', { cause: error });
-  return new ConnectionLostError(describe(error), true, { cause: error });
+/**
+ * What an answer without SOAP means for the request.
+ * @param isLogin whether the request was a login, which orders nothing
+ */
+export function withoutSoap(status: number, isLogin = false): WmiAnswerError {
+  const hint = isRefusal(status) ? ': is WinRM at this URL?' : '';
+  return new WmiAnswerError(`it answers ${isLogin ? 'a login ' : ''}with HTTP status ${status}, and no SOAP${hint}`, { sent: !isRefusal(status) && !isLogin });
 }
+
+/** Statuses below 500 by which no service says that it has let somebody in: it is not there, or a proxy speaks. */
+const NO_ADMISSION: readonly number[] = [404, 407, 408, 409, 425, 429];
+
+/** Whether a service that has let somebody in can say so by this status; WinRM says 200 to a login without a body. */
+export const mayBeAdmission = (status: number): boolean =>
+  status < 300 || status === 500 || (status >= 400 && status < 500 && !NO_ADMISSION.includes(status));

@@ -5,9 +5,8 @@ import { NtlmLogin } from '../ntlm/login.js';
 import type { NtlmSealing } from '../ntlm/seal.js';
 import { WmiAccessError, WmiAnswerError, WmiLoginRefusedError } from '../wmi/errors.js';
 import { BoundLoginError } from './binding.js';
-import { mayBeAdmission, withoutSoap } from './http-status.js';
 import { KerberosLogin } from './kerberos.js';
-import type { HttpLink, Reply } from './link.js';
+import { mayBeAdmission, withoutSoap, type HttpLink, type Reply } from './link.js';
 import type { ChannelBinding, WsmanLogin } from './options.js';
 
 /** What a login leaves for the requests after it. */

@@ -1,3 +1,7 @@
+import { ForeignAnswerError } from '../http/errors.js';
+
+export { ForeignAnswerError, HttpStatusError } from '../http/errors.js';
+
 /** What can go wrong between us and a XenAPI server. */
 
 /** A handle such as `OpaqueRef:…`. That of a session is as good as a password. */
@@ -24,32 +28,6 @@ export class LoginRefusedError extends XapiError {
   /** @param hint until when they are held back */
   constructor({ code, params }: XapiError, readonly hint: string) {
     super(code, params);
-  }
-}
-
-/** What answers is not XenAPI, or answers more than we take. The request was sent. */
-export class ForeignAnswerError extends Error {
-  override readonly name = 'ForeignAnswerError';
-}
-
-/**
- * Statuses by which HTTP refuses a request before it is carried out: there is no such resource, it is
- * elsewhere, it is not taken in this form or from this client (RFC 9110, 15.4 and 15.5). All others
- * leave it open. 501 and 503 are a proxy's answers as well, which may have passed the request on
- * before, as are 502 and 504; 408 and 429 may count what has been begun; 403 is what filters of
- * answers put in the place of one that they hold back.
- */
-const REFUSALS = new Set([301, 307, 308, 400, 401, 404, 405, 406, 407, 410, 411, 413, 414, 415, 417, 421, 426, 431]);
-
-/** The answer is HTTP's own, by the server or a proxy before it. The request was sent. */
-export class HttpStatusError extends ForeignAnswerError {
-  constructor(readonly status: number) {
-    super(`it answers with HTTP status ${status}`);
-  }
-
-  /** It proves that the request was not carried out. */
-  get isRefusal(): boolean {
-    return REFUSALS.has(this.status);
   }
 }
 

@@ -1,7 +1,9 @@
 import { HOLDS, Lockout } from '../../kit/lockout.js';
 import { ForeignAnswerError, HttpStatusError, LoginRefusedError, XapiError } from './errors.js';
 import { CertificateError, ConnectionLostError } from '../tls/errors.js';
-import { HttpLink, type Answer } from './http.js';
+import { TrustedAgent } from '../http/agents.js';
+import { HttpClient, type HttpAnswer } from '../http/client.js';
+import { meaningOf } from '../http/errors.js';
 import type { Pick } from './records.js';
 import { Rpc } from './rpc.js';
 import type { Trust } from '../tls/connect.js';
@@ -13,6 +15,10 @@ const LOGIN_TIMEOUT_MS = 20_000;
 const FAILURE_HOLDS_MS = 250;
 /** Hosts that one attempt to log in goes to: a pool has at most 64. */
 const HOSTS_TRIED = 64;
+/** Connections to one host: its answers are quick, and one of them waits for events. */
+const SOCKETS = 16;
+/** Connections that are kept open between calls. */
+const IDLE_SOCKETS = 4;
 /** What XenServer's own log calls us by. */
 const ORIGINATOR = 'argo-server';
 
@@ -96,11 +102,11 @@ export class XapiPool {
   }
 
   /** A resource over plain HTTP, from a host of the pool. The session goes into a cookie, not into the path, which is logged. */
-  fetch<T>(address: string, path: string, accept: string, signal: AbortSignal, read: (answer: Answer) => Promise<T>): Promise<T> {
+  fetch<T>(address: string, path: string, accept: string, signal: AbortSignal, read: (answer: HttpAnswer) => Promise<T>): Promise<T> {
     return this.#attempt('reads', signal, async ({ rpc, session }) => {
       const { link } = address === hostOf(rpc.link.origin) ? rpc : this.#rpcAt(this.#originOf(address));
       return link.exchange({ method: 'GET', path, signal, headers: { accept, cookie: `session_id=${session}` } }, (answer) => {
-        if (answer.status === 401 || answer.status === 403) throw new XapiError('SESSION_INVALID', []);
+        if (meaningOf(answer.status) === 'login') throw new XapiError('SESSION_INVALID', []);
         if (answer.status !== 200) throw new HttpStatusError(answer.status);
         return read(answer);
       });
@@ -250,7 +256,7 @@ export class XapiPool {
   #rpcAt(origin: URL): Rpc {
     const known = this.#rpcs.get(origin.origin);
     if (known) return known;
-    const rpc = new Rpc(new HttpLink(origin, this.#options.trust()));
+    const rpc = new Rpc(new HttpClient(origin, new TrustedAgent(origin, this.#options.trust(), { maxSockets: SOCKETS, maxFreeSockets: IDLE_SOCKETS })));
     this.#rpcs.set(origin.origin, rpc);
     return rpc;
   }

@@ -2,7 +2,7 @@ import type { Dispatcher, Handler } from 'xen-api/transports/json-rpc.mjs';
 import { ForeignAnswerError, HttpStatusError, XapiError, withoutHandles } from './errors.js';
 import { CertificateError, ConnectionLostError } from '../tls/errors.js';
 import { formOf, type Form } from './forms.js';
-import { ANSWER_LIMIT, collect, type HttpLink } from './http.js';
+import { ANSWER_LIMIT, collect, type HttpClient } from '../http/client.js';
 import { readRecords, type Pick } from './records.js';
 import { normalizeXml, readXmlRecords } from './xml-records.js';
 
@@ -24,14 +24,14 @@ const XML_PATH = '/';
 
 /**
  * XenAPI calls to one server, in JSON-RPC, or in XML-RPC where the server knows no other (before
- * XenServer 7). xen-api does the wording; the bytes go over an {@link HttpLink}.
+ * XenServer 7). xen-api does the wording; the bytes go over an {@link HttpClient}.
  */
 export class Rpc {
   #form: Form = 'json';
   /** The form has been answered in: another one would send an order again that may have been carried out. */
   #isSettled = false;
 
-  constructor(readonly link: HttpLink) {}
+  constructor(readonly link: HttpClient) {}
 
   /** @throws XapiError, ConnectionLostError, CertificateError, ForeignAnswerError, the signal's reason */
   call(method: string, params: readonly unknown[], options: CallOptions): Promise<unknown> {
@@ -96,18 +96,13 @@ export class Rpc {
   #dispatcher({ signal, timeout, onSend }: CallOptions, read: (body: AsyncIterable<Buffer>) => Promise<Buffer> = collect, limit = ANSWER_LIMIT): Dispatcher {
     return {
       dispatch: ({ path, body, headers }, handler) => {
-        const stop = new AbortController();
-        const abort = (): void => stop.abort();
-        signal.addEventListener('abort', abort, { once: true });
-        handler.onConnect(abort);
         this.link.exchange(
-          { method: 'POST', path: path === '/xmlrpc' ? XML_PATH : path, body, headers, limit, onSend, signal: AbortSignal.any([signal, stop.signal]), ...(timeout !== undefined && { timeout }) },
+          { method: 'POST', path: path === '/xmlrpc' ? XML_PATH : path, body, headers, limit, onSend, signal, ...(timeout !== undefined && { timeout }) },
           async ({ status, type, body: content }) => {
             if (status < 200 || status > 299) throw new HttpStatusError(status);
             return { status, type, content: await read(content) };
           },
-        ).finally(() => signal.removeEventListener('abort', abort))
-          .then(({ status, type, content }) => answer(handler, status, type, path === '/xmlrpc' ? normalizeXml(content) : content))
+        ).then(({ status, type, content }) => answer(handler, status, type, path === '/xmlrpc' ? normalizeXml(content) : content))
           .catch((error: unknown) => handler.onError(error));
         return true;
       },

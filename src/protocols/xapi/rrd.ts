@@ -1,6 +1,6 @@
 import type { XMLParser } from 'fast-xml-parser';
 import { ForeignAnswerError } from './errors.js';
-import { collect } from './http.js';
+import { collect } from '../http/client.js';
 import type { XapiPool } from './pool.js';
 
 /** One measured series. */
