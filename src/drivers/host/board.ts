@@ -10,8 +10,9 @@ import type { Facts, Machine, PowerState } from '../driver.js';
 const BOOT_WINDOW_MS = 240_000;
 /** How long the board's word is waited for before the host itself is asked too, ms. */
 const BOARD_FIRST_MS = 2000;
-/** For one look at a board that several callers share, ms. */
-const LOOK_LIMIT_MS = 15_000;
+/** For one look at a board that several callers share, ms: less than a reading may take; and for a listing's, which waits its turn. */
+const LOOK_LIMIT_MS = 8_000;
+const BACKGROUND_LIMIT_MS = 60_000;
 /** For the boot mark of a system that may hang, before its reset, ms. */
 const BOOT_MARK_LIMIT_MS = 5_000;
 
@@ -141,7 +142,7 @@ class BoardedHost {
   }
 
   #look(isBackground: boolean): Promise<PowerState> {
-    const look = within(LOOK_LIMIT_MS, [], (limit) => this.#parts.board.power(limit, isBackground).catch((error: unknown) => {
+    const look = within(isBackground ? BACKGROUND_LIMIT_MS : LOOK_LIMIT_MS, [], (limit) => this.#parts.board.power(limit, isBackground).catch((error: unknown) => {
       throw limit.aborted ? new ArgoError('UNREACHABLE', 'its board does not answer in time', { cause: error }) : error;
     })).then((state) => {
       this.#note(undefined);
