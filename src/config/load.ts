@@ -186,11 +186,13 @@ async function readProviders(reader: Reader, catalogue: Catalogue): Promise<Map<
 
 const isEmpty = (places: unknown): boolean => Array.isArray(places) && places.length === 0;
 
-/** A gateway cannot listen where the line protocol does. Port 0 is another one each time. */
+/** A gateway cannot listen where the line protocol or another one of its kind does. Port 0 is another one each time. */
 function checkPlaces(reader: Reader, gateways: readonly TypedTable[], server: ServerSettings): void {
   const nameOf = ({ host, port }: Endpoint): string => `${host} ${port}`;
   const taken = new Set([...server.listen, ...server.tlsListen].filter(({ port }) => port !== 0).map(nameOf));
-  for (const { name, options } of gateways) {
+  // those of one type would stand in each other's way; others may share an address, each below a path of its own
+  const byPlace = new Map<string, string>();
+  for (const { name, type, options } of gateways) {
     checkTls(reader, ['gateways', name], options);
     if (isEmpty(options.listen) && isEmpty(options['tls-listen'])) reader.fault(['gateways', name], 'listen and tls-listen are both empty');
     for (const key of ['listen', 'tls-listen']) {
@@ -198,6 +200,10 @@ function checkPlaces(reader: Reader, gateways: readonly TypedTable[], server: Se
       if (!Array.isArray(places)) continue;
       (places as Endpoint[]).forEach((place, index) => {
         if (taken.has(nameOf(place))) reader.fault(['gateways', name, key, index], 'the line protocol listens there');
+        const mine = `${type} ${nameOf(place)} ${String(options.path)}`;
+        const other = place.port === 0 ? undefined : byPlace.get(mine);
+        if (other !== undefined && other !== name) reader.fault(['gateways', name, key, index], `the gateway ${other} is there already`);
+        byPlace.set(mine, name);
       });
     }
   }

@@ -75,7 +75,7 @@ export class Daemon {
     this.#server = new LineServer(config.server, this.#dispatcher, authenticator, log);
     const metrics = new Metrics();
     collectFigures(metrics, { server: this.#server, authenticator, requests, events: this.#events });
-    this.#gateways = new Gateways(async () => (await import('../gateways/host.js')).hosts({ authenticator, gate: this.#gate, metrics, state, log }), log);
+    this.#gateways = new Gateways(async (leaving) => (await import('../gateways/host.js')).hosts({ authenticator, gate: this.#gate, metrics, state, log }, leaving), log);
   }
 
   /**

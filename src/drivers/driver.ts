@@ -89,6 +89,12 @@ export interface Machine {
 
   /** The state now, asked of the machine, not of a cache. Rejects when it cannot be had. */
   status(signal: AbortSignal): Promise<PowerState>;
+  /**
+   * Asked before an order without `--force` where the state leaves something open (`starting`, `stopping`, `unknown`).
+   * Rejects with what stands against any order: BUSY for one whose `stopping` is no stop, as of one that is being
+   * saved; WRONG STATE for one that may run elsewhere.
+   */
+  checkOrder?(signal: AbortSignal): Promise<void>;
 
   /** off → on */
   start?(signal: AbortSignal): Promise<void>;
@@ -101,7 +107,8 @@ export interface Machine {
   readonly mayMissShutdown?: boolean;
   /**
    * Set where the machine is off when its manager does not know it any longer (`status` rejects with NO SUCH
-   * INSTANCE), as one that exists only while it runs: it cannot have gone on elsewhere, or under another name.
+   * INSTANCE), as one that exists only while it runs: it cannot have gone on elsewhere, or under another name. May
+   * change: it is looked at when the machine is gone.
    */
   readonly isOffWhenGone?: boolean;
   /** what the machine said against the last order after it had been accepted: one line for people, told where the order is in vain */

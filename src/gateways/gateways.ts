@@ -19,11 +19,13 @@ export class Gateways {
   #running: ReadonlyMap<string, Running> = new Map();
   /** made when there is a first gateway: its parts take a start some milliseconds */
   #hostFor: ((name: string) => GatewayHost) | undefined;
-  readonly #loadHosts: () => Promise<(name: string) => GatewayHost>;
+  readonly #loadHosts: (leaving: ReadonlySet<string>) => Promise<(name: string) => GatewayHost>;
+  /** those that the configuration which is being prepared has no longer */
+  readonly #leaving = new Set<string>();
   readonly #log: Log;
 
-  /** @param loadHosts yields what makes a gateway's host, by the gateway's name */
-  constructor(loadHosts: () => Promise<(name: string) => GatewayHost>, log: Log) {
+  /** @param loadHosts yields what makes a gateway's host, by the gateway's name, and is given the names of those that leave */
+  constructor(loadHosts: (leaving: ReadonlySet<string>) => Promise<(name: string) => GatewayHost>, log: Log) {
     this.#loadHosts = loadHosts;
     this.#log = log;
   }
@@ -35,6 +37,8 @@ export class Gateways {
   async prepare(wanted: ReadonlyMap<string, GatewaySettings>, catalogue: GatewayCatalogue): Promise<Change> {
     const next = new Map<string, Running>();
     const opened: Running[] = [];
+    this.#leaving.clear();
+    for (const name of this.#running.keys()) if (!wanted.has(name)) this.#leaving.add(name);
     const changes = await prepareAll([...wanted.values()].map((settings) => async () => {
       const known = this.#running.get(settings.name);
       const module = await catalogue.load(settings.type);
@@ -44,7 +48,7 @@ export class Gateways {
         next.set(settings.name, known);
         return { commit: () => undefined, cancel: () => Promise.resolve() };
       }
-      this.#hostFor ??= await this.#loadHosts();
+      this.#hostFor ??= await this.#loadHosts(this.#leaving);
       const one = stays ? { ...known, settings } : this.#open(settings, module, this.#hostFor);
       if (!stays) opened.push(one);
       next.set(settings.name, one);

@@ -17,22 +17,26 @@ export interface HostParts {
   readonly log: Log;
 }
 
-/** @returns makes what each gateway gets, by its name */
-export function hosts({ authenticator, gate, metrics, state, log: logAll }: HostParts): (name: string) => GatewayHost {
-  const http = new SharedHttp(logAll);
+/**
+ * @param leaving the gateways that end with the configuration that is being prepared: others may take their places
+ * @returns makes what each gateway gets, by its name
+ */
+export function hosts({ authenticator, gate, metrics, state, log: logAll }: HostParts, leaving: ReadonlySet<string>): (name: string) => GatewayHost {
+  const http = new SharedHttp(logAll, leaving);
   /** those that each gateway has opened: one that is loaded anew takes their listeners over */
   const entrances = new Map<string, Entrance[]>();
   return (name) => {
-    const predecessors = (entrances.get(name) ?? []).filter((one) => one.addresses().length > 0);
-    const all = [...predecessors];
+    const former = (entrances.get(name) ?? []).filter((one) => one.addresses().length > 0);
+    const all = [...former];
     entrances.set(name, all);
+    const predecessors = (): Entrance[] => [...former, ...[...leaving].flatMap((other) => entrances.get(other) ?? [])];
     const log: Log = (level, message, facts) => logAll(level, message, { gateway: name, ...facts });
     const namespace = `gateway ${name}`;
     return {
       name, log, metrics,
       doors: {
         sockets: (events) => {
-          const entrance = new Entrance(events, log, () => predecessors);
+          const entrance = new Entrance(events, log, predecessors);
           all.push(entrance);
           return entrance;
         },

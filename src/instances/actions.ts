@@ -74,6 +74,10 @@ export function cleanWay(order: PowerOrder, machine: Machine, state: PowerState)
   return (state === 'on' || state === 'starting' || state === 'unknown') && machine.shutdown ? 'shutdown' : undefined;
 }
 
+/** Whether a machine has to be asked what its state leaves open, before an order. */
+export const mustBeChecked = (order: PowerOrder, machine: Machine, state: PowerState): boolean =>
+  order.mode !== 'hard' && machine.checkOrder !== undefined && (state === 'starting' || state === 'stopping' || state === 'unknown');
+
 /** What an order begins with for a machine in a state. @throws ArgoError as {@link decide} */
 export const wayOf = (order: PowerOrder, name: string, machine: Machine, state: PowerState): Way =>
   cleanWay(order, machine, state) ?? decide(order.action, name, machine, state, isForced(order));

@@ -31,7 +31,8 @@ export interface Selected {
 export class Choice implements Iterable<InstanceInfo> {
   readonly #instances: readonly Instance[];
 
-  constructor(instances: readonly Instance[], readonly isSingle: boolean) {
+  /** @param stale why patterns may have missed some: `kvm1 (reason)` */
+  constructor(instances: readonly Instance[], readonly isSingle: boolean, readonly stale: readonly string[]) {
     this.#instances = instances;
   }
 
@@ -165,7 +166,7 @@ export class GateActor implements Actor {
    * @throws ArgoError as `select` and `require`
    */
   static async choose(actor: GateActor, words: readonly TypedName[]): Promise<Choice> {
-    const { instances, isSingle } = await actor.#view().select(words, actor.#parts.groups());
+    const { instances, isSingle, stale } = await actor.#view().select(words, actor.#parts.groups());
     const { identity, through } = actor.#mandate;
     const slices = new Slices();
     for (const instance of instances) {
@@ -173,7 +174,7 @@ export class GateActor implements Actor {
       if (through === undefined || !identity.principal.allows(instance, through)) throw new ArgoError('NOT ALLOWED');
     }
     actor.#pin(instances);
-    return new Choice(instances, isSingle);
+    return new Choice(instances, isSingle, stale);
   }
 
   get name(): string {

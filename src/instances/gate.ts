@@ -38,6 +38,11 @@ export class Gate {
     if (actor instanceof GateActor) GateActor.endReadings(actor, reason);
   }
 
+  /** Grows with every change of instances, of their states, and of what is known of providers. */
+  get version(): number {
+    return this.#parts.registry.version;
+  }
+
   /** Whether a principal may use a command on some provider as a whole. */
   allowsOnSomeProvider(principal: Principal, permission: Permission): boolean {
     return this.#parts.registry.providers().some(({ name }) => principal.allowsProvider(name, permission));

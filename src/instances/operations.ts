@@ -5,7 +5,7 @@ import { ArgoError, toArgoError } from '../kit/errors.js';
 import { FORCED_LOOK, READ_TIMEOUT } from '../kit/limits.js';
 import type { AuditLog } from '../store/audit-entry.js';
 import { formatDuration } from '../kit/text.js';
-import { notSupported, refuseSecond, requireSupport, STEP_WORDS, wayOf, type Way } from './actions.js';
+import { mustBeChecked, notSupported, refuseSecond, requireSupport, STEP_WORDS, wayOf, type Way } from './actions.js';
 import { DeadlineExceeded, explainDeadline } from '../kit/deadline.js';
 import { Signals } from '../kit/signals.js';
 import { Shares } from './fan-out.js';
@@ -248,13 +248,15 @@ export class Operations {
   async #stateFor(mandate: Mandate, instance: Instance, order: PowerOrder, call: Call, open: LinkedList<Asking> | undefined): Promise<PowerState> {
     const { machine, owner } = instance;
     const ms = call.deadline ?? softTime(order) ?? READ_TIMEOUT;
+    const ask = <T>(name: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> => this.#ask(owner, {
+      id: machine.id, name, account: mandate.identity.name, ms: isForced(order) ? Math.min(FORCED_LOOK, ms / 2) : ms,
+      ask: work,
+      isAllowed: () => this.allows(mandate, order.action, instance),
+    }, call.signal, open);
     try {
-      const state = await this.#ask(owner, {
-        id: machine.id, name: 'status', account: mandate.identity.name, ms: isForced(order) ? Math.min(FORCED_LOOK, ms / 2) : ms,
-        ask: (signal) => machine.status(signal),
-        isAllowed: () => this.allows(mandate, order.action, instance),
-      }, call.signal, open);
+      const state = await ask('status', (signal) => machine.status(signal));
       this.#parts.registry.see(instance, state);
+      if (mustBeChecked(order, machine, state)) await ask('checkOrder', (signal) => machine.checkOrder!(signal));
       return state;
     } catch (thrown) {
       if (isForced(order) && thrown instanceof DeadlineExceeded) return 'unknown';

@@ -3,7 +3,7 @@ import { ArgoError } from '../kit/errors.js';
 import {
   FORCED_LOOK, HARD_STOP_TIMEOUT, PRESS_AGAIN, READ_TIMEOUT, RECHECK_TIMEOUT, REFRESH_TIMEOUT, WAIT_POLL_FIRST, WAIT_POLL_LONGEST,
 } from '../kit/limits.js';
-import { cleanWay, decide, goalOf, isRefusal, refuseSecond, type Step, type Way } from './actions.js';
+import { cleanWay, decide, goalOf, isRefusal, mustBeChecked, refuseSecond, type Step, type Way } from './actions.js';
 import { Deadline, DeadlineExceeded, explainDeadline, longer } from '../kit/deadline.js';
 import { Boot } from './boot.js';
 import { Sight } from './sight.js';
@@ -156,6 +156,9 @@ export class PowerRun implements Holder {
     const instance = this.#instance;
     this.#progress.begin('reading the state');
     let state = this.#before = await this.#observe();
+    if (mustBeChecked(this.#order, instance.machine, state)) {
+      await instance.owner.call(this.#deadline, (signal) => instance.machine.checkOrder!(signal), this.#caller);
+    }
     if (action === 'start' && this.#isGoingDown(state)) state = await this.#untilStopped();
     const clean = cleanWay(this.#order, instance.machine, state);
     if (clean) return this.#stopCleanThenHard(clean);
@@ -326,6 +329,7 @@ export class PowerRun implements Holder {
   /** Whether a look failed because the machine is gone, so that it is off as it should be. */
   #isOffAsGone(thrown: unknown): boolean {
     if (!this.#sight.noteFailure(thrown) || !this.#instance.machine.isOffWhenGone || goalOf(this.#order.action) !== 'off') return false;
+    if (this.#parts.placeElsewhere?.() !== undefined) return false;
     this.#parts.registry.see(this.#instance, 'off');
     return this.#asVerified(true);
   }

@@ -19,6 +19,8 @@ export interface Selection {
   readonly instances: readonly Instance[];
   /** one plain name: the reply then has no line a target */
   readonly isSingle: boolean;
+  /** why patterns may have missed some: `kvm1 (reason)` */
+  readonly stale: readonly string[];
 }
 
 /** An instance and the name by which it is shown. */
@@ -81,9 +83,12 @@ export class View {
     return false;
   }
 
-  /** Why some of what is visible may be out of date: `kvm1 (reason)`; empty while all is current. */
-  staleness(): readonly string[] {
-    const stale = this.#registry.providers().filter((provider) => provider.staleReason !== undefined);
+  /**
+   * Why some of what is visible may be out of date: `kvm1 (reason)`; empty while all is current.
+   * @param among those whose instances matter; left out: all
+   */
+  staleness(among?: (provider: Owner) => boolean): readonly string[] {
+    const stale = this.#registry.providers().filter((provider) => provider.staleReason !== undefined && (among === undefined || among(provider)));
     if (stale.length === 0) return NOTHING_STALE;
     const told = stale.map((provider) => this.#reported(provider)).filter((text) => text !== undefined);
     return told.length > 0 && this.#principal.name === '' ? SOMETHING_STALE : told;
@@ -113,8 +118,9 @@ export class View {
     }
     const isSingle = names.length === 1 && named.size === 1;
     const instances = patterns.length > 0 ? await this.#withMatching(patterns, named) : [...named];
-    if (instances.length === 0) throw new ArgoError('NO MATCH');
-    return { instances, isSingle };
+    const reached = ({ name }: Owner): boolean => patterns.some((pattern) => pattern.reaches(name));
+    if (instances.length === 0) throw new ArgoError('NO MATCH', this.#doubt(this.#silent().filter(reached)));
+    return { instances, isSingle, stale: patterns.length === 0 ? NOTHING_STALE : this.staleness(reached) };
   }
 
   /** The instance of exactly this name. @throws ArgoError */
@@ -129,16 +135,27 @@ export class View {
 
   /** A name that may belong to a provider that has not answered yet is not said to be wrong. */
   #missing(name: string): ArgoError {
-    const silent = this.#registry.providers().filter((provider) => !provider.listed && this.#reported(provider) !== undefined);
+    const silent = this.#silent();
     const slash = name.indexOf('/');
     if (slash !== -1) {
       const owner = silent.find((provider) => provider.name === name.slice(0, slash));
       if (!owner) return new ArgoError('NO SUCH INSTANCE', name);
-      const why = this.#principal.coversProvider(owner.name) ? `: ${owner.staleReason}` : '';
+      const why = this.#principal.coversProvider(owner.name) ? `: ${owner.staleReason?.replace(/^UNREACHABLE: /, '')}` : '';
       return new ArgoError('UNREACHABLE', `${owner.name} has not answered yet${why}`);
     }
-    const doubt = silent.length > 0 ? ` (${listed(silent.map((provider) => provider.name))} ${silent.length > 1 ? 'have' : 'has'} not answered yet)` : '';
-    return new ArgoError('NO SUCH INSTANCE', name + doubt);
+    const doubt = this.#doubt(silent);
+    return new ArgoError('NO SUCH INSTANCE', doubt === undefined ? name : `${name} (${doubt})`);
+  }
+
+  /** The providers that have never listed, among those that it may know of. */
+  #silent(): readonly Owner[] {
+    return this.#registry.providers().filter((provider) => !provider.listed && this.#reported(provider) !== undefined);
+  }
+
+  /** What may be why nothing was found. A stranger is told no name. */
+  #doubt(silent: readonly Owner[]): string | undefined {
+    if (silent.length === 0 || this.#principal.name === '') return undefined;
+    return `${listed(silent.map((provider) => provider.name))} ${silent.length > 1 ? 'have' : 'has'} not answered yet`;
   }
 
   /** Those that were named, and those that match. */

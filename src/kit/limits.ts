@@ -50,6 +50,10 @@ export const NAMES_SHOWN = 16;
 /** Instances up to which an account's view of them is kept between two changes. */
 export const ENTRIES_REMEMBERED = 256;
 
+/** Replies that are kept to be sent again to the same line, and characters of one, and of its line. */
+export const READY_REPLIES = 1024;
+export const READY_REPLY_SIZE = 4096;
+
 /** Words of one request; globs are matched against every instance, so their number is bounded. */
 export const MAX_WORDS = 1024;
 
@@ -297,4 +301,4 @@ export const EVENTS_A_LISTING = 8192;
 export const WATCH_IDLE = 15_000;
 
 /** Accounts of which it is kept whether their logins were refused, with each secret that was tried. */
-export const ACCOUNT_RECORDS = 10_000;
+export const ACCOUNT_RECORDS = 50_000;

@@ -27,15 +27,22 @@ export interface HttpDoors {
 export class SharedHttp {
   readonly #places = new Map<string, HttpPlace>();
   readonly #log: Log;
+  readonly #leaving: ReadonlySet<string>;
 
-  constructor(log: Log) {
+  /** @param leaving names of the gateways whose paths others may take, since these end */
+  constructor(log: Log, leaving: ReadonlySet<string>) {
     this.#log = log;
+    this.#leaving = leaving;
   }
 
   /** @param name of the gateway: one that is loaded anew may take the paths of its predecessor of that name */
   doorsFor(name: string): HttpDoors {
     const owner: Owner = { name };
-    const landlord: Landlord = { take: (settings) => this.#take(settings), release: (held) => this.#releaseIfUnused(held) };
+    const landlord: Landlord = {
+      take: (settings) => this.#take(settings),
+      release: (held) => this.#releaseIfUnused(held),
+      mayReplace: (other) => other !== owner && (other.name === name || this.#leaving.has(other.name)),
+    };
     return { mount: (handler) => new HttpMount(handler, landlord, owner) };
   }
 
@@ -68,6 +75,8 @@ export class SharedHttp {
 interface Landlord {
   take(settings: EntranceSettings): Promise<{ held: Held[]; change: Change }>;
   release(held: Held): void;
+  /** Whether a path that another one has is free when the change is done. */
+  mayReplace(other: Owner): boolean;
 }
 
 /** What one gateway serves. */
@@ -94,7 +103,7 @@ export class HttpMount {
    */
   async prepare(settings: EntranceSettings, path: string): Promise<Change> {
     const { held, change } = await this.#landlord.take(settings);
-    const other = held.find(({ place }) => place.mounts.some((mount) => mount.path === path && mount !== this.#mount && !this.#succeeds(mount)));
+    const other = held.find(({ place }) => place.mounts.some((mount) => mount.path === path && mount !== this.#mount && !this.#landlord.mayReplace(mount.owner)));
     if (other !== undefined) {
       await change.cancel();
       throw new Error(`another gateway serves ${path} there already`);
@@ -124,10 +133,6 @@ export class HttpMount {
     this.#closed = true;
     this.#move([], undefined);
     this.#visits.forEach((response) => response.destroy());
-  }
-
-  #succeeds({ owner }: Mount): boolean {
-    return owner.name === this.#owner.name && owner !== this.#owner;
   }
 
   #move(held: readonly Held[], mount: Mount | undefined): void {

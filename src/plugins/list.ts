@@ -24,6 +24,7 @@ export default {
     right: 'listing',
     options: ['ids'],
     words: Object.keys(FILTERS),
+    repeatable: true,
     run(request) {
       const [filter = 'available', ...rest] = request.args;
       const accepts = Object.hasOwn(FILTERS, filter) ? FILTERS[filter] : undefined;

@@ -8,6 +8,7 @@ export default {
       usage: 'nop',
       help: 'Keep the connection open.',
       right: 'anyone',
+      repeatable: true,
       run() {},
     },
     {

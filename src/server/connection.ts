@@ -174,6 +174,12 @@ export class Connection implements Sink {
   #answer(line: string | ArgoError): void {
     if (typeof line === 'string' && (line === '' || line.charCodeAt(0) <= 0x20) && BLANK.test(line)) return;
     this.#sawRequest = true;
+    const ready = typeof line === 'string' ? this.#dispatcher.ready(this.session, line, this.#eol) : undefined;
+    if (ready !== undefined) {
+      this.append(ready);
+      if (this.#output.length >= OUTPUT_CHUNK) this.#flush();
+      return;
+    }
     const reply = new Reply(this, this.#eol);
     const running = typeof line === 'string' ? this.#dispatcher.dispatch(this.session, line, reply) : reply.fail(line);
     if (running === undefined) {

@@ -1,8 +1,10 @@
 import { ArgoError, causeOf, toArgoError } from '../kit/errors.js';
-import { COMMAND_TIMEOUT, HARD_STOP_TIMEOUT } from '../kit/limits.js';
+import { COMMAND_TIMEOUT, HARD_STOP_TIMEOUT, READY_REPLY_SIZE } from '../kit/limits.js';
+import type { Principal } from '../instances/principal.js';
 import type { LoadedCommand } from '../plugins/host/command-table.js';
 import type { Options } from '../plugins/host/contract.js';
-import { ClientGone, type Reply } from './reply.js';
+import { ReadyReplies, type Source } from './ready-replies.js';
+import { ClientGone, type LineEnd, type Reply } from './reply.js';
 import { isOpen, mayUseBeforeLogin, permissionOf, Request, type Services } from './request.js';
 import type { Session } from './session.js';
 import { NO_OPTIONS, splitWords, takeOptions, type Word } from './words.js';
@@ -15,7 +17,17 @@ const NO_ARGUMENTS = { names: [], options: NO_OPTIONS };
  * from its row, and runs it.
  */
 export class Dispatcher {
+  readonly #ready = new ReadyReplies();
+
   constructor(public parts: Services) {}
+
+  /** The whole reply to a line, where it was made before and is still true. */
+  ready(session: Session, line: string, eol: LineEnd): string | undefined {
+    const ready = this.#ready.find(this.#principal(session), line, eol, this.#source);
+    if (ready === undefined) return undefined;
+    this.#count(ready.word);
+    return ready.text;
+  }
 
   /** Works on one line. Whatever happens, the reply is ended then. */
   dispatch(session: Session, line: string, reply: Reply): void | Promise<void> {
@@ -28,6 +40,7 @@ export class Dispatcher {
       const args = names.length === 0 ? NO_WORDS : names.map(({ text }) => text);
       request = new Request(this.parts, session, reply, command, args, options);
       if (command.on === 'instances') return this.#runOnInstances(session, command, request, names, reply);
+      if (command.repeatable) return this.#runRepeatable(session, line, command, request, reply);
       const running = command.run(request);
       if (running === undefined) this.#done(request, reply);
       else return this.#finish(running, request, reply);
@@ -35,6 +48,14 @@ export class Dispatcher {
       this.#fail(thrown, reply, session);
       if (request) Request.end(request);
     }
+  }
+
+  #principal({ account }: Session): Principal {
+    return account ?? this.parts.authenticator.anonymous.principal;
+  }
+
+  get #source(): Source {
+    return { table: this.parts.table, version: this.parts.gate.version };
   }
 
   #count(word: string): void {
@@ -65,6 +86,17 @@ export class Dispatcher {
     const taken = command.rawWords ? { names: rest, options: NO_OPTIONS } : takeOptions(rest, command.options);
     if (!taken) throw new ArgoError('USAGE', command.usage);
     return taken;
+  }
+
+  /** Runs a command whose reply is kept where it is ready at once. */
+  #runRepeatable(session: Session, line: string, command: LoadedCommand, request: Request, reply: Reply): void | Promise<void> {
+    const { table, version } = this.#source;
+    reply.record(READY_REPLY_SIZE);
+    const running = command.run(request);
+    if (running !== undefined) return this.#finish(running, request, reply);
+    this.#done(request, reply);
+    const text = reply.recorded;
+    if (text !== undefined && line.length <= READY_REPLY_SIZE) this.#ready.keep(this.#principal(session), line, reply.eol, { table, version }, { word: command.word, text });
   }
 
   /** Resolves and authorises the instances, says 200, and runs. */

@@ -59,15 +59,18 @@ export class Reply {
   #accepted = false;
   #ended = false;
   #remarks = '';
+  /** what was sent, where somebody wants to know */
+  #sent: string | undefined;
+  #recordable = 0;
   /** grows while the reply gets on */
   progress = 0;
   readonly #sink: Sink;
-  readonly #eol: LineEnd;
+  readonly eol: LineEnd;
   readonly #phrases: Phrases;
 
   constructor(sink: Sink, eol: LineEnd) {
     this.#sink = sink;
-    this.#eol = eol;
+    this.eol = eol;
     this.#phrases = PHRASES[eol];
   }
 
@@ -75,18 +78,29 @@ export class Reply {
     return !this.#ended;
   }
 
+  /** Keeps what is sent from now on, up to so many characters. */
+  record(characters: number): void {
+    this.#recordable = characters;
+    this.#sent = '';
+  }
+
+  /** What was sent since `record`; undefined where that was too much. */
+  get recorded(): string | undefined {
+    return this.#sent;
+  }
+
   /** Says that the command is accepted, unless that was said. */
   accept(): void {
     if (this.#accepted || this.#ended) return;
     this.#accepted = true;
-    this.#sink.append(this.#phrases.ok);
+    this.#append(this.#phrases.ok);
   }
 
   line(text: string): void {
     if (this.#ended) return;
     this.accept();
     this.progress += 1;
-    this.#sink.append(this.#safe(text));
+    this.#append(this.#safe(text));
   }
 
   /** Streams lines at the pace at which the client takes them. @throws ClientGone, so that nobody goes on for nobody */
@@ -105,7 +119,7 @@ export class Reply {
   unchanged(source: object, word: string, part: string, texts: () => Iterable<string>): void {
     this.accept();
     this.progress += 1;
-    if (!this.#ended) this.#sink.append(this.#phrases.block(source, word, part, () => Array.from(texts(), (text) => this.#safe(text)).join('')));
+    if (!this.#ended) this.#append(this.#phrases.block(source, word, part, () => Array.from(texts(), (text) => this.#safe(text)).join('')));
   }
 
   /** Text for people behind `300 DONE`. */
@@ -117,20 +131,25 @@ export class Reply {
     if (this.#ended) return;
     const { ok, done, okDone } = this.#phrases;
     this.#ended = true;
-    if (this.#remarks === '') this.#sink.append(this.#accepted ? done : okDone);
-    else this.#sink.append(`${this.#accepted ? '' : ok}300 DONE${this.#remarks}${this.#eol}`);
+    if (this.#remarks === '') this.#append(this.#accepted ? done : okDone);
+    else this.#append(`${this.#accepted ? '' : ok}300 DONE${this.#remarks}${this.eol}`);
     this.#accepted = true;
   }
 
   fail(error: ArgoError): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#sink.append(`400 ${harmless(error.message)}${this.#eol}`);
+    this.#append(`400 ${harmless(error.message)}${this.eol}`);
+  }
+
+  #append(text: string): void {
+    if (this.#sent !== undefined) this.#sent = this.#sent.length + text.length > this.#recordable ? undefined : this.#sent + text;
+    this.#sink.append(text);
   }
 
   #safe(text: string): string {
     const line = harmless(text);
-    return (LOOKS_LIKE_A_REPLY.test(line) ? ` ${line}` : line) + this.#eol;
+    return (LOOKS_LIKE_A_REPLY.test(line) ? ` ${line}` : line) + this.eol;
   }
 
   /** Gathers a chunk, or what one turn has room for. @returns whether that was all */
@@ -139,7 +158,7 @@ export class Reply {
     for (let count = 0; count < LINES_A_TURN && !this.#sink.full; count += 1) {
       const next = iterator.next();
       if (next.done === true || this.#ended) return true;
-      this.#sink.append(this.#safe(next.value));
+      this.#append(this.#safe(next.value));
     }
     return false;
   }

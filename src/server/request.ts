@@ -55,7 +55,9 @@ export class Request implements Context {
 
   /** Selects and authorises the targets. @throws ArgoError */
   static async select(request: Request, names: readonly TypedName[]): Promise<void> {
-    request.#choice = await Gate.choose(request.actor, names);
+    const choice = await Gate.choose(request.actor, names);
+    request.#choice = choice;
+    if (choice.stale.length > 0) request.remark(`stale: ${choice.stale.join(', ')}`);
   }
 
   /** How many instances it is on. */

@@ -141,11 +141,11 @@ await t.test('real guests', { skip: lacksRoot(...LIBVIRT_PROGRAMS), timeout: 240
     await peer.virsh('start', 'small');
     await peer.virsh('undefine', 'small');
     const transient = await find('small');
-    t.equal(transient.isOffWhenGone, true);
     t.equal(await transient.status(soon()), 'on', 'it is there only while it runs');
     await transient.powerOff!(soon());
     await until(async () => (await driver.list(soon())).every(({ machine }) => machine.id !== tiny.id), WAIT_MS, 'its end');
     t.match(await outcome(tiny.status(soon())), { phrase: 'NO SUCH INSTANCE' });
+    t.equal(transient.isOffWhenGone, true, 'its end was seen');
   });
 
   await t.test('addresses, traffic, disks and facts of a Linux guest', async (t) => {

@@ -1,4 +1,5 @@
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { createConnection, createServer, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import { openDriver } from '../drivers/libvirt/open-driver.js';
 import { findMachine, outcome } from '../drivers/driving.js';
@@ -47,12 +48,60 @@ await t.test('a guest that is migrated while it is told to stop', options, async
       t.equal(await reasonOf(here, name), 'shut off (migrated)');
       t.equal(await guest.status(soon()), 'unknown');
       t.match(await guest.info!(soon()), { more: { reason: 'shut off (migrated)' } });
-      for (const order of ['shutdown', 'powerOff', 'start'] as const) t.match(await outcome(guest[order]!(soon())), { phrase: 'WRONG STATE', detail: /another host/ });
+      for (const order of ['shutdown', 'powerOff', 'checkOrder'] as const) t.match(await outcome(guest[order]!(soon())), { phrase: 'WRONG STATE', detail: /another host/ });
     } else {
       for (const order of ['status', 'shutdown', 'powerOff'] as const) t.match(await outcome(guest[order]!(soon())), { phrase: 'UNREACHABLE', detail: /another host/ });
     }
     t.equal(await (await findMachine(other, name, soon())).status(soon()), 'on', 'it runs there');
   }
+});
+
+/** A way to a socket that can be cut, as a network is. */
+async function openRelay(t: Test, socket: string, path: string) {
+  const open = new Set<Socket>();
+  const server = createServer((near) => {
+    const far = createConnection(socket);
+    for (const [one, other] of [[near, far], [far, near]] as const) {
+      open.add(one);
+      one.on('error', () => other.destroy()).on('close', () => other.destroy()).pipe(other);
+    }
+  });
+  const listen = (): Promise<void> => new Promise((resolve) => { server.listen(path, resolve); });
+  const cut = async (): Promise<void> => {
+    const closed = new Promise((resolve) => { server.close(resolve); });
+    open.forEach((one) => one.destroy());
+    await closed;
+  };
+  await listen();
+  t.teardown(cut);
+  return { cut, mend: listen };
+}
+
+await t.test('a guest without a description of its own that goes', options, async (t) => {
+  const { peer: here } = await openPeer(t);
+  const { peer: there } = await openPeer(t);
+  const path = here.file('relay.sock');
+  const relay = await openRelay(t, here.socket, path);
+  const { driver } = openDriver(`qemu:///system?socket=${path}`);
+  t.teardown(() => driver.close(soon()));
+  const begin = async (name: string) => {
+    await here.defineDeaf(name);
+    await here.virsh('start', name);
+    await here.virsh('undefine', name);
+    return findMachine(driver, name, soon());
+  };
+  const ended = await begin('ended');
+  await ended.powerOff!(soon());
+  t.match(await outcome(ended.status(soon())), { phrase: 'NO SUCH INSTANCE' });
+  t.equal(ended.isOffWhenGone, true, 'its end was seen');
+  const left = await begin('left');
+  await relay.cut();
+  const migrated = await here.virsh('migrate', '--live', '--unsafe', 'left', there.uri('qemu'), '--migrateuri', `unix://${there.file('left.sock')}`);
+  t.equal(migrated.code, 0, migrated.stderr);
+  await relay.mend();
+  await until(async () => (await outcome(left.status(soon()))).phrase === 'NO SUCH INSTANCE', WAIT_MS, 'the way to be back');
+  t.equal(left.isOffWhenGone, false, 'nobody saw what became of it');
+  t.equal(await reasonOf(there, 'left'), 'running (migrated)');
 });
 
 await t.test('saved images that are not whole, and such as were saved paused', options, async (t) => {
@@ -91,6 +140,7 @@ await t.test('a guest that is being saved', options, async (t) => {
   await until(async () => await tiny.status(soon()) === 'stopping', WAIT_MS, 'the save');
   t.match(await tiny.info!(soon()), { more: { reason: 'paused (saving)' } });
   for (const order of ['shutdown', 'pause', 'unpause', 'reboot', 'suspend'] as const) t.match(await outcome(tiny[order]!(soon())), { phrase: 'BUSY', detail: /saved/ });
+  t.match(await outcome(tiny.checkOrder!(soon())), { phrase: 'BUSY', detail: /saved/ }, 'its `stopping` is no stop');
   await tiny.powerOff!(soon());
   t.equal(await tiny.status(soon()), 'off');
   await peer.inside('touch', '/run/ended');

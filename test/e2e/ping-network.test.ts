@@ -23,13 +23,16 @@ await t.test('hosts in a network', { skip: lacksRoot(...NETWORK_PROGRAMS, 'ping'
       alive6: { alive: true, address: at.alive6, by: 'icmp' },
       drops: { alive: false, reason: 'no answer to 4 requests' },
       rejects: { alive: true },
+      silent: { alive: false },
+      walled: { alive: true },
+      halfWalled: { alive: false },
       forbidden: { kind: 'not sent', message: /not permitted/ },
       lossy: { alive: true },
       nobody: { alive: false, reason: 'host unreachable, says 10.77.0.1' },
       nobody6: { alive: false, reason: 'address unreachable, says fd77::1' },
       unreachable: { alive: false, reason: 'host unreachable, says 10.77.0.2' },
-      unreachable6: { alive: false, reason: 'no route to the host, says fd77::2' },
-      tooFar: { alive: false, reason: 'time to live exceeded, says 10.77.0.2' },
+      unreachable6: { kind: 'not sent', message: 'no route to the host, says fd77::2' },
+      tooFar: { kind: 'not sent', message: 'time to live exceeded, says 10.77.0.2' },
       prohibited: { kind: 'prohibited', message: 'communication administratively prohibited, says 10.77.0.2' },
       noRoute: { kind: 'not sent', message: /unreachable|No route/ },
     };
@@ -38,9 +41,11 @@ await t.test('hosts in a network', { skip: lacksRoot(...NETWORK_PROGRAMS, 'ping'
   });
 
   await t.test('a TCP port speaks for a host that drops pings', async (t) => {
-    const { results } = await ask([at.drops, at.nobody], { tcpPorts: [22] });
+    const { results } = await ask([at.drops, at.nobody, at.silent, at.walled, at.halfWalled, at.unreachable], { tcpPorts: [22] });
     t.match(results[at.drops], { alive: true, by: 'tcp' });
-    t.match(results[at.nobody], { alive: false });
+    for (const down of [at.nobody, at.silent, at.unreachable]) t.match(results[down], { alive: false }, down);
+    t.match(results[at.walled], { alive: true, by: 'icmp' }, 'its firewall speaks');
+    t.match(results[at.halfWalled], { kind: 'silent' }, 'somebody speaks, who may be its firewall');
   });
 
   await t.test('a flood of others\' replies is no answer, and hides none', async (t) => {
@@ -70,8 +75,15 @@ await t.test('hosts in a network', { skip: lacksRoot(...NETWORK_PROGRAMS, 'ping'
     for (const host of [at.alive, at.nobody]) t.match(without.results[host], { kind: 'no right', message: /CAP_NET_RAW.*no tcp-port/ });
     t.equal(without.notes.length, 1);
     t.match(without.notes[0], /CAP_NET_RAW, and the system's ping cannot be used/);
-    const { results } = await ask([at.alive, at.drops, at.nobody], { tcpPorts: [22] }, CONFINED);
-    t.match(results, { [at.alive]: { alive: true, by: 'tcp' }, [at.drops]: { alive: true, by: 'tcp' }, [at.nobody]: { alive: false } });
+    const asked = [at.alive, at.drops, at.nobody, at.silent, at.walled, at.unreachable];
+    const { results } = await ask(asked, { tcpPorts: [22] }, CONFINED);
+    t.match(results, {
+      [at.alive]: { alive: true, by: 'tcp' }, [at.drops]: { alive: true, by: 'tcp' },
+      [at.nobody]: { alive: false, reason: 'nobody in our network has its address' },
+      [at.silent]: { kind: 'silent', message: /no answer from port 22, and ICMP needs/ },
+      [at.walled]: { kind: 'silent', message: /port 22 is said to be unreachable, by a router or a firewall/ },
+      [at.unreachable]: { kind: 'silent' },
+    });
   });
 });
 

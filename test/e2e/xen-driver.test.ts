@@ -5,7 +5,7 @@ import t, { type Test } from 'tap';
 import * as v from 'valibot';
 import { ArgoError } from '../../src/kit/errors.js';
 import type { Driver, Machine, PowerState } from '../../src/drivers/driver.js';
-import { THIS_HOST } from '../../src/drivers/xen/dom0.js';
+import { THIS_HOST } from '../../src/drivers/xen/context.js';
 import { openXen } from '../../src/drivers/xen/driver.js';
 import xen from '../../src/drivers/xen/index.js';
 import { lacksXen, startXen, type XenHost } from '../peers/xen/start.js';

@@ -49,9 +49,8 @@ await t.test('a gateway whose file has changed takes over the port of the one be
   symlinkSync(ROOT, join(plugins, 'node_modules', 'argo-server'));
   writeFileSync(join(plugins, 'greet.mjs'), greeter('first'));
   const port = await freePort();
-  const daemon = await startDaemon({
-    config: `[server]\nplugin-path = [${JSON.stringify(plugins)}]\n[gateways.door]\ntype = "greet"\nlisten = ["127.0.0.1:${port}"]\n`, listeners: 2,
-  });
+  const configuration = (name: string, at: number): string => `[server]\nplugin-path = [${JSON.stringify(plugins)}]\n[gateways.${name}]\ntype = "greet"\nlisten = ["127.0.0.1:${at}"]\n`;
+  const daemon = await startDaemon({ config: configuration('door', port), listeners: 2 });
   t.teardown(() => daemon.stop());
   const before = await greeting(port);
   t.equal(before.word, 'first\n');
@@ -67,6 +66,11 @@ await t.test('a gateway whose file has changed takes over the port of the one be
     after.socket.destroy();
   }
   await ended;
+  daemon.reconfigure(configuration('gate', port));
+  const said = daemon.stderr().length;
+  daemon.signal('SIGHUP');
+  await until(() => daemon.stderr().slice(said).includes('"reloaded"'), 10_000, 'reloaded');
+  t.equal((await greeting(port)).word, 'the third\n', 'under another name');
 });
 
 const settings = (name: string) => new Map([[name, { name, type: 'test', options: {}, fingerprint: name }]]);

@@ -86,6 +86,8 @@ await t.test('a reload changes only what its table says; a port that cannot be h
   t.equal((await fetch(url)).status, 200);
   await reload(`${METRICS}from = ["192.0.2.0/24"]\n`, '"reloaded"');
   t.equal((await fetch(url)).status, 403, 'not from there');
+  await reload(METRICS.replace('[gateways.metrics]', '[gateways.figures]'), '"reloaded"');
+  t.equal((await fetch(url)).status, 200, 'under another name');
   await reload('', '"reloaded"');
   await t.rejects(fetch(url), 'nobody listens any more');
 });
@@ -97,6 +99,7 @@ await t.test('its table is checked like a provider\'s', async (t) => {
     ['[gateways.x]\ntype = "metrics"\nlissen = []\n', /:\d+:1: unknown key lissen/],
     ['[gateways.x]\ntype = "metrics"\naccount = "who"\n', /there is no account who/],
     ['[gateways."a b"]\ntype = "metrics"\n', /"a b" cannot be used as a name/],
+    ['[gateways.x]\ntype = "metrics"\nlisten = ["127.0.0.1:9"]\n[gateways.y]\ntype = "metrics"\nlisten = ["127.0.0.1:8", "127.0.0.1:9"]\n', /:\d+:\d+: the gateway x is there already/],
     ['[gateways.x]\ntype = "metrics"\n', /:\d+:\d+: listen and tls-listen are both empty/],
   ] as const) {
     const failure = await startDaemon({ config: configuration(table), listeners: 2 }).then((daemon) => daemon.stop(), (error: unknown) => error);

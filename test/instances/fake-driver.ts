@@ -17,6 +17,8 @@ export class FakeMachine implements Machine {
   mayMissShutdown = false;
   isOffWhenGone = false;
   complaint: string | undefined;
+  /** what stands against every order that is not forced */
+  objection: ArgoError | undefined;
 
   constructor(readonly name: string, public state: PowerState) {
     this.id = name;
@@ -25,6 +27,10 @@ export class FakeMachine implements Machine {
   status = async (signal: AbortSignal): Promise<PowerState> => {
     await this.script.status?.(signal);
     return this.state;
+  };
+
+  checkOrder = async (): Promise<void> => {
+    if (this.objection) throw this.objection;
   };
 
   bootMark = async (): Promise<string> => String(this.boots);

@@ -70,6 +70,32 @@ void t.test('the wrong state is told, and --force helps where it can', async (t)
   await fails(t, run('reboot'), 'WRONG STATE', /lj is off/);
 });
 
+void t.test('what a state leaves open is asked of the machine, unless the order is forced', async (t) => {
+  const cases: [PowerAction, PowerState][] = [['stop', 'stopping'], ['start', 'stopping'], ['start', 'unknown'], ['start', 'starting'], ['pause', 'stopping']];
+  for (const [action, state] of cases) {
+    const { run, machine } = await world(state, (lj) => { lj.objection = new ArgoError('BUSY', 'it is being saved'); });
+    await fails(t, run(action), 'BUSY', /being saved/);
+    t.same(machine.calls, [], `${action} from ${state}`);
+  }
+  const { run, machine } = await world('unknown', (lj) => { lj.objection = new ArgoError('WRONG STATE', 'it may run elsewhere'); });
+  await fails(t, run('stop'), 'WRONG STATE', /elsewhere/);
+  t.equal(await run('start', { force: true }), 'done');
+  t.same(machine.calls, ['start']);
+});
+
+void t.test('a machine that is gone and on elsewhere has not ended', async (t) => {
+  const { instance, registry, machine } = await world('on', (lj) => {
+    lj.isOffWhenGone = true;
+    lj.script = { shutdown: () => { lj.script = { status: () => { throw new ArgoError('NO SUCH INSTANCE', 'lj'); } }; } };
+  });
+  const run = new PowerRun({
+    instance, registry, ...orderOf('stop', { wait: true }), actionTimeout: ACTION_TIMEOUT, account: 'kim', permit: () => undefined,
+    placeElsewhere: () => 'is on as kvm2/lj',
+  });
+  await fails(t, run.run(), 'UNCERTAIN', /gone/);
+  t.same(machine.calls, ['shutdown']);
+});
+
 void t.test('a step that the machine lacks is not supported', async (t) => {
   const { run } = await world('on');
   await fails(t, run('suspend'), 'NOT SUPPORTED', /lj/);

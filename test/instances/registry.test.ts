@@ -26,7 +26,11 @@ await t.test('a provider before the slash is never part of another machine\'s na
   const view = new View(registry, account('*'));
   t.same([...view.entries()].map(({ name }) => name), ['p1/secret/db', 'lj']);
   t.equal(await select(view, 'secret/db'), 'UNREACHABLE: secret has not answered yet: secret error');
+  t.equal(await select(view, 'secret/*'), 'NO MATCH: secret has not answered yet');
+  t.equal(await select(view, 'p1/x*'), 'NO MATCH', 'a pattern that does not reach it');
   t.same(await select(view, 'p1/secret/db'), ['p1/#1']);
+  const stale = async (text: string) => (await view.select([{ text, quoted: false }], new Map())).stale;
+  t.same([await stale('*'), await stale('p1/*'), await stale('lj')], [['secret (secret error)'], [], []], 'what patterns may have missed');
   t.equal(await select(new View(registry, account('secret/*')), 'secret/db'), 'UNREACHABLE: secret has not answered yet: secret error');
   registry.remove(secret, false);
   t.equal(await select(view, 'secret/db'), 'NO SUCH INSTANCE: secret/db');

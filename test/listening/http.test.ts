@@ -19,7 +19,7 @@ async function mount(t: Test, http: SharedHttp, path: string, handler: HttpHandl
 const says = (word: string): HttpHandler => (_request, response) => { response.end(word); };
 
 await t.test('several share an address, each below its path', async (t) => {
-  const http = new SharedHttp(() => undefined);
+  const http = new SharedHttp(() => undefined, new Set());
   const { mounted, url } = await mount(t, http, '/a', says('a'));
   const { url: same } = await mount(t, http, '/a/b', says('b'));
   t.equal(same, url);
@@ -33,7 +33,7 @@ await t.test('several share an address, each below its path', async (t) => {
 });
 
 await t.test('a gateway that is loaded anew takes the place of its predecessor', async (t) => {
-  const http = new SharedHttp(() => undefined);
+  const http = new SharedHttp(() => undefined, new Set());
   const { mounted: former, url } = await mount(t, http, '/a', says('former'), 0, 'one');
   const next = http.doorsFor('one').mount(says('next'));
   t.teardown(() => next.close());
@@ -48,7 +48,7 @@ await t.test('a gateway that is loaded anew takes the place of its predecessor',
 await t.test('what moves to another address ends its requests at the former one', async (t) => {
   let answer: (() => void) | undefined;
   let aborted = false;
-  const { mounted, url } = await mount(t, new SharedHttp(() => undefined), '/a', (_request, response, { signal }) => new Promise((resolve) => {
+  const { mounted, url } = await mount(t, new SharedHttp(() => undefined, new Set()), '/a', (_request, response, { signal }) => new Promise((resolve) => {
     answer = () => { aborted = signal.aborted; response.end('whole'); resolve(); };
   }));
   const running = fetch(`${url}/a`);
@@ -62,10 +62,10 @@ await t.test('what moves to another address ends its requests at the former one'
 });
 
 await t.test('what was prepared and is not wanted leaves nothing open', async (t) => {
-  const http = new SharedHttp(() => undefined);
+  const http = new SharedHttp(() => undefined, new Set());
   const { url } = await mount(t, http, '/a', says('a'));
   const taken = Number(new URL(url).port);
-  const other = new SharedHttp(() => undefined);
+  const other = new SharedHttp(() => undefined, new Set());
   await t.rejects(other.doorsFor('b').mount(says('b')).prepare(settings(taken), '/b'), { code: 'EADDRINUSE' });
   const mounted = other.doorsFor('b').mount(says('b'));
   await (await mounted.prepare(settings(), '/b')).cancel();
@@ -74,7 +74,7 @@ await t.test('what was prepared and is not wanted leaves nothing open', async (t
 
 await t.test('faults of a handler, and bodies that are too long', async (t) => {
   const logged: string[] = [];
-  const http = new SharedHttp((_level, message) => logged.push(message));
+  const http = new SharedHttp((_level, message) => logged.push(message), new Set());
   const { url } = await mount(t, http, '/', async (request, response, { body }) => {
     if (request.url === '/no') throw new HttpError(409, 'not now', { 'x-why': 'so' });
     if (request.url === '/fault') throw new Error('a secret');
@@ -91,7 +91,7 @@ await t.test('faults of a handler, and bodies that are too long', async (t) => {
 });
 
 await t.test('what is no HTTP is told so', async (t) => {
-  const { url } = await mount(t, new SharedHttp(() => undefined), '/', says('a'));
+  const { url } = await mount(t, new SharedHttp(() => undefined, new Set()), '/', says('a'));
   const socket = createConnection(Number(new URL(url).port), '127.0.0.1');
   socket.end('list\r\n\r\n');
   let text = '';
@@ -101,7 +101,7 @@ await t.test('what is no HTTP is told so', async (t) => {
 
 await t.test('drain lets a request end, and takes no other', async (t) => {
   let answer = (): void => undefined;
-  const { mounted, url } = await mount(t, new SharedHttp(() => undefined), '/', (_request, response) => new Promise((resolve) => {
+  const { mounted, url } = await mount(t, new SharedHttp(() => undefined, new Set()), '/', (_request, response) => new Promise((resolve) => {
     answer = () => { response.end('late'); resolve(); };
   }));
   const running = fetch(url);
@@ -130,7 +130,7 @@ await t.test('requests that are sent ahead are answered one after the other, and
   let underWay = 0;
   let most = 0;
   let begun = 0;
-  const { url } = await mount(t, new SharedHttp(() => undefined), '/a', async (request, response) => {
+  const { url } = await mount(t, new SharedHttp(() => undefined, new Set()), '/a', async (request, response) => {
     begun += 1;
     underWay += 1;
     most = Math.max(most, underWay);
@@ -148,7 +148,7 @@ await t.test('requests that are sent ahead are answered one after the other, and
 
 await t.test('an address that cannot be read is refused at once', async (t) => {
   const logged: string[] = [];
-  const { url } = await mount(t, new SharedHttp((level) => logged.push(level)), '/', says('x'));
+  const { url } = await mount(t, new SharedHttp((level) => logged.push(level), new Set()), '/', says('x'));
   for (const target of ['//', 'http://[', '///', 'http://a:99999/x', '//[/x']) {
     t.match(await exchange(url, `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`), /^HTTP\/1\.1 400 /, target);
   }

@@ -18,6 +18,10 @@ export const ADDRESSES = {
   forbidden: '10.77.0.5',
   /** loses three of four packets, the fourth arrives */
   lossy: '10.77.0.6',
+  /** drops all */
+  silent: '10.77.0.7',
+  /** as firewalld: what is not allowed is prohibited, pings too; or those are dropped */
+  walled: '10.77.0.8', halfWalled: '10.77.0.9',
   /** nobody has these */
   nobody: '10.77.0.99', nobody6: 'fd77::99',
   /** a router says: unreachable, time to live exceeded, prohibited */
@@ -45,13 +49,13 @@ for n in 0 1; do
 done
 ip addr add fd77::1/64 dev c0 nodad
 ip -n h link set lo up
-for last in 2 3 4 5 6; do ip -n h addr add 10.77.0.$last/24 dev h0; done
+for last in 2 3 4 5 6 7 8 9; do ip -n h addr add 10.77.0.$last/24 dev h0; done
 ip -n h addr add 10.77.1.2/24 dev h1
 ip -n h addr add fd77::2/64 dev h0 nodad
 ip route add default via 10.77.0.2
 ip -6 route add default via fd77::2
 ip route add unreachable 10.77.6.0/24
-ip netns exec h sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+ip netns exec h sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 ip -n h route add unreachable 10.77.9.0/24
 ip -n h -6 route add unreachable fd77:9::/64
 ip -n h route add 10.77.8.0/24 via 10.77.0.1
@@ -61,6 +65,10 @@ ip netns exec h iptables -A INPUT -p icmp -d 10.77.0.3 -j DROP
 ip netns exec h iptables -A INPUT -p icmp -d 10.77.0.4 -j REJECT
 ip netns exec h iptables -A INPUT -p icmp -d 10.77.0.6 -m statistic --mode nth --every 4 --packet 3 -j ACCEPT
 ip netns exec h iptables -A INPUT -p icmp -d 10.77.0.6 -j DROP
+ip netns exec h iptables -A INPUT -d 10.77.0.7 -j DROP
+ip netns exec h iptables -A INPUT -d 10.77.0.8 -j REJECT --reject-with icmp-host-prohibited
+ip netns exec h iptables -A INPUT -p icmp -d 10.77.0.9 -j DROP
+ip netns exec h iptables -A INPUT -d 10.77.0.9 -j REJECT --reject-with icmp-host-prohibited
 iptables -A OUTPUT -p icmp -d 10.77.0.5 -j DROP`;
 
 export class Network {

@@ -13,6 +13,10 @@ const LOOK_EVERY_MS = 20;
 const FLAG_REBOOT = 2;
 
 const ip = (...args: string[]): string => execFileSync('ip', args, { encoding: 'utf8' });
+/** Whether echo requests to an address are dropped, in the machine's own firewall. */
+const firewall = (what: '-I' | '-D', address: string): void => {
+  execFileSync('iptables', ['-w', what, 'INPUT', '-d', address, '-p', 'icmp', '--icmp-type', 'echo-request', '-j', 'DROP']);
+};
 
 /**
  * Doubles of hosts that leave the network when they are told to go down, and come back on a magic
@@ -24,7 +28,11 @@ export class SwitchedHosts {
   readonly #subnet = `${NETWORK}.${process.pid % 256}`;
   readonly #hosts = new Map<string, { readonly double: WmiDouble; readonly address: string; isThere: boolean }>();
   readonly #socket: Socket = createSocket('udp4');
-  readonly #remove = (): void => { ip('link', 'del', this.#device); };
+  readonly #mute = new Set<string>();
+  readonly #remove = (): void => {
+    for (const address of this.#mute) firewall('-D', address);
+    ip('link', 'del', this.#device);
+  };
   #timer: NodeJS.Timeout | undefined;
   #count = 0;
 
@@ -53,6 +61,17 @@ export class SwitchedHosts {
     const address = `${this.#subnet}.${10 + this.#count}`;
     ip('addr', 'add', `${address}/32`, 'dev', this.#device);
     return address;
+  }
+
+  /** From now on it drops pings, as a firewall on it may, and answers on its ports. Needs iptables as well. */
+  dropPings(address: string): void {
+    firewall('-I', address);
+    this.#mute.add(address);
+  }
+
+  /** It leaves the network. */
+  pull(address: string): void {
+    ip('addr', 'del', `${address}/32`, 'dev', this.#device);
   }
 
   /** @param mac as in `52:54:00:aa:00:11` */

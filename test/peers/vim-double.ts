@@ -18,10 +18,12 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
   ContinueRetrievePropertiesEx: ['_this', 'token'],
   WaitForUpdatesEx: ['_this', 'version', 'options'],
   PowerOnVM_Task: ['_this', 'host'], PowerOffVM_Task: ['_this'], SuspendVM_Task: ['_this'], ResetVM_Task: ['_this'],
+  PowerOnMultiVM_Task: ['_this', 'vm', 'option'],
   ShutdownGuest: ['_this'], RebootGuest: ['_this'], CancelTask: ['_this'],
   AnswerVM: ['_this', 'questionId', 'answerChoice'],
   EnterMaintenanceMode_Task: ['_this', 'timeout', 'evacuatePoweredOffVms', 'maintenanceSpec'],
   ExitMaintenanceMode_Task: ['_this', 'timeout'], ShutdownHost_Task: ['_this', 'force'], RebootHost_Task: ['_this', 'force'],
+  PowerDownHostToStandBy_Task: ['_this', 'timeoutSec', 'evacuatePoweredOffVms'], PowerUpHostFromStandBy_Task: ['_this', 'timeoutSec'],
   specSet: ['propSet', 'objectSet', 'reportMissingObjectsInResults'],
   spec: ['propSet', 'objectSet', 'reportMissingObjectsInResults'],
   propSet: ['type', 'all', 'pathSet'],
@@ -95,6 +97,7 @@ export class VimDouble {
   ignoresPages = false;
   /** says nothing any more, as a process that is stopped: what is asked meanwhile is never answered */
   isFrozen = false;
+  #viewed: readonly string[] = [];
   #rest: readonly string[] = [];
   #logins = 0;
   #tasks = 0;
@@ -171,12 +174,13 @@ export class VimDouble {
     this.#waiting?.();
   }
 
-  /** @param properties of its info, besides the state */
-  addTask(state: 'success' | 'error' | 'running', error = ''): string {
+  /** @param error a fault's type @param result as XML, with its own xsi:type */
+  addTask(state: 'success' | 'error' | 'running', error = '', result = ''): string {
     this.#tasks += 1;
     const name = `task-${this.#tasks}`;
     const properties = new Map([['info.state', val('TaskInfoState', state)]]);
     if (error !== '') properties.set('info.error', `<val xsi:type="LocalizedMethodFault"><fault xsi:type="${error}"/><localizedMessage>it said ${error}</localizedMessage></val>`);
+    if (result !== '') properties.set('info.result', result);
     this.objects.set(name, { type: 'Task', properties });
     return `<returnval type="Task">${name}</returnval>`;
   }
@@ -201,8 +205,10 @@ export class VimDouble {
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (this.#dead.has(request.socket)) return void request.socket.resetAndDestroy();
-    this.#sockets.add(request.socket);
-    request.socket.once('close', () => this.#sockets.delete(request.socket));
+    if (!this.#sockets.has(request.socket)) {
+      this.#sockets.add(request.socket);
+      request.socket.once('close', () => this.#sockets.delete(request.socket));
+    }
     this.paths.add(request.url ?? '');
     const chunks: Buffer[] = [];
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
@@ -244,7 +250,7 @@ export class VimDouble {
       }
       case 'Logout': this.sessions.delete(cookie); return '';
       case 'CreatePropertyCollector': this.#told = new Set(); this.#news = []; return '<returnval type="PropertyCollector">pc-1</returnval>';
-      case 'CreateContainerView': return '<returnval type="ContainerView">view-1</returnval>';
+      case 'CreateContainerView': this.#viewed = all(call, 'type').map(({ text }) => text); return '<returnval type="ContainerView">view-1</returnval>';
       case 'CreateFilter': return '<returnval type="PropertyFilter">filter-1</returnval>';
       case 'RetrievePropertiesEx': return this.#retrieve(call);
       case 'ContinueRetrievePropertiesEx': return this.#page(this.#rest, this.pageSize);
@@ -255,6 +261,8 @@ export class VimDouble {
       case 'ShutdownGuest': case 'RebootGuest': case 'AnswerVM': case 'CancelTask': return '';
       case 'EnterMaintenanceMode_Task': this.set(self, 'runtime.inMaintenanceMode', val('boolean', true)); return this.addTask('success');
       case 'ExitMaintenanceMode_Task': this.set(self, 'runtime.inMaintenanceMode', val('boolean', false)); return this.addTask('success');
+      case 'PowerDownHostToStandBy_Task': return this.#standBy(self, 'poweredOn', 'standBy');
+      case 'PowerUpHostFromStandBy_Task': return this.#standBy(self, 'standBy', 'poweredOn');
       default: return this.addTask('success');
     }
   }
@@ -269,6 +277,14 @@ export class VimDouble {
     if (now === undefined) return new Fault('ManagedObjectNotFound', 'gone');
     if (now === state) return new Fault('InvalidPowerState', 'not in this state', `<requestedState>${state}</requestedState><existingState>${now}</existingState>`);
     this.set(name, 'runtime.powerState', val('VirtualMachinePowerState', state));
+    return this.addTask('success');
+  }
+
+  /** vCenter hears nothing of a host in standby. */
+  #standBy(host: string, from: string, to: string): Answer {
+    if (this.objects.get(host)?.properties.get('runtime.powerState') !== val('HostSystemPowerState', from)) return new Fault('InvalidState', 'The operation is not allowed in the current state.');
+    this.set(host, 'runtime.powerState', val('HostSystemPowerState', to));
+    this.set(host, 'runtime.connectionState', val('HostSystemConnectionState', to === 'poweredOn' ? 'connected' : 'notResponding'));
     return this.addTask('success');
   }
 
@@ -301,7 +317,7 @@ export class VimDouble {
   }
 
   #members(): string[] {
-    return [...this.objects].filter(([, { type }]) => type !== 'Task').map(([name]) => name);
+    return [...this.objects].filter(([, { type }]) => this.#viewed.includes(type)).map(([name]) => name);
   }
 
   async #wait(call: Element, cookie: string): Promise<Answer> {

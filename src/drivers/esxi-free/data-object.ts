@@ -1,3 +1,4 @@
+
 /**
  * Reads what vim-cmd prints: data objects of the vSphere API in a form that VMware documents nowhere.
  *

@@ -1,7 +1,7 @@
 import { ArgoError } from '../../kit/errors.js';
 import type { Driver, DriverHost, PowerState, Sighting, Sightings } from '../driver.js';
 import { withBoard, type BoardParts } from '../host/board.js';
-import type { Esxi } from './esxi.js';
+import type { Esxi } from './commands.js';
 import { EsxiHost, HOST_ID, stateBehindJump, type Presence } from './host.js';
 import { Inventory, type Entry } from './inventory.js';
 import { EsxiVm, VM_PACE, type VmContext, type VmPace } from './vm.js';

@@ -1,14 +1,14 @@
 import { ArgoError } from '../../kit/errors.js';
+import type { Log } from '../../kit/log.js';
+import { within } from '../../kit/within.js';
+import { BehindJumpError } from '../../protocols/ssh/errors.js';
 import { beforeSending } from '../before-sending.js';
 import type { Facts, Load, Machine, PowerState } from '../driver.js';
-import type { Log } from '../../kit/log.js';
-import { BehindJumpError } from '../../protocols/ssh/errors.js';
 import type { HostPower } from '../host/power.js';
-import { within } from '../../kit/within.js';
-import type { Esxi } from './esxi.js';
+import type { Esxi } from './commands.js';
+import { oneLine } from './errors.js';
 import type { Inventory } from './inventory.js';
-import { isAgent } from './listing.js';
-import { oneLine } from './refusals.js';
+import { isAgent } from './readings.js';
 
 /** Seconds that ESXi gets to enter maintenance mode. Nothing runs any more then, so it is quick. */
 const MAINTENANCE_SECONDS = 60;
@@ -25,7 +25,7 @@ const NAMES_TOLD = 5;
 export const HOST_ID = 'host';
 
 /** How a host is seen and woken over the network, without its help. */
-export type Presence = Pick<HostPower, 'host' | 'status' | 'canWake' | 'wake' | 'forgetWake'>;
+export type Presence = Pick<HostPower, 'host' | 'status' | 'canWake' | 'wake' | 'goDown'>;
 
 /** What a host comes to that could not be asked through its jump host: off only where that one cannot reach it. */
 export const stateBehindJump = (error: unknown): PowerState =>
@@ -67,7 +67,9 @@ export class EsxiHost implements Machine {
     if (!isBehindJump) return presence.status(signal);
     const seen = await presence.status(signal).catch((error: unknown) => error);
     signal.throwIfAborted();
-    return seen === 'on' ? 'on' : this.#askThroughJump(signal);
+    if (seen === 'on') return 'on';
+    const told = await this.#askThroughJump(signal);
+    return told === 'off' && seen === 'stopping' ? 'stopping' : told;
   }
 
   async #askThroughJump(signal: AbortSignal): Promise<PowerState> {
@@ -86,11 +88,11 @@ export class EsxiHost implements Machine {
   }
 
   shutdown(signal: AbortSignal): Promise<void> {
-    return this.#goDown('poweroff', signal);
+    return this.#context.presence.goDown(() => this.#goDown('poweroff', signal));
   }
 
   reboot(signal: AbortSignal): Promise<void> {
-    return this.#goDown('reboot', signal);
+    return this.#context.presence.goDown(() => this.#goDown('reboot', signal));
   }
 
   /** Whatever runs on it is powered off with it. */
@@ -148,15 +150,13 @@ export class EsxiHost implements Machine {
 
   async #force(way: 'poweroff' | 'reboot', signal: AbortSignal): Promise<void> {
     const { esxi, presence, goingDown } = this.#context;
-    presence.forgetWake();
-    await esxi.forceHost(way, signal);
+    await presence.goDown(() => esxi.forceHost(way, signal));
     goingDown();
   }
 
   /** Through maintenance mode, which keeps machines from being started meanwhile. */
   async #goDown(way: 'poweroff' | 'reboot', signal: AbortSignal): Promise<void> {
-    const { esxi, presence, staysInMaintenance, goingDown } = this.#context;
-    presence.forgetWake();
+    const { esxi, staysInMaintenance, goingDown } = this.#context;
     const entered = await beforeSending(signal, async () => {
       await this.#refuseWhileMachinesRun(signal);
       return this.#enterMaintenance(signal);

@@ -6,9 +6,8 @@ import { singleHostEntries, singleHostSettings } from '../host/options.js';
 import { HOST_ACTION_TIMEOUT, HostPower } from '../host/power.js';
 import { leasePinger } from '../host/shared-pinger.js';
 import { openJump, openSession, sshEntries } from '../ssh/options.js';
+import { Esxi, shellOver } from './commands.js';
 import { EsxiFreeDriver } from './driver.js';
-import { Esxi } from './esxi.js';
-import { shellOver } from './shell.js';
 
 /** The keys of a `[providers.NAME]` table of type esxi-free. */
 const options = {
@@ -21,15 +20,13 @@ const SSH_PORT = 22;
 
 type EsxiFreeOptions = v.InferOutput<v.ObjectSchema<typeof options, undefined>>;
 
-/** A host that drops pings answers where it lets us log in. */
-const withPort = (given: EsxiFreeOptions): EsxiFreeOptions => ({ ...given, ping: { 'tcp-port': given['ssh-port'] ?? SSH_PORT, ...given.ping } });
-
 function open(given: EsxiFreeOptions, host: DriverHost): Driver {
   const { log } = host;
   const lease = leasePinger(log);
   const jump = openJump(given);
   const session = openSession(given, given, jump);
-  const presence = new HostPower(singleHostSettings(host.name, withPort(given)), { pinger: lease.pinger, log });
+  // A host that drops pings answers where it lets us log in.
+  const presence = new HostPower(singleHostSettings(host.name, given), { pinger: lease.pinger, log, port: given['ssh-port'] ?? SSH_PORT });
   const board = boardOf(presence, log, false);
   return new EsxiFreeDriver({
     esxi: new Esxi(shellOver(session)),

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
 import { beforeSending } from '../before-sending.js';
 import type { Disk, Facts, Load, Machine, PowerState } from '../driver.js';
-import type { Esxi, PowerVerb } from './esxi.js';
+import type { Esxi, PowerVerb } from './commands.js';
 import type { Inventory } from './inventory.js';
-import type { VmSummary } from './summary.js';
+import type { VmSummary } from './readings.js';
 
 /** Looks at the state after ESXi said that an order failed without a reason. */
 const LOOKS_AFTER_FAILURE = 3;

@@ -1,15 +1,24 @@
-import { followTask } from '../../protocols/vim/tasks.js';
+import { ArgoError } from '../../kit/errors.js';
+import type { Log } from '../../kit/log.js';
 import { readProperties, type Properties } from '../../protocols/vim/properties.js';
 import type { Method } from '../../protocols/vim/schema.js';
 import type { VimSession } from '../../protocols/vim/session.js';
 import type { Arguments } from '../../protocols/vim/soap-client.js';
+import { followTask } from '../../protocols/vim/tasks.js';
 import { isRef, type Ref, type VimValue } from '../../protocols/vim/value.js';
-import { ArgoError } from '../../kit/errors.js';
 import { beforeSending } from '../before-sending.js';
-import type { Log } from '../../kit/log.js';
+import type { RosterOptions } from '../host/roster.js';
+import type { LoginOptions } from '../tls/options.js';
 import { explained } from './errors.js';
 import type { Inventory } from './inventory.js';
-import type { EsxiOptions } from './options.js';
+
+/** What the configuration says of one provider. */
+export interface EsxiOptions extends RosterOptions, LoginOptions {
+  /** of the service */
+  readonly url: URL;
+  /** to questions of virtual machines: by the question's id, a choice's key or label */
+  readonly answers: Readonly<Record<string, string>>;
+}
 
 /** What the machines of one provider share. */
 export interface Context {

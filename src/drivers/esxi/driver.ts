@@ -1,21 +1,19 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
 import { Slices } from '../../kit/slices.js';
-import { decodeName } from '../../protocols/vim/names.js';
 import { isFault } from '../../protocols/vim/errors.js';
 import { VimSession } from '../../protocols/vim/session.js';
-import { textOf } from '../../protocols/vim/value.js';
+import { decodeName, textOf } from '../../protocols/vim/value.js';
 import type { Driver, DriverHost, Machine, Sighting } from '../driver.js';
 import { HostRoster, type FoundHost, type RosterEntry } from '../host/roster.js';
 import { inOrder } from '../order.js';
 import { credentialsOf, passwordTrust } from '../tls/options.js';
-import { explain, explained } from './errors.js';
+import type { EsxiOptions } from './context.js';
+import { explain, explained, isHidden, questionOf, vmState } from './errors.js';
+import { Maintenance, type HostContext } from './host-power.js';
 import { createHost } from './host.js';
-import { hostName, hostUuid, isConnectedHost, isHost, wakingMac } from './host-item.js';
-import { Inventory, type Item, type Listener } from './inventory.js';
-import { Maintenance, type HostContext } from './maintenance.js';
-import type { EsxiOptions } from './options.js';
-import { isHidden, questionOf, vmState } from './states.js';
+import { Inventory, type Listener } from './inventory.js';
+import { hostName, hostUuid, isConnectedHost, isHost, wakingMac, type Item } from './items.js';
 import { createVm, vmId } from './vm.js';
 
 /** Of ESXi's own service: a host that drops pings answers there. */
@@ -46,7 +44,7 @@ export class EsxiDriver implements Driver {
       url: options.url, trust: () => passwordTrust(options, options.url), credentials: () => credentialsOf(options),
     });
     this.#context = { options, session, inventory: new Inventory(session, this.#listener()), maintenance: new Maintenance(), log: host.log };
-    this.#hosts = new HostRoster({ ...options, ping: { 'tcp-port': HOST_PORT, ...options.ping } }, host, (entry) => createHost(this.#context, entry, () => this.#hostItem(entry)));
+    this.#hosts = new HostRoster({ ...options, port: HOST_PORT }, host, (entry) => this.#createHost(entry));
   }
 
   /** From memory while the server tells of what changes; else everything is read. */
@@ -126,6 +124,11 @@ export class EsxiDriver implements Driver {
         mac: wakingMac(item), uuid: isUnique ? uuid : item.ref.value, answers: isConnectedHost(item.properties),
       };
     });
+  }
+
+  #createHost(entry: RosterEntry): Machine {
+    // Those without a uuid are listed before anybody has told of them.
+    return createHost(this.#context, entry, () => this.#hostItem(entry), entry.uuid !== undefined && !this.#isAlone);
   }
 
   #hostItem({ uuid }: RosterEntry): Item | undefined {

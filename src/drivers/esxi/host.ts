@@ -1,15 +1,22 @@
 import { ArgoError } from '../../kit/errors.js';
+import { isAbort, within } from '../../kit/within.js';
+import type { Properties } from '../../protocols/vim/properties.js';
 import { numberOf, textOf } from '../../protocols/vim/value.js';
 import type { Facts, Machine } from '../driver.js';
+import { stateOfHost, type Word } from '../host/host-status.js';
 import type { RosterEntry } from '../host/roster.js';
 import { ask, type Context } from './context.js';
-import { takeDown, type TakeDown } from './host-actions.js';
-import { ipsOf, macsOf } from './host-item.js';
-import { HostState } from './host-state.js';
-import type { Item } from './inventory.js';
-import type { HostContext } from './maintenance.js';
+import { standBy, takeDown, wakeUp, type HostContext, type TakeDown } from './host-power.js';
+import { ipsOf, isConnectedHost, macsOf, type Item } from './items.js';
 
 /** An ESXi host: started by Wake-on-LAN, stopped and rebooted by the API. */
+
+/** For the manager's word: one that hangs must not keep anybody from asking the host itself, ms. */
+const MANAGER_LIMIT_MS = 2000;
+/** For the network's: beyond the longest ping, ms. */
+const NETWORK_LIMIT_MS = 10_000;
+
+const STATE_PATHS = ['runtime.connectionState', 'runtime.powerState', 'runtime.bootTime'];
 
 const FACT_PATHS = [
   'summary.hardware.uuid', 'summary.hardware.numCpuThreads', 'summary.hardware.memorySize', 'summary.hardware.model',
@@ -40,8 +47,48 @@ async function readBoot(context: Context, item: Item, signal: AbortSignal): Prom
   throw new ArgoError('NOT SUPPORTED', 'vSphere does not tell since when it runs');
 }
 
-/** @param find its object in the inventory, at the moment */
-export function createHost(context: HostContext, { id, settings, power }: RosterEntry, find: () => Item | undefined): Machine {
+const bootOf = (properties: Properties): string => {
+  const booted = properties.get('runtime.bootTime');
+  return booted instanceof Date ? booted.toISOString() : String(booted);
+};
+
+/** What its manager says of one host. */
+class ManagersWord {
+  /** the boot that we have ordered the end of: a manager goes on calling such a host connected for a minute */
+  #ending: string | undefined;
+  readonly #context: Context;
+  readonly #find: () => Item | undefined;
+
+  constructor(context: Context, find: () => Item | undefined) {
+    this.#context = context;
+    this.#find = find;
+  }
+
+  /** It was told to go down, or may have been. */
+  expectEnd(): void {
+    const item = this.#find();
+    this.#ending = item && bootOf(item.properties);
+  }
+
+  /** @returns `unknown` for one that is called connected, but may be so no longer; `off` also where the manager does not answer */
+  async ask(signal: AbortSignal): Promise<Word> {
+    const item = this.#find();
+    if (item === undefined) return 'off';
+    const said = await within(MANAGER_LIMIT_MS, [signal], (limit) => ask(this.#context, item.ref, STATE_PATHS, limit)).catch(() => undefined);
+    if (said === undefined) return 'off';
+    const isConnected = isConnectedHost(said);
+    if (!isConnected || bootOf(said) !== this.#ending) this.#ending = undefined;
+    if (said.get('runtime.powerState') === 'standBy') return 'suspended';
+    if (!isConnected) return 'off';
+    return this.#ending === undefined ? 'on' : 'unknown';
+  }
+}
+
+/**
+ * @param find its object in the inventory, at the moment
+ * @param hasManager whether a vCenter can take it out of standby; an ESXi alone cannot
+ */
+export function createHost(context: HostContext, { id, settings, power }: RosterEntry, find: () => Item | undefined, hasManager: boolean): Machine {
   const { name, address } = settings;
   const here = (): Item => {
     const item = find();
@@ -49,27 +96,34 @@ export function createHost(context: HostContext, { id, settings, power }: Roster
     if (context.inventory.isCurrent) throw new ArgoError('NO SUCH INSTANCE', `vSphere has no host ${name}`);
     throw new ArgoError('UNREACHABLE', 'vSphere does not answer');
   };
-  const state = new HostState({ context, find, network: (signal) => power.sign(signal) });
-  const down = (method: TakeDown, force: boolean) => async (signal: AbortSignal): Promise<void> => {
-    power.forgetWake();
+  const manager = new ManagersWord(context, find);
+  const network = (signal: AbortSignal): Promise<Word> => within(NETWORK_LIMIT_MS, [signal], (limit) => power.status(limit)).catch((error: unknown) => {
+    signal.throwIfAborted();
+    throw isAbort(error) ? new ArgoError('UNREACHABLE', `it cannot be told in time whether ${name} is on`) : error;
+  });
+  const down = (method: TakeDown, force: boolean) => (signal: AbortSignal): Promise<void> => power.goDown(async () => {
     try {
       await takeDown(context, here(), method, force, signal);
-      state.expectEnd();
+      manager.expectEnd();
     } catch (error) {
-      if (!(error instanceof ArgoError) || error.phrase === 'UNCERTAIN') state.expectEnd();
+      if (!(error instanceof ArgoError) || error.phrase === 'UNCERTAIN') manager.expectEnd();
       throw error;
     }
-  };
+  });
   return {
     id,
     name,
     type: 'host',
-    status: (signal) => state.read(signal),
+    status: (signal) => stateOfHost([(limit) => manager.ask(limit), network], signal),
     ...(power.canWake && { start: (signal: AbortSignal) => power.wake(signal) }),
     shutdown: down('ShutdownHost_Task', false),
     powerOff: down('ShutdownHost_Task', true),
     reboot: down('RebootHost_Task', false),
     reset: down('RebootHost_Task', true),
+    ...(hasManager && {
+      suspend: (signal: AbortSignal) => power.goDown(() => standBy(context, here(), signal)),
+      resume: (signal: AbortSignal) => wakeUp(context, here(), signal),
+    }),
     bootMark: async (signal) => (await readBoot(context, here(), signal)).toISOString(),
     info: async (signal) => readFacts(context, here(), address, signal),
     ip: () => {

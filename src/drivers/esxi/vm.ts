@@ -1,13 +1,11 @@
 import { ArgoError } from '../../kit/errors.js';
-import { decodeName } from '../../protocols/vim/names.js';
-import { textOf } from '../../protocols/vim/value.js';
+import { decodeName, textOf } from '../../protocols/vim/value.js';
 import { beforeSending } from '../before-sending.js';
 import type { Machine } from '../driver.js';
 import type { Context } from './context.js';
-import type { Item } from './inventory.js';
-import { readTraffic } from './traffic.js';
-import { askGuest, powerTask } from './vm-actions.js';
-import { readBootMark, readDevices, readFacts, readIps, readLoad, readState, readUptime } from './vm-reads.js';
+import type { Item } from './items.js';
+import { askGuest, powerOn, powerTask } from './power.js';
+import { readBootMark, readDevices, readFacts, readIps, readLoad, readState, readTraffic, readUptime } from './readings.js';
 
 /** Names are not unique, and references are reused after a restore from backup: both together are. */
 export const vmId = (item: Item): string => `${item.ref.value}:${textOf(item.properties.get('config.instanceUuid')) ?? 'unknown'}`;
@@ -29,7 +27,7 @@ export function createVm(context: Context, item: Item): Machine {
     name: decodeName(textOf(item.properties.get('name')) ?? item.ref.value),
     type: 'vm',
     status: read(readState),
-    start: task('PowerOnVM_Task', 'poweredOn'),
+    start: unlessGone((signal) => powerOn(context, item, signal)),
     shutdown: unlessGone((signal) => askGuest(context, item, 'ShutdownGuest', signal)),
     powerOff: task('PowerOffVM_Task', 'poweredOff'),
     reboot: unlessGone((signal) => askGuest(context, item, 'RebootGuest', signal)),
@@ -40,7 +38,7 @@ export function createVm(context: Context, item: Item): Machine {
     suspend: task('SuspendVM_Task', 'suspended'),
     resume: unlessGone(async (signal) => {
       if (await beforeSending(signal, () => readState(context, item, signal)) !== 'suspended') throw new ArgoError('WRONG STATE', 'it is not suspended');
-      await powerTask(context, item, 'PowerOnVM_Task', 'poweredOn', signal);
+      await powerOn(context, item, signal);
     }),
     bootMark: read(readBootMark),
     info: read(readFacts),

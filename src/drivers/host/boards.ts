@@ -1,6 +1,6 @@
 import { readPassword } from '../../config/secret.js';
 import { ArgoError, type Phrase } from '../../kit/errors.js';
-import { HOLDS, Lockout } from '../../kit/lockout.js';
+import { Lockout } from '../../kit/lockout.js';
 import type { Log } from '../../kit/log.js';
 import { IpmiError, type IpmiFault } from '../../protocols/ipmi/errors.js';
 import { chassisOrder, chassisPower, type IpmiAccess } from '../../protocols/ipmi/ipmitool.js';
@@ -62,7 +62,7 @@ abstract class LoginBoard<Fault extends string> {
     this.#faultOf = faultOf;
     const asRefusal = (error: unknown, hint: string): Error | undefined =>
       (faultOf(error) === 'login refused' ? new ArgoError('ACCESS DENIED', `${title}: ${(error as Error).message}; ${hint}`, { cause: error }) : undefined);
-    this.#lockout = new Lockout(asRefusal, HOLDS, `board ${place}`);
+    this.#lockout = new Lockout(asRefusal, { realm: `board ${place}` });
   }
 
   protected async call<Answer>(signal: AbortSignal, work: (password: string) => Promise<Answer>): Promise<Answer> {

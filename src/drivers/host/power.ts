@@ -1,6 +1,6 @@
 import { ArgoError } from '../../kit/errors.js';
 import { NEXT_ADDRESS_AFTER } from '../../protocols/ping/limits.js';
-import { CannotTell, type PingResult } from '../../protocols/ping/outcome.js';
+import { CannotTell, type DoubtKind, type PingResult } from '../../protocols/ping/outcome.js';
 import type { Pinger } from '../../protocols/ping/pinger.js';
 import { allSilent, firstAlive, type Way } from '../../protocols/ping/race.js';
 import { destinations, RouteError } from '../../protocols/wol/destinations.js';
@@ -22,6 +22,8 @@ const WAKE_AGAIN_AFTER = 1000;
 const WAKE_AGAIN_TIMEOUT = 2000;
 /** After an order to go down, how long silence must have lasted to be no cable that is out, ms; for as long after the order as an action may take. */
 const OFF_AFTER = 15_000;
+/** Doubts that any number of hosts have at a time, such as for a right that is missing, which the pinger tells once. */
+const COMMON_DOUBTS: readonly DoubtKind[] = ['no right', 'silent'];
 
 export interface HostPowerParts {
   readonly pinger: Pinger;
@@ -45,6 +47,8 @@ export class HostPower {
   /** until when it may be about to go down by an order of ours */
   #goesDownUntil = 0;
   #silentSince: number | undefined;
+  /** it has accepted our order to go down, so that its silence is more than that of a filter until it answers after its end */
+  #isToGoDown = false;
   readonly #parts: HostPowerParts;
   readonly #ports: readonly number[];
 
@@ -61,12 +65,14 @@ export class HostPower {
   /**
    * Asks the host. While it is being woken, each question sends one more magic packet. After an order to
    * go down it is `stopping` until its silence has lasted: a link that flaps is silent for a moment, too.
+   * Of a host that can be woken, a name that nobody knows is `unknown`: some are known only while it is on.
    * @param options.background one of a listing: single questions go first
    * @throws ArgoError UNREACHABLE where it cannot be told; the signal's reason
    */
-  async status(signal: AbortSignal, options: { background?: boolean } = {}): Promise<'on' | 'off' | 'stopping'> {
+  async status(signal: AbortSignal, options: { background?: boolean } = {}): Promise<'on' | 'off' | 'stopping' | 'unknown'> {
     const asked = performance.now();
-    if ((await this.check(signal, options)).alive) return 'on';
+    const sign = await this.sign(signal, options);
+    if (sign === 'on' || sign === 'unknown') return sign;
     this.#silentSince ??= asked;
     const now = performance.now();
     if (now < this.#goesDownUntil && now - this.#silentSince < (this.host.ping['off-after'] ?? OFF_AFTER)) return 'stopping';
@@ -83,17 +89,26 @@ export class HostPower {
     this.forgetWake();
     this.#goesDownUntil = performance.now() + HOST_ACTION_TIMEOUT;
     this.#silentSince = undefined;
+    this.#isToGoDown = false;
     try {
       await order();
+      this.#isToGoDown = true;
     } catch (error) {
       if (error instanceof ArgoError && error.phrase !== 'UNCERTAIN') this.#goesDownUntil = 0;
       throw error;
     }
   }
 
-  /** Whether it gives a sign of life now. @throws as {@link status} */
-  async sign(signal: AbortSignal): Promise<'on' | 'off'> {
-    return (await this.check(signal)).alive ? 'on' : 'off';
+  /** As {@link status}, of this moment alone. @throws as {@link status} */
+  async sign(signal: AbortSignal, options: { background?: boolean } = {}): Promise<'on' | 'off' | 'unknown'> {
+    try {
+      return (await this.check(signal, options)).alive ? 'on' : 'off';
+    } catch (error) {
+      const doubt = error instanceof ArgoError && error.cause instanceof CannotTell ? error.cause.kind : undefined;
+      if (doubt === 'silent' && this.#isToGoDown) return 'off';
+      if (doubt === 'unresolved' && this.canWake) return 'unknown';
+      throw error;
+    }
   }
 
   /** As {@link status}, with the round trip or the reason why it counts as off. */
@@ -106,6 +121,8 @@ export class HostPower {
       if (result.alive) {
         this.forgetWake();
         this.#silentSince = undefined;
+        // By then it has not obeyed, or is up again.
+        if (performance.now() > this.#goesDownUntil) this.#isToGoDown = false;
       }
       this.#doubt = undefined;
       return result;
@@ -132,6 +149,7 @@ export class HostPower {
   async wake(signal: AbortSignal): Promise<void> {
     if (!this.canWake) throw new ArgoError('NOT SUPPORTED', `${this.host.name} has no mac in the configuration, so it cannot be woken`);
     this.#goesDownUntil = 0;
+    this.#isToGoDown = false;
     this.#wakingUntil = performance.now() + (this.#parts.wakeFor ?? HOST_ACTION_TIMEOUT);
     this.#lastPacket = performance.now();
     const { sent, failures } = await beforeSending(signal, () => this.#send(signal)).catch((error: unknown) => {
@@ -179,6 +197,6 @@ export class HostPower {
   #tellDoubt(error: CannotTell): void {
     if (this.#doubt === error.message) return;
     this.#doubt = error.message;
-    this.#parts.log(error.kind === 'no right' ? 'debug' : 'warn', 'it cannot be told whether a host is on', { host: this.host.name, reason: error.message });
+    this.#parts.log(COMMON_DOUBTS.includes(error.kind) ? 'debug' : 'warn', 'it cannot be told whether a host is on', { host: this.host.name, reason: error.message });
   }
 }

@@ -15,6 +15,8 @@ const PING_DEADLINE_MS = 10_000;
 export interface RosterOptions extends SharedOptions {
   /** what the configuration says of hosts, over what their manager says */
   readonly hosts: readonly HostEntry[];
+  /** where a host's own service listens, which is asked beside ping: many a host drops pings */
+  readonly port?: number;
 }
 
 /** A host as its manager, such as a pool or a vCenter, tells of it. */
@@ -93,7 +95,7 @@ export class HostRoster {
     const id = uuid === undefined || this.#options.hosts.some(({ name }) => name === settings.name) ? `host ${settings.name}` : uuid;
     const before = this.#known.get(id);
     if (before && before.uuid === uuid && JSON.stringify(before.settings) === JSON.stringify(settings)) return before;
-    const power = new HostPower(settings, { pinger: this.#lease.pinger, log: this.#host.log });
+    const power = new HostPower(settings, { pinger: this.#lease.pinger, log: this.#host.log, port: this.#options.port });
     const entry = { id, settings, uuid, power };
     // The button is not for a hypervisor whose manager cannot say what runs on it.
     const board = boardOf(power, this.#host.log, false);

@@ -5,10 +5,9 @@ import { singleHostSettings } from '../host/options.js';
 import { HostPower } from '../host/power.js';
 import { leasePinger, type PingerLease } from '../host/shared-pinger.js';
 import type { WmiLink } from '../wmi/link.js';
-import { LoginGuard } from '../wmi/login-guard.js';
-import { linkTo, serviceSign } from '../wmi/open-link.js';
+import { linkTo, loginGuard, serviceSign } from '../wmi/open-link.js';
 import { warnOfOpenness } from '../wmi/transport.js';
-import { WindowsHost } from '../wmi/windows-host.js';
+import { WindowsHost } from '../wmi/host.js';
 import { HyperVContext } from './context.js';
 import type { VmEntry } from './inventory.js';
 import type { HyperVOptions } from './options.js';
@@ -85,6 +84,6 @@ export class HyperVDriver implements Driver {
 
 /** Two connections: a reading that takes seconds must not delay orders. Both log in with one account. */
 function linksTo(options: HyperVOptions, { log }: DriverHost): HyperVLinks {
-  const guard = LoginGuard.of(options, options.address, log);
+  const guard = loginGuard(options, options.address, log);
   return { control: linkTo(options, options.address, guard), readings: linkTo(options, options.address, guard) };
 }

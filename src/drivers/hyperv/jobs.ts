@@ -4,7 +4,7 @@ import type { WmiObject, WmiPath } from '../../protocols/wmi/connection.js';
 import { explain } from '../wmi/errors.js';
 import type { WmiLink } from '../wmi/link.js';
 import { count, text } from '../wmi/values.js';
-import { refusal } from './refusals.js';
+import { refusal } from './errors.js';
 
 /** Between two looks, ms: the first, and the longest. */
 export const LOOK_FIRST_MS = 40;

@@ -1,8 +1,8 @@
 import type { Disk, Facts, Load, Machine, PowerState } from '../driver.js';
 import { BootMarks } from '../wmi/boot-marks.js';
 import type { HyperVContext } from './context.js';
-import * as actions from './vm-actions.js';
-import * as reads from './vm-reads.js';
+import * as actions from './power.js';
+import * as reads from './readings.js';
 
 /** Hyper-V counts in milliseconds. */
 const BOOT_SLACK_MS = 250;

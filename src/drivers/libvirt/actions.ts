@@ -35,7 +35,19 @@ const find = (subject: Subject, signal: AbortSignal): Promise<Found> => beforeSe
   return { ...state, isSaved: hypervisor.saves && state.state === DomainState.SHUTOFF && await client.hasManagedSave(domain, signal) };
 }));
 
-/** As {@link find}, of a domain with which libvirt is doing nothing else. @throws ArgoError BUSY or WRONG STATE as {@link requireIdle} */
+/** As {@link findIdle}, of a domain that is on this host. @throws ArgoError also WRONG STATE as {@link requireHere} */
+async function findIdleHere(subject: Subject, signal: AbortSignal): Promise<Found> {
+  const found = await findIdle(subject, signal);
+  requireHere(found);
+  return found;
+}
+
+/** What stands against any order without `--force`. @throws ArgoError as {@link findIdleHere} */
+export async function checkOrder(subject: Subject, signal: AbortSignal): Promise<void> {
+  await findIdleHere(subject, signal);
+}
+
+/** As {@link find}, of a domain with which libvirt is doing nothing else. @throws ArgoError BUSY as {@link requireIdle} */
 async function findIdle(subject: Subject, signal: AbortSignal): Promise<Found> {
   const found = await find(subject, signal);
   const { domain, link } = subject;
@@ -63,7 +75,8 @@ const actFurther = (subject: Subject, signal: AbortSignal, work: (client: Libvir
   afterwards(act(subject, signal, work));
 
 /**
- * libvirt's create restores a managed save image of itself. A guest that has crashed still holds its
+ * Also one that was migrated away, which {@link checkOrder} keeps from it where nobody forces that. libvirt's create
+ * restores a managed save image of itself. A guest that has crashed still holds its
  * emulator, which has to go first.
  */
 export async function start(subject: Subject, signal: AbortSignal): Promise<void> {
@@ -100,13 +113,13 @@ export async function resume(subject: Subject, signal: AbortSignal): Promise<voi
 }
 
 export async function pause(subject: Subject, signal: AbortSignal): Promise<void> {
-  await findIdle(subject, signal);
+  await findIdleHere(subject, signal);
   await act(subject, signal, (client) => client.pause(subject.domain, signal));
 }
 
 /** One that an I/O error has paused goes on as far as the same error, which libvirt calls a success. */
 export async function unpause(subject: Subject, signal: AbortSignal): Promise<void> {
-  const found = await findIdle(subject, signal);
+  const found = await findIdleHere(subject, signal);
   await act(subject, signal, (client) => client.unpause(subject.domain, signal));
   if (!isStoppedByDisk(found)) return;
   const end = performance.now() + SETTLE_MS;
@@ -124,7 +137,7 @@ async function stoppedByDisk(subject: Subject, signal: AbortSignal): Promise<Arg
 
 /** A paused guest would come back paused: it is saved as one that runs. */
 export async function suspend(subject: Subject, signal: AbortSignal): Promise<void> {
-  const { state } = await findIdle(subject, signal);
+  const { state } = await findIdleHere(subject, signal);
   await act(subject, signal, (client) => client.managedSave(subject.domain, state === DomainState.PAUSED ? SaveFlag.RUNNING : 0, signal));
 }
 
@@ -143,7 +156,7 @@ export async function powerOff(subject: Subject, signal: AbortSignal): Promise<v
 /** A paused guest is reset and stays paused: the button of a machine would start it. */
 export async function reset(subject: Subject, signal: AbortSignal): Promise<void> {
   const { domain } = subject;
-  const { state } = await findIdle(subject, signal);
+  const { state } = await findIdleHere(subject, signal);
   await act(subject, signal, (client) => client.reset(domain, signal));
   if (state === DomainState.PAUSED) await actFurther(subject, signal, (client) => client.unpause(domain, signal));
 }
@@ -167,7 +180,7 @@ export async function shutdown(subject: Subject, signal: AbortSignal): Promise<v
  * An init that obeys initctl makes nothing of the signal.
  */
 export async function askGuest(what: 'shutdown' | 'reboot', subject: Subject, signal: AbortSignal): Promise<void> {
-  await findIdle(subject, signal);
+  await findIdleHere(subject, signal);
   const by = (mode: number) => (client: LibvirtClient): Promise<void> => client[what](subject.domain, mode, signal);
   if (!subject.hypervisor.signals) return act(subject, signal, by(ShutdownMode.HYPERVISOR_CHOICE));
   const hadInitctl = await act(subject, signal, by(ShutdownMode.INITCTL)).then(() => true, (error: unknown) => {

@@ -13,11 +13,13 @@ import { Link, type Connect } from './link.js';
 import { createMachine } from './machine.js';
 import type { LibvirtOptions } from './options.js';
 import { readState } from './reads.js';
-import { RunLog } from './run-log.js';
+import { RunLog, type End } from './run-log.js';
 import { toPowerState } from './states.js';
 
 /** Milliseconds that the question after an event may take; the poll repairs what it leaves. */
 const EVENT_DEADLINE_MS = 10_000;
+
+const ENDS: Readonly<Record<number, End>> = { [StoppedDetail.MIGRATED]: 'migrated', [StoppedDetail.SAVED]: 'saved' };
 
 /** One libvirt as a provider. */
 export class LibvirtDriver implements Driver {
@@ -38,7 +40,13 @@ export class LibvirtDriver implements Driver {
     this.#host = host;
     this.#uri = parseLibvirtUri(options.uri);
     this.#hypervisor = hypervisorOf(this.#uri.scheme);
-    this.#link = new Link(connectBy(this.#uri, options), host, (event) => this.#heed(event), this.#hypervisor.shared);
+    this.#link = new Link({
+      connect: connectBy(this.#uri, options),
+      host,
+      onEvent: (event) => this.#note(event),
+      onLost: () => this.#runs.cutOff(),
+      areShared: this.#hypervisor.shared,
+    });
   }
 
   async list(signal: AbortSignal): Promise<readonly Sighting[]> {
@@ -88,13 +96,13 @@ export class LibvirtDriver implements Driver {
     return this.#uri.scheme === 'xen' && domain.id === 0;
   }
 
-  #heed(event: LibvirtEvent): void {
+  #note(event: LibvirtEvent): void {
     const id = formatUuid(event.domain.uuid);
     if (event.kind === 'reboot') {
       this.#runs.rebooted(id, event.domain.id);
       return;
     }
-    if (event.event === Lifecycle.STOPPED && event.detail === StoppedDetail.MIGRATED) this.#runs.left(id);
+    if (event.event === Lifecycle.STOPPED) this.#runs.ended(id, ENDS[event.detail] ?? 'stopped');
     if (event.event === Lifecycle.STARTED) this.#runs.started(id, event.domain.id);
     const isOther = event.event === Lifecycle.DEFINED || event.event === Lifecycle.UNDEFINED;
     if (isOther || !this.#machines.has(id)) this.#host.relist();
@@ -152,7 +160,7 @@ function connectBy(uri: LibvirtUri, options: LibvirtOptions): Connect {
     if (uri.transport === 'unix') return openOverUnix(uri.sockets, open);
     const { openOverSsh } = await import('../../protocols/libvirt/ssh.js');
     const ssh = sshOptions(accessOf(uri, options), { host: uri.host!, port: uri.port, user: uri.user ?? userInfo().username });
-    return logins.guard(ssh, () => openOverSsh(ssh, uri.sockets, open));
+    return logins.guard(`${ssh.host}:${ssh.port}`, ssh, () => openOverSsh(ssh, uri.sockets, open), signal);
   };
 }
 

@@ -10,6 +10,16 @@ import { Lanes, unlessAborted } from './lanes.js';
 /** How one attempt to connect is made. */
 export type Connect = (signal: AbortSignal, onEvent: (event: LibvirtEvent) => void) => Promise<LibvirtClient>;
 
+export interface LinkParts {
+  readonly connect: Connect;
+  readonly host: DriverHost;
+  readonly onEvent: (event: LibvirtEvent) => void;
+  /** the connection is gone: events may be missed from now on */
+  readonly onLost: () => void;
+  /** whether further connections have the same guests */
+  readonly areShared: boolean;
+}
+
 /** Milliseconds. */
 export interface LinkPace {
   /** deadline of one attempt, from the socket to the events */
@@ -34,6 +44,7 @@ export class Link {
   readonly #connect: Connect;
   readonly #host: DriverHost;
   readonly #onEvent: (event: LibvirtEvent) => void;
+  readonly #onLost: () => void;
   readonly #pace: LinkPace;
   #closing: ArgoError | undefined;
   /** ends the attempt that is under way */
@@ -46,13 +57,13 @@ export class Link {
   #wasCutOff = false;
   readonly #lanes: Lanes;
 
-  /** @param shared whether further connections have the same guests */
-  constructor(connect: Connect, host: DriverHost, onEvent: (event: LibvirtEvent) => void, shared = true, pace: LinkPace = LINK_PACE) {
+  constructor({ connect, host, onEvent, onLost, areShared }: LinkParts, pace: LinkPace = LINK_PACE) {
     this.#connect = connect;
     this.#host = host;
     this.#onEvent = onEvent;
+    this.#onLost = onLost;
     this.#pace = pace;
-    this.#lanes = new Lanes((signal) => connect(signal, () => undefined), host.log, shared);
+    this.#lanes = new Lanes((signal) => connect(signal, () => undefined), host.log, areShared);
   }
 
   /**
@@ -168,6 +179,7 @@ export class Link {
     if (this.#client !== client) return;
     this.#client = undefined;
     this.#wasCutOff = true;
+    this.#onLost();
     this.#host.log('warn', 'the connection to libvirt was lost', { reason: reason.message });
     this.#host.lost(reason.message);
     this.#retryLater();

@@ -1,33 +1,35 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
 import type { LibvirtClient } from '../../protocols/libvirt/client.js';
 import { formatUuid } from '../../protocols/libvirt/types.js';
 import type { Machine } from '../driver.js';
-import { askGuest, pause, powerOff, reset, resume, shutdown, start, suspend, unpause } from './actions.js';
+import { askGuest, checkOrder, pause, powerOff, reset, resume, shutdown, start, suspend, unpause } from './actions.js';
 import { readAddressesOf, readBootMark, readDisks, readFacts, readLoad, readMacs, readState, readTraffic, readUptime } from './reads.js';
+import type { End } from './run-log.js';
 import type { Subject } from './subject.js';
 
 type Read<T> = (client: LibvirtClient, signal: AbortSignal) => Promise<T>;
 
 /** Makes the machine for a domain, with the methods that its hypervisor has. */
 export function createMachine(subject: Subject): Machine {
-  const { domain, hypervisor, link } = subject;
+  const { domain, hypervisor, link, runs } = subject;
+  const id = formatUuid(domain.uuid);
   const act = (step: (subject: Subject, signal: AbortSignal) => Promise<void>) => (signal: AbortSignal): Promise<void> =>
-    unlessMigrated(subject, step(subject, signal));
+    unlessLeft(subject, step(subject, signal));
   const read = <T>(work: Read<T>) => (signal: AbortSignal): Promise<T> =>
-    unlessMigrated(subject, link.use('reads', signal, (client) => work(client, signal)));
+    unlessLeft(subject, link.use('reads', signal, (client) => work(client, signal)));
   /** A reading that may wait for the guest, its agent or its disks. */
   const slow = <T>(work: Read<T>) => (signal: AbortSignal): Promise<T> =>
-    unlessMigrated(subject, link.useFor(domain, 'reads', signal, (client) => work(client, signal)));
+    unlessLeft(subject, link.useFor(domain, 'reads', signal, (client) => work(client, signal)));
   return {
-    id: formatUuid(domain.uuid),
+    id,
     name: domain.name,
     type: hypervisor.type,
     // An ACPI button, or a signal to an init, that comes before the guest listens is lost.
     mayMissShutdown: true,
-    // A transient domain ends with its guest; one that has gone elsewhere is told apart.
-    isOffWhenGone: true,
+    // A transient domain ends with its guest. One of which no end was seen may have gone to another host.
+    get isOffWhenGone() { return runs.endOf(id) === 'stopped'; },
     status: read((client, signal) => readState(client, subject, signal)),
+    checkOrder: act(checkOrder),
     start: act(start),
     shutdown: act(shutdown),
     powerOff: act(powerOff),
@@ -51,14 +53,18 @@ export function createMachine(subject: Subject): Machine {
 /** Milliseconds that the event of a migration's end may come after the first answer that the domain is gone. */
 const EVENT_GRACE_MS = 200;
 
-/** A domain that is gone has ended; not so one that was migrated away without leaving its description behind. */
-async function unlessMigrated<T>({ domain, runs }: Subject, work: Promise<T>): Promise<T> {
+const LEFT: Readonly<Partial<Record<End, string>>> = {
+  migrated: 'it was migrated to another host, where it may run',
+  saved: 'it was saved to a file, and is no longer known here',
+};
+
+/** A domain that is gone has not ended where it goes on elsewhere. */
+async function unlessLeft<T>({ domain, runs }: Subject, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
     if (!(error instanceof ArgoError) || error.phrase !== 'NO SUCH INSTANCE') throw error;
-    await sleep(EVENT_GRACE_MS);
-    if (!runs.hasLeft(formatUuid(domain.uuid))) throw error;
-    throw new ArgoError('UNREACHABLE', 'it was migrated to another host, where it may run', { cause: error });
+    const left = LEFT[await runs.endSoon(formatUuid(domain.uuid), EVENT_GRACE_MS) ?? 'stopped'];
+    throw left === undefined ? error : new ArgoError('UNREACHABLE', left, { cause: error });
   }
 }

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 interface Run {
   /** libvirt's id of this run */
   readonly id: number;
@@ -7,32 +9,47 @@ interface Run {
   readonly reboots: number;
 }
 
-/** Machines that were migrated away of which that is remembered. */
-const MOST_LEFT = 1_024;
+/** How a run ended here: for good, or to go on on another host or from a file. */
+export type End = 'stopped' | 'migrated' | 'saved';
 
-/** Starts, reboots and migrations that events have told of. What happened before or without us is not in it. */
+/** Machines of which is remembered how they ended. */
+const MOST_ENDS = 4_096;
+/** Milliseconds between two looks at whether an end has been told. */
+const LOOK_MS = 10;
+
+/** Starts, reboots and ends that events have told of. What happened before or without us is not in it. */
 export class RunLog {
   readonly #runs = new Map<string, Run>();
-  /** in the order in which they left */
-  readonly #left = new Set<string>();
+  /** in the order in which they ended */
+  readonly #ends = new Map<string, End>();
 
   /** @param run libvirt's id of the run */
   started(uuid: string, run: number): void {
     this.#runs.set(uuid, { id: run, since: performance.now(), reboots: 0 });
-    this.#left.delete(uuid);
+    this.#ends.delete(uuid);
   }
 
-  /** It was migrated to another host. */
-  left(uuid: string): void {
-    this.#left.delete(uuid);
-    this.#left.add(uuid);
-    const [oldest] = this.#left;
-    if (this.#left.size > MOST_LEFT) this.#left.delete(oldest!);
+  ended(uuid: string, end: End): void {
+    this.#ends.delete(uuid);
+    this.#ends.set(uuid, end);
+    const [oldest] = this.#ends.keys();
+    if (this.#ends.size > MOST_ENDS) this.#ends.delete(oldest!);
   }
 
-  /** Whether it was last seen to leave for another host. */
-  hasLeft(uuid: string): boolean {
-    return this.#left.has(uuid);
+  /** How its last run ended; undefined where it runs, or where that was not seen from here. */
+  endOf(uuid: string): End | undefined {
+    return this.#ends.get(uuid);
+  }
+
+  /** As {@link endOf}, of one that is gone: the event may come a little later than the answer that it is. @param ms for which it is waited for */
+  async endSoon(uuid: string, ms: number): Promise<End | undefined> {
+    for (const until = performance.now() + ms; !this.#ends.has(uuid) && performance.now() < until;) await sleep(LOOK_MS);
+    return this.#ends.get(uuid);
+  }
+
+  /** Events were missed: what ended before may have started again, and ended elsewhere. */
+  cutOff(): void {
+    this.#ends.clear();
   }
 
   rebooted(uuid: string, run: number): void {

@@ -22,12 +22,11 @@ const OPERATIONS: Readonly<Record<number, string>> = {
 
 /** @throws ArgoError WRONG STATE for a domain that runs on another host: nothing done here is done to it */
 export function requireHere(state: StateAndReason): void {
-  if (isMigratedAway(state)) throw new ArgoError('WRONG STATE', 'it was migrated to another host, and may run there; here libvirt only keeps its description');
+  if (isMigratedAway(state)) throw new ArgoError('WRONG STATE', 'it was migrated to another host, and may run there; start --force starts it here all the same');
 }
 
-/** @throws ArgoError BUSY, with what libvirt is doing with the domain; WRONG STATE as {@link requireHere} */
+/** @throws ArgoError BUSY, with what libvirt is doing with the domain */
 export async function requireIdle(client: LibvirtClient, domain: Domain, state: StateAndReason, signal: AbortSignal): Promise<void> {
-  requireHere(state);
   const work = workOn(state) ?? (isActive(state) ? await jobOf(client, domain, signal) : undefined);
   if (work !== undefined) throw new ArgoError('BUSY', work);
 }

@@ -119,13 +119,15 @@ export class LinuxDriver implements Driver {
     const { pinger } = this.#lease;
     const settings = hostSettings(entry, options);
     const place = { ...entry, address: settings.address };
-    const { witness } = options;
+    const { witness, 'jump-host': jump } = options;
+    const account = `${place.user ?? options.user}@${place.address}:${place['ssh-port'] ?? options['ssh-port']}`;
     const power = new HostPower(settings, { pinger, log, ...this.#serviceSign(place) });
     return withBoard(new LinuxHost({
       power,
       session: openSession(options, place, this.#jump),
       commands: this.#commands,
       rights: () => rightsOf(options, place.user ?? options.user),
+      account: jump === undefined ? account : `${account} via ${jump.host}:${jump.port}`,
       sshPort: this.#jump === undefined ? place['ssh-port'] ?? options['ssh-port'] : undefined,
       commandTimeout: options['command-timeout'],
       witness: witness === undefined ? undefined : async (signal) => (await pinger.ping(witness, { signal })).alive,

@@ -33,6 +33,8 @@ export interface LinuxHostParts {
   readonly session: SshSession;
   readonly commands: Commands;
   readonly rights: () => Rights;
+  /** whose sudo is asked, and where: `user@host:port` */
+  readonly account: string;
   /** where sshd listens; undefined where it can only be seen from a jump host */
   readonly sshPort: number | undefined;
   /** milliseconds for a reading, or the answer to an order */
@@ -55,14 +57,15 @@ export class LinuxHost implements Machine {
   readonly reset?: (signal: AbortSignal) => Promise<void>;
   readonly #parts: LinuxHostParts;
   readonly #readings: Readings;
-  readonly #passwords = new SudoPasswords();
+  readonly #passwords: SudoPasswords;
   #complaint: string | undefined;
   /** when it was told to start, until its sshd has been seen */
   #startedAt: number | undefined;
 
   constructor(parts: LinuxHostParts) {
-    const { power, session, commands, rights, commandTimeout } = parts;
+    const { power, session, commands, rights, account, commandTimeout } = parts;
     this.#parts = parts;
+    this.#passwords = new SudoPasswords(account);
     this.id = power.host.name;
     this.name = power.host.name;
     this.#readings = new Readings(session, commands, commandTimeout, rights, this.#passwords);
@@ -72,23 +75,15 @@ export class LinuxHost implements Machine {
     if (reset !== undefined) this.reset = (signal) => this.#order(reset, signal);
   }
 
-  /** Of a host that can be woken, a name that nobody knows is no reason not to: some are known only while it is on. */
-  async status(signal: AbortSignal): Promise<PowerState> {
-    try {
-      return await this.look(signal, false);
-    } catch (error) {
-      if (this.start !== undefined && error instanceof ArgoError && isUnresolved(error.cause)) return 'unknown';
-      throw error;
-    }
+  status(signal: AbortSignal): Promise<PowerState> {
+    return this.look(signal, false);
   }
 
   /** @param background one of a listing */
   async look(signal: AbortSignal, background: boolean): Promise<PowerState> {
     const state = await this.#parts.power.status(signal, { background });
-    if (state !== 'on') {
-      await this.#trustSilence(signal);
-      return state;
-    }
+    if (state === 'off' || state === 'stopping') await this.#trustSilence(signal);
+    if (state !== 'on') return state;
     return await this.#isStarting(signal) ? 'starting' : 'on';
   }
 
@@ -223,5 +218,3 @@ export class LinuxHost implements Machine {
     }
   }
 }
-
-const isUnresolved = (cause: unknown): boolean => cause instanceof CannotTell && cause.kind === 'unresolved';

@@ -1,6 +1,6 @@
 import type { Secret } from '../../config/secret.js';
 import { ArgoError } from '../../kit/errors.js';
-import { Lockout, type Holds } from '../../kit/lockout.js';
+import { HOLDS, Lockout, type Holds } from '../../kit/lockout.js';
 
 /** How a command becomes root's. */
 export type Rights = { readonly by: 'sudo'; readonly password: Secret | undefined } | { readonly by: 'nobody' };
@@ -18,12 +18,13 @@ class WrongPassword extends ArgoError {
 /** sudo(8) and sudo-rs, in the C locale. Not of it: that a password is required, or that one is not in sudoers. */
 const REFUSED = /\btry again\b|\bincorrect (?:password|authentication) attempt/i;
 
-/** Passwords of sudo on one host, of which one that was refused is held back as that of a login. */
+/** Passwords of sudo for one account of one host, of which one that was refused is held back as that of a login. */
 export class SudoPasswords {
   readonly #lockout: Lockout;
 
-  constructor(holds?: Holds) {
-    this.#lockout = new Lockout(asRefusal, holds);
+  /** @param account `user@host:port`, for which all who ask its sudo know the same */
+  constructor(account: string, holds: Holds = HOLDS) {
+    this.#lockout = new Lockout(asRefusal, { realm: `sudo ${account}`, holds });
   }
 
   /**

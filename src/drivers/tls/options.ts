@@ -35,7 +35,7 @@ export const loginEntries = {
   insecure: v.optional(flag, false),
 };
 
-type LoginOptions = v.InferOutput<v.ObjectSchema<typeof loginEntries, undefined>>;
+export type LoginOptions = v.InferOutput<v.ObjectSchema<typeof loginEntries, undefined>>;
 
 /** Whom to trust at an `https:` URL. Read anew for each login, so that a file that was put right is used without a restart. @throws ArgoError */
 export function tlsTrust(given: LoginOptions): Trust {

@@ -1,4 +1,5 @@
 import { ArgoError } from '../../kit/errors.js';
+import type { Lockout } from '../../kit/lockout.js';
 import type { Driver, DriverHost, Sighting } from '../driver.js';
 import { withBoard } from '../host/board.js';
 import { boardOf } from '../host/boards.js';
@@ -7,11 +8,10 @@ import { hostSettings, type HostEntry } from '../host/options.js';
 import { HostPower } from '../host/power.js';
 import { leasePinger, type PingerLease } from '../host/shared-pinger.js';
 import { Sightings } from '../host/sightings.js';
-import { LoginGuard } from '../wmi/login-guard.js';
-import { linkTo, serviceSign } from '../wmi/open-link.js';
+import { linkTo, loginGuard, serviceSign } from '../wmi/open-link.js';
 import { isDomainAccount } from '../wmi/options.js';
 import { warnOfOpenness } from '../wmi/transport.js';
-import { WindowsHost } from '../wmi/windows-host.js';
+import { WindowsHost } from '../wmi/host.js';
 import type { WindowsOptions } from './options.js';
 
 /** What a host may be said to have of its own. */
@@ -29,7 +29,7 @@ export class WindowsDriver implements Driver {
   readonly #lease: PingerLease;
   readonly #sightings: Sightings;
   /** of the account that all hosts share; each has its own where the account is the host's */
-  readonly #guard: LoginGuard | undefined;
+  readonly #guard: Lockout | undefined;
   /** by name */
   #machines = new Map<string, Known>();
   /** what was said of hosts that are left out */
@@ -46,7 +46,7 @@ export class WindowsDriver implements Driver {
     this.#hosts = new HostList<Entry>(options.hosts, options['hosts-file'], log);
     this.#lease = leasePinger(log);
     this.#sightings = new Sightings(host);
-    this.#guard = isDomainAccount(options) ? LoginGuard.of(options, '', log) : undefined;
+    this.#guard = isDomainAccount(options) ? loginGuard(options, '', log) : undefined;
   }
 
   // Hosts are known at once from the configuration: one that is silent must not hide its neighbours.
@@ -95,7 +95,7 @@ export class WindowsDriver implements Driver {
     const settings = hostSettings(entry, this.#options);
     const { fingerprint = this.#options.fingerprint } = entry;
     const given = { ...this.#options, fingerprint };
-    const link = linkTo(given, settings.address, this.#guard ?? LoginGuard.of(this.#options, settings.address, log));
+    const link = linkTo(given, settings.address, this.#guard ?? loginGuard(this.#options, settings.address, log));
     const power = new HostPower(settings, { pinger: this.#lease.pinger, log, ...serviceSign(given, settings.address) });
     return withBoard(new WindowsHost({ id: settings.name, power, control: link, readings: link }), boardOf(power, log, true));
   }

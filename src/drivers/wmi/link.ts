@@ -1,12 +1,12 @@
 import { setMaxListeners } from 'node:events';
 import { ArgoError } from '../../kit/errors.js';
+import type { Lockout } from '../../kit/lockout.js';
 import { CannotTell } from '../../protocols/ping/outcome.js';
 import { probeTcp } from '../../protocols/ping/tcp.js';
 import { WmiAccessError, WmiLoginRefusedError } from '../../protocols/wmi/errors.js';
 import type { WmiConnection, WmiObject, WmiParameters, WmiPath } from '../../protocols/wmi/connection.js';
 import { beforeSending } from '../before-sending.js';
 import { explain, type Effect } from './errors.js';
-import type { LoginGuard } from './login-guard.js';
 
 /** Until a service counts as silent when it is looked for before a login, ms. */
 const APPROACH_TIMEOUT_MS = 10_000;
@@ -17,7 +17,7 @@ export interface LinkParts {
   readonly port: number;
   /** what should listen there */
   readonly service: 'WinRM' | 'DCOM';
-  readonly guard: LoginGuard;
+  readonly guard: Lockout;
   /** Tells the credentials as they are now from others. @throws ArgoError */
   mark(): string;
   /** A connection with the credentials as they are now. @throws ArgoError, WmiAccessError */
@@ -47,7 +47,7 @@ export class WmiLink {
     }
   }
 
-  /** @throws as {@link WmiConnection.get}; ArgoError while a refused login is held back */
+  /** @throws as {@link WmiConnection.get}; WmiLoginRefusedError while a refused login is held back */
   get(path: WmiPath, signal: AbortSignal): Promise<WmiObject> {
     return this.#call((connection) => connection.get(path, signal), signal);
   }
@@ -87,7 +87,7 @@ export class WmiLink {
     signal.throwIfAborted();
     // One reading may ask dozens of questions at a time.
     setMaxListeners(0, signal);
-    return guard.run({ mark: () => this.#parts.mark(), approach: () => this.#approach(signal), work: () => this.#work(work) }, signal);
+    return guard.guardCall({ credentials: () => [this.#parts.mark()], approach: () => this.#approach(signal), work: () => this.#work(work) }, signal);
   }
 
   async #work<T>(work: (connection: WmiConnection) => Promise<T>): Promise<T> {

@@ -1,11 +1,14 @@
 import { isIP } from 'node:net';
+import { HOLDS, Lockout, type Holds } from '../../kit/lockout.js';
+import type { Log } from '../../kit/log.js';
 import { addressBytes } from '../../protocols/ping/address.js';
 import { CannotTell } from '../../protocols/ping/outcome.js';
 import { probeTcp } from '../../protocols/ping/tcp.js';
+import { WmiFault, WmiLoginRefusedError } from '../../protocols/wmi/errors.js';
 import type { HostPowerParts } from '../host/power.js';
-import type { LoginGuard } from './login-guard.js';
+import { oneLine } from './errors.js';
 import { WmiLink } from './link.js';
-import { portOf, serviceOrigin, wmiCredentials, type WmiOptions } from './options.js';
+import { isDomainAccount, portOf, serviceOrigin, wmiCredentials, type WmiOptions } from './options.js';
 import { openDcom, openWinRm } from './transport.js';
 
 /** Of the endpoint mapper, over which each DCOM connection begins ([MS-RPCE] 2.1.1.1). */
@@ -24,8 +27,26 @@ function placeOf(given: WmiOptions, address: string): Place {
   return { address: isSameAddress(written, address) ? address : written, port: portOf(origin) };
 }
 
+/** A host that has just booted may not reach its domain yet. */
+const LOGIN_HOLDS: Holds = { ...HOLDS, known: 30_000 };
+
+/** What keeps an account from being locked out: one of a domain wherever it logs in, or one of the host's own. */
+export function loginGuard(given: Pick<WmiOptions, 'user' | 'domain'>, address: string, log: Log): Lockout {
+  return new Lockout(asRefusal, {
+    realm: isDomainAccount(given) ? 'wmi' : `wmi ${address}`, holds: LOGIN_HOLDS,
+    // Each machine of a domain is one, and each transport and way of logging in of one machine.
+    hasManyDoors: true,
+    // Whoever refuses in WMI's own words has let us in before.
+    isAdmission: (error) => error instanceof WmiFault,
+    onRefusal: ({ message }, until) => log('warn', 'a login was refused; it is held back, so that the account is not locked out', { reason: oneLine(message), until }),
+  });
+}
+
+const asRefusal = (error: unknown, hint: string): WmiLoginRefusedError | undefined =>
+  error instanceof WmiLoginRefusedError ? new WmiLoginRefusedError(`${oneLine(error.message)}; ${hint}`, { cause: error }) : undefined;
+
 /** The way to the WMI of one host. Nothing is opened before it is used. */
-export function linkTo(given: WmiOptions, address: string, guard: LoginGuard): WmiLink {
+export function linkTo(given: WmiOptions, address: string, guard: Lockout): WmiLink {
   const place = placeOf(given, address);
   const shared = { ...place, guard, mark: () => wmiCredentials(given).mark };
   if (given.transport === 'dcom') {

@@ -2,9 +2,9 @@ import { watch, type FSWatcher } from 'node:fs';
 import type { Driver, DriverHost, PowerState, Sighting } from '../driver.js';
 import { Configs } from './configs.js';
 import { unlessAborted } from './disks.js';
-import { Dom0, THIS_HOST, type HostView } from './dom0.js';
-import { Listing, stateOf, type Row } from './listing.js';
-import { XenMachine } from './machine.js';
+import { Dom0, THIS_HOST, type HostView } from './context.js';
+import { Listing, stateOf, type Row } from './output.js';
+import { XenMachine } from './vm.js';
 import { Saves, type Save } from './saves.js';
 import { Xl } from './xl.js';
 

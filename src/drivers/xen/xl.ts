@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { access, constants } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { ArgoError } from '../../kit/errors.js';
-import { refusal } from './refusals.js';
+import { refusal } from './errors.js';
 
 /** xl processes at a time: each opens xenstore and takes a few MB; creates queue behind xl's own lock. */
 const MAX_PROCESSES = 4;

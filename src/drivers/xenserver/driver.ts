@@ -10,7 +10,7 @@ import { credentialsOf, passwordTrust } from '../tls/options.js';
 import { createHost } from './host.js';
 import { Inventory } from './inventory.js';
 import type { XenServerOptions } from './options.js';
-import { PoolContext } from './subject.js';
+import { PoolContext } from './context.js';
 import { Vm } from './vm.js';
 
 /** Until a pool that was off at the start is asked again, ms. */

@@ -4,7 +4,7 @@ import { refs, text } from '../../protocols/xapi/values.js';
 import { beforeSending } from '../before-sending.js';
 import { explain, isInDoubt } from './errors.js';
 import { isMachine } from './states.js';
-import { GUEST_PATIENCE_MS, type PoolContext } from './subject.js';
+import { GUEST_PATIENCE_MS, type PoolContext } from './context.js';
 
 /** Stopping and rebooting a host of the pool: it takes no more VMs, its VMs go elsewhere, and then it goes down. */
 

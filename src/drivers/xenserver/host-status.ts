@@ -4,7 +4,7 @@ import { XapiError } from '../../protocols/xapi/errors.js';
 import { CannotTell } from '../../protocols/ping/outcome.js';
 import { probeTcp } from '../../protocols/ping/tcp.js';
 import { ConnectionLostError } from '../../protocols/tls/errors.js';
-import type { PoolContext } from './subject.js';
+import type { PoolContext } from './context.js';
 
 /** Whether a host is on: the pool is asked, and the host itself, since each of them may be silent of one that runs. */
 

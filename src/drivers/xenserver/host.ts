@@ -5,7 +5,7 @@ import type { Facts, Machine } from '../driver.js';
 import type { RosterEntry } from '../host/roster.js';
 import { askPool, askPort, stateOfHost, type Witness } from './host-status.js';
 import { takeDown, type TakeDown } from './host-actions.js';
-import type { PoolContext } from './subject.js';
+import type { PoolContext } from './context.js';
 
 /** A host of a pool: on when the pool or the host itself says so, woken by Wake-on-LAN, taken down by the pool. @param port its xapi's */
 export function createHost(context: PoolContext, { id, settings, uuid, power }: RosterEntry, port: number): Machine {

@@ -1,7 +1,7 @@
 import type { Disk, Facts, Load, Machine, PowerState } from '../driver.js';
-import type { PoolContext } from './subject.js';
-import * as actions from './vm-actions.js';
-import * as reads from './vm-reads.js';
+import type { PoolContext } from './context.js';
+import * as actions from './power.js';
+import * as reads from './readings.js';
 
 /**
  * A virtual machine. It is found by its uuid for as long as it exists. A class, so that of thousands

@@ -12,6 +12,7 @@ const OPTIONS = Object.keys(OPTION_VALUES);
 export interface LoadedCommand extends CommandRow {
   /** the row alone, for those who are to see it and not to run it */
   readonly row: CommandRow;
+  readonly repeatable: boolean;
   run(...args: Parameters<Command['run']>): void | Promise<void>;
 }
 
@@ -31,13 +32,13 @@ type Untyped = Partial<Record<keyof Command, unknown>>;
 /** Each key is read once: a getter could answer the check in one way and the server in another. */
 function loadCommand(command: unknown): LoadedCommand {
   if (typeof command !== 'object' || command === null) throw new Error('one of its commands is no object');
-  const { word, aliases, usage, help, right, on, options, words, rawWords, run } = command as Untyped;
+  const { word, aliases, usage, help, right, on, options, words, rawWords, repeatable, run } = command as Untyped;
   const copy = { word, aliases: listOf(aliases), usage, help, right, on, options: listOf(options), words: listOf(words), rawWords: rawWords === true, run };
   const fault = rowFault(copy);
   if (fault !== undefined) throw new Error(fault);
   const { run: work, on: subject, ...rest } = copy;
   const row = Object.freeze({ ...rest, ...(subject !== undefined && { on: subject }) }) as CommandRow;
-  return Object.freeze({ ...row, row, run: (work as Command['run']).bind(command as Command) });
+  return Object.freeze({ ...row, row, repeatable: repeatable === true, run: (work as Command['run']).bind(command as Command) });
 }
 
 /** A list as it is now; what is no list is for the check to refuse. */

@@ -71,6 +71,11 @@ export interface Command {
   readonly words?: readonly string[];
   /** The words are passed as typed, `--` included: for commands that take a password. */
   readonly rawWords?: boolean;
+  /**
+   * Running it does nothing but reply, and the reply to the same line of the same account is the same for as
+   * long as no instance comes, goes or changes its state: the server may then send again what it sent before.
+   */
+  readonly repeatable?: boolean;
   /** May be async. What it throws becomes the reply's `400`: an ArgoError as it is, anything else as INTERNAL ERROR. */
   run(context: Context): void | Promise<void>;
 }

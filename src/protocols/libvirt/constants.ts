@@ -93,7 +93,7 @@ export const SaveFlag = { RUNNING: 1 << 1 } as const;
 export const EventId = { LIFECYCLE: 0, REBOOT: 1 } as const;
 
 /** virDomainEventStoppedDetailType */
-export const StoppedDetail = { MIGRATED: 3 } as const;
+export const StoppedDetail = { MIGRATED: 3, SAVED: 4 } as const;
 
 /** virDomainEventType */
 export const Lifecycle = {

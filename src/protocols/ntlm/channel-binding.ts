@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { md5 } from './keys.js';
+import { md5 } from './primitives.js';
 
 /** Of signature algorithms, by the content of their OID in hexadecimal: the hash that they use. */
 const HASHES: Readonly<Record<string, string>> = {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { computeLmResponse, computeResponse, hmacMd5, ntowfv2 } from './keys.js';
+import { computeLmResponse, computeResponse, hmacMd5, ntowfv2 } from './primitives.js';
 import { Av, MIC_OFFSET, readChallenge, utf16, writeAuthenticate, writeNegotiate, writePairs, type AvPair, type Challenge } from './messages.js';
 import { Rc4 } from './rc4.js';
 import { NtlmSealing } from './seal.js';

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { NtlmError } from './errors.js';
-import { hmacMd5, md5 } from './keys.js';
+import { hmacMd5, md5 } from './primitives.js';
 import { Rc4 } from './rc4.js';
 
 /** NTLMSSP_MESSAGE_SIGNATURE ([MS-NLMP] 2.2.2.9.2), bytes. */

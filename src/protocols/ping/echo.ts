@@ -33,8 +33,8 @@ export type Answer =
 
 export interface ErrorWord {
   readonly reason: string;
-  /** a filter's word, which says nothing about the host */
-  readonly prohibited: boolean;
+  /** by whom the error may come, if not by the host itself: a router that finds nobody, one that has no way there, or a filter. Only the first of them knows of the host */
+  readonly by: 'neighbour' | 'router' | 'filter';
 }
 
 interface Types {
@@ -44,29 +44,29 @@ interface Types {
   readonly errors: Readonly<Record<number, (code: number) => ErrorWord>>;
 }
 
-const word = (reason: string, prohibited = false): ErrorWord => ({ reason, prohibited });
+const word = (reason: string, by: ErrorWord['by'] = 'router'): ErrorWord => ({ reason, by });
 
 const UNREACHABLE_4: Readonly<Record<number, ErrorWord>> = {
   0: word('network unreachable'),
-  1: word('host unreachable'),
+  1: word('host unreachable', 'neighbour'),
   2: word('protocol unreachable'),
   3: word('port unreachable'),
   5: word('source route failed'),
   6: word('network unknown'),
-  7: word('host unknown'),
-  9: word('network administratively prohibited', true),
-  10: word('host administratively prohibited', true),
-  13: word('communication administratively prohibited', true),
+  7: word('host unknown', 'neighbour'),
+  9: word('network administratively prohibited', 'filter'),
+  10: word('host administratively prohibited', 'filter'),
+  13: word('communication administratively prohibited', 'filter'),
 };
 
 const UNREACHABLE_6: Readonly<Record<number, ErrorWord>> = {
   0: word('no route to the host'),
-  1: word('communication administratively prohibited', true),
+  1: word('communication administratively prohibited', 'filter'),
   2: word('beyond the scope of our address'),
-  3: word('address unreachable'),
+  3: word('address unreachable', 'neighbour'),
   4: word('port unreachable'),
-  5: word('our address failed a filter', true),
-  6: word('route to the host is rejected', true),
+  5: word('our address failed a filter', 'filter'),
+  6: word('route to the host is rejected', 'filter'),
 };
 
 const exceeded = (code: number): ErrorWord => word(code === 0 ? 'time to live exceeded' : 'reassembly time exceeded');

@@ -3,6 +3,7 @@ import { Places } from '../../kit/places.js';
 import { familyOf, type Family } from './address.js';
 import { BACKGROUND_CONNECTIONS, DEFAULT_TIMEOUT, LONGEST_TIMEOUT, MOST_RETRIES, MOST_WAITING, NEXT_ADDRESS_AFTER, SEND_INTERVAL } from './limits.js';
 import { Names, type Lookup } from './names.js';
+import { Neighbours } from './neighbours.js';
 import { CannotTell, type PingResult } from './outcome.js';
 import { PingProgram } from './program.js';
 import { allSilent, firstAlive, type Way } from './race.js';
@@ -46,6 +47,7 @@ export class Pinger {
   readonly #noted = new Set<string>();
   /** of sweeps; questions of people come on top */
   readonly #connections = new Places(BACKGROUND_CONNECTIONS, MOST_WAITING);
+  readonly #neighbours = new Neighbours();
   #closed = false;
   readonly #parts: PingerParts;
 
@@ -81,12 +83,20 @@ export class Pinger {
   }
 
   /** At one address. The ports are asked only where a ping is not answered at once, so that a sweep costs no connections. */
-  #ask(address: string, options: PingOptions): Promise<PingResult> {
+  async #ask(address: string, options: PingOptions): Promise<PingResult> {
     const { tcpPorts = [], signal } = options;
     if (tcpPorts.length === 0) return this.#echo(address, options);
     const ways: Way[] = [(rest) => this.#echo(address, { ...options, signal: rest })];
     for (const port of tcpPorts) ways.push((rest) => this.#connect(address, port, { ...options, signal: rest }));
-    return firstAlive(ways, NEXT_ADDRESS_AFTER, signal, allSilent);
+    try {
+      return await firstAlive(ways, NEXT_ADDRESS_AFTER, signal, allSilent);
+    } catch (error) {
+      // Whoever is in a network of ours cannot filter the question who has its address.
+      if (error instanceof CannotTell && error.kind === 'silent' && await this.#neighbours.lacks(address)) {
+        return { alive: false, isTold: true, reason: 'nobody in our network has its address' };
+      }
+      throw error;
+    }
   }
 
   async #connect(address: string, port: number, { signal, timeout, background = false }: PingOptions): Promise<PingResult> {

@@ -85,11 +85,17 @@ export class PingProgram {
     }
     const about = /^From (\S+?):? icmp_seq=\d+ (.+)$/im.exec(stdout);
     if (about?.[1] === address) return { alive: true, ms: 0, address, by: 'program' };
-    if (about && /filtered|prohibited/i.test(about[2] ?? '')) throw new CannotTell('prohibited', `${about[2]}, says ${about[1]}`);
-    if (about) return { alive: false, reason: `${about[2]?.toLowerCase()}, says ${about[1]}` };
+    if (about) return readError(about[1] ?? '', about[2]?.toLowerCase() ?? '');
     if (code === 1 && words === '') return { alive: false, reason: SILENT };
     throw new CannotTell('not sent', `ping could not ask ${address}: ${words || `it ended with ${code}`}`);
   }
 }
 
 const SILENT = 'no answer to ping';
+
+/** What another than the host says of it, in the words of iputils. @throws CannotTell where that is no word on the host */
+function readError(source: string, words: string): PingResult {
+  const reason = `${words}, says ${source}`;
+  if (/(?:host|address) (?:unreachable|unknown)|unknown host/.test(words)) return { alive: false, isTold: true, reason };
+  throw new CannotTell(/filtered|prohibited/.test(words) ? 'prohibited' : 'not sent', reason);
+}

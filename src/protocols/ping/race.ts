@@ -1,5 +1,5 @@
 import { onAbort } from './on-abort.js';
-import { CannotTell, type PingResult } from './outcome.js';
+import { CannotTell, type DoubtKind, type PingResult } from './outcome.js';
 
 /** One way to find out whether a host is up. */
 export type Way = (signal: AbortSignal) => Promise<PingResult>;
@@ -7,15 +7,32 @@ export type Way = (signal: AbortSignal) => Promise<PingResult>;
 /** What is said where no way shows a sign of life. */
 export type Verdict = (results: readonly (PingResult | CannotTell)[]) => PingResult | CannotTell;
 
+/** Of an address at which we cannot ask at all, another one makes up for it. */
+const NOT_ASKED: readonly DoubtKind[] = ['not sent', 'no right'];
+
+const isDoubt = (result: PingResult | CannotTell): result is CannotTell => result instanceof CannotTell;
+const isAnswer = (result: PingResult | CannotTell): result is PingResult => !isDoubt(result);
+
 /** For ways to several addresses of one host: what one of them says counts where another cannot be asked at all. */
-export const firstCertain: Verdict = (results) => results.find((one) => !(one instanceof CannotTell)) ?? results[0]!;
+export const firstCertain: Verdict = (results) =>
+  results.find((one) => isDoubt(one) && !NOT_ASKED.includes(one.kind)) ?? results.find(isAnswer) ?? results[0]!;
 
 /**
- * For several ways to ask at one address: it is silent only where each is. One by which we may not ask in
- * principle does not count; one that failed leaves the host in doubt.
+ * For several ways to ask at one address: it is silent only where each is, or where somebody who must know says
+ * so. One that failed leaves the host in doubt, and so does one by which we may not ask: what is left
+ * may be silent because of a filter.
  */
-export const allSilent: Verdict = (results) =>
-  results.find((one) => one instanceof CannotTell && one.kind !== 'no right') ?? firstCertain(results);
+export const allSilent: Verdict = (results) => {
+  const silent = results.filter(isAnswer);
+  const doubts = results.filter(isDoubt);
+  const told = silent.find((one) => !one.alive && one.isTold);
+  const [first = results[0]!] = silent;
+  const [barred] = doubts;
+  const failed = doubts.find(({ kind }) => kind !== 'no right');
+  if (told !== undefined || failed !== undefined) return told ?? failed!;
+  if (barred === undefined || isDoubt(first) || first.alive) return barred ?? first;
+  return new CannotTell('silent', `${first.reason}, and ${barred.message}`, { cause: barred });
+};
 
 /**
  * Tries several ways, each a little later than the one before, or at once when that one was in vain.

@@ -20,7 +20,7 @@ export interface EchoOptions {
   readonly background: boolean;
 }
 
-export type EchoOutcome = { readonly alive: true; readonly ms: number } | { readonly alive: false; readonly reason: string };
+export type EchoOutcome = { readonly alive: true; readonly ms: number } | { readonly alive: false; readonly reason: string; readonly isTold?: boolean };
 
 export type OpenSocket = (onPacket: OnPacket, onLost: (error: Error) => void) => Promise<PacketSocket>;
 
@@ -260,8 +260,8 @@ export class EchoSession {
     this.#settle(probe);
     // An error by the host itself, such as its firewall's, proves that it is up.
     if (standsAt(probe.bytes, 0, source)) probe.resolve({ alive: true, ms: performance.now() - sent });
-    else if (word.prohibited) probe.reject(new CannotTell('prohibited', `${word.reason}, says ${formatAddress(source)}`));
-    else probe.resolve({ alive: false, reason: `${word.reason}, says ${formatAddress(source)}` });
+    else if (word.by === 'neighbour') probe.resolve({ alive: false, isTold: true, reason: `${word.reason}, says ${formatAddress(source)}` });
+    else probe.reject(new CannotTell(word.by === 'filter' ? 'prohibited' : 'not sent', `${word.reason}, says ${formatAddress(source)}`));
   }
 
   #fail(probe: Probe, reason: unknown): void {

@@ -8,14 +8,15 @@ export type TcpOutcome =
   | { readonly alive: true; readonly ms: number; readonly open: boolean }
   | { readonly alive: false; readonly reason: string };
 
-/** What connect(2) says when nobody is there, as a router or the address resolution tells. */
-const NOBODY = new Map([['EHOSTUNREACH', 'host unreachable'], ['EHOSTDOWN', 'host down'], ['ETIMEDOUT', 'no answer']]);
+/** What connect(2) says when nobody answers. */
+const NOBODY = new Map([['EHOSTDOWN', 'host down'], ['ETIMEDOUT', 'no answer']]);
 
 /**
  * Asks by a TCP connection whether a host is up: one that is accepted or refused proves it. The
  * kernel repeats the request by itself, after 1 and 3 s.
  * @param options.timeout milliseconds until the host counts as silent
- * @throws CannotTell `not sent`, or the signal's reason
+ * @throws CannotTell `not sent`; `silent` where the connection is said to be impossible, by a router that finds
+ *   nobody or by a firewall, even the host's own: the kernel does not tell which; the signal's reason
  */
 export function probeTcp(address: string, port: number, options: { signal: AbortSignal; timeout?: number }): Promise<TcpOutcome> {
   const { signal, timeout = TCP_TIMEOUT } = options;
@@ -38,6 +39,7 @@ export function probeTcp(address: string, port: number, options: { signal: Abort
       const nobody = NOBODY.get(error.code ?? '');
       if (error.code === 'ECONNREFUSED' || error.code === 'ECONNRESET') alive(false);
       else if (nobody !== undefined) silent(nobody);
+      else if (error.code === 'EHOSTUNREACH') end(() => reject(new CannotTell('silent', `port ${port} is said to be unreachable, by a router or a firewall`, { cause: error })));
       else end(() => reject(new CannotTell('not sent', `no connection could be tried to ${address}: ${error.code ?? error.message}`, { cause: error })));
     });
   });

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { AuthenticationType, Client, ClientChannel, ConnectConfig, Prompt, ServerHostKeyAlgorithm } from 'ssh2';
 import { SshAuthenticationError, SshCommandError, SshConnectionError, SshKeyError, type HostKeyError } from './errors.js';
+import { learnHostKey } from './host-certificates.js';
 import { checkHostKey, knownKeyTypes, type HostKeyPolicy } from './host-keys.js';
 
 /** Milliseconds between the keep-alives that notice a dead peer. */
@@ -35,7 +36,7 @@ export interface SshOptions {
   readonly agent?: string;
   /** also the answer to what a host asks without echo (keyboard-interactive) */
   readonly password?: string;
-  /** a connection that leads to the host already, such as one through a jump host */
+  /** a connection that leads to the host already, such as one through a jump host; its certificate has been asked for then, see {@link learnHostKey} */
   readonly stream?: Duplex;
   /** milliseconds until the host must have taken the credentials; without it only the signal counts */
   readonly timeout?: number;
@@ -75,9 +76,10 @@ export class SshConnection {
    * @param signal ends the attempt; give it a deadline, or the options a timeout
    * @throws HostKeyError, SshAuthenticationError, SshConnectionError or the signal's reason
    */
-  static async connect(options: SshOptions, signal: AbortSignal): Promise<SshConnection> {
+  static async connect(given: SshOptions, signal: AbortSignal): Promise<SshConnection> {
     const { default: ssh2 } = await import('ssh2');
     signal.throwIfAborted();
+    const options = given.stream === undefined ? await learnHostKey(given, signal) : given;
     const client = new ssh2.Client();
     const connection = new SshConnection(client);
     await new Promise<void>((resolve, reject) => {

@@ -15,6 +15,10 @@ export interface HostKeyPolicy {
    * another than the known one is refused all the same.
    */
   readonly acceptNew?: (line: string) => void;
+  /** a key that a certificate of one of known_hosts' authorities is about, in SSH's own encoding: as good as one that stands there */
+  readonly certified?: Buffer;
+  /** why there is no such key although known_hosts has authorities for the host, for people */
+  readonly certificateFault?: string;
 }
 
 interface KnownKey {
@@ -22,6 +26,8 @@ interface KnownKey {
   readonly key: Buffer;
   readonly revoked: boolean;
 }
+
+const SSH_PORT = 22;
 
 /** `SHA256:…`, as `ssh-keygen -l` prints it. */
 export function fingerprintOf(key: Buffer): string {
@@ -39,14 +45,14 @@ export function checkHostKey(policy: HostKeyPolicy, host: string, port: number, 
     if (policy.fingerprint.replace(/=+$/, '') === shown) return;
     throw new HostKeyError('changed', shown, `${host} shows the key ${shown}, not the one configured`);
   }
-  const known = knownKeys(policy.knownHosts ?? '', host, port);
+  const known = knownKeys(policy, host, port);
   const same = known.filter((candidate) => candidate.key.equals(key));
   if (same.some((candidate) => candidate.revoked)) throw new HostKeyError('revoked', shown, `the key ${shown} of ${host} is revoked`);
   if (same.length > 0) return;
-  const authorities = hasAuthority(policy.knownHosts ?? '', host, port) ? '; its @cert-authority lines are not used, so add the key itself' : '';
+  const fault = policy.certificateFault === undefined ? '' : `; ${policy.certificateFault}`;
   const others = known.some((candidate) => !candidate.revoked);
-  if (others) throw new HostKeyError('changed', shown, `${host} shows the key ${shown}, which is not in known_hosts, while others of it are${authorities}`);
-  if (policy.acceptNew === undefined) throw new HostKeyError('unknown', shown, `the key ${shown} of ${host} is in no known_hosts${authorities}`);
+  if (others) throw new HostKeyError('changed', shown, `${host} shows the key ${shown}, which is not in known_hosts, while others of it are${fault}`);
+  if (policy.acceptNew === undefined) throw new HostKeyError('unknown', shown, `the key ${shown} of ${host} is in no known_hosts${fault}`);
   try {
     policy.acceptNew(`${nameOf(host, port)} ${typeOf(key)} ${key.toString('base64')}`);
   } catch (error) {
@@ -55,7 +61,7 @@ export function checkHostKey(policy: HostKeyPolicy, host: string, port: number, 
 }
 
 /** How known_hosts names a host. */
-const nameOf = (host: string, port: number): string => port === 22 ? host.toLowerCase() : `[${host.toLowerCase()}]:${port}`;
+const nameOf = (host: string, port: number): string => port === SSH_PORT ? host.toLowerCase() : `[${host.toLowerCase()}]:${port}`;
 
 /** A public key starts with the length and the text of its type (RFC 4253, section 6.6). */
 const typeOf = (key: Buffer): string => key.subarray(4, 4 + key.readUInt32BE(0)).toString('latin1');
@@ -63,17 +69,26 @@ const typeOf = (key: Buffer): string => key.subarray(4, 4 + key.readUInt32BE(0))
 /** The types of key that are known for a host: the ones to ask it for, so that they can be compared. */
 export function knownKeyTypes(policy: HostKeyPolicy, host: string, port: number): string[] {
   if (policy.fingerprint !== undefined) return [];
-  return [...new Set(knownKeys(policy.knownHosts ?? '', host, port).filter((known) => !known.revoked).map((known) => known.type))];
+  return [...new Set(knownKeys(policy, host, port).filter((known) => !known.revoked).map((known) => known.type))];
 }
 
-/** Certificates (@cert-authority) are passed over: a host shows us its plain key. */
-function knownKeys(file: string, host: string, port: number): KnownKey[] {
-  return linesOf(file, host, port).filter(({ marker }) => marker !== '@cert-authority')
+/** A host shows ssh2 its plain key, which a certificate may be about. */
+function knownKeys({ knownHosts = '', certified }: HostKeyPolicy, host: string, port: number): KnownKey[] {
+  const known = linesOf(knownHosts, host, port).filter(({ marker }) => marker !== '@cert-authority')
     .map(({ marker, type, encoded }) => ({ type, key: Buffer.from(encoded, 'base64'), revoked: marker === '@revoked' }));
+  return certified === undefined ? known : [{ type: typeOf(certified), key: certified, revoked: false }, ...known];
 }
 
-const hasAuthority = (file: string, host: string, port: number): boolean =>
-  linesOf(file, host, port).some(({ marker }) => marker === '@cert-authority');
+/**
+ * The keys of those whose certificates make a host known: its @cert-authority lines, of which none counts that is
+ * @revoked too. As ssh has it, they need not name the port.
+ */
+export function authoritiesOf(policy: HostKeyPolicy, host: string, port: number): Buffer[] {
+  if (policy.fingerprint !== undefined) return [];
+  const lines = [...new Set([port, SSH_PORT])].flatMap((each) => linesOf(policy.knownHosts ?? '', host, each));
+  const revoked = lines.filter(({ marker }) => marker === '@revoked').map(({ encoded }) => encoded);
+  return lines.filter(({ marker, encoded }) => marker === '@cert-authority' && !revoked.includes(encoded)).map(({ encoded }) => Buffer.from(encoded, 'base64'));
+}
 
 interface Line {
   readonly marker: string | undefined;
@@ -117,7 +132,7 @@ function matchesHash(hashed: string, name: string): boolean {
 }
 
 /** `*` and `?`, without a regular expression of a stranger's making. */
-function matchesPattern(pattern: string, name: string): boolean {
+export function matchesPattern(pattern: string, name: string): boolean {
   const escaped = pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&').replace(/\*+/g, '.*').replace(/\?/g, '.');
   return new RegExp(`^${escaped}$`).test(name);
 }

@@ -3,6 +3,7 @@ import { runCommand, type CommandResult, type RunOptions } from './command.js';
 import { SshConnection, type SshOptions } from './connection.js';
 import { BehindJumpError, SshCommandError, SshConnectionError } from './errors.js';
 import { HOLDS, type Holds } from '../../kit/lockout.js';
+import { learnHostKey } from './host-certificates.js';
 import { SshLogins } from './logins.js';
 import { Places } from './places.js';
 import { isAbort, within } from '../../kit/within.js';
@@ -234,13 +235,14 @@ export class SshSession {
   }
 
   async #connect(): Promise<SshConnection> {
-    const options = this.#options();
     const signal = this.#closing.signal;
-    const timeout = this.#limits.connect;
-    const stream = this.#via === undefined ? undefined : await this.#through(this.#via, options, signal);
+    const via = this.#via;
+    const given = { ...this.#options(), timeout: this.#limits.connect };
+    const options = via === undefined ? given : await learnHostKey(given, signal, (limit) => this.#through(via, given, limit));
+    const stream = via === undefined ? undefined : await this.#through(via, options, signal);
     try {
-      const way = { ...options, timeout, ...(stream === undefined ? {} : { stream }) };
-      const connection = await this.#logins.guard(options, () => SshConnection.connect(way, signal));
+      const way = { ...options, ...(stream === undefined ? {} : { stream }) };
+      const connection = await this.#logins.guard(this.#where(), way, () => SshConnection.connect(way, signal), signal);
       this.#connection = connection;
       this.#isNew = true;
       this.#places.widen();
@@ -251,6 +253,12 @@ export class SshSession {
       stream?.destroy();
       throw error;
     }
+  }
+
+  /** Tells the host from all others. */
+  #where(): string {
+    const { host, port = 22 } = this.#options();
+    return `${host}:${port}${this.#via === undefined ? '' : ` via ${this.#via.#where()}`}`;
   }
 
   async #through(via: SshSession, { host, port = 22 }: SshOptions, closing: AbortSignal): Promise<Duplex> {

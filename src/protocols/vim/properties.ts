@@ -10,7 +10,7 @@ import { at, flagOf, isRef, listOf, textOf, typeOf, type Ref, type VimValue } fr
 /** The properties that the server told of one object, by their paths. */
 export type Properties = ReadonlyMap<string, VimValue>;
 
-/** Objects of one answer, where the server heeds that. More at a time make longer pauses of the garbage collector. */
+/** Objects of one answer, where the server keeps to that. More at a time make longer pauses of the garbage collector. */
 const PAGE = 50;
 /** Pages of one reading: a server whose pages do not end is broken. */
 const MOST_PAGES = 10_000;
@@ -26,7 +26,7 @@ const SHORTEST_WAIT = 1000;
 const propertySpec = (type: string, paths: readonly string[]): Arguments => ({ type, all: false, pathSet: paths });
 
 /** A missing property is unknown; but a session that has ended may look like an object without any. */
-function heedMissing(missing: VimValue | undefined): void {
+function refuseEndedSession(missing: VimValue | undefined): void {
   for (const item of listOf(missing)) {
     if (typeOf(at(item, 'fault', 'fault')) === 'NotAuthenticated') throw new VimFault('NotAuthenticated', 'the session has ended');
   }
@@ -73,7 +73,7 @@ async function readPages(session: VimSession, specSet: readonly Arguments[], sig
   for (let count = 0; page !== null && count < MOST_PAGES; count += 1) {
     for (const object of listOf(at(page, 'objects'))) {
       if (slices.isOverNow()) await slices.pause();
-      heedMissing(at(object, 'missingSet'));
+      refuseEndedSession(at(object, 'missingSet'));
       const ref = at(object, 'obj');
       if (!isRef(ref)) continue;
       const known = new Map(found.get(ref.value)?.properties);
@@ -187,7 +187,7 @@ async function toUpdates(set: VimValue): Promise<ObjectUpdate[]> {
   const updates: ObjectUpdate[] = [];
   const slices = new Slices();
   for (const filter of listOf(at(set, 'filterSet'))) {
-    heedMissing(at(filter, 'missingSet'));
+    refuseEndedSession(at(filter, 'missingSet'));
     for (const object of listOf(at(filter, 'objectSet'))) {
       if (slices.isOverNow()) await slices.pause();
       const update = toUpdate(object);
@@ -201,7 +201,7 @@ function toUpdate(object: VimValue): ObjectUpdate | undefined {
   const ref = at(object, 'obj');
   const kind = at(object, 'kind');
   if (!isRef(ref) || (kind !== 'enter' && kind !== 'modify' && kind !== 'leave')) return undefined;
-  heedMissing(at(object, 'missingSet'));
+  refuseEndedSession(at(object, 'missingSet'));
   const changes = new Map(listOf(at(object, 'changeSet')).map((change) => {
     const isSet = at(change, 'op') === 'assign' || at(change, 'op') === 'add';
     return [textOf(at(change, 'name')) ?? '', isSet ? at(change, 'val') ?? null : null];

@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { within } from '../../kit/within.js';
 import type { Trust } from '../tls/connect.js';
 import { CertificateError } from '../tls/errors.js';
-import { HOLDS, Lockout } from '../../kit/lockout.js';
+import { Lockout } from '../../kit/lockout.js';
 import { isFault, LoginRefusedFault, VimFault, VimTransportError } from './errors.js';
 import type { Method } from './schema.js';
 import { SoapClient, type Arguments } from './soap-client.js';
@@ -72,7 +72,7 @@ export class VimSession {
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    this.#lockout = new Lockout(refusal, HOLDS, `vim ${options.url.host}`);
+    this.#lockout = new Lockout(refusal, { realm: `vim ${options.url.host}` });
   }
 
   /** The login that is in force, or a new one. */

@@ -4,10 +4,9 @@ import type { Client, IOptions, WSDL } from 'soap';
 import { loadInTurns, withStandIn } from '../../kit/in-turns.js';
 import { CertificateError } from '../tls/errors.js';
 import { VimFault, VimTransportError } from './errors.js';
-import type { Method } from './schema.js';
+import { buildWsdl, type Method } from './schema.js';
 import type { CallOptions, VimTransport } from './transport.js';
 import { at, textOf, toValue, toValueInTurns, TYPE_KEY, type Ref, type VimValue } from './value.js';
-import { buildWsdl } from './wsdl.js';
 
 /** What a method takes beside `_this`: plain data and {@link Ref}s, in any order. */
 export type Arguments = Readonly<Record<string, unknown>>;

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { isFault, TaskLostError, VimFault, VimTransportError } from './errors.js';
 import { readProperties, type Properties } from './properties.js';
 import type { VimSession } from './session.js';
-import { at, textOf, typeOf, type Ref } from './value.js';
+import { at, textOf, typeOf, type Ref, type VimValue } from './value.js';
 
 /** Between two looks at a task, ms: short at first, since most power operations take no time. */
 const FIRST_LOOK = 20;
@@ -25,7 +25,7 @@ export async function followTask(session: VimSession, task: Ref, signal: AbortSi
     // Most tasks are over at the first look, so that it is at the task alone.
     const { info, other } = await look(session, task, wait === FIRST_LOOK ? undefined : beside, signal);
     if (info.get('info.state') === 'success') return;
-    if (info.get('info.state') === 'error') throw taskFault(info);
+    if (info.get('info.state') === 'error') throw faultOf(info.get('info.error'));
     if (other !== undefined) await beside?.look(other);
     await pause(wait, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
@@ -46,8 +46,8 @@ async function look(session: VimSession, task: Ref, beside: Beside | undefined, 
   throw new TaskLostError('the task is gone');
 }
 
-function taskFault(info: Properties): VimFault {
-  const error = info.get('info.error');
+/** A fault with its words (LocalizedMethodFault), as tasks and their results hold it. */
+export function faultOf(error: VimValue | undefined): VimFault {
   const fault = at(error, 'fault') ?? null;
   return new VimFault(typeOf(fault) ?? 'unknown fault', textOf(at(error, 'localizedMessage')) ?? '', fault);
 }

@@ -126,3 +126,7 @@ export function listOf(value: VimValue | undefined): readonly VimValue[] {
 export const typeOf = (value: VimValue | undefined): string | undefined => textOf(at(value, TYPE_KEY));
 
 export const sameRef = (one: Ref, other: Ref): boolean => one.value === other.value && one.type === other.type;
+
+/** vSphere writes three characters of a name as URLs do (ManagedEntity.name). */
+export const decodeName = (name: string): string =>
+  name.replace(/%(2f|5c|25)/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));

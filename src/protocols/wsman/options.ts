@@ -37,8 +37,6 @@ export interface WsmanLimits {
   readonly answer: number;
   /** objects that one query may yield */
   readonly objects: number;
-  /** how long a refused password is not sent again, ms; doubled each time, up to an hour. Fewer tries than lock an account */
-  readonly holdBack: number;
 }
 
 export const DEFAULT_LIMITS: WsmanLimits = {
@@ -47,7 +45,6 @@ export const DEFAULT_LIMITS: WsmanLimits = {
   queue: 256,
   answer: 4 * 1024 * 1024,
   objects: 100_000,
-  holdBack: 5 * 60_000,
 };
 
 export interface WsmanOptions {

@@ -12,21 +12,12 @@ import { child, type XmlElement } from './xml.js';
 
 /** How long an answer that nobody waits for any more may still take, so that the connection lives on, ms. */
 const ABANDONED_MS = 1_000;
-/** A refused password is held back twice as long each time, up to this, ms. */
-const HOLD_BACK_LIMIT_MS = 60 * 60_000;
 
 /** Pages without objects, one after the other, of a query that has more. */
 const EMPTY_PAGES = 3;
 
 /** Whether a request may go out again where the connection broke before anything was answered. */
 type Effect = 'reads' | 'acts';
-
-interface Refusal {
-  readonly error: WmiLoginRefusedError;
-  readonly holdBack: number;
-  /** of performance.now() */
-  readonly until: number;
-}
 
 /** WMI over WS-Management (DSP0226, [MS-WSMV]): one socket, requests in turn, logged in when first needed. */
 export class WsmanSession implements WsmanConnection {
@@ -35,7 +26,8 @@ export class WsmanSession implements WsmanConnection {
   readonly #addressee: Addressee;
   readonly #turns: Turns;
   #channel: Channel | undefined;
-  #refusal: Refusal | undefined;
+  /** a password that was refused is not sent again: others need another session */
+  #refusal: WmiLoginRefusedError | undefined;
   /** the service takes our login, and not its binding */
   #isUnbound = false;
   readonly #closed = new AbortController();
@@ -158,23 +150,21 @@ export class WsmanSession implements WsmanConnection {
 
   async #askAt(channel: Channel, envelope: Envelope, signal: AbortSignal): Promise<XmlElement> {
     try {
-      const answer = await channel.ask(envelope, signal);
-      this.#refusal = undefined;
-      return answer;
+      return await channel.ask(envelope, signal);
     } catch (error) {
-      if (error instanceof WmiLoginRefusedError) this.#note(error);
+      if (error instanceof WmiLoginRefusedError) this.#refusal = error;
       throw error;
     }
   }
 
   async #connect(signal: AbortSignal): Promise<Channel> {
     this.#closed.signal.throwIfAborted();
-    if (this.#refusal && performance.now() < this.#refusal.until) throw this.#refusal.error;
+    if (this.#refusal !== undefined) throw this.#refusal;
     this.#channel?.close();
     try {
       return await this.#open(signal);
     } catch (error) {
-      if (error instanceof WmiLoginRefusedError) this.#note(error);
+      if (error instanceof WmiLoginRefusedError) this.#refusal = error;
       throw error;
     }
   }
@@ -211,11 +201,6 @@ export class WsmanSession implements WsmanConnection {
       throw error;
     });
     return channel;
-  }
-
-  #note(error: WmiLoginRefusedError): void {
-    const holdBack = Math.min(this.#refusal ? this.#refusal.holdBack * 2 : this.#limits.holdBack, HOLD_BACK_LIMIT_MS);
-    this.#refusal = { error, holdBack, until: performance.now() + holdBack };
   }
 }
 

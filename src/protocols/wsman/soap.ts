@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { WmiParameters, WmiPath } from '../wmi/connection.js';
 import { WmiAnswerError } from '../wmi/errors.js';
-import { readFault } from './faults.js';
+import { readFault } from './answers.js';
 import { child, escapeXml, readXml, type XmlElement } from './xml.js';
 
 export const Namespace = {

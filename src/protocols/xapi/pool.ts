@@ -1,4 +1,4 @@
-import { HOLDS, Lockout } from '../../kit/lockout.js';
+import { Lockout } from '../../kit/lockout.js';
 import { ForeignAnswerError, HttpStatusError, LoginRefusedError, XapiError } from './errors.js';
 import { CertificateError, ConnectionLostError } from '../tls/errors.js';
 import { TrustedAgent } from '../http/agents.js';
@@ -77,7 +77,7 @@ export class XapiPool {
   constructor(options: PoolOptions) {
     this.#options = options;
     // The hosts of a pool have the same accounts.
-    this.#lockout = new Lockout(refusal, HOLDS, `xapi ${options.origins[0]?.host}`);
+    this.#lockout = new Lockout(refusal, { realm: `xapi ${options.origins[0]?.host}` });
   }
 
   /** Addresses of the pool's hosts: where else the master may be. */

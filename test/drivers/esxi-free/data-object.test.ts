@@ -1,6 +1,6 @@
 import t from 'tap';
 import { DataObjectError, parseDataObject } from '../../../src/drivers/esxi-free/data-object.js';
-import { parseDevices, parseGuest, parseVmSummary } from '../../../src/drivers/esxi-free/summary.js';
+import { parseDevices, parseGuest, parseVmSummary } from '../../../src/drivers/esxi-free/readings.js';
 import { EsxiModel } from '../../peers/esxi/model.js';
 import { devices, guest, summary } from '../../peers/esxi/objects.js';
 import { ESXI_VERSIONS } from '../../peers/esxi/printing.js';

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import { Esxi } from '../../../src/drivers/esxi-free/esxi.js';
+import { Esxi } from '../../../src/drivers/esxi-free/commands.js';
 import { ArgoError } from '../../../src/kit/errors.js';
 import { BehindJumpError, SshConnectionError } from '../../../src/protocols/ssh/errors.js';
 import type { Driver, Machine } from '../../../src/drivers/driver.js';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Esxi } from '../../../src/drivers/esxi-free/esxi.js';
+import { Esxi } from '../../../src/drivers/esxi-free/commands.js';
 import { Inventory } from '../../../src/drivers/esxi-free/inventory.js';
 import { EsxiModel } from '../../peers/esxi/model.js';
 import { until } from '../../support/until.js';

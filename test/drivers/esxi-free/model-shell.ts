@@ -1,8 +1,7 @@
 import type { DriverHost } from '../../../src/drivers/driver.js';
+import { Esxi, type Shell } from '../../../src/drivers/esxi-free/commands.js';
 import { EsxiFreeDriver, type EsxiFreeParts } from '../../../src/drivers/esxi-free/driver.js';
-import { Esxi } from '../../../src/drivers/esxi-free/esxi.js';
 import type { Presence } from '../../../src/drivers/esxi-free/host.js';
-import type { Shell } from '../../../src/drivers/esxi-free/shell.js';
 import { ArgoError } from '../../../src/kit/errors.js';
 import { answer } from '../../peers/esxi/commands.js';
 import type { EsxiModel } from '../../peers/esxi/model.js';
@@ -54,7 +53,7 @@ export function presence(given: { mac?: string; state?: () => 'on' | 'off'; wake
     status: () => Promise.resolve(given.state?.() ?? 'on'),
     canWake: given.mac !== undefined,
     wake: () => Promise.resolve(given.wake?.()),
-    forgetWake: () => undefined,
+    goDown: (order) => order(),
   };
 }
 

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import t from 'tap';
 import { Fault, ref, val, VimDouble } from '../../peers/vim-double.js';
 import { SWITCHED_PROGRAMS, SwitchedHosts } from '../../peers/switched-hosts.js';
@@ -23,7 +25,7 @@ await t.test('hosts', async (t) => {
   t.equal(vim.count('EnterMaintenanceMode_Task'), 1);
   t.equal(vim.count('RebootHost_Task'), 1);
   vim.set('host-1', 'runtime.inMaintenanceMode', val('boolean', false));
-  vim.instead.set('ShutdownHost_Task', () => new Fault('NoPermission', '', '<privilegeId>Host.Config.Power</privilegeId>'));
+  vim.instead.set('ShutdownHost_Task', () => new Fault('NoPermission', '', '<privilegeId>Host.Config.Maintenance</privilegeId>'));
   t.equal((await refusal(host.shutdown!(soon()))).phrase, 'ACCESS DENIED');
   t.equal(vim.count('ExitMaintenanceMode_Task'), 1, 'what was refused is undone');
   vim.instead.set('ShutdownHost_Task', () => { vim.instead.set('RetrievePropertiesEx', () => 'cut'); return vim.addTask('running'); });
@@ -56,7 +58,7 @@ await t.test('maintenance mode that somebody else has begun is left alone', asyn
   const { vim, driver, told } = await setUp(t);
   vim.addHost('host-1', { name: val('string', 'esx1'), 'runtime.bootTime': booted(1), 'runtime.inMaintenanceMode': val('boolean', true) });
   const host = await find(driver, 'esx1');
-  vim.instead.set('ShutdownHost_Task', () => new Fault('NoPermission', '', '<privilegeId>Host.Config.Power</privilegeId>'));
+  vim.instead.set('ShutdownHost_Task', () => new Fault('NoPermission', '', '<privilegeId>Host.Config.Maintenance</privilegeId>'));
   t.equal((await refusal(host.shutdown!(soon()))).phrase, 'ACCESS DENIED');
   vim.instead.delete('ShutdownHost_Task');
   await host.shutdown!(soon());
@@ -93,14 +95,19 @@ await t.test('a host that the network shows nothing of', { skip: lacksRoot(...SW
   const network = await SwitchedHosts.start();
   t.teardown(() => network.stop());
   const silent = network.take().replace(/\d+$/, '250');
-  const { vim, driver } = await setUp(t, { ping: { timeout: '300ms', retries: 0 } });
+  const { vim, driver } = await setUp(t, { ping: { timeout: '300ms', retries: 0, 'off-after': '1s' } });
   vim.addHost('host-1', { name: val('string', silent), 'runtime.bootTime': booted(1) });
   const connect = (is: boolean): void => vim.set('host-1', 'runtime.connectionState', val('HostSystemConnectionState', is ? 'connected' : 'notResponding'));
   const host = await find(driver, silent);
   t.equal(await host.status(soon()), 'on', 'it drops pings, and its vCenter is in touch with it');
   await host.powerOff!(soon());
   t.equal(vim.count('ShutdownHost_Task'), 1);
-  t.equal(await host.status(soon()), 'unknown', 'silent, but its vCenter has not missed it yet');
+  t.equal(await host.status(soon()), 'stopping', 'silent, but perhaps only for a moment');
+  const becomes = async (state: string): Promise<void> => {
+    for (let now = await host.status(soon()); now !== state; now = await host.status(soon(60_000))) if (now !== 'stopping') throw new Error(now);
+  };
+  await becomes('unknown');
+  t.pass('its vCenter has not missed it yet');
   connect(false);
   t.equal(await host.status(soon()), 'off', 'by all who can be asked');
   vim.set('host-1', 'runtime.bootTime', booted(2));
@@ -108,6 +115,69 @@ await t.test('a host that the network shows nothing of', { skip: lacksRoot(...SW
   t.equal(await host.status(soon()), 'on', 'back');
   vim.instead.set('RetrievePropertiesEx', () => 'silence');
   t.equal(await host.status(soon()), 'off', 'a vCenter that hangs says nothing');
+});
+
+await t.test('a host that drops pings, and that its vCenter has lost sight of', { skip: lacksRoot(...SWITCHED_PROGRAMS, 'iptables') }, async (t) => {
+  const network = await SwitchedHosts.start();
+  t.teardown(() => network.stop());
+  const address = network.take();
+  network.dropPings(address);
+  const service = createServer((socket) => socket.destroy()).listen(443, address);
+  await once(service, 'listening');
+  t.teardown(() => service.close());
+  const { vim, driver, told } = await setUp(t, { ping: { timeout: '300ms', retries: 0 } });
+  const lost = { name: val('string', address), 'runtime.connectionState': val('HostSystemConnectionState', 'notResponding') };
+  vim.addHost('host-1', { ...lost, 'runtime.powerState': val('HostSystemPowerState', 'unknown') });
+  const host = await find(driver, address);
+  t.equal(await host.status(soon()), 'on', 'its port answers');
+  const [listed] = await driver.list(soon());
+  t.not(listed?.state, 'off');
+  await until(() => listed?.state === 'on' || told.changed.some(([, state]) => state === 'on'), 60_000, 'the listing to find out');
+  t.notOk(told.changed.some(([, state]) => state === 'off'));
+  vim.instead.set('RetrievePropertiesEx', () => 'silence');
+  t.equal(await host.status(soon()), 'on', 'so too where its vCenter hangs');
+  vim.instead.delete('RetrievePropertiesEx');
+  network.pull(address);
+  t.equal(await host.status(soon()), 'off', 'silent in every way');
+});
+
+await t.test('standby', async (t) => {
+  await t.test('of a host that has a vCenter', { skip: lacksRoot(...SWITCHED_PROGRAMS) }, async (t) => {
+    const network = await SwitchedHosts.start();
+    t.teardown(() => network.stop());
+    const address = network.take();
+    const { vim, driver } = await setUp(t, { ping: { timeout: '300ms', retries: 0 } });
+    vim.addHost('host-1', { name: val('string', address) });
+    vim.addVm('vm-1', { 'runtime.host': ref('HostSystem', 'host-1') });
+    const host = await find(driver, address);
+    const refused = await refusal(host.suspend!(soon()));
+    t.match(refused, { phrase: 'WRONG STATE', detail: /^1 of its machines run: vm-1; stop them first$/ }, 'nothing is advised that the command has not');
+    vim.remove('vm-1');
+    await until(async () => (await driver.list(soon())).length === 1, 60_000, 'the machine to be gone');
+    t.equal((await refusal(host.resume!(soon()))).phrase, 'WRONG STATE');
+    await host.suspend!(soon());
+    t.equal(await host.status(soon()), 'on', 'by its own word, which is newer');
+    network.pull(address);
+    t.equal(await host.status(soon()), 'suspended');
+    t.equal((await driver.list(soon()))[0]?.machine.id, host.id);
+    vim.instead.set('PowerUpHostFromStandBy_Task', () => vim.addTask('error', 'HostPowerOpFailed'));
+    t.match(await refusal(host.resume!(soon())), { phrase: 'FAILED', detail: 'it said HostPowerOpFailed' });
+    vim.instead.set('PowerUpHostFromStandBy_Task', () => vim.addTask('error', 'Timedout'));
+    t.equal((await refusal(host.resume!(soon()))).phrase, 'UNCERTAIN', 'it may be on its way');
+    vim.instead.delete('PowerUpHostFromStandBy_Task');
+    await host.resume!(soon());
+    t.equal(await host.status(soon()), 'on');
+    t.equal(vim.count('PowerDownHostToStandBy_Task'), 1);
+    t.equal(vim.count('PowerUpHostFromStandBy_Task'), 4);
+  });
+  await t.test('no ESXi can take itself out of it', async (t) => {
+    const { vim, driver } = await setUp(t);
+    vim.apiType = 'HostAgent';
+    vim.addHost('ha-host', { name: val('string', 'localhost') });
+    const [host] = await driver.list(soon());
+    t.notOk(host!.machine.suspend);
+    t.notOk(host!.machine.resume);
+  });
 });
 
 await t.test('which card wakes a host, and where it is', async (t) => {

@@ -77,6 +77,41 @@ await t.test('silence of pings alone is not off', async (t) => {
   t.equal(await doubtful.status(never), 'on');
 });
 
+await t.test('a name that is known only while the host is on', async (t) => {
+  const { power: { host: settings } } = await host(t, { address: 'web1.example' });
+  const pinger = new Pinger({ lookup: () => Promise.reject(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' })) });
+  const parts = { pinger, log: () => undefined };
+  const nameless = new HostPower(settings, parts);
+  t.same([await nameless.status(never), await nameless.sign(never)], ['unknown', 'unknown'], 'so that it can be woken');
+  await t.rejects(new HostPower({ ...settings, mac: undefined }, parts).status(never), { message: /^UNREACHABLE: .*no host of the name web1.example/ });
+});
+
+await t.test('without the right to ping, a silent port is not off, unless we have told the host to go down', async (t) => {
+  const { power: { host: settings } } = await host(t, { ping: { timeout: 100, 'off-after': 300 } });
+  let refusal: Error = new CannotTell('silent', 'no answer from port 22, and ICMP needs a right');
+  let isAlive = false;
+  const pinger = Object.assign(new Pinger(), {
+    ping: () => (isAlive ? Promise.resolve({ alive: true, ms: 1, address: '10.0.0.11', by: 'tcp' } as const) : Promise.reject(refusal)),
+  });
+  const power = new HostPower(settings, { pinger, log: () => undefined, wakeFor: 0 });
+  const doubt = { message: /^UNREACHABLE: .*no answer from port 22/ };
+  await t.rejects(power.status(never), doubt);
+  await t.rejects(power.goDown(() => Promise.reject(new ArgoError('UNCERTAIN', 'cut off'))), { message: /cut off/ });
+  await t.rejects(power.status(never), doubt, 'nobody knows whether it was told');
+  isAlive = true;
+  t.equal(await power.status(never), 'on');
+  await power.goDown(() => Promise.resolve());
+  isAlive = false;
+  t.equal(await power.status(never), 'stopping');
+  await until(async () => await power.status(never) === 'off', WAIT_MS, 'silence that lasts');
+  t.equal(await power.status(never), 'off');
+  refusal = new CannotTell('not sent', 'no route');
+  await t.rejects(power.status(never), { message: /no route/ }, 'what was not asked is not silent');
+  refusal = new CannotTell('silent', 'silent');
+  await power.wake(never);
+  await t.rejects(power.status(never), { message: /silent/ }, 'after a start it may be up');
+});
+
 await t.test('after an order to go down, only silence that lasts is off', async (t) => {
   const { power, world } = await host(t, { ping: { timeout: 40, 'off-after': 1000 } });
   world.on = true;

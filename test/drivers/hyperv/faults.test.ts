@@ -93,7 +93,7 @@ void t.test('an order whose job is not named, or whose answer is lost, is told b
     const [vm, world] = [await findMachine(driver, 'web1'), peer.world.hyperv.vm('web1')];
     for (const fault of [
       { kind: 'refuse after', fault: 'timed out' }, { kind: 'refuse after', fault: 'timed out inside' }, { kind: 'refuse after', fault: 'call cancelled' },
-      ...[408, 429, 500, 501, 502, 503, 504].map((status): Fault => ({ kind: 'bare after', status })), { kind: 'cut after' }, { kind: 'half' }, undefined,
+      ...[302, 403, 408, 429, 500, 501, 502, 503, 504].map((status): Fault => ({ kind: 'bare after', status })), { kind: 'cut after' }, { kind: 'half' }, undefined,
     ] as const) {
       world.become('off');
       const called = peer.calls('RequestStateChange');

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap';
 import type { Machine } from '../../../src/drivers/driver.js';
 import { XdrWriter } from '../../../src/protocols/libvirt/xdr.js';
+import { until } from '../../support/until.js';
 import { findMachine, outcome } from '../driving.js';
 import { FakeDaemon, fakeDomain } from './fake-daemon.js';
 import { openDriver } from './open-driver.js';
@@ -40,10 +41,12 @@ const orders = (machine: Machine, ...without: string[]): [number, Promise<unknow
 await t.test('one that was migrated away is not off, and nothing is done to it', async (t) => {
   const { daemon, machine } = await setUp(t, 5, 4);
   t.equal(await machine.status(signal), 'unknown');
-  for (const [procedure, order] of orders(machine)) {
+  for (const [procedure, order] of [...orders(machine, 'start'), [9, machine.checkOrder!(signal)] as const]) {
     t.match(await outcome(order), { phrase: 'WRONG STATE', detail: /migrated to another host/ });
     t.equal(daemon.count(procedure), 0);
   }
+  await machine.start!(signal);
+  t.equal(daemon.count(9), 1, 'who forces it is not asked that');
 });
 
 await t.test('one that has left between the question and the press is not off', async (t) => {
@@ -67,7 +70,23 @@ await t.test('one that left nothing behind has not ended', async (t) => {
   daemon.tellLifecycle(web, 2);
   t.equal(await machine.status(signal), 'on');
   daemon.domains = [];
-  t.match(await outcome(machine.status(signal)), { phrase: 'NO SUCH INSTANCE' }, 'it had come back, and has ended here');
+  t.match(await outcome(machine.status(signal)), { phrase: 'NO SUCH INSTANCE' }, 'it had come back, and is gone');
+});
+
+await t.test('one that is gone is off only where its end was seen', async (t) => {
+  const { daemon, web, told, machine } = await setUp(t, 1, 1);
+  daemon.domains = [];
+  t.match(await outcome(machine.status(signal)), { phrase: 'NO SUCH INSTANCE' });
+  t.equal(machine.isOffWhenGone, false, 'nothing has told of its end');
+  daemon.tellLifecycle(web, 5, 1);
+  t.match(await outcome(machine.status(signal)), { phrase: 'NO SUCH INSTANCE' });
+  t.equal(machine.isOffWhenGone, true);
+  daemon.peers[0]!.stream.destroy();
+  await until(() => told.relists > 2, SOON_MS, 'the new connection');
+  t.match(await outcome(machine.status(signal)), { phrase: 'NO SUCH INSTANCE' });
+  t.equal(machine.isOffWhenGone, false, 'it may have come and gone elsewhere while nobody listened');
+  daemon.tellLifecycle(web, 5, 4);
+  t.match(await outcome(machine.status(signal)), { phrase: 'UNREACHABLE', detail: /saved to a file/ });
 });
 
 await t.test('what libvirt is doing makes a domain busy at once', async (t) => {
@@ -89,7 +108,7 @@ await t.test('what libvirt is doing makes a domain busy at once', async (t) => {
 
 await t.test('paused by libvirt for its work: busy; between two hosts the plug is not pulled', async (t) => {
   const { daemon, web, machine } = await setUp(t, 3, 3);
-  t.match(await outcome(machine.shutdown!(signal)), { phrase: 'BUSY', detail: /saved/ });
+  for (const order of ['shutdown', 'checkOrder'] as const) t.match(await outcome(machine[order]!(signal)), { phrase: 'BUSY', detail: /saved/ });
   web.reason = 2;
   t.match(await outcome(machine.unpause!(signal)), { phrase: 'BUSY', detail: /migrated/ });
   t.match(await outcome(machine.powerOff!(signal)), { phrase: 'BUSY', detail: /migration/ });

@@ -37,7 +37,7 @@ await t.test('it is started without its name, which is looked up again', async (
     }, { pinger, log: () => undefined }),
     session: new SshSession(() => { throw new Error('nobody logs in'); }),
     commands: { shutdown: 'x', reboot: 'x', powerOff: undefined, reset: undefined, uptime: 'x', bootId: 'x' },
-    rights: () => ({ by: 'nobody' }), sshPort: socket.address().port, commandTimeout: 100, witness: undefined, log: () => undefined,
+    account: 'argo@web1.local:22', rights: () => ({ by: 'nobody' }), sshPort: socket.address().port, commandTimeout: 100, witness: undefined, log: () => undefined,
   });
   const host = hostWith(MAC);
   t.equal(await host.status(soon()), 'unknown', 'so that it may be started');

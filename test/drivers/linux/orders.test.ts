@@ -74,7 +74,7 @@ await t.test('without a password sudo must not wait for one', async (t) => {
 });
 
 await t.test('a password that sudo refused is held back', async (t) => {
-  const passwords = new SudoPasswords({ first: 60_000, longest: 60_000, known: 60_000 });
+  const passwords = new SudoPasswords('argo@one.example:22', { first: 60_000, longest: 60_000, known: 60_000 });
   let asked = 0;
   const ask = (given: string, stderr: string) => passwords.use({ by: 'sudo', password: new Secret(given) }, ({ stdin }) => {
     asked += 1;

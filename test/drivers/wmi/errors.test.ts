@@ -6,8 +6,8 @@ import type { ArgoError } from '../../../src/kit/errors.js';
 import { CertificateError, ConnectionLostError } from '../../../src/protocols/tls/errors.js';
 import { WmiAccessError, WmiAnswerError, WmiFault, type WmiFaultKind } from '../../../src/protocols/wmi/errors.js';
 import { dcomAvailable } from '../../../src/protocols/dcom/availability.js';
-import { LoginGuard } from '../../../src/drivers/wmi/login-guard.js';
 import { linkTo } from '../../../src/drivers/wmi/open-link.js';
+import { freshGuard } from './fake-wmi.js';
 
 void t.test('every refusal has its phrase', (t) => {
   const phrase = (error: Error, effect: 'reads' | 'acts'): string => (explain(error, effect) as ArgoError).phrase;
@@ -55,7 +55,7 @@ void t.test('WMI over DCOM', async (t) => {
   t.throws(() => parse({ transport: 'smb' }), /"winrm" or "dcom"/);
   if (isAvailable) t.equal(parse({ transport: 'dcom' }).transport, 'dcom');
   else t.throws(() => parse({ transport: 'dcom' }), new RegExp(reason));
-  const link = linkTo({ ...parse({}), transport: 'dcom' }, '127.0.0.77', new LoginGuard(() => undefined));
+  const link = linkTo({ ...parse({}), transport: 'dcom' }, '127.0.0.77', freshGuard());
   const told = await link.use('reads', () => link.query('root/cimv2', 'SELECT * FROM Win32_OperatingSystem', AbortSignal.timeout(30_000))).catch((error: unknown) => error);
   t.match(told, { phrase: 'UNREACHABLE', detail: /nobody listens on port 135; is DCOM set up there/ });
   await link.close();

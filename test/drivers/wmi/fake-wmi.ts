@@ -3,7 +3,8 @@ import type { AddressInfo } from 'node:net';
 import type { Test } from 'tap';
 import type { DriverHost, PowerState } from '../../../src/drivers/driver.js';
 import { WmiLink } from '../../../src/drivers/wmi/link.js';
-import { LoginGuard } from '../../../src/drivers/wmi/login-guard.js';
+import { loginGuard } from '../../../src/drivers/wmi/open-link.js';
+import type { Lockout } from '../../../src/kit/lockout.js';
 import type { WmiConnection, WmiObject, WmiParameters, WmiPath } from '../../../src/protocols/wmi/connection.js';
 import { WmiFault } from '../../../src/protocols/wmi/errors.js';
 
@@ -75,8 +76,13 @@ export async function listen(t: Test): Promise<{ server: Server; port: number }>
   return { server, port: (server.address() as AddressInfo).port };
 }
 
+let guards = 0;
+
+/** For an account of which nobody knows anything. */
+export const freshGuard = (): Lockout => loginGuard({ user: 'argo', domain: undefined }, `fake${++guards}`, () => undefined);
+
 /** A link to a fake, with credentials that a test can change. */
-export async function fakeLink(t: Test, wmi: FakeWmi, guard: LoginGuard = new LoginGuard(() => undefined), credentials = { mark: 'one' }) {
+export async function fakeLink(t: Test, wmi: FakeWmi, guard: Lockout = freshGuard(), credentials = { mark: 'one' }) {
   const { server, port } = await listen(t);
   const link = new WmiLink({ service: 'WinRM',
     address: '127.0.0.1', port, guard,

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { BootMarks } from '../../../src/drivers/wmi/boot-marks.js';
-import { counterName, isLinkLocal } from '../../../src/drivers/wmi/host-readings.js';
+import { counterName, isLinkLocal } from '../../../src/drivers/wmi/readings.js';
 import { count, embedded, quoted, reference, text, texts, time, whole } from '../../../src/drivers/wmi/values.js';
 
 void t.test('values as WMI writes them', (t) => {

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { parseDetails } from '../../../src/drivers/xen/details.js';
-import { parseListing, parseUptime, stateOf } from '../../../src/drivers/xen/listing.js';
-import { complaint, refusal } from '../../../src/drivers/xen/refusals.js';
-import { guestTraffic, parseNetDev } from '../../../src/drivers/xen/traffic.js';
+import { parseListing, parseUptime, stateOf } from '../../../src/drivers/xen/output.js';
+import { complaint, refusal } from '../../../src/drivers/xen/errors.js';
+import { guestTraffic, parseNetDev } from '../../../src/drivers/xen/readings.js';
 import { fromRoot } from '../../support/paths.js';
 
 /** What the real xl 4.17 printed: test/peers/xen/transcribe.ts. */

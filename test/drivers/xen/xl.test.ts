@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { ArgoError } from '../../../src/kit/errors.js';
-import { Listing } from '../../../src/drivers/xen/listing.js';
+import { Listing } from '../../../src/drivers/xen/output.js';
 import { Xl } from '../../../src/drivers/xen/xl.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'argo-xl-'));

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { NtlmError } from '../../../src/protocols/ntlm/errors.js';
-import { computeLmResponse, computeResponse, hmacMd5, ntowfv2 } from '../../../src/protocols/ntlm/keys.js';
+import { computeLmResponse, computeResponse, hmacMd5, ntowfv2 } from '../../../src/protocols/ntlm/primitives.js';
 import { NtlmLogin } from '../../../src/protocols/ntlm/login.js';
 import { Flag, OFFERED, readChallenge, writePairs } from '../../../src/protocols/ntlm/messages.js';
 import { Rc4 } from '../../../src/protocols/ntlm/rc4.js';

@@ -30,15 +30,17 @@ await t.test('replies', (t) => {
 });
 
 await t.test('errors', (t) => {
-  const words: [4 | 6, number, number, string, boolean][] = [
-    [4, 3, 1, 'host unreachable', false], [4, 3, 13, 'communication administratively prohibited', true], [4, 3, 99, 'unreachable (code 99)', false],
-    [4, 11, 0, 'time to live exceeded', false], [4, 12, 0, 'parameter problem', false],
-    [6, 1, 0, 'no route to the host', false], [6, 1, 1, 'communication administratively prohibited', true], [6, 3, 0, 'time to live exceeded', false],
+  const words: [4 | 6, number, number, string, string][] = [
+    [4, 3, 0, 'network unreachable', 'router'], [4, 3, 1, 'host unreachable', 'neighbour'],
+    [4, 3, 13, 'communication administratively prohibited', 'filter'], [4, 3, 99, 'unreachable (code 99)', 'router'],
+    [4, 11, 0, 'time to live exceeded', 'router'], [4, 12, 0, 'parameter problem', 'router'],
+    [6, 1, 0, 'no route to the host', 'router'], [6, 1, 1, 'communication administratively prohibited', 'filter'], [6, 1, 3, 'address unreachable', 'neighbour'],
+    [6, 3, 0, 'time to live exceeded', 'router'],
   ];
-  for (const [family, type, code, reason, prohibited] of words) {
+  for (const [family, type, code, reason, by] of words) {
     const [target, router] = family === 4 ? ['10.0.0.9', '10.0.0.254'] : ['2001:db8::9', '2001:db8::fe'];
     const packet = errorAbout(family === 4 ? request4 : request6, target, router, [type, code]);
-    t.match(readAnswer(family, identity, packet, router), { kind: 'error', sequence: number.sequence, word: { reason, prohibited } }, reason);
+    t.match(readAnswer(family, identity, packet, router), { kind: 'error', sequence: number.sequence, word: { reason, by } }, reason);
   }
   t.end();
 });

@@ -32,9 +32,10 @@ await t.test('silence is asked again', async (t) => {
 
 await t.test('errors of routers, of the host itself, and of filters', async (t) => {
   const says = (who: string, what: string) => program(t, `echo "From ${who} icmp_seq=1 ${what}"; exit 1`).ping.ask('10.0.0.1', options);
-  t.same(await says('10.0.0.254', 'Destination Host Unreachable'), { alive: false, reason: 'destination host unreachable, says 10.0.0.254' });
+  t.same(await says('10.0.0.254', 'Destination Host Unreachable'), { alive: false, isTold: true, reason: 'destination host unreachable, says 10.0.0.254' });
+  await t.rejects(says('10.0.0.254', 'Destination Net Unreachable'), { kind: 'not sent', message: 'destination net unreachable, says 10.0.0.254' });
   t.match(await says('10.0.0.1', 'Destination Port Unreachable'), { alive: true });
-  await t.rejects(says('10.0.0.254', 'Packet filtered'), { kind: 'prohibited', message: 'Packet filtered, says 10.0.0.254' });
+  await t.rejects(says('10.0.0.254', 'Packet filtered'), { kind: 'prohibited', message: 'packet filtered, says 10.0.0.254' });
 });
 
 await t.test('what was not sent is not silence', async (t) => {

@@ -28,6 +28,8 @@ await t.test('one sign of life is enough, and ends the others', async (t) => {
 await t.test('without any, the first that is certain counts', async (t) => {
   t.same(await firstAlive([doubts('a'), says(silent('b')), says(silent('c'))], STAGGER, never), silent('b'));
   await t.rejects(firstAlive([doubts('a'), doubts('b')], STAGGER, never), { kind: 'not sent', message: 'a' });
+  const filtered: Way = () => Promise.reject(new CannotTell('prohibited', 'c'));
+  await t.rejects(firstAlive([says(silent('a')), filtered], STAGGER, never), { kind: 'prohibited', message: 'c' }, 'at the other address it may be up');
 });
 
 await t.test('each is begun at once when the one before was in vain', async (t) => {
@@ -53,6 +55,8 @@ await t.test('several ways to one address: silent only where each is', async (t)
   t.same(await firstAlive([says(silent('a')), says(silent('b'))], STAGGER, never, allSilent), silent('a'));
   t.same(await firstAlive([says(silent('a')), says(alive)], STAGGER, never, allSilent), alive);
   await t.rejects(firstAlive([says(silent('a')), doubts('b')], STAGGER, never, allSilent), { kind: 'not sent', message: 'b' });
-  t.same(await firstAlive([noRight, says(silent('b'))], STAGGER, never, allSilent), silent('b'), 'by which we may not ask does not count');
+  await t.rejects(firstAlive([noRight, says(silent('b'))], STAGGER, never, allSilent), { kind: 'silent', message: 'b, and none' }, 'what is silent may be filtered');
+  const told: PingResult = { alive: false, reason: 'nobody there, says a router', isTold: true };
+  t.same(await firstAlive([says(silent('a')), says(told), doubts('b')], STAGGER, never, allSilent), told, 'who must know is believed');
   await t.rejects(firstAlive([noRight, noRight], STAGGER, never, allSilent), { kind: 'no right', message: 'none' });
 });

@@ -82,7 +82,8 @@ await t.test('errors', async (t) => {
   const telling = (source: string, word: readonly [number, number]) => session((socket, { packet, address }) => {
     later(() => socket.receive(errorAbout(packet, address, source, word), source));
   }).echo;
-  t.same(await telling('10.0.0.254', [3, 1]).ask(HOST, patient), { alive: false, reason: 'host unreachable, says 10.0.0.254' });
+  t.same(await telling('10.0.0.254', [3, 1]).ask(HOST, patient), { alive: false, isTold: true, reason: 'host unreachable, says 10.0.0.254' });
+  await t.rejects(telling('10.0.0.254', [3, 0]).ask(HOST, patient), { kind: 'not sent', message: 'network unreachable, says 10.0.0.254' });
   t.match(await telling(HOST, [3, 3]).ask(HOST, patient), { alive: true }, 'who refuses in his own name is up');
   await t.rejects(telling('10.0.0.254', [3, 13]).ask(HOST, patient), { kind: 'prohibited', message: /prohibited, says 10\.0\.0\.254/ });
 });

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { HostKeyError } from '../../../src/protocols/ssh/errors.js';
-import { checkHostKey, fingerprintOf, knownKeyTypes, type HostKeyPolicy } from '../../../src/protocols/ssh/host-keys.js';
+import { authoritiesOf, checkHostKey, fingerprintOf, knownKeyTypes, type HostKeyPolicy } from '../../../src/protocols/ssh/host-keys.js';
 
 // Made with `ssh-keygen -t ed25519`; hashed with `ssh-keygen -H`; the fingerprints are those of `ssh-keygen -l`.
 const KEY = 'AAAAC3NzaC1lZDI1NTE5AAAAIFFS/tzh+P+QRqE427tEXjJsd+euoNEUt7xQM/il+dKH';
@@ -40,19 +40,20 @@ await t.test('known_hosts, line by line', async (t) => {
   t.equal(verdict(knownAs(`@cert-authority * ssh-ed25519 ${KEY}`)), 'unknown');
 });
 
-await t.test('lines of authorities, which are not used, are told of', async (t) => {
-  const told = (host: string, ...lines: string[]) => {
-    try {
-      checkHostKey(knownAs(`@cert-authority *.example ssh-ed25519 ${OTHER_KEY}`, ...lines), host, 22, key);
-      return 'good';
-    } catch (error) {
-      return (error as Error).message;
-    }
-  };
-  t.match(told('esx1.example'), /is in no known_hosts; its @cert-authority lines are not used, so add the key itself$/);
-  t.match(told('esx1.example', `esx1.example ssh-ed25519 ${OTHER_KEY}`), /while others of it are; its @cert-authority/);
-  t.match(told('esx1.other'), /is in no known_hosts$/);
-  t.equal(told('esx1.example', `esx1.example ssh-ed25519 ${KEY}`), 'good');
+await t.test('authorities, and keys that they have certified', async (t) => {
+  const line = `@cert-authority *.example,[esx3]:2222 ssh-ed25519 ${OTHER_KEY}`;
+  const counted = (host: string, port: number, ...more: string[]) => authoritiesOf(knownAs(line, ...more), host, port).map((each) => each.toString('base64'));
+  t.same(counted('esx1.example', 22), [OTHER_KEY]);
+  t.same(counted('esx1.example', 2222), [OTHER_KEY], 'they need not name the port');
+  t.same(counted('esx3', 2222), [OTHER_KEY]);
+  t.same(counted('esx3', 22), []);
+  t.same(counted('esx1.example', 22, `@revoked * ssh-ed25519 ${OTHER_KEY}`), []);
+  t.same(authoritiesOf({ ...knownAs(line), fingerprint: FINGERPRINT }, 'esx1.example', 22), [], 'what is pinned goes over them');
+  t.equal(verdict({ ...knownAs(line, `esx1.example ssh-ed25519 ${OTHER_KEY}`), certified: key }), 'good');
+  t.equal(verdict({ ...knownAs(line, `@revoked * ssh-ed25519 ${KEY}`), certified: key }), 'revoked');
+  t.equal(verdict({ ...knownAs(line), certified: Buffer.from(OTHER_KEY, 'base64') }), 'changed');
+  const fault = { ...knownAs(line), certificateFault: 'its certificate has expired' };
+  t.throws(() => checkHostKey(fault, 'esx1.example', 22, key), { message: /is in no known_hosts; its certificate has expired$/ });
 });
 
 await t.test('patterns and ports', async (t) => {

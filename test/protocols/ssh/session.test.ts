@@ -247,6 +247,28 @@ await t.test('credentials that were refused are held back', async (t) => {
   t.match(await failure(broken.run('reads', 'yes', { signal: soon() })), { name: 'SshKeyError', message: 'the private key cannot be read' });
 });
 
+await t.test('all who log in to a host with the same credentials try them once between them', async (t) => {
+  let isGood = false;
+  const tried: (string | undefined)[] = [];
+  const server = await serve(t, { authenticate: (attempt) => {
+    if (attempt.method !== 'password') return attempt.reject(['password']);
+    tried.push(attempt.password);
+    return isGood && attempt.password === 'right' ? attempt.accept() : attempt.reject(['password']);
+  }, commands: { yes: (channel) => exit(channel, 0) } });
+  const sessions = Array.from({ length: 12 }, () => new SshSession(() => server.options({ password })));
+  t.teardown(() => sessions.forEach((session) => session.close()));
+  const ask = () => Promise.all(sessions.map((session) => failure(session.run('reads', 'yes', { signal: soon() }))));
+  let password = 'wrong';
+  for (const refusal of await ask()) t.match(refusal, { name: 'SshAuthenticationError', message: /not tried again before/ });
+  t.same(tried, ['wrong']);
+  [isGood, password] = [true, 'right'];
+  t.same(new Set(await ask()), new Set(['no failure']), 'others are tried at once, and good ones for each');
+  const elsewhere = await serve(t, { authenticate: (attempt) => attempt.method === 'password' ? attempt.accept() : attempt.reject(['password']), commands: { yes: (channel) => exit(channel, 0) } });
+  const other = new SshSession(() => elsewhere.options({ password: 'wrong' }));
+  t.teardown(() => other.close());
+  t.equal(await failure(other.run('reads', 'yes', { signal: soon() })), 'no failure', 'an account of another host is another account');
+});
+
 await t.test('through a jump host', async (t) => {
   const jump = await serve(t, {});
   const server = await serve(t, { commands: { yes: (channel) => exit(channel, 0, 'yes\n') } });

@@ -2,7 +2,7 @@ import { ArgoError } from '../../kit/errors.js';
 import type { WmiObject, WmiPath } from '../../protocols/wmi/connection.js';
 import { WmiFault } from '../../protocols/wmi/errors.js';
 import type { Disk, Facts, Load } from '../driver.js';
-import { isLinkLocal, meanLoad } from '../wmi/host-readings.js';
+import { isLinkLocal, meanLoad } from '../wmi/readings.js';
 import { count, embedded, quoted, text, texts, whole } from '../wmi/values.js';
 import type { HyperVContext } from './context.js';
 import { vmPath, type Dialect } from './dialect.js';

@@ -6,7 +6,7 @@ import { HostPower } from '../../../src/drivers/host/power.js';
 import { leasePinger } from '../../../src/drivers/host/shared-pinger.js';
 import { serviceSign } from '../../../src/drivers/wmi/open-link.js';
 import { wmiEntries } from '../../../src/drivers/wmi/options.js';
-import { WindowsHost } from '../../../src/drivers/wmi/windows-host.js';
+import { WindowsHost } from '../../../src/drivers/wmi/host.js';
 import { Pinger } from '../../../src/protocols/ping/pinger.js';
 import { ConnectionLostError } from '../../../src/protocols/tls/errors.js';
 import { WmiFault } from '../../../src/protocols/wmi/errors.js';

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
 import { beforeSending } from '../before-sending.js';
-import { CIMV2 } from './host-readings.js';
+import { CIMV2 } from './readings.js';
 import type { WmiLink } from './link.js';
 import { oneLine } from './errors.js';
 import { count } from './values.js';

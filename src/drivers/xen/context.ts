@@ -6,7 +6,7 @@ import type { Log } from '../../kit/log.js';
 import type { Config, Configs } from './configs.js';
 import { parseDetails, type Details } from './details.js';
 import { DiskProbe } from './disks.js';
-import { stateOf, type Listing, type Row } from './listing.js';
+import { stateOf, type Listing, type Row } from './output.js';
 import type { Saves } from './saves.js';
 import type { Xl } from './xl.js';
 

@@ -1,7 +1,6 @@
 import { XMLValidator } from 'fast-xml-parser';
 import t from 'tap';
-import { METHODS, type Method } from '../../../src/protocols/vim/schema.js';
-import { buildWsdl } from '../../../src/protocols/vim/wsdl.js';
+import { buildWsdl, METHODS, type Method } from '../../../src/protocols/vim/schema.js';
 
 await t.test('each method\'s description holds it, and names no type that is not there', (t) => {
   for (const method of Object.keys(METHODS) as Method[]) {

@@ -1,9 +1,44 @@
-import { decodeName } from '../../protocols/vim/names.js';
 import type { Properties } from '../../protocols/vim/properties.js';
-import { at, flagOf, listOf, textOf } from '../../protocols/vim/value.js';
-import type { Item } from './inventory.js';
+import { at, decodeName, flagOf, listOf, textOf, type Ref, type VimValue } from '../../protocols/vim/value.js';
 
-/** What the inventory knows of a host (HostSystem). */
+/** The objects of a server's inventory, and what is held of them. */
+
+/** What is held of each machine; the rest is asked for when somebody wants it. */
+export const PATHS = {
+  VirtualMachine: [
+    'name', 'config.template', 'config.instanceUuid', 'config.managedBy', 'config.changeVersion', 'runtime.powerState', 'runtime.connectionState',
+    'runtime.host', 'runtime.bootTime', 'runtime.question', 'guest.guestState', 'guest.hostName', 'guest.ipAddress',
+  ],
+  HostSystem: [
+    'name', 'hardware.systemInfo.uuid', 'runtime.powerState', 'runtime.connectionState', 'runtime.inMaintenanceMode', 'runtime.bootTime',
+    'config.network.pnic', 'config.network.vnic',
+  ],
+} as const;
+
+/** One object of the inventory, kept current. */
+export class Item {
+  readonly properties = new Map<string, VimValue>();
+  /** how often its guest came up again, as far as it was seen */
+  boots = 0;
+  /** when anything was last taken on (performance.now) */
+  touched = 0;
+
+  constructor(readonly ref: Ref) {}
+
+  /** Takes on what is new. @returns the paths that differ now */
+  apply(changes: Properties): Set<string> {
+    const different = new Set<string>();
+    this.touched = performance.now();
+    for (const [path, value] of changes) {
+      const before = this.properties.get(path);
+      if (JSON.stringify(before) === JSON.stringify(value)) continue;
+      if (path === 'guest.guestState' && value === 'running' && before !== undefined && before !== null) this.boots += 1;
+      this.properties.set(path, value);
+      different.add(path);
+    }
+    return different;
+  }
+}
 
 export const isHost = ({ ref }: Item): boolean => ref.type === 'HostSystem';
 

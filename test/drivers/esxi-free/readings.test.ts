@@ -1,5 +1,5 @@
 import t from 'tap';
-import { isAgent, parseGetAllVms, parseProcessList } from '../../../src/drivers/esxi-free/listing.js';
+import { isAgent, parseGetAllVms, parseProcessList } from '../../../src/drivers/esxi-free/readings.js';
 
 /** Tables as ESXi 4 to 9 printed them. */
 const TABLES: readonly [string, string, number[], number[]][] = [

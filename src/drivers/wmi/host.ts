@@ -1,8 +1,8 @@
 import type { Disk, Facts, Load, Machine, PowerState } from '../driver.js';
 import type { HostPower } from '../host/power.js';
 import { BootMarks } from './boot-marks.js';
-import { orderHost, type HostOrder, type Pace } from './host-orders.js';
-import * as readings from './host-readings.js';
+import { orderHost, type HostOrder, type Pace } from './power.js';
+import * as readings from './readings.js';
 import type { WmiLink } from './link.js';
 
 /** Windows may tell its times in whole seconds, ms. */

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
 import type { PowerState } from '../driver.js';
-import type { Dom0 } from './dom0.js';
-import { stateOf, type Row } from './listing.js';
-import { complaint, refusal } from './refusals.js';
+import type { Dom0 } from './context.js';
+import { stateOf, type Row } from './output.js';
+import { complaint, refusal } from './errors.js';
 import { within } from '../../kit/within.js';
 import type { Output } from './xl.js';
 

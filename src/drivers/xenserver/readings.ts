@@ -2,7 +2,7 @@ import { ArgoError } from '../../kit/errors.js';
 import { bytes, count, entries, ref, refs, text, time, type XapiRecord } from '../../protocols/xapi/values.js';
 import type { Disk, Facts, Load, PowerState } from '../driver.js';
 import { asSeen, isMachine, toPowerState } from './states.js';
-import type { PoolContext } from './subject.js';
+import type { PoolContext } from './context.js';
 import { readCpuPercent, readTraffic, type Measured } from './traffic.js';
 
 /** What can be read of a virtual machine. */

@@ -3,12 +3,12 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
 import type { Disk, Facts, Load, Machine, PowerState } from '../driver.js';
-import * as actions from './actions.js';
+import * as actions from './power.js';
 import type { DiskSpec, Vif } from './definition.js';
 import { unlessAborted } from './disks.js';
-import type { Dom0, Sample } from './dom0.js';
-import { parseUptime, stateOf, type Row } from './listing.js';
-import { guestTraffic, parseNetDev, type Counters } from './traffic.js';
+import type { Dom0, Sample } from './context.js';
+import { parseUptime, stateOf, type Row } from './output.js';
+import { guestTraffic, parseNetDev, type Counters } from './readings.js';
 import { within } from '../../kit/within.js';
 
 /** Milliseconds for the system's resolver, which has no deadline of its own that we could set. */

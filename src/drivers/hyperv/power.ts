@@ -7,9 +7,9 @@ import { explain } from '../wmi/errors.js';
 import { count, quoted, reference, text } from '../wmi/values.js';
 import type { HyperVContext } from './context.js';
 import { vmPath, type Dialect } from './dialect.js';
-import { settle, stateOf, type Doubt } from './doubt.js';
+import { settle, stateOf, type Doubt } from './outcome.js';
 import { followJob } from './jobs.js';
-import { refusal, SHUTTING_DOWN } from './refusals.js';
+import { refusal, SHUTTING_DOWN } from './errors.js';
 
 /** The steps of a virtual machine. Asking and acting are apart: a question that is cut off leaves no doubt about what was done. */
 

@@ -1,7 +1,7 @@
 import { ArgoError } from '../../kit/errors.js';
 import { ref, text } from '../../protocols/xapi/values.js';
 import { beforeSending } from '../before-sending.js';
-import { GUEST_PATIENCE_MS, type PoolContext } from './subject.js';
+import { GUEST_PATIENCE_MS, type PoolContext } from './context.js';
 
 /** The steps of a virtual machine. Asking and acting are apart: a question that is cut off leaves no doubt about what was done. */
 

@@ -1,15 +1,14 @@
 import { ArgoError } from '../../kit/errors.js';
 import { isAbort, within } from '../../kit/within.js';
 import { Places } from '../../protocols/ssh/places.js';
+import type { Effect, SshSession } from '../../protocols/ssh/session.js';
 import { beforeSending } from '../before-sending.js';
 import { explainSsh } from '../ssh/errors.js';
 import { DataObjectError } from './data-object.js';
-import { parseGetAllVms, parseProcessList, type Listing, type Process } from './listing.js';
-import { allWords, hasFailed, refusal, type Ended } from './refusals.js';
-import type { Shell } from './shell.js';
+import { allWords, hasFailed, refusal, type Ended } from './errors.js';
 import {
-  parseDevices, parseGuest, parseHostSummary, parseVmSummary, type GuestNetwork, type Hardware, type HostSummary, type VmSummary,
-} from './summary.js';
+  parseDevices, parseGetAllVms, parseGuest, parseHostSummary, parseProcessList, parseVmSummary, type GuestNetwork, type Hardware, type HostSummary, type Listing, type Process, type VmSummary,
+} from './readings.js';
 
 /**
  * Commands at a time on a host, whose sshd takes ten: so many questions, and so many orders beside them. Orders get places
@@ -163,4 +162,36 @@ function tryParse<T>(parse: Parse<T>, ended: Ended): T | undefined {
 function idOf(id: number): string {
   if (!Number.isSafeInteger(id) || id < 0) throw new TypeError('ids and times in commands are whole numbers');
   return String(id);
+}
+
+/** How a command is to be run. */
+export interface RunOptions {
+  readonly signal: AbortSignal;
+  /** bytes that are kept of each of its outputs */
+  readonly maxOutput: number;
+  /** milliseconds for the command itself */
+  readonly timeout: number;
+}
+
+/** The shell of an ESXi host: one login, commands side by side on channels of their own. */
+export interface Shell {
+  /**
+   * Runs a command to its end.
+   * @throws ArgoError UNREACHABLE where it certainly was not started; ACCESS DENIED, HOST KEY CHANGED;
+   *   UNCERTAIN where one that acts was started and its end was not seen; the signal's reason
+   */
+  run(effect: Effect, command: string, options: RunOptions): Promise<Ended>;
+}
+
+/** The shell at the other end of an SSH session. */
+export function shellOver(session: SshSession): Shell {
+  return {
+    run: async (effect, command, options) => {
+      try {
+        return await session.run(effect, command, options);
+      } catch (error) {
+        throw explainSsh(error, effect);
+      }
+    },
+  };
 }
