@@ -1,5 +1,6 @@
 import { ArgoError } from '../../kit/errors.js';
 import type { Driver, DriverHost, PowerState, Sighting, Sightings } from '../driver.js';
+import { withBoard, type BoardParts } from '../host/board.js';
 import type { Esxi } from './commands.js';
 import { EsxiHost, HOST_ID, stateBehindJump, type Presence } from './host.js';
 import { Inventory, type Entry } from './inventory.js';
@@ -15,6 +16,8 @@ const REFUSAL_HOLDS = 5 * 60_000;
 export interface EsxiFreeParts {
   readonly esxi: Esxi;
   readonly presence: Presence;
+  /** what switches the host itself; undefined where it has none */
+  readonly board?: BoardParts | undefined;
   readonly staysInMaintenance: boolean;
   /** reached through another host only, so that its silence to us says nothing; default false */
   readonly isBehindJump?: boolean;
@@ -42,7 +45,7 @@ export class EsxiFreeDriver implements Driver {
     const { esxi, presence, pace = VM_PACE } = parts;
     this.#inventory = new Inventory(esxi, host.log);
     this.#context = { esxi, inventory: this.#inventory, address: presence.host.address, pace, relist: () => host.relist() };
-    this.#machine = new EsxiHost({ ...parts, inventory: this.#inventory, log: host.log });
+    this.#machine = withBoard(new EsxiHost({ ...parts, inventory: this.#inventory, log: host.log }), parts.board);
   }
 
   async list(signal: AbortSignal): Promise<Sightings> {

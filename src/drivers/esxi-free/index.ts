@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { flag } from '../../config/values.js';
 import type { Driver, DriverHost, DriverModule } from '../driver.js';
+import { boardOf } from '../host/boards.js';
 import { singleHostEntries, singleHostSettings } from '../host/options.js';
 import { HOST_ACTION_TIMEOUT, HostPower } from '../host/power.js';
 import { leasePinger } from '../host/shared-pinger.js';
@@ -24,16 +25,20 @@ function open(given: EsxiFreeOptions, host: DriverHost): Driver {
   const lease = leasePinger(log);
   const jump = openJump(given);
   const session = openSession(given, given, jump);
+  // A host that drops pings answers where it lets us log in.
+  const presence = new HostPower(singleHostSettings(host.name, given), { pinger: lease.pinger, log, port: given['ssh-port'] ?? SSH_PORT });
+  const board = boardOf(presence, log, false);
   return new EsxiFreeDriver({
     esxi: new Esxi(shellOver(session)),
-    // A host that drops pings answers where it lets us log in.
-    presence: new HostPower(singleHostSettings(host.name, given), { pinger: lease.pinger, log, port: given['ssh-port'] ?? SSH_PORT }),
+    presence,
+    board,
     isBehindJump: jump !== undefined,
     staysInMaintenance: given['stay-in-maintenance'],
     goingDown: () => session.retire(),
     close: () => {
       session.close();
       jump?.close();
+      void board?.board.close();
       lease.release();
     },
   }, host);

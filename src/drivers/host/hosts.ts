@@ -37,8 +37,8 @@ class LineFault extends Error {
 }
 
 /**
- * Reads a hosts file: a host a line, `NAME [ADDRESS] [MAC]`, with `#` before comments. Without an
- * address the name is the address.
+ * Reads a hosts file: a host a line, `NAME [ADDRESS] [MAC] [board=ADDRESS]`, with `#` before comments.
+ * Without an address the name is the address.
  */
 export function parseHostsFile(file: string, source: string): HostsFile {
   const hosts = new Map<string, HostEntry>();
@@ -51,7 +51,7 @@ export function parseHostsFile(file: string, source: string): HostsFile {
     if (name === '') return;
     const place = (word: string): LinePlace => ({ file, line: index + 1, column: line.indexOf(word) + 1 });
     try {
-      const entry = parseLine(words, fail);
+      const entry = parseWithBoard(words, fail);
       if (hosts.has(entry.name)) fail(`there are two hosts of the name "${entry.name}"`);
       hosts.set(entry.name, entry);
       places.set(entry.name, place(name));
@@ -61,6 +61,16 @@ export function parseHostsFile(file: string, source: string): HostsFile {
     }
   });
   return { hosts: [...hosts.values()], places, faults };
+}
+
+/** Where the host's management board is, may stand anywhere behind its name. */
+const BOARD = 'board=';
+
+function parseWithBoard([name = '', ...words]: readonly string[], fail: Fail): HostEntry {
+  const [board, ...more] = words.filter((word) => word.startsWith(BOARD)).map((word) => word.slice(BOARD.length));
+  if (more.length > 0) fail('one board is expected', more[0]);
+  const entry = parseLine([name, ...words.filter((word) => !word.startsWith(BOARD))], fail);
+  return board === undefined ? entry : { ...entry, board: checkAddress(board, fail) };
 }
 
 function parseLine([name = '', ...words]: readonly string[], fail: Fail): HostEntry {

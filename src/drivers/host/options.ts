@@ -4,6 +4,7 @@ import { Secret } from '../../config/secret.js';
 import { duration, text, whole } from '../../config/values.js';
 import { LONGEST_TIMEOUT, MOST_RETRIES } from '../../protocols/ping/limits.js';
 import { MacError, parseMac, parseSecureOn } from '../../protocols/wol/mac.js';
+import { ownPowerTable, powerOf, powerTable, type PowerTable } from './board-options.js';
 
 /** Milliseconds; well below the time that an action may take. */
 const LONGEST_OFF_AFTER = 120_000;
@@ -69,6 +70,7 @@ export const pingTable = v.strictObject({
 export const sharedEntries = {
   wol: v.optional(wolTable, {}),
   ping: v.optional(pingTable, {}),
+  power: v.optional(powerTable),
 };
 
 /** For a provider that is one host, such as a hypervisor's. */
@@ -76,6 +78,7 @@ export const singleHostEntries = {
   address: hostAddress,
   mac: v.optional(macAddress),
   ...sharedEntries,
+  power: v.optional(ownPowerTable),
 };
 
 /** One host of a list. */
@@ -86,6 +89,9 @@ export const listedHostEntries = {
   mac: v.optional(macAddress),
   wol: v.optional(wolTable),
   ping: v.optional(pingTable),
+  /** where its management board is, for the provider's `power` */
+  board: v.optional(hostAddress),
+  power: v.optional(ownPowerTable),
 };
 
 /**
@@ -128,6 +134,8 @@ export interface HostSettings {
   readonly mac: string | undefined;
   readonly wol: WolTable;
   readonly ping: PingTable;
+  /** its management board; without one it is seen and woken by the network */
+  readonly power?: PowerTable | undefined;
 }
 
 /** What a file says about a host, over what is said for all. */
@@ -137,15 +145,20 @@ export interface HostEntry {
   readonly mac?: string | undefined;
   readonly wol?: WolTable | undefined;
   readonly ping?: PingTable | undefined;
+  readonly board?: string | undefined;
+  readonly power?: PowerTable | undefined;
 }
 
 export function hostSettings(entry: HostEntry, shared: SharedOptions): HostSettings {
+  const { name, address = name } = entry;
+  const power = entry.power ?? shared.power;
   return {
-    name: entry.name,
-    address: entry.address ?? entry.name,
+    name,
+    address,
     mac: entry.mac,
     wol: { ...shared.wol, ...entry.wol },
     ping: { ...shared.ping, ...entry.ping },
+    power: power && powerOf(power, { name, address, board: entry.board }),
   };
 }
 

@@ -1,5 +1,7 @@
 import { MacError, parseMac } from '../../protocols/wol/mac.js';
 import type { DriverHost, Machine, Sighting } from '../driver.js';
+import { withBoard, type BoardParts } from './board.js';
+import { boardOf } from './boards.js';
 import { hostSettings, type HostEntry, type HostSettings, type SharedOptions } from './options.js';
 import { HostPower } from './power.js';
 import { leasePinger, type PingerLease } from './shared-pinger.js';
@@ -35,6 +37,7 @@ export interface RosterEntry {
 
 interface Known extends RosterEntry {
   readonly machine: Machine;
+  readonly board: BoardParts | undefined;
 }
 
 /** The physical hosts of a hypervisors' manager, together with those of the configuration. */
@@ -67,7 +70,9 @@ export class HostRoster {
     const others = this.#options.hosts.filter(({ name }) => !named.has(name))
       .map((given) => ({ known: this.#know(hostSettings(given, this.#options), undefined), answers: false }));
     const all = [...settled, ...others];
+    const before = this.#known;
     this.#known = new Map(all.map(({ known }) => [known.id, known]));
+    for (const [id, { board }] of before) if (this.#known.get(id)?.board !== board) void board?.board.close();
     const seen = await this.#sightings.list(all.filter(({ answers }) => !answers).map(({ known }) => known.machine));
     const states = new Map(seen.map(({ machine, state }) => [machine, state]));
     return all.map(({ known: { machine } }) => ({ machine, state: states.get(machine) ?? 'on' }));
@@ -76,6 +81,7 @@ export class HostRoster {
   close(): void {
     this.#sightings.close();
     this.#lease.release();
+    for (const { board } of this.#known.values()) void board?.board.close();
   }
 
   #settle({ uuid, name, address, mac }: FoundHost): Known {
@@ -91,7 +97,9 @@ export class HostRoster {
     if (before && before.uuid === uuid && JSON.stringify(before.settings) === JSON.stringify(settings)) return before;
     const power = new HostPower(settings, { pinger: this.#lease.pinger, log: this.#host.log, port: this.#options.port });
     const entry = { id, settings, uuid, power };
-    return { ...entry, machine: this.#create(entry) };
+    // The button is not for a hypervisor whose manager cannot say what runs on it.
+    const board = boardOf(power, this.#host.log, false);
+    return { ...entry, board, machine: withBoard(this.#create(entry), board) };
   }
 }
 

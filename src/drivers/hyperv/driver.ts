@@ -1,4 +1,6 @@
 import type { Driver, DriverHost, Machine, PowerState, Sighting } from '../driver.js';
+import { withBoard } from '../host/board.js';
+import { boardOf } from '../host/boards.js';
 import { singleHostSettings, type SingleHostOptions } from '../host/options.js';
 import { HostPower } from '../host/power.js';
 import { leasePinger, type PingerLease } from '../host/shared-pinger.js';
@@ -38,7 +40,7 @@ export class HyperVDriver implements Driver {
     warnOfOpenness(options, host.log);
     this.#lease = leasePinger(host.log);
     const power = new HostPower(singleHostSettings(host.name, options), { pinger: this.#lease.pinger, log: host.log, ...serviceSign(options, options.address) });
-    this.#machine = new WindowsHost({ id: HOST_ID, power, ...links });
+    this.#machine = withBoard(new WindowsHost({ id: HOST_ID, power, ...links }), boardOf(power, host.log, true));
     this.#context = new HyperVContext({ ...links, host, closesPrograms: options['close-programs'] });
   }
 

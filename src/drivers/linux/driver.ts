@@ -4,6 +4,8 @@ import { CannotTell, type PingResult } from '../../protocols/ping/outcome.js';
 import type { SshSession } from '../../protocols/ssh/session.js';
 import { isAbort, within } from '../../kit/within.js';
 import type { Driver, DriverHost, Sighting } from '../driver.js';
+import { withBoard } from '../host/board.js';
+import { boardOf } from '../host/boards.js';
 import { HostFleet } from '../host/fleet.js';
 import { hostSettings, type HostEntry } from '../host/options.js';
 import { HostPower, type HostPowerParts } from '../host/power.js';
@@ -90,8 +92,9 @@ export class LinuxDriver implements Driver {
     const place = { ...entry, address: settings.address };
     const { witness, 'jump-host': jump } = options;
     const account = `${place.user ?? options.user}@${place.address}:${place['ssh-port'] ?? options['ssh-port']}`;
-    return new LinuxHost({
-      power: new HostPower(settings, { pinger, log, ...this.#serviceSign(place) }),
+    const power = new HostPower(settings, { pinger, log, ...this.#serviceSign(place) });
+    return withBoard(new LinuxHost({
+      power,
       session: openSession(options, place, this.#jump),
       commands: this.#commands,
       rights: () => rightsOf(options, place.user ?? options.user),
@@ -100,7 +103,7 @@ export class LinuxDriver implements Driver {
       commandTimeout: options['command-timeout'],
       witness: witness === undefined ? undefined : async (signal) => (await pinger.ping(witness, { signal })).alive,
       log,
-    });
+    }), boardOf(power, log, true));
   }
 }
 

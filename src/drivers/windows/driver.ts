@@ -1,5 +1,7 @@
 import type { Lockout } from '../../kit/lockout.js';
 import type { Driver, DriverHost, Sighting } from '../driver.js';
+import { withBoard } from '../host/board.js';
+import { boardOf } from '../host/boards.js';
 import { HostFleet } from '../host/fleet.js';
 import { hostSettings, type HostEntry, type SharedOptions } from '../host/options.js';
 import { HostPower } from '../host/power.js';
@@ -54,6 +56,7 @@ export class WindowsDriver implements Driver {
     const given = { ...this.#options, fingerprint, kerberos };
     const link = linkTo(given, settings.address, this.#guard ?? loginGuard(this.#options, settings.address, log));
     const power = new HostPower(settings, { pinger: this.#lease.pinger, log, ...serviceSign(given, settings.address) });
-    return new WindowsHost({ id: settings.name, power, control: link, readings: link, suspension: this.#options.suspend });
+    const own = new WindowsHost({ id: settings.name, power, control: link, readings: link, suspension: this.#options.suspend });
+    return withBoard(own, boardOf(power, log, true));
   }
 }

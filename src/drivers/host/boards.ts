@@ -1,0 +1,136 @@
+import { readPassword } from '../../config/secret.js';
+import { ArgoError, type Phrase } from '../../kit/errors.js';
+import { Lockout } from '../../kit/lockout.js';
+import type { Log } from '../../kit/log.js';
+import { IpmiError, type IpmiFault } from '../../protocols/ipmi/errors.js';
+import { chassisOrder, chassisPower, type IpmiAccess } from '../../protocols/ipmi/ipmitool.js';
+import { RedfishError, type RedfishFault } from '../../protocols/redfish/errors.js';
+import { RedfishSystem } from '../../protocols/redfish/system.js';
+import { beforeSending } from '../before-sending.js';
+import type { PowerState } from '../driver.js';
+import { passwordTrust } from '../tls/options.js';
+import type { Board, BoardOrder, BoardParts } from './board.js';
+import type { PowerTable } from './board-options.js';
+import type { HostPower } from './power.js';
+
+const IPMI_PHRASES: Readonly<Record<IpmiFault, Phrase>> = {
+  silent: 'UNREACHABLE',
+  'login refused': 'ACCESS DENIED',
+  'right missing': 'ACCESS DENIED',
+  busy: 'BUSY',
+  unsupported: 'NOT SUPPORTED',
+  'wrong state': 'WRONG STATE',
+  failed: 'FAILED',
+  lost: 'UNCERTAIN',
+  'no program': 'UNREACHABLE',
+};
+
+const REDFISH_PHRASES: Readonly<Record<RedfishFault, Phrase>> = {
+  silent: 'UNREACHABLE',
+  certificate: 'CERTIFICATE REJECTED',
+  'login refused': 'ACCESS DENIED',
+  'right missing': 'ACCESS DENIED',
+  busy: 'BUSY',
+  unsupported: 'NOT SUPPORTED',
+  'wrong state': 'WRONG STATE',
+  failed: 'FAILED',
+  lost: 'UNCERTAIN',
+};
+
+/** Read anew for each use, so that a file that was put right is used without a restart. @throws ArgoError, which names a file or variable that cannot be read */
+function passwordOf(table: PowerTable): string {
+  try {
+    return readPassword(table)?.reveal() ?? '';
+  } catch (error) {
+    throw new ArgoError('UNREACHABLE', (error as Error).message, { cause: error });
+  }
+}
+
+type TableOf<Type extends PowerTable['type']> = Extract<PowerTable, { type: Type }>;
+
+/** What both kinds share: the password, the guard of the account, and the words for people. */
+abstract class LoginBoard<Fault extends string> {
+  readonly #table: PowerTable;
+  readonly #lockout: Lockout;
+  readonly #faultOf: (error: unknown) => Fault | undefined;
+  readonly #phrases: Readonly<Record<Fault | 'login refused', Phrase>>;
+
+  /** @param place of the board, whose account it is */
+  constructor(readonly title: string, place: string, table: PowerTable, phrases: Readonly<Record<Fault | 'login refused', Phrase>>, faultOf: (error: unknown) => Fault | undefined) {
+    this.#table = table;
+    this.#phrases = phrases;
+    this.#faultOf = faultOf;
+    const asRefusal = (error: unknown, hint: string): Error | undefined =>
+      (faultOf(error) === 'login refused' ? new ArgoError('ACCESS DENIED', `${title}: ${(error as Error).message}; ${hint}`, { cause: error }) : undefined);
+    this.#lockout = new Lockout(asRefusal, { realm: `board ${place}` });
+  }
+
+  protected async call<Answer>(signal: AbortSignal, work: (password: string) => Promise<Answer>): Promise<Answer> {
+    const password = passwordOf(this.#table);
+    try {
+      return await this.#lockout.guard([this.#table.user, password], () => work(password), signal);
+    } catch (error) {
+      const fault = this.#faultOf(error);
+      throw fault === undefined ? error : new ArgoError(this.#phrases[fault], `${this.title}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+}
+
+/** A board that speaks IPMI. */
+class IpmiBoard extends LoginBoard<IpmiFault> implements Board {
+  readonly #access: IpmiAccess;
+
+  constructor(table: TableOf<'ipmi'>) {
+    const { host, port, user, privilege, 'cipher-suite': cipherSuite } = table;
+    super(`ipmi ${host}`, host, table, IPMI_PHRASES, (error) => (error instanceof IpmiError ? error.fault : undefined));
+    this.#access = { host, port, user, privilege, cipherSuite };
+  }
+
+  power(signal: AbortSignal, isBackground: boolean): Promise<PowerState> {
+    return this.call(signal, (password) => chassisPower(this.#access, { password, signal, background: isBackground }));
+  }
+
+  order(order: BoardOrder, signal: AbortSignal): Promise<void> {
+    return beforeSending(signal, () => this.call(signal, (password) => chassisOrder(this.#access, order, { password, signal })));
+  }
+
+  /** Each command has a session of its own. */
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** A board that speaks Redfish. */
+class RedfishBoard extends LoginBoard<RedfishFault> implements Board {
+  readonly #system: RedfishSystem;
+
+  constructor(table: TableOf<'redfish'>) {
+    const origin = new URL(table.url);
+    super(`redfish ${origin.host}`, origin.hostname, table, REDFISH_PHRASES, (error) => (error instanceof RedfishError ? error.fault : undefined));
+    this.#system = new RedfishSystem({ origin, user: table.user, trust: () => passwordTrust(table, origin) }, table.system);
+  }
+
+  power(signal: AbortSignal): Promise<PowerState> {
+    return this.call(signal, (password) => this.#system.power({ password, signal }));
+  }
+
+  order(order: BoardOrder, signal: AbortSignal): Promise<void> {
+    return beforeSending(signal, (sending) => this.call(signal, (password) => this.#system.order(order, { password, signal, onSend: sending })));
+  }
+
+  close(): Promise<void> {
+    return this.#system.close();
+  }
+}
+
+/**
+ * The board of a host, if it has one.
+ * @param mayPressButton whether the power button may take the place of a clean shutdown that the host's system cannot be asked for
+ */
+export function boardOf(power: HostPower, log: Log, mayPressButton: boolean): BoardParts | undefined {
+  const { power: table, name } = power.host;
+  if (table === undefined) return undefined;
+  if (table.type === 'redfish' && table.insecure) log('warn', 'insecure = true: whoever answers in the place of a host\'s board gets its password', { host: name });
+  const board = table.type === 'ipmi' ? new IpmiBoard(table) : new RedfishBoard(table);
+  return { board, log, mayPressButton, forgetWake: () => power.forgetWake() };
+}
