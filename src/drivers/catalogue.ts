@@ -1,5 +1,4 @@
 import type * as v from 'valibot';
-import { importInTurns } from '../kit/in-turns.js';
 import type { DriverModule } from './driver.js';
 
 /**
@@ -22,10 +21,7 @@ export const driverTypes = (): string[] => Object.keys(DRIVERS);
 
 /** @returns undefined where the server itself has no driver of that type */
 export async function loadDriver(type: string): Promise<DriverModule | undefined> {
-  if (!Object.hasOwn(DRIVERS, type)) return undefined;
-  // A daemon at work may be given its first provider of a type.
-  await importInTurns(new URL(`./${type}/index.js`, import.meta.url));
-  return (await DRIVERS[type]!()).default;
+  return Object.hasOwn(DRIVERS, type) ? (await DRIVERS[type]!()).default : undefined;
 }
 
 /** The drivers that there are: those of the server, and what the folders of `plugin-path` bring. */

@@ -1,10 +1,10 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { packageFile } from '../../kit/own-files.js';
 
 /** Debian's own Python: only it has Debian's modules. */
 export const PYTHON = '/usr/bin/python3';
-/** From the compiled file to the script, which the package has among its sources. */
-export const HELPER = fileURLToPath(new URL('../../../../src/protocols/dcom/helper.py', import.meta.url));
+/** The script, which the package has among its sources. */
+export const HELPER = packageFile('src', 'protocols', 'dcom', 'helper.py');
 
 /** Where that Python looks for modules of the system and of its administrator. */
 const MODULES = '/usr/lib/python3/dist-packages';
