@@ -1,7 +1,7 @@
 /**
  * Puts what runs into dist/bundle: a few files, made of the sources that tsc has checked. Node needs
  * about a millisecond for each file that it loads, so all that every start needs lies in one; what only
- * some need, such as a driver, is still by itself. (dist/src, a file for each source, is for the tests.)
+ * some need is still by itself. (dist/src, a file for each source, is for the tests.)
  *
  * The server is put together in one go, so that what its parts share is there once: an ArgoError of a
  * driver is one for whoever catches it, and `argo-server` is the same for a plugin of `plugin-path` as
@@ -52,12 +52,20 @@ const RULES = {
   },
 };
 
+/**
+ * What drivers are made of stays in files of its own: a server at work that is given its first provider
+ * of a type loads them in turns (src/drivers/catalogue.ts), since a driver in one go would hold up others.
+ */
+const inTurns = () => Object.fromEntries(['drivers', 'protocols'].flatMap((room) => readdirSync(fromRoot('src', room), { recursive: true, encoding: 'utf8' })
+  .filter((path) => /(?<!\.d)\.ts$/.test(path))
+  .map((path) => [`${room}/${path.slice(0, -'.ts'.length)}`, `src/${room}/${path}`])));
+
 /** @typedef {Pick<import('esbuild').BuildOptions, 'entryPoints' | 'chunkNames' | 'inject' | 'splitting'>} Part what is put together in one go */
 
 /** @type {Part[]} */
 const PARTS = [
   {
-    entryPoints: { main: 'src/main.ts', 'plugin-api': 'src/plugin-api.ts', 'driver-api': 'src/driver-api.ts', 'plugins/own': 'argo:plugins' },
+    entryPoints: { main: 'src/main.ts', 'plugin-api': 'src/plugin-api.ts', 'driver-api': 'src/driver-api.ts', 'plugins/own': 'argo:plugins', ...inTurns() },
     chunkNames: 'server/[name]-[hash]', inject: ['argo:server'], splitting: true,
   },
   { entryPoints: { 'client/main': 'src/client/main.ts' }, chunkNames: 'client/[name]-[hash]', inject: ['argo:client'], splitting: true },
@@ -72,6 +80,11 @@ async function bundle(/** @type {Part} */ part) {
   });
   for (const [file, { inputs }] of Object.entries(metafile.outputs)) {
     if (OWN_FILES in inputs && dirname(dirname(fromRoot(file))) !== UNFINISHED) throw new Error(`${OWN_FILES} went into ${file}, from where its paths lead astray`);
+  }
+  const imported = new Set(Object.values(metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => path)));
+  for (const [file, { entryPoint = '' }] of Object.entries(metafile.outputs)) {
+    // what others need of it too went into a file of its own, and nobody asks for this one
+    if (!imported.has(file) && /^src\/(drivers|protocols)\//.test(entryPoint)) for (const end of ['', '.map']) rmSync(fromRoot(`${file}${end}`), { force: true });
   }
   return Object.keys(metafile.inputs);
 }

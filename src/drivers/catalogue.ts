@@ -1,4 +1,6 @@
 import type * as v from 'valibot';
+import { importInTurns } from '../kit/in-turns.js';
+import { ownModule } from '../kit/own-files.js';
 import type { DriverModule } from './driver.js';
 
 /**
@@ -21,7 +23,10 @@ export const driverTypes = (): string[] => Object.keys(DRIVERS);
 
 /** @returns undefined where the server itself has no driver of that type */
 export async function loadDriver(type: string): Promise<DriverModule | undefined> {
-  return Object.hasOwn(DRIVERS, type) ? (await DRIVERS[type]!()).default : undefined;
+  if (!Object.hasOwn(DRIVERS, type)) return undefined;
+  // A daemon at work may be given its first provider of a type.
+  await importInTurns(ownModule(`drivers/${type}/index.js`));
+  return (await DRIVERS[type]!()).default;
 }
 
 /** The drivers that there are: those of the server, and what the folders of `plugin-path` bring. */

@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import t, { type Test } from 'tap';
-import { loadInTurns, withStandIn } from '../../src/kit/in-turns.js';
+import { importInTurns, loadInTurns, withStandIn } from '../../src/kit/in-turns.js';
 import { Slices } from '../../src/kit/slices.js';
 
 declare global {
@@ -80,6 +81,39 @@ void t.test('what is loaded already is not looked into again', async (t) => {
   t.same(loaded(), ['a', 'index']);
   await loadInTurns('thing/other.js', from);
   t.same(loaded(), ['a', 'index', 'a', 'other']);
+});
+
+/** ES modules, and the address of each. */
+function setUpImports(t: Test, files: Readonly<Record<string, string>>): (name: string) => URL {
+  globalThis.loadOrder = [];
+  const folder = t.testdir(files);
+  return (name) => pathToFileURL(join(folder, name));
+}
+
+void t.test('ES modules, each after what it imports', async (t) => {
+  const at = setUpImports(t, {
+    'index.mjs': says('index', "import { a } from './a.mjs';\nimport {\n  b,\n} from './b.mjs';\nimport 'node:path';\nexport * from './c.mjs';\n// import './none.mjs'\nexport const sum = () => [a, b, import('./lazy.mjs')];"),
+    'a.mjs': says('a', "import { b } from './b.mjs';\nexport const a = b;"), 'b.mjs': says('b', 'export const b = 1;'), 'c.mjs': says('c', 'export const c = 1;'),
+    'lazy.mjs': says('lazy'), 'none.mjs': says('none'),
+  });
+  t.ok(await turnsDuring(() => importInTurns(at('index.mjs'))) >= 5, 'a turn before each');
+  t.same(globalThis.loadOrder, ['b', 'a', 'c', 'index']);
+  t.match(await import(at('index.mjs').href), { c: 1 });
+  t.equal(globalThis.loadOrder.length, 4, 'it was there');
+});
+
+void t.test('ES modules that need each other, or what is absent, are left to the import', async (t) => {
+  const at = setUpImports(t, {
+    'index.mjs': says('index', "import { one } from './one.mjs';\nexport const index = one;"),
+    'one.mjs': says('one', "import { two } from './two.mjs';\nimport './leaf.mjs';\nexport const one = two();"),
+    'two.mjs': says('two', "import { one } from './one.mjs';\nexport const two = () => [1, () => one];"),
+    'leaf.mjs': says('leaf'), 'broken.mjs': "import './absent.mjs';",
+  });
+  await importInTurns(at('index.mjs'));
+  t.same(globalThis.loadOrder, ['leaf'], 'only what is in no circle');
+  t.match(await import(at('index.mjs').href), { index: [1] });
+  await importInTurns(at('broken.mjs'));
+  await t.rejects(import(at('broken.mjs').href), /absent/);
 });
 
 void t.test('a module of ours in the place of one that a package asks for', async (t) => {
