@@ -13,4 +13,4 @@ try {
 } catch {
   // a user without a name or a home
 }
-await import('../dist/src/main.js');
+await import('../dist/bundle/main.js');

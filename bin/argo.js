@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { existsSync } from 'node:fs';
 
-const client = new URL('../dist/src/client/main.js', import.meta.url);
+const client = new URL('../dist/bundle/client/main.js', import.meta.url);
 if (!existsSync(client)) {
   console.error('argo: this clone has not been built yet; run `npm start` once');
   process.exit(1);

@@ -9,7 +9,9 @@ import { missingPackages, needsCompiling, orphans } from './freshness.js';
 import { fromRoot } from './root.js';
 
 const SOURCES = ['src', 'test', 'bench'];
-/** Its time is when the last good compilation began. */
+/** What else decides what comes out; the lock, since some packages go into the bundle. */
+const SETTINGS = ['tsconfig.json', 'package-lock.json', 'scripts/bundle.js'];
+/** Its time is when the last good compilation began; it is written when all is there. */
 const STAMP = fromRoot('dist', '.compiled');
 /** What packages with native code are built with. */
 const COMPILERS = ['python3', 'make', 'g++'];
@@ -42,7 +44,7 @@ function* walk(/** @type {string} */ folder) {
 
 function isCompiled() {
   const stamp = existsSync(STAMP) ? statSync(STAMP).mtimeMs : undefined;
-  const times = [statSync(fromRoot('tsconfig.json')).mtimeMs];
+  const times = SETTINGS.map((file) => statSync(fromRoot(file)).mtimeMs);
   for (const folder of SOURCES) for (const { time } of walk(folder)) times.push(time);
   return !needsCompiling(times, stamp);
 }
@@ -80,15 +82,22 @@ function install(/** @type {string[]} */ names) {
     : '`npm ci` failed, see above; it needs the npm registry and, where Node came without its headers, nodejs.org');
 }
 
+/** Runs a script to its end. @throws PrepareError where it fails */
+function node(/** @type {string} */ fault, /** @type {string} */ script, /** @type {string[]} */ ...args) {
+  const { status, error } = spawnSync(process.execPath, [fromRoot(script), ...args], { cwd: fromRoot(), stdio: ['ignore', 2, 2] });
+  if (error !== undefined) throw new PrepareError(`${script} could not be run: ${error.message}`);
+  if (status !== 0) throw new PrepareError(`${fault}, see above`);
+}
+
 function compile() {
   say('compiling');
   const began = new Date();
-  const { status, error } = spawnSync(process.execPath, [fromRoot('node_modules', 'typescript', 'bin', 'tsc'), '-p', fromRoot()], {
-    cwd: fromRoot(), stdio: ['ignore', 2, 2],
-  });
-  if (error !== undefined) throw new PrepareError(`the TypeScript compiler could not be run: ${error.message}`);
-  if (status !== 0) throw new PrepareError('the sources do not compile, see above');
-  for (const path of orphans(compiledFiles('dist'), (source) => existsSync(fromRoot(source)))) rmSync(fromRoot(path));
+  // A run that fails or is cut off must not leave behind what looks whole.
+  rmSync(STAMP, { force: true });
+  node('the sources do not compile', 'node_modules/typescript/bin/tsc', '-p', fromRoot());
+  const compiled = SOURCES.flatMap((folder) => compiledFiles(`dist/${folder}`));
+  for (const path of orphans(compiled, (source) => existsSync(fromRoot(source)))) rmSync(fromRoot(path));
+  node('what runs could not be put together', 'scripts/bundle.js');
   mkdirSync(fromRoot('dist'), { recursive: true });
   writeFileSync(STAMP, '');
   utimesSync(STAMP, began, began);

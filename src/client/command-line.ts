@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { packageFile } from '../kit/own-files.js';
 import type { ClientOptions } from './settings.js';
 
 /** What the user typed after `argo`. */
@@ -109,5 +110,5 @@ async function parseOwn(own: readonly string[]): Promise<Pick<CommandLine, 'opti
 
 /** The version of the package. */
 export function version(): string {
-  return (JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+  return (JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as { version: string }).version;
 }

@@ -1,5 +1,10 @@
-import sonicBoom from 'sonic-boom';
+import { createRequire } from 'node:module';
+import type * as SonicBoomModule from 'sonic-boom';
 import type { Log } from '../kit/log.js';
+import { inSources } from './stack.js';
+
+/** Not imported: for that Node would look through all of its text once more, which every start would wait for. */
+const { SonicBoom } = createRequire(import.meta.url)('sonic-boom') as typeof SonicBoomModule;
 
 /** Log lines that wait to be written; further ones are dropped, so that a reader who stops cannot stop us. Bytes. */
 const LOG_BACKLOG = 1024 * 1024;
@@ -25,7 +30,7 @@ export interface Logger {
 
 /** JSON lines on standard error, which nobody waits for. */
 export function createLogger(level: string): Logger {
-  const destination = new sonicBoom.SonicBoom({ fd: STDERR, sync: false, maxLength: LOG_BACKLOG });
+  const destination = new SonicBoom({ fd: STDERR, sync: false, maxLength: LOG_BACKLOG });
   // standard error is closed, or was never open: there is nowhere left to say so
   destination.on('error', () => undefined);
   let least = LEVELS.indexOf(level);
@@ -76,5 +81,5 @@ function printable(key: string, value: unknown): unknown {
 function describeError(error: Error, causes: number): Record<string, unknown> {
   const { code } = error as NodeJS.ErrnoException;
   const cause = error.cause instanceof Error && causes > 0 ? describeError(error.cause, causes - 1) : undefined;
-  return { type: error.name, message: error.message, code, stack: error.stack, cause };
+  return { type: error.name, message: error.message, code, stack: inSources(error.stack), cause };
 }

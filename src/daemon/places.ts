@@ -1,16 +1,14 @@
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { packageFile } from '../kit/own-files.js';
 
 /** Where things are on this machine. */
-
-const PACKAGE = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 
 export const SYSTEM_CONFIG = '/etc/argo-server/argo-server.conf';
 const SYSTEM_STATE = '/var/lib/argo-server';
 
-export const version = (): string => (JSON.parse(readFileSync(join(PACKAGE, 'package.json'), 'utf8')) as { version: string }).version;
+export const version = (): string => (JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as { version: string }).version;
 
 /**
  * The configuration file: as asked for, of the environment, or the system's.
@@ -26,7 +24,7 @@ export function findConfig(asked: string | undefined): string | undefined {
  */
 export function defaultStateDir(): string {
   if (process.env.ARGO_STATE_DIR) return process.env.ARGO_STATE_DIR;
-  if (existsSync(join(PACKAGE, 'src', 'daemon'))) return join(PACKAGE, 'var');
+  if (existsSync(packageFile('src', 'daemon'))) return packageFile('var');
   try {
     accessSync(existsSync(SYSTEM_STATE) ? SYSTEM_STATE : dirname(SYSTEM_STATE), constants.W_OK);
     return SYSTEM_STATE;

@@ -1,6 +1,7 @@
 import type * as v from 'valibot';
 import type { TableFault } from '../config/catalogue.js';
 import { importInTurns } from '../kit/in-turns.js';
+import { ownModule } from '../kit/own-files.js';
 import type { DriverModule } from './driver.js';
 
 /**
@@ -25,7 +26,7 @@ export const driverTypes = (): string[] => Object.keys(DRIVERS);
 export async function loadDriver(type: string): Promise<DriverModule | undefined> {
   if (!Object.hasOwn(DRIVERS, type)) return undefined;
   // A daemon at work may be given its first provider of a type.
-  await importInTurns(new URL(`./${type}/index.js`, import.meta.url));
+  await importInTurns(ownModule(`drivers/${type}/index.js`));
   return (await DRIVERS[type]!()).default;
 }
 

@@ -8,11 +8,12 @@ const IMPORTED = /^(?:import|export)\b(?:[^'";]*?\bfrom)?\s*(['"])([^'"]+)\1/gm;
 
 /**
  * Imports an ES module of this program after what it needs, file by file, so that other connections
- * have their turns in between. Packages are imported with the file that needs them. As with
- * {@link loadInTurns}, a later `import` finds it there; what is in a circle, or cannot be loaded, is left to that.
+ * have their turns in between. As with {@link loadInTurns}, a later `import` finds it there; what is
+ * in a circle, or cannot be loaded, is left to that.
  */
 export async function importInTurns(file: URL): Promise<void> {
-  await importAhead(file, new Map(), []);
+  // The file that this stands in, with all that every start needs, is there.
+  await importAhead(file, new Map([[import.meta.url, true]]), []);
 }
 
 /** @param above the files that lead to it @returns whether it is loaded now */
@@ -27,18 +28,26 @@ async function importAhead(file: URL, known: Map<string, boolean>, above: readon
 }
 
 async function importNeeds(file: URL, known: Map<string, boolean>, above: readonly string[]): Promise<boolean> {
-  if (file.protocol !== 'file:') return true;
   const text = await readFile(file, 'utf8').catch(() => '');
   let areLoaded = true;
   for (const [, , name = ''] of text.matchAll(IMPORTED)) {
-    if (/^(\.|node:)/.test(name)) areLoaded = await importAhead(new URL(name, file), known, above) && areLoaded;
+    areLoaded = await (name.startsWith('.') ? importAhead(new URL(name, file), known, above) : importPackage(name, known)) && areLoaded;
   }
   return areLoaded;
 }
 
-async function beginImport(href: string): Promise<boolean> {
+/** Those of Node too. */
+async function importPackage(name: string, known: Map<string, boolean>): Promise<boolean> {
+  const before = known.get(name);
+  if (before !== undefined) return before;
+  const isLoaded = await beginImport(name);
+  known.set(name, isLoaded);
+  return isLoaded;
+}
+
+async function beginImport(name: string): Promise<boolean> {
   await turn();
-  return import(href).then(() => true, () => false);
+  return import(name).then(() => true, () => false);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { STORE_ANSWER, STORE_BATCH, STORE_BATCH_SIZE, STORE_IDLE, STORE_WAITING, STORE_WAITING_SIZE } from '../kit/limits.js';
+import { ownModule } from '../kit/own-files.js';
 import type { Value } from './sqlite.js';
 import { CLOSE, type Answer, type Batch, type StoreName, type ThreadData } from './store-file.js';
 
@@ -164,7 +165,7 @@ export class StoreThread {
   #begin(): Worker {
     const { name, stateDir, last } = this.#options;
     const data: ThreadData = { name, stateDir, last: last?.() ?? 0 };
-    const worker = new Worker(new URL('./thread-main.js', import.meta.url), { workerData: data, execArgv: [], resourceLimits: HEAP });
+    const worker = new Worker(ownModule('store/thread-main.js'), { workerData: data, execArgv: [], resourceLimits: HEAP });
     let reason = 'its thread has ended';
     worker.on('message', (answer: Answer) => this.#answered(answer));
     worker.on('error', (error) => {

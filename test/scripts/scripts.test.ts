@@ -26,7 +26,8 @@ const { circles, upwards } = await load<{
   circles(graph: Map<string, string[]>): string[][];
   upwards(graph: Map<string, string[]>): string[];
 }>('imports.js');
-const { byRoom, verdict } = await load<{
+const { byRoom, verdict, withoutBundle } = await load<{
+  withoutBundle(written: { result: { url: string }[] }): { result: { url: string }[] };
   byRoom(summary: Record<string, { lines: { total: number; covered: number } }>): Map<string, { total: number; covered: number }>;
   verdict(rooms: Map<string, { total: number; covered: number }>): { lines: string[]; missed: string[] };
 }>('coverage.js');
@@ -99,6 +100,8 @@ await t.test('imports that run in a circle, or upwards', async (t) => {
 });
 
 await t.test('how much was run', async (t) => {
+  const urls = ['file:///x/dist/src/a.js', 'file:///x/dist/bundle/main.js'].map((url) => ({ url }));
+  t.same(withoutBundle({ result: urls }).result, urls.slice(0, 1), 'only of what lies file by file');
   const rooms = byRoom({
     total: { lines: { total: 9, covered: 9 } },
     [fromRoot('src/auth/a.ts')]: { lines: { total: 60, covered: 60 } },

@@ -4,10 +4,11 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Log } from '../../kit/log.js';
 import { Deadline } from '../../kit/deadline.js';
 import { PLUGIN_LOAD_TIMEOUT } from '../../kit/limits.js';
+import { ownModule } from '../../kit/own-files.js';
 import { CommandTable, loadCommands, type LoadedCommand } from './command-table.js';
 
-/** Our own plugins: the folder above, compiled. */
-const OWN_FOLDER = fileURLToPath(new URL('..', import.meta.url));
+/** Our own plugins, in as many files as the build makes of them. */
+const OWN_FOLDER = resolve(fileURLToPath(ownModule('plugins')));
 
 /** Node strips the types of .ts files itself from 22.18 on; before that, authors compile them. */
 const EXTENSIONS = new Set(['.js', '.mjs', ...('typescript' in process.features && process.features.typescript ? ['.ts', '.mts'] : [])]);
@@ -109,6 +110,8 @@ export class PluginLoader {
 
   async #loadFile(file: string): Promise<Loaded | undefined> {
     const before = this.#loaded.get(file);
+    // Ours are part of the program that runs: those of a later one in its place would bring all of that along once more.
+    if (before !== undefined && dirname(file) === OWN_FOLDER) return before;
     try {
       const { mtimeMs, size } = await stat(file);
       const version = `${mtimeMs}-${size}`;

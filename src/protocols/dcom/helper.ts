@@ -1,14 +1,14 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
+import { packageFile } from '../../kit/own-files.js';
 import { ConnectionLostError } from '../tls/errors.js';
 import { WmiAnswerError } from '../wmi/errors.js';
 
 /** Debian's own Python: only it has Debian's modules. */
 export const PYTHON = '/usr/bin/python3';
-/** From the compiled file to the script, which the package has among its sources. */
-export const HELPER = fileURLToPath(new URL('../../../../src/protocols/dcom/helper.py', import.meta.url));
+/** The script, which the package has among its sources. */
+export const HELPER = packageFile('src', 'protocols', 'dcom', 'helper.py');
 
 /** Where that Python looks for modules of the system and of its administrator. */
 const MODULES = '/usr/lib/python3/dist-packages';
