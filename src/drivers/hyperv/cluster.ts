@@ -105,10 +105,11 @@ export class Cluster {
     const [only] = this.#nodes;
     if (this.#nodes.length === 1 && only) return step(only.context, id, signal);
     for (let isAgain = false; ; isAgain = true) {
-      const { context } = await beforeSending(signal, () => this.#owner(id, signal));
+      const { node, doubt } = await beforeSending(signal, () => this.#owner(id, signal));
       try {
-        return await step(context, id, signal);
+        return await step(node.context, id, signal);
       } catch (error) {
+        if (doubt !== undefined && error instanceof ArgoError && error.phrase === 'WRONG STATE') throw new ArgoError('UNREACHABLE', doubt, { cause: error });
         if (!(error instanceof NotThere)) throw error;
         if (isAgain) throw new ArgoError('BUSY', 'it is being moved from node to node; nothing was ordered', { cause: error });
       }
@@ -118,22 +119,27 @@ export class Cluster {
   /** Reads where the machine was seen last; where that no longer tells it, at the node that has it now. @throws as {@link order} */
   async read<T>(id: string, signal: AbortSignal, work: (context: HyperVContext) => Promise<T>): Promise<T> {
     const last = this.#nodes.length === 1 ? this.#nodes[0] : this.#known.get(id)?.node;
-    if (!last) return work((await this.#owner(id, signal)).context);
+    if (!last) return work((await this.#owner(id, signal)).node.context);
     try {
       return await work(last.context);
     } catch (error) {
       const mayBeElsewhere = error instanceof ArgoError && ['NO SUCH INSTANCE', 'WRONG STATE', 'UNREACHABLE'].includes(error.phrase);
       if (this.#nodes.length === 1 || !mayBeElsewhere) throw error;
-      const owner = await this.#owner(id, signal);
-      if (owner === last) throw error;
-      return work(owner.context);
+      const { node } = await this.#owner(id, signal);
+      if (node === last) throw error;
+      return work(node.context);
     }
   }
 
-  async #owner(id: string, signal: AbortSignal): Promise<Node> {
-    const { all } = await this.#find(id, signal);
+  /** @returns with `doubt`, for people, where what it says of a machine at rest may not be so */
+  async #owner(id: string, signal: AbortSignal): Promise<{ node: Node; doubt: string | undefined }> {
+    const { all, silent } = await this.#find(id, signal);
     const [owner, other] = candidates(all);
-    if (owner && !other) return owner.node;
+    if (owner && !other) {
+      const last = silent.find(({ node }) => node === this.#known.get(id)?.node);
+      const isInDoubt = last !== undefined && isAtRest(owner.state);
+      return { node: owner.node, doubt: isInDoubt ? `${namesOf([owner])} lists it as ${owner.state}, but ${namesOf([last])}, which had it last, does not answer; nothing was done` : undefined };
+    }
     throw new ArgoError('BUSY', `${namesOf(all)} have it at the same time: it is being moved; nothing was ordered`);
   }
 

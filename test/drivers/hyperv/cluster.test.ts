@@ -148,12 +148,16 @@ void t.test('a failover is followed, and what a silent node may still run is not
   world.become('off');
   t.equal(await vm.status(soon()), 'unknown');
   t.same(shown(await driver.list(soon())), ['hv1 on', 'hv2 on', 'web1 unknown']);
+  for (const step of ['shutdown', 'powerOff', 'reboot'] as const) {
+    t.match(await outcome(vm[step]?.(soon())), { phrase: 'UNREACHABLE', detail: 'hv2 lists it as off, but hv1, which had it last, does not answer; nothing was done' }, step);
+  }
+  const refused = orders(pair)[1] ?? 0;
   t.same(await outcome(vm.start?.(soon())), { value: undefined }, 'started where it is listed');
   t.equal(await vm.status(soon()), 'on');
   t.same(shown(await driver.list(soon())).at(-1), 'web1 on');
   world.become('off');
   t.equal(await vm.status(soon()), 'off', 'it has run here since');
-  t.same(orders(pair), [0, 1]);
+  t.same(orders(pair), [0, refused + 1]);
   t.match(await vm.info?.(soon()), { host: 'hv2' });
 });
 
