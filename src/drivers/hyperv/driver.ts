@@ -1,3 +1,4 @@
+import { ArgoError } from '../../kit/errors.js';
 import type { Driver, DriverHost, Machine, PowerState, Sighting, Sightings } from '../driver.js';
 import { inOrder } from '../../kit/text.js';
 import { withBoard } from '../host/board.js';
@@ -30,6 +31,8 @@ export class HyperVDriver implements Driver {
   readonly #nodes: readonly Node[];
   readonly #cluster: Cluster;
   readonly #lease: PingerLease;
+  /** why nodes of the configuration are left out, for people */
+  readonly #leftOut: string[] = [];
   #vms = new Map<string, Vm>();
   #hasListed = false;
   /** those whose machines have been listed */
@@ -40,22 +43,33 @@ export class HyperVDriver implements Driver {
     this.#host = host;
     warnOfOpenness(options, host.log);
     this.#lease = leasePinger(host.log);
-    this.#nodes = nodesOf(options, host.name).map(({ id, settings, given }) => {
+    this.#nodes = nodesOf(options, host.name).flatMap((parts) => this.#open(options, parts));
+    this.#cluster = new Cluster(this.#nodes, () => host.relist());
+  }
+
+  /** @returns nothing for a further node that there cannot be: the others are there all the same */
+  #open(options: HyperVOptions, { id, settings, given }: NodeParts): Node[] {
+    const { log } = this.#host;
+    try {
       // One account, whose failures at all nodes add up, while one node may refuse what the others take.
-      const guard = loginGuard(options, options.address, host.log);
+      const guard = loginGuard(options, options.address, log);
       // Two connections: a reading that takes seconds must not delay orders.
       const links = { control: linkTo(given, settings.address, guard), readings: linkTo(given, settings.address, guard) };
-      const power = new HostPower(settings, { pinger: this.#lease.pinger, log: host.log, ...serviceSign(given, settings.address) });
-      const machine = withBoard(new WindowsHost({ id, power, ...links }), boardOf(power, host.log, true));
+      const power = new HostPower(settings, { pinger: this.#lease.pinger, log, ...serviceSign(given, settings.address) });
+      const machine = withBoard(new WindowsHost({ id, power, ...links }), boardOf(power, log, true));
       const stateOf = (vm: string, signal: AbortSignal): Promise<PowerState> => this.#cluster.state(vm, signal);
-      return { machine, context: new HyperVContext({ ...links, host, stateOf, closesPrograms: options['close-programs'] }) };
-    });
-    this.#cluster = new Cluster(this.#nodes, () => host.relist());
+      return [{ machine, context: new HyperVContext({ ...links, host: this.#host, stateOf, closesPrograms: options['close-programs'] }) }];
+    } catch (error) {
+      if (!(error instanceof ArgoError) || id === HOST_ID) throw error;
+      log('warn', 'a node is left out', { node: settings.name, reason: error.detail });
+      this.#leftOut.push(`${settings.name} is left out: ${error.detail}`);
+      return [];
+    }
   }
 
   list(signal: AbortSignal): Promise<Sightings> {
     const [only] = this.#nodes as [Node];
-    return this.#nodes.length === 1 ? this.#listHost(only, signal) : this.#listCluster(signal);
+    return this.#nodes.length === 1 && this.#leftOut.length === 0 ? this.#listHost(only, signal) : this.#listCluster(signal);
   }
 
   async close(): Promise<void> {
@@ -91,7 +105,8 @@ export class HyperVDriver implements Driver {
     const sightings = [...hosts, ...this.#sightings(inOrder(entries, ({ name }) => name))];
     // One that is off runs nothing, and what was on it is known.
     const missing = silent.filter(({ node }) => !this.#listed.has(node) || hosts.find(({ machine }) => machine === node.machine)?.state !== 'off');
-    return missing.length === 0 ? sightings : Object.assign(sightings, { incomplete: tellMissing(missing) });
+    const reasons = [...this.#leftOut, ...missing.map(tellMissing)];
+    return reasons.length === 0 ? sightings : Object.assign(sightings, { incomplete: reasons.join('; ') });
   }
 
   /** Machines that stay keep their objects, and with them what is known of their boots. */
@@ -121,14 +136,20 @@ export class HyperVDriver implements Driver {
   }
 }
 
-const tellMissing = (silent: readonly SilentNode[]): string =>
-  silent.map(({ node, fault }) => `what is on ${node.machine.name} cannot be listed: ${fault.message}`).join('; ');
+const tellMissing = ({ node, fault }: SilentNode): string => `what is on ${node.machine.name} cannot be listed: ${fault.message}`;
+
+/** What a node is made of. */
+interface NodeParts {
+  readonly id: string;
+  readonly settings: HostSettings;
+  readonly given: WmiOptions;
+}
 
 /**
  * The host of `address`, under the name that it has among the nodes, else under the provider's; then the other nodes.
  * What is said of the host of `address` in the table itself, its board and the like, holds for no other.
  */
-function nodesOf(options: HyperVOptions, provider: string): { id: string; settings: HostSettings; given: WmiOptions }[] {
+function nodesOf(options: HyperVOptions, provider: string): NodeParts[] {
   const isFirst = ({ name, address = name }: NodeEntry): boolean => address === options.address;
   const own = options.nodes.find(isFirst);
   const { address, mac, wol, ping, power } = options;

@@ -217,6 +217,15 @@ void t.test('a node that refuses what the other takes is held back alone', async
   t.same([one.refusals, two.refusals], [0, 1]);
 });
 
+void t.test('a node that there cannot be is left out, and the list says so', async (t) => {
+  const { driver, told } = await setUpPair(t, [off('web1')], { nodes: [{ name: 'hv3', address: 'hv.3' }] });
+  const listed = await driver.list(soon());
+  t.same(shown(listed), ['hv1 on', 'web1 off']);
+  t.match(listed.incomplete, /^hv3 is left out: "hv.3" cannot stand in the url/);
+  t.match(told.log.join('\n'), /a node is left out/);
+  t.same(await outcome((await findMachine(driver, 'web1')).start?.(soon())), { value: undefined });
+});
+
 void t.test('the nodes of a table', async (t) => {
   const table = { address: 'hv1.example', user: 'argo', password: 'x' };
   const parse = (nodes: unknown) => v.safeParse(v.strictObject(hyperv.options), { ...table, nodes }).issues?.[0]?.message;
@@ -225,6 +234,8 @@ void t.test('the nodes of a table', async (t) => {
   t.match(parse([{ name: 'hv2' }, { name: 'b', address: 'hv2' }]), /same address/);
   t.match(parse([{ name: 'no host' }]), /needs an address/);
   t.match(parse('hv2'), /a list is expected/);
+  const options = v.parse(v.strictObject(hyperv.options), { ...table, nodes: [{ name: 'hv2' }, { name: 'hv3', address: 'hv.3' }] });
+  t.match(hyperv.check?.(options), [{ path: ['nodes', 1], message: /^hv3: "hv.3" cannot stand in the url/ }]);
   const { driver } = await setUpPair(t, [], { nodes: [{ name: 'hv2', address: ADDRESSES[1], mac: '52:54:00:aa:00:02' }], mac: '52:54:00:aa:00:01' });
   const [first, second] = (await driver.list(soon())).map(({ machine }) => machine);
   t.same([first?.name, first?.id, second?.name, second?.id], ['hv1', 'host', 'hv2', 'host-hv2'], 'the first goes by the name of the provider');
