@@ -22,7 +22,7 @@ const LEAVE_LIMIT = 8000;
 const NAMES_TOLD = 5;
 
 /** The id of the host among its provider's machines. */
-export const HOST_ID = 'host';
+const HOST_ID = 'host';
 
 /** How a host is seen and woken over the network, without its help. */
 export type Presence = Pick<HostPower, 'host' | 'status' | 'canWake' | 'wake' | 'goDown'>;

@@ -1,8 +1,9 @@
-import type { Driver, DriverHost, Machine, PowerState, Sighting } from '../driver.js';
+import type { Driver, DriverHost, Machine, Sighting, Sightings } from '../driver.js';
 import { withBoard } from '../host/board.js';
 import { boardOf } from '../host/boards.js';
 import { singleHostSettings, type SingleHostOptions } from '../host/options.js';
 import { HostPower } from '../host/power.js';
+import { listSilentHypervisor } from '../host/roster.js';
 import { leasePinger, type PingerLease } from '../host/shared-pinger.js';
 import type { WmiLink } from '../wmi/link.js';
 import { linkTo, loginGuard, serviceSign, warnOfOpenness } from '../wmi/open-link.js';
@@ -44,7 +45,7 @@ export class HyperVDriver implements Driver {
     this.#context = new HyperVContext({ ...links, host, closesPrograms: options['close-programs'] });
   }
 
-  async list(signal: AbortSignal): Promise<readonly Sighting[]> {
+  async list(signal: AbortSignal): Promise<Sightings> {
     try {
       const entries = await this.#context.use('reads', () => this.#context.inventory.list(signal));
       this.#hasListed = true;
@@ -52,7 +53,10 @@ export class HyperVDriver implements Driver {
       return [{ machine: this.#machine, state: 'on' }, ...this.#sightings(entries)];
     } catch (error) {
       signal.throwIfAborted();
-      return this.#withoutAnswer(await this.#machine.look(signal).catch(() => 'unknown' as const), error as Error);
+      const state = await this.#machine.look(signal).catch(() => 'unknown' as const);
+      const hasListed = this.#hasListed;
+      this.#hasListed = true;
+      return listSilentHypervisor({ machine: this.#machine, state, guests: [...this.#vms.values()], hasListed }, this.#host, error as Error);
     }
   }
 
@@ -69,20 +73,6 @@ export class HyperVDriver implements Driver {
       return [id, known?.name === name ? known : new Vm(this.#context, id, name)];
     }));
     return entries.map(({ id, state }) => ({ machine: this.#vms.get(id) as Machine, state }));
-  }
-
-  /**
-   * A host that is off is no fault: it is there to be started. One that answers a ping and tells
-   * nothing is a fault; what is known of its machines is out of date then.
-   */
-  #withoutAnswer(state: PowerState, error: Error): readonly Sighting[] {
-    if (state !== 'off' && this.#hasListed) {
-      this.#host.changed(HOST_ID, state);
-      throw error;
-    }
-    if (state !== 'off') this.#host.log('warn', 'the virtual machines cannot be listed', { reason: error.message });
-    this.#hasListed = true;
-    return [{ machine: this.#machine, state }, ...[...this.#vms.values()].map((machine) => ({ machine, state: 'unknown' as const }))];
   }
 }
 

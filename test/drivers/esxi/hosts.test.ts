@@ -18,7 +18,10 @@ await t.test('hosts', async (t) => {
   vim.addVm('vm-2', { name: val('string', 'vc'), 'runtime.host': ref('HostSystem', 'host-1'), 'guest.hostName': val('string', '127.0.0.1') });
   vim.remove('vm-1');
   vim.move('vm-2');
-  await until(async () => (await driver.list(soon())).some(({ machine }) => machine.name === 'vc'), 60_000, 'another machine');
+  await until(async () => {
+    const names = (await driver.list(soon())).map(({ machine }) => machine.name);
+    return names.includes('vc') && !names.includes('vm-1');
+  }, 60_000, 'another machine');
   t.match(await refusal(host.shutdown!(soon())), { detail: /^1 of its machines run: vc; vc is this vCenter;/ }, 'by its name');
   await host.powerOff!(soon());
   t.equal(vim.count('ShutdownHost_Task'), 1);
@@ -203,8 +206,10 @@ await t.test('an ESXi that is off at the start can be woken', { skip: lacks('pin
     url, user: 'argo', password: PASSWORD, insecure: true, wol: { address: '127.0.0.1', port: 40_012 },
     hosts: [{ name: 'esx1', address: '127.0.0.1', mac: '52:54:00:aa:00:11' }],
   });
-  const [off] = await driver.list(soon());
+  const alone = await driver.list(soon());
+  const [off] = alone;
   t.match(off?.machine, { name: 'esx1', type: 'host' });
+  t.match(alone.incomplete, /^the server does not answer, so that only the hosts of the configuration are listed: /, 'machines may be missing');
   t.match(told.log.join('\n'), /only the hosts of the configuration/);
   t.match(await refusal(off!.machine.shutdown!(soon())), { phrase: 'UNREACHABLE' });
   await off!.machine.start!(soon());

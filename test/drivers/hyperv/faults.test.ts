@@ -246,7 +246,9 @@ void t.test('a host that goes away and comes back', { skip: lacks('ping') }, asy
 
 void t.test('Windows without Hyper-V', async (t) => {
   const { driver, told } = await setUp(t, { role: 'windows' });
-  t.same((await driver.list(soon())).map(({ machine }) => machine.name), ['hv1']);
+  const alone = await driver.list(soon());
+  t.same(alone.map(({ machine }) => machine.name), ['hv1']);
+  t.match(alone.incomplete, /^its virtual machines cannot be listed: Hyper-V is not installed there/);
   t.match(told.log.join('\n'), /NOT SUPPORTED: Hyper-V is not installed there/);
   t.match(await outcome(driver.list(soon())), { phrase: 'NOT SUPPORTED' });
 });
