@@ -5,8 +5,7 @@ import type { DriverHost, Machine, PowerState, Sighting, Sightings as Listing } 
 import { withBoard, type BoardParts } from './board.js';
 import { boardOf } from './boards.js';
 import { hostSettings, type HostEntry, type HostSettings, type SharedOptions } from './options.js';
-import { HostPower } from './power.js';
-import { leasePinger, type PingerLease } from './shared-pinger.js';
+import { HostPower, leasePinger, type PingerLease } from './power.js';
 import { Sightings } from './sightings.js';
 
 /** Until a manager that was off at the start is asked again, ms. */

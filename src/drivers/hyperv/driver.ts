@@ -2,9 +2,8 @@ import type { Driver, DriverHost, Machine, Sighting, Sightings } from '../driver
 import { withBoard } from '../host/board.js';
 import { boardOf } from '../host/boards.js';
 import { singleHostSettings, type SingleHostOptions } from '../host/options.js';
-import { HostPower } from '../host/power.js';
+import { HostPower, leasePinger, type PingerLease } from '../host/power.js';
 import { listSilentHypervisor } from '../host/roster.js';
-import { leasePinger, type PingerLease } from '../host/shared-pinger.js';
 import type { WmiLink } from '../wmi/link.js';
 import { linkTo, loginGuard, serviceSign, warnOfOpenness } from '../wmi/open-link.js';
 import { WindowsHost } from '../wmi/host.js';
