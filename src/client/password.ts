@@ -66,8 +66,8 @@ function runForSecret([program, ...args]: readonly string[]): Promise<string> {
 }
 
 /** The way to a terminal, which shows nothing while a password is typed. */
-export class Curtain extends Writable {
-  drawn = false;
+export class PromptOutput extends Writable {
+  isSilent = false;
   readonly #terminal: Stream;
 
   constructor(terminal: Stream) {
@@ -83,7 +83,7 @@ export class Curtain extends Writable {
   }
 
   override _write(chunk: string | Buffer, _encoding: BufferEncoding, done: () => void): void {
-    if (!this.drawn) this.#terminal.write(chunk);
+    if (!this.isSilent) this.#terminal.write(chunk);
     done();
   }
 }
@@ -93,11 +93,11 @@ export class Curtain extends Writable {
  * @throws Interrupted for Ctrl-C, Ctrl-D and a terminal that is closed
  */
 export function askPassword(prompt: string): Promise<string> {
-  const curtain = new Curtain(process.stderr);
-  const reader = createInterface({ input: process.stdin, output: curtain, terminal: true, historySize: 0 });
+  const output = new PromptOutput(process.stderr);
+  const reader = createInterface({ input: process.stdin, output, terminal: true, historySize: 0 });
   return new Promise<string>((resolve, reject) => {
     process.stderr.write(prompt);
-    curtain.drawn = true;
+    output.isSilent = true;
     reader.once('line', resolve);
     reader.once('SIGINT', () => reject(new Interrupted()));
     reader.once('close', () => reject(new Interrupted()));

@@ -5,7 +5,7 @@ import { askSession, Completer } from './completion.js';
 import { type History, HISTORY_LINES } from './history.js';
 import { EXIT, type ExitCode } from './outcome.js';
 import { BrokenPipe, type Stream } from './output.js';
-import { type Asker, Curtain, Interrupted } from './password.js';
+import { type Asker, Interrupted, PromptOutput } from './password.js';
 import { isAuthLine, quoteWord, type Request, requestFromLine } from './request.js';
 import { refuse, runRequest, type Setting } from './runner.js';
 import { SettingsError } from './settings-error.js';
@@ -18,7 +18,7 @@ class Detached extends Error {}
 
 /** The interactive shell: a prompt on a terminal, one command after the other. */
 export class Shell {
-  readonly #curtain: Curtain;
+  readonly #output: PromptOutput;
   readonly #reader: Interface;
   readonly #completer: Completer;
   readonly #typed: string[] = [];
@@ -38,11 +38,11 @@ export class Shell {
   ) {
     this.#setting = setting;
     this.#history = history;
-    this.#curtain = new Curtain(terminal.output);
+    this.#output = new PromptOutput(terminal.output);
     this.#completer = new Completer(askSession(setting.session));
     this.#reader = createInterface({
       input: terminal.input,
-      output: this.#curtain,
+      output: this.#output,
       terminal: true,
       history: history.load(),
       historySize: HISTORY_LINES,
@@ -126,14 +126,14 @@ export class Shell {
 
   async #askHidden(prompt: string): Promise<string> {
     if (this.#closed) throw new Interrupted();
-    this.#curtain.write(prompt);
-    this.#curtain.drawn = true;
+    this.#output.write(prompt);
+    this.#output.isSilent = true;
     try {
       return await new Promise<string>((resolve, reject) => { this.#answer = { resolve, reject }; });
     } finally {
       this.#answer = undefined;
-      this.#curtain.drawn = false;
-      this.#curtain.write('\n');
+      this.#output.isSilent = false;
+      this.#output.write('\n');
     }
   }
 
@@ -153,7 +153,7 @@ export class Shell {
       this.#typed.length = 0;
       this.#running.abort(new Detached());
     } else {
-      this.#curtain.write('^C\n');
+      this.#output.write('^C\n');
       this.#reader.write(null, { ctrl: true, name: 'e' });
       this.#reader.write(null, { ctrl: true, name: 'u' });
       this.#reader.prompt();
@@ -163,7 +163,7 @@ export class Shell {
   #onClose(): void {
     this.#closed = true;
     this.#answer?.reject(new Interrupted());
-    if (!this.#running && !this.#leaving) this.#curtain.write('\n');
+    if (!this.#running && !this.#leaving) this.#output.write('\n');
     this.#wake();
   }
 

@@ -6,12 +6,12 @@ import { replaceFile, withAccount, withoutAccount, withPassword } from '../confi
 import { parseConfig, readConfigFile } from '../config/load.js';
 import { ACCOUNT_NAME } from '../config/schema.js';
 import { makeFolder } from '../kit/folders.js';
-import { openHouse } from './house.js';
+import { openLoaders } from './loaders.js';
 import { defaultStateDir, findConfig, ownAccountsFile } from './places.js';
 import { readNewPassword } from './terminal.js';
 
 /** What a plugin has to say while it is loaded is the server's business. */
-const parse = (file: string, source: string): Promise<Config> => parseConfig(file, source, defaultStateDir(), openHouse(() => undefined).catalogues);
+const parse = (file: string, source: string): Promise<Config> => parseConfig(file, source, defaultStateDir(), openLoaders(() => undefined).catalogues);
 
 /** `argo-server account …`: changes of the accounts in the configuration file. */
 export class AccountEditor {

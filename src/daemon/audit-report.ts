@@ -4,7 +4,7 @@ import { parseDuration } from '../config/values.js';
 import { followAudit, readAudit, type AuditRecord } from '../store/audit-reader.js';
 import { AUDIT_FOLLOW_EVERY } from '../kit/limits.js';
 import { formatDuration, harmless } from '../kit/text.js';
-import { openHouse } from './house.js';
+import { openLoaders } from './loaders.js';
 import { defaultStateDir, findConfig } from './places.js';
 
 export interface AuditOptions {
@@ -37,7 +37,7 @@ function format({ at, account, from, command, options, instance, outcome, ms }: 
 /** The audit's lines, oldest first. @throws ConfigError, Error */
 export async function* auditReport(options: AuditOptions): AsyncGenerator<string> {
   const file = findConfig(options.config);
-  const stateDir = file === undefined ? defaultStateDir() : (await loadConfig(file, defaultStateDir(), openHouse(() => undefined).catalogues)).server.stateDir;
+  const stateDir = file === undefined ? defaultStateDir() : (await loadConfig(file, defaultStateDir(), openLoaders(() => undefined).catalogues)).server.stateDir;
   const { account, instance, after, follow } = options;
   if (after !== undefined && !(Number.isSafeInteger(after) && after >= 0)) throw new Error('--after: the number of an action is expected, as --json shows it');
   const query = { since: options.since === undefined ? undefined : parseSince(options.since), account, instance, after };

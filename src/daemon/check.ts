@@ -5,7 +5,7 @@ import { loadConfig } from '../config/load.js';
 import type { CommandTable } from '../plugins/host/command-table.js';
 import { OPERATIONS, RIGHTS } from '../instances/operation-table.js';
 import { readTls } from '../listening/tls-door.js';
-import { openHouse, type House } from './house.js';
+import { openLoaders, type Loaders } from './loaders.js';
 import { defaultStateDir, findConfig } from './places.js';
 
 /** `argo-server check`. */
@@ -76,7 +76,7 @@ function openToAll(file: string): string[] {
 }
 
 /** As the daemon checks a configuration, and what lies beyond its tables: that keeps the daemon from nothing. */
-const thorough = ({ drivers, catalogues }: House): Catalogues => ({
+const thorough = ({ drivers, catalogues }: Loaders): Catalogues => ({
   ...catalogues,
   providers: async (pluginPath) => {
     const found = await drivers(pluginPath);
@@ -92,14 +92,14 @@ export async function check(asked: string | undefined): Promise<CheckResult> {
   const file = findConfig(asked);
   if (file === undefined) throw new Error('there is no configuration file to check; name one with --config');
   const warnings = new Set<string>();
-  const house = openHouse((_level, message, facts) => void warnings.add(`${message}: ${String(facts?.plugin ?? facts?.folder)}: ${String(facts?.reason ?? facts?.word)}`));
-  const config = await loadConfig(file, defaultStateDir(), thorough(house)).catch((error: unknown) => {
+  const loaders = openLoaders((_level, message, facts) => void warnings.add(`${message}: ${String(facts?.plugin ?? facts?.folder)}: ${String(facts?.reason ?? facts?.word)}`));
+  const config = await loadConfig(file, defaultStateDir(), thorough(loaders)).catch((error: unknown) => {
     // a file that could not be loaded may be why there is no such gateway
     throw new Error([(error as Error).message, ...warnings].join('\n'), { cause: error });
   });
   const { server, accounts, providers, gateways } = config;
   if (server.tls) readTls(server.tls);
-  const table = await house.plugins.load(server.pluginPath);
+  const table = await loaders.plugins.load(server.pluginPath);
   const parts = [count(accounts.size, 'account'), count(providers.size, 'provider'), ...(gateways.size > 0 ? [count(gateways.size, 'gateway')] : [])];
   return { verdict: `${file} is good: ${parts.join(', ')}`, warnings: [...openToAll(file), ...warnings, ...commandWarnings(config, table), ...emptyWarnings(config)] };
 }

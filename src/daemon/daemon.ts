@@ -17,7 +17,7 @@ import { AuditRetention } from '../store/audit-retention.js';
 import { FolderInUse, FolderLock } from '../store/folder-lock.js';
 import { State } from '../store/state.js';
 import { collectFigures } from './figures.js';
-import type { House } from './house.js';
+import type { Loaders } from './loaders.js';
 import type { Logger } from './log.js';
 
 /** A folder that cannot be held is told of and goes without: the audit will refuse what it cannot record. */
@@ -41,7 +41,7 @@ export class Daemon {
   readonly #server: LineServer;
   #config: Config;
   readonly #logger: Logger;
-  readonly #house: House;
+  readonly #loaders: Loaders;
   readonly #gateways: Gateways;
   readonly #state: State;
   readonly #audit: Audit;
@@ -53,13 +53,13 @@ export class Daemon {
   private constructor(
     config: Config,
     logger: Logger,
-    house: House,
+    loaders: Loaders,
     audit: Audit,
     table: CommandTable,
   ) {
     this.#config = config;
     this.#logger = logger;
-    this.#house = house;
+    this.#loaders = loaders;
     this.#audit = audit;
     this.#retention = new AuditRetention(config.server.stateDir, config.server.auditKeep, (...wanted) => audit.prune(...wanted));
     const { log } = logger;
@@ -87,16 +87,16 @@ export class Daemon {
    * @throws Error where a listener cannot be opened
    * @throws FolderInUse where another server runs on the state folder
    */
-  static async start(config: Config, logger: Logger, house: House): Promise<Daemon> {
+  static async start(config: Config, logger: Logger, loaders: Loaders): Promise<Daemon> {
     const audit = new Audit(config.server.stateDir, (message, facts) => logger.log('error', message, facts), config.server.auditSync);
-    const [folder, table] = await Promise.all([holdStateFolder(config.server.stateDir, logger), house.plugins.load(config.server.pluginPath)]);
+    const [folder, table] = await Promise.all([holdStateFolder(config.server.stateDir, logger), loaders.plugins.load(config.server.pluginPath)]);
     audit.check();
-    const daemon = new Daemon(config, logger, house, audit, table);
+    const daemon = new Daemon(config, logger, loaders, audit, table);
     daemon.#folder = folder;
     await daemon.#openProviders(config.providers, await daemon.#modulesFor(config));
     try {
       await daemon.#server.listen();
-      (await daemon.#gateways.prepare(config.gateways, await house.gateways(config.server.pluginPath))).commit();
+      (await daemon.#gateways.prepare(config.gateways, await loaders.gateways(config.server.pluginPath))).commit();
     } catch (error) {
       // what is open by now would keep the process from ending
       await daemon.stop();
@@ -116,7 +116,7 @@ export class Daemon {
    * @throws Error where a listener or a gateway fails; then nothing has changed
    */
   async reload(config: Config): Promise<void> {
-    const catalogue = await this.#house.gateways(config.server.pluginPath);
+    const catalogue = await this.#loaders.gateways(config.server.pluginPath);
     const change = await prepareAll([() => this.#server.prepare(config.server), () => this.#gateways.prepare(config.gateways, catalogue)]);
     if (config.server.stateDir !== this.#config.server.stateDir) {
       this.#logger.log('warn', 'state-dir changes at the next start only', { stateDir: config.server.stateDir });
@@ -127,7 +127,7 @@ export class Daemon {
     this.#logger.setLevel(config.server.logLevel);
     this.#authenticator.configure(config);
     this.#gate.review();
-    const table = await this.#house.plugins.load(config.server.pluginPath);
+    const table = await this.#loaders.plugins.load(config.server.pluginPath);
     this.#dispatcher.parts = { ...this.#dispatcher.parts, table };
     const modules = await this.#modulesFor(config);
     const isSame = ({ name, settings, module }: Provider): boolean => config.providers.get(name)?.fingerprint === settings.fingerprint && modules.get(settings.type) === module;
@@ -158,7 +158,7 @@ export class Daemon {
 
   /** The drivers that a configuration needs, by type; of one in `plugin-path`, as its file is now. @throws Error where there is none */
   async #modulesFor({ providers, server }: Config): Promise<ReadonlyMap<string, DriverModule>> {
-    const catalogue = await this.#house.drivers(server.pluginPath);
+    const catalogue = await this.#loaders.drivers(server.pluginPath);
     const types = [...new Set([...providers.values()].map(({ type }) => type))];
     return new Map(await Promise.all(types.map(async (type) => {
       const module = await catalogue.load(type);

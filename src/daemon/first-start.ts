@@ -7,7 +7,7 @@ import { replaceFile, withAccount } from '../config/edit.js';
 import { parseConfig, readConfigFile } from '../config/load.js';
 import { makeFolder } from '../kit/folders.js';
 import { discover, type Finding } from './discovery.js';
-import type { House } from './house.js';
+import type { Loaders } from './loaders.js';
 import { defaultStateDir, ownAccountsFile } from './places.js';
 
 /** A start without a configuration file: this machine's providers, one account, loopback only. */
@@ -50,7 +50,7 @@ async function ensureAccount(): Promise<string | undefined> {
 }
 
 /** @throws ConfigError, or Error where the state folder cannot be written */
-export async function ownConfig({ catalogues }: House): Promise<OwnConfig> {
+export async function ownConfig({ catalogues }: Loaders): Promise<OwnConfig> {
   const [newPassword, findings] = await Promise.all([ensureAccount(), discover()]);
   const usable = findings.filter(({ instances }) => instances !== undefined);
   const isEmpty = usable.every(({ instances }) => instances === 0);

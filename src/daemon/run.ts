@@ -5,7 +5,7 @@ import { endpoint, type Endpoint } from '../config/values.js';
 import * as v from 'valibot';
 import { HURRIED_END } from '../kit/limits.js';
 import { Daemon } from './daemon.js';
-import { openHouse, type House } from './house.js';
+import { openLoaders, type Loaders } from './loaders.js';
 import { createLogger, type Logger } from './log.js';
 import { defaultStateDir, findConfig, version } from './places.js';
 
@@ -35,11 +35,11 @@ export async function run(options: RunOptions): Promise<number | undefined> {
   const file = findConfig(options.config);
   const logger = createLogger('info');
   try {
-    const house = openHouse(logger.log);
-    const { config, greet } = await configure(file, options.listen, house);
+    const loaders = openLoaders(logger.log);
+    const { config, greet } = await configure(file, options.listen, loaders);
     logger.setLevel(config.server.logLevel);
-    const starting = Daemon.start(config, logger, house);
-    handleSignals(starting, () => configure(file, options.listen, house), logger);
+    const starting = Daemon.start(config, logger, loaders);
+    handleSignals(starting, () => configure(file, options.listen, loaders), logger);
     greet((await starting).addresses()[0] ?? '');
     return undefined;
   } catch (error) {
@@ -54,11 +54,11 @@ interface Configured {
   greet(address: string): void;
 }
 
-async function configure(file: string | undefined, listen: string | undefined, house: House): Promise<Configured> {
+async function configure(file: string | undefined, listen: string | undefined, loaders: Loaders): Promise<Configured> {
   const place = listen === undefined ? undefined : parseListen(listen);
-  if (file !== undefined) return { config: withListen(await loadConfig(file, defaultStateDir(), house.catalogues), place), greet: () => undefined };
+  if (file !== undefined) return { config: withListen(await loadConfig(file, defaultStateDir(), loaders.catalogues), place), greet: () => undefined };
   const { greeting, ownConfig } = await import('./first-start.js');
-  const own = await ownConfig(house);
+  const own = await ownConfig(loaders);
   return { config: withListen(own.config, place), greet: (address) => process.stdout.write(greeting(own, version(), address)) };
 }
 

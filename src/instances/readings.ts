@@ -224,7 +224,7 @@ export class Readings {
     let isCrowded = false;
     for (const flight of machine.flights) {
       if (flight.state !== 'waiting') continue;
-      if (machine.busy === 0 || (this.#calls.hasPlenty && !isUnderWay(machine, flight.name))) this.#seat(flight);
+      if (machine.busy === 0 || (this.#calls.hasPlenty && !isUnderWay(machine, flight.name))) this.#takePlace(flight);
       else isCrowded = true;
     }
     if (machine.flights.length === 0 && this.#machines.size > MACHINES_KEPT) this.#machines.delete(machine.id);
@@ -237,11 +237,11 @@ export class Readings {
     }
   }
 
-  #seat(flight: Flight): void {
+  #takePlace(flight: Flight): void {
     flight.machine.busy += 1;
     const takeBack = () => this.#askAgain(flight);
     const place = this.#calls.tryTake(flight.caller, flight.kept, takeBack);
-    if (place) this.#launch(flight, place);
+    if (place) this.#send(flight, place);
     else this.#queue(flight, takeBack);
   }
 
@@ -249,19 +249,19 @@ export class Readings {
     flight.state = 'queued';
     const refuse = (reason: Error): void => {
       flight.leave = undefined;
-      this.#land(flight, ({ reject }) => reject(reason));
+      this.#finish(flight, ({ reject }) => reject(reason));
     };
     try {
       flight.leave = this.#calls.wait(flight.caller, flight.kept, takeBack, (place) => {
         flight.leave = undefined;
-        this.#launch(flight, place);
+        this.#send(flight, place);
       }, refuse);
     } catch (thrown) {
       refuse(thrown as Error);
     }
   }
 
-  #launch(flight: Flight, place: Place): void {
+  #send(flight: Flight, place: Place): void {
     flight.place = place;
     flight.state = 'asked';
     flight.began = performance.now();
@@ -272,7 +272,7 @@ export class Readings {
       this.#signals.putBack(loan);
       this.#answer(flight, value);
     }, (error: unknown) => {
-      if (isOurs()) this.#land(flight, ({ reject }) => reject(error));
+      if (isOurs()) this.#finish(flight, ({ reject }) => reject(error));
     });
   }
 
@@ -282,7 +282,7 @@ export class Readings {
       this.#keep(keyOf(question.id, question.name), { began: flight.began, value });
       break;
     }
-    this.#land(flight, ({ resolve }) => resolve(value as never));
+    this.#finish(flight, ({ resolve }) => resolve(value as never));
   }
 
   #keep(key: string, kept: Kept): void {
@@ -292,7 +292,7 @@ export class Readings {
   }
 
   /** Everybody who waits for it is told how it ended. */
-  #land(flight: Flight, tell: (asker: Asker) => void): void {
+  #finish(flight: Flight, tell: (asker: Asker) => void): void {
     this.#over(flight);
     for (let asker = flight.askers.first; asker; asker = flight.askers.first) {
       asker.waiting.leave();

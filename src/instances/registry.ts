@@ -6,7 +6,7 @@ import { Instance } from './instance.js';
 import type { Owner } from './owner.js';
 
 /** The machines of one provider. */
-interface Shelf {
+interface ProviderList {
   readonly provider: Owner;
   /** in the driver's order; never changed, but replaced, so that whoever walks through it may take a pause */
   instances: readonly Instance[];
@@ -34,8 +34,8 @@ export class Registry {
   version = 0;
   /** how many instances there are */
   size = 0;
-  readonly #shelves = new Map<Owner, Shelf>();
-  readonly #byName = new Map<string, Shelf>();
+  readonly #lists = new Map<Owner, ProviderList>();
+  readonly #byName = new Map<string, ProviderList>();
   #order: readonly Owner[] = [];
   /** instances of providers that were replaced, until their successors have listed, by provider and id */
   readonly #replaced = new Map<string, ReadonlyMap<string, Instance>>();
@@ -48,12 +48,12 @@ export class Registry {
   /** Takes in new providers and gives all of them the order of the configuration. */
   arrange(providers: readonly Owner[]): void {
     for (const provider of providers) {
-      const shelf = this.#shelves.get(provider) ?? emptyShelf(provider);
-      this.#shelves.delete(provider);
-      this.#shelves.set(provider, shelf);
-      this.#byName.set(provider.name, shelf);
+      const list = this.#lists.get(provider) ?? emptyList(provider);
+      this.#lists.delete(provider);
+      this.#lists.set(provider, list);
+      this.#byName.set(provider.name, list);
     }
-    this.#order = [...this.#shelves.keys()];
+    this.#order = [...this.#lists.keys()];
     this.version += 1;
   }
 
@@ -62,17 +62,17 @@ export class Registry {
    *   two actions on one machine do not run at once on either side of a reload
    */
   remove(provider: Owner, isReplaced: boolean): void {
-    const shelf = this.#shelves.get(provider);
-    if (shelf === undefined) return;
-    shelf.isRemoved = true;
-    for (const instance of shelf.instances) this.#forget(instance);
-    for (const instance of shelf.incoming?.values() ?? []) this.#forget(instance);
-    if (isReplaced) this.#replaced.set(provider.name, shelf.incoming ? new Map([...shelf.byId, ...shelf.incoming]) : shelf.byId);
+    const list = this.#lists.get(provider);
+    if (list === undefined) return;
+    list.isRemoved = true;
+    for (const instance of list.instances) this.#forget(instance);
+    for (const instance of list.incoming?.values() ?? []) this.#forget(instance);
+    if (isReplaced) this.#replaced.set(provider.name, list.incoming ? new Map([...list.byId, ...list.incoming]) : list.byId);
     else this.#replaced.delete(provider.name);
-    if (!isReplaced) this.events?.listed([], shelf.instances);
-    this.#shelves.delete(provider);
-    if (this.#byName.get(provider.name) === shelf) this.#byName.delete(provider.name);
-    this.#order = [...this.#shelves.keys()];
+    if (!isReplaced) this.events?.listed([], list.instances);
+    this.#lists.delete(provider);
+    if (this.#byName.get(provider.name) === list) this.#byName.delete(provider.name);
+    this.#order = [...this.#lists.keys()];
     this.version += 1;
   }
 
@@ -87,18 +87,18 @@ export class Registry {
 
   /** Every instance, providers in the order of the configuration. */
   *all(): Generator<Instance> {
-    for (const { instances } of this.#shelves.values()) yield* instances;
+    for (const { instances } of this.#lists.values()) yield* instances;
   }
 
   /** Those of one provider. The list never changes: another one takes its place. */
   of(provider: Owner): readonly Instance[] {
-    return this.#shelves.get(provider)?.instances ?? NONE;
+    return this.#lists.get(provider)?.instances ?? NONE;
   }
 
   /** @param id as the provider's machines have it */
   byId(provider: string, id: string): Instance | undefined {
-    const shelf = this.#byName.get(provider);
-    return shelf && current(shelf, id);
+    const list = this.#byName.get(provider);
+    return list && current(list, id);
   }
 
   /**
@@ -118,8 +118,8 @@ export class Registry {
   /** The same machine where another provider has it, too, by its uuid: the one there that is on, else none. */
   onElsewhere(instance: Instance): Instance | undefined {
     if (!UUID.test(instance.id)) return undefined;
-    for (const shelf of this.#shelves.values()) {
-      const other = shelf.provider === instance.owner ? undefined : current(shelf, instance.id);
+    for (const list of this.#lists.values()) {
+      const other = list.provider === instance.owner ? undefined : current(list, instance.id);
       if (other && RUNS.has(other.state)) return other;
     }
     return undefined;
@@ -135,21 +135,21 @@ export class Registry {
   /** Notes a state that was seen outside a listing. */
   see(instance: Instance, state: PowerState): void {
     this.#note(instance, state);
-    const shelf = this.#shelves.get(instance.owner);
-    if (shelf === undefined) return;
-    shelf.newer?.set(instance.id, state);
+    const list = this.#lists.get(instance.owner);
+    if (list === undefined) return;
+    list.newer?.set(instance.id, state);
     // It may have been made anew since it was looked up.
-    const successor = current(shelf, instance.id);
+    const successor = current(list, instance.id);
     if (successor && successor !== instance) this.#note(successor, state);
   }
 
   /** Notes what a driver tells of one machine. @returns false where the machine is not known */
   seeById(provider: Owner, id: string, state: PowerState): boolean {
-    const shelf = this.#shelves.get(provider);
-    if (shelf === undefined) return false;
-    const instance = current(shelf, id);
+    const list = this.#lists.get(provider);
+    if (list === undefined) return false;
+    const instance = current(list, id);
     if (instance) this.see(instance, state);
-    else shelf.newer?.set(id, state);
+    else list.newer?.set(id, state);
     return instance !== undefined;
   }
 
@@ -158,27 +158,27 @@ export class Registry {
    * A long listing is taken in by and by. Listings of one provider are taken in one after the other.
    */
   async sync(provider: Owner, sightings: readonly Sighting[]): Promise<void> {
-    const shelf = this.#shelves.get(provider);
-    if (shelf === undefined) return;
-    while (shelf.syncing) await shelf.syncing;
-    if (shelf.isRemoved) return;
-    shelf.newer = new Map();
-    const syncing = this.#takeIn(shelf, sightings).finally(() => {
-      shelf.newer = undefined;
-      shelf.incoming = undefined;
-      shelf.syncing = undefined;
+    const list = this.#lists.get(provider);
+    if (list === undefined) return;
+    while (list.syncing) await list.syncing;
+    if (list.isRemoved) return;
+    list.newer = new Map();
+    const syncing = this.#takeIn(list, sightings).finally(() => {
+      list.newer = undefined;
+      list.incoming = undefined;
+      list.syncing = undefined;
     });
-    shelf.syncing = syncing;
+    list.syncing = syncing;
     return syncing;
   }
 
-  async #takeIn(shelf: Shelf, sightings: readonly Sighting[]): Promise<void> {
+  async #takeIn(list: ProviderList, sightings: readonly Sighting[]): Promise<void> {
     const slices = new Slices();
-    if (await this.#refresh(shelf, sightings, slices) || shelf.isRemoved) return;
+    if (await this.#refresh(list, sightings, slices) || list.isRemoved) return;
     const twins = await namesOfSeveral(sightings, slices);
-    const replaced = this.#replaced.get(shelf.provider.name);
-    const { byId: before, newer } = shelf;
-    const byId = shelf.incoming = new Map<string, Instance>();
+    const replaced = this.#replaced.get(list.provider.name);
+    const { byId: before, newer } = list;
+    const byId = list.incoming = new Map<string, Instance>();
     const instances: Instance[] = [];
     const added: Instance[] = [];
     const removed: Instance[] = [];
@@ -186,7 +186,7 @@ export class Registry {
     for (const { machine, state } of sightings) {
       if (slices.isOver()) {
         await slices.pause();
-        if (shelf.isRemoved) return;
+        if (list.isRemoved) return;
       }
       const { id } = machine;
       // A machine that moved while it was listed may come twice.
@@ -199,7 +199,7 @@ export class Registry {
         instance.machine = machine;
         if (!newer!.has(id)) this.#note(instance, state);
       } else {
-        instance = new Instance(name, shelf.provider, machine, newer!.get(id) ?? state, isTwin, now);
+        instance = new Instance(name, list.provider, machine, newer!.get(id) ?? state, isTwin, now);
         const predecessor = known ?? replaced?.get(id);
         if (predecessor) instance.succeed(predecessor);
         if (known) this.#forget(known);
@@ -212,7 +212,7 @@ export class Registry {
       byId.set(id, instance);
       instances.push(instance);
     }
-    this.#settle(shelf, instances, byId);
+    this.#settle(list, instances, byId);
     for (const [id, instance] of before) {
       if (byId.has(id)) continue;
       this.#forget(instance);
@@ -224,26 +224,26 @@ export class Registry {
   }
 
   /** What a listing found takes its place in one go. */
-  #settle(shelf: Shelf, instances: readonly Instance[], byId: Map<string, Instance>): void {
-    for (const [id, state] of shelf.newer!) {
+  #settle(list: ProviderList, instances: readonly Instance[], byId: Map<string, Instance>): void {
+    for (const [id, state] of list.newer!) {
       const instance = byId.get(id);
       if (instance) this.#note(instance, state);
     }
-    shelf.instances = instances;
-    shelf.byId = byId;
-    shelf.incoming = undefined;
-    this.#replaced.delete(shelf.provider.name);
+    list.instances = instances;
+    list.byId = byId;
+    list.incoming = undefined;
+    this.#replaced.delete(list.provider.name);
     this.version += 1;
   }
 
   /** Takes in the states where there are the same machines as before. @returns false where there are others */
-  async #refresh(shelf: Shelf, sightings: readonly Sighting[], slices: Slices): Promise<boolean> {
-    const { instances } = shelf;
+  async #refresh(list: ProviderList, sightings: readonly Sighting[], slices: Slices): Promise<boolean> {
+    const { instances } = list;
     if (instances.length !== sightings.length) return false;
     for (let index = 0; index < sightings.length; index += 1) {
       if (slices.isOver()) {
         await slices.pause();
-        if (shelf.isRemoved) return true;
+        if (list.isRemoved) return true;
       }
       const instance = instances[index]!;
       const { machine, state } = sightings[index]!;
@@ -252,7 +252,7 @@ export class Registry {
         instance.machine = machine;
       }
       if (machine.name !== instance.name && shownName(machine) !== instance.name) return false;
-      if (state !== instance.state && !shelf.newer!.has(machine.id)) this.#note(instance, state);
+      if (state !== instance.state && !list.newer!.has(machine.id)) this.#note(instance, state);
     }
     return true;
   }
@@ -304,11 +304,11 @@ export class Registry {
   }
 }
 
-const emptyShelf = (provider: Owner): Shelf =>
+const emptyList = (provider: Owner): ProviderList =>
   ({ provider, instances: NONE, byId: new Map(), incoming: undefined, newer: undefined, syncing: undefined, isRemoved: false });
 
 /** The instance of an id as the latest listing has it. */
-const current = (shelf: Shelf, id: string): Instance | undefined => shelf.incoming?.get(id) ?? shelf.byId.get(id);
+const current = (list: ProviderList, id: string): Instance | undefined => list.incoming?.get(id) ?? list.byId.get(id);
 
 const shownName = ({ name }: Machine): string => harmless(name).trim() || '(unnamed)';
 

@@ -44,6 +44,12 @@ export function typed(name: string): string {
   return /[\s"*?[]|^@|^--/.test(name) ? `"${name.replace(/["\\]/g, '\\$&')}"` : name;
 }
 
+/** Words of others, which may have many lines, as a part of one. @param most characters; what is cut off shows as `…` */
+export function oneLine(words: string, most = Infinity): string {
+  const line = words.replace(/\s+/g, ' ').trim();
+  return line.length > most ? `${line.slice(0, most)}…` : line;
+}
+
 const SIZE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];
 
 /** Bytes for people: `120.6 KiB`. */

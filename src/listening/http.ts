@@ -38,12 +38,12 @@ export class SharedHttp {
   /** @param name of the gateway: one that is loaded anew may take the paths of its predecessor of that name */
   doorsFor(name: string): HttpDoors {
     const owner: Owner = { name };
-    const landlord: Landlord = {
+    const places: MountPlaces = {
       take: (settings) => this.#take(settings),
       release: (held) => this.#releaseIfUnused(held),
       mayReplace: (other) => other !== owner && (other.name === name || this.#leaving.has(other.name)),
     };
-    return { mount: (handler) => new HttpMount(handler, landlord, owner) };
+    return { mount: (handler) => new HttpMount(handler, places, owner) };
   }
 
   /**
@@ -72,7 +72,7 @@ export class SharedHttp {
 }
 
 /** How a mount comes to its places, and gives them back. */
-interface Landlord {
+interface MountPlaces {
   take(settings: EntranceSettings): Promise<{ held: Held[]; change: Change }>;
   release(held: Held): void;
   /** Whether a path that another one has is free when the change is done. */
@@ -82,7 +82,7 @@ interface Landlord {
 /** What one gateway serves. */
 export class HttpMount {
   readonly #handler: HttpHandler;
-  readonly #landlord: Landlord;
+  readonly #places: MountPlaces;
   readonly #owner: Owner;
   #held: readonly Held[] = [];
   #mount: Mount | undefined;
@@ -90,9 +90,9 @@ export class HttpMount {
   readonly #visits = new Set<ServerResponse>();
   #closed = false;
 
-  constructor(handler: HttpHandler, landlord: Landlord, owner: Owner) {
+  constructor(handler: HttpHandler, places: MountPlaces, owner: Owner) {
     this.#handler = handler;
-    this.#landlord = landlord;
+    this.#places = places;
     this.#owner = owner;
   }
 
@@ -102,8 +102,8 @@ export class HttpMount {
    * @throws Error where that cannot be; everything is then as before
    */
   async prepare(settings: EntranceSettings, path: string): Promise<Change> {
-    const { held, change } = await this.#landlord.take(settings);
-    const other = held.find(({ place }) => place.mounts.some((mount) => mount.path === path && mount !== this.#mount && !this.#landlord.mayReplace(mount.owner)));
+    const { held, change } = await this.#places.take(settings);
+    const other = held.find(({ place }) => place.mounts.some((mount) => mount.path === path && mount !== this.#mount && !this.#places.mayReplace(mount.owner)));
     if (other !== undefined) {
       await change.cancel();
       throw new Error(`another gateway serves ${path} there already`);
@@ -141,7 +141,7 @@ export class HttpMount {
     this.#mount = mount;
     if (mount) held.forEach(({ place }) => place.add(mount));
     if (was) before.forEach(({ place }) => place.remove(was));
-    before.forEach((one) => this.#landlord.release(one));
+    before.forEach((one) => this.#places.release(one));
   }
 
   #answer(...[request, response, visit]: Parameters<HttpHandler>): ReturnType<HttpHandler> {

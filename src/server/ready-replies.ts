@@ -16,7 +16,7 @@ interface Ready {
 }
 
 /** The replies of one account that are true for as long as their source is the same. */
-interface Shelf extends Source {
+interface AccountReplies extends Source {
   readonly byLine: Readonly<Record<LineEnd, Map<string, Ready>>>;
 }
 
@@ -25,30 +25,30 @@ interface Shelf extends Source {
  * ask for all day then costs a third. An account is made anew by every reload, so nothing outlives its grants.
  */
 export class ReadyReplies {
-  #shelves = new WeakMap<Principal, Shelf>();
+  #replies = new WeakMap<Principal, AccountReplies>();
   #size = 0;
 
   find(principal: Principal, line: string, eol: LineEnd, { table, version }: Source): Ready | undefined {
-    const shelf = this.#shelves.get(principal);
-    if (shelf === undefined || shelf.version !== version || shelf.table !== table) return undefined;
-    return shelf.byLine[eol].get(line);
+    const replies = this.#replies.get(principal);
+    if (replies === undefined || replies.version !== version || replies.table !== table) return undefined;
+    return replies.byLine[eol].get(line);
   }
 
   /** @param source as it was before the command ran: a reply that took in a later change is not found again */
   keep(principal: Principal, line: string, eol: LineEnd, { table, version }: Source, reply: Ready): void {
     if (this.#size >= READY_REPLIES) this.#clear();
     this.#size += 1;
-    let shelf = this.#shelves.get(principal);
-    if (shelf === undefined || shelf.version !== version || shelf.table !== table) {
-      shelf = { table, version, byLine: { '\n': new Map(), '\r\n': new Map() } };
-      this.#shelves.set(principal, shelf);
+    let replies = this.#replies.get(principal);
+    if (replies === undefined || replies.version !== version || replies.table !== table) {
+      replies = { table, version, byLine: { '\n': new Map(), '\r\n': new Map() } };
+      this.#replies.set(principal, replies);
     }
     // the line may be a part of a whole chunk, which must not be kept with it
-    shelf.byLine[eol].set(Buffer.from(line).toString(), reply);
+    replies.byLine[eol].set(Buffer.from(line).toString(), reply);
   }
 
   #clear(): void {
-    this.#shelves = new WeakMap();
+    this.#replies = new WeakMap();
     this.#size = 0;
   }
 }

@@ -2,7 +2,8 @@ import { getEventListeners } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import t from 'tap';
-import { isAbort, onAbort, underAll, unlessAborted, within } from '../../src/kit/within.js';
+import { ArgoError } from '../../src/kit/errors.js';
+import { beforeSending, isAbort, onAbort, underAll, unlessAborted, within } from '../../src/kit/within.js';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -76,4 +77,22 @@ void t.test('thousands wait for a signal with one listener, and with none when t
   onAbort(stop.signal, () => { told += 1; });
   t.equal(told, 3, 'one that is aborted already');
   t.end();
+});
+
+const over = AbortSignal.abort();
+const lost = new Error('lost');
+
+void t.test('where the time is over before anything was sent, that is said', async (t) => {
+  await t.rejects(beforeSending(over, () => Promise.reject(lost)), { phrase: 'UNREACHABLE', cause: lost });
+});
+
+void t.test('what was sent, or is told already, or fails in time, is left as it is', async (t) => {
+  await t.rejects(beforeSending(over, (sending) => {
+    sending();
+    return Promise.reject(lost);
+  }), lost);
+  const told = new ArgoError('BUSY');
+  await t.rejects(beforeSending(over, () => Promise.reject(told)), told);
+  await t.rejects(beforeSending(new AbortController().signal, () => Promise.reject(lost)), lost);
+  t.equal(await beforeSending(over, () => Promise.resolve('done')), 'done');
 });

@@ -1,13 +1,13 @@
 import type { Config } from '../../src/config/config.js';
 import { loadConfig as load, parseConfig as parse } from '../../src/config/load.js';
-import { openHouse } from '../../src/daemon/house.js';
+import { openLoaders } from '../../src/daemon/loaders.js';
 import { loadDriver } from '../../src/drivers/catalogue.js';
 import { Provider } from '../../src/instances/provider.js';
 import type { Registry } from '../../src/instances/registry.js';
 import type { Log } from '../../src/kit/log.js';
 
 /** The server's own drivers and gateways. */
-const { catalogues } = openHouse(() => undefined);
+const { catalogues } = openLoaders(() => undefined);
 
 /** As the daemon reads a configuration. */
 export const parseConfig = (file: string, source: string, stateDir: string): Promise<Config> => parse(file, source, stateDir, catalogues);

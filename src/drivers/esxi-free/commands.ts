@@ -1,8 +1,7 @@
 import { ArgoError } from '../../kit/errors.js';
-import { isAbort, within } from '../../kit/within.js';
+import { beforeSending, isAbort, within } from '../../kit/within.js';
 import { Places } from '../../kit/places.js';
 import type { Effect, SshSession } from '../../protocols/ssh/session.js';
-import { beforeSending } from '../before-sending.js';
 import { explainSsh } from '../ssh/errors.js';
 import { DataObjectError } from './data-object.js';
 import { allWords, hasFailed, refusal, type Ended } from './errors.js';

@@ -1,8 +1,9 @@
 import { ArgoError } from '../../kit/errors.js';
 import type { Driver, DriverHost, PowerState, Sighting, Sightings } from '../driver.js';
 import { withBoard, type BoardParts } from '../host/board.js';
+import { listSilentHypervisor } from '../host/roster.js';
 import type { Esxi } from './commands.js';
-import { EsxiHost, HOST_ID, stateBehindJump, type Presence } from './host.js';
+import { EsxiHost, stateBehindJump, type Presence } from './host.js';
 import { Inventory, type Entry } from './inventory.js';
 import { EsxiVm, VM_PACE, type VmContext, type VmPace } from './vm.js';
 
@@ -82,18 +83,11 @@ export class EsxiFreeDriver implements Driver {
     }
   }
 
-  /**
-   * A host that is off is no fault: it is there to be started. One that answers a ping and tells
-   * nothing is a fault; what is known of its machines is out of date then.
-   */
-  #withoutAnswer(state: PowerState, error: Error): readonly Sighting[] {
-    if (state !== 'off' && this.#listedBefore) {
-      this.#host.changed(HOST_ID, state);
-      throw error;
-    }
-    if (state !== 'off') this.#host.log('warn', 'the virtual machines cannot be listed', { reason: error.message });
+  #withoutAnswer(state: PowerState, error: Error): Sightings {
+    const hasListed = this.#listedBefore;
     this.#listedBefore = true;
-    return [{ machine: this.#machine, state }, ...this.#inventory.known.map((entry) => this.#sighting(entry, 'unknown'))];
+    const guests = this.#inventory.known.map((entry) => this.#sighting(entry, 'unknown').machine);
+    return listSilentHypervisor({ machine: this.#machine, state, guests, hasListed }, this.#host, error);
   }
 
   #sighting({ key, summary: { name } }: Entry, state: PowerState): Sighting {

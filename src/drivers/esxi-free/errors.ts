@@ -1,4 +1,5 @@
 import { ArgoError, type Phrase } from '../../kit/errors.js';
+import { oneLine } from '../../kit/text.js';
 import type { Effect } from '../../protocols/ssh/session.js';
 import { DataObjectError, parseDataObject, type DataObject } from './data-object.js';
 
@@ -89,9 +90,9 @@ export function refusal(ended: Ended, effect: Effect): ArgoError {
   const fault = faultIn(said);
   if (fault) {
     const [phrase, detail] = FAULTS[fault.kind] ?? ['FAILED' as const];
-    return new ArgoError(phrase, detail ?? oneLine(fault.words), { cause });
+    return new ArgoError(phrase, detail ?? detailOf(fault.words), { cause });
   }
-  return new ArgoError('FAILED', oneLine(telling(said)) || `the command exited with ${ended.code}`, { cause });
+  return new ArgoError('FAILED', detailOf(telling(said)) || `the command exited with ${ended.code}`, { cause });
 }
 
 interface Fault {
@@ -123,6 +124,4 @@ function telling(said: string): string {
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f]+/g;
 
 /** Words of ESXi as one line without control characters. */
-export function oneLine(words: string): string {
-  return words.replace(CONTROLS, ' ').replace(/\s+/g, ' ').trim().slice(0, MOST_WORDS);
-}
+export const detailOf = (words: string): string => oneLine(words.replace(CONTROLS, ' '), MOST_WORDS);

@@ -1,12 +1,11 @@
 import { ArgoError } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
-import { within } from '../../kit/within.js';
+import { beforeSending, within } from '../../kit/within.js';
 import { BehindJumpError } from '../../protocols/ssh/errors.js';
-import { beforeSending } from '../before-sending.js';
 import type { Facts, Load, Machine, PowerState } from '../driver.js';
 import type { HostPower } from '../host/power.js';
 import type { Esxi } from './commands.js';
-import { oneLine } from './errors.js';
+import { detailOf } from './errors.js';
 import type { Inventory } from './inventory.js';
 import { isAgent } from './readings.js';
 
@@ -22,7 +21,7 @@ const LEAVE_LIMIT = 8000;
 const NAMES_TOLD = 5;
 
 /** The id of the host among its provider's machines. */
-export const HOST_ID = 'host';
+const HOST_ID = 'host';
 
 /** How a host is seen and woken over the network, without its help. */
 export type Presence = Pick<HostPower, 'host' | 'status' | 'canWake' | 'wake' | 'goDown'>;
@@ -178,7 +177,7 @@ export class EsxiHost implements Machine {
   async #refuseWhileMachinesRun(signal: AbortSignal): Promise<void> {
     const names = await this.#runningMachines(signal);
     if (names.length === 0) return;
-    const told = names.slice(0, NAMES_TOLD).map(oneLine).join(', ');
+    const told = names.slice(0, NAMES_TOLD).map(detailOf).join(', ');
     const more = names.length > NAMES_TOLD ? ` and ${names.length - NAMES_TOLD} more` : '';
     throw new ArgoError('WRONG STATE', `${told}${more} ${names.length === 1 ? 'runs' : 'run'} on it; stop ${names.length === 1 ? 'it' : 'them'} first, or use --force`);
   }

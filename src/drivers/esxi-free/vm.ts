@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
-import { beforeSending } from '../before-sending.js';
+import { beforeSending, onAbort } from '../../kit/within.js';
 import type { Disk, Facts, Load, Machine, PowerState } from '../driver.js';
 import type { Esxi, PowerVerb } from './commands.js';
 import type { Inventory } from './inventory.js';
@@ -196,15 +196,14 @@ export class EsxiVm implements Machine {
    */
   async #unlessAsked(vmid: number, signal: AbortSignal, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const own = new AbortController();
-    const pass = (): void => own.abort(signal.reason);
-    signal.addEventListener('abort', pass, { once: true });
+    const forget = onAbort(signal, (reason) => own.abort(reason));
     const done = work(own.signal).finally(() => own.abort());
     try {
       await Promise.race([done, this.#asked(vmid, own.signal)]);
     } finally {
       own.abort();
       done.catch(() => undefined);
-      signal.removeEventListener('abort', pass);
+      forget();
     }
   }
 

@@ -6,7 +6,7 @@ import type { VimSession } from '../../protocols/vim/session.js';
 import type { Arguments } from '../../protocols/vim/soap-client.js';
 import { followTask } from '../../protocols/vim/tasks.js';
 import { isRef, type Ref, type VimValue } from '../../protocols/vim/value.js';
-import { beforeSending } from '../before-sending.js';
+import { beforeSending } from '../../kit/within.js';
 import type { RosterOptions } from '../host/roster.js';
 import type { LoginOptions } from '../tls/options.js';
 import { explained } from './errors.js';

@@ -1,10 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { ArgoError } from '../../kit/errors.js';
 import { Slices } from '../../kit/slices.js';
 import { isFault } from '../../protocols/vim/errors.js';
 import { VimSession } from '../../protocols/vim/session.js';
 import { textOf } from '../../protocols/vim/value.js';
-import type { Driver, DriverHost, Machine, PowerState, Sighting } from '../driver.js';
+import type { Driver, DriverHost, Machine, PowerState, Sighting, Sightings } from '../driver.js';
 import { HostRoster, type FoundHost, type RosterEntry } from '../host/roster.js';
 import { credentialsOf, passwordTrust } from '../tls/options.js';
 import type { EsxiOptions } from './context.js';
@@ -21,8 +20,6 @@ const nameOf = ({ machine }: Sighting): string => machine.name;
 
 /** Of ESXi's own service: a host that drops pings answers there. */
 const HOST_PORT = 443;
-/** Until a server that was off at the start is asked again, ms. */
-const TRY_AGAIN_MS = 5000;
 
 /** What makes another machine of an object, rather than another state of the same. */
 const IDENTITY = new Set(['name', 'parentVApp', 'config.template', 'config.instanceUuid', 'config.managedBy', 'hardware.systemInfo.uuid']);
@@ -37,9 +34,7 @@ export class EsxiDriver implements Driver {
   readonly #context: HostContext;
   readonly #hosts: HostRoster;
   #machines = new Map<Item, Machine>();
-  #hasListed = false;
   #isAlone = false;
-  #again: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(options: EsxiOptions, host: DriverHost) {
@@ -53,17 +48,14 @@ export class EsxiDriver implements Driver {
   }
 
   /** From memory while the server tells of what changes; else everything is read. */
-  async list(signal: AbortSignal): Promise<readonly Sighting[]> {
+  async list(signal: AbortSignal): Promise<Sightings> {
     const { inventory, session } = this.#context;
-    clearTimeout(this.#again);
-    try {
+    const hosts = await this.#hosts.list('server', async () => {
       await explained('question', () => (inventory.isCurrent ? inventory.ensureAnswers(signal) : inventory.fill(signal)));
       this.#isAlone = (await explained('question', () => session.login(signal))).service.about.apiType === 'HostAgent';
-    } catch (error) {
-      return await this.#listWithoutServer(error);
-    }
-    this.#hasListed = true;
-    const hosts = await this.#hosts.list(this.#foundHosts());
+      return this.#foundHosts();
+    });
+    if (hosts.incomplete !== undefined) return hosts;
     const vms = await this.#vms();
     // Each of these steps takes some ms for a thousand VMs.
     await turn();
@@ -74,22 +66,9 @@ export class EsxiDriver implements Driver {
 
   async close(signal: AbortSignal): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#again);
     this.#hosts.close();
     await this.#context.inventory.close();
     await this.#context.session.close(signal);
-  }
-
-  /**
-   * At the start a host may be off, and vCenter with the host that carries it: then the hosts of the
-   * configuration can be woken. Later what was listed before still stands, so that a failure is one.
-   */
-  async #listWithoutServer(error: unknown): Promise<readonly Sighting[]> {
-    const isOff = error instanceof ArgoError && error.phrase === 'UNREACHABLE';
-    if (this.#hasListed || !isOff || !this.#hosts.areGiven) throw error;
-    this.#host.log('warn', 'the server does not answer: only the hosts of the configuration are listed', { reason: error.detail });
-    this.#again = setTimeout(() => this.#host.relist(), TRY_AGAIN_MS).unref();
-    return inOrder(await this.#hosts.list(), nameOf);
   }
 
   async #vms(): Promise<Sighting[]> {

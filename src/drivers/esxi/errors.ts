@@ -1,4 +1,5 @@
 import { ArgoError, type Phrase } from '../../kit/errors.js';
+import { oneLine } from '../../kit/text.js';
 import { CertificateError } from '../../protocols/tls/errors.js';
 import { LoginRefusedFault, TaskLostError, VimFault, VimTransportError } from '../../protocols/vim/errors.js';
 import type { Properties } from '../../protocols/vim/properties.js';
@@ -40,9 +41,6 @@ const FAULTS: Readonly<Record<string, readonly [Phrase, string?]>> = {
   NotImplemented: ['NOT SUPPORTED'],
   MethodNotFound: ['NOT SUPPORTED'],
 };
-
-/** Lines of a server's words would be lines of a reply. */
-const oneLine = (words: string): string => words.replace(/\s+/g, ' ').trim();
 
 function wordsOf(fault: VimFault): string {
   const words = oneLine(fault.words);
@@ -109,7 +107,7 @@ export function questionOf(value: VimValue | undefined): Question | undefined {
   const choices = listOf(at(value, 'choice', 'choiceInfo')).map((choice) => ({
     key: textOf(at(choice, 'key')) ?? '', label: textOf(at(choice, 'label')) ?? textOf(at(choice, 'summary')) ?? '',
   }));
-  const asked = (textOf(at(value, 'text')) ?? 'no text').replace(/\s+/g, ' ').trim();
+  const asked = oneLine(textOf(at(value, 'text')) ?? 'no text');
   return {
     id, choices,
     messages: listOf(at(value, 'message')).map((message) => textOf(at(message, 'id'))).filter((name) => name !== undefined),

@@ -1,7 +1,7 @@
 import { ArgoError } from '../../kit/errors.js';
 import { isFault } from '../../protocols/vim/errors.js';
 import { isRef, textOf, type Ref, type VimValue } from '../../protocols/vim/value.js';
-import { beforeSending } from '../before-sending.js';
+import { beforeSending } from '../../kit/within.js';
 import { ask, beginTask, endTask, order, type Context } from './context.js';
 import { isHidden, vmState } from './errors.js';
 import { isConnectedHost, objectName, type Item } from './items.js';

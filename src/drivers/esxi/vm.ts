@@ -1,6 +1,6 @@
 import { ArgoError } from '../../kit/errors.js';
 import { textOf } from '../../protocols/vim/value.js';
-import { beforeSending } from '../before-sending.js';
+import { beforeSending } from '../../kit/within.js';
 import type { Machine } from '../driver.js';
 import type { Context } from './context.js';
 import { objectName, type Item } from './items.js';

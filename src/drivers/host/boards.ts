@@ -6,27 +6,16 @@ import { IpmiError, type IpmiFault } from '../../protocols/ipmi/errors.js';
 import { chassisOrder, chassisPower, type IpmiAccess } from '../../protocols/ipmi/ipmitool.js';
 import { RedfishError, type RedfishFault } from '../../protocols/redfish/errors.js';
 import { RedfishSystem } from '../../protocols/redfish/system.js';
-import { beforeSending } from '../before-sending.js';
+import { beforeSending } from '../../kit/within.js';
 import type { PowerState } from '../driver.js';
 import { passwordTrust } from '../tls/options.js';
 import type { Board, BoardOrder, BoardParts } from './board.js';
 import type { PowerTable } from './board-options.js';
 import type { HostPower } from './power.js';
 
-const IPMI_PHRASES: Readonly<Record<IpmiFault, Phrase>> = {
+const PHRASES: Readonly<Record<IpmiFault | RedfishFault, Phrase>> = {
   silent: 'UNREACHABLE',
-  'login refused': 'ACCESS DENIED',
-  'right missing': 'ACCESS DENIED',
-  busy: 'BUSY',
-  unsupported: 'NOT SUPPORTED',
-  'wrong state': 'WRONG STATE',
-  failed: 'FAILED',
-  lost: 'UNCERTAIN',
   'no program': 'UNREACHABLE',
-};
-
-const REDFISH_PHRASES: Readonly<Record<RedfishFault, Phrase>> = {
-  silent: 'UNREACHABLE',
   certificate: 'CERTIFICATE REJECTED',
   'login refused': 'ACCESS DENIED',
   'right missing': 'ACCESS DENIED',
@@ -36,6 +25,8 @@ const REDFISH_PHRASES: Readonly<Record<RedfishFault, Phrase>> = {
   failed: 'FAILED',
   lost: 'UNCERTAIN',
 };
+
+const isFault = (error: unknown): error is IpmiError | RedfishError => error instanceof IpmiError || error instanceof RedfishError;
 
 /** Read anew for each use, so that a file that was put right is used without a restart. @throws ArgoError, which names a file or variable that cannot be read */
 function passwordOf(table: PowerTable): string {
@@ -49,19 +40,15 @@ function passwordOf(table: PowerTable): string {
 type TableOf<Type extends PowerTable['type']> = Extract<PowerTable, { type: Type }>;
 
 /** What both kinds share: the password, the guard of the account, and the words for people. */
-abstract class LoginBoard<Fault extends string> {
+abstract class LoginBoard {
   readonly #table: PowerTable;
   readonly #lockout: Lockout;
-  readonly #faultOf: (error: unknown) => Fault | undefined;
-  readonly #phrases: Readonly<Record<Fault | 'login refused', Phrase>>;
 
   /** @param place of the board, whose account it is */
-  constructor(readonly title: string, place: string, table: PowerTable, phrases: Readonly<Record<Fault | 'login refused', Phrase>>, faultOf: (error: unknown) => Fault | undefined) {
+  constructor(readonly title: string, place: string, table: PowerTable) {
     this.#table = table;
-    this.#phrases = phrases;
-    this.#faultOf = faultOf;
     const asRefusal = (error: unknown, hint: string): Error | undefined =>
-      (faultOf(error) === 'login refused' ? new ArgoError('ACCESS DENIED', `${title}: ${(error as Error).message}; ${hint}`, { cause: error }) : undefined);
+      (isFault(error) && error.fault === 'login refused' ? new ArgoError('ACCESS DENIED', `${title}: ${error.message}; ${hint}`, { cause: error }) : undefined);
     this.#lockout = new Lockout(asRefusal, { realm: `board ${place}` });
   }
 
@@ -70,19 +57,18 @@ abstract class LoginBoard<Fault extends string> {
     try {
       return await this.#lockout.guard([this.#table.user, password], () => work(password), signal);
     } catch (error) {
-      const fault = this.#faultOf(error);
-      throw fault === undefined ? error : new ArgoError(this.#phrases[fault], `${this.title}: ${(error as Error).message}`, { cause: error });
+      throw isFault(error) ? new ArgoError(PHRASES[error.fault], `${this.title}: ${error.message}`, { cause: error }) : error;
     }
   }
 }
 
 /** A board that speaks IPMI. */
-class IpmiBoard extends LoginBoard<IpmiFault> implements Board {
+class IpmiBoard extends LoginBoard implements Board {
   readonly #access: IpmiAccess;
 
   constructor(table: TableOf<'ipmi'>) {
     const { host, port, user, privilege, 'cipher-suite': cipherSuite } = table;
-    super(`ipmi ${host}`, host, table, IPMI_PHRASES, (error) => (error instanceof IpmiError ? error.fault : undefined));
+    super(`ipmi ${host}`, host, table);
     this.#access = { host, port, user, privilege, cipherSuite };
   }
 
@@ -101,12 +87,12 @@ class IpmiBoard extends LoginBoard<IpmiFault> implements Board {
 }
 
 /** A board that speaks Redfish. */
-class RedfishBoard extends LoginBoard<RedfishFault> implements Board {
+class RedfishBoard extends LoginBoard implements Board {
   readonly #system: RedfishSystem;
 
   constructor(table: TableOf<'redfish'>) {
     const origin = new URL(table.url);
-    super(`redfish ${origin.host}`, origin.hostname, table, REDFISH_PHRASES, (error) => (error instanceof RedfishError ? error.fault : undefined));
+    super(`redfish ${origin.host}`, origin.hostname, table);
     this.#system = new RedfishSystem({ origin, user: table.user, trust: () => passwordTrust(table, origin) }, table.system);
   }
 

@@ -1,3 +1,4 @@
+import { onAbort } from '../../kit/within.js';
 import type { PowerState } from '../driver.js';
 
 /** Whether a physical host is on, where several can be asked: its manager and the network. Each may be silent of a host that runs. */
@@ -16,8 +17,7 @@ export type Witness = (signal: AbortSignal) => Promise<Word>;
 export async function stateOfHost(witnesses: readonly Witness[], signal: AbortSignal): Promise<Word> {
   signal.throwIfAborted();
   const stop = new AbortController();
-  const end = (): void => stop.abort(signal.reason);
-  signal.addEventListener('abort', end, { once: true });
+  const forget = onAbort(signal, (reason) => stop.abort(reason));
   const words = witnesses.map(async (ask) => ask(stop.signal));
   try {
     return await Promise.any(words.map(async (word) => onlyOn(await word)));
@@ -25,7 +25,7 @@ export async function stateOfHost(witnesses: readonly Witness[], signal: AbortSi
     signal.throwIfAborted();
     return verdict(await Promise.allSettled(words));
   } finally {
-    signal.removeEventListener('abort', end);
+    forget();
     stop.abort();
   }
 }

@@ -1,13 +1,13 @@
 import { ArgoError } from '../../kit/errors.js';
 import { NEXT_ADDRESS_AFTER } from '../../protocols/ping/limits.js';
 import { CannotTell, type DoubtKind, type PingResult } from '../../protocols/ping/outcome.js';
-import type { Pinger } from '../../protocols/ping/pinger.js';
+import { Pinger } from '../../protocols/ping/pinger.js';
 import { allSilent, firstAlive, type Way } from '../../protocols/ping/race.js';
 import { destinations, RouteError } from '../../protocols/wol/destinations.js';
 import { parseSecureOn } from '../../protocols/wol/mac.js';
 import { magicPacket } from '../../protocols/wol/magic-packet.js';
 import { sendPackets, type WakeReport } from '../../protocols/wol/wake.js';
-import { beforeSending } from '../before-sending.js';
+import { beforeSending } from '../../kit/within.js';
 import type { DriverDefaults } from '../driver.js';
 import type { Log } from '../../kit/log.js';
 import type { HostSettings } from './options.js';
@@ -199,4 +199,33 @@ export class HostPower {
     this.#doubt = error.message;
     this.#parts.log(COMMON_DOUBTS.includes(error.kind) ? 'debug' : 'warn', 'it cannot be told whether a host is on', { host: this.host.name, reason: error.message });
   }
+}
+
+/**
+ * The one pinger of all providers: however many hosts there are, they share its sockets and its pace.
+ */
+let shared: { readonly pinger: Pinger; users: number } | undefined;
+
+export interface PingerLease {
+  readonly pinger: Pinger;
+  /** Gives it back; the last user's closes it. */
+  release(): void;
+}
+
+/** @param log told where hosts have to be asked in another way than by our own ICMP socket */
+export function leasePinger(log: Log): PingerLease {
+  const current = shared ??= { pinger: new Pinger({ note: (message) => log('warn', message) }), users: 0 };
+  current.users += 1;
+  let released = false;
+  return {
+    pinger: current.pinger,
+    release: () => {
+      if (released) return;
+      released = true;
+      current.users -= 1;
+      if (current.users > 0) return;
+      current.pinger.close();
+      shared = undefined;
+    },
+  };
 }

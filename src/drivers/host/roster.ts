@@ -1,11 +1,15 @@
+import { ArgoError } from '../../kit/errors.js';
+import { inOrder } from '../../kit/text.js';
 import { MacError, parseMac } from '../../protocols/wol/mac.js';
-import type { DriverHost, Machine, Sighting } from '../driver.js';
+import type { DriverHost, Machine, PowerState, Sighting, Sightings as Listing } from '../driver.js';
 import { withBoard, type BoardParts } from './board.js';
 import { boardOf } from './boards.js';
 import { hostSettings, type HostEntry, type HostSettings, type SharedOptions } from './options.js';
-import { HostPower } from './power.js';
-import { leasePinger, type PingerLease } from './shared-pinger.js';
+import { HostPower, leasePinger, type PingerLease } from './power.js';
 import { Sightings } from './sightings.js';
+
+/** Until a manager that was off at the start is asked again, ms. */
+const TRY_AGAIN_MS = 5000;
 
 export interface RosterOptions extends SharedOptions {
   /** what the configuration says of hosts, over what their manager says */
@@ -45,6 +49,8 @@ export class HostRoster {
   readonly #lease: PingerLease;
   readonly #sightings: Sightings;
   #known = new Map<string, Known>();
+  #hasListed = false;
+  #again: NodeJS.Timeout | undefined;
   readonly #options: RosterOptions;
   readonly #host: DriverHost;
   readonly #create: (entry: RosterEntry) => Machine;
@@ -58,13 +64,38 @@ export class HostRoster {
     this.#sightings = new Sightings(host);
   }
 
-  /** There are hosts that can be listed without their manager. */
-  get areGiven(): boolean {
-    return this.#options.hosts.length > 0;
+  /**
+   * At the start a manager may be off, and with it the hosts that carry it: then the hosts of the
+   * configuration are listed alone, so that they can be woken, and the listing says that it is
+   * incomplete. Later what was listed before still stands, so that a failure is one.
+   * @param manager what it is called: `pool`
+   * @param ask yields the hosts that it knows
+   * @throws what `ask` throws
+   */
+  async list(manager: string, ask: () => Promise<readonly FoundHost[]>): Promise<Listing> {
+    clearTimeout(this.#again);
+    try {
+      const found = await ask();
+      this.#hasListed = true;
+      return await this.#sight(found);
+    } catch (error) {
+      const isOff = error instanceof ArgoError && error.phrase === 'UNREACHABLE';
+      if (this.#hasListed || !isOff || this.#options.hosts.length === 0) throw error;
+      this.#host.log('warn', `the ${manager} does not answer: only the hosts of the configuration are listed`, { reason: error.detail });
+      this.#again = setTimeout(() => this.#host.relist(), TRY_AGAIN_MS).unref();
+      const incomplete = `the ${manager} does not answer, so that only the hosts of the configuration are listed: ${error.detail}`;
+      return Object.assign(inOrder(await this.#sight([]), ({ machine }) => machine.name), { incomplete });
+    }
   }
 
-  /** @param found undefined where the manager cannot be asked: the hosts of the configuration alone */
-  async list(found: readonly FoundHost[] = []): Promise<Sighting[]> {
+  close(): void {
+    clearTimeout(this.#again);
+    this.#sightings.close();
+    this.#lease.release();
+    for (const { board } of this.#known.values()) void board?.board.close();
+  }
+
+  async #sight(found: readonly FoundHost[]): Promise<Sighting[]> {
     const settled = found.map((host) => ({ known: this.#settle(host), answers: host.answers }));
     const named = new Set(settled.map(({ known }) => known.settings.name));
     const others = this.#options.hosts.filter(({ name }) => !named.has(name))
@@ -76,12 +107,6 @@ export class HostRoster {
     const seen = await this.#sightings.list(all.filter(({ answers }) => !answers).map(({ known }) => known.machine));
     const states = new Map(seen.map(({ machine, state }) => [machine, state]));
     return all.map(({ known: { machine } }) => ({ machine, state: states.get(machine) ?? 'on' }));
-  }
-
-  close(): void {
-    this.#sightings.close();
-    this.#lease.release();
-    for (const { board } of this.#known.values()) void board?.board.close();
   }
 
   #settle({ uuid, name, address, mac }: FoundHost): Known {
@@ -101,6 +126,34 @@ export class HostRoster {
     const board = boardOf(power, this.#host.log, false);
     return { ...entry, board, machine: withBoard(this.#create(entry), board) };
   }
+}
+
+/** A hypervisor that cannot be asked for its machines now, but perhaps for a sign of life. */
+export interface SilentHypervisor {
+  readonly machine: Machine;
+  readonly state: PowerState;
+  /** what was listed of its machines before; they are `unknown` */
+  readonly guests: readonly Machine[];
+  /** there was a listing before this one */
+  readonly hasListed: boolean;
+}
+
+/**
+ * The listing of a hypervisor that tells nothing. One that is off is no fault: it is there to be started.
+ * One that is on is a fault, and what is known of its machines is out of date; but at first it is listed
+ * alone, so that it can be named, and the listing says that it is incomplete.
+ * @param error why it tells nothing
+ * @throws the error
+ */
+export function listSilentHypervisor({ machine, state, guests, hasListed }: SilentHypervisor, host: DriverHost, error: Error): Listing {
+  const listing: Listing = [{ machine, state }, ...guests.map((guest) => ({ machine: guest, state: 'unknown' as const }))];
+  if (state === 'off') return listing;
+  if (hasListed) {
+    host.changed(machine.id, state);
+    throw error;
+  }
+  host.log('warn', 'the virtual machines cannot be listed', { reason: error.message });
+  return Object.assign(listing, { incomplete: `its virtual machines cannot be listed: ${error.message}` });
 }
 
 function validMac(mac: string | undefined): string | undefined {

@@ -1,9 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
-import { within } from '../../kit/within.js';
-import { beforeSending } from '../before-sending.js';
+import { beforeSending, within } from '../../kit/within.js';
 import type { PowerState } from '../driver.js';
-import { explain, oneLine } from '../wmi/errors.js';
+import { detailOf, explain } from '../wmi/errors.js';
 import type { WindowsHost } from '../wmi/host.js';
 import type { HyperVContext } from './context.js';
 import { NotThere } from './errors.js';
@@ -152,7 +151,7 @@ export class Cluster {
     if (all.length > 0) return { all, silent };
     const [first] = silent;
     if (first && silent.length === this.#nodes.length) throw first.fault;
-    if (first) throw new ArgoError('UNREACHABLE', oneLine(`no node that answers has it, and ${namesOf(silent)} cannot be asked: ${first.fault.message}`), { cause: first.fault });
+    if (first) throw new ArgoError('UNREACHABLE', detailOf(`no node that answers has it, and ${namesOf(silent)} cannot be asked: ${first.fault.message}`), { cause: first.fault });
     if (isAgain) {
       this.#relist();
       throw new ArgoError('NO SUCH INSTANCE', 'no node of the cluster has it any longer');

@@ -4,8 +4,8 @@ import { inOrder } from '../../kit/text.js';
 import { withBoard } from '../host/board.js';
 import { boardOf } from '../host/boards.js';
 import { hostSettings, singleHostSettings, type HostEntry, type HostSettings, type SingleHostOptions } from '../host/options.js';
-import { HostPower } from '../host/power.js';
-import { leasePinger, type PingerLease } from '../host/shared-pinger.js';
+import { HostPower, leasePinger, type PingerLease } from '../host/power.js';
+import { listSilentHypervisor } from '../host/roster.js';
 import { linkTo, loginGuard, serviceSign, warnOfOpenness } from '../wmi/open-link.js';
 import { WindowsHost } from '../wmi/host.js';
 import type { WmiOptions } from '../wmi/options.js';
@@ -124,15 +124,11 @@ export class HyperVDriver implements Driver {
    * nothing is a fault; what is known of its machines is out of date then.
    */
   #withoutAnswer(node: Node, state: PowerState, error: Error): Sightings {
-    if (state !== 'off' && this.#hasListed) {
-      this.#host.changed(HOST_ID, state);
-      throw error;
-    }
-    if (state !== 'off') this.#host.log('warn', 'the virtual machines cannot be listed', { reason: error.message });
+    const guests = [...this.#vms.values()];
+    const listing = listSilentHypervisor({ machine: node.machine, state, guests, hasListed: this.#hasListed }, this.#host, error);
     this.#hasListed = true;
-    const sightings = [{ machine: node.machine, state }, ...[...this.#vms.values()].map((machine) => ({ machine, state: 'unknown' as const }))];
-    if (this.#listed.has(node)) return sightings;
-    return Object.assign(sightings, { incomplete: `the virtual machines could not be listed yet: ${state === 'off' ? 'the host is off' : error.message}` });
+    // what it has nobody knows who has never asked it
+    return state !== 'off' || this.#listed.has(node) ? listing : Object.assign(listing, { incomplete: 'its virtual machines could not be listed yet: the host is off' });
   }
 }
 

@@ -1,6 +1,6 @@
 import { ArgoError, type Phrase } from '../../kit/errors.js';
 import type { PowerState } from '../driver.js';
-import { oneLine } from '../wmi/errors.js';
+import { detailOf } from '../wmi/errors.js';
 
 /**
  * What Hyper-V's methods and jobs return when they refuse (documentation of Msvm_ComputerSystem,
@@ -39,7 +39,7 @@ const REFUSALS: Readonly<Record<number, readonly [Phrase, string]>> = {
  */
 export function refusal(code: number, words = '', isOver = false): ArgoError {
   const [phrase, meaning] = REFUSALS[code] ?? (isOver ? ['FAILED', `Hyper-V says that it failed with error ${code}`] : ['UNCERTAIN', `Hyper-V answers with ${code}, of which it is not known whether it does it`]);
-  return new ArgoError(phrase, oneLine(words === '' ? meaning : `${meaning}: ${words}`));
+  return new ArgoError(phrase, detailOf(words === '' ? meaning : `${meaning}: ${words}`));
 }
 
 /** The host does not have the machine when an order comes, so that nothing was ordered: it may be on another node by now. */

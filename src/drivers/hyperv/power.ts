@@ -1,7 +1,7 @@
 import { ArgoError } from '../../kit/errors.js';
 import type { WmiObject, WmiPath } from '../../protocols/wmi/connection.js';
 import { WmiFault } from '../../protocols/wmi/errors.js';
-import { beforeSending } from '../before-sending.js';
+import { beforeSending } from '../../kit/within.js';
 import type { PowerState } from '../driver.js';
 import { explain } from '../wmi/errors.js';
 import { count, quoted, reference, text } from '../wmi/values.js';

@@ -1,9 +1,8 @@
 import { ArgoError } from '../../kit/errors.js';
-import { unlessAborted } from '../../kit/within.js';
+import { beforeSending, unlessAborted } from '../../kit/within.js';
 import { placeOf, type LibvirtClient, type LibvirtEvent } from '../../protocols/libvirt/client.js';
 import { ConnectionLostError } from '../../protocols/libvirt/errors.js';
 import type { Domain } from '../../protocols/libvirt/types.js';
-import { beforeSending } from '../before-sending.js';
 import type { DriverHost } from '../driver.js';
 import { explain, type Effect } from './errors.js';
 import { GuestConnections } from './guest-connections.js';

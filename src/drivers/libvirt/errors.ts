@@ -1,4 +1,5 @@
 import { ArgoError, type Phrase } from '../../kit/errors.js';
+import { oneLine } from '../../kit/text.js';
 import {
   AuthenticationError, ConnectionLostError, ErrorCode, LibvirtError, NoWayError, ProtocolError, QueueFullError, UnsentError,
 } from '../../protocols/libvirt/errors.js';
@@ -65,5 +66,3 @@ function explainConnecting(error: unknown): ArgoError | undefined {
   const [phrase, words] = BY_ERRNO[code] ?? ['UNREACHABLE', code];
   return new ArgoError(phrase, address === undefined ? words : `${address}: ${words}`, { cause: error });
 }
-
-const oneLine = (words: string): string => words.replace(/\s+/g, ' ').trim();

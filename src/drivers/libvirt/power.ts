@@ -4,7 +4,7 @@ import type { LibvirtClient } from '../../protocols/libvirt/client.js';
 import { DomainState, RunningReason, SaveFlag, ShutdownMode } from '../../protocols/libvirt/constants.js';
 import { ErrorCode, LibvirtError } from '../../protocols/libvirt/errors.js';
 import type { StateAndReason } from '../../protocols/libvirt/types.js';
-import { beforeSending } from '../before-sending.js';
+import { beforeSending } from '../../kit/within.js';
 import { isHandedOver, isStoppedByDisk, toPowerState } from './states.js';
 import type { VmContext } from './context.js';
 import { readDiskFaults, requireHere, requireIdle } from './refusals.js';

@@ -1,4 +1,5 @@
 import { ArgoError } from '../../kit/errors.js';
+import { oneLine } from '../../kit/text.js';
 import { HostKeyError, SshAuthenticationError, SshCommandError, SshConnectionError } from '../../protocols/ssh/errors.js';
 import type { Effect } from '../../protocols/ssh/session.js';
 
@@ -19,5 +20,3 @@ function phraseOf({ kind, mayHaveStarted }: SshCommandError, effect: Effect): 'U
   if (effect === 'acts' && mayHaveStarted) return 'UNCERTAIN';
   return kind === 'timeout' ? 'TIMEOUT' : 'UNREACHABLE';
 }
-
-const oneLine = (words: string): string => words.replace(/\s+/g, ' ').trim();

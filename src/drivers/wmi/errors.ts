@@ -1,4 +1,5 @@
 import { ArgoError, type Phrase } from '../../kit/errors.js';
+import { oneLine } from '../../kit/text.js';
 import { CertificateError, ConnectionLostError } from '../../protocols/tls/errors.js';
 import { isGeneralFailure, WmiAccessError, WmiAnswerError, WmiFault, type WmiFaultKind } from '../../protocols/wmi/errors.js';
 
@@ -26,10 +27,10 @@ const BY_KIND: Readonly<Record<Exclude<WmiFaultKind, 'timed-out' | 'interrupted'
 export function explain(error: unknown, effect: Effect): unknown {
   const inDoubt = effect === 'acts' ? 'UNCERTAIN' : 'UNREACHABLE';
   if (error instanceof WmiFault) return explainFault(error, effect);
-  if (error instanceof WmiAccessError) return new ArgoError('ACCESS DENIED', oneLine(error.message), { cause: error });
-  if (error instanceof CertificateError) return new ArgoError('CERTIFICATE REJECTED', oneLine(error.message), { cause: error });
-  if (error instanceof ConnectionLostError) return new ArgoError(error.sent ? inDoubt : 'UNREACHABLE', oneLine(`WMI: ${error.message}`), { cause: error });
-  if (error instanceof WmiAnswerError) return new ArgoError(error.sent ? inDoubt : 'UNREACHABLE', oneLine(`WMI: ${error.message}`), { cause: error });
+  if (error instanceof WmiAccessError) return new ArgoError('ACCESS DENIED', detailOf(error.message), { cause: error });
+  if (error instanceof CertificateError) return new ArgoError('CERTIFICATE REJECTED', detailOf(error.message), { cause: error });
+  if (error instanceof ConnectionLostError) return new ArgoError(error.sent ? inDoubt : 'UNREACHABLE', detailOf(`WMI: ${error.message}`), { cause: error });
+  if (error instanceof WmiAnswerError) return new ArgoError(error.sent ? inDoubt : 'UNREACHABLE', detailOf(`WMI: ${error.message}`), { cause: error });
   return error;
 }
 
@@ -37,15 +38,12 @@ function explainFault(fault: WmiFault, effect: Effect): ArgoError {
   const { kind, code, message } = fault;
   // The service has given up waiting for the provider, which may be at work all the same.
   if (kind === 'timed-out') return new ArgoError(effect === 'acts' ? 'UNCERTAIN' : 'TIMEOUT', 'the WMI service did not answer in time', { cause: fault });
-  if (kind === 'interrupted') return new ArgoError(effect === 'acts' ? 'UNCERTAIN' : 'UNREACHABLE', oneLine(`the WMI service broke it off: ${message}`), { cause: fault });
-  if (kind === 'other' && effect === 'acts' && isGeneralFailure(code)) return new ArgoError('UNCERTAIN', oneLine(`the WMI service failed somewhere: ${message}`), { cause: fault });
-  if (kind === 'other') return new ArgoError('FAILED', oneLine(message) || `the WMI service refuses it with error ${code}`, { cause: fault });
+  if (kind === 'interrupted') return new ArgoError(effect === 'acts' ? 'UNCERTAIN' : 'UNREACHABLE', detailOf(`the WMI service broke it off: ${message}`), { cause: fault });
+  if (kind === 'other' && effect === 'acts' && isGeneralFailure(code)) return new ArgoError('UNCERTAIN', detailOf(`the WMI service failed somewhere: ${message}`), { cause: fault });
+  if (kind === 'other') return new ArgoError('FAILED', detailOf(message) || `the WMI service refuses it with error ${code}`, { cause: fault });
   const [phrase, words] = BY_KIND[kind];
   return new ArgoError(phrase, words, { cause: fault });
 }
 
 /** A machine's words as the detail of an error. */
-export function oneLine(words: string): string {
-  const line = words.replace(/\s+/g, ' ').trim();
-  return line.length > MOST_WORDS ? `${line.slice(0, MOST_WORDS)}…` : line;
-}
+export const detailOf = (words: string): string => oneLine(words, MOST_WORDS);

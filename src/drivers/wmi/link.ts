@@ -5,7 +5,7 @@ import { CannotTell } from '../../protocols/ping/outcome.js';
 import { probeTcp } from '../../protocols/ping/tcp.js';
 import { WmiAccessError, WmiLoginRefusedError } from '../../protocols/wmi/errors.js';
 import type { WmiConnection, WmiObject, WmiParameters, WmiPath } from '../../protocols/wmi/connection.js';
-import { beforeSending } from '../before-sending.js';
+import { beforeSending } from '../../kit/within.js';
 import { explain, type Effect } from './errors.js';
 
 /** Until a service counts as silent when it is looked for before a login, ms. */

@@ -8,7 +8,7 @@ import type { WmiConnection } from '../../protocols/wmi/connection.js';
 import { WmiFault, WmiLoginRefusedError } from '../../protocols/wmi/errors.js';
 import type { HostPowerParts } from '../host/power.js';
 import { tlsTrust } from '../tls/options.js';
-import { oneLine } from './errors.js';
+import { detailOf } from './errors.js';
 import { WmiLink } from './link.js';
 import { type Credentials, isDomainAccount, portOf, serviceOrigin, wmiCredentials, type WmiOptions } from './options.js';
 
@@ -39,12 +39,12 @@ export function loginGuard(given: Pick<WmiOptions, 'user' | 'domain'>, address: 
     hasManyDoors: true,
     // Whoever refuses in WMI's own words has let us in before.
     isAdmission: (error) => error instanceof WmiFault,
-    onRefusal: ({ message }, until) => log('warn', 'a login was refused; it is held back, so that the account is not locked out', { reason: oneLine(message), until }),
+    onRefusal: ({ message }, until) => log('warn', 'a login was refused; it is held back, so that the account is not locked out', { reason: detailOf(message), until }),
   });
 }
 
 const asRefusal = (error: unknown, hint: string): WmiLoginRefusedError | undefined =>
-  error instanceof WmiLoginRefusedError ? new WmiLoginRefusedError(`${oneLine(error.message)}; ${hint}`, { cause: error }) : undefined;
+  error instanceof WmiLoginRefusedError ? new WmiLoginRefusedError(`${detailOf(error.message)}; ${hint}`, { cause: error }) : undefined;
 
 /** The way to the WMI of one host. Nothing is opened before it is used. */
 export function linkTo(given: WmiOptions, address: string, guard: Lockout): WmiLink {

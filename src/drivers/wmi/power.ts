@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
 import type { WmiParameters } from '../../protocols/wmi/connection.js';
 import { KINDS_BY_HRESULT, WmiAnswerError } from '../../protocols/wmi/errors.js';
-import { beforeSending } from '../before-sending.js';
+import { beforeSending } from '../../kit/within.js';
 import { CIMV2 } from './readings.js';
 import type { WmiLink } from './link.js';
 import { count } from './values.js';

@@ -1,7 +1,7 @@
 import { readdir, realpath, rm, symlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ArgoError } from '../../kit/errors.js';
-import { beforeSending } from '../before-sending.js';
+import { beforeSending } from '../../kit/within.js';
 import { parseDefinition } from './cfg.js';
 import { readLimited } from './configs.js';
 import type { Dom0 } from './context.js';

@@ -1,6 +1,6 @@
 import { ArgoError } from '../../kit/errors.js';
 import { entries, type XapiRecord } from '../../protocols/xapi/records.js';
-import { beforeSending } from '../before-sending.js';
+import { beforeSending } from '../../kit/within.js';
 import type { PoolContext } from './context.js';
 
 /** Whether a VM is started when its host boots. */

@@ -1,5 +1,4 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { ArgoError } from '../../kit/errors.js';
 import { Slices } from '../../kit/slices.js';
 import { XapiPool } from '../../protocols/xapi/pool.js';
 import { text } from '../../protocols/xapi/records.js';
@@ -12,9 +11,6 @@ import { PoolContext } from './context.js';
 import { Vm } from './vm.js';
 import { inOrder } from '../../kit/text.js';
 
-/** Until a pool that was off at the start is asked again, ms. */
-const TRY_AGAIN_MS = 5000;
-
 export interface XenServerOptions extends LoginOptions, RosterOptions {
   /** the pool's hosts, or some of them, or one */
   readonly url: readonly URL[];
@@ -24,8 +20,6 @@ export interface XenServerOptions extends LoginOptions, RosterOptions {
 export class XenServerDriver implements Driver {
   readonly #context: PoolContext;
   readonly #hosts: HostRoster;
-  #hasListed = false;
-  #again: NodeJS.Timeout | undefined;
   /** what the last listing held, by uuid */
   #machines = new Map<string, Machine>();
 
@@ -44,32 +38,17 @@ export class XenServerDriver implements Driver {
   /** From memory while events keep it current; else everything is read. */
   async list(signal: AbortSignal): Promise<Sightings> {
     const { inventory } = this.#context;
-    clearTimeout(this.#again);
-    try {
+    const hosts = await this.#hosts.list('pool', async () => {
       if (!inventory.isCurrent) await this.#context.use('reads', () => inventory.fill(signal));
-    } catch (error) {
-      return await this.#listWithoutPool(error);
-    }
-    this.#hasListed = true;
-    const hosts = await this.#hosts.list(this.#foundHosts());
+      return this.#foundHosts();
+    });
+    if (hosts.incomplete !== undefined) return hosts;
     const vms = await this.#vms();
     // Each of these steps takes some ms for a thousand VMs.
     await turn();
     const sightings = inOrder([...hosts, ...vms], ({ machine }) => machine.name);
     await turn();
     return sightings;
-  }
-
-  /**
-   * At the start the pool may be off as a whole: then the hosts of the configuration can be woken.
-   * Later what was listed before still stands, so that a failure is one.
-   */
-  async #listWithoutPool(error: unknown): Promise<Sightings> {
-    const isOff = error instanceof ArgoError && error.phrase === 'UNREACHABLE';
-    if (this.#hasListed || !isOff || !this.#hosts.areGiven) throw error;
-    this.#context.host.log('warn', 'the pool does not answer: only the hosts of the configuration are listed', { reason: error.detail });
-    this.#again = setTimeout(() => this.#context.host.relist(), TRY_AGAIN_MS).unref();
-    return Object.assign(await this.#hosts.list(), { incomplete: `the pool does not answer, so that only the hosts of the configuration are listed: ${error.detail}` });
   }
 
   #foundHosts(): FoundHost[] {
@@ -108,7 +87,6 @@ export class XenServerDriver implements Driver {
   }
 
   async close(signal: AbortSignal): Promise<void> {
-    clearTimeout(this.#again);
     this.#hosts.close();
     this.#context.inventory.stop();
     this.#context.close();

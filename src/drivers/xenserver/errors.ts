@@ -1,4 +1,5 @@
 import { ArgoError, type Phrase } from '../../kit/errors.js';
+import { oneLine } from '../../kit/text.js';
 import { ForeignAnswerError, HttpStatusError, LoginRefusedError, TaskLostError, withoutHandles, XapiError } from '../../protocols/xapi/errors.js';
 import { CertificateError, ConnectionLostError } from '../../protocols/tls/errors.js';
 import type { Effect } from '../../protocols/xapi/pool.js';
@@ -121,7 +122,7 @@ export function explain(error: unknown, effect: Effect, hasHardWay = false): unk
 }
 
 /** One line, in which no handle can be read. */
-const clean = (words: string): string => withoutHandles(words).replace(/\s+/g, ' ').trim();
+const clean = (words: string): string => oneLine(withoutHandles(words));
 
 const STATES: Readonly<Record<string, PowerState>> = { Running: 'on', Halted: 'off', Paused: 'paused', Suspended: 'suspended' };
 

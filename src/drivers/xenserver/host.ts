@@ -1,12 +1,11 @@
 import { ArgoError } from '../../kit/errors.js';
 import { text, time, entries } from '../../protocols/xapi/records.js';
-import { beforeSending } from '../before-sending.js';
 import type { Facts, Machine } from '../driver.js';
 import { stateOfHost, type Word } from '../host/host-status.js';
 import type { RosterEntry } from '../host/roster.js';
 import { takeDown, type TakeDown } from './power.js';
 import type { PoolContext } from './context.js';
-import { isAbort, within } from '../../kit/within.js';
+import { beforeSending, isAbort, within } from '../../kit/within.js';
 import { XapiError } from '../../protocols/xapi/errors.js';
 import { ConnectionLostError } from '../../protocols/tls/errors.js';
 

@@ -1,6 +1,6 @@
 import { ArgoError } from '../../kit/errors.js';
 import { ref, text, refs } from '../../protocols/xapi/records.js';
-import { beforeSending } from '../before-sending.js';
+import { beforeSending } from '../../kit/within.js';
 import { GUEST_PATIENCE_MS, type PoolContext } from './context.js';
 import { ForeignAnswerError, TaskLostError, XapiError } from '../../protocols/xapi/errors.js';
 import { ConnectionLostError } from '../../protocols/tls/errors.js';

@@ -1,3 +1,4 @@
+import { oneLine } from '../../kit/text.js';
 import { ForeignAnswerError, isRefusal, meaningOf } from '../http/errors.js';
 import { CertificateError, ConnectionLostError } from '../tls/errors.js';
 
@@ -45,7 +46,7 @@ function toldBy(body: unknown): Told | undefined {
   const infos = (Array.isArray(list) ? list as unknown[] : [list]).filter(isObject);
   const ids = [error.code, ...infos.map(({ MessageId }) => MessageId)].filter((id) => typeof id === 'string').map((id) => id.split('.').at(-1) ?? '');
   const told = infos.map(({ Message }) => Message).filter((words) => typeof words === 'string');
-  const words = (told.length > 0 ? told : [error.message].filter((each) => typeof each === 'string')).join(' ').replace(/\s+/g, ' ').trim();
+  const words = oneLine((told.length > 0 ? told : [error.message].filter((each) => typeof each === 'string')).join(' '));
   return ids.length === 0 && words === '' ? undefined : { ids, words: (words || ids.join(', ')).slice(0, WORDS_TOLD) };
 }
 

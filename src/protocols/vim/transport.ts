@@ -16,7 +16,7 @@ const ANSWER_LIMIT = 48 * 1024 * 1024;
 const MOST_TAGS = 1_000_000;
 const OPENING = '<'.charCodeAt(0);
 /** Bytes that are parsed before it is asked whether everyone else should get a turn. */
-const BITE = 1024;
+const PARSED_AT_ONCE = 1024;
 /** Connections at a time; further calls wait for one. */
 export const CONNECTIONS = 10;
 /** An idle connection is closed before the server, which tells nobody, does so, ms. */
@@ -60,9 +60,9 @@ export class Body {
     for await (const chunk of this.#answer.body) {
       for (let at = chunk.indexOf(OPENING); at >= 0; at = chunk.indexOf(OPENING, at + 1)) tags += 1;
       if (tags > MOST_TAGS) throw new VimTransportError(`the answer has more than ${MOST_TAGS} tags`, true);
-      for (let from = 0; from < chunk.length; from += BITE) {
+      for (let from = 0; from < chunk.length; from += PARSED_AT_ONCE) {
         if (slices.isOverNow()) await slices.pause();
-        sink.write(chunk.subarray(from, from + BITE));
+        sink.write(chunk.subarray(from, from + PARSED_AT_ONCE));
       }
     }
     sink.end();

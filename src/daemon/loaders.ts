@@ -5,7 +5,7 @@ import type { Log } from '../kit/log.js';
 import { PluginLoader } from '../plugins/host/loader.js';
 
 /** What the daemon can be made of: drivers, gateways and commands, its own and those of `plugin-path`. */
-export interface House {
+export interface Loaders {
   readonly plugins: PluginLoader;
   /** @param pluginPath folders that may bring further ones */
   drivers(pluginPath: readonly string[]): Promise<DriverCatalogue>;
@@ -15,7 +15,7 @@ export interface House {
   readonly catalogues: Catalogues;
 }
 
-export function openHouse(log: Log): House {
+export function openLoaders(log: Log): Loaders {
   const plugins = new PluginLoader(log);
   const drivers = async (pluginPath: readonly string[]): Promise<DriverCatalogue> => new DriverCatalogue(await plugins.modulesIn(pluginPath, 'driver'));
   const gateways = async (pluginPath: readonly string[]): Promise<GatewayCatalogue> => new GatewayCatalogue(await plugins.modulesIn(pluginPath, 'gateway'));
