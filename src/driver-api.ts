@@ -1,6 +1,6 @@
 /** What authors of drivers import: `import type { DriverModule } from 'argo-server/driver'`. */
 export type {
-  Disk, Driver, DriverDefaults, DriverHost, DriverModule, Facts, Load, Machine, MachineType, PowerState, Readings, Sighting,
+  Autostart, Disk, Driver, DriverDefaults, DriverHost, DriverModule, Facts, Load, Machine, MachineType, PowerState, Readings, Sighting, Sightings,
 } from './drivers/driver.js';
 export type { TableFault } from './config/catalogue.js';
 export { ArgoError, PHRASES, type Phrase } from './kit/errors.js';

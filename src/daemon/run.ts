@@ -56,6 +56,7 @@ interface Configured {
 
 async function configure(file: string | undefined, listen: string | undefined, loaders: Loaders): Promise<Configured> {
   const place = listen === undefined ? undefined : parseListen(listen);
+  loaders.plugins.begin();
   if (file !== undefined) return { config: withListen(await loadConfig(file, defaultStateDir(), loaders.catalogues), place), greet: () => undefined };
   const { greeting, ownConfig } = await import('./first-start.js');
   const own = await ownConfig(loaders);

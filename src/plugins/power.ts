@@ -21,7 +21,7 @@ export default {
     power('reboot', `[--force] ${COMMON}`, 'Restart a running instance; --force resets it.'),
     power('pause', COMMON, 'Pause an instance.'),
     power('unpause', COMMON, 'Unpause a paused instance.'),
-    power('suspend', COMMON, 'Save an instance to disk.'),
-    power('resume', `[--force] ${COMMON}`, 'Bring a suspended instance back from disk; --force also where it is on elsewhere.'),
+    power('suspend', COMMON, 'Save an instance to disk; let a host sleep.'),
+    power('resume', `[--force] ${COMMON}`, 'Bring a suspended instance back; --force also where it is on elsewhere.'),
   ],
 } satisfies Plugin;

@@ -2,8 +2,9 @@ import * as v from 'valibot';
 import { flag, text } from '../../config/values.js';
 import { loadLibrary } from '../../protocols/vim/soap-client.js';
 import type { DriverModule } from '../driver.js';
+import { faultsOfHosts } from '../host/hosts.js';
 import { listedHostEntries, sharedEntries } from '../host/options.js';
-import { loginEntries } from '../tls/options.js';
+import { faultsOfLogin, loginEntries } from '../tls/options.js';
 import { EsxiDriver } from './driver.js';
 
 /** Where ESXi and vCenter have their service; a proxy in front of several may put it into a folder of its own. */
@@ -39,6 +40,7 @@ await loadLibrary();
 const esxi: DriverModule<typeof options> = {
   options,
   defaults: { concurrency: 8, pollInterval: 60_000 },
+  check: (given) => [...faultsOfLogin(given, given.url), ...faultsOfHosts(given)],
   open: (given, host) => new EsxiDriver(given, host),
 };
 

@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { passwordEntries, readPassword } from '../../config/secret.js';
 import { text, whole } from '../../config/values.js';
 import { CIPHER_SUITES, ipmiLacks, LONGEST_PASSWORD, LONGEST_USER, PRIVILEGES } from '../../protocols/ipmi/ipmitool.js';
-import { loginEntries } from '../tls/options.js';
+import { loginEntries, PLAIN_PASSWORD } from '../tls/options.js';
 
 /** The key `power`: the management board that switches a host. */
 
@@ -57,6 +57,8 @@ function faultOf(table: PowerTable): string | undefined {
   if (table.type === 'ipmi') {
     const lack = ipmiLacks();
     if (lack !== undefined) return lack;
+  } else if (!table.insecure && table.url.startsWith('http:')) {
+    return PLAIN_PASSWORD;
   }
   try {
     const password = readPassword(table)?.reveal();

@@ -106,7 +106,10 @@ class BoardedHost {
     } catch (error) {
       if (!this.#parts.mayPressButton || !(error instanceof ArgoError) || error.phrase !== 'UNREACHABLE' || signal.aborted) throw error;
       this.#parts.log('info', 'a host cannot be asked to shut down: its board presses the power button', { host: this.#own.name, reason: error.detail });
-      await this.#order('soft', signal, () => Promise.reject(error));
+      await this.#order('soft', signal, undefined).catch((trouble: unknown) => {
+        if (!(trouble instanceof ArgoError) || trouble.phrase !== 'UNREACHABLE') throw trouble;
+        throw new ArgoError('UNREACHABLE', `${error.detail}; nor can its power button be pressed: ${trouble.detail}`, { cause: error });
+      });
     }
   }
 
@@ -120,8 +123,12 @@ class BoardedHost {
     }
   }
 
+  /** Of the board also where the host's system cannot be asked: then it is wanted most. */
   async info(signal: AbortSignal): Promise<Facts> {
-    const facts = await this.#own.info!(signal);
+    const facts = await this.#own.info!(signal).catch((error: unknown): Facts => {
+      if (signal.aborted || !(error instanceof ArgoError)) throw error;
+      return { more: { error: error.message } };
+    });
     const { title } = this.#parts.board;
     return { ...facts, more: { ...facts.more, board: this.#trouble === undefined ? title : `${title}: ${this.#trouble}` } };
   }

@@ -69,6 +69,7 @@ const BOARD = 'board=';
 function parseWithBoard([name = '', ...words]: readonly string[], fail: Fail): HostEntry {
   const [board, ...more] = words.filter((word) => word.startsWith(BOARD)).map((word) => word.slice(BOARD.length));
   if (more.length > 0) fail('one board is expected', `${BOARD}${more[0]}`);
+  if (board === '') fail('an address is expected after board=', BOARD);
   const entry = parseLine([name, ...words.filter((word) => !word.startsWith(BOARD))], fail);
   return board === undefined ? entry : { ...entry, board: checkAddress(board, fail) };
 }
@@ -109,6 +110,8 @@ function readHostsFile(file: string): HostsFile {
 export interface ListedHosts<Entry extends HostEntry> {
   readonly hosts: readonly Entry[];
   readonly 'hosts-file'?: string | undefined;
+  /** the table for all their management boards */
+  readonly power?: object | undefined;
 }
 
 /**
@@ -131,6 +134,7 @@ export function faultsOfAddress(refuse: () => void): TableFault[] {
  */
 export function faultsOfHosts<Entry extends HostEntry>(options: ListedHosts<Entry>, refuse: (entry: Entry | HostEntry) => void = () => undefined): TableFault[] {
   const reasonOf = (entry: Entry | HostEntry): string | undefined => {
+    if (entry.board !== undefined && entry.power === undefined && options.power === undefined) return `${entry.name}: its board is used only where the provider has the key power`;
     try {
       refuse(entry);
       return undefined;

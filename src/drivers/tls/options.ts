@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
+import type { TableFault } from '../../config/catalogue.js';
 import { passwordEntries, readPassword } from '../../config/secret.js';
 import { flag, text } from '../../config/values.js';
 import { ArgoError } from '../../kit/errors.js';
@@ -50,12 +51,28 @@ export function tlsTrust(given: LoginOptions): Trust {
   return { kind: 'authorities', ...(file !== undefined && { ca: reading(() => readFileSync(file, 'utf8')) }) };
 }
 
+/** Why a password is not sent by `http:`. */
+export const PLAIN_PASSWORD = 'the password would cross the network in the clear; use https, or set insecure = true';
+
 /** As {@link tlsTrust}, for servers that are given the password itself. @throws ArgoError where it would cross the network in the clear, unasked */
 export function passwordTrust(given: LoginOptions, ...servers: readonly URL[]): Trust {
   if (!given.insecure && servers.some(({ protocol }) => protocol === 'http:')) {
-    throw new ArgoError('UNREACHABLE', 'the password would cross the network in the clear; use https, or set insecure = true');
+    throw new ArgoError('UNREACHABLE', PLAIN_PASSWORD);
   }
   return tlsTrust(given);
+}
+
+/** What of a login cannot work, for `argo-server check`, which finds secrets that cannot be read by itself. */
+export function faultsOfLogin(given: LoginOptions, ...servers: readonly URL[]): TableFault[] {
+  const hasPassword = [given.password, given['password-file'], given['password-env']].some((one) => one !== undefined);
+  const missing = hasPassword ? [] : [{ message: 'a password, password-file or password-env is missing' }];
+  try {
+    passwordTrust(given, ...servers);
+    return missing;
+  } catch (error) {
+    if (!(error instanceof ArgoError)) throw error;
+    return [...missing, { message: error.detail }];
+  }
 }
 
 /** @throws ArgoError, which names a file or variable that cannot be read */

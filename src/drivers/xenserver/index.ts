@@ -1,7 +1,8 @@
 import * as v from 'valibot';
 import type { DriverModule } from '../driver.js';
+import { faultsOfHosts } from '../host/hosts.js';
 import { listedHostEntries, sharedEntries } from '../host/options.js';
-import { loginEntries, oneOrMore, origin } from '../tls/options.js';
+import { faultsOfLogin, loginEntries, oneOrMore, origin } from '../tls/options.js';
 import { XenServerDriver } from './driver.js';
 
 /** The keys of a `[providers.NAME]` table of type xenserver. */
@@ -22,6 +23,7 @@ const xenserver: DriverModule<typeof options> = {
     actionTimeout: 300_000,
     concurrency: 32,
   },
+  check: (given) => [...faultsOfLogin(given, ...given.url), ...faultsOfHosts(given)],
   open: (given, host) => new XenServerDriver(given, host),
 };
 

@@ -44,7 +44,7 @@ function moduleFault({ options, open }: { readonly options?: unknown; readonly o
  */
 export class PluginLoader {
   #loaded = new Map<string, Loaded>();
-  /** files of which was told that they cannot be loaded, since the last {@link load} */
+  /** files of which was told that they cannot be loaded, since the start or reload began */
   readonly #told = new Set<string>();
   readonly #log: Log;
 
@@ -52,15 +52,19 @@ export class PluginLoader {
     this.#log = log;
   }
 
+  /** A start or a reload begins: what cannot be loaded is told once in it, also where it ends in a refusal. */
+  begin(): void {
+    this.#told.clear();
+  }
+
   /**
-   * Loads what is new or has changed. Called last of what a start or a reload asks for.
+   * Loads what is new or has changed.
    * @param folders of the configuration's plugin-path
    */
   async load(folders: readonly string[]): Promise<CommandTable> {
     const files = [...await this.#filesIn(OWN_FOLDER), ...await this.#filesInAll(folders)];
     const loaded = await Promise.all(files.map((file) => this.#loadFile(file)));
     this.#loaded = new Map(files.flatMap((file, index) => (loaded[index] ? [[file, loaded[index]]] : [])));
-    this.#told.clear();
     return new CommandTable(this.#loaded.values(), this.#log);
   }
 

@@ -49,7 +49,8 @@ export function checkHostKey(policy: HostKeyPolicy, host: string, port: number, 
   const same = known.filter((candidate) => candidate.key.equals(key));
   if (same.some((candidate) => candidate.revoked)) throw new HostKeyError('revoked', shown, `the key ${shown} of ${host} is revoked`);
   if (same.length > 0) return;
-  const fault = policy.certificateFault === undefined ? '' : `; ${policy.certificateFault}`;
+  const { certificateFault = revokedAuthority(policy, host, port) } = policy;
+  const fault = certificateFault === undefined ? '' : `; ${certificateFault}`;
   const others = known.some((candidate) => !candidate.revoked);
   if (others) throw new HostKeyError('changed', shown, `${host} shows the key ${shown}, which is not in known_hosts, while others of it are${fault}`);
   if (policy.acceptNew === undefined) throw new HostKeyError('unknown', shown, `the key ${shown} of ${host} is in no known_hosts${fault}`);
@@ -84,10 +85,20 @@ function knownKeys({ knownHosts = '', certified }: HostKeyPolicy, host: string, 
  * @revoked too. As ssh has it, they need not name the port.
  */
 export function authoritiesOf(policy: HostKeyPolicy, host: string, port: number): Buffer[] {
-  if (policy.fingerprint !== undefined) return [];
-  const lines = [...new Set([port, SSH_PORT])].flatMap((each) => linesOf(policy.knownHosts ?? '', host, each));
+  return authorityLines(policy, host, port).filter(({ isRevoked }) => !isRevoked).map(({ encoded }) => Buffer.from(encoded, 'base64'));
+}
+
+function authorityLines({ fingerprint, knownHosts = '' }: HostKeyPolicy, host: string, port: number): { readonly encoded: string; readonly isRevoked: boolean }[] {
+  if (fingerprint !== undefined) return [];
+  const lines = [...new Set([port, SSH_PORT])].flatMap((each) => linesOf(knownHosts, host, each));
   const revoked = lines.filter(({ marker }) => marker === '@revoked').map(({ encoded }) => encoded);
-  return lines.filter(({ marker, encoded }) => marker === '@cert-authority' && !revoked.includes(encoded)).map(({ encoded }) => Buffer.from(encoded, 'base64'));
+  return lines.filter(({ marker }) => marker === '@cert-authority').map(({ encoded }) => ({ encoded, isRevoked: revoked.includes(encoded) }));
+}
+
+/** Why no certificate was asked for, where known_hosts names authorities of which none counts; for people. */
+function revokedAuthority(policy: HostKeyPolicy, host: string, port: number): string | undefined {
+  const lines = authorityLines(policy, host, port);
+  return lines.length > 0 && lines.every(({ isRevoked }) => isRevoked) ? 'its @cert-authority is @revoked there' : undefined;
 }
 
 interface Line {

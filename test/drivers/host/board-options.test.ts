@@ -53,6 +53,7 @@ await t.test('what is said for all hosts, with the place of each one\'s board', 
   ]);
   t.match(parseHostsFile('hosts', 'web1 board=10.1').faults, [{ file: 'hosts', line: 1, column: 12, message: /"10.1" is neither/ }]);
   t.match(parseHostsFile('hosts', 'web1 board=a board=b').faults, [{ file: 'hosts', line: 1, column: 14, message: /one board/ }]);
+  t.match(parseHostsFile('hosts', 'web1 board=').faults, [{ line: 1, message: /an address is expected after board=/ }]);
   t.end();
 });
 
@@ -65,12 +66,13 @@ await t.test('what is wrong', (t) => {
     [ipmi({ host: 'b', password: undefined }), /password.* is missing/], [ipmi({ host: 'b', password: undefined, 'password-file': '/nonexistent' }), /nonexistent/],
     [ipmi({ host: 'b', 'cipher-suite': 0 }), /3 or 17/], [ipmi({ host: 'b', privilege: 'root' }), /operator/], [ipmi({ host: 'b', url: 'https://b' }), /./],
     [redfish({ url: 'bmc1' }), /a URL such as/], [redfish({ url: 'https://bmc1/redfish/v1' }), /without a path/],
-    [redfish({ url: 'https://me:word@bmc1' }), /do not belong into/], [redfish({ url: 'ftp://bmc1' }), /a URL such as/],
+    [redfish({ url: 'https://me:word@bmc1' }), /do not belong into/], [redfish({ url: 'ftp://bmc1' }), /a URL such as/], [redfish({ url: 'http://bmc1' }), /in the clear/],
   ] as const) t.match(faults(single, own(power)), [message], JSON.stringify(power));
   t.same(faults(single, own(ipmi({ host: 'b', password: undefined, 'password-file': join(folder, 'secret') }))), []);
   process.env.PATH = '/nonexistent';
   t.match(faults(many, { power: ipmi() }), [/needs the program ipmitool: apt-get install ipmitool/]);
   t.same(faults(many, { power: redfish() }), []);
+  t.same(faults(single, own(redfish({ url: 'http://bmc1', insecure: true }))), []);
   process.env.PATH = `${folder}:${path}`;
   t.end();
 });

@@ -66,7 +66,7 @@ class OwnHost implements Machine {
   }
 
   info() {
-    return Promise.resolve({ more: { kernel: '6.1' } });
+    return this.isDeaf ? Promise.reject(new ArgoError('UNREACHABLE', 'SSH: no route')) : Promise.resolve({ more: { kernel: '6.1' } });
   }
 
   close(): Promise<void> {
@@ -119,6 +119,9 @@ await t.test('without the board, a sign of life counts, and silence is not off',
   t.equal(await machine.status(signal), 'stopping');
   t.equal(lines.length, 1, 'it is logged once');
   t.match((await machine.info!(signal)).more, { kernel: '6.1', board: /ipmi bmc1: UNREACHABLE/ });
+  own.isDeaf = true;
+  t.match((await machine.info!(signal)).more, { error: 'UNREACHABLE: SSH: no route', board: /ipmi bmc1: UNREACHABLE/ }, 'also of a host that cannot be asked');
+  own.isDeaf = false;
   board.phrase = 'ACCESS DENIED';
   own.seen = 'off';
   await t.rejects(machine.status(signal), { name: 'ArgoError', phrase: 'ACCESS DENIED' }, 'people are told what they can mend');
@@ -154,7 +157,7 @@ await t.test('the power button, where the system cannot be asked', async (t) => 
   await machine.shutdown(signal);
   t.same(board.orders, ['soft']);
   board.phrase = 'UNREACHABLE';
-  await t.rejects(machine.shutdown(signal), { name: 'ArgoError', phrase: 'UNREACHABLE', detail: 'SSH: no route' });
+  await t.rejects(machine.shutdown(signal), { name: 'ArgoError', phrase: 'UNREACHABLE', detail: /^SSH: no route; nor can its power button be pressed: ./ });
   board.phrase = 'UNCERTAIN';
   await t.rejects(machine.shutdown(signal), { name: 'ArgoError', phrase: 'UNCERTAIN' });
   const manager = boarded(t, false);

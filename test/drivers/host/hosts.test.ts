@@ -62,6 +62,11 @@ await t.test('what is wrong beyond the table', (t) => {
   ]);
   t.match(faultsOfHosts({ hosts: [], 'hosts-file': join(folder, 'none') }), [{ message: /none cannot be read: ENOENT/, path: ['hosts-file'] }]);
   t.same(faultsOfHosts({ hosts: [{ name: 'a' }] }), []);
+  const boards = join(t.testdir({ boards: 'a\nb board=10.0.0.9\n' }), 'boards');
+  t.match(faultsOfHosts({ hosts: [{ name: 'c', board: '10.0.0.8' }], 'hosts-file': boards }), [
+    { message: /^c: its board is used only where/, path: ['hosts', 0] }, { message: /^b: its board/, position: { line: 2, column: 1 } },
+  ], 'a board that nothing speaks to');
+  t.same(faultsOfHosts({ hosts: [{ name: 'c', board: '10.0.0.8' }], 'hosts-file': boards, power: { type: 'ipmi' } }), []);
   t.end();
 });
 

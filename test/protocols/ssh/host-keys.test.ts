@@ -54,6 +54,7 @@ await t.test('authorities, and keys that they have certified', async (t) => {
   t.equal(verdict({ ...knownAs(line), certified: Buffer.from(OTHER_KEY, 'base64') }), 'changed');
   const fault = { ...knownAs(line), certificateFault: 'its certificate has expired' };
   t.throws(() => checkHostKey(fault, 'esx1.example', 22, key), { message: /is in no known_hosts; its certificate has expired$/ });
+  t.throws(() => checkHostKey(knownAs(line, `@revoked * ssh-ed25519 ${OTHER_KEY}`), 'esx1.example', 22, key), { message: /is in no known_hosts; its @cert-authority is @revoked there$/ });
 });
 
 await t.test('patterns and ports', async (t) => {
