@@ -1,6 +1,6 @@
 /**
- * `npm test`: prepares, then runs the linter and all tests. Tests of test/e2e meet real peers and run
- * one file at a time; all others two at a time.
+ * `npm test`: prepares, then runs the linter and all tests, two files at a time. Tests of test/e2e come
+ * last; those that meet real peers, of which there is one here, run one at a time.
  *
  *     npm test                    everything
  *     npm test -- --unit          without test/e2e
@@ -29,6 +29,8 @@ const GRACE_S = 15;
 /** Failed files that are run once more; where more fail, it is not the machine's fault. */
 const MOST_AGAIN = 4;
 const E2E = 'test/e2e/';
+/** Of these, those that need the daemon and the client alone: they run beside one that meets a peer. */
+const NEEDS_NO_PEER = /\/(?:client|faults)-[^/]*$/;
 const OPTIONS = ['--unit', '--coverage'];
 
 /** @typedef {import('./results.js').Sum} Sum */
@@ -137,7 +139,8 @@ async function main() {
   const checks = paths.length > 0 ? [] : [lint, imports];
   const written = args.includes('--coverage') ? beginCoverage() : undefined;
   const results = await inParallel([...checks, ...units.map((file) => () => test(file))], JOBS);
-  results.push(...await inParallel(ends.map((file) => () => test(file)), 1));
+  const lanes = [ends.filter((file) => NEEDS_NO_PEER.test(file)), ends.filter((file) => !NEEDS_NO_PEER.test(file))];
+  results.push(...(await Promise.all(lanes.map((lane) => inParallel(lane.map((file) => () => test(file)), 1)))).flat());
 
   const final = await withSecondTry(results);
   if (written !== undefined) final.push(await covered(written, paths.length === 0));

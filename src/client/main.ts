@@ -66,6 +66,10 @@ async function run(argv: readonly string[], stdout: Output, stderr: Output): Pro
 }
 
 async function once(setting: Setting, words: readonly string[], signal: AbortSignal): Promise<ExitCode> {
+  if (words[0]?.toLowerCase() === 'watch') {
+    const { readWatchWords, Watch } = await import('./watch.js');
+    return new Watch(setting, readWatchWords(words.slice(1))).run(signal);
+  }
   let request;
   try {
     request = requestFromArguments(words);

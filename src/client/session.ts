@@ -64,9 +64,10 @@ export class Session {
   /**
    * Sends a request and gives its reply in batches. It is sent once: after a lost connection nobody
    * knows how far it went, so it is never repeated.
+   * @param silence milliseconds of silence that are borne; left out: what the settings and the request say
    * @throws ArgoError · the signal's reason
    */
-  async *run(request: Request, signal?: AbortSignal): AsyncGenerator<readonly ReplyEvent[], void> {
+  async *run(request: Request, signal?: AbortSignal, silence = this.#silenceFor(request)): AsyncGenerator<readonly ReplyEvent[], void> {
     const before = this.#turn;
     let free = () => {};
     this.#turn = new Promise((resolve) => { free = resolve; });
@@ -74,7 +75,7 @@ export class Session {
       await before;
       const connection = await this.connect(signal);
       if (request.command === 'auth') this.#warnIfExposed(connection);
-      for await (const batch of connection.request(request.line, { silence: this.#silenceFor(request), signal })) {
+      for await (const batch of connection.request(request.line, { silence, signal })) {
         if (request.command === 'auth' && batch.some(isEnd)) this.#remember(request, batch.at(-1)!);
         yield batch;
       }

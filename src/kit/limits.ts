@@ -242,6 +242,13 @@ export const AUDIT_PRUNE_PAUSE = 100;
 export const AUDIT_FOLLOW_EVERY = 500;
 export const AUDIT_FOLLOW_OPEN = 10_000;
 
+/** `argo watch`: silence after which the server is taken for gone (it says `idle` every 15 s), and the times until it is tried again. */
+export const WATCH_SILENCE = 45_000;
+export const WATCH_RETRY_FIRST = 500;
+export const WATCH_RETRY_LONGEST = 30_000;
+/** The longest that a command of `argo watch --exec` may take for one event. */
+export const WATCH_EXEC_TIMEOUT = 300_000;
+
 /** A file of the state folder: the longest wait for another process that has it locked. */
 export const STORE_LOCK_TIMEOUT = 1000;
 /** The longest wait for the disk; then those who wait are refused. */

@@ -22,7 +22,7 @@ await t.test('the SOAP library comes without its HTTP client', async (t) => {
 
 for (const form of ['json', 'xml']) {
   await t.test(`so does xen-api's ${form} form`, async (t) => {
-    const packages = await packagesAfter('xapi/forms.js', `await ours.formOf('${form}');`);
+    const packages = await packagesAfter('xapi/rpc.js', `await ours.formOf('${form}');`);
     t.match(packages, /\/make-error\//);
     t.notMatch(packages, /\/undici\//);
   });

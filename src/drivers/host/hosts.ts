@@ -68,7 +68,7 @@ const BOARD = 'board=';
 
 function parseWithBoard([name = '', ...words]: readonly string[], fail: Fail): HostEntry {
   const [board, ...more] = words.filter((word) => word.startsWith(BOARD)).map((word) => word.slice(BOARD.length));
-  if (more.length > 0) fail('one board is expected', more[0]);
+  if (more.length > 0) fail('one board is expected', `${BOARD}${more[0]}`);
   const entry = parseLine([name, ...words.filter((word) => !word.startsWith(BOARD))], fail);
   return board === undefined ? entry : { ...entry, board: checkAddress(board, fail) };
 }

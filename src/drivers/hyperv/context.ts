@@ -1,5 +1,5 @@
 import { ArgoError } from '../../kit/errors.js';
-import type { DriverHost } from '../driver.js';
+import type { DriverHost, PowerState } from '../driver.js';
 import type { Effect } from '../wmi/errors.js';
 import type { WmiLink } from '../wmi/link.js';
 import { DialectFinder } from './dialect.js';
@@ -12,6 +12,8 @@ export interface ContextParts {
   readonly readings: WmiLink;
   readonly host: DriverHost;
   readonly closesPrograms: boolean;
+  /** The state of a machine, on whichever host it is. @throws ArgoError; the signal's reason */
+  stateOf(id: string, signal: AbortSignal): Promise<PowerState>;
 }
 
 /** What the machines of a host share. */
@@ -35,6 +37,11 @@ export class HyperVContext {
 
   get closesPrograms(): boolean {
     return this.#parts.closesPrograms;
+  }
+
+  /** As {@link ContextParts.stateOf}: what was begun here may end on another node. */
+  stateOf(id: string, signal: AbortSignal): Promise<PowerState> {
+    return this.#parts.stateOf(id, signal);
   }
 
   /** Several calls as one step, with errors in a user's words. @throws ArgoError, or the signal's reason */

@@ -42,6 +42,13 @@ export function refusal(code: number, words = '', isOver = false): ArgoError {
   return new ArgoError(phrase, detailOf(words === '' ? meaning : `${meaning}: ${words}`));
 }
 
+/** The host does not have the machine when an order comes, so that nothing was ordered: it may be on another node by now. */
+export class NotThere extends ArgoError {
+  constructor(cause: unknown) {
+    super('NO SUCH INSTANCE', 'the machine no longer has it', { cause });
+  }
+}
+
 /** A guest that is told to shut down while it does. */
 export const SHUTTING_DOWN = 32_782;
 

@@ -92,9 +92,9 @@ export async function settle(context: HyperVContext, { id, goal }: Order, { reas
 }
 
 /** `unknown` where the host does not tell it. @throws the fault of a machine that is gone */
-export async function stateOf({ inventory }: HyperVContext, id: string, signal: AbortSignal): Promise<PowerState> {
+export async function stateOf(context: HyperVContext, id: string, signal: AbortSignal): Promise<PowerState> {
   try {
-    return await within(LOOK_LIMIT_MS, [signal], (limited) => inventory.state(id, limited));
+    return await within(LOOK_LIMIT_MS, [signal], (limited) => context.stateOf(id, limited));
   } catch (error) {
     const explained = explain(error, 'reads');
     if (explained instanceof ArgoError && explained.phrase === 'NO SUCH INSTANCE') throw error;

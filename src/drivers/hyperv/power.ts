@@ -8,7 +8,7 @@ import { count, quoted, reference, text } from '../wmi/values.js';
 import type { HyperVContext } from './context.js';
 import { vmPath, type Dialect } from './dialect.js';
 import { type Doubt, followJob, settle, stateOf } from './outcome.js';
-import { refusal, SHUTTING_DOWN } from './errors.js';
+import { NotThere, refusal, SHUTTING_DOWN } from './errors.js';
 
 /** The steps of a virtual machine. Asking and acting are apart: a question that is cut off leaves no doubt about what was done. */
 
@@ -27,7 +27,8 @@ const LOST_ANSWER_REST_MS = 1000;
 const LOST_JOB_REST_MS = 30_000;
 
 const ask = (context: HyperVContext, id: string, request: keyof Dialect['requests'], signal: AbortSignal): Promise<WmiObject> =>
-  context.dialects.speak((dialect) => context.control.invoke(vmPath(dialect, id), 'RequestStateChange', { RequestedState: String(dialect.requests[request]) }, signal));
+  context.dialects.speak((dialect) => context.control.invoke(vmPath(dialect, id), 'RequestStateChange', { RequestedState: String(dialect.requests[request]) }, signal))
+    .catch((error: unknown) => { throw isGone(error) ? new NotThere(error) : error; });
 
 /** @param goal by which it is told what came of an order that was not answered; undefined where no state tells */
 const change = (request: keyof Dialect['requests'], goal?: PowerState): VmStep => (context, id, signal) => context.use('acts', async () => {
@@ -78,7 +79,7 @@ const isGone = (error: unknown): boolean => error instanceof WmiFault && error.k
 
 /** Asks the guest through its integration services. */
 const askGuest = (method: 'InitiateShutdown' | 'InitiateReboot'): VmStep => async (context, id, signal) => {
-  const component = await beforeSending(signal, () => context.use('reads', () => shutdownComponent(context, id, signal)));
+  const component = await beforeSending(signal, () => beforeOrder(context, () => shutdownComponent(context, id, signal)));
   try {
     await context.use('acts', async () => {
       const answer = await context.control.invoke(component, method, { Force: String(context.closesPrograms), Reason: REASON }, signal)
@@ -91,7 +92,7 @@ const askGuest = (method: 'InitiateShutdown' | 'InitiateReboot'): VmStep => asyn
       if (doubt) await settle(context, { id }, doubt, signal);
     });
   } catch (error) {
-    if (error instanceof ComponentGone) throw new ArgoError('WRONG STATE', `it is ${await context.use('reads', () => context.inventory.state(id, signal))} by now`, { cause: error });
+    if (error instanceof ComponentGone) throw new ArgoError('WRONG STATE', `it is ${await beforeOrder(context, () => context.inventory.state(id, signal))} by now`, { cause: error });
     if (!(error instanceof ArgoError) || error.phrase !== 'NOT SUPPORTED' || method !== 'InitiateReboot') throw error;
     throw new ArgoError('NOT SUPPORTED', 'this Hyper-V cannot ask a guest to reboot (Windows Server 2016 and later can): stop and start it, or use --force', { cause: error });
   }
@@ -99,6 +100,15 @@ const askGuest = (method: 'InitiateShutdown' | 'InitiateReboot'): VmStep => asyn
 
 export const shutdown = askGuest('InitiateShutdown');
 export const reboot = askGuest('InitiateReboot');
+
+/** Reads, where nothing has been ordered. @throws NotThere where the host does not have the machine */
+async function beforeOrder<T>(context: HyperVContext, work: () => Promise<T>): Promise<T> {
+  try {
+    return await context.use('reads', work);
+  } catch (error) {
+    throw error instanceof ArgoError && error.phrase === 'NO SUCH INSTANCE' ? new NotThere(error) : error;
+  }
+}
 
 /** A guest has it only while it runs and its integration services answer. */
 async function shutdownComponent(context: HyperVContext, id: string, signal: AbortSignal): Promise<WmiPath> {

@@ -10,7 +10,7 @@ import { toPowerState } from './errors.js';
 
 /** What can be read of a virtual machine. */
 
-type Read<T> = (context: HyperVContext, id: string, signal: AbortSignal) => Promise<T>;
+export type Read<T> = (context: HyperVContext, id: string, signal: AbortSignal) => Promise<T>;
 
 const BYTES_PER_MIB = 1_048_576n;
 

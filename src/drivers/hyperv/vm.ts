@@ -1,6 +1,6 @@
 import type { Disk, Facts, Load, Machine, PowerState } from '../driver.js';
 import { BootMarks } from '../wmi/readings.js';
-import type { HyperVContext } from './context.js';
+import type { Cluster } from './cluster.js';
 import * as actions from './power.js';
 import * as reads from './readings.js';
 
@@ -11,81 +11,89 @@ const BOOT_SLACK_MS = 250;
 export class Vm implements Machine {
   readonly type = 'vm';
   #boots: BootMarks | undefined;
-  readonly #context: HyperVContext;
+  readonly #cluster: Cluster;
 
   /** @param id its GUID */
-  constructor(context: HyperVContext, readonly id: string, readonly name: string) {
-    this.#context = context;
+  constructor(cluster: Cluster, readonly id: string, readonly name: string) {
+    this.#cluster = cluster;
   }
 
   status(signal: AbortSignal): Promise<PowerState> {
-    return this.#context.use('reads', () => this.#context.inventory.state(this.id, signal));
+    return this.#cluster.state(this.id, signal);
   }
 
   start(signal: AbortSignal): Promise<void> {
-    return actions.start(this.#context, this.id, signal);
+    return this.#cluster.order(this.id, signal, actions.start);
   }
 
   shutdown(signal: AbortSignal): Promise<void> {
-    return actions.shutdown(this.#context, this.id, signal);
+    return this.#cluster.order(this.id, signal, actions.shutdown);
   }
 
   powerOff(signal: AbortSignal): Promise<void> {
-    return actions.powerOff(this.#context, this.id, signal);
+    return this.#cluster.order(this.id, signal, actions.powerOff);
   }
 
   reboot(signal: AbortSignal): Promise<void> {
-    return actions.reboot(this.#context, this.id, signal);
+    return this.#cluster.order(this.id, signal, actions.reboot);
   }
 
   reset(signal: AbortSignal): Promise<void> {
-    return actions.reset(this.#context, this.id, signal);
+    return this.#cluster.order(this.id, signal, actions.reset);
   }
 
   pause(signal: AbortSignal): Promise<void> {
-    return actions.pause(this.#context, this.id, signal);
+    return this.#cluster.order(this.id, signal, actions.pause);
   }
 
   unpause(signal: AbortSignal): Promise<void> {
-    return actions.unpause(this.#context, this.id, signal);
+    return this.#cluster.order(this.id, signal, actions.unpause);
   }
 
   suspend(signal: AbortSignal): Promise<void> {
-    return actions.suspend(this.#context, this.id, signal);
+    return this.#cluster.order(this.id, signal, actions.suspend);
   }
 
   resume(signal: AbortSignal): Promise<void> {
-    return actions.resume(this.#context, this.id, signal);
+    return this.#cluster.order(this.id, signal, actions.resume);
   }
 
-  async bootMark(signal: AbortSignal): Promise<string> {
-    const asked = performance.now();
-    const uptime = await reads.readUptime(this.#context, this.id, signal);
-    this.#boots ??= new BootMarks(BOOT_SLACK_MS);
-    return this.#boots.record({ uptime, asked, answered: performance.now() });
+  bootMark(signal: AbortSignal): Promise<string> {
+    return this.#cluster.read(this.id, signal, async (context) => {
+      const asked = performance.now();
+      const uptime = await reads.readUptime(context, this.id, signal);
+      this.#boots ??= new BootMarks(BOOT_SLACK_MS);
+      return this.#boots.record({ uptime, asked, answered: performance.now(), carrier: context });
+    });
   }
 
-  info(signal: AbortSignal): Promise<Facts> {
-    return reads.readFacts(this.#context, this.id, signal);
+  async info(signal: AbortSignal): Promise<Facts> {
+    const facts = await this.#read(reads.readFacts, signal);
+    const host = this.#cluster.lastNode(this.id);
+    return { ...facts, ...(host !== undefined && { host }) };
   }
 
   ip(signal: AbortSignal): Promise<string[]> {
-    return reads.readAddresses(this.#context, this.id, signal);
+    return this.#read(reads.readAddresses, signal);
   }
 
   mac(signal: AbortSignal): Promise<string[]> {
-    return reads.readMacs(this.#context, this.id, signal);
+    return this.#read(reads.readMacs, signal);
   }
 
   async uptime(signal: AbortSignal): Promise<number> {
-    return await reads.readUptime(this.#context, this.id, signal) / 1000;
+    return await this.#read(reads.readUptime, signal) / 1000;
   }
 
   load(signal: AbortSignal): Promise<Load> {
-    return reads.readLoad(this.#context, this.id, signal);
+    return this.#read(reads.readLoad, signal);
   }
 
   disk(signal: AbortSignal): Promise<Disk[]> {
-    return reads.readDisks(this.#context, this.id, signal);
+    return this.#read(reads.readDisks, signal);
+  }
+
+  #read<T>(read: reads.Read<T>, signal: AbortSignal): Promise<T> {
+    return this.#cluster.read(this.id, signal, (context) => read(context, this.id, signal));
   }
 }

@@ -133,12 +133,15 @@ export interface BootReading {
   readonly written?: string | undefined;
   /** how long it has been up */
   readonly uptime: number;
+  /** what told it, where that may change: one cannot go on counting where another left off */
+  readonly carrier?: object | undefined;
   readonly asked: number;
   readonly answered: number;
 }
 
 interface SeenBoot {
   readonly written: string | undefined;
+  readonly carrier: object | undefined;
   readonly earliest: number;
   readonly latest: number;
   readonly mark: string;
@@ -160,13 +163,13 @@ export class BootMarks {
   }
 
   /** @returns a mark that differs from that of the last look where the machine has booted since */
-  record({ written, uptime, asked, answered }: BootReading): string {
+  record({ written, uptime, carrier, asked, answered }: BootReading): string {
     const earliest = asked - uptime - this.#slack;
     const latest = answered - uptime + this.#slack;
     const last = this.#last;
-    const isSame = last !== undefined && ((written !== undefined && written === last.written) || (earliest <= last.latest && latest >= last.earliest));
+    const isSame = last !== undefined && (carrier !== last.carrier || (written !== undefined && written === last.written) || (earliest <= last.latest && latest >= last.earliest));
     const mark = isSame ? last.mark : String(this.#boots += 1);
-    this.#last = { written, earliest, latest, mark };
+    this.#last = { written, carrier, earliest, latest, mark };
     return mark;
   }
 }

@@ -51,8 +51,8 @@ await t.test('what is said for all hosts, with the place of each one\'s board', 
   t.same(parseHostsFile('hosts', 'web1 10.0.0.11 board=10.0.1.11 52:54:00:aa:00:11\nweb2 board=web2-bmc').hosts, [
     { name: 'web1', address: '10.0.0.11', mac: '52:54:00:aa:00:11', board: '10.0.1.11' }, { name: 'web2', address: 'web2', board: 'web2-bmc' },
   ]);
-  t.match(parseHostsFile('hosts', 'web1 board=10.1').faults, [{ line: 1, message: /^"10.1" is neither/ }]);
-  t.match(parseHostsFile('hosts', 'web1 board=a board=b').faults, [{ line: 1, message: /one board/ }]);
+  t.match(parseHostsFile('hosts', 'web1 board=10.1').faults, [{ file: 'hosts', line: 1, column: 12, message: /"10.1" is neither/ }]);
+  t.match(parseHostsFile('hosts', 'web1 board=a board=b').faults, [{ file: 'hosts', line: 1, column: 14, message: /one board/ }]);
   t.end();
 });
 

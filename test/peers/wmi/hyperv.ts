@@ -88,6 +88,14 @@ export class HyperV {
     return vm;
   }
 
+  /** Lets another host of its cluster have a VM as it is; what is being done with it ends here. */
+  handOver(nameOrId: string, to: HyperV): void {
+    const vm = this.vm(nameOrId);
+    this.remove(vm.id);
+    vm.transition = undefined;
+    to.#vms.set(vm.id.toUpperCase(), vm);
+  }
+
   /** Deletes a VM. What is being done with it fails. */
   remove(nameOrId: string): void {
     const { id } = this.vm(nameOrId);

@@ -40,6 +40,8 @@ export interface WmiDoubleOptions extends WindowsOptions, HyperVOptions {
   /** minutes east of Greenwich, in which dates are told */
   readonly zoneOffset?: number;
   readonly address?: string;
+  /** one of the kernel's choice unless given */
+  readonly port?: number;
 }
 
 /** A request as it came. */
@@ -84,7 +86,7 @@ export class WmiDouble {
   connections = 0;
   /** logins that were refused */
   refusals = 0;
-  #port = 0;
+  #port: number;
   #server: Server | undefined;
   readonly #service: Service;
   readonly #sockets = new Map<Socket, number>();
@@ -95,6 +97,7 @@ export class WmiDouble {
 
   constructor(options: WmiDoubleOptions) {
     this.#options = options;
+    this.#port = options.port ?? 0;
     const { role, locale = 'en-US', zoneOffset = 0 } = options;
     const windows = new Windows(options, (after, back) => this.#leave(after, back));
     const hyperv = new HyperV(options);
