@@ -87,7 +87,7 @@ export class EsxiFreeDriver implements Driver {
     const hasListed = this.#listedBefore;
     this.#listedBefore = true;
     const guests = this.#inventory.known.map((entry) => this.#sighting(entry, 'unknown').machine);
-    return listSilentHypervisor({ machine: this.#machine, state, guests, hasListed }, this.#host, error);
+    return listSilentHypervisor({ machine: this.#machine, state, guests, hasListed, areGuestsKnown: state === 'off' || hasListed }, this.#host, error);
   }
 
   #sighting({ key, summary: { name } }: Entry, state: PowerState): Sighting {

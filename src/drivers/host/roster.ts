@@ -136,24 +136,26 @@ export interface SilentHypervisor {
   readonly guests: readonly Machine[];
   /** there was a listing before this one */
   readonly hasListed: boolean;
+  /** its machines have been listed */
+  readonly areGuestsKnown: boolean;
 }
 
 /**
  * The listing of a hypervisor that tells nothing. One that is off is no fault: it is there to be started.
  * One that is on is a fault, and what is known of its machines is out of date; but at first it is listed
- * alone, so that it can be named, and the listing says that it is incomplete.
+ * all the same, so that it can be named. Where its machines are not known, the listing says that it is incomplete.
  * @param error why it tells nothing
  * @throws the error
  */
-export function listSilentHypervisor({ machine, state, guests, hasListed }: SilentHypervisor, host: DriverHost, error: Error): Listing {
-  const listing: Listing = [{ machine, state }, ...guests.map((guest) => ({ machine: guest, state: 'unknown' as const }))];
-  if (state === 'off') return listing;
-  if (hasListed) {
+export function listSilentHypervisor({ machine, state, guests, hasListed, areGuestsKnown }: SilentHypervisor, host: DriverHost, error: Error): Listing {
+  if (state !== 'off' && hasListed) {
     host.changed(machine.id, state);
     throw error;
   }
-  host.log('warn', 'the virtual machines cannot be listed', { reason: error.message });
-  return Object.assign(listing, { incomplete: `its virtual machines cannot be listed: ${error.message}` });
+  if (state !== 'off') host.log('warn', 'the virtual machines cannot be listed', { reason: error.message });
+  const listing: Listing = [{ machine, state }, ...guests.map((guest) => ({ machine: guest, state: 'unknown' as const }))];
+  if (areGuestsKnown) return listing;
+  return Object.assign(listing, { incomplete: `the virtual machines could not be listed yet: ${state === 'off' ? 'the host is off' : error.message}` });
 }
 
 function validMac(mac: string | undefined): string | undefined {

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
 import { beforeSending, within } from '../../kit/within.js';
 import type { PowerState } from '../driver.js';
-import { detailOf, explain } from '../wmi/errors.js';
+import { explain, detailOf } from '../wmi/errors.js';
 import type { WindowsHost } from '../wmi/host.js';
 import type { HyperVContext } from './context.js';
 import { NotThere } from './errors.js';

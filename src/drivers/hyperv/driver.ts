@@ -87,7 +87,11 @@ export class HyperVDriver implements Driver {
       return [{ machine, state: 'on' }, ...this.#sightings(entries)];
     } catch (error) {
       signal.throwIfAborted();
-      return this.#withoutAnswer(node, await machine.look(signal).catch(() => 'unknown' as const), error as Error);
+      const state = await machine.look(signal).catch(() => 'unknown' as const);
+      const hasListed = this.#hasListed;
+      this.#hasListed = true;
+      const silent = { machine, state, guests: [...this.#vms.values()], hasListed, areGuestsKnown: this.#listed.has(node) };
+      return listSilentHypervisor(silent, this.#host, error as Error);
     }
   }
 
@@ -117,18 +121,6 @@ export class HyperVDriver implements Driver {
       return [id, known?.name === name ? known : new Vm(this.#cluster, id, name)];
     }));
     return entries.map(({ id, state }) => ({ machine: this.#vms.get(id) as Machine, state }));
-  }
-
-  /**
-   * A host that is off is no fault: it is there to be started. One that answers a ping and tells
-   * nothing is a fault; what is known of its machines is out of date then.
-   */
-  #withoutAnswer(node: Node, state: PowerState, error: Error): Sightings {
-    const guests = [...this.#vms.values()];
-    const listing = listSilentHypervisor({ machine: node.machine, state, guests, hasListed: this.#hasListed }, this.#host, error);
-    this.#hasListed = true;
-    // what it has nobody knows who has never asked it
-    return state !== 'off' || this.#listed.has(node) ? listing : Object.assign(listing, { incomplete: 'its virtual machines could not be listed yet: the host is off' });
   }
 }
 

@@ -285,7 +285,7 @@ void t.test('a host that is off, and one that only answers a ping', async (t) =>
   model.faults.push(cut);
   const alone = await driver.list(patient);
   t.same(alone.map(({ machine, state }) => [machine.name, state]), [['esx2', 'on']], 'at first: the host alone, so that it can be named');
-  t.match(alone.incomplete, /^its virtual machines cannot be listed: /);
+  t.match(alone.incomplete, /^the virtual machines could not be listed yet: /);
   t.match(told.logged, [{ level: 'warn', message: 'the virtual machines cannot be listed' }]);
   t.match(await outcome(driver.list(patient)), /^UNREACHABLE/);
   cut.times = 0;
