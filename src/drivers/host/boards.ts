@@ -10,7 +10,7 @@ import { beforeSending } from '../before-sending.js';
 import type { PowerState } from '../driver.js';
 import { passwordTrust } from '../tls/options.js';
 import type { Board, BoardOrder, BoardParts } from './board.js';
-import type { PowerTable } from './board-options.js';
+import { IPMI_PORT, type PowerTable } from './board-options.js';
 import type { HostPower } from './power.js';
 
 const IPMI_PHRASES: Readonly<Record<IpmiFault, Phrase>> = {
@@ -55,7 +55,7 @@ abstract class LoginBoard<Fault extends string> {
   readonly #faultOf: (error: unknown) => Fault | undefined;
   readonly #phrases: Readonly<Record<Fault | 'login refused', Phrase>>;
 
-  /** @param place of the board, whose account it is */
+  /** @param place of the board, whose account it is: with the port where that is not the usual one, since several may stand behind one address */
   constructor(readonly title: string, place: string, table: PowerTable, phrases: Readonly<Record<Fault | 'login refused', Phrase>>, faultOf: (error: unknown) => Fault | undefined) {
     this.#table = table;
     this.#phrases = phrases;
@@ -82,7 +82,7 @@ class IpmiBoard extends LoginBoard<IpmiFault> implements Board {
 
   constructor(table: TableOf<'ipmi'>) {
     const { host, port, user, privilege, 'cipher-suite': cipherSuite } = table;
-    super(`ipmi ${host}`, host, table, IPMI_PHRASES, (error) => (error instanceof IpmiError ? error.fault : undefined));
+    super(`ipmi ${host}`, port === IPMI_PORT ? host : `${host}:${port}`, table, IPMI_PHRASES, (error) => (error instanceof IpmiError ? error.fault : undefined));
     this.#access = { host, port, user, privilege, cipherSuite };
   }
 
@@ -106,7 +106,7 @@ class RedfishBoard extends LoginBoard<RedfishFault> implements Board {
 
   constructor(table: TableOf<'redfish'>) {
     const origin = new URL(table.url);
-    super(`redfish ${origin.host}`, origin.hostname, table, REDFISH_PHRASES, (error) => (error instanceof RedfishError ? error.fault : undefined));
+    super(`redfish ${origin.host}`, origin.host, table, REDFISH_PHRASES, (error) => (error instanceof RedfishError ? error.fault : undefined));
     this.#system = new RedfishSystem({ origin, user: table.user, trust: () => passwordTrust(table, origin) }, table.system);
   }
 
