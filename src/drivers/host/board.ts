@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { ArgoError, toArgoError } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
-import { within } from '../../kit/within.js';
+import { onAbort, within } from '../../kit/within.js';
 import type { Facts, Machine, PowerState } from '../driver.js';
 
 /** Hosts whose power a management board (BMC) switches, beside what their own system or manager can do. */
@@ -135,9 +135,9 @@ class BoardedHost {
     signal.throwIfAborted();
     const look = this.#people ?? (isBackground ? this.#background : undefined) ?? this.#look(isBackground);
     return new Promise((resolve, reject) => {
-      const leave = (): void => reject(signal.reason as Error);
-      signal.addEventListener('abort', leave, { once: true });
-      look.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+      // One signal is that of a whole fleet's looks.
+      const leave = onAbort(signal, reject);
+      look.then(resolve, reject).finally(leave);
     });
   }
 
