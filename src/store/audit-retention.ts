@@ -57,10 +57,14 @@ class DoubtedClock {
   }
 }
 
-/** When it was last written; undefined where there is none. */
+/** When it was last written; undefined where there is none that can be looked at: the log is told of that elsewhere. */
 function lastWritten(file: string): number | undefined {
-  const times = [file, `${file}-wal`].map((each) => statSync(each, { throwIfNoEntry: false })?.mtimeMs).filter((time) => time !== undefined);
-  return times.length === 0 ? undefined : Math.max(...times);
+  try {
+    const times = [file, `${file}-wal`].map((each) => statSync(each, { throwIfNoEntry: false })?.mtimeMs).filter((time) => time !== undefined);
+    return times.length === 0 ? undefined : Math.max(...times);
+  } catch {
+    return undefined;
+  }
 }
 
 /**
