@@ -5,7 +5,7 @@ import { Slices } from '../kit/slices.js';
 import { isPattern, PatternError, resolvePatterns, type Groups } from '../kit/patterns.js';
 import { checkOperation, checkReading, copyCall, copyChange, copyOrder, copyRef, frozenCopy } from './entrance.js';
 import { fanOut, WHOLE_SHARE, type Settled, type Share } from './fan-out.js';
-import { infoOf, type InstanceInfo, type InstanceRef } from './info.js';
+import type { InstanceInfo, InstanceRef } from './info.js';
 import type { Instance } from './instance.js';
 import { Listing } from './listing.js';
 import type { OperationName } from './operation-table.js';
@@ -30,10 +30,12 @@ export interface Selected {
 /** What a request's words select, for the one who serves the request. */
 export class Choice implements Iterable<InstanceInfo> {
   readonly #instances: readonly Instance[];
+  readonly #view: View;
 
   /** @param stale why patterns may have missed some: `kvm1 (reason)` */
-  constructor(instances: readonly Instance[], readonly isSingle: boolean, readonly stale: readonly string[]) {
+  constructor(instances: readonly Instance[], readonly isSingle: boolean, readonly stale: readonly string[], view: View) {
     this.#instances = instances;
+    this.#view = view;
   }
 
   get size(): number {
@@ -41,7 +43,7 @@ export class Choice implements Iterable<InstanceInfo> {
   }
 
   *[Symbol.iterator](): Generator<InstanceInfo> {
-    for (const instance of this.#instances) yield infoOf(instance);
+    for (const instance of this.#instances) yield this.#view.info(instance);
   }
 }
 
@@ -170,7 +172,8 @@ export class GateActor implements Actor {
    * @throws ArgoError as `select` and `require`
    */
   static async choose(actor: GateActor, words: readonly TypedName[]): Promise<Choice> {
-    const { instances, isSingle, stale } = await actor.#view().select(words, actor.#parts.groups());
+    const view = actor.#view();
+    const { instances, isSingle, stale } = await view.select(words, actor.#parts.groups());
     const { identity, through } = actor.#mandate;
     const slices = new Slices();
     for (const instance of instances) {
@@ -178,7 +181,7 @@ export class GateActor implements Actor {
       if (through === undefined || !identity.principal.allows(instance, through)) throw new ArgoError('NOT ALLOWED');
     }
     actor.#pin(instances);
-    return new Choice(instances, isSingle, stale);
+    return new Choice(instances, isSingle, stale, view);
   }
 
   get name(): string {
@@ -207,9 +210,10 @@ export class GateActor implements Actor {
 
   async select(words: readonly (string | TypedName)[]): Promise<Selected> {
     const names = Array.from(words, copyName);
-    const { instances, isSingle } = await this.#view().select(names, this.#parts.groups());
+    const view = this.#view();
+    const { instances, isSingle } = await view.select(names, this.#parts.groups());
     this.#pin(instances);
-    return { instances: Object.freeze(instances.map(infoOf)), isSingle };
+    return { instances: Object.freeze(instances.map((instance) => view.info(instance))), isSingle };
   }
 
   display(on: InstanceRef): string {
@@ -217,7 +221,7 @@ export class GateActor implements Actor {
   }
 
   known(on: InstanceRef): InstanceInfo {
-    return infoOf(this.#find(on));
+    return this.#view().info(this.#find(on));
   }
 
   may(operation: OperationName, on: InstanceRef): boolean {

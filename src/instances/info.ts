@@ -1,6 +1,7 @@
 import type { Machine, MachineType, PowerState } from '../drivers/driver.js';
 import { STEPS, supportedActions } from './actions.js';
 import type { Instance } from './instance.js';
+import type { Principal } from './principal.js';
 
 /** By what an operation names an instance. */
 export interface InstanceRef {
@@ -47,7 +48,11 @@ function capabilitiesOf(machine: Machine): readonly string[] {
   return list;
 }
 
-export function infoOf(instance: Instance): InstanceInfo {
+/** What is told of a provider that does not answer, or not all, to those who may not know why. */
+const SOMEHOW_STALE = 'its provider does not answer as it should';
+
+/** @param principal for whom it is: why its provider does not answer may tell of what others have there */
+export function infoOf(instance: Instance, principal: Principal): InstanceInfo {
   const { machine, owner } = instance;
   return Object.freeze({
     provider: owner.name,
@@ -58,7 +63,7 @@ export function infoOf(instance: Instance): InstanceInfo {
     type: machine.type,
     state: instance.state,
     since: instance.since.toISOString(),
-    stale: owner.staleReason,
+    stale: owner.staleReason === undefined || principal.coversProvider(owner.name) ? owner.staleReason : SOMEHOW_STALE,
     capabilities: capabilitiesOf(machine),
   });
 }

@@ -1,6 +1,6 @@
 import type { MachineType, PowerState } from '../drivers/driver.js';
 import { closeClass } from '../kit/closed.js';
-import { infoOf, type InstanceInfo } from './info.js';
+import type { InstanceInfo } from './info.js';
 import type { Entry, View } from './view.js';
 
 /** An instance under the name by which it is shown. */
@@ -11,17 +11,19 @@ export interface Shown {
 
 /** The instances that an account sees, in the order of the configuration. */
 export class Listing implements Iterable<Shown> {
+  readonly #view: View;
   readonly #entries: Iterable<Entry>;
   readonly #requireOpen: () => void;
 
-  private constructor(entries: Iterable<Entry>, requireOpen: () => void) {
-    this.#entries = entries;
+  private constructor(view: View, requireOpen: () => void) {
+    this.#view = view;
+    this.#entries = view.entries();
     this.#requireOpen = requireOpen;
   }
 
   /** @param requireOpen throws once the request is over for which it is made: whoever keeps it sees nothing more */
   static of(view: View, requireOpen: () => void): Listing {
-    return new Listing(view.entries(), requireOpen);
+    return new Listing(view, requireOpen);
   }
 
   /** What stays the same object until something changes, where there is such: what was made from the listing can be kept with it. */
@@ -37,7 +39,7 @@ export class Listing implements Iterable<Shown> {
   *[Symbol.iterator](): Generator<Shown> {
     for (const { name, instance } of this.#entries) {
       this.#requireOpen();
-      yield { name, instance: infoOf(instance) };
+      yield { name, instance: this.#view.info(instance) };
     }
   }
 

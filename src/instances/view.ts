@@ -3,6 +3,7 @@ import { ENTRIES_REMEMBERED, LOOKUP_IS_CHEAPER, NAMES_SHOWN } from '../kit/limit
 import { InstancePatterns, isPattern, PatternError, resolvePatterns, type Groups, type InstancePattern } from '../kit/patterns.js';
 import { Slices } from '../kit/slices.js';
 import { typed } from '../kit/text.js';
+import { infoOf, type InstanceInfo } from './info.js';
 import type { Instance } from './instance.js';
 import type { Principal } from './principal.js';
 import type { Owner } from './owner.js';
@@ -69,6 +70,10 @@ export class View {
     for (const instance of this.#registry.all()) {
       if (this.#principal.sees(instance)) yield { name: this.display(instance), instance };
     }
+  }
+
+  info(instance: Instance): InstanceInfo {
+    return infoOf(instance, this.#principal);
   }
 
   /** The short name where that is unique among what is visible and reads as no full name; else the full name. */

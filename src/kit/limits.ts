@@ -235,6 +235,13 @@ export const AUDIT_RETRY = 1000;
 /** When the audit is looked at for what is too old or too much: after the start, and then so often. */
 export const AUDIT_PRUNE_FIRST = 60_000;
 export const AUDIT_PRUNE_EVERY = 3_600_000;
+/**
+ * How far the clock may leap, from what has passed since it was last read or since the audit was last written,
+ * and still tell what is too old at once; and how long it has to go evenly after a longer leap.
+ */
+export const AUDIT_CLOCK_LEAP = 3_600_000;
+export const AUDIT_CLOCK_LEAP_AT_START = 7 * 24 * 3_600_000;
+export const AUDIT_CLOCK_SETTLES = 24 * 3_600_000;
 /** Actions that are removed in one step, and the time between two: an action that comes meanwhile waits for one step at most. */
 export const AUDIT_PRUNE_ROWS = 500;
 export const AUDIT_PRUNE_PAUSE = 100;

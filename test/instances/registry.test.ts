@@ -6,11 +6,12 @@ import type { Actor } from '../../src/instances/actor.js';
 import { Gate } from '../../src/instances/gate.js';
 import type { Question } from '../../src/instances/readings.js';
 import { Registry } from '../../src/instances/registry.js';
+import { Listing } from '../../src/instances/listing.js';
 import { View } from '../../src/instances/view.js';
 import { InstancePattern } from '../../src/kit/patterns.js';
 import { RememberedAudit } from '../server/core.js';
 
-const provider = (name: string, listed = true) => ({ name, listed, staleReason: listed ? undefined : 'secret error' }) as Provider;
+const provider = (name: string, listed = true) => ({ name, listed, staleReason: listed ? undefined : 'secret error', settings: { type: 'sim' } }) as Provider;
 const sighting = (id: string, name: string, state: PowerState = 'on'): Sighting =>
   ({ state, machine: { id, name, type: 'vm', status: () => Promise.resolve(state) } satisfies Machine });
 const account = (...instances: string[]) =>
@@ -68,6 +69,9 @@ await t.test('who may see nothing of a provider learns nothing of it', async (t)
   t.equal(await select(tenant, 'mine2'), 'NO SUCH INSTANCE: mine2');
   t.same(new View(registry, account('vc/web*')).staleness(), ['vc']);
   t.same(new View(registry, account('*')).staleness(), ['vc (secret error)']);
+  await registry.sync(vc, [sighting('1', 'web1')]);
+  const stale = (grant: string): (string | undefined)[] => [...Listing.of(new View(registry, account(grant)), () => undefined)].map(({ instance }) => instance.stale);
+  t.same([stale('vc/web1'), stale('vc/*'), stale('mine1')], [['its provider does not answer as it should'], ['secret error'], [undefined]]);
 });
 
 await t.test('a long listing is taken in by and by, and nothing told meanwhile is lost', async (t) => {

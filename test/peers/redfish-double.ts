@@ -6,6 +6,7 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 
 /** Programs that a test with this needs. */
 export const REDFISH_PROGRAMS = ['openssl'];
@@ -26,6 +27,8 @@ export interface RedfishDoubleOptions {
   readonly systems?: readonly string[];
   /** without them it knows Basic alone */
   readonly hasSessions?: boolean;
+  /** who is let in */
+  readonly users?: readonly (typeof OPERATOR)[];
   /** where the types of reset stand: at the action, in a resource of their own, or nowhere */
   readonly resets?: 'inline' | 'action info' | 'untold';
 }
@@ -34,6 +37,8 @@ export interface RedfishDoubleOptions {
 export interface Mischief {
   /** requests are taken and not answered */
   hangs?: boolean;
+  /** milliseconds by which the answer to a login is late */
+  loginTakes?: number;
   /** resets are carried out, and the connection is cut before the answer */
   losesAnswers?: boolean;
   /** an answer to resets that are not carried out, in the service's words, or in a proxy's, which has none */
@@ -69,7 +74,7 @@ export class RedfishDouble {
   readonly #certificate: Certificate;
 
   constructor(options: RedfishDoubleOptions, certificate: Certificate) {
-    this.#options = { systems: ['1'], hasSessions: true, resets: 'inline', ...options };
+    this.#options = { systems: ['1'], hasSessions: true, resets: 'inline', users: USERS, ...options };
     this.#states = new Map(this.#options.systems.map((id) => [id, 'Off']));
     this.#certificate = certificate;
     this.#server = createServer(certificate, (request, response) => {
@@ -140,11 +145,11 @@ export class RedfishDouble {
     return this.#options.hasSessions && path === `${ROOT}/SessionService/Sessions`;
   }
 
-  #logIn(exchange: Exchange): void {
+  async #logIn(exchange: Exchange): Promise<void> {
     this.logins += 1;
     const { UserName: name, Password: password, ...more } = (exchange.body ?? {}) as Record<string, unknown>;
     if (Object.keys(more).length > 0) return refuse(exchange, 400, 'PropertyUnknown', 'Unknown property.');
-    const user = USERS.find((each) => each.user === name && each.password === password);
+    const user = this.#options.users.find((each) => each.user === name && each.password === password);
     if (!user) {
       this.refusedLogins += 1;
       return refuse(exchange, 401, 'UnauthorizedLoginAttempt', 'The user name or the password is wrong.');
@@ -154,6 +159,7 @@ export class RedfishDouble {
     this.#tokens.set(token, { id, user });
     const place = `${ROOT}/SessionService/Sessions/${id}`;
     exchange.response.setHeader('X-Auth-Token', token).setHeader('Location', place);
+    await pause(this.mischief.loginTakes ?? 0);
     answer(exchange, 201, { '@odata.id': place, '@odata.type': '#Session.v1_3_0.Session', Id: id, Name: 'Session', UserName: user.user });
   }
 
@@ -163,7 +169,7 @@ export class RedfishDouble {
     const [scheme, content = ''] = (headers.authorization ?? '').split(' ');
     if (scheme !== 'Basic') return undefined;
     const given = Buffer.from(content, 'base64').toString();
-    const found = USERS.find(({ user, password }) => given === `${user}:${password}`);
+    const found = this.#options.users.find(({ user, password }) => given === `${user}:${password}`);
     if (!found) this.refusedLogins += 1;
     return found;
   }

@@ -7,7 +7,7 @@ import { loginEntries, PLAIN_PASSWORD } from '../tls/options.js';
 
 /** The key `power`: the management board that switches a host. */
 
-const IPMI_PORT = 623;
+export const IPMI_PORT = 623;
 
 /** What a place may hold for the names of each host. */
 const NAMES = /\{(name|address|board)\}/g;

@@ -10,7 +10,7 @@ import { beforeSending } from '../../kit/within.js';
 import type { PowerState } from '../driver.js';
 import { passwordTrust } from '../tls/options.js';
 import type { Board, BoardOrder, BoardParts } from './board.js';
-import type { PowerTable } from './board-options.js';
+import { IPMI_PORT, type PowerTable } from './board-options.js';
 import type { HostPower } from './power.js';
 
 const PHRASES: Readonly<Record<IpmiFault | RedfishFault, Phrase>> = {
@@ -44,7 +44,7 @@ abstract class LoginBoard {
   readonly #table: PowerTable;
   readonly #lockout: Lockout;
 
-  /** @param place of the board, whose account it is */
+  /** @param place of the board, whose account it is: with the port where that is not the usual one, since several may stand behind one address */
   constructor(readonly title: string, place: string, table: PowerTable) {
     this.#table = table;
     const asRefusal = (error: unknown, hint: string): Error | undefined =>
@@ -68,7 +68,7 @@ class IpmiBoard extends LoginBoard implements Board {
 
   constructor(table: TableOf<'ipmi'>) {
     const { host, port, user, privilege, 'cipher-suite': cipherSuite } = table;
-    super(`ipmi ${host}`, host, table);
+    super(`ipmi ${host}`, port === IPMI_PORT ? host : `${host}:${port}`, table);
     this.#access = { host, port, user, privilege, cipherSuite };
   }
 
@@ -92,7 +92,7 @@ class RedfishBoard extends LoginBoard implements Board {
 
   constructor(table: TableOf<'redfish'>) {
     const origin = new URL(table.url);
-    super(`redfish ${origin.host}`, origin.hostname, table);
+    super(`redfish ${origin.host}`, origin.host, table);
     this.#system = new RedfishSystem({ origin, user: table.user, trust: () => passwordTrust(table, origin) }, table.system);
   }
 

@@ -11,10 +11,13 @@ const PROGRAM = 'ipmitool';
 /** Where it is kept; used where our own environment names no folders. */
 const FOLDERS = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** Processes at a time, of all boards: each takes some MB and some ms of CPU. */
-const MOST_PROCESSES = 16;
-/** Of one board, which has room for few sessions: orders beside a look. */
-const MOST_A_BOARD = 2;
+/**
+ * Processes at a time, of all boards, each of which takes some MB and some ms of CPU: for orders, for looks at boards
+ * that have answered, and at those that have not. A silent board holds its place for seconds, and there may be many.
+ */
+const PROCESSES = { orders: 8, looks: 12, doubtful: 12 };
+/** Of one board, which has room for few sessions. */
+const MOST_A_BOARD = { orders: 1, looks: 2 };
 const MOST_WAITING = 16_384;
 /** Bytes of a process's output. */
 const OUTPUT_LIMIT = 64 * 1024;
@@ -57,7 +60,13 @@ export interface CallOptions {
   readonly background?: boolean;
 }
 
-const places = new FairPlaces({ places: MOST_PROCESSES, waiting: MOST_WAITING, groups: [{ held: MOST_A_BOARD }] });
+const placesFor = (places: number, held: number): FairPlaces => new FairPlaces({ places, waiting: MOST_WAITING, groups: [{ held }] });
+const orders = placesFor(PROCESSES.orders, MOST_A_BOARD.orders);
+const looks = placesFor(PROCESSES.looks, MOST_A_BOARD.looks);
+const doubtfulLooks = placesFor(PROCESSES.doubtful, MOST_A_BOARD.looks);
+
+/** Whether the last look at a board was answered; of those that have been looked at. */
+const hasAnswered = new WeakMap<IpmiAccess, boolean>();
 
 /** The full path of ipmitool; undefined where this machine has none. */
 export function findIpmitool(): string | undefined {
@@ -78,10 +87,17 @@ export const ipmiLacks = (): string | undefined => (findIpmitool() === undefined
 
 /** Whether the machine is on, as its board says. @throws IpmiError, ArgoError BUSY, the signal's reason */
 export async function chassisPower(access: IpmiAccess, options: CallOptions): Promise<'on' | 'off'> {
-  const output = await run(access, ['status'], LOOK, options);
-  const state = /^Chassis Power is (on|off)$/m.exec(output)?.[1];
-  if (state === undefined) throw explainOutput(output, false);
-  return state as 'on' | 'off';
+  const places = hasAnswered.get(access) ?? options.background !== true ? looks : doubtfulLooks;
+  try {
+    const output = await run(access, ['status'], LOOK, places, options);
+    const state = /^Chassis Power is (on|off)$/m.exec(output)?.[1];
+    if (state === undefined) throw explainOutput(output, false);
+    hasAnswered.set(access, true);
+    return state as 'on' | 'off';
+  } catch (error) {
+    if (error instanceof IpmiError) hasAnswered.set(access, error.fault !== 'silent');
+    throw error;
+  }
 }
 
 /**
@@ -90,7 +106,7 @@ export async function chassisPower(access: IpmiAccess, options: CallOptions): Pr
  */
 export async function chassisOrder(access: IpmiAccess, order: ChassisOrder, options: CallOptions): Promise<void> {
   for (let left = OPENINGS - 1; ; left -= 1) {
-    const output = await run(access, [order], ORDER, options);
+    const output = await run(access, [order], ORDER, orders, options);
     if (/^Chassis Power Control: /m.test(output)) return;
     const error = explainOutput(output, true);
     if (error.fault !== 'silent' || left === 0 || options.signal.aborted) throw error;
@@ -104,7 +120,7 @@ interface Pace {
 }
 
 /** @returns all that it printed */
-async function run(access: IpmiAccess, command: readonly string[], pace: Pace, { password, signal, background = false }: CallOptions): Promise<string> {
+async function run(access: IpmiAccess, command: readonly string[], pace: Pace, places: FairPlaces, { password, signal, background = false }: CallOptions): Promise<string> {
   if (Buffer.byteLength(password) > LONGEST_PASSWORD) throw new IpmiError('login refused', `the password is longer than the ${LONGEST_PASSWORD} bytes that IPMI has for it`);
   const isOrder = pace === ORDER;
   const free = await places.take(signal, [`${access.host}:${access.port}`], isOrder || !background);

@@ -1,3 +1,4 @@
+import { unlessAborted } from '../../kit/within.js';
 import { TrustedAgent } from '../http/agents.js';
 import { collect, HttpClient } from '../http/client.js';
 import type { Trust } from '../tls/connect.js';
@@ -12,7 +13,7 @@ const ROOT = '/redfish/v1/';
 const ANSWER_LIMIT = 2 * 1024 * 1024;
 /** One exchange, ms: boards are slow, and slower just after they have begun to run. */
 const TIMEOUT_MS = 12_000;
-/** The end of a session, which nobody waits for, ms. */
+/** The end of a session, or of a login that is still under way, at the end of all, ms. */
 const LOGOUT_TIMEOUT_MS = 3_000;
 /** Connections, and how long they are kept without traffic, ms. */
 const SOCKETS = { maxSockets: 2, maxFreeSockets: 1, timeout: 60_000 };
@@ -64,6 +65,7 @@ export function pathOf(link: unknown, what: string): string {
 export class RedfishSession {
   #client: HttpClient | undefined;
   #login: Promise<Login> | undefined;
+  readonly #end = new AbortController();
   readonly #access: Omit<RedfishAccess, 'password'>;
 
   constructor(access: Omit<RedfishAccess, 'password'>) {
@@ -103,7 +105,9 @@ export class RedfishSession {
 
   /** Ends its session and its connections. Never rejects. */
   async close(): Promise<void> {
+    const timer = setTimeout(() => this.#end.abort(new RedfishError('silent', 'its session is being closed')), LOGOUT_TIMEOUT_MS);
     const login = await this.#login?.catch(() => undefined);
+    clearTimeout(timer);
     this.#login = undefined;
     try {
       if (login?.place !== undefined) await this.#exchange({ method: 'DELETE', path: login.place, headers: login.headers, signal: AbortSignal.timeout(LOGOUT_TIMEOUT_MS) });
@@ -117,12 +121,8 @@ export class RedfishSession {
   /** With a session that had ended meanwhile, the work is done again with a new one: it was refused before. */
   async #withLogin<T>(password: string, signal: AbortSignal, work: (headers: Login['headers']) => Promise<T>): Promise<T> {
     const known = this.#login;
-    const login = known ?? this.#logIn(password, signal);
-    // A login that somebody else began, and gave up, is no refusal of ours.
-    const { headers } = await login.catch((error: unknown) => {
-      if (known === undefined || signal.aborted || error instanceof RedfishError) throw error;
-      return this.#logIn(password, signal);
-    });
+    const login = known ?? this.#logIn(password);
+    const { headers } = await unlessAborted(login, signal);
     try {
       return await work(headers);
     } catch (error) {
@@ -130,11 +130,12 @@ export class RedfishSession {
       if (this.#login === login) this.#login = undefined;
       if (known === undefined) throw error;
     }
-    return work((await (this.#login ?? this.#logIn(password, signal))).headers);
+    return work((await unlessAborted(this.#login ?? this.#logIn(password), signal)).headers);
   }
 
-  #logIn(password: string, signal: AbortSignal): Promise<Login> {
-    const login = this.#open(password, signal);
+  /** Goes on when nobody waits for it any longer: a session that nobody came to know of stays, and boards have few. */
+  #logIn(password: string): Promise<Login> {
+    const login = this.#open(password, this.#end.signal);
     this.#login = login;
     login.catch(() => {
       if (this.#login === login) this.#login = undefined;

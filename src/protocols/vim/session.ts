@@ -189,7 +189,11 @@ export class VimSession {
 
   #lockoutOf(user: string): Lockout {
     const realm = realmOf(user, this.#options.url);
-    if (this.#guard?.realm !== realm) this.#guard = { realm, lockout: new Lockout(refusal, { realm }) };
+    if (this.#guard?.realm !== realm) this.#guard = {
+      realm,
+      // Each vCenter is one door to the directory: one that is not joined to it refuses what the others take.
+      lockout: new Lockout(refusal, { realm, hasManyDoors: realm.startsWith(DIRECTORY) }),
+    };
     return this.#guard.lockout;
   }
 
@@ -212,10 +216,13 @@ export class VimSession {
 /** Domains that each vCenter has for itself: accounts of theirs have nothing in common but the name. */
 const OWN_DOMAINS = new Set(['vsphere.local', 'localos']);
 
+/** With what the realm of a directory's accounts begins. */
+const DIRECTORY = 'vim @';
+
 /** Where an account is locked: in its domain (`argo@corp.example`, `CORP\argo`), wherever it logs in; else on the server. */
 function realmOf(user: string, url: URL): string {
   const domain = (/^([^\\]+)\\/.exec(user)?.[1] ?? /@([^@]+)$/.exec(user)?.[1])?.toLowerCase();
-  return domain === undefined || OWN_DOMAINS.has(domain) ? `vim ${url.host}` : `vim @${domain}`;
+  return domain === undefined || OWN_DOMAINS.has(domain) ? `vim ${url.host}` : `${DIRECTORY}${domain}`;
 }
 
 const refusal = (error: unknown, hint: string): LoginRefusedFault | undefined =>

@@ -135,6 +135,18 @@ await t.test('an account of a domain is one account on all vCenters', async (t) 
   }
 });
 
+await t.test('a vCenter that its directory does not let in holds no other back', async (t) => {
+  const credentials = { user: 'svc@far.example', password: PASSWORD };
+  const [good, outside] = [await setUp(t, credentials), await setUp(t, credentials)];
+  outside.vim.instead.set('Login', () => new Fault('InvalidLogin'));
+  good.vim.addVm('vm-1');
+  const vm = await find(good.driver, 'vm-1');
+  for (let time = 0; time < 2; time += 1) t.equal((await refusal(outside.driver.list(soon()))).phrase, 'ACCESS DENIED');
+  t.equal(outside.vim.count('Login'), 1);
+  good.vim.expireSessions();
+  t.equal(await vm.status(soon()), 'on');
+});
+
 await t.test('a password that was good is held back too, for all, and another is tried at once', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'argo-esxi-password-'));
   t.teardown(() => rmSync(folder, { recursive: true }));

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import t, { type Test } from 'tap';
 import { ArgoError, type Phrase } from '../../../src/kit/errors.js';
 import type { Log } from '../../../src/kit/log.js';
@@ -204,6 +205,19 @@ await t.test('looks are shared, but people do not wait for a listing\'s', async 
   t.equal(board.looks, 3, 'what was asked before an order says nothing of what came of it');
   go();
   await Promise.all([...looks, after]);
+});
+
+await t.test('a whole fleet under one signal does not burden it', async (t) => {
+  const fleet = Array.from({ length: 20 }, () => boarded(t));
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => { release = resolve; });
+  for (const { board } of fleet) board.held = held;
+  const leaving = new AbortController();
+  const looks = fleet.map(({ machine }) => machine.look(leaving.signal, true));
+  t.ok(getEventListeners(leaving.signal, 'abort').length <= 1);
+  leaving.abort(new Error('enough'));
+  for (const look of looks) await t.rejects(look, { message: 'enough' });
+  release();
 });
 
 await t.test('everything else is the driver\'s own', async (t) => {

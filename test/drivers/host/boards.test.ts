@@ -51,6 +51,14 @@ await t.test('Redfish', { skip: lacks(...REDFISH_PROGRAMS) }, async (t) => {
     t.equal(await open(t, table).board.power(signal, false), 'on', 'others are not held back');
   });
 
+  await t.test('of several boards behind one address, one that refuses holds no other back', async (t) => {
+    const strict = await RedfishDouble.start({ users: [LOOKER] });
+    t.teardown(() => strict.stop());
+    const { board } = open(t, { ...table, url: strict.url, fingerprint: strict.fingerprint });
+    await t.rejects(board.power(signal, false), { name: 'ArgoError', phrase: 'ACCESS DENIED' });
+    t.equal(await open(t, table).board.power(signal, false), 'on');
+  });
+
   await t.test('missing rights are no wrong password', async (t) => {
     const { board } = open(t, { ...table, user: LOOKER.user, password: LOOKER.password });
     for (let time = 0; time < 2; time += 1) await t.rejects(board.order('off', signal), { name: 'ArgoError', phrase: 'ACCESS DENIED', detail: /insufficient privileges/ });

@@ -1,3 +1,4 @@
+import { createSocket } from 'node:dgram';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,6 +56,24 @@ await t.test('a simulated board', { skip }, async (t) => {
     // The simulator is busy with the late answer until then.
     await until(async () => await chassisPower(access, { password, signal }).catch(() => undefined) !== undefined, 60_000, 'the simulator to go on');
     t.same(sim.orders.slice(before), ['reset 1']);
+  });
+
+  await t.test('however many boards are silent, one that answers does not wait for them', async (t) => {
+    const silent = await Promise.all(Array.from({ length: 30 }, async (_, index) => {
+      const socket = createSocket('udp4');
+      await new Promise<void>((resolve) => { socket.bind(0, `127.0.1.${index + 1}`, resolve); });
+      t.teardown(() => { socket.close(); });
+      return accessTo({ host: `127.0.1.${index + 1}`, port: socket.address().port });
+    }));
+    await chassisPower(access, { password, signal });
+    const ends = new AbortController();
+    let ended = 0;
+    const looks = silent.map((each) => chassisPower(each, { password, signal: ends.signal, background: true }).catch(() => undefined).then(() => { ended += 1; }));
+    await chassisOrder(access, 'on', { password, signal });
+    t.equal(await chassisPower(access, { password, signal }), 'on');
+    t.equal(ended, 0);
+    ends.abort(new Error('enough'));
+    await Promise.all(looks);
   });
 
   await t.test('a board that hangs', async (t) => {

@@ -49,6 +49,20 @@ await t.test('states', { skip }, async (t) => {
   }
 });
 
+await t.test('a login that takes longer than those who ask leaves no sessions behind', { skip }, async (t) => {
+  const { double, system } = await open(t);
+  double.mischief.loginTakes = 600;
+  for (let time = 0; time < 3; time += 1) {
+    const reason = new Error('enough');
+    const leaving = new AbortController();
+    const asked = system.power({ ...call, signal: leaving.signal });
+    setTimeout(() => leaving.abort(reason), 100);
+    await t.rejects(asked, reason);
+  }
+  t.equal(await system.power(call), 'off');
+  t.same([double.logins, double.sessions], [1, 1]);
+});
+
 await t.test('a session that has ended is opened anew, before an order too', { skip }, async (t) => {
   const { double, system } = await open(t);
   await system.power(call);
