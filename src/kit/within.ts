@@ -48,10 +48,8 @@ export async function underAll<T>(signals: readonly AbortSignal[], work: (signal
  */
 export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, asError = (): Error => signal.reason as Error): Promise<T> {
   return new Promise((resolve, reject) => {
-    const giveUp = (): void => reject(asError());
-    if (signal.aborted) giveUp();
-    signal.addEventListener('abort', giveUp, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
+    const leave = onAbort(signal, () => reject(asError()));
+    work.then(resolve, reject).finally(leave);
   });
 }
 

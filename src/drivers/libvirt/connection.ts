@@ -1,11 +1,11 @@
 import { ArgoError } from '../../kit/errors.js';
 import { beforeSending, unlessAborted } from '../../kit/within.js';
 import { placeOf, type LibvirtClient, type LibvirtEvent } from '../../protocols/libvirt/client.js';
-import { ConnectionLostError } from '../../protocols/libvirt/errors.js';
+import { ConnectionLostError, CrowdedError } from '../../protocols/libvirt/errors.js';
 import type { Domain } from '../../protocols/libvirt/types.js';
 import type { DriverHost } from '../driver.js';
 import { explain, type Effect } from './errors.js';
-import { GuestConnections } from './guest-connections.js';
+import { GuestConnections, type GuestPlace } from './guest-connections.js';
 
 /** How one attempt to connect is made. */
 export type Connect = (signal: AbortSignal, onEvent: (event: LibvirtEvent) => void) => Promise<LibvirtClient>;
@@ -72,7 +72,7 @@ export class LibvirtConnection {
    * @throws ArgoError, UNREACHABLE where it was not sent in time; else the signal's reason
    */
   use<T>(effect: Effect, signal: AbortSignal, work: (client: LibvirtClient) => Promise<T>): Promise<T> {
-    return this.#twice(effect, signal, () => this.#get(signal), work);
+    return this.#twice(effect, signal, async (isLast) => this.#guests.takeForQuestion(await this.#get(signal), isLast, signal), work);
   }
 
   /**
@@ -80,25 +80,26 @@ export class LibvirtConnection {
    * @param isForced for what ends the guest, however it hangs
    */
   useFor<T>(domain: Domain, effect: Effect, signal: AbortSignal, work: (client: LibvirtClient) => Promise<T>, isForced = false): Promise<T> {
-    const take = async () => this.#guests.take(await this.#get(signal), placeOf(domain, isForced), isForced, signal);
-    return this.#twice(effect, signal, take, async (place) => {
+    return this.#twice(effect, signal, async () => this.#guests.take(await this.#get(signal), placeOf(domain, isForced), isForced, signal), work);
+  }
+
+  async #twice<T>(effect: Effect, signal: AbortSignal, take: (isLast: boolean) => Promise<GuestPlace>, work: (client: LibvirtClient) => Promise<T>): Promise<T> {
+    const once = async (isLast: boolean): Promise<T> => {
+      const prepare = (): Promise<GuestPlace> => take(isLast);
+      const place = await (effect === 'acts' ? beforeSending(signal, prepare) : prepare());
       try {
         return await work(place.client);
       } finally {
         place.free();
       }
-    });
-  }
-
-  async #twice<P, T>(effect: Effect, signal: AbortSignal, prepare: () => Promise<P>, work: (prepared: P) => Promise<T>): Promise<T> {
-    const get = (): Promise<P> => (effect === 'acts' ? beforeSending(signal, prepare) : prepare());
+    };
     try {
-      return await work(await get());
+      return await once(false);
     } catch (error) {
       if (!isHarmless(error, effect) || signal.aborted) throw this.#explain(error, effect);
     }
     try {
-      return await work(await get());
+      return await once(true);
     } catch (error) {
       throw this.#explain(error, effect);
     }
@@ -198,5 +199,5 @@ export class LibvirtConnection {
 }
 
 function isHarmless(error: unknown, effect: Effect): boolean {
-  return error instanceof ConnectionLostError && (effect === 'reads' || !error.sent);
+  return error instanceof CrowdedError || error instanceof ConnectionLostError && (effect === 'reads' || !error.sent);
 }

@@ -1,7 +1,7 @@
 import { ArgoError, type Phrase } from '../../kit/errors.js';
 import { oneLine } from '../../kit/text.js';
 import {
-  AuthenticationError, ConnectionLostError, ErrorCode, LibvirtError, NoWayError, ProtocolError, QueueFullError, UnsentError,
+  AuthenticationError, ConnectionLostError, CrowdedError, ErrorCode, LibvirtError, NoWayError, ProtocolError, QueueFullError, UnsentError,
 } from '../../protocols/libvirt/errors.js';
 import { HostKeyError, SshAuthenticationError, SshConnectionError } from '../../protocols/ssh/errors.js';
 
@@ -44,7 +44,7 @@ export function explain(error: unknown, effect: Effect): unknown {
   }
   if (error instanceof ProtocolError) return new ArgoError('UNREACHABLE', 'what answers is not libvirt', { cause: error });
   if (error instanceof QueueFullError) return new ArgoError('BUSY', 'too many calls wait for libvirt', { cause: error });
-  if (error instanceof UnsentError) return new ArgoError('UNREACHABLE', error.message, { cause: error });
+  if (error instanceof UnsentError || error instanceof CrowdedError) return new ArgoError('UNREACHABLE', error.message, { cause: error });
   return explainConnecting(error) ?? error;
 }
 

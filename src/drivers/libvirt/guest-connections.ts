@@ -1,6 +1,6 @@
 import { within, unlessAborted } from '../../kit/within.js';
 import type { LibvirtClient } from '../../protocols/libvirt/client.js';
-import { MAX_SLOW_IN_FLIGHT } from '../../protocols/libvirt/rpc.js';
+import { MAX_IN_FLIGHT, MAX_SLOW_IN_FLIGHT } from '../../protocols/libvirt/rpc.js';
 import type { DriverHost } from '../driver.js';
 
 /**
@@ -17,6 +17,9 @@ const OPEN_MS = 5_000;
 
 /** Milliseconds after which one that is not needed is closed. */
 const IDLE_MS = 60_000;
+
+/** What questions are counted under that wait for no guest. */
+const QUESTIONS = 'questions';
 
 /** A connection, and the guests for which calls are under way on it. */
 class GuestConnection {
@@ -42,6 +45,10 @@ class GuestConnection {
     else this.works.delete(place);
   }
 }
+
+/** Whether a question is sent at once on it, and no guest's calls will come to hold it up. */
+const isForQuestions = ({ client, held, works }: GuestConnection): boolean =>
+  client.hasPlace && (works.get(QUESTIONS) ?? 0) < MAX_IN_FLIGHT && [...held].every((place) => place === QUESTIONS);
 
 /** A place on a connection. */
 export interface GuestPlace {
@@ -82,11 +89,28 @@ export class GuestConnections {
    */
   async take(first: LibvirtClient, place: string, isForced: boolean, signal: AbortSignal): Promise<GuestPlace> {
     if (this.#first?.client !== first) this.#first = new GuestConnection(first);
-    const most = !this.#mayOpen ? 0 : isForced ? MOST_FURTHER_FORCED : MOST_FURTHER;
     for (;;) {
       const connection = this.#connectionFor(place);
       if (connection) return this.#begin(connection, place);
-      if (this.#further.size >= most || performance.now() - this.#failedAt < OPEN_MS) return this.#begin(this.#emptiest, place);
+      if (!this.#mayOpenOne(isForced ? MOST_FURTHER_FORCED : MOST_FURTHER)) return this.#begin(this.#emptiest, place);
+      await unlessAborted(this.#openOne(), signal);
+    }
+  }
+
+  /**
+   * A connection for questions that wait for no guest: the first one, unless what hangs holds all its places. Even
+   * such questions hang, about a guest whose emulator libvirtd is killing.
+   * @param first the connection that is there anyhow
+   * @param isLast whether to wait on a crowded one where there is no other; else a CrowdedError is to be expected
+   * @throws the signal's reason
+   */
+  async takeForQuestion(first: LibvirtClient, isLast: boolean, signal: AbortSignal): Promise<GuestPlace> {
+    if (this.#first?.client !== first) this.#first = new GuestConnection(first);
+    if (!first.isCrowded) return { client: isLast ? first : first.impatient, free: () => undefined };
+    for (;;) {
+      const connection = this.#all.find(isForQuestions);
+      if (connection) return this.#begin(connection, QUESTIONS);
+      if (!this.#mayOpenOne(MOST_FURTHER)) return this.#begin(this.#all.find(({ client }) => client.hasPlace) ?? this.#emptiest, QUESTIONS);
       await unlessAborted(this.#openOne(), signal);
     }
   }
@@ -100,12 +124,17 @@ export class GuestConnections {
     }));
   }
 
+  #mayOpenOne(most: number): boolean {
+    return this.#mayOpen && this.#further.size < most && performance.now() - this.#failedAt >= OPEN_MS;
+  }
+
   get #all(): GuestConnection[] {
     return [this.#first!, ...this.#further];
   }
 
   #connectionFor(place: string): GuestConnection | undefined {
-    return this.#all.find((connection) => connection.held.has(place)) ?? this.#all.find((connection) => connection.held.size < MAX_SLOW_IN_FLIGHT);
+    const hasPlace = ({ held }: GuestConnection): boolean => held.size < MAX_SLOW_IN_FLIGHT && !held.has(QUESTIONS);
+    return this.#all.find(({ held }) => held.has(place)) ?? this.#all.find(hasPlace);
   }
 
   get #emptiest(): GuestConnection {

@@ -35,19 +35,19 @@ const find = (context: VmContext, signal: AbortSignal): Promise<Found> => before
   return { ...state, isSaved: hypervisor.saves && state.state === DomainState.SHUTOFF && await client.hasManagedSave(domain, signal) };
 }));
 
-/** As {@connection findIdle}, of a domain that is on this host. @throws ArgoError also WRONG STATE as {@connection requireHere} */
+/** As {@link findIdle}, of a domain that is on this host. @throws ArgoError also WRONG STATE as {@link requireHere} */
 async function findIdleHere(context: VmContext, signal: AbortSignal): Promise<Found> {
   const found = await findIdle(context, signal);
   requireHere(found);
   return found;
 }
 
-/** What stands against any order without `--force`. @throws ArgoError as {@connection findIdleHere} */
+/** What stands against any order without `--force`. @throws ArgoError as {@link findIdleHere} */
 export async function checkOrder(context: VmContext, signal: AbortSignal): Promise<void> {
   await findIdleHere(context, signal);
 }
 
-/** As {@connection find}, of a domain with which libvirt is doing nothing else. @throws ArgoError BUSY as {@connection requireIdle} */
+/** As {@link find}, of a domain with which libvirt is doing nothing else. @throws ArgoError BUSY as {@link requireIdle} */
 async function findIdle(context: VmContext, signal: AbortSignal): Promise<Found> {
   const found = await find(context, signal);
   const { domain, connection } = context;
@@ -75,7 +75,7 @@ const actFurther = (context: VmContext, signal: AbortSignal, work: (client: Libv
   afterwards(act(context, signal, work));
 
 /**
- * Also one that was migrated away, which {@connection checkOrder} keeps from it where nobody forces that. libvirt's create
+ * Also one that was migrated away, which {@link checkOrder} keeps from it where nobody forces that. libvirt's create
  * restores a managed save image of itself. A guest that has crashed still holds its
  * emulator, which has to go first.
  */

@@ -38,7 +38,7 @@ export async function readUptime(client: LibvirtClient, { domain, runs }: VmCont
   return seconds;
 }
 
-/** The share of its CPUs that it uses over {@connection LOAD_INTERVAL_MS}. */
+/** The share of its CPUs that it uses over {@link LOAD_INTERVAL_MS}. */
 export async function readLoad(client: LibvirtClient, domain: Domain, signal: AbortSignal): Promise<Load> {
   const first = await client.info(domain, signal);
   if (first.state === DomainState.SHUTOFF) throw notRunning();

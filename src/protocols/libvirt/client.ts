@@ -31,9 +31,11 @@ export interface OpenOptions {
  */
 export class LibvirtClient {
   readonly #rpc: RpcConnection;
+  readonly #options: CallOptions;
 
-  private constructor(rpc: RpcConnection) {
+  private constructor(rpc: RpcConnection, options: CallOptions = {}) {
     this.#rpc = rpc;
+    this.#options = options;
   }
 
   /**
@@ -68,6 +70,21 @@ export class LibvirtClient {
   /** Domains, by {@link placeOf}, whose calls were given up and hold a place of the connection until libvirt answers. */
   get abandoned(): string[] {
     return this.#rpc.abandoned;
+  }
+
+  /** As {@link RpcConnection.isCrowded}. */
+  get isCrowded(): boolean {
+    return this.#rpc.isCrowded;
+  }
+
+  /** As {@link RpcConnection.hasPlace}. */
+  get hasPlace(): boolean {
+    return this.#rpc.hasPlace;
+  }
+
+  /** The same connection for calls that reject with a CrowdedError, unsent, rather than wait while it is crowded. */
+  get impatient(): LibvirtClient {
+    return new LibvirtClient(this.#rpc, { impatient: true });
   }
 
   /** Says good-bye and ends the connection. */
@@ -131,7 +148,7 @@ export class LibvirtClient {
 
   /** The domain as it is now: its present name, and its id, -1 while it is off. */
   lookup(uuid: Buffer, signal: AbortSignal): Promise<Domain> {
-    return this.#rpc.call(Procedure.DOMAIN_LOOKUP_BY_UUID, new XdrWriter().fixed(uuid).bytes(), readDomain, { signal });
+    return this.#rpc.call(Procedure.DOMAIN_LOOKUP_BY_UUID, new XdrWriter().fixed(uuid).bytes(), readDomain, { ...this.#options, signal });
   }
 
   xml(domain: Domain, signal: AbortSignal): Promise<string> {
@@ -230,7 +247,7 @@ export class LibvirtClient {
 
   #domain<T>(procedure: number, domain: Domain, read: (reply: XdrReader) => T, options: CallOptions, rest?: XdrWriter): Promise<T> {
     const subject = writeDomain(new XdrWriter(), domain).bytes();
-    return this.#rpc.call(procedure, rest ? Buffer.concat([subject, rest.bytes()]) : subject, read, { about: placeOf(domain), ...options });
+    return this.#rpc.call(procedure, rest ? Buffer.concat([subject, rest.bytes()]) : subject, read, { about: placeOf(domain), ...this.#options, ...options });
   }
 }
 

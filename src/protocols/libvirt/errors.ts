@@ -47,6 +47,11 @@ export class UnsentError extends Error {
   override readonly name = 'UnsentError';
 }
 
+/** No place came free in time for a call that would rather go elsewhere; it was not sent. */
+export class CrowdedError extends Error {
+  override readonly name = 'CrowdedError';
+}
+
 /** libvirt wants an authentication that this client does not speak, or that it refused. */
 export class AuthenticationError extends Error {
   override readonly name = 'AuthenticationError';

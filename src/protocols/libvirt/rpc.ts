@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
-import { ConnectionLostError, LibvirtError, ProtocolError, QueueFullError, UnsentError } from './errors.js';
+import { ConnectionLostError, CrowdedError, LibvirtError, ProtocolError, QueueFullError, UnsentError } from './errors.js';
 import { encodePacket, MessageType, PacketReader, Program, Status, type Packet } from './packet.js';
 import { XdrReader } from './xdr.js';
 
@@ -17,6 +17,9 @@ export const MAX_SLOW_IN_FLIGHT = 3;
 /** Calls that may wait for their turn; the next one is refused. */
 export const MAX_QUEUED = 10_000;
 
+/** Milliseconds without an answer after which a connection without a free place is crowded. */
+const CROWDED_MS = 50;
+
 /** Milliseconds between looks at whether the other side is alive; libvirt's own default. */
 const TICK_MS = 5_000;
 
@@ -32,8 +35,10 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** It may wait for a guest, an agent or a disk, and so must not keep quick questions waiting. */
   readonly slow?: boolean;
-  /** what a slow call is about: of the calls about one thing, one is under way at a time, so that it cannot hold all places */
+  /** what it is about: of the slow calls about one thing, one is under way at a time, and so of the quick ones, so that it cannot hold all places */
   readonly about?: string;
+  /** rejects with a CrowdedError, unsent, rather than wait while the connection is crowded with other things */
+  readonly impatient?: boolean;
   /** goes before those that wait */
   readonly urgent?: boolean;
 }
@@ -49,6 +54,7 @@ interface Call {
   readonly body: Buffer;
   readonly slow: boolean;
   readonly about: string | undefined;
+  readonly impatient: boolean;
   /** decodes the reply and hands it over; throws when the bytes make no sense */
   readonly accept: (reply: XdrReader) => void;
   readonly reject: (error: unknown) => void;
@@ -78,6 +84,8 @@ export class RpcConnection {
   #end: Error | undefined;
   #serial = 0;
   #slowFlying = 0;
+  #isCrowded = false;
+  #crowding: NodeJS.Timeout | undefined;
   #silentTicks = 0;
   #pinging = false;
 
@@ -105,6 +113,16 @@ export class RpcConnection {
     return [...this.#flying.values()].flatMap(({ about, abandonedAt }) => (about === undefined || abandonedAt === undefined ? [] : [about]));
   }
 
+  /** Whether calls wait for a place, and none has come free for a while: what holds them may hang. */
+  get isCrowded(): boolean {
+    return this.#isCrowded;
+  }
+
+  /** Whether a quick call would be sent at once. */
+  get hasPlace(): boolean {
+    return this.#flying.size < MAX_IN_FLIGHT;
+  }
+
   /** Starts our own pings; only for a peer that has said that it answers them. */
   startPinging(): void {
     this.#pinging = true;
@@ -113,17 +131,17 @@ export class RpcConnection {
   /**
    * Calls a procedure of the remote program.
    * @param read decodes the reply; bytes that it cannot make sense of end the connection
-   * @throws LibvirtError when libvirt refuses, ConnectionLostError, QueueFullError; at once when the
+   * @throws LibvirtError when libvirt refuses, ConnectionLostError, QueueFullError, CrowdedError; at once when the
    *   signal is aborted, its reason where the call has been sent, else UnsentError
    */
   call<T>(procedure: number, body: Buffer, read: (reply: XdrReader) => T, options: CallOptions = {}): Promise<T> {
-    const { signal, slow = false, about, urgent = false } = options;
+    const { signal, slow = false, about, urgent = false, impatient = false } = options;
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(unsent(signal.reason));
       if (this.#end) return reject(new ConnectionLostError(false, this.#end.message, { cause: this.#end }));
       if (this.#queue.length >= MAX_QUEUED) return reject(new QueueFullError(`${MAX_QUEUED} calls wait already`));
       const accept = (reply: XdrReader): void => resolve(read(reply));
-      const call: Call = { procedure, body, slow, about, accept, reject, release: () => undefined };
+      const call: Call = { procedure, body, slow, about, impatient, accept, reject, release: () => undefined };
       if (signal) {
         const giveUp = (): void => this.#abandon(call, signal.reason);
         // A thousand calls may share one deadline; each lets go of it when it ends.
@@ -142,6 +160,7 @@ export class RpcConnection {
     if (this.#end) return;
     this.#end = reason;
     clearInterval(this.#timer);
+    clearTimeout(this.#crowding);
     this.#stream.destroy();
     // First, so that whoever holds this connection has let go of it before a failed call is tried again.
     this.#announce(reason);
@@ -165,7 +184,7 @@ export class RpcConnection {
   #send(): void {
     for (let at = 0; at < this.#queue.length && this.#flying.size < MAX_IN_FLIGHT;) {
       const call = this.#queue[at]!;
-      if (call.slow && (this.#slowFlying >= MAX_SLOW_IN_FLIGHT || this.#isBusy(call.about))) {
+      if ((call.slow && this.#slowFlying >= MAX_SLOW_IN_FLIGHT) || this.#isBusy(call)) {
         at += 1;
         continue;
       }
@@ -175,11 +194,23 @@ export class RpcConnection {
       if (call.slow) this.#slowFlying += 1;
       this.#write({ program: Program.REMOTE, procedure: call.procedure, type: MessageType.CALL, serial: this.#serial, body: call.body });
     }
+    if (this.#queue.length > 0 && this.#flying.size >= MAX_IN_FLIGHT) this.#crowding ??= setTimeout(() => this.#crowded(), CROWDED_MS);
   }
 
-  #isBusy(about: string | undefined): boolean {
+  /** Lets calls go that wait for others' places. Who waits for the answer about his own thing is no better off elsewhere. */
+  #crowded(): void {
+    this.#isCrowded = true;
+    for (const call of this.#queue.filter((waiting) => waiting.impatient && !this.#isBusy(waiting))) {
+      this.#queue.splice(this.#queue.indexOf(call), 1);
+      call.release();
+      call.reject(new CrowdedError(`no place on the connection came free in ${CROWDED_MS} ms`));
+    }
+  }
+
+  /** Whether a call of its kind about the same thing is under way. */
+  #isBusy({ about, slow }: Call): boolean {
     if (about === undefined) return false;
-    for (const call of this.#flying.values()) if (call.slow && call.about === about) return true;
+    for (const call of this.#flying.values()) if (call.slow === slow && call.about === about) return true;
     return false;
   }
 
@@ -219,6 +250,9 @@ export class RpcConnection {
     this.#flying.delete(packet.serial);
     if (call.slow) this.#slowFlying -= 1;
     call.release();
+    clearTimeout(this.#crowding);
+    this.#crowding = undefined;
+    this.#isCrowded = false;
     this.#send();
   }
 
@@ -242,7 +276,7 @@ export class RpcConnection {
 
   /** Does somebody wait for places that are held by given-up calls alone? Who waits for his own guest does not. */
   #isBlocked(): boolean {
-    const waiting = this.#queue.find((call) => !(call.slow && this.#isBusy(call.about)));
+    const waiting = this.#queue.find((call) => !this.#isBusy(call));
     if (!waiting) return false;
     const longAgo = performance.now() - this.#pace.abandonedMs;
     const slowOnes = waiting.slow && this.#slowFlying >= MAX_SLOW_IN_FLIGHT;
