@@ -152,6 +152,7 @@ export class RedfishDouble {
     const user = this.#options.users.find((each) => each.user === name && each.password === password);
     if (!user) {
       this.refusedLogins += 1;
+      await pause(this.mischief.loginTakes ?? 0);
       return refuse(exchange, 401, 'UnauthorizedLoginAttempt', 'The user name or the password is wrong.');
     }
     const token = randomBytes(16).toString('hex');

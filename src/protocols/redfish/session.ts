@@ -65,6 +65,10 @@ export function pathOf(link: unknown, what: string): string {
 export class RedfishSession {
   #client: HttpClient | undefined;
   #login: Promise<Login> | undefined;
+  /** of the login that is under way */
+  #tried: { readonly password: string; waiting: number } | undefined;
+  /** a login that was refused when nobody waited for it any longer */
+  #untold: { readonly password: string; readonly refusal: RedfishError } | undefined;
   readonly #end = new AbortController();
   readonly #access: Omit<RedfishAccess, 'password'>;
 
@@ -120,9 +124,11 @@ export class RedfishSession {
 
   /** With a session that had ended meanwhile, the work is done again with a new one: it was refused before. */
   async #withLogin<T>(password: string, signal: AbortSignal, work: (headers: Login['headers']) => Promise<T>): Promise<T> {
+    await this.#settleOther(password, signal);
+    this.#tellUntold(password);
     const known = this.#login;
     const login = known ?? this.#logIn(password);
-    const { headers } = await unlessAborted(login, signal);
+    const { headers } = await this.#wait(login, signal);
     try {
       return await work(headers);
     } catch (error) {
@@ -130,15 +136,40 @@ export class RedfishSession {
       if (this.#login === login) this.#login = undefined;
       if (known === undefined) throw error;
     }
-    return work((await unlessAborted(this.#login ?? this.#logIn(password), signal)).headers);
+    return work((await this.#wait(this.#login ?? this.#logIn(password), signal)).headers);
+  }
+
+  /** A login with another password, as before the configuration was changed, says nothing of this one. @throws the signal's reason */
+  async #settleOther(password: string, signal: AbortSignal): Promise<void> {
+    if (this.#login !== undefined && this.#tried !== undefined && this.#tried.password !== password) await unlessAborted(this.#login.catch(() => undefined), signal);
+  }
+
+  /** Whoever comes next is told of a refusal that nobody heard of, so that the board does not make another one of it. */
+  #tellUntold(password: string): void {
+    const untold = this.#untold;
+    this.#untold = undefined;
+    if (untold?.password === password) throw untold.refusal;
+  }
+
+  async #wait(login: Promise<Login>, signal: AbortSignal): Promise<Login> {
+    const tried = this.#login === login ? this.#tried : undefined;
+    if (tried === undefined) return unlessAborted(login, signal);
+    tried.waiting += 1;
+    return unlessAborted(login, signal).finally(() => { tried.waiting -= 1; });
   }
 
   /** Goes on when nobody waits for it any longer: a session that nobody came to know of stays, and boards have few. */
   #logIn(password: string): Promise<Login> {
     const login = this.#open(password, this.#end.signal);
+    const tried = this.#tried = { password, waiting: 0 };
     this.#login = login;
-    login.catch(() => {
+    const settled = (): void => {
+      if (this.#tried === tried) this.#tried = undefined;
+    };
+    login.then(settled, (error: unknown) => {
+      settled();
       if (this.#login === login) this.#login = undefined;
+      if (tried.waiting === 0 && error instanceof RedfishError && error.fault === 'login refused') this.#untold = { password, refusal: error };
     });
     return login;
   }

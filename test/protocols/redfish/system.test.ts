@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { explainStatus } from '../../../src/protocols/redfish/errors.js';
 import { pathOf } from '../../../src/protocols/redfish/session.js';
@@ -5,6 +6,7 @@ import { RedfishSystem } from '../../../src/protocols/redfish/system.js';
 import { parseFingerprint, type Trust } from '../../../src/protocols/tls/connect.js';
 import { LOOKER, OPERATOR, RedfishDouble, REDFISH_PROGRAMS, type RedfishDoubleOptions } from '../../peers/redfish-double.js';
 import { lacks } from '../../support/peers.js';
+import { until } from '../../support/until.js';
 
 const signal = new AbortController().signal;
 const skip = lacks(...REDFISH_PROGRAMS);
@@ -61,6 +63,34 @@ await t.test('a login that takes longer than those who ask leaves no sessions be
   }
   t.equal(await system.power(call), 'off');
   t.same([double.logins, double.sessions], [1, 1]);
+});
+
+await t.test('a refusal that comes when nobody waits any longer is told to the next one, once', { skip }, async (t) => {
+  const { double, system } = await open(t);
+  double.mischief.loginTakes = 600;
+  const wrong = { password: 'not-the-word', signal };
+  const leaving = new AbortController();
+  const asked = system.power({ ...wrong, signal: leaving.signal });
+  await until(() => double.refusedLogins === 1, 30_000, 'the login');
+  leaving.abort(new Error('enough'));
+  await t.rejects(asked, { message: 'enough' });
+  // by then the refusal has come, most likely; it is told either way
+  await pause(1500);
+  await t.rejects(system.power(wrong), { name: 'RedfishError', fault: 'login refused' });
+  t.equal(double.refusedLogins, 1, 'the board was asked once');
+  await t.rejects(system.power(wrong), { name: 'RedfishError', fault: 'login refused' });
+  t.equal(double.refusedLogins, 2, 'and again where somebody wants it');
+  t.equal(await system.power(call), 'off');
+});
+
+await t.test('another password is not judged by a login that is under way', { skip }, async (t) => {
+  const { double, system } = await open(t);
+  double.mischief.loginTakes = 300;
+  const old = system.power({ password: 'not-the-word', signal });
+  await until(() => double.refusedLogins === 1, 30_000, 'the login');
+  const [first, second] = await Promise.allSettled([old, system.power(call)]);
+  t.match(first, { status: 'rejected', reason: { fault: 'login refused' } });
+  t.same(second, { status: 'fulfilled', value: 'off' });
 });
 
 await t.test('a session that has ended is opened anew, before an order too', { skip }, async (t) => {
