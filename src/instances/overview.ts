@@ -25,7 +25,7 @@ export async function overviewOf(registry: Registry, principal: Principal): Prom
       visible += 1;
       states.set(instance.state, states.get(instance.state)! + 1);
     }
-    if (visible > 0 || principal.coversProvider(owner.name)) overview.push({ provider: owner.name, answers: owner.staleReason === undefined, states });
+    if (visible > 0 || principal.coversProvider(owner.name)) overview.push({ provider: owner.name, answers: owner.answers, states });
   }
   return overview;
 }

@@ -12,6 +12,8 @@ export interface Owner {
   readonly settings: { readonly type: string };
   /** why what the registry holds of it may be out of date; undefined while it is current */
   readonly staleReason: string | undefined;
+  /** whether it answered when it was asked last, be it that it does not know all */
+  readonly answers: boolean;
   /** whether a listing has ever succeeded */
   readonly listed: boolean;
   /** milliseconds for a power action where the request does not say, if the provider sets it */

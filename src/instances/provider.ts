@@ -20,6 +20,7 @@ export class Provider implements Owner {
   readonly actionTimeout: number | undefined;
   /** why what the registry holds of this provider may be out of date; undefined while it is current */
   staleReason: string | undefined = 'not listed yet';
+  answers = false;
   /** whether a listing has ever succeeded */
   listed = false;
   readonly #driver: Driver;
@@ -206,7 +207,7 @@ export class Provider implements Owner {
       if (this.#closed) return;
       this.listed = true;
       this.#failures = 0;
-      if (sightings.incomplete !== undefined) this.#becomeStale(sightings.incomplete);
+      if (sightings.incomplete !== undefined) this.#becomeStale(sightings.incomplete, undefined, true);
       else if (losses === this.#losses) this.#becomeCurrent(sightings.length);
     } catch (thrown) {
       if (this.#closed) return;
@@ -223,18 +224,21 @@ export class Provider implements Owner {
   #becomeCurrent(instances: number): void {
     if (this.staleReason === undefined) return;
     this.staleReason = undefined;
+    this.answers = true;
     this.#registry.version += 1;
     this.#log('info', 'provider answers', { provider: this.name, instances });
     this.#registry.events?.add({ type: 'provider', provider: this.name, now: 'answers' });
   }
 
-  #becomeStale(reason: string, cause?: unknown): void {
-    const news = this.staleReason !== reason;
+  /** @param answers whether it has listed, and said that it does not know all */
+  #becomeStale(reason: string, cause?: unknown, answers = false): void {
+    const news = this.staleReason !== reason || this.answers !== answers;
     this.staleReason = reason;
+    this.answers = answers;
     this.#registry.version += 1;
     if (!news) return;
-    this.#log('warn', 'provider does not answer', { provider: this.name, reason, cause });
-    this.#registry.events?.add({ type: 'provider', provider: this.name, now: 'silent', reason });
+    this.#log('warn', answers ? 'provider does not know all' : 'provider does not answer', { provider: this.name, reason, cause });
+    this.#registry.events?.add({ type: 'provider', provider: this.name, now: answers ? 'answers' : 'silent', reason });
   }
 
   /** The next listing: soon where asked for, by the poll interval, or later and later while it fails. */

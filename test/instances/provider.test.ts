@@ -33,9 +33,14 @@ void t.test('a listing that is not whole is told as out of date', async (t) => {
   driver.list = async () => Object.assign(driver.sightings().slice(0, 1), { incomplete: '1 of 2 machines told nothing' });
   await provider.refresh();
   t.equal(provider.staleReason, '1 of 2 machines told nothing');
+  t.equal(provider.answers, true, 'it is there all the same');
   t.equal([...registry.all()].length, 1);
+  driver.list = () => Promise.reject(new Error('gone'));
+  await provider.refresh();
+  t.equal(provider.answers, false);
   driver.list = whole;
   await provider.refresh();
+  t.equal(provider.answers, true);
   t.equal(provider.staleReason, undefined);
   await provider.close(0);
 });

@@ -8,7 +8,7 @@ import { Registry } from '../../src/instances/registry.js';
 import { EventSubscription, type EventBatch, type SubscriptionParts } from '../../src/instances/subscription.js';
 import { InstancePattern } from '../../src/kit/patterns.js';
 
-const owner = (name: string, staleReason?: string): Owner => ({ name, listed: true, staleReason }) as Owner;
+const owner = (name: string, staleReason?: string): Owner => ({ name, listed: true, staleReason, answers: staleReason === undefined }) as Owner;
 const sighting = (id: string, name: string, state: PowerState = 'on'): Sighting =>
   ({ state, machine: { id, name, type: 'vm', status: () => Promise.resolve(state) } satisfies Machine });
 const account = (instances: readonly string[], commands = ['*']): Account =>
