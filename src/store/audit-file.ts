@@ -80,6 +80,20 @@ export const openAuditFile: OpenStoreFile = async (stateDir, last) => {
   }
 };
 
+/**
+ * How many of these, oldest first, began before a time. One that is dated after now was written under a wrong
+ * clock, and is as old as what follows it.
+ */
+function tooOld(oldest: readonly { readonly at: string }[], before: string): number {
+  const now = new Date().toISOString();
+  let count = 0;
+  for (const [index, { at }] of oldest.entries()) {
+    if (at < before) count = index + 1;
+    else if (at <= now) break;
+  }
+  return count;
+}
+
 function operationsOn(database: Sqlite): StoreFile['operations'] {
   const insertBegin = database.prepare('INSERT INTO begun (at, account, peer, command, instance, options) VALUES (?, ?, ?, ?, ?, ?)');
   const insertEnd = database.prepare(INSERT_END);
@@ -94,8 +108,7 @@ function operationsOn(database: Sqlite): StoreFile['operations'] {
     prune: ([before, size, rows]) => {
       const oldest = database.prepare('SELECT id, at FROM begun ORDER BY id LIMIT ?').all(rows ?? 0) as { id: number; at: string }[];
       const isTooLarge = size !== null && (database.prepare(SIZE).get() as { size: number }).size > Number(size);
-      const kept = isTooLarge ? -1 : oldest.findIndex(({ at }) => before === null || at >= String(before));
-      const due = kept === -1 ? oldest : oldest.slice(0, kept);
+      const due = isTooLarge ? oldest : before === null ? [] : oldest.slice(0, tooOld(oldest, String(before)));
       const through = due.at(-1)?.id;
       if (through !== undefined) {
         database.prepare(MARK_PRUNED).run(new Date().toISOString(), through);

@@ -139,6 +139,22 @@ await t.test('a file of before becomes one whose oldest can go', async (t) => {
   t.same((await records(folder)).map(({ id }) => id), [2]);
 });
 
+await t.test('what was written under a wrong clock goes with what follows it', async (t) => {
+  const folder = scratch(t);
+  const { audit } = open(t, folder);
+  await audit.begin(entry());
+  await audit.close();
+  const database = await openSqlite(auditFile(folder), { readOnly: false, timeout: 1000 });
+  const insert = database.prepare("INSERT INTO begun (at, account, peer, command, instance, options) VALUES (?, 'steve', 'f', 'stop', 'demo/lj', '')");
+  for (const year of ['2019', '2999', '2020', '2998']) insert.run(`${year}-01-01T00:00:00.000Z`);
+  database.close();
+  const again = open(t, folder).audit;
+  const ids = async (): Promise<number[]> => (await records(folder)).map(({ id }) => id);
+  t.equal(await again.prune('2021-01-01T00:00:00.000Z', undefined, 100), 0, 'an older date behind one that is to be kept is the wrong one');
+  t.equal(await again.prune(new Date(Date.now() + 1).toISOString(), undefined, 100), 4);
+  t.same(await ids(), [5], 'nothing follows the last one');
+});
+
 await t.test('which records are shown', async (t) => {
   const folder = scratch(t);
   const { audit } = open(t, folder);
