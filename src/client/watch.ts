@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { ArgoError } from '../kit/errors.js';
 import { WATCH_EXEC_TIMEOUT, WATCH_RETRY_FIRST, WATCH_RETRY_LONGEST, WATCH_SILENCE } from '../kit/limits.js';
 import { UsageError } from './command-line.js';
-import { EXIT, exitCodeOf, type ExitCode } from './outcome.js';
+import { EXIT, exitCodeOf, type ExitCode, type Failure } from './outcome.js';
 import { formatFailure } from './presenter.js';
 import { isEnd, type ReplyEvent } from './replies.js';
 import { requestFromArguments } from './request.js';
@@ -26,7 +26,10 @@ export interface WatchOptions {
 const FINAL = new Set(['NOT AUTHENTICATED', 'NOT ALLOWED', 'USAGE', 'UNKNOWN COMMAND', 'BAD REQUEST', 'LINE TOO LONG', 'NOT SUPPORTED', 'CERTIFICATE REJECTED']);
 
 /** What the connection's own words come to where nothing was asked to be done. */
-const LOST: Readonly<Record<string, string>> = { UNCERTAIN: 'the connection is lost', TIMEOUT: 'the server says nothing any more' };
+const LOST: Readonly<Record<string, string>> = { UNCERTAIN: 'argo: the connection is lost', TIMEOUT: 'argo: the server says nothing any more' };
+
+/** The server has nothing more to tell, as at its end. */
+const ENDED: Failure = { phrase: 'UNREACHABLE', detail: 'the server has ended it' };
 
 /** @param words what follows `watch` @throws UsageError */
 export function readWatchWords(words: readonly string[]): WatchOptions {
@@ -86,7 +89,7 @@ export class Watch {
         return exitCodeOf(failure.phrase);
       }
       failures = this.#isRunning ? 1 : failures + 1;
-      if (failures === 1) await this.#say(`${LOST[failure.phrase] ?? failure.message}; trying again`);
+      if (failures === 1) await this.#setting.stderr.lines([`${LOST[failure.phrase] ?? formatFailure(failure)}; trying again`]);
       this.#setting.session.close();
       const wait = Math.min(WATCH_RETRY_FIRST * 2 ** (failures - 1), WATCH_RETRY_LONGEST);
       await pause(wait * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
@@ -95,16 +98,16 @@ export class Watch {
   }
 
   /** Watches until something ends it. @returns why */
-  async #follow(signal: AbortSignal): Promise<ArgoError> {
+  async #follow(signal: AbortSignal): Promise<Failure> {
     const { session } = this.#setting;
     try {
       for await (const batch of session.run(this.#request(), signal, WATCH_SILENCE)) {
         if (batch.some(({ kind }) => kind === 'accepted')) this.#isRunning = this.#hasRun = true;
         await this.#take(batch, signal);
         const end = batch.at(-1);
-        if (end !== undefined && isEnd(end)) return endOf(end);
+        if (end !== undefined && isEnd(end)) return end.kind === 'error' ? end : ENDED;
       }
-      return new ArgoError('UNREACHABLE', 'the server has ended it');
+      return ENDED;
     } catch (error) {
       if (error instanceof ArgoError) return error;
       if (signal.aborted) return new ArgoError('FAILED');
@@ -143,11 +146,6 @@ export class Watch {
   #say(message: string): Promise<void> {
     return this.#setting.stderr.lines([`argo: ${message}`]);
   }
-}
-
-function endOf(end: ReplyEvent): ArgoError {
-  if (end.kind !== 'error') return new ArgoError('UNREACHABLE', 'the server has ended it');
-  return Object.assign(new ArgoError('FAILED', end.detail), { phrase: end.phrase, message: `${end.phrase}${end.detail && `: ${end.detail}`}` });
 }
 
 const documentOf = (line: string, event: WatchEvent | undefined): string =>

@@ -96,13 +96,13 @@ export class Dispatcher {
 
   /** Runs a command whose reply is kept where it is ready at once. */
   #runRepeatable(session: Session, line: string, command: LoadedCommand, request: Request, reply: Reply): void | Promise<void> {
-    const { table, version } = this.#source;
+    const source = this.#source;
     reply.record(READY_REPLY_SIZE);
     const running = command.run(request);
     if (running !== undefined) return this.#finish(running, request, reply);
     this.#done(request, reply);
     const text = reply.recorded;
-    if (text !== undefined && line.length <= READY_REPLY_SIZE) this.#ready.keep(this.#principal(session), line, reply.eol, { table, version }, { word: command.word, text });
+    if (text !== undefined && line.length <= READY_REPLY_SIZE) this.#ready.keep(this.#principal(session), line, reply.eol, source, { word: command.word, text });
   }
 
   /** Resolves and authorises the instances, says 200, and runs. */

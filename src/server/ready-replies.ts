@@ -28,23 +28,27 @@ export class ReadyReplies {
   #replies = new WeakMap<Principal, AccountReplies>();
   #size = 0;
 
-  find(principal: Principal, line: string, eol: LineEnd, { table, version }: Source): Ready | undefined {
-    const replies = this.#replies.get(principal);
-    if (replies === undefined || replies.version !== version || replies.table !== table) return undefined;
-    return replies.byLine[eol].get(line);
+  find(principal: Principal, line: string, eol: LineEnd, source: Source): Ready | undefined {
+    return this.#current(principal, source)?.byLine[eol].get(line);
   }
 
   /** @param source as it was before the command ran: a reply that took in a later change is not found again */
-  keep(principal: Principal, line: string, eol: LineEnd, { table, version }: Source, reply: Ready): void {
+  keep(principal: Principal, line: string, eol: LineEnd, source: Source, reply: Ready): void {
     if (this.#size >= READY_REPLIES) this.#clear();
     this.#size += 1;
-    let replies = this.#replies.get(principal);
-    if (replies === undefined || replies.version !== version || replies.table !== table) {
-      replies = { table, version, byLine: { '\n': new Map(), '\r\n': new Map() } };
+    let replies = this.#current(principal, source);
+    if (replies === undefined) {
+      replies = { ...source, byLine: { '\n': new Map(), '\r\n': new Map() } };
       this.#replies.set(principal, replies);
     }
     // the line may be a part of a whole chunk, which must not be kept with it
     replies.byLine[eol].set(Buffer.from(line).toString(), reply);
+  }
+
+  /** What there is of an account, where it is of this source. */
+  #current(principal: Principal, { table, version }: Source): AccountReplies | undefined {
+    const replies = this.#replies.get(principal);
+    return replies?.version === version && replies.table === table ? replies : undefined;
   }
 
   #clear(): void {
