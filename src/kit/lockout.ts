@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ACCOUNT_RECORDS } from './limits.js';
+import { unlessAborted, within } from './within.js';
 
 /** When logins that were refused are tried again, milliseconds. */
 export interface Holds {
@@ -90,7 +91,7 @@ class AccountRecord {
         resolve();
       };
     });
-    await untilSettled(before, signal);
+    await within(TRIAL_WAITS_MS, signal ? [signal] : [], (limit) => unlessAborted(before, limit)).catch(() => undefined);
     if (signal?.aborted) {
       // Those behind it still wait for the one before it.
       void before.then(settle);
@@ -98,17 +99,6 @@ class AccountRecord {
     }
     return settle;
   }
-}
-
-async function untilSettled(trial: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  let end = (): void => undefined;
-  const late = new Promise<void>((resolve) => { end = resolve; });
-  const timer = setTimeout(end, TRIAL_WAITS_MS);
-  signal?.addEventListener('abort', end, { once: true });
-  if (signal?.aborted) end();
-  await Promise.race([trial, late]);
-  clearTimeout(timer);
-  signal?.removeEventListener('abort', end);
 }
 
 /** Records by account: its realm, its user and the fingerprint of its secret. Those that were used last are kept. */
