@@ -10,6 +10,8 @@ export interface Config {
   readonly groups: Groups;
   readonly providers: ReadonlyMap<string, ProviderSettings>;
   readonly gateways: ReadonlyMap<string, GatewaySettings>;
+  readonly plans: ReadonlyMap<string, PlanSettings>;
+  readonly triggers: ReadonlyMap<string, TriggerSettings>;
 }
 
 export interface TlsFiles {
@@ -74,5 +76,59 @@ export interface GatewaySettings {
   /** what the table's keys yielded */
   readonly options: object;
   /** differs when the table in the file differs: a reload then hands the new options to the gateway */
+  readonly fingerprint: string;
+}
+
+/** What a stage does to each of its targets. */
+export type StageAction = 'start' | 'stop' | 'reboot' | 'pause' | 'unpause' | 'suspend' | 'resume';
+
+/** One stage of a plan: one action on many, which begins when those before it have ended. */
+export interface StageSettings {
+  readonly name: string;
+  readonly action: StageAction;
+  /** names, globs, ranges, groups, and `@stopped-by PLAN`; resolved when the stage begins */
+  readonly targets: readonly string[];
+  /** stages that have to have ended */
+  readonly after: readonly string[];
+  /** targets at a time */
+  readonly parallel: number;
+  /** of a stop: how long the guest is asked before `then`; undefined: as long as an action may take */
+  readonly soft: number | undefined;
+  /** of a stop: what is done to one that is still on then */
+  readonly then: 'force' | 'leave';
+  /** milliseconds before the stage's first order, and between two orders */
+  readonly pauseBefore: number;
+  readonly pauseBetween: number;
+  /** what must hold after the last order, before the next stage may begin: a command that ends with 0 */
+  readonly settle: { readonly command: readonly string[]; readonly timeout: number } | undefined;
+  /** more failures than this make the stage fail */
+  readonly maxFailures: { readonly count: number } | { readonly percent: number } | undefined;
+  /** what follows when the stage has failed: the next stages all the same; none of those that depend on it; or this one's targets by force */
+  readonly onFailure: 'continue' | 'abort' | 'force';
+}
+
+export interface PlanSettings {
+  readonly name: string;
+  /** whose grants it works with */
+  readonly account: string;
+  readonly stages: readonly StageSettings[];
+  /** milliseconds for the whole run, from what began it; undefined: no limit */
+  readonly timeLimit: number | undefined;
+  /** what becomes of a run that a restart has cut off */
+  readonly resume: 'continue' | 'ask' | 'drop';
+  /** plans of the same group do not run at the same time */
+  readonly exclusive: string | undefined;
+  /** what a run does where another of its group is under way: wait for its end, or cancel it */
+  readonly whenBusy: 'wait' | 'cancel';
+  /** the plan that is run where the cause goes away before the end */
+  readonly undo: string | undefined;
+  readonly fingerprint: string;
+}
+
+export interface TriggerSettings {
+  readonly name: string;
+  readonly type: string;
+  /** what the table's keys yielded */
+  readonly options: object;
   readonly fingerprint: string;
 }

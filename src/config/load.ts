@@ -245,7 +245,7 @@ export async function parseConfig(file: string, source: string, defaultStateDir:
   checkAccounts(reader, gateways, accounts);
   if (server) checkPlaces(reader, gateways, server);
   if (reader.faults.length > 0 || server === undefined) throw new ConfigError(file, reader.faults.slice(0, MOST_FAULTS));
-  return { file, server, accounts, groups, providers, gateways: new Map(gateways.map((gateway) => [gateway.name, gateway])) };
+  return { file, server, accounts, groups, providers, gateways: new Map(gateways.map((gateway) => [gateway.name, gateway])), plans: new Map(), triggers: new Map() };
 }
 
 /**
