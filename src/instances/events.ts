@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { PowerState } from '../drivers/driver.js';
 import { ArgoError } from '../kit/errors.js';
-import { EVENTS_A_LISTING, EVENTS_A_TURN, WATCHERS, WATCHERS_A_TURN } from '../kit/limits.js';
+import { EVENTS_A_LISTING, EVENTS_A_TURN, WATCHERS, WATCHERS_A_MILLISECOND, WATCHERS_A_TURN } from '../kit/limits.js';
 import type { Grantable } from './principal.js';
 
 /** What happened, as those who may know are told. */
@@ -63,6 +63,8 @@ export class Events {
   readonly #watchers = new Map<string, number>();
   #watching = 0;
   #waking = false;
+  /** `performance.now()` of when those who wait were last begun to be woken */
+  #wokenAt = -Infinity;
   #closed = false;
   readonly #counts = new Map<EventType, number>();
   readonly #listeners = new Set<(facts: EventFacts) => void>();
@@ -220,7 +222,10 @@ export class Events {
     this.#wake();
   }
 
-  /** Not all at once: a thousand watchers would keep everybody else waiting. */
+  /**
+   * Not all at once: a thousand watchers would keep everybody else waiting. Nor for each event: a line to each
+   * of many costs a write each, so what happens shortly after another goes with it. One or a few are told at once.
+   */
   #wake(): void {
     if (this.#waking || this.#waiting.size === 0) return;
     this.#waking = true;
@@ -228,8 +233,11 @@ export class Events {
   }
 
   async #wakeInTurns(): Promise<void> {
-    await nextTurn();
+    const early = this.#wokenAt + this.#waiting.size / WATCHERS_A_MILLISECOND - performance.now();
+    if (early >= 1) await sleep(early);
+    else await nextTurn();
     this.#waking = false;
+    this.#wokenAt = performance.now();
     let woken = 0;
     for (const wake of [...this.#waiting]) {
       woken += 1;

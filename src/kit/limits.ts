@@ -318,6 +318,8 @@ export const GATEWAY_CLOSE_TIMEOUT = 3000;
 export const WATCHERS = 1024;
 /** Watchers that are woken in one turn, and events that one of them looks at in a turn. */
 export const WATCHERS_A_TURN = 64;
+/** For so many who watch, rounds of telling them are a millisecond apart: a thousand are told every 25 ms of what came meanwhile. */
+export const WATCHERS_A_MILLISECOND = 40;
 export const EVENTS_A_TURN = 1000;
 /** Instances that may come or go in one listing as events of their own; more are not told one by one. */
 export const EVENTS_A_LISTING = 8192;

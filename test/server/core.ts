@@ -2,6 +2,7 @@ import type { Test } from 'tap';
 import { Authenticator, type AuthenticatorParts } from '../../src/auth/authenticator.js';
 import type { Config } from '../../src/config/config.js';
 import { openProviders, parseConfig } from '../support/configuration.js';
+import { Events } from '../../src/instances/events.js';
 import { Gate } from '../../src/instances/gate.js';
 import { Registry } from '../../src/instances/registry.js';
 import { CommandTable, loadCommands } from '../../src/plugins/host/command-table.js';
@@ -82,6 +83,7 @@ export interface Core {
   readonly authenticator: Authenticator;
   readonly gate: Gate;
   readonly audit: RememberedAudit;
+  readonly events: Events;
   readonly logged: string[];
   /** A connection that is none, logged in as an account where one is named. */
   session(account?: string): Promise<Session>;
@@ -99,13 +101,14 @@ export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins =
     logged.push(`${level} ${message} ${JSON.stringify(facts ?? {}, (_, value: unknown) => (value instanceof Error ? value.message : value))}`);
   };
   const authenticator = new Authenticator(config, parts ?? { verify: (password, hash) => Promise.resolve(hash === STEVE_HASH && password === 'steve') });
-  const registry = new Registry();
+  const events = new Events(config.server.eventHistory);
+  const registry = new Registry(events);
   const providers = await openProviders(config, registry, log);
   t.teardown(() => Promise.all(providers.map((provider) => provider.close(0))));
   registry.arrange(providers);
   await Promise.all(providers.map((provider) => provider.refresh()));
   const audit = new RememberedAudit();
-  const gate = new Gate({ registry, audit, log, actionTimeout: () => config.server.actionTimeout, groups: () => config.groups });
+  const gate = new Gate({ registry, audit, log, actionTimeout: () => config.server.actionTimeout, groups: () => config.groups, maxWatchersPerAccount: () => config.server.maxWatchersPerAccount });
   const own = await new PluginLoader(log).load([]);
   const table = new CommandTable([
     { name: 'own', commands: own.all() },
@@ -119,7 +122,7 @@ export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins =
     return sink.text;
   };
   return {
-    config, dispatcher, authenticator, gate, audit, logged, ask,
+    config, dispatcher, authenticator, gate, audit, events, logged, ask,
     session: async (account) => {
       const session = new Session(authenticator, '127.0.0.1', '127.0.0.1:40000');
       if (account !== undefined && await ask(session, `auth ${account} steve`) !== '200 OK\n300 DONE\n') throw new Error(`${account} cannot log in`);
