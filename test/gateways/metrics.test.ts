@@ -45,7 +45,7 @@ await t.test('figures of the whole process, for everybody who may connect', asyn
   t.equal(response.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
   const text = await response.text();
   for (const line of [
-    /^argo_build_info\{version="[^"]+",node="[^"]+"\} 1$/m, /^argo_connections 1$/m, /^argo_requests_total\{command="stop"\} 1$/m,
+    /^argo_build_info\{version="[^"]+",node="[^"]+"\} 1$/m, /^argo_connections\{listener="127\.0\.0\.1:0"\} 1$/m, /^argo_requests_total\{command="stop"\} 1$/m,
     /^argo_logins_total\{result="done"\} 1$/m, /^argo_provider_up\{provider="demo"\} 1$/m, /^argo_instances\{provider="demo",state="off"\} 2$/m,
     /^process_cpu_seconds_total [\d.]+$/m, /^process_resident_memory_bytes \d+$/m, /^argo_eventloop_lag_seconds_bucket\{le="\+Inf"\} \d+$/m,
   ]) t.match(text, line);
