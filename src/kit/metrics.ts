@@ -14,6 +14,8 @@ export interface Sample {
   readonly value: number;
   /** of a histogram: which of its values that is */
   readonly suffix?: '_bucket' | '_sum' | '_count';
+  /** of a bucket: its upper end */
+  readonly le?: string;
 }
 
 export type FigureKind = 'counter' | 'gauge' | 'histogram';
@@ -139,7 +141,7 @@ class Distribution {
     let count = 0;
     const buckets = this.#counts.map((inBucket, index): Sample => {
       count += inBucket;
-      return { suffix: '_bucket', labels: { ...labels, le: index < this.#bounds.length ? String(this.#bounds[index]) : '+Inf' }, value: count };
+      return { suffix: '_bucket', labels, le: index < this.#bounds.length ? String(this.#bounds[index]) : '+Inf', value: count };
     });
     return [...buckets, { suffix: '_sum', labels, value: this.#sum }, { suffix: '_count', labels, value: count }];
   }

@@ -8,8 +8,12 @@ import { Slices } from '../../kit/slices.js';
 interface Value {
   readonly metricName: string;
   readonly labels: Labels;
+  /** those that it keeps the words of for as long as there is the object */
+  readonly sharedLabels: Labels;
   readonly value: number;
 }
+
+const NONE: Labels = {};
 
 /**
  * Figures in the text form of Prometheus. prom-client does the wording; what it is given are slices of
@@ -67,11 +71,14 @@ async function wordsOf(registry: Registry, { name, help, kind }: Figure, values:
 }
 
 /** The samples in pieces, of which there is at least one where the figure has any. */
-function* piecesOf({ name, samples }: Figure, shows: (labels: Labels) => boolean): Generator<readonly Value[]> {
+function* piecesOf({ name, kind, samples }: Figure, shows: (labels: Labels) => boolean): Generator<readonly Value[]> {
   let piece: Value[] = [];
-  for (const { suffix = '', labels = {}, value } of samples() as Iterable<Sample>) {
+  // a gauge's labels are made for the occasion, all others are kept
+  const isKept = kind !== 'gauge';
+  for (const { suffix = '', labels = NONE, le, value } of samples() as Iterable<Sample>) {
     if (!shows(labels)) continue;
-    piece.push({ metricName: `${name}${suffix}`, labels, value });
+    const own = le === undefined ? NONE : { le };
+    piece.push({ metricName: `${name}${suffix}`, labels: isKept ? own : labels, sharedLabels: isKept ? labels : NONE, value });
     if (piece.length < FIGURES_A_TURN) continue;
     yield piece;
     piece = [];
