@@ -14,6 +14,7 @@ import { audit } from './rows/audit.js';
 import { hosts, ssh } from './rows/hosts.js';
 import { hypervRows } from './rows/hyperv.js';
 import { libvirt } from './rows/libvirt.js';
+import { metrics } from './rows/metrics.js';
 import { powerman, upsd } from './rows/peers.js';
 import { pingMany, pingSweep } from './rows/ping.js';
 import { pushed } from './rows/pushed.js';
@@ -28,7 +29,7 @@ import { xenserver } from './rows/xenserver.js';
 import { FULL, QUICK, type Scenario } from './scenario.js';
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
-  nop, list, watch, connects, memory, startup, 'list-cost': listCost, polls, selection, glob, hung, audit, upsd, powerman, libvirt, pushed,
+  nop, list, watch, connects, memory, startup, 'list-cost': listCost, polls, selection, glob, hung, audit, metrics, upsd, powerman, libvirt, pushed,
   'ping-sweep': pingSweep, 'ping-many': pingMany, ssh, hosts, xenserver, vsphere, wsman, hyperv: hypervRows,
 };
 

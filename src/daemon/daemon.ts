@@ -16,7 +16,7 @@ import { Audit } from '../store/audit.js';
 import { AuditRetention } from '../store/audit-retention.js';
 import { FolderInUse, FolderLock } from '../store/folder-lock.js';
 import { State } from '../store/state.js';
-import { collectFigures } from './figures.js';
+import { collectFigures, type Told } from './figures.js';
 import type { Loaders } from './loaders.js';
 import type { Logger } from './log.js';
 
@@ -49,6 +49,7 @@ export class Daemon {
   /** held while this server runs; undefined where the state folder cannot be held */
   #folder: FolderLock | undefined;
   readonly #authenticator: Authenticator;
+  readonly #figures: Told;
 
   private constructor(
     config: Config,
@@ -77,7 +78,7 @@ export class Daemon {
     this.#dispatcher = new Dispatcher({ authenticator, gate: this.#gate, table, log, requests });
     this.#server = new LineServer(config.server, this.#dispatcher, authenticator, log);
     const metrics = new Metrics();
-    collectFigures(metrics, { server: this.#server, authenticator, requests, events: this.#events });
+    this.#figures = collectFigures(metrics, { server: this.#server, authenticator, requests, events: this.#events });
     this.#gateways = new Gateways(async (leaving) => (await import('../gateways/host.js')).hosts({ authenticator, gate: this.#gate, metrics, state, log }, leaving), log);
   }
 
@@ -170,7 +171,7 @@ export class Daemon {
   async #openProviders(settings: ReadonlyMap<string, ProviderSettings>, modules: ReadonlyMap<string, DriverModule>): Promise<void> {
     const missing = [...settings.values()].filter(({ name }) => !this.#providers.has(name));
     const opened = missing.map((one) => {
-      const provider = new Provider(one, modules.get(one.type)!, this.#registry, this.#logger.log);
+      const provider = new Provider(one, modules.get(one.type)!, this.#registry, this.#logger.log, this.#figures.listed);
       this.#providers.set(one.name, provider);
       return provider;
     });

@@ -314,6 +314,11 @@ export const GATEWAY_PREPARE_TIMEOUT = 15_000;
 export const GATEWAY_DRAIN_TIMEOUT = 15_000;
 export const GATEWAY_CLOSE_TIMEOUT = 3000;
 
+/** Sets of labels that one figure keeps. Beyond them the oldest are forgotten. */
+export const FIGURE_SERIES = 20_000;
+/** Values of figures that are put into words in one go: each takes some microseconds. */
+export const FIGURES_A_TURN = 64;
+
 /** Those who watch events: in all. */
 export const WATCHERS = 1024;
 /** Watchers that are woken in one turn, and events that one of them looks at in a turn. */
