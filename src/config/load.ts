@@ -11,11 +11,12 @@ import {
 } from './schema.js';
 import { readSecret, secretNames, type SecretOptions } from './secret.js';
 import type { Endpoint } from './values.js';
+import { readWebhooks } from './webhooks.js';
 
 /** More faults than these are not shown: the first ones usually explain the rest. */
 const MOST_FAULTS = 20;
 
-const TABLES = ['server', 'accounts', 'groups', 'providers', 'gateways'];
+const TABLES = ['server', 'accounts', 'groups', 'providers', 'gateways', 'webhooks'];
 
 /** Reads one document and gathers what is wrong with it. */
 class Reader {
@@ -244,8 +245,10 @@ export async function parseConfig(file: string, source: string, defaultStateDir:
   const gateways = hasGateways ? await readTyped(reader, GATEWAYS, await catalogues.gateways(server?.pluginPath ?? [])) : [];
   checkAccounts(reader, gateways, accounts);
   if (server) checkPlaces(reader, gateways, server);
+  const { webhooks } = document.content as { readonly webhooks?: unknown };
+  const hooks = await readWebhooks(reader, webhooks, () => catalogues.gateways(server?.pluginPath ?? []), { accounts, groups, gateways });
   if (reader.faults.length > 0 || server === undefined) throw new ConfigError(file, reader.faults.slice(0, MOST_FAULTS));
-  return { file, server, accounts, groups, providers, gateways: new Map(gateways.map((gateway) => [gateway.name, gateway])), plans: new Map(), triggers: new Map() };
+  return { file, server, accounts, groups, providers, gateways: new Map([...gateways, ...hooks].map((gateway) => [gateway.name, gateway])), plans: new Map(), triggers: new Map() };
 }
 
 /**

@@ -40,7 +40,7 @@ function patternFault(pattern: string): string | undefined {
   }
 }
 
-const instancePattern = v.pipe(
+export const instancePattern = v.pipe(
   text,
   v.check((pattern) => patternFault(pattern) === undefined, (issue) => patternFault(String(issue.input)) ?? 'not a pattern'),
 );

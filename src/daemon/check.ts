@@ -2,6 +2,8 @@ import { statSync } from 'node:fs';
 import type { Catalogues } from '../config/catalogue.js';
 import type { Config } from '../config/config.js';
 import { loadConfig } from '../config/load.js';
+import type { SecretOptions } from '../config/secret.js';
+import { WEBHOOK_PREFIX, WEBHOOK_TYPE } from '../config/webhooks.js';
 import type { CommandTable } from '../plugins/host/command-table.js';
 import { OPERATIONS, RIGHTS } from '../instances/operation-table.js';
 import { readTls } from '../listening/tls-door.js';
@@ -76,13 +78,25 @@ function openToAll(file: string): string[] {
 }
 
 /** As the daemon checks a configuration, and what lies beyond its tables: that keeps the daemon from nothing. */
-const thorough = ({ drivers, catalogues }: Loaders): Catalogues => ({
-  ...catalogues,
+const thorough = ({ drivers, gateways }: Loaders): Catalogues => ({
   providers: async (pluginPath) => {
     const found = await drivers(pluginPath);
     return { types: () => found.types(), options: (type) => found.options(type), faults: (type, options) => found.check(type, options) };
   },
+  gateways: async (pluginPath) => {
+    const found = await gateways(pluginPath);
+    return { types: () => found.types(), options: (type) => found.options(type), faults: (type, options) => found.check(type, options) };
+  },
 });
+
+/** Webhooks whose receiver cannot tell who sends, or whose secret others can read. */
+function webhookWarnings({ gateways }: Config): string[] {
+  return [...gateways.values()].filter(({ type }) => type === WEBHOOK_TYPE).flatMap(({ name, options }) => {
+    const { 'secret-file': file, secret, 'secret-env': variable } = options as SecretOptions<'secret'>;
+    if (file === undefined && secret === undefined && variable === undefined) return [`the webhook ${name.replace(WEBHOOK_PREFIX, '')} has no secret: its receiver cannot tell whether its messages are forged`];
+    return file === undefined ? [] : openToAll(file);
+  });
+}
 
 /**
  * @param asked the configuration file, if one was named
@@ -97,9 +111,13 @@ export async function check(asked: string | undefined): Promise<CheckResult> {
     // a file that could not be loaded may be why there is no such gateway
     throw new Error([(error as Error).message, ...warnings].join('\n'), { cause: error });
   });
-  const { server, accounts, providers, gateways } = config;
+  const { server, accounts, providers } = config;
   if (server.tls) readTls(server.tls);
   const table = await loaders.plugins.load(server.pluginPath);
-  const parts = [count(accounts.size, 'account'), count(providers.size, 'provider'), ...(gateways.size > 0 ? [count(gateways.size, 'gateway')] : [])];
-  return { verdict: `${file} is good: ${parts.join(', ')}`, warnings: [...openToAll(file), ...warnings, ...commandWarnings(config, table), ...emptyWarnings(config)] };
+  const hooks = [...config.gateways.values()].filter(({ name }) => name.startsWith(WEBHOOK_PREFIX)).length;
+  const gateways = config.gateways.size - hooks;
+  const parts = [
+    count(accounts.size, 'account'), count(providers.size, 'provider'), ...(gateways > 0 ? [count(gateways, 'gateway')] : []), ...(hooks > 0 ? [count(hooks, 'webhook')] : []),
+  ];
+  return { verdict: `${file} is good: ${parts.join(', ')}`, warnings: [...openToAll(file), ...warnings, ...commandWarnings(config, table), ...emptyWarnings(config), ...webhookWarnings(config)] };
 }

@@ -64,6 +64,7 @@ export class Events {
   #watching = 0;
   #waking = false;
   #closed = false;
+  #finished = false;
   readonly #counts = new Map<EventType, number>();
   readonly #listeners = new Set<(facts: EventFacts) => void>();
 
@@ -96,6 +97,16 @@ export class Events {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Whether nothing more is going to happen. */
+  get finished(): boolean {
+    return this.#finished;
+  }
+
+  /** Stands just before the oldest event that is remembered. */
+  get oldest(): number {
+    return this.#forgotten;
   }
 
   /** Calls back at once at each event, whoever may know of it. @returns ends that */
@@ -134,6 +145,12 @@ export class Events {
   /** Lets those who watch take what is there, and end. */
   close(): void {
     this.#closed = true;
+    this.#wake();
+  }
+
+  /** After {@link close}: the actions that were still under way have ended, too. */
+  finish(): void {
+    this.#finished = true;
     this.#wake();
   }
 
