@@ -37,6 +37,9 @@ export interface DeliveryParts {
 
 /** One of those who send at the same time, and how it fared last. */
 interface Lane {
+  readonly isFirst: boolean;
+  /** what it has to send */
+  held: OutboxEvent | undefined;
   /** in a row */
   failures: number;
   /** before the next attempt, by performance.now() */
@@ -47,12 +50,15 @@ interface Lane {
 export class Delivery {
   readonly #parts: DeliveryParts;
   readonly #acknowledger: Acknowledger;
-  readonly #lanes: Lane[] = Array.from({ length: WEBHOOK_AT_A_TIME }, () => ({ failures: 0, notBefore: 0 }));
-  /** up to which all is done */
-  #position = 0;
+  readonly #lanes: readonly Lane[] = Array.from({ length: WEBHOOK_AT_A_TIME }, (_, index) => ({ isFirst: index === 0, held: undefined, failures: 0, notBefore: 0 }));
+  /** read from the disk and not begun */
+  #page: OutboxEvent[] = [];
+  #reading: Promise<void> | undefined;
+  /** up to which all was read */
+  #read = 0;
+  /** read and not done, in order */
+  readonly #open = new Set<number>();
   #last = 0;
-  /** done beyond the position */
-  readonly #ahead = new Set<number>();
   /** failed since something arrived last */
   #failed = 0;
   /** what is under way is the last; or what is there now, as long as the receiver answers */
@@ -65,7 +71,7 @@ export class Delivery {
 
   /** events that wait */
   get backlog(): number {
-    return Math.max(0, this.#last - this.#position - this.#ahead.size);
+    return this.#last - this.#read + this.#open.size;
   }
 
   /** There is something new. @param last its position */
@@ -87,91 +93,96 @@ export class Delivery {
 
   /** Until it is told to end, or the signal is aborted. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
-    const { outbox, losses, log, bell, rests } = this.#parts;
-    while (!this.#mustStop(signal)) {
-      try {
-        await losses.load();
-        const { events, gone, last, dropped } = await outbox.read(this.#position, STATE_PAGE);
-        this.#last = Math.max(this.#last, last);
-        if (gone > this.#position) this.#moveTo(gone);
-        this.#parts.count('dropped', losses.pushedOut(dropped));
-        if (rests() || (events.length === 0 && (await losses.message()) === undefined)) {
-          if (this.#ending !== undefined) break;
-          await bell.wait(signal);
-        } else {
-          await this.#sendAll(events, signal);
-        }
-      } catch (error) {
-        log('warn', 'events cannot be read for the webhook', { reason: (error as Error).message });
-        if (this.#ending !== undefined) break;
-        await bell.wait(signal, WEBHOOK_DISK_RETRY);
-      }
-    }
+    await Promise.all(this.#lanes.map((lane) => this.#runLane(lane, signal)));
     await this.#acknowledger.settle();
   }
 
-  /** Several at a time take the next one, until there is none or they have to stop. */
-  async #sendAll(events: readonly OutboxEvent[], signal: AbortSignal): Promise<void> {
-    const { outlet } = this.#parts;
-    let next = 0;
-    while (next < events.length && this.#failed > 0 && this.#giveUp(JSON.parse(events[next]!.event) as Kept)) this.#done(events[next++]!.position);
-    if (!await this.#tellLosses(signal)) return;
-    const lanes = this.#lanes.slice(0, outlet().isOrdered ? 1 : undefined);
-    await Promise.all(lanes.map(async (lane) => {
-      while (next < events.length) {
-        const { position, event } = events[next++]!;
-        if (!this.#ahead.has(position) && !await this.#send(JSON.parse(event) as Kept, lane, signal)) return;
-        this.#done(position);
-        // what was given up has to be told before what comes after it
-        if (outlet().isOrdered && !await this.#tellLosses(signal)) return;
+  async #runLane(lane: Lane, signal: AbortSignal): Promise<void> {
+    const { bell, log, rests } = this.#parts;
+    while (!this.#mustStop(signal)) {
+      const { rings } = bell;
+      try {
+        if (rests() || !await this.#step(lane, signal)) {
+          if (this.#ending !== undefined) return;
+          await bell.wait(signal, rings);
+        }
+      } catch (error) {
+        log('warn', 'events cannot be read for the webhook', { reason: (error as Error).message });
+        if (this.#ending !== undefined) return;
+        await bell.wait(signal, bell.rings, WEBHOOK_DISK_RETRY);
       }
-    }));
+    }
   }
 
-  /** @returns false where the receiver does not know yet: others may have to be given up before it is tried again */
-  async #tellLosses(signal: AbortSignal): Promise<boolean> {
+  /** @returns false where there is nothing to do */
+  async #step(lane: Lane, signal: AbortSignal): Promise<boolean> {
     const { losses } = this.#parts;
-    for (let message = await losses.message(); message !== undefined; message = await losses.message()) {
-      if (await this.#attempt(message, this.#lanes[0]!, signal) !== 'done') return false;
-      await losses.told();
+    lane.held ??= await this.#take(lane);
+    const kept = lane.held && JSON.parse(lane.held.event) as Kept;
+    if (kept && lane.failures > 0 && this.#giveUp(kept)) {
+      this.#done(lane);
+      return true;
+    }
+    // what was dropped is told before what comes after it
+    const message = lane.isFirst ? await losses.message() : undefined;
+    if (message !== undefined) {
+      if (await this.#attempt(message, lane, signal)) await losses.told();
+    } else if (kept === undefined) {
+      return false;
+    } else if (await this.#attempt(kept, lane, signal)) {
+      this.#done(lane);
     }
     return true;
   }
 
-  /** Sends one until it is done with. @returns false where it is not, and is left on the disk */
-  async #send(kept: Kept, lane: Lane, signal: AbortSignal): Promise<boolean> {
-    for (;;) {
-      const end = await this.#attempt(kept, lane, signal);
-      if (end !== 'again') return end === 'done';
-      if (this.#giveUp(kept)) return true;
+  /** The next one that nobody has begun; undefined where there is none, or too many have overtaken one that does not arrive. */
+  async #take({ isFirst }: Lane): Promise<OutboxEvent | undefined> {
+    if (this.#parts.outlet().isOrdered && !isFirst) return undefined;
+    if (this.#page.length === 0 && this.#open.size < STATE_PAGE) {
+      this.#reading ??= this.#readPage().finally(() => { this.#reading = undefined; });
+      await this.#reading;
     }
+    const [next] = this.#page;
+    if (next === undefined || next.position - this.#position > STATE_PAGE) return undefined;
+    return this.#page.shift();
   }
 
-  /** Waits until it is time, and tries once. `later`: nothing is sent at this time. */
-  async #attempt(kept: Kept, lane: Lane, signal: AbortSignal): Promise<'done' | 'again' | 'later'> {
+  async #readPage(): Promise<void> {
+    const { outbox, losses, count } = this.#parts;
+    await losses.load();
+    const { events, gone, last, dropped } = await outbox.read(this.#read, STATE_PAGE);
+    this.#page.push(...events);
+    for (const { position } of events) this.#open.add(position);
+    this.#read = Math.max(this.#read, gone, events.at(-1)?.position ?? 0);
+    this.#last = Math.max(this.#last, last);
+    count('dropped', losses.pushedOut(dropped));
+  }
+
+  /** up to which all is done */
+  get #position(): number {
+    const [oldest] = this.#open;
+    return oldest === undefined ? this.#read : oldest - 1;
+  }
+
+  /** Waits until it is time, and tries once. @returns whether it is done with; else it stays */
+  async #attempt(kept: Kept, lane: Lane, signal: AbortSignal): Promise<boolean> {
     const { bell, rests, count, outlet } = this.#parts;
-    while (lane.notBefore > performance.now() && !this.#mustStop(signal)) await bell.wait(signal, lane.notBefore - performance.now());
-    if (this.#mustStop(signal) || rests()) return 'later';
+    while (lane.notBefore > performance.now() && !this.#mustStop(signal)) await bell.wait(signal, bell.rings, lane.notBefore - performance.now());
+    if (this.#mustStop(signal) || rests()) return false;
     const { receiver } = outlet();
     const body = this.#bodyOf(kept, outlet());
     if (body === undefined) {
       count('withheld');
-      return 'done';
+      return true;
     }
     // where it was broken off it may have arrived; nobody knows, so it stays
     const verdict = await receiver.post(kept.id, body, signal).catch(() => undefined);
-    if (verdict === undefined) return 'later';
+    if (verdict === undefined) return false;
     count(verdict.result);
-    if (verdict.result === 'failed') {
-      this.#wentWrong(lane, verdict, receiver);
-      return 'again';
-    }
-    if (verdict.result === 'gone') {
-      await this.#parts.gone();
-      return 'later';
-    }
-    this.#wentWell(lane, receiver);
-    return 'done';
+    if (verdict.result === 'failed') this.#wentWrong(lane, verdict, receiver);
+    else if (verdict.result === 'gone') await this.#parts.gone();
+    else this.#wentWell(lane, receiver);
+    return verdict.result === 'delivered';
   }
 
   /** After a failure: whether an event is so old that it is not tried again. */
@@ -209,16 +220,11 @@ export class Delivery {
     lane.notBefore = performance.now() + pauseAfter(lane.failures, retryAfter);
   }
 
-  #done(position: number): void {
-    this.#ahead.add(position);
-    let upTo = this.#position;
-    while (this.#ahead.has(upTo + 1)) upTo += 1;
-    if (upTo > this.#position) this.#moveTo(upTo);
-  }
-
-  #moveTo(position: number): void {
-    this.#position = position;
-    for (const one of this.#ahead) if (one <= position) this.#ahead.delete(one);
-    this.#acknowledger.upTo(position);
+  #done(lane: Lane): void {
+    this.#open.delete(lane.held!.position);
+    lane.held = undefined;
+    this.#acknowledger.upTo(this.#position);
+    // those that had overtaken others by too much may go on
+    if (!lane.isFirst || !this.#parts.outlet().isOrdered) this.#parts.bell.ring();
   }
 }

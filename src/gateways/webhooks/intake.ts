@@ -40,7 +40,7 @@ export class Intake {
   /** Until nothing more will happen, or the signal is aborted. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     for (;;) {
-      while (this.#parts.rests() && !signal.aborted) await this.#parts.bell.wait(signal);
+      while (this.#parts.rests() && !signal.aborted) await this.#parts.bell.wait(signal, this.#parts.bell.rings);
       const texts = await this.#next(signal);
       if (texts === undefined) return;
       while (texts.length > 0 && !signal.aborted) await this.#append(texts, signal);
@@ -77,7 +77,7 @@ export class Intake {
       appended(last);
     } catch (error) {
       log('warn', 'events cannot be kept for the webhook', { reason: (error as Error).message });
-      await bell.wait(signal, WEBHOOK_DISK_RETRY);
+      await bell.wait(signal, bell.rings, WEBHOOK_DISK_RETRY);
     }
   }
 }
