@@ -342,7 +342,7 @@ export const WEBHOOK_RETRY_AFTER = 3_600_000;
 /** Bytes that are read of a receiver's answer, for the connection's sake: nobody looks at them. */
 export const WEBHOOK_ANSWER = 64 * 1024;
 /** Characters of one text within an event: a longer one, such as a command's options, is cut. */
-export const WEBHOOK_TEXT = 4096;
+export const WEBHOOK_TEXT = 1024;
 /** Characters of events that are put on the disk in one go. */
 export const WEBHOOK_APPEND_SIZE = 256 * 1024;
 /** How often it is tried again to put events on the disk, or to read them. */
