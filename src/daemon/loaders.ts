@@ -1,4 +1,4 @@
-import type { Catalogues } from '../config/catalogue.js';
+import type { Catalogues, TriggerTypes } from '../config/catalogue.js';
 import { DriverCatalogue } from '../drivers/catalogue.js';
 import { GatewayCatalogue } from '../gateways/catalogue.js';
 import type { Log } from '../kit/log.js';
@@ -15,9 +15,12 @@ export interface Loaders {
   readonly catalogues: Catalogues;
 }
 
+/** No type of triggers comes with the server as yet. */
+const NO_TRIGGERS: TriggerTypes = { types: () => [], options: () => Promise.resolve(undefined), plans: () => Promise.resolve([]) };
+
 export function openLoaders(log: Log): Loaders {
   const plugins = new PluginLoader(log);
   const drivers = async (pluginPath: readonly string[]): Promise<DriverCatalogue> => new DriverCatalogue(await plugins.modulesIn(pluginPath, 'driver'));
   const gateways = async (pluginPath: readonly string[]): Promise<GatewayCatalogue> => new GatewayCatalogue(await plugins.modulesIn(pluginPath, 'gateway'));
-  return { plugins, drivers, gateways, catalogues: { providers: drivers, gateways } };
+  return { plugins, drivers, gateways, catalogues: { providers: drivers, gateways, triggers: () => Promise.resolve(NO_TRIGGERS) } };
 }

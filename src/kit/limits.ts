@@ -326,3 +326,7 @@ export const WATCH_IDLE = 15_000;
 
 /** Accounts of which it is kept whether their logins were refused, with each secret that was tried. */
 export const ACCOUNT_RECORDS = 50_000;
+
+/** Stages of one plan, and targets of a stage at a time. */
+export const PLAN_STAGES = 256;
+export const STAGE_PARALLEL = 10_000;
