@@ -314,6 +314,26 @@ export const GATEWAY_PREPARE_TIMEOUT = 15_000;
 export const GATEWAY_DRAIN_TIMEOUT = 15_000;
 export const GATEWAY_CLOSE_TIMEOUT = 3000;
 
+/** Triggers: between two attempts to begin a plan that could not be begun, and the longest wait for one. */
+export const TRIGGER_RETRY = 5000;
+export const TRIGGER_BEGIN_TIMEOUT = 30_000;
+/** How long a plan may wait for it to be written down that it is about to be begun: it is needed later, the plan now. */
+export const TRIGGER_NOTE_TIMEOUT = 500;
+/** A schedule looks at the wall clock at least so often: somebody may have set it. */
+export const SCHEDULE_LOOK = 30_000;
+/** What is due so much late was missed: its minute is over. */
+export const SCHEDULE_LATE = 60_000;
+/** A clock that is set back by more was wrong before: what was due by it is forgotten. */
+export const SCHEDULE_LEAP = 24 * 3_600_000;
+/** Of a trigger's command, the bytes of its output that are kept for the log, and how long its end may take after it was killed. */
+export const PROBE_OUTPUT = 4096;
+export const PROBE_END = 2000;
+/** Conditions: characters of one, and how deep brackets may be. */
+export const CONDITION_SIZE = 1000;
+export const CONDITION_DEPTH = 32;
+/** Instances and providers about which one trigger waits whether their event lasts. */
+export const EVENT_SUBJECTS = 10_000;
+
 /** Those who watch events: in all. */
 export const WATCHERS = 1024;
 /** Watchers that are woken in one turn, and events that one of them looks at in a turn. */
