@@ -1,7 +1,8 @@
-import type { Catalogues, TriggerTypes } from '../config/catalogue.js';
+import type { Catalogues } from '../config/catalogue.js';
 import { DriverCatalogue } from '../drivers/catalogue.js';
 import { GatewayCatalogue } from '../gateways/catalogue.js';
 import type { Log } from '../kit/log.js';
+import type { TriggerCatalogue } from '../plans/triggers/catalogue.js';
 import { PluginLoader } from '../plugins/host/loader.js';
 
 /** What the daemon can be made of: drivers, gateways and commands, its own and those of `plugin-path`. */
@@ -15,12 +16,12 @@ export interface Loaders {
   readonly catalogues: Catalogues;
 }
 
-/** No type of triggers comes with the server as yet. */
-const NO_TRIGGERS: TriggerTypes = { types: () => [], options: () => Promise.resolve(undefined), plans: () => Promise.resolve([]) };
+/** With the packages that they need they are loaded where there are any. */
+const openTriggers = async (): Promise<TriggerCatalogue> => new (await import('../plans/triggers/catalogue.js')).TriggerCatalogue();
 
 export function openLoaders(log: Log): Loaders {
   const plugins = new PluginLoader(log);
   const drivers = async (pluginPath: readonly string[]): Promise<DriverCatalogue> => new DriverCatalogue(await plugins.modulesIn(pluginPath, 'driver'));
   const gateways = async (pluginPath: readonly string[]): Promise<GatewayCatalogue> => new GatewayCatalogue(await plugins.modulesIn(pluginPath, 'gateway'));
-  return { plugins, drivers, gateways, catalogues: { providers: drivers, gateways, triggers: () => Promise.resolve(NO_TRIGGERS) } };
+  return { plugins, drivers, gateways, catalogues: { providers: drivers, gateways, triggers: openTriggers } };
 }
