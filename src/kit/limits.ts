@@ -325,6 +325,10 @@ export const SCHEDULE_LOOK = 30_000;
 export const SCHEDULE_LATE = 60_000;
 /** A clock that is set back by more was wrong before: what was due by it is forgotten. */
 export const SCHEDULE_LEAP = 24 * 3_600_000;
+/** How often a UPS is asked from when it is on battery; what one look may take beyond the time between two; and when a login that upsd refused is tried again. */
+export const UPS_HURRY = 1000;
+export const UPS_ANSWER = 15_000;
+export const UPSD_LOGIN_RETRY = 60_000;
 /** Of a trigger's command, the bytes of its output that are kept for the log, and how long its end may take after it was killed. */
 export const PROBE_OUTPUT = 4096;
 export const PROBE_END = 2000;

@@ -79,7 +79,9 @@ export class Upsd {
 
   /** Lets a UPS say other things; what is not given is as on line. */
   say(variables: Variables, name = this.#names[0]!): void {
-    const lines = Object.entries({ ...ON_LINE, ...variables }).map(([variable, value]) => `${variable}: ${/["\\]/.test(value) ? quoted(value) : value}\n`);
+    const { 'ups.status': status = '', ...others } = { ...ON_LINE, ...variables };
+    // The status comes last: whoever reads it reads the others too.
+    const lines = Object.entries({ ...others, 'ups.status': status }).map(([variable, value]) => `${variable}: ${/["\\]/.test(value) ? quoted(value) : value}\n`);
     // In one go: the driver must not read half a file.
     writeFileSync(this.#file('new'), lines.join(''));
     renameSync(this.#file('new'), this.#file(`${name}.dev`));
@@ -116,7 +118,7 @@ export class Upsd {
     const server = this.#server = this.#spawn(SERVER, []);
     await until(async () => {
       if (server.exitCode !== null || server.signalCode !== null) throw new Error(`upsd ended: ${this.#output}`);
-      return (await Promise.all(this.#names.map((name) => this.upsc(name, 'ups.status')))).every(({ code }) => code === 0);
+      return (await Promise.all(this.#names.map((name) => this.upsc(name, 'ups.status')))).every(({ code, stdout }) => code === 0 && stdout.trim() !== 'WAIT');
     }, START_TIMEOUT_MS, 'upsd to know its UPSes');
   }
 

@@ -7,6 +7,7 @@ import type { NamedPlan, TriggerModule } from './contract.js';
  * with the packages that it needs.
  */
 const TRIGGERS: Readonly<Record<string, () => Promise<{ default: unknown }>>> = {
+  nut: () => import('./nut/index.js'),
   schedule: () => import('./schedule/index.js'),
 };
 
