@@ -314,6 +314,14 @@ export const GATEWAY_PREPARE_TIMEOUT = 15_000;
 export const GATEWAY_DRAIN_TIMEOUT = 15_000;
 export const GATEWAY_CLOSE_TIMEOUT = 3000;
 
+/** How long it counts for what is told of a plan that an account may use it; a reload makes it ask anew at once. */
+export const PLAN_VERDICT_KEPT = 1000;
+/** Between two tellings of what has changed of a run to one who follows it: what comes meanwhile is told as one. */
+export const PLAN_FOLLOW_GATHER = 50;
+/** A dry run's look at one target; and targets of a provider without an answer in a row, after which its others are not asked. */
+export const PLAN_LOOK_TIMEOUT = 5000;
+export const PLAN_LOOKS_IN_VAIN = 8;
+
 /** Those who watch events: in all. */
 export const WATCHERS = 1024;
 /** Watchers that are woken in one turn, and events that one of them looks at in a turn. */
