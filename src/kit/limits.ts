@@ -337,6 +337,13 @@ export const CONDITION_SIZE = 1000;
 export const CONDITION_DEPTH = 32;
 /** Instances and providers about which one trigger waits whether their event lasts. */
 export const EVENT_SUBJECTS = 10_000;
+/** How long it counts for what is told of a plan that an account may use it; a reload makes it ask anew at once. */
+export const PLAN_VERDICT_KEPT = 1000;
+/** Between two tellings of what has changed of a run to one who follows it: what comes meanwhile is told as one. */
+export const PLAN_FOLLOW_GATHER = 50;
+/** A dry run's look at one target; and targets of a provider without an answer in a row, after which its others are not asked. */
+export const PLAN_LOOK_TIMEOUT = 5000;
+export const PLAN_LOOKS_IN_VAIN = 8;
 
 /** Those who watch events: in all. */
 export const WATCHERS = 1024;
