@@ -27,7 +27,7 @@ export interface WebhookSurroundings {
   readonly accounts: ReadonlyMap<string, AccountSettings>;
   readonly groups: ReadonlyMap<string, unknown>;
   /** the tables `[gateways.NAME]` */
-  readonly gateways: readonly Pick<GatewaySettings, 'name' | 'type' | 'options'>[];
+  readonly gateways: ReadonlyMap<string, GatewaySettings>;
 }
 
 interface Common {
@@ -40,19 +40,20 @@ interface Common {
 const name = v.optional(v.pipe(v.string('text in quotes is expected'), v.regex(GATEWAY_NAME, 'cannot be used as a name')));
 
 /**
- * @param value what stands under `webhooks`
+ * @param content the whole file
  * @param load yields the gateways that there are; asked where there is a webhook
  */
-export async function readWebhooks(reader: TableReader, value: unknown, load: () => Promise<Catalogue>, surroundings: WebhookSurroundings): Promise<GatewaySettings[]> {
-  for (const one of surroundings.gateways) if (one.type === WEBHOOK_TYPE) checkGroups(reader, ['gateways', one.name], one.options, surroundings);
-  if (value === undefined) return [];
+export async function readWebhooks(reader: TableReader, content: unknown, load: () => Promise<Catalogue>, surroundings: WebhookSurroundings): Promise<ReadonlyMap<string, GatewaySettings>> {
+  const { webhooks: value } = content as { readonly webhooks?: unknown };
+  for (const one of surroundings.gateways.values()) if (one.type === WEBHOOK_TYPE) checkGroups(reader, ['gateways', one.name], one.options, surroundings);
+  const found = new Map<string, GatewaySettings>();
+  if (value === undefined) return found;
   if (!Array.isArray(value) || value.some((one) => typeof one !== 'object')) {
     reader.fault(['webhooks'], 'webhooks must be tables: [[webhooks]]');
-    return [];
+    return found;
   }
   const catalogue = await load();
   const entries = { ...await catalogue.options(WEBHOOK_TYPE), name };
-  const found = new Map<string, GatewaySettings>();
   for (const [index, table] of (value as unknown[]).entries()) {
     const path = ['webhooks', index];
     const options = reader.parse(v.strictObject(entries), table, path) as Common | undefined;
@@ -61,11 +62,12 @@ export async function readWebhooks(reader: TableReader, value: unknown, load: ()
     checkNames(reader, path, options, surroundings);
     for (const { message, path: inner = [] } of await catalogue.faults?.(WEBHOOK_TYPE, options) ?? []) reader.fault([...path, ...inner], message);
     const called = options.name ?? nameOf(options.url!);
-    if (found.has(called)) reader.fault(path, `there is another webhook ${called}: give each a name`);
-    else if (surroundings.gateways.some((one) => one.type === WEBHOOK_TYPE && one.name === called)) reader.fault(path, `the gateway ${called} is a webhook, too: give each a name`);
-    found.set(called, { name: `${WEBHOOK_PREFIX}${called}`, type: WEBHOOK_TYPE, options, fingerprint: fingerprint(table) });
+    const whole = `${WEBHOOK_PREFIX}${called}`;
+    if (found.has(whole)) reader.fault(path, `there is another webhook ${called}: give each a name`);
+    else if (surroundings.gateways.get(called)?.type === WEBHOOK_TYPE) reader.fault(path, `the gateway ${called} is a webhook, too: give each a name`);
+    found.set(whole, { name: whole, type: WEBHOOK_TYPE, options, fingerprint: fingerprint(table) });
   }
-  return [...found.values()];
+  return found;
 }
 
 /** A name that stays the same while the URL does, and tells its host only: the rest may be secret. */

@@ -40,9 +40,10 @@ class GatewayMember implements Member {
     return this.#controller.signal;
   }
 
-  told(event: ArgoEvent): EventFacts | undefined {
-    const { principal } = this.#identity;
-    return mayKnow(principal, event) ? asTold(principal, event.facts) : undefined;
+  async told(event: ArgoEvent): Promise<EventFacts | undefined> {
+    const { facts } = event;
+    const may = facts.type === 'plan' ? await this.#gate.mayKnowPlan(this.#identity, this.#gateway, facts.plan) : mayKnow(this.#identity.principal, event);
+    return may ? asTold(this.#identity.principal, facts) : undefined;
   }
 
   actor(origin: string): ReturnType<Member['actor']> {
@@ -66,6 +67,6 @@ export function accountsFor(gateway: string, authenticator: Authenticator, gate:
     },
     service: (name) => member(new Service(name, authenticator)),
     observer: () => member(new Observer()),
-    listener: () => ({ told: ({ facts }) => facts }),
+    listener: () => ({ told: ({ facts }) => Promise.resolve(facts) }),
   };
 }

@@ -48,7 +48,7 @@ export interface Gateway<Options = object> {
 /** Somebody who is told of events. */
 export interface Listener {
   /** An event, new or kept, as may be known of it at this moment; undefined: not at all. */
-  told(event: ArgoEvent): EventFacts | undefined;
+  told(event: ArgoEvent): Promise<EventFacts | undefined>;
 }
 
 /** An account that a gateway works for. */

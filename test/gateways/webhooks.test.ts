@@ -7,7 +7,7 @@ import { envelope, keep } from '../../src/gateways/webhooks/envelope.js';
 import { Keys, parseKeys, sign } from '../../src/gateways/webhooks/keys.js';
 import { parseRetryAfter, pauseAfter } from '../../src/gateways/webhooks/receiver.js';
 import type { ArgoEvent, EventFacts } from '../../src/instances/events.js';
-import { WEBHOOK_RETRY_AFTER, WEBHOOK_TEXT } from '../../src/kit/limits.js';
+import { WEBHOOK_RETRY_AFTER, WEBHOOK_TEXT } from '../../src/kit/webhook-limits.js';
 import { parseConfig } from '../support/configuration.js';
 import { fromRoot } from '../support/paths.js';
 import { runNode } from '../support/programs.js';

@@ -32,7 +32,7 @@ const fingerprint = v.pipe(
   v.transform((value) => parseFingerprint(value) ?? ''),
 );
 
-/** By what a server's certificate is checked. */
+/** Whom to trust. */
 export const trustEntries = {
   'ca-file': v.optional(text),
   /** one for each server that may answer */
@@ -40,7 +40,11 @@ export const trustEntries = {
   insecure: v.optional(flag, false),
 };
 
-export const loginEntries = { user: text, ...passwordEntries, ...trustEntries };
+export const loginEntries = {
+  user: text,
+  ...passwordEntries,
+  ...trustEntries,
+};
 
 export type TrustOptions = v.InferOutput<v.ObjectSchema<typeof trustEntries, undefined>>;
 export type LoginOptions = v.InferOutput<v.ObjectSchema<typeof loginEntries, undefined>>;

@@ -1,5 +1,6 @@
 import type { ArgoEvent } from '../../instances/events.js';
-import { STATE_PAGE, WEBHOOK_AT_A_TIME, WEBHOOK_DISK_RETRY } from '../../kit/limits.js';
+import { STATE_PAGE } from '../../kit/limits.js';
+import { WEBHOOK_AT_A_TIME, WEBHOOK_DISK_RETRY } from '../../kit/webhook-limits.js';
 import type { Log } from '../../kit/log.js';
 import type { Outbox, OutboxEvent } from '../../store/state.js';
 import type { Listener } from '../contract.js';
@@ -170,7 +171,7 @@ export class Delivery {
     while (lane.notBefore > performance.now() && !this.#mustStop(signal)) await bell.wait(signal, bell.rings, lane.notBefore - performance.now());
     if (this.#mustStop(signal) || rests()) return false;
     const { receiver } = outlet();
-    const body = this.#bodyOf(kept, outlet());
+    const body = await this.#bodyOf(kept, outlet());
     if (body === undefined) {
       count('withheld');
       return true;
@@ -195,11 +196,11 @@ export class Delivery {
   }
 
   /** As may be told at this moment; undefined: nothing. */
-  #bodyOf(kept: Kept, { listener, test }: Outlet): string | undefined {
+  async #bodyOf(kept: Kept, { listener, test }: Outlet): Promise<string | undefined> {
     const { facts, at, subject } = kept;
     if (facts.type === 'lost') return envelope(kept, facts);
     const event: ArgoEvent = { at, facts, subject };
-    const told = test(event) ? listener.told(event) : undefined;
+    const told = test(event) ? await listener.told(event) : undefined;
     return told && envelope(kept, told);
   }
 

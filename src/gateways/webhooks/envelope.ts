@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import type { ArgoEvent, Cursor, EventFacts } from '../../instances/events.js';
-import { WEBHOOK_TEXT } from '../../kit/limits.js';
+import { WEBHOOK_TEXT } from '../../kit/webhook-limits.js';
 
 /**
  * Events as CloudEvents 1.0 in the JSON format, "structured mode" (cloudevents/spec v1.0.2, spec.md and

@@ -1,7 +1,8 @@
 import type { ArgoEvent } from '../../instances/events.js';
 import type { EventFeed, FeedReader } from '../../instances/feed.js';
 import { ArgoError } from '../../kit/errors.js';
-import { OUTBOX_APPEND, WEBHOOK_APPEND_SIZE, WEBHOOK_DISK_RETRY } from '../../kit/limits.js';
+import { OUTBOX_APPEND } from '../../kit/limits.js';
+import { WEBHOOK_APPEND_SIZE, WEBHOOK_DISK_RETRY } from '../../kit/webhook-limits.js';
 import type { Log } from '../../kit/log.js';
 import type { Outbox } from '../../store/state.js';
 import type { Bell } from './bell.js';
@@ -54,10 +55,12 @@ export class Intake {
       const events = await this.#reader.next(signal);
       if (events.length === 0) return undefined;
       const { test, listener } = this.#parts.filter();
-      return events.filter(test).flatMap((event) => {
-        const facts = listener.told(event);
-        return facts === undefined ? [] : [JSON.stringify(keep(event, facts, feed.cursor(event)))];
-      });
+      const texts: string[] = [];
+      for (const event of events.filter(test)) {
+        const facts = await listener.told(event);
+        if (facts !== undefined) texts.push(JSON.stringify(keep(event, facts, feed.cursor(event))));
+      }
+      return texts;
     } catch (error) {
       if (!(error instanceof ArgoError) || error.phrase !== 'CURSOR EXPIRED') throw error;
       log('warn', 'events were forgotten before they could be kept for the webhook');

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { createHmac } from 'node:crypto';
 import { readSecret, type SecretOptions } from '../../config/secret.js';
-import { WEBHOOK_SECRET_LEAST, WEBHOOK_SECRET_MOST, WEBHOOK_SECRETS } from '../../kit/limits.js';
+import { WEBHOOK_SECRET_LEAST, WEBHOOK_SECRET_MOST, WEBHOOK_SECRETS } from '../../kit/webhook-limits.js';
 
 /** What a webhook is signed with, as Standard Webhooks has it (https://www.standardwebhooks.com, "Signature scheme", symmetric). */
 

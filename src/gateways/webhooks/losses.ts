@@ -1,5 +1,5 @@
 import type { EventFeed } from '../../instances/feed.js';
-import { WEBHOOK_LOG_EVERY } from '../../kit/limits.js';
+import { WEBHOOK_LOG_EVERY } from '../../kit/webhook-limits.js';
 import type { Log } from '../../kit/log.js';
 import type { KeyValue } from '../../store/state.js';
 import { idOf, type Kept, type LostFacts } from './envelope.js';

@@ -2,7 +2,7 @@ import { TrustedAgent } from '../../protocols/http/agents.js';
 import { HttpClient, type HttpAnswer } from '../../protocols/http/client.js';
 import { tlsTrust } from '../../drivers/tls/options.js';
 import { ConnectionLostError } from '../../protocols/tls/errors.js';
-import { WEBHOOK_ANSWER, WEBHOOK_AT_A_TIME, WEBHOOK_RETRY_AFTER, WEBHOOK_RETRY_FIRST, WEBHOOK_RETRY_JITTER, WEBHOOK_RETRY_LONGEST } from '../../kit/limits.js';
+import { WEBHOOK_ANSWER, WEBHOOK_AT_A_TIME, WEBHOOK_RETRY_AFTER, WEBHOOK_RETRY_FIRST, WEBHOOK_RETRY_JITTER, WEBHOOK_RETRY_LONGEST } from '../../kit/webhook-limits.js';
 import { CONTENT_TYPE } from './envelope.js';
 import { sign, type Keys } from './keys.js';
 import type { WebhookOptions } from './options.js';

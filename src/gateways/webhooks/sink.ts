@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Deadline } from '../../kit/deadline.js';
-import { WEBHOOK_LAST_SENDS } from '../../kit/limits.js';
+import { WEBHOOK_LAST_SENDS } from '../../kit/webhook-limits.js';
 import type { Change } from '../../listening/change.js';
 import type { Gateway, GatewayHost, Listener } from '../contract.js';
 import { Bell } from './bell.js';
