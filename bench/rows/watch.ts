@@ -33,7 +33,7 @@ async function ringRate(): Promise<number> {
   const identity = { name: 'bench', principal: everybody, onTakenAway: () => () => undefined };
   const stop = new AbortController();
   const subscription = new EventSubscription({
-    events, identity, patterns: undefined, types: undefined, after: undefined, mostOfAccount: 1, isOver: () => false,
+    events, identity, patterns: undefined, types: undefined, after: undefined, mostOfAccount: 1, mayKnow: () => Promise.resolve(false), isOver: () => false,
   });
   const subject = { provider: 'lab', name: 'vm1', fullName: 'lab/vm1', state: 'on' as const };
   const began = performance.now();

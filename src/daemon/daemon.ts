@@ -2,6 +2,7 @@ import type { Config, ProviderSettings } from '../config/config.js';
 import { Authenticator } from '../auth/authenticator.js';
 import type { DriverModule } from '../drivers/driver.js';
 import { Events } from '../instances/events.js';
+import { EventFeed } from '../instances/feed.js';
 import { Gate } from '../instances/gate.js';
 import { Provider } from '../instances/provider.js';
 import { Registry } from '../instances/registry.js';
@@ -79,7 +80,8 @@ export class Daemon {
     this.#server = new LineServer(config.server, this.#dispatcher, authenticator, log);
     const metrics = new Metrics();
     this.#figures = collectFigures(metrics, { server: this.#server, authenticator, requests, events: this.#events });
-    this.#gateways = new Gateways(async (leaving) => (await import('../gateways/host.js')).hosts({ authenticator, gate: this.#gate, metrics, state, log }, leaving), log);
+    const feed = new EventFeed(this.#events, () => this.#config.groups);
+    this.#gateways = new Gateways(async (leaving) => (await import('../gateways/host.js')).hosts({ authenticator, gate: this.#gate, metrics, feed, state, log }, leaving), log);
   }
 
   /**
@@ -144,7 +146,8 @@ export class Daemon {
     this.#events.add({ type: 'server', now: 'stopping' });
     this.#events.close();
     this.#server.stopListening();
-    await Promise.all([this.#gate.drain(SHUTDOWN_GRACE, LAST_WORDS), this.#server.close(SHUTDOWN_GRACE + LAST_WORDS), this.#gateways.stop(SHUTDOWN_GRACE)]);
+    const drained = this.#gate.drain(SHUTDOWN_GRACE, LAST_WORDS).finally(() => this.#events.finish());
+    await Promise.all([drained, this.#server.close(SHUTDOWN_GRACE + LAST_WORDS), this.#gateways.stop(SHUTDOWN_GRACE)]);
     await Promise.all([...this.#providers.values()].map((provider) => provider.close(0)));
     this.#retention.close();
     await Promise.all([this.#audit.close(), this.#state.close()]);

@@ -18,9 +18,23 @@ export type EventFacts =
     readonly ms?: number;
   }
   | { readonly type: 'provider'; readonly provider: string; readonly now: 'answers' | 'silent'; readonly reason?: string }
+  | ({ readonly type: 'plan' } & PlanFacts)
   | { readonly type: 'server'; readonly now: 'started' | 'reloaded' | 'stopping' };
 
-export const EVENT_TYPES = ['state', 'added', 'removed', 'action', 'provider', 'server'] as const satisfies readonly EventFacts['type'][];
+/** What happens to a run of a plan, or to one of its stages. */
+export interface PlanFacts {
+  readonly plan: string;
+  /** its id */
+  readonly run: string;
+  /** undefined: it is about the run as a whole */
+  readonly stage?: string | undefined;
+  /** `begun`; or how it ended or goes on: the state of the run or stage */
+  readonly outcome: string;
+  /** in words */
+  readonly reason?: string | undefined;
+}
+
+export const EVENT_TYPES = ['state', 'added', 'removed', 'action', 'provider', 'plan', 'server'] as const satisfies readonly EventFacts['type'][];
 export type EventType = (typeof EVENT_TYPES)[number];
 
 /** One event in the ring. */
@@ -66,6 +80,7 @@ export class Events {
   /** `performance.now()` of when those who wait were last begun to be woken */
   #wokenAt = -Infinity;
   #closed = false;
+  #finished = false;
   readonly #counts = new Map<EventType, number>();
   readonly #listeners = new Set<(facts: EventFacts) => void>();
 
@@ -98,6 +113,16 @@ export class Events {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Whether nothing more is going to happen. */
+  get finished(): boolean {
+    return this.#finished;
+  }
+
+  /** Stands just before the oldest event that is remembered. */
+  get oldest(): number {
+    return this.#forgotten;
   }
 
   /** Calls back at once at each event, whoever may know of it. @returns ends that */
@@ -136,6 +161,12 @@ export class Events {
   /** Lets those who watch take what is there, and end. */
   close(): void {
     this.#closed = true;
+    this.#wake();
+  }
+
+  /** After {@link close}: the actions that were still under way have ended, too. */
+  finish(): void {
+    this.#finished = true;
     this.#wake();
   }
 

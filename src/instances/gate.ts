@@ -1,7 +1,7 @@
 import { ArgoError } from '../kit/errors.js';
 import { GateActor, type Actor, type ActorParts, type Choice } from './actor.js';
 import { Operations, type OperationsParts } from './operations.js';
-import type { Mandate, Permission, Principal } from './principal.js';
+import type { Identity, Mandate, Permission, Principal } from './principal.js';
 import type { TypedName } from './view.js';
 
 /** What the gate is made of. */
@@ -43,9 +43,19 @@ export class Gate {
     return this.#parts.registry.version;
   }
 
+  /** Whether somebody may be told of a plan now. @param origin for whoever decides it */
+  async mayKnowPlan(identity: Identity, origin: string, plan: string): Promise<boolean> {
+    return await this.#parts.plans?.()?.mayKnow({ identity, origin }, plan) ?? false;
+  }
+
   /** Whether a principal may use a command on some provider as a whole. */
   allowsOnSomeProvider(principal: Principal, permission: Permission): boolean {
     return this.#parts.registry.providers().some(({ name }) => principal.allowsProvider(name, permission));
+  }
+
+  /** Whether a principal may use a command on all that there is, whatever comes. */
+  allowsEverywhere(principal: Principal, permission: Permission): boolean {
+    return principal.allowsSomewhere(permission) && this.#parts.registry.providers().every(({ name }) => principal.allowsProvider(name, permission));
   }
 
   /** Milliseconds that a power action may take on whichever provider gives most, where the caller says nothing. */

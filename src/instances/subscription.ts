@@ -3,7 +3,7 @@ import { ArgoError } from '../kit/errors.js';
 import type { InstancePattern } from '../kit/patterns.js';
 import { WATCH_IDLE } from '../kit/limits.js';
 import type { ArgoEvent, Cursor, EventFacts, Events, EventType } from './events.js';
-import type { Identity, Permission } from './principal.js';
+import type { Identity, Permission, Principal } from './principal.js';
 
 /** Which events are wanted. */
 export interface EventFilter {
@@ -33,6 +33,7 @@ export interface Subscription {
   batches(signal: AbortSignal): AsyncGenerator<EventBatch>;
 }
 
+const NO_PLANS: ReadonlySet<string> = new Set();
 const READ: Permission = { word: 'watch', right: 'read' };
 /** Who may do everything to everything. */
 const ALL: Permission = { word: '*', right: 'shell' };
@@ -45,6 +46,8 @@ export interface SubscriptionParts {
   /** an event that it knows; undefined: from now on */
   readonly after: Cursor | undefined;
   readonly mostOfAccount: number;
+  /** whether the account may be told of a plan now */
+  mayKnow(plan: string): Promise<boolean>;
   /** whether the request that began it is over */
   isOver(): boolean;
 }
@@ -73,7 +76,8 @@ export class EventSubscription implements Subscription {
       while (!signal.aborted && !this.#parts.isOver()) {
         if (gone.signal.aborted) throw new ArgoError('NOT ALLOWED', 'the account was taken away');
         const looked = events.after(this.#at);
-        const found = looked.filter((event) => this.#concerns(event));
+        const plans = looked.some(({ facts }) => facts.type === 'plan') ? await this.#plansIn(looked) : NO_PLANS;
+        const found = looked.filter((event) => this.#concerns(event, plans));
         if (looked.length > 0) this.#at = looked.at(-1)!.at;
         else if (events.closed) return;
         if (found.length > 0) {
@@ -98,21 +102,46 @@ export class EventSubscription implements Subscription {
     }
   }
 
-  #concerns({ facts, subject }: ArgoEvent): boolean {
-    const { identity: { principal }, patterns, types } = this.#parts;
-    if (types !== undefined && !types.includes(facts.type)) return false;
-    if (facts.type === 'server') return true;
-    if (facts.type === 'provider') {
-      return principal.allowsProvider(facts.provider, READ) && (patterns === undefined || patterns.some((pattern) => pattern.coversProvider(facts.provider)));
+  /** The plans of which is told here and may be told to this account. */
+  async #plansIn(events: readonly ArgoEvent[]): Promise<ReadonlySet<string>> {
+    const { types, patterns, mayKnow } = this.#parts;
+    if (patterns !== undefined || types?.includes('plan') === false) return NO_PLANS;
+    const known = new Set<string>();
+    for (const plan of new Set(events.flatMap(({ facts }) => (facts.type === 'plan' ? [facts.plan] : [])))) {
+      if (await mayKnow(plan)) known.add(plan);
     }
-    if (subject === undefined || !principal.allows(subject, READ)) return false;
-    return patterns === undefined || patterns.some((pattern) => pattern.matches(subject));
+    return known;
   }
 
-  /** Who is who is nobody's business but of those who may do everything everywhere. */
+  #concerns(event: ArgoEvent, plans: ReadonlySet<string>): boolean {
+    const { facts } = event;
+    return isWanted(event, this.#parts) && (facts.type === 'plan' ? plans.has(facts.plan) : mayKnow(this.#parts.identity.principal, event));
+  }
+
   #told({ at, facts }: ArgoEvent): EventBatch['events'][number] {
     const { events, identity: { principal } } = this.#parts;
-    const hides = facts.type === 'action' && !principal.allowsProvider(facts.instance.slice(0, facts.instance.indexOf('/')), ALL);
-    return { cursor: events.cursor(at), time: new Date(at / 1000), facts: hides ? { ...facts, account: '-' } : facts };
+    return { cursor: events.cursor(at), time: new Date(at / 1000), facts: asTold(principal, facts) };
   }
+}
+
+/** Whether an event is of the types and about the instances that were asked for; undefined: all. */
+export function isWanted({ facts, subject }: ArgoEvent, { patterns, types }: Pick<SubscriptionParts, 'patterns' | 'types'>): boolean {
+  if (types !== undefined && !types.includes(facts.type)) return false;
+  if (patterns === undefined || facts.type === 'server') return true;
+  if (facts.type === 'plan') return false;
+  if (facts.type === 'provider') return patterns.some((pattern) => pattern.coversProvider(facts.provider));
+  return subject !== undefined && patterns.some((pattern) => pattern.matches(subject));
+}
+
+/** Whether somebody may know of an event at this moment; of plans, others decide. */
+export function mayKnow(principal: Principal, { facts, subject }: ArgoEvent): boolean {
+  if (facts.type === 'server') return true;
+  if (facts.type === 'provider') return principal.allowsProvider(facts.provider, READ);
+  return subject !== undefined && principal.allows(subject, READ);
+}
+
+/** Who is who is nobody's business but of those who may do everything everywhere. */
+export function asTold(principal: Principal, facts: EventFacts): EventFacts {
+  const hides = facts.type === 'action' && !principal.allowsProvider(facts.instance.slice(0, facts.instance.indexOf('/')), ALL);
+  return hides ? { ...facts, account: '-' } : facts;
 }
