@@ -1,19 +1,6 @@
-import { createRequire } from 'node:module';
-import type * as SonicBoomModule from 'sonic-boom';
 import type { Log } from '../kit/log.js';
+import { LogOutput } from './log-output.js';
 import { inSources } from './stack.js';
-
-/** Not imported: for that Node would look through all of its text once more, which every start would wait for. */
-const { SonicBoom } = createRequire(import.meta.url)('sonic-boom') as typeof SonicBoomModule;
-
-/** Log lines that wait to be written; further ones are dropped, so that a reader who stops cannot stop us. Bytes. */
-const LOG_BACKLOG = 1024 * 1024;
-
-/** Lines that come this soon after others are written together: a write each would cost more than all the rest of a line. Milliseconds. */
-const GATHER = 20;
-
-/** So much is written at once, however soon. Characters. */
-const GATHERED_MOST = 16 * 1024;
 
 /** The file descriptor of standard error. */
 const STDERR = 2;
@@ -36,38 +23,16 @@ export interface Logger {
 
 /** JSON lines on standard error, which nobody waits for. */
 export function createLogger(level: string): Logger {
-  const destination = new SonicBoom({ fd: STDERR, sync: false, maxLength: LOG_BACKLOG });
-  // standard error is closed, or was never open: there is nowhere left to say so
-  destination.on('error', () => undefined);
+  const output = new LogOutput(STDERR);
   let least = LEVELS.indexOf(level);
-  let gathered = '';
-  let gathering: NodeJS.Timeout | undefined;
-  const write = (): void => {
-    clearTimeout(gathering);
-    gathering = undefined;
-    if (gathered === '') return;
-    const lines = gathered;
-    gathered = '';
-    gathering = setTimeout(write, GATHER).unref();
-    destination.write(lines);
-  };
   return {
     log: (lineLevel, message, facts) => {
-      if (LEVELS.indexOf(lineLevel) < least) return;
-      gathered += `${formatLine(lineLevel, message, facts)}\n`;
-      if (gathering === undefined || gathered.length >= GATHERED_MOST) write();
+      if (LEVELS.indexOf(lineLevel) >= least) output.append(`${formatLine(lineLevel, message, facts)}\n`);
     },
     setLevel: (newLevel) => {
       least = LEVELS.indexOf(newLevel);
     },
-    flush: () => {
-      try {
-        write();
-        destination.flushSync();
-      } catch {
-        // as above
-      }
-    },
+    flush: () => output.flush(),
   };
 }
 
