@@ -1,12 +1,9 @@
 import t, { type Test } from 'tap';
-import { Esxi } from '../../../src/drivers/esxi-free/commands.js';
-import { ArgoError } from '../../../src/kit/errors.js';
-import { BehindJumpError, SshConnectionError } from '../../../src/protocols/ssh/errors.js';
 import type { Driver, Machine } from '../../../src/drivers/driver.js';
 import { EsxiModel } from '../../peers/esxi/model.js';
 import { ESXI_VERSIONS } from '../../peers/esxi/printing.js';
 import { until } from '../../support/until.js';
-import { after, openDriver, outcome, patient, presence, shellOf } from './model-shell.js';
+import { after, openDriver, outcome, patient, presence } from './model-shell.js';
 
 async function list(driver: Driver): Promise<Record<string, string>> {
   return Object.fromEntries((await driver.list(patient)).map(({ machine, state }) => [machine.name, state]));
@@ -300,21 +297,6 @@ void t.test('silence of pings alone is not off', async (t) => {
   model.add('web', { state: 'poweredOn' });
   const { driver } = openDriver(model, { presence: presence({ state: () => 'off' }) });
   t.same(await list(driver), { esx2: 'on', web: 'on' }, 'it answers in another way');
-
-  await t.test('where only a jump host reaches it', async (t) => {
-    let trouble: Error | undefined;
-    const shell = shellOf(model);
-    const esxi = new Esxi({ run: (...args) => (trouble ? Promise.reject(trouble) : shell.run(...args)) });
-    const { driver } = openDriver(model, { esxi, isBehindJump: true, presence: presence({ state: () => 'off' }) });
-    const host = await find(driver, 'esx2');
-    t.equal(await host.status(patient), 'on');
-    trouble = new ArgoError('UNREACHABLE', 'no jump', { cause: new SshConnectionError('the jump host is silent') });
-    t.equal(await host.status(patient), 'unknown', 'the jump host cannot be asked');
-    t.match(await outcome(driver.list(patient)), /^UNREACHABLE/);
-    trouble = new ArgoError('UNREACHABLE', 'no host', { cause: new BehindJumpError('the jump host does not connect to it') });
-    t.equal(await host.status(patient), 'off');
-    t.same(await list(driver), { esx2: 'off', web: 'unknown' });
-  });
 });
 
 void t.test('a refused login is not tried again by every listing', async (t) => {
