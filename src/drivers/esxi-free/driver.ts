@@ -34,6 +34,8 @@ export class EsxiFreeDriver implements Driver {
   readonly #inventory: Inventory;
   readonly #context: VmContext;
   #listedBefore = false;
+  /** they have been listed, if only once */
+  #areGuestsKnown = false;
   #refused: { readonly error: ArgoError; readonly at: number } | undefined;
   readonly #parts: EsxiFreeParts;
   readonly #host: DriverHost;
@@ -55,6 +57,7 @@ export class EsxiFreeDriver implements Driver {
     signal.throwIfAborted();
     if (found instanceof Error) return this.#withoutAnswer(state, found);
     this.#listedBefore = true;
+    this.#areGuestsKnown = true;
     // It has just answered, whatever became of pings.
     const sightings: readonly Sighting[] = [{ machine: this.#machine, state: 'on' }, ...found.map((entry) => this.#sighting(entry, entry.summary.state))];
     const { incomplete } = this.#inventory;
@@ -85,7 +88,7 @@ export class EsxiFreeDriver implements Driver {
     const hasListed = this.#listedBefore;
     this.#listedBefore = true;
     const guests = this.#inventory.known.map((entry) => this.#sighting(entry, 'unknown').machine);
-    return listSilentHypervisor({ machine: this.#machine, state, guests, hasListed, areGuestsKnown: state === 'off' || hasListed }, this.#host, error);
+    return listSilentHypervisor({ machine: this.#machine, state, guests, hasListed, areGuestsKnown: this.#areGuestsKnown }, this.#host, error);
   }
 
   #sighting({ key, summary: { name } }: Entry, state: PowerState): Sighting {

@@ -292,6 +292,24 @@ void t.test('a host that is off, and one that only answers a ping', async (t) =>
   t.same(await list(driver), { esx2: 'off', web: 'unknown' }, 'its machines are never called off');
 });
 
+void t.test('a host that is off from the start has machines that nobody knows', async (t) => {
+  const model = new EsxiModel('7');
+  model.add('web', { state: 'poweredOn' });
+  let there: 'on' | 'off' = 'off';
+  const { driver } = openDriver(model, { presence: presence({ state: () => there }) });
+  const cut = { on: /./, does: 'lost' as const, times: 100 };
+  model.faults.push(cut);
+  for (let time = 0; time < 2; time += 1) {
+    const alone = await driver.list(patient);
+    t.same(alone.map(({ machine, state }) => [machine.name, state]), [['esx2', 'off']]);
+    t.match(alone.incomplete, /could not be listed yet: the host is off/);
+  }
+  [there, cut.times] = ['on', 0];
+  t.same(await list(driver), { esx2: 'on', web: 'on' });
+  [there, cut.times] = ['off', 100];
+  t.equal((await driver.list(patient)).incomplete, undefined, 'later they are known');
+});
+
 void t.test('silence of pings alone is not off', async (t) => {
   const model = new EsxiModel('7');
   model.add('web', { state: 'poweredOn' });
