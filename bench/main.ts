@@ -16,6 +16,7 @@ import { hypervRows } from './rows/hyperv.js';
 import { libvirt } from './rows/libvirt.js';
 import { powerman, upsd } from './rows/peers.js';
 import { pingMany, pingSweep } from './rows/ping.js';
+import { plans } from './rows/plans.js';
 import { glob, hung, listCost, polls } from './rows/scale.js';
 import { selection } from './rows/selection.js';
 import { connects, memory, startup } from './rows/size.js';
@@ -26,7 +27,7 @@ import { xenserver } from './rows/xenserver.js';
 import { FULL, QUICK, type Scenario } from './scenario.js';
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
-  nop, list, connects, memory, startup, 'list-cost': listCost, polls, selection, glob, hung, audit, upsd, powerman, libvirt,
+  nop, list, connects, memory, startup, 'list-cost': listCost, polls, selection, glob, hung, audit, plans, upsd, powerman, libvirt,
   'ping-sweep': pingSweep, 'ping-many': pingMany, ssh, hosts, xenserver, vsphere, wsman, hyperv: hypervRows,
 };
 

@@ -44,6 +44,9 @@ const MAY_BE_AT_WORK: ReadonlySet<Phrase> = new Set<Phrase>(['UNCERTAIN', 'TIMEO
 /** The time below which a clean stop is not worth asking for. Milliseconds. */
 const SOFT_LEAST = 500;
 
+/** What a start is given beyond the time in which an earlier stop may still take effect. Milliseconds. */
+const AFTER_STOP = 5000;
+
 /** One target's way from its order to its end. */
 export class TargetRun {
   readonly #parts: TargetRunParts;
@@ -72,7 +75,7 @@ export class TargetRun {
   async #stop(): Promise<Outcome> {
     const { stage, time, isHard, sentSince } = this.#parts;
     const mayForce = stage.then === 'force';
-    if (mayForce && isHard) return this.#reach(() => this.#pullThePlug());
+    if (isHard) return this.#reach(() => this.#pullThePlug());
     // one that an earlier process has asked already is not asked for the whole time again
     const soft = stage.soft === undefined ? undefined : Math.max(SOFT_LEAST, stage.soft - (sentSince ?? 0));
     const most = mayForce ? time.softLeft : Math.max(SOFT_LEAST, time.left);
@@ -92,7 +95,9 @@ export class TargetRun {
 
   #act(mode: 'soft' | 'hard'): Promise<Outcome> {
     const { stage: { action }, time, longest } = this.#parts;
-    return this.#send({ action, mode, wait: waitOf(undefined, Math.max(SOFT_LEAST, time.left), longest) }).catch((thrown: unknown) => {
+    // a start waits first for the end of a stop that was sent before, and that counts as in vain after the longest time of an action
+    const wanted = action === 'start' ? longest + AFTER_STOP : undefined;
+    return this.#send({ action, mode, wait: waitOf(wanted, Math.max(SOFT_LEAST, time.left), longest) }).catch((thrown: unknown) => {
       // a machine without a mark for its boots can't be seen to restart: that it was told to is all there is to know
       if (action !== 'reboot' || toArgoError(thrown).phrase !== 'NOT SUPPORTED') throw thrown;
       return this.#send({ action, mode, wait: false });

@@ -117,7 +117,6 @@ function settling(database: Sqlite): Operations {
     FROM plan_targets JOIN plan_runs ON plan_runs.id = run WHERE run = ? AND stage = ? AND target = ?`);
   const pay = database.prepare(`
     DELETE FROM plan_owed WHERE (provider, id) = (SELECT provider, id FROM plan_targets WHERE run = ? AND stage = ? AND target = ?)`);
-  const release = database.prepare('DELETE FROM plan_owed WHERE name = ?');
   return {
     'plan.sent': ([run = null, stage = null, target = null, mark = null, left = null, now = null]) => {
       send.run(mark, now, run, stage, target);
@@ -130,7 +129,6 @@ function settling(database: Sqlite): Operations {
       else if (debt === 'paid') pay.run(run, stage, target);
     },
     'plan.settleAll': ([run = null, stage = null, from = null, state = null, detail = null]) => void settleAll.run(state, detail, run, stage, from),
-    'plan.release': ([name = null]) => void release.run(name),
   };
 }
 

@@ -125,8 +125,6 @@ export interface PlanJournal {
   settled(key: TargetKey, facts: Settled): Promise<void>;
   /** Those of a stage that are in a state. */
   settleAll(run: string, stage: number, from: string, facts: { readonly state: string; readonly detail: string }): Promise<void>;
-  /** A machine was seen to be on: nobody owes it that it is started. @param name its full name */
-  release(name: string): Promise<void>;
   /** Newest first. */
   list(): Promise<readonly CountedRun[]>;
   get(id: string): Promise<WholeRun | undefined>;
@@ -150,7 +148,6 @@ export function planJournal(ask: AskState): PlanJournal {
     sent: (key, { mark, left, now }) => write('plan.sent', ...key, mark ?? null, whole(left), now),
     settled: (key, { state, detail, debt, left, now }) => write('plan.settled', ...key, state, detail, debt, whole(left), now),
     settleAll: (run, stage, from, { state, detail }) => write('plan.settleAll', run, stage, from, state, detail),
-    release: (name) => write('plan.release', name),
     list: () => read('plan.list'),
     get: (id) => read('plan.get', id),
     owed: () => read('plan.owed'),
