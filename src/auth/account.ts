@@ -7,6 +7,8 @@ import { networkTest } from './networks.js';
 interface Grant {
   readonly patterns: InstancePatterns;
   readonly commands: ReadonlySet<string>;
+  /** of commands of which it holds a part: `plan` for `plan:NAME` */
+  readonly words: ReadonlySet<string>;
 }
 
 /**
@@ -31,6 +33,7 @@ export class Account implements Principal {
     this.#grants = settings.grants.map(({ instances, commands }) => ({
       patterns: new InstancePatterns(resolvePatterns(instances, groups)),
       commands: new Set(commands.map((word) => word.toLowerCase())),
+      words: new Set(commands.filter((word) => word.includes(':')).map((word) => word.slice(0, word.indexOf(':')).toLowerCase())),
     }));
     this.#isFrom = settings.from ? networkTest(settings.from) : () => true;
   }
@@ -61,7 +64,7 @@ export class Account implements Principal {
   }
 
   allowsSomewhere(permission: Permission): boolean {
-    return this.#grants.some((grant) => holds(grant, permission));
+    return this.#grants.some((grant) => holds(grant, permission) || grant.words.has(permission.word));
   }
 
   coversName(name: string): boolean {

@@ -17,6 +17,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   removed: ['instance', 'now'],
   action: ['instance', 'command', 'outcome'],
   provider: ['provider', 'now'],
+  plan: ['plan', 'outcome'],
   server: ['now'],
 };
 

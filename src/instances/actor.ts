@@ -2,8 +2,8 @@ import { ArgoError, withoutCause } from '../kit/errors.js';
 import { LinkedList } from '../kit/linked-list.js';
 import { closeClass } from '../kit/closed.js';
 import { Slices } from '../kit/slices.js';
-import { isPattern, PatternError, resolvePatterns, type Groups } from '../kit/patterns.js';
-import { checkOperation, checkReading, copyCall, copyChange, copyOrder, copyRef, frozenCopy } from './entrance.js';
+import { isPattern, type Groups } from '../kit/patterns.js';
+import { checkOperation, checkReading, copyCall, copyChange, copyName, copyOrder, copyRef, frozenCopy, patternsOf } from './entrance.js';
 import { fanOut, WHOLE_SHARE, type Settled, type Share } from './fan-out.js';
 import type { InstanceInfo, InstanceRef } from './info.js';
 import type { Instance } from './instance.js';
@@ -14,6 +14,8 @@ import type { Call, Change, ChangeOutcome, Outcome, PowerOrder, ReadCall } from 
 import { EventSubscription, type EventFilter, type Subscription } from './subscription.js';
 import type { Cursor } from './events.js';
 import { overviewOf, type ProviderOverview } from './overview.js';
+import { ActorPlans } from './plan-access.js';
+import type { PlanDesk, Plans } from './plans.js';
 import type { Mandate } from './principal.js';
 import type { Owner } from './owner.js';
 import type { Asking } from './readings.js';
@@ -98,6 +100,7 @@ export interface Actor {
   /** The log of the hypervisor behind a provider, or behind the only one that has one. @throws ArgoError */
   dmesg(provider: string | undefined, call?: Call): Promise<string>;
   readonly tasks: Tasks;
+  readonly plans: Plans;
   /** Names of the providers as a whole on which an operation is allowed. */
   providers(operation: OperationName): readonly string[];
   /**
@@ -120,6 +123,8 @@ export interface ActorParts {
   groups(): Groups;
   /** connections of one account that may watch events; none where it is left out */
   maxWatchersPerAccount?(): number;
+  /** left out, or undefined: there are no plans */
+  plans?(): PlanDesk | undefined;
 }
 
 const isOver = (): ArgoError => new ArgoError('NOT ALLOWED', 'the request is over');
@@ -299,16 +304,21 @@ export class GateActor implements Actor {
     };
   }
 
+  get plans(): Plans {
+    return new ActorPlans(this.#parts.plans?.(), this.#mandate, () => this.#ended);
+  }
+
   providers(operation: OperationName): readonly string[] {
     return this.#parts.registry.providers().map(({ name }: Owner) => name).filter((name) => this.#mayOn(operation, name));
   }
 
   async watch({ names, types }: EventFilter, after?: Cursor): Promise<Subscription> {
     const { registry: { events }, maxWatchersPerAccount = () => 0, groups } = this.#parts;
-    const { identity } = this.#mandate;
+    const { identity, origin } = this.#mandate;
+    const mayKnow = async (plan: string): Promise<boolean> => await this.#parts.plans?.()?.mayKnow({ identity, origin }, plan) ?? false;
     if (events === undefined || this.#ended) throw new ArgoError('NOT SUPPORTED', 'there are no events');
     for (const name of names ?? []) if (!isPattern(name) && !name.startsWith('@')) await this.#view().select([{ text: name, quoted: true }], groups());
-    return new EventSubscription({ events, identity, patterns: names && patternsOf(names, groups()), types, after, mostOfAccount: maxWatchersPerAccount(), isOver: () => this.#ended });
+    return new EventSubscription({ events, identity, patterns: names && patternsOf(names, groups()), types, after, mostOfAccount: maxWatchersPerAccount(), mayKnow, isOver: () => this.#ended });
   }
 
   each<One, T>(on: Iterable<One>, work: (one: One) => Promise<T>): AsyncIterable<Settled<T, One>> {
@@ -373,19 +383,3 @@ closeClass(GateActor);
 
 /** What goes wrong is told without its cause, which is for the log alone. */
 const told = <T>(work: Promise<T>): Promise<T> => work.catch((thrown: unknown) => { throw withoutCause(thrown); });
-
-/** A name as it was typed, read once. @throws ArgoError BAD REQUEST */
-function copyName(word: string | TypedName): TypedName {
-  const { text, quoted } = typeof word === 'string' ? { text: word, quoted: false } : word;
-  if (typeof text !== 'string') throw new ArgoError('BAD REQUEST', 'a name is a text');
-  return { text, quoted };
-}
-
-/** @throws ArgoError BAD REQUEST */
-function patternsOf(names: readonly string[], groups: Groups): ReturnType<typeof resolvePatterns> {
-  try {
-    return resolvePatterns(names, groups);
-  } catch (error) {
-    throw error instanceof PatternError ? new ArgoError('BAD REQUEST', error.message) : error;
-  }
-}

@@ -1,9 +1,11 @@
 import { ArgoError } from '../kit/errors.js';
 import { LONGEST_DEADLINE } from '../kit/limits.js';
+import { PatternError, resolvePatterns, type Groups } from '../kit/patterns.js';
 import type { InstanceInfo, InstanceRef } from './info.js';
 import { OPERATIONS, type OperationName, type PowerAction } from './operation-table.js';
 import type { ReadingName } from './operations.js';
 import type { Change, Milliseconds, PowerOrder, ReadCall } from './order.js';
+import type { TypedName } from './view.js';
 
 /**
  * The gate's entrance. What a plugin or gateway hands in may have been written without types, may change
@@ -21,6 +23,27 @@ export function copyRef(on: InstanceRef): NamedRef {
   const { provider, id, fullName } = on as Partial<InstanceInfo>;
   if (typeof provider !== 'string' || typeof id !== 'string') throw wrong('an instance is named by its provider and id');
   return { provider, id, name: typeof fullName === 'string' ? fullName : `${provider}/#${id}` };
+}
+
+/** A name as it was typed, read once. @throws ArgoError BAD REQUEST */
+export function copyName(word: string | TypedName): TypedName {
+  const { text, quoted } = typeof word === 'string' ? { text: word, quoted: false } : word;
+  return { text: checkText(text, 'a name'), quoted };
+}
+
+/** @throws ArgoError BAD REQUEST */
+export function checkText(text: string, what: string): string {
+  if (typeof text !== 'string') throw wrong(`${what} is a text`);
+  return text;
+}
+
+/** @throws ArgoError BAD REQUEST */
+export function patternsOf(names: readonly string[], groups: Groups): ReturnType<typeof resolvePatterns> {
+  try {
+    return resolvePatterns(names, groups);
+  } catch (error) {
+    throw error instanceof PatternError ? wrong(error.message) : error;
+  }
 }
 
 /** @throws ArgoError BAD REQUEST */

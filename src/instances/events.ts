@@ -18,9 +18,23 @@ export type EventFacts =
     readonly ms?: number;
   }
   | { readonly type: 'provider'; readonly provider: string; readonly now: 'answers' | 'silent'; readonly reason?: string }
+  | ({ readonly type: 'plan' } & PlanFacts)
   | { readonly type: 'server'; readonly now: 'started' | 'reloaded' | 'stopping' };
 
-export const EVENT_TYPES = ['state', 'added', 'removed', 'action', 'provider', 'server'] as const satisfies readonly EventFacts['type'][];
+/** What happens to a run of a plan, or to one of its stages. */
+export interface PlanFacts {
+  readonly plan: string;
+  /** its id */
+  readonly run: string;
+  /** undefined: it is about the run as a whole */
+  readonly stage?: string | undefined;
+  /** `begun`; or how it ended or goes on: the state of the run or stage */
+  readonly outcome: string;
+  /** in words */
+  readonly reason?: string | undefined;
+}
+
+export const EVENT_TYPES = ['state', 'added', 'removed', 'action', 'provider', 'plan', 'server'] as const satisfies readonly EventFacts['type'][];
 export type EventType = (typeof EVENT_TYPES)[number];
 
 /** One event in the ring. */

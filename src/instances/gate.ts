@@ -48,6 +48,11 @@ export class Gate {
     return this.#parts.registry.providers().some(({ name }) => principal.allowsProvider(name, permission));
   }
 
+  /** Whether a principal may use a command on all that there is, whatever comes. */
+  allowsEverywhere(principal: Principal, permission: Permission): boolean {
+    return principal.allowsSomewhere(permission) && this.#parts.registry.providers().every(({ name }) => principal.allowsProvider(name, permission));
+  }
+
   /** Milliseconds that a power action may take on whichever provider gives most, where the caller says nothing. */
   get longestActionTimeout(): number {
     return this.#parts.registry.providers().reduce((most, { actionTimeout }) => Math.max(most, actionTimeout ?? 0), this.#parts.actionTimeout());

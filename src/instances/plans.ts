@@ -1,6 +1,6 @@
 import type { PowerState } from '../drivers/driver.js';
 import type { PowerAction } from './operation-table.js';
-import type { Identity } from './principal.js';
+import type { Identity, Permission } from './principal.js';
 
 /**
  * Plans as those see them who ask for them: many machines switched in a certain order. What plans are and
@@ -92,18 +92,25 @@ export interface Plans {
   preview(plan: string, signal: AbortSignal): AsyncIterable<PlanStep>;
   /**
    * Begins a run; on the disk when it resolves. One that runs already is not begun again.
-   * @param cause in words; the account's name where it is left out
    * @throws ArgoError NO SUCH PLAN, WRONG STATE (held, runs already), BUSY, AUDIT UNAVAILABLE
    */
-  run(plan: string, origin: string): Promise<RunInfo>;
+  run(plan: string): Promise<RunInfo>;
   /** Runs that are remembered, newest first. */
   runs(): Promise<readonly RunInfo[]>;
-  /** @param run its id, or a plan's name for its last one @throws ArgoError NO SUCH PLAN, NO SUCH TASK */
+  /** @param run its id, or a plan's name for its last one @throws ArgoError NO SUCH PLAN, NO SUCH RUN */
   status(run: string): Promise<RunChange>;
-  /** All of it first, then what changes, until it has ended or the signal is aborted. @throws ArgoError as `status` */
+  /**
+   * All of it first, then what changes, until it has ended or the signal is aborted; while nothing does, the run
+   * alone now and then. Take it as you can: what comes meanwhile is told in its newest form, once.
+   * @throws ArgoError as `status`, also later: when the plan may not be used any more
+   */
   follow(run: string, signal: AbortSignal): AsyncIterable<RunChange>;
-  /** No further order is sent; what was sent is not undone. @param undo runs the plan's `undo` then @throws ArgoError as `status`; WRONG STATE where it has ended */
-  cancel(run: string, options: { readonly undo: boolean }): Promise<RunInfo>;
+  /**
+   * No further order is sent; what was sent is not undone.
+   * @param undo runs the plan's `undo` then, which has to be a plan that may be used, too
+   * @throws ArgoError as `status`; WRONG STATE where it has ended, or there is no `undo`, or that is held
+   */
+  cancel(run: string, options: { readonly undo: boolean }): Promise<Cancelled>;
   /** Lets one that is `asking` go on. @throws ArgoError as `status`, WRONG STATE */
   resume(run: string): Promise<RunInfo>;
   /** Nothing begins it from now on, also after a restart. A run under way goes on. @throws ArgoError NO SUCH PLAN */
@@ -111,7 +118,28 @@ export interface Plans {
   release(plan: string): Promise<void>;
 }
 
+/** What became of a run that was cancelled, and the run that undoes it, where that was asked for. */
+export interface Cancelled {
+  readonly cancelled: RunInfo;
+  readonly undo: RunInfo | undefined;
+}
+
+/** Who asks, and from where: address and gateway, for the log. */
+export interface PlanAsker {
+  readonly identity: Identity;
+  readonly origin: string;
+}
+
 /** The same, asked by somebody: what src/plans offers to the gate. */
 export type PlanDesk = {
-  readonly [Name in keyof Plans]: (identity: Identity, ...args: Parameters<Plans[Name]>) => ReturnType<Plans[Name]>;
+  readonly [Name in keyof Plans]: (asker: PlanAsker, ...args: Parameters<Plans[Name]>) => ReturnType<Plans[Name]>;
+} & {
+  /** Whether somebody may be told of a plan now: by the grants of this moment, and by what it named within the last second. Never rejects. */
+  readonly mayKnow: (asker: PlanAsker, plan: string) => Promise<boolean>;
 };
+
+/** The use of one plan, as grants see it. Their words are compared in lower case. */
+export const planPermission = (plan: string): Permission => ({ word: `plan:${plan.toLowerCase()}`, right: 'plan' });
+
+/** Whether a run is over. */
+export const hasEnded = ({ state }: RunInfo): boolean => state === 'done' || state === 'failed' || state === 'cancelled' || state === 'unknown';

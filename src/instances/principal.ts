@@ -26,7 +26,7 @@ export interface Principal {
   reaches(provider: string): boolean;
   /** Whether a grant is on all that a provider has or will have. */
   coversProvider(provider: string): boolean;
-  /** Whether some grant holds the command at all. */
+  /** Whether some grant holds the command at all, or a part of it: `plan:NAME` lets `plan` be typed. */
   allowsSomewhere(permission: Permission): boolean;
   /** Whether an instance of that name, if there were one, would be visible: says if "no such instance" may be told. */
   coversName(name: string): boolean;

@@ -33,6 +33,7 @@ export interface Subscription {
   batches(signal: AbortSignal): AsyncGenerator<EventBatch>;
 }
 
+const NO_PLANS: ReadonlySet<string> = new Set();
 const READ: Permission = { word: 'watch', right: 'read' };
 /** Who may do everything to everything. */
 const ALL: Permission = { word: '*', right: 'shell' };
@@ -45,6 +46,8 @@ export interface SubscriptionParts {
   /** an event that it knows; undefined: from now on */
   readonly after: Cursor | undefined;
   readonly mostOfAccount: number;
+  /** whether the account may be told of a plan now */
+  mayKnow(plan: string): Promise<boolean>;
   /** whether the request that began it is over */
   isOver(): boolean;
 }
@@ -73,7 +76,8 @@ export class EventSubscription implements Subscription {
       while (!signal.aborted && !this.#parts.isOver()) {
         if (gone.signal.aborted) throw new ArgoError('NOT ALLOWED', 'the account was taken away');
         const looked = events.after(this.#at);
-        const found = looked.filter((event) => this.#concerns(event));
+        const plans = looked.some(({ facts }) => facts.type === 'plan') ? await this.#plansIn(looked) : NO_PLANS;
+        const found = looked.filter((event) => this.#concerns(event, plans));
         if (looked.length > 0) this.#at = looked.at(-1)!.at;
         else if (events.closed) return;
         if (found.length > 0) {
@@ -98,10 +102,22 @@ export class EventSubscription implements Subscription {
     }
   }
 
-  #concerns({ facts, subject }: ArgoEvent): boolean {
+  /** The plans of which is told here and may be told to this account. */
+  async #plansIn(events: readonly ArgoEvent[]): Promise<ReadonlySet<string>> {
+    const { types, patterns, mayKnow } = this.#parts;
+    if (patterns !== undefined || types?.includes('plan') === false) return NO_PLANS;
+    const known = new Set<string>();
+    for (const plan of new Set(events.flatMap(({ facts }) => (facts.type === 'plan' ? [facts.plan] : [])))) {
+      if (await mayKnow(plan)) known.add(plan);
+    }
+    return known;
+  }
+
+  #concerns({ facts, subject }: ArgoEvent, plans: ReadonlySet<string>): boolean {
     const { identity: { principal }, patterns, types } = this.#parts;
     if (types !== undefined && !types.includes(facts.type)) return false;
     if (facts.type === 'server') return true;
+    if (facts.type === 'plan') return plans.has(facts.plan);
     if (facts.type === 'provider') {
       return principal.allowsProvider(facts.provider, READ) && (patterns === undefined || patterns.some((pattern) => pattern.coversProvider(facts.provider)));
     }

@@ -14,6 +14,8 @@ export const PHRASES = {
   AMBIGUOUS: 'several instances have that short name; their full names follow',
   'NO SUCH PROVIDER': 'no provider has that name',
   'NO SUCH TASK': 'no action of yours under way has that number',
+  'NO SUCH PLAN': 'there is no plan of that name that you may use',
+  'NO SUCH RUN': 'no run of a plan that you may use has that id, or that plan has not run yet',
   'NOT SUPPORTED': 'this machine cannot do that',
   'WRONG STATE': 'the machine is in a state in which that cannot be done',
   BUSY: 'another action kept the instance past this request\'s deadline or took it over before anything was sent, or too much waits already',

@@ -44,6 +44,9 @@ export function typed(name: string): string {
   return /[\s"*?[]|^@|^--/.test(name) ? `"${name.replace(/["\\]/g, '\\$&')}"` : name;
 }
 
+/** A word of a body line that programs take apart: in quotes where it holds blanks or quotes, or nothing. */
+export const quoted = (word: string): string => (/^[^\s"'\\]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`);
+
 /** Words of others, which may have many lines, as a part of one. @param most characters; what is cut off shows as `…` */
 export function oneLine(words: string, most = Infinity): string {
   const line = words.replace(/\s+/g, ' ').trim();

@@ -1,4 +1,5 @@
 import { ArgoError } from '../kit/errors.js';
+import { quoted } from '../kit/text.js';
 import { EVENT_TYPES, type EventFacts, type EventType } from '../instances/events.js';
 import type { Context, Plugin } from './host/contract.js';
 
@@ -28,8 +29,7 @@ function parse(words: readonly string[]): Asked | undefined {
 
 const isType = (word: string): word is EventType => (EVENT_TYPES as readonly string[]).includes(word);
 
-/** A word as it is typed in a request. */
-const quoted = (word: string): string => (/^[^\s"'\\]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`);
+const pair = (key: string, value: string | undefined): string => (value === undefined ? '' : ` ${key}=${quoted(value)}`);
 
 /** Type, name and values of an event. */
 function words(facts: EventFacts): string {
@@ -37,7 +37,11 @@ function words(facts: EventFacts): string {
     case 'state': return `state ${quoted(facts.instance)} ${facts.now} ${facts.before}`;
     case 'added':
     case 'removed': return `${facts.type} ${quoted(facts.instance)} ${facts.now}`;
-    case 'provider': return `provider ${quoted(facts.provider)} ${facts.now}${facts.reason === undefined ? '' : ` reason=${quoted(facts.reason)}`}`;
+    case 'provider': return `provider ${quoted(facts.provider)} ${facts.now}${pair('reason', facts.reason)}`;
+    case 'plan': {
+      const { plan, run, stage, outcome, reason } = facts;
+      return `plan ${quoted(plan)} ${quoted(outcome)} run=${run}${pair('stage', stage)}${pair('reason', reason)}`;
+    }
     case 'server': return `server ${facts.now}`;
     case 'action': {
       const { instance, command, options, outcome, account, auditId, ms } = facts;

@@ -40,7 +40,7 @@ function splitQuoted(line: string): Word[] {
 }
 
 /** One for all requests without options, so nobody may change it. */
-export const NO_OPTIONS: Options = Object.freeze({ wait: false, force: false, timeout: undefined, dryRun: false, json: false, ids: false });
+export const NO_OPTIONS: Options = Object.freeze({ wait: false, force: false, timeout: undefined, dryRun: false, json: false, ids: false, follow: false, undo: false });
 
 /** `60` as seconds, or a duration such as `90s`, in milliseconds; undefined where it is neither or out of bounds. */
 function parseTime(text: string): number | undefined {
@@ -89,7 +89,9 @@ function setOption(options: { -readonly [Key in keyof Options]: Options[Key] }, 
       options.dryRun = true;
       return value === undefined;
     case 'ids':
-      options.ids = true;
+    case 'follow':
+    case 'undo':
+      options[name] = true;
       return value === undefined;
   }
 }

@@ -25,7 +25,7 @@ async function arrange(principal: Account, parts: Partial<SubscriptionParts> = {
   let takeAway = (): void => undefined;
   const identity = { name: 'kim', principal, onTakenAway: (listener: () => void) => { takeAway = listener; return () => undefined; } };
   const subscription = new EventSubscription({
-    events, identity, patterns: undefined, types: undefined, after: undefined, mostOfAccount: 2, isOver: () => false, ...parts,
+    events, identity, patterns: undefined, types: undefined, after: undefined, mostOfAccount: 2, mayKnow: () => Promise.resolve(false), isOver: () => false, ...parts,
   });
   const stop = new AbortController();
   const batches = subscription.batches(stop.signal);
@@ -84,7 +84,7 @@ await t.test('one waits for what is to come, and goes on behind what it knows', 
   t.match(await next(), [{ now: 'on' }]);
   const again = new EventSubscription({
     events, identity: { name: 'kim', principal: account(['*']), onTakenAway: () => () => undefined },
-    patterns: undefined, types: undefined, after: value.cursor, mostOfAccount: 2, isOver: () => false,
+    patterns: undefined, types: undefined, after: value.cursor, mostOfAccount: 2, mayKnow: () => Promise.resolve(false), isOver: () => false,
   });
   t.equal(again.cursor, value.cursor);
   t.not(subscription.cursor, value.cursor);

@@ -2,8 +2,11 @@ import type { Test } from 'tap';
 import { Authenticator, type AuthenticatorParts } from '../../src/auth/authenticator.js';
 import type { Config } from '../../src/config/config.js';
 import { openProviders, parseConfig } from '../support/configuration.js';
+import { Events } from '../../src/instances/events.js';
 import { Gate } from '../../src/instances/gate.js';
+import type { PlanDesk } from '../../src/instances/plans.js';
 import { Registry } from '../../src/instances/registry.js';
+import type { Log } from '../../src/kit/log.js';
 import { CommandTable, loadCommands } from '../../src/plugins/host/command-table.js';
 import type { Plugin } from '../../src/plugins/host/contract.js';
 import { PluginLoader } from '../../src/plugins/host/loader.js';
@@ -73,6 +76,7 @@ export interface CoreOptions {
   /** further plugins beside the server's own */
   readonly plugins?: Readonly<Record<string, Plugin>>;
   readonly authenticator?: AuthenticatorParts;
+  readonly plans?: (gate: Gate, authenticator: Authenticator, log: Log) => PlanDesk;
 }
 
 /** Everything of the server but sockets, files and signals. */
@@ -81,6 +85,7 @@ export interface Core {
   readonly dispatcher: Dispatcher;
   readonly authenticator: Authenticator;
   readonly gate: Gate;
+  readonly events: Events;
   readonly audit: RememberedAudit;
   readonly logged: string[];
   /** A connection that is none, logged in as an account where one is named. */
@@ -92,20 +97,22 @@ export interface Core {
 }
 
 /** Puts the parts together as the daemon does. */
-export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins = {}, authenticator: parts }: CoreOptions = {}): Promise<Core> {
+export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins = {}, authenticator: parts, plans }: CoreOptions = {}): Promise<Core> {
   const config = await parseConfig('argo-server.conf', text, '/nonexistent');
   const logged: string[] = [];
   const log = (level: string, message: string, facts?: Record<string, unknown>): void => {
     logged.push(`${level} ${message} ${JSON.stringify(facts ?? {}, (_, value: unknown) => (value instanceof Error ? value.message : value))}`);
   };
   const authenticator = new Authenticator(config, parts ?? { verify: (password, hash) => Promise.resolve(hash === STEVE_HASH && password === 'steve') });
-  const registry = new Registry();
+  const events = new Events(1024);
+  const registry = new Registry(events);
   const providers = await openProviders(config, registry, log);
   t.teardown(() => Promise.all(providers.map((provider) => provider.close(0))));
   registry.arrange(providers);
   await Promise.all(providers.map((provider) => provider.refresh()));
   const audit = new RememberedAudit();
-  const gate = new Gate({ registry, audit, log, actionTimeout: () => config.server.actionTimeout, groups: () => config.groups });
+  const gate: Gate = new Gate({ registry, audit, log, actionTimeout: () => config.server.actionTimeout, groups: () => config.groups, maxWatchersPerAccount: () => 8, plans: (): PlanDesk | undefined => desk });
+  const desk = plans?.(gate, authenticator, log);
   const own = await new PluginLoader(log).load([]);
   const table = new CommandTable([
     { name: 'own', commands: own.all() },
@@ -119,7 +126,7 @@ export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins =
     return sink.text;
   };
   return {
-    config, dispatcher, authenticator, gate, audit, logged, ask,
+    config, dispatcher, authenticator, gate, events, audit, logged, ask,
     session: async (account) => {
       const session = new Session(authenticator, '127.0.0.1', '127.0.0.1:40000');
       if (account !== undefined && await ask(session, `auth ${account} steve`) !== '200 OK\n300 DONE\n') throw new Error(`${account} cannot log in`);

@@ -42,6 +42,8 @@ export const OPTION_VALUES = {
   'dry-run': 'none',
   json: 'none',
   ids: 'none',
+  follow: 'none',
+  undo: 'none',
 } as const satisfies Readonly<Record<string, 'none' | 'optional' | 'required'>>;
 
 export type OptionName = keyof typeof OPTION_VALUES;
@@ -94,6 +96,10 @@ export interface Options {
   readonly json: boolean;
   /** ids shall be shown, too */
   readonly ids: boolean;
+  /** it shall be told how it goes on */
+  readonly follow: boolean;
+  /** what was done shall be undone */
+  readonly undo: boolean;
 }
 
 /** The body of the reply. */

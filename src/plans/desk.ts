@@ -1,0 +1,227 @@
+import type { PlanSettings } from '../config/config.js';
+import { Gate } from '../instances/gate.js';
+import { hasEnded, planPermission, type Cancelled, type PlanAsker, type PlanDesk, type PlanInfo, type PlanStep, type RunChange, type RunInfo } from '../instances/plans.js';
+import type { Permission, Principal } from '../instances/principal.js';
+import { ArgoError } from '../kit/errors.js';
+import { PLAN_VERDICT_KEPT } from '../kit/limits.js';
+import type { Log } from '../kit/log.js';
+import { Slices } from '../kit/slices.js';
+import type { PlanEngine, StageTargets } from './contract.js';
+import { followRun } from './follow.js';
+import { previewOf } from './preview.js';
+
+const RUN_ID = /^[0-9a-f]{8}$/;
+
+export interface DeskParts {
+  readonly engine: PlanEngine;
+  readonly gate: Gate;
+  readonly log: Log;
+}
+
+/** Whether an account may be told of a plan, as it was found lately. */
+interface Verdict {
+  /** on the clock of performance.now() */
+  readonly at: number;
+  readonly mayUse: Promise<boolean>;
+}
+
+/**
+ * Where accounts ask for plans: it finds out who may use which, and then asks the engine. A plan that
+ * somebody may not use is told to be as one that is not there.
+ */
+export class Desk implements PlanDesk {
+  readonly #parts: DeskParts;
+  /** both are made anew by a reload, so nothing outlives its configuration */
+  readonly #verdicts = new WeakMap<Principal, WeakMap<PlanSettings, Verdict>>();
+
+  constructor(parts: DeskParts) {
+    this.#parts = parts;
+  }
+
+  async list(asker: PlanAsker): Promise<readonly PlanInfo[]> {
+    const { engine } = this.#parts;
+    const plans: PlanInfo[] = [];
+    const runs = await engine.runs();
+    for (const { name } of engine.plans()) {
+      if (!await this.#mayUse(asker, name)) continue;
+      const own = runs.filter(({ plan }) => plan === name);
+      plans.push({ name, isHeld: engine.isHeld(name), run: own.find((run) => !hasEnded(run)) ?? own[0] });
+    }
+    return plans;
+  }
+
+  async *preview(asker: PlanAsker, plan: string, signal: AbortSignal): AsyncGenerator<PlanStep> {
+    const { engine } = this.#parts;
+    const settings = await this.#require(asker, plan);
+    const actor = engine.actor(settings, asker.origin);
+    try {
+      yield* previewOf(settings, await engine.targets(settings), actor, signal);
+    } finally {
+      Gate.end(actor);
+    }
+  }
+
+  async run(asker: PlanAsker, plan: string): Promise<RunInfo> {
+    await this.#require(asker, plan);
+    const run = await this.#begin(asker, plan);
+    this.#tell(asker, 'plan begun', run);
+    return run;
+  }
+
+  async runs(asker: PlanAsker): Promise<readonly RunInfo[]> {
+    const runs = await this.#parts.engine.runs();
+    const usable = new Set<string>();
+    for (const plan of new Set(runs.map((run) => run.plan))) if (await this.#mayUse(asker, plan)) usable.add(plan);
+    return runs.filter(({ plan }) => usable.has(plan));
+  }
+
+  status(asker: PlanAsker, run: string): Promise<RunChange> {
+    return this.#find(asker, run);
+  }
+
+  async *follow(asker: PlanAsker, run: string, signal: AbortSignal): AsyncGenerator<RunChange> {
+    const { run: { id, plan } } = await this.#find(asker, run);
+    const permit = async (): Promise<void> => {
+      if (!await this.mayKnow(asker, plan)) throw this.#missing(asker, plan);
+    };
+    yield* followRun(this.#parts.engine, id, permit, signal);
+  }
+
+  async cancel(asker: PlanAsker, ref: string, { undo }: { readonly undo: boolean }): Promise<Cancelled> {
+    const { engine } = this.#parts;
+    const { run } = await this.#find(asker, ref);
+    const back = undo ? await this.#undoOf(asker, run.plan) : undefined;
+    const cancelled = await engine.cancel(run.id, `cancelled by ${asker.identity.name}`);
+    this.#tell(asker, 'plan cancelled', cancelled);
+    if (back === undefined) return { cancelled, undo: undefined };
+    const begun = await this.#begin(asker, back, true);
+    this.#tell(asker, 'plan begun', begun);
+    return { cancelled, undo: begun };
+  }
+
+  async resume(asker: PlanAsker, ref: string): Promise<RunInfo> {
+    const { run } = await this.#find(asker, ref);
+    const resumed = await this.#parts.engine.resume(run.id);
+    this.#tell(asker, 'plan resumed', resumed);
+    return resumed;
+  }
+
+  async hold(asker: PlanAsker, plan: string): Promise<void> {
+    await this.#require(asker, plan);
+    await this.#parts.engine.hold(plan);
+    this.#tell(asker, 'plan held', { plan });
+  }
+
+  async release(asker: PlanAsker, plan: string): Promise<void> {
+    await this.#require(asker, plan);
+    await this.#parts.engine.release(plan);
+    this.#tell(asker, 'plan released', { plan });
+  }
+
+  async mayKnow(asker: PlanAsker, plan: string): Promise<boolean> {
+    const { principal } = asker.identity;
+    const settings = this.#parts.engine.plan(plan);
+    if (settings === undefined || !principal.allowsSomewhere(planPermission(plan))) return this.#mayUse(asker, plan);
+    let verdicts = this.#verdicts.get(principal);
+    if (verdicts === undefined) this.#verdicts.set(principal, verdicts = new WeakMap());
+    let verdict = verdicts.get(settings);
+    if (verdict === undefined || performance.now() - verdict.at > PLAN_VERDICT_KEPT) {
+      verdicts.set(settings, verdict = { at: performance.now(), mayUse: this.#mayUse(asker, plan) });
+    }
+    const mayUse = await verdict.mayUse;
+    // a reload may have come while it was found out
+    return asker.identity.principal === principal ? mayUse : this.#mayUse(asker, plan);
+  }
+
+  /**
+   * Whether somebody may use a plan. Who may use it on all that there is does not depend on what it
+   * names: not on providers that do not answer, nor on whether it is still configured. What cannot be found out is refused.
+   */
+  async #mayUse(asker: PlanAsker, plan: string): Promise<boolean> {
+    const { engine, gate, log } = this.#parts;
+    const { identity } = asker;
+    const permission = planPermission(plan);
+    if (!identity.principal.allowsSomewhere(permission)) return false;
+    if (gate.allowsEverywhere(identity.principal, permission)) return true;
+    const settings = engine.plan(plan);
+    if (settings === undefined) return false;
+    try {
+      await this.#requireAll(asker, permission, await engine.targets(settings));
+      return identity.principal.allowsSomewhere(permission);
+    } catch (error) {
+      log('debug', 'plan not allowed', { account: identity.name, plan, reason: String(error) });
+      return false;
+    }
+  }
+
+  /** @throws ArgoError where it may not be used on one of them, or what a stage selects is not known */
+  async #requireAll({ identity, origin }: PlanAsker, through: Permission, stages: readonly StageTargets[]): Promise<void> {
+    const actor = this.#parts.gate.actor({ identity, through, origin });
+    const slices = new Slices();
+    try {
+      for (const { stage, targets, remarks } of stages) {
+        // it may select something as soon as its provider answers
+        if (targets.length === 0 && remarks.length > 0) throw new ArgoError('UNREACHABLE', `what ${stage} selects is not known: ${remarks.join('; ')}`);
+        for (const target of targets) {
+          if (slices.isOver()) await slices.pause();
+          actor.require([target]);
+        }
+      }
+    } finally {
+      Gate.end(actor);
+    }
+  }
+
+  /** A plan that may be used. @throws ArgoError NO SUCH PLAN, NOT ALLOWED */
+  async #require(asker: PlanAsker, plan: string): Promise<PlanSettings> {
+    const settings = this.#parts.engine.plan(plan);
+    if (settings === undefined || !await this.#mayUse(asker, plan)) throw this.#missing(asker, plan);
+    return settings;
+  }
+
+  /** A run by its id, or the last one of a plan. @throws ArgoError NO SUCH RUN, NO SUCH PLAN, NOT ALLOWED */
+  async #find(asker: PlanAsker, ref: string): Promise<RunChange> {
+    const { engine } = this.#parts;
+    const byId = RUN_ID.test(ref) ? await engine.run(ref) : undefined;
+    if (byId && await this.#mayUse(asker, byId.run.plan)) return byId;
+    // the name of a plan may read as an id
+    if (RUN_ID.test(ref) && engine.plan(ref) === undefined) throw new ArgoError('NO SUCH RUN', ref);
+    await this.#require(asker, ref);
+    const own = (await engine.runs()).filter(({ plan }) => plan === ref);
+    const last = own.find((run) => !hasEnded(run)) ?? own[0];
+    const found = last && await engine.run(last.id);
+    if (found === undefined) throw new ArgoError('NO SUCH RUN', `${ref} has not run yet`);
+    return found;
+  }
+
+  /** Told to those who could use a plan of that name, whether there is one or not; others are not allowed, likewise. */
+  #missing({ identity }: PlanAsker, plan: string): ArgoError {
+    return identity.principal.allowsSomewhere(planPermission(plan)) ? new ArgoError('NO SUCH PLAN', plan) : new ArgoError('NOT ALLOWED');
+  }
+
+  /** What undoes a plan. @throws ArgoError */
+  async #undoOf(asker: PlanAsker, plan: string): Promise<string> {
+    const undo = this.#parts.engine.plan(plan)?.undo;
+    if (undo === undefined) throw new ArgoError('WRONG STATE', `${plan} has no undo`);
+    await this.#require(asker, undo);
+    if (this.#parts.engine.isHeld(undo)) throw held(undo);
+    return undo;
+  }
+
+  /** @param orJoins one that runs already will do @throws ArgoError */
+  async #begin({ identity: { name } }: PlanAsker, plan: string, orJoins = false): Promise<RunInfo> {
+    const { engine } = this.#parts;
+    const begun = await engine.begin(plan, { source: `account ${name}`, words: name, at: Date.now() });
+    if (begun.result === 'held') throw held(plan);
+    if (begun.result === 'runs' && !orJoins) throw new ArgoError('WRONG STATE', `${plan} runs already: ${begun.run}`);
+    const found = await engine.run(begun.run);
+    if (found === undefined) throw new ArgoError('INTERNAL ERROR', 'the run is not remembered');
+    return found.run;
+  }
+
+  #tell({ identity, origin }: PlanAsker, what: string, { plan, id }: Pick<RunInfo, 'plan'> & Partial<RunInfo>): void {
+    this.#parts.log('info', what, { plan, run: id, account: identity.name, from: origin });
+  }
+}
+
+const held = (plan: string): ArgoError => new ArgoError('WRONG STATE', `${plan} is held`);
