@@ -55,6 +55,19 @@ void t.test('what is over, gone or not known in time begins nothing', async (t) 
   t.same(host.starter.plans, ['rescue'], 'what was counted before the silence counts');
 });
 
+void t.test('a provider that answers again does not make a state known that was not', async (t) => {
+  const { clock, host } = open(t);
+  host.tell(state('lab/web1', 'off'));
+  host.tell(state('lab/web1', 'unknown'));
+  host.tell(provider('lab', 'silent'));
+  host.tell(provider('lab', 'answers'));
+  await clock.pass(3_600_000);
+  t.same(host.starter.plans, []);
+  host.tell(state('lab/web1', 'off'));
+  await clock.pass(60_000);
+  t.same(host.starter.plans, ['rescue']);
+});
+
 void t.test('a plan that causes its own event does not begin itself for ever', async (t) => {
   const { clock, host } = open(t, { lasts: 0 });
   for (let minute = 0; minute < 60; minute += 1) {

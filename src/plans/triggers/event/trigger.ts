@@ -35,6 +35,8 @@ interface Lasting {
   held: number;
   /** by the even clock; undefined: it is not known whether it lasts */
   since: number | undefined;
+  /** its state is not known, although its provider may answer */
+  isUnknown: boolean;
   isDone: boolean;
   cancel: () => void;
 }
@@ -116,13 +118,17 @@ export class EventTrigger implements Trigger {
     const subject = facts.type === 'state' ? facts.instance : facts.provider;
     const known = this.#lasting.get(subject);
     if (facts.now === 'unknown') {
-      if (known) this.#pause(known);
+      if (known) {
+        known.isUnknown = true;
+        this.#pause(known);
+      }
     } else if (!this.#isMeant(facts)) {
       this.#forget(subject);
     } else if (known) {
+      known.isUnknown = false;
       this.#resume(known);
     } else {
-      this.#begin(subject, { words: wordsOf(facts), provider: facts.type === 'state' ? providerOf(facts.instance) : '', held: 0, since: undefined, isDone: false, cancel: () => undefined });
+      this.#begin(subject, { words: wordsOf(facts), provider: facts.type === 'state' ? providerOf(facts.instance) : '', held: 0, since: undefined, isUnknown: false, isDone: false, cancel: () => undefined });
     }
   }
 
@@ -163,7 +169,7 @@ export class EventTrigger implements Trigger {
     for (const one of this.#lasting.values()) {
       if (one.provider !== provider) continue;
       if (now === 'silent') this.#pause(one);
-      else this.#resume(one);
+      else if (!one.isUnknown) this.#resume(one);
     }
   }
 
