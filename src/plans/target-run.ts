@@ -63,8 +63,12 @@ export class TargetRun {
    * @returns undefined where the server ended before it did: nobody knows then, and it is ordered again
    */
   async run(): Promise<TargetEnd | undefined> {
-    const { stage: { action }, isHard } = this.#parts;
+    const { stage: { action }, isHard, sentSince, target: { mark } } = this.#parts;
     try {
+      if (action === 'reboot' && sentSince !== undefined) {
+        if (mark === undefined) return { state: 'uncertain', detail: `UNCERTAIN: ${UNKNOWN_REBOOT}`, debt: 'none' };
+        if (await this.#hasRestarted(mark, sentSince)) return { state: 'done', detail: '', debt: 'none' };
+      }
       const outcome = action === 'stop' ? await this.#stop() : await this.#reach(() => this.#act(isHard && action === 'reboot' ? 'hard' : 'soft'));
       return this.#ended(outcome);
     } catch (thrown) {
@@ -102,6 +106,22 @@ export class TargetRun {
       if (action !== 'reboot' || toArgoError(thrown).phrase !== 'NOT SUPPORTED') throw thrown;
       return this.#send({ action, mode, wait: false });
     });
+  }
+
+  /** Whether a reboot that an earlier process has sent took effect: waited for as long as one may take, since it may be on its way. */
+  async #hasRestarted(mark: string, sentSince: number): Promise<boolean> {
+    const { actor, target: { ref }, longest, time, signal } = this.#parts;
+    const ends = performance.now() + Math.min(Math.max(0, longest - sentSince), time.left / 2);
+    for (;;) {
+      const now = await actor.bootMark(ref).catch(() => undefined);
+      if (now !== undefined && now !== mark) return true;
+      signal.throwIfAborted();
+      const isOver = performance.now() > ends;
+      // while nobody says that it is the same boot still, a second order might restart it a second time
+      if (isOver && now === undefined) throw new ArgoError('UNCERTAIN', UNKNOWN_REBOOT);
+      if (isOver) return false;
+      await sleep(PLAN_REACH_PAUSE, undefined, { signal }).catch(() => undefined);
+    }
   }
 
   #send(order: PowerOrder): Promise<Outcome> {
@@ -152,6 +172,8 @@ export class TargetRun {
 
 /** Why a run's signal is aborted where the server ends. */
 export const SERVER_ENDS = new ArgoError('SHUTTING DOWN');
+
+const UNKNOWN_REBOOT = 'the server ended while it was told to reboot, and nothing says whether it has';
 
 const isSwitchingOff = (action: StageSettings['action']): boolean => action === 'stop' || action === 'suspend';
 

@@ -142,17 +142,26 @@ export function planJournal(ask: AskState): PlanJournal {
     noteStage: (run, stage, { state, reason, missing }) => write('plan.stage', run, stage, state, reason ?? null, missing),
     setTargets: async (run, stage, targets) => {
       for (let from = 0; from === 0 || from < targets.length; from += PLAN_TARGETS_WRITTEN) {
-        await write('plan.targets', run, stage, from, JSON.stringify(targets.slice(from, from + PLAN_TARGETS_WRITTEN)));
+        await write('plan.targets', run, stage, from, JSON.stringify(targets.slice(from, from + PLAN_TARGETS_WRITTEN)
+          .map(({ provider, id, name, isOwn }) => [provider, id, name, isOwn ? 1 : 0])));
       }
     },
     sent: (key, { mark, left, now }) => write('plan.sent', ...key, mark ?? null, whole(left), now),
     settled: (key, { state, detail, debt, left, now }) => write('plan.settled', ...key, state, detail, debt, whole(left), now),
     settleAll: (run, stage, from, { state, detail }) => write('plan.settleAll', run, stage, from, state, detail),
     list: () => read('plan.list'),
-    get: (id) => read('plan.get', id),
+    get: async (id) => {
+      const whole = await read<Omit<WholeRun, 'targets'> & { readonly targets: string } | undefined>('plan.get', id);
+      return whole && { ...whole, targets: (JSON.parse(whole.targets) as TargetValues[]).map(targetOf) };
+    },
     owed: () => read('plan.owed'),
   };
 }
+
+/** A target as the file hands it over: of thousands the names of the columns would be most of the text. */
+type TargetValues = readonly [number, string, string, string, number, string, string, string | null, number | null];
+
+const targetOf = ([stage, provider, id, name, isOwn, state, detail, mark, sent]: TargetValues): TargetRow => ({ stage, provider, id, name, isOwn, state, detail, mark, sent });
 
 /** SQLite keeps a fraction in a column of whole numbers as a fraction. */
 const whole = (ms: number | undefined): number | null => (ms === undefined ? null : Math.round(ms));
