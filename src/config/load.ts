@@ -6,11 +6,12 @@ import { ConfigError, parseDocument } from './document.js';
 import { Reader } from './reader.js';
 import { ACCOUNT_NAME, accountTable, GROUP_NAME, groupsTable, serverTable } from './schema.js';
 import { checkTls, readGateways, readProviders, readTriggers } from './typed-tables.js';
+import { readWebhooks } from './webhooks.js';
 
 /** More faults than these are not shown: the first ones usually explain the rest. */
 const MOST_FAULTS = 20;
 
-const TABLES = ['server', 'accounts', 'groups', 'providers', 'gateways', 'plans', 'triggers'];
+const TABLES = ['server', 'accounts', 'groups', 'providers', 'gateways', 'webhooks', 'plans', 'triggers'];
 
 function readServer(reader: Reader, defaultStateDir: string): ServerSettings | undefined {
   const table = reader.parse(serverTable, reader.table('server'), ['server']);
@@ -84,12 +85,13 @@ export async function parseConfig(file: string, source: string, defaultStateDir:
   const groups = readGroups(reader, accounts);
   const providers = await readProviders(reader, await catalogues.providers(server?.pluginPath ?? []));
   const gateways = await readGateways(reader, catalogues, accounts, server);
+  const hooks = await readWebhooks(reader, document.content, () => catalogues.gateways(server?.pluginPath ?? []), { accounts, groups, gateways });
   const planNames = new Set(Object.keys(reader.table('plans')));
   // what checks plans is loaded where there are any
   const plans = planNames.size > 0 ? (await import('./plans.js')).readPlans(reader, accounts, groups) : new Map<string, PlanSettings>();
   const triggers = await readTriggers(reader, catalogues, planNames);
   if (reader.faults.length > 0 || server === undefined) throw new ConfigError(file, reader.faults.slice(0, MOST_FAULTS));
-  return { file, server, accounts, groups, providers, gateways, plans, triggers };
+  return { file, server, accounts, groups, providers, gateways: new Map([...gateways, ...hooks]), plans, triggers };
 }
 
 /**

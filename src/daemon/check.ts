@@ -2,6 +2,8 @@ import { statSync } from 'node:fs';
 import type { Catalogues } from '../config/catalogue.js';
 import type { Config } from '../config/config.js';
 import { loadConfig } from '../config/load.js';
+import type { SecretOptions } from '../config/secret.js';
+import { WEBHOOK_PREFIX, WEBHOOK_TYPE } from '../config/webhooks.js';
 import type { CommandTable } from '../plugins/host/command-table.js';
 import { OPERATIONS, RIGHTS } from '../instances/operation-table.js';
 import { readTls } from '../listening/tls-door.js';
@@ -92,13 +94,26 @@ function openToAll(file: string): string[] {
 }
 
 /** As the daemon checks a configuration, and what lies beyond its tables: that keeps the daemon from nothing. */
-const thorough = ({ drivers, catalogues }: Loaders): Catalogues => ({
+const thorough = ({ drivers, gateways, catalogues }: Loaders): Catalogues => ({
   ...catalogues,
   providers: async (pluginPath) => {
     const found = await drivers(pluginPath);
     return { types: () => found.types(), options: (type) => found.options(type), faults: (type, options) => found.check(type, options) };
   },
+  gateways: async (pluginPath) => {
+    const found = await gateways(pluginPath);
+    return { types: () => found.types(), options: (type) => found.options(type), faults: (type, options) => found.check(type, options) };
+  },
 });
+
+/** Webhooks whose receiver cannot tell who sends, or whose secret others can read. */
+function webhookWarnings({ gateways }: Config): string[] {
+  return [...gateways.values()].filter(({ type }) => type === WEBHOOK_TYPE).flatMap(({ name, options }) => {
+    const { 'secret-file': file, secret, 'secret-env': variable } = options as SecretOptions<'secret'>;
+    if (file === undefined && secret === undefined && variable === undefined) return [`the webhook ${name.replace(WEBHOOK_PREFIX, '')} has no secret: its receiver cannot tell whether its messages are forged`];
+    return file === undefined ? [] : openToAll(file);
+  });
+}
 
 /**
  * @param asked the configuration file, if one was named
@@ -113,13 +128,14 @@ export async function check(asked: string | undefined): Promise<CheckResult> {
     // a file that could not be loaded may be why there is no such gateway
     throw new Error([(error as Error).message, ...warnings].join('\n'), { cause: error });
   });
-  const { server, accounts, providers, gateways, plans, triggers } = config;
+  const { server, accounts, providers, plans, triggers } = config;
   if (server.tls) readTls(server.tls);
   const table = await loaders.plugins.load(server.pluginPath);
-  const further = [count(gateways.size, 'gateway'), count(plans.size, 'plan'), count(triggers.size, 'trigger')].filter((words) => !words.startsWith('0 '));
+  const hooks = [...config.gateways.keys()].filter((name) => name.startsWith(WEBHOOK_PREFIX)).length;
+  const further = [count(config.gateways.size - hooks, 'gateway'), count(hooks, 'webhook'), count(plans.size, 'plan'), count(triggers.size, 'trigger')].filter((words) => !words.startsWith('0 '));
   const parts = [count(accounts.size, 'account'), count(providers.size, 'provider'), ...further];
   return {
     verdict: `${file} is good: ${parts.join(', ')}`,
-    warnings: [...openToAll(file), ...warnings, ...commandWarnings(config, table), ...emptyWarnings(config), ...await plansOf(config, loaders)],
+    warnings: [...openToAll(file), ...warnings, ...commandWarnings(config, table), ...emptyWarnings(config), ...webhookWarnings(config), ...await plansOf(config, loaders)],
   };
 }

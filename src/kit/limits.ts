@@ -317,6 +317,10 @@ export const GATEWAY_PREPARE_TIMEOUT = 15_000;
 export const GATEWAY_DRAIN_TIMEOUT = 15_000;
 export const GATEWAY_CLOSE_TIMEOUT = 3000;
 
+/** Sets of labels that one figure keeps. Beyond them the oldest are forgotten. */
+export const FIGURE_SERIES = 20_000;
+/** Values of figures that are put into words in one go: each takes some microseconds. */
+export const FIGURES_A_TURN = 64;
 /** Triggers: between two attempts to begin a plan that could not be begun, and the longest wait for one. */
 export const TRIGGER_RETRY = 5000;
 export const TRIGGER_BEGIN_TIMEOUT = 30_000;
@@ -352,6 +356,8 @@ export const PLAN_LOOKS_IN_VAIN = 8;
 export const WATCHERS = 1024;
 /** Watchers that are woken in one turn, and events that one of them looks at in a turn. */
 export const WATCHERS_A_TURN = 64;
+/** For so many who watch, rounds of telling them are a millisecond apart: a thousand are told every 25 ms of what came meanwhile. */
+export const WATCHERS_A_MILLISECOND = 40;
 export const EVENTS_A_TURN = 1000;
 /** Instances that may come or go in one listing as events of their own; more are not told one by one. */
 export const EVENTS_A_LISTING = 8192;
