@@ -17,6 +17,7 @@ import { libvirt } from './rows/libvirt.js';
 import { metrics } from './rows/metrics.js';
 import { powerman, upsd } from './rows/peers.js';
 import { pingMany, pingSweep } from './rows/ping.js';
+import { plans } from './rows/plans.js';
 import { pushed } from './rows/pushed.js';
 import { glob, hung, listCost, polls } from './rows/scale.js';
 import { selection } from './rows/selection.js';
@@ -29,7 +30,7 @@ import { xenserver } from './rows/xenserver.js';
 import { FULL, QUICK, type Scenario } from './scenario.js';
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
-  nop, list, watch, connects, memory, startup, 'list-cost': listCost, polls, selection, glob, hung, audit, metrics, upsd, powerman, libvirt, pushed,
+  nop, list, watch, connects, memory, startup, 'list-cost': listCost, polls, selection, glob, hung, audit, metrics, plans, upsd, powerman, libvirt, pushed,
   'ping-sweep': pingSweep, 'ping-many': pingMany, ssh, hosts, xenserver, vsphere, wsman, hyperv: hypervRows,
 };
 

@@ -2,7 +2,7 @@ import { ArgoError } from '../kit/errors.js';
 import { harmless } from '../kit/text.js';
 
 /** One way out of the process: standard output or standard error. */
-export type Stream = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+export type Stream = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number };
 
 /** The reader of our output is gone, as with `argo list | head -1`. */
 export class BrokenPipe extends Error {}
@@ -26,6 +26,16 @@ export class Output {
   get columns(): number {
     // A pseudo-terminal that nobody sized says 0.
     return this.#stream.columns || 80;
+  }
+
+  get rows(): number {
+    return this.#stream.rows || 24;
+  }
+
+  /** Calls back when a terminal has got another size. @returns ends that */
+  onResize(listener: () => void): () => void {
+    this.#stream.on('resize', listener);
+    return () => this.#stream.off('resize', listener);
   }
 
   /**

@@ -1,9 +1,15 @@
 import type { Output } from './output.js';
 
 /** Between two changes of the status line, in milliseconds: what the eye can follow. */
-const REFRESH = 100;
+export const REFRESH = 100;
 
 const ERASE = '\r\u001b[K';
+
+/** `[#####-----]` in so many columns; empty while nobody knows how many there are. */
+export function bar(ended: number, all: number, columns: number): string {
+  const filled = all === 0 ? 0 : Math.floor(Math.min(1, ended / all) * (columns - 2));
+  return `[${'#'.repeat(filled)}${'-'.repeat(columns - 2 - filled)}]`;
+}
 
 /** A status line at the bottom of a terminal while many targets are worked on. */
 export class Progress {

@@ -25,6 +25,11 @@ export interface Setting {
  * @throws the signal's reason · BrokenPipe · SettingsError
  */
 export async function runRequest(setting: Setting, asked: Request, signal: AbortSignal): Promise<ExitCode> {
+  if (asked.command === 'plan') {
+    // few follow a plan: nobody else loads what that takes
+    const { isFollowing, PlanFollower } = await import('./plan-follow.js');
+    if (isFollowing(asked)) return new PlanFollower(setting).run(asked, signal);
+  }
   let request = asked;
   let presenter = makePresenter(setting, request);
   try {

@@ -26,13 +26,14 @@ const NUMBERS = new Set(['audit', 'ms']);
 /** A word: in quotes, bare, or a pair whose value may be in quotes. */
 const WORD = /(?:([A-Za-z][\w-]*)=)?(?:"((?:[^"\\]|\\["\\])*)"|([^ ]*))(?= |$)/y;
 
-interface Word {
+export interface Word {
   /** of a pair */
   readonly key: string | undefined;
   readonly text: string;
 }
 
-function splitWords(line: string): Word[] {
+/** The words of a line of `watch` or `plan`. */
+export function splitWords(line: string): Word[] {
   const words: Word[] = [];
   for (let at = 0; at < line.length; at = WORD.lastIndex + 1) {
     WORD.lastIndex = at;

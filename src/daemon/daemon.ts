@@ -20,6 +20,7 @@ import { State } from '../store/state.js';
 import { collectFigures, type Told } from './figures.js';
 import type { Loaders } from './loaders.js';
 import type { Logger } from './log.js';
+import { Plans } from './plans.js';
 
 /** A folder that cannot be held is told of and goes without: the audit will refuse what it cannot record. */
 async function holdStateFolder(folder: string, { log }: Logger): Promise<FolderLock | undefined> {
@@ -44,6 +45,7 @@ export class Daemon {
   readonly #logger: Logger;
   readonly #loaders: Loaders;
   readonly #gateways: Gateways;
+  readonly #plans: Plans;
   readonly #state: State;
   readonly #audit: Audit;
   readonly #retention: AuditRetention;
@@ -73,7 +75,12 @@ export class Daemon {
       registry: this.#registry, audit, log,
       actionTimeout: () => this.#config.server.actionTimeout,
       groups: () => this.#config.groups,
+      plans: () => this.#plans.desk,
       maxWatchersPerAccount: () => this.#config.server.maxWatchersPerAccount,
+    });
+    this.#plans = new Plans({
+      authenticator, gate: this.#gate, events: this.#events, state, log,
+      groups: () => this.#config.groups, triggers: () => loaders.triggers(),
     });
     const requests = new Map<string, { value: number }>();
     this.#dispatcher = new Dispatcher({ authenticator, gate: this.#gate, table, log, requests });
@@ -100,6 +107,7 @@ export class Daemon {
     try {
       await daemon.#server.listen();
       (await daemon.#gateways.prepare(config.gateways, await loaders.gateways(config.server.pluginPath))).commit();
+      (await daemon.#plans.prepare(config)).commit();
     } catch (error) {
       // what is open by now would keep the process from ending
       await daemon.stop();
@@ -120,7 +128,7 @@ export class Daemon {
    */
   async reload(config: Config): Promise<void> {
     const catalogue = await this.#loaders.gateways(config.server.pluginPath);
-    const change = await prepareAll([() => this.#server.prepare(config.server), () => this.#gateways.prepare(config.gateways, catalogue)]);
+    const change = await prepareAll([() => this.#server.prepare(config.server), () => this.#gateways.prepare(config.gateways, catalogue), () => this.#plans.prepare(config)]);
     if (config.server.stateDir !== this.#config.server.stateDir) {
       this.#logger.log('warn', 'state-dir changes at the next start only', { stateDir: config.server.stateDir });
     }
@@ -146,9 +154,11 @@ export class Daemon {
     this.#events.add({ type: 'server', now: 'stopping' });
     this.#events.close();
     this.#server.stopListening();
+    this.#plans.drain();
     const drained = this.#gate.drain(SHUTDOWN_GRACE, LAST_WORDS).finally(() => this.#events.finish());
     await Promise.all([drained, this.#server.close(SHUTDOWN_GRACE + LAST_WORDS), this.#gateways.stop(SHUTDOWN_GRACE)]);
     await Promise.all([...this.#providers.values()].map((provider) => provider.close(0)));
+    await this.#plans.close();
     this.#retention.close();
     await Promise.all([this.#audit.close(), this.#state.close()]);
     this.#folder?.release();

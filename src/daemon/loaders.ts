@@ -12,16 +12,17 @@ export interface Loaders {
   drivers(pluginPath: readonly string[]): Promise<DriverCatalogue>;
   /** @param pluginPath folders that may bring further ones */
   gateways(pluginPath: readonly string[]): Promise<GatewayCatalogue>;
+  triggers(): Promise<TriggerCatalogue>;
   /** all that a configuration is checked against */
   readonly catalogues: Catalogues;
 }
 
 /** With the packages that they need they are loaded where there are any. */
-const openTriggers = async (): Promise<TriggerCatalogue> => new (await import('../plans/triggers/catalogue.js')).TriggerCatalogue();
+const triggers = async (): Promise<TriggerCatalogue> => new (await import('../plans/triggers/catalogue.js')).TriggerCatalogue();
 
 export function openLoaders(log: Log): Loaders {
   const plugins = new PluginLoader(log);
   const drivers = async (pluginPath: readonly string[]): Promise<DriverCatalogue> => new DriverCatalogue(await plugins.modulesIn(pluginPath, 'driver'));
   const gateways = async (pluginPath: readonly string[]): Promise<GatewayCatalogue> => new GatewayCatalogue(await plugins.modulesIn(pluginPath, 'gateway'));
-  return { plugins, drivers, gateways, catalogues: { providers: drivers, gateways, triggers: openTriggers } };
+  return { plugins, drivers, gateways, triggers, catalogues: { providers: drivers, gateways, triggers } };
 }

@@ -93,6 +93,8 @@ export interface Actor {
   power(on: InstanceRef, order: PowerOrder, call?: Call): Promise<Outcome>;
   /** What a power action would do, in words. Nothing is sent. @throws ArgoError as the action would */
   plan(on: InstanceRef, order: PowerOrder, call?: Call): Promise<string>;
+  /** What each boot of a machine changes, for who may reboot it; undefined where it has no such mark. @throws ArgoError */
+  bootMark(on: InstanceRef, call?: Call): Promise<string | undefined>;
   /** A change of a machine's settings: authorised, in its turn, read back, recorded. @throws ArgoError */
   configure(on: InstanceRef, change: Change, call?: Call): Promise<ChangeOutcome>;
   /** What a change would do, in words. Nothing is sent. @throws ArgoError as the change would */
@@ -254,6 +256,10 @@ export class GateActor implements Actor {
   async plan(on: InstanceRef, order: PowerOrder, call: Call = {}): Promise<string> {
     const instance = this.#find(on);
     return told(this.#operations.plan(this.#mandate, instance, copyOrder(order), copyCall(call), this.#beginReading()));
+  }
+
+  async bootMark(on: InstanceRef, call: Call = {}): Promise<string | undefined> {
+    return told(this.#operations.bootMark(this.#mandate, this.#find(on), copyCall(call), this.#beginReading()));
   }
 
   async configure(on: InstanceRef, change: Change, call: Call = {}): Promise<ChangeOutcome> {

@@ -58,6 +58,11 @@ export class Gate {
     return principal.allowsSomewhere(permission) && this.#parts.registry.providers().every(({ name }) => principal.allowsProvider(name, permission));
   }
 
+  /** Whether each provider has told once what it has: until then nobody knows what names and patterns stand for. */
+  get hasListedAll(): boolean {
+    return this.#parts.registry.providers().every(({ listed }) => listed);
+  }
+
   /** Milliseconds that a power action may take on whichever provider gives most, where the caller says nothing. */
   get longestActionTimeout(): number {
     return this.#parts.registry.providers().reduce((most, { actionTimeout }) => Math.max(most, actionTimeout ?? 0), this.#parts.actionTimeout());

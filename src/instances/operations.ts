@@ -140,6 +140,18 @@ export class Operations {
       : answer.catch((thrown: unknown) => { throw explainDeadline(thrown, instance.name); });
   }
 
+  /** What each boot of a machine changes; undefined where it has no such mark. @throws ArgoError */
+  async bootMark(mandate: Mandate, instance: Instance, call: Call, open?: LinkedList<Asking>): Promise<string | undefined> {
+    this.#authorise(mandate, 'reboot', instance);
+    const { machine, owner } = instance;
+    if (!machine.bootMark) return undefined;
+    return this.#ask(owner, {
+      id: machine.id, name: 'bootMark', account: mandate.identity.name, ms: call.deadline ?? READ_TIMEOUT,
+      ask: (signal) => machine.bootMark!(signal),
+      isAllowed: () => this.allows(mandate, 'reboot', instance),
+    }, call.signal, open).catch((thrown: unknown) => { throw explainDeadline(thrown, instance.name); });
+  }
+
   /** The hypervisor's log. @throws ArgoError */
   async dmesg(mandate: Mandate, provider: Owner, call: Call, open?: LinkedList<Asking>): Promise<string> {
     const isAllowed = (): boolean => this.allowsProvider(mandate, 'dmesg', provider.name);

@@ -256,6 +256,9 @@ export const WATCH_RETRY_LONGEST = 30_000;
 /** The longest that a command of `argo watch --exec` may take for one event. */
 export const WATCH_EXEC_TIMEOUT = 300_000;
 
+/** How long `argo plan … --follow` tries to find a run again when the connection is lost: a server may be started anew meanwhile. */
+export const PLAN_FOLLOW_TRIED = 60_000;
+
 /** A file of the state folder: the longest wait for another process that has it locked. */
 export const STORE_LOCK_TIMEOUT = 1000;
 /** The longest wait for the disk; then those who wait are refused. */

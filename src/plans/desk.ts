@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { PlanSettings } from '../config/config.js';
 import { Gate } from '../instances/gate.js';
 import { hasEnded, planPermission, type Cancelled, type PlanAsker, type PlanDesk, type PlanInfo, type PlanStep, type RunChange, type RunInfo } from '../instances/plans.js';
@@ -11,10 +12,12 @@ import { followRun } from './follow.js';
 import { previewOf } from './preview.js';
 
 const RUN_ID = /^[0-9a-f]{8}$/;
+/** Why a stage selects nothing, where that is certain. */
+const KNOWN_EMPTY = /^(?:NO MATCH|NO SUCH INSTANCE|NOT ALLOWED|stale): /;
 
 export interface DeskParts {
   readonly engine: PlanEngine;
-  readonly gate: Gate;
+  readonly gate: Pick<Gate, 'actor' | 'allowsEverywhere' | 'hasListedAll' | 'longestActionTimeout'>;
   readonly log: Log;
 }
 
@@ -33,6 +36,9 @@ export class Desk implements PlanDesk {
   readonly #parts: DeskParts;
   /** both are made anew by a reload, so nothing outlives its configuration */
   readonly #verdicts = new WeakMap<Principal, WeakMap<PlanSettings, Verdict>>();
+  /** of those who follow a run */
+  readonly #leaving = new Set<() => void>();
+  #isClosed = false;
 
   constructor(parts: DeskParts) {
     this.#parts = parts;
@@ -51,12 +57,19 @@ export class Desk implements PlanDesk {
   }
 
   async *preview(asker: PlanAsker, plan: string, signal: AbortSignal): AsyncGenerator<PlanStep> {
-    const { engine } = this.#parts;
+    const { engine, gate } = this.#parts;
     const settings = await this.#require(asker, plan);
     const actor = engine.actor(settings, asker.origin);
+    const ends = new AbortController();
+    // each look listens to it
+    setMaxListeners(0, ends.signal);
+    const end = (): void => ends.abort(signal.reason);
+    signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end();
     try {
-      yield* previewOf(settings, await engine.targets(settings), actor, signal);
+      yield* previewOf(settings, await engine.targets(settings), { actor, signal: ends.signal, longest: gate.longestActionTimeout });
     } finally {
+      signal.removeEventListener('abort', end);
       Gate.end(actor);
     }
   }
@@ -84,7 +97,24 @@ export class Desk implements PlanDesk {
     const permit = async (): Promise<void> => {
       if (!await this.mayKnow(asker, plan)) throw this.#missing(asker, plan);
     };
-    yield* followRun(this.#parts.engine, id, permit, signal);
+    const ends = new AbortController();
+    const leave = (): void => ends.abort();
+    this.#leaving.add(leave);
+    signal.addEventListener('abort', leave, { once: true });
+    if (signal.aborted || this.#isClosed) leave();
+    try {
+      yield* followRun(this.#parts.engine, id, permit, ends.signal);
+    } finally {
+      signal.removeEventListener('abort', leave);
+      this.#leaving.delete(leave);
+      leave();
+    }
+  }
+
+  /** The server ends: so does the following of runs. */
+  close(): void {
+    this.#isClosed = true;
+    this.#leaving.forEach((leave) => leave());
   }
 
   async cancel(asker: PlanAsker, ref: string, { undo }: { readonly undo: boolean }): Promise<Cancelled> {
@@ -156,12 +186,15 @@ export class Desk implements PlanDesk {
 
   /** @throws ArgoError where it may not be used on one of them, or what a stage selects is not known */
   async #requireAll({ identity, origin }: PlanAsker, through: Permission, stages: readonly StageTargets[]): Promise<void> {
-    const actor = this.#parts.gate.actor({ identity, through, origin });
+    const { gate } = this.#parts;
+    // it may come to select more as soon as a provider answers
+    if (!gate.hasListedAll) throw new ArgoError('UNREACHABLE', 'a provider has not answered yet');
+    const actor = gate.actor({ identity, through, origin });
     const slices = new Slices();
     try {
       for (const { stage, targets, remarks } of stages) {
-        // it may select something as soon as its provider answers
-        if (targets.length === 0 && remarks.length > 0) throw new ArgoError('UNREACHABLE', `what ${stage} selects is not known: ${remarks.join('; ')}`);
+        const doubt = targets.length > 0 ? undefined : remarks.find((remark) => !KNOWN_EMPTY.test(remark));
+        if (doubt !== undefined) throw new ArgoError('UNREACHABLE', `what ${stage} selects is not known: ${doubt}`);
         for (const target of targets) {
           if (slices.isOver()) await slices.pause();
           actor.require([target]);

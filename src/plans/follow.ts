@@ -87,36 +87,27 @@ class Told {
  * All of a run, then what changes, until it has ended or the signal is aborted. While nothing changes,
  * the run alone is told now and then.
  * @param permit throws where the one who follows may not be told any more
+ * @param signal has to be aborted when nobody follows any longer
  */
 export async function* followRun(engine: PlanEngine, id: string, permit: () => Promise<void>, signal: AbortSignal): AsyncGenerator<RunChange> {
-  const leaving = new AbortController();
-  const ends = leaving.signal;
-  const leave = (): void => leaving.abort();
-  signal.addEventListener('abort', leave, { once: true });
-  if (signal.aborted) leave();
   const gathered = new Gathered();
   const told = new Told();
   // begun first: what changes while the beginning is read is not missed
-  void gathered.takeIn(engine.changes(id, ends));
-  try {
-    for (let change = await engine.run(id); change !== undefined && !signal.aborted;) {
-      await permit();
-      yield told.note(change);
-      if (hasEnded(change.run)) {
-        // what was told before may have been overtaken by what the engine said meanwhile
-        const last = await engine.run(id);
-        const missing = last && told.missingOf(last);
-        if (missing && missing.stages.length + missing.targets.length > 0) yield missing;
-        return;
-      }
-      await gathered.wait(WATCH_IDLE, ends);
-      if (!gathered.isOver && !signal.aborted) await sleep(PLAN_FOLLOW_GATHER, undefined, { signal: ends }).catch(() => undefined);
-      if (gathered.failure) throw gathered.failure.reason;
-      change = gathered.take() ?? await quiet(engine, id, gathered.isOver);
+  void gathered.takeIn(engine.changes(id, signal));
+  for (let change = await engine.run(id); change !== undefined && !signal.aborted;) {
+    await permit();
+    yield told.note(change);
+    if (hasEnded(change.run)) {
+      // what was told before may have been overtaken by what the engine said meanwhile
+      const last = await engine.run(id);
+      const missing = last && told.missingOf(last);
+      if (missing && missing.stages.length + missing.targets.length > 0) yield missing;
+      return;
     }
-  } finally {
-    signal.removeEventListener('abort', leave);
-    leave();
+    await gathered.wait(WATCH_IDLE, signal);
+    if (!gathered.isOver && !signal.aborted) await sleep(PLAN_FOLLOW_GATHER, undefined, { signal }).catch(() => undefined);
+    if (gathered.failure) throw gathered.failure.reason;
+    change = gathered.take() ?? await quiet(engine, id, gathered.isOver);
   }
 }
 

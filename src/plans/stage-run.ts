@@ -172,8 +172,7 @@ export class StageRun {
     try {
       const actor = this.#parts.actor();
       const sentSince = target.sent === undefined || target.state !== 'sent' ? undefined : Math.max(0, clock.now() - target.sent);
-      if (sentSince !== undefined && this.#stage.settings.action === 'reboot') return this.#settled(target, { state: 'uncertain', detail: UNKNOWN_REBOOT, debt: 'none' });
-      const mark = sentSince === undefined ? markOf(actor, target) : target.mark;
+      const mark = sentSince === undefined ? await markOf(actor, this.#stage.settings.action, target) : target.mark;
       await this.#write(() => journal.sent([record.id, target.stage, target.index], { mark, left: this.#runClock.left, now: clock.now() }));
       target.mark = mark;
       target.sent ??= clock.now();
@@ -276,12 +275,10 @@ export class StageRun {
 /** Between two looks whether something of a cancelled run is still waited for. Milliseconds. */
 const CANCEL_LOOK = 100;
 
-const UNKNOWN_REBOOT = 'UNCERTAIN: the server ended while it was told to reboot, and nothing says whether it has';
-
-/** What was known of it before the order, by which a later process tells what the order has changed. */
-function markOf(actor: Actor, { ref }: TargetRecord): string | undefined {
+/** What was known of it before the order, by which a later process tells what the order has changed: its state, or of a reboot what each boot changes. */
+async function markOf(actor: Actor, action: StageRecord['settings']['action'], { ref }: TargetRecord): Promise<string | undefined> {
   try {
-    return actor.known(ref).state;
+    return action === 'reboot' ? await actor.bootMark(ref) : actor.known(ref).state;
   } catch {
     return undefined;
   }

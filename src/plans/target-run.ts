@@ -44,6 +44,9 @@ const MAY_BE_AT_WORK: ReadonlySet<Phrase> = new Set<Phrase>(['UNCERTAIN', 'TIMEO
 /** The time below which a clean stop is not worth asking for. Milliseconds. */
 const SOFT_LEAST = 500;
 
+/** What a start is given beyond the time in which an earlier stop may still take effect. Milliseconds. */
+const AFTER_STOP = 5000;
+
 /** One target's way from its order to its end. */
 export class TargetRun {
   readonly #parts: TargetRunParts;
@@ -60,8 +63,12 @@ export class TargetRun {
    * @returns undefined where the server ended before it did: nobody knows then, and it is ordered again
    */
   async run(): Promise<TargetEnd | undefined> {
-    const { stage: { action }, isHard } = this.#parts;
+    const { stage: { action }, isHard, sentSince, target: { mark } } = this.#parts;
     try {
+      if (action === 'reboot' && sentSince !== undefined) {
+        if (mark === undefined) return { state: 'uncertain', detail: `UNCERTAIN: ${UNKNOWN_REBOOT}`, debt: 'none' };
+        if (await this.#hasRestarted(mark, sentSince)) return { state: 'done', detail: '', debt: 'none' };
+      }
       const outcome = action === 'stop' ? await this.#stop() : await this.#reach(() => this.#act(isHard && action === 'reboot' ? 'hard' : 'soft'));
       return this.#ended(outcome);
     } catch (thrown) {
@@ -72,7 +79,7 @@ export class TargetRun {
   async #stop(): Promise<Outcome> {
     const { stage, time, isHard, sentSince } = this.#parts;
     const mayForce = stage.then === 'force';
-    if (mayForce && isHard) return this.#reach(() => this.#pullThePlug());
+    if (isHard) return this.#reach(() => this.#pullThePlug());
     // one that an earlier process has asked already is not asked for the whole time again
     const soft = stage.soft === undefined ? undefined : Math.max(SOFT_LEAST, stage.soft - (sentSince ?? 0));
     const most = mayForce ? time.softLeft : Math.max(SOFT_LEAST, time.left);
@@ -92,11 +99,29 @@ export class TargetRun {
 
   #act(mode: 'soft' | 'hard'): Promise<Outcome> {
     const { stage: { action }, time, longest } = this.#parts;
-    return this.#send({ action, mode, wait: waitOf(undefined, Math.max(SOFT_LEAST, time.left), longest) }).catch((thrown: unknown) => {
+    // a start waits first for the end of a stop that was sent before, and that counts as in vain after the longest time of an action
+    const wanted = action === 'start' ? longest + AFTER_STOP : undefined;
+    return this.#send({ action, mode, wait: waitOf(wanted, Math.max(SOFT_LEAST, time.left), longest) }).catch((thrown: unknown) => {
       // a machine without a mark for its boots can't be seen to restart: that it was told to is all there is to know
       if (action !== 'reboot' || toArgoError(thrown).phrase !== 'NOT SUPPORTED') throw thrown;
       return this.#send({ action, mode, wait: false });
     });
+  }
+
+  /** Whether a reboot that an earlier process has sent took effect: waited for as long as one may take, since it may be on its way. */
+  async #hasRestarted(mark: string, sentSince: number): Promise<boolean> {
+    const { actor, target: { ref }, longest, time, signal } = this.#parts;
+    const ends = performance.now() + Math.min(Math.max(0, longest - sentSince), time.left / 2);
+    for (;;) {
+      const now = await actor.bootMark(ref).catch(() => undefined);
+      if (now !== undefined && now !== mark) return true;
+      signal.throwIfAborted();
+      const isOver = performance.now() > ends;
+      // while nobody says that it is the same boot still, a second order might restart it a second time
+      if (isOver && now === undefined) throw new ArgoError('UNCERTAIN', UNKNOWN_REBOOT);
+      if (isOver) return false;
+      await sleep(PLAN_REACH_PAUSE, undefined, { signal }).catch(() => undefined);
+    }
   }
 
   #send(order: PowerOrder): Promise<Outcome> {
@@ -147,6 +172,8 @@ export class TargetRun {
 
 /** Why a run's signal is aborted where the server ends. */
 export const SERVER_ENDS = new ArgoError('SHUTTING DOWN');
+
+const UNKNOWN_REBOOT = 'the server ended while it was told to reboot, and nothing says whether it has';
 
 const isSwitchingOff = (action: StageSettings['action']): boolean => action === 'stop' || action === 'suspend';
 

@@ -39,14 +39,6 @@ const COUNTS = `
   (SELECT count(*) FROM plan_stages WHERE run = plan_runs.id) AS stages,
   (SELECT count(*) FROM plan_stages WHERE run = plan_runs.id AND state IN ('done', 'failed', 'skipped', 'cancelled')) AS stagesEnded`;
 
-/** As the caller writes them, in one text: a statement for each would cost more than the row. */
-interface NewTarget {
-  readonly provider: string;
-  readonly id: string;
-  readonly name: string;
-  readonly isOwn: boolean;
-}
-
 export const planOperations = (database: Sqlite): Operations => ({ ...writing(database), ...settling(database), ...reading(database) });
 
 function writing(database: Sqlite): Operations {
@@ -56,7 +48,10 @@ function writing(database: Sqlite): Operations {
   const changeRun = database.prepare('UPDATE plan_runs SET state = ?, reason = ?, ended = ?, time_left = ?, noted = ? WHERE id = ?');
   const changeStage = database.prepare('UPDATE plan_stages SET state = ?, reason = ?, missing = ? WHERE run = ? AND stage = ?');
   const clearTargets = database.prepare('DELETE FROM plan_targets WHERE run = ? AND stage = ? AND target >= ?');
-  const insertTarget = database.prepare('INSERT INTO plan_targets (run, stage, target, provider, id, name, is_own) VALUES (?, ?, ?, ?, ?, ?, ?)');
+  // thousands of them come as one text: to hand over rows one by one costs far more than they do
+  const insertTargets = database.prepare(`
+    INSERT INTO plan_targets (run, stage, target, provider, id, name, is_own)
+    SELECT ?, ?, ? + key, json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]') FROM json_each(?)`);
   // what an earlier run has switched off is not this one's, where this one came to its end without it
   const settleOwed = database.prepare(`
     DELETE FROM plan_owed WHERE plan = (SELECT plan FROM plan_runs WHERE id = ?) AND run <> ?
@@ -76,9 +71,7 @@ function writing(database: Sqlite): Operations {
     'plan.stage': ([run = null, stage = null, ...change]) => void changeStage.run(...change, run, stage),
     'plan.targets': ([run = null, stage = null, from = 0, text = '[]']) => {
       clearTargets.run(run, stage, from);
-      (JSON.parse(String(text)) as NewTarget[]).forEach(({ provider, id, name, isOwn }, index) => {
-        insertTarget.run(run, stage, Number(from) + index, provider, id, name, isOwn ? 1 : 0);
-      });
+      insertTargets.run(run, stage, from, text);
     },
   };
 }
@@ -117,7 +110,6 @@ function settling(database: Sqlite): Operations {
     FROM plan_targets JOIN plan_runs ON plan_runs.id = run WHERE run = ? AND stage = ? AND target = ?`);
   const pay = database.prepare(`
     DELETE FROM plan_owed WHERE (provider, id) = (SELECT provider, id FROM plan_targets WHERE run = ? AND stage = ? AND target = ?)`);
-  const release = database.prepare('DELETE FROM plan_owed WHERE name = ?');
   return {
     'plan.sent': ([run = null, stage = null, target = null, mark = null, left = null, now = null]) => {
       send.run(mark, now, run, stage, target);
@@ -130,7 +122,6 @@ function settling(database: Sqlite): Operations {
       else if (debt === 'paid') pay.run(run, stage, target);
     },
     'plan.settleAll': ([run = null, stage = null, from = null, state = null, detail = null]) => void settleAll.run(state, detail, run, stage, from),
-    'plan.release': ([name = null]) => void release.run(name),
   };
 }
 
@@ -139,11 +130,12 @@ function reading(database: Sqlite): Operations {
   const run = database.prepare(`SELECT ${RUN}, settings FROM plan_runs WHERE id = ?`);
   const stages = database.prepare('SELECT state, reason, missing FROM plan_stages WHERE run = ? ORDER BY stage');
   const targets = database.prepare(`
-    SELECT stage, provider, id, name, is_own AS isOwn, state, detail, mark, sent FROM plan_targets WHERE run = ? ORDER BY stage, target`);
+    SELECT json_group_array(json_array(stage, provider, id, name, is_own, state, detail, mark, sent)) AS targets
+    FROM (SELECT * FROM plan_targets WHERE run = ? ORDER BY stage, target)`);
   const owed = database.prepare('SELECT plan, provider, id, name, source FROM plan_owed ORDER BY since, provider, id');
   const one = (id: Value): unknown => {
     const found = run.get(id);
-    return found === undefined ? undefined : { run: found, stages: stages.all(id), targets: targets.all(id) };
+    return found === undefined ? undefined : { run: found, stages: stages.all(id), ...targets.get(id) as { targets: string } };
   };
   return {
     'plan.list': () => all.all(),

@@ -125,8 +125,6 @@ export interface PlanJournal {
   settled(key: TargetKey, facts: Settled): Promise<void>;
   /** Those of a stage that are in a state. */
   settleAll(run: string, stage: number, from: string, facts: { readonly state: string; readonly detail: string }): Promise<void>;
-  /** A machine was seen to be on: nobody owes it that it is started. @param name its full name */
-  release(name: string): Promise<void>;
   /** Newest first. */
   list(): Promise<readonly CountedRun[]>;
   get(id: string): Promise<WholeRun | undefined>;
@@ -144,18 +142,26 @@ export function planJournal(ask: AskState): PlanJournal {
     noteStage: (run, stage, { state, reason, missing }) => write('plan.stage', run, stage, state, reason ?? null, missing),
     setTargets: async (run, stage, targets) => {
       for (let from = 0; from === 0 || from < targets.length; from += PLAN_TARGETS_WRITTEN) {
-        await write('plan.targets', run, stage, from, JSON.stringify(targets.slice(from, from + PLAN_TARGETS_WRITTEN)));
+        await write('plan.targets', run, stage, from, JSON.stringify(targets.slice(from, from + PLAN_TARGETS_WRITTEN)
+          .map(({ provider, id, name, isOwn }) => [provider, id, name, isOwn ? 1 : 0])));
       }
     },
     sent: (key, { mark, left, now }) => write('plan.sent', ...key, mark ?? null, whole(left), now),
     settled: (key, { state, detail, debt, left, now }) => write('plan.settled', ...key, state, detail, debt, whole(left), now),
     settleAll: (run, stage, from, { state, detail }) => write('plan.settleAll', run, stage, from, state, detail),
-    release: (name) => write('plan.release', name),
     list: () => read('plan.list'),
-    get: (id) => read('plan.get', id),
+    get: async (id) => {
+      const whole = await read<Omit<WholeRun, 'targets'> & { readonly targets: string } | undefined>('plan.get', id);
+      return whole && { ...whole, targets: (JSON.parse(whole.targets) as TargetValues[]).map(targetOf) };
+    },
     owed: () => read('plan.owed'),
   };
 }
+
+/** A target as the file hands it over: of thousands the names of the columns would be most of the text. */
+type TargetValues = readonly [number, string, string, string, number, string, string, string | null, number | null];
+
+const targetOf = ([stage, provider, id, name, isOwn, state, detail, mark, sent]: TargetValues): TargetRow => ({ stage, provider, id, name, isOwn, state, detail, mark, sent });
 
 /** SQLite keeps a fraction in a column of whole numbers as a fraction. */
 const whole = (ms: number | undefined): number | null => (ms === undefined ? null : Math.round(ms));

@@ -22,6 +22,7 @@ await t.test('a line is taken apart', async (t) => {
       { instance: 'lab/web1', command: 'stop', outcome: 'TIMEOUT: no answer', account: 'kim', audit: 812, options: '--force --wait', ms: 2901 }],
     ['provider kvm1 silent reason="UNREACHABLE: no=way"', 'provider', { provider: 'kvm1', now: 'silent', reason: 'UNREACHABLE: no=way' }],
     ['server reloaded', 'server', { now: 'reloaded' }],
+    ['plan power-cut failed run=1a2b3c4d stage="db stage" reason="2 of 3"', 'plan', { plan: 'power-cut', outcome: 'failed', run: '1a2b3c4d', stage: 'db stage', reason: '2 of 3' }],
     ['synced', 'synced', {}],
     ['new-type one key=value', 'new-type', { key: 'value' }],
   ] as const) t.same(parseEvent(at(1, rest).trimEnd()), { cursor: 'aaaaaa-1', time: '2026-01-31T00:00:00.000Z', type, facts }, rest);

@@ -33,6 +33,8 @@ export interface UpsdOptions {
   /** the UPSes, by name; each on line where nothing else is said */
   readonly names?: readonly string[];
   readonly tls?: boolean;
+  /** what all of them say at first; one with quotes is passed on as it is only then */
+  readonly variables?: Variables;
 }
 
 const quoted = (text: string): string => `"${text.replace(/["\\]/g, '\\$&')}"`;
@@ -54,10 +56,10 @@ export class Upsd {
     this.#names = names;
   }
 
-  static async start({ names = ['rack1'], tls = false }: UpsdOptions = {}): Promise<Upsd> {
+  static async start({ names = ['rack1'], tls = false, variables = {} }: UpsdOptions = {}): Promise<Upsd> {
     const upsd = new Upsd(await freePort(), names);
     try {
-      upsd.#write(tls);
+      upsd.#write(tls, variables);
       if (tls) await upsd.#makeCertificate();
       for (const name of names) upsd.startDriver(name);
       await upsd.startServer();
@@ -151,7 +153,7 @@ export class Upsd {
     return child;
   }
 
-  #write(tls: boolean): void {
+  #write(tls: boolean, variables: Variables): void {
     chmodSync(this.#folder, 0o700);
     const put = (name: string, lines: readonly string[]): void => writeFileSync(this.#file(name), `${lines.join('\n')}\n`, { mode: 0o600 });
     put('ups.conf', ['maxretry = 1', ...this.#names.flatMap((name) => [`[${name}]`, '  driver = dummy-ups', `  port = ${name}.dev`, '  mode = dummy-once', '  pollinterval = 1'])]);
@@ -160,7 +162,7 @@ export class Upsd {
       `[${SECONDARY.user}]`, `  password = ${quoted(SECONDARY.password)}`, '  upsmon secondary',
       `[${NOBODY.user}]`, `  password = ${NOBODY.password}`,
     ]);
-    for (const name of this.#names) this.say({}, name);
+    for (const name of this.#names) this.say(variables, name);
   }
 
   /** One that only itself vouches for, in the form that Debian's build (NSS) wants. */

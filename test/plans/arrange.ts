@@ -42,13 +42,21 @@ export interface PlansCore extends Core {
 }
 
 /** A server with plans that a test runs by hand. */
-export async function startPlans(t: Test, { config = PLANS_CONFIG, plans = PLANS, plugins = {} }: { config?: string; plans?: readonly PlanSettings[]; plugins?: Readonly<Record<string, Plugin>> } = {}): Promise<PlansCore> {
+export async function startPlans(t: Test, { config = PLANS_CONFIG, plans = PLANS, plugins = {}, hasListedAll = () => true }: { config?: string; plans?: readonly PlanSettings[]; plugins?: Readonly<Record<string, Plugin>>; hasListedAll?: () => boolean } = {}): Promise<PlansCore> {
   let engine: MemoryEngine | undefined;
   const core = await startCore(t, {
     config, plugins,
     plans: (gate, authenticator, log) => {
       engine = new MemoryEngine(plans, (plan, origin) => gate.actor({ identity: new Service(plan.account, authenticator), through: undefined, origin }));
-      return new Desk({ engine, gate, log });
+      return new Desk({
+        engine, log,
+        gate: {
+          actor: (mandate) => gate.actor(mandate),
+          allowsEverywhere: (...asked) => gate.allowsEverywhere(...asked),
+          get hasListedAll() { return gate.hasListedAll && hasListedAll(); },
+          get longestActionTimeout() { return gate.longestActionTimeout; },
+        },
+      });
     },
   });
   return { ...core, engine: engine!, say: async (name, line) => core.ask(await core.session(name), line) };

@@ -39,7 +39,7 @@ await t.test('a dry run says what would be done, stage by stage, and does nothin
       'workers demo/web1: clean shutdown, then power off after 90 s (it is on)', 'workers demo/web2: clean shutdown, then power off after 90 s (it is on)',
       'workers demo/web3: nothing, it is off already',
     ], line);
-    t.same(lines.slice(3), ['"db stage": after workers', '"db stage": NOT ALLOWED: secret', '"db stage" demo/db: clean shutdown (it is on)'], line);
+    t.same(lines.slice(3), ['"db stage": after workers', '"db stage": NOT ALLOWED: secret', '"db stage" demo/db: clean shutdown, then power off after 120 s (it is on)'], line);
   }
   t.same([audit.begun, await engine.runs()], [[], []]);
 });

@@ -12,6 +12,8 @@ export interface BeginningParts {
   readonly minInterval: number;
   /** whether it was begun before a restart, and its cause has not been known to be over since */
   readonly hasBegun?: boolean;
+  /** a plan that is held is let be, and not waited for */
+  readonly skipsHeld?: boolean;
   /** told before the plan is begun. It is waited for, within bounds */
   readonly onBegin?: () => Promise<void>;
   /** told when {@link Beginning.hasBegun} has changed */
@@ -93,14 +95,15 @@ export class Beginning {
     try {
       await onBegin?.();
       const begun = await deadline.run(() => starter.begin(plan, { source, words: `${source}: ${pending.words}`, at: pending.at }));
-      if (begun.result === 'held') {
+      if (begun.result === 'held' && this.#parts.skipsHeld !== true) {
         this.#complain(`${plan} is held`, () => log('warn', 'the plan is held: it is begun when it is released, if its cause is still there', { plan, cause: pending.words }));
         pending.isHeld = true;
         return this.#again(pending);
       }
       this.#complaint = undefined;
       this.#lastBegin = this.#clock.elapsed();
-      log('warn', begun.result === 'begun' ? 'plan begun' : 'the plan runs already', { plan, run: begun.run, cause: pending.words });
+      if (begun.result === 'held') log('info', 'not begun: the plan is held', { plan, cause: pending.words });
+      else log('warn', begun.result === 'begun' ? 'plan begun' : 'the plan runs already', { plan, run: begun.run, cause: pending.words });
       // over meanwhile: then the next cause begins it anew
       if (this.#pending === pending) {
         this.#pending = undefined;

@@ -9,6 +9,8 @@ import type { NamedPlan, TriggerModule } from './contract.js';
 const TRIGGERS: Readonly<Record<string, () => Promise<{ default: unknown }>>> = {
   nut: () => import('./nut/index.js'),
   schedule: () => import('./schedule/index.js'),
+  command: () => import('./command/index.js'),
+  event: () => import('./event/index.js'),
 };
 
 /** The triggers that there are. */

@@ -188,22 +188,23 @@ const joined = (parts: readonly Part[], decides: boolean): Part => (longestGap) 
 /**
  * Holds once the inner part has been known to hold for so long. Time in which it is not known counts for
  * nothing and against nothing: what was counted before is kept, since nobody has seen it end, and
- * what passes meanwhile is not added, since nobody has seen it last. A gap between two looks that
- * is too long is such a time too, for example that of a process that was stopped.
+ * what passes meanwhile is not added, since nobody has seen it last. With such a time behind it, and with that
+ * before the first look, it may have held long enough: until it has, or is seen to end, that is not known.
+ * A gap between two looks that is too long is such a time too, for example that of a process that was stopped.
  */
 const lasting = (part: Part, least: number): Part => (longestGap) => {
   const look = part(longestGap);
   let held = 0;
-  let lastTrue: number | undefined;
+  let last: { readonly truth: Truth; readonly at: number } = { truth: undefined, at: 0 };
+  let hasGap = true;
   return (facts, elapsed) => {
     const truth = look(facts, elapsed);
-    if (truth !== true) {
-      lastTrue = undefined;
-      if (truth === false) held = 0;
-      return truth;
-    }
-    if (lastTrue !== undefined && elapsed - lastTrue <= longestGap) held += elapsed - lastTrue;
-    lastTrue = elapsed;
-    return held >= least;
+    const passed = elapsed - last.at;
+    if (truth === false) held = 0;
+    else if (truth === true && last.truth === true && passed <= longestGap) held += passed;
+    hasGap = truth !== false && (hasGap || truth === undefined || passed > longestGap);
+    last = { truth, at: elapsed };
+    if (truth !== true) return truth;
+    return held >= least || (hasGap ? undefined : false);
   };
 };

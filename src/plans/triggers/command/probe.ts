@@ -1,0 +1,72 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { PROBE_END, PROBE_OUTPUT } from '../../../kit/limits.js';
+import { oneLine } from '../../../kit/text.js';
+
+/** What came of a command. */
+export interface ProbeOutcome {
+  /** undefined where it did not end by itself, or could not be begun */
+  readonly code: number | undefined;
+  /** why there is no code, for people */
+  readonly reason: string;
+  /** the end of what it wrote, in one line */
+  readonly output: string;
+}
+
+/** Where programs are looked for where the server itself was not told. */
+const USUAL_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/**
+ * Runs a command to its end, or to the end of its time: then it is killed with all that it began and that is still of its
+ * process group. No shell is between, and nothing of the server's environment but the path, since secrets may be there.
+ * @param command program and arguments
+ * @param signal ends it at once
+ */
+export function probe(command: readonly string[], timeout: number, trigger: string, signal: AbortSignal): Promise<ProbeOutcome> {
+  return new Promise((resolve) => {
+    const [program = '', ...args] = command;
+    const child = spawn(program, args, {
+      env: { PATH: process.env.PATH ?? USUAL_PATH, ARGO_TRIGGER: trigger }, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'], detached: true,
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => { output = (output + text).slice(-PROBE_OUTPUT); });
+    let reason = '';
+    let giveUp: NodeJS.Timeout | undefined;
+    const kill = (why: string): void => {
+      reason = why;
+      killGroup(child);
+      // One that hangs in the kernel does not even die.
+      giveUp = setTimeout(() => end(undefined), PROBE_END);
+    };
+    const onAbort = (): void => kill('the trigger was closed');
+    const timer = setTimeout(() => kill('its time was over'), timeout);
+    const end = (code: number | undefined): void => {
+      clearTimeout(timer);
+      clearTimeout(giveUp);
+      signal.removeEventListener('abort', onAbort);
+      killGroup(child);
+      child.stdout.destroy();
+      child.stderr.destroy();
+      resolve({ code: reason === '' ? code : undefined, reason, output: oneLine(output, PROBE_OUTPUT) });
+    };
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      reason ||= error.code ?? error.message;
+      end(undefined);
+    });
+    // Not `close`: what it leaves behind may hold its output open.
+    child.once('exit', (code, killer) => {
+      if (code === null) reason ||= `it was ended by ${killer}`;
+      end(code ?? undefined);
+    });
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // nothing of it is left
+  }
+}

@@ -1,0 +1,96 @@
+import { PROBE_END } from '../../../kit/limits.js';
+import type { Trigger } from '../../contract.js';
+import { Beginning } from '../beginning.js';
+import { MACHINE_CLOCK, type Clock } from '../clock.js';
+import { parseCondition, type ConditionWatch, type Truth } from '../conditions.js';
+import type { TriggerHost } from '../contract.js';
+import { Memory } from '../memory.js';
+import { probe, type ProbeOutcome } from './probe.js';
+
+export interface CommandSettings {
+  /** program and arguments */
+  readonly command: readonly string[];
+  /** milliseconds: between two beginnings of the command; how long it has to say yes; how long it may take; between two beginnings of the plan */
+  readonly every: number;
+  readonly lasts: number;
+  readonly timeout: number;
+  readonly minInterval: number;
+  readonly plan: string;
+}
+
+interface Kept {
+  readonly begun: boolean;
+}
+
+const NOT_DUE = 0;
+const DUE = 1;
+
+/** Begins a plan when a command says so: it ends with 1. With 0 it says no; with anything else, or not in time, it says nothing. */
+export class CommandTrigger implements Trigger {
+  readonly #settings: CommandSettings;
+  readonly #host: TriggerHost;
+  readonly #clock: Clock;
+  readonly #memory: Memory<Kept>;
+  readonly #watch: ConditionWatch;
+  readonly #closing = new AbortController();
+  #beginning: Beginning | undefined;
+  #said: string | undefined;
+  #cancel: () => void = () => undefined;
+  #running: Promise<void>;
+
+  constructor(settings: CommandSettings, host: TriggerHost) {
+    this.#settings = settings;
+    this.#host = host;
+    this.#clock = host.clock ?? MACHINE_CLOCK;
+    this.#memory = new Memory(host);
+    const { every, timeout, lasts } = settings;
+    this.#watch = parseCondition(`due for ${lasts}ms`, { words: ['due'], numbers: {} }).watch(every + timeout + PROBE_END);
+    this.#running = this.#begin();
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#cancel();
+    this.#beginning?.close();
+    await this.#running;
+  }
+
+  describe(): string {
+    return this.#said ?? 'not asked yet';
+  }
+
+  async #begin(): Promise<void> {
+    const { plan, minInterval } = this.#settings;
+    const kept = await this.#memory.load();
+    const beginning: Beginning = this.#beginning = new Beginning({
+      host: this.#host, plan, minInterval, hasBegun: kept?.begun === true,
+      onChange: () => void this.#memory.save({ begun: beginning.hasBegun }),
+    });
+    await this.#look(beginning);
+  }
+
+  async #look(beginning: Beginning): Promise<void> {
+    const { command, every, timeout } = this.#settings;
+    const { signal } = this.#closing;
+    if (signal.aborted) return;
+    const began = this.#clock.elapsed();
+    const outcome = await probe(command, timeout, this.#host.name, signal);
+    if (signal.aborted) return;
+    const truth: Truth = outcome.code === DUE ? true : outcome.code === NOT_DUE ? false : undefined;
+    this.#say(truth, outcome);
+    const facts = { is: () => truth, compare: () => undefined };
+    beginning.tell(this.#watch.look(facts, this.#clock.elapsed()), `${command[0]} says that it is due`);
+    const wait = Math.max(0, every - (this.#clock.elapsed() - began));
+    this.#cancel = this.#clock.after(wait, () => { this.#running = this.#look(beginning); });
+  }
+
+  /** Each change once. */
+  #say(truth: Truth, { code, reason, output }: ProbeOutcome): void {
+    const { log } = this.#host;
+    const said = truth === undefined ? `not known: ${reason || `it ended with ${code}`}` : truth ? 'due' : 'not due';
+    log('debug', 'command has ended', { said, output });
+    if (said === this.#said) return;
+    this.#said = said;
+    log(truth === false ? 'info' : 'warn', `the command says: ${said}`, { command: this.#settings.command[0] });
+  }
+}

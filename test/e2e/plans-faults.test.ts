@@ -1,0 +1,117 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, unlinkSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { lacksRoot } from '../support/peers.js';
+import { seededRandom } from '../support/seeded-random.js';
+import { until } from '../support/until.js';
+import { ACCOUNTS, auditOf, ended, killHard, open, targetsOf, WITHIN, type Session } from './support/plans.js';
+
+/** What a run of a plan must outlive. */
+
+const COUNT = 40;
+
+/** Machines that restart, and then stop, a few at a time; each call takes a moment, so that there is a middle. */
+const CONFIG = `${ACCOUNTS}
+[providers.sim]
+type = "sim"
+count = ${COUNT}
+latency = "60ms"
+[plans.all]
+account = "ups"
+stages = [
+  { name = "again", reboot = ["vm*"], parallel = 4, on-failure = "continue" },
+  { name = "off", stop = ["vm*"], parallel = 4, after = ["again"] },
+]
+`;
+
+function folderOf(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'argo-plans-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function begin({ ask }: Session): Promise<string> {
+  return /^run (\S+)/.exec(await ask('plan run all'))![1]!;
+}
+
+/** Waits until so many targets of a run have ended, or the whole run has. */
+async function hasEnded({ ask }: Session, run: string, count: number): Promise<void> {
+  await until(async () => {
+    const [, state, targets] = /^run \S+ \S+ (\S+) .*targets=(\d+)\//m.exec(await ask(`plan status ${run}`)) ?? [];
+    return Number(targets) >= count || state === 'done' || state === 'failed';
+  }, WITHIN, `${count} targets to have ended`);
+}
+
+await t.test('kill -9 at any moment: it goes on, and nothing restarts twice', { timeout: 600_000 }, async (t) => {
+  const folder = folderOf(t);
+  const random = seededRandom(20_261_128);
+  let session = await open(t, { config: CONFIG, folder });
+  const run = await begin(session);
+  for (const share of [0.1, 0.4, 0.6, 0.9]) {
+    await hasEnded(session, run, Math.floor(2 * COUNT * share) + random.below(8) - 4);
+    await killHard(session);
+    session = await open(t, { config: CONFIG, folder });
+  }
+  const status = await ended(session, run);
+  const lines = status.split('\n').filter((line) => line.startsWith('target '));
+  t.equal(lines.length, 2 * COUNT, 'all targets of both stages');
+  t.same(lines.filter((line) => / again /.test(line) && !/ reboot (?:done|uncertain)/.test(line)), [], 'each has restarted, or nobody knows');
+  t.same(lines.filter((line) => / off /.test(line) && !/ stop (?:done|already)/.test(line)), [], 'each is off');
+  const reboots = auditOf(folder).filter(({ account, command }) => account === 'ups' && command === 'reboot').map(({ instance }) => instance);
+  t.equal(new Set(reboots).size, reboots.length, 'no restart was ordered twice');
+});
+
+await t.test('a reload in the middle: it ends as it began, and what begins then is the new plan', { timeout: 300_000 }, async (t) => {
+  const folder = folderOf(t);
+  const session = await open(t, { config: CONFIG, folder });
+  const run = await begin(session);
+  await hasEnded(session, run, 10);
+  session.daemon.reconfigure(CONFIG.replace(/\{ name = "again".*\n/, '').replace(', after = ["again"]', ''));
+  session.daemon.signal('SIGHUP');
+  await until(() => session.daemon.stderr().includes('"reloaded"'), WITHIN, 'the reload');
+  const status = await ended(session, run);
+  t.equal([...targetsOf(status).values()].filter((state) => state === 'done').length, COUNT);
+  t.match(status, /^stage again done 40\/40$/m);
+  const [, second = ''] = /^run (\S+)/.exec(await session.ask('plan run all')) ?? [];
+  t.notMatch(await ended(session, second), /^stage again /m);
+  session.daemon.reconfigure(CONFIG.replace(/\[plans\.all\][^]*/, ''));
+  session.daemon.signal('SIGHUP');
+  await until(() => session.daemon.stderr().split('"reloaded"').length === 3, WITHIN, 'the second reload');
+  t.equal(await session.ask('plan'), '', 'a plan that is gone');
+  t.equal(await session.ask('plan run all'), '400 NO SUCH PLAN: all');
+});
+
+/** Writes a file until nothing more fits. */
+function fill(path: string): void {
+  const file = openSync(path, 'w');
+  for (let size = 65_536; size >= 1;) {
+    try {
+      writeSync(file, Buffer.alloc(size));
+    } catch {
+      size >>= 1;
+    }
+  }
+  closeSync(file);
+}
+
+await t.test('a disk that is full in the middle: orders stop and say so, and go on when there is room', { skip: lacksRoot('mount', 'umount'), timeout: 300_000 }, async (t) => {
+  const folder = folderOf(t);
+  const state = join(folder, 'state');
+  mkdirSync(state, { recursive: true });
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16384k,mode=700', 'tmpfs', state]);
+  t.after(() => { spawnSync('umount', ['-l', state]); });
+  const session = await open(t, { config: CONFIG, folder });
+  const run = await begin(session);
+  await hasEnded(session, run, 5);
+  fill(join(state, 'rubbish'));
+  await session.story.until(/^plan all "orders wait" .*AUDIT UNAVAILABLE/);
+  const begun = (): number => session.story.lines.filter((line) => /^action \S+ \S+ begun/.test(line)).length;
+  const ordered = begun();
+  t.match(await session.ask(`plan status ${run}`), /^run \S+ all running .*AUDIT UNAVAILABLE/m);
+  t.ok(begun() - ordered <= 4, 'nothing but what was under way');
+  unlinkSync(join(state, 'rubbish'));
+  await session.story.until(/^plan all "orders go on"/);
+  t.match(await ended(session, run), /^run \S+ all (?:done|failed)/);
+});
