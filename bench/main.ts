@@ -14,11 +14,14 @@ import { audit } from './rows/audit.js';
 import { hosts, ssh } from './rows/hosts.js';
 import { hypervRows } from './rows/hyperv.js';
 import { libvirt } from './rows/libvirt.js';
+import { metrics } from './rows/metrics.js';
 import { powerman, upsd } from './rows/peers.js';
 import { pingMany, pingSweep } from './rows/ping.js';
+import { pushed } from './rows/pushed.js';
 import { glob, hung, listCost, polls } from './rows/scale.js';
 import { selection } from './rows/selection.js';
 import { connects, memory, startup } from './rows/size.js';
+import { watch } from './rows/watch.js';
 import { vsphere } from './rows/vsphere.js';
 import { list, nop } from './rows/wire.js';
 import { wsman } from './rows/wsman.js';
@@ -26,7 +29,7 @@ import { xenserver } from './rows/xenserver.js';
 import { FULL, QUICK, type Scenario } from './scenario.js';
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
-  nop, list, connects, memory, startup, 'list-cost': listCost, polls, selection, glob, hung, audit, upsd, powerman, libvirt,
+  nop, list, watch, connects, memory, startup, 'list-cost': listCost, polls, selection, glob, hung, audit, metrics, upsd, powerman, libvirt, pushed,
   'ping-sweep': pingSweep, 'ping-many': pingMany, ssh, hosts, xenserver, vsphere, wsman, hyperv: hypervRows,
 };
 

@@ -37,6 +37,7 @@ listen = ["127.0.0.1:${port}"]
 state-dir = "${join(folder, 'state')}"
 max-connections = 4096
 max-connections-per-address = 4096
+max-watchers-per-account = 1024
 
 [accounts.bench]
 password = "${hash}"

@@ -24,7 +24,7 @@ export const MAY_USE = {
   listening: ['auth', 'config', 'kit'],
   plugins: ['instances', 'drivers', 'kit'],
   plans: ['auth', 'instances', 'drivers', 'protocols', 'store', 'config', 'kit'],
-  gateways: ['listening', 'auth', 'instances', 'drivers', 'store', 'config', 'kit'],
+  gateways: ['listening', 'auth', 'instances', 'drivers', 'protocols', 'store', 'config', 'kit'],
   server: ['plugins', 'listening', 'auth', 'instances', 'drivers', 'config', 'kit'],
   client: ['config', 'kit'],
 };

@@ -8,7 +8,7 @@ export type { PowerState } from './drivers/driver.js';
 export { ArgoError, PHRASES, type Phrase } from './kit/errors.js';
 
 /** What authors of gateways import. */
-export type { Accounts, Doors, Gateway, GatewayHost, GatewayModule, GatewayOptions, Member } from './gateways/contract.js';
+export type { Accounts, Doors, Gateway, GatewayHost, GatewayModule, GatewayOptions, Listener, Member } from './gateways/contract.js';
 export type { Change } from './listening/change.js';
 export { HttpError, type HttpHandler, type HttpMount, type Visit } from './listening/http.js';
 export { entranceEntries, entranceSettings, type EntranceOptions } from './listening/options.js';

@@ -15,7 +15,8 @@ const DOMAINS = 1000;
 /** How long the daemon may take to have listed all domains, ms. */
 const LISTED_WITHIN = 30_000;
 
-function lacks(): string | undefined {
+/** Why no libvirtd of its own can be started, or undefined. */
+export function lacksLibvirt(): string | undefined {
   if (process.getuid?.() !== 0) return 'needs root, to start a libvirtd of its own';
   const absent = LIBVIRT_PROGRAMS.filter((program) => which(program) === undefined);
   return absent.length > 0 ? `not installed: ${absent.join(', ')}` : undefined;
@@ -76,7 +77,7 @@ async function* rows(settings: Settings, peer: LibvirtPeer, file: string): Async
 
 /** A real libvirtd: one guest's state, and the list of a thousand domains of its test driver, beside virsh. */
 export const libvirt: Scenario = async function* (settings): AsyncGenerator<Row> {
-  const note = lacks();
+  const note = lacksLibvirt();
   if (note !== undefined) return void (yield { what: 'libvirt', unit: 'ms', note });
   const peer = await startLibvirt();
   const file = writeTestDriverFile(DOMAINS);

@@ -1,10 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { VimSession } from '../../src/protocols/vim/session.js';
-import { readProperties } from '../../src/protocols/vim/properties.js';
-import { followTask } from '../../src/protocols/vim/tasks.js';
-import { isRef, listOf, type Ref } from '../../src/protocols/vim/value.js';
-import { lacksVcsim, PASSWORD, startVcsim, USER, type Vcsim } from '../../test/peers/vcsim.js';
+import { lacksVcsim, startVcsim, type Vcsim } from '../../test/peers/vcsim.js';
+import { RawCalls, VM } from '../vim-calls.js';
 import { firstFillRows } from '../first-fill.js';
 import { measure } from '../load.js';
 import { LOGIN, startOurs } from '../ours.js';
@@ -16,7 +13,6 @@ import { interleave, summarise } from '../stats.js';
 
 /** Of each of two pools. */
 const MACHINES = 500;
-const VM = 'DC0_H0_VM0';
 const MANY = 'DC0_C0_RP0_VM[1-100]';
 /** A vCenter that does not answer: nobody listens on that port. */
 const ABSENT = `\n[providers.absent]\ntype = "esxi"\nurl = "https://127.0.0.1:1"\nuser = "nobody"\npassword = "none"\n`;
@@ -26,11 +22,6 @@ const LIST_LIMIT = 20;
 /** Stops and starts of a measurement: each takes some milliseconds. */
 const CYCLES = 20;
 const LISTED_WITHIN = 60_000;
-/** Longest answers, and everything that is waited for in them, ms. */
-const PATIENCE = 60_000;
-
-const soon = (): AbortSignal => AbortSignal.timeout(PATIENCE);
-
 async function timed(work: () => Promise<unknown>): Promise<number> {
   const began = performance.now();
   await work();
@@ -72,43 +63,6 @@ class Line {
 
   close(): void {
     this.#socket.destroy();
-  }
-}
-
-/** The calls that a stop and a start are made of, with a session that is kept: look, order, follow. */
-class RawCalls {
-  readonly #session: VimSession;
-  #vm: Ref | undefined;
-
-  constructor({ url }: Vcsim) {
-    this.#session = new VimSession({ url: new URL(url), trust: () => ({ kind: 'anyone' }), credentials: () => ({ user: USER, password: PASSWORD }) });
-  }
-
-  async find(): Promise<void> {
-    const { service } = await this.#session.login(soon());
-    const view = await this.#session.call('CreateContainerView', service.viewManager, { container: service.rootFolder, type: ['VirtualMachine'], recursive: true }, soon());
-    if (!isRef(view)) throw new Error('vcsim makes no view');
-    const members = await readProperties(this.#session, [{ ref: view, paths: ['view'] }], soon());
-    for (const ref of listOf(members.get(view.value)?.get('view')).filter(isRef)) {
-      const read = await readProperties(this.#session, [{ ref, paths: ['name'] }], soon());
-      if (read.get(ref.value)?.get('name') === VM) this.#vm = ref;
-      if (this.#vm) return;
-    }
-  }
-
-  async stopAndStart(): Promise<void> {
-    const vm = this.#vm ?? { type: 'VirtualMachine', value: '' };
-    for (const method of ['PowerOffVM_Task', 'PowerOnVM_Task'] as const) {
-      const look = (): Promise<unknown> => readProperties(this.#session, [{ ref: vm, paths: ['runtime.powerState', 'runtime.connectionState'] }], soon());
-      await look();
-      const task = await this.#session.call(method, vm, {}, soon());
-      if (isRef(task)) await followTask(this.#session, task, soon());
-      await look();
-    }
-  }
-
-  close(): Promise<void> {
-    return this.#session.close(soon());
   }
 }
 

@@ -12,8 +12,8 @@ export interface TableFault {
 }
 
 /**
- * What types of providers or of gateways there are, and which keys each takes. The configuration is
- * checked against catalogues that are handed to it, so it knows no driver and no gateway itself.
+ * What types of providers, of gateways or of triggers there are, and which keys each takes. The configuration is
+ * checked against catalogues that are handed to it, so it knows none of them itself.
  */
 export interface Catalogue {
   types(): readonly string[];
@@ -23,9 +23,22 @@ export interface Catalogue {
   faults?(type: string, options: object): Promise<readonly TableFault[]>;
 }
 
+/** A plan that a table names, and the key where it does. */
+export interface NamedPlan {
+  readonly plan: string;
+  readonly path: readonly (string | number)[];
+}
+
+/** A {@link Catalogue} of what begins plans. */
+export interface TriggerTypes extends Catalogue {
+  /** The plans that a table names, once for each place. @param options of a table that fits its type */
+  plans(type: string, options: object): Promise<readonly NamedPlan[]>;
+}
+
 export interface Catalogues {
   /** @param pluginPath folders that may bring further drivers */
   providers(pluginPath: readonly string[]): Promise<Catalogue>;
   /** @param pluginPath folders that may bring further gateways */
   gateways(pluginPath: readonly string[]): Promise<Catalogue>;
+  triggers(): Promise<TriggerTypes>;
 }

@@ -1,86 +1,17 @@
 import { readFileSync, statSync } from 'node:fs';
-import * as v from 'valibot';
 import { CONFIG_FILE_SIZE } from '../kit/limits.js';
-import type { Catalogue, Catalogues } from './catalogue.js';
-import type { AccountSettings, Config, GatewaySettings, ProviderSettings, ServerSettings } from './config.js';
+import type { Catalogues } from './catalogue.js';
+import type { AccountSettings, Config, PlanSettings, ServerSettings } from './config.js';
 import { ConfigError, parseDocument } from './document.js';
-import type { Document, Fault, Position } from './document.js';
-import { fingerprint } from './fingerprint.js';
-import {
-  ACCOUNT_NAME, accountTable, GATEWAY_NAME, gatewayEntries, GROUP_NAME, groupsTable, PROVIDER_NAME, providerEntries, serverTable,
-} from './schema.js';
-import { readSecret, secretNames, type SecretOptions } from './secret.js';
-import type { Endpoint } from './values.js';
+import { Reader } from './reader.js';
+import { ACCOUNT_NAME, accountTable, GROUP_NAME, groupsTable, serverTable } from './schema.js';
+import { checkTls, readGateways, readProviders, readTriggers } from './typed-tables.js';
+import { readWebhooks } from './webhooks.js';
 
 /** More faults than these are not shown: the first ones usually explain the rest. */
 const MOST_FAULTS = 20;
 
-const TABLES = ['server', 'accounts', 'groups', 'providers', 'gateways'];
-
-/** Reads one document and gathers what is wrong with it. */
-class Reader {
-  readonly faults: Fault[] = [];
-  readonly #document: Document;
-
-  constructor(document: Document) {
-    this.#document = document;
-  }
-
-  fault(path: readonly (string | number)[], message: string): void {
-    this.faults.push({ message, position: this.positionOf(path) });
-  }
-
-  positionOf(path: readonly (string | number)[]): Position | undefined {
-    return this.#document.position(path);
-  }
-
-  /** The sub-table at a key, empty where it is absent. */
-  table(key: string): Record<string, unknown> {
-    const value = (this.#document.content as Record<string, unknown>)[key] ?? {};
-    if (typeof value === 'object' && !Array.isArray(value) && !(value instanceof Date)) return value as Record<string, unknown>;
-    this.fault([key], `${key} must be a table: [${key}]`);
-    return {};
-  }
-
-  /** The value as the schema yields it, or undefined after noting the faults. */
-  parse<Schema extends v.GenericSchema>(schema: Schema, value: unknown, path: readonly (string | number)[]): v.InferOutput<Schema> | undefined {
-    const result = v.safeParse(schema, value);
-    if (result.success) return result.output;
-    for (const issue of result.issues) {
-      const inner = (issue.path ?? []).map(({ key }) => key as string | number);
-      const whole = [...path, ...inner];
-      this.fault(whole, faultMessage(issue, String(whole.findLast((key) => typeof key === 'string'))));
-    }
-    return undefined;
-  }
-
-  /** The names of a table's sub-tables, those that are no usable names noted as faults. */
-  names(key: string, form: RegExp): [string, unknown][] {
-    return Object.entries(this.table(key)).filter(([name]) => {
-      if (form.test(name)) return true;
-      this.fault([key, name], `"${name}" cannot be used as a name in [${key}]`);
-      return false;
-    });
-  }
-}
-
-/** The library's own wording repeats the value, which may be a password in the wrong place. */
-const STANDARD_MESSAGE = /^Invalid \w+: Expected (.*?) (?:but|and) received [^]*$/;
-const KINDS: Readonly<Record<string, string>> = { Object: 'a table is expected', Array: 'a list is expected', string: 'text in quotes is expected' };
-
-function faultMessage(issue: v.BaseIssue<unknown>, key: string): string {
-  if (issue.type === 'strict_object' && issue.expected === 'never') return `unknown key ${key}`;
-  if (issue.kind === 'schema' && issue.received === 'undefined') return `${key} is missing`;
-  return `${key}: ${issue.message.replace(STANDARD_MESSAGE, (_, kind: string) => KINDS[kind] ?? `${kind} is expected`)}`;
-}
-
-/** Where TLS is to be spoken there must be a certificate. */
-function checkTls(reader: Reader, path: readonly string[], table: Readonly<Record<string, unknown>>): void {
-  const { 'tls-listen': places, 'tls-cert': cert, 'tls-key': key } = table;
-  if (Array.isArray(places) && places.length > 0 && (cert === undefined || key === undefined)) {
-    reader.fault([...path, 'tls-listen'], 'tls-listen needs tls-cert and tls-key');
-  }
-}
+const TABLES = ['server', 'accounts', 'groups', 'providers', 'gateways', 'webhooks', 'plans', 'triggers'];
 
 function readServer(reader: Reader, defaultStateDir: string): ServerSettings | undefined {
   const table = reader.parse(serverTable, reader.table('server'), ['server']);
@@ -137,97 +68,10 @@ function readGroups(reader: Reader, accounts: ReadonlyMap<string, AccountSetting
   return groups;
 }
 
-/** A kind of table of which each names a type, and the type brings keys of its own. */
-interface TypedTables {
-  readonly table: 'providers' | 'gateways';
-  /** what a type is, for people */
-  readonly noun: string;
-  readonly name: RegExp;
-  /** the keys that all of them take */
-  readonly entries: v.ObjectEntries;
-}
-
-const PROVIDERS: TypedTables = { table: 'providers', noun: 'driver', name: PROVIDER_NAME, entries: providerEntries };
-const GATEWAYS: TypedTables = { table: 'gateways', noun: 'gateway', name: GATEWAY_NAME, entries: gatewayEntries };
-
-/** One such table, checked: its name, its type, what its keys yielded, and what tells it from its successor. */
-type TypedTable = Pick<GatewaySettings, 'name' | 'type' | 'fingerprint'> & { readonly options: Record<string, unknown> };
-
-async function readTyped(reader: Reader, { table, noun, name: form, entries }: TypedTables, catalogue: Catalogue): Promise<TypedTable[]> {
-  const found: TypedTable[] = [];
-  for (const [name, value] of reader.names(table, form)) {
-    const path = [table, name];
-    const type = (value as { type?: unknown } | undefined)?.type;
-    if (typeof type !== 'string') {
-      reader.fault(path, `${table}.${name} needs a type: one of ${catalogue.types().join(', ')}`);
-      continue;
-    }
-    const own = await catalogue.options(type);
-    if (own === undefined) {
-      reader.fault([...path, 'type'], `there is no ${noun} for type "${type}"; there are ${catalogue.types().join(', ')}`);
-      continue;
-    }
-    const options = reader.parse(v.strictObject({ ...own, ...entries }), value, path) as Record<string, unknown> | undefined;
-    if (options === undefined) continue;
-    for (const secret of secretNames(own)) {
-      try {
-        readSecret(options as SecretOptions<string>, secret);
-      } catch (error) {
-        reader.fault(path, (error as Error).message);
-      }
-    }
-    for (const fault of await catalogue.faults?.(type, options) ?? []) {
-      reader.faults.push(fault.file === undefined ? { message: fault.message, position: reader.positionOf([...path, ...fault.path ?? []]) } : fault);
-    }
-    found.push({ name, type, options, fingerprint: fingerprint(value) });
-  }
-  return found;
-}
-
-async function readProviders(reader: Reader, catalogue: Catalogue): Promise<Map<string, ProviderSettings>> {
-  const tables = await readTyped(reader, PROVIDERS, catalogue);
-  return new Map(tables.map((table) => {
-    const common = table.options as v.InferOutput<v.ObjectSchema<typeof providerEntries, undefined>>;
-    return [table.name, { ...table, actionTimeout: common['action-timeout'], pollInterval: common['poll-interval'], concurrency: common.concurrency }];
-  }));
-}
-
-const isEmpty = (places: unknown): boolean => Array.isArray(places) && places.length === 0;
-
-/** A gateway cannot listen where the line protocol or another one of its kind does. Port 0 is another one each time. */
-function checkPlaces(reader: Reader, gateways: readonly TypedTable[], server: ServerSettings): void {
-  const nameOf = ({ host, port }: Endpoint): string => `${host} ${port}`;
-  const taken = new Set([...server.listen, ...server.tlsListen].filter(({ port }) => port !== 0).map(nameOf));
-  // those of one type would stand in each other's way; others may share an address, each below a path of its own
-  const byPlace = new Map<string, string>();
-  for (const { name, type, options } of gateways) {
-    checkTls(reader, ['gateways', name], options);
-    if (isEmpty(options.listen) && isEmpty(options['tls-listen'])) reader.fault(['gateways', name], 'listen and tls-listen are both empty');
-    for (const key of ['listen', 'tls-listen']) {
-      const places = options[key];
-      if (!Array.isArray(places)) continue;
-      (places as Endpoint[]).forEach((place, index) => {
-        if (taken.has(nameOf(place))) reader.fault(['gateways', name, key, index], 'the line protocol listens there');
-        const mine = `${type} ${nameOf(place)} ${String(options.path)}`;
-        const other = place.port === 0 ? undefined : byPlace.get(mine);
-        if (other !== undefined && other !== name) reader.fault(['gateways', name, key, index], `the gateway ${other} is there already`);
-        byPlace.set(mine, name);
-      });
-    }
-  }
-}
-
-/** What a gateway's own `account` names must be there: it would work on nobody's behalf. */
-function checkAccounts(reader: Reader, gateways: readonly TypedTable[], accounts: ReadonlyMap<string, AccountSettings>): void {
-  for (const { name, options: { account } } of gateways) {
-    if (typeof account === 'string' && !accounts.has(account)) reader.fault(['gateways', name, 'account'], `there is no account ${account}`);
-  }
-}
-
 /**
  * @param file the name for errors
  * @param defaultStateDir where state is kept when the text does not say
- * @param catalogues the types of providers and gateways that there are
+ * @param catalogues the types of providers, gateways and triggers that there are
  * @throws ConfigError with everything that is wrong, at its line and column
  */
 export async function parseConfig(file: string, source: string, defaultStateDir: string, catalogues: Catalogues): Promise<Config> {
@@ -240,12 +84,14 @@ export async function parseConfig(file: string, source: string, defaultStateDir:
   const accounts = readAccounts(reader);
   const groups = readGroups(reader, accounts);
   const providers = await readProviders(reader, await catalogues.providers(server?.pluginPath ?? []));
-  const hasGateways = Object.keys(reader.table('gateways')).length > 0;
-  const gateways = hasGateways ? await readTyped(reader, GATEWAYS, await catalogues.gateways(server?.pluginPath ?? [])) : [];
-  checkAccounts(reader, gateways, accounts);
-  if (server) checkPlaces(reader, gateways, server);
+  const gateways = await readGateways(reader, catalogues, accounts, server);
+  const hooks = await readWebhooks(reader, document.content, () => catalogues.gateways(server?.pluginPath ?? []), { accounts, groups, gateways });
+  const planNames = new Set(Object.keys(reader.table('plans')));
+  // what checks plans is loaded where there are any
+  const plans = planNames.size > 0 ? (await import('./plans.js')).readPlans(reader, accounts, groups) : new Map<string, PlanSettings>();
+  const triggers = await readTriggers(reader, catalogues, planNames);
   if (reader.faults.length > 0 || server === undefined) throw new ConfigError(file, reader.faults.slice(0, MOST_FAULTS));
-  return { file, server, accounts, groups, providers, gateways: new Map(gateways.map((gateway) => [gateway.name, gateway])), plans: new Map(), triggers: new Map() };
+  return { file, server, accounts, groups, providers, gateways: new Map([...gateways, ...hooks]), plans, triggers };
 }
 
 /**

@@ -40,7 +40,7 @@ function patternFault(pattern: string): string | undefined {
   }
 }
 
-const instancePattern = v.pipe(
+export const instancePattern = v.pipe(
   text,
   v.check((pattern) => patternFault(pattern) === undefined, (issue) => patternFault(String(issue.input)) ?? 'not a pattern'),
 );
@@ -71,6 +71,10 @@ export const accountTable = v.strictObject({
 export const ACCOUNT_NAME = /^[\p{L}\p{N}_.@+\\-]{1,64}$/u;
 export const PROVIDER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 export const GATEWAY_NAME = PROVIDER_NAME;
+export const TRIGGER_NAME = PROVIDER_NAME;
+/** Not what the word `plan` takes for something else: its own words, and the ids of runs. */
+export const PLAN_NAME = /^(?!(?:run|status|cancel|resume|hold|release|list|undo|[0-9a-f]{8})$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/i;
+export const STAGE_NAME = /^[\p{L}\p{N}_.-]{1,64}$/u;
 export const GROUP_NAME = /^[\p{L}\p{N}_.-]{1,64}$/u;
 
 /** The keys that every provider's table takes beside those of its driver. */
@@ -83,3 +87,6 @@ export const providerEntries = {
 
 /** The keys that every gateway's table takes beside those of its type. */
 export const gatewayEntries = { type: text };
+
+/** The keys that every trigger's table takes beside those of its type. */
+export const triggerEntries = { type: text };

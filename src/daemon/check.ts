@@ -2,6 +2,8 @@ import { statSync } from 'node:fs';
 import type { Catalogues } from '../config/catalogue.js';
 import type { Config } from '../config/config.js';
 import { loadConfig } from '../config/load.js';
+import type { SecretOptions } from '../config/secret.js';
+import { WEBHOOK_PREFIX, WEBHOOK_TYPE } from '../config/webhooks.js';
 import type { CommandTable } from '../plugins/host/command-table.js';
 import { OPERATIONS, RIGHTS } from '../instances/operation-table.js';
 import { readTls } from '../listening/tls-door.js';
@@ -18,26 +20,28 @@ export interface CheckResult {
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
 
 /** What is wrong with the words of grants: each word of an account is told once. */
-function commandWarnings({ accounts }: Config, table: CommandTable): string[] {
+function commandWarnings({ accounts, plans }: Config, table: CommandTable): string[] {
+  const planWords = [...plans.keys()].map((name) => `plan:${name.toLowerCase()}`);
   return [...accounts.values()].flatMap(({ name, grants }) =>
     [...new Set(grants.flatMap(({ commands }) => commands))].flatMap((word) => {
-      const fault = wordFault(word, table);
+      const fault = wordFault(word, table, planWords);
       return fault === undefined ? [] : [`a grant of ${name} names ${fault}`];
     }));
 }
 
 /** Why a word of a grant gives nothing, or undefined. */
-function wordFault(word: string, table: CommandTable): string | undefined {
+function wordFault(word: string, table: CommandTable, planWords: readonly string[]): string | undefined {
   const lower = word.toLowerCase();
   const known = table.find(lower);
-  if (lower === '*' || known?.word === lower) return undefined;
+  if (lower === '*' || known?.word === lower || planWords.includes(lower)) return undefined;
   if (known) return `the command "${word}", which is another word for "${known.word}"; grants know it by that word alone`;
   if ((RIGHTS as readonly string[]).includes(lower)) {
     const isUsed = table.all().some(({ right }) => right === lower) || Object.values(OPERATIONS).some(({ right }) => right === lower);
     return isUsed ? undefined : `"${word}", which holds no command as yet`;
   }
-  const near = nearest(lower, [...RIGHTS, ...table.all().map((command) => command.word)]);
-  return `the command "${word}", which there is not${near === undefined ? '' : `; is "${near}" meant?`}`;
+  const near = nearest(lower, [...RIGHTS, ...planWords, ...table.all().map((command) => command.word)]);
+  const [plan] = lower.startsWith('plan:') ? [`the plan "${word.slice('plan:'.length)}"`] : [];
+  return `${plan ?? `the command "${word}"`}, which there is not${near === undefined ? '' : `; is "${near}" meant?`}`;
 }
 
 /** Instances, commands and groups that select nothing, whatever there is. */
@@ -70,19 +74,46 @@ function distance(from: string, to: string): number {
   return row[to.length]!;
 }
 
+/** The plans that triggers begin. */
+async function triggeredPlans({ triggers }: Config, { catalogues }: Loaders): Promise<Set<string>> {
+  if (triggers.size === 0) return new Set();
+  const catalogue = await catalogues.triggers();
+  const named = await Promise.all([...triggers.values()].map(({ type, options }) => catalogue.plans(type, options)));
+  return new Set(named.flat().map(({ plan }) => plan));
+}
+
+/** What is worth a word about plans; what finds it is loaded where there are any. */
+async function plansOf(config: Config, loaders: Loaders): Promise<string[]> {
+  if (config.plans.size === 0) return [];
+  return (await import('./check-plans.js')).planWarnings(config, await triggeredPlans(config, loaders));
+}
+
 /** A file with hashes of passwords, and maybe passwords, is not for everybody. */
 function openToAll(file: string): string[] {
   return statSync(file).mode & 0o004 ? [`${file} can be read by every user of this machine; chmod 640 it`] : [];
 }
 
 /** As the daemon checks a configuration, and what lies beyond its tables: that keeps the daemon from nothing. */
-const thorough = ({ drivers, catalogues }: Loaders): Catalogues => ({
+const thorough = ({ drivers, gateways, catalogues }: Loaders): Catalogues => ({
   ...catalogues,
   providers: async (pluginPath) => {
     const found = await drivers(pluginPath);
     return { types: () => found.types(), options: (type) => found.options(type), faults: (type, options) => found.check(type, options) };
   },
+  gateways: async (pluginPath) => {
+    const found = await gateways(pluginPath);
+    return { types: () => found.types(), options: (type) => found.options(type), faults: (type, options) => found.check(type, options) };
+  },
 });
+
+/** Webhooks whose receiver cannot tell who sends, or whose secret others can read. */
+function webhookWarnings({ gateways }: Config): string[] {
+  return [...gateways.values()].filter(({ type }) => type === WEBHOOK_TYPE).flatMap(({ name, options }) => {
+    const { 'secret-file': file, secret, 'secret-env': variable } = options as SecretOptions<'secret'>;
+    if (file === undefined && secret === undefined && variable === undefined) return [`the webhook ${name.replace(WEBHOOK_PREFIX, '')} has no secret: its receiver cannot tell whether its messages are forged`];
+    return file === undefined ? [] : openToAll(file);
+  });
+}
 
 /**
  * @param asked the configuration file, if one was named
@@ -97,9 +128,14 @@ export async function check(asked: string | undefined): Promise<CheckResult> {
     // a file that could not be loaded may be why there is no such gateway
     throw new Error([(error as Error).message, ...warnings].join('\n'), { cause: error });
   });
-  const { server, accounts, providers, gateways } = config;
+  const { server, accounts, providers, plans, triggers } = config;
   if (server.tls) readTls(server.tls);
   const table = await loaders.plugins.load(server.pluginPath);
-  const parts = [count(accounts.size, 'account'), count(providers.size, 'provider'), ...(gateways.size > 0 ? [count(gateways.size, 'gateway')] : [])];
-  return { verdict: `${file} is good: ${parts.join(', ')}`, warnings: [...openToAll(file), ...warnings, ...commandWarnings(config, table), ...emptyWarnings(config)] };
+  const hooks = [...config.gateways.keys()].filter((name) => name.startsWith(WEBHOOK_PREFIX)).length;
+  const further = [count(config.gateways.size - hooks, 'gateway'), count(hooks, 'webhook'), count(plans.size, 'plan'), count(triggers.size, 'trigger')].filter((words) => !words.startsWith('0 '));
+  const parts = [count(accounts.size, 'account'), count(providers.size, 'provider'), ...further];
+  return {
+    verdict: `${file} is good: ${parts.join(', ')}`,
+    warnings: [...openToAll(file), ...warnings, ...commandWarnings(config, table), ...emptyWarnings(config), ...webhookWarnings(config), ...await plansOf(config, loaders)],
+  };
 }

@@ -2,6 +2,7 @@ import type { Config, ProviderSettings } from '../config/config.js';
 import { Authenticator } from '../auth/authenticator.js';
 import type { DriverModule } from '../drivers/driver.js';
 import { Events } from '../instances/events.js';
+import { EventFeed } from '../instances/feed.js';
 import { Gate } from '../instances/gate.js';
 import { Provider } from '../instances/provider.js';
 import { Registry } from '../instances/registry.js';
@@ -16,7 +17,7 @@ import { Audit } from '../store/audit.js';
 import { AuditRetention } from '../store/audit-retention.js';
 import { FolderInUse, FolderLock } from '../store/folder-lock.js';
 import { State } from '../store/state.js';
-import { collectFigures } from './figures.js';
+import { collectFigures, type Told } from './figures.js';
 import type { Loaders } from './loaders.js';
 import type { Logger } from './log.js';
 
@@ -49,6 +50,7 @@ export class Daemon {
   /** held while this server runs; undefined where the state folder cannot be held */
   #folder: FolderLock | undefined;
   readonly #authenticator: Authenticator;
+  readonly #figures: Told;
 
   private constructor(
     config: Config,
@@ -77,8 +79,9 @@ export class Daemon {
     this.#dispatcher = new Dispatcher({ authenticator, gate: this.#gate, table, log, requests });
     this.#server = new LineServer(config.server, this.#dispatcher, authenticator, log);
     const metrics = new Metrics();
-    collectFigures(metrics, { server: this.#server, authenticator, requests, events: this.#events });
-    this.#gateways = new Gateways(async (leaving) => (await import('../gateways/host.js')).hosts({ authenticator, gate: this.#gate, metrics, state, log }, leaving), log);
+    this.#figures = collectFigures(metrics, { server: this.#server, authenticator, requests, events: this.#events });
+    const feed = new EventFeed(this.#events, () => this.#config.groups);
+    this.#gateways = new Gateways(async (leaving) => (await import('../gateways/host.js')).hosts({ authenticator, gate: this.#gate, metrics, feed, state, log }, leaving), log);
   }
 
   /**
@@ -143,7 +146,8 @@ export class Daemon {
     this.#events.add({ type: 'server', now: 'stopping' });
     this.#events.close();
     this.#server.stopListening();
-    await Promise.all([this.#gate.drain(SHUTDOWN_GRACE, LAST_WORDS), this.#server.close(SHUTDOWN_GRACE + LAST_WORDS), this.#gateways.stop(SHUTDOWN_GRACE)]);
+    const drained = this.#gate.drain(SHUTDOWN_GRACE, LAST_WORDS).finally(() => this.#events.finish());
+    await Promise.all([drained, this.#server.close(SHUTDOWN_GRACE + LAST_WORDS), this.#gateways.stop(SHUTDOWN_GRACE)]);
     await Promise.all([...this.#providers.values()].map((provider) => provider.close(0)));
     this.#retention.close();
     await Promise.all([this.#audit.close(), this.#state.close()]);
@@ -170,7 +174,7 @@ export class Daemon {
   async #openProviders(settings: ReadonlyMap<string, ProviderSettings>, modules: ReadonlyMap<string, DriverModule>): Promise<void> {
     const missing = [...settings.values()].filter(({ name }) => !this.#providers.has(name));
     const opened = missing.map((one) => {
-      const provider = new Provider(one, modules.get(one.type)!, this.#registry, this.#logger.log);
+      const provider = new Provider(one, modules.get(one.type)!, this.#registry, this.#logger.log, this.#figures.listed);
       this.#providers.set(one.name, provider);
       return provider;
     });

@@ -8,15 +8,23 @@ import { version } from './places.js';
 export interface FigureSources {
   readonly server: LineServer;
   readonly authenticator: Authenticator;
-  /** requests by command word */
+  /** requests by command word; of commands that there are, so these are not many */
   readonly requests: ReadonlyMap<string, { readonly value: number }>;
   readonly events: Events;
 }
 
+/** What has to be told for its figure to be right. */
+export interface Told {
+  /** A provider's listing was taken in. @param ms how long that took, from the call on */
+  listed(provider: string, ms: number): void;
+}
+
 /** The figures that the parts of the server keep as plain numbers, asked for when somebody collects them. */
-export function collectFigures(metrics: Metrics, { server, authenticator, requests, events }: FigureSources): void {
-  metrics.collect('gauge', 'argo_build_info', 'The version of the server, and of Node.', () => [{ labels: { version: version(), node: process.versions.node }, value: 1 }]);
-  metrics.collect('gauge', 'argo_connections', 'Open connections of the line protocol.', () => [{ value: server.connections }]);
+export function collectFigures(metrics: Metrics, { server, authenticator, requests, events }: FigureSources): Told {
+  const running = version();
+  metrics.collect('gauge', 'argo_build_info', 'The version of the server, and of Node.', () => [{ labels: { version: running, node: process.versions.node }, value: 1 }]);
+  metrics.collect('gauge', 'argo_connections', 'Open connections of the line protocol, by the address that they came to.',
+    () => [...server.connections].map(([listener, value]) => ({ labels: { listener }, value })));
   metrics.collect('counter', 'argo_requests_total', 'Requests of the line protocol, by command.',
     () => [...requests].map(([command, { value }]) => ({ labels: { command }, value })));
   metrics.collect('counter', 'argo_logins_total', 'Logins, by how they ended.',
@@ -24,19 +32,22 @@ export function collectFigures(metrics: Metrics, { server, authenticator, reques
   metrics.collect('counter', 'argo_events_total', 'Events, by type.', () => [...events.counts].map(([type, value]) => ({ labels: { type }, value })));
   metrics.collect('gauge', 'argo_watchers', 'Connections that watch events.', () => [{ value: events.watching }]);
   countActions(metrics, events);
+  const listings = metrics.histogram('argo_provider_listing_duration_seconds', 'Time of listings, from the call until what was found is known.');
+  return { listed: (provider, ms) => listings.observe({ provider }, ms / 1000) };
 }
 
 /** A refusal's detail names machines and people, and would make series without end: only its phrase counts. */
 function countActions(metrics: Metrics, events: Events): void {
   const total = metrics.counter('argo_actions_total', 'Actions that have ended, by how.');
-  const duration = metrics.histogram('argo_action_duration_seconds', 'Time of actions, from the order to the answer.');
+  const duration = metrics.histogram('argo_action_duration_seconds', 'Time of actions, from the order to the answer, by how they ended.');
   events.listen((facts) => {
     if (facts.type !== 'action' || facts.ms === undefined) return;
     const provider = facts.instance.slice(0, facts.instance.indexOf('/'));
     // a plugin's command is told as `cycle: stop`
     const command = facts.command.replace(/^.*: /, '');
     const outcome = facts.outcome.replace(/:.*$/s, '');
-    total.add({ provider, command, outcome });
-    duration.observe({ provider, command }, facts.ms / 1000);
+    const labels = { provider, command, outcome };
+    total.add(labels);
+    duration.observe(labels, facts.ms / 1000);
   });
 }

@@ -2,6 +2,7 @@ import type { Catalogues } from '../config/catalogue.js';
 import { DriverCatalogue } from '../drivers/catalogue.js';
 import { GatewayCatalogue } from '../gateways/catalogue.js';
 import type { Log } from '../kit/log.js';
+import type { TriggerCatalogue } from '../plans/triggers/catalogue.js';
 import { PluginLoader } from '../plugins/host/loader.js';
 
 /** What the daemon can be made of: drivers, gateways and commands, its own and those of `plugin-path`. */
@@ -15,9 +16,12 @@ export interface Loaders {
   readonly catalogues: Catalogues;
 }
 
+/** With the packages that they need they are loaded where there are any. */
+const openTriggers = async (): Promise<TriggerCatalogue> => new (await import('../plans/triggers/catalogue.js')).TriggerCatalogue();
+
 export function openLoaders(log: Log): Loaders {
   const plugins = new PluginLoader(log);
   const drivers = async (pluginPath: readonly string[]): Promise<DriverCatalogue> => new DriverCatalogue(await plugins.modulesIn(pluginPath, 'driver'));
   const gateways = async (pluginPath: readonly string[]): Promise<GatewayCatalogue> => new GatewayCatalogue(await plugins.modulesIn(pluginPath, 'gateway'));
-  return { plugins, drivers, gateways, catalogues: { providers: drivers, gateways } };
+  return { plugins, drivers, gateways, catalogues: { providers: drivers, gateways, triggers: openTriggers } };
 }

@@ -2,8 +2,10 @@ import type { Authenticator } from '../auth/authenticator.js';
 import { Login } from '../auth/login.js';
 import { plainAddress } from '../auth/networks.js';
 import { Observer, Service } from '../auth/service.js';
+import type { ArgoEvent, EventFacts } from '../instances/events.js';
 import type { Gate } from '../instances/gate.js';
 import type { Identity } from '../instances/principal.js';
+import { asTold, mayKnow } from '../instances/subscription.js';
 import { ArgoError } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import type { Accounts, Member } from './contract.js';
@@ -38,6 +40,12 @@ class GatewayMember implements Member {
     return this.#controller.signal;
   }
 
+  async told(event: ArgoEvent): Promise<EventFacts | undefined> {
+    const { facts } = event;
+    const may = facts.type === 'plan' ? await this.#gate.mayKnowPlan(this.#identity, this.#gateway, facts.plan) : mayKnow(this.#identity.principal, event);
+    return may ? asTold(this.#identity.principal, facts) : undefined;
+  }
+
   actor(origin: string): ReturnType<Member['actor']> {
     return this.#gate.actor({ identity: this.#identity, through: undefined, origin: `${origin} ${this.#gateway}` });
   }
@@ -59,5 +67,6 @@ export function accountsFor(gateway: string, authenticator: Authenticator, gate:
     },
     service: (name) => member(new Service(name, authenticator)),
     observer: () => member(new Observer()),
+    listener: () => ({ told: ({ facts }) => Promise.resolve(facts) }),
   };
 }

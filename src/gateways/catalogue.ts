@@ -1,4 +1,5 @@
 import type * as v from 'valibot';
+import type { TableFault } from '../config/catalogue.js';
 import type { GatewayModule } from './contract.js';
 
 /**
@@ -7,6 +8,7 @@ import type { GatewayModule } from './contract.js';
  */
 const OWN: Readonly<Record<string, () => Promise<{ default: unknown }>>> = {
   metrics: () => import('./metrics/index.js'),
+  webhooks: () => import('./webhooks/index.js'),
 };
 
 /** The gateways that there are: those of the server, and what the folders of `plugin-path` bring. */
@@ -24,6 +26,11 @@ export class GatewayCatalogue {
 
   async options(type: string): Promise<v.ObjectEntries | undefined> {
     return (await this.load(type))?.options;
+  }
+
+  /** What the gateway's module finds wrong with a table that fits its keys. */
+  async check(type: string, options: object): Promise<readonly TableFault[]> {
+    return (await this.load(type))?.faults?.(options as Parameters<GatewayModule['open']>[0]) ?? [];
   }
 
   /** @returns undefined where there is no gateway of that type */

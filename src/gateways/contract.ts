@@ -1,5 +1,8 @@
 import type * as v from 'valibot';
+import type { TableFault } from '../config/catalogue.js';
 import type { Actor } from '../instances/actor.js';
+import type { ArgoEvent, EventFacts } from '../instances/events.js';
+import type { EventFeed } from '../instances/feed.js';
 import type { Deadline } from '../kit/deadline.js';
 import type { Log } from '../kit/log.js';
 import type { Metrics } from '../kit/metrics.js';
@@ -20,6 +23,8 @@ export interface GatewayModule<Entries extends v.ObjectEntries = v.ObjectEntries
   readonly options: Entries;
   /** Must not listen or connect: that is {@link Gateway.prepare}'s part, which is called next. */
   open(options: GatewayOptions<Entries>, host: GatewayHost): Gateway<GatewayOptions<Entries>>;
+  /** What cannot work although it fits the keys, for `argo-server check`: files that cannot be read and the like. */
+  faults?(options: GatewayOptions<Entries>): readonly TableFault[];
 }
 
 /** What the keys of a gateway's table yield. */
@@ -40,8 +45,14 @@ export interface Gateway<Options = object> {
   close(): Promise<void>;
 }
 
+/** Somebody who is told of events. */
+export interface Listener {
+  /** An event, new or kept, as may be known of it at this moment; undefined: not at all. */
+  told(event: ArgoEvent): Promise<EventFacts | undefined>;
+}
+
 /** An account that a gateway works for. */
-export interface Member {
+export interface Member extends Listener {
   /** for log and audit */
   readonly name: string;
   /** aborted when a reload takes the account away */
@@ -65,6 +76,8 @@ export interface Accounts {
   service(name: string): Member;
   /** Somebody who sees every instance and may do nothing, not even read a machine: for figures about all. */
   observer(): Member;
+  /** Somebody who is told of everything, names of accounts too, as those may be who write the configuration. */
+  listener(): Listener;
 }
 
 /** Ways in. What a gateway opens here keeps the limits on connections and hands over who is admitted. */
@@ -92,5 +105,7 @@ export interface GatewayHost {
   readonly metrics: Metrics;
   readonly doors: Doors;
   readonly accounts: Accounts;
+  /** what happens, for those who keep it for later; others use an actor's `watch` */
+  readonly events: EventFeed;
   readonly state: GatewayState;
 }

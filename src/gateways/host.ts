@@ -1,4 +1,5 @@
 import type { Authenticator } from '../auth/authenticator.js';
+import type { EventFeed } from '../instances/feed.js';
 import type { Gate } from '../instances/gate.js';
 import type { Log } from '../kit/log.js';
 import type { Metrics } from '../kit/metrics.js';
@@ -13,6 +14,7 @@ export interface HostParts {
   readonly authenticator: Authenticator;
   readonly gate: Gate;
   readonly metrics: Metrics;
+  readonly feed: EventFeed;
   readonly state: State;
   readonly log: Log;
 }
@@ -21,7 +23,7 @@ export interface HostParts {
  * @param leaving the gateways that end with the configuration that is being prepared: others may take their places
  * @returns makes what each gateway gets, by its name
  */
-export function hosts({ authenticator, gate, metrics, state, log: logAll }: HostParts, leaving: ReadonlySet<string>): (name: string) => GatewayHost {
+export function hosts({ authenticator, gate, metrics, feed, state, log: logAll }: HostParts, leaving: ReadonlySet<string>): (name: string) => GatewayHost {
   const http = new SharedHttp(logAll, leaving);
   /** those that each gateway has opened: one that is loaded anew takes their listeners over */
   const entrances = new Map<string, Entrance[]>();
@@ -43,6 +45,7 @@ export function hosts({ authenticator, gate, metrics, state, log: logAll }: Host
         http: http.doorsFor(name),
       },
       accounts: accountsFor(name, authenticator, gate, log),
+      events: feed,
       state: { kv: state.keyValue(namespace), outbox: state.outbox(namespace), once: state.once(namespace) },
     };
   };

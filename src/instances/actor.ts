@@ -13,7 +13,7 @@ import type { Operations, ReadingName, Readings, TaskInfo } from './operations.j
 import type { Call, Change, ChangeOutcome, Outcome, PowerOrder, ReadCall } from './order.js';
 import { EventSubscription, type EventFilter, type Subscription } from './subscription.js';
 import type { Cursor } from './events.js';
-import { overviewOf, type ProviderOverview } from './overview.js';
+import { overviewOf, statesOf, type InstanceState, type Overview } from './overview.js';
 import { ActorPlans } from './plan-access.js';
 import type { PlanDesk, Plans } from './plans.js';
 import type { Mandate } from './principal.js';
@@ -71,7 +71,9 @@ export interface Actor {
   /** The visible instances. */
   visible(): Listing;
   /** The providers in figures: which answer, and how many visible instances are in which state. */
-  overview(): Promise<readonly ProviderOverview[]>;
+  overview(): Promise<Overview>;
+  /** The visible instances in figures, at less cost than {@link visible}. */
+  states(): Iterable<InstanceState>;
   /** Why some of what is visible may be out of date: `kvm1 (reason)`; empty while all is current. */
   staleness(): readonly string[];
   /**
@@ -205,8 +207,12 @@ export class GateActor implements Actor {
     return Listing.of(this.#view(), () => this.#requireOpen());
   }
 
-  async overview(): Promise<readonly ProviderOverview[]> {
-    return this.#ended ? [] : overviewOf(this.#parts.registry, this.#mandate.identity.principal);
+  async overview(): Promise<Overview> {
+    return this.#ended ? { providers: [], isWhole: false } : overviewOf(this.#parts.registry, this.#mandate.identity.principal);
+  }
+
+  states(): Iterable<InstanceState> {
+    return this.#ended ? [] : statesOf(this.#parts.registry, this.#mandate.identity.principal);
   }
 
   staleness(): readonly string[] {

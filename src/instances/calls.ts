@@ -71,6 +71,11 @@ export class Calls {
     return this.#held.size * 2 < this.#most;
   }
 
+  /** Calls that wait for a place. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
   /** @returns undefined where it would have to wait */
   tryTake(caller: Caller, kept: number, takeBack?: () => void): Place | undefined {
     const row = this.#rowOf(caller);

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { PowerState } from '../drivers/driver.js';
 import { ArgoError } from '../kit/errors.js';
-import { EVENTS_A_LISTING, EVENTS_A_TURN, WATCHERS, WATCHERS_A_TURN } from '../kit/limits.js';
+import { EVENTS_A_LISTING, EVENTS_A_TURN, WATCHERS, WATCHERS_A_MILLISECOND, WATCHERS_A_TURN } from '../kit/limits.js';
 import type { Grantable } from './principal.js';
 
 /** What happened, as those who may know are told. */
@@ -77,7 +77,10 @@ export class Events {
   readonly #watchers = new Map<string, number>();
   #watching = 0;
   #waking = false;
+  /** `performance.now()` of when those who wait were last begun to be woken */
+  #wokenAt = -Infinity;
   #closed = false;
+  #finished = false;
   readonly #counts = new Map<EventType, number>();
   readonly #listeners = new Set<(facts: EventFacts) => void>();
 
@@ -110,6 +113,16 @@ export class Events {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Whether nothing more is going to happen. */
+  get finished(): boolean {
+    return this.#finished;
+  }
+
+  /** Stands just before the oldest event that is remembered. */
+  get oldest(): number {
+    return this.#forgotten;
   }
 
   /** Calls back at once at each event, whoever may know of it. @returns ends that */
@@ -148,6 +161,12 @@ export class Events {
   /** Lets those who watch take what is there, and end. */
   close(): void {
     this.#closed = true;
+    this.#wake();
+  }
+
+  /** After {@link close}: the actions that were still under way have ended, too. */
+  finish(): void {
+    this.#finished = true;
     this.#wake();
   }
 
@@ -234,7 +253,10 @@ export class Events {
     this.#wake();
   }
 
-  /** Not all at once: a thousand watchers would keep everybody else waiting. */
+  /**
+   * Not all at once: a thousand watchers would keep everybody else waiting. Nor for each event: a line to each
+   * of many costs a write each, so what happens shortly after another goes with it. One or a few are told at once.
+   */
   #wake(): void {
     if (this.#waking || this.#waiting.size === 0) return;
     this.#waking = true;
@@ -242,8 +264,11 @@ export class Events {
   }
 
   async #wakeInTurns(): Promise<void> {
-    await nextTurn();
+    const early = this.#wokenAt + this.#waiting.size / WATCHERS_A_MILLISECOND - performance.now();
+    if (early >= 1) await sleep(early);
+    else await nextTurn();
     this.#waking = false;
+    this.#wokenAt = performance.now();
     let woken = 0;
     for (const wake of [...this.#waiting]) {
       woken += 1;

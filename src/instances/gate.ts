@@ -1,7 +1,7 @@
 import { ArgoError } from '../kit/errors.js';
 import { GateActor, type Actor, type ActorParts, type Choice } from './actor.js';
 import { Operations, type OperationsParts } from './operations.js';
-import type { Mandate, Permission, Principal } from './principal.js';
+import type { Identity, Mandate, Permission, Principal } from './principal.js';
 import type { TypedName } from './view.js';
 
 /** What the gate is made of. */
@@ -41,6 +41,11 @@ export class Gate {
   /** Grows with every change of instances, of their states, and of what is known of providers. */
   get version(): number {
     return this.#parts.registry.version;
+  }
+
+  /** Whether somebody may be told of a plan now. @param origin for whoever decides it */
+  async mayKnowPlan(identity: Identity, origin: string, plan: string): Promise<boolean> {
+    return await this.#parts.plans?.()?.mayKnow({ identity, origin }, plan) ?? false;
   }
 
   /** Whether a principal may use a command on some provider as a whole. */

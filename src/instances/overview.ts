@@ -8,14 +8,44 @@ export interface ProviderOverview {
   readonly provider: string;
   /** whether it answered when it was asked last */
   readonly answers: boolean;
+  /** when a listing was last taken in, ms since 1970; undefined before the first */
+  readonly lastListing: number | undefined;
+  /** what others do there; undefined for whoever may not see all that the provider has */
+  readonly work: ProviderWork | undefined;
   /** visible instances by the state in which they were last seen; every state is there */
   readonly states: ReadonlyMap<PowerState, number>;
 }
 
+/** What is under way at a provider. */
+export interface ProviderWork {
+  /** actions on its instances that have begun and not ended */
+  readonly actions: number;
+  /** calls to it that wait for a place */
+  readonly waiting: number;
+}
+
+/** The providers in figures, as a principal may see them. */
+export interface Overview {
+  readonly providers: readonly ProviderOverview[];
+  /** whether that is all there is, whatever the providers come to have */
+  readonly isWhole: boolean;
+}
+
+/** An instance in figures: less than is known of it, since there may be very many. */
+export interface InstanceState {
+  readonly provider: string;
+  /** the name by which it is selected, without the provider's: `web1`, `#42` */
+  readonly name: string;
+  readonly state: PowerState;
+  /** since when that has been seen, ms since 1970 */
+  readonly sinceMs: number;
+}
+
 /** The providers of which a principal sees something, or all there is. Gives way to others while it counts. */
-export async function overviewOf(registry: Registry, principal: Principal): Promise<ProviderOverview[]> {
-  const overview: ProviderOverview[] = [];
+export async function overviewOf(registry: Registry, principal: Principal): Promise<Overview> {
+  const providers: ProviderOverview[] = [];
   const slices = new Slices();
+  let isWhole = true;
   for (const owner of registry.providers()) {
     const states = new Map<PowerState, number>(POWER_STATES.map((state) => [state, 0]));
     let visible = 0;
@@ -25,7 +55,23 @@ export async function overviewOf(registry: Registry, principal: Principal): Prom
       visible += 1;
       states.set(instance.state, states.get(instance.state)! + 1);
     }
-    if (visible > 0 || principal.coversProvider(owner.name)) overview.push({ provider: owner.name, answers: owner.answers, states });
+    const covers = principal.coversProvider(owner.name);
+    isWhole &&= covers;
+    if (visible === 0 && !covers) continue;
+    providers.push({ provider: owner.name, answers: owner.answers, lastListing: owner.lastListing, work: covers ? owner.work : undefined, states });
   }
-  return overview;
+  return { providers, isWhole };
+}
+
+/**
+ * The instances that a principal sees, each once. Whoever walks through it may take pauses: a reload that
+ * arranges the providers anew meanwhile makes none come twice.
+ */
+export function* statesOf(registry: Registry, principal: Principal): Generator<InstanceState> {
+  for (const owner of registry.providers()) {
+    const { name: provider } = owner;
+    for (const instance of registry.of(owner)) {
+      if (principal.sees(instance)) yield { provider, name: instance.fullName.slice(provider.length + 1), state: instance.state, sinceMs: instance.sinceMs };
+    }
+  }
 }

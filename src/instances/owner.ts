@@ -1,6 +1,7 @@
 import type { Deadline } from '../kit/deadline.js';
 import type { LinkedList } from '../kit/linked-list.js';
 import type { Caller } from './calls.js';
+import type { ProviderWork } from './overview.js';
 import type { Asking, Question } from './readings.js';
 
 /**
@@ -16,6 +17,10 @@ export interface Owner {
   readonly answers: boolean;
   /** whether a listing has ever succeeded */
   readonly listed: boolean;
+  /** when a listing was last taken in, ms since 1970 */
+  readonly lastListing: number | undefined;
+  /** what is under way there now */
+  readonly work: ProviderWork;
   /** milliseconds for a power action where the request does not say, if the provider sets it */
   readonly actionTimeout: number | undefined;
   readonly supportsDmesg: boolean;

@@ -6,6 +6,7 @@ import { ArgoError, toArgoError } from '../kit/errors.js';
 import { CLOSE_TIMEOUT, CONCURRENCY, LIST_TIMEOUT, ORDER_PLACE_KEPT, POLL_INTERVAL, RETRY_FIRST, RETRY_LONGEST } from '../kit/limits.js';
 import { Deadline, explainDeadline } from '../kit/deadline.js';
 import { Calls, type Caller } from './calls.js';
+import type { ProviderWork } from './overview.js';
 import type { Owner } from './owner.js';
 import { Readings, type Asking, type Question } from './readings.js';
 import type { Registry } from './registry.js';
@@ -23,6 +24,7 @@ export class Provider implements Owner {
   answers = false;
   /** whether a listing has ever succeeded */
   listed = false;
+  lastListing: number | undefined;
   readonly #driver: Driver;
   readonly #calls: Calls;
   readonly #readings: Readings;
@@ -44,11 +46,16 @@ export class Provider implements Owner {
   #whenIdle: (() => void) | undefined;
   readonly #registry: Registry;
   readonly #log: Log;
+  readonly #onListing: ((provider: string, ms: number) => void) | undefined;
 
-  /** @param module of the settings' type */
-  constructor(readonly settings: ProviderSettings, readonly module: DriverModule, registry: Registry, log: Log) {
+  /**
+   * @param module of the settings' type
+   * @param onListing told of each listing that was taken in, and of how long that took
+   */
+  constructor(readonly settings: ProviderSettings, readonly module: DriverModule, registry: Registry, log: Log, onListing?: (provider: string, ms: number) => void) {
     this.#registry = registry;
     this.#log = log;
+    this.#onListing = onListing;
     const { defaults = {} } = module;
     this.name = settings.name;
     this.#pollInterval = settings.pollInterval ?? defaults.pollInterval ?? POLL_INTERVAL;
@@ -165,6 +172,10 @@ export class Provider implements Owner {
     return this.#driver.dmesg !== undefined;
   }
 
+  get work(): ProviderWork {
+    return { actions: this.#holds.size, waiting: this.#calls.waiting };
+  }
+
   /**
    * Stops listing, lets what is under way end, and logs out. Never rejects.
    * @param grace milliseconds after which what is still under way is aborted
@@ -199,6 +210,7 @@ export class Provider implements Owner {
     const deadline = new Deadline(LIST_TIMEOUT);
     const active = new Link(deadline);
     this.#active.append(active);
+    const began = performance.now();
     try {
       const sightings = await deadline.run((signal) => this.#driver.list(signal));
       if (this.#closed) return;
@@ -206,6 +218,8 @@ export class Provider implements Owner {
       await this.#registry.sync(this, sightings);
       if (this.#closed) return;
       this.listed = true;
+      this.lastListing = Date.now();
+      this.#onListing?.(this.name, performance.now() - began);
       this.#failures = 0;
       if (sightings.incomplete !== undefined) this.#becomeStale(sightings.incomplete, undefined, true);
       else if (losses === this.#losses) this.#becomeCurrent(sightings.length);

@@ -3,7 +3,7 @@ import { ArgoError } from '../kit/errors.js';
 import type { InstancePattern } from '../kit/patterns.js';
 import { WATCH_IDLE } from '../kit/limits.js';
 import type { ArgoEvent, Cursor, EventFacts, Events, EventType } from './events.js';
-import type { Identity, Permission } from './principal.js';
+import type { Identity, Permission, Principal } from './principal.js';
 
 /** Which events are wanted. */
 export interface EventFilter {
@@ -113,22 +113,35 @@ export class EventSubscription implements Subscription {
     return known;
   }
 
-  #concerns({ facts, subject }: ArgoEvent, plans: ReadonlySet<string>): boolean {
-    const { identity: { principal }, patterns, types } = this.#parts;
-    if (types !== undefined && !types.includes(facts.type)) return false;
-    if (facts.type === 'server') return true;
-    if (facts.type === 'plan') return plans.has(facts.plan);
-    if (facts.type === 'provider') {
-      return principal.allowsProvider(facts.provider, READ) && (patterns === undefined || patterns.some((pattern) => pattern.coversProvider(facts.provider)));
-    }
-    if (subject === undefined || !principal.allows(subject, READ)) return false;
-    return patterns === undefined || patterns.some((pattern) => pattern.matches(subject));
+  #concerns(event: ArgoEvent, plans: ReadonlySet<string>): boolean {
+    const { facts } = event;
+    return isWanted(event, this.#parts) && (facts.type === 'plan' ? plans.has(facts.plan) : mayKnow(this.#parts.identity.principal, event));
   }
 
-  /** Who is who is nobody's business but of those who may do everything everywhere. */
   #told({ at, facts }: ArgoEvent): EventBatch['events'][number] {
     const { events, identity: { principal } } = this.#parts;
-    const hides = facts.type === 'action' && !principal.allowsProvider(facts.instance.slice(0, facts.instance.indexOf('/')), ALL);
-    return { cursor: events.cursor(at), time: new Date(at / 1000), facts: hides ? { ...facts, account: '-' } : facts };
+    return { cursor: events.cursor(at), time: new Date(at / 1000), facts: asTold(principal, facts) };
   }
+}
+
+/** Whether an event is of the types and about the instances that were asked for; undefined: all. */
+export function isWanted({ facts, subject }: ArgoEvent, { patterns, types }: Pick<SubscriptionParts, 'patterns' | 'types'>): boolean {
+  if (types !== undefined && !types.includes(facts.type)) return false;
+  if (patterns === undefined || facts.type === 'server') return true;
+  if (facts.type === 'plan') return false;
+  if (facts.type === 'provider') return patterns.some((pattern) => pattern.coversProvider(facts.provider));
+  return subject !== undefined && patterns.some((pattern) => pattern.matches(subject));
+}
+
+/** Whether somebody may know of an event at this moment; of plans, others decide. */
+export function mayKnow(principal: Principal, { facts, subject }: ArgoEvent): boolean {
+  if (facts.type === 'server') return true;
+  if (facts.type === 'provider') return principal.allowsProvider(facts.provider, READ);
+  return subject !== undefined && principal.allows(subject, READ);
+}
+
+/** Who is who is nobody's business but of those who may do everything everywhere. */
+export function asTold(principal: Principal, facts: EventFacts): EventFacts {
+  const hides = facts.type === 'action' && !principal.allowsProvider(facts.instance.slice(0, facts.instance.indexOf('/')), ALL);
+  return hides ? { ...facts, account: '-' } : facts;
 }

@@ -317,6 +317,33 @@ export const GATEWAY_PREPARE_TIMEOUT = 15_000;
 export const GATEWAY_DRAIN_TIMEOUT = 15_000;
 export const GATEWAY_CLOSE_TIMEOUT = 3000;
 
+/** Sets of labels that one figure keeps. Beyond them the oldest are forgotten. */
+export const FIGURE_SERIES = 20_000;
+/** Values of figures that are put into words in one go: each takes some microseconds. */
+export const FIGURES_A_TURN = 64;
+/** Triggers: between two attempts to begin a plan that could not be begun, and the longest wait for one. */
+export const TRIGGER_RETRY = 5000;
+export const TRIGGER_BEGIN_TIMEOUT = 30_000;
+/** How long a plan may wait for it to be written down that it is about to be begun: it is needed later, the plan now. */
+export const TRIGGER_NOTE_TIMEOUT = 500;
+/** A schedule looks at the wall clock at least so often: somebody may have set it. */
+export const SCHEDULE_LOOK = 30_000;
+/** What is due so much late was missed: its minute is over. */
+export const SCHEDULE_LATE = 60_000;
+/** A clock that is set back by more was wrong before: what was due by it is forgotten. */
+export const SCHEDULE_LEAP = 24 * 3_600_000;
+/** How often a UPS is asked from when it is on battery; what one look may take beyond the time between two; and when a login that upsd refused is tried again. */
+export const UPS_HURRY = 1000;
+export const UPS_ANSWER = 15_000;
+export const UPSD_LOGIN_RETRY = 60_000;
+/** Of a trigger's command, the bytes of its output that are kept for the log, and how long its end may take after it was killed. */
+export const PROBE_OUTPUT = 4096;
+export const PROBE_END = 2000;
+/** Conditions: characters of one, and how deep brackets may be. */
+export const CONDITION_SIZE = 1000;
+export const CONDITION_DEPTH = 32;
+/** Instances and providers about which one trigger waits whether their event lasts. */
+export const EVENT_SUBJECTS = 10_000;
 /** How long it counts for what is told of a plan that an account may use it; a reload makes it ask anew at once. */
 export const PLAN_VERDICT_KEPT = 1000;
 /** Between two tellings of what has changed of a run to one who follows it: what comes meanwhile is told as one. */
@@ -329,6 +356,8 @@ export const PLAN_LOOKS_IN_VAIN = 8;
 export const WATCHERS = 1024;
 /** Watchers that are woken in one turn, and events that one of them looks at in a turn. */
 export const WATCHERS_A_TURN = 64;
+/** For so many who watch, rounds of telling them are a millisecond apart: a thousand are told every 25 ms of what came meanwhile. */
+export const WATCHERS_A_MILLISECOND = 40;
 export const EVENTS_A_TURN = 1000;
 /** Instances that may come or go in one listing as events of their own; more are not told one by one. */
 export const EVENTS_A_LISTING = 8192;
@@ -337,3 +366,43 @@ export const WATCH_IDLE = 15_000;
 
 /** Accounts of which it is kept whether their logins were refused, with each secret that was tried. */
 export const ACCOUNT_RECORDS = 50_000;
+
+/** Stages of one plan, and targets of a stage at a time. */
+export const PLAN_STAGES = 256;
+export const STAGE_PARALLEL = 10_000;
+/** Runs of plans that are kept, and targets of all of them: beyond them the oldest runs that have ended are forgotten. */
+export const PLAN_RUNS_KEPT = 200;
+export const PLAN_TARGETS_KEPT = 200_000;
+/** Targets of one stage, and of them those that are written in one go. */
+export const PLAN_TARGETS = 50_000;
+export const PLAN_TARGETS_WRITTEN = 2000;
+/** Machines that plans have switched off and that were not started since. */
+export const PLAN_OWED_KEPT = 100_000;
+/** Characters of a reason or detail in the journal of plans. */
+export const PLAN_TEXT = 1024;
+
+/** What a stage of a plan needs at least, beside its pauses: the later ones are left so much of the time-limit. */
+export const PLAN_STAGE_LEAST = 15_000;
+/** Of a stage's time under a time-limit, what is kept for switching off hard what ignores the clean stop; at most a quarter of it. */
+export const PLAN_HARD_RESERVE = 10_000;
+/** Orders of a stage at a time that pull the plug because the time is over, whatever its `parallel`. */
+export const PLAN_PARALLEL_HARD = 64;
+/** How long, and how often, a target is tried again whose provider cannot be reached before anything was sent. */
+export const PLAN_REACH = 60_000;
+export const PLAN_REACH_PAUSE = 1000;
+/** How often it is tried to write the journal again while that fails. No order is sent meanwhile. */
+export const PLAN_DISK_RETRY = 1000;
+/** The part of a time-limit that is left to a run at least when it begins, however old its cause is said to be. */
+export const PLAN_TIME_LEAST = 0.5;
+/** A run that was cut off longer ago than this does not go on by itself. */
+export const PLAN_RESUME_WITHIN = 24 * 3_600_000;
+/** How long `plan cancel` waits for what is under way to be recorded. */
+export const PLAN_CANCEL_WAIT = 10_000;
+/** How long the end of the server waits for what plans have to write. */
+export const PLAN_CLOSE_WAIT = 2000;
+/** Looking for the machine that runs this server: what one question may take. */
+export const PLAN_OWN_HOST_LOOK = 3000;
+/** `settle`: between two tries, the longest try, and how much of what it says is kept. */
+export const PLAN_SETTLE_PAUSE = 3000;
+export const PLAN_SETTLE_TRY = 60_000;
+export const PLAN_SETTLE_OUTPUT = 512;

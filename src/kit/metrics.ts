@@ -1,6 +1,9 @@
+import { FIGURE_SERIES } from './limits.js';
+
 /**
- * The process's figures, as monitoring systems collect them: names and text form are those of Prometheus
- * (https://prometheus.io/docs/instrumenting/exposition_formats/, version 0.0.4). Seconds and bytes.
+ * The process's figures, as monitoring systems collect them: names are those of Prometheus
+ * (https://prometheus.io/docs/practices/naming/). Seconds and bytes. Here they are counted and kept as
+ * plain numbers; the gateway `metrics` puts them into words, so that nobody else has to load what that needs.
  */
 
 export type Labels = Readonly<Record<string, string>>;
@@ -9,16 +12,21 @@ export type Labels = Readonly<Record<string, string>>;
 export interface Sample {
   readonly labels?: Labels;
   readonly value: number;
+  /** of a histogram: which of its values that is */
+  readonly suffix?: '_bucket' | '_sum' | '_count';
+  /** of a bucket: its upper end */
+  readonly le?: string;
 }
 
-type Kind = 'counter' | 'gauge' | 'histogram';
+export type FigureKind = 'counter' | 'gauge' | 'histogram';
 
-/** A figure: what it is, and its lines. */
-interface Figure {
-  readonly kind: Kind;
+/** A figure as it is now. */
+export interface Figure {
+  readonly name: string;
+  readonly kind: FigureKind;
   readonly help: string;
-  /** name behind the figure's own, labels and value of each line */
-  samples(): Iterable<Sample & { readonly suffix?: string }>;
+  /** Those of one set of labels come together, and are of one moment. */
+  samples(): Iterable<Sample>;
 }
 
 export interface Counter {
@@ -42,22 +50,15 @@ export class Metrics {
 
   /** A figure that only grows. Its name ends in `_total`. */
   counter(name: string, help: string): Counter {
-    const values = new Map<string, { labels: Labels; value: number }>();
-    this.#define(name, { kind: 'counter', help, samples: () => values.values() });
-    return {
-      add: (labels, by = 1) => {
-        const key = format(labels);
-        const known = values.get(key);
-        if (known) known.value += by;
-        else values.set(key, { labels, value: by });
-      },
-    };
+    const series = new LabelledSeries((labels) => ({ labels, value: 0 }));
+    this.#define({ name, kind: 'counter', help, samples: () => series.values() });
+    return { add: (labels, by = 1) => { series.of(labels).value += by; } };
   }
 
   /** A figure that somebody else keeps: asked for when the figures are collected. @returns ends that */
   collect(kind: 'counter' | 'gauge', name: string, help: string, samples: () => Iterable<Sample>): () => void {
-    const figure: Figure = { kind, help, samples };
-    this.#define(name, figure);
+    const figure: Figure = { name, kind, help, samples };
+    this.#define(figure);
     return () => {
       if (this.#figures.get(name) === figure) this.#figures.delete(name);
     };
@@ -65,23 +66,14 @@ export class Metrics {
 
   /** @param bounds upper ends of its buckets, in order */
   histogram(name: string, help: string, bounds: readonly number[] = DURATION_BUCKETS): Histogram {
-    const series = new Map<string, Series>();
-    this.#define(name, { kind: 'histogram', help, samples: function* samples() { for (const one of series.values()) yield* one.samples(bounds); } });
-    return {
-      observe: (labels, value) => {
-        const key = format(labels);
-        let one = series.get(key);
-        if (one === undefined) series.set(key, one = new Series(labels, bounds.length));
-        one.observe(bounds, value);
-      },
-    };
+    const series = new LabelledSeries((labels) => new Distribution(labels, bounds));
+    this.#define({ name, kind: 'histogram', help, samples: function* samples() { for (const one of series.values()) yield* one.samples(); } });
+    return { observe: (labels, value) => series.of(labels).observe(value) };
   }
 
-  /** The text form. */
-  *text(): Generator<string> {
-    for (const [name, { kind, help, samples }] of this.#figures) {
-      yield* expose(name, kind, help, samples());
-    }
+  /** All of them, in the order in which they were made. */
+  figures(): Iterable<Figure> {
+    return this.#figures.values();
   }
 
   /** Ends a counter or histogram. */
@@ -89,52 +81,68 @@ export class Metrics {
     this.#figures.delete(name);
   }
 
-  #define(name: string, figure: Figure): void {
+  #define(figure: Figure): void {
+    const { name } = figure;
     if (!NAME.test(name)) throw new Error(`"${name}" is no name of a figure`);
     if (this.#figures.has(name)) throw new Error(`there is a figure ${name} already`);
     this.#figures.set(name, figure);
   }
 }
 
+/**
+ * What a figure keeps for each set of labels. Beyond the limit the oldest set goes: it is of a provider
+ * that was there first, and may be gone. Should it count again, that is to Prometheus as after a restart.
+ */
+class LabelledSeries<T> {
+  readonly #byLabels = new Map<string, T>();
+  readonly #create: (labels: Labels) => T;
+
+  constructor(create: (labels: Labels) => T) {
+    this.#create = create;
+  }
+
+  of(labels: Labels): T {
+    const key = JSON.stringify(labels);
+    const known = this.#byLabels.get(key);
+    if (known !== undefined) return known;
+    const made = this.#create(labels);
+    if (this.#byLabels.size >= FIGURE_SERIES) this.#byLabels.delete(this.#byLabels.keys().next().value!);
+    this.#byLabels.set(key, made);
+    return made;
+  }
+
+  values(): Iterable<T> {
+    return this.#byLabels.values();
+  }
+}
+
 /** A histogram's values for one set of labels. */
-class Series {
+class Distribution {
   readonly #labels: Labels;
+  readonly #bounds: readonly number[];
   readonly #counts: number[];
   #sum = 0;
 
-  constructor(labels: Labels, buckets: number) {
+  constructor(labels: Labels, bounds: readonly number[]) {
     this.#labels = labels;
-    this.#counts = Array<number>(buckets + 1).fill(0);
+    this.#bounds = bounds;
+    this.#counts = Array<number>(bounds.length + 1).fill(0);
   }
 
-  observe(bounds: readonly number[], value: number): void {
-    const index = bounds.findIndex((bound) => value <= bound);
-    this.#counts[index === -1 ? bounds.length : index]! += 1;
+  observe(value: number): void {
+    const index = this.#bounds.findIndex((bound) => value <= bound);
+    this.#counts[index === -1 ? this.#bounds.length : index]! += 1;
     this.#sum += value;
   }
 
-  *samples(bounds: readonly number[]): Generator<Sample & { readonly suffix: string }> {
+  /** At once, so that they are of one moment however long it takes to write them. */
+  samples(): readonly Sample[] {
+    const labels = this.#labels;
     let count = 0;
-    for (const [index, inBucket] of this.#counts.entries()) {
+    const buckets = this.#counts.map((inBucket, index): Sample => {
       count += inBucket;
-      yield { suffix: '_bucket', labels: { ...this.#labels, le: index < bounds.length ? String(bounds[index]) : '+Inf' }, value: count };
-    }
-    yield { suffix: '_sum', labels: this.#labels, value: this.#sum };
-    yield { suffix: '_count', labels: this.#labels, value: count };
+      return { suffix: '_bucket', labels, le: index < this.#bounds.length ? String(this.#bounds[index]) : '+Inf', value: count };
+    });
+    return [...buckets, { suffix: '_sum', labels, value: this.#sum }, { suffix: '_count', labels, value: count }];
   }
 }
-
-/** The lines of one figure. */
-export function* expose(name: string, kind: Kind, help: string, samples: Iterable<Sample & { readonly suffix?: string }>): Generator<string> {
-  yield `# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}`;
-  yield `# TYPE ${name} ${kind}`;
-  for (const { suffix = '', labels = {}, value } of samples) yield `${name}${suffix}${format(labels)} ${number(value)}`;
-}
-
-/** `{name="value",…}`, nothing where there are no labels */
-function format(labels: Labels): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`);
-  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
-}
-
-const number = (value: number): string => (Number.isFinite(value) ? String(value) : Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf');

@@ -108,3 +108,10 @@ function startGroup(signal: AbortSignal): Group {
   signal.addEventListener('abort', tell, { once: true });
   return group;
 }
+
+/** Waits for work that never rejects, but not longer than so many milliseconds. */
+export async function notLonger(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([work, new Promise<void>((resolve) => { timer = setTimeout(resolve, ms); })]);
+  clearTimeout(timer);
+}

@@ -47,6 +47,12 @@ function placesOf({ listen, tlsListen, tls }: EntranceSettings): Map<string, Pla
   ]);
 }
 
+function countDown(counts: Map<string, number>, key: string): void {
+  const left = (counts.get(key) ?? 1) - 1;
+  if (left > 0) counts.set(key, left);
+  else counts.delete(key);
+}
+
 /**
  * The listeners of one gateway, and who may come in through them. A connection has its place from its
  * first packet on, those that are still shaking hands for TLS included.
@@ -55,6 +61,8 @@ export class Entrance {
   readonly #listeners = new Map<string, Listener>();
   /** connections by what they are counted by */
   readonly #perSource = new Map<string, number>();
+  /** connections by the address of the listener through which they came */
+  readonly #perListener = new Map<string, number>();
   #places = 0;
   /** refused ones that may still read why */
   #refusals = 0;
@@ -71,9 +79,10 @@ export class Entrance {
     this.#predecessors = predecessors;
   }
 
-  /** Connections that have a place. */
-  get connections(): number {
-    return this.#places;
+  /** Of the connections that have a place: how many came through each listener, by its address as configured. */
+  get connectionsByListener(): ReadonlyMap<string, number> {
+    const open = [...this.#listeners.values()].map(({ endpoint }) => formatEndpoint(endpoint));
+    return new Map([...open.map((address) => [address, 0] as const), ...this.#perListener]);
   }
 
   /**
@@ -150,7 +159,7 @@ export class Entrance {
   }
 
   #eventsAt(endpoint: Endpoint): ListenerEvents {
-    return { arrived: (socket) => this.#arrived(socket), failed: (error) => this.#complain(endpoint, error) };
+    return { arrived: (socket) => this.#arrived(socket, formatEndpoint(endpoint)), failed: (error) => this.#complain(endpoint, error) };
   }
 
   async #open(key: string, { endpoint, tls }: Place): Promise<void> {
@@ -172,7 +181,7 @@ export class Entrance {
   }
 
   /** Gives a client its place, or refuses it. */
-  #arrived(socket: Socket): Serve | undefined {
+  #arrived(socket: Socket, listener: string): Serve | undefined {
     const address = plainAddress(socket.remoteAddress ?? '');
     const { maxConnections = 0, maxConnectionsPerAddress = 0 } = this.#settings ?? {};
     if (!this.#isFrom(address)) return this.#refuse(socket, address, 'not from there');
@@ -180,16 +189,16 @@ export class Entrance {
     const here = this.#perSource.get(source) ?? 0;
     if (this.#places >= maxConnections || here >= maxConnectionsPerAddress) return this.#refuse(socket, address, 'too many');
     this.#perSource.set(source, here + 1);
+    this.#perListener.set(listener, (this.#perListener.get(listener) ?? 0) + 1);
     this.#places += 1;
-    socket.once('close', () => this.#vacate(source));
+    socket.once('close', () => this.#vacate(source, listener));
     return (open) => this.#events.connected(open, address);
   }
 
-  #vacate(source: string): void {
+  #vacate(source: string, listener: string): void {
     this.#places -= 1;
-    const left = (this.#perSource.get(source) ?? 1) - 1;
-    if (left > 0) this.#perSource.set(source, left);
-    else this.#perSource.delete(source);
+    countDown(this.#perSource, source);
+    countDown(this.#perListener, listener);
   }
 
   /** A client that is refused may read why, for a moment; inside TLS it has to shake hands within it. */

@@ -66,9 +66,9 @@ export class LineServer {
     return this.#entrance.addresses();
   }
 
-  /** Connections that are open, those that shake hands included. */
-  get connections(): number {
-    return this.#entrance.connections;
+  /** Connections that are open, those that shake hands included, by the address of their listener as configured. */
+  get connections(): ReadonlyMap<string, number> {
+    return this.#entrance.connectionsByListener;
   }
 
   /** Takes no further connections. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { makeFolder } from '../kit/folders.js';
 import { ONCE_KEPT, OUTBOX_KEPT, STATE_KEYS, STATE_PAGE, STATE_PAGE_SIZE, STORE_LOCK_TIMEOUT } from '../kit/limits.js';
+import { planOperations, PLANS_SCHEMA } from './plan-journal-file.js';
 import { openSqlite, type Sqlite } from './sqlite.js';
 import type { OpenStoreFile, Operations } from './store-file.js';
 import { TASKS_SCHEMA, taskOperations } from './task-file.js';
@@ -33,8 +34,13 @@ export const openStateFile: OpenStoreFile = async (stateDir) => {
   const database = await openSqlite(join(stateDir, 'state.sqlite'), { readOnly: false, timeout: STORE_LOCK_TIMEOUT });
   try {
     database.exec('PRAGMA journal_mode = WAL');
-    database.exec(SCHEMA + TASKS_SCHEMA);
-    return { database, operations: { ...keyValueOperations(database), ...outboxOperations(database), ...onceOperations(database), ...taskOperations(database) } };
+    database.exec(SCHEMA + TASKS_SCHEMA + PLANS_SCHEMA);
+    return {
+      database,
+      operations: {
+        ...keyValueOperations(database), ...outboxOperations(database), ...onceOperations(database), ...taskOperations(database), ...planOperations(database),
+      },
+    };
   } catch (error) {
     database.close();
     throw error;

@@ -1,4 +1,5 @@
 import { OUTBOX_APPEND, STATE_KEY, STATE_PAGE, STATE_VALUE, STORE_CLOSE, TASK_TEXT } from '../kit/limits.js';
+import { planJournal, type PlanJournal } from './plan-journal.js';
 import type { Value } from './sqlite.js';
 import { tasksIn, type TaskStore } from './tasks.js';
 import { StoreThread } from './thread.js';
@@ -146,6 +147,11 @@ export class State {
       checkValues(args.filter((arg) => typeof arg === 'string'), TASK_TEXT);
       return this.#ask(operation, args, durable);
     });
+  }
+
+  /** The runs of plans. */
+  plans(): PlanJournal {
+    return planJournal((operation, args, durable) => this.#ask(operation, args, durable));
   }
 
   /** Writes what is left and closes the file, within bounds. */

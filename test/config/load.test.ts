@@ -103,7 +103,7 @@ const FAULTS: readonly (readonly [string, string, RegExp])[] = [
   // unknown tables and keys
   ['[gateways.m]\ntype = "metrics"\ntls-listen = ["127.0.0.1:9"]', '3:1', /tls-listen needs tls-cert and tls-key/],
   ['[gateways.m]\ntype = "metrics"\nlisten = ["127.0.0.1:9", "127.0.0.1:20203"]', '3:26', /the line protocol listens there/],
-  ['[bogus]', '1:1', /unknown table bogus; there are server, accounts, groups, providers, gateways/], ['bogus = 1', '1:1', /unknown table bogus/],
+  ['[bogus]', '1:1', /unknown table bogus; there are server, accounts, groups, providers, gateways, webhooks, plans, triggers/], ['bogus = 1', '1:1', /unknown table bogus/],
   ['[server]\nmax_line = 1', '2:1', /unknown key max_line/], ['server.bogus.deep = 1', '1:8', /unknown key bogus/],
   ['[server]\ntoString = 1', '2:1', /unknown key toString/], ['constructor = 1', '1:1', /unknown table constructor/],
   [account('grant = []'), '3:1', /unknown key grant/], [account('[[accounts.steve.grants]]\ninstances = []\ncommands = []\nother = 1'), '6:1', /unknown key other/],

@@ -47,6 +47,56 @@ grants = [{ instances = ["*"], commands = ["powre", "Read", "console", "quit", "
   t.notMatch(said, /"Read"/);
 });
 
+await t.test('check says what is to be known of plans', async (t) => {
+  const folder = scratch(t);
+  const file = join(folder, 'argo-server.conf');
+  const hash = 'password = "$2b$12$NputH3vRqBIdT3Fcq5GCFOmeRf0Z.6rUOcz6VRBiuKunt6qCHPKGO"';
+  writeFileSync(file, `[accounts.ups]
+${hash}
+grants = [{ instances = ["web[1-3]", "kvm/db*", "@apps"], commands = ["stop"] }, { instances = ["gw", "*-lab"], commands = ["power"] }, { instances = ["*"], commands = ["read"] }]
+[accounts.kim]
+${hash}
+grants = [{ instances = ["*"], commands = ["plan:Down", "plan:dwon", "plan:other-thing"] }]
+[groups]
+apps = ["app?"]
+none = []
+[plans.down]
+account = "ups"
+undo = "up"
+stages = [
+  { name = "good", stop = ["web1", "web[2-3]", "lab/web1", "kvm/*", "db*", "app*", "kvm/#7", "x-lab", "gw"] },
+  { name = "bad", stop = ["web[2-5]", "xen/db1", "mail*.home"] },
+  { name = "empty", stop = ["@none"] },
+]
+[plans.up]
+account = "ups"
+stages = [{ name = "all", start = ["gw", "web1", "@stopped-by down"], settle = { command = ["/nonexistent/ready"] } }]
+[plans.lonely]
+account = "ups"
+stages = [{ name = "all", start = ["gw"] }]
+[plans.nightly]
+account = "ups"
+stages = [{ name = "all", start = ["@stopped-by down"] }]
+[triggers.night]
+type = "schedule"
+cron = "30 22 * * 1-5"
+plan = "nightly"
+`, { mode: 0o600 });
+  const { stdout, stderr, code } = await argoServer(folder, ['check', '--config', file]);
+  t.equal(code, 0, stderr);
+  t.match(stdout, 'is good: 2 accounts, 0 providers, 4 plans, 1 trigger\n');
+  const said = stderr.split('\n').filter((line) => /plan/.test(line)).map((line) => line.replace(/^(argo-server: )?(warning: )?/, ''));
+  t.same(said, [
+    'a grant of kim names the plan "dwon", which there is not; is "plan:down" meant?',
+    'a grant of kim names the plan "other-thing", which there is not',
+    'the stage bad of the plan down names web4, web5, xen/db1, mail*.home: no grant lets ups stop that',
+    'the stage empty of the plan down names nobody: @none has no members',
+    'the stage all of the plan up names web1: no grant lets ups start that',
+    'the stage all of the plan up waits for a command that cannot be run: ENOENT: no such file or directory, access \'/nonexistent/ready\'',
+    'no account may run the plan lonely, and nothing else begins it',
+  ]);
+});
+
 await t.test('check', async (t) => {
   const folder = scratch(t);
   const file = join(folder, 'argo-server.conf');

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import t from 'tap';
 import * as v from 'valibot';
 import { parseConfig } from '../support/configuration.js';
+import { planTable, settleTable, stageTable } from '../../src/config/plans.js';
 import { accountTable, providerEntries, serverTable } from '../../src/config/schema.js';
 import { passwordEntries } from '../../src/config/secret.js';
+import { openLoaders } from '../../src/daemon/loaders.js';
 import { driverTypes, loadDriver } from '../../src/drivers/catalogue.js';
 import { SHUTDOWN_TIMEOUT } from '../../src/kit/limits.js';
 import { fromRoot } from '../support/paths.js';
@@ -50,6 +52,14 @@ await t.test('every key of accounts, grants and providers is described', (t) => 
   t.end();
 });
 
+await t.test('every key of plans and of their stages is described, and every type of triggers', async (t) => {
+  const rows = keyTable('## `[plans]`');
+  for (const key of [...Object.keys(planTable.entries), ...Object.keys(stageTable.entries)]) t.ok(rows.has(key), key);
+  for (const key of Object.keys(settleTable.entries)) t.match(section(DOCUMENT, '## `[plans]`'), `\`${key}\``, key);
+  const triggers = keyTable('## `[triggers]`');
+  for (const type of (await openLoaders(() => undefined).catalogues.triggers()).types()) t.ok(triggers.has(type), `type ${type}`);
+});
+
 await t.test('every key of every driver is described in its document', async (t) => {
   for (const type of driverTypes()) {
     const text = readDocument(`docs/drivers/${type}.md`);
@@ -86,12 +96,13 @@ await t.test('etc/argo-server.conf with its comments taken away is good, too', a
   const scratch = mkdtempSync(join(tmpdir(), 'argo-docs-'));
   t.teardown(() => rmSync(scratch, { recursive: true }));
   const text = readDocument('etc/argo-server.conf')
-    .replace(/^# ?(?=\[\[?[a-z]|[a-z-]+ = )/gm, '')
+    .replace(/^# ?(?=\[\[?[a-z]|[a-z-]+ = | {2}\{ name = |\]$)/gm, '')
     .replaceAll('$2b$12$…', `$2b$12$${'.'.repeat(53)}`);
   t.match(text, /^\[accounts\.steve\]$/m);
   mkdirSync(join(scratch, 'argo-server'));
-  const { providers, accounts, groups } = await parseConfig('argo-server.conf', withFiles(text, scratch), scratch);
+  const { providers, accounts, groups, plans, triggers } = await parseConfig('argo-server.conf', withFiles(text, scratch), scratch);
   t.same([[...providers.keys()], [...accounts.keys()], [...groups.keys()]], [['demo', 'kvm1', 'kvm2', 'boxes', 'dom0', 'web', 'wins', 'hv1', 'vc1', 'esx2', 'pool1'], ['steve', 'kim'], ['web']]);
+  t.same([[...plans.keys()], [...triggers.keys()]], [['lab-off'], ['nightly']]);
 });
 
 await t.test('etc/argo-server.service', async (t) => {

@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createConnection } from 'node:net';
 import { hash } from 'bcrypt';
 import t, { type Test } from 'tap';
 import { BCRYPT_COST } from '../../src/kit/limits.js';
@@ -45,7 +47,7 @@ await t.test('figures of the whole process, for everybody who may connect', asyn
   t.equal(response.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
   const text = await response.text();
   for (const line of [
-    /^argo_build_info\{version="[^"]+",node="[^"]+"\} 1$/m, /^argo_connections 1$/m, /^argo_requests_total\{command="stop"\} 1$/m,
+    /^argo_build_info\{version="[^"]+",node="[^"]+"\} 1$/m, /^argo_connections\{listener="127\.0\.0\.1:0"\} 1$/m, /^argo_requests_total\{command="stop"\} 1$/m,
     /^argo_logins_total\{result="done"\} 1$/m, /^argo_provider_up\{provider="demo"\} 1$/m, /^argo_instances\{provider="demo",state="off"\} 2$/m,
     /^process_cpu_seconds_total [\d.]+$/m, /^process_resident_memory_bytes \d+$/m, /^argo_eventloop_lag_seconds_bucket\{le="\+Inf"\} \d+$/m,
   ]) t.match(text, line);
@@ -56,6 +58,7 @@ await t.test('figures of the whole process, for everybody who may connect', asyn
   await t.test('Prometheus finds nothing wrong with them', { skip: which('promtool') === undefined && 'needs promtool (Debian: prometheus)' }, async (t) => {
     const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
     t.equal(status, 0, stdout + stderr);
+    t.equal(stdout + stderr, '', 'not even a warning');
   });
 });
 
@@ -70,6 +73,70 @@ await t.test('with an account it asks for a login, and shows what that account s
   t.match(text, /^argo_instances\{provider="demo",state="off"\} 0$/m, 'what it may not see is not counted');
   t.notMatch(text, 'secret');
   t.notMatch(text, 'argo_requests_total');
+});
+
+await t.test('an account that sees all is shown all; one that sees a provider, what is done there', async (t) => {
+  const { daemon, url } = await start(t, `${METRICS}account = "steve"\n`);
+  const client = await connect(daemon.port);
+  t.teardown(() => client.destroy());
+  await client.ask('auth steve steve');
+  await client.ask('stop x1 --wait');
+  await client.ask('stop lj --wait');
+  const all = await (await fetch(url, basic('steve', 'steve'))).text();
+  for (const line of [/^argo_requests_total\{command="stop"\} 2$/m, /^argo_actions_total\{provider="secret",/m, /^argo_actions_running\{provider="secret"\} 0$/m, /^argo_instance_state\{provider="secret",/m]) t.match(all, line);
+  daemon.reconfigure(configuration(`${METRICS}account = "steve"\n`).replace('instances = ["*"], commands = ["*"]', 'instances = ["demo/*"], commands = ["read"]'));
+  daemon.signal('SIGHUP');
+  await until(() => daemon.stderr().includes('"reloaded"'), 10_000, 'the reload');
+  const part = await (await fetch(url, basic('steve', 'steve'))).text();
+  t.match(part, /^argo_actions_total\{provider="demo",command="stop",outcome="done"\} 1$/m);
+  t.match(part, /^argo_instance_state\{provider="demo",instance="lj",state="off"\} 1$/m);
+  t.notMatch(part, /secret|argo_requests_total/);
+});
+
+await t.test('instances have series of their own where they are to, and are not too many', async (t) => {
+  const { daemon, url } = await start(t, `${METRICS}max-series = 27\n`);
+  const scrape = async (): Promise<string> => (await fetch(url)).text();
+  const become = async (gateways: string): Promise<string> => {
+    const before = daemon.stderr().length;
+    daemon.reconfigure(configuration(gateways));
+    daemon.signal('SIGHUP');
+    await until(() => daemon.stderr().slice(before).includes('"reloaded"'), 10_000, 'the reload');
+    return scrape();
+  };
+  t.match(await scrape(), /^argo_instance_series_left_out 0$[^]*^argo_instance_state\{provider="demo",instance="test",state="off"\} 1$/m);
+  const few = await become(`${METRICS}max-series = 26\n`);
+  t.match(few, /^argo_instance_series_left_out 27$/m);
+  t.match(few, /^argo_instances\{provider="demo",state="on"\} 1$/m);
+  t.notMatch(few, 'argo_instance_state');
+  await scrape();
+  t.equal(daemon.stderr().match(/too many instances for series of their own/g)?.length, 1, 'it is said once');
+  t.notMatch(await become(`${METRICS}instances = false\n`), /argo_instance_s/);
+  t.match(await become(METRICS), 'argo_instance_state{');
+});
+
+await t.test('who reads slowly, or not at all, costs no memory', async (t) => {
+  const daemon = await startDaemon({ config: configuration(`[providers.many]\ntype = "sim"\ncount = 10000\n${METRICS}max-series = 1000000\n`), listeners: 2 });
+  t.teardown(() => daemon.stop());
+  const url = `http://127.0.0.1:${daemon.ports[1]}/metrics`;
+  const memory = async (): Promise<[number, number]> => {
+    const text = await (await fetch(url)).text();
+    return [Number(/^process_resident_memory_bytes (\d+)$/m.exec(text)?.[1]), text.length];
+  };
+  // what a scrape needs by itself, and V8 keeps
+  for (let at = 0; at < 5; at += 1) await memory();
+  const [before, size] = await memory();
+  const sockets = await Promise.all(Array.from({ length: 40 }, async () => {
+    const socket = createConnection(daemon.ports[1]!, '127.0.0.1');
+    t.teardown(() => socket.destroy());
+    socket.write('GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n');
+    await once(socket, 'readable');
+    return socket;
+  }));
+  await memory();
+  const [after] = await memory();
+  t.ok(size > 4e6, `${size} bytes a scrape`);
+  t.ok(after - before < sockets.length * size / 3, `${(after - before) / 1e6} MB more for ${sockets.length} readers`);
+  t.notOk(sockets.some(({ destroyed }) => destroyed));
 });
 
 await t.test('a reload changes only what its table says; a port that cannot be had changes nothing', async (t) => {
@@ -97,6 +164,8 @@ await t.test('its table is checked like a provider\'s', async (t) => {
     ['[gateways.x]\n', /gateways\.x needs a type: one of metrics/],
     ['[gateways.x]\ntype = "metrix"\n', /there is no gateway for type "metrix"; there are metrics/],
     ['[gateways.x]\ntype = "metrics"\nlissen = []\n', /:\d+:1: unknown key lissen/],
+    ['[gateways.x]\ntype = "metrics"\nlisten = ["127.0.0.1:9"]\nmax-series = -1\n', /:\d+:\d+: .*max-series/],
+    ['[gateways.x]\ntype = "metrics"\nlisten = ["127.0.0.1:9"]\ninstances = "yes"\n', /:\d+:\d+: .*instances/],
     ['[gateways.x]\ntype = "metrics"\naccount = "who"\n', /there is no account who/],
     ['[gateways."a b"]\ntype = "metrics"\n', /"a b" cannot be used as a name/],
     ['[gateways.x]\ntype = "metrics"\nlisten = ["127.0.0.1:9"]\n[gateways.y]\ntype = "metrics"\nlisten = ["127.0.0.1:8", "127.0.0.1:9"]\n', /:\d+:\d+: the gateway x is there already/],

@@ -3,12 +3,12 @@ import { Account } from '../../src/auth/account.js';
 import type { Machine, PowerState, Sighting } from '../../src/drivers/driver.js';
 import { Events } from '../../src/instances/events.js';
 import type { Owner } from '../../src/instances/owner.js';
-import { overviewOf } from '../../src/instances/overview.js';
+import { overviewOf, statesOf } from '../../src/instances/overview.js';
 import { Registry } from '../../src/instances/registry.js';
 import { EventSubscription, type EventBatch, type SubscriptionParts } from '../../src/instances/subscription.js';
 import { InstancePattern } from '../../src/kit/patterns.js';
 
-const owner = (name: string, staleReason?: string): Owner => ({ name, listed: true, staleReason, answers: staleReason === undefined }) as Owner;
+const owner = (name: string, staleReason?: string): Owner => ({ name, listed: true, staleReason, answers: staleReason === undefined, lastListing: 1000, work: { actions: 1, waiting: 2 } }) as Owner;
 const sighting = (id: string, name: string, state: PowerState = 'on'): Sighting =>
   ({ state, machine: { id, name, type: 'vm', status: () => Promise.resolve(state) } satisfies Machine });
 const account = (instances: readonly string[], commands = ['*']): Account =>
@@ -158,6 +158,11 @@ await t.test('the providers in figures: of what is seen', async (t) => {
   registry.arrange([lab, hidden, empty]);
   await registry.sync(lab, [sighting('1', 'a'), sighting('2', 'b', 'off'), sighting('3', 'secret')]);
   await registry.sync(hidden, [sighting('4', 'c')]);
-  const shown = (await overviewOf(registry, account(['a', 'b', 'empty/*']))).map(({ provider, answers, states }) => [provider, answers, states.get('on'), states.get('off'), states.get('paused')]);
-  t.same(shown, [['lab', false, 1, 1, 0], ['empty', true, 0, 0, 0]]);
+  const shown = await overviewOf(registry, account(['a', 'b', 'empty/*']));
+  t.same(shown.providers.map(({ provider, answers, states, work }) => [provider, answers, states.get('on'), states.get('off'), states.get('paused'), work]), [
+    ['lab', false, 1, 1, 0, undefined], ['empty', true, 0, 0, 0, { actions: 1, waiting: 2 }],
+  ], 'what others do is for those who see all of a provider');
+  t.equal(shown.isWhole, false);
+  t.same([...statesOf(registry, account(['a', 'b', 'empty/*']))].map(({ provider, name, state }) => [provider, name, state]), [['lab', 'a', 'on'], ['lab', 'b', 'off']]);
+  t.equal((await overviewOf(registry, account(['*']))).isWhole, true);
 });

@@ -104,14 +104,17 @@ export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins =
     logged.push(`${level} ${message} ${JSON.stringify(facts ?? {}, (_, value: unknown) => (value instanceof Error ? value.message : value))}`);
   };
   const authenticator = new Authenticator(config, parts ?? { verify: (password, hash) => Promise.resolve(hash === STEVE_HASH && password === 'steve') });
-  const events = new Events(1024);
+  const events = new Events(config.server.eventHistory);
   const registry = new Registry(events);
   const providers = await openProviders(config, registry, log);
   t.teardown(() => Promise.all(providers.map((provider) => provider.close(0))));
   registry.arrange(providers);
   await Promise.all(providers.map((provider) => provider.refresh()));
   const audit = new RememberedAudit();
-  const gate: Gate = new Gate({ registry, audit, log, actionTimeout: () => config.server.actionTimeout, groups: () => config.groups, maxWatchersPerAccount: () => 8, plans: (): PlanDesk | undefined => desk });
+  const gate: Gate = new Gate({
+    registry, audit, log, actionTimeout: () => config.server.actionTimeout, groups: () => config.groups,
+    maxWatchersPerAccount: () => config.server.maxWatchersPerAccount, plans: (): PlanDesk | undefined => desk,
+  });
   const desk = plans?.(gate, authenticator, log);
   const own = await new PluginLoader(log).load([]);
   const table = new CommandTable([

@@ -32,19 +32,25 @@ const fingerprint = v.pipe(
   v.transform((value) => parseFingerprint(value) ?? ''),
 );
 
-export const loginEntries = {
-  user: text,
-  ...passwordEntries,
+/** Whom to trust. */
+export const trustEntries = {
   'ca-file': v.optional(text),
   /** one for each server that may answer */
   fingerprint: v.optional(oneOrMore(fingerprint, 'a fingerprint')),
   insecure: v.optional(flag, false),
 };
 
+export const loginEntries = {
+  user: text,
+  ...passwordEntries,
+  ...trustEntries,
+};
+
+export type TrustOptions = v.InferOutput<v.ObjectSchema<typeof trustEntries, undefined>>;
 export type LoginOptions = v.InferOutput<v.ObjectSchema<typeof loginEntries, undefined>>;
 
 /** Whom to trust at an `https:` URL. Read anew for each login, so that a file that was put right is used without a restart. @throws ArgoError */
-export function tlsTrust(given: LoginOptions): Trust {
+export function tlsTrust(given: TrustOptions): Trust {
   if (given.insecure) return { kind: 'anyone' };
   if (given.fingerprint !== undefined) return { kind: 'fingerprints', fingerprints: given.fingerprint };
   const file = given['ca-file'];

@@ -1,19 +1,26 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ProviderOverview } from '../../instances/overview.js';
+import { pipeline } from 'node:stream/promises';
+import type { Actor } from '../../instances/actor.js';
+import type { Overview } from '../../instances/overview.js';
 import { ArgoError } from '../../kit/errors.js';
-import { expose } from '../../kit/metrics.js';
+import type { Labels } from '../../kit/metrics.js';
 import type { Change } from '../../listening/change.js';
 import { HttpError, type HttpMount, type Visit } from '../../listening/http.js';
 import { entranceSettings, type EntranceOptions } from '../../listening/options.js';
 import type { Deadline } from '../../kit/deadline.js';
 import type { Gateway, GatewayHost, Member } from '../contract.js';
+import { Exposition } from './exposition.js';
+import { instanceSeries, SERIES_PER_INSTANCE } from './instance-series.js';
 import { ProcessFigures } from './process.js';
+import { countInstances, providerFigures, seriesLeftOut } from './providers.js';
 
-export type MetricsOptions = EntranceOptions & { readonly account?: string | undefined };
+export type MetricsOptions = EntranceOptions & {
+  readonly account?: string | undefined;
+  readonly instances: boolean;
+  readonly 'max-series': number;
+};
 
 const PATH = '/metrics';
-/** The text form of Prometheus. */
-const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 const CHALLENGE = { 'www-authenticate': 'Basic realm="argo-server", charset="UTF-8"' };
 
 /** The server's figures for Prometheus, at `/metrics`. With `account` it asks for a login, and shows what that account sees. */
@@ -22,6 +29,11 @@ export class MetricsGateway implements Gateway<MetricsOptions> {
   readonly #mount: HttpMount;
   readonly #figures: ProcessFigures;
   #account: string | undefined;
+  /** of single instances; undefined where they have none */
+  #maxSeries: number | undefined;
+  #exposition: Exposition | undefined;
+  /** whether it was said last that there are too many instances */
+  #saidTooMany = false;
 
   constructor(host: GatewayHost) {
     this.#host = host;
@@ -30,10 +42,13 @@ export class MetricsGateway implements Gateway<MetricsOptions> {
   }
 
   async prepare(options: MetricsOptions): Promise<Change> {
+    const exposition = this.#exposition ??= await Exposition.load(this.#host.log);
     const { commit, cancel } = await this.#mount.prepare(entranceSettings(options), PATH);
     return {
       commit: () => {
+        this.#exposition = exposition;
         this.#account = options.account;
+        this.#maxSeries = options.instances ? options['max-series'] : undefined;
         commit();
       },
       cancel,
@@ -53,10 +68,12 @@ export class MetricsGateway implements Gateway<MetricsOptions> {
   async #answer(request: IncomingMessage, response: ServerResponse, visit: Visit): Promise<void> {
     if (visit.path !== PATH) throw new HttpError(404, `the figures are at ${PATH}`);
     if (request.method !== 'GET' && request.method !== 'HEAD') throw new HttpError(405, 'GET it', { allow: 'GET, HEAD' });
-    const member = await this.#memberOf(request, visit);
-    const lines = await this.#lines(member, visit);
-    response.writeHead(200, { 'content-type': CONTENT_TYPE, 'cache-control': 'no-store' });
-    response.end(`${lines.join('\n')}\n`);
+    const actor = (await this.#memberOf(request, visit)).actor(visit.from);
+    const exposition = this.#exposition!;
+    response.writeHead(200, { 'content-type': exposition.contentType, 'cache-control': 'no-store' });
+    if (request.method === 'HEAD') return void response.end();
+    // as fast as it is read: a slow reader has no more than some chunks in memory
+    await pipeline(this.#text(exposition, actor), response, { signal: visit.signal });
   }
 
   /** Whose view is shown. @throws HttpError 401, 503 */
@@ -75,18 +92,30 @@ export class MetricsGateway implements Gateway<MetricsOptions> {
     throw new HttpError(401, 'the name, the password or the network is wrong', CHALLENGE);
   }
 
-  async #lines(member: Member, { from }: Visit): Promise<string[]> {
-    const overview = await member.actor(from).overview();
-    const lines = [...this.#figures.text(), ...instanceLines(overview)];
-    // these are about all accounts, and name providers that this one may not know of
-    if (this.#account === undefined) lines.push(...this.#host.metrics.text());
-    return lines;
+  async *#text(exposition: Exposition, actor: Actor): AsyncGenerator<string> {
+    const overview = await actor.overview();
+    const left = this.#seriesLeftOut(overview);
+    yield* exposition.text([...this.#figures.all(), ...providerFigures(overview), ...(left === undefined ? [] : [seriesLeftOut(left)])]);
+    yield* exposition.text(this.#host.metrics.figures(), shownOf(overview));
+    if (left === 0) yield* instanceSeries(() => actor.states());
+  }
+
+  /** How many series of single instances are too many, so that there are none; undefined where there are none anyway. */
+  #seriesLeftOut(overview: Overview): number | undefined {
+    if (this.#maxSeries === undefined) return undefined;
+    const series = countInstances(overview) * SERIES_PER_INSTANCE;
+    const isTooMany = series > this.#maxSeries;
+    if (isTooMany !== this.#saidTooMany) {
+      if (isTooMany) this.#host.log('warn', 'too many instances for series of their own', { series, 'max-series': this.#maxSeries });
+      else this.#host.log('info', 'instances have series of their own again', { series });
+      this.#saidTooMany = isTooMany;
+    }
+    return isTooMany ? series : 0;
   }
 }
 
-function* instanceLines(overview: readonly ProviderOverview[]): Generator<string> {
-  yield* expose('argo_provider_up', 'gauge', 'Whether the provider answered when it was asked last.',
-    overview.map(({ provider, answers }) => ({ labels: { provider }, value: answers ? 1 : 0 })));
-  yield* expose('argo_instances', 'gauge', 'Instances by the state in which they were last seen.',
-    overview.flatMap(({ provider, states }) => [...states].map(([state, value]) => ({ labels: { provider, state }, value }))));
+/** Whether a value may be told: what is about a provider to whoever sees all of that, anything else to whoever sees everything. */
+function shownOf({ isWhole, providers }: Overview): (labels: Labels) => boolean {
+  const whole = new Set(providers.filter(({ work }) => work !== undefined).map(({ provider }) => provider));
+  return ({ provider }) => (provider === undefined ? isWhole : whole.has(provider));
 }

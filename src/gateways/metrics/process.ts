@@ -1,4 +1,4 @@
-import { Metrics } from '../../kit/metrics.js';
+import { Metrics, type Figure } from '../../kit/metrics.js';
 
 /** How often it is measured by how much the event loop is late. Milliseconds. */
 const LAG_INTERVAL = 100;
@@ -24,8 +24,8 @@ export class ProcessFigures {
     this.#timer.unref();
   }
 
-  text(): Generator<string> {
-    return this.#metrics.text();
+  all(): Iterable<Figure> {
+    return this.#metrics.figures();
   }
 
   close(): void {

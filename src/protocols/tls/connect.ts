@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { connect as connectPlain, isIP, type Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { checkServerIdentity, connect as connectTls, type TLSSocket } from 'node:tls';
 import { CertificateError, ConnectionLostError } from './errors.js';
 
 /** Whom we take for the server that is meant. */
@@ -62,6 +62,43 @@ export function connectTrusted(origin: URL, trust: Trust, address?: string): Pro
       clearTimeout(timer);
       socket.removeListener('error', onError);
       socket.setNoDelay(true);
+      resolve(socket);
+    });
+  });
+}
+
+/**
+ * Speaks TLS from now on over a connection that was begun in the clear. Resolves only when the server has
+ * proved who it is. Whether it does so or not, the given socket is not to be used any more.
+ * @param host to whom it leads
+ * @throws CertificateError, ConnectionLostError
+ */
+export function secureTrusted(plain: Socket, host: string, trust: Trust): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTls({
+      socket: plain, ...(isIP(host) === 0 && { servername: host }),
+      ...(trust.kind !== 'authorities' ? { ca: [] } : trust.ca !== undefined && { ca: trust.ca }),
+      // With the address, since there is no server name from which it would be taken.
+      checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate),
+      rejectUnauthorized: false,
+    });
+    const fail = (error: Error): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      plain.destroy();
+      reject(error);
+    };
+    const timer = setTimeout(() => fail(new ConnectionLostError(`no TLS within ${CONNECT_TIMEOUT_MS / 1000} s`, false)), CONNECT_TIMEOUT_MS);
+    const onError = (error: Error): void => fail(new ConnectionLostError(describe(error), false, { cause: error }));
+    const onClose = (): void => fail(new ConnectionLostError('the connection was cut off', false));
+    socket.once('error', onError);
+    socket.once('close', onClose);
+    socket.once('secureConnect', () => {
+      const refusal = judge(socket, trust);
+      if (refusal !== undefined) return fail(new CertificateError(refusal));
+      clearTimeout(timer);
+      socket.removeListener('error', onError);
+      socket.removeListener('close', onClose);
       resolve(socket);
     });
   });

@@ -1,0 +1,59 @@
+import * as v from 'valibot';
+import type { Document, Fault, Position } from './document.js';
+
+/** Reads one document and gathers what is wrong with it. */
+export class Reader {
+  readonly faults: Fault[] = [];
+  readonly #document: Document;
+
+  constructor(document: Document) {
+    this.#document = document;
+  }
+
+  fault(path: readonly (string | number)[], message: string): void {
+    this.faults.push({ message, position: this.positionOf(path) });
+  }
+
+  positionOf(path: readonly (string | number)[]): Position | undefined {
+    return this.#document.position(path);
+  }
+
+  /** The sub-table at a key, empty where it is absent. */
+  table(key: string): Record<string, unknown> {
+    const value = (this.#document.content as Record<string, unknown>)[key] ?? {};
+    if (typeof value === 'object' && !Array.isArray(value) && !(value instanceof Date)) return value as Record<string, unknown>;
+    this.fault([key], `${key} must be a table: [${key}]`);
+    return {};
+  }
+
+  /** The value as the schema yields it, or undefined after noting the faults. */
+  parse<Schema extends v.GenericSchema>(schema: Schema, value: unknown, path: readonly (string | number)[]): v.InferOutput<Schema> | undefined {
+    const result = v.safeParse(schema, value);
+    if (result.success) return result.output;
+    for (const issue of result.issues) {
+      const inner = (issue.path ?? []).map(({ key }) => key as string | number);
+      const whole = [...path, ...inner];
+      this.fault(whole, faultMessage(issue, String(whole.findLast((key) => typeof key === 'string'))));
+    }
+    return undefined;
+  }
+
+  /** The names of a table's sub-tables, those that are no usable names noted as faults. */
+  names(key: string, form: RegExp): [string, unknown][] {
+    return Object.entries(this.table(key)).filter(([name]) => {
+      if (form.test(name)) return true;
+      this.fault([key, name], `"${name}" cannot be used as a name in [${key}]`);
+      return false;
+    });
+  }
+}
+
+/** The library's own wording repeats the value, which may be a password in the wrong place. */
+const STANDARD_MESSAGE = /^Invalid \w+: Expected (.*?) (?:but|and) received [^]*$/;
+const KINDS: Readonly<Record<string, string>> = { Object: 'a table is expected', Array: 'a list is expected', string: 'text in quotes is expected' };
+
+function faultMessage(issue: v.BaseIssue<unknown>, key: string): string {
+  if (issue.type === 'strict_object' && issue.expected === 'never') return `unknown key ${key}`;
+  if (issue.kind === 'schema' && issue.received === 'undefined') return `${key} is missing`;
+  return `${key}: ${issue.message.replace(STANDARD_MESSAGE, (_, kind: string) => KINDS[kind] ?? `${kind} is expected`)}`;
+}

@@ -1,0 +1,128 @@
+import * as v from 'valibot';
+import type { Catalogue, Catalogues } from './catalogue.js';
+import type { AccountSettings, GatewaySettings, ProviderSettings, ServerSettings, TriggerSettings } from './config.js';
+import { fingerprint } from './fingerprint.js';
+import type { Reader } from './reader.js';
+import { GATEWAY_NAME, gatewayEntries, PROVIDER_NAME, providerEntries, TRIGGER_NAME, triggerEntries } from './schema.js';
+import { readSecret, secretNames, type SecretOptions } from './secret.js';
+import type { Endpoint } from './values.js';
+
+/** Where TLS is to be spoken there must be a certificate. */
+export function checkTls(reader: Reader, path: readonly string[], table: Readonly<Record<string, unknown>>): void {
+  const { 'tls-listen': places, 'tls-cert': cert, 'tls-key': key } = table;
+  if (Array.isArray(places) && places.length > 0 && (cert === undefined || key === undefined)) {
+    reader.fault([...path, 'tls-listen'], 'tls-listen needs tls-cert and tls-key');
+  }
+}
+
+/** A kind of table of which each names a type, and the type brings keys of its own. */
+interface TypedTables {
+  readonly table: 'providers' | 'gateways' | 'triggers';
+  /** what a type is, for people */
+  readonly noun: string;
+  readonly name: RegExp;
+  /** the keys that all of them take */
+  readonly entries: v.ObjectEntries;
+}
+
+const PROVIDERS: TypedTables = { table: 'providers', noun: 'driver', name: PROVIDER_NAME, entries: providerEntries };
+const GATEWAYS: TypedTables = { table: 'gateways', noun: 'gateway', name: GATEWAY_NAME, entries: gatewayEntries };
+const TRIGGERS: TypedTables = { table: 'triggers', noun: 'trigger', name: TRIGGER_NAME, entries: triggerEntries };
+
+/** One such table, checked: its name, its type, what its keys yielded, and what tells it from its successor. */
+type TypedTable = Pick<GatewaySettings, 'name' | 'type' | 'fingerprint'> & { readonly options: Record<string, unknown> };
+
+async function readTyped(reader: Reader, { table, noun, name: form, entries }: TypedTables, catalogue: Catalogue): Promise<TypedTable[]> {
+  const found: TypedTable[] = [];
+  for (const [name, value] of reader.names(table, form)) {
+    const path = [table, name];
+    const type = (value as { type?: unknown } | undefined)?.type;
+    if (typeof type !== 'string') {
+      reader.fault(path, `${table}.${name} needs a type: one of ${catalogue.types().join(', ')}`);
+      continue;
+    }
+    const own = await catalogue.options(type);
+    if (own === undefined) {
+      reader.fault([...path, 'type'], `there is no ${noun} for type "${type}"; there are ${catalogue.types().join(', ')}`);
+      continue;
+    }
+    const options = reader.parse(v.strictObject({ ...own, ...entries }), value, path) as Record<string, unknown> | undefined;
+    if (options === undefined) continue;
+    for (const secret of secretNames(own)) {
+      try {
+        readSecret(options as SecretOptions<string>, secret);
+      } catch (error) {
+        reader.fault(path, (error as Error).message);
+      }
+    }
+    for (const fault of await catalogue.faults?.(type, options) ?? []) {
+      reader.faults.push(fault.file === undefined ? { message: fault.message, position: reader.positionOf([...path, ...fault.path ?? []]) } : fault);
+    }
+    found.push({ name, type, options, fingerprint: fingerprint(value) });
+  }
+  return found;
+}
+
+export async function readProviders(reader: Reader, catalogue: Catalogue): Promise<Map<string, ProviderSettings>> {
+  const tables = await readTyped(reader, PROVIDERS, catalogue);
+  return new Map(tables.map((table) => {
+    const common = table.options as v.InferOutput<v.ObjectSchema<typeof providerEntries, undefined>>;
+    return [table.name, { ...table, actionTimeout: common['action-timeout'], pollInterval: common['poll-interval'], concurrency: common.concurrency }];
+  }));
+}
+
+const isEmpty = (places: unknown): boolean => Array.isArray(places) && places.length === 0;
+
+/** A gateway cannot listen where the line protocol or another one of its kind does. Port 0 is another one each time. */
+function checkPlaces(reader: Reader, gateways: readonly TypedTable[], server: ServerSettings): void {
+  const nameOf = ({ host, port }: Endpoint): string => `${host} ${port}`;
+  const taken = new Set([...server.listen, ...server.tlsListen].filter(({ port }) => port !== 0).map(nameOf));
+  // those of one type would stand in each other's way; others may share an address, each below a path of its own
+  const byPlace = new Map<string, string>();
+  for (const { name, type, options } of gateways) {
+    checkTls(reader, ['gateways', name], options);
+    if (isEmpty(options.listen) && isEmpty(options['tls-listen'])) reader.fault(['gateways', name], 'listen and tls-listen are both empty');
+    for (const key of ['listen', 'tls-listen']) {
+      const places = options[key];
+      if (!Array.isArray(places)) continue;
+      (places as Endpoint[]).forEach((place, index) => {
+        if (taken.has(nameOf(place))) reader.fault(['gateways', name, key, index], 'the line protocol listens there');
+        const mine = `${type} ${nameOf(place)} ${String(options.path)}`;
+        const other = place.port === 0 ? undefined : byPlace.get(mine);
+        if (other !== undefined && other !== name) reader.fault(['gateways', name, key, index], `the gateway ${other} is there already`);
+        byPlace.set(mine, name);
+      });
+    }
+  }
+}
+
+/** What a gateway's own `account` names must be there: it would work on nobody's behalf. */
+function checkAccounts(reader: Reader, gateways: readonly TypedTable[], accounts: ReadonlyMap<string, AccountSettings>): void {
+  for (const { name, options: { account } } of gateways) {
+    if (typeof account === 'string' && !accounts.has(account)) reader.fault(['gateways', name, 'account'], `there is no account ${account}`);
+  }
+}
+
+const byName = <One extends { readonly name: string }>(all: readonly One[]): Map<string, One> => new Map(all.map((one) => [one.name, one]));
+
+/** The gateways; no catalogue is opened where there is none. */
+export async function readGateways(reader: Reader, catalogues: Catalogues, accounts: ReadonlyMap<string, AccountSettings>, server: ServerSettings | undefined): Promise<Map<string, GatewaySettings>> {
+  if (Object.keys(reader.table('gateways')).length === 0) return new Map();
+  const gateways = await readTyped(reader, GATEWAYS, await catalogues.gateways(server?.pluginPath ?? []));
+  checkAccounts(reader, gateways, accounts);
+  if (server) checkPlaces(reader, gateways, server);
+  return byName(gateways);
+}
+
+/** The triggers, each plan that they name checked to be one of them; no catalogue is opened where there is none. */
+export async function readTriggers(reader: Reader, catalogues: Catalogues, plans: ReadonlySet<string>): Promise<Map<string, TriggerSettings>> {
+  if (Object.keys(reader.table('triggers')).length === 0) return new Map();
+  const catalogue = await catalogues.triggers();
+  const triggers = await readTyped(reader, TRIGGERS, catalogue);
+  for (const { name, type, options } of triggers) {
+    for (const { plan, path } of await catalogue.plans(type, options)) {
+      if (!plans.has(plan)) reader.fault(['triggers', name, ...path], `there is no plan ${plan}`);
+    }
+  }
+  return byName(triggers);
+}

@@ -1,0 +1,157 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { StageSettings } from '../config/config.js';
+import type { Actor } from '../instances/actor.js';
+import type { Outcome, PowerOrder } from '../instances/order.js';
+import type { TargetState } from '../instances/plans.js';
+import { ArgoError, toArgoError, type Phrase } from '../kit/errors.js';
+import { HARD_STOP_TIMEOUT, PLAN_REACH, PLAN_REACH_PAUSE, PLAN_TEXT } from '../kit/limits.js';
+import type { StageTime } from './run-clock.js';
+import type { TargetRecord } from './run-record.js';
+
+/** How one target ended. */
+export interface TargetEnd {
+  readonly state: TargetState;
+  readonly detail: string;
+  /** whether the journal is to say that it was switched off by this run, or started */
+  readonly debt: 'owed' | 'paid' | 'none';
+}
+
+export interface TargetRunParts {
+  /** one for this target alone */
+  readonly actor: Actor;
+  readonly target: TargetRecord;
+  readonly stage: StageSettings;
+  readonly time: StageTime;
+  /** milliseconds since an earlier process has sent it; undefined where none has */
+  readonly sentSince: number | undefined;
+  /** milliseconds that an action may take at most where nobody says */
+  readonly longest: number;
+  /** straight to the hard way */
+  readonly isHard: boolean;
+  /** aborted: no further order, and what is waited for is given up */
+  readonly signal: AbortSignal;
+  /** sends an order, and again where the audit could not be written; nothing was sent then */
+  order(work: () => Promise<Outcome>): Promise<Outcome>;
+}
+
+/** After these a clean stop was not even tried in vain: the plug is not pulled. */
+const NOT_TRIED: ReadonlySet<Phrase> = new Set<Phrase>(['UNREACHABLE', 'NO SUCH INSTANCE', 'ACCESS DENIED', 'BUSY', 'NOT ALLOWED', 'SHUTTING DOWN', 'AUDIT UNAVAILABLE']);
+/** After these nothing was sent, and the next moment may be better: a manager is being restarted, or is not up yet. */
+const MAY_COME: ReadonlySet<Phrase> = new Set<Phrase>(['UNREACHABLE', 'NO SUCH INSTANCE']);
+/** Those after which something may be at work all the same. */
+const MAY_BE_AT_WORK: ReadonlySet<Phrase> = new Set<Phrase>(['UNCERTAIN', 'TIMEOUT']);
+
+/** The time below which a clean stop is not worth asking for. Milliseconds. */
+const SOFT_LEAST = 500;
+
+/** One target's way from its order to its end. */
+export class TargetRun {
+  readonly #parts: TargetRunParts;
+  /** by the clock of performance.now(): until when it is tried again where nothing could be sent */
+  readonly #reachEnds: number;
+
+  constructor(parts: TargetRunParts) {
+    this.#parts = parts;
+    this.#reachEnds = performance.now() + Math.min(PLAN_REACH, parts.stage.soft ?? PLAN_REACH, parts.time.left);
+  }
+
+  /**
+   * Never rejects.
+   * @returns undefined where the server ended before it did: nobody knows then, and it is ordered again
+   */
+  async run(): Promise<TargetEnd | undefined> {
+    const { stage: { action }, isHard } = this.#parts;
+    try {
+      const outcome = action === 'stop' ? await this.#stop() : await this.#reach(() => this.#act(isHard && action === 'reboot' ? 'hard' : 'soft'));
+      return this.#ended(outcome);
+    } catch (thrown) {
+      return this.#failed(toArgoError(thrown));
+    }
+  }
+
+  async #stop(): Promise<Outcome> {
+    const { stage, time, isHard, sentSince } = this.#parts;
+    const mayForce = stage.then === 'force';
+    if (mayForce && isHard) return this.#reach(() => this.#pullThePlug());
+    // one that an earlier process has asked already is not asked for the whole time again
+    const soft = stage.soft === undefined ? undefined : Math.max(SOFT_LEAST, stage.soft - (sentSince ?? 0));
+    const most = mayForce ? time.softLeft : Math.max(SOFT_LEAST, time.left);
+    if (mayForce && (most < SOFT_LEAST || stage.soft === 0)) return this.#reach(() => this.#pullThePlug());
+    try {
+      return await this.#reach(() => this.#send({ action: 'stop', mode: 'soft', wait: waitOf(soft, most, this.#parts.longest) }));
+    } catch (thrown) {
+      const { phrase } = toArgoError(thrown);
+      if (!mayForce || NOT_TRIED.has(phrase) || this.#parts.signal.aborted) throw thrown;
+      return this.#pullThePlug();
+    }
+  }
+
+  #pullThePlug(): Promise<Outcome> {
+    return this.#send({ action: 'stop', mode: 'hard', wait: HARD_STOP_TIMEOUT });
+  }
+
+  #act(mode: 'soft' | 'hard'): Promise<Outcome> {
+    const { stage: { action }, time, longest } = this.#parts;
+    return this.#send({ action, mode, wait: waitOf(undefined, Math.max(SOFT_LEAST, time.left), longest) }).catch((thrown: unknown) => {
+      // a machine without a mark for its boots can't be seen to restart: that it was told to is all there is to know
+      if (action !== 'reboot' || toArgoError(thrown).phrase !== 'NOT SUPPORTED') throw thrown;
+      return this.#send({ action, mode, wait: false });
+    });
+  }
+
+  #send(order: PowerOrder): Promise<Outcome> {
+    const { actor, target, order: send, signal } = this.#parts;
+    return send(() => {
+      signal.throwIfAborted();
+      const ref = { ...target.ref, fullName: target.name };
+      // a provider that was configured anew may have another machine under this id
+      if (actor.known(ref).fullName !== target.name) throw new ArgoError('NO SUCH INSTANCE', target.name);
+      return actor.power(ref, order);
+    });
+  }
+
+  /** Tries again where nothing was sent because nobody could be reached. */
+  async #reach(work: () => Promise<Outcome>): Promise<Outcome> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (thrown) {
+        const isOver = performance.now() + PLAN_REACH_PAUSE > this.#reachEnds;
+        if (isOver || this.#parts.signal.aborted || !MAY_COME.has(toArgoError(thrown).phrase)) throw thrown;
+      }
+      await sleep(PLAN_REACH_PAUSE, undefined, { signal: this.#parts.signal }).catch(() => undefined);
+    }
+  }
+
+  #ended({ result }: Outcome): TargetEnd {
+    const { stage: { action }, target: { mark }, sentSince } = this.#parts;
+    // after a crash it may be so by the order that was sent before
+    const state = result === 'already' && sentSince !== undefined && mark === 'on' && action !== 'start' ? 'done' : result;
+    if (isSwitchingOff(action)) return { state, detail: '', debt: state === 'done' ? 'owed' : 'none' };
+    return { state, detail: '', debt: action === 'start' || action === 'resume' ? 'paid' : 'none' };
+  }
+
+  #failed(error: ArgoError): TargetEnd | undefined {
+    const { phrase, message } = error;
+    const { signal, stage: { action } } = this.#parts;
+    if (phrase === 'SHUTTING DOWN' || (signal.aborted && signal.reason === SERVER_ENDS)) return undefined;
+    // it never came to an order
+    if (error === signal.reason) return { state: 'skipped', detail: '', debt: 'none' };
+    return {
+      state: phrase === 'UNCERTAIN' ? 'uncertain' : 'failed', detail: message.slice(0, PLAN_TEXT),
+      // it was on, and was told to stop: it may be off in a moment
+      debt: isSwitchingOff(action) && MAY_BE_AT_WORK.has(phrase) ? 'owed' : 'none',
+    };
+  }
+}
+
+/** Why a run's signal is aborted where the server ends. */
+export const SERVER_ENDS = new ArgoError('SHUTTING DOWN');
+
+const isSwitchingOff = (action: StageSettings['action']): boolean => action === 'stop' || action === 'suspend';
+
+/** As long as asked for; where that is not said, as long as the provider lets an action take; never beyond what is left. */
+function waitOf(wanted: number | undefined, most: number, longest: number): true | number {
+  if (wanted === undefined && most >= longest) return true;
+  return Math.max(1, Math.min(wanted ?? longest, most));
+}

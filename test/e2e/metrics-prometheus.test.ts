@@ -1,0 +1,125 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { hash } from 'bcrypt';
+import t, { type Test } from 'tap';
+import { BCRYPT_COST } from '../../src/kit/limits.js';
+import { startDaemon, type Daemon } from '../support/daemon.js';
+import { expressionsOf, type Dashboard } from '../support/dashboard.js';
+import { connect } from '../support/line-client.js';
+import { fromRoot } from '../support/paths.js';
+import { lacks } from '../support/peers.js';
+import { freePort } from '../support/ports.js';
+import { until } from '../support/until.js';
+
+/** For a scrape a second, on a busy machine. */
+const WAIT_MS = 60_000;
+
+const hashed = await hash('steve', BCRYPT_COST);
+
+/** @param port of the gateway that asks for a login: at one address two could not show figures */
+const configuration = (port: number): string => `
+[accounts.steve]
+password = "${hashed}"
+grants = [{ instances = ["*"], commands = ["*"] }]
+[accounts.prom]
+password = "${hashed}"
+grants = [{ instances = ["demo/*"], commands = ["read"] }]
+[providers.demo]
+type = "sim"
+instances = ["lj", { name = "a \\"quoted\\" \\\\ name", state = "off" }]
+[providers.secret]
+type = "sim"
+instances = ["x1"]
+[gateways.open]
+type = "metrics"
+listen = ["127.0.0.1:0"]
+[gateways.closed]
+type = "metrics"
+listen = ["127.0.0.1:${port}"]
+account = "prom"
+`;
+
+interface Series { readonly metric: Readonly<Record<string, string>>; readonly value: readonly [number, string] }
+
+/** Prometheus as its package has it, which scrapes both gateways. */
+async function startPrometheus(t: Test, daemon: Daemon) {
+  const folder = mkdtempSync(join(tmpdir(), 'argo-prometheus-'));
+  const job = (name: string, port: number | undefined, login = {}): object =>
+    ({ job_name: name, honor_labels: true, scrape_interval: '1s', static_configs: [{ targets: [`127.0.0.1:${port}`] }], ...login });
+  writeFileSync(join(folder, 'argo-alerts.yml'), readFileSync(fromRoot('docs/prometheus/argo-alerts.yml')));
+  // JSON is YAML
+  writeFileSync(join(folder, 'prometheus.yml'), JSON.stringify({
+    global: { evaluation_interval: '1s' },
+    rule_files: ['argo-alerts.yml'],
+    scrape_configs: [job('argo', daemon.ports[1]), job('login', daemon.ports[2], { basic_auth: { username: 'prom', password: 'steve' }, scrape_interval: '5s' })],
+  }));
+  const port = await freePort();
+  const child = spawn('prometheus', [
+    `--config.file=${join(folder, 'prometheus.yml')}`, `--storage.tsdb.path=${join(folder, 'data')}`, `--web.listen-address=127.0.0.1:${port}`,
+  ], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => { said = (said + text).slice(-10_000); });
+  const ended = once(child, 'close');
+  t.teardown(async () => {
+    child.kill('SIGKILL');
+    await ended;
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const get = async (path: string): Promise<unknown> => {
+    const answer = await (await fetch(`http://127.0.0.1:${port}/api/v1/${path}`)).json() as { status: string; error?: string; data: unknown };
+    if (answer.status !== 'success') throw new Error(`${path}: ${answer.error}`);
+    return answer.data;
+  };
+  await until(() => get('status/buildinfo').then(() => true, () => false), WAIT_MS, 'Prometheus').catch((error: unknown) => { throw new Error(said, { cause: error }); });
+  const query = async (expression: string): Promise<readonly Series[]> => (await get(`query?query=${encodeURIComponent(expression)}`) as { result: readonly Series[] }).result;
+  return { get, query, value: async (expression: string) => (await query(expression))[0]?.value[1] };
+}
+
+await t.test('a real Prometheus collects the figures', { skip: lacks('prometheus'), timeout: 170_000 }, async (t) => {
+  const daemon = await startDaemon({ config: configuration(await freePort()), listeners: 3 });
+  t.teardown(() => daemon.stop());
+  const prometheus = await startPrometheus(t, daemon);
+  const becomes = (expression: string, value: string | undefined): Promise<void> =>
+    until(async () => await prometheus.value(expression) === value, WAIT_MS, `${expression} to be ${value}`);
+  await becomes('up{job="argo"}', '1');
+  await becomes('up{job="login"}', '1');
+  await becomes('argo_instance_state{job="argo",instance="lj",state="on"}', '1');
+
+  await t.test('a stop is seen', async (t) => {
+    const client = await connect(daemon.port);
+    t.teardown(() => client.destroy());
+    await client.ask('auth steve steve');
+    await client.ask('stop lj --wait');
+    await becomes('argo_instance_state{job="argo",provider="demo",instance="lj",state="off"}', '1');
+    t.equal(await prometheus.value('argo_instance_state{job="argo",provider="demo",instance="lj",state="on"}'), '0');
+    t.equal(await prometheus.value('argo_actions_total{job="argo",provider="demo",command="stop",outcome="done"}'), '1');
+    t.ok(Number(await prometheus.value('time() - argo_instance_state_since_timestamp_seconds{job="argo",instance="lj"}')) < 120);
+    t.equal(await prometheus.value(String.raw`argo_instance_state{job="argo",instance="a \"quoted\" \\ name",state="off"}`), '1', 'any name comes through');
+  });
+
+  await t.test('who logs in has what its account sees', async (t) => {
+    const providers = (await prometheus.query('argo_provider_up{job="login"}')).map(({ metric }) => metric.provider);
+    t.same(providers, ['demo']);
+    t.same(await prometheus.query('{job="login",provider="secret"}'), []);
+    t.same(await prometheus.query('argo_requests_total{job="login"}'), []);
+    // it covers that provider
+    await becomes('argo_actions_total{job="login",provider="demo",outcome="done"}', '1');
+  });
+
+  await t.test('alerts and dashboard can be evaluated', async (t) => {
+    type Rule = { readonly name: string; readonly health: string; readonly lastError?: string };
+    const rules = async (): Promise<readonly Rule[]> => (await prometheus.get('rules') as { groups: readonly { rules: readonly Rule[] }[] }).groups.flatMap((group) => group.rules);
+    t.ok((await rules()).length > 10);
+    await until(async () => (await rules()).every(({ health }) => health !== 'unknown'), WAIT_MS, 'all rules to be evaluated');
+    t.same((await rules()).filter(({ health }) => health !== 'ok').map(({ name, lastError }) => [name, lastError]), []);
+    const dashboard = JSON.parse(readFileSync(fromRoot('docs/grafana/argo-dashboard.json'), 'utf8')) as Dashboard;
+    // a rate needs two scrapes
+    for (const expression of expressionsOf(dashboard)) {
+      if (/webhook|UNCERTAIN|starting\|stopping/.test(expression)) await prometheus.query(expression);
+      else await until(async () => (await prometheus.query(expression)).length > 0, WAIT_MS, `something to show: ${expression}`);
+    }
+  });
+});

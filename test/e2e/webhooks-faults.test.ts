@@ -1,0 +1,194 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, unlinkSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { type Daemon, startDaemon } from '../support/daemon.js';
+import { ADMIN, descriptors, goesOn, logIn, LONG, residentMegabytes } from '../support/faults.js';
+import type { LineClient } from '../support/line-client.js';
+import { lacksRoot } from '../support/peers.js';
+import { until } from '../support/until.js';
+import { receive, type Receiver } from '../support/webhook-receiver.js';
+
+/** Receivers that are down, slow, elsewhere or hostile; a disk that is full. */
+
+const config = (tables: string): string => `${ADMIN}
+[providers.demo]
+type = "sim"
+instances = ["lj", "web1"]
+${tables}`;
+
+const table = (name: string, { url }: Pick<Receiver, 'url'>, keys = 'events = ["action"]'): string => `[[webhooks]]\nname = "${name}"\nurl = "${url}"\n${keys}\n`;
+
+async function start(t: Test, tables: string, folder?: string): Promise<Daemon> {
+  const daemon = await startDaemon({ config: config(tables), ...(folder === undefined ? {} : { folder }) });
+  t.after(() => daemon.stop());
+  return daemon;
+}
+
+/** Four events of the type `action`. */
+async function cycle(client: LineClient): Promise<void> {
+  for (const command of ['stop lj --force --wait', 'start lj --wait']) {
+    const reply = await client.ask(command, LONG);
+    if (reply.code !== 300) throw new Error(`${command}: ${reply.comment}`);
+  }
+}
+
+async function reload(daemon: Daemon, tables: string): Promise<void> {
+  const before = daemon.stderr().length;
+  daemon.reconfigure(config(tables));
+  daemon.signal('SIGHUP');
+  await until(() => daemon.stderr().slice(before).includes('"reloaded"'), LONG, 'the reload');
+}
+
+await t.test('redirects are not followed', async (t) => {
+  const [receiver, other] = [await receive(t), await receive(t)];
+  const statuses = [301, 302, 303, 307, 308];
+  receiver.answer = (index) => (index < statuses.length ? (_request, response) => void response.writeHead(statuses[index]!, { location: other.url }).end() : undefined);
+  const daemon = await start(t, table('main', receiver));
+  await cycle(await logIn(daemon));
+  await receiver.has(4);
+  t.same(receiver.deliveries.slice(0, 6).map(({ status }) => status), [...statuses, 204]);
+  t.same([other.connections(), other.deliveries.length], [0, 0]);
+});
+
+await t.test('one that answers badly holds up nobody else', async (t) => {
+  const [good, slow, silent, closing, huge, garbled] = await Promise.all(Array.from({ length: 6 }, () => receive(t))) as [Receiver, Receiver, Receiver, Receiver, Receiver, Receiver];
+  const open: NodeJS.Timeout[] = [];
+  t.after(() => open.forEach((timer) => clearTimeout(timer)));
+  slow.answer = (index) => (index < 2 ? (_request, response) => void open.push(setTimeout(() => response.writeHead(204).end(), 1500)) : undefined);
+  silent.answer = () => () => undefined;
+  closing.answer = (index) => (index < 3 ? (request) => request.socket.destroy() : undefined);
+  huge.answer = () => (_request, response) => {
+    response.writeHead(200, { 'content-length': '1000000000' });
+    const more = (): void => { while (!response.destroyed && response.write(Buffer.alloc(65_536))) continue; };
+    response.on('drain', more).on('error', () => undefined);
+    more();
+  };
+  garbled.answer = (index) => (index < 2 ? (request) => request.socket.end('what do you want\r\n\r\n') : undefined);
+  const keys = 'events = ["action"]\ntimeout = "500ms"';
+  const daemon = await start(t, table('good', good) + table('slow', slow, keys) + table('silent', silent, keys) + table('closing', closing, keys)
+    + table('huge', huge, keys) + table('garbled', garbled, keys));
+  const client = await logIn(daemon);
+  await cycle(client);
+  await good.has(4);
+  t.ok(silent.deliveries.length <= 3, 'before the others had their turns');
+  await Promise.all([slow.has(4), closing.has(4), garbled.has(4)]);
+  for (const one of [slow, closing, garbled]) {
+    const outcomes = one.accepted().map(({ data }) => `${String(data.command)} ${String(data.outcome)}`);
+    t.same(outcomes.filter((each, index) => outcomes.indexOf(each) === index), ['stop begun', 'stop done', 'start begun', 'start done'], 'in order');
+  }
+  await until(() => huge.deliveries.length >= 4, LONG, 'all for the one that answers too much');
+  t.equal(new Set(huge.deliveries.map(({ event }) => event.id)).size, huge.deliveries.length, 'it said 200, so each comes once');
+  await until(() => silent.deliveries.length >= 3, LONG, 'further attempts');
+  t.equal(new Set(silent.deliveries.map(({ event }) => event.id)).size, 1, 'the first one again');
+  t.ok(residentMegabytes(daemon) < 200, `${residentMegabytes(daemon)} MB`);
+  t.ok(descriptors(daemon) < 60);
+  const began = performance.now();
+  t.equal((await daemon.stop()).code, 0);
+  t.ok(performance.now() - began < 15_000, 'its end does not wait for them');
+});
+
+await t.test('410 switches a webhook off until its table changes, over a restart too', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'argo-webhooks-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const [receiver, other] = [await receive(t), await receive(t)];
+  receiver.answer = () => 410;
+  const tables = table('main', receiver) + table('other', other);
+  const first = await start(t, tables, folder);
+  await cycle(await logIn(first));
+  await until(() => first.stderr().includes('its receiver says that it is gone'), LONG, 'the line of the log');
+  await cycle(await logIn(first));
+  await other.has(8);
+  t.equal(receiver.deliveries.length, 1, 'nothing more is sent');
+  await reload(first, `${tables}# a comment\n`);
+  t.equal((await first.stop()).code, 0);
+  const second = await start(t, tables, folder);
+  await until(() => second.stderr().includes('webhook is switched off'), LONG, 'the line of the log');
+  await cycle(await logIn(second));
+  await other.has(12);
+  t.equal(receiver.deliveries.length, 1);
+  receiver.answer = () => undefined;
+  await reload(second, table('main', receiver, 'events = ["action"]\ntimeout = "4s"') + table('other', other));
+  const events = await receiver.has(5);
+  t.same(events[0]!.id, receiver.deliveries[0]!.event.id, 'what it did not take comes first');
+  t.equal(events.at(-1)!.data.outcome === 'done' || events.length > 5, true, 'and what happened since the start');
+});
+
+await t.test('Retry-After, and events that are given up', async (t) => {
+  const receiver = await receive(t);
+  receiver.answer = (index) => (index === 0 ? (_request, response) => void response.writeHead(429, { 'retry-after': '2' }).end() : index < 5 ? 503 : undefined);
+  const daemon = await start(t, table('main', receiver, 'events = ["action"]\ngive-up-after = "1s"'));
+  const client = await logIn(daemon);
+  await cycle(client);
+  await until(() => receiver.deliveries.length >= 2, LONG, 'the second attempt');
+  t.ok(receiver.deliveries[1]!.at - receiver.deliveries[0]!.at >= 1900, 'not before it asked for it');
+  const [lost] = await receiver.has(1);
+  t.match(lost, { type: 'org.xen-tools.argo.events.lost.v1', data: { dropped: 4, reason: 'too-old' } });
+  t.match(daemon.stderr(), /"reason":"too-old","msg":"webhook: events were dropped"/);
+  await cycle(client);
+  const events = await receiver.has(5);
+  t.same(events.slice(1).map(({ data }) => data.outcome), ['begun', 'done', 'begun', 'done'], 'later ones arrive');
+});
+
+await t.test('order = false: one that is not taken does not hold up the others', async (t) => {
+  const receiver = await receive(t);
+  let under = 0;
+  let most = 0;
+  receiver.answer = (_index, { event: { data } }) => (data.command === 'stop' && data.outcome === 'begun' ? 400 : (_request, response) => {
+    most = Math.max(most, under += 1);
+    setTimeout(() => { under -= 1; response.writeHead(204).end(); }, 50);
+  });
+  const daemon = await start(t, table('main', receiver, 'events = ["action"]\norder = false'));
+  const client = await logIn(daemon);
+  for (let turn = 0; turn < 8; turn += 1) await cycle(client);
+  await until(() => receiver.accepted().length >= 20, LONG, 'most of the others').catch(() => undefined);
+  t.ok(receiver.accepted().length >= 20, `${receiver.accepted().length} others`);
+  t.ok(most <= 8, `${most} at a time`);
+});
+
+await t.test('the disk is full: events wait where they are, and what is forgotten meanwhile is told', { skip: lacksRoot('mount', 'umount') }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'argo-webhooks-'));
+  const state = join(folder, 'state');
+  mkdirSync(state);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16384k,mode=700', 'tmpfs', state]);
+  t.after(() => {
+    spawnSync('umount', ['-l', state]);
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const receiver = await receive(t);
+  const tables = table('main', receiver, 'events = ["server"]');
+  const daemon = await start(t, tables, folder);
+  await receiver.has(1);
+  const filler = join(state, 'filler');
+  fill(filler);
+  for (let turn = 0; turn < 5; turn += 1) await reload(daemon, tables);
+  await until(() => daemon.stderr().includes('events cannot be kept for the webhook') || receiver.accepted().length >= 6, LONG, 'the disk to be missed');
+  t.match(daemon.stderr(), /events cannot be kept for the webhook/);
+  t.ok(receiver.accepted().length < 6);
+  unlinkSync(filler);
+  const events = await receiver.has(6);
+  t.same(events.map(({ data }) => data.now), ['started', ...Array<string>(5).fill('reloaded')], 'all of them, in order, once');
+  t.equal((await daemon.stop()).code, 0);
+});
+
+/** Writes a file until nothing more fits. */
+function fill(path: string): void {
+  const file = openSync(path, 'w');
+  for (let size = 65_536; size >= 1;) {
+    try {
+      writeSync(file, Buffer.alloc(size));
+    } catch {
+      size >>= 1;
+    }
+  }
+  closeSync(file);
+}
+
+await t.test('after all that it serves', async (t) => {
+  const receiver = await receive(t);
+  await receiver.close();
+  const daemon = await start(t, table('main', receiver));
+  await cycle(await logIn(daemon));
+  await goesOn(t, daemon, 'a receiver that is down is no fault of the server');
+});
