@@ -1,13 +1,6 @@
-import { createRequire } from 'node:module';
-import type * as SonicBoomModule from 'sonic-boom';
 import type { Log } from '../kit/log.js';
+import { LogOutput } from './log-output.js';
 import { inSources } from './stack.js';
-
-/** Not imported: for that Node would look through all of its text once more, which every start would wait for. */
-const { SonicBoom } = createRequire(import.meta.url)('sonic-boom') as typeof SonicBoomModule;
-
-/** Log lines that wait to be written; further ones are dropped, so that a reader who stops cannot stop us. Bytes. */
-const LOG_BACKLOG = 1024 * 1024;
 
 /** The file descriptor of standard error. */
 const STDERR = 2;
@@ -30,35 +23,29 @@ export interface Logger {
 
 /** JSON lines on standard error, which nobody waits for. */
 export function createLogger(level: string): Logger {
-  const destination = new SonicBoom({ fd: STDERR, sync: false, maxLength: LOG_BACKLOG });
-  // standard error is closed, or was never open: there is nowhere left to say so
-  destination.on('error', () => undefined);
+  const output = new LogOutput(STDERR);
   let least = LEVELS.indexOf(level);
   return {
     log: (lineLevel, message, facts) => {
-      if (LEVELS.indexOf(lineLevel) >= least) destination.write(`${formatLine(lineLevel, message, facts)}\n`);
+      if (LEVELS.indexOf(lineLevel) >= least) output.append(`${formatLine(lineLevel, message, facts)}\n`);
     },
     setLevel: (newLevel) => {
       least = LEVELS.indexOf(newLevel);
     },
-    flush: () => {
-      try {
-        destination.flushSync();
-      } catch {
-        // as above
-      }
-    },
+    flush: () => output.flush(),
   };
 }
 
 /** One line of the log, without its end. */
 export function formatLine(level: string, message: string, facts: Record<string, unknown> = {}): string {
-  const line = { level, time: new Date().toISOString() };
+  const start = `{"level":${JSON.stringify(level)},"time":"${new Date().toISOString()}"`;
+  const end = `"msg":${JSON.stringify(message)}}`;
   try {
-    // going through all that is in it costs as much again
-    return JSON.stringify({ ...line, ...facts, msg: message }, isPlain(facts) ? undefined : printable);
+    // put together of texts: to copy the facts into an object with level and time costs three times as much
+    const inner = JSON.stringify(facts, isPlain(facts) ? undefined : printable).slice(1, -1);
+    return inner === '' ? `${start},${end}` : `${start},${inner},${end}`;
   } catch {
-    return JSON.stringify({ ...line, msg: message, facts: 'cannot be printed' });
+    return `${start},${end.slice(0, -1)},"facts":"cannot be printed"}`;
   }
 }
 

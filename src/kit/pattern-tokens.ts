@@ -85,9 +85,12 @@ export interface NumberRange { readonly least: number; readonly most: number; re
 export class Numbers implements Token {
   readonly count: number;
   readonly #ranges: readonly NumberRange[];
+  /** digits of the longest */
+  readonly #longest: number;
 
   constructor(ranges: readonly NumberRange[]) {
     this.#ranges = ranges;
+    this.#longest = Math.max(...ranges.map(({ most, width }) => Math.max(String(most).length, width)));
     this.count = ranges.reduce((sum, { least, most }) => sum + most - least + 1, 0);
   }
 
@@ -109,7 +112,7 @@ export class Numbers implements Token {
     let zeros = 0;
     let length = 0;
     for (let code = subject.charCodeAt(at); isDigit(code); code = subject.charCodeAt(at + length)) {
-      if (length === MAX_DIGITS) return -1;
+      if (length === this.#longest) return -1;
       length += 1;
       value = value * 10 + (code - 0x30);
       if (value === 0) zeros = length;
@@ -120,7 +123,7 @@ export class Numbers implements Token {
   #ends(subject: string, at: number, found: (end: number) => void): void {
     let value = 0;
     let zeros = 0;
-    for (let length = 1; length <= MAX_DIGITS; length += 1) {
+    for (let length = 1; length <= this.#longest; length += 1) {
       const code = subject.charCodeAt(at + length - 1);
       if (!isDigit(code)) return;
       value = value * 10 + (code - 0x30);

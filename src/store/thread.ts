@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { STORE_ANSWER, STORE_BATCH, STORE_BATCH_SIZE, STORE_IDLE, STORE_WAITING, STORE_WAITING_SIZE } from '../kit/limits.js';
 import { ownModule } from '../kit/own-files.js';
 import type { Value } from './sqlite.js';
@@ -165,7 +165,9 @@ export class StoreThread {
   #begin(): Worker {
     const { name, stateDir, last } = this.#options;
     const data: ThreadData = { name, stateDir, last: last?.() ?? 0 };
-    const worker = new Worker(ownModule('store/thread-main.js'), { workerData: data, execArgv: [], resourceLimits: HEAP });
+    // only now: every start would wait for what is loaded for that
+    const { Worker: Thread } = process.getBuiltinModule('node:worker_threads');
+    const worker = new Thread(ownModule('store/thread-main.js'), { workerData: data, execArgv: [], resourceLimits: HEAP });
     let reason = 'its thread has ended';
     worker.on('message', (answer: Answer) => this.#answered(answer));
     worker.on('error', (error) => {

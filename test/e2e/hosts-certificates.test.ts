@@ -62,6 +62,9 @@ await t.test('@cert-authority', options, async (t) => {
   t.match(await read(t, peer, 'h1', known(byAuthority)), { phrase: 'HOST KEY CHANGED', detail: /for other names \(h2, 10\.0\.0\.1\)/ });
   await certify('-V', '20200101:20200201');
   t.match(await read(t, peer, 'h1', known(byAuthority)), { phrase: 'HOST KEY CHANGED', detail: /has expired/ });
+  const learning: Record<string, unknown> = { ...known(byAuthority), 'accept-new-host-keys': true };
+  t.match(await read(t, peer, 'h1', learning), { phrase: 'HOST KEY CHANGED', detail: /has expired/ }, 'its key is not learned instead');
+  t.equal(readFileSync(learning['known-hosts-file'] as string, 'utf8'), byAuthority);
   await certify();
   t.match(await read(t, peer, 'h1', known(byAuthority)), { value: /-/ }, 'for any name');
 });

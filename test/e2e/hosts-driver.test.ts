@@ -3,6 +3,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import * as v from 'valibot';
+import esxiFree from '../../src/drivers/esxi-free/index.js';
 import type { Machine } from '../../src/drivers/driver.js';
 import { openLinux, type Logged } from '../drivers/linux/open-driver.js';
 import { ACCOUNTS, HOSTS_PROGRAMS, HostsPeer } from '../peers/hosts.js';
@@ -246,6 +248,29 @@ await t.test('faults', options, async (t) => {
     await until(() => !peer.isOn('h4'), WAIT_MS, 'the host to go down');
     await until(async () => (await outcome(behind.status(soon()))).value === 'off', WAIT_MS, 'the jump host to find nobody');
     await until(async () => await host.status(soon()) === 'off', WAIT_MS, 'silence of its port too');
+    await peer.order('unmute', 'h4');
+    await peer.bringUp('h4');
+  });
+
+  await t.test('it drops pings, and its port refuses', async (t) => {
+    const host = await machineOf(t, 'h4', table(peer, ACCOUNTS.bash));
+    const jump = { 'jump-host': `${ACCOUNTS.dash.name}@${peer.host('h3').address}` };
+    const behind = await machineOf(t, 'h4', table(peer, ACCOUNTS.bash, jump));
+    const { address, mac } = peer.host('h4');
+    const free = esxiFree.open(v.parse(v.strictObject(esxiFree.options), {
+      address, mac, user: ACCOUNTS.bash.name, 'private-key-file': peer.privateKeyFile, 'known-hosts-file': peer.knownHostsFile, ping: { timeout: '1s', retries: 1 }, ...jump,
+    }), { name: 'h4', log: () => undefined, changed: () => undefined, relist: () => undefined, lost: () => undefined });
+    t.teardown(() => free.close(soon()));
+    const esxi = (await free.list(soon()))[0]!.machine;
+    await peer.order('crash', 'h4');
+    await peer.order('mute', 'h4');
+    t.equal(await host.status(soon()), 'on', 'its own card has answered');
+    t.same([await behind.status(soon()), await esxi.status(soon())], ['unknown', 'unknown'], 'whoever refuses the jump host');
+    await peer.cable('h3', 'down');
+    for (const machine of [behind, esxi]) t.match(await outcome(machine.status(soon())), { phrase: 'UNREACHABLE', detail: /jump host does not tell/ });
+    await peer.cable('h3', 'up');
+    await peer.order('pull', 'h4');
+    for (const machine of [behind, esxi]) await until(async () => (await outcome(machine.status(soon()))).value === 'off', WAIT_MS, 'the jump host to find nobody');
     await peer.order('unmute', 'h4');
     await peer.bringUp('h4');
   });

@@ -1,16 +1,18 @@
 import t, { type Test } from 'tap';
 import type { PingReport } from '../peers/hosts-cli.js';
-import { ADDRESSES as at, Network, NETWORK_PROGRAMS } from '../peers/network.js';
+import { startCapture } from '../peers/capture.js';
+import { ADDRESSES as at, CABLES, Network, NETWORK_PROGRAMS } from '../peers/network.js';
 import { lacksRoot } from '../support/peers.js';
 
 /** Pings in a real network, with and without the right to send them. */
 
+const MAC = '52:54:00:aa:00:11';
 /** Becomes an ordinary user who may read this project wherever it lies. */
 const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--inh-caps=-all,+dac_read_search', '--ambient-caps=-all,+dac_read_search'];
 /** As the daemon is run by a hardened systemd unit: programs give no further rights. */
 const CONFINED = [...NOBODY, '--no-new-privs'];
 
-await t.test('hosts in a network', { skip: lacksRoot(...NETWORK_PROGRAMS, 'ping', 'setpriv'), timeout: 170_000 }, async (t) => {
+await t.test('hosts in a network', { skip: lacksRoot(...NETWORK_PROGRAMS, 'ping', 'setpriv', 'tcpdump'), timeout: 170_000 }, async (t) => {
   const network = await Network.start();
   t.teardown(() => network.stop());
   const ask = (hosts: readonly string[], options = {}, prefix: readonly string[] = []): Promise<PingReport> =>
@@ -22,6 +24,7 @@ await t.test('hosts in a network', { skip: lacksRoot(...NETWORK_PROGRAMS, 'ping'
       alive: { alive: true, address: at.alive, by: 'icmp' },
       alive6: { alive: true, address: at.alive6, by: 'icmp' },
       drops: { alive: false, reason: 'no answer to 4 requests' },
+      shares: { alive: false }, forged: { alive: false }, forgedHere: { alive: false },
       rejects: { alive: true },
       silent: { alive: false },
       walled: { alive: true },
@@ -46,6 +49,17 @@ await t.test('hosts in a network', { skip: lacksRoot(...NETWORK_PROGRAMS, 'ping'
     for (const down of [at.nobody, at.silent, at.unreachable]) t.match(results[down], { alive: false }, down);
     t.match(results[at.walled], { alive: true, by: 'icmp' }, 'its firewall speaks');
     t.match(results[at.halfWalled], { kind: 'silent' }, 'somebody speaks, who may be its firewall');
+  });
+
+  await t.test('a port that refuses speaks for a host only where its own card does', async (t) => {
+    const { results } = await ask([at.drops, at.shares, at.forged, at.forgedHere], { tcpPorts: [22], timeout: 2000 });
+    t.match(results[at.drops], { alive: true, by: 'tcp' });
+    for (const doubtful of [at.shares, at.forged]) t.match(results[doubtful], { kind: 'ambiguous', message: /port 22 refuses connections, which a firewall may do/ }, doubtful);
+    t.match(results[at.forgedHere], { alive: false, reason: 'nobody in our network has its address' }, 'our own firewall spoke');
+    const capture = await startCapture(network.enclosure, 'h1', 'udp port 9');
+    const keys = { hosts: [{ name: 'db', address: at.forged, mac: MAC }], user: 'argo', wol: { broadcast: CABLES.second.broadcast }, ping: { timeout: '1s' } };
+    t.same(await network.ask('start', { keys }), { db: 'unknown' }, 'so that an order to start is not spared');
+    t.not((await capture.frames(1)).length, 0);
   });
 
   await t.test('a flood of others\' replies is no answer, and hides none', async (t) => {

@@ -11,7 +11,11 @@ export const NETWORK_PROGRAMS = ['ip', 'iptables', 'nsenter', 'unshare', 'sysctl
 export const ADDRESSES = {
   alive: '10.77.0.2', alive6: 'fd77::2',
   /** drops every ICMP packet; its TCP ports refuse */
-  drops: '10.77.0.3',
+  drops: '10.77.1.3',
+  /** so does this, whose card is the router's */
+  shares: '10.77.0.3',
+  /** off, behind a router that drops ICMP packets and refuses connections in its name, as in the name of one in our network that nobody has */
+  forged: '10.77.5.5', forgedHere: '10.77.1.99',
   /** its firewall refuses echo requests, in its own name */
   rejects: '10.77.0.4',
   /** our own firewall lets nothing out to it */
@@ -50,7 +54,7 @@ done
 ip addr add fd77::1/64 dev c0 nodad
 ip -n h link set lo up
 for last in 2 3 4 5 6 7 8 9; do ip -n h addr add 10.77.0.$last/24 dev h0; done
-ip -n h addr add 10.77.1.2/24 dev h1
+for last in 2 3; do ip -n h addr add 10.77.1.$last/24 dev h1; done
 ip -n h addr add fd77::2/64 dev h0 nodad
 ip route add default via 10.77.0.2
 ip -6 route add default via fd77::2
@@ -61,7 +65,11 @@ ip -n h -6 route add unreachable fd77:9::/64
 ip -n h route add 10.77.8.0/24 via 10.77.0.1
 ip -n h route add prohibit 10.77.7.0/24
 ip netns exec h iptables -t mangle -A PREROUTING -d 10.77.8.0/24 -j TTL --ttl-set 1
-ip netns exec h iptables -A INPUT -p icmp -d 10.77.0.3 -j DROP
+for address in 10.77.0.3 10.77.1.3; do ip netns exec h iptables -A INPUT -p icmp -d $address -j DROP; done
+ip -n h route add 10.77.5.0/24 via 10.77.1.1
+ip netns exec h iptables -A FORWARD -p icmp -d 10.77.5.0/24 -j DROP
+ip netns exec h iptables -A FORWARD -p tcp -d 10.77.5.0/24 -j REJECT --reject-with tcp-reset
+iptables -A OUTPUT -p tcp -d 10.77.1.99 -j REJECT --reject-with tcp-reset
 ip netns exec h iptables -A INPUT -p icmp -d 10.77.0.4 -j REJECT
 ip netns exec h iptables -A INPUT -p icmp -d 10.77.0.6 -m statistic --mode nth --every 4 --packet 3 -j ACCEPT
 ip netns exec h iptables -A INPUT -p icmp -d 10.77.0.6 -j DROP

@@ -25,8 +25,11 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
   EnterMaintenanceMode_Task: ['_this', 'timeout', 'evacuatePoweredOffVms', 'maintenanceSpec'],
   ExitMaintenanceMode_Task: ['_this', 'timeout'], ShutdownHost_Task: ['_this', 'force'], RebootHost_Task: ['_this', 'force'],
   PowerDownHostToStandBy_Task: ['_this', 'timeoutSec', 'evacuatePoweredOffVms'], PowerUpHostFromStandBy_Task: ['_this', 'timeoutSec'],
+  ReconfigureAutostart: ['_this', 'spec'],
+  powerInfo: ['key', 'startOrder', 'startDelay', 'waitForHeartbeat', 'startAction', 'stopDelay', 'stopAction'],
   specSet: ['propSet', 'objectSet', 'reportMissingObjectsInResults'],
-  spec: ['propSet', 'objectSet', 'reportMissingObjectsInResults'],
+  // Of a PropertyFilterSpec, or of a HostAutoStartManagerConfig.
+  spec: ['propSet', 'objectSet', 'reportMissingObjectsInResults', 'defaults', 'powerInfo'],
   propSet: ['type', 'all', 'pathSet'],
   objectSet: ['obj', 'skip', 'selectSet'],
   selectSet: ['name', 'type', 'path', 'skip', 'selectSet'],
@@ -268,6 +271,7 @@ export class VimDouble {
       case 'PowerOffVM_Task': return this.#power(self, 'poweredOff');
       case 'SuspendVM_Task': return this.#power(self, 'suspended');
       case 'ShutdownGuest': case 'RebootGuest': case 'AnswerVM': case 'CancelTask': return '';
+      case 'ReconfigureAutostart': return this.#reconfigureAutostart(self, child(call, 'spec'));
       case 'EnterMaintenanceMode_Task': this.set(self, 'runtime.inMaintenanceMode', val('boolean', true)); return this.addTask('success');
       case 'ExitMaintenanceMode_Task': this.set(self, 'runtime.inMaintenanceMode', val('boolean', false)); return this.addTask('success');
       case 'PowerOnVApp_Task': return this.#vAppPower(self, 'started', false);
@@ -282,6 +286,31 @@ export class VimDouble {
   #content(): string {
     const about = `<about><name>x</name><fullName>a double</fullName><vendor>x</vendor><version>7.0</version><build>1</build><osType>x</osType><productLineId>x</productLineId><apiType>${this.apiType}</apiType><apiVersion>7.0</apiVersion></about>`;
     return `<returnval><rootFolder type="Folder">group-d1</rootFolder><propertyCollector type="PropertyCollector">pc</propertyCollector><viewManager type="ViewManager">vm</viewManager>${about}<sessionManager type="SessionManager">sm</sessionManager></returnval>`;
+  }
+
+  /** Has a host start machines by itself, or none; these are on it. */
+  addAutostart(host: string, isEnabled: boolean, machines: readonly string[]): void {
+    const name = `autostart-of-${host}`;
+    this.objects.set(name, { type: 'HostAutoStartManager', properties: new Map([['config', autostartConfig(isEnabled, [])]]) });
+    this.objects.get(host)?.properties.set('configManager.autoStartManager', ref('HostAutoStartManager', name));
+    for (const machine of machines) this.objects.get(machine)?.properties.set('runtime.host', ref('HostSystem', host));
+  }
+
+  /** Merges entries by their machines; one with neither a start nor a stop is gone. */
+  #reconfigureAutostart(name: string, spec: Element | undefined): Answer {
+    const config = this.objects.get(name)?.properties.get('config');
+    if (config === undefined) return new Fault('ManagedObjectNotFound', 'gone');
+    const entries = new Map([...config.matchAll(/<powerInfo>.*?>([\w-]+)<\/key>.*?<\/powerInfo>/g)].map(([entry, key = '']) => [key, entry]));
+    for (const entry of all(spec, 'powerInfo')) {
+      const fields = entry.children.map((field) => `<${field.name}${field.name === 'key' ? ' type="VirtualMachine"' : ''}>${field.text}</${field.name}>`);
+      if (fields.length !== ORDER.powerInfo?.length) return new Fault('InvalidRequest', 'an element of powerInfo is missing');
+      const isNone = ['startAction', 'stopAction'].every((field) => child(entry, field)?.text === 'none');
+      const key = child(entry, 'key')?.text ?? '';
+      if (isNone) entries.delete(key);
+      else entries.set(key, `<powerInfo>${fields.join('')}</powerInfo>`);
+    }
+    this.objects.get(name)?.properties.set('config', autostartConfig(config.includes('<enabled>true'), [...entries.values()]));
+    return '';
   }
 
   #power(name: string, state: string): Answer {
@@ -364,6 +393,9 @@ export class VimDouble {
     return `<returnval><version>${Date.now()}</version>${set}${truncated ? '<truncated>true</truncated>' : ''}</returnval>`;
   }
 }
+
+const autostartConfig = (isEnabled: boolean, entries: readonly string[]): string =>
+  `<val xsi:type="HostAutoStartManagerConfig"><defaults><enabled>${isEnabled}</enabled></defaults>${entries.join('')}</val>`;
 
 /** More than anybody should read. */
 const HUGE = 50 * 1024 * 1024;

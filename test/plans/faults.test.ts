@@ -194,7 +194,7 @@ await t.test('a stage ends when its command says that it is ready, or has failed
   const life = await new World(t, {
     providers: sim('sim', '"a", { name = "b", state = "off" }'),
     plans: [
-      settles('env', ['/bin/sh', '-c', env]), settles('never', ['/bin/sh', '-c', 'echo still down >&2; exit 3'], 300),
+      settles('env', ['/bin/sh', '-c', env]), settles('never', ['/bin/sh', '-c', 'echo still down >&2; exit 3'], 2500),
       settles('hangs', ['/bin/sh', '-c', 'sleep 600 & sleep 600'], 300), settles('none', ['/no/such/program'], 300),
     ],
   }).open();

@@ -3,7 +3,7 @@ import type { Driver, DriverHost, PowerState, Sighting, Sightings } from '../dri
 import { withBoard, type BoardParts } from '../host/board.js';
 import { listSilentHypervisor } from '../host/roster.js';
 import type { Esxi } from './commands.js';
-import { EsxiHost, stateBehindJump, type Presence } from './host.js';
+import { EsxiHost, type Presence } from './host.js';
 import { Inventory, type Entry } from './inventory.js';
 import { EsxiVm, VM_PACE, type VmContext, type VmPace } from './vm.js';
 
@@ -20,8 +20,6 @@ export interface EsxiFreeParts {
   /** what switches the host itself; undefined where it has none */
   readonly board?: BoardParts | undefined;
   readonly staysInMaintenance: boolean;
-  /** reached through another host only, so that its silence to us says nothing; default false */
-  readonly isBehindJump?: boolean;
   /** default {@link VM_PACE} */
   readonly pace?: VmPace;
   /** The host goes down: its connection is of no use any more. */
@@ -36,6 +34,8 @@ export class EsxiFreeDriver implements Driver {
   readonly #inventory: Inventory;
   readonly #context: VmContext;
   #listedBefore = false;
+  /** they have been listed, if only once */
+  #areGuestsKnown = false;
   #refused: { readonly error: ArgoError; readonly at: number } | undefined;
   readonly #parts: EsxiFreeParts;
   readonly #host: DriverHost;
@@ -55,8 +55,9 @@ export class EsxiFreeDriver implements Driver {
       this.#refresh(signal).catch((error: unknown) => error instanceof Error ? error : new Error(String(error))),
     ]);
     signal.throwIfAborted();
-    if (found instanceof Error) return this.#withoutAnswer(state === 'off' && this.#parts.isBehindJump ? stateBehindJump(found) : state, found);
+    if (found instanceof Error) return this.#withoutAnswer(state, found);
     this.#listedBefore = true;
+    this.#areGuestsKnown = true;
     // It has just answered, whatever became of pings.
     const sightings: readonly Sighting[] = [{ machine: this.#machine, state: 'on' }, ...found.map((entry) => this.#sighting(entry, entry.summary.state))];
     const { incomplete } = this.#inventory;
@@ -87,7 +88,7 @@ export class EsxiFreeDriver implements Driver {
     const hasListed = this.#listedBefore;
     this.#listedBefore = true;
     const guests = this.#inventory.known.map((entry) => this.#sighting(entry, 'unknown').machine);
-    return listSilentHypervisor({ machine: this.#machine, state, guests, hasListed, areGuestsKnown: state === 'off' || hasListed }, this.#host, error);
+    return listSilentHypervisor({ machine: this.#machine, state, guests, hasListed, areGuestsKnown: this.#areGuestsKnown }, this.#host, error);
   }
 
   #sighting({ key, summary: { name } }: Entry, state: PowerState): Sighting {

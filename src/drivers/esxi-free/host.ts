@@ -1,7 +1,6 @@
 import { ArgoError } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
 import { beforeSending, within } from '../../kit/within.js';
-import { BehindJumpError } from '../../protocols/ssh/errors.js';
 import type { Facts, Load, Machine, PowerState } from '../driver.js';
 import type { HostPower } from '../host/power.js';
 import type { Esxi } from './commands.js';
@@ -26,10 +25,6 @@ const HOST_ID = 'host';
 /** How a host is seen and woken over the network, without its help. */
 export type Presence = Pick<HostPower, 'host' | 'status' | 'canWake' | 'wake' | 'goDown'>;
 
-/** What a host comes to that could not be asked through its jump host: off only where that one cannot reach it. */
-export const stateBehindJump = (error: unknown): PowerState =>
-  (error instanceof ArgoError && error.cause instanceof BehindJumpError ? 'off' : 'unknown');
-
 /** What the host needs besides. */
 export interface HostContext {
   readonly esxi: Esxi;
@@ -37,7 +32,6 @@ export interface HostContext {
   readonly presence: Presence;
   /** whether it is to be in maintenance mode when it comes up again */
   readonly staysInMaintenance: boolean;
-  readonly isBehindJump?: boolean;
   readonly log: Log;
   /** The host goes down: its connection is of no use any more. */
   goingDown(): void;
@@ -61,24 +55,8 @@ export class EsxiHost implements Machine {
     if (mac !== undefined) this.mac = () => Promise.resolve([mac]);
   }
 
-  async status(signal: AbortSignal): Promise<PowerState> {
-    const { presence, isBehindJump } = this.#context;
-    if (!isBehindJump) return presence.status(signal);
-    const seen = await presence.status(signal).catch((error: unknown) => error);
-    signal.throwIfAborted();
-    if (seen === 'on') return 'on';
-    const told = await this.#askThroughJump(signal);
-    return told === 'off' && seen === 'stopping' ? 'stopping' : told;
-  }
-
-  async #askThroughJump(signal: AbortSignal): Promise<PowerState> {
-    try {
-      await this.#context.esxi.inMaintenance(signal);
-      return 'on';
-    } catch (error) {
-      signal.throwIfAborted();
-      return stateBehindJump(error);
-    }
+  status(signal: AbortSignal): Promise<PowerState> {
+    return this.#context.presence.status(signal);
   }
 
   /** As {@link status}, for a listing: questions of people go first. */

@@ -5,6 +5,7 @@ import { boardOf } from '../host/boards.js';
 import { singleHostEntries, singleHostSettings } from '../host/options.js';
 import { HOST_ACTION_TIMEOUT, HostPower, leasePinger } from '../host/power.js';
 import { openJump, openSession, sshEntries } from '../ssh/options.js';
+import { serviceSign } from '../ssh/service-sign.js';
 import { Esxi, shellOver } from './commands.js';
 import { EsxiFreeDriver } from './driver.js';
 
@@ -25,13 +26,13 @@ function open(given: EsxiFreeOptions, host: DriverHost): Driver {
   const jump = openJump(given);
   const session = openSession(given, given, jump);
   // A host that drops pings answers where it lets us log in.
-  const presence = new HostPower(singleHostSettings(host.name, given), { pinger: lease.pinger, log, port: given['ssh-port'] ?? SSH_PORT });
+  const settings = singleHostSettings(host.name, given);
+  const presence = new HostPower(settings, { pinger: lease.pinger, log, ...serviceSign(jump, settings.address, given['ssh-port'] ?? SSH_PORT) });
   const board = boardOf(presence, log, false);
   return new EsxiFreeDriver({
     esxi: new Esxi(shellOver(session)),
     presence,
     board,
-    isBehindJump: jump !== undefined,
     staysInMaintenance: given['stay-in-maintenance'],
     goingDown: () => session.retire(),
     close: () => {

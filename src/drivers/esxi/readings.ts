@@ -2,6 +2,7 @@ import { ArgoError } from '../../kit/errors.js';
 import type { Properties } from '../../protocols/vim/properties.js';
 import { at, decodeName, flagOf, isRef, listOf, numberOf, textOf, type VimValue } from '../../protocols/vim/value.js';
 import type { Disk, Facts, Load, PowerState } from '../driver.js';
+import { autostartIfKnown } from './autostart.js';
 import { ask, type Context } from './context.js';
 import { explained, questionOf, vmState } from './errors.js';
 import type { Item } from './items.js';
@@ -106,7 +107,7 @@ const INFO_PATHS = [
 ];
 
 export async function readFacts(context: Context, item: Item, signal: AbortSignal): Promise<Facts> {
-  const now = await ask(context, item.ref, INFO_PATHS, signal);
+  const [now, autostart] = await Promise.all([ask(context, item.ref, INFO_PATHS, signal), autostartIfKnown(context, item, signal)]);
   const isKnown = now.get('runtime.connectionState') === 'connected';
   const { macs, disks } = isKnown ? await readDevices(context, item, signal) : { macs: [], disks: [] };
   const ips = ipsOf(now);
@@ -122,6 +123,7 @@ export async function readFacts(context: Context, item: Item, signal: AbortSigna
     ...(macs.length > 0 ? { macs } : {}),
     ...(disks.length > 0 ? { disks } : {}),
     ...(host === undefined ? {} : { host }),
+    ...(autostart === undefined ? {} : { autostart }),
     more: furtherFacts(now),
   };
 }

@@ -2,6 +2,7 @@ import { ArgoError } from '../../kit/errors.js';
 import { textOf } from '../../protocols/vim/value.js';
 import { beforeSending } from '../../kit/within.js';
 import type { Machine } from '../driver.js';
+import { readAutostart, setAutostart } from './autostart.js';
 import type { Context } from './context.js';
 import { objectName, type Item } from './items.js';
 import { askGuest, powerOn, powerTask } from './power.js';
@@ -41,6 +42,7 @@ export function createVm(context: Context, item: Item): Machine {
       await powerOn(context, item, signal);
     }),
     bootMark: read(readBootMark),
+    autostart: { read: read(readAutostart), set: (isOn, signal) => unlessGone((limit) => setAutostart(context, item, isOn, limit))(signal) },
     info: read(readFacts),
     ip: read(readIps),
     mac: unlessGone(async (signal) => (await readDevices(context, item, signal)).macs),

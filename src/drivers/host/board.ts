@@ -49,6 +49,9 @@ interface HostMachine extends Machine {
 /** Errors by which a board tells nothing, so that others may be asked. */
 const isSilence = ({ phrase }: ArgoError): boolean => phrase === 'UNREACHABLE' || phrase === 'BUSY' || phrase === 'TIMEOUT';
 
+/** A board's own errors begin with its name, behind the phrase. */
+const nameOnce = (title: string, trouble: string): string => (trouble.includes(title) ? trouble : `${title}: ${trouble}`);
+
 /** The steps of one host that its board takes, or takes part in. */
 class BoardedHost {
   #people: Promise<PowerState> | undefined;
@@ -130,7 +133,7 @@ class BoardedHost {
       return { more: { error: error.message } };
     });
     const { title } = this.#parts.board;
-    return { ...facts, more: { ...facts.more, board: this.#trouble === undefined ? title : `${title}: ${this.#trouble}` } };
+    return { ...facts, more: { ...facts.more, board: this.#trouble === undefined ? title : nameOnce(title, this.#trouble) } };
   }
 
   async close(): Promise<void> {

@@ -22,8 +22,8 @@ const WAKE_AGAIN_AFTER = 1000;
 const WAKE_AGAIN_TIMEOUT = 2000;
 /** After an order to go down, how long silence must have lasted to be no cable that is out, ms; for as long after the order as an action may take. */
 const OFF_AFTER = 15_000;
-/** Doubts that any number of hosts have at a time, such as for a right that is missing, which the pinger tells once. */
-const COMMON_DOUBTS: readonly DoubtKind[] = ['no right', 'silent'];
+/** Doubts that any number of hosts have at a time, such as for a firewall, or for a right that is missing, which the pinger tells once. */
+const COMMON_DOUBTS: readonly DoubtKind[] = ['no right', 'silent', 'ambiguous'];
 
 export interface HostPowerParts {
   readonly pinger: Pinger;
@@ -65,7 +65,8 @@ export class HostPower {
   /**
    * Asks the host. While it is being woken, each question sends one more magic packet. After an order to
    * go down it is `stopping` until its silence has lasted: a link that flaps is silent for a moment, too.
-   * Of a host that can be woken, a name that nobody knows is `unknown`: some are known only while it is on.
+   * It is `unknown` where what answers may be another, and of a host that can be woken also while nobody knows
+   * its name: some are known only while the host is on.
    * @param options.background one of a listing: single questions go first
    * @throws ArgoError UNREACHABLE where it cannot be told; the signal's reason
    */
@@ -107,6 +108,8 @@ export class HostPower {
       const doubt = error instanceof ArgoError && error.cause instanceof CannotTell ? error.cause.kind : undefined;
       if (doubt === 'silent' && this.#isToGoDown) return 'off';
       if (doubt === 'unresolved' && this.canWake) return 'unknown';
+      // Somebody answers, which may be the host: then orders are not kept from it.
+      if (doubt === 'ambiguous') return 'unknown';
       throw error;
     }
   }

@@ -1,6 +1,6 @@
 import { ArgoError } from '../../kit/errors.js';
 import type { PowerState } from '../driver.js';
-import { within } from '../../kit/within.js';
+import { onAbort, within } from '../../kit/within.js';
 import type { WmiLink } from '../wmi/link.js';
 import { count, text } from '../wmi/values.js';
 import { isVm, vmPath, type DialectFinder } from './dialect.js';
@@ -54,13 +54,12 @@ export class VmInventory {
   state(id: string, signal: AbortSignal): Promise<PowerState> {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
-      const giveUp = (): void => question.fail(signal.reason);
+      const forget = onAbort(signal, (reason) => reject(reason as Error));
       const question: Question = {
         id, signal,
-        answer: (state) => { signal.removeEventListener('abort', giveUp); resolve(state); },
-        fail: (error) => { signal.removeEventListener('abort', giveUp); reject(error as Error); },
+        answer: (state) => { forget(); resolve(state); },
+        fail: (error) => { forget(); reject(error as Error); },
       };
-      signal.addEventListener('abort', giveUp, { once: true });
       this.#waiting.push(question);
       if (!this.#asking) void this.#ask();
     });

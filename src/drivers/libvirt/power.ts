@@ -5,7 +5,7 @@ import { DomainState, RunningReason, SaveFlag, ShutdownMode } from '../../protoc
 import { ErrorCode, LibvirtError } from '../../protocols/libvirt/errors.js';
 import type { StateAndReason } from '../../protocols/libvirt/types.js';
 import { beforeSending } from '../../kit/within.js';
-import { isHandedOver, isStoppedByDisk, toPowerState } from './states.js';
+import { isHandedOver, isStoppedAgain, isStoppedByDisk, toPowerState } from './states.js';
 import type { VmContext } from './context.js';
 import { readDiskFaults, requireHere, requireIdle } from './refusals.js';
 
@@ -127,10 +127,12 @@ export async function unpause(context: VmContext, signal: AbortSignal): Promise<
 /** @throws ArgoError FAILED where the error that had paused it pauses it again */
 async function watchDisks(context: VmContext, signal: AbortSignal): Promise<void> {
   const end = performance.now() + SETTLE_MS;
-  do {
-    if (isStoppedByDisk(await afterwards(readNow(context, signal)))) throw await stoppedByDisk(context, signal);
-    await sleep(LOOK_MS, undefined, { signal });
-  } while (performance.now() < end);
+  // A machine that is busy may let the whole time pass between two looks: the last one is when it is over.
+  for (let isLast = false; !isLast;) {
+    isLast = performance.now() >= end;
+    if (isStoppedAgain(await afterwards(readNow(context, signal)))) throw await stoppedByDisk(context, signal);
+    if (!isLast) await sleep(LOOK_MS, undefined, { signal });
+  }
 }
 
 async function stoppedByDisk(context: VmContext, signal: AbortSignal): Promise<ArgoError> {

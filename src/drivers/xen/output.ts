@@ -1,5 +1,5 @@
 import { ArgoError } from '../../kit/errors.js';
-import { within } from '../../kit/within.js';
+import { onAbort, within } from '../../kit/within.js';
 import type { Xl } from './xl.js';
 import type { DiskSpec, Vif } from './cfg.js';
 
@@ -114,14 +114,12 @@ export class Listing {
   #join(shared: Shared, signal: AbortSignal): Promise<readonly Row[]> {
     shared.waiters += 1;
     return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
+      const forget = onAbort(signal, () => {
         shared.waiters -= 1;
         if (shared.waiters === 0) this.#abandon(shared);
         reject(new ArgoError('UNREACHABLE', 'xl list did not end before the deadline'));
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
-      const done = (): void => signal.removeEventListener('abort', onAbort);
-      shared.rows.then((rows) => { done(); resolve(rows); }, (error: unknown) => { done(); reject(error); });
+      });
+      shared.rows.finally(forget).then(resolve, reject);
     });
   }
 

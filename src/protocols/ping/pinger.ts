@@ -17,7 +17,7 @@ export interface PingOptions {
   readonly retries?: number;
   /** milliseconds for the request and its retries together: 5,000 at the most, 4,000 unless given */
   readonly timeout?: number;
-  /** where a host is asked by connections besides, when it has not answered a ping at once; any answer is a sign of life */
+  /** where a host is asked by connections besides, when it has not answered a ping at once; an answer is a sign of life */
   readonly tcpPorts?: readonly number[];
   /** one of a sweep over many: single questions go first */
   readonly background?: boolean;
@@ -91,8 +91,9 @@ export class Pinger {
     try {
       return await firstAlive(ways, NEXT_ADDRESS_AFTER, signal, allSilent);
     } catch (error) {
-      // Whoever is in a network of ours cannot filter the question who has its address.
-      if (error instanceof CannotTell && error.kind === 'silent' && await this.#neighbours.lacks(address)) {
+      // Whoever is in a network of ours cannot filter the question who has its address; what refuses for nobody is a firewall of ours.
+      const isDoubtful = error instanceof CannotTell && (error.kind === 'silent' || error.kind === 'ambiguous');
+      if (isDoubtful && await this.#neighbours.holderOf(address) === 'nobody') {
         return { alive: false, isTold: true, reason: 'nobody in our network has its address' };
       }
       throw error;
@@ -103,10 +104,23 @@ export class Pinger {
     const release = background ? await this.#connections.take(signal) : undefined;
     try {
       const result = await probeTcp(address, port, { signal, timeout: limitTimeout(timeout) });
-      return result.alive ? { alive: true, ms: result.ms, address, by: 'tcp' } : result;
+      if (!result.alive) return result;
+      if (!result.open) await this.#trustRefusal(address, port);
+      return { alive: true, ms: result.ms, address, by: 'tcp' };
     } finally {
       release?.();
     }
+  }
+
+  /**
+   * A refusal (RST) bears the host's address also where a firewall on the way has made it, for a host that is
+   * off as for one that runs: a filter's `reject with tcp reset`. It proves that the host is up only where the
+   * frame came from the host's own card: in a network of ours, and not from a router that answers for others.
+   * @throws CannotTell `ambiguous`
+   */
+  async #trustRefusal(address: string, port: number): Promise<void> {
+    if (await this.#neighbours.holderOf(address) === 'card') return;
+    throw new CannotTell('ambiguous', `port ${port} refuses connections, which a firewall may do in the name of a host that is off`);
   }
 
   /** By a socket of our own, or by the system's `ping` where we lack the right. */

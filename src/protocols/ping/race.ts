@@ -85,9 +85,9 @@ function race(ways: readonly Way[], stagger: number, signal: AbortSignal, verdic
       timer = setTimeout(begin, stagger);
     };
     begin();
-    signal.addEventListener('abort', () => {
+    onAbort(signal, (reason) => {
       clearTimeout(timer);
-      reject(signal.reason as Error);
-    }, { once: true });
+      reject(reason as Error);
+    });
   });
 }

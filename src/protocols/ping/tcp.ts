@@ -4,7 +4,7 @@ import { onAbort } from '../../kit/within.js';
 import { CannotTell } from './outcome.js';
 
 export type TcpOutcome =
-  /** open: false where the host refused the connection, by which it has answered as well */
+  /** open: false where the connection was refused: by the host, or by a firewall in its name */
   | { readonly alive: true; readonly ms: number; readonly open: boolean }
   | { readonly alive: false; readonly reason: string };
 
@@ -12,8 +12,8 @@ export type TcpOutcome =
 const NOBODY = new Map([['EHOSTDOWN', 'host down'], ['ETIMEDOUT', 'no answer']]);
 
 /**
- * Asks by a TCP connection whether a host is up: one that is accepted or refused proves it. The
- * kernel repeats the request by itself, after 1 and 3 s.
+ * Asks by a TCP connection whether a host is up: one that is accepted proves it, and one that is refused
+ * that somebody answers. The kernel repeats the request by itself, after 1 and 3 s.
  * @param options.timeout milliseconds until the host counts as silent
  * @throws CannotTell `not sent`; `silent` where the connection is said to be impossible, by a router that finds
  *   nobody or by a firewall, even the host's own: the kernel does not tell which; the signal's reason

@@ -29,11 +29,6 @@ export class SshConnectionError extends Error {
   override readonly name: string = 'SshConnectionError';
 }
 
-/** The jump host can be reached, and does not connect to the host behind it. */
-export class BehindJumpError extends SshConnectionError {
-  override readonly name = 'BehindJumpError';
-}
-
 /** A command did not come to its end. */
 export class SshCommandError extends Error {
   override readonly name = 'SshCommandError';

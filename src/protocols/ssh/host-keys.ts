@@ -12,7 +12,8 @@ export interface HostKeyPolicy {
   /**
    * Takes a host of which no key is known by its word, as ssh's `StrictHostKeyChecking=accept-new`:
    * called with the line for known_hosts, which must be kept before this returns. A key that is
-   * another than the known one is refused all the same.
+   * another than the known one is refused all the same, and so is one of a host for which known_hosts has an
+   * authority, which ssh would take.
    */
   readonly acceptNew?: (line: string) => void;
   /** a key that a certificate of one of known_hosts' authorities is about, in SSH's own encoding: as good as one that stands there */
@@ -53,7 +54,8 @@ export function checkHostKey(policy: HostKeyPolicy, host: string, port: number, 
   const fault = certificateFault === undefined ? '' : `; ${certificateFault}`;
   const others = known.some((candidate) => !candidate.revoked);
   if (others) throw new HostKeyError('changed', shown, `${host} shows the key ${shown}, which is not in known_hosts, while others of it are${fault}`);
-  if (policy.acceptNew === undefined) throw new HostKeyError('unknown', shown, `the key ${shown} of ${host} is in no known_hosts${fault}`);
+  // Where an authority should vouch for the host, a key without its word would make that pointless: ssh takes it all the same.
+  if (policy.acceptNew === undefined || certificateFault !== undefined) throw new HostKeyError('unknown', shown, `the key ${shown} of ${host} is in no known_hosts${fault}`);
   try {
     policy.acceptNew(`${nameOf(host, port)} ${typeOf(key)} ${key.toString('base64')}`);
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { runCommand, type CommandResult, type RunOptions } from './command.js';
 import { SshConnection, type SshOptions } from './connection.js';
-import { BehindJumpError, SshCommandError, SshConnectionError } from './errors.js';
+import { SshCommandError, SshConnectionError } from './errors.js';
 import { HOLDS, type Holds } from '../../kit/lockout.js';
 import { learnHostKey } from './host-certificates.js';
 import { SshLogins } from './logins.js';
@@ -266,9 +266,7 @@ export class SshSession {
       return await within(this.#limits.connect, [closing], (limit) => via.openTcp(host, port, limit));
     } catch (error) {
       closing.throwIfAborted();
-      if (error instanceof SshCommandError || isAbort(error)) {
-        throw new BehindJumpError('the jump host does not connect to it', { cause: error });
-      }
+      if (isAbort(error)) throw new SshConnectionError('the jump host does not connect to it in time', { cause: error });
       throw error;
     }
   }

@@ -34,6 +34,11 @@ export const TYPES: Readonly<Record<string, Fields>> = {
   MissingObject: { obj: 'ref', fault: 'LocalizedMethodFault' },
   PropertyFilterUpdate: { filter: 'ref', objectSet: 'ObjectUpdate*', missingSet: 'MissingObject*' },
   UpdateSet: { version: 'string', filterSet: 'PropertyFilterUpdate*', truncated: 'boolean?' },
+  // How a host itself behaves (its defaults) is not changed.
+  HostAutoStartManagerConfig: { powerInfo: 'AutoStartPowerInfo*' },
+  AutoStartPowerInfo: {
+    key: 'ref', startOrder: 'int', startDelay: 'int', waitForHeartbeat: 'string', startAction: 'string', stopDelay: 'int', stopAction: 'string',
+  },
   PerfMetricId: { counterId: 'int', instance: 'string' },
   PerfQuerySpec: {
     entity: 'ref', startTime: 'dateTime?', endTime: 'dateTime?', maxSample: 'int?', metricId: 'PerfMetricId*', intervalId: 'int?', format: 'string?',
@@ -77,6 +82,7 @@ export const METHODS = {
   SuspendVApp_Task: { takes: none, returns: 'ref' },
   CancelTask: { takes: none },
   AnswerVM: { takes: { questionId: 'string', answerChoice: 'string' } },
+  ReconfigureAutostart: { takes: { spec: 'HostAutoStartManagerConfig' } },
   EnterMaintenanceMode_Task: { takes: { timeout: 'int', evacuatePoweredOffVms: 'boolean?' }, returns: 'ref' },
   ExitMaintenanceMode_Task: { takes: { timeout: 'int' }, returns: 'ref' },
   ShutdownHost_Task: { takes: { force: 'boolean' }, returns: 'ref' },

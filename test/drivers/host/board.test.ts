@@ -119,9 +119,9 @@ await t.test('without the board, a sign of life counts, and silence is not off',
   own.seen = 'stopping';
   t.equal(await machine.status(signal), 'stopping');
   t.equal(lines.length, 1, 'it is logged once');
-  t.match((await machine.info!(signal)).more, { kernel: '6.1', board: /ipmi bmc1: UNREACHABLE/ });
+  t.match((await machine.info!(signal)).more, { kernel: '6.1', board: /^(?!.*bmc1.*bmc1).*bmc1.*/ }, 'which is named once');
   own.isDeaf = true;
-  t.match((await machine.info!(signal)).more, { error: 'UNREACHABLE: SSH: no route', board: /ipmi bmc1: UNREACHABLE/ }, 'also of a host that cannot be asked');
+  t.match((await machine.info!(signal)).more, { error: 'UNREACHABLE: SSH: no route', board: /UNREACHABLE/ }, 'also of a host that cannot be asked');
   own.isDeaf = false;
   board.phrase = 'ACCESS DENIED';
   own.seen = 'off';

@@ -178,6 +178,23 @@ await t.test('an I/O error that pauses it again is told with its disks', async (
   t.match(await outcome(machine.start!(signal)), { phrase: 'FAILED', detail: /I\/O error/ });
   Object.assign(web, { state: 3, reason: 5 });
   t.match(await outcome(machine.reset!(signal)), { phrase: 'FAILED', detail: /I\/O error/ }, 'the reset does not help');
+  Object.assign(web, { state: 3, reason: 5 });
+  becomes(daemon, 28, { state: 3, reason: 0 });
+  t.match(await outcome(machine.unpause!(signal)), { phrase: 'FAILED', detail: /I\/O error/ }, 'also where libvirt has not kept why');
+  Object.assign(web, { state: 3, reason: 5 });
   becomes(daemon, 28, { state: 1, reason: 5 });
   await machine.unpause!(signal);
+});
+
+await t.test('one that is paused again while nobody could look is no success', async (t) => {
+  const { daemon, web, machine } = await setUp(t, 3, 5);
+  becomes(daemon, 28, { state: 1, reason: 5 });
+  const { now } = performance;
+  let ahead = 0;
+  t.intercept(performance, 'now', { value: () => now.call(performance) + ahead });
+  const done = outcome(machine.unpause!(signal));
+  await until(() => daemon.count(28) === 1, SOON_MS, 'the order');
+  ahead = 3_600_000;
+  Object.assign(web, { state: 3, reason: 5 });
+  t.match(await done, { phrase: 'FAILED', detail: /I\/O error/ });
 });

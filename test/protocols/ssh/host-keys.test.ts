@@ -55,6 +55,12 @@ await t.test('authorities, and keys that they have certified', async (t) => {
   const fault = { ...knownAs(line), certificateFault: 'its certificate has expired' };
   t.throws(() => checkHostKey(fault, 'esx1.example', 22, key), { message: /is in no known_hosts; its certificate has expired$/ });
   t.throws(() => checkHostKey(knownAs(line, `@revoked * ssh-ed25519 ${OTHER_KEY}`), 'esx1.example', 22, key), { message: /is in no known_hosts; its @cert-authority is @revoked there$/ });
+  const learned: string[] = [];
+  const acceptNew = (added: string): void => void learned.push(added);
+  for (const policy of [fault, knownAs(line, `@revoked * ssh-ed25519 ${OTHER_KEY}`)]) t.equal(verdict({ ...policy, acceptNew }), 'unknown');
+  t.same(learned, [], 'nothing is learned of a host that an authority should vouch for');
+  t.equal(verdict({ ...knownAs(line), acceptNew }, 'esx3'), 'good');
+  t.equal(learned.length, 1);
 });
 
 await t.test('patterns and ports', async (t) => {
