@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { ArgoError } from '../kit/errors.js';
-import { PLAN_FOLLOW_TRIED, WATCH_RETRY_FIRST, WATCH_SILENCE } from '../kit/limits.js';
+import { WATCH_RETRY_FIRST, WATCH_SILENCE } from '../kit/limits.js';
+import { PLAN_FOLLOW_TRIED } from '../kit/plan-limits.js';
 import { EXIT, exitCodeOf, type ExitCode, type Failure } from './outcome.js';
 import { parsePlanLine, type PlanLine } from './plan-lines.js';
 import { PlanTable } from './plan-table.js';

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { PLAN_STAGES, STAGE_PARALLEL } from '../kit/limits.js';
+import { PLAN_STAGES, STAGE_PARALLEL } from '../kit/plan-limits.js';
 import type { Groups } from '../kit/patterns.js';
 import type { AccountSettings, PlanSettings, StageAction, StageSettings } from './config.js';
 import { fingerprint } from './fingerprint.js';

@@ -256,9 +256,6 @@ export const WATCH_RETRY_LONGEST = 30_000;
 /** The longest that a command of `argo watch --exec` may take for one event. */
 export const WATCH_EXEC_TIMEOUT = 300_000;
 
-/** How long `argo plan … --follow` tries to find a run again when the connection is lost: a server may be started anew meanwhile. */
-export const PLAN_FOLLOW_TRIED = 60_000;
-
 /** A file of the state folder: the longest wait for another process that has it locked. */
 export const STORE_LOCK_TIMEOUT = 1000;
 /** The longest wait for the disk; then those who wait are refused. */
@@ -344,14 +341,6 @@ export const CONDITION_SIZE = 1000;
 export const CONDITION_DEPTH = 32;
 /** Instances and providers about which one trigger waits whether their event lasts. */
 export const EVENT_SUBJECTS = 10_000;
-/** How long it counts for what is told of a plan that an account may use it; a reload makes it ask anew at once. */
-export const PLAN_VERDICT_KEPT = 1000;
-/** Between two tellings of what has changed of a run to one who follows it: what comes meanwhile is told as one. */
-export const PLAN_FOLLOW_GATHER = 50;
-/** A dry run's look at one target; and targets of a provider without an answer in a row, after which its others are not asked. */
-export const PLAN_LOOK_TIMEOUT = 5000;
-export const PLAN_LOOKS_IN_VAIN = 8;
-
 /** Those who watch events: in all. */
 export const WATCHERS = 1024;
 /** Watchers that are woken in one turn, and events that one of them looks at in a turn. */
@@ -366,43 +355,3 @@ export const WATCH_IDLE = 15_000;
 
 /** Accounts of which it is kept whether their logins were refused, with each secret that was tried. */
 export const ACCOUNT_RECORDS = 50_000;
-
-/** Stages of one plan, and targets of a stage at a time. */
-export const PLAN_STAGES = 256;
-export const STAGE_PARALLEL = 10_000;
-/** Runs of plans that are kept, and targets of all of them: beyond them the oldest runs that have ended are forgotten. */
-export const PLAN_RUNS_KEPT = 200;
-export const PLAN_TARGETS_KEPT = 200_000;
-/** Targets of one stage, and of them those that are written in one go. */
-export const PLAN_TARGETS = 50_000;
-export const PLAN_TARGETS_WRITTEN = 2000;
-/** Machines that plans have switched off and that were not started since. */
-export const PLAN_OWED_KEPT = 100_000;
-/** Characters of a reason or detail in the journal of plans. */
-export const PLAN_TEXT = 1024;
-
-/** What a stage of a plan needs at least, beside its pauses: the later ones are left so much of the time-limit. */
-export const PLAN_STAGE_LEAST = 15_000;
-/** Of a stage's time under a time-limit, what is kept for switching off hard what ignores the clean stop; at most a quarter of it. */
-export const PLAN_HARD_RESERVE = 10_000;
-/** Orders of a stage at a time that pull the plug because the time is over, whatever its `parallel`. */
-export const PLAN_PARALLEL_HARD = 64;
-/** How long, and how often, a target is tried again whose provider cannot be reached before anything was sent. */
-export const PLAN_REACH = 60_000;
-export const PLAN_REACH_PAUSE = 1000;
-/** How often it is tried to write the journal again while that fails. No order is sent meanwhile. */
-export const PLAN_DISK_RETRY = 1000;
-/** The part of a time-limit that is left to a run at least when it begins, however old its cause is said to be. */
-export const PLAN_TIME_LEAST = 0.5;
-/** A run that was cut off longer ago than this does not go on by itself. */
-export const PLAN_RESUME_WITHIN = 24 * 3_600_000;
-/** How long `plan cancel` waits for what is under way to be recorded. */
-export const PLAN_CANCEL_WAIT = 10_000;
-/** How long the end of the server waits for what plans have to write. */
-export const PLAN_CLOSE_WAIT = 2000;
-/** Looking for the machine that runs this server: what one question may take. */
-export const PLAN_OWN_HOST_LOOK = 3000;
-/** `settle`: between two tries, the longest try, and how much of what it says is kept. */
-export const PLAN_SETTLE_PAUSE = 3000;
-export const PLAN_SETTLE_TRY = 60_000;
-export const PLAN_SETTLE_OUTPUT = 512;

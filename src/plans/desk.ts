@@ -4,7 +4,7 @@ import { Gate } from '../instances/gate.js';
 import { hasEnded, planPermission, type Cancelled, type PlanAsker, type PlanDesk, type PlanInfo, type PlanStep, type RunChange, type RunInfo } from '../instances/plans.js';
 import type { Permission, Principal } from '../instances/principal.js';
 import { ArgoError } from '../kit/errors.js';
-import { PLAN_VERDICT_KEPT } from '../kit/limits.js';
+import { PLAN_VERDICT_KEPT } from '../kit/plan-limits.js';
 import type { Log } from '../kit/log.js';
 import { Slices } from '../kit/slices.js';
 import type { PlanEngine, StageTargets } from './contract.js';

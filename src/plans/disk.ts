@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ArgoError } from '../kit/errors.js';
-import { PLAN_DISK_RETRY } from '../kit/limits.js';
+import { PLAN_DISK_RETRY } from '../kit/plan-limits.js';
 import { StateError } from '../store/state.js';
 
 /** What runs are told of the disk. */

@@ -5,7 +5,7 @@ import type { Actor } from '../instances/actor.js';
 import type { Gate } from '../instances/gate.js';
 import type { RunChange, RunInfo } from '../instances/plans.js';
 import { ArgoError } from '../kit/errors.js';
-import { PLAN_CANCEL_WAIT, PLAN_CLOSE_WAIT, PLAN_TEXT, PLAN_TIME_LEAST } from '../kit/limits.js';
+import { PLAN_CANCEL_WAIT, PLAN_CLOSE_WAIT, PLAN_TEXT, PLAN_TIME_LEAST } from '../kit/plan-limits.js';
 import type { Log } from '../kit/log.js';
 import { notLonger } from '../kit/within.js';
 import type { Owed, PlanJournal, WholeRun } from '../store/plan-journal.js';

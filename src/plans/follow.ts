@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasEnded, type RunChange, type RunInfo, type StageInfo, type TargetInfo } from '../instances/plans.js';
-import { PLAN_FOLLOW_GATHER, WATCH_IDLE } from '../kit/limits.js';
+import { WATCH_IDLE } from '../kit/limits.js';
+import { PLAN_FOLLOW_GATHER } from '../kit/plan-limits.js';
 import type { PlanEngine } from './contract.js';
 
 const keyOf = ({ stage, instance }: TargetInfo): string => `${stage}\0${instance}`;

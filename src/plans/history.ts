@@ -1,5 +1,5 @@
 import type { RunInfo, RunState } from '../instances/plans.js';
-import { PLAN_RUNS_KEPT } from '../kit/limits.js';
+import { PLAN_RUNS_KEPT } from '../kit/plan-limits.js';
 import type { CountedRun } from '../store/plan-journal.js';
 
 /** The runs that have ended, as far as they are remembered. */

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { hostname, networkInterfaces } from 'node:os';
 import type { Actor } from '../instances/actor.js';
 import type { InstanceInfo } from '../instances/info.js';
-import { PLAN_OWN_HOST_LOOK } from '../kit/limits.js';
+import { PLAN_OWN_HOST_LOOK } from '../kit/plan-limits.js';
 
 /** Which of the machines runs this server, so that a plan switches it off last. */
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunState } from '../instances/plans.js';
 import { ArgoError, toArgoError } from '../kit/errors.js';
-import { PLAN_TEXT } from '../kit/limits.js';
+import { PLAN_TEXT } from '../kit/plan-limits.js';
 import { OwnHostTest, type OwnHostReader } from './own-host.js';
 import type { RunClock } from './run-clock.js';
 import { hasEnded, type RunRecord, type StageRecord, type TargetRecord } from './run-record.js';

@@ -4,7 +4,7 @@ import type { InstanceInfo } from '../instances/info.js';
 import type { PowerOrder } from '../instances/order.js';
 import type { PlanStep } from '../instances/plans.js';
 import { ArgoError, toArgoError } from '../kit/errors.js';
-import { PLAN_LOOK_TIMEOUT, PLAN_LOOKS_IN_VAIN } from '../kit/limits.js';
+import { PLAN_LOOK_TIMEOUT, PLAN_LOOKS_IN_VAIN } from '../kit/plan-limits.js';
 import type { StageTargets } from './contract.js';
 
 const UNKNOWN = '(it is unknown)';

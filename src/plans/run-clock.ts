@@ -1,4 +1,4 @@
-import { PLAN_HARD_RESERVE, PLAN_RESUME_WITHIN, PLAN_STAGE_LEAST, PLAN_TIME_LEAST } from '../kit/limits.js';
+import { PLAN_HARD_RESERVE, PLAN_RESUME_WITHIN, PLAN_STAGE_LEAST, PLAN_TIME_LEAST } from '../kit/plan-limits.js';
 import type { StageSettings } from '../config/config.js';
 import { hasEnded, type StageRecord } from './run-record.js';
 

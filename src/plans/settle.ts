@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PLAN_SETTLE_OUTPUT, PLAN_SETTLE_PAUSE, PLAN_SETTLE_TRY } from '../kit/limits.js';
+import { PLAN_SETTLE_OUTPUT, PLAN_SETTLE_PAUSE, PLAN_SETTLE_TRY } from '../kit/plan-limits.js';
 import { harmless } from '../kit/text.js';
 
 /** Commands that say whether what a stage has switched is ready: `settle` of a stage. */

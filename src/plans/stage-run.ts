@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Actor } from '../instances/actor.js';
 import type { StageState } from '../instances/plans.js';
 import { ArgoError } from '../kit/errors.js';
-import { PLAN_PARALLEL_HARD, PLAN_REACH, PLAN_REACH_PAUSE, PLAN_TEXT } from '../kit/limits.js';
+import { PLAN_PARALLEL_HARD, PLAN_REACH, PLAN_REACH_PAUSE, PLAN_TEXT } from '../kit/plan-limits.js';
 import type { Log } from '../kit/log.js';
 import { onAbort } from '../kit/within.js';
 import type { Owed, PlanJournal } from '../store/plan-journal.js';

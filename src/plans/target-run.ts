@@ -4,7 +4,8 @@ import type { Actor } from '../instances/actor.js';
 import type { Outcome, PowerOrder } from '../instances/order.js';
 import type { TargetState } from '../instances/plans.js';
 import { ArgoError, toArgoError, type Phrase } from '../kit/errors.js';
-import { HARD_STOP_TIMEOUT, PLAN_REACH, PLAN_REACH_PAUSE, PLAN_TEXT } from '../kit/limits.js';
+import { HARD_STOP_TIMEOUT } from '../kit/limits.js';
+import { PLAN_REACH, PLAN_REACH_PAUSE, PLAN_TEXT } from '../kit/plan-limits.js';
 import type { StageTime } from './run-clock.js';
 import type { TargetRecord } from './run-record.js';
 

@@ -2,7 +2,7 @@ import type { PlanSettings, StageSettings } from '../config/config.js';
 import type { Actor } from '../instances/actor.js';
 import type { InstanceInfo } from '../instances/info.js';
 import { ArgoError } from '../kit/errors.js';
-import { PLAN_TARGETS } from '../kit/limits.js';
+import { PLAN_TARGETS } from '../kit/plan-limits.js';
 import { isPattern } from '../kit/patterns.js';
 import { Slices } from '../kit/slices.js';
 import type { Owed } from '../store/plan-journal.js';

@@ -1,4 +1,4 @@
-import { PLAN_OWED_KEPT, PLAN_RUNS_KEPT, PLAN_TARGETS_KEPT } from '../kit/limits.js';
+import { PLAN_OWED_KEPT, PLAN_RUNS_KEPT, PLAN_TARGETS_KEPT } from '../kit/plan-limits.js';
 import type { Sqlite, Value } from './sqlite.js';
 import type { Operations } from './store-file.js';
 

@@ -1,4 +1,4 @@
-import { PLAN_TARGETS_WRITTEN } from '../kit/limits.js';
+import { PLAN_TARGETS_WRITTEN } from '../kit/plan-limits.js';
 import type { AskState } from './tasks.js';
 
 /**
