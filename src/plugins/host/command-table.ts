@@ -48,8 +48,8 @@ const listOf = (value: unknown): unknown => (value === undefined ? Object.freeze
 function rowFault({ word, aliases, usage, help, right, on, options, words, run }: Untyped): string | undefined {
   if (typeof word !== 'string' || !WORD.test(word)) return `"${String(word)}" is no command word`;
   if (!Array.isArray(aliases)) return `the aliases of ${word} must be a list`;
-  // whoever has the set may use a command of that right in any case: there it may be the word, too
-  const set = [...(word === right ? [] : [word]), ...aliases as unknown[]].find((one) => one === '*' || (RIGHTS as readonly unknown[]).includes(one));
+  // whoever has the set `plan` may use a command of that right in any case
+  const set = [...(word === 'plan' && right === 'plan' ? [] : [word]), ...aliases as unknown[]].find((one) => one === '*' || (RIGHTS as readonly unknown[]).includes(one));
   if (set !== undefined) return `"${String(set)}" names a set in grants, so it cannot be a command word`;
   const wrong: unknown = aliases.find((alias) => typeof alias !== 'string' || !WORD.test(alias));
   if (wrong !== undefined) return `"${String(wrong)}" is no command word`;
