@@ -1,23 +1,13 @@
 import { ArgoError } from '../kit/errors.js';
 import type { Document } from './document.js';
 import { type ExitCode, exitCodeOf, type Failure } from './outcome.js';
-import type { Output } from './output.js';
 import { formatFailure, JsonPresenter, PlainPresenter, type Presenter } from './presenter.js';
 import { Progress } from './progress.js';
 import { readCommands } from './commands.js';
 import { quoteWord, type Request, requestFromLine, withFacts } from './request.js';
 import type { Session } from './session.js';
+import type { Setting } from './setting.js';
 import { countTargets } from './totals.js';
-
-/** What a command is carried out with. */
-export interface Setting {
-  readonly session: Session;
-  readonly stdout: Output;
-  readonly stderr: Output;
-  readonly json: boolean;
-  /** whether a status line may be drawn */
-  readonly progress: boolean;
-}
 
 /**
  * Sends one request and shows its reply.

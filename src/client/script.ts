@@ -2,7 +2,8 @@ import { createInterface } from 'node:readline';
 import { ArgoError } from '../kit/errors.js';
 import { EXIT, type ExitCode, worse } from './outcome.js';
 import { type Request, requestFromLine } from './request.js';
-import { refuse, runRequest, type Setting } from './runner.js';
+import { refuse, runRequest } from './runner.js';
+import type { Setting } from './setting.js';
 
 /**
  * Carries out the commands of a script, one a line, on one connection; blank lines and those that

@@ -7,7 +7,8 @@ import { EXIT, type ExitCode } from './outcome.js';
 import { BrokenPipe, type Stream } from './output.js';
 import { type Asker, Interrupted, PromptOutput } from './password.js';
 import { isAuthLine, quoteWord, type Request, requestFromLine } from './request.js';
-import { refuse, runRequest, type Setting } from './runner.js';
+import { refuse, runRequest } from './runner.js';
+import type { Setting } from './setting.js';
 import { SettingsError } from './settings-error.js';
 
 /** Lines typed or pasted while a command runs; more is refused. */

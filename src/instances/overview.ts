@@ -1,5 +1,6 @@
 import { POWER_STATES, type PowerState } from '../drivers/driver.js';
 import { Slices } from '../kit/slices.js';
+import type { ProviderWork } from './owner.js';
 import type { Principal } from './principal.js';
 import type { Registry } from './registry.js';
 
@@ -14,14 +15,6 @@ export interface ProviderOverview {
   readonly work: ProviderWork | undefined;
   /** visible instances by the state in which they were last seen; every state is there */
   readonly states: ReadonlyMap<PowerState, number>;
-}
-
-/** What is under way at a provider. */
-export interface ProviderWork {
-  /** actions on its instances that have begun and not ended */
-  readonly actions: number;
-  /** calls to it that wait for a place */
-  readonly waiting: number;
 }
 
 /** The providers in figures, as a principal may see them. */

@@ -1,8 +1,15 @@
 import type { Deadline } from '../kit/deadline.js';
 import type { LinkedList } from '../kit/linked-list.js';
 import type { Caller } from './calls.js';
-import type { ProviderWork } from './overview.js';
 import type { Asking, Question } from './readings.js';
+
+/** What is under way at a provider. */
+export interface ProviderWork {
+  /** actions on its instances that have begun and not ended */
+  readonly actions: number;
+  /** calls to it that wait for a place */
+  readonly waiting: number;
+}
 
 /**
  * What instances, registry and gate need of the provider that an instance belongs to. The provider

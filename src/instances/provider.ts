@@ -6,8 +6,7 @@ import { ArgoError, toArgoError } from '../kit/errors.js';
 import { CLOSE_TIMEOUT, CONCURRENCY, LIST_TIMEOUT, ORDER_PLACE_KEPT, POLL_INTERVAL, RETRY_FIRST, RETRY_LONGEST } from '../kit/limits.js';
 import { Deadline, explainDeadline } from '../kit/deadline.js';
 import { Calls, type Caller } from './calls.js';
-import type { ProviderWork } from './overview.js';
-import type { Owner } from './owner.js';
+import type { Owner, ProviderWork } from './owner.js';
 import { Readings, type Asking, type Question } from './readings.js';
 import type { Registry } from './registry.js';
 
