@@ -8,7 +8,8 @@ import { BrokenPipe, Output } from './output.js';
 import { type Asker, askPassword, Interrupted, storedPassword } from './password.js';
 import { requestFromArguments } from './request.js';
 import { refuse, runRequest } from './runner.js';
-import { Session, type Setting } from './session.js';
+import type { Setting } from './setting.js';
+import { Session } from './session.js';
 import { type ClientOptions, configPath, type Settings, settle, stateFolder } from './settings.js';
 import { SettingsError } from './settings-error.js';
 

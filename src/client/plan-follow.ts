@@ -8,7 +8,7 @@ import { PlanTable } from './plan-table.js';
 import { formatFailure } from './presenter.js';
 import type { ReplyEvent } from './replies.js';
 import { requestFromArguments, type Request } from './request.js';
-import type { Setting } from './session.js';
+import type { Setting } from './setting.js';
 
 /** The connection or the server is gone; the run may well go on, also behind a restart. */
 const LOST = new Set(['UNCERTAIN', 'TIMEOUT', 'UNREACHABLE', 'SHUTTING DOWN']);

@@ -5,7 +5,8 @@ import { formatFailure, JsonPresenter, PlainPresenter, type Presenter } from './
 import { Progress } from './progress.js';
 import { readCommands } from './commands.js';
 import { quoteWord, type Request, requestFromLine, withFacts } from './request.js';
-import type { Session, Setting } from './session.js';
+import type { Session } from './session.js';
+import type { Setting } from './setting.js';
 import { countTargets } from './totals.js';
 
 /**

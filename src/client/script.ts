@@ -3,7 +3,7 @@ import { ArgoError } from '../kit/errors.js';
 import { EXIT, type ExitCode, worse } from './outcome.js';
 import { type Request, requestFromLine } from './request.js';
 import { refuse, runRequest } from './runner.js';
-import type { Setting } from './session.js';
+import type { Setting } from './setting.js';
 
 /**
  * Carries out the commands of a script, one a line, on one connection; blank lines and those that

@@ -8,6 +8,7 @@ import { BrokenPipe, type Stream } from './output.js';
 import { type Asker, Interrupted, PromptOutput } from './password.js';
 import { isAuthLine, quoteWord, type Request, requestFromLine } from './request.js';
 import { refuse, runRequest } from './runner.js';
+import type { Setting } from './setting.js';
 import { SettingsError } from './settings-error.js';
 import type { Setting } from './session.js';
 

@@ -7,6 +7,7 @@ import { EXIT, exitCodeOf, type ExitCode, type Failure } from './outcome.js';
 import { formatFailure } from './presenter.js';
 import { isEnd, type ReplyEvent } from './replies.js';
 import { requestFromArguments } from './request.js';
+import type { Setting } from './setting.js';
 import { parseEvent, type WatchEvent } from './watch-event.js';
 import type { Setting } from './session.js';
 

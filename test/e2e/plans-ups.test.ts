@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { LIBVIRT_PROGRAMS, startLibvirt, type LibvirtPeer } from '../peers/libvirt.js';
-import { hasUpsd, Upsd, UPSD_PROGRAMS } from '../peers/upsd.js';
+import { Upsd, UPSD_PROGRAMS } from '../peers/upsd.js';
 import { lacksRoot } from '../support/peers.js';
 import { until } from '../support/until.js';
 import { ACCOUNTS, auditOf, ended, killHard, open, targetsOf, WITHIN, type Session } from './support/plans.js';
@@ -71,7 +71,7 @@ async function setUp(t: Test) {
 
 const names = async (peer: LibvirtPeer): Promise<string[]> => (await peer.virsh('list', '--name')).stdout.split('\n').filter(Boolean).sort();
 
-const skip = lacksRoot(...LIBVIRT_PROGRAMS, ...UPSD_PROGRAMS) || (hasUpsd() ? false : 'needs nut-server');
+const skip = lacksRoot(...LIBVIRT_PROGRAMS, ...UPSD_PROGRAMS);
 
 await t.test('a power cut', { skip, timeout: 600_000 }, async (t) => {
   const { upsd, good, hung, folder, start } = await setUp(t);
