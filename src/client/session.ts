@@ -3,7 +3,6 @@ import { formatAddress } from './address.js';
 import { Connection } from './connection.js';
 import { isEnd, type ReplyEvent } from './replies.js';
 import { quoteWord, type Request } from './request.js';
-import type { Output } from './output.js';
 import type { Settings } from './settings.js';
 
 /** A login may wait for the server's growing delay after failures, and for others' logins; milliseconds. */
@@ -140,14 +139,4 @@ export class Session {
     const needed = asked === undefined ? 0 : Number(asked) * 1000 + TIMEOUT_GRACE;
     return Math.min(Math.max(this.settings.replyTimeout, needed), LONGEST_TIMER);
   }
-}
-
-/** What a command is carried out with. */
-export interface Setting {
-  readonly session: Session;
-  readonly stdout: Output;
-  readonly stderr: Output;
-  readonly json: boolean;
-  /** whether a status line may be drawn */
-  readonly progress: boolean;
 }

@@ -10,7 +10,6 @@ import { isAuthLine, quoteWord, type Request, requestFromLine } from './request.
 import { refuse, runRequest } from './runner.js';
 import type { Setting } from './setting.js';
 import { SettingsError } from './settings-error.js';
-import type { Setting } from './session.js';
 
 /** Lines typed or pasted while a command runs; more is refused. */
 const MAX_TYPED_AHEAD = 1000;

@@ -9,7 +9,6 @@ import { isEnd, type ReplyEvent } from './replies.js';
 import { requestFromArguments } from './request.js';
 import type { Setting } from './setting.js';
 import { parseEvent, type WatchEvent } from './watch-event.js';
-import type { Setting } from './session.js';
 
 /** What is watched, and what is done with it. */
 export interface WatchOptions {
