@@ -34,17 +34,6 @@ export interface PlanStarter {
   causeGone(source: string, words: string, then: string | undefined): Promise<void>;
 }
 
-/** What those who watch are told of plans: a run or a stage that begins or ends. */
-export interface PlanNews {
-  readonly plan: string;
-  readonly run: string;
-  /** left out where it is about the whole run */
-  readonly stage?: string;
-  /** `begun`; or how it ended */
-  readonly outcome: string;
-  readonly reason?: string;
-}
-
 /** One configured trigger. */
 export interface Trigger {
   /** Ends its timers and connections. Never rejects. */

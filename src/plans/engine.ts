@@ -3,6 +3,7 @@ import { Service, type ServiceSource } from '../auth/service.js';
 import type { PlanSettings } from '../config/config.js';
 import type { Actor } from '../instances/actor.js';
 import type { Gate } from '../instances/gate.js';
+import type { PlanFacts } from '../instances/events.js';
 import type { RunChange, RunInfo } from '../instances/plans.js';
 import { ArgoError } from '../kit/errors.js';
 import { PLAN_CANCEL_WAIT, PLAN_CLOSE_WAIT, PLAN_TEXT, PLAN_TIME_LEAST } from '../kit/plan-limits.js';
@@ -10,7 +11,7 @@ import type { Log } from '../kit/log.js';
 import { notLonger } from '../kit/within.js';
 import type { Owed, PlanJournal, WholeRun } from '../store/plan-journal.js';
 import type { KeyValue } from '../store/state.js';
-import type { Begun, Cause, PlanEngine, PlanNews, StageTargets } from './contract.js';
+import type { Begun, Cause, PlanEngine, StageTargets } from './contract.js';
 import { Disk, notWritten } from './disk.js';
 import { History, infoOfRow } from './history.js';
 import { Holds } from './holds.js';
@@ -28,7 +29,7 @@ export interface EngineParts {
   readonly gate: Pick<Gate, 'actor' | 'longestActionTimeout'>;
   readonly log: Log;
   /** what those who watch are told */
-  tell(news: PlanNews): void;
+  tell(news: PlanFacts): void;
   /** which machine runs this server; left out: the system is asked */
   readonly ownHost?: OwnHostReader;
   /** left out: the machine's */

@@ -8,7 +8,7 @@ import { Gate } from '../../src/instances/gate.js';
 import type { Actor } from '../../src/instances/actor.js';
 import type { RunChange, RunInfo } from '../../src/instances/plans.js';
 import { Registry } from '../../src/instances/registry.js';
-import type { PlanNews } from '../../src/plans/contract.js';
+import type { PlanFacts } from '../../src/instances/events.js';
 import { Engine, type EngineParts } from '../../src/plans/engine.js';
 import type { PlanJournal } from '../../src/store/plan-journal.js';
 import { State } from '../../src/store/state.js';
@@ -53,7 +53,7 @@ export interface WorldOptions {
 export interface Life {
   readonly engine: Engine;
   readonly audit: RememberedAudit;
-  readonly news: PlanNews[];
+  readonly news: PlanFacts[];
   readonly logged: string[];
   readonly authenticator: Authenticator;
   readonly state: State;
@@ -104,7 +104,7 @@ export class World {
     const { plans, parts } = { ...this.#options, ...more };
     const life = { isDead: false };
     const logged: string[] = [];
-    const news: PlanNews[] = [];
+    const news: PlanFacts[] = [];
     const audit = new RememberedAudit();
     const authenticator = new Authenticator(this.config, { verify: () => Promise.resolve(true) });
     const gate = new Gate({ registry, audit, log: () => undefined, actionTimeout: () => 10_000, groups: () => this.config.groups });
