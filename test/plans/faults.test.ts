@@ -186,6 +186,22 @@ await t.test('plans of one group do not run at the same time', async (t) => {
   t.equal((await life.ended(three)).run.state, 'done');
 });
 
+await t.test('two plans on one machine take turns: neither hangs, and each says what was so', async (t) => {
+  const stage1 = (name: string, action: 'stop' | 'start') => stage(name, action, ['a', 'b'], { soft: action === 'stop' ? 20_000 : undefined });
+  const life = await new World(t, {
+    providers: sim('sim', '"a", "b"', 'latency = "50ms"'),
+    plans: [plan('down', [stage1('all', 'stop')]), plan('down-too', [stage1('all', 'stop')]), plan('up', [stage1('all', 'start')])],
+  }).open();
+  const runs = await Promise.all([begin(life, 'down'), begin(life, 'down-too')]);
+  const [one, other] = await Promise.all(runs.map((run) => life.ended(run)));
+  t.same([one!.run.state, other!.run.state], ['done', 'done']);
+  t.same([...Object.values(targetStates(one!)), ...Object.values(targetStates(other!))].sort(), ['already', 'already', 'done', 'done'], 'each machine was switched off once');
+  t.same(life.states(), { 'sim/a': 'off', 'sim/b': 'off' });
+  const [, up] = await Promise.all([begin(life, 'down'), begin(life, 'up')]);
+  t.equal((await life.ended(up)).run.state, 'done');
+  t.equal(life.audit.ended.length, life.audit.begun.length, 'nothing is left without an end');
+});
+
 await t.test('a stage ends when its command says that it is ready, or has failed', async (t) => {
   const settles = (name: string, command: readonly string[], timeout = 20_000) =>
     plan(name, [stage('gw', 'start', ['a'], { settle: { command, timeout } }), stage('rest', 'start', ['b'], { after: ['gw'] })]);
