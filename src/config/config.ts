@@ -41,6 +41,8 @@ export interface ServerSettings {
   /** events that are remembered for those who watch */
   readonly eventHistory: number;
   readonly maxWatchersPerAccount: number;
+  /** the machines that carry this server, beside those that are found: plans stop them last */
+  readonly ownHost: readonly string[];
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
 }
 

@@ -38,6 +38,7 @@ function readServer(reader: Reader, defaultStateDir: string): ServerSettings | u
     actionTimeout: table['action-timeout'],
     eventHistory: table['event-history'],
     maxWatchersPerAccount: table['max-watchers-per-account'],
+    ownHost: table['own-host'],
     logLevel: table['log-level'],
   };
 }
@@ -52,7 +53,7 @@ function readAccounts(reader: Reader): Map<string, AccountSettings> {
 }
 
 /** The groups, each `@name` in them and in the grants checked to be one of them. */
-function readGroups(reader: Reader, accounts: ReadonlyMap<string, AccountSettings>): Map<string, readonly string[]> {
+function readGroups(reader: Reader, accounts: ReadonlyMap<string, AccountSettings>, ownHost: readonly string[]): Map<string, readonly string[]> {
   const groups = new Map<string, readonly string[]>();
   for (const [name, value] of reader.names('groups', GROUP_NAME)) {
     const patterns = reader.parse(groupsTable.value, value, ['groups', name]);
@@ -65,6 +66,7 @@ function readGroups(reader: Reader, accounts: ReadonlyMap<string, AccountSetting
   for (const { name, grants } of accounts.values()) {
     grants.forEach(({ instances }, index) => check(['accounts', name, 'grants', index, 'instances'], instances));
   }
+  check(['server', 'own-host'], ownHost);
   return groups;
 }
 
@@ -82,7 +84,7 @@ export async function parseConfig(file: string, source: string, defaultStateDir:
   }
   const server = readServer(reader, defaultStateDir);
   const accounts = readAccounts(reader);
-  const groups = readGroups(reader, accounts);
+  const groups = readGroups(reader, accounts, server?.ownHost ?? []);
   const providers = await readProviders(reader, await catalogues.providers(server?.pluginPath ?? []));
   const gateways = await readGateways(reader, catalogues, accounts, server);
   const hooks = await readWebhooks(reader, document.content, () => catalogues.gateways(server?.pluginPath ?? []), { accounts, groups, gateways });

@@ -7,6 +7,22 @@ import { duration, endpoint, flag, longDuration, network, positiveDuration, size
 
 const DEFAULT_PORT_ENDPOINT = '127.0.0.1:20203';
 
+/** Why a text is no pattern over instances, or undefined. */
+function patternFault(pattern: string): string | undefined {
+  try {
+    if (!pattern.startsWith('@')) new InstancePattern(pattern);
+    return undefined;
+  } catch (error) {
+    if (error instanceof PatternError) return error.message;
+    throw error;
+  }
+}
+
+export const instancePattern = v.pipe(
+  text,
+  v.check((pattern) => patternFault(pattern) === undefined, (issue) => patternFault(String(issue.input)) ?? 'not a pattern'),
+);
+
 export const serverTable = v.strictObject({
   listen: v.optional(v.array(endpoint), [DEFAULT_PORT_ENDPOINT]),
   'tls-listen': v.optional(v.array(endpoint), []),
@@ -26,24 +42,9 @@ export const serverTable = v.strictObject({
   'action-timeout': v.optional(positiveDuration, '120s'),
   'event-history': v.optional(whole(16, 1_048_576), 65_536),
   'max-watchers-per-account': v.optional(whole(0, 1024), 64),
+  'own-host': v.optional(v.array(instancePattern, 'a list of patterns is expected, such as ["kvm1/argo"]'), []),
   'log-level': v.optional(v.picklist(['debug', 'info', 'warn', 'error'], 'one of "debug", "info", "warn", "error" is expected'), 'info'),
 });
-
-/** Why a text is no pattern over instances, or undefined. */
-function patternFault(pattern: string): string | undefined {
-  try {
-    if (!pattern.startsWith('@')) new InstancePattern(pattern);
-    return undefined;
-  } catch (error) {
-    if (error instanceof PatternError) return error.message;
-    throw error;
-  }
-}
-
-export const instancePattern = v.pipe(
-  text,
-  v.check((pattern) => patternFault(pattern) === undefined, (issue) => patternFault(String(issue.input)) ?? 'not a pattern'),
-);
 
 export const groupsTable = v.record(v.string(), v.array(instancePattern, 'a list of patterns is expected, such as ["web[1-20]"]'));
 

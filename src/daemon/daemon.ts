@@ -80,7 +80,7 @@ export class Daemon {
     });
     this.#plans = new Plans({
       authenticator, gate: this.#gate, events: this.#events, state, log,
-      groups: () => this.#config.groups, triggers: () => loaders.triggers(),
+      groups: () => this.#config.groups, ownHost: () => this.#config.server.ownHost, triggers: () => loaders.triggers(),
     });
     const requests = new Map<string, { value: number }>();
     this.#dispatcher = new Dispatcher({ authenticator, gate: this.#gate, table, log, requests });

@@ -2,7 +2,7 @@ import type { Authenticator } from '../auth/authenticator.js';
 import type { Config, TriggerSettings } from '../config/config.js';
 import type { Events } from '../instances/events.js';
 import type { Gate } from '../instances/gate.js';
-import type { Groups } from '../kit/patterns.js';
+import { resolvePatterns, type Groups } from '../kit/patterns.js';
 import type { Log } from '../kit/log.js';
 import type { Change } from '../listening/change.js';
 import type { Trigger } from '../plans/contract.js';
@@ -20,6 +20,8 @@ export interface PlansParts {
   readonly state: State;
   readonly log: Log;
   groups(): Groups;
+  /** what the configuration says of the machines that carry this server */
+  ownHost(): readonly string[];
   triggers(): Promise<TriggerCatalogue>;
 }
 
@@ -91,11 +93,12 @@ export class Plans {
   }
 
   async #load(): Promise<Works> {
-    const [{ Engine }, { Desk }] = await Promise.all([import('../plans/engine.js'), import('../plans/desk.js')]);
-    const { authenticator, gate, events, state, log } = this.#parts;
+    const [{ Engine }, { Desk }, { readOwnHost }] = await Promise.all([import('../plans/engine.js'), import('../plans/desk.js'), import('../plans/own-host.js')]);
+    const { authenticator, gate, events, state, log, ownHost, groups } = this.#parts;
     const engine = new Engine({
       journal: state.plans(), kv: state.keyValue('plans'), accounts: authenticator, gate, log,
       tell: (news) => { events.add({ type: 'plan', ...news }); },
+      ownHost: async () => ({ ...await readOwnHost(), patterns: resolvePatterns(ownHost(), groups()) }),
     });
     return { engine, desk: new Desk({ engine, gate, log }) };
   }

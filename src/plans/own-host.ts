@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { hostname, networkInterfaces } from 'node:os';
 import type { Actor } from '../instances/actor.js';
 import type { InstanceInfo } from '../instances/info.js';
+import type { InstancePattern } from '../kit/patterns.js';
 import { PLAN_OWN_HOST_LOOK } from '../kit/plan-limits.js';
 
 /** Which of the machines runs this server, so that a plan switches it off last. */
@@ -11,6 +12,8 @@ export interface OwnHost {
   readonly uuids: readonly string[];
   /** names and addresses of the system that this process runs on, in lower case */
   readonly names: readonly string[];
+  /** what the configuration says of it; left out: nothing */
+  readonly patterns?: readonly InstancePattern[];
 }
 
 /** Asks the system. Never rejects. */
@@ -45,10 +48,12 @@ const shortName = (name: string): string => (/^[\d.]+$|:/.test(name) ? name : na
 export class OwnHostTest {
   readonly #uuids: ReadonlySet<string>;
   readonly #names: ReadonlySet<string>;
+  readonly #patterns: readonly InstancePattern[];
 
-  constructor({ uuids, names }: OwnHost) {
+  constructor({ uuids, names, patterns = [] }: OwnHost) {
     this.#uuids = new Set(uuids);
     this.#names = new Set(names);
+    this.#patterns = patterns;
   }
 
   /**
@@ -62,12 +67,12 @@ export class OwnHostTest {
       const facts = await Promise.all(instances.filter(({ type }) => type !== 'host').map((one) => actor.read(one, 'info', { deadline: PLAN_OWN_HOST_LOOK }).catch(() => undefined)));
       return facts.map((fact) => fact?.host?.toLowerCase()).filter((name) => name !== undefined);
     }).map((names) => names.catch(() => [])));
-    return new OwnHostTest({ uuids: own.uuids, names: [...own.names, ...carriers.flat().flatMap((name) => [name, shortName(name)])] });
+    return new OwnHostTest({ ...own, names: [...own.names, ...carriers.flat().flatMap((name) => [name, shortName(name)])] });
   }
 
-  /** A name tells of hosts alone: a guest may be called like any of them. */
-  isOwn({ id, name, type }: Pick<InstanceInfo, 'id' | 'name' | 'type'>): boolean {
-    if (this.#uuids.has(id.toLowerCase())) return true;
+  /** A name that the system has tells of hosts alone: a guest may be called like any of them. */
+  isOwn({ provider, id, name, type }: Pick<InstanceInfo, 'provider' | 'id' | 'name' | 'type'>): boolean {
+    if (this.#uuids.has(id.toLowerCase()) || this.#patterns.some((pattern) => pattern.matches({ provider, id, name }))) return true;
     const lower = name.toLowerCase();
     return type === 'host' && (this.#names.has(lower) || this.#names.has(shortName(lower)));
   }

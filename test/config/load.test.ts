@@ -28,7 +28,7 @@ await t.test('an empty file is good, and these are the defaults', async (t) => {
     t.same(server, {
       listen: [{ host: '127.0.0.1', port: 20203 }], tlsListen: [], tls: undefined, stateDir: '/state', auditSync: 'full', auditKeep: { age: 400 * 86_400_000, size: undefined }, pluginPath: [],
       maxLine: 4096, maxConnections: 1024, maxConnectionsPerAddress: 64, idleTimeout: 600_000, anonymousList: true,
-      actionTimeout: 120_000, eventHistory: 65_536, maxWatchersPerAccount: 64, logLevel: 'info',
+      actionTimeout: 120_000, eventHistory: 65_536, maxWatchersPerAccount: 64, ownHost: [], logLevel: 'info',
     });
     t.same([accounts.size, groups.size, providers.size, file], [0, 0, 0, FILE]);
   }
@@ -55,6 +55,7 @@ anonymous-list = false
 action-timeout = "500ms"
 event-history = 100
 max-watchers-per-account = 0
+own-host = ["kvm1/argo", "@web"]
 log-level = "debug"
 [accounts.steve]
 password = "${HASH}"
@@ -80,7 +81,7 @@ instances = ["lj", { name = "test", state = "off" }]
   t.same(server, {
     listen: [{ host: '0.0.0.0', port: 1 }, { host: '::1', port: 0 }], tlsListen: [{ host: 'localhost', port: 2 }],
     tls: { cert: 'c.pem', key: 'k.pem', clientCa: 'ca.pem' }, stateDir: '/s', auditSync: 'normal', auditKeep: { age: undefined, size: 500 * 1024 ** 2 }, pluginPath: ['/p', 'q'], maxLine: 64, maxConnections: 1,
-    maxConnectionsPerAddress: 1_000_000, idleTimeout: 1000, anonymousList: false, actionTimeout: 500, eventHistory: 100, maxWatchersPerAccount: 0, logLevel: 'debug',
+    maxConnectionsPerAddress: 1_000_000, idleTimeout: 1000, anonymousList: false, actionTimeout: 500, eventHistory: 100, maxWatchersPerAccount: 0, ownHost: ['kvm1/argo', '@web'], logLevel: 'debug',
   });
   t.same(accounts.get('steve'), {
     name: 'steve', passwordHash: HASH,
@@ -132,7 +133,7 @@ const FAULTS: readonly (readonly [string, string, RegExp])[] = [
   [account('[[accounts.steve.grants]]\ninstances = ["a"]'), '3:1', /commands is missing/],
   [account('grants = [{ instances = ["a"], commands = ["*"] }, { instances = ["@nope"], commands = [] }]'), '3:67', /no group @nope/],
   // groups
-  ['[groups]\n"a b" = []', '2:1', /cannot be used as a name/], ['[groups]\nweb = ["lj", "@nope"]', '2:14', /no group @nope/], ['[groups]\nweb = ["[9-1]"]', '2:8', /backwards/],
+  ['[groups]\n"a b" = []', '2:1', /cannot be used as a name/], ['[groups]\nweb = ["lj", "@nope"]', '2:14', /no group @nope/], ['[server]\nown-host = ["@nope"]', '2:13', /no group @nope/], ['[groups]\nweb = ["[9-1]"]', '2:8', /backwards/],
   // providers
   ['[providers.p]', '1:1', /providers\.p needs a type: one of .*sim/], ['[providers.p]\ntype = 1', '1:1', /needs a type/], ['[providers.p]\ntype = "vax"', '2:1', /no driver for type "vax"/],
   ['[providers.p]\ntype = "__proto__"', '2:1', /no driver/], ['[providers."a/b"]\ntype = "sim"', '1:1', /cannot be used as a name/],

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { InstancePattern } from '../../src/kit/patterns.js';
 import { OwnHostTest, readOwnHost, waysOfWriting } from '../../src/plans/own-host.js';
 import { until } from '../support/until.js';
 import { cause, plan, stage, targetStates, WITHIN, World } from './world.js';
@@ -8,14 +9,18 @@ await t.test('a machine is known by its uuid in either way of writing, a host by
   t.same(waysOfWriting(uuid), [uuid, '33221100-5544-7766-8899-aabbccddeeff']);
   for (const none of ['', 'Not Settable', '00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff']) t.same(waysOfWriting(none), []);
   const own = new OwnHostTest({ uuids: waysOfWriting(uuid), names: ['kvm1.example.net', 'kvm1', '192.0.2.7'] });
-  t.ok(own.isOwn({ id: uuid.toUpperCase(), name: 'x', type: 'vm' }));
-  t.ok(own.isOwn({ id: '33221100-5544-7766-8899-aabbccddeeff', name: 'x', type: 'vm' }));
-  t.ok(own.isOwn({ id: 'host 1', name: 'KVM1', type: 'host' }));
-  t.ok(own.isOwn({ id: 'host 1', name: 'kvm1.other.example', type: 'host' }));
-  t.ok(own.isOwn({ id: 'host 1', name: '192.0.2.7', type: 'host' }));
-  t.notOk(own.isOwn({ id: 'host 1', name: '192.0.2.70', type: 'host' }));
-  t.notOk(own.isOwn({ id: '1', name: 'kvm1', type: 'vm' }), 'a guest of that name is another machine');
-  t.notOk(new OwnHostTest({ uuids: [], names: [] }).isOwn({ id: '', name: '', type: 'host' }));
+  t.ok(own.isOwn({ provider: 'lab', id: uuid.toUpperCase(), name: 'x', type: 'vm' }));
+  t.ok(own.isOwn({ provider: 'lab', id: '33221100-5544-7766-8899-aabbccddeeff', name: 'x', type: 'vm' }));
+  t.ok(own.isOwn({ provider: 'lab', id: 'host 1', name: 'KVM1', type: 'host' }));
+  t.ok(own.isOwn({ provider: 'lab', id: 'host 1', name: 'kvm1.other.example', type: 'host' }));
+  t.ok(own.isOwn({ provider: 'lab', id: 'host 1', name: '192.0.2.7', type: 'host' }));
+  t.notOk(own.isOwn({ provider: 'lab', id: 'host 1', name: '192.0.2.70', type: 'host' }));
+  t.notOk(own.isOwn({ provider: 'lab', id: '1', name: 'kvm1', type: 'vm' }), 'a guest of that name is another machine');
+  const named = new OwnHostTest({ uuids: [], names: [], patterns: [new InstancePattern('vc1/argo'), new InstancePattern('hv[1-2]')] });
+  t.ok(named.isOwn({ provider: 'vc1', id: 'vm-7', name: 'argo', type: 'vm' }), 'the configuration may name guests too');
+  t.ok(named.isOwn({ provider: 'hosts', id: '1', name: 'hv2', type: 'host' }));
+  t.notOk(named.isOwn({ provider: 'vc2', id: 'vm-7', name: 'argo', type: 'vm' }));
+  t.notOk(new OwnHostTest({ uuids: [], names: [] }).isOwn({ provider: 'lab', id: '', name: '', type: 'host' }));
   t.end();
 });
 
@@ -67,5 +72,5 @@ await t.test('the hypervisor under the machine that this is goes last as well', 
   const life = await world.open();
   const actor = life.engine.actor(plan('x', []), 'test');
   const own = await OwnHostTest.find(() => Promise.resolve({ uuids: ['1'], names: [] }), actor);
-  t.ok(own.isOwn({ id: 'host 1', name: 'simulated', type: 'host' }), 'by what the machine\'s `info` says of its host');
+  t.ok(own.isOwn({ provider: 'lab', id: 'host 1', name: 'simulated', type: 'host' }), 'by what the machine\'s `info` says of its host');
 });
