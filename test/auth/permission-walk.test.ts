@@ -38,7 +38,7 @@ const words = (rows: readonly Command[]) => rows.map(({ word }) => word);
 
 void t.test('the walk meets every command', async (t) => {
   t.same(words(commands), [
-    'auth', 'autostart', 'disk', 'dmesg', 'exit', 'help', 'info', 'ip', 'list', 'load', 'mac', 'nop', 'pause', 'reboot', 'resume', 'rx', 'start', 'status',
+    'auth', 'autostart', 'disk', 'dmesg', 'exit', 'help', 'info', 'ip', 'list', 'load', 'mac', 'nop', 'pause', 'plan', 'reboot', 'resume', 'rx', 'start', 'status',
     'stop', 'suspend', 'task', 'tx', 'unpause', 'uptime', 'watch',
   ]);
   t.equal(onInstances.length, 17);
