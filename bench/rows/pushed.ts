@@ -96,6 +96,8 @@ async function* libvirtRow(settings: Settings): AsyncGenerator<Row> {
   if (lacking !== undefined) return void (yield { what: 'libvirt: from a change to the line of it', unit: 'ms', note: lacking });
   const peer = await startLibvirt();
   const shell = spawn('virsh', ['-q', '-c', peer.uri('qemu')], { stdio: ['pipe', 'ignore', 'ignore'] });
+  // one that has ended is missed at the next line
+  shell.stdin.on('error', () => undefined);
   const virsh = new Printer('virsh', ['-q', '-c', peer.uri('qemu'), 'event', '--event', 'lifecycle', '--loop']);
   const behind: number[] = [];
   let asked = NaN;
