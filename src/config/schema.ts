@@ -74,7 +74,7 @@ export const PROVIDER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 export const GATEWAY_NAME = PROVIDER_NAME;
 export const TRIGGER_NAME = PROVIDER_NAME;
 /** Not what the word `plan` takes for something else: its own words, and the ids of runs. */
-export const PLAN_NAME = /^(?!(?:run|status|cancel|resume|hold|release|list|undo|[0-9a-f]{8})$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/i;
+export const PLAN_NAME = /^(?!(?:run|status|cancel|resume|hold|release|triggers|list|undo|[0-9a-f]{8})$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/i;
 export const STAGE_NAME = /^[\p{L}\p{N}_.-]{1,64}$/u;
 export const GROUP_NAME = /^[\p{L}\p{N}_.-]{1,64}$/u;
 

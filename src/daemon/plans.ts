@@ -2,6 +2,7 @@ import type { Authenticator } from '../auth/authenticator.js';
 import type { Config, TriggerSettings } from '../config/config.js';
 import type { Events } from '../instances/events.js';
 import type { Gate } from '../instances/gate.js';
+import type { TriggerInfo } from '../instances/plans.js';
 import { resolvePatterns, type Groups } from '../kit/patterns.js';
 import type { Log } from '../kit/log.js';
 import type { Change } from '../listening/change.js';
@@ -35,7 +36,11 @@ interface Works {
 interface Running {
   readonly settings: TriggerSettings;
   readonly trigger: Trigger;
+  /** those that it begins */
+  readonly plans: readonly string[];
 }
+
+const told = ({ settings: { name, type }, plans, trigger }: Running): TriggerInfo => ({ name, type, plans, words: trigger.describe() });
 
 /** Plans and what begins them, as the configuration says. What they are made of is loaded when there is a first one. */
 export class Plans {
@@ -100,7 +105,7 @@ export class Plans {
       tell: (news) => { events.add({ type: 'plan', ...news }); },
       ownHost: async () => ({ ...await readOwnHost(), patterns: resolvePatterns(ownHost(), groups()) }),
     });
-    return { engine, desk: new Desk({ engine, gate, log }) };
+    return { engine, desk: new Desk({ engine, gate, log, triggers: () => [...this.#running.values()].map(told) }) };
   }
 
   /** @throws Error where there is no such trigger, or a package that it needs is not there */
@@ -123,7 +128,11 @@ export class Plans {
     for (const [name, settings] of wanted) {
       const known = this.#running.get(name);
       if (known !== undefined && stays(known)) next.set(name, known);
-      else next.set(name, { settings, trigger: this.#open(settings, modules.get(name)!, engine) });
+      else {
+        const module = modules.get(name)!;
+        const plans = module.plans(settings.options as Parameters<TriggerModule['open']>[0]).map(({ plan }) => plan);
+        next.set(name, { settings, plans: [...new Set(plans)], trigger: this.#open(settings, module, engine) });
+      }
     }
     this.#running = next;
   }

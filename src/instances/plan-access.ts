@@ -1,7 +1,7 @@
 import { closeClass } from '../kit/closed.js';
 import { ArgoError, withoutCause } from '../kit/errors.js';
 import { checkText, copyCall } from './entrance.js';
-import type { Cancelled, PlanAsker, PlanDesk, PlanInfo, Plans, PlanStep, RunChange, RunInfo, StageInfo, TargetInfo } from './plans.js';
+import type { Cancelled, PlanAsker, PlanDesk, PlanInfo, Plans, PlanStep, RunChange, RunInfo, StageInfo, TargetInfo, TriggerInfo } from './plans.js';
 import type { Mandate } from './principal.js';
 
 /**
@@ -26,6 +26,12 @@ export class ActorPlans implements Plans {
     if (this.#desk === undefined || !this.#isOpen) return [];
     const plans = await told(this.#desk.list(this.#asker));
     return Object.freeze(plans.map(({ name, isHeld, run }) => Object.freeze({ name, isHeld, run: run && copyRun(run) })));
+  }
+
+  async triggers(): Promise<readonly TriggerInfo[]> {
+    if (this.#desk === undefined || !this.#isOpen) return [];
+    const triggers = await told(this.#desk.triggers(this.#asker));
+    return Object.freeze(triggers.map((one) => Object.freeze({ ...one, plans: Object.freeze([...one.plans]) })));
   }
 
   async *preview(plan: string, signal: AbortSignal): AsyncGenerator<PlanStep> {

@@ -70,6 +70,17 @@ export interface PlanInfo {
   readonly run: RunInfo | undefined;
 }
 
+/** What begins plans by itself, and what it knows now. */
+export interface TriggerInfo {
+  readonly name: string;
+  /** `nut`, `schedule`, `command`, `event` */
+  readonly type: string;
+  /** those that it begins, each once */
+  readonly plans: readonly string[];
+  /** for people: `rack1: on line, OL, charge 98 %`, `next 2026-11-30T22:30:00+01:00` */
+  readonly words: string;
+}
+
 /** One line of a dry run. */
 export interface PlanStep {
   readonly stage: string;
@@ -88,6 +99,8 @@ export interface PlanStep {
  */
 export interface Plans {
   list(): Promise<readonly PlanInfo[]>;
+  /** The triggers all of whose plans may be used. */
+  triggers(): Promise<readonly TriggerInfo[]>;
   /** What a run would do now, stage by stage. Nothing is sent. @throws ArgoError NO SUCH PLAN, UNREACHABLE … */
   preview(plan: string, signal: AbortSignal): AsyncIterable<PlanStep>;
   /**

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { PlanSettings } from '../config/config.js';
 import { Gate } from '../instances/gate.js';
-import { hasEnded, planPermission, type Cancelled, type PlanAsker, type PlanDesk, type PlanInfo, type PlanStep, type RunChange, type RunInfo } from '../instances/plans.js';
+import { hasEnded, planPermission, type Cancelled, type PlanAsker, type PlanDesk, type PlanInfo, type PlanStep, type RunChange, type RunInfo, type TriggerInfo } from '../instances/plans.js';
 import type { Permission, Principal } from '../instances/principal.js';
 import { ArgoError } from '../kit/errors.js';
 import { PLAN_VERDICT_KEPT } from '../kit/plan-limits.js';
@@ -19,6 +19,8 @@ export interface DeskParts {
   readonly engine: PlanEngine;
   readonly gate: Pick<Gate, 'actor' | 'allowsEverywhere' | 'hasListedAll' | 'longestActionTimeout'>;
   readonly log: Log;
+  /** those that look now */
+  triggers(): readonly TriggerInfo[];
 }
 
 /** Whether an account may be told of a plan, as it was found lately. */
@@ -54,6 +56,15 @@ export class Desk implements PlanDesk {
       plans.push({ name, isHeld: engine.isHeld(name), run: own.find((run) => !hasEnded(run)) ?? own[0] });
     }
     return plans;
+  }
+
+  async triggers(asker: PlanAsker): Promise<readonly TriggerInfo[]> {
+    const usable: TriggerInfo[] = [];
+    for (const trigger of this.#parts.triggers()) {
+      const verdicts = await Promise.all(trigger.plans.map((plan) => this.#mayUse(asker, plan)));
+      if (verdicts.length > 0 && verdicts.every((verdict) => verdict)) usable.push(trigger);
+    }
+    return usable;
   }
 
   async *preview(asker: PlanAsker, plan: string, signal: AbortSignal): AsyncGenerator<PlanStep> {

@@ -1,6 +1,6 @@
 import { ArgoError } from '../kit/errors.js';
 import { quoted } from '../kit/text.js';
-import { hasEnded, type PlanInfo, type PlanStep, type RunChange, type RunInfo, type StageInfo, type TargetInfo } from '../instances/plans.js';
+import { hasEnded, type PlanInfo, type PlanStep, type RunChange, type RunInfo, type StageInfo, type TargetInfo, type TriggerInfo } from '../instances/plans.js';
 import type { Context, Plugin } from './host/contract.js';
 
 const pair = (key: string, value: string | number | undefined): string => (value === undefined ? '' : ` ${key}=${typeof value === 'number' ? value : quoted(value)}`);
@@ -19,6 +19,8 @@ function planLine({ name, isHeld, run }: PlanInfo): string {
   const { stages, targets } = run;
   return `${quoted(name)} ${run.state} stage ${stages.ended}/${stages.all} ${targets.ended}/${targets.all} ${clock(run)} run=${run.id}${failed(targets.failed)}${isHeld ? ' held=yes' : ''}`;
 }
+
+const triggerLine = ({ name, type, plans, words }: TriggerInfo): string => `${quoted(name)} ${type}${pair('plans', plans.join(','))}${pair('now', words)}`;
 
 function runLine({ id, plan, state, began, deadline, ended, cause, reason, stages, targets }: RunInfo): string {
   const counts = `stages=${stages.ended}/${stages.all} targets=${targets.ended}/${targets.all}${failed(targets.failed)}`;
@@ -93,7 +95,7 @@ async function cancel(request: Context, run: string): Promise<void> {
 
 /** Which options each of its words takes. */
 const OPTIONS = {
-  run: ['dryRun', 'follow'], status: ['follow'], cancel: ['undo'], resume: [], hold: [], release: [],
+  run: ['dryRun', 'follow'], status: ['follow'], cancel: ['undo'], resume: [], hold: [], release: [], triggers: [],
 } as const satisfies Readonly<Record<string, readonly (keyof Context['options'])[]>>;
 type Word = keyof typeof OPTIONS;
 const WORDS = Object.keys(OPTIONS) as Word[];
@@ -105,6 +107,7 @@ async function act(request: Context, word: Word, name: string | undefined): Prom
     if (options.follow && name === undefined) request.usage();
     return status(request, name);
   }
+  if (word === 'triggers') return name === undefined ? body.lines((await plans.triggers()).map(triggerLine)) : request.usage();
   if (name === undefined) request.usage();
   switch (word) {
     case 'run': return begin(request, name);
@@ -118,7 +121,7 @@ async function act(request: Context, word: Word, name: string | undefined): Prom
 export default {
   commands: [{
     word: 'plan',
-    usage: 'plan [NAME | run NAME [--dry-run] [--follow] | status [RUN|NAME] [--follow] | cancel RUN [--undo] | resume RUN | hold NAME | release NAME]',
+    usage: 'plan [NAME | run NAME [--dry-run] [--follow] | status [RUN|NAME] [--follow] | cancel RUN [--undo] | resume RUN | hold NAME | release NAME | triggers]',
     help: 'Show the plans, what one would do, and its runs; run it, or end that.',
     right: 'plan',
     options: ['dry-run', 'follow', 'undo'],

@@ -1,6 +1,7 @@
 import type { Test } from 'tap';
 import { Service } from '../../src/auth/service.js';
 import type { PlanSettings } from '../../src/config/config.js';
+import type { TriggerInfo } from '../../src/instances/plans.js';
 import { Desk } from '../../src/plans/desk.js';
 import type { Plugin } from '../../src/plugins/host/contract.js';
 import { startCore, STEVE_HASH, type Core } from '../server/core.js';
@@ -42,14 +43,14 @@ export interface PlansCore extends Core {
 }
 
 /** A server with plans that a test runs by hand. */
-export async function startPlans(t: Test, { config = PLANS_CONFIG, plans = PLANS, plugins = {}, hasListedAll = () => true }: { config?: string; plans?: readonly PlanSettings[]; plugins?: Readonly<Record<string, Plugin>>; hasListedAll?: () => boolean } = {}): Promise<PlansCore> {
+export async function startPlans(t: Test, { config = PLANS_CONFIG, plans = PLANS, plugins = {}, hasListedAll = () => true, triggers = [] }: { config?: string; plans?: readonly PlanSettings[]; plugins?: Readonly<Record<string, Plugin>>; hasListedAll?: () => boolean; triggers?: readonly TriggerInfo[] } = {}): Promise<PlansCore> {
   let engine: MemoryEngine | undefined;
   const core = await startCore(t, {
     config, plugins,
     plans: (gate, authenticator, log) => {
       engine = new MemoryEngine(plans, (plan, origin) => gate.actor({ identity: new Service(plan.account, authenticator), through: undefined, origin }));
       return new Desk({
-        engine, log,
+        engine, log, triggers: () => triggers,
         gate: {
           actor: (mandate) => gate.actor(mandate),
           allowsEverywhere: (...asked) => gate.allowsEverywhere(...asked),

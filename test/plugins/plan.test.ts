@@ -29,6 +29,20 @@ await t.test('plans, and how they stand', async (t) => {
   t.match(plain(await say('steve', 'plan')), 'power-cut idle last=failed run=1a2b3c00 ended=TIME\n');
 });
 
+await t.test('triggers are told to those who may use all that they begin', async (t) => {
+  const { say } = await startPlans(t, {
+    triggers: [
+      { name: 'ups', type: 'nut', plans: ['power-cut', 'power-back'], words: 'rack1: on line, charge 98 %' },
+      { name: 'heat', type: 'command', plans: ['power-cut'], words: 'not asked yet' },
+    ],
+  });
+  t.equal(await say('steve', 'plan triggers'), '200 OK\nups nut plans=power-cut,power-back now="rack1: on line, charge 98 %"\nheat command plans=power-cut now="not asked yet"\n300 DONE\n');
+  t.equal(await say('cutter', 'plan triggers'), '200 OK\nheat command plans=power-cut now="not asked yet"\n300 DONE\n');
+  t.equal(await say('webs', 'plan triggers'), OK);
+  t.equal(await say('reader', 'plan triggers'), '400 NOT ALLOWED\n');
+  t.match(await say('steve', 'plan triggers ups'), /^400 USAGE/);
+});
+
 await t.test('a dry run says what would be done, stage by stage, and does nothing', async (t) => {
   const { audit, engine, say } = await startPlans(t);
   for (const line of ['plan power-cut', 'plan run power-cut --dry-run', 'plan power-cut --dry-run']) {
