@@ -29,8 +29,8 @@ const GRACE_S = 15;
 /** Failed files that are run once more; where more fail, it is not the machine's fault. */
 const MOST_AGAIN = 4;
 const E2E = 'test/e2e/';
-/** Of these, those that need the daemon and the client alone: they run beside one that meets a peer. */
-const NEEDS_NO_PEER = /\/(?:client|faults)-[^/]*$/;
+/** Of these, those that change nothing of the machine, such as its network: they run beside one that meets a peer. */
+const RUNS_BESIDE = /\/(?:client|faults|metrics|plans-faults|webhooks)[-.][^/]*$/;
 const OPTIONS = ['--unit', '--coverage'];
 
 /** @typedef {import('./results.js').Sum} Sum */
@@ -139,7 +139,7 @@ async function main() {
   const checks = paths.length > 0 ? [] : [lint, imports];
   const written = args.includes('--coverage') ? beginCoverage() : undefined;
   const results = await inParallel([...checks, ...units.map((file) => () => test(file))], JOBS);
-  const lanes = [ends.filter((file) => NEEDS_NO_PEER.test(file)), ends.filter((file) => !NEEDS_NO_PEER.test(file))];
+  const lanes = [ends.filter((file) => RUNS_BESIDE.test(file)), ends.filter((file) => !RUNS_BESIDE.test(file))];
   results.push(...(await Promise.all(lanes.map((lane) => inParallel(lane.map((file) => () => test(file)), 1)))).flat());
 
   const final = await withSecondTry(results);
