@@ -29,8 +29,11 @@ const GRACE_S = 15;
 /** Failed files that are run once more; where more fail, it is not the machine's fault. */
 const MOST_AGAIN = 4;
 const E2E = 'test/e2e/';
-/** Of these, those that change nothing of the machine, such as its network: they run beside one that meets a peer. */
-const RUNS_BESIDE = /\/(?:client|faults|metrics|plans-faults|webhooks)[-.][^/]*$/;
+/**
+ * Of these, those that change nothing of the machine, such as its network: they meet nothing, a double, or a peer that is
+ * a mere process. They run beside the others, which mostly wait.
+ */
+const RUNS_BESIDE = /\/(?:client|esxi|faults|hyperv|metrics|plans-faults|webhooks|windows|xenserver)[-.][^/]*$/;
 const OPTIONS = ['--unit', '--coverage'];
 
 /** @typedef {import('./results.js').Sum} Sum */

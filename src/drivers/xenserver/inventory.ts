@@ -38,7 +38,7 @@ const EVENTS_WAIT_S = 30.1;
 /** After that the connection counts as dead, ms. */
 const EVENTS_TIMEOUT_MS = 45_000;
 /** Between two questions for events, ms: many changes at a time come in one answer. */
-const EVENTS_GATHER_MS = 50;
+const EVENTS_GATHER_MS = 20;
 /** Classes of which we are told. */
 const CLASSES = ['vm', 'host', 'host_metrics'];
 
