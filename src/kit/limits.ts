@@ -333,9 +333,6 @@ export const SCHEDULE_LEAP = 24 * 3_600_000;
 export const UPS_HURRY = 1000;
 export const UPS_ANSWER = 15_000;
 export const UPSD_LOGIN_RETRY = 60_000;
-/** Of a trigger's command, the bytes of its output that are kept for the log, and how long its end may take after it was killed. */
-export const PROBE_OUTPUT = 4096;
-export const PROBE_END = 2000;
 /** Conditions: characters of one, and how deep brackets may be. */
 export const CONDITION_SIZE = 1000;
 export const CONDITION_DEPTH = 32;

@@ -49,4 +49,7 @@ export const PLAN_OWN_HOST_LOOK = 3000;
 /** `settle`: between two tries, the longest try, and how much of what it says is kept. */
 export const PLAN_SETTLE_PAUSE = 3000;
 export const PLAN_SETTLE_TRY = 60_000;
-export const PLAN_SETTLE_OUTPUT = 512;
+export const PLAN_SETTLE_WORDS = 512;
+/** Of a trigger's or a stage's program, the characters of its output that are kept, and how long its end may take after it was killed. Milliseconds. */
+export const PROGRAM_OUTPUT = 4096;
+export const PROGRAM_END = 2000;

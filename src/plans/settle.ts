@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PLAN_SETTLE_OUTPUT, PLAN_SETTLE_PAUSE, PLAN_SETTLE_TRY } from '../kit/plan-limits.js';
-import { harmless } from '../kit/text.js';
+import { PLAN_SETTLE_PAUSE, PLAN_SETTLE_TRY, PLAN_SETTLE_WORDS } from '../kit/plan-limits.js';
+import { harmless, oneLine } from '../kit/text.js';
+import { runProgram } from './program.js';
 
 /** Commands that say whether what a stage has switched is ready: `settle` of a stage. */
 
@@ -32,45 +32,10 @@ export async function settle(command: readonly string[], ms: number, facts: Sett
   return why;
 }
 
-/** Where programs are looked for where the server itself was not told. */
-const USUAL_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-
-/** Nothing of the server's environment but the path reaches it: passwords may be there. */
-const environment = ({ plan, run, stage }: SettleFacts): NodeJS.ProcessEnv =>
-  ({ PATH: process.env['PATH'] ?? USUAL_PATH, ARGO_PLAN: plan, ARGO_RUN: run, ARGO_STAGE: stage });
-
 /** @returns undefined where it ended with 0; else why not */
-function tryOnce([program, ...args]: readonly string[], ms: number, facts: SettleFacts, signal: AbortSignal): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    // a group of its own, so that what it begins ends with it
-    const child = spawn(program!, args, { env: environment(facts), cwd: '/', stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-    let said = '';
-    const hear = (chunk: Buffer): void => { said = (said + chunk.toString('utf8')).slice(-PLAN_SETTLE_OUTPUT); };
-    child.stdout.on('data', hear);
-    child.stderr.on('data', hear);
-    const kill = (): void => killGroup(child.pid);
-    const timer = setTimeout(kill, ms);
-    signal.addEventListener('abort', kill, { once: true });
-    const end = (why: string | undefined): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', kill);
-      kill();
-      child.stdout.destroy();
-      child.stderr.destroy();
-      const words = harmless(said.trim().split('\n').at(-1) ?? '');
-      resolve(why === undefined ? undefined : `${program}: ${why}${words === '' ? '' : `: ${words}`}`);
-    };
-    child.once('error', (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
-    // not `close`: what it has begun may hold its output open for ever
-    child.once('exit', (code, killedBy) => end(code === 0 ? undefined : killedBy === null ? `ended with ${code}` : `was ended by ${killedBy}`));
-  });
-}
-
-function killGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // nothing of it is left
-  }
+async function tryOnce(command: readonly string[], timeout: number, { plan, run, stage }: SettleFacts, signal: AbortSignal): Promise<string | undefined> {
+  const { code, reason, output } = await runProgram(command, { timeout, signal, env: { ARGO_PLAN: plan, ARGO_RUN: run, ARGO_STAGE: stage } });
+  if (code === 0) return undefined;
+  const said = harmless(oneLine(output.trim().split('\n').at(-1) ?? '', PLAN_SETTLE_WORDS));
+  return `${command[0]}: ${reason || `ended with ${code}`}${said === '' ? '' : `: ${said}`}`;
 }

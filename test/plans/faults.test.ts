@@ -216,7 +216,7 @@ await t.test('a stage ends when its command says that it is ready, or has failed
   }).open();
   t.match(await life.ended(await begin(life, 'never')), { run: { state: 'failed' }, stages: [{ state: 'failed', reason: 'not settled: /bin/sh: ended with 3: still down' }, { state: 'skipped' }] });
   t.equal(life.states()['sim/b'], 'off');
-  t.match(await life.ended(await begin(life, 'hangs')), { stages: [{ reason: /was ended by SIGKILL/ }, {}] });
+  t.match(await life.ended(await begin(life, 'hangs')), { stages: [{ reason: /its time was over/ }, {}] });
   t.match(await life.ended(await begin(life, 'none')), { stages: [{ reason: /ENOENT/ }, {}] });
   t.equal((await life.ended(await begin(life, 'env'))).run.state, 'done');
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import t, { type Test } from 'tap';
 import command from '../../../src/plans/triggers/command/index.js';
-import { probe } from '../../../src/plans/triggers/command/probe.js';
+import { runProgram, type ProgramOutcome } from '../../../src/plans/program.js';
 import { CommandTrigger, type CommandSettings } from '../../../src/plans/triggers/command/trigger.js';
 import { until } from '../../support/until.js';
 import { fakeHost, type FakeHost } from './support.js';
@@ -17,6 +17,8 @@ function script(t: Test, ...lines: readonly string[]): string {
 }
 
 const never = new AbortController().signal;
+const probe = (command: readonly string[], timeout: number, name: string, signal: AbortSignal): Promise<ProgramOutcome> =>
+  runProgram(command, { timeout, env: { ARGO_TRIGGER: name }, signal });
 
 void t.test('how a command ends', async (t) => {
   t.match(await probe([script(t, 'echo " hot:  $1 $ARGO_TRIGGER"; exit 1'), '90; exit 3'], 30_000, 'heat', never), { code: 1, reason: '', output: /hot: +90; exit 3 heat/ }, 'without a shell');
@@ -51,7 +53,7 @@ void t.test('one that takes too long ends with all that it began', async (t) => 
   t.match(await ends[0], { code: undefined, reason: 'its time was over' });
   await until(() => existsSync(join(folder, 'ready')), PATIENCE_MS, 'the second one');
   abort.abort();
-  t.match(await ends[1], { code: undefined, reason: 'the trigger was closed' });
+  t.match(await ends[1], { code: undefined, reason: 'it is not waited for any longer' });
   const child = Number(readFileSync(join(folder, 'child'), 'utf8'));
   await until(() => !isAlive(child), PATIENCE_MS, 'the end of its child');
 });

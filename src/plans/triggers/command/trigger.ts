@@ -1,11 +1,12 @@
-import { PROBE_END } from '../../../kit/limits.js';
+import { PROGRAM_END, PROGRAM_OUTPUT } from '../../../kit/plan-limits.js';
+import { oneLine } from '../../../kit/text.js';
 import type { Trigger } from '../../contract.js';
+import { runProgram, type ProgramOutcome } from '../../program.js';
 import { Beginning } from '../beginning.js';
 import { MACHINE_CLOCK, type Clock } from '../clock.js';
 import { parseCondition, type ConditionWatch, type Truth } from '../conditions.js';
 import type { TriggerHost } from '../contract.js';
 import { Memory } from '../memory.js';
-import { probe, type ProbeOutcome } from './probe.js';
 
 export interface CommandSettings {
   /** program and arguments */
@@ -44,7 +45,7 @@ export class CommandTrigger implements Trigger {
     this.#clock = host.clock ?? MACHINE_CLOCK;
     this.#memory = new Memory(host);
     const { every, timeout, lasts } = settings;
-    this.#watch = parseCondition(`due for ${lasts}ms`, { words: ['due'], numbers: {} }).watch(every + timeout + PROBE_END);
+    this.#watch = parseCondition(`due for ${lasts}ms`, { words: ['due'], numbers: {} }).watch(every + timeout + PROGRAM_END);
     this.#running = this.#begin();
   }
 
@@ -74,7 +75,7 @@ export class CommandTrigger implements Trigger {
     const { signal } = this.#closing;
     if (signal.aborted) return;
     const began = this.#clock.elapsed();
-    const outcome = await probe(command, timeout, this.#host.name, signal);
+    const outcome = await runProgram(command, { timeout, signal, env: { ARGO_TRIGGER: this.#host.name } });
     if (signal.aborted) return;
     const truth: Truth = outcome.code === DUE ? true : outcome.code === NOT_DUE ? false : undefined;
     this.#say(truth, outcome);
@@ -85,10 +86,10 @@ export class CommandTrigger implements Trigger {
   }
 
   /** Each change once. */
-  #say(truth: Truth, { code, reason, output }: ProbeOutcome): void {
+  #say(truth: Truth, { code, reason, output }: ProgramOutcome): void {
     const { log } = this.#host;
     const said = truth === undefined ? `not known: ${reason || `it ended with ${code}`}` : truth ? 'due' : 'not due';
-    log('debug', 'command has ended', { said, output });
+    log('debug', 'command has ended', { said, output: oneLine(output, PROGRAM_OUTPUT) });
     if (said === this.#said) return;
     this.#said = said;
     log(truth === false ? 'info' : 'warn', `the command says: ${said}`, { command: this.#settings.command[0] });

@@ -1,43 +1,50 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { PROBE_END, PROBE_OUTPUT } from '../../../kit/limits.js';
-import { oneLine } from '../../../kit/text.js';
+import { PROGRAM_END, PROGRAM_OUTPUT } from '../kit/plan-limits.js';
 
-/** What came of a command. */
-export interface ProbeOutcome {
+/** Programs that say something about plans: whether one is due, whether a stage is ready. */
+
+/** What came of a program. */
+export interface ProgramOutcome {
   /** undefined where it did not end by itself, or could not be begun */
   readonly code: number | undefined;
   /** why there is no code, for people */
   readonly reason: string;
-  /** the end of what it wrote, in one line */
+  /** the end of what it wrote */
   readonly output: string;
+}
+
+export interface ProgramParts {
+  /** milliseconds until it is killed */
+  readonly timeout: number;
+  /** beside the path, all that it gets to know of its environment */
+  readonly env: Readonly<Record<string, string>>;
+  /** kills it at once */
+  readonly signal: AbortSignal;
 }
 
 /** Where programs are looked for where the server itself was not told. */
 const USUAL_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /**
- * Runs a command to its end, or to the end of its time: then it is killed with all that it began and that is still of its
+ * Runs a program to its end, or to the end of its time: then it is killed with all that it began and that is still of its
  * process group. No shell is between, and nothing of the server's environment but the path, since secrets may be there.
+ * Never rejects.
  * @param command program and arguments
- * @param signal ends it at once
  */
-export function probe(command: readonly string[], timeout: number, trigger: string, signal: AbortSignal): Promise<ProbeOutcome> {
+export function runProgram([program = '', ...args]: readonly string[], { timeout, env, signal }: ProgramParts): Promise<ProgramOutcome> {
   return new Promise((resolve) => {
-    const [program = '', ...args] = command;
-    const child = spawn(program, args, {
-      env: { PATH: process.env.PATH ?? USUAL_PATH, ARGO_TRIGGER: trigger }, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'], detached: true,
-    });
+    const child = spawn(program, args, { env: { PATH: process.env.PATH ?? USUAL_PATH, ...env }, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     let output = '';
-    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => { output = (output + text).slice(-PROBE_OUTPUT); });
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => { output = (output + text).slice(-PROGRAM_OUTPUT); });
     let reason = '';
     let giveUp: NodeJS.Timeout | undefined;
     const kill = (why: string): void => {
       reason = why;
       killGroup(child);
       // One that hangs in the kernel does not even die.
-      giveUp = setTimeout(() => end(undefined), PROBE_END);
+      giveUp = setTimeout(() => end(undefined), PROGRAM_END);
     };
-    const onAbort = (): void => kill('the trigger was closed');
+    const onAbort = (): void => kill('it is not waited for any longer');
     const timer = setTimeout(() => kill('its time was over'), timeout);
     const end = (code: number | undefined): void => {
       clearTimeout(timer);
@@ -46,7 +53,7 @@ export function probe(command: readonly string[], timeout: number, trigger: stri
       killGroup(child);
       child.stdout.destroy();
       child.stderr.destroy();
-      resolve({ code: reason === '' ? code : undefined, reason, output: oneLine(output, PROBE_OUTPUT) });
+      resolve({ code: reason === '' ? code : undefined, reason, output });
     };
     child.once('error', (error: NodeJS.ErrnoException) => {
       reason ||= error.code ?? error.message;
