@@ -46,8 +46,9 @@ export const PLAN_CANCEL_WAIT = 10_000;
 export const PLAN_CLOSE_WAIT = 2000;
 /** Looking for the machine that runs this server: what one question may take. */
 export const PLAN_OWN_HOST_LOOK = 3000;
-/** `settle`: between two tries, the longest try, and how much of what it says is kept. */
+/** `settle`: between two tries, the longest try, the least time that is worth another one, and how much of what it says is kept. */
 export const PLAN_SETTLE_PAUSE = 3000;
+export const PLAN_SETTLE_LEAST = 200;
 export const PLAN_SETTLE_TRY = 60_000;
 export const PLAN_SETTLE_WORDS = 512;
 /** Of a trigger's or a stage's program, the characters of its output that are kept, and how long its end may take after it was killed. Milliseconds. */

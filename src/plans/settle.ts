@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PLAN_SETTLE_PAUSE, PLAN_SETTLE_TRY, PLAN_SETTLE_WORDS } from '../kit/plan-limits.js';
+import { PLAN_SETTLE_LEAST, PLAN_SETTLE_PAUSE, PLAN_SETTLE_TRY, PLAN_SETTLE_WORDS } from '../kit/plan-limits.js';
 import { harmless, oneLine } from '../kit/text.js';
 import { runProgram } from './program.js';
 
@@ -20,16 +20,17 @@ export interface SettleFacts {
  */
 export async function settle(command: readonly string[], ms: number, facts: SettleFacts, signal: AbortSignal): Promise<string | undefined> {
   const ends = performance.now() + ms;
-  let why = 'it was not tried';
+  let why: string | undefined;
   while (!signal.aborted) {
     const left = ends - performance.now();
-    if (left <= 0) return why;
+    // a last try that is killed at once would say less than the one before
+    if (left <= 0 || (why !== undefined && left < PLAN_SETTLE_LEAST)) break;
     const failure = await tryOnce(command, Math.min(left, PLAN_SETTLE_TRY), facts, signal);
     if (failure === undefined) return undefined;
     why = failure;
     await sleep(Math.max(0, Math.min(PLAN_SETTLE_PAUSE, ends - performance.now())), undefined, { signal }).catch(() => undefined);
   }
-  return why;
+  return why ?? 'it was not tried';
 }
 
 /** @returns undefined where it ended with 0; else why not */
