@@ -7,6 +7,7 @@ import { ArgoError } from '../kit/errors.js';
 import { PLAN_VERDICT_KEPT } from '../kit/plan-limits.js';
 import type { Log } from '../kit/log.js';
 import { Slices } from '../kit/slices.js';
+import { onAbort } from '../kit/within.js';
 import type { PlanEngine, StageTargets } from './contract.js';
 import { followRun } from './follow.js';
 import { previewOf } from './preview.js';
@@ -74,13 +75,11 @@ export class Desk implements PlanDesk {
     const ends = new AbortController();
     // each look listens to it
     setMaxListeners(0, ends.signal);
-    const end = (): void => ends.abort(signal.reason);
-    signal.addEventListener('abort', end, { once: true });
-    if (signal.aborted) end();
+    const forget = onAbort(signal, (reason) => ends.abort(reason));
     try {
       yield* previewOf(settings, await engine.targets(settings), { actor, signal: ends.signal, longest: gate.longestActionTimeout });
     } finally {
-      signal.removeEventListener('abort', end);
+      forget();
       Gate.end(actor);
     }
   }
@@ -111,12 +110,12 @@ export class Desk implements PlanDesk {
     const ends = new AbortController();
     const leave = (): void => ends.abort();
     this.#leaving.add(leave);
-    signal.addEventListener('abort', leave, { once: true });
-    if (signal.aborted || this.#isClosed) leave();
+    const forget = onAbort(signal, leave);
+    if (this.#isClosed) leave();
     try {
       yield* followRun(this.#parts.engine, id, permit, ends.signal);
     } finally {
-      signal.removeEventListener('abort', leave);
+      forget();
       this.#leaving.delete(leave);
       leave();
     }

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { PROGRAM_END, PROGRAM_OUTPUT } from '../kit/plan-limits.js';
+import { onAbort } from '../kit/within.js';
 
 /** Programs that say something about plans: whether one is due, whether a stage is ready. */
 
@@ -44,12 +45,11 @@ export function runProgram([program = '', ...args]: readonly string[], { timeout
       // One that hangs in the kernel does not even die.
       giveUp = setTimeout(() => end(undefined), PROGRAM_END);
     };
-    const onAbort = (): void => kill('it is not waited for any longer');
     const timer = setTimeout(() => kill('its time was over'), timeout);
     const end = (code: number | undefined): void => {
       clearTimeout(timer);
       clearTimeout(giveUp);
-      signal.removeEventListener('abort', onAbort);
+      forget();
       killGroup(child);
       child.stdout.destroy();
       child.stderr.destroy();
@@ -64,8 +64,7 @@ export function runProgram([program = '', ...args]: readonly string[], { timeout
       if (code === null) reason ||= `it was ended by ${killer}`;
       end(code ?? undefined);
     });
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
+    const forget = onAbort(signal, () => kill('it is not waited for any longer'));
   });
 }
 

@@ -3,24 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Config } from '../../src/config/config.js';
-import { ConfigError } from '../../src/config/document.js';
-import { loadConfig, parseConfig } from '../support/configuration.js';
+import { faultsIn, loadConfig, parseConfig } from '../support/configuration.js';
 
 const HASH = '$2b$12$NputH3vRqBIdT3Fcq5GCFOmeRf0Z.6rUOcz6VRBiuKunt6qCHPKGO';
 const FILE = 'argo-server.conf';
 
 const parse = (source: string): Promise<Config> => parseConfig(FILE, source, '/state');
 
-/** The message of each fault. */
-async function faultsOf(source: string): Promise<string[]> {
-  try {
-    await parse(source);
-    return [];
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    return error.message.split('\n');
-  }
-}
+const faultsOf = (source: string): Promise<string[]> => faultsIn(parse(source));
 
 await t.test('an empty file is good, and these are the defaults', async (t) => {
   for (const source of ['', '\n', '# nothing but a comment', '\ufeff# a mark that editors leave\n', '[server]\n']) {

@@ -1,12 +1,12 @@
 import t from 'tap';
 import type { TriggerTypes } from '../../src/config/catalogue.js';
 import type { Config } from '../../src/config/config.js';
-import { ConfigError } from '../../src/config/document.js';
 import { parseConfig } from '../../src/config/load.js';
 import { stoppedBy } from '../../src/config/plans.js';
 import { secretEntries } from '../../src/config/secret.js';
 import { text } from '../../src/config/values.js';
 import { openLoaders } from '../../src/daemon/loaders.js';
+import { faultsIn } from '../support/configuration.js';
 
 const FILE = 'argo-server.conf';
 const UPS = '[accounts.ups]\npassword = "$2b$12$NputH3vRqBIdT3Fcq5GCFOmeRf0Z.6rUOcz6VRBiuKunt6qCHPKGO"\n';
@@ -22,15 +22,7 @@ const BELL: TriggerTypes = {
 const parse = (source: string): Promise<Config> =>
   parseConfig(FILE, source, '/state', { ...openLoaders(() => undefined).catalogues, triggers: () => Promise.resolve(BELL) });
 
-async function faultsOf(source: string): Promise<string[]> {
-  try {
-    await parse(source);
-    return [];
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    return error.message.split('\n');
-  }
-}
+const faultsOf = (source: string): Promise<string[]> => faultsIn(parse(source));
 
 await t.test('every key of a plan, and what is taken where one is left out', async (t) => {
   const { plans } = await parse(`${UPS}

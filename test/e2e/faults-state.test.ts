@@ -1,10 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, openSync, rmSync, unlinkSync, utimesSync, writeFileSync, writeSync, closeSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { type Daemon, startDaemon, StartFailure } from '../support/daemon.js';
-import { ADMIN, goesOn, logIn, LONG } from '../support/faults.js';
+import { ADMIN, fillDisk, goesOn, logIn, LONG } from '../support/faults.js';
 import { fromRoot } from '../support/paths.js';
 import { lacks, lacksRoot } from '../support/peers.js';
 import { until } from '../support/until.js';
@@ -55,22 +55,6 @@ function mountState(t: Test, folder: string, kib: number): string {
   return state;
 }
 
-/** Writes a file until nothing more fits. */
-function fill(path: string): void {
-  const file = openSync(path, 'w');
-  try {
-    for (let size = 4096; size >= 1;) {
-      try {
-        writeSync(file, Buffer.alloc(size));
-      } catch {
-        size >>= 1;
-      }
-    }
-  } finally {
-    closeSync(file);
-  }
-}
-
 await t.test('the state folder is full', { skip: lacksRoot('mount', 'umount') }, async (t) => {
   const folder = folderOf(t);
   const state = mountState(t, folder, 16_384);
@@ -82,7 +66,7 @@ await t.test('the state folder is full', { skip: lacksRoot('mount', 'umount') },
 
   slow.line('stop --force slow/vm00001');
   await until(() => audit(t, folder).some((entry) => entry.instance === 'slow/vm00001'), LONG, 'the action to be on record');
-  fill(join(state, 'filler'));
+  fillDisk(join(state, 'filler'));
   await slow.reply();
 
   let refused = 0;

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, unlinkSync, writeSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -7,6 +7,7 @@ import { lacksRoot } from '../support/peers.js';
 import { seededRandom } from '../support/seeded-random.js';
 import { until } from '../support/until.js';
 import { ACCOUNTS, auditOf, ended, killHard, open, targetsOf, WITHIN, type Session } from './support/plans.js';
+import { fillDisk } from '../support/faults.js';
 
 /** What a run of a plan must outlive. */
 
@@ -83,19 +84,6 @@ await t.test('a reload in the middle: it ends as it began, and what begins then 
   t.equal(await session.ask('plan run all'), '400 NO SUCH PLAN: all');
 });
 
-/** Writes a file until nothing more fits. */
-function fill(path: string): void {
-  const file = openSync(path, 'w');
-  for (let size = 65_536; size >= 1;) {
-    try {
-      writeSync(file, Buffer.alloc(size));
-    } catch {
-      size >>= 1;
-    }
-  }
-  closeSync(file);
-}
-
 await t.test('a disk that is full in the middle: orders stop and say so, and go on when there is room', { skip: lacksRoot('mount', 'umount'), timeout: 300_000 }, async (t) => {
   const folder = folderOf(t);
   const state = join(folder, 'state');
@@ -105,7 +93,7 @@ await t.test('a disk that is full in the middle: orders stop and say so, and go 
   const session = await open(t, { config: CONFIG, folder });
   const run = await begin(session);
   await hasEnded(session, run, 5);
-  fill(join(state, 'rubbish'));
+  fillDisk(join(state, 'rubbish'));
   await session.story.until(/^plan all "orders wait" .*AUDIT UNAVAILABLE/);
   const begun = (): number => session.story.lines.filter((line) => /^action \S+ \S+ begun/.test(line)).length;
   const ordered = begun();

@@ -1,10 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, unlinkSync, writeSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { type Daemon, startDaemon } from '../support/daemon.js';
-import { ADMIN, descriptors, goesOn, logIn, LONG, residentMegabytes } from '../support/faults.js';
+import { ADMIN, descriptors, fillDisk, goesOn, logIn, LONG, residentMegabytes } from '../support/faults.js';
 import type { LineClient } from '../support/line-client.js';
 import { lacksRoot } from '../support/peers.js';
 import { until } from '../support/until.js';
@@ -161,7 +161,7 @@ await t.test('the disk is full: events wait where they are, and what is forgotte
   const daemon = await start(t, tables, folder);
   await receiver.has(1);
   const filler = join(state, 'filler');
-  fill(filler);
+  fillDisk(filler);
   for (let turn = 0; turn < 5; turn += 1) await reload(daemon, tables);
   await until(() => daemon.stderr().includes('events cannot be kept for the webhook') || receiver.accepted().length >= 6, LONG, 'the disk to be missed');
   t.match(daemon.stderr(), /events cannot be kept for the webhook/);
@@ -171,19 +171,6 @@ await t.test('the disk is full: events wait where they are, and what is forgotte
   t.same(events.map(({ data }) => data.now), ['started', ...Array<string>(5).fill('reloaded')], 'all of them, in order, once');
   t.equal((await daemon.stop()).code, 0);
 });
-
-/** Writes a file until nothing more fits. */
-function fill(path: string): void {
-  const file = openSync(path, 'w');
-  for (let size = 65_536; size >= 1;) {
-    try {
-      writeSync(file, Buffer.alloc(size));
-    } catch {
-      size >>= 1;
-    }
-  }
-  closeSync(file);
-}
 
 await t.test('after all that it serves', async (t) => {
   const receiver = await receive(t);

@@ -1,4 +1,5 @@
 import type { Config } from '../../src/config/config.js';
+import { ConfigError } from '../../src/config/document.js';
 import { loadConfig as load, parseConfig as parse } from '../../src/config/load.js';
 import { openLoaders } from '../../src/daemon/loaders.js';
 import { loadDriver } from '../../src/drivers/catalogue.js';
@@ -13,6 +14,17 @@ const { catalogues } = openLoaders(() => undefined);
 export const parseConfig = (file: string, source: string, stateDir: string): Promise<Config> => parse(file, source, stateDir, catalogues);
 
 export const loadConfig = (file: string, stateDir: string): Promise<Config> => load(file, stateDir, catalogues);
+
+/** The message of each fault of a configuration that is being read; none where it is good. */
+export async function faultsIn(reading: Promise<Config>): Promise<string[]> {
+  try {
+    await reading;
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.message.split('\n');
+  }
+}
 
 /** The providers of a configuration, not yet listed. */
 export async function openProviders({ providers }: Config, registry: Registry, log: Log): Promise<Provider[]> {

@@ -1,5 +1,5 @@
 import bcrypt from 'bcrypt';
-import { readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
 import { connect as connectSocket } from 'node:net';
 import type { Test } from 'tap';
 import type { Daemon } from './daemon.js';
@@ -58,3 +58,19 @@ export function residentMegabytes(daemon: Daemon): number {
 
 /** Files and sockets that the daemon has open. */
 export const descriptors = (daemon: Daemon): number => readdirSync(`/proc/${daemon.pid}/fd`).length;
+
+/** Writes a file until nothing more fits. */
+export function fillDisk(path: string): void {
+  const file = openSync(path, 'w');
+  try {
+    for (let size = 4096; size >= 1;) {
+      try {
+        writeSync(file, Buffer.alloc(size));
+      } catch {
+        size >>= 1;
+      }
+    }
+  } finally {
+    closeSync(file);
+  }
+}
