@@ -46,7 +46,7 @@ await t.test('SIGTERM lets what runs end, says why to the others, and ends with 
   acting.end();
   idle.end();
   t.same(await daemon.exited, { code: 0, signal: null });
-  t.match(daemon.stderr(), /"msg":"stopping"[\s\S]*"msg":"stopped"/);
+  t.ok(await daemon.logs(/"msg":"stopping"[\s\S]*"msg":"stopped"/));
 });
 
 await t.test('the audit has what SIGTERM let end', async (t) => {

@@ -48,5 +48,5 @@ listen = ["127.0.0.1:0"]
   t.equal((await ask('/hello', 'steve:wrong')).status, 401);
   t.equal(await (await ask('/hello', 'kim:steve')).text(), '{"demo/lj":"off"}', 'who may see less is told of less');
   t.equal((await ask('/hello/lj/start', 'kim:steve', 'POST')).status, 403);
-  t.match(daemon.stderr(), /"account":"steve","from":"127\.0\.0\.1:\d+ hello","command":"stop","instance":"demo\/lj"/, 'its action is recorded with its name');
+  t.ok(await daemon.logs(/"account":"steve","from":"127\.0\.0\.1:\d+ hello","command":"stop","instance":"demo\/lj"/), 'its action is recorded with its name');
 });

@@ -146,6 +146,21 @@ void t.test('life of a PV guest', { skip }, async (t) => {
   t.same(await host.violations(), []);
 });
 
+void t.test('who starts a guest that just reboots waits for xl to build it: of two builders the second would undo what came after', { skip }, async (t) => {
+  const { host, machine } = await setting(t, (host) => host.configure('web.cfg', PV('web')));
+  const web = await machine('web');
+  await web.start?.(signal());
+  await web.reboot?.(signal());
+  await reaches(web, 'starting');
+  await rejects(t, web.start?.(AbortSignal.timeout(50)), 'UNCERTAIN', /just rebooting/);
+  await web.start?.(signal());
+  t.match(await web.bootMark?.(signal()), /\/2$/, "it is xl's own domain");
+  await web.suspend?.(signal());
+  await sleep(3000);
+  t.equal(await web.status(signal()), 'suspended');
+  t.same(await host.violations(), []);
+});
+
 void t.test('suspend and resume', { skip }, async (t) => {
   const { host, logged, machine, states } = await setting(t, (host) => host.configure('db.cfg', PV('db/1')));
   const db = await machine('db/1');

@@ -3,11 +3,14 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fromRoot } from './paths.js';
+import { until } from './until.js';
 
 /** Until the daemon listens, ms: two busy cores and a cold cache. */
 const START_TIMEOUT_MS = 60_000;
 /** Beyond the time the daemon itself gives to what still runs. */
 const STOP_TIMEOUT_MS = 60_000;
+/** Until a line that a reply came before is in the log, ms: lines are gathered, and the pipe is read when there is time. */
+const LOG_TIMEOUT_MS = 10_000;
 /** What is kept of each of its outputs; what comes later is dropped. Characters. */
 const OUTPUT_LIMIT = 16 * 1024 * 1024;
 
@@ -47,6 +50,8 @@ export interface Daemon {
   readonly exited: Promise<Exit>;
   stdout(): string;
   stderr(): string;
+  /** Waits until the log has what is looked for: a line may come after the reply that it belongs to. @throws Error when it does not come */
+  logs(wanted: string | RegExp): Promise<true>;
   signal(name: NodeJS.Signals): void;
   /** Writes a new argo-server.conf, with the same additions; SIGHUP is the caller's. */
   reconfigure(config: string): void;
@@ -108,6 +113,10 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
       port: ports[0] ?? 0, ports, pid: child.pid ?? 0, folder, state, exited,
       stdout: () => output.stdout,
       stderr: () => output.stderr,
+      logs: async (wanted) => {
+        await until(() => (typeof wanted === 'string' ? output.stderr.includes(wanted) : wanted.test(output.stderr)), LOG_TIMEOUT_MS, `${String(wanted)} in ${output.stderr}`);
+        return true;
+      },
       signal: (name) => { child.kill(name); },
       reconfigure: configure,
       stop: async () => {

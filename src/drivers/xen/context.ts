@@ -106,7 +106,7 @@ export class Dom0 {
   async running(name: string, signal: AbortSignal): Promise<Row> {
     const row = await this.find(name, signal);
     if (row) return row;
-    if (this.#isRebooting(name)) throw new ArgoError('WRONG STATE', 'it is just rebooting');
+    if (this.isRebooting(name)) throw new ArgoError('WRONG STATE', 'it is just rebooting');
     if (this.configs.get(name) ?? await this.saves.find(name)) throw new ArgoError('WRONG STATE', 'it is not running');
     throw new ArgoError('NO SUCH INSTANCE');
   }
@@ -119,7 +119,7 @@ export class Dom0 {
     const moving = this.#moving.get(name);
     if (moving) return moving;
     if (row) return stateOf(row.flags);
-    if (this.#isRebooting(name)) return 'starting';
+    if (this.isRebooting(name)) return 'starting';
     // Half an image and no domain: either its memory is lost, or somebody else's xl is at work.
     if (save) return save.kind === 'whole' ? 'suspended' : 'unknown';
     return this.configs.get(name) ? 'off' : undefined;
@@ -179,7 +179,8 @@ export class Dom0 {
     else reboot.seen = now;
   }
 
-  #isRebooting(name: string): boolean {
+  /** Whether a domain that went to reboot on our order is still to come back. */
+  isRebooting(name: string): boolean {
     const reboot = this.#rebooting.get(name);
     if (reboot && performance.now() - reboot.seen < REBOOT_GAP) return true;
     this.#rebooting.delete(name);

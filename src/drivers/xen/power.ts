@@ -18,6 +18,7 @@ const SAVE_LIMIT = 30 * 60_000;
 export async function start(dom0: Dom0, name: string, signal: AbortSignal): Promise<void> {
   const row = await dom0.find(name, signal);
   if (row) throw new ArgoError('WRONG STATE', existing(row));
+  if (await backFromReboot(dom0, name, signal)) return;
   const save = await dom0.saves.find(name);
   if (save?.kind === 'whole') throw new ArgoError('WRONG STATE', 'it is suspended: resume it, or stop it by force to give its memory up');
   if (save) throw new ArgoError('WRONG STATE', `${save.path} was not written to its end; stop it by force to start without`);
@@ -188,6 +189,21 @@ async function gone(dom0: Dom0, name: string, signal: AbortSignal): Promise<void
       throw new ArgoError('UNCERTAIN', 'xl ended the domain, but it was still there at the deadline');
     });
   }
+}
+
+/**
+ * Between its two domains a machine that reboots has none, and its name is free. What we built then, xl's monitor
+ * would build a second time if ours had ended meanwhile; so the monitor goes first.
+ * @returns whether it came back
+ */
+async function backFromReboot(dom0: Dom0, name: string, signal: AbortSignal): Promise<boolean> {
+  while (dom0.isRebooting(name)) {
+    await sleep(GOING_INTERVAL, undefined, { signal }).catch(() => {
+      throw new ArgoError('UNCERTAIN', 'it is just rebooting, and was not back at the deadline');
+    });
+    if (await dom0.find(name, signal)) return true;
+  }
+  return false;
 }
 
 /** A domain that is on or paused. */
