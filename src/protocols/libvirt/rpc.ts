@@ -1,5 +1,5 @@
-import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
+import { onAbort } from '../../kit/within.js';
 import { ConnectionLostError, CrowdedError, LibvirtError, ProtocolError, QueueFullError, UnsentError } from './errors.js';
 import { encodePacket, MessageType, PacketReader, Program, Status, type Packet } from './packet.js';
 import { XdrReader } from './xdr.js';
@@ -142,13 +142,7 @@ export class RpcConnection {
       if (this.#queue.length >= MAX_QUEUED) return reject(new QueueFullError(`${MAX_QUEUED} calls wait already`));
       const accept = (reply: XdrReader): void => resolve(read(reply));
       const call: Call = { procedure, body, slow, about, impatient, accept, reject, release: () => undefined };
-      if (signal) {
-        const giveUp = (): void => this.#abandon(call, signal.reason);
-        // A thousand calls may share one deadline; each lets go of it when it ends.
-        setMaxListeners(0, signal);
-        signal.addEventListener('abort', giveUp, { once: true });
-        call.release = () => signal.removeEventListener('abort', giveUp);
-      }
+      if (signal) call.release = onAbort(signal, (reason) => this.#abandon(call, reason));
       if (urgent) this.#queue.unshift(call);
       else this.#queue.push(call);
       this.#send();

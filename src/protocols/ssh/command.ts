@@ -1,7 +1,7 @@
 import type { ClientChannel } from 'ssh2';
 import type { SshConnection } from './connection.js';
 import { SshCommandError } from './errors.js';
-import { underAll } from '../../kit/within.js';
+import { onAbort, underAll } from '../../kit/within.js';
 
 /** Milliseconds for a command where the caller does not say. */
 export const COMMAND_TIMEOUT_MS = 30_000;
@@ -94,19 +94,18 @@ function attend(channel: ClientChannel, connection: SshConnection, signal: Abort
     ({ code, signal: endedBy, stdout: stdout.text(), stderr: stderr.text(), truncated: stdout.truncated || stderr.truncated });
   return new Promise((resolve, reject) => {
     let settled = false;
+    const watches: (() => void)[] = [];
     const settle = (act: () => void): void => {
       settled = true;
-      signal.removeEventListener('abort', giveUp);
-      forget();
+      watches.forEach((end) => end());
       act();
     };
-    const giveUp = (): void => settle(() => {
-      channel.close();
-      reject(signal.reason as Error);
-    });
     const lost = (reason: Error): void => settle(() => reject(new SshCommandError('lost', true, reason.message, { cause: reason })));
-    signal.addEventListener('abort', giveUp, { once: true });
-    const forget = connection.onEnd((reason) => { if (!settled) lost(reason); });
+    watches.push(connection.onEnd((reason) => { if (!settled) lost(reason); }));
+    watches.push(onAbort(signal, (reason) => settle(() => {
+      channel.close();
+      reject(reason as Error);
+    })));
     channel.on('data', (chunk: Buffer) => {
       stdout.add(chunk);
       if (settled || enough === undefined) return;
