@@ -12,6 +12,9 @@ export const MAX_OUTPUT = 256 * 1024;
 /** Bytes of stdout, beyond the last piece that came, in which {@link RunOptions.enough} can look. */
 export const RECENT = 1024;
 
+/** Whether a shell says by its exit code that a signal has ended its command (POSIX, 2.8.2): as a host does that goes down. */
+export const wasKilled = (code: number): boolean => code > 128 && code <= 192;
+
 /** How a command is run. */
 export interface RunOptions {
   readonly signal: AbortSignal;

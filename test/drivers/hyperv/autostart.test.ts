@@ -1,9 +1,12 @@
 import t from 'tap';
 import { RETURN, startWmiDouble } from '../../peers/wmi/index.js';
+import { until } from '../../support/until.js';
 import { findMachine, outcome, soon } from '../driving.js';
 import { openDriver, PASSWORD, setUp } from './open-driver.js';
 
 /** Whether machines are started with their host. */
+
+const WITHIN_MS = 60_000;
 
 await t.test('set and read', async (t) => {
   const { peer, driver } = await setUp(t, { vms: ['web1', 'db1'] });
@@ -42,6 +45,7 @@ await t.test('orders that are refused, and such as nobody knows of', async (t) =
     peer.faults.add('ModifySystemSettings', { kind });
     t.match(await set(), { phrase: 'UNCERTAIN' }, kind);
   }
+  await until(() => hyperv.jobs.running === 0, WITHIN_MS, 'the job of the one that was carried out');
   hyperv.vm('web1').startup = 3;
   hyperv.jobs.plans.push({ isHidden: true });
   t.match(await set(), { phrase: 'UNCERTAIN', detail: /names no job/ });
