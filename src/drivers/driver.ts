@@ -77,8 +77,8 @@ export interface Readings {
 
 /** A machine whose manager can start it together with its host. */
 export interface Autostart {
-  /** Whether it is set. Rejects when that cannot be had. */
-  read(signal: AbortSignal): Promise<boolean>;
+  /** Whether it is set; undefined where it is neither, as when it is started only where it ran before. Rejects when that cannot be had. */
+  read(signal: AbortSignal): Promise<boolean | undefined>;
   /** Sets it, as an action does. Rejects with WRONG STATE for a machine that cannot have it, as one that is gone when it ends. */
   set(isOn: boolean, signal: AbortSignal): Promise<void>;
 }

@@ -103,7 +103,7 @@ export class Operations {
       ask: (signal) => setting.read(signal),
       isAllowed: () => this.allows(mandate, change.operation, instance),
     }, call.signal, open).catch((thrown: unknown) => { throw explainDeadline(thrown, instance.name); });
-    const now = valueWord({ value: isOn });
+    const now = isOn === undefined ? 'neither on nor off' : valueWord({ value: isOn });
     return isOn === change.value ? `nothing, ${change.operation} is ${now} already` : `${change.operation} ${valueWord(change)} (it is ${now})`;
   }
 

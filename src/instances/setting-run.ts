@@ -80,10 +80,10 @@ export class SettingRun implements Holder {
     const isDoubtful = await this.#send();
     this.#progress.begin('verifying');
     const recheck = new Deadline(this.#ending?.look ?? RECHECK_TIMEOUT);
-    const found = await this.#read(recheck).catch(() => undefined).finally(() => recheck.clear());
+    const found = await this.#read(recheck).catch(() => 'untold' as const).finally(() => recheck.clear());
     if (found === this.#parts.change.value) return 'done';
     const { name } = this.#parts.instance;
-    if (found === undefined || isDoubtful) throw new ArgoError('UNCERTAIN', `the order was sent to ${name}, and whether it was carried out cannot be told`);
+    if (found === 'untold' || isDoubtful) throw new ArgoError('UNCERTAIN', `the order was sent to ${name}, and whether it was carried out cannot be told`);
     throw new ArgoError('FAILED', `the order was accepted, but ${this.#parts.change.operation} of ${name} is as it was`);
   }
 
@@ -108,7 +108,7 @@ export class SettingRun implements Holder {
     }
   }
 
-  #read(deadline: Deadline): Promise<boolean> {
+  #read(deadline: Deadline): Promise<boolean | undefined> {
     return this.#call(deadline, (autostart, signal) => autostart.read(signal));
   }
 

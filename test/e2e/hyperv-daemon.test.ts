@@ -78,6 +78,11 @@ void t.test('machines from list to logout', options, async (t) => {
   t.match(await ask('load old'), '7.0%');
   t.match(await ask('disk old'), /^disk0 file vhdx 42949672960/);
   t.match(await ask('rx old'), /^400 NOT SUPPORTED/);
+  t.match(await ask('info old'), /^autostart: only where it ran before$/m);
+  t.equal(await ask('autostart old off --dry-run'), 'old: autostart off (it is neither on nor off)');
+  t.equal(await ask('autostart old on'), '');
+  t.match(await ask('info old'), /^autostart: on$/m);
+  t.equal(peer.world.hyperv.vm('old').startup, 4);
   t.match(await ask('uptime hv1'), /^36\d\d 1:0\d:\d\d$/);
   t.match(await ask('info hv1'), /^system: Microsoft Windows Server 2022 Datacenter 10\.0\.20348$/m);
   peer.world.hyperv.vm('db 1').become('running');

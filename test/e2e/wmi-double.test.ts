@@ -111,6 +111,16 @@ void t.test('Hyper-V: what is asked of a management service', OPTIONS, async (t)
   const { id } = double.world.hyperv.vm('one');
   const settings = await client.ask(query(V2, `ASSOCIATORS OF {Msvm_ComputerSystem.CreationClassName="Msvm_ComputerSystem",Name="${id}"} WHERE AssocClass = Msvm_SettingsDefineState ResultClass = Msvm_VirtualSystemSettingData`, 10));
   t.match(named(at(settings, 'n:EnumerateResponse/w:Items/p:Msvm_VirtualSystemSettingData')), { VirtualSystemIdentifier: id, VirtualSystemType: 'Microsoft:Hyper-V:System:Realized' });
+
+  // as libvirt's own driver for Hyper-V writes it, in a CDATA section, which xmltodict escapes instead
+  const modify = async (name: string, type: string): Promise<unknown> => named(at(await client.ask(invoke(path, 'ModifySystemSettings', service, {
+    SystemSettings: `<INSTANCE CLASSNAME="Msvm_VirtualSystemSettingData"><PROPERTY NAME="InstanceID" TYPE="string"><VALUE>Microsoft:${id}</VALUE></PROPERTY><PROPERTY NAME="${name}" TYPE="${type}"><VALUE>4</VALUE></PROPERTY></INSTANCE>`,
+  })), 'p:ModifySystemSettings_OUTPUT')).ReturnValue;
+  t.equal(await modify('AutomaticStartupAction', 'string'), '32773', 'of the wrong type');
+  t.equal(await modify('Colour', 'uint16'), '32773', 'no such property');
+  t.equal(double.world.hyperv.vm('one').startup, 3);
+  t.equal(await modify('AutomaticStartupAction', 'uint16'), '4096');
+  await until(() => double.world.hyperv.vm('one').startup === 4, LONG, 'the job to end');
 });
 
 void t.test('refusals, as pywinrm tells them', OPTIONS, async (t) => {

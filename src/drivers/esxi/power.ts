@@ -101,7 +101,7 @@ async function afterOrder<T>(look: () => Promise<T>): Promise<T> {
 }
 
 /** Somebody was faster, or our own order was answered twice: what was wanted is there. */
-export const isAlready = (error: unknown, wanted: string): boolean =>
+const isAlready = (error: unknown, wanted: string): boolean =>
   error instanceof ArgoError && isFault(error.cause, 'InvalidPowerState') && at(error.cause.detail, 'existingState') === wanted;
 
 const besideQuestion = (context: Context, item: Item, signal: AbortSignal): Beside => ({

@@ -6,7 +6,6 @@ import { at, flagOf, isRef, listOf, textOf, type VimValue } from '../../protocol
 import type { Facts, Machine, PowerState } from '../driver.js';
 import { ask, beginTask, endTask, type Context } from './context.js';
 import { objectName, type Item } from './items.js';
-import { isAlready } from './power.js';
 
 /** A vApp (VirtualApp): machines that are started and stopped together, in an order that is set in vCenter. */
 
@@ -42,17 +41,16 @@ export function vAppName({ inventory }: Context, item: Item): string {
 }
 
 export function createVApp(context: Context, item: Item): Machine {
-  /** @param wanted vSphere's state in which it is achieved already */
-  const task = (method: Method, args: Arguments, wanted: string) => async (signal: AbortSignal): Promise<void> => {
+  // What is in the way of a vApp may be one of its machines: of which of them InvalidPowerState speaks is not told.
+  const task = (method: Method, args: Arguments) => async (signal: AbortSignal): Promise<void> => {
     try {
       await endTask(context, await beginTask(context, method, item.ref, args, signal), signal);
     } catch (error) {
-      if (isAlready(error, wanted)) return;
       if (error instanceof ArgoError && error.phrase === 'NO SUCH INSTANCE') void context.inventory.doubt(item);
       throw error;
     }
   };
-  const start = task('PowerOnVApp_Task', {}, 'poweredOn');
+  const start = task('PowerOnVApp_Task', {});
   return {
     id: vAppId(item),
     name: vAppName(context, item),
@@ -60,9 +58,9 @@ export function createVApp(context: Context, item: Item): Machine {
     status: async (signal) => vAppState(await ask(context, item.ref, ['summary'], signal)),
     start,
     resume: start,
-    shutdown: task('PowerOffVApp_Task', { force: false }, 'poweredOff'),
-    powerOff: task('PowerOffVApp_Task', { force: true }, 'poweredOff'),
-    suspend: task('SuspendVApp_Task', {}, 'suspended'),
+    shutdown: task('PowerOffVApp_Task', { force: false }),
+    powerOff: task('PowerOffVApp_Task', { force: true }),
+    suspend: task('SuspendVApp_Task', {}),
     info: async (signal) => readFacts(context, await ask(context, item.ref, ['summary', 'vm'], signal)),
   };
 }

@@ -2,9 +2,8 @@ import { readPassword } from '../../config/secret.js';
 import { ArgoError, type Phrase } from '../../kit/errors.js';
 import { Lockout } from '../../kit/lockout.js';
 import type { Log } from '../../kit/log.js';
-import { IpmiError, type IpmiFault } from '../../protocols/ipmi/errors.js';
+import { BoardError, type BoardFault } from '../../protocols/board/errors.js';
 import { chassisOrder, chassisPower, type IpmiAccess } from '../../protocols/ipmi/ipmitool.js';
-import { RedfishError, type RedfishFault } from '../../protocols/redfish/errors.js';
 import { RedfishSystem } from '../../protocols/redfish/system.js';
 import { beforeSending } from '../../kit/within.js';
 import type { PowerState } from '../driver.js';
@@ -13,7 +12,7 @@ import type { Board, BoardOrder, BoardParts } from './board.js';
 import { IPMI_PORT, type PowerTable } from './board-options.js';
 import type { HostPower } from './power.js';
 
-const PHRASES: Readonly<Record<IpmiFault | RedfishFault, Phrase>> = {
+const PHRASES: Readonly<Record<BoardFault, Phrase>> = {
   silent: 'UNREACHABLE',
   'no program': 'UNREACHABLE',
   certificate: 'CERTIFICATE REJECTED',
@@ -25,8 +24,6 @@ const PHRASES: Readonly<Record<IpmiFault | RedfishFault, Phrase>> = {
   failed: 'FAILED',
   lost: 'UNCERTAIN',
 };
-
-const isFault = (error: unknown): error is IpmiError | RedfishError => error instanceof IpmiError || error instanceof RedfishError;
 
 /** Read anew for each use, so that a file that was put right is used without a restart. @throws ArgoError, which names a file or variable that cannot be read */
 function passwordOf(table: PowerTable): string {
@@ -48,7 +45,7 @@ abstract class LoginBoard {
   constructor(readonly title: string, place: string, table: PowerTable) {
     this.#table = table;
     const asRefusal = (error: unknown, hint: string): Error | undefined =>
-      (isFault(error) && error.fault === 'login refused' ? new ArgoError('ACCESS DENIED', `${title}: ${error.message}; ${hint}`, { cause: error }) : undefined);
+      (error instanceof BoardError && error.fault === 'login refused' ? new ArgoError('ACCESS DENIED', `${title}: ${error.message}; ${hint}`, { cause: error }) : undefined);
     this.#lockout = new Lockout(asRefusal, { realm: `board ${place}` });
   }
 
@@ -57,7 +54,7 @@ abstract class LoginBoard {
     try {
       return await this.#lockout.guard([this.#table.user, password], () => work(password), signal);
     } catch (error) {
-      throw isFault(error) ? new ArgoError(PHRASES[error.fault], `${this.title}: ${error.message}`, { cause: error }) : error;
+      throw error instanceof BoardError ? new ArgoError(PHRASES[error.fault], `${this.title}: ${error.message}`, { cause: error }) : error;
     }
   }
 }

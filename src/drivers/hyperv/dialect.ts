@@ -1,6 +1,7 @@
 import { ArgoError } from '../../kit/errors.js';
 import type { WmiObject, WmiPath } from '../../protocols/wmi/connection.js';
 import { WmiFault } from '../../protocols/wmi/errors.js';
+import type { WmiLink } from '../wmi/link.js';
 import { text } from '../wmi/values.js';
 
 /** What differs between the two generations of Hyper-V's WMI classes. */
@@ -12,6 +13,8 @@ export interface Dialect {
   readonly disks: { readonly className: string; readonly property: string };
   /** by which an image tells its size, and where in the answer */
   readonly images: { readonly method: string; readonly output: string };
+  /** whether a machine's settings tell, and take, what becomes of it when its host boots */
+  readonly hasStartupAction: boolean;
 }
 
 /** Windows Server 2012 and later. */
@@ -20,6 +23,7 @@ const V2: Dialect = {
   requests: { on: 2, off: 3, paused: 9, saved: 6, reset: 11 },
   disks: { className: 'Msvm_StorageAllocationSettingData', property: 'HostResource' },
   images: { method: 'GetVirtualHardDiskSettingData', output: 'SettingData' },
+  hasStartupAction: true,
 };
 
 /** Windows Server 2008 to 2012. */
@@ -28,6 +32,7 @@ const V1: Dialect = {
   requests: { on: 2, off: 3, paused: 32_768, saved: 32_769, reset: 10 },
   disks: { className: 'Msvm_ResourceAllocationSettingData', property: 'Connection' },
   images: { method: 'GetVirtualHardDiskInfo', output: 'Info' },
+  hasStartupAction: false,
 };
 
 /** Finds out which one a host speaks, and keeps to it for as long as that holds. */
@@ -68,3 +73,10 @@ export const isVm = ({ Name }: WmiObject): boolean => GUID.test(text(Name));
 
 export const vmPath = ({ namespace }: Dialect, id: string): WmiPath =>
   ({ namespace, className: 'Msvm_ComputerSystem', keys: { CreationClassName: 'Msvm_ComputerSystem', Name: id } });
+
+/** A service of Hyper-V's, of which there is one; by all of its keys, as DCOM needs them. */
+export async function servicePath(link: WmiLink, namespace: string, className: string, signal: AbortSignal): Promise<WmiPath | undefined> {
+  const keys = ['CreationClassName', 'Name', 'SystemCreationClassName', 'SystemName'];
+  const [found] = await link.query(namespace, `SELECT ${keys.join(', ')} FROM ${className}`, signal);
+  return found && { namespace, className, keys: Object.fromEntries(keys.map((key) => [key, text(found[key])])) };
+}

@@ -50,7 +50,7 @@ export const reset = change('reset');
  * @returns why it is not known what came of it; undefined where it is done
  * @throws ArgoError where it is not
  */
-async function finish(context: HyperVContext, id: string, { ReturnValue, Job }: WmiObject, signal: AbortSignal): Promise<Doubt | undefined> {
+export async function finish(context: HyperVContext, id: string, { ReturnValue, Job }: WmiObject, signal: AbortSignal): Promise<Doubt | undefined> {
   const code = count(ReturnValue);
   if (code === DONE) return undefined;
   if (code === undefined) return { reason: 'Hyper-V answers without saying whether it does it', rest: LOST_ANSWER_REST_MS };
@@ -66,7 +66,7 @@ async function finish(context: HyperVContext, id: string, { ReturnValue, Job }: 
 }
 
 /** @throws what leaves no doubt, as it is */
-function doubtOf(error: unknown): Doubt {
+export function doubtOf(error: unknown): Doubt {
   const explained = explain(error, 'acts');
   if (!(explained instanceof ArgoError) || explained.phrase !== 'UNCERTAIN') throw error;
   return { reason: explained.detail, rest: LOST_ANSWER_REST_MS, cause: error };
@@ -102,7 +102,7 @@ export const shutdown = askGuest('InitiateShutdown');
 export const reboot = askGuest('InitiateReboot');
 
 /** Reads, where nothing has been ordered. @throws NotThere where the host does not have the machine */
-async function beforeOrder<T>(context: HyperVContext, work: () => Promise<T>): Promise<T> {
+export async function beforeOrder<T>(context: HyperVContext, work: () => Promise<T>): Promise<T> {
   try {
     return await context.use('reads', work);
   } catch (error) {

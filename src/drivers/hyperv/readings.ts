@@ -4,8 +4,9 @@ import { WmiFault } from '../../protocols/wmi/errors.js';
 import type { Disk, Facts, Load } from '../driver.js';
 import { isLinkLocal, meanLoad } from '../wmi/readings.js';
 import { count, embedded, quoted, text, texts, whole } from '../wmi/values.js';
+import { autostartFacts, autostartOf, readStartupAction } from './autostart.js';
 import type { HyperVContext } from './context.js';
-import { vmPath, type Dialect } from './dialect.js';
+import { servicePath, vmPath, type Dialect } from './dialect.js';
 import { toPowerState } from './errors.js';
 
 /** What can be read of a virtual machine. */
@@ -90,7 +91,7 @@ async function disks(asked: Asked): Promise<Disk[]> {
   const { className, property } = asked.dialect.disks;
   const rows = await settings(asked, `InstanceID, ${property}`, className);
   const images = rows.flatMap((row) => texts(row[property])).filter((path) => IMAGE.test(path));
-  const service = images.length === 0 ? undefined : await imageService(asked);
+  const service = images.length === 0 ? undefined : await servicePath(asked.context.readings, asked.dialect.namespace, 'Msvm_ImageManagementService', asked.signal);
   return Promise.all(images.map(async (source, index): Promise<Disk> => {
     const size = service && await imageSize(asked, service, source);
     return {
@@ -98,16 +99,6 @@ async function disks(asked: Asked): Promise<Disk[]> {
       ...(size !== undefined && { size }),
     };
   }));
-}
-
-async function imageService(asked: Asked): Promise<WmiPath | undefined> {
-  const { namespace } = asked.dialect;
-  const className = 'Msvm_ImageManagementService';
-  const [found] = await query(asked, `SELECT CreationClassName, Name, SystemCreationClassName, SystemName FROM ${className}`);
-  return found && {
-    namespace, className,
-    keys: Object.fromEntries(['CreationClassName', 'Name', 'SystemCreationClassName', 'SystemName'].map((key) => [key, text(found[key])])),
-  };
 }
 
 /** Undefined where the host cannot look: the image may be on a share to which it has no way now. */
@@ -123,20 +114,27 @@ async function imageSize({ context, dialect: { images }, signal }: Asked, servic
 
 export const readDisks: Read<Disk[]> = reading(disks);
 
+const startupAction = ({ context, dialect, id, signal }: Asked): Promise<number | undefined> =>
+  (dialect.hasStartupAction ? readStartupAction(context.readings, dialect, id, signal) : Promise.resolve(undefined));
+
+export const readAutostart: Read<boolean | undefined> = reading(async (asked) => autostartOf(await readStartupAction(asked.context.readings, asked.dialect, asked.id, asked.signal)));
+
 export const readFacts: Read<Facts> = reading(async (asked) => {
-  const [guest, hardware, media, processors, memories] = await Promise.all([
-    guestFacts(asked), macs(asked), disks(asked),
+  const [guest, hardware, media, startup, processors, memories] = await Promise.all([
+    guestFacts(asked), macs(asked), disks(asked), startupAction(asked),
     settings(asked, 'VirtualQuantity', 'Msvm_ProcessorSettingData'), settings(asked, 'VirtualQuantity', 'Msvm_MemorySettingData'),
   ]);
   const cpus = count(processors[0]?.VirtualQuantity);
   const memory = whole(memories[0]?.VirtualQuantity);
   const ips = addresses(guest);
-  const more = { hostname: guest.get('FullyQualifiedDomainName') ?? '', system: guest.get('OSName') ?? '' };
+  const { autostart, more: moreOfStartup } = autostartFacts(startup);
+  const more = { hostname: guest.get('FullyQualifiedDomainName') ?? '', system: guest.get('OSName') ?? '', ...moreOfStartup };
   return {
     uuid: asked.id.toLowerCase(), macs: hardware, disks: media,
     ...(cpus !== undefined && { cpus }),
     ...(memory !== undefined && { memory: memory * BYTES_PER_MIB }),
     ...(ips.length > 0 && { ips }),
+    ...(autostart !== undefined && { autostart }),
     more: Object.fromEntries(Object.entries(more).filter(([, value]) => value !== '')),
   };
 });

@@ -1,5 +1,6 @@
-import type { Disk, Facts, Load, Machine, PowerState } from '../driver.js';
+import type { Autostart, Disk, Facts, Load, Machine, PowerState } from '../driver.js';
 import { BootMarks } from '../wmi/readings.js';
+import { setAutostart } from './autostart.js';
 import type { Cluster } from './cluster.js';
 import * as actions from './power.js';
 import * as reads from './readings.js';
@@ -56,6 +57,13 @@ export class Vm implements Machine {
 
   resume(signal: AbortSignal): Promise<void> {
     return this.#cluster.order(this.id, signal, actions.resume);
+  }
+
+  get autostart(): Autostart {
+    return {
+      read: (signal) => this.#read(reads.readAutostart, signal),
+      set: (isOn, signal) => this.#cluster.order(this.id, signal, setAutostart(isOn)),
+    };
   }
 
   bootMark(signal: AbortSignal): Promise<string> {

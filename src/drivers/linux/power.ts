@@ -1,7 +1,7 @@
 import type { Secret } from '../../config/secret.js';
 import { ArgoError } from '../../kit/errors.js';
 import { HOLDS, Lockout, type Holds } from '../../kit/lockout.js';
-import type { CommandResult } from '../../protocols/ssh/command.js';
+import { wasKilled, type CommandResult } from '../../protocols/ssh/command.js';
 import { quote } from '../../protocols/ssh/connection.js';
 import type { SshSession } from '../../protocols/ssh/session.js';
 import { explainSsh } from '../ssh/errors.js';
@@ -61,6 +61,7 @@ export async function giveOrder(session: SshSession, order: Order): Promise<void
       },
     }).catch((error: unknown) => { throw explainSsh(error, 'acts'); });
     if (result.signal !== undefined) throw new ArgoError('UNCERTAIN', `the host ended the order by SIG${result.signal}`);
+    if (result.code !== undefined && wasKilled(result.code)) throw new ArgoError('UNCERTAIN', `the host ended the order with exit status ${result.code}`);
     if (result.code !== undefined) throw refusal(result, result.code, rights);
   });
   session.retire();

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
+import { onAbort } from '../../kit/within.js';
 import type { Autostart, Disk, Driver, DriverHost, Facts, Load, Machine, PowerState, Readings, Sighting } from '../driver.js';
 
 /**
@@ -278,7 +279,7 @@ async function pass(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 function untilAborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }));
+  return new Promise((_, reject) => { onAbort(signal, reject); });
 }
 
 /** The simulated hypervisor. */

@@ -62,6 +62,10 @@ export function embedded(value: WmiValue | undefined): WmiObject {
   return Object.fromEntries([...text(value).matchAll(PROPERTY)].map(([, name = '', content = '']) => [name, unescape(content)]));
 }
 
+/** An instance in the same form, as methods take it. @param properties name, CIM type and value of each */
+export const writeEmbedded = (className: string, properties: readonly (readonly [name: string, type: string, value: string])[]): string =>
+  `<INSTANCE CLASSNAME="${className}">${properties.map(([name, type, value]) => `<PROPERTY NAME="${name}" TYPE="${type}"><VALUE>${value.replace(/[<>&]/g, (each) => `&#${each.charCodeAt(0)};`)}</VALUE></PROPERTY>`).join('')}</INSTANCE>`;
+
 const unescape = (content: string): string => content.replace(/&(?:#(\d{1,7})|#x([\da-f]{1,6})|(lt|gt|amp|quot|apos));/gi, (whole, decimal?: string, hex?: string, name?: string) => {
   if (name !== undefined) return ENTITIES[name.toLowerCase()] ?? whole;
   const point = decimal === undefined ? parseInt(hex ?? '', 16) : Number(decimal);

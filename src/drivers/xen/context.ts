@@ -51,14 +51,7 @@ interface Reboot {
   seen: number;
 }
 
-interface Parts {
-  readonly xl: Xl;
-  readonly listing: Listing;
-  readonly configs: Configs;
-  readonly saves: Saves;
-  readonly view: HostView;
-  readonly log: Log;
-}
+type Parts = Pick<Dom0, 'xl' | 'listing' | 'configs' | 'saves' | 'view' | 'log'>;
 
 /** Domain 0 as its machines share it: xl, the configuration files, the images, and what is under way. */
 export class Dom0 {

@@ -4,7 +4,7 @@ import type { PowerState } from '../driver.js';
 import type { Dom0 } from './context.js';
 import type { Row } from './output.js';
 import { complaint, refusal, stateOf } from './errors.js';
-import { within } from '../../kit/within.js';
+import { onAbort, within } from '../../kit/within.js';
 import type { Output } from './xl.js';
 
 /** Milliseconds between looks at a domain that is going. */
@@ -111,14 +111,12 @@ export async function suspend(dom0: Dom0, name: string, signal: AbortSignal): Pr
     }));
   });
   await new Promise<void>((resolve, reject) => {
-    const onAbort = (): void => {
+    const forget = onAbort(signal, () => {
       if (!begun) queue.abort();
       else reject(new ArgoError('UNCERTAIN', 'xl is still writing its memory to disk, and is left to finish'));
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) onAbort();
+    });
     dom0.leftToFinish(work);
-    work.finally(() => signal.removeEventListener('abort', onAbort)).then(resolve, (error: unknown) => {
+    work.finally(forget).then(resolve, (error: unknown) => {
       if (signal.aborted) dom0.log('error', `${name}: suspend failed`, { error: String(error) });
       reject(error);
     });

@@ -2,6 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { access, constants } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { ArgoError } from '../../kit/errors.js';
+import { Places } from '../../kit/places.js';
+import { onAbort } from '../../kit/within.js';
 import { refusal } from './errors.js';
 
 /** xl processes at a time: each opens xenstore and takes a few MB; creates queue behind xl's own lock. */
@@ -34,8 +36,7 @@ export interface Output {
 
 /** Runs the xl program: without a shell, a few at a time, never longer than the caller's signal allows. */
 export class Xl {
-  #running = 0;
-  readonly #waiting = new Set<() => void>();
+  readonly #places = new Places(MAX_PROCESSES, MAX_WAITING);
   readonly #program: string | undefined;
 
   /** @param program the full path; where it is missing, xl is looked for in PATH and the system's folders */
@@ -49,7 +50,7 @@ export class Xl {
    *   before the signal came; when that came later, `UNCERTAIN` for a change and `UNREACHABLE` for a read
    */
   async run(args: readonly string[], options: RunOptions): Promise<Output> {
-    await this.#place(options.signal);
+    const leave = await this.#place(options.signal);
     let child: ChildProcess;
     try {
       const program = this.#program ?? await findXl();
@@ -64,84 +65,56 @@ export class Xl {
         detached: true,
       });
     } catch (error) {
-      this.#leave();
+      leave();
       throw error instanceof ArgoError ? error : unstartable(error);
     }
-    return this.#outcome(child, options);
+    return outcome(child, options, leave);
   }
 
-  #outcome(child: ChildProcess, { signal, changes = false }: RunOptions): Promise<Output> {
-    return new Promise((resolve, reject) => {
-      const out = new Gatherer(MAX_OUTPUT);
-      const complaints = new Gatherer(MAX_COMPLAINTS);
-      let killer: NodeJS.Timeout | undefined;
-      const stop = (why: ArgoError): void => {
-        reject(why);
-        if (killer) return;
-        signalGroup(child, 'SIGTERM');
-        killer = setTimeout(() => signalGroup(child, 'SIGKILL'), GRACE);
-      };
-      const lost = (detail: string): ArgoError => new ArgoError(changes ? 'UNCERTAIN' : 'UNREACHABLE', detail);
-      const onAbort = (): void => stop(lost('xl did not end before the deadline'));
-      const finish = (): void => {
-        clearTimeout(killer);
-        signal.removeEventListener('abort', onAbort);
-        this.#leave();
-      };
-      child.stdout?.on('data', (bytes: Buffer) => {
-        if (!out.add(bytes)) stop(new ArgoError(changes ? 'UNCERTAIN' : 'FAILED', `xl printed more than ${MAX_OUTPUT} bytes`));
-      });
-      child.stderr?.on('data', (bytes: Buffer) => void complaints.add(bytes));
-      child.once('error', (error) => {
-        if (child.pid !== undefined) return;
-        finish();
-        reject(unstartable(error));
-      });
-      child.once('exit', (code, killedBy) => {
-        finish();
-        void drained(child).then(() => {
-          if (code === 0) resolve({ stdout: out.text(), stderr: complaints.text() });
-          else if (code === null) reject(new ArgoError(changes ? 'UNCERTAIN' : 'FAILED', `xl was ended by ${killedBy}`));
-          else reject(refusal(complaints.text(), code));
-        });
-      });
-      signal.addEventListener('abort', onAbort, { once: true });
-      if (signal.aborted) onAbort();
-    });
-  }
-
-  /** Resolves when fewer than MAX_PROCESSES run; the caller then owes one {@link leave}. */
-  async #place(signal: AbortSignal): Promise<void> {
+  /** @returns what gives the place back */
+  async #place(signal: AbortSignal): Promise<() => void> {
     refuseWhenAborted(signal);
-    if (this.#running < MAX_PROCESSES) {
-      this.#running += 1;
-      return;
-    }
-    if (this.#waiting.size >= MAX_WAITING) throw new ArgoError('BUSY', 'too many xl calls wait already');
-    await new Promise<void>((resolve, reject) => {
-      const enter = (): void => {
-        signal.removeEventListener('abort', onAbort);
-        resolve();
-      };
-      const onAbort = (): void => {
-        this.#waiting.delete(enter);
-        reject(new ArgoError('UNREACHABLE', 'other xl calls took all the time'));
-      };
-      this.#waiting.add(enter);
-      signal.addEventListener('abort', onAbort, { once: true });
-    });
+    return this.#places.take(signal).catch((error: unknown) => { throw signal.aborted ? new ArgoError('UNREACHABLE', 'other xl calls took all the time') : error; });
   }
+}
 
-  /** Hands the place on, or gives it back. */
-  #leave(): void {
-    const [next] = this.#waiting;
-    if (!next) {
-      this.#running -= 1;
-      return;
-    }
-    this.#waiting.delete(next);
-    next();
-  }
+/** What a process comes to; its place is given back when it has ended. */
+function outcome(child: ChildProcess, { signal, changes = false }: RunOptions, leave: () => void): Promise<Output> {
+  return new Promise((resolve, reject) => {
+    const out = new Gatherer(MAX_OUTPUT);
+    const complaints = new Gatherer(MAX_COMPLAINTS);
+    let killer: NodeJS.Timeout | undefined;
+    const stop = (why: ArgoError): void => {
+      reject(why);
+      if (killer) return;
+      signalGroup(child, 'SIGTERM');
+      killer = setTimeout(() => signalGroup(child, 'SIGKILL'), GRACE);
+    };
+    const lost = (detail: string): ArgoError => new ArgoError(changes ? 'UNCERTAIN' : 'UNREACHABLE', detail);
+    const finish = (): void => {
+      clearTimeout(killer);
+      forget();
+      leave();
+    };
+    child.stdout?.on('data', (bytes: Buffer) => {
+      if (!out.add(bytes)) stop(new ArgoError(changes ? 'UNCERTAIN' : 'FAILED', `xl printed more than ${MAX_OUTPUT} bytes`));
+    });
+    child.stderr?.on('data', (bytes: Buffer) => void complaints.add(bytes));
+    child.once('error', (error) => {
+      if (child.pid !== undefined) return;
+      finish();
+      reject(unstartable(error));
+    });
+    child.once('exit', (code, killedBy) => {
+      finish();
+      void drained(child).then(() => {
+        if (code === 0) resolve({ stdout: out.text(), stderr: complaints.text() });
+        else if (code === null) reject(new ArgoError(changes ? 'UNCERTAIN' : 'FAILED', `xl was ended by ${killedBy}`));
+        else reject(refusal(complaints.text(), code));
+      });
+    });
+    const forget = onAbort(signal, () => stop(lost('xl did not end before the deadline')));
+  });
 }
 
 /** Bytes up to a limit. */

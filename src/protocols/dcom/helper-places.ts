@@ -1,3 +1,5 @@
+import { onAbort } from '../../kit/within.js';
+
 /** What holds a place and can be asked to give it up. */
 export interface Holder {
   isBusy(): boolean;
@@ -51,13 +53,12 @@ export class HelperPlaces {
   #wait(holder: Holder, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const end = (): void => {
-        signal.removeEventListener('abort', giveUp);
+        forget();
         this.#waiting.delete(waiting);
       };
-      const giveUp = (): void => { end(); reject(signal.reason as Error); };
       const waiting: Waiting = { begin: () => { end(); this.#holders.add(holder); resolve(); } };
-      signal.addEventListener('abort', giveUp, { once: true });
       this.#waiting.add(waiting);
+      const forget = onAbort(signal, (reason) => { end(); reject(reason as Error); });
     });
   }
 }

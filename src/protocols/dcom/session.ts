@@ -1,5 +1,5 @@
 import { Places } from '../../kit/places.js';
-import { underAll } from '../../kit/within.js';
+import { onAbort, underAll } from '../../kit/within.js';
 import { ConnectionLostError } from '../tls/errors.js';
 import type { WmiConnection, WmiObject, WmiParameters, WmiPath } from '../wmi/connection.js';
 import { KINDS_BY_HRESULT, WmiAnswerError, WmiFault, WmiLoginRefusedError } from '../wmi/errors.js';
@@ -159,8 +159,7 @@ export class DcomSession implements WmiConnection {
   async #limited(helper: Helper, timeout: number, signal: AbortSignal, isSent: () => boolean, work: Promise<void>): Promise<void> {
     let isLate = false;
     const timer = setTimeout(() => { isLate = true; helper.kill(); }, timeout);
-    const giveUp = (): void => helper.kill();
-    signal.addEventListener('abort', giveUp, { once: true });
+    const forget = onAbort(signal, () => helper.kill());
     try {
       await work;
     } catch (error) {
@@ -169,7 +168,7 @@ export class DcomSession implements WmiConnection {
       throw error instanceof ConnectionLostError ? new ConnectionLostError(error.message, isSent(), { cause: error }) : error;
     } finally {
       clearTimeout(timer);
-      signal.removeEventListener('abort', giveUp);
+      forget();
     }
   }
 }

@@ -1,6 +1,6 @@
 import { request as send, type Agent, type ClientRequest, type IncomingMessage } from 'node:http';
 import { Places } from '../../kit/places.js';
-import { within } from '../../kit/within.js';
+import { onAbort, within } from '../../kit/within.js';
 import { describe } from '../tls/connect.js';
 import { CertificateError, ConnectionLostError } from '../tls/errors.js';
 import { ForeignAnswerError } from './errors.js';
@@ -158,16 +158,15 @@ function answerOf(outgoing: ClientRequest, { body, signal, onSend, limit = ANSWE
   return new Promise((resolve, reject) => {
     let sent = false;
     // While its connection is being made, a request does not say that it was given up.
-    const giveUp = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', giveUp, { once: true });
+    const forget = onAbort(signal, reject);
     outgoing.once('socket', () => {
-      signal.removeEventListener('abort', giveUp);
+      forget();
       sent = true;
       onSend?.();
     });
     outgoing.once('response', (incoming) => resolve(new HttpAnswer(incoming, signal, limit)));
     outgoing.on('error', (error) => {
-      signal.removeEventListener('abort', giveUp);
+      forget();
       reject(signal.aborted ? signal.reason as Error : asOurs(error, sent, sent && outgoing.reusedSocket) as Error);
     });
     outgoing.end(body);

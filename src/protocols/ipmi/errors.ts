@@ -1,27 +1,4 @@
-/** What a board's refusal, or its silence, means. */
-export type IpmiFault =
-  /** the session was never opened, so nothing was sent */
-  | 'silent'
-  | 'login refused'
-  | 'right missing'
-  | 'busy'
-  | 'unsupported'
-  /** not in the state that it is in */
-  | 'wrong state'
-  | 'failed'
-  /** sent, and its answer is missing */
-  | 'lost'
-  /** there is no ipmitool */
-  | 'no program';
-
-/** A command that a board did not carry out, or may not have. Its words never hold the password. */
-export class IpmiError extends Error {
-  override readonly name = 'IpmiError';
-
-  constructor(readonly fault: IpmiFault, message: string) {
-    super(message);
-  }
-}
+import { BoardError, type BoardFault } from '../board/errors.js';
 
 /** Characters of a board's words that are told. */
 const WORDS_TOLD = 200;
@@ -30,7 +7,7 @@ const WORDS_TOLD = 200;
  * What the opening of a session fails by, as ipmitool tells it with -v: status codes of RMCP+ and RAKP
  * (IPMI 2.0, table 13-15). A wrong password shows by RAKP message 2, whose code is made with it.
  */
-const OPENING: readonly (readonly [RegExp, IpmiFault, string])[] = [
+const OPENING: readonly (readonly [RegExp, BoardFault, string])[] = [
   [/RAKP 2 HMAC is invalid|unauthorized name|invalid integrity check value/i, 'login refused', 'the board refuses the user or the password'],
   [/unauthorized role|invalid role|Set Session Privilege Level to \w+ failed/i, 'right missing', 'the board does not give this user the privilege that is asked for'],
   [/insufficient resources/i, 'busy', 'the board has no room for another session'],
@@ -39,7 +16,7 @@ const OPENING: readonly (readonly [RegExp, IpmiFault, string])[] = [
 ];
 
 /** Completion codes (IPMI 2.0, table 5-2) in ipmitool's words. */
-const CODES: readonly (readonly [RegExp, IpmiFault])[] = [
+const CODES: readonly (readonly [RegExp, BoardFault])[] = [
   [/insufficient privilege/i, 'right missing'],
   [/node busy|initialization in progress|firmware in update mode|out of space|destination unavailable/i, 'busy'],
   [/not supported in present state|cannot execute command, command disabled/i, 'wrong state'],
@@ -53,15 +30,15 @@ const CODES: readonly (readonly [RegExp, IpmiFault])[] = [
  * @param output both of its streams
  * @param isOrder whether its command changes anything
  */
-export function explainOutput(output: string, isOrder: boolean): IpmiError {
+export function explainOutput(output: string, isOrder: boolean): BoardError {
   if (/Unable to establish .* session/i.test(output)) {
     const [, fault, words] = OPENING.find(([pattern]) => pattern.test(output)) ?? [/$/, 'silent' as const, 'the board does not answer'];
-    return new IpmiError(fault, words);
+    return new BoardError(fault, words);
   }
   const words = /^(?:Set|Get) Chassis Power .*?failed: (.+)$/m.exec(output)?.[1]?.trim().slice(0, WORDS_TOLD);
   if (words !== undefined) {
     const fault = CODES.find(([pattern]) => pattern.test(words))?.[1] ?? 'failed';
-    return new IpmiError(fault === 'lost' && !isOrder ? 'failed' : fault, `the board says: ${words}`);
+    return new BoardError(fault === 'lost' && !isOrder ? 'failed' : fault, `the board says: ${words}`);
   }
-  return isOrder ? new IpmiError('lost', 'the board did not answer the order') : new IpmiError('silent', 'the board does not tell whether its machine is on');
+  return isOrder ? new BoardError('lost', 'the board did not answer the order') : new BoardError('silent', 'the board does not tell whether its machine is on');
 }

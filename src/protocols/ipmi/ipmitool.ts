@@ -3,7 +3,8 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { FairPlaces } from '../../kit/fair-places.js';
 import { within } from '../../kit/within.js';
-import { explainOutput, IpmiError } from './errors.js';
+import { BoardError } from '../board/errors.js';
+import { explainOutput } from './errors.js';
 
 /** IPMI 2.0 over the network (RMCP+), by Debian's `ipmitool`: a process a command. */
 
@@ -85,7 +86,7 @@ function isProgram(path: string): boolean {
 /** Why IPMI cannot be spoken on this machine; undefined where it can. */
 export const ipmiLacks = (): string | undefined => (findIpmitool() === undefined ? `type "ipmi" needs the program ${PROGRAM}: apt-get install ipmitool` : undefined);
 
-/** Whether the machine is on, as its board says. @throws IpmiError, ArgoError BUSY, the signal's reason */
+/** Whether the machine is on, as its board says. @throws BoardError, ArgoError BUSY, the signal's reason */
 export async function chassisPower(access: IpmiAccess, options: CallOptions): Promise<'on' | 'off'> {
   const places = hasAnswered.get(access) ?? options.background !== true ? looks : doubtfulLooks;
   try {
@@ -95,14 +96,14 @@ export async function chassisPower(access: IpmiAccess, options: CallOptions): Pr
     hasAnswered.set(access, true);
     return state as 'on' | 'off';
   } catch (error) {
-    if (error instanceof IpmiError) hasAnswered.set(access, error.fault !== 'silent');
+    if (error instanceof BoardError) hasAnswered.set(access, error.fault !== 'silent');
     throw error;
   }
 }
 
 /**
  * Gives an order, once. Resolves when the board has taken it on.
- * @throws IpmiError: `lost` where it may have been carried out; each other fault where it was not
+ * @throws BoardError: `lost` where it may have been carried out; each other fault where it was not
  */
 export async function chassisOrder(access: IpmiAccess, order: ChassisOrder, options: CallOptions): Promise<void> {
   for (let left = OPENINGS - 1; ; left -= 1) {
@@ -121,18 +122,18 @@ interface Pace {
 
 /** @returns all that it printed */
 async function run(access: IpmiAccess, command: readonly string[], pace: Pace, places: FairPlaces, { password, signal, background = false }: CallOptions): Promise<string> {
-  if (Buffer.byteLength(password) > LONGEST_PASSWORD) throw new IpmiError('login refused', `the password is longer than the ${LONGEST_PASSWORD} bytes that IPMI has for it`);
+  if (Buffer.byteLength(password) > LONGEST_PASSWORD) throw new BoardError('login refused', `the password is longer than the ${LONGEST_PASSWORD} bytes that IPMI has for it`);
   const isOrder = pace === ORDER;
   const free = await places.take(signal, [`${access.host}:${access.port}`], isOrder || !background);
   try {
     const program = findIpmitool();
-    if (program === undefined) throw new IpmiError('no program', ipmiLacks() ?? '');
+    if (program === undefined) throw new BoardError('no program', ipmiLacks() ?? '');
     return await within(pace.limit, [signal], (limit) => outputOf(program, [...argumentsOf(access, pace), 'chassis', 'power', ...command], password, limit));
   } catch (error) {
     if (!(error instanceof Killed)) throw error;
-    if (isOrder) throw new IpmiError('lost', 'the board did not answer in time');
+    if (isOrder) throw new BoardError('lost', 'the board did not answer in time');
     signal.throwIfAborted();
-    throw new IpmiError('silent', 'the board does not answer in time');
+    throw new BoardError('silent', 'the board does not answer in time');
   } finally {
     free();
   }
@@ -157,7 +158,7 @@ function outputOf(program: string, args: readonly string[], password: string, si
   } as const;
   return new Promise((resolve, reject) => {
     execFile(program, args, options, (error, stdout, stderr) => {
-      if (error && typeof error.code === 'string' && error.code === 'ENOENT') reject(new IpmiError('no program', ipmiLacks() ?? `${program} is gone`));
+      if (error && typeof error.code === 'string' && error.code === 'ENOENT') reject(new BoardError('no program', ipmiLacks() ?? `${program} is gone`));
       else if (error && (signal.aborted || error.signal !== undefined && error.signal !== null)) reject(new Killed());
       else resolve(`${stdout}\n${stderr}`);
     }).stdin?.end();

@@ -1,5 +1,5 @@
-import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
+import { onAbort } from '../../kit/within.js';
 import { ConnectionLostError, CrowdedError, LibvirtError, ProtocolError, QueueFullError, UnsentError } from './errors.js';
 import { encodePacket, MessageType, PacketReader, Program, Status, type Packet } from './packet.js';
 import { XdrReader } from './xdr.js';
@@ -76,14 +76,14 @@ export class RpcConnection {
   readonly #onEvent: (procedure: number, body: XdrReader) => void;
   readonly #pace: Pace;
   readonly #packets = new PacketReader();
-  readonly #flying = new Map<number, Call>();
+  readonly #underWay = new Map<number, Call>();
   readonly #queue: Call[] = [];
   readonly #timer: NodeJS.Timeout;
   readonly #closed: Promise<Error>;
   #announce: (reason: Error) => void = () => undefined;
   #end: Error | undefined;
   #serial = 0;
-  #slowFlying = 0;
+  #slowUnderWay = 0;
   #isCrowded = false;
   #crowding: NodeJS.Timeout | undefined;
   #silentTicks = 0;
@@ -110,7 +110,7 @@ export class RpcConnection {
 
   /** What calls are about that were given up, and on which libvirt still works: they hold places. */
   get abandoned(): string[] {
-    return [...this.#flying.values()].flatMap(({ about, abandonedAt }) => (about === undefined || abandonedAt === undefined ? [] : [about]));
+    return [...this.#underWay.values()].flatMap(({ about, abandonedAt }) => (about === undefined || abandonedAt === undefined ? [] : [about]));
   }
 
   /** Whether calls wait for a place, and none has come free for a while: what holds them may hang. */
@@ -120,7 +120,7 @@ export class RpcConnection {
 
   /** Whether a quick call would be sent at once. */
   get hasPlace(): boolean {
-    return this.#flying.size < MAX_IN_FLIGHT;
+    return this.#underWay.size < MAX_IN_FLIGHT;
   }
 
   /** Starts our own pings; only for a peer that has said that it answers them. */
@@ -142,13 +142,7 @@ export class RpcConnection {
       if (this.#queue.length >= MAX_QUEUED) return reject(new QueueFullError(`${MAX_QUEUED} calls wait already`));
       const accept = (reply: XdrReader): void => resolve(read(reply));
       const call: Call = { procedure, body, slow, about, impatient, accept, reject, release: () => undefined };
-      if (signal) {
-        const giveUp = (): void => this.#abandon(call, signal.reason);
-        // A thousand calls may share one deadline; each lets go of it when it ends.
-        setMaxListeners(0, signal);
-        signal.addEventListener('abort', giveUp, { once: true });
-        call.release = () => signal.removeEventListener('abort', giveUp);
-      }
+      if (signal) call.release = onAbort(signal, (reason) => this.#abandon(call, reason));
       if (urgent) this.#queue.unshift(call);
       else this.#queue.push(call);
       this.#send();
@@ -168,9 +162,9 @@ export class RpcConnection {
       call.release();
       call.reject(new ConnectionLostError(sent, reason.message, { cause: reason }));
     };
-    for (const call of this.#flying.values()) fail(call, true);
+    for (const call of this.#underWay.values()) fail(call, true);
     for (const call of this.#queue.splice(0)) fail(call, false);
-    this.#flying.clear();
+    this.#underWay.clear();
   }
 
   #abandon(call: Call, reason: unknown): void {
@@ -182,19 +176,19 @@ export class RpcConnection {
   }
 
   #send(): void {
-    for (let at = 0; at < this.#queue.length && this.#flying.size < MAX_IN_FLIGHT;) {
+    for (let at = 0; at < this.#queue.length && this.#underWay.size < MAX_IN_FLIGHT;) {
       const call = this.#queue[at]!;
-      if ((call.slow && this.#slowFlying >= MAX_SLOW_IN_FLIGHT) || this.#isBusy(call)) {
+      if ((call.slow && this.#slowUnderWay >= MAX_SLOW_IN_FLIGHT) || this.#isBusy(call)) {
         at += 1;
         continue;
       }
       this.#queue.splice(at, 1);
       this.#serial = (this.#serial + 1) >>> 0;
-      this.#flying.set(this.#serial, call);
-      if (call.slow) this.#slowFlying += 1;
+      this.#underWay.set(this.#serial, call);
+      if (call.slow) this.#slowUnderWay += 1;
       this.#write({ program: Program.REMOTE, procedure: call.procedure, type: MessageType.CALL, serial: this.#serial, body: call.body });
     }
-    if (this.#queue.length > 0 && this.#flying.size >= MAX_IN_FLIGHT) this.#crowding ??= setTimeout(() => this.#crowded(), CROWDED_MS);
+    if (this.#queue.length > 0 && this.#underWay.size >= MAX_IN_FLIGHT) this.#crowding ??= setTimeout(() => this.#crowded(), CROWDED_MS);
   }
 
   /** Lets calls go that wait for others' places. Who waits for the answer about his own thing is no better off elsewhere. */
@@ -210,7 +204,7 @@ export class RpcConnection {
   /** Whether a call of its kind about the same thing is under way. */
   #isBusy({ about, slow }: Call): boolean {
     if (about === undefined) return false;
-    for (const call of this.#flying.values()) if (call.slow === slow && call.about === about) return true;
+    for (const call of this.#underWay.values()) if (call.slow === slow && call.about === about) return true;
     return false;
   }
 
@@ -240,15 +234,15 @@ export class RpcConnection {
   }
 
   #reply(packet: Packet): void {
-    const call = this.#flying.get(packet.serial);
+    const call = this.#underWay.get(packet.serial);
     if (!call) throw new ProtocolError(`a reply to call ${packet.serial}, which was not made`);
     if (call.procedure !== packet.procedure) throw new ProtocolError(`a reply from procedure ${packet.procedure} to ${call.procedure}`);
     if (packet.status !== Status.OK && packet.status !== Status.ERROR) throw new ProtocolError(`a reply of status ${packet.status}`);
     const body = new XdrReader(packet.body);
     if (packet.status === Status.ERROR) call.reject(readError(body));
     else if (call.abandonedAt === undefined) call.accept(body);
-    this.#flying.delete(packet.serial);
-    if (call.slow) this.#slowFlying -= 1;
+    this.#underWay.delete(packet.serial);
+    if (call.slow) this.#slowUnderWay -= 1;
     call.release();
     clearTimeout(this.#crowding);
     this.#crowding = undefined;
@@ -279,8 +273,8 @@ export class RpcConnection {
     const waiting = this.#queue.find((call) => !this.#isBusy(call));
     if (!waiting) return false;
     const longAgo = performance.now() - this.#pace.abandonedMs;
-    const slowOnes = waiting.slow && this.#slowFlying >= MAX_SLOW_IN_FLIGHT;
-    const holders = [...this.#flying.values()].filter((call) => call.slow || !slowOnes);
+    const slowOnes = waiting.slow && this.#slowUnderWay >= MAX_SLOW_IN_FLIGHT;
+    const holders = [...this.#underWay.values()].filter((call) => call.slow || !slowOnes);
     return holders.every((call) => call.abandonedAt !== undefined && call.abandonedAt <= longAgo);
   }
 }

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { unlessAborted } from '../../kit/within.js';
 import { quote, SshConnection, type SshOptions } from '../ssh/connection.js';
 import { SshConnectionError } from '../ssh/errors.js';
 import { LibvirtClient, type OpenOptions } from './client.js';
@@ -42,17 +43,13 @@ async function openByAnyWay(connection: SshConnection, sockets: readonly string[
     } catch (error) {
       options.signal.throwIfAborted();
       if (!(error instanceof ConnectionLostError) && !(error instanceof SshConnectionError)) throw error;
-      const words = await Promise.race([complaint, aborted(options.signal)]);
+      // A command's last words may never come from a host that has gone.
+      const words = await unlessAborted(complaint, options.signal);
       complaints.push(`${way.name}: ${words || (error as Error).message}`);
     }
   }
   throw new NoWayError(`no way to libvirtd over SSH (${complaints.join('; ')})`);
 }
-
-/** A command's last words may never come from a host that has gone. */
-const aborted = (signal: AbortSignal): Promise<string> => new Promise((resolve) => {
-  signal.addEventListener('abort', () => resolve(''), { once: true });
-});
 
 function waysOver(connection: SshConnection, sockets: readonly string[], { uri, signal }: OpenOptions): Way[] {
   const forwarded = (socket: string): Way => ({

@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { onAbort } from '../../kit/within.js';
 import { LibvirtClient, type OpenOptions } from './client.js';
 
 /**
@@ -26,15 +27,13 @@ function connectUnix(path: string, signal: AbortSignal): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const socket = connect(path);
-    const giveUp = (): void => {
+    const forget = onAbort(signal, (reason) => {
       socket.destroy();
-      reject(signal.reason as Error);
-    };
-    signal.addEventListener('abort', giveUp, { once: true });
-    const done = (): void => signal.removeEventListener('abort', giveUp);
-    socket.once('error', (error) => { done(); reject(error); });
+      reject(reason as Error);
+    });
+    socket.once('error', (error) => { forget(); reject(error); });
     socket.once('connect', () => {
-      done();
+      forget();
       socket.removeAllListeners('error');
       resolve(socket);
     });

@@ -1,30 +1,7 @@
 import { oneLine } from '../../kit/text.js';
+import { BoardError, type BoardFault } from '../board/errors.js';
 import { ForeignAnswerError, isRefusal, meaningOf } from '../http/errors.js';
 import { CertificateError, ConnectionLostError } from '../tls/errors.js';
-
-/** What a board's refusal, or its silence, means. */
-export type RedfishFault =
-  /** nothing was done */
-  | 'silent'
-  | 'certificate'
-  | 'login refused'
-  | 'right missing'
-  | 'busy'
-  | 'unsupported'
-  /** not in the state that it is in */
-  | 'wrong state'
-  | 'failed'
-  /** sent, and what came of it is not known */
-  | 'lost';
-
-/** What a board did not carry out, or may not have. Its words never hold the password. */
-export class RedfishError extends Error {
-  override readonly name = 'RedfishError';
-
-  constructor(readonly fault: RedfishFault, message: string, options?: ErrorOptions) {
-    super(message, options);
-  }
-}
 
 /** Characters of a board's words that are told. */
 const WORDS_TOLD = 300;
@@ -51,7 +28,7 @@ function toldBy(body: unknown): Told | undefined {
 }
 
 /** Messages of the Base registry (DSP8011) that say more than the status. */
-const MESSAGES: readonly (readonly [RegExp, RedfishFault])[] = [
+const MESSAGES: readonly (readonly [RegExp, BoardFault])[] = [
   [/^(?:NoValidSession|InvalidUsernameOrPassword|UnauthorizedLoginAttempt|ResourceAtUriUnauthorized|AuthenticationTokenRequired)$/i, 'login refused'],
   [/^(?:InsufficientPrivilege\w*|AccessDenied)$/i, 'right missing'],
   [/^(?:SessionLimitExceeded|ServiceTemporarilyUnavailable|ResourceInUse|ServiceShuttingDown|CouldNotEstablishConnection|\w*InProgress)$/i, 'busy'],
@@ -60,7 +37,7 @@ const MESSAGES: readonly (readonly [RegExp, RedfishFault])[] = [
 ];
 
 /** Where the board says nothing more of it. */
-function faultOf(status: number): RedfishFault {
+function faultOf(status: number): BoardFault {
   if (status === 401) return 'login refused';
   if (status === 403) return 'right missing';
   if (status === 405 || status === 501) return 'unsupported';
@@ -72,22 +49,22 @@ function faultOf(status: number): RedfishFault {
  * What a status that is no success says. The service's own words prove that it has refused, except for
  * those by which it says that it failed on the way; without them it may be a proxy that speaks.
  */
-export function explainStatus(status: number, body: unknown, isOrder: boolean): RedfishError {
+export function explainStatus(status: number, body: unknown, isOrder: boolean): BoardError {
   const told = toldBy(body);
   if (told === undefined) {
-    if (isOrder && !isRefusal(status)) return new RedfishError('lost', `it answers with HTTP status ${status}`);
+    if (isOrder && !isRefusal(status)) return new BoardError('lost', `it answers with HTTP status ${status}`);
     const fault = meaningOf(status) === 'other' && status >= 500 && !isOrder ? 'silent' : faultOf(status);
-    return new RedfishError(fault, `it answers with HTTP status ${status}`);
+    return new BoardError(fault, `it answers with HTTP status ${status}`);
   }
   const fault = MESSAGES.find(([pattern]) => told.ids.some((id) => pattern.test(id)))?.[1];
-  if (isOrder && fault === undefined && status >= 500 && status !== 501 && status !== 503) return new RedfishError('lost', `it says: ${told.words}`);
-  return new RedfishError(fault ?? faultOf(status), `it says: ${told.words}`);
+  if (isOrder && fault === undefined && status >= 500 && status !== 501 && status !== 503) return new BoardError('lost', `it says: ${told.words}`);
+  return new BoardError(fault ?? faultOf(status), `it says: ${told.words}`);
 }
 
 /** What is thrown on the way to a board, as an error of Redfish's; anything else as it is. @param isSent an order may have reached it */
 export function explainRedfish(error: unknown, isSent: boolean): unknown {
-  if (error instanceof CertificateError) return new RedfishError('certificate', error.message, { cause: error });
-  if (error instanceof ConnectionLostError) return new RedfishError(isSent && error.sent ? 'lost' : 'silent', error.message, { cause: error });
-  if (error instanceof ForeignAnswerError) return new RedfishError(isSent ? 'lost' : 'failed', error.message, { cause: error });
+  if (error instanceof CertificateError) return new BoardError('certificate', error.message, { cause: error });
+  if (error instanceof ConnectionLostError) return new BoardError(isSent && error.sent ? 'lost' : 'silent', error.message, { cause: error });
+  if (error instanceof ForeignAnswerError) return new BoardError(isSent ? 'lost' : 'failed', error.message, { cause: error });
   return error;
 }

@@ -3,7 +3,8 @@ import { TrustedAgent } from '../http/agents.js';
 import { collect, HttpClient } from '../http/client.js';
 import type { Trust } from '../tls/connect.js';
 import { ConnectionLostError } from '../tls/errors.js';
-import { explainRedfish, explainStatus, RedfishError } from './errors.js';
+import { BoardError } from '../board/errors.js';
+import { explainRedfish, explainStatus } from './errors.js';
 
 /** Redfish over HTTP (DSP0266): what is asked of one service, with its login. */
 
@@ -54,11 +55,11 @@ interface Sending {
   readonly timeout?: number;
 }
 
-/** The path of a link to another resource. Only what is of this service is followed. @throws RedfishError */
+/** The path of a link to another resource. Only what is of this service is followed. @throws BoardError */
 export function pathOf(link: unknown, what: string): string {
   const id = typeof link === 'object' && link !== null && '@odata.id' in link ? link['@odata.id'] : link;
   if (typeof id === 'string' && /^\/redfish\/[\x21-\x7e]*$/.test(id)) return id;
-  throw new RedfishError('failed', typeof id === 'string' ? `its ${what} leads elsewhere` : `it has no ${what}`);
+  throw new BoardError('failed', typeof id === 'string' ? `its ${what} leads elsewhere` : `it has no ${what}`);
 }
 
 /** One service and its session, which is opened when it is needed, and anew when it has ended. */
@@ -68,7 +69,7 @@ export class RedfishSession {
   /** of the login that is under way */
   #tried: { readonly password: string; waiting: number } | undefined;
   /** a login that was refused when nobody waited for it any longer */
-  #untold: { readonly password: string; readonly refusal: RedfishError } | undefined;
+  #untold: { readonly password: string; readonly refusal: BoardError } | undefined;
   readonly #end = new AbortController();
   readonly #access: Omit<RedfishAccess, 'password'>;
 
@@ -81,7 +82,7 @@ export class RedfishSession {
     return this.#read({ method: 'GET', path: ROOT, signal });
   }
 
-  /** @throws RedfishError; the signal's reason */
+  /** @throws BoardError; the signal's reason */
   async get(path: string, password: string, signal: AbortSignal): Promise<Resource> {
     return this.#withLogin(password, signal, (headers) => this.#read({ method: 'GET', path, headers, signal }));
   }
@@ -89,7 +90,7 @@ export class RedfishSession {
   /**
    * Has an action carried out, once.
    * @param onSend told before any of it may have reached the service
-   * @throws RedfishError `lost` where it may have been carried out; the signal's reason
+   * @throws BoardError `lost` where it may have been carried out; the signal's reason
    */
   async act(path: string, content: object, { password, signal, onSend }: { password: string; signal: AbortSignal; onSend: () => void }): Promise<void> {
     await this.#withLogin(password, signal, async (headers) => {
@@ -109,7 +110,7 @@ export class RedfishSession {
 
   /** Ends its session and its connections. Never rejects. */
   async close(): Promise<void> {
-    const timer = setTimeout(() => this.#end.abort(new RedfishError('silent', 'its session is being closed')), LOGOUT_TIMEOUT_MS);
+    const timer = setTimeout(() => this.#end.abort(new BoardError('silent', 'its session is being closed')), LOGOUT_TIMEOUT_MS);
     const login = await this.#login?.catch(() => undefined);
     clearTimeout(timer);
     this.#login = undefined;
@@ -132,7 +133,7 @@ export class RedfishSession {
     try {
       return await work(headers);
     } catch (error) {
-      if (!(error instanceof RedfishError) || error.fault !== 'login refused') throw error;
+      if (!(error instanceof BoardError) || error.fault !== 'login refused') throw error;
       if (this.#login === login) this.#login = undefined;
       if (known === undefined) throw error;
     }
@@ -169,7 +170,7 @@ export class RedfishSession {
     login.then(settled, (error: unknown) => {
       settled();
       if (this.#login === login) this.#login = undefined;
-      if (tried.waiting === 0 && error instanceof RedfishError && error.fault === 'login refused') this.#untold = { password, refusal: error };
+      if (tried.waiting === 0 && error instanceof BoardError && error.fault === 'login refused') this.#untold = { password, refusal: error };
     });
     return login;
   }
@@ -185,10 +186,10 @@ export class RedfishSession {
     if (answer.status < 200 || answer.status >= 300) {
       const error = explainStatus(answer.status, answer.body, false);
       // Whoever may not even log in has no rights: some say so in this way.
-      throw error.fault === 'right missing' ? new RedfishError('login refused', error.message) : error;
+      throw error.fault === 'right missing' ? new BoardError('login refused', error.message) : error;
     }
     const token = answer.header('x-auth-token');
-    if (token === undefined) throw new RedfishError('failed', 'it opens a session without a token');
+    if (token === undefined) throw new BoardError('failed', 'it opens a session without a token');
     return { headers: { 'x-auth-token': token }, place: placeOf(answer) };
   }
 
@@ -200,7 +201,7 @@ export class RedfishSession {
         return this.#exchange(sending);
       });
       if (status !== 200) throw explainStatus(status, body, false);
-      if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new RedfishError('failed', 'what answers is no Redfish service');
+      if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new BoardError('failed', 'what answers is no Redfish service');
       return body as Resource;
     } catch (error) {
       throw explainRedfish(error, false);

@@ -1,4 +1,4 @@
-import { RedfishError } from './errors.js';
+import { BoardError } from '../board/errors.js';
 import { pathOf, RedfishSession, type RedfishAccess, type Resource } from './session.js';
 
 /** The power of one computer system of a Redfish service (DSP0268, ComputerSystem). */
@@ -40,25 +40,25 @@ export class RedfishSystem {
     this.#id = id;
   }
 
-  /** @throws RedfishError, also where the service does not tell; the signal's reason */
+  /** @throws BoardError, also where the service does not tell; the signal's reason */
   async power(call: SystemCall): Promise<SystemPower> {
     const { PowerState: state } = await this.#read(call);
     if (isText(state) && Object.hasOwn(STATES, state)) return STATES[state as keyof typeof STATES];
-    throw new RedfishError('silent', isText(state) ? `it says that the power is "${state}"` : 'it does not tell the power of its system');
+    throw new BoardError('silent', isText(state) ? `it says that the power is "${state}"` : 'it does not tell the power of its system');
   }
 
   /**
    * Gives an order, once. Resolves when the service has taken it on.
-   * @throws RedfishError: `lost` where it may have been carried out; each other fault where it was not
+   * @throws BoardError: `lost` where it may have been carried out; each other fault where it was not
    */
   async order(order: SystemOrder, call: SystemCall & { readonly onSend: () => void }): Promise<void> {
     const { Actions: actions } = await this.#read(call);
     const action = isObject(actions) ? actions['#ComputerSystem.Reset'] : undefined;
-    if (!isObject(action)) throw new RedfishError('unsupported', 'its system cannot be switched');
+    if (!isObject(action)) throw new BoardError('unsupported', 'its system cannot be switched');
     const target = pathOf(action.target, 'switch');
     const allowed = await this.#allowed(action, call);
     const type = RESETS[order].find((each) => allowed?.includes(each) ?? true);
-    if (type === undefined) throw new RedfishError('unsupported', `its system knows no ${RESETS[order][0]}, but ${allowed?.join(', ')}`);
+    if (type === undefined) throw new BoardError('unsupported', `its system knows no ${RESETS[order][0]}, but ${allowed?.join(', ')}`);
     await this.#session.act(target, { ResetType: type }, call);
   }
 
@@ -72,7 +72,7 @@ export class RedfishSystem {
       return await this.#session.get(path, call.password, call.signal);
     } catch (error) {
       // It may have another place now.
-      if (error instanceof RedfishError && error.fault === 'failed') this.#path = undefined;
+      if (error instanceof BoardError && error.fault === 'failed') this.#path = undefined;
       throw error;
     }
   }
@@ -85,12 +85,12 @@ export class RedfishSystem {
     const told = ids.slice(0, IDS_TOLD).join(', ');
     if (this.#id !== undefined) {
       const found = paths[ids.indexOf(this.#id)];
-      if (found === undefined) throw new RedfishError('failed', `it has no system ${this.#id}, but ${told || 'none'}`);
+      if (found === undefined) throw new BoardError('failed', `it has no system ${this.#id}, but ${told || 'none'}`);
       return found;
     }
     const [only] = paths;
-    if (only === undefined) throw new RedfishError('failed', 'it has no system');
-    if (paths.length > 1) throw new RedfishError('failed', `it has several systems: ${told}; name one by the key system`);
+    if (only === undefined) throw new BoardError('failed', 'it has no system');
+    if (paths.length > 1) throw new BoardError('failed', `it has several systems: ${told}; name one by the key system`);
     return only;
   }
 

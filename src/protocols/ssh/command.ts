@@ -1,7 +1,7 @@
 import type { ClientChannel } from 'ssh2';
 import type { SshConnection } from './connection.js';
 import { SshCommandError } from './errors.js';
-import { underAll } from '../../kit/within.js';
+import { onAbort, underAll } from '../../kit/within.js';
 
 /** Milliseconds for a command where the caller does not say. */
 export const COMMAND_TIMEOUT_MS = 30_000;
@@ -11,6 +11,9 @@ export const MAX_OUTPUT = 256 * 1024;
 
 /** Bytes of stdout, beyond the last piece that came, in which {@link RunOptions.enough} can look. */
 export const RECENT = 1024;
+
+/** Whether a shell says by its exit code that a signal has ended its command (POSIX, 2.8.2): as a host does that goes down. */
+export const wasKilled = (code: number): boolean => code > 128 && code <= 192;
 
 /** How a command is run. */
 export interface RunOptions {
@@ -94,19 +97,18 @@ function attend(channel: ClientChannel, connection: SshConnection, signal: Abort
     ({ code, signal: endedBy, stdout: stdout.text(), stderr: stderr.text(), truncated: stdout.truncated || stderr.truncated });
   return new Promise((resolve, reject) => {
     let settled = false;
+    const watches: (() => void)[] = [];
     const settle = (act: () => void): void => {
       settled = true;
-      signal.removeEventListener('abort', giveUp);
-      forget();
+      watches.forEach((end) => end());
       act();
     };
-    const giveUp = (): void => settle(() => {
-      channel.close();
-      reject(signal.reason as Error);
-    });
     const lost = (reason: Error): void => settle(() => reject(new SshCommandError('lost', true, reason.message, { cause: reason })));
-    signal.addEventListener('abort', giveUp, { once: true });
-    const forget = connection.onEnd((reason) => { if (!settled) lost(reason); });
+    watches.push(connection.onEnd((reason) => { if (!settled) lost(reason); }));
+    watches.push(onAbort(signal, (reason) => settle(() => {
+      channel.close();
+      reject(reason as Error);
+    })));
     channel.on('data', (chunk: Buffer) => {
       stdout.add(chunk);
       if (settled || enough === undefined) return;

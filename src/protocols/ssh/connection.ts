@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { AuthenticationType, Client, ClientChannel, ConnectConfig, Prompt, ServerHostKeyAlgorithm } from 'ssh2';
+import { onAbort } from '../../kit/within.js';
 import { SshAuthenticationError, SshCommandError, SshConnectionError, SshKeyError, type HostKeyError } from './errors.js';
 import { learnHostKey } from './host-certificates.js';
 import { checkHostKey, knownKeyTypes, type HostKeyPolicy } from './host-keys.js';
@@ -83,22 +84,22 @@ export class SshConnection {
     const client = new ssh2.Client();
     const connection = new SshConnection(client);
     await new Promise<void>((resolve, reject) => {
+      signal.throwIfAborted();
       let badKey: HostKeyError | undefined;
       let stage = 'does not answer';
       const settle = (act: () => void): void => {
         clearTimeout(timer);
-        signal.removeEventListener('abort', giveUp);
+        forget();
         act();
       };
       const fail = (error: unknown): void => settle(() => {
         client.destroy();
         reject(error as Error);
       });
-      const giveUp = (): void => fail(signal.reason);
       const timer = options.timeout === undefined ? undefined : setTimeout(() => {
         fail(new SshConnectionError(`${options.host} ${stage} (waited ${options.timeout} ms)`));
       }, options.timeout);
-      signal.addEventListener('abort', giveUp, { once: true });
+      const forget = onAbort(signal, fail);
       client.once('connect', () => {
         stage = 'accepts the connection and says nothing';
         // Small packets that wait for each other's acknowledgement cost 40 ms a command.
@@ -138,13 +139,12 @@ export class SshConnection {
       signal.throwIfAborted();
       if (this.#end) throw new SshCommandError('lost', false, this.#end.message, { cause: this.#end });
       const settle = (act: () => void): void => {
-        signal.removeEventListener('abort', giveUp);
+        forget();
         this.#endListeners.delete(lost);
         act();
       };
-      const giveUp = (): void => settle(() => reject(signal.reason as Error));
       const lost = (reason: Error): void => settle(() => reject(new SshCommandError('lost', true, reason.message, { cause: reason })));
-      signal.addEventListener('abort', giveUp, { once: true });
+      const forget = onAbort(signal, (reason) => settle(() => reject(reason as Error)));
       this.#endListeners.add(lost);
       this.#client.exec(command, (error: Error | undefined, channel) => {
         if (signal.aborted) channel?.close();
@@ -213,16 +213,18 @@ export class SshConnection {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
       if (this.#end) throw new SshConnectionError(this.#end.message, { cause: this.#end });
-      const giveUp = (): void => reject(signal.reason as Error);
-      const lost = (reason: Error): void => reject(new SshConnectionError(reason.message, { cause: reason }));
-      signal.addEventListener('abort', giveUp, { once: true });
+      const settle = (act: () => void): void => {
+        forget();
+        this.#endListeners.delete(lost);
+        act();
+      };
+      const lost = (reason: Error): void => settle(() => reject(new SshConnectionError(reason.message, { cause: reason })));
+      const forget = onAbort(signal, (reason) => settle(() => reject(reason as Error)));
       this.#endListeners.add(lost);
       start((error, channel) => {
-        signal.removeEventListener('abort', giveUp);
-        this.#endListeners.delete(lost);
-        if (error) reject(new SshConnectionError(error.message, { cause: error }));
-        else if (signal.aborted) channel.destroy();
-        else resolve(channel);
+        if (signal.aborted) channel?.destroy();
+        else if (error) settle(() => reject(new SshConnectionError(error.message, { cause: error })));
+        else settle(() => resolve(channel));
       });
     });
   }

@@ -1,7 +1,7 @@
 import { createECDH, createPublicKey, randomBytes, verify, type KeyObject } from 'node:crypto';
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { isAbort, within } from '../../kit/within.js';
+import { isAbort, onAbort, within } from '../../kit/within.js';
 import { SshConnectionError } from './errors.js';
 import { authoritiesOf, matchesPattern, type HostKeyPolicy } from './host-keys.js';
 
@@ -200,8 +200,7 @@ export async function learnHostKey<Options extends Place>(options: Options, sign
 
 /** @returns undefined where it offers none, or nobody is there, which the next attempt to connect tells. @throws the signal's reason */
 async function readCertificate(socket: Duplex, signal: AbortSignal): Promise<Buffer | undefined> {
-  const giveUp = (): void => void socket.destroy(signal.reason as Error);
-  signal.addEventListener('abort', giveUp, { once: true });
+  const forget = onAbort(signal, (reason) => socket.destroy(reason as Error));
   // It may fail before anybody reads of it.
   socket.on('error', () => undefined);
   try {
@@ -211,7 +210,7 @@ async function readCertificate(socket: Duplex, signal: AbortSignal): Promise<Buf
     signal.throwIfAborted();
     return undefined;
   } finally {
-    signal.removeEventListener('abort', giveUp);
+    forget();
     socket.destroy();
   }
 }

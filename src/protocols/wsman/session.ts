@@ -1,5 +1,5 @@
 import { Places } from '../../kit/places.js';
-import { underAll, unlessAborted } from '../../kit/within.js';
+import { onAbort, underAll, unlessAborted } from '../../kit/within.js';
 import { connectTrusted } from '../tls/connect.js';
 import { ConnectionLostError } from '../tls/errors.js';
 import type { WmiObject, WmiParameters, WmiPath } from '../wmi/connection.js';
@@ -213,13 +213,12 @@ function mayRepeat(error: unknown, { isSilent, isForgotten }: Channel, effect: E
 function outlasting(signal: AbortSignal): { readonly signal: AbortSignal; end(): void } {
   const later = new AbortController();
   let timer: NodeJS.Timeout | undefined;
-  const onAbort = (): void => { timer = setTimeout(() => later.abort(signal.reason), ABANDONED_MS); };
-  signal.addEventListener('abort', onAbort, { once: true });
+  const forget = onAbort(signal, (reason) => { timer = setTimeout(() => later.abort(reason), ABANDONED_MS); });
   return {
     signal: later.signal,
     end: () => {
       clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
+      forget();
     },
   };
 }

@@ -43,8 +43,7 @@ await t.test('power', async (t) => {
   const shop = await find(driver, 'shop');
   await shop.start!(soon());
   t.equal(await shop.status(soon()), 'on');
-  await shop.start!(soon());
-  t.pass('it is on already');
+  t.equal((await refusal(shop.start!(soon()))).phrase, 'WRONG STATE', 'it is on already, as its status tells');
   await shop.suspend!(soon());
   t.equal(await shop.status(soon()), 'suspended');
   await shop.resume!(soon());
@@ -61,6 +60,9 @@ await t.test('power', async (t) => {
   t.equal((await refusal(shop.start!(soon()))).phrase, 'UNCERTAIN');
   vim.instead.set('PowerOnVApp_Task', () => new Fault('NoPermission', '', '<privilegeId>VApp.PowerOn</privilegeId>'));
   t.match(await refusal(shop.start!(soon())), { phrase: 'ACCESS DENIED', detail: 'the account lacks the privilege VApp.PowerOn' });
+  vim.instead.set('PowerOnVApp_Task', () => new Fault('InvalidPowerState', '', '<existingState>poweredOn</existingState>'));
+  vim.set('shop', 'summary', vAppSummary('shop', 'stopped'));
+  t.equal((await refusal(shop.start!(soon()))).phrase, 'WRONG STATE', 'one of its machines is on, not the vApp');
   vim.instead.set('PowerOnVApp_Task', () => new Fault('TaskInProgress'));
   t.equal((await refusal(shop.start!(soon()))).phrase, 'BUSY');
   vim.instead.delete('PowerOnVApp_Task');

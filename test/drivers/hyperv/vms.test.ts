@@ -59,7 +59,7 @@ void t.test('what machines tell', async (t) => {
     t.same(await vm.disk?.(soon()), disks, 'not its CD, nor its checkpoint');
     t.same(await vm.info?.(soon()), {
       uuid: world?.id.toLowerCase(), cpus: 2, memory: 2_147_483_648n, ips: ['10.1.0.1', 'fd00::1'], macs: ['00:15:5d:00:00:01'], disks,
-      more: { hostname: 'web1', system: 'Debian GNU/Linux 12 (bookworm)' },
+      more: { hostname: 'web1', system: 'Debian GNU/Linux 12 (bookworm)', ...(version === 'v2' && { autostart: 'only where it ran before' }) },
     });
     for (const reading of ['uptime', 'load', 'bootMark'] as const) t.same(await outcome(off[reading]?.(soon())), { phrase: 'WRONG STATE', detail: 'it is not running' });
     t.same(await off.ip?.(soon()), []);

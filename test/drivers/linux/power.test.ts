@@ -3,12 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { Secret } from '../../../src/config/secret.js';
-import { orderLine, refusalOfSudo, SudoPasswords, wordsOf, type Rights } from '../../../src/drivers/linux/power.js';
+import { giveOrder, orderLine, refusalOfSudo, SudoPasswords, wordsOf, type Rights } from '../../../src/drivers/linux/power.js';
 import { parseUptime, parseVitals, vitalsCommand } from '../../../src/drivers/linux/vitals.js';
 import { quote } from '../../../src/protocols/ssh/connection.js';
+import { SshSession } from '../../../src/protocols/ssh/session.js';
+import { exit, serve } from '../../protocols/ssh/server.js';
 import { lacks } from '../../support/peers.js';
 import { runProgram, type Outcome } from '../../support/programs.js';
 import { until } from '../../support/until.js';
+import { outcome, soon } from '../driving.js';
 
 /** The line that a host's login shell gets, tried in real shells with a sudo that tells what it was given. */
 
@@ -70,6 +73,21 @@ for (const [name, [program, ...first]] of Object.entries(SHELLS)) {
 
 await t.test('without a password sudo must not wait for one', async (t) => {
   t.match(orderLine('shutdown -P +0', { by: 'sudo', password: undefined }), /sudo -n -b sh -c/);
+});
+
+await t.test('how the line ends', async (t) => {
+  const rights: Rights = { by: 'sudo', password: undefined };
+  for (const [code, phrase, detail] of [
+    [1, 'ACCESS DENIED', /not in the sudoers/], [127, 'FAILED', /not in the sudoers/], [0, 'FAILED', /did not run the order/],
+    // as of a host that takes its sessions down before the line is through
+    [128 + 15, 'UNCERTAIN', /exit status 143/], [128 + 9, 'UNCERTAIN', /exit status 137/],
+  ] as const) {
+    const server = await serve(t, { commands: { [orderLine('poweroff', rights)]: (channel) => exit(channel, code, '', 'argo is not in the sudoers file.\n') } });
+    const session = new SshSession(() => server.options());
+    t.teardown(() => session.close());
+    const order = giveOrder(session, { command: 'poweroff', rights, passwords: new SudoPasswords(`argo@${code}`), signal: soon(), timeout: WAIT_MS, onComplaint: () => undefined });
+    t.match(await outcome(order), { phrase, detail }, String(code));
+  }
 });
 
 await t.test('a password that sudo refused is held back', async (t) => {

@@ -1,4 +1,4 @@
-import { Reference, type Argument, type CimClass, type Method, type Namespace, type Properties } from './cim.js';
+import { Reference, type Argument, type Arguments, type CimClass, type Method, type Namespace, type Properties } from './cim.js';
 import { RETURN, type HyperV } from './hyperv.js';
 import * as settings from './hyperv-settings.js';
 import type { Vm } from './vm.js';
@@ -153,6 +153,12 @@ export class HyperVNamespace implements Namespace {
         call: (_instance, { SettingData = null, RequestedInformation }) =>
           ({ SummaryInformation: all(SettingData).map((vm) => settings.summaryPart(hyperv, vm, RequestedInformation as string[])), ReturnValue: RETURN.ok }),
       },
+      ...(hyperv.version === 'v2' && {
+        ModifySystemSettings: {
+          parameters: [{ name: 'SystemSettings', type: 'string', isRequired: true }],
+          call: (_instance: Properties, { SystemSettings }: Arguments) => hyperv.modifySystemSettings(settings.readSystemSettings(String(SystemSettings))),
+        },
+      } satisfies Record<string, Method>),
     });
   }
 

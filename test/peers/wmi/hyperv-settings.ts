@@ -1,5 +1,6 @@
 import { Embedded, type Properties } from './cim.js';
 import type { HyperV } from './hyperv.js';
+import { readXml, type XmlElement } from './xml.js';
 import { guid, type Vm, type VmDisk } from './vm.js';
 
 /** The settings and readings of virtual machines as instances of Msvm_* classes. */
@@ -15,15 +16,36 @@ export function systemSettings(hyperv: HyperV, vm: Vm): Properties[] {
   const isV2 = hyperv.version === 'v2';
   const describe = (id: string, name: string, isRealized: boolean): Properties => ({
     InstanceID: `Microsoft:${id}`, ElementName: name, Caption: isRealized ? 'Virtual Machine Settings' : 'Virtual Machine Snapshot Settings', Description: 'Active settings for the virtual machine.',
-    CreationTime: vm.createdAt, AutomaticStartupAction: 4,
+    CreationTime: vm.createdAt,
     ...(isV2
       ? {
         VirtualSystemIdentifier: vm.id, VirtualSystemType: `Microsoft:Hyper-V:${isRealized ? 'System' : 'Snapshot'}:Realized`, VirtualSystemSubType: 'Microsoft:Hyper-V:SubType:2',
-        Version: '10.0', Notes: vm.notes === '' ? [] : [vm.notes], ConfigurationDataRoot: `D:\\VMs\\${vm.name}`,
+        Version: '10.0', Notes: vm.notes === '' ? [] : [vm.notes], AutomaticStartupAction: vm.startup, ConfigurationDataRoot: `D:\\VMs\\${vm.name}`,
       }
       : { SystemName: vm.id, SettingType: isRealized ? 3 : 5, Notes: vm.notes, BaseBoardSerialNumber: '0000', BIOSGUID: `{${vm.id}}` }),
   });
   return [describe(vm.id, vm.name, true), ...vm.checkpoints.map((name) => describe(checkpointId(vm, name), name, false))];
+}
+
+/** Those that can be changed here, with their types in the class's MOF. */
+const CHANGEABLE = new Map([['InstanceID', 'string'], ['AutomaticStartupAction', 'uint16']]);
+
+/** Settings as a method takes them: an instance written as text (DSP0201). @returns undefined where it is none, or names what cannot be changed here */
+export function readSystemSettings(text: string): Map<string, string> | undefined {
+  let instance: XmlElement;
+  try {
+    instance = readXml(text);
+  } catch {
+    return undefined;
+  }
+  if (instance.name !== 'INSTANCE' || instance.attributes.get('CLASSNAME') !== 'Msvm_VirtualSystemSettingData') return undefined;
+  const found = new Map<string, string>();
+  for (const { name, attributes, children: [value, ...more] } of instance.children) {
+    const property = attributes.get('NAME') ?? '';
+    if (name !== 'PROPERTY' || value?.name !== 'VALUE' || more.length > 0 || attributes.get('TYPE') !== CHANGEABLE.get(property)) return undefined;
+    found.set(property, value.text);
+  }
+  return found;
 }
 
 /** Settings of a kind, of all machines and their checkpoints; and the definitions of that kind, which belong to none. */

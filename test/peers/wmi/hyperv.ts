@@ -158,6 +158,16 @@ export class HyperV {
     return { ReturnValue: RETURN.ok };
   }
 
+  /** ModifySystemSettings of Msvm_VirtualSystemManagementService, as far as it goes here. @param settings by their properties */
+  modifySystemSettings(settings: ReadonlyMap<string, string> | undefined): Properties {
+    const told = this.#told('ModifySystemSettings');
+    if (told !== undefined) return { Job: null, ReturnValue: told };
+    const vm = this.find(settings?.get('InstanceID')?.replace(/^Microsoft:/, '') ?? '');
+    const startup = Number(settings?.get('AutomaticStartupAction'));
+    if (!vm || ![2, 3, 4].includes(startup)) return { Job: null, ReturnValue: RETURN.badParameter };
+    return { Job: this.jobs.start('Modifying virtual machine settings', (isDone) => { if (isDone) vm.startup = startup; }), ReturnValue: RETURN.job };
+  }
+
   #told(method: string): number | undefined {
     return this.returns.get(method)?.shift();
   }

@@ -53,6 +53,8 @@ export class Vm {
   /** MB */
   memory = 2048;
   notes = '';
+  /** what becomes of it when its host boots: 2 nothing, 3 started where it ran, 4 started */
+  startup = 3;
   guestSystem = 'Debian GNU/Linux 12 (bookworm)';
   /** names of checkpoints */
   checkpoints: string[] = [];

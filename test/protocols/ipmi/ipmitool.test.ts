@@ -36,13 +36,13 @@ await t.test('a simulated board', { skip }, async (t) => {
   await t.test('refusals by their kinds, without the password', async (t) => {
     const before = sim.orders.length;
     const wrong = { password: 'not-the-word', signal };
-    await t.rejects(chassisPower(access, wrong), { name: 'IpmiError', fault: 'login refused' });
-    await t.rejects(chassisOrder(access, 'on', wrong), { name: 'IpmiError', fault: 'login refused' });
-    await t.rejects(chassisPower(accessTo(sim, { user: 'stranger' }), { password, signal }), { name: 'IpmiError', fault: 'login refused' });
-    await t.rejects(chassisPower(access, { password: 'x'.repeat(21), signal }), { name: 'IpmiError', fault: 'login refused', message: /20 bytes/ });
-    await t.rejects(chassisOrder(accessTo(sim, { user: LOOKER.user, privilege: 'user' }), 'on', { password: LOOKER.password, signal }), { name: 'IpmiError', fault: 'right missing' });
-    await t.rejects(chassisPower(accessTo(sim, { cipherSuite: 17 }), { password, signal }), { name: 'IpmiError', fault: 'unsupported', message: /cipher suite/ });
-    await t.rejects(chassisPower(accessTo(sim, { host: 'nobody.invalid' }), { password, signal }), { name: 'IpmiError', fault: 'silent', message: /no address/ });
+    await t.rejects(chassisPower(access, wrong), { name: 'BoardError', fault: 'login refused' });
+    await t.rejects(chassisOrder(access, 'on', wrong), { name: 'BoardError', fault: 'login refused' });
+    await t.rejects(chassisPower(accessTo(sim, { user: 'stranger' }), { password, signal }), { name: 'BoardError', fault: 'login refused' });
+    await t.rejects(chassisPower(access, { password: 'x'.repeat(21), signal }), { name: 'BoardError', fault: 'login refused', message: /20 bytes/ });
+    await t.rejects(chassisOrder(accessTo(sim, { user: LOOKER.user, privilege: 'user' }), 'on', { password: LOOKER.password, signal }), { name: 'BoardError', fault: 'right missing' });
+    await t.rejects(chassisPower(accessTo(sim, { cipherSuite: 17 }), { password, signal }), { name: 'BoardError', fault: 'unsupported', message: /cipher suite/ });
+    await t.rejects(chassisPower(accessTo(sim, { host: 'nobody.invalid' }), { password, signal }), { name: 'BoardError', fault: 'silent', message: /no address/ });
     t.equal(sim.orders.length, before);
     const error = await chassisPower(access, wrong).catch((thrown: unknown) => thrown);
     t.notMatch(JSON.stringify(error, Object.getOwnPropertyNames(error)), /not-the-word/);
@@ -51,7 +51,7 @@ await t.test('a simulated board', { skip }, async (t) => {
   await t.test('an order whose answer is lost is carried out once, and is in doubt', async (t) => {
     const before = sim.orders.length;
     sim.answersLateBy(6);
-    await t.rejects(chassisOrder(access, 'reset', { password, signal }), { name: 'IpmiError', fault: 'lost' });
+    await t.rejects(chassisOrder(access, 'reset', { password, signal }), { name: 'BoardError', fault: 'lost' });
     sim.answersLateBy(0);
     // The simulator is busy with the late answer until then.
     await until(async () => await chassisPower(access, { password, signal }).catch(() => undefined) !== undefined, 60_000, 'the simulator to go on');
@@ -80,8 +80,8 @@ await t.test('a simulated board', { skip }, async (t) => {
     sim.hang(true);
     t.teardown(() => sim.hang(false));
     const before = sim.orders.length;
-    await t.rejects(chassisPower(access, { password, signal }), { name: 'IpmiError', fault: 'silent' });
-    await t.rejects(chassisOrder(access, 'on', { password, signal }), { name: 'IpmiError', fault: 'silent' });
+    await t.rejects(chassisPower(access, { password, signal }), { name: 'BoardError', fault: 'silent' });
+    await t.rejects(chassisOrder(access, 'on', { password, signal }), { name: 'BoardError', fault: 'silent' });
     const soon = new AbortController();
     setTimeout(() => soon.abort(new Error('enough')), 100);
     await t.rejects(chassisPower(access, { password, signal: soon.signal }), { message: 'enough' });
@@ -121,7 +121,7 @@ await t.test('the program gets the password by its environment alone', async (t)
   t.equal(findIpmitool(), undefined);
   t.match(ipmiLacks(), /apt-get install ipmitool/);
   const nobody = accessTo({ host: '127.0.0.1', port: 9 });
-  await t.rejects(chassisPower(nobody, { password, signal }), { name: 'IpmiError', fault: 'no program', message: /apt-get install ipmitool/ });
+  await t.rejects(chassisPower(nobody, { password, signal }), { name: 'BoardError', fault: 'no program', message: /apt-get install ipmitool/ });
   const program = join(folder, 'ipmitool');
   writeFileSync(program, '#!/bin/sh\n[ "$IPMI_PASSWORD" = "Op-Secret-1" ] || exit 9\necho "Chassis Power Control: $*"\necho "Chassis Power is on"\nset > "$0.env"\necho "$*" > "$0.args"\n');
   chmodSync(program, 0o755);

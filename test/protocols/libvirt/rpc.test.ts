@@ -60,7 +60,7 @@ await t.test('at most so many calls fly, and slow ones leave a place for a quick
 
 await t.test('a call that is given up before it is sent never goes out', async (t) => {
   const { rpc, peer } = converse();
-  const flying = Array.from({ length: MAX_IN_FLIGHT }, () => rpc.call(1, EMPTY, asIs));
+  const underWay = Array.from({ length: MAX_IN_FLIGHT }, () => rpc.call(1, EMPTY, asIs));
   const stop = new AbortController();
   const waiting = kept(rpc.call(2, EMPTY, asIs, { signal: stop.signal }));
   const last = rpc.call(3, EMPTY, asIs);
@@ -68,7 +68,7 @@ await t.test('a call that is given up before it is sent never goes out', async (
   t.match(await waiting, { name: 'UnsentError', cause: { message: 'enough' } });
   await until(() => peer.calls.length === MAX_IN_FLIGHT, SOON_MS, 'the first calls');
   peer.calls.slice().forEach((call) => peer.reply(call));
-  await Promise.all(flying);
+  await Promise.all(underWay);
   await until(() => peer.calls.length === MAX_IN_FLIGHT + 1, SOON_MS, 'the last call');
   t.equal(peer.calls.at(-1)!.procedure, 3);
   peer.reply(peer.calls.at(-1)!);

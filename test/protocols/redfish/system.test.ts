@@ -47,7 +47,7 @@ await t.test('states', { skip }, async (t) => {
   }
   for (const says of [null, undefined, 'Unknown', 'toString', 7]) {
     double.mischief.says = says;
-    await t.rejects(system.power(call), { name: 'RedfishError', fault: 'silent' }, String(says));
+    await t.rejects(system.power(call), { name: 'BoardError', fault: 'silent' }, String(says));
   }
 });
 
@@ -76,9 +76,9 @@ await t.test('a refusal that comes when nobody waits any longer is told to the n
   await t.rejects(asked, { message: 'enough' });
   // by then the refusal has come, most likely; it is told either way
   await pause(1500);
-  await t.rejects(system.power(wrong), { name: 'RedfishError', fault: 'login refused' });
+  await t.rejects(system.power(wrong), { name: 'BoardError', fault: 'login refused' });
   t.equal(double.refusedLogins, 1, 'the board was asked once');
-  await t.rejects(system.power(wrong), { name: 'RedfishError', fault: 'login refused' });
+  await t.rejects(system.power(wrong), { name: 'BoardError', fault: 'login refused' });
   t.equal(double.refusedLogins, 2, 'and again where somebody wants it');
   t.equal(await system.power(call), 'off');
 });
@@ -111,26 +111,26 @@ await t.test('refusals by their kinds, without the password', { skip }, async (t
   for (const hasSessions of [true, false]) {
     const { double, system } = await open(t, { hasSessions });
     const error = await system.power({ password: 'not-the-word', signal }).catch((thrown: unknown) => thrown);
-    t.match(error, { name: 'RedfishError', fault: 'login refused' });
+    t.match(error, { name: 'BoardError', fault: 'login refused' });
     t.notMatch(JSON.stringify(error, Object.getOwnPropertyNames(error)), /not-the-word/);
     t.equal(double.refusedLogins, 1, 'tried once');
   }
   const looker = await open(t, { user: LOOKER.user });
-  await t.rejects(looker.system.order('on', { ...order, password: LOOKER.password }), { name: 'RedfishError', fault: 'right missing', message: /insufficient privileges/ });
+  await t.rejects(looker.system.order('on', { ...order, password: LOOKER.password }), { name: 'BoardError', fault: 'right missing', message: /insufficient privileges/ });
   const { double, system } = await open(t);
   double.set(true);
-  await t.rejects(system.order('on', order), { name: 'RedfishError', fault: 'wrong state', message: /on already/ });
+  await t.rejects(system.order('on', order), { name: 'BoardError', fault: 'wrong state', message: /on already/ });
   for (const [refusal, fault] of [
     [{ status: 503, id: 'ServiceTemporarilyUnavailable', words: 'Later.' }, 'busy'], [{ status: 409, id: 'ResourceInUse', words: 'In use.' }, 'busy'],
     [{ status: 400, id: 'ActionNotSupported', words: 'No.' }, 'unsupported'], [{ status: 400, id: 'PropertyMissing', words: 'No.' }, 'failed'],
     [{ status: 500, id: 'InternalError', words: 'Oh.' }, 'lost'], [{ status: 503 }, 'lost'], [{ status: 502 }, 'lost'], [{ status: 403 }, 'lost'], [{ status: 404 }, 'failed'], [{ status: 302 }, 'lost'],
   ] as const) {
     double.mischief.refusal = refusal;
-    await t.rejects(system.order('off', order), { name: 'RedfishError', fault }, JSON.stringify(refusal));
+    await t.rejects(system.order('off', order), { name: 'BoardError', fault }, JSON.stringify(refusal));
   }
   double.mischief.allowed = ['On', 'ForceOff', 'PowerCycle'];
   delete double.mischief.refusal;
-  await t.rejects(system.order('soft', order), { name: 'RedfishError', fault: 'unsupported', message: /no GracefulShutdown, but On, ForceOff, PowerCycle/ });
+  await t.rejects(system.order('soft', order), { name: 'BoardError', fault: 'unsupported', message: /no GracefulShutdown, but On, ForceOff, PowerCycle/ });
   await system.order('reset', order);
   t.same(double.orders, ['1 PowerCycle'], 'of what it can, the next best');
 });
@@ -139,24 +139,24 @@ await t.test('an order whose answer is lost is carried out once, and is in doubt
   const { double, system } = await open(t);
   double.set(true);
   double.mischief.losesAnswers = true;
-  await t.rejects(system.order('reset', order), { name: 'RedfishError', fault: 'lost' });
+  await t.rejects(system.order('reset', order), { name: 'BoardError', fault: 'lost' });
   t.same(double.orders, ['1 ForceRestart']);
 });
 
 await t.test('silence, strangers, and links that lead elsewhere', { skip }, async (t) => {
   const { double, system } = await open(t, { systems: ['1', 'blade2'] });
-  await t.rejects(system.power(call), { name: 'RedfishError', fault: 'failed', message: /several systems: 1, blade2; name one by the key system/ });
+  await t.rejects(system.power(call), { name: 'BoardError', fault: 'failed', message: /several systems: 1, blade2; name one by the key system/ });
   double.mischief.systemsAt = 'https://elsewhere.example/redfish/v1/Systems';
-  await t.rejects(system.power(call), { name: 'RedfishError', fault: 'failed', message: /leads elsewhere/ });
+  await t.rejects(system.power(call), { name: 'BoardError', fault: 'failed', message: /leads elsewhere/ });
   delete double.mischief.systemsAt;
   double.mischief.hangs = true;
   const soon = new AbortController();
   setTimeout(() => soon.abort(new Error('enough')), 100);
   await t.rejects(system.power({ ...call, signal: soon.signal }), { message: 'enough' });
   await double.stop();
-  await t.rejects(system.power(call), { name: 'RedfishError', fault: 'silent' });
+  await t.rejects(system.power(call), { name: 'BoardError', fault: 'silent' });
   const stranger = await open(t, { trust: { kind: 'authorities' } });
-  await t.rejects(stranger.system.power(call), { name: 'RedfishError', fault: 'certificate', message: /its fingerprint is SHA256:/ });
+  await t.rejects(stranger.system.power(call), { name: 'BoardError', fault: 'certificate', message: /its fingerprint is SHA256:/ });
   t.equal(stranger.double.logins, 0, 'it was not given the password');
 });
 
@@ -165,7 +165,7 @@ await t.test('one of several systems', { skip }, async (t) => {
   await system.order('on', order);
   t.same([double.orders, double.isOn('1')], [['2 On'], false]);
   const other = await open(t, { systems: ['1', '2'], id: '3' });
-  await t.rejects(other.system.power(call), { name: 'RedfishError', fault: 'failed', message: /no system 3, but 1, 2/ });
+  await t.rejects(other.system.power(call), { name: 'BoardError', fault: 'failed', message: /no system 3, but 1, 2/ });
 });
 
 await t.test('links and words', (t) => {
