@@ -1,7 +1,7 @@
-import { readFileSync, statSync } from 'node:fs';
 import { inspect } from 'node:util';
 import * as v from 'valibot';
 import { SECRET_FILE_SIZE } from '../kit/limits.js';
+import { readRegularFile } from '../kit/regular-file.js';
 import { text } from './values.js';
 
 /** A password or key. However it is printed, logged or serialised, its content does not show. */
@@ -58,10 +58,9 @@ export const secretNames = (entries: v.ObjectEntries): string[] =>
 /** The keys by which a password can be given in a provider's table. */
 export const passwordEntries = secretEntries('password');
 
-/** A secret from a file; one line end at its end does not count. */
+/** A secret from a file; one line end at its end does not count. @throws Error that names the file */
 export function readSecretFile(path: string): Secret {
-  if (statSync(path).size > SECRET_FILE_SIZE) throw new Error(`${path} is too large for a password or key`);
-  return new Secret(readFileSync(path, 'utf8').replace(/\r?\n$/, ''));
+  return new Secret(readRegularFile(path, SECRET_FILE_SIZE).toString().replace(/\r?\n$/, ''));
 }
 
 /**
