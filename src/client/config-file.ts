@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { ConfigError, parseDocument } from '../config/document.js';
 import { duration, flag, text } from '../config/values.js';
+import { isUnknownKey, unknownKey } from '../config/unknown-key.js';
 import { SettingsError } from './settings-error.js';
 
 /** Bytes of config.toml; more is another file by mistake. */
@@ -77,8 +78,7 @@ function validate(content: string, path: string): v.InferOutput<typeof configSch
     if (result.success) return result.output;
     throw new ConfigError(path, result.issues.map((issue) => {
       const keys = issue.path?.map(({ key }) => key as string | number) ?? [];
-      const unknown = issue.type === 'strict_object' && issue.expected === 'never';
-      return { message: unknown ? `unknown key ${keys.at(-1)}` : `${keys.at(-1)}: ${issue.message}`, position: document.position(keys) };
+      return { message: isUnknownKey(issue) ? unknownKey(configSchema, keys) : `${keys.at(-1)}: ${issue.message}`, position: document.position(keys) };
     }));
   } catch (error) {
     if (error instanceof ConfigError) throw new SettingsError(error.message);

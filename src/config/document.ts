@@ -15,12 +15,15 @@ export interface Fault {
   readonly position?: Position | undefined;
 }
 
+/** More faults than these are not shown: the first ones usually explain the rest. */
+const MOST_FAULTS = 20;
+
 /** The file cannot be used. Its message names file, line and column of each fault. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 
   constructor(readonly file: string, readonly faults: readonly Fault[]) {
-    super(faults.map(({ message, position, file: other = file }) =>
+    super(faults.slice(0, MOST_FAULTS).map(({ message, position, file: other = file }) =>
       `${other}${position ? `:${position.line}:${position.column}` : ''}: ${message}`).join('\n'));
   }
 }
@@ -73,6 +76,23 @@ class Positions {
   }
 }
 
+/** What the parser says, in words that tell what to do. */
+const IN_OTHER_WORDS: Readonly<Record<string, string>> = {
+  'Defining a key multiple times is invalid': 'this name is there already, further up: each key and each table may come once, and only tables in [[ ]] several times',
+  'Unexpected character': 'this is no value and no name: text goes in quotes, such as "text", and a list ends with ]',
+  'Unexpected token': 'this is not expected here: a comma, a quote or a bracket is missing or left over, in this line or before it',
+  'Unspecified values are invalid': 'a value is missing behind the =',
+  'Expected equal (=) token': 'a = and a value are expected behind the name of a key',
+  'Expected comma (,) token': 'a comma is expected here; text goes in quotes, such as "text"',
+  'Must be a newline': 'a new line is expected here',
+  'No newlines are allowed between the curly braces unless they are valid within a value': 'what stands in { } has to be on one line',
+  'Trailing comma is not permitted in an inline table': 'no comma may stand before a }',
+  'Unterminated string constant': 'the quote at the end of this text is missing',
+  'Unterminated array': 'the ] at the end of this list is missing',
+  'Unterminated table-key': 'the ] at the end of this table\'s name is missing',
+  'Unterminated inline table': 'the } is missing',
+};
+
 /** A parsed TOML text: its content, its syntax tree, and where each key stands. */
 export interface Document {
   readonly file: string;
@@ -101,6 +121,6 @@ export function parseDocument(file: string, source: string): Document {
   } catch (error) {
     if (error instanceof ForbiddenKey) throw new ConfigError(file, [{ message: error.message, position: error.position }]);
     if (!(error instanceof ParseError)) throw error;
-    throw new ConfigError(file, [{ message: error.message, position: { line: error.lineNumber, column: error.column + 1 } }]);
+    throw new ConfigError(file, [{ message: IN_OTHER_WORDS[error.message] ?? error.message, position: { line: error.lineNumber, column: error.column + 1 } }]);
   }
 }

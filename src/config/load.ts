@@ -8,9 +8,6 @@ import { ACCOUNT_NAME, accountTable, GROUP_NAME, groupsTable, serverTable } from
 import { checkTls, readGateways, readProviders, readTriggers } from './typed-tables.js';
 import { readWebhooks } from './webhooks.js';
 
-/** More faults than these are not shown: the first ones usually explain the rest. */
-const MOST_FAULTS = 20;
-
 const TABLES = ['server', 'accounts', 'groups', 'providers', 'gateways', 'webhooks', 'plans', 'triggers'];
 
 function readServer(reader: Reader, defaultStateDir: string): ServerSettings | undefined {
@@ -47,17 +44,25 @@ function readAccounts(reader: Reader): Map<string, AccountSettings> {
   const accounts = new Map<string, AccountSettings>();
   for (const [name, value] of reader.names('accounts', ACCOUNT_NAME)) {
     const table = reader.parse(accountTable, value, ['accounts', name]);
-    if (table) accounts.set(name, { name, passwordHash: table.password, from: table.from, grants: table.grants });
+    // one with a fault is there all the same for what names it; the file is refused in any case
+    accounts.set(name, { name, passwordHash: table?.password ?? '', from: table?.from, grants: table?.grants ?? [] });
   }
   return accounts;
 }
+
+/**
+ * The names of the accounts in a text, whatever else is wrong with it.
+ * @throws ConfigError where it is not TOML
+ */
+export const accountNames = (file: string, source: string): ReadonlySet<string> =>
+  new Set(Object.keys(new Reader(parseDocument(file, source)).table('accounts')));
 
 /** The groups, each `@name` in them and in the grants checked to be one of them. */
 function readGroups(reader: Reader, accounts: ReadonlyMap<string, AccountSettings>, ownHost: readonly string[]): Map<string, readonly string[]> {
   const groups = new Map<string, readonly string[]>();
   for (const [name, value] of reader.names('groups', GROUP_NAME)) {
     const patterns = reader.parse(groupsTable.value, value, ['groups', name]);
-    if (patterns) groups.set(name, patterns);
+    groups.set(name, patterns ?? []);
   }
   const check = (path: (string | number)[], words: readonly string[]): void => words.forEach((word, index) => {
     if (word.startsWith('@') && !groups.has(word.slice(1))) reader.fault([...path, index], `there is no group ${word}`);
@@ -92,7 +97,7 @@ export async function parseConfig(file: string, source: string, defaultStateDir:
   // what checks plans is loaded where there are any
   const plans = planNames.size > 0 ? (await import('./plans.js')).readPlans(reader, accounts, groups) : new Map<string, PlanSettings>();
   const triggers = await readTriggers(reader, catalogues, planNames);
-  if (reader.faults.length > 0 || server === undefined) throw new ConfigError(file, reader.faults.slice(0, MOST_FAULTS));
+  if (reader.faults.length > 0 || server === undefined) throw new ConfigError(file, reader.faults);
   return { file, server, accounts, groups, providers, gateways: new Map([...gateways, ...hooks]), plans, triggers };
 }
 

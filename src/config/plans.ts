@@ -4,7 +4,7 @@ import type { Groups } from '../kit/patterns.js';
 import type { AccountSettings, PlanSettings, StageAction, StageSettings } from './config.js';
 import { fingerprint } from './fingerprint.js';
 import type { Reader } from './reader.js';
-import { instancePattern, PLAN_NAME, STAGE_NAME } from './schema.js';
+import { instancePattern, noAccount, PLAN_NAME, STAGE_NAME } from './schema.js';
 import { duration, positiveDuration, text, texts, whole } from './values.js';
 
 /** The tables `[plans.NAME]`: their keys, and all that can be wrong with them before any machine is asked for. */
@@ -169,7 +169,7 @@ export function readPlans(reader: Reader, accounts: ReadonlyMap<string, AccountS
     const path = ['plans', name];
     const table = reader.parse(planTable, value, path);
     if (table === undefined) continue;
-    if (!accounts.has(table.account)) reader.fault([...path, 'account'], `there is no account ${table.account}`);
+    if (!accounts.has(table.account)) reader.fault([...path, 'account'], noAccount(table.account));
     if (table['when-busy'] !== undefined && table.exclusive === undefined) reader.fault([...path, 'when-busy'], 'when-busy needs exclusive, which says whom this plan must not run beside');
     const drafts = table.stages.map((stage, index): StageDraft => (
       { table: stage, path: [...path, 'stages', index], actions: STAGE_ACTIONS.filter((action) => stage[action] !== undefined) }));

@@ -1,5 +1,15 @@
 import * as v from 'valibot';
 import type { Document, Fault, Position } from './document.js';
+import { isUnknownKey, unknownKey } from './unknown-key.js';
+
+/** Which names tables may have, and that in words for people. */
+export interface NameForm {
+  readonly form: RegExp;
+  readonly rule: string;
+}
+
+/** What holds tables with names of their own. */
+const OF_NAMED_TABLES: ReadonlySet<string> = new Set(['accounts', 'providers', 'gateways', 'plans', 'triggers']);
 
 /** Reads one document and gathers what is wrong with it. */
 export class Reader {
@@ -22,7 +32,7 @@ export class Reader {
   table(key: string): Record<string, unknown> {
     const value = (this.#document.content as Record<string, unknown>)[key] ?? {};
     if (typeof value === 'object' && !Array.isArray(value) && !(value instanceof Date)) return value as Record<string, unknown>;
-    this.fault([key], `${key} must be a table: [${key}]`);
+    this.fault([key], `${key} must be a table: [${key}${OF_NAMED_TABLES.has(key) ? '.NAME' : ''}]`);
     return {};
   }
 
@@ -33,16 +43,19 @@ export class Reader {
     for (const issue of result.issues) {
       const inner = (issue.path ?? []).map(({ key }) => key as string | number);
       const whole = [...path, ...inner];
-      this.fault(whole, faultMessage(issue, String(whole.findLast((key) => typeof key === 'string'))));
+      this.fault(whole, isUnknownKey(issue) ? unknownKey(schema, inner) : faultMessage(issue, String(whole.findLast((key) => typeof key === 'string'))));
     }
     return undefined;
   }
 
-  /** The names of a table's sub-tables, those that are no usable names noted as faults. */
-  names(key: string, form: RegExp): [string, unknown][] {
+  /**
+   * The names of a table's sub-tables, those that are no usable names noted as faults.
+   * @param rule which names are usable, for people
+   */
+  names(key: string, { form, rule }: NameForm): [string, unknown][] {
     return Object.entries(this.table(key)).filter(([name]) => {
       if (form.test(name)) return true;
-      this.fault([key, name], `"${name}" cannot be used as a name in [${key}]`);
+      this.fault([key, name], `"${name}" cannot be used as a name in [${key}]: ${rule}`);
       return false;
     });
   }
@@ -50,10 +63,9 @@ export class Reader {
 
 /** The library's own wording repeats the value, which may be a password in the wrong place. */
 const STANDARD_MESSAGE = /^Invalid \w+: Expected (.*?) (?:but|and) received [^]*$/;
-const KINDS: Readonly<Record<string, string>> = { Object: 'a table is expected', Array: 'a list is expected', string: 'text in quotes is expected' };
+const KINDS: Readonly<Record<string, string>> = { Object: 'a table is expected', Array: 'a list is expected', string: 'text in quotes is expected', boolean: 'true or false is expected', number: 'a number is expected' };
 
 function faultMessage(issue: v.BaseIssue<unknown>, key: string): string {
-  if (issue.type === 'strict_object' && issue.expected === 'never') return `unknown key ${key}`;
   if (issue.kind === 'schema' && issue.received === 'undefined') return `${key} is missing`;
   return `${key}: ${issue.message.replace(STANDARD_MESSAGE, (_, kind: string) => KINDS[kind] ?? `${kind} is expected`)}`;
 }

@@ -1,7 +1,8 @@
 import * as v from 'valibot';
+import type { NameForm } from './reader.js';
 import { BCRYPT_COST, BCRYPT_COST_MOST } from '../kit/limits.js';
 import { InstancePattern, PatternError } from '../kit/patterns.js';
-import { duration, endpoint, flag, longDuration, network, positiveDuration, size, text, texts, whole } from './values.js';
+import { duration, endpoints, flag, longDuration, networks, positiveDuration, size, text, texts, whole } from './values.js';
 
 /** The tables of argo-server.conf that belong to no driver and no gateway. */
 
@@ -24,8 +25,8 @@ export const instancePattern = v.pipe(
 );
 
 export const serverTable = v.strictObject({
-  listen: v.optional(v.array(endpoint), [DEFAULT_PORT_ENDPOINT]),
-  'tls-listen': v.optional(v.array(endpoint), []),
+  listen: v.optional(endpoints, [DEFAULT_PORT_ENDPOINT]),
+  'tls-listen': v.optional(endpoints, []),
   'tls-cert': v.optional(text),
   'tls-key': v.optional(text),
   'tls-client-ca': v.optional(text),
@@ -61,22 +62,26 @@ const passwordHash = v.pipe(
 
 export const accountTable = v.strictObject({
   password: passwordHash,
-  from: v.optional(v.array(network)),
+  from: v.optional(networks),
   grants: v.optional(v.array(v.strictObject({
     instances: v.array(instancePattern, 'a list of patterns is expected, such as ["lj", "lab/*"]'),
     commands: v.array(text, 'a list of command words is expected, such as ["read", "start"]'),
-  })), []),
+  }), 'write [[accounts.NAME.grants]], with two brackets on each side: an account may have several'), []),
 });
 
 /** Names that are typed as words and printed in logs. */
-export const ACCOUNT_NAME = /^[\p{L}\p{N}_.@+\\-]{1,64}$/u;
-export const PROVIDER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+export const ACCOUNT_NAME: NameForm = { form: /^[\p{L}\p{N}_.@+\\-]{1,64}$/u, rule: 'letters, digits and . _ - @ + \\ can be, up to 64 of them' };
+export const PROVIDER_NAME: NameForm = { form: /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, rule: 'it begins with one of a-z, A-Z and 0-9, and goes on with those and . _ -, up to 64 in all' };
 export const GATEWAY_NAME = PROVIDER_NAME;
 export const TRIGGER_NAME = PROVIDER_NAME;
 /** Not what the word `plan` takes for something else: its own words, and the ids of runs. */
-export const PLAN_NAME = /^(?!(?:run|status|cancel|resume|hold|release|triggers|list|undo|[0-9a-f]{8})$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/i;
-export const STAGE_NAME = /^[\p{L}\p{N}_.-]{1,64}$/u;
-export const GROUP_NAME = /^[\p{L}\p{N}_.-]{1,64}$/u;
+export const PLAN_NAME: NameForm = {
+  form: /^(?!(?:run|status|cancel|resume|hold|release|triggers|list|undo|[0-9a-f]{8})$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/i,
+  rule: `${PROVIDER_NAME.rule}; words of the command plan, such as run, and eight digits of a run's id are taken`,
+};
+const GROUP = /^[\p{L}\p{N}_.-]{1,64}$/u;
+export const GROUP_NAME: NameForm = { form: GROUP, rule: 'letters, digits and . _ - can be, up to 64 of them' };
+export const STAGE_NAME = GROUP;
 
 /** The keys that every provider's table takes beside those of its driver. */
 export const providerEntries = {
@@ -91,3 +96,6 @@ export const gatewayEntries = { type: text };
 
 /** The keys that every trigger's table takes beside those of its type. */
 export const triggerEntries = { type: text };
+
+/** What to say where a table names an account that is not there. */
+export const noAccount = (name: string): string => `there is no account ${name}; \`argo-server account add ${name}\` makes it`;

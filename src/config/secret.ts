@@ -55,12 +55,23 @@ export function secretEntries<Name extends string>(name: Name): SecretEntries<Na
 export const secretNames = (entries: v.ObjectEntries): string[] =>
   Object.keys(entries).filter((name) => Object.hasOwn(entries, `${name}-file`) && Object.hasOwn(entries, `${name}-env`));
 
+/** The key of a table that says where its secret is. */
+export const secretKey = (options: object, name: string): string => [`${name}-file`, `${name}-env`].find((key) => key in options) ?? name;
+
 /** The keys by which a password can be given in a provider's table. */
 export const passwordEntries = secretEntries('password');
 
+const UNREADABLE: Readonly<Record<string, string>> = { ENOENT: 'there is no such file', EACCES: 'this user may not read it' };
+
 /** A secret from a file; one line end at its end does not count. @throws Error that names the file */
 export function readSecretFile(path: string): Secret {
-  return new Secret(readRegularFile(path, SECRET_FILE_SIZE).toString().replace(/\r?\n$/, ''));
+  try {
+    return new Secret(readRegularFile(path, SECRET_FILE_SIZE).toString().replace(/\r?\n$/, ''));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    throw new Error(`${path} cannot be read: ${UNREADABLE[code] ?? message}`, { cause: error });
+  }
 }
 
 /**

@@ -2,9 +2,9 @@ import * as v from 'valibot';
 import type { Catalogue, Catalogues } from './catalogue.js';
 import type { AccountSettings, GatewaySettings, ProviderSettings, ServerSettings, TriggerSettings } from './config.js';
 import { fingerprint } from './fingerprint.js';
-import type { Reader } from './reader.js';
-import { GATEWAY_NAME, gatewayEntries, PROVIDER_NAME, providerEntries, TRIGGER_NAME, triggerEntries } from './schema.js';
-import { readSecret, secretNames, type SecretOptions } from './secret.js';
+import type { NameForm, Reader } from './reader.js';
+import { GATEWAY_NAME, gatewayEntries, noAccount, PROVIDER_NAME, providerEntries, TRIGGER_NAME, triggerEntries } from './schema.js';
+import { readSecret, secretKey, secretNames, type SecretOptions } from './secret.js';
 import type { Endpoint } from './values.js';
 
 /** Where TLS is to be spoken there must be a certificate. */
@@ -20,7 +20,7 @@ interface TypedTables {
   readonly table: 'providers' | 'gateways' | 'triggers';
   /** what a type is, for people */
   readonly noun: string;
-  readonly name: RegExp;
+  readonly name: NameForm;
   /** the keys that all of them take */
   readonly entries: v.ObjectEntries;
 }
@@ -32,9 +32,9 @@ const TRIGGERS: TypedTables = { table: 'triggers', noun: 'trigger', name: TRIGGE
 /** One such table, checked: its name, its type, what its keys yielded, and what tells it from its successor. */
 type TypedTable = Pick<GatewaySettings, 'name' | 'type' | 'fingerprint'> & { readonly options: Record<string, unknown> };
 
-async function readTyped(reader: Reader, { table, noun, name: form, entries }: TypedTables, catalogue: Catalogue): Promise<TypedTable[]> {
+async function readTyped(reader: Reader, { table, noun, name: names, entries }: TypedTables, catalogue: Catalogue): Promise<TypedTable[]> {
   const found: TypedTable[] = [];
-  for (const [name, value] of reader.names(table, form)) {
+  for (const [name, value] of reader.names(table, names)) {
     const path = [table, name];
     const type = (value as { type?: unknown } | undefined)?.type;
     if (typeof type !== 'string') {
@@ -52,7 +52,7 @@ async function readTyped(reader: Reader, { table, noun, name: form, entries }: T
       try {
         readSecret(options as SecretOptions<string>, secret);
       } catch (error) {
-        reader.fault(path, (error as Error).message);
+        reader.fault([...path, secretKey(options, secret)], (error as Error).message);
       }
     }
     for (const fault of await catalogue.faults?.(type, options) ?? []) {
@@ -99,7 +99,7 @@ function checkPlaces(reader: Reader, gateways: readonly TypedTable[], server: Se
 /** What a gateway's own `account` names must be there: it would work on nobody's behalf. */
 function checkAccounts(reader: Reader, gateways: readonly TypedTable[], accounts: ReadonlyMap<string, AccountSettings>): void {
   for (const { name, options: { account } } of gateways) {
-    if (typeof account === 'string' && !accounts.has(account)) reader.fault(['gateways', name, 'account'], `there is no account ${account}`);
+    if (typeof account === 'string' && !accounts.has(account)) reader.fault(['gateways', name, 'account'], noAccount(account));
   }
 }
 

@@ -81,6 +81,8 @@ export const endpoint = v.pipe(
   v.transform((value) => parseEndpoint(value)!),
 );
 
+export const endpoints = v.array(endpoint, 'a list is expected, such as ["127.0.0.1:20203"]');
+
 /** A network: address family, address and length of the prefix. */
 export interface Network {
   readonly address: string;
@@ -106,3 +108,5 @@ export const network = v.pipe(
   v.check((value) => parseNetwork(value) !== undefined, 'not a network; write "10.0.0.0/8", "192.168.1.7" or "::1"'),
   v.transform((value) => parseNetwork(value)!),
 );
+
+export const networks = v.array(network, 'a list is expected, such as ["10.0.0.0/8", "::1"]');

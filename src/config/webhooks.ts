@@ -3,8 +3,8 @@ import * as v from 'valibot';
 import type { Catalogue } from './catalogue.js';
 import type { AccountSettings, GatewaySettings } from './config.js';
 import { fingerprint } from './fingerprint.js';
-import { GATEWAY_NAME } from './schema.js';
-import { readSecret, secretNames, type SecretOptions } from './secret.js';
+import { GATEWAY_NAME, noAccount } from './schema.js';
+import { readSecret, secretKey, secretNames, type SecretOptions } from './secret.js';
 
 /**
  * The tables `[[webhooks]]`. Each is a gateway of the type `webhooks` with a name that no table
@@ -37,7 +37,7 @@ interface Common {
   readonly instances?: readonly string[];
 }
 
-const name = v.optional(v.pipe(v.string('text in quotes is expected'), v.regex(GATEWAY_NAME, 'cannot be used as a name')));
+const name = v.optional(v.pipe(v.string('text in quotes is expected'), v.regex(GATEWAY_NAME.form, `cannot be used as a name: ${GATEWAY_NAME.rule}`)));
 
 /**
  * @param content the whole file
@@ -78,14 +78,14 @@ function checkSecrets(reader: TableReader, path: Path, entries: v.ObjectEntries,
     try {
       readSecret(options as SecretOptions<string>, secret);
     } catch (error) {
-      reader.fault([...path, `${secret}-file` in options ? `${secret}-file` : `${secret}-env`], (error as Error).message);
+      reader.fault([...path, secretKey(options, secret)], (error as Error).message);
     }
   }
 }
 
 function checkNames(reader: TableReader, path: Path, options: Common, surroundings: WebhookSurroundings): void {
   const { account } = options;
-  if (account !== undefined && !surroundings.accounts.has(account)) reader.fault([...path, 'account'], `there is no account ${account}`);
+  if (account !== undefined && !surroundings.accounts.has(account)) reader.fault([...path, 'account'], noAccount(account));
   checkGroups(reader, path, options, surroundings);
 }
 

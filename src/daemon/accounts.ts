@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { hashPassword } from '../auth/passwords.js';
 import type { Config, GrantSettings } from '../config/config.js';
+import { ConfigError } from '../config/document.js';
 import { replaceFile, withAccount, withoutAccount, withPassword } from '../config/edit.js';
-import { parseConfig, readConfigFile } from '../config/load.js';
+import { accountNames, parseConfig, readConfigFile } from '../config/load.js';
 import { ACCOUNT_NAME } from '../config/schema.js';
 import { makeFolder } from '../kit/folders.js';
 import { openLoaders } from './loaders.js';
@@ -13,31 +14,41 @@ import { readNewPassword } from './terminal.js';
 /** What a plugin has to say while it is loaded is the server's business. */
 const parse = (file: string, source: string): Promise<Config> => parseConfig(file, source, defaultStateDir(), openLoaders(() => undefined).catalogues);
 
+const parseOrFaults = (file: string, source: string): Promise<Config | ConfigError> => parse(file, source).catch((error: unknown) => {
+  if (error instanceof ConfigError) return error;
+  throw error;
+});
+
 /** `argo-server account …`: changes of the accounts in the configuration file. */
 export class AccountEditor {
   readonly #file: string;
   readonly #source: string;
-  readonly #config: Config;
+  readonly #accounts: ReadonlySet<string>;
+  /** the file as it stands, or what is wrong with it */
+  readonly #before: Config | ConfigError;
 
-  private constructor(file: string, source: string, config: Config) {
+  private constructor(file: string, source: string, before: Config | ConfigError) {
     this.#file = file;
     this.#source = source;
-    this.#config = config;
+    this.#accounts = accountNames(file, source);
+    this.#before = before;
   }
 
   /**
    * @param asked the configuration file, if one was named
-   * @throws ConfigError where the file is not good as it stands
+   * @throws ConfigError where the file cannot be read, or is not TOML. Other faults do not matter: an account that
+   * is not there, or a password in plain text, is one of them, and these commands are what mends it
    */
   static async open(asked: string | undefined): Promise<AccountEditor> {
     const file = findConfig(asked) ?? ownAccountsFile();
     const source = existsSync(file) || asked !== undefined ? readConfigFile(file) : '';
-    return new AccountEditor(file, source, await parse(file, source));
+    return new AccountEditor(file, source, await parseOrFaults(file, source));
   }
 
-  /** A line an account: its name, where it may come from, what it may do. */
+  /** A line an account: its name, where it may come from, what it may do. @throws ConfigError */
   list(): string[] {
-    return [...this.#config.accounts.values()].map(({ name, from, grants }) => {
+    if (this.#before instanceof ConfigError) throw this.#before;
+    return [...this.#before.accounts.values()].map(({ name, from, grants }) => {
       const networks = from ? ` from ${from.map(({ address, prefix }) => `${address}/${prefix}`).join(' ')}` : '';
       const rights = grants.map(({ instances, commands }) => `${commands.join(',')} on ${instances.join(',')}`).join('; ');
       return `${name}${networks}: ${rights || 'no grants'}`;
@@ -46,11 +57,11 @@ export class AccountEditor {
 
   /** @throws Error */
   async add(name: string, grants: readonly GrantSettings[]): Promise<string> {
-    if (!ACCOUNT_NAME.test(name)) throw new Error(`"${name}" cannot be used as an account's name`);
-    if (this.#config.accounts.has(name)) throw new Error(`there is an account ${name} already; \`account passwd\` changes its password`);
-    await this.#write(withAccount(this.#file, this.#source, name, await hashPassword(await readNewPassword()), grants));
+    if (!ACCOUNT_NAME.form.test(name)) throw new Error(`"${name}" cannot be used as an account's name: ${ACCOUNT_NAME.rule}`);
+    if (this.#accounts.has(name)) throw new Error(`there is an account ${name} already; \`account passwd\` changes its password`);
+    const rest = await this.#write(withAccount(this.#file, this.#source, name, await hashPassword(await readNewPassword()), grants));
     const hint = grants.length === 0 ? ` It may do nothing yet: add [[accounts.${name}.grants]] there.` : '';
-    return `Account ${name} is in ${this.#file}.${hint}`;
+    return `Account ${name} is in ${this.#file}.${hint}${rest}`;
   }
 
   /** @throws Error */
@@ -58,8 +69,7 @@ export class AccountEditor {
     this.#require(name);
     const text = withPassword(this.#file, this.#source, name, await hashPassword(await readNewPassword()));
     if (text === undefined) throw new Error(`cannot find where ${this.#file} sets the password of ${name}; change it by hand`);
-    await this.#write(text);
-    return `The password of ${name} is changed in ${this.#file}.`;
+    return `The password of ${name} is changed in ${this.#file}.${await this.#write(text)}`;
   }
 
   /** @throws Error */
@@ -67,18 +77,26 @@ export class AccountEditor {
     this.#require(name);
     const text = withoutAccount(this.#file, this.#source, name);
     if (text === undefined) throw new Error(`cannot find where ${this.#file} has ${name}; remove it by hand`);
-    await this.#write(text);
-    return `Account ${name} is no longer in ${this.#file}.`;
+    return `Account ${name} is no longer in ${this.#file}.${await this.#write(text)}`;
   }
 
   #require(name: string): void {
-    if (!this.#config.accounts.has(name)) throw new Error(`there is no account ${name} in ${this.#file}`);
+    if (!this.#accounts.has(name)) throw new Error(`there is no account ${name} in ${this.#file}`);
   }
 
-  /** Nothing is written that could not be read again. */
-  async #write(text: string): Promise<void> {
-    await parse(this.#file, text);
+  /**
+   * Nothing is written that has faults which were not there before.
+   * @returns a remark where others are left
+   * @throws ConfigError
+   */
+  async #write(text: string): Promise<string> {
+    const after = await parseOrFaults(this.#file, text);
+    const left = after instanceof ConfigError ? after.faults : [];
+    const known = new Set(this.#before instanceof ConfigError ? this.#before.faults.map(({ message }) => message) : []);
+    const added = left.filter(({ message }) => !known.has(message));
+    if (added.length > 0) throw new ConfigError(this.#file, added);
     makeFolder(dirname(this.#file));
     replaceFile(this.#file, text);
+    return left.length === 0 ? '' : ' The file is not good yet: see `argo-server check`.';
   }
 }

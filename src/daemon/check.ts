@@ -5,6 +5,7 @@ import { loadConfig } from '../config/load.js';
 import type { SecretOptions } from '../config/secret.js';
 import { WEBHOOK_PREFIX, WEBHOOK_TYPE } from '../config/webhooks.js';
 import type { CommandTable } from '../plugins/host/command-table.js';
+import { nearest } from '../kit/nearest.js';
 import { OPERATIONS, RIGHTS } from '../instances/operation-table.js';
 import { readTls } from '../listening/tls-door.js';
 import { openLoaders, type Loaders } from './loaders.js';
@@ -54,24 +55,6 @@ function emptyWarnings({ accounts, groups }: Config): string[] {
       ...(commands.length === 0 ? [`a grant of ${name} has an empty list of commands: it shows its instances, and gives nothing else`] : []),
     ])),
   ];
-}
-
-/** The word that differs least, where that is little: by letters left out, put in or changed. */
-function nearest(word: string, words: readonly string[]): string | undefined {
-  const [best] = words.map((one) => ({ one, far: distance(word, one) })).sort((a, b) => a.far - b.far);
-  return best && best.far <= Math.ceil(word.length / 3) ? best.one : undefined;
-}
-
-function distance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, at) => at);
-  for (const [at, letter] of [...from].entries()) {
-    const next = [at + 1];
-    for (let column = 1; column <= to.length; column += 1) {
-      next.push(Math.min(next[column - 1]! + 1, row[column]! + 1, row[column - 1]! + (to[column - 1] === letter ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row[to.length]!;
 }
 
 /** The plans that triggers begin. */

@@ -1,16 +1,16 @@
 import * as v from 'valibot';
-import { endpoint, network, text, whole } from '../config/values.js';
+import { endpoints, networks, text, whole } from '../config/values.js';
 import { GATEWAY_CONNECTIONS, GATEWAY_CONNECTIONS_PER_ADDRESS } from '../kit/limits.js';
 import type { EntranceSettings } from './entrance.js';
 
 /** The keys by which a gateway's table says where it listens; the same names as in `[server]`. */
 export const entranceEntries = {
-  listen: v.optional(v.array(endpoint), []),
-  'tls-listen': v.optional(v.array(endpoint), []),
+  listen: v.optional(endpoints, []),
+  'tls-listen': v.optional(endpoints, []),
   'tls-cert': v.optional(text),
   'tls-key': v.optional(text),
   'tls-client-ca': v.optional(text),
-  from: v.optional(v.array(network)),
+  from: v.optional(networks),
   'max-connections': v.optional(whole(1, 1_000_000), GATEWAY_CONNECTIONS),
   'max-connections-per-address': v.optional(whole(1, 1_000_000), GATEWAY_CONNECTIONS_PER_ADDRESS),
 };

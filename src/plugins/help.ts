@@ -6,6 +6,9 @@ const asJson = ({ word, aliases, usage, help, right, on, options, words, rawWord
   word, aliases, usage, help, right, on: on ?? null, options: options.map((name) => ({ name, value: OPTION_VALUES[name] })), words, rawWords,
 });
 
+/** Characters: a form that is longer has its purpose right behind it, and does not push the others' off the screen. */
+const WIDEST_FORM = 40;
+
 export default {
   commands: [{
     word: 'help',
@@ -21,7 +24,7 @@ export default {
       const chosen = word === undefined ? usable : usable.filter((command) => command.word === word || command.aliases.includes(word));
       if (chosen.length === 0) throw new ArgoError('UNKNOWN COMMAND', 'help lists the commands');
       if (request.options.json) return request.body.lines(chosen.map(asJson));
-      const width = Math.max(...chosen.map(({ usage }) => usage.length));
+      const width = Math.max(...chosen.map(({ usage }) => usage.length).filter((length) => length <= WIDEST_FORM), 0);
       return request.body.lines(chosen.map(({ usage, help }) => `${usage.padEnd(width)}  ${help}`));
     },
   }],

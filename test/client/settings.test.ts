@@ -83,7 +83,7 @@ void t.test('TLS', async (t) => {
 });
 
 void t.test('faults of the file are told with their place', async (t) => {
-  t.throws(() => config('server = "a"\nacount = "b"'), { message: '/etc/argo/config.toml:2:1: unknown key acount' });
+  t.throws(() => config('server = "a"\nacount = "b"'), { message: '/etc/argo/config.toml:2:1: unknown key acount; is account meant?' });
   t.throws(() => config('[servers.x]\ntls = "yes"'), { message: '/etc/argo/config.toml:2:1: tls: true or false is expected' });
   t.throws(() => config('server = '), { message: /^\/etc\/argo\/config\.toml:1:\d+: / });
   t.throws(() => config('reply-timeout = "soon"'), { message: /:1:1: reply-timeout: not a duration/ });

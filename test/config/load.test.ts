@@ -89,23 +89,23 @@ const account = (rest: string): string => `[accounts.steve]\npassword = "${HASH}
 /** A source, and its fault after the file's name. */
 const FAULTS: readonly (readonly [string, string, RegExp])[] = [
   // not TOML
-  ['[server', '1:8', /./], ['x', '1:2', /./], ['a = 1\na = 2', '2:1', /./], ['[server]\n\n  max-line = "', '3:', /./],
+  ['[server', '1:8', /\] at the end of this table's name is missing/], ['[providers.p]\ntype = sim', '2:8', /text goes in quotes/], ['[server]\nmax-line =', '2:', /a value is missing/], ['[plans]\np = {\n}', '3:', /on one line/], ['x', '1:2', /./], ['a = 1\na = 2', '2:1', /this name is there already/], ['[server]\n\n  max-line = "', '3:', /./],
   ['[server]\nmax-line = 1 2', '2:14', /./], ['x = "\u0000"', '1:', /./], ['[server]\n[server]', '2:', /./],
   // unknown tables and keys
   ['[gateways.m]\ntype = "metrics"\ntls-listen = ["127.0.0.1:9"]', '3:1', /tls-listen needs tls-cert and tls-key/],
   ['[gateways.m]\ntype = "metrics"\nlisten = ["127.0.0.1:9", "127.0.0.1:20203"]', '3:26', /the line protocol listens there/],
   ['[bogus]', '1:1', /unknown table bogus; there are server, accounts, groups, providers, gateways, webhooks, plans, triggers/], ['bogus = 1', '1:1', /unknown table bogus/],
-  ['[server]\nmax_line = 1', '2:1', /unknown key max_line/], ['server.bogus.deep = 1', '1:8', /unknown key bogus/],
+  ['[server]\nmax_line = 1', '2:1', /unknown key max_line; is max-line meant\?$/], ['server.bogus.deep = 1', '1:8', /unknown key bogus/],
   ['[server]\ntoString = 1', '2:1', /unknown key toString/], ['constructor = 1', '1:1', /unknown table constructor/],
-  [account('grant = []'), '3:1', /unknown key grant/], [account('[[accounts.steve.grants]]\ninstances = []\ncommands = []\nother = 1'), '6:1', /unknown key other/],
+  [account('grant = []'), '3:1', /unknown key grant; is grants meant\?$/], [account('[[accounts.steve.grants]]\ninstances = []\ncommands = []\nother = 1'), '6:1', /unknown key other; there are instances, commands$/],
   ['[providers.p]\ntype = "sim"\nlatncy = "1s"', '3:1', /unknown key latncy/],
   // tables that are none
-  ['server = 1', '1:1', /server must be a table/], ['server = "x"', '1:1', /must be a table/], ['[[server]]', '1:1', /must be a table/],
+  ['server = 1', '1:1', /server must be a table: \[server\]$/], ['server = "x"', '1:1', /must be a table/], ['[[server]]', '1:1', /must be a table/],
   ['server = 1979-05-27T07:32:00Z', '1:1', /must be a table/], ['accounts = 1979-05-27', '1:1', /must be a table/],
   ['groups = true', '1:1', /must be a table/], ['providers = []', '1:1', /must be a table/],
   ['accounts.steve = 1', '1:10', /steve: a table is expected/], ['providers.p = "sim"', '1:11', /needs a type/], ['groups.g = "web*"', '1:8', /a list of patterns/],
   // values of the wrong kind or out of bounds
-  ['[server]\nlisten = "127.0.0.1:1"', '2:1', /listen: a list is expected/], ['[server]\nlisten = [\n  "127.0.0.1:1",\n  "nonsense",\n]', '4:3', /listen: write host:port/],
+  ['[server]\nlisten = "127.0.0.1:1"', '2:1', /listen: a list is expected, such as \["127.0.0.1:20203"\]$/], ['[server]\nlisten = [\n  "127.0.0.1:1",\n  "nonsense",\n]', '4:3', /listen: write host:port/],
   ['[server]\nmax-line = 63', '2:1', /must be at least 64/], ['[server]\nmax-line = 1048577', '2:1', /at most 1048576/],
   ['[server]\nmax-line = 99.5', '2:1', /a whole number/], ['[server]\nmax-line = "64"', '2:1', /a number is expected/], ['[server]\nmax-line = nan', '2:1', /a number/],
   ['[server]\nmax-line = 9223372036854775807', '2:1', /at most/], ['[server]\nidle-timeout = 600', '2:1', /a duration in quotes/],
@@ -117,8 +117,8 @@ const FAULTS: readonly (readonly [string, string, RegExp])[] = [
   ['[accounts.steve]', '1:1', /password is missing/], ['[accounts.steve]\npassword = "steve"', '2:1', /must be a bcrypt hash/],
   ['[accounts.steve]\npassword = "$2b$11$NputH3vRqBIdT3Fcq5GCFOmeRf0Z.6rUOcz6VRBiuKunt6qCHPKGO"', '2:1', /cost .* at least 12/],
   ['[accounts.steve]\npassword = "$2b$31$NputH3vRqBIdT3Fcq5GCFOmeRf0Z.6rUOcz6VRBiuKunt6qCHPKGO"', '2:1', /cost .* at most/],
-  ['[accounts."a b"]', '1:1', /"a b" cannot be used as a name/], ['[accounts.""]', '1:1', /cannot be used/], [`[accounts.${'x'.repeat(65)}]`, '1:1', /cannot be used/],
-  [account('from = ["10.0.0.0/33"]'), '3:9', /from: not a network/], [account('from = "::1"'), '3:1', /from: a list is expected/],
+  ['[accounts."a b"]', '1:1', /"a b" cannot be used as a name in \[accounts\]: letters, digits and/], ['[accounts.""]', '1:1', /cannot be used/], [`[accounts.${'x'.repeat(65)}]`, '1:1', /cannot be used/],
+  [account('from = ["10.0.0.0/33"]'), '3:9', /from: not a network/], [account('from = "::1"'), '3:1', /from: a list is expected, such as/], [account('[accounts.steve.grants]\ninstances = []\ncommands = []'), '3:1', /grants: write \[\[accounts\.NAME\.grants\]\]/],
   [account('[[accounts.steve.grants]]\ninstances = ["web[1-"]\ncommands = ["*"]'), '4:14', /without \]/],
   [account('[[accounts.steve.grants]]\ninstances = ["a"]'), '3:1', /commands is missing/],
   [account('grants = [{ instances = ["a"], commands = ["*"] }, { instances = ["@nope"], commands = [] }]'), '3:67', /no group @nope/],
@@ -178,7 +178,9 @@ await t.test('no value that may be a secret is repeated', async (t) => {
 
 await t.test('a provider whose password cannot be had', async (t) => {
   const faults = await faultsOf('[providers.p]\ntype = "libvirt"\nuri = "qemu+ssh://argo@host/system"\npassword-file = "/nonexistent/secret"');
-  t.match(faults, [/:1:1: .*\/nonexistent\/secret/]);
+  t.match(faults, [/:4:1: \/nonexistent\/secret cannot be read: there is no such file$/]);
+  t.match(await faultsOf(`[groups]\nweb = "w*"\n[accounts.kim]\npassword = "x"\n[[accounts.kim.grants]]\ninstances = ["@web"]\ncommands = []\n[gateways.m]\ntype = "metrics"\nlisten = ["127.0.0.1:9"]\naccount = "kim"`),
+    [/:4:1: password: must be a bcrypt hash/, /:2:1: web: a list of patterns/], 'what names a table with a fault is no fault as well');
 });
 
 await t.test('the fingerprint of a provider changes with its table alone', async (t) => {

@@ -108,7 +108,7 @@ const FAULTS: readonly (readonly [string, string, RegExp])[] = [
   // triggers
   ['[triggers.t]', '1:1', /triggers\.t needs a type: one of bell/], ['[triggers.t]\ntype = "siren"', '2:1', /there is no trigger for type "siren"; there are bell/], ['[triggers."a b"]\ntype = "bell"', '1:1', /cannot be used/],
   [`${plan(GOOD)}[triggers.t]\ntype = "bell"\nplan = "q"`, '6:1', /there is no plan q/], [`${plan(GOOD)}[triggers.t]\ntype = "bell"\nplan = "p"\nx = 1`, '7:1', /unknown key x/],
-  [`${plan(GOOD)}[triggers.t]\ntype = "bell"\nplan = "p"\npassword-file = "/nonexistent/x"`, '4:1', /nonexistent/], [`[plans.loud]\naccount = "ups"\n${GOOD}\n[triggers.t]\ntype = "bell"\nplan = "loud"`, '6:1', /too loud/],
+  [`${plan(GOOD)}[triggers.t]\ntype = "bell"\nplan = "p"\npassword-file = "/nonexistent/x"`, '7:1', /nonexistent\/x cannot be read: there is no such file/], [`[plans.loud]\naccount = "ups"\n${GOOD}\n[triggers.t]\ntype = "bell"\nplan = "loud"`, '6:1', /too loud/],
 ];
 
 await t.test('each fault with its file, line and column', async (t) => {

@@ -69,6 +69,19 @@ await t.test('what cannot be done leaves the file as it is, and repeats no passw
   t.match(await argoServer(folder, ['account', 'list', '--config', join(folder, 'absent')]), { code: 1, stderr: /cannot be read/ });
 });
 
+await t.test('a fault that the account commands themselves mend does not keep them from it', async (t) => {
+  const folder = scratch(t);
+  const file = join(folder, 'argo-server.conf');
+  const run = (args: readonly string[], input?: string) => argoServer(folder, [...args, '--config', file], input);
+  writeFileSync(file, `${CONFIG}[plans.off]\naccount = "ups"\nstages = [{ name = "all", stop = ["lj"] }]\n[accounts.kim]\npassword = "plain"\n`, { mode: 0o600 });
+  t.match(await run(['check']), { code: 1, stderr: /:14:1: password: must be a bcrypt hash.*\n.*:11:1: there is no account ups; `argo-server account add ups` makes it\n/ });
+  t.match(await run(['account', 'list']), { code: 1, stderr: /no account ups/ }, 'what cannot be read is not told');
+  t.match(await run(['account', 'add', 'ups', '--instances', '*'], 's3cret\n'), { code: 0, stdout: /Account ups is in .* The file is not good yet: see `argo-server check`\.\n$/ });
+  t.match(await run(['account', 'add', 'bob', '--instances', '@nope'], 's3cret\n'), { code: 1, stderr: /^argo-server: \S+: there is no group @nope\n$/ }, 'no further fault is written');
+  t.match(await run(['account', 'passwd', 'kim'], 's3cret\n'), { code: 0, stdout: /The password of kim is changed in .*conf\.\n$/ });
+  t.match(await run(['check']), { code: 0, stdout: /is good: 3 accounts/ });
+});
+
 await t.test('without a configuration file the accounts are with the state', async (t) => {
   const folder = scratch(t);
   t.match(await argoServer(folder, ['account', 'add', 'bob'], 'secret'), { code: 0, stdout: /Account bob is in .*state\/accounts\.conf\. It may do nothing yet: add \[\[accounts\.bob\.grants\]\] there\.\n$/ });

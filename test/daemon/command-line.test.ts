@@ -97,6 +97,13 @@ plan = "nightly"
   ]);
 });
 
+await t.test('a fault of a machine that is not simulated is found by the check', async (t) => {
+  const folder = scratch(t);
+  const file = join(folder, 'argo-server.conf');
+  writeFileSync(file, '[providers.lab]\ntype = "sim"\ninstances = ["a", { name = "b" }]\ncount = 1\nfaults = { a = "deaf", b = "deaf", vm00001 = "deaf", c = "deaf" }\n', { mode: 0o600 });
+  t.match(await argoServer(folder, ['check', '--config', file]), { code: 1, stderr: /^argo-server: \S+:5:54: faults: c is none of the instances\n$/ });
+});
+
 await t.test('check', async (t) => {
   const folder = scratch(t);
   const file = join(folder, 'argo-server.conf');

@@ -25,6 +25,13 @@ await t.test('a stranger may use auth, help, nop, exit and list', async (t) => {
   t.equal(await ask(await session(), 'auth nobody steve'), '400 NOT AUTHENTICATED\n');
 });
 
+await t.test('a long form pushes no purpose of the others off the screen', async (t) => {
+  const { session, ask } = await startCore(t);
+  const lines = (await ask(await session('steve'), 'help')).split('\n').slice(1, -2);
+  t.same(lines.filter((line) => / {41}/.test(line)), []);
+  t.equal(lines.filter((line) => line.length <= 80).length > 2, true);
+});
+
 await t.test('help shows a stranger what it may use', async (t) => {
   const { session, ask } = await startCore(t);
   const shown = (await ask(await session(), 'help')).split('\n').slice(1, -2).map((line) => line.split(' ')[0]);

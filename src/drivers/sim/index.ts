@@ -15,10 +15,18 @@ const options = {
   faults: v.optional(v.record(v.string(), v.picklist(['hang', 'error', 'flapping', 'deaf'], 'one of "hang", "error", "flapping", "deaf" is expected')), {}),
 };
 
+/** What `count` calls its machines. */
+const COUNTED = /^vm\d{5,}$/;
+
 /** Machines in memory: for a first look, for tests and for benches. */
 const driver: DriverModule<typeof options> = {
   options,
   defaults: { concurrency: 4096 },
+  check: ({ instances, count, faults }) => {
+    const names = new Set(instances.map((one) => (typeof one === 'string' ? one : one.name)));
+    return Object.keys(faults).filter((name) => !names.has(name) && !(count > 0 && COUNTED.test(name)))
+      .map((name) => ({ message: `faults: ${name} is none of the instances`, path: ['faults', name] }));
+  },
   open: (settings, host) => new SimDriver(settings, host),
 };
 

@@ -43,7 +43,7 @@ export function parseLibvirtUri(text: string): LibvirtUri {
   const path = match[4] ?? '/';
   const name = (match[2] ?? (authority ? 'tls' : 'unix')).toLowerCase();
   const transport = TRANSPORTS[name];
-  if (!transport) throw new Error(`the transport ${name} is not supported; ssh and unix are`);
+  if (!transport) throw new Error(`the transport ${name} is not supported; ssh and unix are, such as qemu:///system for this host and qemu+ssh://user@host/system for another one`);
   if (transport === 'unix' && authority) throw new Error('a unix socket has no host; write qemu:///system');
   const parameters = parseUriParameters(match[5] ?? '', transport);
   const { scheme, remoteName } = parseRemoteName(parameters.name ?? `${match[1]}://${path}`);
