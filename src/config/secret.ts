@@ -1,7 +1,7 @@
-import { readFileSync, statSync } from 'node:fs';
 import { inspect } from 'node:util';
 import * as v from 'valibot';
 import { SECRET_FILE_SIZE } from '../kit/limits.js';
+import { readRegularFile } from '../kit/regular-file.js';
 import { text } from './values.js';
 
 /** A password or key. However it is printed, logged or serialised, its content does not show. */
@@ -63,17 +63,15 @@ export const passwordEntries = secretEntries('password');
 
 const UNREADABLE: Readonly<Record<string, string>> = { ENOENT: 'there is no such file', EACCES: 'this user may not read it' };
 
-/** A secret from a file; one line end at its end does not count. */
+/** A secret from a file; one line end at its end does not count. @throws Error that names the file */
 export function readSecretFile(path: string): Secret {
-  let content: string | undefined;
   try {
-    if (statSync(path).size <= SECRET_FILE_SIZE) content = readFileSync(path, 'utf8');
+    return new Secret(readRegularFile(path, SECRET_FILE_SIZE).toString().replace(/\r?\n$/, ''));
   } catch (error) {
-    const { code = '', message } = error as NodeJS.ErrnoException;
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
     throw new Error(`${path} cannot be read: ${UNREADABLE[code] ?? message}`, { cause: error });
   }
-  if (content === undefined) throw new Error(`${path} is too large for a password or key`);
-  return new Secret(content.replace(/\r?\n$/, ''));
 }
 
 /**

@@ -86,9 +86,9 @@ export class Daemon {
     this.#dispatcher = new Dispatcher({ authenticator, gate: this.#gate, table, log, requests });
     this.#server = new LineServer(config.server, this.#dispatcher, authenticator, log);
     const metrics = new Metrics();
-    this.#figures = collectFigures(metrics, { server: this.#server, authenticator, requests, events: this.#events });
+    this.#figures = collectFigures(metrics, { server: this.#server, authenticator, requests, events: this.#events, plans: () => this.#plans.engine });
     const feed = new EventFeed(this.#events, () => this.#config.groups);
-    this.#gateways = new Gateways(async (leaving) => (await import('../gateways/host.js')).hosts({ authenticator, gate: this.#gate, metrics, feed, state, log }, leaving), log);
+    this.#gateways = new Gateways(async (departures) => (await import('../gateways/host.js')).hosts({ authenticator, gate: this.#gate, metrics, feed, state, log }, departures), log);
   }
 
   /**

@@ -1,7 +1,9 @@
 import type { Authenticator } from '../auth/authenticator.js';
 import type { Events } from '../instances/events.js';
 import type { Metrics } from '../kit/metrics.js';
+import type { PlanEngine } from '../plans/contract.js';
 import type { LineServer } from '../server/server.js';
+import { collectPlanFigures } from './plan-figures.js';
 import { version } from './places.js';
 
 /** Of whom figures are collected. */
@@ -11,6 +13,8 @@ export interface FigureSources {
   /** requests by command word; of commands that there are, so these are not many */
   readonly requests: ReadonlyMap<string, { readonly value: number }>;
   readonly events: Events;
+  /** undefined where there are no plans */
+  plans(): PlanEngine | undefined;
 }
 
 /** What has to be told for its figure to be right. */
@@ -20,7 +24,7 @@ export interface Told {
 }
 
 /** The figures that the parts of the server keep as plain numbers, asked for when somebody collects them. */
-export function collectFigures(metrics: Metrics, { server, authenticator, requests, events }: FigureSources): Told {
+export function collectFigures(metrics: Metrics, { server, authenticator, requests, events, plans }: FigureSources): Told {
   const running = version();
   metrics.collect('gauge', 'argo_build_info', 'The version of the server, and of Node.', () => [{ labels: { version: running, node: process.versions.node }, value: 1 }]);
   metrics.collect('gauge', 'argo_connections', 'Open connections of the line protocol, by the address that they came to.',
@@ -32,6 +36,7 @@ export function collectFigures(metrics: Metrics, { server, authenticator, reques
   metrics.collect('counter', 'argo_events_total', 'Events, by type.', () => [...events.counts].map(([type, value]) => ({ labels: { type }, value })));
   metrics.collect('gauge', 'argo_watchers', 'Connections that watch events.', () => [{ value: events.watching }]);
   countActions(metrics, events);
+  collectPlanFigures(metrics, events, plans);
   const listings = metrics.histogram('argo_provider_listing_duration_seconds', 'Time of listings, from the call until what was found is known.');
   return { listed: (provider, ms) => listings.observe({ provider }, ms / 1000) };
 }

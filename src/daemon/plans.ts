@@ -6,7 +6,7 @@ import type { TriggerInfo } from '../instances/plans.js';
 import { resolvePatterns, type Groups } from '../kit/patterns.js';
 import type { Log } from '../kit/log.js';
 import type { Change } from '../listening/change.js';
-import type { Trigger } from '../plans/contract.js';
+import type { PlanEngine, Trigger } from '../plans/contract.js';
 import type { Desk } from '../plans/desk.js';
 import type { Engine } from '../plans/engine.js';
 import type { TriggerModule } from '../plans/triggers/contract.js';
@@ -58,6 +58,11 @@ export class Plans {
   /** Where accounts ask for plans; undefined where none was ever configured. */
   get desk(): Desk | undefined {
     return this.#works?.desk;
+  }
+
+  /** What runs them; undefined where none was ever configured. */
+  get engine(): PlanEngine | undefined {
+    return this.#works?.engine;
   }
 
   /**

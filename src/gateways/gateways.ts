@@ -14,18 +14,27 @@ interface Running {
 
 type Options = Parameters<GatewayModule['open']>[0];
 
+/** Of the gateways that run, those that the configuration which is being prepared changes. */
+export interface Departures {
+  /** it has them no longer */
+  readonly leaving: ReadonlySet<string>;
+  /** these, and those whose table is another now: where they were, others may come */
+  readonly moving: ReadonlySet<string>;
+}
+
 /** The gateways that run: opened, changed and closed as the configuration says. */
 export class Gateways {
   #running: ReadonlyMap<string, Running> = new Map();
   /** made when there is a first gateway: its parts take a start some milliseconds */
   #hostFor: ((name: string) => GatewayHost) | undefined;
-  readonly #loadHosts: (leaving: ReadonlySet<string>) => Promise<(name: string) => GatewayHost>;
-  /** those that the configuration which is being prepared has no longer */
-  readonly #leaving = new Set<string>();
+  readonly #loadHosts: (departures: Departures) => Promise<(name: string) => GatewayHost>;
+  readonly #departures: { readonly leaving: Set<string>; readonly moving: Set<string> } = { leaving: new Set(), moving: new Set() };
+  /** those that a reload has taken away and that have not ended yet, by name */
+  readonly #ending = new Map<string, Promise<void>>();
   readonly #log: Log;
 
-  /** @param loadHosts yields what makes a gateway's host, by the gateway's name, and is given the names of those that leave */
-  constructor(loadHosts: (leaving: ReadonlySet<string>) => Promise<(name: string) => GatewayHost>, log: Log) {
+  /** @param loadHosts yields what makes a gateway's host, by the gateway's name; what it is given changes with each change that is prepared */
+  constructor(loadHosts: (departures: Departures) => Promise<(name: string) => GatewayHost>, log: Log) {
     this.#loadHosts = loadHosts;
     this.#log = log;
   }
@@ -37,8 +46,7 @@ export class Gateways {
   async prepare(wanted: ReadonlyMap<string, GatewaySettings>, catalogue: GatewayCatalogue): Promise<Change> {
     const next = new Map<string, Running>();
     const opened: Running[] = [];
-    this.#leaving.clear();
-    for (const name of this.#running.keys()) if (!wanted.has(name)) this.#leaving.add(name);
+    this.#noteDepartures(wanted);
     const changes = await prepareAll([...wanted.values()].map((settings) => async () => {
       const known = this.#running.get(settings.name);
       const module = await catalogue.load(settings.type);
@@ -48,7 +56,9 @@ export class Gateways {
         next.set(settings.name, known);
         return { commit: () => undefined, cancel: () => Promise.resolve() };
       }
-      this.#hostFor ??= await this.#loadHosts(this.#leaving);
+      this.#hostFor ??= await this.#loadHosts(this.#departures);
+      // one that was taken away still tidies up what it has kept under this name
+      if (known === undefined) await this.#ending.get(settings.name);
       const one = stays ? { ...known, settings } : this.#open(settings, module, this.#hostFor);
       if (!stays) opened.push(one);
       next.set(settings.name, one);
@@ -63,7 +73,7 @@ export class Gateways {
         const gone = [...this.#running.values()].filter(({ gateway }) => !left.has(gateway));
         this.#running = next;
         changes.commit();
-        void this.#end(gone, GATEWAY_CLOSE_TIMEOUT);
+        gone.forEach((one) => this.#leave(one));
       },
       cancel: async () => {
         await changes.cancel();
@@ -76,7 +86,25 @@ export class Gateways {
   async stop(ms: number): Promise<void> {
     const all = [...this.#running.values()];
     this.#running = new Map();
-    await this.#end(all, ms);
+    await Promise.all([this.#end(all, ms), ...this.#ending.values()]);
+  }
+
+  #leave(one: Running): void {
+    const { name } = one.settings;
+    const end = this.#end([one], GATEWAY_CLOSE_TIMEOUT).finally(() => {
+      if (this.#ending.get(name) === end) this.#ending.delete(name);
+    });
+    this.#ending.set(name, end);
+  }
+
+  #noteDepartures(wanted: ReadonlyMap<string, GatewaySettings>): void {
+    const { leaving, moving } = this.#departures;
+    leaving.clear();
+    moving.clear();
+    for (const [name, { settings: { fingerprint } }] of this.#running) {
+      if (!wanted.has(name)) leaving.add(name);
+      if (wanted.get(name)?.fingerprint !== fingerprint) moving.add(name);
+    }
   }
 
   #open(settings: GatewaySettings, module: GatewayModule, hostFor: (name: string) => GatewayHost): Running {

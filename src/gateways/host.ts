@@ -8,6 +8,7 @@ import { SharedHttp } from '../listening/http.js';
 import type { State } from '../store/state.js';
 import { accountsFor } from './accounts.js';
 import type { GatewayHost } from './contract.js';
+import type { Departures } from './gateways.js';
 
 /** What all gateways share. */
 export interface HostParts {
@@ -20,11 +21,11 @@ export interface HostParts {
 }
 
 /**
- * @param leaving the gateways that end with the configuration that is being prepared: others may take their places
+ * @param departures the gateways that end or change with the configuration that is being prepared: others may take their places
  * @returns makes what each gateway gets, by its name
  */
-export function hosts({ authenticator, gate, metrics, feed, state, log: logAll }: HostParts, leaving: ReadonlySet<string>): (name: string) => GatewayHost {
-  const http = new SharedHttp(logAll, leaving);
+export function hosts({ authenticator, gate, metrics, feed, state, log: logAll }: HostParts, { leaving, moving }: Departures): (name: string) => GatewayHost {
+  const http = new SharedHttp(logAll, moving);
   /** those that each gateway has opened: one that is loaded anew takes their listeners over */
   const entrances = new Map<string, Entrance[]>();
   return (name) => {

@@ -3,7 +3,7 @@ import { LinkedList } from '../kit/linked-list.js';
 import { closeClass } from '../kit/closed.js';
 import { Slices } from '../kit/slices.js';
 import { isPattern, type Groups } from '../kit/patterns.js';
-import { checkOperation, checkReading, copyCall, copyChange, copyName, copyOrder, copyRef, frozenCopy, patternsOf } from './entrance.js';
+import { checkOperation, checkReading, copyCall, copyChange, copyName, copyOrder, copyRef, chosenBy, frozenCopy } from './entrance.js';
 import { fanOut, WHOLE_SHARE, type Settled, type Share } from './fan-out.js';
 import type { InstanceInfo, InstanceRef } from './info.js';
 import type { Instance } from './instance.js';
@@ -330,7 +330,7 @@ export class GateActor implements Actor {
     const mayKnow = async (plan: string): Promise<boolean> => await this.#parts.plans?.()?.mayKnow({ identity, origin }, plan) ?? false;
     if (events === undefined || this.#ended) throw new ArgoError('NOT SUPPORTED', 'there are no events');
     for (const name of names ?? []) if (!isPattern(name) && !name.startsWith('@')) await this.#view().select([{ text: name, quoted: true }], groups());
-    return new EventSubscription({ events, identity, patterns: names && patternsOf(names, groups()), types, after, mostOfAccount: maxWatchersPerAccount(), mayKnow, isOver: () => this.#ended });
+    return new EventSubscription({ events, identity, patterns: names && chosenBy(names, groups), types, after, mostOfAccount: maxWatchersPerAccount(), mayKnow, isOver: () => this.#ended });
   }
 
   each<One, T>(on: Iterable<One>, work: (one: One) => Promise<T>): AsyncIterable<Settled<T, One>> {

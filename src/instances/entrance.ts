@@ -46,6 +46,19 @@ export function patternsOf(names: readonly string[], groups: Groups): ReturnType
   }
 }
 
+/**
+ * What names stand for, with the groups as they are when it is asked: a reload may change them.
+ * @param groups the same object until it changes them
+ * @throws ArgoError BAD REQUEST
+ */
+export function chosenBy(names: readonly string[], groups: () => Groups): () => ReturnType<typeof resolvePatterns> {
+  let [known, patterns] = [groups(), patternsOf(names, groups())];
+  return () => {
+    if (known !== groups()) [known, patterns] = [groups(), patternsOf(names, groups())];
+    return patterns;
+  };
+}
+
 /** @throws ArgoError BAD REQUEST */
 export function checkOperation(name: OperationName): OperationName {
   if (typeof name !== 'string' || !Object.hasOwn(OPERATIONS, name)) throw wrong('there is no such operation');

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { PowerState } from '../drivers/driver.js';
+import { Sleepers } from '../kit/bell.js';
 import { ArgoError } from '../kit/errors.js';
 import { EVENTS_A_LISTING, EVENTS_A_TURN, WATCHERS, WATCHERS_A_MILLISECOND, WATCHERS_A_TURN } from '../kit/limits.js';
 import type { Grantable } from './principal.js';
@@ -57,6 +58,9 @@ export type Cursor = string;
 
 const CURSOR = /^([0-9a-f]{6})-(\d{1,16})$/;
 
+/** How far the fine clock may be from the time of day, which is set now and then, before it follows. Milliseconds. */
+const CLOCKS_APART = 2;
+
 const expired = (): ArgoError => new ArgoError('CURSOR EXPIRED', 'list, then watch again');
 
 /**
@@ -71,9 +75,11 @@ export class Events {
   #head = 0;
   #size = 0;
   #last = 0;
+  /** from `performance.now()`, which has fractions, to the time of day. Milliseconds */
+  #clockOffset = -Infinity;
   /** the newest that is forgotten: whoever stands before it has missed something */
   #forgotten = 0;
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new Sleepers();
   readonly #watchers = new Map<string, number>();
   #watching = 0;
   #waking = false;
@@ -219,18 +225,7 @@ export class Events {
 
   /** Resolves when there may be something new, or after so many milliseconds, or when the signal is aborted. */
   wait(ms: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const end = (): void => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', end);
-        this.#waiting.delete(end);
-        resolve();
-      };
-      const timer = setTimeout(end, ms);
-      signal.addEventListener('abort', end, { once: true });
-      this.#waiting.add(end);
-      if (signal.aborted) end();
-    });
+    return this.#waiting.sleep(signal, ms);
   }
 
   #at(index: number): ArgoEvent {
@@ -241,8 +236,11 @@ export class Events {
     for (let at = index; at < Math.min(this.#size, index + most); at += 1) yield this.#at(at);
   }
 
+  /** Down to microseconds: were it counted on within a millisecond, gaps would tell who may see little how much happens elsewhere. */
   #tick(): number {
-    this.#last = Math.max(this.#last + 1, Date.now() * 1000);
+    const [wall, steady] = [Date.now(), performance.now()];
+    if (Math.abs(steady + this.#clockOffset - wall) > CLOCKS_APART) this.#clockOffset = wall - steady;
+    this.#last = Math.max(this.#last + 1, wall * 1000, Math.floor((steady + this.#clockOffset) * 1000));
     return this.#last;
   }
 
@@ -270,7 +268,7 @@ export class Events {
     this.#waking = false;
     this.#wokenAt = performance.now();
     let woken = 0;
-    for (const wake of [...this.#waiting]) {
+    for (const wake of this.#waiting.wakers()) {
       woken += 1;
       if (woken % WATCHERS_A_TURN === 0) await nextTurn();
       wake();

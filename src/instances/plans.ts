@@ -155,4 +155,4 @@ export type PlanDesk = {
 export const planPermission = (plan: string): Permission => ({ word: `plan:${plan.toLowerCase()}`, right: 'plan' });
 
 /** Whether a run is over. */
-export const hasEnded = ({ state }: RunInfo): boolean => state === 'done' || state === 'failed' || state === 'cancelled' || state === 'unknown';
+export const hasEnded = ({ state }: Pick<RunInfo, 'state'>): boolean => state === 'done' || state === 'failed' || state === 'cancelled' || state === 'unknown';

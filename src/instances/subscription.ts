@@ -41,7 +41,8 @@ const ALL: Permission = { word: '*', right: 'shell' };
 export interface SubscriptionParts {
   readonly events: Events;
   readonly identity: Identity;
-  readonly patterns: readonly InstancePattern[] | undefined;
+  /** with the groups as they are now; undefined: all */
+  readonly patterns: (() => readonly InstancePattern[]) | undefined;
   readonly types: readonly EventType[] | undefined;
   /** an event that it knows; undefined: from now on */
   readonly after: Cursor | undefined;
@@ -115,7 +116,8 @@ export class EventSubscription implements Subscription {
 
   #concerns(event: ArgoEvent, plans: ReadonlySet<string>): boolean {
     const { facts } = event;
-    return isWanted(event, this.#parts) && (facts.type === 'plan' ? plans.has(facts.plan) : mayKnow(this.#parts.identity.principal, event));
+    const { types, patterns } = this.#parts;
+    return isWanted(event, { types, patterns: patterns?.() }) && (facts.type === 'plan' ? plans.has(facts.plan) : mayKnow(this.#parts.identity.principal, event));
   }
 
   #told({ at, facts }: ArgoEvent): EventBatch['events'][number] {
@@ -124,8 +126,14 @@ export class EventSubscription implements Subscription {
   }
 }
 
+/** What is wanted; undefined: all. */
+export interface EventChoice {
+  readonly types: readonly EventType[] | undefined;
+  readonly patterns: readonly InstancePattern[] | undefined;
+}
+
 /** Whether an event is of the types and about the instances that were asked for; undefined: all. */
-export function isWanted({ facts, subject }: ArgoEvent, { patterns, types }: Pick<SubscriptionParts, 'patterns' | 'types'>): boolean {
+export function isWanted({ facts, subject }: ArgoEvent, { patterns, types }: EventChoice): boolean {
   if (types !== undefined && !types.includes(facts.type)) return false;
   if (patterns === undefined || facts.type === 'server') return true;
   if (facts.type === 'plan') return false;

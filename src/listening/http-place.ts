@@ -65,10 +65,13 @@ export class HttpPlace {
   /** of each connection: ends it when it says nothing, or takes too long */
   readonly #timers = new WeakMap<Socket, NodeJS.Timeout>();
   readonly #addresses = new WeakMap<Socket, string>();
-  /** of each connection: its requests that are not answered, and the end of the last of them */
-  readonly #lines = new WeakMap<Socket, { waiting: number; last: Promise<void> }>();
+  /** of each connection: its requests that are not answered, the end of the last of them, and the one that is being answered or was last */
+  readonly #lines = new WeakMap<Socket, { waiting: number; last: Promise<void>; current: IncomingMessage | undefined }>();
+  /** paths that a change which is being prepared is to serve here, and by whom */
+  readonly #reserved = new Map<string, Owner>();
 
-  constructor(log: Log) {
+  /** @param openedBy the gateway for which it is opened, for the log; others may come to it */
+  constructor(log: Log, openedBy: string) {
     this.#log = log;
     // Its own timeouts do not run in a server that does not listen itself: ours are below.
     this.#server = createServer({ maxHeaderSize: HTTP_HEAD_SIZE, keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 });
@@ -77,11 +80,29 @@ export class HttpPlace {
       if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
       else socket.destroy();
     });
-    this.entrance = new Entrance({ connected: (socket, address) => this.#connected(socket, address) }, (level, message, facts) => log(level, message, { protocol: 'http', ...facts }));
+    this.entrance = new Entrance({ connected: (socket, address) => this.#connected(socket, address) }, (level, message, facts) => log(level, message, { protocol: 'http', gateway: openedBy, ...facts }));
   }
 
   get mounts(): readonly Mount[] {
     return [...this.#mounts.keys()];
+  }
+
+  /** Whether nothing is served here, and nothing is about to be. */
+  get isUnused(): boolean {
+    return this.#mounts.size === 0 && this.#reserved.size === 0;
+  }
+
+  /** Keeps a path for the change that is being prepared. @returns whether it was free of others' reservations */
+  reserve(path: string, owner: Owner): boolean {
+    const other = this.#reserved.get(path);
+    if (other !== undefined && other !== owner) return false;
+    this.#reserved.set(path, owner);
+    return true;
+  }
+
+  /** Gives up what {@link reserve} has kept. */
+  vacate(path: string, owner: Owner): void {
+    if (this.#reserved.get(path) === owner) this.#reserved.delete(path);
   }
 
   add(mount: Mount): void {
@@ -122,12 +143,15 @@ export class HttpPlace {
   /** Those of one connection are answered one after the other; node:http hands over all that a client has sent ahead. */
   #received(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
-    const line = this.#lines.get(socket) ?? { waiting: 0, last: Promise.resolve() };
+    const line = this.#lines.get(socket) ?? { waiting: 0, last: Promise.resolve(), current: undefined };
     this.#lines.set(socket, line);
     if (socket.destroyed) return;
     if (line.waiting >= HTTP_SENT_AHEAD) return void socket.destroy();
     line.waiting += 1;
-    line.last = line.last.then(() => (socket.destroyed ? undefined : this.#answer(request, response))).finally(() => {
+    line.last = line.last.then(() => {
+      line.current = request;
+      return socket.destroyed ? undefined : this.#answer(request, response);
+    }).finally(() => {
       line.waiting -= 1;
     });
   }
@@ -143,7 +167,8 @@ export class HttpPlace {
       this.#underWay.delete(request);
       gone.abort(new Error('the request is over'));
       if (this.#closed) socket.destroySoon();
-      else if (!socket.destroyed) this.#limit(socket, HTTP_KEEP_ALIVE);
+      // the next one may be under way already, and has a limit of its own
+      else if (!socket.destroyed && this.#lines.get(socket)?.current === request) this.#limit(socket, HTTP_KEEP_ALIVE);
     });
     try {
       if (path === undefined) throw new HttpError(400, 'the address cannot be read');

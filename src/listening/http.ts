@@ -27,35 +27,36 @@ export interface HttpDoors {
 export class SharedHttp {
   readonly #places = new Map<string, HttpPlace>();
   readonly #log: Log;
-  readonly #leaving: ReadonlySet<string>;
+  readonly #moving: ReadonlySet<string>;
 
-  /** @param leaving names of the gateways whose paths others may take, since these end */
-  constructor(log: Log, leaving: ReadonlySet<string>) {
+  /** @param moving names of the gateways whose paths others may take: these end, or prepare anew where they are to be */
+  constructor(log: Log, moving: ReadonlySet<string>) {
     this.#log = log;
-    this.#leaving = leaving;
+    this.#moving = moving;
   }
 
   /** @param name of the gateway: one that is loaded anew may take the paths of its predecessor of that name */
   doorsFor(name: string): HttpDoors {
     const owner: Owner = { name };
     const places: MountPlaces = {
-      take: (settings) => this.#take(settings),
+      take: (settings) => this.#take(settings, name),
       release: (held) => this.#releaseIfUnused(held),
-      mayReplace: (other) => other !== owner && (other.name === name || this.#leaving.has(other.name)),
+      mayReplace: (other) => other !== owner && (other.name === name || this.#moving.has(other.name)),
     };
     return { mount: (handler) => new HttpMount(handler, places, owner) };
   }
 
   /**
-   * Places for all addresses of the settings: one that is there is shared.
+   * Places for all addresses of the settings: one that is there is shared, but for a port of the kernel's choice,
+   * which each gateway has for itself.
    * @throws Error where a listener cannot be opened
    */
-  async #take(settings: EntranceSettings): Promise<{ held: Held[]; change: Change }> {
-    const steps = addressesOf(settings).map((one) => ({ one, key: keyOf(one) }));
+  async #take(settings: EntranceSettings, name: string): Promise<{ held: Held[]; change: Change }> {
+    const steps = addressesOf(settings).map((one) => ({ one, key: keyOf(one, name) }));
     const held: Held[] = [];
     const change = await prepareAll(steps.map(({ one, key }) => async () => {
       const known = this.#places.get(key);
-      const place = known ?? new HttpPlace(this.#log);
+      const place = known ?? new HttpPlace(this.#log, name);
       const inner = await place.entrance.prepare(one);
       this.#places.set(key, place);
       held.push({ key, place });
@@ -65,7 +66,7 @@ export class SharedHttp {
   }
 
   #releaseIfUnused({ key, place }: Held): void {
-    if (place.mounts.length > 0 || this.#places.get(key) !== place) return;
+    if (!place.isUnused || this.#places.get(key) !== place) return;
     this.#places.delete(key);
     place.close();
   }
@@ -103,17 +104,24 @@ export class HttpMount {
    */
   async prepare(settings: EntranceSettings, path: string): Promise<Change> {
     const { held, change } = await this.#places.take(settings);
-    const other = held.find(({ place }) => place.mounts.some((mount) => mount.path === path && mount !== this.#mount && !this.#places.mayReplace(mount.owner)));
-    if (other !== undefined) {
-      await change.cancel();
+    const vacate = (): void => held.forEach(({ place }) => place.vacate(path, this.#owner));
+    const cancel = (): Promise<void> => {
+      vacate();
+      return change.cancel();
+    };
+    const isFree = held.every(({ place }) => place.reserve(path, this.#owner)
+      && !place.mounts.some((mount) => mount.path === path && mount !== this.#mount && !this.#places.mayReplace(mount.owner)));
+    if (!isFree) {
+      await cancel();
       throw new Error(`another gateway serves ${path} there already`);
     }
     return {
       commit: () => {
         change.commit();
         this.#move(held, { path, handler: (request, response, visit) => this.#answer(request, response, visit), from: settings.from, owner: this.#owner });
+        vacate();
       },
-      cancel: change.cancel,
+      cancel,
     };
   }
 
@@ -162,7 +170,8 @@ function addressesOf(settings: EntranceSettings): EntranceSettings[] {
   ];
 }
 
-function keyOf({ listen, tlsListen, tls }: EntranceSettings): string {
-  const name = (endpoint: Endpoint | undefined): string => (endpoint ? formatEndpoint(endpoint) : '');
+/** What tells a place from others. @param gateway that is to be there */
+function keyOf({ listen, tlsListen, tls }: EntranceSettings, gateway: string): string {
+  const name = (endpoint: Endpoint | undefined): string => (endpoint ? `${formatEndpoint(endpoint)}${endpoint.port === 0 ? ` of ${gateway}` : ''}` : '');
   return tls ? `tls ${name(tlsListen[0])} ${tls.cert} ${tls.key} ${tls.clientCa ?? ''}` : name(listen[0]);
 }

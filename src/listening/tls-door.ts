@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { createSecureContext, createServer, type SecureContextOptions, type Server } from 'node:tls';
 import type { TlsFiles } from '../config/config.js';
-import { TLS_HANDSHAKE_TIMEOUT } from '../kit/limits.js';
+import { CONFIG_FILE_SIZE, TLS_HANDSHAKE_TIMEOUT } from '../kit/limits.js';
+import { readRegularFile } from '../kit/regular-file.js';
 
 /** What is done with a connection once there can be spoken on it. */
 export type Serve = (socket: Socket) => void;
@@ -12,7 +12,8 @@ export type Serve = (socket: Socket) => void;
  * @throws Error that names the file
  */
 export function readTls({ cert, key, clientCa }: TlsFiles): SecureContextOptions {
-  const options = { cert: readFileSync(cert), key: readFileSync(key), ...(clientCa === undefined ? {} : { ca: readFileSync(clientCa) }) };
+  const read = (file: string): Buffer => readRegularFile(file, CONFIG_FILE_SIZE);
+  const options = { cert: read(cert), key: read(key), ...(clientCa === undefined ? {} : { ca: read(clientCa) }) };
   try {
     createSecureContext(options);
     return options;

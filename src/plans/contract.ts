@@ -58,7 +58,9 @@ export interface PlanEngine extends PlanStarter {
   actor(plan: PlanSettings, origin: string): Actor;
   /** What each stage selects now, with the server's own host moved to the end. @throws ArgoError UNREACHABLE … */
   targets(plan: PlanSettings): Promise<readonly StageTargets[]>;
-  /** newest first */
+  /** those that have not ended */
+  underWay(): readonly RunInfo[];
+  /** all that are remembered, newest first */
   runs(): Promise<readonly RunInfo[]>;
   /** undefined where none is remembered under this id */
   run(id: string): Promise<RunChange | undefined>;

@@ -140,9 +140,13 @@ export class Engine implements PlanEngine {
     if (owed.length > 0) await this.#beginAll(undo, { source: `end of ${source}`, words, at: this.#clock.now() });
   }
 
+  underWay(): readonly RunInfo[] {
+    return [...this.#active.values()].map(({ record }) => record.info());
+  }
+
   async runs(): Promise<readonly RunInfo[]> {
     await this.#load();
-    return [...this.#history.values(), ...[...this.#active.values()].map(({ record }) => record.info())]
+    return [...this.#history.values(), ...this.underWay()]
       .sort((one, other) => other.began.getTime() - one.began.getTime());
   }
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasEnded, type RunChange, type RunInfo, type StageInfo, type TargetInfo } from '../instances/plans.js';
+import { Sleepers } from '../kit/bell.js';
 import { WATCH_IDLE } from '../kit/limits.js';
 import { PLAN_FOLLOW_GATHER } from '../kit/plan-limits.js';
 import type { PlanEngine } from './contract.js';
@@ -16,7 +17,7 @@ class Gathered {
   #run: RunInfo | undefined;
   #stages = new Map<string, StageInfo>();
   #targets = new Map<string, TargetInfo>();
-  #wake: (() => void) | undefined;
+  readonly #taker = new Sleepers();
   /** nothing more will come */
   isOver = false;
   failure: { readonly reason: unknown } | undefined;
@@ -28,13 +29,13 @@ class Gathered {
         this.#run = run;
         for (const stage of stages) this.#stages.set(stage.name, stage);
         for (const target of targets) this.#targets.set(keyOf(target), target);
-        this.#wake?.();
+        this.#taker.wakeAll();
       }
     } catch (reason) {
       this.failure = { reason };
     }
     this.isOver = true;
-    this.#wake?.();
+    this.#taker.wakeAll();
   }
 
   take(): RunChange | undefined {
@@ -49,18 +50,7 @@ class Gathered {
 
   /** Resolves when there is something to take or nothing will come, after so many milliseconds, or when the signal is aborted. */
   async wait(ms: number, signal: AbortSignal): Promise<void> {
-    if (this.#run !== undefined || this.isOver || signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      const end = (): void => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', end);
-        this.#wake = undefined;
-        resolve();
-      };
-      const timer = setTimeout(end, ms);
-      signal.addEventListener('abort', end, { once: true });
-      this.#wake = end;
-    });
+    if (this.#run === undefined && !this.isOver) await this.#taker.sleep(signal, ms);
   }
 }
 

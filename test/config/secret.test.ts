@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,6 +28,13 @@ await t.test('from a file: one line end at its end does not count', async (t) =>
   writeFileSync(file, 'x'.repeat(64 * 1024 + 1));
   t.throws(() => readSecretFile(file), { message: /too large/ });
   t.throws(() => readSecretFile(join(folder, 'absent')), { message: /absent/ });
+});
+
+await t.test('a pipe or a device is no file with a secret, and nobody waits for what it may say', (t) => {
+  const pipe = join(folder, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  for (const file of [pipe, '/dev/zero', folder]) t.throws(() => readSecretFile(file), { message: `${file} is not a regular file` });
+  t.end();
 });
 
 await t.test('where a password comes from', async (t) => {

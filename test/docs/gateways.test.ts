@@ -1,11 +1,9 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { hash } from 'bcrypt';
 import t from 'tap';
-import { BCRYPT_COST } from '../../src/kit/limits.js';
-import { startDaemon } from '../support/daemon.js';
 import { ROOT } from '../support/paths.js';
+import { startDemo } from './demo.js';
 import { blocksOf, readDocument } from './markdown.js';
 
 const DOCUMENT = readDocument('docs/gateways.md');
@@ -18,26 +16,7 @@ await t.test('the gateway works as printed', async (t) => {
   const source = blocksOf(DOCUMENT).find(({ marks }) => marks[0] === 'hello.mjs')!.text;
   t.ok(source.split('\n').length < 60, 'it is short');
   writeFileSync(join(plugins, 'hello.mjs'), source);
-  const hashed = await hash('steve', BCRYPT_COST);
-  const daemon = await startDaemon({
-    config: `
-[server]
-plugin-path = [${JSON.stringify(plugins)}]
-[accounts.steve]
-password = "${hashed}"
-grants = [{ instances = ["*"], commands = ["*"] }]
-[accounts.kim]
-password = "${hashed}"
-grants = [{ instances = ["lj"], commands = ["read"] }]
-[providers.demo]
-type = "sim"
-instances = ["lj", "web1"]
-[gateways.hello]
-type = "hello"
-listen = ["127.0.0.1:0"]
-`, listeners: 2,
-  });
-  t.teardown(() => daemon.stop());
+  const daemon = await startDemo(t, { server: `plugin-path = [${JSON.stringify(plugins)}]`, tables: '[gateways.hello]\ntype = "hello"\nlisten = ["127.0.0.1:0"]' });
   const ask = (path: string, who: string, method = 'GET'): Promise<Response> =>
     fetch(`http://127.0.0.1:${daemon.ports[1]}${path}`, { method, headers: { authorization: `Basic ${Buffer.from(who).toString('base64')}` } });
   const session = blocksOf(DOCUMENT).find(({ language }) => language === 'console')!.text.trimEnd().split('\n');

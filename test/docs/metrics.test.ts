@@ -1,14 +1,13 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { hash } from 'bcrypt';
 import t from 'tap';
-import { BCRYPT_COST } from '../../src/kit/limits.js';
-import { startDaemon } from '../support/daemon.js';
 import { connect } from '../support/line-client.js';
 import { fromRoot } from '../support/paths.js';
 import { lacks } from '../support/peers.js';
 import { runProgram } from '../support/programs.js';
+import { until } from '../support/until.js';
+import { startDemo } from './demo.js';
 import { blocksOf, codeWords, readDocument, tableRows } from './markdown.js';
 import { expressionsOf, type Dashboard } from '../support/dashboard.js';
 
@@ -20,6 +19,9 @@ const RULES = fromRoot('docs/prometheus/argo-alerts.yml');
 
 /** Those that are there only where there are webhooks; what makes them has tests of its own. */
 const ELSEWHERE = ['argo_webhook_deliveries_total', 'argo_webhook_backlog'];
+
+/** For a busy machine. */
+const WAIT_MS = 60_000;
 
 /** What a text has of each figure. */
 function shownIn(text: string): Map<string, { kind: string; labels: Set<string> }> {
@@ -38,28 +40,23 @@ interface Place { readonly x: number; readonly y: number; readonly w: number; re
 const overlap = (a: Place, b: Place): boolean => a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
 
 await t.test('the table has every figure that is shown, with its kind and labels', async (t) => {
-  const daemon = await startDaemon({
-    config: `
-[accounts.steve]
-password = "${await hash('steve', BCRYPT_COST)}"
-grants = [{ instances = ["*"], commands = ["*"] }]
-[providers.demo]
-type = "sim"
-instances = ["lj", "web1"]
-[gateways.metrics]
-type = "metrics"
-listen = ["127.0.0.1:0"]
-`, listeners: 2,
+  const daemon = await startDemo(t, {
+    tables: '[plans.night]\naccount = "steve"\nstages = [{ name = "all", stop = ["web1"] }]\n[gateways.metrics]\ntype = "metrics"\nlisten = ["127.0.0.1:0"]\n',
   });
-  t.teardown(() => daemon.stop());
   const client = await connect(daemon.port);
   t.teardown(() => client.destroy());
   await client.ask('auth steve steve');
   await client.ask('stop lj --wait');
   await client.ask('made-up-by-a-client lj');
-  const text = await (await fetch(`http://127.0.0.1:${daemon.ports[1]}/metrics`)).text();
+  t.equal((await client.ask('plan run night --follow')).code, 300);
+  await client.ask('plan hold night');
+  const scrape = async (): Promise<string> => (await fetch(`http://127.0.0.1:${daemon.ports[1]}/metrics`)).text();
+  // what became of the targets is read from the disk when the run has ended
+  await until(async () => (await scrape()).includes('argo_plan_targets_total{'), WAIT_MS, 'the targets of the run');
+  const text = await scrape();
   const shown = shownIn(text);
   t.notMatch(text, 'made-up');
+  for (const line of ['argo_plan_runs_total{plan="night",outcome="done"} 1', 'argo_plan_targets_total{plan="night",outcome="done"} 1', 'argo_plan_held{plan="night"} 1', 'argo_plan_runs{plan="night",state="running"} 0']) t.ok(text.includes(`${line}\n`), line);
   const here = ROWS.filter(({ name }) => !ELSEWHERE.includes(name));
   t.same([...shown.keys()].sort(), here.map(({ name }) => name).sort());
   for (const { name, kind, labels } of here) {

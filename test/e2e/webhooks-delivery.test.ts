@@ -120,6 +120,32 @@ await t.test('types, instances and groups', async (t) => {
   });
 });
 
+await t.test('what becomes of plans, to those who may use them', async (t) => {
+  const [all, own, webs] = [await receive(t), await receive(t), await receive(t)];
+  const hooks = [
+    table(all.url, 'events = ["plan"]'),
+    `[[webhooks]]\nname = "own"\nurl = "${own.url}"\nevents = ["plan", "server"]\naccount = "hooks"\n`,
+    `[[webhooks]]\nname = "webs"\nurl = "${webs.url}"\nevents = ["plan", "server"]\ninstances = ["*"]\n`,
+    '[plans.night]\naccount = "admin"\nstages = [{ name = "webs", stop = ["web1"] }, { name = "rest", stop = ["lj"], after = ["webs"] }]\n',
+  ].join('\n');
+  const daemon = await start(t, config(hooks));
+  const [client, watcher] = [await logIn(daemon), await logIn(daemon)];
+  watcher.line('watch --types=plan');
+  await watcher.expect(/200 OK\n/);
+  t.equal((await client.ask('plan run night --follow', LONG)).code, 300);
+  const lines = (await watcher.expect(/(?:[^\n]* plan night [^\n]*\n){6}/)).trimEnd().split('\n').map((line) => line.split(' '));
+  const [, , , , , run = ''] = lines[0]!;
+  t.match(run, /^run=[0-9a-f]{8}$/);
+  const told = [['begun'], ['begun', 'webs'], ['done', 'webs'], ['begun', 'rest'], ['done', 'rest'], ['done']];
+  t.same(lines.map((words) => words.filter((word) => /^(?:begun|done|run=.*|stage=.*)$/.test(word))), told.map(([outcome, stage]) => [outcome, run, ...(stage === undefined ? [] : [`stage=${stage}`])]));
+  const events = await all.has(told.length);
+  t.same(events.map(({ type, subject, data: { plan, run: id, outcome, stage } }) => [type, subject, plan, `run=${String(id)}`, outcome, ...(stage === undefined ? [] : [stage])]),
+    told.map((words) => ['org.xen-tools.argo.plan.v1', 'night', 'night', run, ...words]));
+  t.same(events.map(({ id }) => id.replace(/^.*-([0-9a-f]{6}-\d+)$/, '$1')), lines.map(([cursor]) => cursor), 'the events of watch');
+  await reload(daemon, config(hooks));
+  for (const { has } of [own, webs]) t.same((await has(2)).map(({ data }) => data.now), ['started', 'reloaded'], 'not to one that may only read, nor to one that asks for instances');
+});
+
 await t.test('an account: its grants count at delivery, also for what waits', async (t) => {
   const receiver = await receive(t);
   const text = (granted: string): string => config(table(receiver.url, 'account = "hooks"\nevents = ["state", "action"]'), granted);

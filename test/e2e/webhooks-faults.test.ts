@@ -172,6 +172,38 @@ await t.test('the disk is full: events wait where they are, and what is forgotte
   t.equal((await daemon.stop()).code, 0);
 });
 
+await t.test('a table that is taken away and put back at once loses nothing of what happens then', async (t) => {
+  const receiver = await receive(t);
+  let isUp = false;
+  receiver.answer = (index) => (index === 0 ? () => undefined : isUp ? undefined : 503);
+  const figures = '[gateways.metrics]\ntype = "metrics"\nlisten = ["127.0.0.1:0"]\n';
+  const tables = `${table('main', receiver, 'events = ["server", "action"]\ntimeout = "30s"')}${figures}`;
+  const daemon = await startDaemon({ config: config(tables), listeners: 2 });
+  t.after(() => daemon.stop());
+  const client = await logIn(daemon);
+  await until(() => receiver.deliveries.length > 0, LONG, 'an attempt that hangs');
+  await reload(daemon, figures);
+  await reload(daemon, tables);
+  await cycle(client);
+  t.ok(await daemon.logs('webhook was taken away, what waited is dropped'), 'the former one has ended');
+  await until(async () => /^argo_webhook_backlog\{sink="main"\} [1-9]/m.test(await (await fetch(`http://127.0.0.1:${daemon.ports[1]}/metrics`)).text()), LONG, 'the figure of the later one');
+  isUp = true;
+  const events = await receiver.has(5);
+  t.same(events.map(({ data }) => data.now ?? data.outcome), ['reloaded', 'begun', 'done', 'begun', 'done']);
+  t.notMatch(daemon.stderr(), /did not drain/);
+});
+
+await t.test('the end of the server waits neither for one that is switched off nor for one that hangs', async (t) => {
+  const [off, hanging] = [await receive(t), await receive(t)];
+  off.answer = () => 410;
+  hanging.answer = () => () => undefined;
+  const daemon = await start(t, table('off', off, '') + table('hanging', hanging, 'timeout = "60s"'));
+  t.ok(await daemon.logs('webhook is switched off'));
+  await until(() => hanging.deliveries.length > 0, LONG, 'an attempt that hangs');
+  t.equal((await daemon.stop()).code, 0);
+  t.notMatch(daemon.stderr(), /did not drain|did not close/);
+});
+
 await t.test('after all that it serves', async (t) => {
   const receiver = await receive(t);
   await receiver.close();

@@ -7,6 +7,7 @@ import { BCRYPT_COST } from '../../src/kit/limits.js';
 import { startDaemon } from '../support/daemon.js';
 import { connect } from '../support/line-client.js';
 import { which } from '../support/peers.js';
+import { freePort } from '../support/ports.js';
 import { until } from '../support/until.js';
 
 const hashed = await hash('steve', BCRYPT_COST);
@@ -140,20 +141,21 @@ await t.test('who reads slowly, or not at all, costs no memory', async (t) => {
 });
 
 await t.test('a reload changes only what its table says; a port that cannot be had changes nothing', async (t) => {
-  const { daemon, url } = await start(t, METRICS);
+  const metrics = METRICS.replace(':0"', `:${await freePort()}"`);
+  const { daemon, url } = await start(t, metrics);
   const reload = async (gateways: string, said: string): Promise<void> => {
     const before = daemon.stderr().length;
     daemon.reconfigure(configuration(gateways));
     daemon.signal('SIGHUP');
     await until(() => daemon.stderr().slice(before).includes(said), 10_000, said);
   };
-  await reload(`${METRICS}# a comment\n`, '"reloaded"');
+  await reload(`${metrics}# a comment\n`, '"reloaded"');
   t.equal((await fetch(url)).status, 200, 'the same port as before');
-  await reload(`${METRICS}[gateways.taken]\ntype = "metrics"\nlisten = ["127.0.0.1:${daemon.port}"]\n`, `gateway taken: cannot listen on 127.0.0.1:${daemon.port}: another program listens there already`);
+  await reload(`${metrics}[gateways.taken]\ntype = "metrics"\nlisten = ["127.0.0.1:${daemon.port}"]\n`, `gateway taken: cannot listen on 127.0.0.1:${daemon.port}: another program listens there already`);
   t.equal((await fetch(url)).status, 200);
-  await reload(`${METRICS}from = ["192.0.2.0/24"]\n`, '"reloaded"');
+  await reload(`${metrics}from = ["192.0.2.0/24"]\n`, '"reloaded"');
   t.equal((await fetch(url)).status, 403, 'not from there');
-  await reload(METRICS.replace('[gateways.metrics]', '[gateways.figures]'), '"reloaded"');
+  await reload(metrics.replace('[gateways.metrics]', '[gateways.figures]'), '"reloaded"');
   t.equal((await fetch(url)).status, 200, 'under another name');
   await reload('', '"reloaded"');
   await t.rejects(fetch(url), 'nobody listens any more');

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -58,6 +59,10 @@ await t.test('a file with a secret is read again when it has changed', async (t)
   t.equal((await keys.current()).length, 2, 'the former ones stay');
   await keys.current();
   t.equal(complaints.length, 1, 'told once');
+  execFileSync('mkfifo', [file]);
+  t.equal((await keys.current()).length, 2, 'nobody waits for what a pipe may say');
+  t.match(complaints[1], /key is not a regular file$/);
+  rmSync(file);
   writeFileSync(file, OTHER);
   t.equal((await keys.current())[0]!.length, 64);
   t.throws(() => new Keys({ 'secret-file': join(folder, 'none') }, () => undefined), /none/);

@@ -18,6 +18,25 @@ await t.test('cursors only grow, also when the clock is set back', (t) => {
   t.end();
 });
 
+await t.test('cursors tell when, and not how many', (t) => {
+  const wall = Date.now();
+  const now = Date.now;
+  t.teardown(() => { Date.now = now; });
+  Date.now = () => wall;
+  const apart = (): number => {
+    const events = new Events(16);
+    events.add(SERVER);
+    const at = performance.now();
+    while (performance.now() < at + 0.5);
+    events.add(SERVER);
+    const [one, other] = events.after(0);
+    return other!.at - one!.at;
+  };
+  // a machine that is busy may take longer than the clock stands still here
+  t.ok(Array.from({ length: 100 }, apart).some((microseconds) => microseconds >= 400));
+  t.end();
+});
+
 await t.test('what was forgotten is said to be', (t) => {
   const events = new Events(16);
   const begin = events.now();

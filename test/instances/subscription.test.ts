@@ -62,7 +62,7 @@ await t.test('whoever may do everything on a provider learns who and what', asyn
 });
 
 await t.test('names and types choose', async (t) => {
-  const named = await arrange(account(['*']), { patterns: [new InstancePattern('web*')] });
+  const named = await arrange(account(['*']), { patterns: () => [new InstancePattern('web*')] });
   named.set(named.lab, '2', 'off');
   named.set(named.other, '3', 'off');
   named.events.add({ type: 'provider', provider: 'lab', now: 'answers' });

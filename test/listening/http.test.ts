@@ -1,9 +1,11 @@
 import { createConnection } from 'node:net';
+import { mock } from 'node:test';
 import t, { type Test } from 'tap';
 import { Deadline } from '../../src/kit/deadline.js';
-import { HTTP_BODY, HTTP_SENT_AHEAD } from '../../src/kit/limits.js';
+import { HTTP_BODY, HTTP_KEEP_ALIVE, HTTP_SENT_AHEAD } from '../../src/kit/limits.js';
 import type { EntranceSettings } from '../../src/listening/entrance.js';
 import { HttpError, SharedHttp, type HttpHandler } from '../../src/listening/http.js';
+import { freePort } from '../support/ports.js';
 import { until } from '../support/until.js';
 
 const settings = (port = 0): EntranceSettings =>
@@ -20,16 +22,46 @@ const says = (word: string): HttpHandler => (_request, response) => { response.e
 
 await t.test('several share an address, each below its path', async (t) => {
   const http = new SharedHttp(() => undefined, new Set());
-  const { mounted, url } = await mount(t, http, '/a', says('a'));
-  const { url: same } = await mount(t, http, '/a/b', says('b'));
+  const port = await freePort();
+  const { mounted, url } = await mount(t, http, '/a', says('a'), port);
+  const { url: same } = await mount(t, http, '/a/b', says('b'), port);
   t.equal(same, url);
   for (const [path, word] of [['/a', 'a'], ['/a/x', 'a'], ['/a/b', 'b'], ['/a/b/c?d', 'b']] as const) t.equal(await (await fetch(url + path)).text(), word, path);
   for (const path of ['/', '/ab', '/c']) t.equal((await fetch(url + path)).status, 404, path);
-  await t.rejects(http.doorsFor('again').mount(says('again')).prepare(settings(), '/a'), { message: 'another gateway serves /a there already' });
+  await t.rejects(http.doorsFor('again').mount(says('again')).prepare(settings(port), '/a'), { message: 'another gateway serves /a there already' });
   t.equal(await (await fetch(`${url}/a`)).text(), 'a', 'as before');
   mounted.close();
   t.equal((await fetch(`${url}/a`)).status, 404);
   t.equal(await (await fetch(`${url}/a/b`)).text(), 'b');
+});
+
+await t.test('each has a port of its own where the kernel is to choose', async (t) => {
+  const logged: (string | undefined)[] = [];
+  const http = new SharedHttp((_level, message, facts) => logged.push(message, facts?.gateway as string, facts?.address as string), new Set());
+  const [one, other] = [await mount(t, http, '/a', says('one'), 0, 'one'), await mount(t, http, '/a', says('other'), 0, 'other')];
+  t.not(one.url, other.url);
+  for (const [{ url }, word] of [[one, 'one'], [other, 'other']] as const) t.equal(await (await fetch(`${url}/a`)).text(), word);
+  t.same(logged, ['listening', 'one', one.url.slice('http://'.length), 'listening', 'other', other.url.slice('http://'.length)], 'the log says which is whose');
+});
+
+await t.test('two swap their addresses in one change, or none of them moves', async (t) => {
+  const moving = new Set<string>();
+  const http = new SharedHttp(() => undefined, moving);
+  const [first, second] = [await freePort(), await freePort()];
+  const one = await mount(t, http, '/a', says('one'), first, 'one');
+  const other = await mount(t, http, '/a', says('other'), second, 'other');
+  const at = async (port: number): Promise<string> => (await fetch(`http://127.0.0.1:${port}/a`)).text();
+  await t.rejects(one.mounted.prepare(settings(second), '/a'), { message: 'another gateway serves /a there already' }, 'that one stays');
+  moving.add('one').add('other');
+  const moved = await one.mounted.prepare(settings(second), '/a');
+  await t.rejects(other.mounted.prepare(settings(second), '/a'), { message: 'another gateway serves /a there already' }, 'both at one address');
+  await moved.cancel();
+  t.same([await at(first), await at(second)], ['one', 'other'], 'as before');
+  const changes = [await one.mounted.prepare(settings(second), '/a'), await other.mounted.prepare(settings(first), '/a')];
+  t.same([await at(first), await at(second)], ['one', 'other'], 'until it is committed');
+  changes.forEach((change) => change.commit());
+  t.same([await at(first), await at(second)], ['other', 'one']);
+  t.same([one.mounted.addresses(), other.mounted.addresses()], [[`127.0.0.1:${second}`], [`127.0.0.1:${first}`]]);
 });
 
 await t.test('a gateway that is loaded anew takes the place of its predecessor', async (t) => {
@@ -144,6 +176,31 @@ await t.test('requests that are sent ahead are answered one after the other, and
   begun = 0;
   await exchange(url, requests(10_000));
   t.ok(begun <= HTTP_SENT_AHEAD, `${begun} begun of one who sends thousands`);
+});
+
+await t.test('the end of an answer sets no limit on the next one that is under way', async (t) => {
+  const { url } = await mount(t, new SharedHttp(() => undefined, new Set()), '/', (request, response, { lasting }) => {
+    if (request.url === '/last') {
+      lasting();
+      response.write('begun');
+      return new Promise((resolve) => response.once('close', resolve));
+    }
+    // not awaited: the next one begins before this answer is out
+    response.end('quick');
+    return undefined;
+  });
+  mock.timers.enable({ apis: ['setTimeout'] });
+  t.teardown(() => mock.timers.reset());
+  const socket = createConnection(Number(new URL(url).port), '127.0.0.1');
+  let answer = '';
+  let isClosed = false;
+  socket.setEncoding('utf8').on('data', (chunk: string) => { answer += chunk; }).on('error', () => undefined).on('close', () => { isClosed = true; });
+  t.teardown(() => socket.destroy());
+  socket.write('GET /first HTTP/1.1\r\nHost: x\r\n\r\nGET /last HTTP/1.1\r\nHost: x\r\n\r\n');
+  while (!answer.includes('begun')) await new Promise(setImmediate);
+  mock.timers.tick(HTTP_KEEP_ALIVE);
+  for (let turn = 0; turn < 100; turn += 1) await new Promise(setImmediate);
+  t.notOk(isClosed);
 });
 
 await t.test('an address that cannot be read is refused at once', async (t) => {

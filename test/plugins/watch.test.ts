@@ -122,6 +122,20 @@ await t.test('what is wrong is said', async (t) => {
   t.match(await second.until(/400 .*\n/), /400 BUSY: too many watch already\n/);
 });
 
+await t.test('a group that a reload changes chooses by what it is then', async (t) => {
+  const group = (name: string): string => `[groups]\nchosen = ["${name}"]\n`;
+  const daemon = await start(t, LJ, group('lj'));
+  const [watcher, actor] = [await Watcher.connect(t, daemon, 'steve'), await Watcher.connect(t, daemon, 'steve')];
+  watcher.send('watch @chosen --types=action');
+  await watcher.until(/^200 OK\n/);
+  daemon.reconfigure(`${group('web1')}${grants(LJ)}`);
+  daemon.signal('SIGHUP');
+  await daemon.logs('"reloaded"');
+  actor.send('stop lj web1 --wait');
+  await watcher.until(/action demo\/web1 stop done/);
+  t.notMatch(watcher.text, /demo\/lj/);
+});
+
 await t.test('a grant that is taken away, and an account, take effect at once', async (t) => {
   const daemon = await start(t, '{ instances = ["*"], commands = ["read"] }');
   const [watcher, actor] = [await Watcher.connect(t, daemon, 'kim'), await Watcher.connect(t, daemon, 'steve')];

@@ -73,6 +73,10 @@ export class MemoryEngine implements PlanEngine {
     return [...this.#plans.values()];
   }
 
+  underWay(): readonly RunInfo[] {
+    return [...this.#runs.values()].map(({ run }) => run).filter((run) => !hasEnded(run));
+  }
+
   /** As a reload takes it away. */
   remove(name: string): void {
     this.#plans.delete(name);

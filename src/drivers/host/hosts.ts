@@ -1,8 +1,9 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import * as v from 'valibot';
 import type { TableFault } from '../../config/catalogue.js';
 import { ArgoError } from '../../kit/errors.js';
+import { readRegularFile } from '../../kit/regular-file.js';
 import { MacError, parseMac } from '../../protocols/wol/mac.js';
 import type { Log } from '../../kit/log.js';
 import { hostAddress, type HostEntry } from './options.js';
@@ -99,8 +100,7 @@ function checkMac(word: string, fail: Fail): string {
 /** @throws ArgoError FAILED where it cannot be read */
 function readHostsFile(file: string): HostsFile {
   try {
-    if (statSync(file).size > FILE_SIZE) throw new Error('it is too large for a list of hosts');
-    return parseHostsFile(file, readFileSync(file, 'utf8'));
+    return parseHostsFile(file, readRegularFile(file, FILE_SIZE).toString());
   } catch (error) {
     throw new ArgoError('FAILED', `${file} cannot be read: ${(error as Error).message}`, { cause: error });
   }

@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
 import type { TableFault } from '../../config/catalogue.js';
 import { passwordEntries, readPassword } from '../../config/secret.js';
 import { flag, text } from '../../config/values.js';
 import { ArgoError } from '../../kit/errors.js';
+import { CONFIG_FILE_SIZE } from '../../kit/limits.js';
+import { readRegularFile } from '../../kit/regular-file.js';
 import { parseFingerprint, type Trust } from '../../protocols/tls/connect.js';
 
 /** The keys of every driver that logs in to a server whose certificate it checks. */
@@ -54,7 +55,7 @@ export function tlsTrust(given: TrustOptions): Trust {
   if (given.insecure) return { kind: 'anyone' };
   if (given.fingerprint !== undefined) return { kind: 'fingerprints', fingerprints: given.fingerprint };
   const file = given['ca-file'];
-  return { kind: 'authorities', ...(file !== undefined && { ca: reading(() => readFileSync(file, 'utf8')) }) };
+  return { kind: 'authorities', ...(file !== undefined && { ca: reading(() => readRegularFile(file, CONFIG_FILE_SIZE).toString()) }) };
 }
 
 /** Why a password is not sent by `http:`. */

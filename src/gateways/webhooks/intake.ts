@@ -5,7 +5,7 @@ import { OUTBOX_APPEND } from '../../kit/limits.js';
 import { WEBHOOK_APPEND_SIZE, WEBHOOK_DISK_RETRY } from '../../kit/webhook-limits.js';
 import type { Log } from '../../kit/log.js';
 import type { Outbox } from '../../store/state.js';
-import type { Bell } from './bell.js';
+import type { Bell } from '../../kit/bell.js';
 import { idOf, keep, type Kept } from './envelope.js';
 import type { Listener } from '../contract.js';
 
@@ -41,7 +41,11 @@ export class Intake {
   /** Until nothing more will happen, or the signal is aborted. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     for (;;) {
-      while (this.#parts.rests() && !signal.aborted) await this.#parts.bell.wait(signal, this.#parts.bell.rings);
+      while (this.#parts.rests() && !signal.aborted) {
+        // nobody will call it back any more
+        if (this.#parts.feed.isEnding) return;
+        await this.#parts.bell.wait(signal, this.#parts.bell.rings);
+      }
       const texts = await this.#next(signal);
       if (texts === undefined) return;
       while (texts.length > 0 && !signal.aborted) await this.#append(texts, signal);

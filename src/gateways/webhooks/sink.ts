@@ -3,9 +3,9 @@ import type { Deadline } from '../../kit/deadline.js';
 import { WEBHOOK_LAST_SENDS } from '../../kit/webhook-limits.js';
 import type { Change } from '../../listening/change.js';
 import type { Gateway, GatewayHost, Listener } from '../contract.js';
-import { Bell } from './bell.js';
+import { Bell } from '../../kit/bell.js';
 import { Delivery } from './delivery.js';
-import { figuresIn } from './figures.js';
+import { figuresIn, type SinkFigures } from './figures.js';
 import { Intake } from './intake.js';
 import { Keys } from './keys.js';
 import { Losses } from './losses.js';
@@ -37,6 +37,7 @@ export class Sink implements Gateway<WebhookOptions> {
   #intake: Promise<void> | undefined;
   #sending: Promise<void> | undefined;
   #isOff = false;
+  readonly #figures: SinkFigures = { backlog: () => this.#delivery.backlog };
 
   constructor(host: GatewayHost) {
     this.#host = host;
@@ -79,16 +80,21 @@ export class Sink implements Gateway<WebhookOptions> {
     };
   }
 
-  /** At the server's end what happens until then is kept, and sent to a receiver that answers; a webhook that was taken away ends at once. */
+  /**
+   * At the server's end what happens until then is kept, and sent to a receiver that answers; a webhook that was
+   * taken away ends at once. Either way an attempt that goes on for too long is cut off.
+   */
   async drain(deadline: Deadline): Promise<void> {
     if (!this.#host.events.isEnding) {
       this.#intakeAborter.abort();
       this.#delivery.end('now');
     } else {
+      // an intake that rests looks whether this is the end
+      this.#bell.ring();
       await this.#intake;
       this.#delivery.end('when-empty');
     }
-    const timer = setTimeout(() => this.#delivery.end('now'), Math.min(WEBHOOK_LAST_SENDS, deadline.left / 2));
+    const timer = setTimeout(() => this.#aborter.abort(), Math.min(WEBHOOK_LAST_SENDS, deadline.left / 2));
     await this.#sending;
     clearTimeout(timer);
   }
@@ -100,14 +106,15 @@ export class Sink implements Gateway<WebhookOptions> {
     await Promise.all([this.#intake, this.#sending]);
     this.#setup?.receiver.retire();
     const { metrics, events } = this.#host;
-    figuresIn(metrics).sinks.delete(this.#name);
+    const { sinks } = figuresIn(metrics);
+    if (sinks.get(this.#name) === this.#figures) sinks.delete(this.#name);
     if (this.#setup !== undefined && !events.isEnding) await this.#forget();
   }
 
   #begin(): void {
     const { state: { outbox }, log, metrics, events: feed } = this.#host;
     const delivery = this.#delivery;
-    figuresIn(metrics).sinks.set(this.#name, { backlog: () => delivery.backlog });
+    figuresIn(metrics).sinks.set(this.#name, this.#figures);
     const intake = new Intake({
       feed, outbox, log, bell: this.#bell,
       filter: () => ({ test: this.#test(), listener: this.#now().listener }),

@@ -1,0 +1,52 @@
+import { onAbort } from './within.js';
+
+/** Those who sleep until something happens: each has an end of its own as well. */
+export class Sleepers {
+  readonly #wakers = new Set<() => void>();
+
+  get size(): number {
+    return this.#wakers.size;
+  }
+
+  /** What wakes each of those who sleep now: for who has to give way in between. */
+  wakers(): readonly (() => void)[] {
+    return [...this.#wakers];
+  }
+
+  wakeAll(): void {
+    this.wakers().forEach((wake) => wake());
+  }
+
+  /** Resolves when it is woken, after so many milliseconds (left out: never), or when the signal is aborted. */
+  sleep(signal: AbortSignal, ms?: number): Promise<void> {
+    if (signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer);
+        leave();
+        this.#wakers.delete(wake);
+        resolve();
+      };
+      const timer = ms === undefined ? undefined : setTimeout(wake, ms);
+      const leave = onAbort(signal, wake);
+      this.#wakers.add(wake);
+    });
+  }
+}
+
+/** Lets work sleep until somebody rings, so that it looks again at once when something has changed. */
+export class Bell {
+  readonly #sleepers = new Sleepers();
+  /** how often it was rung: who looks first and sleeps then hands it in, so that no ring in between is missed */
+  rings = 0;
+
+  ring(): void {
+    this.rings += 1;
+    this.#sleepers.wakeAll();
+  }
+
+  /** Resolves at the first ring after so many, after so many milliseconds, or when the signal is aborted. */
+  wait(signal: AbortSignal, rings: number, ms?: number): Promise<void> {
+    return rings === this.rings ? this.#sleepers.sleep(signal, ms) : Promise.resolve();
+  }
+}
