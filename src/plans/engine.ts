@@ -12,13 +12,14 @@ import { notLonger } from '../kit/within.js';
 import type { PlanJournal, WholeRun } from '../store/plan-journal.js';
 import type { KeyValue } from '../store/state.js';
 import { endedBy, isEnding, obstacleTo, stillEnding, type Active } from './active-runs.js';
+import { MACHINE_CLOCK } from './clock.js';
 import type { Begun, Cause, PlanEngine, StageTargets } from './contract.js';
 import { Disk, notWritten } from './disk.js';
 import { History, infoOfRow } from './history.js';
 import { Holds } from './holds.js';
 import { OwnHostTest, readOwnHost, type OwnHostReader } from './own-host.js';
 import { endAtStart, PlanRun, type Ending } from './plan-run.js';
-import { REAL_CLOCK, RunClock, type PlanClock } from './run-clock.js';
+import { RunClock, type RunTime } from './run-clock.js';
 import { RunRecord } from './run-record.js';
 import { preview } from './targets.js';
 
@@ -34,13 +35,13 @@ export interface EngineParts {
   /** which machine runs this server; left out: the system is asked */
   readonly ownHost?: OwnHostReader;
   /** left out: the machine's */
-  readonly clock?: PlanClock;
+  readonly clock?: RunTime;
 }
 
 /** The runs of plans: begins them, lets them go on after a restart, and says what they do. */
 export class Engine implements PlanEngine {
   readonly #parts: EngineParts;
-  readonly #clock: PlanClock;
+  readonly #clock: RunTime;
   readonly #disk = new Disk();
   readonly #holds: Holds;
   #plans: ReadonlyMap<string, PlanSettings> = new Map();
@@ -55,7 +56,7 @@ export class Engine implements PlanEngine {
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
-    this.#clock = parts.clock ?? REAL_CLOCK;
+    this.#clock = parts.clock ?? MACHINE_CLOCK;
     this.#holds = new Holds(parts.kv);
     this.#disk.watch({
       failed: (words) => this.#orders(`AUDIT UNAVAILABLE: orders wait until the disk can be written: ${words}`),
@@ -132,7 +133,7 @@ export class Engine implements PlanEngine {
     const owed = (await this.#parts.journal.owed()).filter((one) => one.source === source);
     const undo = then === undefined ? owed.map(({ plan }) => (this.#plans.get(plan) ?? gone.find(({ record }) => record.plan.name === plan)?.record.plan)?.undo) : [then];
     // of another source: that the cause is gone once more is no reason to cancel what mends its damage
-    if (owed.length > 0) await this.#beginAll(undo, { source: `end of ${source}`, words, at: this.#clock.now() });
+    if (owed.length > 0) await this.#beginAll(undo, { source: `end of ${source}`, words, at: this.#clock.wall() });
   }
 
   async runs(): Promise<readonly RunInfo[]> {
@@ -164,12 +165,11 @@ export class Engine implements PlanEngine {
   async resume(id: string): Promise<RunInfo> {
     await this.#load();
     const active = this.#require(id);
-    const { record } = active;
+    const { record, time: { left } } = active;
     if (record.state !== 'asking' || active.work !== undefined) throw new ArgoError('WRONG STATE', `run ${id} is ${record.state}`);
     if (active.isResuming) throw new ArgoError('WRONG STATE', `run ${id} is told to go on already`);
-    const { left } = active.time;
     active.isResuming = true;
-    await this.#parts.journal.noteRun(id, { state: 'waiting', reason: undefined, ended: undefined, left, now: this.#clock.now() })
+    await this.#parts.journal.noteRun(id, { state: 'waiting', reason: undefined, ended: undefined, left, now: this.#clock.wall() })
       .catch((thrown: unknown) => { throw notWritten(thrown); }).finally(() => { active.isResuming = false; });
     // somebody has ended it meanwhile, and that holds
     if (active.work !== undefined) throw new ArgoError('WRONG STATE', `run ${id} was ended`);
@@ -233,7 +233,7 @@ export class Engine implements PlanEngine {
 
   /** @throws StateError */
   async #writeDown(plan: PlanSettings, cause: Cause): Promise<Active> {
-    const now = this.#clock.now();
+    const now = this.#clock.wall();
     const time = new RunClock(this.#clock, RunClock.atBegin(this.#clock, plan.timeLimit, cause.at));
     const record = new RunRecord({ id: randomBytes(4).toString('hex'), plan, cause, state: 'waiting', began: now });
     record.deadline = time.deadline;
@@ -308,7 +308,7 @@ export class Engine implements PlanEngine {
     const work = active.work ?? this.#workOn(active);
     const ending = work.end({ state, words: reason.slice(0, PLAN_TEXT) });
     if (ending !== undefined) {
-      const noted = this.#parts.journal.noteRun(record.id, { state: ending.state, reason: ending.words, ended: undefined, left: active.time.left, now: this.#clock.now() });
+      const noted = this.#parts.journal.noteRun(record.id, { state: ending.state, reason: ending.words, ended: undefined, left: active.time.left, now: this.#clock.wall() });
       if (isIdle) work.begin();
       await noted.catch((thrown: unknown) => { throw notWritten(thrown); });
     }
@@ -376,7 +376,7 @@ export class Engine implements PlanEngine {
       const words = doubtful ? 'it was cut off, and too much time has passed since by the clock' : 'it was cut off by a restart';
       log('asks');
       record.setRun('asking', `${words}: resume or cancel it`);
-      await this.#parts.journal.noteRun(record.id, { state: 'asking', reason: record.reason, ended: undefined, left, now: this.#clock.now() });
+      await this.#parts.journal.noteRun(record.id, { state: 'asking', reason: record.reason, ended: undefined, left, now: this.#clock.wall() });
       this.#tell(record, 'asking', record.reason);
     } else {
       log('goes on');

@@ -141,7 +141,7 @@ export class PlanRun {
         const open = stage.targets.filter(({ state }) => state === from);
         if (open.length === 0) continue;
         const end = endOf(open[0]!);
-        await disk.write(() => journal.settleAll(record.id, stage.index, from, { ...end, owes: isOff && from === 'sent', now: clock.now() }), this.#closing.signal);
+        await disk.write(() => journal.settleAll(record.id, stage.index, from, { ...end, owes: isOff && from === 'sent', now: clock.wall() }), this.#closing.signal);
         for (const target of open) record.setTarget(target, end.state, end.detail);
       }
     }
@@ -160,7 +160,7 @@ export class PlanRun {
 
   async #end(state: RunState, reason: string | undefined, isComplete: boolean): Promise<void> {
     const { record, journal, disk, clock, time, ended } = this.#parts;
-    const now = clock.now();
+    const now = clock.wall();
     await disk.write(() => journal.noteRun(record.id, { state, reason, ended: now, left: time.left, now, isComplete }), this.#closing.signal);
     record.setRun(state, reason, now);
     ended();
@@ -173,7 +173,7 @@ export class PlanRun {
       const facts = { plan: record.plan.name, run: record.id, instance: target.name };
       const key = [record.id, target.stage, target.index] as const;
       try {
-        await disk.write(() => journal.sent(key, { mark: 'on', left: time.left, now: clock.now() }), this.#controller.signal);
+        await disk.write(() => journal.sent(key, { mark: 'on', left: time.left, now: clock.wall() }), this.#controller.signal);
         record.setTarget(target, 'sent', '');
         log('warn', 'the machine that runs this server is told to end', facts);
         await this.#tellOwn(target);
@@ -182,7 +182,7 @@ export class PlanRun {
         if (this.#controller.signal.aborted) return;
         log('error', 'the machine that runs this server could not be told to end', { ...facts, reason: message });
         record.setTarget(target, 'failed', message.slice(0, PLAN_TEXT));
-        await journal.settled(key, { state: 'failed', detail: message.slice(0, PLAN_TEXT), debt: 'none', left: time.left, now: clock.now() });
+        await journal.settled(key, { state: 'failed', detail: message.slice(0, PLAN_TEXT), debt: 'none', left: time.left, now: clock.wall() });
         await this.#end('failed', `its own host: ${message}`.slice(0, PLAN_TEXT), false);
       }
     }));
