@@ -1,8 +1,9 @@
 import type { EventFacts } from '../../../instances/events.js';
 import { EVENT_SUBJECTS } from '../../../kit/limits.js';
 import { resolvePatterns, type Groups, type InstancePattern } from '../../../kit/patterns.js';
-import { formatDuration, idFromWord } from '../../../kit/text.js';
+import { formatDuration } from '../../../kit/text.js';
 import type { Trigger } from '../../contract.js';
+import { namedOf } from '../../full-names.js';
 import { Beginning } from '../beginning.js';
 import { MACHINE_CLOCK, type Clock } from '../../clock.js';
 import type { TriggerHost } from '../contract.js';
@@ -106,9 +107,7 @@ export class EventTrigger implements Trigger {
       this.#patterns = resolvePatterns(instances, groups);
     }
     if (facts.type === 'provider') return this.#patterns.some((pattern) => pattern.coversProvider(facts.provider));
-    const provider = providerOf(facts.instance);
-    const name = facts.instance.slice(provider.length + 1);
-    const named = name.startsWith('#') ? { provider, name, id: idFromWord(name.slice(1)), isTwin: true } : { provider, name };
+    const named = namedOf(facts.instance);
     return this.#patterns.some((pattern) => pattern.matches(named));
   }
 
