@@ -29,10 +29,19 @@ export interface NamedPlan {
   readonly path: readonly (string | number)[];
 }
 
+/** A group that a table names, without its `@`, and the key where it does. */
+export interface NamedGroup {
+  readonly group: string;
+  readonly path: readonly (string | number)[];
+}
+
 /** A {@link Catalogue} of what begins plans. */
 export interface TriggerTypes extends Catalogue {
   /** The plans that a table names, once for each place. @param options of a table that fits its type */
   plans(type: string, options: object): Promise<readonly NamedPlan[]>;
+  /** The plans whose runs it waits for. */
+  hears(type: string, options: object): Promise<readonly NamedPlan[]>;
+  groups(type: string, options: object): Promise<readonly NamedGroup[]>;
 }
 
 export interface Catalogues {

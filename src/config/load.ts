@@ -96,7 +96,7 @@ export async function parseConfig(file: string, source: string, defaultStateDir:
   const planNames = new Set(Object.keys(reader.table('plans')));
   // what checks plans is loaded where there are any
   const plans = planNames.size > 0 ? (await import('./plans.js')).readPlans(reader, accounts, groups) : new Map<string, PlanSettings>();
-  const triggers = await readTriggers(reader, catalogues, planNames);
+  const triggers = await readTriggers(reader, catalogues, planNames, groups);
   if (reader.faults.length > 0 || server === undefined) throw new ConfigError(file, reader.faults);
   return { file, server, accounts, groups, providers, gateways: new Map([...gateways, ...hooks]), plans, triggers };
 }

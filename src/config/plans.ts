@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { PLAN_STAGES, STAGE_PARALLEL } from '../kit/plan-limits.js';
 import type { Groups } from '../kit/patterns.js';
+import { circles } from './circles.js';
 import type { AccountSettings, PlanSettings, StageAction, StageSettings } from './config.js';
 import { fingerprint } from './fingerprint.js';
 import type { Reader } from './reader.js';
@@ -95,21 +96,6 @@ function checkTargets(reader: Reader, { table, path, actions }: StageDraft, grou
       if (plan === undefined && word.startsWith('@') && !groups.has(word.slice(1))) reader.fault([...path, action, index], `there is no group ${word}`);
     });
   }
-}
-
-/** The names from which following leads back to themselves, each circle once, as the way around. */
-function circles(names: Iterable<string>, next: (name: string) => readonly string[]): string[][] {
-  const found: string[][] = [];
-  const finished = new Set<string>();
-  const walk = (name: string, way: readonly string[]): void => {
-    const start = way.indexOf(name);
-    if (start >= 0) found.push([...way.slice(start), name]);
-    if (start >= 0 || finished.has(name)) return;
-    for (const one of next(name)) walk(one, [...way, name]);
-    finished.add(name);
-  };
-  for (const name of names) walk(name, []);
-  return found;
 }
 
 /** Stages have names of their own, wait for stages that there are, and not for each other. */

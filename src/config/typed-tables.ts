@@ -1,7 +1,9 @@
 import * as v from 'valibot';
 import type { Catalogue, Catalogues } from './catalogue.js';
+import { circles } from './circles.js';
 import type { AccountSettings, GatewaySettings, ProviderSettings, ServerSettings, TriggerSettings } from './config.js';
 import { fingerprint } from './fingerprint.js';
+import type { Groups } from '../kit/patterns.js';
 import type { NameForm, Reader } from './reader.js';
 import { GATEWAY_NAME, gatewayEntries, noAccount, PROVIDER_NAME, providerEntries, TRIGGER_NAME, triggerEntries } from './schema.js';
 import { readSecret, secretKey, secretNames, type SecretOptions } from './secret.js';
@@ -115,14 +117,38 @@ export async function readGateways(reader: Reader, catalogues: Catalogues, accou
 }
 
 /** The triggers, each plan that they name checked to be one of them; no catalogue is opened where there is none. */
-export async function readTriggers(reader: Reader, catalogues: Catalogues, plans: ReadonlySet<string>): Promise<Map<string, TriggerSettings>> {
+export async function readTriggers(reader: Reader, catalogues: Catalogues, plans: ReadonlySet<string>, groups: Groups): Promise<Map<string, TriggerSettings>> {
   if (Object.keys(reader.table('triggers')).length === 0) return new Map();
   const catalogue = await catalogues.triggers();
   const triggers = await readTyped(reader, TRIGGERS, catalogue);
+  const links: PlanLink[] = [];
   for (const { name, type, options } of triggers) {
-    for (const { plan, path } of await catalogue.plans(type, options)) {
+    const [begun, heard] = [await catalogue.plans(type, options), await catalogue.hears(type, options)];
+    for (const { plan, path } of [...begun, ...heard]) {
       if (!plans.has(plan)) reader.fault(['triggers', name, ...path], `there is no plan ${plan}`);
     }
+    for (const { group, path } of await catalogue.groups(type, options)) {
+      if (!groups.has(group)) reader.fault(['triggers', name, ...path], `there is no group @${group}`);
+    }
+    for (const { plan, path } of heard) links.push({ from: plan, to: begun.map((one) => one.plan), path: ['triggers', name, ...path] });
   }
+  checkLinks(reader, links);
   return byName(triggers);
+}
+
+/** What a run of one plan makes triggers begin. */
+interface PlanLink {
+  readonly from: string;
+  readonly to: readonly string[];
+  /** of the key that says so */
+  readonly path: readonly (string | number)[];
+}
+
+/** Plans that begin each other by their own events would never end. */
+function checkLinks(reader: Reader, links: readonly PlanLink[]): void {
+  const next = (plan: string): string[] => links.filter(({ from }) => from === plan).flatMap(({ to }) => to);
+  for (const way of circles(new Set(links.map(({ from }) => from)), next)) {
+    const { path } = links.find(({ from, to }) => from === way[0] && to.includes(way[1]!))!;
+    reader.fault(path, way.length === 2 ? `the plan ${way[0]} would begin itself, without end` : `these plans would begin each other, without end: ${way.join(', then ')}`);
+  }
 }

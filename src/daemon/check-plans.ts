@@ -1,5 +1,5 @@
 import { accessSync, constants } from 'node:fs';
-import type { Config, GrantSettings, PlanSettings, StageSettings } from '../config/config.js';
+import type { Config, GrantSettings, PlanSettings, StageSettings, TriggerSettings } from '../config/config.js';
 import { stoppedBy } from '../config/plans.js';
 import { NAMES_SHOWN } from '../kit/limits.js';
 import { isPattern, NamePattern, resolvePatterns, type Groups } from '../kit/patterns.js';
@@ -49,27 +49,47 @@ function outOfReach({ action, targets }: StageSettings, grants: readonly GrantSe
 const shown = (names: readonly string[]): string =>
   `${names.slice(0, NAMES_SHOWN).join(', ')}${names.length > NAMES_SHOWN ? ` and ${names.length - NAMES_SHOWN} more` : ''}`;
 
-function stageWarnings({ name: plan, account }: PlanSettings, stage: StageSettings, { accounts, groups }: Config): string[] {
+function stageWarnings({ name: plan, account }: PlanSettings, stage: StageSettings, { accounts, groups, providers }: Config): string[] {
   const where = `the stage ${stage.name} of the plan ${plan}`;
   const warnings: string[] = [];
   if (stage.targets.every((word) => stoppedBy(word) === undefined) && resolvePatterns(stage.targets, groups).length === 0) warnings.push(`${where} names nobody: ${stage.targets.join(', ')} has no members`);
   const beyond = outOfReach(stage, accounts.get(account)?.grants ?? [], groups);
   if (beyond.length > 0) warnings.push(`${where} names ${shown(beyond)}: no grant lets ${account} ${stage.action} that`);
-  const [program] = stage.settle?.command ?? [];
+  const elsewhere = nowhere(stage, providers.keys(), groups);
+  if (elsewhere.length > 0) warnings.push(`${where} names ${shown(elsewhere)}: there is no such provider`);
+  const why = cannotRun(stage.settle?.command ?? []);
+  if (why !== undefined) warnings.push(`${where} waits for a command that cannot be run: ${why}`);
+  return warnings;
+}
+
+/** Names of a stage that no configured provider could ever have. */
+function nowhere({ targets }: StageSettings, providers: Iterable<string>, groups: Groups): string[] {
+  const known = [...providers];
+  return resolvePatterns(targets.filter((word) => stoppedBy(word) === undefined), groups).map(({ source }) => source)
+    .filter((source) => source.includes('/') && !known.some((provider) => namesMeet(source.slice(0, source.indexOf('/')), provider)));
+}
+
+/** Why a program cannot be run; undefined where it can. */
+function cannotRun([program]: readonly string[]): string | undefined {
   try {
     if (program !== undefined) accessSync(program, constants.X_OK);
+    return undefined;
   } catch (error) {
-    warnings.push(`${where} waits for a command that cannot be run: ${(error as Error).message}`);
+    return (error as Error).message;
   }
-  return warnings;
+}
+
+function triggerWarnings({ name, type, options }: TriggerSettings): string[] {
+  const why = type === 'command' ? cannotRun((options as { readonly command: readonly string[] }).command) : undefined;
+  return why === undefined ? [] : [`the trigger ${name} asks a command that cannot be run: ${why}`];
 }
 
 /** @param triggered names of the plans that triggers begin */
 export function planWarnings(config: Config, triggered: ReadonlySet<string>): string[] {
   const begun = new Set([...triggered, ...[...config.plans.values()].flatMap(({ undo }) => undo ?? [])]);
   const grants = [...config.accounts.values()].flatMap((account) => account.grants);
-  return [...config.plans.values()].flatMap((plan) => [
+  return [...[...config.triggers.values()].flatMap(triggerWarnings), ...[...config.plans.values()].flatMap((plan) => [
     ...plan.stages.flatMap((stage) => stageWarnings(plan, stage, config)),
     ...(begun.has(plan.name) || grants.some((grant) => holds(grant, 'plan', `plan:${plan.name.toLowerCase()}`)) ? [] : [`no account may run the plan ${plan.name}, and nothing else begins it`]),
-  ]);
+  ])];
 }

@@ -3,6 +3,7 @@ import type { Config, TriggerSettings } from '../config/config.js';
 import type { Events } from '../instances/events.js';
 import type { Gate } from '../instances/gate.js';
 import type { TriggerInfo } from '../instances/plans.js';
+import { NAMES_SHOWN } from '../kit/limits.js';
 import { resolvePatterns, type Groups } from '../kit/patterns.js';
 import type { Log } from '../kit/log.js';
 import type { Change } from '../listening/change.js';
@@ -50,6 +51,7 @@ export class Plans {
   /** ends with the last change that was taken on: the next one comes after it */
   #changing: Promise<void> = Promise.resolve();
   #isLeaving = false;
+  #hasLooked = false;
 
   constructor(parts: PlansParts) {
     this.#parts = parts;
@@ -71,7 +73,7 @@ export class Plans {
    */
   async prepare({ plans, triggers }: Config): Promise<Change> {
     const isFirst = this.#works === undefined;
-    const works = this.#works ?? (plans.size > 0 ? await this.#load() : undefined);
+    const works = this.#works ?? (plans.size > 0 || await this.#hasLeft() ? await this.#load() : undefined);
     const modules = await this.#modulesFor(triggers);
     return {
       commit: () => {
@@ -100,6 +102,22 @@ export class Plans {
   async close(): Promise<void> {
     await this.#changing;
     await this.#works?.engine.close();
+  }
+
+  /** Whether an earlier process has left runs that have not ended: they go on, ask or end also where no plan is configured any more. Looked at once. */
+  async #hasLeft(): Promise<boolean> {
+    if (this.#hasLooked) return false;
+    this.#hasLooked = true;
+    const { state, log } = this.#parts;
+    if (!state.isThere) return false;
+    try {
+      const left = (await state.plans().list()).filter(({ ended }) => ended === null);
+      if (left.length > 0) log('warn', 'runs of plans have not ended, and no plan is configured', { runs: left.map(({ id, plan }) => `${id} ${plan}`).slice(0, NAMES_SHOWN).join(', '), count: left.length });
+      return left.length > 0;
+    } catch (error) {
+      log('error', 'the journal of plans cannot be read', { reason: String(error) });
+      return false;
+    }
   }
 
   async #load(): Promise<Works> {

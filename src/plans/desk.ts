@@ -10,6 +10,7 @@ import { Slices } from '../kit/slices.js';
 import { onAbort } from '../kit/within.js';
 import type { PlanEngine, StageTargets } from './contract.js';
 import { followRun } from './follow.js';
+import { namedOf } from './full-names.js';
 import { previewOf } from './preview.js';
 
 const RUN_ID = /^[0-9a-f]{8}$/;
@@ -98,8 +99,8 @@ export class Desk implements PlanDesk {
     return runs.filter(({ plan }) => usable.has(plan));
   }
 
-  status(asker: PlanAsker, run: string): Promise<RunChange> {
-    return this.#find(asker, run);
+  async status(asker: PlanAsker, run: string): Promise<RunChange> {
+    return this.#shown(asker, await this.#find(asker, run));
   }
 
   async *follow(asker: PlanAsker, run: string, signal: AbortSignal): AsyncGenerator<RunChange> {
@@ -113,7 +114,7 @@ export class Desk implements PlanDesk {
     const forget = onAbort(signal, leave);
     if (this.#isClosed) leave();
     try {
-      yield* followRun(this.#parts.engine, id, permit, ends.signal);
+      for await (const change of followRun(this.#parts.engine, id, permit, ends.signal)) yield this.#shown(asker, change);
     } finally {
       forget();
       this.#leaving.delete(leave);
@@ -235,6 +236,13 @@ export class Desk implements PlanDesk {
     const found = last && await engine.run(last.id);
     if (found === undefined) throw new ArgoError('NO SUCH RUN', `${ref} has not run yet`);
     return found;
+  }
+
+  /** A run may have had machines that its plan does not select any more: they are told only to those who may use it on them. */
+  #shown({ identity: { principal } }: PlanAsker, change: RunChange): RunChange {
+    const permission = planPermission(change.run.plan);
+    if (this.#parts.gate.allowsEverywhere(principal, permission)) return change;
+    return { ...change, targets: change.targets.filter(({ instance }) => principal.allows(namedOf(instance), permission)) };
   }
 
   /** Told to those who could use a plan of that name, whether there is one or not; others are not allowed, likewise. */

@@ -9,15 +9,17 @@ import { ArgoError } from '../kit/errors.js';
 import { PLAN_CANCEL_WAIT, PLAN_CLOSE_WAIT, PLAN_TEXT, PLAN_TIME_LEAST } from '../kit/plan-limits.js';
 import type { Log } from '../kit/log.js';
 import { notLonger } from '../kit/within.js';
-import type { Owed, PlanJournal, WholeRun } from '../store/plan-journal.js';
+import type { PlanJournal, WholeRun } from '../store/plan-journal.js';
 import type { KeyValue } from '../store/state.js';
+import { endedBy, isEnding, obstacleTo, stillEnding, type Active } from './active-runs.js';
+import { MACHINE_CLOCK } from './clock.js';
 import type { Begun, Cause, PlanEngine, StageTargets } from './contract.js';
 import { Disk, notWritten } from './disk.js';
 import { History, infoOfRow } from './history.js';
 import { Holds } from './holds.js';
 import { OwnHostTest, readOwnHost, type OwnHostReader } from './own-host.js';
 import { endAtStart, PlanRun, type Ending } from './plan-run.js';
-import { REAL_CLOCK, RunClock, type PlanClock } from './run-clock.js';
+import { RunClock, type RunTime } from './run-clock.js';
 import { RunRecord } from './run-record.js';
 import { preview } from './targets.js';
 
@@ -33,22 +35,13 @@ export interface EngineParts {
   /** which machine runs this server; left out: the system is asked */
   readonly ownHost?: OwnHostReader;
   /** left out: the machine's */
-  readonly clock?: PlanClock;
-}
-
-/** A run that has not ended. */
-interface Active {
-  readonly record: RunRecord;
-  /** undefined while it waits for another of its group, or for somebody's word */
-  work: PlanRun | undefined;
-  /** its time-limit, which counts also while it waits for another */
-  time: RunClock;
+  readonly clock?: RunTime;
 }
 
 /** The runs of plans: begins them, lets them go on after a restart, and says what they do. */
 export class Engine implements PlanEngine {
   readonly #parts: EngineParts;
-  readonly #clock: PlanClock;
+  readonly #clock: RunTime;
   readonly #disk = new Disk();
   readonly #holds: Holds;
   #plans: ReadonlyMap<string, PlanSettings> = new Map();
@@ -63,7 +56,7 @@ export class Engine implements PlanEngine {
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
-    this.#clock = parts.clock ?? REAL_CLOCK;
+    this.#clock = parts.clock ?? MACHINE_CLOCK;
     this.#holds = new Holds(parts.kv);
     this.#disk.watch({
       failed: (words) => this.#orders(`AUDIT UNAVAILABLE: orders wait until the disk can be written: ${words}`),
@@ -78,7 +71,7 @@ export class Engine implements PlanEngine {
   configure(plans: ReadonlyMap<string, PlanSettings>): void {
     this.#plans = plans;
     for (const active of this.#active.values()) {
-      if (!this.#hasAccount(active.record.plan)) void this.#endActive(active, 'failed', 'NOT ALLOWED: its account was taken away');
+      if (!this.#hasAccount(active.record.plan)) this.#endLater(active, 'failed', 'NOT ALLOWED: its account was taken away');
     }
   }
 
@@ -117,7 +110,7 @@ export class Engine implements PlanEngine {
   async targets(plan: PlanSettings): Promise<readonly StageTargets[]> {
     const actor = this.actor(plan, `plan:${plan.name}`);
     const own = await OwnHostTest.find(this.#parts.ownHost ?? readOwnHost, actor);
-    return preview(plan, { actor, own, owed: () => this.#owed() }).catch((thrown: unknown) => { throw notWritten(thrown); });
+    return preview(plan, { actor, own, owed: () => this.#parts.journal.owed() }).catch((thrown: unknown) => { throw notWritten(thrown); });
   }
 
   async begin(name: string, cause: Cause): Promise<Begun> {
@@ -134,10 +127,13 @@ export class Engine implements PlanEngine {
     await Promise.allSettled(this.#beginning.values());
     const gone = [...this.#active.values()].filter(({ record }) => record.cause.source === source);
     await Promise.all(gone.map((active) => this.#endActive(active, 'cancelled', words)));
-    const owed = (await this.#owed()).filter((one) => one.source === source);
+    // what it has switched off is known only when nothing of it is under way
+    const ending = gone.find((active) => [...this.#active.values()].includes(active));
+    if (ending !== undefined) throw stillEnding(ending);
+    const owed = (await this.#parts.journal.owed()).filter((one) => one.source === source);
     const undo = then === undefined ? owed.map(({ plan }) => (this.#plans.get(plan) ?? gone.find(({ record }) => record.plan.name === plan)?.record.plan)?.undo) : [then];
     // of another source: that the cause is gone once more is no reason to cancel what mends its damage
-    if (owed.length > 0) await this.#beginAll(undo, { source: `end of ${source}`, words, at: this.#clock.now() });
+    if (owed.length > 0) await this.#beginAll(undo, { source: `end of ${source}`, words, at: this.#clock.wall() });
   }
 
   underWay(): readonly RunInfo[] {
@@ -165,17 +161,22 @@ export class Engine implements PlanEngine {
 
   async cancel(id: string, words: string): Promise<RunInfo> {
     await this.#load();
-    return this.#endActive(this.#require(id), 'cancelled', words);
+    const active = this.#require(id);
+    if (!await this.#endActive(active, 'cancelled', words)) throw new ArgoError('WRONG STATE', `run ${id} has come to its end`);
+    return active.record.info();
   }
 
   async resume(id: string): Promise<RunInfo> {
     await this.#load();
     const active = this.#require(id);
-    const { record } = active;
-    if (record.state !== 'asking') throw new ArgoError('WRONG STATE', `run ${id} is ${record.state}`);
-    const now = this.#clock.now();
-    const left = active.time.left;
-    await this.#parts.journal.noteRun(id, { state: 'waiting', reason: undefined, ended: undefined, left, now }).catch((thrown: unknown) => { throw notWritten(thrown); });
+    const { record, time: { left } } = active;
+    if (record.state !== 'asking' || active.work !== undefined) throw new ArgoError('WRONG STATE', `run ${id} is ${record.state}`);
+    if (active.isResuming) throw new ArgoError('WRONG STATE', `run ${id} is told to go on already`);
+    active.isResuming = true;
+    await this.#parts.journal.noteRun(id, { state: 'waiting', reason: undefined, ended: undefined, left, now: this.#clock.wall() })
+      .catch((thrown: unknown) => { throw notWritten(thrown); }).finally(() => { active.isResuming = false; });
+    // somebody has ended it meanwhile, and that holds
+    if (active.work !== undefined) throw new ArgoError('WRONG STATE', `run ${id} was ended`);
     // nobody is to pay with machines switched off hard for the time in which an answer was awaited
     active.time = new RunClock(this.#clock, record.plan.timeLimit && Math.max(left ?? 0, record.plan.timeLimit * PLAN_TIME_LEAST));
     record.setRun('waiting', undefined);
@@ -201,10 +202,6 @@ export class Engine implements PlanEngine {
     return this.#parts.accounts.account(account) !== undefined;
   }
 
-  #owed(): Promise<readonly Owed[]> {
-    return this.#parts.journal.owed();
-  }
-
   #find(id: string): Active | undefined {
     return [...this.#active.values()].find(({ record }) => record.id === id);
   }
@@ -217,11 +214,15 @@ export class Engine implements PlanEngine {
   }
 
   async #begin(name: string, cause: Cause): Promise<Begun> {
+    const last = this.#active.get(name);
+    // what is ended is no run that somebody could count on
+    if (last !== undefined && isEnding(last)) await notLonger(PLAN_CANCEL_WAIT, last.work!.done);
     if (this.#isLeaving) throw new ArgoError('SHUTTING DOWN');
     const plan = this.#plans.get(name);
     if (plan === undefined) throw new ArgoError('WRONG STATE', `there is no plan ${name}`);
     if (this.isHeld(name)) return { result: 'held' };
     const before = this.#active.get(name);
+    if (before !== undefined && isEnding(before)) throw stillEnding(before);
     if (before !== undefined && before.record.state !== 'asking') return { result: 'runs', run: before.record.id };
     if (!this.#hasAccount(plan)) throw new ArgoError('NOT ALLOWED', `there is no account ${plan.account}, which plan ${name} works with`);
     // whoever begins it now has answered whether it is to go on
@@ -229,17 +230,14 @@ export class Engine implements PlanEngine {
     const active = await this.#writeDown(plan, { ...cause, words: cause.words.slice(0, PLAN_TEXT) });
     this.#active.set(name, active);
     this.#tell(active.record, 'begun', cause.words);
-    for (const other of this.#active.values()) {
-      const isOpposite = other.record.plan.name === plan.undo;
-      if (other !== active && (isOpposite || (plan.whenBusy === 'cancel' && isSameGroup(other, active)))) this.#endLater(other, `plan ${name} was begun`);
-    }
+    for (const other of endedBy(active, this.#active.values())) this.#endLater(other, 'cancelled', `plan ${name} was begun`);
     this.#beginWaiting();
     return { result: 'begun', run: active.record.id };
   }
 
   /** @throws StateError */
   async #writeDown(plan: PlanSettings, cause: Cause): Promise<Active> {
-    const now = this.#clock.now();
+    const now = this.#clock.wall();
     const time = new RunClock(this.#clock, RunClock.atBegin(this.#clock, plan.timeLimit, cause.at));
     const record = new RunRecord({ id: randomBytes(4).toString('hex'), plan, cause, state: 'waiting', began: now });
     record.deadline = time.deadline;
@@ -251,7 +249,7 @@ export class Engine implements PlanEngine {
         this.#disk.write(() => this.#parts.journal.noteRun(id, note), this.#closing.signal).catch(() => undefined);
         throw thrown;
       });
-    return { record, work: undefined, time };
+    return { record, work: undefined, time, isResuming: false };
   }
 
   /** Begins what waits and may begin. */
@@ -261,18 +259,11 @@ export class Engine implements PlanEngine {
     for (const active of this.#active.values()) {
       const { record } = active;
       if (record.state === 'asking') continue;
-      const obstacle = active.work === undefined ? this.#obstacle(active, earlier) : undefined;
+      const obstacle = active.work === undefined ? obstacleTo(active, this.#active.values(), earlier) : undefined;
       if (obstacle !== undefined) record.setRun('waiting', `waits for the end of run ${obstacle.record.id} of plan ${obstacle.record.plan.name}`);
       else if (active.work === undefined) this.#beginWork(active);
       earlier.push(active);
     }
-  }
-
-  /** What has to end before a run may begin: of its group who came earlier or is at work, and its own undoing. */
-  #obstacle(active: Active, earlier: readonly Active[]): Active | undefined {
-    return [...this.#active.values()].find((other) => other !== active && (
-      (other.work !== undefined && other.record.plan.name === active.record.plan.undo)
-      || (isSameGroup(other, active) && (other.work !== undefined || earlier.includes(other)))));
   }
 
   #beginWork(active: Active): void {
@@ -288,7 +279,7 @@ export class Engine implements PlanEngine {
       record, journal, log, ownHost, clock: this.#clock, disk: this.#disk, time: active.time,
       actor: () => this.actor(plan, `plan:${plan.name}#${id}`),
       longestAction: () => gate.longestActionTimeout,
-      owed: () => this.#owed(),
+      owed: () => this.#parts.journal.owed(),
       tell: (stage, outcome) => this.#tell(record, outcome, outcome === 'begun' ? undefined : stage.reason, stage.settings.name),
       ended: () => this.#workEnded(active),
     });
@@ -304,31 +295,38 @@ export class Engine implements PlanEngine {
     this.#beginWaiting();
   }
 
-  #endLater(active: Active, words: string): void {
-    this.#endActive(active, 'cancelled', words).catch((thrown: unknown) => {
+  #endLater(active: Active, state: Ending['state'], words: string): void {
+    this.#endActive(active, state, words).catch((thrown: unknown) => {
       this.#parts.log('error', 'the end of a run could not be written down', { run: active.record.id, reason: String(thrown) });
     });
   }
 
   /**
-   * Ends a run: no further order from this moment on, and on the disk when it resolves.
-   * @returns the run, which may still have something under way that cannot be ended
+   * Ends a run: no further order from this moment on, and on the disk when it resolves. Something that cannot be
+   * ended may still be under way then.
+   * @returns false where it has come to its end by itself, which is being written
    */
-  async #endActive(active: Active, state: Ending['state'], reason: string): Promise<RunInfo> {
+  async #endActive(active: Active, state: Ending['state'], reason: string): Promise<boolean> {
     const { record } = active;
-    const words = reason.slice(0, PLAN_TEXT);
     const isIdle = active.work === undefined;
     const work = active.work ?? this.#workOn(active);
-    work.end({ state, words });
-    const noted = this.#parts.journal.noteRun(record.id, { state, reason: words, ended: undefined, left: active.time.left, now: this.#clock.now() });
-    if (isIdle) work.begin();
-    await noted.catch((thrown: unknown) => { throw notWritten(thrown); });
+    const ending = work.end({ state, words: reason.slice(0, PLAN_TEXT) });
+    if (ending !== undefined) {
+      const noted = this.#parts.journal.noteRun(record.id, { state: ending.state, reason: ending.words, ended: undefined, left: active.time.left, now: this.#clock.wall() });
+      if (isIdle) work.begin();
+      await noted.catch((thrown: unknown) => { throw notWritten(thrown); });
+    }
     await notLonger(PLAN_CANCEL_WAIT, work.done);
-    return record.info();
+    return ending !== undefined;
   }
 
   async #beginAll(plans: readonly (string | undefined)[], cause: Cause): Promise<void> {
-    for (const plan of new Set(plans)) if (plan !== undefined && this.#plans.has(plan)) await this.begin(plan, cause);
+    const held: string[] = [];
+    for (const plan of new Set(plans)) {
+      if (plan !== undefined && this.#plans.has(plan) && (await this.begin(plan, cause)).result === 'held') held.push(plan);
+    }
+    // not as if it were done: whoever asked asks again
+    if (held.length > 0) throw new ArgoError('WRONG STATE', `${held.join(', ')} is held`);
   }
 
   #load(): Promise<void> {
@@ -353,15 +351,24 @@ export class Engine implements PlanEngine {
         log('error', 'a run of a plan cannot go on', { plan: whole.run.plan, run: whole.run.id, reason: String(thrown) });
       }
     }
+    this.#inOrder([...this.#active.values()].reverse());
     this.#beginWaiting();
+  }
+
+  /** Whoever came first is first again; and what a beginning was to end is ended, where the kill came in between. @param oldest first */
+  #inOrder(oldest: readonly Active[]): void {
+    this.#active.clear();
+    for (const active of oldest) {
+      for (const other of endedBy(active, this.#active.values())) this.#endLater(other, 'cancelled', `plan ${active.record.plan.name} was begun`);
+      this.#active.set(active.record.plan.name, active);
+    }
   }
 
   /** Decides what becomes of a run that an earlier process has left. */
   async #takeUp(whole: WholeRun): Promise<void> {
     const record = RunRecord.of(whole);
     const { left, doubtful } = RunClock.atResume(this.#clock, whole.run);
-    const active: Active = { record, work: undefined, time: new RunClock(this.#clock, left) };
-    const { resume } = record.plan;
+    const active: Active = { record, work: undefined, time: new RunClock(this.#clock, left), isResuming: false };
     const log = (outcome: string): void => this.#parts.log('warn', 'run of a plan was cut off', { plan: record.plan.name, run: record.id, outcome });
     const isSecond = this.#active.has(record.plan.name);
     if (!isSecond) this.#active.set(record.plan.name, active);
@@ -369,11 +376,11 @@ export class Engine implements PlanEngine {
     if (ending !== undefined) {
       log(ending.words);
       await this.#endActive(active, ending.state, ending.words);
-    } else if (record.state === 'asking' || resume === 'ask' || doubtful) {
+    } else if (record.state === 'asking' || record.plan.resume === 'ask' || doubtful) {
       const words = doubtful ? 'it was cut off, and too much time has passed since by the clock' : 'it was cut off by a restart';
       log('asks');
       record.setRun('asking', `${words}: resume or cancel it`);
-      await this.#parts.journal.noteRun(record.id, { state: 'asking', reason: record.reason, ended: undefined, left, now: this.#clock.now() });
+      await this.#parts.journal.noteRun(record.id, { state: 'asking', reason: record.reason, ended: undefined, left, now: this.#clock.wall() });
       this.#tell(record, 'asking', record.reason);
     } else {
       log('goes on');
@@ -395,6 +402,3 @@ export class Engine implements PlanEngine {
     }
   }
 }
-
-const isSameGroup = (one: Active, other: Active): boolean =>
-  one.record.plan.exclusive !== undefined && one.record.plan.exclusive === other.record.plan.exclusive;

@@ -6,6 +6,8 @@ const PREFIX = 'held/';
 export class Holds {
   readonly #kv: KeyValue;
   readonly #held = new Set<string>();
+  /** one after the other: of two that hold and release at a time the later one counts */
+  #last: Promise<void> = Promise.resolve();
 
   constructor(kv: KeyValue) {
     this.#kv = kv;
@@ -23,7 +25,14 @@ export class Holds {
   }
 
   /** It holds at once where it is to keep something from beginning; the other way only when that is written. @throws StateError */
-  async set(plan: string, isHeld: boolean): Promise<void> {
+  set(plan: string, isHeld: boolean): Promise<void> {
+    if (isHeld) this.#held.add(plan);
+    const done = this.#last.then(() => this.#write(plan, isHeld));
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+
+  async #write(plan: string, isHeld: boolean): Promise<void> {
     if (isHeld) {
       this.#held.add(plan);
       await this.#kv.set(`${PREFIX}${plan}`, 'held');

@@ -6,7 +6,7 @@ import { OwnHostTest, type OwnHostReader } from './own-host.js';
 import type { RunClock } from './run-clock.js';
 import { hasEnded, type RunRecord, type StageRecord, type TargetRecord } from './run-record.js';
 import { StageRun, type RunParts } from './stage-run.js';
-import { SERVER_ENDS } from './target-run.js';
+import { isSwitchingOff, NOT_WAITED_FOR, SERVER_ENDS } from './target-run.js';
 
 export interface PlanRunParts extends RunParts {
   readonly time: RunClock;
@@ -30,6 +30,8 @@ export class PlanRun {
   readonly #closing = new AbortController();
   readonly #underWay = new Map<StageRecord, Promise<void>>();
   #ending: Ending | undefined;
+  /** every stage has ended: nothing else can become of it */
+  #isComplete = false;
   #wake: () => void = () => undefined;
   /** resolves when nothing of it is under way */
   done: Promise<void> = Promise.resolve();
@@ -42,14 +44,27 @@ export class PlanRun {
     this.done = this.#run().catch((thrown: unknown) => {
       const { record, log } = this.#parts;
       log('error', 'run of a plan is broken', { plan: record.plan.name, run: record.id, reason: thrown instanceof Error ? thrown.stack : String(thrown) });
-    });
+      // else it would be under way for ever, and its plan could not be begun again
+      if (!record.isOver && !this.#closing.signal.aborted) return this.#end('failed', `INTERNAL ERROR: ${String(thrown)}`.slice(0, PLAN_TEXT), false);
+      return undefined;
+    }).catch(() => undefined);
   }
 
-  /** No further order is sent, and what was sent is not waited for. Does nothing to one that is ended already. */
-  end(ending: Ending): void {
+  /** Somebody has ended it. */
+  get isEnding(): boolean {
+    return this.#ending !== undefined;
+  }
+
+  /**
+   * No further order is sent, and what was sent is not waited for.
+   * @returns how it ends: as whoever came first has said; undefined where it has come to its end by itself
+   */
+  end(ending: Ending): Ending | undefined {
+    if (this.#isComplete) return undefined;
     this.#ending ??= ending;
     this.#controller.abort(new ArgoError('BUSY', 'the run was cancelled'));
     this.#wake();
+    return this.#ending;
   }
 
   /** The server ends: no further order is sent. What is under way may end and is written down; the rest is left to the next start. */
@@ -112,21 +127,21 @@ export class PlanRun {
 
   async #endEarly({ state, words }: Ending): Promise<void> {
     const { record } = this.#parts;
-    await this.#settleOpen(({ state: now }) => (now === 'sent'
-      ? { state: 'uncertain', detail: 'UNCERTAIN: it was sent, and nobody waited for its end' } : { state: 'skipped', detail: '' }));
+    await this.#settleOpen(({ state: now }) => (now === 'sent' ? { state: 'uncertain', detail: NOT_WAITED_FOR } : { state: 'skipped', detail: '' }));
     for (const stage of record.stages) if (!hasEnded(stage)) await this.#endStage(stage, 'cancelled', stage.reason);
     await this.#end(state, words, false);
   }
 
   /** Targets that are under way no longer, and were not carried out. */
   async #settleOpen(endOf: (target: TargetRecord) => { readonly state: 'uncertain' | 'skipped'; readonly detail: string }): Promise<void> {
-    const { record, journal, disk } = this.#parts;
+    const { record, journal, disk, clock } = this.#parts;
     for (const stage of record.stages) {
+      const isOff = isSwitchingOff(stage.settings.action);
       for (const from of ['waiting', 'sent'] as const) {
         const open = stage.targets.filter(({ state }) => state === from);
         if (open.length === 0) continue;
         const end = endOf(open[0]!);
-        await disk.write(() => journal.settleAll(record.id, stage.index, from, end), this.#closing.signal);
+        await disk.write(() => journal.settleAll(record.id, stage.index, from, { ...end, owes: isOff && from === 'sent', now: clock.wall() }), this.#closing.signal);
         for (const target of open) record.setTarget(target, end.state, end.detail);
       }
     }
@@ -134,6 +149,7 @@ export class PlanRun {
 
   async #endWell(): Promise<void> {
     const { record } = this.#parts;
+    this.#isComplete = true;
     const own = record.stages.flatMap(({ targets }) => targets.filter((target) => target.isOwn && target.state === 'waiting'));
     const failed = record.stages.filter(({ state }) => state === 'failed' || state === 'skipped');
     const reasons = failed.map(({ settings: { name }, state, reason }) => `${name} ${state === 'failed' ? 'failed' : 'skipped'}${reason === undefined ? '' : `: ${reason}`}`);
@@ -144,7 +160,7 @@ export class PlanRun {
 
   async #end(state: RunState, reason: string | undefined, isComplete: boolean): Promise<void> {
     const { record, journal, disk, clock, time, ended } = this.#parts;
-    const now = clock.now();
+    const now = clock.wall();
     await disk.write(() => journal.noteRun(record.id, { state, reason, ended: now, left: time.left, now, isComplete }), this.#closing.signal);
     record.setRun(state, reason, now);
     ended();
@@ -157,7 +173,7 @@ export class PlanRun {
       const facts = { plan: record.plan.name, run: record.id, instance: target.name };
       const key = [record.id, target.stage, target.index] as const;
       try {
-        await disk.write(() => journal.sent(key, { mark: 'on', left: time.left, now: clock.now() }), this.#controller.signal);
+        await disk.write(() => journal.sent(key, { mark: 'on', left: time.left, now: clock.wall() }), this.#controller.signal);
         record.setTarget(target, 'sent', '');
         log('warn', 'the machine that runs this server is told to end', facts);
         await this.#tellOwn(target);
@@ -166,7 +182,7 @@ export class PlanRun {
         if (this.#controller.signal.aborted) return;
         log('error', 'the machine that runs this server could not be told to end', { ...facts, reason: message });
         record.setTarget(target, 'failed', message.slice(0, PLAN_TEXT));
-        await journal.settled(key, { state: 'failed', detail: message.slice(0, PLAN_TEXT), debt: 'none', left: time.left, now: clock.now() });
+        await journal.settled(key, { state: 'failed', detail: message.slice(0, PLAN_TEXT), debt: 'none', left: time.left, now: clock.wall() });
         await this.#end('failed', `its own host: ${message}`.slice(0, PLAN_TEXT), false);
       }
     }));

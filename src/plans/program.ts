@@ -34,9 +34,12 @@ const USUAL_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
  */
 export function runProgram([program = '', ...args]: readonly string[], { timeout, env, signal }: ProgramParts): Promise<ProgramOutcome> {
   return new Promise((resolve) => {
-    const child = spawn(program, args, { env: { PATH: process.env.PATH ?? USUAL_PATH, ...env }, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const child = begun([program, ...args], env);
+    if (child instanceof Error) return resolve({ code: undefined, reason: reasonOf(child), output: '' });
+    // where no file descriptor is left there are none
+    const streams = [child.stdout, child.stderr].filter((stream) => stream !== null && stream !== undefined);
     let output = '';
-    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => { output = (output + text).slice(-PROGRAM_OUTPUT); });
+    for (const stream of streams) stream.setEncoding('utf8').on('data', (text: string) => { output = (output + text).slice(-PROGRAM_OUTPUT); });
     let reason = '';
     let giveUp: NodeJS.Timeout | undefined;
     const kill = (why: string): void => {
@@ -51,12 +54,11 @@ export function runProgram([program = '', ...args]: readonly string[], { timeout
       clearTimeout(giveUp);
       forget();
       killGroup(child);
-      child.stdout.destroy();
-      child.stderr.destroy();
+      streams.forEach((stream) => stream.destroy());
       resolve({ code: reason === '' ? code : undefined, reason, output });
     };
     child.once('error', (error: NodeJS.ErrnoException) => {
-      reason ||= error.code ?? error.message;
+      reason ||= reasonOf(error);
       end(undefined);
     });
     // Not `close`: what it leaves behind may hold its output open.
@@ -66,6 +68,17 @@ export function runProgram([program = '', ...args]: readonly string[], { timeout
     });
     const forget = onAbort(signal, () => kill('it is not waited for any longer'));
   });
+}
+
+const reasonOf = (error: NodeJS.ErrnoException): string => error.code ?? error.message;
+
+/** Some of what can go wrong is thrown, such as a path that leads through a file, or a NUL in an argument; the rest is told as an event. */
+function begun([program = '', ...args]: readonly string[], env: ProgramParts['env']): ChildProcess | Error {
+  try {
+    return spawn(program, args, { env: { PATH: process.env.PATH ?? USUAL_PATH, ...env }, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  } catch (error) {
+    return error as Error;
+  }
 }
 
 function killGroup({ pid }: ChildProcess): void {

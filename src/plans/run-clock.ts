@@ -1,16 +1,10 @@
 import { PLAN_HARD_RESERVE, PLAN_RESUME_WITHIN, PLAN_STAGE_LEAST, PLAN_TIME_LEAST } from '../kit/plan-limits.js';
 import type { StageSettings } from '../config/config.js';
+import type { Clock } from './clock.js';
 import { hasEnded, type StageRecord } from './run-record.js';
 
-/** The two clocks. Milliseconds. */
-export interface PlanClock {
-  /** since 1970: people and NTP set it, also back */
-  now(): number;
-  /** goes evenly; says nothing from one process to the next */
-  monotonic(): number;
-}
-
-export const REAL_CLOCK: PlanClock = { now: () => Date.now(), monotonic: () => performance.now() };
+/** Of the clock, what runs ask for. */
+export type RunTime = Pick<Clock, 'wall' | 'elapsed'>;
 
 /**
  * The time-limit of a run. Within a process it goes by the clock that nobody sets, so that a leap of the
@@ -18,13 +12,13 @@ export const REAL_CLOCK: PlanClock = { now: () => Date.now(), monotonic: () => p
  * how old the cause is when the run begins, and how long the server was away when it goes on.
  */
 export class RunClock {
-  readonly #clock: PlanClock;
+  readonly #clock: RunTime;
   readonly #ends: number;
 
   /** @param left milliseconds from now; undefined: no limit */
-  constructor(clock: PlanClock, left: number | undefined) {
+  constructor(clock: RunTime, left: number | undefined) {
     this.#clock = clock;
-    this.#ends = left === undefined ? Infinity : clock.monotonic() + left;
+    this.#ends = left === undefined ? Infinity : clock.elapsed() + left;
   }
 
   /**
@@ -32,9 +26,9 @@ export class RunClock {
    * future, or further back than half the limit, the clock is doubted rather than the run cut short: a
    * trigger begins its plan at once.
    */
-  static atBegin(clock: PlanClock, limit: number | undefined, cause: number): number | undefined {
+  static atBegin(clock: RunTime, limit: number | undefined, cause: number): number | undefined {
     if (limit === undefined) return undefined;
-    const age = Math.max(0, clock.now() - cause);
+    const age = Math.max(0, clock.wall() - cause);
     return Math.max(limit - age, limit * PLAN_TIME_LEAST);
   }
 
@@ -44,8 +38,8 @@ export class RunClock {
    * @returns `doubtful` where it would be over by what the clock says of the time in which no server ran: that
    *   may be a leap of the clock, or power that has long been back, and neither is a reason to switch anything off hard
    */
-  static atResume(clock: PlanClock, { timeLeft, noted }: { readonly timeLeft: number | null; readonly noted: number }): { readonly left: number | undefined; readonly doubtful: boolean } {
-    const away = Math.max(0, clock.now() - noted);
+  static atResume(clock: RunTime, { timeLeft, noted }: { readonly timeLeft: number | null; readonly noted: number }): { readonly left: number | undefined; readonly doubtful: boolean } {
+    const away = Math.max(0, clock.wall() - noted);
     if (timeLeft === null) return { left: undefined, doubtful: away > PLAN_RESUME_WITHIN };
     const left = Math.max(0, timeLeft - away);
     return { left, doubtful: away > PLAN_RESUME_WITHIN || (left === 0 && timeLeft > 0) };
@@ -53,13 +47,13 @@ export class RunClock {
 
   /** Milliseconds, never negative; undefined where there is no limit. */
   get left(): number | undefined {
-    return this.#ends === Infinity ? undefined : Math.max(0, this.#ends - this.#clock.monotonic());
+    return this.#ends === Infinity ? undefined : Math.max(0, this.#ends - this.#clock.elapsed());
   }
 
   /** When it will be over, as people read it. */
   get deadline(): Date | undefined {
     const { left } = this;
-    return left === undefined ? undefined : new Date(this.#clock.now() + left);
+    return left === undefined ? undefined : new Date(this.#clock.wall() + left);
   }
 
   /** The time of a stage that begins now. */
@@ -75,25 +69,25 @@ export class RunClock {
 
 /** What a stage may use. */
 export class StageTime {
-  readonly #clock: PlanClock;
+  readonly #clock: RunTime;
   readonly #ends: number;
   readonly #softEnds: number;
 
-  constructor(clock: PlanClock, share: number | undefined) {
+  constructor(clock: RunTime, share: number | undefined) {
     this.#clock = clock;
-    const now = clock.monotonic();
+    const now = clock.elapsed();
     this.#ends = share === undefined ? Infinity : now + share;
     this.#softEnds = share === undefined ? Infinity : now + share - Math.min(PLAN_HARD_RESERVE, share / 4);
   }
 
   /** Milliseconds; Infinity where there is no limit. */
   get left(): number {
-    return Math.max(0, this.#ends - this.#clock.monotonic());
+    return Math.max(0, this.#ends - this.#clock.elapsed());
   }
 
   /** The same until what is left is switched off hard. */
   get softLeft(): number {
-    return Math.max(0, this.#softEnds - this.#clock.monotonic());
+    return Math.max(0, this.#softEnds - this.#clock.elapsed());
   }
 }
 

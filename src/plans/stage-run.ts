@@ -8,7 +8,7 @@ import { onAbort } from '../kit/within.js';
 import type { Owed, PlanJournal } from '../store/plan-journal.js';
 import type { Disk } from './disk.js';
 import type { OwnHostTest } from './own-host.js';
-import type { PlanClock, RunClock, StageTime } from './run-clock.js';
+import type { RunTime, RunClock, StageTime } from './run-clock.js';
 import { hasFailed, type RunRecord, type StageRecord, type TargetRecord } from './run-record.js';
 import { settle } from './settle.js';
 import { FairQueue } from './fair-queue.js';
@@ -18,7 +18,7 @@ import { hostsFirst, select, type StageSelection } from './targets.js';
 /** What stages of a run work with. */
 export interface RunParts {
   readonly record: RunRecord;
-  readonly clock: PlanClock;
+  readonly clock: RunTime;
   readonly journal: PlanJournal;
   readonly disk: Disk;
   readonly log: Log;
@@ -171,11 +171,11 @@ export class StageRun {
     this.#underWay.set(target.name, target);
     try {
       const actor = this.#parts.actor();
-      const sentSince = target.sent === undefined || target.state !== 'sent' ? undefined : Math.max(0, clock.now() - target.sent);
+      const sentSince = target.sent === undefined || target.state !== 'sent' ? undefined : Math.max(0, clock.wall() - target.sent);
       const mark = sentSince === undefined ? await markOf(actor, this.#stage.settings.action, target) : target.mark;
-      await this.#write(() => journal.sent([record.id, target.stage, target.index], { mark, left: this.#runClock.left, now: clock.now() }));
+      await this.#write(() => journal.sent([record.id, target.stage, target.index], { mark, left: this.#runClock.left, now: clock.wall() }));
       target.mark = mark;
-      target.sent ??= clock.now();
+      target.sent ??= clock.wall();
       record.setTarget(target, 'sent', '');
       const end = await new TargetRun({
         actor, target, stage: this.#stage.settings, time: this.#time, sentSince, longest: this.#parts.longestAction(),
@@ -194,7 +194,7 @@ export class StageRun {
   #settled(target: TargetRecord, end: Omit<Parameters<PlanJournal['settled']>[1], 'left' | 'now'> & Pick<TargetRecord, 'state'>): void {
     const { record, journal, clock, disk } = this.#parts;
     record.setTarget(target, end.state, end.detail);
-    const written = disk.write(() => journal.settled([record.id, target.stage, target.index], { ...end, left: this.#runClock.left, now: clock.now() }), this.#closing)
+    const written = disk.write(() => journal.settled([record.id, target.stage, target.index], { ...end, left: this.#runClock.left, now: clock.wall() }), this.#closing)
       .catch(() => undefined).finally(() => this.#writing.delete(written));
     this.#writing.add(written);
   }

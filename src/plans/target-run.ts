@@ -53,9 +53,12 @@ export class TargetRun {
   readonly #parts: TargetRunParts;
   /** by the clock of performance.now(): until when it is tried again where nothing could be sent */
   readonly #reachEnds: number;
+  /** an order was sent, and may still take effect */
+  #mayBeAtWork: boolean;
 
   constructor(parts: TargetRunParts) {
     this.#parts = parts;
+    this.#mayBeAtWork = parts.sentSince !== undefined;
     this.#reachEnds = performance.now() + Math.min(PLAN_REACH, parts.stage.soft ?? PLAN_REACH, parts.time.left);
   }
 
@@ -127,12 +130,17 @@ export class TargetRun {
 
   #send(order: PowerOrder): Promise<Outcome> {
     const { actor, target, order: send, signal } = this.#parts;
-    return send(() => {
+    return send(async () => {
       signal.throwIfAborted();
       const ref = { ...target.ref, fullName: target.name };
       // a provider that was configured anew may have another machine under this id
       if (actor.known(ref).fullName !== target.name) throw new ArgoError('NO SUCH INSTANCE', target.name);
-      return actor.power(ref, order);
+      try {
+        return await actor.power(ref, order);
+      } catch (thrown) {
+        if (MAY_BE_AT_WORK.has(toArgoError(thrown).phrase)) this.#mayBeAtWork = true;
+        throw thrown;
+      }
     });
   }
 
@@ -159,15 +167,18 @@ export class TargetRun {
 
   #failed(error: ArgoError): TargetEnd | undefined {
     const { phrase, message } = error;
-    const { signal, stage: { action } } = this.#parts;
+    const { signal, stage: { action }, sentSince, target: { mark } } = this.#parts;
     if (phrase === 'SHUTTING DOWN' || (signal.aborted && signal.reason === SERVER_ENDS)) return undefined;
     // it never came to an order
-    if (error === signal.reason) return { state: 'skipped', detail: '', debt: 'none' };
-    return {
-      state: phrase === 'UNCERTAIN' ? 'uncertain' : 'failed', detail: message.slice(0, PLAN_TEXT),
-      // it was on, and was told to stop: it may be off in a moment
-      debt: isSwitchingOff(action) && MAY_BE_AT_WORK.has(phrase) ? 'owed' : 'none',
-    };
+    if (error === signal.reason && !this.#mayBeAtWork) return { state: 'skipped', detail: '', debt: 'none' };
+    // it was on, and was told to stop: it may be off in a moment
+    const wasOn = sentSince === undefined || mark === 'on';
+    const debt = isSwitchingOff(action) && this.#mayBeAtWork && wasOn ? 'owed' : 'none';
+    if (error === signal.reason) return { state: 'uncertain', detail: NOT_WAITED_FOR, debt };
+    // this one was not sent, which says nothing of the one that an earlier process may have sent
+    const isInDoubt = sentSince !== undefined && NOT_TRIED.has(phrase);
+    const detail = isInDoubt ? `UNCERTAIN: it may have been sent before the server was started anew; now ${message}` : message;
+    return { state: isInDoubt || phrase === 'UNCERTAIN' ? 'uncertain' : 'failed', detail: detail.slice(0, PLAN_TEXT), debt };
   }
 }
 
@@ -176,7 +187,9 @@ export const SERVER_ENDS = new ArgoError('SHUTTING DOWN');
 
 const UNKNOWN_REBOOT = 'the server ended while it was told to reboot, and nothing says whether it has';
 
-const isSwitchingOff = (action: StageSettings['action']): boolean => action === 'stop' || action === 'suspend';
+export const NOT_WAITED_FOR = 'UNCERTAIN: it was sent, and nobody waited for its end';
+
+export const isSwitchingOff = (action: StageSettings['action']): boolean => action === 'stop' || action === 'suspend';
 
 /** As long as asked for; where that is not said, as long as the provider lets an action take; never beyond what is left. */
 function waitOf(wanted: number | undefined, most: number, longest: number): true | number {

@@ -119,7 +119,8 @@ async function stoppedBy(plan: string, { actor, owed }: SelectionParts): Promise
     } catch (thrown) {
       const isHidden = !(thrown instanceof ArgoError) || thrown.phrase === 'NOT ALLOWED';
       if (!isHidden) unseen.push(one);
-      remarks.push(isHidden ? `NOT ALLOWED: ${one.name}` : `NO SUCH INSTANCE: ${one.name}`);
+      // what the plan's account does not see any more is not named to those who look at its plans
+      remarks.push(isHidden ? `NOT ALLOWED: a machine that ${plan} has switched off` : `NO SUCH INSTANCE: ${one.name}`);
     }
   }
   return { instances, unseen, remarks, missing: remarks.length - unseen.length };

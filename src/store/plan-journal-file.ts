@@ -104,10 +104,12 @@ function settling(database: Sqlite): Operations {
   const send = database.prepare("UPDATE plan_targets SET state = 'sent', mark = ?, sent = coalesce(sent, ?) WHERE run = ? AND stage = ? AND target = ?");
   const settle = database.prepare('UPDATE plan_targets SET state = ?, detail = ? WHERE run = ? AND stage = ? AND target = ?');
   const settleAll = database.prepare('UPDATE plan_targets SET state = ?, detail = ? WHERE run = ? AND stage = ? AND state = ?');
-  const owe = database.prepare(`
+  const owing = `
     INSERT OR REPLACE INTO plan_owed (plan, provider, id, name, run, source, since)
     SELECT plan_runs.plan, provider, plan_targets.id, name, run, source, ?
-    FROM plan_targets JOIN plan_runs ON plan_runs.id = run WHERE run = ? AND stage = ? AND target = ?`);
+    FROM plan_targets JOIN plan_runs ON plan_runs.id = run WHERE run = ? AND stage = ?`;
+  const owe = database.prepare(`${owing} AND target = ?`);
+  const oweAll = database.prepare(`${owing} AND plan_targets.state = ? AND mark = 'on'`);
   const pay = database.prepare(`
     DELETE FROM plan_owed WHERE (provider, id) = (SELECT provider, id FROM plan_targets WHERE run = ? AND stage = ? AND target = ?)`);
   return {
@@ -121,7 +123,10 @@ function settling(database: Sqlite): Operations {
       if (debt === 'owed') owe.run(now, run, stage, target);
       else if (debt === 'paid') pay.run(run, stage, target);
     },
-    'plan.settleAll': ([run = null, stage = null, from = null, state = null, detail = null]) => void settleAll.run(state, detail, run, stage, from),
+    'plan.settleAll': ([run = null, stage = null, from = null, state = null, detail = null, owes = 0, now = null]) => {
+      if (owes === 1) oweAll.run(now, run, stage, from);
+      settleAll.run(state, detail, run, stage, from);
+    },
   };
 }
 

@@ -123,8 +123,8 @@ export interface PlanJournal {
   setTargets(run: string, stage: number, targets: readonly NewTarget[]): Promise<void>;
   sent(key: TargetKey, facts: { readonly mark: string | undefined; readonly left: number | undefined; readonly now: number }): Promise<void>;
   settled(key: TargetKey, facts: Settled): Promise<void>;
-  /** Those of a stage that are in a state. */
-  settleAll(run: string, stage: number, from: string, facts: { readonly state: string; readonly detail: string }): Promise<void>;
+  /** Those of a stage that are in a state. Where `owes`, those that were on count as switched off by the run. */
+  settleAll(run: string, stage: number, from: string, facts: { readonly state: string; readonly detail: string; readonly owes: boolean; readonly now: number }): Promise<void>;
   /** Newest first. */
   list(): Promise<readonly CountedRun[]>;
   get(id: string): Promise<WholeRun | undefined>;
@@ -148,7 +148,7 @@ export function planJournal(ask: AskState): PlanJournal {
     },
     sent: (key, { mark, left, now }) => write('plan.sent', ...key, mark ?? null, whole(left), now),
     settled: (key, { state, detail, debt, left, now }) => write('plan.settled', ...key, state, detail, debt, whole(left), now),
-    settleAll: (run, stage, from, { state, detail }) => write('plan.settleAll', run, stage, from, state, detail),
+    settleAll: (run, stage, from, { state, detail, owes, now }) => write('plan.settleAll', run, stage, from, state, detail, owes ? 1 : 0, now),
     list: () => read('plan.list'),
     get: async (id) => {
       const whole = await read<Omit<WholeRun, 'targets'> & { readonly targets: string } | undefined>('plan.get', id);

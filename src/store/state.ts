@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { OUTBOX_APPEND, STATE_KEY, STATE_PAGE, STATE_VALUE, STORE_CLOSE, TASK_TEXT } from '../kit/limits.js';
 import { planJournal, type PlanJournal } from './plan-journal.js';
 import type { Value } from './sqlite.js';
@@ -99,10 +101,17 @@ function checkValues(values: readonly string[], most = STATE_VALUE): void {
 /** The state folder's file, and its parts. */
 export class State {
   readonly #thread: StoreThread;
+  readonly #stateDir: string;
 
   /** @param complain told once of each failure of the file */
   constructor(stateDir: string, complain: (message: string, facts: Record<string, unknown>) => void) {
+    this.#stateDir = stateDir;
     this.#thread = new StoreThread({ name: 'state', stateDir, onTrouble: (reason) => complain('state cannot be written', { reason }) });
+  }
+
+  /** Whether something may have been kept: to look costs no thread, where to ask does. */
+  get isThere(): boolean {
+    return existsSync(join(this.#stateDir, 'state.sqlite'));
   }
 
   keyValue(namespace: string): KeyValue {

@@ -1,4 +1,5 @@
 import t from 'tap';
+import * as v from 'valibot';
 import type { TriggerTypes } from '../../src/config/catalogue.js';
 import type { Config } from '../../src/config/config.js';
 import { parseConfig } from '../../src/config/load.js';
@@ -14,8 +15,10 @@ const UPS = '[accounts.ups]\npassword = "$2b$12$NputH3vRqBIdT3Fcq5GCFOmeRf0Z.6rU
 /** A kind of trigger that names one plan, and may have a password. */
 const BELL: TriggerTypes = {
   types: () => ['bell'],
-  options: (type) => Promise.resolve(type === 'bell' ? { plan: text, ...secretEntries('password') } : undefined),
+  options: (type) => Promise.resolve(type === 'bell' ? { plan: text, hears: v.optional(text), ...secretEntries('password') } : undefined),
   plans: (_type, options) => Promise.resolve([{ plan: (options as { plan: string }).plan, path: ['plan'] }]),
+  hears: (_type, options) => Promise.resolve((options as { hears?: string }).hears === undefined ? [] : [{ plan: (options as { hears: string }).hears, path: ['hears'] }]),
+  groups: () => Promise.resolve([]),
   faults: (_type, options) => Promise.resolve((options as { plan: string }).plan === 'loud' ? [{ message: 'too loud', path: ['plan'] }] : []),
 };
 
@@ -107,6 +110,9 @@ const FAULTS: readonly (readonly [string, string, RegExp])[] = [
   [stage('stop = ["*"], settle = { command = ["ready"] }'), '4:42', /must begin with \//], [stage('stop = ["*"], settle = { command = ["/bin/true"], timeout = "0s" }'), '4:67', /more than zero/],
   // triggers
   ['[triggers.t]', '1:1', /triggers\.t needs a type: one of bell/], ['[triggers.t]\ntype = "siren"', '2:1', /there is no trigger for type "siren"; there are bell/], ['[triggers."a b"]\ntype = "bell"', '1:1', /cannot be used/],
+  [`${plan(GOOD)}[triggers.t]\ntype = "bell"\nhears = "q"\nplan = "p"`, '6:1', /there is no plan q/],
+  [`${plan(GOOD)}[triggers.t]\ntype = "bell"\nhears = "p"\nplan = "p"`, '6:1', /the plan p would begin itself, without end/],
+  [`${plan(GOOD)}[plans.q]\naccount = "ups"\n${GOOD}\n[triggers.t]\ntype = "bell"\nhears = "p"\nplan = "q"\n[triggers.u]\ntype = "bell"\nhears = "q"\nplan = "p"`, '9:1', /would begin each other, without end: p, then q, then p/],
   [`${plan(GOOD)}[triggers.t]\ntype = "bell"\nplan = "q"`, '6:1', /there is no plan q/], [`${plan(GOOD)}[triggers.t]\ntype = "bell"\nplan = "p"\nx = 1`, '7:1', /unknown key x/],
   [`${plan(GOOD)}[triggers.t]\ntype = "bell"\nplan = "p"\npassword-file = "/nonexistent/x"`, '7:1', /nonexistent\/x cannot be read: there is no such file/], [`[plans.loud]\naccount = "ups"\n${GOOD}\n[triggers.t]\ntype = "bell"\nplan = "loud"`, '6:1', /too loud/],
 ];

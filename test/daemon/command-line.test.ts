@@ -89,7 +89,9 @@ plan = "nightly"
   t.same(said, [
     'a grant of kim names the plan "dwon", which there is not; is "plan:down" meant?',
     'a grant of kim names the plan "other-thing", which there is not',
+    'the stage good of the plan down names lab/web1, kvm/*, kvm/#7: there is no such provider',
     'the stage bad of the plan down names web4, web5, xen/db1, mail*.home: no grant lets ups stop that',
+    'the stage bad of the plan down names xen/db1: there is no such provider',
     'the stage empty of the plan down names nobody: @none has no members',
     'the stage all of the plan up names web1: no grant lets ups start that',
     'the stage all of the plan up waits for a command that cannot be run: ENOENT: no such file or directory, access \'/nonexistent/ready\'',

@@ -62,8 +62,10 @@ await t.test('a server that is told to end in the middle of a plan goes on with 
   first.signal('SIGTERM');
   await first.exited;
   t.notMatch(first.stderr(), '"run of a plan has ended"', 'it does not say that it has ended');
-  const { client } = await start(t, { config: config(''), folder: first.folder });
-  await until(async () => new RegExp(`^run ${run} off done `).test(await client.answer('plan status off')), WITHIN, 'its end');
-  t.match(await client.answer('plan status off'), /^target one lab\/a stop (?:done|already)\ntarget two lab\/b stop done$/m);
+  // also where the plans are gone from the configuration meanwhile
+  const { client, daemon } = await start(t, { config: config('', ''), folder: first.folder });
+  t.ok(await daemon.logs('runs of plans have not ended, and no plan is configured'));
+  await until(async () => new RegExp(`^run ${run} off done `).test(await client.answer(`plan status ${run}`)), WITHIN, 'its end');
+  t.match(await client.answer(`plan status ${run}`), /^target one lab\/a stop (?:done|already)\ntarget two lab\/b stop done$/m);
   t.equal(await client.answer('status b'), 'off', 'what was left was done by the next server; machines that are simulated begin anew with it');
 });

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../support/ports.js';
@@ -188,6 +188,3 @@ async function kill(child: ChildProcess | undefined): Promise<void> {
   child.kill('SIGKILL');
   await ended;
 }
-
-/** Whether this machine has what Debian puts aside of the PATH. */
-export const hasUpsd = (): boolean => existsSync(SERVER) && existsSync(DRIVER);

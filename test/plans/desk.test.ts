@@ -92,3 +92,15 @@ await t.test('a dry run with a provider that does not answer', async (t) => {
   t.match(second.find((line) => line.includes('demo/db')), /^second demo\/db: clean shutdown/);
   t.equal(second.filter((line) => /^second gone\/dead\d+: UNREACHABLE: gone does not answer$/.test(line)).length, 300, 'not asked a second time');
 });
+
+await t.test('of a run from before its plan was changed only machines are told that the right holds for', async (t) => {
+  const { engine, say } = await startPlans(t);
+  await say('steve', 'plan run webs-off');
+  engine.target('1a2b3c00', 'all', 'demo/web1', 'done');
+  engine.target('1a2b3c00', 'all', 'demo/secret', 'done');
+  const told = async (account: string): Promise<string[]> => [...(await say(account, 'plan status webs-off')).matchAll(/^target all (\S+)/gm)].map(([, name = '']) => name);
+  t.same(await told('webs'), ['demo/web1']);
+  t.same(await told('steve'), ['demo/web1', 'demo/secret']);
+  engine.end('1a2b3c00', 'done');
+  t.notMatch(await say('webs', 'plan status 1a2b3c00 --follow'), 'secret');
+});

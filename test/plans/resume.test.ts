@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import type { PlanSettings } from '../../src/config/config.js';
-import { RunClock, type PlanClock } from '../../src/plans/run-clock.js';
+import { RunClock, type RunTime } from '../../src/plans/run-clock.js';
 import { until } from '../support/until.js';
 import { cause, plan, stage, stageStates, targetStates, WITHIN, World, type Life } from './world.js';
 
@@ -112,35 +112,35 @@ await t.test('where it does, it is only sent again if the machine has not restar
 });
 
 /** Clocks that stand until they are set. */
-const clocks = (): PlanClock & { wall: number; passed: number } => ({
-  wall: 1_700_000_000_000, passed: 0,
-  now() { return this.wall; },
-  monotonic() { return this.passed; },
+const clocks = (): RunTime & { now: number; passed: number } => ({
+  now: 1_700_000_000_000, passed: 0,
+  wall() { return this.now; },
+  elapsed() { return this.passed; },
 });
 
 await t.test('the time-limit counts from the cause, and a clock that is set moves it by no more than it may', (t) => {
   const clock = clocks();
-  t.equal(RunClock.atBegin(clock, 60_000, clock.wall - 10_000), 50_000);
-  t.equal(RunClock.atBegin(clock, 60_000, clock.wall + 3_600_000), 60_000, 'a cause in the future');
-  t.equal(RunClock.atBegin(clock, 60_000, clock.wall - 3_600_000), 30_000, 'a cause of long ago');
-  t.equal(RunClock.atBegin(clock, undefined, clock.wall), undefined);
+  t.equal(RunClock.atBegin(clock, 60_000, clock.now - 10_000), 50_000);
+  t.equal(RunClock.atBegin(clock, 60_000, clock.now + 3_600_000), 60_000, 'a cause in the future');
+  t.equal(RunClock.atBegin(clock, 60_000, clock.now - 3_600_000), 30_000, 'a cause of long ago');
+  t.equal(RunClock.atBegin(clock, undefined, clock.now), undefined);
   const run = new RunClock(clock, 50_000);
-  clock.wall += 3_600_000;
+  clock.now += 3_600_000;
   t.equal(run.left, 50_000, 'a leap within a process');
   clock.passed += 20_000;
-  clock.wall -= 7_200_000;
+  clock.now -= 7_200_000;
   t.equal(run.left, 30_000);
-  t.same(RunClock.atResume(clock, { timeLeft: 30_000, noted: clock.wall - 10_000 }), { left: 20_000, doubtful: false });
-  t.same(RunClock.atResume(clock, { timeLeft: 30_000, noted: clock.wall + 3_600_000 }), { left: 30_000, doubtful: false }, 'set back while no server ran');
-  t.same(RunClock.atResume(clock, { timeLeft: 30_000, noted: clock.wall - 3_600_000 }), { left: 0, doubtful: true }, 'a leap, or a long time');
-  t.same(RunClock.atResume(clock, { timeLeft: 0, noted: clock.wall - 5000 }), { left: 0, doubtful: false }, 'it was over before');
-  t.same(RunClock.atResume(clock, { timeLeft: null, noted: clock.wall - 3_600_000 }), { left: undefined, doubtful: false });
+  t.same(RunClock.atResume(clock, { timeLeft: 30_000, noted: clock.now - 10_000 }), { left: 20_000, doubtful: false });
+  t.same(RunClock.atResume(clock, { timeLeft: 30_000, noted: clock.now + 3_600_000 }), { left: 30_000, doubtful: false }, 'set back while no server ran');
+  t.same(RunClock.atResume(clock, { timeLeft: 30_000, noted: clock.now - 3_600_000 }), { left: 0, doubtful: true }, 'a leap, or a long time');
+  t.same(RunClock.atResume(clock, { timeLeft: 0, noted: clock.now - 5000 }), { left: 0, doubtful: false }, 'it was over before');
+  t.same(RunClock.atResume(clock, { timeLeft: null, noted: clock.now - 3_600_000 }), { left: undefined, doubtful: false });
   t.end();
 });
 
 await t.test('a run whose time would be over only by the clock asks instead of switching off hard', async (t) => {
   const { world, run } = await cutOff(t, { timeLimit: 60_000 });
-  const clock: PlanClock = { now: () => Date.now() + 3_600_000, monotonic: () => performance.now() };
+  const clock: RunTime = { wall: () => Date.now() + 3_600_000, elapsed: () => performance.now() };
   const life = await world.open({ parts: { clock } });
   t.match((await life.engine.run(run))!.run, { state: 'asking', reason: /too much time has passed/ });
   await life.engine.resume(run);

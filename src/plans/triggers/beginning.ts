@@ -1,7 +1,7 @@
 import { Deadline } from '../../kit/deadline.js';
 import { TRIGGER_BEGIN_TIMEOUT, TRIGGER_RETRY } from '../../kit/limits.js';
 import { formatDuration } from '../../kit/text.js';
-import { MACHINE_CLOCK, type Clock } from './clock.js';
+import { MACHINE_CLOCK, type Clock } from '../clock.js';
 import type { Truth } from './conditions.js';
 import { sourceOf, type TriggerHost } from './contract.js';
 

@@ -1,6 +1,6 @@
 import type * as v from 'valibot';
-import type { Catalogue, TableFault } from '../../config/catalogue.js';
-import type { NamedPlan, TriggerModule } from './contract.js';
+import type { NamedGroup, NamedPlan, TableFault, TriggerTypes } from '../../config/catalogue.js';
+import type { TriggerModule } from './contract.js';
 
 /**
  * The types of triggers and where they are. Each is imported when a trigger of its type is configured,
@@ -14,7 +14,7 @@ const TRIGGERS: Readonly<Record<string, () => Promise<{ default: unknown }>>> = 
 };
 
 /** The triggers that there are. */
-export class TriggerCatalogue implements Catalogue {
+export class TriggerCatalogue implements TriggerTypes {
   types(): readonly string[] {
     return Object.keys(TRIGGERS);
   }
@@ -31,6 +31,14 @@ export class TriggerCatalogue implements Catalogue {
   /** The plans that a table would begin: each has to be there. */
   async plans(type: string, options: object): Promise<readonly NamedPlan[]> {
     return (await this.load(type))?.plans(options as never) ?? [];
+  }
+
+  async hears(type: string, options: object): Promise<readonly NamedPlan[]> {
+    return (await this.load(type))?.hears?.(options as never) ?? [];
+  }
+
+  async groups(type: string, options: object): Promise<readonly NamedGroup[]> {
+    return (await this.load(type))?.groups?.(options as never) ?? [];
   }
 
   /** @returns undefined where there is no trigger of that type */

@@ -1,19 +1,13 @@
 import type * as v from 'valibot';
-import type { TableFault } from '../../config/catalogue.js';
+import type { NamedGroup, NamedPlan, TableFault } from '../../config/catalogue.js';
 import type { EventFacts } from '../../instances/events.js';
 import type { Groups } from '../../kit/patterns.js';
 import type { Log } from '../../kit/log.js';
 import type { KeyValue } from '../../store/state.js';
 import type { PlanStarter, Trigger } from '../contract.js';
-import type { Clock } from './clock.js';
+import type { Clock } from '../clock.js';
 
 /** The contract between the server and what begins plans by itself. */
-
-/** A plan that a trigger's table names, and at which keys. */
-export interface NamedPlan {
-  readonly plan: string;
-  readonly path: readonly (string | number)[];
-}
 
 /** What the keys of a trigger's table yield. */
 export type TriggerOptions<Entries extends v.ObjectEntries> = v.InferOutput<v.ObjectSchema<Entries, undefined>>;
@@ -26,6 +20,10 @@ export interface TriggerModule<Entries extends v.ObjectEntries = v.ObjectEntries
   faults?(options: TriggerOptions<Entries>): readonly TableFault[];
   /** The plans that it would begin. */
   plans(options: TriggerOptions<Entries>): readonly NamedPlan[];
+  /** The plans whose runs it waits for. */
+  hears?(options: TriggerOptions<Entries>): readonly NamedPlan[];
+  /** The groups of machines that it names. */
+  groups?(options: TriggerOptions<Entries>): readonly NamedGroup[];
   /** Begins to look. Never throws and waits for nothing: what goes wrong is logged and tried again. */
   open(options: TriggerOptions<Entries>, host: TriggerHost): Trigger;
 }

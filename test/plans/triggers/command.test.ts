@@ -23,6 +23,8 @@ const probe = (command: readonly string[], timeout: number, name: string, signal
 void t.test('how a command ends', async (t) => {
   t.match(await probe([script(t, 'echo " hot:  $1 $ARGO_TRIGGER"; exit 1'), '90; exit 3'], 30_000, 'heat', never), { code: 1, reason: '', output: /hot: +90; exit 3 heat/ }, 'without a shell');
   t.match(await probe(['/no/such/program'], 30_000, 'heat', never), { code: undefined, reason: 'ENOENT' });
+  t.match(await probe(['/etc/passwd/too-hot'], 30_000, 'heat', never), { code: undefined, reason: 'ENOTDIR' }, 'what is thrown, and not told as an event');
+  t.match(await probe([script(t, 'exit 0'), 'a\0b'], 30_000, 'heat', never), { code: undefined, reason: 'ERR_INVALID_ARG_VALUE' });
   t.match(await probe([script(t, 'kill -TERM $$')], 30_000, 'heat', never), { code: undefined, reason: 'it was ended by SIGTERM' });
   t.match(await probe([script(t, 'yes | head -c 3000000; exit 0')], 30_000, 'heat', never), { code: 0 });
   t.ok((await probe([script(t, 'yes | head -c 3000000')], 30_000, 'heat', never)).output.length <= 4096, 'its output has a limit');
@@ -97,6 +99,32 @@ void t.test('a plan is begun once each time that the command says so', async (t)
   t.equal(runs(), last, 'nothing runs after the end');
 });
 
+void t.test('what it has begun is taken back when the command has said no for long enough', async (t) => {
+  const folder = t.testdir({ code: '1' });
+  const program = script(t, `echo x >> ${folder}/runs`, `read code < ${folder}/code`, 'exit $code');
+  const says = (code: number): void => writeFileSync(join(folder, 'code'), `${code}\n`);
+  const runs = (): number => (existsSync(join(folder, 'runs')) ? readFileSync(join(folder, 'runs'), 'utf8').length / 2 : 0);
+  const goesOn = async (): Promise<void> => {
+    const before = runs();
+    await until(() => runs() >= before + 3, PATIENCE_MS, 'three more runs');
+  };
+  says(1);
+  const { host, trigger } = open(t, program, { stop: { plan: 'warm-up', lasts: 50 } });
+  await until(() => host.starter.plans.length === 1, PATIENCE_MS, 'the plan');
+  says(3);
+  await goesOn();
+  t.same(host.starter.gone, [], 'what is not known takes nothing back');
+  await trigger.close();
+  says(0);
+  const next = fakeHost(undefined, host.stored);
+  const after = new CommandTrigger({ command: [program], every: 20, lasts: 0, timeout: 30_000, minInterval: 0, plan: 'cool-down', stop: { plan: 'warm-up', lasts: 50 } }, next);
+  t.teardown(() => after.close());
+  await until(() => next.starter.gone.length === 1, PATIENCE_MS, 'the end of it, also after a restart');
+  t.match(next.starter.gone[0], { source: 'trigger ups', words: /says that it is not due$/, then: 'warm-up' });
+  await goesOn();
+  t.equal(next.starter.gone.length, 1, 'once');
+});
+
 void t.test('what never says that it is due begins nothing', async (t) => {
   for (const code of [0, 2, 127, 255]) {
     const { host, trigger } = open(t, script(t, `exit ${code}`));
@@ -121,6 +149,8 @@ void t.test('the table', async (t) => {
   const parse = (keys: object): v.InferOutput<typeof table> => v.parse(table, { command: ['/usr/lib/argo/too-hot'], plan: 'p', ...keys });
   t.same(command.faults(parse({})), []);
   t.match(command.faults(parse({ command: ['too-hot'] })), [{ path: ['command', 0] }]);
+  t.match(command.faults(parse({ command: ['/bin/echo', 'a\0b'] })), [{ path: ['command', 1] }]);
+  t.same(command.plans(parse({ stop: { plan: 'q', for: '5m' } })).map(({ plan }) => plan), ['p', 'q']);
   t.throws(() => parse({ command: [] }));
   t.throws(() => parse({ every: '10ms' }));
   t.throws(() => parse({ command: 'rm -rf /' }));

@@ -109,6 +109,20 @@ void t.test('machines that come and go', async (t) => {
   t.equal(host.starter.begun.length, 2);
 });
 
+void t.test('how a run of a plan has ended', async (t) => {
+  const { host } = open(t, { events: ['plan'], instances: undefined, runsOf: ['power-cut'], now: undefined, outcome: ['failed', 'cancelled'], lasts: 0 });
+  const run = (plan: string, outcome: string, stage?: string): EventFacts => ({ type: 'plan', plan, run: '1a2b3c4d', outcome, stage });
+  host.tell(run('power-cut', 'begun'));
+  host.tell(run('power-cut', 'failed', 'workers'));
+  host.tell(run('shed', 'failed'));
+  host.tell(run('power-cut', 'done'));
+  await settled();
+  t.same(host.starter.plans, []);
+  host.tell(run('power-cut', 'failed'));
+  await settled();
+  t.match(host.starter.begun, [{ plan: 'rescue', cause: { words: 'trigger ups: run 1a2b3c4d of power-cut: failed' } }]);
+});
+
 void t.test('a plan that could not be begun is tried again; one that is held is not waited for', async (t) => {
   const { clock, host } = open(t, { lasts: 0, minInterval: 0 });
   host.starter.answer = new Error('AUDIT UNAVAILABLE');
@@ -146,6 +160,18 @@ void t.test('the table', async (t) => {
   t.match(messages({ events: ['stat'] }), /one of state, provider/);
   t.match(messages({ events: [] }), /an event is expected/);
   t.match(messages({ outcome: 'FAILED' }), /only an "action"/);
+  t.match(messages({ events: ['action'], outcome: 'cancelled' }), /only a "plan" can be "cancelled"/);
+  t.match(messages({ events: ['server'] }), /"server" begins no plan/);
+  t.match(messages({ events: ['plan'] }), /runs-of: it has to be said/);
+  t.match(messages({ 'runs-of': ['p'] }), /runs-of: only a "plan"/);
+  t.match(messages({ events: ['plan'], 'runs-of': ['q'], instances: ['lab/*'] }), /instances: /);
+  t.equal(messages({ events: ['plan', 'state'], 'runs-of': ['q'], instances: ['lab/*'], outcome: 'failed', now: 'off' }), '');
+  t.match(messages({ events: ['provider'], now: 'off' }), /now: only "state"/, 'it would wait for ever');
+  t.match(messages({ events: ['action'], now: 'off' }), /now: only "state"/);
+  t.match(messages({ now: 'silent' }), /now: only a "provider"/);
+  t.match(messages({ instances: [] }), /a pattern is expected/);
+  const parsed = v.parse(table, { events: ['plan', 'state'], plan: 'p', 'runs-of': ['q'], instances: ['@lab', 'x'] });
+  t.same([event.hears(parsed), event.groups(parsed)], [[{ plan: 'q', path: ['runs-of', 0] }], [{ group: 'lab', path: ['instances', 0] }]]);
   t.equal(messages({ events: ['action'], outcome: ['FAILED', 'done'] }), '');
   t.match(messages({ events: ['added'], for: '1m' }), /last/);
   t.match(messages({ instances: ['lab/[5-1]'] }), /runs backwards/);

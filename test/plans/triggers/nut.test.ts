@@ -304,6 +304,8 @@ void t.test('the table', async (t) => {
   t.match(messages({ url: 'nut://argo:secret@127.0.0.1/rack1' }), /without a password/);
   t.notMatch(messages({ url: 'nut://argo:secret@127.0.0.1/rack1' }), /:secret@/);
   t.match(messages({ url: 'nut://127.0.0.1/' }), /a URL such as/);
+  t.match(messages({ url: 'nut://%zz@127.0.0.1/rack1' }), /a URL such as/, 'what is no text');
+  t.match(messages({ url: 'nut://a%0Ab@127.0.0.1/rack1' }), /a URL such as/, 'what could not be sent');
   t.match(messages({ url: undefined }), /either url or urls/);
   t.match(messages({ urls: ['nut://a/b', 'nut://a/c'] }), /either url or urls/);
   t.match(messages({ url: undefined, urls: ['nut://a/b', 'nut://a:3493/b'] }), /named twice/);

@@ -1,6 +1,6 @@
 import type { EventFacts } from '../../../src/instances/events.js';
 import type { Begun, Cause, PlanStarter } from '../../../src/plans/contract.js';
-import type { Clock } from '../../../src/plans/triggers/clock.js';
+import type { Clock } from '../../../src/plans/clock.js';
 import type { TriggerHost } from '../../../src/plans/triggers/contract.js';
 import type { KeyValue } from '../../../src/store/state.js';
 

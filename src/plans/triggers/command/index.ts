@@ -10,12 +10,17 @@ const options = {
   timeout: v.optional(positiveDuration, '10s'),
   'min-interval': v.optional(duration, '1m'),
   plan: text,
+  stop: v.optional(v.strictObject({ plan: v.optional(text), for: v.optional(duration, '0s') })),
 };
 
 /** Begins a plan when a command says that it is due: `type = "command"`. */
 export default {
   options,
-  faults: ({ command: [program = ''] }) => (program.startsWith('/') ? [] : [{ message: 'command: the program needs its full path', path: ['command', 0] }]),
-  plans: ({ plan }) => [{ plan, path: ['plan'] }],
-  open: ({ command, every, for: lasts, timeout, 'min-interval': minInterval, plan }, host) => new CommandTrigger({ command, every, lasts, timeout, minInterval, plan }, host),
+  faults: ({ command: [program = ''], command }) => [
+    ...(program.startsWith('/') ? [] : [{ message: 'command: the program needs its full path', path: ['command', 0] }]),
+    ...command.flatMap((word, index) => (word.includes('\0') ? [{ message: 'command: no program can be told a NUL', path: ['command', index] }] : [])),
+  ],
+  plans: ({ plan, stop }) => [{ plan, path: ['plan'] }, ...(stop?.plan === undefined ? [] : [{ plan: stop.plan, path: ['stop', 'plan'] }])],
+  open: ({ command, every, for: lasts, timeout, 'min-interval': minInterval, plan, stop }, host) =>
+    new CommandTrigger({ command, every, lasts, timeout, minInterval, plan, stop: stop && { plan: stop.plan, lasts: stop.for } }, host),
 } satisfies TriggerModule<typeof options>;

@@ -3,10 +3,11 @@ import { oneLine } from '../../../kit/text.js';
 import type { Trigger } from '../../contract.js';
 import { runProgram, type ProgramOutcome } from '../../program.js';
 import { Beginning } from '../beginning.js';
-import { MACHINE_CLOCK, type Clock } from '../clock.js';
-import { parseCondition, type ConditionWatch, type Truth } from '../conditions.js';
+import { MACHINE_CLOCK, type Clock } from '../../clock.js';
+import { parseCondition, type ConditionWatch, type Facts, type Truth } from '../conditions.js';
 import type { TriggerHost } from '../contract.js';
 import { Memory } from '../memory.js';
+import { TakingBack } from '../taking-back.js';
 
 export interface CommandSettings {
   /** program and arguments */
@@ -17,11 +18,17 @@ export interface CommandSettings {
   readonly timeout: number;
   readonly minInterval: number;
   readonly plan: string;
+  /** what becomes of it when the command has said no for so long; undefined: nothing */
+  readonly stop?: { readonly plan: string | undefined; readonly lasts: number } | undefined;
 }
 
 interface Kept {
   readonly begun: boolean;
+  /** something was begun that has not been taken back */
+  readonly owes: boolean;
 }
+
+const saying = (truth: Truth): Facts => ({ is: () => truth, compare: () => undefined });
 
 const NOT_DUE = 0;
 const DUE = 1;
@@ -33,6 +40,7 @@ export class CommandTrigger implements Trigger {
   readonly #clock: Clock;
   readonly #memory: Memory<Kept>;
   readonly #watch: ConditionWatch;
+  readonly #stopWatch: ConditionWatch | undefined;
   readonly #closing = new AbortController();
   #beginning: Beginning | undefined;
   #said: string | undefined;
@@ -44,8 +52,10 @@ export class CommandTrigger implements Trigger {
     this.#host = host;
     this.#clock = host.clock ?? MACHINE_CLOCK;
     this.#memory = new Memory(host);
-    const { every, timeout, lasts } = settings;
-    this.#watch = parseCondition(`due for ${lasts}ms`, { words: ['due'], numbers: {} }).watch(every + timeout + PROGRAM_END);
+    const { every, timeout, lasts, stop } = settings;
+    const watch = (ms: number): ConditionWatch => parseCondition(`said for ${ms}ms`, { words: ['said'], numbers: {} }).watch(every + timeout + PROGRAM_END);
+    this.#watch = watch(lasts);
+    this.#stopWatch = stop && watch(stop.lasts);
     this.#running = this.#begin();
   }
 
@@ -61,16 +71,19 @@ export class CommandTrigger implements Trigger {
   }
 
   async #begin(): Promise<void> {
-    const { plan, minInterval } = this.#settings;
+    const { plan, minInterval, stop } = this.#settings;
     const kept = await this.#memory.load();
+    const save = (): Promise<void> => this.#memory.save({ begun: beginning.hasBegun, owes: takingBack.owes });
+    const takingBack: TakingBack = new TakingBack({ host: this.#host, plan: stop?.plan, owes: kept?.owes === true, onChange: save });
     const beginning: Beginning = this.#beginning = new Beginning({
       host: this.#host, plan, minInterval, hasBegun: kept?.begun === true,
-      onChange: () => void this.#memory.save({ begun: beginning.hasBegun }),
+      ...(stop === undefined ? {} : { onBegin: () => takingBack.note() }),
+      onChange: () => void save(),
     });
-    await this.#look(beginning);
+    await this.#look(beginning, takingBack);
   }
 
-  async #look(beginning: Beginning): Promise<void> {
+  async #look(beginning: Beginning, takingBack: TakingBack): Promise<void> {
     const { command, every, timeout } = this.#settings;
     const { signal } = this.#closing;
     if (signal.aborted) return;
@@ -79,10 +92,12 @@ export class CommandTrigger implements Trigger {
     if (signal.aborted) return;
     const truth: Truth = outcome.code === DUE ? true : outcome.code === NOT_DUE ? false : undefined;
     this.#say(truth, outcome);
-    const facts = { is: () => truth, compare: () => undefined };
-    beginning.tell(this.#watch.look(facts, this.#clock.elapsed()), `${command[0]} says that it is due`);
+    const now = this.#clock.elapsed();
+    beginning.tell(this.#watch.look(saying(truth), now), `${command[0]} says that it is due`);
+    const isOver = this.#stopWatch?.look(saying(truth === undefined ? undefined : !truth), now);
+    if (isOver === true) takingBack.over(`${command[0]} says that it is not due`);
     const wait = Math.max(0, every - (this.#clock.elapsed() - began));
-    this.#cancel = this.#clock.after(wait, () => { this.#running = this.#look(beginning); });
+    this.#cancel = this.#clock.after(wait, () => { this.#running = this.#look(beginning, takingBack); });
   }
 
   /** Each change once. */

@@ -1,23 +1,26 @@
 import type { EventFacts } from '../../../instances/events.js';
 import { EVENT_SUBJECTS } from '../../../kit/limits.js';
 import { resolvePatterns, type Groups, type InstancePattern } from '../../../kit/patterns.js';
-import { formatDuration, idFromWord } from '../../../kit/text.js';
+import { formatDuration } from '../../../kit/text.js';
 import type { Trigger } from '../../contract.js';
+import { namedOf } from '../../full-names.js';
 import { Beginning } from '../beginning.js';
-import { MACHINE_CLOCK, type Clock } from '../clock.js';
+import { MACHINE_CLOCK, type Clock } from '../../clock.js';
 import type { TriggerHost } from '../contract.js';
 
 /** Events about what lasts, and events about what happens. */
 export const LASTING = ['state', 'provider'] as const;
-export const EVENTS = [...LASTING, 'added', 'removed', 'action'] as const;
+export const EVENTS = [...LASTING, 'added', 'removed', 'action', 'plan'] as const;
 
 export interface EventSettings {
   readonly events: readonly (typeof EVENTS)[number][];
   /** patterns and groups; undefined: all */
   readonly instances: readonly string[] | undefined;
+  /** the plans whose runs count */
+  readonly runsOf?: readonly string[] | undefined;
   /** what is so now: states, `answers`, `silent`; undefined: anything */
   readonly now: readonly string[] | undefined;
-  /** of actions: `done`, `begun`, a phrase; undefined: any */
+  /** of actions and runs: `done`, `begun`, a phrase; undefined: any */
   readonly outcome: readonly string[] | undefined;
   /** milliseconds */
   readonly lasts: number;
@@ -94,7 +97,9 @@ export class EventTrigger implements Trigger {
   }
 
   #concerns(facts: Told): boolean {
-    const { instances } = this.#settings;
+    const { instances, runsOf = [] } = this.#settings;
+    // a run as a whole, and none of its stages
+    if (facts.type === 'plan') return facts.stage === undefined && runsOf.includes(facts.plan);
     if (instances === undefined) return true;
     const groups = this.#host.groups();
     if (groups !== this.#groups || this.#patterns === undefined) {
@@ -102,15 +107,13 @@ export class EventTrigger implements Trigger {
       this.#patterns = resolvePatterns(instances, groups);
     }
     if (facts.type === 'provider') return this.#patterns.some((pattern) => pattern.coversProvider(facts.provider));
-    const provider = providerOf(facts.instance);
-    const name = facts.instance.slice(provider.length + 1);
-    const named = name.startsWith('#') ? { provider, name, id: idFromWord(name.slice(1)), isTwin: true } : { provider, name };
+    const named = namedOf(facts.instance);
     return this.#patterns.some((pattern) => pattern.matches(named));
   }
 
   #isMeant(facts: Told): boolean {
     const { now, outcome } = this.#settings;
-    if (facts.type !== 'action') return now === undefined || now.includes(facts.now);
+    if (facts.type !== 'action' && facts.type !== 'plan') return now === undefined || now.includes(facts.now);
     return outcome === undefined || outcome.includes(facts.outcome.split(':')[0]!);
   }
 
@@ -189,5 +192,6 @@ export class EventTrigger implements Trigger {
 function wordsOf(facts: Told): string {
   if (facts.type === 'provider') return `provider ${facts.provider} ${facts.now}`;
   if (facts.type === 'action') return `${facts.command} on ${facts.instance}: ${facts.outcome}`;
+  if (facts.type === 'plan') return `run ${facts.run} of ${facts.plan}: ${facts.outcome}`;
   return facts.type === 'state' ? `${facts.instance} is ${facts.now}` : `${facts.instance} ${facts.type}`;
 }

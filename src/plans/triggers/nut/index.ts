@@ -5,7 +5,7 @@ import { passwordEntries, readPassword } from '../../../config/secret.js';
 import { duration, flag, positiveDuration, text, whole } from '../../../config/values.js';
 import { tlsTrust, trustEntries } from '../../../drivers/tls/options.js';
 import { UPSD_PORT } from '../../../protocols/nut/client.js';
-import { MACHINE_CLOCK } from '../clock.js';
+import { MACHINE_CLOCK } from '../../clock.js';
 import { condition } from '../condition-option.js';
 import type { TriggerModule, TriggerOptions } from '../contract.js';
 import { UpsReader, type UpsPlace } from './reader.js';
@@ -20,9 +20,20 @@ interface UpsUrl extends UpsPlace {
 function parseUrl(value: string): UpsUrl | undefined {
   if (!URL.canParse(value)) return undefined;
   const { protocol, username, password, hostname, port, pathname, search, hash } = new URL(value);
+  const user = decoded(username);
   const ups = /^\/([A-Za-z0-9._-]{1,64})$/.exec(pathname)?.[1];
-  if (protocol !== 'nut:' || hostname === '' || ups === undefined || password !== '' || search !== '' || hash !== '') return undefined;
-  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || UPSD_PORT, ups, user: username === '' ? undefined : decodeURIComponent(username) };
+  if (protocol !== 'nut:' || hostname === '' || ups === undefined || password !== '' || search !== '' || hash !== '' || user === undefined) return undefined;
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || UPSD_PORT, ups, user: user === '' ? undefined : user };
+}
+
+/** @returns undefined where it is no text that could be sent */
+function decoded(word: string): string | undefined {
+  try {
+    const text = decodeURIComponent(word);
+    return /[\u0000-\u001f\u007f]/.test(text) ? undefined : text;
+  } catch {
+    return undefined;
+  }
 }
 
 const upsUrl = v.pipe(

@@ -3,7 +3,7 @@ import { UPSD_LOGIN_RETRY } from '../../../kit/limits.js';
 import type { Log } from '../../../kit/log.js';
 import { UpsdClient } from '../../../protocols/nut/client.js';
 import type { Trust } from '../../../protocols/tls/connect.js';
-import type { Clock } from '../clock.js';
+import type { Clock } from '../../clock.js';
 import type { Variables } from './status.js';
 
 /** Where a UPS is. */

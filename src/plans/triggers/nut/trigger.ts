@@ -1,11 +1,12 @@
 import { Deadline } from '../../../kit/deadline.js';
-import { TRIGGER_BEGIN_TIMEOUT, TRIGGER_NOTE_TIMEOUT, TRIGGER_RETRY, UPS_ANSWER, UPS_HURRY } from '../../../kit/limits.js';
+import { TRIGGER_NOTE_TIMEOUT, UPS_ANSWER, UPS_HURRY } from '../../../kit/limits.js';
 import type { Trigger } from '../../contract.js';
 import { Beginning } from '../beginning.js';
-import { MACHINE_CLOCK, type Clock } from '../clock.js';
+import { MACHINE_CLOCK, type Clock } from '../../clock.js';
 import type { Condition, ConditionWatch, Truth } from '../conditions.js';
-import { sourceOf, type TriggerHost } from '../contract.js';
+import type { TriggerHost } from '../contract.js';
 import { Memory } from '../memory.js';
+import { TakingBack } from '../taking-back.js';
 import { NUMBERS, type UpsFacts } from './status.js';
 import { UpsWatch, type UpsSource } from './watch.js';
 
@@ -58,10 +59,7 @@ export class NutTrigger implements Trigger {
   readonly #watches: readonly UpsWatch[];
   #starts: readonly { readonly key: string; readonly when: Condition; readonly vote: Vote; readonly beginning: Beginning }[] = [];
   readonly #stop: Vote | undefined;
-  #owes = false;
-  #isTakingBack = false;
-  #takeBackAgain = 0;
-  #complaint: string | undefined;
+  #takingBack: TakingBack | undefined;
   #isClosed = false;
 
   /** @param sources the UPSes, by names for people */
@@ -105,14 +103,14 @@ export class NutTrigger implements Trigger {
   async #begin(): Promise<void> {
     const { start, needs, minInterval } = this.#settings;
     const kept = await this.#memory.load();
-    this.#owes = kept?.owes === true;
+    const takingBack = this.#takingBack = new TakingBack({ host: this.#host, plan: this.#settings.stop?.plan, owes: kept?.owes === true, onChange: () => this.#note() });
     const begun = Array.isArray(kept?.begun) ? kept.begun : [];
     if (this.#isClosed) return;
     this.#starts = start.map(({ plan, when }) => {
       const key = `${plan} ${when.source}`;
       const beginning = new Beginning({
         host: this.#host, plan, minInterval, hasBegun: begun.includes(key),
-        onBegin: () => this.#note(true),
+        onBegin: () => takingBack.note(),
         onChange: () => void this.#save(),
       });
       return { key, when, vote: new Vote(when, this.#votes(needs)), beginning };
@@ -124,42 +122,17 @@ export class NutTrigger implements Trigger {
     const now = this.#clock.elapsed();
     const says = `${this.#watches[index]!.name}: ${facts.condition === undefined ? 'silent' : facts.toString()}`;
     for (const { when, vote, beginning } of this.#starts) beginning.tell(vote.look(index, facts, now), `${when.source} (${says})`);
-    if (this.#stop?.look(index, facts, now) === true && this.#owes && now >= this.#takeBackAgain) void this.#takeBack(`${this.#settings.stop!.when.source} (${says})`);
-  }
-
-  /** Once for what was begun; where that fails, again at a later look, if it still holds then. */
-  async #takeBack(words: string): Promise<void> {
-    if (this.#isTakingBack) return;
-    this.#isTakingBack = true;
-    const { log, starter } = this.#host;
-    const source = sourceOf(this.#host);
-    const deadline = new Deadline(TRIGGER_BEGIN_TIMEOUT);
-    try {
-      await deadline.run(() => starter.causeGone(source, `${source}: ${words}`, this.#settings.stop!.plan));
-      this.#complaint = undefined;
-      log('info', 'what was begun is taken back', { cause: words });
-      await this.#note(false);
-    } catch (error) {
-      const { message } = error as Error;
-      if (message !== this.#complaint) log('error', 'what was begun cannot be taken back, which is tried again', { cause: words, reason: message });
-      this.#complaint = message;
-      this.#takeBackAgain = this.#clock.elapsed() + TRIGGER_RETRY;
-    } finally {
-      deadline.clear();
-      this.#isTakingBack = false;
-    }
+    if (this.#stop?.look(index, facts, now) === true) this.#takingBack?.over(`${this.#settings.stop!.when.source} (${says})`);
   }
 
   /** Waits for the disk, but not long: a cut does not wait either. */
-  async #note(owes: boolean): Promise<void> {
-    if (owes === this.#owes) return;
-    this.#owes = owes;
+  async #note(): Promise<void> {
     const deadline = new Deadline(TRIGGER_NOTE_TIMEOUT);
     await deadline.run(() => this.#save()).catch(() => undefined);
     deadline.clear();
   }
 
   #save(): Promise<void> {
-    return this.#memory.save({ begun: this.#starts.filter(({ beginning }) => beginning.hasBegun).map(({ key }) => key), owes: this.#owes });
+    return this.#memory.save({ begun: this.#starts.filter(({ beginning }) => beginning.hasBegun).map(({ key }) => key), owes: this.#takingBack?.owes === true });
   }
 }

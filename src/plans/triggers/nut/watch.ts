@@ -1,5 +1,5 @@
 import type { Log } from '../../../kit/log.js';
-import type { Clock } from '../clock.js';
+import type { Clock } from '../../clock.js';
 import { NUMBERS, UpsFacts, type Variables } from './status.js';
 
 /** Asks for what a UPS says: see {@link UpsReader}. */

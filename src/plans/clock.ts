@@ -1,8 +1,8 @@
-/** The time, as triggers go by it. */
+/** The time, as plans and triggers go by it. */
 export interface Clock {
-  /** wall clock, milliseconds since 1970: may be set back and forth */
+  /** wall clock, milliseconds since 1970: people and NTP set it, also back */
   wall(): number;
-  /** milliseconds since some moment: goes evenly, nobody sets it */
+  /** milliseconds since some moment: goes evenly, nobody sets it; says nothing from one process to the next */
   elapsed(): number;
   /** Does something once, so many milliseconds later. @returns calls it off */
   after(ms: number, work: () => void): () => void;
