@@ -38,5 +38,9 @@ export const endedBy = (active: Active, earlier: Iterable<Active>): Active[] =>
   [...earlier].filter((other) => other !== active && (
     other.record.plan.name === active.record.plan.undo || (active.record.plan.whenBusy === 'cancel' && isSameGroup(other, active))));
 
+/** Those that the beginning of a later one was to end, where a kill came in between: with that later one. @param oldest in the order of their beginning */
+export const endedByLater = (oldest: readonly Active[]): (readonly [ended: Active, by: Active])[] =>
+  oldest.flatMap((by, index) => endedBy(by, oldest.slice(0, index)).map((ended) => [ended, by] as const));
+
 /** What is told to whoever would have to wait for its end. */
 export const stillEnding = ({ record: { id, plan } }: Active): ArgoError => new ArgoError('BUSY', `run ${id} of ${plan.name} was ended, and something of it is still under way`);

@@ -11,7 +11,7 @@ import type { Log } from '../kit/log.js';
 import { notLonger } from '../kit/within.js';
 import type { PlanJournal, WholeRun } from '../store/plan-journal.js';
 import type { KeyValue } from '../store/state.js';
-import { endedBy, isEnding, obstacleTo, stillEnding, type Active } from './active-runs.js';
+import { endedBy, endedByLater, isEnding, obstacleTo, stillEnding, type Active } from './active-runs.js';
 import { MACHINE_CLOCK } from './clock.js';
 import type { Begun, Cause, PlanEngine, StageTargets } from './contract.js';
 import { Disk, notWritten } from './disk.js';
@@ -351,17 +351,12 @@ export class Engine implements PlanEngine {
         log('error', 'a run of a plan cannot go on', { plan: whole.run.plan, run: whole.run.id, reason: String(thrown) });
       }
     }
-    this.#inOrder([...this.#active.values()].reverse());
-    this.#beginWaiting();
-  }
-
-  /** Whoever came first is first again; and what a beginning was to end is ended, where the kill came in between. @param oldest first */
-  #inOrder(oldest: readonly Active[]): void {
+    // whoever came first is first again
+    const oldest = [...this.#active.values()].reverse();
     this.#active.clear();
-    for (const active of oldest) {
-      for (const other of endedBy(active, this.#active.values())) this.#endLater(other, 'cancelled', `plan ${active.record.plan.name} was begun`);
-      this.#active.set(active.record.plan.name, active);
-    }
+    for (const active of oldest) this.#active.set(active.record.plan.name, active);
+    for (const [ended, by] of endedByLater(oldest)) this.#endLater(ended, 'cancelled', `plan ${by.record.plan.name} was begun`);
+    this.#beginWaiting();
   }
 
   /** Decides what becomes of a run that an earlier process has left. */
