@@ -21,6 +21,8 @@ export interface HistoryPosition {
   readonly gone: number;
   /** those up to here were acknowledged, and are not to be sent again */
   readonly acknowledged: number;
+  /** those up to here were acknowledged at any time */
+  readonly delivered: number;
 }
 
 /** Values as they are sent. */

@@ -5,7 +5,7 @@ import type { Log } from '../../kit/log.js';
 import type { Outbox, OutboxEvent } from '../../store/state.js';
 import type { Listener } from '../contract.js';
 import { Acknowledger } from './acknowledger.js';
-import type { Bell } from './bell.js';
+import type { Bell } from '../../kit/bell.js';
 import { envelope, type Kept } from './envelope.js';
 import type { Losses } from './losses.js';
 import { pauseAfter, type Receiver, type Verdict } from './receiver.js';

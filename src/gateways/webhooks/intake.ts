@@ -5,7 +5,7 @@ import { OUTBOX_APPEND } from '../../kit/limits.js';
 import { WEBHOOK_APPEND_SIZE, WEBHOOK_DISK_RETRY } from '../../kit/webhook-limits.js';
 import type { Log } from '../../kit/log.js';
 import type { Outbox } from '../../store/state.js';
-import type { Bell } from './bell.js';
+import type { Bell } from '../../kit/bell.js';
 import { idOf, keep, type Kept } from './envelope.js';
 import type { Listener } from '../contract.js';
 

@@ -3,7 +3,7 @@ import type { Deadline } from '../../kit/deadline.js';
 import { WEBHOOK_LAST_SENDS } from '../../kit/webhook-limits.js';
 import type { Change } from '../../listening/change.js';
 import type { Gateway, GatewayHost, Listener } from '../contract.js';
-import { Bell } from './bell.js';
+import { Bell } from '../../kit/bell.js';
 import { Delivery } from './delivery.js';
 import { figuresIn } from './figures.js';
 import { Intake } from './intake.js';

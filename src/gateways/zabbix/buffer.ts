@@ -28,6 +28,7 @@ export class Buffer {
   #session = '';
   #last = 0;
   #acknowledged = 0;
+  #delivered = 0;
   /** new ones since it was looked last what is to go */
   #untrimmed = 0;
   #trimming: Promise<void> | undefined;
@@ -51,6 +52,16 @@ export class Buffer {
     return this.#last - this.#acknowledged;
   }
 
+  /** the newest value */
+  get last(): number {
+    return this.#last;
+  }
+
+  /** up to which a server had them at any time */
+  get delivered(): number {
+    return this.#delivered;
+  }
+
   /** up to which the server has them */
   get acknowledged(): number {
     return this.#acknowledged;
@@ -59,10 +70,11 @@ export class Buffer {
   /** @throws StateError */
   async open(): Promise<void> {
     if (this.#stamps !== undefined) return;
-    const { session, epoch, last, acknowledged } = await this.#parts.history.open();
+    const { session, epoch, last, acknowledged, delivered } = await this.#parts.history.open();
     this.#session = session;
     this.#last = Math.max(this.#last, last);
     this.#acknowledged = Math.max(this.#acknowledged, acknowledged);
+    this.#delivered = Math.max(this.#delivered, delivered);
     this.#stamps = new Stamps(epoch);
     this.#timer = setInterval(() => void this.trim(), ZABBIX_TRIM_EVERY);
     this.#timer.unref();
@@ -88,6 +100,7 @@ export class Buffer {
   /** The server has these. Where the disk cannot be written, that is forgotten at the next start, and they are sent again. */
   acknowledge(upTo: number): void {
     this.#acknowledged = Math.max(this.#acknowledged, upTo);
+    this.#delivered = Math.max(this.#delivered, upTo);
     this.#parts.history.acknowledge(upTo).catch(() => undefined);
   }
 

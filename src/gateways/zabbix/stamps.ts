@@ -30,10 +30,12 @@ export class Stamps {
     for (const itemid of this.#last.keys()) if (!has(itemid)) this.#last.delete(itemid);
   }
 
-  of(value: NewValue): NewValue {
-    const stamp = Math.max(micros(value), (this.#last.get(value.itemid) ?? -1) + 1);
-    this.#last.set(value.itemid, stamp);
-    return { ...value, clock: Math.floor(stamp / 1e6), ns: stamp % 1e6 * 1000 + this.#epoch % 1000 };
+  /** @returns the same value with a time of its own; `itemid` is its first member */
+  of(given: NewValue): NewValue {
+    const { itemid, value, state } = given;
+    const stamp = Math.max(micros(given), (this.#last.get(itemid) ?? -1) + 1);
+    this.#last.set(itemid, stamp);
+    return { itemid, value, ...(state !== undefined && { state }), clock: Math.floor(stamp / 1e6), ns: stamp % 1e6 * 1000 + this.#epoch % 1000 };
   }
 }
 
