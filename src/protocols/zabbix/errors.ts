@@ -30,8 +30,12 @@ export type ZabbixFault = keyof typeof ZABBIX_FAULTS;
 export class ZabbixError extends Error {
   override readonly name = 'ZabbixError';
 
-  constructor(readonly code: ZabbixFault, message: string, options?: ErrorOptions) {
+  /** of the server, where its refusal names it */
+  readonly serverVersion: string | undefined;
+
+  constructor(readonly code: ZabbixFault, message: string, { serverVersion, ...options }: ErrorOptions & { readonly serverVersion?: string | undefined } = {}) {
     super(message, options);
+    this.serverVersion = serverVersion;
   }
 
   /** Whether the other side cannot have had what was sent. */
