@@ -34,3 +34,5 @@ export const ZABBIX_RECEIPT = 60_000;
 /** Passive mode: a server that asked so much later than usual may have been started anew. */
 export const ZABBIX_SILENCE_LEAST = 2000;
 export const ZABBIX_SILENCE_TIMES = 3;
+/** At the gateway's end: how long the last message may take. */
+export const ZABBIX_LAST_SENDS = 2000;

@@ -32,6 +32,8 @@ export class Active {
   readonly #aborter = new AbortController();
   #running: Promise<unknown> | undefined;
   #saidStrange = '';
+  /** that somebody waits for what there is to send */
+  #isUrgent = false;
 
   constructor(parts: ActiveParts) {
     this.#parts = parts;
@@ -41,8 +43,14 @@ export class Active {
     this.#running = Promise.all([
       this.#loop(() => this.#heartbeat(), ({ heartbeat }) => heartbeat),
       this.#loop(() => this.#configure(), ({ config }) => config),
-      this.#loop(() => this.#send(), ({ data }) => data),
+      this.#loop(() => this.#send(), ({ data }) => (this.#isUrgent ? 0 : data)),
     ]);
+  }
+
+  /** Sends what there is at once: the result of a command, for which somebody waits. */
+  hurry(): void {
+    this.#isUrgent = true;
+    this.#parts.bell.ring();
   }
 
   async stop(): Promise<void> {
@@ -90,6 +98,7 @@ export class Active {
   }
 
   #send(): Promise<boolean> {
+    this.#isUrgent = false;
     return this.#exchange(this.#aborter.signal);
   }
 

@@ -4,14 +4,17 @@ import type { Log } from '../../kit/log.js';
 export class Contact {
   readonly #log: Log;
   readonly #count: (result: 'answered' | 'failed') => void;
+  readonly #doubt: () => void;
   /** why there is none; undefined: there is one */
   #reason: string | undefined = 'not yet';
   #lastAt = 0;
   #failed = 0;
 
-  constructor(log: Log, count: (result: 'answered' | 'failed') => void) {
+  /** @param doubt told of each failure: it may have been the end of a server */
+  constructor(log: Log, count: (result: 'answered' | 'failed') => void, doubt: () => void) {
     this.#log = log;
     this.#count = count;
+    this.#doubt = doubt;
   }
 
   /** when a server last answered, milliseconds since 1970; 0: not yet */
@@ -30,6 +33,7 @@ export class Contact {
   /** @param reason in words; told where it is another than before */
   failed(server: string, reason: string): void {
     this.#count('failed');
+    this.#doubt();
     this.#failed += 1;
     if (this.#reason === reason) return;
     this.#reason = reason;
