@@ -136,7 +136,7 @@ export class Collector {
         if (entry.isBusy || this.#sink.isFull) this.#skipped += 1;
         else void this.#collect(entry, looks, entry.maxAge);
         // what is answered from memory ends meanwhile
-        await null;
+        await Promise.resolve();
         if (slices.isOverNow()) await slices.pause();
       }
     }

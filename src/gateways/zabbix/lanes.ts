@@ -89,7 +89,7 @@ export class Lanes {
         if (slices.isOverNow()) await slices.pause();
       }
       // what is answered from memory ends meanwhile
-      await null;
+      await Promise.resolve();
     }
     this.#isPumping = false;
   }

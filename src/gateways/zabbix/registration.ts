@@ -19,8 +19,6 @@ export class Registration {
   readonly #log: Log;
   /** by full name: when it was registered last, on the clock of performance.now() */
   #registered = new Map<string, number>();
-  /** full names that no host can have */
-  readonly #unfit = new Set<string>();
 
   constructor(outgoing: Pick<Outgoing, 'registration'>, addresses: Addresses, log: Log) {
     this.#outgoing = outgoing;
@@ -41,8 +39,10 @@ export class Registration {
     const rows = await Promise.all(due.map((fullName) => this.#row(actor, fullName, clock)));
     // all were forgotten meanwhile: they come again
     if (this.#registered !== before) return;
-    const known = rows.filter((row) => row !== undefined);
     for (const fullName of due) before.set(fullName, performance.now());
+    const unfit = due.filter((_, index) => rows[index] === 'unfit');
+    if (unfit.length > 0) this.#log('warn', 'instances cannot be registered: no host of Zabbix may have such a name', { instances: unfit.length, such: unfit[0] });
+    const known = rows.filter((row) => typeof row === 'object');
     if (known.length > 0) this.#outgoing.registration(known);
   }
 
@@ -65,24 +65,15 @@ export class Registration {
     return due;
   }
 
-  /** Undefined where it is gone meanwhile, or can be no host. */
-  async #row(actor: Actor, fullName: string, clock: number): Promise<RegistrationRow | undefined> {
+  /** Undefined where it is gone meanwhile. */
+  async #row(actor: Actor, fullName: string, clock: number): Promise<RegistrationRow | 'unfit' | undefined> {
     const instance = await one(actor, fullName);
     if (instance === undefined) return undefined;
     const host = hostName(shownName(actor, instance));
-    if (host === undefined) {
-      this.#tellUnfit(fullName);
-      return undefined;
-    }
+    if (host === undefined) return 'unfit';
     const [address = UNKNOWN_ADDRESS] = await this.#addresses.of(actor, instance);
     const { provider, type, providerType } = instance;
     return { clock, host, ip: address, dns: '', port: AGENT_PORT, host_metadata: `argo ${provider} ${type} ${providerType} ${fullName}`.slice(0, HOST_METADATA), tls_accepted: 1 };
-  }
-
-  #tellUnfit(fullName: string): void {
-    if (this.#unfit.has(fullName)) return;
-    this.#unfit.add(fullName);
-    this.#log('warn', 'an instance cannot be registered: no host of Zabbix may have such a name', { instance: fullName });
   }
 }
 
