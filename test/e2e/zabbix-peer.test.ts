@@ -5,6 +5,7 @@ import { lowPort } from '../peers/zabbix/confined.js';
 import { OfficialProxy } from '../peers/zabbix/official-proxy.js';
 import { Relay } from '../peers/zabbix/relay.js';
 import { until } from '../support/until.js';
+import { Ledger } from './support/zabbix.js';
 
 /** That the server which other tests meet is set up as it should be: Zabbix's own proxy works with it. */
 
@@ -26,6 +27,7 @@ await t.test('the official proxy', { skip: lacksZabbix('fping'), timeout: 170_00
     const itemid = await api.item(hostid, item);
     const relay = await Relay.start(zabbix.port);
     t.after(() => relay.stop());
+    const ledger = new Ledger(relay);
     const proxy = await startProxy(t, { name: 'official', serverPort: relay.port });
     await until(async () => await seen(proxyid) > 0, WAIT_MS, 'a heartbeat');
     await until(async () => await count(itemid) > 0, WAIT_MS, `a value: ${proxy.log}`);
@@ -34,6 +36,9 @@ await t.test('the official proxy', { skip: lacksZabbix('fping'), timeout: 170_00
     await until(() => relay.dropped >= 3, WAIT_MS, 'answers to be dropped');
     const before = await count(itemid);
     await until(async () => await count(itemid) > before, WAIT_MS, 'values after that');
+    t.ok(ledger.values.size > 0 && ledger.tasks.length > 0, 'what passes is read');
+    const sent = [...ledger.values.values()];
+    await until(async () => (await ledger.missing({ zabbix, groupid }, sent)).length === 0, WAIT_MS, 'all that was sent to be stored');
     await zabbix.killServer();
     await zabbix.startServer();
     const after = await count(itemid);

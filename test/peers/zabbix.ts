@@ -1,11 +1,10 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { lacksRoot, which } from '../support/peers.js';
 import { listens } from '../support/ports.js';
 import { until } from '../support/until.js';
 import { Api } from './zabbix/api.js';
-import { Confined, lowPort } from './zabbix/confined.js';
+import { Confined, lowPort, runFolder } from './zabbix/confined.js';
 import { Database, hasDatabase } from './zabbix/database.js';
 
 const SERVER = 'zabbix_server';
@@ -49,10 +48,7 @@ export class Zabbix {
   }
 
   static async start(options: ZabbixOptions = {}): Promise<Zabbix> {
-    const folder = mkdtempSync(join(tmpdir(), 'argo-zabbix-'));
-    chmodSync(folder, 0o755);
-    const remove = (): void => rmSync(folder, { recursive: true, force: true });
-    process.once('exit', remove);
+    const folder = runFolder();
     let zabbix: Zabbix | undefined;
     let database: Database | undefined;
     try {
@@ -66,7 +62,7 @@ export class Zabbix {
       return zabbix;
     } catch (error) {
       await (zabbix?.stop() ?? database?.stop());
-      remove();
+      rmSync(folder, { recursive: true, force: true });
       throw error;
     }
   }

@@ -1,8 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { randomInt } from 'node:crypto';
+import { chmodSync, closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 /** Neither zabbix_server nor zabbix_proxy takes a higher one; the kernel gives only higher ones to others. */
 const PORTS = { lowest: 20_000, highest: 32_767 } as const;
@@ -21,6 +23,20 @@ export async function lowPort(): Promise<number> {
     return port;
   }
   throw new Error('no free port that Zabbix takes');
+}
+
+const PREFIX = 'argo-zabbix-run-';
+
+/** A folder that everybody may enter, which is removed with this process; those of others that were killed are, too. */
+export function runFolder(): string {
+  for (const name of readdirSync(tmpdir())) {
+    const owner = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
+    if (owner !== undefined && !existsSync(`/proc/${owner}`)) rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  }
+  const folder = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`));
+  chmodSync(folder, 0o755);
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
 }
 
 export interface ConfinedOptions {
@@ -47,7 +63,7 @@ export class Confined {
     const mounts = Object.entries(binds).map(([to, from]) => `mount --bind '${from}' '${to}' && `).join('');
     this.#child = spawn('setpriv', [
       '--pdeathsig', 'KILL', 'unshare', '--pid', '--mount', '--propagation', 'private', '--fork', '--kill-child',
-      'sh', '-c', `${mounts}exec setpriv --reuid=${user} --regid=${user} --init-groups "$@"`, 'sh', program, ...args,
+      'sh', '-c', `${mounts}exec setpriv --reuid=${user} --regid=${user} --init-groups --pdeathsig KILL "$@"`, 'sh', program, ...args,
     ], { stdio: ['ignore', output, output], env: { PATH: process.env.PATH, LC_ALL: 'C.UTF-8', ...env }, ...(cwd !== undefined && { cwd }) });
     closeSync(output);
     this.#child.on('error', () => undefined);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { which } from '../../support/peers.js';
 import { runProgram } from '../../support/programs.js';
 import { until } from '../../support/until.js';
-import { Confined, lowPort } from './confined.js';
+import { Confined, lowPort, runFolder } from './confined.js';
 
 const PACKAGE = 'zabbix-proxy-sqlite3';
 const START_TIMEOUT_MS = 60_000;
@@ -81,8 +81,7 @@ export class OfficialProxy {
   }
 
   static async startWith(program: string, { name, serverPort, listenPort, user, settings = {} }: OfficialProxyOptions, database?: string): Promise<OfficialProxy> {
-    const folder = mkdtempSync(join(tmpdir(), 'argo-zabbix-proxy-run-'));
-    chmodSync(folder, 0o755);
+    const folder = runFolder();
     const own = join(folder, 'own');
     mkdirSync(own);
     chownSync(own, user.uid, user.gid);
@@ -90,7 +89,6 @@ export class OfficialProxy {
       copyFileSync(database, join(own, 'proxy.db'));
       chownSync(join(own, 'proxy.db'), user.uid, user.gid);
     }
-    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
     const configuration = join(folder, 'proxy.conf');
     const all = {
       ProxyMode: listenPort === undefined ? 0 : 1, Server: listenPort === undefined ? `127.0.0.1:${serverPort}` : '127.0.0.1', Hostname: name,

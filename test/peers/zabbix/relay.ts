@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { inflateSync } from 'node:zlib';
 
 const HOST = '127.0.0.1';
 
@@ -12,6 +13,33 @@ const HOST = '127.0.0.1';
  */
 export type Weather = 'pass' | 'drop-answers' | 'stop' | 'refuse';
 
+/** One message of Zabbix's protocol, as it passed. */
+export interface Passed {
+  /** from the one who connected, or to it */
+  readonly from: 'client' | 'server';
+  readonly message: Readonly<Record<string, unknown>>;
+}
+
+/** Reads what passes, without a word to either side. Frames as in https://www.zabbix.com/documentation/6.0/en/manual/appendix/protocols/header_datalen */
+class Reader {
+  #rest: Buffer = Buffer.alloc(0);
+
+  constructor(readonly from: Passed['from'], readonly passed: (message: Passed) => void) {}
+
+  push(chunk: Buffer): void {
+    this.#rest = Buffer.concat([this.#rest, chunk]);
+    while (this.#rest.length >= 13) {
+      if (this.#rest.toString('latin1', 0, 4) !== 'ZBXD') return; // of TLS nothing can be read
+      const end = 13 + this.#rest.readUInt32LE(5);
+      if (this.#rest.length < end) return;
+      const body = this.#rest.subarray(13, end);
+      const text = (this.#rest[4]! & 2) === 0 ? body : inflateSync(body);
+      if (text.length > 0) this.passed({ from: this.from, message: JSON.parse(text.toString()) as Passed['message'] });
+      this.#rest = this.#rest.subarray(end);
+    }
+  }
+}
+
 /** A network between two programs of this machine that can be cut. */
 export class Relay {
   readonly port: number;
@@ -19,6 +47,8 @@ export class Relay {
   dropped = 0;
   /** all connections so far */
   connections = 0;
+  /** is given each message that is read from either side, also where it gets no further */
+  onMessage: (passed: Passed) => void = () => undefined;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #weather: Weather = 'pass';
@@ -61,8 +91,13 @@ export class Relay {
       this.#sockets.add(from);
       from.on('close', () => { this.#sockets.delete(from); to.destroy(); }).on('error', () => to.destroy()).on('end', () => to.end());
     }
-    client.on('data', (chunk: Buffer) => this.#pass(chunk, client, server));
+    const [asked, answered] = (['client', 'server'] as const).map((from) => new Reader(from, (passed) => this.onMessage(passed))) as [Reader, Reader];
+    client.on('data', (chunk: Buffer) => {
+      asked.push(chunk);
+      this.#pass(chunk, client, server);
+    });
     server.on('data', (chunk: Buffer) => {
+      answered.push(chunk);
       if (this.#weather !== 'drop-answers') return this.#pass(chunk, server, client);
       this.dropped += 1;
       this.#answers -= 1;
