@@ -172,6 +172,9 @@ async function addAll<Row extends { readonly hostid: number }>(table: Map<number
   }
 }
 
+/** Asks a thread for its next part. */
+const NEXT = 'next';
+
 /** A thread for one message: it ends with it, as does its memory. */
 function readInThread(content: Buffer, take: (batch: Batch) => void, signal: AbortSignal): Promise<Outline> {
   return new Promise((resolve, reject) => {
@@ -189,15 +192,20 @@ function readInThread(content: Buffer, take: (batch: Batch) => void, signal: Abo
       settle();
     };
     const fail = (error: ZabbixError): void => end(() => reject(error));
+    // one part at a time: all that has come is unpacked in one go
+    const askOn = (): void => worker.postMessage(NEXT);
     const forget = onAbort(signal, () => fail(new ZabbixError('ABORTED', 'it was given up')));
     const timer = setTimeout(() => fail(new ZabbixError('LATE', `the configuration was not read within ${formatDuration(ZABBIX_CONFIGURATION_READING)}`)), ZABBIX_CONFIGURATION_READING);
     worker.on('message', (message: FromThread) => {
-      if ('table' in message) take(message);
-      else if ('outline' in message) end(() => resolve(message.outline));
+      if ('table' in message) {
+        take(message);
+        setImmediate(askOn);
+      } else if ('outline' in message) end(() => resolve(message.outline));
       else fail(new ZabbixError(message.fault.code, message.fault.message, message.fault));
     });
     worker.on('error', (error) => fail(new ZabbixError('LARGE', `the configuration cannot be read (${(error as NodeJS.ErrnoException).code ?? error.message})`)));
     worker.on('exit', () => fail(new ZabbixError('LARGE', 'the configuration cannot be read: its thread has ended')));
+    askOn();
   });
 }
 
