@@ -28,9 +28,8 @@ export const ZABBIX_COMMANDS_WAITING = 1000;
 /** Results of tasks that go in one message, and characters of one. */
 export const ZABBIX_RESULTS_SENT = 100;
 export const ZABBIX_RESULT_TEXT = 16 * 1024;
-/** Passive mode: from a connection to the first request, and from an answer to what the server says to it. */
+/** Passive mode: from a connection to the end of its TLS handshake. */
 export const ZABBIX_REQUEST = 10_000;
-export const ZABBIX_RECEIPT = 60_000;
 /** Passive mode: a server that asked so much later than usual may have been started anew. */
 export const ZABBIX_SILENCE_LEAST = 2000;
 export const ZABBIX_SILENCE_TIMES = 3;

@@ -26,7 +26,7 @@ export const ZABBIX_CONFIGURATION_READING = 60_000;
 /** Heap of that thread, MB: the text of a configuration at its limit as objects, several times over. */
 export const ZABBIX_CONFIGURATION_HEAP_MB = 2048;
 /** Items and other rows that a thread hands over in one message. */
-export const ZABBIX_CONFIGURATION_BATCH = 2000;
+export const ZABBIX_CONFIGURATION_BATCH = 500;
 /** Reasons of rows that were left out of a configuration: so many different ones are kept, each with its first row. */
 export const ZABBIX_REASONS_KEPT = 16;
 /** How deep macros stand for templates that are linked to templates. */

@@ -20,7 +20,7 @@ export interface CollectingParts {
   readonly outgoing: Outgoing;
   /** the configured account, as it is now */
   member(): Member;
-  /** a figure of the gateway's own, for `argo.proxy[…]`; undefined: there is none of that name */
+  /** a figure of the speaking half, for `argo.proxy[…]`; undefined: there is none of that name */
   figure(name: string): number | undefined;
   /** milliseconds since 1970; another clock in tests */
   now?(): number;
@@ -44,7 +44,7 @@ export class Collecting implements Incoming {
     const addresses = new Addresses();
     const pings = this.#pings = new Pings(log);
     const actor = (): Actor => parts.member().actor('items');
-    const figure = (name: string): number | undefined => parts.figure(name);
+    const figure = (name: string): number | undefined => this.#figure(name);
     const now = (): number => parts.now?.() ?? Date.now();
     this.#collector = new Collector({ log, outgoing, silence, pings, actor, figure, now });
     this.#availability = new Availability(outgoing, silence);
@@ -60,6 +60,12 @@ export class Collecting implements Incoming {
 
   get figures(): CollectorFigures {
     return this.#collector.figures;
+  }
+
+  /** One of this half's own, or of the other's. */
+  #figure(name: string): number | undefined {
+    const own: Readonly<Record<string, number>> = { ...this.#collector.figures };
+    return Object.hasOwn(own, name) ? own[name] : this.#parts.figure(name);
   }
 
   configured(configuration: ProxyConfiguration): void {

@@ -36,7 +36,14 @@ export class Registration {
     const before = this.#registered;
     const due = await this.#due(actor, before);
     const clock = Math.floor(now / 1000);
-    const rows = await Promise.all(due.map((fullName) => this.#row(actor, fullName, clock)));
+    const working = [];
+    const slices = new Slices();
+    for (const fullName of due) {
+      working.push(this.#row(actor, fullName, clock));
+      await Promise.resolve();
+      if (slices.isOverNow()) await slices.pause();
+    }
+    const rows = await Promise.all(working);
     // all were forgotten meanwhile: they come again
     if (this.#registered !== before) return;
     for (const fullName of due) before.set(fullName, performance.now());

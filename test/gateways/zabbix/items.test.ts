@@ -78,7 +78,7 @@ await t.test('each item of an instance, by names and parameters', async (t) => {
     ['argo.status[demo/test]', 'char'], ['argo.status[*]', 'char'], ['argo.uptime', 'unsigned'], ['argo.uptime', 'unsigned', 2], ['argo.rx', 'unsigned'], ['argo.tx', 'float'],
     ['argo.load', 'float'], ['argo.load[,avg15]', 'text'], ['argo.load[,percent]', 'float'], ['argo.load[,x]', 'float'],
     ['argo.info[memory]', 'unsigned'], ['argo.info[uuid]', 'char'], ['argo.info[fullname]', 'text'], ['argo.info[state,builder]', 'text'], ['argo.info[x]', 'text'], ['argo.info[uuid]', 'unsigned'], ['argo.info', 'text'],
-    ['argo.proxy[backlog]', 'unsigned'], ['argo.proxy[x]', 'unsigned'], ['agent.ping', 'unsigned'], ['icmpping[,0]', 'unsigned'], ['icmppingsec[127.0.0.1,1,,,,avg]', 'unsigned'],
+    ['argo.proxy[backlog]', 'unsigned'], ['argo.proxy[items]', 'unsigned'], ['argo.proxy[x]', 'unsigned'], ['agent.ping', 'unsigned'], ['icmpping[,0]', 'unsigned'], ['icmppingsec[127.0.0.1,1,,,,avg]', 'unsigned'],
   ], { backlog: 17 });
   const uptime = found['argo.uptime unsigned 1']!;
   t.match(uptime, /^\d+$/);
@@ -88,7 +88,7 @@ await t.test('each item of an instance, by names and parameters', async (t) => {
     'argo.load float 1': '0.1', 'argo.load[,avg15] text 1': '0.01', 'argo.load[,percent] float 1': /^\(NOT SUPPORTED: /, 'argo.load[,x] float 1': /^\(USAGE: argo.load/,
     'argo.info[memory] unsigned 1': '268435456', 'argo.info[uuid] char 1': /^00000000-/, 'argo.info[fullname] text 1': 'demo/lj', 'argo.info[state,builder] text 1': 'on',
     'argo.info[x] text 1': '(NOT SUPPORTED: lj does not tell its x)', 'argo.info[uuid] unsigned 1': /^\(NOT SUPPORTED: ".*" is not a number\)$/, 'argo.info text 1': /"memory":"268435456"/,
-    'argo.proxy[backlog] unsigned 1': '17', 'argo.proxy[x] unsigned 1': /^\(NOT SUPPORTED/, 'agent.ping unsigned 1': /^\(NOT SUPPORTED: argo-server has no item/,
+    'argo.proxy[backlog] unsigned 1': '17', 'argo.proxy[items] unsigned 1': /^\d\d$/, 'argo.proxy[x] unsigned 1': /^\(NOT SUPPORTED/, 'agent.ping unsigned 1': /^\(NOT SUPPORTED: argo-server has no item/,
     'icmpping[,0] unsigned 1': /^\(USAGE: PACKETS/, 'icmppingsec[127.0.0.1,1,,,,avg] unsigned 1': /^\(NOT SUPPORTED: icmppingsec is no unsigned/,
   });
 });
