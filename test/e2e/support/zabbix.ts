@@ -1,6 +1,10 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Test } from 'tap';
 import { Zabbix } from '../../peers/zabbix.js';
-import type { Passed, Relay } from '../../peers/zabbix/relay.js';
+import { INTERFACE } from '../../peers/zabbix/api.js';
+import { Relay, type Passed } from '../../peers/zabbix/relay.js';
 import { startDaemon, type Daemon, type DaemonOptions } from '../../support/daemon.js';
 import { ADMIN, LONG } from '../../support/faults.js';
 import { until } from '../../support/until.js';
@@ -135,4 +139,17 @@ export class Ledger {
     const there = new Set(stored.map(({ v }) => v));
     return values.filter((one) => !there.has(one));
   }
+}
+
+/** A proxy behind a network that can be cut. */
+export async function behindRelay(t: Test, world: World, name: string) {
+  const { zabbix: { api, port }, groupid } = world;
+  const relay = await Relay.start(port);
+  t.after(() => relay.stop());
+  const ledger = new Ledger(relay);
+  const proxyid = await api.proxy({ name });
+  const folder = mkdtempSync(join(tmpdir(), 'argo-zabbix-e2e-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const hostid = await api.host(`lj ${name}`, groupid, proxyid, { interfaces: [INTERFACE.agent], name: `lj of ${name}` });
+  return { relay, ledger, proxyid, folder, hostid };
 }
