@@ -1,3 +1,5 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import type { Shipment } from '../../../src/gateways/zabbix/sender.js';
 import type { HistoryRow } from '../../../src/protocols/zabbix/messages.js';
@@ -109,6 +111,24 @@ await t.test('what is too much is dropped, oldest first, and told', async (t) =>
   t.equal(ids(await sender.compose())[0], 501);
   t.same(counts.dropped, { limit: 500 });
   t.match(logged, ['warn values for Zabbix were dropped: the server has not taken them in time']);
+});
+
+await t.test('a disk that cannot be written is told of once, and what is lost by it is counted', async (t) => {
+  const folder = join(scratch(t), 'state');
+  writeFileSync(folder, '');
+  const { values, sender, reports, counts, logged } = half(t, folder);
+  await t.rejects(values.values([value('1'), value('2')]), { name: 'StateError' });
+  await t.rejects(values.values([value('1')]), { name: 'StateError' });
+  reports.availability([{ interfaceid: 1, available: 1, error: '' }]);
+  t.match(await sender.compose(), { values: 0, reports: { availability: [{ interfaceid: 1 }] } }, 'all else goes on');
+  await sender.compose();
+  rmSync(folder);
+  await values.values([value('3')]);
+  t.same(rowsOf(await sender.compose()).map(({ itemid }) => itemid), ['3']);
+  t.same(counts, { kept: 1, sent: 0, dropped: { disk: 3 } });
+  t.same(logged, [
+    'error values for Zabbix cannot be kept, and are lost', 'error values for Zabbix cannot be read', 'info values for Zabbix can be kept again', 'info values for Zabbix can be read again',
+  ]);
 });
 
 await t.test('reports stay until they have arrived', async (t) => {
