@@ -22,7 +22,7 @@ export interface BufferParts {
 }
 
 /** The values for the server, on the disk. */
-export class Buffer {
+export class ValueBuffer {
   readonly #parts: BufferParts;
   #stamps: Stamps | undefined;
   #session = '';

@@ -10,7 +10,7 @@ import type { TlsSettings } from '../../protocols/zabbix/tls.js';
 import { FIRST_VERSION } from '../../protocols/zabbix/version.js';
 import type { Gateway, GatewayHost } from '../contract.js';
 import { Active } from './active.js';
-import { Buffer } from './buffer.js';
+import { ValueBuffer } from './buffer.js';
 import { Collecting } from './collecting.js';
 import { Configurations } from './configurations.js';
 import { Contact } from './contact.js';
@@ -35,7 +35,7 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
   readonly #host: GatewayHost;
   readonly #bell = new Bell();
   readonly #reports = new Reports();
-  readonly #buffer: Buffer;
+  readonly #buffer: ValueBuffer;
   readonly #tasks: Tasks;
   readonly #sender: Sender;
   readonly #contact: Contact;
@@ -62,7 +62,7 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
       dropped.add({ gateway, reason }, by);
       this.#counts.dropped += by;
     };
-    this.#buffer = new Buffer({
+    this.#buffer = new ValueBuffer({
       history, log,
       limits: () => ({ age: this.#options['buffer-age'], values: this.#options['buffer-values'], keepAcknowledged: this.#options['keep-acknowledged'] }),
       kept: (by) => count('kept', by), dropped: drop,
@@ -113,6 +113,7 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
     await this.#tasks.drain(Math.max(0, deadline.left - ZABBIX_LAST_SENDS));
     await this.#collecting.close();
     const active = this.#active;
+    await active?.stop();
     if (active !== undefined) await within(Math.min(ZABBIX_LAST_SENDS, deadline.left), [], (signal) => active.last(signal)).catch(() => undefined);
   }
 

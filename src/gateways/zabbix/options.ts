@@ -5,6 +5,7 @@ import type { TableFault } from '../../config/catalogue.js';
 import { endpoint, parseEndpoint, parseNetwork, positiveDuration, text, whole, type Endpoint, type Network } from '../../config/values.js';
 import { GATEWAY_CONNECTIONS, GATEWAY_CONNECTIONS_PER_ADDRESS } from '../../kit/limits.js';
 import { ZABBIX_SERVER_PORT } from '../../kit/zabbix-gateway-limits.js';
+import { ZabbixError } from '../../protocols/zabbix/errors.js';
 import { parsePsk, pskIdentityFault, type TlsSettings } from '../../protocols/zabbix/tls.js';
 
 /** The keys of a Zabbix proxy's table. */
@@ -109,8 +110,8 @@ function reading<T>(given: ZabbixOptions, key: FileKey, read: (path: string) => 
   try {
     return read(path);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new KeyFault(key, `${path}: ${code === undefined ? message : `cannot be read (${code})`}`);
+    const { code = 'unknown', message } = error as NodeJS.ErrnoException;
+    throw new KeyFault(key, error instanceof ZabbixError ? `${path}: ${message}` : `${path}: cannot be read (${code})`);
   }
 }
 

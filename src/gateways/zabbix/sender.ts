@@ -3,13 +3,13 @@ import { ZABBIX_MESSAGE_SIZE, ZABBIX_MESSAGE_VALUES } from '../../kit/zabbix-gat
 import type { DataParts, ServerAnswer } from '../../protocols/zabbix/conversation.js';
 import type { TaskResult } from '../../protocols/zabbix/messages.js';
 import type { HistoryPage } from '../../store/history.js';
-import type { Buffer } from './buffer.js';
+import type { ValueBuffer } from './buffer.js';
 import type { DropReason } from './figures.js';
 import { NO_REPORTS, type Reports, type ReportsPart } from './reports.js';
 import type { Tasks } from './tasks.js';
 
 export interface SenderParts {
-  readonly buffer: Buffer;
+  readonly buffer: ValueBuffer;
   readonly reports: Reports;
   readonly tasks: Tasks;
   readonly log: Log;
