@@ -1,7 +1,7 @@
 import type { Summary } from './stats.js';
 
 /** What a figure counts; decides how it is printed. */
-export type Unit = 'req/s' | 'ms' | 'µs' | 'µs/name' | 'MB' | 'MB/s' | '×';
+export type Unit = 'req/s' | 'values' | 'ms' | 'µs' | 'µs/name' | 'MB' | 'MB/s' | '×';
 
 export interface Target {
   /** as in the list of targets: `≥ 0.8`, `< 90 MB` */
@@ -34,7 +34,7 @@ export const below = (value: number, limit: number, unit: string): Target =>
 export const atLeast = (value: number, limit: number): Target => ({ text: `≥ ${limit}`, met: value >= limit });
 
 export function formatFigure(value: number, unit: Unit): string {
-  if (unit === 'req/s') return Math.round(value).toLocaleString('en-GB');
+  if (unit === 'req/s' || unit === 'values') return Math.round(value).toLocaleString('en-GB');
   const digits = value >= 100 ? 0 : value >= 10 ? 1 : value >= 0.1 ? 2 : 3;
   return `${value.toFixed(digits)} ${unit}`;
 }

@@ -57,7 +57,7 @@ const RULES = {
  * of a type loads them in turns (src/drivers/catalogue.ts), since a driver in one go would hold up others.
  */
 const inTurns = () => Object.fromEntries(['drivers', 'protocols'].flatMap((room) => readdirSync(fromRoot('src', room), { recursive: true, encoding: 'utf8' })
-  .filter((path) => /(?<!\.d)\.ts$/.test(path))
+  .filter((path) => /(?<!\.d|-thread)\.ts$/.test(path))
   .map((path) => [`${room}/${path.slice(0, -'.ts'.length)}`, `src/${room}/${path}`])));
 
 /** @typedef {Pick<import('esbuild').BuildOptions, 'entryPoints' | 'chunkNames' | 'inject' | 'splitting'>} Part what is put together in one go */
@@ -69,7 +69,7 @@ const PARTS = [
     chunkNames: 'server/[name]-[hash]', inject: ['argo:server'], splitting: true,
   },
   { entryPoints: { 'client/main': 'src/client/main.ts' }, chunkNames: 'client/[name]-[hash]', inject: ['argo:client'], splitting: true },
-  { entryPoints: { 'store/thread-main': 'src/store/thread-main.ts' } },
+  { entryPoints: { 'store/thread-main': 'src/store/thread-main.ts', 'protocols/zabbix/configuration-thread': 'src/protocols/zabbix/configuration-thread.ts' } },
 ];
 
 /** @returns the sources that went in, by paths below the project's folder */
@@ -84,7 +84,7 @@ async function bundle(/** @type {Part} */ part) {
   const imported = new Set(Object.values(metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => path)));
   for (const [file, { entryPoint = '' }] of Object.entries(metafile.outputs)) {
     // what others need of it too went into a file of its own, and nobody asks for this one
-    if (!imported.has(file) && /^src\/(drivers|protocols)\//.test(entryPoint)) for (const end of ['', '.map']) rmSync(fromRoot(`${file}${end}`), { force: true });
+    if (!imported.has(file) && /^src\/(drivers|protocols)\/.*(?<!-thread)\.ts$/.test(entryPoint)) for (const end of ['', '.map']) rmSync(fromRoot(`${file}${end}`), { force: true });
   }
   return Object.keys(metafile.inputs);
 }

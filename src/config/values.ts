@@ -1,21 +1,13 @@
 import { isIP } from 'node:net';
 import * as v from 'valibot';
+import { parseDuration, UNIT_MS } from '../kit/text.js';
+
+export { parseDuration };
 
 /** The kinds of values that argo-server.conf knows, as schemas for the daemon's and the drivers' tables. */
 
 /** No timer runs longer: it would go off at once. Milliseconds. */
 const LONGEST_DURATION = 24 * 86_400_000;
-
-const UNIT_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-/**
- * A duration such as `500ms`, `30s`, `10m`, in milliseconds.
- * @returns undefined for anything else
- */
-export function parseDuration(text: string): number | undefined {
-  const match = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text);
-  return match ? Number(match[1]) * (UNIT_MS[match[2]!] ?? 0) : undefined;
-}
 
 /** `"30s"` in the file, milliseconds in the program. */
 export const duration = v.pipe(

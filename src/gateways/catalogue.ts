@@ -9,6 +9,7 @@ import type { GatewayModule } from './contract.js';
 const OWN: Readonly<Record<string, () => Promise<{ default: unknown }>>> = {
   metrics: () => import('./metrics/index.js'),
   webhooks: () => import('./webhooks/index.js'),
+  zabbix: () => import('./zabbix/index.js'),
 };
 
 /** The gateways that there are: those of the server, and what the folders of `plugin-path` bring. */

@@ -9,6 +9,7 @@ import type { Metrics } from '../kit/metrics.js';
 import type { Change } from '../listening/change.js';
 import type { Entrance, EntranceEvents } from '../listening/entrance.js';
 import type { HttpDoors } from '../listening/http.js';
+import type { History } from '../store/history.js';
 import type { KeyValue, Once, Outbox } from '../store/state.js';
 
 /**
@@ -93,6 +94,8 @@ export interface GatewayState {
   readonly kv: KeyValue;
   readonly outbox: Outbox;
   readonly once: Once;
+  /** values in great numbers; a file of their own, opened when first used */
+  readonly history: History;
 }
 
 /** Everything that a gateway gets. */

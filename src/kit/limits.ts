@@ -287,6 +287,11 @@ export const STATE_PAGE_SIZE = 1024 * 1024;
 /** Events that one outbox keeps: beyond them the oldest are dropped. And events appended in one go. */
 export const OUTBOX_KEPT = 100_000;
 export const OUTBOX_APPEND = 1000;
+/** Values that are kept for a receiver: characters appended in one go, and of a note. Rows read, and rows removed in one go. */
+export const HISTORY_APPEND_SIZE = 4 * 1024 * 1024;
+export const HISTORY_NOTE_SIZE = 32 * 1024 * 1024;
+export const HISTORY_PAGE = 10_000;
+export const HISTORY_REMOVED = 50_000;
 /** Keys that one journal remembers: beyond them the oldest of those that have ended are forgotten. */
 export const ONCE_KEPT = 100_000;
 /** Tasks that are kept: beyond them the oldest of those that have ended are dropped. */

@@ -76,6 +76,18 @@ export function formatUptime(seconds: number): string {
   return `${days} ${days === 1 ? 'day' : 'days'}, ${clock}`;
 }
 
+/** Units of durations, in milliseconds. */
+export const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/**
+ * A duration such as `500ms`, `30s`, `10m`, in milliseconds.
+ * @returns undefined for anything else
+ */
+export function parseDuration(text: string): number | undefined {
+  const match = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text);
+  return match ? Number(match[1]) * (UNIT_MS[match[2]!] ?? 0) : undefined;
+}
+
 /** Milliseconds as people write durations: `500 ms`, `30 s`, `10 min`. */
 export function formatDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;

@@ -2,12 +2,11 @@ import { ArgoError, causeOf, toArgoError } from '../kit/errors.js';
 import { COMMAND_TIMEOUT, HARD_STOP_TIMEOUT, READY_REPLY_SIZE } from '../kit/limits.js';
 import type { Principal } from '../instances/principal.js';
 import type { LoadedCommand } from '../plugins/host/command-table.js';
-import type { Options } from '../plugins/host/contract.js';
 import { ReadyReplies, type Source } from './ready-replies.js';
 import { ClientGone, type LineEnd, type Reply } from './reply.js';
 import { isOpen, mayUseBeforeLogin, permissionOf, Request, type Services } from './request.js';
 import type { Session } from './session.js';
-import { NO_OPTIONS, splitWords, takeOptions, type Word } from './words.js';
+import { NO_OPTIONS, splitWords, takeOptions, type Options, type Word } from '../kit/words.js';
 
 const NO_WORDS: readonly string[] = Object.freeze([]);
 const NO_ARGUMENTS = { names: [], options: NO_OPTIONS };

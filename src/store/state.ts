@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { OUTBOX_APPEND, STATE_KEY, STATE_PAGE, STATE_VALUE, STORE_CLOSE, TASK_TEXT } from '../kit/limits.js';
+import { History } from './history.js';
 import { planJournal, type PlanJournal } from './plan-journal.js';
 import type { Value } from './sqlite.js';
+import { StateError } from './state-error.js';
 import { tasksIn, type TaskStore } from './tasks.js';
 import { StoreThread } from './thread.js';
 
@@ -12,18 +14,7 @@ import { StoreThread } from './thread.js';
  * are the caller's; what is in them (JSON) is too. What was answered survives kill -9.
  */
 
-/** Why state could not be kept or read. */
-export class StateError extends Error {
-  override readonly name = 'StateError';
-
-  /**
-   * @param reason `full`: a limit on the number is reached; `too large`: a key or text is longer than
-   *   it may be; `unavailable`: the file cannot be written or read at this time
-   */
-  constructor(readonly reason: 'full' | 'too large' | 'unavailable', detail: string, options?: { cause?: unknown }) {
-    super(`${reason}: ${detail}`, options);
-  }
-}
+export { StateError };
 
 /** Texts by key. All may throw {@link StateError}. */
 export interface KeyValue {
@@ -102,11 +93,14 @@ function checkValues(values: readonly string[], most = STATE_VALUE): void {
 export class State {
   readonly #thread: StoreThread;
   readonly #stateDir: string;
+  readonly #historyThread: StoreThread;
 
   /** @param complain told once of each failure of the file */
   constructor(stateDir: string, complain: (message: string, facts: Record<string, unknown>) => void) {
     this.#stateDir = stateDir;
     this.#thread = new StoreThread({ name: 'state', stateDir, onTrouble: (reason) => complain('state cannot be written', { reason }) });
+    // told by whoever keeps values there: it may be asked every second
+    this.#historyThread = new StoreThread({ name: 'history', stateDir, onTrouble: () => undefined });
   }
 
   /** Whether something may have been kept: to look costs no thread, where to ask does. */
@@ -158,14 +152,20 @@ export class State {
     });
   }
 
+  /** To be made once for each namespace in a process's life. The file is `history.sqlite`, opened when first used. */
+  history(namespace: string): History {
+    checkKeys(namespace);
+    return new History(namespace, (operation, args, durable) => ask(this.#historyThread, operation, args, durable));
+  }
+
   /** The runs of plans. */
   plans(): PlanJournal {
     return planJournal((operation, args, durable) => this.#ask(operation, args, durable));
   }
 
   /** Writes what is left and closes the file, within bounds. */
-  close(): Promise<void> {
-    return this.#thread.close(STORE_CLOSE);
+  async close(): Promise<void> {
+    await Promise.all([this.#thread.close(STORE_CLOSE), this.#historyThread.close(STORE_CLOSE)]);
   }
 
   #keys(...keys: readonly string[]): readonly string[] {
@@ -173,11 +173,16 @@ export class State {
     return keys;
   }
 
-  async #ask(operation: string, args: readonly Value[], durable = true): Promise<unknown> {
-    const result = await this.#thread.ask({ operation, args, durable }).catch((error: unknown) => {
-      throw new StateError('unavailable', (error as Error).message, { cause: error });
-    });
-    if ((result as { full?: boolean } | undefined)?.full) throw new StateError('full', 'nothing that has ended is left to make room');
-    return result;
+  #ask(operation: string, args: readonly Value[], durable = true): Promise<unknown> {
+    return ask(this.#thread, operation, args, durable);
   }
+}
+
+/** @throws StateError */
+async function ask(thread: StoreThread, operation: string, args: readonly Value[], durable: boolean): Promise<unknown> {
+  const result = await thread.ask({ operation, args, durable }).catch((error: unknown) => {
+    throw new StateError('unavailable', (error as Error).message, { cause: error });
+  });
+  if ((result as { full?: boolean } | undefined)?.full) throw new StateError('full', 'nothing that has ended is left to make room');
+  return result;
 }

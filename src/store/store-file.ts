@@ -19,7 +19,7 @@ export interface StoreFile {
 export type OpenStoreFile = (stateDir: string, last: number) => Promise<StoreFile>;
 
 /** The files that there are. */
-export type StoreName = 'audit' | 'state';
+export type StoreName = 'audit' | 'history' | 'state';
 
 /** With what a thread begins. */
 export interface ThreadData {

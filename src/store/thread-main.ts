@@ -6,6 +6,7 @@ import { CLOSE, type Answer, type Batch, type OpenStoreFile, type StoreFile, typ
 
 const OPENERS: Readonly<Record<StoreName, () => Promise<OpenStoreFile>>> = {
   audit: async () => (await import('./audit-file.js')).openAuditFile,
+  history: async () => (await import('./history-file.js')).openHistoryFile,
   state: async () => (await import('./state-file.js')).openStateFile,
 };
 

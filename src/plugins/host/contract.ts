@@ -5,6 +5,9 @@ import type { InstanceInfo } from '../../instances/info.js';
 import type { Listing } from '../../instances/listing.js';
 import type { ReadingName, Readings } from '../../instances/operations.js';
 import type { PowerState } from '../../drivers/driver.js';
+import type { OptionName, Options } from '../../kit/words.js';
+
+export { OPTION_VALUES, type OptionName, type Options } from '../../kit/words.js';
 
 /**
  * The contract between the server and a plugin: a module whose default export lists command words.
@@ -33,20 +36,6 @@ export interface CommandRow {
   /** true: it takes a password */
   readonly rawWords: boolean;
 }
-
-/** The options that a command may take, and whether a value follows: `--wait[=SECONDS]`, `--force`, `--timeout=SECONDS`. */
-export const OPTION_VALUES = {
-  wait: 'optional',
-  force: 'none',
-  timeout: 'required',
-  'dry-run': 'none',
-  json: 'none',
-  ids: 'none',
-  follow: 'none',
-  undo: 'none',
-} as const satisfies Readonly<Record<string, 'none' | 'optional' | 'required'>>;
-
-export type OptionName = keyof typeof OPTION_VALUES;
 
 /** One command word: a row of the server's command table. */
 export interface Command {
@@ -84,22 +73,6 @@ export interface Command {
   readonly repeatable?: boolean;
   /** May be async. What it throws becomes the reply's `400`: an ArgoError as it is, anything else as INTERNAL ERROR. */
   run(context: Context): void | Promise<void>;
-}
-
-/** The options of a request. Times in milliseconds. */
-export interface Options {
-  /** false: end with acceptance; true: until verified, within the action's deadline */
-  readonly wait: boolean | number;
-  readonly force: boolean;
-  readonly timeout: number | undefined;
-  readonly dryRun: boolean;
-  readonly json: boolean;
-  /** ids shall be shown, too */
-  readonly ids: boolean;
-  /** it shall be told how it goes on */
-  readonly follow: boolean;
-  /** what was done shall be undone */
-  readonly undo: boolean;
 }
 
 /** The body of the reply. */

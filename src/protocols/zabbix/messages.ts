@@ -29,6 +29,8 @@ export interface DiscoveryRow {
   readonly clock: number;
   readonly drule: number;
   readonly dcheck: number | null;
+  /** of the check: 12 ICMP ping; -1 in the row that ends those of an address. For 5.4 alone */
+  readonly type?: number | undefined;
   readonly ip: string;
   readonly dns: string;
   readonly port?: number | undefined;
@@ -58,6 +60,8 @@ export interface RemoteCommand {
   readonly ttl: number;
   readonly command: string;
   readonly hostid: number;
+  /** the type of the result that answers it; left out: 3 */
+  readonly resultType?: 0 | 3 | undefined;
 }
 
 /** An operator wants an item's value at once (task type 6). */
@@ -76,9 +80,9 @@ export interface DiagnosticQuestion {
 
 export type Task = RemoteCommand | CheckNow | DiagnosticQuestion;
 
-/** How a remote command (type 3) or a diagnostic question (type 8) ended. */
+/** How a remote command (type 3; 0 in the protocol's text for 5.4) or a diagnostic question (type 8) ended. */
 export interface TaskResult {
-  readonly type: 3 | 8;
+  readonly type: 0 | 3 | 8;
   readonly parent_taskid: number;
   readonly clock: number;
   readonly status: 0 | -1;

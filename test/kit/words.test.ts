@@ -1,6 +1,5 @@
 import t from 'tap';
-import type { OptionName } from '../../src/plugins/host/contract.js';
-import { splitWords, takeOptions } from '../../src/server/words.js';
+import { splitWords, takeOptions, type OptionName } from '../../src/kit/words.js';
 
 const texts = (line: string): string[] => splitWords(line).map(({ text }) => text);
 const quoted = (line: string): boolean[] => splitWords(line).map((word) => word.quoted);

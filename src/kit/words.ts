@@ -1,12 +1,41 @@
-import { ArgoError } from '../kit/errors.js';
-import { LONGEST_DEADLINE, MAX_WORDS } from '../kit/limits.js';
-import { parseDuration } from '../config/values.js';
-import type { OptionName, Options } from '../plugins/host/contract.js';
+import { ArgoError } from './errors.js';
+import { LONGEST_DEADLINE, MAX_WORDS } from './limits.js';
+import { parseDuration } from './text.js';
 
 /** A word of a request. In quotes it is taken literally: no glob, no option. */
 export interface Word {
   readonly text: string;
   readonly quoted: boolean;
+}
+
+/** The options that a command may take, and whether a value follows: `--wait[=SECONDS]`, `--force`, `--timeout=SECONDS`. */
+export const OPTION_VALUES = {
+  wait: 'optional',
+  force: 'none',
+  timeout: 'required',
+  'dry-run': 'none',
+  json: 'none',
+  ids: 'none',
+  follow: 'none',
+  undo: 'none',
+} as const satisfies Readonly<Record<string, 'none' | 'optional' | 'required'>>;
+
+export type OptionName = keyof typeof OPTION_VALUES;
+
+/** The options of a request. Times in milliseconds. */
+export interface Options {
+  /** false: end with acceptance; true: until verified, within the action's deadline */
+  readonly wait: boolean | number;
+  readonly force: boolean;
+  readonly timeout: number | undefined;
+  readonly dryRun: boolean;
+  readonly json: boolean;
+  /** ids shall be shown, too */
+  readonly ids: boolean;
+  /** it shall be told how it goes on */
+  readonly follow: boolean;
+  /** what was done shall be undone */
+  readonly undo: boolean;
 }
 
 const SEPARATOR = /[ \t]+/;

@@ -1,0 +1,135 @@
+import { ITEM_FIRST_WITHIN, ITEM_SPREAD, STAMP_LEAP } from '../../kit/zabbix-collecting-limits.js';
+import type { ConfiguredHost, ConfiguredItem } from '../../protocols/zabbix/configuration.js';
+import { ItemIntervalError, nextDue, parseInterval, type ItemInterval } from '../../protocols/zabbix/item-interval.js';
+import { servedItem, type ServedItem } from './items.js';
+
+/** One configured item and what is known of it: there may be a hundred thousand. */
+export class Entry {
+  readonly served: ServedItem;
+  readonly #interval: ItemInterval | undefined;
+  /** the provider that its instance was of last: all items of one are due within some seconds of each other */
+  #provider = '';
+  /** that it is being read */
+  isBusy = false;
+  /** no longer wanted */
+  isGone = false;
+  /** why it is unsupported, as was told last, and when */
+  #toldFault: string | undefined;
+  #toldAt = 0;
+  #clock = 0;
+  #ns = 0;
+
+  /**
+   * @param addresses of its host's interfaces, best first
+   * @param before what the item was until now: its values go on behind those
+   */
+  constructor(readonly item: ConfiguredItem, public host: ConfiguredHost, public addresses: readonly string[], before?: Entry) {
+    const interval = intervalOf(item.delay);
+    this.#interval = typeof interval === 'string' ? undefined : interval;
+    this.served = typeof interval === 'string' ? { fault: `USAGE: ${interval}` } : servedItem(item);
+    if (before) [this.#clock, this.#ns] = [before.#clock, before.#ns];
+  }
+
+  get isUnsupported(): boolean {
+    return this.#toldFault !== undefined;
+  }
+
+  /** Whether another configuration's row is the same item still. */
+  isOf({ key, delay, valueType, hostid, type }: ConfiguredItem): boolean {
+    const mine = this.item;
+    return mine.key === key && mine.delay === delay && mine.valueType === valueType && mine.hostid === hostid && mine.type === type;
+  }
+
+  /** Seconds between two values, as of the usual interval. */
+  get every(): number {
+    return this.#interval?.every ?? 0;
+  }
+
+  /** How old an answer may be: items of one provider are due in one part of the interval, and the first of them asks. Milliseconds. */
+  get maxAge(): number {
+    const most = (ITEM_SPREAD + 15) * 1000;
+    return this.every === 0 ? most : Math.min(this.every * 750, most);
+  }
+
+  /** When it is due for the first time: soon, but not all at once. @param now seconds */
+  firstDue(now: number): number | undefined {
+    if (this.#interval === undefined) return now + 1;
+    if (this.every === 0) return this.due(now);
+    return now + 1 + hash(this.item.itemid) % Math.min(this.every, ITEM_FIRST_WITHIN);
+  }
+
+  /** When it is due next. @param after seconds @returns undefined where it is not */
+  due(after: number): number | undefined {
+    if (this.#interval === undefined) return undefined;
+    return nextDue(this.#interval, String(this.#seed), after);
+  }
+
+  /** Notes of which provider its instance is. */
+  foundAt(provider: string): void {
+    this.#provider = provider;
+  }
+
+  /**
+   * Its place in the interval. What is read of a machine shares a part of the interval, at most half of it, with all
+   * others of its provider: the first of them asks for a sample, which serves the rest, at each round at the same age.
+   */
+  get #seed(): number {
+    const own = hash(this.item.itemid);
+    const { served } = this;
+    if (served.fault === undefined && served.row.from === 'network') return hash(String(this.item.hostid));
+    if (served.fault !== undefined || served.row.from !== 'machine' || this.#provider === '') return own;
+    return hash(this.#provider) + own % Math.max(1, Math.min(Math.floor(this.every / 2), ITEM_SPREAD));
+  }
+
+  /** A time for a value, later than that of any before: of two at one time the server keeps one. @param ms since 1970 */
+  stamp(ms: number): { clock: number; ns: number } {
+    const clock = Math.floor(ms / 1000);
+    const ns = Math.floor(ms % 1000 * 1e6);
+    const isLater = clock > this.#clock || (clock === this.#clock && ns > this.#ns);
+    if (isLater || (this.#clock - clock) * 1000 > STAMP_LEAP) {
+      this.#clock = clock;
+      this.#ns = ns;
+    } else {
+      this.#ns += 1;
+      if (this.#ns === 1e9) {
+        this.#clock += 1;
+        this.#ns = 0;
+      }
+    }
+    return { clock: this.#clock, ns: this.#ns };
+  }
+
+  /** Whether to say that it is unsupported: it is news, or was said long ago. @param now milliseconds by a clock that nobody sets */
+  isNews(fault: string, now: number, again: number): boolean {
+    if (this.#toldFault === fault && now - this.#toldAt < again) return false;
+    this.#toldFault = fault;
+    this.#toldAt = now;
+    return true;
+  }
+
+  supported(): void {
+    this.#toldFault = undefined;
+  }
+
+  /** What was said of it is to be said once more. */
+  forgetTold(): void {
+    this.#toldAt = -Infinity;
+  }
+}
+
+/** An interval; or what is wrong with it. */
+function intervalOf(delay: string): ItemInterval | string {
+  try {
+    return parseInterval(delay);
+  } catch (error) {
+    if (error instanceof ItemIntervalError) return error.message;
+    throw error;
+  }
+}
+
+/** FNV-1a, in 31 bits. */
+export function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (let at = 0; at < text.length; at += 1) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193);
+  return value >>> 1;
+}

@@ -1,0 +1,54 @@
+import type { Counter, Metrics, Sample } from '../../kit/metrics.js';
+
+/** Why a value never gets to a server. */
+export type DropReason = 'limit' | 'disk' | 'item gone';
+
+/** What a gateway tells of itself, to those who collect figures and to the item `argo.proxy[…]`. */
+export interface ProxyFigures {
+  /** values on the disk that the server has not acknowledged, or may have lost */
+  readonly backlog: number;
+  /** items that cannot be served */
+  readonly unsupported: number;
+  /** when a server last answered, seconds since 1970; 0: not yet */
+  readonly lastContact: number;
+  /** that the server wants no values at this time */
+  readonly isUploadDisabled: boolean;
+  /** items that the server wants of us */
+  readonly items: number;
+  /** commands under way, and results that the server has not acknowledged */
+  readonly tasks: number;
+}
+
+interface Figures {
+  readonly values: Counter;
+  readonly dropped: Counter;
+  readonly exchanges: Counter;
+  readonly proxies: Map<string, () => ProxyFigures>;
+}
+
+/** One set for all gateways of a process. */
+const known = new WeakMap<Metrics, Figures>();
+
+export function figuresIn(metrics: Metrics): Figures {
+  let figures = known.get(metrics);
+  if (figures === undefined) {
+    const proxies = new Map<string, () => ProxyFigures>();
+    const gauge = (name: string, help: string, value: (figures: ProxyFigures) => number): void => {
+      metrics.collect('gauge', name, help, () => [...proxies].map(([gateway, read]): Sample => ({ labels: { gateway }, value: value(read()) })));
+    };
+    figures = {
+      proxies,
+      values: metrics.counter('argo_zabbix_values_total', 'Values for a Zabbix server: kept on the disk, and acknowledged.'),
+      dropped: metrics.counter('argo_zabbix_dropped_values_total', 'Values that a Zabbix server never gets.'),
+      exchanges: metrics.counter('argo_zabbix_exchanges_total', 'Exchanges with a Zabbix server by how they ended.'),
+    };
+    gauge('argo_zabbix_backlog', 'Values that a Zabbix server has still to get.', ({ backlog }) => backlog);
+    gauge('argo_zabbix_items', 'Items that a Zabbix server wants.', ({ items }) => items);
+    gauge('argo_zabbix_unsupported_items', 'Items that cannot be served.', ({ unsupported }) => unsupported);
+    gauge('argo_zabbix_tasks', 'Commands of a Zabbix server under way, and results that it has not acknowledged.', ({ tasks }) => tasks);
+    gauge('argo_zabbix_last_contact_timestamp_seconds', 'When a Zabbix server last answered.', ({ lastContact }) => lastContact);
+    gauge('argo_zabbix_upload_disabled', 'Whether a Zabbix server wants no values at this time.', ({ isUploadDisabled }) => Number(isUploadDisabled));
+    known.set(metrics, figures);
+  }
+  return figures;
+}

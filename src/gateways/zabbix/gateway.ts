@@ -1,0 +1,217 @@
+import type { Endpoint, Network } from '../../config/values.js';
+import { Bell } from '../../kit/bell.js';
+import type { Deadline } from '../../kit/deadline.js';
+import { notLonger, within } from '../../kit/within.js';
+import { ZABBIX_LAST_SENDS } from '../../kit/zabbix-gateway-limits.js';
+import type { Change } from '../../listening/change.js';
+import type { Entrance } from '../../listening/entrance.js';
+import type { ProxyConfiguration } from '../../protocols/zabbix/configuration.js';
+import type { TlsSettings } from '../../protocols/zabbix/tls.js';
+import { FIRST_VERSION } from '../../protocols/zabbix/version.js';
+import type { Gateway, GatewayHost } from '../contract.js';
+import { Active } from './active.js';
+import { ValueBuffer } from './buffer.js';
+import { Collecting } from './collecting.js';
+import { Configurations } from './configurations.js';
+import { Contact } from './contact.js';
+import { figuresIn, type ProxyFigures } from './figures.js';
+import { CONFIG_FREQUENCY, DATA_FREQUENCY, HEARTBEAT_FREQUENCY, peersOf, tlsOf, type ZabbixOptions } from './options.js';
+import { Passive } from './passive.js';
+import { Reports } from './reports.js';
+import { Sender } from './sender.js';
+import { Servers } from './servers.js';
+import { Tasks } from './tasks.js';
+
+/** What one table makes. */
+interface Setup {
+  readonly options: ZabbixOptions;
+  readonly servers: readonly Endpoint[];
+  readonly from: readonly Network[];
+  readonly tls: TlsSettings | undefined;
+}
+
+/** A Zabbix proxy: puts the two halves together, and takes tables on. */
+export class ZabbixGateway implements Gateway<ZabbixOptions> {
+  readonly #host: GatewayHost;
+  readonly #bell = new Bell();
+  readonly #reports = new Reports();
+  readonly #buffer: ValueBuffer;
+  readonly #tasks: Tasks;
+  readonly #sender: Sender;
+  readonly #contact: Contact;
+  readonly #servers: Servers;
+  readonly #collecting: Collecting;
+  readonly #configurations: Configurations;
+  readonly #counts: Record<'kept' | 'sent' | 'dropped', number> = { kept: 0, sent: 0, dropped: 0 };
+  #setup: Setup | undefined;
+  #entrance: Entrance | undefined;
+  #active: Active | undefined;
+  #passive: Passive | undefined;
+  #starting: Promise<void> | undefined;
+  #isClosing = false;
+
+  constructor(host: GatewayHost) {
+    this.#host = host;
+    const { log, state: { history, kv, once }, metrics, name: gateway } = host;
+    const { values, dropped, exchanges } = figuresIn(metrics);
+    const count = (result: 'kept' | 'sent', by: number): void => {
+      values.add({ gateway, result }, by);
+      this.#counts[result] += by;
+    };
+    const drop = (reason: string, by: number): void => {
+      dropped.add({ gateway, reason }, by);
+      this.#counts.dropped += by;
+    };
+    this.#buffer = new ValueBuffer({
+      history, log,
+      limits: () => ({ age: this.#options['buffer-age'], values: this.#options['buffer-values'], keepAcknowledged: this.#options['keep-acknowledged'] }),
+      kept: (by) => count('kept', by), dropped: drop,
+    });
+    this.#collecting = new Collecting({
+      log, member: () => host.accounts.service(this.#options.account), figure: (name) => this.#figure(name),
+      outgoing: {
+        values: (rows) => this.#buffer.values(rows),
+        availability: (rows) => this.#reports.availability(rows),
+        discovery: (rows) => this.#reports.discovery(rows),
+        registration: (rows) => this.#reports.registration(rows),
+      },
+    });
+    this.#tasks = new Tasks({
+      kv, once, log, incoming: this.#collecting,
+      commandAge: () => this.#options['command-age'],
+      figures: () => ({ items: this.#configurations.items, values: this.#buffer.backlog }),
+      changed: () => this.#active?.hurry(),
+    });
+    this.#sender = new Sender({ buffer: this.#buffer, reports: this.#reports, tasks: this.#tasks, log, acknowledged: (by) => count('sent', by), dropped: drop });
+    this.#contact = new Contact(log, (result) => exchanges.add({ gateway, result }), () => this.#sender.doubt());
+    this.#servers = new Servers(this.#contact);
+    this.#configurations = new Configurations({ history, log, incoming: this.#collecting, changed: (configuration) => this.#configured(configuration) });
+  }
+
+  async prepare(options: ZabbixOptions): Promise<Change> {
+    const { servers, from } = peersOf(options);
+    const setup: Setup = { options, servers, from, tls: tlsOf(options) };
+    const entrance = await this.#prepareEntrance(setup);
+    return {
+      commit: () => {
+        const before = this.#setup;
+        this.#setup = setup;
+        entrance?.commit();
+        this.#servers.set(servers, setup.tls, options['proxy-name']);
+        if (before === undefined) this.#starting = this.#start();
+        else this.#reloaded(before.options);
+        this.#bell.ring();
+      },
+      cancel: async () => entrance?.cancel(),
+    };
+  }
+
+  /** Commands that run may end, and what they came to is told. */
+  async drain(deadline: Deadline): Promise<void> {
+    this.#isClosing = true;
+    this.#entrance?.close();
+    await this.#tasks.drain(Math.max(0, deadline.left - ZABBIX_LAST_SENDS));
+    await this.#collecting.close();
+    const active = this.#active;
+    await active?.stop();
+    if (active !== undefined) await within(Math.min(ZABBIX_LAST_SENDS, deadline.left), [], (signal) => active.last(signal)).catch(() => undefined);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    figuresIn(this.#host.metrics).proxies.delete(this.#host.name);
+    this.#entrance?.close();
+    this.#configurations.close();
+    await notLonger(ZABBIX_LAST_SENDS, Promise.all([this.#tasks.close(), this.#collecting.close(), this.#active?.stop(), this.#passive?.stop(), this.#starting]));
+    await this.#buffer.close();
+  }
+
+  get #options(): ZabbixOptions {
+    return this.#setup!.options;
+  }
+
+  /** In active mode nobody listens; places of a table before that listened are closed. */
+  async #prepareEntrance({ options, from }: Setup): Promise<Change | undefined> {
+    if (options.mode === 'active') {
+      const entrance = this.#entrance;
+      return entrance && { commit: () => entrance.close(), cancel: () => Promise.resolve() };
+    }
+    this.#entrance ??= this.#host.doors.sockets({
+      connected: (socket, address) => {
+        if (this.#passive) this.#passive.connected(socket, address);
+        else socket.destroy();
+      },
+    });
+    return this.#entrance.prepare({
+      listen: options.listen, tlsListen: [], tls: undefined, from,
+      maxConnections: options['max-connections'], maxConnectionsPerAddress: options['max-connections-per-address'],
+    });
+  }
+
+  /** Never rejects: a disk that cannot be read keeps nobody from starting. */
+  async #start(): Promise<void> {
+    const { metrics, name, log } = this.#host;
+    figuresIn(metrics).proxies.set(name, () => this.#figures());
+    await this.#buffer.open().catch((error: unknown) => log('error', 'values for Zabbix cannot be kept', { reason: (error as Error).message }));
+    await this.#tasks.recover().catch((error: unknown) => log('error', 'the tasks of Zabbix before the last end are not known', { reason: (error as Error).message }));
+    if (this.#isClosing) return;
+    this.#begin();
+    await this.#configurations.recover();
+  }
+
+  #reloaded(before: ZabbixOptions): void {
+    const { mode, account, server, 'proxy-name': proxyName } = this.#options;
+    if (account !== before.account || proxyName !== before['proxy-name'] || server.join() !== before.server.join()) {
+      this.#collecting.reloaded();
+      this.#sender.doubt();
+    }
+    if (mode === before.mode) return;
+    const [active, passive] = [this.#active, this.#passive];
+    this.#active = this.#passive = undefined;
+    void Promise.all([active?.stop(), passive?.stop()]).then(() => {
+      if (!this.#isClosing && this.#active === undefined && this.#passive === undefined) this.#begin();
+    });
+  }
+
+  /** In the mode of the table. */
+  #begin(): void {
+    const shared = { sender: this.#sender, tasks: this.#tasks, configurations: this.#configurations, log: this.#host.log };
+    if (this.#options.mode === 'passive') {
+      this.#passive = new Passive({ ...shared, contact: this.#contact, tls: () => this.#setup!.tls, version: () => FIRST_VERSION });
+      return;
+    }
+    this.#active = new Active({
+      ...shared, servers: this.#servers, bell: this.#bell,
+      frequencies: () => ({
+        config: this.#options['config-frequency'] ?? CONFIG_FREQUENCY,
+        heartbeat: this.#options['heartbeat-frequency'] ?? HEARTBEAT_FREQUENCY,
+        data: this.#options['data-frequency'] ?? DATA_FREQUENCY,
+      }),
+    });
+    this.#active.start();
+  }
+
+  #configured({ items, interfaces }: ProxyConfiguration): void {
+    const ids = new Set(items.map(({ itemid }) => itemid));
+    this.#buffer.keepStamps((itemid) => ids.has(itemid));
+    this.#sender.configured((itemid) => ids.has(itemid));
+    const interfaceIds = new Set(interfaces.map(({ interfaceid }) => interfaceid));
+    this.#reports.keep((interfaceid) => interfaceIds.has(interfaceid));
+  }
+
+  #figures(): ProxyFigures {
+    return {
+      backlog: this.#buffer.backlog, unsupported: this.#collecting.figures.unsupported, lastContact: this.#contact.lastAt / 1000,
+      isUploadDisabled: this.#sender.isUploadDisabled, items: this.#configurations.items, tasks: this.#tasks.size,
+    };
+  }
+
+  /** For the item `argo.proxy[NAME]`. */
+  #figure(name: string): number | undefined {
+    const figures = this.#figures();
+    const all: Readonly<Record<string, number>> = {
+      ...this.#counts, backlog: figures.backlog, items: figures.items, unsupported: figures.unsupported, tasks: figures.tasks,
+    };
+    return Object.hasOwn(all, name) ? all[name] : undefined;
+  }
+}

@@ -1,0 +1,136 @@
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import * as v from 'valibot';
+import type { TableFault } from '../../config/catalogue.js';
+import { endpoint, parseEndpoint, parseNetwork, positiveDuration, text, whole, type Endpoint, type Network } from '../../config/values.js';
+import { GATEWAY_CONNECTIONS, GATEWAY_CONNECTIONS_PER_ADDRESS } from '../../kit/limits.js';
+import { ZABBIX_SERVER_PORT } from '../../kit/zabbix-gateway-limits.js';
+import { ZabbixError } from '../../protocols/zabbix/errors.js';
+import { parsePsk, pskIdentityFault, type TlsSettings } from '../../protocols/zabbix/tls.js';
+
+/** The keys of a Zabbix proxy's table. */
+
+const ACTIVE_ONLY = ['config-frequency', 'heartbeat-frequency', 'data-frequency'] as const;
+
+export const options = {
+  mode: v.picklist(['active', 'passive'], 'one of "active", "passive" is expected'),
+  server: v.pipe(v.array(text, 'a list is expected, such as ["zabbix.example.net"]'), v.minLength(1, 'a server is expected, such as ["zabbix.example.net"]')),
+  'proxy-name': text,
+  account: text,
+  listen: v.optional(v.array(endpoint), []),
+  'config-frequency': v.optional(positiveDuration),
+  'heartbeat-frequency': v.optional(positiveDuration),
+  'data-frequency': v.optional(positiveDuration),
+  tls: v.optional(v.picklist(['none', 'psk', 'certificate'], 'one of "none", "psk", "certificate" is expected'), 'none'),
+  'psk-identity': v.optional(text),
+  'psk-file': v.optional(text),
+  'ca-file': v.optional(text),
+  'tls-cert': v.optional(text),
+  'tls-key': v.optional(text),
+  'server-issuer': v.optional(text),
+  'server-subject': v.optional(text),
+  'buffer-age': v.optional(positiveDuration, '1d'),
+  'buffer-values': v.optional(whole(1000, 1_000_000_000), 10_000_000),
+  'keep-acknowledged': v.optional(positiveDuration, '10m'),
+  'command-age': v.optional(positiveDuration, '60s'),
+  'max-connections': v.optional(whole(1, 1_000_000), GATEWAY_CONNECTIONS),
+  'max-connections-per-address': v.optional(whole(1, 1_000_000), GATEWAY_CONNECTIONS_PER_ADDRESS),
+};
+
+export type ZabbixOptions = v.InferOutput<v.ObjectSchema<typeof options, undefined>>;
+
+/** How often, where the table does not say. Milliseconds. */
+export const CONFIG_FREQUENCY = 60_000;
+export const HEARTBEAT_FREQUENCY = 60_000;
+export const DATA_FREQUENCY = 1000;
+
+/** A fault of one key. */
+class KeyFault extends Error {
+  constructor(readonly key: string, message: string) {
+    super(message);
+  }
+}
+
+/** `zabbix.example.net`, `10.0.0.1:10051`, `[::1]:10051`, `::1`. @returns undefined for anything else */
+export function parseServer(value: string): Endpoint | undefined {
+  if (isIP(value) === 6) return { host: value, port: ZABBIX_SERVER_PORT };
+  return parseEndpoint(value) ?? parseEndpoint(`${value}:${ZABBIX_SERVER_PORT}`);
+}
+
+/** What a table says of the other side. */
+export interface Peers {
+  /** active mode: the servers, best first */
+  readonly servers: readonly Endpoint[];
+  /** passive mode: from where servers come */
+  readonly from: readonly Network[];
+}
+
+/** @throws KeyFault */
+export function peersOf({ mode, server, listen }: ZabbixOptions): Peers {
+  const [servers, from]: [Endpoint[], Network[]] = [[], []];
+  for (const one of server) {
+    if (mode === 'active') servers.push(found(parseServer(one), `${one} is no server: write a name or an address, with :port where it is not ${ZABBIX_SERVER_PORT}`));
+    else from.push(found(parseNetwork(one), `${one} is no address: in passive mode servers are known by addresses or networks, such as "10.0.0.5"`));
+  }
+  if (mode === 'passive' && listen.length === 0) throw new KeyFault('listen', 'in passive mode the server connects: listen is missing, such as ["0.0.0.0:10051"]');
+  if (mode === 'active' && listen.length > 0) throw new KeyFault('listen', 'in active mode nobody connects: leave listen out');
+  return { servers, from };
+}
+
+function found<T>(value: T | undefined, message: string): T {
+  if (value === undefined) throw new KeyFault('server', message);
+  return value;
+}
+
+/** Reads what TLS needs. @returns undefined without TLS @throws KeyFault that names the file, never what is in it */
+export function tlsOf(given: ZabbixOptions): TlsSettings | undefined {
+  if (given.tls === 'none') return undefined;
+  if (given.tls === 'psk') {
+    const identity = needed(given, 'psk-identity');
+    const fault = pskIdentityFault(identity);
+    if (fault !== undefined) throw new KeyFault('psk-identity', fault);
+    return { kind: 'psk', identity, key: reading(given, 'psk-file', (path) => parsePsk(readFileSync(path, 'latin1'))) };
+  }
+  const file = (key: 'ca-file' | 'tls-cert' | 'tls-key'): string => reading(given, key, (path) => readFileSync(path, 'utf8'));
+  return { kind: 'certificate', ca: file('ca-file'), cert: file('tls-cert'), key: file('tls-key'), issuer: given['server-issuer'], subject: given['server-subject'] };
+}
+
+type FileKey = 'psk-file' | 'ca-file' | 'tls-cert' | 'tls-key';
+
+/** @throws KeyFault */
+function needed(given: ZabbixOptions, key: FileKey | 'psk-identity'): string {
+  const value = given[key];
+  if (value === undefined) throw new KeyFault('tls', `tls = "${given.tls}" needs ${key}`);
+  return value;
+}
+
+/** @throws KeyFault */
+function reading<T>(given: ZabbixOptions, key: FileKey, read: (path: string) => T): T {
+  const path = needed(given, key);
+  try {
+    return read(path);
+  } catch (error) {
+    const { code = 'unknown', message } = error as NodeJS.ErrnoException;
+    throw new KeyFault(key, error instanceof ZabbixError ? `${path}: ${message}` : `${path}: cannot be read (${code})`);
+  }
+}
+
+/** What of a table cannot work, for `argo-server check`. */
+export function faultsOf(given: ZabbixOptions): TableFault[] {
+  const faults: TableFault[] = [];
+  const trying = (work: () => unknown): void => {
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof KeyFault)) throw error;
+      faults.push({ message: error.message, path: [error.key] });
+    }
+  };
+  trying(() => peersOf(given));
+  trying(() => tlsOf(given));
+  if (given.mode === 'passive') {
+    for (const key of ACTIVE_ONLY) if (given[key] !== undefined) faults.push({ message: 'in passive mode the server says how often', path: [key] });
+  }
+  if (given['proxy-name'].length > 128 || !/^[0-9A-Za-z_. -]+$/.test(given['proxy-name'])) faults.push({ message: 'a proxy is called by letters, digits, blanks, dots, dashes and underscores, at most 128', path: ['proxy-name'] });
+  return faults;
+}

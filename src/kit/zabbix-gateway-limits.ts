@@ -1,0 +1,37 @@
+/** The limits of what the Zabbix gateway says to servers; as all others, milliseconds where nothing else is said. */
+
+/** The port of a server, where its table does not say. */
+export const ZABBIX_SERVER_PORT = 10_051;
+/** Between two attempts at a server that does not answer: the first pause, and the longest. */
+export const ZABBIX_RETRY_FIRST = 500;
+export const ZABBIX_RETRY_LONGEST = 15_000;
+/** Values of one message, and characters of them. */
+export const ZABBIX_MESSAGE_VALUES = 10_000;
+export const ZABBIX_MESSAGE_SIZE = 4 * 1024 * 1024;
+/** Values that go to the disk in one go. */
+export const ZABBIX_APPEND = 5000;
+/** Acknowledged values that are kept in case that a server has lost them. */
+export const ZABBIX_KEPT_VALUES = 1_000_000;
+/** How often it is looked what is kept for too long, and after how many new values. */
+export const ZABBIX_TRIM_EVERY = 10_000;
+export const ZABBIX_TRIM_VALUES = 50_000;
+/** Between two lines of the log about values that were dropped. */
+export const ZABBIX_LOG_EVERY = 60_000;
+/** How far an item's time may lie behind its value before: more is a clock that was set back. */
+export const ZABBIX_CLOCK_BACK = 1000;
+/** Rows of discovery, and of registration, that wait to be sent; beyond them the oldest are dropped, and found again at the next look. And how many go in one message. */
+export const ZABBIX_ROWS_KEPT = 20_000;
+export const ZABBIX_ROWS_SENT = 5000;
+/** Commands that run at a time, and that wait for that. */
+export const ZABBIX_COMMANDS = 16;
+export const ZABBIX_COMMANDS_WAITING = 1000;
+/** Results of tasks that go in one message, and characters of one. */
+export const ZABBIX_RESULTS_SENT = 100;
+export const ZABBIX_RESULT_TEXT = 16 * 1024;
+/** Passive mode: from a connection to the end of its TLS handshake. */
+export const ZABBIX_REQUEST = 10_000;
+/** Passive mode: a server that asked so much later than usual may have been started anew. */
+export const ZABBIX_SILENCE_LEAST = 2000;
+export const ZABBIX_SILENCE_TIMES = 3;
+/** At the gateway's end: how long the last message may take. */
+export const ZABBIX_LAST_SENDS = 2000;

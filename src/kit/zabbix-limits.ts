@@ -1,0 +1,52 @@
+/** The limits of Zabbix's protocols, as in limits.ts: times in milliseconds, sizes in bytes where nothing else is said. */
+
+/** Of a frame with a configuration: as it comes over the wire, and unpacked. 100,000 items are 25 MB, some 1 MB packed. */
+export const ZABBIX_CONFIGURATION_WIRE = 64 * 1024 * 1024;
+export const ZABBIX_CONFIGURATION_RAW = 256 * 1024 * 1024;
+/** Of any other frame: answers with tasks, requests of a server. */
+export const ZABBIX_MESSAGE_WIRE = 4 * 1024 * 1024;
+export const ZABBIX_MESSAGE_RAW = 4 * 1024 * 1024;
+/** What one byte of deflate unpacks to at most (https://zlib.net/zlib_tech.html), rounded up: who claims more claims what cannot be. */
+export const ZABBIX_INFLATE_RATIO = 1040;
+/** What one turn of packing or unpacking hands over. */
+export const ZABBIX_ZLIB_CHUNK = 256 * 1024;
+/** 1 of 9: tests of a server with 10,000 values a message gain nothing from more, which costs three times the processor time. */
+export const ZABBIX_DEFLATE_LEVEL = 1;
+
+/** From the first packet to a connection that can be written to, its TLS handshake with it. */
+export const ZABBIX_CONNECT = 10_000;
+/** From a request to the whole of its answer; a configuration is long and is made when it is asked for. */
+export const ZABBIX_ANSWER = 30_000;
+export const ZABBIX_CONFIGURATION_ANSWER = 120_000;
+
+/** Configurations that are not longer than this are read at once; others in a thread of their own. */
+export const ZABBIX_INLINE_CONFIGURATION = 128 * 1024;
+/** How long a thread may read one configuration. */
+export const ZABBIX_CONFIGURATION_READING = 60_000;
+/** Heap of that thread, MB: the text of a configuration at its limit as objects, several times over. */
+export const ZABBIX_CONFIGURATION_HEAP_MB = 2048;
+/** Items and other rows that a thread hands over in one message. */
+export const ZABBIX_CONFIGURATION_BATCH = 500;
+/** Reasons of rows that were left out of a configuration: so many different ones are kept, each with its first row. */
+export const ZABBIX_REASONS_KEPT = 16;
+/** How deep macros stand for templates that are linked to templates. */
+export const ZABBIX_TEMPLATE_DEPTH = 32;
+
+/** Characters of an item's key: `items.key_` of the server's tables has 2048. */
+export const ZABBIX_KEY = 2048;
+/** Characters of an interval: `items.delay` has 1024. */
+export const ZABBIX_DELAY = 1024;
+/** Characters of a `char` value (`history_str.value`), and of a `text` and a `log` value. */
+export const ZABBIX_CHAR_VALUE = 255;
+export const ZABBIX_TEXT_VALUE = 65_535;
+
+/** Characters of what a server gives as a reason that are shown. */
+export const ZABBIX_REASON = 512;
+/** Tasks that are taken of one answer. */
+export const ZABBIX_TASKS = 10_000;
+/** Of a file with a pre-shared key: hex digits of 256 bytes, a line's end, and some. */
+export const ZABBIX_PSK_FILE = 1024;
+/** Bytes of a pre-shared key, and of its identity (https://www.zabbix.com/documentation/6.0/en/manual/encryption/using_pre_shared_keys). */
+export const ZABBIX_PSK_LEAST = 16;
+export const ZABBIX_PSK_MOST = 256;
+export const ZABBIX_PSK_IDENTITY = 128;

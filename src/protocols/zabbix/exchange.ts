@@ -1,0 +1,113 @@
+import { connect, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { ZABBIX_ANSWER, ZABBIX_CONFIGURATION_ANSWER, ZABBIX_CONNECT } from '../../kit/zabbix-limits.js';
+import { formatDuration } from '../../kit/text.js';
+import { onAbort } from '../../kit/within.js';
+import { ZabbixError } from './errors.js';
+import { CONFIGURATION_LIMITS, encodeFrame, MESSAGE_LIMITS, readFrame, type Frame, type FrameLimits } from './frame.js';
+import { connectSecure, isTlsError, judge, tlsFault, type TlsSettings } from './tls.js';
+
+/** Where a server listens, and how it is spoken with. */
+export interface ServerAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly tls?: TlsSettings | undefined;
+  /** our own address, for servers that know a proxy by it */
+  readonly localAddress?: string | undefined;
+}
+
+/** Of one exchange; times in milliseconds. */
+export interface ExchangeLimits {
+  readonly answer: FrameLimits;
+  /** until there is a connection, secured where it is to be */
+  readonly connectMs: number;
+  /** from then on until all of the answer is there */
+  readonly answerMs: number;
+}
+
+export const MESSAGE_EXCHANGE: ExchangeLimits = { answer: MESSAGE_LIMITS, connectMs: ZABBIX_CONNECT, answerMs: ZABBIX_ANSWER };
+export const CONFIGURATION_EXCHANGE: ExchangeLimits = { answer: CONFIGURATION_LIMITS, connectMs: ZABBIX_CONNECT, answerMs: ZABBIX_CONFIGURATION_ANSWER };
+
+/**
+ * Sends one message over a connection of its own, and takes the answer: so it is done in active mode.
+ * @param message JSON
+ * @throws ZabbixError with what was wrong; `nothingSent` where the server cannot have had it
+ */
+export async function exchange(where: ServerAddress, message: string | Buffer, limits: ExchangeLimits, signal: AbortSignal): Promise<Frame> {
+  const wire = await encodeFrame(message, { packed: true });
+  const socket = await open(where, limits.connectMs, signal);
+  try {
+    socket.write(wire);
+    const answer = await readFrame(socket, limits.answer, limits.answerMs, signal);
+    if (answer === undefined) throw silent(where);
+    return answer;
+  } catch (error) {
+    throw explain(error, where);
+  } finally {
+    socket.destroy();
+  }
+}
+
+const named = ({ host, port }: ServerAddress): string => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
+
+/** What a server does that is asked by a proxy which it does not know. */
+function silent(where: ServerAddress): ZabbixError {
+  return new ZabbixError('SILENT', `${named(where)} closed the connection without an answer, as a server does that has no active proxy of this name, or one with another address or encryption`);
+}
+
+/** The connection may have been lost by what TLS found only after its handshake (1.3), or before anything was answered. */
+function explain(error: unknown, where: ServerAddress): unknown {
+  if (!(error instanceof ZabbixError) || error.code !== 'CUT' || error.cause === undefined) return error;
+  if (isTlsError(error.cause)) return tlsFault(error.cause);
+  return (error.cause as NodeJS.ErrnoException).code === 'ECONNRESET' ? silent(where) : error;
+}
+
+const NETWORK_WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nobody listens there', ECONNRESET: 'the connection was cut off', ENOTFOUND: 'there is no such host', EAI_AGAIN: 'its name cannot be looked up',
+  EHOSTUNREACH: 'there is no way to it', ENETUNREACH: 'there is no way to it', ETIMEDOUT: 'no answer', EADDRNOTAVAIL: 'our own address is not one of this machine',
+};
+
+/**
+ * @returns a connection that can be written to, whose other side has proved who it is; its errors are listened to
+ * @throws ZabbixError UNREACHABLE, TLS, OWN, ABORTED
+ */
+function open(where: ServerAddress, ms: number, signal: AbortSignal): Promise<Socket> {
+  const { host, port, tls, localAddress } = where;
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) {
+      reject(new ZabbixError('UNREACHABLE', 'it was given up before a connection was made'));
+      return;
+    }
+    const socket = tls ? connectSecure(host, port, tls, localAddress) : connect({ host, port, ...(localAddress !== undefined && { localAddress }) });
+    let isConnected = false;
+    const leave = (): void => {
+      clearTimeout(timer);
+      forget();
+      socket.off('close', onClose);
+    };
+    const fail = (error: ZabbixError): void => {
+      leave();
+      socket.destroy();
+      reject(error);
+    };
+    const lost = (words: string, cause?: unknown): void => fail(new ZabbixError('UNREACHABLE', `no connection with ${named(where)}: ${words}`, { cause }));
+    const onClose = (): void => (tls && isConnected ? fail(tlsFault(new Error('the connection was closed'))) : lost('it was closed'));
+    // stays: an error that comes later is also told to whoever reads, and must not end the process
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (tls && isConnected) fail(tlsFault(error));
+      else if (isTlsError(error)) fail(tlsFault(error));
+      else lost(NETWORK_WORDS[error.code ?? ''] ?? error.code ?? error.message, error);
+    });
+    socket.on('close', onClose);
+    socket.once('connect', () => { isConnected = true; });
+    socket.once(tls ? 'secureConnect' : 'connect', () => {
+      const refusal = tls && judge(socket as TLSSocket, tls);
+      if (refusal) return fail(refusal);
+      leave();
+      socket.setNoDelay(true);
+      resolve(socket);
+    });
+    const timer = setTimeout(() => lost(`none within ${formatDuration(ms)}`), ms);
+    const forget = onAbort(signal, () => lost('it was given up'));
+  });
+}

@@ -1,0 +1,263 @@
+import type { Readable } from 'node:stream';
+import { deflate, inflate, type InputType, type ZlibOptions } from 'node:zlib';
+import {
+  ZABBIX_CONFIGURATION_RAW, ZABBIX_CONFIGURATION_WIRE, ZABBIX_DEFLATE_LEVEL, ZABBIX_INFLATE_RATIO, ZABBIX_MESSAGE_RAW, ZABBIX_MESSAGE_WIRE,
+  ZABBIX_ZLIB_CHUNK,
+} from '../../kit/zabbix-limits.js';
+import { formatBytes, formatDuration } from '../../kit/text.js';
+import { onAbort } from '../../kit/within.js';
+import { ZabbixError } from './errors.js';
+
+/**
+ * The frame around each message: `ZBXD`, a byte of flags, the length of what follows and a second number, which is the
+ * raw size where that is packed with zlib. Both numbers are little-endian, of 4 bytes, or of 8 in a large frame
+ * (https://www.zabbix.com/documentation/6.0/en/manual/appendix/protocols/header_datalen).
+ */
+
+const MAGIC = Buffer.from('ZBXD', 'latin1');
+const PROTOCOL = 1;
+const PACKED = 2;
+const LARGE = 4;
+const HEADER = 13;
+const LARGE_HEADER = 21;
+const U32_MAX = 0xffff_ffff;
+
+/** How much is taken of others, bytes: of a frame's content on the wire, and of what it unpacks to. */
+export interface FrameLimits {
+  readonly wire: number;
+  readonly raw: number;
+}
+
+export const MESSAGE_LIMITS: FrameLimits = { wire: ZABBIX_MESSAGE_WIRE, raw: ZABBIX_MESSAGE_RAW };
+export const CONFIGURATION_LIMITS: FrameLimits = { wire: ZABBIX_CONFIGURATION_WIRE, raw: ZABBIX_CONFIGURATION_RAW };
+
+export interface FrameOptions {
+  /** with zlib, as proxies always send; a server answers in kind */
+  readonly packed: boolean;
+  /** with numbers of 8 bytes, which a 6.0 proxy in passive mode does not take */
+  readonly large?: boolean;
+}
+
+/** What a frame's first bytes say of it. */
+export interface FrameHeader extends Required<FrameOptions> {
+  /** bytes of the header itself */
+  readonly header: number;
+  /** bytes that follow */
+  readonly wire: number;
+  /** bytes when it is unpacked */
+  readonly raw: number;
+}
+
+/** A message as it came. Its text is UTF-8. */
+export interface Frame extends Required<FrameOptions> {
+  readonly content: Buffer;
+}
+
+/** Both do their work in zlib's thread pool. */
+function zlib(work: (from: InputType, options: ZlibOptions, told: (error: Error | null, result: Buffer) => void) => void, from: Buffer, options: ZlibOptions): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    work(from, { chunkSize: ZABBIX_ZLIB_CHUNK, ...options }, (error, result) => (error ? reject(error) : resolve(result)));
+  });
+}
+
+/**
+ * A message as it goes over the wire.
+ * @throws ZabbixError OWN where it does not fit
+ */
+export async function encodeFrame(message: string | Buffer, { packed, large = false }: FrameOptions): Promise<Buffer> {
+  const raw = typeof message === 'string' ? Buffer.from(message) : message;
+  const content = packed ? await zlib(deflate, raw, { level: ZABBIX_DEFLATE_LEVEL }) : raw;
+  if (!large && Math.max(raw.length, content.length) > U32_MAX) throw new ZabbixError('OWN', `a message of ${formatBytes(BigInt(raw.length))} needs a large frame`);
+  const frame = Buffer.allocUnsafe((large ? LARGE_HEADER : HEADER) + content.length);
+  MAGIC.copy(frame);
+  frame[4] = PROTOCOL | (packed ? PACKED : 0) | (large ? LARGE : 0);
+  const second = packed ? raw.length : 0;
+  if (large) {
+    frame.writeBigUInt64LE(BigInt(content.length), 5);
+    frame.writeBigUInt64LE(BigInt(second), 13);
+  } else {
+    frame.writeUInt32LE(content.length, 5);
+    frame.writeUInt32LE(second, 9);
+  }
+  content.copy(frame, large ? LARGE_HEADER : HEADER);
+  return frame;
+}
+
+/**
+ * Reads a frame's header, as far as it is there.
+ * @returns undefined where more is needed
+ * @throws ZabbixError GARBAGE, LARGE as soon as what is there is wrong
+ */
+export function readHeader(bytes: Buffer, limits: FrameLimits): FrameHeader | undefined {
+  const seen = Math.min(bytes.length, MAGIC.length);
+  if (bytes.compare(MAGIC, 0, seen, 0, seen) !== 0) throw new ZabbixError('GARBAGE', 'what came does not begin as a message of Zabbix does');
+  const flags = bytes[4];
+  if (flags === undefined) return undefined;
+  if ((flags & PROTOCOL) === 0) throw new ZabbixError('GARBAGE', `a message without the flag of the protocol (flags ${flags})`);
+  if (flags > (PROTOCOL | PACKED | LARGE)) throw new ZabbixError('GARBAGE', `a message with flags that are not known (${flags})`);
+  const large = (flags & LARGE) !== 0;
+  const packed = (flags & PACKED) !== 0;
+  const header = large ? LARGE_HEADER : HEADER;
+  if (bytes.length < header) return undefined;
+  const wire = large ? bytes.readBigUInt64LE(5) : BigInt(bytes.readUInt32LE(5));
+  const second = large ? bytes.readBigUInt64LE(13) : BigInt(bytes.readUInt32LE(9));
+  const raw = packed ? second : wire;
+  checkSizes(wire, raw, packed, limits);
+  return { header, packed, large, wire: Number(wire), raw: Number(raw) };
+}
+
+function checkSizes(wire: bigint, raw: bigint, packed: boolean, limits: FrameLimits): void {
+  if (wire > BigInt(limits.wire)) throw new ZabbixError('LARGE', `a message of ${formatBytes(wire)}, which is more than ${formatBytes(BigInt(limits.wire))}`);
+  if (raw > BigInt(limits.raw)) throw new ZabbixError('LARGE', `a message that unpacks to ${formatBytes(raw)}, which is more than ${formatBytes(BigInt(limits.raw))}`);
+  if (wire === 0n) throw new ZabbixError('GARBAGE', 'a message without content');
+  if (packed && raw > wire * BigInt(ZABBIX_INFLATE_RATIO)) {
+    throw new ZabbixError('GARBAGE', `a message of ${formatBytes(wire)} cannot unpack to the ${formatBytes(raw)} that it claims`);
+  }
+}
+
+/**
+ * What a frame holds.
+ * @param content its bytes on the wire, all of them
+ * @throws ZabbixError GARBAGE where it is not what its header says
+ */
+export async function unpack({ packed, raw }: FrameHeader, content: Buffer): Promise<Buffer> {
+  if (!packed) return content;
+  let unpacked: Buffer;
+  try {
+    // one byte more than claimed, so that a bomb ends there and is known by it
+    unpacked = await zlib(inflate, content, { maxOutputLength: raw + 1 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ERR_BUFFER_TOO_LARGE') throw new ZabbixError('GARBAGE', `a message that unpacks to more than the ${formatBytes(BigInt(raw))} that it claims`);
+    throw new ZabbixError('GARBAGE', `a message that cannot be unpacked (${code ?? (error as Error).message})`, { cause: error });
+  }
+  if (unpacked.length !== raw) throw new ZabbixError('GARBAGE', `a message that unpacks to ${unpacked.length} bytes and claims ${raw}`);
+  return unpacked;
+}
+
+/** Puts one frame together of the pieces in which it comes. Its memory grows with what has come, not with what is claimed. */
+class Assembly {
+  readonly #limits: FrameLimits;
+  #bytes: Buffer = Buffer.alloc(0);
+  #size = 0;
+  #header: FrameHeader | undefined;
+
+  constructor(limits: FrameLimits) {
+    this.#limits = limits;
+  }
+
+  /** whether anything of it came */
+  get begun(): boolean {
+    return this.#size > 0;
+  }
+
+  /** for people: how much of it is there */
+  get progress(): string {
+    return this.#header ? `${this.#size - this.#header.header} of ${this.#header.wire} bytes` : `${this.#size} bytes`;
+  }
+
+  /** @returns the header and the content, once all of it is there */
+  add(piece: Buffer): readonly [FrameHeader, Buffer] | undefined {
+    this.#append(piece);
+    this.#header ??= readHeader(this.#bytes.subarray(0, this.#size), this.#limits);
+    if (this.#header === undefined) return undefined;
+    const { header, wire } = this.#header;
+    if (this.#size < header + wire) return undefined;
+    if (this.#size > header + wire) throw new ZabbixError('GARBAGE', `${this.#size - header - wire} bytes more than the message is said to have`);
+    return [this.#header, this.#bytes.subarray(header, this.#size)];
+  }
+
+  #append(piece: Buffer): void {
+    const size = this.#size + piece.length;
+    if (this.#size === 0) this.#bytes = piece;
+    else {
+      if (size > this.#bytes.length) {
+        const grown = Buffer.allocUnsafe(Math.max(size, this.#bytes.length * 2));
+        this.#bytes.copy(grown, 0, 0, this.#size);
+        this.#bytes = grown;
+      }
+      piece.copy(this.#bytes, this.#size);
+    }
+    this.#size = size;
+  }
+}
+
+/**
+ * Reads the next frame of a connection, of which nothing may be left over: each side waits for the other's answer.
+ * Nobody else may read of the stream meanwhile.
+ * @param ms for the whole frame, its unpacking with it
+ * @returns undefined where the stream ends before a frame begins
+ * @throws ZabbixError CUT, LATE, ABORTED, GARBAGE, LARGE; then the connection is of no more use
+ */
+export async function readFrame(stream: Readable, limits: FrameLimits, ms: number, signal: AbortSignal): Promise<Frame | undefined> {
+  const end = performance.now() + ms;
+  const whole = await readWhole(stream, new Assembly(limits), ms, signal);
+  if (whole === undefined) return undefined;
+  const [header, wire] = whole;
+  const content = await unpack(header, wire);
+  if (performance.now() > end) throw late(ms, 'its unpacking was not done');
+  return { content, packed: header.packed, large: header.large };
+}
+
+const late = (ms: number, how: string): ZabbixError => new ZabbixError('LATE', `no whole message within ${formatDuration(ms)}: ${how}`);
+
+const givenUp = (): ZabbixError => new ZabbixError('ABORTED', 'it was given up');
+
+function readWhole(stream: Readable, frame: Assembly, ms: number, signal: AbortSignal): Promise<readonly [FrameHeader, Buffer] | undefined> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) {
+      reject(givenUp());
+      return;
+    }
+    const leave = (): void => {
+      clearTimeout(timer);
+      forget();
+      stream.off('readable', onReadable).off('end', onEnd).off('close', onEnd).off('error', onError);
+    };
+    const fail = (error: ZabbixError): void => {
+      leave();
+      reject(error);
+    };
+    const onReadable = (): void => {
+      try {
+        for (let piece = stream.read() as Buffer | null; piece !== null; piece = stream.read() as Buffer | null) {
+          const whole = frame.add(piece);
+          if (whole === undefined) continue;
+          leave();
+          resolve(whole);
+          return;
+        }
+      } catch (error) {
+        fail(error as ZabbixError);
+      }
+    };
+    const onEnd = (): void => {
+      if (frame.begun) fail(new ZabbixError('CUT', `the connection ended in the middle of a message, after ${frame.progress}`));
+      else {
+        leave();
+        resolve(undefined);
+      }
+    };
+    const onError = (error: Error): void => fail(new ZabbixError('CUT', `the connection was lost (${(error as NodeJS.ErrnoException).code ?? error.message})`, { cause: error }));
+    const timer = setTimeout(() => fail(late(ms, frame.begun ? `${frame.progress} came` : 'nothing came')), ms);
+    stream.on('readable', onReadable).on('end', onEnd).on('close', onEnd).on('error', onError);
+    const forget = onAbort(signal, () => fail(givenUp()));
+    if (stream.readableEnded || stream.destroyed) onEnd();
+    else onReadable();
+  });
+}
+
+/**
+ * The JSON of a small message.
+ * @throws ZabbixError GARBAGE where it is none, or no object
+ */
+export function parseMessage(content: Buffer): Readonly<Record<string, unknown>> {
+  let message: unknown;
+  try {
+    message = JSON.parse(content.toString());
+  } catch (error) {
+    throw new ZabbixError('GARBAGE', 'a message that is not JSON', { cause: error });
+  }
+  if (typeof message !== 'object' || message === null || Array.isArray(message)) throw new ZabbixError('GARBAGE', 'a message that is not a JSON object');
+  return message as Readonly<Record<string, unknown>>;
+}

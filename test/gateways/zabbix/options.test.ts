@@ -1,0 +1,52 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import * as v from 'valibot';
+import { faultsOf, options, parseServer, peersOf, tlsOf, type ZabbixOptions } from '../../../src/gateways/zabbix/options.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'argo-zabbix-options-'));
+t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+
+const file = (name: string, content: string): string => {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  chmodSync(path, 0o600);
+  return path;
+};
+
+const read = (more: object): ZabbixOptions => v.parse(v.strictObject(options), { mode: 'active', server: ['zabbix.example.net'], 'proxy-name': 'px', account: 'a', ...more });
+const faults = (more: object): [string, string][] => faultsOf(read(more)).map(({ path = [], message }) => [path.join('.'), message]);
+
+await t.test('servers', async (t) => {
+  t.same(parseServer('zabbix.example.net'), { host: 'zabbix.example.net', port: 10_051 });
+  t.same(parseServer('10.0.0.1:99'), { host: '10.0.0.1', port: 99 });
+  t.same(parseServer('::1'), { host: '::1', port: 10_051 });
+  t.same(parseServer('[::1]:99'), { host: '::1', port: 99 });
+  t.equal(parseServer('no such:thing:at all'), undefined);
+  t.same(peersOf(read({ mode: 'passive', server: ['10.0.0.0/24', '::1'], listen: ['127.0.0.1:10051'] })).from.map(({ prefix }) => prefix), [24, 128]);
+});
+
+await t.test('what can work', async (t) => {
+  const psk = file('psk', `${'0f'.repeat(32)}\n`);
+  t.same(faults({}), []);
+  t.same(faults({ mode: 'passive', server: ['10.0.0.1'], listen: ['0.0.0.0:10051'] }), []);
+  t.same(faults({ tls: 'psk', 'psk-identity': 'px', 'psk-file': psk }), []);
+  t.match(tlsOf(read({ tls: 'psk', 'psk-identity': 'px', 'psk-file': psk })), { kind: 'psk', identity: 'px' });
+});
+
+await t.test('what cannot, by its key', async (t) => {
+  const wrong = file('wrong', 'secret-that-is-no-hex');
+  t.match(faults({ mode: 'passive', server: ['10.0.0.1'] }), [['listen', /listen is missing/]]);
+  t.match(faults({ mode: 'passive', server: ['zabbix.example.net'], listen: ['0.0.0.0:1'] }), [['server', /known by addresses/]]);
+  t.match(faults({ listen: ['0.0.0.0:1'] }), [['listen', /nobody connects/]]);
+  t.match(faults({ mode: 'passive', server: ['10.0.0.1'], listen: ['0.0.0.0:1'], 'data-frequency': '1s' }), [['data-frequency', /the server says how often/]]);
+  t.match(faults({ tls: 'psk', 'psk-identity': 'px' }), [['tls', /needs psk-file/]]);
+  t.match(faults({ tls: 'psk', 'psk-identity': 'px', 'psk-file': join(folder, 'absent') }), [['psk-file', /cannot be read \(ENOENT\)/]]);
+  const [[key, message = ''] = []] = faults({ tls: 'psk', 'psk-identity': 'px', 'psk-file': wrong });
+  t.equal(key, 'psk-file');
+  t.match(message, /hex digits/);
+  t.notMatch(message, /secret-that/);
+  t.match(faults({ tls: 'certificate', 'ca-file': join(folder, 'absent') }), [['ca-file', /cannot be read/]]);
+  t.match(faults({ 'proxy-name': 'a/b' }), [['proxy-name', /letters/]]);
+});

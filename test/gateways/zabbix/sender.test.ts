@@ -1,0 +1,145 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import type { Shipment } from '../../../src/gateways/zabbix/sender.js';
+import type { HistoryRow } from '../../../src/protocols/zabbix/messages.js';
+import { half, scratch, SUCCESS, value } from './speaking.js';
+
+const rowsOf = ({ parts: { history = [] } }: Shipment): HistoryRow[] => JSON.parse(`[${history.join(',')}]`) as HistoryRow[];
+const ids = (shipment: Shipment): number[] => rowsOf(shipment).map(({ id }) => id);
+
+await t.test('values go once, in order, with times of their own', async (t) => {
+  const { values, sender, counts } = half(t);
+  await values.values([value('1', 'a'), value('1', 'b'), value('2', 'c'), { ...value('3', 'why not'), state: 1 }]);
+  const shipment = await sender.compose();
+  const rows = rowsOf(shipment);
+  t.same(rows.map(({ id, itemid, value: text }) => [id, itemid, text]), [[1, '1', 'a'], [2, '1', 'b'], [3, '2', 'c'], [4, '3', 'why not']]);
+  t.equal(rows[3]!.state, 1);
+  t.not(rows[0]!.ns, rows[1]!.ns, 'an item has no two at one time');
+  t.match(shipment.parts.session, /^[0-9a-f]{32}$/);
+  sender.settle(shipment, SUCCESS);
+  t.same(ids(await sender.compose()), []);
+  t.same(counts, { kept: 4, sent: 4, dropped: {} });
+});
+
+await t.test('after a fault what was acknowledged goes again, before what is new, with the same numbers and session', async (t) => {
+  const folder = scratch(t);
+  const { values, sender, counts, state } = half(t, folder);
+  await values.values([value('1', 'a'), value('2', 'b')]);
+  const first = await sender.compose();
+  sender.settle(first, SUCCESS);
+  await values.values([value('1', 'c')]);
+  sender.doubt();
+  const again = await sender.compose();
+  t.same(ids(again), [1, 2, 3]);
+  t.same(rowsOf(again).slice(0, 2), rowsOf(first));
+  t.equal(again.parts.session, first.parts.session);
+  sender.lost();
+  t.same(ids(await sender.compose()), [1, 2, 3], 'one that may have arrived');
+  sender.settle(again, SUCCESS);
+  t.equal(counts.sent, 3, 'nothing is counted twice');
+  await state.close();
+  const later = half(t, folder);
+  await later.values.values([value('1', 'd')]);
+  t.same(ids(await later.sender.compose()), [1, 2, 3, 4], 'and after a restart');
+});
+
+await t.test('times of an item never come back, whatever the clock does', async (t) => {
+  const folder = scratch(t);
+  const used = new Set<string>();
+  const at = 1_700_000_000;
+  for (let start = 0; start < 3; start += 1) {
+    const { values, sender, state, logged } = half(t, folder);
+    for (const clock of [at, at, at - 3600, at, at - 3600]) await values.values([value('1', 'x', clock)]);
+    const rows = rowsOf(await sender.compose());
+    for (const { id, clock, ns } of rows.slice(-5)) {
+      t.notOk(used.has(`${clock} ${ns}`), `value ${id}`);
+      t.ok(ns >= 0 && ns < 1e9);
+      used.add(`${clock} ${ns}`);
+    }
+    t.match(logged, ['warn the clock went back: Zabbix gets the times as they are now']);
+    await values.close();
+    await state.close();
+  }
+});
+
+await t.test('a server that wants no values gets none until it does, and is told results all the same', async (t) => {
+  const { values, sender, tasks, logged } = half(t);
+  await values.values([value('1')]);
+  const shipment = await sender.compose();
+  sender.settle(shipment, { ...SUCCESS, accepted: false, upload: false });
+  sender.settle(await sender.compose(), { ...SUCCESS, accepted: false, upload: false });
+  t.equal(sender.hasMore, false);
+  tasks.take([{ kind: 'diagnostics', parentTaskId: 9, data: '{"historycache":{"stats":["items","values"]}}' }], 'there');
+  await tasks.drain(10_000);
+  const meanwhile = await sender.compose();
+  t.match(meanwhile, { values: 0, results: [{ type: 8, parent_taskid: 9, status: 0 }] });
+  t.match(JSON.parse(meanwhile.results[0]!.info), { historycache: { items: 3, values: 4 } });
+  sender.settle(meanwhile, SUCCESS);
+  t.same(ids(await sender.compose()), [1]);
+  t.same(logged, ['warn the Zabbix server takes no values at present: its cache is full', 'info the Zabbix server takes values again'], 'each once');
+});
+
+await t.test('values of items that are gone are left out, and counted', async (t) => {
+  const { values, sender, counts } = half(t);
+  await values.values([value('1', '"itemid":"2"'), value('2'), value('1')]);
+  sender.configured((itemid) => itemid === '1');
+  const shipment = await sender.compose();
+  t.same(ids(shipment), [1, 3]);
+  sender.settle(shipment, SUCCESS);
+  t.same(counts, { kept: 3, sent: 2, dropped: { 'item gone': 1 } });
+});
+
+await t.test('many go in parts, and the server is told that there are more', async (t) => {
+  const { values, sender } = half(t);
+  await values.values(Array.from({ length: 10_500 }, (_, index) => value(String(index))));
+  const first = await sender.compose();
+  t.match(first, { values: 10_000, parts: { more: true } });
+  sender.settle(first, SUCCESS);
+  t.equal(sender.hasMore, true);
+  const second = await sender.compose();
+  t.match(second, { values: 500 });
+  t.equal(second.parts.more, undefined);
+  t.equal(ids(second)[0], 10_001);
+});
+
+await t.test('what is too much is dropped, oldest first, and told', async (t) => {
+  const { values, sender, counts, limits, logged } = half(t);
+  limits.values = 1000;
+  await values.values(Array.from({ length: 1500 }, () => value('1')));
+  await values.trim();
+  t.equal(ids(await sender.compose())[0], 501);
+  t.same(counts.dropped, { limit: 500 });
+  t.match(logged, ['warn values for Zabbix were dropped: the server has not taken them in time']);
+});
+
+await t.test('a disk that cannot be written is told of once, and what is lost by it is counted', async (t) => {
+  const folder = join(scratch(t), 'state');
+  writeFileSync(folder, '');
+  const { values, sender, reports, counts, logged } = half(t, folder);
+  await t.rejects(values.values([value('1'), value('2')]), { name: 'StateError' });
+  await t.rejects(values.values([value('1')]), { name: 'StateError' });
+  reports.availability([{ interfaceid: 1, available: 1, error: '' }]);
+  t.match(await sender.compose(), { values: 0, reports: { availability: [{ interfaceid: 1 }] } }, 'all else goes on');
+  await sender.compose();
+  rmSync(folder);
+  await values.values([value('3')]);
+  t.same(rowsOf(await sender.compose()).map(({ itemid }) => itemid), ['3']);
+  t.same(counts, { kept: 1, sent: 0, dropped: { disk: 3 } });
+  t.same(logged, [
+    'error values for Zabbix cannot be kept, and are lost', 'error values for Zabbix cannot be read', 'info values for Zabbix can be kept again', 'info values for Zabbix can be read again',
+  ]);
+});
+
+await t.test('reports stay until they have arrived', async (t) => {
+  const { reports, sender } = half(t);
+  reports.availability([{ interfaceid: 1, available: 2, error: 'off' }]);
+  reports.availability([{ interfaceid: 1, available: 1, error: '' }]);
+  reports.registration([{ clock: 1, host: 'lj', ip: '', dns: '', port: '10050' }]);
+  const shipment = await sender.compose();
+  t.match(shipment.parts, { availability: [{ interfaceid: 1, available: 1 }], registration: [{ host: 'lj' }] });
+  sender.lost();
+  reports.availability([{ interfaceid: 1, available: 2, error: 'off again' }]);
+  sender.settle(shipment, SUCCESS);
+  t.match((await sender.compose()).parts, { availability: [{ error: 'off again' }], registration: [] });
+});

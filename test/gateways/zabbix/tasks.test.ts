@@ -1,0 +1,85 @@
+import t from 'tap';
+import type { RemoteCommand } from '../../../src/protocols/zabbix/messages.js';
+import { until } from '../../support/until.js';
+import { half, scratch } from './speaking.js';
+
+const now = (): number => Math.floor(Date.now() / 1000);
+const command = (parentTaskId: number, more: Partial<RemoteCommand> = {}): RemoteCommand => ({ kind: 'command', parentTaskId, clock: now(), ttl: 600, command: 'stop lj', hostid: 1, ...more });
+
+/** All that was taken has an answer. */
+const answered = (tasks: { readonly size: number; next(): readonly unknown[] }, count: number): Promise<void> =>
+  until(() => tasks.next().length === count && tasks.size === count, 10_000, `${count} answers`);
+
+await t.test('a command runs once, and its result stays until the server has it', async (t) => {
+  const folder = scratch(t);
+  const { tasks, ran, state } = half(t, folder);
+  const order = command(7);
+  tasks.take([order], 'there');
+  tasks.take([order], 'there');
+  await answered(tasks, 1);
+  t.equal(ran.length, 1);
+  t.match(tasks.next(), [{ type: 3, parent_taskid: 7, status: 0, info: 'did stop lj' }]);
+  await state.close();
+  const later = half(t, folder);
+  await later.tasks.recover();
+  const [result] = later.tasks.next();
+  t.match(result, { parent_taskid: 7, status: 0, info: 'did stop lj' }, 'over a restart');
+  later.tasks.take([order], 'there');
+  await answered(later.tasks, 1);
+  t.equal(later.ran.length, 0, 'given out again after a restart');
+  t.match(later.tasks.next(), [{ parent_taskid: 7, status: 0, info: 'did stop lj' }]);
+  later.tasks.done(later.tasks.next());
+  t.same(later.tasks.next(), []);
+});
+
+await t.test('nobody knows of one that ran when the process ended', async (t) => {
+  const folder = scratch(t);
+  let end = (): void => undefined;
+  const first = half(t, folder, () => new Promise((resolve) => { end = () => resolve({ status: 0, info: 'late' }); }));
+  const order = command(8);
+  first.tasks.take([order], 'there');
+  await until(() => first.ran.length === 1, 10_000, 'it to run');
+  const second = half(t, folder);
+  await second.tasks.recover();
+  t.match(second.tasks.next(), [{ type: 3, parent_taskid: 8, status: -1, info: /nobody knows/ }]);
+  second.tasks.take([order], 'there');
+  await answered(second.tasks, 1);
+  t.equal(second.ran.length, 0);
+  t.match(second.tasks.next(), [{ parent_taskid: 8, status: -1 }]);
+  t.equal(second.tasks.next().length, 1);
+  end();
+});
+
+await t.test('commands that are too old, or of a time that is not yet, are refused', async (t) => {
+  const { tasks, ran } = half(t);
+  tasks.take([command(1, { clock: now() - 61 }), command(2, { clock: now() - 20, ttl: 10 }), command(3, { clock: now() + 120 }), command(4, { clock: now() - 50, ttl: 0 })], 'there');
+  await answered(tasks, 4);
+  t.same(ran.map(({ parentTaskId }) => parentTaskId), [4]);
+  t.match(Object.fromEntries(tasks.next().map(({ parent_taskid: id, status, info }) => [id, `${status} ${info}`])), {
+    1: /^-1 not run: it is 6\d s old/, 2: /^-1 not run: it was meant for 10 s/, 3: /^-1 not run: .*ahead/, 4: '0 did stop lj',
+  });
+});
+
+await t.test('the text of 5.4 has another type of result', async (t) => {
+  const { tasks } = half(t);
+  tasks.take([command(5, { resultType: 0 }), { kind: 'check now', itemid: '17' }], 'there');
+  await answered(tasks, 1);
+  t.match(tasks.next(), [{ type: 0, parent_taskid: 5 }]);
+});
+
+await t.test('questions that are not answered here', async (t) => {
+  const { tasks, logged } = half(t);
+  tasks.take([{ kind: 'check now', itemid: '17' }, { kind: 'diagnostics', parentTaskId: 1, data: 'no' }, { kind: 'diagnostics', parentTaskId: 2, data: '{"lld":{}}' }], 'there');
+  await answered(tasks, 2);
+  t.same(logged, ['check 17']);
+  t.same(tasks.next().map(({ type, status }) => [type, status]), [[8, -1], [8, -1]]);
+});
+
+await t.test('at the end none begins any more', async (t) => {
+  const { tasks, ran } = half(t);
+  await tasks.drain(0);
+  tasks.take([command(1)], 'there');
+  await tasks.close();
+  t.equal(ran.length, 0);
+  t.match(tasks.next(), [{ status: -1, info: /^not run/ }]);
+});
