@@ -19,6 +19,17 @@ async function manyItems({ zabbix: { api } }: World, hostid: string): Promise<vo
   await api.items(hostid, Array.from({ length: ITEMS }, (_, index) => ({ key: `argo.rx[${' '.repeat(index)}lj]`, valueType: VALUE.unsigned, type: ITEM.simple, delay: '1s', interfaceid })));
 }
 
+/** Lets the server write no values. @returns what ends that */
+async function lockTable({ zabbix: { database } }: World): Promise<() => Promise<void>> {
+  const locked = database.execute('begin; lock table history_uint in access exclusive mode; select pg_sleep(100); commit;').catch(() => undefined);
+  const sleeping = "pg_stat_activity where query like 'select pg_sleep(100)%'";
+  await until(async () => Number(await database.value(`select count(*) from ${sleeping}`)) > 0, LONG, 'the lock');
+  return async () => {
+    await database.execute(`select pg_terminate_backend(pid) from ${sleeping}`);
+    await locked;
+  };
+}
+
 await t.test('no value is lost', { skip: lacksZabbix('fping'), timeout: 170_000 }, async (t) => {
   const world = await startWorld(t, { settings: { HistoryCacheSize: '128K' } });
   const { zabbix } = world;
@@ -54,20 +65,26 @@ await t.test('no value is lost', { skip: lacksZabbix('fping'), timeout: 170_000 
   await t.test('kill -9 of the server in the middle of a backlog', async (t) => {
     relay.set('refuse');
     await sleep(BACKLOG_MS);
-    const sizeBefore = ledger.values.size;
+    // what the server takes from here on it cannot write: it is in its memory alone
+    const unlock = await lockTable(world);
+    const [sizeBefore, again] = [ledger.values.size, ledger.again];
     relay.set('pass');
-    await until(() => ledger.values.size > sizeBefore + ITEMS, LONG, 'the backlog to go');
+    await until(() => ledger.values.size > sizeBefore + 2 * ITEMS, LONG, 'the backlog to go');
     await zabbix.killServer();
+    await unlock();
+    t.ok((await ledger.missing(world)).length > 0, 'the server has lost what it had taken');
     await zabbix.startServer();
     await more();
+    t.ok(ledger.again > again, 'acknowledged values went again');
     await nothingIsMissing(t, 'after kill -9 of the server');
     t.equal(ledger.sessions.size, 1, 'one session');
   });
 
   await t.test('the server takes no values for a while', async (t) => {
-    const locked = zabbix.database.execute('begin; lock table history_uint in access exclusive mode; select pg_sleep(12); commit;');
-    await until(() => ledger.throttled > 0, LONG, 'the server to say so');
-    await locked;
+    const throttled = ledger.throttled;
+    const unlock = await lockTable(world);
+    await until(() => ledger.throttled > throttled + 5, LONG, 'the server to say so, for some seconds');
+    await unlock();
     await more();
     await nothingIsMissing(t, 'after that');
   });
