@@ -4,6 +4,8 @@ import type { Log } from '../../kit/log.js';
 import { Slices } from '../../kit/slices.js';
 import { COLLECTOR_CLOCK_LEAP, ITEM_DEADLINE, ITEM_FAULT_AGAIN, ITEMS_AT_A_TIME } from '../../kit/zabbix-collecting-limits.js';
 import type { ProxyConfiguration } from '../../protocols/zabbix/configuration.js';
+import type { ValueType } from '../../protocols/zabbix/messages.js';
+import { fitValue } from '../../protocols/zabbix/value-type.js';
 import type { Outgoing } from './contract.js';
 import { Entry } from './entry.js';
 import { interfaceAddresses } from './interfaces.js';
@@ -197,7 +199,7 @@ export class Collector {
     const { served, item, host } = entry;
     try {
       if (served.fault !== undefined) return this.#refuse(entry, served.fault);
-      const value = valueText(await this.#answer(entry, served, looks, maxAge), item.valueType);
+      const value = fitted(valueText(await this.#answer(entry, served, looks, maxAge), item.valueType), served, item.valueType);
       entry.supported();
       this.#put(entry, { value });
     } catch (thrown) {
@@ -239,4 +241,16 @@ export class Collector {
     if (from !== 'network') await this.#parts.silence.requireCurrent(looks.actor, instance);
     return instance;
   }
+}
+
+/**
+ * A value that the server takes: one that it does not, it drops, and says that all is well. What a low-level discovery
+ * finds is not stored there, so it may be longer than other texts: half of it would be no JSON.
+ * @throws ArgoError NOT SUPPORTED
+ */
+function fitted(text: string, { row }: Served, type: ValueType): string {
+  if (row.from === 'server' && !isNumeric(type)) return text;
+  const { value, fault } = fitValue(text, type);
+  if (fault !== undefined) throw new ArgoError('NOT SUPPORTED', fault);
+  return value;
 }

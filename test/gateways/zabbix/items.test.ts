@@ -4,6 +4,7 @@ import { hostName } from '../../../src/gateways/zabbix/host-name.js';
 import { rangeTest } from '../../../src/gateways/zabbix/ip-range.js';
 import { POWER_STATES } from '../../../src/drivers/driver.js';
 import type { ValueType } from '../../../src/protocols/zabbix/messages.js';
+import { FakeMachine } from '../../instances/fake-driver.js';
 import { arrange, valueOf, wanted, type Rig } from './rig.js';
 
 await t.test('what is served is said by the key and the type', (t) => {
@@ -91,6 +92,17 @@ await t.test('each item of an instance, by names and parameters', async (t) => {
     'argo.proxy[backlog] unsigned 1': '17', 'argo.proxy[items] unsigned 1': /^\d\d$/, 'argo.proxy[x] unsigned 1': /^\(NOT SUPPORTED/, 'agent.ping unsigned 1': /^\(NOT SUPPORTED: argo-server has no item/,
     'icmpping[,0] unsigned 1': /^\(USAGE: PACKETS/, 'icmppingsec[127.0.0.1,1,,,,avg] unsigned 1': /^\(NOT SUPPORTED: icmppingsec is no unsigned/,
   });
+});
+
+await t.test('a value that a server would drop is not sent', async (t) => {
+  const long = new FakeMachine('long', 'on');
+  const facts = { more: { long: 'x'.repeat(70_000), number: '18446744073709551616', large: '18446744073709551615' } };
+  const rig = await arrange(t, { own: [{ name: 'own', machines: [Object.assign(long, { info: () => Promise.resolve(facts) })] }] });
+  const found = await firstValues(rig, ['long'], [['argo.info[long]', 'char'], ['argo.info[long]', 'text'], ['argo.info[number]', 'unsigned'], ['argo.info[large]', 'unsigned']]);
+  t.equal(found['argo.info[long] char 1']?.length, 255);
+  t.equal(found['argo.info[long] text 1']?.length, 65_535);
+  t.match(found['argo.info[number] unsigned 1'], /^\(NOT SUPPORTED: "18446744073709551616" is more than/);
+  t.equal(found['argo.info[large] unsigned 1'], '18446744073709551615');
 });
 
 await t.test('low-level discovery lists what the account sees', async (t) => {

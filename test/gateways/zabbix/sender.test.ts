@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { ZABBIX_MESSAGE_VALUES } from '../../../src/kit/zabbix-gateway-limits.js';
 import type { Shipment } from '../../../src/gateways/zabbix/sender.js';
 import type { HistoryRow } from '../../../src/protocols/zabbix/messages.js';
 import { half, scratch, SUCCESS, value } from './speaking.js';
@@ -92,15 +93,15 @@ await t.test('values of items that are gone are left out, and counted', async (t
 
 await t.test('many go in parts, and the server is told that there are more', async (t) => {
   const { values, sender } = half(t);
-  await values.values(Array.from({ length: 10_500 }, (_, index) => value(String(index))));
+  await values.values(Array.from({ length: ZABBIX_MESSAGE_VALUES + 500 }, (_, index) => value(String(index))));
   const first = await sender.compose();
-  t.match(first, { values: 10_000, parts: { more: true } });
+  t.match(first, { values: ZABBIX_MESSAGE_VALUES, parts: { more: true } });
   sender.settle(first, SUCCESS);
   t.equal(sender.hasMore, true);
   const second = await sender.compose();
   t.match(second, { values: 500 });
   t.equal(second.parts.more, undefined);
-  t.equal(ids(second)[0], 10_001);
+  t.equal(ids(second)[0], ZABBIX_MESSAGE_VALUES + 1);
 });
 
 await t.test('what is too much is dropped, oldest first, and told', async (t) => {
