@@ -22,7 +22,7 @@ import { fromRoot } from './root.js';
 import { killAll, runNode } from './run-file.js';
 
 /** Files that run at the same time where they share no peers. */
-const JOBS = 2;
+const JOBS = 3;
 /** For one file. tap itself ends a test that takes longer, and can say which; beyond the grace we do. */
 const FILE_TIMEOUT_S = 180;
 const GRACE_S = 15;

@@ -28,7 +28,10 @@ const isLater = (one: NewValue, other: NewValue): boolean => other.clock > one.c
 
 const increases = (values: readonly NewValue[]): boolean => values.every((value, index) => index === 0 || isLater(values[index - 1]!, value));
 
-await t.test('a round of many items costs one sample of their provider', async (t) => {
+// they mostly wait
+t.jobs = 6;
+
+void t.test('a round of many items costs one sample of their provider', async (t) => {
   let samples = 0;
   const many = machines(40);
   const own = { name: 'own', machines: many, sample: () => {
@@ -48,7 +51,7 @@ await t.test('a round of many items costs one sample of their provider', async (
   for (let itemid = 1; itemid <= 80; itemid += 1) t.ok(increases(rig.received.of(String(itemid))));
 });
 
-await t.test('a provider that hangs makes its own items unsupported, and no others', async (t) => {
+void t.test('a provider that hangs makes its own items unsupported, and no others', async (t) => {
   const hung = { name: 'hung', machines: machines(200, 'h'), sample: never };
   const rig = await arrange(t, { own: [hung] });
   rig.collecting().configured(wanted({
@@ -63,7 +66,7 @@ await t.test('a provider that hangs makes its own items unsupported, and no othe
   t.equal(rig.received.last('202')?.value, 'on', 'what is known needs no answer');
 });
 
-await t.test('an item that is being read is not asked twice, and missed rounds are not made up for', async (t) => {
+void t.test('an item that is being read is not asked twice, and missed rounds are not made up for', async (t) => {
   const slow = new Counter('slow', 'on');
   slow.answers = async () => { await sleep(2500); return 1n; };
   const rig = await arrange(t, { own: [{ name: 'own', machines: [slow] }] });
@@ -75,7 +78,7 @@ await t.test('an item that is being read is not asked twice, and missed rounds a
   t.ok(collecting.figures.skipped > 0);
 });
 
-await t.test('an instance that goes is told with the reason, once, and comes back', async (t) => {
+void t.test('an instance that goes is told with the reason, once, and comes back', async (t) => {
   const guest: { name: string; machines: FakeMachine[]; fault?: Error | undefined } = { name: 'own', machines: [new FakeMachine('guest', 'on')] };
   const rig = await arrange(t, { own: [guest] });
   const collecting = rig.collecting();
@@ -107,14 +110,14 @@ await t.test('an instance that goes is told with the reason, once, and comes bac
   t.ok(increases(rig.received.of('1')));
 });
 
-await t.test('an unknown state is told as unknown', async (t) => {
+void t.test('an unknown state is told as unknown', async (t) => {
   const rig = await arrange(t, { own: [{ name: 'own', machines: [new FakeMachine('guest', 'unknown')] }] });
   rig.collecting().configured(wanted({ hosts: ['guest'], items: [{ key: 'argo.status', valueType: 'unsigned' }, { key: 'argo.status' }] }));
   t.equal((await valueOf(rig, '1')).value, '7');
   t.equal((await valueOf(rig, '2')).value, 'unknown');
 });
 
-await t.test('grants that a reload takes away count at once, and come back', async (t) => {
+void t.test('grants that a reload takes away count at once, and come back', async (t) => {
   const rig = await arrange(t);
   rig.collecting().configured(wanted({ hosts: ['lj', 'dev'], items: ['argo.status', 'argo.rx', 'argo.status'].map((key, index) => ({ key, hostid: index < 2 ? 1 : 2 })) }));
   await valueOf(rig, '2', ({ state }) => state === undefined);
@@ -128,7 +131,7 @@ await t.test('grants that a reload takes away count at once, and come back', asy
   for (const itemid of ['1', '2', '3']) await until(() => rig.received.last(itemid)?.state === undefined, 5000, `item ${itemid} again`);
 });
 
-await t.test('a clock that is set makes nothing stand still, and no time comes twice', async (t) => {
+void t.test('a clock that is set makes nothing stand still, and no time comes twice', async (t) => {
   let shift = 0;
   const rig = await arrange(t);
   rig.collecting({ now: () => Date.now() + shift }).configured(wanted({ items: [{ key: 'argo.status' }, { key: 'argo.rx', valueType: 'unsigned', delay: '2s' }] }));
@@ -144,7 +147,7 @@ await t.test('a clock that is set makes nothing stand still, and no time comes t
   t.equal(new Set(pairs).size, pairs.length);
 });
 
-await t.test('values that cannot be kept wait, in order', async (t) => {
+void t.test('values that cannot be kept wait, in order', async (t) => {
   const rig = await arrange(t);
   rig.received.refuse = new Error('the disk is full');
   const collecting = rig.collecting();
@@ -157,7 +160,7 @@ await t.test('values that cannot be kept wait, in order', async (t) => {
   t.equal(collecting.figures.waiting < 3, true);
 });
 
-await t.test('what a new configuration leaves out or changes', async (t) => {
+void t.test('what a new configuration leaves out or changes', async (t) => {
   const rig = await arrange(t);
   const collecting = rig.collecting();
   collecting.configured(wanted({ hosts: ['lj', 'test'], items: [{ key: 'argo.status' }, { key: 'argo.status', hostid: 2 }, { key: 'argo.status', delay: '1h' }, { key: 'argo.status', delay: '1x' }] }));
@@ -172,7 +175,7 @@ await t.test('what a new configuration leaves out or changes', async (t) => {
   t.ok(increases(rig.received.of('1')));
 });
 
-await t.test('an operator may want a value at once', async (t) => {
+void t.test('an operator may want a value at once', async (t) => {
   const rig = await arrange(t);
   const collecting = rig.collecting();
   collecting.configured(wanted({ items: [{ key: 'argo.status', delay: '0;wd1-7h0m0s1' }] }));
@@ -182,7 +185,7 @@ await t.test('an operator may want a value at once', async (t) => {
   t.equal((await valueOf(rig, '1')).value, 'on');
 });
 
-await t.test('interfaces are available while their instances are, told when that changes', async (t) => {
+void t.test('interfaces are available while their instances are, told when that changes', async (t) => {
   const guest: { name: string; machines: FakeMachine[]; fault?: Error | undefined } = { name: 'own', machines: [new FakeMachine('guest', 'on')] };
   const rig = await arrange(t, { own: [guest] });
   const collecting = rig.collecting();
