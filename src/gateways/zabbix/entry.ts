@@ -26,7 +26,8 @@ export class Entry {
   constructor(readonly item: ConfiguredItem, public host: ConfiguredHost, public addresses: readonly string[], before?: Entry) {
     const interval = intervalOf(item.delay);
     this.#interval = typeof interval === 'string' ? undefined : interval;
-    this.served = typeof interval === 'string' ? { fault: `USAGE: ${interval}` } : servedItem(item);
+    if (typeof interval === 'string') this.served = { fault: `USAGE: ${interval}` };
+    else this.served = item.isPreprocessed ? { fault: PREPROCESSED } : servedItem(item);
     if (before) [this.#clock, this.#ns] = [before.#clock, before.#ns];
   }
 
@@ -35,9 +36,9 @@ export class Entry {
   }
 
   /** Whether another configuration's row is the same item still. */
-  isOf({ key, delay, valueType, hostid, type }: ConfiguredItem): boolean {
+  isOf({ key, delay, valueType, hostid, type, isPreprocessed }: ConfiguredItem): boolean {
     const mine = this.item;
-    return mine.key === key && mine.delay === delay && mine.valueType === valueType && mine.hostid === hostid && mine.type === type;
+    return mine.isPreprocessed === isPreprocessed && mine.key === key && mine.delay === delay && mine.valueType === valueType && mine.hostid === hostid && mine.type === type;
   }
 
   /** Seconds between two values, as of the usual interval. */
@@ -116,6 +117,9 @@ export class Entry {
     this.#toldAt = -Infinity;
   }
 }
+
+/** Sent as it is, a value would be told as something that it is not. */
+const PREPROCESSED = 'NOT SUPPORTED: argo-server does no preprocessing: take its steps away, and use a calculated item';
 
 /** An interval; or what is wrong with it. */
 function intervalOf(delay: string): ItemInterval | string {

@@ -171,7 +171,8 @@ export function readTables(content: Buffer, tell: (batch: Batch) => void): Outli
   if (!isIncremental && !isEmpty && !isObject(tables.hosts)) throw new ZabbixError('GARBAGE', 'a configuration without the table of hosts');
   const skipped = new SkipCount();
   const idleHosts: number[] = [];
-  const found = TABLES.filter((name) => tables[name] !== undefined && readTable(name, tables[name], skipped, tell, idleHosts));
+  const reading = { skipped, tell, idleHosts, preprocessed: preprocessedItems(tables.item_preproc) };
+  const found = TABLES.filter((name) => tables[name] !== undefined && readTable(name, tables[name], reading));
   return {
     isFull: isIncremental ? isOne(message.full_sync) : !isEmpty, revision, tables: found, idleHosts,
     goneHosts: ids(message.del_hostids), goneMacros: ids(message.del_macro_hostids), skipped: skipped.result,
@@ -180,24 +181,42 @@ export function readTables(content: Buffer, tell: (batch: Batch) => void): Outli
 
 const ids = (value: unknown): number[] => (Array.isArray(value) ? value.map(wholeNumber).filter((id) => id !== undefined) : []);
 
+/** What the tables of one message are read with. */
+interface Reading {
+  readonly skipped: SkipCount;
+  readonly tell: (batch: Batch) => void;
+  readonly idleHosts: number[];
+  readonly preprocessed: ReadonlySet<string>;
+}
+
+const isTable = (table: unknown): table is { readonly fields: readonly unknown[]; readonly data: readonly unknown[] } =>
+  isObject(table) && Array.isArray(table.fields) && Array.isArray(table.data);
+
+/** Ids of the items whose values have to be worked on before they are sent. */
+function preprocessedItems(table: unknown): ReadonlySet<string> {
+  if (!isTable(table)) return new Set();
+  const column = table.fields.indexOf('itemid');
+  return new Set(table.data.map((cells) => String(Array.isArray(cells) ? cells[column] : undefined)));
+}
+
 /** @returns whether it is a table */
-function readTable(name: TableName, table: unknown, skipped: SkipCount, tell: (batch: Batch) => void, idleHosts: number[]): boolean {
-  if (!isObject(table) || !Array.isArray(table.fields) || !Array.isArray(table.data)) {
+function readTable(name: TableName, table: unknown, { skipped, tell, idleHosts, preprocessed }: Reading): boolean {
+  if (!isTable(table)) {
     skipped.add(`table ${name} that is none`);
     return false;
   }
-  const columns = new Map((table.fields as readonly unknown[]).map((field, at) => [field, at]));
+  const columns = new Map(table.fields.map((field, at) => [field, at]));
   let rows: unknown[] = [];
   const hand = (): void => {
     if (rows.length > 0) tell({ table: name, rows } as Batch);
     rows = [];
   };
-  for (const cells of table.data as readonly unknown[]) {
+  for (const cells of table.data) {
     const row = Array.isArray(cells) ? (field: string): unknown => (cells as readonly unknown[])[columns.get(field) ?? -1] : undefined;
     const read = row ? READERS[name](row) : 'that are no list';
     if (typeof read === 'string') skipped.add(`rows of ${name} ${read}`);
     else if (name === 'hosts' && row && wholeNumber(row('status') ?? 0) !== WATCHED) idleHosts.push((read as ConfiguredHost).hostid);
-    else if (read !== undefined && rows.push(read) >= ZABBIX_CONFIGURATION_BATCH) hand();
+    else if (read !== undefined && rows.push('itemid' in read && preprocessed.has(read.itemid) ? { ...read, isPreprocessed: true } : read) >= ZABBIX_CONFIGURATION_BATCH) hand();
   }
   hand();
   return true;

@@ -31,6 +31,8 @@ export interface ConfiguredItem {
   /** as configured: `10s`, `1m;30s/1-5,9:00-18:00`; item-interval.ts reads it */
   readonly delay: string;
   readonly valueType: ValueType;
+  /** its values have to be worked on before they are sent: from Zabbix 4.2 on that is the proxy's part */
+  readonly isPreprocessed?: boolean | undefined;
 }
 
 export interface DiscoveryRule {

@@ -54,6 +54,13 @@ void t.test('a whole configuration, as servers before 6.4 send it', async (t) =>
   t.same(passive.configuration, active.configuration, 'the same in passive mode');
 });
 
+void t.test('items whose values are to be preprocessed are told from others', async (t) => {
+  const steps = table('item_preprocid itemid step type params', [1, 100, 1, 1, '8'], [2, '104', 1, 5, 'x'], ['odd']);
+  const { configuration: { items } } = await read(new ConfigurationReader(argo), { ...TABLES, item_preproc: steps });
+  t.same(items.filter(({ isPreprocessed }) => isPreprocessed).map(({ itemid }) => itemid), ['100', '104']);
+  t.equal((await read(new ConfigurationReader(argo), { ...TABLES, item_preproc: 5 })).configuration.items.length, items.length);
+});
+
 void t.test('each whole one replaces what was known', async (t) => {
   const reader = new ConfigurationReader(argo);
   await read(reader, TABLES);
