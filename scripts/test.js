@@ -106,16 +106,19 @@ async function covered(folder, isAll) {
   return { name: 'coverage', sum: { passed: missed.length === 0 ? 1 : 0, failed: missed.length, skipped: 0 } };
 }
 
-/** Takes steps from one list, so many at a time. @param {(() => Promise<Result>)[]} steps @param {number} jobs @returns {Promise<Result[]>} */
-async function inParallel(steps, jobs) {
+/** Takes steps one by one, of the first list that has any. @param {(() => Promise<Result>)[][]} lists @returns {Promise<Result[]>} */
+async function inTurn(...lists) {
   /** @type {Result[]} */
   const results = [];
-  const waiting = [...steps];
-  const worker = async () => {
-    for (let step = waiting.shift(); step !== undefined; step = waiting.shift()) results.push(await step());
-  };
-  await Promise.all(Array.from({ length: jobs }, worker));
+  const next = () => lists.find((list) => list.length > 0)?.shift();
+  for (let step = next(); step !== undefined; step = next()) results.push(await step());
   return results;
+}
+
+/** Takes steps from one list, so many at a time. @param {(() => Promise<Result>)[]} steps @param {number} jobs @returns {Promise<Result[]>} */
+async function inParallel(steps, jobs) {
+  const waiting = [...steps];
+  return (await Promise.all(Array.from({ length: jobs }, () => inTurn(waiting)))).flat();
 }
 
 /** Runs what failed once more, one at a time. @param {Result[]} results @returns {Promise<Result[]>} with the second result in place of the first */
@@ -144,8 +147,10 @@ async function main() {
   const checks = paths.length > 0 ? [] : [lint, imports];
   const written = args.includes('--coverage') ? beginCoverage() : undefined;
   const results = await inParallel([...checks, ...units.map((file) => () => test(file))], JOBS);
-  const lanes = [ends.filter((file) => RUNS_BESIDE.test(file)), ends.filter((file) => !RUNS_BESIDE.test(file))];
-  results.push(...(await Promise.all(lanes.map((lane) => inParallel(lane.map((file) => () => test(file)), 1)))).flat());
+  const steps = (/** @type {string[]} */ some) => some.map((file) => () => test(file));
+  const beside = steps(ends.filter((file) => RUNS_BESIDE.test(file)));
+  const alone = steps(ends.filter((file) => !RUNS_BESIDE.test(file)));
+  results.push(...(await Promise.all([inTurn(beside), inTurn(alone, beside)])).flat());
 
   const final = await withSecondTry(results);
   if (written !== undefined) final.push(await covered(written, paths.length === 0));
