@@ -22,11 +22,6 @@ export function parseAddress(text: string): Address | undefined {
   return { host, port };
 }
 
-/** An address as people write it. */
-export function formatAddress({ host, port }: Address): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
 /** Whether the other end of a connection is this machine, so that nobody can listen in. */
 export function isLoopback(remoteAddress: string | undefined): boolean {
   return remoteAddress !== undefined && /^(::ffff:)?127\.|^::1$/.test(remoteAddress);

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { ArgoError } from '../kit/errors.js';
-import { formatAddress, isLoopback } from './address.js';
+import { formatEndpoint } from '../kit/text.js';
+import { isLoopback } from './address.js';
 import { isEnd, type ReplyEvent, ReplyFault, ReplyParser } from './replies.js';
 import type { Settings } from './settings.js';
 import { openTransport } from './transport.js';
@@ -28,7 +29,7 @@ export class Connection {
 
   private constructor(socket: Socket, settings: Settings) {
     this.#socket = socket;
-    this.#name = formatAddress(settings.address);
+    this.#name = formatEndpoint(settings.address);
     socket.on('data', (chunk) => this.#take(chunk));
     socket.on('error', () => { /* `close` follows */ });
     socket.on('end', () => this.#lost());

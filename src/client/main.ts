@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { ArgoError } from '../kit/errors.js';
-import { formatAddress } from './address.js';
+import { formatEndpoint } from '../kit/text.js';
 import { readCommandLine, UsageError, version } from './command-line.js';
 import { EXIT, type ExitCode } from './outcome.js';
 import { BrokenPipe, Output } from './output.js';
@@ -91,7 +91,7 @@ async function shell(setting: Setting, asker: Asker, signal: AbortSignal): Promi
   const { Shell } = await import('./shell.js');
   const { History } = await import('./history.js');
   const history = new History(`${stateFolder(process.env)}/history`, (message) => void setting.stderr.lines([`argo: ${message}`]));
-  const greeting = `argo ${version()} at ${formatAddress(setting.session.settings.address)}; \`help\` lists the commands, Ctrl-D leaves`;
+  const greeting = `argo ${version()} at ${formatEndpoint(setting.session.settings.address)}; \`help\` lists the commands, Ctrl-D leaves`;
   return new Shell(setting, history, asker, { input: process.stdin, output: process.stdout }).run(greeting, signal);
 }
 
@@ -109,7 +109,7 @@ function sessionFor(settings: Settings, asker: Asker | undefined, warn: (message
     async password(account) {
       const stored = await storedPassword(settings.password, warn);
       if (stored !== undefined || asker === undefined || !process.stdin.isTTY || !process.stderr.isTTY) return stored;
-      return asker.ask(`password of ${account} at ${formatAddress(settings.address)}: `);
+      return asker.ask(`password of ${account} at ${formatEndpoint(settings.address)}: `);
     },
   });
 }

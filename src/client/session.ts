@@ -1,5 +1,5 @@
 import { ArgoError, type Phrase, PHRASES } from '../kit/errors.js';
-import { formatAddress } from './address.js';
+import { formatEndpoint } from '../kit/text.js';
 import { Connection } from './connection.js';
 import { isEnd, type ReplyEvent } from './replies.js';
 import { quoteWord, type Request } from './request.js';
@@ -55,7 +55,7 @@ export class Session {
       connection.close();
       throw error;
     }
-    if (this.#connectedBefore) this.#hooks.warn(`the connection was gone; connected to ${formatAddress(this.settings.address)} again`);
+    if (this.#connectedBefore) this.#hooks.warn(`the connection was gone; connected to ${formatEndpoint(this.settings.address)} again`);
     this.#connectedBefore = true;
     this.#connection = connection;
     return connection;
@@ -129,7 +129,7 @@ export class Session {
   #warnIfExposed(connection: Connection): void {
     if (!connection.exposed || this.settings.allowPlain || this.#warned) return;
     this.#warned = true;
-    this.#hooks.warn(`the password goes to ${formatAddress(this.settings.address)} in plain text; use tls = true, or allow-plain = true to say no more`);
+    this.#hooks.warn(`the password goes to ${formatEndpoint(this.settings.address)} in plain text; use tls = true, or allow-plain = true to say no more`);
   }
 
   /** `--wait` ends when the state is reached, whenever that is; the server has its own deadline for it. */

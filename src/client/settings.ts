@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { type Address, formatAddress, parseAddress } from './address.js';
+import { formatEndpoint } from '../kit/text.js';
+import { type Address, parseAddress } from './address.js';
 import type { ClientConfig, Profile } from './config-file.js';
 import { SettingsError } from './settings-error.js';
 
@@ -103,7 +104,7 @@ function choose({ base, servers }: ClientConfig, wanted: string | undefined): { 
   const address = addressOf(wanted);
   const same = [base, ...servers.values()].find(({ server }) => {
     const known = server === undefined ? undefined : parseAddress(server);
-    return known !== undefined && formatAddress(known) === formatAddress(address);
+    return known !== undefined && formatEndpoint(known) === formatEndpoint(address);
   });
   return { profile: same ?? {}, address };
 }

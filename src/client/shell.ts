@@ -1,6 +1,6 @@
 import { createInterface, type Interface } from 'node:readline';
 import { ArgoError } from '../kit/errors.js';
-import { formatAddress } from './address.js';
+import { formatEndpoint } from '../kit/text.js';
 import { askSession, Completer } from './completion.js';
 import { type History, HISTORY_LINES } from './history.js';
 import { EXIT, type ExitCode } from './outcome.js';
@@ -83,7 +83,7 @@ export class Shell {
     if (this.#typed.length === 0 && !this.#closed) {
       const { session } = this.#setting;
       const who = session.account === undefined ? '' : `${session.account}@`;
-      this.#reader.setPrompt(`${who}${formatAddress(session.settings.address).replace(/:20203$/, '')}> `);
+      this.#reader.setPrompt(`${who}${formatEndpoint(session.settings.address).replace(/:20203$/, '')}> `);
       this.#reader.prompt();
       await new Promise<void>((resolve) => { this.#wake = resolve; });
     }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { connect as connectPlain, type Socket } from 'node:net';
 import type { PeerCertificate, TLSSocket } from 'node:tls';
 import { ArgoError } from '../kit/errors.js';
-import { formatAddress } from './address.js';
+import { formatEndpoint } from '../kit/text.js';
 import { formatFingerprint, type Settings, type TlsSettings } from './settings.js';
 import { SettingsError } from './settings-error.js';
 
@@ -15,7 +15,7 @@ const KEEPALIVE_DELAY = 30_000;
  * @throws ArgoError UNREACHABLE, TIMEOUT, CERTIFICATE REJECTED · SettingsError for unreadable files
  */
 export async function openTransport(settings: Settings, signal?: AbortSignal): Promise<Socket> {
-  const name = formatAddress(settings.address);
+  const name = formatEndpoint(settings.address);
   const socket = settings.tls === undefined
     ? connectPlain({ ...settings.address, noDelay: true })
     : await startTls(settings, settings.tls);
@@ -57,7 +57,7 @@ function readPem(path: string): Buffer {
 }
 
 function ready(socket: Socket, settings: Settings, signal: AbortSignal | undefined): Promise<void> {
-  const name = formatAddress(settings.address);
+  const name = formatEndpoint(settings.address);
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
       () => settle(new ArgoError('TIMEOUT', `no connection to ${name} in ${settings.connectTimeout / 1000} s; nothing was done`)),

@@ -106,3 +106,8 @@ export function inOrder<T>(items: readonly T[], nameOf: (item: T) => string): T[
   keyed.sort((one, other) => (one.key < other.key ? -1 : one.key > other.key ? 1 : 0));
   return keyed.map(({ item }) => item);
 }
+
+/** `127.0.0.1:20203`, `[::1]:20203`, `host.example:20203` */
+export function formatEndpoint({ host, port }: { readonly host: string; readonly port: number }): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

@@ -44,8 +44,6 @@ export const ZABBIX_TEXT_VALUE = 65_535;
 export const ZABBIX_REASON = 512;
 /** Tasks that are taken of one answer. */
 export const ZABBIX_TASKS = 10_000;
-/** Of a file with a pre-shared key: hex digits of 256 bytes, a line's end, and some. */
-export const ZABBIX_PSK_FILE = 1024;
 /** Bytes of a pre-shared key, and of its identity (https://www.zabbix.com/documentation/6.0/en/manual/encryption/using_pre_shared_keys). */
 export const ZABBIX_PSK_LEAST = 16;
 export const ZABBIX_PSK_MOST = 256;

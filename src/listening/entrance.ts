@@ -5,8 +5,9 @@ import type { TlsFiles } from '../config/config.js';
 import type { Endpoint, Network } from '../config/values.js';
 import { LINGER, REFUSALS_LINGERING } from '../kit/limits.js';
 import type { Log } from '../kit/log.js';
+import { formatEndpoint } from '../kit/text.js';
 import type { Change } from './change.js';
-import { formatEndpoint, Listener, type ListenerEvents } from './listener.js';
+import { Listener, type ListenerEvents } from './listener.js';
 import type { Serve } from './tls-door.js';
 
 /** Where an entrance listens, and whom it admits. */

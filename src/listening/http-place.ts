@@ -3,8 +3,8 @@ import type { Socket } from 'node:net';
 import { networkTest } from '../auth/networks.js';
 import { HTTP_BODY, HTTP_HEAD_SIZE, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE, HTTP_REQUEST_TIMEOUT, HTTP_SENT_AHEAD } from '../kit/limits.js';
 import type { Log } from '../kit/log.js';
+import { formatEndpoint } from '../kit/text.js';
 import { Entrance, type EntranceSettings } from './entrance.js';
-import { formatEndpoint } from './listener.js';
 
 /** An answer instead of the one that was asked for. What it says is shown to the client. */
 export class HttpError extends Error {

@@ -4,10 +4,10 @@ import type { Endpoint } from '../config/values.js';
 import { HTTP_DRAIN_LOOK } from '../kit/limits.js';
 import type { Deadline } from '../kit/deadline.js';
 import type { Log } from '../kit/log.js';
+import { formatEndpoint } from '../kit/text.js';
 import { prepareAll, type Change } from './change.js';
 import type { EntranceSettings } from './entrance.js';
 import { HttpPlace, type HttpHandler, type Mount, type Owner } from './http-place.js';
-import { formatEndpoint } from './listener.js';
 
 export { HttpError, type HttpHandler, type Visit } from './http-place.js';
 

@@ -3,12 +3,8 @@ import type { SecureContextOptions } from 'node:tls';
 import type { Endpoint } from '../config/values.js';
 import type { TlsFiles } from '../config/config.js';
 import { LISTEN_BACKLOG } from '../kit/limits.js';
+import { formatEndpoint } from '../kit/text.js';
 import type { Serve, TlsDoor } from './tls-door.js';
-
-/** `127.0.0.1:20203`, `[::1]:20203` */
-export function formatEndpoint({ host, port }: Endpoint): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-}
 
 export interface ListenerEvents {
   /** A client has connected; inside TLS it has yet to shake hands. @returns undefined where it was cut off */

@@ -3,12 +3,11 @@ import type { Log } from '../kit/log.js';
 import type { Authenticator } from '../auth/authenticator.js';
 import type { ServerSettings } from '../config/config.js';
 import { ArgoError } from '../kit/errors.js';
-import { formatDuration } from '../kit/text.js';
+import { formatDuration, formatEndpoint } from '../kit/text.js';
 import { Connection } from './connection.js';
 import type { Dispatcher } from './dispatcher.js';
 import type { Change } from '../listening/change.js';
 import { Entrance } from '../listening/entrance.js';
-import { formatEndpoint } from '../listening/listener.js';
 import { Session } from './session.js';
 
 /** How often connections are looked at for idleness, as a part of the idle timeout. */

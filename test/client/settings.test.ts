@@ -1,5 +1,6 @@
 import t from 'tap';
-import { formatAddress, isLoopback, parseAddress } from '../../src/client/address.js';
+import { isLoopback, parseAddress } from '../../src/client/address.js';
+import { formatEndpoint } from '../../src/kit/text.js';
 import { type ClientConfig, parseConfig } from '../../src/client/config-file.js';
 import { type ClientOptions, configPath, formatFingerprint, parseFingerprint, settle, stateFolder } from '../../src/client/settings.js';
 
@@ -12,7 +13,7 @@ void t.test('addresses', async (t) => {
   t.same(parseAddress('[::1]'), { host: '::1', port: 20203 });
   t.same(parseAddress('fe80::1'), { host: 'fe80::1', port: 20203 });
   for (const bad of ['', ':1', 'a:0', 'a:65536', 'a:b', 'a:1:2', 'a b', 'tcp://a', 'steve@itchy', '[x]:1', 'a/b']) t.equal(parseAddress(bad), undefined, bad);
-  t.equal(formatAddress({ host: '::1', port: 1 }), '[::1]:1');
+  t.equal(formatEndpoint({ host: '::1', port: 1 }), '[::1]:1');
   t.same(['127.0.0.1', '127.8.8.8', '::1', '::ffff:127.0.0.1', '10.0.0.1', '::2', undefined].map(isLoopback), [true, true, true, true, false, false, false]);
 });
 

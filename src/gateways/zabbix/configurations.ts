@@ -85,8 +85,7 @@ export class Configurations {
   /** @returns whether it was more than changes */
   async #read(content: Buffer): Promise<boolean> {
     const { incoming, log, changed } = this.#parts;
-    const isWhole = !content.toString('latin1', 0, 200).includes('"full_sync":0');
-    const { configuration, isChanged, skipped } = await this.#reader.read(content, this.#aborter.signal);
+    const { configuration, isChanged, isWhole, skipped } = await this.#reader.read(content, this.#aborter.signal);
     const words = skipped.reasons.join('; ');
     if (words !== this.#toldSkipped && words !== '') log('warn', 'rows of the configuration from Zabbix were left out', { rows: skipped.count, reasons: words.slice(0, 500) });
     this.#toldSkipped = words;

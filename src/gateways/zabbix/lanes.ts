@@ -41,13 +41,6 @@ export class Lanes {
     this.#patience = patience;
   }
 
-  /** Those that are under way. */
-  get active(): number {
-    let sum = 0;
-    for (const { active } of this.#lanes.values()) sum += active;
-    return sum;
-  }
-
   /**
    * Work in its turn.
    * @throws what it throws; ArgoError TIMEOUT where its lane hangs

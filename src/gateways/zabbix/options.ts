@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import * as v from 'valibot';
 import type { TableFault } from '../../config/catalogue.js';
-import { endpoint, parseEndpoint, parseNetwork, positiveDuration, text, whole, type Endpoint, type Network } from '../../config/values.js';
-import { GATEWAY_CONNECTIONS, GATEWAY_CONNECTIONS_PER_ADDRESS } from '../../kit/limits.js';
+import { parseEndpoint, parseNetwork, positiveDuration, text, whole, type Endpoint, type Network } from '../../config/values.js';
+import { CONFIG_FILE_SIZE } from '../../kit/limits.js';
+import { readRegularFile } from '../../kit/regular-file.js';
 import { ZABBIX_SERVER_PORT } from '../../kit/zabbix-gateway-limits.js';
+import { entranceEntries } from '../../listening/options.js';
 import { ZabbixError } from '../../protocols/zabbix/errors.js';
 import { parsePsk, pskIdentityFault, type TlsSettings } from '../../protocols/zabbix/tls.js';
 
@@ -17,7 +18,7 @@ export const options = {
   server: v.pipe(v.array(text, 'a list is expected, such as ["zabbix.example.net"]'), v.minLength(1, 'a server is expected, such as ["zabbix.example.net"]')),
   'proxy-name': text,
   account: text,
-  listen: v.optional(v.array(endpoint), []),
+  listen: entranceEntries.listen,
   'config-frequency': v.optional(positiveDuration),
   'heartbeat-frequency': v.optional(positiveDuration),
   'data-frequency': v.optional(positiveDuration),
@@ -33,8 +34,8 @@ export const options = {
   'buffer-values': v.optional(whole(1000, 1_000_000_000), 10_000_000),
   'keep-acknowledged': v.optional(positiveDuration, '10m'),
   'command-age': v.optional(positiveDuration, '60s'),
-  'max-connections': v.optional(whole(1, 1_000_000), GATEWAY_CONNECTIONS),
-  'max-connections-per-address': v.optional(whole(1, 1_000_000), GATEWAY_CONNECTIONS_PER_ADDRESS),
+  'max-connections': entranceEntries['max-connections'],
+  'max-connections-per-address': entranceEntries['max-connections-per-address'],
 };
 
 export type ZabbixOptions = v.InferOutput<v.ObjectSchema<typeof options, undefined>>;
@@ -89,9 +90,9 @@ export function tlsOf(given: ZabbixOptions): TlsSettings | undefined {
     const identity = needed(given, 'psk-identity');
     const fault = pskIdentityFault(identity);
     if (fault !== undefined) throw new KeyFault('psk-identity', fault);
-    return { kind: 'psk', identity, key: reading(given, 'psk-file', (path) => parsePsk(readFileSync(path, 'latin1'))) };
+    return { kind: 'psk', identity, key: reading(given, 'psk-file', parsePsk) };
   }
-  const file = (key: 'ca-file' | 'tls-cert' | 'tls-key'): string => reading(given, key, (path) => readFileSync(path, 'utf8'));
+  const file = (key: 'ca-file' | 'tls-cert' | 'tls-key'): string => reading(given, key, (content) => content);
   return { kind: 'certificate', ca: file('ca-file'), cert: file('tls-cert'), key: file('tls-key'), issuer: given['server-issuer'], subject: given['server-subject'] };
 }
 
@@ -105,13 +106,14 @@ function needed(given: ZabbixOptions, key: FileKey | 'psk-identity'): string {
 }
 
 /** @throws KeyFault */
-function reading<T>(given: ZabbixOptions, key: FileKey, read: (path: string) => T): T {
+function reading<T>(given: ZabbixOptions, key: FileKey, use: (content: string) => T): T {
   const path = needed(given, key);
   try {
-    return read(path);
+    return use(readRegularFile(path, CONFIG_FILE_SIZE).toString());
   } catch (error) {
-    const { code = 'unknown', message } = error as NodeJS.ErrnoException;
-    throw new KeyFault(key, error instanceof ZabbixError ? `${path}: ${message}` : `${path}: cannot be read (${code})`);
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (error instanceof ZabbixError) throw new KeyFault(key, `${path}: ${message}`);
+    throw new KeyFault(key, code === undefined ? message : `${path}: cannot be read (${code})`);
   }
 }
 

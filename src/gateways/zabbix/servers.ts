@@ -1,11 +1,11 @@
 import type { Endpoint } from '../../config/values.js';
+import { formatEndpoint } from '../../kit/text.js';
 import { ZABBIX_RETRY_FIRST, ZABBIX_RETRY_LONGEST } from '../../kit/zabbix-gateway-limits.js';
 import type { ProxyIdentity } from '../../protocols/zabbix/conversation.js';
 import { ZabbixError } from '../../protocols/zabbix/errors.js';
 import type { ServerAddress } from '../../protocols/zabbix/exchange.js';
 import type { TlsSettings } from '../../protocols/zabbix/tls.js';
 import { VersionChoice } from '../../protocols/zabbix/version.js';
-import { formatEndpoint } from '../../listening/listener.js';
 import type { Contact } from './contact.js';
 
 /** What is asked of a server. */

@@ -19,6 +19,8 @@ export interface ReadConfiguration {
   readonly configuration: ProxyConfiguration;
   /** false: it is what was known already */
   readonly isChanged: boolean;
+  /** it replaced all that was known, instead of parts of it */
+  readonly isWhole: boolean;
   /** rows of this message that were left out, and why */
   readonly skipped: Skipped;
 }
@@ -92,7 +94,7 @@ export class ConfigurationReader {
       this.#configuration = await this.#build();
     }
     this.#revision = outline.revision ?? this.#revision;
-    return { configuration: this.#configuration, isChanged, skipped: outline.skipped };
+    return { configuration: this.#configuration, isChanged, isWhole: outline.isFull, skipped: outline.skipped };
   }
 
   async #apply(rows: Pending, outline: Outline): Promise<void> {

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { ZABBIX_ANSWER, ZABBIX_CONFIGURATION_ANSWER, ZABBIX_CONNECT } from '../../kit/zabbix-limits.js';
-import { formatDuration } from '../../kit/text.js';
+import { formatDuration, formatEndpoint } from '../../kit/text.js';
 import { onAbort } from '../../kit/within.js';
 import { ZabbixError } from './errors.js';
 import { CONFIGURATION_LIMITS, encodeFrame, MESSAGE_LIMITS, readFrame, type Frame, type FrameLimits } from './frame.js';
@@ -12,8 +12,6 @@ export interface ServerAddress {
   readonly host: string;
   readonly port: number;
   readonly tls?: TlsSettings | undefined;
-  /** our own address, for servers that know a proxy by it */
-  readonly localAddress?: string | undefined;
 }
 
 /** Of one exchange; times in milliseconds. */
@@ -48,11 +46,9 @@ export async function exchange(where: ServerAddress, message: string | Buffer, l
   }
 }
 
-const named = ({ host, port }: ServerAddress): string => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
-
 /** What a server does that is asked by a proxy which it does not know. */
 function silent(where: ServerAddress): ZabbixError {
-  return new ZabbixError('SILENT', `${named(where)} closed the connection without an answer, as a server does that has no active proxy of this name, or one with another address or encryption`);
+  return new ZabbixError('SILENT', `${formatEndpoint(where)} closed the connection without an answer, as a server does that has no active proxy of this name, or one with another address or encryption`);
 }
 
 /** The connection may have been lost by what TLS found only after its handshake (1.3), or before anything was answered. */
@@ -72,13 +68,13 @@ const NETWORK_WORDS: Readonly<Record<string, string>> = {
  * @throws ZabbixError UNREACHABLE, TLS, OWN, ABORTED
  */
 function open(where: ServerAddress, ms: number, signal: AbortSignal): Promise<Socket> {
-  const { host, port, tls, localAddress } = where;
+  const { host, port, tls } = where;
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
       reject(new ZabbixError('UNREACHABLE', 'it was given up before a connection was made'));
       return;
     }
-    const socket = tls ? connectSecure(host, port, tls, localAddress) : connect({ host, port, ...(localAddress !== undefined && { localAddress }) });
+    const socket = tls ? connectSecure(host, port, tls) : connect({ host, port });
     let isConnected = false;
     const leave = (): void => {
       clearTimeout(timer);
@@ -90,7 +86,7 @@ function open(where: ServerAddress, ms: number, signal: AbortSignal): Promise<So
       socket.destroy();
       reject(error);
     };
-    const lost = (words: string, cause?: unknown): void => fail(new ZabbixError('UNREACHABLE', `no connection with ${named(where)}: ${words}`, { cause }));
+    const lost = (words: string, cause?: unknown): void => fail(new ZabbixError('UNREACHABLE', `no connection with ${formatEndpoint(where)}: ${words}`, { cause }));
     const onClose = (): void => (tls && isConnected ? fail(tlsFault(new Error('the connection was closed'))) : lost('it was closed'));
     // stays: an error that comes later is also told to whoever reads, and must not end the process
     socket.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,8 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
-import { open } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { connect, createServer, type ConnectionOptions, type TLSSocket, type TlsOptions } from 'node:tls';
-import { ZABBIX_PSK_FILE, ZABBIX_PSK_IDENTITY, ZABBIX_PSK_LEAST, ZABBIX_PSK_MOST } from '../../kit/zabbix-limits.js';
+import { ZABBIX_PSK_IDENTITY, ZABBIX_PSK_LEAST, ZABBIX_PSK_MOST } from '../../kit/zabbix-limits.js';
 import { onAbort } from '../../kit/within.js';
 import { ZabbixError } from './errors.js';
 
@@ -72,9 +71,9 @@ export const isTlsError = (error: unknown): boolean => /^(?:ERR_SSL|ERR_TLS|ERR_
  * Begins TLS to a server. The caller waits for `secureConnect`, and asks {@link judge} before it sends.
  * @throws ZabbixError OWN where the settings are of no use
  */
-export function connectSecure(host: string, port: number, settings: TlsSettings, localAddress?: string): TLSSocket {
+export function connectSecure(host: string, port: number, settings: TlsSettings): TLSSocket {
   try {
-    return connect({ host, port, ...clientOptions(settings), ...(localAddress !== undefined && { localAddress }) });
+    return connect({ host, port, ...clientOptions(settings) });
   } catch (error) {
     throw own(error);
   }
@@ -167,22 +166,6 @@ export function parsePsk(text: string): Buffer {
   const bytes = line.length / 2;
   if (bytes < ZABBIX_PSK_LEAST || bytes > ZABBIX_PSK_MOST) throw wrong(`has ${bytes} bytes, and not ${ZABBIX_PSK_LEAST} to ${ZABBIX_PSK_MOST}`);
   return Buffer.from(line, 'hex');
-}
-
-/** As {@link parsePsk}, of a file. */
-export async function readPskFile(path: string): Promise<Buffer> {
-  const file = await open(path).catch((error: NodeJS.ErrnoException) => {
-    throw new ZabbixError('OWN', `the file with the pre-shared key cannot be read (${error.code ?? error.message})`);
-  });
-  try {
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(ZABBIX_PSK_FILE));
-    return parsePsk(buffer.toString('latin1', 0, bytesRead));
-  } catch (error) {
-    if (error instanceof ZabbixError) throw error;
-    throw new ZabbixError('OWN', `the file with the pre-shared key cannot be read (${(error as NodeJS.ErrnoException).code ?? (error as Error).message})`);
-  } finally {
-    await file.close();
-  }
 }
 
 /** Why a text cannot be a key's identity; undefined where it can. */

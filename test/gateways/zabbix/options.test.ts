@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,7 +33,7 @@ await t.test('what can work', async (t) => {
   t.same(faults({}), []);
   t.same(faults({ mode: 'passive', server: ['10.0.0.1'], listen: ['0.0.0.0:10051'] }), []);
   t.same(faults({ tls: 'psk', 'psk-identity': 'px', 'psk-file': psk }), []);
-  t.match(tlsOf(read({ tls: 'psk', 'psk-identity': 'px', 'psk-file': psk })), { kind: 'psk', identity: 'px' });
+  t.match(tlsOf(read({ tls: 'psk', 'psk-identity': 'px', 'psk-file': psk })), { kind: 'psk', identity: 'px', key: Buffer.alloc(32, 0x0f) });
 });
 
 await t.test('what cannot, by its key', async (t) => {
@@ -43,6 +44,9 @@ await t.test('what cannot, by its key', async (t) => {
   t.match(faults({ mode: 'passive', server: ['10.0.0.1'], listen: ['0.0.0.0:1'], 'data-frequency': '1s' }), [['data-frequency', /the server says how often/]]);
   t.match(faults({ tls: 'psk', 'psk-identity': 'px' }), [['tls', /needs psk-file/]]);
   t.match(faults({ tls: 'psk', 'psk-identity': 'px', 'psk-file': join(folder, 'absent') }), [['psk-file', /cannot be read \(ENOENT\)/]]);
+  t.match(faults({ tls: 'psk', 'psk-identity': 'px', 'psk-file': folder }), [['psk-file', /is not a regular file/]]);
+  execFileSync('mkfifo', [join(folder, 'pipe')]);
+  t.match(faults({ tls: 'certificate', 'ca-file': join(folder, 'pipe') }), [['ca-file', /is not a regular file/]], 'one that nobody writes to is not waited for');
   const [[key, message = ''] = []] = faults({ tls: 'psk', 'psk-identity': 'px', 'psk-file': wrong });
   t.equal(key, 'psk-file');
   t.match(message, /hex digits/);
