@@ -1,10 +1,11 @@
 /**
  * `npm test`: prepares, then runs the linter and all tests, three files at a time. Tests of test/e2e come
- * last; those that meet real peers, of which there is one here, run one at a time.
+ * last; those that meet real peers, of which there is one here, run one at a time beside the others.
  *
  *     npm test                    everything
  *     npm test -- --unit          without test/e2e
  *     npm test -- --coverage      says how many lines were run, by folder; too few are a failure
+ *     npm test -- --no-lint       without the linter
  *     npm test -- FILE-OR-FOLDER… some of it: test/server, test/e2e/libvirt.test.ts
  *
  * Real peers on a busy machine can be late beyond every deadline: a file that fails is run once more,
@@ -36,7 +37,7 @@ const E2E = 'test/e2e/';
  * a mere process. They run beside the others, which mostly wait.
  */
 const RUNS_BESIDE = /\/(?:client|esxi|faults|hyperv|metrics|plans-faults|webhooks|windows|xenserver|zabbix)[-.][^/]*$/;
-const OPTIONS = ['--unit', '--coverage'];
+const OPTIONS = ['--unit', '--coverage', '--no-lint'];
 
 /** @typedef {import('./results.js').Sum} Sum */
 
@@ -144,13 +145,13 @@ async function main() {
 
   const notice = ends.length > 0 ? await installPeers() : undefined;
   if (notice !== undefined) process.stdout.write(`${notice}\n`);
-  const checks = paths.length > 0 ? [] : [lint, imports];
+  const checks = paths.length > 0 ? [] : [...(args.includes('--no-lint') ? [] : [lint]), imports];
   const written = args.includes('--coverage') ? beginCoverage() : undefined;
   const results = await inParallel([...checks, ...units.map((file) => () => test(file))], JOBS);
   const steps = (/** @type {string[]} */ some) => some.map((file) => () => test(file));
   const beside = steps(ends.filter((file) => RUNS_BESIDE.test(file)));
   const alone = steps(ends.filter((file) => !RUNS_BESIDE.test(file)));
-  results.push(...(await Promise.all([inTurn(beside), inTurn(alone, beside)])).flat());
+  results.push(...(await Promise.all([inTurn(beside), inTurn(beside), inTurn(alone, beside)])).flat());
 
   const final = await withSecondTry(results);
   if (written !== undefined) final.push(await covered(written, paths.length === 0));
