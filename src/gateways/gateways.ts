@@ -16,9 +16,7 @@ type Options = Parameters<GatewayModule['open']>[0];
 
 /** Of the gateways that run, those that the configuration which is being prepared changes. */
 export interface Departures {
-  /** it has them no longer */
-  readonly leaving: ReadonlySet<string>;
-  /** these, and those whose table is another now: where they were, others may come */
+  /** those that it has no longer, and those whose table is another now: where they were, others may come */
   readonly moving: ReadonlySet<string>;
 }
 
@@ -28,7 +26,7 @@ export class Gateways {
   /** made when there is a first gateway: its parts take a start some milliseconds */
   #hostFor: ((name: string) => GatewayHost) | undefined;
   readonly #loadHosts: (departures: Departures) => Promise<(name: string) => GatewayHost>;
-  readonly #departures: { readonly leaving: Set<string>; readonly moving: Set<string> } = { leaving: new Set(), moving: new Set() };
+  readonly #departures: { readonly moving: Set<string> } = { moving: new Set() };
   /** those that a reload has taken away and that have not ended yet, by name */
   readonly #ending = new Map<string, Promise<void>>();
   readonly #log: Log;
@@ -98,11 +96,9 @@ export class Gateways {
   }
 
   #noteDepartures(wanted: ReadonlyMap<string, GatewaySettings>): void {
-    const { leaving, moving } = this.#departures;
-    leaving.clear();
+    const { moving } = this.#departures;
     moving.clear();
     for (const [name, { settings: { fingerprint } }] of this.#running) {
-      if (!wanted.has(name)) leaving.add(name);
       if (wanted.get(name)?.fingerprint !== fingerprint) moving.add(name);
     }
   }

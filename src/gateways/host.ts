@@ -24,7 +24,7 @@ export interface HostParts {
  * @param departures the gateways that end or change with the configuration that is being prepared: others may take their places
  * @returns makes what each gateway gets, by its name
  */
-export function hosts({ authenticator, gate, metrics, feed, state, log: logAll }: HostParts, { leaving, moving }: Departures): (name: string) => GatewayHost {
+export function hosts({ authenticator, gate, metrics, feed, state, log: logAll }: HostParts, { moving }: Departures): (name: string) => GatewayHost {
   const http = new SharedHttp(logAll, moving);
   /** those that each gateway has opened: one that is loaded anew takes their listeners over */
   const entrances = new Map<string, Entrance[]>();
@@ -32,7 +32,7 @@ export function hosts({ authenticator, gate, metrics, feed, state, log: logAll }
     const former = (entrances.get(name) ?? []).filter((one) => one.addresses().length > 0);
     const all = [...former];
     entrances.set(name, all);
-    const predecessors = (): Entrance[] => [...former, ...[...leaving].flatMap((other) => entrances.get(other) ?? [])];
+    const predecessors = (): Entrance[] => [...former, ...[...moving].filter((other) => other !== name).flatMap((other) => entrances.get(other) ?? [])];
     const log: Log = (level, message, facts) => logAll(level, message, { gateway: name, ...facts });
     const namespace = `gateway ${name}`;
     return {

@@ -73,7 +73,15 @@ export class Entrance {
   readonly #log: Log;
   readonly #predecessors: () => readonly Entrance[];
 
-  /** @param predecessors those whose listeners it takes over where it is to listen there: of the same gateway, loaded anew */
+  /** what it is to listen to once the change that is being prepared is done; undefined: there is none */
+  #next: ReadonlySet<string> | undefined;
+  /** its listeners that others take over in the change that is being prepared */
+  readonly #promised = new Set<string>();
+
+  /**
+   * @param predecessors those whose listeners it takes over where it is to listen there: of the same gateway, loaded
+   * anew, and of others that end or move in the same change
+   */
   constructor(events: EntranceEvents, log: Log, predecessors: () => readonly Entrance[] = () => []) {
     this.#events = events;
     this.#log = log;
@@ -95,6 +103,8 @@ export class Entrance {
     const context = settings.tls && (await import('./tls-door.js')).readTls(settings.tls);
     // a client may be faster than whoever commits
     if (this.#settings === undefined) this.#admitBy(settings);
+    const taken = [...wanted.keys()].find((key) => this.#promised.has(key));
+    if (taken !== undefined) throw new Error(`another gateway is to listen on ${taken}`);
     const inherited = [...wanted.keys()].filter((key) => !this.#listeners.has(key) && this.#holderOf(key) !== undefined);
     const missing = [...wanted].filter(([key]) => !this.#listeners.has(key) && !inherited.includes(key));
     const ports = new Set(missing.map(([, { endpoint: { port } }]) => port));
@@ -103,7 +113,9 @@ export class Entrance {
     const inTheWay = unwanted.filter(([, { endpoint: { port } }]) => port !== 0 && ports.has(port));
     inTheWay.forEach(([key]) => this.#close(key));
     const opened: string[] = [];
+    const settle = this.#announce(wanted, inherited);
     const cancel = async (): Promise<void> => {
+      settle();
       opened.forEach((key) => this.#close(key));
       for (const [key, place] of inTheWay) await this.#open(key, place).catch((error: Error) => this.#complain(place.endpoint, error));
     };
@@ -119,6 +131,7 @@ export class Entrance {
     return {
       commit: () => {
         inherited.forEach((key) => this.#inherit(key));
+        settle();
         this.#adopt(settings, unwanted.map(([key]) => key), context);
       },
       cancel,
@@ -135,8 +148,20 @@ export class Entrance {
     [...this.#listeners.keys()].forEach((key) => this.#close(key));
   }
 
+  /** Lets others know what it will hold and what it takes over from them. @returns undoes that */
+  #announce(wanted: ReadonlyMap<string, Place>, inherited: readonly string[]): () => void {
+    this.#next = new Set(wanted.keys());
+    const promises = inherited.map((key) => ({ key, promised: this.#holderOf(key)!.#promised }));
+    promises.forEach(({ key, promised }) => promised.add(key));
+    return () => {
+      this.#next = undefined;
+      promises.forEach(({ key, promised }) => promised.delete(key));
+    };
+  }
+
   #adopt(settings: EntranceSettings, unwanted: readonly string[], context: SecureContextOptions | undefined): void {
-    unwanted.forEach((key) => this.#close(key));
+    // who is promised one takes it in a moment
+    unwanted.filter((key) => !this.#promised.has(key)).forEach((key) => this.#close(key));
     if (context) for (const listener of this.#listeners.values()) listener.renewTls(context);
     this.#admitBy(settings);
   }
@@ -147,7 +172,7 @@ export class Entrance {
   }
 
   #holderOf(key: string): Entrance | undefined {
-    return this.#predecessors().find((one) => one.#listeners.has(key));
+    return this.#predecessors().find((one) => one !== this && one.#listeners.has(key) && one.#next?.has(key) !== true);
   }
 
   #inherit(key: string): void {

@@ -73,6 +73,40 @@ await t.test('a gateway whose file has changed takes over the port of the one be
   t.equal((await greeting(port)).word, 'the third\n', 'under another name');
 });
 
+await t.test('two gateways swap their ports in one reload, or none of them moves', async (t) => {
+  const plugins = mkdtempSync(join(tmpdir(), 'argo-gateways-'));
+  t.teardown(() => rmSync(plugins, { recursive: true }));
+  mkdirSync(join(plugins, 'node_modules'));
+  symlinkSync(ROOT, join(plugins, 'node_modules', 'argo-server'));
+  for (const type of ['red', 'blue']) writeFileSync(join(plugins, `${type}.mjs`), greeter(type));
+  const [one, other] = [await freePort(), await freePort()];
+  const table = (type: string, ...ports: readonly number[]): string => `[gateways.${type}]\ntype = "${type}"\nlisten = [${ports.map((port) => `"127.0.0.1:${port}"`).join(', ')}]\n`;
+  const configuration = (red: readonly number[], blue: readonly number[]): string => `[server]\nplugin-path = [${JSON.stringify(plugins)}]\n${table('red', ...red)}${table('blue', ...blue)}`;
+  const words = async (): Promise<string> => {
+    const found = await Promise.all([one, other].map(greeting));
+    found.forEach(({ socket }) => socket.destroy());
+    return found.map(({ word }) => word.trim()).join(' ');
+  };
+  const daemon = await startDaemon({ config: configuration([one], [other]), listeners: 3 });
+  t.teardown(() => daemon.stop());
+  t.equal(await words(), 'red blue');
+  const reload = async (red: readonly number[], blue: readonly number[]): Promise<string> => {
+    const said = daemon.stderr().length;
+    daemon.reconfigure(configuration(red, blue));
+    daemon.signal('SIGHUP');
+    await until(() => /"reload(ed"| refused)/.test(daemon.stderr().slice(said)), 10_000, 'the reload has ended');
+    return daemon.stderr().slice(said);
+  };
+  t.match(await reload([other], [one]), /"reloaded"/);
+  t.equal(await words(), 'blue red');
+  t.match(await reload([other, one], [one, other]), /gateway blue: another gateway is to listen on .*reload refused/, 'both want both');
+  t.equal(await words(), 'blue red');
+  t.match(await reload([one], [one, other]), /gateway blue: another gateway is to listen on .*reload refused/, 'the one takes what the other is to keep');
+  t.equal(await words(), 'blue red');
+  t.match(await reload([one], [other]), /"reloaded"/);
+  t.equal(await words(), 'red blue');
+});
+
 const settings = (name: string) => new Map([[name, { name, type: 'test', options: {}, fingerprint: name }]]);
 
 /** Gateways of one type, whose parts a test gives. */
