@@ -3,6 +3,8 @@ import { quoted } from '../kit/text.js';
 import { EVENT_TYPES, type EventFacts, type EventType } from '../instances/events.js';
 import type { Context, Plugin } from './host/contract.js';
 
+const USAGE = 'watch [NAME...] [--since=CURSOR] [--state] [--types=TYPE,...]';
+
 /** What was asked for. */
 interface Asked {
   readonly names: readonly string[];
@@ -20,14 +22,19 @@ function parse(words: readonly string[]): Asked | undefined {
     if (!word.startsWith('--')) asked.names.push(word);
     else if (option === 'state' && value === undefined) asked.state = true;
     else if (option === 'since' && value) asked.since = value;
-    else if (option === 'types' && value && value.split(',').every(isType)) asked.types = value.split(',').filter(isType);
+    else if (option === 'types' && value) asked.types = value.split(',').map(toType);
     else return undefined;
   }
   asked.names.push(...words.slice(end + 1));
   return asked;
 }
 
-const isType = (word: string): word is EventType => (EVENT_TYPES as readonly string[]).includes(word);
+/** @throws ArgoError USAGE */
+function toType(word: string): EventType {
+  const type = EVENT_TYPES.find((one) => one === word);
+  if (type === undefined) throw new ArgoError('USAGE', `${USAGE}, each TYPE one of ${EVENT_TYPES.join(', ')}`);
+  return type;
+}
 
 const pair = (key: string, value: string | undefined): string => (value === undefined ? '' : ` ${key}=${quoted(value)}`);
 
@@ -75,7 +82,7 @@ async function select({ actor }: Context, names: readonly string[]): Promise<Rea
 export default {
   commands: [{
     word: 'watch',
-    usage: 'watch [NAME...] [--since=CURSOR] [--state] [--types=TYPE,...]',
+    usage: USAGE,
     help: 'Follow what happens, until the next line is sent.',
     right: 'read',
     rawWords: true,

@@ -108,7 +108,7 @@ await t.test('what is wrong is said', async (t) => {
   const daemon = await start(t, LJ, '[server]\nmax-watchers-per-account = 1\n');
   const watcher = await Watcher.connect(t, daemon, 'kim');
   for (const [request, reply] of [
-    ['watch --types=weather', /^400 USAGE: watch /], ['watch --since=x', /^400 USAGE/], ['watch --since=000000-5', /^400 CURSOR EXPIRED: list, then watch again\n$/],
+    ['watch --types=state,weather', /^400 USAGE: watch .*, each TYPE one of state, /], ['watch --since=x', /^400 USAGE/], ['watch --since=000000-5', /^400 CURSOR EXPIRED: list, then watch again\n$/],
     ['watch web1', /^400 NOT ALLOWED\n$/], ['watch --what', /^400 USAGE/],
   ] as const) {
     watcher.text = '';

@@ -168,6 +168,7 @@ class Parser {
     const { text, at } = this.#token;
     const limit = unit === 'duration' ? parseDuration(text) : /^\d+(\.\d+)?%$/.test(text) ? Number.parseFloat(text) : undefined;
     if (limit === undefined) throw new ConditionError(unit === 'duration' ? `"${word}" is compared with a duration, such as 10m` : `"${word}" is compared with percents, such as 40%`, at);
+    if (unit === '%' && limit > 100) throw new ConditionError(`"${word}" is never more than 100%`, at);
     this.#next += 1;
     const holds = (value: number): boolean => COMPARISONS[sign]!(value, limit);
     return () => (facts) => facts.compare(word, sign.startsWith('<'), holds);

@@ -52,6 +52,7 @@ void t.test('a fault says where it is', async (t) => {
     ['charge < 40', /percents/, 9],
     ['charge < 4m', /percents/, 9],
     ['runtime < 40%', /a duration/, 10],
+    ['charge < 400%', /never more than 100%/, 9],
     ['(a or b', /a "\)" is missing/, 7],
     ['a)', /"\)" without/, 1],
     ['a or or b', /is expected/, 5],
