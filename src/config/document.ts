@@ -93,6 +93,12 @@ const IN_OTHER_WORDS: Readonly<Record<string, string>> = {
   'Unterminated inline table': 'the } is missing',
 };
 
+/** What is no error and probably not meant, and the keys where it stands. */
+export interface Warning {
+  readonly message: string;
+  readonly path: readonly Key[];
+}
+
 /** A parsed TOML text: its content, its syntax tree, and where each key stands. */
 export interface Document {
   readonly file: string;

@@ -1,5 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import type { Config, GrantSettings, PlanSettings, StageSettings, TriggerSettings } from '../config/config.js';
+import type { Warning } from '../config/document.js';
 import { stoppedBy } from '../config/plans.js';
 import { NAMES_SHOWN } from '../kit/limits.js';
 import { isPattern, NamePattern, resolvePatterns, type Groups } from '../kit/patterns.js';
@@ -49,16 +50,18 @@ function outOfReach({ action, targets }: StageSettings, grants: readonly GrantSe
 const shown = (names: readonly string[]): string =>
   `${names.slice(0, NAMES_SHOWN).join(', ')}${names.length > NAMES_SHOWN ? ` and ${names.length - NAMES_SHOWN} more` : ''}`;
 
-function stageWarnings({ name: plan, account }: PlanSettings, stage: StageSettings, { accounts, groups, providers }: Config): string[] {
+function stageWarnings({ name: plan, account }: PlanSettings, stage: StageSettings, index: number, { accounts, groups, providers }: Config): Warning[] {
   const where = `the stage ${stage.name} of the plan ${plan}`;
-  const warnings: string[] = [];
-  if (stage.targets.every((word) => stoppedBy(word) === undefined) && resolvePatterns(stage.targets, groups).length === 0) warnings.push(`${where} names nobody: ${stage.targets.join(', ')} has no members`);
+  const path = ['plans', plan, 'stages', index];
+  const warnings: Warning[] = [];
+  const warn = (words: string, ...keys: readonly string[]): void => void warnings.push({ message: `${where} ${words}`, path: [...path, ...keys] });
+  if (stage.targets.every((word) => stoppedBy(word) === undefined) && resolvePatterns(stage.targets, groups).length === 0) warn(`names nobody: ${stage.targets.join(', ')} has no members`, stage.action);
   const beyond = outOfReach(stage, accounts.get(account)?.grants ?? [], groups);
-  if (beyond.length > 0) warnings.push(`${where} names ${shown(beyond)}: no grant lets ${account} ${stage.action} that`);
+  if (beyond.length > 0) warn(`names ${shown(beyond)}: no grant lets ${account} ${stage.action} that`, stage.action);
   const elsewhere = nowhere(stage, providers.keys(), groups);
-  if (elsewhere.length > 0) warnings.push(`${where} names ${shown(elsewhere)}: there is no such provider`);
+  if (elsewhere.length > 0) warn(`names ${shown(elsewhere)}: there is no such provider`, stage.action);
   const why = cannotRun(stage.settle?.command ?? []);
-  if (why !== undefined) warnings.push(`${where} waits for a command that cannot be run: ${why}`);
+  if (why !== undefined) warn(`waits for a command that cannot be run: ${why}`, 'settle', 'command');
   return warnings;
 }
 
@@ -79,17 +82,17 @@ function cannotRun([program]: readonly string[]): string | undefined {
   }
 }
 
-function triggerWarnings({ name, type, options }: TriggerSettings): string[] {
+function triggerWarnings({ name, type, options }: TriggerSettings): Warning[] {
   const why = type === 'command' ? cannotRun((options as { readonly command: readonly string[] }).command) : undefined;
-  return why === undefined ? [] : [`the trigger ${name} asks a command that cannot be run: ${why}`];
+  return why === undefined ? [] : [{ message: `the trigger ${name} asks a command that cannot be run: ${why}`, path: ['triggers', name, 'command'] }];
 }
 
 /** @param triggered names of the plans that triggers begin */
-export function planWarnings(config: Config, triggered: ReadonlySet<string>): string[] {
+export function planWarnings(config: Config, triggered: ReadonlySet<string>): Warning[] {
   const begun = new Set([...triggered, ...[...config.plans.values()].flatMap(({ undo }) => undo ?? [])]);
   const grants = [...config.accounts.values()].flatMap((account) => account.grants);
   return [...[...config.triggers.values()].flatMap(triggerWarnings), ...[...config.plans.values()].flatMap((plan) => [
-    ...plan.stages.flatMap((stage) => stageWarnings(plan, stage, config)),
-    ...(begun.has(plan.name) || grants.some((grant) => holds(grant, 'plan', `plan:${plan.name.toLowerCase()}`)) ? [] : [`no account may run the plan ${plan.name}, and nothing else begins it`]),
+    ...plan.stages.flatMap((stage, index) => stageWarnings(plan, stage, index, config)),
+    ...(begun.has(plan.name) || grants.some((grant) => holds(grant, 'plan', `plan:${plan.name.toLowerCase()}`)) ? [] : [{ message: `no account may run the plan ${plan.name}, and nothing else begins it`, path: ['plans', plan.name] }]),
   ])];
 }

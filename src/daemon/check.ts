@@ -1,7 +1,8 @@
 import { statSync } from 'node:fs';
 import type { Catalogues } from '../config/catalogue.js';
 import type { Config } from '../config/config.js';
-import { loadConfig } from '../config/load.js';
+import { ConfigError, parseDocument, type Warning } from '../config/document.js';
+import { loadConfig, readConfigFile } from '../config/load.js';
 import type { SecretOptions } from '../config/secret.js';
 import { WEBHOOK_PREFIX, WEBHOOK_TYPE } from '../config/webhooks.js';
 import type { CommandTable } from '../plugins/host/command-table.js';
@@ -14,20 +15,23 @@ import { defaultStateDir, findConfig } from './places.js';
 /** `argo-server check`. */
 export interface CheckResult {
   readonly verdict: string;
-  /** what is no error and probably not meant */
+  /** what is no error and probably not meant, with file, line and column */
   readonly warnings: readonly string[];
 }
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
 
 /** What is wrong with the words of grants: each word of an account is told once. */
-function commandWarnings({ accounts, plans }: Config, table: CommandTable): string[] {
+function commandWarnings({ accounts, plans }: Config, table: CommandTable): Warning[] {
   const planWords = [...plans.keys()].map((name) => `plan:${name.toLowerCase()}`);
-  return [...accounts.values()].flatMap(({ name, grants }) =>
-    [...new Set(grants.flatMap(({ commands }) => commands))].flatMap((word) => {
-      const fault = wordFault(word, table, planWords);
-      return fault === undefined ? [] : [`a grant of ${name} names ${fault}`];
+  return [...accounts.values()].flatMap(({ name, grants }) => {
+    const seen = new Set<string>();
+    return grants.flatMap(({ commands }, grant) => commands.flatMap((word, index) => {
+      const fault = seen.has(word) ? undefined : wordFault(word, table, planWords);
+      seen.add(word);
+      return fault === undefined ? [] : [{ message: `a grant of ${name} names ${fault}`, path: ['accounts', name, 'grants', grant, 'commands', index] }];
     }));
+  });
 }
 
 /** Why a word of a grant gives nothing, or undefined. */
@@ -46,14 +50,17 @@ function wordFault(word: string, table: CommandTable, planWords: readonly string
 }
 
 /** Instances, commands and groups that select nothing, whatever there is. */
-function emptyWarnings({ accounts, groups }: Config): string[] {
-  const empty = new Set([...groups].filter(([, members]) => members.length === 0).map(([name]) => name));
+function emptyWarnings({ accounts, groups }: Config): Warning[] {
+  const empty = [...groups].filter(([, members]) => members.length === 0);
   return [
-    ...[...empty].map((name) => `the group ${name} has no members`),
-    ...[...accounts.values()].flatMap(({ name, grants }) => grants.flatMap(({ instances, commands }) => [
-      ...(instances.length === 0 ? [`a grant of ${name} has an empty list of instances, so it gives nothing`] : []),
-      ...(commands.length === 0 ? [`a grant of ${name} has an empty list of commands: it shows its instances, and gives nothing else`] : []),
-    ])),
+    ...empty.map(([name]) => ({ message: `the group ${name} has no members`, path: ['groups', name] })),
+    ...[...accounts.values()].flatMap(({ name, grants }) => grants.flatMap(({ instances, commands }, grant) => {
+      const path = ['accounts', name, 'grants', grant];
+      return [
+        ...(instances.length === 0 ? [{ message: `a grant of ${name} has an empty list of instances, so it gives nothing`, path: [...path, 'instances'] }] : []),
+        ...(commands.length === 0 ? [{ message: `a grant of ${name} has an empty list of commands: it shows its instances, and gives nothing else`, path: [...path, 'commands'] }] : []),
+      ];
+    })),
   ];
 }
 
@@ -66,7 +73,7 @@ async function triggeredPlans({ triggers }: Config, { catalogues }: Loaders): Pr
 }
 
 /** What is worth a word about plans; what finds it is loaded where there are any. */
-async function plansOf(config: Config, loaders: Loaders): Promise<string[]> {
+async function plansOf(config: Config, loaders: Loaders): Promise<Warning[]> {
   if (config.plans.size === 0) return [];
   return (await import('./check-plans.js')).planWarnings(config, await triggeredPlans(config, loaders));
 }
@@ -90,12 +97,22 @@ const thorough = ({ drivers, gateways, catalogues }: Loaders): Catalogues => ({
 });
 
 /** Webhooks whose receiver cannot tell who sends, or whose secret others can read. */
-function webhookWarnings({ gateways }: Config): string[] {
-  return [...gateways.values()].filter(({ type }) => type === WEBHOOK_TYPE).flatMap(({ name, options }) => {
+function webhookWarnings({ gateways }: Config): Warning[] {
+  return [...gateways.values()].filter(({ type }) => type === WEBHOOK_TYPE).flatMap(({ name, options }, index) => {
     const { 'secret-file': file, secret, 'secret-env': variable } = options as SecretOptions<'secret'>;
-    if (file === undefined && secret === undefined && variable === undefined) return [`the webhook ${name.replace(WEBHOOK_PREFIX, '')} has no secret: its receiver cannot tell whether its messages are forged`];
-    return file === undefined ? [] : openToAll(file);
+    const path = ['webhooks', index];
+    if (file === undefined && secret === undefined && variable === undefined) {
+      return [{ message: `the webhook ${name.replace(WEBHOOK_PREFIX, '')} has no secret: its receiver cannot tell whether its messages are forged`, path }];
+    }
+    return file === undefined ? [] : openToAll(file).map((message) => ({ message, path: [...path, 'secret-file'] }));
   });
+}
+
+/** Warnings as the faults of a configuration are told. */
+function placed(file: string, warnings: readonly Warning[]): string[] {
+  if (warnings.length === 0) return [];
+  const document = parseDocument(file, readConfigFile(file));
+  return warnings.map(({ message, path }) => new ConfigError(file, [{ message, position: document.position(path) }]).message);
 }
 
 /**
@@ -119,6 +136,9 @@ export async function check(asked: string | undefined): Promise<CheckResult> {
   const parts = [count(accounts.size, 'account'), count(providers.size, 'provider'), ...further];
   return {
     verdict: `${file} is good: ${parts.join(', ')}`,
-    warnings: [...openToAll(file), ...warnings, ...commandWarnings(config, table), ...emptyWarnings(config), ...webhookWarnings(config), ...await plansOf(config, loaders)],
+    warnings: [
+      ...openToAll(file), ...warnings,
+      ...placed(file, [...commandWarnings(config, table), ...emptyWarnings(config), ...webhookWarnings(config), ...await plansOf(config, loaders)]),
+    ],
   };
 }

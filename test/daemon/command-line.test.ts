@@ -85,17 +85,17 @@ plan = "nightly"
   const { stdout, stderr, code } = await argoServer(folder, ['check', '--config', file]);
   t.equal(code, 0, stderr);
   t.match(stdout, 'is good: 2 accounts, 0 providers, 4 plans, 1 trigger\n');
-  const said = stderr.split('\n').filter((line) => /plan/.test(line)).map((line) => line.replace(/^(argo-server: )?(warning: )?/, ''));
+  const said = stderr.split('\n').filter((line) => /plan/.test(line)).map((line) => line.replace(`argo-server: warning: ${file}:`, ''));
   t.same(said, [
-    'a grant of kim names the plan "dwon", which there is not; is "plan:down" meant?',
-    'a grant of kim names the plan "other-thing", which there is not',
-    'the stage good of the plan down names lab/web1, kvm/*, kvm/#7: there is no such provider',
-    'the stage bad of the plan down names web4, web5, xen/db1, mail*.home: no grant lets ups stop that',
-    'the stage bad of the plan down names xen/db1: there is no such provider',
-    'the stage empty of the plan down names nobody: @none has no members',
-    'the stage all of the plan up names web1: no grant lets ups start that',
-    'the stage all of the plan up waits for a command that cannot be run: ENOENT: no such file or directory, access \'/nonexistent/ready\'',
-    'no account may run the plan lonely, and nothing else begins it',
+    '6:57: a grant of kim names the plan "dwon", which there is not; is "plan:down" meant?',
+    '6:70: a grant of kim names the plan "other-thing", which there is not',
+    '14:20: the stage good of the plan down names lab/web1, kvm/*, kvm/#7: there is no such provider',
+    '15:19: the stage bad of the plan down names web4, web5, xen/db1, mail*.home: no grant lets ups stop that',
+    '15:19: the stage bad of the plan down names xen/db1: there is no such provider',
+    '16:21: the stage empty of the plan down names nobody: @none has no members',
+    '20:27: the stage all of the plan up names web1: no grant lets ups start that',
+    '20:82: the stage all of the plan up waits for a command that cannot be run: ENOENT: no such file or directory, access \'/nonexistent/ready\'',
+    '21:1: no account may run the plan lonely, and nothing else begins it',
   ]);
 });
 
