@@ -8,8 +8,6 @@ export const ZABBIX_RETRY_LONGEST = 15_000;
 /** Values of one message, and characters of them. A server stores larger messages faster; more at a time keep other connections waiting. */
 export const ZABBIX_MESSAGE_VALUES = 5000;
 export const ZABBIX_MESSAGE_SIZE = 4 * 1024 * 1024;
-/** Values that go to the disk in one go. */
-export const ZABBIX_APPEND = 5000;
 /** Acknowledged values that are kept in case that a server has lost them. */
 export const ZABBIX_KEPT_VALUES = 1_000_000;
 /** How often it is looked what is kept for too long, and after how many new values. */

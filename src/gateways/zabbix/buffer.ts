@@ -1,5 +1,5 @@
 import type { Log } from '../../kit/log.js';
-import { ZABBIX_APPEND, ZABBIX_KEPT_VALUES, ZABBIX_LOG_EVERY, ZABBIX_TRIM_EVERY, ZABBIX_TRIM_VALUES } from '../../kit/zabbix-gateway-limits.js';
+import { ZABBIX_KEPT_VALUES, ZABBIX_LOG_EVERY, ZABBIX_TRIM_EVERY, ZABBIX_TRIM_VALUES } from '../../kit/zabbix-gateway-limits.js';
 import type { History, HistoryPage } from '../../store/history.js';
 import type { NewValue } from './contract.js';
 import type { DropReason } from './figures.js';
@@ -35,7 +35,6 @@ export class ValueBuffer {
   #timer: NodeJS.Timeout | undefined;
   #unlogged = 0;
   #loggedAt = -Infinity;
-  #isBroken = false;
   /** appends go one behind the other, so that numbers and times grow alike */
   #turn: Promise<void> = Promise.resolve();
 
@@ -80,7 +79,7 @@ export class ValueBuffer {
     this.#timer.unref();
   }
 
-  /** On the disk when it resolves. @throws StateError */
+  /** On the disk when it resolves, all or none: then they may be handed over again. @throws StateError */
   values(values: readonly NewValue[]): Promise<void> {
     const work = this.#turn.then(() => this.#append(values));
     this.#turn = work.catch(() => undefined);
@@ -123,29 +122,16 @@ export class ValueBuffer {
   }
 
   async #append(values: readonly NewValue[]): Promise<void> {
-    const { history, kept, dropped, log } = this.#parts;
-    let done = 0;
-    try {
-      await this.open();
-      const stamps = this.#stamps!;
-      if (stamps.wentBack(values)) {
-        stamps.begin(await history.nextEpoch());
-        log('warn', 'the clock went back: Zabbix gets the times as they are now');
-      }
-      for (; done < values.length; done += ZABBIX_APPEND) {
-        const part = values.slice(done, done + ZABBIX_APPEND);
-        this.#last = await history.append(JSON.stringify(part.map((value) => stamps.of(value))));
-        kept(part.length);
-        this.#untrimmed += part.length;
-      }
-      if (this.#isBroken) log('info', 'values for Zabbix can be kept again');
-      this.#isBroken = false;
-    } catch (error) {
-      dropped('disk', values.length - done);
-      if (!this.#isBroken) log('error', 'values for Zabbix cannot be kept, and are lost', { reason: (error as Error).message });
-      this.#isBroken = true;
-      throw error;
+    const { history, kept, log } = this.#parts;
+    await this.open();
+    const stamps = this.#stamps!;
+    if (stamps.wentBack(values)) {
+      stamps.begin(await history.nextEpoch());
+      log('warn', 'the clock went back: Zabbix gets the times as they are now');
     }
+    this.#last = await history.append(JSON.stringify(values.map((value) => stamps.of(value))));
+    kept(values.length);
+    this.#untrimmed += values.length;
     if (this.#untrimmed >= ZABBIX_TRIM_VALUES) void this.trim();
   }
 

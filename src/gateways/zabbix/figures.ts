@@ -1,7 +1,7 @@
 import type { Counter, Metrics, Sample } from '../../kit/metrics.js';
 
 /** Why a value never gets to a server. */
-export type DropReason = 'limit' | 'disk' | 'item gone';
+export type DropReason = 'limit' | 'item gone';
 
 /** What a gateway tells of itself, to those who collect figures and to the item `argo.proxy[…]`. */
 export interface ProxyFigures {

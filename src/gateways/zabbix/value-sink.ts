@@ -33,12 +33,13 @@ export class ValueSink {
     else this.#timer ??= setTimeout(() => this.#begin(), VALUES_GATHERED);
   }
 
-  /** Hands over what is left, once: what cannot be written is lost with the process, which nobody can help. */
+  /** Hands over what is left, once: what cannot be written then is lost, which is told. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#writing;
     while (this.#waiting.length > 0 && await this.#writeSome());
+    if (this.#waiting.length > 0) this.#log('error', 'values are lost, since they could not be kept until the end', { lost: this.#waiting.length });
   }
 
   #begin(): void {
@@ -61,12 +62,12 @@ export class ValueSink {
     try {
       await this.#outgoing.values(some);
     } catch (error) {
-      if (!this.#isFailing) this.#log('warn', 'values cannot be kept; they are collected until too many wait', { reason: (error as Error).message });
+      if (!this.#isFailing) this.#log('error', 'values for Zabbix cannot be kept; they wait in memory until there are too many', { reason: (error as Error).message });
       this.#isFailing = true;
       return false;
     }
     this.#waiting = this.#waiting.slice(some.length);
-    if (this.#isFailing) this.#log('info', 'values are kept again', { waiting: this.#waiting.length });
+    if (this.#isFailing) this.#log('info', 'values for Zabbix are kept again', { waiting: this.#waiting.length });
     this.#isFailing = false;
     return true;
   }

@@ -164,7 +164,7 @@ void t.test('values that cannot be kept wait, in order', async (t) => {
   const collecting = rig.collecting();
   collecting.configured(wanted({ items: [{ key: 'argo.status' }] }));
   await until(() => collecting.figures.waiting >= 3, 10_000, 'values that wait');
-  t.equal(rig.logged.filter((line) => line.includes('values cannot be kept')).length, 1);
+  t.equal(rig.logged.filter((line) => line.includes('values for Zabbix cannot be kept')).length, 1);
   rig.received.refuse = undefined;
   await until(() => rig.received.of('1').length >= 3, 5000, 'those values');
   t.ok(increases(rig.received.of('1')));
