@@ -47,12 +47,14 @@ export class Relay {
   dropped = 0;
   /** all connections so far */
   connections = 0;
-  /** is given each message that is read from either side, also where it gets no further */
-  onMessage: (passed: Passed) => void = () => undefined;
+  /** pieces of answers that came, also those that got no further */
+  answers = 0;
+  /** is given each message that is read from either side, also where it gets no further; without it nothing is read */
+  onMessage: ((passed: Passed) => void) | undefined;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #weather: Weather = 'pass';
-  #answers = Infinity;
+  #toDrop = Infinity;
 
   private constructor(server: Server, target: number) {
     this.#server = server;
@@ -69,7 +71,7 @@ export class Relay {
   /** @param answers how many answers are dropped before all is well again; of `drop-answers` only */
   set(weather: Weather, answers = Infinity): void {
     this.#weather = weather;
-    this.#answers = answers;
+    this.#toDrop = answers;
     if (weather === 'refuse') this.#cut();
   }
 
@@ -91,17 +93,18 @@ export class Relay {
       this.#sockets.add(from);
       from.on('close', () => { this.#sockets.delete(from); to.destroy(); }).on('error', () => to.destroy()).on('end', () => to.end());
     }
-    const [asked, answered] = (['client', 'server'] as const).map((from) => new Reader(from, (passed) => this.onMessage(passed))) as [Reader, Reader];
+    const [asked, answered] = (['client', 'server'] as const).map((from) => new Reader(from, (passed) => this.onMessage?.(passed))) as [Reader, Reader];
     client.on('data', (chunk: Buffer) => {
-      asked.push(chunk);
+      if (this.onMessage) asked.push(chunk);
       this.#pass(chunk, client, server);
     });
     server.on('data', (chunk: Buffer) => {
-      answered.push(chunk);
+      this.answers += 1;
+      if (this.onMessage) answered.push(chunk);
       if (this.#weather !== 'drop-answers') return this.#pass(chunk, server, client);
       this.dropped += 1;
-      this.#answers -= 1;
-      if (this.#answers <= 0) this.#weather = 'pass';
+      this.#toDrop -= 1;
+      if (this.#toDrop <= 0) this.#weather = 'pass';
       client.destroy();
     });
   }
