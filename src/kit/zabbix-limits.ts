@@ -48,3 +48,23 @@ export const ZABBIX_TASKS = 10_000;
 export const ZABBIX_PSK_LEAST = 16;
 export const ZABBIX_PSK_MOST = 256;
 export const ZABBIX_PSK_IDENTITY = 128;
+
+/** Preprocessing: steps of one item, characters of a step's parameters (`item_preproc.params`), and of a value that is worked on. */
+export const ZABBIX_STEPS = 100;
+export const ZABBIX_STEP_PARAMS = 65_535;
+export const ZABBIX_STEP_VALUE = 1024 * 1024;
+/** Steps that are kept ready to run for all items that have them. */
+export const ZABBIX_STEPS_READY = 2000;
+/** How deep JSON may go that JSONPath looks into, and how deep items may depend on items (three levels, as the server has it). */
+export const ZABBIX_JSON_DEPTH = 64;
+export const ZABBIX_DEPENDENT_DEPTH = 3;
+/** Characters of a regular expression, and of a value that it is tried on. */
+export const ZABBIX_PATTERN = 2048;
+export const ZABBIX_PATTERN_VALUE = 65_536;
+/** Up to so many characters an expression with one repetition needs no watch: it ends within a millisecond. */
+export const ZABBIX_PATTERN_UNWATCHED = 1000;
+/** How long an expression may take for one value; and after how many that took longer within a minute none is tried that needs a watch. */
+export const ZABBIX_PATTERN_TIME = 20;
+export const ZABBIX_PATTERNS_LATE = 10;
+/** Characters of the reason why an item is unsupported: `item_rtdata.error`. */
+export const ZABBIX_ITEM_ERROR = 2048;

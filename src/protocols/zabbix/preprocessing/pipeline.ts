@@ -1,0 +1,158 @@
+import { ZABBIX_ITEM_ERROR, ZABBIX_STEP_VALUE, ZABBIX_STEPS_READY } from '../../../kit/zabbix-limits.js';
+import type { ValueType } from '../messages.js';
+import { DISCARDING } from './change-steps.js';
+import { CHECK_UNSUPPORTED, type Before, type Step } from './step.js';
+import { STEPS, UNDONE } from './step-table.js';
+import { CannotPreprocess, converted, shown, StepError, textOf, type Variant } from './variant.js';
+
+/** What is done with values of an item before they are stored, step by step. Since Zabbix 4.2 that is the proxy's part. */
+
+/** What is done where a step fails: as the server's table counts it. */
+export type OnFail = 'fail' | 'discard' | 'set value' | 'set error';
+export const ON_FAIL: readonly OnFail[] = ['fail', 'discard', 'set value', 'set error'];
+
+/** A step as it is configured. */
+export interface ConfiguredStep {
+  /** its number in the server's table; one that is not known is told with the item */
+  readonly type: number;
+  /** one below the other where there are several */
+  readonly params: string;
+  readonly onFail: OnFail;
+  /** the value or the error that is set */
+  readonly failText: string;
+}
+
+/** What comes out: a value in the words of the item's type, with what dependent items get; nothing; or why there is none. */
+export type Outcome =
+  | { readonly kind: 'value'; readonly text: string; readonly value: Variant }
+  | { readonly kind: 'discarded' }
+  | { readonly kind: 'error'; readonly error: string };
+
+/** A value that goes in, or why there is none. */
+export type Income = { readonly value: Variant; readonly error?: undefined } | { readonly error: string; readonly value?: undefined };
+
+interface ReadyStep extends ConfiguredStep {
+  readonly run: Step;
+}
+
+/** Steps that are ready to run: many items have the same ones. */
+const ready = new Map<string, Step>();
+
+/** @throws CannotPreprocess */
+function readyStep({ type, params }: ConfiguredStep): Step {
+  const key = `${type} ${params}`;
+  let step = ready.get(key);
+  if (step !== undefined) return step;
+  const make = STEPS.get(type);
+  if (make === undefined) throw new CannotPreprocess(`${UNDONE.get(type) ?? `a step of type ${type}`} is not done here`);
+  step = make(params);
+  ready.set(key, step);
+  if (ready.size > ZABBIX_STEPS_READY) ready.delete(ready.keys().next().value!);
+  return step;
+}
+
+/** The steps of one item, and what they have of the values before. */
+export class Pipeline {
+  readonly #steps: readonly ReadyStep[];
+  readonly #valueType: ValueType;
+  /** by the step's place */
+  #before = new Map<number, Before>();
+
+  /** @throws CannotPreprocess where a step cannot be done here, with its place */
+  constructor(steps: readonly ConfiguredStep[], valueType: ValueType) {
+    this.#valueType = valueType;
+    this.#steps = steps.map((step, index) => {
+      try {
+        return { ...step, run: readyStep(step) };
+      } catch (error) {
+        throw error instanceof CannotPreprocess ? placed(error, index) : error;
+      }
+    });
+  }
+
+  /** What was told is not known to be known any more: the next value is told, whatever it is. */
+  forgetTold(): void {
+    this.#steps.forEach(({ type }, index) => { if (DISCARDING.has(type)) this.#before.delete(index); });
+  }
+
+  /** @param at when the value is of, seconds since 1970 with parts of them @throws CannotPreprocess where a value cannot be worked on here */
+  run(income: Income, at: number): Outcome {
+    const [first] = this.#steps;
+    if (income.error !== undefined && first?.type !== CHECK_UNSUPPORTED) return { kind: 'error', error: income.error };
+    if (typeof income.value === 'string' && income.value.length > ZABBIX_STEP_VALUE) throw new CannotPreprocess(`the value is longer than ${ZABBIX_STEP_VALUE} characters`);
+    const work = new Run(this.#steps, this.#valueType, at, this.#before);
+    const outcome = work.all(income);
+    this.#before = work.kept;
+    return outcome;
+  }
+}
+
+const placed = (error: CannotPreprocess, index: number): CannotPreprocess => new CannotPreprocess(`step ${index + 1} of its preprocessing: ${error.message}`);
+
+const ACTIONS: Readonly<Record<OnFail, string>> = { fail: '', discard: ' (discard value)', 'set value': ' (set value)', 'set error': ' (set error)' };
+
+/** One value on its way. */
+class Run {
+  readonly #steps: readonly ReadyStep[];
+  readonly #valueType: ValueType;
+  readonly #at: number;
+  readonly #before: ReadonlyMap<number, Before>;
+  /** what the steps keep for the next value; those behind one that failed or discarded keep nothing, as in Zabbix */
+  readonly kept = new Map<number, Before>();
+  readonly #lines: string[] = [];
+
+  constructor(steps: readonly ReadyStep[], valueType: ValueType, at: number, before: ReadonlyMap<number, Before>) {
+    [this.#steps, this.#valueType, this.#at, this.#before] = [steps, valueType, at, before];
+  }
+
+  all(income: Income): Outcome {
+    let value: Variant | undefined = income.value;
+    for (const [index, step] of this.#steps.entries()) {
+      try {
+        value = this.#one(step, index, value, income.error);
+        this.#lines.push(`${index + 1}. Result: ${shown(value === undefined ? '' : textOf(value))}\n`);
+      } catch (error) {
+        if (error instanceof CannotPreprocess) throw placed(error, index);
+        if (!(error instanceof StepError)) throw error;
+        if (step.onFail === 'set error') return { kind: 'error', error: step.failText };
+        if (step.onFail === 'fail') return { kind: 'error', error: this.#told(income, `${index + 1}. Failed: ${error.message}`) };
+        value = step.onFail === 'discard' ? undefined : step.failText;
+        this.#lines.push(`${index + 1}. Result${ACTIONS[step.onFail]}: ${shown(value ?? '')}\n`);
+      }
+      if (value === undefined) return { kind: 'discarded' };
+    }
+    return this.#end(value!);
+  }
+
+  #one(step: ReadyStep, index: number, value: Variant | undefined, error: string | undefined): Variant | undefined {
+    // only the first step, which checks for that, meets no value
+    if (value === undefined) throw new StepError(error ?? '');
+    const output = step.run({ value, valueType: this.#valueType, at: this.#at, before: this.#before.get(index) });
+    if (output.kept !== undefined) this.kept.set(index, output.kept);
+    return output.value;
+  }
+
+  #end(value: Variant): Outcome {
+    try {
+      return { kind: 'value', text: converted(value, this.#valueType), value };
+    } catch (error) {
+      if (!(error instanceof StepError)) throw error;
+      return { kind: 'error', error: error.message };
+    }
+  }
+
+  /** The value, and what each step made of it: the last ones where all are too long. */
+  #told(income: Income, failed: string): string {
+    const head = `Preprocessing failed for: ${shown(income.value === undefined ? income.error! : textOf(income.value))}\n`;
+    const lines = [failed];
+    let left = ZABBIX_ITEM_ERROR - head.length - failed.length - '...\n'.length;
+    let isWhole = true;
+    for (const line of this.#lines.toReversed()) {
+      left -= line.length;
+      isWhole = left >= 0;
+      if (!isWhole) break;
+      lines.unshift(line);
+    }
+    return `${head}${isWhole ? '' : '...\n'}${lines.join('')}`.slice(0, ZABBIX_ITEM_ERROR);
+  }
+}
