@@ -110,17 +110,6 @@ void t.test('an instance that goes is told with the reason, once, and comes back
   t.ok(increases(rig.received.of('1')));
 });
 
-void t.test('an item that is to be preprocessed is unsupported until its steps are taken away', async (t) => {
-  const rig = await arrange(t);
-  const collecting = rig.collecting();
-  const item = { key: 'argo.status', delay: '1s', valueType: 'unsigned' } as const;
-  collecting.configured(wanted({ hosts: ['lj'], items: [{ ...item, isPreprocessed: true }] }));
-  await until(() => rig.received.last('1') !== undefined, 10_000, 'its reason');
-  t.match(rig.received.last('1'), { state: 1, value: /^NOT SUPPORTED: .*preprocessing/ });
-  collecting.configured(wanted({ hosts: ['lj'], items: [item] }));
-  await until(() => rig.received.last('1')?.value === '1', 10_000, 'its value');
-});
-
 void t.test('an unknown state is told as unknown', async (t) => {
   const rig = await arrange(t, { own: [{ name: 'own', machines: [new FakeMachine('guest', 'unknown')] }] });
   rig.collecting().configured(wanted({ hosts: ['guest'], items: [{ key: 'argo.status', valueType: 'unsigned' }, { key: 'argo.status' }] }));

@@ -42,7 +42,9 @@ const unchangedFor: MakeStep = (params) => {
   return (input) => {
     const { value, at, before } = input;
     if (seconds === undefined) throw new StepError(`invalid time period: ${params}`);
-    if (isSame(input) && Math.floor(at) - Math.floor(before!.at) < seconds) return { value: undefined, kept: { value, at: before!.at } };
+    const elapsed = Math.floor(at) - Math.floor(before?.at ?? 0);
+    // a clock that was set back is to hold up nothing: Zabbix would be silent until it is where it was
+    if (isSame(input) && elapsed >= 0 && elapsed < seconds) return { value: undefined, kept: { value, at: before!.at } };
     return { value, kept: { value, at } };
   };
 };

@@ -134,7 +134,8 @@ class Run {
 
   #end(value: Variant): Outcome {
     try {
-      return { kind: 'value', text: converted(value, this.#valueType), value };
+      const out = converted(value, this.#valueType);
+      return { kind: 'value', text: textOf(out), value: out };
     } catch (error) {
       if (!(error instanceof StepError)) throw error;
       return { kind: 'error', error: error.message };

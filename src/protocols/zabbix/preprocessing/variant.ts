@@ -101,14 +101,14 @@ const TYPE_NAMES: Readonly<Record<ValueType, string>> = {
  * What comes out at the end, as the item's type has it.
  * @throws StepError
  */
-export function converted(value: Variant, type: ValueType): string {
+export function converted(value: Variant, type: ValueType): Variant {
   if (type !== 'float' && type !== 'unsigned') return textOf(value);
   const number = typeof value === 'string' ? numberIn(value) : value;
   // a text with something behind the point is no unsigned number, a number with it is one without
   const fits = type === 'float' ? number : typeof value === 'string' && typeof number !== 'bigint' ? undefined : number === undefined ? undefined : wholeOf(number);
   if (fits === undefined) throw new StepError(`Value "${shown(textOf(value))}" of type "${typeName(value)}" is not suitable for value type "${TYPE_NAMES[type]}"`);
   if (typeof fits === 'number' && !Number.isFinite(fits)) throw new StepError(`Value ${fits} is too small or too large.`);
-  return textOf(fits);
+  return fits;
 }
 
 const SHOWN = 100;
