@@ -56,9 +56,6 @@ export const PING_PACKETS = 100;
 export const PING_LONGEST = 60_000;
 export const PINGS_KEPT = 10_000;
 
-/** Commands: at a time, those that wait, characters of one and of its result, and how long a plan is followed. */
-export const COMMANDS_AT_A_TIME = 8;
-export const COMMANDS_WAITING = 64;
+/** Commands: characters of one, and how long a plan is followed. */
 export const COMMAND_SIZE = 2048;
-export const COMMAND_RESULT = 8192;
 export const COMMAND_PLAN = 600_000;

@@ -1,5 +1,5 @@
 import type { ValueType } from './messages.js';
-import type { ConfiguredStep } from './preprocessing/pipeline.js';
+import type { ConfiguredStep } from './preprocessing/configured-steps.js';
 
 /** What a server wants of a proxy: the rows of its tables that matter here. */
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import type { ConfiguredItem } from '../../../src/protocols/zabbix/configuration.js';
-import type { ConfiguredStep } from '../../../src/protocols/zabbix/preprocessing/pipeline.js';
+import type { ConfiguredStep } from '../../../src/protocols/zabbix/preprocessing/configured-steps.js';
 import { FakeMachine } from '../../instances/fake-driver.js';
 import { until } from '../../support/until.js';
 import { arrange, valueOf, wanted } from './rig.js';

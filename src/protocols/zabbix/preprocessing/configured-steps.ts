@@ -1,6 +1,20 @@
 import { ZABBIX_STEP_PARAMS, ZABBIX_STEPS } from '../../../kit/zabbix-limits.js';
 import { wholeNumber } from '../conversation.js';
-import { ON_FAIL, type ConfiguredStep } from './pipeline.js';
+
+/** What is done where a step fails: as the server's table counts it. */
+export type OnFail = 'fail' | 'discard' | 'set value' | 'set error';
+export const ON_FAIL: readonly OnFail[] = ['fail', 'discard', 'set value', 'set error'];
+
+/** A step as it is configured. */
+export interface ConfiguredStep {
+  /** its number in the server's table; one that is not known is told with the item */
+  readonly type: number;
+  /** one below the other where there are several */
+  readonly params: string;
+  readonly onFail: OnFail;
+  /** the value or the error that is set */
+  readonly failText: string;
+}
 
 /** The steps of each item, in their order. */
 export type StepsByItem = ReadonlyMap<string, readonly ConfiguredStep[]>;

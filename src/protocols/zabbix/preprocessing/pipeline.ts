@@ -1,26 +1,12 @@
 import { ZABBIX_ITEM_ERROR, ZABBIX_STEP_VALUE, ZABBIX_STEPS_READY } from '../../../kit/zabbix-limits.js';
 import type { ValueType } from '../messages.js';
 import { DISCARDING } from './change-steps.js';
+import type { ConfiguredStep, OnFail } from './configured-steps.js';
 import { CHECK_UNSUPPORTED, type Before, type Step } from './step.js';
 import { STEPS, UNDONE } from './step-table.js';
 import { CannotPreprocess, converted, shown, StepError, textOf, type Variant } from './variant.js';
 
 /** What is done with values of an item before they are stored, step by step. Since Zabbix 4.2 that is the proxy's part. */
-
-/** What is done where a step fails: as the server's table counts it. */
-export type OnFail = 'fail' | 'discard' | 'set value' | 'set error';
-export const ON_FAIL: readonly OnFail[] = ['fail', 'discard', 'set value', 'set error'];
-
-/** A step as it is configured. */
-export interface ConfiguredStep {
-  /** its number in the server's table; one that is not known is told with the item */
-  readonly type: number;
-  /** one below the other where there are several */
-  readonly params: string;
-  readonly onFail: OnFail;
-  /** the value or the error that is set */
-  readonly failText: string;
-}
 
 /** What comes out: a value in the words of the item's type, with what dependent items get; nothing; or why there is none. */
 export type Outcome =

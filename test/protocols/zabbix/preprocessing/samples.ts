@@ -1,4 +1,4 @@
-import type { ConfiguredStep } from '../../../../src/protocols/zabbix/preprocessing/pipeline.js';
+import type { ConfiguredStep } from '../../../../src/protocols/zabbix/preprocessing/configured-steps.js';
 import type { ValueType } from '../../../../src/protocols/zabbix/messages.js';
 
 /**

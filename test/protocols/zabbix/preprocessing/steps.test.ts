@@ -1,8 +1,10 @@
 import t from 'tap';
 import type { ValueType } from '../../../../src/protocols/zabbix/messages.js';
-import { Pipeline, type ConfiguredStep, type Outcome } from '../../../../src/protocols/zabbix/preprocessing/pipeline.js';
+import type { ConfiguredStep } from '../../../../src/protocols/zabbix/preprocessing/configured-steps.js';
+import { Pipeline, type Outcome } from '../../../../src/protocols/zabbix/preprocessing/pipeline.js';
 import { CannotPreprocess } from '../../../../src/protocols/zabbix/preprocessing/variant.js';
 import { asStep, SAMPLES, type Sample } from './samples.js';
+import { SEQUENCES } from './sequences.js';
 
 const NOW = 1_700_000_000;
 
@@ -19,6 +21,17 @@ await t.test('each step by itself', (t) => {
     if (sample.fails !== undefined) t.match(outcome, { kind: 'error', error: sample.own ?? `1. Failed: ${sample.fails}` }, name);
     else if (sample.gives === undefined) t.equal(outcome.kind, 'discarded', name);
     else t.match(outcome, { kind: 'value', text: sample.gives }, name);
+  }
+  t.end();
+});
+
+await t.test('several for several values', (t) => {
+  for (const { name, type, steps, values, gives, error } of SEQUENCES) {
+    const pipeline = new Pipeline(steps, type);
+    const all = values.map(([value, seconds]) => pipeline.run({ value }, NOW + seconds));
+    t.same(all.flatMap((outcome) => (outcome.kind === 'value' ? [outcome.text] : [])), gives, name);
+    const last = all.findLast((outcome) => outcome.kind !== 'discarded');
+    t.equal(last?.kind === 'error' ? last.error : undefined, error, name);
   }
   t.end();
 });
