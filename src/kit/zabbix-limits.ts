@@ -60,11 +60,14 @@ export const ZABBIX_JSON_DEPTH = 64;
 export const ZABBIX_DEPENDENT_DEPTH = 3;
 /** Characters of a regular expression, and of a value that it is tried on. */
 export const ZABBIX_PATTERN = 2048;
+/** What the numbers in braces of an expression may come to. */
+export const ZABBIX_PATTERN_COUNTS = 1000;
 export const ZABBIX_PATTERN_VALUE = 65_536;
-/** Up to so many characters an expression with one repetition needs no watch: it ends within a millisecond. */
-export const ZABBIX_PATTERN_UNWATCHED = 1000;
-/** How long an expression may take for one value; and after how many that took longer within a minute none is tried that needs a watch. */
+/** Up to so many characters an expression with no, one, two, three repetitions needs no watch: it ends within a millisecond or two. */
+export const ZABBIX_PATTERN_UNWATCHED: readonly number[] = [10_000, 1000, 200, 60];
+/** How long another may take for one value; how often it may take longer until it is not tried any more; and after how many that did within a minute none is tried. */
 export const ZABBIX_PATTERN_TIME = 20;
+export const ZABBIX_PATTERN_TRIES = 3;
 export const ZABBIX_PATTERNS_LATE = 10;
 /** Characters of the reason why an item is unsupported: `item_rtdata.error`. */
 export const ZABBIX_ITEM_ERROR = 2048;

@@ -1,4 +1,4 @@
-import { ZABBIX_PATTERN } from '../../../kit/zabbix-limits.js';
+import { ZABBIX_PATTERN, ZABBIX_PATTERN_COUNTS, ZABBIX_PATTERN_UNWATCHED } from '../../../kit/zabbix-limits.js';
 import { CannotPreprocess } from './variant.js';
 
 /**
@@ -10,8 +10,8 @@ import { CannotPreprocess } from './variant.js';
 export interface Translated {
   readonly source: string;
   readonly flags: string;
-  /** one repetition of one character at the most: what it costs can be told from the length of the value */
-  readonly isPlain: boolean;
+  /** up to so many characters of a value it needs no watch: what it costs at most can be told from their number */
+  readonly unwatched: number;
 }
 
 /** @param isMultiline `^` and `$` are also at the ends of lines @throws CannotPreprocess */
@@ -41,6 +41,7 @@ class Translator {
   #isDotAll = false;
   #at = 0;
   #repetitions = 0;
+  #counted = 0;
   #options = 0;
   #hasGroupRepeated = false;
 
@@ -53,7 +54,7 @@ class Translator {
     this.#leadingFlags();
     while (this.#at < this.#pattern.length) this.#next();
     if (this.#isMultiline) this.#flags += 'm';
-    return { source: this.#out.join(''), flags: this.#flags, isPlain: this.#repetitions <= 1 && this.#options <= 4 && !this.#hasGroupRepeated };
+    return { source: this.#out.join(''), flags: this.#flags, unwatched: this.#hasGroupRepeated || this.#options > 2 ? 0 : ZABBIX_PATTERN_UNWATCHED[this.#repetitions] ?? 0 };
   }
 
   /** `(?i)` and its like are read where they are for the whole of it. */
@@ -96,6 +97,9 @@ class Translator {
       const [counts] = /^\d{1,4}(?:,\d{0,4})?\}/.exec(this.#pattern.slice(this.#at, this.#at + 12)) ?? [];
       if (counts === undefined) return this.#put('\\{');
       this.#at += counts.length;
+      this.#counted += Math.max(...counts.slice(0, -1).split(',').map(Number));
+      // each of them is written out when it is made ready, which nothing can end
+      if (this.#counted > ZABBIX_PATTERN_COUNTS) throw this.#fault(`counts that come to more than ${ZABBIX_PATTERN_COUNTS}`);
       this.#count(true, sign + counts);
     } else this.#count(sign !== '?', sign);
   }

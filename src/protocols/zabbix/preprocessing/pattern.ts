@@ -1,23 +1,24 @@
 import type { Script } from 'node:vm';
-import { ZABBIX_PATTERN_TIME, ZABBIX_PATTERN_UNWATCHED, ZABBIX_PATTERN_VALUE, ZABBIX_PATTERNS_LATE } from '../../../kit/zabbix-limits.js';
+import { ZABBIX_PATTERN_TIME, ZABBIX_PATTERN_TRIES, ZABBIX_PATTERN_VALUE, ZABBIX_PATTERNS_LATE } from '../../../kit/zabbix-limits.js';
 import { translatePattern } from './pattern-syntax.js';
 import { CannotPreprocess } from './variant.js';
 
 /**
  * A regular expression that cannot hold up the process: some of them take for ever with some values. One that may is
- * watched, and ended after some milliseconds; from then on it is not tried any more.
+ * watched, and ended after some milliseconds; after some such ends it is not tried any more.
  */
 export class Pattern {
   readonly #pattern: string;
   readonly #expression: RegExp;
-  readonly #isPlain: boolean;
-  #isLate = false;
+  readonly #unwatched: number;
+  /** how often it was ended, one time after the other */
+  #ended = 0;
 
   /** @param isMultiline `^` and `$` are also at the ends of lines @throws CannotPreprocess where it is none, or one that cannot be done here */
   constructor(pattern: string, { isMultiline }: { readonly isMultiline: boolean }) {
-    const { source, flags, isPlain } = translatePattern(pattern, isMultiline);
+    const { source, flags, unwatched } = translatePattern(pattern, isMultiline);
     this.#pattern = pattern;
-    this.#isPlain = isPlain;
+    this.#unwatched = unwatched;
     try {
       this.#expression = new RegExp(source, flags);
     } catch {
@@ -28,14 +29,25 @@ export class Pattern {
   /** @returns the match and its groups; null: none @throws CannotPreprocess where it takes too long, or cannot be tried */
   match(text: string): readonly (string | undefined)[] | null {
     if (text.length > ZABBIX_PATTERN_VALUE) throw this.#fault(`the value is longer than ${ZABBIX_PATTERN_VALUE} characters`);
+    if (text.length <= this.#unwatched) return this.#unwatchedMatch(text);
+    if (this.#ended >= ZABBIX_PATTERN_TRIES) throw this.#fault('it has taken too long, and is not tried any more');
+    if (watch.isTired) throw this.#fault('others have taken too long');
     try {
-      if (this.#isPlain && text.length <= ZABBIX_PATTERN_UNWATCHED) return this.#expression.exec(text);
-      if (this.#isLate || watch.isTired) throw this.#fault(this.#isLate ? TOO_LONG : 'others have taken too long');
-      return watch.match(this.#expression, text);
-    } catch (error) {
-      if (error instanceof CannotPreprocess) throw error;
-      this.#isLate = true;
-      throw this.#fault(TOO_LONG);
+      const match = watch.match(this.#expression, text);
+      this.#ended = 0;
+      return match;
+    } catch {
+      // on a busy machine one that does may be late, too
+      this.#ended += 1;
+      throw this.#fault('it has taken too long');
+    }
+  }
+
+  #unwatchedMatch(text: string): readonly (string | undefined)[] | null {
+    try {
+      return this.#expression.exec(text);
+    } catch {
+      throw this.#fault('it is too large');
     }
   }
 
@@ -44,7 +56,6 @@ export class Pattern {
   }
 }
 
-const TOO_LONG = 'it has taken too long';
 const MINUTE = 60_000;
 
 interface Watched {
