@@ -19,8 +19,6 @@ export const VALUES_WAITING = 50_000;
 export const VALUES_RETRY = 1000;
 /** How far the wall clock may leap within a second of work until all items are scheduled anew. */
 export const COLLECTOR_CLOCK_LEAP = 2000;
-/** A clock that is set back by more was wrong before: values are stamped with it at once. Less, and they stay behind those before them. */
-export const STAMP_LEAP = 24 * 3_600_000;
 /** How long it is taken for true which providers answer. */
 export const SILENCE_KEPT = 3000;
 

@@ -1,4 +1,4 @@
-import { ITEM_FIRST_WITHIN, ITEM_SPREAD, STAMP_LEAP } from '../../kit/zabbix-collecting-limits.js';
+import { ITEM_FIRST_WITHIN, ITEM_SPREAD } from '../../kit/zabbix-collecting-limits.js';
 import type { ConfiguredHost, ConfiguredItem } from '../../protocols/zabbix/configuration.js';
 import { ItemIntervalError, nextDue, parseInterval, type ItemInterval } from '../../protocols/zabbix/item-interval.js';
 import { Pipeline } from '../../protocols/zabbix/preprocessing/pipeline.js';
@@ -22,12 +22,10 @@ export class Entry {
   /** why it is unsupported, as was told last, and when */
   #toldFault: string | undefined;
   #toldAt = 0;
-  #clock = 0;
-  #ns = 0;
 
   /**
    * @param addresses of its host's interfaces, best first
-   * @param before what the item was until now: its values go on behind those
+   * @param before what the item was until now: its steps may go on where those were
    */
   constructor(readonly item: ConfiguredItem, public host: ConfiguredHost, public addresses: readonly string[], before?: Entry) {
     const interval = item.masterItemid === undefined ? intervalOf(item.delay) : undefined;
@@ -36,7 +34,6 @@ export class Entry {
     const pipeline = before && isSameWork(before.item, item) ? before.pipeline : pipelineOf(item);
     this.pipeline = typeof pipeline === 'string' ? undefined : pipeline;
     this.fault = typeof interval === 'string' ? `USAGE: ${interval}` : typeof pipeline === 'string' ? `NOT SUPPORTED: ${pipeline}` : undefined;
-    if (before) [this.#clock, this.#ns] = [before.#clock, before.#ns];
   }
 
   get isUnsupported(): boolean {
@@ -88,24 +85,6 @@ export class Entry {
     if (served.fault === undefined && served.row.from === 'network') return hash(String(this.item.hostid));
     if (served.fault !== undefined || served.row.from !== 'machine' || this.#provider === '') return own;
     return hash(this.#provider) + own % Math.max(1, Math.min(Math.floor(this.every / 2), ITEM_SPREAD));
-  }
-
-  /** A time for a value, later than that of any before: of two at one time the server keeps one. @param ms since 1970 */
-  stamp(ms: number): { clock: number; ns: number } {
-    const clock = Math.floor(ms / 1000);
-    const ns = Math.floor(ms % 1000 * 1e6);
-    const isLater = clock > this.#clock || (clock === this.#clock && ns > this.#ns);
-    if (isLater || (this.#clock - clock) * 1000 > STAMP_LEAP) {
-      this.#clock = clock;
-      this.#ns = ns;
-    } else {
-      this.#ns += 1;
-      if (this.#ns === 1e9) {
-        this.#clock += 1;
-        this.#ns = 0;
-      }
-    }
-    return { clock: this.#clock, ns: this.#ns };
   }
 
   /** Whether to say that it is unsupported: it is news, or was said long ago. @param now milliseconds by a clock that nobody sets */

@@ -5,7 +5,7 @@ import { ArgoError } from '../../kit/errors.js';
 import type { ConfiguredItem } from '../../protocols/zabbix/configuration.js';
 import { ItemKeyError, parseItemKey } from '../../protocols/zabbix/item-key.js';
 import type { ValueType } from '../../protocols/zabbix/messages.js';
-import type { Variant } from '../../protocols/zabbix/preprocessing/variant.js';
+import { numberIn, type Variant } from '../../protocols/zabbix/preprocessing/variant.js';
 import { infoValue } from './info-item.js';
 import type { Answer, ItemRequest } from './item-request.js';
 import { discoveryText } from './low-level-discovery.js';
@@ -163,14 +163,17 @@ export const isNumeric = (type: ValueType): boolean => NUMBERS.includes(type);
 /** A value as it goes into steps: a whole number as one, however it was told. */
 export const variantOf = (answer: Answer): Variant => (typeof answer === 'number' && Number.isSafeInteger(answer) && answer >= 0 ? BigInt(answer) : answer);
 
-/** A value in the words of its item's type. @throws ArgoError NOT SUPPORTED where it cannot be */
+/**
+ * A value in the words of its item's type.
+ * @throws ArgoError NOT SUPPORTED where it cannot be: a text that is not written as a number, or one that is less than nothing
+ */
 export function valueText(answer: Answer, type: ValueType): string {
   if (!isNumeric(type)) return String(answer);
-  if (typeof answer === 'bigint') return String(answer);
-  const value = typeof answer === 'number' ? answer : answer.trim() === '' ? NaN : Number(answer);
-  if (!Number.isFinite(value)) throw new ArgoError('NOT SUPPORTED', `${JSON.stringify(String(answer).slice(0, 100))} is not a number`);
-  if (type === 'float') return String(value);
+  const value = typeof answer === 'string' ? numberIn(answer) : answer;
+  if (value === undefined || !Number.isFinite(Number(value))) throw new ArgoError('NOT SUPPORTED', `${JSON.stringify(String(answer).slice(0, 100))} is not a number`);
+  if (type === 'float' || typeof value === 'bigint') return String(value);
   if (value < 0) throw new ArgoError('NOT SUPPORTED', `${value} is less than nothing`);
-  // not from the number where it was text: it may have more digits than a number holds
-  return typeof answer === 'string' && /^\d+$/.test(answer.trim()) ? answer.trim() : BigInt(Math.floor(value)).toString();
+  // whether it is whole and fits is looked at in all of its digits, by fitValue
+  if (typeof answer === 'string') return answer.trim();
+  return BigInt(Math.floor(value)).toString();
 }

@@ -30,6 +30,8 @@ export class Outcomes {
    * @param depth how many items it is from the one that was read
    */
   async take(entry: Entry, income: Income, ms: number, depth = 0): Promise<void> {
+    // it has become another while it was read, also for those that depend on it
+    if (entry.isGone) return;
     const outcome = worked(entry, income, ms);
     if (outcome.kind === 'error') return this.refuse(entry, outcome.error, ms);
     if (outcome.kind === 'discarded') return;
@@ -61,7 +63,8 @@ export class Outcomes {
 
   #put(entry: Entry, ms: number, value: { readonly value: string; readonly state?: 1 }): void {
     if (entry.isGone) return;
-    this.#parts.sink.add({ itemid: entry.item.itemid, ...entry.stamp(ms), ...value });
+    // that no two of an item have the same time is the buffer's part, as is a clock that was set back
+    this.#parts.sink.add({ itemid: entry.item.itemid, clock: Math.floor(ms / 1000), ns: Math.floor(ms % 1000 * 1e6), ...value });
   }
 }
 
