@@ -52,7 +52,9 @@ export const ZABBIX_PSK_IDENTITY = 128;
 /** Preprocessing: steps of one item, characters of a step's parameters (`item_preproc.params`), and of a value that is worked on. */
 export const ZABBIX_STEPS = 100;
 export const ZABBIX_STEP_PARAMS = 65_535;
-export const ZABBIX_STEP_VALUE = 1024 * 1024;
+export const ZABBIX_STEP_VALUE = 4 * 1024 * 1024;
+/** Characters of JSON that is looked into: some milliseconds, in one go. */
+export const ZABBIX_JSON_VALUE = 256 * 1024;
 /** Steps that are kept ready to run for all items that have them. */
 export const ZABBIX_STEPS_READY = 2000;
 /** How deep JSON may go that JSONPath looks into, and how deep items may depend on items (three levels, as the server has it). */

@@ -63,7 +63,7 @@ function allOf(node: JsonNode): readonly JsonNode[] {
   return [node, ...childrenOf(node).flatMap(allOf)];
 }
 
-const childrenOf = (node: JsonNode): readonly JsonNode[] => (node.kind === 'object' ? [...node.members.values()] : node.kind === 'array' ? node.items : []);
+const childrenOf = (node: JsonNode): readonly JsonNode[] => (node.kind === 'object' ? node.members.map(([, value]) => value) : node.kind === 'array' ? node.items : []);
 
 const contentOf = (node: JsonNode): string => (node.kind === 'string' ? node.text : printJson(node));
 
@@ -190,8 +190,9 @@ class PathReader {
 }
 
 const byName = (name: string): Pick => (node) => {
-  const member = node.kind === 'object' ? node.members.get(name) : undefined;
-  return member === undefined ? [] : [member];
+  // of two of one name the first counts
+  const member = node.kind === 'object' ? node.members.find(([its]) => its === name) : undefined;
+  return member === undefined ? [] : [member[1]];
 };
 
 const byIndex = (index: number): Pick => (node) => {

@@ -10,14 +10,19 @@ const ESCAPED: Readonly<Record<string, string>> = { s: ' ', r: '\r', n: '\n', t:
 
 const unescaped = (text: string): string => text.replace(/\\([srnt])/g, (_, letter: string) => ESCAPED[letter]!);
 
+/** The last character, by its code. */
+const lastOf = (text: string): number | undefined => {
+  const pair = text.codePointAt(text.length - 2);
+  return pair !== undefined && pair > 0xffff ? pair : text.codePointAt(text.length - 1);
+};
+
 const trim = (sides: 'left' | 'right' | 'both'): MakeStep => (params) => {
-  const away = new Set(unescaped(params));
+  const away = new Set([...unescaped(params)].map((character) => character.codePointAt(0)!));
   return plain((value) => {
-    const characters = [...textOf(value)];
-    let [begin, end] = [0, characters.length];
-    if (sides !== 'right') while (begin < end && away.has(characters[begin]!)) begin += 1;
-    if (sides !== 'left') while (end > begin && away.has(characters[end - 1]!)) end -= 1;
-    return characters.slice(begin, end).join('');
+    let text = textOf(value);
+    for (let first = text.codePointAt(0); sides !== 'right' && first !== undefined && away.has(first); first = text.codePointAt(0)) text = text.slice(first > 0xffff ? 2 : 1);
+    for (let last = lastOf(text); sides !== 'left' && last !== undefined && away.has(last); last = lastOf(text)) text = text.slice(0, last > 0xffff ? -2 : -1);
+    return text;
   });
 };
 
