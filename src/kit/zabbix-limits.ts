@@ -52,11 +52,15 @@ export const ZABBIX_PSK_IDENTITY = 128;
 /** Preprocessing: steps of one item, characters of a step's parameters (`item_preproc.params`), and of a value that is worked on. */
 export const ZABBIX_STEPS = 100;
 export const ZABBIX_STEP_PARAMS = 65_535;
-export const ZABBIX_STEP_VALUE = 4 * 1024 * 1024;
+export const ZABBIX_STEP_VALUE = 1024 * 1024;
 /** Characters of JSON that is looked into: some milliseconds, in one go. */
 export const ZABBIX_JSON_VALUE = 256 * 1024;
+/** Parts of it that a path may look at, those that it looks at again counted again. */
+export const ZABBIX_JSON_LOOKS = 100_000;
 /** Steps that are kept ready to run for all items that have them. */
 export const ZABBIX_STEPS_READY = 2000;
+/** Those with longer parameters are not. */
+export const ZABBIX_STEP_READY_PARAMS = 2048;
 /** How deep JSON may go that JSONPath looks into, and how deep items may depend on items (three levels, as the server has it). */
 export const ZABBIX_JSON_DEPTH = 64;
 export const ZABBIX_DEPENDENT_DEPTH = 3;

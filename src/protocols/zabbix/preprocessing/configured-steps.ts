@@ -35,7 +35,14 @@ export function readSteps(table: { readonly fields: readonly unknown[]; readonly
     known.push({ place: wholeNumber(cell('step')) ?? 0, step: known.length < ZABBIX_STEPS ? readStep(cell) : UNREADABLE });
     byItem.set(String(itemid), known.slice(-ZABBIX_STEPS));
   }
-  return new Map([...byItem].map(([itemid, steps]) => [itemid, steps.sort((one, other) => one.place - other.place).map(({ step }) => step)]));
+  // what a template says is the same for all of its hosts: kept once
+  const same = new Map<string, readonly ConfiguredStep[]>();
+  return new Map([...byItem].map(([itemid, placed]) => {
+    const steps = placed.sort((one, other) => one.place - other.place).map(({ step }) => step);
+    const text = JSON.stringify(steps);
+    if (!same.has(text)) same.set(text, steps);
+    return [itemid, same.get(text)!];
+  }));
 }
 
 function readStep(cell: (field: string) => unknown): ConfiguredStep {

@@ -1,3 +1,4 @@
+import { ZABBIX_JSON_LOOKS } from '../../../kit/zabbix-limits.js';
 import { parseJson, printJson, type JsonNode } from './json-text.js';
 import { CannotPreprocess, numberIn, StepError, textOf } from './variant.js';
 
@@ -40,11 +41,30 @@ export function parseJsonPath(path: string): JsonPath {
   const { segments, functions } = new PathReader(path).read();
   return {
     find: (text) => {
-      let nodes: readonly JsonNode[] = [parsed(text)];
-      for (const { pick, isDeep } of segments) nodes = nodes.flatMap((node) => (isDeep ? allOf(node) : [node]).flatMap(pick));
+      const budget = { left: ZABBIX_JSON_LOOKS };
+      const nodes = segments.reduce<readonly JsonNode[]>((all, segment) => picked(all, segment, budget), [parsed(text)]);
       return found(nodes, segments.every(({ isDefinite }) => isDefinite), functions);
     },
   };
+}
+
+/** How much a path may look at: parts of parts, some of them again and again. */
+interface Budget {
+  left: number;
+}
+
+/** @throws CannotPreprocess where it is too much */
+function picked(nodes: readonly JsonNode[], { pick, isDeep }: Segment, budget: Budget): readonly JsonNode[] {
+  const found: JsonNode[] = [];
+  const look = (node: JsonNode): void => {
+    const parts = pick(node);
+    budget.left -= 1 + parts.length;
+    if (budget.left < 0) throw new CannotPreprocess(`a JSONPath that looks at more than ${ZABBIX_JSON_LOOKS} parts`);
+    for (const part of parts) found.push(part);
+    if (isDeep) for (const child of childrenOf(node)) look(child);
+  };
+  nodes.forEach(look);
+  return found;
 }
 
 let last: { readonly text: string; readonly node: JsonNode } | undefined;
@@ -56,11 +76,6 @@ function parsed(text: string): JsonNode {
   const node = parseJson(text);
   last = { text, node };
   return node;
-}
-
-/** Itself and all that is in it. */
-function allOf(node: JsonNode): readonly JsonNode[] {
-  return [node, ...childrenOf(node).flatMap(allOf)];
 }
 
 const childrenOf = (node: JsonNode): readonly JsonNode[] => (node.kind === 'object' ? node.members.map(([, value]) => value) : node.kind === 'array' ? node.items : []);

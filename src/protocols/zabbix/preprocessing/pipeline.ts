@@ -1,4 +1,4 @@
-import { ZABBIX_ITEM_ERROR, ZABBIX_STEP_VALUE, ZABBIX_STEPS_READY } from '../../../kit/zabbix-limits.js';
+import { ZABBIX_ITEM_ERROR, ZABBIX_STEP_READY_PARAMS, ZABBIX_STEP_VALUE, ZABBIX_STEPS_READY } from '../../../kit/zabbix-limits.js';
 import type { ValueType } from '../messages.js';
 import { DISCARDING } from './change-steps.js';
 import type { ConfiguredStep, OnFail } from './configured-steps.js';
@@ -32,6 +32,7 @@ function readyStep({ type, params }: ConfiguredStep): Step {
   const make = STEPS.get(type);
   if (make === undefined) throw new CannotPreprocess(`${UNDONE.get(type) ?? `a step of type ${type}`} is not done here`);
   step = make(params);
+  if (params.length > ZABBIX_STEP_READY_PARAMS) return step;
   ready.set(key, step);
   if (ready.size > ZABBIX_STEPS_READY) ready.delete(ready.keys().next().value!);
   return step;
@@ -85,7 +86,8 @@ class Run {
   readonly #before: ReadonlyMap<number, Before>;
   /** what the steps keep for the next value; those behind one that failed or discarded keep nothing, as in Zabbix */
   readonly kept = new Map<number, Before>();
-  readonly #lines: string[] = [];
+  /** what each step made, and whether it was its own word for a failure */
+  readonly #made: { readonly value: Variant | undefined; readonly action: string }[] = [];
 
   constructor(steps: readonly ReadyStep[], valueType: ValueType, at: number, before: ReadonlyMap<number, Before>) {
     [this.#steps, this.#valueType, this.#at, this.#before] = [steps, valueType, at, before];
@@ -96,14 +98,14 @@ class Run {
     for (const [index, step] of this.#steps.entries()) {
       try {
         value = this.#one(step, index, value, income.error);
-        this.#lines.push(`${index + 1}. Result: ${shown(value === undefined ? '' : textOf(value))}\n`);
+        this.#made.push({ value, action: '' });
       } catch (error) {
         if (error instanceof CannotPreprocess) throw placed(error, index);
         if (!(error instanceof StepError)) throw error;
         if (step.onFail === 'set error') return { kind: 'error', error: step.failText };
         if (step.onFail === 'fail') return { kind: 'error', error: this.#told(income, `${index + 1}. Failed: ${error.message}`) };
         value = step.onFail === 'discard' ? undefined : step.failText;
-        this.#lines.push(`${index + 1}. Result${ACTIONS[step.onFail]}: ${shown(value ?? '')}\n`);
+        this.#made.push({ value, action: ACTIONS[step.onFail] });
       }
       if (value === undefined) return { kind: 'discarded' };
     }
@@ -134,7 +136,8 @@ class Run {
     const lines = [failed];
     let left = ZABBIX_ITEM_ERROR - head.length - failed.length - '...\n'.length;
     let isWhole = true;
-    for (const line of this.#lines.toReversed()) {
+    for (const [index, { value, action }] of [...this.#made.entries()].reverse()) {
+      const line = `${index + 1}. Result${action}: ${shown(value === undefined ? '' : textOf(value))}\n`;
       left -= line.length;
       isWhole = left >= 0;
       if (!isWhole) break;

@@ -1,8 +1,9 @@
+import { ZABBIX_STEP_VALUE } from '../../../kit/zabbix-limits.js';
 import { parseJsonPath } from './json-path.js';
 import { failed } from './number-steps.js';
 import { Pattern } from './pattern.js';
 import { plain, type MakeStep } from './step.js';
-import { StepError, textOf, typeName } from './variant.js';
+import { CannotPreprocess, StepError, textOf, typeName } from './variant.js';
 
 /** Steps that make texts. */
 
@@ -32,9 +33,21 @@ export function patternAndOutput(params: string): readonly [pattern: string, out
   return at === -1 ? [params, undefined] : [params.slice(0, at), params.slice(at + 1)];
 }
 
-/** `\0` is the whole match, `\1` to `\9` are groups; what did not take part is nothing. `\\` is one backslash. */
-export const filledIn = (output: string, match: readonly (string | undefined)[]): string =>
-  output.replace(/\\([\d\\])/g, (_, sign: string) => (sign === '\\' ? sign : match[Number(sign)] ?? ''));
+/**
+ * `\0` is the whole match, `\1` to `\9` are groups; what did not take part is nothing. `\\` is one backslash.
+ * @throws CannotPreprocess where it comes to more than a value may have
+ */
+export function filledIn(output: string, match: readonly (string | undefined)[]): string {
+  let left = ZABBIX_STEP_VALUE - output.length;
+  return output.replace(/\\([\d\\])/g, (_, sign: string) => {
+    const part = sign === '\\' ? sign : match[Number(sign)] ?? '';
+    left -= part.length;
+    if (left < 0) throw tooLong();
+    return part;
+  });
+}
+
+const tooLong = (): CannotPreprocess => new CannotPreprocess(`what comes out is longer than ${ZABBIX_STEP_VALUE} characters`);
 
 const replaceByPattern: MakeStep = (params) => {
   const [text, output] = patternAndOutput(params);
@@ -62,9 +75,13 @@ const jsonPath: MakeStep = (params) => {
 const replace: MakeStep = (params) => {
   const [search, replacement] = patternAndOutput(params);
   const whole = (text: string): string => text.replace(/\\([srnt\\])/g, (_, letter: string) => ESCAPED[letter] ?? '\\');
+  const [from, to] = [whole(search), whole(replacement ?? '')];
   return plain((value) => {
     if (search === '' || replacement === undefined) throw new StepError(replacement === undefined ? 'cannot find second parameter' : 'first parameter is expected');
-    return textOf(value).replaceAll(whole(search), () => whole(replacement));
+    const text = textOf(value);
+    const parts = text.split(from);
+    if (text.length + (parts.length - 1) * (to.length - from.length) > ZABBIX_STEP_VALUE) throw tooLong();
+    return parts.join(to);
   });
 };
 

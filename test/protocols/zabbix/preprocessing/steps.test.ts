@@ -109,6 +109,26 @@ await t.test('what is not done here is told, whatever a step says about failures
   t.end();
 });
 
+await t.test('what would be too much is not made', (t) => {
+  const fault = (type: number, params: string, value: string): string => {
+    try {
+      return new Pipeline([step(type, params, 'discard')], 'text').run({ value }, NOW).kind;
+    } catch (error) {
+      return error instanceof CannotPreprocess ? error.message : String(error);
+    }
+  };
+  t.match(fault(5, `.*\n${'\\0'.repeat(20_000)}`, 'x'.repeat(50_000)), /longer than 1048576/);
+  t.match(fault(25, `x\n${'y'.repeat(60_000)}`, 'x'.repeat(100_000)), /longer than 1048576/);
+  t.match(fault(25, 'x\ny', 'x'.repeat(1_100_000)), /longer than 1048576/);
+  t.equal(fault(25, 'x\ny', 'x'.repeat(1_000_000)), 'value');
+  t.equal(fault(4, 'x', 'x'.repeat(100_000)), 'value');
+  t.match(fault(12, '$.a', JSON.stringify({ a: 'x'.repeat(300_000) })), /JSON of more than 262144/);
+  const deep = `${'{"a":'.repeat(60)}${JSON.stringify(Array.from({ length: 2000 }, () => ({ a: [1, 2, 3] })))}${'}'.repeat(60)}`;
+  for (const path of ['$..*..*', '$..a..b', '$..*..*..*..*..zzz']) t.match(fault(12, path, deep), /looks at more than 100000/, path);
+  t.equal(fault(12, '$..b', deep), 'discarded');
+  t.end();
+});
+
 await t.test('nothing that is of objects alone is found in JSON', (t) => {
   for (const path of ['$.__proto__', '$.constructor', '$.toString', '$.length']) t.match(new Pipeline([step(12, path)], 'text').run({ value: '{"a":[1]}' }, NOW), { kind: 'error', error: /no data matches/ }, path);
   t.match(new Pipeline([step(12, '$.__proto__')], 'text').run({ value: '{"__proto__":"x"}' }, NOW), { kind: 'value', text: 'x' });
