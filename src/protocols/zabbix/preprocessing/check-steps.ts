@@ -2,7 +2,7 @@ import { parseJsonPath } from './json-path.js';
 import { Pattern } from './pattern.js';
 import { CHECK_UNSUPPORTED, plain, type MakeStep, type Step } from './step.js';
 import { filledIn, patternAndOutput } from './text-steps.js';
-import { compare, numberIn, numeric, StepError, textOf, typeName, type Variant } from './variant.js';
+import { CannotPreprocess, compare, numberIn, numeric, StepError, textOf, typeName, type Variant } from './variant.js';
 
 /** Steps that let a value pass as it is, or refuse it. */
 
@@ -61,8 +61,23 @@ const errorByPattern: MakeStep = (params) => {
   });
 };
 
+/** Whether an error is one that a step of type {@link CHECK_UNSUPPORTED} is about. */
+export type MeetsError = (error: string) => boolean;
+
+/**
+ * Nothing or -1: any error; since 7.0 also `0` with an expression that matches it, `1` with one that does not.
+ * @throws CannotPreprocess
+ */
+export function meetsError(params: string): MeetsError {
+  const [which, text] = patternAndOutput(params);
+  if (which === '' || which === '-1') return () => true;
+  if ((which !== '0' && which !== '1') || text === undefined) throw new CannotPreprocess(`Check for not supported value of the kind ${JSON.stringify(params.slice(0, 40))} is not done here`);
+  const pattern = new Pattern(text, { isMultiline: true });
+  return (error) => (pattern.match(error) !== null) === (which === '0');
+}
+
 export const checkSteps: readonly (readonly [number, MakeStep])[] = [
   [13, inRange], [14, matching(true)], [15, matching(false)], [16, errorInJson], [18, errorByPattern],
-  // where there is a value it is well: for where there is none see pipeline.ts
+  // where there is a value it is well
   [CHECK_UNSUPPORTED, () => check(() => undefined)],
 ];

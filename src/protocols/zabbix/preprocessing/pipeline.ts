@@ -1,6 +1,7 @@
 import { ZABBIX_ITEM_ERROR, ZABBIX_STEP_READY_PARAMS, ZABBIX_STEP_VALUE, ZABBIX_STEPS_READY } from '../../../kit/zabbix-limits.js';
 import type { ValueType } from '../messages.js';
 import { DISCARDING } from './change-steps.js';
+import { meetsError, type MeetsError } from './check-steps.js';
 import type { ConfiguredStep, OnFail } from './configured-steps.js';
 import { CHECK_UNSUPPORTED, type Before, type Step } from './step.js';
 import { STEPS, UNDONE } from './step-table.js';
@@ -19,6 +20,8 @@ export type Income = { readonly value: Variant; readonly error?: undefined } | {
 
 interface ReadyStep extends ConfiguredStep {
   readonly run: Step;
+  /** of one that is about values that could not be had */
+  readonly meets: MeetsError | undefined;
 }
 
 /** Steps that are ready to run: many items have the same ones. */
@@ -50,7 +53,7 @@ export class Pipeline {
     this.#valueType = valueType;
     this.#steps = steps.map((step, index) => {
       try {
-        return { ...step, run: readyStep(step) };
+        return { ...step, run: readyStep(step), meets: step.type === CHECK_UNSUPPORTED ? meetsError(step.params) : undefined };
       } catch (error) {
         throw error instanceof CannotPreprocess ? placed(error, index) : error;
       }
@@ -64,12 +67,11 @@ export class Pipeline {
 
   /** @param at when the value is of, seconds since 1970 with parts of them @throws CannotPreprocess where a value cannot be worked on here */
   run(income: Income, at: number): Outcome {
-    const [first] = this.#steps;
-    if (income.error !== undefined && first?.type !== CHECK_UNSUPPORTED) return { kind: 'error', error: income.error };
     if (typeof income.value === 'string' && income.value.length > ZABBIX_STEP_VALUE) throw new CannotPreprocess(`the value is longer than ${ZABBIX_STEP_VALUE} characters`);
     const work = new Run(this.#steps, this.#valueType, at, this.#before);
     const outcome = work.all(income);
-    this.#before = work.kept;
+    // a value that could not be had says nothing of those before it
+    if (income.error === undefined || outcome.kind !== 'error') this.#before = work.kept;
     return outcome;
   }
 }
@@ -95,26 +97,30 @@ class Run {
 
   all(income: Income): Outcome {
     let value: Variant | undefined = income.value;
+    let { error: missing } = income;
     for (const [index, step] of this.#steps.entries()) {
+      // where none of those that are about it takes it up, an error stays one
+      if (missing !== undefined && step.meets === undefined) break;
       try {
-        value = this.#one(step, index, value, income.error);
+        if (missing === undefined) value = this.#one(step, index, value!);
+        else if (step.meets!(missing)) throw new StepError(missing);
         this.#made.push({ value, action: '' });
+        if (missing !== undefined) continue;
       } catch (error) {
         if (error instanceof CannotPreprocess) throw placed(error, index);
         if (!(error instanceof StepError)) throw error;
         if (step.onFail === 'set error') return { kind: 'error', error: step.failText };
         if (step.onFail === 'fail') return { kind: 'error', error: this.#told(income, `${index + 1}. Failed: ${error.message}`) };
         value = step.onFail === 'discard' ? undefined : step.failText;
+        missing = undefined;
         this.#made.push({ value, action: ACTIONS[step.onFail] });
       }
       if (value === undefined) return { kind: 'discarded' };
     }
-    return this.#end(value!);
+    return missing === undefined ? this.#end(value!) : { kind: 'error', error: missing };
   }
 
-  #one(step: ReadyStep, index: number, value: Variant | undefined, error: string | undefined): Variant | undefined {
-    // only the first step, which checks for that, meets no value
-    if (value === undefined) throw new StepError(error ?? '');
+  #one(step: ReadyStep, index: number, value: Variant): Variant | undefined {
     const output = step.run({ value, valueType: this.#valueType, at: this.#at, before: this.#before.get(index) });
     if (output.kept !== undefined) this.kept.set(index, output.kept);
     return output.value;

@@ -57,6 +57,11 @@ await t.test('a value that could not be had', (t) => {
   t.match(new Pipeline([step(26, '', 'set value', '7')], 'unsigned').run({ error }, NOW), { kind: 'value', text: '7' });
   t.same(new Pipeline([step(26, '', 'discard')], 'text').run({ error }, NOW), { kind: 'discarded' });
   t.same(new Pipeline([step(26, '', 'set error', 'of its own')], 'text').run({ error }, NOW), { kind: 'error', error: 'of its own' });
+  const kinds = new Pipeline([step(26, '0\n^NOT', 'set value', '1'), step(26, '1\n^WRONG', 'set value', '2'), step(1, '10')], 'unsigned');
+  t.match(kinds.run({ error }, NOW), { kind: 'value', text: '10' }, 'an error that matches, since 7.0');
+  t.match(kinds.run({ error: 'TIMEOUT' }, NOW), { kind: 'value', text: '20' }, 'or does not');
+  t.same(kinds.run({ error: 'WRONG STATE' }, NOW), { kind: 'error', error: 'WRONG STATE' });
+  t.match(kinds.run({ value: 3n }, NOW), { kind: 'value', text: '30' });
   t.match(new Pipeline([step(26), step(1, '8')], 'unsigned').run({ value: 2n }, NOW), { kind: 'value', text: '16' });
   t.end();
 });
@@ -81,6 +86,8 @@ await t.test('what is known of the values before', (t) => {
   const speed = new Pipeline([step(10), step(1, '8')], 'unsigned');
   const at = (value: bigint, seconds: number): string => { const outcome = speed.run({ value }, NOW + seconds); return outcome.kind === 'value' ? outcome.text : outcome.kind; };
   t.same([at(0n, 0), at(1000n, 10), at(500n, 20), at(1500n, 30), at(1500n, 30), at(1600n, 25), at(1700n, 35)], ['discarded', '800', 'discarded', '800', 'discarded', 'discarded', '80'], 'a counter that began anew, and a clock that stands or went back');
+  t.same(speed.run({ error: 'TIMEOUT' }, NOW + 45), { kind: 'error', error: 'TIMEOUT' });
+  t.equal(at(1900n, 55), '80', 'over a value that could not be had');
   const told = new Pipeline([step(20, '1m')], 'text');
   const say = (value: string, seconds: number): string => told.run({ value }, NOW + seconds).kind;
   t.same([say('a', 0), say('a', 30), say('a', 59), say('a', 60), say('a', 100), say('b', 101), say('b', 102)], ['value', 'discarded', 'discarded', 'value', 'discarded', 'value', 'discarded']);
@@ -104,7 +111,7 @@ await t.test('what is not done here is told, whatever a step says about failures
     [11, '/a', /^step 2 of its preprocessing: XML XPath is not done here$/], [21, 'return 1', /JavaScript is not done here/], [24, '', /CSV to JSON/], [99, '', /type 99/],
     [12, '$.a[?(@.b)]', /JSONPath .*filters/], [12, 'a', /JSONPath/], [12, '$.a[', /JSONPath/], [12, '$.a.b()', /function b/], [12, '$.a.first().b', /follows a function/], [16, '$.a b', /JSONPath/], [12, '$.__proto__[', /JSONPath/],
     [5, '(a\n\\1', /regular expression/], [5, 'a++\n', /possessive/], [5, '(?>a)\n', /cannot be done/], [5, '(?R)\n', /cannot be done/], [5, '(a)\\1\n', /\\1/], [14, '\\Ka', /\\K/], [14, '[[:^alpha:]]', /alpha/], [15, '[a', /no \]/], [14, 'x'.repeat(3000), /longer/],
-    [14, '(?i:a)', /cannot be done/], [14, '(?:x{500,}){501}', /more than 1000/], [14, '\\', /\\/],
+    [14, '(?i:a)', /cannot be done/], [26, '5', /of the kind/], [26, '0', /of the kind/], [26, '0\n(', /regular expression/], [14, '(?:x{500,}){501}', /more than 1000/], [14, '\\', /\\/],
   ] as const) t.match(cannot(type, params), reason, `${type} ${params.slice(0, 30)}`);
   t.end();
 });
