@@ -19,8 +19,6 @@ export const VALUES_WAITING = 50_000;
 export const VALUES_RETRY = 1000;
 /** How far the wall clock may leap within a second of work until all items are scheduled anew. */
 export const COLLECTOR_CLOCK_LEAP = 2000;
-/** A clock that is set back by more was wrong before: values are stamped with it at once. Less, and they stay behind those before them. */
-export const STAMP_LEAP = 24 * 3_600_000;
 /** How long it is taken for true which providers answer. */
 export const SILENCE_KEPT = 3000;
 
@@ -56,9 +54,6 @@ export const PING_PACKETS = 100;
 export const PING_LONGEST = 60_000;
 export const PINGS_KEPT = 10_000;
 
-/** Commands: at a time, those that wait, characters of one and of its result, and how long a plan is followed. */
-export const COMMANDS_AT_A_TIME = 8;
-export const COMMANDS_WAITING = 64;
+/** Commands: characters of one, and how long a plan is followed. */
 export const COMMAND_SIZE = 2048;
-export const COMMAND_RESULT = 8192;
 export const COMMAND_PLAN = 600_000;

@@ -48,3 +48,32 @@ export const ZABBIX_TASKS = 10_000;
 export const ZABBIX_PSK_LEAST = 16;
 export const ZABBIX_PSK_MOST = 256;
 export const ZABBIX_PSK_IDENTITY = 128;
+
+/** Preprocessing: steps of one item, characters of a step's parameters (`item_preproc.params`), and of a value that is worked on. */
+export const ZABBIX_STEPS = 100;
+export const ZABBIX_STEP_PARAMS = 65_535;
+export const ZABBIX_STEP_VALUE = 1024 * 1024;
+/** Characters of JSON that is looked into: some milliseconds, in one go. */
+export const ZABBIX_JSON_VALUE = 256 * 1024;
+/** Parts of it that a path may look at, those that it looks at again counted again. */
+export const ZABBIX_JSON_LOOKS = 100_000;
+/** Steps that are kept ready to run for all items that have them. */
+export const ZABBIX_STEPS_READY = 2000;
+/** Those with longer parameters are not. */
+export const ZABBIX_STEP_READY_PARAMS = 2048;
+/** How deep JSON may go that JSONPath looks into, and how deep items may depend on items (three levels, as the server has it). */
+export const ZABBIX_JSON_DEPTH = 64;
+export const ZABBIX_DEPENDENT_DEPTH = 3;
+/** Characters of a regular expression, and of a value that it is tried on. */
+export const ZABBIX_PATTERN = 2048;
+/** What the numbers in braces of an expression may come to. */
+export const ZABBIX_PATTERN_COUNTS = 1000;
+export const ZABBIX_PATTERN_VALUE = 65_536;
+/** Up to so many characters an expression with no, one, two, three repetitions needs no watch: it ends within a millisecond or two. */
+export const ZABBIX_PATTERN_UNWATCHED: readonly number[] = [10_000, 1000, 200, 60];
+/** How long another may take for one value; how often it may take longer until it is not tried any more; and after how many that did within a minute none is tried. */
+export const ZABBIX_PATTERN_TIME = 20;
+export const ZABBIX_PATTERN_TRIES = 3;
+export const ZABBIX_PATTERNS_LATE = 10;
+/** Characters of the reason why an item is unsupported: `item_rtdata.error`. */
+export const ZABBIX_ITEM_ERROR = 2048;

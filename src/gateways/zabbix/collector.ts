@@ -2,16 +2,17 @@ import type { Actor } from '../../instances/actor.js';
 import { ArgoError, causeOf, toArgoError } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
 import { Slices } from '../../kit/slices.js';
-import { COLLECTOR_CLOCK_LEAP, ITEM_DEADLINE, ITEM_FAULT_AGAIN, ITEMS_AT_A_TIME } from '../../kit/zabbix-collecting-limits.js';
+import { COLLECTOR_CLOCK_LEAP, ITEM_DEADLINE, ITEMS_AT_A_TIME } from '../../kit/zabbix-collecting-limits.js';
+import { ZABBIX_DEPENDENT_DEPTH } from '../../kit/zabbix-limits.js';
 import type { ProxyConfiguration } from '../../protocols/zabbix/configuration.js';
-import type { ValueType } from '../../protocols/zabbix/messages.js';
-import { fitValue } from '../../protocols/zabbix/value-type.js';
+import type { Income } from '../../protocols/zabbix/preprocessing/pipeline.js';
 import type { Outgoing } from './contract.js';
 import { Entry } from './entry.js';
 import { interfaceAddresses } from './interfaces.js';
 import type { Answer, PingAsker } from './item-request.js';
-import { isNumeric, valueText, type InstanceRow, type Served } from './items.js';
+import { isNumeric, valueText, variantOf, type InstanceRow, type Served } from './items.js';
 import { Lanes } from './lanes.js';
+import { Outcomes } from './outcomes.js';
 import { Looks, type Silence } from './subjects.js';
 import { ValueSink } from './value-sink.js';
 import { Wheel } from './wheel.js';
@@ -48,6 +49,9 @@ export class Collector {
   readonly #wheel: Wheel<Entry>;
   readonly #lanes = new Lanes(ITEMS_AT_A_TIME, ITEM_DEADLINE);
   readonly #sink: ValueSink;
+  readonly #outcomes: Outcomes;
+  /** items whose values are made of another's, by that one */
+  #dependents: ReadonlyMap<string, readonly Entry[]> = new Map();
   #timer: NodeJS.Timeout | undefined;
   #working: Promise<void> | undefined;
   /** what the server wants, and is not in force yet */
@@ -63,7 +67,8 @@ export class Collector {
     this.#parts = parts;
     this.#wall = this.#now();
     this.#wheel = new Wheel(this.#seconds());
-    this.#sink = new ValueSink(parts.outgoing, parts.log);
+    const sink = this.#sink = new ValueSink(parts.outgoing, parts.log);
+    this.#outcomes = new Outcomes({ sink, dependents: (itemid) => this.#dependents.get(itemid) ?? [], skipped: () => { this.#skipped += 1; } });
     this.#sleep();
   }
 
@@ -81,10 +86,17 @@ export class Collector {
 
   /** Reads an item at once, whenever it is due; one that is being read is not asked twice. */
   checkNow(itemid: string): void {
-    const entry = this.#entries.get(itemid);
+    const entry = this.#readFor(itemid);
     if (entry === undefined || entry.isBusy || this.#closed) return;
     entry.forgetTold();
     void this.#collect(entry, new Looks(this.#parts.actor()), undefined);
+  }
+
+  /** The item that is read for one: of a dependent item, the one that it comes from in the end. */
+  #readFor(itemid: string): Entry | undefined {
+    let entry = this.#entries.get(itemid);
+    for (let depth = 0; entry?.item.masterItemid !== undefined && depth <= ZABBIX_DEPENDENT_DEPTH; depth++) entry = this.#entries.get(entry.item.masterItemid);
+    return entry?.item.masterItemid === undefined ? entry : undefined;
   }
 
   /** Ends collecting, and hands over what there is. */
@@ -174,6 +186,20 @@ export class Collector {
       this.#entries.get(itemid)!.isGone = true;
       this.#entries.delete(itemid);
     }
+    await this.#noteDependents(slices);
+  }
+
+  async #noteDependents(slices: Slices): Promise<void> {
+    const dependents = new Map<string, Entry[]>();
+    for (const entry of [...this.#entries.values()]) {
+      if (slices.isOver()) await slices.pause();
+      const { masterItemid } = entry.item;
+      if (masterItemid === undefined) continue;
+      const others = dependents.get(masterItemid);
+      if (others === undefined) dependents.set(masterItemid, [entry]);
+      else others.push(entry);
+    }
+    this.#dependents = dependents;
   }
 
   /** Somebody has set the clock: by the new one nothing is due when it was. */
@@ -194,32 +220,32 @@ export class Collector {
 
   /** Reads one item and hands over its value, or why there is none. Never rejects. */
   async #collect(entry: Entry, looks: Looks, maxAge: number | undefined): Promise<void> {
+    if (entry.fault !== undefined) return this.#outcomes.refuse(entry, entry.fault, this.#now());
     entry.isBusy = true;
     this.#reading += 1;
-    const { served, item, host } = entry;
     try {
-      if (served.fault !== undefined) return this.#refuse(entry, served.fault);
-      const value = fitted(valueText(await this.#answer(entry, served, looks, maxAge), item.valueType), served, item.valueType);
-      entry.supported();
-      this.#put(entry, { value });
-    } catch (thrown) {
-      const error = toArgoError(thrown);
-      if (error.phrase === 'INTERNAL ERROR') this.#parts.log('warn', 'an item could not be read', { item: item.key, host: host.host, error: causeOf(error) });
-      this.#refuse(entry, error.message);
+      const income = await this.#income(entry, looks, maxAge);
+      await this.#outcomes.take(entry, income, this.#now());
+    } catch (error) {
+      this.#parts.log('error', 'a value could not be worked on', { item: entry.item.key, host: entry.host.host, error: causeOf(toArgoError(error)) });
     } finally {
       entry.isBusy = false;
       this.#reading -= 1;
     }
   }
 
-  /** Tells why there is no value, where that is news. */
-  #refuse(entry: Entry, reason: string): void {
-    if (entry.isNews(reason, performance.now(), ITEM_FAULT_AGAIN)) this.#put(entry, { value: reason, state: 1 });
-  }
-
-  #put(entry: Entry, value: { readonly value: string; readonly state?: 1 }): void {
-    if (entry.isGone) return;
-    this.#sink.add({ itemid: entry.item.itemid, ...entry.stamp(this.#now()), ...value });
+  /** What goes into an item's steps; where it has none, in the words of its type. Never rejects. */
+  async #income(entry: Entry, looks: Looks, maxAge: number | undefined): Promise<Income> {
+    const { served, item, host, pipeline } = entry;
+    if (served.fault !== undefined) return { error: served.fault };
+    try {
+      const answer = await this.#answer(entry, served, looks, maxAge);
+      return { value: pipeline === undefined ? valueText(answer, item.valueType) : variantOf(answer) };
+    } catch (thrown) {
+      const error = toArgoError(thrown);
+      if (error.phrase === 'INTERNAL ERROR') this.#parts.log('warn', 'an item could not be read', { item: item.key, host: host.host, error: causeOf(error) });
+      return { error: error.message };
+    }
   }
 
   /** @throws ArgoError what is to be told of an unsupported item */
@@ -241,16 +267,4 @@ export class Collector {
     if (from !== 'network') await this.#parts.silence.requireCurrent(looks.actor, instance);
     return instance;
   }
-}
-
-/**
- * A value that the server takes: one that it does not, it drops, and says that all is well. What a low-level discovery
- * finds is not stored there, so it may be longer than other texts: half of it would be no JSON.
- * @throws ArgoError NOT SUPPORTED
- */
-function fitted(text: string, { row }: Served, type: ValueType): string {
-  if (row.from === 'server' && !isNumeric(type)) return text;
-  const { value, fault } = fitValue(text, type);
-  if (fault !== undefined) throw new ArgoError('NOT SUPPORTED', fault);
-  return value;
 }

@@ -5,11 +5,10 @@ import type { PowerOrder } from '../../instances/order.js';
 import { hasEnded, type RunInfo } from '../../instances/plans.js';
 import { ArgoError, toArgoError } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
-import { Places } from '../../kit/places.js';
 import { harmless } from '../../kit/text.js';
 import { underAll, unlessAborted } from '../../kit/within.js';
 import { splitWords, takeOptions, type OptionName, type Options, type Word } from '../../kit/words.js';
-import { COMMAND_PLAN, COMMAND_RESULT, COMMAND_SIZE, COMMANDS_AT_A_TIME, COMMANDS_WAITING } from '../../kit/zabbix-collecting-limits.js';
+import { COMMAND_PLAN, COMMAND_SIZE } from '../../kit/zabbix-collecting-limits.js';
 import type { RemoteCommand, TaskResult } from '../../protocols/zabbix/messages.js';
 import { instanceFor } from './subjects.js';
 
@@ -62,11 +61,10 @@ const COMMANDS: ReadonlyMap<string, CommandRow> = new Map<string, CommandRow>([
 /** What only a shell would understand. In quotes it may be part of a name. */
 const SHELL = /[;|&<>`$()]/;
 
-/** Runs commands as the configured account: a few at a time, each decided by the account's grants. */
+/** Runs commands as the configured account, each decided by the account's grants. How many run at a time, and how long a result may be, is the caller's part. */
 export class Commands {
   readonly #actor: (origin: string) => Actor;
   readonly #log: Log;
-  readonly #places = new Places(COMMANDS_AT_A_TIME, COMMANDS_WAITING);
 
   /** @param actor makes the account at work; the origin is for the audit */
   constructor(actor: (origin: string) => Actor, log: Log) {
@@ -80,18 +78,13 @@ export class Commands {
   async run({ command, parentTaskId }: Pick<RemoteCommand, 'command' | 'parentTaskId'>, origin: string, signal: AbortSignal): Promise<Result> {
     const result = await this.#run(command, origin, signal).catch((thrown: unknown): Result => ({ status: -1, info: toArgoError(thrown).message }));
     this.#log('info', 'remote command', { task: parentTaskId, from: origin, command: harmless(command.slice(0, COMMAND_SIZE).trim()), status: result.status });
-    return { status: result.status, info: shortened(result.info) };
+    return result;
   }
 
   async #run(command: string, origin: string, signal: AbortSignal): Promise<Result> {
     const { row, names, options } = readCommand(command);
-    const release = await this.#places.take(signal);
-    try {
-      const lines = await row.run({ actor: this.#actor(origin), names, options, signal });
-      return { status: lines.every(({ isGood }) => isGood) ? 0 : -1, info: lines.map(({ text }) => text).join('\n') };
-    } finally {
-      release();
-    }
+    const lines = await row.run({ actor: this.#actor(origin), names, options, signal });
+    return { status: lines.every(({ isGood }) => isGood) ? 0 : -1, info: lines.map(({ text }) => text).join('\n') };
   }
 }
 
@@ -167,11 +160,4 @@ function planLine({ plan, id, state, reason, targets }: RunInfo): Line {
   const counts = `${targets.ended} of ${targets.all} targets, ${targets.failed} failed, run ${id}`;
   const isOver = hasEnded({ state } as RunInfo);
   return { text: `plan ${plan}: ${isOver ? state : `${state}, and goes on`} (${counts})${reason === undefined ? '' : `: ${reason}`}`, isGood: state === 'done' && targets.failed === 0 };
-}
-
-function shortened(info: string): string {
-  if (info.length <= COMMAND_RESULT) return info;
-  const kept = info.slice(0, COMMAND_RESULT);
-  const end = kept.lastIndexOf('\n');
-  return `${end > 0 ? kept.slice(0, end) : kept}\n…`;
 }

@@ -1,11 +1,17 @@
-import { ITEM_FIRST_WITHIN, ITEM_SPREAD, STAMP_LEAP } from '../../kit/zabbix-collecting-limits.js';
+import { ITEM_FIRST_WITHIN, ITEM_SPREAD } from '../../kit/zabbix-collecting-limits.js';
 import type { ConfiguredHost, ConfiguredItem } from '../../protocols/zabbix/configuration.js';
 import { ItemIntervalError, nextDue, parseInterval, type ItemInterval } from '../../protocols/zabbix/item-interval.js';
+import { Pipeline } from '../../protocols/zabbix/preprocessing/pipeline.js';
+import { CannotPreprocess } from '../../protocols/zabbix/preprocessing/variant.js';
 import { servedItem, type ServedItem } from './items.js';
 
 /** One configured item and what is known of it: there may be a hundred thousand. */
 export class Entry {
   readonly served: ServedItem;
+  /** why it is not even tried; undefined: it is */
+  readonly fault: string | undefined;
+  /** what its values go through; undefined: nothing */
+  readonly pipeline: Pipeline | undefined;
   readonly #interval: ItemInterval | undefined;
   /** the provider that its instance was of last: all items of one are due within some seconds of each other */
   #provider = '';
@@ -16,19 +22,18 @@ export class Entry {
   /** why it is unsupported, as was told last, and when */
   #toldFault: string | undefined;
   #toldAt = 0;
-  #clock = 0;
-  #ns = 0;
 
   /**
    * @param addresses of its host's interfaces, best first
-   * @param before what the item was until now: its values go on behind those
+   * @param before what the item was until now: its steps may go on where those were
    */
   constructor(readonly item: ConfiguredItem, public host: ConfiguredHost, public addresses: readonly string[], before?: Entry) {
-    const interval = intervalOf(item.delay);
+    const interval = item.masterItemid === undefined ? intervalOf(item.delay) : undefined;
     this.#interval = typeof interval === 'string' ? undefined : interval;
-    if (typeof interval === 'string') this.served = { fault: `USAGE: ${interval}` };
-    else this.served = item.isPreprocessed ? { fault: PREPROCESSED } : servedItem(item);
-    if (before) [this.#clock, this.#ns] = [before.#clock, before.#ns];
+    this.served = servedItem(item);
+    const pipeline = before && isSameWork(before.item, item) ? before.pipeline : pipelineOf(item);
+    this.pipeline = typeof pipeline === 'string' ? undefined : pipeline;
+    this.fault = typeof interval === 'string' ? `USAGE: ${interval}` : typeof pipeline === 'string' ? `NOT SUPPORTED: ${pipeline}` : undefined;
   }
 
   get isUnsupported(): boolean {
@@ -36,9 +41,8 @@ export class Entry {
   }
 
   /** Whether another configuration's row is the same item still. */
-  isOf({ key, delay, valueType, hostid, type, isPreprocessed }: ConfiguredItem): boolean {
-    const mine = this.item;
-    return mine.isPreprocessed === isPreprocessed && mine.key === key && mine.delay === delay && mine.valueType === valueType && mine.hostid === hostid && mine.type === type;
+  isOf(item: ConfiguredItem): boolean {
+    return isSameWork(this.item, item) && this.item.delay === item.delay && this.item.hostid === item.hostid && this.item.isRule === item.isRule;
   }
 
   /** Seconds between two values, as of the usual interval. */
@@ -54,6 +58,7 @@ export class Entry {
 
   /** When it is due for the first time: soon, but not all at once. @param now seconds */
   firstDue(now: number): number | undefined {
+    if (this.item.masterItemid !== undefined) return undefined;
     if (this.#interval === undefined) return now + 1;
     if (this.every === 0) return this.due(now);
     return now + 1 + hash(this.item.itemid) % Math.min(this.every, ITEM_FIRST_WITHIN);
@@ -82,24 +87,6 @@ export class Entry {
     return hash(this.#provider) + own % Math.max(1, Math.min(Math.floor(this.every / 2), ITEM_SPREAD));
   }
 
-  /** A time for a value, later than that of any before: of two at one time the server keeps one. @param ms since 1970 */
-  stamp(ms: number): { clock: number; ns: number } {
-    const clock = Math.floor(ms / 1000);
-    const ns = Math.floor(ms % 1000 * 1e6);
-    const isLater = clock > this.#clock || (clock === this.#clock && ns > this.#ns);
-    if (isLater || (this.#clock - clock) * 1000 > STAMP_LEAP) {
-      this.#clock = clock;
-      this.#ns = ns;
-    } else {
-      this.#ns += 1;
-      if (this.#ns === 1e9) {
-        this.#clock += 1;
-        this.#ns = 0;
-      }
-    }
-    return { clock: this.#clock, ns: this.#ns };
-  }
-
   /** Whether to say that it is unsupported: it is news, or was said long ago. @param now milliseconds by a clock that nobody sets */
   isNews(fault: string, now: number, again: number): boolean {
     if (this.#toldFault === fault && now - this.#toldAt < again) return false;
@@ -118,8 +105,27 @@ export class Entry {
   }
 }
 
-/** Sent as it is, a value would be told as something that it is not. */
-const PREPROCESSED = 'NOT SUPPORTED: argo-server does no preprocessing: take its steps away, and use a calculated item';
+/** Whether values of one go on where those of the other ended, also in steps that look at the value before. */
+const isSameWork = (one: ConfiguredItem, other: ConfiguredItem): boolean =>
+  one.key === other.key && one.valueType === other.valueType && one.type === other.type && one.masterItemid === other.masterItemid && isSameSteps(one.steps, other.steps);
+
+function isSameSteps(some: ConfiguredItem['steps'] = [], others: ConfiguredItem['steps'] = []): boolean {
+  return some.length === others.length && some.every(({ type, params, onFail, failText }, at) => {
+    const other = others[at]!;
+    return type === other.type && params === other.params && onFail === other.onFail && failText === other.failText;
+  });
+}
+
+/** What values go through; or why that cannot be done here. Sent as they are, they would be told as something that they are not. */
+function pipelineOf({ steps, valueType, masterItemid }: ConfiguredItem): Pipeline | string | undefined {
+  if (steps === undefined && masterItemid === undefined) return undefined;
+  try {
+    return new Pipeline(steps ?? [], valueType);
+  } catch (error) {
+    if (error instanceof CannotPreprocess) return error.message;
+    throw error;
+  }
+}
 
 /** An interval; or what is wrong with it. */
 function intervalOf(delay: string): ItemInterval | string {

@@ -5,6 +5,7 @@ import { ArgoError } from '../../kit/errors.js';
 import type { ConfiguredItem } from '../../protocols/zabbix/configuration.js';
 import { ItemKeyError, parseItemKey } from '../../protocols/zabbix/item-key.js';
 import type { ValueType } from '../../protocols/zabbix/messages.js';
+import { numberIn, type Variant } from '../../protocols/zabbix/preprocessing/variant.js';
 import { infoValue } from './info-item.js';
 import type { Answer, ItemRequest } from './item-request.js';
 import { discoveryText } from './low-level-discovery.js';
@@ -121,10 +122,10 @@ export const ITEMS: Readonly<Record<string, ItemRow>> = {
 };
 
 /**
- * The types of items that a proxy polls: what is not served of them is told to be unsupported, where silence would leave
- * people waiting. The others (trapper, agent active, calculated, dependent, SNMP trap) nobody polls.
+ * The types of items that a proxy polls, and dependent ones: what is not served of them is told to be unsupported, where
+ * silence would leave people waiting. The others (trapper, agent active, calculated, SNMP trap) nobody polls.
  */
-const POLLED: ReadonlySet<number> = new Set([0, 1, 3, 4, 5, 6, 10, 11, 12, 13, 14, 16, 19, 20, 21]);
+const POLLED: ReadonlySet<number> = new Set([0, 1, 3, 4, 5, 6, 10, 11, 12, 13, 14, 16, 18, 19, 20, 21]);
 
 export const isPolled = ({ type }: Pick<ConfiguredItem, 'type'>): boolean => POLLED.has(type);
 
@@ -140,14 +141,14 @@ export type ServedItem = Served | { readonly fault: string };
 
 const mostParameters = ({ usage }: ItemRow): number => usage.split(',').length;
 
-/** How an item is served. */
-export function servedItem({ key, valueType }: Pick<ConfiguredItem, 'key' | 'valueType'>): ServedItem {
+/** How an item is served. Where its values go through steps, any type of information may come of them. */
+export function servedItem({ key, valueType, steps }: Pick<ConfiguredItem, 'key' | 'valueType' | 'steps'>): ServedItem {
   try {
     const { name, parameters } = parseItemKey(key);
     const row = Object.hasOwn(ITEMS, name) ? ITEMS[name] : undefined;
     if (row === undefined) return fault('NOT SUPPORTED', `argo-server has no item ${name}`);
     if (parameters.length > mostParameters(row)) return fault('USAGE', row.usage);
-    if (!row.fits.includes(valueType)) return fault('NOT SUPPORTED', `${name} is no ${valueType}: its item's type has to be ${row.fits.join(', ')}`);
+    if (steps === undefined && !row.fits.includes(valueType)) return fault('NOT SUPPORTED', `${name} is no ${valueType}: its item's type has to be ${row.fits.join(', ')}`);
     return { row, parameters };
   } catch (error) {
     if (error instanceof ItemKeyError) return fault('USAGE', `the key is ${error.message}`);
@@ -159,14 +160,20 @@ const fault = (phrase: 'NOT SUPPORTED' | 'USAGE', detail: string): ServedItem =>
 
 export const isNumeric = (type: ValueType): boolean => NUMBERS.includes(type);
 
-/** A value in the words of its item's type. @throws ArgoError NOT SUPPORTED where it cannot be */
+/** A value as it goes into steps: a whole number as one, however it was told. */
+export const variantOf = (answer: Answer): Variant => (typeof answer === 'number' && Number.isSafeInteger(answer) && answer >= 0 ? BigInt(answer) : answer);
+
+/**
+ * A value in the words of its item's type.
+ * @throws ArgoError NOT SUPPORTED where it cannot be: a text that is not written as a number, or one that is less than nothing
+ */
 export function valueText(answer: Answer, type: ValueType): string {
   if (!isNumeric(type)) return String(answer);
-  if (typeof answer === 'bigint') return String(answer);
-  const value = typeof answer === 'number' ? answer : answer.trim() === '' ? NaN : Number(answer);
-  if (!Number.isFinite(value)) throw new ArgoError('NOT SUPPORTED', `${JSON.stringify(String(answer).slice(0, 100))} is not a number`);
-  if (type === 'float') return String(value);
+  const value = typeof answer === 'string' ? numberIn(answer) : answer;
+  if (value === undefined || !Number.isFinite(Number(value))) throw new ArgoError('NOT SUPPORTED', `${JSON.stringify(String(answer).slice(0, 100))} is not a number`);
+  if (type === 'float' || typeof value === 'bigint') return String(value);
   if (value < 0) throw new ArgoError('NOT SUPPORTED', `${value} is less than nothing`);
-  // not from the number where it was text: it may have more digits than a number holds
-  return typeof answer === 'string' && /^\d+$/.test(answer.trim()) ? answer.trim() : BigInt(Math.floor(value)).toString();
+  // whether it is whole and fits is looked at in all of its digits, by fitValue
+  if (typeof answer === 'string') return answer.trim();
+  return BigInt(Math.floor(value)).toString();
 }

@@ -141,8 +141,7 @@ export class ConfigurationReader {
     for (const [hostid, ofHost] of this.#items) {
       if (!this.#hosts.has(hostid)) continue;
       for (const item of ofHost) {
-        const key = macros.key(item.key, hostid);
-        const whole = item.key === key && !item.delay.includes('{$') ? item : { ...item, key, delay: macros.text(item.delay, hostid) };
+        const whole = replacedItem(item, macros);
         if (!item.key.includes('{$') || this.#serves(whole)) items.push(whole);
         if (slices.isOver()) await slices.pause();
       }
@@ -160,6 +159,16 @@ function withChecks(rules: Pending['drules'], checks: Pending['dchecks']): Disco
     else byRule.set(druleid, [check]);
   }
   return rules.map((rule) => ({ ...rule, checks: byRule.get(rule.druleid) ?? [] }));
+}
+
+function replacedItem(item: ConfiguredItem, macros: Macros): ConfiguredItem {
+  const { hostid, key, delay, steps } = item;
+  const inSteps = steps?.some(({ params, failText }) => params.includes('{$') || failText.includes('{$'));
+  if (!key.includes('{$') && !delay.includes('{$') && !inSteps) return item;
+  return {
+    ...item, key: macros.key(key, hostid), delay: macros.text(delay, hostid),
+    ...(inSteps && { steps: steps!.map((step) => ({ ...step, params: macros.text(step.params, hostid), failText: macros.text(step.failText, hostid) })) }),
+  };
 }
 
 const replaced = (each: ConfiguredInterface, macros: Macros): ConfiguredInterface =>

@@ -3,6 +3,7 @@ import type { ConfiguredHost, ConfiguredInterface, ConfiguredItem, DiscoveryRule
 import { refusalOf, wholeNumber } from './conversation.js';
 import { ZabbixError, type ZabbixFault } from './errors.js';
 import { parseMessage } from './frame.js';
+import { readSteps, type StepsByItem } from './preprocessing/configured-steps.js';
 import { VALUE_TYPES } from './value-type.js';
 
 /** The tables of a `proxy config` as the rows that matter here. Long ones are read so in a thread of their own. */
@@ -93,6 +94,12 @@ const isOne = (value: unknown): boolean => value === 1 || value === '1';
 const NAME = 255;
 const MACRO_VALUE = 2048;
 
+/** `items.type` of one whose values are made of another's. */
+const DEPENDENT = 18;
+/** `items.flags` of a rule of low-level discovery, and of what only says how items of one are made. */
+const RULE = 1;
+const PROTOTYPE = 2;
+
 /** @returns a row, a reason why it is none, or nothing where it does not matter */
 type ReadRow<Name extends TableName> = (row: Row) => Rows[Name] | string | undefined;
 
@@ -110,7 +117,7 @@ const READERS: { readonly [Name in TableName]: ReadRow<Name> } = {
     return { interfaceid, hostid, type, isMain: isOne(row('main')), address: isOne(row('useip')) ? ip : dns, port: String(port) };
   },
   items: (row) => {
-    if (wholeNumber(row('status') ?? 0) !== 0 || wholeNumber(row('flags') ?? 0) === 2) return undefined;
+    if (wholeNumber(row('status') ?? 0) !== 0 || wholeNumber(row('flags') ?? 0) === PROTOTYPE) return undefined;
     const [itemid, hostid, type] = [wholeNumber(row('itemid')), wholeNumber(row('hostid')), wholeNumber(row('type'))];
     const [key, delay] = [words(row('key_'), ZABBIX_KEY), row('delay')];
     const valueType = VALUE_TYPES[wholeNumber(row('value_type')) ?? -1];
@@ -118,7 +125,10 @@ const READERS: { readonly [Name in TableName]: ReadRow<Name> } = {
     if (key === undefined || key === '') return 'without a key';
     if ((typeof delay !== 'string' && typeof delay !== 'number') || String(delay).length > ZABBIX_DELAY) return 'without an interval';
     if (valueType === undefined) return 'of a type of value that is not known';
-    return { itemid: String(itemid), hostid, type, key, delay: String(delay), valueType };
+    const item = { itemid: String(itemid), hostid, type, key, delay: String(delay), valueType, ...(wholeNumber(row('flags')) === RULE && { isRule: true as const }) };
+    if (type !== DEPENDENT) return item;
+    const master = wholeNumber(row('master_itemid'));
+    return master === undefined ? 'that depend on none' : { ...item, masterItemid: String(master) };
   },
   drules: (row) => {
     const [druleid, ipRange, delay] = [wholeNumber(row('druleid')), words(row('iprange'), MACRO_VALUE), row('delay')];
@@ -171,7 +181,7 @@ export function readTables(content: Buffer, tell: (batch: Batch) => void): Outli
   if (!isIncremental && !isEmpty && !isObject(tables.hosts)) throw new ZabbixError('GARBAGE', 'a configuration without the table of hosts');
   const skipped = new SkipCount();
   const idleHosts: number[] = [];
-  const reading = { skipped, tell, idleHosts, preprocessed: preprocessedItems(tables.item_preproc) };
+  const reading = { skipped, tell, idleHosts, steps: readSteps(isTable(tables.item_preproc) ? tables.item_preproc : undefined) };
   const found = TABLES.filter((name) => tables[name] !== undefined && readTable(name, tables[name], reading));
   return {
     isFull: isIncremental ? isOne(message.full_sync) : !isEmpty, revision, tables: found, idleHosts,
@@ -186,21 +196,14 @@ interface Reading {
   readonly skipped: SkipCount;
   readonly tell: (batch: Batch) => void;
   readonly idleHosts: number[];
-  readonly preprocessed: ReadonlySet<string>;
+  readonly steps: StepsByItem;
 }
 
 const isTable = (table: unknown): table is { readonly fields: readonly unknown[]; readonly data: readonly unknown[] } =>
   isObject(table) && Array.isArray(table.fields) && Array.isArray(table.data);
 
-/** Ids of the items whose values have to be worked on before they are sent. */
-function preprocessedItems(table: unknown): ReadonlySet<string> {
-  if (!isTable(table)) return new Set();
-  const column = table.fields.indexOf('itemid');
-  return new Set(table.data.map((cells) => String(Array.isArray(cells) ? cells[column] : undefined)));
-}
-
 /** @returns whether it is a table */
-function readTable(name: TableName, table: unknown, { skipped, tell, idleHosts, preprocessed }: Reading): boolean {
+function readTable(name: TableName, table: unknown, { skipped, tell, idleHosts, steps }: Reading): boolean {
   if (!isTable(table)) {
     skipped.add(`table ${name} that is none`);
     return false;
@@ -216,7 +219,7 @@ function readTable(name: TableName, table: unknown, { skipped, tell, idleHosts, 
     const read = row ? READERS[name](row) : 'that are no list';
     if (typeof read === 'string') skipped.add(`rows of ${name} ${read}`);
     else if (name === 'hosts' && row && wholeNumber(row('status') ?? 0) !== WATCHED) idleHosts.push((read as ConfiguredHost).hostid);
-    else if (read !== undefined && rows.push('itemid' in read && preprocessed.has(read.itemid) ? { ...read, isPreprocessed: true } : read) >= ZABBIX_CONFIGURATION_BATCH) hand();
+    else if (read !== undefined && rows.push('itemid' in read && steps.has(read.itemid) ? { ...read, steps: steps.get(read.itemid) } : read) >= ZABBIX_CONFIGURATION_BATCH) hand();
   }
   hand();
   return true;

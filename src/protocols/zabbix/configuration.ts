@@ -1,4 +1,5 @@
 import type { ValueType } from './messages.js';
+import type { ConfiguredStep } from './preprocessing/configured-steps.js';
 
 /** What a server wants of a proxy: the rows of its tables that matter here. */
 
@@ -21,18 +22,22 @@ export interface ConfiguredInterface {
   readonly port: string;
 }
 
-/** An enabled item with an interval; user macros are replaced in key and delay. */
+/** An enabled item with an interval, or one that depends on another; user macros are replaced in key, delay and steps. */
 export interface ConfiguredItem {
   readonly itemid: string;
   readonly hostid: number;
-  /** as the server's tables have it: 0 agent, 3 simple check, 5 internal, 10 external check */
+  /** as the server's tables have it: 0 agent, 3 simple check, 5 internal, 10 external check, 18 dependent */
   readonly type: number;
   readonly key: string;
   /** as configured: `10s`, `1m;30s/1-5,9:00-18:00`; item-interval.ts reads it */
   readonly delay: string;
   readonly valueType: ValueType;
-  /** its values have to be worked on before they are sent: from Zabbix 4.2 on that is the proxy's part */
-  readonly isPreprocessed?: boolean | undefined;
+  /** a rule of low-level discovery: the server does not store its values, which may be longer than others */
+  readonly isRule?: true | undefined;
+  /** what is done with its values before they are sent, in this order; left out: nothing */
+  readonly steps?: readonly ConfiguredStep[] | undefined;
+  /** of a dependent item: its values are made of those of this one */
+  readonly masterItemid?: string | undefined;
 }
 
 export interface DiscoveryRule {

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { COMMAND_SIZE, COMMANDS_AT_A_TIME, COMMANDS_WAITING } from '../../../src/kit/zabbix-collecting-limits.js';
+import { COMMAND_SIZE } from '../../../src/kit/zabbix-collecting-limits.js';
 import { ArgoError } from '../../../src/kit/errors.js';
 import type { PlanDesk, RunInfo } from '../../../src/instances/plans.js';
 import { FakeMachine, lostAfterSending, never } from '../../instances/fake-driver.js';
@@ -60,20 +60,16 @@ await t.test('the account\'s grants decide, as they are at that moment', async (
   t.match(await run('status lj'), { status: -1, info: /NOT ALLOWED/ });
 });
 
-await t.test('few run at a time, some wait, more are refused; the gateway\'s end is no answer', async (t) => {
+await t.test('the gateway\'s end is no answer', async (t) => {
   const hung = new FakeMachine('hung', 'on');
   hung.script.status = never;
   const rig = await arrange(t, { own: [{ name: 'own', machines: [hung] }] });
   const run = runner(rig);
   const ends = new AbortController();
-  const running = Array.from({ length: COMMANDS_AT_A_TIME + COMMANDS_WAITING }, () => run('stop hung', ends.signal));
-  await until(() => rig.audit.begun.length === COMMANDS_AT_A_TIME, 5000, 'the first of them');
-  t.match(await run('stop hung'), { status: -1, info: /^BUSY/ });
+  const running = ['stop hung', 'stop hung', 'stop hung'].map((command) => run(command, ends.signal));
+  await until(() => rig.audit.begun.length > 0, 5000, 'the first of them');
   ends.abort(new ArgoError('SHUTTING DOWN'));
-  const results = await Promise.all(running);
-  t.ok(results.every(({ status }) => status === -1));
-  t.equal(results.filter(({ info }) => info === 'hung: UNCERTAIN: the gateway ended before it was verified').length, COMMANDS_AT_A_TIME);
-  t.equal(rig.audit.begun.length, COMMANDS_AT_A_TIME);
+  for (const result of await Promise.all(running)) t.match(result, { status: -1, info: 'hung: UNCERTAIN: the gateway ended before it was verified' });
 });
 
 await t.test('a plan is run and waited for', async (t) => {

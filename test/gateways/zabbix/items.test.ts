@@ -28,7 +28,9 @@ await t.test('values are in the words of their type', (t) => {
   t.equal(valueText(0.1, 'float'), '0.1');
   t.equal(valueText(' 9007199254740993 ', 'unsigned'), '9007199254740993');
   t.equal(valueText('on', 'char'), 'on');
-  for (const [answer, type] of [['on', 'unsigned'], ['', 'float'], [NaN, 'float'], [Infinity, 'unsigned'], [-1, 'unsigned']] as const) {
+  t.equal(valueText('4096.0', 'unsigned'), '4096');
+  t.equal(valueText('-1.5', 'float'), '-1.5');
+  for (const [answer, type] of [['on', 'unsigned'], ['', 'float'], [NaN, 'float'], [Infinity, 'unsigned'], [-1, 'unsigned'], ['0x10', 'unsigned'], ['1e999', 'float'], ['-1', 'unsigned']] as const) {
     t.throws(() => valueText(answer, type), { message: /^NOT SUPPORTED/ }, `${answer} ${type}`);
   }
   t.end();
@@ -96,12 +98,14 @@ await t.test('each item of an instance, by names and parameters', async (t) => {
 
 await t.test('a value that a server would drop is not sent', async (t) => {
   const long = new FakeMachine('long', 'on');
-  const facts = { more: { long: 'x'.repeat(70_000), number: '18446744073709551616', large: '18446744073709551615' } };
+  const facts = { more: { long: 'x'.repeat(70_000), number: '18446744073709551616', part: '12.5', hex: '0x10', large: '18446744073709551615' } };
   const rig = await arrange(t, { own: [{ name: 'own', machines: [Object.assign(long, { info: () => Promise.resolve(facts) })] }] });
-  const found = await firstValues(rig, ['long'], [['argo.info[long]', 'char'], ['argo.info[long]', 'text'], ['argo.info[number]', 'unsigned'], ['argo.info[large]', 'unsigned']]);
+  const found = await firstValues(rig, ['long'], [['argo.info[long]', 'char'], ['argo.info[long]', 'text'], ['argo.info[number]', 'unsigned'], ['argo.info[part]', 'unsigned'], ['argo.info[hex]', 'float'], ['argo.info[large]', 'unsigned']]);
   t.equal(found['argo.info[long] char 1']?.length, 255);
   t.equal(found['argo.info[long] text 1']?.length, 65_535);
   t.match(found['argo.info[number] unsigned 1'], /^\(NOT SUPPORTED: "18446744073709551616" is more than/);
+  t.match(found['argo.info[part] unsigned 1'], /^\(NOT SUPPORTED: "12.5" is not a whole number/);
+  t.match(found['argo.info[hex] float 1'], /^\(NOT SUPPORTED: "0x10" is not a number/);
   t.equal(found['argo.info[large] unsigned 1'], '18446744073709551615');
 });
 

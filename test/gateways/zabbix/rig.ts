@@ -85,6 +85,8 @@ export interface Rig {
   reload(config: string): Promise<void>;
   /** Lists a provider now. */
   relist(provider: string): Promise<void>;
+  /** Takes a provider away, as a reload does whose configuration does not name it any more. */
+  withdraw(provider: string): Promise<void>;
   host(provider: string): DriverHost;
   collecting(options?: { now?: () => number; figures?: Readonly<Record<string, number>> }): Collecting;
 }
@@ -121,6 +123,12 @@ export async function arrange(t: Test, { config: text = CONFIG, own = [], plans 
       gate.review();
     },
     relist: async (name) => providers.find((provider) => provider.name === name)!.refresh(),
+    withdraw: async (name) => {
+      const gone = providers.filter((provider) => provider.name === name);
+      registry.arrange(providers.filter((provider) => provider.name !== name));
+      for (const provider of gone) registry.remove(provider, false);
+      await Promise.all(gone.map((provider) => provider.close(0)));
+    },
     host: (name) => hosts.get(name)!,
     collecting: ({ now, figures = {} } = {}) => {
       const collecting = new Collecting({ log, outgoing: received, member: () => member, figure: (name) => figures[name], ...(now && { now }) });

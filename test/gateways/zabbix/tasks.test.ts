@@ -1,4 +1,6 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';
+import { ZABBIX_COMMANDS, ZABBIX_RESULT_TEXT } from '../../../src/kit/zabbix-gateway-limits.js';
 import type { RemoteCommand } from '../../../src/protocols/zabbix/messages.js';
 import { until } from '../../support/until.js';
 import { half, scratch } from './speaking.js';
@@ -58,6 +60,21 @@ await t.test('commands that are too old, or of a time that is not yet, are refus
   t.match(Object.fromEntries(tasks.next().map(({ parent_taskid: id, status, info }) => [id, `${status} ${info}`])), {
     1: /^-1 not run: it is 6\d s old/, 2: /^-1 not run: it was meant for 10 s/, 3: /^-1 not run: .*ahead/, 4: '0 did stop lj',
   });
+});
+
+await t.test('so many run at a time, and a result is as long as can be sent', async (t) => {
+  const ends: (() => void)[] = [];
+  const { tasks, ran } = half(t, scratch(t), () => new Promise((resolve) => { ends.push(() => resolve({ status: 0, info: 'x'.repeat(ZABBIX_RESULT_TEXT + 5) })); }));
+  const count = ZABBIX_COMMANDS + 4;
+  tasks.take(Array.from({ length: count }, (_, at) => command(at + 1)), 'there');
+  await until(() => ran.length === ZABBIX_COMMANDS, 10_000, 'as many as may');
+  while (tasks.next().length < count) {
+    t.ok(ran.length - tasks.next().length <= ZABBIX_COMMANDS);
+    ends.splice(0).forEach((end) => end());
+    await turn();
+  }
+  t.equal(ran.length, count);
+  t.ok(tasks.next().every(({ info }) => info === `${'x'.repeat(ZABBIX_RESULT_TEXT)} …`));
 });
 
 await t.test('the text of 5.4 has another type of result', async (t) => {

@@ -54,11 +54,26 @@ void t.test('a whole configuration, as servers before 6.4 send it', async (t) =>
   t.same(passive.configuration, active.configuration, 'the same in passive mode');
 });
 
-void t.test('items whose values are to be preprocessed are told from others', async (t) => {
-  const steps = table('item_preprocid itemid step type params', [1, 100, 1, 1, '8'], [2, '104', 1, 5, 'x'], ['odd']);
+void t.test('steps of preprocessing, in their order and with macros replaced', async (t) => {
+  const fields = 'item_preprocid itemid step type params error_handler error_handler_params';
+  const steps = table(fields, [2, '100', 2, 5, '{$NAME}\n\\1', '2', 'not {$NAME}'], [1, 100, '1', '1', '8', 0, ''], [3, 101, 1, 12, 5, 0, ''], [4, 104, 1, 12, '$.a', 9, ''], ['odd']);
   const { configuration: { items } } = await read(new ConfigurationReader(argo), { ...TABLES, item_preproc: steps });
-  t.same(items.filter(({ isPreprocessed }) => isPreprocessed).map(({ itemid }) => itemid), ['100', '104']);
+  const of = (itemid: string): unknown => items.find((one) => one.itemid === itemid)?.steps;
+  t.same(of('100'), [{ type: 1, params: '8', onFail: 'fail', failText: '' }, { type: 5, params: 'of the template\n\\1', onFail: 'set value', failText: 'not of the template' }]);
+  const unreadable = [{ type: -1, params: '', onFail: 'fail', failText: '' }];
+  t.same(of('104'), unreadable, 'one that cannot be read is not left out');
+  t.equal(of('102'), undefined);
   t.equal((await read(new ConfigurationReader(argo), { ...TABLES, item_preproc: 5 })).configuration.items.length, items.length);
+  const many = table(fields, ...Array.from({ length: 150 }, (_, at) => [at, 100, at, 1, '8', 0, '']));
+  const { configuration } = await read(new ConfigurationReader(argo), { ...TABLES, item_preproc: many });
+  t.ok(configuration.items.find(({ itemid }) => itemid === '100')!.steps!.some(({ type }) => type === -1), 'more than can be are not left out either');
+});
+
+void t.test('items that depend on others, and rules', async (t) => {
+  const whole = { hosts: table(HOSTS, host(10, 'web1')), items: table(`${ITEMS} master_itemid`, [...item(1, 10, 'argo.info'), null], [...item(2, 10, 'argo.part', { type: 18 }), '1'], [...item(3, 10, 'argo.odd', { type: 18 }), null], [...item(4, 10, 'argo.rule', { flags: 1 }), null]) };
+  const { configuration: { items }, skipped } = await read(new ConfigurationReader(argo), whole);
+  t.match(items, [{ itemid: '1', masterItemid: undefined }, { itemid: '2', masterItemid: '1' }, { itemid: '4', isRule: true }]);
+  t.same(skipped, { count: 1, reasons: ['1 rows of items that depend on none'] });
 });
 
 void t.test('each whole one replaces what was known', async (t) => {
