@@ -39,11 +39,14 @@ export class Active {
     this.#parts = parts;
   }
 
-  start(): void {
+  /** @param recovered what was kept at the last end is known: before that the server only hears that the proxy is there. Never rejects */
+  start(recovered: Promise<void>): void {
     this.#running = Promise.all([
       this.#loop(() => this.#heartbeat(), ({ heartbeat }) => heartbeat),
-      this.#loop(() => this.#configure(), ({ config }) => config),
-      this.#loop(() => this.#send(), ({ data }) => (this.#isUrgent ? 0 : data)),
+      recovered.then(() => Promise.all([
+        this.#loop(() => this.#configure(), ({ config }) => config),
+        this.#loop(() => this.#send(), ({ data }) => (this.#isUrgent ? 0 : data)),
+      ])),
     ]);
   }
 

@@ -48,6 +48,8 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
   #active: Active | undefined;
   #passive: Passive | undefined;
   #starting: Promise<void> | undefined;
+  /** what was kept at the last end is known; never rejects */
+  #recovered: Promise<void> = Promise.resolve();
   #isClosing = false;
 
   constructor(host: GatewayHost) {
@@ -152,10 +154,13 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
   async #start(): Promise<void> {
     const { metrics, name, log } = this.#host;
     figuresIn(metrics).proxies.set(name, () => this.#figures());
-    await this.#buffer.open().catch((error: unknown) => log('error', 'values for Zabbix cannot be kept', { reason: (error as Error).message }));
-    await this.#tasks.recover().catch((error: unknown) => log('error', 'the tasks of Zabbix before the last end are not known', { reason: (error as Error).message }));
+    this.#recovered = this.#buffer.open().catch((error: unknown) => log('error', 'values for Zabbix cannot be kept', { reason: (error as Error).message }))
+      .then(() => this.#tasks.recover()).catch((error: unknown) => log('error', 'the tasks of Zabbix before the last end are not known', { reason: (error as Error).message }));
+    // the server hears of an active proxy meanwhile
+    if (this.#options.mode === 'active') this.#begin();
+    await this.#recovered;
     if (this.#isClosing) return;
-    this.#begin();
+    if (this.#active === undefined && this.#passive === undefined) this.#begin();
     await this.#configurations.recover();
   }
 
@@ -168,7 +173,7 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
     if (mode === before.mode) return;
     const [active, passive] = [this.#active, this.#passive];
     this.#active = this.#passive = undefined;
-    void Promise.all([active?.stop(), passive?.stop()]).then(() => {
+    void Promise.all([active?.stop(), passive?.stop(), this.#recovered]).then(() => {
       if (!this.#isClosing && this.#active === undefined && this.#passive === undefined) this.#begin();
     });
   }
@@ -188,7 +193,7 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
         data: this.#options['data-frequency'] ?? DATA_FREQUENCY,
       }),
     });
-    this.#active.start();
+    this.#active.start(this.#recovered);
   }
 
   #configured({ items, interfaces }: ProxyConfiguration): void {

@@ -48,7 +48,11 @@ interface Speaking extends Half {
   readonly servers: Servers;
 }
 
-function speak(t: Test, ...ports: readonly number[]): Speaking {
+interface Started { readonly recovered: Promise<void> }
+
+const speak = (t: Test, ...ports: readonly number[]): Speaking => speakOnce({ recovered: Promise.resolve() }, t, ...ports);
+
+function speakOnce({ recovered }: Started, t: Test, ...ports: readonly number[]): Speaking {
   const parts = half(t);
   const { sender, tasks, state, logged } = parts;
   const log = (level: string, message: string, facts?: object): void => void logged.push(`${level} ${message} ${JSON.stringify(facts)}`);
@@ -61,7 +65,7 @@ function speak(t: Test, ...ports: readonly number[]): Speaking {
   servers.set(ports.map((port) => ({ host: '127.0.0.1', port })), undefined, 'px');
   const active = new Active({ servers, sender, tasks, configurations, log, bell: new Bell(), frequencies: () => ({ config: 100, heartbeat: 100, data: 50 }) });
   t.teardown(() => active.stop());
-  active.start();
+  active.start(recovered);
   return { ...parts, active, configured, servers };
 }
 
@@ -79,6 +83,17 @@ await t.test('a server of another major version names its own, and is asked with
   t.equal(told.filter(({ request, version }) => request === 'proxy heartbeat' && version === '7.0.4').length, 0, 'it knows no heartbeat');
   t.match(configured[0]!.items, [{ itemid: '5', key: 'argo.status' }]);
   t.ok(logged.some((line) => line.startsWith('info the Zabbix server answers')));
+});
+
+await t.test('a server hears of the proxy before it is known here what was kept, and of nothing else', async (t) => {
+  const { port, told } = await serve(t, ({ request }) => (request === 'proxy config' ? OLD : { response: 'success', upload: 'enabled' }));
+  let isKnown = (): void => undefined;
+  const { values, counts } = speakOnce({ recovered: new Promise((resolve) => { isKnown = resolve; }) }, t, port);
+  await values.values([value('5')]);
+  await until(() => told.length >= 3, WITHIN, 'its heart');
+  t.same([...new Set(told.map(({ request }) => request))], ['proxy heartbeat']);
+  isKnown();
+  await until(() => counts.sent === 1, WITHIN, 'the value');
 });
 
 await t.test('garbage, half an answer and silence lose nothing, and are told once each', async (t) => {
