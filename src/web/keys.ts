@@ -17,6 +17,8 @@ let goAt = -Infinity;
 function move(by: number): void {
   const row = Math.max(0, Math.min(store.shown.length - 1, store.cursorRow + by));
   store.setCursor(row);
+  const at = store.shown[row];
+  if (at !== undefined) store.say(`${store.fleet!.names[at]}, ${store.fleet!.stateOf(at)}`);
   current.list?.reveal(row);
 }
 

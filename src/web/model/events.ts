@@ -36,9 +36,10 @@ function told(type: string, facts: EventRow['facts']): Told | undefined {
     case 'removed': return { ...plain, words: 'is gone' };
     case 'action': {
       const outcome = text(facts['outcome']);
+      const isBad = outcome !== '' && !GOOD.has(outcome);
       const account = text(facts['account']);
       const by = account === '' || account === '-' ? '' : `by ${account}`;
-      return { ...plain, words: joined(text(facts['command']), text(facts['options']), outcome), more: joined(by, seconds(facts['ms'])), isBad: outcome !== '' && !GOOD.has(outcome) };
+      return { ...plain, words: `${joined(text(facts['command']), text(facts['options']))}${isBad ? ':' : ''} ${outcome}`, more: joined(by, seconds(facts['ms'])), isBad };
     }
     case 'provider': {
       const state = text(facts['now']);

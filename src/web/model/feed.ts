@@ -41,6 +41,7 @@ export function withTask(tasks: ReadonlyMap<string, TaskRow>, task: TaskRow): Re
 export function take(known: Known, message: FeedMessage): Taken {
   const result = { known, isReset: false, changed: [] as readonly number[], run: undefined, task: undefined };
   switch (message.t) {
+    // the first one comes before the changes that lead up to it; a lower one is another server's life
     case 'alive': return { ...result, isReset: message.v < known.v };
     case 'changes':
       // one too many tells nothing wrong; one missing would leave a state that is not so

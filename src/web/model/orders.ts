@@ -56,14 +56,16 @@ export function sums(rows: readonly PreviewRow[]): Readonly<Record<PreviewRow['e
   return counts;
 }
 
-export interface Progress { readonly all: number; readonly over: number; readonly failed: number; readonly already: number }
+/** `done`: is as it should be now, `already` before or not */
+export interface Progress { readonly all: number; readonly over: number; readonly done: number; readonly failed: number; readonly already: number }
 
 const isUnderWay = ({ state }: TaskTarget): boolean => state === 'waiting' || state === 'sent';
 /** Did not end well: somebody should read why. */
 export const hasFailed = ({ state }: TaskTarget): boolean => state === 'failed' || state === 'uncertain';
 
 export const progressOf = ({ targets }: TaskRow): Progress => ({
-  all: targets.length, over: targets.filter((one) => !isUnderWay(one)).length, failed: targets.filter(hasFailed).length, already: targets.filter(({ state }) => state === 'already').length,
+  all: targets.length, over: targets.filter((one) => !isUnderWay(one)).length, done: targets.filter(({ state }) => state === 'done' || state === 'already').length,
+  failed: targets.filter(hasFailed).length, already: targets.filter(({ state }) => state === 'already').length,
 });
 
 const TARGET_ORDER: Readonly<Record<TaskTarget['state'], number>> = { failed: 0, uncertain: 0, sent: 1, waiting: 2, cancelled: 3, done: 4, already: 5 };

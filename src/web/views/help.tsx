@@ -26,7 +26,7 @@ export function Help({ close }: { readonly close: () => void }): JSX.Element {
         <div><h3>Keys</h3><dl>{KEYS.map(([keys, what]) => <><dt key={keys}>{keys.split(' ').map((one) => <kbd key={one}>{one}</kbd>)}</dt><dd>{what}</dd></>)}</dl></div>
         <div><h3>Search: all words must hold</h3><dl>{WORDS.map(([word, what]) => <><dt key={word}><code>{word}</code></dt><dd>{what}</dd></>)}</dl></div>
       </div>
-      <footer><label class="switch"><input type="checkbox" class="check" checked={isOn} onChange={toggle} /> Single keys are on</label><span class="grow" /><button class="primary" onClick={close}>Close</button></footer>
+      <footer><label class="switch"><input type="checkbox" class="check" checked={isOn} onChange={toggle} /> Single keys are on</label><span class="grow" /><button autofocus class="primary" onClick={close}>Close</button></footer>
     </Dialog>
   );
 }

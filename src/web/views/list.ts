@@ -37,6 +37,9 @@ interface RowNodes {
   shownState: PowerState | undefined;
 }
 
+/** In these states the action would do nothing. */
+const SPARED: Readonly<Record<'start' | 'stop', PowerState>> = { start: 'on', stop: 'off' };
+
 const set = (node: Text, text: string): void => {
   if (node.data !== text) node.data = text;
 };
@@ -153,7 +156,6 @@ export class MachineList {
       this.#place(nodes, row, height);
       this.#fill(nodes, shown[row]!, now);
       nodes.element.classList.toggle('cursor', row === cursorRow);
-      if (row === cursorRow) toggle(this.#box, 'aria-activedescendant', nodes.element.id);
     }
     for (const nodes of this.#rows) nodes.element.hidden = !used.has(nodes);
   }
@@ -164,7 +166,6 @@ export class MachineList {
     const { element } = nodes;
     element.style.height = `${height}px`;
     element.style.transform = `translateY(${row * height}px)`;
-    element.id = `row-${row}`;
     element.setAttribute('aria-rowindex', String(row + 2));
   }
 
@@ -191,7 +192,7 @@ export class MachineList {
     if (nodes.warning.title !== stale) nodes.warning.title = stale;
     nodes.element.classList.toggle('stale', stale !== '');
     for (const [act, control] of [['start', nodes.start], ['stop', nodes.stop]] as const) {
-      control.hidden = !fleet.offers(at, act);
+      control.hidden = !fleet.offers(at, act) || state === SPARED[act];
       control.disabled = this.#isLost;
       toggle(control, 'aria-label', `${act === 'start' ? 'Start' : 'Stop'} ${name}`);
       toggle(control, 'title', act === 'start' ? 'Start' : 'Stop …');

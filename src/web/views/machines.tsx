@@ -94,7 +94,7 @@ function Foot(): JSX.Element {
   const { shown, fleet, picked, pickedPositions } = useStore();
   if (picked.size === 0) {
     const of = fleet !== undefined && shown.length < fleet.size ? ` of ${number(fleet.size)}` : '';
-    return <div class="foot"><b>{plural(shown.length, 'machine')}{of}</b><span class="grow" /><span class="hint"><kbd>j</kbd> <kbd>k</kbd> move <kbd>x</kbd> select <kbd>?</kbd> all keys</span></div>;
+    return <div class="foot"><b>{plural(shown.length, 'machine')}{of}</b><span class="grow" /><span class="hint"><span><kbd>j</kbd><kbd>k</kbd> move</span><span><kbd>x</kbd> select</span><span><kbd>?</kbd> all keys</span></span></div>;
   }
   const hidden = pickedPositions.filter((at) => !shown.includes(at)).length;
   return (

@@ -30,11 +30,11 @@ export function TargetList({ task }: { readonly task: TaskRow }): JSX.Element {
 }
 
 export function Bar({ task }: { readonly task: TaskRow }): JSX.Element {
-  const { all, over, failed, already } = progressOf(task);
+  const { all, over, done, failed, already } = progressOf(task);
   return (
     <div class="bar">
       <progress max={Math.max(1, all)} value={over} aria-label="Progress" class={failed > 0 ? 'bad' : ''} />
-      <p><b>{number(over)} of {number(all)}</b> {task.ended === null ? 'done' : 'ended'}{already > 0 && <span class="dim"> · {number(already)} needed nothing</span>}{failed > 0 && <span class="state crashed"> · {number(failed)} failed</span>}</p>
+      <p><b>{number(done)} of {number(all)}</b> done{already > 0 && <span class="dim"> · {number(already)} needed nothing</span>}{failed > 0 && <span class="state crashed"> · {number(failed)} failed</span>}</p>
     </div>
   );
 }

@@ -41,6 +41,8 @@ export class WebDouble {
   now = NOW;
   /** orders stay under way until `finish` */
   isSlow = false;
+  /** so many orders are taken without that the page hears of it */
+  answersToLose = 0;
   #v = 1;
   #session = '';
   #isCodeUsed = false;
@@ -138,6 +140,7 @@ export class WebDouble {
       const body = await this.#body(request);
       if (body !== undefined) this.asked.push({ method: request.method!, path: pathname, body });
       const json = pathname === '/api/session' ? this.#sessions(request, response, body) : this.#api(request, pathname.slice('/api/'.length), searchParams, body);
+      if (pathname === '/api/power' && this.answersToLose-- > 0) return void request.socket.destroy();
       const text = JSON.stringify(json ?? null);
       if (json === undefined) response.writeHead(204).end();
       else response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip', 'cache-control': 'no-store' }).end(gzipSync(text, { level: 1 }));

@@ -27,11 +27,15 @@ const stopDialog: Steps = async (page, double) => {
   await keys(page, 'p');
   await page.locator('.targets li').first().waitFor();
 };
-const drawer: Steps = async (page) => {
+const drawer: Steps = async (page, double) => {
   await go(page, 'machine=web-01');
   // plots need a few readings
-  await page.clock.runFor(200_000);
-  await page.locator('.plot').first().waitFor();
+  for (let times = 0; times < 34; times += 1) {
+    double.alive();
+    await page.clock.runFor(5000);
+    await page.waitForTimeout(20);
+  }
+  await page.locator('.plot').nth(1).waitFor();
 };
 
 const PICTURES: readonly Picture[] = [
@@ -41,7 +45,7 @@ const PICTURES: readonly Picture[] = [
   { name: 'stop-hard', steps: async (page, double) => { await stopDialog(page, double); await page.getByText('Pull the plug now').click(); await page.locator('.type input').fill('1'); } },
   { name: 'progress', steps: async (page, double) => { double.isSlow = true; await stopDialog(page, double); await keys(page, 'Enter'); await page.locator('progress').waitFor(); double.half(); } },
   { name: 'failed', steps: async (page, double) => { await stopDialog(page, double); await keys(page, 'Enter'); await page.getByText('Try again').waitFor(); } },
-  { name: 'tray', look: { theme: 'dark' }, steps: async (page, double) => { double.isSlow = true; await stopDialog(page, double); await keys(page, 'Enter', 'Escape'); double.finish(); await settle(page); await keys(page, 'g', 'o'); } },
+  { name: 'tray', look: { theme: 'dark' }, steps: async (page, double) => { double.isSlow = true; await stopDialog(page, double); await keys(page, 'Enter'); await page.locator('progress').waitFor(); await keys(page, 'Escape'); double.finish(); await settle(page); await keys(page, 'g', 'o'); } },
   { name: 'drawer-light', steps: drawer }, { name: 'drawer-dark', look: { theme: 'dark' }, steps: drawer },
   { name: 'drawer-activity', steps: async (page) => { await go(page, 'machine=web-01'); await page.getByRole('tab', { name: 'Activity' }).click(); } },
   { name: 'plans', steps: async (page) => { await go(page, 'view=plans'); await page.locator('.stage').first().waitFor(); } },
