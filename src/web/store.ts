@@ -54,7 +54,6 @@ export class Store {
   /** what the server's clock is ahead of the browser's, ms */
   #ahead = 0;
   #feed: Feed | undefined;
-  #needsView = true;
   #touched = 0;
   #isStale = false;
   readonly #listeners = new Set<() => void>();
@@ -111,7 +110,6 @@ export class Store {
     this.session = session;
     this.isLoggedIn = true;
     this.#setClock(session.now);
-    this.#needsView = true;
     this.#moved();
     this.#feed?.close();
     this.#feed = new Feed({
@@ -223,13 +221,12 @@ export class Store {
   }
 
   async #prepare(): Promise<number> {
-    if (!this.#needsView && this.known !== undefined) return this.known.v;
+    // always the whole of it: a server that was restarted counts anew, and may have other machines in other places
     const [view, { tasks }] = await Promise.all([get<View>('view'), get<Tasks>('tasks')]);
     this.#setClock(view.now);
     const fleet = new Fleet(view);
     for (const key of this.picked) if (fleet.position(key) === undefined) this.picked.delete(key);
     this.known = { fleet, v: view.v, events: this.known?.events ?? [], tasks: tasks.reduce<ReadonlyMap<string, TaskRow>>(withTask, new Map()) };
-    this.#needsView = false;
     this.counts = fleet.counts();
     this.#refilter();
     this.tell();
@@ -242,9 +239,8 @@ export class Store {
     const { known, isReset, changed, run, task } = take(this.known, message);
     this.known = known;
     if (isReset) {
-      this.#needsView = true;
       // what is known may be one step behind for as long as one request takes: no reason to say that all is lost
-      void this.#prepare().then(() => this.#reopen(), () => this.#reopen());
+      this.#feed?.restart();
     }
     if (run !== undefined) this.runsChanged += 1;
     if (task?.ended != null) this.#sayEnd(task);
@@ -254,11 +250,6 @@ export class Store {
       this.#settle();
     }
     this.tell();
-  }
-
-  /** The feed goes on from the new view. */
-  #reopen(): void {
-    this.#feed?.restart();
   }
 
   #sayEnd(task: TaskRow): void {

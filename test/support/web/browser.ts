@@ -18,12 +18,18 @@ export async function openContext(browser: Browser, { width = 1360, height = 850
 
 interface AxeResult { readonly violations: readonly { readonly id: string; readonly impact: string; readonly nodes: readonly { readonly target: readonly string[] }[] }[] }
 
-/** What axe-core finds that is serious or worse. The page's policy lets no script in: it is evaluated by the debugger. */
-export async function seriousFaults(page: Page): Promise<string[]> {
+/** What the rules ask for, levels A and AA. */
+const LEVELS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+
+/**
+ * What axe-core finds that is serious or worse. The page's policy lets no script in: it is evaluated by the debugger.
+ * @param runOnly rules or levels
+ */
+export async function seriousFaults(page: Page, runOnly: readonly string[] = LEVELS): Promise<string[]> {
   const session = await page.context().newCDPSession(page);
   await session.send('Runtime.evaluate', { expression: readFileSync(fromRoot('node_modules', 'axe-core', 'axe.min.js'), 'utf8') });
   const { result, exceptionDetails } = await session.send('Runtime.evaluate', {
-    expression: "axe.run(document, { resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] }).then((found) => JSON.stringify(found))", awaitPromise: true, returnByValue: true,
+    expression: `axe.run(document, { resultTypes: ['violations'], runOnly: ${JSON.stringify(runOnly)} }).then((found) => JSON.stringify(found))`, awaitPromise: true, returnByValue: true,
   });
   await session.detach();
   if (exceptionDetails !== undefined) throw new Error(exceptionDetails.text);

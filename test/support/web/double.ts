@@ -43,6 +43,8 @@ export class WebDouble {
   isSlow = false;
   /** so many orders are taken without that the page hears of it */
   answersToLose = 0;
+  /** nothing is answered any more, and no connection ends: as where a cable is pulled */
+  isDeaf = false;
   #v = 1;
   #session = '';
   #isCodeUsed = false;
@@ -72,6 +74,8 @@ export class WebDouble {
       this.#sockets.handleUpgrade(request, socket, head, (feed) => {
         feed.on('message', () => this.faults.push('the page spoke on the feed'));
         this.#send(feed, { t: 'alive', v: this.#v, now: this.now });
+        // what lies between is not kept here
+        if (Number(searchParams.get('after')) !== this.#v) this.#send(feed, { t: 'reset', v: this.#v });
       });
     });
     this.#server.listen(this.#port, '127.0.0.1');
@@ -134,6 +138,7 @@ export class WebDouble {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.isDeaf) return;
     const { pathname, searchParams } = new URL(request.url!, this.url);
     try {
       if (!pathname.startsWith('/api/')) return this.#file(pathname, response);
