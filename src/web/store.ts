@@ -226,7 +226,7 @@ export class Store {
     this.#setClock(view.now);
     const fleet = new Fleet(view);
     for (const key of this.picked) if (fleet.position(key) === undefined) this.picked.delete(key);
-    this.known = { fleet, v: view.v, events: this.known?.events ?? [], tasks: tasks.reduce<ReadonlyMap<string, TaskRow>>(withTask, new Map()) };
+    this.known = { fleet, v: view.v, events: this.known?.events ?? [], tasks: [...tasks].reverse().reduce<ReadonlyMap<string, TaskRow>>(withTask, new Map()) };
     this.counts = fleet.counts();
     this.#refilter();
     this.tell();

@@ -39,7 +39,7 @@ export interface Readings {
 
 /** `POST /api/power/preview` */
 export interface Preview { readonly rows: readonly PreviewRow[] }
-/** `GET /api/tasks` */
+/** `GET /api/tasks`: newest first */
 export interface Tasks { readonly tasks: readonly TaskRow[] }
 /** `GET /api/events?instance=NAME&limit=N`: newest last */
 export interface Events { readonly events: readonly EventRow[] }

@@ -83,11 +83,31 @@ export function parseFilter(text: string): Filter {
   return { tests, sort, isOfStates, problem };
 }
 
-function compare(fleet: Fleet, by: Sort['by']): (one: number, other: number) => number {
-  if (by === 'since') return (one, other) => fleet.since[other]! - fleet.since[one]!;
-  const text = by === 'name' ? (at: number): string => fleet.names[at]! : (at: number): string => VALUES[by]!(fleet, at);
-  const { compare: inWords } = new Intl.Collator('en', { numeric: true });
-  return (one, other) => inWords(text(one), text(other));
+const { compare: inWords } = new Intl.Collator('en', { numeric: true });
+
+/** Comparing ten thousand names as people do takes long, and they stay as they are. */
+const nameRanks = new WeakMap<Fleet, readonly number[]>();
+
+function ranksOfNames(fleet: Fleet): readonly number[] {
+  let ranks = nameRanks.get(fleet);
+  if (ranks === undefined) {
+    const places = new Map(fleet.names.map((_, at) => at).sort((one, other) => inWords(fleet.names[one]!, fleet.names[other]!)).map((at, rank) => [at, rank]));
+    ranks = fleet.names.map((_, at) => places.get(at)!);
+    nameRanks.set(fleet, ranks);
+  }
+  return ranks;
+}
+
+/** What is sorted by, as a number. */
+function rankOf(fleet: Fleet, by: Sort['by']): (at: number) => number {
+  if (by === 'since') return (at) => -fleet.since[at]!;
+  if (by === 'name') {
+    const ranks = ranksOfNames(fleet);
+    return (at) => ranks[at]!;
+  }
+  const value = VALUES[by]!;
+  const ranks = new Map([...new Set(fleet.names.map((_, at) => value(fleet, at)))].sort(inWords).map((text, rank) => [text, rank]));
+  return (at) => ranks.get(value(fleet, at))!;
 }
 
 /** Positions of the machines that a filter lets through, in the order of the view or as it says. */
@@ -99,6 +119,7 @@ export function filtered(fleet: Fleet, { tests, sort }: Filter): number[] {
     if (holds) found.push(at);
   }
   if (sort === undefined) return found;
-  const order = compare(fleet, sort.by);
-  return found.sort((one, other) => (sort.isDown ? order(other, one) : order(one, other)) || one - other);
+  const rank = rankOf(fleet, sort.by);
+  const direction = sort.isDown ? -1 : 1;
+  return found.sort((one, other) => direction * (rank(one) - rank(other)) || one - other);
 }

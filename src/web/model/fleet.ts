@@ -34,6 +34,8 @@ export class Fleet {
   readonly since: number[];
   providers: readonly ProviderRow[];
   readonly #view: View;
+  /** names within their providers, for patterns */
+  readonly #shortNames: readonly string[];
   readonly #positions: ReadonlyMap<string, number>;
 
   constructor(view: View) {
@@ -50,6 +52,10 @@ export class Fleet {
     this.texts = name.map((one, at) => {
       const { name: of } = view.providers[provider[at]!]!;
       return `${one.startsWith(`${of}/`) ? one : `${of}/${one}`} ${view.types[type[at]!]!}`.toLowerCase();
+    });
+    this.#shortNames = name.map((one, at) => {
+      const { name: of } = view.providers[provider[at]!]!;
+      return one.startsWith(`${of}/`) ? one.slice(of.length + 1) : one;
     });
     const groups: string[][] = name.map(() => []);
     for (const group of view.groups) for (const member of group.members) groups[member]?.push(group.name);
@@ -86,8 +92,7 @@ export class Fleet {
 
   /** The name within its provider, for patterns. */
   shortName(at: number): string {
-    const [name, provider] = [this.names[at]!, this.providerOf(at).name];
-    return name.startsWith(`${provider}/`) ? name.slice(provider.length + 1) : name;
+    return this.#shortNames[at]!;
   }
 
   /** Where a machine is now; undefined where it is gone. */

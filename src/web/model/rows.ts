@@ -2,8 +2,6 @@
 
 /** Rows beside those in sight, so that a quick turn of the wheel shows no gap. */
 const SPARE = 6;
-/** Browsers draw nothing below this. */
-export const TALLEST = 15_000_000;
 
 export interface Sight { readonly first: number; /** behind the last one */ readonly end: number }
 

@@ -34,6 +34,7 @@ interface RowNodes {
   readonly since: Text;
   /** what it shows, so that nothing is written twice */
   row: number;
+  height: number;
   shownState: PowerState | undefined;
 }
 
@@ -82,7 +83,7 @@ function makeRow(): RowNodes {
   element.className = 'row';
   element.setAttribute('role', 'row');
   element.append(cell('c-check', check), cell('c-name', name), mark, cell('dim c-prov', provider, warning), cell('dim c-type', type), cell('dim c-groups', groups), cell('dim c-since', since), cell('acts', start, stop));
-  return { element, check, mark, warning, start, stop, name, state, provider, type, groups, since, row: -1, shownState: undefined };
+  return { element, check, mark, warning, start, stop, name, state, provider, type, groups, since, row: -1, height: 0, shownState: undefined };
 }
 
 export class MachineList {
@@ -95,6 +96,8 @@ export class MachineList {
   readonly #size: ResizeObserver;
   #asked = 0;
   #isLost = false;
+  /** something has changed beside what is in sight */
+  #isDirty = true;
 
   constructor(box: HTMLElement, sizer: HTMLElement, store: Store, user: ListUser) {
     this.#box = box;
@@ -103,7 +106,7 @@ export class MachineList {
     this.#user = user;
     this.#size = new ResizeObserver(() => this.redraw());
     this.#size.observe(box);
-    box.addEventListener('scroll', () => this.redraw(), { passive: true });
+    box.addEventListener('scroll', () => this.#ask(), { passive: true });
     box.addEventListener('pointermove', () => store.touch(), { passive: true });
     box.addEventListener('click', (event) => this.#clicked(event));
     this.redraw();
@@ -125,6 +128,12 @@ export class MachineList {
 
   /** Draws in the next frame what has changed by then. */
   redraw(): void {
+    this.#isDirty = true;
+    this.#ask();
+  }
+
+  /** Of a list that was only scrolled, the rows that were in sight are as they were. */
+  #ask(): void {
     if (this.#asked === 0) this.#asked = requestAnimationFrame(() => this.#draw());
   }
 
@@ -153,20 +162,24 @@ export class MachineList {
     for (let row = first; row < end; row += 1) {
       const nodes = this.#rows[elementOf(row, this.#rows.length)]!;
       used.add(nodes);
-      this.#place(nodes, row, height);
+      if (!this.#place(nodes, row, height) && !this.#isDirty) continue;
       this.#fill(nodes, shown[row]!, now);
       nodes.element.classList.toggle('cursor', row === cursorRow);
     }
-    for (const nodes of this.#rows) nodes.element.hidden = !used.has(nodes);
+    for (const nodes of this.#rows) if (nodes.element.hidden === used.has(nodes)) nodes.element.hidden = !used.has(nodes);
+    this.#isDirty = false;
   }
 
-  #place(nodes: RowNodes, row: number, height: number): void {
-    if (nodes.row === row && nodes.element.style.height === `${height}px`) return;
+  /** @returns whether it was elsewhere */
+  #place(nodes: RowNodes, row: number, height: number): boolean {
+    if (nodes.row === row && nodes.height === height) return false;
+    nodes.height = height;
     nodes.row = row;
     const { element } = nodes;
     element.style.height = `${height}px`;
     element.style.transform = `translateY(${row * height}px)`;
     element.setAttribute('aria-rowindex', String(row + 2));
+    return true;
   }
 
   #fill(nodes: RowNodes, at: number, now: number): void {

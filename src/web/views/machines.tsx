@@ -72,7 +72,7 @@ function offered(positions: readonly number[]): readonly PowerAction[] {
 
 const IN_SIGHT: readonly PowerAction[] = ['start', 'stop', 'reboot'];
 
-export function ActionButtons({ positions, primary = false }: { readonly positions: readonly number[]; readonly primary?: boolean }): JSX.Element {
+export function ActionButtons({ positions }: { readonly positions: readonly number[] }): JSX.Element {
   const { isLost } = useStore();
   const [isMore, setMore] = useState(false);
   const actions = offered(positions);
@@ -82,7 +82,7 @@ export function ActionButtons({ positions, primary = false }: { readonly positio
   };
   const others = actions.filter((action) => !IN_SIGHT.includes(action));
   return (
-    <div class={`actions ${primary ? 'whole' : ''}`}>
+    <div class="actions">
       {IN_SIGHT.filter((action) => actions.includes(action)).map((action) => <button key={action} disabled={isLost} onClick={() => give(action)}>{ACTIONS[action].does}{hasWays(action) && ' …'}</button>)}
       {others.length > 0 && <button aria-expanded={isMore} disabled={isLost} onClick={() => setMore(!isMore)}>More</button>}
       {isMore && <div class="menu up" onKeyDown={(event) => { if (event.key === 'Escape') { event.stopPropagation(); setMore(false); } }}>{others.map((action) => <button key={action} class="bare" onClick={() => give(action)}>{ACTIONS[action].does}</button>)}</div>}

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { PowerRequest, PreviewRequest, PreviewRow, TaskRow } from '../../gateways/web/messages.js';
-import { get, onceKey, post, wordsOf } from '../io/http.js';
+import { onceKey, post, wordsOf } from '../io/http.js';
 import type { Preview } from '../model/answers.js';
 import { buttonOf, hasWays, modeOf, sortedPreview, sums, titleOf, waysOf, ACTIONS, type Way } from '../model/orders.js';
 import { number, plural } from '../model/words.js';
@@ -156,9 +156,4 @@ export function OrderDialog({ draft }: { readonly draft: OrderDraft }): JSX.Elem
       </form>
     </Dialog>
   );
-}
-
-/** A task by its id, where the feed may have missed its end. */
-export async function fetchTask(id: string): Promise<void> {
-  store.setTask(await get<TaskRow>(`tasks/${id}`));
 }

@@ -213,7 +213,7 @@ export class WebDouble {
     if (route === 'POST power') return name === 'preview' ? { rows: this.#targets(body).map((told) => previewOf(told, (body as { action: PowerAction }).action, (body as { mode?: OrderMode }).mode)) } : this.#power(body);
     switch (route) {
       case 'GET view': return viewOf(this.machines, this.#v);
-      case 'GET tasks': return { tasks: [...this.#tasks.values()] };
+      case 'GET tasks': return { tasks: [...this.#tasks.values()].reverse() };
       case 'POST tasks/*/cancel': return this.#tasks.get(name);
       case 'GET events': return { events: eventsOf(this.machines).filter(({ facts }) => !query.has('instance') || facts['instance'] === query.get('instance')) };
       case 'GET audit': return { rows: auditOf(this.machines).filter(({ instance }) => !query.has('instance') || instance === query.get('instance') || instance.endsWith(`/${query.get('instance')}`)) };
