@@ -13,7 +13,7 @@ import { Plot } from './plots.js';
 const POLL_MS = 5000;
 const READINGS = ['ip', 'uptime', 'load', 'disk', 'rx', 'tx'];
 /** Facts that are shown elsewhere. */
-const ELSEWHERE = new Set(['name', 'full name', 'provider', 'state', 'since', 'capabilities', 'ips', 'disks', 'type', 'id']);
+const ELSEWHERE = new Set(['error', 'name', 'full name', 'provider', 'state', 'since', 'capabilities', 'ips', 'disks', 'type', 'id']);
 
 /** Something that is fetched once for each machine. */
 export function useFetched<T>(path: string, again: unknown = 0): { readonly value: T | undefined; readonly wrong: string } {
@@ -32,7 +32,10 @@ const NO_SAMPLES: Series = { load: [], rx: [], tx: [] };
 
 const valueOf = (reading: Reading | undefined): unknown => (reading !== undefined && 'value' in reading ? reading.value : undefined);
 
-/** The first figure of a load: `{averages: [0.1, …]}`, `[0.1, …]`, `{cpu: 12.5}` or a number. */
+/** Some machines tell averages of their load, others the share of CPU that they use. */
+const isShare = (load: unknown): boolean => typeof load === 'object' && load !== null && 'cpuPercent' in load;
+
+/** The first figure: of `{averages: [0.1, …]}`, `{cpuPercent: 12.5}`, a number, or a number as a text. */
 function firstNumber(value: unknown): number | undefined {
   if (typeof value === 'number') return value;
   if (typeof value === 'string' && value.trim() !== '') return Number.isNaN(Number.parseFloat(value)) ? undefined : Number.parseFloat(value);
@@ -122,11 +125,13 @@ export function Overview({ machine }: { readonly machine: Machine }): JSX.Elemen
   const names = READINGS.filter((one) => machine.capabilities.includes(one) && machine.permissions.includes(one));
   const { last, series } = useReadings(machine.name, machine.state === 'on' ? names : names.filter((one) => one === 'disk'));
   const spanMs = POLL_MS * SAMPLES_KEPT;
+  const inPercent = isShare(valueOf(last?.readings['load']));
   return (
     <div class={isLost ? 'old' : ''}>
       {wrong !== '' && <p class="wrong">{wrong}</p>}
+      {value?.facts['error'] !== undefined && <p class="wrong">{String(value.facts['error'])}</p>}
       {machine.provider.stale !== null && <p class="note"><b>May be out of date.</b> {machine.provider.stale}</p>}
-      {series.load.length > 0 && <Plot title="Load" spanMs={spanMs} format={(one) => one.toFixed(2)} lines={[{ label: '', samples: series.load, css: 'line-a' }]} />}
+      {series.load.length > 0 && <Plot title={inPercent ? 'CPU' : 'Load'} spanMs={spanMs} format={(one) => (inPercent ? `${one.toFixed(1)} %` : one.toFixed(2))} lines={[{ label: '', samples: series.load, css: 'line-a' }]} />}
       {series.rx.length + series.tx.length > 0 && <Plot title="Traffic" spanMs={spanMs} format={(one) => `${bytes(one)}/s`} lines={[{ label: 'in', samples: rates(series.rx), css: 'line-a' }, { label: 'out', samples: rates(series.tx), css: 'line-b' }]} />}
       <Facts machine={machine} details={value} last={last} />
       <Addresses last={last} /><Disks last={last} /><Missing last={last} />

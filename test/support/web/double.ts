@@ -240,7 +240,7 @@ export class WebDouble {
     const wave = Math.sin(this.#asks / 3) + 1.2;
     this.#rx += Math.round(180_000 * wave);
     const all: Record<string, unknown> = {
-      ip: ['192.0.2.17', '2001:db8::17'], uptime: 273_129, load: [wave * 0.4, 0.3, 0.2], rx: this.#rx, tx: Math.round(this.#rx / 3.1),
+      ip: ['192.0.2.17', '2001:db8::17'], uptime: 273_129, load: { averages: [wave * 0.4, 0.3, 0.2] }, rx: String(this.#rx), tx: String(Math.round(this.#rx / 3.1)),
       disk: [{ target: 'vda', type: 'file', format: 'qcow2', size: 42_949_672_960, source: `/var/lib/libvirt/images/${told.name}.qcow2` }, { target: 'vdb', type: 'block', size: 10_737_418_240 }],
     };
     return { at: this.now + this.#asks * 5000, readings: Object.fromEntries((query.get('names') ?? '').split(',').map((one) => [one, one in all ? { value: all[one] } : { error: 'NOT SUPPORTED', detail: '' }])) };
