@@ -15,11 +15,12 @@ import { ActionButtons } from './machines.js';
 const TABS = ['Overview', 'Activity', 'Audit'] as const;
 type Tab = (typeof TABS)[number];
 
-const CONSOLES = [['vnc', 'console vnc', 'console.open', 'Screen'], ['text', 'console text', 'console.open', 'Console'], ['shell', 'console shell', 'shell', 'Shell']] as const;
+/** Kind, title, and the operations of which one is enough: a screen may be open to look at alone. */
+const CONSOLES = [['vnc', 'Screen', ['console.open', 'console.view']], ['text', 'Console', ['console.open']], ['shell', 'Shell', ['console.shell']]] as const;
 
 /** The kinds of consoles that a machine has and that one may open. */
 export const consolesOf = (machine: Machine): readonly (readonly [kind: string, title: string])[] =>
-  CONSOLES.filter(([, capability, permission]) => machine.capabilities.includes(capability) && machine.permissions.includes(permission)).map(([kind, , , title]) => [kind, title]);
+  CONSOLES.filter(([kind, , operations]) => machine.capabilities.includes(`console ${kind}`) && operations.some((one) => machine.permissions.includes(one))).map(([kind, title]) => [kind, title]);
 
 /** A document of its own, beside this one. What it is about stands behind the #, which no log has. */
 export function openConsole(machine: Machine): void {
@@ -27,7 +28,8 @@ export function openConsole(machine: Machine): void {
   if (kind !== undefined && !store.isLost) window.open(consoleAddress(machine, kind), '_blank', 'noopener');
 }
 
-const consoleAddress = (machine: Machine, kind: string): string => `/console/#instance=${segment(machine.name)}&kind=${kind}`;
+const consoleAddress = (machine: Machine, kind: string): string =>
+  `/console/#instance=${segment(machine.name)}&kind=${kind}${kind === 'vnc' && !machine.permissions.includes('console.open') ? '&view-only=true' : ''}`;
 
 function Consoles({ machine }: { readonly machine: Machine }): JSX.Element | null {
   const { isLost } = useStore();

@@ -145,7 +145,9 @@ export class MachineList {
 
   #draw(): void {
     this.#asked = 0;
-    const { shown, now, isLost, cursorRow } = this.#store;
+    const { shown, isLost, cursorRow } = this.#store;
+    // how long it has been so nobody knows while the connection is lost
+    const now = this.#store.lostSince ?? this.#store.now;
     const height = this.rowHeight;
     const tall = `${shown.length * height}px`;
     if (this.#sizer.style.height !== tall) this.#sizer.style.height = tall;
