@@ -4,7 +4,7 @@ import { MAY_USE } from './scripts/imports.js';
 /** Each room may look only where scripts/imports.js says; said here too, so that an editor shows it at once. */
 const ROOMS = [...Object.keys(MAY_USE), 'daemon'];
 const directions = Object.entries(MAY_USE).map(([room, others]) => ({
-  files: [`src/${room}/**/*.ts`],
+  files: [`src/${room}/**/*.{ts,tsx}`],
   rules: {
     '@typescript-eslint/no-restricted-imports': ['error', {
       patterns: [{
@@ -19,7 +19,7 @@ export default tseslint.config(
   { ignores: ['dist/', 'node_modules/', 'var/', '.tap/'] },
   ...tseslint.configs.recommended,
   {
-    files: ['**/*.ts'],
+    files: ['**/*.{ts,tsx}'],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       '@typescript-eslint/no-floating-promises': 'error',
@@ -34,7 +34,7 @@ export default tseslint.config(
       }],
     },
   },
-  { files: ['src/**/*.ts'], rules: { 'max-lines': ['error', 400], 'max-lines-per-function': ['error', { max: 60, skipBlankLines: true, skipComments: true }] } },
+  { files: ['src/**/*.{ts,tsx}'], rules: { 'max-lines': ['error', 400], 'max-lines-per-function': ['error', { max: 60, skipBlankLines: true, skipComments: true }] } },
   { files: ['test/**/*.ts', 'bench/**/*.ts', 'scripts/**/*.js', 'bin/*.js'], rules: { 'no-console': 'off' } },
   ...directions,
 );

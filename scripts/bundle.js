@@ -7,9 +7,10 @@
  * driver is one for whoever catches it, and `argo-server` is the same for a plugin of `plugin-path` as
  * for us. The client and the store's thread share nothing with it while they run.
  */
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, relative } from 'node:path';
 import { build } from 'esbuild';
+import { licences } from './licences.js';
 import { fromRoot } from './root.js';
 
 const BUNDLE = fromRoot('dist', 'bundle');
@@ -87,16 +88,6 @@ async function bundle(/** @type {Part} */ part) {
     if (!imported.has(file) && /^src\/(drivers|protocols)\/.*(?<!-thread)\.ts$/.test(entryPoint)) for (const end of ['', '.map']) rmSync(fromRoot(`${file}${end}`), { force: true });
   }
   return Object.keys(metafile.inputs);
-}
-
-/** The licences of the packages of which something was put in, as these ask for. */
-function licences(/** @type {string[]} */ inputs) {
-  const names = [...new Set(inputs.flatMap((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? []))].sort();
-  return names.map((name) => {
-    const file = ['LICENSE', 'LICENSE.md'].map((end) => fromRoot('node_modules', name, end)).find((path) => existsSync(path));
-    if (file === undefined) throw new Error(`the package ${name} has no licence that could go with it`);
-    return `${name}\n\n${readFileSync(file, 'utf8')}`;
-  }).join('\n\n');
 }
 
 rmSync(UNFINISHED, { recursive: true, force: true });

@@ -27,6 +27,8 @@ export const MAY_USE = {
   gateways: ['listening', 'auth', 'instances', 'drivers', 'protocols', 'store', 'config', 'kit'],
   server: ['plugins', 'listening', 'auth', 'instances', 'drivers', 'config', 'kit'],
   client: ['config', 'kit'],
+  // types of what the server says, and the patterns
+  web: ['gateways', 'instances', 'drivers', 'kit'],
 };
 
 /** Folders of which none may look into its neighbours. */
@@ -40,7 +42,7 @@ const IMPORT = /(?:^|\n)\s*(?:import|export)\b[^'";]*?from\s*'(\.[^']+)'|\bimpor
 function sources(/** @type {string} */ folder) {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
-    return entry.isDirectory() ? sources(path) : /\.ts$/.test(entry.name) && !entry.name.endsWith('.d.ts') ? [path] : [];
+    return entry.isDirectory() ? sources(path) : /\.tsx?$/.test(entry.name) && !entry.name.endsWith('.d.ts') ? [path] : [];
   });
 }
 
@@ -48,7 +50,7 @@ function sources(/** @type {string} */ folder) {
 export function readGraph(folder = fromRoot('src')) {
   return new Map(sources(folder).map((file) => {
     const targets = [...readFileSync(file, 'utf8').matchAll(IMPORT)].map(([, from, dynamic, bare]) => from ?? dynamic ?? bare ?? '');
-    const files = targets.map((target) => resolve(dirname(file), target.replace(/\.js$/, '.ts'))).filter((target) => existsSync(target));
+    const files = targets.flatMap((target) => ['.ts', '.tsx'].map((end) => resolve(dirname(file), target.replace(/\.js$/, end)))).filter((target) => existsSync(target));
     return [relative(folder, file), [...new Set(files.map((target) => relative(folder, target)))]];
   }));
 }

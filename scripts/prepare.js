@@ -10,7 +10,7 @@ import { fromRoot } from './root.js';
 
 const SOURCES = ['src', 'test', 'bench'];
 /** What else decides what comes out; the lock, since some packages go into the bundle. */
-const SETTINGS = ['tsconfig.json', 'package-lock.json', 'scripts/bundle.js'];
+const SETTINGS = ['tsconfig.json', 'package-lock.json', 'scripts/bundle.js', 'scripts/web.js'];
 /** Its time is when the last good compilation began; it is written when all is there. */
 const STAMP = fromRoot('dist', '.compiled');
 /** What packages with native code are built with. */
@@ -38,7 +38,7 @@ function* walk(/** @type {string} */ folder) {
   for (const entry of readdirSync(fromRoot(folder), { withFileTypes: true })) {
     const path = `${folder}/${entry.name}`;
     if (entry.isDirectory()) yield* walk(path);
-    else if (/\.[cm]?ts$/.test(entry.name)) yield { path, time: statSync(fromRoot(path)).mtimeMs };
+    else if (/\.(?:[cm]?tsx?|css|html|svg)$/.test(entry.name)) yield { path, time: statSync(fromRoot(path)).mtimeMs };
   }
 }
 
@@ -95,9 +95,11 @@ function compile() {
   // A run that fails or is cut off must not leave behind what looks whole.
   rmSync(STAMP, { force: true });
   node('the sources do not compile', 'node_modules/typescript/bin/tsc', '-p', fromRoot());
+  node('the page does not compile', 'node_modules/typescript/bin/tsc', '-p', fromRoot('src', 'web'));
   const compiled = SOURCES.flatMap((folder) => compiledFiles(`dist/${folder}`));
   for (const path of orphans(compiled, (source) => existsSync(fromRoot(source)))) rmSync(fromRoot(path));
   node('what runs could not be put together', 'scripts/bundle.js');
+  node('the page could not be put together', 'scripts/web.js');
   mkdirSync(fromRoot('dist'), { recursive: true });
   writeFileSync(STAMP, '');
   utimesSync(STAMP, began, began);

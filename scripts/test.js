@@ -36,7 +36,7 @@ const E2E = 'test/e2e/';
  * Of these, those that change nothing of the machine, such as its network: they meet nothing, a double, or a peer that is
  * a mere process. They run beside the others, which mostly wait.
  */
-const RUNS_BESIDE = /\/(?:client|esxi|faults|hyperv|metrics|plans-faults|webhooks|windows|xenserver|zabbix)[-.][^/]*$/;
+const RUNS_BESIDE = /\/(?:client|esxi|faults|hyperv|metrics|plans-faults|web-page|webhooks|windows|xenserver|zabbix)[-.][^/]*$/;
 const OPTIONS = ['--unit', '--coverage', '--no-lint'];
 
 /** @typedef {import('./results.js').Sum} Sum */
