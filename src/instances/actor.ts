@@ -8,12 +8,15 @@ import { fanOut, WHOLE_SHARE, type Settled, type Share } from './fan-out.js';
 import type { InstanceInfo, InstanceRef } from './info.js';
 import type { Instance } from './instance.js';
 import { Listing } from './listing.js';
+import { copyConsoleOrder, type ConsoleOrder } from './console-order.js';
+import type { ConsoleHolder, HeldConsole, OpenConsole } from './consoles.js';
 import type { OperationName } from './operation-table.js';
 import type { Operations, ReadingName, Readings, TaskInfo } from './operations.js';
 import type { Call, Change, ChangeOutcome, Outcome, PowerOrder, ReadCall } from './order.js';
 import { EventSubscription, type EventFilter, type Subscription } from './subscription.js';
 import type { Cursor } from './events.js';
 import { overviewOf, statesOf, type InstanceState, type Overview } from './overview.js';
+import { Choice } from './choice.js';
 import { ActorPlans } from './plan-access.js';
 import type { PlanDesk, Plans } from './plans.js';
 import type { Mandate } from './principal.js';
@@ -22,34 +25,14 @@ import type { Asking } from './readings.js';
 import type { Registry } from './registry.js';
 import { View, type TypedName } from './view.js';
 
+export { Choice } from './choice.js';
+
 /** What a request selects. */
 export interface Selected {
   readonly instances: readonly InstanceInfo[];
   /** one plain name was given: the reply then has no line a target */
   readonly isSingle: boolean;
 }
-
-/** What a request's words select, for the one who serves the request. */
-export class Choice implements Iterable<InstanceInfo> {
-  readonly #instances: readonly Instance[];
-  readonly #view: View;
-
-  /** @param stale why patterns may have missed some: `kvm1 (reason)` */
-  constructor(instances: readonly Instance[], readonly isSingle: boolean, readonly stale: readonly string[], view: View) {
-    this.#instances = instances;
-    this.#view = view;
-  }
-
-  get size(): number {
-    return this.#instances.length;
-  }
-
-  *[Symbol.iterator](): Generator<InstanceInfo> {
-    for (const instance of this.#instances) yield this.#view.info(instance);
-  }
-}
-
-closeClass(Choice);
 
 /** The power actions under way: own ones; all of a provider for an account that may do everything there. */
 export interface Tasks {
@@ -99,6 +82,10 @@ export interface Actor {
   configure(on: InstanceRef, change: Change, call?: Call): Promise<ChangeOutcome>;
   /** What a change would do, in words. Nothing is sent. @throws ArgoError as the change would */
   planChange(on: InstanceRef, change: Change, call?: Call): Promise<string>;
+  /** A console, until its stream is destroyed, the grant is gone, or what the actor was made for is over. @throws ArgoError */
+  console(on: InstanceRef, order: ConsoleOrder, call?: Call): Promise<OpenConsole>;
+  /** Who has a console of it open. @throws ArgoError */
+  consoleHolders(on: InstanceRef): readonly ConsoleHolder[];
   /** One reading of a machine. @throws ArgoError */
   read<Name extends ReadingName>(on: InstanceRef, name: Name, call?: ReadCall): Promise<Readings[Name]>;
   /** The log of the hypervisor behind a provider, or behind the only one that has one. @throws ArgoError */
@@ -151,6 +138,7 @@ export class GateActor implements Actor {
   #share: Share | undefined;
   /** readings under way */
   #open: LinkedList<Asking> | undefined;
+  #consoles: Set<HeldConsole> | undefined;
   /** why no reading is begun any longer */
   #readingsEnded: Error | undefined;
 
@@ -164,6 +152,7 @@ export class GateActor implements Actor {
   static end(actor: GateActor): void {
     actor.#ended = true;
     if (actor.#open && actor.#open.size > 0) GateActor.endReadings(actor, isOver());
+    for (const one of actor.#consoles ?? []) one.end(isOver());
     actor.#share?.end();
     actor.#forgetAccount?.();
     actor.#forgetClient?.();
@@ -270,6 +259,18 @@ export class GateActor implements Actor {
   async planChange(on: InstanceRef, change: Change, call: Call = {}): Promise<string> {
     const instance = this.#find(on);
     return told(this.#operations.planChange(this.#mandate, instance, copyChange(change), copyCall(call), this.#beginReading()));
+  }
+
+  async console(on: InstanceRef, order: ConsoleOrder, call: Call = {}): Promise<OpenConsole> {
+    const consoles = this.#consoles ??= new Set();
+    return told(this.#operations.openConsole(this.#mandate, this.#find(on), copyConsoleOrder(order), copyCall(call), (one) => {
+      consoles.add(one);
+      return () => consoles.delete(one);
+    }));
+  }
+
+  consoleHolders(on: InstanceRef): readonly ConsoleHolder[] {
+    return this.#operations.consoleHolders(this.#mandate, this.#find(on));
   }
 
   async read<Name extends ReadingName>(on: InstanceRef, name: Name, call: ReadCall = {}): Promise<Readings[Name]> {

@@ -7,7 +7,8 @@ import type { Right } from './operation-table.js';
 export interface Permission {
   /** its word: `start` */
   readonly word: string;
-  readonly right: Right;
+  /** `*`: in no set, so that nothing but its word and the grant of all hold it */
+  readonly right: Right | '*';
 }
 
 /** An instance as grants see it. */

@@ -54,7 +54,7 @@ export interface Job<O extends Result> {
 }
 
 /** What sees and cancels the actions of others: a grant of `*`, or of `task` alone, on the whole provider. */
-const TASKS_OF_ALL: Permission = { word: 'task', right: 'shell' };
+const TASKS_OF_ALL: Permission = { word: 'task', right: '*' };
 
 /** What is done to machines, from its record in the audit to its end: it can be listed, cancelled, and waited for when the server ends. */
 export class RunningTasks {
@@ -184,7 +184,7 @@ export class RunningTasks {
 }
 
 /** What the audit names as the command: `stop`, or `cycle: stop` where a command of another name does it. */
-function commandOf({ through }: Mandate, operation: OperationName): string {
+export function commandOf({ through }: Mandate, operation: OperationName): string {
   return through === undefined || through.word === operation ? operation : `${through.word}: ${operation}`;
 }
 
