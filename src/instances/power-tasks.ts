@@ -6,7 +6,7 @@ import type { NamedRef } from './entrance.js';
 import type { PowerOrder } from './order.js';
 import type { OrderTask } from './orders.js';
 import { PowerTask, toldOf, type KeptOrder, type OrderActor } from './power-task.js';
-import type { Mandate, Permission } from './principal.js';
+import { isOwn, type Mandate, type Permission } from './principal.js';
 
 /** Orders for many, as an actor comes to them. */
 export interface OrderDesk {
@@ -109,7 +109,9 @@ export class PowerTasks implements OrderDesk {
           log('warn', 'how an order for many goes on cannot be written down', { task: record.id, reason: String((error as Error).cause ?? error) });
         }
       },
-      tell: (told) => { for (const listener of this.#listeners.get(told.account) ?? []) listener(told); },
+      tell: (told) => {
+        for (const [name, listeners] of this.#listeners) if (isOwn(name, told.account)) listeners.forEach((listener) => listener(told));
+      },
     });
     this.#keep(record.id, task);
     task.begin();
@@ -166,6 +168,6 @@ const snapshot = (task: PowerTask | OrderTask): OrderTask => (task instanceof Po
 const providerOf = (fullName: string): string => fullName.slice(0, fullName.indexOf('/'));
 
 function mayKnow({ identity: { name, principal } }: Mandate, { account, targets }: OrderTask): boolean {
-  if (name !== '' && name === account) return true;
+  if (isOwn(name, account)) return true;
   return targets.length > 0 && [...new Set(targets.map(({ instance }) => providerOf(instance)))].every((provider) => principal.allowsProvider(provider, TASKS_OF_ALL));
 }

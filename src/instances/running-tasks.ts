@@ -4,7 +4,7 @@ import type { Log } from '../kit/log.js';
 import type { AuditLog } from '../store/audit-entry.js';
 import type { Instance } from './instance.js';
 import type { OperationName } from './operation-table.js';
-import type { Mandate, Permission } from './principal.js';
+import { isOwn, type Mandate, type Permission } from './principal.js';
 import type { Doing } from './progress.js';
 import type { Registry } from './registry.js';
 import { ENDINGS, type Ending } from './turn.js';
@@ -202,4 +202,4 @@ const outcomeWords = ({ result }: Result): string => (result === 'done' ? 'done'
 
 /** Own ones, and all for whoever may do everything on their provider. */
 const mayManage = ({ identity }: Mandate, { mandate, instance }: Task): boolean =>
-  (identity.name !== '' && identity.name === mandate.identity.name) || identity.principal.allowsProvider(instance.provider, TASKS_OF_ALL);
+  isOwn(identity.name, mandate.identity.name) || identity.principal.allowsProvider(instance.provider, TASKS_OF_ALL);

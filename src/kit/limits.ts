@@ -100,6 +100,8 @@ export const STATE_COUNTS = 3000;
 export const PRESS_AGAIN = 3000;
 
 /** The longest `--wait` and `--timeout`. */
+/** The longest time that a timer of Node's can be set to, milliseconds. */
+export const LONGEST_TIMER = 2 ** 31 - 1;
 export const LONGEST_DEADLINE = 24 * 3_600_000;
 
 /** A command that neither ends nor streams, beyond the deadline of the action that it carries out. */
