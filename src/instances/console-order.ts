@@ -1,6 +1,6 @@
 import { CONSOLE_KINDS, type ConsoleKind, type ConsoleSize } from '../drivers/driver.js';
 import { ArgoError } from '../kit/errors.js';
-import { CONSOLE_LARGEST } from '../kit/limits.js';
+import { CONSOLE_LARGEST } from '../kit/console-limits.js';
 
 /** Which console is asked for. */
 export interface ConsoleOrder {

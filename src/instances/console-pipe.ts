@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
 import { ArgoError, withoutCause } from '../kit/errors.js';
-import { CONSOLE_BUFFER } from '../kit/limits.js';
+import { CONSOLE_BUFFER } from '../kit/console-limits.js';
 import type { RfbViewer } from './rfb-viewer.js';
 
 /**

@@ -2,7 +2,7 @@ import type { ConsoleKind, ConsoleSize } from '../drivers/driver.js';
 import type { Duplex } from 'node:stream';
 import { ArgoError, toArgoError, withoutCause } from '../kit/errors.js';
 import { Deadline, explainDeadline } from '../kit/deadline.js';
-import { CONSOLE_IDLE, CONSOLE_OPEN_TIMEOUT, CONSOLES, CONSOLES_PER_ACCOUNT } from '../kit/limits.js';
+import { CONSOLE_IDLE, CONSOLE_OPEN_TIMEOUT, CONSOLES, CONSOLES_PER_ACCOUNT } from '../kit/console-limits.js';
 import type { Log } from '../kit/log.js';
 import { formatDuration } from '../kit/text.js';
 import { notLonger, onAbort } from '../kit/within.js';

@@ -58,4 +58,9 @@ export interface Mandate {
   readonly origin: string;
   /** readings end when it has gone; left out where they are to go on */
   readonly client?: Client | undefined;
+  /** aborted: what is not sent is not sent, and waits end; left out where nobody can cancel all of it */
+  readonly cancelled?: AbortSignal | undefined;
 }
+
+/** Whether what stands in a record as somebody's is one's own: an account's tokens work for it, and are named behind it. */
+export const isOwn = (name: string, recorded: string): boolean => name !== '' && (recorded === name || recorded.startsWith(`${name} (token `));

@@ -100,6 +100,8 @@ export const STATE_COUNTS = 3000;
 export const PRESS_AGAIN = 3000;
 
 /** The longest `--wait` and `--timeout`. */
+/** The longest time that a timer of Node's can be set to, milliseconds. */
+export const LONGEST_TIMER = 2 ** 31 - 1;
 export const LONGEST_DEADLINE = 24 * 3_600_000;
 
 /** A command that neither ends nor streams, beyond the deadline of the action that it carries out. */
@@ -357,36 +359,3 @@ export const WATCH_IDLE = 15_000;
 
 /** Accounts of which it is kept whether their logins were refused, with each secret that was tried. */
 export const ACCOUNT_RECORDS = 50_000;
-
-/** Consoles that are open: of one account, and in all. */
-export const CONSOLES_PER_ACCOUNT = 8;
-export const CONSOLES = 256;
-
-/** Bytes of a console that wait for each side; past it the other is not read. */
-export const CONSOLE_BUFFER = 64 * 1024;
-
-/** Without a byte either way, after which a text console or shell is ended. */
-export const CONSOLE_IDLE = 30 * 60_000;
-
-/** Columns and rows that a terminal may be said to have. */
-export const CONSOLE_LARGEST = 1000;
-
-/** From the order of a console until it is there. */
-export const CONSOLE_OPEN_TIMEOUT = 20_000;
-
-/** After a client has closed its sending half, for which its console is still shown to it. */
-export const CONSOLE_LAST_OUTPUT = 2000;
-
-/** A ticket for a console: how long it lives, and how many may wait to be used. */
-export const CONSOLE_TICKET_LIFE = 20_000;
-export const CONSOLE_TICKETS = 1024;
-
-/** Bytes for a browser that are not sent yet: above, a console is not read; below, it is again. */
-export const CONSOLE_HIGH_WATER = 256 * 1024;
-export const CONSOLE_LOW_WATER = 64 * 1024;
-
-/** Between two looks at whether a browser with a console is still there. */
-export const CONSOLE_PING = 30_000;
-
-/** Bytes of the message that tells a terminal's size. */
-export const CONSOLE_RESIZE_SIZE = 256;

@@ -3,8 +3,8 @@ import type { ArgoError } from '../kit/errors.js';
 import { FLUSH_AFTER, LINGER, OUTPUT_CHUNK, PENDING_INPUT, SUBNEGOTIATION_TIMEOUT } from '../kit/limits.js';
 import type { Dispatcher } from './dispatcher.js';
 import { LineReader } from './line-reader.js';
-import { RawConsole, type RawEnd } from './raw-console.js';
-import { ClientGone, type LineEnd, Reply, type Sink } from './reply.js';
+import { RawConsole } from './raw-console.js';
+import { ClientGone, type LineEnd, Reply, type Sink, type RawEnd } from './reply.js';
 import type { Session } from './session.js';
 import { TelnetFilter } from './telnet.js';
 

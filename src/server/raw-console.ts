@@ -1,19 +1,9 @@
-import type { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
-import type { ConsoleSize } from '../drivers/driver.js';
 import { ArgoError } from '../kit/errors.js';
-import { CONSOLE_LAST_OUTPUT } from '../kit/limits.js';
+import { CONSOLE_LAST_OUTPUT } from '../kit/console-limits.js';
 import { Escape } from './escape.js';
-import type { LineEnd } from './reply.js';
+import type { LineEnd, RawEnd } from './reply.js';
 import { escapeIac, TelnetTerminal, TERMINAL_BEGINS, TERMINAL_ENDS } from './telnet-terminal.js';
-
-/** A console that a connection is handed over to. */
-export interface RawEnd {
-  readonly stream: Duplex;
-  /** a line for people, shown before all else */
-  readonly notice: string | undefined;
-  resize(size: ConsoleSize): void;
-}
 
 export interface RawParts {
   readonly socket: Socket;

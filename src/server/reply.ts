@@ -1,8 +1,9 @@
+import type { Duplex } from 'node:stream';
+import type { ConsoleSize } from '../drivers/driver.js';
 import { ArgoError } from '../kit/errors.js';
 import { closeClass } from '../kit/closed.js';
 import { LINES_A_TURN } from '../kit/limits.js';
 import { harmless } from '../kit/text.js';
-import type { RawEnd } from './raw-console.js';
 
 /** Where a reply's text goes. */
 export interface Sink {
@@ -23,6 +24,14 @@ export class ClientGone extends Error {
   constructor() {
     super('the client is gone');
   }
+}
+
+/** A console that a connection is handed over to. */
+export interface RawEnd {
+  readonly stream: Duplex;
+  /** a line for people, shown before all else */
+  readonly notice: string | undefined;
+  resize(size: ConsoleSize): void;
 }
 
 /** How a peer ends its own lines; it gets its replies alike. */

@@ -1,5 +1,6 @@
 import type { ConsoleSize } from '../drivers/driver.js';
-import { CONSOLE_LARGEST, SUBNEGOTIATION_SIZE } from '../kit/limits.js';
+import { CONSOLE_LARGEST } from '../kit/console-limits.js';
+import { SUBNEGOTIATION_SIZE } from '../kit/limits.js';
 
 /**
  * Telnet while a console is open (RFC 854): each key is sent at once and echoed by the machine alone (ECHO of RFC 857

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import { CONSOLES_PER_ACCOUNT } from '../../src/kit/limits.js';
+import { CONSOLES_PER_ACCOUNT } from '../../src/kit/console-limits.js';
 import { connect, type LineClient } from '../support/line-client.js';
 import { until } from '../support/until.js';
 import { SEED_CONFIG, startCore, STEVE_HASH } from './core.js';

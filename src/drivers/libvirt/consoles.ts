@@ -4,8 +4,7 @@ import { LibvirtError } from '../../protocols/libvirt/errors.js';
 import type { Domain } from '../../protocols/libvirt/types.js';
 import { RfbAuthenticationError, RfbError } from '../../protocols/rfb/errors.js';
 import { logInToRfb } from '../../protocols/rfb/server-side.js';
-import type { ConsoleCall, Consoles, ConsoleStream } from '../driver.js';
-import type { Hypervisor } from './context.js';
+import type { ConsoleCall, Consoles, ConsoleStream, MachineType } from '../driver.js';
 import { parseDomainXml, type Screen } from './domain-xml.js';
 import { explain } from './errors.js';
 import type { Transport } from './transport.js';
@@ -22,7 +21,7 @@ export class LibvirtConsoles {
   /** what the domain may have; whether it has, only its description tells */
   readonly offered: Consoles;
 
-  constructor(domain: Domain, { type, hasConsoles }: Hypervisor, transport: Transport) {
+  constructor(domain: Domain, { type, hasConsoles }: { readonly type: MachineType; readonly hasConsoles: boolean }, transport: Transport) {
     this.#domain = domain;
     this.#transport = transport;
     this.offered = !hasConsoles ? {} : {

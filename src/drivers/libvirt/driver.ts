@@ -4,12 +4,11 @@ import { ErrorCode, LibvirtError } from '../../protocols/libvirt/errors.js';
 import { formatUuid, type Domain, type DomainStateRecord } from '../../protocols/libvirt/types.js';
 import { parseLibvirtUri, type LibvirtUri } from '../../protocols/libvirt/uri.js';
 import type { Driver, DriverHost, Machine, PowerState, Sighting } from '../driver.js';
-import type { SshAccess } from '../ssh/options.js';
 import { hypervisorOf, type Hypervisor } from './context.js';
 import { LibvirtConnection } from './connection.js';
 import { createMachine } from './vm.js';
 import { LibvirtConsoles } from './consoles.js';
-import { Transport } from './transport.js';
+import { Transport, type LibvirtOptions } from './transport.js';
 import { readState } from './readings.js';
 import { RunLog, type End } from './run-log.js';
 import { toPowerState } from './states.js';
@@ -19,9 +18,6 @@ import { inOrder } from '../../kit/text.js';
 const EVENT_DEADLINE_MS = 10_000;
 
 const ENDS: Readonly<Record<number, End>> = { [StoppedDetail.MIGRATED]: 'migrated', [StoppedDetail.SAVED]: 'saved' };
-
-/** The keys of its `[providers.NAME]` table. */
-export type LibvirtOptions = SshAccess & { readonly uri: string };
 
 /** One libvirt as a provider. */
 export class LibvirtDriver implements Driver {

@@ -7,9 +7,10 @@ import { openOverUnix } from '../../protocols/libvirt/unix.js';
 import type { LibvirtUri } from '../../protocols/libvirt/uri.js';
 import type { SshOptions } from '../../protocols/ssh/connection.js';
 import { SshLogins } from '../../protocols/ssh/logins.js';
-import { sshOptions } from '../ssh/options.js';
+import { sshOptions, type SshAccess } from '../ssh/options.js';
 import type { Screen } from './domain-xml.js';
-import type { LibvirtOptions } from './driver.js';
+
+export type LibvirtOptions = SshAccess & { readonly uri: string };
 
 /** The way to a libvirt's host: to its libvirtd, and to the screens of its guests. */
 export class Transport {

@@ -1,7 +1,7 @@
 import type { WebSocket } from 'ws';
 import type { OpenConsole } from '../../../instances/consoles.js';
 import { ArgoError } from '../../../kit/errors.js';
-import { CONSOLE_HIGH_WATER, CONSOLE_LOW_WATER, CONSOLE_PING, CONSOLE_RESIZE_SIZE } from '../../../kit/limits.js';
+import { CONSOLE_HIGH_WATER, CONSOLE_LOW_WATER, CONSOLE_PING, CONSOLE_RESIZE_SIZE } from '../../../kit/console-limits.js';
 
 /** RFC 6455, 7.4.1, as far as a console may end. */
 const Close = { NORMAL: 1000, GOING_AWAY: 1001, POLICY: 1008, FAILED: 1011 } as const;

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { CONSOLE_TICKET_LIFE, CONSOLE_TICKETS } from '../../../kit/limits.js';
+import { CONSOLE_TICKET_LIFE, CONSOLE_TICKETS } from '../../../kit/console-limits.js';
 import { ArgoError } from '../../../kit/errors.js';
 import type { ConsoleRequest } from '../messages.js';
 
