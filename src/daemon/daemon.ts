@@ -76,6 +76,7 @@ export class Daemon {
       actionTimeout: () => this.#config.server.actionTimeout,
       groups: () => this.#config.groups,
       plans: () => this.#plans.desk,
+      tasks: state.tasks('orders'), auditRows: (before, most) => audit.rows(before, most),
       maxWatchersPerAccount: () => this.#config.server.maxWatchersPerAccount,
     });
     this.#plans = new Plans({

@@ -9,11 +9,16 @@ import type { InstanceInfo, InstanceRef } from './info.js';
 import type { Instance } from './instance.js';
 import { Listing } from './listing.js';
 import type { OperationName } from './operation-table.js';
-import type { Operations, ReadingName, Readings, TaskInfo } from './operations.js';
+import type { Operations, ReadingName, Readings } from './operations.js';
+import { tasksOf, type Tasks } from './tasks.js';
 import type { Call, Change, ChangeOutcome, Outcome, PowerOrder, ReadCall } from './order.js';
-import { EventSubscription, type EventFilter, type Subscription } from './subscription.js';
+import { EventSubscription, type EventFilter, type Subscription, type ToldEvent } from './subscription.js';
 import type { Cursor } from './events.js';
+import { Choice } from './choice.js';
 import { overviewOf, statesOf, type InstanceState, type Overview } from './overview.js';
+import { ActorOrders, type Orders } from './orders.js';
+import type { OrderDesk } from './power-tasks.js';
+import type { AuditPage, AuditView, AuditWanted } from './audit-view.js';
 import { ActorPlans } from './plan-access.js';
 import type { PlanDesk, Plans } from './plans.js';
 import type { Mandate } from './principal.js';
@@ -27,36 +32,6 @@ export interface Selected {
   readonly instances: readonly InstanceInfo[];
   /** one plain name was given: the reply then has no line a target */
   readonly isSingle: boolean;
-}
-
-/** What a request's words select, for the one who serves the request. */
-export class Choice implements Iterable<InstanceInfo> {
-  readonly #instances: readonly Instance[];
-  readonly #view: View;
-
-  /** @param stale why patterns may have missed some: `kvm1 (reason)` */
-  constructor(instances: readonly Instance[], readonly isSingle: boolean, readonly stale: readonly string[], view: View) {
-    this.#instances = instances;
-    this.#view = view;
-  }
-
-  get size(): number {
-    return this.#instances.length;
-  }
-
-  *[Symbol.iterator](): Generator<InstanceInfo> {
-    for (const instance of this.#instances) yield this.#view.info(instance);
-  }
-}
-
-closeClass(Choice);
-
-/** The power actions under way: own ones; all of a provider for an account that may do everything there. */
-export interface Tasks {
-  list(): readonly TaskInfo[];
-  get(id: string): TaskInfo | undefined;
-  /** Ends the waiting for one. What was sent stays sent. @throws ArgoError NO SUCH TASK */
-  cancel(id: string): void;
 }
 
 /**
@@ -104,6 +79,7 @@ export interface Actor {
   /** The log of the hypervisor behind a provider, or behind the only one that has one. @throws ArgoError */
   dmesg(provider: string | undefined, call?: Call): Promise<string>;
   readonly tasks: Tasks;
+  readonly orders: Orders;
   readonly plans: Plans;
   /** Names of the providers as a whole on which an operation is allowed. */
   providers(operation: OperationName): readonly string[];
@@ -113,6 +89,10 @@ export interface Actor {
    * @throws ArgoError CURSOR EXPIRED, USAGE; what `select` says of a plain name that is not there
    */
   watch(filter: EventFilter, after?: Cursor): Promise<Subscription>;
+  /** The last events that are remembered and may be known, oldest first. @throws as `watch` */
+  lastEvents(filter: EventFilter, most: number): Promise<readonly ToldEvent[]>;
+  /** What the audit holds of what it may read, newest first. @throws ArgoError AUDIT UNAVAILABLE */
+  audit(wanted: AuditWanted): Promise<AuditPage>;
   /**
    * Does work for each of many, so many at a time; yields each as it ends. The work may reject: that is
    * one of the ends. What is worked on is taken one by one as its work begins.
@@ -129,6 +109,8 @@ export interface ActorParts {
   maxWatchersPerAccount?(): number;
   /** left out, or undefined: there are no plans */
   plans?(): PlanDesk | undefined;
+  readonly orders: OrderDesk;
+  readonly audited: AuditView;
 }
 
 const isOver = (): ArgoError => new ArgoError('NOT ALLOWED', 'the request is over');
@@ -305,15 +287,11 @@ export class GateActor implements Actor {
   }
 
   get tasks(): Tasks {
-    const list = (): readonly TaskInfo[] => (this.#ended ? [] : this.#operations.tasks(this.#mandate));
-    return {
-      list,
-      get: (id) => list().find((task) => task.id === id),
-      cancel: (id) => {
-        if (this.#ended) throw isOver();
-        this.#operations.cancel(this.#mandate, id);
-      },
-    };
+    return tasksOf(this.#operations, this.#mandate, () => this.#ended);
+  }
+
+  get orders(): Orders {
+    return new ActorOrders(this.#parts.orders, this.#mandate, { isOver: () => this.#ended, nameOf: (on) => this.#find(on).fullName });
   }
 
   get plans(): Plans {
@@ -324,7 +302,20 @@ export class GateActor implements Actor {
     return this.#parts.registry.providers().map(({ name }: Owner) => name).filter((name) => this.#mayOn(operation, name));
   }
 
-  async watch({ names, types }: EventFilter, after?: Cursor): Promise<Subscription> {
+  async watch(filter: EventFilter, after?: Cursor): Promise<Subscription> {
+    return this.#subscribe(filter, after);
+  }
+
+  async lastEvents(filter: EventFilter, most: number): Promise<readonly ToldEvent[]> {
+    return (await this.#subscribe(filter, undefined)).last(most);
+  }
+
+  async audit(wanted: AuditWanted): Promise<AuditPage> {
+    this.#requireOpen();
+    return told(this.#parts.audited.page(this.#mandate, wanted));
+  }
+
+  async #subscribe({ names, types }: EventFilter, after: Cursor | undefined): Promise<EventSubscription> {
     const { registry: { events }, maxWatchersPerAccount = () => 0, groups } = this.#parts;
     const { identity, origin } = this.#mandate;
     const mayKnow = async (plan: string): Promise<boolean> => await this.#parts.plans?.()?.mayKnow({ identity, origin }, plan) ?? false;

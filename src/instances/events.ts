@@ -214,13 +214,25 @@ export class Events {
    */
   after(at: number): readonly ArgoEvent[] {
     if (at < this.#forgotten) throw expired();
+    return [...this.#from(this.#firstBehind(at), EVENTS_A_TURN)];
+  }
+
+  /** The events in front of a position that are remembered, newest first, so many at most. */
+  before(at: number): readonly ArgoEvent[] {
+    const end = this.#firstBehind(at - 1);
+    const begin = Math.max(0, end - EVENTS_A_TURN);
+    return [...this.#from(begin, end - begin)].reverse();
+  }
+
+  /** The index of the first event behind a position. */
+  #firstBehind(at: number): number {
     let [low, high] = [0, this.#size];
     while (low < high) {
       const middle = (low + high) >> 1;
       if (this.#at(middle).at > at) high = middle;
       else low = middle + 1;
     }
-    return [...this.#from(low, EVENTS_A_TURN)];
+    return low;
   }
 
   /** Resolves when there may be something new, or after so many milliseconds, or when the signal is aborted. */

@@ -1,19 +1,30 @@
 import { ArgoError } from '../kit/errors.js';
-import { GateActor, type Actor, type ActorParts, type Choice } from './actor.js';
+import { GateActor, type Actor, type ActorParts } from './actor.js';
+import type { Choice } from './choice.js';
+import { AuditView, type AuditViewParts } from './audit-view.js';
 import { Operations, type OperationsParts } from './operations.js';
 import type { Identity, Mandate, Permission, Principal } from './principal.js';
 import type { TypedName } from './view.js';
+import { PowerTasks } from './power-tasks.js';
+import type { TaskStore } from '../store/tasks.js';
 
 /** What the gate is made of. */
-export type GateParts = OperationsParts & ActorParts;
+export type GateParts = OperationsParts & Omit<ActorParts, 'orders' | 'audited'> & {
+  /** where orders for many are written down; left out: there are none */
+  readonly tasks?: TaskStore;
+  readonly auditRows?: AuditViewParts['rows'];
+};
 
 /** Hands out actors. */
 export class Gate {
-  readonly #parts: GateParts;
+  readonly #parts: GateParts & ActorParts;
+  readonly #orders: PowerTasks;
   readonly #operations: Operations;
 
   constructor(parts: GateParts) {
-    this.#parts = parts;
+    const { registry, log, tasks: store, auditRows } = parts;
+    this.#orders = new PowerTasks({ store, log, actor: (mandate) => this.actor(mandate) });
+    this.#parts = { ...parts, orders: this.#orders, audited: new AuditView({ registry, ...(auditRows ? { rows: auditRows } : {}) }) };
     this.#operations = new Operations(parts);
   }
 
@@ -73,8 +84,9 @@ export class Gate {
    * @param ms how long they may go on
    * @param last milliseconds after that in which they have to say what is known
    */
-  drain(ms: number, last: number): Promise<void> {
-    return this.#operations.drain(ms, last);
+  async drain(ms: number, last: number): Promise<void> {
+    await this.#operations.drain(ms, last);
+    await this.#orders.settled(last);
   }
 
   /** Ends what runs at once. @param ms in which that has to be recorded */

@@ -49,7 +49,7 @@ function capabilitiesOf(machine: Machine): readonly string[] {
 }
 
 /** What is told of a provider that does not answer, or not all, to those who may not know why. */
-const SOMEHOW_STALE = 'its provider does not answer as it should';
+export const SOMEHOW_STALE = 'its provider does not answer as it should';
 
 /** @param principal for whom it is: why its provider does not answer may tell of what others have there */
 export function infoOf(instance: Instance, principal: Principal): InstanceInfo {

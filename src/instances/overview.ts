@@ -1,5 +1,6 @@
 import { POWER_STATES, type PowerState } from '../drivers/driver.js';
 import { Slices } from '../kit/slices.js';
+import { SOMEHOW_STALE } from './info.js';
 import type { ProviderWork } from './owner.js';
 import type { Principal } from './principal.js';
 import type { Registry } from './registry.js';
@@ -7,6 +8,10 @@ import type { Registry } from './registry.js';
 /** A provider in figures. */
 export interface ProviderOverview {
   readonly provider: string;
+  /** as in argo-server.conf: `libvirt` */
+  readonly type: string;
+  /** why what is known of it may be out of date, as far as one may know; undefined while it is current */
+  readonly stale: string | undefined;
   /** whether it answered when it was asked last */
   readonly answers: boolean;
   /** when a listing was last taken in, ms since 1970; undefined before the first */
@@ -51,7 +56,7 @@ export async function overviewOf(registry: Registry, principal: Principal): Prom
     const covers = principal.coversProvider(owner.name);
     isWhole &&= covers;
     if (visible === 0 && !covers) continue;
-    providers.push({ provider: owner.name, answers: owner.answers, lastListing: owner.lastListing, work: covers ? owner.work : undefined, states });
+    providers.push({ provider: owner.name, type: owner.settings.type, stale: covers || owner.staleReason === undefined ? owner.staleReason : SOMEHOW_STALE, answers: owner.answers, lastListing: owner.lastListing, work: covers ? owner.work : undefined, states });
   }
   return { providers, isWhole };
 }

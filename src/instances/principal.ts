@@ -57,4 +57,6 @@ export interface Mandate {
   readonly origin: string;
   /** readings end when it has gone; left out where they are to go on */
   readonly client?: Client | undefined;
+  /** aborted: what is not sent is not sent, and waits end; left out where nobody can cancel all of it */
+  readonly cancelled?: AbortSignal | undefined;
 }

@@ -163,6 +163,7 @@ export class RunningTasks {
     const task = new Link<Task>({ id: auditId, run, mandate, instance, operation, since: new Date() });
     this.#tasks.append(task);
     if (this.#endingOfLate) run.end(this.#endingOfLate());
+    const forget = whenCancelled(mandate, () => run.end(ENDINGS.cancelled()));
     try {
       const outcome = await run.run();
       const words = outcomeWords(outcome);
@@ -177,10 +178,18 @@ export class RunningTasks {
       log('warn', 'action', { ...facts, outcome: error.message, cause: error.cause });
       throw error;
     } finally {
+      forget();
       release();
       task.leave();
     }
   }
+}
+
+/** Calls back when all that a mandate does is cancelled, also if that was before. @returns ends that */
+function whenCancelled({ cancelled }: Mandate, end: () => void): () => void {
+  if (cancelled?.aborted) end();
+  cancelled?.addEventListener('abort', end, { once: true });
+  return () => cancelled?.removeEventListener('abort', end);
 }
 
 /** What the audit names as the command: `stop`, or `cycle: stop` where a command of another name does it. */

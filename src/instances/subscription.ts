@@ -13,12 +13,19 @@ export interface EventFilter {
   readonly types?: readonly EventType[];
 }
 
+export interface ToldEvent {
+  /** stands behind it */
+  readonly cursor: Cursor;
+  readonly time: Date;
+  readonly facts: EventFacts;
+}
+
 /** What came. */
 export interface EventBatch {
   /** stands behind the last of them: where to go on after a break */
   readonly cursor: Cursor;
   /** empty where nothing came for a while: it is still there */
-  readonly events: readonly { readonly cursor: Cursor; readonly time: Date; readonly facts: EventFacts }[];
+  readonly events: readonly ToldEvent[];
 }
 
 /** Somebody who watches: a position in the events. */
@@ -103,6 +110,21 @@ export class EventSubscription implements Subscription {
     }
   }
 
+  /** The last that are remembered, oldest first. */
+  async last(most: number): Promise<readonly ToldEvent[]> {
+    const { events } = this.#parts;
+    const found: ToldEvent[] = [];
+    for (let at = events.now(); found.length < most && !this.#parts.isOver();) {
+      const looked = events.before(at);
+      if (looked.length === 0) break;
+      at = looked.at(-1)!.at;
+      const plans = looked.some(({ facts }) => facts.type === 'plan') ? await this.#plansIn(looked) : NO_PLANS;
+      for (const event of looked) if (found.length < most && this.#concerns(event, plans)) found.push(this.#told(event));
+      await nextTurn();
+    }
+    return found.reverse();
+  }
+
   /** The plans of which is told here and may be told to this account. */
   async #plansIn(events: readonly ArgoEvent[]): Promise<ReadonlySet<string>> {
     const { types, patterns, mayKnow } = this.#parts;
@@ -120,7 +142,7 @@ export class EventSubscription implements Subscription {
     return isWanted(event, { types, patterns: patterns?.() }) && (facts.type === 'plan' ? plans.has(facts.plan) : mayKnow(this.#parts.identity.principal, event));
   }
 
-  #told({ at, facts }: ArgoEvent): EventBatch['events'][number] {
+  #told({ at, facts }: ArgoEvent): ToldEvent {
     const { events, identity: { principal } } = this.#parts;
     return { cursor: events.cursor(at), time: new Date(at / 1000), facts: asTold(principal, facts) };
   }

@@ -1,7 +1,8 @@
 import { closeClass } from '../kit/closed.js';
 import { ArgoError, toArgoError } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
-import type { Actor, Choice } from '../instances/actor.js';
+import type { Actor } from '../instances/actor.js';
+import type { Choice } from '../instances/choice.js';
 import { Gate } from '../instances/gate.js';
 import type { TypedName } from '../instances/view.js';
 import { Listing } from '../instances/listing.js';

@@ -28,3 +28,14 @@ export interface AuditLog {
    */
   end(id: number, outcome: Outcome, ms: number): Promise<void>;
 }
+
+/** One action, as it is shown. */
+export interface AuditRow extends AuditEntry {
+  readonly id: number;
+  /** ISO 8601, UTC */
+  readonly at: string;
+  /** null: under way, or cut off by the end of the server */
+  readonly outcome: Outcome | null;
+  /** milliseconds */
+  readonly ms: number | null;
+}

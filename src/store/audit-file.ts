@@ -44,6 +44,10 @@ const INSERT_END = `
   INSERT OR IGNORE INTO ended (id, at, outcome, ms)
   SELECT ?, ?, ?, ? FROM begun WHERE id = ?`;
 
+const ROWS = `
+  SELECT begun.id, begun.at, account, peer AS "from", command, options, instance, outcome, ms
+  FROM begun LEFT JOIN ended ON ended.id = begun.id WHERE begun.id < ? ORDER BY begun.id DESC LIMIT ?`;
+
 /** Numbers go on in a new file: an action that still runs must not end another one there. */
 const GO_ON = `
   INSERT INTO sqlite_sequence (name, seq) SELECT 'begun', ?
@@ -63,7 +67,7 @@ const SIZE = 'SELECT (page_count - freelist_count) * page_size AS size FROM prag
 /** Pages that are given back to the file system in one step, where the file was made for that. */
 const VACUUM = 'PRAGMA incremental_vacuum(256)';
 
-/** The audit's file, with the operations `begin`, `end` and `prune`. */
+/** The audit's file, with the operations `begin`, `end`, `rows` and `prune`. */
 export const openAuditFile: OpenStoreFile = async (stateDir, last) => {
   makeFolder(stateDir);
   const database = await openSqlite(auditFile(stateDir), { readOnly: false, timeout: STORE_LOCK_TIMEOUT });
@@ -97,6 +101,7 @@ function tooOld(oldest: readonly { readonly at: string }[], before: string): num
 function operationsOn(database: Sqlite): StoreFile['operations'] {
   const insertBegin = database.prepare('INSERT INTO begun (at, account, peer, command, instance, options) VALUES (?, ?, ?, ?, ?, ?)');
   const insertEnd = database.prepare(INSERT_END);
+  const rows = database.prepare(ROWS);
   const knows = database.prepare('SELECT 1 FROM begun WHERE id = ?');
   return {
     /** (at, account, from, command, instance, options) → the action's number */
@@ -118,6 +123,8 @@ function operationsOn(database: Sqlite): StoreFile['operations'] {
       }
       return due.length;
     },
+    /** (before, most) → the actions below a number, newest first */
+    rows: (args) => rows.all(...args),
     /** (id, at, outcome, ms) → whether the file has that action. A second time it changes nothing. */
     end: (args) => {
       const id = args[0] ?? null;

@@ -2,7 +2,7 @@ import { accessSync, closeSync, constants, existsSync, openSync, readSync } from
 import { ArgoError } from '../kit/errors.js';
 import { makeFolder } from '../kit/folders.js';
 import { AUDIT_BACKLOG, AUDIT_RETRY, STORE_CLOSE } from '../kit/limits.js';
-import type { AuditEntry, AuditLog, Outcome } from './audit-entry.js';
+import type { AuditEntry, AuditLog, AuditRow, Outcome } from './audit-entry.js';
 import { auditFile } from './audit-file.js';
 import { StoreThread } from './thread.js';
 
@@ -97,6 +97,12 @@ export class Audit implements AuditLog {
 
   end(id: number, outcome: Outcome, ms: number): Promise<void> {
     return this.#write({ id, at: new Date().toISOString(), outcome, ms: Math.round(ms) });
+  }
+
+  /** The actions below a number, newest first. @param before undefined: from the newest on @throws Error */
+  async rows(before: number | undefined, most: number): Promise<readonly AuditRow[]> {
+    if (!existsSync(auditFile(this.#stateDir))) return [];
+    return await this.#thread.ask({ operation: 'rows', args: [before ?? Number.MAX_SAFE_INTEGER, most], durable: false }) as AuditRow[];
   }
 
   /** As {@link Prune} says. */

@@ -8,7 +8,7 @@ import { Registry } from '../../src/instances/registry.js';
 import { EventSubscription, type EventBatch, type SubscriptionParts } from '../../src/instances/subscription.js';
 import { InstancePattern } from '../../src/kit/patterns.js';
 
-const owner = (name: string, staleReason?: string): Owner => ({ name, listed: true, staleReason, answers: staleReason === undefined, lastListing: 1000, work: { actions: 1, waiting: 2 } }) as Owner;
+const owner = (name: string, staleReason?: string): Owner => ({ name, settings: { type: 'sim' }, listed: true, staleReason, answers: staleReason === undefined, lastListing: 1000, work: { actions: 1, waiting: 2 } }) as Owner;
 const sighting = (id: string, name: string, state: PowerState = 'on'): Sighting =>
   ({ state, machine: { id, name, type: 'vm', status: () => Promise.resolve(state) } satisfies Machine });
 const account = (instances: readonly string[], commands = ['*']): Account =>
@@ -162,6 +162,7 @@ await t.test('the providers in figures: of what is seen', async (t) => {
   t.same(shown.providers.map(({ provider, answers, states, work }) => [provider, answers, states.get('on'), states.get('off'), states.get('paused'), work]), [
     ['lab', false, 1, 1, 0, undefined], ['empty', true, 0, 0, 0, { actions: 1, waiting: 2 }],
   ], 'what others do is for those who see all of a provider');
+  t.match(shown.providers, [{ type: 'sim', stale: 'its provider does not answer as it should' }, { stale: undefined }], 'nor why it does not answer');
   t.equal(shown.isWhole, false);
   t.same([...statesOf(registry, account(['a', 'b', 'empty/*']))].map(({ provider, name, state }) => [provider, name, state]), [['lab', 'a', 'on'], ['lab', 'b', 'off']]);
   t.equal((await overviewOf(registry, account(['*']))).isWhole, true);

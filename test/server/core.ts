@@ -14,7 +14,8 @@ import { Dispatcher } from '../../src/server/dispatcher.js';
 import { Reply, type Sink } from '../../src/server/reply.js';
 import { LineServer } from '../../src/server/server.js';
 import { Session } from '../../src/server/session.js';
-import type { AuditEntry, AuditLog, Outcome } from '../../src/store/audit-entry.js';
+import type { AuditEntry, AuditLog, AuditRow, Outcome } from '../../src/store/audit-entry.js';
+import type { TaskStore } from '../../src/store/tasks.js';
 
 /** Of the password `steve`. */
 export const STEVE_HASH = '$2b$12$NputH3vRqBIdT3Fcq5GCFOmeRf0Z.6rUOcz6VRBiuKunt6qCHPKGO';
@@ -54,6 +55,15 @@ export class RememberedAudit implements AuditLog {
     this.ended.push({ id, outcome });
     return Promise.resolve();
   }
+
+  /** As the real one's: those below a number, newest first. */
+  rows(before: number, most: number): AuditRow[] {
+    const rows = this.begun.map((entry, index) => {
+      const end = this.ended.find(({ id }) => id === index + 1);
+      return { ...entry, id: index + 1, at: '2026-11-29T06:00:00.000Z', outcome: end?.outcome ?? null, ms: end ? 1 : null };
+    });
+    return rows.filter(({ id }) => id < before).reverse().slice(0, most);
+  }
 }
 
 /** A sink that takes everything. */
@@ -77,6 +87,8 @@ export interface CoreOptions {
   readonly plugins?: Readonly<Record<string, Plugin>>;
   readonly authenticator?: AuthenticatorParts;
   readonly plans?: (gate: Gate, authenticator: Authenticator, log: Log) => PlanDesk;
+  /** where orders for many are written down */
+  readonly tasks?: TaskStore;
 }
 
 /** Everything of the server but sockets, files and signals. */
@@ -97,7 +109,7 @@ export interface Core {
 }
 
 /** Puts the parts together as the daemon does. */
-export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins = {}, authenticator: parts, plans }: CoreOptions = {}): Promise<Core> {
+export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins = {}, authenticator: parts, plans, tasks }: CoreOptions = {}): Promise<Core> {
   const config = await parseConfig('argo-server.conf', text, '/nonexistent');
   const logged: string[] = [];
   const log = (level: string, message: string, facts?: Record<string, unknown>): void => {
@@ -113,7 +125,8 @@ export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins =
   const audit = new RememberedAudit();
   const gate: Gate = new Gate({
     registry, audit, log, actionTimeout: () => config.server.actionTimeout, groups: () => config.groups,
-    maxWatchersPerAccount: () => config.server.maxWatchersPerAccount, plans: (): PlanDesk | undefined => desk,
+    maxWatchersPerAccount: () => config.server.maxWatchersPerAccount, plans: (): PlanDesk | undefined => desk, ...(tasks ? { tasks } : {}),
+    auditRows: (before = Infinity, most) => Promise.resolve(audit.rows(before, most)),
   });
   const desk = plans?.(gate, authenticator, log);
   const own = await new PluginLoader(log).load([]);

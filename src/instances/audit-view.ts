@@ -1,0 +1,98 @@
+import { ArgoError } from '../kit/errors.js';
+import { AUDIT_LOOKED_AT, AUDIT_PAGE } from '../kit/limits.js';
+import { Slices } from '../kit/slices.js';
+import type { AuditRow } from '../store/audit-entry.js';
+import type { Mandate, Permission, Principal } from './principal.js';
+import type { Registry } from './registry.js';
+
+/** What is wanted of the audit; left out: all. */
+export interface AuditWanted {
+  readonly account?: string | undefined;
+  /** full name, or short name */
+  readonly instance?: string | undefined;
+  /** milliseconds since 1970 */
+  readonly since?: number | undefined;
+  readonly until?: number | undefined;
+  /** rows below this number */
+  readonly before?: number | undefined;
+  readonly most: number;
+}
+
+export interface AuditPage {
+  readonly rows: readonly AuditRow[];
+  /** where to go on; undefined where nothing is left */
+  readonly before: number | undefined;
+}
+
+export interface AuditViewParts {
+  readonly registry: Registry;
+  /** Rows below a number, newest first; left out where there is no audit to read. */
+  rows?(before: number | undefined, most: number): Promise<readonly AuditRow[]>;
+}
+
+const READ: Permission = { word: 'audit', right: 'read' };
+/** Who may do everything on a provider. */
+const ALL: Permission = { word: '*', right: 'shell' };
+
+/**
+ * The audit as an account may see it: what it has done itself, and what was done to instances that it may
+ * read. Who else did it, and from where, is for those who may do everything on that provider, as with
+ * events. Of an instance that is gone nobody can say whose it would be: it is shown to whoever may read all that its
+ * provider has.
+ */
+export class AuditView {
+  readonly #parts: AuditViewParts;
+
+  constructor(parts: AuditViewParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws ArgoError AUDIT UNAVAILABLE, NOT SUPPORTED */
+  async page(mandate: Mandate, wanted: AuditWanted): Promise<AuditPage> {
+    const found: AuditRow[] = [];
+    const slices = new Slices();
+    let { before } = wanted;
+    for (let looked = 0; looked < AUDIT_LOOKED_AT; looked += AUDIT_PAGE) {
+      const rows = await this.#rows(before);
+      for (const row of rows) {
+        if (slices.isOver()) await slices.pause();
+        before = row.id;
+        const shown = this.#shown(mandate, row);
+        if (shown !== undefined && isWanted(shown, wanted)) found.push(shown);
+        if (found.length === wanted.most) return { rows: found, before };
+      }
+      if (rows.length < AUDIT_PAGE) return { rows: found, before: undefined };
+    }
+    return { rows: found, before };
+  }
+
+  async #rows(before: number | undefined): Promise<readonly AuditRow[]> {
+    const { rows } = this.#parts;
+    if (rows === undefined) throw new ArgoError('NOT SUPPORTED', 'there is no audit to show');
+    try {
+      return await rows(before, AUDIT_PAGE);
+    } catch (error) {
+      throw new ArgoError('AUDIT UNAVAILABLE', 'it cannot be read', { cause: error });
+    }
+  }
+
+  #shown({ identity: { name, principal } }: Mandate, row: AuditRow): AuditRow | undefined {
+    const provider = row.instance.slice(0, row.instance.indexOf('/'));
+    if (name !== '' && row.account === name) return row;
+    if (!this.#mayRead(principal, provider, row.instance)) return undefined;
+    return principal.allowsProvider(provider, ALL) ? row : { ...row, account: '-', from: '-' };
+  }
+
+  #mayRead(principal: Principal, provider: string, fullName: string): boolean {
+    if (principal.allowsProvider(provider, READ)) return true;
+    const found = this.#parts.registry.find(fullName);
+    return found.length > 0 && found.every((instance) => principal.allows(instance, READ));
+  }
+}
+
+function isWanted({ account, instance, at }: AuditRow, wanted: AuditWanted): boolean {
+  if (wanted.account !== undefined && account !== wanted.account) return false;
+  if (wanted.instance !== undefined && instance !== wanted.instance && instance.slice(instance.indexOf('/') + 1) !== wanted.instance) return false;
+  const time = Date.parse(at);
+  return !(time < (wanted.since ?? -Infinity) || time > (wanted.until ?? Infinity));
+}

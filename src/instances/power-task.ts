@@ -1,0 +1,162 @@
+import { setMaxListeners } from 'node:events';
+import { toArgoError } from '../kit/errors.js';
+import { ORDER_SAVED_EVERY, ORDER_TOLD_EVERY, ORDER_TOLD_TARGETS } from '../kit/limits.js';
+import type { TaskChange, TaskRecord } from '../store/tasks.js';
+import type { NamedRef } from './entrance.js';
+import type { InstanceRef } from './info.js';
+import type { Outcome, PowerOrder } from './order.js';
+import type { OrderTarget, OrderTargetState, OrderTask } from './orders.js';
+import type { Mandate } from './principal.js';
+
+/** What of an order for many is written down before it begins. */
+export interface KeptOrder {
+  readonly mode: PowerOrder['mode'];
+  /** full names */
+  readonly targets: readonly string[];
+}
+
+/** What carries an order for many out: what of an actor it needs. */
+export interface OrderActor {
+  known(on: InstanceRef): unknown;
+  power(on: InstanceRef, order: PowerOrder): Promise<Outcome>;
+  each<One>(on: Iterable<One>, work: (one: One) => Promise<void>): AsyncIterable<unknown>;
+}
+
+export interface PowerTaskParts {
+  readonly record: TaskRecord;
+  /** of the request that began it */
+  readonly mandate: Mandate;
+  readonly on: readonly NamedRef[];
+  readonly order: PowerOrder;
+  actor(mandate: Mandate): OrderActor;
+  /** Writes down how it goes on. Never rejects. */
+  save(change: TaskChange): Promise<void>;
+  tell(task: OrderTask): void;
+}
+
+/** One power action on many, from its beginning to its end. */
+export class PowerTask {
+  readonly #parts: PowerTaskParts;
+  readonly #targets: OrderTarget[];
+  readonly #cancelled = new AbortController();
+  #ended: { readonly state: OrderTask['state']; readonly at: number } | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #savedAt = performance.now();
+  #saving: Promise<void> = Promise.resolve();
+  #over: Promise<void> = Promise.resolve();
+
+  constructor(parts: PowerTaskParts) {
+    this.#parts = parts;
+    this.#targets = parts.on.map(({ name }) => ({ instance: name, state: 'waiting', detail: '' }));
+    // one for each order that is under way
+    setMaxListeners(0, this.#cancelled.signal);
+  }
+
+  get isRunning(): boolean {
+    return this.#ended === undefined;
+  }
+
+  /** Resolves when it has ended, and that is written down. */
+  get over(): Promise<void> {
+    return this.#over;
+  }
+
+  begin(): void {
+    this.#over = this.#run();
+  }
+
+  /** What is not sent yet is not sent, and waits end. */
+  cancel(): void {
+    this.#cancelled.abort();
+  }
+
+  snapshot(): OrderTask {
+    const { record: { id, owner, created }, order: { action, mode } } = this.#parts;
+    return { id, account: owner, action, mode, state: this.#ended?.state ?? 'running', began: created, ended: this.#ended?.at, targets: [...this.#targets] };
+  }
+
+  async #run(): Promise<void> {
+    const { mandate, on, save } = this.#parts;
+    const forget = mandate.identity.onTakenAway(() => this.cancel());
+    const actor = this.#parts.actor({ ...mandate, client: undefined, cancelled: this.#cancelled.signal });
+    this.#pin(actor);
+    void save({ state: 'running' });
+    this.#changed();
+    try {
+      const ends = actor.each(on.keys(), (index) => this.#one(actor, index))[Symbol.asyncIterator]();
+      while ((await ends.next()).done !== true);
+    } finally {
+      forget();
+    }
+    await this.#end();
+  }
+
+  /** What is meant is what the providers have now: a reload may put others in their places. */
+  #pin(actor: OrderActor): void {
+    const first = new Map(this.#parts.on.map((one) => [one.provider, one]));
+    for (const one of first.values()) {
+      try {
+        actor.known(one);
+      } catch {
+        // it says so itself when it is its turn
+      }
+    }
+  }
+
+  /** One target. Never rejects. */
+  async #one(actor: OrderActor, index: number): Promise<void> {
+    const { on, order } = this.#parts;
+    if (this.#cancelled.signal.aborted) return this.#set(index, 'cancelled');
+    this.#set(index, 'sent');
+    try {
+      const { result } = await actor.power(on[index]!, order);
+      this.#set(index, result);
+    } catch (thrown) {
+      const { phrase, message } = toArgoError(thrown);
+      // only an order that found the cancelling before anything was sent says BUSY then
+      const isNotSent = this.#cancelled.signal.aborted && phrase === 'BUSY';
+      this.#set(index, isNotSent ? 'cancelled' : phrase === 'UNCERTAIN' ? 'uncertain' : 'failed', message);
+    }
+  }
+
+  #set(index: number, state: OrderTargetState, detail = ''): void {
+    this.#targets[index] = { instance: this.#targets[index]!.instance, state, detail };
+    this.#changed();
+  }
+
+  /** Tells of it soon, with what comes until then; of many targets less often, since all are told. */
+  #changed(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#parts.tell(this.snapshot());
+      if (performance.now() - this.#savedAt < ORDER_SAVED_EVERY || !this.isRunning) return;
+      this.#savedAt = performance.now();
+      this.#saving = this.#parts.save({ progress: JSON.stringify(this.#targets) });
+    }, Math.max(ORDER_TOLD_EVERY, this.#targets.length / ORDER_TOLD_TARGETS));
+  }
+
+  async #end(): Promise<void> {
+    clearTimeout(this.#timer);
+    const isCancelled = this.#targets.some(({ state }) => state === 'cancelled');
+    const isBad = this.#targets.some(({ state }) => state === 'failed' || state === 'uncertain');
+    const state = isCancelled ? 'cancelled' : isBad ? 'failed' : 'done';
+    await this.#saving;
+    await this.#parts.save({ state: state === 'cancelled' ? 'stopped' : state, progress: JSON.stringify(this.#targets) });
+    this.#ended = { state, at: Date.now() };
+    this.#parts.tell(this.snapshot());
+  }
+}
+
+const STATES = { waiting: 'unknown', running: 'unknown', done: 'done', failed: 'failed', stopped: 'cancelled', unknown: 'unknown' } as const;
+const CUT_OFF = 'UNCERTAIN: the server ended while it was under way; look at its state, and at the audit';
+
+/** One of an earlier process. What it had not told the end of may have been sent. */
+export function toldOf({ id, owner, operation, subject, state, progress, created, changed }: TaskRecord): OrderTask {
+  const { mode, targets: names } = JSON.parse(subject) as KeptOrder;
+  const known = new Map((progress === '' ? [] : JSON.parse(progress) as OrderTarget[]).map((target) => [target.instance, target]));
+  const targets = names.map((instance): OrderTarget => {
+    const target = known.get(instance);
+    return target === undefined || target.state === 'waiting' || target.state === 'sent' ? { instance, state: 'uncertain', detail: CUT_OFF } : target;
+  });
+  return { id, account: owner, action: operation as OrderTask['action'], mode, state: STATES[state], began: created, ended: changed, targets };
+}

@@ -1,0 +1,171 @@
+import { ArgoError, toArgoError } from '../kit/errors.js';
+import { ORDER_TARGETS, ORDER_TASKS_KEPT, ORDER_TASKS_OF_ACCOUNT, ORDER_TASKS_RUNNING } from '../kit/limits.js';
+import type { Log } from '../kit/log.js';
+import type { TaskRecord, TaskStore } from '../store/tasks.js';
+import type { NamedRef } from './entrance.js';
+import type { PowerOrder } from './order.js';
+import type { OrderTask } from './orders.js';
+import { PowerTask, toldOf, type KeptOrder, type OrderActor } from './power-task.js';
+import type { Mandate, Permission } from './principal.js';
+
+/** Orders for many, as an actor comes to them. */
+export interface OrderDesk {
+  begin(mandate: Mandate, on: readonly NamedRef[], order: PowerOrder, once: string): Promise<OrderTask>;
+  list(mandate: Mandate): Promise<readonly OrderTask[]>;
+  get(mandate: Mandate, id: string): Promise<OrderTask>;
+  cancel(mandate: Mandate, id: string): Promise<OrderTask>;
+  listen(mandate: Mandate, listener: (task: OrderTask) => void): () => void;
+}
+
+export interface PowerTasksParts {
+  /** undefined: nothing can be written down, so nothing is begun */
+  readonly store: TaskStore | undefined;
+  /** An actor that does not end with the request. */
+  actor(mandate: Mandate): OrderActor;
+  readonly log: Log;
+}
+
+/** A key is to be hard to meet by chance, and no way to fill the disk. */
+const ONCE = /^[\w.:-]{8,128}$/;
+/** What sees and cancels those of others, as with single actions. */
+const TASKS_OF_ALL: Permission = { word: 'task', right: 'shell' };
+
+/** The power actions on many, of all accounts: those under way, and the last that have ended. */
+export class PowerTasks implements OrderDesk {
+  readonly #parts: PowerTasksParts;
+  /** oldest first */
+  readonly #tasks = new Map<string, PowerTask | OrderTask>();
+  readonly #listeners = new Map<string, Set<(task: OrderTask) => void>>();
+  #loaded: Promise<void> | undefined;
+  /** those that are being written down, by account */
+  readonly #beginning: string[] = [];
+
+  constructor(parts: PowerTasksParts) {
+    this.#parts = parts;
+  }
+
+  async begin(mandate: Mandate, on: readonly NamedRef[], order: PowerOrder, once: string): Promise<OrderTask> {
+    const { name: owner } = mandate.identity;
+    if (!ONCE.test(once)) throw new ArgoError('BAD REQUEST', 'once: 8 to 128 letters, digits and _ . : - are expected');
+    if (on.length === 0) throw new ArgoError('BAD REQUEST', 'no targets are given');
+    if (on.length > ORDER_TARGETS) throw new ArgoError('BAD REQUEST', `${on.length} targets are given; ${ORDER_TARGETS} can be`);
+    if (owner === '') throw new ArgoError('NOT AUTHENTICATED');
+    await this.#load();
+    this.#enter(owner);
+    try {
+      const kept: KeptOrder = { mode: order.mode, targets: on.map(({ name }) => name) };
+      const { created, task } = await this.#ask((store) => store.create({ owner, operation: order.action, subject: JSON.stringify(kept), once }));
+      const known = this.#tasks.get(task.id);
+      if (!created) return known ? snapshot(known) : toldOf(task);
+      return this.#run(task, mandate, on, order);
+    } finally {
+      this.#beginning.splice(this.#beginning.indexOf(owner), 1);
+    }
+  }
+
+  async list(mandate: Mandate): Promise<readonly OrderTask[]> {
+    await this.#load();
+    return [...this.#tasks.values()].map(snapshot).filter((task) => mayKnow(mandate, task)).reverse();
+  }
+
+  async get(mandate: Mandate, id: string): Promise<OrderTask> {
+    return snapshot(await this.#find(mandate, id));
+  }
+
+  async cancel(mandate: Mandate, id: string): Promise<OrderTask> {
+    const task = await this.#find(mandate, id);
+    if (!(task instanceof PowerTask) || !task.isRunning) throw new ArgoError('WRONG STATE', 'it has ended');
+    task.cancel();
+    return task.snapshot();
+  }
+
+  listen({ identity: { name } }: Mandate, listener: (task: OrderTask) => void): () => void {
+    const listeners = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, listeners.add(listener));
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0 && this.#listeners.get(name) === listeners) this.#listeners.delete(name);
+    };
+  }
+
+  /** Resolves when how each ended is written down, or after so many milliseconds. */
+  async settled(ms: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([
+      Promise.all([...this.#tasks.values()].flatMap((task) => (task instanceof PowerTask ? [task.over] : []))),
+      new Promise((resolve) => { timer = setTimeout(resolve, ms); }),
+    ]);
+    clearTimeout(timer);
+  }
+
+  #run(record: TaskRecord, mandate: Mandate, on: readonly NamedRef[], order: PowerOrder): OrderTask {
+    const { actor, log } = this.#parts;
+    const task = new PowerTask({
+      record, mandate, on, order, actor,
+      save: async (change) => {
+        try {
+          await this.#ask((store) => store.change(record.id, change));
+        } catch (error) {
+          log('warn', 'how an order for many goes on cannot be written down', { task: record.id, reason: String((error as Error).cause ?? error) });
+        }
+      },
+      tell: (told) => { for (const listener of this.#listeners.get(told.account) ?? []) listener(told); },
+    });
+    this.#keep(record.id, task);
+    task.begin();
+    return task.snapshot();
+  }
+
+  /** @throws ArgoError BUSY */
+  #enter(owner: string): void {
+    const running = [...this.#tasks.values()].filter((task) => task instanceof PowerTask && task.isRunning).map((task) => snapshot(task).account).concat(this.#beginning);
+    if (running.length >= ORDER_TASKS_RUNNING || running.filter((one) => one === owner).length >= ORDER_TASKS_OF_ACCOUNT) {
+      throw new ArgoError('BUSY', 'too many orders for many are under way');
+    }
+    this.#beginning.push(owner);
+  }
+
+  /** The last ones of earlier, also of an earlier process. @throws ArgoError AUDIT UNAVAILABLE */
+  #load(): Promise<void> {
+    return this.#loaded ??= this.#ask((store) => store.list()).then((records) => {
+      for (const record of records.slice(-ORDER_TASKS_KEPT)) this.#keep(record.id, toldOf(record));
+    }).catch((error: unknown) => {
+      this.#loaded = undefined;
+      throw error;
+    });
+  }
+
+  #keep(id: string, task: PowerTask | OrderTask): void {
+    this.#tasks.set(id, task);
+    for (const [other, one] of this.#tasks) {
+      if (this.#tasks.size <= ORDER_TASKS_KEPT) return;
+      if (!(one instanceof PowerTask && one.isRunning)) this.#tasks.delete(other);
+    }
+  }
+
+  async #find(mandate: Mandate, id: string): Promise<PowerTask | OrderTask> {
+    await this.#load();
+    const task = this.#tasks.get(id);
+    if (task === undefined || !mayKnow(mandate, snapshot(task))) throw new ArgoError('NO SUCH TASK', id);
+    return task;
+  }
+
+  async #ask<T>(work: (store: TaskStore) => Promise<T>): Promise<T> {
+    const { store } = this.#parts;
+    if (store === undefined) throw new ArgoError('AUDIT UNAVAILABLE', 'orders for many cannot be written down');
+    try {
+      return await work(store);
+    } catch (error) {
+      throw new ArgoError('AUDIT UNAVAILABLE', 'orders for many cannot be written down', { cause: toArgoError(error).cause ?? error });
+    }
+  }
+}
+
+const snapshot = (task: PowerTask | OrderTask): OrderTask => (task instanceof PowerTask ? task.snapshot() : task);
+
+const providerOf = (fullName: string): string => fullName.slice(0, fullName.indexOf('/'));
+
+function mayKnow({ identity: { name, principal } }: Mandate, { account, targets }: OrderTask): boolean {
+  if (name !== '' && name === account) return true;
+  return targets.length > 0 && [...new Set(targets.map(({ instance }) => providerOf(instance)))].every((provider) => principal.allowsProvider(provider, TASKS_OF_ALL));
+}

@@ -1,0 +1,62 @@
+import t from 'tap';
+import type { TaskRow } from '../../src/gateways/web/messages.js';
+import { Service } from '../../src/auth/service.js';
+import { parseConfig } from '../support/configuration.js';
+import { until } from '../support/until.js';
+import { SEED_CONFIG } from '../server/core.js';
+import { startApi } from '../gateways/web/api/asking.js';
+
+const DEAF = SEED_CONFIG.replace('"dev"]', '"dev"]\nfaults = { dev = "deaf" }');
+const ONCE = 'key-0001';
+const stateOf = (task: TaskRow, name: string): string | undefined => task.targets.find(({ instance }) => instance === `demo/${name}`)?.state;
+
+await t.test('a cancelled order says of each target what is known', async (t) => {
+  const { call, ended, ask, session, audit } = await startApi(t, { config: DEAF });
+  const { id } = await call('steve', 'POST', '/power', { targets: ['dev', 'lj'], action: 'stop', once: ONCE }) as TaskRow;
+  await until(async () => stateOf(await call('steve', 'GET', `/tasks/${id}`) as TaskRow, 'lj') === 'done', 10_000, 'lj to be stopped');
+  await until(async () => /verifying/.test(await ask(await session('steve'), 'task')), 10_000, 'the order to be sent');
+  const waiting = await call('steve', 'POST', '/power', { targets: ['dev'], action: 'reboot', once: 'key-0002' }) as TaskRow;
+  await until(() => audit.begun.length === 3, 10_000, 'the second to wait for its turn');
+  await call('steve', 'POST', `/tasks/${waiting.id}/cancel`, {});
+  t.match(await ended('steve', waiting.id), { state: 'cancelled', targets: [{ state: 'cancelled', detail: /nothing was sent/ }] });
+  await call('steve', 'DELETE', `/tasks/${id}`);
+  const task = await ended('steve', id);
+  t.equal(stateOf(task, 'dev'), 'uncertain', 'that it was sent stays so');
+  t.equal(stateOf(task, 'lj'), 'done');
+});
+
+await t.test('an account that is taken away ends its orders', async (t) => {
+  const { call, ended, authenticator, gate } = await startApi(t, { config: DEAF });
+  const { id } = await call('steve', 'POST', '/power', { targets: ['dev'], action: 'stop', once: ONCE }) as TaskRow;
+  const config = DEAF.replaceAll('accounts.steve', 'accounts.eve');
+  authenticator.configure(await parseConfig('argo-server.conf', config, '/nonexistent'));
+  gate.review();
+  t.match(await ended('eve', id), { account: 'steve', state: /cancelled|failed/ }, 'who may do everything sees those of others');
+});
+
+await t.test('one is told how its own orders go on', async (t) => {
+  const { call, gate, authenticator } = await startApi(t);
+  const told: Record<string, string[]> = { steve: [], tenant: [] };
+  for (const name of ['steve', 'tenant']) {
+    const actor = gate.actor({ identity: new Service(name, authenticator), through: undefined, origin: 'x' });
+    t.teardown(actor.orders.onChange(({ state }) => told[name]!.push(state)));
+  }
+  await call('steve', 'POST', '/power', { targets: ['lj'], action: 'stop', mode: 'hard', once: ONCE });
+  await until(() => told['steve']!.at(-1) === 'done', 10_000, 'its end');
+  t.same(told['tenant'], []);
+});
+
+await t.test('what a server that was cut off had under way is not begun again', async (t) => {
+  const before = await startApi(t, { config: DEAF });
+  const order = { targets: ['dev', 'lj'], action: 'stop', once: ONCE };
+  const { id } = await before.call('steve', 'POST', '/power', order) as TaskRow;
+  await until(() => before.audit.begun.length === 2, 10_000, 'both to be begun');
+  const after = await startApi(t, { config: DEAF, folder: before.folder });
+  const task = await after.call('steve', 'POST', '/power', order) as TaskRow;
+  t.match(task, { id, state: 'unknown', action: 'stop', mode: 'soft', targets: [{ instance: 'demo/dev' }, { instance: 'demo/lj' }] });
+  t.equal(stateOf(task, 'dev'), 'uncertain');
+  t.same(after.audit.begun, [], 'nothing is ordered');
+  t.match(await after.call('steve', 'GET', '/tasks'), { tasks: [{ id, state: 'unknown' }] });
+  t.match(await after.call('steve', 'POST', `/tasks/${id}/cancel`, {}), /^WRONG STATE/);
+  await before.call('steve', 'DELETE', `/tasks/${id}`);
+});
