@@ -26,6 +26,7 @@ import type { Owner } from './owner.js';
 import type { Asking } from './readings.js';
 import type { Registry } from './registry.js';
 import { View, type TypedName } from './view.js';
+import { visibleGroups, type VisibleGroup } from './visible-groups.js';
 
 /** What a request selects. */
 export interface Selected {
@@ -49,6 +50,8 @@ export interface Actor {
   overview(): Promise<Overview>;
   /** The visible instances in figures, at less cost than {@link visible}. */
   states(): Iterable<InstanceState>;
+  /** The groups of which it sees something. */
+  groups(): Promise<readonly VisibleGroup[]>;
   /** Why some of what is visible may be out of date: `kvm1 (reason)`; empty while all is current. */
   staleness(): readonly string[];
   /**
@@ -197,6 +200,10 @@ export class GateActor implements Actor {
 
   states(): Iterable<InstanceState> {
     return this.#ended ? [] : statesOf(this.#parts.registry, this.#mandate.identity.principal);
+  }
+
+  async groups(): Promise<readonly VisibleGroup[]> {
+    return visibleGroups(this.#view(), this.#parts.groups());
   }
 
   staleness(): readonly string[] {
