@@ -8,9 +8,13 @@ import type { LoginSource } from './login.js';
 import { originOf, type Origin } from './networks.js';
 import { impossibleHash, verifyPassword } from './passwords.js';
 import { Throttle } from './throttle.js';
+import { Tokens, TokenUse } from './tokens.js';
 
 /** Waits so many milliseconds. */
 type Pause = (ms: number, signal: AbortSignal) => Promise<void>;
+
+/** Under what wrong tokens are counted: no account can be called that. */
+const NO_ACCOUNT = '(token)';
 
 export interface AuthenticatorParts {
   readonly throttle?: Throttle;
@@ -21,6 +25,7 @@ export interface AuthenticatorParts {
 /** The accounts as configured now, and the way into them. */
 export class Authenticator implements LoginSource {
   #accounts: ReadonlyMap<string, Account> = new Map();
+  tokens = new Tokens();
   /** of the accounts' hashes, log2 of the rounds */
   #costs: readonly number[] = [BCRYPT_COST];
   /** so that nobody outside can tell which cost a name without an account gets */
@@ -47,6 +52,8 @@ export class Authenticator implements LoginSource {
   /** Takes on a new configuration: each login is its account's as that is now, or nobody's. */
   configure({ accounts, groups, server }: Config): void {
     this.#accounts = new Map([...accounts].map(([name, settings]) => [name, new Account(settings, groups)]));
+    const tokens = this.tokens = new Tokens();
+    for (const [name, account] of this.#accounts) tokens.add(account, accounts.get(name)?.tokens ?? [], groups);
     this.anonymous = new Anonymous(server.anonymousList);
     const costs = [...accounts.values()].map(({ passwordHash }) => Number(passwordHash.slice(4, 6)));
     this.#costs = costs.length > 0 ? costs : [BCRYPT_COST];
@@ -105,6 +112,30 @@ export class Authenticator implements LoginSource {
         return current;
       }
       this.#throttle.failed(name, origin);
+      this.logins.refused += 1;
+      return undefined;
+    } catch (error) {
+      throw error instanceof ArgoError ? error : new ArgoError('NOT AUTHENTICATED', '', { cause: error });
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * Checks a token. A right one is not delayed: so much chance cannot be guessed, and a script sends it with each
+   * request. Wrong ones are, by the count of the place that they come from.
+   * @param address the peer's, in its plain form
+   * @returns undefined where it is wrong, has expired, or may not be used from there
+   * @throws ArgoError BUSY where too many logins wait
+   */
+  async token(token: string, address: string, signal: AbortSignal): Promise<TokenUse | undefined> {
+    const held = this.tokens.find(token, address);
+    if (held !== undefined) return new TokenUse(held, address, this);
+    const origin = originOf(address);
+    const { delay, leave } = this.#enter(NO_ACCOUNT, origin);
+    try {
+      if (delay > 0) await this.#pause(delay, signal);
+      this.#throttle.failed(NO_ACCOUNT, origin);
       this.logins.refused += 1;
       return undefined;
     } catch (error) {

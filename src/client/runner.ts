@@ -9,12 +9,17 @@ import type { Session } from './session.js';
 import type { Setting } from './setting.js';
 import { countTargets } from './totals.js';
 
+/** Commands that take the whole connection. */
+const CONSOLES: readonly string[] = ['console', 'shell'];
+
 /**
  * Sends one request and shows its reply.
  * @param signal stops waiting; the command goes on at the server
  * @throws the signal's reason · BrokenPipe · SettingsError
  */
 export async function runRequest(setting: Setting, asked: Request, signal: AbortSignal): Promise<ExitCode> {
+  // its bytes would be taken for lines, and nobody could leave it
+  if (CONSOLES.includes(asked.command)) return refuse(setting, asked.line, { phrase: 'NOT SUPPORTED', detail: `argo carries no console; use telnet for ${asked.command}` });
   if (asked.command === 'plan') {
     // few follow a plan: nobody else loads what that takes
     const { isFollowing, PlanFollower } = await import('./plan-follow.js');

@@ -51,6 +51,18 @@ export interface GrantSettings {
   readonly commands: readonly string[];
 }
 
+/** What a script may use in place of its account's password. */
+export interface TokenSettings {
+  readonly name: string;
+  /** `sha256:` and 64 hex digits */
+  readonly hash: string;
+  /** milliseconds since 1970; undefined: it does not end by itself */
+  readonly expires: number | undefined;
+  /** of what the account may do, it may do so much */
+  readonly instances: readonly string[];
+  readonly commands: readonly string[];
+}
+
 export interface AccountSettings {
   readonly name: string;
   /** bcrypt */
@@ -58,6 +70,8 @@ export interface AccountSettings {
   /** undefined: from anywhere */
   readonly from: readonly Network[] | undefined;
   readonly grants: readonly GrantSettings[];
+  /** left out: none */
+  readonly tokens?: readonly TokenSettings[];
 }
 
 export interface ProviderSettings {

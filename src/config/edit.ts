@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, existsSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import type { AST } from 'toml-eslint-parser';
-import type { GrantSettings } from './config.js';
+import type { GrantSettings, TokenSettings } from './config.js';
 import { parseDocument } from './document.js';
 
 /** Changes of accounts in the text of a configuration file. Everything else in it stays as it was, comments included. */
@@ -97,6 +97,35 @@ export function withoutAccount(file: string, source: string, name: string): stri
   if (found.length === 0) return undefined;
   return mark + found.reverse().reduce((rest, { parent, range: [start, end] }) =>
     (parent.type === 'TOMLInlineTable' ? cutItem : cutLines)(rest, start, end), text);
+}
+
+/**
+ * The text with a token more for an account.
+ * @returns undefined where the account is not a table of its own, or has its tokens in a list: tables cannot be added to those
+ */
+export function withToken(file: string, source: string, account: string, { name, hash, expires, instances, commands }: TokenSettings): string | undefined {
+  const [mark, text] = splitMark(source);
+  const entries = [...entriesOf(parseDocument(file, text).tree)];
+  const isInline = ({ path, node }: Entry): boolean => node.type === 'TOMLKeyValue' && (isAt(['accounts', account], path) || (path.length === 3 && isAt(path, ['accounts', account, 'tokens'])));
+  if (entries.some(isInline) || !entries.some(({ path }) => isAt(path, ['accounts', account]))) return undefined;
+  const eol = text.includes('\r\n') ? '\r\n' : '\n';
+  const lines = [
+    `[[accounts.${key(account)}.tokens]]`, `name = ${quote(name)}`, `hash = ${quote(hash)}`,
+    ...(expires === undefined ? [] : [`expires = ${quote(new Date(expires).toISOString())}`]),
+    `instances = ${list(instances)}`, `commands = ${list(commands)}`,
+  ];
+  return `${mark}${text.replace(/[\r\n]*$/, '')}${eol}${eol}${lines.join(eol)}${eol}`;
+}
+
+/** The text without a token of an account. @returns undefined where it has no table of its own */
+export function withoutToken(file: string, source: string, account: string, name: string): string | undefined {
+  const [mark, text] = splitMark(source);
+  for (const { path, node } of entriesOf(parseDocument(file, text).tree)) {
+    if (node.type !== 'TOMLTable' || path.length !== 3 || !isAt(path, ['accounts', account, 'tokens'])) continue;
+    const isIt = node.body.some(({ key: { keys }, value }) => keyNames(keys)[0] === 'name' && value.type === 'TOMLValue' && value.value === name);
+    if (isIt) return mark + cutLines(text, ...node.range);
+  }
+  return undefined;
 }
 
 /** Cuts an item of an inline table, and the comma that parts it from the others. */

@@ -40,13 +40,31 @@ function readServer(reader: Reader, defaultStateDir: string): ServerSettings | u
   };
 }
 
+/** A token must say whose it is: none stands there twice, and no two of an account share a name. */
+function checkTokens(reader: Reader, accounts: ReadonlyMap<string, AccountSettings>): void {
+  const known = new Map<string, string>();
+  for (const { name: account, tokens = [] } of accounts.values()) {
+    const names = new Set<string>();
+    tokens.forEach(({ name, hash }, index) => {
+      const path = ['accounts', account, 'tokens', index];
+      if (names.has(name)) reader.fault([...path, 'name'], `${account} has another token ${name}`);
+      const other = known.get(hash);
+      if (other !== undefined) reader.fault([...path, 'hash'], `this is the token ${other}`);
+      names.add(name);
+      known.set(hash, `${name} of ${account}`);
+    });
+  }
+}
+
 function readAccounts(reader: Reader): Map<string, AccountSettings> {
   const accounts = new Map<string, AccountSettings>();
   for (const [name, value] of reader.names('accounts', ACCOUNT_NAME)) {
     const table = reader.parse(accountTable, value, ['accounts', name]);
     // one with a fault is there all the same for what names it; the file is refused in any case
-    accounts.set(name, { name, passwordHash: table?.password ?? '', from: table?.from, grants: table?.grants ?? [] });
+    const tokens = (table?.tokens ?? []).map(({ expires, ...token }) => ({ ...token, expires }));
+    accounts.set(name, { name, passwordHash: table?.password ?? '', from: table?.from, grants: table?.grants ?? [], ...(tokens.length > 0 ? { tokens } : {}) });
   }
+  checkTokens(reader, accounts);
   return accounts;
 }
 
@@ -68,8 +86,9 @@ function readGroups(reader: Reader, accounts: ReadonlyMap<string, AccountSetting
     if (word.startsWith('@') && !groups.has(word.slice(1))) reader.fault([...path, index], `there is no group ${word}`);
   });
   for (const [name, patterns] of groups) check(['groups', name], patterns);
-  for (const { name, grants } of accounts.values()) {
+  for (const { name, grants, tokens = [] } of accounts.values()) {
     grants.forEach(({ instances }, index) => check(['accounts', name, 'grants', index, 'instances'], instances));
+    tokens.forEach(({ instances }, index) => check(['accounts', name, 'tokens', index, 'instances'], instances));
   }
   check(['server', 'own-host'], ownHost);
   return groups;

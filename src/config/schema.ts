@@ -60,6 +60,23 @@ const passwordHash = v.pipe(
     `the cost of the bcrypt hash must be at most ${BCRYPT_COST_MOST}: no login would end in time`),
 );
 
+/** Names of tokens stand in log and audit, between brackets. */
+export const TOKEN_NAME: NameForm = { form: /^[A-Za-z0-9_.-]{1,64}$/, rule: 'a-z, A-Z, 0-9 and . _ - can be, up to 64 of them' };
+
+const TIME = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d))?$/;
+
+const tokenTable = v.strictObject({
+  name: v.pipe(text, v.regex(TOKEN_NAME.form, `cannot be used: ${TOKEN_NAME.rule}`)),
+  hash: v.pipe(text, v.regex(/^sha256:[0-9a-f]{64}$/, 'must be the hash of a token; `argo-server account token` makes one and writes it')),
+  expires: v.optional(v.pipe(
+    v.string('a time in quotes is expected, such as "2027-01-31" or "2027-01-31T12:00:00Z"'),
+    v.check((time) => TIME.test(time) && !Number.isNaN(Date.parse(time)), 'not a time; write "2027-01-31" or "2027-01-31T12:00:00Z"'),
+    v.transform(Date.parse),
+  )),
+  instances: v.optional(v.array(instancePattern, 'a list of patterns is expected, such as ["lj", "lab/*"]'), ['*']),
+  commands: v.optional(v.array(text, 'a list of command words is expected, such as ["read", "start"]'), ['*']),
+});
+
 export const accountTable = v.strictObject({
   password: passwordHash,
   from: v.optional(networks),
@@ -67,6 +84,7 @@ export const accountTable = v.strictObject({
     instances: v.array(instancePattern, 'a list of patterns is expected, such as ["lj", "lab/*"]'),
     commands: v.array(text, 'a list of command words is expected, such as ["read", "start"]'),
   }), 'write [[accounts.NAME.grants]], with two brackets on each side: an account may have several'), []),
+  tokens: v.optional(v.array(tokenTable, 'write [[accounts.NAME.tokens]], with two brackets on each side: an account may have several'), []),
 });
 
 /** Names that are typed as words and printed in logs. */

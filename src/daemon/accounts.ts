@@ -1,11 +1,13 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { hashPassword } from '../auth/passwords.js';
+import { newToken, tokenHash } from '../auth/tokens.js';
 import type { Config, GrantSettings } from '../config/config.js';
 import { ConfigError } from '../config/document.js';
-import { replaceFile, withAccount, withoutAccount, withPassword } from '../config/edit.js';
+import { replaceFile, withAccount, withoutAccount, withoutToken, withPassword, withToken } from '../config/edit.js';
 import { accountNames, parseConfig, readConfigFile } from '../config/load.js';
-import { ACCOUNT_NAME } from '../config/schema.js';
+import { ACCOUNT_NAME, TOKEN_NAME } from '../config/schema.js';
+import { parseDuration } from '../config/values.js';
 import { makeFolder } from '../kit/folders.js';
 import { openLoaders } from './loaders.js';
 import { defaultStateDir, findConfig, ownAccountsFile } from './places.js';
@@ -18,6 +20,18 @@ const parseOrFaults = (file: string, source: string): Promise<Config | ConfigErr
   if (error instanceof ConfigError) return error;
   throw error;
 });
+
+export interface TokenWish {
+  readonly name: string;
+  readonly instances: readonly string[];
+  readonly commands: readonly string[];
+  readonly expires: string | undefined;
+}
+
+function untilWords(expires: number | undefined): string {
+  if (expires === undefined) return '';
+  return ` ${expires > Date.now() ? 'until' : 'expired'} ${new Date(expires).toISOString()}`;
+}
 
 /** `argo-server account …`: changes of the accounts in the configuration file. */
 export class AccountEditor {
@@ -78,6 +92,39 @@ export class AccountEditor {
     const text = withoutAccount(this.#file, this.#source, name);
     if (text === undefined) throw new Error(`cannot find where ${this.#file} has ${name}; remove it by hand`);
     return `Account ${name} is no longer in ${this.#file}.${await this.#write(text)}`;
+  }
+
+  /**
+   * @param expires a duration from now, such as `30d`
+   * @returns the token, which is told nowhere else, and what is to be said of it
+   * @throws Error
+   */
+  async addToken(account: string, { name, instances, commands, expires }: TokenWish): Promise<{ readonly token: string; readonly words: string }> {
+    this.#require(account);
+    if (!TOKEN_NAME.form.test(name)) throw new Error(`"${name}" cannot be used as a token's name: ${TOKEN_NAME.rule}`);
+    const ms = expires === undefined ? undefined : parseDuration(expires);
+    if (expires !== undefined && !(ms !== undefined && ms > 0)) throw new Error(`--expires: "${expires}" is no duration; write 12h or 30d`);
+    const token = newToken();
+    const text = withToken(this.#file, this.#source, account, { name, hash: tokenHash(token), expires: ms === undefined ? undefined : Date.now() + ms, instances, commands });
+    if (text === undefined) throw new Error(`${this.#file} has ${account}, or its tokens, in one line; write it as a table [accounts.${account}] first`);
+    const rest = await this.#write(text);
+    return { token, words: `Its hash is in ${this.#file}, as ${name} of ${account}; the token itself is shown this once. The server takes it after a reload.${rest}` };
+  }
+
+  /** A line a token: whose it is, its name, what it may do of what its account may, until when. @throws ConfigError */
+  listTokens(account: string | undefined): string[] {
+    if (this.#before instanceof ConfigError) throw this.#before;
+    if (account !== undefined) this.#require(account);
+    return [...this.#before.accounts.values()].filter(({ name }) => account === undefined || name === account).flatMap(({ name: owner, tokens = [] }) =>
+      tokens.map(({ name, instances, commands, expires }) => `${owner} ${name}: ${commands.join(',')} on ${instances.join(',')}${untilWords(expires)}`));
+  }
+
+  /** @throws Error */
+  async revokeToken(account: string, name: string): Promise<string> {
+    this.#require(account);
+    const text = withoutToken(this.#file, this.#source, account, name);
+    if (text === undefined) throw new Error(`cannot find where ${this.#file} has a token ${name} of ${account}`);
+    return `The token ${name} of ${account} is no longer in ${this.#file}. The server refuses it after a reload.${await this.#write(text)}`;
   }
 
   #require(name: string): void {

@@ -1,4 +1,4 @@
-import yargs from 'yargs';
+import yargs, { type Argv } from 'yargs';
 import { version } from './places.js';
 import { run } from './run.js';
 
@@ -9,6 +9,24 @@ const print = (line: string): void => {
 };
 
 const editor = async (config: string | undefined) => (await import('./accounts.js')).AccountEditor.open(config);
+
+/** What is done about the tokens of accounts. */
+const tokenCommands = (args: Argv<{ config: string | undefined }>): typeof args => args
+  .command('token <account>', 'make a token, which does at most what its account may', (one) => one
+    .positional('account', { type: 'string', demandOption: true })
+    .option('name', { type: 'string', default: 'token', describe: 'what log and audit call it', requiresArg: true })
+    .option('instances', { type: 'string', array: true, default: ['*'], describe: 'only these instances' })
+    .option('commands', { type: 'string', array: true, default: ['*'], describe: 'only these commands, such as read' })
+    .option('expires', { type: 'string', describe: 'after so long, such as 30d', requiresArg: true }),
+  async ({ config, account, name, instances, commands, expires }) => {
+    const { token, words } = await (await editor(config)).addToken(account, { name, instances, commands, expires });
+    process.stderr.write(`${words}\n`);
+    print(token);
+  })
+  .command('tokens [account]', 'list the tokens', (one) => one.positional('account', { type: 'string' }),
+    async ({ config, account }) => (await editor(config)).listTokens(account).forEach(print))
+  .command('revoke <account> <name>', 'take a token away', (one) => one.positional('account', { type: 'string', demandOption: true }).positional('name', { type: 'string', demandOption: true }),
+    async ({ config, account, name }) => print(await (await editor(config)).revokeToken(account, name)));
 
 /**
  * Does what the words say.
@@ -28,7 +46,7 @@ export async function commandLine(words: readonly string[]): Promise<void> {
       warnings.forEach((warning) => process.stderr.write(`argo-server: warning: ${warning}\n`));
       print(verdict);
     })
-    .command('account', 'change accounts in the configuration file', (args) => args
+    .command('account', 'change accounts in the configuration file', (args) => tokenCommands(args)
       .command('add <name>', 'add an account; its password is asked for, or read from standard input', (one) => one
         .positional('name', { type: 'string', demandOption: true })
         .option('instances', { type: 'string', array: true, describe: 'grant: these instances, such as lj "lab/*" @web' })
@@ -41,7 +59,7 @@ export async function commandLine(words: readonly string[]): Promise<void> {
       .command('remove <name>', 'remove an account', (one) => one.positional('name', { type: 'string', demandOption: true }),
         async ({ config, name }) => print(await (await editor(config)).remove(name)))
       .command('list', 'list the accounts', (one) => one, async ({ config }) => (await editor(config)).list().forEach(print))
-      .demandCommand(1, 'say what to do: add, passwd, list or remove'))
+      .demandCommand(1, 'say what to do: add, passwd, list, remove, token, tokens or revoke'))
     .command('audit', 'show the actions that were taken', (args) => args
       .option('since', { type: 'string', describe: 'only since then: a date, or a duration such as 2h', requiresArg: true })
       .option('account', { type: 'string', describe: 'only of this account', requiresArg: true })

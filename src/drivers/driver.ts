@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type * as v from 'valibot';
 import type { TableFault } from '../config/catalogue.js';
 import type { Log } from '../kit/log.js';
@@ -83,6 +84,44 @@ export interface Autostart {
   set(isOn: boolean, signal: AbortSignal): Promise<void>;
 }
 
+/** What a machine may be worked at through: its screen by RFB (RFC 6143), its text console, a login shell. */
+export const CONSOLE_KINDS = ['vnc', 'text', 'shell'] as const;
+export type ConsoleKind = (typeof CONSOLE_KINDS)[number];
+
+/** Of a terminal, in characters. */
+export interface ConsoleSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** How a console is to be opened. */
+export interface ConsoleCall {
+  /** ends the attempt; what is open then goes on */
+  readonly signal: AbortSignal;
+  /** of the terminal at the other end, where it has one */
+  readonly size?: ConsoleSize;
+  /** take it over from whoever has it, where the machine's manager lets only one have it */
+  readonly force?: boolean;
+}
+
+/** A console that is open. */
+export interface ConsoleStream {
+  /**
+   * Bytes both ways, with back-pressure both ways: what is not read is not taken from the machine. Ends when the machine
+   * ends it, fails with an ArgoError where it was cut off, and is let go of by `destroy()`. Of `vnc`: behind the
+   * machine's security handshake, so that ClientInit (RFC 6143, 7.3.1) is what it expects first: its password stays here.
+   */
+  readonly stream: Duplex;
+  /** tells the machine of a new size, where it can be told */
+  resize?(size: ConsoleSize): void;
+}
+
+/**
+ * The consoles that a machine may have, each opened anew with every call. Rejects with NOT SUPPORTED where this one has none
+ * after all, WRONG STATE where it is off, BUSY where somebody else has it.
+ */
+export type Consoles = { readonly [Kind in ConsoleKind]?: (call: ConsoleCall) => Promise<ConsoleStream> };
+
 /**
  * A machine as its driver sees it. It has just the methods that its type supports: a missing one is
  * what makes `400 NOT SUPPORTED`.
@@ -142,6 +181,7 @@ export interface Machine {
   bootMark?(signal: AbortSignal): Promise<string>;
 
   readonly autostart?: Autostart;
+  readonly console?: Consoles;
 
   info?(signal: AbortSignal): Promise<Facts>;
   ip?(signal: AbortSignal): Promise<readonly string[]>;

@@ -65,6 +65,15 @@ export function accountsFor(gateway: string, authenticator: Authenticator, gate:
       }
       return member(new Login(account, plain, authenticator));
     },
+    token: async (token, address, signal = FOR_EVER) => {
+      const plain = plainAddress(address);
+      const use = await authenticator.token(token, plain, signal);
+      if (use === undefined) {
+        log('warn', 'token refused', { from: plain });
+        throw new ArgoError('NOT AUTHENTICATED');
+      }
+      return member(use);
+    },
     service: (name) => member(new Service(name, authenticator)),
     observer: () => member(new Observer()),
     listener: () => ({ told: ({ facts }) => Promise.resolve(facts) }),

@@ -73,6 +73,12 @@ export interface Accounts {
    * @throws ArgoError NOT AUTHENTICATED, or BUSY where too many logins wait
    */
   login(name: string, password: string, address: string, signal?: AbortSignal): Promise<Member>;
+  /**
+   * Checks a token of an account. What is done with it is decided by what both may, and named in log and audit
+   * as `kim (token backup)`. Wrong ones are delayed by where they come from.
+   * @throws ArgoError as `login`
+   */
+  token(token: string, address: string, signal?: AbortSignal): Promise<Member>;
   /** An account that the gateway's own table names: no password is asked for. One that is gone may do nothing. */
   service(name: string): Member;
   /** Somebody who sees every instance and may do nothing, not even read a machine: for figures about all. */

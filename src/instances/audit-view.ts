@@ -1,8 +1,8 @@
 import { ArgoError } from '../kit/errors.js';
-import { AUDIT_LOOKED_AT, AUDIT_PAGE } from '../kit/limits.js';
+import { AUDIT_LOOKED_AT, AUDIT_PAGE } from '../kit/api-limits.js';
 import { Slices } from '../kit/slices.js';
 import type { AuditRow } from '../store/audit-entry.js';
-import type { Mandate, Permission, Principal } from './principal.js';
+import { isOwn, type Mandate, type Permission, type Principal } from './principal.js';
 import type { Registry } from './registry.js';
 
 /** What is wanted of the audit; left out: all. */
@@ -32,7 +32,7 @@ export interface AuditViewParts {
 
 const READ: Permission = { word: 'audit', right: 'read' };
 /** Who may do everything on a provider. */
-const ALL: Permission = { word: '*', right: 'shell' };
+const ALL: Permission = { word: '*', right: '*' };
 
 /**
  * The audit as an account may see it: what it has done itself, and what was done to instances that it may
@@ -78,7 +78,7 @@ export class AuditView {
 
   #shown({ identity: { name, principal } }: Mandate, row: AuditRow): AuditRow | undefined {
     const provider = row.instance.slice(0, row.instance.indexOf('/'));
-    if (name !== '' && row.account === name) return row;
+    if (isOwn(name, row.account)) return row;
     if (!this.#mayRead(principal, provider, row.instance)) return undefined;
     return principal.allowsProvider(provider, ALL) ? row : { ...row, account: '-', from: '-' };
   }
@@ -91,7 +91,7 @@ export class AuditView {
 }
 
 function isWanted({ account, instance, at }: AuditRow, wanted: AuditWanted): boolean {
-  if (wanted.account !== undefined && account !== wanted.account) return false;
+  if (wanted.account !== undefined && !isOwn(wanted.account, account)) return false;
   if (wanted.instance !== undefined && instance !== wanted.instance && instance.slice(instance.indexOf('/') + 1) !== wanted.instance) return false;
   const time = Date.parse(at);
   return !(time < (wanted.since ?? -Infinity) || time > (wanted.until ?? Infinity));

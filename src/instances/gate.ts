@@ -1,5 +1,6 @@
 import { ArgoError } from '../kit/errors.js';
-import { GateActor, type Actor, type ActorParts } from './actor.js';
+import type { Actor } from './actor.js';
+import { GateActor, type ActorParts } from './gate-actor.js';
 import type { Choice } from './choice.js';
 import { AuditView, type AuditViewParts } from './audit-view.js';
 import { Operations, type OperationsParts } from './operations.js';

@@ -1,4 +1,4 @@
-import type { Machine, MachineType, PowerState } from '../drivers/driver.js';
+import { CONSOLE_KINDS, type Machine, type MachineType, type PowerState } from '../drivers/driver.js';
 import { STEPS, supportedActions } from './actions.js';
 import type { Instance } from './instance.js';
 import type { Principal } from './principal.js';
@@ -26,7 +26,7 @@ export interface InstanceInfo extends InstanceRef {
   readonly since: string;
   /** why all this may be out of date; undefined while it is current */
   readonly stale: string | undefined;
-  /** the power actions, readings and settings that the machine supports: `start`, `stop --force`, `uptime`, `autostart` */
+  /** the power actions, readings, settings and consoles that the machine supports: `start`, `stop --force`, `uptime`, `autostart`, `console text` */
   readonly capabilities: readonly string[];
 }
 
@@ -40,9 +40,11 @@ const lists = new Map<number, readonly string[]>();
 function capabilitiesOf(machine: Machine): readonly string[] {
   let methods = 0;
   for (let bit = 0; bit < OPTIONAL_METHODS.length; bit += 1) if (machine[OPTIONAL_METHODS[bit]!] !== undefined) methods |= 1 << bit;
+  const { console } = machine;
+  if (console !== undefined) for (let bit = 0; bit < CONSOLE_KINDS.length; bit += 1) if (console[CONSOLE_KINDS[bit]!] !== undefined) methods |= 1 << (OPTIONAL_METHODS.length + bit);
   let list = lists.get(methods);
   if (list === undefined) {
-    list = Object.freeze([...supportedActions(machine), ...OPTIONAL_OTHERS.filter((name) => machine[name] !== undefined)]);
+    list = Object.freeze([...supportedActions(machine), ...OPTIONAL_OTHERS.filter((name) => machine[name] !== undefined), ...CONSOLE_KINDS.filter((kind) => console?.[kind] !== undefined).map((kind) => `console ${kind}`)]);
     lists.set(methods, list);
   }
   return list;

@@ -42,6 +42,9 @@ export const OPERATIONS = {
   load: { right: 'read', on: 'instance', cacheable: true },
   disk: { right: 'read', on: 'instance', cacheable: true },
   autostart: { right: 'configure', on: 'instance', audit: true, turn: 'instance' },
+  'console.open': { right: 'console', on: 'instance', audit: true },
+  'console.view': { right: 'console-view', on: 'instance', audit: true },
+  'console.shell': { right: 'shell', on: 'instance', audit: true },
   dmesg: { right: 'read', on: 'provider' },
 } as const satisfies Readonly<Record<string, OperationRow>>;
 

@@ -8,6 +8,8 @@ import { formatDuration } from '../kit/text.js';
 import { mustBeChecked, notSupported, refuseSecond, requireSupport, STEP_WORDS, wayOf, type Way } from './actions.js';
 import { DeadlineExceeded, explainDeadline } from '../kit/deadline.js';
 import { Signals } from '../kit/signals.js';
+import type { ConsoleOrder } from './console-order.js';
+import { Consoles, type ConsoleHolder, type HeldConsole, type OpenConsole } from './consoles.js';
 import { Shares } from './fan-out.js';
 import type { Instance } from './instance.js';
 import { OPERATIONS, type OperationName } from './operation-table.js';
@@ -43,6 +45,7 @@ export class Operations {
   readonly readingShares = new Shares();
   readonly #signals = new Signals();
   readonly #tasks: RunningTasks;
+  readonly #consoles: Consoles;
   /** the server ends: why nothing is read any longer */
   #readingsOver: ArgoError | undefined;
   readonly #parts: OperationsParts;
@@ -50,6 +53,7 @@ export class Operations {
   constructor(parts: OperationsParts) {
     this.#parts = parts;
     this.#tasks = new RunningTasks(parts);
+    this.#consoles = new Consoles(parts);
   }
 
   /** Whether a mandate holds for an operation on an instance, by what the account's grants are now. */
@@ -152,6 +156,26 @@ export class Operations {
     }, call.signal, open).catch((thrown: unknown) => { throw explainDeadline(thrown, instance.name); });
   }
 
+  /** A console; of a screen, who may only look is given no more. @param held told of it before it is opened @throws ArgoError */
+  async openConsole(mandate: Mandate, instance: Instance, order: ConsoleOrder, call: Call, held: (one: HeldConsole) => () => void): Promise<OpenConsole> {
+    const operation = this.#consoleOperation(mandate, instance, order);
+    this.#authorise(mandate, operation, instance);
+    return this.#consoles.open(mandate, instance, operation, order, call, held);
+  }
+
+  /** Who has a console of an instance, for who may open one. @throws ArgoError NOT ALLOWED */
+  consoleHolders(mandate: Mandate, instance: Instance): readonly ConsoleHolder[] {
+    const may = (['console.open', 'console.view', 'console.shell'] as const).some((one) => this.allows(mandate, one, instance));
+    if (!may) throw new ArgoError('NOT ALLOWED');
+    return this.#consoles.holders(instance);
+  }
+
+  /** Whoever may touch may look. */
+  #consoleOperation(mandate: Mandate, instance: Instance, { kind, viewOnly }: ConsoleOrder): OperationName {
+    if (kind === 'shell') return 'console.shell';
+    return viewOnly === true && !this.allows(mandate, 'console.open', instance) ? 'console.view' : 'console.open';
+  }
+
   /** The hypervisor's log. @throws ArgoError */
   async dmesg(mandate: Mandate, provider: Owner, call: Call, open?: LinkedList<Asking>): Promise<string> {
     const isAllowed = (): boolean => this.allowsProvider(mandate, 'dmesg', provider.name);
@@ -180,6 +204,7 @@ export class Operations {
   review(): void {
     const reason = ({ isAllowed }: Question): Error | undefined => (isAllowed() ? undefined : new ArgoError('NOT ALLOWED'));
     this.#parts.registry.providers().forEach((provider) => provider.endReadings(reason));
+    this.#consoles.review((mandate, operation, instance) => this.allows(mandate, operation, instance));
     this.#tasks.review((mandate, operation, instance) => this.allows(mandate, operation, instance));
   }
 
@@ -191,13 +216,13 @@ export class Operations {
    */
   async drain(ms: number, last: number): Promise<void> {
     setTimeout(() => this.#endReadings(), ms).unref();
-    await this.#tasks.drain(ms, last);
+    await Promise.all([this.#tasks.drain(ms, last), this.#consoles.drain(ms + last)]);
   }
 
   /** Ends what runs without a further look, so that the audit says at least what is known. @param ms in which it has to end */
   async hurry(ms: number): Promise<void> {
     this.#endReadings();
-    await this.#tasks.hurry(ms);
+    await Promise.all([this.#tasks.hurry(ms), this.#consoles.drain(ms)]);
   }
 
   #endReadings(): void {

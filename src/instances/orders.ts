@@ -3,34 +3,9 @@ import { ArgoError, withoutCause } from '../kit/errors.js';
 import { checkText, copyOrder, copyRef, type NamedRef } from './entrance.js';
 import type { InstanceRef } from './info.js';
 import type { PowerOrder } from './order.js';
+import type { OrderTask } from './order-task.js';
 import type { OrderDesk } from './power-tasks.js';
 import type { Mandate } from './principal.js';
-
-/** `sent`: under way. `already`: it was so before. `uncertain`: nobody knows what became of the order. */
-export type OrderTargetState = 'waiting' | 'sent' | 'done' | 'already' | 'failed' | 'uncertain' | 'cancelled';
-
-export interface OrderTarget {
-  /** full name */
-  readonly instance: string;
-  readonly state: OrderTargetState;
-  /** of one that did not end well: the phrase with its detail; else empty */
-  readonly detail: string;
-}
-
-/** One power action on many, which goes on when the request that began it is over. `unknown`: the server ended while it was under way. */
-export interface OrderTask {
-  /** random */
-  readonly id: string;
-  /** as the audit names it */
-  readonly account: string;
-  readonly action: PowerOrder['action'];
-  readonly mode: PowerOrder['mode'];
-  readonly state: 'running' | 'done' | 'failed' | 'cancelled' | 'unknown';
-  /** milliseconds since 1970 */
-  readonly began: number;
-  readonly ended: number | undefined;
-  readonly targets: readonly OrderTarget[];
-}
 
 /** Power actions on many. One knows of one's own; of all for an account that may do everything on the providers that they are about. */
 export interface Orders {

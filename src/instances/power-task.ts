@@ -1,11 +1,11 @@
 import { setMaxListeners } from 'node:events';
 import { toArgoError } from '../kit/errors.js';
-import { ORDER_SAVED_EVERY, ORDER_TOLD_EVERY, ORDER_TOLD_TARGETS } from '../kit/limits.js';
+import { ORDER_SAVED_EVERY, ORDER_TOLD_EVERY, ORDER_TOLD_TARGETS } from '../kit/api-limits.js';
 import type { TaskChange, TaskRecord } from '../store/tasks.js';
 import type { NamedRef } from './entrance.js';
 import type { InstanceRef } from './info.js';
 import type { Outcome, PowerOrder } from './order.js';
-import type { OrderTarget, OrderTargetState, OrderTask } from './orders.js';
+import type { OrderTarget, OrderTargetState, OrderTask } from './order-task.js';
 import type { Mandate } from './principal.js';
 
 /** What of an order for many is written down before it begins. */

@@ -1,12 +1,12 @@
 import { ArgoError, toArgoError } from '../kit/errors.js';
-import { ORDER_TARGETS, ORDER_TASKS_KEPT, ORDER_TASKS_OF_ACCOUNT, ORDER_TASKS_RUNNING } from '../kit/limits.js';
+import { ORDER_TARGETS, ORDER_TASKS_KEPT, ORDER_TASKS_OF_ACCOUNT, ORDER_TASKS_RUNNING } from '../kit/api-limits.js';
 import type { Log } from '../kit/log.js';
 import type { TaskRecord, TaskStore } from '../store/tasks.js';
 import type { NamedRef } from './entrance.js';
 import type { PowerOrder } from './order.js';
-import type { OrderTask } from './orders.js';
+import type { OrderTask } from './order-task.js';
 import { PowerTask, toldOf, type KeptOrder, type OrderActor } from './power-task.js';
-import type { Mandate, Permission } from './principal.js';
+import { isOwn, type Mandate, type Permission } from './principal.js';
 
 /** Orders for many, as an actor comes to them. */
 export interface OrderDesk {
@@ -28,7 +28,7 @@ export interface PowerTasksParts {
 /** A key is to be hard to meet by chance, and no way to fill the disk. */
 const ONCE = /^[\w.:-]{8,128}$/;
 /** What sees and cancels those of others, as with single actions. */
-const TASKS_OF_ALL: Permission = { word: 'task', right: 'shell' };
+const TASKS_OF_ALL: Permission = { word: 'task', right: '*' };
 
 /** The power actions on many, of all accounts: those under way, and the last that have ended. */
 export class PowerTasks implements OrderDesk {
@@ -109,7 +109,9 @@ export class PowerTasks implements OrderDesk {
           log('warn', 'how an order for many goes on cannot be written down', { task: record.id, reason: String((error as Error).cause ?? error) });
         }
       },
-      tell: (told) => { for (const listener of this.#listeners.get(told.account) ?? []) listener(told); },
+      tell: (told) => {
+        for (const [name, listeners] of this.#listeners) if (isOwn(name, told.account)) listeners.forEach((listener) => listener(told));
+      },
     });
     this.#keep(record.id, task);
     task.begin();
@@ -166,6 +168,6 @@ const snapshot = (task: PowerTask | OrderTask): OrderTask => (task instanceof Po
 const providerOf = (fullName: string): string => fullName.slice(0, fullName.indexOf('/'));
 
 function mayKnow({ identity: { name, principal } }: Mandate, { account, targets }: OrderTask): boolean {
-  if (name !== '' && name === account) return true;
+  if (isOwn(name, account)) return true;
   return targets.length > 0 && [...new Set(targets.map(({ instance }) => providerOf(instance)))].every((provider) => principal.allowsProvider(provider, TASKS_OF_ALL));
 }

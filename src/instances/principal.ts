@@ -7,7 +7,8 @@ import type { Right } from './operation-table.js';
 export interface Permission {
   /** its word: `start` */
   readonly word: string;
-  readonly right: Right;
+  /** `*`: in no set, so that nothing but its word and the grant of all hold it */
+  readonly right: Right | '*';
 }
 
 /** An instance as grants see it. */
@@ -60,3 +61,6 @@ export interface Mandate {
   /** aborted: what is not sent is not sent, and waits end; left out where nobody can cancel all of it */
   readonly cancelled?: AbortSignal | undefined;
 }
+
+/** Whether what stands in a record as somebody's is one's own: an account's tokens work for it, and are named behind it. */
+export const isOwn = (name: string, recorded: string): boolean => name !== '' && (recorded === name || recorded.startsWith(`${name} (token `));

@@ -4,7 +4,7 @@ import type { Log } from '../kit/log.js';
 import type { AuditLog } from '../store/audit-entry.js';
 import type { Instance } from './instance.js';
 import type { OperationName } from './operation-table.js';
-import type { Mandate, Permission } from './principal.js';
+import { isOwn, type Mandate, type Permission } from './principal.js';
 import type { Doing } from './progress.js';
 import type { Registry } from './registry.js';
 import { ENDINGS, type Ending } from './turn.js';
@@ -54,7 +54,7 @@ export interface Job<O extends Result> {
 }
 
 /** What sees and cancels the actions of others: a grant of `*`, or of `task` alone, on the whole provider. */
-const TASKS_OF_ALL: Permission = { word: 'task', right: 'shell' };
+const TASKS_OF_ALL: Permission = { word: 'task', right: '*' };
 
 /** What is done to machines, from its record in the audit to its end: it can be listed, cancelled, and waited for when the server ends. */
 export class RunningTasks {
@@ -193,7 +193,7 @@ function whenCancelled({ cancelled }: Mandate, end: () => void): () => void {
 }
 
 /** What the audit names as the command: `stop`, or `cycle: stop` where a command of another name does it. */
-function commandOf({ through }: Mandate, operation: OperationName): string {
+export function commandOf({ through }: Mandate, operation: OperationName): string {
   return through === undefined || through.word === operation ? operation : `${through.word}: ${operation}`;
 }
 
@@ -202,4 +202,4 @@ const outcomeWords = ({ result }: Result): string => (result === 'done' ? 'done'
 
 /** Own ones, and all for whoever may do everything on their provider. */
 const mayManage = ({ identity }: Mandate, { mandate, instance }: Task): boolean =>
-  (identity.name !== '' && identity.name === mandate.identity.name) || identity.principal.allowsProvider(instance.provider, TASKS_OF_ALL);
+  isOwn(identity.name, mandate.identity.name) || identity.principal.allowsProvider(instance.provider, TASKS_OF_ALL);

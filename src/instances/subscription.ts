@@ -43,7 +43,7 @@ export interface Subscription {
 const NO_PLANS: ReadonlySet<string> = new Set();
 const READ: Permission = { word: 'watch', right: 'read' };
 /** Who may do everything to everything. */
-const ALL: Permission = { word: '*', right: 'shell' };
+const ALL: Permission = { word: '*', right: '*' };
 
 export interface SubscriptionParts {
   readonly events: Events;

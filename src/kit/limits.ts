@@ -100,6 +100,8 @@ export const STATE_COUNTS = 3000;
 export const PRESS_AGAIN = 3000;
 
 /** The longest `--wait` and `--timeout`. */
+/** The longest time that a timer of Node's can be set to, milliseconds. */
+export const LONGEST_TIMER = 2 ** 31 - 1;
 export const LONGEST_DEADLINE = 24 * 3_600_000;
 
 /** A command that neither ends nor streams, beyond the deadline of the action that it carries out. */
@@ -296,28 +298,6 @@ export const HISTORY_REMOVED = 50_000;
 export const ONCE_KEPT = 100_000;
 /** Tasks that are kept: beyond them the oldest of those that have ended are dropped. */
 export const TASKS_KEPT = 1000;
-/** Targets of one order for many. */
-export const ORDER_TARGETS = 10_000;
-/** Orders for many that are shown, those under way among them. */
-export const ORDER_TASKS_KEPT = 200;
-/** Orders for many under way, of all accounts and of one. */
-export const ORDER_TASKS_RUNNING = 64;
-export const ORDER_TASKS_OF_ACCOUNT = 16;
-/** How far apart it is told how an order for many goes on, milliseconds; of so many targets a millisecond more. */
-export const ORDER_TOLD_EVERY = 200;
-export const ORDER_TOLD_TARGETS = 5;
-/** How far apart that is written down, milliseconds. */
-export const ORDER_SAVED_EVERY = 1000;
-/** Rows of the audit that one request for them looks at, and those that are read in one go. */
-export const AUDIT_LOOKED_AT = 20_000;
-export const AUDIT_PAGE = 1000;
-/** Rows of the audit, and events, in one answer. */
-export const AUDIT_ROWS = 500;
-export const EVENTS_ANSWERED = 1000;
-/** How deeply the body of a request to the API may be nested. */
-export const API_BODY_DEPTH = 8;
-/** How old readings may be that the page shows, milliseconds: all who look at a machine cost it one question. */
-export const READINGS_AGE = 1000;
 
 /** Connections to a gateway where its table does not say: in all, and from one address. */
 export const GATEWAY_CONNECTIONS = 256;
@@ -379,16 +359,3 @@ export const WATCH_IDLE = 15_000;
 
 /** Accounts of which it is kept whether their logins were refused, with each secret that was tried. */
 export const ACCOUNT_RECORDS = 50_000;
-
-/** The web page's feed: how long changes are gathered, how many such batches are remembered for those who connect, and events of one batch. */
-export const FEED_GATHERED = 200;
-export const FEED_BATCHES = 64;
-export const FEED_EVENTS = 100;
-/** How often each is told that the server is there. */
-export const FEED_ALIVE = 15_000;
-/** Connections of one account, and of all; bytes that one of them may leave unread. */
-export const FEED_SOCKETS_PER_ACCOUNT = 64;
-export const FEED_SOCKETS = 512;
-export const FEED_UNREAD = 256 * 1024;
-/** How long the view of an account is kept current that nobody follows. */
-export const FEED_KEPT = 60_000;

@@ -3,7 +3,8 @@ import type { ArgoError } from '../kit/errors.js';
 import { FLUSH_AFTER, LINGER, OUTPUT_CHUNK, PENDING_INPUT, SUBNEGOTIATION_TIMEOUT } from '../kit/limits.js';
 import type { Dispatcher } from './dispatcher.js';
 import { LineReader } from './line-reader.js';
-import { type LineEnd, Reply, type Sink } from './reply.js';
+import { RawConsole } from './raw-console.js';
+import { ClientGone, type LineEnd, Reply, type Sink, type RawEnd } from './reply.js';
 import type { Session } from './session.js';
 import { TelnetFilter } from './telnet.js';
 
@@ -33,6 +34,8 @@ export class Connection implements Sink {
   #sawRequest = false;
   /** what a client is told whose connection is closed for a reason of ours */
   #parting: ArgoError | undefined;
+  /** the console that has the connection */
+  #raw: RawConsole | undefined;
   #onDrain: (() => void)[] = [];
   readonly #socket: Socket;
   readonly #dispatcher: Dispatcher;
@@ -90,6 +93,29 @@ export class Connection implements Sink {
     return new Promise((resolve) => this.#onDrain.push(resolve));
   }
 
+  /** A client whose lines end as telnet's do is taken for telnet: one that is none and ends them so sees a few bytes of it. */
+  async handOver(end: RawEnd): Promise<void> {
+    await this.drain();
+    if (this.gone) {
+      end.stream.destroy();
+      throw new ClientGone();
+    }
+    await new Promise<void>((resolve, reject) => {
+      const raw = this.#raw = new RawConsole({
+        socket: this.#socket, end, isTelnet: this.#reader.crlf, eol: this.#eol,
+        done: (rest, error) => {
+          this.#raw = undefined;
+          if (rest.length > 0) this.#receive(rest);
+          if (error) reject(error);
+          else resolve();
+        },
+      });
+      raw.receive(Buffer.from(this.#reader.takeAll(), 'latin1'));
+      if (this.#ended) raw.receiveEnd();
+      if (this.#socket.isPaused()) this.#socket.resume();
+    });
+  }
+
   /** Tells the client why, and closes when that is written; a request under way is still answered. */
   close(error?: ArgoError): void {
     if (this.session.closing) return;
@@ -108,6 +134,7 @@ export class Connection implements Sink {
   }
 
   #receive(chunk: Buffer): void {
+    if (this.#raw) return this.#raw.receive(chunk);
     this.#read(this.#telnet.push(chunk.toString('latin1')));
     this.#watchSubnegotiation();
     if (this.#busy && this.#reader.hasLine) this.session.interrupt();
@@ -123,6 +150,7 @@ export class Connection implements Sink {
     this.#ended = true;
     // a client that has gone for good looks the same until it is asked for: its system then answers with a reset
     this.#socket.setKeepAlive(true, 1000);
+    this.#raw?.receiveEnd();
     this.#giveUpSubnegotiation();
   }
 
@@ -215,6 +243,7 @@ export class Connection implements Sink {
 
   /** The socket has closed: whoever reads for this client may stop. */
   #gone(): void {
+    this.#raw?.gone();
     this.session.interrupt();
     clearTimeout(this.#subnegotiationTimer);
     this.session.end();

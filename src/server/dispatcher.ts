@@ -125,7 +125,7 @@ export class Dispatcher {
     const overdue = new Promise<never>((_, reject) => {
       const watch = (before: number) => {
         timer = setTimeout(() => {
-          if (reply.progress > before) watch(reply.progress);
+          if (reply.progress > before || reply.isHandedOver) watch(reply.progress);
           else reject(new ArgoError('TIMEOUT', 'the command did not end'));
         }, limit);
       };

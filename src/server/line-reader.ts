@@ -37,6 +37,14 @@ export class LineReader {
     return this.#text.includes('\n', this.#at);
   }
 
+  /** Takes all that waits, as it came: it is no longer lines. */
+  takeAll(): string {
+    const rest = this.#text.slice(this.#at);
+    this.#text = '';
+    this.#at = 0;
+    return rest;
+  }
+
   push(chunk: string): void {
     const rest = this.#at === this.#text.length ? '' : this.#text.slice(this.#at);
     this.#text = rest === '' ? chunk : rest + chunk;

@@ -1,4 +1,6 @@
-import type { ArgoError } from '../kit/errors.js';
+import type { Duplex } from 'node:stream';
+import type { ConsoleSize } from '../drivers/driver.js';
+import { ArgoError } from '../kit/errors.js';
 import { closeClass } from '../kit/closed.js';
 import { LINES_A_TURN } from '../kit/limits.js';
 import { harmless } from '../kit/text.js';
@@ -13,6 +15,8 @@ export interface Sink {
   drain(): Promise<void> | undefined;
   /** whether the client is gone: what is written is lost */
   readonly gone: boolean;
+  /** Gives the client's connection to a console until that is over, where it can. @throws ArgoError why it ended, where the client did not leave */
+  handOver?(end: RawEnd): Promise<void>;
 }
 
 /** There is nobody left to reply to. */
@@ -20,6 +24,14 @@ export class ClientGone extends Error {
   constructor() {
     super('the client is gone');
   }
+}
+
+/** A console that a connection is handed over to. */
+export interface RawEnd {
+  readonly stream: Duplex;
+  /** a line for people, shown before all else */
+  readonly notice: string | undefined;
+  resize(size: ConsoleSize): void;
 }
 
 /** How a peer ends its own lines; it gets its replies alike. */
@@ -62,6 +74,8 @@ export class Reply {
   /** what was sent, where somebody wants to know */
   #sent: string | undefined;
   #recordable = 0;
+  /** a console has the connection: nobody knows for how long */
+  isHandedOver = false;
   /** grows while the reply gets on */
   progress = 0;
   readonly #sink: Sink;
@@ -120,6 +134,23 @@ export class Reply {
     this.accept();
     this.progress += 1;
     if (!this.#ended) this.#append(this.#phrases.block(source, word, part, () => Array.from(texts(), (text) => this.#safe(text)).join('')));
+  }
+
+  /** @throws ArgoError NOT SUPPORTED where there is no connection that a console could have */
+  requireHandOver(): void {
+    if (this.#sink.handOver === undefined) throw new ArgoError('NOT SUPPORTED', 'there is no connection for a console');
+  }
+
+  /** Gives the connection to a console until that is over. @throws ArgoError why it ended, where the client did not leave */
+  async handOver(end: RawEnd): Promise<void> {
+    this.accept();
+    this.isHandedOver = true;
+    try {
+      await this.#sink.handOver?.({ ...end, notice: end.notice === undefined ? undefined : harmless(end.notice) });
+    } finally {
+      this.isHandedOver = false;
+      this.progress += 1;
+    }
   }
 
   /** Text for people behind `300 DONE`. */

@@ -160,6 +160,15 @@ export class Request implements Context {
     return this.#planned(target, await actor.planChange(target, change, this.#call));
   }
 
+  async console(target: Target, kind: 'text' | 'shell'): Promise<void> {
+    this.#requireOpen();
+    const reply = this.#reply;
+    reply.requireHandOver();
+    const { stream, others, resize } = await this.actor.console(target, { kind, force: this.#options.force }, { signal: this.signal });
+    const same = others.filter((one) => one.kind === kind).map(({ account, since }) => `${account} has it open since ${since.toISOString()}`);
+    await reply.handOver({ stream, resize, notice: same.length === 0 ? undefined : same.join(', ') });
+  }
+
   status(target: Target): Promise<PowerState> {
     return this.read(target, 'status');
   }

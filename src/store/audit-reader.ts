@@ -9,6 +9,7 @@ export interface AuditQuery {
   readonly since?: Date | undefined;
   /** only actions of a higher number */
   readonly after?: number | undefined;
+  /** what its tokens did is among it */
   readonly account?: string | undefined;
   /** full name, or short name */
   readonly instance?: string | undefined;
@@ -35,7 +36,7 @@ const COLUMNS = `
   FROM begun LEFT JOIN ended ON ended.id = begun.id`;
 
 const SELECT = `${COLUMNS}
-  WHERE begun.id > @after AND begun.at >= @since AND (@account IS NULL OR account = @account)
+  WHERE begun.id > @after AND begun.at >= @since AND (@account IS NULL OR account = @account OR substr(account, 1, length(@account) + 8) = @account || ' (token ')
     AND (@instance IS NULL OR instance = @instance OR substr(instance, instr(instance, '/') + 1) = @instance)
   ORDER BY begun.id`;
 

@@ -38,10 +38,10 @@ const words = (rows: readonly Command[]) => rows.map(({ word }) => word);
 
 void t.test('the walk meets every command', async (t) => {
   t.same(words(commands), [
-    'auth', 'autostart', 'disk', 'dmesg', 'exit', 'help', 'info', 'ip', 'list', 'load', 'mac', 'nop', 'pause', 'plan', 'reboot', 'resume', 'rx', 'start', 'status',
+    'auth', 'autostart', 'console', 'disk', 'dmesg', 'exit', 'help', 'info', 'ip', 'list', 'load', 'mac', 'nop', 'pause', 'plan', 'reboot', 'resume', 'rx', 'shell', 'start', 'status',
     'stop', 'suspend', 'task', 'tx', 'unpause', 'uptime', 'watch',
   ]);
-  t.equal(onInstances.length, 17);
+  t.equal(onInstances.length, 19);
 });
 
 void t.test('a stranger', async (t) => {

@@ -46,6 +46,29 @@ await t.test('add, list, passwd and remove', async (t) => {
   t.match(await run(['check']), { code: 0, stdout: /is good: 1 account,/ });
 });
 
+await t.test('token, tokens and revoke', async (t) => {
+  const folder = scratch(t);
+  const file = join(folder, 'argo-server.conf');
+  writeFileSync(file, CONFIG);
+  const run = (...args: readonly string[]) => argoServer(folder, ['account', ...args, '--config', file]);
+  const { code, stdout, stderr } = await run('token', 'steve', '--name', 'backup', '--instances', '@web', 'lj', '--commands', 'read', '--expires', '30d');
+  t.equal(code, 0, stderr);
+  t.match(stdout, /^argo_[\w-]{43}\n$/);
+  const text = readFileSync(file, 'utf8');
+  t.equal(text.startsWith(CONFIG.trimEnd()), true, 'what was there stays');
+  t.notOk(text.includes(stdout.trim()), 'the token itself is not kept');
+  t.notOk(stderr.includes(stdout.trim()));
+  t.match(await run('tokens'), { code: 0, stdout: /^steve backup: read on @web,lj until 20\d\d-\d\d-\d\dT\S+Z\n$/ });
+  t.match(await argoServer(folder, ['check', '--config', file]), { code: 0 });
+  for (const [args, message] of [
+    [['token', 'steve', '--name', 'backup'], /another token backup/], [['token', 'nobody'], /no account nobody/], [['token', 'steve', '--name', 'a b'], /cannot be used/],
+    [['token', 'steve', '--expires', 'soon'], /no duration/], [['token', 'steve', '--instances', '@nope'], /no group @nope/], [['revoke', 'steve', 'other'], /cannot find/],
+  ] as const) t.match(await run(...args), { code: 1, stderr: message }, args.join(' '));
+  t.equal(readFileSync(file, 'utf8'), text);
+  t.match(await run('revoke', 'steve', 'backup'), { code: 0 });
+  t.equal(readFileSync(file, 'utf8').trimEnd(), CONFIG.trimEnd());
+});
+
 await t.test('what cannot be done leaves the file as it is, and repeats no password', async (t) => {
   const folder = scratch(t);
   const file = join(folder, 'argo-server.conf');
@@ -55,7 +78,7 @@ await t.test('what cannot be done leaves the file as it is, and repeats no passw
     [['add', 'bob'], '', 1, /the password is empty/], [['add', 'bob'], `${'hunter2'.repeat(11)}\n`, 1, /longer than 72 bytes/], [['add', 'bob'], 'hunter2\u0007', 1, /control/],
     [['add', 'bob', '--instances', 'web[1-'], 'hunter2', 1, /without \]/], [['add', 'bob', '--instances', '@nope'], 'hunter2', 1, /no group @nope/],
     [['passwd', 'nobody'], 'hunter2', 1, /there is no account nobody/], [['remove', 'nobody'], '', 1, /there is no account nobody/],
-    [['add'], '', 2, /see argo-server --help/], [[], '', 2, /add, passwd, list or remove/], [['frob', 'x'], '', 2, /see argo-server --help/],
+    [['add'], '', 2, /see argo-server --help/], [[], '', 2, /add, passwd, list, remove, token, tokens or revoke/], [['frob', 'x'], '', 2, /see argo-server --help/],
     [['add', 'bob', '--password', 'hunter2'], '', 2, /Unknown argument: password/],
   ] as const) {
     const outcome = await argoServer(folder, ['account', ...args, '--config', file], input);

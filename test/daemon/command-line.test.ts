@@ -35,13 +35,13 @@ await t.test('check explains grants that give nothing', async (t) => {
   const file = join(folder, 'argo-server.conf');
   writeFileSync(file, `[accounts.kim]
 password = "$2b$12$NputH3vRqBIdT3Fcq5GCFOmeRf0Z.6rUOcz6VRBiuKunt6qCHPKGO"
-grants = [{ instances = ["*"], commands = ["powre", "Read", "console", "quit", "zzzzzz", "*"] }]
+grants = [{ instances = ["*"], commands = ["powre", "Read", "host", "quit", "zzzzzz", "*"] }]
 `, { mode: 0o600 });
   const { stdout, stderr, code } = await argoServer(folder, ['check', '--config', file]);
   const said = stdout + stderr;
   t.equal(code, 0);
   t.match(said, /kim names the command "powre", which there is not; is "power" meant\?/);
-  t.match(said, /kim names "console", which holds no command as yet/);
+  t.match(said, /kim names "host", which holds no command as yet/);
   t.match(said, /"quit", which is another word for "exit"/);
   t.match(said, /"zzzzzz", which there is not$/m);
   t.notMatch(said, /"Read"/);

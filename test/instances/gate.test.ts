@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { inspect } from 'node:util';
 import t, { type Test } from 'tap';
 import { ArgoError } from '../../src/kit/errors.js';
@@ -84,6 +85,34 @@ await t.test('a command does not do what needs another right', async (t) => {
   }
   t.match(await tryAs(t, 'power', ({ actor, targets: [target] }) => actor.read(target!, 'shutdown' as 'status')), { phrase: 'BAD REQUEST' });
   t.match(await tryAs(t, 'power', ({ actor, targets: [target] }) => actor.read(target!, 'start' as 'status')), { phrase: 'BAD REQUEST' }, 'nor its own right past the audit');
+});
+
+await t.test('a console is opened by its own right alone, and shows nothing of what carries it', async (t) => {
+  const attempts: Record<string, (request: Context) => unknown> = {
+    'actor.console': ({ actor, targets: [target] }) => actor.console(target!, { kind: 'text' }),
+    'request.console': (request) => request.console(request.targets[0]!, 'text'),
+    'a shell': ({ actor, targets: [target] }) => actor.console(target!, { kind: 'shell' }),
+    'a kind that is none': ({ actor, targets: [target] }) => actor.console(target!, { kind: 'constructor' as 'text' }),
+    'a kind with two faces': ({ actor, targets: [target] }) => {
+      let looks = 0;
+      return actor.console(target!, { get kind() { looks += 1; return looks === 1 ? 'vnc' as const : 'text' as const; }, viewOnly: true });
+    },
+  };
+  for (const right of ['read', 'power', 'configure', 'host', 'plan'] as const) {
+    for (const [name, attempt] of Object.entries(attempts)) t.match(await tryAs(t, right, attempt), { phrase: /^(NOT ALLOWED|NOT SUPPORTED|BAD REQUEST)$/ }, `${right}: ${name}`);
+  }
+  t.match(await tryAs(t, 'console', attempts['a shell']!), { phrase: 'NOT ALLOWED' }, 'nor a shell by the right to consoles');
+  let stream: Duplex | undefined;
+  const core = await arrange(t, [command('trial', 'console', async ({ actor, targets: [target] }) => {
+    const open = await actor.console(target!, { kind: 'text' });
+    ({ stream } = open);
+    t.ok(Object.isFrozen(open));
+    t.notMatch(inspect(open, { showHidden: true, depth: 4 }), /SimConsole|registry|mandate|principal/);
+    t.throws(() => open.resize({ columns: -1, rows: 1e9 }), { message: /^BAD REQUEST/ } as never);
+  }, { on: 'instances' })]);
+  await core.ask(await core.session('steve'), 'trial lj');
+  t.equal(stream?.destroyed, true, 'it ends with the request');
+  t.match(core.audit.begun, [{ command: 'trial: console.open', options: '--kind=text' }]);
 });
 
 await t.test('orders and calls are as the contract says', async (t) => {

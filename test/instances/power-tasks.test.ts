@@ -1,3 +1,8 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import t from 'tap';
 import type { TaskRow } from '../../src/gateways/web/messages.js';
 import { Service } from '../../src/auth/service.js';
@@ -59,4 +64,24 @@ await t.test('what a server that was cut off had under way is not begun again', 
   t.match(await after.call('steve', 'GET', '/tasks'), { tasks: [{ id, state: 'unknown' }] });
   t.match(await after.call('steve', 'POST', `/tasks/${id}/cancel`, {}), /^WRONG STATE/);
   await before.call('steve', 'DELETE', `/tasks/${id}`);
+});
+
+await t.test('nor what a killed process had under way', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'argo-killed-'));
+  const order = { targets: ['dev', 'lj'], action: 'stop', once: ONCE };
+  const child = spawn(process.execPath, ['--input-type=module', '-e', `
+    import { startApi } from ${JSON.stringify(new URL('../gateways/web/api/asking.js', import.meta.url).href)};
+    const { call, audit } = await startApi({ teardown: () => undefined, fail: () => undefined }, ${JSON.stringify({ config: DEAF, folder })});
+    const { id } = await call('steve', 'POST', '/power', ${JSON.stringify(order)});
+    setInterval(() => { if (audit.begun.length === 2) console.log(id); }, 20);
+  `], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.teardown(() => child.kill('SIGKILL'));
+  const [told] = await once(child.stdout, 'data') as [Buffer];
+  child.kill('SIGKILL');
+  await once(child, 'close');
+  const { call, audit } = await startApi(t, { config: DEAF, folder });
+  const [id] = told.toString().split('\n');
+  t.match(await call('steve', 'GET', '/tasks'), { tasks: [{ id, state: 'unknown', targets: [{ state: 'uncertain' }, {}] }] });
+  t.match(await call('steve', 'POST', '/power', order), { id, state: 'unknown' });
+  t.same(audit.begun, []);
 });

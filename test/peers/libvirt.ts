@@ -71,7 +71,7 @@ export class LibvirtPeer {
   static async start(): Promise<LibvirtPeer> {
     const images = await guestImages();
     const enclosure = await Enclosure.start((scratch) => {
-      makeFolders(scratch, ...Object.keys(FOLDERS), 'run/libvirt', 'run/sshd', 'etc/qemu/networks', 'serial', 'disks', 'rootfs');
+      makeFolders(scratch, ...Object.keys(FOLDERS), 'run/libvirt', 'run/lock', 'run/sshd', 'etc/qemu/networks', 'serial', 'disks', 'rootfs');
       writeFileSync(join(scratch, 'etc', 'libvirtd.conf'), LIBVIRTD_CONF + hostUuid());
       writeFileSync(join(scratch, 'etc', 'qemu.conf'), QEMU_CONF);
       const binds = Object.entries(FOLDERS).map(([name, target]) => [join(scratch, name), target]);

@@ -7,7 +7,7 @@ import type { Command } from '../../src/plugins/host/contract.js';
 import { PluginLoader } from '../../src/plugins/host/loader.js';
 
 const OWN = [
-  'auth', 'autostart', 'disk', 'dmesg', 'exit', 'help', 'info', 'ip', 'list', 'load', 'mac', 'nop', 'pause', 'plan', 'reboot', 'resume', 'rx', 'start', 'status',
+  'auth', 'autostart', 'console', 'disk', 'dmesg', 'exit', 'help', 'info', 'ip', 'list', 'load', 'mac', 'nop', 'pause', 'plan', 'reboot', 'resume', 'rx', 'shell', 'start', 'status',
   'stop', 'suspend', 'task', 'tx', 'unpause', 'uptime', 'watch',
 ];
 

@@ -1,6 +1,7 @@
 import type { Domain } from '../../protocols/libvirt/types.js';
 import type { MachineType } from '../driver.js';
 import type { LibvirtConnection } from './connection.js';
+import type { LibvirtConsoles } from './consoles.js';
 import type { RunLog } from './run-log.js';
 
 /** What libvirt's drivers for the several hypervisors can do: an action that one lacks is not offered. */
@@ -14,13 +15,15 @@ export interface Hypervisor {
   readonly signals: boolean;
   /** whether every connection has the same guests: libvirt's test driver may make some for each */
   readonly shared: boolean;
+  /** whether its driver gives consoles out as streams */
+  readonly hasConsoles: boolean;
 }
 
-const VM: Hypervisor = { type: 'vm', resets: true, saves: true, signals: false, shared: true };
+const VM: Hypervisor = { type: 'vm', resets: true, saves: true, signals: false, shared: true, hasConsoles: true };
 
 const HYPERVISORS: Readonly<Record<string, Hypervisor>> = {
-  lxc: { type: 'container', resets: false, saves: false, signals: true, shared: true },
-  test: { ...VM, resets: false, shared: false },
+  lxc: { type: 'container', resets: false, saves: false, signals: true, shared: true, hasConsoles: true },
+  test: { ...VM, resets: false, shared: false, hasConsoles: false },
   xen: { ...VM, resets: false },
 };
 
@@ -35,4 +38,5 @@ export interface VmContext {
   readonly hypervisor: Hypervisor;
   readonly connection: LibvirtConnection;
   readonly runs: RunLog;
+  readonly consoles: LibvirtConsoles;
 }

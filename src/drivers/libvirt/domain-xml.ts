@@ -10,11 +10,19 @@ export interface Nic {
   readonly device?: string;
 }
 
+/** Where a running domain shows its screen by RFB. */
+export type Screen = { readonly password: string | undefined } & (
+  | { readonly socket: string }
+  | { readonly host: string; readonly port: number }
+);
+
 export interface DomainDescription {
   readonly title?: string;
   readonly nics: readonly Nic[];
   /** whether the agent in the guest is there and listens */
   readonly hasAgent: boolean;
+  /** undefined where it has none, or does not run */
+  readonly screen?: Screen;
   /** without their sizes, which the description does not hold */
   readonly disks: readonly Disk[];
 }
@@ -22,7 +30,7 @@ export interface DomainDescription {
 /** The channel to the agent, by the name that all guests know it by. */
 const AGENT_CHANNEL = 'org.qemu.guest_agent.0';
 
-const LISTS = new Set(['domain.devices.interface', 'domain.devices.disk', 'domain.devices.filesystem', 'domain.devices.channel']);
+const LISTS = new Set(['domain.devices.interface', 'domain.devices.disk', 'domain.devices.filesystem', 'domain.devices.channel', 'domain.devices.graphics', 'domain.devices.graphics.listen']);
 
 const parser = new XMLParser({
   ignoreAttributes: false,
@@ -72,8 +80,23 @@ export function parseDomainXml(xml: string): DomainDescription {
     })),
     hasAgent: children(devices, 'channel').map((channel) => child(channel, 'target'))
       .some((target) => text(target, '@name') === AGENT_CHANNEL && text(target, '@state') === 'connected'),
+    screen: children(devices, 'graphics').filter((one) => text(one, '@type') === 'vnc').map(toScreen).find((one) => one !== undefined),
     disks: [...disks, ...children(devices, 'filesystem').map(toFilesystem)],
   });
+}
+
+/** The address that stands for all of a host's is reached at its own one. */
+const ANY: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
+
+/** Where several ways lead to it, a socket goes before a port. */
+function toScreen(graphics: Element): Screen | undefined {
+  const listens = children(graphics, 'listen');
+  const password = text(graphics, '@passwd');
+  const socket = text(graphics, '@socket') ?? listens.map((one) => text(one, '@socket')).find((one) => one !== undefined);
+  if (socket !== undefined) return { socket, password };
+  const port = Number(text(graphics, '@port') ?? -1);
+  const host = text(graphics, '@listen') ?? listens.map((one) => text(one, '@address')).find((one) => one !== undefined) ?? '127.0.0.1';
+  return Number.isInteger(port) && port > 0 && port <= 65_535 ? { host: ANY[host] ?? host, port, password } : undefined;
 }
 
 /** A disk; not a CD or floppy drive, nor one without a name in the guest. */

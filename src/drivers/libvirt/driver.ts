@@ -1,16 +1,14 @@
-import { userInfo } from 'node:os';
-import type { LibvirtClient, LibvirtEvent, OpenOptions } from '../../protocols/libvirt/client.js';
+import type { LibvirtClient, LibvirtEvent } from '../../protocols/libvirt/client.js';
 import { DomainState, Lifecycle, ListFlag, StoppedDetail } from '../../protocols/libvirt/constants.js';
 import { ErrorCode, LibvirtError } from '../../protocols/libvirt/errors.js';
 import { formatUuid, type Domain, type DomainStateRecord } from '../../protocols/libvirt/types.js';
-import { openOverUnix } from '../../protocols/libvirt/unix.js';
 import { parseLibvirtUri, type LibvirtUri } from '../../protocols/libvirt/uri.js';
-import { SshLogins } from '../../protocols/ssh/logins.js';
 import type { Driver, DriverHost, Machine, PowerState, Sighting } from '../driver.js';
-import { sshOptions, type SshAccess } from '../ssh/options.js';
 import { hypervisorOf, type Hypervisor } from './context.js';
-import { LibvirtConnection, type Connect } from './connection.js';
+import { LibvirtConnection } from './connection.js';
 import { createMachine } from './vm.js';
+import { LibvirtConsoles } from './consoles.js';
+import { Transport, type LibvirtOptions } from './transport.js';
 import { readState } from './readings.js';
 import { RunLog, type End } from './run-log.js';
 import { toPowerState } from './states.js';
@@ -21,15 +19,13 @@ const EVENT_DEADLINE_MS = 10_000;
 
 const ENDS: Readonly<Record<number, End>> = { [StoppedDetail.MIGRATED]: 'migrated', [StoppedDetail.SAVED]: 'saved' };
 
-/** The keys of its `[providers.NAME]` table. */
-export type LibvirtOptions = SshAccess & { readonly uri: string };
-
 /** One libvirt as a provider. */
 export class LibvirtDriver implements Driver {
   readonly #host: DriverHost;
   readonly #uri: LibvirtUri;
   readonly #hypervisor: Hypervisor;
   readonly #connection: LibvirtConnection;
+  readonly #transport: Transport;
   readonly #runs = new RunLog();
   #closed = false;
   /** what the last listing held, by uuid */
@@ -43,8 +39,9 @@ export class LibvirtDriver implements Driver {
     this.#host = host;
     this.#uri = parseLibvirtUri(options.uri);
     this.#hypervisor = hypervisorOf(this.#uri.scheme);
+    this.#transport = new Transport(this.#uri, options);
     this.#connection = new LibvirtConnection({
-      connect: connectBy(this.#uri, options),
+      connect: (signal, onEvent) => this.#transport.connect(signal, onEvent),
       host,
       onEvent: (event) => this.#note(event),
       onLost: () => this.#runs.cutOff(),
@@ -80,7 +77,10 @@ export class LibvirtDriver implements Driver {
   }
 
   #createMachine(domain: Domain): Machine {
-    return createMachine({ domain, hypervisor: this.#hypervisor, connection: this.#connection, runs: this.#runs });
+    return createMachine({
+      domain, hypervisor: this.#hypervisor, connection: this.#connection, runs: this.#runs,
+      consoles: new LibvirtConsoles(domain, this.#hypervisor, this.#transport),
+    });
   }
 
   async #readAll(client: LibvirtClient, signal: AbortSignal): Promise<{ domain: Domain; power: PowerState }[]> {
@@ -154,26 +154,4 @@ async function readRecords(client: LibvirtClient, signal: AbortSignal): Promise<
     }
   }));
   return records.filter((record) => record !== undefined);
-}
-
-function connectBy(uri: LibvirtUri, options: LibvirtOptions): Connect {
-  const logins = new SshLogins();
-  return async (signal, onEvent) => {
-    const open: OpenOptions = { uri: uri.remoteName, signal, onEvent };
-    if (uri.transport === 'unix') return openOverUnix(uri.sockets, open);
-    const { openOverSsh } = await import('../../protocols/libvirt/ssh.js');
-    const ssh = sshOptions(accessOf(uri, options), { host: uri.host!, port: uri.port, user: uri.user ?? userInfo().username });
-    return logins.guard(`${ssh.host}:${ssh.port}`, ssh, () => openOverSsh(ssh, uri.sockets, open), signal);
-  };
-}
-
-/** The table's own keys go before what its URI says. */
-function accessOf(uri: LibvirtUri, options: LibvirtOptions): LibvirtOptions {
-  const hasKey = options['private-key-file'] !== undefined || options['private-key-env'] !== undefined;
-  return {
-    ...options,
-    ...(uri.keyFile === undefined || hasKey ? {} : { 'private-key-file': uri.keyFile }),
-    'known-hosts-file': options['known-hosts-file'] ?? uri.knownHostsFile,
-    'accept-new-host-keys': options['accept-new-host-keys'] || uri.acceptsNewHosts === true,
-  };
 }

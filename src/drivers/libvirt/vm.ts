@@ -42,6 +42,7 @@ export function createMachine(context: VmContext): Machine {
       read: read((client, signal) => client.startsWithHost(domain, signal)),
       set: (isOn, signal) => unlessLeft(context, setAutostart(context, isOn, signal)),
     },
+    console: context.consoles.offered,
     bootMark: read((client, signal) => readBootMark(client, context, signal)),
     info: slow((client, signal) => readFacts(client, context, signal)),
     ip: slow((client, signal) => readAddressesOf(client, domain, signal)),

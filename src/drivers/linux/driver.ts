@@ -82,6 +82,7 @@ export class LinuxDriver implements Driver {
       power,
       session: openSession(options, place, this.#jump),
       commands: this.#commands,
+      mayShell: options.shell,
       rights: () => rightsOf(options, place.user ?? options.user),
       account: jump === undefined ? account : `${account} via ${jump.host}:${jump.port}`,
       sshPort: this.#jump === undefined ? sshPort : undefined,

@@ -19,6 +19,7 @@ export const options = {
     'ssh-port': v.optional(whole(1, 65_535)),
     'host-key': v.optional(fingerprint),
   })),
+  shell: v.optional(flag, false),
   sudo: v.optional(flag),
   ...secretEntries('sudo-password'),
   'shutdown-command': v.optional(command, 'sleep 1 && shutdown -P +0'),

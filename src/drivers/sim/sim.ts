@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
 import { onAbort } from '../../kit/within.js';
-import type { Autostart, Disk, Driver, DriverHost, Facts, Load, Machine, PowerState, Readings, Sighting } from '../driver.js';
+import { SimConsole } from './console.js';
+import type { Autostart, Consoles, Disk, Driver, DriverHost, Facts, Load, Machine, PowerState, Readings, Sighting } from '../driver.js';
 
 /**
  * What is wrong with a simulated machine. `hang`: its calls never answer. `error`: they fail.
@@ -161,6 +162,17 @@ class SimMachine implements Machine, Sighting {
       set: async (isOn, signal) => {
         await this.#answer(signal);
         if (this.#fault !== 'deaf') this.#past.startsWithHost = isOn;
+      },
+    };
+  }
+
+  get console(): Consoles {
+    return {
+      text: async ({ signal, size }) => {
+        await this.#answer(signal);
+        this.#expect('on', 'paused');
+        const stream = new SimConsole(this.name, size);
+        return { stream, resize: (to) => stream.resize(to) };
       },
     };
   }

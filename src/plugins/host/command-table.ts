@@ -3,6 +3,8 @@ import { RIGHTS } from '../../instances/operation-table.js';
 import { OPTION_VALUES, type Command, type CommandRow, type Plugin } from './contract.js';
 
 const WORD = /^[a-z][a-z0-9-]{0,31}$/;
+/** Sets that a command of their own right may have the name of. */
+const OWN_SETS = ['plan', 'console', 'shell'];
 const OPEN_TO_ALL = ['anyone', 'listing'];
 
 const SUBJECTS = ['instances', 'provider'];
@@ -49,7 +51,7 @@ function rowFault({ word, aliases, usage, help, right, on, options, words, run }
   if (typeof word !== 'string' || !WORD.test(word)) return `"${String(word)}" is no command word`;
   if (!Array.isArray(aliases)) return `the aliases of ${word} must be a list`;
   // whoever has the set `plan` may use a command of that right in any case
-  const set = [...(word === 'plan' && right === 'plan' ? [] : [word]), ...aliases as unknown[]].find((one) => one === '*' || (RIGHTS as readonly unknown[]).includes(one));
+  const set = [...(OWN_SETS.includes(word) && right === word ? [] : [word]), ...aliases as unknown[]].find((one) => one === '*' || (RIGHTS as readonly unknown[]).includes(one));
   if (set !== undefined) return `"${String(set)}" names a set in grants, so it cannot be a command word`;
   const wrong: unknown = aliases.find((alias) => typeof alias !== 'string' || !WORD.test(alias));
   if (wrong !== undefined) return `"${String(wrong)}" is no command word`;

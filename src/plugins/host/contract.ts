@@ -119,6 +119,11 @@ export interface Context {
   power(target: Target, action: PowerAction): Promise<string | void>;
   /** A change of its settings, or with `--dry-run` what it would do. For use in {@link each}. @throws ArgoError */
   configure(target: Target, change: Change): Promise<string | void>;
+  /**
+   * Hands the client's connection over to a console of a target, until the client leaves it or it ends. Needs the right `console`,
+   * or `shell` for a shell. @throws ArgoError
+   */
+  console(target: Target, kind: 'text' | 'shell'): Promise<void>;
   /** The state now, asked of the machine; `unknown` where it cannot be had. */
   status(target: Target): Promise<PowerState>;
   /** One reading of a machine. @throws ArgoError */

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { Auth, EventId, FEATURE_KEEPALIVE, Limit, Procedure, STATS_STATE } from './constants.js';
+import { Auth, ConsoleFlag, EventId, FEATURE_KEEPALIVE, Limit, Procedure, STATS_STATE, XmlFlag } from './constants.js';
 import { AuthenticationError, ErrorCode, LibvirtError } from './errors.js';
 import { RpcConnection, type CallOptions, type Pace } from './rpc.js';
 import {
@@ -19,6 +19,8 @@ export interface OpenOptions {
   readonly uri: string;
   readonly signal: AbortSignal;
   readonly onEvent: (event: LibvirtEvent) => void;
+  /** not to be pinged by libvirt: a connection that is not read for a while, because of a stream, would be closed by that */
+  readonly unwatched?: boolean;
   /** for tests */
   readonly pace?: Pace;
 }
@@ -44,7 +46,7 @@ export class LibvirtClient {
    *   is destroyed then
    */
   static async open(stream: Duplex, options: OpenOptions): Promise<LibvirtClient> {
-    const { uri, signal, onEvent, pace } = options;
+    const { uri, signal, onEvent, pace, unwatched = false } = options;
     const rpc = new RpcConnection(stream, (procedure, body) => {
       const event = readEvent(procedure, body);
       if (event) onEvent(event);
@@ -52,7 +54,7 @@ export class LibvirtClient {
     try {
       await authenticate(rpc, signal);
       const feature = new XdrWriter().int(FEATURE_KEEPALIVE).bytes();
-      const answersPings = await rpc.call(Procedure.CONNECT_SUPPORTS_FEATURE, feature, (reply) => reply.int() !== 0, { signal });
+      const answersPings = !unwatched && await rpc.call(Procedure.CONNECT_SUPPORTS_FEATURE, feature, (reply) => reply.int() !== 0, { signal });
       await rpc.call(Procedure.CONNECT_OPEN, new XdrWriter().optionalString(uri).int(0).bytes(), nothing, { signal });
       if (answersPings) rpc.startPinging();
     } catch (error) {
@@ -153,6 +155,17 @@ export class LibvirtClient {
 
   xml(domain: Domain, signal: AbortSignal): Promise<string> {
     return this.#domain(Procedure.DOMAIN_GET_XML_DESC, domain, (reply) => reply.string(), { signal }, flags(0));
+  }
+
+  /** As {@link xml}, with the passwords in it. */
+  xmlWithPasswords(domain: Domain, signal: AbortSignal): Promise<string> {
+    return this.#domain(Procedure.DOMAIN_GET_XML_DESC, domain, (reply) => reply.string(), { signal }, flags(XmlFlag.SECURE));
+  }
+
+  /** Its first serial or text console: bytes both ways. @param force takes it from whoever has it */
+  openConsole(domain: Domain, force: boolean, signal: AbortSignal): Promise<Duplex> {
+    const body = writeDomain(new XdrWriter(), domain).optionalString(null).int(force ? ConsoleFlag.FORCE : 0).bytes();
+    return this.#rpc.openStream(Procedure.DOMAIN_OPEN_CONSOLE, body, { ...this.#options, signal });
   }
 
   info(domain: Domain, signal: AbortSignal): Promise<DomainInfo> {

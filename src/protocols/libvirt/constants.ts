@@ -22,6 +22,7 @@ export const Procedure = {
   DOMAIN_HAS_MANAGED_SAVE_IMAGE: 183,
   DOMAIN_MANAGED_SAVE_REMOVE: 184,
   DOMAIN_GET_BLOCK_INFO: 194,
+  DOMAIN_OPEN_CONSOLE: 201,
   DOMAIN_GET_STATE: 212,
   DOMAIN_GET_CONTROL_INFO: 229,
   DOMAIN_DESTROY_FLAGS: 234,
@@ -88,6 +89,12 @@ export const STATS_STATE = 1;
 
 /** virDomainShutdownFlagValues, which virDomainRebootFlagValues repeat */
 export const ShutdownMode = { HYPERVISOR_CHOICE: 0, INITCTL: 1 << 2, SIGNAL: 1 << 3 } as const;
+
+/** virDomainConsoleFlags */
+export const ConsoleFlag = { FORCE: 1 << 0 } as const;
+
+/** virDomainXMLFlags: with passwords */
+export const XmlFlag = { SECURE: 1 << 0 } as const;
 
 /** virDomainSaveRestoreFlags */
 export const SaveFlag = { RUNNING: 1 << 1 } as const;

@@ -19,9 +19,9 @@ export const Program = {
 /** Both programs are at version 1, and have been since 2008. */
 const VERSION = 1;
 
-export const MessageType = { CALL: 0, REPLY: 1, MESSAGE: 2 } as const;
+export const MessageType = { CALL: 0, REPLY: 1, MESSAGE: 2, STREAM: 3 } as const;
 
-export const Status = { OK: 0, ERROR: 1 } as const;
+export const Status = { OK: 0, ERROR: 1, CONTINUE: 2 } as const;
 
 export interface Packet {
   readonly program: number;

@@ -2,6 +2,8 @@ import type { Duplex } from 'node:stream';
 import { onAbort } from '../../kit/within.js';
 import { ConnectionLostError, CrowdedError, LibvirtError, ProtocolError, QueueFullError, UnsentError } from './errors.js';
 import { encodePacket, MessageType, PacketReader, Program, Status, type Packet } from './packet.js';
+import type { RpcStream } from './stream.js';
+import { RpcStreams } from './streams.js';
 import { XdrReader } from './xdr.js';
 
 /**
@@ -41,6 +43,8 @@ export interface CallOptions {
   readonly impatient?: boolean;
   /** goes before those that wait */
   readonly urgent?: boolean;
+  /** told its serial just before it is sent */
+  readonly onSerial?: (serial: number) => void;
 }
 
 /** Numbers that tests shorten. Milliseconds. */
@@ -55,6 +59,8 @@ interface Call {
   readonly slow: boolean;
   readonly about: string | undefined;
   readonly impatient: boolean;
+  /** told its serial just before it is sent */
+  readonly onSerial: ((serial: number) => void) | undefined;
   /** decodes the reply and hands it over; throws when the bytes make no sense */
   readonly accept: (reply: XdrReader) => void;
   readonly reject: (error: unknown) => void;
@@ -77,6 +83,7 @@ export class RpcConnection {
   readonly #pace: Pace;
   readonly #packets = new PacketReader();
   readonly #underWay = new Map<number, Call>();
+  readonly #streams: RpcStreams;
   readonly #queue: Call[] = [];
   readonly #timer: NodeJS.Timeout;
   readonly #closed: Promise<Error>;
@@ -95,6 +102,7 @@ export class RpcConnection {
     this.#stream = stream;
     this.#onEvent = onEvent;
     this.#pace = pace;
+    this.#streams = new RpcStreams(stream, readError);
     this.#closed = new Promise((resolve) => { this.#announce = resolve; });
     this.#timer = setInterval(() => this.#tick(), pace.tickMs);
     stream.on('data', (chunk: Buffer) => this.#receive(chunk));
@@ -135,18 +143,34 @@ export class RpcConnection {
    *   signal is aborted, its reason where the call has been sent, else UnsentError
    */
   call<T>(procedure: number, body: Buffer, read: (reply: XdrReader) => T, options: CallOptions = {}): Promise<T> {
-    const { signal, slow = false, about, urgent = false, impatient = false } = options;
+    const { signal, slow = false, about, urgent = false, impatient = false, onSerial } = options;
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(unsent(signal.reason));
       if (this.#end) return reject(new ConnectionLostError(false, this.#end.message, { cause: this.#end }));
       if (this.#queue.length >= MAX_QUEUED) return reject(new QueueFullError(`${MAX_QUEUED} calls wait already`));
       const accept = (reply: XdrReader): void => resolve(read(reply));
-      const call: Call = { procedure, body, slow, about, impatient, accept, reject, release: () => undefined };
+      const call: Call = { procedure, body, slow, about, impatient, onSerial, accept, reject, release: () => undefined };
       if (signal) call.release = onAbort(signal, (reason) => this.#abandon(call, reason));
       if (urgent) this.#queue.unshift(call);
       else this.#queue.push(call);
       this.#send();
     });
+  }
+
+  /**
+   * Calls a procedure that opens a stream.
+   * @throws as {@link call}
+   */
+  async openStream(procedure: number, body: Buffer, options: CallOptions): Promise<RpcStream> {
+    let opened: { readonly serial: number; readonly stream: RpcStream } | undefined;
+    try {
+      await this.call(procedure, body, () => undefined, { ...options, onSerial: (serial) => { opened = { serial, stream: this.#streams.begin(procedure, serial) }; } });
+      return opened!.stream;
+    } catch (error) {
+      // one that is given up may be opened after all: what is said of it then is about nothing
+      if (opened) this.#streams.drop(opened.serial, error instanceof LibvirtError);
+      throw error;
+    }
   }
 
   /** Ends the connection; what is under way rejects with a ConnectionLostError. */
@@ -165,6 +189,7 @@ export class RpcConnection {
     for (const call of this.#underWay.values()) fail(call, true);
     for (const call of this.#queue.splice(0)) fail(call, false);
     this.#underWay.clear();
+    this.#streams.end(reason);
   }
 
   #abandon(call: Call, reason: unknown): void {
@@ -186,6 +211,7 @@ export class RpcConnection {
       this.#serial = (this.#serial + 1) >>> 0;
       this.#underWay.set(this.#serial, call);
       if (call.slow) this.#slowUnderWay += 1;
+      call.onSerial?.(this.#serial);
       this.#write({ program: Program.REMOTE, procedure: call.procedure, type: MessageType.CALL, serial: this.#serial, body: call.body });
     }
     if (this.#queue.length > 0 && this.#underWay.size >= MAX_IN_FLIGHT) this.#crowding ??= setTimeout(() => this.#crowded(), CROWDED_MS);
@@ -229,6 +255,7 @@ export class RpcConnection {
     }
     if (packet.program !== Program.REMOTE) throw new ProtocolError(`program 0x${packet.program.toString(16)}`);
     if (packet.type === MessageType.MESSAGE) return this.#onEvent(packet.procedure, new XdrReader(packet.body));
+    if (packet.type === MessageType.STREAM) return this.#streams.take(packet);
     if (packet.type !== MessageType.REPLY) throw new ProtocolError(`a message of type ${packet.type}`);
     this.#reply(packet);
   }
@@ -259,7 +286,8 @@ export class RpcConnection {
       this.destroy(new Error('calls that were given up hold every place on the connection'));
       return;
     }
-    if (!this.#pinging) return;
+    // who does not read cannot hear an answer either
+    if (!this.#pinging || this.#streams.isHeld) return;
     if (this.#silentTicks >= DEAD_AFTER_TICKS) {
       this.destroy(new Error(`libvirt has said nothing for ${(this.#silentTicks * this.#pace.tickMs) / 1000} s`));
       return;

@@ -50,6 +50,18 @@ export interface SshCommand {
   readonly ended: Promise<{ readonly code: number | undefined; readonly stderr: string }>;
 }
 
+/** In characters. */
+export interface TerminalSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** A shell that is open: what is typed, and what is shown. */
+export interface SshShell {
+  readonly stream: Duplex;
+  resize(size: TerminalSize): void;
+}
+
 /** One authenticated SSH connection. ssh2 is loaded when the first is made. */
 export class SshConnection {
   readonly #client: Client;
@@ -128,6 +140,22 @@ export class SshConnection {
   /** Connects to a TCP port as the host sees it (direct-tcpip), which makes the host a jump host. */
   openTcp(host: string, port: number, signal: AbortSignal): Promise<Duplex> {
     return this.#open<ClientChannel>(signal, (done) => this.#client.forwardOut('127.0.0.1', 0, host, port, done));
+  }
+
+  /** A login shell on a terminal of its own; its size is told by `resize`. @throws SshConnectionError; the signal's reason */
+  async openShell({ columns, rows }: TerminalSize, signal: AbortSignal): Promise<SshShell> {
+    const window = { term: 'xterm-256color', cols: columns, rows, width: 0, height: 0 };
+    const channel = await this.#open<ClientChannel>(signal, (done) => this.#client.shell(window, done));
+    channel.stderr.resume();
+    // whoever gets it may not listen yet when it fails
+    channel.on('error', () => undefined);
+    const forget = this.onEnd((reason) => {
+      // ssh2's destroy() takes no reason, and being cut off must not look like a shell that has ended
+      channel.emit('error', new SshConnectionError(reason.message, { cause: reason }));
+      channel.destroy();
+    });
+    channel.once('close', forget);
+    return { stream: channel, resize: (to) => channel.setWindow(to.rows, to.columns, 0, 0) };
   }
 
   /**

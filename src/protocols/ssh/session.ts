@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { runCommand, type CommandResult, type RunOptions } from './command.js';
-import { SshConnection, type SshOptions } from './connection.js';
+import { SshConnection, type SshOptions, type SshShell, type TerminalSize } from './connection.js';
 import { SshCommandError, SshConnectionError } from './errors.js';
 import { HOLDS, type Holds } from '../../kit/lockout.js';
 import { learnHostKey } from './host-certificates.js';
@@ -126,6 +126,14 @@ export class SshSession {
     this.#enter();
     stream.once('close', () => this.#leave());
     return stream;
+  }
+
+  /** A login shell. The session counts as in use for as long as it is open. @throws as {@link run} */
+  async openShell(size: TerminalSize, signal: AbortSignal): Promise<SshShell> {
+    const shell = await this.#using(signal, (connection) => connection.openShell(size, signal), () => false);
+    this.#enter();
+    shell.stream.once('close', () => this.#leave());
+    return shell;
   }
 
   /**

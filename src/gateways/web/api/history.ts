@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type { Subscription, ToldEvent } from '../../../instances/subscription.js';
 import { ArgoError, toArgoError } from '../../../kit/errors.js';
-import { AUDIT_ROWS, EVENTS_ANSWERED } from '../../../kit/limits.js';
+import { AUDIT_ROWS, EVENTS_ANSWERED } from '../../../kit/api-limits.js';
 import type { EventRow, Failure } from '../messages.js';
 import { route, type Route } from './route.js';
 import * as shapes from './shapes.js';

@@ -5,7 +5,7 @@ import type { InstanceInfo } from '../../../instances/info.js';
 import { OPERATIONS, type OperationName } from '../../../instances/operation-table.js';
 import type { ReadingName } from '../../../instances/operations.js';
 import { ArgoError, toArgoError } from '../../../kit/errors.js';
-import { READINGS_AGE } from '../../../kit/limits.js';
+import { READINGS_AGE } from '../../../kit/api-limits.js';
 import { Slices } from '../../../kit/slices.js';
 import { plain } from './plain.js';
 import { route, type Route } from './route.js';

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type { Actor } from '../../../instances/actor.js';
 import { ArgoError } from '../../../kit/errors.js';
-import { API_BODY_DEPTH } from '../../../kit/limits.js';
+import { API_BODY_DEPTH } from '../../../kit/api-limits.js';
 import type { ApiRequest } from '../api.js';
 
 /** One route below `/api`: from its row are made what is checked, what is answered, and what the document says. */

@@ -2,7 +2,8 @@ import * as v from 'valibot';
 import { POWER_STATES } from '../../../drivers/driver.js';
 import { EVENT_TYPES } from '../../../instances/events.js';
 import { OPERATIONS, type OperationName, type PowerAction } from '../../../instances/operation-table.js';
-import { AUDIT_ROWS, EVENTS_ANSWERED, LONGEST_DEADLINE, ORDER_TARGETS } from '../../../kit/limits.js';
+import { AUDIT_ROWS, EVENTS_ANSWERED, ORDER_TARGETS } from '../../../kit/api-limits.js';
+import { LONGEST_DEADLINE } from '../../../kit/limits.js';
 import type { EventRow, Failure, PowerRequest, PreviewRow, ProviderRow, TaskRow } from '../messages.js';
 
 /** What goes in and out below `/api`. Where the page knows it too, the compiler holds it to messages.ts. */

@@ -1,5 +1,5 @@
 import { ArgoError } from '../../../kit/errors.js';
-import { FEED_ALIVE, FEED_KEPT, FEED_SOCKETS, FEED_SOCKETS_PER_ACCOUNT, FEED_UNREAD } from '../../../kit/limits.js';
+import { FEED_ALIVE, FEED_KEPT, FEED_SOCKETS, FEED_SOCKETS_PER_ACCOUNT, FEED_UNREAD } from '../../../kit/feed-limits.js';
 import type { Log } from '../../../kit/log.js';
 import type { Member } from '../../contract.js';
 import type { FeedMessage } from '../messages.js';
@@ -56,12 +56,12 @@ export class Feeds {
    */
   async open(socket: FeedSocket, member: Member, after: number, signal: AbortSignal): Promise<void> {
     const account = member.name;
-    const mine = [...this.#connections].filter((one) => one.account === account).length;
-    if (this.#connections.size >= FEED_SOCKETS || mine >= FEED_SOCKETS_PER_ACCOUNT) return socket.close(TRY_AGAIN_LATER, 'too many pages are open');
     let isGone = false;
     socket.onClose(() => { isGone = true; });
     const watched = await this.#of(member);
     if (isGone) return;
+    const mine = [...this.#connections].filter((one) => one.account === account).length;
+    if (this.#connections.size >= FEED_SOCKETS || mine >= FEED_SOCKETS_PER_ACCOUNT) return socket.close(TRY_AGAIN_LATER, 'too many pages are open');
     if (signal.aborted || member.signal.aborted) return socket.close(POLICY, 'the session is over');
     this.#connect({ account, socket, watched }, after, AbortSignal.any([signal, member.signal]));
   }

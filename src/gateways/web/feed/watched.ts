@@ -1,7 +1,7 @@
 import type { Actor } from '../../../instances/actor.js';
 import type { EventBatch, Subscription } from '../../../instances/subscription.js';
 import { toArgoError } from '../../../kit/errors.js';
-import { FEED_BATCHES, FEED_EVENTS, FEED_GATHERED } from '../../../kit/limits.js';
+import { FEED_BATCHES, FEED_EVENTS, FEED_GATHERED } from '../../../kit/feed-limits.js';
 import type { Log } from '../../../kit/log.js';
 import { eventRow } from '../api/history.js';
 import { taskRow } from '../api/power.js';

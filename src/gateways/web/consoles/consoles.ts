@@ -1,0 +1,92 @@
+import type { WebSocket } from 'ws';
+import type { Actor } from '../../../instances/actor.js';
+import { ArgoError } from '../../../kit/errors.js';
+import type { ConsoleRequest, ConsoleTicket } from '../messages.js';
+import { relay } from './relay.js';
+import { Tickets, ticketOf, type TicketOrder } from './tickets.js';
+
+const KINDS: readonly unknown[] = ['vnc', 'text', 'shell'];
+
+/** The consoles of one web gateway: a ticket by the API, and for it a console by a WebSocket. */
+export class WebConsoles {
+  readonly #tickets = new Tickets();
+
+  /**
+   * `POST /api/consoles`.
+   * @param session tells the asking session from all others; not the cookie itself
+   * @param body what was sent
+   * @throws ArgoError
+   */
+  async order(actor: Actor, session: string, body: unknown): Promise<ConsoleTicket> {
+    const order = readOrder(body);
+    const instance = await one(actor, order);
+    const operation = order.kind === 'shell' ? 'console.shell' : 'console.open';
+    if (!actor.may(operation, instance) && !(order.viewOnly && actor.may('console.view', instance))) throw new ArgoError('NOT ALLOWED');
+    if (!instance.capabilities.includes(`console ${order.kind}`)) throw new ArgoError('NOT SUPPORTED', `${instance.name} has no console of this kind`);
+    const others = actor.consoleHolders(instance).map(({ account, since }) => ({ account, since: since.getTime() }));
+    // by its full name, so that it is the same one when the ticket comes
+    return { ...this.#tickets.issue(session, { ...order, instance: instance.fullName }), others };
+  }
+
+  /** What the ticket among a WebSocket's subprotocols is for; it is burnt. @throws ArgoError NOT ALLOWED, for which the upgrade is refused */
+  redeem(subprotocols: string | undefined, session: string): TicketOrder {
+    const ticket = ticketOf(subprotocols);
+    const order = ticket === undefined ? undefined : this.#tickets.redeem(ticket, session);
+    if (order === undefined) throw new ArgoError('NOT ALLOWED', 'the ticket is not valid, or no longer');
+    return order;
+  }
+
+  /**
+   * Opens what a ticket was for and carries it, until either side ends. Never rejects.
+   * @param actor whose signal, and whose request, lasts as long as the WebSocket
+   * @param ended aborted when the session ends
+   */
+  async serve(web: WebSocket, actor: Actor, order: TicketOrder, ended: AbortSignal): Promise<void> {
+    // nothing is lost that comes before the console is there
+    web.pause();
+    web.on('error', () => undefined);
+    const gone = new AbortController();
+    const leave = (): void => gone.abort();
+    const end = (): void => web.close(1008, 'NOT ALLOWED');
+    web.once('close', leave);
+    // first: why it is closed is what the browser is to be told
+    ended.addEventListener('abort', end, { once: true });
+    ended.addEventListener('abort', leave, { once: true });
+    if (ended.aborted) {
+      end();
+      leave();
+    }
+    try {
+      const { kind, viewOnly } = order;
+      const console = await actor.console(await one(actor, order), { kind, viewOnly }, { signal: gone.signal });
+      web.resume();
+      await relay(web, console);
+    } catch (error) {
+      web.resume();
+      const reason = error instanceof ArgoError ? error : new ArgoError('INTERNAL ERROR');
+      web.close(reason.phrase === 'SHUTTING DOWN' ? 1001 : reason.phrase === 'NOT ALLOWED' ? 1008 : 1011, Buffer.from(reason.message).subarray(0, 120).toString('utf8').replace(/\uFFFD+$/, ''));
+    } finally {
+      ended.removeEventListener('abort', leave);
+      ended.removeEventListener('abort', end);
+    }
+  }
+
+  /** A session has ended. */
+  endSession(session: string): void {
+    this.#tickets.endSession(session);
+  }
+}
+
+async function one(actor: Actor, { instance }: ConsoleRequest) {
+  const { instances: [found] } = await actor.select([{ text: instance, quoted: true }]);
+  if (found === undefined) throw new ArgoError('NO SUCH INSTANCE', instance);
+  return found;
+}
+
+function readOrder(body: unknown): TicketOrder {
+  const { instance, kind, viewOnly = false } = (typeof body === 'object' && body !== null ? body : {}) as Partial<Record<keyof ConsoleRequest, unknown>>;
+  if (typeof instance !== 'string' || !KINDS.includes(kind) || typeof viewOnly !== 'boolean' || (viewOnly && kind !== 'vnc')) {
+    throw new ArgoError('BAD REQUEST', 'instance, kind ("vnc", "text" or "shell") and, for "vnc", viewOnly are expected');
+  }
+  return { instance, kind: kind as TicketOrder['kind'], viewOnly };
+}

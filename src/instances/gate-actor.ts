@@ -1,0 +1,337 @@
+import { ArgoError, withoutCause } from '../kit/errors.js';
+import { LinkedList } from '../kit/linked-list.js';
+import { closeClass } from '../kit/closed.js';
+import { Slices } from '../kit/slices.js';
+import { isPattern, type Groups } from '../kit/patterns.js';
+import { checkOperation, checkReading, copyCall, copyChange, copyName, copyOrder, copyRef, chosenBy, frozenCopy } from './entrance.js';
+import { fanOut, WHOLE_SHARE, type Settled, type Share } from './fan-out.js';
+import type { InstanceInfo, InstanceRef } from './info.js';
+import type { Instance } from './instance.js';
+import { Listing } from './listing.js';
+import { copyConsoleOrder, type ConsoleOrder } from './console-order.js';
+import type { ConsoleHolder, HeldConsole, OpenConsole } from './consoles.js';
+import type { OperationName } from './operation-table.js';
+import type { Operations, ReadingName, Readings } from './operations.js';
+import { tasksOf, type Tasks } from './tasks.js';
+import type { Call, Change, ChangeOutcome, Outcome, PowerOrder, ReadCall } from './order.js';
+import { EventSubscription, type EventFilter, type Subscription, type ToldEvent } from './subscription.js';
+import type { Cursor } from './events.js';
+import { Choice } from './choice.js';
+import { overviewOf, statesOf, type InstanceState, type Overview } from './overview.js';
+import { ActorOrders, type Orders } from './orders.js';
+import type { OrderDesk } from './power-tasks.js';
+import type { AuditPage, AuditView, AuditWanted } from './audit-view.js';
+import { ActorPlans } from './plan-access.js';
+import type { PlanDesk, Plans } from './plans.js';
+import type { Mandate } from './principal.js';
+import type { Owner } from './owner.js';
+import type { Asking } from './readings.js';
+import type { Registry } from './registry.js';
+import { View, type TypedName } from './view.js';
+import { visibleGroups, type VisibleGroup } from './visible-groups.js';
+import type { Actor, Selected } from './actor.js';
+
+/** What all actors work with, which nobody outside gets to see. */
+export interface ActorParts {
+  readonly registry: Registry;
+  /** of the configuration as it is now */
+  groups(): Groups;
+  /** connections of one account that may watch events; none where it is left out */
+  maxWatchersPerAccount?(): number;
+  /** left out, or undefined: there are no plans */
+  plans?(): PlanDesk | undefined;
+  readonly orders: OrderDesk;
+  readonly audited: AuditView;
+}
+
+const isOver = (): ArgoError => new ArgoError('NOT ALLOWED', 'the request is over');
+
+/** The actor that {@link Gate} hands out. Each request that looks at a machine makes one, so what few need is made when they do. */
+export class GateActor implements Actor {
+  readonly #parts: ActorParts;
+  readonly #operations: Operations;
+  readonly #mandate: Mandate;
+  #ended = false;
+  #controller: AbortController | undefined;
+  #forgetAccount: (() => void) | undefined;
+  #forgetClient: (() => void) | undefined;
+  /**
+   * The providers from which something was selected or named, by name. A reload may put another one in such a place,
+   * with other machines under the same ids: what was chosen from the one must not come to be one of the other.
+   */
+  #owners: Map<string, Owner> | undefined;
+  /** of the account's readings, when it does many at a time */
+  #share: Share | undefined;
+  /** readings under way */
+  #open: LinkedList<Asking> | undefined;
+  #consoles: Set<HeldConsole> | undefined;
+  /** why no reading is begun any longer */
+  #readingsEnded: Error | undefined;
+
+  constructor(parts: ActorParts, operations: Operations, mandate: Mandate) {
+    this.#parts = parts;
+    this.#operations = operations;
+    this.#mandate = mandate;
+  }
+
+  /** Ends what may be done through an actor of a request that is over: who kept it has nothing. What was begun goes on. */
+  static end(actor: GateActor): void {
+    actor.#ended = true;
+    if (actor.#open && actor.#open.size > 0) GateActor.endReadings(actor, isOver());
+    for (const one of actor.#consoles ?? []) one.end(isOver());
+    actor.#share?.end();
+    actor.#forgetAccount?.();
+    actor.#forgetClient?.();
+  }
+
+  /** Ends the readings under way and to come: nobody is left to be told. Power actions go on. */
+  static endReadings(actor: GateActor, reason: Error): void {
+    actor.#readingsEnded ??= reason;
+    for (const one of actor.#open ?? []) one.end(reason);
+  }
+
+  /**
+   * What a command's words select, where the account may use the command on all of it. What is known of
+   * each is made when it is its turn: of many thousands it would be a large part of the memory.
+   * @throws ArgoError as `select` and `require`
+   */
+  static async choose(actor: GateActor, words: readonly TypedName[]): Promise<Choice> {
+    const view = actor.#view();
+    const { instances, isSingle, stale } = await view.select(words, actor.#parts.groups());
+    const { identity, through } = actor.#mandate;
+    const slices = new Slices();
+    for (const instance of instances) {
+      if (slices.isOver()) await slices.pause();
+      if (through === undefined || !identity.principal.allows(instance, through)) throw new ArgoError('NOT ALLOWED');
+    }
+    actor.#pin(instances);
+    return new Choice(instances, isSingle, stale, view);
+  }
+
+  get name(): string {
+    return this.#mandate.identity.name;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      const controller = this.#controller = new AbortController();
+      if (!this.#ended) this.#forgetAccount = this.#mandate.identity.onTakenAway(() => controller.abort(new ArgoError('NOT ALLOWED', 'the account was taken away')));
+    }
+    return this.#controller.signal;
+  }
+
+  visible(): Listing {
+    return Listing.of(this.#view(), () => this.#requireOpen());
+  }
+
+  async overview(): Promise<Overview> {
+    return this.#ended ? { providers: [], isWhole: false } : overviewOf(this.#parts.registry, this.#mandate.identity.principal);
+  }
+
+  states(): Iterable<InstanceState> {
+    return this.#ended ? [] : statesOf(this.#parts.registry, this.#mandate.identity.principal);
+  }
+
+  async groups(): Promise<readonly VisibleGroup[]> {
+    return visibleGroups(this.#view(), this.#parts.groups());
+  }
+
+  staleness(): readonly string[] {
+    return this.#view().staleness();
+  }
+
+  async select(words: readonly (string | TypedName)[]): Promise<Selected> {
+    const names = Array.from(words, copyName);
+    const view = this.#view();
+    const { instances, isSingle } = await view.select(names, this.#parts.groups());
+    this.#pin(instances);
+    return { instances: Object.freeze(instances.map((instance) => view.info(instance))), isSingle };
+  }
+
+  display(on: InstanceRef): string {
+    return this.#view().display(this.#find(on));
+  }
+
+  known(on: InstanceRef): InstanceInfo {
+    return this.#view().info(this.#find(on));
+  }
+
+  may(operation: OperationName, on: InstanceRef): boolean {
+    const { provider, id } = copyRef(on);
+    const instance = this.#parts.registry.byId(provider, id);
+    return !this.#ended && instance !== undefined && this.#operations.allows(this.#mandate, checkOperation(operation), instance);
+  }
+
+  require(on: readonly InstanceRef[]): void {
+    const { identity: { principal }, through } = this.#mandate;
+    if (through === undefined || on.some((one) => !principal.allows(this.#find(one), through))) throw new ArgoError('NOT ALLOWED');
+  }
+
+  async power(on: InstanceRef, order: PowerOrder, call: Call = {}): Promise<Outcome> {
+    const instance = this.#find(on);
+    return Object.freeze(await told(this.#operations.power(this.#mandate, instance, copyOrder(order), copyCall(call))));
+  }
+
+  async plan(on: InstanceRef, order: PowerOrder, call: Call = {}): Promise<string> {
+    const instance = this.#find(on);
+    return told(this.#operations.plan(this.#mandate, instance, copyOrder(order), copyCall(call), this.#beginReading()));
+  }
+
+  async bootMark(on: InstanceRef, call: Call = {}): Promise<string | undefined> {
+    return told(this.#operations.bootMark(this.#mandate, this.#find(on), copyCall(call), this.#beginReading()));
+  }
+
+  async configure(on: InstanceRef, change: Change, call: Call = {}): Promise<ChangeOutcome> {
+    const instance = this.#find(on);
+    return Object.freeze(await told(this.#operations.configure(this.#mandate, instance, copyChange(change), copyCall(call))));
+  }
+
+  async planChange(on: InstanceRef, change: Change, call: Call = {}): Promise<string> {
+    const instance = this.#find(on);
+    return told(this.#operations.planChange(this.#mandate, instance, copyChange(change), copyCall(call), this.#beginReading()));
+  }
+
+  async console(on: InstanceRef, order: ConsoleOrder, call: Call = {}): Promise<OpenConsole> {
+    const consoles = this.#consoles ??= new Set();
+    return told(this.#operations.openConsole(this.#mandate, this.#find(on), copyConsoleOrder(order), copyCall(call), (one) => {
+      consoles.add(one);
+      return () => consoles.delete(one);
+    }));
+  }
+
+  consoleHolders(on: InstanceRef): readonly ConsoleHolder[] {
+    return this.#operations.consoleHolders(this.#mandate, this.#find(on));
+  }
+
+  async read<Name extends ReadingName>(on: InstanceRef, name: Name, call: ReadCall = {}): Promise<Readings[Name]> {
+    const instance = this.#find(on);
+    const open = this.#beginReading();
+    const asked = copyCall(call);
+    try {
+      return frozenCopy(await this.#operations.read(this.#mandate, instance, checkReading(name), asked, open));
+    } catch (thrown) {
+      // the caller's own reason is no secret to him
+      throw asked.signal?.aborted && thrown === asked.signal.reason ? thrown : withoutCause(thrown);
+    }
+  }
+
+  async dmesg(name: string | undefined, call: Call = {}): Promise<string> {
+    try {
+      return await this.#dmesg(name, copyCall(call));
+    } catch (thrown) {
+      throw withoutCause(thrown);
+    }
+  }
+
+  async #dmesg(name: string | undefined, call: Call): Promise<string> {
+    const { registry } = this.#parts;
+    const allowed = registry.providers().filter((one) => this.#mayOn('dmesg', one.name));
+    const found = name === undefined ? allowed.filter((one) => one.supportsDmesg) : allowed.filter((one) => one.name === name);
+    const [provider, second] = found;
+    if (second) throw new ArgoError('AMBIGUOUS', found.map((one) => one.name).join(', '));
+    if (provider) return this.#operations.dmesg(this.#mandate, provider, call, this.#beginReading());
+    if (name !== undefined && this.#mayOn('dmesg', name)) throw new ArgoError('NO SUCH PROVIDER', name);
+    if (name === undefined && allowed.length > 0) throw new ArgoError('NOT SUPPORTED', 'no provider has a hypervisor log to show');
+    throw new ArgoError('NOT ALLOWED');
+  }
+
+  get tasks(): Tasks {
+    return tasksOf(this.#operations, this.#mandate, () => this.#ended);
+  }
+
+  get orders(): Orders {
+    return new ActorOrders(this.#parts.orders, this.#mandate, { isOver: () => this.#ended, nameOf: (on) => this.#find(on).fullName });
+  }
+
+  get plans(): Plans {
+    return new ActorPlans(this.#parts.plans?.(), this.#mandate, () => this.#ended);
+  }
+
+  providers(operation: OperationName): readonly string[] {
+    return this.#parts.registry.providers().map(({ name }: Owner) => name).filter((name) => this.#mayOn(operation, name));
+  }
+
+  async watch(filter: EventFilter, after?: Cursor): Promise<Subscription> {
+    return this.#subscribe(filter, after);
+  }
+
+  async lastEvents(filter: EventFilter, most: number): Promise<readonly ToldEvent[]> {
+    return (await this.#subscribe(filter, undefined)).last(most);
+  }
+
+  async audit(wanted: AuditWanted): Promise<AuditPage> {
+    this.#requireOpen();
+    return told(this.#parts.audited.page(this.#mandate, wanted));
+  }
+
+  async #subscribe({ names, types }: EventFilter, after: Cursor | undefined): Promise<EventSubscription> {
+    const { registry: { events }, maxWatchersPerAccount = () => 0, groups } = this.#parts;
+    const { identity, origin } = this.#mandate;
+    const mayKnow = async (plan: string): Promise<boolean> => await this.#parts.plans?.()?.mayKnow({ identity, origin }, plan) ?? false;
+    if (events === undefined || this.#ended) throw new ArgoError('NOT SUPPORTED', 'there are no events');
+    for (const name of names ?? []) if (!isPattern(name) && !name.startsWith('@')) await this.#view().select([{ text: name, quoted: true }], groups());
+    return new EventSubscription({ events, identity, patterns: names && chosenBy(names, groups), types, after, mostOfAccount: maxWatchersPerAccount(), mayKnow, isOver: () => this.#ended });
+  }
+
+  each<One, T>(on: Iterable<One>, work: (one: One) => Promise<T>): AsyncIterable<Settled<T, One>> {
+    const { identity, through } = this.#mandate;
+    this.#share ??= through?.right === 'read' && !this.#ended ? this.#operations.readingShares.take(identity.name) : WHOLE_SHARE;
+    return fanOut(on, work, this.#share.most);
+  }
+
+  #mayOn(operation: OperationName, provider: string): boolean {
+    return !this.#ended && this.#operations.allowsProvider(this.#mandate, checkOperation(operation), provider);
+  }
+
+  /** Where the readings under way are held, so that they end with the client who waits for them. */
+  #beginReading(): LinkedList<Asking> {
+    if (this.#readingsEnded) throw withoutCause(this.#readingsEnded);
+    this.#open ??= new LinkedList();
+    this.#forgetClient ??= this.#mandate.client?.onGone(() => GateActor.endReadings(this, new ArgoError('UNREACHABLE', 'nobody is left to be told')));
+    return this.#open;
+  }
+
+  #pin(instances: readonly Instance[]): void {
+    const owners = this.#owners ??= new Map();
+    let last: Owner | undefined;
+    for (const { owner } of instances) {
+      if (owner !== last && !owners.has(owner.name)) owners.set(owner.name, owner);
+      last = owner;
+    }
+  }
+
+  #requireOpen(): void {
+    if (this.#ended) throw isOver();
+  }
+
+  #view(): View {
+    this.#requireOpen();
+    return new View(this.#parts.registry, this.#mandate.identity.principal);
+  }
+
+  /**
+   * The instance that is meant. One that may not be seen is told as one that is not there would be: the
+   * name may be a lie, so it must not bring out which of the two it is.
+   */
+  #find(on: InstanceRef): Instance {
+    this.#requireOpen();
+    const { principal } = this.#mandate.identity;
+    const { provider, id, name } = copyRef(on);
+    const pinned = this.#owners?.get(provider);
+    const owner = this.#parts.registry.providerNamed(provider);
+    if (pinned && owner && pinned !== owner) {
+      throw principal.reaches(provider) || principal.coversName(name) ? new ArgoError('UNREACHABLE', `${provider} has been configured anew meanwhile`) : new ArgoError('NOT ALLOWED');
+    }
+    const instance = this.#parts.registry.byId(provider, id);
+    if (instance && principal.sees(instance)) {
+      if (pinned === undefined) this.#pin([instance]);
+      return instance;
+    }
+    throw principal.coversName(name) ? new ArgoError('NO SUCH INSTANCE', name) : new ArgoError('NOT ALLOWED');
+  }
+}
+
+closeClass(GateActor);
+
+/** What goes wrong is told without its cause, which is for the log alone. */
+const told = <T>(work: Promise<T>): Promise<T> => work.catch((thrown: unknown) => { throw withoutCause(thrown); });

@@ -1,0 +1,24 @@
+/** Limits of orders for many, and of what is told of them and of the past. Times in milliseconds. */
+
+/** Targets of one order for many. */
+export const ORDER_TARGETS = 10_000;
+/** Orders for many that are shown, those under way among them. */
+export const ORDER_TASKS_KEPT = 200;
+/** Orders for many under way, of all accounts and of one. */
+export const ORDER_TASKS_RUNNING = 64;
+export const ORDER_TASKS_OF_ACCOUNT = 16;
+/** How far apart it is told how an order for many goes on, milliseconds; of so many targets a millisecond more. */
+export const ORDER_TOLD_EVERY = 200;
+export const ORDER_TOLD_TARGETS = 5;
+/** How far apart that is written down, milliseconds. */
+export const ORDER_SAVED_EVERY = 1000;
+/** Rows of the audit that one request for them looks at, and those that are read in one go. */
+export const AUDIT_LOOKED_AT = 20_000;
+export const AUDIT_PAGE = 1000;
+/** Rows of the audit, and events, in one answer. */
+export const AUDIT_ROWS = 500;
+export const EVENTS_ANSWERED = 1000;
+/** How deeply the body of a request to the API may be nested. */
+export const API_BODY_DEPTH = 8;
+/** How old readings may be that the page shows, milliseconds: all who look at a machine cost it one question. */
+export const READINGS_AGE = 1000;

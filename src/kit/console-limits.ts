@@ -1,0 +1,34 @@
+/** Limits of consoles. Times in milliseconds. */
+
+/** Consoles that are open: of one account, and in all. */
+export const CONSOLES_PER_ACCOUNT = 8;
+export const CONSOLES = 256;
+
+/** Bytes of a console that wait for each side; past it the other is not read. */
+export const CONSOLE_BUFFER = 64 * 1024;
+
+/** Without a byte either way, after which a text console or shell is ended. */
+export const CONSOLE_IDLE = 30 * 60_000;
+
+/** Columns and rows that a terminal may be said to have. */
+export const CONSOLE_LARGEST = 1000;
+
+/** From the order of a console until it is there. */
+export const CONSOLE_OPEN_TIMEOUT = 20_000;
+
+/** After a client has closed its sending half, for which its console is still shown to it. */
+export const CONSOLE_LAST_OUTPUT = 2000;
+
+/** A ticket for a console: how long it lives, and how many may wait to be used. */
+export const CONSOLE_TICKET_LIFE = 20_000;
+export const CONSOLE_TICKETS = 1024;
+
+/** Bytes for a browser that are not sent yet: above, a console is not read; below, it is again. */
+export const CONSOLE_HIGH_WATER = 256 * 1024;
+export const CONSOLE_LOW_WATER = 64 * 1024;
+
+/** Between two looks at whether a browser with a console is still there. */
+export const CONSOLE_PING = 30_000;
+
+/** Bytes of the message that tells a terminal's size. */
+export const CONSOLE_RESIZE_SIZE = 256;
