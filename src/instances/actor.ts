@@ -14,6 +14,7 @@ import type { Orders } from './orders.js';
 import type { AuditPage, AuditWanted } from './audit-view.js';
 import type { Plans } from './plans.js';
 import type { TypedName } from './view.js';
+import type { VisibleGroup } from './visible-groups.js';
 
 /** What a request selects. */
 export interface Selected {
@@ -37,6 +38,8 @@ export interface Actor {
   overview(): Promise<Overview>;
   /** The visible instances in figures, at less cost than {@link visible}. */
   states(): Iterable<InstanceState>;
+  /** The groups of which it sees something. */
+  groups(): Promise<readonly VisibleGroup[]>;
   /** Why some of what is visible may be out of date: `kvm1 (reason)`; empty while all is current. */
   staleness(): readonly string[];
   /**

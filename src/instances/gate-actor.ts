@@ -28,6 +28,7 @@ import type { Owner } from './owner.js';
 import type { Asking } from './readings.js';
 import type { Registry } from './registry.js';
 import { View, type TypedName } from './view.js';
+import { visibleGroups, type VisibleGroup } from './visible-groups.js';
 import type { Actor, Selected } from './actor.js';
 
 /** What all actors work with, which nobody outside gets to see. */
@@ -129,6 +130,10 @@ export class GateActor implements Actor {
 
   states(): Iterable<InstanceState> {
     return this.#ended ? [] : statesOf(this.#parts.registry, this.#mandate.identity.principal);
+  }
+
+  async groups(): Promise<readonly VisibleGroup[]> {
+    return visibleGroups(this.#view(), this.#parts.groups());
   }
 
   staleness(): readonly string[] {
