@@ -110,7 +110,10 @@ await t.test('410 switches a webhook off until its table changes, over a restart
   t.equal(receiver.deliveries.length, 1);
   receiver.answer = () => undefined;
   await reload(second, table('main', receiver, 'events = ["action"]\ntimeout = "4s"') + table('other', other));
-  const events = await receiver.has(5);
+  // one whose answer came too late comes again
+  const different = () => [...new Map(receiver.accepted().map((event) => [event.id, event])).values()];
+  await until(() => different().length >= 5, LONG, 'what waited');
+  const events = different();
   t.same(events[0]!.id, receiver.deliveries[0]!.event.id, 'what it did not take comes first');
   t.equal(events.at(-1)!.data.outcome === 'done' || events.length > 5, true, 'and what happened since the start');
 });
