@@ -115,14 +115,15 @@ export class TargetRun {
   /** Whether a reboot that an earlier process has sent took effect: waited for as long as one may take, since it may be on its way. */
   async #hasRestarted(mark: string, sentSince: number): Promise<boolean> {
     const { actor, target: { ref }, longest, time, signal } = this.#parts;
-    const ends = performance.now() + Math.min(Math.max(0, longest - sentSince), time.left / 2);
+    const inVain = performance.now() + Math.max(0, longest - sentSince);
+    const ends = Math.min(inVain, performance.now() + time.left / 2);
     for (;;) {
       const now = await actor.bootMark(ref).catch(() => undefined);
       if (now !== undefined && now !== mark) return true;
       signal.throwIfAborted();
       const isOver = performance.now() > ends;
-      // while nobody says that it is the same boot still, a second order might restart it a second time
-      if (isOver && now === undefined) throw new ArgoError('UNCERTAIN', UNKNOWN_REBOOT);
+      // while it may still be on its way, or nobody says that it is the same boot still, a second order might restart it a second time
+      if (isOver && (now === undefined || performance.now() < inVain)) throw new ArgoError('UNCERTAIN', UNKNOWN_REBOOT);
       if (isOver) return false;
       await sleep(PLAN_REACH_PAUSE, undefined, { signal }).catch(() => undefined);
     }
