@@ -99,26 +99,16 @@ export class Authenticator implements LoginSource {
    */
   async login(name: string, password: string, address: string, signal: AbortSignal): Promise<Account | undefined> {
     const origin = originOf(address);
-    const { delay, turn, leave } = this.#enter(name, origin);
-    try {
-      if (delay > 0) await this.#pause(delay, signal);
+    return this.#delayed(name, origin, signal, async (turn) => {
       const account = this.#accounts.get(name);
       const matches = await this.#verify(password, account?.passwordHash ?? this.#hashForNobody(name), signal, turn);
       // a reload may have changed or removed the account while its password was being checked
       const current = account && this.current(account, address);
-      if (current && matches) {
-        this.#throttle.succeeded(name, origin);
-        this.logins.done += 1;
-        return current;
-      }
-      this.#throttle.failed(name, origin);
-      this.logins.refused += 1;
-      return undefined;
-    } catch (error) {
-      throw error instanceof ArgoError ? error : new ArgoError('NOT AUTHENTICATED', '', { cause: error });
-    } finally {
-      leave();
-    }
+      if (!current || !matches) return this.#refuse(name, origin);
+      this.#throttle.succeeded(name, origin);
+      this.logins.done += 1;
+      return current;
+    });
   }
 
   /**
@@ -132,17 +122,26 @@ export class Authenticator implements LoginSource {
     const held = this.tokens.find(token, address);
     if (held !== undefined) return new TokenUse(held, address, this);
     const origin = originOf(address);
-    const { delay, leave } = this.#enter(NO_ACCOUNT, origin);
+    return this.#delayed(NO_ACCOUNT, origin, signal, () => Promise.resolve(this.#refuse(NO_ACCOUNT, origin)));
+  }
+
+  /** Does work after the delay that earlier failures have made. @throws ArgoError BUSY, NOT AUTHENTICATED */
+  async #delayed<T>(name: string, origin: Origin, signal: AbortSignal, work: (turn: ReturnType<Throttle['enter']>['turn']) => Promise<T>): Promise<T> {
+    const { delay, turn, leave } = this.#enter(name, origin);
     try {
       if (delay > 0) await this.#pause(delay, signal);
-      this.#throttle.failed(NO_ACCOUNT, origin);
-      this.logins.refused += 1;
-      return undefined;
+      return await work(turn);
     } catch (error) {
       throw error instanceof ArgoError ? error : new ArgoError('NOT AUTHENTICATED', '', { cause: error });
     } finally {
       leave();
     }
+  }
+
+  #refuse(name: string, origin: Origin): undefined {
+    this.#throttle.failed(name, origin);
+    this.logins.refused += 1;
+    return undefined;
   }
 
   #enter(name: string, origin: Origin): ReturnType<Throttle['enter']> {

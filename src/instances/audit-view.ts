@@ -2,7 +2,7 @@ import { ArgoError } from '../kit/errors.js';
 import { AUDIT_LOOKED_AT, AUDIT_PAGE } from '../kit/api-limits.js';
 import { Slices } from '../kit/slices.js';
 import type { AuditRow } from '../store/audit-entry.js';
-import { isOwn, type Mandate, type Permission, type Principal } from './principal.js';
+import { EVERYTHING, isOwn, providerOf, type Mandate, type Permission, type Principal } from './principal.js';
 import type { Registry } from './registry.js';
 
 /** What is wanted of the audit; left out: all. */
@@ -31,8 +31,6 @@ export interface AuditViewParts {
 }
 
 const READ: Permission = { word: 'audit', right: 'read' };
-/** Who may do everything on a provider. */
-const ALL: Permission = { word: '*', right: '*' };
 
 /**
  * The audit as an account may see it: what it has done itself, and what was done to instances that it may
@@ -77,10 +75,10 @@ export class AuditView {
   }
 
   #shown({ identity: { name, principal } }: Mandate, row: AuditRow): AuditRow | undefined {
-    const provider = row.instance.slice(0, row.instance.indexOf('/'));
+    const provider = providerOf(row.instance);
     if (isOwn(name, row.account)) return row;
     if (!this.#mayRead(principal, provider, row.instance)) return undefined;
-    return principal.allowsProvider(provider, ALL) ? row : { ...row, account: '-', from: '-' };
+    return principal.allowsProvider(provider, EVERYTHING) ? row : { ...row, account: '-', from: '-' };
   }
 
   #mayRead(principal: Principal, provider: string, fullName: string): boolean {

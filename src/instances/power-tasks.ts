@@ -6,7 +6,7 @@ import type { NamedRef } from './entrance.js';
 import type { PowerOrder } from './order.js';
 import type { OrderTask } from './order-task.js';
 import { PowerTask, toldOf, type KeptOrder, type OrderActor } from './power-task.js';
-import { isOwn, type Mandate, type Permission } from './principal.js';
+import { isOwn, providerOf, TASKS_OF_ALL, type Mandate } from './principal.js';
 
 /** Orders for many, as an actor comes to them. */
 export interface OrderDesk {
@@ -27,8 +27,6 @@ export interface PowerTasksParts {
 
 /** A key is to be hard to meet by chance, and no way to fill the disk. */
 const ONCE = /^[\w.:-]{8,128}$/;
-/** What sees and cancels those of others, as with single actions. */
-const TASKS_OF_ALL: Permission = { word: 'task', right: '*' };
 
 /** The power actions on many, of all accounts: those under way, and the last that have ended. */
 export class PowerTasks implements OrderDesk {
@@ -164,8 +162,6 @@ export class PowerTasks implements OrderDesk {
 }
 
 const snapshot = (task: PowerTask | OrderTask): OrderTask => (task instanceof PowerTask ? task.snapshot() : task);
-
-const providerOf = (fullName: string): string => fullName.slice(0, fullName.indexOf('/'));
 
 function mayKnow({ identity: { name, principal } }: Mandate, { account, targets }: OrderTask): boolean {
   if (isOwn(name, account)) return true;

@@ -64,3 +64,11 @@ export interface Mandate {
 
 /** Whether what stands in a record as somebody's is one's own: an account's tokens work for it, and are named behind it. */
 export const isOwn = (name: string, recorded: string): boolean => name !== '' && (recorded === name || recorded.startsWith(`${name} (token `));
+
+/** What sees and cancels what others have under way: a grant of `*`, or of `task` alone, on the whole provider. */
+export const TASKS_OF_ALL: Permission = { word: 'task', right: '*' };
+/** Who may do everything on a provider. */
+export const EVERYTHING: Permission = { word: '*', right: '*' };
+
+/** The provider in a full name. */
+export const providerOf = (fullName: string): string => fullName.slice(0, fullName.indexOf('/'));

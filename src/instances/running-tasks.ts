@@ -4,7 +4,7 @@ import type { Log } from '../kit/log.js';
 import type { AuditLog } from '../store/audit-entry.js';
 import type { Instance } from './instance.js';
 import type { OperationName } from './operation-table.js';
-import { isOwn, type Mandate, type Permission } from './principal.js';
+import { isOwn, TASKS_OF_ALL, type Mandate } from './principal.js';
 import type { Doing } from './progress.js';
 import type { Registry } from './registry.js';
 import { ENDINGS, type Ending } from './turn.js';
@@ -52,9 +52,6 @@ export interface Job<O extends Result> {
   readonly options: string;
   begin(): Run<O>;
 }
-
-/** What sees and cancels the actions of others: a grant of `*`, or of `task` alone, on the whole provider. */
-const TASKS_OF_ALL: Permission = { word: 'task', right: '*' };
 
 /** What is done to machines, from its record in the audit to its end: it can be listed, cancelled, and waited for when the server ends. */
 export class RunningTasks {

@@ -3,7 +3,7 @@ import { ArgoError } from '../kit/errors.js';
 import type { InstancePattern } from '../kit/patterns.js';
 import { WATCH_IDLE } from '../kit/limits.js';
 import type { ArgoEvent, Cursor, EventFacts, Events, EventType } from './events.js';
-import type { Identity, Permission, Principal } from './principal.js';
+import { EVERYTHING, providerOf, type Identity, type Permission, type Principal } from './principal.js';
 
 /** Which events are wanted. */
 export interface EventFilter {
@@ -42,8 +42,6 @@ export interface Subscription {
 
 const NO_PLANS: ReadonlySet<string> = new Set();
 const READ: Permission = { word: 'watch', right: 'read' };
-/** Who may do everything to everything. */
-const ALL: Permission = { word: '*', right: '*' };
 
 export interface SubscriptionParts {
   readonly events: Events;
@@ -172,6 +170,6 @@ export function mayKnow(principal: Principal, { facts, subject }: ArgoEvent): bo
 
 /** Who is who is nobody's business but of those who may do everything everywhere. */
 export function asTold(principal: Principal, facts: EventFacts): EventFacts {
-  const hides = facts.type === 'action' && !principal.allowsProvider(facts.instance.slice(0, facts.instance.indexOf('/')), ALL);
+  const hides = facts.type === 'action' && !principal.allowsProvider(providerOf(facts.instance), EVERYTHING);
   return hides ? { ...facts, account: '-' } : facts;
 }

@@ -1,9 +1,7 @@
-import { connect } from 'node:net';
 import { userInfo } from 'node:os';
 import type { Duplex } from 'node:stream';
-import { onAbort } from '../../kit/within.js';
 import type { LibvirtClient, LibvirtEvent, OpenOptions } from '../../protocols/libvirt/client.js';
-import { openOverUnix } from '../../protocols/libvirt/unix.js';
+import { connectTo, openOverUnix } from '../../protocols/libvirt/unix.js';
 import type { LibvirtUri } from '../../protocols/libvirt/uri.js';
 import type { SshOptions } from '../../protocols/ssh/connection.js';
 import { SshLogins } from '../../protocols/ssh/logins.js';
@@ -55,24 +53,8 @@ export class Transport {
   }
 }
 
-function reachHere(screen: Screen, signal: AbortSignal): Promise<Duplex> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const socket = 'socket' in screen ? connect(screen.socket) : connect({ host: screen.host, port: screen.port, noDelay: true });
-    const forget = onAbort(signal, (reason) => {
-      socket.destroy();
-      reject(reason as Error);
-    });
-    socket.once('error', (error) => { forget(); reject(error); });
-    socket.once('connect', () => {
-      forget();
-      socket.removeAllListeners('error');
-      // whoever takes it over listens for himself; until then nobody may be brought down
-      socket.on('error', () => undefined);
-      resolve(socket);
-    });
-  });
-}
+const reachHere = (screen: Screen, signal: AbortSignal): Promise<Duplex> =>
+  connectTo('socket' in screen ? { path: screen.socket } : { host: screen.host, port: screen.port, noDelay: true }, signal);
 
 /** The table's own keys go before what its URI says. */
 function accessOf(uri: LibvirtUri, options: LibvirtOptions): LibvirtOptions {

@@ -1,5 +1,7 @@
 import type { MachineType, PowerState } from '../../drivers/driver.js';
 import type { PowerAction } from '../../instances/operation-table.js';
+import type { PowerOrder } from '../../instances/order.js';
+import type { OrderTarget, OrderTask } from '../../instances/order-task.js';
 
 /**
  * What the web gateway and its clients say to each other, as JSON: types alone, so that the page in src/web
@@ -68,7 +70,7 @@ export type FeedMessage =
   /** something about a run of a plan has changed: fetch it where it is shown */
   | { readonly t: 'plan'; readonly plan: string; readonly run: string };
 
-export type OrderMode = 'soft' | 'hard' | { readonly softFor: number };
+export type OrderMode = PowerOrder['mode'];
 
 /** `POST /api/power/preview` */
 export interface PreviewRequest {
@@ -95,25 +97,10 @@ export interface PowerRequest extends PreviewRequest {
   readonly wait?: boolean | number;
 }
 
-/** `sent`: under way. `already`: it was so before. `uncertain`: nobody knows what became of the order. */
-export interface TaskTarget {
-  readonly instance: string;
-  readonly state: 'waiting' | 'sent' | 'done' | 'already' | 'failed' | 'uncertain' | 'cancelled';
-  /** of one that did not end well: the phrase with its detail; else empty */
-  readonly detail: string;
-}
+export type TaskTarget = OrderTarget;
 
-/** `unknown`: the server ended while it was under way. */
-export interface TaskRow {
-  readonly id: string;
-  readonly account: string;
-  readonly action: PowerAction;
-  readonly mode: OrderMode;
-  readonly state: 'running' | 'done' | 'failed' | 'cancelled' | 'unknown';
-  readonly began: number;
-  readonly ended: number | null;
-  readonly targets: readonly TaskTarget[];
-}
+/** An order for many; `ended` is null until it has. */
+export type TaskRow = Omit<OrderTask, 'ended'> & { readonly ended: number | null };
 
 /** Every answer that is not 2xx. `error` is a phrase of docs/protocol.md. */
 export interface Failure {

@@ -1,5 +1,4 @@
-import { connect } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import { onAbort } from '../../kit/within.js';
 import { LibvirtClient, type OpenOptions } from './client.js';
 
@@ -12,7 +11,7 @@ export async function openOverUnix(sockets: readonly string[], options: OpenOpti
   let first: unknown;
   for (const path of sockets) {
     try {
-      return await LibvirtClient.open(await connectUnix(path, options.signal), options);
+      return await LibvirtClient.open(await connectTo({ path }, options.signal), options);
     } catch (error) {
       if (!isAbsent(error)) throw error;
       first ??= error;
@@ -23,10 +22,11 @@ export async function openOverUnix(sockets: readonly string[], options: OpenOpti
 
 const isAbsent = (error: unknown): boolean => ['ENOENT', 'ECONNREFUSED'].includes((error as NodeJS.ErrnoException).code ?? '');
 
-function connectUnix(path: string, signal: AbortSignal): Promise<Duplex> {
+/** A connection on which an error brings nobody down before somebody listens for himself. @throws the error of connect(2) */
+export function connectTo(where: NetConnectOpts, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
-    const socket = connect(path);
+    const socket = connect(where);
     const forget = onAbort(signal, (reason) => {
       socket.destroy();
       reject(reason as Error);
@@ -35,6 +35,7 @@ function connectUnix(path: string, signal: AbortSignal): Promise<Duplex> {
     socket.once('connect', () => {
       forget();
       socket.removeAllListeners('error');
+      socket.on('error', () => undefined);
       resolve(socket);
     });
   });
