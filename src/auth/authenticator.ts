@@ -5,6 +5,7 @@ import { ArgoError } from '../kit/errors.js';
 import { BCRYPT_COST } from '../kit/limits.js';
 import { Account, Anonymous } from './account.js';
 import type { LoginSource } from './login.js';
+import { LoginCodes } from './login-codes.js';
 import { originOf, type Origin } from './networks.js';
 import { impossibleHash, verifyPassword } from './passwords.js';
 import { Throttle } from './throttle.js';
@@ -13,7 +14,7 @@ import { Tokens, TokenUse } from './tokens.js';
 /** Waits so many milliseconds. */
 type Pause = (ms: number, signal: AbortSignal) => Promise<void>;
 
-/** Under what wrong tokens are counted: no account can be called that. */
+/** Under what wrong tokens and codes are counted: no account can be called that. */
 const NO_ACCOUNT = '(token)';
 
 export interface AuthenticatorParts {
@@ -26,6 +27,7 @@ export interface AuthenticatorParts {
 export class Authenticator implements LoginSource {
   #accounts: ReadonlyMap<string, Account> = new Map();
   tokens = new Tokens();
+  readonly codes = new LoginCodes();
   /** of the accounts' hashes, log2 of the rounds */
   #costs: readonly number[] = [BCRYPT_COST];
   /** so that nobody outside can tell which cost a name without an account gets */
@@ -120,7 +122,25 @@ export class Authenticator implements LoginSource {
    */
   async token(token: string, address: string, signal: AbortSignal): Promise<TokenUse | undefined> {
     const held = this.tokens.find(token, address);
-    if (held !== undefined) return new TokenUse(held, address, this);
+    return held === undefined ? this.#refuseLate(address, signal) : new TokenUse(held, address, this);
+  }
+
+  /**
+   * Checks a code that logs in once. Wrong ones are delayed as wrong tokens are.
+   * @param address the peer's, in its plain form
+   * @returns undefined where it is wrong, used or too old, or its account may not come from there
+   * @throws ArgoError BUSY where too many logins wait
+   */
+  async code(code: string, address: string, signal: AbortSignal): Promise<Account | undefined> {
+    const name = this.codes.redeem(code);
+    const account = name === undefined ? undefined : this.#accounts.get(name);
+    if (account === undefined || !account.mayComeFrom(address)) return this.#refuseLate(address, signal);
+    this.logins.done += 1;
+    return account;
+  }
+
+  /** Refuses what needs no work to be found wrong, after the delay that earlier failures have made. @throws ArgoError BUSY, NOT AUTHENTICATED */
+  async #refuseLate(address: string, signal: AbortSignal): Promise<undefined> {
     const origin = originOf(address);
     return this.#delayed(NO_ACCOUNT, origin, signal, () => Promise.resolve(this.#refuse(NO_ACCOUNT, origin)));
   }

@@ -1,5 +1,5 @@
 import yargs, { type Argv } from 'yargs';
-import { version } from './places.js';
+import { packageVersion } from '../kit/own-files.js';
 import { run } from './run.js';
 
 /** The daemon's command line, beyond plain running. */
@@ -71,7 +71,7 @@ export async function commandLine(words: readonly string[]): Promise<void> {
       const { auditReport } = await import('./audit-report.js');
       for await (const line of auditReport(options)) print(line);
     })
-    .version(version())
+    .version(packageVersion())
     .help()
     .strict()
     .fail((message, error) => {

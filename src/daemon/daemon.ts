@@ -123,6 +123,16 @@ export class Daemon {
     return this.#server.addresses();
   }
 
+  /** Where clients of a gateway can connect. */
+  gatewayAddresses(name: string): readonly string[] {
+    return this.#gateways.addresses(name);
+  }
+
+  /** A code that logs an account in once, at a gateway that takes such codes. */
+  loginCode(account: string): string {
+    return this.#authenticator.codes.issue(account);
+  }
+
   /**
    * Takes on a new configuration, connections and actions under way undisturbed.
    * @throws Error where a listener or a gateway fails; then nothing has changed

@@ -4,7 +4,7 @@ import type { Metrics } from '../kit/metrics.js';
 import type { PlanEngine } from '../plans/contract.js';
 import type { LineServer } from '../server/server.js';
 import { collectPlanFigures } from './plan-figures.js';
-import { version } from './places.js';
+import { packageVersion } from '../kit/own-files.js';
 
 /** Of whom figures are collected. */
 export interface FigureSources {
@@ -25,7 +25,7 @@ export interface Told {
 
 /** The figures that the parts of the server keep as plain numbers, asked for when somebody collects them. */
 export function collectFigures(metrics: Metrics, { server, authenticator, requests, events, plans }: FigureSources): Told {
-  const running = version();
+  const running = packageVersion();
   metrics.collect('gauge', 'argo_build_info', 'The version of the server, and of Node.', () => [{ labels: { version: running, node: process.versions.node }, value: 1 }]);
   metrics.collect('gauge', 'argo_connections', 'Open connections of the line protocol, by the address that they came to.',
     () => [...server.connections].map(([listener, value]) => ({ labels: { listener }, value })));

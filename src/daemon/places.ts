@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { packageFile } from '../kit/own-files.js';
@@ -7,8 +7,6 @@ import { packageFile } from '../kit/own-files.js';
 
 export const SYSTEM_CONFIG = '/etc/argo-server/argo-server.conf';
 const SYSTEM_STATE = '/var/lib/argo-server';
-
-export const version = (): string => (JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as { version: string }).version;
 
 /**
  * The configuration file: as asked for, of the environment, or the system's.

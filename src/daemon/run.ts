@@ -7,7 +7,8 @@ import { HURRIED_END } from '../kit/limits.js';
 import { Daemon } from './daemon.js';
 import { openLoaders, type Loaders } from './loaders.js';
 import { createLogger, type Logger } from './log.js';
-import { defaultStateDir, findConfig, version } from './places.js';
+import { packageVersion } from '../kit/own-files.js';
+import { defaultStateDir, findConfig } from './places.js';
 
 export interface RunOptions {
   /** the configuration file, if one was named */
@@ -40,7 +41,7 @@ export async function run(options: RunOptions): Promise<number | undefined> {
     logger.setLevel(config.server.logLevel);
     const starting = Daemon.start(config, logger, loaders);
     handleSignals(starting, () => configure(file, options.listen, loaders), logger);
-    greet((await starting).addresses()[0] ?? '');
+    greet(await starting);
     return undefined;
   } catch (error) {
     logger.flush();
@@ -51,16 +52,21 @@ export async function run(options: RunOptions): Promise<number | undefined> {
 
 interface Configured {
   readonly config: Config;
-  greet(address: string): void;
+  greet(daemon: Daemon): void;
 }
 
 async function configure(file: string | undefined, listen: string | undefined, loaders: Loaders): Promise<Configured> {
   const place = listen === undefined ? undefined : parseListen(listen);
   loaders.plugins.begin();
   if (file !== undefined) return { config: withListen(await loadConfig(file, defaultStateDir(), loaders.catalogues), place), greet: () => undefined };
-  const { greeting, ownConfig } = await import('./first-start.js');
-  const own = await ownConfig(loaders);
-  return { config: withListen(own.config, place), greet: (address) => process.stdout.write(greeting(own, version(), address)) };
+  const { ACCOUNT, greeting, ownConfig, PAGE_GATEWAY } = await import('./first-start.js');
+  const own = await ownConfig(loaders, place?.port === 0);
+  const greet = (daemon: Daemon): void => {
+    const [address = ''] = daemon.addresses();
+    const [page] = daemon.gatewayAddresses(PAGE_GATEWAY);
+    process.stdout.write(greeting(own, packageVersion(), { address, page: page === undefined ? undefined : { address: page, code: daemon.loginCode(ACCOUNT) } }));
+  };
+  return { config: withListen(own.config, place), greet };
 }
 
 function parseListen(listen: string): Endpoint {

@@ -54,6 +54,10 @@ class GatewayMember implements Member {
 /** The accounts as one gateway comes to them. */
 export function accountsFor(gateway: string, authenticator: Authenticator, gate: Gate, log: Log): Accounts {
   const member = (identity: Identity): Member => new GatewayMember(identity, gate, gateway);
+  const refused = (what: string, from: string): never => {
+    log('warn', `${what} refused`, { from });
+    throw new ArgoError('NOT AUTHENTICATED');
+  };
   return {
     login: async (name, password, address, signal = FOR_EVER) => {
       const plain = plainAddress(address);
@@ -67,12 +71,11 @@ export function accountsFor(gateway: string, authenticator: Authenticator, gate:
     },
     token: async (token, address, signal = FOR_EVER) => {
       const plain = plainAddress(address);
-      const use = await authenticator.token(token, plain, signal);
-      if (use === undefined) {
-        log('warn', 'token refused', { from: plain });
-        throw new ArgoError('NOT AUTHENTICATED');
-      }
-      return member(use);
+      return member(await authenticator.token(token, plain, signal) ?? refused('token', plain));
+    },
+    code: async (code, address, signal = FOR_EVER) => {
+      const plain = plainAddress(address);
+      return member(new Login(await authenticator.code(code, plain, signal) ?? refused('code', plain), plain, authenticator));
     },
     service: (name) => member(new Service(name, authenticator)),
     observer: () => member(new Observer()),

@@ -44,6 +44,8 @@ export interface Gateway<Options = object> {
   drain(deadline: Deadline): Promise<void>;
   /** Lets go of everything. Called once, after {@link drain} or where that took too long. */
   close(): Promise<void>;
+  /** Where clients can connect, `127.0.0.1:8080`; left out by one that listens nowhere, or need not say. */
+  addresses?(): readonly string[];
 }
 
 /** Somebody who is told of events. */
@@ -79,6 +81,11 @@ export interface Accounts {
    * @throws ArgoError as `login`
    */
   token(token: string, address: string, signal?: AbortSignal): Promise<Member>;
+  /**
+   * Checks a code that logs in once, as the server shows one at its first start.
+   * @throws ArgoError as `login`
+   */
+  code(code: string, address: string, signal?: AbortSignal): Promise<Member>;
   /** An account that the gateway's own table names: no password is asked for. One that is gone may do nothing. */
   service(name: string): Member;
   /** Somebody who sees every instance and may do nothing, not even read a machine: for figures about all. */

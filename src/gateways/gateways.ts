@@ -80,6 +80,11 @@ export class Gateways {
     };
   }
 
+  /** Where clients of a gateway can connect; nowhere where there is none of that name. */
+  addresses(name: string): readonly string[] {
+    return this.#running.get(name)?.gateway.addresses?.() ?? [];
+  }
+
   /** Lets requests under way end, and closes all. Never rejects. @param ms how long they may take */
   async stop(ms: number): Promise<void> {
     const all = [...this.#running.values()];

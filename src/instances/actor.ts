@@ -3,7 +3,7 @@ import type { InstanceInfo, InstanceRef } from './info.js';
 import type { Listing } from './listing.js';
 import type { ConsoleOrder } from './console-order.js';
 import type { ConsoleHolder, OpenConsole } from './consoles.js';
-import type { OperationName } from './operation-table.js';
+import type { OperationName, Right } from './operation-table.js';
 import type { ReadingName, Readings } from './operations.js';
 import type { Tasks } from './tasks.js';
 import type { Call, Change, ChangeOutcome, Outcome, PowerOrder, ReadCall } from './order.js';
@@ -51,6 +51,8 @@ export interface Actor {
   display(on: InstanceRef): string;
   /** What is known of an instance now; the machine is not asked. @throws ArgoError */
   known(on: InstanceRef): InstanceInfo;
+  /** What its grants hold somewhere: on some machine, provider or plan. For what is offered to a person at all. */
+  rights(): readonly Right[];
   /** Whether an operation would be allowed now. */
   may(operation: OperationName, on: InstanceRef): boolean;
   /** Checks that the command by which the actor is at work may be used on all of them. @throws ArgoError NOT ALLOWED */

@@ -10,7 +10,7 @@ import type { Instance } from './instance.js';
 import { Listing } from './listing.js';
 import { copyConsoleOrder, type ConsoleOrder } from './console-order.js';
 import type { ConsoleHolder, HeldConsole, OpenConsole } from './consoles.js';
-import type { OperationName } from './operation-table.js';
+import { OPERATIONS, RIGHTS, type OperationName, type Right } from './operation-table.js';
 import type { Operations, ReadingName, Readings } from './operations.js';
 import { tasksOf, type Tasks } from './tasks.js';
 import type { Call, Change, ChangeOutcome, Outcome, PowerOrder, ReadCall } from './order.js';
@@ -154,6 +154,13 @@ export class GateActor implements Actor {
 
   known(on: InstanceRef): InstanceInfo {
     return this.#view().info(this.#find(on));
+  }
+
+  rights(): readonly Right[] {
+    const { principal } = this.#mandate.identity;
+    const operations = Object.entries(OPERATIONS) as readonly [OperationName, { readonly right: Right }][];
+    const words = (right: Right): string[] => [right, ...operations.filter(([, row]) => row.right === right).map(([word]) => word)];
+    return this.#ended ? [] : RIGHTS.filter((right) => words(right).some((word) => principal.allowsSomewhere({ word, right })));
   }
 
   may(operation: OperationName, on: InstanceRef): boolean {

@@ -190,6 +190,10 @@ export const BCRYPT_MAX_BYTES = 72;
 export const LOGINS_WAITING = 256;
 export const LOGINS_WAITING_PER_ADDRESS = 32;
 
+/** Codes that log in once: how long one lives, and how many are kept. */
+export const LOGIN_CODE_LIFE = 3_600_000;
+export const LOGIN_CODES = 16;
+
 /** Logins that wait for the end of their delay. */
 export const LOGINS_DELAYED = 1024;
 
@@ -303,8 +307,9 @@ export const TASKS_KEPT = 1000;
 export const GATEWAY_CONNECTIONS = 256;
 export const GATEWAY_CONNECTIONS_PER_ADDRESS = 64;
 
-/** HTTP: the head and the body of a request. */
+/** HTTP: the head of a request, the address in it (characters), and its body. */
 export const HTTP_HEAD_SIZE = 16 * 1024;
+export const HTTP_URL_SIZE = 8 * 1024;
 export const HTTP_BODY = 1024 * 1024;
 /** HTTP: until the first head is there; from a head to the end of its answer; and then until the next head. */
 export const HTTP_HEAD_TIMEOUT = 10_000;

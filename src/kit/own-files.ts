@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -15,3 +16,6 @@ const PACKAGE = fileURLToPath(new URL('../../..', import.meta.url));
 
 /** A file of the package, or of the clone, as a full path. */
 export const packageFile = (...parts: readonly string[]): string => join(PACKAGE, ...parts);
+
+/** Of the product. */
+export const packageVersion = (): string => (JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as { version: string }).version;

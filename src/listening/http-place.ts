@@ -1,7 +1,7 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { networkTest } from '../auth/networks.js';
-import { HTTP_BODY, HTTP_HEAD_SIZE, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE, HTTP_REQUEST_TIMEOUT, HTTP_SENT_AHEAD } from '../kit/limits.js';
+import { HTTP_BODY, HTTP_HEAD_SIZE, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE, HTTP_REQUEST_TIMEOUT, HTTP_SENT_AHEAD, HTTP_URL_SIZE } from '../kit/limits.js';
 import type { Log } from '../kit/log.js';
 import { formatEndpoint } from '../kit/text.js';
 import { Entrance, type EntranceSettings } from './entrance.js';
@@ -13,8 +13,8 @@ export class HttpError extends Error {
   }
 }
 
-/** One request, beside what node:http has of it. */
-export interface Visit {
+/** Who asks, and for what. */
+export interface Arrival {
   /** what was asked for, without what follows `?` */
   readonly path: string;
   /** the peer's, in its plain form */
@@ -24,6 +24,10 @@ export interface Visit {
   readonly isTls: boolean;
   /** aborted when the client is gone, or the request has taken too long */
   readonly signal: AbortSignal;
+}
+
+/** One request, beside what node:http has of it. */
+export interface Visit extends Arrival {
   /** The whole body. @param most bytes of it @throws HttpError 413 where it is longer */
   body(most?: number): Promise<Buffer>;
   /** Lifts the time limit on the answer: for streams that last. They end with the client or the gateway. */
@@ -36,6 +40,13 @@ export interface Visit {
  */
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse, visit: Visit) => Promise<void> | void;
 
+/**
+ * Takes a connection over for another protocol (RFC 9110, 7.8: `Upgrade`), and answers with its first bytes. What it
+ * throws is answered as for a request, and the connection is then closed. Whoever takes it over listens for its errors.
+ * @param head what the client has sent already behind its request
+ */
+export type UpgradeHandler = (request: IncomingMessage, socket: Socket, head: Buffer, arrival: Arrival) => Promise<void> | void;
+
 /** One opened gateway. Another of the same name is the same gateway, loaded anew. */
 export interface Owner {
   readonly name: string;
@@ -46,6 +57,8 @@ export interface Mount {
   /** `/metrics`; also what lies below it. `/` is everything that nobody else has */
   readonly path: string;
   readonly handler: HttpHandler;
+  /** left out: it speaks HTTP alone */
+  readonly upgrade?: UpgradeHandler | undefined;
   readonly from: EntranceSettings['from'];
   readonly owner: Owner;
 }
@@ -76,8 +89,9 @@ export class HttpPlace {
     // Its own timeouts do not run in a server that does not listen itself: ours are below.
     this.#server = createServer({ maxHeaderSize: HTTP_HEAD_SIZE, keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 });
     this.#server.on('request', (request: IncomingMessage, response: ServerResponse) => this.#received(request, response));
-    this.#server.on('clientError', (_error: Error, socket: Socket) => {
-      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    this.#server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => this.#asked(request, socket, head));
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+      if (socket.writable) answerBare(socket, new HttpError(error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400, ''));
       else socket.destroy();
     });
     this.entrance = new Entrance({ connected: (socket, address) => this.#connected(socket, address) }, (level, message, facts) => log(level, message, { protocol: 'http', gateway: openedBy, ...facts }));
@@ -142,6 +156,16 @@ export class HttpPlace {
 
   /** Those of one connection are answered one after the other; node:http hands over all that a client has sent ahead. */
   #received(request: IncomingMessage, response: ServerResponse): void {
+    this.#queue(request, () => this.#answer(request, response));
+  }
+
+  /** The last request of its connection, whose bytes node:http reads no longer. */
+  #asked(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    socket.on('error', () => socket.destroy());
+    this.#queue(request, () => this.#upgrade(request, socket, head));
+  }
+
+  #queue(request: IncomingMessage, work: () => Promise<void>): void {
     const { socket } = request;
     const line = this.#lines.get(socket) ?? { waiting: 0, last: Promise.resolve(), current: undefined };
     this.#lines.set(socket, line);
@@ -150,7 +174,7 @@ export class HttpPlace {
     line.waiting += 1;
     line.last = line.last.then(() => {
       line.current = request;
-      return socket.destroyed ? undefined : this.#answer(request, response);
+      return socket.destroyed ? undefined : work();
     }).finally(() => {
       line.waiting -= 1;
     });
@@ -158,8 +182,6 @@ export class HttpPlace {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { socket } = request;
-    const address = this.#addresses.get(socket) ?? '';
-    const path = URL.canParse(request.url ?? '', 'http://localhost') ? new URL(request.url ?? '', 'http://localhost').pathname : undefined;
     const gone = new AbortController();
     this.#limit(socket, HTTP_REQUEST_TIMEOUT);
     this.#underWay.add(request);
@@ -171,15 +193,9 @@ export class HttpPlace {
       else if (!socket.destroyed && this.#lines.get(socket)?.current === request) this.#limit(socket, HTTP_KEEP_ALIVE);
     });
     try {
-      if (path === undefined) throw new HttpError(400, 'the address cannot be read');
-      const found = this.#find(path);
-      if (found === undefined) throw new HttpError(404, 'there is nothing here');
-      if (!found.isFrom(address)) throw new HttpError(403, 'not from there');
-      await found.mount.handler(request, response, {
-        address, path,
-        from: formatEndpoint({ host: address, port: socket.remotePort ?? 0 }),
-        isTls: 'encrypted' in socket,
-        signal: gone.signal,
+      const { mount, arrival } = this.#arrive(request, gone.signal);
+      await mount.handler(request, response, {
+        ...arrival,
         body: (most = HTTP_BODY) => readBody(request, most),
         lasting: () => clearTimeout(this.#timers.get(socket)),
       });
@@ -187,6 +203,34 @@ export class HttpPlace {
     } catch (error) {
       this.#fail(request, response, error);
     }
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
+    const gone = new AbortController();
+    socket.once('close', () => gone.abort(new Error('the connection is over')));
+    this.#limit(socket, HTTP_REQUEST_TIMEOUT);
+    try {
+      const { mount, arrival } = this.#arrive(request, gone.signal);
+      if (mount.upgrade === undefined) throw new HttpError(400, 'only HTTP is spoken here');
+      await mount.upgrade(request, socket, head, arrival);
+      clearTimeout(this.#timers.get(socket));
+    } catch (error) {
+      if (!(error instanceof HttpError)) this.#log('error', 'request failed', { path: request.url?.split('?')[0], cause: error });
+      answerBare(socket, publicError(error));
+    }
+  }
+
+  /** Who serves what was asked for, and what it is told. @throws HttpError */
+  #arrive({ socket, url = '' }: IncomingMessage, signal: AbortSignal): { readonly mount: Mount; readonly arrival: Arrival } {
+    const address = this.#addresses.get(socket) ?? '';
+    if (url.length > HTTP_URL_SIZE) throw new HttpError(414, `the address has more than ${HTTP_URL_SIZE} characters`);
+    if (!URL.canParse(url, 'http://localhost')) throw new HttpError(400, 'the address cannot be read');
+    const path = new URL(url, 'http://localhost').pathname;
+    const found = this.#find(path);
+    if (found === undefined) throw new HttpError(404, 'there is nothing here');
+    if (!found.isFrom(address)) throw new HttpError(403, 'not from there');
+    const from = formatEndpoint({ host: address, port: socket.remotePort ?? 0 });
+    return { mount: found.mount, arrival: { address, path, from, isTls: 'encrypted' in socket, signal } };
   }
 
   #find(path: string): { mount: Mount; isFrom: (address: string) => boolean } | undefined {
@@ -198,11 +242,22 @@ export class HttpPlace {
   #fail(request: IncomingMessage, response: ServerResponse, error: unknown): void {
     if (!(error instanceof HttpError) && !response.destroyed) this.#log('error', 'request failed', { path: request.url?.split('?')[0], cause: error });
     if (response.headersSent || response.destroyed) return void response.destroy();
-    const { status, message, headers } = error instanceof HttpError ? error : new HttpError(500, 'a fault of the server; its log has the cause');
+    const { status, message, headers } = publicError(error);
     // with a body that is not read to its end, there is no next request on this connection
     response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...(request.complete ? {} : { connection: 'close' }), ...headers });
     response.end(`${message}\n`);
   }
+}
+
+/** What a client is told of a fault. */
+const publicError = (error: unknown): HttpError => (error instanceof HttpError ? error : new HttpError(500, 'a fault of the server; its log has the cause'));
+
+/** Answers where there is no `ServerResponse`, and closes the connection. */
+function answerBare(socket: Socket, { status, message, headers }: HttpError): void {
+  const text = message === '' ? '' : `${message}\n`;
+  const lines = Object.entries({ connection: 'close', ...(text === '' ? {} : { 'content-type': 'text/plain; charset=utf-8' }), 'content-length': Buffer.byteLength(text), ...headers });
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${text}`);
+  socket.destroySoon();
 }
 
 /** Whether a path is that of a mount, or below it. */

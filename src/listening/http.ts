@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Endpoint } from '../config/values.js';
 import { HTTP_DRAIN_LOOK } from '../kit/limits.js';
@@ -7,9 +8,9 @@ import type { Log } from '../kit/log.js';
 import { formatEndpoint } from '../kit/text.js';
 import { prepareAll, type Change } from './change.js';
 import type { EntranceSettings } from './entrance.js';
-import { HttpPlace, type HttpHandler, type Mount, type Owner } from './http-place.js';
+import { HttpError, HttpPlace, type HttpHandler, type Mount, type Owner, type UpgradeHandler } from './http-place.js';
 
-export { HttpError, type HttpHandler, type Visit } from './http-place.js';
+export { HttpError, type Arrival, type HttpHandler, type UpgradeHandler, type Visit } from './http-place.js';
 
 /** A place of the shared server, by what tells it from others. */
 interface Held {
@@ -19,8 +20,11 @@ interface Held {
 
 /** HTTP for a gateway: it serves below a path, at addresses that it may share with others. */
 export interface HttpDoors {
-  /** @param handler answers all requests below the path */
-  mount(handler: HttpHandler): HttpMount;
+  /**
+   * @param handler answers all requests below the path
+   * @param upgrade takes connections over that are to speak another protocol there; left out: such requests are refused
+   */
+  mount(handler: HttpHandler, upgrade?: UpgradeHandler): HttpMount;
 }
 
 /** All the addresses at which the process speaks HTTP, and what is mounted there. */
@@ -43,7 +47,7 @@ export class SharedHttp {
       release: (held) => this.#releaseIfUnused(held),
       mayReplace: (other) => other !== owner && (other.name === name || this.#moving.has(other.name)),
     };
-    return { mount: (handler) => new HttpMount(handler, places, owner) };
+    return { mount: (handler, upgrade) => new HttpMount({ handler, upgrade }, places, owner) };
   }
 
   /**
@@ -82,17 +86,19 @@ interface MountPlaces {
 
 /** What one gateway serves. */
 export class HttpMount {
-  readonly #handler: HttpHandler;
+  readonly #handlers: { readonly handler: HttpHandler; readonly upgrade: UpgradeHandler | undefined };
   readonly #places: MountPlaces;
   readonly #owner: Owner;
   #held: readonly Held[] = [];
   #mount: Mount | undefined;
   /** requests under way, also at addresses that it has left */
   readonly #visits = new Set<ServerResponse>();
+  /** connections that speak another protocol by now */
+  readonly #taken = new Set<Socket>();
   #closed = false;
 
-  constructor(handler: HttpHandler, places: MountPlaces, owner: Owner) {
-    this.#handler = handler;
+  constructor(handlers: { readonly handler: HttpHandler; readonly upgrade: UpgradeHandler | undefined }, places: MountPlaces, owner: Owner) {
+    this.#handlers = handlers;
     this.#places = places;
     this.#owner = owner;
   }
@@ -118,7 +124,11 @@ export class HttpMount {
     return {
       commit: () => {
         change.commit();
-        this.#move(held, { path, handler: (request, response, visit) => this.#answer(request, response, visit), from: settings.from, owner: this.#owner });
+        this.#move(held, {
+          path, from: settings.from, owner: this.#owner,
+          handler: (...asked) => this.#answer(...asked),
+          upgrade: this.#handlers.upgrade && ((...asked) => this.#upgrade(...asked)),
+        });
         vacate();
       },
       cancel,
@@ -130,7 +140,7 @@ export class HttpMount {
     return this.#held.flatMap(({ place }) => place.entrance.addresses());
   }
 
-  /** Answers `503` from now on, and waits for requests under way. */
+  /** Answers `503` from now on, and waits for requests under way. Connections that were taken over are the gateway's to end. */
   async drain(deadline: Deadline): Promise<void> {
     this.#closed = true;
     while (!deadline.exceeded && this.#visits.size > 0) await pause(HTTP_DRAIN_LOOK);
@@ -141,6 +151,7 @@ export class HttpMount {
     this.#closed = true;
     this.#move([], undefined);
     this.#visits.forEach((response) => response.destroy());
+    this.#taken.forEach((socket) => socket.destroy());
   }
 
   #move(held: readonly Held[], mount: Mount | undefined): void {
@@ -156,7 +167,14 @@ export class HttpMount {
     if (this.#closed) return void response.writeHead(503, { connection: 'close' }).end();
     this.#visits.add(response);
     response.once('close', () => this.#visits.delete(response));
-    return this.#handler(request, response, visit);
+    return this.#handlers.handler(request, response, visit);
+  }
+
+  #upgrade(...[request, socket, head, arrival]: Parameters<UpgradeHandler>): ReturnType<UpgradeHandler> {
+    if (this.#closed) throw new HttpError(503, 'the server is ending');
+    this.#taken.add(socket);
+    socket.once('close', () => this.#taken.delete(socket));
+    return this.#handlers.upgrade!(request, socket, head, arrival);
   }
 }
 

@@ -9,9 +9,11 @@ import { runNode } from '../support/programs.js';
 await t.test('the greeting says for whom it listens', async (t) => {
   const config = await parseConfig('argo-server.conf', '[providers.demo]\ntype = "sim"\n', tmpdir());
   const own = { config, findings: [DEMO], newPassword: 'sesame' };
-  for (const address of ['127.0.0.1:20203', '127.8.0.1:1', '[::1]:20203']) t.match(greeting(own, '1.0.0', address), 'for this machine only', address);
-  for (const address of ['0.0.0.0:20203', '[::]:20203', '10.0.0.1:20203', '[fe80::1]:1']) t.notMatch(greeting(own, '1.0.0', address), 'for this machine only', address);
-  t.match(greeting(own, '1.0.0', '[::1]:20299'), /^ {2}telnet ::1 20299$/m);
+  for (const address of ['127.0.0.1:20203', '127.8.0.1:1', '[::1]:20203']) t.match(greeting(own, '1.0.0', { address, page: undefined }), 'for this machine only', address);
+  for (const address of ['0.0.0.0:20203', '[::]:20203', '10.0.0.1:20203', '[fe80::1]:1']) t.notMatch(greeting(own, '1.0.0', { address, page: undefined }), 'for this machine only', address);
+  const words = greeting(own, '1.0.0', { address: '[::1]:20299', page: { address: '127.0.0.1:8080', code: 'once' } });
+  t.match(words, /^ {2}telnet ::1 20299$/m);
+  t.match(words, /^ {2}http:\/\/127\.0\.0\.1:8080\/#login=once$/m);
 });
 
 await t.test('a bad --listen is told as such, with a file and without', async (t) => {

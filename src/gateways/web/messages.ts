@@ -117,11 +117,8 @@ export interface SessionInfo {
   readonly now: number;
 }
 
-/** `POST /api/session` */
-export interface LoginRequest {
-  readonly account: string;
-  readonly password: string;
-}
+/** `POST /api/session`; a code is that of a link which the server has shown, and good for once. */
+export type LoginRequest = { readonly account: string; readonly password: string } | { readonly code: string };
 
 /** `POST /api/consoles`: answered with a {@link ConsoleTicket}. */
 export interface ConsoleRequest {

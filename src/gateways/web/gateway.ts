@@ -1,0 +1,159 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Deadline } from '../../kit/deadline.js';
+import type { Change } from '../../listening/change.js';
+import { HttpError, type Arrival, type HttpMount, type Visit } from '../../listening/http.js';
+import { entranceSettings } from '../../listening/options.js';
+import type { Gateway, GatewayHost } from '../contract.js';
+import type { Api, ApiRequest } from './api.js';
+import { openApi } from './api/index.js';
+import { WebConsoles } from './consoles/consoles.js';
+import { isFault, readJson, sendAnswer, sendFailure, sendJson, upgradeFailure } from './door/answers.js';
+import { Files } from './door/files.js';
+import { checkHost, checkIntent, checkOrigin, checkSite } from './door/guard.js';
+import { Logins } from './door/logins.js';
+import { Sessions, type SessionTimes } from './door/sessions.js';
+import { visitorOf, type Visitor } from './door/visitors.js';
+import { WebSockets } from './door/web-sockets.js';
+import { Feeds } from './feed/feeds.js';
+import { packageVersion } from '../../kit/own-files.js';
+import type { WebOptions } from './options.js';
+
+const API = '/api/';
+
+/** The web page, the API behind it, and its consoles. What it serves it has from others; here is who may ask for it. */
+export class WebGateway implements Gateway<WebOptions> {
+  readonly #host: GatewayHost;
+  readonly #mount: HttpMount;
+  readonly #api: Api;
+  readonly #feeds: Feeds;
+  readonly #consoles = new WebConsoles();
+  readonly #sockets = new WebSockets();
+  readonly #sessions: Sessions;
+  readonly #logins: Logins;
+  #files: Files | undefined;
+  #names: ReadonlySet<string> = new Set();
+
+  constructor(host: GatewayHost, options: WebOptions) {
+    this.#host = host;
+    const version = packageVersion();
+    this.#api = openApi(version);
+    this.#feeds = new Feeds(host.log);
+    this.#sessions = new Sessions(timesOf(options), ({ id }) => this.#consoles.endSession(id));
+    this.#logins = new Logins({ sessions: this.#sessions, accounts: host.accounts, log: host.log, version });
+    this.#mount = host.doors.http.mount((...asked) => this.#answer(...asked), (...asked) => this.#upgrade(...asked));
+  }
+
+  async prepare(options: WebOptions): Promise<Change> {
+    const files = this.#files ?? await Files.load();
+    const { commit, cancel } = await this.#mount.prepare(entranceSettings(options), '/');
+    return {
+      commit: () => {
+        this.#files = files;
+        files.isTlsAlone = options.hsts;
+        this.#names = new Set(options.names.map((name) => name.toLowerCase()));
+        this.#sessions.retime(timesOf(options));
+        commit();
+      },
+      cancel,
+    };
+  }
+
+  addresses(): readonly string[] {
+    return this.#mount.addresses();
+  }
+
+  async drain(deadline: Deadline): Promise<void> {
+    this.#feeds.close();
+    await Promise.all([this.#mount.drain(deadline), this.#sockets.drain(deadline)]);
+  }
+
+  close(): Promise<void> {
+    this.#feeds.close();
+    this.#sessions.close();
+    this.#mount.close();
+    return Promise.resolve();
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse, visit: Visit): Promise<void> {
+    checkHost(request.headers, this.#names);
+    if (!visit.path.startsWith(API)) return this.#files!.answer(request, response, visit.path, visit.isTls);
+    try {
+      checkSite(request.headers);
+      await this.#answerApi(request, response, visit);
+    } catch (error) {
+      if (isFault(error, visit)) this.#host.log('error', 'request failed', { path: visit.path, cause: error });
+      await sendFailure(request, response, error);
+    }
+  }
+
+  async #answerApi(request: IncomingMessage, response: ServerResponse, visit: Visit): Promise<void> {
+    const path = segmentsOf(visit.path);
+    const [room, ...rest] = path;
+    if (room === 'session' && rest.length === 0) return this.#logins.answer(request, response, visit);
+    const visitor = await visitorOf(request, visit, this.#sessions, this.#host.accounts);
+    const { method = '' } = request;
+    if (visitor.session !== undefined && method !== 'GET') checkIntent(request.headers);
+    if (room === 'view' && rest.length === 0) {
+      if (method !== 'GET') throw new HttpError(405, 'not by this method', { allow: 'GET' });
+      return sendJson(request, response, 200, await this.#feeds.view(visitor.member));
+    }
+    const actor = visitor.member.actor(visit.from);
+    if (room === 'consoles' && rest.length === 0) {
+      if (method !== 'POST') throw new HttpError(405, 'not by this method', { allow: 'POST' });
+      return sendJson(request, response, 201, JSON.stringify(await this.#consoles.order(actor, visitor.id, await readJson(request, visit))));
+    }
+    const asked: ApiRequest = {
+      method, path, query: new URL(request.url ?? '', 'http://localhost').searchParams,
+      caller: { member: visitor.member, actor },
+      signal: AbortSignal.any([visit.signal, visitor.signal]),
+      json: () => readJson(request, visit),
+    };
+    return sendAnswer(request, response, visit, await this.#api.answer(asked));
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Socket, head: Buffer, arrival: Arrival): Promise<void> {
+    try {
+      checkHost(request.headers, this.#names);
+      if (request.method !== 'GET' || !/^websocket$/i.test(request.headers.upgrade ?? '')) throw new HttpError(400, 'only HTTP and WebSocket are spoken here');
+      if (!['/api/feed', '/api/console'].includes(arrival.path)) throw new HttpError(404, 'there is nothing here');
+      const visitor = await visitorOf(request, arrival, this.#sessions, this.#host.accounts);
+      checkOrigin(request.headers, visitor.session !== undefined);
+      if (arrival.path === '/api/feed') this.#follow(request, socket, head, visitor);
+      else this.#openConsole(request, socket, head, arrival, visitor);
+    } catch (error) {
+      throw upgradeFailure(error);
+    }
+  }
+
+  #follow(request: IncomingMessage, socket: Socket, head: Buffer, { member, signal }: Visitor): void {
+    const after = new URL(request.url ?? '', 'http://localhost').searchParams.get('after') ?? '';
+    if (!/^\d{1,16}$/.test(after)) throw new HttpError(400, 'after: the version of a view is expected');
+    this.#sockets.feed(request, socket, head, (web) => {
+      this.#feeds.open(web, member, Number(after), signal).catch((error: unknown) => web.close(GOING_AWAY, upgradeFailure(error).message));
+    });
+  }
+
+  #openConsole(request: IncomingMessage, socket: Socket, head: Buffer, { from }: Arrival, visitor: Visitor): void {
+    const order = this.#consoles.redeem(request.headers['sec-websocket-protocol'], visitor.id);
+    this.#sockets.console(request, socket, head, (web) => {
+      // whoever types into a console uses the session
+      const release = visitor.session === undefined ? () => undefined : this.#sessions.hold(visitor.session);
+      void this.#consoles.serve(web, visitor.member.actor(from), order, visitor.signal).finally(release);
+    });
+  }
+}
+
+/** 1001 of RFC 6455, 7.4.1. */
+const GOING_AWAY = 1001;
+
+const timesOf = (options: WebOptions): SessionTimes => ({ idle: options['idle-timeout'], longest: options['session-limit'] });
+
+/** What lies below `/api/`, decoded a segment each: a name may have a `/` of its own. @throws HttpError 400 */
+function segmentsOf(path: string): string[] {
+  try {
+    return path.slice(API.length).split('/').map(decodeURIComponent);
+  } catch {
+    throw new HttpError(400, 'the address cannot be read');
+  }
+}

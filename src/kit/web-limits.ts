@@ -1,0 +1,24 @@
+/** Limits of the web gateway. Times in milliseconds. */
+
+/** Sessions: of one account, and in all. Where an account has one too many, the one that was used longest ago ends. */
+export const SESSIONS_PER_ACCOUNT = 64;
+export const SESSIONS = 4096;
+/** How long a session lives without a request, and at most, where the gateway's table does not say. */
+export const SESSION_IDLE = '30m';
+export const SESSION_LONGEST = '12h';
+
+/** Bytes of a request that logs in. */
+export const LOGIN_BODY = 4 * 1024;
+
+/** Bytes of an answer from which on it is compressed. */
+export const COMPRESSED_FROM = 2048;
+
+/** How long a stream may wait for a client that does not read. */
+export const STREAM_STALL = 60_000;
+
+/** Bytes of one message of a browser: on the feed, where it has nothing to say, and on a console. */
+export const FEED_MESSAGE = 128;
+export const CONSOLE_MESSAGE = 256 * 1024;
+
+/** When a client that is told too much is to come again, seconds. */
+export const RETRY_AFTER_S = 5;
