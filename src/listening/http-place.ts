@@ -42,7 +42,8 @@ export type HttpHandler = (request: IncomingMessage, response: ServerResponse, v
 
 /**
  * Takes a connection over for another protocol (RFC 9110, 7.8: `Upgrade`), and answers with its first bytes. What it
- * throws is answered as for a request, and the connection is then closed. Whoever takes it over listens for its errors.
+ * throws is answered as for a request, and the connection is then closed. Whoever takes it over also closes it when
+ * the client has closed its half.
  * @param head what the client has sent already behind its request
  */
 export type UpgradeHandler = (request: IncomingMessage, socket: Socket, head: Buffer, arrival: Arrival) => Promise<void> | void;

@@ -1,8 +1,9 @@
-import { createConnection } from 'node:net';
+import { once } from 'node:events';
+import { createConnection, type Socket } from 'node:net';
 import { mock } from 'node:test';
 import t, { type Test } from 'tap';
 import { Deadline } from '../../src/kit/deadline.js';
-import { HTTP_BODY, HTTP_KEEP_ALIVE, HTTP_SENT_AHEAD } from '../../src/kit/limits.js';
+import { HTTP_BODY, HTTP_HEAD_SIZE, HTTP_KEEP_ALIVE, HTTP_REQUEST_TIMEOUT, HTTP_SENT_AHEAD, HTTP_URL_SIZE } from '../../src/kit/limits.js';
 import type { EntranceSettings } from '../../src/listening/entrance.js';
 import { HttpError, SharedHttp, type HttpHandler } from '../../src/listening/http.js';
 import { freePort } from '../support/ports.js';
@@ -210,4 +211,78 @@ await t.test('an address that cannot be read is refused at once', async (t) => {
     t.match(await exchange(url, `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`), /^HTTP\/1\.1 400 /, target);
   }
   t.equal(logged.includes('error'), false, 'it is no fault of the server');
+});
+
+await t.test('a connection is taken over for another protocol', async (t) => {
+  const http = new SharedHttp(() => undefined, new Set());
+  const taken: Socket[] = [];
+  const mounted = http.doorsFor('w').mount(says('http'), (request, socket, head, { path, address, signal }) => {
+    if (path === '/w/no') throw new HttpError(403, 'not you');
+    if (path === '/w/fault') throw new Error('a secret');
+    taken.push(socket);
+    signal.addEventListener('abort', () => taken.splice(taken.indexOf(socket), 1));
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n${address} ${request.headers.upgrade} ${String(head)}`);
+    socket.on('data', (chunk) => socket.write(`<${String(chunk)}>`)).on('end', () => socket.destroy());
+  });
+  t.teardown(() => mounted.close());
+  (await mounted.prepare(settings(), '/w')).commit();
+  const url = `http://${mounted.addresses()[0]}`;
+  const asks = (path: string, rest = ''): string => `GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n${rest}`;
+  t.match(await exchange(url, asks('/w/a', 'early'), 'early'), /^HTTP\/1\.1 101 [^]*127\.0\.0\.1 echo early$/);
+  await until(() => taken.length === 0, 5000, 'the signal of who has gone');
+  t.match(await exchange(url, asks('/w/no')), /^HTTP\/1\.1 403 Forbidden\r\nconnection: close\r\n[^]*not you\n$/);
+  t.notMatch(await exchange(url, asks('/w/fault')), 'secret');
+  t.match(await exchange(url, asks('/other')), /^HTTP\/1\.1 404 /);
+  const behind = await exchange(url, `GET /w HTTP/1.1\r\nhost: x\r\n\r\n${asks('/w/a', 'last')}`, 'last');
+  t.match(behind, /^HTTP\/1\.1 200 [^]*http[^]*HTTP\/1\.1 101 [^]*last$/, 'one behind a request waits for its answer');
+  const plain = http.doorsFor('p').mount(says('http'));
+  t.teardown(() => plain.close());
+  (await plain.prepare(settings(), '/p')).commit();
+  t.match(await exchange(`http://${plain.addresses()[0]}`, asks('/p')), /^HTTP\/1\.1 400 [^]*only HTTP/, 'who speaks HTTP alone');
+  const open = exchange(url, asks('/w/a'));
+  await until(() => taken.length === 1, 5000, 'the one that is open');
+  await mounted.drain(new Deadline(1000));
+  t.equal(taken.length, 1, 'it is the gateway\'s to end');
+  mounted.close();
+  t.match(await open, /101/);
+});
+
+await t.test('a connection that was taken over has no time limit, and one that takes too long to be has', async (t) => {
+  let take = (): void => undefined;
+  const mounted = new SharedHttp(() => undefined, new Set()).doorsFor('w').mount(says('http'), async (_request, socket) => {
+    await new Promise<void>((resolve) => { take = resolve; });
+    socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n');
+  });
+  t.teardown(() => mounted.close());
+  (await mounted.prepare(settings(), '/')).commit();
+  mock.timers.enable({ apis: ['setTimeout'] });
+  t.teardown(() => mock.timers.reset());
+  const open = (): { socket: Socket; isClosed: () => boolean } => {
+    let isClosed = false;
+    const socket = createConnection(Number(mounted.addresses()[0]!.split(':')[1]), '127.0.0.1');
+    socket.on('error', () => undefined).on('close', () => { isClosed = true; }).resume();
+    t.teardown(() => socket.destroy());
+    socket.write('GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n');
+    return { socket, isClosed: () => isClosed };
+  };
+  const none = take;
+  const { socket, isClosed } = open();
+  while (take === none) await new Promise(setImmediate);
+  take();
+  await once(socket, 'data');
+  mock.timers.tick(HTTP_REQUEST_TIMEOUT * 2);
+  for (let turn = 0; turn < 100; turn += 1) await new Promise(setImmediate);
+  t.notOk(isClosed(), 'it lasts');
+  take = none;
+  const slow = open();
+  while (take === none) await new Promise(setImmediate);
+  mock.timers.tick(HTTP_REQUEST_TIMEOUT);
+  while (!slow.isClosed()) await new Promise(setImmediate);
+  t.pass('it is cut');
+});
+
+await t.test('an address and a head that are too long', async (t) => {
+  const { url } = await mount(t, new SharedHttp(() => undefined, new Set()), '/', says('x'));
+  t.match(await exchange(url, `GET /${'a'.repeat(HTTP_URL_SIZE)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`), /^HTTP\/1\.1 414 /);
+  t.match(await exchange(url, `GET / HTTP/1.1\r\nHost: x\r\nx-long: ${'a'.repeat(HTTP_HEAD_SIZE)}\r\n\r\n`), /^HTTP\/1\.1 431 /);
 });

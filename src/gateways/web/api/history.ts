@@ -21,9 +21,15 @@ async function* follow(subscription: Subscription, signal: AbortSignal): AsyncGe
       for (const event of events) yield eventRow(event);
     }
   } catch (thrown) {
-    const { phrase, detail } = toArgoError(thrown);
-    yield { error: phrase, detail };
+    return yield failureOf(thrown);
   }
+  // who asked may do so no longer
+  if (signal.reason instanceof ArgoError) yield failureOf(signal.reason);
+}
+
+function failureOf(thrown: unknown): Failure {
+  const { phrase, detail } = toArgoError(thrown);
+  return { error: phrase, detail };
 }
 
 const EVENT_QUERY = {
