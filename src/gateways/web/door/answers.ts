@@ -10,7 +10,7 @@ import type { Failure } from '../messages.js';
 /** How answers are written: JSON, lines of JSON, and refusals. */
 
 /** What each phrase of the protocol is in HTTP (RFC 9110, 15; 429 is RFC 6585). */
-const STATUSES = {
+export const STATUSES = {
   'NOT AUTHENTICATED': 401, 'NOT ALLOWED': 403, 'UNKNOWN COMMAND': 400, USAGE: 400, 'BAD REQUEST': 400, 'LINE TOO LONG': 413,
   'NO MATCH': 404, 'NO SUCH INSTANCE': 404, AMBIGUOUS: 409, 'NO SUCH PROVIDER': 404, 'NO SUCH TASK': 404, 'NO SUCH PLAN': 404, 'NO SUCH RUN': 404,
   'NOT SUPPORTED': 501, 'WRONG STATE': 409, BUSY: 429, TIMEOUT: 504, UNREACHABLE: 503, 'ACCESS DENIED': 502, 'HOST KEY CHANGED': 502,
