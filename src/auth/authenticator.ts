@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config/config.js';
 import { ArgoError } from '../kit/errors.js';
@@ -85,6 +85,12 @@ export class Authenticator implements LoginSource {
   /** What the configuration says now of an account. */
   account(name: string): Account | undefined {
     return this.#accounts.get(name);
+  }
+
+  /** What tells an account from one of the same name with another password; undefined where there is none. It lets nobody in. */
+  mark(name: string): string | undefined {
+    const account = this.#accounts.get(name);
+    return account && createHash('sha256').update(`${name} ${account.passwordHash}`).digest('base64url');
   }
 
   /** Whether there is an account of that name: for the log, never for a reply. */

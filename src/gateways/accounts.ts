@@ -77,6 +77,13 @@ export function accountsFor(gateway: string, authenticator: Authenticator, gate:
       const plain = plainAddress(address);
       return member(new Login(await authenticator.code(code, plain, signal) ?? refused('code', plain), plain, authenticator));
     },
+    mark: (name) => authenticator.mark(name),
+    again: (name, mark, address) => {
+      const plain = plainAddress(address);
+      const account = authenticator.account(name);
+      if (account === undefined || authenticator.mark(name) !== mark || !account.mayComeFrom(plain)) return undefined;
+      return member(new Login(account, plain, authenticator));
+    },
     service: (name) => member(new Service(name, authenticator)),
     observer: () => member(new Observer()),
     listener: () => ({ told: ({ facts }) => Promise.resolve(facts) }),

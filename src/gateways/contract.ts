@@ -86,6 +86,15 @@ export interface Accounts {
    * @throws ArgoError as `login`
    */
   code(code: string, address: string, signal?: AbortSignal): Promise<Member>;
+  /** What tells an account from one of the same name with another password, to be kept over a restart; undefined where there is none. */
+  mark(name: string): string | undefined;
+  /**
+   * Somebody who had logged in before a restart.
+   * @param mark of the account at that time
+   * @param address the peer's at that time
+   * @returns undefined where the account is not what it was, or may not come from there
+   */
+  again(name: string, mark: string, address: string): Member | undefined;
   /** An account that the gateway's own table names: no password is asked for. One that is gone may do nothing. */
   service(name: string): Member;
   /** Somebody who sees every instance and may do nothing, not even read a machine: for figures about all. */

@@ -7,6 +7,9 @@ export const SESSIONS = 4096;
 export const SESSION_IDLE = '30m';
 export const SESSION_LONGEST = '12h';
 
+/** How far apart it is written down that a session was used: after a restart it may seem to have been idle for so much longer. */
+export const SESSION_SAVED_EVERY = 60_000;
+
 /** Bytes of a request that logs in. */
 export const LOGIN_BODY = 4 * 1024;
 

@@ -12,6 +12,7 @@ import { isFault, readJson, sendAnswer, sendFailure, sendJson, upgradeFailure } 
 import { Files } from './door/files.js';
 import { checkHost, checkIntent, checkOrigin, checkSite } from './door/guard.js';
 import { Logins } from './door/logins.js';
+import { SessionStore } from './door/session-store.js';
 import { Sessions, type SessionTimes } from './door/sessions.js';
 import { visitorOf, type Visitor } from './door/visitors.js';
 import { WebSockets } from './door/web-sockets.js';
@@ -39,13 +40,16 @@ export class WebGateway implements Gateway<WebOptions> {
     const version = packageVersion();
     this.#api = openApi(version);
     this.#feeds = new Feeds(host.log);
-    this.#sessions = new Sessions(timesOf(options), ({ id }) => this.#consoles.endSession(id));
+    this.#sessions = new Sessions(timesOf(options), {
+      accounts: host.accounts, store: new SessionStore(host.state.kv, host.log), ended: ({ id }) => this.#consoles.endSession(id),
+    });
     this.#logins = new Logins({ sessions: this.#sessions, accounts: host.accounts, log: host.log, version });
     this.#mount = host.doors.http.mount((...asked) => this.#answer(...asked), (...asked) => this.#upgrade(...asked));
   }
 
   async prepare(options: WebOptions): Promise<Change> {
     const files = this.#files ?? await Files.load();
+    if (this.#files === undefined) await this.#sessions.restore();
     const { commit, cancel } = await this.#mount.prepare(entranceSettings(options), '/');
     return {
       commit: () => {

@@ -44,7 +44,7 @@ export class Logins {
       return void response.writeHead(204, ['set-cookie', setCookie(undefined, isTls), 'cache-control', 'no-store']).end();
     }
     if (request.method !== 'POST') throw new HttpError(405, 'not by this method', { allow: 'GET, POST, DELETE' });
-    const { cookie, session } = sessions.begin(await this.#login(request, visit));
+    const { cookie, session } = sessions.begin(await this.#login(request, visit), visit.address);
     // whoever logs in anew is somebody new, and what could be done with the former cookie is over
     if (known !== undefined) this.#end(known, visit);
     this.#parts.log('info', 'login', { account: session.member.name, from: visit.from });

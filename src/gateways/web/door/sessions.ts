@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { ArgoError } from '../../../kit/errors.js';
-import { SESSIONS, SESSIONS_PER_ACCOUNT } from '../../../kit/web-limits.js';
-import type { Member } from '../../contract.js';
+import { SESSION_SAVED_EVERY, SESSIONS, SESSIONS_PER_ACCOUNT } from '../../../kit/web-limits.js';
+import type { Accounts, Member } from '../../contract.js';
+import type { SessionStore } from './session-store.js';
 
 /** How long sessions live, milliseconds. */
 export interface SessionTimes {
@@ -22,12 +23,24 @@ export interface Session {
 
 interface Kept extends Session {
   readonly controller: AbortController;
+  /** of the account */
+  readonly mark: string;
+  readonly address: string;
   readonly begun: number;
   used: number;
+  /** when that was written down last */
+  saved: number;
   /** things under way that are a use of it all the time */
   held: number;
   timer: NodeJS.Timeout | undefined;
   readonly forget: () => void;
+}
+
+export interface SessionParts {
+  readonly accounts: Pick<Accounts, 'mark' | 'again'>;
+  readonly store: Pick<SessionStore, 'save' | 'remove' | 'load'>;
+  /** told of each that ends */
+  ended(session: Session): void;
 }
 
 /** 192 bits. */
@@ -37,41 +50,49 @@ const idOf = (cookie: string): string => createHash('sha256').update(cookie).dig
 
 /**
  * The sessions of one web gateway. A cookie is kept as its hash alone. A session ends when it was not used for a
- * while, after its longest time, by {@link end}, or when its account is taken away.
+ * while, after its longest time, by {@link end}, or when its account is taken away; not with the process.
  */
 export class Sessions {
   /** by id; those used last at the end */
   readonly #kept = new Map<string, Kept>();
-  readonly #ended: (session: Session) => void;
+  readonly #parts: SessionParts;
   times: SessionTimes;
 
-  /** @param ended told of each that ends */
-  constructor(times: SessionTimes, ended: (session: Session) => void) {
+  constructor(times: SessionTimes, parts: SessionParts) {
     this.times = times;
-    this.#ended = ended;
+    this.#parts = parts;
   }
 
   get size(): number {
     return this.#kept.size;
   }
 
-  /** @returns the cookie's value, which is told nobody else @throws ArgoError BUSY, NOT AUTHENTICATED */
-  begin(member: Member): { readonly cookie: string; readonly session: Session } {
-    if (member.signal.aborted) throw new ArgoError('NOT AUTHENTICATED');
+  /** Those of an earlier life of the server whose time is not over. */
+  async restore(): Promise<void> {
+    for (const { id, account, mark, address, begun, used } of await this.#parts.store.load()) {
+      const [age, idle] = [Date.now() - begun, Date.now() - used];
+      const member = age >= 0 && idle >= 0 ? this.#parts.accounts.again(account, mark, address) : undefined;
+      const now = performance.now();
+      if (member === undefined || this.#kept.size >= SESSIONS) this.#parts.store.remove(id);
+      else this.#keep({ id, member, mark, address, begun: now - age, used: now - idle, saved: now - idle });
+    }
+  }
+
+  /**
+   * @param address the peer's
+   * @returns the cookie's value, which is told nobody else
+   * @throws ArgoError BUSY, NOT AUTHENTICATED
+   */
+  begin(member: Member, address: string): { readonly cookie: string; readonly session: Session } {
+    const mark = this.#parts.accounts.mark(member.name);
+    if (member.signal.aborted || mark === undefined) throw new ArgoError('NOT AUTHENTICATED');
     const mine = [...this.#kept.values()].filter((one) => one.member.name === member.name);
     if (mine.length >= SESSIONS_PER_ACCOUNT) this.end(mine[0]!);
     if (this.#kept.size >= SESSIONS) throw new ArgoError('BUSY', 'too many sessions');
     const cookie = randomBytes(COOKIE_BYTES).toString('base64url');
-    const controller = new AbortController();
     const now = performance.now();
-    const over = (): void => this.end(session);
-    const session: Kept = {
-      id: idOf(cookie), member, signal: controller.signal, controller, begun: now, used: now, held: 0, timer: undefined,
-      forget: () => member.signal.removeEventListener('abort', over),
-    };
-    member.signal.addEventListener('abort', over, { once: true });
-    this.#kept.set(session.id, session);
-    this.#watch(session);
+    const session = this.#keep({ id: idOf(cookie), member, mark, address, begun: now, used: now, saved: now });
+    this.#save(session);
     return { cookie, session };
   }
 
@@ -86,6 +107,7 @@ export class Sessions {
     session.used = performance.now();
     this.#kept.delete(session.id);
     this.#kept.set(session.id, session);
+    if (session.used - session.saved >= SESSION_SAVED_EVERY) this.#save(session);
     return session;
   }
 
@@ -100,14 +122,8 @@ export class Sessions {
     };
   }
 
-  end({ id }: Session): void {
-    const session = this.#kept.get(id);
-    if (session === undefined) return;
-    this.#kept.delete(id);
-    clearTimeout(session.timer);
-    session.forget();
-    session.controller.abort(new ArgoError('NOT AUTHENTICATED', 'the session is over'));
-    this.#ended(session);
+  end(session: Session): void {
+    if (this.#drop(session)) this.#parts.store.remove(session.id);
   }
 
   /** Other times, for those that are there as well. */
@@ -116,8 +132,39 @@ export class Sessions {
     this.#kept.forEach((session) => this.#watch(session));
   }
 
+  /** Ends them for this process. What is on the disk stays: the server may come back. */
   close(): void {
-    [...this.#kept.values()].forEach((session) => this.end(session));
+    [...this.#kept.values()].forEach((session) => this.#drop(session));
+  }
+
+  #keep(what: Omit<Kept, 'signal' | 'controller' | 'held' | 'timer' | 'forget'>): Kept {
+    const controller = new AbortController();
+    const { signal } = what.member;
+    const over = (): void => this.end(session);
+    const session: Kept = { ...what, signal: controller.signal, controller, held: 0, timer: undefined, forget: () => signal.removeEventListener('abort', over) };
+    signal.addEventListener('abort', over, { once: true });
+    this.#kept.set(session.id, session);
+    this.#watch(session);
+    return session;
+  }
+
+  #save(session: Kept): void {
+    const { id, member, mark, address, begun, used } = session;
+    session.saved = used;
+    const now = performance.now();
+    this.#parts.store.save({ id, account: member.name, mark, address, begun: Math.round(Date.now() - (now - begun)), used: Math.round(Date.now() - (now - used)) });
+  }
+
+  /** @returns whether it was there */
+  #drop({ id }: Session): boolean {
+    const session = this.#kept.get(id);
+    if (session === undefined) return false;
+    this.#kept.delete(id);
+    clearTimeout(session.timer);
+    session.forget();
+    session.controller.abort(new ArgoError('NOT AUTHENTICATED', 'the session is over'));
+    this.#parts.ended(session);
+    return true;
   }
 
   /** Milliseconds that it has to live, if nothing happens. */

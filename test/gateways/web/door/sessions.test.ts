@@ -2,20 +2,29 @@ import { mock } from 'node:test';
 import t, { type Test } from 'tap';
 import type { Member } from '../../../../src/gateways/contract.js';
 import { ArgoError } from '../../../../src/kit/errors.js';
-import { Sessions } from '../../../../src/gateways/web/door/sessions.js';
+import type { SavedSession } from '../../../../src/gateways/web/door/session-store.js';
+import { Sessions, type SessionParts } from '../../../../src/gateways/web/door/sessions.js';
 import { SESSIONS_PER_ACCOUNT } from '../../../../src/kit/web-limits.js';
 
 const MINUTE = 60_000;
+const HERE = '127.0.0.1';
 const TIMES = { idle: 30 * MINUTE, longest: 12 * 60 * MINUTE };
 
 /** Time goes on only as the test says. */
 function begin(t: Test) {
   let now = 1;
   t.intercept(performance, 'now', { value: () => now });
+  t.intercept(Date, 'now', { value: () => 1_800_000_000_000 + now });
   mock.timers.enable({ apis: ['setTimeout'] });
   t.teardown(() => mock.timers.reset());
   const ended: string[] = [];
-  const sessions = new Sessions(TIMES, ({ member }) => ended.push(member.name));
+  const saved = new Map<string, SavedSession>();
+  const parts: SessionParts = {
+    accounts: { mark: (name) => (name === 'gone' ? undefined : `mark of ${name}`), again: (name, mark) => (mark === `mark of ${name}` ? account(name).member : undefined) },
+    store: { save: (one) => void saved.set(one.id, one), remove: (id) => void saved.delete(id), load: () => Promise.resolve([...saved.values()]) },
+    ended: ({ member }) => void ended.push(member.name),
+  };
+  const sessions = new Sessions(TIMES, parts);
   const account = (name: string): { member: Member; gone: AbortController } => {
     const gone = new AbortController();
     return { gone, member: { name, signal: gone.signal, actor: () => { throw new Error('not asked'); }, told: () => Promise.resolve(undefined) } };
@@ -24,12 +33,12 @@ function begin(t: Test) {
     now += ms;
     mock.timers.tick(ms);
   };
-  return { sessions, ended, account, pass };
+  return { sessions, ended, account, pass, saved, again: () => new Sessions(TIMES, parts), shift: (ms: number) => { now += ms; } };
 }
 
 await t.test('a session ends when nobody used it for a while', (t) => {
   const { sessions, ended, account, pass } = begin(t);
-  const { cookie, session } = sessions.begin(account('kim').member);
+  const { cookie, session } = sessions.begin(account('kim').member, HERE);
   t.equal(sessions.find(cookie), session);
   t.equal(sessions.find(`${cookie}x`), undefined);
   for (let i = 0; i < 3; i += 1) {
@@ -43,7 +52,7 @@ await t.test('a session ends when nobody used it for a while', (t) => {
 
 await t.test('what is held is used, until its longest time', (t) => {
   const { sessions, ended, account, pass } = begin(t);
-  const { cookie, session } = sessions.begin(account('kim').member);
+  const { cookie, session } = sessions.begin(account('kim').member, HERE);
   const release = sessions.hold(session);
   pass(5 * 60 * MINUTE);
   t.same(ended, []);
@@ -59,7 +68,7 @@ await t.test('what is held is used, until its longest time', (t) => {
 await t.test('it ends with its account, by itself, and when times become shorter', (t) => {
   const { sessions, ended, account, pass } = begin(t);
   const [kim, lee, max] = [account('kim'), account('lee'), account('max')];
-  const [one, other, third] = [sessions.begin(kim.member), sessions.begin(lee.member), sessions.begin(max.member)];
+  const [one, other, third] = [sessions.begin(kim.member, HERE), sessions.begin(lee.member, HERE), sessions.begin(max.member, HERE)];
   kim.gone.abort();
   t.same([ended, sessions.find(one.cookie)], [['kim'], undefined]);
   sessions.end(other.session);
@@ -68,17 +77,17 @@ await t.test('it ends with its account, by itself, and when times become shorter
   pass(10 * MINUTE);
   sessions.retime({ ...TIMES, idle: 5 * MINUTE });
   t.same([ended, sessions.find(third.cookie)], [['kim', 'lee', 'max'], undefined]);
-  t.throws(() => sessions.begin(kim.member), new ArgoError('NOT AUTHENTICATED'), 'an account that has gone while its password was looked at');
+  t.throws(() => sessions.begin(kim.member, HERE), new ArgoError('NOT AUTHENTICATED'), 'an account that has gone while its password was looked at');
   t.end();
 });
 
 await t.test('an account has so many; the one that was used longest ago makes room', (t) => {
   const { sessions, account, pass } = begin(t);
   const { member } = account('kim');
-  const begun = Array.from({ length: SESSIONS_PER_ACCOUNT }, () => sessions.begin(member));
+  const begun = Array.from({ length: SESSIONS_PER_ACCOUNT }, () => sessions.begin(member, HERE));
   pass(1);
   t.ok(sessions.find(begun[0]!.cookie));
-  const last = sessions.begin(member);
+  const last = sessions.begin(member, HERE);
   t.equal(sessions.size, SESSIONS_PER_ACCOUNT);
   t.ok(sessions.find(last.cookie));
   t.ok(sessions.find(begun[0]!.cookie), 'which was used');
@@ -86,4 +95,38 @@ await t.test('an account has so many; the one that was used longest ago makes ro
   sessions.close();
   t.equal(sessions.size, 0);
   t.end();
+});
+
+await t.test('a restart ends none whose account is as it was, and whose time is not over', async (t) => {
+  const { sessions, account, pass, saved, again } = begin(t);
+  const [one, other, third] = ['kim', 'lee', 'max'].map((name) => sessions.begin(account(name).member, HERE)) as [ReturnType<Sessions['begin']>, ReturnType<Sessions['begin']>, ReturnType<Sessions['begin']>];
+  t.notMatch(JSON.stringify([...saved.values()]), one.cookie, 'no cookie is kept');
+  pass(20 * MINUTE);
+  sessions.find(one.cookie);
+  sessions.find(other.cookie);
+  sessions.end(third.session);
+  sessions.close();
+  t.equal(one.session.signal.aborted, true, 'in this process it is over');
+  saved.set(other.session.id, { ...saved.get(other.session.id)!, mark: 'of another password' });
+  pass(15 * MINUTE);
+  const next = again();
+  await next.restore();
+  t.equal(next.find(one.cookie)?.member.name, 'kim');
+  t.same([next.find(other.cookie), next.find(third.cookie), next.size, saved.size], [undefined, undefined, 1, 1]);
+  next.close();
+  pass(31 * MINUTE);
+  const late = again();
+  await late.restore();
+  t.same([late.find(one.cookie), saved.size], [undefined, 0], 'too late');
+});
+
+await t.test('a clock that was set back lengthens no session', async (t) => {
+  const { sessions, account, saved, again, shift } = begin(t);
+  shift(60 * MINUTE);
+  const { cookie } = sessions.begin(account('kim').member, HERE);
+  sessions.close();
+  shift(-60 * MINUTE);
+  const next = again();
+  await next.restore();
+  t.same([next.find(cookie), saved.size], [undefined, 0]);
 });

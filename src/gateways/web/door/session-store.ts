@@ -1,0 +1,61 @@
+import * as v from 'valibot';
+import type { Log } from '../../../kit/log.js';
+import type { KeyValue } from '../../../store/state.js';
+
+/** What outlives a restart of a session. Times are milliseconds since 1970: what else has a meaning after a restart? */
+export interface SavedSession {
+  /** what its cookie is known by: a hash, which lets nobody in */
+  readonly id: string;
+  readonly account: string;
+  /** tells the account from one of the same name with another password */
+  readonly mark: string;
+  readonly address: string;
+  readonly begun: number;
+  readonly used: number;
+}
+
+const SAVED = v.object({ account: v.string(), mark: v.string(), address: v.string(), begun: v.number(), used: v.number() });
+const PREFIX = 'session ';
+
+/**
+ * The sessions of a gateway on the disk, so that a page that is open goes on after the server was restarted. Where
+ * the disk fails, sessions are those of this process alone, and the log says so.
+ */
+export class SessionStore {
+  readonly #kv: KeyValue;
+  readonly #log: Log;
+
+  constructor(kv: KeyValue, log: Log) {
+    this.#kv = kv;
+    this.#log = log;
+  }
+
+  save({ id, ...rest }: SavedSession): void {
+    void this.#kv.set(PREFIX + id, JSON.stringify(rest)).catch((error: unknown) => this.#complain(error));
+  }
+
+  remove(id: string): void {
+    void this.#kv.delete(PREFIX + id).catch((error: unknown) => this.#complain(error));
+  }
+
+  async load(): Promise<readonly SavedSession[]> {
+    const found: SavedSession[] = [];
+    try {
+      let page = await this.#kv.list(PREFIX);
+      while (page.length > 0) {
+        for (const { key, value } of page) {
+          const checked = v.safeParse(SAVED, JSON.parse(value));
+          if (checked.success) found.push({ id: key.slice(PREFIX.length), ...checked.output });
+        }
+        page = await this.#kv.list(PREFIX, page.at(-1)!.key);
+      }
+    } catch (error) {
+      this.#complain(error);
+    }
+    return found;
+  }
+
+  #complain(error: unknown): void {
+    this.#log('warn', 'sessions cannot be kept over a restart', { reason: (error as Error).message });
+  }
+}
