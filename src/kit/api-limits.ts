@@ -2,6 +2,8 @@
 
 /** Targets of one order for many. */
 export const ORDER_TARGETS = 10_000;
+/** What a machine may take to say what would be done to it, milliseconds: a person waits to see that of all of them. */
+export const PREVIEW_TIMEOUT = 3000;
 /** Orders for many that are shown, those under way among them. */
 export const ORDER_TASKS_KEPT = 200;
 /** Orders for many under way, of all accounts and of one. */

@@ -4,7 +4,7 @@ import type { InstanceInfo } from '../../../instances/info.js';
 import type { PowerOrder } from '../../../instances/order.js';
 import type { OrderTask } from '../../../instances/order-task.js';
 import { ArgoError, toArgoError } from '../../../kit/errors.js';
-import { ORDER_TARGETS } from '../../../kit/api-limits.js';
+import { ORDER_TARGETS, PREVIEW_TIMEOUT } from '../../../kit/api-limits.js';
 import { isPattern } from '../../../kit/patterns.js';
 import type { PreviewRow, TaskRow } from '../messages.js';
 import { route, type Route } from './route.js';
@@ -38,7 +38,7 @@ async function preview(actor: Actor, targets: readonly string[], order: PowerOrd
   const rows = new Map<string, PreviewRow>();
   const row = async (on: InstanceInfo): Promise<void> => {
     try {
-      const words = await actor.plan(on, order, { signal });
+      const words = await actor.plan(on, order, { signal, deadline: PREVIEW_TIMEOUT });
       rows.set(on.fullName, { instance: on.fullName, state: actor.known(on).state, words, effect: words.startsWith('nothing') ? 'nothing' : 'order' });
     } catch (thrown) {
       rows.set(on.fullName, { instance: on.fullName, state: on.state, words: toArgoError(thrown).message, effect: 'refused' });
