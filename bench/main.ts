@@ -16,6 +16,8 @@ import { hypervRows } from './rows/hyperv.js';
 import { libvirt } from './rows/libvirt.js';
 import { metrics } from './rows/metrics.js';
 import { powerman, upsd } from './rows/peers.js';
+import { consoles } from './rows/consoles.js';
+import { page } from './rows/page.js';
 import { pingMany, pingSweep } from './rows/ping.js';
 import { plans } from './rows/plans.js';
 import { pushed } from './rows/pushed.js';
@@ -25,6 +27,7 @@ import { connects, memory, startup } from './rows/size.js';
 import { watch } from './rows/watch.js';
 import { vsphere } from './rows/vsphere.js';
 import { list, nop } from './rows/wire.js';
+import { web } from './rows/web.js';
 import { wsman } from './rows/wsman.js';
 import { xenserver } from './rows/xenserver.js';
 import { zabbix } from './rows/zabbix.js';
@@ -32,7 +35,7 @@ import { FULL, QUICK, type Scenario } from './scenario.js';
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   nop, list, watch, connects, memory, startup, 'list-cost': listCost, polls, selection, glob, hung, audit, metrics, plans, upsd, powerman, libvirt, pushed,
-  'ping-sweep': pingSweep, 'ping-many': pingMany, ssh, hosts, xenserver, vsphere, wsman, hyperv: hypervRows, zabbix,
+  'ping-sweep': pingSweep, 'ping-many': pingMany, ssh, hosts, xenserver, vsphere, wsman, hyperv: hypervRows, zabbix, web, page, consoles,
 };
 
 const USAGE = `usage: node dist/bench/main.js [--only NAME]… [--quick] [--json FILE]

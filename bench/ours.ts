@@ -13,22 +13,25 @@ const BCRYPT_COST = 12;
 const password = randomBytes(12).toString('hex');
 const hash = bcrypt.hashSync(password, BCRYPT_COST);
 
+/** The account of the bench. */
+export const ACCOUNT = { account: 'bench', password } as const;
+
 /** The request that logs a connection in; for {@link Load.setup}, which keeps it out of the process list. */
 export const LOGIN = `auth bench ${password}\n`;
 
 /** The seed's four instances, whose `list` is the cached read of the bench. */
 export const FOUR = '[providers.demo]\ntype = "sim"\ninstances = ["lj", "builder", "test", "dev"]\n';
 
-/** Starts the daemon on a free port with the given providers (TOML). */
-export async function startOurs(providers: string): Promise<Server> {
-  const { port, command } = await prepareOurs(providers);
+/** Starts the daemon on a free port with the given providers, and further keys of [server] (TOML). */
+export async function startOurs(providers: string, keys = ''): Promise<Server> {
+  const { port, command } = await prepareOurs(providers, keys);
   const child = start(process.execPath, command);
   await answered(child, port, 'nop\n', ARGO_END);
   return { child, pid: pidOf(child), port };
 }
 
 /** Writes a configuration and says how Node is to be called with it. */
-export async function prepareOurs(providers: string): Promise<{ port: number; command: string[] }> {
+export async function prepareOurs(providers: string, keys = ''): Promise<{ port: number; command: string[] }> {
   const folder = scratchFolder('ours');
   const port = await freePort();
   const file = join(folder, 'argo-server.conf');
@@ -38,6 +41,7 @@ state-dir = "${join(folder, 'state')}"
 max-connections = 4096
 max-connections-per-address = 4096
 max-watchers-per-account = 1024
+${keys}
 
 [accounts.bench]
 password = "${hash}"

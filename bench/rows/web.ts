@@ -1,0 +1,92 @@
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { WebUser } from '../../test/support/web/client.js';
+import { freePort } from '../../test/support/ports.js';
+import { measureHttp, type HttpMeasured } from '../http-load.js';
+import { measure } from '../load.js';
+import { ACCOUNT } from '../ours.js';
+import { stopServers } from '../peers/bare.js';
+import { pidOf, scratchFolder, start, stop } from '../process.js';
+import { atLeast, below, type Row } from '../report.js';
+import { fromRoot } from '../root.js';
+import type { Scenario } from '../scenario.js';
+import { interleave, pairedRatio, summarise } from '../stats.js';
+import { startWeb } from '../web-server.js';
+
+const INSTANCES = 10_000;
+const CONNECTIONS = 8;
+/** Requests a second by which it is found out how long others wait. */
+const PROBE_RATE = 500;
+/** Pages that are open, and changes a second that they are told of. */
+const PAGES = 50;
+const CHANGES = 100;
+
+const sim = `[providers.many]\ntype = "sim"\ncount = ${INSTANCES}\n`;
+
+async function startBareHttp(body: string) {
+  const port = await freePort();
+  const file = join(scratchFolder('bare-http'), 'body');
+  writeFileSync(file, body);
+  const child = start(process.execPath, [fromRoot('dist', 'bench', 'peers', 'bare-http.js'), String(port), file], { stdio: ['ignore', 'pipe', 'pipe'] });
+  await once(child.stdout!, 'data');
+  return { child, pid: pidOf(child), port };
+}
+
+/** Switches one machine after the other, so many a second. @returns ends that */
+function change(user: WebUser): () => void {
+  let turn = 0;
+  const timer = setInterval(() => {
+    turn += 1;
+    const names = Array.from({ length: CHANGES / 10 }, (_, index) => `vm${String(1 + (turn * 10 + index) % (INSTANCES / 2)).padStart(5, '0')}`);
+    const action = Math.floor(turn * 10 / (INSTANCES / 2)) % 2 === 0 ? 'stop' : 'start';
+    void user.send('POST', 'power', { targets: names, action, once: `bench-${process.pid}-${turn}` }).catch(() => undefined);
+  }, 100);
+  return () => clearInterval(timer);
+}
+
+/** The list of many machines, beside a bare server that sends the same bytes; and what others feel of the page. */
+export const web: Scenario = async function* (settings): AsyncGenerator<Row> {
+  const { server, user, webPort } = await startWeb(sim);
+  const bare = await startBareHttp((await user.get('view')).text);
+  try {
+    const request = (path: string): string => `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1:${webPort}\r\ncookie: ${user.cookie}\r\n\r\n`;
+    const run = (pid: number, port: number) => (): Promise<HttpMeasured> => measureHttp(pid, { port, connections: CONNECTIONS, seconds: settings.seconds, request: request('/api/view') });
+    const [ours = [], theirs = []] = await interleave(settings.rounds, [run(server.pid, webPort), run(bare.pid, bare.port)]);
+    const [ourRates, bareRates] = [ours.map(({ rps }) => rps), theirs.map(({ rps }) => rps)];
+    const ratio = pairedRatio(ourRates, bareRates);
+    const cpu = (all: readonly HttpMeasured[]): number => summarise(all.map(({ cpuUs }) => cpuUs)).median;
+    yield {
+      what: `GET of ${INSTANCES.toLocaleString('en-GB')} instances, ${CONNECTIONS} connections`, unit: 'req/s', ours: summarise(ourRates),
+      peer: { name: 'plain node:http, the same bytes', figure: summarise(bareRates) }, ratio, cpu: { ours: cpu(ours), peer: cpu(theirs) }, target: atLeast(ratio, 0.5),
+    };
+
+    const pages = await Promise.all(Array.from({ length: PAGES }, async () => {
+      const page = user.socket('/api/feed?after=0');
+      await page.answered;
+      return page;
+    }));
+    const end = change(user);
+    const [waits = []] = await interleave(settings.rounds, [async () =>
+      (await measure(server.pid, { port: server.port, rate: PROBE_RATE, seconds: 3 * settings.seconds, warmUp: settings.warmUp })).p99us / 1000]);
+    end();
+    if (pages.some(({ messages }) => !messages.some((message) => message.includes('"changes"')))) throw new Error('a page was told of no change');
+    pages.forEach(({ web: socket }) => socket.terminate());
+    const wait = summarise(waits);
+    yield { what: `nop p99 beside ${PAGES} open pages, ${CHANGES} changes/s of ${INSTANCES.toLocaleString('en-GB')}`, unit: 'ms', ours: wait, target: below(wait.median, 5, ' ms') };
+
+    const again = new WebUser(user.url);
+    await again.login(ACCOUNT);
+    const gets = { goes: true };
+    const loop = (async () => { while (gets.goes) await again.get('view'); })();
+    const [beside = []] = await interleave(settings.rounds, [async () =>
+      (await measure(server.pid, { port: server.port, rate: PROBE_RATE, seconds: 3 * settings.seconds, warmUp: settings.warmUp })).p99us / 1000]);
+    gets.goes = false;
+    await loop;
+    const p99 = summarise(beside);
+    yield { what: `nop p99 beside one GET of ${INSTANCES.toLocaleString('en-GB')} after the other`, unit: 'ms', ours: p99, target: below(p99.median, 5, ' ms') };
+  } finally {
+    await stopServers(server);
+    await stop(bare.child);
+  }
+};
