@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { connect as connectPlain, isIP, type Socket } from 'node:net';
+import { connect as connectPlain, isIP, type NetConnectOpts, type Socket } from 'node:net';
 import { checkServerIdentity, connect as connectTls, type TLSSocket } from 'node:tls';
+import { onAbort } from '../../kit/within.js';
 import { CertificateError, ConnectionLostError } from './errors.js';
 
 /** Whom we take for the server that is meant. */
@@ -99,6 +100,25 @@ export function secureTrusted(plain: Socket, host: string, trust: Trust): Promis
       clearTimeout(timer);
       socket.removeListener('error', onError);
       socket.removeListener('close', onClose);
+      resolve(socket);
+    });
+  });
+}
+
+/** A plain connection on which an error brings nobody down before somebody listens for himself. @throws the error of connect(2); the signal's reason */
+export function connectTo(where: NetConnectOpts, signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const socket = connectPlain(where);
+    const forget = onAbort(signal, (reason) => {
+      socket.destroy();
+      reject(reason as Error);
+    });
+    socket.once('error', (error) => { forget(); reject(error); });
+    socket.once('connect', () => {
+      forget();
+      socket.removeAllListeners('error');
+      socket.on('error', () => undefined);
       resolve(socket);
     });
   });
