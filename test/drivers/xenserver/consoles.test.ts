@@ -1,7 +1,6 @@
-import { once } from 'node:events';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import t, { type Test } from 'tap';
+import { startEcho } from '../../support/echo.js';
 import { until } from '../../support/until.js';
 import { findMachine, outcome, soon } from '../driving.js';
 import { makeCertificate } from '../../peers/xapi.js';
@@ -10,21 +9,6 @@ import { openDriver, setUp } from './open-driver.js';
 const WAIT_MS = 60_000;
 /** RFB 3.3, as XenServer's vncterm speaks it: a session without a password. Then comes what it is sent, back. */
 const VNCTERM = [Buffer.from('RFB 003.003\n', 'latin1'), Buffer.from([0, 0, 0, 1])];
-
-/** What stands behind a console: says something, then says back what it hears. */
-async function startEcho(t: Test, ...greeting: readonly Buffer[]): Promise<{ where: { host: string; port: number }; sockets: Set<Socket> }> {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
-    for (const part of greeting) socket.write(part);
-    socket.pipe(socket);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => { sockets.forEach((socket) => socket.destroy()); server.close(); });
-  return { where: { host: '127.0.0.1', port: (server.address() as AddressInfo).port }, sockets };
-}
 
 function watch(stream: Duplex): { seen: string; ended: boolean } {
   const watched = { seen: '', ended: false };
