@@ -10,6 +10,8 @@ export type Trust =
   | { readonly kind: 'authorities'; readonly ca?: string }
   /** those with one of these certificates: SHA-256 of its DER form, as {@link parseFingerprint} yields it */
   | { readonly kind: 'fingerprints'; readonly fingerprints: readonly string[] }
+  /** the one with this certificate, by the SHA-1 of its DER form as {@link parseThumbprint} yields it: for where an older protocol tells no better */
+  | { readonly kind: 'thumbprint'; readonly sha1: string }
   | { readonly kind: 'anyone' };
 
 /** From the first packet to the end of the TLS handshake, ms. */
@@ -25,6 +27,12 @@ export function parseFingerprint(text: string): string | undefined {
   const hex = content.replaceAll(':', '');
   if (/^[\da-f]{64}$/i.test(hex)) return unpadded(Buffer.from(hex, 'hex'));
   return /^[A-Za-z\d+/]{43}=?$/.test(content) ? content.slice(0, 43) : undefined;
+}
+
+/** A SHA-1 thumbprint, as vSphere writes it, with colons. @returns hexadecimal in lower case; undefined for anything else */
+export function parseThumbprint(text: string): string | undefined {
+  const hex = text.replaceAll(':', '').toLowerCase();
+  return /^[\da-f]{40}$/.test(hex) ? hex : undefined;
 }
 
 const unpadded = (bytes: Buffer): string => bytes.toString('base64').replace(/=+$/, '');
@@ -130,6 +138,7 @@ function judge(socket: TLSSocket, trust: Trust): string | undefined {
   const { raw } = socket.getPeerCertificate();
   const shown = unpadded(createHash('sha256').update(raw).digest());
   if (trust.kind === 'fingerprints') return trust.fingerprints.includes(shown) ? undefined : `its fingerprint is SHA256:${shown}`;
+  if (trust.kind === 'thumbprint') return createHash('sha1').update(raw).digest('hex') === trust.sha1 ? undefined : `it is another than was told of; its fingerprint is SHA256:${shown}`;
   if (socket.authorized) return undefined;
   return `${String(socket.authorizationError)}; its fingerprint is SHA256:${shown}`;
 }
