@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { WebSocket as WebSocketType } from 'ws';
 import { unlessAborted } from '../../kit/within.js';
 import { connectTrusted, type Trust } from '../tls/connect.js';
 import { ConnectionLostError } from '../tls/errors.js';
@@ -50,7 +51,7 @@ export async function openWebmks({ host, port, ticket }: Ticket, trust: Trust, s
 }
 
 /** @throws VimTransportError, in whose words there is no ticket */
-function opened(web: import('ws').WebSocket, socket: Socket): Promise<void> {
+function opened(web: WebSocketType, socket: Socket): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (words: string, cause?: unknown): void => reject(new VimTransportError(`the host of its screen ${words}`, false, false, { cause }));
     web.once('open', resolve);

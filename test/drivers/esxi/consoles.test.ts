@@ -1,6 +1,7 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import t, { type Test } from 'tap';
+import { SCREEN_PROGRAMS, startScreen, takePicture } from '../../peers/screen.js';
 import { makeCertificate } from '../../peers/xapi.js';
 import { val, VimDouble } from '../../peers/vim-double.js';
 import { startEcho } from '../../support/echo.js';
@@ -70,6 +71,15 @@ await t.test('whom the ticket leads to', options, async (t) => {
   t.match(await refusal(open()), { phrase: 'FAILED', detail: /thumbprint/ });
   vim.screens.place = '<host>127.0.0.1</host><port>1</port>';
   t.match(await refusal(open()), { phrase: 'UNREACHABLE', detail: /the host of its screen: nobody listens there/ });
+});
+
+await t.test('QEMU\'s screen in a viewer that others wrote', { skip: lacks('openssl', ...SCREEN_PROGRAMS), timeout: 60_000 }, async (t) => {
+  const { vim, open } = await setUp(t);
+  const qemu = await startScreen();
+  t.teardown(() => qemu.stop());
+  vim.screens.port = qemu.port;
+  const picture = await takePicture(await open());
+  t.equal(picture.readUInt16BE(0), 0xffd8, 'a JPEG');
 });
 
 await t.test('what is refused', options, async (t) => {
