@@ -113,6 +113,12 @@ export function secureTrusted(plain: Socket, host: string, trust: Trust): Promis
   });
 }
 
+/** Milliseconds without a byte after which the system asks whether the other side is still there. */
+const KEEPALIVE_MS = 30_000;
+
+/** For a connection on which nothing may be said for hours, as of a screen that stands still: a dead host is noticed all the same. */
+export const noticeDeath = (socket: Socket): Socket => socket.setKeepAlive(true, KEEPALIVE_MS);
+
 /** A plain connection on which an error brings nobody down before somebody listens for himself. @throws the error of connect(2); the signal's reason */
 export function connectTo(where: NetConnectOpts, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { WebSocket as WebSocketType } from 'ws';
 import { unlessAborted } from '../../kit/within.js';
-import { connectTrusted, type Trust } from '../tls/connect.js';
+import { connectTrusted, noticeDeath, type Trust } from '../tls/connect.js';
 import { ConnectionLostError } from '../tls/errors.js';
 import { VimTransportError } from './errors.js';
 
@@ -33,6 +33,7 @@ export async function openWebmks({ host, port, ticket }: Ticket, trust: Trust, s
   const socket = await unlessAborted(connecting, signal).catch((error: unknown) => {
     throw error instanceof ConnectionLostError ? new VimTransportError(`the host of its screen: ${error.message}`, false, false, { cause: error }) : error;
   });
+  noticeDeath(socket);
   // The socket speaks TLS already, to whom it should: to the library it is a plain one.
   const web = new WebSocket(`ws://${place}/ticket/${encodeURIComponent(ticket)}`, SUBPROTOCOL, {
     createConnection: () => socket, perMessageDeflate: false, maxPayload: MOST_MESSAGE, followRedirects: false,

@@ -2,14 +2,12 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { onAbort } from '../../kit/within.js';
 import { HttpStatusError } from '../http/errors.js';
-import { connectTrusted, describe, type Trust } from '../tls/connect.js';
+import { connectTrusted, describe, noticeDeath, type Trust } from '../tls/connect.js';
 import { ConnectionLostError } from '../tls/errors.js';
 import { ForeignAnswerError, TOO_MANY_CONSOLES, XapiError } from './errors.js';
 
 /** Bytes of the head of an answer: xapi's has some hundred. */
 const MOST_HEAD = 8 * 1024;
-/** Milliseconds without a byte until it is asked whether the host is still there: a screen may stand still for hours. */
-const KEEPALIVE_MS = 30_000;
 const HEAD_END = '\r\n\r\n';
 
 export interface TunnelWay {
@@ -37,7 +35,7 @@ export async function openTunnel({ origin, trust, path, session }: TunnelWay, si
     const socket = await Promise.race([connecting, given]);
     // whoever gets it may not listen yet when it fails
     socket.on('error', () => undefined);
-    socket.setKeepAlive(true, KEEPALIVE_MS);
+    noticeDeath(socket);
     try {
       socket.write(`CONNECT ${path} HTTP/1.0\r\nHost: ${origin.host}\r\nCookie: session_id=${session}\r\n\r\n`);
       judge(await Promise.race([readHead(socket), given]));
