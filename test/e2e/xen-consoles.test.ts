@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import t from 'tap';
-import { THIS_HOST } from '../../src/drivers/xen/context.js';
-import { openXen } from '../../src/drivers/xen/driver.js';
+import * as v from 'valibot';
+import xen from '../../src/drivers/xen/index.js';
 import { findMachine, outcome, soon } from '../drivers/driving.js';
 import { SCREEN_PROGRAMS, startScreen, takePicture } from '../peers/screen.js';
 import { startXen } from '../peers/xen/start.js';
@@ -31,11 +31,10 @@ await t.test('consoles of Xen\'s domains', { skip: lacksStore() || lacks(...SCRE
   await host.configure('pv.cfg', "name = 'pv'\nkernel = '/k'\nmemory = 64\n");
   await host.configure('hvm.cfg', "type = 'hvm'\nname = 'hvm'\nmemory = 64\n");
   const logged: string[] = [];
-  const { xl, configDir, saveDir } = host;
-  const { xenstoreRead, xenconsole } = store;
-  const driver = openXen({ xl, configDir, saveDir, xenstoreRead, xenconsole }, {
+  const table = { xl: host.xl, 'config-dir': host.configDir, 'save-dir': host.saveDir, 'xenstore-read': store.xenstoreRead, xenconsole: store.xenconsole };
+  const driver = xen.open(v.parse(v.strictObject(xen.options), table), {
     name: 'dom0', log: (...line) => { logged.push(JSON.stringify(line)); }, changed: () => undefined, relist: () => undefined, lost: () => undefined,
-  }, THIS_HOST);
+  });
   t.teardown(async () => {
     await driver.close(AbortSignal.timeout(END_MS));
     await store.stop();

@@ -1,6 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fromRoot } from '../../support/paths.js';
@@ -14,7 +13,7 @@ import { lacksXen, xenFolder } from './start.js';
 const WAIT_MS = 60_000;
 
 /** Why it cannot be had here, for the `skip` option of a test. */
-export const lacksStore = (): string | false => lacksXen() || lacks('python3', 'xenstore-read', 'xenstore-write', 'xenstore-rm');
+export const lacksStore = (): string | false => lacksXen() || lacks('python3', 'xenstore-read', 'xenstore-exists', 'xenstore-write', 'xenstore-rm');
 
 export interface XenStore {
   /** the clients, each by a script that leads it here */
@@ -38,7 +37,7 @@ export async function startStore(folder: string): Promise<XenStore> {
   const place = { XENSTORED_RUNDIR: run, XENSTORED_PATH: join(run, 'socket') };
   const env = { ...process.env, ...place };
   const daemon = spawn(join(bin, 'xenstored'), ['-N'], { env: { ...env, LD_PRELOAD: library }, stdio: 'ignore' });
-  await until(() => existsSync(place.XENSTORED_PATH), WAIT_MS, 'xenstored to listen');
+  await until(async () => (await runProgram('xenstore-exists', ['/'], { env })).code === 0, WAIT_MS, 'xenstored to answer');
   const guests: ChildProcess[] = [];
   const script = async (name: string, program: string): Promise<string> => {
     const path = join(folder, name);
