@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import t from 'tap';
 import * as v from 'valibot';
@@ -27,6 +28,7 @@ await t.test('consoles of Xen\'s domains', { skip: lacksStore() || lacks(...SCRE
   const store = await startStore(host.folder);
   // xenconsole locks a console by the number alone, for the whole machine
   const first = randomInt(1000, 30_000);
+  const [pvId, hvmId] = [first, first + 1];
   await host.numberFrom(first);
   await host.configure('pv.cfg', "name = 'pv'\nkernel = '/k'\nmemory = 64\n");
   await host.configure('hvm.cfg', "type = 'hvm'\nname = 'hvm'\nmemory = 64\n");
@@ -39,13 +41,14 @@ await t.test('consoles of Xen\'s domains', { skip: lacksStore() || lacks(...SCRE
     await driver.close(AbortSignal.timeout(END_MS));
     await store.stop();
     await host.stop();
+    // one that was killed leaves its lock's file
+    for (const domid of [pvId, hvmId]) await rm(`/var/lock/xenconsole.${domid}`, { force: true });
   });
   const pv = await findMachine(driver, 'pv');
   const hvm = await findMachine(driver, 'hvm');
   for (const kind of ['text', 'vnc'] as const) t.match(await outcome(pv.console![kind]!({ signal: soon() })), { phrase: 'WRONG STATE' }, 'of one that is off');
   await pv.start!(soon());
   await hvm.start!(soon());
-  const [pvId, hvmId] = [first, first + 1];
   const text = async (force = false): Promise<Duplex> => (await pv.console!.text!({ signal: soon(), force })).stream;
 
   await t.test('a text console, one at a time, and by force', async (t) => {
