@@ -1,4 +1,5 @@
-import { CONSOLE_KINDS, type ConsoleKind, type ConsoleSize } from '../drivers/driver.js';
+import { CONSOLE_KINDS, type ConsoleKind, type ConsoleSize, type MachineType } from '../drivers/driver.js';
+import { NO_CONSOLE } from '../drivers/no-console.js';
 import { ArgoError } from '../kit/errors.js';
 import { CONSOLE_LARGEST } from '../kit/console-limits.js';
 
@@ -27,4 +28,12 @@ export function copySize({ columns, rows }: ConsoleSize): ConsoleSize {
   const isFine = (count: number): boolean => Number.isInteger(count) && count >= 1 && count <= CONSOLE_LARGEST;
   if (!isFine(columns) || !isFine(rows)) throw new ArgoError('BAD REQUEST', `a terminal has 1 to ${CONSOLE_LARGEST} columns and rows`);
   return { columns, rows };
+}
+
+const WORDS: Readonly<Record<ConsoleKind, string>> = { vnc: 'screen to show', text: 'text console', shell: 'shell to log in to' };
+
+/** What is said where a machine has no console of a kind: the same everywhere, with the reason where it is known. */
+export function noConsole({ name, type, providerType }: { readonly name: string; readonly type: MachineType; readonly providerType: string }, kind: ConsoleKind): ArgoError {
+  const reason = Object.hasOwn(NO_CONSOLE, providerType) ? NO_CONSOLE[providerType]![type]?.[kind] : undefined;
+  return new ArgoError('NOT SUPPORTED', `${name} has no ${WORDS[kind]}${reason === undefined ? '' : `: ${reason}`}`);
 }

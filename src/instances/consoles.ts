@@ -7,7 +7,7 @@ import type { Log } from '../kit/log.js';
 import { formatDuration } from '../kit/text.js';
 import { notLonger, onAbort } from '../kit/within.js';
 import type { AuditLog } from '../store/audit-entry.js';
-import { copySize, type ConsoleOrder } from './console-order.js';
+import { copySize, noConsole, type ConsoleOrder } from './console-order.js';
 import { ConsolePipe } from './console-pipe.js';
 import type { Instance } from './instance.js';
 import type { OperationName } from './operation-table.js';
@@ -90,7 +90,7 @@ export class Consoles {
    */
   async open(mandate: Mandate, instance: Instance, operation: OperationName, order: ConsoleOrder, call: Call, held: (one: HeldConsole) => () => void): Promise<OpenConsole> {
     const opener = instance.machine.console?.[order.kind];
-    if (opener === undefined) throw new ArgoError('NOT SUPPORTED', `${instance.name} has no ${WORDS[order.kind]}`);
+    if (opener === undefined) throw lacks(instance, order);
     this.#requirePlace(mandate.identity.name);
     const session = new Session(mandate, instance, operation, order.kind, call.deadline ?? CONSOLE_OPEN_TIMEOUT);
     this.#sessions.add(session);
@@ -141,7 +141,7 @@ export class Consoles {
     try {
       if (session.reason) throw session.reason;
       const open = instance.machine.console?.[order.kind];
-      if (open === undefined) throw new ArgoError('NOT SUPPORTED', `${instance.name} has no ${WORDS[order.kind]}`);
+      if (open === undefined) throw lacks(instance, order);
       const { size, force } = order;
       const opening = instance.owner.call(session.deadline, (signal) => {
         const made = open.call(instance.machine.console, { signal, ...(size && { size }), ...(force === true && { force }) });
@@ -211,7 +211,7 @@ export class Consoles {
   }
 }
 
-const WORDS: Readonly<Record<ConsoleKind, string>> = { vnc: 'screen to show', text: 'text console', shell: 'shell to log in to' };
+const lacks = ({ name, machine, owner }: Instance, { kind }: ConsoleOrder): ArgoError => noConsole({ name, type: machine.type, providerType: owner.settings.type }, kind);
 
 /** `console` and `shell`, where the commands of these names do it. */
 function wordOf(mandate: Mandate, operation: OperationName): string {

@@ -62,6 +62,11 @@ await t.test('vCenter', { skip }, async (t) => {
     t.not(await vm.bootMark!(soon()), mark, 'a reset is a boot');
   });
 
+  await t.test('has no tickets for screens', async (t) => {
+    const vm = await find(driver, 'DC0_H0_VM1');
+    t.match(await refusal(vm.console!.vnc!({ signal: soon() })), { phrase: 'NOT SUPPORTED' });
+  });
+
   await t.test('tells what it knows of one', async (t) => {
     await vcsim.govc('vm.change', '-vm', 'DC0_H0_VM1', '-e', 'SET.guest.ipAddress=10.0.0.9');
     const vm = await find(driver, 'DC0_H0_VM1');

@@ -1,4 +1,7 @@
 import t from 'tap';
+import { findMachine, soon } from '../drivers/driving.js';
+import { setUp } from '../drivers/xenserver/open-driver.js';
+import { SCREEN_PROGRAMS, startScreen, takePicture } from '../peers/screen.js';
 import { XapiPeer } from '../peers/xapi.js';
 import { lacks } from '../support/peers.js';
 import { runProgram } from '../support/programs.js';
@@ -97,3 +100,21 @@ for (const transport of ['json-rpc', 'xml-rpc']) {
     t.equal(stdout, 'Running\nVM_BAD_POWER_STATE paused running\n');
   });
 }
+
+void t.test('consoles: curl at the double\'s door, and through ours QEMU\'s screen in a viewer', { skip: lacks('curl', ...SCREEN_PROGRAMS), timeout: 120_000 }, async (t) => {
+  const { peer, driver } = await setUp(t, { vms: ['web1'] });
+  const screen = await startScreen();
+  t.teardown(() => screen.stop());
+  peer.behind.set('rfb', { host: '127.0.0.1', port: screen.port });
+  const web = await findMachine(driver, 'web1');
+  await web.start!(soon());
+  const [session = ''] = peer.sessions;
+  const [rfb = ''] = peer.world.get('VM', peer.world.vm('web1')).consoles as string[];
+  const target = new URL(String(peer.world.get('console', rfb).location));
+  const ask = (...args: string[]) => runProgram('curl', ['-s', '-i', '-N', '-0', '-X', 'CONNECT', '--request-target', target.pathname + target.search, '--max-time', '3', ...args, peer.url()]);
+  t.match((await ask('-b', `session_id=${session}`)).stdout, /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\nRFB 003\.008\n/);
+  t.match((await ask('-b', 'session_id=OpaqueRef:none')).stdout, /^HTTP\/1\.1 401 /);
+  const picture = await takePicture((await web.console!.vnc!({ signal: soon() })).stream);
+  t.equal(picture.readUInt16BE(0), 0xffd8, 'a JPEG');
+  t.ok(picture.length > 1000, `of ${picture.length} bytes`);
+});

@@ -277,6 +277,10 @@ function knownHost(scratch: string, { name, address }: HostPeer): string {
 /** The third number of a network that this machine has not got. */
 function freeSubnet(): number {
   const taken = Object.values(networkInterfaces()).flat().map((entry) => entry?.address ?? '');
-  for (let i = 0; i < 256; i += 1) if (!taken.some((address) => address.startsWith(`${NETWORK}.${i}.`))) return i;
+  for (let i = 0; i < 256; i += 1) {
+    // Tests that start at the same moment see none of each other's yet, and have other numbers.
+    const subnet = (process.pid + i) % 256;
+    if (!taken.some((address) => address.startsWith(`${NETWORK}.${subnet}.`))) return subnet;
+  }
   throw new Error(`no free network in ${NETWORK}.0.0/16`);
 }

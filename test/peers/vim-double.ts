@@ -2,6 +2,7 @@ import { XMLParser } from 'fast-xml-parser';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { VimScreens } from './vim-screens.js';
 
 /**
  * A vSphere for what VMware's simulator lacks: the order of elements is insisted on, answers come in
@@ -21,7 +22,7 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
   PowerOnVApp_Task: ['_this'], PowerOffVApp_Task: ['_this', 'force'], SuspendVApp_Task: ['_this'],
   PowerOnMultiVM_Task: ['_this', 'vm', 'option'],
   ShutdownGuest: ['_this'], RebootGuest: ['_this'], CancelTask: ['_this'],
-  AnswerVM: ['_this', 'questionId', 'answerChoice'],
+  AnswerVM: ['_this', 'questionId', 'answerChoice'], AcquireTicket: ['_this', 'ticketType'],
   EnterMaintenanceMode_Task: ['_this', 'timeout', 'evacuatePoweredOffVms', 'maintenanceSpec'],
   ExitMaintenanceMode_Task: ['_this', 'timeout'], ShutdownHost_Task: ['_this', 'force'], RebootHost_Task: ['_this', 'force'],
   PowerDownHostToStandBy_Task: ['_this', 'timeoutSec', 'evacuatePoweredOffVms'], PowerUpHostFromStandBy_Task: ['_this', 'timeoutSec'],
@@ -105,6 +106,7 @@ export class VimDouble {
   ignoresPages = false;
   /** says nothing any more, as a process that is stopped: what is asked meanwhile is never answered */
   isFrozen = false;
+  readonly screens = new VimScreens();
   #viewed: readonly string[] = [];
   #rest: readonly string[] = [];
   #logins = 0;
@@ -120,6 +122,7 @@ export class VimDouble {
   private constructor(options: VimDoubleOptions) {
     const handle = (request: IncomingMessage, response: ServerResponse): void => void this.#handle(request, response);
     this.#server = options.tls ? createTlsServer(options.tls, handle) : createServer(handle);
+    this.#server.on('upgrade', (request, socket, head) => this.screens.show(request, socket, head));
   }
 
   static async start(options: VimDoubleOptions = {}): Promise<VimDouble> {
@@ -199,6 +202,7 @@ export class VimDouble {
 
   async stop(): Promise<void> {
     this.#waiting?.();
+    this.screens.close();
     this.#server.closeAllConnections();
     await new Promise<void>((resolve) => { this.#server.close(() => resolve()); });
   }
@@ -270,6 +274,7 @@ export class VimDouble {
       case 'PowerOnVM_Task': return this.#power(self, 'poweredOn');
       case 'PowerOffVM_Task': return this.#power(self, 'poweredOff');
       case 'SuspendVM_Task': return this.#power(self, 'suspended');
+      case 'AcquireTicket': return this.#ticket(self, child(call, 'ticketType')?.text);
       case 'ShutdownGuest': case 'RebootGuest': case 'AnswerVM': case 'CancelTask': return '';
       case 'ReconfigureAutostart': return this.#reconfigureAutostart(self, child(call, 'spec'));
       case 'EnterMaintenanceMode_Task': this.set(self, 'runtime.inMaintenanceMode', val('boolean', true)); return this.addTask('success');
@@ -281,6 +286,14 @@ export class VimDouble {
       case 'PowerUpHostFromStandBy_Task': return this.#standBy(self, 'standBy', 'poweredOn');
       default: return this.addTask('success');
     }
+  }
+
+  #ticket(name: string, type: string | undefined): Answer {
+    const state = this.objects.get(name)?.properties.get('runtime.powerState');
+    if (state === undefined) return new Fault('ManagedObjectNotFound', 'gone');
+    if (type !== 'webmks') return new Fault('InvalidArgument', 'A specified parameter was not correct: ticketType', '<invalidProperty>ticketType</invalidProperty>');
+    if (!state.includes('poweredOn')) return new Fault('InvalidPowerState', 'not in this state', '<requestedState>poweredOn</requestedState><existingState>poweredOff</existingState>');
+    return this.screens.give(name);
   }
 
   #content(): string {

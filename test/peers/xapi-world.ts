@@ -14,7 +14,7 @@ export type Value = string | number | bigint | boolean | Date | readonly Value[]
 export type Fields = Record<string, Value>;
 
 export const NULL = 'OpaqueRef:NULL';
-const CLASSES = ['pool', 'host', 'host_metrics', 'VM', 'VM_metrics', 'VM_guest_metrics', 'VIF', 'VBD', 'VDI', 'SR', 'PIF', 'task'] as const;
+const CLASSES = ['pool', 'host', 'host_metrics', 'VM', 'VM_metrics', 'VM_guest_metrics', 'VIF', 'VBD', 'VDI', 'SR', 'PIF', 'console', 'task'] as const;
 type Class = (typeof CLASSES)[number];
 
 interface Change {
@@ -144,7 +144,7 @@ export class World {
   #addVm(name: string, fields: Fields): string {
     return this.add('VM', {
       name_label: name, name_description: '', power_state: 'Halted', is_a_template: false, is_a_snapshot: false, is_control_domain: false,
-      domid: -1n, resident_on: NULL, affinity: '', metrics: NULL, guest_metrics: NULL, VIFs: [], VBDs: [], current_operations: {}, allowed_operations: [],
+      domid: -1n, resident_on: NULL, affinity: '', metrics: NULL, guest_metrics: NULL, VIFs: [], VBDs: [], consoles: [], current_operations: {}, allowed_operations: [],
       memory_static_max: 268_435_456n, memory_dynamic_max: 268_435_456n, VCPUs_max: 2n, other_config: {}, platform: FILLER, xenstore_data: FILLER, ...fields,
     });
   }
@@ -230,17 +230,33 @@ export class World {
       this.set('VM', ref, { current_operations: operations });
       throw new Failure('TASK_CANCELLED', []);
     }
-    this.set('VM', ref, { current_operations: operations, ...this.#after(now, name, to) });
+    this.set('VM', ref, { current_operations: operations, ...this.#after(ref, now, name, to) });
   }
 
-  #after(vm: Fields, name: string, to: string): Fields {
+  #after(ref: string, vm: Fields, name: string, to: string): Fields {
     const lives = to === 'Running' || to === 'Paused';
     const boots = name === 'start' || name.endsWith('reboot') || name === 'resume';
+    const host = lives ? (vm.resident_on !== NULL ? vm.resident_on! : this.refs('host')[0]!) : NULL;
     if (boots && vm.metrics !== NULL) this.set('VM_metrics', vm.metrics as string, { start_time: new Date() });
     return {
-      power_state: to, resident_on: lives ? (vm.resident_on !== NULL ? vm.resident_on! : this.refs('host')[0]!) : NULL,
+      power_state: to, resident_on: host, ...(lives === (vm.consoles as Value[]).length > 0 ? {} : { consoles: lives ? this.#addConsoles(ref, host) : this.#removeConsoles(vm) }),
       domid: lives ? (boots ? ++this.#domains : vm.domid!) : -1n,
     };
+  }
+
+  /** xapi names the host by its address alone. */
+  #addConsoles(vm: string, host: Value): Value[] {
+    const { address } = this.get('host', String(host));
+    return ['rfb', 'vt100'].map((protocol) => {
+      const console = this.add('console', { protocol, VM: vm, other_config: {}, port: -1n });
+      this.set('console', console, { location: `https://${String(address)}/console?uuid=${String(this.get('console', console).uuid)}` });
+      return console;
+    });
+  }
+
+  #removeConsoles(vm: Fields): Value[] {
+    for (const console of vm.consoles as string[]) this.remove('console', console);
+    return [];
   }
 
   /** Long poll. @param wait s */

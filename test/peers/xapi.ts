@@ -4,9 +4,10 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer as createPlain, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecure } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import { connect, type AddressInfo, type NetConnectOpts, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { readJson, readXml, writeJson, writePython, writeXml, type Call } from './xapi-wire.js';
 import { writeUpdates } from './xapi-rrd.js';
 import { Failure, World, type Fields, type Value, type WorldOptions } from './xapi-world.js';
@@ -66,6 +67,10 @@ export class XapiPeer {
   /** what hosts were told at their end */
   readonly down: string[] = [];
   certificate: Certificate | undefined;
+  /** where a console's bytes come from, by its protocol: a VNC server, a terminal */
+  readonly behind = new Map<string, NetConnectOpts>();
+  /** xapi's `limit_console_sessions` */
+  oneConsole = false;
   /** the master's place among the hosts */
   master = 0;
   port = 0;
@@ -75,6 +80,8 @@ export class XapiPeer {
   readonly #connections = new Set<Socket>();
   readonly #dead = new WeakSet<Socket>();
   readonly #options: XapiOptions;
+  /** consoles that somebody has open */
+  readonly #watched = new Set<string>();
 
   constructor(options: XapiOptions) {
     this.#options = options;
@@ -112,6 +119,11 @@ export class XapiPeer {
       this.#serve(host, request, response).catch(() => response.destroy());
     };
     const server = this.certificate ? createSecure({ key: this.certificate.key, cert: this.certificate.cert }, serve) : createPlain(serve);
+    server.on('connect', (request: IncomingMessage, socket: Duplex) => {
+      // Node's server forgets those that it has handed over.
+      server.once('close now', () => socket.destroy());
+      this.#console(host, request, socket);
+    });
     server.on(this.certificate ? 'secureConnection' : 'connection', (socket: Socket) => {
       this.#connections.add(socket);
       socket.once('close', () => this.#connections.delete(socket));
@@ -129,6 +141,7 @@ export class XapiPeer {
     if (!server) return;
     server.close();
     server.closeAllConnections();
+    server.emit('close now');
     await once(server, 'close');
   }
 
@@ -326,6 +339,38 @@ export class XapiPeer {
       ...[...this.world.tables.keys()].flatMap((type) => ['get_all', 'get_all_records', 'get_record', 'get_by_uuid'].map((name) => `${type}.${name}`)),
       ...World.vmMethods().keys(), ...Object.keys(HOST_METHODS), 'event.from', 'task.cancel', 'task.destroy', 'session.logout', 'session.login_with_password', 'system.listMethods',
     ];
+  }
+
+  /**
+   * CONNECT to a console, by the rules of xapi's console.ml: at the host that carries the VM, while it runs. What is no
+   * status there is a failure, which xapi answers with 500.
+   */
+  #console(host: number, request: IncomingMessage, socket: Duplex): void {
+    const refuse = (status: string): void => void socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
+    socket.on('error', () => undefined);
+    const url = new URL(request.url ?? '/', 'http://xapi');
+    const fault = this.#fault('console');
+    this.log.push(`console ${host}`);
+    if (fault?.kind === 'hang') return;
+    if (fault?.kind === 'cut') return void socket.destroy();
+    if (fault?.kind === 'garbage') return void socket.end('SSH-2.0-OpenSSH_9.2\r\n');
+    if (fault?.kind === 'huge') return void socket.end(`HTTP/1.1 200 OK\r\nX: ${'x'.repeat(65_536)}\r\n\r\n`);
+    if (fault?.kind === 'status') return refuse(`${fault.status} Some Reason`);
+    if (url.pathname !== '/console') return refuse('404 Not Found');
+    if (!this.sessions.has(/session_id=([^;]+)/.exec(request.headers.cookie ?? '')?.[1] ?? '')) return refuse('401 Unauthorised');
+    const { world } = this;
+    const [ref, console] = [...world.table('console')].find(([, { uuid }]) => uuid === url.searchParams.get('uuid')) ?? [];
+    const vm = console && world.get('VM', String(console.VM));
+    const there = console && this.behind.get(String(console.protocol));
+    if (!ref || vm?.power_state !== 'Running' || vm.resident_on !== world.refs('host')[host]) return refuse('500 Internal Server Error');
+    if (!there) return refuse('404 Not Found');
+    if (this.oneConsole && this.#watched.has(ref)) return refuse('503 Service Unavailable');
+    this.#watched.add(ref);
+    const server = connect(there);
+    socket.write('HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nCache-Control: no-cache, no-store\r\n\r\n');
+    socket.pipe(server).pipe(socket);
+    const end = (): void => { socket.destroy(); server.destroy(); this.#watched.delete(ref); };
+    for (const one of [socket, server]) one.on('error', end).on('close', end);
   }
 
   #measure(host: number, request: IncomingMessage, response: ServerResponse, url: URL): void {

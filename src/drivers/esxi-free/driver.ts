@@ -1,5 +1,5 @@
 import { ArgoError } from '../../kit/errors.js';
-import type { Driver, DriverHost, PowerState, Sighting, Sightings } from '../driver.js';
+import type { Consoles, Driver, DriverHost, PowerState, Sighting, Sightings } from '../driver.js';
 import { withBoard, type BoardParts } from '../host/board.js';
 import { listSilentHypervisor } from '../host/roster.js';
 import type { Esxi } from './commands.js';
@@ -19,6 +19,8 @@ export interface EsxiFreeParts {
   readonly presence: Presence;
   /** what switches the host itself; undefined where it has none */
   readonly board?: BoardParts | undefined;
+  /** where somebody may be given one */
+  readonly shell?: Consoles['shell'] | undefined;
   readonly staysInMaintenance: boolean;
   /** default {@link VM_PACE} */
   readonly pace?: VmPace;

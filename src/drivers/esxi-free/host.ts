@@ -1,7 +1,7 @@
 import { ArgoError } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
 import { beforeSending, within } from '../../kit/within.js';
-import type { Facts, Load, Machine, PowerState } from '../driver.js';
+import type { Consoles, Facts, Load, Machine, PowerState } from '../driver.js';
 import type { HostPower } from '../host/power.js';
 import type { Esxi } from './commands.js';
 import { detailOf } from './errors.js';
@@ -30,6 +30,8 @@ export interface HostContext {
   readonly esxi: Esxi;
   readonly inventory: Inventory;
   readonly presence: Presence;
+  /** with our own login, where somebody may be given one */
+  readonly shell?: Consoles['shell'] | undefined;
   /** whether it is to be in maintenance mode when it comes up again */
   readonly staysInMaintenance: boolean;
   readonly log: Log;
@@ -43,14 +45,16 @@ export class EsxiHost implements Machine {
   readonly name: string;
   readonly type = 'host';
   readonly start?: (signal: AbortSignal) => Promise<void>;
+  readonly console?: Consoles;
   readonly mac?: (signal: AbortSignal) => Promise<readonly string[]>;
   readonly #context: HostContext;
 
   constructor(context: HostContext) {
     this.#context = context;
-    const { presence } = context;
+    const { presence, shell } = context;
     const { name, mac } = presence.host;
     this.name = name;
+    if (shell !== undefined) this.console = { shell };
     if (presence.canWake) this.start = (signal) => presence.wake(signal);
     if (mac !== undefined) this.mac = () => Promise.resolve([mac]);
   }

@@ -6,6 +6,7 @@ import { singleHostEntries, singleHostSettings } from '../host/options.js';
 import { HOST_ACTION_TIMEOUT, HostPower, leasePinger } from '../host/power.js';
 import { openJump, openSession, sshEntries } from '../ssh/options.js';
 import { serviceSign } from '../ssh/service-sign.js';
+import { loginShell } from '../ssh/shell.js';
 import { Esxi, shellOver } from './commands.js';
 import { EsxiFreeDriver } from './driver.js';
 
@@ -13,6 +14,7 @@ import { EsxiFreeDriver } from './driver.js';
 const options = {
   ...singleHostEntries,
   ...sshEntries,
+  shell: v.optional(flag, false),
   'stay-in-maintenance': v.optional(flag, false),
 };
 
@@ -33,6 +35,7 @@ function open(given: EsxiFreeOptions, host: DriverHost): Driver {
     esxi: new Esxi(shellOver(session)),
     presence,
     board,
+    shell: given.shell ? loginShell(session) : undefined,
     staysInMaintenance: given['stay-in-maintenance'],
     goingDown: () => session.retire(),
     close: () => {

@@ -3,6 +3,7 @@ import { textOf } from '../../protocols/vim/value.js';
 import { beforeSending } from '../../kit/within.js';
 import type { Machine } from '../driver.js';
 import { readAutostart, setAutostart } from './autostart.js';
+import { consolesOf } from './consoles.js';
 import type { Context } from './context.js';
 import { objectName, type Item } from './items.js';
 import { askGuest, powerOn, powerTask } from './power.js';
@@ -41,6 +42,7 @@ export function createVm(context: Context, item: Item): Machine {
       if (await beforeSending(signal, () => readState(context, item, signal)) !== 'suspended') throw new ArgoError('WRONG STATE', 'it is not suspended');
       await powerOn(context, item, signal);
     }),
+    console: consolesOf(context, item),
     bootMark: read(readBootMark),
     autostart: { read: read(readAutostart), set: (isOn, signal) => unlessGone((limit) => setAutostart(context, item, isOn, limit))(signal) },
     info: read(readFacts),

@@ -2,9 +2,8 @@ import { ArgoError } from '../../kit/errors.js';
 import type { LibvirtClient } from '../../protocols/libvirt/client.js';
 import { LibvirtError } from '../../protocols/libvirt/errors.js';
 import type { Domain } from '../../protocols/libvirt/types.js';
-import { RfbAuthenticationError, RfbError } from '../../protocols/rfb/errors.js';
-import { logInToRfb } from '../../protocols/rfb/server-side.js';
 import type { ConsoleCall, Consoles, ConsoleStream, MachineType } from '../driver.js';
+import { openScreen } from '../screen.js';
 import { parseDomainXml, type Screen } from './domain-xml.js';
 import { explain } from './errors.js';
 import type { Transport } from './transport.js';
@@ -47,16 +46,9 @@ export class LibvirtConsoles {
       if (found) return found;
       throw domain.id === -1 ? new ArgoError('WRONG STATE', `${domain.name} is off`) : new ArgoError('NOT SUPPORTED', `${domain.name} has no screen by VNC`);
     });
-    const stream = await this.#transport.reach(screen, signal).catch((error: unknown) => { throw explain(error, 'reads'); });
-    try {
-      await logInToRfb(stream, screen.password, signal);
-      return { stream };
-    } catch (error) {
-      stream.destroy();
-      if (error instanceof RfbAuthenticationError) throw new ArgoError('ACCESS DENIED', error.message, { cause: error });
-      if (error instanceof RfbError) throw new ArgoError('FAILED', error.message, { cause: error });
-      throw explain(error, 'reads');
-    }
+    const asOurs = (error: unknown): unknown => explain(error, 'reads');
+    const stream = await this.#transport.reach(screen, signal).catch((error: unknown) => { throw asOurs(error); });
+    return openScreen(stream, screen.password, asOurs, signal);
   }
 
   /** Does work on a connection that is ended where the work fails. */

@@ -1,6 +1,7 @@
 import { XMLParser } from 'fast-xml-parser';
 import * as v from 'valibot';
 import type { Disk } from '../driver.js';
+import { reachable } from '../screen.js';
 
 /** What the description of a domain (https://libvirt.org/formatdomain.html) says of its devices. */
 
@@ -85,9 +86,6 @@ export function parseDomainXml(xml: string): DomainDescription {
   });
 }
 
-/** The address that stands for all of a host's is reached at its own one. */
-const ANY: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
-
 /** Where several ways lead to it, a socket goes before a port. */
 function toScreen(graphics: Element): Screen | undefined {
   const listens = children(graphics, 'listen');
@@ -96,7 +94,7 @@ function toScreen(graphics: Element): Screen | undefined {
   if (socket !== undefined) return { socket, password };
   const port = Number(text(graphics, '@port') ?? -1);
   const host = text(graphics, '@listen') ?? listens.map((one) => text(one, '@address')).find((one) => one !== undefined) ?? '127.0.0.1';
-  return Number.isInteger(port) && port > 0 && port <= 65_535 ? { host: ANY[host] ?? host, port, password } : undefined;
+  return Number.isInteger(port) && port > 0 && port <= 65_535 ? { host: reachable(host), port, password } : undefined;
 }
 
 /** A disk; not a CD or floppy drive, nor one without a name in the guest. */

@@ -1,10 +1,11 @@
 import { userInfo } from 'node:os';
 import type { Duplex } from 'node:stream';
 import type { LibvirtClient, LibvirtEvent, OpenOptions } from '../../protocols/libvirt/client.js';
-import { connectTo, openOverUnix } from '../../protocols/libvirt/unix.js';
+import { openOverUnix } from '../../protocols/libvirt/unix.js';
 import type { LibvirtUri } from '../../protocols/libvirt/uri.js';
 import type { SshOptions } from '../../protocols/ssh/connection.js';
 import { SshLogins } from '../../protocols/ssh/logins.js';
+import { connectTo } from '../../protocols/tls/connect.js';
 import { sshOptions, type SshAccess } from '../ssh/options.js';
 import type { Screen } from './domain-xml.js';
 

@@ -4,10 +4,10 @@ import { probeTcp } from '../../protocols/ping/tcp.js';
 import { HostKeyError, SshAuthenticationError } from '../../protocols/ssh/errors.js';
 import type { SshSession } from '../../protocols/ssh/session.js';
 import { within } from '../../kit/within.js';
-import type { ConsoleCall, Consoles, ConsoleStream, Facts, Load, Machine, PowerState } from '../driver.js';
+import type { Consoles, Facts, Load, Machine, PowerState } from '../driver.js';
 import type { Log } from '../../kit/log.js';
 import type { HostPower } from '../host/power.js';
-import { explainSsh } from '../ssh/errors.js';
+import { loginShell } from '../ssh/shell.js';
 import { Readings } from './readings.js';
 import { giveOrder, SudoPasswords, type Rights } from './power.js';
 import { parseLoad, parseUptime } from './vitals.js';
@@ -17,9 +17,6 @@ const PORT_TIMEOUT_MS = 2_000;
 
 /** Milliseconds after an order to start until an answer to ping counts as `on` even without SSH. */
 const START_WINDOW_MS = 600_000;
-
-/** Of a terminal whose size nobody tells. */
-const USUAL_SIZE = { columns: 80, rows: 24 };
 
 /** What a host may be ordered, in shell commands; an absent one is not supported. */
 export interface Commands {
@@ -76,7 +73,7 @@ export class LinuxHost implements Machine {
     this.name = power.host.name;
     this.#readings = new Readings(session, commands, commandTimeout, rights, this.#passwords);
     const { powerOff, reset } = commands;
-    if (parts.mayShell === true) this.console = { shell: (call) => this.#openShell(call) };
+    if (parts.mayShell === true) this.console = { shell: loginShell(session) };
     if (power.canWake) this.start = (signal) => this.#wake(signal);
     if (powerOff !== undefined) this.powerOff = (signal) => this.#order(powerOff, signal);
     if (reset !== undefined) this.reset = (signal) => this.#order(reset, signal);
@@ -168,14 +165,6 @@ export class LinuxHost implements Machine {
   /** Lets go of its SSH session. */
   close(): void {
     this.#parts.session.close();
-  }
-
-  async #openShell({ signal, size = USUAL_SIZE }: ConsoleCall): Promise<ConsoleStream> {
-    try {
-      return await this.#parts.session.openShell(size, signal);
-    } catch (error) {
-      throw explainSsh(error, 'reads');
-    }
   }
 
   async #wake(signal: AbortSignal): Promise<void> {

@@ -8,7 +8,8 @@ import { parseDetails, type Details, type Listing, type Row } from './output.js'
 import { stateOf } from './errors.js';
 import { DiskProbe } from './disks.js';
 import type { Saves } from './saves.js';
-import type { Xl } from './xl.js';
+import type { XenProgram } from './program.js';
+import type { Terminal } from './terminal.js';
 
 /** Milliseconds for which a domain that went to reboot may be absent: xl's monitor waits 2 s, then builds it. */
 const REBOOT_GAP = 30_000;
@@ -51,11 +52,13 @@ interface Reboot {
   seen: number;
 }
 
-type Parts = Pick<Dom0, 'xl' | 'listing' | 'configs' | 'saves' | 'view' | 'log'>;
+type Parts = Pick<Dom0, 'xl' | 'xenstoreRead' | 'xenconsole' | 'listing' | 'configs' | 'saves' | 'view' | 'log'>;
 
-/** Domain 0 as its machines share it: xl, the configuration files, the images, and what is under way. */
+/** Domain 0 as its machines share it: Xen's programs, the configuration files, the images, and what is under way. */
 export class Dom0 {
-  readonly xl: Xl;
+  readonly xl: XenProgram;
+  readonly xenstoreRead: XenProgram;
+  readonly xenconsole: XenProgram;
   readonly listing: Listing;
   readonly configs: Configs;
   readonly saves: Saves;
@@ -63,14 +66,18 @@ export class Dom0 {
   readonly log: Log;
   readonly disks: DiskProbe;
   readonly samples = new Map<string, Sample>();
+  /** text consoles that we have open, by the domain's number: xenconsole lets only one have each */
+  readonly terminals = new Map<number, Terminal>();
   /** Machines that one of our own calls is moving, and where to. */
   readonly #moving = new Map<string, PowerState>();
   readonly #rebooting = new Map<string, Reboot>();
   readonly #left = new Set<Promise<void>>();
   #moves = 0;
 
-  constructor({ xl, listing, configs, saves, view, log }: Parts) {
+  constructor({ xl, xenstoreRead, xenconsole, listing, configs, saves, view, log }: Parts) {
     this.xl = xl;
+    this.xenstoreRead = xenstoreRead;
+    this.xenconsole = xenconsole;
     this.listing = listing;
     this.configs = configs;
     this.saves = saves;

@@ -6,7 +6,7 @@ import { Listing, type Row } from './output.js';
 import { stateOf } from './errors.js';
 import { XenMachine } from './vm.js';
 import { Saves, type Save } from './saves.js';
-import { Xl } from './xl.js';
+import { XenProgram } from './program.js';
 import { unlessAborted } from '../../kit/within.js';
 import { inOrder } from '../../kit/text.js';
 import { ArgoError } from '../../kit/errors.js';
@@ -15,8 +15,10 @@ import { ArgoError } from '../../kit/errors.js';
 const SETTLE = 500;
 
 export interface XenOptions {
-  /** full path of the xl program */
-  readonly xl?: string;
+  /** full paths of the programs xl, xenstore-read and xenconsole */
+  readonly xl?: string | undefined;
+  readonly xenstoreRead?: string | undefined;
+  readonly xenconsole?: string | undefined;
   readonly configDir: string;
   readonly saveDir: string;
 }
@@ -33,11 +35,13 @@ class XenDriver implements Driver {
   readonly #remarked = new Set<string>();
   readonly #host: DriverHost;
 
-  constructor({ xl: program, configDir, saveDir }: XenOptions, host: DriverHost, view: HostView) {
+  constructor({ xl: program, xenstoreRead, xenconsole, configDir, saveDir }: XenOptions, host: DriverHost, view: HostView) {
     this.#host = host;
-    const xl = new Xl(program);
+    const xl = new XenProgram('xl', program);
     this.#dom0 = new Dom0({
       xl,
+      xenstoreRead: new XenProgram('xenstore-read', xenstoreRead),
+      xenconsole: new XenProgram('xenconsole', xenconsole),
       listing: new Listing(xl),
       configs: new Configs(configDir, host.log),
       saves: new Saves(saveDir, host.log),

@@ -4,7 +4,7 @@ import type { PowerState } from '../driver.js';
 /** What xl says when it fails, and what that means to a user. The first row that matches counts. */
 const REFUSALS: readonly { readonly words: RegExp; readonly phrase: Phrase; readonly detail?: string }[] = [
   {
-    words: /privileged command interface: Permission denied|xenstore\w*: Permission denied|must be run as root|Operation not permitted/i,
+    words: /privileged command interface: Permission denied|xenstore\w*: Permission denied|(?:xs_open|contact XenStore|open \S+): Permission denied|must be run as root|Operation not permitted/i,
     phrase: 'ACCESS DENIED',
     detail: 'xl needs root: see docs/drivers/xen.md, "Rights"',
   },
@@ -13,6 +13,11 @@ const REFUSALS: readonly { readonly words: RegExp; readonly phrase: Phrase; read
     phrase: 'UNREACHABLE',
     detail: 'this host has not been booted under Xen',
   },
+  { words: /xs_open|contact XenStore/i, phrase: 'UNREACHABLE', detail: 'xenstored does not answer: has this host been booted under Xen?' },
+  { words: /couldn't read path/, phrase: 'NOT SUPPORTED', detail: 'Xen has noted no such thing of it' },
+  { words: /Could not lock .*xenconsole/, phrase: 'BUSY', detail: 'somebody has its console open, perhaps with xl console' },
+  { words: /Could not (?:read|open) tty/, phrase: 'FAILED', detail: 'Xen has no terminal for it; does xenconsoled run?' },
+  { words: /unrecognized option '--(?:interactive|start-notify-fd)'/, phrase: 'NOT SUPPORTED', detail: 'this xenconsole works with a terminal alone; a later Xen is needed' },
   {
     words: /PV control interface not available/,
     phrase: 'NOT SUPPORTED',

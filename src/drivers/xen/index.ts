@@ -8,6 +8,9 @@ const path = v.pipe(text, v.check((value) => value.startsWith('/'), 'a full path
 const options = {
   /** the xl program; else the one in PATH or the system's folders */
   xl: v.optional(path),
+  /** the programs by which consoles are found and opened */
+  'xenstore-read': v.optional(path),
+  xenconsole: v.optional(path),
   /** where the domains' configuration files lie: NAME.cfg */
   'config-dir': v.optional(path, '/etc/xen'),
   /** where suspended machines' memory goes */
@@ -18,7 +21,7 @@ const options = {
 const xen: DriverModule<typeof options> = {
   options,
   defaults: { actionTimeout: 120_000, pollInterval: 10_000, concurrency: 4 },
-  open: (given, host) => openXen({ configDir: given['config-dir'], saveDir: given['save-dir'], ...(given.xl !== undefined && { xl: given.xl }) }, host),
+  open: (given, host) => openXen({ configDir: given['config-dir'], saveDir: given['save-dir'], xl: given.xl, xenstoreRead: given['xenstore-read'], xenconsole: given.xenconsole }, host),
 };
 
 export default xen;

@@ -1,6 +1,6 @@
 import { ArgoError } from '../../kit/errors.js';
 import { onAbort, within } from '../../kit/within.js';
-import type { Xl } from './xl.js';
+import type { XenProgram } from './program.js';
 import type { DiskSpec, Vif } from './cfg.js';
 
 /** Milliseconds: a healthy xl lists hundreds of domains in less than one second. */
@@ -78,13 +78,13 @@ interface Shared {
 export class Listing {
   #running: Shared | undefined;
   #next: Shared | undefined;
-  readonly #xl: Xl;
+  readonly #xl: XenProgram;
 
-  constructor(xl: Xl) {
+  constructor(xl: XenProgram) {
     this.#xl = xl;
   }
 
-  /** @throws ArgoError as {@link Xl.run}; `UNREACHABLE` when the signal comes first */
+  /** @throws ArgoError as {@link XenProgram.run}; `UNREACHABLE` when the signal comes first */
   read(signal: AbortSignal): Promise<readonly Row[]> {
     if (signal.aborted) return Promise.reject(new ArgoError('UNREACHABLE', 'there was no time left to list the domains'));
     const shared = this.#running ? (this.#next ??= this.#after(this.#running)) : (this.#running = this.#begin(Promise.resolve()));

@@ -5,7 +5,7 @@ import type { Dom0 } from './context.js';
 import type { Row } from './output.js';
 import { complaint, refusal, stateOf } from './errors.js';
 import { onAbort, within } from '../../kit/within.js';
-import type { Output } from './xl.js';
+import type { Output } from './program.js';
 
 /** Milliseconds between looks at a domain that is going. */
 const GOING_INTERVAL = 200;

@@ -1,6 +1,7 @@
 import { ArgoError } from '../../kit/errors.js';
-import type { Autostart, Disk, Facts, Load, Machine, PowerState } from '../driver.js';
+import type { Autostart, Consoles, Disk, Facts, Load, Machine, PowerState } from '../driver.js';
 import { readAutostart, setAutostart } from './autostart.js';
+import { consolesOf } from './consoles.js';
 import type { Dom0 } from './context.js';
 import * as power from './power.js';
 import * as readings from './readings.js';
@@ -65,6 +66,10 @@ export class XenMachine implements Machine {
 
   resume(signal: AbortSignal): Promise<void> {
     return power.resume(this.#dom0, this.name, signal);
+  }
+
+  get console(): Consoles {
+    return consolesOf(this.#dom0, this.name);
   }
 
   bootMark(signal: AbortSignal): Promise<string> {

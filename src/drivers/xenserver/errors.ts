@@ -1,6 +1,6 @@
 import { ArgoError, type Phrase } from '../../kit/errors.js';
 import { oneLine } from '../../kit/text.js';
-import { ForeignAnswerError, HttpStatusError, LoginRefusedError, TaskLostError, withoutHandles, XapiError } from '../../protocols/xapi/errors.js';
+import { ForeignAnswerError, HttpStatusError, LoginRefusedError, TaskLostError, TOO_MANY_CONSOLES, withoutHandles, XapiError } from '../../protocols/xapi/errors.js';
 import { CertificateError, ConnectionLostError } from '../../protocols/tls/errors.js';
 import type { Effect } from '../../protocols/xapi/pool.js';
 import type { PowerState } from '../driver.js';
@@ -22,6 +22,7 @@ const BY_CODE: Readonly<Record<string, readonly [Phrase, Words]>> = {
   VM_HAS_PCI_ATTACHED: ['NOT SUPPORTED', () => 'it has a device of its host attached'],
   OPERATION_BLOCKED: ['FAILED', ([, reason]) => `it is blocked in the pool${reason && reason !== 'true' ? `: ${reason}` : ', by blocked_operations of the VM'}`],
   OPERATION_NOT_ALLOWED: ['FAILED', ([reason]) => reason && `the pool does not allow it: ${reason}`],
+  [TOO_MANY_CONSOLES]: ['BUSY', () => 'somebody has its console open, and the pool lets only one have it (limit_console_sessions)'],
   TOO_BUSY: ['BUSY', () => 'the pool has too much to do'],
   VM_SHUTDOWN_TIMEOUT: ['FAILED', ([, seconds]) => `the guest has not shut down${Number(seconds) > 0 ? ` within ${Number(seconds)} s` : ' in time'}`],
   VM_FAILED_SHUTDOWN_ACKNOWLEDGMENT: ['FAILED', () => 'the guest has taken no note of the request'],

@@ -14,7 +14,7 @@ type Read<T> = (context: PoolContext, uuid: string, signal: AbortSignal) => Prom
 const notRunning = (): ArgoError => new ArgoError('WRONG STATE', 'it is not running');
 
 /** @throws ArgoError NO SUCH INSTANCE where it has become a template */
-const readVm: Read<XapiRecord> = (context, uuid, signal) => context.onVm(uuid, signal, async (handle) => {
+export const readVm: Read<XapiRecord> = (context, uuid, signal) => context.onVm(uuid, signal, async (handle) => {
   const record = await context.record('VM', handle, signal);
   if (!isMachine(record)) throw new ArgoError('NO SUCH INSTANCE', 'it is a template now');
   return record;

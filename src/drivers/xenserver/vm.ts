@@ -1,5 +1,6 @@
-import type { Autostart, Disk, Facts, Load, Machine, PowerState } from '../driver.js';
+import type { Autostart, Consoles, Disk, Facts, Load, Machine, PowerState } from '../driver.js';
 import { setAutostart } from './autostart.js';
+import { consolesOf } from './consoles.js';
 import type { PoolContext } from './context.js';
 import * as power from './power.js';
 import * as readings from './readings.js';
@@ -62,6 +63,10 @@ export class Vm implements Machine {
       read: (signal) => readings.readAutostart(this.#context, this.id, signal),
       set: (isOn, signal) => setAutostart(this.#context, this.id, isOn, signal),
     };
+  }
+
+  get console(): Consoles {
+    return consolesOf(this.#context, this.id);
   }
 
   bootMark(signal: AbortSignal): Promise<string> {

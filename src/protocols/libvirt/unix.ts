@@ -1,5 +1,4 @@
-import { connect, type NetConnectOpts, type Socket } from 'node:net';
-import { onAbort } from '../../kit/within.js';
+import { connectTo } from '../tls/connect.js';
 import { LibvirtClient, type OpenOptions } from './client.js';
 
 /**
@@ -21,22 +20,3 @@ export async function openOverUnix(sockets: readonly string[], options: OpenOpti
 }
 
 const isAbsent = (error: unknown): boolean => ['ENOENT', 'ECONNREFUSED'].includes((error as NodeJS.ErrnoException).code ?? '');
-
-/** A connection on which an error brings nobody down before somebody listens for himself. @throws the error of connect(2) */
-export function connectTo(where: NetConnectOpts, signal: AbortSignal): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const socket = connect(where);
-    const forget = onAbort(signal, (reason) => {
-      socket.destroy();
-      reject(reason as Error);
-    });
-    socket.once('error', (error) => { forget(); reject(error); });
-    socket.once('connect', () => {
-      forget();
-      socket.removeAllListeners('error');
-      socket.on('error', () => undefined);
-      resolve(socket);
-    });
-  });
-}

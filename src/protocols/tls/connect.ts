@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { connect as connectPlain, isIP, type Socket } from 'node:net';
+import { connect as connectPlain, isIP, type NetConnectOpts, type Socket } from 'node:net';
 import { checkServerIdentity, connect as connectTls, type TLSSocket } from 'node:tls';
+import { onAbort } from '../../kit/within.js';
 import { CertificateError, ConnectionLostError } from './errors.js';
 
 /** Whom we take for the server that is meant. */
@@ -9,6 +10,8 @@ export type Trust =
   | { readonly kind: 'authorities'; readonly ca?: string }
   /** those with one of these certificates: SHA-256 of its DER form, as {@link parseFingerprint} yields it */
   | { readonly kind: 'fingerprints'; readonly fingerprints: readonly string[] }
+  /** the one with this certificate, by the SHA-1 of its DER form as {@link parseThumbprint} yields it: for where an older protocol tells no better */
+  | { readonly kind: 'thumbprint'; readonly sha1: string }
   | { readonly kind: 'anyone' };
 
 /** From the first packet to the end of the TLS handshake, ms. */
@@ -24,6 +27,12 @@ export function parseFingerprint(text: string): string | undefined {
   const hex = content.replaceAll(':', '');
   if (/^[\da-f]{64}$/i.test(hex)) return unpadded(Buffer.from(hex, 'hex'));
   return /^[A-Za-z\d+/]{43}=?$/.test(content) ? content.slice(0, 43) : undefined;
+}
+
+/** A SHA-1 thumbprint, as vSphere writes it, with colons. @returns hexadecimal in lower case; undefined for anything else */
+export function parseThumbprint(text: string): string | undefined {
+  const hex = text.replaceAll(':', '').toLowerCase();
+  return /^[\da-f]{40}$/.test(hex) ? hex : undefined;
 }
 
 const unpadded = (bytes: Buffer): string => bytes.toString('base64').replace(/=+$/, '');
@@ -104,12 +113,38 @@ export function secureTrusted(plain: Socket, host: string, trust: Trust): Promis
   });
 }
 
+/** Milliseconds without a byte after which the system asks whether the other side is still there. */
+const KEEPALIVE_MS = 30_000;
+
+/** For a connection on which nothing may be said for hours, as of a screen that stands still: a dead host is noticed all the same. */
+export const noticeDeath = (socket: Socket): Socket => socket.setKeepAlive(true, KEEPALIVE_MS);
+
+/** A plain connection on which an error brings nobody down before somebody listens for himself. @throws the error of connect(2); the signal's reason */
+export function connectTo(where: NetConnectOpts, signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const socket = connectPlain(where);
+    const forget = onAbort(signal, (reason) => {
+      socket.destroy();
+      reject(reason as Error);
+    });
+    socket.once('error', (error) => { forget(); reject(error); });
+    socket.once('connect', () => {
+      forget();
+      socket.removeAllListeners('error');
+      socket.on('error', () => undefined);
+      resolve(socket);
+    });
+  });
+}
+
 /** Why a server is not to be trusted, in words; undefined where it is. */
 function judge(socket: TLSSocket, trust: Trust): string | undefined {
   if (trust.kind === 'anyone') return undefined;
   const { raw } = socket.getPeerCertificate();
   const shown = unpadded(createHash('sha256').update(raw).digest());
   if (trust.kind === 'fingerprints') return trust.fingerprints.includes(shown) ? undefined : `its fingerprint is SHA256:${shown}`;
+  if (trust.kind === 'thumbprint') return createHash('sha1').update(raw).digest('hex') === trust.sha1 ? undefined : `it is another than was told of; its fingerprint is SHA256:${shown}`;
   if (socket.authorized) return undefined;
   return `${String(socket.authorizationError)}; its fingerprint is SHA256:${shown}`;
 }

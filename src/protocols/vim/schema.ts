@@ -39,6 +39,7 @@ export const TYPES: Readonly<Record<string, Fields>> = {
   AutoStartPowerInfo: {
     key: 'ref', startOrder: 'int', startDelay: 'int', waitForHeartbeat: 'string', startAction: 'string', stopDelay: 'int', stopAction: 'string',
   },
+  VirtualMachineTicket: { ticket: 'string', host: 'string?', port: 'int?', sslThumbprint: 'string?' },
   PerfMetricId: { counterId: 'int', instance: 'string' },
   PerfQuerySpec: {
     entity: 'ref', startTime: 'dateTime?', endTime: 'dateTime?', maxSample: 'int?', metricId: 'PerfMetricId*', intervalId: 'int?', format: 'string?',
@@ -80,6 +81,7 @@ export const METHODS = {
   PowerOnVApp_Task: { takes: none, returns: 'ref' },
   PowerOffVApp_Task: { takes: { force: 'boolean' }, returns: 'ref' },
   SuspendVApp_Task: { takes: none, returns: 'ref' },
+  AcquireTicket: { takes: { ticketType: 'string' }, returns: 'VirtualMachineTicket' },
   CancelTask: { takes: none },
   AnswerVM: { takes: { questionId: 'string', answerChoice: 'string' } },
   ReconfigureAutostart: { takes: { spec: 'HostAutoStartManagerConfig' } },

@@ -4,6 +4,9 @@ export { ForeignAnswerError, HttpStatusError } from '../http/errors.js';
 
 /** What can go wrong between us and a XenAPI server. */
 
+/** A code of our own, for a refusal that xapi tells by a status alone: a pool may let only one have a VM's console. */
+export const TOO_MANY_CONSOLES = 'TOO_MANY_CONSOLES';
+
 /** A handle such as `OpaqueRef:…`. That of a session is as good as a password. */
 const HANDLE = /OpaqueRef:[\w-]+/g;
 

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { Lockout } from '../../kit/lockout.js';
 import { ForeignAnswerError, HttpStatusError, LoginRefusedError, XapiError } from './errors.js';
 import { CertificateError, ConnectionLostError } from '../tls/errors.js';
@@ -7,6 +8,7 @@ import { meaningOf } from '../http/errors.js';
 import type { Pick } from './records.js';
 import { Rpc } from './rpc.js';
 import type { Trust } from '../tls/connect.js';
+import { openTunnel } from './tunnel.js';
 import { within, unlessAborted } from '../../kit/within.js';
 
 /** Logging in, over all hosts that are tried, ms. */
@@ -111,6 +113,19 @@ export class XapiPool {
         return read(answer);
       });
     });
+  }
+
+  /**
+   * A connection to a console, as its record's `location` names it: see {@link openTunnel}. It lives on after the session.
+   * @throws as {@link call}; ForeignAnswerError where the location is at no host of the pool: the session goes to those only
+   */
+  openConsole(location: string, signal: AbortSignal): Promise<Duplex> {
+    if (!URL.canParse(location)) return Promise.reject(new ForeignAnswerError('it tells no location of the console'));
+    const url = new URL(location);
+    const [origin] = this.#named(hostOf(url));
+    if (origin === undefined) return Promise.reject(new ForeignAnswerError('it places the console at a host that is none of its own'));
+    return this.#attempt('reads', signal, ({ session }) =>
+      openTunnel({ origin, trust: this.#options.trust(), path: url.pathname + url.search, session }, signal));
   }
 
   /** Logs out. What is under way ends with an error. */
@@ -241,7 +256,7 @@ export class XapiPool {
     return [...master, ...this.#options.origins, ...this.#members.map((address) => this.#originOf(address))];
   }
 
-  /** A host that was named as master, if it may be one: credentials go to hosts of the pool only. */
+  /** A host that was named, as master or otherwise, if it may be one: credentials go to hosts of the pool only. */
   #named(address: string): URL[] {
     const known = [...this.#members, ...this.#options.origins.map(hostOf)];
     const isMember = this.#members.length === 0 || known.includes(address);

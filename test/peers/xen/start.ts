@@ -45,6 +45,8 @@ export interface XenHost {
   configure(file: string, text: string): Promise<string>;
   faults(...faults: readonly Fault[]): Promise<void>;
   seed(...domains: readonly Seeded[]): Promise<void>;
+  /** The number that the next domain gets. */
+  numberFrom(domid: number): Promise<void>;
   /** Runs xl as a person would. */
   type(...args: readonly string[]): Promise<string>;
   /** What no client may ever do: touch domain 0, name a domain. */
@@ -62,7 +64,7 @@ export async function startXen(): Promise<XenHost> {
   await run('cc', ['-shared', '-fPIC', '-O1', '-Wall', '-Werror', '-o', library, ...['world.c', 'libxl.c'].map((file) => fromRoot('test', 'peers', 'xen', file))]);
   await writeFile(join(world, 'owner'), `${process.pid}\n`);
   await writeFile(procNetDev, '');
-  await writeFile(xl, `#!/bin/sh\nexport XEN_SIMULATION='${world}' LD_PRELOAD='${library}'\nexec '${await realXl()}' "$@"\n`);
+  await writeFile(xl, `#!/bin/sh\nexport XEN_SIMULATION='${world}' LD_PRELOAD='${library}'\nexec '${join(await xenFolder(), 'xl')}' "$@"\n`);
   await chmod(xl, 0o755);
   const append = async (lines: string): Promise<void> => writeFile(join(world, 'domains'), lines, { flag: 'a' });
   await append(line({ domid: 0, name: 'Domain-0' }, DOM0_UUID));
@@ -74,16 +76,17 @@ export async function startXen(): Promise<XenHost> {
     },
     faults: (...faults) => writeFile(join(world, 'faults'), faults.map((fault) => `${fault.join(' ')}\n`).join('')),
     seed: (...domains) => append(domains.map((domain) => line(domain, uuidOf(domain.domid))).join('')),
+    numberFrom: (domid) => writeFile(join(world, 'next-domid'), `${domid}\n`),
     type: async (...args) => (await run(xl, [...args])).stdout,
     violations: async () => lines(await readFile(join(world, 'violations'), 'utf8').catch(() => '')),
     stop: () => rm(folder, { recursive: true, force: true, maxRetries: 5 }),
   };
 }
 
-/** The xl program itself: what is in PATH is Debian's wrapper, which insists on a hypervisor. */
-async function realXl(): Promise<string> {
+/** The programs themselves: what is in PATH are Debian's wrappers, which insist on a hypervisor. */
+export async function xenFolder(): Promise<string> {
   const versions = (await readdir('/usr/lib')).filter((name) => /^xen-\d/.test(name)).sort();
-  const path = versions.map((version) => `/usr/lib/${version}/bin/xl`).findLast(existsSync);
+  const path = versions.map((version) => `/usr/lib/${version}/bin`).findLast((folder) => existsSync(join(folder, 'xl')));
   if (!path) throw new Error('xl is not installed: apt-get install xen-utils-4.17 libxen-dev');
   return path;
 }

@@ -1,5 +1,6 @@
 import type { WebSocket } from 'ws';
 import type { Actor } from '../../../instances/actor.js';
+import { noConsole } from '../../../instances/console-order.js';
 import { ArgoError } from '../../../kit/errors.js';
 import type { ConsoleRequest, ConsoleTicket } from '../messages.js';
 import { relay } from './relay.js';
@@ -22,7 +23,7 @@ export class WebConsoles {
     const instance = await one(actor, order);
     const operation = order.kind === 'shell' ? 'console.shell' : 'console.open';
     if (!actor.may(operation, instance) && !(order.viewOnly && actor.may('console.view', instance))) throw new ArgoError('NOT ALLOWED');
-    if (!instance.capabilities.includes(`console ${order.kind}`)) throw new ArgoError('NOT SUPPORTED', `${instance.name} has no console of this kind`);
+    if (!instance.capabilities.includes(`console ${order.kind}`)) throw noConsole(instance, order.kind);
     const others = actor.consoleHolders(instance).map(({ account, since }) => ({ account, since: since.getTime() }));
     // by its full name, so that it is the same one when the ticket comes
     return { ...this.#tickets.issue(session, { ...order, instance: instance.fullName }), others };

@@ -5,17 +5,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { ArgoError } from '../../../src/kit/errors.js';
 import { Listing } from '../../../src/drivers/xen/output.js';
-import { Xl } from '../../../src/drivers/xen/xl.js';
+import { XenProgram } from '../../../src/drivers/xen/program.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'argo-xl-'));
 t.teardown(() => rm(folder, { recursive: true, force: true }));
 
 /** A program in xl's place. */
-async function program(name: string, script: string): Promise<Xl> {
+async function program(name: string, script: string): Promise<XenProgram> {
   const path = join(folder, name);
   await writeFile(path, `#!/bin/sh\n${script}\n`);
   await chmod(path, 0o755);
-  return new Xl(path);
+  return new XenProgram('xl', path);
 }
 
 /** A signal whose timer keeps the test alive, as the daemon's sockets keep the daemon. */
