@@ -34,7 +34,7 @@ const machine = {
 };
 export default {
   options: {},
-  defaults: {},
+  kind: 'driver',
   open: () => ({ list: async () => [{ machine, state: 'on' }], close: async () => undefined }),
 };
 `;

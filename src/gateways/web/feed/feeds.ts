@@ -2,6 +2,7 @@ import { ArgoError } from '../../../kit/errors.js';
 import { FEED_ALIVE, FEED_KEPT, FEED_SOCKETS, FEED_SOCKETS_PER_ACCOUNT, FEED_UNREAD } from '../../../kit/feed-limits.js';
 import type { Log } from '../../../kit/log.js';
 import type { Member } from '../../contract.js';
+import type { JsonText } from '../json-text.js';
 import type { FeedMessage } from '../messages.js';
 import { Watched } from './watched.js';
 
@@ -45,8 +46,8 @@ export class Feeds {
     this.#alive.unref();
   }
 
-  /** What an account sees, as JSON. @throws ArgoError */
-  async view(member: Member): Promise<string> {
+  /** What an account sees. @throws ArgoError */
+  async view(member: Member): Promise<JsonText> {
     return (await this.#of(member)).view();
   }
 

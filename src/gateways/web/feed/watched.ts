@@ -5,6 +5,7 @@ import { FEED_BATCHES, FEED_EVENTS, FEED_GATHERED } from '../../../kit/feed-limi
 import type { Log } from '../../../kit/log.js';
 import { eventRow } from '../api/history.js';
 import { taskRow } from '../api/power.js';
+import { JsonText } from '../json-text.js';
 import type { EventRow, FeedMessage } from '../messages.js';
 import { columnsOf, providerRows, stateCode, type Columns } from './columns.js';
 
@@ -34,7 +35,7 @@ export class Watched {
   /** batches of the last versions, each as it was told */
   readonly #batches: string[] = [];
   #v: number;
-  #view: { readonly v: number; readonly text: string } | undefined;
+  #view: { readonly v: number; readonly json: JsonText } | undefined;
   #rows = new Map<number, Row>();
   #events: EventRow[] = [];
   #areProvidersOther = false;
@@ -69,10 +70,10 @@ export class Watched {
     return this.#followers.size > 0;
   }
 
-  /** The view as JSON: of this moment, or of one from which all batches are still known. */
-  view(): string {
-    if (this.#view === undefined || this.since(this.#view.v) === undefined) this.#view = { v: this.#v, text: JSON.stringify(this.#columns.view(this.#v)) };
-    return this.#view.text;
+  /** The view: of this moment, or of one from which all batches are still known. */
+  view(): JsonText {
+    if (this.#view === undefined || this.since(this.#view.v) === undefined) this.#view = { v: this.#v, json: new JsonText(JSON.stringify(this.#columns.view(this.#v))) };
+    return this.#view.json;
   }
 
   /** What was told since a version; undefined where that is not known any more. */

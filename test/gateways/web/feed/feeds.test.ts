@@ -53,7 +53,7 @@ async function arrange(t: Test): Promise<Rig> {
   return {
     ...core, feeds,
     member: (account) => accounts.service(account),
-    view: async (account) => JSON.parse(await feeds.view(accounts.service(account))) as View,
+    view: async (account) => JSON.parse((await feeds.view(accounts.service(account))).plain.toString()) as View,
     open: async (account, after, signal = new AbortController().signal) => {
       const socket = new Socket();
       await feeds.open(socket, accounts.service(account), after, signal);
