@@ -90,17 +90,18 @@ await t.test('the log names places in the sources', async (t) => {
   t.notMatch(line, '/dist/bundle/');
 });
 
-await t.test('every start loads few files', (t) => {
-  const loaded = new Set<string>();
+await t.test('every start loads few files, and nothing of gateways that are not configured', (t) => {
+  const loaded = new Map<string, string>();
   const load = (path: string): void => {
     if (loaded.has(path)) return;
-    loaded.add(path);
     const text = readFileSync(fromRoot('dist', 'bundle', path), 'utf8');
+    loaded.set(path, text);
     for (const [, name = ''] of text.matchAll(/^(?:import|export)\b[^'";]*?(?:\bfrom )?"(\.[^"]+)"/gm)) load(join(path, '..', name));
   };
   load('main.js');
   readdirSync(fromRoot('dist', 'bundle', 'plugins')).filter((name) => name.endsWith('.js')).forEach((name) => load(`plugins/${name}`));
-  t.ok(loaded.size <= 4, [...loaded].join(' '));
+  t.ok(loaded.size <= 4, [...loaded.keys()].join(' '));
+  for (const what of ['WebSocketServer', '__Host-argo', 'ZBXD', 'prom-client"']) t.notOk([...loaded.values()].some((text) => text.includes(what)), what);
   t.end();
 });
 
@@ -111,6 +112,6 @@ await t.test('what is published holds all that runs, and the types of both doors
   const { exports, bin } = JSON.parse(readFileSync(fromRoot('package.json'), 'utf8')) as { exports: Record<string, string | Record<string, string>>; bin: Record<string, string> };
   const named = [...Object.values(bin), ...Object.values(exports).flatMap((one) => (typeof one === 'string' ? [one] : Object.values(one)))];
   for (const path of named) t.ok(files.has(path.replace('./', '')), path);
-  for (const path of ['dist/bundle/store/thread-main.js', 'dist/bundle/LICENSES', 'src/protocols/dcom/helper.py', 'dist/src/drivers/driver.d.ts']) t.ok(files.has(path), path);
+  for (const path of ['dist/bundle/store/thread-main.js', 'dist/bundle/LICENSES', 'dist/web/manifest.json', 'dist/web/index.html.br', 'src/protocols/dcom/helper.py', 'dist/src/drivers/driver.d.ts']) t.ok(files.has(path), path);
   t.notOk([...files].some((path) => /^dist\/(src\/.*\.js|test|bench)/.test(path)));
 });

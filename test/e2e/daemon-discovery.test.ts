@@ -9,6 +9,7 @@ import { connect } from '../support/line-client.js';
 import { fromRoot } from '../support/paths.js';
 import { lacksRoot } from '../support/peers.js';
 import { until } from '../support/until.js';
+import { ask, WebUser } from '../support/web/client.js';
 
 /** A start without a configuration file: what the daemon finds on its machine, and what it says. */
 
@@ -38,7 +39,14 @@ void t.test('a machine without anything gets the simulated machines', { skip: ow
   t.same((await client.ask('status test')).body, ['off']);
   t.equal((await client.ask('start test --wait')).code, 300);
   client.destroy();
+  const [, url = '', code = ''] = /^ {2}(http:\/\/127\.0\.0\.1:\d+)\/#login=(\S+)$/m.exec(greeting) ?? [];
+  const [page, other] = [new WebUser(url), new WebUser(url)];
+  t.match(JSON.parse((await page.login({ code })).text), { account: 'admin' }, 'the link logs in');
+  t.equal((await other.login({ code })).status, 401, 'once');
+  t.match(JSON.parse((await page.get('view')).text), { columns: { name: ['lj', 'builder', 'test', 'dev'] } });
+  t.match((await ask(`${url}/`)).text, '<!doctype html>');
   t.notMatch(first.stderr(), password);
+  t.notMatch(first.stderr(), code);
   t.equal((await first.stop()).code, 0);
 
   const second = await startDaemon({ args: ['--listen', '127.0.0.1:0'], env, folder });
