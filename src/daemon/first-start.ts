@@ -45,6 +45,11 @@ const PAGE_PORT = 8080;
 /** The page's port, found once: after a reload it is ours, and no longer free. */
 let pagePort: Promise<number> | undefined;
 
+/** From now on the page has a port of the kernel's choice: somebody was quicker to take the one that was free. */
+export function leavePagePort(): void {
+  pagePort = Promise.resolve(0);
+}
+
 /** @returns 0, for one of the kernel's choice, where the usual one is taken */
 async function findPagePort(): Promise<number> {
   const server = createServer();

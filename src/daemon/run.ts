@@ -37,9 +37,13 @@ export async function run(options: RunOptions): Promise<number | undefined> {
   const logger = createLogger('info');
   try {
     const loaders = openLoaders(logger.log);
-    const { config, greet } = await configure(file, options.listen, loaders);
+    const { config, greet, elsewhere } = await configure(file, options.listen, loaders);
     logger.setLevel(config.server.logLevel);
-    const starting = Daemon.start(config, logger, loaders);
+    const starting = Daemon.start(config, logger, loaders).catch(async (error: unknown) => {
+      const other = await elsewhere?.(error);
+      if (other === undefined) throw error;
+      return Daemon.start(other, logger, loaders);
+    });
     handleSignals(starting, () => configure(file, options.listen, loaders), logger);
     greet(await starting);
     return undefined;
@@ -53,20 +57,28 @@ export async function run(options: RunOptions): Promise<number | undefined> {
 interface Configured {
   readonly config: Config;
   greet(daemon: Daemon): void;
+  /** The configuration to start with where the first try has failed for a port that need not be just that one; undefined: it has not. */
+  elsewhere?(error: unknown): Promise<Config | undefined>;
 }
 
 async function configure(file: string | undefined, listen: string | undefined, loaders: Loaders): Promise<Configured> {
   const place = listen === undefined ? undefined : parseListen(listen);
   loaders.plugins.begin();
   if (file !== undefined) return { config: withListen(await loadConfig(file, defaultStateDir(), loaders.catalogues), place), greet: () => undefined };
-  const { ACCOUNT, greeting, ownConfig, PAGE_GATEWAY } = await import('./first-start.js');
+  const { ACCOUNT, greeting, leavePagePort, ownConfig, PAGE_GATEWAY } = await import('./first-start.js');
   const own = await ownConfig(loaders, place?.port === 0);
   const greet = (daemon: Daemon): void => {
     const [address = ''] = daemon.addresses();
     const [page] = daemon.gatewayAddresses(PAGE_GATEWAY);
     process.stdout.write(greeting(own, packageVersion(), { address, page: page === undefined ? undefined : { address: page, code: daemon.loginCode(ACCOUNT) } }));
   };
-  return { config: withListen(own.config, place), greet };
+  const elsewhere = async (error: unknown): Promise<Config | undefined> => {
+    const { code, gateway } = error as { readonly code?: unknown; readonly gateway?: unknown };
+    if (code !== 'EADDRINUSE' || gateway !== PAGE_GATEWAY) return undefined;
+    leavePagePort();
+    return withListen((await ownConfig(loaders, false)).config, place);
+  };
+  return { config: withListen(own.config, place), greet, elsewhere };
 }
 
 function parseListen(listen: string): Endpoint {

@@ -8,6 +8,7 @@ import { startDaemon } from '../support/daemon.js';
 import { connect } from '../support/line-client.js';
 import { fromRoot } from '../support/paths.js';
 import { lacksRoot } from '../support/peers.js';
+import { freePort } from '../support/ports.js';
 import { until } from '../support/until.js';
 import { ask, WebUser } from '../support/web/client.js';
 
@@ -57,6 +58,23 @@ void t.test('a machine without anything gets the simulated machines', { skip: ow
   t.equal((await again.ask(`auth admin ${password}`)).code, 300, 'and still holds');
   again.destroy();
   t.equal((await second.stop()).code, 0);
+});
+
+void t.test('several that start at one moment all have a page', { skip: ownLibvirt }, async (t) => {
+  const daemons = await Promise.all([1, 2, 3].map(async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'argo-start-'));
+    t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+    const daemon = await startDaemon({ args: ['--listen', `127.0.0.1:${await freePort()}`], env: { ARGO_STATE_DIR: join(folder, 'state') }, folder });
+    t.teardown(() => daemon.stop());
+    await until(() => daemon.stdout().includes('exit'), WITHIN, 'the greeting');
+    return daemon;
+  }));
+  for (const daemon of daemons) {
+    const [, url = '', code = ''] = /^ {2}(http:\S+)\/#login=(\S+)$/m.exec(daemon.stdout()) ?? [];
+    t.equal((await new WebUser(url).login({ code })).status, 200, url);
+    daemon.signal('SIGHUP');
+    await daemon.logs('"reloaded"');
+  }
 });
 
 void t.test('a machine with libvirt shows its guests and containers', { skip: lacksRoot(...LIBVIRT_PROGRAMS), timeout: 170_000 }, async (t) => {
