@@ -9,18 +9,18 @@ import type { ProxyConfiguration } from '../../protocols/zabbix/configuration.js
 import type { TlsSettings } from '../../protocols/zabbix/tls.js';
 import { FIRST_VERSION } from '../../protocols/zabbix/version.js';
 import type { Gateway, GatewayHost } from '../contract.js';
-import { Active } from './active.js';
-import { ValueBuffer } from './buffer.js';
+import { Active } from './speaking/active.js';
+import { ValueBuffer } from './speaking/buffer.js';
 import { Collecting } from './collecting.js';
-import { Configurations } from './configurations.js';
-import { Contact } from './contact.js';
+import { Configurations } from './speaking/configurations.js';
+import { Contact } from './speaking/contact.js';
 import { figuresIn, type ProxyFigures } from './figures.js';
 import { CONFIG_FREQUENCY, DATA_FREQUENCY, HEARTBEAT_FREQUENCY, peersOf, tlsOf, type ZabbixOptions } from './options.js';
-import { Passive } from './passive.js';
-import { Reports } from './reports.js';
-import { Sender } from './sender.js';
-import { Servers } from './servers.js';
-import { Tasks } from './tasks.js';
+import { Passive } from './speaking/passive.js';
+import { Reports } from './speaking/reports.js';
+import { Sender } from './speaking/sender.js';
+import { Servers } from './speaking/servers.js';
+import { Tasks } from './speaking/tasks.js';
 
 /** What one table makes. */
 interface Setup {
@@ -30,7 +30,11 @@ interface Setup {
   readonly tls: TlsSettings | undefined;
 }
 
-/** A Zabbix proxy: puts the two halves together, and takes tables on. */
+/**
+ * A Zabbix proxy: puts the two halves together, and takes tables on. `speaking/` has what goes to and from the server, and
+ * what is kept until it has got there; `collecting/` takes samples of `items/` when they are due, and `discovering/` finds
+ * hosts. The halves know each other by contract.ts only.
+ */
 export class ZabbixGateway implements Gateway<ZabbixOptions> {
   readonly #host: GatewayHost;
   readonly #bell = new Bell();

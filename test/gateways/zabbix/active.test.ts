@@ -1,10 +1,10 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
-import { Active } from '../../../src/gateways/zabbix/active.js';
-import { Configurations } from '../../../src/gateways/zabbix/configurations.js';
-import { Contact } from '../../../src/gateways/zabbix/contact.js';
-import { Servers } from '../../../src/gateways/zabbix/servers.js';
+import { Active } from '../../../src/gateways/zabbix/speaking/active.js';
+import { Configurations } from '../../../src/gateways/zabbix/speaking/configurations.js';
+import { Contact } from '../../../src/gateways/zabbix/speaking/contact.js';
+import { Servers } from '../../../src/gateways/zabbix/speaking/servers.js';
 import { Bell } from '../../../src/kit/bell.js';
 import { encodeFrame, MESSAGE_LIMITS, parseMessage, readFrame } from '../../../src/protocols/zabbix/frame.js';
 import type { ProxyConfiguration } from '../../../src/protocols/zabbix/configuration.js';

@@ -1,7 +1,7 @@
 import t from 'tap';
-import { ITEMS, servedItem, STATE_NUMBERS, valueText } from '../../../src/gateways/zabbix/items.js';
-import { hostName } from '../../../src/gateways/zabbix/host-name.js';
-import { rangeTest } from '../../../src/gateways/zabbix/ip-range.js';
+import { ITEMS, servedItem, STATE_NUMBERS, valueText } from '../../../src/gateways/zabbix/items/items.js';
+import { hostName } from '../../../src/gateways/zabbix/items/host-name.js';
+import { rangeTest } from '../../../src/gateways/zabbix/discovering/ip-range.js';
 import { POWER_STATES } from '../../../src/drivers/driver.js';
 import type { ValueType } from '../../../src/protocols/zabbix/messages.js';
 import { FakeMachine } from '../../instances/fake-driver.js';

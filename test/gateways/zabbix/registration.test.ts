@@ -1,7 +1,7 @@
 import t from 'tap';
 import { REGISTRATIONS_A_LOOK } from '../../../src/kit/zabbix-collecting-limits.js';
-import { Addresses } from '../../../src/gateways/zabbix/addresses.js';
-import { Registration } from '../../../src/gateways/zabbix/registration.js';
+import { Addresses } from '../../../src/gateways/zabbix/discovering/addresses.js';
+import { Registration } from '../../../src/gateways/zabbix/discovering/registration.js';
 import { FakeMachine } from '../../instances/fake-driver.js';
 import { arrange, CONFIG, type Rig } from './rig.js';
 

@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { ZABBIX_MESSAGE_VALUES } from '../../../src/kit/zabbix-gateway-limits.js';
-import type { Shipment } from '../../../src/gateways/zabbix/sender.js';
+import type { Shipment } from '../../../src/gateways/zabbix/speaking/sender.js';
 import type { HistoryRow } from '../../../src/protocols/zabbix/messages.js';
 import { half, scratch, SUCCESS, value } from './speaking.js';
 

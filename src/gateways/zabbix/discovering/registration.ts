@@ -1,0 +1,102 @@
+import type { Actor } from '../../../instances/actor.js';
+import type { InstanceInfo } from '../../../instances/info.js';
+import type { Log } from '../../../kit/log.js';
+import { Slices } from '../../../kit/slices.js';
+import { HOST_METADATA, REGISTRATION_AGAIN, REGISTRATIONS_A_LOOK } from '../../../kit/zabbix-collecting-limits.js';
+import type { RegistrationRow } from '../../../protocols/zabbix/messages.js';
+import type { Addresses } from './addresses.js';
+import type { Outgoing } from '../contract.js';
+import { hostName } from '../items/host-name.js';
+
+/** Where an address is asked for and none is known: nobody's. */
+const UNKNOWN_ADDRESS = '0.0.0.0';
+const AGENT_PORT = '10050';
+
+/** Makes the visible instances known to the server, each as a host of its own: new ones soon, all of them daily, never many at once. */
+export class Registration {
+  readonly #outgoing: Pick<Outgoing, 'registration'>;
+  readonly #addresses: Addresses;
+  readonly #log: Log;
+  /** by full name: when it was registered last, on the clock of performance.now() */
+  #registered = new Map<string, number>();
+
+  constructor(outgoing: Pick<Outgoing, 'registration'>, addresses: Addresses, log: Log) {
+    this.#outgoing = outgoing;
+    this.#addresses = addresses;
+    this.#log = log;
+  }
+
+  /** All are registered again, by and by. */
+  forget(): void {
+    this.#registered = new Map();
+  }
+
+  /** Registers some of those whose turn it is. @param now milliseconds since 1970 */
+  async look(actor: Actor, now: number): Promise<void> {
+    const before = this.#registered;
+    const due = await this.#due(actor, before);
+    const clock = Math.floor(now / 1000);
+    const working = [];
+    const slices = new Slices();
+    for (const fullName of due) {
+      working.push(this.#row(actor, fullName, clock));
+      await Promise.resolve();
+      if (slices.isOverNow()) await slices.pause();
+    }
+    const rows = await Promise.all(working);
+    // all were forgotten meanwhile: they come again
+    if (this.#registered !== before) return;
+    for (const fullName of due) before.set(fullName, performance.now());
+    const unfit = due.filter((_, index) => rows[index] === 'unfit');
+    if (unfit.length > 0) this.#log('warn', 'instances cannot be registered: no host of Zabbix may have such a name', { instances: unfit.length, such: unfit[0] });
+    const known = rows.filter((row) => typeof row === 'object');
+    if (known.length > 0) this.#outgoing.registration(known);
+  }
+
+  /** Full names of those whose turn it is; those that are gone are forgotten. */
+  async #due(actor: Actor, registered: Map<string, number>): Promise<readonly string[]> {
+    const slices = new Slices();
+    const there = new Set<string>();
+    const due: string[] = [];
+    const old = performance.now() - REGISTRATION_AGAIN;
+    for (const { provider, name } of actor.states()) {
+      if (slices.isOver()) await slices.pause();
+      const fullName = `${provider}/${name}`;
+      there.add(fullName);
+      if (due.length < REGISTRATIONS_A_LOOK && (registered.get(fullName) ?? -Infinity) <= old) due.push(fullName);
+    }
+    for (const fullName of registered.keys()) {
+      if (slices.isOver()) await slices.pause();
+      if (!there.has(fullName)) registered.delete(fullName);
+    }
+    return due;
+  }
+
+  /** Undefined where it is gone meanwhile. */
+  async #row(actor: Actor, fullName: string, clock: number): Promise<RegistrationRow | 'unfit' | undefined> {
+    const instance = await one(actor, fullName);
+    if (instance === undefined) return undefined;
+    const host = hostName(shownName(actor, instance));
+    if (host === undefined) return 'unfit';
+    const [address = UNKNOWN_ADDRESS] = await this.#addresses.of(actor, instance);
+    const { provider, type, providerType } = instance;
+    return { clock, host, ip: address, dns: '', port: AGENT_PORT, host_metadata: `argo ${provider} ${type} ${providerType} ${fullName}`.slice(0, HOST_METADATA), tls_accepted: 1 };
+  }
+}
+
+async function one(actor: Actor, fullName: string): Promise<InstanceInfo | undefined> {
+  try {
+    return (await actor.select([{ text: fullName, quoted: true }])).instances[0];
+  } catch {
+    return undefined;
+  }
+}
+
+/** It may have gone while it was being looked at. */
+function shownName(actor: Actor, instance: InstanceInfo): string {
+  try {
+    return actor.display(instance);
+  } catch {
+    return instance.fullName;
+  }
+}

@@ -1,0 +1,128 @@
+import type { Socket } from 'node:net';
+import type { Log } from '../../../kit/log.js';
+import { underAll, within } from '../../../kit/within.js';
+import { ZABBIX_REQUEST, ZABBIX_SILENCE_LEAST, ZABBIX_SILENCE_TIMES } from '../../../kit/zabbix-gateway-limits.js';
+import type { ServerAnswer } from '../../../protocols/zabbix/conversation.js';
+import { ZabbixError } from '../../../protocols/zabbix/errors.js';
+import { answerServer, type Upload } from '../../../protocols/zabbix/passive.js';
+import { acceptSecure, type TlsSettings } from '../../../protocols/zabbix/tls.js';
+import type { Configurations } from './configurations.js';
+import type { Contact } from './contact.js';
+import type { Sender, Shipment } from './sender.js';
+import type { Tasks } from './tasks.js';
+
+export interface PassiveParts {
+  readonly sender: Sender;
+  readonly tasks: Tasks;
+  readonly configurations: Configurations;
+  readonly contact: Contact;
+  readonly log: Log;
+  /** as the table says now */
+  tls(): TlsSettings | undefined;
+  version(): string;
+}
+
+/** Passive mode: the server connects, brings the configuration and tasks, and fetches values. */
+export class Passive {
+  readonly #parts: PassiveParts;
+  readonly #aborter = new AbortController();
+  readonly #underWay = new Set<Promise<void>>();
+  /** that values are on their way: nobody else gets them meanwhile */
+  #isSending = false;
+  #polls = new Polls();
+
+  constructor(parts: PassiveParts) {
+    this.#parts = parts;
+  }
+
+  /** Serves a connection that was admitted. */
+  connected(socket: Socket, address: string): void {
+    // told where it is read
+    socket.on('error', () => undefined);
+    if (this.#aborter.signal.aborted) {
+      socket.destroy();
+      return;
+    }
+    const serving = this.#serve(socket, address).finally(() => this.#underWay.delete(serving));
+    this.#underWay.add(serving);
+  }
+
+  async stop(): Promise<void> {
+    this.#aborter.abort();
+    await Promise.all(this.#underWay);
+  }
+
+  async #serve(plain: Socket, address: string): Promise<void> {
+    const { contact, log, tls: settings } = this.#parts;
+    const { signal } = this.#aborter;
+    try {
+      const tls = settings();
+      const socket = tls === undefined ? plain : await within(ZABBIX_REQUEST, [signal], (limited) => acceptSecure(plain, tls, ZABBIX_REQUEST, limited));
+      socket.on('error', () => undefined);
+      const request = await this.#answer(socket, address, signal);
+      if (request !== undefined) contact.answered(address);
+    } catch (error) {
+      plain.destroy();
+      if (signal.aborted) return;
+      if (error instanceof ZabbixError) contact.failed(address, error.message);
+      else log('error', 'answering the Zabbix server failed', { address, reason: (error as Error).message });
+    }
+  }
+
+  #answer(socket: Socket, address: string, signal: AbortSignal): Promise<string | undefined> {
+    const { sender, configurations, version } = this.#parts;
+    return underAll([signal], (limited) => answerServer(socket, {
+      version: version(),
+      known: configurations.known,
+      configure: (content) => configurations.take(content),
+      data: async () => {
+        if (this.#isSending) throw new ZabbixError('FAILED', 'the server asks for values while it gets some already');
+        this.#isSending = true;
+        if (this.#polls.areLate()) sender.doubt();
+        try {
+          return this.#upload(await sender.compose(), address, () => { this.#isSending = false; });
+        } catch (error) {
+          this.#isSending = false;
+          throw error;
+        }
+      },
+      tasks: () => Promise.resolve(this.#upload(sender.composeResults(), address, () => undefined)),
+    }, limited));
+  }
+
+  #upload(shipment: Shipment, address: string, done: () => void): Upload<Shipment['parts']> {
+    const { sender, tasks } = this.#parts;
+    return {
+      parts: shipment.parts,
+      settle: (answer: ServerAnswer | undefined) => {
+        done();
+        if (answer === undefined || !answer.accepted) sender.lost();
+        if (answer !== undefined) {
+          sender.settle(shipment, answer);
+          tasks.take(answer.tasks, address);
+        }
+        return Promise.resolve();
+      },
+    };
+  }
+}
+
+/** How often a server asks, and whether it was silent for so long that it may have been started anew. */
+class Polls {
+  #lastAt: number | undefined;
+  /** the usual time between two, milliseconds */
+  #usual: number | undefined;
+
+  /** One more has come. */
+  areLate(): boolean {
+    const now = performance.now();
+    const silence = this.#lastAt === undefined ? undefined : now - this.#lastAt;
+    this.#lastAt = now;
+    if (silence === undefined) return true;
+    const usual = this.#usual;
+    const isLate = usual !== undefined && silence > Math.max(usual * ZABBIX_SILENCE_TIMES, usual + ZABBIX_SILENCE_LEAST);
+    // several at once are of a backlog: they say nothing of what is usual
+    if (!isLate && silence > 200) this.#usual = usual === undefined ? silence : usual * 0.8 + silence * 0.2;
+    return isLate;
+  }
+}

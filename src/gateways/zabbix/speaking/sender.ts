@@ -1,0 +1,195 @@
+import type { Log } from '../../../kit/log.js';
+import { ZABBIX_MESSAGE_SIZE, ZABBIX_MESSAGE_VALUES } from '../../../kit/zabbix-gateway-limits.js';
+import type { DataParts, ServerAnswer } from '../../../protocols/zabbix/conversation.js';
+import type { TaskResult } from '../../../protocols/zabbix/messages.js';
+import type { HistoryPage } from '../../../store/history.js';
+import type { ValueBuffer } from './buffer.js';
+import type { DropReason } from '../figures.js';
+import { NO_REPORTS, type Reports, type ReportsPart } from './reports.js';
+import type { Tasks } from './tasks.js';
+
+export interface SenderParts {
+  readonly buffer: ValueBuffer;
+  readonly reports: Reports;
+  readonly tasks: Tasks;
+  readonly log: Log;
+  acknowledged(count: number): void;
+  dropped(reason: DropReason, count: number): void;
+}
+
+/** One message, and what of it is to be noted when the server has it. */
+export interface Shipment {
+  readonly parts: DataParts;
+  readonly reports: ReportsPart;
+  readonly results: readonly TaskResult[];
+  /** values up to this number are in it, or are not to be sent; undefined: no values were looked for */
+  readonly upTo: number | undefined;
+  /** values that are in it, and those that were left out since their items are gone */
+  readonly values: number;
+  readonly leftOut: number;
+}
+
+/** A page that is being read while the one before it is on its way. */
+interface Ahead {
+  readonly after: number;
+  readonly page: Promise<HistoryPage>;
+}
+
+/**
+ * Composes what goes to the server, and takes note of what has arrived. One message is under way at a time.
+ *
+ * A server acknowledges values before they are in its database, and forgets them where it is killed. So after each fault
+ * that may be the end of a server, what it acknowledged of late is sent again before newer values, with the same session
+ * and numbers: one that has lived on drops them by their numbers, one that was started anew takes them.
+ */
+export class Sender {
+  readonly #parts: SenderParts;
+  /** the server may have lost what it had; so it may at the beginning */
+  #isInDoubt = true;
+  #isUploadDisabled = false;
+  #ahead: Ahead | undefined;
+  #hasItem: ((itemid: string) => boolean) | undefined;
+  #isBroken = false;
+  /** the greatest number that was counted: what is sent again is not counted again */
+  #counted = 0;
+
+  constructor(parts: SenderParts) {
+    this.#parts = parts;
+  }
+
+  get isUploadDisabled(): boolean {
+    return this.#isUploadDisabled;
+  }
+
+  /** Whether there are values, and a server that wants them. */
+  get hasMore(): boolean {
+    return !this.#isUploadDisabled && !this.#isBroken && this.#parts.buffer.backlog > 0;
+  }
+
+  /** Values of other items are not sent any more. */
+  configured(hasItem: (itemid: string) => boolean): void {
+    this.#hasItem = hasItem;
+  }
+
+  /** What happened may be the end of a server. */
+  doubt(): void {
+    this.#isInDoubt = true;
+  }
+
+  /** All that there is, as far as the server wants it. */
+  async compose(): Promise<Shipment> {
+    if (this.#isUploadDisabled) return this.composeResults();
+    const { reports, tasks, buffer } = this.#parts;
+    const page = await this.#page();
+    const [part, results] = [reports.next(), tasks.next()];
+    const { text, count, leftOut } = page === undefined ? NOTHING : this.#wanted(page);
+    const upTo = page?.last;
+    const hasMore = page !== undefined && page.count > 0 && upTo !== undefined && buffer.backlog > upTo - buffer.acknowledged;
+    return {
+      parts: {
+        session: buffer.session, ...part, results, ...(count > 0 && { history: [text] }), ...(hasMore && { more: true }), ...now(),
+      },
+      reports: part, results, upTo, values: count, leftOut,
+    };
+  }
+
+  /** Results of tasks alone. */
+  composeResults(): Shipment {
+    const results = this.#parts.tasks.next();
+    return { parts: { session: this.#parts.buffer.session, results, ...now() }, reports: NO_REPORTS, results, upTo: undefined, values: 0, leftOut: 0 };
+  }
+
+  /** What the server said to a message. */
+  settle({ reports, results, upTo, values, leftOut }: Shipment, { accepted, upload }: ServerAnswer): void {
+    if (upload !== undefined) this.#setUpload(upload);
+    if (!accepted) return;
+    const parts = this.#parts;
+    parts.reports.done(reports);
+    parts.tasks.done(results);
+    if (upTo === undefined || values + leftOut === 0) return;
+    const isNew = upTo > this.#counted;
+    if (isNew) {
+      // a page that is partly new was read when others came behind it
+      const fresh = Math.min(values + leftOut, upTo - this.#counted);
+      const gone = Math.min(leftOut, fresh);
+      parts.acknowledged(fresh - gone);
+      if (gone > 0) this.#leftOut(gone);
+      this.#counted = upTo;
+    }
+    parts.buffer.acknowledge(upTo);
+  }
+
+  /** Nobody knows whether a message arrived. */
+  lost(): void {
+    this.#isInDoubt = true;
+    this.#ahead = undefined;
+  }
+
+  #leftOut(count: number): void {
+    this.#parts.dropped('item gone', count);
+    this.#parts.log('info', 'values of items that are gone were left out', { dropped: count });
+  }
+
+  #setUpload(isEnabled: boolean): void {
+    if (isEnabled !== this.#isUploadDisabled) return;
+    this.#isUploadDisabled = !isEnabled;
+    if (isEnabled) this.#parts.log('info', 'the Zabbix server takes values again', { waiting: this.#parts.buffer.backlog });
+    else this.#parts.log('warn', 'the Zabbix server takes no values at present: its cache is full', { waiting: this.#parts.buffer.backlog });
+  }
+
+  /** @returns undefined where values cannot be read: all else goes without them */
+  async #page(): Promise<HistoryPage | undefined> {
+    const { buffer, log } = this.#parts;
+    try {
+      await buffer.open();
+      if (this.#isInDoubt) {
+        this.#ahead = undefined;
+        await buffer.stepBack();
+        this.#isInDoubt = false;
+        this.#counted = Math.max(this.#counted, buffer.delivered);
+      }
+      const page = await this.#read(buffer.acknowledged);
+      if (page.last < buffer.last) {
+        const ahead = this.#ahead = { after: page.last, page: buffer.page(page.last, ZABBIX_MESSAGE_VALUES, ZABBIX_MESSAGE_SIZE) };
+        ahead.page.catch(() => undefined);
+      }
+      if (this.#isBroken) log('info', 'values for Zabbix can be read again');
+      this.#isBroken = false;
+      return page;
+    } catch (error) {
+      if (!this.#isBroken) log('error', 'values for Zabbix cannot be read', { reason: (error as Error).message });
+      this.#isBroken = true;
+      return undefined;
+    }
+  }
+
+  #read(after: number): Promise<HistoryPage> {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    return ahead?.after === after ? ahead.page : this.#parts.buffer.page(after, ZABBIX_MESSAGE_VALUES, ZABBIX_MESSAGE_SIZE);
+  }
+
+  /** The values of a page whose items are configured; each stands on a line of its own. */
+  #wanted({ text, count }: HistoryPage): { text: string; count: number; leftOut: number } {
+    const hasItem = this.#hasItem;
+    if (hasItem === undefined || count === 0) return { text, count, leftOut: 0 };
+    let areAll = true;
+    for (let at = text.indexOf(ITEM); at !== -1 && areAll; at = text.indexOf(ITEM, text.indexOf('\n', at) === -1 ? text.length : text.indexOf('\n', at))) areAll = hasItem(itemAt(text, at));
+    if (areAll) return { text, count, leftOut: 0 };
+    const lines = text.split(',\n').filter((line) => hasItem(itemAt(line, line.indexOf(ITEM))));
+    return { text: lines.join(',\n'), count: lines.length, leftOut: count - lines.length };
+  }
+}
+
+const NOTHING = { text: '', count: 0, leftOut: 0 };
+const ITEM = '"itemid":"';
+
+function itemAt(text: string, at: number): string {
+  const start = at + ITEM.length;
+  return text.slice(start, text.indexOf('"', start));
+}
+
+function now(): { clock: number; ns: number } {
+  const ms = Date.now();
+  return { clock: Math.floor(ms / 1000), ns: ms % 1000 * 1e6 };
+}
