@@ -15,7 +15,7 @@ import { Pings } from './items/ping-items.js';
 import { Registration } from './discovering/registration.js';
 import { Silence } from './collecting/subjects.js';
 
-export interface CollectingParts {
+interface CollectingParts {
   readonly log: Log;
   readonly outgoing: Outgoing;
   /** the configured account, as it is now */

@@ -59,7 +59,7 @@ export function parseServer(value: string): Endpoint | undefined {
 }
 
 /** What a table says of the other side. */
-export interface Peers {
+interface Peers {
   /** active mode: the servers, best first */
   readonly servers: readonly Endpoint[];
   /** passive mode: from where servers come */

@@ -16,12 +16,12 @@ export interface MacroRow {
   readonly value: string;
 }
 
-export interface TemplateRow {
+interface TemplateRow {
   readonly hostid: number;
   readonly templateid: number;
 }
 
-export interface CheckRow {
+interface CheckRow {
   readonly druleid: number;
   readonly check: DiscoveryRule['checks'][number];
 }

@@ -31,7 +31,7 @@ export interface FrameLimits {
 export const MESSAGE_LIMITS: FrameLimits = { wire: ZABBIX_MESSAGE_WIRE, raw: ZABBIX_MESSAGE_RAW };
 export const CONFIGURATION_LIMITS: FrameLimits = { wire: ZABBIX_CONFIGURATION_WIRE, raw: ZABBIX_CONFIGURATION_RAW };
 
-export interface FrameOptions {
+interface FrameOptions {
   /** with zlib, as proxies always send; a server answers in kind */
   readonly packed: boolean;
   /** with numbers of 8 bytes, which a 6.0 proxy in passive mode does not take */
@@ -39,7 +39,7 @@ export interface FrameOptions {
 }
 
 /** What a frame's first bytes say of it. */
-export interface FrameHeader extends Required<FrameOptions> {
+interface FrameHeader extends Required<FrameOptions> {
   /** bytes of the header itself */
   readonly header: number;
   /** bytes that follow */
@@ -120,7 +120,7 @@ function checkSizes(wire: bigint, raw: bigint, packed: boolean, limits: FrameLim
  * @param content its bytes on the wire, all of them
  * @throws ZabbixError GARBAGE where it is not what its header says
  */
-export async function unpack({ packed, raw }: FrameHeader, content: Buffer): Promise<Buffer> {
+async function unpack({ packed, raw }: FrameHeader, content: Buffer): Promise<Buffer> {
   if (!packed) return content;
   let unpacked: Buffer;
   try {

@@ -9,7 +9,7 @@ import { ZabbixError } from './errors.js';
 export type TlsSettings = PskSettings | CertificateSettings;
 
 /** By a key that both have. */
-export interface PskSettings {
+interface PskSettings {
   readonly kind: 'psk';
   readonly identity: string;
   readonly key: Buffer;

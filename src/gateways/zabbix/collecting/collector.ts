@@ -17,7 +17,7 @@ import { Looks, type Silence } from './subjects.js';
 import { ValueSink } from './value-sink.js';
 import { Wheel } from './wheel.js';
 
-export interface CollectorParts {
+interface CollectorParts {
   readonly log: Log;
   readonly outgoing: Pick<Outgoing, 'values'>;
   readonly silence: Silence;

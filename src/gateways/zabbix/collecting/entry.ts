@@ -138,7 +138,7 @@ function intervalOf(delay: string): ItemInterval | string {
 }
 
 /** FNV-1a, in 31 bits. */
-export function hash(text: string): number {
+function hash(text: string): number {
   let value = 0x811c9dc5;
   for (let at = 0; at < text.length; at += 1) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193);
   return value >>> 1;

@@ -8,7 +8,7 @@ import type { Entry } from './entry.js';
 import { isNumeric } from '../items/items.js';
 import type { ValueSink } from './value-sink.js';
 
-export interface OutcomesParts {
+interface OutcomesParts {
   readonly sink: ValueSink;
   /** items whose values are made of those of this one */
   dependents(itemid: string): readonly Entry[];

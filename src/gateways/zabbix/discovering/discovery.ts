@@ -22,7 +22,7 @@ const PING = 12;
 /** Names by which agents tell who they are. */
 const WHO: ReadonlySet<string> = new Set(['system.hostname', 'agent.hostname']);
 
-export interface DiscoveryParts {
+interface DiscoveryParts {
   readonly outgoing: Pick<Outgoing, 'discovery'>;
   readonly addresses: Addresses;
   readonly pings: PingAsker;

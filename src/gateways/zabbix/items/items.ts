@@ -31,12 +31,12 @@ export interface InstanceRow extends CommonRow {
 }
 
 /** An item about no single instance. */
-export interface WholeRow extends CommonRow {
+interface WholeRow extends CommonRow {
   readonly from: 'server';
   read(request: ItemRequest): Answer | Promise<Answer>;
 }
 
-export type ItemRow = InstanceRow | WholeRow;
+type ItemRow = InstanceRow | WholeRow;
 
 const NUMBERS: readonly ValueType[] = ['unsigned', 'float'];
 const TEXTS: readonly ValueType[] = ['char', 'text', 'log'];

@@ -9,13 +9,13 @@ import type { Servers } from './servers.js';
 import type { Tasks } from './tasks.js';
 
 /** Milliseconds. */
-export interface Frequencies {
+interface Frequencies {
   readonly config: number;
   readonly heartbeat: number;
   readonly data: number;
 }
 
-export interface ActiveParts {
+interface ActiveParts {
   readonly servers: Servers;
   readonly sender: Sender;
   readonly tasks: Tasks;

@@ -6,13 +6,13 @@ import type { DropReason } from '../figures.js';
 import { Stamps } from './stamps.js';
 
 /** How long and how many values are kept, as the table says now. Milliseconds. */
-export interface BufferLimits {
+interface BufferLimits {
   readonly age: number;
   readonly values: number;
   readonly keepAcknowledged: number;
 }
 
-export interface BufferParts {
+interface BufferParts {
   readonly history: History;
   readonly log: Log;
   limits(): BufferLimits;

@@ -10,7 +10,7 @@ import { CONFIGURATION_LIMITS } from '../../../protocols/zabbix/frame.js';
 import type { History } from '../../../store/history.js';
 import type { Incoming } from '../contract.js';
 
-export interface ConfigurationsParts {
+interface ConfigurationsParts {
   readonly history: Pick<History, 'note' | 'setNote'>;
   readonly incoming: Pick<Incoming, 'serves' | 'configured'>;
   readonly log: Log;

@@ -11,7 +11,7 @@ import type { Contact } from './contact.js';
 import type { Sender, Shipment } from './sender.js';
 import type { Tasks } from './tasks.js';
 
-export interface PassiveParts {
+interface PassiveParts {
   readonly sender: Sender;
   readonly tasks: Tasks;
   readonly configurations: Configurations;

@@ -8,7 +8,7 @@ import type { DropReason } from '../figures.js';
 import { NO_REPORTS, type Reports, type ReportsPart } from './reports.js';
 import type { Tasks } from './tasks.js';
 
-export interface SenderParts {
+interface SenderParts {
   readonly buffer: ValueBuffer;
   readonly reports: Reports;
   readonly tasks: Tasks;

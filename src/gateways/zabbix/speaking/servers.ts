@@ -9,7 +9,7 @@ import { VersionChoice } from '../../../protocols/zabbix/version.js';
 import type { Contact } from './contact.js';
 
 /** What is asked of a server. */
-export type Question<T> = (where: ServerAddress, proxy: ProxyIdentity) => Promise<T>;
+type Question<T> = (where: ServerAddress, proxy: ProxyIdentity) => Promise<T>;
 
 /** The servers of a proxy in active mode: the first that answers is asked until it does not. */
 export class Servers {

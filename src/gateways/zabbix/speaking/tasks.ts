@@ -8,7 +8,7 @@ import type { KeyValue, Once } from '../../../store/state.js';
 import type { Incoming } from '../contract.js';
 import { diagnosticsAnswer, type DiagnosticFigures } from './diagnostics.js';
 
-export interface TasksParts {
+interface TasksParts {
   readonly kv: KeyValue;
   readonly once: Once;
   readonly log: Log;
