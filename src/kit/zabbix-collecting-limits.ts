@@ -13,8 +13,9 @@ export const ITEM_FAULT_AGAIN = 600_000;
 /** Values that are handed over in one go, and how long fewer may wait for more. */
 export const VALUES_A_WRITE = 1000;
 export const VALUES_GATHERED = 100;
-/** Values that wait to be written; beyond them no further ones are collected. */
+/** Values that wait to be written, and characters of them; beyond either no further ones are collected. */
 export const VALUES_WAITING = 50_000;
+export const VALUES_WAITING_SIZE = 32 * 1024 * 1024;
 /** How often it is tried again to hand values over. */
 export const VALUES_RETRY = 1000;
 /** How far the wall clock may leap within a second of work until all items are scheduled anew. */

@@ -14,7 +14,7 @@ import { ValueBuffer } from './speaking/buffer.js';
 import { Collecting } from './collecting.js';
 import { Configurations } from './speaking/configurations.js';
 import { Contact } from './speaking/contact.js';
-import { figuresIn, type ProxyFigures } from './figures.js';
+import { figuresIn, type DropReason, type ProxyFigures } from './figures.js';
 import { CONFIG_FREQUENCY, DATA_FREQUENCY, HEARTBEAT_FREQUENCY, peersOf, tlsOf, type ZabbixOptions } from './options.js';
 import { Passive } from './speaking/passive.js';
 import { Reports } from './speaking/reports.js';
@@ -64,7 +64,7 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
       values.add({ gateway, result }, by);
       this.#counts[result] += by;
     };
-    const drop = (reason: string, by: number): void => {
+    const drop = (reason: DropReason, by: number): void => {
       dropped.add({ gateway, reason }, by);
       this.#counts.dropped += by;
     };
@@ -77,6 +77,7 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
       log, member: () => host.accounts.service(this.#options.account), figure: (name) => this.#figure(name),
       outgoing: {
         values: (rows) => this.#buffer.values(rows),
+        dropped: drop,
         availability: (rows) => this.#reports.availability(rows),
         discovery: (rows) => this.#reports.discovery(rows),
         registration: (rows) => this.#reports.registration(rows),

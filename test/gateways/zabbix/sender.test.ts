@@ -4,6 +4,7 @@ import t from 'tap';
 import { ZABBIX_MESSAGE_VALUES } from '../../../src/kit/zabbix-gateway-limits.js';
 import type { Shipment } from '../../../src/gateways/zabbix/speaking/sender.js';
 import type { HistoryRow } from '../../../src/protocols/zabbix/messages.js';
+import { openSqlite } from '../../../src/store/sqlite.js';
 import { half, scratch, SUCCESS, value } from './speaking.js';
 
 const rowsOf = ({ parts: { history = [] } }: Shipment): HistoryRow[] => JSON.parse(`[${history.join(',')}]`) as HistoryRow[];
@@ -62,6 +63,24 @@ await t.test('times of an item never come back, whatever the clock does', async 
     await values.close();
     await state.close();
   }
+});
+
+await t.test('values that could not be kept come again with the same times, and nobody takes that for a clock that went back', async (t) => {
+  const folder = scratch(t);
+  const state = join(folder, 'state');
+  const { values, sender, logged } = half(t, state);
+  await values.values([value('1', 'a', 1_700_000_000)]);
+  const full = await openSqlite(join(state, 'history.sqlite'), { readOnly: false, timeout: 10_000 });
+  full.exec("create trigger full before insert on value begin select raise(abort, 'no room'); end");
+  const waiting = [value('1', 'b', 1_700_000_001), value('1', 'c', 1_700_000_001), value('1', 'd', 1_700_000_060)];
+  for (let attempt = 0; attempt < 3; attempt += 1) await t.rejects(values.values(waiting), { name: 'StateError' });
+  full.exec('drop trigger full');
+  full.close();
+  await values.values(waiting);
+  t.same(rowsOf(await sender.compose()).map(({ id, clock, ns, value: text }) => [id, clock, ns - ns % 1000, text]), [
+    [1, 1_700_000_000, 0, 'a'], [2, 1_700_000_001, 0, 'b'], [3, 1_700_000_001, 1000, 'c'], [4, 1_700_000_060, 0, 'd'],
+  ], 'as they were collected, without gaps');
+  t.same(logged, []);
 });
 
 await t.test('a server that wants no values gets none until it does, and is told results all the same', async (t) => {

@@ -19,7 +19,7 @@ import { Wheel } from './wheel.js';
 
 interface CollectorParts {
   readonly log: Log;
-  readonly outgoing: Pick<Outgoing, 'values'>;
+  readonly outgoing: Pick<Outgoing, 'values' | 'dropped'>;
   readonly silence: Silence;
   readonly pings: PingAsker;
   /** the account at work */

@@ -129,7 +129,9 @@ export class ValueBuffer {
       stamps.begin(await history.nextEpoch());
       log('warn', 'the clock went back: Zabbix gets the times as they are now');
     }
-    this.#last = await history.append(JSON.stringify(values.map((value) => stamps.of(value))));
+    const { stamped, kept: areKept } = stamps.of(values);
+    this.#last = await history.append(JSON.stringify(stamped));
+    areKept();
     kept(values.length);
     this.#untrimmed += values.length;
     if (this.#untrimmed >= ZABBIX_TRIM_VALUES) void this.trim();

@@ -8,7 +8,7 @@ import type { NewValue } from '../contract.js';
  */
 export class Stamps {
   #epoch: number;
-  /** by item, microseconds since 1970 */
+  /** of values that are kept: by item, microseconds since 1970 */
   readonly #last = new Map<string, number>();
 
   constructor(epoch: number) {
@@ -30,12 +30,20 @@ export class Stamps {
     for (const itemid of this.#last.keys()) if (!has(itemid)) this.#last.delete(itemid);
   }
 
-  /** @returns the same value with a time of its own; `itemid` is its first member */
-  of(given: NewValue): NewValue {
-    const { itemid, value, state } = given;
-    const stamp = Math.max(micros(given), (this.#last.get(itemid) ?? -1) + 1);
-    this.#last.set(itemid, stamp);
-    return { itemid, value, ...(state !== undefined && { state }), clock: Math.floor(stamp / 1e6), ns: stamp % 1e6 * 1000 + this.#epoch % 1000 };
+  /**
+   * Gives each value a time of its own. Those that cannot be kept come again, and then get the same ones: nothing is noted
+   * of them before.
+   * @returns the same values, `itemid` the first member of each; and what is to be called when they are kept
+   */
+  of(given: readonly NewValue[]): { readonly stamped: readonly NewValue[]; readonly kept: () => void } {
+    const latest = new Map<string, number>();
+    const stamped = given.map((one) => {
+      const { itemid, value, state } = one;
+      const stamp = Math.max(micros(one), (latest.get(itemid) ?? this.#last.get(itemid) ?? -1) + 1);
+      latest.set(itemid, stamp);
+      return { itemid, value, ...(state !== undefined && { state }), clock: Math.floor(stamp / 1e6), ns: stamp % 1e6 * 1000 + this.#epoch % 1000 };
+    });
+    return { stamped, kept: () => latest.forEach((stamp, itemid) => this.#last.set(itemid, stamp)) };
   }
 }
 
