@@ -19,6 +19,12 @@ export const ZABBIX_CONNECT = 10_000;
 export const ZABBIX_ANSWER = 30_000;
 export const ZABBIX_CONFIGURATION_ANSWER = 120_000;
 
+/** Passive mode: how long a version is claimed until a configuration comes, the first time; it is doubled whenever all were, up to the longest. */
+export const ZABBIX_VERSION_TRIAL = 30_000;
+export const ZABBIX_VERSION_TRIAL_LONGEST = 3_600_000;
+/** Passive mode: a server that wanted nothing but results of tasks for so long takes the version no more. One asks for values each hour at the least. */
+export const ZABBIX_UNWANTED = 7_500_000;
+
 /** Configurations that are not longer than this are read at once; others in a thread of their own. */
 export const ZABBIX_INLINE_CONFIGURATION = 128 * 1024;
 /** How long a thread may read one configuration. */

@@ -1,13 +1,13 @@
 import type { Endpoint, Network } from '../../config/values.js';
 import { Bell } from '../../kit/bell.js';
 import type { Deadline } from '../../kit/deadline.js';
+import { GATEWAY_CONNECTIONS, GATEWAY_CONNECTIONS_PER_ADDRESS } from '../../kit/limits.js';
 import { notLonger, within } from '../../kit/within.js';
 import { ZABBIX_LAST_SENDS } from '../../kit/zabbix-gateway-limits.js';
 import type { Change } from '../../listening/change.js';
 import type { Entrance } from '../../listening/entrance.js';
 import type { ProxyConfiguration } from '../../protocols/zabbix/configuration.js';
 import type { TlsSettings } from '../../protocols/zabbix/tls.js';
-import { FIRST_VERSION } from '../../protocols/zabbix/version.js';
 import type { Gateway, GatewayHost } from '../contract.js';
 import { Active } from './speaking/active.js';
 import { ValueBuffer } from './speaking/buffer.js';
@@ -151,7 +151,7 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
     });
     return this.#entrance.prepare({
       listen: options.listen, tlsListen: [], tls: undefined, from,
-      maxConnections: options['max-connections'], maxConnectionsPerAddress: options['max-connections-per-address'],
+      maxConnections: options['max-connections'] ?? GATEWAY_CONNECTIONS, maxConnectionsPerAddress: options['max-connections-per-address'] ?? GATEWAY_CONNECTIONS_PER_ADDRESS,
     });
   }
 
@@ -187,7 +187,9 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
   #begin(): void {
     const shared = { sender: this.#sender, tasks: this.#tasks, configurations: this.#configurations, log: this.#host.log };
     if (this.#options.mode === 'passive') {
-      this.#passive = new Passive({ ...shared, contact: this.#contact, tls: () => this.#setup!.tls, version: () => FIRST_VERSION });
+      this.#passive = new Passive({
+        ...shared, contact: this.#contact, history: this.#host.state.history, tls: () => this.#setup!.tls, serverVersion: () => this.#options['server-version'],
+      });
       return;
     }
     this.#active = new Active({

@@ -11,7 +11,7 @@ import { parsePsk, pskIdentityFault, type TlsSettings } from '../../protocols/za
 
 /** The keys of a Zabbix proxy's table. */
 
-const ACTIVE_ONLY = ['config-frequency', 'heartbeat-frequency', 'data-frequency'] as const;
+const version = v.pipe(text, v.regex(/^\d{1,2}\.\d{1,2}$/, 'a version is expected, such as "5.4"'));
 
 export const options = {
   mode: v.picklist(['active', 'passive'], 'one of "active", "passive" is expected'),
@@ -34,11 +34,22 @@ export const options = {
   'buffer-values': v.optional(whole(1000, 1_000_000_000), 10_000_000),
   'keep-acknowledged': v.optional(positiveDuration, '10m'),
   'command-age': v.optional(positiveDuration, '60s'),
-  'max-connections': entranceEntries['max-connections'],
-  'max-connections-per-address': entranceEntries['max-connections-per-address'],
+  'server-version': v.optional(version),
+  // without defaults, so that it is known whether they were given
+  'max-connections': v.optional(entranceEntries['max-connections'].wrapped),
+  'max-connections-per-address': v.optional(entranceEntries['max-connections-per-address'].wrapped),
 };
 
 export type ZabbixOptions = v.InferOutput<v.ObjectSchema<typeof options, undefined>>;
+
+/** Keys that mean something only where another key has a certain value; elsewhere whoever wrote them is mistaken. */
+const BOUND: readonly { readonly keys: readonly (keyof ZabbixOptions)[]; readonly to: Partial<ZabbixOptions>; readonly words: string }[] = [
+  { keys: ['config-frequency', 'heartbeat-frequency', 'data-frequency'], to: { mode: 'active' }, words: 'in passive mode the server says how often' },
+  { keys: ['max-connections', 'max-connections-per-address'], to: { mode: 'passive' }, words: 'in active mode nobody connects' },
+  { keys: ['server-version'], to: { mode: 'passive' }, words: 'in active mode the server says which versions it takes' },
+  { keys: ['psk-identity', 'psk-file'], to: { tls: 'psk' }, words: 'it is used with tls = "psk" alone' },
+  { keys: ['ca-file', 'tls-cert', 'tls-key', 'server-issuer', 'server-subject'], to: { tls: 'certificate' }, words: 'it is used with tls = "certificate" alone' },
+];
 
 /** How often, where the table does not say. Milliseconds. */
 export const CONFIG_FREQUENCY = 60_000;
@@ -130,8 +141,9 @@ export function faultsOf(given: ZabbixOptions): TableFault[] {
   };
   trying(() => peersOf(given));
   trying(() => tlsOf(given));
-  if (given.mode === 'passive') {
-    for (const key of ACTIVE_ONLY) if (given[key] !== undefined) faults.push({ message: 'in passive mode the server says how often', path: [key] });
+  for (const { keys, to: { mode = given.mode, tls = given.tls }, words } of BOUND) {
+    if (given.mode === mode && given.tls === tls) continue;
+    for (const key of keys) if (given[key] !== undefined) faults.push({ message: words, path: [key] });
   }
   if (given['proxy-name'].length > 128 || !/^[0-9A-Za-z_. -]+$/.test(given['proxy-name'])) faults.push({ message: 'a proxy is called by letters, digits, blanks, dots, dashes and underscores, at most 128', path: ['proxy-name'] });
   return faults;

@@ -6,6 +6,7 @@ import {
 } from './conversation.js';
 import { ZabbixError } from './errors.js';
 import { CONFIGURATION_LIMITS, encodeFrame, MESSAGE_LIMITS, parseMessage, readFrame, type Frame } from './frame.js';
+import type { Asked } from './version-guess.js';
 
 /** What goes out to a server that asked. */
 export interface Upload<Parts> {
@@ -19,8 +20,8 @@ export interface Upload<Parts> {
 
 /** What a proxy in passive mode has for its server. Nothing of it may take longer than the server waits. */
 export interface PassiveProxy {
-  /** what it says of itself */
-  readonly version: string;
+  /** The server asks for this. @returns the version that the answer claims; it comes before the answer is asked for */
+  asked(what: Asked): string;
   readonly known: KnownConfiguration;
   /** Takes a configuration, or changes of it, JSON. @throws ZabbixError with the reason for the server */
   configure(content: Buffer): Promise<void>;
@@ -59,8 +60,14 @@ async function answer(request: string | undefined, conversation: Conversation): 
   const { proxy } = conversation;
   switch (request) {
     case 'proxy config': return configure(conversation);
-    case 'proxy data': return hand(conversation, await proxy.data(), (parts) => dataAnswer(proxy.version, parts));
-    case 'proxy tasks': return hand(conversation, await proxy.tasks(), (parts) => tasksAnswer(proxy.version, parts));
+    case 'proxy data': {
+      const version = proxy.asked('data');
+      return hand(conversation, await proxy.data(), (parts) => dataAnswer(version, parts));
+    }
+    case 'proxy tasks': {
+      const version = proxy.asked('tasks');
+      return hand(conversation, await proxy.tasks(), (parts) => tasksAnswer(version, parts));
+    }
     default:
       if (request !== undefined) await say(conversation, failure('this is a proxy: it does not know the request'));
       throw new ZabbixError('GARBAGE', request === undefined ? 'a message that is no request' : `a request that no server makes (${JSON.stringify(request)})`);
@@ -76,19 +83,21 @@ async function say({ socket, frame }: Conversation, message: string): Promise<vo
 async function configure(conversation: Conversation): Promise<void> {
   const { socket, frame, proxy, signal } = conversation;
   let { content } = frame;
-  if (isBare(content)) {
-    await say(conversation, configKnown(proxy.version, proxy.known));
+  const asksFirst = isBare(content);
+  const version = proxy.asked(asksFirst ? 'changes of the configuration' : 'whole configuration');
+  if (asksFirst) {
+    await say(conversation, configKnown(version, proxy.known));
     const next = await readFrame(socket, CONFIGURATION_LIMITS, ZABBIX_CONFIGURATION_ANSWER, signal);
-    if (next === undefined) throw new ZabbixError('SILENT', `the server closed the connection instead of sending the configuration, as one does that does not take a proxy of version ${proxy.version}`);
+    if (next === undefined) throw new ZabbixError('SILENT', `the server closed the connection instead of sending the configuration, as one does that does not take a proxy of version ${version}`);
     content = next.content;
   }
   try {
     await proxy.configure(content);
   } catch (error) {
-    if (error instanceof ZabbixError) await say(conversation, failure(error.message, proxy.version));
+    if (error instanceof ZabbixError) await say(conversation, failure(error.message, version));
     throw error;
   }
-  await say(conversation, success(proxy.version));
+  await say(conversation, success(version));
 }
 
 /** Whether a request for the configuration has none in it. */

@@ -25,7 +25,7 @@ export function isIncremental(version: string): boolean {
 /** Whether rows and results are written as the text of 5.4 has them. */
 export const isOld = (version: string): boolean => (parseVersion(version)?.[0] ?? 0) < 6;
 
-/** Finds out which version a server takes. */
+/** Active mode: finds out which version a server takes, from what it answers. */
 export class VersionChoice {
   #version: string;
   readonly #refused = new Map<string, string>();

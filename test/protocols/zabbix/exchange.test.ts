@@ -91,6 +91,7 @@ void t.test('what an active proxy asks', async (t) => {
 
 /** What a passive proxy under test was told. */
 interface Told {
+  readonly asked: string[];
   readonly settled: unknown[];
   readonly configured: string[];
 }
@@ -98,7 +99,11 @@ interface Told {
 function passive(told: Told): PassiveProxy {
   const upload = <Parts>(parts: Parts) => Promise.resolve({ parts, settle: (answer: unknown): Promise<void> => { told.settled.push(answer); return Promise.resolve(); } });
   return {
-    version: '6.0.14', known: { session: SESSION, revision: 3 },
+    known: { session: SESSION, revision: 3 },
+    asked: (what) => {
+      told.asked.push(what);
+      return '6.0.14';
+    },
     configure: (content) => {
       if (content.includes('wrong')) return Promise.reject(new ZabbixError('GARBAGE', 'tables that are none'));
       told.configured.push(content.toString());
@@ -130,7 +135,7 @@ async function playServer(t: Test, told: Told, messages: readonly string[]): Pro
 }
 
 void t.test('what a passive proxy answers', async (t) => {
-  const told: Told = { settled: [], configured: [] };
+  const told: Told = { asked: [], settled: [], configured: [] };
   const play = (...messages: string[]) => playServer(t, told, messages);
   t.same((await play('{"request":"proxy config","data":{"hosts":{}}}')).answers, [{ response: 'success', version: '6.0.14' }]);
   t.same((await play('{"request":"proxy config"}', '{"full_sync":1,"data":{},"config_revision":4}')).answers, [{ version: '6.0.14', session: SESSION, config_revision: 3 }, { response: 'success', version: '6.0.14' }]);
@@ -143,6 +148,7 @@ void t.test('what a passive proxy answers', async (t) => {
   await play('{"request":"proxy data"}');
   t.same(told.settled, [undefined], 'a server that goes away may have it, or not');
   t.match((await play('{"request":"agent.ping"}')).answers, [{ response: 'failed' }]);
+  t.same(told.asked, ['whole configuration', 'changes of the configuration', 'whole configuration', 'data', 'tasks', 'data'], 'what each showed of the server');
 });
 
 void t.test('pre-shared keys', async (t) => {

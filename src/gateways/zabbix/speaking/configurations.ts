@@ -52,6 +52,11 @@ export class Configurations {
     return this.#reader.current.items.length;
   }
 
+  /** Whether one is kept from before the last end. Never rejects. */
+  async isKept(): Promise<boolean> {
+    return await this.#parts.history.note(NOTE).catch(() => undefined) !== undefined;
+  }
+
   /** Takes up what was wanted before the last end, where no server has said anything yet. Never rejects. */
   async recover(): Promise<void> {
     const { history, log } = this.#parts;

@@ -6,12 +6,16 @@ import type { ServerAnswer } from '../../../protocols/zabbix/conversation.js';
 import { ZabbixError } from '../../../protocols/zabbix/errors.js';
 import { answerServer, type Upload } from '../../../protocols/zabbix/passive.js';
 import { acceptSecure, type TlsSettings } from '../../../protocols/zabbix/tls.js';
+import { VersionGuess, type Asked } from '../../../protocols/zabbix/version-guess.js';
+import { FIRST_VERSION } from '../../../protocols/zabbix/version.js';
+import type { History } from '../../../store/history.js';
 import type { Configurations } from './configurations.js';
 import type { Contact } from './contact.js';
 import type { Sender, Shipment } from './sender.js';
 import type { Tasks } from './tasks.js';
 
 interface PassiveParts {
+  readonly history: Pick<History, 'note' | 'setNote'>;
   readonly sender: Sender;
   readonly tasks: Tasks;
   readonly configurations: Configurations;
@@ -19,8 +23,12 @@ interface PassiveParts {
   readonly log: Log;
   /** as the table says now */
   tls(): TlsSettings | undefined;
-  version(): string;
+  /** which version the server takes, where the table says it: `5.4` */
+  serverVersion(): string | undefined;
 }
+
+/** Which version the server took, beside the values on the disk. */
+const NOTE = 'version';
 
 /** Passive mode: the server connects, brings the configuration and tasks, and fetches values. */
 export class Passive {
@@ -30,6 +38,9 @@ export class Passive {
   /** that values are on their way: nobody else gets them meanwhile */
   #isSending = false;
   #polls = new Polls();
+  #versions: Promise<VersionGuess> | undefined;
+  /** the table's version when that was made */
+  #fixed: string | undefined;
 
   constructor(parts: PassiveParts) {
     this.#parts = parts;
@@ -69,10 +80,11 @@ export class Passive {
     }
   }
 
-  #answer(socket: Socket, address: string, signal: AbortSignal): Promise<string | undefined> {
-    const { sender, configurations, version } = this.#parts;
+  async #answer(socket: Socket, address: string, signal: AbortSignal): Promise<string | undefined> {
+    const { sender, configurations } = this.#parts;
+    const versions = await this.#guess();
     return underAll([signal], (limited) => answerServer(socket, {
-      version: version(),
+      asked: (what) => this.#asked(versions, what),
       known: configurations.known,
       configure: (content) => configurations.take(content),
       data: async () => {
@@ -80,14 +92,41 @@ export class Passive {
         this.#isSending = true;
         if (this.#polls.areLate()) sender.doubt();
         try {
-          return this.#upload(await sender.compose(), address, () => { this.#isSending = false; });
+          return this.#upload(versions.isSettled ? await sender.compose() : sender.composeNothing(), address, () => { this.#isSending = false; });
         } catch (error) {
           this.#isSending = false;
           throw error;
         }
       },
-      tasks: () => Promise.resolve(this.#upload(sender.composeResults(), address, () => undefined)),
+      tasks: () => Promise.resolve(this.#upload(versions.isSettled ? sender.composeResults() : sender.composeNothing(), address, () => undefined)),
     }, limited));
+  }
+
+  #guess(): Promise<VersionGuess> {
+    const fixed = this.#parts.serverVersion();
+    if (fixed !== this.#fixed) this.#versions = undefined;
+    this.#fixed = fixed;
+    return this.#versions ??= this.#firstGuess(fixed && `${fixed}.0`);
+  }
+
+  /** Where the disk cannot be read, the server shows again what it takes. */
+  async #firstGuess(fixed: string | undefined): Promise<VersionGuess> {
+    const { history, configurations } = this.#parts;
+    // whoever brought one before its version was noted took the first
+    const known = await history.note(NOTE).catch(() => undefined) ?? (await configurations.isKept() ? FIRST_VERSION : undefined);
+    return new VersionGuess(performance.now(), { known, fixed });
+  }
+
+  #asked(versions: VersionGuess, what: Asked): string {
+    const { history, log } = this.#parts;
+    const before = { version: versions.current, isSettled: versions.isSettled };
+    const version = versions.asked(what, performance.now());
+    if (versions.isSettled && !before.isSettled) {
+      log('info', 'the Zabbix server takes the version that it is told', { version });
+      history.setNote(NOTE, version).catch(() => undefined);
+    }
+    if (!versions.isSettled && version !== before.version) log('warn', 'the Zabbix server brings no configuration: it is told another version, and gets no values until it does', { version });
+    return version;
   }
 
   #upload(shipment: Shipment, address: string, done: () => void): Upload<Shipment['parts']> {

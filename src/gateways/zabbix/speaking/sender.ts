@@ -99,6 +99,11 @@ export class Sender {
     return { parts: { session: this.#parts.buffer.session, results, ...now() }, reports: NO_REPORTS, results, upTo: undefined, values: 0, leftOut: 0 };
   }
 
+  /** For a server that may throw away what it gets. */
+  composeNothing(): Shipment {
+    return { ...this.composeResults(), parts: { session: this.#parts.buffer.session, ...now() }, results: [] };
+  }
+
   /** What the server said to a message. */
   settle({ reports, results, upTo, values, leftOut }: Shipment, { accepted, upload }: ServerAnswer): void {
     if (upload !== undefined) this.#setUpload(upload);
