@@ -29,21 +29,36 @@ export const CONFIGURATION_EXCHANGE: ExchangeLimits = { answer: CONFIGURATION_LI
 /**
  * Sends one message over a connection of its own, and takes the answer: so it is done in active mode.
  * @param message JSON
+ * @param then what is said to the answer, JSON; left out: nothing. What it throws is thrown
  * @throws ZabbixError with what was wrong; `nothingSent` where the server cannot have had it
  */
-export async function exchange(where: ServerAddress, message: string | Buffer, limits: ExchangeLimits, signal: AbortSignal): Promise<Frame> {
+export async function exchange(where: ServerAddress, message: string | Buffer, limits: ExchangeLimits, signal: AbortSignal, then?: (answer: Frame) => Promise<string>): Promise<Frame> {
   const wire = await encodeFrame(message, { packed: true });
   const socket = await open(where, limits.connectMs, signal);
   try {
     socket.write(wire);
     const answer = await readFrame(socket, limits.answer, limits.answerMs, signal);
     if (answer === undefined) throw silent(where);
+    if (then !== undefined) await end(socket, await encodeFrame(await then(answer), { packed: answer.packed }), limits.connectMs);
     return answer;
   } catch (error) {
     throw explain(error, where);
   } finally {
     socket.destroy();
   }
+}
+
+/** Says the last word of a connection. A server that does not wait for it has closed already, and misses nothing. */
+function end(socket: Socket, wire: Buffer, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    const done = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    socket.once('close', done);
+    socket.end(wire, done);
+  });
 }
 
 /** What a server does that is asked by a proxy which it does not know. */

@@ -84,7 +84,9 @@ void t.test('what an active proxy asks', async (t) => {
   const success = await listen(t, answering('{"response":"success","tasks":[{"type":6,"itemid":3}]}'));
   await sendHeartbeat(success, PROXY, NEVER);
   t.match(await sendData(success, PROXY, PARTS, NEVER), { accepted: true, tasks: [{ kind: 'check now', itemid: '3' }] });
-  t.equal((await askConfiguration(await listen(t, answering('{"hosts":{}}')), PROXY, { session: SESSION, revision: 0 }, NEVER)).toString(), '{"hosts":{}}');
+  const configurations: string[] = [];
+  await askConfiguration(await listen(t, answering('{"hosts":{}}')), PROXY, { session: SESSION, revision: 0 }, NEVER, (content) => Promise.resolve(void configurations.push(content.toString())));
+  t.same(configurations, ['{"hosts":{}}']);
   const unknown = await listen(t, answering('{"response":"failed","info":"proxy \\"west\\" not found"}'));
   t.match((await refusal(sendHeartbeat(unknown, PROXY, NEVER))).message, /proxy "west" not found/);
 });

@@ -93,10 +93,7 @@ export class Active {
   async #configure(): Promise<boolean> {
     const { servers, configurations } = this.#parts;
     const { signal } = this.#aborter;
-    const asked = await servers.ask(async (where, proxy) => {
-      const content = await askConfiguration(where, proxy, configurations.known, signal);
-      await configurations.take(content);
-    }, signal);
+    const asked = await servers.ask((where, proxy) => askConfiguration(where, proxy, configurations.known, signal, (content) => configurations.take(content)), signal);
     return 'error' in asked;
   }
 
