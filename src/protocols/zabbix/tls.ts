@@ -1,6 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { connect, createServer, type ConnectionOptions, type TLSSocket, type TlsOptions } from 'node:tls';
+import { connect, createSecureContext, createServer, type ConnectionOptions, type SecureContextOptions, type TLSSocket, type TlsOptions } from 'node:tls';
+import { authoritiesFault } from '../../kit/certificates.js';
 import { ZABBIX_PSK_IDENTITY, ZABBIX_PSK_LEAST, ZABBIX_PSK_MOST } from '../../kit/zabbix-limits.js';
 import { onAbort } from '../../kit/within.js';
 import { ZabbixError } from './errors.js';
@@ -150,6 +151,30 @@ export function distinguishedNames(lines: string): string[] {
   const renamed = (part: string): string => part.replace(/^[^=]+/, (name) => GNUTLS_NAMES[name] ?? name);
   const gnutls = parts.map((together) => together.map(renamed).join('+')).join(',');
   return [...new Set([openssl, gnutls, parts.map((together) => together.join('+')).join(',')])];
+}
+
+/** Which of the texts for TLS cannot be used, and why, without a word of them; undefined where all can. */
+export function certificateFault({ ca, cert, key }: Pick<CertificateSettings, 'ca' | 'cert' | 'key'>): { readonly part: 'ca' | 'cert' | 'key'; readonly reason: string } | undefined {
+  const authorities = authoritiesFault(ca);
+  if (authorities !== undefined) return { part: 'ca', reason: authorities };
+  if (!isOfUse({ cert })) return { part: 'cert', reason: 'holds no certificate that can be used' };
+  if (!isOfUse({ key })) return { part: 'key', reason: 'holds no private key that can be used without a password' };
+  return isOfUse({ cert, key }) ? undefined : { part: 'key', reason: 'is not the key of the certificate' };
+}
+
+function isOfUse(options: SecureContextOptions): boolean {
+  try {
+    createSecureContext(options);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Why a text is no issuer or subject as Zabbix writes it; undefined where it may be one. */
+export function distinguishedNameFault(name: string): string | undefined {
+  const isOne = /^[A-Za-z\d.]+=/.test(name) && !/(?<!\\),\s/.test(name);
+  return isOne ? undefined : 'has to be written as Zabbix does it, without blanks between its parts: CN=zabbix server,O=Example';
 }
 
 /**
