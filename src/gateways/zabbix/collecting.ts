@@ -71,6 +71,7 @@ export class Collecting implements Incoming {
   configured(configuration: ProxyConfiguration): void {
     this.#collector.configured(configuration);
     this.#availability.configured(configuration);
+    this.#registration.configured(configuration);
     this.#discovery.configured(configuration, Math.floor((this.#parts.now?.() ?? Date.now()) / 1000));
     this.#rounds.forEach((round) => round.begin());
   }

@@ -2,7 +2,8 @@ import type { Actor } from '../../../instances/actor.js';
 import type { InstanceInfo } from '../../../instances/info.js';
 import type { Log } from '../../../kit/log.js';
 import { Slices } from '../../../kit/slices.js';
-import { HOST_METADATA, REGISTRATION_AGAIN, REGISTRATIONS_A_LOOK } from '../../../kit/zabbix-collecting-limits.js';
+import { HOST_METADATA, REGISTRATION_AGAIN, REGISTRATION_HOSTLESS, REGISTRATIONS_A_LOOK, REGISTRATIONS_HOSTLESS_A_LOOK } from '../../../kit/zabbix-collecting-limits.js';
+import type { ProxyConfiguration } from '../../../protocols/zabbix/configuration.js';
 import type { RegistrationRow } from '../../../protocols/zabbix/messages.js';
 import type { Addresses } from './addresses.js';
 import type { Outgoing } from '../contract.js';
@@ -12,18 +13,39 @@ import { hostName } from '../items/host-name.js';
 const UNKNOWN_ADDRESS = '0.0.0.0';
 const AGENT_PORT = '10050';
 
-/** Makes the visible instances known to the server, each as a host of its own: new ones soon, all of them daily, never many at once. */
+/** What was registered of an instance. */
+interface Registered {
+  /** when, on the steady clock */
+  readonly at: number;
+  /** as which host; undefined: as none */
+  readonly host: string | undefined;
+}
+
+/**
+ * Makes the visible instances known to the server, each as a host of its own: new ones soon, all of them daily, never
+ * many at once. Those of which the server has made no host come again after minutes, as agents do: it forgets whom it
+ * had no action for.
+ */
 export class Registration {
   readonly #outgoing: Pick<Outgoing, 'registration'>;
   readonly #addresses: Addresses;
   readonly #log: Log;
-  /** by full name: when it was registered last, on the clock of performance.now() */
-  #registered = new Map<string, number>();
+  readonly #steady: () => number;
+  /** by full name, those of longest ago first */
+  #registered = new Map<string, Registered>();
+  /** hosts that the server wants values of */
+  #hosts: ReadonlySet<string> = new Set();
 
-  constructor(outgoing: Pick<Outgoing, 'registration'>, addresses: Addresses, log: Log) {
+  /** @param steady a clock that nobody sets, milliseconds; another one in tests */
+  constructor(outgoing: Pick<Outgoing, 'registration'>, addresses: Addresses, log: Log, steady = (): number => performance.now()) {
     this.#outgoing = outgoing;
     this.#addresses = addresses;
     this.#log = log;
+    this.#steady = steady;
+  }
+
+  configured({ hosts }: Pick<ProxyConfiguration, 'hosts'>): void {
+    this.#hosts = new Set([...hosts.values()].map(({ host }) => host));
   }
 
   /** All are registered again, by and by. */
@@ -46,7 +68,12 @@ export class Registration {
     const rows = await Promise.all(working);
     // all were forgotten meanwhile: they come again
     if (this.#registered !== before) return;
-    for (const fullName of due) before.set(fullName, performance.now());
+    due.forEach((fullName, index) => {
+      const row = rows[index];
+      // behind all others
+      before.delete(fullName);
+      before.set(fullName, { at: this.#steady(), host: typeof row === 'object' ? row.host : undefined });
+    });
     const unfit = due.filter((_, index) => rows[index] === 'unfit');
     if (unfit.length > 0) this.#log('warn', 'instances cannot be registered: no host of Zabbix may have such a name', { instances: unfit.length, such: unfit[0] });
     const known = rows.filter((row) => typeof row === 'object');
@@ -54,22 +81,29 @@ export class Registration {
   }
 
   /** Full names of those whose turn it is; those that are gone are forgotten. */
-  async #due(actor: Actor, registered: Map<string, number>): Promise<readonly string[]> {
+  async #due(actor: Actor, registered: Map<string, Registered>): Promise<readonly string[]> {
     const slices = new Slices();
     const there = new Set<string>();
     const due: string[] = [];
-    const old = performance.now() - REGISTRATION_AGAIN;
+    const now = this.#steady();
     for (const { provider, name } of actor.states()) {
       if (slices.isOver()) await slices.pause();
       const fullName = `${provider}/${name}`;
       there.add(fullName);
-      if (due.length < REGISTRATIONS_A_LOOK && (registered.get(fullName) ?? -Infinity) <= old) due.push(fullName);
+      if (due.length < REGISTRATIONS_A_LOOK && (registered.get(fullName)?.at ?? -Infinity) <= now - REGISTRATION_AGAIN) due.push(fullName);
     }
-    for (const fullName of registered.keys()) {
+    const again: string[] = [];
+    for (const [fullName, { at, host }] of registered) {
       if (slices.isOver()) await slices.pause();
       if (!there.has(fullName)) registered.delete(fullName);
+      else if (again.length < REGISTRATIONS_HOSTLESS_A_LOOK && at <= now - REGISTRATION_HOSTLESS && at > now - REGISTRATION_AGAIN && this.#isHostless(host)) again.push(fullName);
     }
-    return due;
+    return [...due, ...again];
+  }
+
+  /** Whether it may become a host, and is none yet. */
+  #isHostless(host: string | undefined): boolean {
+    return host !== undefined && !this.#hosts.has(host);
   }
 
   /** Undefined where it is gone meanwhile. */
