@@ -90,7 +90,7 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
       changed: () => this.#active?.hurry(),
     });
     this.#sender = new Sender({ buffer: this.#buffer, reports: this.#reports, tasks: this.#tasks, log, acknowledged: (by) => count('sent', by), dropped: drop });
-    this.#contact = new Contact(log, (result) => exchanges.add({ gateway, result }), () => this.#sender.doubt());
+    this.#contact = new Contact({ log, count: (result) => exchanges.add({ gateway, result }), doubt: () => this.#sender.doubt() });
     this.#servers = new Servers(this.#contact);
     this.#configurations = new Configurations({ history, log, incoming: this.#collecting, changed: (configuration) => this.#configured(configuration) });
   }
@@ -171,10 +171,12 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
 
   #reloaded(before: ZabbixOptions): void {
     const { mode, account, server, 'proxy-name': proxyName } = this.#options;
-    if (account !== before.account || proxyName !== before['proxy-name'] || server.join() !== before.server.join()) {
+    const isOther = proxyName !== before['proxy-name'] || server.join() !== before.server.join();
+    if (isOther || account !== before.account) {
       this.#collecting.reloaded();
       this.#sender.doubt();
     }
+    if (isOther) this.#active?.unsure();
     if (mode === before.mode) return;
     const [active, passive] = [this.#active, this.#passive];
     this.#active = this.#passive = undefined;

@@ -4,7 +4,8 @@ import { ZABBIX_ANSWER, ZABBIX_CONFIGURATION_ANSWER, ZABBIX_CONNECT } from '../.
 import { formatDuration, formatEndpoint } from '../../kit/text.js';
 import { onAbort } from '../../kit/within.js';
 import { ZabbixError } from './errors.js';
-import { CONFIGURATION_LIMITS, encodeFrame, MESSAGE_LIMITS, readFrame, type Frame, type FrameLimits } from './frame.js';
+import { CONFIGURATION_LIMITS, encodeFrame, MESSAGE_LIMITS, type Frame, type FrameLimits } from './frame.js';
+import { readFrame } from './frame-reader.js';
 import { connectSecure, isTlsError, judge, tlsFault, type TlsSettings } from './tls.js';
 
 /** Where a server listens, and how it is spoken with. */

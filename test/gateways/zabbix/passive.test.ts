@@ -1,9 +1,11 @@
+import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { Configurations } from '../../../src/gateways/zabbix/speaking/configurations.js';
 import { Contact } from '../../../src/gateways/zabbix/speaking/contact.js';
 import { Passive } from '../../../src/gateways/zabbix/speaking/passive.js';
-import { encodeFrame, MESSAGE_LIMITS, parseMessage, readFrame } from '../../../src/protocols/zabbix/frame.js';
+import { encodeFrame, MESSAGE_LIMITS, parseMessage } from '../../../src/protocols/zabbix/frame.js';
+import { readFrame } from '../../../src/protocols/zabbix/frame-reader.js';
 import type { HistoryRow } from '../../../src/protocols/zabbix/messages.js';
 import { until } from '../../support/until.js';
 import { half, scratch, value, type Half } from './speaking.js';
@@ -14,6 +16,7 @@ const WITHIN = 30_000;
 const NEVER = new AbortController().signal;
 
 interface Proxy extends Half {
+  readonly port: number;
   /** Plays a server: says each message after the answer to the one before. @returns the answers */
   ask(...messages: readonly object[]): Promise<Readonly<Record<string, unknown>>[]>;
 }
@@ -26,14 +29,15 @@ async function listening(t: Test, { folder = scratch(t), serverVersion }: { fold
   const log = (level: string, message: string, facts?: object): void => void logged.push(`${level} ${message} ${JSON.stringify(facts)}`);
   const history = state.history('gateway z');
   const configurations = new Configurations({ history, log, changed: () => undefined, incoming: { serves: () => true, configured: () => undefined } });
-  const contact = new Contact(log, () => undefined, () => sender.doubt());
+  const contact = new Contact({ log, count: () => undefined, doubt: () => sender.doubt() });
   const passive = new Passive({ history, sender, tasks, configurations, contact, log, tls: () => undefined, serverVersion: () => serverVersion });
   t.teardown(() => passive.stop());
   const server = createServer((socket) => passive.connected(socket, '127.0.0.1')).listen(0, '127.0.0.1');
   t.teardown(() => server.close());
   await new Promise((resolve) => { server.once('listening', resolve); });
+  const { port } = server.address() as AddressInfo;
   const ask: Proxy['ask'] = async (...messages) => {
-    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1').on('error', () => undefined);
+    const socket = connect(port, '127.0.0.1').on('error', () => undefined);
     const answers: Readonly<Record<string, unknown>>[] = [];
     for (const message of messages) {
       socket.write(await encodeFrame(JSON.stringify(message), { packed: true }));
@@ -43,7 +47,7 @@ async function listening(t: Test, { folder = scratch(t), serverVersion }: { fold
     socket.destroy();
     return answers;
   };
-  return { ...parts, ask };
+  return { ...parts, port, ask };
 }
 
 const TABLES = { hosts: { fields: ['hostid', 'host', 'status', 'name'], data: [[1, 'lj', 0, 'lj']] } };
@@ -99,4 +103,23 @@ await t.test('where people know the version, it is claimed, and rows are written
   const [answer] = await ask(DATA, SUCCESS);
   t.match(answer, { version: '5.4.0', 'discovery data': [{ type: 12 }, { type: -1 }] });
   t.same(texts(answer), ['a']);
+});
+
+await t.test('whoever comes with garbage has no server send anything again, and is told once', async (t) => {
+  const { values, ask, port, logged } = await listening(t);
+  await ask(WHOLE);
+  await values.values([value('5', 'a')]);
+  t.same(texts((await ask(DATA, SUCCESS))[0]), ['a']);
+  for (const garbage of ['GET / HTTP/1.1\r\n\r\n', 'GET / HTTP/1.1\r\n\r\n', 'ZB']) {
+    const socket = connect(port, '127.0.0.1').on('error', () => undefined).resume();
+    socket.end(garbage);
+    await once(socket, 'close');
+  }
+  await values.values([value('5', 'b')]);
+  t.same(texts((await ask(DATA, SUCCESS))[0]), ['b']);
+  t.same(logged.filter((line) => line.includes('came to nothing')).length, 2, 'each reason once');
+  t.equal(logged.filter((line) => line.includes('the Zabbix server answers')).length, 1, 'the server was there all the time');
+  await ask(DATA);
+  await values.values([value('5', 'c')]);
+  t.same(texts((await ask(DATA, SUCCESS))[0]), ['a', 'b', 'c'], 'one that asked and was gone may have been the server, at its end');
 });

@@ -8,15 +8,19 @@ import { askConfiguration, sendData, sendHeartbeat } from '../../../src/protocol
 import type { DataParts } from '../../../src/protocols/zabbix/conversation.js';
 import { ZabbixError } from '../../../src/protocols/zabbix/errors.js';
 import { exchange, MESSAGE_EXCHANGE, type ExchangeLimits, type ServerAddress } from '../../../src/protocols/zabbix/exchange.js';
-import { encodeFrame, MESSAGE_LIMITS, parseMessage, readFrame } from '../../../src/protocols/zabbix/frame.js';
+import { encodeFrame, MESSAGE_LIMITS, parseMessage } from '../../../src/protocols/zabbix/frame.js';
+import { readFrame } from '../../../src/protocols/zabbix/frame-reader.js';
 import { answerServer, type PassiveProxy } from '../../../src/protocols/zabbix/passive.js';
 import { acceptSecure, distinguishedNames, parsePsk, pskIdentityFault, type CertificateSettings, type TlsSettings } from '../../../src/protocols/zabbix/tls.js';
+import { Places } from '../../../src/kit/places.js';
 import { lacks } from '../../support/peers.js';
 import { until } from '../../support/until.js';
 
 const HOST = '127.0.0.1';
 const NEVER = new AbortController().signal;
 const PATIENCE_MS = 20_000;
+/** The header of a frame that is longer than any message but a configuration, and the first bytes of it. */
+const LONG = Buffer.concat([Buffer.from('ZBXD\x01\0\0\0\x01\0\0\0\0', 'latin1'), Buffer.from('{"request":')]);
 const SHORT: ExchangeLimits = { ...MESSAGE_EXCHANGE, connectMs: 300, answerMs: 300 };
 
 /** Takes connections. @param serve with each; what it throws is forgotten */
@@ -102,6 +106,7 @@ function passive(told: Told): PassiveProxy {
   const upload = <Parts>(parts: Parts) => Promise.resolve({ parts, settle: (answer: unknown): Promise<void> => { told.settled.push(answer); return Promise.resolve(); } });
   return {
     known: { session: SESSION, revision: 3 },
+    room: () => Promise.resolve(() => undefined),
     asked: (what) => {
       told.asked.push(what);
       return '6.0.14';
@@ -151,6 +156,38 @@ void t.test('what a passive proxy answers', async (t) => {
   t.same(told.settled, [undefined], 'a server that goes away may have it, or not');
   t.match((await play('{"request":"agent.ping"}')).answers, [{ response: 'failed' }]);
   t.same(told.asked, ['whole configuration', 'changes of the configuration', 'whole configuration', 'data', 'tasks', 'data'], 'what each showed of the server');
+});
+
+void t.test('long messages are taken one after the other, and a connection gives its room back however it ends', async (t) => {
+  const places = new Places(1, 1);
+  const told: Told = { asked: [], settled: [], configured: [] };
+  let asked = 0;
+  let given = 0;
+  const room = async (signal: AbortSignal): Promise<() => void> => {
+    asked += 1;
+    return places.take(signal).finally(() => { given += 1; });
+  };
+  const where = await listen(t, (socket) => answerServer(socket, { ...passive(told), room }, NEVER));
+  const begin = (): Socket => {
+    const socket = connect(where.port, HOST).on('error', () => undefined).resume();
+    socket.write(LONG);
+    return socket;
+  };
+  const first = begin();
+  await until(() => places.taken === 1, PATIENCE_MS, 'the first one to have room');
+  const second = begin();
+  await until(() => asked === 2, PATIENCE_MS, 'the second one to wait');
+  t.equal(given, 1);
+  first.destroy();
+  await until(() => given === 2, PATIENCE_MS, 'the second one to have room');
+  t.equal(places.taken, 1);
+  const third = begin();
+  await until(() => asked === 3, PATIENCE_MS, 'the third one to wait');
+  third.destroy();
+  await until(() => given === 3, PATIENCE_MS, 'it to be gone');
+  second.destroy();
+  await until(() => places.taken === 0, PATIENCE_MS, 'all room to be free');
+  t.same(told.configured, []);
 });
 
 void t.test('pre-shared keys', async (t) => {

@@ -34,6 +34,8 @@ export class Active {
   #saidStrange = '';
   /** that somebody waits for what there is to send */
   #isUrgent = false;
+  /** that a server has yet to say what it wants: what was kept may be for another */
+  #isUnsure = true;
 
   constructor(parts: ActiveParts) {
     this.#parts = parts;
@@ -44,7 +46,7 @@ export class Active {
     this.#running = Promise.all([
       this.#loop(() => this.#heartbeat(), ({ heartbeat }) => heartbeat),
       recovered.then(() => Promise.all([
-        this.#loop(() => this.#configure(), ({ config }) => config),
+        this.#loop(() => this.#configure(), ({ config }) => (this.#isUnsure ? 0 : config)),
         this.#loop(() => this.#send(), ({ data }) => (this.#isUrgent ? 0 : data)),
       ])),
     ]);
@@ -53,6 +55,12 @@ export class Active {
   /** Sends what there is at once: the result of a command, for which somebody waits. */
   hurry(): void {
     this.#isUrgent = true;
+    this.#parts.bell.ring();
+  }
+
+  /** It may be another server now, or another proxy to it: it is asked what it wants before it gets values. */
+  unsure(): void {
+    this.#isUnsure = true;
     this.#parts.bell.ring();
   }
 
@@ -85,16 +93,28 @@ export class Active {
   async #heartbeat(): Promise<boolean> {
     const { servers } = this.#parts;
     const { signal } = this.#aborter;
-    if (isIncremental(servers.version)) return false;
-    const asked = await servers.ask((where, proxy) => (isIncremental(proxy.version) ? Promise.resolve() : sendHeartbeat(where, proxy, signal)), signal);
+    if (isIncremental(servers.version)) {
+      servers.needless('heartbeat');
+      return false;
+    }
+    const asked = await servers.ask('heartbeat', (where, proxy) => (isIncremental(proxy.version) ? Promise.resolve() : sendHeartbeat(where, proxy, signal)), signal);
     return 'error' in asked;
   }
 
   async #configure(): Promise<boolean> {
     const { servers, configurations } = this.#parts;
     const { signal } = this.#aborter;
-    const asked = await servers.ask((where, proxy) => askConfiguration(where, proxy, configurations.known, signal, (content) => configurations.take(content)), signal);
+    const asked = await servers.ask('configuration', (where, proxy) => askConfiguration(where, proxy, configurations.known, signal, (content) => this.#take(content)), signal);
     return 'error' in asked;
+  }
+
+  /** One that is of no use holds no values back for ever. */
+  async #take(content: Buffer): Promise<void> {
+    try {
+      await this.#parts.configurations.take(content);
+    } finally {
+      this.#isUnsure = false;
+    }
   }
 
   #send(): Promise<boolean> {
@@ -105,9 +125,9 @@ export class Active {
   /** @returns whether there is more */
   async #exchange(signal: AbortSignal): Promise<boolean> {
     const { servers, sender, tasks } = this.#parts;
-    const shipment = await sender.compose();
+    const shipment = this.#isUnsure ? sender.composeResults() : await sender.compose();
     const place = servers.place;
-    const asked = await servers.ask(async (where, proxy) => {
+    const asked = await servers.ask('values', async (where, proxy) => {
       const answer = await sendData(where, proxy, { ...shipment.parts }, signal);
       // while it wants no values it is there, and well
       if (!answer.accepted && answer.upload === undefined) throw new ZabbixError('FAILED', answer.reason ?? 'without a reason');

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import type { Log } from '../../../kit/log.js';
+import { Places } from '../../../kit/places.js';
 import { underAll, within } from '../../../kit/within.js';
-import { ZABBIX_REQUEST, ZABBIX_SILENCE_LEAST, ZABBIX_SILENCE_TIMES } from '../../../kit/zabbix-gateway-limits.js';
+import { ZABBIX_LONG_MESSAGES, ZABBIX_LONG_WAITING, ZABBIX_REQUEST, ZABBIX_SILENCE_LEAST, ZABBIX_SILENCE_TIMES } from '../../../kit/zabbix-gateway-limits.js';
 import type { ServerAnswer } from '../../../protocols/zabbix/conversation.js';
 import { ZabbixError } from '../../../protocols/zabbix/errors.js';
 import { answerServer, type Upload } from '../../../protocols/zabbix/passive.js';
@@ -38,6 +39,8 @@ export class Passive {
   /** that values are on their way: nobody else gets them meanwhile */
   #isSending = false;
   #polls = new Polls();
+  /** messages as long as configurations: each takes hundreds of megabytes at the worst */
+  readonly #long = new Places(ZABBIX_LONG_MESSAGES, ZABBIX_LONG_WAITING);
   #versions: Promise<VersionGuess> | undefined;
   /** the table's version when that was made */
   #fixed: string | undefined;
@@ -66,25 +69,32 @@ export class Passive {
   async #serve(plain: Socket, address: string): Promise<void> {
     const { contact, log, tls: settings } = this.#parts;
     const { signal } = this.#aborter;
+    let isRequest = false;
     try {
       const tls = settings();
       const socket = tls === undefined ? plain : await within(ZABBIX_REQUEST, [signal], (limited) => acceptSecure(plain, tls, ZABBIX_REQUEST, limited));
       socket.on('error', () => undefined);
-      const request = await this.#answer(socket, address, signal);
-      if (request !== undefined) contact.answered(address);
+      const request = await this.#answer(socket, address, signal, () => { isRequest = true; });
+      if (request !== undefined) contact.answered(address, 'request');
     } catch (error) {
       plain.destroy();
       if (signal.aborted) return;
-      if (error instanceof ZabbixError) contact.failed(address, error.message);
+      if (error instanceof ZabbixError && isRequest) contact.failed(address, 'request', error.message);
+      else if (error instanceof ZabbixError) contact.strange(address, error.message);
       else log('error', 'answering the Zabbix server failed', { address, reason: (error as Error).message });
     }
   }
 
-  async #answer(socket: Socket, address: string, signal: AbortSignal): Promise<string | undefined> {
+  /** @param begun called when it is known that somebody asks what servers ask */
+  async #answer(socket: Socket, address: string, signal: AbortSignal, begun: () => void): Promise<string | undefined> {
     const { sender, configurations } = this.#parts;
     const versions = await this.#guess();
     return underAll([signal], (limited) => answerServer(socket, {
-      asked: (what) => this.#asked(versions, what),
+      asked: (what) => {
+        begun();
+        return this.#asked(versions, what);
+      },
+      room: (limited) => this.#room(limited),
       known: configurations.known,
       configure: (content) => configurations.take(content),
       data: async () => {
@@ -100,6 +110,14 @@ export class Passive {
       },
       tasks: () => Promise.resolve(this.#upload(versions.isSettled ? sender.composeResults() : sender.composeNothing(), address, () => undefined)),
     }, limited));
+  }
+
+  async #room(signal: AbortSignal): Promise<() => void> {
+    try {
+      return await this.#long.take(signal);
+    } catch {
+      throw new ZabbixError('LARGE', 'too many long messages come at a time');
+    }
   }
 
   #guess(): Promise<VersionGuess> {

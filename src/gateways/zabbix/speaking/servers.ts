@@ -6,7 +6,7 @@ import { ZabbixError } from '../../../protocols/zabbix/errors.js';
 import type { ServerAddress } from '../../../protocols/zabbix/exchange.js';
 import type { TlsSettings } from '../../../protocols/zabbix/tls.js';
 import { VersionChoice } from '../../../protocols/zabbix/version.js';
-import type { Contact } from './contact.js';
+import type { Contact, Matter } from './contact.js';
 
 /** What is asked of a server. */
 type Question<T> = (where: ServerAddress, proxy: ProxyIdentity) => Promise<T>;
@@ -14,7 +14,7 @@ type Question<T> = (where: ServerAddress, proxy: ProxyIdentity) => Promise<T>;
 /** The servers of a proxy in active mode: the first that answers is asked until it does not. */
 export class Servers {
   readonly #contact: Contact;
-  readonly #version = new VersionChoice();
+  #version = new VersionChoice();
   #servers: readonly Endpoint[] = [];
   #tls: TlsSettings | undefined;
   #name = '';
@@ -33,7 +33,10 @@ export class Servers {
     this.#servers = servers;
     this.#tls = tls;
     this.#name = name;
-    if (!isSame) this.#at = 0;
+    if (!isSame) {
+      this.#at = 0;
+      this.#version = new VersionChoice();
+    }
     this.#failures = this.#notBefore = 0;
   }
 
@@ -55,35 +58,40 @@ export class Servers {
    * Asks. Where a server wants another version, it is asked with that at once.
    * @returns undefined where it came to nothing, which is told
    */
-  async ask<T>(question: Question<T>, signal: AbortSignal): Promise<{ readonly answer: T } | { readonly error: ZabbixError }> {
+  async ask<T>(matter: Matter, question: Question<T>, signal: AbortSignal): Promise<{ readonly answer: T } | { readonly error: ZabbixError }> {
     for (;;) {
       const place = this.place;
       const version = this.#version.current;
       try {
         const answer = await question({ ...this.#servers[this.#at]!, tls: this.#tls }, { name: this.#name, version });
-        this.answered(place);
+        this.#answered(place, matter);
         return { answer };
       } catch (error) {
         if (!(error instanceof ZabbixError)) throw error;
         if (signal.aborted) return { error };
         // somebody else may have asked meanwhile, and know better
         if (error.code === 'VERSION' && (version !== this.#version.current || this.#version.refused(error))) continue;
-        this.failed(place, error);
+        this.#failed(place, matter, error);
         return { error };
       }
     }
   }
 
-  answered(place: string): void {
-    this.#version.taken();
-    this.#failures = this.#notBefore = 0;
-    this.#contact.answered(place);
+  /** It is not asked that any more. */
+  needless(matter: Matter): void {
+    this.#contact.needless(matter);
   }
 
-  failed(place: string, error: ZabbixError): void {
+  #answered(place: string, matter: Matter): void {
+    this.#version.taken();
+    this.#failures = this.#notBefore = 0;
+    this.#contact.answered(place, matter);
+  }
+
+  #failed(place: string, matter: Matter, error: ZabbixError): void {
     const reason = error.code === 'VERSION' ? this.#version.refusals || error.message : error.message;
     if (error.code === 'VERSION') this.#version.forget();
-    this.#contact.failed(place, reason);
+    this.#contact.failed(place, matter, reason);
     if (place !== this.place || this.pause > 0) return;
     this.#failures += 1;
     this.#at = (this.#at + 1) % this.#servers.length;
