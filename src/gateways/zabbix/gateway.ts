@@ -138,19 +138,23 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
   }
 
   /** In active mode nobody listens; places of a table before that listened are closed. */
-  async #prepareEntrance({ options, from }: Setup): Promise<Change | undefined> {
+  async #prepareEntrance({ options, from, tls }: Setup): Promise<Change | undefined> {
     if (options.mode === 'active') {
       const entrance = this.#entrance;
       return entrance && { commit: () => entrance.close(), cancel: () => Promise.resolve() };
     }
     this.#entrance ??= this.#host.doors.sockets({
+      refusal: () => {
+        figuresIn(this.#host.metrics).exchanges.add({ gateway: this.#host.name, result: 'refused' });
+        return undefined;
+      },
       connected: (socket, address) => {
         if (this.#passive) this.#passive.connected(socket, address);
         else socket.destroy();
       },
     });
     return this.#entrance.prepare({
-      listen: options.listen, tlsListen: [], tls: undefined, from,
+      listen: options.listen, tlsListen: [], tls: undefined, gatewayHasTls: tls !== undefined, from,
       maxConnections: options['max-connections'] ?? GATEWAY_CONNECTIONS, maxConnectionsPerAddress: options['max-connections-per-address'] ?? GATEWAY_CONNECTIONS_PER_ADDRESS,
     });
   }
