@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { leasePinger, type PingerLease } from '../../../drivers/host/power.js';
 import type { InstanceInfo } from '../../../instances/info.js';
@@ -71,6 +72,8 @@ export class Pings implements PingAsker {
 
   constructor(log: Log) {
     this.#log = log;
+    // each ping under way listens to it
+    setMaxListeners(0, this.#closed.signal);
   }
 
   ask(question: PingQuestion, maxAge: number): Promise<PingFigures> {
