@@ -18,7 +18,7 @@ export const ZABBIX_STRANGERS_AGAIN = 3_600_000;
 export const ZABBIX_MESSAGE_VALUES = 5000;
 export const ZABBIX_MESSAGE_SIZE = 4 * 1024 * 1024;
 /** What was acknowledged so little before the last message goes with the next one again: a server needs a second or two to write it. And how many of these at most. */
-export const ZABBIX_TAIL_AGE = 3000;
+export const ZABBIX_TAIL_AGE = 5000;
 export const ZABBIX_TAIL_VALUES = 2000;
 /** Acknowledged values that are kept in case that a server has lost them. */
 export const ZABBIX_KEPT_VALUES = 1_000_000;
