@@ -300,6 +300,8 @@ export const HISTORY_APPEND_SIZE = 4 * 1024 * 1024;
 export const HISTORY_NOTE_SIZE = 32 * 1024 * 1024;
 export const HISTORY_PAGE = 10_000;
 export const HISTORY_REMOVED = 50_000;
+/** So much, of the time between the end of a process and the next start, makes values older. Milliseconds. */
+export const HISTORY_AWAY = 3_600_000;
 /** Keys that one journal remembers: beyond them the oldest of those that have ended are forgotten. */
 export const ONCE_KEPT = 100_000;
 /** Tasks that are kept: beyond them the oldest of those that have ended are dropped. */
