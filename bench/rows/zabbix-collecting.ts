@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { encodeFrame, MESSAGE_LIMITS, parseMessage, readFrame } from '../../src/protocols/zabbix/frame.js';
+import { encodeFrame, MESSAGE_LIMITS, parseMessage } from '../../src/protocols/zabbix/frame.js';
+import { readFrame } from '../../src/protocols/zabbix/frame-reader.js';
 import type { HistoryRow } from '../../src/protocols/zabbix/messages.js';
 import { until } from '../../test/support/until.js';
 import { measure } from '../load.js';

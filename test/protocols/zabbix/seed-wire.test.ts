@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import { askConfiguration, sendData, sendHeartbeat } from '../../../src/protocols/zabbix/active.js';
-import { encodeFrame, MESSAGE_LIMITS, parseMessage, readFrame } from '../../../src/protocols/zabbix/frame.js';
+import { encodeFrame, MESSAGE_LIMITS, parseMessage } from '../../../src/protocols/zabbix/frame.js';
+import { readFrame } from '../../../src/protocols/zabbix/frame-reader.js';
 import { answerServer, type PassiveProxy } from '../../../src/protocols/zabbix/passive.js';
 import { KNOWN, PARTS, PRINTED, PROXY, TABLES, TIMES } from './seed-messages.js';
 
@@ -75,7 +76,7 @@ void t.test('passive', async (t) => {
   const taken: unknown[] = [];
   const settled: unknown[] = [];
   const proxy: PassiveProxy = {
-    known: KNOWN, asked: () => PROXY.version,
+    known: KNOWN, asked: () => PROXY.version, room: () => Promise.resolve(() => undefined),
     configure: (content) => Promise.resolve(void taken.push(parseMessage(content))),
     data: () => Promise.resolve({ parts: { ...PARTS, ...TIMES }, settle: (answer) => Promise.resolve(void settled.push(answer)) }),
     tasks: () => Promise.reject(new Error('the text has no such question')),
