@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { connect, createSecureContext, createServer, type ConnectionOptions, type SecureContextOptions, type TLSSocket, type TlsOptions } from 'node:tls';
 import { authoritiesFault } from '../../kit/certificates.js';
 import { ZABBIX_PSK_IDENTITY, ZABBIX_PSK_LEAST, ZABBIX_PSK_MOST } from '../../kit/zabbix-limits.js';
+import { formatDuration } from '../../kit/text.js';
 import { onAbort } from '../../kit/within.js';
 import { ZabbixError } from './errors.js';
 
@@ -50,8 +51,8 @@ function clientOptions(settings: TlsSettings): ConnectionOptions {
 }
 
 /** Of one connection from a server. */
-function serverOptions(settings: TlsSettings, ms: number): TlsOptions {
-  const common = { ...VERSIONS, handshakeTimeout: ms };
+function serverOptions(settings: TlsSettings): TlsOptions {
+  const common = VERSIONS;
   // judged by judge(), so that it can be said what was wrong
   if (settings.kind === 'certificate') return { ...common, ca: settings.ca, cert: settings.cert, key: settings.key, requestCert: true, rejectUnauthorized: false };
   const { identity, key } = settings;
@@ -86,19 +87,25 @@ const own = (error: unknown): ZabbixError =>
 /**
  * Accepts TLS on a connection that a server has made. The given socket is not to be used any more.
  * @param ms for the handshake
- * @throws ZabbixError TLS, OWN, ABORTED; the connection is closed then
+ * @throws ZabbixError TLS, LATE, OWN, ABORTED; the connection is closed then
  */
 export function acceptSecure(plain: Socket, settings: TlsSettings, ms: number, signal: AbortSignal): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
-    const fail = (error: ZabbixError): void => {
+    const leave = (): void => {
+      clearTimeout(timer);
       forget();
+    };
+    const fail = (error: ZabbixError): void => {
+      leave();
       plain.destroy();
       reject(error);
     };
+    // Node's own begins anew with each byte
+    const timer = setTimeout(() => fail(new ZabbixError('LATE', `the TLS handshake did not end within ${formatDuration(ms)}`)), ms);
     let forget = (): void => undefined;
     try {
       // one of its own, so that what it tells is of this connection; it listens nowhere
-      const server = createServer(serverOptions(settings, ms));
+      const server = createServer(serverOptions(settings));
       server.once('secureConnection', (socket) => {
         const refusal = judge(socket, settings);
         if (refusal) {
@@ -106,7 +113,7 @@ export function acceptSecure(plain: Socket, settings: TlsSettings, ms: number, s
           fail(refusal);
           return;
         }
-        forget();
+        leave();
         resolve(socket);
       });
       server.once('tlsClientError', (error) => fail(tlsFault(error)));

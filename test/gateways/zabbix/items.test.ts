@@ -13,7 +13,7 @@ await t.test('what is served is said by the key and the type', (t) => {
   t.match(fault('agent.ping'), 'NOT SUPPORTED: argo-server has no item agent.ping');
   t.match(fault('constructor'), 'NOT SUPPORTED');
   t.match(fault('argo.status[lj,more]'), 'USAGE: argo.status[INSTANCE]');
-  t.match(fault('argo.status[lj'), 'USAGE: the key is');
+  t.match(fault('argo.status[lj'), 'USAGE: the key cannot be read: ');
   t.match(fault('argo.load', 'unsigned'), 'NOT SUPPORTED: argo.load is no unsigned');
   t.match(fault('argo.discovery', 'float'), 'NOT SUPPORTED');
   t.equal(new Set(Object.values(STATE_NUMBERS)).size, POWER_STATES.length, 'each state has a number of its own');

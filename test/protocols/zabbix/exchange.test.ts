@@ -220,6 +220,16 @@ void t.test('TLS with a pre-shared key', async (t) => {
   t.equal(refused.length, 2);
   t.match(await refusal(ask(where)), { code: /SILENT|CUT|GARBAGE/ }, 'no TLS where it is wanted');
   t.match(await refusal(ask({ ...await listen(t, answering('{}')), tls: psk }, SHORT)), { code: /TLS|UNREACHABLE/ }, 'TLS where there is none');
+  const late: ZabbixError[] = [];
+  const patient = await listen(t, async (socket) => { late.push(await refusal(acceptSecure(socket, psk, 300, NEVER))); });
+  const slow = connect(patient.port, HOST).on('error', () => undefined).resume();
+  // the beginning of a long record, and then a byte now and then
+  slow.write(Buffer.from([0x16, 3, 1, 0x3f, 0xff, 1]));
+  const drip = setInterval(() => slow.write(Buffer.alloc(1)), 50);
+  await until(() => late.length === 1, PATIENCE_MS, 'the handshake that never ends to be given up');
+  clearInterval(drip);
+  slow.destroy();
+  t.match(late[0], { code: 'LATE', message: 'the TLS handshake did not end within 300 ms' });
   t.match(await refusal(ask({ ...await listen(t, () => undefined), tls: psk }, SHORT)), { code: 'UNREACHABLE', message: /none within 300 ms/ });
 });
 

@@ -151,7 +151,7 @@ export function servedItem({ key, valueType, steps }: Pick<ConfiguredItem, 'key'
     if (steps === undefined && !row.fits.includes(valueType)) return fault('NOT SUPPORTED', `${name} is no ${valueType}: its item's type has to be ${row.fits.join(', ')}`);
     return { row, parameters };
   } catch (error) {
-    if (error instanceof ItemKeyError) return fault('USAGE', `the key is ${error.message}`);
+    if (error instanceof ItemKeyError) return fault('USAGE', `the key cannot be read: ${error.message}`);
     throw error;
   }
 }

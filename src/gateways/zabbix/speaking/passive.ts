@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Log } from '../../../kit/log.js';
 import { Places } from '../../../kit/places.js';
-import { underAll, within } from '../../../kit/within.js';
+import { underAll } from '../../../kit/within.js';
 import { ZABBIX_LONG_MESSAGES, ZABBIX_LONG_WAITING, ZABBIX_REQUEST, ZABBIX_SILENCE_LEAST, ZABBIX_SILENCE_TIMES } from '../../../kit/zabbix-gateway-limits.js';
 import type { ServerAnswer } from '../../../protocols/zabbix/conversation.js';
 import { ZabbixError } from '../../../protocols/zabbix/errors.js';
@@ -72,7 +72,7 @@ export class Passive {
     let isRequest = false;
     try {
       const tls = settings();
-      const socket = tls === undefined ? plain : await within(ZABBIX_REQUEST, [signal], (limited) => acceptSecure(plain, tls, ZABBIX_REQUEST, limited));
+      const socket = tls === undefined ? plain : await acceptSecure(plain, tls, ZABBIX_REQUEST, signal);
       socket.on('error', () => undefined);
       const request = await this.#answer(socket, address, signal, () => { isRequest = true; });
       if (request !== undefined) contact.answered(address, 'request');
