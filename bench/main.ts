@@ -31,11 +31,13 @@ import { web } from './rows/web.js';
 import { wsman } from './rows/wsman.js';
 import { xenserver } from './rows/xenserver.js';
 import { zabbix } from './rows/zabbix.js';
+import { zabbixCollecting } from './rows/zabbix-collecting.js';
 import { FULL, QUICK, type Scenario } from './scenario.js';
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   nop, list, watch, connects, memory, startup, 'list-cost': listCost, polls, selection, glob, hung, audit, metrics, plans, upsd, powerman, libvirt, pushed,
-  'ping-sweep': pingSweep, 'ping-many': pingMany, ssh, hosts, xenserver, vsphere, wsman, hyperv: hypervRows, zabbix, web, page, consoles,
+  'ping-sweep': pingSweep, 'ping-many': pingMany, ssh, hosts, xenserver, vsphere, wsman, hyperv: hypervRows, zabbix, 'zabbix-collecting': zabbixCollecting,
+  web, page, consoles,
 };
 
 const USAGE = `usage: node dist/bench/main.js [--only NAME]… [--quick] [--json FILE]

@@ -1,7 +1,7 @@
 import type { Summary } from './stats.js';
 
 /** What a figure counts; decides how it is printed. */
-export type Unit = 'req/s' | 'values' | 'ms' | 'µs' | 'µs/name' | 'MB' | 'MB/s' | '×';
+export type Unit = 'req/s' | 'values' | 'ms' | 'µs' | 'µs/name' | 'MB' | 'MB/s' | '% of a core' | '×';
 
 export interface Target {
   /** as in the list of targets: `≥ 0.8`, `< 90 MB` */

@@ -53,12 +53,15 @@ const RULES = {
   },
 };
 
+/** Protocols that no driver speaks: they go with their gateway into one file. */
+const OF_GATEWAYS = ['protocols/zabbix/'];
+
 /**
  * What drivers are made of stays in files of its own: a server at work that is given its first provider
  * of a type loads them in turns (src/drivers/catalogue.ts), since a driver in one go would hold up others.
  */
 const inTurns = () => Object.fromEntries(['drivers', 'protocols'].flatMap((room) => readdirSync(fromRoot('src', room), { recursive: true, encoding: 'utf8' })
-  .filter((path) => /(?<!\.d|-thread)\.ts$/.test(path))
+  .filter((path) => /(?<!\.d|-thread)\.ts$/.test(path) && !OF_GATEWAYS.some((folder) => `${room}/${path}`.startsWith(folder)))
   .map((path) => [`${room}/${path.slice(0, -'.ts'.length)}`, `src/${room}/${path}`])));
 
 /** @typedef {Pick<import('esbuild').BuildOptions, 'entryPoints' | 'chunkNames' | 'inject' | 'splitting'>} Part what is put together in one go */

@@ -1,5 +1,6 @@
 import { FairPlaces } from '../kit/fair-places.js';
 import { Link, LinkedList } from '../kit/linked-list.js';
+import { onAbort } from '../kit/within.js';
 import {
   CALLS_WAITING, CALLS_WAITING_PER_ACCOUNT, ORDER_PLACE_KEPT, PLACE_KEPT_LONGER, PLACE_KEPT, PLACE_PATIENCE, PLACES_LOOK, PLACES_SHARE,
 } from '../kit/limits.js';
@@ -91,18 +92,17 @@ export class Calls {
     const place = this.tryTake(caller, kept, takeBack);
     if (place) return place;
     return new Promise((resolve, reject) => {
-      const abort = (): void => {
-        leave();
-        reject(signal.reason as Error);
-      };
       const leave = this.wait(caller, kept, takeBack, (given) => {
-        signal.removeEventListener('abort', abort);
+        forget();
         resolve(given);
       }, (reason) => {
-        signal.removeEventListener('abort', abort);
+        forget();
         reject(reason);
       });
-      signal.addEventListener('abort', abort, { once: true });
+      const forget = onAbort(signal, (reason) => {
+        leave();
+        reject(reason as Error);
+      });
     });
   }
 

@@ -8,6 +8,7 @@ import { formatDuration } from '../kit/text.js';
 import { mustBeChecked, notSupported, refuseSecond, requireSupport, STEP_WORDS, wayOf, type Way } from './actions.js';
 import { DeadlineExceeded, explainDeadline } from '../kit/deadline.js';
 import { Signals } from '../kit/signals.js';
+import { onAbort } from '../kit/within.js';
 import type { ConsoleOrder } from './console-order.js';
 import { Consoles, type ConsoleHolder, type HeldConsole, type OpenConsole } from './consoles.js';
 import { Shares } from './fan-out.js';
@@ -296,9 +297,8 @@ export class Operations {
     if (signal === undefined) return provider.read(question, open);
     if (signal.aborted) return Promise.reject(signal.reason as Error);
     const mine = new LinkedList<Asking>();
-    const end = (): void => { for (const one of mine) one.end(signal.reason as Error); };
-    signal.addEventListener('abort', end, { once: true });
-    return provider.read(question, mine).finally(() => signal.removeEventListener('abort', end));
+    const forget = onAbort(signal, (reason) => { for (const one of mine) one.end(reason as Error); });
+    return provider.read(question, mine).finally(forget);
   }
 
 }

@@ -1,6 +1,7 @@
 import { toArgoError, ArgoError } from '../kit/errors.js';
 import { Link, LinkedList } from '../kit/linked-list.js';
 import type { Log } from '../kit/log.js';
+import { onAbort } from '../kit/within.js';
 import type { AuditLog } from '../store/audit-entry.js';
 import type { Instance } from './instance.js';
 import type { OperationName } from './operation-table.js';
@@ -184,9 +185,7 @@ export class RunningTasks {
 
 /** Calls back when all that a mandate does is cancelled, also if that was before. @returns ends that */
 function whenCancelled({ cancelled }: Mandate, end: () => void): () => void {
-  if (cancelled?.aborted) end();
-  cancelled?.addEventListener('abort', end, { once: true });
-  return () => cancelled?.removeEventListener('abort', end);
+  return cancelled === undefined ? () => undefined : onAbort(cancelled, end);
 }
 
 /** What the audit names as the command: `stop`, or `cycle: stop` where a command of another name does it. */

@@ -1,6 +1,7 @@
 import { ArgoError } from './errors.js';
 import { FIRST_TURNS_IN_A_ROW } from './limits.js';
 import { Link, LinkedList } from './linked-list.js';
+import { onAbort } from './within.js';
 
 /** What one group may take, on its level. What is left out has no limit. */
 export interface GroupLimits {
@@ -242,17 +243,16 @@ export class FairPlaces {
     if (free) return free;
     return new Promise((resolve, reject) => {
       const leave = this.wait(path, isFirst, (free) => {
-        signal.removeEventListener('abort', abort);
+        forget();
         resolve(free);
       }, (reason) => {
-        signal.removeEventListener('abort', abort);
+        forget();
         reject(reason);
       });
-      const abort = (): void => {
+      const forget = onAbort(signal, (reason) => {
         leave();
-        reject(signal.reason as Error);
-      };
-      signal.addEventListener('abort', abort, { once: true });
+        reject(reason as Error);
+      });
     });
   }
 

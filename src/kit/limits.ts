@@ -36,6 +36,8 @@ export const LINGER = 1000;
 
 /** Refused clients that are given as long to read why; further ones are cut off. */
 export const REFUSALS_LINGERING = 256;
+/** Between two lines of the log about clients that are refused. */
+export const REFUSALS_LOG_EVERY = 1000;
 
 /** How long a walk over many instances holds the loop before other connections get a turn, and how many steps go between two looks at the clock. */
 export const SLICE = 1;
@@ -298,6 +300,8 @@ export const HISTORY_APPEND_SIZE = 4 * 1024 * 1024;
 export const HISTORY_NOTE_SIZE = 32 * 1024 * 1024;
 export const HISTORY_PAGE = 10_000;
 export const HISTORY_REMOVED = 50_000;
+/** So much, of the time between the end of a process and the next start, makes values older. Milliseconds. */
+export const HISTORY_AWAY = 3_600_000;
 /** Keys that one journal remembers: beyond them the oldest of those that have ended are forgotten. */
 export const ONCE_KEPT = 100_000;
 /** Tasks that are kept: beyond them the oldest of those that have ended are dropped. */

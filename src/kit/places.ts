@@ -1,5 +1,6 @@
 import { ArgoError } from './errors.js';
 import { Link, LinkedList } from './linked-list.js';
+import { onAbort } from './within.js';
 
 /** Somebody who waits for a place. */
 interface Waiting {
@@ -50,16 +51,15 @@ export class Places {
     if (queue.size >= this.#mostWaiting) throw new ArgoError('BUSY', 'too many requests wait already');
     return new Promise((resolve, reject) => {
       const leave = (): void => {
-        signal.removeEventListener('abort', giveUp);
+        forget();
         link.leave();
       };
-      const giveUp = (): void => link.value.fail(signal.reason as Error);
       const link = new Link<Waiting>({
         enter: () => { leave(); resolve(this.#occupy()); },
         fail: (reason) => { leave(); reject(reason); },
       });
       queue.append(link);
-      signal.addEventListener('abort', giveUp, { once: true });
+      const forget = onAbort(signal, (reason) => link.value.fail(reason as Error));
     });
   }
 

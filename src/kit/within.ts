@@ -12,15 +12,12 @@ export async function within<T>(limit: number, signals: readonly AbortSignal[], 
   const controller = new AbortController();
   const abort = (): void => controller.abort();
   const timer = setTimeout(abort, limit);
-  for (const signal of signals) {
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
-  }
+  const ends = signals.map((signal) => onAbort(signal, abort));
   try {
     return await work(controller.signal);
   } finally {
     clearTimeout(timer);
-    for (const signal of signals) signal.removeEventListener('abort', abort);
+    ends.forEach((end) => end());
   }
 }
 

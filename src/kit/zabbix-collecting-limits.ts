@@ -13,8 +13,9 @@ export const ITEM_FAULT_AGAIN = 600_000;
 /** Values that are handed over in one go, and how long fewer may wait for more. */
 export const VALUES_A_WRITE = 1000;
 export const VALUES_GATHERED = 100;
-/** Values that wait to be written; beyond them no further ones are collected. */
+/** Values that wait to be written, and characters of them; beyond either no further ones are collected. */
 export const VALUES_WAITING = 50_000;
+export const VALUES_WAITING_SIZE = 32 * 1024 * 1024;
 /** How often it is tried again to hand values over. */
 export const VALUES_RETRY = 1000;
 /** How far the wall clock may leap within a second of work until all items are scheduled anew. */
@@ -32,10 +33,12 @@ export const ADDRESS_AGE = 300_000;
 export const ADDRESSES_AT_A_TIME = 16;
 export const ADDRESSES_KEPT = 200_000;
 
-/** How often it is looked for instances to register, how many are registered at each look, and how often each is again. */
+/** How often it is looked for instances to register, how many are registered at each look, and how often each is again; the same of those that are no host yet. */
 export const REGISTRATION_LOOK = 10_000;
 export const REGISTRATIONS_A_LOOK = 500;
 export const REGISTRATION_AGAIN = 24 * 3_600_000;
+export const REGISTRATION_HOSTLESS = 120_000;
+export const REGISTRATIONS_HOSTLESS_A_LOOK = 100;
 /** Characters of a host's name and of its metadata that every server takes. */
 export const HOST_NAME = 128;
 export const HOST_METADATA = 255;

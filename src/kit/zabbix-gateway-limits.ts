@@ -2,12 +2,24 @@
 
 /** The port of a server, where its table does not say. */
 export const ZABBIX_SERVER_PORT = 10_051;
+/** How often a server may be asked for anything, where its table says so. */
+export const ZABBIX_LEAST_FREQUENCY = 100;
 /** Between two attempts at a server that does not answer: the first pause, and the longest. */
 export const ZABBIX_RETRY_FIRST = 500;
 export const ZABBIX_RETRY_LONGEST = 15_000;
+/** Reasons why a server cannot be used that are remembered, so that each is told once as long as none answers. */
+export const ZABBIX_REASONS_TOLD = 8;
+/** Passive mode: messages as long as configurations that are read at a time, and that wait for that. */
+export const ZABBIX_LONG_MESSAGES = 1;
+export const ZABBIX_LONG_WAITING = 16;
+/** Passive mode: after this it is told once more why connections of somebody come to nothing. */
+export const ZABBIX_STRANGERS_AGAIN = 3_600_000;
 /** Values of one message, and characters of them. A server stores larger messages faster; more at a time keep other connections waiting. */
 export const ZABBIX_MESSAGE_VALUES = 5000;
 export const ZABBIX_MESSAGE_SIZE = 4 * 1024 * 1024;
+/** What was acknowledged so little before the last message goes with the next one again: a server needs a second or two to write it. And how many of these at most. */
+export const ZABBIX_TAIL_AGE = 5000;
+export const ZABBIX_TAIL_VALUES = 2000;
 /** Acknowledged values that are kept in case that a server has lost them. */
 export const ZABBIX_KEPT_VALUES = 1_000_000;
 /** How often it is looked what is kept for too long, and after how many new values. */

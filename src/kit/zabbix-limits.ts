@@ -8,6 +8,8 @@ export const ZABBIX_MESSAGE_WIRE = 4 * 1024 * 1024;
 export const ZABBIX_MESSAGE_RAW = 4 * 1024 * 1024;
 /** What one byte of deflate unpacks to at most (https://zlib.net/zlib_tech.html), rounded up: who claims more claims what cannot be. */
 export const ZABBIX_INFLATE_RATIO = 1040;
+/** Longer ones are unpacked piece by piece. */
+export const ZABBIX_INFLATE_AT_ONCE = 1024 * 1024;
 /** What one turn of packing or unpacking hands over. */
 export const ZABBIX_ZLIB_CHUNK = 256 * 1024;
 /** 1 of 9: tests of a server with 10,000 values a message gain nothing from more, which costs three times the processor time. */
@@ -18,6 +20,14 @@ export const ZABBIX_CONNECT = 10_000;
 /** From a request to the whole of its answer; a configuration is long and is made when it is asked for. */
 export const ZABBIX_ANSWER = 30_000;
 export const ZABBIX_CONFIGURATION_ANSWER = 120_000;
+/** Passive mode: from a connection to the first byte of its request. */
+export const ZABBIX_FIRST_BYTE = 10_000;
+
+/** Passive mode: how long a version is claimed until a configuration comes, the first time; it is doubled whenever all were, up to the longest. */
+export const ZABBIX_VERSION_TRIAL = 30_000;
+export const ZABBIX_VERSION_TRIAL_LONGEST = 3_600_000;
+/** Passive mode: a server that wanted nothing but results of tasks for so long takes the version no more. One asks for values each hour at the least. */
+export const ZABBIX_UNWANTED = 7_500_000;
 
 /** Configurations that are not longer than this are read at once; others in a thread of their own. */
 export const ZABBIX_INLINE_CONFIGURATION = 128 * 1024;

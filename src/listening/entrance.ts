@@ -8,6 +8,7 @@ import type { Log } from '../kit/log.js';
 import { formatEndpoint } from '../kit/text.js';
 import type { Change } from './change.js';
 import { Listener, type ListenerEvents } from './listener.js';
+import { RefusalLog } from './refusal-log.js';
 import type { Serve } from './tls-door.js';
 
 /** Where an entrance listens, and whom it admits. */
@@ -16,6 +17,8 @@ export interface EntranceSettings {
   /** the same protocol inside TLS; needs `tls` */
   readonly tlsListen: readonly Endpoint[];
   readonly tls: TlsFiles | undefined;
+  /** that the gateway itself begins TLS on what comes through `listen` */
+  readonly gatewayHasTls?: boolean;
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
   /** networks that connections may come from; undefined: from anywhere */
@@ -71,6 +74,7 @@ export class Entrance {
   #isFrom: (address: string) => boolean = () => true;
   readonly #events: EntranceEvents;
   readonly #log: Log;
+  readonly #refused: RefusalLog;
   readonly #predecessors: () => readonly Entrance[];
 
   /** what it is to listen to once the change that is being prepared is done; undefined: there is none */
@@ -85,6 +89,7 @@ export class Entrance {
   constructor(events: EntranceEvents, log: Log, predecessors: () => readonly Entrance[] = () => []) {
     this.#events = events;
     this.#log = log;
+    this.#refused = new RefusalLog(log);
     this.#predecessors = predecessors;
   }
 
@@ -121,7 +126,7 @@ export class Entrance {
     };
     try {
       for (const [key, place] of missing) {
-        await this.#open(key, place);
+        await this.#open(key, place, settings.gatewayHasTls);
         opened.push(key);
       }
     } catch (error) {
@@ -188,10 +193,10 @@ export class Entrance {
     return { arrived: (socket) => this.#arrived(socket, formatEndpoint(endpoint)), failed: (error) => this.#complain(endpoint, error) };
   }
 
-  async #open(key: string, { endpoint, tls }: Place): Promise<void> {
+  async #open(key: string, { endpoint, tls }: Place, gatewayHasTls = false): Promise<void> {
     const listener = await Listener.open(endpoint, tls, this.#eventsAt(endpoint));
     this.#listeners.set(key, listener);
-    this.#log('info', 'listening', { address: listener.address, tls: listener.isTls });
+    this.#log('info', 'listening', { address: listener.address, tls: listener.isTls || gatewayHasTls });
   }
 
   #close(key: string): void {
@@ -229,7 +234,7 @@ export class Entrance {
 
   /** A client that is refused may read why, for a moment; inside TLS it has to shake hands within it. */
   #refuse(socket: Socket, address: string, reason: RefusalReason): Serve | undefined {
-    this.#log('warn', 'connection refused', { address, connections: this.#places, ...(reason === 'too many' ? {} : { reason }) });
+    this.#refused.add({ address, connections: this.#places, ...(reason === 'too many' ? {} : { reason }) });
     const words = this.#events.refusal?.(reason);
     socket.on('error', () => socket.destroy());
     if (words === undefined || this.#refusals >= REFUSALS_LINGERING) {

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { createSecureContext, createServer, type SecureContextOptions, type Server } from 'node:tls';
 import type { TlsFiles } from '../config/config.js';
+import { authoritiesFault } from '../kit/certificates.js';
 import { CONFIG_FILE_SIZE, TLS_HANDSHAKE_TIMEOUT } from '../kit/limits.js';
 import { readRegularFile } from '../kit/regular-file.js';
 
@@ -14,6 +15,8 @@ export type Serve = (socket: Socket) => void;
 export function readTls({ cert, key, clientCa }: TlsFiles): SecureContextOptions {
   const read = (file: string): Buffer => readRegularFile(file, CONFIG_FILE_SIZE);
   const options = { cert: read(cert), key: read(key), ...(clientCa === undefined ? {} : { ca: read(clientCa) }) };
+  const fault = options.ca && authoritiesFault(options.ca.toString());
+  if (fault !== undefined) throw new Error(`${clientCa}: ${fault}`);
   try {
     createSecureContext(options);
     return options;

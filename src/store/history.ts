@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { HISTORY_APPEND_SIZE, HISTORY_NOTE_SIZE, HISTORY_PAGE } from '../kit/limits.js';
+import { HISTORY_APPEND_SIZE, HISTORY_AWAY, HISTORY_NOTE_SIZE, HISTORY_PAGE } from '../kit/limits.js';
 import type { Head } from './history-file.js';
 import type { Value } from './sqlite.js';
 import { StateError } from './state-error.js';
@@ -133,11 +133,14 @@ export class History {
 
   async #open(): Promise<HistoryPosition> {
     const head = await this.#ask('history.open', [this.#namespace, newSession()], true) as Head;
-    this.#clock = Math.max(Date.now(), head.written) - performance.now();
+    const { written } = head;
+    const since = Math.max(0, Date.now() - written);
+    // nobody knows whether the machine was off for so long, or its clock is wrong
+    this.#clock = written + (written === 0 ? since : Math.min(since, HISTORY_AWAY)) - performance.now();
     return head;
   }
 
-  /** Never goes back, over restarts neither. Milliseconds since 1970 by the clock of the start. */
+  /** Never goes back, over restarts neither, between which it goes on by a little at most. Milliseconds. */
   #now(): number {
     return Math.round(this.#clock + performance.now());
   }

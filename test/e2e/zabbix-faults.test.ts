@@ -4,7 +4,9 @@ import { lacksZabbix } from '../peers/zabbix.js';
 import { INTERFACE, ITEM, VALUE } from '../peers/zabbix/api.js';
 import { LONG } from '../support/faults.js';
 import { until } from '../support/until.js';
-import { ACCOUNTS, active, behindRelay, isSeen, SIM, startArgo, startWorld, type World } from './support/zabbix.js';
+import { lowPort } from '../peers/zabbix/confined.js';
+import { Relay } from '../peers/zabbix/relay.js';
+import { ACCOUNTS, active, behindRelay, isSeen, passive, SIM, startArgo, startWorld, storedOf, type World } from './support/zabbix.js';
 
 /** That no value is lost and none is there twice, whatever dies. */
 
@@ -97,4 +99,36 @@ await t.test('no value is lost', { skip: lacksZabbix('fping'), timeout: 170_000 
     await nothingIsMissing(t, 'after kill -9 of argo-server');
     t.equal(ledger.sessions.size, 1, 'the session goes on');
   });
+});
+
+await t.test('a server that is killed and started again between two polls of a passive proxy', { skip: lacksZabbix('fping'), timeout: 170_000 }, async (t) => {
+  const world = await startWorld(t);
+  const { zabbix, groupid } = world;
+  const port = await lowPort();
+  const relay = await Relay.start(port);
+  t.after(() => relay.stop());
+  const proxyid = await zabbix.api.proxy({ name: 'asked', port: relay.port });
+  const hostid = await zabbix.api.host('lj', groupid, proxyid, { interfaces: [INTERFACE.agent] });
+  await manyItems(world, hostid);
+  const handed = new Set<string>();
+  relay.onMessage = ({ from, message }) => {
+    if (from !== 'server') return;
+    for (const { itemid, clock, ns, state } of (message['history data'] ?? []) as readonly { itemid: string; clock: number; ns: number; state?: number }[]) if (state !== 1) handed.add(`${itemid} ${clock} ${ns}`);
+  };
+  await startArgo(t, { config: `${ACCOUNTS}${SIM}${passive('asked', port)}` });
+  for (let kill = 0; kill < 5; kill += 1) {
+    const wanted = handed.size + 2 * ITEMS;
+    await until(() => handed.size >= wanted, LONG, 'values');
+    // it has said that it has them, and had no time to write them
+    await zabbix.killServer();
+    await zabbix.startServer();
+  }
+  const all = [...handed];
+  let missing = all;
+  await until(async () => {
+    const there = await storedOf(world);
+    missing = all.filter((one) => !there.has(one));
+    return missing.length === 0;
+  }, LONG, 'all of them').catch((error: unknown) => t.fail(`${missing.length} of ${all.length} are missing: ${(error as Error).message}`));
+  t.same(missing.length, 0);
 });

@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import t from 'tap';
 import { FairPlaces, type FairLimits } from '../../src/kit/fair-places.js';
 
@@ -200,7 +199,6 @@ await t.test('a hundred thousand in one group, and each in a group of its own', 
     const places = new FairPlaces({ places: 1, waiting: MANY });
     // a hundred share a signal: a signal of each one's own costs more than all else here
     const controllers = Array.from({ length: MANY / 100 }, () => new AbortController());
-    setMaxListeners(0, ...controllers.map(({ signal }) => signal));
     const leave = await places.take(never, ['x']);
     let served = 0;
     const all = Array.from({ length: MANY }, (_, number) => places.take(controllers[number % controllers.length]!.signal, [keyOf(number)]).then(

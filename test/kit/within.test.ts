@@ -96,3 +96,14 @@ void t.test('what was sent, or is told already, or fails in time, is left as it 
   await t.rejects(beforeSending(new AbortController().signal, () => Promise.reject(lost)), lost);
   t.equal(await beforeSending(over, () => Promise.resolve('done')), 'done');
 });
+
+await t.test('many that work within one signal leave it one listener, and none behind', async (t) => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const ends: (() => void)[] = [];
+  const all = Array.from({ length: 50 }, () => within(60_000, [signal], () => new Promise<void>((resolve) => { ends.push(resolve); })));
+  t.equal(getEventListeners(signal, 'abort').length, 1);
+  ends.forEach((end) => end());
+  await Promise.all(all);
+  t.equal(getEventListeners(signal, 'abort').length, 0);
+});

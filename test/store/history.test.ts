@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { HISTORY_APPEND_SIZE, HISTORY_PAGE, HISTORY_REMOVED } from '../../src/kit/limits.js';
+import { HISTORY_APPEND_SIZE, HISTORY_AWAY, HISTORY_PAGE, HISTORY_REMOVED } from '../../src/kit/limits.js';
 import type { History, HistoryBounds } from '../../src/store/history.js';
 import { State } from '../../src/store/state.js';
 import { fromRoot } from '../support/paths.js';
@@ -124,6 +124,19 @@ await t.test('a clock that is set does not make values old', async (t) => {
   const again = open(t, folder).history('a');
   await again.append(rows(1));
   t.match(await again.trim(LONG), { gone: 0, last: 3 }, 'back');
+});
+
+await t.test('neither does one that was ahead when a process started', async (t) => {
+  const folder = scratch(t);
+  const state = open(t, folder);
+  await state.history('a').append(rows(2));
+  await state.close();
+  const real = Date.now;
+  t.teardown(() => { Date.now = real; });
+  Date.now = () => real() + 10 * 86_400_000;
+  const ahead = open(t, folder);
+  t.match(await ahead.history('a').trim({ ...LONG, age: 2 * HISTORY_AWAY }), { gone: 0 });
+  t.match(await ahead.history('a').trim({ ...LONG, age: HISTORY_AWAY - 60_000 }), { gone: 2, dropped: 2 }, 'an hour of it may have been real');
 });
 
 await t.test('notes', async (t) => {

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import type { TableFault } from '../../config/catalogue.js';
 import { passwordEntries, readPassword } from '../../config/secret.js';
 import { flag, text } from '../../config/values.js';
+import { authoritiesFault } from '../../kit/certificates.js';
 import { ArgoError } from '../../kit/errors.js';
 import { CONFIG_FILE_SIZE } from '../../kit/limits.js';
 import { readRegularFile } from '../../kit/regular-file.js';
@@ -55,7 +56,14 @@ export function tlsTrust(given: TrustOptions): Trust {
   if (given.insecure) return { kind: 'anyone' };
   if (given.fingerprint !== undefined) return { kind: 'fingerprints', fingerprints: given.fingerprint };
   const file = given['ca-file'];
-  return { kind: 'authorities', ...(file !== undefined && { ca: reading(() => readRegularFile(file, CONFIG_FILE_SIZE).toString()) }) };
+  return { kind: 'authorities', ...(file !== undefined && { ca: reading(() => readAuthorities(file)) }) };
+}
+
+function readAuthorities(file: string): string {
+  const pem = readRegularFile(file, CONFIG_FILE_SIZE).toString();
+  const fault = authoritiesFault(pem);
+  if (fault !== undefined) throw new Error(`${file}: ${fault}`);
+  return pem;
 }
 
 /** Why a password is not sent by `http:`. */

@@ -4,18 +4,18 @@ import { AVAILABILITY_LOOK, DISCOVERY_LOOK, REGISTRATION_LOOK } from '../../kit/
 import type { ConfiguredItem, ProxyConfiguration } from '../../protocols/zabbix/configuration.js';
 import type { RemoteCommand, TaskResult } from '../../protocols/zabbix/messages.js';
 import type { Member } from '../contract.js';
-import { Addresses } from './addresses.js';
-import { Availability } from './availability.js';
-import { Collector, type CollectorFigures } from './collector.js';
-import { Commands } from './commands.js';
+import { Addresses } from './discovering/addresses.js';
+import { Availability } from './collecting/availability.js';
+import { Collector, type CollectorFigures } from './collecting/collector.js';
+import { Commands } from './collecting/commands.js';
 import type { Incoming, Outgoing } from './contract.js';
-import { Discovery } from './discovery.js';
-import { isPolled } from './items.js';
-import { Pings } from './ping-items.js';
-import { Registration } from './registration.js';
-import { Silence } from './subjects.js';
+import { Discovery } from './discovering/discovery.js';
+import { isPolled } from './items/items.js';
+import { Pings } from './items/ping-items.js';
+import { Registration } from './discovering/registration.js';
+import { Silence } from './collecting/subjects.js';
 
-export interface CollectingParts {
+interface CollectingParts {
   readonly log: Log;
   readonly outgoing: Outgoing;
   /** the configured account, as it is now */
@@ -71,6 +71,7 @@ export class Collecting implements Incoming {
   configured(configuration: ProxyConfiguration): void {
     this.#collector.configured(configuration);
     this.#availability.configured(configuration);
+    this.#registration.configured(configuration);
     this.#discovery.configured(configuration, Math.floor((this.#parts.now?.() ?? Date.now()) / 1000));
     this.#rounds.forEach((round) => round.begin());
   }

@@ -1,9 +1,10 @@
 import type { ConfiguredItem, ProxyConfiguration } from '../../protocols/zabbix/configuration.js';
 import type { AvailabilityRow, DiscoveryRow, HistoryRow, RegistrationRow, RemoteCommand, TaskResult } from '../../protocols/zabbix/messages.js';
+import type { DropReason } from './figures.js';
 
 /**
- * The gateway's two halves. One speaks with servers and keeps what they are to get (uplink, sender, buffer); the other
- * looks at the machines (collector, registration, discovery, commands). Each knows the other by these interfaces alone.
+ * The gateway's two halves. One speaks with servers and keeps what they are to get (speaking/); the other
+ * looks at the machines (collecting/, items/, discovering/). Each knows the other by these interfaces alone.
  */
 
 /** A value that was collected; its number is given by the buffer. */
@@ -11,8 +12,13 @@ export type NewValue = Omit<HistoryRow, 'id'>;
 
 /** Where the collecting half puts what the server is to get. */
 export interface Outgoing {
-  /** On the disk when it resolves. Values are checked against their items' types before. @throws StateError where the disk is full */
+  /**
+   * On the disk when it resolves. Values are checked against their items' types before.
+   * @throws StateError `unavailable` where the disk is full, `too large` where they are too long for one go
+   */
   values(values: readonly NewValue[]): Promise<void>;
+  /** Some were collected, and are lost. */
+  dropped(reason: DropReason, count: number): void;
   /** The latest of an interface replaces what waits of it. */
   availability(rows: readonly AvailabilityRow[]): void;
   discovery(rows: readonly DiscoveryRow[]): void;

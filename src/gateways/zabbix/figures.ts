@@ -1,7 +1,10 @@
 import type { Counter, Metrics, Sample } from '../../kit/metrics.js';
 
-/** Why a value never gets to a server. */
-export type DropReason = 'limit' | 'item gone';
+/**
+ * Why a value never gets to a server. `limit`: it was not taken within the buffer's age or size; `item gone`: the server does
+ * not want it any more; `shutdown`: it could not be kept until the end; `too large`: it could not be kept at all.
+ */
+export type DropReason = 'limit' | 'item gone' | 'shutdown' | 'too large';
 
 /** What a gateway tells of itself, to those who collect figures and to the item `argo.proxy[…]`. */
 export interface ProxyFigures {

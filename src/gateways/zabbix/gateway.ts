@@ -1,26 +1,26 @@
 import type { Endpoint, Network } from '../../config/values.js';
 import { Bell } from '../../kit/bell.js';
 import type { Deadline } from '../../kit/deadline.js';
+import { GATEWAY_CONNECTIONS, GATEWAY_CONNECTIONS_PER_ADDRESS } from '../../kit/limits.js';
 import { notLonger, within } from '../../kit/within.js';
 import { ZABBIX_LAST_SENDS } from '../../kit/zabbix-gateway-limits.js';
 import type { Change } from '../../listening/change.js';
 import type { Entrance } from '../../listening/entrance.js';
 import type { ProxyConfiguration } from '../../protocols/zabbix/configuration.js';
 import type { TlsSettings } from '../../protocols/zabbix/tls.js';
-import { FIRST_VERSION } from '../../protocols/zabbix/version.js';
 import type { Gateway, GatewayHost } from '../contract.js';
-import { Active } from './active.js';
-import { ValueBuffer } from './buffer.js';
+import { Active } from './speaking/active.js';
+import { ValueBuffer } from './speaking/buffer.js';
 import { Collecting } from './collecting.js';
-import { Configurations } from './configurations.js';
-import { Contact } from './contact.js';
-import { figuresIn, type ProxyFigures } from './figures.js';
+import { Configurations } from './speaking/configurations.js';
+import { Contact } from './speaking/contact.js';
+import { figuresIn, type DropReason, type ProxyFigures } from './figures.js';
 import { CONFIG_FREQUENCY, DATA_FREQUENCY, HEARTBEAT_FREQUENCY, peersOf, tlsOf, type ZabbixOptions } from './options.js';
-import { Passive } from './passive.js';
-import { Reports } from './reports.js';
-import { Sender } from './sender.js';
-import { Servers } from './servers.js';
-import { Tasks } from './tasks.js';
+import { Passive } from './speaking/passive.js';
+import { Reports } from './speaking/reports.js';
+import { Sender } from './speaking/sender.js';
+import { Servers } from './speaking/servers.js';
+import { Tasks } from './speaking/tasks.js';
 
 /** What one table makes. */
 interface Setup {
@@ -30,7 +30,11 @@ interface Setup {
   readonly tls: TlsSettings | undefined;
 }
 
-/** A Zabbix proxy: puts the two halves together, and takes tables on. */
+/**
+ * A Zabbix proxy: puts the two halves together, and takes tables on. `speaking/` has what goes to and from the server, and
+ * what is kept until it has got there; `collecting/` takes samples of `items/` when they are due, and `discovering/` finds
+ * hosts. The halves know each other by contract.ts only.
+ */
 export class ZabbixGateway implements Gateway<ZabbixOptions> {
   readonly #host: GatewayHost;
   readonly #bell = new Bell();
@@ -60,7 +64,7 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
       values.add({ gateway, result }, by);
       this.#counts[result] += by;
     };
-    const drop = (reason: string, by: number): void => {
+    const drop = (reason: DropReason, by: number): void => {
       dropped.add({ gateway, reason }, by);
       this.#counts.dropped += by;
     };
@@ -73,6 +77,7 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
       log, member: () => host.accounts.service(this.#options.account), figure: (name) => this.#figure(name),
       outgoing: {
         values: (rows) => this.#buffer.values(rows),
+        dropped: drop,
         availability: (rows) => this.#reports.availability(rows),
         discovery: (rows) => this.#reports.discovery(rows),
         registration: (rows) => this.#reports.registration(rows),
@@ -85,7 +90,7 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
       changed: () => this.#active?.hurry(),
     });
     this.#sender = new Sender({ buffer: this.#buffer, reports: this.#reports, tasks: this.#tasks, log, acknowledged: (by) => count('sent', by), dropped: drop });
-    this.#contact = new Contact(log, (result) => exchanges.add({ gateway, result }), () => this.#sender.doubt());
+    this.#contact = new Contact({ log, count: (result) => exchanges.add({ gateway, result }), doubt: () => this.#sender.doubt() });
     this.#servers = new Servers(this.#contact);
     this.#configurations = new Configurations({ history, log, incoming: this.#collecting, changed: (configuration) => this.#configured(configuration) });
   }
@@ -133,20 +138,24 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
   }
 
   /** In active mode nobody listens; places of a table before that listened are closed. */
-  async #prepareEntrance({ options, from }: Setup): Promise<Change | undefined> {
+  async #prepareEntrance({ options, from, tls }: Setup): Promise<Change | undefined> {
     if (options.mode === 'active') {
       const entrance = this.#entrance;
       return entrance && { commit: () => entrance.close(), cancel: () => Promise.resolve() };
     }
     this.#entrance ??= this.#host.doors.sockets({
+      refusal: () => {
+        figuresIn(this.#host.metrics).exchanges.add({ gateway: this.#host.name, result: 'refused' });
+        return undefined;
+      },
       connected: (socket, address) => {
         if (this.#passive) this.#passive.connected(socket, address);
         else socket.destroy();
       },
     });
     return this.#entrance.prepare({
-      listen: options.listen, tlsListen: [], tls: undefined, from,
-      maxConnections: options['max-connections'], maxConnectionsPerAddress: options['max-connections-per-address'],
+      listen: options.listen, tlsListen: [], tls: undefined, gatewayHasTls: tls !== undefined, from,
+      maxConnections: options['max-connections'] ?? GATEWAY_CONNECTIONS, maxConnectionsPerAddress: options['max-connections-per-address'] ?? GATEWAY_CONNECTIONS_PER_ADDRESS,
     });
   }
 
@@ -166,10 +175,12 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
 
   #reloaded(before: ZabbixOptions): void {
     const { mode, account, server, 'proxy-name': proxyName } = this.#options;
-    if (account !== before.account || proxyName !== before['proxy-name'] || server.join() !== before.server.join()) {
+    const isOther = proxyName !== before['proxy-name'] || server.join() !== before.server.join();
+    if (isOther || account !== before.account) {
       this.#collecting.reloaded();
       this.#sender.doubt();
     }
+    if (isOther) this.#active?.unsure();
     if (mode === before.mode) return;
     const [active, passive] = [this.#active, this.#passive];
     this.#active = this.#passive = undefined;
@@ -182,7 +193,9 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
   #begin(): void {
     const shared = { sender: this.#sender, tasks: this.#tasks, configurations: this.#configurations, log: this.#host.log };
     if (this.#options.mode === 'passive') {
-      this.#passive = new Passive({ ...shared, contact: this.#contact, tls: () => this.#setup!.tls, version: () => FIRST_VERSION });
+      this.#passive = new Passive({
+        ...shared, contact: this.#contact, history: this.#host.state.history, tls: () => this.#setup!.tls, serverVersion: () => this.#options['server-version'],
+      });
       return;
     }
     this.#active = new Active({

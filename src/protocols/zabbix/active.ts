@@ -1,15 +1,23 @@
-import { configRequest, dataRequest, heartbeat, readAnswer, refusalOf, type DataParts, type KnownConfiguration, type ProxyIdentity, type ServerAnswer } from './conversation.js';
+import { configRequest, dataRequest, heartbeat, readAnswer, refusalOf, success, type DataParts, type KnownConfiguration, type ProxyIdentity, type ServerAnswer } from './conversation.js';
 import { CONFIGURATION_EXCHANGE, exchange, MESSAGE_EXCHANGE, type ServerAddress } from './exchange.js';
 import { parseMessage } from './frame.js';
+import { isOld } from './version.js';
 
 /** A proxy in active mode, which asks its server: each question has a connection of its own. */
 
 /**
- * @returns the configuration as it came, JSON, for the reader of configurations
- * @throws ZabbixError
+ * Asks for the configuration. The text of 5.4 has a proxy say that it took it; 6.0 and later do not wait for that.
+ * @param take is given it as it came, JSON
+ * @throws ZabbixError, and what `take` throws
  */
-export async function askConfiguration(where: ServerAddress, proxy: ProxyIdentity, known: KnownConfiguration, signal: AbortSignal): Promise<Buffer> {
-  return (await exchange(where, configRequest(proxy, known), CONFIGURATION_EXCHANGE, signal)).content;
+export async function askConfiguration(where: ServerAddress, proxy: ProxyIdentity, known: KnownConfiguration, signal: AbortSignal, take: (content: Buffer) => Promise<void>): Promise<void> {
+  const request = configRequest(proxy, known);
+  if (isOld(proxy.version)) {
+    await exchange(where, request, CONFIGURATION_EXCHANGE, signal, async ({ content }) => {
+      await take(content);
+      return success();
+    });
+  } else await take((await exchange(where, request, CONFIGURATION_EXCHANGE, signal)).content);
 }
 
 /** Tells that the proxy lives. @throws ZabbixError also where the server did not take it, with its reason */
@@ -27,4 +35,3 @@ export async function sendData(where: ServerAddress, proxy: ProxyIdentity, parts
   const answer = await exchange(where, dataRequest(proxy, parts), MESSAGE_EXCHANGE, signal);
   return readAnswer(parseMessage(answer.content));
 }
-

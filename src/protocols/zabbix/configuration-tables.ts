@@ -16,12 +16,12 @@ export interface MacroRow {
   readonly value: string;
 }
 
-export interface TemplateRow {
+interface TemplateRow {
   readonly hostid: number;
   readonly templateid: number;
 }
 
-export interface CheckRow {
+interface CheckRow {
   readonly druleid: number;
   readonly check: DiscoveryRule['checks'][number];
 }
@@ -181,10 +181,12 @@ export function readTables(content: Buffer, tell: (batch: Batch) => void): Outli
   if (!isIncremental && !isEmpty && !isObject(tables.hosts)) throw new ZabbixError('GARBAGE', 'a configuration without the table of hosts');
   const skipped = new SkipCount();
   const idleHosts: number[] = [];
-  const reading = { skipped, tell, idleHosts, steps: readSteps(isTable(tables.item_preproc) ? tables.item_preproc : undefined) };
-  const found = TABLES.filter((name) => tables[name] !== undefined && readTable(name, tables[name], reading));
+  const reading = { skipped, tell, idleHosts, steps: readSteps(tableOf(tables, 'item_preproc')) };
+  // before anything is told: where one is broken, nothing of it is taken for the server's wish
+  const found = TABLES.map((name) => ({ name, table: tableOf(tables, name) }));
+  for (const { name, table } of found) if (table !== undefined) readTable(name, table, reading);
   return {
-    isFull: isIncremental ? isOne(message.full_sync) : !isEmpty, revision, tables: found, idleHosts,
+    isFull: isIncremental ? isOne(message.full_sync) : !isEmpty, revision, tables: found.flatMap(({ name, table }) => (table === undefined ? [] : [name])), idleHosts,
     goneHosts: ids(message.del_hostids), goneMacros: ids(message.del_macro_hostids), skipped: skipped.result,
   };
 }
@@ -199,15 +201,21 @@ interface Reading {
   readonly steps: StepsByItem;
 }
 
-const isTable = (table: unknown): table is { readonly fields: readonly unknown[]; readonly data: readonly unknown[] } =>
-  isObject(table) && Array.isArray(table.fields) && Array.isArray(table.data);
+interface Table {
+  readonly fields: readonly unknown[];
+  readonly data: readonly unknown[];
+}
 
-/** @returns whether it is a table */
-function readTable(name: TableName, table: unknown, { skipped, tell, idleHosts, steps }: Reading): boolean {
-  if (!isTable(table)) {
-    skipped.add(`table ${name} that is none`);
-    return false;
-  }
+const isTable = (table: unknown): table is Table => isObject(table) && Array.isArray(table.fields) && Array.isArray(table.data);
+
+/** @throws ZabbixError GARBAGE where there is something that is none: taken for an empty one it would end all that was wanted */
+function tableOf(tables: Json, name: TableName | 'item_preproc'): Table | undefined {
+  const table = tables[name];
+  if (table === undefined || isTable(table)) return table;
+  throw new ZabbixError('GARBAGE', `a configuration whose table ${name} is none`);
+}
+
+function readTable(name: TableName, table: Table, { skipped, tell, idleHosts, steps }: Reading): void {
   const columns = new Map(table.fields.map((field, at) => [field, at]));
   let rows: unknown[] = [];
   const hand = (): void => {
@@ -222,7 +230,6 @@ function readTable(name: TableName, table: unknown, { skipped, tell, idleHosts, 
     else if (read !== undefined && rows.push('itemid' in read && steps.has(read.itemid) ? { ...read, steps: steps.get(read.itemid) } : read) >= ZABBIX_CONFIGURATION_BATCH) hand();
   }
   hand();
-  return true;
 }
 
 /** What a thread tells. */

@@ -7,7 +7,7 @@ import { isIncremental, isOld } from './version.js';
 /** The words of the messages: how ours are composed, and what those of a server say. */
 
 /** One kind of exchange. */
-export interface MessageRow {
+interface MessageRow {
   readonly request: 'proxy config' | 'proxy heartbeat' | 'proxy data' | 'proxy tasks';
   readonly mode: 'active' | 'passive';
   /** who begins */

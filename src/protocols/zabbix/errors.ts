@@ -1,5 +1,5 @@
 /** What can go wrong between a server and a proxy, each with what it means for what was sent. */
-export const ZABBIX_FAULTS = {
+const ZABBIX_FAULTS = {
   /** there was no connection */
   UNREACHABLE: 'nothing was sent',
   /** TLS was refused, by either side */

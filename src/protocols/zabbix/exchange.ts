@@ -4,7 +4,8 @@ import { ZABBIX_ANSWER, ZABBIX_CONFIGURATION_ANSWER, ZABBIX_CONNECT } from '../.
 import { formatDuration, formatEndpoint } from '../../kit/text.js';
 import { onAbort } from '../../kit/within.js';
 import { ZabbixError } from './errors.js';
-import { CONFIGURATION_LIMITS, encodeFrame, MESSAGE_LIMITS, readFrame, type Frame, type FrameLimits } from './frame.js';
+import { CONFIGURATION_LIMITS, encodeFrame, MESSAGE_LIMITS, type Frame, type FrameLimits } from './frame.js';
+import { readFrame } from './frame-reader.js';
 import { connectSecure, isTlsError, judge, tlsFault, type TlsSettings } from './tls.js';
 
 /** Where a server listens, and how it is spoken with. */
@@ -29,21 +30,36 @@ export const CONFIGURATION_EXCHANGE: ExchangeLimits = { answer: CONFIGURATION_LI
 /**
  * Sends one message over a connection of its own, and takes the answer: so it is done in active mode.
  * @param message JSON
+ * @param then what is said to the answer, JSON; left out: nothing. What it throws is thrown
  * @throws ZabbixError with what was wrong; `nothingSent` where the server cannot have had it
  */
-export async function exchange(where: ServerAddress, message: string | Buffer, limits: ExchangeLimits, signal: AbortSignal): Promise<Frame> {
+export async function exchange(where: ServerAddress, message: string | Buffer, limits: ExchangeLimits, signal: AbortSignal, then?: (answer: Frame) => Promise<string>): Promise<Frame> {
   const wire = await encodeFrame(message, { packed: true });
   const socket = await open(where, limits.connectMs, signal);
   try {
     socket.write(wire);
     const answer = await readFrame(socket, limits.answer, limits.answerMs, signal);
     if (answer === undefined) throw silent(where);
+    if (then !== undefined) await end(socket, await encodeFrame(await then(answer), { packed: answer.packed }), limits.connectMs);
     return answer;
   } catch (error) {
     throw explain(error, where);
   } finally {
     socket.destroy();
   }
+}
+
+/** Says the last word of a connection. A server that does not wait for it has closed already, and misses nothing. */
+function end(socket: Socket, wire: Buffer, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    const done = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    socket.once('close', done);
+    socket.end(wire, done);
+  });
 }
 
 /** What a server does that is asked by a proxy which it does not know. */

@@ -1,11 +1,9 @@
-import type { Readable } from 'node:stream';
-import { deflate, inflate, type InputType, type ZlibOptions } from 'node:zlib';
+import { createInflate, deflate, inflate, type InputType, type ZlibOptions } from 'node:zlib';
 import {
-  ZABBIX_CONFIGURATION_RAW, ZABBIX_CONFIGURATION_WIRE, ZABBIX_DEFLATE_LEVEL, ZABBIX_INFLATE_RATIO, ZABBIX_MESSAGE_RAW, ZABBIX_MESSAGE_WIRE,
+  ZABBIX_CONFIGURATION_RAW, ZABBIX_CONFIGURATION_WIRE, ZABBIX_DEFLATE_LEVEL, ZABBIX_INFLATE_AT_ONCE, ZABBIX_INFLATE_RATIO, ZABBIX_MESSAGE_RAW, ZABBIX_MESSAGE_WIRE,
   ZABBIX_ZLIB_CHUNK,
 } from '../../kit/zabbix-limits.js';
-import { formatBytes, formatDuration } from '../../kit/text.js';
-import { onAbort } from '../../kit/within.js';
+import { formatBytes } from '../../kit/text.js';
 import { ZabbixError } from './errors.js';
 
 /**
@@ -31,7 +29,7 @@ export interface FrameLimits {
 export const MESSAGE_LIMITS: FrameLimits = { wire: ZABBIX_MESSAGE_WIRE, raw: ZABBIX_MESSAGE_RAW };
 export const CONFIGURATION_LIMITS: FrameLimits = { wire: ZABBIX_CONFIGURATION_WIRE, raw: ZABBIX_CONFIGURATION_RAW };
 
-export interface FrameOptions {
+interface FrameOptions {
   /** with zlib, as proxies always send; a server answers in kind */
   readonly packed: boolean;
   /** with numbers of 8 bytes, which a 6.0 proxy in passive mode does not take */
@@ -125,7 +123,7 @@ export async function unpack({ packed, raw }: FrameHeader, content: Buffer): Pro
   let unpacked: Buffer;
   try {
     // one byte more than claimed, so that a bomb ends there and is known by it
-    unpacked = await zlib(inflate, content, { maxOutputLength: raw + 1 });
+    unpacked = await (raw > ZABBIX_INFLATE_AT_ONCE ? inflateLong(content, raw) : zlib(inflate, content, { maxOutputLength: raw + 1 }));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ERR_BUFFER_TOO_LARGE') throw new ZabbixError('GARBAGE', `a message that unpacks to more than the ${formatBytes(BigInt(raw))} that it claims`);
@@ -135,115 +133,20 @@ export async function unpack({ packed, raw }: FrameHeader, content: Buffer): Pro
   return unpacked;
 }
 
-/** Puts one frame together of the pieces in which it comes. Its memory grows with what has come, not with what is claimed. */
-class Assembly {
-  readonly #limits: FrameLimits;
-  #bytes: Buffer = Buffer.alloc(0);
-  #size = 0;
-  #header: FrameHeader | undefined;
-
-  constructor(limits: FrameLimits) {
-    this.#limits = limits;
-  }
-
-  /** whether anything of it came */
-  get begun(): boolean {
-    return this.#size > 0;
-  }
-
-  /** for people: how much of it is there */
-  get progress(): string {
-    return this.#header ? `${this.#size - this.#header.header} of ${this.#header.wire} bytes` : `${this.#size} bytes`;
-  }
-
-  /** @returns the header and the content, once all of it is there */
-  add(piece: Buffer): readonly [FrameHeader, Buffer] | undefined {
-    this.#append(piece);
-    this.#header ??= readHeader(this.#bytes.subarray(0, this.#size), this.#limits);
-    if (this.#header === undefined) return undefined;
-    const { header, wire } = this.#header;
-    if (this.#size < header + wire) return undefined;
-    if (this.#size > header + wire) throw new ZabbixError('GARBAGE', `${this.#size - header - wire} bytes more than the message is said to have`);
-    return [this.#header, this.#bytes.subarray(header, this.#size)];
-  }
-
-  #append(piece: Buffer): void {
-    const size = this.#size + piece.length;
-    if (this.#size === 0) this.#bytes = piece;
-    else {
-      if (size > this.#bytes.length) {
-        const grown = Buffer.allocUnsafe(Math.max(size, this.#bytes.length * 2));
-        this.#bytes.copy(grown, 0, 0, this.#size);
-        this.#bytes = grown;
-      }
-      piece.copy(this.#bytes, this.#size);
-    }
-    this.#size = size;
-  }
-}
-
-/**
- * Reads the next frame of a connection, of which nothing may be left over: each side waits for the other's answer.
- * Nobody else may read of the stream meanwhile.
- * @param ms for the whole frame, its unpacking with it
- * @returns undefined where the stream ends before a frame begins
- * @throws ZabbixError CUT, LATE, ABORTED, GARBAGE, LARGE; then the connection is of no more use
- */
-export async function readFrame(stream: Readable, limits: FrameLimits, ms: number, signal: AbortSignal): Promise<Frame | undefined> {
-  const end = performance.now() + ms;
-  const whole = await readWhole(stream, new Assembly(limits), ms, signal);
-  if (whole === undefined) return undefined;
-  const [header, wire] = whole;
-  const content = await unpack(header, wire);
-  if (performance.now() > end) throw late(ms, 'its unpacking was not done');
-  return { content, packed: header.packed, large: header.large };
-}
-
-const late = (ms: number, how: string): ZabbixError => new ZabbixError('LATE', `no whole message within ${formatDuration(ms)}: ${how}`);
-
-const givenUp = (): ZabbixError => new ZabbixError('ABORTED', 'it was given up');
-
-function readWhole(stream: Readable, frame: Assembly, ms: number, signal: AbortSignal): Promise<readonly [FrameHeader, Buffer] | undefined> {
+/** Each piece is put into its place as it comes: putting hundreds of megabytes together at the end would hold up all others. */
+function inflateLong(content: Buffer, raw: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    if (signal.aborted) {
-      reject(givenUp());
-      return;
-    }
-    const leave = (): void => {
-      clearTimeout(timer);
-      forget();
-      stream.off('readable', onReadable).off('end', onEnd).off('close', onEnd).off('error', onError);
-    };
-    const fail = (error: ZabbixError): void => {
-      leave();
-      reject(error);
-    };
-    const onReadable = (): void => {
-      try {
-        for (let piece = stream.read() as Buffer | null; piece !== null; piece = stream.read() as Buffer | null) {
-          const whole = frame.add(piece);
-          if (whole === undefined) continue;
-          leave();
-          resolve(whole);
-          return;
-        }
-      } catch (error) {
-        fail(error as ZabbixError);
-      }
-    };
-    const onEnd = (): void => {
-      if (frame.begun) fail(new ZabbixError('CUT', `the connection ended in the middle of a message, after ${frame.progress}`));
-      else {
-        leave();
-        resolve(undefined);
-      }
-    };
-    const onError = (error: Error): void => fail(new ZabbixError('CUT', `the connection was lost (${(error as NodeJS.ErrnoException).code ?? error.message})`, { cause: error }));
-    const timer = setTimeout(() => fail(late(ms, frame.begun ? `${frame.progress} came` : 'nothing came')), ms);
-    stream.on('readable', onReadable).on('end', onEnd).on('close', onEnd).on('error', onError);
-    const forget = onAbort(signal, () => fail(givenUp()));
-    if (stream.readableEnded || stream.destroyed) onEnd();
-    else onReadable();
+    const whole = Buffer.allocUnsafeSlow(raw);
+    let size = 0;
+    const stream = createInflate({ chunkSize: ZABBIX_ZLIB_CHUNK });
+    stream.on('data', (piece: Buffer) => {
+      if (size + piece.length > raw) stream.destroy(Object.assign(new Error('longer than it claims'), { code: 'ERR_BUFFER_TOO_LARGE' }));
+      else piece.copy(whole, size);
+      size += piece.length;
+    });
+    stream.on('error', reject);
+    stream.on('end', () => resolve(size === raw ? whole : whole.subarray(0, size)));
+    stream.end(content);
   });
 }
 

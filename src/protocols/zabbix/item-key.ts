@@ -1,7 +1,7 @@
 import { ZABBIX_KEY } from '../../kit/zabbix-limits.js';
 
 /** An item's key taken apart: `name` and its parameters; `name` and `name[]` differ by a parameter, which is empty. */
-export interface ItemKey {
+interface ItemKey {
   readonly name: string;
   /** A parameter that is an array in brackets stands as it is written: `[a,b]`. */
   readonly parameters: readonly string[];

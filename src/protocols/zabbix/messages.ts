@@ -65,7 +65,7 @@ export interface RemoteCommand {
 }
 
 /** An operator wants an item's value at once (task type 6). */
-export interface CheckNow {
+interface CheckNow {
   readonly kind: 'check now';
   readonly itemid: string;
 }

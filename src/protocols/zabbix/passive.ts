@@ -1,11 +1,14 @@
 import type { Socket } from 'node:net';
-import { ZABBIX_ANSWER, ZABBIX_CONFIGURATION_ANSWER } from '../../kit/zabbix-limits.js';
+import { ZABBIX_ANSWER, ZABBIX_CONFIGURATION_ANSWER, ZABBIX_FIRST_BYTE } from '../../kit/zabbix-limits.js';
 import { formatDuration } from '../../kit/text.js';
+import { underAll } from '../../kit/within.js';
 import {
   configKnown, dataAnswer, failure, readAnswer, requestOf, success, tasksAnswer, type DataParts, type KnownConfiguration, type ServerAnswer,
 } from './conversation.js';
 import { ZabbixError } from './errors.js';
-import { CONFIGURATION_LIMITS, encodeFrame, MESSAGE_LIMITS, parseMessage, readFrame, type Frame } from './frame.js';
+import { CONFIGURATION_LIMITS, encodeFrame, MESSAGE_LIMITS, parseMessage, type Frame } from './frame.js';
+import { readFrame, type ReadLimits } from './frame-reader.js';
+import type { Asked } from './version-guess.js';
 
 /** What goes out to a server that asked. */
 export interface Upload<Parts> {
@@ -19,12 +22,14 @@ export interface Upload<Parts> {
 
 /** What a proxy in passive mode has for its server. Nothing of it may take longer than the server waits. */
 export interface PassiveProxy {
-  /** what it says of itself */
-  readonly version: string;
+  /** The server asks for this. @returns the version that the answer claims; it comes before the answer is asked for */
+  asked(what: Asked): string;
   readonly known: KnownConfiguration;
   /** Takes a configuration, or changes of it, JSON. @throws ZabbixError with the reason for the server */
   configure(content: Buffer): Promise<void>;
   data(): Promise<Upload<DataParts>>;
+  /** Room for one message that is as long as a configuration. @returns gives it back @throws ZabbixError where too many want it */
+  room(signal: AbortSignal): Promise<() => void>;
   /** Results of tasks alone: asked each second. */
   tasks(): Promise<Upload<Pick<DataParts, 'results' | 'clock' | 'ns'>>>;
 }
@@ -36,21 +41,51 @@ export interface PassiveProxy {
  * @throws ZabbixError; the connection is closed then, as it is at the end
  */
 export async function answerServer(socket: Socket, proxy: PassiveProxy, signal: AbortSignal): Promise<string | undefined> {
+  const room = new Room(proxy, signal);
+  const limits = { ...CONFIGURATION_LIMITS, firstMs: ZABBIX_FIRST_BYTE, admitLong: () => room.enter() };
   try {
-    const frame = await readFrame(socket, CONFIGURATION_LIMITS, ZABBIX_CONFIGURATION_ANSWER, signal);
+    const frame = await readFrame(socket, limits, ZABBIX_CONFIGURATION_ANSWER, signal);
     if (frame === undefined) return undefined;
     const request = requestOf(frame.content);
-    await answer(request, { socket, frame, proxy, signal });
+    await answer(request, { socket, frame, limits, proxy, signal });
     await flushed(socket);
     return request;
   } finally {
+    room.leave();
     socket.destroy();
+  }
+}
+
+/** What a connection holds while it brings something long, to its end. */
+class Room {
+  readonly #proxy: Pick<PassiveProxy, 'room'>;
+  readonly #signal: AbortSignal;
+  readonly #end = new AbortController();
+  #giveBack: (() => void) | undefined;
+
+  constructor(proxy: Pick<PassiveProxy, 'room'>, signal: AbortSignal) {
+    this.#proxy = proxy;
+    this.#signal = signal;
+  }
+
+  async enter(): Promise<void> {
+    if (this.#giveBack) return;
+    const { signal } = this.#end;
+    const giveBack = await underAll([this.#signal, signal], (limited) => this.#proxy.room(limited));
+    if (signal.aborted) giveBack();
+    else this.#giveBack = giveBack;
+  }
+
+  leave(): void {
+    this.#end.abort();
+    this.#giveBack?.();
   }
 }
 
 interface Conversation {
   readonly socket: Socket;
   readonly frame: Frame;
+  readonly limits: ReadLimits;
   readonly proxy: PassiveProxy;
   readonly signal: AbortSignal;
 }
@@ -59,8 +94,14 @@ async function answer(request: string | undefined, conversation: Conversation): 
   const { proxy } = conversation;
   switch (request) {
     case 'proxy config': return configure(conversation);
-    case 'proxy data': return hand(conversation, await proxy.data(), (parts) => dataAnswer(proxy.version, parts));
-    case 'proxy tasks': return hand(conversation, await proxy.tasks(), (parts) => tasksAnswer(proxy.version, parts));
+    case 'proxy data': {
+      const version = proxy.asked('data');
+      return hand(conversation, await proxy.data(), (parts) => dataAnswer(version, parts));
+    }
+    case 'proxy tasks': {
+      const version = proxy.asked('tasks');
+      return hand(conversation, await proxy.tasks(), (parts) => tasksAnswer(version, parts));
+    }
     default:
       if (request !== undefined) await say(conversation, failure('this is a proxy: it does not know the request'));
       throw new ZabbixError('GARBAGE', request === undefined ? 'a message that is no request' : `a request that no server makes (${JSON.stringify(request)})`);
@@ -74,21 +115,23 @@ async function say({ socket, frame }: Conversation, message: string): Promise<vo
 
 /** A server before 6.4 sends all of it with the request; since then it asks first what is known. */
 async function configure(conversation: Conversation): Promise<void> {
-  const { socket, frame, proxy, signal } = conversation;
+  const { socket, frame, limits, proxy, signal } = conversation;
   let { content } = frame;
-  if (isBare(content)) {
-    await say(conversation, configKnown(proxy.version, proxy.known));
-    const next = await readFrame(socket, CONFIGURATION_LIMITS, ZABBIX_CONFIGURATION_ANSWER, signal);
-    if (next === undefined) throw new ZabbixError('SILENT', `the server closed the connection instead of sending the configuration, as one does that does not take a proxy of version ${proxy.version}`);
+  const asksFirst = isBare(content);
+  const version = proxy.asked(asksFirst ? 'changes of the configuration' : 'whole configuration');
+  if (asksFirst) {
+    await say(conversation, configKnown(version, proxy.known));
+    const next = await readFrame(socket, { ...limits, firstMs: ZABBIX_CONFIGURATION_ANSWER }, ZABBIX_CONFIGURATION_ANSWER, signal);
+    if (next === undefined) throw new ZabbixError('SILENT', `the server closed the connection instead of sending the configuration, as one does that does not take a proxy of version ${version}`);
     content = next.content;
   }
   try {
     await proxy.configure(content);
   } catch (error) {
-    if (error instanceof ZabbixError) await say(conversation, failure(error.message, proxy.version));
+    if (error instanceof ZabbixError) await say(conversation, failure(error.message, version));
     throw error;
   }
-  await say(conversation, success(proxy.version));
+  await say(conversation, success(version));
 }
 
 /** Whether a request for the configuration has none in it. */

@@ -1,7 +1,9 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { connect, createServer, type ConnectionOptions, type TLSSocket, type TlsOptions } from 'node:tls';
+import { connect, createSecureContext, createServer, type ConnectionOptions, type SecureContextOptions, type TLSSocket, type TlsOptions } from 'node:tls';
+import { authoritiesFault } from '../../kit/certificates.js';
 import { ZABBIX_PSK_IDENTITY, ZABBIX_PSK_LEAST, ZABBIX_PSK_MOST } from '../../kit/zabbix-limits.js';
+import { formatDuration } from '../../kit/text.js';
 import { onAbort } from '../../kit/within.js';
 import { ZabbixError } from './errors.js';
 
@@ -9,7 +11,7 @@ import { ZabbixError } from './errors.js';
 export type TlsSettings = PskSettings | CertificateSettings;
 
 /** By a key that both have. */
-export interface PskSettings {
+interface PskSettings {
   readonly kind: 'psk';
   readonly identity: string;
   readonly key: Buffer;
@@ -49,8 +51,8 @@ function clientOptions(settings: TlsSettings): ConnectionOptions {
 }
 
 /** Of one connection from a server. */
-function serverOptions(settings: TlsSettings, ms: number): TlsOptions {
-  const common = { ...VERSIONS, handshakeTimeout: ms };
+function serverOptions(settings: TlsSettings): TlsOptions {
+  const common = VERSIONS;
   // judged by judge(), so that it can be said what was wrong
   if (settings.kind === 'certificate') return { ...common, ca: settings.ca, cert: settings.cert, key: settings.key, requestCert: true, rejectUnauthorized: false };
   const { identity, key } = settings;
@@ -85,19 +87,25 @@ const own = (error: unknown): ZabbixError =>
 /**
  * Accepts TLS on a connection that a server has made. The given socket is not to be used any more.
  * @param ms for the handshake
- * @throws ZabbixError TLS, OWN, ABORTED; the connection is closed then
+ * @throws ZabbixError TLS, LATE, OWN, ABORTED; the connection is closed then
  */
 export function acceptSecure(plain: Socket, settings: TlsSettings, ms: number, signal: AbortSignal): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
-    const fail = (error: ZabbixError): void => {
+    const leave = (): void => {
+      clearTimeout(timer);
       forget();
+    };
+    const fail = (error: ZabbixError): void => {
+      leave();
       plain.destroy();
       reject(error);
     };
+    // Node's own begins anew with each byte
+    const timer = setTimeout(() => fail(new ZabbixError('LATE', `the TLS handshake did not end within ${formatDuration(ms)}`)), ms);
     let forget = (): void => undefined;
     try {
       // one of its own, so that what it tells is of this connection; it listens nowhere
-      const server = createServer(serverOptions(settings, ms));
+      const server = createServer(serverOptions(settings));
       server.once('secureConnection', (socket) => {
         const refusal = judge(socket, settings);
         if (refusal) {
@@ -105,7 +113,7 @@ export function acceptSecure(plain: Socket, settings: TlsSettings, ms: number, s
           fail(refusal);
           return;
         }
-        forget();
+        leave();
         resolve(socket);
       });
       server.once('tlsClientError', (error) => fail(tlsFault(error)));
@@ -150,6 +158,30 @@ export function distinguishedNames(lines: string): string[] {
   const renamed = (part: string): string => part.replace(/^[^=]+/, (name) => GNUTLS_NAMES[name] ?? name);
   const gnutls = parts.map((together) => together.map(renamed).join('+')).join(',');
   return [...new Set([openssl, gnutls, parts.map((together) => together.join('+')).join(',')])];
+}
+
+/** Which of the texts for TLS cannot be used, and why, without a word of them; undefined where all can. */
+export function certificateFault({ ca, cert, key }: Pick<CertificateSettings, 'ca' | 'cert' | 'key'>): { readonly part: 'ca' | 'cert' | 'key'; readonly reason: string } | undefined {
+  const authorities = authoritiesFault(ca);
+  if (authorities !== undefined) return { part: 'ca', reason: authorities };
+  if (!isOfUse({ cert })) return { part: 'cert', reason: 'holds no certificate that can be used' };
+  if (!isOfUse({ key })) return { part: 'key', reason: 'holds no private key that can be used without a password' };
+  return isOfUse({ cert, key }) ? undefined : { part: 'key', reason: 'is not the key of the certificate' };
+}
+
+function isOfUse(options: SecureContextOptions): boolean {
+  try {
+    createSecureContext(options);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Why a text is no issuer or subject as Zabbix writes it; undefined where it may be one. */
+export function distinguishedNameFault(name: string): string | undefined {
+  const isOne = /^[A-Za-z\d.]+=/.test(name) && !/(?<!\\),\s/.test(name);
+  return isOne ? undefined : 'has to be written as Zabbix does it, without blanks between its parts: CN=zabbix server,O=Example';
 }
 
 /**

@@ -5,7 +5,7 @@ import type { ValueType } from './messages.js';
 export const VALUE_TYPES: readonly ValueType[] = ['float', 'char', 'log', 'unsigned', 'text'];
 
 /** A text that an item can hold, cut where the server would cut it; or why it can't. */
-export type Fitted = { readonly value: string; readonly fault?: undefined } | { readonly fault: string; readonly value?: undefined };
+type Fitted = { readonly value: string; readonly fault?: undefined } | { readonly fault: string; readonly value?: undefined };
 
 const MOST_UNSIGNED = 2n ** 64n - 1n;
 const UNSIGNED = /^\+?\d+$/;

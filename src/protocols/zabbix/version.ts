@@ -5,13 +5,13 @@ import type { ZabbixError } from './errors.js';
 /** What is claimed first: of the long-term release whose words these are. Servers 4.2 to 6.0 take its data. */
 export const FIRST_VERSION = '6.0.14';
 /** Of the protocol's text that has tasks of types 1 and 0. */
-export const OLD_VERSION = '5.4.0';
+const OLD_VERSION = '5.4.0';
 
 /** From this version on a server tells what has changed in the configuration, and knows no heartbeat. */
 const INCREMENTAL = [6, 4] as const;
 
 /** @returns major and minor number; undefined where it is no version */
-export function parseVersion(version: string): readonly [number, number] | undefined {
+function parseVersion(version: string): readonly [number, number] | undefined {
   const found = /^(\d{1,3})\.(\d{1,3})(?:\.\d{1,5})?(?:[a-z]{1,5}\d{0,3})?$/.exec(version);
   return found ? [Number(found[1]), Number(found[2])] : undefined;
 }
@@ -25,7 +25,7 @@ export function isIncremental(version: string): boolean {
 /** Whether rows and results are written as the text of 5.4 has them. */
 export const isOld = (version: string): boolean => (parseVersion(version)?.[0] ?? 0) < 6;
 
-/** Finds out which version a server takes. */
+/** Active mode: finds out which version a server takes, from what it answers. */
 export class VersionChoice {
   #version: string;
   readonly #refused = new Map<string, string>();

@@ -98,6 +98,12 @@ export const isSeen = (world: World, proxyid: string): Promise<void> => until(as
 
 interface SentRow { readonly id: number; readonly itemid: number; readonly clock: number; readonly ns: number; readonly value?: string; readonly state?: number }
 
+/** All numbers that the server has stored, as `itemid clock ns`. */
+export async function storedOf({ zabbix }: World): Promise<ReadonlySet<string>> {
+  const stored = await zabbix.database.rows<{ v: string }>(`select concat_ws(' ', itemid, clock, ns) as v from history_uint union all select concat_ws(' ', itemid, clock, ns) from history`);
+  return new Set(stored.map(({ v }) => v));
+}
+
 /** All values that went to the server, whether they arrived or not. */
 export class Ledger {
   /** by their number */
@@ -106,7 +112,7 @@ export class Ledger {
   readonly clashes: number[] = [];
   /** messages that told the proxy to wait */
   throttled = 0;
-  /** values that went more than once */
+  /** messages that began with the first value once more: with each go those of the last seconds, these only after a fault */
   again = 0;
   readonly sessions = new Set<unknown>();
   /** tasks that were given out */
@@ -123,20 +129,21 @@ export class Ledger {
       return;
     }
     if (message.session !== undefined) this.sessions.add(message.session);
-    for (const { id, itemid, clock, ns, value, state } of (message['history data'] ?? []) as readonly SentRow[]) {
+    const rows = (message['history data'] ?? []) as readonly SentRow[];
+    const [first] = this.values.keys();
+    if (first !== undefined && rows[0]?.id === first) this.again += 1;
+    for (const { id, itemid, clock, ns, value, state } of rows) {
       if (state === 1 || value === undefined) continue;
       const text = `${itemid} ${clock} ${ns}`;
       const before = this.values.get(id);
-      if (before !== undefined) this.again += 1;
       if (before !== undefined && before !== text) this.clashes.push(id);
       this.values.set(id, text);
     }
   }
 
   /** Those that the server has not stored, of the values up to now. */
-  async missing({ zabbix }: World, values = [...this.values.values()]): Promise<readonly string[]> {
-    const stored = await zabbix.database.rows<{ v: string }>(`select concat_ws(' ', itemid, clock, ns) as v from history_uint union all select concat_ws(' ', itemid, clock, ns) from history`);
-    const there = new Set(stored.map(({ v }) => v));
+  async missing(world: World, values = [...this.values.values()]): Promise<readonly string[]> {
+    const there = await storedOf(world);
     return values.filter((one) => !there.has(one));
   }
 }

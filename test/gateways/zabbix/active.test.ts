@@ -1,12 +1,13 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
-import { Active } from '../../../src/gateways/zabbix/active.js';
-import { Configurations } from '../../../src/gateways/zabbix/configurations.js';
-import { Contact } from '../../../src/gateways/zabbix/contact.js';
-import { Servers } from '../../../src/gateways/zabbix/servers.js';
+import { Active } from '../../../src/gateways/zabbix/speaking/active.js';
+import { Configurations } from '../../../src/gateways/zabbix/speaking/configurations.js';
+import { Contact } from '../../../src/gateways/zabbix/speaking/contact.js';
+import { Servers } from '../../../src/gateways/zabbix/speaking/servers.js';
 import { Bell } from '../../../src/kit/bell.js';
-import { encodeFrame, MESSAGE_LIMITS, parseMessage, readFrame } from '../../../src/protocols/zabbix/frame.js';
+import { encodeFrame, MESSAGE_LIMITS, parseMessage } from '../../../src/protocols/zabbix/frame.js';
+import { readFrame } from '../../../src/protocols/zabbix/frame-reader.js';
 import type { ProxyConfiguration } from '../../../src/protocols/zabbix/configuration.js';
 import type { HistoryRow } from '../../../src/protocols/zabbix/messages.js';
 import { until } from '../../support/until.js';
@@ -60,7 +61,7 @@ function speakOnce({ recovered }: Started, t: Test, ...ports: readonly number[])
   const configurations = new Configurations({
     history: state.history('gateway z'), log, changed: () => undefined, incoming: { serves: () => true, configured: (one) => configured.push(one) },
   });
-  const contact = new Contact(log, () => undefined, () => sender.doubt());
+  const contact = new Contact({ log, count: () => undefined, doubt: () => sender.doubt() });
   const servers = new Servers(contact);
   servers.set(ports.map((port) => ({ host: '127.0.0.1', port })), undefined, 'px');
   const active = new Active({ servers, sender, tasks, configurations, log, bell: new Bell(), frequencies: () => ({ config: 100, heartbeat: 100, data: 50 }) });
@@ -154,4 +155,29 @@ await t.test('the first server that answers is used, until it does not', async (
   isWell = false;
   await values.values([value('5')]);
   await until(() => counts.sent === 2 && third.told.length > 0, WITHIN, 'the other one');
+});
+
+await t.test('another server, or another name at it, is asked what it wants before it gets values', async (t) => {
+  const other = { ...OLD, items: { ...OLD.items, data: [[6, 0, 'argo.status', 1, '1s', 3, 0]] } };
+  const taken: { readonly order: string; readonly itemids: readonly string[] }[] = [];
+  const first = await serve(t, ({ request }) => (request === 'proxy config' ? OLD : { response: 'success', upload: 'enabled' }));
+  let isReady = false;
+  const second = await serve(t, ({ request, ...message }) => {
+    if (request === 'proxy config') return isReady ? other : undefined;
+    const itemids = (message['history data'] ?? []).map(({ itemid }) => itemid);
+    if (itemids.length > 0) taken.push({ order: isReady ? 'after' : 'before', itemids });
+    return { response: 'success', upload: 'enabled' };
+  });
+  const { values, counts, active, servers, sender } = speak(t, first.port);
+  await values.values([value('5', 'old')]);
+  await until(() => counts.sent === 1, WITHIN, 'a value at the first');
+  servers.set([{ host: '127.0.0.1', port: second.port }], undefined, 'px');
+  sender.doubt();
+  active.unsure();
+  await values.values([value('5', 'old'), value('6', 'new')]);
+  await until(() => second.told.filter(({ request }) => request === 'proxy data').length >= 3, WITHIN, 'messages without values');
+  t.same(taken, []);
+  isReady = true;
+  await until(() => taken.some(({ itemids }) => itemids.includes('6')), WITHIN, 'the values');
+  t.equal(taken.every(({ order }) => order === 'after'), true);
 });

@@ -61,5 +61,5 @@ void t.test('names of all sorts in keys', async (t) => {
   }));
   for (const [at, name] of names.entries()) for (const itemid of [at + 1, names.length + at + 1]) t.equal((await valueOf(rig, String(itemid))).value, 'on', `${name} ${itemid}`);
   const rest = await Promise.all([1, 2, 3, 4, 5, 6].map(async (at) => (await valueOf(rig, String(2 * names.length + at))).value));
-  t.match(rest, ['on', 'lj', 'on', /^NO SUCH INSTANCE/, /^USAGE: the key is no closing quote/, /^USAGE: the key is "ä" after the name/]);
+  t.match(rest, ['on', 'lj', 'on', /^NO SUCH INSTANCE/, /^USAGE: the key cannot be read: no closing quote/, /^USAGE: the key cannot be read: "ä" after the name/]);
 });

@@ -1,7 +1,7 @@
 import t from 'tap';
-import { ITEMS, servedItem, STATE_NUMBERS, valueText } from '../../../src/gateways/zabbix/items.js';
-import { hostName } from '../../../src/gateways/zabbix/host-name.js';
-import { rangeTest } from '../../../src/gateways/zabbix/ip-range.js';
+import { ITEMS, servedItem, STATE_NUMBERS, valueText } from '../../../src/gateways/zabbix/items/items.js';
+import { hostName } from '../../../src/gateways/zabbix/items/host-name.js';
+import { rangeTest } from '../../../src/gateways/zabbix/discovering/ip-range.js';
 import { POWER_STATES } from '../../../src/drivers/driver.js';
 import type { ValueType } from '../../../src/protocols/zabbix/messages.js';
 import { FakeMachine } from '../../instances/fake-driver.js';
@@ -13,7 +13,7 @@ await t.test('what is served is said by the key and the type', (t) => {
   t.match(fault('agent.ping'), 'NOT SUPPORTED: argo-server has no item agent.ping');
   t.match(fault('constructor'), 'NOT SUPPORTED');
   t.match(fault('argo.status[lj,more]'), 'USAGE: argo.status[INSTANCE]');
-  t.match(fault('argo.status[lj'), 'USAGE: the key is');
+  t.match(fault('argo.status[lj'), 'USAGE: the key cannot be read: ');
   t.match(fault('argo.load', 'unsigned'), 'NOT SUPPORTED: argo.load is no unsigned');
   t.match(fault('argo.discovery', 'float'), 'NOT SUPPORTED');
   t.equal(new Set(Object.values(STATE_NUMBERS)).size, POWER_STATES.length, 'each state has a number of its own');

@@ -1,15 +1,18 @@
 import t from 'tap';
-import { REGISTRATIONS_A_LOOK } from '../../../src/kit/zabbix-collecting-limits.js';
-import { Addresses } from '../../../src/gateways/zabbix/addresses.js';
-import { Registration } from '../../../src/gateways/zabbix/registration.js';
+import { REGISTRATION_AGAIN, REGISTRATION_HOSTLESS, REGISTRATIONS_A_LOOK, REGISTRATIONS_HOSTLESS_A_LOOK } from '../../../src/kit/zabbix-collecting-limits.js';
+import { Addresses } from '../../../src/gateways/zabbix/discovering/addresses.js';
+import { Registration } from '../../../src/gateways/zabbix/discovering/registration.js';
 import { FakeMachine } from '../../instances/fake-driver.js';
 import { arrange, CONFIG, type Rig } from './rig.js';
 
 /** One look, and the hosts that it registered. */
 const looks = ({ member, received, logged }: Rig) => {
-  const registration = new Registration(received, new Addresses(), (level, message, facts) => { logged.push(`${level} ${message} ${JSON.stringify(facts)}`); });
+  let steady = 0;
+  const registration = new Registration(received, new Addresses(), (level, message, facts) => { logged.push(`${level} ${message} ${JSON.stringify(facts)}`); }, () => steady);
   return {
     forget: () => registration.forget(),
+    after: (ms: number) => { steady += ms; },
+    hosts: (...names: string[]) => registration.configured({ hosts: new Map(names.map((host, hostid) => [hostid, { hostid, host, name: host }])) }),
     look: async (): Promise<readonly string[]> => {
       const before = received.registered.length;
       await registration.look(member.actor('test'), 1_795_224_123_456);
@@ -55,4 +58,32 @@ await t.test('never many at once', async (t) => {
   const counts = [(await look()).length, (await look()).length, (await look()).length, (await look()).length];
   t.same(counts, [REGISTRATIONS_A_LOOK, REGISTRATIONS_A_LOOK, 4, 0]);
   t.equal(new Set(rig.received.registered.map(({ host }) => host)).size, 2 * REGISTRATIONS_A_LOOK + 4);
+});
+
+await t.test('those of which the server has made no host come again after minutes, the others daily', async (t) => {
+  const { look, after, hosts } = looks(await arrange(t));
+  const all = await look();
+  after(REGISTRATION_HOSTLESS - 1);
+  t.same(await look(), []);
+  hosts('lj', 'dev');
+  after(1);
+  t.same((await look()).toSorted(), all.filter((host) => host !== 'lj' && host !== 'dev').toSorted());
+  t.same(await look(), [], 'and then after minutes once more');
+  hosts(...all);
+  after(REGISTRATION_HOSTLESS);
+  t.same(await look(), [], 'all of them are hosts');
+  after(REGISTRATION_AGAIN);
+  t.same((await look()).toSorted(), all.toSorted());
+});
+
+await t.test('many without a host come again in turns', async (t) => {
+  const count = 2 * REGISTRATIONS_HOSTLESS_A_LOOK - 4;
+  const { look, after } = looks(await arrange(t, { config: `${CONFIG}[providers.many]\ntype = "sim"\ncount = ${count}\n` }));
+  await look();
+  after(REGISTRATION_HOSTLESS);
+  const first = await look();
+  after(REGISTRATION_HOSTLESS);
+  const second = await look();
+  t.equal(first.length, REGISTRATIONS_HOSTLESS_A_LOOK);
+  t.equal(new Set([...first, ...second]).size, count + 4, 'nobody comes twice before all others have come');
 });

@@ -35,6 +35,8 @@ export class Received implements Outgoing {
   readonly available: AvailabilityRow[] = [];
   readonly discovered: DiscoveryRow[] = [];
   readonly registered: RegistrationRow[] = [];
+  /** values that were collected and are lost, by the reason */
+  readonly lost: Record<string, number> = {};
   /** instead of keeping values */
   refuse: Error | undefined;
 
@@ -42,6 +44,10 @@ export class Received implements Outgoing {
     if (this.refuse) return Promise.reject(this.refuse);
     this.all.push(...values);
     return Promise.resolve();
+  }
+
+  dropped(reason: string, count: number): void {
+    this.lost[reason] = (this.lost[reason] ?? 0) + count;
   }
 
   availability(rows: readonly AvailabilityRow[]): void {

@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { ValueBuffer as Values } from '../../../src/gateways/zabbix/buffer.js';
+import { ValueBuffer as Values } from '../../../src/gateways/zabbix/speaking/buffer.js';
 import type { NewValue } from '../../../src/gateways/zabbix/contract.js';
-import { Reports } from '../../../src/gateways/zabbix/reports.js';
-import { Sender } from '../../../src/gateways/zabbix/sender.js';
-import { Tasks } from '../../../src/gateways/zabbix/tasks.js';
+import { Reports } from '../../../src/gateways/zabbix/speaking/reports.js';
+import { Sender } from '../../../src/gateways/zabbix/speaking/sender.js';
+import { Tasks } from '../../../src/gateways/zabbix/speaking/tasks.js';
 import type { RemoteCommand, TaskResult } from '../../../src/protocols/zabbix/messages.js';
 import { State } from '../../../src/store/state.js';
 

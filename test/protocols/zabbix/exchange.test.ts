@@ -8,15 +8,19 @@ import { askConfiguration, sendData, sendHeartbeat } from '../../../src/protocol
 import type { DataParts } from '../../../src/protocols/zabbix/conversation.js';
 import { ZabbixError } from '../../../src/protocols/zabbix/errors.js';
 import { exchange, MESSAGE_EXCHANGE, type ExchangeLimits, type ServerAddress } from '../../../src/protocols/zabbix/exchange.js';
-import { encodeFrame, MESSAGE_LIMITS, parseMessage, readFrame } from '../../../src/protocols/zabbix/frame.js';
+import { encodeFrame, MESSAGE_LIMITS, parseMessage } from '../../../src/protocols/zabbix/frame.js';
+import { readFrame } from '../../../src/protocols/zabbix/frame-reader.js';
 import { answerServer, type PassiveProxy } from '../../../src/protocols/zabbix/passive.js';
 import { acceptSecure, distinguishedNames, parsePsk, pskIdentityFault, type CertificateSettings, type TlsSettings } from '../../../src/protocols/zabbix/tls.js';
+import { Places } from '../../../src/kit/places.js';
 import { lacks } from '../../support/peers.js';
 import { until } from '../../support/until.js';
 
 const HOST = '127.0.0.1';
 const NEVER = new AbortController().signal;
 const PATIENCE_MS = 20_000;
+/** The header of a frame that is longer than any message but a configuration, and the first bytes of it. */
+const LONG = Buffer.concat([Buffer.from('ZBXD\x01\0\0\0\x01\0\0\0\0', 'latin1'), Buffer.from('{"request":')]);
 const SHORT: ExchangeLimits = { ...MESSAGE_EXCHANGE, connectMs: 300, answerMs: 300 };
 
 /** Takes connections. @param serve with each; what it throws is forgotten */
@@ -84,13 +88,16 @@ void t.test('what an active proxy asks', async (t) => {
   const success = await listen(t, answering('{"response":"success","tasks":[{"type":6,"itemid":3}]}'));
   await sendHeartbeat(success, PROXY, NEVER);
   t.match(await sendData(success, PROXY, PARTS, NEVER), { accepted: true, tasks: [{ kind: 'check now', itemid: '3' }] });
-  t.equal((await askConfiguration(await listen(t, answering('{"hosts":{}}')), PROXY, { session: SESSION, revision: 0 }, NEVER)).toString(), '{"hosts":{}}');
+  const configurations: string[] = [];
+  await askConfiguration(await listen(t, answering('{"hosts":{}}')), PROXY, { session: SESSION, revision: 0 }, NEVER, (content) => Promise.resolve(void configurations.push(content.toString())));
+  t.same(configurations, ['{"hosts":{}}']);
   const unknown = await listen(t, answering('{"response":"failed","info":"proxy \\"west\\" not found"}'));
   t.match((await refusal(sendHeartbeat(unknown, PROXY, NEVER))).message, /proxy "west" not found/);
 });
 
 /** What a passive proxy under test was told. */
 interface Told {
+  readonly asked: string[];
   readonly settled: unknown[];
   readonly configured: string[];
 }
@@ -98,7 +105,12 @@ interface Told {
 function passive(told: Told): PassiveProxy {
   const upload = <Parts>(parts: Parts) => Promise.resolve({ parts, settle: (answer: unknown): Promise<void> => { told.settled.push(answer); return Promise.resolve(); } });
   return {
-    version: '6.0.14', known: { session: SESSION, revision: 3 },
+    known: { session: SESSION, revision: 3 },
+    room: () => Promise.resolve(() => undefined),
+    asked: (what) => {
+      told.asked.push(what);
+      return '6.0.14';
+    },
     configure: (content) => {
       if (content.includes('wrong')) return Promise.reject(new ZabbixError('GARBAGE', 'tables that are none'));
       told.configured.push(content.toString());
@@ -130,7 +142,7 @@ async function playServer(t: Test, told: Told, messages: readonly string[]): Pro
 }
 
 void t.test('what a passive proxy answers', async (t) => {
-  const told: Told = { settled: [], configured: [] };
+  const told: Told = { asked: [], settled: [], configured: [] };
   const play = (...messages: string[]) => playServer(t, told, messages);
   t.same((await play('{"request":"proxy config","data":{"hosts":{}}}')).answers, [{ response: 'success', version: '6.0.14' }]);
   t.same((await play('{"request":"proxy config"}', '{"full_sync":1,"data":{},"config_revision":4}')).answers, [{ version: '6.0.14', session: SESSION, config_revision: 3 }, { response: 'success', version: '6.0.14' }]);
@@ -143,6 +155,39 @@ void t.test('what a passive proxy answers', async (t) => {
   await play('{"request":"proxy data"}');
   t.same(told.settled, [undefined], 'a server that goes away may have it, or not');
   t.match((await play('{"request":"agent.ping"}')).answers, [{ response: 'failed' }]);
+  t.same(told.asked, ['whole configuration', 'changes of the configuration', 'whole configuration', 'data', 'tasks', 'data'], 'what each showed of the server');
+});
+
+void t.test('long messages are taken one after the other, and a connection gives its room back however it ends', async (t) => {
+  const places = new Places(1, 1);
+  const told: Told = { asked: [], settled: [], configured: [] };
+  let asked = 0;
+  let given = 0;
+  const room = async (signal: AbortSignal): Promise<() => void> => {
+    asked += 1;
+    return places.take(signal).finally(() => { given += 1; });
+  };
+  const where = await listen(t, (socket) => answerServer(socket, { ...passive(told), room }, NEVER));
+  const begin = (): Socket => {
+    const socket = connect(where.port, HOST).on('error', () => undefined).resume();
+    socket.write(LONG);
+    return socket;
+  };
+  const first = begin();
+  await until(() => places.taken === 1, PATIENCE_MS, 'the first one to have room');
+  const second = begin();
+  await until(() => asked === 2, PATIENCE_MS, 'the second one to wait');
+  t.equal(given, 1);
+  first.destroy();
+  await until(() => given === 2, PATIENCE_MS, 'the second one to have room');
+  t.equal(places.taken, 1);
+  const third = begin();
+  await until(() => asked === 3, PATIENCE_MS, 'the third one to wait');
+  third.destroy();
+  await until(() => given === 3, PATIENCE_MS, 'it to be gone');
+  second.destroy();
+  await until(() => places.taken === 0, PATIENCE_MS, 'all room to be free');
+  t.same(told.configured, []);
 });
 
 void t.test('pre-shared keys', async (t) => {
@@ -175,6 +220,16 @@ void t.test('TLS with a pre-shared key', async (t) => {
   t.equal(refused.length, 2);
   t.match(await refusal(ask(where)), { code: /SILENT|CUT|GARBAGE/ }, 'no TLS where it is wanted');
   t.match(await refusal(ask({ ...await listen(t, answering('{}')), tls: psk }, SHORT)), { code: /TLS|UNREACHABLE/ }, 'TLS where there is none');
+  const late: ZabbixError[] = [];
+  const patient = await listen(t, async (socket) => { late.push(await refusal(acceptSecure(socket, psk, 300, NEVER))); });
+  const slow = connect(patient.port, HOST).on('error', () => undefined).resume();
+  // the beginning of a long record, and then a byte now and then
+  slow.write(Buffer.from([0x16, 3, 1, 0x3f, 0xff, 1]));
+  const drip = setInterval(() => slow.write(Buffer.alloc(1)), 50);
+  await until(() => late.length === 1, PATIENCE_MS, 'the handshake that never ends to be given up');
+  clearInterval(drip);
+  slow.destroy();
+  t.match(late[0], { code: 'LATE', message: 'the TLS handshake did not end within 300 ms' });
   t.match(await refusal(ask({ ...await listen(t, () => undefined), tls: psk }, SHORT)), { code: 'UNREACHABLE', message: /none within 300 ms/ });
 });
 

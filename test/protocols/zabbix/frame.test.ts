@@ -4,8 +4,10 @@ import { PassThrough } from 'node:stream';
 import { deflateSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { ZabbixError, type ZabbixFault } from '../../../src/protocols/zabbix/errors.js';
-import { CONFIGURATION_LIMITS, encodeFrame, MESSAGE_LIMITS, parseMessage, readFrame, readHeader, type Frame, type FrameLimits } from '../../../src/protocols/zabbix/frame.js';
+import { CONFIGURATION_LIMITS, encodeFrame, MESSAGE_LIMITS, parseMessage, readHeader, type Frame, type FrameLimits } from '../../../src/protocols/zabbix/frame.js';
+import { readFrame } from '../../../src/protocols/zabbix/frame-reader.js';
 import { lacks } from '../../support/peers.js';
+import { until } from '../../support/until.js';
 
 const NEVER = new AbortController().signal;
 const PATIENCE_MS = 20_000;
@@ -177,4 +179,61 @@ void t.test('over a socket, where it ends at once', async (t) => {
   t.equal((await read(socket))?.content.toString(), MESSAGE);
   t.equal(await read(socket), undefined);
   socket.destroy();
+});
+
+void t.test('a long message is unpacked piece by piece, and is what it says or refused', async (t) => {
+  const text = Buffer.from(JSON.stringify({ data: 'x'.repeat(3_000_000) }));
+  const packed = deflateSync(text);
+  t.ok((await readPieces([header(3, packed.length, text.length), packed]))?.content.equals(text));
+  const bomb = deflateSync(Buffer.alloc(8_000_000));
+  for (const [what, words, wire, raw] of [
+    ['a bomb', /unpacks to more than/, bomb, 2_000_000],
+    ['one byte too few', /unpacks to more than|unpacks to \d+ bytes/, packed, text.length - 1],
+    ['one byte too many', /unpacks to \d+ bytes and claims/, packed, text.length + 1],
+    ['cut', /cannot be unpacked/, packed.subarray(0, -5), text.length],
+    ['not packed', /cannot be unpacked/, Buffer.alloc(4000, 7), 2_000_000],
+  ] as const) {
+    const error = await refusal(readPieces([header(3, wire.length, raw), wire]));
+    t.equal(error.code, 'GARBAGE', what);
+    t.match(error.message, words, what);
+  }
+});
+
+void t.test('what is long waits until there is room, and what is not does not', async (t) => {
+  const raw = 5_000_000;
+  const wire = deflateSync(Buffer.alloc(raw, 0x20));
+  let asked = 0;
+  let admit = (): void => undefined;
+  const limits = { ...CONFIGURATION_LIMITS, admitLong: () => new Promise<void>((resolve) => { asked += 1; admit = resolve; }) };
+  const short = new PassThrough();
+  short.end(await encodeFrame(MESSAGE, { packed: true }));
+  t.equal((await readFrame(short, limits, PATIENCE_MS, NEVER))?.content.toString(), MESSAGE);
+  t.equal(asked, 0);
+  for (const pieces of [[Buffer.concat([header(3, wire.length, raw), wire])], [header(3, wire.length, raw), wire]]) {
+    asked = 0;
+    const stream = new PassThrough({ highWaterMark: 64 });
+    const reading = readFrame(stream, limits, PATIENCE_MS, NEVER);
+    for (const piece of pieces) stream.write(piece);
+    stream.end();
+    await until(() => asked === 1, PATIENCE_MS, 'the question for room');
+    let isRead = false;
+    void reading.then(() => { isRead = true; });
+    await new Promise((resolve) => { setImmediate(resolve); });
+    t.notOk(isRead);
+    admit();
+    t.equal((await reading)?.content.length, raw);
+    t.equal(asked, 1);
+  }
+  const refused = new PassThrough();
+  refused.write(header(1, 5_000_000, 0));
+  t.equal((await refusal(readFrame(refused, { ...limits, admitLong: () => Promise.reject(new ZabbixError('LARGE', 'no room')) }, PATIENCE_MS, NEVER))).message, 'no room');
+});
+
+void t.test('whoever says nothing at all has less time', async (t) => {
+  const silent = await refusal(readFrame(new PassThrough(), { ...MESSAGE_LIMITS, firstMs: 100 }, PATIENCE_MS, NEVER));
+  t.match(silent, { code: 'LATE', message: 'no whole message within 100 ms: nothing came' });
+  const slow = new PassThrough();
+  const asked = refusal(readFrame(slow, { ...MESSAGE_LIMITS, firstMs: 100 }, 300, NEVER));
+  slow.write('ZBXD');
+  t.match((await asked).message, /within 300 ms: 4 bytes came/);
 });

@@ -28,7 +28,7 @@ type FunctionName = 'first' | 'length' | keyof typeof AGGREGATES;
 const FUNCTIONS: readonly string[] = ['first', 'length', ...Object.keys(AGGREGATES)];
 
 /** A path that has been read. */
-export interface JsonPath {
+interface JsonPath {
   /**
    * @returns what is found, as a text; undefined: nothing
    * @throws StepError where it is no JSON, or a function does not fit

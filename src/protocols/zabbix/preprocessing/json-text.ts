@@ -12,7 +12,7 @@ export type JsonNode =
   /** a number, true, false, null: as it is printed */
   | { readonly kind: 'other'; readonly text: string };
 
-export type Member = readonly [name: string, value: JsonNode];
+type Member = readonly [name: string, value: JsonNode];
 
 /** What is behind it counts for nothing. @throws StepError where it is neither an object nor an array; CannotPreprocess where it is too long */
 export function parseJson(text: string): JsonNode {

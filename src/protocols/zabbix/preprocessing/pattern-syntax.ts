@@ -7,7 +7,7 @@ import { CannotPreprocess } from './variant.js';
  */
 
 /** An expression in JavaScript's words. */
-export interface Translated {
+interface Translated {
   readonly source: string;
   readonly flags: string;
   /** up to so many characters of a value it needs no watch: what it costs at most can be told from their number */

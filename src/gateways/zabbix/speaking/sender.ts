@@ -1,0 +1,228 @@
+import type { Log } from '../../../kit/log.js';
+import { ZABBIX_MESSAGE_SIZE, ZABBIX_MESSAGE_VALUES, ZABBIX_TAIL_AGE, ZABBIX_TAIL_VALUES } from '../../../kit/zabbix-gateway-limits.js';
+import type { DataParts, ServerAnswer } from '../../../protocols/zabbix/conversation.js';
+import type { TaskResult } from '../../../protocols/zabbix/messages.js';
+import type { HistoryPage } from '../../../store/history.js';
+import type { ValueBuffer } from './buffer.js';
+import type { DropReason } from '../figures.js';
+import { NO_REPORTS, type Reports, type ReportsPart } from './reports.js';
+import { Tail } from './tail.js';
+import type { Tasks } from './tasks.js';
+
+interface SenderParts {
+  readonly buffer: ValueBuffer;
+  readonly reports: Reports;
+  readonly tasks: Tasks;
+  readonly log: Log;
+  acknowledged(count: number): void;
+  dropped(reason: DropReason, count: number): void;
+}
+
+/** One message, and what of it is to be noted when the server has it. */
+export interface Shipment {
+  readonly parts: DataParts;
+  readonly reports: ReportsPart;
+  readonly results: readonly TaskResult[];
+  /** values up to this number are in it, or are not to be sent; undefined: no values were looked for */
+  readonly upTo: number | undefined;
+  /** values that are in it, and those that were left out since their items are gone; of these some were never looked at before */
+  readonly values: number;
+  readonly leftOut: number;
+  readonly newlyLeftOut: number;
+}
+
+/** A page that is being read while the one before it is on its way. */
+interface Ahead {
+  readonly after: number;
+  readonly page: Promise<HistoryPage>;
+}
+
+/**
+ * Composes what goes to the server, and takes note of what has arrived. One message is under way at a time.
+ *
+ * A server acknowledges values before they are in its database, and forgets them where it is killed. So after each fault
+ * that may be the end of a server, what it acknowledged of late is sent again before newer values, with the same session
+ * and numbers: one that has lived on drops them by their numbers, one that was started anew takes them. And what it
+ * acknowledged in the last seconds goes with each message, as far as there is room: no fault tells of a quick restart.
+ */
+export class Sender {
+  readonly #parts: SenderParts;
+  /** the server may have lost what it had; so it may at the beginning */
+  #isInDoubt = true;
+  #isUploadDisabled = false;
+  #ahead: Ahead | undefined;
+  #hasItem: ((itemid: string) => boolean) | undefined;
+  #isBroken = false;
+  /** the greatest number that was counted: what is sent again is not counted again */
+  #counted = 0;
+  readonly #tail = new Tail();
+
+  constructor(parts: SenderParts) {
+    this.#parts = parts;
+  }
+
+  get isUploadDisabled(): boolean {
+    return this.#isUploadDisabled;
+  }
+
+  /** Whether there are values, and a server that wants them. */
+  get hasMore(): boolean {
+    return !this.#isUploadDisabled && !this.#isBroken && this.#parts.buffer.backlog > 0;
+  }
+
+  /** Values of other items are not sent any more. */
+  configured(hasItem: (itemid: string) => boolean): void {
+    this.#hasItem = hasItem;
+  }
+
+  /** What happened may be the end of a server. */
+  doubt(): void {
+    this.#isInDoubt = true;
+  }
+
+  /**
+   * All that there is, as far as the server wants it.
+   * @param every the usual time between two messages, milliseconds
+   */
+  async compose(every: number): Promise<Shipment> {
+    if (this.#isUploadDisabled) return this.composeResults();
+    const { reports, tasks, buffer } = this.#parts;
+    const page = await this.#page(ZABBIX_TAIL_AGE + every);
+    const [part, results] = [reports.next(), tasks.next()];
+    const { text, count, leftOut, newlyLeftOut } = page === undefined ? NOTHING : this.#wanted(page);
+    const upTo = page?.last;
+    const hasMore = page !== undefined && page.count > 0 && upTo !== undefined && buffer.backlog > upTo - buffer.acknowledged;
+    return {
+      parts: {
+        session: buffer.session, ...part, results, ...(count > 0 && { history: [text] }), ...(hasMore && { more: true }), ...now(),
+      },
+      reports: part, results, upTo, values: count, leftOut, newlyLeftOut,
+    };
+  }
+
+  /** Results of tasks alone. */
+  composeResults(): Shipment {
+    const results = this.#parts.tasks.next();
+    return { parts: { session: this.#parts.buffer.session, results, ...now() }, reports: NO_REPORTS, results, upTo: undefined, values: 0, leftOut: 0, newlyLeftOut: 0 };
+  }
+
+  /** For a server that may throw away what it gets. */
+  composeNothing(): Shipment {
+    return { ...this.composeResults(), parts: { session: this.#parts.buffer.session, ...now() }, results: [] };
+  }
+
+  /** What the server said to a message. */
+  settle({ reports, results, upTo, values, leftOut, newlyLeftOut }: Shipment, { accepted, upload }: ServerAnswer): void {
+    if (upload !== undefined) this.#setUpload(upload);
+    if (!accepted) return;
+    const parts = this.#parts;
+    parts.reports.done(reports);
+    parts.tasks.done(results);
+    if (upTo === undefined || values + leftOut === 0) return;
+    const isNew = upTo > this.#counted;
+    if (isNew) {
+      // a page that is partly new was read when others came behind it
+      const fresh = Math.min(values + leftOut, upTo - this.#counted);
+      const gone = Math.min(newlyLeftOut, fresh);
+      parts.acknowledged(fresh - gone);
+      if (gone > 0) this.#leftOut(gone);
+      this.#counted = upTo;
+    }
+    const { acknowledged } = parts.buffer;
+    if (upTo > acknowledged) this.#tail.add(acknowledged, performance.now());
+    parts.buffer.acknowledge(upTo);
+  }
+
+  /** Nobody knows whether a message arrived. */
+  lost(): void {
+    this.#isInDoubt = true;
+    this.#ahead = undefined;
+  }
+
+  #leftOut(count: number): void {
+    this.#parts.dropped('item gone', count);
+    this.#parts.log('info', 'values of items that are gone were left out', { dropped: count });
+  }
+
+  #setUpload(isEnabled: boolean): void {
+    if (isEnabled !== this.#isUploadDisabled) return;
+    this.#isUploadDisabled = !isEnabled;
+    if (isEnabled) this.#parts.log('info', 'the Zabbix server takes values again', { waiting: this.#parts.buffer.backlog });
+    else this.#parts.log('warn', 'the Zabbix server takes no values at present: its cache is full', { waiting: this.#parts.buffer.backlog });
+  }
+
+  /** @param tail of how many milliseconds what was acknowledged goes again @returns undefined where values cannot be read: all else goes without them */
+  async #page(tail: number): Promise<HistoryPage | undefined> {
+    const { buffer, log } = this.#parts;
+    try {
+      await buffer.open();
+      if (this.#isInDoubt) {
+        this.#ahead = undefined;
+        await buffer.stepBack();
+        this.#isInDoubt = false;
+        this.#counted = Math.max(this.#counted, buffer.delivered);
+      }
+      const page = await this.#withTail(tail) ?? await this.#read(buffer.acknowledged);
+      if (page.last < buffer.last) {
+        const ahead = this.#ahead = { after: page.last, page: buffer.page(page.last, ZABBIX_MESSAGE_VALUES, ZABBIX_MESSAGE_SIZE) };
+        ahead.page.catch(() => undefined);
+      }
+      if (this.#isBroken) log('info', 'values for Zabbix can be read again');
+      this.#isBroken = false;
+      return page;
+    } catch (error) {
+      if (!this.#isBroken) log('error', 'values for Zabbix cannot be read', { reason: (error as Error).message });
+      this.#isBroken = true;
+      return undefined;
+    }
+  }
+
+  /** @returns undefined where there is no tail, or not enough room for it in one message with all that is new */
+  async #withTail(ms: number): Promise<HistoryPage | undefined> {
+    const { buffer } = this.#parts;
+    const { acknowledged, last } = buffer;
+    const begin = this.#tail.begin(ms, performance.now()) ?? acknowledged;
+    const after = Math.max(begin, acknowledged - Math.min(ZABBIX_TAIL_VALUES, ZABBIX_MESSAGE_VALUES - (last - acknowledged)));
+    if (after >= acknowledged) return undefined;
+    const page = await buffer.page(after, ZABBIX_MESSAGE_VALUES, ZABBIX_MESSAGE_SIZE);
+    return page.last >= last ? page : undefined;
+  }
+
+  #read(after: number): Promise<HistoryPage> {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    return ahead?.after === after ? ahead.page : this.#parts.buffer.page(after, ZABBIX_MESSAGE_VALUES, ZABBIX_MESSAGE_SIZE);
+  }
+
+  /** The values of a page whose items are configured; each stands on a line of its own. */
+  #wanted({ text, count }: HistoryPage): Pick<Shipment, 'leftOut' | 'newlyLeftOut'> & { text: string; count: number } {
+    const hasItem = this.#hasItem;
+    const all = { text, count, leftOut: 0, newlyLeftOut: 0 };
+    if (hasItem === undefined || count === 0) return all;
+    let areAll = true;
+    for (let at = text.indexOf(ITEM); at !== -1 && areAll; at = text.indexOf(ITEM, text.indexOf('\n', at) === -1 ? text.length : text.indexOf('\n', at))) areAll = hasItem(itemAt(text, at));
+    if (areAll) return all;
+    let newlyLeftOut = 0;
+    const lines = text.split(',\n').filter((line) => {
+      const isWanted = hasItem(itemAt(line, line.indexOf(ITEM)));
+      if (!isWanted && idOf(line) > this.#counted) newlyLeftOut += 1;
+      return isWanted;
+    });
+    return { text: lines.join(',\n'), count: lines.length, leftOut: count - lines.length, newlyLeftOut };
+  }
+}
+
+const NOTHING = { text: '', count: 0, leftOut: 0, newlyLeftOut: 0 };
+const ITEM = '"itemid":"';
+
+const idOf = (line: string): number => Number(/"id":(\d+)/.exec(line)?.[1]);
+
+function itemAt(text: string, at: number): string {
+  const start = at + ITEM.length;
+  return text.slice(start, text.indexOf('"', start));
+}
+
+function now(): { clock: number; ns: number } {
+  const ms = Date.now();
+  return { clock: Math.floor(ms / 1000), ns: ms % 1000 * 1e6 };
+}
