@@ -8,7 +8,7 @@ export interface SpareKey {
 export interface DisplayUser {
   /** the machine is there */
   opened(): void;
-  /** what came cannot be shown; it has closed its socket */
+  /** what comes cannot be shown */
   failed(): void;
   /** the machine has put this into its clipboard */
   clipboard(text: string): void;

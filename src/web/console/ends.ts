@@ -43,4 +43,4 @@ export function endOfError(error: unknown): End {
   return { title: 'It could not be opened.', text: detail === '' ? phrase : `${phrase}: ${detail}` };
 }
 
-export const NOT_UNDERSTOOD: End = { title: 'The screen was closed.', text: 'What the machine sent is not a screen that this page can show.' };
+export const NOT_SHOWN: End = { title: 'It was closed by this page.', text: 'What the machine sends can not be shown here.' };

@@ -2,7 +2,7 @@ import type { ConsoleRequest, ConsoleTicket } from '../../gateways/web/messages.
 import { RequestError, get, post, segment } from '../io/http.js';
 import type { Details } from '../model/answers.js';
 import type { DisplayUser } from './display.js';
-import { NOT_UNDERSTOOD, endOfError, endOfSocket, type End } from './ends.js';
+import { NOT_SHOWN, endOfError, endOfSocket, type End } from './ends.js';
 import { TITLES, type ConsolePlace } from './place.js';
 import type { Screen } from './screen.js';
 import type { Terminal } from './terminal.js';
@@ -39,7 +39,7 @@ export class ConsoleSession {
   readonly #listeners = new Set<() => void>();
 
   constructor(readonly place: ConsolePlace) {
-    this.host.className = `stage ${place.kind}`;
+    this.host.className = `console-stage ${place.kind}`;
     setInterval(() => { if (this.phase.name !== 'ended') void this.#look(LOOK_MS); }, LOOK_EVERY_MS);
     addEventListener('offline', () => void this.#look(SHORT_LOOK_MS));
     addEventListener('online', () => void this.#look(LOOK_MS));
@@ -107,7 +107,7 @@ export class ConsoleSession {
         this.#tell();
         this.focus();
       }),
-      failed: ifCurrent(() => this.#end(NOT_UNDERSTOOD)),
+      failed: ifCurrent(() => this.#end(NOT_SHOWN)),
       clipboard: (text) => {
         this.clipboard = text;
         this.#tell();

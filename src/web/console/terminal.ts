@@ -121,7 +121,12 @@ export class Terminal implements Display {
       this.isBlank = false;
       user.changed();
     }
-    this.#terminal.write(new Uint8Array(data));
+    try {
+      this.#terminal.write(new Uint8Array(data));
+    } catch {
+      // 50 MB of it wait to be drawn; a browser takes in no faster than that is drawn, as far as has been seen
+      user.failed();
+    }
   }
 
   #send(bytes: Uint8Array<ArrayBuffer>): void {

@@ -103,8 +103,8 @@ function TerminalTools({ terminal }: { readonly terminal: Terminal }): JSX.Eleme
     <>
       <KeysMenu keys={terminal.keys} done={() => terminal.focus()} />
       <button disabled={terminal.selection === ''} title="Ctrl+Shift+C" onClick={() => terminal.copy()}>Copy</button>
-      <button aria-label="Smaller text" onClick={after(() => terminal.changeFont(-1))}>A−</button>
-      <button aria-label="Larger text" onClick={after(() => terminal.changeFont(1))}>A+</button>
+      <button aria-label="A−, smaller text" onClick={after(() => terminal.changeFont(-1))}>A−</button>
+      <button aria-label="A+, larger text" onClick={after(() => terminal.changeFont(1))}>A+</button>
     </>
   );
 }
@@ -112,6 +112,11 @@ function TerminalTools({ terminal }: { readonly terminal: Terminal }): JSX.Eleme
 export function Tools({ session }: { readonly session: ConsoleSession }): JSX.Element | null {
   const { screen, terminal, phase, place } = session;
   const [isTyping, setTyping] = useState(false);
+  useEffect(() => {
+    // when the dialog has gone: it gives the focus to its button
+    if (isTyping) return () => session.focus();
+    return undefined;
+  }, [isTyping]);
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const leave = (event: KeyboardEvent): void => {
@@ -132,7 +137,7 @@ export function Tools({ session }: { readonly session: ConsoleSession }): JSX.El
       {isOpen && terminal && <TerminalTools terminal={terminal} />}
       {isOpen && display && !place.viewOnly && screen?.viewOnly !== true && <button onClick={() => setTyping(true)}>{screen ? 'Type text …' : 'Paste …'}</button>}
       <FullScreenButton session={session} />
-      {isTyping && isOpen && display && <TypeDialog session={session} display={display} close={() => { setTyping(false); session.focus(); }} />}
+      {isTyping && isOpen && display && <TypeDialog session={session} display={display} close={() => setTyping(false)} />}
     </div>
   );
 }
