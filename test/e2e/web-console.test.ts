@@ -1,3 +1,4 @@
+import { PassThrough } from 'node:stream';
 import t, { type Test } from 'tap';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import type { Actor } from '../../src/instances/actor.js';
@@ -6,7 +7,7 @@ import { STEVE_HASH, startCore, type Core } from '../server/core.js';
 import { lacks } from '../support/peers.js';
 import { until } from '../support/until.js';
 import { launchBrowser, listenForFaults, openContext, seriousFaults, type Look } from '../support/web/browser.js';
-import { ConsoleSide, actorWith, sideFor } from '../support/web/consoles.js';
+import { actorWith, sideFor, type ConsoleSide } from '../support/web/consoles.js';
 import { LINK_CODE, NOW, WebDouble } from '../support/web/double.js';
 import { RfbMachine } from '../support/web/rfb-machine.js';
 
@@ -206,6 +207,46 @@ void t.test('the page of a console', { skip: lacks('chromium'), jobs: 3 }, async
     double.isDeaf = false;
     await page.clock.runFor(15_000);
     await until(async () => (await page.locator('.lost-note').count()) === 0, WAIT_MS, 'it to be there again');
+    isClean(t, opened);
+  });
+
+  void t.test('colours: the machine’s own, and ours by day and by night', BESIDE, async (t) => {
+    const shown = new PassThrough();
+    const opened = await open(t, () => actorWith(() => shown), 'instance=web-01&kind=text');
+    const { page } = opened;
+    await shows(page, '.console-bar .live', 'open');
+    shown.write('\x1b[38;2;10;20;200mdeep\x1b[0m \x1b[31mred\x1b[0m \x1b[38;2;250;250;250mpale\x1b[0m plain');
+    await seen(page, 'plain');
+    const colourOf = (text: string): Promise<string> => page.evaluate(`getComputedStyle([...document.querySelectorAll('.xterm-rows span')].find((span) => span.textContent.trim() === '${text}')).color`);
+    t.equal(await colourOf('deep'), 'rgb(10, 20, 200)', 'any colour that a machine asks for');
+    t.equal(await colourOf('red'), 'rgb(194, 43, 43)');
+    t.not(await colourOf('pale'), 'rgb(250, 250, 250)', 'but none that can not be read');
+    const ground = (): Promise<string> => page.evaluate("getComputedStyle(document.querySelector('.xterm-scrollable-element')).backgroundColor");
+    t.equal(await ground(), 'rgb(246, 247, 249)');
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await until(async () => (await ground()) === 'rgb(15, 18, 22)', WAIT_MS, 'the night');
+    t.equal(await colourOf('red'), 'rgb(255, 123, 114)');
+    const list = await opened.context.newPage();
+    await list.goto(opened.double.url);
+    await list.getByRole('button', { name: /^Colours/ }).click();
+    await until(async () => (await ground()) === 'rgb(246, 247, 249)', WAIT_MS, 'what was chosen on the other page');
+    isClean(t, opened);
+  });
+
+  void t.test('the whole screen, and a tab that is not closed by a slip', BESIDE, async (t) => {
+    const opened = await openSim(t, 'instance=web-01&kind=text');
+    const { page } = opened;
+    await seen(page, 'web-01$ ');
+    await page.getByRole('button', { name: 'Full screen' }).click();
+    await until(() => page.evaluate<boolean>("document.fullscreenElement !== null && document.activeElement.matches('.xterm textarea')"), WAIT_MS, 'the whole screen, and the keys in the terminal');
+    await page.keyboard.type('here\n');
+    await seen(page, 'here');
+    const [dialog] = await Promise.all([page.waitForEvent('dialog'), page.close({ runBeforeUnload: true })]);
+    t.equal(dialog.type(), 'beforeunload');
+    await dialog.dismiss();
+    await page.keyboard.type('exit\n');
+    await shows(page, '.console-end', 'ended');
+    await Promise.all([page.waitForEvent('close'), page.close({ runBeforeUnload: true })]);
     isClean(t, opened);
   });
 
