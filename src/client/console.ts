@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { Escape, LEAVE, Literally } from '../kit/console-escape.js';
 import { CONSOLE_EOF_LONGEST, CONSOLE_EOF_QUIET, CONSOLE_LARGEST, CONSOLE_LEFT } from '../kit/console-limits.js';
@@ -5,7 +6,7 @@ import { ArgoError } from '../kit/errors.js';
 import { escapeIac } from '../kit/telnet.js';
 import { formatEndpoint } from '../kit/text.js';
 import { ConsoleReader, escapeCr, sizeMessage, TELLS_SIZE } from './console-reader.js';
-import type { Keys } from './keys.js';
+import type { Keys, KeyStream } from './keys.js';
 import { EXIT, exitCodeOf, type ExitCode } from './outcome.js';
 import { formatFailure, refuse } from './presenter.js';
 import { ReplyFault, type ReplyEvent } from './replies.js';
@@ -15,6 +16,9 @@ import type { Setting } from './setting.js';
 /** `console` and `shell`: the connection is the machine's until it is left. */
 
 const LF = 0x0a;
+
+/** ms */
+const STTY_TIMEOUT = 2000;
 
 /**
  * Takes back what a machine may have told the terminal and not undone (ECMA-48, and xterm's "Control Sequences"): colours,
@@ -83,7 +87,6 @@ class RemoteConsole {
     this.#socket.write(`${this.#request.line}\r\n`);
     const end = await this.#carry(() => clearTimeout(late), signal);
     this.close();
-    if (this.#last !== LF && this.#setting.stdout.isTerminal) await this.#setting.stdout.write('\n');
     if (end.kind === 'error') {
       await this.#setting.stderr.lines([formatFailure(end)]);
       return exitCodeOf(end.phrase);
@@ -130,16 +133,25 @@ class RemoteConsole {
     const { stream } = this.#keys;
     if (this.#isTyped) {
       if (stderr.isTerminal) await stderr.lines([`argo: ${this.#request.line}; Ctrl-] or Enter ~ . leaves it`]);
-      const wasRaw = stream.isRaw === true;
-      stream.setRawMode?.(true);
-      this.#undo.push(() => stream.setRawMode?.(wasRaw));
+      this.#undo.push(makeRaw(stream), this.#restoreAtHangup());
     }
     if (stdout.isTerminal) {
       this.#tellSize(TELLS_SIZE);
       this.#undo.push(stdout.onResize(() => this.#tellSize()));
-      if (process.env.TERM !== 'dumb') this.#undo.push(() => stdout.now(TERMINAL_AS_BEFORE));
+      // what follows begins a line of its own
+      this.#undo.push(() => stdout.now(`${process.env.TERM === 'dumb' ? '' : TERMINAL_AS_BEFORE}${this.#last === LF ? '' : '\r\n'}`));
     }
     this.#take();
+  }
+
+  /** Node gives the terminal back at the end and at other signals by itself. */
+  #restoreAtHangup(): () => void {
+    const hangUp = (): void => {
+      this.close();
+      process.kill(process.pid, 'SIGHUP');
+    };
+    process.once('SIGHUP', hangUp);
+    return () => process.off('SIGHUP', hangUp);
   }
 
   #take(): void {
@@ -195,6 +207,27 @@ class RemoteConsole {
     const { columns, rows } = this.#setting.stdout;
     this.#socket.write(Buffer.concat([before, sizeMessage(Math.min(columns, CONSOLE_LARGEST), Math.min(rows, CONSOLE_LARGEST))]));
   }
+}
+
+/**
+ * Has a terminal pass on every key and every byte as they are. Node's raw mode still makes CR LF of LF, by which a program
+ * that draws would find its cursor elsewhere. @returns undoes it
+ */
+function makeRaw(stream: KeyStream): () => void {
+  const wasRaw = stream.isRaw === true;
+  const setOutput = (how: 'opost' | '-opost'): void => {
+    try {
+      execFileSync('stty', [how], { stdio: ['inherit', 'ignore', 'ignore'], timeout: STTY_TIMEOUT });
+    } catch {
+      // a system without stty shows texts rightly all the same
+    }
+  };
+  stream.setRawMode?.(true);
+  setOutput('-opost');
+  return () => {
+    setOutput('opost');
+    stream.setRawMode?.(wasRaw);
+  };
 }
 
 /** Whether an error is one of a socket's: those of the system have a code. */

@@ -1,8 +1,9 @@
-import { execFileSync } from 'node:child_process';
-import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import { ConsoleReader, escapeCr, sizeMessage } from '../../src/client/console-reader.js';
 import { Literally } from '../../src/kit/console-escape.js';
@@ -10,7 +11,7 @@ import { TERMINAL_BEGINS, TERMINAL_ENDS } from '../../src/kit/telnet.js';
 import { SEED_CONFIG, startCore, STEVE_HASH } from '../server/core.js';
 import { lacks } from '../support/peers.js';
 import { until } from '../support/until.js';
-import { argo, makeHome, Terminal } from './support/argo.js';
+import { ARGO, argo, cleanEnvironment, makeHome, Terminal } from './support/argo.js';
 
 /** `argo console`, on a pseudo-terminal and in pipes, at the server's own line protocol and at doubles that misbehave. */
 
@@ -202,10 +203,11 @@ void t.test('a pipe: what it says goes in, what comes goes out', async (t) => {
   t.match(await argo(home, ['console', 'test'], { env, input: 'x\n' }), { code: 1, stdout: '', stderr: 'argo: WRONG STATE: test is off\n' });
   const script = join(home, 'input');
   writeFileSync(script, 'x'.repeat(1000).concat('\n').repeat(2000));
-  const much = execFileSync('sh', ['-c', `'${process.execPath}' bin/argo.js console lj < '${script}' | wc -c`], { env: { ...process.env, HOME: home, ...env }, encoding: 'utf8' });
-  t.ok(Number(much) > 4_000_000, `${much} bytes came back of what is said twice`);
-  const head = execFileSync('sh', ['-c', `'${process.execPath}' bin/argo.js console lj < '${script}' | head -c 100 | wc -c; echo "$?"`], { env: { ...process.env, HOME: home, ...env }, encoding: 'utf8' });
-  t.equal(head, '100\n0\n');
+  const shell = async (command: string): Promise<string> => (await promisify(execFile)('sh', ['-c', command.replace('argo', `'${process.execPath}' '${ARGO}'`)], { env: cleanEnvironment(home, env) })).stdout;
+  const much = Number(await shell(`argo console lj < '${script}' | wc -c`));
+  t.ok(much > 4_000_000, `${much} bytes came back of what is said twice`);
+  t.equal(await shell(`{ argo console lj < '${script}' ; echo "code=$?" > '${script}.code'; } | head -c 100 | wc -c`), '100\n');
+  await until(() => existsSync(`${script}.code`) && readFileSync(`${script}.code`, 'utf8') === 'code=141\n', WITHIN_MS, 'that it ends with its reader');
 });
 
 void t.test('a connection that is lost, and a server that does not let go', SKIP, async (t) => {
@@ -221,7 +223,7 @@ void t.test('a connection that is lost, and a server that does not let go', SKIP
   await one.expect('code=1\r\nas-before');
   t.same(lost.lines, ['console lj\r']);
 
-  let said = Buffer.alloc(0);
+  let said: Buffer = Buffer.alloc(0);
   const deaf = await double(t, (socket, heard) => {
     socket.write(Buffer.concat([Buffer.from('200 OK\r\n'), TERMINAL_BEGINS, Buffer.from('prompt# ')]));
     socket.on('close', () => { said = heard(); });
@@ -245,9 +247,9 @@ void t.test('over TLS', { skip: lacks('openssl', 'script') }, async (t) => {
   const home = makeHome(t);
   const [key, cert] = [join(home, 'key.pem'), join(home, 'cert.pem')];
   execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=argo test', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert], { stdio: 'ignore' });
-  const core = await startCore(t, { config: SEED_CONFIG.replace('listen = ["127.0.0.1:0"]', `listen-tls = ["127.0.0.1:0"]\ntls-cert = "${cert}"\ntls-key = "${key}"`) });
+  const core = await startCore(t, { config: SEED_CONFIG.replace('listen = ["127.0.0.1:0"]', `listen = []\ntls-listen = ["127.0.0.1:0"]\ntls-cert = "${cert}"\ntls-key = "${key}"`) });
   const { port } = await core.listen();
-  const one = new Terminal(home, `argo --ca-file ${cert} console lj; echo code=$?`, { ARGO_SERVER: `127.0.0.1:${port}`, ARGO_ACCOUNT: 'steve', ARGO_PASSWORD: 'steve' });
+  const one = new Terminal(home, 'argo console lj; echo code=$?', { ARGO_CA_FILE: cert, ARGO_SERVER: `127.0.0.1:${port}`, ARGO_ACCOUNT: 'steve', ARGO_PASSWORD: 'steve' });
   t.teardown(() => one.close());
   await one.expect('lj$ ');
   one.send('hello\r');
