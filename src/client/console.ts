@@ -56,7 +56,7 @@ class RemoteConsole {
   readonly #reader = new ConsoleReader();
   readonly #escape = new Escape();
   readonly #literally = new Literally();
-  /** undone in this order where it ends */
+  /** undone where it ends, the last first */
   readonly #undo: (() => void)[] = [];
   #last = LF;
   /** whether the escape was typed, or the input has ended */
@@ -97,7 +97,7 @@ class RemoteConsole {
   /** Gives everything back: connection, keys, terminal. */
   close(): void {
     this.#socket.destroy();
-    for (const undo of this.#undo.splice(0)) undo();
+    for (const undo of this.#undo.splice(0).reverse()) undo();
   }
 
   async #carry(begun: () => void, signal: AbortSignal): Promise<ReplyEvent> {
