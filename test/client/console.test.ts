@@ -115,6 +115,20 @@ void t.test('left by Enter ~ . , ended by the machine, and told of who else has 
   t.equal(await first.ended, 0);
 });
 
+void t.test('the password is asked for first', SKIP, async (t) => {
+  const { home, env } = await serve(t);
+  const one = new Terminal(home, 'argo --account steve console lj; echo code=$?', { ARGO_SERVER: env.ARGO_SERVER });
+  t.teardown(() => one.close());
+  await one.expect('password of steve at ');
+  one.send('steve\r');
+  await one.expect('lj$ ');
+  one.send('hello\r');
+  await one.expect('hello\r\nhello\r\n');
+  one.send(CTRL_BRACKET);
+  await one.expect('code=0');
+  t.notMatch(one.screen, /password of steve.*steve\r\n/);
+});
+
 void t.test('another size of the window is told', SKIP, async (t) => {
   const { terminal } = await serve(t);
   const one = terminal(withPid('console lj'));
