@@ -19,7 +19,10 @@ export const CONSOLE_OPEN_TIMEOUT = 20_000;
 /** After a client has closed its sending half, for which its console is still shown to it. */
 export const CONSOLE_LAST_OUTPUT = 2000;
 
-/** After a console was ended by the machine or the server, for which a telnet client is given to say that it has understood: what it sends until then was meant for the machine. */
+/**
+ * After the machine or the server has ended a console, for which a telnet client is given to say that it has understood:
+ * what it sends until then was meant for the machine.
+ */
 export const CONSOLE_LET_GO = 5000;
 
 /** The client, after the end of its input: silence of the machine after which it leaves, and the longest that it stays. */
