@@ -1,6 +1,6 @@
 /**
- * Puts the web gateway's page into dist/web: an index.html, and below a/ what it needs, with the hash of
- * what is in a file in its name, so that browsers may keep it for ever. Beside each file lie a `.gz` and a
+ * Puts the web gateway's pages into dist/web: an index.html each, and below a/ what they need, with the hash
+ * of what is in a file in its name, so that browsers may keep it for ever. Beside each file lie a `.gz` and a
  * `.br` of it; manifest.json lists them all, so that the server needs no path of a request to find one.
  */
 import { createHash } from 'node:crypto';
@@ -45,22 +45,42 @@ function putHashed(/** @type {string} */ name, /** @type {string | Uint8Array} *
   return `/${file}`;
 }
 
-const { outputFiles, metafile } = await build({
-  absWorkingDir: fromRoot(), entryPoints: { page: 'src/web/main.tsx', style: 'src/web/style.css' }, outdir: 'out', write: false, metafile: true,
-  bundle: true, minify: true, format: 'esm', platform: 'browser', target: ['chrome120', 'firefox120', 'safari17.5'],
+/** What the pages have in common. @type {import('esbuild').BuildOptions} */
+const BUILD = {
+  absWorkingDir: fromRoot(), outdir: 'out', metafile: true, bundle: true, minify: true, format: 'esm', platform: 'browser', target: ['chrome120', 'firefox120', 'safari17.5'],
   jsx: 'automatic', jsxImportSource: 'preact', logLevel: 'warning', tsconfigRaw: {},
-});
+};
+
+/** The parts of a page that it loads when it needs them; their names tell already what is in them. */
+const PART = 'part-';
+
+/** @returns what was made, by name, and the sources that went in */
+async function make(/** @type {import('esbuild').BuildOptions} */ options) {
+  const { outputFiles, metafile } = await build({ ...BUILD, ...options, write: false, metafile: true });
+  return { files: outputFiles.map(({ path, contents }) => /** @type {const} */ ([path.slice(path.lastIndexOf('/') + 1), contents])), inputs: Object.keys(metafile.inputs) };
+}
+
+// each by itself: what the one needs is no burden to the other
+const list = await make({ entryPoints: { page: 'src/web/main.tsx', style: 'src/web/style.css' } });
+const one = await make({ entryPoints: { console: 'src/web/console/main.tsx' }, chunkNames: `${PART}[name]-[hash]`, splitting: true });
+const oneStyle = await make({ entryPoints: { console: 'src/web/console/console.css' } });
 
 rmSync(UNFINISHED, { recursive: true, force: true });
-let html = readFileSync(join(SOURCE, 'index.html'), 'utf8');
-const files = /** @type {[string, Uint8Array][]} */ ([...outputFiles.map(({ path, contents }) => [path.slice(path.lastIndexOf('/') + 1), contents]), ['icon.svg', readFileSync(join(SOURCE, 'icon.svg'))]]);
-for (const [name, bytes] of files) {
-  const asked = putHashed(name, bytes);
-  if (!html.includes(`"/a/${name}"`)) throw new Error(`src/web/index.html does not ask for /a/${name}`);
-  html = html.replace(`"/a/${name}"`, `"${asked}"`);
+/** The files that a page may ask for, as they are asked for, by their names. @type {Map<string, string>} */
+const names = new Map();
+for (const [name, bytes] of [...list.files, ...one.files, ...oneStyle.files, /** @type {const} */ (['icon.svg', readFileSync(join(SOURCE, 'icon.svg'))])]) {
+  if (name.startsWith(PART)) put(`/a/${name}`, `a/${name}`, bytes, true);
+  else names.set(name, putHashed(name, bytes));
 }
-put('/', 'index.html', html, false);
-put('/licences.txt', 'licences.txt', licences(Object.keys(metafile.inputs)), false);
+for (const [path, file] of [['/', 'index.html'], ['/console/', 'console/index.html']]) {
+  const html = readFileSync(join(SOURCE, file), 'utf8').replace(/"\/a\/([^"]+)"/g, (_, name) => {
+    const asked = names.get(name);
+    if (asked === undefined) throw new Error(`src/web/${file} asks for /a/${name}, which is not made`);
+    return `"${asked}"`;
+  });
+  put(path, file, html, false);
+}
+put('/licences.txt', 'licences.txt', licences([...list.inputs, ...one.inputs, ...oneStyle.inputs]), false);
 writeFileSync(join(UNFINISHED, 'manifest.json'), `${JSON.stringify(manifest, undefined, 2)}\n`);
 rmSync(WEB, { recursive: true, force: true });
 renameSync(UNFINISHED, WEB);

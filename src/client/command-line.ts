@@ -31,6 +31,7 @@ const FLAGS = new Set(['--tls', '--no-tls', '--completion']);
 const TAKES_VALUE = new Set(['--server', '--account', '--ca-file', '--fingerprint', '--config']);
 
 const EXIT_CODES = `Exit codes: 0 done, 1 failed, 2 usage, 3 not allowed, 4 partly done, 130 interrupted.
+\`argo console NAME\` is a machine's text console; Ctrl-] or Enter ~ . leaves it.
 Without a command: a shell on a terminal, else commands are read line by line.
 The password comes from ARGO_PASSWORD, config.toml or the terminal; never from the command line.
 \`argo help\` lists the commands of the server.`;

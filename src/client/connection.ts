@@ -26,14 +26,16 @@ export class Connection {
   /** Whether others on the network can read what is sent. */
   readonly exposed: boolean;
   readonly #socket: Socket;
+  readonly #onData = (chunk: Buffer): void => this.#take(chunk);
+  readonly #onEnd = (): void => this.#lost();
 
   private constructor(socket: Socket, settings: Settings) {
     this.#socket = socket;
     this.#name = formatEndpoint(settings.address);
-    socket.on('data', (chunk) => this.#take(chunk));
+    socket.on('data', this.#onData);
     socket.on('error', () => { /* `close` follows */ });
-    socket.on('end', () => this.#lost());
-    socket.on('close', () => this.#lost());
+    socket.on('end', this.#onEnd);
+    socket.on('close', this.#onEnd);
     this.exposed = settings.tls === undefined && !isLoopback(socket.remoteAddress);
   }
 
@@ -73,6 +75,12 @@ export class Connection {
     } finally {
       if (!complete) this.close();
     }
+  }
+
+  /** Gives the socket away, paused; no request may be under way, and none can be any longer. */
+  release(): Socket {
+    this.#ending ??= new ArgoError('UNREACHABLE', `the connection to ${this.#name} was given away`);
+    return this.#socket.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onEnd).pause();
   }
 
   close(): void {

@@ -3,11 +3,13 @@ import { homedir } from 'node:os';
 import { ArgoError } from '../kit/errors.js';
 import { formatEndpoint } from '../kit/text.js';
 import { readCommandLine, UsageError, version } from './command-line.js';
+import { KeyGate, keysOf } from './keys.js';
 import { EXIT, type ExitCode } from './outcome.js';
 import { BrokenPipe, Output } from './output.js';
 import { type Asker, askPassword, Interrupted, storedPassword } from './password.js';
+import { refuse } from './presenter.js';
 import { requestFromArguments } from './request.js';
-import { refuse, runRequest } from './runner.js';
+import { runRequest } from './runner.js';
 import type { Setting } from './setting.js';
 import { Session } from './session.js';
 import { type ClientOptions, configPath, type Settings, settle, stateFolder } from './settings.js';
@@ -58,7 +60,7 @@ async function run(argv: readonly string[], stdout: Output, stderr: Output): Pro
   const interrupt = new AbortController();
   process.once('SIGINT', () => interrupt.abort(new Interrupted('interrupted; what was already sent goes on at the server')));
   try {
-    if (words.length > 0) return await once(setting, words, interrupt.signal);
+    if (words.length > 0) return await once({ ...setting, keys: keysOf(process.stdin) }, words, interrupt.signal);
     if (process.stdin.isTTY && stdout.isTerminal) return await shell(setting, asker, interrupt.signal);
     return await (await import('./script.js')).runScript(setting, process.stdin, interrupt.signal);
   } finally {
@@ -91,8 +93,9 @@ async function shell(setting: Setting, asker: Asker, signal: AbortSignal): Promi
   const { Shell } = await import('./shell.js');
   const { History } = await import('./history.js');
   const history = new History(`${stateFolder(process.env)}/history`, (message) => void setting.stderr.lines([`argo: ${message}`]));
+  const gate = new KeyGate(process.stdin);
   const greeting = `argo ${version()} at ${formatEndpoint(setting.session.settings.address)}; \`help\` lists the commands, Ctrl-D leaves`;
-  return new Shell(setting, history, asker, { input: process.stdin, output: process.stdout }).run(greeting, signal);
+  return new Shell({ ...setting, keys: gate }, history, asker, { input: gate, output: process.stdout }).run(greeting, signal);
 }
 
 /** The settings of this run. The reader of config.toml is loaded only where there is one. */

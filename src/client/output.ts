@@ -49,8 +49,13 @@ export class Output {
     await this.write(`${shown.join('\n')}\n`);
   }
 
+  /** Writes at once, and hears of no fault: for the last of what is written. */
+  now(text: string): void {
+    if (!this.#broken) this.#stream.write(text);
+  }
+
   /** @throws as {@link lines} */
-  async write(text: string): Promise<void> {
+  async write(text: string | Uint8Array): Promise<void> {
     if (this.#broken) throw this.#broken;
     if (this.#stream.write(text)) {
       // An error of this very write comes a turn later.

@@ -1,9 +1,10 @@
-import { toDocument } from './document.js';
+import { type Document, toDocument } from './document.js';
 import { type ExitCode, type Failure, exitCodeOf, parseTargetLine, Tally, type TargetLine } from './outcome.js';
 import type { Output } from './output.js';
 import type { Progress } from './progress.js';
 import type { ReplyEvent } from './replies.js';
 import type { Request } from './request.js';
+import type { Setting } from './setting.js';
 
 /** Characters of a reply that `--json` keeps until it is complete; more than 100,000 names need. */
 const MAX_DOCUMENT = 64 * 1024 * 1024;
@@ -125,3 +126,13 @@ export class JsonPresenter implements Presenter {
     this.#body.push(about ?? line);
   }
 }
+
+/** Shows why a line was not even sent. */
+export async function refuse({ json, stdout, stderr }: Setting, line: string, { phrase, detail }: Failure): Promise<ExitCode> {
+  const failure = { phrase, detail };
+  if (json) await stdout.lines([JSON.stringify(unsent(line, failure))]);
+  else await stderr.lines([formatFailure(failure)]);
+  return exitCodeOf(phrase);
+}
+
+const unsent = (line: string, error: Failure): Document => ({ command: line, ok: false, results: [], error, note: null });

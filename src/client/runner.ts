@@ -1,7 +1,6 @@
 import { ArgoError } from '../kit/errors.js';
-import type { Document } from './document.js';
-import { type ExitCode, exitCodeOf, type Failure } from './outcome.js';
-import { formatFailure, JsonPresenter, PlainPresenter, type Presenter } from './presenter.js';
+import type { ExitCode } from './outcome.js';
+import { JsonPresenter, PlainPresenter, type Presenter } from './presenter.js';
 import { Progress } from './progress.js';
 import { readCommands } from './commands.js';
 import { quoteWord, type Request, requestFromLine, withFacts } from './request.js';
@@ -9,19 +8,15 @@ import type { Session } from './session.js';
 import type { Setting } from './setting.js';
 import { countTargets } from './totals.js';
 
-/** Commands that take the whole connection. */
-const CONSOLES: readonly string[] = ['console', 'shell'];
-
 /**
  * Sends one request and shows its reply.
  * @param signal stops waiting; the command goes on at the server
  * @throws the signal's reason · BrokenPipe · SettingsError
  */
 export async function runRequest(setting: Setting, asked: Request, signal: AbortSignal): Promise<ExitCode> {
-  // its bytes would be taken for lines, and nobody could leave it
-  if (CONSOLES.includes(asked.command)) return refuse(setting, asked.line, { phrase: 'NOT SUPPORTED', detail: `argo carries no console; use telnet for ${asked.command}` });
+  // few open consoles, or follow a plan: nobody else loads what that takes
+  if (asked.command === 'console' || asked.command === 'shell') return (await import('./console.js')).runConsole(setting, asked, signal);
   if (asked.command === 'plan') {
-    // few follow a plan: nobody else loads what that takes
     const { isFollowing, PlanFollower } = await import('./plan-follow.js');
     if (isFollowing(asked)) return new PlanFollower(setting).run(asked, signal);
   }
@@ -52,16 +47,6 @@ async function described(session: Session, request: Request, signal: AbortSignal
   }
   return withFacts(request, readCommands(lines).get(request.command));
 }
-
-/** Shows why a line was not even sent. */
-export async function refuse({ json, stdout, stderr }: Setting, line: string, { phrase, detail }: Failure): Promise<ExitCode> {
-  const failure = { phrase, detail };
-  if (json) await stdout.lines([JSON.stringify(unsent(line, failure))]);
-  else await stderr.lines([formatFailure(failure)]);
-  return exitCodeOf(phrase);
-}
-
-const unsent = (line: string, error: Failure): Document => ({ command: line, ok: false, results: [], error, note: null });
 
 function makePresenter({ json, stdout, stderr }: Setting, request: Request, progress?: Progress): Presenter {
   return json ? new JsonPresenter(request, stdout, progress) : new PlainPresenter(request, stdout, stderr, progress);

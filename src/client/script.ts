@@ -1,8 +1,9 @@
 import { createInterface } from 'node:readline';
 import { ArgoError } from '../kit/errors.js';
 import { EXIT, type ExitCode, worse } from './outcome.js';
+import { refuse } from './presenter.js';
 import { type Request, requestFromLine } from './request.js';
-import { refuse, runRequest } from './runner.js';
+import { runRequest } from './runner.js';
 import type { Setting } from './setting.js';
 
 /**

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { ArgoError, type Phrase, PHRASES } from '../kit/errors.js';
 import { formatEndpoint } from '../kit/text.js';
 import { Connection } from './connection.js';
@@ -82,6 +83,17 @@ export class Session {
     } finally {
       free();
     }
+  }
+
+  /**
+   * A connection, logged in, for something that takes it whole; the next request makes a new one.
+   * @throws as {@link connect}
+   */
+  async handOver(signal?: AbortSignal): Promise<Socket> {
+    const connection = await this.connect(signal);
+    this.#connection = undefined;
+    this.#connectedBefore = false;
+    return connection.release();
   }
 
   /** Lets go of the connection. What runs at the server goes on there. */

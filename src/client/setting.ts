@@ -1,3 +1,4 @@
+import type { Keys } from './keys.js';
 import type { Output } from './output.js';
 import type { Session } from './session.js';
 
@@ -9,4 +10,6 @@ export interface Setting {
   readonly json: boolean;
   /** whether a status line may be drawn */
   readonly progress: boolean;
+  /** what a console is typed into with; undefined where standard input is a script */
+  readonly keys?: Keys;
 }

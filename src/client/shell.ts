@@ -6,8 +6,9 @@ import { type History, HISTORY_LINES } from './history.js';
 import { EXIT, type ExitCode } from './outcome.js';
 import { BrokenPipe, type Stream } from './output.js';
 import { type Asker, Interrupted, PromptOutput } from './password.js';
+import { refuse } from './presenter.js';
 import { isAuthLine, quoteWord, type Request, requestFromLine } from './request.js';
-import { refuse, runRequest } from './runner.js';
+import { runRequest } from './runner.js';
 import type { Setting } from './setting.js';
 import { SettingsError } from './settings-error.js';
 

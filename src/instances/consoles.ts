@@ -1,6 +1,6 @@
 import type { ConsoleKind, ConsoleSize } from '../drivers/driver.js';
 import type { Duplex } from 'node:stream';
-import { ArgoError, toArgoError, withoutCause } from '../kit/errors.js';
+import { ArgoError, TAKES_IT_OVER, toArgoError, withoutCause } from '../kit/errors.js';
 import { Deadline, explainDeadline } from '../kit/deadline.js';
 import { CONSOLE_IDLE, CONSOLE_OPEN_TIMEOUT, CONSOLES, CONSOLES_PER_ACCOUNT } from '../kit/console-limits.js';
 import type { Log } from '../kit/log.js';
@@ -223,5 +223,5 @@ function wordOf(mandate: Mandate, operation: OperationName): string {
 function told(error: unknown, others: readonly ConsoleHolder[], { kind }: ConsoleOrder): unknown {
   if (!(error instanceof ArgoError) || error.phrase !== 'BUSY') return error;
   const holder = others.find((one) => one.kind === kind);
-  return holder === undefined ? error : new ArgoError('BUSY', `${holder.account} has had it open since ${holder.since.toISOString()}; --force takes it over`, { cause: error });
+  return holder === undefined ? error : new ArgoError('BUSY', `${holder.account} has had it open since ${holder.since.toISOString()}${TAKES_IT_OVER}`, { cause: error });
 }

@@ -19,6 +19,19 @@ export const CONSOLE_OPEN_TIMEOUT = 20_000;
 /** After a client has closed its sending half, for which its console is still shown to it. */
 export const CONSOLE_LAST_OUTPUT = 2000;
 
+/**
+ * After the machine or the server has ended a console, for which a telnet client is given to say that it has understood:
+ * what it sends until then was meant for the machine.
+ */
+export const CONSOLE_LET_GO = 5000;
+
+/** The client, after the end of its input: silence of the machine after which it leaves, and the longest that it stays. */
+export const CONSOLE_EOF_QUIET = 2000;
+export const CONSOLE_EOF_LONGEST = 60_000;
+
+/** The client, after the escape was typed: for which it waits until the server says that the console is closed. */
+export const CONSOLE_LEFT = 3000;
+
 /** A ticket for a console: how long it lives, and how many may wait to be used. */
 export const CONSOLE_TICKET_LIFE = 20_000;
 export const CONSOLE_TICKETS = 1024;

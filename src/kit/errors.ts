@@ -37,6 +37,9 @@ export const PHRASES = {
 /** A reason for a `400`, exactly as on the wire. */
 export type Phrase = keyof typeof PHRASES;
 
+/** The end of a BUSY where somebody has a console that only one can have. The page looks for it: it has a button in its place. */
+export const TAKES_IT_OVER = '; --force takes it over';
+
 /** The one kind of error whose words reach a user. Anything else becomes `INTERNAL ERROR`. */
 export class ArgoError extends Error {
   override readonly name = 'ArgoError';

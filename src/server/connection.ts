@@ -103,9 +103,11 @@ export class Connection implements Sink {
     await new Promise<void>((resolve, reject) => {
       const raw = this.#raw = new RawConsole({
         socket: this.#socket, end, isTelnet: this.#reader.crlf, eol: this.#eol,
-        done: (rest, error) => {
+        free: (rest) => {
           this.#raw = undefined;
           if (rest.length > 0) this.#receive(rest);
+        },
+        done: (error) => {
           if (error) reject(error);
           else resolve();
         },

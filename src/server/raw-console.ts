@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net';
+import { Escape } from '../kit/console-escape.js';
+import { CONSOLE_LAST_OUTPUT, CONSOLE_LET_GO } from '../kit/console-limits.js';
 import { ArgoError } from '../kit/errors.js';
-import { CONSOLE_LAST_OUTPUT } from '../kit/console-limits.js';
-import { Escape } from './escape.js';
+import { escapeIac, TERMINAL_BEGINS, TERMINAL_ENDS } from '../kit/telnet.js';
 import type { LineEnd, RawEnd } from './reply.js';
-import { escapeIac, TelnetTerminal, TERMINAL_BEGINS, TERMINAL_ENDS } from './telnet-terminal.js';
+import { TelnetTerminal } from './telnet-terminal.js';
 
 export interface RawParts {
   readonly socket: Socket;
@@ -11,8 +12,10 @@ export interface RawParts {
   /** the client speaks telnet: it is put into character mode, and tells its size */
   readonly isTelnet: boolean;
   readonly eol: LineEnd;
-  /** called once. @param rest what the client has sent behind the escape @param error why it ended, where it was not left */
-  readonly done: (rest: Buffer, error: ArgoError | undefined) => void;
+  /** called once. @param error why it ended, where it was not left */
+  readonly done: (error: ArgoError | undefined) => void;
+  /** called once, at the same time or later: what the client sends is lines again. @param rest of what it has sent */
+  readonly free: (rest: Buffer) => void;
 }
 
 const LF = 0x0a;
@@ -24,8 +27,12 @@ export class RawConsole {
   readonly #escape = new Escape();
   readonly #telnet: TelnetTerminal | undefined;
   #isOver = false;
+  /** by the escape, which the client knows of */
+  #isLeft = false;
   #last = LF;
   #lastOutput: NodeJS.Timeout | undefined;
+  /** set while what the client had typed before it could know of the end is dropped */
+  #dropping: NodeJS.Timeout | undefined;
   readonly #onDrain = (): void => { this.#parts.end.stream.resume(); };
 
   constructor(parts: RawParts) {
@@ -45,6 +52,7 @@ export class RawConsole {
 
   /** What the client sends. */
   receive(chunk: Buffer): void {
+    if (this.#dropping) return this.#drop(chunk);
     const keys: number[] = [];
     for (let at = 0; at < chunk.length; at += 1) {
       const byte = this.#telnet ? this.#telnet.step(chunk[at]!) : chunk[at]!;
@@ -52,6 +60,7 @@ export class RawConsole {
       const passed = this.#escape.step(byte);
       if (passed === undefined) {
         this.#type(keys);
+        this.#isLeft = true;
         this.#finish(chunk.subarray(at + 1), undefined);
         return;
       }
@@ -62,12 +71,26 @@ export class RawConsole {
 
   /** The client sends no more: what its last words bring about is still shown. */
   receiveEnd(): void {
-    this.#lastOutput ??= setTimeout(() => this.#finish(NONE, undefined), CONSOLE_LAST_OUTPUT);
+    if (!this.#isOver) this.#lastOutput ??= setTimeout(() => this.#finish(NONE, undefined), CONSOLE_LAST_OUTPUT);
   }
 
   /** Nobody is left. */
   gone(): void {
     this.#finish(NONE, undefined);
+    clearTimeout(this.#dropping);
+  }
+
+  #drop(chunk: Buffer): void {
+    for (let at = 0; at < chunk.length; at += 1) {
+      this.#telnet?.step(chunk[at]!);
+      if (this.#telnet?.hasLetGo === true) return this.#free(chunk.subarray(at + 1));
+    }
+  }
+
+  #free(rest: Buffer): void {
+    clearTimeout(this.#dropping);
+    this.#dropping = undefined;
+    this.#parts.free(rest);
   }
 
   #type(keys: readonly number[]): void {
@@ -99,6 +122,9 @@ export class RawConsole {
     if (isTelnet) this.#send(TERMINAL_ENDS);
     if (this.#last !== LF) this.#send(Buffer.from(eol));
     if (socket.isPaused()) socket.resume();
-    done(rest, error);
+    // a command of a shell that has just ended must not become one of ours: telnet tells when it has understood
+    if (isTelnet && !this.#isLeft) this.#dropping = setTimeout(() => this.#free(NONE), CONSOLE_LET_GO);
+    else this.#free(rest);
+    done(error);
   }
 }

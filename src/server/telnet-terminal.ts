@@ -1,42 +1,19 @@
 import type { ConsoleSize } from '../drivers/driver.js';
 import { CONSOLE_LARGEST } from '../kit/console-limits.js';
 import { SUBNEGOTIATION_SIZE } from '../kit/limits.js';
+import { Telnet } from '../kit/telnet.js';
 
-/**
- * Telnet while a console is open (RFC 854): each key is sent at once and echoed by the machine alone (ECHO of RFC 857
- * with SUPPRESS-GO-AHEAD of RFC 858), and the client tells the size of its window (NAWS, RFC 1073).
- */
-
-const IAC = 0xff;
-const [SE, SB, WILL, WONT, DO, DONT] = [0xf0, 0xfa, 0xfb, 0xfc, 0xfd, 0xfe];
-const [ECHO, SUPPRESS_GO_AHEAD, NAWS] = [1, 3, 31];
+const { IAC, SE, SB, WILL, WONT, DO, DONT, ECHO, SUPPRESS_GO_AHEAD, NAWS } = Telnet;
 const [CR, LF, NUL] = [0x0d, 0x0a, 0x00];
-
-/** What turns a client's own line editing off. */
-export const TERMINAL_BEGINS = Buffer.from([IAC, WILL, ECHO, IAC, WILL, SUPPRESS_GO_AHEAD, IAC, DO, NAWS]);
-
-/** What turns it on again; a program sees by its first three bytes that the console's own ones have ended. */
-export const TERMINAL_ENDS = Buffer.from([IAC, WONT, ECHO, IAC, WONT, SUPPRESS_GO_AHEAD, IAC, DONT, NAWS]);
-
-/** A machine's bytes as telnet has them: 255 is doubled. */
-export function escapeIac(bytes: Buffer): Buffer {
-  if (!bytes.includes(IAC)) return bytes;
-  const escaped = Buffer.allocUnsafe(bytes.length * 2);
-  let length = 0;
-  for (const byte of bytes) {
-    escaped[length++] = byte;
-    if (byte === IAC) escaped[length++] = IAC;
-  }
-  return escaped.subarray(0, length);
-}
 
 type State = 'text' | 'command' | 'option' | 'subnegotiation' | 'subnegotiation command';
 
-/** Takes telnet's own bytes out of what a client sends, a byte at a time. */
+/** Takes telnet's own bytes out of what a client sends while a console is open, a byte at a time. */
 export class TelnetTerminal {
   #state: State = 'text';
   #verb = 0;
   #afterCr = false;
+  #hasLetGo = false;
   #parameters: number[] = [];
   readonly #answer: (bytes: Buffer) => void;
   readonly #resize: (size: ConsoleSize) => void;
@@ -44,6 +21,11 @@ export class TelnetTerminal {
   constructor(answer: (bytes: Buffer) => void, resize: (size: ConsoleSize) => void) {
     this.#answer = answer;
     this.#resize = resize;
+  }
+
+  /** Whether the client has agreed that its lines are its own again: DONT ECHO, which answers {@link TERMINAL_ENDS}. */
+  get hasLetGo(): boolean {
+    return this.#hasLetGo;
   }
 
   /** @returns the byte that was typed, if this is one */
@@ -58,6 +40,7 @@ export class TelnetTerminal {
         return undefined;
       case 'option':
         this.#state = 'text';
+        this.#hasLetGo = this.#verb === DONT && byte === ECHO;
         // what we have asked for is not answered: these are the answers
         if (byte === ECHO || byte === SUPPRESS_GO_AHEAD || byte === NAWS) return undefined;
         if (this.#verb === DO) this.#answer(Buffer.from([IAC, WONT, byte]));

@@ -1,4 +1,5 @@
 import { SUBNEGOTIATION_SIZE } from '../kit/limits.js';
+import { Telnet } from '../kit/telnet.js';
 
 /**
  * Telnet's part of the stream (RFC 854, 855): option negotiation is answered with refusals and taken
@@ -6,16 +7,7 @@ import { SUBNEGOTIATION_SIZE } from '../kit/limits.js';
  * telnet's never takes a line's end with it: it leaves the byte 255 in its line, which so is not UTF-8.
  */
 
-const IAC = 0xff;
-const SUBNEGOTIATION_BEGIN = 0xfa;
-const SUBNEGOTIATION_END = 0xf0;
-const WILL = 0xfb;
-const WONT = 0xfc;
-const DO = 0xfd;
-const DONT = 0xfe;
-
-/** The least code that is a command: EOF of RFC 1184; those of RFC 854 begin at 240. */
-const FIRST_COMMAND = 0xec;
+const { IAC, SB, SE, WILL, WONT, DO, DONT, FIRST_COMMAND } = Telnet;
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -122,7 +114,7 @@ export class TelnetFilter {
       return BAD;
     }
     if (byte < FIRST_COMMAND) return BAD + this.#stepText(byte);
-    if (byte === SUBNEGOTIATION_BEGIN) this.#state = 'subnegotiation';
+    if (byte === SB) this.#state = 'subnegotiation';
     if (byte >= WILL) {
       this.#verb = byte;
       this.#state = 'option';
@@ -132,7 +124,7 @@ export class TelnetFilter {
 
   /** IAC within a subnegotiation: only its end and the doubled byte 255 belong there (RFC 855). */
   #stepSubnegotiationCommand(byte: number): string {
-    if (byte === SUBNEGOTIATION_END) {
+    if (byte === SE) {
       this.#swallowed = '';
       this.#state = 'text';
       return '';

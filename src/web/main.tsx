@@ -4,8 +4,8 @@ import { RequestError, get, post, wordsOf } from './io/http.js';
 import { listenForKeys } from './keys.js';
 import { loginCode } from './model/place.js';
 import { store } from './store.js';
+import { applyTheme } from './theme.js';
 import { App } from './views/app.js';
-import { applyTheme } from './views/top.js';
 
 /** Where the page begins: who is logged in decides what is drawn. */
 
@@ -28,7 +28,7 @@ async function begin(): Promise<void> {
   render(<App problem={problem} />, root);
 }
 
-applyTheme(localStorage.getItem('theme'));
+applyTheme();
 listenForKeys();
 render(<App problem="" />, root);
 void begin();

@@ -44,7 +44,6 @@ void t.test('one command', async (t) => {
   t.same(await run('reboot'), { code: 2, stdout: '', stderr: 'argo: USAGE: reboot NAME...\n' });
   t.same(await run('resume', 'lj'), { code: 1, stdout: '', stderr: 'argo: WRONG STATE: lj is on\n' });
   t.match(await run('die', 'lj'), { code: 1, stdout: '', stderr: /^argo: UNCERTAIN: the connection to / });
-  t.same(await run('console', 'lj'), { code: 1, stdout: '', stderr: 'argo: NOT SUPPORTED: argo carries no console; use telnet for console\n' }, 'nobody could leave it');
   t.same(await run('frobnicate', 'a b', '--odd=1'), { code: 0, stdout: '200\n', stderr: '' }, 'a command that only a plugin knows');
   t.equal(server.received.at(-1), 'frobnicate "a b" --odd=1');
   t.match(await run('list', '--help'), { code: 0, stdout: 'list\nfrobnicate THING\n' });

@@ -104,6 +104,18 @@ await t.test('telnet is put into character mode, tells its size, and gets its li
   await raw.take('200 OK\r\n300 DONE\r\n');
 });
 
+await t.test('what telnet has sent for a console that has ended is no line', async (t) => {
+  const { client } = await serve(t);
+  const raw = await client('steve', '\r\n');
+  raw.send('console lj\r\n');
+  await raw.take('lj$ ');
+  raw.send('exit\r\0stop lj\r\0');
+  await raw.take('\xff\xfc\x01\xff\xfc\x03\xff\xfe\x1f300 DONE\r\n');
+  raw.send('stop dev\r\0\xff');
+  raw.send('\xfe\x01\xff\xfe\x03\xff\xfc\x1fstatus lj\r\nstatus dev\r\n');
+  t.equal(await raw.take('300 DONE\r\n') + await raw.take('300 DONE\r\n'), '200 OK\r\non\r\n300 DONE\r\n'.repeat(2));
+});
+
 await t.test('rights: console for consoles, shell for shells, neither for the other', async (t) => {
   const { ask, session, client } = await serve(t);
   t.match(await ask(await session('tenant'), 'console lj'), /^400 NOT ALLOWED/);

@@ -1,4 +1,4 @@
-import { ArgoError } from '../../kit/errors.js';
+import { ArgoError, TAKES_IT_OVER } from '../../kit/errors.js';
 import type { LibvirtClient } from '../../protocols/libvirt/client.js';
 import { LibvirtError } from '../../protocols/libvirt/errors.js';
 import type { Domain } from '../../protocols/libvirt/types.js';
@@ -76,5 +76,5 @@ async function readScreen(client: LibvirtClient, domain: Domain, signal: AbortSi
 /** libvirt has no number of its own for a console that somebody has (VIR_ERR_OPERATION_FAILED, in English). */
 function asTaken(error: unknown): unknown {
   const isTaken = error instanceof LibvirtError && /active console session exists/i.test(error.message);
-  return isTaken ? new ArgoError('BUSY', 'somebody has its console open; --force takes it over', { cause: error }) : error;
+  return isTaken ? new ArgoError('BUSY', `somebody has its console open${TAKES_IT_OVER}`, { cause: error }) : error;
 }

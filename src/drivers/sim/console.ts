@@ -12,6 +12,7 @@ export class SimConsole extends Duplex {
   #line = '';
   #size: ConsoleSize | undefined;
   #isFull: (() => void) | undefined;
+  #isOver = false;
   readonly #name: string;
 
   constructor(name: string, size: ConsoleSize | undefined) {
@@ -39,6 +40,7 @@ export class SimConsole extends Duplex {
   }
 
   #type(byte: number): void {
+    if (this.#isOver) return;
     if (byte === CTRL_D && this.#line === '') return this.#leave();
     if (byte === CR || byte === LF) return this.#answer();
     if (byte === BACKSPACE || byte === DELETE) {
@@ -62,10 +64,11 @@ export class SimConsole extends Duplex {
 
   #leave(): void {
     this.#say('\r\nexit\r\n');
+    this.#isOver = true;
     this.push(null);
   }
 
   #say(text: string | Buffer): void {
-    if (!this.readableEnded) this.push(text);
+    this.push(text);
   }
 }

@@ -126,6 +126,8 @@ export interface ConsoleRequest {
   /** a screen, a text console, a login */
   readonly kind: 'vnc' | 'text' | 'shell';
   readonly viewOnly?: boolean;
+  /** takes it from whoever has it, where only one can */
+  readonly force?: boolean;
 }
 
 /** For the WebSocket `/api/console`, as the subprotocol `ticket.TICKET` beside `binary`: once, within `lives` milliseconds. */
@@ -134,4 +136,9 @@ export interface ConsoleTicket {
   readonly lives: number;
   /** who has it open already */
   readonly others: readonly { readonly account: string; readonly since: number }[];
+}
+
+/** What the server says in a text frame on the WebSocket of a console that is none of a screen: once, when the machine is there. */
+export interface ConsoleMessage {
+  readonly open: true;
 }

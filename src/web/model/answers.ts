@@ -15,6 +15,8 @@ export interface Details {
   readonly since: number;
   readonly stale: string | null;
   readonly capabilities: readonly string[];
+  /** what one may do with it */
+  readonly operations: readonly string[];
   /** what `info` tells beside that, in its order: `cpus`, `memory` in bytes */
   readonly facts: Readonly<Record<string, unknown>>;
 }

@@ -3,28 +3,12 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { clock } from '../model/words.js';
 import { progressOf } from '../model/orders.js';
 import { store, useStore } from '../store.js';
+import { applyTheme, turnTheme } from '../theme.js';
 import { Icon } from './icons.js';
 
-const THEMES = ['auto', 'light', 'dark'] as const;
-type Theme = (typeof THEMES)[number];
-
-const isTheme = (text: string | null): text is Theme => THEMES.includes(text as Theme);
-
-export function applyTheme(theme: string | null): Theme {
-  const chosen = isTheme(theme) ? theme : 'auto';
-  if (chosen === 'auto') delete document.documentElement.dataset['theme'];
-  else document.documentElement.dataset['theme'] = chosen;
-  return chosen;
-}
-
 function ThemeButton(): JSX.Element {
-  const [theme, setTheme] = useState(() => applyTheme(localStorage.getItem('theme')));
-  const turn = (): void => {
-    const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length]!;
-    localStorage.setItem('theme', next);
-    setTheme(applyTheme(next));
-  };
-  return <button class="bare icon-only" aria-label={`Colours: ${theme}`} title={`Colours: ${theme}`} onClick={turn}><Icon of="theme" /></button>;
+  const [theme, setTheme] = useState(applyTheme);
+  return <button class="bare icon-only" aria-label={`Colours: ${theme}`} title={`Colours: ${theme}`} onClick={() => setTheme(turnTheme(theme))}><Icon of="theme" /></button>;
 }
 
 function Search(): JSX.Element {

@@ -8,7 +8,7 @@ import { until } from '../../support/until.js';
 /** Longest life of a client in a test, ms. */
 const WITHIN_MS = 30_000;
 
-const ARGO = fromRoot('bin', 'argo.js');
+export const ARGO = fromRoot('bin', 'argo.js');
 
 export interface Run {
   readonly code: number | null;

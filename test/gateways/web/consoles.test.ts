@@ -78,8 +78,8 @@ await t.test('a ticket works once, for its session alone, and not for long', asy
   consoles.endSession('session 1');
   t.throws(() => consoles.redeem(`binary, ticket.${ended.ticket}`, 'session 1'), { message: /^NOT ALLOWED/ } as never);
   const tickets = new Tickets();
-  for (let count = 0; count < 1024; count += 1) tickets.issue('s', { instance: 'x', kind: 'text', viewOnly: false });
-  t.throws(() => tickets.issue('s', { instance: 'x', kind: 'text', viewOnly: false }), { message: /^BUSY/ } as never);
+  for (let count = 0; count < 1024; count += 1) tickets.issue('s', { instance: 'x', kind: 'text', viewOnly: false, force: false });
+  t.throws(() => tickets.issue('s', { instance: 'x', kind: 'text', viewOnly: false, force: false }), { message: /^BUSY/ } as never);
   for (const [header, wanted] of [['binary, ticket.abc', 'abc'], ['ticket.abc', undefined], ['binary', undefined], ['binary, ticket.a, ticket.b', undefined], [undefined, undefined], ['binary, ticket.', undefined]] as const) {
     t.equal(ticketOf(header), wanted);
   }
@@ -91,7 +91,7 @@ await t.test('who may not have it gets no ticket', async (t) => {
   for (const [who, body, wanted] of [
     [looker, { instance: 'lj', kind: 'text' }, /^NOT ALLOWED/], [looker, { instance: 'lj', kind: 'vnc' }, /^NOT ALLOWED/], [looker, { instance: 'dev', kind: 'vnc', viewOnly: true }, /^NOT ALLOWED/],
     [looker, { instance: 'lj', kind: 'vnc', viewOnly: true }, /^NOT SUPPORTED/], [steve, { instance: 'l*', kind: 'text' }, /^NO SUCH INSTANCE/], [steve, { instance: 'lj', kind: 'text', viewOnly: true }, /^BAD REQUEST/],
-    [steve, { instance: 'lj', kind: 'rdp' }, /^BAD REQUEST/], [steve, { kind: 'text' }, /^BAD REQUEST/], [steve, null, /^BAD REQUEST/], [steve, 'lj', /^BAD REQUEST/],
+    [steve, { instance: 'lj', kind: 'rdp' }, /^BAD REQUEST/], [steve, { instance: 'lj', kind: 'text', force: 'yes' }, /^BAD REQUEST/], [steve, { kind: 'text' }, /^BAD REQUEST/], [steve, null, /^BAD REQUEST/], [steve, 'lj', /^BAD REQUEST/],
   ] as const) await t.rejects(consoles.order(who, 'session 1', body), { message: wanted });
 });
 

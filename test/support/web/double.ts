@@ -5,9 +5,11 @@ import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { PowerState } from '../../../src/drivers/driver.js';
-import type { FeedMessage, OrderMode, SessionInfo, TaskRow } from '../../../src/gateways/web/messages.js';
+import type { ConsoleTicket, FeedMessage, OrderMode, SessionInfo, TaskRow } from '../../../src/gateways/web/messages.js';
 import type { PowerAction } from '../../../src/instances/operation-table.js';
+import { toArgoError } from '../../../src/kit/errors.js';
 import { fromRoot } from '../paths.js';
+import type { ConsoleSide } from './consoles.js';
 import { NOW, auditOf, endOf, eventsOf, fullName, goalOf, newTask, previewOf, stateCode, tellOf, viewOf, type Told } from './machines.js';
 import { PLANS, STEPS, WHOLE_RUN } from './plans.js';
 
@@ -25,7 +27,8 @@ interface Entry { readonly path: string; readonly file: string; readonly type: s
 interface Asked { readonly method: string; readonly path: string; readonly body: unknown }
 
 class Refusal extends Error {
-  constructor(readonly status: number, readonly error: string, readonly detail = '') {
+  /** @param isForeseen the contract has it, and the page may run into it */
+  constructor(readonly status: number, readonly error: string, readonly detail = '', readonly isForeseen = false) {
     super(error);
   }
 }
@@ -45,6 +48,8 @@ export class WebDouble {
   answersToLose = 0;
   /** nothing is answered any more, and no connection ends: as where a cable is pulled */
   isDeaf = false;
+  /** consoles, where a test has some */
+  consoles: ConsoleSide | undefined;
   #v = 1;
   #session = '';
   #isCodeUsed = false;
@@ -66,6 +71,7 @@ export class WebDouble {
     this.#server = createServer((request, response) => void this.#answer(request, response));
     this.#server.on('upgrade', (request, socket, head) => {
       const { pathname, searchParams } = new URL(request.url!, this.url);
+      if (pathname === '/api/console' && request.headers.origin === this.url && this.#isIn(request) && this.consoles?.upgrade(request, socket, head, this.#session) === true) return;
       const isRight = pathname === '/api/feed' && request.headers.origin === this.url && this.#isIn(request) && /^\d+$/.test(searchParams.get('after') ?? '');
       if (!isRight) {
         this.faults.push(`upgrade ${request.url}`);
@@ -94,6 +100,7 @@ export class WebDouble {
   /** Is gone, until it is started again on the same port. */
   async stop(): Promise<void> {
     for (const feed of this.#sockets.clients) feed.terminate();
+    this.consoles?.terminate();
     this.#server.closeAllConnections();
     this.#server.close();
     await once(this.#server, 'close');
@@ -144,14 +151,14 @@ export class WebDouble {
       if (!pathname.startsWith('/api/')) return this.#file(pathname, response);
       const body = await this.#body(request);
       if (body !== undefined) this.asked.push({ method: request.method!, path: pathname, body });
-      const json = pathname === '/api/session' ? this.#sessions(request, response, body) : this.#api(request, pathname.slice('/api/'.length), searchParams, body);
+      const json = pathname === '/api/session' ? this.#sessions(request, response, body) : await this.#api(request, pathname.slice('/api/'.length), searchParams, body);
       if (pathname === '/api/power' && this.answersToLose-- > 0) return void request.socket.destroy();
       const text = JSON.stringify(json ?? null);
       if (json === undefined) response.writeHead(204).end();
       else response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip', 'cache-control': 'no-store' }).end(gzipSync(text, { level: 1 }));
     } catch (error) {
-      const { status, error: phrase, detail } = error instanceof Refusal ? error : new Refusal(500, 'INTERNAL ERROR', String(error));
-      if (status !== 401 && status !== 429) this.faults.push(`${request.method} ${request.url}: ${phrase} ${detail}`);
+      const { status, error: phrase, detail, isForeseen } = error instanceof Refusal ? error : new Refusal(500, 'INTERNAL ERROR', String(error));
+      if (!isForeseen && status !== 401 && status !== 429) this.faults.push(`${request.method} ${request.url}: ${phrase} ${detail}`);
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify({ error: phrase, detail }));
     }
   }
@@ -159,7 +166,7 @@ export class WebDouble {
   #file(path: string, response: ServerResponse): void {
     const entry = this.#files.get(path);
     if (entry === undefined) {
-      if (!path.startsWith('/console/')) this.faults.push(`no such file: ${path}`);
+      this.faults.push(`no such file: ${path}`);
       return void response.writeHead(404).end();
     }
     response.writeHead(200, {
@@ -212,6 +219,7 @@ export class WebDouble {
     const route = `${request.method} ${room}${name === '' || room === 'power' ? '' : '/*'}${what === '' ? '' : `/${what}`}`;
     if (route === 'POST power') return name === 'preview' ? { rows: this.#targets(body).map((told) => previewOf(told, (body as { action: PowerAction }).action, (body as { mode?: OrderMode }).mode)) } : this.#power(body);
     switch (route) {
+      case 'POST consoles': return this.#console(body);
       case 'GET view': return viewOf(this.machines, this.#v);
       case 'GET tasks': return { tasks: [...this.#tasks.values()].reverse() };
       case 'POST tasks/*/cancel': return this.#tasks.get(name);
@@ -226,13 +234,23 @@ export class WebDouble {
     }
   }
 
+  async #console(body: unknown): Promise<ConsoleTicket> {
+    if (this.consoles === undefined) throw new Refusal(404, 'BAD REQUEST', 'there are no consoles');
+    try {
+      return await this.consoles.order(this.#session, body);
+    } catch (error) {
+      const { phrase, detail } = toArgoError(error);
+      throw new Refusal(phrase === 'NOT ALLOWED' ? 403 : 409, phrase, detail, true);
+    }
+  }
+
   #instance(name: string, what: string, query: URLSearchParams): unknown {
     const told = this.#named(name);
     if (told === undefined) throw new Refusal(404, 'NO SUCH INSTANCE', name);
     const at = this.machines.indexOf(told);
     if (what === '') {
       return {
-        fullName: fullName(told), id: `id-${at}`, provider: told.provider, type: told.type, state: told.state, since: told.since, stale: null, capabilities: [],
+        fullName: fullName(told), id: `id-${at}`, provider: told.provider, type: told.type, state: told.state, since: told.since, stale: null, capabilities: [], operations: [],
         facts: { uuid: '5f0a1c1e-8f0e-4a51-9b86-0d2f31c2a7b4', cpus: 4, memory: 4 * 1024 ** 3, macs: ['52:54:00:1f:2a:3b'], host: `${told.provider}.example.net`, persistent: 'yes', autostart: 'off' },
       };
     }

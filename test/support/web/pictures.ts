@@ -5,12 +5,14 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import type { Page } from 'playwright-core';
 import { launchBrowser, openContext, type Look } from './browser.js';
+import { ConsoleSide, actorWith } from './consoles.js';
 import { ACCOUNT, LINK_CODE, NOW, WebDouble } from './double.js';
 
 type Steps = (page: Page, double: WebDouble) => Promise<void>;
-interface Picture { readonly name: string; readonly look?: Look; readonly steps?: Steps; readonly isLoggedOut?: boolean }
+interface Picture { readonly name: string; readonly look?: Look; readonly steps?: Steps; readonly isLoggedOut?: boolean; /** what a text console shows */ readonly console?: string }
 
 const PHONE: Look = { width: 390, height: 844, scale: 2 };
 const keys = async (page: Page, ...pressed: string[]): Promise<void> => { for (const key of pressed) await page.keyboard.press(key); };
@@ -38,6 +40,9 @@ const drawer: Steps = async (page, double) => {
   await page.locator('.plot').nth(1).waitFor();
 };
 
+const BOOTED = '\r\nDebian GNU/Linux 13 web-01 ttyS0\r\n\r\nweb-01 login: root\r\nPassword: \r\n\r\n\x1b[1;32mroot@web-01\x1b[0m:\x1b[1;34m~\x1b[0m# systemctl --failed\r\n  UNIT          LOAD   ACTIVE SUB    DESCRIPTION\r\n\x1b[31m●\x1b[0m nginx.service loaded \x1b[1;31mfailed failed\x1b[0m A high performance web server\r\n\r\n1 loaded units listed.\r\n\x1b[1;32mroot@web-01\x1b[0m:\x1b[1;34m~\x1b[0m# ';
+const openKeys: Steps = async (page) => page.getByRole('button', { name: 'Keys' }).click();
+
 const PICTURES: readonly Picture[] = [
   { name: 'login', isLoggedOut: true },
   { name: 'list-light' }, { name: 'list-dark', look: { theme: 'dark' }, steps: select },
@@ -55,14 +60,22 @@ const PICTURES: readonly Picture[] = [
   { name: 'keys', steps: async (page) => keys(page, '?') },
   { name: 'lost', steps: async (page, double) => { await double.stop(); await page.locator('.lost-note').waitFor(); } },
   { name: 'nothing', steps: async (page) => go(page, 'q=@web+state:suspended') },
-  { name: 'phone', look: PHONE }, { name: 'phone-stop', look: { ...PHONE, theme: 'dark' }, steps: stopDialog }, { name: 'phone-drawer', look: PHONE, steps: drawer }, { name: 'phone-plans', look: PHONE, steps: async (page) => go(page, 'view=plans') },
+  { name: 'phone', look: PHONE }, { name: 'phone-stop', look: { ...PHONE, theme: 'dark' }, steps: stopDialog }, { name: 'phone-drawer', look: PHONE, steps: drawer }, { name: 'console', console: BOOTED }, { name: 'console-dark', console: BOOTED, look: { theme: 'dark' } }, { name: 'phone-console', console: BOOTED, look: PHONE, steps: openKeys }, { name: 'phone-plans', look: PHONE, steps: async (page) => go(page, 'view=plans') },
 ];
+
+async function openConsole(page: Page, double: WebDouble, said: string): Promise<void> {
+  const machine = new PassThrough();
+  double.consoles = new ConsoleSide(() => actorWith(() => machine, { others: () => [{ account: 'sam', kind: 'text', since: new Date(NOW - 600_000) }] }));
+  await page.goto(`${double.url}/console/#instance=web-01&kind=text`);
+  machine.write(said);
+  await page.locator('.xterm-rows', { hasText: '1 loaded units' }).waitFor();
+}
 
 async function take(folder: string, names: readonly string[]): Promise<void> {
   mkdirSync(folder, { recursive: true });
   const browser = await launchBrowser();
   try {
-    for (const { name, look, steps, isLoggedOut } of PICTURES.filter((one) => names.length === 0 || names.includes(one.name))) {
+    for (const { name, look, steps, isLoggedOut, console: said } of PICTURES.filter((one) => names.length === 0 || names.includes(one.name))) {
       const double = new WebDouble();
       await double.start();
       const context = await openContext(browser, look);
@@ -71,6 +84,7 @@ async function take(folder: string, names: readonly string[]): Promise<void> {
       await page.goto(isLoggedOut === true ? double.url : `${double.url}/#login=${LINK_CODE}`);
       await page.locator(isLoggedOut === true ? '.login form' : '.row').first().waitFor();
       if (isLoggedOut === true) await page.getByLabel('Account').fill(ACCOUNT.account);
+      if (said !== undefined) await openConsole(page, double, said);
       await steps?.(page, double);
       await page.clock.runFor(1200);
       await settle(page);

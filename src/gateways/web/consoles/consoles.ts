@@ -2,7 +2,7 @@ import type { WebSocket } from 'ws';
 import type { Actor } from '../../../instances/actor.js';
 import { noConsole } from '../../../instances/console-order.js';
 import { ArgoError } from '../../../kit/errors.js';
-import type { ConsoleRequest, ConsoleTicket } from '../messages.js';
+import type { ConsoleMessage, ConsoleRequest, ConsoleTicket } from '../messages.js';
 import { relay } from './relay.js';
 import { Tickets, ticketOf, type TicketOrder } from './tickets.js';
 
@@ -58,8 +58,10 @@ export class WebConsoles {
       leave();
     }
     try {
-      const { kind, viewOnly } = order;
-      const console = await actor.console(await one(actor, order), { kind, viewOnly }, { signal: gone.signal });
+      const { kind, viewOnly, force } = order;
+      const console = await actor.console(await one(actor, order), { kind, viewOnly, force }, { signal: gone.signal });
+      // RFB has words of its own for it
+      if (kind !== 'vnc') web.send(JSON.stringify({ open: true } satisfies ConsoleMessage));
       web.resume();
       await relay(web, console);
     } catch (error) {
@@ -85,9 +87,9 @@ async function one(actor: Actor, { instance }: ConsoleRequest) {
 }
 
 function readOrder(body: unknown): TicketOrder {
-  const { instance, kind, viewOnly = false } = (typeof body === 'object' && body !== null ? body : {}) as Partial<Record<keyof ConsoleRequest, unknown>>;
-  if (typeof instance !== 'string' || !KINDS.includes(kind) || typeof viewOnly !== 'boolean' || (viewOnly && kind !== 'vnc')) {
-    throw new ArgoError('BAD REQUEST', 'instance, kind ("vnc", "text" or "shell") and, for "vnc", viewOnly are expected');
+  const { instance, kind, viewOnly = false, force = false } = (typeof body === 'object' && body !== null ? body : {}) as Partial<Record<keyof ConsoleRequest, unknown>>;
+  if (typeof instance !== 'string' || !KINDS.includes(kind) || typeof viewOnly !== 'boolean' || (viewOnly && kind !== 'vnc') || typeof force !== 'boolean') {
+    throw new ArgoError('BAD REQUEST', 'instance, kind ("vnc", "text" or "shell"), for "vnc" viewOnly, and force are expected');
   }
-  return { instance, kind: kind as TicketOrder['kind'], viewOnly };
+  return { instance, kind: kind as TicketOrder['kind'], viewOnly, force };
 }

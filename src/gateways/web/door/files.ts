@@ -21,13 +21,9 @@ interface Entry {
 /** Which encodings there are, the best first; the last is none. */
 const ENCODINGS = [['br', '.br'], ['gzip', '.gz'], [undefined, '']] as const;
 
-/** What both kinds of documents may load: only what is our own, and nothing that stands in the document itself. */
-const POLICY = "default-src 'none'; script-src 'self'; img-src 'self' data: blob:; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'";
-const PAGE_POLICY = `${POLICY}; style-src 'self'; require-trusted-types-for 'script'`;
-/** A terminal in the browser puts style elements into its document: it is one of its own for that reason. */
-const CONSOLE_POLICY = `${POLICY}; style-src 'self' 'unsafe-inline'; font-src 'self'`;
+/** What documents may load: only what is our own, and nothing that stands in the document itself. noVNC draws from `data:`. */
+const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'";
 
-const CONSOLE_PATH = '/console/';
 const YEAR_S = 31_536_000;
 
 interface Served extends Entry {
@@ -67,12 +63,12 @@ export class Files {
     response.end(request.method === 'HEAD' ? undefined : content);
   }
 
-  #headers({ path, type, immutable }: Entry, isTls: boolean): readonly string[] {
+  #headers({ type, immutable }: Entry, isTls: boolean): readonly string[] {
     const isDocument = type.startsWith('text/html');
     return [
       'content-type', type, 'cache-control', immutable ? `public, max-age=${YEAR_S}, immutable` : 'no-cache', 'vary', 'accept-encoding',
       'x-content-type-options', 'nosniff', 'cross-origin-resource-policy', 'same-origin',
-      ...(isDocument ? ['content-security-policy', path === CONSOLE_PATH ? CONSOLE_POLICY : PAGE_POLICY, 'referrer-policy', 'no-referrer', 'cross-origin-opener-policy', 'same-origin'] : []),
+      ...(isDocument ? ['content-security-policy', POLICY, 'referrer-policy', 'no-referrer', 'cross-origin-opener-policy', 'same-origin'] : []),
       ...(isTls && this.isTlsAlone ? ['strict-transport-security', `max-age=${YEAR_S}`] : []),
     ];
   }

@@ -135,6 +135,7 @@ await t.test('the page and its parts', async (t) => {
     'cross-origin-opener-policy': 'same-origin', 'content-security-policy': /^default-src 'none'; script-src 'self';.*frame-ancestors 'none'/,
   });
   t.notMatch(page.headers['content-security-policy'], /unsafe/);
+  t.equal((await ask(`${url}/console/`)).headers['content-security-policy'], page.headers['content-security-policy'], 'a console\'s page needs no more');
   const script = /src="(\/a\/[^"]+\.js)"/.exec(page.text)![1]!;
   const plain = await ask(url + script);
   t.match(plain.headers, { 'content-type': 'text/javascript; charset=utf-8', 'cache-control': 'public, max-age=31536000, immutable', 'cross-origin-resource-policy': 'same-origin' });

@@ -9,7 +9,12 @@ const DOT = 0x2e;
 const CR = 0x0d;
 const LF = 0x0a;
 
+/** What leaves it wherever it comes. */
+export const LEAVE = Buffer.from([CTRL_BRACKET]);
+
 const NOTHING: readonly number[] = [];
+
+const endsLine = (byte: number): boolean => byte === CR || byte === LF;
 
 /** Looks for the escape in what is typed, a byte at a time. */
 export class Escape {
@@ -21,7 +26,7 @@ export class Escape {
     if (this.#held) {
       this.#held = false;
       if (byte === DOT) return undefined;
-      this.#atLineStart = byte === CR || byte === LF;
+      this.#atLineStart = endsLine(byte);
       return byte === TILDE || byte === CTRL_BRACKET ? [byte] : [TILDE, byte];
     }
     if (byte === CTRL_BRACKET) return undefined;
@@ -29,7 +34,22 @@ export class Escape {
       this.#held = true;
       return NOTHING;
     }
-    this.#atLineStart = byte === CR || byte === LF;
+    this.#atLineStart = endsLine(byte);
     return [byte];
+  }
+}
+
+/** Says of bytes that nobody types what they are, so that those that would leave do not. Ctrl-] within a line cannot be said. */
+export class Literally {
+  #atLineStart = true;
+
+  of(bytes: Buffer): Buffer {
+    const said: number[] = [];
+    for (const byte of bytes) {
+      if (this.#atLineStart && (byte === TILDE || byte === CTRL_BRACKET)) said.push(TILDE);
+      said.push(byte);
+      this.#atLineStart = endsLine(byte);
+    }
+    return Buffer.from(said);
   }
 }
