@@ -120,25 +120,13 @@ export class Dispatcher {
 
   /** Ends the reply when the command has ended, or when it has not got on for too long. */
   async #finish(running: Promise<void>, request: Request, reply: Reply): Promise<void> {
-    const limit = this.#timeLimit(request);
-    let timer: NodeJS.Timeout | undefined;
-    const overdue = new Promise<never>((_, reject) => {
-      const watch = (before: number) => {
-        timer = setTimeout(() => {
-          if (reply.progress > before || reply.isHandedOver) watch(reply.progress);
-          else reject(new ArgoError('TIMEOUT', 'the command did not end'));
-        }, limit);
-      };
-      watch(reply.progress);
-    });
     try {
-      await Promise.race([running, overdue]);
+      await unlessStuck(running, reply, this.#timeLimit(request));
       reply.done();
     } catch (thrown) {
       Request.abort(request, toArgoError(thrown));
       this.#fail(thrown, reply);
     } finally {
-      clearTimeout(timer);
       Request.end(request);
     }
   }
@@ -161,4 +149,25 @@ export class Dispatcher {
     if (error.phrase === 'INTERNAL ERROR' && !(thrown instanceof ClientGone)) this.parts.log('error', 'command failed', { cause: causeOf(error) });
     reply.fail(error);
   }
+}
+
+/** Ends with the command, or with TIMEOUT when its reply has not got on for so many milliseconds. */
+function unlessStuck(running: Promise<void>, reply: Reply, limit: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout;
+    const watch = (before: number): void => {
+      timer = setTimeout(() => {
+        if (reply.progress > before || reply.isHandedOver) watch(reply.progress);
+        else reject(new ArgoError('TIMEOUT', 'the command did not end'));
+      }, limit);
+    };
+    watch(reply.progress);
+    running.then(() => {
+      clearTimeout(timer);
+      resolve();
+    }, (thrown: unknown) => {
+      clearTimeout(timer);
+      reject(thrown as Error);
+    });
+  });
 }
