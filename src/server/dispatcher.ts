@@ -2,7 +2,7 @@ import { ArgoError, causeOf, toArgoError } from '../kit/errors.js';
 import { COMMAND_TIMEOUT, HARD_STOP_TIMEOUT, READY_REPLY_SIZE } from '../kit/limits.js';
 import type { Principal } from '../instances/principal.js';
 import type { LoadedCommand } from '../plugins/host/command-table.js';
-import { ReadyReplies, type Source } from './ready-replies.js';
+import { ReadyReplies, type Ready, type Source } from './ready-replies.js';
 import { ClientGone, type LineEnd, type Reply } from './reply.js';
 import { isOpen, mayUseBeforeLogin, permissionOf, Request, type Services } from './request.js';
 import type { Session } from './session.js';
@@ -27,11 +27,10 @@ export class Dispatcher {
   constructor(public parts: Services) {}
 
   /** The whole reply to a line, where it was made before and is still true. */
-  ready(session: Session, line: string, eol: LineEnd): string | undefined {
+  ready(session: Session, line: string, eol: LineEnd): Ready | undefined {
     const ready = this.#ready.find(this.#principal(session), line, eol, this.#source);
-    if (ready === undefined) return undefined;
-    this.#count(ready.word);
-    return ready.text;
+    if (ready !== undefined) this.#count(ready.word);
+    return ready;
   }
 
   /** Works on one line. Whatever happens, the reply is ended then. */
