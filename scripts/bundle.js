@@ -40,12 +40,28 @@ const MADE = {
   'argo:client': () => "import './src/client/main.ts';",
 };
 
+/**
+ * A module of Node's as one of ours: the one that imports it asks the process for what it needs of it. To have
+ * Node import it would be a module made for it, with all that it has read once.
+ */
+function ofNode(/** @type {string} */ path) {
+  const names = Object.keys(process.getBuiltinModule(path)).filter((name) => /^[A-Za-z_]\w*$/.test(name) && name !== 'default');
+  return [
+    `const whole = /* @__PURE__ */ process.getBuiltinModule('${path}');`,
+    'const part = (name) => whole[name];',
+    ...names.map((name) => `export const ${name} = /* @__PURE__ */ part('${name}');`),
+    'export default whole;',
+  ].join('\n');
+}
+
 /** @type {import('esbuild').Plugin} */
 const RULES = {
   name: 'argo',
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^argo:/ }, ({ path }) => ({ path, namespace: 'argo' }));
     onLoad({ filter: /./, namespace: 'argo' }, ({ path }) => ({ contents: MADE[/** @type {keyof typeof MADE} */ (path)](), resolveDir: fromRoot() }));
+    onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: 'node', sideEffects: false }));
+    onLoad({ filter: /./, namespace: 'node' }, ({ path }) => ({ contents: ofNode(path) }));
     onResolve({ filter: /^[a-z@]/ }, ({ path, importer, kind }) => {
       if (kind === 'entry-point' || path.startsWith('argo:')) return undefined;
       return INLINED.includes(path) && relative(fromRoot(), importer) !== WHOLE_PACKAGES ? undefined : { path, external: true };

@@ -1,4 +1,5 @@
 import type { Log } from '../kit/log.js';
+import { isoNow } from '../kit/text.js';
 import { LogOutput } from './log-output.js';
 import { inSources } from './stack.js';
 
@@ -38,7 +39,7 @@ export function createLogger(level: string): Logger {
 
 /** One line of the log, without its end. */
 export function formatLine(level: string, message: string, facts: Record<string, unknown> = {}): string {
-  const start = `{"level":${JSON.stringify(level)},"time":"${new Date().toISOString()}"`;
+  const start = `{"level":${JSON.stringify(level)},"time":"${isoNow()}"`;
   const end = `"msg":${JSON.stringify(message)}}`;
   try {
     // put together of texts: to copy the facts into an object with level and time costs three times as much

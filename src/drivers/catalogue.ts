@@ -22,9 +22,21 @@ const DRIVERS: Readonly<Record<string, () => Promise<{ default: DriverModule }>>
 
 export const driverTypes = (): string[] => Object.keys(DRIVERS);
 
+/** Those that are loaded or on their way: a start asks three times for each, and looking through its files takes milliseconds. */
+const loading = new Map<string, Promise<DriverModule>>();
+
 /** @returns undefined where the server itself has no driver of that type */
 export async function loadDriver(type: string): Promise<DriverModule | undefined> {
   if (!Object.hasOwn(DRIVERS, type)) return undefined;
+  let driver = loading.get(type);
+  if (driver === undefined) {
+    loading.set(type, driver = load(type));
+    driver.catch(() => loading.delete(type));
+  }
+  return driver;
+}
+
+async function load(type: string): Promise<DriverModule> {
   // A daemon at work may be given its first provider of a type.
   await importInTurns(ownModule(`drivers/${type}/index.js`));
   return (await DRIVERS[type]!()).default;

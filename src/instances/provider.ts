@@ -5,7 +5,7 @@ import type { ProviderSettings } from '../config/config.js';
 import { ArgoError, toArgoError } from '../kit/errors.js';
 import { CLOSE_TIMEOUT, CONCURRENCY, LIST_TIMEOUT, ORDER_PLACE_KEPT, POLL_INTERVAL, RETRY_FIRST, RETRY_LONGEST } from '../kit/limits.js';
 import { Deadline, explainDeadline } from '../kit/deadline.js';
-import { Calls, type Caller } from './calls.js';
+import { Calls, type Caller, type Place } from './calls.js';
 import type { Owner, ProviderWork } from './owner.js';
 import { Readings, type Asking, type Question } from './readings.js';
 import type { Registry } from './registry.js';
@@ -68,19 +68,23 @@ export class Provider implements Owner {
    * One call to the driver in its turn: an order, or what belongs to one.
    * @throws what the driver throws; TIMEOUT at the deadline, even where the driver goes on in spite of its signal
    */
-  async call<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>, caller: Caller): Promise<T> {
-    if (this.#over) throw this.#gone();
+  call<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>, caller: Caller): Promise<T> {
+    if (this.#over) return Promise.reject(this.#gone());
     // a signal is made only where there is something to wait for: it is dear
-    const place = (deadline.exceeded ? undefined : this.#calls.tryTake(caller, ORDER_PLACE_KEPT)) ?? await this.#calls.take(deadline.signal, caller);
+    const place = deadline.exceeded ? undefined : this.#calls.tryTake(caller, ORDER_PLACE_KEPT);
+    if (place) return this.#callFrom(place, deadline, work);
+    return this.#calls.take(deadline.signal, caller).then((given) => this.#callFrom(given, deadline, work));
+  }
+
+  /** One call that has its place, which it gives back. */
+  #callFrom<T>(place: Place, deadline: Deadline, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const active = new Link(deadline);
     this.#active.append(active);
-    try {
-      return await deadline.run(work);
-    } finally {
+    return deadline.run(work, () => {
       active.leave();
       this.#calls.free(place);
       this.#ended();
-    }
+    });
   }
 
   /**

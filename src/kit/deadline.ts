@@ -66,22 +66,27 @@ export class Deadline {
 
   /**
    * The work's result, or a rejection at the deadline even where the work goes on in spite of the signal.
+   * @param whenOver called once as soon as that is clear, before anybody who waits for it goes on
    */
-  run<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  run<T>(work: (signal: AbortSignal) => Promise<T>, whenOver?: () => void): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      if (this.#reason) {
-        reject(this.#reason);
-        return;
-      }
-      const link = new Link(reject);
+      const refuse = (reason: unknown): void => {
+        if (isOver()) reject(reason as Error);
+      };
+      const link = new Link(refuse);
+      const isOver = (): boolean => {
+        if (link.list === undefined) return false;
+        link.leave();
+        whenOver?.();
+        return true;
+      };
       this.#listeners.append(link);
-      work(this.signal).then((value) => {
-        link.leave();
-        resolve(value);
-      }, (error: Error) => {
-        link.leave();
-        reject(error);
-      });
+      if (this.#reason) return refuse(this.#reason);
+      try {
+        work(this.signal).then((value) => { if (isOver()) resolve(value); }, refuse);
+      } catch (thrown) {
+        refuse(thrown);
+      }
     });
   }
 

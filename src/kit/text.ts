@@ -88,6 +88,18 @@ export function parseDuration(text: string): number | undefined {
   return match ? Number(match[1]) * (UNIT_MS[match[2]!] ?? 0) : undefined;
 }
 
+let [lastMs, lastWords] = [NaN, ''];
+
+/**
+ * Now, ISO 8601 in UTC. Many ask within a millisecond, and to write a time costs ten looks at the clock: an
+ * action has three of them, which were 3 % of what it costs the event loop.
+ */
+export function isoNow(): string {
+  const now = Date.now();
+  if (now !== lastMs) [lastMs, lastWords] = [now, new Date(now).toISOString()];
+  return lastWords;
+}
+
 /** Milliseconds as people write durations: `500 ms`, `30 s`, `10 min`. */
 export function formatDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;

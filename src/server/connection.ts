@@ -7,10 +7,8 @@ import { RawConsole } from './raw-console.js';
 import { ClientGone, type LineEnd, Reply, type Sink, type RawEnd } from './reply.js';
 import type { Session } from './session.js';
 import { TelnetFilter } from './telnet.js';
+import { ASCII } from './ready-replies.js';
 
-/** Text of this kind is the same bytes in Latin-1, which is written faster. */
- 
-const ASCII = /^[\u0000-\u007f]*$/;
 const BLANK = /^[ \t]*$/;
 
 /**
@@ -23,6 +21,8 @@ export class Connection implements Sink {
   readonly #reader: LineReader;
   readonly #telnet = new TelnetFilter();
   #output = '';
+  /** all of the output is known to be ASCII; else it is looked at, which takes as long as all else that is done for a few lines */
+  #isAscii = true;
   #flushTimer: NodeJS.Timeout | undefined;
   #subnegotiationTimer: NodeJS.Timeout | undefined;
   /** a request is being worked on */
@@ -84,6 +84,7 @@ export class Connection implements Sink {
 
   append(text: string): void {
     this.#output += text;
+    this.#isAscii = false;
     if (this.#busy) this.#flushTimer ??= setTimeout(() => this.#flush(), FLUSH_AFTER);
   }
 
@@ -206,7 +207,8 @@ export class Connection implements Sink {
     this.#sawRequest = true;
     const ready = typeof line === 'string' ? this.#dispatcher.ready(this.session, line, this.#eol) : undefined;
     if (ready !== undefined) {
-      this.append(ready);
+      this.#output += ready.text;
+      this.#isAscii &&= ready.isAscii;
       if (this.#output.length >= OUTPUT_CHUNK) this.#flush();
       return;
     }
@@ -230,8 +232,10 @@ export class Connection implements Sink {
     this.#flushTimer = undefined;
     if (this.#output === '' || this.#blocked) return;
     const text = this.#output;
+    const isAscii = this.#isAscii || ASCII.test(text);
     this.#output = '';
-    if (!this.#socket.destroyed && !this.#socket.write(text, ASCII.test(text) ? 'latin1' : 'utf8')) this.#blocked = true;
+    this.#isAscii = true;
+    if (!this.#socket.destroyed && !this.#socket.write(text, isAscii ? 'latin1' : 'utf8')) this.#blocked = true;
   }
 
   #unblock(): void {

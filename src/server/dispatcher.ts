@@ -2,7 +2,7 @@ import { ArgoError, causeOf, toArgoError } from '../kit/errors.js';
 import { COMMAND_TIMEOUT, HARD_STOP_TIMEOUT, READY_REPLY_SIZE } from '../kit/limits.js';
 import type { Principal } from '../instances/principal.js';
 import type { LoadedCommand } from '../plugins/host/command-table.js';
-import { ReadyReplies, type Source } from './ready-replies.js';
+import { ReadyReplies, type Ready, type Source } from './ready-replies.js';
 import { ClientGone, type LineEnd, type Reply } from './reply.js';
 import { isOpen, mayUseBeforeLogin, permissionOf, Request, type Services } from './request.js';
 import type { Session } from './session.js';
@@ -27,11 +27,10 @@ export class Dispatcher {
   constructor(public parts: Services) {}
 
   /** The whole reply to a line, where it was made before and is still true. */
-  ready(session: Session, line: string, eol: LineEnd): string | undefined {
+  ready(session: Session, line: string, eol: LineEnd): Ready | undefined {
     const ready = this.#ready.find(this.#principal(session), line, eol, this.#source);
-    if (ready === undefined) return undefined;
-    this.#count(ready.word);
-    return ready.text;
+    if (ready !== undefined) this.#count(ready.word);
+    return ready;
   }
 
   /** Works on one line. Whatever happens, the reply is ended then. */
@@ -120,25 +119,13 @@ export class Dispatcher {
 
   /** Ends the reply when the command has ended, or when it has not got on for too long. */
   async #finish(running: Promise<void>, request: Request, reply: Reply): Promise<void> {
-    const limit = this.#timeLimit(request);
-    let timer: NodeJS.Timeout | undefined;
-    const overdue = new Promise<never>((_, reject) => {
-      const watch = (before: number) => {
-        timer = setTimeout(() => {
-          if (reply.progress > before || reply.isHandedOver) watch(reply.progress);
-          else reject(new ArgoError('TIMEOUT', 'the command did not end'));
-        }, limit);
-      };
-      watch(reply.progress);
-    });
     try {
-      await Promise.race([running, overdue]);
+      await unlessStuck(running, reply, this.#timeLimit(request));
       reply.done();
     } catch (thrown) {
       Request.abort(request, toArgoError(thrown));
       this.#fail(thrown, reply);
     } finally {
-      clearTimeout(timer);
       Request.end(request);
     }
   }
@@ -161,4 +148,25 @@ export class Dispatcher {
     if (error.phrase === 'INTERNAL ERROR' && !(thrown instanceof ClientGone)) this.parts.log('error', 'command failed', { cause: causeOf(error) });
     reply.fail(error);
   }
+}
+
+/** Ends with the command, or with TIMEOUT when its reply has not got on for so many milliseconds. */
+function unlessStuck(running: Promise<void>, reply: Reply, limit: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout;
+    const watch = (before: number): void => {
+      timer = setTimeout(() => {
+        if (reply.progress > before || reply.isHandedOver) watch(reply.progress);
+        else reject(new ArgoError('TIMEOUT', 'the command did not end'));
+      }, limit);
+    };
+    watch(reply.progress);
+    running.then(() => {
+      clearTimeout(timer);
+      resolve();
+    }, (thrown: unknown) => {
+      clearTimeout(timer);
+      reject(thrown as Error);
+    });
+  });
 }

@@ -2,6 +2,7 @@ import { accessSync, closeSync, constants, existsSync, openSync, readSync } from
 import { ArgoError } from '../kit/errors.js';
 import { makeFolder } from '../kit/folders.js';
 import { AUDIT_BACKLOG, AUDIT_RETRY, STORE_CLOSE } from '../kit/limits.js';
+import { isoNow } from '../kit/text.js';
 import type { AuditEntry, AuditLog, AuditRow, Outcome } from './audit-entry.js';
 import { auditFile } from './audit-file.js';
 import { StoreThread } from './thread.js';
@@ -86,7 +87,7 @@ export class Audit implements AuditLog {
     try {
       return this.#given(await this.#thread.ask({
         operation: 'begin',
-        args: [new Date().toISOString(), account, from, command, instance, options],
+        args: [isoNow(), account, from, command, instance, options],
         durable: this.sync === 'full',
         late: (id) => void this.end(this.#given(id), 'AUDIT UNAVAILABLE: nothing was done', 0),
       }));
@@ -96,7 +97,7 @@ export class Audit implements AuditLog {
   }
 
   end(id: number, outcome: Outcome, ms: number): Promise<void> {
-    return this.#write({ id, at: new Date().toISOString(), outcome, ms: Math.round(ms) });
+    return this.#write({ id, at: isoNow(), outcome, ms: Math.round(ms) });
   }
 
   /** The actions below a number, newest first. @param before undefined: from the newest on @throws Error */

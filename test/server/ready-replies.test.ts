@@ -107,7 +107,7 @@ await t.test('a provider that goes stale is told of, and one that is current aga
   const ask = async (): Promise<string> => {
     const sink = new TextSink();
     await dispatcher.dispatch(steve, 'list', new Reply(sink, '\n'));
-    return dispatcher.ready(steve, 'list', '\n') ?? 'nothing ready';
+    return dispatcher.ready(steve, 'list', '\n')?.text ?? 'nothing ready';
   };
   t.equal(await ask(), '200 OK\nlj\n300 DONE\n');
   host.lost('the link is down');
@@ -129,5 +129,5 @@ await t.test('there is an end to what is kept', async (t) => {
   }
   t.equal(runs(), READY_REPLIES + 10);
   t.equal(dispatcher.ready(steve, 'count 0', '\n'), undefined);
-  t.match(dispatcher.ready(steve, `count ${READY_REPLIES + 9}`, '\n'), '200 OK\n');
+  t.match(dispatcher.ready(steve, `count ${READY_REPLIES + 9}`, '\n')?.text, '200 OK\n');
 });

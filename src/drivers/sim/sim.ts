@@ -270,10 +270,14 @@ class SimMachine implements Machine, Sighting {
     if (!states.includes(this.#state)) throw new ArgoError('WRONG STATE', `${this.name} is ${this.#state}`);
   }
 
-  /** One call to the simulated hypervisor: the time it takes, and what is wrong with it. */
-  async #answer(signal: AbortSignal): Promise<void> {
+  /** One call to the simulated hypervisor: the time it takes, and what is wrong with it. Undefined where it is neither: there is nothing to wait for. */
+  #answer(signal: AbortSignal): Promise<void> | undefined {
     signal.throwIfAborted();
     const fault = this.#fault;
+    return fault === undefined && this.#world.latency === 0 ? undefined : this.#answerLate(signal, fault);
+  }
+
+  async #answerLate(signal: AbortSignal, fault: Fault | undefined): Promise<void> {
     if (fault === 'hang') await untilAborted(signal);
     if (this.#world.latency > 0) await pass(this.#world.latency, signal);
     if (fault === undefined) return;
