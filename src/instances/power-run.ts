@@ -377,9 +377,11 @@ export class PowerRun implements Holder {
    */
   async #askAgain(deadline: Deadline, way: 'shutdown' | 'reboot'): Promise<void> {
     const { machine, owner } = this.#instance;
-    if (way === 'shutdown' && await this.#boot.isAnother(deadline).catch(() => false)) {
-      throw new ArgoError('FAILED', `${this.#name} was told to shut down and has started again`);
-    }
+    const looked = performance.now();
+    const hasRestarted = await this.#boot.isAnother(deadline).catch(() => 'unknown');
+    if (way === 'shutdown' && hasRestarted === true) throw new ArgoError('FAILED', `${this.#name} was told to shut down and has started again`);
+    // one that has restarted did not miss it, and an answer that is old by now, as after this process stood still, says nothing
+    if (hasRestarted !== false || performance.now() - looked > PRESS_AGAIN / 2) return;
     await owner.call(deadline, (signal) => machine[way]!(signal), this.#caller).catch(() => undefined);
   }
 

@@ -99,9 +99,10 @@ export const STATE_COUNTS = 3000;
 /** Between two presses of a power button that a guest may have missed. */
 export const PRESS_AGAIN = 3000;
 
-/** The longest `--wait` and `--timeout`. */
 /** The longest time that a timer of Node's can be set to, milliseconds. */
 export const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** The longest `--wait` and `--timeout`. */
 export const LONGEST_DEADLINE = 24 * 3_600_000;
 
 /** A command that neither ends nor streams, beyond the deadline of the action that it carries out. */
