@@ -53,9 +53,9 @@ export class PowerTasks implements OrderDesk {
     try {
       const kept: KeptOrder = { mode: order.mode, targets: on.map(({ name }) => name) };
       const { created, task } = await this.#ask((store) => store.create({ owner, operation: order.action, subject: JSON.stringify(kept), once }));
+      if (created) return this.#run(task, mandate, on, order);
       const known = this.#tasks.get(task.id);
-      if (!created) return known ? snapshot(known) : toldOf(task);
-      return this.#run(task, mandate, on, order);
+      return requireSame(known ? snapshot(known) : toldOf(task), kept, order);
     } finally {
       this.#beginning.splice(this.#beginning.indexOf(owner), 1);
     }
@@ -159,6 +159,18 @@ export class PowerTasks implements OrderDesk {
       throw new ArgoError('AUDIT UNAVAILABLE', 'orders for many cannot be written down', { cause: toArgoError(error).cause ?? error });
     }
   }
+}
+
+/**
+ * What was begun with a key answers for what is asked for now only where that is part of it: else it would be told as
+ * begun, or done, and is not.
+ * @throws ArgoError BAD REQUEST
+ */
+function requireSame(task: OrderTask, { mode, targets }: KeptOrder, { action }: PowerOrder): OrderTask {
+  const begun = new Set(task.targets.map(({ instance }) => instance));
+  const isSame = task.action === action && JSON.stringify(task.mode) === JSON.stringify(mode) && targets.every((name) => begun.has(name));
+  if (!isSame) throw new ArgoError('BAD REQUEST', `once: this key has begun another order, task ${task.id}`);
+  return task;
 }
 
 const snapshot = (task: PowerTask | OrderTask): OrderTask => (task instanceof PowerTask ? task.snapshot() : task);

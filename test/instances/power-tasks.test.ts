@@ -51,6 +51,28 @@ await t.test('one is told how its own orders go on', async (t) => {
   t.same(told['tenant'], []);
 });
 
+await t.test('a key answers for what it has begun, and for nothing else', async (t) => {
+  const { call, ended, audit, folder, gate, authenticator } = await startApi(t, { config: DEAF });
+  const order = { targets: ['lj', 'builder'], action: 'stop', once: ONCE };
+  const { id } = await call('steve', 'POST', '/power', order) as TaskRow;
+  t.match(await ended('steve', id), { state: 'done' });
+  const isRefused = async (ask: typeof call): Promise<void> => {
+    for (const other of [{ targets: ['lj', 'dev'] }, { action: 'start' }, { mode: 'hard' }, { mode: { softFor: 5000 } }]) {
+      t.match(await ask('steve', 'POST', '/power', { ...order, ...other }), new RegExp(`^BAD REQUEST: once: this key has begun another order, task ${id}$`), JSON.stringify(other));
+    }
+    t.match(await ask('steve', 'POST', '/power', { ...order, targets: ['builder'] }), { id }, 'a part of it');
+  };
+  await isRefused(call);
+  const actor = gate.actor({ identity: new Service('steve', authenticator), through: undefined, origin: 'x' });
+  const { instances: [lj] } = await actor.select(['lj']);
+  const task = await actor.orders.begin([lj!, { provider: 'demo', id: lj!.id }, lj!], { action: 'start', mode: 'soft', wait: true }, 'key-0002');
+  t.same((await ended('steve', task.id)).targets.map(({ instance, state }) => [instance, state]), [['demo/lj', 'done']], 'one that is named twice is switched once');
+  t.equal(audit.begun.length, 3);
+  const after = await startApi(t, { config: DEAF, folder });
+  await isRefused(after.call);
+  t.same(after.audit.begun, []);
+});
+
 await t.test('what a server that was cut off had under way is not begun again', async (t) => {
   const before = await startApi(t, { config: DEAF });
   const order = { targets: ['dev', 'lj'], action: 'stop', once: ONCE };
