@@ -159,7 +159,7 @@ export class PowerRun implements Holder {
     if (mustBeChecked(this.#order, instance.machine, state)) {
       await instance.owner.call(this.#deadline, (signal) => instance.machine.checkOrder!(signal), this.#caller);
     }
-    if (action === 'start' && this.#isGoingDown(state)) state = await this.#untilStopped();
+    if (action === 'start' && instance.isGoingDown(state)) state = await this.#untilStopped();
     const clean = cleanWay(this.#order, instance.machine, state);
     if (clean) return this.#stopCleanThenHard(clean);
     const way = decide(action, this.#name, instance.machine, state, isForced(this.#order));
@@ -244,15 +244,11 @@ export class PowerRun implements Holder {
     }
   }
 
-  #isGoingDown(state: PowerState): boolean {
-    return state === 'stopping' || (state === 'on' && this.#instance.isStopping);
-  }
-
   /** A clean stop is under way: what comes next waits until it has ended. */
   async #untilStopped(): Promise<PowerState> {
     this.#progress.begin('waiting for an earlier stop');
     let state = await this.#observe();
-    for (let wait = WAIT_POLL_FIRST; this.#isGoingDown(state); wait = longer(wait, WAIT_POLL_LONGEST)) {
+    for (let wait = WAIT_POLL_FIRST; this.#instance.isGoingDown(state); wait = longer(wait, WAIT_POLL_LONGEST)) {
       const late = () => new ArgoError('TIMEOUT', `${this.#name} was told to stop and is still ${state}`);
       await this.#deadline.pause(wait, (wake) => this.#instance.watch(wake));
       if (this.#ending) throw this.#ending.unsent;

@@ -96,6 +96,9 @@ export const WAIT_POLL_LONGEST = 1000;
 /** A state that was read no longer ago than this is what a machine is said to be in still, at the end of the time that was given it. */
 export const STATE_COUNTS = 3000;
 
+/** How long a power action on a single name waits for others before its client is told for what, and between two looks at that. */
+export const WAIT_TOLD = 2000;
+
 /** Between two presses of a power button that a guest may have missed. */
 export const PRESS_AGAIN = 3000;
 

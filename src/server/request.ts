@@ -16,6 +16,7 @@ import type { Body, CommandRow, Context, Options, Target } from '../plugins/host
 import type { CommandTable, LoadedCommand } from '../plugins/host/command-table.js';
 import { ClientGone, type Reply } from './reply.js';
 import type { Session } from './session.js';
+import { tellWaiting } from './waiting.js';
 
 /** What a request works with, beside its own words. */
 export interface Services {
@@ -144,11 +145,14 @@ export class Request implements Context {
     const softFor = force && action === 'stop' ? timeout : undefined;
     const order: PowerOrder = { action, mode: softFor === undefined ? (force ? 'hard' : 'soft') : { softFor }, wait };
     const call = { deadline: softFor === undefined ? timeout : undefined };
-    if (!dryRun) {
+    if (dryRun) return this.#planned(target, await actor.plan(target, order, call));
+    const end = this.#choice?.isSingle === true ? tellWaiting(actor, { action, target }, (words) => this.#reply.line(words)) : undefined;
+    try {
       await actor.power(target, order, call);
-      return undefined;
+    } finally {
+      end?.();
     }
-    return this.#planned(target, await actor.plan(target, order, call));
+    return undefined;
   }
 
   async configure(target: Target, change: Change): Promise<string | void> {
