@@ -306,6 +306,8 @@ export const HISTORY_REMOVED = 50_000;
 export const ONCE_KEPT = 100_000;
 /** Tasks that are kept: beyond them the oldest of those that have ended are dropped. */
 export const TASKS_KEPT = 1000;
+/** Characters of the tasks that are read in one go. */
+export const TASKS_LISTED = 8 * 1024 * 1024;
 
 /** Connections to a gateway where its table does not say: in all, and from one address. */
 export const GATEWAY_CONNECTIONS = 256;
