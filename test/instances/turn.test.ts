@@ -115,14 +115,15 @@ void t.test('who waits on a single name is told for what, as far as one may know
   const [kim, lee, steve] = [await core.session('kim'), await core.session('lee'), await core.session('steve')];
   const first = core.ask(kim, 'stop lj --wait=24h');
   await until(async () => (await core.ask(kim, 'task')).includes(' verifying\n'), WITHIN, 'it waits');
-  const waiting = [core.ask(steve, 'pause lj --timeout=24h'), core.ask(lee, 'pause lj --timeout=24h'), core.ask(await core.session('kim'), 'pause l* --timeout=24h')];
-  await until(async () => (await core.ask(steve, 'task')).split('waiting for its turn').length === 4, WITHIN, 'all to wait');
+  const waiting = [core.ask(steve, 'pause lj --timeout=24h'), core.ask(lee, 'pause lj --timeout=24h'), core.ask(await core.session('kim'), 'pause l* --timeout=24h'), core.ask(await core.session('steve'), 'autostart lj on --timeout=24h')];
+  await until(async () => (await core.ask(steve, 'task')).split('waiting for its turn').length === 5, WITHIN, 'all to wait');
   await new Promise((resolve) => { setTimeout(resolve, WAIT_TOLD * 1.5); });
   t.equal(await core.ask(await core.session('kim'), 'task cancel 1'), '200 OK\n300 DONE: it is not waited for any longer; what was sent stays sent\n');
   await first;
-  const [ofSteve, ofLee, ofMany] = await Promise.all(waiting);
+  const [ofSteve, ofLee, ofMany, ofSetting] = await Promise.all(waiting);
   t.match(ofSteve, /^200 OK\nwaiting for its turn behind stop of kim, task 1\n[^]*300 DONE\n$/);
   t.match(ofLee, /^200 OK\nwaiting for its turn behind another action\n[^]*300 DONE\n$/);
+  t.match(ofSetting, /^200 OK\nwaiting for its turn behind stop of kim, task 1\n[^]*400 FAILED: the order was accepted, but autostart/);
   t.notMatch(ofMany, /waiting/, 'of several each has its one line, when it has ended');
 });
 
