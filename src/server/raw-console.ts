@@ -123,7 +123,10 @@ export class RawConsole {
 
   #awaitSilence(): void {
     this.#stop(this.#silence);
-    this.#silence = this.#after(CONSOLE_SILENCE, () => this.#finish(NONE, this.#error));
+    // behind the timers comes what the socket has: after this process stood still, that may be much
+    const silence = this.#silence = this.#after(CONSOLE_SILENCE, () => setImmediate(() => {
+      if (this.#silence === silence) this.#finish(NONE, this.#error);
+    }));
   }
 
   /** What follows on the connection begins a line of its own. */
