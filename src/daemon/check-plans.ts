@@ -3,21 +3,13 @@ import type { Config, GrantSettings, PlanSettings, StageSettings, TriggerSetting
 import type { Warning } from '../config/document.js';
 import { stoppedBy } from '../config/plans.js';
 import { NAMES_SHOWN } from '../kit/limits.js';
-import { isPattern, NamePattern, resolvePatterns, type Groups } from '../kit/patterns.js';
+import { NamePattern, resolvePatterns, type Groups } from '../kit/patterns.js';
+import { namesMeet, namesNowhere } from './check-names.js';
 
 /** What `argo-server check` says of plans that are no error: it asks no provider, so it tells only of what can never be. */
 
 /** A range of more names is looked at as one pattern. */
 const NAMES_LOOKED_AT = 4096;
-
-/** Whether some name could fit both: where both are patterns, by what they begin and end with. */
-function namesMeet(one: string, other: string): boolean {
-  if (!isPattern(one)) return new NamePattern(other).matches(one);
-  if (!isPattern(other)) return new NamePattern(one).matches(other);
-  const [start, otherStart] = [one, other].map((pattern) => /^[^*?[]*/.exec(pattern)![0]) as [string, string];
-  const [end, otherEnd] = [one, other].map((pattern) => /[^*?\]]*$/.exec(pattern)![0]) as [string, string];
-  return (start.startsWith(otherStart) || otherStart.startsWith(start)) && (end.endsWith(otherEnd) || otherEnd.endsWith(end));
-}
 
 /** Whether some instance could fit both patterns. Ids are known by their managers alone. */
 function meet(one: string, other: string): boolean {
@@ -58,18 +50,11 @@ function stageWarnings({ name: plan, account }: PlanSettings, stage: StageSettin
   if (stage.targets.every((word) => stoppedBy(word) === undefined) && resolvePatterns(stage.targets, groups).length === 0) warn(`names nobody: ${stage.targets.join(', ')} has no members`, stage.action);
   const beyond = outOfReach(stage, accounts.get(account)?.grants ?? [], groups);
   if (beyond.length > 0) warn(`names ${shown(beyond)}: no grant lets ${account} ${stage.action} that`, stage.action);
-  const elsewhere = nowhere(stage, providers.keys(), groups);
+  const elsewhere = namesNowhere(stage.targets.filter((word) => stoppedBy(word) === undefined), providers.keys(), groups);
   if (elsewhere.length > 0) warn(`names ${shown(elsewhere)}: there is no such provider`, stage.action);
   const why = cannotRun(stage.settle?.command ?? []);
   if (why !== undefined) warn(`waits for a command that cannot be run: ${why}`, 'settle', 'command');
   return warnings;
-}
-
-/** Names of a stage that no configured provider could ever have. */
-function nowhere({ targets }: StageSettings, providers: Iterable<string>, groups: Groups): string[] {
-  const known = [...providers];
-  return resolvePatterns(targets.filter((word) => stoppedBy(word) === undefined), groups).map(({ source }) => source)
-    .filter((source) => source.includes('/') && !known.some((provider) => namesMeet(source.slice(0, source.indexOf('/')), provider)));
 }
 
 /** Why a program cannot be run; undefined where it can. */

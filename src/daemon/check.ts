@@ -5,10 +5,8 @@ import { ConfigError, parseDocument, type Warning } from '../config/document.js'
 import { loadConfig, readConfigFile } from '../config/load.js';
 import type { SecretOptions } from '../config/secret.js';
 import { WEBHOOK_PREFIX, WEBHOOK_TYPE } from '../config/webhooks.js';
-import type { CommandTable } from '../plugins/host/command-table.js';
-import { nearest } from '../kit/nearest.js';
-import { OPERATIONS, RIGHTS } from '../instances/operation-table.js';
 import { readTls } from '../listening/tls-door.js';
+import { grantWarnings } from './check-grants.js';
 import { openLoaders, type Loaders } from './loaders.js';
 import { defaultStateDir, findConfig } from './places.js';
 
@@ -20,49 +18,6 @@ export interface CheckResult {
 }
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
-
-/** What is wrong with the words of grants: each word of an account is told once. */
-function commandWarnings({ accounts, plans }: Config, table: CommandTable): Warning[] {
-  const planWords = [...plans.keys()].map((name) => `plan:${name.toLowerCase()}`);
-  return [...accounts.values()].flatMap(({ name, grants }) => {
-    const seen = new Set<string>();
-    return grants.flatMap(({ commands }, grant) => commands.flatMap((word, index) => {
-      const fault = seen.has(word) ? undefined : wordFault(word, table, planWords);
-      seen.add(word);
-      return fault === undefined ? [] : [{ message: `a grant of ${name} names ${fault}`, path: ['accounts', name, 'grants', grant, 'commands', index] }];
-    }));
-  });
-}
-
-/** Why a word of a grant gives nothing, or undefined. */
-function wordFault(word: string, table: CommandTable, planWords: readonly string[]): string | undefined {
-  const lower = word.toLowerCase();
-  const known = table.find(lower);
-  if (lower === '*' || known?.word === lower || planWords.includes(lower)) return undefined;
-  if (known) return `the command "${word}", which is another word for "${known.word}"; grants know it by that word alone`;
-  if ((RIGHTS as readonly string[]).includes(lower)) {
-    const isUsed = table.all().some(({ right }) => right === lower) || Object.values(OPERATIONS).some(({ right }) => right === lower);
-    return isUsed ? undefined : `"${word}", which holds no command as yet`;
-  }
-  const near = nearest(lower, [...RIGHTS, ...planWords, ...table.all().map((command) => command.word)]);
-  const [plan] = lower.startsWith('plan:') ? [`the plan "${word.slice('plan:'.length)}"`] : [];
-  return `${plan ?? `the command "${word}"`}, which there is not${near === undefined ? '' : `; is "${near}" meant?`}`;
-}
-
-/** Instances, commands and groups that select nothing, whatever there is. */
-function emptyWarnings({ accounts, groups }: Config): Warning[] {
-  const empty = [...groups].filter(([, members]) => members.length === 0);
-  return [
-    ...empty.map(([name]) => ({ message: `the group ${name} has no members`, path: ['groups', name] })),
-    ...[...accounts.values()].flatMap(({ name, grants }) => grants.flatMap(({ instances, commands }, grant) => {
-      const path = ['accounts', name, 'grants', grant];
-      return [
-        ...(instances.length === 0 ? [{ message: `a grant of ${name} has an empty list of instances, so it gives nothing`, path: [...path, 'instances'] }] : []),
-        ...(commands.length === 0 ? [{ message: `a grant of ${name} has an empty list of commands: it shows its instances, and gives nothing else`, path: [...path, 'commands'] }] : []),
-      ];
-    })),
-  ];
-}
 
 /** The plans that triggers begin. */
 async function triggeredPlans({ triggers }: Config, { catalogues }: Loaders): Promise<Set<string>> {
@@ -138,7 +93,7 @@ export async function check(asked: string | undefined): Promise<CheckResult> {
     verdict: `${file} is good: ${parts.join(', ')}`,
     warnings: [
       ...openToAll(file), ...warnings,
-      ...placed(file, [...commandWarnings(config, table), ...emptyWarnings(config), ...webhookWarnings(config), ...await plansOf(config, loaders)]),
+      ...placed(file, [...grantWarnings(config, table), ...webhookWarnings(config), ...await plansOf(config, loaders)]),
     ],
   };
 }

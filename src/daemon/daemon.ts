@@ -6,6 +6,7 @@ import { EventFeed } from '../instances/feed.js';
 import { Gate } from '../instances/gate.js';
 import { Provider } from '../instances/provider.js';
 import { Registry } from '../instances/registry.js';
+import { ORDER_TEXT } from '../kit/api-limits.js';
 import { FIRST_LISTING_GRACE, HURRIED_END, LAST_WORDS, PROVIDER_GRACE, SHUTDOWN_GRACE } from '../kit/limits.js';
 import { Gateways } from '../gateways/gateways.js';
 import { Metrics } from '../kit/metrics.js';
@@ -76,7 +77,7 @@ export class Daemon {
       actionTimeout: () => this.#config.server.actionTimeout,
       groups: () => this.#config.groups,
       plans: () => this.#plans.desk,
-      tasks: state.tasks('orders'), auditRows: (before, most) => audit.rows(before, most),
+      tasks: state.tasks('orders', ORDER_TEXT), auditRows: (before, most) => audit.rows(before, most),
       maxWatchersPerAccount: () => this.#config.server.maxWatchersPerAccount,
     });
     this.#plans = new Plans({

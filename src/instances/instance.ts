@@ -107,6 +107,11 @@ export class Instance {
     return performance.now() < (this.#shared?.conduct?.stopPendingUntil ?? 0);
   }
 
+  /** Whether a clean stop is under way, by a state that was just read: a start waits for its end. */
+  isGoingDown(state: PowerState): boolean {
+    return state === 'stopping' || (state === 'on' && this.isStopping);
+  }
+
   get #conduct(): Conduct {
     this.#shared ??= { conduct: undefined };
     this.#shared.conduct ??= new Conduct();

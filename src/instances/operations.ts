@@ -119,9 +119,10 @@ export class Operations {
   async plan(mandate: Mandate, instance: Instance, order: PowerOrder, call: Call, open?: LinkedList<Asking>): Promise<string> {
     this.#authorise(mandate, order.action, instance);
     const state = await this.#stateFor(mandate, instance, order, call, open);
-    const way = wayOf(order, instance.name, instance.machine, state);
+    const isAfterStop = order.action === 'start' && instance.isGoingDown(state);
+    const way = wayOf(order, instance.name, instance.machine, isAfterStop ? 'off' : state);
     refuseSecond(order, way, instance.name, () => this.#placeElsewhere(mandate, instance));
-    const words = planWords(way, state, softTime(order));
+    const words = isAfterStop ? `start, when an earlier stop has ended (it is ${state})` : planWords(way, state, softTime(order));
     const { holder } = instance.turn;
     if (holder === undefined) return words;
     return isForced(order) ? `${words}, in place of another action that holds it: ${holder.title}` : `${words}, after another action that holds it: ${holder.title}`;

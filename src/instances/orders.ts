@@ -11,8 +11,9 @@ import type { Mandate } from './principal.js';
 export interface Orders {
   /**
    * Begins one; on the disk when it resolves. Each target is decided when it is its turn: one that may not be switched fails alone.
+   * One that is named twice is switched once.
    * @param once a key of the account's own: what is asked for again with the same one is begun once, also after a restart
-   * @throws ArgoError BAD REQUEST, BUSY where too many are under way, AUDIT UNAVAILABLE where it cannot be written down
+   * @throws ArgoError BAD REQUEST, also where the key has begun an order that this one is no part of; BUSY where too many are under way, AUDIT UNAVAILABLE where it cannot be written down
    */
   begin(on: readonly InstanceRef[], order: PowerOrder, once: string): Promise<OrderTask>;
   /** Those that are remembered, newest first. @throws ArgoError AUDIT UNAVAILABLE */
@@ -41,8 +42,8 @@ export class ActorOrders implements Orders {
   }
 
   async begin(on: readonly InstanceRef[], order: PowerOrder, once: string): Promise<OrderTask> {
-    const refs = Array.from(on, copyRef).map((ref): NamedRef => ({ ...ref, name: this.#nameOf(ref) }));
-    return this.#told((mandate) => this.#desk.begin(mandate, refs, copyOrder(order), checkText(once, 'once')));
+    const refs = new Map(Array.from(on, copyRef).map((ref): [string, NamedRef] => [`${ref.provider}/#${ref.id}`, { ...ref, name: this.#nameOf(ref) }]));
+    return this.#told((mandate) => this.#desk.begin(mandate, [...refs.values()], copyOrder(order), checkText(once, 'once')));
   }
 
   async list(): Promise<readonly OrderTask[]> {

@@ -159,7 +159,7 @@ export class PowerRun implements Holder {
     if (mustBeChecked(this.#order, instance.machine, state)) {
       await instance.owner.call(this.#deadline, (signal) => instance.machine.checkOrder!(signal), this.#caller);
     }
-    if (action === 'start' && this.#isGoingDown(state)) state = await this.#untilStopped();
+    if (action === 'start' && instance.isGoingDown(state)) state = await this.#untilStopped();
     const clean = cleanWay(this.#order, instance.machine, state);
     if (clean) return this.#stopCleanThenHard(clean);
     const way = decide(action, this.#name, instance.machine, state, isForced(this.#order));
@@ -244,15 +244,11 @@ export class PowerRun implements Holder {
     }
   }
 
-  #isGoingDown(state: PowerState): boolean {
-    return state === 'stopping' || (state === 'on' && this.#instance.isStopping);
-  }
-
   /** A clean stop is under way: what comes next waits until it has ended. */
   async #untilStopped(): Promise<PowerState> {
     this.#progress.begin('waiting for an earlier stop');
     let state = await this.#observe();
-    for (let wait = WAIT_POLL_FIRST; this.#isGoingDown(state); wait = longer(wait, WAIT_POLL_LONGEST)) {
+    for (let wait = WAIT_POLL_FIRST; this.#instance.isGoingDown(state); wait = longer(wait, WAIT_POLL_LONGEST)) {
       const late = () => new ArgoError('TIMEOUT', `${this.#name} was told to stop and is still ${state}`);
       await this.#deadline.pause(wait, (wake) => this.#instance.watch(wake));
       if (this.#ending) throw this.#ending.unsent;
@@ -377,9 +373,11 @@ export class PowerRun implements Holder {
    */
   async #askAgain(deadline: Deadline, way: 'shutdown' | 'reboot'): Promise<void> {
     const { machine, owner } = this.#instance;
-    if (way === 'shutdown' && await this.#boot.isAnother(deadline).catch(() => false)) {
-      throw new ArgoError('FAILED', `${this.#name} was told to shut down and has started again`);
-    }
+    const looked = performance.now();
+    const hasRestarted = await this.#boot.isAnother(deadline).catch(() => 'unknown');
+    if (way === 'shutdown' && hasRestarted === true) throw new ArgoError('FAILED', `${this.#name} was told to shut down and has started again`);
+    // one that has restarted did not miss it, and an answer that is old by now, as after this process stood still, says nothing
+    if (hasRestarted !== false || performance.now() - looked > PRESS_AGAIN / 2) return;
     await owner.call(deadline, (signal) => machine[way]!(signal), this.#caller).catch(() => undefined);
   }
 

@@ -5,15 +5,9 @@ import type { TaskChange, TaskRecord } from '../store/tasks.js';
 import type { NamedRef } from './entrance.js';
 import type { InstanceRef } from './info.js';
 import type { Outcome, PowerOrder } from './order.js';
+import { progressOf } from './order-record.js';
 import type { OrderTarget, OrderTargetState, OrderTask } from './order-task.js';
 import type { Mandate } from './principal.js';
-
-/** What of an order for many is written down before it begins. */
-export interface KeptOrder {
-  readonly mode: PowerOrder['mode'];
-  /** full names */
-  readonly targets: readonly string[];
-}
 
 /** What carries an order for many out: what of an actor it needs. */
 export interface OrderActor {
@@ -50,6 +44,10 @@ export class PowerTask {
     this.#targets = parts.on.map(({ name }) => ({ instance: name, state: 'waiting', detail: '' }));
     // one for each order that is under way
     setMaxListeners(0, this.#cancelled.signal);
+  }
+
+  get targets(): readonly OrderTarget[] {
+    return this.#targets;
   }
 
   get isRunning(): boolean {
@@ -131,7 +129,7 @@ export class PowerTask {
       this.#parts.tell(this.snapshot());
       if (performance.now() - this.#savedAt < ORDER_SAVED_EVERY || !this.isRunning) return;
       this.#savedAt = performance.now();
-      this.#saving = this.#parts.save({ progress: JSON.stringify(this.#targets) });
+      this.#saving = this.#parts.save({ progress: progressOf(this.#targets) });
     }, Math.max(ORDER_TOLD_EVERY, this.#targets.length / ORDER_TOLD_TARGETS));
   }
 
@@ -141,22 +139,8 @@ export class PowerTask {
     const isBad = this.#targets.some(({ state }) => state === 'failed' || state === 'uncertain');
     const state = isCancelled ? 'cancelled' : isBad ? 'failed' : 'done';
     await this.#saving;
-    await this.#parts.save({ state: state === 'cancelled' ? 'stopped' : state, progress: JSON.stringify(this.#targets) });
+    await this.#parts.save({ state: state === 'cancelled' ? 'stopped' : state, progress: progressOf(this.#targets) });
     this.#ended = { state, at: Date.now() };
     this.#parts.tell(this.snapshot());
   }
-}
-
-const STATES = { waiting: 'unknown', running: 'unknown', done: 'done', failed: 'failed', stopped: 'cancelled', unknown: 'unknown' } as const;
-const CUT_OFF = 'UNCERTAIN: the server ended while it was under way; look at its state, and at the audit';
-
-/** One of an earlier process. What it had not told the end of may have been sent. */
-export function toldOf({ id, owner, operation, subject, state, progress, created, changed }: TaskRecord): OrderTask {
-  const { mode, targets: names } = JSON.parse(subject) as KeptOrder;
-  const known = new Map((progress === '' ? [] : JSON.parse(progress) as OrderTarget[]).map((target) => [target.instance, target]));
-  const targets = names.map((instance): OrderTarget => {
-    const target = known.get(instance);
-    return target === undefined || target.state === 'waiting' || target.state === 'sent' ? { instance, state: 'uncertain', detail: CUT_OFF } : target;
-  });
-  return { id, account: owner, action: operation as OrderTask['action'], mode, state: STATES[state], began: created, ended: changed, targets };
 }

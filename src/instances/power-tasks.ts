@@ -1,11 +1,12 @@
 import { ArgoError, toArgoError } from '../kit/errors.js';
-import { ORDER_TARGETS, ORDER_TASKS_KEPT, ORDER_TASKS_OF_ACCOUNT, ORDER_TASKS_RUNNING } from '../kit/api-limits.js';
+import { ORDER_TARGETS, ORDER_TARGETS_KEPT, ORDER_TASKS_KEPT, ORDER_TASKS_OF_ACCOUNT, ORDER_TASKS_RUNNING, ORDER_TEXT } from '../kit/api-limits.js';
 import type { Log } from '../kit/log.js';
 import type { TaskRecord, TaskStore } from '../store/tasks.js';
 import type { NamedRef } from './entrance.js';
 import type { PowerOrder } from './order.js';
 import type { OrderTask } from './order-task.js';
-import { PowerTask, toldOf, type KeptOrder, type OrderActor } from './power-task.js';
+import { toldOf, type KeptOrder } from './order-record.js';
+import { PowerTask, type OrderActor } from './power-task.js';
 import { isOwn, providerOf, TASKS_OF_ALL, type Mandate } from './principal.js';
 
 /** Orders for many, as an actor comes to them. */
@@ -48,14 +49,16 @@ export class PowerTasks implements OrderDesk {
     if (on.length === 0) throw new ArgoError('BAD REQUEST', 'no targets are given');
     if (on.length > ORDER_TARGETS) throw new ArgoError('BAD REQUEST', `${on.length} targets are given; ${ORDER_TARGETS} can be`);
     if (owner === '') throw new ArgoError('NOT AUTHENTICATED');
+    const kept: KeptOrder = { mode: order.mode, targets: on.map(({ name }) => name) };
+    const subject = JSON.stringify(kept);
+    if (subject.length > ORDER_TEXT) throw new ArgoError('BAD REQUEST', `the names of the targets are ${subject.length} characters long together; ${ORDER_TEXT} can be`);
     await this.#load();
     this.#enter(owner);
     try {
-      const kept: KeptOrder = { mode: order.mode, targets: on.map(({ name }) => name) };
-      const { created, task } = await this.#ask((store) => store.create({ owner, operation: order.action, subject: JSON.stringify(kept), once }));
+      const { created, task } = await this.#ask((store) => store.create({ owner, operation: order.action, subject, once }));
+      if (created) return this.#run(task, mandate, on, order);
       const known = this.#tasks.get(task.id);
-      if (!created) return known ? snapshot(known) : toldOf(task);
-      return this.#run(task, mandate, on, order);
+      return requireSame(known ? snapshot(known) : toldOf(task), kept, order);
     } finally {
       this.#beginning.splice(this.#beginning.indexOf(owner), 1);
     }
@@ -128,18 +131,30 @@ export class PowerTasks implements OrderDesk {
   /** The last ones of earlier, also of an earlier process. @throws ArgoError AUDIT UNAVAILABLE */
   #load(): Promise<void> {
     return this.#loaded ??= this.#ask((store) => store.list()).then((records) => {
-      for (const record of records.slice(-ORDER_TASKS_KEPT)) this.#keep(record.id, toldOf(record));
+      for (const record of records.slice(-ORDER_TASKS_KEPT)) this.#remember(record);
     }).catch((error: unknown) => {
       this.#loaded = undefined;
       throw error;
     });
   }
 
+  /** One that cannot be read takes none of the others with it. */
+  #remember(record: TaskRecord): void {
+    try {
+      this.#keep(record.id, toldOf(record));
+    } catch (error) {
+      this.#parts.log('error', 'an order for many cannot be read', { task: record.id, reason: String(error) });
+    }
+  }
+
   #keep(id: string, task: PowerTask | OrderTask): void {
     this.#tasks.set(id, task);
+    let targets = [...this.#tasks.values()].reduce((sum, one) => sum + one.targets.length, 0);
     for (const [other, one] of this.#tasks) {
-      if (this.#tasks.size <= ORDER_TASKS_KEPT) return;
-      if (!(one instanceof PowerTask && one.isRunning)) this.#tasks.delete(other);
+      if (other === id || (this.#tasks.size <= ORDER_TASKS_KEPT && targets <= ORDER_TARGETS_KEPT)) return;
+      if (one instanceof PowerTask && one.isRunning) continue;
+      this.#tasks.delete(other);
+      targets -= one.targets.length;
     }
   }
 
@@ -159,6 +174,18 @@ export class PowerTasks implements OrderDesk {
       throw new ArgoError('AUDIT UNAVAILABLE', 'orders for many cannot be written down', { cause: toArgoError(error).cause ?? error });
     }
   }
+}
+
+/**
+ * What was begun with a key answers for what is asked for now only where that is part of it: else it would be told as
+ * begun, or done, and is not.
+ * @throws ArgoError BAD REQUEST
+ */
+function requireSame(task: OrderTask, { mode, targets }: KeptOrder, { action }: PowerOrder): OrderTask {
+  const begun = new Set(task.targets.map(({ instance }) => instance));
+  const isSame = task.action === action && JSON.stringify(task.mode) === JSON.stringify(mode) && targets.every((name) => begun.has(name));
+  if (!isSame) throw new ArgoError('BAD REQUEST', `once: this key has begun another order, task ${task.id}`);
+  return task;
 }
 
 const snapshot = (task: PowerTask | OrderTask): OrderTask => (task instanceof PowerTask ? task.snapshot() : task);

@@ -4,8 +4,14 @@
 export const ORDER_TARGETS = 10_000;
 /** What a machine may take to say what would be done to it, milliseconds: a person waits to see that of all of them. */
 export const PREVIEW_TIMEOUT = 3000;
-/** Orders for many that are shown, those under way among them. */
+/** Characters of their names together, and of what is written down of how far they are. */
+export const ORDER_TEXT = 1024 * 1024;
+/** Of that, characters of what was said of one target; and of all, beyond which the phrases alone are kept. */
+export const ORDER_DETAIL = 200;
+export const ORDER_DETAILS = 256 * 1024;
+/** Orders for many that are shown, those under way among them, and targets of all of them. */
 export const ORDER_TASKS_KEPT = 200;
+export const ORDER_TARGETS_KEPT = 100_000;
 /** Orders for many under way, of all accounts and of one. */
 export const ORDER_TASKS_RUNNING = 64;
 export const ORDER_TASKS_OF_ACCOUNT = 16;

@@ -32,6 +32,16 @@ export const CONSOLE_EOF_LONGEST = 60_000;
 /** The client, after the escape was typed: for which it waits until the server says that the console is closed. */
 export const CONSOLE_LEFT = 3000;
 
+/** A machine that takes nothing of what is typed for so long, although more waits than may, has its console ended. */
+export const CONSOLE_STUCK = 60_000;
+
+/**
+ * After a console has ended of itself, for which its client has to be silent before that is told: what was on its way was
+ * meant for the console, and is dropped. A client that is not silent for the longest time is cut off.
+ */
+export const CONSOLE_SILENCE = 250;
+export const CONSOLE_SILENCE_LONGEST = 5000;
+
 /** A ticket for a console: how long it lives, and how many may wait to be used. */
 export const CONSOLE_TICKET_LIFE = 20_000;
 export const CONSOLE_TICKETS = 1024;

@@ -98,12 +98,16 @@ export const WAIT_POLL_LONGEST = 1000;
 /** A state that was read no longer ago than this is what a machine is said to be in still, at the end of the time that was given it. */
 export const STATE_COUNTS = 3000;
 
+/** How long a power action on a single name waits for others before its client is told for what, and between two looks at that. */
+export const WAIT_TOLD = 2000;
+
 /** Between two presses of a power button that a guest may have missed. */
 export const PRESS_AGAIN = 3000;
 
-/** The longest `--wait` and `--timeout`. */
 /** The longest time that a timer of Node's can be set to, milliseconds. */
 export const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** The longest `--wait` and `--timeout`. */
 export const LONGEST_DEADLINE = 24 * 3_600_000;
 
 /** A command that neither ends nor streams, beyond the deadline of the action that it carries out. */
@@ -306,6 +310,8 @@ export const HISTORY_AWAY = 3_600_000;
 export const ONCE_KEPT = 100_000;
 /** Tasks that are kept: beyond them the oldest of those that have ended are dropped. */
 export const TASKS_KEPT = 1000;
+/** Characters of the tasks that are read in one go. */
+export const TASKS_LISTED = 8 * 1024 * 1024;
 
 /** Connections to a gateway where its table does not say: in all, and from one address. */
 export const GATEWAY_CONNECTIONS = 256;

@@ -38,6 +38,8 @@ export const PLAN_REACH_PAUSE = 1000;
 export const PLAN_DISK_RETRY = 1000;
 /** The part of a time-limit that is left to a run at least when it begins, however old its cause is said to be. */
 export const PLAN_TIME_LEAST = 0.5;
+/** The part of its time for a clean stop that a guest gets at least which an earlier process has asked already, however long ago by the clock. */
+export const PLAN_SOFT_LEAST = 0.5;
 /** A run that was cut off longer ago than this does not go on by itself. */
 export const PLAN_RESUME_WITHIN = 24 * 3_600_000;
 /** How long `plan cancel` waits for what is under way to be recorded. */

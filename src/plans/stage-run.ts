@@ -178,7 +178,7 @@ export class StageRun {
       target.sent ??= clock.wall();
       record.setTarget(target, 'sent', '');
       const end = await new TargetRun({
-        actor, target, stage: this.#stage.settings, time: this.#time, sentSince, longest: this.#parts.longestAction(),
+        actor, target, stage: this.#stage.settings, time: this.#time, clock, sentSince, longest: this.#parts.longestAction(),
         isHard: isHard || this.#isHurried, signal: this.#signal,
         order: (work) => disk.write(work, this.#signal),
       }).run();
@@ -229,8 +229,7 @@ export class StageRun {
 
   /** The hard way for those that did not go the clean one. */
   async #force(): Promise<void> {
-    const { action } = this.#stage.settings;
-    if (action === 'stop' || action === 'reboot') await this.#orderAll(this.#stage.targets.filter(hasFailed), true);
+    if (this.#stage.settings.action === 'stop') await this.#orderAll(this.#stage.targets.filter(hasFailed), true);
   }
 
   /** @returns why it has not settled */

@@ -5,8 +5,8 @@ import type { Outcome, PowerOrder } from '../instances/order.js';
 import type { TargetState } from '../instances/plans.js';
 import { ArgoError, toArgoError, type Phrase } from '../kit/errors.js';
 import { HARD_STOP_TIMEOUT } from '../kit/limits.js';
-import { PLAN_REACH, PLAN_REACH_PAUSE, PLAN_TEXT } from '../kit/plan-limits.js';
-import type { StageTime } from './run-clock.js';
+import { PLAN_REACH, PLAN_REACH_PAUSE, PLAN_SOFT_LEAST, PLAN_TEXT } from '../kit/plan-limits.js';
+import type { RunTime, StageTime } from './run-clock.js';
 import type { TargetRecord } from './run-record.js';
 
 /** How one target ended. */
@@ -23,7 +23,11 @@ export interface TargetRunParts {
   readonly target: TargetRecord;
   readonly stage: StageSettings;
   readonly time: StageTime;
-  /** milliseconds since an earlier process has sent it; undefined where none has */
+  readonly clock: Pick<RunTime, 'elapsed'>;
+  /**
+   * milliseconds since an earlier process has written down that it sends it; undefined where none has. The order itself
+   * may be younger by any time: a process may stand still between the two, and the clock may have been set
+   */
   readonly sentSince: number | undefined;
   /** milliseconds that an action may take at most where nobody says */
   readonly longest: number;
@@ -51,7 +55,7 @@ const AFTER_STOP = 5000;
 /** One target's way from its order to its end. */
 export class TargetRun {
   readonly #parts: TargetRunParts;
-  /** by the clock of performance.now(): until when it is tried again where nothing could be sent */
+  /** by the clock that nobody sets: until when it is tried again where nothing could be sent */
   readonly #reachEnds: number;
   /** an order was sent, and may still take effect */
   #mayBeAtWork: boolean;
@@ -59,7 +63,7 @@ export class TargetRun {
   constructor(parts: TargetRunParts) {
     this.#parts = parts;
     this.#mayBeAtWork = parts.sentSince !== undefined;
-    this.#reachEnds = performance.now() + Math.min(PLAN_REACH, parts.stage.soft ?? PLAN_REACH, parts.time.left);
+    this.#reachEnds = parts.clock.elapsed() + Math.min(PLAN_REACH, parts.stage.soft ?? PLAN_REACH, parts.time.left);
   }
 
   /**
@@ -67,13 +71,13 @@ export class TargetRun {
    * @returns undefined where the server ended before it did: nobody knows then, and it is ordered again
    */
   async run(): Promise<TargetEnd | undefined> {
-    const { stage: { action }, isHard, sentSince, target: { mark } } = this.#parts;
+    const { stage: { action }, sentSince, target: { mark } } = this.#parts;
     try {
       if (action === 'reboot' && sentSince !== undefined) {
         if (mark === undefined) return { state: 'uncertain', detail: `UNCERTAIN: ${UNKNOWN_REBOOT}`, debt: 'none' };
-        if (await this.#hasRestarted(mark, sentSince)) return { state: 'done', detail: '', debt: 'none' };
+        if (await this.#hasRestarted(mark)) return { state: 'done', detail: '', debt: 'none' };
       }
-      const outcome = action === 'stop' ? await this.#stop() : await this.#reach(() => this.#act(isHard && action === 'reboot' ? 'hard' : 'soft'));
+      const outcome = action === 'stop' ? await this.#stop() : await this.#reach(() => this.#act());
       return this.#ended(outcome);
     } catch (thrown) {
       return this.#failed(toArgoError(thrown));
@@ -84,8 +88,8 @@ export class TargetRun {
     const { stage, time, isHard, sentSince } = this.#parts;
     const mayForce = stage.then === 'force';
     if (isHard) return this.#reach(() => this.#pullThePlug());
-    // one that an earlier process has asked already is not asked for the whole time again
-    const soft = stage.soft === undefined ? undefined : Math.max(SOFT_LEAST, stage.soft - (sentSince ?? 0));
+    // one that an earlier process has asked already is not asked for the whole time again, but is not cut short by a clock alone
+    const soft = stage.soft === undefined ? undefined : Math.max(SOFT_LEAST, stage.soft * PLAN_SOFT_LEAST, stage.soft - (sentSince ?? 0));
     const most = mayForce ? time.softLeft : Math.max(SOFT_LEAST, time.left);
     if (mayForce && (most < SOFT_LEAST || stage.soft === 0)) return this.#reach(() => this.#pullThePlug());
     try {
@@ -101,29 +105,34 @@ export class TargetRun {
     return this.#send({ action: 'stop', mode: 'hard', wait: HARD_STOP_TIMEOUT });
   }
 
-  #act(mode: 'soft' | 'hard'): Promise<Outcome> {
+  #act(): Promise<Outcome> {
     const { stage: { action }, time, longest } = this.#parts;
     // a start waits first for the end of a stop that was sent before, and that counts as in vain after the longest time of an action
     const wanted = action === 'start' ? longest + AFTER_STOP : undefined;
-    return this.#send({ action, mode, wait: waitOf(wanted, Math.max(SOFT_LEAST, time.left), longest) }).catch((thrown: unknown) => {
+    return this.#send({ action, mode: 'soft', wait: waitOf(wanted, Math.max(SOFT_LEAST, time.left), longest) }).catch((thrown: unknown) => {
       // a machine without a mark for its boots can't be seen to restart: that it was told to is all there is to know
       if (action !== 'reboot' || toArgoError(thrown).phrase !== 'NOT SUPPORTED') throw thrown;
-      return this.#send({ action, mode, wait: false });
+      return this.#send({ action, mode: 'soft', wait: false });
     });
   }
 
-  /** Whether a reboot that an earlier process has sent took effect: waited for as long as one may take, since it may be on its way. */
-  async #hasRestarted(mark: string, sentSince: number): Promise<boolean> {
-    const { actor, target: { ref }, longest, time, signal } = this.#parts;
-    const inVain = performance.now() + Math.max(0, longest - sentSince);
-    const ends = Math.min(inVain, performance.now() + time.left / 2);
+  /**
+   * Whether a reboot that an earlier process may have sent took effect: waited for as long as one may take from now on,
+   * since it may have been sent at that process's last moment.
+   */
+  async #hasRestarted(mark: string): Promise<boolean> {
+    const { actor, clock, target: { ref }, longest, time, signal } = this.#parts;
+    const inVain = clock.elapsed() + longest;
+    const ends = Math.min(inVain, clock.elapsed() + time.left / 2);
     for (;;) {
+      // an answer tells of the moment of its question: this process may have stood still before it looked at it
+      const asked = clock.elapsed();
       const now = await actor.bootMark(ref).catch(() => undefined);
       if (now !== undefined && now !== mark) return true;
       signal.throwIfAborted();
-      const isOver = performance.now() > ends;
+      const isOver = asked > ends;
       // while it may still be on its way, or nobody says that it is the same boot still, a second order might restart it a second time
-      if (isOver && (now === undefined || performance.now() < inVain)) throw new ArgoError('UNCERTAIN', UNKNOWN_REBOOT);
+      if (isOver && (now === undefined || asked < inVain)) throw new ArgoError('UNCERTAIN', UNKNOWN_REBOOT);
       if (isOver) return false;
       await sleep(PLAN_REACH_PAUSE, undefined, { signal }).catch(() => undefined);
     }
@@ -151,7 +160,7 @@ export class TargetRun {
       try {
         return await work();
       } catch (thrown) {
-        const isOver = performance.now() + PLAN_REACH_PAUSE > this.#reachEnds;
+        const isOver = this.#parts.clock.elapsed() + PLAN_REACH_PAUSE > this.#reachEnds;
         if (isOver || this.#parts.signal.aborted || !MAY_COME.has(toArgoError(thrown).phrase)) throw thrown;
       }
       await sleep(PLAN_REACH_PAUSE, undefined, { signal: this.#parts.signal }).catch(() => undefined);

@@ -7,7 +7,7 @@ import { Gate } from '../instances/gate.js';
 import type { TypedName } from '../instances/view.js';
 import { Listing } from '../instances/listing.js';
 import type { ReadingName, Readings } from '../instances/operations.js';
-import type { PowerAction } from '../instances/operation-table.js';
+import type { OperationName, PowerAction } from '../instances/operation-table.js';
 import type { Call, Change, PowerOrder } from '../instances/order.js';
 import type { Permission } from '../instances/principal.js';
 import type { PowerState } from '../drivers/driver.js';
@@ -16,6 +16,7 @@ import type { Body, CommandRow, Context, Options, Target } from '../plugins/host
 import type { CommandTable, LoadedCommand } from '../plugins/host/command-table.js';
 import { ClientGone, type Reply } from './reply.js';
 import type { Session } from './session.js';
+import { tellWaiting } from './waiting.js';
 
 /** What a request works with, beside its own words. */
 export interface Services {
@@ -144,20 +145,14 @@ export class Request implements Context {
     const softFor = force && action === 'stop' ? timeout : undefined;
     const order: PowerOrder = { action, mode: softFor === undefined ? (force ? 'hard' : 'soft') : { softFor }, wait };
     const call = { deadline: softFor === undefined ? timeout : undefined };
-    if (!dryRun) {
-      await actor.power(target, order, call);
-      return undefined;
-    }
-    return this.#planned(target, await actor.plan(target, order, call));
+    if (dryRun) return this.#planned(target, await actor.plan(target, order, call));
+    return this.#tellingWaits(target, action, actor.power(target, order, call));
   }
 
   async configure(target: Target, change: Change): Promise<string | void> {
     const { actor, options: { dryRun } } = this;
-    if (!dryRun) {
-      await actor.configure(target, change, this.#call);
-      return undefined;
-    }
-    return this.#planned(target, await actor.planChange(target, change, this.#call));
+    if (dryRun) return this.#planned(target, await actor.planChange(target, change, this.#call));
+    return this.#tellingWaits(target, change.operation, actor.configure(target, change, this.#call));
   }
 
   async console(target: Target, kind: 'text' | 'shell'): Promise<void> {
@@ -229,6 +224,12 @@ export class Request implements Context {
   /** What acts does so without its client, too, and so do its readings: each has a deadline. */
   get #goesOnAlone(): boolean {
     return this.#command.right !== 'read' && !isOpen(this.#command) && !this.#options.dryRun;
+  }
+
+  /** Whoever named one machine is told what its action waits for. */
+  async #tellingWaits(target: Target, operation: OperationName, work: Promise<unknown>): Promise<void> {
+    const end = this.#choice?.isSingle === true ? tellWaiting(this.actor, { operation, target }, (words) => this.#reply.line(words)) : undefined;
+    await work.finally(end);
   }
 
   #planned(target: Target, plan: string): string {

@@ -1,6 +1,6 @@
 import type { ConsoleSize } from '../drivers/driver.js';
 import { CONSOLE_LARGEST } from '../kit/console-limits.js';
-import { SUBNEGOTIATION_SIZE } from '../kit/limits.js';
+import { SUBNEGOTIATION_SIZE, SUBNEGOTIATION_TIMEOUT } from '../kit/limits.js';
 import { Telnet } from '../kit/telnet.js';
 
 const { IAC, SE, SB, WILL, WONT, DO, DONT, ECHO, SUPPRESS_GO_AHEAD, NAWS } = Telnet;
@@ -15,6 +15,8 @@ export class TelnetTerminal {
   #afterCr = false;
   #hasLetGo = false;
   #parameters: number[] = [];
+  /** on the clock of performance.now(): when the subnegotiation under way began */
+  #began = 0;
   readonly #answer: (bytes: Buffer) => void;
   readonly #resize: (size: ConsoleSize) => void;
 
@@ -30,6 +32,8 @@ export class TelnetTerminal {
 
   /** @returns the byte that was typed, if this is one */
   step(byte: number): number | undefined {
+    // one that does not end must not take what is typed, the escape neither
+    if (this.#isWithin && performance.now() - this.#began > SUBNEGOTIATION_TIMEOUT) this.#state = 'text';
     switch (this.#state) {
       case 'text': return this.#stepText(byte);
       case 'command':
@@ -72,8 +76,13 @@ export class TelnetTerminal {
     return undefined;
   }
 
+  get #isWithin(): boolean {
+    return this.#state === 'subnegotiation' || this.#state === 'subnegotiation command';
+  }
+
   #begin(): void {
     this.#state = 'subnegotiation';
+    this.#began = performance.now();
     this.#parameters = [];
   }
 

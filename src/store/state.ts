@@ -143,11 +143,14 @@ export class State {
     };
   }
 
-  /** To be made once for each namespace in a process's life: it takes what it finds under way for cut off. */
-  tasks(namespace: string): TaskStore {
+  /**
+   * To be made once for each namespace in a process's life: it takes what it finds under way for cut off.
+   * @param most characters of each of a task's texts
+   */
+  tasks(namespace: string, most = TASK_TEXT): TaskStore {
     return tasksIn(namespace, (operation, args, durable) => {
       checkKeys(namespace);
-      checkValues(args.filter((arg) => typeof arg === 'string'), TASK_TEXT);
+      checkValues(args.filter((arg) => typeof arg === 'string'), most);
       return this.#ask(operation, args, durable);
     });
   }

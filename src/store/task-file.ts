@@ -1,6 +1,7 @@
-import { TASKS_KEPT } from '../kit/limits.js';
+import { TASKS_KEPT, TASKS_LISTED } from '../kit/limits.js';
 import type { Sqlite, Value } from './sqlite.js';
 import type { Operations } from './store-file.js';
+import type { TaskRecord } from './tasks.js';
 
 /** The side of the thread of tasks.ts. */
 
@@ -19,10 +20,12 @@ export const TASKS_SCHEMA = `
 const COLUMNS = 'id, once, owner, operation, subject, state, progress, result, error, created, changed';
 const ENDED = "('done', 'failed', 'stopped', 'unknown')";
 
+type TaskTexts = Pick<TaskRecord, 'subject' | 'progress' | 'result' | 'error'>;
+
 export function taskOperations(database: Sqlite): Operations {
   const byId = database.prepare(`SELECT ${COLUMNS} FROM tasks WHERE namespace = ? AND id = ?`);
   const byOnce = database.prepare(`SELECT ${COLUMNS} FROM tasks WHERE namespace = ? AND owner = ? AND once = ?`);
-  const all = database.prepare(`SELECT ${COLUMNS} FROM tasks WHERE namespace = ? AND (? IS NULL OR owner = ?) ORDER BY number`);
+  const ids = database.prepare('SELECT id FROM tasks WHERE namespace = ? AND (? IS NULL OR owner = ?) ORDER BY number DESC');
   const count = database.prepare('SELECT count(*) AS count FROM tasks WHERE namespace = ?');
   const forget = database.prepare(`DELETE FROM tasks WHERE number = (SELECT min(number) FROM tasks WHERE namespace = ? AND state IN ${ENDED})`);
   const insert = database.prepare(`INSERT INTO tasks (namespace, id, once, owner, operation, subject, state, created, changed) VALUES (?, ?, ?, ?, ?, ?, 'waiting', ?, ?)`);
@@ -45,6 +48,16 @@ export function taskOperations(database: Sqlite): Operations {
       return Number(change.run(state, progress, result, error, now, namespace, id).changes) > 0;
     },
     'task.get': ([namespace = null, id = null]) => byId.get(namespace, id),
-    'task.list': ([namespace = null, owner = null]) => all.all(namespace, owner, owner),
+    'task.list': ([namespace = null, owner = null]) => {
+      const found: TaskTexts[] = [];
+      let size = 0;
+      for (const { id } of ids.all(namespace, owner, owner) as { id: string }[]) {
+        const task = byId.get(namespace, id) as TaskTexts;
+        size += task.subject.length + task.progress.length + (task.result?.length ?? 0) + (task.error?.length ?? 0);
+        if (size > TASKS_LISTED) break;
+        found.push(task);
+      }
+      return found.reverse();
+    },
   };
 }

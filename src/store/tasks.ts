@@ -58,7 +58,7 @@ export interface TaskStore {
    */
   change(id: string, change: TaskChange): Promise<boolean>;
   get(id: string): Promise<TaskRecord | undefined>;
-  /** Oldest first. @param owner only theirs */
+  /** Oldest first: the last ones, as many as have no more than TASKS_LISTED characters together. @param owner only theirs */
   list(owner?: string): Promise<readonly TaskRecord[]>;
 }
 

@@ -99,6 +99,38 @@ plan = "nightly"
   ]);
 });
 
+await t.test('grants, tokens and groups that name nothing are told', async (t) => {
+  const folder = scratch(t);
+  const file = join(folder, 'argo-server.conf');
+  writeFileSync(file, `[accounts.kim]
+password = "$2b$12$abcdefghijklmnopqrstuuvNoC6dKyzAYmxeZ7DCLPQ0UiN5bUjCe"
+[[accounts.kim.grants]]
+instances = ["web1", "laab/*", "lab/*", "l*/x", "*/y", "x*/z", "@some", "lab/#4"]
+commands = ["reed", "read"]
+[[accounts.kim.tokens]]
+name = "backup"
+hash = "sha256:${'0'.repeat(64)}"
+instances = ["kvm/web1"]
+commands = ["reed", "strat"]
+[groups]
+some = ["lab/a", "la/b", "@none"]
+none = []
+[providers.lab]
+type = "sim"
+`, { mode: 0o600 });
+  const { stdout, stderr } = await argoServer(folder, ['check', '--config', file]);
+  t.match(stdout, ' is good: 1 account, 1 provider\n');
+  t.same(stderr.trimEnd().split('\n').map((line) => line.replace(`argo-server: warning: ${file}:`, '')), [
+    '5:13: a grant of kim names the command "reed", which there is not; is "read" meant?',
+    '10:21: the token backup of kim names the command "strat", which there is not; is "start" meant?',
+    '12:18: the group some names "la/b", and there is no provider "la"; is "lab" meant?',
+    '13:1: the group none has no members',
+    '4:22: a grant of kim names "laab/*", and there is no provider "laab"; is "lab" meant?',
+    '4:56: a grant of kim names "x*/z", and there is no provider "x*"',
+    '9:14: the token backup of kim names "kvm/web1", and there is no provider "kvm"',
+  ]);
+});
+
 await t.test('a fault of a machine that is not simulated is found by the check', async (t) => {
   const folder = scratch(t);
   const file = join(folder, 'argo-server.conf');

@@ -8,6 +8,7 @@ import { startDaemon } from '../support/daemon.js';
 import { connect } from '../support/line-client.js';
 import { ROOT } from '../support/paths.js';
 import { blocksOf, readDocument, section } from './markdown.js';
+import { until } from '../support/until.js';
 import { runProgram } from '../support/programs.js';
 
 const DOCUMENT = readDocument('docs/plugins.md');
@@ -112,4 +113,24 @@ await t.test('an ArgoError of a plugin is told to the client', async (t) => {
   const client = await connect(daemon.port);
   t.teardown(() => client.destroy());
   t.equal((await client.ask('lunch')).comment, 'BUSY: come back at two');
+});
+
+await t.test('the command that begins an order works as printed', async (t) => {
+  const plugins = folder('later');
+  writeFileSync(join(plugins, 'later.mjs'), printed('later.mjs'));
+  const daemon = await startDaemon({ config: configuration(plugins) });
+  t.teardown(() => daemon.stop());
+  const client = await connect(daemon.port);
+  t.teardown(() => client.destroy());
+  t.equal((await client.ask('later')).comment, 'NOT AUTHENTICATED');
+  await client.ask('auth steve steve');
+  t.equal((await client.ask('later')).comment, 'USAGE: later KEY NAME... | later ID');
+  const { body: [begun = ''] } = await client.ask('later tonight-1 lj web1');
+  const [, id = ''] = /^(\S+) (?:running|done)$/.exec(begun) ?? [];
+  await until(async () => (await client.ask(`later ${id}`)).body[0] === `${id} done`, 10_000, 'its end');
+  t.same((await client.ask('later tonight-1 lj web1')).body, [`${id} done`, 'demo/lj done', 'demo/web1 done'], 'begun once');
+  t.ok(await daemon.logs(/"command":"later: stop","instance":"demo\/lj"/));
+  t.match((await client.ask('later tonight-1 lj no')).comment, /^NO SUCH INSTANCE/);
+  await client.ask('auth kim steve');
+  t.equal((await client.ask('later tonight-2 lj')).comment, 'NOT ALLOWED');
 });

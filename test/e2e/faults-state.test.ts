@@ -1,9 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { type Daemon, startDaemon, StartFailure } from '../support/daemon.js';
+import { FakeClock } from '../support/fake-clock.js';
 import { ADMIN, fillDisk, goesOn, logIn, LONG } from '../support/faults.js';
 import { fromRoot } from '../support/paths.js';
 import { lacks, lacksRoot } from '../support/peers.js';
@@ -150,29 +151,19 @@ await t.test('killed in the middle of actions', async (t) => {
   await goesOn(t, daemon, 'after three deaths');
 });
 
-/** Where Debian's package faketime keeps the library, for any architecture. */
-const fakeTime = (): string => execFileSync('sh', ['-c', 'ls /usr/lib/*/faketime/libfaketimeMT.so.1'], { encoding: 'utf8' }).trim();
-
 await t.test('the clock is set back by a day', { skip: lacks('faketime') }, async (t) => {
   const folder = folderOf(t);
-  const clock = join(folder, 'clock');
-  const set = (offset: string): void => {
-    writeFileSync(clock, `${offset}\n`);
-    utimesSync(clock, new Date(), new Date());
-  };
-  set('+0');
+  const clock = new FakeClock(folder);
   const daemon = await startDaemon({
     config: `[server]\nidle-timeout = "1h"\n${CONFIG}`, folder,
-    env: {
-      LD_PRELOAD: fakeTime(), FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1',
-    },
+    env: clock.env,
   });
   t.after(() => daemon.stop());
   const client = await logIn(daemon);
   t.equal((await client.ask('stop --force lj')).code, 300);
-  for (const offset of ['-1d', '+1d', '-30d']) {
-    set(offset);
-    t.equal((await client.ask('start --wait=20 lj')).code, 300, `an action that waits, ${offset}`);
+  for (const days of [-1, 1, -30]) {
+    clock.shift(days * 86_400);
+    t.equal((await client.ask('start --wait=20 lj')).code, 300, `an action that waits, ${days} days off`);
     t.equal((await client.ask('stop --force --timeout=20 slow/vm00001', LONG)).code, 300, 'one with a deadline');
     t.match(await client.ask('uptime lj'), { code: 300, body: [/^\d{1,3} /] }, 'uptime is not made of the clock');
     t.equal((await client.ask('stop --force lj')).code, 300);

@@ -8,7 +8,7 @@ import type { Instance } from '../../src/instances/instance.js';
 import { PowerRun } from '../../src/instances/power-run.js';
 import type { Registry } from '../../src/instances/registry.js';
 import type { PowerState } from '../../src/drivers/driver.js';
-import { STATE_COUNTS } from '../../src/kit/limits.js';
+import { PRESS_AGAIN, STATE_COUNTS } from '../../src/kit/limits.js';
 import { until } from '../support/until.js';
 import { FakeMachine, fakeProvider, lostAfterSending, never } from './fake-driver.js';
 
@@ -405,6 +405,32 @@ void t.test('a reboot that the guest may have missed is asked for again', async 
   });
   t.equal(await run('reboot', { wait: 20_000 }), 'done');
   t.same(machine.calls, ['reboot', 'reboot']);
+});
+
+/** As a process that is stopped for so many milliseconds, together with all its clocks' timers. */
+const standStill = (ms: number): void => { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms); };
+
+void t.test('a reboot is not asked for again by what was seen before this process stood still', async (t) => {
+  for (const still of ['before it is decided', 'before it is sent']) {
+    const { run, machine } = await world('on', (lj) => {
+      let [asked, stood] = [0, false];
+      lj.mayMissShutdown = true;
+      lj.script = { reboot: () => { asked ||= performance.now(); } };
+      lj.bootMark = async () => {
+        const passed = asked === 0 ? 0 : performance.now() - asked;
+        const told = String(lj.boots);
+        // the guest has restarted meanwhile, and this answer does not say so
+        if (!stood && passed > (still === 'before it is decided' ? PRESS_AGAIN - 500 : PRESS_AGAIN)) {
+          stood = true;
+          lj.boots += 1;
+          standStill(PRESS_AGAIN);
+        }
+        return told;
+      };
+    });
+    t.equal(await run('reboot', { wait: 30_000 }), 'done', still);
+    t.same(machine.calls, ['reboot'], still);
+  }
 });
 
 void t.test('a machine that is on elsewhere is started by force only', async (t) => {

@@ -7,8 +7,11 @@ import t from 'tap';
 import type { TaskRow } from '../../src/gateways/web/messages.js';
 import { Service } from '../../src/auth/service.js';
 import { parseConfig } from '../support/configuration.js';
+import { State } from '../../src/store/state.js';
 import { until } from '../support/until.js';
 import { SEED_CONFIG } from '../server/core.js';
+import { ORDER_TARGETS, ORDER_TEXT } from '../../src/kit/api-limits.js';
+import { progressOf, toldOf } from '../../src/instances/order-record.js';
 import { startApi } from '../gateways/web/api/asking.js';
 
 const DEAF = SEED_CONFIG.replace('"dev"]', '"dev"]\nfaults = { dev = "deaf" }');
@@ -51,6 +54,28 @@ await t.test('one is told how its own orders go on', async (t) => {
   t.same(told['tenant'], []);
 });
 
+await t.test('a key answers for what it has begun, and for nothing else', async (t) => {
+  const { call, ended, audit, folder, gate, authenticator } = await startApi(t, { config: DEAF });
+  const order = { targets: ['lj', 'builder'], action: 'stop', once: ONCE };
+  const { id } = await call('steve', 'POST', '/power', order) as TaskRow;
+  t.match(await ended('steve', id), { state: 'done' });
+  const isRefused = async (ask: typeof call): Promise<void> => {
+    for (const other of [{ targets: ['lj', 'dev'] }, { action: 'start' }, { mode: 'hard' }, { mode: { softFor: 5000 } }]) {
+      t.match(await ask('steve', 'POST', '/power', { ...order, ...other }), new RegExp(`^BAD REQUEST: once: this key has begun another order, task ${id}$`), JSON.stringify(other));
+    }
+    t.match(await ask('steve', 'POST', '/power', { ...order, targets: ['builder'] }), { id }, 'a part of it');
+  };
+  await isRefused(call);
+  const actor = gate.actor({ identity: new Service('steve', authenticator), through: undefined, origin: 'x' });
+  const { instances: [lj] } = await actor.select(['lj']);
+  const task = await actor.orders.begin([lj!, { provider: 'demo', id: lj!.id }, lj!], { action: 'start', mode: 'soft', wait: true }, 'key-0002');
+  t.same((await ended('steve', task.id)).targets.map(({ instance, state }) => [instance, state]), [['demo/lj', 'done']], 'one that is named twice is switched once');
+  t.equal(audit.begun.length, 3);
+  const after = await startApi(t, { config: DEAF, folder });
+  await isRefused(after.call);
+  t.same(after.audit.begun, []);
+});
+
 await t.test('what a server that was cut off had under way is not begun again', async (t) => {
   const before = await startApi(t, { config: DEAF });
   const order = { targets: ['dev', 'lj'], action: 'stop', once: ONCE };
@@ -64,6 +89,48 @@ await t.test('what a server that was cut off had under way is not begun again', 
   t.match(await after.call('steve', 'GET', '/tasks'), { tasks: [{ id, state: 'unknown' }] });
   t.match(await after.call('steve', 'POST', `/tasks/${id}/cancel`, {}), /^WRONG STATE/);
   await before.call('steve', 'DELETE', `/tasks/${id}`);
+});
+
+await t.test('as many targets as there may be are written down, with what became of each', async (t) => {
+  const config = `${DEAF}\n[providers.many]\ntype = "sim"\ncount = ${ORDER_TARGETS}\nfaults = { vm00001 = "error", vm00002 = "error" }\n`;
+  const { call, folder, gate, authenticator } = await startApi(t, { config });
+  const actor = gate.actor({ identity: new Service('steve', authenticator), through: undefined, origin: 'x' });
+  const { instances } = await actor.select(['many/*']);
+  const { id } = await actor.orders.begin(instances, { action: 'stop', mode: 'soft', wait: true }, ONCE);
+  await until(async () => (await actor.orders.get(id)).state === 'failed', 60_000, 'its end');
+  await t.rejects(actor.orders.begin([...instances, { provider: 'demo', id: '1' }], { action: 'stop', mode: 'soft', wait: true }, 'key-0002'), { message: /^BAD REQUEST/ });
+  const isWhole = ({ state, targets }: TaskRow): void => {
+    t.equal(state, 'failed');
+    t.equal(targets.filter((one) => one.state === 'done').length, ORDER_TARGETS - 2);
+    t.match(targets.slice(0, 2), [{ instance: 'many/vm00001', state: 'failed', detail: 'FAILED: simulated fault' }, { state: 'failed' }]);
+  };
+  isWhole(await call('steve', 'GET', `/tasks/${id}`) as TaskRow);
+  const after = await startApi(t, { config: DEAF, folder });
+  isWhole(await after.call('steve', 'GET', `/tasks/${id}`) as TaskRow);
+});
+
+await t.test('one that cannot be read takes none of the others with it', async (t) => {
+  const { call, folder } = await startApi(t, { config: DEAF });
+  const order = { targets: ['lj'], action: 'stop', once: ONCE };
+  const { id } = await call('steve', 'POST', '/power', order) as TaskRow;
+  const state = new State(folder, () => undefined);
+  const store = state.tasks('orders');
+  const broken = await Promise.all(['{}', '[]', 'x'].map((subject) => store.create({ owner: 'steve', operation: 'stop', subject })));
+  await store.change(broken[0]!.task.id, { progress: '[]' });
+  await state.close();
+  const after = await startApi(t, { config: DEAF, folder });
+  t.match(await after.call('steve', 'GET', '/tasks'), { tasks: [{ id }] });
+  t.match(await after.call('steve', 'POST', '/power', order), { id });
+});
+
+await t.test('what is written down has its limits', async (t) => {
+  const long = Array.from({ length: ORDER_TARGETS }, (_, index) => ({ instance: `lab/${index}`, state: 'failed' as const, detail: `FAILED: ${'"'.repeat(5000)}` }));
+  const progress = progressOf(long);
+  t.ok(progress.length < ORDER_TEXT, `${progress.length} characters`);
+  const subject = JSON.stringify({ mode: 'soft', targets: long.map(({ instance }) => instance) });
+  const { targets } = toldOf({ id: 'x', owner: 'kim', operation: 'stop', subject, once: ONCE, state: 'failed', progress, result: null, error: null, created: 1, changed: 2 });
+  t.match(targets[0]?.detail, /^FAILED: "+$/);
+  t.equal(targets.at(-1)?.detail, 'FAILED');
 });
 
 await t.test('nor what a killed process had under way', async (t) => {

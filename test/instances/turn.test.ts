@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import { SENDING_KEPT } from '../../src/kit/limits.js';
+import { SENDING_KEPT, WAIT_TOLD } from '../../src/kit/limits.js';
 import { ENDINGS } from '../../src/instances/turn.js';
 import { Account } from '../../src/auth/account.js';
 import { Gate } from '../../src/instances/gate.js';
@@ -100,14 +100,43 @@ void t.test('one that has not had its turn ends unsent when it is cancelled, and
   const dryRun = core.ask(await core.session('kim'), 'stop builder --dry-run --timeout=24h');
   await until(async () => (await core.ask(kim, 'task')).split('waiting for its turn').length === 3, WITHIN, 'both wait');
   await core.ask(kim, 'task cancel 2');
-  t.equal(await cancelled, '200 OK\n400 BUSY: it was cancelled; nothing was sent\n');
+  t.match(await cancelled, /\n400 BUSY: it was cancelled; nothing was sent\n$/);
   core.authenticator.configure(await parseConfig('argo-server.conf', deaf, '/nonexistent'));
   core.gate.review();
-  t.equal(await forbidden, '200 OK\n400 NOT ALLOWED: the right was taken away; nothing was sent\n');
+  t.match(await forbidden, /\n400 NOT ALLOWED: the right was taken away; nothing was sent\n$/);
   t.same([await reading, await status, await dryRun], Array(3).fill('200 OK\n400 NOT ALLOWED\n'), 'readings and dry runs end with the right too');
   await core.ask(steve, 'task cancel 1');
   await first;
   t.match(outcomes(core), [/^BUSY/, /^NOT ALLOWED/, /^UNCERTAIN/]);
+});
+
+void t.test('who waits on a single name is told for what, as far as one may know', async (t) => {
+  const core = await world(t, KIM + further('lee', '"lj"', '"power"'));
+  const [kim, lee, steve] = [await core.session('kim'), await core.session('lee'), await core.session('steve')];
+  const first = core.ask(kim, 'stop lj --wait=24h');
+  await until(async () => (await core.ask(kim, 'task')).includes(' verifying\n'), WITHIN, 'it waits');
+  const waiting = [core.ask(steve, 'pause lj --timeout=24h'), core.ask(lee, 'pause lj --timeout=24h'), core.ask(await core.session('kim'), 'pause l* --timeout=24h'), core.ask(await core.session('steve'), 'autostart lj on --timeout=24h')];
+  await until(async () => (await core.ask(steve, 'task')).split('waiting for its turn').length === 5, WITHIN, 'all to wait');
+  await new Promise((resolve) => { setTimeout(resolve, WAIT_TOLD * 1.5); });
+  t.equal(await core.ask(await core.session('kim'), 'task cancel 1'), '200 OK\n300 DONE: it is not waited for any longer; what was sent stays sent\n');
+  await first;
+  const [ofSteve, ofLee, ofMany, ofSetting] = await Promise.all(waiting);
+  t.match(ofSteve, /^200 OK\nwaiting for its turn behind stop of kim, task 1\n[^]*300 DONE\n$/);
+  t.match(ofLee, /^200 OK\nwaiting for its turn behind another action\n[^]*300 DONE\n$/);
+  t.match(ofSetting, /^200 OK\nwaiting for its turn behind stop of kim, task 1\n[^]*400 FAILED: the order was accepted, but autostart/);
+  t.notMatch(ofMany, /waiting/, 'of several each has its one line, when it has ended');
+});
+
+void t.test('a start behind a stop that nobody waits for says that it waits, also in a dry run', async (t) => {
+  const core = await world(t);
+  const [kim, steve] = [await core.session('kim'), await core.session('steve')];
+  t.equal(await core.ask(kim, 'stop lj'), '200 OK\n300 DONE\n');
+  t.equal(await core.ask(kim, 'start lj --dry-run'), '200 OK\nlj: start, when an earlier stop has ended (it is on)\n300 DONE\n');
+  const start = core.ask(kim, 'start lj --timeout=24h');
+  await until(async () => / start demo\/lj \S+ waiting for an earlier stop\n/.test(await core.ask(steve, 'task')), WITHIN, 'it to wait');
+  await new Promise((resolve) => { setTimeout(resolve, WAIT_TOLD * 1.5); });
+  t.equal(await core.ask(steve, 'stop lj --force'), '200 OK\n300 DONE\n');
+  t.match(await start, /^200 OK\nwaiting for an earlier stop to end\n400 BUSY: an action with --force took over; nothing was sent\n$/);
 });
 
 void t.test('--timeout is for the acceptance and --wait for what is seen, and the words fit the action', async (t) => {

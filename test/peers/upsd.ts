@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../support/ports.js';
@@ -50,6 +50,8 @@ export class Upsd {
   readonly #drivers = new Map<string, ChildProcess>();
   #server: ChildProcess | undefined;
   #output = '';
+  /** seconds since 1970, of the last file; no two have the same */
+  #said = 0;
 
   private constructor(port: number, names: readonly string[]) {
     this.port = port;
@@ -84,8 +86,10 @@ export class Upsd {
     const { 'ups.status': status = '', ...others } = { ...ON_LINE, ...variables };
     // The status comes last: whoever reads it reads the others too.
     const lines = Object.entries({ ...others, 'ups.status': status }).map(([variable, value]) => `${variable}: ${/["\\]/.test(value) ? quoted(value) : value}\n`);
-    // In one go: the driver must not read half a file.
+    // In one go: the driver must not read half a file. It sees by the second of its time that it is another one.
     writeFileSync(this.#file('new'), lines.join(''));
+    this.#said = Math.max(this.#said + 1, Math.floor(Date.now() / 1000));
+    utimesSync(this.#file('new'), this.#said, this.#said);
     renameSync(this.#file('new'), this.#file(`${name}.dev`));
   }
 

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap';
 import { CONSOLES_PER_ACCOUNT } from '../../src/kit/console-limits.js';
+import { SUBNEGOTIATION_TIMEOUT } from '../../src/kit/limits.js';
 import { connect, type LineClient } from '../support/line-client.js';
 import { until } from '../support/until.js';
 import { SEED_CONFIG, startCore, STEVE_HASH } from './core.js';
@@ -98,6 +99,11 @@ await t.test('telnet is put into character mode, tells its size, and gets its li
   t.match(await raw.take('lj$ '), /size\r\n100 x 40\r\n/);
   raw.send('\xff\xff\r\n');
   t.match(await raw.take('lj$ '), /\xff\xff\r\n\xff\xff\r\n/, 'the byte 255 is doubled both ways');
+  raw.send('x\xff\xfa\x1f\x00lost');
+  await raw.take('x');
+  await new Promise((resolve) => { setTimeout(resolve, SUBNEGOTIATION_TIMEOUT * 1.1); });
+  raw.send('found\r\n');
+  t.match(await raw.take('lj$ '), /^found\r\nxfound\r\n/, 'a subnegotiation that does not end is given up');
   raw.send('\r\0~.');
   t.match(await raw.take('300 DONE\r\n'), /\xff\xfc\x01\xff\xfc\x03\xff\xfe\x1f\r\n300 DONE\r\n$/);
   raw.send('\xff\xfe\x01nop\r\n');
@@ -134,10 +140,27 @@ await t.test('rights: console for consoles, shell for shells, neither for the ot
 });
 
 await t.test('the right shell does not see or end what others do', async (t) => {
-  const { gate, authenticator, session } = await serve(t);
-  const { account } = await session('caretaker');
-  t.equal(account!.allowsSomewhere({ word: 'task', right: '*' }), false);
-  t.ok(gate && authenticator);
+  const { ask, session } = await serve(t);
+  const caretaker = await session('caretaker');
+  t.match(await ask(caretaker, 'task'), /^400 NOT ALLOWED/);
+  t.match(await ask(caretaker, 'task cancel 1'), /^400 NOT ALLOWED/);
+});
+
+await t.test('what is on its way when a console ends of itself is no request', async (t) => {
+  const { client, gate, audit, authenticator, config, ask, session } = await serve(t);
+  const raw = await client('typist');
+  raw.send('console lj\n');
+  await raw.take('lj$ ');
+  const typist = config.accounts.get('typist')!;
+  const grants = [{ ...typist.grants[0]!, commands: ['power', 'read'] }];
+  raw.send('stop lj\n');
+  authenticator.configure({ ...config, accounts: new Map([...config.accounts, ['typist', { ...typist, grants }]]) });
+  gate.review();
+  t.notMatch(await raw.take('400 NOT ALLOWED\n'), /300 DONE/);
+  t.equal(await ask(await session('typist'), 'status lj'), '200 OK\non\n300 DONE\n');
+  raw.send('pause lj\n');
+  t.equal(await raw.take('300 DONE\n'), '200 OK\n300 DONE\n', 'what comes then is one');
+  t.same(audit.begun.map(({ command }) => command), ['console', 'pause']);
 });
 
 await t.test('a second opener is told of the first, and there are not too many', async (t) => {

@@ -12,7 +12,9 @@ export class SimConsole extends Duplex {
   #line = '';
   #size: ConsoleSize | undefined;
   #isFull: (() => void) | undefined;
-  #isOver = false;
+  /** what is to be shown of the chunk that is being worked on: in one go, since much may be typed at a time */
+  #said: Buffer[] = [];
+  #isLeft = false;
   readonly #name: string;
 
   constructor(name: string, size: ConsoleSize | undefined) {
@@ -20,6 +22,7 @@ export class SimConsole extends Duplex {
     this.#name = name;
     this.#size = size;
     this.#say(`Simulated console of ${name}: nothing runs behind it. "help" says what it knows.\r\n${name}$ `);
+    this.#show();
   }
 
   resize(size: ConsoleSize): void {
@@ -33,14 +36,14 @@ export class SimConsole extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    for (const byte of chunk) this.#type(byte);
+    for (const byte of chunk) if (!this.#isLeft) this.#type(byte);
+    this.#show();
     // who does not read what he has typed may not type on
     if (this.readableLength < this.readableHighWaterMark || this.readableEnded) done();
     else this.#isFull = done;
   }
 
   #type(byte: number): void {
-    if (this.#isOver) return;
     if (byte === CTRL_D && this.#line === '') return this.#leave();
     if (byte === CR || byte === LF) return this.#answer();
     if (byte === BACKSPACE || byte === DELETE) {
@@ -64,11 +67,17 @@ export class SimConsole extends Duplex {
 
   #leave(): void {
     this.#say('\r\nexit\r\n');
-    this.#isOver = true;
-    this.push(null);
+    this.#isLeft = true;
   }
 
   #say(text: string | Buffer): void {
-    this.push(text);
+    this.#said.push(typeof text === 'string' ? Buffer.from(text) : text);
+  }
+
+  #show(): void {
+    if (this.readableEnded) return;
+    if (this.#said.length > 0) this.push(Buffer.concat(this.#said));
+    this.#said = [];
+    if (this.#isLeft) this.push(null);
   }
 }

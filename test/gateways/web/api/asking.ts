@@ -11,6 +11,7 @@ import { openApiOf } from '../../../../src/gateways/web/api/openapi.js';
 import type { TaskRow } from '../../../../src/gateways/web/messages.js';
 import type { Identity } from '../../../../src/instances/principal.js';
 import { ArgoError } from '../../../../src/kit/errors.js';
+import { ORDER_TEXT } from '../../../../src/kit/api-limits.js';
 import { HttpError } from '../../../../src/listening/http.js';
 import { State } from '../../../../src/store/state.js';
 import { startCore, type Core } from '../../../server/core.js';
@@ -59,7 +60,7 @@ export async function startApi(t: Test, { config, folder = mkdtempSync(join(tmpd
     await state.close();
     rmSync(folder, { recursive: true, force: true });
   });
-  const core = await startCore(t, { ...(config === undefined ? {} : { config }), tasks: state.tasks('orders') });
+  const core = await startCore(t, { ...(config === undefined ? {} : { config }), tasks: state.tasks('orders', ORDER_TEXT) });
   const api = openApi('1.2.3');
   const answer: Asking['answer'] = (account, method, path, body, signal = new AbortController().signal) => {
     const identity = typeof account === 'string' ? new Service(account, core.authenticator) : account;

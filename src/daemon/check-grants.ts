@@ -1,0 +1,83 @@
+import type { AccountSettings, Config, GrantSettings } from '../config/config.js';
+import type { Warning } from '../config/document.js';
+import { nearest } from '../kit/nearest.js';
+import { OPERATIONS, RIGHTS } from '../instances/operation-table.js';
+import type { CommandTable } from '../plugins/host/command-table.js';
+import { namesNowhere } from './check-names.js';
+
+/** What `argo-server check` says of grants, and of what limits tokens, that is no error and gives nothing. */
+
+interface Grant {
+  /** `a grant of kim` */
+  readonly title: string;
+  readonly path: readonly (string | number)[];
+  readonly grant: GrantSettings;
+}
+
+/** The grants of an account, and the limits of its tokens, which are made alike. */
+function grantsOf({ name, grants, tokens = [] }: AccountSettings): Grant[] {
+  return [
+    ...grants.map((grant, index) => ({ title: `a grant of ${name}`, path: ['accounts', name, 'grants', index], grant })),
+    ...tokens.map((grant, index) => ({ title: `the token ${grant.name} of ${name}`, path: ['accounts', name, 'tokens', index], grant })),
+  ];
+}
+
+/** Words that hold no command: each of an account is told once. */
+function commandWarnings(grants: readonly Grant[], { plans }: Config, table: CommandTable): Warning[] {
+  const planWords = [...plans.keys()].map((name) => `plan:${name.toLowerCase()}`);
+  const seen = new Set<string>();
+  return grants.flatMap(({ title, path, grant: { commands } }) => commands.flatMap((word, index) => {
+    const fault = seen.has(word) ? undefined : wordFault(word, table, planWords);
+    seen.add(word);
+    return fault === undefined ? [] : [{ message: `${title} names ${fault}`, path: [...path, 'commands', index] }];
+  }));
+}
+
+/** Why a word of a grant gives nothing, or undefined. */
+function wordFault(word: string, table: CommandTable, planWords: readonly string[]): string | undefined {
+  const lower = word.toLowerCase();
+  const known = table.find(lower);
+  if (lower === '*' || known?.word === lower || planWords.includes(lower)) return undefined;
+  if (known) return `the command "${word}", which is another word for "${known.word}"; grants know it by that word alone`;
+  if ((RIGHTS as readonly string[]).includes(lower)) {
+    const isUsed = table.all().some(({ right }) => right === lower) || Object.values(OPERATIONS).some(({ right }) => right === lower);
+    return isUsed ? undefined : `"${word}", which holds no command as yet`;
+  }
+  const near = nearest(lower, [...RIGHTS, ...planWords, ...table.all().map((command) => command.word)]);
+  const [plan] = lower.startsWith('plan:') ? [`the plan "${word.slice('plan:'.length)}"`] : [];
+  return `${plan ?? `the command "${word}"`}, which there is not${near === undefined ? '' : `; is "${near}" meant?`}`;
+}
+
+/** Instances that no provider could have, and lists of nothing. What is in a group is told where the group is. */
+function instanceWarnings({ title, path, grant: { instances, commands } }: Grant, { providers }: Config): Warning[] {
+  return [
+    ...instances.flatMap((word, index) => (isNowhere(word, providers.keys()) ? [{ message: `${title} names ${nowhere(word, providers.keys())}`, path: [...path, 'instances', index] }] : [])),
+    ...(instances.length === 0 ? [{ message: `${title} has an empty list of instances, so it gives nothing`, path: [...path, 'instances'] }] : []),
+    ...(commands.length === 0 ? [{ message: `${title} has an empty list of commands: it shows its instances, and gives nothing else`, path: [...path, 'commands'] }] : []),
+  ];
+}
+
+const isNowhere = (word: string, providers: Iterable<string>): boolean => !word.startsWith('@') && namesNowhere([word], providers, new Map()).length > 0;
+
+function nowhere(word: string, providers: Iterable<string>): string {
+  const provider = word.slice(0, word.indexOf('/'));
+  const near = nearest(provider, [...providers]);
+  return `"${word}", and there is no provider "${provider}"${near === undefined ? '' : `; is "${near}" meant?`}`;
+}
+
+function groupWarnings({ groups, providers }: Config): Warning[] {
+  return [...groups].flatMap(([name, members]) => [
+    ...(members.length === 0 ? [{ message: `the group ${name} has no members`, path: ['groups', name] }] : []),
+    ...members.flatMap((word, index) => (isNowhere(word, providers.keys()) ? [{ message: `the group ${name} names ${nowhere(word, providers.keys())}`, path: ['groups', name, index] }] : [])),
+  ]);
+}
+
+/** Commands, instances and groups that select nothing, whatever there is. */
+export function grantWarnings(config: Config, table: CommandTable): Warning[] {
+  const byAccount = [...config.accounts.values()].map(grantsOf);
+  return [
+    ...byAccount.flatMap((grants) => commandWarnings(grants, config, table)),
+    ...groupWarnings(config),
+    ...byAccount.flat().flatMap((grant) => instanceWarnings(grant, config)),
+  ];
+}
