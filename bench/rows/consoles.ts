@@ -43,8 +43,10 @@ type Opener = () => Promise<WebSocket>;
 
 const through = (user: WebUser): Opener => async () => {
   const { ticket } = JSON.parse((await user.send('POST', 'consoles', { instance: 'pipe', kind: 'text' })).text) as { ticket: string };
-  const { web, answered } = user.socket('/api/console', { protocols: ['binary', `ticket.${ticket}`] });
+  const { web, answered, messages } = user.socket('/api/console', { protocols: ['binary', `ticket.${ticket}`] });
   if (await answered !== 101) throw new Error('the console was refused');
+  // it is told that it is open, which is no answer to what is measured
+  await until(() => messages.length > 0, WITHIN, 'the console');
   return web;
 };
 
