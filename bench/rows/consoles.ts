@@ -47,6 +47,8 @@ const through = (user: WebUser): Opener => async () => {
   if (await answered !== 101) throw new Error('the console was refused');
   // it is told that it is open, which is no answer to what is measured
   await until(() => messages.length > 0, WITHIN, 'the console');
+  // the other side's bytes are not kept either
+  web.removeAllListeners('message');
   return web;
 };
 
