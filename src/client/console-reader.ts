@@ -29,52 +29,54 @@ export class ConsoleReader {
 
   /** @throws ReplyFault for lines that are none of the line protocol */
   push(chunk: Buffer): ConsoleNews {
-    const output: number[] = [];
+    const output: Buffer[] = [];
     const wasBegun = this.#isBegun;
     let at = 0;
     while (at < chunk.length) {
-      if (this.#state !== 'lines') {
-        this.#step(chunk[at]!, output);
+      if (this.#state !== 'lines' && this.#state !== 'text') {
+        if (this.#step(chunk[at]!)) output.push(chunk.subarray(at, at + 1));
         at += 1;
         continue;
       }
-      const iac = this.#isOver ? -1 : chunk.indexOf(IAC, at);
-      const end = this.#lines.push(chunk.subarray(at, iac === -1 ? chunk.length : iac)).find(isEnd);
-      if (end !== undefined || iac === -1) return this.#news(output, wasBegun, end);
-      this.#state = 'text';
-      at = iac;
+      const iac = this.#isOver && this.#state === 'lines' ? -1 : chunk.indexOf(IAC, at);
+      const plain = chunk.subarray(at, iac === -1 ? chunk.length : iac);
+      if (this.#state === 'text') output.push(plain);
+      else {
+        const end = this.#lines.push(plain).find(isEnd);
+        if (end !== undefined) return this.#news(output, wasBegun, end);
+      }
+      if (iac === -1) break;
+      this.#state = 'command';
+      at = iac + 1;
     }
     return this.#news(output, wasBegun, undefined);
   }
 
-  #news(output: readonly number[], wasBegun: boolean, end: ReplyEvent | undefined): ConsoleNews {
-    return { output: Buffer.from(output), isBegun: this.#isBegun && !wasBegun, end };
+  #news(output: readonly Buffer[], wasBegun: boolean, end: ReplyEvent | undefined): ConsoleNews {
+    return { output: output.length === 1 ? output[0]! : Buffer.concat(output), isBegun: this.#isBegun && !wasBegun, end };
   }
 
-  #step(byte: number, output: number[]): void {
+  /** A byte of a sequence of telnet's own. @returns whether it is the machine's after all */
+  #step(byte: number): boolean {
     switch (this.#state) {
-      case 'lines': return;
-      case 'text':
-        if (byte === IAC) this.#state = 'command';
-        else output.push(byte);
-        return;
+      case 'lines': case 'text': return true;
       case 'command':
         this.#state = byte === SB ? 'subnegotiation' : byte >= WILL && byte <= DONT ? 'option' : 'text';
         this.#verb = byte;
-        if (byte === IAC) output.push(byte);
-        return;
+        return byte === IAC;
       case 'option':
         this.#state = 'text';
         if (this.#verb === WILL && byte === ECHO) this.#isBegun = true;
         if (this.#verb === WONT && byte === ECHO) this.#isOver = true;
         // the last of what belongs to the end
         if (this.#isOver && this.#verb === DONT && byte === NAWS) this.#state = 'lines';
-        return;
+        return false;
       case 'subnegotiation':
         if (byte === IAC) this.#state = 'subnegotiation command';
-        return;
+        return false;
       case 'subnegotiation command':
         this.#state = byte === SE ? 'text' : 'subnegotiation';
+        return false;
     }
   }
 }
