@@ -23,3 +23,23 @@ export async function startWeb(providers: string, keys = ''): Promise<{ readonly
     await pause(50);
   }
 }
+
+export const INSTANCES = 10_000;
+/** State changes a second that a page is told of. */
+export const CHANGES = 100;
+/** Orders a second by which they are made. */
+const ORDERS = 10;
+
+export const manyMachines = `[providers.many]\ntype = "sim"\ncount = ${INSTANCES}\n`;
+
+/** Switches one machine after the other, half of them off and then on again. @returns ends that */
+export function change(user: WebUser): () => void {
+  let turn = 0;
+  const timer = setInterval(() => {
+    const [first, half] = [turn * (CHANGES / ORDERS), INSTANCES / 2];
+    const targets = Array.from({ length: CHANGES / ORDERS }, (_, index) => `vm${String(1 + (first + index) % half).padStart(5, '0')}`);
+    void user.send('POST', 'power', { targets, action: Math.floor(first / half) % 2 === 0 ? 'stop' : 'start', once: `bench-${process.pid}-${turn}` }).catch(() => undefined);
+    turn += 1;
+  }, 1000 / ORDERS);
+  return () => clearInterval(timer);
+}

@@ -6,12 +6,10 @@ import { stopServers } from '../peers/bare.js';
 import { below, type Row } from '../report.js';
 import type { Scenario } from '../scenario.js';
 import { interleave, summarise } from '../stats.js';
-import { startWeb } from '../web-server.js';
+import { change, CHANGES, INSTANCES, manyMachines, startWeb } from '../web-server.js';
 
 /** The page in a real browser, with many machines of which some change all the time. */
 
-const INSTANCES = 10_000;
-const CHANGES = 100;
 const FRAMES_MS = 4000;
 
 const p95 = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.ceil(values.length * 0.95) - 1]!;
@@ -37,14 +35,10 @@ const frames = (page: Page): Promise<number[]> => page.evaluate(`new Promise((re
 export const page: Scenario = async function* (settings): AsyncGenerator<Row> {
   const absent = lacks('chromium');
   if (absent) throw new Error(String(absent));
-  const { server, user } = await startWeb(`[providers.many]\ntype = "sim"\ncount = ${INSTANCES}\n`);
+  const { server, user } = await startWeb(manyMachines);
   const browser = await launchBrowser();
+  const end = change(user);
   let turn = 0;
-  const changes = setInterval(() => {
-    turn += 1;
-    const names = Array.from({ length: CHANGES / 10 }, (_, index) => `vm${String(1 + (turn * 10 + index) % (INSTANCES / 2)).padStart(5, '0')}`);
-    void user.send('POST', 'power', { targets: names, action: Math.floor(turn * 10 / (INSTANCES / 2)) % 2 === 0 ? 'stop' : 'start', once: `bench-${process.pid}-${turn}` }).catch(() => undefined);
-  }, 100);
   try {
     const context = await browser.newContext({ viewport: { width: 1360, height: 850 } });
     const shown = await context.newPage();
@@ -62,7 +56,7 @@ export const page: Scenario = async function* (settings): AsyncGenerator<Row> {
     const first = summarise(views);
     yield { what: `page: first view of ${INSTANCES.toLocaleString('en-GB')} machines`, unit: 'ms', ours: first, target: below(first.median, 1500, ' ms') };
     const [keys = []] = await interleave(settings.rounds * 3, [async () => {
-      const ms = await keyUntilDrawn(shown, ['vm0012', 'state:on vm', 'vm00[1-9]*'][turn % 3]!);
+      const ms = await keyUntilDrawn(shown, ['vm0012', 'state:on vm', 'vm00[1-9]*'][turn++ % 3]!);
       await keyUntilDrawn(shown, '');
       return ms;
     }]);
@@ -77,7 +71,7 @@ export const page: Scenario = async function* (settings): AsyncGenerator<Row> {
     const heap = summarise([usedSize / 1e6]);
     yield { what: 'page: heap', unit: 'MB', ours: heap, target: below(heap.median, 100, ' MB') };
   } finally {
-    clearInterval(changes);
+    end();
     await browser.close();
     await stopServers(server);
   }

@@ -12,17 +12,13 @@ import { atLeast, below, type Row } from '../report.js';
 import { fromRoot } from '../root.js';
 import type { Scenario } from '../scenario.js';
 import { interleave, pairedRatio, summarise } from '../stats.js';
-import { startWeb } from '../web-server.js';
+import { change, CHANGES, INSTANCES, manyMachines, startWeb } from '../web-server.js';
 
-const INSTANCES = 10_000;
 const CONNECTIONS = 8;
 /** Requests a second by which it is found out how long others wait. */
 const PROBE_RATE = 500;
-/** Pages that are open, and changes a second that they are told of. */
+/** Pages that are open. */
 const PAGES = 50;
-const CHANGES = 100;
-
-const sim = `[providers.many]\ntype = "sim"\ncount = ${INSTANCES}\n`;
 
 async function startBareHttp(body: string) {
   const port = await freePort();
@@ -33,21 +29,9 @@ async function startBareHttp(body: string) {
   return { child, pid: pidOf(child), port };
 }
 
-/** Switches one machine after the other, so many a second. @returns ends that */
-function change(user: WebUser): () => void {
-  let turn = 0;
-  const timer = setInterval(() => {
-    turn += 1;
-    const names = Array.from({ length: CHANGES / 10 }, (_, index) => `vm${String(1 + (turn * 10 + index) % (INSTANCES / 2)).padStart(5, '0')}`);
-    const action = Math.floor(turn * 10 / (INSTANCES / 2)) % 2 === 0 ? 'stop' : 'start';
-    void user.send('POST', 'power', { targets: names, action, once: `bench-${process.pid}-${turn}` }).catch(() => undefined);
-  }, 100);
-  return () => clearInterval(timer);
-}
-
 /** The list of many machines, beside a bare server that sends the same bytes; and what others feel of the page. */
 export const web: Scenario = async function* (settings): AsyncGenerator<Row> {
-  const { server, user, webPort } = await startWeb(sim);
+  const { server, user, webPort } = await startWeb(manyMachines);
   const bare = await startBareHttp((await user.get('view')).text);
   try {
     const request = (path: string): string => `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1:${webPort}\r\ncookie: ${user.cookie}\r\n\r\n`;

@@ -2,6 +2,7 @@ import type { WebSocket } from 'ws';
 import type { Actor } from '../../../instances/actor.js';
 import { noConsole } from '../../../instances/console-order.js';
 import { ArgoError } from '../../../kit/errors.js';
+import { closeFor } from '../close.js';
 import type { ConsoleMessage, ConsoleRequest, ConsoleTicket } from '../messages.js';
 import { relay } from './relay.js';
 import { Tickets, ticketOf, type TicketOrder } from './tickets.js';
@@ -48,7 +49,7 @@ export class WebConsoles {
     web.on('error', () => undefined);
     const gone = new AbortController();
     const leave = (): void => gone.abort();
-    const end = (): void => web.close(1008, 'NOT ALLOWED');
+    const end = (): void => web.close(...closeFor(new ArgoError('NOT ALLOWED')));
     web.once('close', leave);
     // first: why it is closed is what the browser is to be told
     ended.addEventListener('abort', end, { once: true });
@@ -66,8 +67,7 @@ export class WebConsoles {
       await relay(web, console);
     } catch (error) {
       web.resume();
-      const reason = error instanceof ArgoError ? error : new ArgoError('INTERNAL ERROR');
-      web.close(reason.phrase === 'SHUTTING DOWN' ? 1001 : reason.phrase === 'NOT ALLOWED' ? 1008 : 1011, Buffer.from(reason.message).subarray(0, 120).toString('utf8').replace(/\uFFFD+$/, ''));
+      web.close(...closeFor(error));
     } finally {
       ended.removeEventListener('abort', leave);
       ended.removeEventListener('abort', end);

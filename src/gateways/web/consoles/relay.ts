@@ -2,12 +2,7 @@ import type { WebSocket } from 'ws';
 import type { OpenConsole } from '../../../instances/consoles.js';
 import { ArgoError } from '../../../kit/errors.js';
 import { CONSOLE_HIGH_WATER, CONSOLE_LOW_WATER, CONSOLE_PING, CONSOLE_RESIZE_SIZE } from '../../../kit/console-limits.js';
-
-/** RFC 6455, 7.4.1, as far as a console may end. */
-const Close = { NORMAL: 1000, GOING_AWAY: 1001, POLICY: 1008, FAILED: 1011 } as const;
-
-/** Bytes of a reason that a closing frame takes. */
-const MOST_REASON = 123;
+import { Close, closeFor } from '../close.js';
 
 /**
  * Carries a console over a WebSocket until either ends. Binary frames are its bytes; a text frame is
@@ -39,7 +34,7 @@ export function relay(web: WebSocket, { stream, resize }: OpenConsole): Promise<
       };
       stream.on('drain', go).on('close', go);
     });
-    stream.once('close', () => close(web, stream.errored));
+    stream.once('close', () => web.close(...closeFor(stream.errored)));
     stream.once('end', () => stream.destroy());
     // of a broken frame, after which ws closes
     web.on('error', () => stream.destroy());
@@ -48,7 +43,7 @@ export function relay(web: WebSocket, { stream, resize }: OpenConsole): Promise<
       stream.destroy();
       resolve();
     });
-    if (stream.destroyed) close(web, stream.errored);
+    if (stream.destroyed) web.close(...closeFor(stream.errored));
     if (web.readyState === web.CLOSED) {
       clearInterval(ping);
       stream.destroy();
@@ -65,13 +60,4 @@ function resized(web: WebSocket, data: Buffer, resize: OpenConsole['resize']): v
   } catch {
     web.close(Close.POLICY, 'BAD REQUEST');
   }
-}
-
-/** 1001 where the server ends, 1008 where it is not allowed any longer or was idle, 1011 where the console failed. */
-function close(web: WebSocket, error: Error | null): void {
-  const { phrase, message } = error instanceof ArgoError ? error : { phrase: undefined, message: '' };
-  const code = error === null ? Close.NORMAL
-    : phrase === 'SHUTTING DOWN' ? Close.GOING_AWAY
-      : phrase === 'NOT ALLOWED' || phrase === 'TIMEOUT' || phrase === 'BAD REQUEST' ? Close.POLICY : Close.FAILED;
-  web.close(code, Buffer.from(message).subarray(0, MOST_REASON).toString('utf8').replace(/\uFFFD+$/, ''));
 }
