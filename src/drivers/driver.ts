@@ -179,6 +179,11 @@ export interface Machine {
   resume?(signal: AbortSignal): Promise<void>;
   /** A value that differs after each boot: what makes a reboot verifiable. */
   bootMark?(signal: AbortSignal): Promise<string>;
+  /**
+   * Set where `bootMark` says the same to another process, as what the machine or its manager keeps, and not what was seen
+   * from here: a plan that goes on after the end of a server goes by it.
+   */
+  readonly bootMarkLasts?: boolean;
 
   readonly autostart?: Autostart;
   readonly console?: Consoles;

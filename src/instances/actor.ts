@@ -61,7 +61,7 @@ export interface Actor {
   power(on: InstanceRef, order: PowerOrder, call?: Call): Promise<Outcome>;
   /** What a power action would do, in words. Nothing is sent. @throws ArgoError as the action would */
   plan(on: InstanceRef, order: PowerOrder, call?: Call): Promise<string>;
-  /** What each boot of a machine changes, for who may reboot it; undefined where it has no such mark. @throws ArgoError */
+  /** What each boot of a machine changes, for who may reboot it, also over a restart of the server; undefined where it has no such mark. @throws ArgoError */
   bootMark(on: InstanceRef, call?: Call): Promise<string | undefined>;
   /** A change of a machine's settings: authorised, in its turn, read back, recorded. @throws ArgoError */
   configure(on: InstanceRef, change: Change, call?: Call): Promise<ChangeOutcome>;

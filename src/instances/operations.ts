@@ -146,11 +146,11 @@ export class Operations {
       : answer.catch((thrown: unknown) => { throw explainDeadline(thrown, instance.name); });
   }
 
-  /** What each boot of a machine changes; undefined where it has no such mark. @throws ArgoError */
+  /** What each boot of a machine changes, also for another process; undefined where it has no such mark. @throws ArgoError */
   async bootMark(mandate: Mandate, instance: Instance, call: Call, open?: LinkedList<Asking>): Promise<string | undefined> {
     this.#authorise(mandate, 'reboot', instance);
     const { machine, owner } = instance;
-    if (!machine.bootMark) return undefined;
+    if (!machine.bootMark || machine.bootMarkLasts !== true) return undefined;
     return this.#ask(owner, {
       id: machine.id, name: 'bootMark', account: mandate.identity.name, ms: call.deadline ?? READ_TIMEOUT,
       ask: (signal) => machine.bootMark!(signal),

@@ -342,6 +342,8 @@ export const FIGURE_SERIES = 20_000;
 export const FIGURES_A_TURN = 64;
 /** Triggers: between two attempts to begin a plan that could not be begun, and the longest wait for one. */
 export const TRIGGER_RETRY = 5000;
+/** A timer that is later than this says that the process stood still: what has happened meanwhile is to be heard before anything is concluded. */
+export const TRIGGER_LATE = 5000;
 export const TRIGGER_BEGIN_TIMEOUT = 30_000;
 /** How long a plan may wait for it to be written down that it is about to be begun: it is needed later, the plan now. */
 export const TRIGGER_NOTE_TIMEOUT = 500;

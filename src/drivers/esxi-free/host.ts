@@ -44,6 +44,7 @@ export class EsxiHost implements Machine {
   readonly id = HOST_ID;
   readonly name: string;
   readonly type = 'host';
+  readonly bootMarkLasts = true;
   readonly start?: (signal: AbortSignal) => Promise<void>;
   readonly console?: Consoles;
   readonly mac?: (signal: AbortSignal) => Promise<readonly string[]>;

@@ -125,6 +125,7 @@ export function createHost(context: HostContext, { id, settings, power }: Roster
       resume: (signal: AbortSignal) => wakeUp(context, here(), signal),
     }),
     bootMark: async (signal) => (await readBoot(context, here(), signal)).toISOString(),
+    bootMarkLasts: true,
     info: async (signal) => readFacts(context, here(), address, signal),
     ip: () => {
       const item = find();

@@ -58,6 +58,7 @@ export class LinuxHost implements Machine {
   readonly powerOff?: (signal: AbortSignal) => Promise<void>;
   readonly reset?: (signal: AbortSignal) => Promise<void>;
   readonly console?: Consoles;
+  readonly bootMarkLasts = true;
   readonly #parts: LinuxHostParts;
   readonly #readings: Readings;
   readonly #passwords: SudoPasswords;

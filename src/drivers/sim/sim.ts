@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
 import { onAbort } from '../../kit/within.js';
@@ -32,6 +33,8 @@ const DISK_SIZE = 4n * 1024n * 1024n * 1024n;
 
 /** What the machines of one simulated hypervisor have in common. */
 interface World {
+  /** another one in each process */
+  readonly id: string;
   readonly host: DriverHost;
   /** milliseconds that each call takes */
   readonly latency: number;
@@ -143,9 +146,14 @@ class SimMachine implements Machine, Sighting {
     this.#become('on');
   }
 
+  /** With their process simulated machines begin anew, and so does what tells their boots. */
   async bootMark(signal: AbortSignal): Promise<string> {
     await this.#answer(signal);
-    return String(this.#past.boots);
+    return `${this.#world.id}.${this.#past.boots}`;
+  }
+
+  get bootMarkLasts(): true {
+    return true;
   }
 
   async info(signal: AbortSignal): Promise<Facts> {
@@ -304,7 +312,7 @@ export class SimDriver implements Driver {
   readonly #world: World;
 
   constructor({ instances, count, latency, faults }: SimOptions, host: DriverHost) {
-    this.#world = { host, latency, faults: new Map(Object.entries(faults)), startedAt: performance.now() };
+    this.#world = { id: randomUUID(), host, latency, faults: new Map(Object.entries(faults)), startedAt: performance.now() };
     for (const instance of instances) {
       if (typeof instance === 'string') this.#add(instance, 'on');
       else this.#add(instance.name, instance.state);

@@ -14,6 +14,7 @@ export class XenMachine implements Machine {
   readonly mayMissShutdown: boolean;
   /** a domain without a configuration file is there only while it runs */
   readonly isOffWhenGone = true;
+  readonly bootMarkLasts = true;
   readonly start?: (signal: AbortSignal) => Promise<void>;
   readonly reset?: (signal: AbortSignal) => Promise<void>;
   readonly autostart?: Autostart;

@@ -51,6 +51,7 @@ export function createHost(context: PoolContext, { id, settings, uuid, power }: 
     reboot: down({ how: 'reboot', force: false }),
     reset: down({ how: 'reboot', force: true }),
     bootMark: async (signal) => booted((await record(signal)).fields),
+    bootMarkLasts: true,
     uptime: async (signal) => {
       const { handle, fields } = await record(signal);
       const now = time(await context.use('reads', () => context.pool.call('host.get_servertime', [handle], { signal }))) ?? Date.now();

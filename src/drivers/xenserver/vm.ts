@@ -69,6 +69,10 @@ export class Vm implements Machine {
     return consolesOf(this.#context, this.id);
   }
 
+  get bootMarkLasts(): true {
+    return true;
+  }
+
   bootMark(signal: AbortSignal): Promise<string> {
     return readings.readBootMark(this.#context, this.id, signal);
   }

@@ -1,5 +1,5 @@
 import { Deadline } from '../../kit/deadline.js';
-import { TRIGGER_BEGIN_TIMEOUT, TRIGGER_RETRY } from '../../kit/limits.js';
+import { TRIGGER_BEGIN_TIMEOUT, TRIGGER_LATE, TRIGGER_RETRY } from '../../kit/limits.js';
 import { formatDuration } from '../../kit/text.js';
 import { MACHINE_CLOCK, type Clock } from '../clock.js';
 import type { Truth } from './conditions.js';
@@ -84,7 +84,12 @@ export class Beginning {
   }
 
   #tryLater(pending: Pending, ms: number): void {
-    pending.cancel = this.#clock.after(ms, () => void this.#begin(pending));
+    const due = this.#clock.elapsed() + ms;
+    pending.cancel = this.#clock.after(ms, () => {
+      // this process stood still: that the cause is over may be about to be told
+      if (this.#clock.elapsed() - due > TRIGGER_LATE) this.#tryLater(pending, TRIGGER_RETRY);
+      else void this.#begin(pending);
+    });
   }
 
   async #begin(pending: Pending): Promise<void> {

@@ -31,6 +31,7 @@ class FileMachine {
     await sleep(20);
     return this.state;
   }
+  bootMarkLasts = true;
   async bootMark() {
     await sleep(20);
     return String(readFileSync(this.path + '.boots', 'utf8').length);

@@ -55,6 +55,21 @@ void t.test('what is over, gone or not known in time begins nothing', async (t) 
   t.same(host.starter.plans, ['rescue'], 'what was counted before the silence counts');
 });
 
+void t.test('time in which the server stood still is none in which something was known to last', async (t) => {
+  const { clock, host } = open(t);
+  host.tell(state('lab/web1', 'off'));
+  host.tell(state('lab/web2', 'off'));
+  await clock.pass(10_000);
+  await clock.standStill(3_600_000);
+  t.same(host.starter.plans, []);
+  // what has come meanwhile
+  host.tell(state('lab/web1', 'on'));
+  await clock.pass(59_000);
+  t.same(host.starter.plans, []);
+  await clock.pass(1000);
+  t.match(host.starter.begun, [{ cause: { words: 'trigger ups: lab/web2 is off for 60 s' } }]);
+});
+
 void t.test('a provider that answers again does not make a state known that was not', async (t) => {
   const { clock, host } = open(t);
   host.tell(state('lab/web1', 'off'));

@@ -219,6 +219,18 @@ void t.test('a plan that cannot be begun is tried again until its cause is over'
   t.equal(host.starter.begun.length, 1, 'what is over is not begun any more');
 });
 
+void t.test('a plan that waits is not begun by what was known before the server stood still', async (t) => {
+  const { clock, host, upses: [ups] } = await world(t, { start: [POWER_CUT] });
+  host.starter.answer = new Error('AUDIT UNAVAILABLE');
+  ups!.says = saying('OB LB');
+  await clock.pass(20_000);
+  ups!.says = saying('OL');
+  host.starter.answer = 'begun';
+  await clock.standStill(3_600_000);
+  await clock.pass(60_000);
+  t.same(host.starter.plans, []);
+});
+
 void t.test('a plan that is held is begun when it is released, if the cause is still known', async (t) => {
   const { clock, host, upses: [ups] } = await world(t, { start: [POWER_CUT] });
   host.starter.answer = 'held';
@@ -255,8 +267,10 @@ void t.test('silence counts as a low battery only where that is configured, and 
   ups!.says = saying('OB');
   await clock.pass(10_000);
   ups!.says = new Error('closed');
-  await clock.pass(25_000);
-  t.same(host.starter.plans, []);
+  await clock.pass(20_000);
+  await clock.standStill(3_600_000);
+  await clock.pass(5000);
+  t.same(host.starter.plans, [], 'nobody asked while this server stood still');
   await clock.pass(10_000);
   t.same(host.starter.plans, ['power-cut']);
 });

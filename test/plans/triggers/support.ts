@@ -43,6 +43,15 @@ export class TestClock implements Clock {
     this.#go(end);
   }
 
+  /** Time passes in which this process stands still: its timers run when it goes on, late, and before anything that has come meanwhile. */
+  async standStill(ms: number): Promise<void> {
+    this.#go(this.#elapsed + ms);
+    const late = this.#timers.filter(({ at }) => at <= this.#elapsed).sort((one, other) => one.at - other.at);
+    this.#timers = this.#timers.filter((one) => !late.includes(one));
+    late.forEach(({ work }) => work());
+    await settled();
+  }
+
   /** As {@link pass}, to a time on the wall. */
   async passTo(wall: string): Promise<void> {
     await this.pass(Date.parse(wall) - this.#wall);

@@ -1,5 +1,5 @@
 import type { EventFacts } from '../../../instances/events.js';
-import { EVENT_SUBJECTS } from '../../../kit/limits.js';
+import { EVENT_SUBJECTS, TRIGGER_LATE } from '../../../kit/limits.js';
 import { resolvePatterns, type Groups, type InstancePattern } from '../../../kit/patterns.js';
 import { formatDuration } from '../../../kit/text.js';
 import type { Trigger } from '../../contract.js';
@@ -148,8 +148,14 @@ export class EventTrigger implements Trigger {
 
   #resume(one: Lasting): void {
     if (one.since !== undefined || one.isDone) return;
-    one.since = this.#clock.elapsed();
-    one.cancel = this.#clock.after(Math.max(0, this.#settings.lasts - one.held), () => {
+    const due = Math.max(0, this.#settings.lasts - one.held);
+    const since = one.since = this.#clock.elapsed();
+    one.cancel = this.#clock.after(due, () => {
+      if (this.#clock.elapsed() - since > due + TRIGGER_LATE) {
+        // this process stood still: whether it lasted meanwhile is not known
+        one.since = undefined;
+        return this.#resume(one);
+      }
       one.isDone = true;
       this.#due(`${one.words} for ${formatDuration(this.#settings.lasts)}`);
     });

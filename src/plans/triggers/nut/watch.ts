@@ -1,3 +1,4 @@
+import { UPS_ANSWER } from '../../../kit/limits.js';
 import type { Log } from '../../../kit/log.js';
 import type { Clock } from '../../clock.js';
 import { NUMBERS, UpsFacts, type Variables } from './status.js';
@@ -29,8 +30,8 @@ export class UpsWatch {
   readonly #parts: UpsWatchParts;
   #facts = new UpsFacts(undefined);
   #condition: string | undefined;
-  /** by the even clock, and by the wall's */
-  #silent: { readonly since: number; readonly at: Date } | undefined;
+  /** how long it was known to be silent, until which moment of the even clock, and since when by the wall's */
+  #silent: { readonly held: number; readonly until: number; readonly at: Date } | undefined;
   #wasOnBattery = false;
   #hasSaidWhatLacks = false;
   #cancel: () => void = () => undefined;
@@ -73,12 +74,12 @@ export class UpsWatch {
   }
 
   #learn(variables: Variables | undefined, reason: string): void {
-    const { name, log, clock, silentFor } = this.#parts;
+    const { name, log, silentFor } = this.#parts;
     const facts = new UpsFacts(variables);
     const { condition } = facts;
     if (condition === undefined) {
-      this.#silent ??= this.#fallSilent(reason || `its status is "${variables?.get('ups.status') ?? ''}"`);
-      const countsAsLow = silentFor !== undefined && this.#wasOnBattery && clock.elapsed() - this.#silent.since >= silentFor;
+      this.#silent = this.#silent === undefined ? this.#fallSilent(reason || `its status is "${variables?.get('ups.status') ?? ''}"`) : this.#goOnSilent(this.#silent);
+      const countsAsLow = silentFor !== undefined && this.#wasOnBattery && this.#silent.held >= silentFor;
       this.#facts = new UpsFacts(variables, countsAsLow);
       return;
     }
@@ -91,10 +92,18 @@ export class UpsWatch {
     this.#sayWhatLacks(variables!);
   }
 
-  #fallSilent(reason: string): { since: number; at: Date } {
+  #fallSilent(reason: string): { held: number; until: number; at: Date } {
     const { name, log, clock } = this.#parts;
     log('warn', 'UPS is silent: nothing is concluded', { ups: name, reason, before: this.#condition ?? 'not known' });
-    return { since: clock.elapsed(), at: new Date(clock.wall()) };
+    return { held: 0, until: clock.elapsed(), at: new Date(clock.wall()) };
+  }
+
+  /** Time in which nobody asked, since this process stood still, is no silence of the UPS. */
+  #goOnSilent({ held, until, at }: { readonly held: number; readonly until: number; readonly at: Date }): { held: number; until: number; at: Date } {
+    const now = this.#parts.clock.elapsed();
+    const passed = now - until;
+    // a look that fails may take about UPS_ANSWER
+    return { held: passed <= this.#parts.interval() + 2 * UPS_ANSWER ? held + passed : held, until: now, at };
   }
 
   /** A condition over what a UPS never says would wait for ever, and nobody would know. */
