@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Authenticator } from '../auth/authenticator.js';
 import { Login } from '../auth/login.js';
 import { plainAddress } from '../auth/networks.js';
@@ -18,6 +19,7 @@ class GatewayMember implements Member {
   readonly #gate: Gate;
   readonly #gateway: string;
   #controller: AbortController | undefined;
+  #forget: (() => void) | undefined;
 
   constructor(identity: Identity, gate: Gate, gateway: string) {
     this.#identity = identity;
@@ -32,12 +34,18 @@ class GatewayMember implements Member {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       const controller = this.#controller = new AbortController();
-      const forget = this.#identity.onTakenAway(() => {
-        forget();
+      // whatever an account has under way
+      setMaxListeners(0, controller.signal);
+      this.#forget = this.#identity.onTakenAway(() => {
+        this.release();
         controller.abort(new ArgoError('NOT ALLOWED', 'the account was taken away'));
       });
     }
     return this.#controller.signal;
+  }
+
+  release(): void {
+    this.#forget?.();
   }
 
   async told(event: ArgoEvent): Promise<EventFacts | undefined> {

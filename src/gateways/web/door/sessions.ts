@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { ArgoError } from '../../../kit/errors.js';
 import { SESSION_SAVED_EVERY, SESSIONS, SESSIONS_PER_ACCOUNT } from '../../../kit/web-limits.js';
 import type { Accounts, Member } from '../../contract.js';
@@ -84,6 +85,15 @@ export class Sessions {
    * @throws ArgoError BUSY, NOT AUTHENTICATED
    */
   begin(member: Member, address: string): { readonly cookie: string; readonly session: Session } {
+    try {
+      return this.#begin(member, address);
+    } catch (error) {
+      member.release();
+      throw error;
+    }
+  }
+
+  #begin(member: Member, address: string): { readonly cookie: string; readonly session: Session } {
     const mark = this.#parts.accounts.mark(member.name);
     if (member.signal.aborted || mark === undefined) throw new ArgoError('NOT AUTHENTICATED');
     const mine = [...this.#kept.values()].filter((one) => one.member.name === member.name);
@@ -139,9 +149,15 @@ export class Sessions {
 
   #keep(what: Omit<Kept, 'signal' | 'controller' | 'held' | 'timer' | 'forget'>): Kept {
     const controller = new AbortController();
+    // feeds and consoles, of which one session may have many
+    setMaxListeners(0, controller.signal);
     const { signal } = what.member;
     const over = (): void => this.end(session);
-    const session: Kept = { ...what, signal: controller.signal, controller, held: 0, timer: undefined, forget: () => signal.removeEventListener('abort', over) };
+    const forget = (): void => {
+      signal.removeEventListener('abort', over);
+      what.member.release();
+    };
+    const session: Kept = { ...what, signal: controller.signal, controller, held: 0, timer: undefined, forget };
     signal.addEventListener('abort', over, { once: true });
     this.#kept.set(session.id, session);
     this.#watch(session);

@@ -1,6 +1,7 @@
 import { ArgoError } from '../../../kit/errors.js';
 import { FEED_ALIVE, FEED_KEPT, FEED_SOCKETS, FEED_SOCKETS_PER_ACCOUNT, FEED_UNREAD } from '../../../kit/feed-limits.js';
 import type { Log } from '../../../kit/log.js';
+import { onAbort } from '../../../kit/within.js';
 import type { Member } from '../../contract.js';
 import type { JsonText } from '../json-text.js';
 import type { FeedMessage } from '../messages.js';
@@ -64,7 +65,7 @@ export class Feeds {
     const mine = [...this.#connections].filter((one) => one.account === account).length;
     if (this.#connections.size >= FEED_SOCKETS || mine >= FEED_SOCKETS_PER_ACCOUNT) return socket.close(TRY_AGAIN_LATER, 'too many pages are open');
     if (signal.aborted || member.signal.aborted) return socket.close(POLICY, 'the session is over');
-    this.#connect({ account, socket, watched }, after, AbortSignal.any([signal, member.signal]));
+    this.#connect({ account, socket, watched }, after, [signal, member.signal]);
   }
 
   /** Ends all. */
@@ -77,7 +78,7 @@ export class Feeds {
     this.#watched.clear();
   }
 
-  #connect({ account, socket, watched }: Omit<Connection, 'end'>, after: number, signal: AbortSignal): void {
+  #connect({ account, socket, watched }: Omit<Connection, 'end'>, after: number, signals: readonly AbortSignal[]): void {
     const say = (text: string): void => {
       if (socket.bufferedAmount <= FEED_UNREAD) return socket.send(text);
       // less than what it missed, and all that it needs to know
@@ -94,7 +95,7 @@ export class Feeds {
     const over = (): void => connection.end(POLICY, 'the session is over');
     const forget = (): void => {
       unfollow();
-      signal.removeEventListener('abort', over);
+      forgetSignals.forEach((forgetOne) => forgetOne());
       if (this.#connections.delete(connection)) this.#leave(account, watched);
     };
     const connection: Connection = {
@@ -106,7 +107,7 @@ export class Feeds {
     };
     this.#connections.add(connection);
     this.#keep(account);
-    signal.addEventListener('abort', over);
+    const forgetSignals = signals.map((signal) => onAbort(signal, over));
     socket.onClose(forget);
     const missed = watched.since(after);
     say(aliveText(watched));
