@@ -70,6 +70,9 @@ export async function ours(zabbix: Zabbix, groupid: string, folder: string): Pro
     pids: () => [daemon.pid],
     fill: async (count, clock) => {
       const database = await openSqlite(file, { readOnly: false, timeout: LOCKED_MS });
+      // as after keep-acknowledged: else those of the backlog before would all be sent again first
+      database.exec(`delete from value where id <= (select acknowledged from stream where number = value.stream);
+        delete from acknowledgement; update stream set gone = acknowledged`);
       database.exec(`insert into value (stream, id, written, row)
         with recursive n(i) as (select 0 union all select i + 1 from n where i + 1 < ${count})
         select number, last + 1 + i, written, json_object('itemid', ${known.itemids[0]} + i % ${ITEMS}, 'clock', ${clock} + i / ${ITEMS}, 'ns', i, 'value', cast(i as text)) from n, stream`);

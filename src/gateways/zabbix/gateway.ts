@@ -92,7 +92,9 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
     this.#sender = new Sender({ buffer: this.#buffer, reports: this.#reports, tasks: this.#tasks, log, acknowledged: (by) => count('sent', by), dropped: drop });
     this.#contact = new Contact({ log, count: (result) => exchanges.add({ gateway, result }), doubt: () => this.#sender.doubt() });
     this.#servers = new Servers(this.#contact);
-    this.#configurations = new Configurations({ history, log, incoming: this.#collecting, changed: (configuration) => this.#configured(configuration) });
+    this.#configurations = new Configurations({
+      history, log, incoming: this.#collecting, changed: (configuration) => this.#configured(configuration), doubt: () => this.#sender.doubt(),
+    });
   }
 
   async prepare(options: ZabbixOptions): Promise<Change> {

@@ -59,7 +59,7 @@ function speakOnce({ recovered }: Started, t: Test, ...ports: readonly number[])
   const log = (level: string, message: string, facts?: object): void => void logged.push(`${level} ${message} ${JSON.stringify(facts)}`);
   const configured: ProxyConfiguration[] = [];
   const configurations = new Configurations({
-    history: state.history('gateway z'), log, changed: () => undefined, incoming: { serves: () => true, configured: (one) => configured.push(one) },
+    history: state.history('gateway z'), log, changed: () => undefined, doubt: () => sender.doubt(), incoming: { serves: () => true, configured: (one) => configured.push(one) },
   });
   const contact = new Contact({ log, count: () => undefined, doubt: () => sender.doubt() });
   const servers = new Servers(contact);
@@ -84,6 +84,27 @@ await t.test('a server of another major version names its own, and is asked with
   t.equal(told.filter(({ request, version }) => request === 'proxy heartbeat' && version === '7.0.4').length, 0, 'it knows no heartbeat');
   t.match(configured[0]!.items, [{ itemid: '5', key: 'argo.status' }]);
   t.ok(logged.some((line) => line.startsWith('info the Zabbix server answers')));
+});
+
+await t.test('a server that has forgotten its configuration was started anew, and gets again what it had acknowledged', async (t) => {
+  // it dies and listens again between two messages: nothing else tells
+  let life = 1;
+  const sent: number[] = [];
+  const { port } = await serve(t, (message) => {
+    const { request, version, session, config_revision: revision } = message as Told & { readonly config_revision?: number };
+    if (!version.startsWith('7.')) return { response: 'failed', info: 'current proxy version is not supported by server', version: '7.0.4' };
+    if (request === 'proxy config') return session !== undefined && revision === life ? {} : { full_sync: 1, data: OLD, config_revision: life };
+    sent.push(...(message['history data'] ?? []).map(({ id }) => id));
+    return { response: 'success', upload: 'enabled' };
+  });
+  const { values, counts, configured } = speak(t, port);
+  await values.values([value('5')]);
+  await until(() => counts.sent === 1 && configured.length > 0, WITHIN, 'a value');
+  const [times, known] = [sent.filter((id) => id === 1).length, configured.length];
+  life = 2;
+  await until(() => sent.filter((id) => id === 1).length > times, WITHIN, 'the value once more');
+  t.equal(counts.sent, 1, 'it is not counted again');
+  t.equal(configured.length, known + 1);
 });
 
 await t.test('a server hears of the proxy before it is known here what was kept, and of nothing else', async (t) => {

@@ -16,6 +16,8 @@ interface ConfigurationsParts {
   readonly log: Log;
   /** Told after each change, before the collecting half is. */
   changed(configuration: ProxyConfiguration): void;
+  /** The server has forgotten what it told: it may have been started anew. */
+  doubt(): void;
 }
 
 const NOTE = 'configuration';
@@ -34,6 +36,8 @@ export class Configurations {
   readonly #reader: ConfigurationReader;
   readonly #aborter = new AbortController();
   #hash = '';
+  /** that what has this hash was all of it */
+  #isWhole = false;
   #isKnown = false;
   #toldSkipped = '';
 
@@ -76,19 +80,26 @@ export class Configurations {
   async take(content: Buffer): Promise<void> {
     const hash = await hashOf(content);
     this.#isKnown = true;
-    if (hash === this.#hash) return;
+    // a server since 6.4 tells all to whom it has told nothing: one that was started anew, or another node
+    const { revision } = this.known;
+    if (hash === this.#hash) {
+      if (this.#isWhole && revision > 0) this.#parts.doubt();
+      return;
+    }
     const packed = await pack(content);
-    const isWhole = await this.#read(content);
+    const { isWhole, isWorthKeeping } = await this.#read(content);
+    if (isWhole && revision > 0) this.#parts.doubt();
     this.#hash = hash;
-    if (isWhole) await this.#parts.history.setNote(NOTE, packed.toString('base64')).catch(() => undefined);
+    this.#isWhole = isWhole;
+    if (isWorthKeeping) await this.#parts.history.setNote(NOTE, packed.toString('base64')).catch(() => undefined);
   }
 
   close(): void {
     this.#aborter.abort(new Error('the gateway is closed'));
   }
 
-  /** @returns whether it was more than changes */
-  async #read(content: Buffer): Promise<boolean> {
+  /** @returns whether it was more than changes, and whether to take it up at the next start */
+  async #read(content: Buffer): Promise<{ readonly isWhole: boolean; readonly isWorthKeeping: boolean }> {
     const { incoming, log, changed } = this.#parts;
     const { configuration, isChanged, isWhole, skipped } = await this.#reader.read(content, this.#aborter.signal);
     const words = skipped.reasons.join('; ');
@@ -98,7 +109,7 @@ export class Configurations {
       changed(configuration);
       incoming.configured(configuration);
     }
-    return isWhole && isChanged && configuration.hosts.size > 0;
+    return { isWhole, isWorthKeeping: isWhole && isChanged && configuration.hosts.size > 0 };
   }
 }
 
