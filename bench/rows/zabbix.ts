@@ -23,7 +23,7 @@ const CONFIGURED_MS = 10_000;
 const STILL_MS = 20_000;
 /** Backlogs that each side gets rid of before the faults. */
 const DRAINS = 3;
-/** How long a killed server stays away. Debian's unit waits for 10 s; one that listens again between two messages is noticed by nobody. */
+/** How long a killed server stays away, so that it is noticed. Debian's unit waits for 10 s. */
 const DOWN_MS = 3000;
 /** How long a network swallows answers. */
 const CUT_MS = 5000;
