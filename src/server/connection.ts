@@ -24,6 +24,9 @@ export class Connection implements Sink {
   /** all of the output is known to be ASCII; else it is looked at, which takes as long as all else that is done for a few lines */
   #isAscii = true;
   #flushTimer: NodeJS.Timeout | undefined;
+  #flushTurn: NodeJS.Immediate | undefined;
+  /** on the clock of performance.now(): when the request under way began, or something of its reply was written */
+  #gathersFrom = 0;
   #subnegotiationTimer: NodeJS.Timeout | undefined;
   /** a request is being worked on */
   #busy = false;
@@ -85,7 +88,7 @@ export class Connection implements Sink {
   append(text: string): void {
     this.#output += text;
     this.#isAscii = false;
-    if (this.#busy) this.#flushTimer ??= setTimeout(() => this.#flush(), FLUSH_AFTER);
+    if (this.#busy) this.#flushSoon();
   }
 
   drain(): Promise<void> | undefined {
@@ -191,10 +194,7 @@ export class Connection implements Sink {
       if (line === undefined) break;
       this.#answer(line);
     }
-    if (this.#busy) {
-      this.#flushTimer ??= setTimeout(() => this.#flush(), FLUSH_AFTER);
-      return;
-    }
+    if (this.#busy) return this.#flushSoon();
     this.#flush();
     if (this.#blocked) return;
     if (this.session.closing) this.#part();
@@ -219,6 +219,7 @@ export class Connection implements Sink {
       return;
     }
     this.#busy = true;
+    this.#gathersFrom = performance.now();
     void running.then(() => {
       this.#busy = false;
       this.session.forgetInterrupt();
@@ -227,10 +228,24 @@ export class Connection implements Sink {
     });
   }
 
+  /**
+   * What comes of a reply shortly after something else goes out together with it; what comes after a quiet time, with
+   * this turn. Were it to wait as well, a line to each of a thousand who watch would be a thousand timers that are due
+   * together, whose writes hold the loop for 10 ms.
+   */
+  #flushSoon(): void {
+    if (this.#flushTimer !== undefined || this.#flushTurn !== undefined) return;
+    const left = this.#gathersFrom + FLUSH_AFTER - performance.now();
+    if (left > 0) this.#flushTimer = setTimeout(() => this.#flush(), left);
+    else this.#flushTurn = setImmediate(() => this.#flush());
+  }
+
   #flush(): void {
     clearTimeout(this.#flushTimer);
-    this.#flushTimer = undefined;
+    clearImmediate(this.#flushTurn);
+    this.#flushTimer = this.#flushTurn = undefined;
     if (this.#output === '' || this.#blocked) return;
+    if (this.#busy) this.#gathersFrom = performance.now();
     const text = this.#output;
     const isAscii = this.#isAscii || ASCII.test(text);
     this.#output = '';
