@@ -18,6 +18,7 @@ class GatewayMember implements Member {
   readonly #gate: Gate;
   readonly #gateway: string;
   #controller: AbortController | undefined;
+  #forget: (() => void) | undefined;
 
   constructor(identity: Identity, gate: Gate, gateway: string) {
     this.#identity = identity;
@@ -32,12 +33,16 @@ class GatewayMember implements Member {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       const controller = this.#controller = new AbortController();
-      const forget = this.#identity.onTakenAway(() => {
-        forget();
+      this.#forget = this.#identity.onTakenAway(() => {
+        this.release();
         controller.abort(new ArgoError('NOT ALLOWED', 'the account was taken away'));
       });
     }
     return this.#controller.signal;
+  }
+
+  release(): void {
+    this.#forget?.();
   }
 
   async told(event: ArgoEvent): Promise<EventFacts | undefined> {

@@ -58,8 +58,10 @@ export interface Listener {
 export interface Member extends Listener {
   /** for log and audit */
   readonly name: string;
-  /** aborted when a reload takes the account away */
+  /** aborted when a reload takes the account away; watched from its first use until {@link release} */
   readonly signal: AbortSignal;
+  /** Nobody works by it any longer: its signal is aborted no more. Whoever has asked for the signal calls it at the end. */
+  release(): void;
   /**
    * The account at work.
    * @param origin of this request, for the audit: `10.0.0.7:40122`; the gateway's name is added

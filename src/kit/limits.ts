@@ -325,6 +325,8 @@ export const HTTP_BODY = 1024 * 1024;
 export const HTTP_HEAD_TIMEOUT = 10_000;
 export const HTTP_REQUEST_TIMEOUT = 30_000;
 export const HTTP_KEEP_ALIVE = 15_000;
+/** HTTP: until whoever is to answer a request has said why there is no answer, when its time is over. */
+export const HTTP_LAST_WORDS = 500;
 /** HTTP: requests of one connection that may wait while the one before them is answered. One more, and it is cut. */
 export const HTTP_SENT_AHEAD = 16;
 /** How often it is looked whether the last request of a gateway that ends has been answered. */

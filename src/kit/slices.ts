@@ -1,13 +1,35 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Link, LinkedList } from './linked-list.js';
 import { LOOKS_A_CLOCK, SLICE } from './limits.js';
+
+/** Those whose slice is over, in the order in which they get their next one. */
+const waiting = new LinkedList<() => void>();
+/** when all long work of this turn of the event loop is to give way, on the clock of performance.now() */
+let turnEnds = 0;
+let isTurnCounted = false;
+
+function countTurn(): void {
+  if (isTurnCounted) return;
+  isTurnCounted = true;
+  turnEnds = performance.now() + SLICE;
+  setImmediate(nextTurn);
+}
+
+function nextTurn(): void {
+  isTurnCounted = false;
+  const next = waiting.first;
+  if (next === undefined) return;
+  countTurn();
+  next();
+}
 
 /**
  * Long work in slices of time, so that other connections have their turns in between. One object for
- * one piece of work: `if (slices.isOver()) await slices.pause();` in its innermost loop.
+ * one piece of work: `if (slices.isOver()) await slices.pause();` in its innermost loop. All long work
+ * shares the one slice of a turn of the event loop, and one piece goes on in each: a thousand who ask for
+ * long lists at a time keep others waiting no longer than one does.
  */
 export class Slices {
   #looks = 0;
-  #ends = performance.now() + SLICE;
 
   /** Whether it is time to give way. For small steps: the clock is read at every so many calls only. */
   isOver(): boolean {
@@ -19,12 +41,19 @@ export class Slices {
 
   /** As {@link isOver}, for steps that may be long: the clock is read each time. */
   isOverNow(): boolean {
-    return performance.now() >= this.#ends;
+    countTurn();
+    return performance.now() >= turnEnds;
   }
 
   /** Lets everything else that is ready run, and begins the next slice. */
-  async pause(): Promise<void> {
-    await nextTurn();
-    this.#ends = performance.now() + SLICE;
+  pause(): Promise<void> {
+    countTurn();
+    return new Promise((resolve) => {
+      const link = new Link((): void => {
+        link.leave();
+        resolve();
+      });
+      waiting.append(link);
+    });
   }
 }

@@ -1,9 +1,10 @@
+import { setMaxListeners } from 'node:events';
 import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { networkTest } from '../auth/networks.js';
-import { HTTP_BODY, HTTP_HEAD_SIZE, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE, HTTP_REQUEST_TIMEOUT, HTTP_SENT_AHEAD, HTTP_URL_SIZE } from '../kit/limits.js';
+import { HTTP_BODY, HTTP_HEAD_SIZE, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE, HTTP_LAST_WORDS, HTTP_REQUEST_TIMEOUT, HTTP_SENT_AHEAD, HTTP_URL_SIZE, LINGER } from '../kit/limits.js';
 import type { Log } from '../kit/log.js';
-import { formatEndpoint } from '../kit/text.js';
+import { formatDuration, formatEndpoint } from '../kit/text.js';
 import { Entrance, type EntranceSettings } from './entrance.js';
 
 /** An answer instead of the one that was asked for. What it says is shown to the client. */
@@ -22,7 +23,7 @@ export interface Arrival {
   /** address and port, for log and audit */
   readonly from: string;
   readonly isTls: boolean;
-  /** aborted when the client is gone, or the request has taken too long */
+  /** aborted when the client is gone, or the request has taken too long: the reason is then the {@link HttpError} that answers it */
   readonly signal: AbortSignal;
 }
 
@@ -64,6 +65,22 @@ export interface Mount {
   readonly owner: Owner;
 }
 
+/** One connection. */
+interface Line {
+  /** the peer's, in its plain form */
+  readonly address: string;
+  /** requests that are not answered to their end */
+  waiting: number;
+  /** the end of the last of them */
+  last: Promise<void>;
+  /** the one that is being answered, or was last */
+  current: IncomingMessage | undefined;
+  /** nothing is taken any more */
+  isOver: boolean;
+  /** ends it when it says nothing, or takes too long */
+  timer: NodeJS.Timeout | undefined;
+}
+
 /**
  * One address at which HTTP is spoken, for all the gateways that have mounted something there. Limits on
  * connections are those of the gateway that was loaded last.
@@ -71,16 +88,10 @@ export interface Mount {
 export class HttpPlace {
   readonly entrance: Entrance;
   readonly #mounts = new Map<Mount, { readonly isFrom: (address: string) => boolean }>();
-  readonly #underWay = new Set<IncomingMessage>();
   #closed = false;
   readonly #server: Server;
   readonly #log: Log;
-  readonly #sockets = new Set<Socket>();
-  /** of each connection: ends it when it says nothing, or takes too long */
-  readonly #timers = new WeakMap<Socket, NodeJS.Timeout>();
-  readonly #addresses = new WeakMap<Socket, string>();
-  /** of each connection: its requests that are not answered, the end of the last of them, and the one that is being answered or was last */
-  readonly #lines = new WeakMap<Socket, { waiting: number; last: Promise<void>; current: IncomingMessage | undefined }>();
+  readonly #lines = new Map<Socket, Line>();
   /** paths that a change which is being prepared is to serve here, and by whom */
   readonly #reserved = new Map<string, Owner>();
 
@@ -89,12 +100,11 @@ export class HttpPlace {
     this.#log = log;
     // Its own timeouts do not run in a server that does not listen itself: ours are below.
     this.#server = createServer({ maxHeaderSize: HTTP_HEAD_SIZE, keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 });
-    this.#server.on('request', (request: IncomingMessage, response: ServerResponse) => this.#received(request, response));
+    // what is past its limit on their number it would leave out without a word; the head's size is the limit
+    this.#server.maxHeadersCount = 0;
+    this.#server.on('request', (request: IncomingMessage, response: ServerResponse) => this.#queue(request, () => this.#answer(request, response)));
     this.#server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => this.#asked(request, socket, head));
-    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-      if (socket.writable) answerBare(socket, new HttpError(error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400, ''));
-      else socket.destroy();
-    });
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#misunderstood(socket, error));
     this.entrance = new Entrance({ connected: (socket, address) => this.#connected(socket, address) }, (level, message, facts) => log(level, message, { protocol: 'http', gateway: openedBy, ...facts }));
   }
 
@@ -133,88 +143,155 @@ export class HttpPlace {
   close(): void {
     this.#closed = true;
     this.entrance.close();
-    const busy = new Set([...this.#underWay].map(({ socket }) => socket));
-    this.#sockets.forEach((socket) => {
-      if (!busy.has(socket)) socket.destroy();
+    this.#lines.forEach(({ waiting }, socket) => {
+      if (waiting === 0) socket.destroy();
     });
   }
 
   #connected(socket: Socket, address: string): void {
-    this.#addresses.set(socket, address);
-    this.#sockets.add(socket);
+    const line: Line = { address, waiting: 0, last: Promise.resolve(), current: undefined, isOver: false, timer: undefined };
+    this.#lines.set(socket, line);
     socket.once('close', () => {
-      this.#sockets.delete(socket);
-      clearTimeout(this.#timers.get(socket));
+      this.#lines.delete(socket);
+      clearTimeout(line.timer);
     });
-    this.#limit(socket, HTTP_HEAD_TIMEOUT);
+    // by this node:http closes a connection behind its last answer
+    socket.destroySoon = () => this.#part(socket);
+    this.#limit(socket, HTTP_HEAD_TIMEOUT, () => socket.destroy());
     this.#server.emit('connection', socket);
   }
 
-  #limit(socket: Socket, ms: number): void {
-    clearTimeout(this.#timers.get(socket));
-    this.#timers.set(socket, setTimeout(() => socket.destroy(), ms));
+  #limit(socket: Socket, ms: number, end: () => void): void {
+    const line = this.#lines.get(socket);
+    if (line === undefined) return;
+    clearTimeout(line.timer);
+    line.timer = setTimeout(end, ms);
   }
 
-  /** Those of one connection are answered one after the other; node:http hands over all that a client has sent ahead. */
-  #received(request: IncomingMessage, response: ServerResponse): void {
-    this.#queue(request, () => this.#answer(request, response));
+  /**
+   * Closes a connection behind what was written last. What the client still sends is read for a moment, and thrown away:
+   * where it stays unread, the kernel says so with a reset, for which the client may lose the answer (RFC 9112, 9.6).
+   */
+  #part(socket: Socket): void {
+    const line = this.#lines.get(socket);
+    if (line?.isOver === true || socket.destroyed) return;
+    if (line !== undefined) line.isOver = true;
+    this.#limit(socket, LINGER, () => socket.destroy());
+    socket.once('end', () => socket.destroy()).resume().end();
+    if (socket.readableEnded) socket.once('finish', () => socket.destroy());
+  }
+
+  /** What came is no HTTP. What was asked before it is being answered; nothing may come between. */
+  #misunderstood(socket: Socket, { code }: NodeJS.ErrnoException): void {
+    const line = this.#lines.get(socket);
+    if (line?.isOver === true) return;
+    if (socket.writable && line?.waiting === 0) answerBare(socket, new HttpError(code === 'HPE_HEADER_OVERFLOW' ? 431 : 400, ''));
+    else socket.destroy();
   }
 
   /** The last request of its connection, whose bytes node:http reads no longer. */
   #asked(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    socket.on('error', () => socket.destroy());
-    this.#queue(request, () => this.#upgrade(request, socket, head));
+    const end = (): void => void socket.destroy();
+    socket.on('error', end);
+    this.#queue(request, () => {
+      if (this.#isTaken(request)) return this.#upgrade(request, socket, head);
+      socket.off('error', end);
+      return this.#stay(request, socket, head);
+    });
   }
 
+  /**
+   * Those of one connection are worked on one after the other, each when the answer before it is with the client: node:http
+   * hands over all that was sent ahead, and would keep all their answers for a client that does not read.
+   */
   #queue(request: IncomingMessage, work: () => Promise<void>): void {
     const { socket } = request;
-    const line = this.#lines.get(socket) ?? { waiting: 0, last: Promise.resolve(), current: undefined };
-    this.#lines.set(socket, line);
-    if (socket.destroyed) return;
+    const line = this.#lines.get(socket);
+    if (line === undefined || line.isOver) return;
     if (line.waiting >= HTTP_SENT_AHEAD) return void socket.destroy();
     line.waiting += 1;
     line.last = line.last.then(() => {
       line.current = request;
-      return socket.destroyed ? undefined : work();
+      return line.isOver || socket.destroyed ? undefined : work();
     }).finally(() => {
       line.waiting -= 1;
     });
   }
 
+  /** @returns when the answer is with the client, or nobody is there */
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { socket } = request;
     const gone = new AbortController();
-    this.#limit(socket, HTTP_REQUEST_TIMEOUT);
-    this.#underWay.add(request);
-    response.once('close', () => {
-      this.#underWay.delete(request);
-      gone.abort(new Error('the request is over'));
-      if (this.#closed) socket.destroySoon();
-      // the next one may be under way already, and has a limit of its own
-      else if (!socket.destroyed && this.#lines.get(socket)?.current === request) this.#limit(socket, HTTP_KEEP_ALIVE);
+    // one for many machines at a time
+    setMaxListeners(0, gone.signal);
+    const over = new Promise<void>((resolve) => {
+      response.once('close', () => {
+        gone.abort(new Error('the request is over'));
+        if (this.#closed) socket.destroySoon();
+        else if (this.#lines.get(socket)?.isOver === false) this.#limit(socket, HTTP_KEEP_ALIVE, () => socket.destroy());
+        resolve();
+      });
     });
+    this.#limit(socket, HTTP_REQUEST_TIMEOUT, () => this.#timeOut(request, response, gone));
     try {
       const { mount, arrival } = this.#arrive(request, gone.signal);
       await mount.handler(request, response, {
         ...arrival,
         body: (most = HTTP_BODY) => readBody(request, most),
-        lasting: () => clearTimeout(this.#timers.get(socket)),
+        lasting: () => clearTimeout(this.#lines.get(socket)?.timer),
       });
       if (!response.writableEnded && !response.destroyed) response.end();
     } catch (error) {
       this.#fail(request, response, error);
     }
+    return over;
+  }
+
+  /** Whoever answers is told, and has a moment for it; then it is answered here. */
+  #timeOut(request: IncomingMessage, response: ServerResponse, gone: AbortController): void {
+    const { socket } = request;
+    if (response.headersSent) return void socket.destroy();
+    const reason = request.complete ? new HttpError(504, `no answer in ${formatDuration(HTTP_REQUEST_TIMEOUT)}`) : new HttpError(408, `the request did not come in ${formatDuration(HTTP_REQUEST_TIMEOUT)}`);
+    this.#limit(socket, HTTP_LAST_WORDS, () => {
+      this.#limit(socket, LINGER, () => socket.destroy());
+      this.#fail(request, response, reason);
+    });
+    gone.abort(reason);
+  }
+
+  /** Whether somebody may take it over. Many clients offer HTTP/2 (h2c) with each first request, and do not insist. */
+  #isTaken(request: IncomingMessage): boolean {
+    const offered = (request.headers.upgrade ?? '').split(',').map((one) => one.trim().toLowerCase());
+    try {
+      return this.#find(pathOf(request))?.mount.upgrade !== undefined && offered.some((one) => one !== 'h2c');
+    } catch {
+      return false;
+    }
+  }
+
+  /**
+   * Answers a client as it speaks now, whatever it would rather speak (RFC 9110, 7.8). Node 20 gives such requests away as
+   * connections, so this one is read again, without the offer.
+   */
+  #stay(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
+    const { method, url, httpVersion, rawHeaders } = request;
+    const lines = [`${method} ${url} HTTP/${httpVersion}`];
+    for (let at = 0; at < rawHeaders.length; at += 2) {
+      if (!/^(?:upgrade|http2-settings)$/i.test(rawHeaders[at]!)) lines.push(`${rawHeaders[at]}: ${rawHeaders[at + 1]}`);
+    }
+    socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
+    this.#server.emit('connection', socket);
+    return Promise.resolve();
   }
 
   async #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
     const gone = new AbortController();
     socket.once('close', () => gone.abort(new Error('the connection is over')));
-    this.#limit(socket, HTTP_REQUEST_TIMEOUT);
+    this.#limit(socket, HTTP_REQUEST_TIMEOUT, () => socket.destroy());
     try {
       const { mount, arrival } = this.#arrive(request, gone.signal);
-      if (mount.upgrade === undefined) throw new HttpError(400, 'only HTTP is spoken here');
-      await mount.upgrade(request, socket, head, arrival);
-      clearTimeout(this.#timers.get(socket));
+      await mount.upgrade!(request, socket, head, arrival);
+      clearTimeout(this.#lines.get(socket)?.timer);
     } catch (error) {
       if (!(error instanceof HttpError)) this.#log('error', 'request failed', { path: request.url?.split('?')[0], cause: error });
       answerBare(socket, publicError(error));
@@ -222,11 +299,11 @@ export class HttpPlace {
   }
 
   /** Who serves what was asked for, and what it is told. @throws HttpError */
-  #arrive({ socket, url = '' }: IncomingMessage, signal: AbortSignal): { readonly mount: Mount; readonly arrival: Arrival } {
-    const address = this.#addresses.get(socket) ?? '';
+  #arrive(request: IncomingMessage, signal: AbortSignal): { readonly mount: Mount; readonly arrival: Arrival } {
+    const { socket, url = '' } = request;
+    const address = this.#lines.get(socket)?.address ?? '';
     if (url.length > HTTP_URL_SIZE) throw new HttpError(414, `the address has more than ${HTTP_URL_SIZE} characters`);
-    if (!URL.canParse(url, 'http://localhost')) throw new HttpError(400, 'the address cannot be read');
-    const path = new URL(url, 'http://localhost').pathname;
+    const path = pathOf(request);
     const found = this.#find(path);
     if (found === undefined) throw new HttpError(404, 'there is nothing here');
     if (!found.isFrom(address)) throw new HttpError(403, 'not from there');
@@ -250,6 +327,19 @@ export class HttpPlace {
   }
 }
 
+/** @throws HttpError 400 */
+function pathOf({ url = '', headers, headersDistinct }: IncomingMessage): string {
+  // which of two was meant nobody can tell, and somebody between may take the other (RFC 9112, 3.2)
+  if ((headersDistinct.host ?? []).length > 1) throw new HttpError(400, 'there is more than one header Host');
+  // as it stands behind the host: `//x/y` names none
+  const whole = url.startsWith('/') ? `http://localhost${url}` : url;
+  if (!URL.canParse(whole) || !whole.startsWith('http')) throw new HttpError(400, 'the address cannot be read');
+  const { host, pathname } = new URL(whole);
+  // one that names the host itself is right about it (RFC 9112, 3.2.2)
+  if (whole === url) headers.host = host;
+  return pathname;
+}
+
 /** What a client is told of a fault. */
 const publicError = (error: unknown): HttpError => (error instanceof HttpError ? error : new HttpError(500, 'a fault of the server; its log has the cause'));
 
@@ -264,16 +354,20 @@ function answerBare(socket: Socket, { status, message, headers }: HttpError): vo
 /** Whether a path is that of a mount, or below it. */
 const lies = (path: string, mount: string): boolean => mount === '/' || path === mount || path.startsWith(`${mount}/`);
 
-/** @throws HttpError 413 */
-async function readBody(request: IncomingMessage, most: number): Promise<Buffer> {
-  const tooLong = new HttpError(413, `the body has more than ${most} bytes`);
-  if (Number(request.headers['content-length'] ?? 0) > most) throw tooLong;
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > most) throw tooLong;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+/** @throws HttpError 413; Error where the client has gone */
+function readBody(request: IncomingMessage, most: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const refuse = (): void => reject(new HttpError(413, `the body has more than ${most} bytes`));
+    if (Number(request.headers['content-length'] ?? 0) > most) return refuse();
+    // not by its iterator, which tears the connection down where it is left early
+    const take = (chunk: Buffer): void => {
+      size += chunk.length;
+      if (size <= most) return void chunks.push(chunk);
+      request.off('data', take);
+      refuse();
+    };
+    request.on('data', take).once('end', () => resolve(Buffer.concat(chunks))).once('error', reject).once('close', () => reject(new Error('the client has gone')));
+  });
 }

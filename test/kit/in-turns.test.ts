@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import t, { type Test } from 'tap';
 import { importInTurns, loadInTurns, withStandIn } from '../../src/kit/in-turns.js';
-import { Slices } from '../../src/kit/slices.js';
 
 declare global {
   // Where the files of these tests write down in which order they ran.
@@ -125,12 +124,4 @@ void t.test('a module of ours in the place of one that a package asks for', asyn
   t.same(require('thing/second.js'), { large: { name: 'large' } }, 'only as long as asked for');
   await t.rejects(withStandIn('thing/large.js', from, {}, () => Promise.reject(new Error('failed'))), /^failed$/);
   t.same(require('thing/large.js'), { name: 'large' }, 'what is loaded stays');
-});
-
-void t.test('slices of time', async (t) => {
-  const slices = new Slices();
-  const end = performance.now() + 1000;
-  while (!slices.isOverNow() && performance.now() < end);
-  t.equal(slices.isOverNow(), true);
-  t.ok(await turnsDuring(() => slices.pause()) >= 1);
 });

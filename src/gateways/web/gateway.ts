@@ -1,6 +1,8 @@
+import { setMaxListeners } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Deadline } from '../../kit/deadline.js';
+import { underAll, unlessAborted } from '../../kit/within.js';
 import type { Change } from '../../listening/change.js';
 import { HttpError, type Arrival, type HttpMount, type Visit } from '../../listening/http.js';
 import { entranceSettings } from '../../listening/options.js';
@@ -8,12 +10,13 @@ import type { Gateway, GatewayHost } from '../contract.js';
 import type { Api, ApiRequest } from './api.js';
 import { openApi } from './api/index.js';
 import { WebConsoles } from './consoles/consoles.js';
-import { isFault, readJson, sendAnswer, sendFailure, sendJson, upgradeFailure } from './door/answers.js';
+import { isFault, methodOf, readJson, sendAnswer, sendFailure, sendJson, upgradeFailure } from './door/answers.js';
 import { Files } from './door/files.js';
 import { checkHost, checkIntent, checkOrigin, checkSite } from './door/guard.js';
 import { Logins } from './door/logins.js';
 import { SessionStore } from './door/session-store.js';
 import { Sessions, type SessionTimes } from './door/sessions.js';
+import { Unread } from './door/unread.js';
 import { visitorOf, type Visitor } from './door/visitors.js';
 import { WebSockets } from './door/web-sockets.js';
 import { Feeds } from './feed/feeds.js';
@@ -30,6 +33,7 @@ export class WebGateway implements Gateway<WebOptions> {
   readonly #feeds: Feeds;
   readonly #consoles = new WebConsoles();
   readonly #sockets = new WebSockets();
+  readonly #unread = new Unread();
   readonly #sessions: Sessions;
   readonly #logins: Logins;
   #files: Files | undefined;
@@ -93,27 +97,48 @@ export class WebGateway implements Gateway<WebOptions> {
 
   async #answerApi(request: IncomingMessage, response: ServerResponse, visit: Visit): Promise<void> {
     const path = segmentsOf(visit.path);
-    const [room, ...rest] = path;
-    if (room === 'session' && rest.length === 0) return this.#logins.answer(request, response, visit);
+    if (path.join('/') === 'session') return this.#logins.answer(request, response, visit);
     const visitor = await visitorOf(request, visit, this.#sessions, this.#host.accounts);
-    const { method = '' } = request;
+    try {
+      await this.#answerVisitor(request, response, visit, visitor, path);
+    } finally {
+      visitor.release();
+    }
+  }
+
+  async #answerVisitor(request: IncomingMessage, response: ServerResponse, visit: Visit, visitor: Visitor, path: readonly string[]): Promise<void> {
+    const [room, ...rest] = path;
+    const method = methodOf(request);
     if (visitor.session !== undefined && method !== 'GET') checkIntent(request.headers);
     if (room === 'view' && rest.length === 0) {
       if (method !== 'GET') throw new HttpError(405, 'not by this method', { allow: 'GET' });
-      return sendJson(request, response, 200, await this.#feeds.view(visitor.member));
+      return this.#send(request, response, visitor, 200, await this.#feeds.view(visitor.member));
     }
     const actor = visitor.member.actor(visit.from);
     if (room === 'consoles' && rest.length === 0) {
       if (method !== 'POST') throw new HttpError(405, 'not by this method', { allow: 'POST' });
-      return sendJson(request, response, 201, JSON.stringify(await this.#consoles.order(actor, visitor.id, await readJson(request, visit))));
+      return this.#send(request, response, visitor, 201, JSON.stringify(await this.#consoles.order(actor, visitor.id, await readJson(request, visit))));
     }
-    const asked: ApiRequest = {
-      method, path, query: new URL(request.url ?? '', 'http://localhost').searchParams,
-      caller: { member: visitor.member, actor },
-      signal: AbortSignal.any([visit.signal, visitor.signal]),
-      json: () => readJson(request, visit),
-    };
-    return sendAnswer(request, response, visit, await this.#api.answer(asked));
+    await underAll([visit.signal, visitor.signal], async (signal) => {
+      // one for many machines at a time
+      setMaxListeners(0, signal);
+      const asked: ApiRequest = {
+        method, path, query: new URL(request.url ?? '', 'http://localhost').searchParams,
+        caller: { member: visitor.member, actor },
+        signal,
+        json: () => readJson(request, visit),
+      };
+      // what does not end by its signal is not waited for longer than the client may wait
+      const answer = await unlessAborted(this.#api.answer(asked), visit.signal);
+      if ('json' in answer) return this.#send(request, response, visitor, answer.status, JSON.stringify(answer.json), Object.entries(answer.headers ?? {}).flat());
+      return sendAnswer(request, response, visit, answer);
+    });
+  }
+
+  /** Sends JSON, unless the account has too much unread already. @throws ArgoError BUSY */
+  async #send(request: IncomingMessage, response: ServerResponse, { member }: Visitor, status: number, text: string, headers: readonly string[] = []): Promise<void> {
+    this.#unread.take(member.name, Buffer.byteLength(text), response);
+    await sendJson(request, response, status, text, headers);
   }
 
   async #upgrade(request: IncomingMessage, socket: Socket, head: Buffer, arrival: Arrival): Promise<void> {
@@ -122,6 +147,7 @@ export class WebGateway implements Gateway<WebOptions> {
       if (request.method !== 'GET' || !/^websocket$/i.test(request.headers.upgrade ?? '')) throw new HttpError(400, 'only HTTP and WebSocket are spoken here');
       if (!['/api/feed', '/api/console'].includes(arrival.path)) throw new HttpError(404, 'there is nothing here');
       const visitor = await visitorOf(request, arrival, this.#sessions, this.#host.accounts);
+      socket.once('close', () => visitor.release());
       checkOrigin(request.headers, visitor.session !== undefined);
       if (arrival.path === '/api/feed') this.#follow(request, socket, head, visitor);
       else this.#openConsole(request, socket, head, arrival, visitor);

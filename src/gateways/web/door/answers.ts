@@ -41,16 +41,26 @@ export async function sendJson(request: IncomingMessage, response: ServerRespons
   response.end(body);
 }
 
+/** GET too where only its head is asked for: node:http leaves the body out (RFC 9110, 9.3.2). */
+export const methodOf = ({ method = '' }: IncomingMessage): string => (method === 'HEAD' ? 'GET' : method);
+
+/** What comes in place of a cookie or a token that is missing or wrong (RFC 9110, 15.5.2). */
+const CHALLENGE: readonly string[] = ['www-authenticate', 'Bearer realm="argo-server"'];
+
+/** What an answer says that is none of the protocol's, by its status. */
+const phraseOf = (status: number): Phrase => (status === 401 ? 'NOT AUTHENTICATED' : status === 403 ? 'NOT ALLOWED' : status === 503 ? 'SHUTTING DOWN' : status === 504 ? 'TIMEOUT' : status >= 500 ? 'INTERNAL ERROR' : 'BAD REQUEST');
+
 /** What a client is told of a fault; what is nobody's business is in the log, by whoever calls. */
 export function failureOf(error: unknown): { readonly status: number; readonly failure: Failure; readonly headers: readonly string[] } {
   if (error instanceof HttpError) {
-    const phrase: Phrase = error.status === 401 ? 'NOT AUTHENTICATED' : error.status === 403 ? 'NOT ALLOWED' : error.status === 503 ? 'SHUTTING DOWN' : error.status >= 500 ? 'INTERNAL ERROR' : 'BAD REQUEST';
-    return { status: error.status, failure: { error: phrase, detail: error.message }, headers: Object.entries(error.headers).flat() };
+    return { status: error.status, failure: { error: phraseOf(error.status), detail: error.message }, headers: [...Object.entries(error.headers).flat(), ...challengeOf(error.status)] };
   }
   const { phrase, detail } = toArgoError(error);
   const status = STATUSES[phrase];
-  return { status, failure: { error: phrase, detail }, headers: status === 429 ? ['retry-after', String(RETRY_AFTER_S)] : [] };
+  return { status, failure: { error: phrase, detail }, headers: status === 429 ? ['retry-after', String(RETRY_AFTER_S)] : challengeOf(status) };
 }
+
+const challengeOf = (status: number): readonly string[] => (status === 401 ? CHALLENGE : []);
 
 /** Sends why not. With a body that was not read to its end there is no next request on the connection. */
 export async function sendFailure(request: IncomingMessage, response: ServerResponse, error: unknown): Promise<void> {
@@ -66,10 +76,12 @@ export function upgradeFailure(error: unknown): HttpError {
   return new HttpError(status, detail === '' ? phrase : `${phrase}: ${detail}`);
 }
 
-export async function sendAnswer(request: IncomingMessage, response: ServerResponse, visit: Visit, answer: ApiAnswer): Promise<void> {
-  if ('stream' in answer) return sendLines(response, visit, answer.stream);
-  if (!('json' in answer)) return void response.writeHead(answer.status, [...OWN]).end();
-  return sendJson(request, response, answer.status, JSON.stringify(answer.json), Object.entries(answer.headers ?? {}).flat());
+/** Sends what is no JSON in one piece. */
+export async function sendAnswer(request: IncomingMessage, response: ServerResponse, visit: Visit, answer: Exclude<ApiAnswer, { json: unknown }>): Promise<void> {
+  if (!('stream' in answer)) return void response.writeHead(answer.status, [...OWN]).end();
+  if (request.method !== 'HEAD') return sendLines(response, visit, answer.stream);
+  await answer.stream[Symbol.asyncIterator]().return?.();
+  response.writeHead(200, ['content-type', LINES_TYPE, ...OWN]).end();
 }
 
 /** A document a line, no faster than they are read. A client that does not read for long is cut off. */

@@ -6,7 +6,7 @@ import { LOGIN_BODY } from '../../../kit/web-limits.js';
 import { HttpError, type Visit } from '../../../listening/http.js';
 import type { Accounts, Member } from '../../contract.js';
 import type { LoginRequest, SessionInfo } from '../messages.js';
-import { readJson, sendJson } from './answers.js';
+import { methodOf, readJson, sendJson } from './answers.js';
 import { checkIntent } from './guard.js';
 import type { Session, Sessions } from './sessions.js';
 import { sessionOf, setCookie } from './visitors.js';
@@ -34,16 +34,17 @@ export class Logins {
     const { sessions } = this.#parts;
     const { isTls } = visit;
     const known = sessionOf(request, isTls, sessions);
-    if (request.method === 'GET') {
+    const method = methodOf(request);
+    if (method === 'GET') {
       if (known === undefined) throw new ArgoError('NOT AUTHENTICATED');
       return this.#tell(request, response, visit, known);
     }
     checkIntent(request.headers);
-    if (request.method === 'DELETE') {
+    if (method === 'DELETE') {
       if (known !== undefined) this.#end(known, visit);
       return void response.writeHead(204, ['set-cookie', setCookie(undefined, isTls), 'cache-control', 'no-store']).end();
     }
-    if (request.method !== 'POST') throw new HttpError(405, 'not by this method', { allow: 'GET, POST, DELETE' });
+    if (method !== 'POST') throw new HttpError(405, 'not by this method', { allow: 'GET, HEAD, POST, DELETE' });
     const { cookie, session } = sessions.begin(await this.#login(request, visit), visit.address);
     // whoever logs in anew is somebody new, and what could be done with the former cookie is over
     if (known !== undefined) this.#end(known, visit);

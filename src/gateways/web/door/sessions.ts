@@ -84,6 +84,15 @@ export class Sessions {
    * @throws ArgoError BUSY, NOT AUTHENTICATED
    */
   begin(member: Member, address: string): { readonly cookie: string; readonly session: Session } {
+    try {
+      return this.#begin(member, address);
+    } catch (error) {
+      member.release();
+      throw error;
+    }
+  }
+
+  #begin(member: Member, address: string): { readonly cookie: string; readonly session: Session } {
     const mark = this.#parts.accounts.mark(member.name);
     if (member.signal.aborted || mark === undefined) throw new ArgoError('NOT AUTHENTICATED');
     const mine = [...this.#kept.values()].filter((one) => one.member.name === member.name);
@@ -141,7 +150,11 @@ export class Sessions {
     const controller = new AbortController();
     const { signal } = what.member;
     const over = (): void => this.end(session);
-    const session: Kept = { ...what, signal: controller.signal, controller, held: 0, timer: undefined, forget: () => signal.removeEventListener('abort', over) };
+    const forget = (): void => {
+      signal.removeEventListener('abort', over);
+      what.member.release();
+    };
+    const session: Kept = { ...what, signal: controller.signal, controller, held: 0, timer: undefined, forget };
     signal.addEventListener('abort', over, { once: true });
     this.#kept.set(session.id, session);
     this.#watch(session);

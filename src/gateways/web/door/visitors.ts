@@ -13,15 +13,21 @@ export interface Visitor {
   readonly signal: AbortSignal;
   /** undefined: by a token */
   readonly session: Session | undefined;
+  /** What was asked for is over. */
+  release(): void;
 }
 
 /** Browsers take a cookie of that beginning for this host alone, with TLS alone, and for all paths (RFC 6265bis, 4.1.3.2). */
 const nameOf = (isTls: boolean): string => (isTls ? '__Host-argo' : 'argo');
 
-/** The value of the session's cookie. */
+/**
+ * The value of the session's cookie. Of several that differ none is taken: outside TLS any server on the same host can give a
+ * browser one of that name, and so put its user into a session of somebody else's.
+ */
 function cookieOf({ headers: { cookie = '' } }: IncomingMessage, isTls: boolean): string | undefined {
   const start = `${nameOf(isTls)}=`;
-  return cookie.split(';').map((one) => one.trim()).find((one) => one.startsWith(start))?.slice(start.length);
+  const values = new Set(cookie.split(';').map((one) => one.trim()).filter((one) => one.startsWith(start)).map((one) => one.slice(start.length)));
+  return values.size === 1 ? [...values][0] : undefined;
 }
 
 /** The header that gives a browser its cookie; without a value it takes it away. */
@@ -40,9 +46,9 @@ export async function visitorOf(request: IncomingMessage, { address, isTls, sign
     const [, token] = /^Bearer +([^\s]+)$/i.exec(authorization) ?? [];
     if (token === undefined) throw new ArgoError('NOT AUTHENTICATED', 'a Bearer token is expected');
     const member = await accounts.token(token, address, signal);
-    return { member, id: `token ${member.name}`, signal: member.signal, session: undefined };
+    return { member, id: `token ${member.name}`, signal: member.signal, session: undefined, release: () => member.release() };
   }
   const session = sessionOf(request, isTls, sessions);
   if (session === undefined) throw new ArgoError('NOT AUTHENTICATED');
-  return { member: session.member, id: session.id, signal: session.signal, session };
+  return { member: session.member, id: session.id, signal: session.signal, session, release: () => undefined };
 }

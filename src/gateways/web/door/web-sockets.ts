@@ -4,12 +4,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Deadline } from '../../../kit/deadline.js';
 import { HTTP_DRAIN_LOOK, LINGER } from '../../../kit/limits.js';
-import { CONSOLE_MESSAGE, FEED_MESSAGE } from '../../../kit/web-limits.js';
+import { CONSOLE_MESSAGE, CONSOLE_PIECES, FEED_MESSAGE, FEED_PIECES } from '../../../kit/web-limits.js';
 import type { FeedSocket } from '../feed/feeds.js';
 
 /** The WebSockets of the page (RFC 6455). Compression is off: it costs more memory a connection than all else together. */
-const server = (maxPayload: number): WebSocketServer => new WebSocketServer({
-  noServer: true, clientTracking: true, perMessageDeflate: false, maxPayload,
+const server = (maxPayload: number, pieces: number): WebSocketServer => new WebSocketServer({
+  noServer: true, clientTracking: true, perMessageDeflate: false, maxPayload, maxFragments: pieces, maxBufferedChunks: pieces,
   // the one protocol that a console's request offers beside its ticket, which must not be said back
   handleProtocols: (offered) => (offered.has('binary') ? 'binary' : false),
 });
@@ -18,8 +18,8 @@ const server = (maxPayload: number): WebSocketServer => new WebSocketServer({
 const NOT_TAKEN = 1003;
 
 export class WebSockets {
-  readonly #feeds = server(FEED_MESSAGE);
-  readonly #consoles = server(CONSOLE_MESSAGE);
+  readonly #feeds = server(FEED_MESSAGE, FEED_PIECES);
+  readonly #consoles = server(CONSOLE_MESSAGE, CONSOLE_PIECES);
 
   /** Ends the HTTP part of a connection that is to follow the feed. A request that is no good is answered by `ws` itself. */
   feed(request: IncomingMessage, socket: Socket, head: Buffer, then: (web: FeedSocket) => void): void {

@@ -64,7 +64,7 @@ export class Feeds {
     const mine = [...this.#connections].filter((one) => one.account === account).length;
     if (this.#connections.size >= FEED_SOCKETS || mine >= FEED_SOCKETS_PER_ACCOUNT) return socket.close(TRY_AGAIN_LATER, 'too many pages are open');
     if (signal.aborted || member.signal.aborted) return socket.close(POLICY, 'the session is over');
-    this.#connect({ account, socket, watched }, after, AbortSignal.any([signal, member.signal]));
+    this.#connect({ account, socket, watched }, after, [signal, member.signal]);
   }
 
   /** Ends all. */
@@ -77,7 +77,7 @@ export class Feeds {
     this.#watched.clear();
   }
 
-  #connect({ account, socket, watched }: Omit<Connection, 'end'>, after: number, signal: AbortSignal): void {
+  #connect({ account, socket, watched }: Omit<Connection, 'end'>, after: number, signals: readonly AbortSignal[]): void {
     const say = (text: string): void => {
       if (socket.bufferedAmount <= FEED_UNREAD) return socket.send(text);
       // less than what it missed, and all that it needs to know
@@ -94,7 +94,7 @@ export class Feeds {
     const over = (): void => connection.end(POLICY, 'the session is over');
     const forget = (): void => {
       unfollow();
-      signal.removeEventListener('abort', over);
+      signals.forEach((signal) => signal.removeEventListener('abort', over));
       if (this.#connections.delete(connection)) this.#leave(account, watched);
     };
     const connection: Connection = {
@@ -106,7 +106,7 @@ export class Feeds {
     };
     this.#connections.add(connection);
     this.#keep(account);
-    signal.addEventListener('abort', over);
+    signals.forEach((signal) => signal.addEventListener('abort', over));
     socket.onClose(forget);
     const missed = watched.since(after);
     say(aliveText(watched));

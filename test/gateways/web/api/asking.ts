@@ -68,7 +68,7 @@ export async function startApi(t: Test, { config, folder = mkdtempSync(join(tmpd
     const url = new URL(`http://x${path}`);
     return api.answer({
       method, path: url.pathname.slice(1).split('/').map(decodeURIComponent), query: url.searchParams, signal,
-      caller: { member: { name: identity.name, signal, actor: () => actor, told: () => Promise.resolve(undefined) }, actor },
+      caller: { member: { name: identity.name, signal, actor: () => actor, told: () => Promise.resolve(undefined), release: () => undefined }, actor },
       json: () => Promise.resolve(typeof body === 'string' ? JSON.parse(body) as unknown : body),
     });
   };

@@ -277,7 +277,7 @@ await t.test('bad input ends a request and nothing else', async (t) => {
   t.match(await raw('GET / HTTP/1.1\r\n\r\n'), /^HTTP\/1\.1 400/, 'no Host');
   t.match(await raw('\x16\x03\x01\x02\x00\x01'), /^HTTP\/1\.1 400/, 'TLS where there is none');
   t.match(await raw(`${head('GET /api/%ff HTTP/1.1')}\r\n`), /^HTTP\/1\.1 400/);
-  t.match(await raw(`${head('GET /api/view HTTP/1.1')}upgrade: h2c\r\n\r\n`.replace('connection: close', 'connection: upgrade')), /^HTTP\/1\.1 400/);
+  t.match(await raw(`${head('GET /api/view HTTP/1.1')}upgrade: h3\r\n\r\n`.replace('connection: close', 'connection: upgrade')), /^HTTP\/1\.1 400/);
   t.match(await raw(`${head('GET /api/feed?after=0 HTTP/1.1')}origin: ${url}\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\r\n`.replace('connection: close', 'connection: upgrade')), /^HTTP\/1\.1 400/, 'no key');
   for (const query of ['', '?after=', '?after=-1', '?after=1e3', '?after=x']) t.equal(await user.socket(`/api/feed${query}`).answered, 400, query);
   t.equal(await user.socket('/api/nothing').answered, 404);

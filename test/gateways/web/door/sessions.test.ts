@@ -27,7 +27,7 @@ function begin(t: Test) {
   const sessions = new Sessions(TIMES, parts);
   const account = (name: string): { member: Member; gone: AbortController } => {
     const gone = new AbortController();
-    return { gone, member: { name, signal: gone.signal, actor: () => { throw new Error('not asked'); }, told: () => Promise.resolve(undefined) } };
+    return { gone, member: { name, signal: gone.signal, actor: () => { throw new Error('not asked'); }, told: () => Promise.resolve(undefined), release: () => undefined } };
   };
   const pass = (ms: number): void => {
     now += ms;

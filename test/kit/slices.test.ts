@@ -1,0 +1,57 @@
+import t from 'tap';
+import { LOOKS_A_CLOCK, SLICE } from '../../src/kit/limits.js';
+import { Slices } from '../../src/kit/slices.js';
+
+/** Time goes on only as the test says. */
+function clock(): { pass(ms: number): void; turn(): Promise<void> } {
+  let now = 1000;
+  t.intercept(performance, 'now', { value: () => now });
+  return { pass: (ms) => { now += ms; }, turn: () => new Promise((resolve) => { setImmediate(resolve); }) };
+}
+
+await t.test('all long work shares the slice of one turn, and one piece goes on in each', async (t) => {
+  const { pass, turn } = clock();
+  const [first, other] = [new Slices(), new Slices()];
+  t.same([first.isOverNow(), other.isOverNow()], [false, false]);
+  pass(SLICE);
+  t.same([first.isOverNow(), other.isOverNow(), new Slices().isOverNow()], [true, true, true], 'also one that begins now');
+  const went: string[] = [];
+  const work = async (name: string, slices: Slices): Promise<void> => {
+    for (let step = 0; step < 2; step += 1) {
+      await slices.pause();
+      went.push(name);
+      t.notOk(slices.isOverNow(), 'a slice of its own');
+      pass(SLICE);
+      t.ok(slices.isOverNow());
+    }
+  };
+  const all = Promise.all([work('first', first), work('other', other)]);
+  for (let turns = 1; turns <= 4; turns += 1) {
+    await turn();
+    t.equal(went.length, turns, 'one a turn');
+  }
+  await all;
+  t.same(went, ['first', 'other', 'first', 'other']);
+  await turn();
+  t.notOk(first.isOverNow(), 'and the next turn has its slice');
+});
+
+await t.test('the clock is read now and then', async (t) => {
+  const { pass, turn } = clock();
+  await turn();
+  const slices = new Slices();
+  t.notOk(slices.isOverNow());
+  pass(SLICE);
+  for (let look = 1; look < LOOKS_A_CLOCK; look += 1) if (slices.isOver()) t.fail(`at look ${look}`);
+  t.ok(slices.isOver());
+});
+
+await t.test('others have their turns meanwhile', async (t) => {
+  const slices = new Slices();
+  let others = 0;
+  const other = setInterval(() => { others += 1; }, 1);
+  const end = performance.now() + 10_000;
+  while (others < 3 && performance.now() < end) if (slices.isOver()) await slices.pause();
+  clearInterval(other);
+  t.equal(others, 3);
+});
