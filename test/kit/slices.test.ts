@@ -1,16 +1,16 @@
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { LOOKS_A_CLOCK, SLICE } from '../../src/kit/limits.js';
 import { Slices } from '../../src/kit/slices.js';
 
 /** Time goes on only as the test says. */
-function clock(): { pass(ms: number): void; turn(): Promise<void> } {
+function clock(t: Test): { pass(ms: number): void; turn(): Promise<void> } {
   let now = 1000;
   t.intercept(performance, 'now', { value: () => now });
   return { pass: (ms) => { now += ms; }, turn: () => new Promise((resolve) => { setImmediate(resolve); }) };
 }
 
 await t.test('all long work shares the slice of one turn, and one piece goes on in each', async (t) => {
-  const { pass, turn } = clock();
+  const { pass, turn } = clock(t);
   const [first, other] = [new Slices(), new Slices()];
   t.same([first.isOverNow(), other.isOverNow()], [false, false]);
   pass(SLICE);
@@ -37,7 +37,7 @@ await t.test('all long work shares the slice of one turn, and one piece goes on 
 });
 
 await t.test('the clock is read now and then', async (t) => {
-  const { pass, turn } = clock();
+  const { pass, turn } = clock(t);
   await turn();
   const slices = new Slices();
   t.notOk(slices.isOverNow());
