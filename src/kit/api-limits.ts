@@ -26,6 +26,9 @@ export const AUDIT_PAGE = 1000;
 /** Rows of the audit, and events, in one answer. */
 export const AUDIT_ROWS = 500;
 export const EVENTS_ANSWERED = 1000;
+/** Lists of instances that are made at a time, and requests that may wait for it. */
+export const API_LISTS = 4;
+export const API_LISTS_WAITING = 1024;
 /** How deeply the body of a request to the API may be nested. */
 export const API_BODY_DEPTH = 8;
 /** How old readings may be that the page shows, milliseconds: all who look at a machine cost it one question. */

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Deadline } from '../../kit/deadline.js';
+import { Slices } from '../../kit/slices.js';
 import { underAll, unlessAborted } from '../../kit/within.js';
 import type { Change } from '../../listening/change.js';
 import { HttpError, type Arrival, type HttpMount, type Visit } from '../../listening/http.js';
@@ -21,6 +22,7 @@ import { visitorOf, type Visitor } from './door/visitors.js';
 import { WebSockets } from './door/web-sockets.js';
 import { Feeds } from './feed/feeds.js';
 import { packageVersion } from '../../kit/own-files.js';
+import type { JsonText } from './json-text.js';
 import type { WebOptions } from './options.js';
 
 const API = '/api/';
@@ -112,12 +114,14 @@ export class WebGateway implements Gateway<WebOptions> {
     if (visitor.session !== undefined && method !== 'GET') checkIntent(request.headers);
     if (room === 'view' && rest.length === 0) {
       if (method !== 'GET') throw new HttpError(405, 'not by this method', { allow: 'GET' });
-      return this.#send(request, response, visitor, 200, await this.#feeds.view(visitor.member));
+      const view = await this.#feeds.view(visitor.member);
+      return this.#send(request, response, visitor, 200, () => view);
     }
     const actor = visitor.member.actor(visit.from);
     if (room === 'consoles' && rest.length === 0) {
       if (method !== 'POST') throw new HttpError(405, 'not by this method', { allow: 'POST' });
-      return this.#send(request, response, visitor, 201, JSON.stringify(await this.#consoles.order(actor, visitor.id, await readJson(request, visit))));
+      const ticket = await this.#consoles.order(actor, visitor.id, await readJson(request, visit));
+      return this.#send(request, response, visitor, 201, () => JSON.stringify(ticket));
     }
     await underAll([visit.signal, visitor.signal], async (signal) => {
       // one for many machines at a time
@@ -130,15 +134,18 @@ export class WebGateway implements Gateway<WebOptions> {
       };
       // what does not end by its signal is not waited for longer than the client may wait
       const answer = await unlessAborted(this.#api.answer(asked), visit.signal);
-      if ('json' in answer) return this.#send(request, response, visitor, answer.status, JSON.stringify(answer.json), Object.entries(answer.headers ?? {}).flat());
+      if ('json' in answer) return this.#send(request, response, visitor, answer.status, () => JSON.stringify(answer.json), Object.entries(answer.headers ?? {}).flat());
       return sendAnswer(request, response, visit, answer);
     });
   }
 
-  /** Sends JSON, unless the account has too much unread already. @throws ArgoError BUSY */
-  async #send(request: IncomingMessage, response: ServerResponse, { member }: Visitor, status: number, text: string, headers: readonly string[] = []): Promise<void> {
-    this.#unread.take(member.name, Buffer.byteLength(text), response);
-    await sendJson(request, response, status, text, headers);
+  /** Sends JSON, which may be long: one a turn of the loop, and none where the account has too much unread already. @throws ArgoError BUSY */
+  async #send(request: IncomingMessage, response: ServerResponse, { member }: Visitor, status: number, make: () => JsonText | string, headers: readonly string[] = []): Promise<void> {
+    const slices = new Slices();
+    if (slices.isOverNow()) await slices.pause();
+    const json = make();
+    this.#unread.take(member.name, typeof json === 'string' ? json.length : json.plain.length, response);
+    await sendJson(request, response, status, json, headers);
   }
 
   async #upgrade(request: IncomingMessage, socket: Socket, head: Buffer, arrival: Arrival): Promise<void> {

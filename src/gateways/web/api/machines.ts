@@ -5,7 +5,8 @@ import type { InstanceInfo } from '../../../instances/info.js';
 import { OPERATIONS, type OperationName } from '../../../instances/operation-table.js';
 import type { ReadingName } from '../../../instances/operations.js';
 import { ArgoError, toArgoError } from '../../../kit/errors.js';
-import { READINGS_AGE } from '../../../kit/api-limits.js';
+import { API_LISTS, API_LISTS_WAITING, READINGS_AGE } from '../../../kit/api-limits.js';
+import { Places } from '../../../kit/places.js';
 import { Slices } from '../../../kit/slices.js';
 import { plain } from './plain.js';
 import { route, type Route } from './route.js';
@@ -30,7 +31,19 @@ async function* each(actor: Actor, select: readonly string[] | undefined): Async
   } else for (const { name, instance } of actor.visible()) yield rowOf(name, instance);
 }
 
-async function list(actor: Actor, select: readonly string[] | undefined): Promise<Row[]> {
+/** Lists that are made at a time: each is in memory as a whole. */
+const lists = new Places(API_LISTS, API_LISTS_WAITING);
+
+async function list(actor: Actor, select: readonly string[] | undefined, signal: AbortSignal): Promise<Row[]> {
+  const leave = await lists.take(signal);
+  try {
+    return await listNow(actor, select);
+  } finally {
+    leave();
+  }
+}
+
+async function listNow(actor: Actor, select: readonly string[] | undefined): Promise<Row[]> {
   const rows: Row[] = [];
   const slices = new Slices();
   for await (const row of each(actor, select)) {
@@ -68,7 +81,7 @@ export const MACHINE_ROUTES: readonly Route[] = [
   route({
     method: 'GET', path: '/instances', summary: 'The instances that one may see, or those that names, globs, ranges and groups select', right: 'sight of them: any grant',
     query: { select: v.optional(shapes.words) }, answer: shapes.instances,
-    run: async ({ actor, query: { select } }) => ({ instances: await list(actor, select), stale: [...actor.staleness()] }),
+    run: async ({ actor, query: { select }, signal }) => ({ instances: await list(actor, select, signal), stale: [...actor.staleness()] }),
   }),
   route({
     method: 'GET', path: '/instances/{name}', summary: 'What is known of an instance, and what one may do with it', right: 'sight of it; its facts need read',

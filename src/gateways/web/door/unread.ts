@@ -9,7 +9,7 @@ export class Unread {
 
   /**
    * Counts an answer until its client has it, or is gone.
-   * @param bytes of it
+   * @param bytes of it, about
    * @throws ArgoError BUSY where too much is unread
    */
   take(account: string, bytes: number, response: ServerResponse): void {
