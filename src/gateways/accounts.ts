@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Authenticator } from '../auth/authenticator.js';
 import { Login } from '../auth/login.js';
 import { plainAddress } from '../auth/networks.js';
@@ -33,6 +34,8 @@ class GatewayMember implements Member {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       const controller = this.#controller = new AbortController();
+      // whatever an account has under way
+      setMaxListeners(0, controller.signal);
       this.#forget = this.#identity.onTakenAway(() => {
         this.release();
         controller.abort(new ArgoError('NOT ALLOWED', 'the account was taken away'));

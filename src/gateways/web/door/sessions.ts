@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { ArgoError } from '../../../kit/errors.js';
 import { SESSION_SAVED_EVERY, SESSIONS, SESSIONS_PER_ACCOUNT } from '../../../kit/web-limits.js';
 import type { Accounts, Member } from '../../contract.js';
@@ -148,6 +149,8 @@ export class Sessions {
 
   #keep(what: Omit<Kept, 'signal' | 'controller' | 'held' | 'timer' | 'forget'>): Kept {
     const controller = new AbortController();
+    // feeds and consoles, of which one session may have many
+    setMaxListeners(0, controller.signal);
     const { signal } = what.member;
     const over = (): void => this.end(session);
     const forget = (): void => {

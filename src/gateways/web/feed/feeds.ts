@@ -1,6 +1,7 @@
 import { ArgoError } from '../../../kit/errors.js';
 import { FEED_ALIVE, FEED_KEPT, FEED_SOCKETS, FEED_SOCKETS_PER_ACCOUNT, FEED_UNREAD } from '../../../kit/feed-limits.js';
 import type { Log } from '../../../kit/log.js';
+import { onAbort } from '../../../kit/within.js';
 import type { Member } from '../../contract.js';
 import type { JsonText } from '../json-text.js';
 import type { FeedMessage } from '../messages.js';
@@ -94,7 +95,7 @@ export class Feeds {
     const over = (): void => connection.end(POLICY, 'the session is over');
     const forget = (): void => {
       unfollow();
-      signals.forEach((signal) => signal.removeEventListener('abort', over));
+      forgetSignals.forEach((forgetOne) => forgetOne());
       if (this.#connections.delete(connection)) this.#leave(account, watched);
     };
     const connection: Connection = {
@@ -106,7 +107,7 @@ export class Feeds {
     };
     this.#connections.add(connection);
     this.#keep(account);
-    signals.forEach((signal) => signal.addEventListener('abort', over));
+    const forgetSignals = signals.map((signal) => onAbort(signal, over));
     socket.onClose(forget);
     const missed = watched.since(after);
     say(aliveText(watched));
