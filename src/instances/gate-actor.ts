@@ -271,13 +271,13 @@ export class GateActor implements Actor {
     return told(this.#parts.audited.page(this.#mandate, wanted));
   }
 
-  async #subscribe({ names, types }: EventFilter, after: Cursor | undefined): Promise<EventSubscription> {
+  async #subscribe({ names, types, listed }: EventFilter, after: Cursor | undefined): Promise<EventSubscription> {
     const { registry: { events }, maxWatchersPerAccount = () => 0, groups } = this.#parts;
     const { identity, origin } = this.#mandate;
     const mayKnow = async (plan: string): Promise<boolean> => await this.#parts.plans?.()?.mayKnow({ identity, origin }, plan) ?? false;
     if (events === undefined || this.#ended) throw new ArgoError('NOT SUPPORTED', 'there are no events');
     for (const name of names ?? []) if (!isPattern(name) && !name.startsWith('@')) await this.#view().select([{ text: name, quoted: true }], groups());
-    return new EventSubscription({ events, identity, patterns: names && chosenBy(names, groups), types, after, mostOfAccount: maxWatchersPerAccount(), mayKnow, isOver: () => this.#ended });
+    return new EventSubscription({ events, identity, patterns: names && chosenBy(names, groups), types, listed, after, mostOfAccount: maxWatchersPerAccount(), mayKnow, isOver: () => this.#ended });
   }
 
   each<One, T>(on: Iterable<One>, work: (one: One) => Promise<T>): AsyncIterable<Settled<T, One>> {

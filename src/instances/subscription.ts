@@ -11,6 +11,8 @@ export interface EventFilter {
   readonly names?: readonly string[];
   /** left out: all */
   readonly types?: readonly EventType[];
+  /** also, as {@link ToldEvent.isSilent}, what changes the list of what may be seen: its states are for whoever sees it */
+  readonly listed?: boolean;
 }
 
 export interface ToldEvent {
@@ -18,6 +20,8 @@ export interface ToldEvent {
   readonly cursor: Cursor;
   readonly time: Date;
   readonly facts: EventFacts;
+  /** the list has to be looked at again; the event itself may not be known */
+  readonly isSilent?: true;
 }
 
 /** What came. */
@@ -51,6 +55,7 @@ export interface SubscriptionParts {
   readonly types: readonly EventType[] | undefined;
   /** an event that it knows; undefined: from now on */
   readonly after: Cursor | undefined;
+  readonly listed?: boolean | undefined;
   readonly mostOfAccount: number;
   /** whether the account may be told of a plan now */
   mayKnow(plan: string): Promise<boolean>;
@@ -87,7 +92,7 @@ export class EventSubscription implements Subscription {
         if (looked.length > 0) this.#at = looked.at(-1)!.at;
         else if (events.closed) return;
         if (found.length > 0) {
-          yield { cursor: events.cursor(this.#at), events: found.map((event) => this.#told(event)) };
+          yield { cursor: events.cursor(this.#at), events: found.map((event) => this.#told(event, plans)) };
           idleSince = performance.now();
         } else if (looked.length === 0) {
           const left = idleSince + WATCH_IDLE - performance.now();
@@ -117,7 +122,7 @@ export class EventSubscription implements Subscription {
       if (looked.length === 0) break;
       at = looked.at(-1)!.at;
       const plans = looked.some(({ facts }) => facts.type === 'plan') ? await this.#plansIn(looked) : NO_PLANS;
-      for (const event of looked) if (found.length < most && this.#concerns(event, plans)) found.push(this.#told(event));
+      for (const event of looked) if (found.length < most && this.#concerns(event, plans)) found.push(this.#told(event, plans));
       await nextTurn();
     }
     return found.reverse();
@@ -135,14 +140,20 @@ export class EventSubscription implements Subscription {
   }
 
   #concerns(event: ArgoEvent, plans: ReadonlySet<string>): boolean {
-    const { facts } = event;
-    const { types, patterns } = this.#parts;
-    return isWanted(event, { types, patterns: patterns?.() }) && (facts.type === 'plan' ? plans.has(facts.plan) : mayKnow(this.#parts.identity.principal, event));
+    const { types, patterns, listed = false, identity: { principal } } = this.#parts;
+    return isWanted(event, { types, patterns: patterns?.() }) && (this.#mayKnow(event, plans) || (listed && changesList(principal, event)));
   }
 
-  #told({ at, facts }: ArgoEvent): ToldEvent {
-    const { events, identity: { principal } } = this.#parts;
-    return { cursor: events.cursor(at), time: new Date(at / 1000), facts: asTold(principal, facts) };
+  #mayKnow(event: ArgoEvent, plans: ReadonlySet<string>): boolean {
+    const { facts } = event;
+    return facts.type === 'plan' ? plans.has(facts.plan) : mayKnow(this.#parts.identity.principal, event);
+  }
+
+  #told(event: ArgoEvent, plans: ReadonlySet<string>): ToldEvent {
+    const { at, facts } = event;
+    const { events, listed = false, identity: { principal } } = this.#parts;
+    const told = { cursor: events.cursor(at), time: new Date(at / 1000), facts: asTold(principal, facts) };
+    return listed && !this.#mayKnow(event, plans) ? { ...told, isSilent: true } : told;
   }
 }
 
@@ -161,9 +172,15 @@ export function isWanted({ facts, subject }: ArgoEvent, { patterns, types }: Eve
   return subject !== undefined && patterns.some((pattern) => pattern.matches(subject));
 }
 
+/** Whether somebody's list may be another one after an event. */
+function changesList(principal: Principal, { facts: { type }, subject }: ArgoEvent): boolean {
+  if (type === 'server' || type === 'provider') return true;
+  return type !== 'plan' && type !== 'action' && subject !== undefined && principal.sees(subject);
+}
+
 /** Whether somebody may know of an event at this moment; of plans, others decide. */
 export function mayKnow(principal: Principal, { facts, subject }: ArgoEvent): boolean {
-  if (facts.type === 'server') return true;
+  if (facts.type === 'server') return principal.allowsSomewhere(READ);
   if (facts.type === 'provider') return principal.allowsProvider(facts.provider, READ);
   return subject !== undefined && principal.allows(subject, READ);
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Actor } from '../../../instances/actor.js';
 import type { EventBatch, Subscription } from '../../../instances/subscription.js';
 import { toArgoError } from '../../../kit/errors.js';
@@ -53,7 +54,7 @@ export class Watched {
   /** @param ended called once: the list is another one, or the account is gone @throws ArgoError */
   static async begin(actor: Actor, log: Log, ended: (one: Watched) => void): Promise<Watched> {
     // what happens while the list is looked through is told again
-    const subscription = await actor.watch({});
+    const subscription = await actor.watch({ listed: true });
     const one = new Watched(actor, await columnsOf(actor), log);
     void one.#follow(subscription).finally(() => {
       one.close();
@@ -110,7 +111,7 @@ export class Watched {
   #take(events: EventBatch['events']): boolean {
     let isSame = true;
     for (const event of events) {
-      const { facts, time } = event;
+      const { facts, time, isSilent = false } = event;
       if (facts.type === 'state') {
         const position = this.#columns.positions.get(facts.instance);
         if (position === undefined) isSame = false;
@@ -118,7 +119,7 @@ export class Watched {
       } else if (facts.type === 'plan') this.#tell(text({ t: 'plan', plan: facts.plan, run: facts.run }));
       else if (facts.type === 'provider') this.#areProvidersOther = true;
       else if (facts.type !== 'action') isSame = false;
-      this.#events.push(eventRow(event));
+      if (!isSilent) this.#events.push(eventRow(event));
     }
     if (this.#events.length > FEED_EVENTS) this.#events = this.#events.slice(-FEED_EVENTS);
     this.#timer ??= setTimeout(() => this.#flush(), FEED_GATHERED);
@@ -145,7 +146,10 @@ export class Watched {
   }
 
   async #tellProviders(): Promise<void> {
-    this.#columns.providers = this.#inOrder(await providerRows(this.#actor));
+    const rows = this.#inOrder(await providerRows(this.#actor));
+    // that something was with a provider of which little may be known is nobody's business either
+    if (isDeepStrictEqual(rows, this.#columns.providers)) return;
+    this.#columns.providers = rows;
     this.#view = undefined;
     this.#tell(text({ t: 'providers', providers: this.#columns.providers }));
   }

@@ -5,7 +5,7 @@ import { Feeds, type FeedSocket } from '../../../../src/gateways/web/feed/feeds.
 import type { FeedMessage, View } from '../../../../src/gateways/web/messages.js';
 import { FEED_SOCKETS_PER_ACCOUNT, FEED_UNREAD } from '../../../../src/kit/feed-limits.js';
 import { until } from '../../../support/until.js';
-import { SEED_CONFIG, startCore, type Core } from '../../../server/core.js';
+import { SEED_CONFIG, startCore, STEVE_HASH, type Core } from '../../../server/core.js';
 
 /** The view of the web page and what it is told, over a gate in this process. */
 
@@ -45,8 +45,8 @@ interface Rig extends Core {
   switch(action: 'start' | 'stop', name: string): Promise<void>;
 }
 
-async function arrange(t: Test): Promise<Rig> {
-  const core = await startCore(t, { config: CONFIG });
+async function arrange(t: Test, config = CONFIG): Promise<Rig> {
+  const core = await startCore(t, { config });
   const accounts = accountsFor('web', core.authenticator, core.gate, () => undefined);
   const feeds = new Feeds(() => undefined);
   t.teardown(() => feeds.close());
@@ -104,6 +104,20 @@ void t.test('what changes is told to whom it concerns', async (t) => {
   t.ok(Math.abs(Date.now() - since) < 60_000);
   const now = await rig.view('steve');
   t.equal((await rig.open('steve', now.v)).of('reset').length, 0, 'a view that was made before is still good');
+});
+
+void t.test('states are told to whoever sees a machine; what else happens to it is for who may read it', async (t) => {
+  const rig = await arrange(t, `${CONFIG}[accounts.starter]\npassword = "${STEVE_HASH}"\ngrants = [{ instances = ["demo/lj"], commands = ["start"] }]\n`);
+  const view = await rig.view('starter');
+  t.same(view.columns.name, ['lj']);
+  const socket = await rig.open('starter', view.v);
+  await rig.switch('stop', 'builder');
+  await rig.switch('stop', 'lj');
+  await until(() => socket.of('changes').some(({ rows }) => rows.some(([, state]) => view.states[state] === 'off')), WITHIN, 'the change');
+  rig.events.add({ type: 'provider', provider: 'demo', now: 'silent', reason: 'secret' });
+  rig.events.add({ type: 'server', now: 'reloaded' });
+  await until(() => socket.closed !== undefined, WITHIN, 'another list');
+  t.same([...new Set(socket.told.map((message) => message.t))], ['alive', 'changes', 'reset'], 'and nothing else');
 });
 
 void t.test('who comes later is told what he has missed, or to look again', async (t) => {
