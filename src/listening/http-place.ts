@@ -77,6 +77,8 @@ interface Line {
   current: IncomingMessage | undefined;
   /** nothing is taken any more */
   isOver: boolean;
+  /** it speaks another protocol by now, and is the mount's to end */
+  isTaken: boolean;
   /** ends it when it says nothing, or takes too long */
   timer: NodeJS.Timeout | undefined;
 }
@@ -139,17 +141,17 @@ export class HttpPlace {
     this.#mounts.delete(mount);
   }
 
-  /** Takes no further connections; those that there are end when their requests under way have been answered. */
+  /** Takes no further connections; those that there are end when their requests under way have been answered. What was taken over goes on. */
   close(): void {
     this.#closed = true;
     this.entrance.close();
-    this.#lines.forEach(({ waiting }, socket) => {
-      if (waiting === 0) socket.destroy();
+    this.#lines.forEach(({ waiting, isTaken }, socket) => {
+      if (waiting === 0 && !isTaken) socket.destroy();
     });
   }
 
   #connected(socket: Socket, address: string): void {
-    const line: Line = { address, waiting: 0, last: Promise.resolve(), current: undefined, isOver: false, timer: undefined };
+    const line: Line = { address, waiting: 0, last: Promise.resolve(), current: undefined, isOver: false, isTaken: false, timer: undefined };
     this.#lines.set(socket, line);
     socket.once('close', () => {
       this.#lines.delete(socket);
@@ -291,7 +293,9 @@ export class HttpPlace {
     try {
       const { mount, arrival } = this.#arrive(request, gone.signal);
       await mount.upgrade!(request, socket, head, arrival);
-      clearTimeout(this.#lines.get(socket)?.timer);
+      const line = this.#lines.get(socket);
+      clearTimeout(line?.timer);
+      if (line !== undefined) line.isTaken = true;
     } catch (error) {
       if (!(error instanceof HttpError)) this.#log('error', 'request failed', { path: request.url?.split('?')[0], cause: error });
       answerBare(socket, publicError(error));

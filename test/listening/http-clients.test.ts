@@ -120,3 +120,21 @@ await t.test('a request whose time is over is answered', async (t) => {
   }
   t.notOk(logged.includes('error'));
 });
+
+await t.test('a connection that was taken over goes on where its gateway moves, until that ends it', async (t) => {
+  const mounted = new SharedHttp(() => undefined, new Set()).doorsFor('w').mount(() => undefined, (_request, socket) => {
+    socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\ntaken');
+    socket.on('data', (chunk) => socket.write(`<${String(chunk)}>`));
+  });
+  t.teardown(() => mounted.close());
+  (await mounted.prepare(settings(), '/')).commit();
+  const socket = createConnection(Number(mounted.addresses()[0]!.split(':')[1]), '127.0.0.1', () => socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n'));
+  let [said, isClosed] = ['', false];
+  socket.on('data', (chunk) => { said += String(chunk); }).on('error', () => undefined).on('close', () => { isClosed = true; });
+  await until(() => said.endsWith('taken'), 5000, 'the other protocol');
+  (await mounted.prepare({ ...settings(), listen: [{ host: '127.0.0.2', port: 0 }] }, '/')).commit();
+  socket.write('still here');
+  await until(() => said.endsWith('<still here>'), 5000, 'an answer');
+  mounted.close();
+  await until(() => isClosed, 5000, 'the end');
+});
