@@ -161,6 +161,8 @@ await t.test('a token in place of a session', async (t) => {
   t.match(JSON.parse((await ask(`${url}/api/power/preview`, { method: 'POST', headers, body: { targets: ['lj'], action: 'stop' } })).text), { rows: [{ effect: 'refused' }] });
   for (const authorization of ['Bearer argo_x', 'Bearer', 'Basic a2ltOmtpbQ==', `Bearer ${newToken()}`]) t.equal((await ask(`${url}/api/instances`, { headers: { authorization } })).status, 401, authorization);
   t.equal((await ask(`${url}/api/instances`, { headers: { ...headers, 'sec-fetch-site': 'cross-site' } })).status, 403);
+  const misplaced = await ask(`${url}/api/instances?${TOKEN}=1`, { headers });
+  t.same([misplaced.status, misplaced.text], [400, '{"error":"BAD REQUEST","detail":"unknown parameter"}'], 'what may be a token is not said back');
   const feed = new WebUser(url).socket('/api/feed?after=0', { headers: { authorization: headers.authorization } });
   t.equal(await feed.answered, 101);
   feed.web.terminate();
