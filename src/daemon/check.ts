@@ -1,8 +1,9 @@
-import type { Catalogues } from '../config/catalogue.js';
+import type { Catalogues, TableFault } from '../config/catalogue.js';
 import type { Config } from '../config/config.js';
 import { ConfigError, parseDocument, type Warning } from '../config/document.js';
 import { loadConfig, readConfigFile } from '../config/load.js';
 import { WEBHOOK_PREFIX } from '../config/webhooks.js';
+import type { EntranceOptions } from '../listening/options.js';
 import { readTls } from '../listening/tls-door.js';
 import { gatewayWarnings, openToAll } from './check-gateways.js';
 import { grantWarnings } from './check-grants.js';
@@ -41,9 +42,22 @@ const thorough = ({ drivers, gateways, catalogues }: Loaders): Catalogues => ({
   },
   gateways: async (pluginPath) => {
     const found = await gateways(pluginPath);
-    return { types: () => found.types(), options: (type) => found.options(type), faults: (type, options) => found.check(type, options) };
+    return { types: () => found.types(), options: (type) => found.options(type), faults: async (type, options) => [...await found.check(type, options), ...tlsFaults(options)] };
   },
 });
+
+/** A certificate by which a gateway cannot speak TLS where it is to listen. */
+function tlsFaults(options: EntranceOptions | object): TableFault[] {
+  if (!('tls-listen' in options) || options['tls-listen'].length === 0) return [];
+  const { 'tls-cert': cert, 'tls-key': key, 'tls-client-ca': clientCa } = options;
+  if (cert === undefined || key === undefined) return [];
+  try {
+    readTls({ cert, key, clientCa });
+    return [];
+  } catch (error) {
+    return [{ message: (error as Error).message, path: ['tls-listen'] }];
+  }
+}
 
 /** Warnings as the faults of a configuration are told. */
 function placed(file: string, warnings: readonly Warning[]): string[] {

@@ -73,10 +73,14 @@ interface Line {
   waiting: number;
   /** the end of the last of them */
   last: Promise<void>;
-  /** the one that is being answered, or was last */
-  current: IncomingMessage | undefined;
+  /** the one that came last, of which more may be to come */
+  latest: IncomingMessage | undefined;
+  /** the answer that is being given */
+  answer: ServerResponse | undefined;
   /** nothing is taken any more */
   isOver: boolean;
+  /** it speaks another protocol by now, and is the mount's to end */
+  isTaken: boolean;
   /** ends it when it says nothing, or takes too long */
   timer: NodeJS.Timeout | undefined;
 }
@@ -139,17 +143,17 @@ export class HttpPlace {
     this.#mounts.delete(mount);
   }
 
-  /** Takes no further connections; those that there are end when their requests under way have been answered. */
+  /** Takes no further connections; those that there are end when their requests under way have been answered. What was taken over goes on. */
   close(): void {
     this.#closed = true;
     this.entrance.close();
-    this.#lines.forEach(({ waiting }, socket) => {
-      if (waiting === 0) socket.destroy();
+    this.#lines.forEach(({ waiting, isTaken }, socket) => {
+      if (waiting === 0 && !isTaken) socket.destroy();
     });
   }
 
   #connected(socket: Socket, address: string): void {
-    const line: Line = { address, waiting: 0, last: Promise.resolve(), current: undefined, isOver: false, timer: undefined };
+    const line: Line = { address, waiting: 0, last: Promise.resolve(), latest: undefined, answer: undefined, isOver: false, isTaken: false, timer: undefined };
     this.#lines.set(socket, line);
     socket.once('close', () => {
       this.#lines.delete(socket);
@@ -181,11 +185,12 @@ export class HttpPlace {
     if (socket.readableEnded) socket.once('finish', () => socket.destroy());
   }
 
-  /** What came is no HTTP. What was asked before it is being answered; nothing may come between. */
+  /** What came is no HTTP, or what came of a request that is not whole. Where one before it is being answered nothing may come between. */
   #misunderstood(socket: Socket, { code }: NodeJS.ErrnoException): void {
     const line = this.#lines.get(socket);
     if (line?.isOver === true) return;
-    if (socket.writable && line?.waiting === 0) answerBare(socket, new HttpError(code === 'HPE_HEADER_OVERFLOW' ? 431 : 400, ''));
+    const isItsOwn = line?.waiting === 0 || (line?.waiting === 1 && line.latest?.complete === false && line.answer?.headersSent !== true);
+    if (socket.writable && isItsOwn) answerBare(socket, new HttpError(code === 'HPE_HEADER_OVERFLOW' ? 431 : 400, ''));
     else socket.destroy();
   }
 
@@ -210,10 +215,8 @@ export class HttpPlace {
     if (line === undefined || line.isOver) return;
     if (line.waiting >= HTTP_SENT_AHEAD) return void socket.destroy();
     line.waiting += 1;
-    line.last = line.last.then(() => {
-      line.current = request;
-      return line.isOver || socket.destroyed ? undefined : work();
-    }).finally(() => {
+    line.latest = request;
+    line.last = line.last.then(() => (line.isOver || socket.destroyed ? undefined : work())).finally(() => {
       line.waiting -= 1;
     });
   }
@@ -221,14 +224,17 @@ export class HttpPlace {
   /** @returns when the answer is with the client, or nobody is there */
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { socket } = request;
+    const line = this.#lines.get(socket);
+    if (line) line.answer = response;
     const gone = new AbortController();
     // one for many machines at a time
     setMaxListeners(0, gone.signal);
     const over = new Promise<void>((resolve) => {
       response.once('close', () => {
         gone.abort(new Error('the request is over'));
+        if (line) line.answer = undefined;
         if (this.#closed) socket.destroySoon();
-        else if (this.#lines.get(socket)?.isOver === false) this.#limit(socket, HTTP_KEEP_ALIVE, () => socket.destroy());
+        else if (line?.isOver === false) this.#limit(socket, HTTP_KEEP_ALIVE, () => socket.destroy());
         resolve();
       });
     });
@@ -291,7 +297,9 @@ export class HttpPlace {
     try {
       const { mount, arrival } = this.#arrive(request, gone.signal);
       await mount.upgrade!(request, socket, head, arrival);
-      clearTimeout(this.#lines.get(socket)?.timer);
+      const line = this.#lines.get(socket);
+      clearTimeout(line?.timer);
+      if (line !== undefined) line.isTaken = true;
     } catch (error) {
       if (!(error instanceof HttpError)) this.#log('error', 'request failed', { path: request.url?.split('?')[0], cause: error });
       answerBare(socket, publicError(error));

@@ -151,6 +151,8 @@ await t.test('check', async (t) => {
   writeFileSync(file, '[server]\ntls-listen = ["127.0.0.1:0"]\ntls-cert = "/nonexistent.pem"\ntls-key = "/nonexistent.key"\n');
   t.match(await argoServer(folder, ['check', '--config', file]), { code: 1, stderr: /nonexistent\.pem/ });
   writeFileSync(join(folder, 'x.pem'), 'not a certificate');
+  writeFileSync(file, '[gateways.page]\ntype = "web"\ntls-listen = ["127.0.0.1:0"]\ntls-cert = "/nonexistent.pem"\ntls-key = "/nonexistent.key"\n');
+  t.match(await argoServer(folder, ['check', '--config', file]), { code: 1, stderr: /argo-server\.conf:3:1: .*\/nonexistent\.pem/ }, 'of a gateway');
   writeFileSync(file, `[server]\ntls-listen = ["127.0.0.1:0"]\ntls-cert = "${folder}/x.pem"\ntls-key = "${folder}/x.pem"\n`);
   t.match(await argoServer(folder, ['check', '--config', file]), { code: 1, stderr: /x\.pem.*cannot be used for TLS/ });
   t.match(await argoServer(folder, ['check', '--config', join(folder, 'absent')]), { code: 1, stderr: /cannot be read: ENOENT/ });

@@ -1,7 +1,7 @@
 import { createConnection } from 'node:net';
 import { mock } from 'node:test';
 import t from 'tap';
-import { HTTP_BODY, HTTP_KEEP_ALIVE, HTTP_LAST_WORDS, HTTP_REQUEST_TIMEOUT } from '../../src/kit/limits.js';
+import { HTTP_BODY, HTTP_HEAD_SIZE, HTTP_KEEP_ALIVE, HTTP_LAST_WORDS, HTTP_REQUEST_TIMEOUT } from '../../src/kit/limits.js';
 import { SharedHttp } from '../../src/listening/http.js';
 import { until } from '../support/until.js';
 import { exchange, mount, settings } from './serving.js';
@@ -33,6 +33,20 @@ await t.test('what is no HTTP behind a request never stands in its answer', asyn
     await new Promise((resolve) => { response.once('close', resolve); });
   });
   t.notMatch(await exchange(url, 'GET / HTTP/1.1\r\nHost: x\r\n\r\nno HTTP\r\n\r\n'), / 400 /);
+});
+
+await t.test('a body that is broken', async (t) => {
+  const { url } = await mount(t, new SharedHttp(() => undefined, new Set()), '/', async (_request, response, { body }) => {
+    response.end(String((await body()).length));
+  });
+  const head = 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n';
+  const whole = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
+  for (const [name, text] of [
+    ['no chunk', `${head}zz\r\n`], ['a chunk that is longer than it says', `${head}2\r\nabcd\r\n`], ['a long extension', `${head}1;${'a'.repeat(HTTP_HEAD_SIZE + 1)}\r\nx\r\n`],
+    ['a long trailer', `${head}2\r\n{}\r\n0\r\nx: ${'a'.repeat(HTTP_HEAD_SIZE + 1)}\r\n\r\n`],
+  ] as const) t.match(await exchange(url, text), /^HTTP\/1\.1 4(?:00|31) [^]*\r\n\r\n$/, name);
+  const answers = (await exchange(url, `${whole}${head}zz\r\n`)).match(/HTTP\/1\.1 \d+/g) ?? [];
+  t.ok(answers.length <= 1 && answers[0] !== 'HTTP/1.1 400', 'nothing is said of it in the place of an answer to another request');
 });
 
 await t.test('an answer is with its client before the next request is begun, and before the connection is taken over', async (t) => {
@@ -119,4 +133,22 @@ await t.test('a request whose time is over is answered', async (t) => {
     t.match(await answer, expected, path);
   }
   t.notOk(logged.includes('error'));
+});
+
+await t.test('a connection that was taken over goes on where its gateway moves, until that ends it', async (t) => {
+  const mounted = new SharedHttp(() => undefined, new Set()).doorsFor('w').mount(() => undefined, (_request, socket) => {
+    socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\ntaken');
+    socket.on('data', (chunk) => socket.write(`<${String(chunk)}>`));
+  });
+  t.teardown(() => mounted.close());
+  (await mounted.prepare(settings(), '/')).commit();
+  const socket = createConnection(Number(mounted.addresses()[0]!.split(':')[1]), '127.0.0.1', () => socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n'));
+  let [said, isClosed] = ['', false];
+  socket.on('data', (chunk) => { said += String(chunk); }).on('error', () => undefined).on('close', () => { isClosed = true; });
+  await until(() => said.endsWith('taken'), 5000, 'the other protocol');
+  (await mounted.prepare({ ...settings(), listen: [{ host: '127.0.0.2', port: 0 }] }, '/')).commit();
+  socket.write('still here');
+  await until(() => said.endsWith('<still here>'), 5000, 'an answer');
+  mounted.close();
+  await until(() => isClosed, 5000, 'the end');
 });

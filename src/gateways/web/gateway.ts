@@ -3,7 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Deadline } from '../../kit/deadline.js';
 import { Slices } from '../../kit/slices.js';
-import { underAll, unlessAborted } from '../../kit/within.js';
+import { ArgoError } from '../../kit/errors.js';
+import { onAbort, underAll, unlessAborted } from '../../kit/within.js';
 import type { Change } from '../../listening/change.js';
 import { HttpError, type Arrival, type HttpMount, type Visit } from '../../listening/http.js';
 import { entranceSettings } from '../../listening/options.js';
@@ -36,6 +37,7 @@ export class WebGateway implements Gateway<WebOptions> {
   readonly #consoles = new WebConsoles();
   readonly #sockets = new WebSockets();
   readonly #unread = new Unread();
+  readonly #draining = new AbortController();
   readonly #sessions: Sessions;
   readonly #logins: Logins;
   #files: Files | undefined;
@@ -74,6 +76,7 @@ export class WebGateway implements Gateway<WebOptions> {
   }
 
   async drain(deadline: Deadline): Promise<void> {
+    this.#draining.abort(new ArgoError('SHUTTING DOWN'));
     this.#feeds.close();
     await Promise.all([this.#mount.drain(deadline), this.#sockets.drain(deadline)]);
   }
@@ -123,7 +126,8 @@ export class WebGateway implements Gateway<WebOptions> {
       const ticket = await this.#consoles.order(actor, visitor.id, await readJson(request, visit));
       return this.#send(request, response, visitor, 201, () => JSON.stringify(ticket));
     }
-    await underAll([visit.signal, visitor.signal], async (signal) => {
+    const stream = new AbortController();
+    await underAll([visit.signal, visitor.signal, stream.signal], async (signal) => {
       // one for many machines at a time
       setMaxListeners(0, signal);
       const asked: ApiRequest = {
@@ -135,7 +139,9 @@ export class WebGateway implements Gateway<WebOptions> {
       // what does not end by its signal is not waited for longer than the client may wait
       const answer = await unlessAborted(this.#api.answer(asked), visit.signal);
       if ('json' in answer) return this.#send(request, response, visitor, answer.status, () => JSON.stringify(answer.json), Object.entries(answer.headers ?? {}).flat());
-      return sendAnswer(request, response, visit, answer);
+      // it would go on for as long as it is read
+      const forget = onAbort(this.#draining.signal, (reason) => stream.abort(reason));
+      await sendAnswer(request, response, visit, answer).finally(forget);
     });
   }
 

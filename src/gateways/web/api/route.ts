@@ -54,6 +54,9 @@ export const route = <Query extends v.ObjectEntries, Body, Answer extends v.Gene
 
 const refused = (what: string): ArgoError => new ArgoError('BAD REQUEST', what);
 
+/** What was sent, behind a blank, where it can be a word: what is longer may be a token in the wrong place. */
+const quotable = (word: string): string => (/^\w[\w-]{0,30}$/.test(word) ? ` "${word}"` : '');
+
 /** The first thing that is wrong, with where it is. */
 function faultOf(issues: readonly v.BaseIssue<unknown>[], where: string): ArgoError {
   const [issue] = issues;
@@ -65,7 +68,7 @@ function faultOf(issues: readonly v.BaseIssue<unknown>[], where: string): ArgoEr
 function queryOf({ query: entries }: Route, query: URLSearchParams): unknown {
   const given: Record<string, string> = Object.create(null) as Record<string, string>;
   for (const [name, value] of query) {
-    if (!Object.hasOwn(entries, name)) throw refused(`unknown parameter ${JSON.stringify(name)}`);
+    if (!Object.hasOwn(entries, name)) throw refused(`unknown parameter${quotable(name)}`);
     if (name in given) throw refused(`parameter ${name} is given twice`);
     given[name] = value;
   }
@@ -86,7 +89,7 @@ function checkKeys(body: unknown): void {
     for (const one of level) {
       if (typeof one !== 'object' || one === null) continue;
       for (const [key, value] of Object.entries(one)) {
-        if (key in Object.prototype) throw refused(`unknown key ${JSON.stringify(key)}`);
+        if (key in Object.prototype) throw refused(`unknown key${quotable(key)}`);
         inner.push(value);
       }
     }

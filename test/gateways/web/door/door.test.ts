@@ -161,6 +161,8 @@ await t.test('a token in place of a session', async (t) => {
   t.match(JSON.parse((await ask(`${url}/api/power/preview`, { method: 'POST', headers, body: { targets: ['lj'], action: 'stop' } })).text), { rows: [{ effect: 'refused' }] });
   for (const authorization of ['Bearer argo_x', 'Bearer', 'Basic a2ltOmtpbQ==', `Bearer ${newToken()}`]) t.equal((await ask(`${url}/api/instances`, { headers: { authorization } })).status, 401, authorization);
   t.equal((await ask(`${url}/api/instances`, { headers: { ...headers, 'sec-fetch-site': 'cross-site' } })).status, 403);
+  const misplaced = await ask(`${url}/api/instances?${TOKEN}=1`, { headers });
+  t.same([misplaced.status, misplaced.text], [400, '{"error":"BAD REQUEST","detail":"unknown parameter"}'], 'what may be a token is not said back');
   const feed = new WebUser(url).socket('/api/feed?after=0', { headers: { authorization: headers.authorization } });
   t.equal(await feed.answered, 101);
   feed.web.terminate();
@@ -185,6 +187,44 @@ await t.test('events, a line a document, until the client goes or the account do
   }
   t.match(JSON.parse(text.trim().split('\n').at(-1)!), { error: 'NOT AUTHENTICATED', detail: 'the session is over' });
   t.equal((await user.get('session')).status, 401, 'the session has ended with the account');
+});
+
+await t.test('a gateway that is taken away ends its streams, at once', async (t) => {
+  const { daemon, user, url } = await start(t);
+  await user.login(LOGIN);
+  const feed = user.socket('/api/feed?after=0');
+  t.equal(await feed.answered, 101);
+  const response = await fetch(`${url}/api/events?follow=true&types=state`, { headers: { cookie: user.cookie } });
+  daemon.reconfigure(configuration());
+  daemon.signal('SIGHUP');
+  t.match(JSON.parse(await response.text()), { error: 'SHUTTING DOWN' });
+  t.equal(await feed.closed, 1001);
+  await until(() => ask(url).then(() => false, () => true), WITHIN, 'nobody to listen there');
+  t.notMatch(daemon.stderr(), 'did not drain');
+});
+
+await t.test('heads alone, and what is missing in a request that is refused', async (t) => {
+  const { user, url } = await start(t);
+  await user.login(LOGIN);
+  for (const path of ['session', 'view', 'instances', 'instances/lj', 'events?follow=true']) {
+    const { status, headers, text } = await ask(`${url}/api/${path}`, { method: 'HEAD', headers: { cookie: user.cookie } });
+    t.same([status, text], [200, ''], path);
+    t.match(headers['content-type'], /^application\/(?:json|x-ndjson); charset=utf-8$/);
+  }
+  for (const headers of [{}, { authorization: 'Bearer x' }]) t.equal((await ask(`${url}/api/view`, { headers })).headers['www-authenticate'], 'Bearer realm="argo-server"');
+});
+
+await t.test('cookies of odd forms', async (t) => {
+  const { user, url } = await start(t);
+  await user.login(LOGIN);
+  const value = user.cookie.slice('argo='.length);
+  const other = new WebUser(url);
+  await other.login({ ...LOGIN, account: 'tenant' });
+  const status = async (cookie: string): Promise<number> => (await ask(`${url}/api/session`, { headers: { cookie } })).status;
+  for (const cookie of [`a=b; ${user.cookie}`, `;;${user.cookie};`, `${user.cookie}; ${user.cookie}`, `a="x;${user.cookie}`]) t.equal(await status(cookie), 200, cookie);
+  for (const cookie of [`argo="${value}"`, `Argo=${value}`, `argo =${value}`, `__Host-argo=${value}`, `argo=${value}x`, 'argo=', `argo=${encodeURIComponent(`${value}%00`)}`, value]) t.equal(await status(cookie), 401, cookie);
+  t.equal(await status(`${other.cookie}; ${user.cookie}`), 401, 'two of different sessions: one may be put in by another server on this host');
+  t.equal(await status(`argo=x; ${user.cookie}`), 401);
 });
 
 await t.test('a session that is taken away takes all that it has open with it; another\'s stays', async (t) => {
