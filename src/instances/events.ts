@@ -138,7 +138,8 @@ export class Events {
   }
 
   add(facts: EventFacts, subject?: Grantable): void {
-    const event: ArgoEvent = { at: this.#tick(), facts, subject };
+    // all who are told get the same: none may change what others are told
+    const event: ArgoEvent = { at: this.#tick(), facts: Object.freeze(facts), subject };
     if (this.#size === this.#ring.length) {
       this.#forgotten = this.#ring[this.#head]!.at;
       this.#ring[this.#head] = event;

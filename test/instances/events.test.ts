@@ -89,3 +89,12 @@ await t.test('places of those who watch', (t) => {
   t.equal(events.watching, WATCHERS);
   t.end();
 });
+
+await t.test('nobody who is told can change what others are told', (t) => {
+  const events = new Events(16);
+  events.add({ type: 'state', instance: 'p/a', now: 'off', before: 'on' });
+  const [event] = events.after(0);
+  t.throws(() => { Object.assign(event!.facts, { now: 'on' }); }, TypeError);
+  t.same(event!.facts, { type: 'state', instance: 'p/a', now: 'off', before: 'on' });
+  t.end();
+});

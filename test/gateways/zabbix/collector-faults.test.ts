@@ -3,6 +3,8 @@ import { FakeMachine, never } from '../../instances/fake-driver.js';
 import { until } from '../../support/until.js';
 import { arrange, valueOf, wanted } from './rig.js';
 
+const WITHIN = 30_000;
+
 /** What happens to instances and providers while their items are collected. */
 
 class Talker extends FakeMachine {
@@ -39,12 +41,12 @@ void t.test('a provider that a reload takes away, while it hangs, makes its own 
   t.equal((await valueOf(rig, '1')).value, '7');
   talker.isSilent = true;
   const asked = talker.asked;
-  await until(() => talker.asked > asked, 10_000, 'a question without an answer');
+  await until(() => talker.asked > asked, WITHIN, 'a question without an answer');
   await rig.withdraw('own');
   await until(() => rig.received.last('1')?.value === 'NO SUCH INSTANCE: m', 20_000, 'that it is gone, once what hung is given up');
   t.ok(rig.received.of('1').every(({ state, value }) => (state === undefined ? value === '7' : /^(?:NO SUCH INSTANCE|TIMEOUT|SHUTTING DOWN|UNREACHABLE)/.test(value))));
   const before = rig.received.of('2').length;
-  await until(() => rig.received.of('2').length >= before + 2, 10_000, 'the other provider\'s item');
+  await until(() => rig.received.of('2').length >= before + 2, WITHIN, 'the other provider\'s item');
   t.ok(rig.received.of('2').every(({ state }) => state === undefined));
 });
 
