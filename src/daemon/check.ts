@@ -1,11 +1,10 @@
-import { statSync } from 'node:fs';
 import type { Catalogues } from '../config/catalogue.js';
 import type { Config } from '../config/config.js';
 import { ConfigError, parseDocument, type Warning } from '../config/document.js';
 import { loadConfig, readConfigFile } from '../config/load.js';
-import type { SecretOptions } from '../config/secret.js';
-import { WEBHOOK_PREFIX, WEBHOOK_TYPE } from '../config/webhooks.js';
+import { WEBHOOK_PREFIX } from '../config/webhooks.js';
 import { readTls } from '../listening/tls-door.js';
+import { gatewayWarnings, openToAll } from './check-gateways.js';
 import { grantWarnings } from './check-grants.js';
 import { openLoaders, type Loaders } from './loaders.js';
 import { defaultStateDir, findConfig } from './places.js';
@@ -33,11 +32,6 @@ async function plansOf(config: Config, loaders: Loaders): Promise<Warning[]> {
   return (await import('./check-plans.js')).planWarnings(config, await triggeredPlans(config, loaders));
 }
 
-/** A file with hashes of passwords, and maybe passwords, is not for everybody. */
-function openToAll(file: string): string[] {
-  return statSync(file).mode & 0o004 ? [`${file} can be read by every user of this machine; chmod 640 it`] : [];
-}
-
 /** As the daemon checks a configuration, and what lies beyond its tables: that keeps the daemon from nothing. */
 const thorough = ({ drivers, gateways, catalogues }: Loaders): Catalogues => ({
   ...catalogues,
@@ -50,18 +44,6 @@ const thorough = ({ drivers, gateways, catalogues }: Loaders): Catalogues => ({
     return { types: () => found.types(), options: (type) => found.options(type), faults: (type, options) => found.check(type, options) };
   },
 });
-
-/** Webhooks whose receiver cannot tell who sends, or whose secret others can read. */
-function webhookWarnings({ gateways }: Config): Warning[] {
-  return [...gateways.values()].filter(({ type }) => type === WEBHOOK_TYPE).flatMap(({ name, options }, index) => {
-    const { 'secret-file': file, secret, 'secret-env': variable } = options as SecretOptions<'secret'>;
-    const path = ['webhooks', index];
-    if (file === undefined && secret === undefined && variable === undefined) {
-      return [{ message: `the webhook ${name.replace(WEBHOOK_PREFIX, '')} has no secret: its receiver cannot tell whether its messages are forged`, path }];
-    }
-    return file === undefined ? [] : openToAll(file).map((message) => ({ message, path: [...path, 'secret-file'] }));
-  });
-}
 
 /** Warnings as the faults of a configuration are told. */
 function placed(file: string, warnings: readonly Warning[]): string[] {
@@ -93,7 +75,7 @@ export async function check(asked: string | undefined): Promise<CheckResult> {
     verdict: `${file} is good: ${parts.join(', ')}`,
     warnings: [
       ...openToAll(file), ...warnings,
-      ...placed(file, [...grantWarnings(config, table), ...webhookWarnings(config), ...await plansOf(config, loaders)]),
+      ...placed(file, [...grantWarnings(config, table), ...gatewayWarnings(config), ...await plansOf(config, loaders)]),
     ],
   };
 }

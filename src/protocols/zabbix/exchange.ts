@@ -64,7 +64,7 @@ function end(socket: Socket, wire: Buffer, ms: number): Promise<void> {
 
 /** What a server does that is asked by a proxy which it does not know. */
 function silent(where: ServerAddress): ZabbixError {
-  return new ZabbixError('SILENT', `${formatEndpoint(where)} closed the connection without an answer, as a server does that has no active proxy of this name, or one with another address or encryption`);
+  return new ZabbixError('SILENT', `${formatEndpoint(where)} closed the connection without an answer, as a server does that has no active proxy of this name, or one with another address or encryption, or that is ending`);
 }
 
 /** The connection may have been lost by what TLS found only after its handshake (1.3), or before anything was answered. */

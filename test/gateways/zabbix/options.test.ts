@@ -61,6 +61,33 @@ await t.test('what cannot, by its key', async (t) => {
   t.throws(() => read({ 'data-frequency': '10ms' }), /at least "100ms"/);
 });
 
+await t.test('what is allowed and probably not meant is told by check', async (t) => {
+  const open = file('open.psk', `${'0f'.repeat(32)}\n`);
+  chmodSync(open, 0o644);
+  const table = (name: string): string => `[gateways.${name}]
+type = "zabbix"
+mode = "active"
+server = ["zabbix.example.net", "10.0.0.5"]
+proxy-name = "px"
+account = "a"
+tls = "psk"
+psk-identity = "px"
+psk-file = ${JSON.stringify(open)}
+`;
+  const config = file('twins.conf', `[accounts.a]
+password = "$2b$12$....................................................."
+[providers.demo]
+type = "sim"
+instances = ["lj"]
+${table('one')}${table('two')}`);
+  const { status, stdout, stderr } = spawnSync(process.execPath, [fromRoot('bin', 'argo-server.js'), 'check', '--config', config], { encoding: 'utf8' });
+  t.equal(status, 0, stderr);
+  const said = stdout + stderr;
+  t.match(said, /twins\.conf:14:1: \S+open\.psk can be read by every user/);
+  t.match(said, /twins\.conf:19:1: the gateway one is the proxy "px" of the same server, too/);
+  t.equal(said.split('Zabbix takes both for one').length, 2, 'once');
+});
+
 await t.test('certificates are tried before anybody connects', { skip: lacks('openssl') }, (t) => {
   const [one, other] = ['one', 'other'].map((name) => {
     const [cert, key] = [join(folder, `${name}.pem`), join(folder, `${name}.key`)];
