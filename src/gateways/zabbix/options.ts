@@ -159,7 +159,7 @@ export function faultsOf(given: ZabbixOptions): TableFault[] {
   trying(() => tlsOf(given));
   for (const { keys, to: { mode = given.mode, tls = given.tls }, words } of BOUND) {
     if (given.mode === mode && given.tls === tls) continue;
-    for (const key of keys) if (given[key] !== undefined) faults.push({ message: words, path: [key] });
+    for (const key of keys) if (given[key] !== undefined) faults.push({ message: `${key}: ${words}`, path: [key] });
   }
   if (given['proxy-name'].length > 128 || !/^(?! )[0-9A-Za-z_. -]+(?<! )$/.test(given['proxy-name'])) faults.push({ message: 'a proxy is called by letters, digits, dots, dashes, underscores and blanks between them, at most 128', path: ['proxy-name'] });
   return faults;
