@@ -202,3 +202,17 @@ await t.test('another server, or another name at it, is asked what it wants befo
   await until(() => taken.some(({ itemids }) => itemids.includes('6')), WITHIN, 'the values');
   t.equal(taken.every(({ order }) => order === 'after'), true);
 });
+
+await t.test('a server that takes all but values of our versions: each is told, and the first is tried again', async (t) => {
+  let isOlder = false;
+  const { port, told } = await serve(t, ({ request, version }) => {
+    if (request === 'proxy config') return OLD;
+    return request === 'proxy heartbeat' || (isOlder && version === '6.0.14') ? { response: 'success' } : { response: 'failed' };
+  });
+  const { values, counts, logged } = speak(t, port);
+  await values.values([value('5')]);
+  await until(() => told.filter(({ request, version }) => request === 'proxy data' && version === '5.4.0').length >= 2, WITHIN, 'both versions, again and again');
+  t.match(logged.filter((line) => line.startsWith('warn the Zabbix server cannot be used')), [/6\.0\.14: .*; 5\.4\.0: /], 'once');
+  isOlder = true;
+  await until(() => counts.sent === 1, WITHIN, 'the value');
+});

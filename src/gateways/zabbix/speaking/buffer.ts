@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Log } from '../../../kit/log.js';
 import { ZABBIX_KEPT_VALUES, ZABBIX_LOG_EVERY, ZABBIX_TRIM_EVERY, ZABBIX_TRIM_VALUES } from '../../../kit/zabbix-gateway-limits.js';
 import type { History, HistoryPage } from '../../../store/history.js';
@@ -25,7 +26,8 @@ interface BufferParts {
 export class ValueBuffer {
   readonly #parts: BufferParts;
   #stamps: Stamps | undefined;
-  #session = '';
+  /** until that on the disk is known one for messages without values: what else there is to say does not wait for a disk */
+  #session = randomBytes(16).toString('hex');
   #last = 0;
   #acknowledged = 0;
   #delivered = 0;

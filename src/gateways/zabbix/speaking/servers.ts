@@ -83,7 +83,8 @@ export class Servers {
   }
 
   #answered(place: string, matter: Matter): void {
-    this.#version.taken();
+    // a server takes heartbeats of any version, and up to 6.2 tells all its configuration
+    if (matter === 'values') this.#version.taken();
     this.#failures = this.#notBefore = 0;
     this.#contact.answered(place, matter);
   }
