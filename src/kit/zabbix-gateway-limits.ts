@@ -17,7 +17,7 @@ export const ZABBIX_STRANGERS_AGAIN = 3_600_000;
 /** Values of one message, and characters of them. A server stores larger messages faster; more at a time keep other connections waiting. */
 export const ZABBIX_MESSAGE_VALUES = 5000;
 export const ZABBIX_MESSAGE_SIZE = 4 * 1024 * 1024;
-/** What was acknowledged so little before the last message goes with the next one again: a server needs a second or two to write it. And how many of these at most. */
+/** What was acknowledged within so long before the last answer goes with the next message once more: a server needs a second or two to write it. And how many of these at most. */
 export const ZABBIX_TAIL_AGE = 5000;
 export const ZABBIX_TAIL_VALUES = 2000;
 /** Acknowledged values that are kept in case that a server has lost them. */

@@ -13,7 +13,7 @@ const ids = (shipment: Shipment): number[] => rowsOf(shipment).map(({ id }) => i
 await t.test('values go in order, with times of their own', async (t) => {
   const { values, sender, counts } = half(t);
   await values.values([value('1', 'a'), value('1', 'b'), value('2', 'c'), { ...value('3', 'why not'), state: 1 }]);
-  const shipment = await sender.compose(0);
+  const shipment = await sender.compose();
   const rows = rowsOf(shipment);
   t.same(rows.map(({ id, itemid, value: text }) => [id, itemid, text]), [[1, '1', 'a'], [2, '1', 'b'], [3, '2', 'c'], [4, '3', 'why not']]);
   t.equal(rows[3]!.state, 1);
@@ -26,21 +26,21 @@ await t.test('values go in order, with times of their own', async (t) => {
 await t.test('what was acknowledged a moment ago goes once more, with what is new, and is counted once', async (t) => {
   const { values, sender, counts } = half(t);
   await values.values([value('1', 'a'), value('2', 'b')]);
-  const first = await sender.compose(0);
+  const first = await sender.compose();
   sender.settle(first, SUCCESS);
-  const again = await sender.compose(0);
+  const again = await sender.compose();
   t.same(rowsOf(again), rowsOf(first));
   t.equal(sender.hasMore, false, 'which is no reason to hurry');
   t.equal(again.parts.more, undefined);
   sender.settle(again, SUCCESS);
   await values.values([value('1', 'c'), value('2', 'd')]);
   sender.configured((itemid) => itemid === '1');
-  const third = await sender.compose(0);
+  const third = await sender.compose();
   t.same(ids(third), [1, 3]);
   sender.settle(third, SUCCESS);
   t.same(counts, { kept: 4, sent: 3, dropped: { 'item gone': 1 } }, 'what was sent before its item went is not counted as lost');
   await values.values([value('1', 'e')]);
-  sender.settle(await sender.compose(0), SUCCESS);
+  sender.settle(await sender.compose(), SUCCESS);
   t.same(counts, { kept: 5, sent: 4, dropped: { 'item gone': 1 } });
 });
 
@@ -48,16 +48,16 @@ await t.test('where there is much that is new, that goes first', async (t) => {
   const { values, sender } = half(t);
   const many = (count: number) => values.values(Array.from({ length: count }, (_, index) => value(String(index))));
   await many(100);
-  sender.settle(await sender.compose(0), SUCCESS);
+  sender.settle(await sender.compose(), SUCCESS);
   await many(ZABBIX_MESSAGE_VALUES - 40);
-  const partly = ids(await sender.compose(0));
+  const partly = ids(await sender.compose());
   t.same([partly[0], partly.at(-1)], [61, ZABBIX_MESSAGE_VALUES + 60], 'as much of the tail as there is room for');
   await many(40);
-  t.equal(ids(await sender.compose(0))[0], 101);
-  sender.settle(await sender.compose(0), SUCCESS);
+  t.equal(ids(await sender.compose())[0], 101);
+  sender.settle(await sender.compose(), SUCCESS);
   await values.values([value('1', 'x'.repeat(60_000))]);
   await values.values(Array.from({ length: 69 }, () => value('1', 'x'.repeat(60_000))));
-  const long = ids(await sender.compose(0));
+  const long = ids(await sender.compose());
   t.equal(long[0], ZABBIX_MESSAGE_VALUES + 101, 'also where it is much by its length');
 });
 
@@ -65,22 +65,22 @@ await t.test('after a fault what was acknowledged goes again, before what is new
   const folder = scratch(t);
   const { values, sender, counts, state } = half(t, folder);
   await values.values([value('1', 'a'), value('2', 'b')]);
-  const first = await sender.compose(0);
+  const first = await sender.compose();
   sender.settle(first, SUCCESS);
   await values.values([value('1', 'c')]);
   sender.doubt();
-  const again = await sender.compose(0);
+  const again = await sender.compose();
   t.same(ids(again), [1, 2, 3]);
   t.same(rowsOf(again).slice(0, 2), rowsOf(first));
   t.equal(again.parts.session, first.parts.session);
   sender.lost();
-  t.same(ids(await sender.compose(0)), [1, 2, 3], 'one that may have arrived');
+  t.same(ids(await sender.compose()), [1, 2, 3], 'one that may have arrived');
   sender.settle(again, SUCCESS);
   t.equal(counts.sent, 3, 'nothing is counted twice');
   await state.close();
   const later = half(t, folder);
   await later.values.values([value('1', 'd')]);
-  t.same(ids(await later.sender.compose(0)), [1, 2, 3, 4], 'and after a restart');
+  t.same(ids(await later.sender.compose()), [1, 2, 3, 4], 'and after a restart');
 });
 
 await t.test('times of an item never come back, whatever the clock does', async (t) => {
@@ -90,7 +90,7 @@ await t.test('times of an item never come back, whatever the clock does', async 
   for (let start = 0; start < 3; start += 1) {
     const { values, sender, state, logged } = half(t, folder);
     for (const clock of [at, at, at - 3600, at, at - 3600]) await values.values([value('1', 'x', clock)]);
-    const rows = rowsOf(await sender.compose(0));
+    const rows = rowsOf(await sender.compose());
     for (const { id, clock, ns } of rows.slice(-5)) {
       t.notOk(used.has(`${clock} ${ns}`), `value ${id}`);
       t.ok(ns >= 0 && ns < 1e9);
@@ -114,7 +114,7 @@ await t.test('values that could not be kept come again with the same times, and 
   full.exec('drop trigger full');
   full.close();
   await values.values(waiting);
-  t.same(rowsOf(await sender.compose(0)).map(({ id, clock, ns, value: text }) => [id, clock, ns - ns % 1000, text]), [
+  t.same(rowsOf(await sender.compose()).map(({ id, clock, ns, value: text }) => [id, clock, ns - ns % 1000, text]), [
     [1, 1_700_000_000, 0, 'a'], [2, 1_700_000_001, 0, 'b'], [3, 1_700_000_001, 1000, 'c'], [4, 1_700_000_060, 0, 'd'],
   ], 'as they were collected, without gaps');
   t.same(logged, []);
@@ -123,17 +123,17 @@ await t.test('values that could not be kept come again with the same times, and 
 await t.test('a server that wants no values gets none until it does, and is told results all the same', async (t) => {
   const { values, sender, tasks, logged } = half(t);
   await values.values([value('1')]);
-  const shipment = await sender.compose(0);
+  const shipment = await sender.compose();
   sender.settle(shipment, { ...SUCCESS, accepted: false, upload: false });
-  sender.settle(await sender.compose(0), { ...SUCCESS, accepted: false, upload: false });
+  sender.settle(await sender.compose(), { ...SUCCESS, accepted: false, upload: false });
   t.equal(sender.hasMore, false);
   tasks.take([{ kind: 'diagnostics', parentTaskId: 9, data: '{"historycache":{"stats":["items","values"]}}' }], 'there');
   await tasks.drain(10_000);
-  const meanwhile = await sender.compose(0);
+  const meanwhile = await sender.compose();
   t.match(meanwhile, { values: 0, results: [{ type: 8, parent_taskid: 9, status: 0 }] });
   t.match(JSON.parse(meanwhile.results[0]!.info), { historycache: { items: 3, values: 4 } });
   sender.settle(meanwhile, SUCCESS);
-  t.same(ids(await sender.compose(0)), [1]);
+  t.same(ids(await sender.compose()), [1]);
   t.same(logged, ['warn the Zabbix server takes no values at present: its cache is full', 'info the Zabbix server takes values again'], 'each once');
 });
 
@@ -141,7 +141,7 @@ await t.test('values of items that are gone are left out, and counted', async (t
   const { values, sender, counts } = half(t);
   await values.values([value('1', '"itemid":"2"'), value('2'), value('1')]);
   sender.configured((itemid) => itemid === '1');
-  const shipment = await sender.compose(0);
+  const shipment = await sender.compose();
   t.same(ids(shipment), [1, 3]);
   sender.settle(shipment, SUCCESS);
   t.same(counts, { kept: 3, sent: 2, dropped: { 'item gone': 1 } });
@@ -150,11 +150,11 @@ await t.test('values of items that are gone are left out, and counted', async (t
 await t.test('many go in parts, and the server is told that there are more', async (t) => {
   const { values, sender } = half(t);
   await values.values(Array.from({ length: ZABBIX_MESSAGE_VALUES + 500 }, (_, index) => value(String(index))));
-  const first = await sender.compose(0);
+  const first = await sender.compose();
   t.match(first, { values: ZABBIX_MESSAGE_VALUES, parts: { more: true } });
   sender.settle(first, SUCCESS);
   t.equal(sender.hasMore, true);
-  const second = await sender.compose(0);
+  const second = await sender.compose();
   t.match(second, { values: 500 + ZABBIX_TAIL_VALUES }, 'with the latest ones of before');
   t.equal(second.parts.more, undefined);
   t.equal(ids(second).at(-1), ZABBIX_MESSAGE_VALUES + 500);
@@ -165,7 +165,7 @@ await t.test('what is too much is dropped, oldest first, and told', async (t) =>
   limits.values = 1000;
   await values.values(Array.from({ length: 1500 }, () => value('1')));
   await values.trim();
-  t.equal(ids(await sender.compose(0))[0], 501);
+  t.equal(ids(await sender.compose())[0], 501);
   t.same(counts.dropped, { limit: 500 });
   t.match(logged, ['warn values for Zabbix were dropped: the server has not taken them in time']);
 });
@@ -177,11 +177,11 @@ await t.test('a disk that cannot be written keeps nothing, and holds up nothing 
   await t.rejects(values.values([value('1'), value('2')]), { name: 'StateError' });
   await t.rejects(values.values([value('1')]), { name: 'StateError' });
   reports.availability([{ interfaceid: 1, available: 1, error: '' }]);
-  t.match(await sender.compose(0), { values: 0, reports: { availability: [{ interfaceid: 1 }] }, parts: { session: /^[0-9a-f]{32}$/ } }, 'all else goes on');
-  await sender.compose(0);
+  t.match(await sender.compose(), { values: 0, reports: { availability: [{ interfaceid: 1 }] }, parts: { session: /^[0-9a-f]{32}$/ } }, 'all else goes on');
+  await sender.compose();
   rmSync(folder);
   await values.values([value('3')]);
-  t.same(rowsOf(await sender.compose(0)).map(({ itemid }) => itemid), ['3']);
+  t.same(rowsOf(await sender.compose()).map(({ itemid }) => itemid), ['3']);
   t.same(counts, { kept: 1, sent: 0, dropped: {} });
   t.same(logged, ['error values for Zabbix cannot be read', 'info values for Zabbix can be read again']);
 });
@@ -191,10 +191,10 @@ await t.test('reports stay until they have arrived', async (t) => {
   reports.availability([{ interfaceid: 1, available: 2, error: 'off' }]);
   reports.availability([{ interfaceid: 1, available: 1, error: '' }]);
   reports.registration([{ clock: 1, host: 'lj', ip: '', dns: '', port: '10050' }]);
-  const shipment = await sender.compose(0);
+  const shipment = await sender.compose();
   t.match(shipment.parts, { availability: [{ interfaceid: 1, available: 1 }], registration: [{ host: 'lj' }] });
   sender.lost();
   reports.availability([{ interfaceid: 1, available: 2, error: 'off again' }]);
   sender.settle(shipment, SUCCESS);
-  t.match((await sender.compose(0)).parts, { availability: [{ error: 'off again' }], registration: [] });
+  t.match((await sender.compose()).parts, { availability: [{ error: 'off again' }], registration: [] });
 });

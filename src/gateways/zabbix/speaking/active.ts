@@ -124,8 +124,8 @@ export class Active {
 
   /** @returns whether there is more */
   async #exchange(signal: AbortSignal): Promise<boolean> {
-    const { servers, sender, tasks, frequencies } = this.#parts;
-    const shipment = this.#isUnsure ? sender.composeResults() : await sender.compose(frequencies().data);
+    const { servers, sender, tasks } = this.#parts;
+    const shipment = this.#isUnsure ? sender.composeResults() : await sender.compose();
     const place = servers.place;
     const asked = await servers.ask('values', async (where, proxy) => {
       const answer = await sendData(where, proxy, { ...shipment.parts }, signal);

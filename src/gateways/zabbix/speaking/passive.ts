@@ -102,7 +102,7 @@ export class Passive {
         this.#isSending = true;
         if (this.#polls.areLate()) sender.doubt();
         try {
-          return this.#upload(versions.isSettled ? await sender.compose(this.#polls.every) : sender.composeNothing(), address, () => { this.#isSending = false; });
+          return this.#upload(versions.isSettled ? await sender.compose() : sender.composeNothing(), address, () => { this.#isSending = false; });
         } catch (error) {
           this.#isSending = false;
           throw error;
@@ -167,12 +167,8 @@ export class Passive {
 /** How often a server asks, and whether it was silent for so long that it may have been started anew. */
 class Polls {
   #lastAt: number | undefined;
-  #usual: number | undefined;
-
   /** the usual time between two, milliseconds */
-  get every(): number {
-    return this.#usual ?? 0;
-  }
+  #usual: number | undefined;
 
   /** One more has come. */
   areLate(): boolean {

@@ -56,6 +56,8 @@ export class Sender {
   /** the greatest number that was counted: what is sent again is not counted again */
   #counted = 0;
   readonly #tail = new Tail();
+  /** when the server last took what there was of values, on the clock of performance.now() */
+  #settledAt = 0;
 
   constructor(parts: SenderParts) {
     this.#parts = parts;
@@ -80,14 +82,11 @@ export class Sender {
     this.#isInDoubt = true;
   }
 
-  /**
-   * All that there is, as far as the server wants it.
-   * @param every the usual time between two messages, milliseconds
-   */
-  async compose(every: number): Promise<Shipment> {
+  /** All that there is, as far as the server wants it. */
+  async compose(): Promise<Shipment> {
     if (this.#isUploadDisabled) return this.composeResults();
     const { reports, tasks, buffer } = this.#parts;
-    const page = await this.#page(ZABBIX_TAIL_AGE + every);
+    const page = await this.#page();
     const [part, results] = [reports.next(), tasks.next()];
     const { text, count, leftOut, newlyLeftOut } = page === undefined ? NOTHING : this.#wanted(page);
     const upTo = page?.last;
@@ -118,7 +117,9 @@ export class Sender {
     const parts = this.#parts;
     parts.reports.done(reports);
     parts.tasks.done(results);
-    if (upTo === undefined || values + leftOut === 0) return;
+    if (upTo === undefined) return;
+    this.#settledAt = performance.now();
+    if (values + leftOut === 0) return;
     const isNew = upTo > this.#counted;
     if (isNew) {
       // a page that is partly new was read when others came behind it
@@ -129,7 +130,7 @@ export class Sender {
       this.#counted = upTo;
     }
     const { acknowledged } = parts.buffer;
-    if (upTo > acknowledged) this.#tail.add(acknowledged, performance.now());
+    if (upTo > acknowledged) this.#tail.add(acknowledged, this.#settledAt);
     parts.buffer.acknowledge(upTo);
   }
 
@@ -151,8 +152,8 @@ export class Sender {
     else this.#parts.log('warn', 'the Zabbix server takes no values at present: its cache is full', { waiting: this.#parts.buffer.backlog });
   }
 
-  /** @param tail of how many milliseconds what was acknowledged goes again @returns undefined where values cannot be read: all else goes without them */
-  async #page(tail: number): Promise<HistoryPage | undefined> {
+  /** @returns undefined where values cannot be read: all else goes without them */
+  async #page(): Promise<HistoryPage | undefined> {
     const { buffer, log } = this.#parts;
     try {
       await buffer.open();
@@ -162,7 +163,7 @@ export class Sender {
         this.#isInDoubt = false;
         this.#counted = Math.max(this.#counted, buffer.delivered);
       }
-      const page = await this.#withTail(tail) ?? await this.#read(buffer.acknowledged);
+      const page = await this.#withTail() ?? await this.#read(buffer.acknowledged);
       if (page.last < buffer.last) {
         const ahead = this.#ahead = { after: page.last, page: buffer.page(page.last, ZABBIX_MESSAGE_VALUES, ZABBIX_MESSAGE_SIZE) };
         ahead.page.catch(() => undefined);
@@ -178,10 +179,10 @@ export class Sender {
   }
 
   /** @returns undefined where there is no tail, or not enough room for it in one message with all that is new */
-  async #withTail(ms: number): Promise<HistoryPage | undefined> {
+  async #withTail(): Promise<HistoryPage | undefined> {
     const { buffer } = this.#parts;
     const { acknowledged, last } = buffer;
-    const begin = this.#tail.begin(ms, performance.now()) ?? acknowledged;
+    const begin = this.#tail.begin(this.#settledAt - ZABBIX_TAIL_AGE) ?? acknowledged;
     const after = Math.max(begin, acknowledged - Math.min(ZABBIX_TAIL_VALUES, ZABBIX_MESSAGE_VALUES - (last - acknowledged)));
     if (after >= acknowledged) return undefined;
     const page = await buffer.page(after, ZABBIX_MESSAGE_VALUES, ZABBIX_MESSAGE_SIZE);

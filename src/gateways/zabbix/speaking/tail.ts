@@ -17,14 +17,14 @@ export class Tail {
   #marks: Mark[] = [];
 
   /** @param after the greatest number that had been acknowledged before */
-  add(after: number, now: number): void {
-    this.#marks.push({ at: now, after });
+  add(after: number, at: number): void {
+    this.#marks.push({ at, after });
     if (this.#marks.length > MOST) this.#marks.shift();
   }
 
-  /** @returns the number behind which the values begin that were acknowledged within so many milliseconds; undefined: none were */
-  begin(ms: number, now: number): number | undefined {
-    this.#marks = this.#marks.filter(({ at }) => now - at <= ms);
+  /** @returns the number behind which the values begin that were acknowledged at a time or later; undefined: none were */
+  begin(since: number): number | undefined {
+    this.#marks = this.#marks.filter(({ at }) => at >= since);
     return this.#marks.length === 0 ? undefined : Math.min(...this.#marks.map(({ after }) => after));
   }
 }
