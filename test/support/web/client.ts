@@ -36,7 +36,7 @@ export function ask(url: string, { method = 'GET', headers = {}, body }: Ask = {
 
 /** Somebody with a browser who has logged in. */
 export class WebUser {
-  readonly url: string;
+  url: string;
   cookie = '';
 
   constructor(url: string) {

@@ -41,13 +41,13 @@ export class Logins {
     }
     checkIntent(request.headers);
     if (method === 'DELETE') {
-      if (known !== undefined) this.#end(known, visit);
+      if (known !== undefined) await this.#end(known, visit);
       return void response.writeHead(204, ['set-cookie', setCookie(undefined, isTls), 'cache-control', 'no-store']).end();
     }
     if (method !== 'POST') throw new HttpError(405, 'not by this method', { allow: 'GET, HEAD, POST, DELETE' });
     const { cookie, session } = sessions.begin(await this.#login(request, visit), visit.address);
     // whoever logs in anew is somebody new, and what could be done with the former cookie is over
-    if (known !== undefined) this.#end(known, visit);
+    if (known !== undefined) await this.#end(known, visit);
     this.#parts.log('info', 'login', { account: session.member.name, from: visit.from });
     return this.#tell(request, response, visit, session, ['set-cookie', setCookie(cookie, isTls)]);
   }
@@ -60,9 +60,9 @@ export class Logins {
     return 'code' in wanted ? accounts.code(wanted.code, visit.address, visit.signal) : accounts.login(wanted.account, wanted.password, visit.address, visit.signal);
   }
 
-  #end(session: Session, { from }: Visit): void {
-    this.#parts.sessions.end(session);
+  async #end(session: Session, { from }: Visit): Promise<void> {
     this.#parts.log('info', 'logout', { account: session.member.name, from });
+    await this.#parts.sessions.end(session);
   }
 
   async #tell(request: IncomingMessage, response: ServerResponse, { from }: Visit, { member }: Session, headers: readonly string[] = []): Promise<void> {

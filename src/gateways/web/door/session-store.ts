@@ -34,8 +34,9 @@ export class SessionStore {
     void this.#kv.set(PREFIX + id, JSON.stringify(rest)).catch((error: unknown) => this.#complain(error));
   }
 
-  remove(id: string): void {
-    void this.#kv.delete(PREFIX + id).catch((error: unknown) => this.#complain(error));
+  /** Resolves when a restart would not find it any more, or that cannot be had. */
+  async remove(id: string): Promise<void> {
+    await this.#kv.delete(PREFIX + id).catch((error: unknown) => this.#complain(error));
   }
 
   async load(): Promise<readonly SavedSession[]> {

@@ -74,7 +74,7 @@ export class Sessions {
       const [age, idle] = [Date.now() - begun, Date.now() - used];
       const member = age >= 0 && idle >= 0 ? this.#parts.accounts.again(account, mark, address) : undefined;
       const now = performance.now();
-      if (member === undefined || this.#kept.size >= SESSIONS) this.#parts.store.remove(id);
+      if (member === undefined || this.#kept.size >= SESSIONS) void this.#parts.store.remove(id);
       else this.#keep({ id, member, mark, address, begun: now - age, used: now - idle, saved: now - idle });
     }
   }
@@ -97,7 +97,7 @@ export class Sessions {
     const mark = this.#parts.accounts.mark(member.name);
     if (member.signal.aborted || mark === undefined) throw new ArgoError('NOT AUTHENTICATED');
     const mine = [...this.#kept.values()].filter((one) => one.member.name === member.name);
-    if (mine.length >= SESSIONS_PER_ACCOUNT) this.end(mine[0]!);
+    if (mine.length >= SESSIONS_PER_ACCOUNT) void this.end(mine[0]!);
     if (this.#kept.size >= SESSIONS) throw new ArgoError('BUSY', 'too many sessions');
     const cookie = randomBytes(COOKIE_BYTES).toString('base64url');
     const now = performance.now();
@@ -111,7 +111,7 @@ export class Sessions {
     const session = this.#kept.get(idOf(cookie));
     if (session === undefined) return undefined;
     if (this.#left(session) <= 0) {
-      this.end(session);
+      void this.end(session);
       return undefined;
     }
     session.used = performance.now();
@@ -132,8 +132,9 @@ export class Sessions {
     };
   }
 
-  end(session: Session): void {
-    if (this.#drop(session)) this.#parts.store.remove(session.id);
+  /** At once; it resolves when a restart would not bring it back either. */
+  async end(session: Session): Promise<void> {
+    if (this.#drop(session)) await this.#parts.store.remove(session.id);
   }
 
   /** Other times, for those that are there as well. */
@@ -152,7 +153,7 @@ export class Sessions {
     // feeds and consoles, of which one session may have many
     setMaxListeners(0, controller.signal);
     const { signal } = what.member;
-    const over = (): void => this.end(session);
+    const over = (): void => void this.end(session);
     const forget = (): void => {
       signal.removeEventListener('abort', over);
       what.member.release();
@@ -193,7 +194,7 @@ export class Sessions {
   #watch(session: Kept): void {
     clearTimeout(session.timer);
     const left = this.#left(session);
-    if (left <= 0) return this.end(session);
+    if (left <= 0) return void this.end(session);
     // one that is held may be over no sooner than its idle time after that has ended
     const look = session.held > 0 ? Math.min(left, this.times.idle) : left;
     session.timer = setTimeout(() => this.#watch(session), look + 1).unref();

@@ -46,7 +46,7 @@ const feedSocket = (web: WebSocket): FeedSocket => ({
     return web.bufferedAmount;
   },
   send: (text) => {
-    if (web.readyState === web.OPEN) web.send(text);
+    if (web.readyState === web.OPEN) web.send(text, { binary: false });
   },
   close: (code, reason) => web.close(code, reason),
   onClose: (listener) => void web.once('close', listener),

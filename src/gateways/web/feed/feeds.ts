@@ -11,7 +11,8 @@ import { Watched } from './watched.js';
 export interface FeedSocket {
   /** bytes that were sent and not read yet */
   readonly bufferedAmount: number;
-  send(text: string): void;
+  /** @param text of one message; in UTF-8 where it goes to many */
+  send(text: Buffer | string): void;
   /** @param code of RFC 6455, 7.4 */
   close(code: number, reason: string): void;
   onClose(listener: () => void): void;
@@ -79,7 +80,7 @@ export class Feeds {
   }
 
   #connect({ account, socket, watched }: Omit<Connection, 'end'>, after: number, signals: readonly AbortSignal[]): void {
-    const say = (text: string): void => {
+    const say = (text: Buffer | string): void => {
       if (socket.bufferedAmount <= FEED_UNREAD) return socket.send(text);
       // less than what it missed, and all that it needs to know
       socket.send(JSON.stringify({ t: 'reset', v: watched.v } satisfies FeedMessage));

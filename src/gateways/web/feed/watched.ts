@@ -13,14 +13,14 @@ import { columnsOf, providerRows, stateCode, type Columns } from './columns.js';
 /** Where an instance stands in the view, its state, and since when. */
 type Row = readonly [number, number, number];
 
-/** Somebody who follows. Each text is one message, made once for all. */
+/** Somebody who follows. Each text is one message, and in memory once for all, whoever has not read it yet. */
 export interface Follower {
-  told(text: string): void;
+  told(text: Buffer): void;
   /** The list is another one now: what is followed is not current any more. */
   outdated(v: number): void;
 }
 
-const text = (message: FeedMessage): string => JSON.stringify(message);
+const text = (message: FeedMessage): Buffer => Buffer.from(JSON.stringify(message));
 
 /**
  * What one account sees, kept current for as long as its list stays the same: a view, and what has changed since. Each of the
@@ -34,7 +34,7 @@ export class Watched {
   readonly #ends = new AbortController();
   readonly #forgetTasks: () => void;
   /** batches of the last versions, each as it was told */
-  readonly #batches: string[] = [];
+  readonly #batches: Buffer[] = [];
   #v: number;
   #view: { readonly v: number; readonly json: JsonText } | undefined;
   #rows = new Map<number, Row>();
@@ -78,7 +78,7 @@ export class Watched {
   }
 
   /** What was told since a version; undefined where that is not known any more. */
-  since(v: number): readonly string[] | undefined {
+  since(v: number): readonly Buffer[] | undefined {
     const missed = this.#v - v;
     return Number.isInteger(missed) && missed >= 0 && missed <= this.#batches.length ? this.#batches.slice(this.#batches.length - missed) : undefined;
   }
@@ -160,7 +160,7 @@ export class Watched {
     return this.#columns.providers.map((row) => news.get(row.name) ?? row);
   }
 
-  #tell(message: string): void {
+  #tell(message: Buffer): void {
     for (const follower of [...this.#followers]) follower.told(message);
   }
 }

@@ -7,7 +7,7 @@ import { hash } from 'bcrypt';
 import t, { type Test } from 'tap';
 import { newToken, tokenHash } from '../../../../src/auth/tokens.js';
 import { BCRYPT_COST } from '../../../../src/kit/limits.js';
-import { startDaemon } from '../../../support/daemon.js';
+import { startDaemon, type Daemon } from '../../../support/daemon.js';
 import { lacks } from '../../../support/peers.js';
 import { until } from '../../../support/until.js';
 import { ask, WebUser } from '../../../support/web/client.js';
@@ -201,6 +201,25 @@ await t.test('a gateway that is taken away ends its streams, at once', async (t)
   t.equal(await feed.closed, 1001);
   await until(() => ask(url).then(() => false, () => true), WITHIN, 'nobody to listen there');
   t.notMatch(daemon.stderr(), 'did not drain');
+});
+
+await t.test('who has logged out stays so, also where the server is killed at that moment', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'argo-web-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const [left, stays] = ['', ''].map(() => new WebUser(''));
+  const open = async (): Promise<Daemon> => {
+    const daemon = await startDaemon({ config: configuration(WEB), listeners: 2, folder });
+    t.teardown(() => daemon.stop());
+    for (const user of [left!, stays!]) user.url = `http://127.0.0.1:${daemon.ports[1]}`;
+    return daemon;
+  };
+  const daemon = await open();
+  for (const user of [left!, stays!]) t.equal((await user.login(LOGIN)).status, 200);
+  t.equal((await left!.send('DELETE', 'session')).status, 204);
+  daemon.signal('SIGKILL');
+  await daemon.exited;
+  await open();
+  t.same([(await left!.get('session')).status, (await stays!.get('session')).status], [401, 200]);
 });
 
 await t.test('heads alone, and what is missing in a request that is refused', async (t) => {

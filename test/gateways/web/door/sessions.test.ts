@@ -21,7 +21,7 @@ function begin(t: Test) {
   const saved = new Map<string, SavedSession>();
   const parts: SessionParts = {
     accounts: { mark: (name) => (name === 'gone' ? undefined : `mark of ${name}`), again: (name, mark) => (mark === `mark of ${name}` ? account(name).member : undefined) },
-    store: { save: (one) => void saved.set(one.id, one), remove: (id) => void saved.delete(id), load: () => Promise.resolve([...saved.values()]) },
+    store: { save: (one) => void saved.set(one.id, one), remove: (id) => Promise.resolve(void saved.delete(id)), load: () => Promise.resolve([...saved.values()]) },
     ended: ({ member }) => void ended.push(member.name),
   };
   const sessions = new Sessions(TIMES, parts);
@@ -71,8 +71,8 @@ await t.test('it ends with its account, by itself, and when times become shorter
   const [one, other, third] = [sessions.begin(kim.member, HERE), sessions.begin(lee.member, HERE), sessions.begin(max.member, HERE)];
   kim.gone.abort();
   t.same([ended, sessions.find(one.cookie)], [['kim'], undefined]);
-  sessions.end(other.session);
-  sessions.end(other.session);
+  void sessions.end(other.session);
+  void sessions.end(other.session);
   t.same(ended, ['kim', 'lee'], 'once');
   pass(10 * MINUTE);
   sessions.retime({ ...TIMES, idle: 5 * MINUTE });
@@ -104,7 +104,7 @@ await t.test('a restart ends none whose account is as it was, and whose time is 
   pass(20 * MINUTE);
   sessions.find(one.cookie);
   sessions.find(other.cookie);
-  sessions.end(third.session);
+  void sessions.end(third.session);
   sessions.close();
   t.equal(one.session.signal.aborted, true, 'in this process it is over');
   saved.set(other.session.id, { ...saved.get(other.session.id)!, mark: 'of another password' });

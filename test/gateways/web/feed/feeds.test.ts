@@ -18,9 +18,9 @@ class Socket implements FeedSocket {
   closed: number | undefined;
   readonly #listeners: (() => void)[] = [];
 
-  send(text: string): void {
+  send(text: Buffer | string): void {
     if (this.closed !== undefined) throw new Error('it is closed');
-    this.told.push(JSON.parse(text) as FeedMessage);
+    this.told.push(JSON.parse(String(text)) as FeedMessage);
   }
 
   close(code: number): void {
