@@ -12,6 +12,8 @@ import { ACCOUNTS, active, behindRelay, isSeen, passive, SIM, startArgo, startWo
 
 /** Items of one instance, each once a second. */
 const ITEMS = 200;
+/** How long a server may take to write what it has, on a busy machine. */
+const WRITTEN_WITHIN_MS = 25_000;
 /** How long nothing can be sent, so that there is a backlog. */
 const BACKLOG_MS = 8000;
 
@@ -116,19 +118,19 @@ await t.test('a server that is killed and started again between two polls of a p
     for (const { itemid, clock, ns, state } of (message['history data'] ?? []) as readonly { itemid: string; clock: number; ns: number; state?: number }[]) if (state !== 1) handed.add(`${itemid} ${clock} ${ns}`);
   };
   await startArgo(t, { config: `${ACCOUNTS}${SIM}${passive('asked', port)}` });
-  for (let kill = 0; kill < 5; kill += 1) {
+  for (let kill = 1; kill <= 4; kill += 1) {
     const wanted = handed.size + 2 * ITEMS;
     await until(() => handed.size >= wanted, LONG, 'values');
     // it has said that it has them, and had no time to write them
     await zabbix.killServer();
     await zabbix.startServer();
+    const all = [...handed];
+    let missing = all;
+    await until(async () => {
+      const there = await storedOf(world);
+      missing = all.filter((one) => !there.has(one));
+      return missing.length === 0;
+    }, WRITTEN_WITHIN_MS, 'all of them').catch((error: unknown) => t.comment((error as Error).message));
+    t.equal(missing.length, 0, `after kill ${kill} nothing of ${all.length} values is missing`);
   }
-  const all = [...handed];
-  let missing = all;
-  await until(async () => {
-    const there = await storedOf(world);
-    missing = all.filter((one) => !there.has(one));
-    return missing.length === 0;
-  }, LONG, 'all of them').catch((error: unknown) => t.fail(`${missing.length} of ${all.length} are missing: ${(error as Error).message}`));
-  t.same(missing.length, 0);
 });
