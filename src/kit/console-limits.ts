@@ -43,7 +43,7 @@ export const CONSOLE_SILENCE = 250;
 export const CONSOLE_SILENCE_LONGEST = 5000;
 
 /** A ticket for a console: how long it lives, and how many may wait to be used. */
-export const CONSOLE_TICKET_LIFE = 20_000;
+export const CONSOLE_TICKET_LIFE = 30_000;
 export const CONSOLE_TICKETS = 1024;
 
 /** Bytes for a browser that are not sent yet: above, a console is not read; below, it is again. */

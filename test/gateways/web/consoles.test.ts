@@ -51,7 +51,7 @@ async function serve(t: Test) {
 await t.test('a text console in a WebSocket, its size, and its end', async (t) => {
   const { consoles, steve, open, audit } = await serve(t);
   const { ticket, lives, others } = await consoles.order(steve, 'session 1', { instance: 'lj', kind: 'text' });
-  t.same([lives, others, ticket.length], [20_000, [], 32]);
+  t.same([lives, others, ticket.length], [30_000, [], 32]);
   const { web, seen, closed } = open(ticket);
   await until(() => seen().includes('lj$ '), WITHIN, 'the prompt');
   web.send(JSON.stringify({ columns: 90, rows: 30 }));

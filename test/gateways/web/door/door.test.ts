@@ -357,3 +357,17 @@ await t.test('bad input ends a request and nothing else', async (t) => {
   t.notMatch(daemon.stderr(), /request failed|uncaught/);
   t.notMatch(readFileSync(join(daemon.folder, 'argo-server.conf'), 'utf8'), TOKEN);
 });
+
+await t.test('two people stop the same machine', async (t) => {
+  const { user, url } = await start(t);
+  const other = new WebUser(url);
+  await Promise.all([user.login(LOGIN), other.login(LOGIN)]);
+  const orders = await Promise.all([user, other].map((one, index) => one.send('POST', 'power', { targets: ['lj', 'demo/<b>odd</b>'], action: 'stop', once: `key-of-person-${index}` })));
+  t.same(orders.map(({ status }) => status), [202, 202]);
+  interface Task { readonly id: string; readonly state: string; readonly targets: readonly { readonly state: string }[] }
+  const tasks = async (): Promise<Task[]> => (JSON.parse((await user.get('tasks')).text) as { tasks: Task[] }).tasks;
+  await until(async () => (await tasks()).every(({ state }) => state !== 'running'), WITHIN, 'the end of both');
+  t.same((await tasks()).map(({ state }) => state), ['done', 'done']);
+  const ends = (await tasks()).flatMap(({ targets }) => targets.map(({ state }) => state)).sort();
+  t.same(ends, ['already', 'already', 'done', 'done'], 'each machine was stopped once, and neither is told what is not so');
+});
