@@ -36,6 +36,26 @@ await t.test('all long work shares the slice of one turn, and one piece goes on 
   t.notOk(first.isOverNow(), 'and the next turn has its slice');
 });
 
+await t.test('what ends early leaves the rest of the turn to those behind it', async (t) => {
+  const { pass, turn } = clock(t);
+  await turn();
+  const slices = new Slices();
+  slices.isOverNow();
+  pass(SLICE);
+  const went: number[] = [];
+  const all = [1, 2, 3, 4, 5].map(async (piece) => {
+    await slices.pause();
+    went.push(piece);
+    pass(SLICE / 2);
+  });
+  await turn();
+  t.same(went, [1, 2], 'as long as there is time');
+  await turn();
+  t.same(went, [1, 2, 3, 4]);
+  await Promise.all(all);
+  t.same(went, [1, 2, 3, 4, 5]);
+});
+
 await t.test('the clock is read now and then', async (t) => {
   const { pass, turn } = clock(t);
   await turn();
