@@ -11,6 +11,7 @@ import { entranceSettings } from '../../listening/options.js';
 import type { Gateway, GatewayHost } from '../contract.js';
 import type { Api, ApiRequest } from './api.js';
 import { openApi } from './api/index.js';
+import { closeFor } from './close.js';
 import { WebConsoles } from './consoles/consoles.js';
 import { isFault, methodOf, readJson, sendAnswer, sendFailure, sendJson, upgradeFailure } from './door/answers.js';
 import { Files } from './door/files.js';
@@ -173,7 +174,7 @@ export class WebGateway implements Gateway<WebOptions> {
     const after = new URL(request.url ?? '', 'http://localhost').searchParams.get('after') ?? '';
     if (!/^\d{1,16}$/.test(after)) throw new HttpError(400, 'after: the version of a view is expected');
     this.#sockets.feed(request, socket, head, (web) => {
-      this.#feeds.open(web, member, Number(after), signal).catch((error: unknown) => web.close(GOING_AWAY, upgradeFailure(error).message));
+      this.#feeds.open(web, member, Number(after), signal).catch((error: unknown) => web.close(...closeFor(error)));
     });
   }
 
@@ -186,9 +187,6 @@ export class WebGateway implements Gateway<WebOptions> {
     });
   }
 }
-
-/** 1001 of RFC 6455, 7.4.1. */
-const GOING_AWAY = 1001;
 
 const timesOf = (options: WebOptions): SessionTimes => ({ idle: options['idle-timeout'], longest: options['session-limit'] });
 

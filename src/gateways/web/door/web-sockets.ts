@@ -5,6 +5,7 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import type { Deadline } from '../../../kit/deadline.js';
 import { HTTP_DRAIN_LOOK, LINGER } from '../../../kit/limits.js';
 import { CONSOLE_MESSAGE, CONSOLE_PIECES, FEED_MESSAGE, FEED_PIECES } from '../../../kit/web-limits.js';
+import { Close } from '../close.js';
 import type { FeedSocket } from '../feed/feeds.js';
 
 /** The WebSockets of the page (RFC 6455). Compression is off: it costs more memory a connection than all else together. */
@@ -14,9 +15,6 @@ const server = (maxPayload: number, pieces: number): WebSocketServer => new WebS
   handleProtocols: (offered) => (offered.has('binary') ? 'binary' : false),
 });
 
-/** 1003 of RFC 6455, 7.4.1: data of a kind that is not taken. */
-const NOT_TAKEN = 1003;
-
 export class WebSockets {
   readonly #feeds = server(FEED_MESSAGE, FEED_PIECES);
   readonly #consoles = server(CONSOLE_MESSAGE, CONSOLE_PIECES);
@@ -25,7 +23,7 @@ export class WebSockets {
   feed(request: IncomingMessage, socket: Socket, head: Buffer, then: (web: FeedSocket) => void): void {
     this.#feeds.handleUpgrade(request, socket, head, (web) => {
       web.on('error', () => undefined);
-      web.on('message', () => web.close(NOT_TAKEN, 'nothing is said here'));
+      web.on('message', () => web.close(Close.NOT_TAKEN, 'nothing is said here'));
       then(feedSocket(web));
     });
   }

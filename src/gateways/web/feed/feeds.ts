@@ -3,6 +3,7 @@ import { FEED_ALIVE, FEED_KEPT, FEED_SOCKETS, FEED_SOCKETS_PER_ACCOUNT, FEED_UNR
 import type { Log } from '../../../kit/log.js';
 import { onAbort } from '../../../kit/within.js';
 import type { Member } from '../../contract.js';
+import { Close } from '../close.js';
 import type { JsonText } from '../json-text.js';
 import type { FeedMessage } from '../messages.js';
 import { Watched } from './watched.js';
@@ -17,9 +18,6 @@ export interface FeedSocket {
   close(code: number, reason: string): void;
   onClose(listener: () => void): void;
 }
-
-/** Codes of RFC 6455 and of IANA's registry. */
-const [NORMAL, GOING_AWAY, POLICY, TRY_AGAIN_LATER] = [1000, 1001, 1008, 1013];
 
 /** For the audit, which reading does not come to. */
 const ORIGIN = 'the page';
@@ -64,8 +62,8 @@ export class Feeds {
     const watched = await this.#of(member);
     if (isGone) return;
     const mine = [...this.#connections].filter((one) => one.account === account).length;
-    if (this.#connections.size >= FEED_SOCKETS || mine >= FEED_SOCKETS_PER_ACCOUNT) return socket.close(TRY_AGAIN_LATER, 'too many pages are open');
-    if (signal.aborted || member.signal.aborted) return socket.close(POLICY, 'the session is over');
+    if (this.#connections.size >= FEED_SOCKETS || mine >= FEED_SOCKETS_PER_ACCOUNT) return socket.close(Close.TRY_AGAIN_LATER, 'too many pages are open');
+    if (signal.aborted || member.signal.aborted) return socket.close(Close.POLICY, 'the session is over');
     this.#connect({ account, socket, watched }, after, [signal, member.signal]);
   }
 
@@ -73,7 +71,7 @@ export class Feeds {
   close(): void {
     this.#isClosed = true;
     clearInterval(this.#alive);
-    for (const connection of [...this.#connections]) connection.end(GOING_AWAY, 'the server is ending');
+    for (const connection of [...this.#connections]) connection.end(Close.GOING_AWAY, 'the server is ending');
     this.#idle.forEach((timer) => clearTimeout(timer));
     for (const one of this.#watched.values()) one.then((watched) => watched.close(), () => undefined);
     this.#watched.clear();
@@ -84,16 +82,16 @@ export class Feeds {
       if (socket.bufferedAmount <= FEED_UNREAD) return socket.send(text);
       // less than what it missed, and all that it needs to know
       socket.send(JSON.stringify({ t: 'reset', v: watched.v } satisfies FeedMessage));
-      connection.end(TRY_AGAIN_LATER, 'too much is unread');
+      connection.end(Close.TRY_AGAIN_LATER, 'too much is unread');
     };
     const unfollow = watched.follow({
       told: say,
       outdated: (v) => {
         say(JSON.stringify({ t: 'reset', v } satisfies FeedMessage));
-        connection.end(NORMAL, 'there is another view');
+        connection.end(Close.NORMAL, 'there is another view');
       },
     });
-    const over = (): void => connection.end(POLICY, 'the session is over');
+    const over = (): void => connection.end(Close.POLICY, 'the session is over');
     const forget = (): void => {
       unfollow();
       forgetSignals.forEach((forgetOne) => forgetOne());
