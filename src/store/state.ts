@@ -94,6 +94,8 @@ export class State {
   readonly #thread: StoreThread;
   readonly #stateDir: string;
   readonly #historyThread: StoreThread;
+  /** something was asked of the file, which there is then, or will be */
+  #isUsed = false;
 
   /** @param complain told once of each failure of the file */
   constructor(stateDir: string, complain: (message: string, facts: Record<string, unknown>) => void) {
@@ -110,13 +112,19 @@ export class State {
 
   keyValue(namespace: string): KeyValue {
     return {
-      get: async (key) => await this.#ask('kv.get', this.#keys(namespace, key), false) as string | undefined,
+      get: async (key) => {
+        const keys = this.#keys(namespace, key);
+        return this.#isEmpty ? undefined : await this.#ask('kv.get', keys, false) as string | undefined;
+      },
       set: async (key, value) => {
         checkValues([value]);
         await this.#ask('kv.set', [...this.#keys(namespace, key), value]);
       },
       delete: async (key) => void await this.#ask('kv.delete', this.#keys(namespace, key)),
-      list: async (prefix, after = '') => await this.#ask('kv.list', this.#keys(namespace, prefix, after), false) as { key: string; value: string }[],
+      list: async (prefix, after = '') => {
+        const keys = this.#keys(namespace, prefix, after);
+        return this.#isEmpty ? [] : await this.#ask('kv.list', keys, false) as { key: string; value: string }[];
+      },
     };
   }
 
@@ -171,12 +179,18 @@ export class State {
     await Promise.all([this.#thread.close(STORE_CLOSE), this.#historyThread.close(STORE_CLOSE)]);
   }
 
+  /** A thread with SQLite in it takes 20 MB: it is not begun to read what is not there. */
+  get #isEmpty(): boolean {
+    return !this.#isUsed && !this.isThere;
+  }
+
   #keys(...keys: readonly string[]): readonly string[] {
     checkKeys(...keys);
     return keys;
   }
 
   #ask(operation: string, args: readonly Value[], durable = true): Promise<unknown> {
+    this.#isUsed = true;
     return ask(this.#thread, operation, args, durable);
   }
 }

@@ -22,13 +22,18 @@ function open(t: Test, folder: string): State {
   return state;
 }
 
-await t.test('the file is opened only when it is used', async (t) => {
+await t.test('the file is opened only when there is something in it, or to be', async (t) => {
   const folder = scratch(t);
   const state = open(t, folder);
   const [values] = [state.keyValue('a'), state.outbox('a'), state.once('a'), state.tasks('a')];
   t.equal(existsSync(join(folder, 'state.sqlite')), false);
-  t.equal(await values.get('x'), undefined);
+  t.same([await values.get('x'), await values.list('')], [undefined, []]);
+  t.equal(existsSync(join(folder, 'state.sqlite')), false, 'nothing is there to be read');
+  const [, found] = await Promise.all([values.set('x', 'kept'), values.get('x')]);
+  t.equal(found, 'kept');
   t.equal(existsSync(join(folder, 'state.sqlite')), true);
+  await state.close();
+  t.equal(await open(t, folder).keyValue('a').get('x'), 'kept');
 });
 
 await t.test('keys and values, each namespace for itself', async (t) => {
