@@ -269,6 +269,7 @@ void t.test('the page of a console', { skip: lacks('chromium'), jobs: 3 }, async
     machine.keys.length = 0;
     await page.keyboard.press('Control+Alt+Home');
     t.equal(await page.evaluate("document.activeElement.closest('[role=toolbar]') !== null"), true, 'keys alone lead out of it');
+    await until(() => machine.keys.length === 4, WAIT_MS, 'what is pressed there to be let go');
     t.same(machine.keys.splice(0).sort(), ['down ffe3/1d', 'down ffe9/38', 'up ffe3/1d', 'up ffe9/38'], 'and none stays down there');
     await page.getByRole('button', { name: 'Keys' }).click();
     await page.getByRole('button', { name: 'Ctrl+Alt+F2', exact: true }).click();
