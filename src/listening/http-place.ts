@@ -18,6 +18,8 @@ export class HttpError extends Error {
 export interface Arrival {
   /** what was asked for, without what follows `?` */
   readonly path: string;
+  /** what follows that */
+  readonly query: URLSearchParams;
   /** the peer's, in its plain form */
   readonly address: string;
   /** address and port, for log and audit */
@@ -269,7 +271,7 @@ export class HttpPlace {
   #isTaken(request: IncomingMessage): boolean {
     const offered = (request.headers.upgrade ?? '').split(',').map((one) => one.trim().toLowerCase());
     try {
-      return this.#find(pathOf(request))?.mount.upgrade !== undefined && offered.some((one) => one !== 'h2c');
+      return this.#find(urlOf(request).pathname)?.mount.upgrade !== undefined && offered.some((one) => one !== 'h2c');
     } catch {
       return false;
     }
@@ -311,12 +313,12 @@ export class HttpPlace {
     const { socket, url = '' } = request;
     const address = this.#lines.get(socket)?.address ?? '';
     if (url.length > HTTP_URL_SIZE) throw new HttpError(414, `the address has more than ${HTTP_URL_SIZE} characters`);
-    const path = pathOf(request);
+    const { pathname: path, searchParams: query } = urlOf(request);
     const found = this.#find(path);
     if (found === undefined) throw new HttpError(404, 'there is nothing here');
     if (!found.isFrom(address)) throw new HttpError(403, 'not from there');
     const from = formatEndpoint({ host: address, port: socket.remotePort ?? 0 });
-    return { mount: found.mount, arrival: { address, path, from, isTls: 'encrypted' in socket, signal } };
+    return { mount: found.mount, arrival: { address, path, query, from, isTls: 'encrypted' in socket, signal } };
   }
 
   #find(path: string): { mount: Mount; isFrom: (address: string) => boolean } | undefined {
@@ -336,16 +338,16 @@ export class HttpPlace {
 }
 
 /** @throws HttpError 400 */
-function pathOf({ url = '', headers, headersDistinct }: IncomingMessage): string {
+function urlOf({ url = '', headers, headersDistinct }: IncomingMessage): URL {
   // which of two was meant nobody can tell, and somebody between may take the other (RFC 9112, 3.2)
   if ((headersDistinct.host ?? []).length > 1) throw new HttpError(400, 'there is more than one header Host');
   // as it stands behind the host: `//x/y` names none
   const whole = url.startsWith('/') ? `http://localhost${url}` : url;
   if (!URL.canParse(whole) || !whole.startsWith('http')) throw new HttpError(400, 'the address cannot be read');
-  const { host, pathname } = new URL(whole);
+  const parsed = new URL(whole);
   // one that names the host itself is right about it (RFC 9112, 3.2.2)
-  if (whole === url) headers.host = host;
-  return pathname;
+  if (whole === url) headers.host = parsed.host;
+  return parsed;
 }
 
 /** What a client is told of a fault. */

@@ -26,6 +26,7 @@ import { Feeds } from './feed/feeds.js';
 import { packageVersion } from '../../kit/own-files.js';
 import type { JsonText } from './json-text.js';
 import type { WebOptions } from './options.js';
+import { nothingHere, wrongMethod } from './refusals.js';
 
 const API = '/api/';
 
@@ -117,13 +118,13 @@ export class WebGateway implements Gateway<WebOptions> {
     const method = methodOf(request);
     if (visitor.session !== undefined && method !== 'GET') checkIntent(request.headers);
     if (room === 'view' && rest.length === 0) {
-      if (method !== 'GET') throw new HttpError(405, 'not by this method', { allow: 'GET' });
+      if (method !== 'GET') throw wrongMethod('GET');
       const view = await this.#feeds.view(visitor.member);
       return this.#send(request, response, visitor, 200, () => view);
     }
     const actor = visitor.member.actor(visit.from);
     if (room === 'consoles' && rest.length === 0) {
-      if (method !== 'POST') throw new HttpError(405, 'not by this method', { allow: 'POST' });
+      if (method !== 'POST') throw wrongMethod('POST');
       const ticket = await this.#consoles.order(actor, visitor.id, await readJson(request, visit));
       return this.#send(request, response, visitor, 201, () => JSON.stringify(ticket));
     }
@@ -132,7 +133,7 @@ export class WebGateway implements Gateway<WebOptions> {
       // one for many machines at a time
       setMaxListeners(0, signal);
       const asked: ApiRequest = {
-        method, path, query: new URL(request.url ?? '', 'http://localhost').searchParams,
+        method, path, query: visit.query,
         caller: { member: visitor.member, actor },
         signal,
         json: () => readJson(request, visit),
@@ -159,19 +160,19 @@ export class WebGateway implements Gateway<WebOptions> {
     try {
       checkHost(request.headers, this.#names);
       if (request.method !== 'GET' || !/^websocket$/i.test(request.headers.upgrade ?? '')) throw new HttpError(400, 'only HTTP and WebSocket are spoken here');
-      if (!['/api/feed', '/api/console'].includes(arrival.path)) throw new HttpError(404, 'there is nothing here');
+      if (!['/api/feed', '/api/console'].includes(arrival.path)) throw nothingHere();
       const visitor = await visitorOf(request, arrival, this.#sessions, this.#host.accounts);
       socket.once('close', () => visitor.release());
       checkOrigin(request.headers, visitor.session !== undefined);
-      if (arrival.path === '/api/feed') this.#follow(request, socket, head, visitor);
+      if (arrival.path === '/api/feed') this.#follow(request, socket, head, arrival, visitor);
       else this.#openConsole(request, socket, head, arrival, visitor);
     } catch (error) {
       throw upgradeFailure(error);
     }
   }
 
-  #follow(request: IncomingMessage, socket: Socket, head: Buffer, { member, signal }: Visitor): void {
-    const after = new URL(request.url ?? '', 'http://localhost').searchParams.get('after') ?? '';
+  #follow(request: IncomingMessage, socket: Socket, head: Buffer, { query }: Arrival, { member, signal }: Visitor): void {
+    const after = query.get('after') ?? '';
     if (!/^\d{1,16}$/.test(after)) throw new HttpError(400, 'after: the version of a view is expected');
     this.#sockets.feed(request, socket, head, (web) => {
       this.#feeds.open(web, member, Number(after), signal).catch((error: unknown) => web.close(...closeFor(error)));

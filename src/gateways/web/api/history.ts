@@ -1,8 +1,9 @@
 import * as v from 'valibot';
 import type { Subscription, ToldEvent } from '../../../instances/subscription.js';
-import { ArgoError, toArgoError } from '../../../kit/errors.js';
+import { ArgoError } from '../../../kit/errors.js';
 import { AUDIT_ROWS, EVENTS_ANSWERED } from '../../../kit/api-limits.js';
 import type { EventRow, Failure } from '../messages.js';
+import { failureFor } from '../refusals.js';
 import { route, type Route } from './route.js';
 import * as shapes from './shapes.js';
 
@@ -21,15 +22,10 @@ async function* follow(subscription: Subscription, signal: AbortSignal): AsyncGe
       for (const event of events) yield eventRow(event);
     }
   } catch (thrown) {
-    return yield failureOf(thrown);
+    return yield failureFor(thrown);
   }
   // who asked may do so no longer
-  if (signal.reason instanceof ArgoError) yield failureOf(signal.reason);
-}
-
-function failureOf(thrown: unknown): Failure {
-  const { phrase, detail } = toArgoError(thrown);
-  return { error: phrase, detail };
+  if (signal.reason instanceof ArgoError) yield failureFor(signal.reason);
 }
 
 const EVENT_QUERY = {

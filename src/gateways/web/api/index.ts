@@ -1,5 +1,5 @@
-import { HttpError } from '../../../listening/http.js';
 import type { Api, ApiAnswer, ApiRequest } from '../api.js';
+import { nothingHere, wrongMethod } from '../refusals.js';
 import { HISTORY_ROUTES } from './history.js';
 import { MACHINE_ROUTES } from './machines.js';
 import { openApiOf } from './openapi.js';
@@ -51,9 +51,9 @@ export function openApi(version: string): Api {
   return {
     answer: async (request: ApiRequest): Promise<ApiAnswer> => {
       const found = known.find((one) => fits(one, request.path));
-      if (found === undefined) throw new HttpError(404, 'there is nothing here');
+      if (found === undefined) throw nothingHere();
       const row = found.methods.get(request.method);
-      if (row === undefined) throw new HttpError(405, 'not by this method', { allow: [...found.methods.keys()].join(', ') });
+      if (row === undefined) throw wrongMethod(...found.methods.keys());
       const answer = await answerBy(row, request.path.filter((_, index) => found.parts[index] === undefined), request);
       if (typeof answer === 'object' && answer !== null && Symbol.asyncIterator in answer) return { status: 200, stream: answer as AsyncIterable<unknown> };
       return { status: row.status, json: answer };

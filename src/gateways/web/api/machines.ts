@@ -8,6 +8,7 @@ import { ArgoError, toArgoError } from '../../../kit/errors.js';
 import { API_LISTS, API_LISTS_WAITING, READINGS_AGE } from '../../../kit/api-limits.js';
 import { Places } from '../../../kit/places.js';
 import { Slices } from '../../../kit/slices.js';
+import { failureFor } from '../refusals.js';
 import { plain } from './plain.js';
 import { route, type Route } from './route.js';
 import * as shapes from './shapes.js';
@@ -70,8 +71,7 @@ async function readAll(actor: Actor, instance: InstanceInfo, names: readonly Rea
     try {
       return [name, { value: plain(await actor.read(instance, name, call)) }];
     } catch (thrown) {
-      const { phrase, detail } = toArgoError(thrown);
-      return [name, { error: phrase, detail }];
+      return [name, failureFor(thrown)];
     }
   };
   return Object.fromEntries(await Promise.all([...new Set(names)].map(read)));

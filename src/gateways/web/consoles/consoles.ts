@@ -2,6 +2,7 @@ import type { WebSocket } from 'ws';
 import type { Actor } from '../../../instances/actor.js';
 import { noConsole } from '../../../instances/console-order.js';
 import { ArgoError } from '../../../kit/errors.js';
+import { onAbort } from '../../../kit/within.js';
 import { closeFor } from '../close.js';
 import type { ConsoleMessage, ConsoleRequest, ConsoleTicket } from '../messages.js';
 import { relay } from './relay.js';
@@ -48,16 +49,12 @@ export class WebConsoles {
     web.pause();
     web.on('error', () => undefined);
     const gone = new AbortController();
-    const leave = (): void => gone.abort();
-    const end = (): void => web.close(...closeFor(new ArgoError('NOT ALLOWED')));
-    web.once('close', leave);
-    // first: why it is closed is what the browser is to be told
-    ended.addEventListener('abort', end, { once: true });
-    ended.addEventListener('abort', leave, { once: true });
-    if (ended.aborted) {
-      end();
-      leave();
-    }
+    web.once('close', () => gone.abort());
+    const forget = onAbort(ended, () => {
+      // first: why it is closed is what the browser is to be told
+      web.close(...closeFor(new ArgoError('NOT ALLOWED')));
+      gone.abort();
+    });
     try {
       const { kind, viewOnly, force } = order;
       const console = await actor.console(await one(actor, order), { kind, viewOnly, force }, { signal: gone.signal });
@@ -69,8 +66,7 @@ export class WebConsoles {
       web.resume();
       web.close(...closeFor(error));
     } finally {
-      ended.removeEventListener('abort', leave);
-      ended.removeEventListener('abort', end);
+      forget();
     }
   }
 

@@ -5,6 +5,7 @@ import { HttpError, type Visit } from '../../../listening/http.js';
 import type { ApiAnswer } from '../api.js';
 import { JsonText } from '../json-text.js';
 import type { Failure } from '../messages.js';
+import { failureFor } from '../refusals.js';
 
 /** How answers are written: JSON, lines of JSON, and refusals. */
 
@@ -55,9 +56,8 @@ export function failureOf(error: unknown): { readonly status: number; readonly f
   if (error instanceof HttpError) {
     return { status: error.status, failure: { error: phraseOf(error.status), detail: error.message }, headers: [...Object.entries(error.headers).flat(), ...challengeOf(error.status)] };
   }
-  const { phrase, detail } = toArgoError(error);
-  const status = STATUSES[phrase];
-  return { status, failure: { error: phrase, detail }, headers: status === 429 ? ['retry-after', String(RETRY_AFTER_S)] : challengeOf(status) };
+  const status = STATUSES[toArgoError(error).phrase];
+  return { status, failure: failureFor(error), headers: status === 429 ? ['retry-after', String(RETRY_AFTER_S)] : challengeOf(status) };
 }
 
 const challengeOf = (status: number): readonly string[] => (status === 401 ? CHALLENGE : []);
@@ -72,8 +72,8 @@ export async function sendFailure(request: IncomingMessage, response: ServerResp
 /** A fault as it refuses an upgrade: with the same statuses. */
 export function upgradeFailure(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
-  const { status, failure: { error: phrase, detail } } = failureOf(error);
-  return new HttpError(status, detail === '' ? phrase : `${phrase}: ${detail}`);
+  const { phrase, message } = toArgoError(error);
+  return new HttpError(STATUSES[phrase], message);
 }
 
 /** Sends what is no JSON in one piece. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { packageFile } from '../../../kit/own-files.js';
-import { HttpError } from '../../../listening/http.js';
+import { nothingHere, wrongMethod } from '../refusals.js';
 import { accepts } from './answers.js';
 
 /** The page: what the build has put into dist/web, and nothing else. No path of a request becomes one of a file. */
@@ -51,8 +51,8 @@ export class Files {
   /** @throws HttpError 404, 405 */
   async answer(request: IncomingMessage, response: ServerResponse, path: string, isTls: boolean): Promise<void> {
     const entry = this.#entries.get(path);
-    if (entry === undefined) throw new HttpError(404, 'there is nothing here');
-    if (request.method !== 'GET' && request.method !== 'HEAD') throw new HttpError(405, 'not by this method', { allow: 'GET, HEAD' });
+    if (entry === undefined) throw nothingHere();
+    if (request.method !== 'GET' && request.method !== 'HEAD') throw wrongMethod('GET', 'HEAD');
     const [encoding, ending] = ENCODINGS.find(([name]) => name === undefined || accepts(request, name))!;
     // each encoding is another representation (RFC 9110, 8.8.3.3)
     const tag = `"${entry.hash}${ending}"`;

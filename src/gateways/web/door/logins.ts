@@ -3,9 +3,10 @@ import * as v from 'valibot';
 import { ArgoError } from '../../../kit/errors.js';
 import type { Log } from '../../../kit/log.js';
 import { LOGIN_BODY } from '../../../kit/web-limits.js';
-import { HttpError, type Visit } from '../../../listening/http.js';
+import type { Visit } from '../../../listening/http.js';
 import type { Accounts, Member } from '../../contract.js';
 import type { LoginRequest, SessionInfo } from '../messages.js';
+import { wrongMethod } from '../refusals.js';
 import { methodOf, readJson, sendJson } from './answers.js';
 import { checkIntent } from './guard.js';
 import type { Session, Sessions } from './sessions.js';
@@ -44,7 +45,7 @@ export class Logins {
       if (known !== undefined) await this.#end(known, visit);
       return void response.writeHead(204, ['set-cookie', setCookie(undefined, isTls), 'cache-control', 'no-store']).end();
     }
-    if (method !== 'POST') throw new HttpError(405, 'not by this method', { allow: 'GET, HEAD, POST, DELETE' });
+    if (method !== 'POST') throw wrongMethod('GET', 'HEAD', 'POST', 'DELETE');
     const { cookie, session } = sessions.begin(await this.#login(request, visit), visit.address);
     // whoever logs in anew is somebody new, and what could be done with the former cookie is over
     if (known !== undefined) await this.#end(known, visit);
