@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { WebSocket as WebSocketType } from 'ws';
+import { formatEndpoint } from '../../kit/text.js';
 import { unlessAborted } from '../../kit/within.js';
 import { connectTrusted, noticeDeath, type Trust } from '../tls/connect.js';
 import { ConnectionLostError } from '../tls/errors.js';
@@ -26,7 +27,7 @@ export interface Ticket {
  * @throws VimTransportError, CertificateError, the signal's reason
  */
 export async function openWebmks({ host, port, ticket }: Ticket, trust: Trust, signal: AbortSignal): Promise<Duplex> {
-  const place = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const place = formatEndpoint({ host, port });
   const { createWebSocketStream, WebSocket } = await import('ws');
   const connecting = connectTrusted(new URL(`https://${place}`), trust);
   connecting.then((late) => { if (signal.aborted) late.destroy(); }, () => undefined);

@@ -1,6 +1,6 @@
-import { createHash, randomBytes } from 'node:crypto';
 import { CONSOLE_TICKET_LIFE, CONSOLE_TICKETS } from '../../../kit/console-limits.js';
 import { ArgoError } from '../../../kit/errors.js';
+import { keyHash, newKey } from '../../../kit/random-key.js';
 import type { ConsoleRequest } from '../messages.js';
 
 /** What a ticket is for. */
@@ -12,9 +12,6 @@ interface Kept {
   readonly order: TicketOrder;
   readonly ends: number;
 }
-
-/** 192 bits: nobody guesses one within the time that it lives. */
-const TICKET_BYTES = 24;
 
 /**
  * One-use tickets for consoles, since a WebSocket of a browser can say who it is in no better way: a URL would be kept in
@@ -31,14 +28,14 @@ export class Tickets {
   issue(session: string, order: TicketOrder): { readonly ticket: string; readonly lives: number } {
     this.#forgetOld();
     if (this.#kept.size >= CONSOLE_TICKETS) throw new ArgoError('BUSY', 'too many consoles are being opened');
-    const ticket = randomBytes(TICKET_BYTES).toString('base64url');
-    this.#kept.set(hashOf(ticket), { session, order: Object.freeze({ ...order }), ends: performance.now() + CONSOLE_TICKET_LIFE });
+    const ticket = newKey();
+    this.#kept.set(keyHash(ticket), { session, order: Object.freeze({ ...order }), ends: performance.now() + CONSOLE_TICKET_LIFE });
     return { ticket, lives: CONSOLE_TICKET_LIFE };
   }
 
   /** @returns what it is for; undefined where it is none, is too old, was used, or is somebody else's */
   redeem(ticket: string, session: string): TicketOrder | undefined {
-    const hash = hashOf(ticket);
+    const hash = keyHash(ticket);
     const kept = this.#kept.get(hash);
     this.#kept.delete(hash);
     return kept !== undefined && kept.session === session && kept.ends > performance.now() ? kept.order : undefined;
@@ -56,8 +53,6 @@ export class Tickets {
     }
   }
 }
-
-const hashOf = (ticket: string): string => createHash('sha256').update(ticket).digest('base64url');
 
 const SUBPROTOCOL = /^ticket\.([\w-]{1,128})$/;
 

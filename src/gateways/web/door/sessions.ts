@@ -1,6 +1,6 @@
-import { createHash, randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { ArgoError } from '../../../kit/errors.js';
+import { keyHash, newKey } from '../../../kit/random-key.js';
 import { SESSION_SAVED_EVERY, SESSIONS, SESSIONS_PER_ACCOUNT } from '../../../kit/web-limits.js';
 import type { Accounts, Member } from '../../contract.js';
 import type { SessionStore } from './session-store.js';
@@ -43,11 +43,6 @@ export interface SessionParts {
   /** told of each that ends */
   ended(session: Session): void;
 }
-
-/** 192 bits. */
-const COOKIE_BYTES = 24;
-
-const idOf = (cookie: string): string => createHash('sha256').update(cookie).digest('base64url');
 
 /**
  * The sessions of one web gateway. A cookie is kept as its hash alone. A session ends when it was not used for a
@@ -99,16 +94,16 @@ export class Sessions {
     const mine = [...this.#kept.values()].filter((one) => one.member.name === member.name);
     if (mine.length >= SESSIONS_PER_ACCOUNT) void this.end(mine[0]!);
     if (this.#kept.size >= SESSIONS) throw new ArgoError('BUSY', 'too many sessions');
-    const cookie = randomBytes(COOKIE_BYTES).toString('base64url');
+    const cookie = newKey();
     const now = performance.now();
-    const session = this.#keep({ id: idOf(cookie), member, mark, address, begun: now, used: now, saved: now });
+    const session = this.#keep({ id: keyHash(cookie), member, mark, address, begun: now, used: now, saved: now });
     this.#save(session);
     return { cookie, session };
   }
 
   /** The session of a cookie; that is a use of it. */
   find(cookie: string): Session | undefined {
-    const session = this.#kept.get(idOf(cookie));
+    const session = this.#kept.get(keyHash(cookie));
     if (session === undefined) return undefined;
     if (this.#left(session) <= 0) {
       void this.end(session);
