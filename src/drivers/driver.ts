@@ -2,6 +2,8 @@ import type { Duplex } from 'node:stream';
 import type * as v from 'valibot';
 import type { TableFault } from '../config/catalogue.js';
 import type { Log } from '../kit/log.js';
+import type { MachineAbilities, ProviderAbilities } from './management/contract.js';
+import type { Destination } from './management/machine.js';
 
 /**
  * The contract between the instances room and a driver (the code for one type of provider).
@@ -187,6 +189,8 @@ export interface Machine {
 
   readonly autostart?: Autostart;
   readonly console?: Consoles;
+  /** what can be done with it beyond power */
+  readonly abilities?: MachineAbilities;
 
   info?(signal: AbortSignal): Promise<Facts>;
   ip?(signal: AbortSignal): Promise<readonly string[]>;
@@ -225,6 +229,10 @@ export interface Driver {
   sample?(signal: AbortSignal): Promise<ReadonlyMap<string, Partial<Readings>>>;
   /** The hypervisor's log. */
   dmesg?(signal: AbortSignal): Promise<string>;
+  /** what can be done with its host beyond the power of machines */
+  readonly abilities?: ProviderAbilities;
+  /** How machines of other providers of this type can be moved here. @throws ArgoError NOT SUPPORTED with the reason */
+  destination?(): Destination;
   /** Logs out and lets go of everything. Called once; what is under way has ended or been aborted. */
   close(signal: AbortSignal): Promise<void>;
 }

@@ -3,7 +3,7 @@ import type { InstanceInfo, InstanceRef } from './info.js';
 import type { Listing } from './listing.js';
 import type { ConsoleOrder } from './console-order.js';
 import type { ConsoleHolder, OpenConsole } from './consoles.js';
-import type { OperationName, Right } from './operation-table.js';
+import type { OperationName, OPERATIONS, Right } from './operation-table.js';
 import type { ReadingName, Readings } from './operations.js';
 import type { Tasks } from './tasks.js';
 import type { Call, Change, ChangeOutcome, Outcome, PowerOrder, ReadCall } from './order.js';
@@ -15,12 +15,23 @@ import type { AuditPage, AuditWanted } from './audit-view.js';
 import type { Plans } from './plans.js';
 import type { TypedName } from './view.js';
 import type { VisibleGroup } from './visible-groups.js';
+import type { WorkArgs, WorkName, WorkResult } from './work-table.js';
 
 /** What a request selects. */
 export interface Selected {
   readonly instances: readonly InstanceInfo[];
   /** one plain name was given: the reply then has no line a target */
   readonly isSingle: boolean;
+}
+
+/** What a piece of work is done to: a provider by its name, or an instance. */
+export type WorkSubject<Name extends WorkName> = (typeof OPERATIONS)[Name]['on'] extends 'provider' ? string : InstanceRef;
+
+export interface WorkRequest extends Call {
+  /** a key of the account's own: work that is a task is begun once with it, also over a restart */
+  readonly once?: string;
+  /** told the id of work that is a task, as soon as that is written down */
+  readonly begun?: (task: string) => void;
 }
 
 /**
@@ -73,6 +84,16 @@ export interface Actor {
   consoleHolders(on: InstanceRef): readonly ConsoleHolder[];
   /** One reading of a machine. @throws ArgoError */
   read<Name extends ReadingName>(on: InstanceRef, name: Name, call?: ReadCall): Promise<Readings[Name]>;
+  /**
+   * A piece of work beyond power: authorised, checked, in its turn, recorded. One that is a task goes on when the
+   * caller's signal or request has ended; the rest ends with it.
+   * @throws ArgoError; SettingsFault
+   */
+  work<Name extends WorkName>(name: Name, on: WorkSubject<Name>, args: WorkArgs<Name>, call?: WorkRequest): Promise<WorkResult<Name>>;
+  /** What a piece of work would do, in words. Nothing is changed. @throws ArgoError as the work would, as far as that can be known */
+  planWork<Name extends WorkName>(name: Name, on: WorkSubject<Name>, args: WorkArgs<Name>, call?: Call): Promise<string>;
+  /** What can be done with it and the actor may do. @throws ArgoError */
+  works(on: string | InstanceRef): readonly WorkName[];
   /** The log of the hypervisor behind a provider, or behind the only one that has one. @throws ArgoError */
   dmesg(provider: string | undefined, call?: Call): Promise<string>;
   readonly tasks: Tasks;

@@ -29,7 +29,8 @@ import type { Asking } from './readings.js';
 import type { Registry } from './registry.js';
 import { View, type TypedName } from './view.js';
 import { visibleGroups, type VisibleGroup } from './visible-groups.js';
-import type { Actor, Selected } from './actor.js';
+import type { Actor, Selected, WorkRequest, WorkSubject } from './actor.js';
+import type { WorkArgs, WorkName, WorkResult } from './work-table.js';
 
 /** What all actors work with, which nobody outside gets to see. */
 export interface ActorParts {
@@ -220,6 +221,18 @@ export class GateActor implements Actor {
       // the caller's own reason is no secret to him
       throw asked.signal?.aborted && thrown === asked.signal.reason ? thrown : withoutCause(thrown);
     }
+  }
+
+  work<Name extends WorkName>(name: Name, _on: WorkSubject<Name>, _args: WorkArgs<Name>, _call?: WorkRequest): Promise<WorkResult<Name>> {
+    return Promise.reject(new ArgoError('NOT SUPPORTED', name));
+  }
+
+  planWork<Name extends WorkName>(name: Name, _on: WorkSubject<Name>, _args: WorkArgs<Name>, _call?: Call): Promise<string> {
+    return Promise.reject(new ArgoError('NOT SUPPORTED', name));
+  }
+
+  works(_on: string | InstanceRef): readonly WorkName[] {
+    return [];
   }
 
   async dmesg(name: string | undefined, call: Call = {}): Promise<string> {

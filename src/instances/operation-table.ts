@@ -1,3 +1,5 @@
+import { WORKS } from './work-table.js';
+
 /**
  * What can be done with machines and their providers: one row an operation. Grants, the audit, `help`,
  * the documents and every gateway read this table.
@@ -19,7 +21,7 @@ interface OperationRow {
   /** written down before anything is sent, and again when it has ended */
   readonly audit?: true;
   /** whose turn it takes: two that take the same turn never run at once */
-  readonly turn?: 'instance';
+  readonly turn?: 'instance' | 'network';
   /** an answer that is not older than the caller allows may be given to several */
   readonly cacheable?: true;
 }
@@ -46,6 +48,7 @@ export const OPERATIONS = {
   'console.view': { right: 'console-view', on: 'instance', audit: true },
   'console.shell': { right: 'shell', on: 'instance', audit: true },
   dmesg: { right: 'read', on: 'provider' },
+  ...WORKS,
 } as const satisfies Readonly<Record<string, OperationRow>>;
 
 export type OperationName = keyof typeof OPERATIONS;

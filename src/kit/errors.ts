@@ -54,6 +54,13 @@ export class ArgoError extends Error {
   }
 }
 
+/** Settings of which some cannot be: nothing was changed. One line for people for each, by its name. */
+export class SettingsFault extends ArgoError {
+  constructor(readonly faults: Readonly<Record<string, string>>) {
+    super('BAD REQUEST', Object.entries(faults).map(([name, fault]) => `${name}: ${fault}`).join('; '));
+  }
+}
+
 /** What lies behind the errors of {@link withoutCause}. */
 const hiddenCauses = new WeakMap<ArgoError, unknown>();
 
