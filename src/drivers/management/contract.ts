@@ -3,14 +3,17 @@ import type { HardwareAbility, MigrationAbility, RemovalAbility, TemplatingAbili
 import type { Network } from './network.js';
 import type { Statistics } from './statistics.js';
 
+export type { None, Work, WorkCall } from './work.js';
+
 /**
  * What a provider's host can do beyond power: groups of methods that a driver may offer, as Ironic's interfaces are.
  * A group, or a method of a group, that is missing is what makes `400 NOT SUPPORTED`.
  *
  * Every method takes one object of arguments, which the gate has checked by the table of works (names have their form
  * and sizes their limits; whether such a thing exists is the driver's to say), and a {@link WorkCall}. It resolves when
- * it is done and what was made can be seen; it rejects as {@link Machine}'s methods do. `UNCERTAIN`: it may have been done.
- * Something half made must never be listed, nor be left behind by an end in good order.
+ * it is done and what was made can be seen; it rejects as the methods of `Machine` do. `UNREACHABLE`: nothing was done, or
+ * nothing of it is left, as of one that was told to end and took away what it had half made. `UNCERTAIN`, or the signal's
+ * reason passed on: it may have been done. Something half made must never be listed, nor be left behind by an end in good order.
  */
 export interface ProviderAbilities {
   readonly images?: Partial<Images>;
@@ -28,18 +31,3 @@ export interface MachineAbilities {
   readonly removal?: Partial<RemovalAbility>;
   readonly migration?: Partial<MigrationAbility>;
 }
-
-/** What goes with each piece of work. */
-export interface WorkCall {
-  /** aborted: the work ends soon, and takes away what it has half made */
-  readonly signal: AbortSignal;
-  /** random, letters and digits and dashes: for the names of what is half made, so that what an earlier process left is known by it */
-  readonly task: string;
-  /** How far it is, from 0 to 1. May be called as often as one likes. */
-  progress(part: number): void;
-}
-
-/** A method of an ability: one object of arguments in, one answer out. */
-export type Work<Args extends object, Result> = (args: Args, call: WorkCall) => Promise<Result>;
-/** Without arguments. */
-export type None = Readonly<Record<never, never>>;

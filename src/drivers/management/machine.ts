@@ -1,4 +1,4 @@
-import type { None, Work } from './contract.js';
+import type { None, Work } from './work.js';
 
 /** The least and the most of something. */
 export interface Range<T> {

@@ -1,4 +1,4 @@
-import type { None, Work } from './contract.js';
+import type { None, Work } from './work.js';
 
 /** A route of a host, of its main table. */
 export interface Route {

@@ -1,4 +1,4 @@
-import type { None, Work } from './contract.js';
+import type { None, Work } from './work.js';
 
 /** What can be known of a host. */
 export const HOST_FIGURES = ['cpu', 'memory', 'df', 'uptime', 'kernel', 'network', 'bandwidth', 'swap', 'iowait'] as const;

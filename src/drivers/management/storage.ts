@@ -1,4 +1,4 @@
-import type { None, Work } from './contract.js';
+import type { None, Work } from './work.js';
 import type { Limits } from './machine.js';
 
 /** A file on the host that a machine may have as a disk, or as a disc in its drive. */
