@@ -2,8 +2,14 @@
 export type {
   Autostart, Disk, Driver, DriverDefaults, DriverHost, DriverModule, Facts, Load, Machine, MachineType, PowerState, Readings, Sighting, Sightings,
 } from './drivers/driver.js';
+/** What drivers can do beyond power. */
+export type { MachineAbilities, None, ProviderAbilities, Work, WorkCall } from './drivers/management/contract.js';
+export type * from './drivers/management/machine.js';
+export type * from './drivers/management/network.js';
+export type * from './drivers/management/statistics.js';
+export type * from './drivers/management/storage.js';
 export type { TableFault } from './config/catalogue.js';
-export { ArgoError, PHRASES, type Phrase } from './kit/errors.js';
+export { ArgoError, PHRASES, SettingsFault, type Phrase } from './kit/errors.js';
 export type { Log } from './kit/log.js';
 
 /** The keys of a table: how each is read, and what is said where it is wrong. */

@@ -37,7 +37,7 @@ function commandWarnings(grants: readonly Grant[], { plans }: Config, table: Com
 function wordFault(word: string, table: CommandTable, planWords: readonly string[]): string | undefined {
   const lower = word.toLowerCase();
   const known = table.find(lower);
-  if (lower === '*' || known?.word === lower || planWords.includes(lower)) return undefined;
+  if (lower === '*' || known?.word === lower || planWords.includes(lower) || Object.hasOwn(OPERATIONS, lower)) return undefined;
   if (known) return `the command "${word}", which is another word for "${known.word}"; grants know it by that word alone`;
   if ((RIGHTS as readonly string[]).includes(lower)) {
     const isUsed = table.all().some(({ right }) => right === lower) || Object.values(OPERATIONS).some(({ right }) => right === lower);

@@ -77,7 +77,7 @@ export class Daemon {
       actionTimeout: () => this.#config.server.actionTimeout,
       groups: () => this.#config.groups,
       plans: () => this.#plans.desk,
-      tasks: state.tasks('orders', ORDER_TEXT), auditRows: (before, most) => audit.rows(before, most),
+      tasks: state.tasks('orders', ORDER_TEXT), workTasks: state.tasks('works'), auditRows: (before, most) => audit.rows(before, most),
       maxWatchersPerAccount: () => this.#config.server.maxWatchersPerAccount,
     });
     this.#plans = new Plans({

@@ -6,7 +6,7 @@ import type { ConsoleHolder, OpenConsole } from './consoles.js';
 import type { OperationName, OPERATIONS, Right } from './operation-table.js';
 import type { ReadingName, Readings } from './operations.js';
 import type { Tasks } from './tasks.js';
-import type { Call, Change, ChangeOutcome, Outcome, PowerOrder, ReadCall } from './order.js';
+import type { Call, Change, ChangeOutcome, Outcome, PowerOrder, ReadCall, WorkRequest } from './order.js';
 import type { EventFilter, Subscription, ToldEvent } from './subscription.js';
 import type { Cursor } from './events.js';
 import type { InstanceState, Overview } from './overview.js';
@@ -26,13 +26,6 @@ export interface Selected {
 
 /** What a piece of work is done to: a provider by its name, or an instance. */
 export type WorkSubject<Name extends WorkName> = (typeof OPERATIONS)[Name]['on'] extends 'provider' ? string : InstanceRef;
-
-export interface WorkRequest extends Call {
-  /** a key of the account's own: work that is a task is begun once with it, also over a restart */
-  readonly once?: string;
-  /** told the id of work that is a task, as soon as that is written down */
-  readonly begun?: (task: string) => void;
-}
 
 /**
  * An account at work: the only way to a machine, for commands and gateways alike. What it hands out is
@@ -85,9 +78,9 @@ export interface Actor {
   /** One reading of a machine. @throws ArgoError */
   read<Name extends ReadingName>(on: InstanceRef, name: Name, call?: ReadCall): Promise<Readings[Name]>;
   /**
-   * A piece of work beyond power: authorised, checked, in its turn, recorded. One that is a task goes on when the
-   * caller's signal or request has ended; the rest ends with it.
-   * @throws ArgoError; SettingsFault
+   * A piece of work beyond power: authorised, checked, in its turn, recorded. One that only reads ends with the caller's signal
+   * and request; one that changes something goes on. The signal ends the wait for a task alone.
+   * @throws ArgoError; SettingsFault by the names of the arguments
    */
   work<Name extends WorkName>(name: Name, on: WorkSubject<Name>, args: WorkArgs<Name>, call?: WorkRequest): Promise<WorkResult<Name>>;
   /** What a piece of work would do, in words. Nothing is changed. @throws ArgoError as the work would, as far as that can be known */

@@ -83,6 +83,8 @@ export class AuditView {
 
   #mayRead(principal: Principal, provider: string, fullName: string): boolean {
     if (principal.allowsProvider(provider, READ)) return true;
+    // of a provider as a whole, which may have the name of an instance
+    if (provider === fullName) return false;
     const found = this.#parts.registry.find(fullName);
     return found.length > 0 && found.every((instance) => principal.allows(instance, READ));
   }

@@ -4,7 +4,8 @@ import { PatternError, resolvePatterns, type Groups } from '../kit/patterns.js';
 import type { InstanceInfo, InstanceRef } from './info.js';
 import { OPERATIONS, type OperationName, type PowerAction } from './operation-table.js';
 import type { ReadingName } from './operations.js';
-import type { Change, Milliseconds, PowerOrder, ReadCall } from './order.js';
+import { workRow, WORKS, type WorkName } from './work-table.js';
+import type { Change, Milliseconds, PowerOrder, ReadCall, WorkRequest } from './order.js';
 import type { TypedName } from './view.js';
 
 /**
@@ -103,6 +104,20 @@ export function copyCall(call: ReadCall): ReadCall {
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw wrong('signal must be an AbortSignal');
   if (maxAge !== undefined && !(typeof maxAge === 'number' && maxAge >= 0)) throw wrong('maxAge must be a number of milliseconds');
   return { signal, deadline: deadline === undefined ? undefined : checkTime(deadline, 'deadline'), maxAge };
+}
+
+/** @param on what such work is done to @throws ArgoError BAD REQUEST where it is no work, or is done to something else */
+export function checkWork<Name extends WorkName>(name: Name, on: 'instance' | 'provider'): Name {
+  if (typeof name !== 'string' || !Object.hasOwn(WORKS, name)) throw wrong('there is no such work');
+  if (workRow(name).on !== on) throw wrong(`${name} is not done to ${on === 'instance' ? 'an instance' : 'a provider'}`);
+  return name;
+}
+
+/** @throws ArgoError BAD REQUEST */
+export function copyWorkRequest(call: WorkRequest): WorkRequest {
+  const { once, begun } = call;
+  if (begun !== undefined && typeof begun !== 'function') throw wrong('begun must be a function');
+  return { ...copyCall(call), ...(once === undefined ? {} : { once: checkText(once, 'once') }), ...(begun === undefined ? {} : { begun }) };
 }
 
 function checkTime(ms: Milliseconds, what: string): Milliseconds {

@@ -12,7 +12,9 @@ export type EventFacts =
   | { readonly type: 'state'; readonly instance: string; readonly now: PowerState; readonly before: PowerState }
   | { readonly type: 'added' | 'removed'; readonly instance: string; readonly now: PowerState }
   | {
-    readonly type: 'action'; readonly instance: string; readonly command: string; readonly options: string; readonly account: string; readonly auditId: number;
+    readonly type: 'action';
+    /** full name; the name of a provider where it is done to that as a whole */
+    readonly instance: string; readonly command: string; readonly options: string; readonly account: string; readonly auditId: number;
     /** `begun`; or how it ended: `done`, `already so`, a phrase with its detail */
     readonly outcome: string;
     /** from its beginning to its end; undefined at the beginning. Milliseconds */

@@ -3,7 +3,7 @@ import { LinkedList } from '../kit/linked-list.js';
 import { closeClass } from '../kit/closed.js';
 import { Slices } from '../kit/slices.js';
 import { isPattern, type Groups } from '../kit/patterns.js';
-import { checkOperation, checkReading, copyCall, copyChange, copyName, copyOrder, copyRef, chosenBy, frozenCopy } from './entrance.js';
+import { checkOperation, checkReading, checkWork, copyCall, copyChange, copyName, copyOrder, copyRef, copyWorkRequest, chosenBy, frozenCopy } from './entrance.js';
 import { fanOut, WHOLE_SHARE, type Settled, type Share } from './fan-out.js';
 import type { InstanceInfo, InstanceRef } from './info.js';
 import type { Instance } from './instance.js';
@@ -13,7 +13,7 @@ import type { ConsoleHolder, HeldConsole, OpenConsole } from './consoles.js';
 import { OPERATIONS, RIGHTS, type OperationName, type Right } from './operation-table.js';
 import type { Operations, ReadingName, Readings } from './operations.js';
 import { tasksOf, type Tasks } from './tasks.js';
-import type { Call, Change, ChangeOutcome, Outcome, PowerOrder, ReadCall } from './order.js';
+import type { Call, Change, ChangeOutcome, Outcome, PowerOrder, ReadCall, WorkRequest } from './order.js';
 import { EventSubscription, type EventFilter, type Subscription, type ToldEvent } from './subscription.js';
 import type { Cursor } from './events.js';
 import { Choice } from './choice.js';
@@ -21,15 +21,17 @@ import { overviewOf, statesOf, type InstanceState, type Overview } from './overv
 import { ActorOrders, type Orders } from './orders.js';
 import type { OrderDesk } from './power-tasks.js';
 import type { AuditPage, AuditView, AuditWanted } from './audit-view.js';
+import { allows, allowsProvider } from './permits.js';
 import { ActorPlans } from './plan-access.js';
 import type { PlanDesk, Plans } from './plans.js';
 import type { Mandate } from './principal.js';
 import type { Owner } from './owner.js';
 import type { Asking } from './readings.js';
 import type { Registry } from './registry.js';
+import type { Subject } from './subject.js';
 import { View, type TypedName } from './view.js';
 import { visibleGroups, type VisibleGroup } from './visible-groups.js';
-import type { Actor, Selected, WorkRequest, WorkSubject } from './actor.js';
+import type { Actor, Selected, WorkSubject } from './actor.js';
 import type { WorkArgs, WorkName, WorkResult } from './work-table.js';
 
 /** What all actors work with, which nobody outside gets to see. */
@@ -167,7 +169,7 @@ export class GateActor implements Actor {
   may(operation: OperationName, on: InstanceRef): boolean {
     const { provider, id } = copyRef(on);
     const instance = this.#parts.registry.byId(provider, id);
-    return !this.#ended && instance !== undefined && this.#operations.allows(this.#mandate, checkOperation(operation), instance);
+    return !this.#ended && instance !== undefined && allows(this.#mandate, checkOperation(operation), instance);
   }
 
   require(on: readonly InstanceRef[]): void {
@@ -215,24 +217,25 @@ export class GateActor implements Actor {
     const instance = this.#find(on);
     const open = this.#beginReading();
     const asked = copyCall(call);
-    try {
-      return frozenCopy(await this.#operations.read(this.#mandate, instance, checkReading(name), asked, open));
-    } catch (thrown) {
-      // the caller's own reason is no secret to him
-      throw asked.signal?.aborted && thrown === asked.signal.reason ? thrown : withoutCause(thrown);
-    }
+    return frozenCopy(await toldTo(asked, this.#operations.read(this.#mandate, instance, checkReading(name), asked, open)));
   }
 
-  work<Name extends WorkName>(name: Name, _on: WorkSubject<Name>, _args: WorkArgs<Name>, _call?: WorkRequest): Promise<WorkResult<Name>> {
-    return Promise.reject(new ArgoError('NOT SUPPORTED', name));
+  async work<Name extends WorkName>(name: Name, on: WorkSubject<Name>, args: WorkArgs<Name>, call: WorkRequest = {}): Promise<WorkResult<Name>> {
+    const subject = this.#subject(name, on);
+    const asked = copyWorkRequest(call);
+    return frozenCopy(await toldTo(asked, this.#operations.works.carryOut(this.#mandate, name, subject, args, asked, () => this.#beginReading())));
   }
 
-  planWork<Name extends WorkName>(name: Name, _on: WorkSubject<Name>, _args: WorkArgs<Name>, _call?: Call): Promise<string> {
-    return Promise.reject(new ArgoError('NOT SUPPORTED', name));
+  async planWork<Name extends WorkName>(name: Name, on: WorkSubject<Name>, args: WorkArgs<Name>, call: Call = {}): Promise<string> {
+    const subject = this.#subject(name, on);
+    const asked = copyCall(call);
+    return toldTo(asked, this.#operations.works.plan(this.#mandate, name, subject, args));
   }
 
-  works(_on: string | InstanceRef): readonly WorkName[] {
-    return [];
+  works(on: string | InstanceRef): readonly WorkName[] {
+    this.#requireOpen();
+    const { works } = this.#operations;
+    return Object.freeze(typeof on === 'string' ? works.offeredBy(this.#mandate, on) : works.offered(this.#mandate, this.#find(on)));
   }
 
   async dmesg(name: string | undefined, call: Call = {}): Promise<string> {
@@ -300,7 +303,7 @@ export class GateActor implements Actor {
   }
 
   #mayOn(operation: OperationName, provider: string): boolean {
-    return !this.#ended && this.#operations.allowsProvider(this.#mandate, checkOperation(operation), provider);
+    return !this.#ended && allowsProvider(this.#mandate, checkOperation(operation), provider);
   }
 
   /** Where the readings under way are held, so that they end with the client who waits for them. */
@@ -318,6 +321,14 @@ export class GateActor implements Actor {
       if (owner !== last && !owners.has(owner.name)) owners.set(owner.name, owner);
       last = owner;
     }
+  }
+
+  /** What a piece of work is done to. @throws ArgoError */
+  #subject<Name extends WorkName>(name: Name, on: WorkSubject<Name>): Subject {
+    this.#requireOpen();
+    if (typeof on === 'string') return this.#operations.works.provider(this.#mandate, checkWork(name, 'provider'), on);
+    checkWork(name, 'instance');
+    return this.#find(on as InstanceRef);
   }
 
   #requireOpen(): void {
@@ -355,3 +366,7 @@ closeClass(GateActor);
 
 /** What goes wrong is told without its cause, which is for the log alone. */
 const told = <T>(work: Promise<T>): Promise<T> => work.catch((thrown: unknown) => { throw withoutCause(thrown); });
+
+/** As {@link told}; the caller's own reason for ending it is no secret to him. */
+const toldTo = <T>({ signal }: Call, work: Promise<T>): Promise<T> =>
+  work.catch((thrown: unknown) => { throw signal?.aborted && thrown === signal.reason ? thrown : withoutCause(thrown); });

@@ -4,24 +4,28 @@ import type { Log } from '../kit/log.js';
 import { ArgoError } from '../kit/errors.js';
 import { FORCED_LOOK, READ_TIMEOUT } from '../kit/limits.js';
 import type { AuditLog } from '../store/audit-entry.js';
+import type { TaskStore } from '../store/tasks.js';
 import { formatDuration } from '../kit/text.js';
 import { mustBeChecked, notSupported, refuseSecond, requireSupport, STEP_WORDS, wayOf, type Way } from './actions.js';
 import { DeadlineExceeded, explainDeadline } from '../kit/deadline.js';
 import { Signals } from '../kit/signals.js';
-import { onAbort } from '../kit/within.js';
+import { notLonger, onAbort } from '../kit/within.js';
 import type { ConsoleOrder } from './console-order.js';
 import { Consoles, type ConsoleHolder, type HeldConsole, type OpenConsole } from './consoles.js';
 import { Shares } from './fan-out.js';
 import type { Instance } from './instance.js';
-import { OPERATIONS, type OperationName } from './operation-table.js';
+import type { OperationName } from './operation-table.js';
 import { describeOptions, isForced, softTime, type Call, type Change, type ChangeOutcome, type Milliseconds, type Outcome, type PowerOrder, type ReadCall } from './order.js';
 import { PowerRun } from './power-run.js';
 import { SettingRun, valueWord } from './setting-run.js';
-import type { Mandate, Permission } from './principal.js';
+import { allows, allowsProvider } from './permits.js';
+import type { Mandate } from './principal.js';
 import type { Owner } from './owner.js';
 import type { Asking, Question } from './readings.js';
 import type { Registry } from './registry.js';
 import { RunningTasks, type TaskInfo } from './running-tasks.js';
+import { WorkTasks } from './work-tasks.js';
+import { Works } from './works.js';
 
 export type { TaskInfo } from './running-tasks.js';
 export type { Readings } from '../drivers/driver.js';
@@ -32,6 +36,8 @@ export interface OperationsParts {
   readonly registry: Registry;
   readonly audit: AuditLog;
   readonly log: Log;
+  /** where work that is a task is written down; left out: there is none */
+  readonly workTasks?: TaskStore;
   /** milliseconds for a power action where neither request nor provider says */
   actionTimeout(): number;
 }
@@ -44,6 +50,10 @@ export interface OperationsParts {
 export class Operations {
   /** of what an account reads at a time */
   readonly readingShares = new Shares();
+  /** management beyond power */
+  readonly works: Works;
+  /** of that, what is a task */
+  readonly written: WorkTasks;
   readonly #signals = new Signals();
   readonly #tasks: RunningTasks;
   readonly #consoles: Consoles;
@@ -55,18 +65,8 @@ export class Operations {
     this.#parts = parts;
     this.#tasks = new RunningTasks(parts);
     this.#consoles = new Consoles(parts);
-  }
-
-  /** Whether a mandate holds for an operation on an instance, by what the account's grants are now. */
-  allows(mandate: Mandate, operation: OperationName, instance: Instance): boolean {
-    const permission = permissionFor(mandate, operation);
-    return permission !== undefined && mandate.identity.principal.allows(instance, permission);
-  }
-
-  /** As {@link allows}, for an operation on a provider as a whole. */
-  allowsProvider(mandate: Mandate, operation: OperationName, provider: string): boolean {
-    const permission = permissionFor(mandate, operation);
-    return permission !== undefined && mandate.identity.principal.allowsProvider(provider, permission);
+    this.written = new WorkTasks({ store: parts.workTasks, log: parts.log });
+    this.works = new Works({ ...parts, tasks: this.#tasks, written: this.written, signals: this.#signals, ask: (...asked) => this.#ask(...asked) });
   }
 
   /** A power action. @throws ArgoError */
@@ -76,6 +76,7 @@ export class Operations {
     return this.#tasks.carryOut(mandate, instance, {
       operation: order.action,
       options: describeOptions(order, call.deadline),
+      isAllowed: () => allows(mandate, order.action, instance),
       begin: () => this.#runOf(mandate, instance, order, call.deadline),
     });
   }
@@ -87,6 +88,7 @@ export class Operations {
     return this.#tasks.carryOut(mandate, instance, {
       operation: change.operation,
       options: valueWord(change),
+      isAllowed: () => allows(mandate, change.operation, instance),
       begin: () => new SettingRun({
         instance, change,
         signals: this.#signals,
@@ -106,7 +108,7 @@ export class Operations {
     const isOn = await this.#ask(owner, {
       id: machine.id, name: change.operation, account: mandate.identity.name, ms: call.deadline ?? READ_TIMEOUT,
       ask: (signal) => setting.read(signal),
-      isAllowed: () => this.allows(mandate, change.operation, instance),
+      isAllowed: () => allows(mandate, change.operation, instance),
     }, call.signal, open).catch((thrown: unknown) => { throw explainDeadline(thrown, instance.name); });
     const now = isOn === undefined ? 'neither on nor off' : valueWord({ value: isOn });
     return isOn === change.value ? `nothing, ${change.operation} is ${now} already` : `${change.operation} ${valueWord(change)} (it is ${now})`;
@@ -134,13 +136,13 @@ export class Operations {
    * @throws ArgoError
    */
   read<Name extends ReadingName>(mandate: Mandate, instance: Instance, name: Name, call: ReadCall, open?: LinkedList<Asking>): Promise<Readings[Name]> {
-    if (!this.allows(mandate, name, instance)) return Promise.reject(new ArgoError('NOT ALLOWED'));
+    if (!allows(mandate, name, instance)) return Promise.reject(new ArgoError('NOT ALLOWED'));
     const read = instance.machine[name] as ((signal: AbortSignal) => Promise<Readings[Name]>) | undefined;
     if (!read) return Promise.reject(notSupported(instance.name, name));
     const answer = this.#ask(instance.owner, {
       id: instance.machine.id, name, account: mandate.identity.name, ms: call.deadline ?? READ_TIMEOUT, maxAge: call.maxAge,
       ask: (signal) => read.call(instance.machine, signal),
-      isAllowed: () => this.allows(mandate, name, instance),
+      isAllowed: () => allows(mandate, name, instance),
     }, call.signal, open);
     return name === 'status' ? this.#asStatus(instance, answer as Promise<PowerState>) as Promise<Readings[Name]>
       : answer.catch((thrown: unknown) => { throw explainDeadline(thrown, instance.name); });
@@ -154,7 +156,7 @@ export class Operations {
     return this.#ask(owner, {
       id: machine.id, name: 'bootMark', account: mandate.identity.name, ms: call.deadline ?? READ_TIMEOUT,
       ask: (signal) => machine.bootMark!(signal),
-      isAllowed: () => this.allows(mandate, 'reboot', instance),
+      isAllowed: () => allows(mandate, 'reboot', instance),
     }, call.signal, open).catch((thrown: unknown) => { throw explainDeadline(thrown, instance.name); });
   }
 
@@ -167,7 +169,7 @@ export class Operations {
 
   /** Who has a console of an instance, for who may open one. @throws ArgoError NOT ALLOWED */
   consoleHolders(mandate: Mandate, instance: Instance): readonly ConsoleHolder[] {
-    const may = (['console.open', 'console.view', 'console.shell'] as const).some((one) => this.allows(mandate, one, instance));
+    const may = (['console.open', 'console.view', 'console.shell'] as const).some((one) => allows(mandate, one, instance));
     if (!may) throw new ArgoError('NOT ALLOWED');
     return this.#consoles.holders(instance);
   }
@@ -175,12 +177,12 @@ export class Operations {
   /** Whoever may touch may look. */
   #consoleOperation(mandate: Mandate, instance: Instance, { kind, viewOnly }: ConsoleOrder): OperationName {
     if (kind === 'shell') return 'console.shell';
-    return viewOnly === true && !this.allows(mandate, 'console.open', instance) ? 'console.view' : 'console.open';
+    return viewOnly === true && !allows(mandate, 'console.open', instance) ? 'console.view' : 'console.open';
   }
 
   /** The hypervisor's log. @throws ArgoError */
   async dmesg(mandate: Mandate, provider: Owner, call: Call, open?: LinkedList<Asking>): Promise<string> {
-    const isAllowed = (): boolean => this.allowsProvider(mandate, 'dmesg', provider.name);
+    const isAllowed = (): boolean => allowsProvider(mandate, 'dmesg', provider.name);
     if (!isAllowed()) throw new ArgoError('NOT ALLOWED');
     try {
       return await this.#ask(provider, {
@@ -206,8 +208,8 @@ export class Operations {
   review(): void {
     const reason = ({ isAllowed }: Question): Error | undefined => (isAllowed() ? undefined : new ArgoError('NOT ALLOWED'));
     this.#parts.registry.providers().forEach((provider) => provider.endReadings(reason));
-    this.#consoles.review((mandate, operation, instance) => this.allows(mandate, operation, instance));
-    this.#tasks.review((mandate, operation, instance) => this.allows(mandate, operation, instance));
+    this.#consoles.review(allows);
+    this.#tasks.review();
   }
 
   /**
@@ -219,12 +221,14 @@ export class Operations {
   async drain(ms: number, last: number): Promise<void> {
     setTimeout(() => this.#endReadings(), ms).unref();
     await Promise.all([this.#tasks.drain(ms, last), this.#consoles.drain(ms + last)]);
+    await notLonger(last, this.written.settled());
   }
 
   /** Ends what runs without a further look, so that the audit says at least what is known. @param ms in which it has to end */
   async hurry(ms: number): Promise<void> {
     this.#endReadings();
     await Promise.all([this.#tasks.hurry(ms), this.#consoles.drain(ms)]);
+    await notLonger(ms, this.written.settled());
   }
 
   #endReadings(): void {
@@ -233,7 +237,7 @@ export class Operations {
   }
 
   #authorise(mandate: Mandate, operation: OperationName, instance: Instance): void {
-    if (!this.allows(mandate, operation, instance)) throw new ArgoError('NOT ALLOWED');
+    if (!allows(mandate, operation, instance)) throw new ArgoError('NOT ALLOWED');
   }
 
   #runOf(mandate: Mandate, instance: Instance, order: PowerOrder, deadline: Milliseconds | undefined): PowerRun {
@@ -266,7 +270,7 @@ export class Operations {
     const ask = <T>(name: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> => this.#ask(owner, {
       id: machine.id, name, account: mandate.identity.name, ms: isForced(order) ? Math.min(FORCED_LOOK, ms / 2) : ms,
       ask: work,
-      isAllowed: () => this.allows(mandate, order.action, instance),
+      isAllowed: () => allows(mandate, order.action, instance),
     }, call.signal, open);
     try {
       const state = await ask('status', (signal) => machine.status(signal));
@@ -301,18 +305,6 @@ export class Operations {
     const forget = onAbort(signal, (reason) => { for (const one of mine) one.end(reason as Error); });
     return provider.read(question, mine).finally(forget);
   }
-
-}
-
-/**
- * By what an operation is decided: the command through which it is asked for, where that command's own
- * right covers it, else nothing. So a command that says `read` of itself can never switch anything,
- * whoever uses it.
- */
-function permissionFor({ through }: Mandate, operation: OperationName): Permission | undefined {
-  const { right } = OPERATIONS[operation];
-  if (through === undefined) return { word: operation, right };
-  return through.right === right || right === 'read' ? through : undefined;
 }
 
 /** What a way means, to people. */

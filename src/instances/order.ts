@@ -55,6 +55,14 @@ export interface ReadCall extends Call {
   readonly maxAge?: Milliseconds | undefined;
 }
 
+/** A piece of work beyond power. */
+export interface WorkRequest extends ReadCall {
+  /** a key of the account's own: work that is a task is begun once with it, also over a restart */
+  readonly once?: string;
+  /** told the id of work that is a task, as soon as that is written down */
+  readonly begun?: (task: string) => void;
+}
+
 export const isForced = ({ mode }: PowerOrder): boolean => mode !== 'soft';
 
 /** `softFor`, where the mode is that. */

@@ -1,3 +1,5 @@
+import type { Destination } from '../drivers/management/machine.js';
+import type { ProviderAbilities } from '../drivers/management/contract.js';
 import type { Deadline } from '../kit/deadline.js';
 import type { LinkedList } from '../kit/linked-list.js';
 import type { Caller } from './calls.js';
@@ -31,6 +33,8 @@ export interface Owner {
   /** milliseconds for a power action where the request does not say, if the provider sets it */
   readonly actionTimeout: number | undefined;
   readonly supportsDmesg: boolean;
+  /** what can be done with its host beyond the power of machines */
+  readonly abilities: ProviderAbilities | undefined;
   /** One call to the driver in its turn: an order, or what belongs to one. @throws what the driver throws; TIMEOUT at the deadline */
   call<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>, caller: Caller): Promise<T>;
   /**
@@ -49,6 +53,12 @@ export interface Owner {
    * @returns ends that
    */
   hold(whenOver: () => void): () => void;
+  /** Long work, which holds none of the places that others wait for: who begins it bounds it. @throws what the driver throws; the deadline's reason */
+  attend<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>): Promise<T>;
+  /** Resolves when it has been listed by a listing that began after this call, or one was tried in vain. Never rejects. */
+  relist(): Promise<void>;
+  /** How machines of other providers of its type can be moved to it. @throws ArgoError NOT SUPPORTED */
+  destination(): Destination;
   /** The hypervisor's log. @throws ArgoError NOT SUPPORTED where the driver has none */
   dmesg(signal: AbortSignal): Promise<string>;
 }

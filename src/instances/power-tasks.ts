@@ -3,6 +3,7 @@ import { ORDER_TARGETS, ORDER_TARGETS_KEPT, ORDER_TASKS_KEPT, ORDER_TASKS_OF_ACC
 import type { Log } from '../kit/log.js';
 import type { TaskRecord, TaskStore } from '../store/tasks.js';
 import type { NamedRef } from './entrance.js';
+import { checkOnce } from './once.js';
 import type { PowerOrder } from './order.js';
 import type { OrderTask } from './order-task.js';
 import { toldOf, type KeptOrder } from './order-record.js';
@@ -26,9 +27,6 @@ export interface PowerTasksParts {
   readonly log: Log;
 }
 
-/** A key is to be hard to meet by chance, and no way to fill the disk. */
-const ONCE = /^[\w.:-]{8,128}$/;
-
 /** The power actions on many, of all accounts: those under way, and the last that have ended. */
 export class PowerTasks implements OrderDesk {
   readonly #parts: PowerTasksParts;
@@ -45,7 +43,7 @@ export class PowerTasks implements OrderDesk {
 
   async begin(mandate: Mandate, on: readonly NamedRef[], order: PowerOrder, once: string): Promise<OrderTask> {
     const { name: owner } = mandate.identity;
-    if (!ONCE.test(once)) throw new ArgoError('BAD REQUEST', 'once: 8 to 128 letters, digits and _ . : - are expected');
+    checkOnce(once);
     if (on.length === 0) throw new ArgoError('BAD REQUEST', 'no targets are given');
     if (on.length > ORDER_TARGETS) throw new ArgoError('BAD REQUEST', `${on.length} targets are given; ${ORDER_TARGETS} can be`);
     if (owner === '') throw new ArgoError('NOT AUTHENTICATED');

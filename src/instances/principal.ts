@@ -70,5 +70,5 @@ export const TASKS_OF_ALL: Permission = { word: 'task', right: '*' };
 /** Who may do everything on a provider. */
 export const EVERYTHING: Permission = { word: '*', right: '*' };
 
-/** The provider in a full name. */
-export const providerOf = (fullName: string): string => fullName.slice(0, fullName.indexOf('/'));
+/** The provider in the full name of an instance; a provider's name is its own. */
+export const providerOf = (fullName: string): string => fullName.split('/', 1)[0]!;

@@ -1,7 +1,9 @@
 import { SENDING_KEPT } from '../kit/limits.js';
 
-/** What a power action is doing, in the words of `task`. */
-export type Doing = 'reading the state' | 'reading the setting' | 'sending' | 'waiting for its turn' | 'waiting for an earlier stop' | 'verifying';
+/** What an action is doing, in the words of `task`. */
+export type Doing =
+  | 'reading the state' | 'reading the setting' | 'sending' | 'waiting for its turn' | 'waiting for an earlier stop' | 'verifying'
+  | 'working' | `working (${number} %)` | 'taking back';
 
 const ONLY_WAITS: readonly Doing[] = ['waiting for its turn', 'waiting for an earlier stop', 'verifying'];
 

@@ -1,6 +1,8 @@
 import type { Driver, DriverHost, DriverModule, PowerState, Readings as Values } from '../drivers/driver.js';
 import { Link, LinkedList } from '../kit/linked-list.js';
 import type { Log } from '../kit/log.js';
+import type { ProviderAbilities } from '../drivers/management/contract.js';
+import type { Destination } from '../drivers/management/machine.js';
 import type { ProviderSettings } from '../config/config.js';
 import { ArgoError, toArgoError } from '../kit/errors.js';
 import { CLOSE_TIMEOUT, CONCURRENCY, LIST_TIMEOUT, ORDER_PLACE_KEPT, POLL_INTERVAL, RETRY_FIRST, RETRY_LONGEST } from '../kit/limits.js';
@@ -78,13 +80,22 @@ export class Provider implements Owner {
 
   /** One call that has its place, which it gives back. */
   #callFrom<T>(place: Place, deadline: Deadline, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return this.#run(deadline, work, () => this.#calls.free(place));
+  }
+
+  #run<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>, whenOver?: () => void): Promise<T> {
     const active = new Link(deadline);
     this.#active.append(active);
     return deadline.run(work, () => {
       active.leave();
-      this.#calls.free(place);
+      whenOver?.();
       this.#ended();
     });
+  }
+
+  /** Long work, which holds none of the places that others wait for: who begins it bounds it. @throws what the driver throws; the deadline's reason */
+  attend<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return this.#over ? Promise.reject(this.#gone()) : this.#run(deadline, work);
   }
 
   /**
@@ -163,6 +174,22 @@ export class Provider implements Owner {
       this.#schedule(soon);
     });
     return this.#listing;
+  }
+
+  /** Resolves when it has been listed by a listing that began after this call, or one was tried in vain. Never rejects. */
+  async relist(): Promise<void> {
+    await this.#listing;
+    await this.refresh();
+  }
+
+  get abilities(): ProviderAbilities | undefined {
+    return this.#driver.abilities;
+  }
+
+  /** How machines of other providers of its type can be moved to it. @throws ArgoError NOT SUPPORTED */
+  destination(): Destination {
+    if (!this.#driver.destination) throw new ArgoError('NOT SUPPORTED', `machines cannot be moved to ${this.name}`);
+    return this.#driver.destination();
   }
 
   /** The hypervisor's log. @throws ArgoError NOT SUPPORTED where the driver has none */

@@ -3,20 +3,21 @@ import { Link, LinkedList } from '../kit/linked-list.js';
 import type { Log } from '../kit/log.js';
 import { onAbort } from '../kit/within.js';
 import type { AuditLog } from '../store/audit-entry.js';
-import type { Instance } from './instance.js';
 import type { OperationName } from './operation-table.js';
+import type { Owner } from './owner.js';
 import { isOwn, TASKS_OF_ALL, type Mandate } from './principal.js';
 import type { Doing } from './progress.js';
 import type { Registry } from './registry.js';
+import { fullNameOf, instanceOf, ownerOf, type Subject } from './subject.js';
 import { ENDINGS, type Ending } from './turn.js';
 
 /** An action under way. */
 export interface TaskInfo {
-  /** its number in the audit */
+  /** its number in the audit; of what is a task, that one's id */
   readonly id: string;
   readonly account: string;
   readonly operation: OperationName;
-  /** full name */
+  /** full name; a provider's name where it is done to that */
   readonly instance: string;
   readonly since: Date;
   /** in words: `verifying` */
@@ -24,13 +25,13 @@ export interface TaskInfo {
 }
 
 interface Task {
-  /** its number in the audit */
-  readonly id: number;
+  readonly id: string;
   readonly run: Run;
   readonly mandate: Mandate;
-  readonly instance: Instance;
+  readonly subject: Subject;
   readonly operation: OperationName;
   readonly since: Date;
+  isAllowed(): boolean;
 }
 
 /** How it ended well: `already` where nothing had to be sent. */
@@ -51,10 +52,16 @@ export interface Job<O extends Result> {
   readonly operation: OperationName;
   /** as they are typed, for the audit */
   readonly options: string;
+  /** of what is a task; left out: it is known by its number in the audit */
+  readonly id?: string;
+  /** kept open as well while it runs */
+  readonly holds?: readonly Owner[];
+  /** whether who does it still may */
+  isAllowed(): boolean;
   begin(): Run<O>;
 }
 
-/** What is done to machines, from its record in the audit to its end: it can be listed, cancelled, and waited for when the server ends. */
+/** What is done to machines and their hosts, from its record in the audit to its end: it can be listed, cancelled, and waited for when the server ends. */
 export class RunningTasks {
   readonly #parts: { readonly registry: Registry; readonly audit: AuditLog; readonly log: Log };
   readonly #tasks = new LinkedList<Task>();
@@ -69,11 +76,11 @@ export class RunningTasks {
   }
 
   /** Carries it out, recorded before and after. @throws ArgoError SHUTTING DOWN; with what is known */
-  async carryOut<O extends Result>(mandate: Mandate, instance: Instance, job: Job<O>): Promise<O & { readonly auditId: number }> {
+  async carryOut<O extends Result>(mandate: Mandate, subject: Subject, job: Job<O>): Promise<O & { readonly auditId: number }> {
     if (this.#ending) throw new ArgoError('SHUTTING DOWN');
     this.#running += 1;
     try {
-      return await this.#recorded(mandate, instance, job);
+      return await this.#recorded(mandate, subject, job);
     } finally {
       this.#running -= 1;
       if (this.#running === 0) this.#whenDone?.();
@@ -82,23 +89,21 @@ export class RunningTasks {
 
   /** The actions under way that a mandate may know of. */
   list(mandate: Mandate): readonly TaskInfo[] {
-    return [...this.#tasks].filter((task) => mayManage(mandate, task)).map(({ id, run, mandate: { identity }, instance, operation, since }) => ({
-      id: String(id), account: identity.name, operation, instance: instance.fullName, since, doing: run.doing,
+    return [...this.#tasks].filter((task) => mayManage(mandate, task)).map(({ id, run, mandate: { identity }, subject, operation, since }) => ({
+      id, account: identity.name, operation, instance: fullNameOf(subject), since, doing: run.doing,
     }));
   }
 
   /** Ends the waiting of an action. What was sent stays sent. @throws ArgoError NO SUCH TASK */
   cancel(mandate: Mandate, id: string): void {
-    const task = [...this.#tasks].find((one) => String(one.id) === id);
+    const task = [...this.#tasks].find((one) => one.id === id);
     if (task === undefined || !mayManage(mandate, task)) throw new ArgoError('NO SUCH TASK', id);
     task.run.end(ENDINGS.cancelled());
   }
 
   /** Ends what its account may not do any longer. */
-  review(isAllowed: (mandate: Mandate, operation: OperationName, instance: Instance) => boolean): void {
-    for (const { run, mandate, operation, instance } of this.#tasks) {
-      if (!isAllowed(mandate, operation, instance)) run.end(ENDINGS.forbidden());
-    }
+  review(): void {
+    for (const { run, isAllowed } of this.#tasks) if (!isAllowed()) run.end(ENDINGS.forbidden());
   }
 
   /** Takes no further ones and waits for those that run. @param ms how long they may go on @param last milliseconds after that in which they have to say what is known */
@@ -134,31 +139,33 @@ export class RunningTasks {
     });
   }
 
-  async #recorded<O extends Result>(mandate: Mandate, instance: Instance, { operation, options: typed, begin }: Job<O>): Promise<O & { readonly auditId: number }> {
+  async #recorded<O extends Result>(mandate: Mandate, subject: Subject, job: Job<O>): Promise<O & { readonly auditId: number }> {
     const { audit, log } = this.#parts;
+    const { operation, options: typed, id, holds = [], begin } = job;
     const facts = {
       account: mandate.identity.name,
       from: mandate.origin,
       command: commandOf(mandate, operation),
-      instance: instance.fullName,
+      instance: fullNameOf(subject),
       options: typed,
     };
     // it may be told to end before it is there
     const under: { run?: Run } = {};
-    const release = instance.owner.hold(() => under.run?.end(ENDINGS.closed()));
+    const releases = [ownerOf(subject), ...holds].map((owner) => owner.hold(() => under.run?.end(ENDINGS.closed())));
+    const release = (): void => releases.forEach((letGo) => letGo());
     const auditId = await audit.begin(facts).catch((thrown: unknown) => {
       release();
       throw thrown;
     });
     const tell = (outcome: string, ms?: number): void => {
-      const { account, command, options } = facts;
-      this.#parts.registry.events?.add({ type: 'action', instance: instance.fullName, account, command, options, auditId, outcome, ...(ms === undefined ? {} : { ms }) }, instance);
+      const { account, command, instance, options } = facts;
+      this.#parts.registry.events?.add({ type: 'action', instance, account, command, options, auditId, outcome, ...(ms === undefined ? {} : { ms }) }, instanceOf(subject));
     };
     tell('begun');
     const began = performance.now();
     const run = begin();
     under.run = run;
-    const task = new Link<Task>({ id: auditId, run, mandate, instance, operation, since: new Date() });
+    const task = new Link<Task>({ id: id ?? String(auditId), run, mandate, subject, operation, since: new Date(), isAllowed: () => job.isAllowed() });
     this.#tasks.append(task);
     if (this.#endingOfLate) run.end(this.#endingOfLate());
     const forget = whenCancelled(mandate, () => run.end(ENDINGS.cancelled()));
@@ -197,5 +204,5 @@ export function commandOf({ through }: Mandate, operation: OperationName): strin
 const outcomeWords = ({ result }: Result): string => (result === 'done' ? 'done' : 'already so');
 
 /** Own ones, and all for whoever may do everything on their provider. */
-const mayManage = ({ identity }: Mandate, { mandate, instance }: Task): boolean =>
-  isOwn(identity.name, mandate.identity.name) || identity.principal.allowsProvider(instance.provider, TASKS_OF_ALL);
+const mayManage = ({ identity }: Mandate, { mandate, subject }: Task): boolean =>
+  isOwn(identity.name, mandate.identity.name) || identity.principal.allowsProvider(ownerOf(subject).name, TASKS_OF_ALL);

@@ -169,6 +169,8 @@ export function isWanted({ facts, subject }: ArgoEvent, { patterns, types }: Eve
   if (patterns === undefined || facts.type === 'server') return true;
   if (facts.type === 'plan') return false;
   if (facts.type === 'provider') return patterns.some((pattern) => pattern.coversProvider(facts.provider));
+  // what is done to a provider as a whole has no instance
+  if (facts.type === 'action' && subject === undefined) return patterns.some((pattern) => pattern.coversProvider(facts.instance));
   return subject !== undefined && patterns.some((pattern) => pattern.matches(subject));
 }
 
@@ -182,6 +184,7 @@ function changesList(principal: Principal, { facts: { type }, subject }: ArgoEve
 export function mayKnow(principal: Principal, { facts, subject }: ArgoEvent): boolean {
   if (facts.type === 'server') return principal.allowsSomewhere(READ);
   if (facts.type === 'provider') return principal.allowsProvider(facts.provider, READ);
+  if (facts.type === 'action' && subject === undefined) return principal.allowsProvider(facts.instance, READ);
   return subject !== undefined && principal.allows(subject, READ);
 }
 

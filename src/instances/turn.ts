@@ -3,7 +3,7 @@ import { LAST_LOOK, LAST_WORD, TURNS_WAITING, TURNS_WAITING_PER_ACCOUNT } from '
 import { ArgoError } from '../kit/errors.js';
 import type { Deadline } from '../kit/deadline.js';
 
-/** Why a power action is ended before its time, in the words for those who wait for it. */
+/** Why an action is ended before its time, in the words for those who wait for it. */
 export interface Ending {
   /** what it is told where nothing was sent */
   readonly unsent: ArgoError;
@@ -11,14 +11,17 @@ export interface Ending {
   readonly event: string;
   /** milliseconds in which it may look once more at what came of an order in doubt */
   readonly look: number;
+  /** the server itself ends, and waits no longer than that */
+  readonly isOfServer: boolean;
 }
 
-const ending = (unsent: ArgoError, event: string, look = LAST_WORD): Ending => ({ unsent, event, look });
+const ending = (unsent: ArgoError, event: string): Ending => ({ unsent, event, look: LAST_WORD, isOfServer: false });
+const endOfServer = (look: number): Ending => ({ unsent: new ArgoError('SHUTTING DOWN'), event: 'the server ended', look, isOfServer: true });
 
 /** Each is made anew: an error belongs to one action. */
 export const ENDINGS = {
-  shutDown: () => ending(new ArgoError('SHUTTING DOWN'), 'the server ended', LAST_LOOK),
-  hurried: () => ending(new ArgoError('SHUTTING DOWN'), 'the server ended', 0),
+  shutDown: () => endOfServer(LAST_LOOK),
+  hurried: () => endOfServer(0),
   takenOver: () => ending(new ArgoError('BUSY', 'an action with --force took over; nothing was sent'), 'an action with --force took over'),
   closed: () => ending(new ArgoError('UNREACHABLE', 'its provider is no longer configured; nothing was sent'), 'its provider was closed'),
   cancelled: () => ending(new ArgoError('BUSY', 'it was cancelled; nothing was sent'), 'it was cancelled'),
@@ -41,7 +44,7 @@ export interface Holder {
   giveWay(): void;
 }
 
-/** The turn of one machine: two power actions on it never run at once. The accounts that wait get it one after the other. */
+/** The turn of one machine, or of a host's network: two actions on it never run at once. The accounts that wait get it one after the other. */
 export class Turn {
   readonly #place = new FairPlaces({ places: 1, waiting: TURNS_WAITING, groups: [{ waiting: TURNS_WAITING_PER_ACCOUNT }] });
   #holder: Holder | undefined;

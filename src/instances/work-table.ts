@@ -27,6 +27,10 @@ type WorkRow = (ProviderRow | InstanceRow) & {
   readonly turn?: 'instance' | 'network';
   /** what it answers is about machines: who may read only some of them is told of these alone */
   readonly perMachine?: true;
+  /** a reading that takes longer than others */
+  readonly slow?: true;
+  /** machines come or go by it: the provider is listed again */
+  readonly lists?: true;
 };
 
 export const WORKS = {
@@ -34,15 +38,15 @@ export const WORKS = {
   'image.create': { right: 'configure', on: 'provider', ability: 'images', method: 'create', audit: true, task: true },
   'image.delete': { right: 'configure', on: 'provider', ability: 'images', method: 'delete', audit: true },
   'template.list': { right: 'read', on: 'provider', ability: 'templates', method: 'list' },
-  'template.describe': { right: 'read', on: 'provider', ability: 'templates', method: 'describe' },
-  'template.deploy': { right: 'configure', on: 'provider', ability: 'templates', method: 'deploy', audit: true, task: true },
+  'template.describe': { right: 'read', on: 'provider', ability: 'templates', method: 'describe', slow: true },
+  'template.deploy': { right: 'configure', on: 'provider', ability: 'templates', method: 'deploy', audit: true, task: true, lists: true },
   'template.delete': { right: 'configure', on: 'provider', ability: 'templates', method: 'delete', audit: true },
   'template.preview': { right: 'read', on: 'instance', ability: 'templating', method: 'preview' },
   'template.create': { right: 'configure', on: 'instance', ability: 'templating', method: 'create', audit: true, task: true, turn: 'instance' },
   'machine.limits': { right: 'read', on: 'provider', ability: 'machines', method: 'limits' },
-  'machine.install': { right: 'configure', on: 'provider', ability: 'machines', method: 'install', audit: true, task: true },
-  'machine.delete': { right: 'configure', on: 'instance', ability: 'removal', method: 'delete', audit: true, turn: 'instance' },
-  'machine.migrate': { right: 'configure', on: 'instance', ability: 'migration', method: 'to', audit: true, task: true, turn: 'instance' },
+  'machine.install': { right: 'configure', on: 'provider', ability: 'machines', method: 'install', audit: true, task: true, lists: true },
+  'machine.delete': { right: 'configure', on: 'instance', ability: 'removal', method: 'delete', audit: true, turn: 'instance', lists: true },
+  'machine.migrate': { right: 'configure', on: 'instance', ability: 'migration', method: 'to', audit: true, task: true, turn: 'instance', lists: true },
   'hardware.read': { right: 'read', on: 'instance', ability: 'hardware', method: 'read' },
   'hardware.change': { right: 'configure', on: 'instance', ability: 'hardware', method: 'change', audit: true, turn: 'instance' },
   'volume.groups': { right: 'read', on: 'provider', ability: 'volumes', method: 'groups' },
@@ -59,7 +63,7 @@ export const WORKS = {
   'bridge.delete': { right: 'host', on: 'provider', ability: 'network', method: 'deleteBridge', audit: true, turn: 'network' },
   'bridge.add-member': { right: 'host', on: 'provider', ability: 'network', method: 'addMember', audit: true, turn: 'network' },
   'bridge.delete-member': { right: 'host', on: 'provider', ability: 'network', method: 'deleteMember', audit: true, turn: 'network' },
-  'stats.host': { right: 'read', on: 'provider', ability: 'statistics', method: 'host' },
+  'stats.host': { right: 'read', on: 'provider', ability: 'statistics', method: 'host', slow: true },
   'stats.guests': { right: 'read', on: 'provider', ability: 'statistics', method: 'guests', perMachine: true },
 } as const satisfies Readonly<Record<string, WorkRow>>;
 
@@ -70,6 +74,18 @@ type AbilityOf<R extends Row<WorkName>> = R extends { on: 'provider'; ability: i
   : R extends { on: 'instance'; ability: infer A extends keyof MachineAbilities } ? Required<MachineAbilities>[A] : never;
 type MethodOf<R extends Row<WorkName>> = R['method'] extends keyof AbilityOf<R> ? NonNullable<AbilityOf<R>[R['method']]> : never;
 
+/** What the method that carries it out takes. */
+export type DriverArgs<Name extends WorkName> = MethodOf<Row<Name>> extends (args: infer Args, call: never) => unknown ? Args : never;
+
+/** What a caller says instead, where the gate finds out the rest: a way to another host is no caller's to name. */
+interface CallerArgs {
+  /** the provider to which it goes */
+  readonly 'machine.migrate': { readonly to: string };
+}
+
 /** What a piece of work takes, and what comes of it. */
-export type WorkArgs<Name extends WorkName> = MethodOf<Row<Name>> extends (args: infer Args, call: never) => unknown ? Args : never;
+export type WorkArgs<Name extends WorkName> = Name extends keyof CallerArgs ? CallerArgs[Name] : DriverArgs<Name>;
 export type WorkResult<Name extends WorkName> = MethodOf<Row<Name>> extends (...args: never) => Promise<infer Result> ? Result : never;
+
+/** The row of a piece of work, with what only some rows have. */
+export const workRow = (name: WorkName): WorkRow => WORKS[name];

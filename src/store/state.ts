@@ -157,6 +157,7 @@ export class State {
    */
   tasks(namespace: string, most = TASK_TEXT): TaskStore {
     return tasksIn(namespace, (operation, args, durable) => {
+      if (this.#isEmpty && operation !== 'task.create') return Promise.resolve(operation === 'task.list' ? [] : undefined);
       checkKeys(namespace);
       checkValues(args.filter((arg) => typeof arg === 'string'), most);
       return this.#ask(operation, args, durable);

@@ -75,6 +75,15 @@ await t.test('a command does not do what needs another right', async (t) => {
     'request.configure': (request) => request.configure(request.targets[0]!, { operation: 'autostart', value: true }),
     'actor.configure': ({ actor, targets: [target] }) => actor.configure(target!, { operation: 'autostart', value: true }),
     'a setting that is none': ({ actor, targets: [target] }) => actor.configure(target!, { operation: 'stop' as 'autostart', value: true }),
+    'actor.work on an instance': ({ actor, targets: [target] }) => actor.work('machine.delete', target!, { disks: true }),
+    'actor.work on a provider': ({ actor }) => actor.work('image.delete', 'demo', { name: 'a.img' }),
+    'actor.work with two faces': ({ actor }) => {
+      let looks = 0;
+      return actor.work({ toString: () => (looks++ < 1 ? 'image.list' : 'image.delete') } as unknown as 'image.delete', 'demo', { name: 'a.img' });
+    },
+    'a provider with two faces': ({ actor }) => actor.work('image.delete', { toString: () => 'demo', provider: 'demo', id: 'lj' } as unknown as string, { name: 'a.img' }),
+    'a work that is a power action': ({ actor, targets: [target] }) => actor.work('stop' as 'machine.delete', target!, { disks: true }),
+    'what would be done': ({ actor, targets: [target] }) => actor.planWork('machine.delete', target!, { disks: true }),
     'inherited names': ({ actor, targets: [target] }) => actor.power(target!, { ...order, action: 'constructor' as 'stop' }),
     '__proto__': ({ actor, targets: [target] }) => actor.read(target!, '__proto__' as 'status'),
   };
@@ -82,6 +91,9 @@ await t.test('a command does not do what needs another right', async (t) => {
     for (const [name, attempt] of Object.entries(attempts)) {
       t.match(await tryAs(t, right, attempt), { phrase: /^(NOT ALLOWED|BAD REQUEST)$/ }, `${right}: ${name}`);
     }
+  }
+  for (const [right, name] of [['power', 'image.delete'], ['configure', 'bridge.delete'], ['host', 'image.delete'], ['read', 'bridge.delete'], ['shell', 'bridge.delete']] as const) {
+    t.match(await tryAs(t, right, ({ actor }) => actor.work(name, 'demo', { name: 'x', rollback: 5000, force: true } as never)), { phrase: 'NOT ALLOWED' }, `${right}: ${name}`);
   }
   t.match(await tryAs(t, 'power', ({ actor, targets: [target] }) => actor.read(target!, 'shutdown' as 'status')), { phrase: 'BAD REQUEST' });
   t.match(await tryAs(t, 'power', ({ actor, targets: [target] }) => actor.read(target!, 'start' as 'status')), { phrase: 'BAD REQUEST' }, 'nor its own right past the audit');
@@ -182,6 +194,11 @@ await t.test('what is kept is worth nothing when the request is over', async (t)
     for (const one of [actor ?? kept!.actor, kept!.actor]) {
       await t.rejects(one.power(lj, order), REFUSED, how);
       await t.rejects(one.read(lj, 'status'), REFUSED);
+      await t.rejects(one.work('image.list', 'demo', {}), REFUSED);
+      await t.rejects(one.work('machine.delete', lj, { disks: true }), REFUSED);
+      await t.rejects(one.planWork('image.list', 'demo', {}), REFUSED);
+      t.throws(() => one.works('demo'), REFUSED);
+      await t.rejects(one.tasks.works(), REFUSED);
       await t.rejects(one.select(['*']), REFUSED);
       t.throws(() => one.visible(), REFUSED);
       t.throws(() => one.known(lj), REFUSED);

@@ -1,0 +1,26 @@
+import type { Instance } from './instance.js';
+import { OPERATIONS, type OperationName } from './operation-table.js';
+import type { Mandate, Permission } from './principal.js';
+
+/** Whether a mandate holds for an operation on an instance, by what the account's grants are now. */
+export function allows(mandate: Mandate, operation: OperationName, instance: Instance): boolean {
+  const permission = permissionFor(mandate, operation);
+  return permission !== undefined && mandate.identity.principal.allows(instance, permission);
+}
+
+/** As {@link allows}, for an operation on a provider as a whole. */
+export function allowsProvider(mandate: Mandate, operation: OperationName, provider: string): boolean {
+  const permission = permissionFor(mandate, operation);
+  return permission !== undefined && mandate.identity.principal.allowsProvider(provider, permission);
+}
+
+/**
+ * By what an operation is decided: the command through which it is asked for, where that command's own
+ * right covers it, else nothing. So a command that says `read` of itself can never switch anything,
+ * whoever uses it.
+ */
+function permissionFor({ through }: Mandate, operation: OperationName): Permission | undefined {
+  const { right } = OPERATIONS[operation];
+  if (through === undefined) return { word: operation, right };
+  return through.right === right || right === 'read' ? through : undefined;
+}

@@ -1,0 +1,74 @@
+import { formatBytes, quoted } from '../kit/text.js';
+import type { WorkArgs, WorkName } from './work-table.js';
+
+/** Work in words: for the audit, and for people who ask what would be done. */
+
+/** Arguments that are nobody's to read. */
+const SECRETS: ReadonlySet<string> = new Set(['password']);
+
+/** As they would be typed, without secrets: `--name=web1 --memory=536870912`. */
+export function describeArgs(args: object): string {
+  return wordsOf(args, '').join(' ');
+}
+
+function wordsOf(args: object, before: string): string[] {
+  return Object.entries(args).flatMap(([key, value]: [string, unknown]) => {
+    if (SECRETS.has(key)) return [`--${before}${key}`];
+    if (Array.isArray(value)) return [`--${before}${key}=${value.join(',')}`];
+    if (typeof value === 'object' && value !== null) return wordsOf(value, key === 'settings' ? before : `${before}${key}-`);
+    return [`--${before}${key}=${quoted(String(value))}`];
+  });
+}
+
+type RouteWords = { readonly destination: string; readonly prefix: number; readonly gateway?: string; readonly interface: string };
+
+const routeWords = ({ destination, prefix, gateway, interface: via }: RouteWords): string =>
+  `${destination === 'default' ? destination : `${destination}/${prefix}`}${gateway === undefined ? '' : ` by ${gateway}`} on ${via}`;
+
+/** What is different from what the template or the machine has: `2 CPUs, 1.0 GiB of memory`. */
+function settingWords(settings: object): string {
+  const words = Object.entries(settings).map(([key, value]: [string, unknown]) => {
+    if (SECRETS.has(key)) return `a new ${key}`;
+    if (typeof value === 'bigint') return `${key} ${formatBytes(value)}`;
+    return `${key} ${typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value)}`;
+  });
+  return words.join(', ');
+}
+
+const withSettings = (settings: object): string => (Object.keys(settings).length === 0 ? '' : ` with ${settingWords(settings)}`);
+
+type Changes = { readonly [Name in WorkName]?: (args: WorkArgs<Name>) => string };
+
+/** What would be done, where that is more than to look: behind it stands where. */
+const CHANGES: Changes = {
+  'image.create': ({ name, size, format }) => `make the image ${name} of ${formatBytes(size)} (${format})`,
+  'image.delete': ({ name }) => `delete the image ${name}`,
+  'template.deploy': ({ template, name, settings }) => `make the machine ${name} from the template ${template}${withSettings(settings)}`,
+  'template.delete': ({ template }) => `delete the template ${template}`,
+  'template.create': ({ template, settings }) => `make the template ${template} of it${withSettings(settings)}`,
+  'machine.install': ({ name, iso, disk, memory, vcpus }) =>
+    `make the machine ${name} with ${vcpus} ${vcpus === 1 ? 'CPU' : 'CPUs'}, ${formatBytes(memory)} of memory and ${'size' in disk ? `a disk of ${formatBytes(disk.size)}` : `the volume ${disk.volume}`}, and start it from ${iso}`,
+  'machine.delete': ({ disks }) => (disks ? 'delete it with its disks' : 'delete it and keep its disks'),
+  'machine.migrate': ({ to }) => `move it to ${to}`,
+  'hardware.change': (change) => `set ${settingWords(change)} for its next start`,
+  'route.add': (route) => `add the route ${routeWords(route)}`,
+  'route.replace': ({ old, new: next }) => `replace the route ${routeWords(old)} by ${routeWords(next)}`,
+  'route.delete': (route) => `delete the route ${routeWords(route)}`,
+  'gateway.set': ({ gateway, interface: via }) => `set the default gateway ${gateway} on ${via}`,
+  'bridge.add': ({ name, ...rest }) => `make the bridge ${name}${bridgeWords(rest)}`,
+  'bridge.change': ({ name, ...rest }) => `change the bridge ${name}${bridgeWords(rest)}`,
+  'bridge.delete': ({ name }) => `delete the bridge ${name}`,
+  'bridge.add-member': ({ bridge, member }) => `put ${member} into the bridge ${bridge}`,
+  'bridge.delete-member': ({ bridge, member }) => `take ${member} out of the bridge ${bridge}`,
+};
+
+function bridgeWords({ address, prefix, gateway }: { readonly address?: string; readonly prefix?: number; readonly gateway?: string }): string {
+  if (address === undefined) return ' without an address';
+  return ` with ${address}/${prefix}${gateway === undefined ? '' : ` and the gateway ${gateway}`}`;
+}
+
+/** What a piece of work would do, in words. */
+export function plannedWords<Name extends WorkName>(name: Name, args: WorkArgs<Name>): string {
+  const words = CHANGES[name] as ((args: WorkArgs<Name>) => string) | undefined;
+  return words?.(args) ?? 'nothing, it only looks';
+}
