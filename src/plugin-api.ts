@@ -1,5 +1,5 @@
 /** What authors of plugins import: `import type { Plugin } from 'argo-server'`. */
-export type { Body, Command, Context, OptionName, Options, Plugin, Target } from './plugins/host/contract.js';
+export type { Body, Command, Context, OptionName, Options, Plugin, Target, Verb, VerbCommand } from './plugins/host/contract.js';
 export type { Actor, WorkSubject } from './instances/actor.js';
 export type { InstanceInfo, InstanceRef } from './instances/info.js';
 export type { OperationName, PowerAction, Right } from './instances/operation-table.js';

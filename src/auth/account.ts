@@ -12,11 +12,11 @@ interface Grant {
 }
 
 /**
- * Whether a grant's command list holds a command: by its word, by the name of its set (`read`,
- * `power`), or by `*`.
+ * Whether a grant's command list holds a command: by its word, that of the command whose verb it is, by the name of its
+ * set (`read`, `power`), or by `*`.
  */
-function holds(grant: Grant, { word, right }: Permission): boolean {
-  return grant.commands.has('*') || grant.commands.has(word) || grant.commands.has(right);
+function holds({ commands }: Grant, { word, command, right }: Permission): boolean {
+  return commands.has('*') || commands.has(word) || commands.has(right) || (command !== undefined && commands.has(command));
 }
 
 /** An account, and the one place where its grants are decided. What no grant gives is refused. */

@@ -1,13 +1,20 @@
-/** What the server says of one of its commands (`help --json`); what an older one leaves out is empty. */
-export interface CommandFacts {
+/** What the server says of a command, or of a verb of one; what an older one leaves out is empty. */
+export interface VerbFacts {
   readonly word: string;
-  readonly aliases: readonly string[];
   readonly right: string;
-  /** what its words are: `instances`, `provider`, or the command's own business */
+  /** what its words are: `instances`, `instance`, `provider`, or the command's own business */
   readonly on: string | undefined;
   /** as they are typed: `--wait`, `--timeout=` */
   readonly options: readonly string[];
   readonly words: readonly string[];
+  /** on which it may be used, where it is on a provider */
+  readonly providers: readonly string[];
+}
+
+/** What the server says of one of its commands (`help --json`). */
+export interface CommandFacts extends VerbFacts {
+  readonly aliases: readonly string[];
+  readonly verbs: readonly VerbFacts[];
 }
 
 export const COMMANDS_LINE = 'help --json';
@@ -22,14 +29,20 @@ function optionsOf(value: unknown): string[] {
   });
 }
 
+function verbOf(row: unknown): VerbFacts | undefined {
+  const { word, right, on, options, words, providers } = (row ?? {}) as Record<string, unknown>;
+  if (typeof word !== 'string') return undefined;
+  return {
+    word, right: typeof right === 'string' ? right : '', on: typeof on === 'string' ? on : undefined,
+    options: optionsOf(options), words: textsOf(words), providers: textsOf(providers),
+  };
+}
+
 function factsOf(line: string): CommandFacts | undefined {
   try {
-    const { word, aliases, right, on, options, words } = JSON.parse(line) as Record<string, unknown>;
-    if (typeof word !== 'string') return undefined;
-    return {
-      word, aliases: textsOf(aliases), right: typeof right === 'string' ? right : '', on: typeof on === 'string' ? on : undefined,
-      options: optionsOf(options), words: textsOf(words),
-    };
+    const row = JSON.parse(line) as Record<string, unknown>;
+    const facts = verbOf(row);
+    return facts && { ...facts, aliases: textsOf(row.aliases), verbs: Array.isArray(row.verbs) ? (row.verbs as unknown[]).flatMap((verb) => verbOf(verb) ?? []) : [] };
   } catch {
     return undefined;
   }

@@ -1,5 +1,5 @@
 import { isPattern } from '../kit/patterns.js';
-import { COMMANDS_LINE, readCommands } from './commands.js';
+import { COMMANDS_LINE, readCommands, type VerbFacts } from './commands.js';
 import { requestFromLine, splitLine } from './request.js';
 import type { Session } from './session.js';
 
@@ -60,11 +60,23 @@ export class Completer {
     if (command === 'help') return this.#commands();
     const known = readCommands(await this.#lines(COMMANDS_LINE));
     const facts = known.get(command);
+    const typed = before.slice(1).filter((one) => !one.startsWith('--'));
+    if (facts === undefined || facts.verbs.length === 0) return this.#wordsOf(facts, typed, word, known.size > 0);
+    const [verb, ...rest] = typed;
+    if (verb === undefined) return facts.verbs.map((one) => `${one.word} `);
+    return this.#wordsOf(facts.verbs.find((one) => one.word === verb.toLowerCase()), rest, word, true);
+  }
+
+  /**
+   * What may follow what has been typed behind a command, or behind its verb.
+   * @param isKnown whether the server tells of commands at all: else its words may be names
+   */
+  async #wordsOf(facts: VerbFacts | undefined, typed: readonly string[], word: string, isKnown: boolean): Promise<string[]> {
     if (word.startsWith('-')) return [...facts?.options ?? []];
-    // A server that does not tell: its words may be names.
-    if (known.size > 0 && facts?.on !== 'instances') return [...facts?.words ?? []];
-    const last = before.length > 1 ? facts?.words ?? [] : [];
-    return [...last, ...(await this.#lines('list')).map(literal)];
+    const { on, words = [], providers = [] } = facts ?? {};
+    if (on === 'provider' && typed.length === 0 && providers.length > 0) return [...providers];
+    if (isKnown && on !== 'instances' && (on !== 'instance' || typed.length > 0)) return [...words];
+    return [...typed.length > 0 ? words : [], ...(await this.#lines('list')).map(literal)];
   }
 
   async #commands(): Promise<string[]> {

@@ -1,6 +1,6 @@
 import { isPattern } from '../kit/patterns.js';
 import { ArgoError } from '../kit/errors.js';
-import type { CommandFacts } from './commands.js';
+import type { CommandFacts, VerbFacts } from './commands.js';
 
 /** One word of a request. A quoted one is a literal name: globs and ranges mean nothing in it. */
 export interface Word {
@@ -57,8 +57,15 @@ const isMany = (targets: readonly Word[]): boolean => targets.length > 1 || targ
 /** A request with what the server says of its command. Without that, words are taken for instances. */
 export function withFacts(request: Request, facts: CommandFacts | undefined): Request {
   if (facts === undefined) return request;
-  const targets = facts.on !== 'instances' ? [] : facts.words.length > 0 ? request.targets.slice(0, -1) : request.targets;
-  return { ...request, targets, many: isMany(targets), acts: facts.right === 'power' || facts.right === 'configure' };
+  const [verb, ...behind] = request.targets;
+  if (facts.verbs.length === 0) return withTargets(request, request.targets, facts);
+  const known = facts.verbs.find(({ word }) => word === verb?.text.toLowerCase());
+  return withTargets(request, known === undefined ? [] : behind, known ?? facts);
+}
+
+function withTargets(request: Request, words: readonly Word[], { on, words: own, right }: VerbFacts): Request {
+  const targets = on === 'instance' ? words.slice(0, 1) : on !== 'instances' ? [] : own.length > 0 ? words.slice(0, -1) : words;
+  return { ...request, targets, many: on === 'instances' && isMany(targets), acts: right === 'power' || right === 'configure' };
 }
 
 /**

@@ -37,13 +37,10 @@ function commandWarnings(grants: readonly Grant[], { plans }: Config, table: Com
 function wordFault(word: string, table: CommandTable, planWords: readonly string[]): string | undefined {
   const lower = word.toLowerCase();
   const known = table.find(lower);
-  if (lower === '*' || known?.word === lower || planWords.includes(lower) || Object.hasOwn(OPERATIONS, lower)) return undefined;
+  const verbs = table.all().flatMap((command) => command.verbs.map((verb) => `${command.word}.${verb.word}`));
+  if (lower === '*' || (RIGHTS as readonly string[]).includes(lower) || known?.word === lower || planWords.includes(lower) || verbs.includes(lower) || Object.hasOwn(OPERATIONS, lower)) return undefined;
   if (known) return `the command "${word}", which is another word for "${known.word}"; grants know it by that word alone`;
-  if ((RIGHTS as readonly string[]).includes(lower)) {
-    const isUsed = table.all().some(({ right }) => right === lower) || Object.values(OPERATIONS).some(({ right }) => right === lower);
-    return isUsed ? undefined : `"${word}", which holds no command as yet`;
-  }
-  const near = nearest(lower, [...RIGHTS, ...planWords, ...table.all().map((command) => command.word)]);
+  const near = nearest(lower, [...RIGHTS, ...planWords, ...table.all().map((command) => command.word), ...verbs]);
   const [plan] = lower.startsWith('plan:') ? [`the plan "${word.slice('plan:'.length)}"`] : [];
   return `${plan ?? `the command "${word}"`}, which there is not${near === undefined ? '' : `; is "${near}" meant?`}`;
 }

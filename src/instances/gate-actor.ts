@@ -21,7 +21,7 @@ import { overviewOf, statesOf, type InstanceState, type Overview } from './overv
 import { ActorOrders, type Orders } from './orders.js';
 import type { OrderDesk } from './power-tasks.js';
 import type { AuditPage, AuditView, AuditWanted } from './audit-view.js';
-import { allows, allowsProvider } from './permits.js';
+import { allows, allowsProvider, permissionOf } from './permits.js';
 import { ActorPlans } from './plan-access.js';
 import type { PlanDesk, Plans } from './plans.js';
 import type { Mandate } from './principal.js';
@@ -161,9 +161,9 @@ export class GateActor implements Actor {
 
   rights(): readonly Right[] {
     const { principal } = this.#mandate.identity;
-    const operations = Object.entries(OPERATIONS) as readonly [OperationName, { readonly right: Right }][];
-    const words = (right: Right): string[] => [right, ...operations.filter(([, row]) => row.right === right).map(([word]) => word)];
-    return this.#ended ? [] : RIGHTS.filter((right) => words(right).some((word) => principal.allowsSomewhere({ word, right })));
+    const permissions = (Object.keys(OPERATIONS) as OperationName[]).map(permissionOf);
+    const isHeld = (right: Right): boolean => [{ word: right, right }, ...permissions.filter((one) => one.right === right)].some((one) => principal.allowsSomewhere(one));
+    return this.#ended ? [] : RIGHTS.filter(isHeld);
   }
 
   may(operation: OperationName, on: InstanceRef): boolean {

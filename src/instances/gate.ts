@@ -60,9 +60,9 @@ export class Gate {
     return await this.#parts.plans?.()?.mayKnow({ identity, origin }, plan) ?? false;
   }
 
-  /** Whether a principal may use a command on some provider as a whole. */
-  allowsOnSomeProvider(principal: Principal, permission: Permission): boolean {
-    return this.#parts.registry.providers().some(({ name }) => principal.allowsProvider(name, permission));
+  /** The providers on which, as a whole, a principal may use a command, by name. */
+  *providersFor(principal: Principal, permission: Permission): Generator<string> {
+    for (const { name } of this.#parts.registry.providers()) if (principal.allowsProvider(name, permission)) yield name;
   }
 
   /** Whether a principal may use a command on all that there is, whatever comes. */

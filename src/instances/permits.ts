@@ -1,6 +1,7 @@
 import type { Instance } from './instance.js';
 import { OPERATIONS, type OperationName } from './operation-table.js';
 import type { Mandate, Permission } from './principal.js';
+import { workRow, WORKS, type WorkName } from './work-table.js';
 
 /** Whether a mandate holds for an operation on an instance, by what the account's grants are now. */
 export function allows(mandate: Mandate, operation: OperationName, instance: Instance): boolean {
@@ -21,6 +22,14 @@ export function allowsProvider(mandate: Mandate, operation: OperationName, provi
  */
 function permissionFor({ through }: Mandate, operation: OperationName): Permission | undefined {
   const { right } = OPERATIONS[operation];
-  if (through === undefined) return { word: operation, right };
+  if (through === undefined) return permissionOf(operation);
   return through.right === right || right === 'read' ? through : undefined;
+}
+
+/** An operation as grants see it where no command stands for it: what `image` holds there, it holds here. */
+export function permissionOf(operation: OperationName): Permission {
+  const { right } = OPERATIONS[operation];
+  if (!Object.hasOwn(WORKS, operation)) return { word: operation, right };
+  const [before] = operation.split('.');
+  return { word: operation, command: workRow(operation as WorkName).command ?? before!, right };
 }

@@ -5,8 +5,10 @@ import type { Right } from './operation-table.js';
 
 /** A command as grants see it. */
 export interface Permission {
-  /** its word: `start` */
+  /** its word: `start`; of a verb, both: `image.create` */
   readonly word: string;
+  /** of a verb, the command that it belongs to: a grant of that holds it */
+  readonly command?: string;
   /** `*`: in no set, so that nothing but its word and the grant of all hold it */
   readonly right: Right | '*';
 }

@@ -19,6 +19,8 @@ type WorkRow = (ProviderRow | InstanceRow) & {
   /** of the ability */
   readonly method: string;
   readonly right: 'read' | 'configure' | 'host';
+  /** whose grants hold it, where that is not what stands before the point in its name */
+  readonly command?: string;
   /** written down before anything is done, and again when it has ended */
   readonly audit?: true;
   /** may take long: written down, so that it is known after a restart that nobody knows how it ended; can be followed and cancelled */
@@ -46,7 +48,7 @@ export const WORKS = {
   'machine.limits': { right: 'read', on: 'provider', ability: 'machines', method: 'limits' },
   'machine.install': { right: 'configure', on: 'provider', ability: 'machines', method: 'install', audit: true, task: true, lists: true },
   'machine.delete': { right: 'configure', on: 'instance', ability: 'removal', method: 'delete', audit: true, turn: 'instance', lists: true },
-  'machine.migrate': { right: 'configure', on: 'instance', ability: 'migration', method: 'to', audit: true, task: true, turn: 'instance', lists: true },
+  'machine.migrate': { command: 'migrate', right: 'configure', on: 'instance', ability: 'migration', method: 'to', audit: true, task: true, turn: 'instance', lists: true },
   'hardware.read': { right: 'read', on: 'instance', ability: 'hardware', method: 'read' },
   'hardware.change': { right: 'configure', on: 'instance', ability: 'hardware', method: 'change', audit: true, turn: 'instance' },
   'volume.groups': { right: 'read', on: 'provider', ability: 'volumes', method: 'groups' },

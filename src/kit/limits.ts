@@ -56,6 +56,9 @@ export const ENTRIES_REMEMBERED = 256;
 export const READY_REPLIES = 1024;
 export const READY_REPLY_SIZE = 4096;
 
+/** Names of providers that `help --json` tells of one command, for completion: nobody picks one out of more. */
+export const PROVIDERS_TOLD = 100;
+
 /** Words of one request; globs are matched against every instance, so their number is bounded. */
 export const MAX_WORDS = 1024;
 
@@ -109,6 +112,13 @@ export const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** The longest `--wait` and `--timeout`. */
 export const LONGEST_DEADLINE = 24 * 3_600_000;
+
+/** Of a task that its client waits for: between two lines that say how far it is, at least and at most. */
+export const TASK_TOLD_LEAST = 1000;
+export const TASK_TOLD_MOST = 15_000;
+
+/** After which a change of a host's network is undone that has cut the host off, where the request does not say. */
+export const NETWORK_ROLLBACK = 30_000;
 
 /** A command that neither ends nor streams, beyond the deadline of the action that it carries out. */
 export const COMMAND_TIMEOUT = 60_000;

@@ -11,8 +11,12 @@ import { NO_OPTIONS, splitWords, takeOptions, type Options, type Word } from '..
 const NO_WORDS: readonly string[] = Object.freeze([]);
 const NO_ARGUMENTS = { names: [], options: NO_OPTIONS };
 
-/** What of a command's words names instances: all, or all but the last where that has to be a word of its own. Undefined: it is none of them. */
-function namesOf({ words }: LoadedCommand, typed: readonly Word[]): readonly Word[] | undefined {
+/**
+ * What of a command's words names instances: all, or all but the last where that has to be a word of its own, or just the first.
+ * Undefined: they are wrong.
+ */
+function namesOf({ on, words }: LoadedCommand, typed: readonly Word[]): readonly Word[] | undefined {
+  if (on === 'instance') return typed.slice(0, 1);
   if (words.length === 0) return typed;
   return words.includes(typed.at(-1)?.text.toLowerCase() ?? '') ? typed.slice(0, -1) : undefined;
 }
@@ -37,13 +41,15 @@ export class Dispatcher {
   dispatch(session: Session, line: string, reply: Reply): void | Promise<void> {
     let request: Request | undefined;
     try {
-      const words = splitWords(line);
-      const command = this.#permitted(session, words[0]!.text);
-      this.#count(command.word);
-      const { names, options } = this.#arguments(command, words);
+      const typed = splitWords(line);
+      const named = this.#permitted(session, typed[0]!.text);
+      this.#count(named.word);
+      const verb = named.byVerb.size === 0 ? undefined : this.#verb(session, named, typed);
+      const command = verb?.command ?? named;
+      const { names, options } = this.#arguments(command, verb?.words ?? typed);
       const args = names.length === 0 ? NO_WORDS : names.map(({ text }) => text);
       request = new Request(this.parts, session, reply, command, args, options);
-      if (command.on === 'instances') return this.#runOnInstances(session, command, request, names, reply);
+      if (command.on === 'instances' || command.on === 'instance') return this.#runOnInstances(session, command, request, names, reply);
       if (command.repeatable) return this.#runRepeatable(session, line, command, request, reply);
       const running = command.run(request);
       if (running === undefined) this.#done(request, reply);
@@ -79,8 +85,18 @@ export class Dispatcher {
     }
     if (!command) throw new ArgoError('UNKNOWN COMMAND', 'help lists the commands');
     if (isOpen(command)) return command;
-    if (!account.allowsSomewhere(permissionOf(command))) throw new ArgoError('NOT ALLOWED');
+    const isUsable = (one: LoadedCommand): boolean => account.allowsSomewhere(permissionOf(one));
+    if (command.byVerb.size === 0 ? !isUsable(command) : ![...command.byVerb.values()].some(isUsable)) throw new ArgoError('NOT ALLOWED');
     return command;
+  }
+
+  /** The verb that stands behind a command's word, and the words without it. @throws ArgoError */
+  #verb(session: Session, command: LoadedCommand, typed: readonly Word[]): { command: LoadedCommand; words: readonly Word[] } {
+    const at = typed.findIndex(({ text, quoted }, index) => index > 0 && (quoted || !text.startsWith('--')));
+    const verb = command.byVerb.get(typed[at]?.text.toLowerCase() ?? '');
+    if (verb === undefined) throw new ArgoError('USAGE', command.usage);
+    if (session.account?.allowsSomewhere(permissionOf(verb)) !== true) throw new ArgoError('NOT ALLOWED');
+    return { command: verb, words: typed.filter((_, index) => index !== at) };
   }
 
   /** The words after the command, options taken out. @throws ArgoError USAGE */
@@ -109,7 +125,8 @@ export class Dispatcher {
       const chosen = namesOf(command, names);
       if (chosen === undefined || chosen.length === 0) request.usage();
       await Request.select(request, chosen);
-      reply.accept();
+      if (command.on === 'instances') reply.accept();
+      else if (!Request.isSingle(request)) request.usage();
       await this.#finish(Promise.resolve(command.run(request)), request, reply);
     } catch (thrown) {
       this.#fail(thrown, reply, session);
@@ -132,7 +149,7 @@ export class Dispatcher {
 
   /** Milliseconds without progress after which a command is given up: well past its own deadlines. */
   #timeLimit(request: Request): number {
-    if (Request.size(request) === 0) return COMMAND_TIMEOUT;
+    if (!Request.mayAct(request)) return COMMAND_TIMEOUT;
     const { wait, timeout } = request.options;
     return COMMAND_TIMEOUT + HARD_STOP_TIMEOUT + Math.max(this.parts.gate.longestActionTimeout, timeout ?? 0) + (typeof wait === 'number' ? wait : 0);
   }

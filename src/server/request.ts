@@ -1,5 +1,6 @@
 import { closeClass } from '../kit/closed.js';
 import { ArgoError, toArgoError } from '../kit/errors.js';
+import { PROVIDERS_TOLD } from '../kit/limits.js';
 import type { Log } from '../kit/log.js';
 import type { Actor } from '../instances/actor.js';
 import type { Choice } from '../instances/choice.js';
@@ -12,7 +13,7 @@ import type { Call, Change, PowerOrder } from '../instances/order.js';
 import type { Permission } from '../instances/principal.js';
 import type { PowerState } from '../drivers/driver.js';
 import type { Authenticator } from '../auth/authenticator.js';
-import type { Body, CommandRow, Context, Options, Target } from '../plugins/host/contract.js';
+import type { Body, CommandRow, Context, Options, Target, UsableRow } from '../plugins/host/contract.js';
 import type { CommandTable, LoadedCommand } from '../plugins/host/command-table.js';
 import { ClientGone, type Reply } from './reply.js';
 import type { Session } from './session.js';
@@ -62,9 +63,14 @@ export class Request implements Context {
     if (choice.stale.length > 0) request.remark(`stale: ${choice.stale.join(', ')}`);
   }
 
-  /** How many instances it is on. */
-  static size(request: Request): number {
-    return request.#choice?.size ?? 0;
+  /** Whether it is on one plain name. */
+  static isSingle(request: Request): boolean {
+    return request.#choice?.isSingle === true;
+  }
+
+  /** Whether it may do what has a deadline of its own: it is on instances, or on a provider. */
+  static mayAct(request: Request): boolean {
+    return (request.#choice?.size ?? 0) > 0 || request.#command.on === 'provider';
   }
 
   /** Tells the plugin that its time is over. */
@@ -180,8 +186,20 @@ export class Request implements Context {
     return this.actor.visible();
   }
 
-  *commands(): Generator<CommandRow> {
-    for (const command of this.#services.table.all()) if (this.#mayUse(command)) yield command.row;
+  *commands(): Generator<UsableRow> {
+    for (const command of this.#services.table.all()) {
+      const { row, byVerb } = command;
+      if (byVerb.size === 0) {
+        const reach = this.#reachOf(command);
+        if (reach) yield Object.freeze({ ...row, ...reach });
+        continue;
+      }
+      const verbs = row.verbs.flatMap((verb) => {
+        const reach = this.#reachOf(byVerb.get(verb.word)!);
+        return reach ? [Object.freeze({ ...verb, ...reach })] : [];
+      });
+      if (verbs.length > 0) yield Object.freeze({ ...row, verbs: Object.freeze(verbs) });
+    }
   }
 
   remark(text: string): void {
@@ -257,14 +275,17 @@ export class Request implements Context {
     }
   }
 
-  #mayUse(command: CommandRow): boolean {
-    const session = this.#session;
-    const services = this.#services;
-    if (!session.account) return mayUseBeforeLogin(command, services.authenticator);
-    if (isOpen(command)) return true;
+  /** Where a command or verb may be used, as {@link UsableRow} says it; undefined: nowhere. */
+  #reachOf(command: LoadedCommand): { readonly providers?: readonly string[] } | undefined {
+    const { account } = this.#session;
+    const { gate, authenticator } = this.#services;
+    if (!account) return mayUseBeforeLogin(command, authenticator) ? {} : undefined;
+    if (isOpen(command)) return {};
     const permission = permissionOf(command);
-    if (command.on === 'provider') return services.gate.allowsOnSomeProvider(session.account, permission);
-    return session.account.allowsSomewhere(permission);
+    if (command.on !== 'provider') return account.allowsSomewhere(permission) ? {} : undefined;
+    const providers = [];
+    for (const name of gate.providersFor(account, permission)) if (providers.push(name) === PROVIDERS_TOLD) break;
+    return providers.length > 0 ? { providers: Object.freeze(providers) } : undefined;
   }
 }
 
@@ -301,8 +322,9 @@ closeClass(RequestBody);
 export const isOpen = ({ right }: CommandRow): boolean => right === 'anyone' || right === 'listing';
 
 /** A command as grants see it. One that is open to all may still read what its account may read by its word. */
-export function permissionOf({ word, right }: CommandRow): Permission {
-  return { word, right: right === 'anyone' || right === 'listing' ? 'read' : right };
+export function permissionOf({ word, verb, right: said }: LoadedCommand): Permission {
+  const right = said === 'anyone' || said === 'listing' ? 'read' : said;
+  return verb === undefined ? { word, right } : { word: `${word}.${verb}`, command: word, right };
 }
 
 export function mayUseBeforeLogin({ right }: CommandRow, authenticator: Authenticator): boolean {

@@ -37,6 +37,34 @@ void t.test('completion', async (t) => {
   t.same(asked, ['help --json', 'list'], 'the server is asked once in a while');
 });
 
+void t.test('verbs, and what follows them', async (t) => {
+  const verb = (word: string, more: object): object => ({ word, usage: word, help: 'x', right: 'read', on: null, options: [], words: [], ...more });
+  const rows = [
+    row('image', { verbs: [
+      verb('list', { on: 'provider', options: [{ name: 'json', value: 'none' }], providers: ['demo', 'lab'] }), verb('create', { right: 'configure', on: 'provider', words: ['raw', 'qcow2'], providers: ['demo'] }),
+    ] }),
+    row('hardware', { verbs: [verb('show', { on: 'instance' })] }),
+    row('stats', { on: 'provider', words: ['cpu', 'df'], providers: ['demo', 'lab'] }),
+    row('dmesg', { on: 'provider' }),
+    row('migrate', { on: 'instance' }),
+  ];
+  const completer = new Completer(async (line) => (line === 'help --json' ? rows : NAMES));
+  t.same(await completer.complete('image '), [['list ', 'create '], '']);
+  t.same(await completer.complete('image l'), [['list '], 'l']);
+  t.same(await completer.complete('image list '), [['demo', 'lab'], '']);
+  t.same(await completer.complete('image --json LIST l'), [['lab'], 'l'], 'an option in front is none of them');
+  t.same(await completer.complete('image list demo '), [[], '']);
+  t.same(await completer.complete('image list --'), [['--json'], '--']);
+  t.same(await completer.complete('image create demo web 10G q'), [['qcow2'], 'q']);
+  t.same(await completer.complete('image nothing '), [[], '']);
+  t.same(await completer.complete('hardware show we'), [['web1', 'web2'], 'we']);
+  t.same(await completer.complete('hardware show web1 '), [[], ''], 'one name only');
+  t.same(await completer.complete('stats l'), [['lab'], 'l']);
+  t.same(await completer.complete('stats demo c'), [['cpu'], 'c']);
+  t.same(await completer.complete('dmesg '), [[], ''], 'a server that tells no providers');
+  t.same(await completer.complete('migrate my'), [['"my vm"'], 'my']);
+});
+
 void t.test('a server that does not know help --json', async (t) => {
   const completer = new Completer(async (line) => (line === 'help --json' ? [] : line === 'help' ? HELP : NAMES));
   t.same(await completer.complete('st'), [['start ', 'status ', 'stop '], 'st']);

@@ -5,7 +5,7 @@ import { requestFromLine, withFacts } from '../../src/client/request.js';
 
 const document = (line: string, lines: readonly string[], error: { phrase: string; detail: string } | null = null) => {
   const asked = requestFromLine(line);
-  const request = withFacts(asked, asked.command === 'dmesg' ? { word: 'dmesg', aliases: [], right: 'read', on: 'provider', options: [], words: [] } : undefined);
+  const request = withFacts(asked, asked.command === 'dmesg' ? { word: 'dmesg', aliases: [], right: 'read', on: 'provider', options: [], words: [], providers: [], verbs: [] } : undefined);
   return toDocument(request, lines.map((text) => (request.many ? parseTargetLine(text, request.acts) ?? text : text)), { error, note: null });
 };
 const fine = { ok: true, error: null };
@@ -26,6 +26,19 @@ void t.test('documents', async (t) => {
   t.same(document('dmesg dom0', ['(XEN) up']).results, [{ name: null, lines: ['(XEN) up'], ...fine }]);
   t.same(document('nop', []).results, []);
   t.same(document('frobnicate lj', ['x']).results, [{ name: 'lj', lines: ['x'], ...fine }], 'a command of a plugin');
+});
+
+void t.test('verbs: which words are instances', async (t) => {
+  const verb = (word: string, on: string | undefined, right: string) => ({ word, right, on, options: [], words: [], providers: [] });
+  const facts = { ...verb('hardware', undefined, 'read'), aliases: [], verbs: [verb('show', 'instance', 'read'), verb('change', 'instance', 'configure'), verb('list', 'provider', 'read')] };
+  const targets = (line: string): readonly string[] => withFacts(requestFromLine(line), facts).targets.map(({ text }) => text);
+  t.same(targets('hardware show lj'), ['lj']);
+  t.same(targets('hardware CHANGE "my vm" memory=1G vcpus=2'), ['my vm'], 'settings are none');
+  t.same(targets('hardware list demo'), []);
+  t.same(targets('hardware nothing lj'), []);
+  t.same(targets('hardware'), []);
+  const { many, acts } = withFacts(requestFromLine('hardware change lj memory=1G'), facts);
+  t.same([many, acts], [false, true]);
 });
 
 void t.test('failures are told where they belong', async (t) => {

@@ -35,16 +35,16 @@ await t.test('check explains grants that give nothing', async (t) => {
   const file = join(folder, 'argo-server.conf');
   writeFileSync(file, `[accounts.kim]
 password = "$2b$12$NputH3vRqBIdT3Fcq5GCFOmeRf0Z.6rUOcz6VRBiuKunt6qCHPKGO"
-grants = [{ instances = ["*"], commands = ["powre", "Read", "host", "quit", "zzzzzz", "*"] }]
+grants = [{ instances = ["*"], commands = ["powre", "Read", "host", "quit", "zzzzzz", "image", "Image.Create", "image.creat", "*"] }]
 `, { mode: 0o600 });
   const { stdout, stderr, code } = await argoServer(folder, ['check', '--config', file]);
   const said = stdout + stderr;
   t.equal(code, 0);
   t.match(said, /kim names the command "powre", which there is not; is "power" meant\?/);
-  t.match(said, /kim names "host", which holds no command as yet/);
+  t.match(said, /"image\.creat", which there is not; is "image\.create" meant\?/);
   t.match(said, /"quit", which is another word for "exit"/);
   t.match(said, /"zzzzzz", which there is not$/m);
-  t.notMatch(said, /"Read"/);
+  t.notMatch(said, /"Read"|"host"|"image"|"Image\.Create"/);
 });
 
 await t.test('check says what is to be known of plans', async (t) => {

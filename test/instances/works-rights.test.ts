@@ -22,11 +22,12 @@ const ACCOUNTS: Readonly<Record<string, readonly GrantSettings[]>> = {
   looker: [{ instances: ['kvm1/db'], commands: [] }],
   absent: [{ instances: ['gone/*', 'kvm1/ghost'], commands: ['*'] }],
   command: [{ instances: ['kvm1/*'], commands: ['image'] }],
+  mover: [{ instances: ['*'], commands: ['migrate', 'console'] }],
   nobody: [],
 };
 const THROUGH: readonly (Permission | undefined)[] = [
   undefined, ...(['read', 'power', 'configure', 'host', 'plan', 'console', 'shell'] as const).map((right: Right) => ({ word: 'trial', right })),
-  { word: 'image', right: 'configure' }, { word: 'image', right: 'read' },
+  { word: 'image', right: 'configure' }, { word: 'image', right: 'read' }, { word: 'image.create', command: 'image', right: 'configure' },
 ];
 const MACHINES: Readonly<Record<string, readonly string[]>> = { kvm1: ['lj', 'db'], kvm2: ['lj'] };
 const PROVIDERS = ['kvm1', 'kvm2', 'gone'];
@@ -54,10 +55,10 @@ const matches = (pattern: string, provider: string, name: string): boolean => [`
 const covers = (pattern: string, provider: string): boolean => pattern === '*' || pattern === `${provider}/*`;
 /** What a request stands for in grants; undefined: its command may not do that, whoever uses it. */
 const permissionOf = (name: WorkName, through: Permission | undefined): Permission | undefined => {
-  if (through === undefined) return { word: name, right: RIGHT_OF(name) };
+  if (through === undefined) return { word: name, command: name === 'machine.migrate' ? 'migrate' : name.replace(/\..*/, ''), right: RIGHT_OF(name) };
   return RIGHT_OF(name) === 'read' || through.right === RIGHT_OF(name) ? through : undefined;
 };
-const holds = ({ commands }: GrantSettings, { word, right }: Permission): boolean => commands.some((held) => ['*', word, right].includes(held));
+const holds = ({ commands }: GrantSettings, { word, command, right }: Permission): boolean => commands.some((held) => ['*', word, command, right].includes(held));
 const may = (account: string, name: WorkName, through: Permission | undefined, reaches: (pattern: string) => boolean): boolean => {
   const permission = permissionOf(name, through);
   return permission !== undefined && ACCOUNTS[account]!.some((grant) => holds(grant, permission) && grant.instances.some(reaches));

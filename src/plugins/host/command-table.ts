@@ -1,13 +1,13 @@
 import type { Log } from '../../kit/log.js';
-import { RIGHTS } from '../../instances/operation-table.js';
-import { OPTION_VALUES, type Command, type CommandRow, type Plugin } from './contract.js';
+import { RIGHTS, type Right } from '../../instances/operation-table.js';
+import { OPTION_VALUES, type Command, type CommandRow, type Plugin, type Context, type Subject, type VerbRow } from './contract.js';
 
 const WORD = /^[a-z][a-z0-9-]{0,31}$/;
 /** Sets that a command of their own right may have the name of. */
 const OWN_SETS = ['plan', 'console', 'shell'];
 const OPEN_TO_ALL = ['anyone', 'listing'];
 
-const SUBJECTS = ['instances', 'provider'];
+const SUBJECTS = ['instances', 'instance', 'provider'];
 const OPTIONS = Object.keys(OPTION_VALUES);
 
 /** A command as the server keeps it: its row, frozen, and what it runs. */
@@ -15,6 +15,10 @@ export interface LoadedCommand extends CommandRow {
   /** the row alone, for those who are to see it and not to run it */
   readonly row: CommandRow;
   readonly repeatable: boolean;
+  /** of a verb of the command `word` */
+  readonly verb?: string;
+  /** what each of its verbs runs, as a command of the same word; empty where it has none */
+  readonly byVerb: ReadonlyMap<string, LoadedCommand>;
   run(...args: Parameters<Command['run']>): void | Promise<void>;
 }
 
@@ -31,16 +35,45 @@ export function loadCommands(candidate: unknown): readonly LoadedCommand[] {
 
 type Untyped = Partial<Record<keyof Command, unknown>>;
 
-/** Each key is read once: a getter could answer the check in one way and the server in another. */
+const NO_VERBS: ReadonlyMap<string, LoadedCommand> = new Map<string, LoadedCommand>();
+
 function loadCommand(command: unknown): LoadedCommand {
   if (typeof command !== 'object' || command === null) throw new Error('one of its commands is no object');
-  const { word, aliases, usage, help, right, on, options, words, rawWords, repeatable, run } = command as Untyped;
+  return 'verbs' in command ? loadWithVerbs(command as Untyped & { readonly verbs: unknown }) : loadOne(command);
+}
+
+/** Each key is read once: a getter could answer the check in one way and the server in another. */
+function loadOne(command: Untyped): LoadedCommand {
+  const { word, aliases, usage, help, right, on, options, words, rawWords, repeatable, run } = command;
   const copy = { word, aliases: listOf(aliases), usage, help, right, on, options: listOf(options), words: listOf(words), rawWords: rawWords === true, run };
   const fault = rowFault(copy);
   if (fault !== undefined) throw new Error(fault);
   const { run: work, on: subject, ...rest } = copy;
-  const row = Object.freeze({ ...rest, ...(subject !== undefined && { on: subject }) }) as CommandRow;
-  return Object.freeze({ ...row, row, repeatable: repeatable === true, run: (work as Command['run']).bind(command as Command) });
+  const row = Object.freeze({ ...rest, ...(subject !== undefined && { on: subject as Subject }), verbs: Object.freeze([]) }) as CommandRow;
+  return Object.freeze({ ...row, row, repeatable: repeatable === true, byVerb: NO_VERBS, run: (work as Command['run']).bind(command as Command) });
+}
+
+/** A command that is used by its verbs alone. */
+function loadWithVerbs({ word, aliases, help, verbs }: Untyped & { readonly verbs: unknown }): LoadedCommand {
+  if (!Array.isArray(verbs) || verbs.length === 0) throw new Error(`the verbs of ${String(word)} must be a list`);
+  const loaded = (verbs as unknown[]).map((verb) => loadVerb(word, verb));
+  const byVerb = new Map(loaded.map(({ row, command }) => [row.word, command]));
+  if (byVerb.size < loaded.length) throw new Error(`two verbs of ${String(word)} are one`);
+  const right = RIGHTS.find((one) => loaded.some(({ row }) => row.right === one));
+  const whole = loadOne({ word, aliases, help, right, usage: `${String(word)} ${[...byVerb.keys()].join('|')} ...`, run: (context: Context) => context.usage() });
+  const row = Object.freeze({ ...whole.row, verbs: Object.freeze(loaded.map((one) => one.row)) });
+  return Object.freeze({ ...whole, row, verbs: row.verbs, byVerb });
+}
+
+function loadVerb(word: unknown, verb: unknown): { readonly row: VerbRow; readonly command: LoadedCommand } {
+  if (typeof verb !== 'object' || verb === null) throw new Error(`one of the verbs of ${String(word)} is no object`);
+  const { word: own, usage, help, right, on, options, words, run } = verb as Untyped;
+  if (typeof own !== 'string' || !WORD.test(own)) throw new Error(`"${String(own)}" is no verb`);
+  const command = loadOne({ word, usage, help, right, on, options, words, run });
+  if (OPEN_TO_ALL.includes(command.right)) throw new Error(`the right of ${command.word} ${own} must be one of ${RIGHTS.join(', ')}`);
+  const { on: subject } = command;
+  const row = { word: own, usage: command.usage, help: command.help, right: command.right as Right, ...(subject !== undefined && { on: subject }), options: command.options, words: command.words };
+  return { row: Object.freeze(row), command: Object.freeze({ ...command, verb: own }) };
 }
 
 /** A list as it is now; what is no list is for the check to refuse. */

@@ -17,8 +17,15 @@ export { OPTION_VALUES, type OptionName, type Options } from '../../kit/words.js
 
 /** The default export of a plugin's module. */
 export interface Plugin {
-  readonly commands: readonly Command[];
+  readonly commands: readonly (Command | VerbCommand)[];
 }
+
+/**
+ * What the words of a command or verb are. `instances`: names, globs, ranges and groups, at least one; they are
+ * resolved and authorised before `run`. `instance`: one plain name first, likewise, then what is its own business.
+ * `provider`: a provider's name first, perhaps left out, then what is its own business; the gate authorises it.
+ */
+export type Subject = 'instances' | 'instance' | 'provider';
 
 /**
  * A command's row as it is shown: `help` sends it, `argo` reads it. The server's own copy, which nobody
@@ -29,12 +36,30 @@ export interface CommandRow {
   readonly aliases: readonly string[];
   readonly usage: string;
   readonly help: string;
+  /** of one with verbs: the least that one of them needs */
   readonly right: Command['right'];
-  readonly on?: NonNullable<Command['on']>;
+  readonly on?: Subject;
   readonly options: readonly OptionName[];
   readonly words: readonly string[];
   /** true: it takes a password */
   readonly rawWords: boolean;
+  /** none: the command is used without one */
+  readonly verbs: readonly VerbRow[];
+}
+
+/** A verb's row as it is shown. */
+export interface VerbRow extends Pick<CommandRow, 'word' | 'usage' | 'help' | 'on' | 'options' | 'words'> {
+  readonly right: Right;
+}
+
+/** What an account may use of a command: of its verbs only those, and of `on: 'provider'` the providers on which it may. */
+export interface UsableRow extends Omit<CommandRow, 'verbs'>, Reach {
+  readonly verbs: readonly (VerbRow & Reach)[];
+}
+
+interface Reach {
+  /** names, at most {@link PROVIDERS_TOLD}; left out where it is on no provider as a whole */
+  readonly providers?: readonly string[];
 }
 
 /** One command word: a row of the server's command table. */
@@ -52,12 +77,8 @@ export interface Command {
    * then what needs this right, and read.
    */
   readonly right: 'anyone' | 'listing' | Right;
-  /**
-   * What its words are. `instances`: names, globs, ranges and groups, at least one; they are resolved
-   * and authorised before `run`. `provider`: at most one provider's name, likewise. Otherwise the words
-   * are the plugin's own business.
-   */
-  readonly on?: 'instances' | 'provider';
+  /** What its words are; left out: the plugin's own business. */
+  readonly on?: Subject;
   readonly options?: readonly OptionName[];
   /**
    * Words that it knows, where its words are its own business: for completion, as the states of `list`. `on: 'instances'`:
@@ -73,6 +94,19 @@ export interface Command {
   readonly repeatable?: boolean;
   /** May be async. What it throws becomes the reply's `400`: an ArgoError as it is, anything else as INTERNAL ERROR. */
   run(context: Context): void | Promise<void>;
+}
+
+/**
+ * A command word that is never used alone: a verb follows it, and each verb has a right of its own. A grant that holds
+ * the command's word holds all of its verbs.
+ */
+export interface VerbCommand extends Pick<Command, 'word' | 'help'> {
+  readonly verbs: readonly Verb[];
+}
+
+/** One verb: what a {@link Command} is, behind another word. */
+export interface Verb extends Pick<Command, 'word' | 'usage' | 'help' | 'on' | 'options' | 'words' | 'run'> {
+  readonly right: Right;
 }
 
 /** The body of the reply. */
@@ -95,10 +129,10 @@ export type Target = InstanceInfo;
 export interface Context {
   /** the account's name; undefined before login */
   readonly account: string | undefined;
-  /** the words after the command, options taken out */
+  /** the words after the command and its verb, options taken out */
   readonly args: readonly string[];
   readonly options: Options;
-  /** for `on: 'instances'` */
+  /** for `on: 'instances'`, and the one for `on: 'instance'` */
   readonly targets: readonly Target[];
   readonly body: Body;
   /** The account at work, within the command's right, until the reply is ended: what the methods below stand on. */
@@ -133,7 +167,7 @@ export interface Context {
   /** The visible instances, under the names by which they are shown. */
   visible(): Listing;
   /** The commands that this account may use, without what they run. */
-  commands(): Iterable<CommandRow>;
+  commands(): Iterable<UsableRow>;
   /** Text to be sent after `300 DONE: `, for people. */
   remark(text: string): void;
   /** Providers whose visible instances may be out of date, with the reason. */
