@@ -66,6 +66,18 @@ export function formatBytes(bytes: bigint): string {
   return `${unit === 0 ? size : size.toFixed(1)} ${SIZE_UNITS[unit]}`;
 }
 
+const TYPED_SIZE = /^([1-9]\d{0,14})([KMGTP])(?:iB)?$/i;
+
+/**
+ * A size as people type it, `512M`, `10G`, `2TiB`, in bytes; each unit is 1024 of the one before. Without a unit it is
+ * none: some tools mean bytes, others MiB.
+ * @returns undefined for anything else
+ */
+export function parseSize(text: string): bigint | undefined {
+  const [, digits = '', unit = ''] = TYPED_SIZE.exec(text) ?? [];
+  return digits === '' ? undefined : BigInt(digits) << BigInt(10 * ('KMGTP'.indexOf(unit.toUpperCase()) + 1));
+}
+
 /** Seconds for people, as uptime(1) writes them: `3 days, 3:52:09`. */
 export function formatUptime(seconds: number): string {
   const whole = Math.floor(seconds);

@@ -18,6 +18,8 @@ export const OPTION_VALUES = {
   ids: 'none',
   follow: 'none',
   undo: 'none',
+  disks: 'none',
+  rollback: 'required',
 } as const satisfies Readonly<Record<string, 'none' | 'optional' | 'required'>>;
 
 export type OptionName = keyof typeof OPTION_VALUES;
@@ -36,6 +38,10 @@ export interface Options {
   readonly follow: boolean;
   /** what was done shall be undone */
   readonly undo: boolean;
+  /** of what is deleted, its disks, too */
+  readonly disks: boolean;
+  /** after which a change undoes itself that nobody has confirmed */
+  readonly rollback: number | undefined;
 }
 
 const SEPARATOR = /[ \t]+/;
@@ -69,7 +75,7 @@ function splitQuoted(line: string): Word[] {
 }
 
 /** One for all requests without options, so nobody may change it. */
-export const NO_OPTIONS: Options = Object.freeze({ wait: false, force: false, timeout: undefined, dryRun: false, json: false, ids: false, follow: false, undo: false });
+export const NO_OPTIONS: Options = Object.freeze({ wait: false, force: false, timeout: undefined, dryRun: false, json: false, ids: false, follow: false, undo: false, disks: false, rollback: undefined });
 
 /** `60` as seconds, or a duration such as `90s`, in milliseconds; undefined where it is neither or out of bounds. */
 function parseTime(text: string): number | undefined {
@@ -106,7 +112,8 @@ function setOption(options: { -readonly [Key in keyof Options]: Options[Key] }, 
       options.wait = time ?? true;
       return value === undefined || time !== undefined;
     case 'timeout':
-      options.timeout = time;
+    case 'rollback':
+      options[name] = time;
       return time !== undefined;
     case 'force':
       options.force = true;
@@ -120,6 +127,7 @@ function setOption(options: { -readonly [Key in keyof Options]: Options[Key] }, 
     case 'ids':
     case 'follow':
     case 'undo':
+    case 'disks':
       options[name] = true;
       return value === undefined;
   }

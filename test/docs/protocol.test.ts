@@ -84,6 +84,9 @@ await t.test('each command has its form and an example', async (t) => {
     const shown = blocksOf(text).flatMap(exchangesOf).some(({ request, answer }) => request.split(' ')[0] === word && answer[0]?.startsWith('200'));
     t.ok(shown, `example of ${word}`);
   }
+  for (const row of (await client.ask('help --json')).body.map((line) => JSON.parse(line) as { word: string; verbs: { usage: string }[] })) {
+    for (const { usage } of row.verbs) t.ok(section(DOCUMENT, `### ${row.word}`).includes(`\`${usage}\``), `form of ${usage}`);
+  }
   const headings = [...section(DOCUMENT, '## Commands').matchAll(/^### (.+)$/gm)].map(([, word = '']) => word);
   t.same(headings.sort(), forms.map((form) => form.split(' ')[0] ?? '').sort(), 'no command is described that is not there');
 });

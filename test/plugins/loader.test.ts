@@ -7,8 +7,9 @@ import type { Command } from '../../src/plugins/host/contract.js';
 import { PluginLoader } from '../../src/plugins/host/loader.js';
 
 const OWN = [
-  'auth', 'autostart', 'console', 'disk', 'dmesg', 'exit', 'help', 'info', 'ip', 'list', 'load', 'mac', 'nop', 'pause', 'plan', 'reboot', 'resume', 'rx', 'shell', 'start', 'status',
-  'stop', 'suspend', 'task', 'tx', 'unpause', 'uptime', 'watch',
+  'auth', 'autostart', 'bridge', 'console', 'disk', 'dmesg', 'exit', 'gateway', 'hardware', 'help', 'image', 'info', 'ip', 'list', 'load', 'mac',
+  'machine', 'migrate', 'nop', 'pause', 'plan', 'reboot', 'resume', 'route', 'rx', 'shell', 'start', 'stats', 'status', 'stop', 'suspend', 'task',
+  'template', 'tx', 'unpause', 'uptime', 'volume', 'watch',
 ];
 
 /** The text of a module that brings one word. */

@@ -89,6 +89,8 @@ export interface CoreOptions {
   readonly plans?: (gate: Gate, authenticator: Authenticator, log: Log) => PlanDesk;
   /** where orders for many are written down */
   readonly tasks?: TaskStore;
+  /** where work that is a task is written down */
+  readonly workTasks?: TaskStore;
 }
 
 /** Everything of the server but sockets, files and signals. */
@@ -109,7 +111,7 @@ export interface Core {
 }
 
 /** Puts the parts together as the daemon does. */
-export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins = {}, authenticator: parts, plans, tasks }: CoreOptions = {}): Promise<Core> {
+export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins = {}, authenticator: parts, plans, tasks, workTasks }: CoreOptions = {}): Promise<Core> {
   const config = await parseConfig('argo-server.conf', text, '/nonexistent');
   const logged: string[] = [];
   const log = (level: string, message: string, facts?: Record<string, unknown>): void => {
@@ -125,7 +127,7 @@ export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins =
   const audit = new RememberedAudit();
   const gate: Gate = new Gate({
     registry, audit, log, actionTimeout: () => config.server.actionTimeout, groups: () => config.groups,
-    maxWatchersPerAccount: () => config.server.maxWatchersPerAccount, plans: (): PlanDesk | undefined => desk, ...(tasks ? { tasks } : {}),
+    maxWatchersPerAccount: () => config.server.maxWatchersPerAccount, plans: (): PlanDesk | undefined => desk, ...(tasks ? { tasks } : {}), ...(workTasks ? { workTasks } : {}),
     auditRows: (before = Infinity, most) => Promise.resolve(audit.rows(before, most)),
   });
   const desk = plans?.(gate, authenticator, log);
