@@ -67,6 +67,7 @@ export default {
     usage: 'task [ID | cancel ID]',
     help: 'Show what is under way and the tasks that have ended lately, or end one.',
     right: 'power',
+    alsoBy: ['configure', 'host'],
     run(request) {
       const [first, second, ...rest] = request.args;
       if (rest.length > 0) request.usage();

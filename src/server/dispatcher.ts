@@ -4,7 +4,7 @@ import type { Principal } from '../instances/principal.js';
 import type { LoadedCommand } from '../plugins/host/command-table.js';
 import { ReadyReplies, type Ready, type Source } from './ready-replies.js';
 import { ClientGone, type LineEnd, type Reply } from './reply.js';
-import { isOpen, mayUseBeforeLogin, permissionOf, Request, type Services } from './request.js';
+import { isOpen, mayUseBeforeLogin, mayUseSomewhere, Request, type Services } from './request.js';
 import type { Session } from './session.js';
 import { NO_OPTIONS, splitWords, takeOptions, type Options, type Word } from '../kit/words.js';
 
@@ -85,7 +85,7 @@ export class Dispatcher {
     }
     if (!command) throw new ArgoError('UNKNOWN COMMAND', 'help lists the commands');
     if (isOpen(command)) return command;
-    const isUsable = (one: LoadedCommand): boolean => account.allowsSomewhere(permissionOf(one));
+    const isUsable = (one: LoadedCommand): boolean => mayUseSomewhere(account, one);
     if (command.byVerb.size === 0 ? !isUsable(command) : ![...command.byVerb.values()].some(isUsable)) throw new ArgoError('NOT ALLOWED');
     return command;
   }
@@ -95,7 +95,7 @@ export class Dispatcher {
     const at = typed.findIndex(({ text, quoted }, index) => index > 0 && (quoted || !text.startsWith('--')));
     const verb = command.byVerb.get(typed[at]?.text.toLowerCase() ?? '');
     if (verb === undefined) throw new ArgoError('USAGE', command.usage);
-    if (session.account?.allowsSomewhere(permissionOf(verb)) !== true) throw new ArgoError('NOT ALLOWED');
+    if (!session.account || !mayUseSomewhere(session.account, verb)) throw new ArgoError('NOT ALLOWED');
     return { command: verb, words: typed.filter((_, index) => index !== at) };
   }
 

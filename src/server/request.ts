@@ -10,7 +10,7 @@ import { Listing } from '../instances/listing.js';
 import type { ReadingName, Readings } from '../instances/operations.js';
 import type { OperationName, PowerAction } from '../instances/operation-table.js';
 import type { Call, Change, PowerOrder } from '../instances/order.js';
-import type { Permission } from '../instances/principal.js';
+import type { Permission, Principal } from '../instances/principal.js';
 import type { PowerState } from '../drivers/driver.js';
 import type { Authenticator } from '../auth/authenticator.js';
 import type { Body, CommandRow, Context, Options, Target, UsableRow } from '../plugins/host/contract.js';
@@ -281,8 +281,8 @@ export class Request implements Context {
     const { gate, authenticator } = this.#services;
     if (!account) return mayUseBeforeLogin(command, authenticator) ? {} : undefined;
     if (isOpen(command)) return {};
+    if (command.on !== 'provider') return mayUseSomewhere(account, command) ? {} : undefined;
     const permission = permissionOf(command);
-    if (command.on !== 'provider') return account.allowsSomewhere(permission) ? {} : undefined;
     const providers = [];
     for (const name of gate.providersFor(account, permission)) if (providers.push(name) === PROVIDERS_TOLD) break;
     return providers.length > 0 ? { providers: Object.freeze(providers) } : undefined;
@@ -326,6 +326,10 @@ export function permissionOf({ word, verb, right: said }: LoadedCommand): Permis
   const right = said === 'anyone' || said === 'listing' ? 'read' : said;
   return verb === undefined ? { word, right } : { word: `${word}.${verb}`, command: word, right };
 }
+
+/** Whether some grant of an account holds a command. */
+export const mayUseSomewhere = (account: Principal, command: LoadedCommand): boolean =>
+  account.allowsSomewhere(permissionOf(command)) || command.alsoBy.some((right) => account.allowsSomewhere({ word: command.word, right }));
 
 export function mayUseBeforeLogin({ right }: CommandRow, authenticator: Authenticator): boolean {
   return right === 'anyone' || (right === 'listing' && authenticator.anonymous.sees());

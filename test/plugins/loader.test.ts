@@ -172,7 +172,7 @@ await t.test('what a row must be like', async (t) => {
   for (const change of [
     { word: '' }, { word: 'X' }, { word: '1x' }, { word: 'a b' }, { word: 'x'.repeat(33) }, { word: 7 }, { aliases: ['X'] }, { aliases: 'quit' }, { help: 1 }, { run: 'x' },
     { right: 'toString' }, { on: 'machines' }, { options: ['bogus'] }, { options: 'wait' }, { right: 'anyone', on: 'instances' }, { right: 'listing', on: 'instances' },
-    { right: 'anyone', on: 'provider' }, { word: 'read' }, { word: 'shell' }, { aliases: ['power'] }, { words: 'x' }, { words: ['A b'] },
+    { right: 'anyone', on: 'provider' }, { word: 'read' }, { word: 'shell' }, { aliases: ['power'] }, { words: 'x' }, { words: ['A b'] }, { alsoBy: ['bogus'] }, { alsoBy: 'power' },
   ]) {
     t.type(fault(change), 'string', JSON.stringify(change));
   }

@@ -123,6 +123,18 @@ await t.test('argo completes by what the server tells', async (t) => {
   t.same(await completer.complete('stats lab io'), [['iowait'], 'io']);
 });
 
+await t.test('a command that several rights hold', async (t) => {
+  const also: Plugin = { commands: [{ word: 'mine', usage: 'mine NAME', help: 'x', right: 'power', alsoBy: ['configure'], on: 'instances', run: (request) => request.each((target) => request.configure(target, { operation: 'autostart', value: true })) }] };
+  const { session, ask } = await startCore(t, { config: CONFIG, plugins: { also } });
+  t.equal(await ask(await session('reader'), 'mine'), DENIED);
+  t.match(await ask(await session('maker'), 'mine'), /^400 USAGE/);
+  t.equal(await ask(await session('maker'), 'mine lj'), DENIED, 'on machines it is its own right that counts');
+  t.match(await ask(await session('all'), 'mine lj'), /400 NOT ALLOWED\n$/, 'and it does no more by them');
+  t.equal(await ask(await session('maker'), 'task'), ok(), 'task, for who begins tasks');
+  t.match(await ask(await session('maker'), 'help'), /^task /m);
+  t.equal(await ask(await session('reader'), 'task'), DENIED);
+});
+
 await t.test('what rows of verbs must be like', async (t) => {
   const fault = (verbs: unknown, rest: object = {}): string | undefined => {
     try {

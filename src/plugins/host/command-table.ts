@@ -15,6 +15,7 @@ export interface LoadedCommand extends CommandRow {
   /** the row alone, for those who are to see it and not to run it */
   readonly row: CommandRow;
   readonly repeatable: boolean;
+  readonly alsoBy: readonly Right[];
   /** of a verb of the command `word` */
   readonly verb?: string;
   /** what each of its verbs runs, as a command of the same word; empty where it has none */
@@ -44,13 +45,14 @@ function loadCommand(command: unknown): LoadedCommand {
 
 /** Each key is read once: a getter could answer the check in one way and the server in another. */
 function loadOne(command: Untyped): LoadedCommand {
-  const { word, aliases, usage, help, right, on, options, words, rawWords, repeatable, run } = command;
+  const { word, aliases, usage, help, right, alsoBy, on, options, words, rawWords, repeatable, run } = command;
   const copy = { word, aliases: listOf(aliases), usage, help, right, on, options: listOf(options), words: listOf(words), rawWords: rawWords === true, run };
-  const fault = rowFault(copy);
+  const further = listOf(alsoBy);
+  const fault = rowFault({ ...copy, alsoBy: further });
   if (fault !== undefined) throw new Error(fault);
   const { run: work, on: subject, ...rest } = copy;
   const row = Object.freeze({ ...rest, ...(subject !== undefined && { on: subject as Subject }), verbs: Object.freeze([]) }) as CommandRow;
-  return Object.freeze({ ...row, row, repeatable: repeatable === true, byVerb: NO_VERBS, run: (work as Command['run']).bind(command as Command) });
+  return Object.freeze({ ...row, row, repeatable: repeatable === true, alsoBy: further as readonly Right[], byVerb: NO_VERBS, run: (work as Command['run']).bind(command as Command) });
 }
 
 /** A command that is used by its verbs alone. */
@@ -80,7 +82,7 @@ function loadVerb(word: unknown, verb: unknown): { readonly row: VerbRow; readon
 const listOf = (value: unknown): unknown => (value === undefined ? Object.freeze([]) : Array.isArray(value) ? Object.freeze(Array.from(value as unknown[])) : value);
 
 /** What is wrong with one row, which its author may have written without types. */
-function rowFault({ word, aliases, usage, help, right, on, options, words, run }: Untyped): string | undefined {
+function rowFault({ word, aliases, usage, help, right, alsoBy, on, options, words, run }: Untyped): string | undefined {
   if (typeof word !== 'string' || !WORD.test(word)) return `"${String(word)}" is no command word`;
   if (!Array.isArray(aliases)) return `the aliases of ${word} must be a list`;
   // whoever has the set `plan` may use a command of that right in any case
@@ -90,6 +92,7 @@ function rowFault({ word, aliases, usage, help, right, on, options, words, run }
   if (wrong !== undefined) return `"${String(wrong)}" is no command word`;
   if (typeof usage !== 'string' || typeof help !== 'string') return `${word} lacks usage or help`;
   if (![...OPEN_TO_ALL, ...RIGHTS].includes(right as string)) return `the right of ${word} must be one of ${[...OPEN_TO_ALL, ...RIGHTS].join(', ')}`;
+  if (!Array.isArray(alsoBy) || alsoBy.some((one) => !(RIGHTS as readonly unknown[]).includes(one))) return `alsoBy of ${word} must be a list of ${RIGHTS.join(', ')}`;
   if (typeof run !== 'function') return `${word} lacks run`;
   if (!Array.isArray(options) || options.some((option) => !OPTIONS.includes(option as string))) return `the options of ${word} must be of ${OPTIONS.join(', ')}`;
   if (!Array.isArray(words) || words.some((one) => typeof one !== 'string' || !WORD.test(one))) return `the words of ${word} must be a list of words`;

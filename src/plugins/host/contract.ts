@@ -77,6 +77,8 @@ export interface Command {
    * then what needs this right, and read.
    */
   readonly right: 'anyone' | 'listing' | Right;
+  /** Further sets that hold it, for what is about things that several rights begin; it may do no more by them. */
+  readonly alsoBy?: readonly Right[];
   /** What its words are; left out: the plugin's own business. */
   readonly on?: Subject;
   readonly options?: readonly OptionName[];
