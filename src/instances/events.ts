@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { PowerState } from '../drivers/driver.js';
-import { Sleepers } from '../kit/bell.js';
+import { Sleepers, type Sleeper } from '../kit/bell.js';
 import { ArgoError } from '../kit/errors.js';
 import { EVENTS_A_LISTING, EVENTS_A_TURN, WATCHERS, WATCHERS_A_MILLISECOND, WATCHERS_A_TURN } from '../kit/limits.js';
 import type { Grantable } from './principal.js';
@@ -82,6 +82,8 @@ export class Events {
   /** the newest that is forgotten: whoever stands before it has missed something */
   #forgotten = 0;
   readonly #waiting = new Sleepers();
+  /** what was found last by {@link after}, and when that holds */
+  #looked: { readonly after: number; readonly newest: ArgoEvent | undefined; readonly found: readonly ArgoEvent[] } | undefined;
   readonly #watchers = new Map<string, number>();
   #watching = 0;
   #waking = false;
@@ -217,7 +219,16 @@ export class Events {
    */
   after(at: number): readonly ArgoEvent[] {
     if (at < this.#forgotten) throw expired();
-    return [...this.#from(this.#firstBehind(at), EVENTS_A_TURN)];
+    // a thousand who watch stand at the same place
+    if (this.#looked?.after !== at || this.#looked.newest !== this.#newest) {
+      this.#looked = { after: at, newest: this.#newest, found: [...this.#from(this.#firstBehind(at), EVENTS_A_TURN)] };
+    }
+    return this.#looked.found;
+  }
+
+  /** The event that was added last. */
+  get #newest(): ArgoEvent | undefined {
+    return this.#size === 0 ? undefined : this.#at(this.#size - 1);
   }
 
   /** The events in front of a position that are remembered, newest first, so many at most. */
@@ -238,9 +249,9 @@ export class Events {
     return low;
   }
 
-  /** Resolves when there may be something new, or after so many milliseconds, or when the signal is aborted. */
-  wait(ms: number, signal: AbortSignal): Promise<void> {
-    return this.#waiting.sleep(signal, ms);
+  /** Sleeps until there may be something new. */
+  sleeper(signal: AbortSignal): Sleeper {
+    return this.#waiting.enter(signal);
   }
 
   #at(index: number): ArgoEvent {
@@ -261,6 +272,7 @@ export class Events {
 
   #forgetAll(): void {
     this.#forgotten = this.#tick();
+    this.#looked = undefined;
     this.#ring.fill(undefined);
     this.#head = this.#size = 0;
     this.#wake();

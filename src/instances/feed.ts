@@ -69,12 +69,17 @@ export class FeedReader {
    * @throws ArgoError CURSOR EXPIRED for one that fell behind; the next call goes on with the oldest that is remembered
    */
   async next(signal: AbortSignal): Promise<readonly ArgoEvent[]> {
-    while (!signal.aborted) {
-      const found = this.#look();
-      if (found.length > 0 || this.#events.finished) return found;
-      await this.#events.wait(WATCH_IDLE, signal);
+    const sleeper = this.#events.sleeper(signal);
+    try {
+      while (!signal.aborted) {
+        const found = this.#look();
+        if (found.length > 0 || this.#events.finished) return found;
+        await sleeper.sleep(WATCH_IDLE);
+      }
+      return [];
+    } finally {
+      sleeper.end();
     }
-    return [];
   }
 
   #look(): readonly ArgoEvent[] {

@@ -44,6 +44,9 @@ export interface Subscription {
   batches(signal: AbortSignal): AsyncGenerator<EventBatch>;
 }
 
+/** How an event is told to those from whom nothing of it is hidden: it is the same for a thousand who watch. */
+const toldWhole = new WeakMap<ArgoEvent, ToldEvent>();
+
 const NO_PLANS: ReadonlySet<string> = new Set();
 const READ: Permission = { word: 'watch', right: 'read' };
 
@@ -81,7 +84,7 @@ export class EventSubscription implements Subscription {
     const gone = new AbortController();
     const leave = events.enter(identity.name, mostOfAccount);
     const forget = identity.onTakenAway(() => gone.abort());
-    const ends = AbortSignal.any([signal, gone.signal]);
+    const sleeper = events.sleeper(AbortSignal.any([signal, gone.signal]));
     let idleSince = performance.now();
     try {
       while (!signal.aborted && !this.#parts.isOver()) {
@@ -97,7 +100,7 @@ export class EventSubscription implements Subscription {
         } else if (looked.length === 0) {
           const left = idleSince + WATCH_IDLE - performance.now();
           if (left > 0) {
-            await events.wait(left, ends);
+            await sleeper.sleep(left);
           } else {
             this.#at = events.now();
             yield { cursor: events.cursor(this.#at), events: [] };
@@ -108,6 +111,7 @@ export class EventSubscription implements Subscription {
         }
       }
     } finally {
+      sleeper.end();
       forget();
       leave();
     }
@@ -150,12 +154,17 @@ export class EventSubscription implements Subscription {
   }
 
   #told(event: ArgoEvent, plans: ReadonlySet<string>): ToldEvent {
-    const { at, facts } = event;
     const { events, listed = false, identity: { principal } } = this.#parts;
-    const told = { cursor: events.cursor(at), time: new Date(at / 1000), facts: asTold(principal, facts) };
-    return listed && !this.#mayKnow(event, plans) ? { ...told, isSilent: true } : told;
+    const facts = asTold(principal, event.facts);
+    let told = toldWhole.get(event);
+    if (told === undefined) toldWhole.set(event, told = whole(events.cursor(event.at), event));
+    if (listed && !this.#mayKnow(event, plans)) return { ...told, facts, isSilent: true };
+    return facts === event.facts ? told : { ...told, facts };
   }
 }
+
+/** A date can be changed by whoever has it, so each gets its own. */
+const whole = (cursor: Cursor, { at, facts }: ArgoEvent): ToldEvent => Object.freeze({ cursor, get time() { return new Date(at / 1000); }, facts });
 
 /** What is wanted; undefined: all. */
 export interface EventChoice {

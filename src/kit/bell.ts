@@ -17,6 +17,11 @@ export class Sleepers {
     this.wakers().forEach((wake) => wake());
   }
 
+  /** One who sleeps many times, until the signal is aborted. */
+  enter(signal: AbortSignal): Sleeper {
+    return new Sleeper(this.#wakers, signal);
+  }
+
   /** Resolves when it is woken, after so many milliseconds (left out: never), or when the signal is aborted. */
   sleep(signal: AbortSignal, ms?: number): Promise<void> {
     if (signal.aborted) return Promise.resolve();
@@ -31,6 +36,51 @@ export class Sleepers {
       const leave = onAbort(signal, wake);
       this.#wakers.add(wake);
     });
+  }
+}
+
+/**
+ * One who sleeps again and again, as whoever follows what happens does many times a second: its end and its clock are
+ * watched once for all that.
+ */
+export class Sleeper {
+  readonly #sleepers: Set<() => void>;
+  readonly #signal: AbortSignal;
+  readonly #leave: () => void;
+  readonly #wake = (): void => {
+    const resolve = this.#resolve;
+    this.#resolve = undefined;
+    this.#sleepers.delete(this.#wake);
+    resolve?.();
+  };
+  #resolve: (() => void) | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param sleepers who is woken together with it */
+  constructor(sleepers: Set<() => void>, signal: AbortSignal) {
+    this.#sleepers = sleepers;
+    this.#signal = signal;
+    this.#leave = onAbort(signal, this.#wake);
+  }
+
+  /** Resolves when it is woken, when the signal is aborted, or at the latest after so many milliseconds: earlier where an earlier sleep would have lasted until then. */
+  sleep(ms: number): Promise<void> {
+    if (this.#signal.aborted) return Promise.resolve();
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#wake();
+    }, ms);
+    return new Promise((resolve) => {
+      this.#resolve = resolve;
+      this.#sleepers.add(this.#wake);
+    });
+  }
+
+  /** It sleeps no more. */
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#leave();
+    this.#wake();
   }
 }
 
