@@ -10,6 +10,8 @@ import { join } from 'node:path';
 const PORTS = { lowest: 20_000, highest: 32_767 } as const;
 const PORT_TRIES = 200;
 const HOST = '127.0.0.1';
+/** For a program that was asked to end. */
+const END_TIMEOUT_MS = 30_000;
 
 /** A port of 127.0.0.1 that was free a moment ago and that Zabbix's programs accept. */
 export async function lowPort(): Promise<number> {
@@ -92,11 +94,13 @@ export class Confined {
     return existsSync(this.#log) ? readFileSync(this.#log, 'utf8').slice(-20_000) : '';
   }
 
-  /** Asks the first process to end, and waits for it. */
+  /** Asks the first process to end, and waits for it; one that hangs while it ends, as zabbix_proxy may just after its start, is killed. */
   async end(signal: NodeJS.Signals): Promise<void> {
     const { pid } = this;
     if (pid !== undefined) process.kill(pid, signal);
+    const timer = setTimeout(() => void this.kill(), END_TIMEOUT_MS);
     await this.#gone();
+    clearTimeout(timer);
   }
 
   /** As a crash: all processes at once. */
