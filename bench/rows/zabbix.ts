@@ -15,6 +15,8 @@ import { ITEMS, official, ours, proportional, type Side } from './zabbix-sides.j
  */
 
 const BACKLOG = { full: 300_000, quick: 50_000 };
+/** What the official one was seen to have at most, 97 MiB. */
+const MEMORY_MB = 101.7;
 const WITHIN_MS = 300_000;
 const LOOK_MS = 250;
 /** For a configuration to come. */
@@ -188,7 +190,7 @@ export async function* zabbix(settings: Settings): AsyncGenerator<Row> {
       ({ what: `Zabbix, ${count} values that waited: ${what}`, unit, ours: summarise(of(mine)), peer: { name: 'zabbix_proxy', figure: summarise(of(theirs)) } });
     const ratio = pairedRatio(mine.rates, theirs.rates);
     yield { ...row('stored a second', 'req/s', ({ rates }) => rates), ratio, memory: { ours: mine.memory, peer: theirs.memory }, target: atLeast(ratio, 1) };
-    yield { ...row('proportional memory', 'MB', ({ memory }) => [memory]), target: below(mine.memory, 97, ' MB') };
+    yield { ...row('proportional memory', 'MB', ({ memory }) => [memory]), target: below(mine.memory, MEMORY_MB, ' MB') };
     const slower = pairedRatio(mine.heartbeats, theirs.heartbeats);
     yield { ...row('from its start until the server has answered it', 'ms', ({ heartbeats }) => heartbeats), ratio: slower, target: below(slower, 2, ' ×') };
     for (const [index, fault] of FAULTS.entries()) {
