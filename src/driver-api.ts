@@ -1,6 +1,6 @@
 /** What authors of drivers import: `import type { DriverModule } from 'argo-server/driver'`. */
 export type {
-  Autostart, Disk, Driver, DriverDefaults, DriverHost, DriverModule, Facts, Load, Machine, MachineType, PowerState, Readings, Sighting, Sightings,
+  Autostart, ConsoleCall, ConsoleKind, Consoles, ConsoleSize, ConsoleStream, Disk, Driver, DriverDefaults, DriverHost, DriverModule, Facts, Load, Machine, MachineType, PowerState, Readings, Sighting, Sightings,
 } from './drivers/driver.js';
 /** What drivers can do beyond power. */
 export type { MachineAbilities, None, ProviderAbilities, Work, WorkCall } from './drivers/management/contract.js';
@@ -11,6 +11,9 @@ export type * from './drivers/management/storage.js';
 export type { TableFault } from './config/catalogue.js';
 export { ArgoError, PHRASES, SettingsFault, type Phrase } from './kit/errors.js';
 export type { Log } from './kit/log.js';
+
+/** For a console that is reached by TCP or at a Unix socket: it may flood, and costs half as much as by a socket of Node's. */
+export { connectConsole } from './protocols/tls/lending-socket.js';
 
 /** The keys of a table: how each is read, and what is said where it is wrong. */
 export { duration, endpoint, flag, positiveDuration, text, texts, whole, type Endpoint } from './config/values.js';

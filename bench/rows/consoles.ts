@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
 import { freePort } from '../../test/support/ports.js';
@@ -22,15 +22,10 @@ const ECHOES = 300;
 const PROBE_RATE = 500;
 
 /** A driver whose one machine has a TCP port for a console. */
-const driver = (port: number): string => `import { connect } from 'node:net';
-import { once } from 'node:events';
+const driver = (port: number): string => `import { connectConsole } from 'argo-server/driver';
 const machine = {
   id: '1', name: 'pipe', type: 'vm', status: async () => 'on',
-  console: { text: async () => {
-    const stream = connect({ host: '127.0.0.1', port: ${port}, noDelay: true });
-    await once(stream, 'connect');
-    return { stream };
-  } },
+  console: { text: async ({ signal }) => ({ stream: await connectConsole({ host: '127.0.0.1', port: ${port}, noDelay: true }, signal) }) },
 };
 export default {
   options: {},
@@ -95,6 +90,8 @@ export const consoles: Scenario = async function* (settings): AsyncGenerator<Row
   const peer = start('websockify', [`127.0.0.1:${sockify}`, `127.0.0.1:${source}`]);
   const plugins = scratchFolder('pipe-driver');
   writeFileSync(join(plugins, 'pipe.mjs'), driver(source));
+  mkdirSync(join(plugins, 'node_modules'));
+  symlinkSync(fromRoot(), join(plugins, 'node_modules', 'argo-server'));
   const { server, user } = await startWeb('[providers.p]\ntype = "pipe"\n', `plugin-path = [${JSON.stringify(plugins)}]\n`);
   try {
     const ours = through(user);

@@ -1,6 +1,7 @@
 import { Duplex } from 'node:stream';
 import { ArgoError, withoutCause } from '../kit/errors.js';
 import { CONSOLE_BUFFER } from '../kit/console-limits.js';
+import { isLender, type Lender } from '../kit/lender.js';
 import type { RfbViewer } from './rfb-viewer.js';
 
 /**
@@ -8,7 +9,7 @@ import type { RfbViewer } from './rfb-viewer.js';
  * connection. A screen's security handshake is done with whoever has this end, and view-only is kept here, so that no
  * gateway can do without.
  */
-export class ConsolePipe extends Duplex {
+export class ConsolePipe extends Duplex implements Lender {
   /** bytes that were sent to the machine, and that came from it */
   #sent = 0;
   #received = 0;
@@ -27,8 +28,7 @@ export class ConsolePipe extends Duplex {
     this.#moved = moved;
     if (viewer) this.push(viewer.greeting);
     inner.on('data', (chunk: Buffer) => {
-      this.#received += chunk.length;
-      moved();
+      this.#count(chunk);
       if (!this.push(chunk)) inner.pause();
     });
     inner.on('end', () => this.push(null));
@@ -43,6 +43,19 @@ export class ConsolePipe extends Duplex {
   /** Bytes that went to the machine and came from it. */
   static bytesOf(pipe: ConsolePipe): { readonly sent: number; readonly received: number } {
     return { sent: pipe.#sent, received: pipe.#received };
+  }
+
+  /** What comes from the machine; what this end itself says during a screen's handshake stays `data`. */
+  lend(take: (chunk: Buffer, giveBack: () => void) => void): boolean {
+    return isLender(this.#inner) && this.#inner.lend((chunk, giveBack) => {
+      this.#count(chunk);
+      take(chunk, giveBack);
+    });
+  }
+
+  #count(chunk: Buffer): void {
+    this.#received += chunk.length;
+    this.#moved();
   }
 
   override _read(): void {

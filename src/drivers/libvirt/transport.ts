@@ -5,7 +5,7 @@ import { openOverUnix } from '../../protocols/libvirt/unix.js';
 import type { LibvirtUri } from '../../protocols/libvirt/uri.js';
 import type { SshOptions } from '../../protocols/ssh/connection.js';
 import { SshLogins } from '../../protocols/ssh/logins.js';
-import { connectTo } from '../../protocols/tls/connect.js';
+import { connectConsole } from '../../protocols/tls/lending-socket.js';
 import { sshOptions, type SshAccess } from '../ssh/options.js';
 import type { Screen } from './domain-xml.js';
 
@@ -55,7 +55,7 @@ export class Transport {
 }
 
 const reachHere = (screen: Screen, signal: AbortSignal): Promise<Duplex> =>
-  connectTo('socket' in screen ? { path: screen.socket } : { host: screen.host, port: screen.port, noDelay: true }, signal);
+  connectConsole('socket' in screen ? { path: screen.socket } : { host: screen.host, port: screen.port, noDelay: true }, signal);
 
 /** The table's own keys go before what its URI says. */
 function accessOf(uri: LibvirtUri, options: LibvirtOptions): LibvirtOptions {

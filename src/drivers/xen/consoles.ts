@@ -1,6 +1,7 @@
 import { ArgoError } from '../../kit/errors.js';
 import { unlessAborted } from '../../kit/within.js';
-import { connectTo, describe } from '../../protocols/tls/connect.js';
+import { describe } from '../../protocols/tls/connect.js';
+import { connectConsole } from '../../protocols/tls/lending-socket.js';
 import type { ConsoleCall, Consoles, ConsoleStream } from '../driver.js';
 import { openScreen, reachable } from '../screen.js';
 import type { Dom0 } from './context.js';
@@ -37,7 +38,7 @@ async function openScreenOf(dom0: Dom0, { name, domid }: Row, signal: AbortSigna
   const host = reachable(await readStore(dom0, domid, 'vnc-listen', signal) ?? USUAL_LISTEN);
   const password = await readStore(dom0, domid, 'vnc-pass', signal);
   const asOurs = (error: unknown): unknown => (signal.aborted ? error : new ArgoError('UNREACHABLE', `its screen at port ${port}: ${describe(error)}`, { cause: error }));
-  const stream = await connectTo({ host, port, noDelay: true }, signal).catch((error: unknown) => { throw asOurs(error); });
+  const stream = await connectConsole({ host, port, noDelay: true }, signal).catch((error: unknown) => { throw asOurs(error); });
   return openScreen(stream, password, asOurs, signal);
 }
 

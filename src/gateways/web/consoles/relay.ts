@@ -2,6 +2,7 @@ import type { WebSocket } from 'ws';
 import type { OpenConsole } from '../../../instances/consoles.js';
 import { ArgoError } from '../../../kit/errors.js';
 import { CONSOLE_HIGH_WATER, CONSOLE_LOW_WATER, CONSOLE_PING, CONSOLE_RESIZE_SIZE } from '../../../kit/console-limits.js';
+import { isLender } from '../../../kit/lender.js';
 import { Close, closeFor } from '../close.js';
 
 /**
@@ -24,6 +25,7 @@ export function relay(web: WebSocket, { stream, resize }: OpenConsole): Promise<
       web.send(chunk, { binary: true }, () => { if (stream.isPaused() && web.bufferedAmount < CONSOLE_LOW_WATER) stream.resume(); });
       if (web.bufferedAmount > CONSOLE_HIGH_WATER) stream.pause();
     });
+    if (isLender(stream)) stream.lend((chunk, giveBack) => web.send(chunk, { binary: true }, giveBack));
     web.on('message', (data: Buffer, isBinary) => {
       if (!isBinary) return resized(web, data, resize);
       if (stream.destroyed || stream.write(data)) return;
