@@ -73,6 +73,7 @@ export class LibvirtDriver implements Driver {
 
   async close(signal: AbortSignal): Promise<void> {
     this.#closed = true;
+    this.#transport.close();
     await this.#connection.close(signal);
   }
 

@@ -6,20 +6,36 @@ import type { LibvirtUri } from '../../protocols/libvirt/uri.js';
 import type { SshOptions } from '../../protocols/ssh/connection.js';
 import { SshLogins } from '../../protocols/ssh/logins.js';
 import { connectConsole } from '../../protocols/tls/lending-socket.js';
+import { SshSession } from '../../protocols/ssh/session.js';
+import type { HostCommands } from '../management/host-commands.js';
+import { localCommands } from '../management/local-commands.js';
+import { SshCommands } from '../management/ssh-commands.js';
 import { sshOptions, type SshAccess } from '../ssh/options.js';
 import type { Screen } from './domain-xml.js';
 
 export type LibvirtOptions = SshAccess & { readonly uri: string };
 
-/** The way to a libvirt's host: to its libvirtd, and to the screens of its guests. */
+/** The way to a libvirt's host: to its libvirtd, to the screens of its guests, and for commands. */
 export class Transport {
   readonly #uri: LibvirtUri;
   readonly #options: LibvirtOptions;
   readonly #logins = new SshLogins();
+  readonly #remote: SshCommands | undefined;
 
   constructor(uri: LibvirtUri, options: LibvirtOptions) {
     this.#uri = uri;
     this.#options = options;
+    if (uri.transport === 'ssh') this.#remote = new SshCommands(() => new SshSession(() => this.#access()));
+  }
+
+  /** Commands on its host: that of a unix socket is this one. */
+  get commands(): HostCommands {
+    return this.#remote ?? localCommands;
+  }
+
+  /** Lets go of the connection for commands. */
+  close(): void {
+    this.#remote?.close();
   }
 
   /** @param unwatched see {@link OpenOptions} */
@@ -48,9 +64,14 @@ export class Transport {
   }
 
   #overSsh<T>(work: (ssh: SshOptions) => Promise<T>, signal: AbortSignal): Promise<T> {
-    const { host, port, user } = this.#uri;
-    const ssh = sshOptions(accessOf(this.#uri, this.#options), { host: host!, port, user: user ?? userInfo().username });
+    const ssh = this.#access();
     return this.#logins.guard(`${ssh.host}:${ssh.port}`, ssh, () => work(ssh), signal);
+  }
+
+  /** @throws ArgoError where a file of it cannot be read */
+  #access(): SshOptions {
+    const { host, port, user } = this.#uri;
+    return sshOptions(accessOf(this.#uri, this.#options), { host: host!, port, user: user ?? userInfo().username });
   }
 }
 

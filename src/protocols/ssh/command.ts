@@ -1,6 +1,7 @@
 import type { ClientChannel } from 'ssh2';
 import type { SshConnection } from './connection.js';
 import { SshCommandError } from './errors.js';
+import { KeptOutput } from '../../kit/kept-output.js';
 import { onAbort, underAll } from '../../kit/within.js';
 
 /** Milliseconds for a command where the caller does not say. */
@@ -46,31 +47,6 @@ export interface CommandResult {
   readonly truncated: boolean;
 }
 
-/** One output of a command, up to a limit. */
-class Kept {
-  readonly #chunks: Buffer[] = [];
-  #size = 0;
-  truncated = false;
-  readonly #limit: number;
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  add(chunk: Buffer): void {
-    const room = this.#limit - this.#size;
-    if (chunk.length > room) this.truncated = true;
-    if (room <= 0) return;
-    const part = chunk.subarray(0, room);
-    this.#chunks.push(part);
-    this.#size += part.length;
-  }
-
-  text(): string {
-    return Buffer.concat(this.#chunks).toString();
-  }
-}
-
 /**
  * Runs one command to its end on a connection, in the user's shell.
  * @throws SshCommandError, which says whether it may have begun; the signal's reason
@@ -88,8 +64,8 @@ export async function runCommand(connection: SshConnection, command: string, opt
 
 function attend(channel: ClientChannel, connection: SshConnection, signal: AbortSignal, options: RunOptions): Promise<CommandResult> {
   const { stdin = '', timeout = COMMAND_TIMEOUT_MS, maxOutput = MAX_OUTPUT, enough, afterwards } = options;
-  const stdout = new Kept(maxOutput);
-  const stderr = new Kept(maxOutput);
+  const stdout = new KeptOutput(maxOutput);
+  const stderr = new KeptOutput(maxOutput);
   let code: number | undefined;
   let endedBy: string | undefined;
   let recent = '';

@@ -1,0 +1,139 @@
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { ArgoError } from '../../kit/errors.js';
+import { KeptOutput } from '../../kit/kept-output.js';
+import { Places } from '../../kit/places.js';
+import { beforeSending, onAbort } from '../../kit/within.js';
+import { COMMAND_TIMEOUT_MS, MAX_OUTPUT, type CommandResult } from '../../protocols/ssh/command.js';
+import { behindSudo, checkWords, NOT_EXECUTABLE, NOT_FOUND, SYSTEM_FOLDERS, type HostCommandOptions, type HostCommands, type Words } from './host-commands.js';
+
+/** Commands at a time, further ones that act, and how many of each kind may wait. Some unpack and copy for minutes. */
+const COMMANDS = { atATime: 12, spare: 6, waiting: 256 };
+
+/** Milliseconds from SIGTERM to SIGKILL; and from there until one that hangs in the kernel is left to it. */
+const GRACE = 2000;
+const GIVEN_UP = 2000;
+
+/** Milliseconds for what is still in the pipes after it has ended: what it left behind may hold them open. */
+const DRAIN = 250;
+
+const places = new Places(COMMANDS.atATime, COMMANDS.waiting, COMMANDS.spare);
+
+/** Commands on this host: a process group each, which ends as a whole at the deadline. */
+export const localCommands: HostCommands = {
+  run: runHere,
+  runAnew: runHere,
+  way: () => Promise.resolve(undefined),
+};
+
+async function runHere(words: Words, options: HostCommandOptions): Promise<CommandResult> {
+  checkWords(words);
+  const { signal, effect } = options;
+  const leave = await beforeSending(signal, () => places.take(signal, effect === 'acts'));
+  try {
+    const isRoot = process.getuid?.() === 0;
+    if (options.root !== true || isRoot) return await toEnd(words, options);
+    return behindSudo(await toEnd(['sudo', '-n', '--', ...words], options));
+  } finally {
+    leave();
+  }
+}
+
+async function toEnd(words: Words, options: HostCommandOptions): Promise<CommandResult> {
+  const child = begin(words);
+  return child.pid === undefined ? whyNot(child, words) : outcome(child, words, options);
+}
+
+/** A session of its own: ^C at our terminal must not cut it short. Nothing of our environment but the path, since it may hold passwords. */
+function begin(words: Words): ChildProcessWithoutNullStreams {
+  const [program, ...args] = words;
+  const env = { PATH: `${process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin'}:${SYSTEM_FOLDERS}`, LC_ALL: 'C' };
+  try {
+    return spawn(program, args, { cwd: '/', detached: true, stdio: 'pipe', env });
+  } catch (error) {
+    // Some of what can go wrong is thrown, and the rest is told as an event.
+    throw unstartable(error as NodeJS.ErrnoException, words);
+  }
+}
+
+/** As a shell has it, so that it is the same over SSH. */
+const UNBEGUN: Readonly<Record<string, readonly [code: number, complaint: string]>> = {
+  ENOENT: [NOT_FOUND, 'not found'],
+  EACCES: [NOT_EXECUTABLE, 'Permission denied'],
+};
+
+const whyNot = (child: ChildProcessWithoutNullStreams, words: Words): Promise<CommandResult> => new Promise((resolve, reject) => {
+  child.once('error', (error: NodeJS.ErrnoException) => {
+    const [code, complaint] = UNBEGUN[error.code ?? ''] ?? [];
+    if (code === undefined) reject(unstartable(error, words));
+    else resolve({ code, signal: undefined, stdout: '', stderr: `${words[0]}: ${complaint}\n`, truncated: false });
+  });
+});
+
+const unstartable = (error: NodeJS.ErrnoException, [program]: Words): ArgoError =>
+  new ArgoError('UNREACHABLE', `${program} cannot be started (${error.code ?? error.message})`, { cause: error });
+
+function outcome(child: ChildProcessWithoutNullStreams, words: Words, options: HostCommandOptions): Promise<CommandResult> {
+  const { stdin = '', maxOutput = MAX_OUTPUT, timeout = COMMAND_TIMEOUT_MS, signal, effect } = options;
+  const [stdout, stderr] = [new KeptOutput(maxOutput), new KeptOutput(maxOutput)];
+  child.stdout.on('data', (chunk: Buffer) => stdout.add(chunk));
+  child.stderr.on('data', (chunk: Buffer) => stderr.add(chunk));
+  // One that reads nothing is no failure: what becomes of it, its end says.
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(stdin);
+  return new Promise((resolve, reject) => {
+    /** why it is not waited for any longer */
+    let stopped: Error | undefined;
+    let next: NodeJS.Timeout | undefined;
+    const settle = (act: () => void): void => {
+      clearTimeout(timer);
+      clearTimeout(next);
+      forget();
+      act();
+    };
+    const stop = (why: Error): void => {
+      if (stopped) return;
+      stopped = why;
+      signalGroup(child, 'SIGTERM');
+      next = setTimeout(() => {
+        signalGroup(child, 'SIGKILL');
+        next = setTimeout(() => settle(() => reject(why)), GIVEN_UP);
+      }, GRACE);
+    };
+    const late = `${words[0]} took longer than ${timeout} ms`;
+    const timer = setTimeout(() => stop(new ArgoError(effect === 'acts' ? 'UNCERTAIN' : 'TIMEOUT', late)), timeout);
+    child.on('error', () => undefined);
+    child.once('exit', (code, endedBy) => {
+      if (stopped) signalGroup(child, 'SIGKILL');
+      void drained(child).then(() => settle(() => {
+        const truncated = stdout.truncated || stderr.truncated;
+        if (stopped) reject(stopped);
+        else resolve({ code: code ?? undefined, signal: endedBy?.replace(/^SIG/, ''), stdout: stdout.text(), stderr: stderr.text(), truncated });
+      }));
+    });
+    const forget = onAbort(signal, (reason) => stop(reason as Error));
+  });
+}
+
+/** Itself and what it has begun, unless that has left its group. */
+function signalGroup({ pid }: ChildProcessWithoutNullStreams, name: 'SIGTERM' | 'SIGKILL'): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, name);
+  } catch {
+    // nothing of it is left
+  }
+}
+
+/** Waits until both outputs have ended or DRAIN is over, then lets go of them. */
+function drained(child: ChildProcessWithoutNullStreams): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      child.stdout.destroy();
+      child.stderr.destroy();
+      resolve();
+    };
+    const timer = setTimeout(done, DRAIN);
+    child.once('close', done);
+  });
+}
