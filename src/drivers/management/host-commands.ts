@@ -79,10 +79,13 @@ export function checkWords(words: Words): void {
 
 const REFUSED = /^sudo: (?!unable to resolve host)|is not in the sudoers file|^Sorry, user /m;
 const NO_PROGRAM = /^sudo: .*: command not found$/m;
+const NO_SUDO = /\bsudo: not found$/m;
 
 /** What came of a command that was run by `sudo -n`, as if it had been run without. @throws ArgoError ACCESS DENIED where sudo did not run it */
 export function behindSudo(result: CommandResult): CommandResult {
-  if (result.code !== 1 || !REFUSED.test(result.stderr)) return result;
-  if (NO_PROGRAM.test(result.stderr)) return { ...result, code: NOT_FOUND };
+  const { code, stderr } = result;
+  if (code === NOT_FOUND && NO_SUDO.test(stderr)) throw new ArgoError('ACCESS DENIED', 'that needs root, and the host has no sudo');
+  if (code !== 1 || !REFUSED.test(stderr)) return result;
+  if (NO_PROGRAM.test(stderr)) return { ...result, code: NOT_FOUND };
   throw new ArgoError('ACCESS DENIED', `that needs root: ${lastWords(result)}`);
 }

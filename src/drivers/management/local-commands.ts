@@ -39,38 +39,36 @@ async function runHere(words: Words, options: HostCommandOptions): Promise<Comma
 }
 
 async function toEnd(words: Words, options: HostCommandOptions): Promise<CommandResult> {
-  const child = begin(words);
-  return child.pid === undefined ? whyNot(child, words) : outcome(child, words, options);
+  try {
+    const child = begin(words);
+    if (child.pid !== undefined) return await outcome(child, words, options);
+    throw await new Promise<Error>((resolve) => { child.once('error', resolve); });
+  } catch (error) {
+    return unbegun(error, words);
+  }
 }
 
 /** A session of its own: ^C at our terminal must not cut it short. Nothing of our environment but the path, since it may hold passwords. */
-function begin(words: Words): ChildProcessWithoutNullStreams {
-  const [program, ...args] = words;
+function begin([program, ...args]: Words): ChildProcessWithoutNullStreams {
   const env = { PATH: `${process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin'}:${SYSTEM_FOLDERS}`, LC_ALL: 'C' };
-  try {
-    return spawn(program, args, { cwd: '/', detached: true, stdio: 'pipe', env });
-  } catch (error) {
-    // Some of what can go wrong is thrown, and the rest is told as an event.
-    throw unstartable(error as NodeJS.ErrnoException, words);
-  }
+  return spawn(program, args, { cwd: '/', detached: true, stdio: 'pipe', env });
 }
 
 /** As a shell has it, so that it is the same over SSH. */
 const UNBEGUN: Readonly<Record<string, readonly [code: number, complaint: string]>> = {
   ENOENT: [NOT_FOUND, 'not found'],
+  ENOTDIR: [NOT_FOUND, 'not found'],
   EACCES: [NOT_EXECUTABLE, 'Permission denied'],
 };
 
-const whyNot = (child: ChildProcessWithoutNullStreams, words: Words): Promise<CommandResult> => new Promise((resolve, reject) => {
-  child.once('error', (error: NodeJS.ErrnoException) => {
-    const [code, complaint] = UNBEGUN[error.code ?? ''] ?? [];
-    if (code === undefined) reject(unstartable(error, words));
-    else resolve({ code, signal: undefined, stdout: '', stderr: `${words[0]}: ${complaint}\n`, truncated: false });
-  });
-});
-
-const unstartable = (error: NodeJS.ErrnoException, [program]: Words): ArgoError =>
-  new ArgoError('UNREACHABLE', `${program} cannot be started (${error.code ?? error.message})`, { cause: error });
+/** What of spawn's own errors the end of a command is. @throws the others */
+function unbegun(error: unknown, [program]: Words): CommandResult {
+  const { code: errno, syscall } = error instanceof Error ? error as NodeJS.ErrnoException : {};
+  if (errno === undefined || !syscall?.startsWith('spawn')) throw error;
+  const [code, complaint] = UNBEGUN[errno] ?? [];
+  if (code === undefined) throw new ArgoError('UNREACHABLE', `${program} cannot be started (${errno})`, { cause: error });
+  return { code, signal: undefined, stdout: '', stderr: `${program}: ${complaint}\n`, truncated: false };
+}
 
 function outcome(child: ChildProcessWithoutNullStreams, words: Words, options: HostCommandOptions): Promise<CommandResult> {
   const { stdin = '', maxOutput = MAX_OUTPUT, timeout = COMMAND_TIMEOUT_MS, signal, effect } = options;

@@ -47,6 +47,9 @@ export class SshCommands implements HostCommands {
   }
 }
 
+/** Commands by a session that is somebody else's. */
+export const commandsBy = (session: SshSession): Pick<HostCommands, 'run'> => ({ run: (words, options) => runOn(session, words, options) });
+
 async function runOn(session: SshSession, words: Words, options: HostCommandOptions): Promise<CommandResult> {
   checkWords(words);
   const { effect, root, ...rest } = options;
