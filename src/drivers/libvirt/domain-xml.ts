@@ -1,5 +1,6 @@
 import { XMLParser } from 'fast-xml-parser';
 import * as v from 'valibot';
+import { present } from '../../kit/present.js';
 import type { Disk } from '../driver.js';
 import { reachable } from '../screen.js';
 
@@ -61,11 +62,6 @@ const text = (element: Element, name: string): string | undefined => {
   if (isElement(value)) return text(value, '#text');
   return typeof value === 'string' && value !== '' ? value : undefined;
 };
-
-/** Leaves out what is undefined, as exactOptionalPropertyTypes asks. */
-function present<T extends object>(fields: { [K in keyof T]: T[K] | undefined }): T {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
-}
 
 /** @throws Error when it is not XML */
 export function parseDomainXml(xml: string): DomainDescription {
