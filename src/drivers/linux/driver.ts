@@ -1,4 +1,4 @@
-import { toArgoError } from '../../kit/errors.js';
+import { ArgoError, toArgoError } from '../../kit/errors.js';
 import type { SshSession } from '../../protocols/ssh/session.js';
 import { isAbort, within } from '../../kit/within.js';
 import type { Driver, DriverHost, Sighting } from '../driver.js';
@@ -7,6 +7,7 @@ import { boardOf } from '../host/boards.js';
 import { HostFleet } from '../host/fleet.js';
 import { hostSettings, type HostEntry } from '../host/options.js';
 import { HostPower, leasePinger, type PingerLease } from '../host/power.js';
+import type { ProviderAbilities } from '../management/contract.js';
 import { openJump, openSession, type SshPlace } from '../ssh/options.js';
 import { serviceSign } from '../ssh/service-sign.js';
 import { LinuxHost, type Commands } from './host.js';
@@ -23,6 +24,7 @@ type Entry = HostEntry & Omit<SshPlace, 'address'>;
 
 /** Physical hosts with Linux, one or many, by ping, SSH and Wake-on-LAN. */
 export class LinuxDriver implements Driver {
+  readonly abilities: ProviderAbilities = { statistics: { host: async (args, call) => (await this.#only()).figures(args, call) } };
   readonly #options: LinuxOptions;
   readonly #host: DriverHost;
   readonly #fleet: HostFleet<Entry, LinuxHost>;
@@ -66,6 +68,13 @@ export class LinuxDriver implements Driver {
     await this.#fleet.close();
     this.#jump?.close();
     this.#lease.release();
+  }
+
+  /** @throws ArgoError NOT SUPPORTED where there are several, of which none is meant */
+  async #only(): Promise<LinuxHost> {
+    const [only, ...others] = await this.#fleet.refresh();
+    if (only === undefined || others.length > 0) throw new ArgoError('NOT SUPPORTED', 'figures are of one host: give it a provider of its own');
+    return only;
   }
 
   #create(entry: Entry): LinuxHost {

@@ -7,6 +7,9 @@ import { within } from '../../kit/within.js';
 import type { Consoles, Facts, Load, Machine, PowerState } from '../driver.js';
 import type { Log } from '../../kit/log.js';
 import type { HostPower } from '../host/power.js';
+import { HostStatistics } from '../management/host-statistics.js';
+import { commandsBy } from '../management/ssh-commands.js';
+import type { Statistics } from '../management/statistics.js';
 import { loginShell } from '../ssh/shell.js';
 import { Readings } from './readings.js';
 import { giveOrder, SudoPasswords, type Rights } from './power.js';
@@ -58,6 +61,7 @@ export class LinuxHost implements Machine {
   readonly powerOff?: (signal: AbortSignal) => Promise<void>;
   readonly reset?: (signal: AbortSignal) => Promise<void>;
   readonly console?: Consoles;
+  readonly figures: Statistics['host'];
   readonly bootMarkLasts = true;
   readonly #parts: LinuxHostParts;
   readonly #readings: Readings;
@@ -73,6 +77,7 @@ export class LinuxHost implements Machine {
     this.id = power.host.name;
     this.name = power.host.name;
     this.#readings = new Readings(session, commands, commandTimeout, rights, this.#passwords);
+    this.figures = new HostStatistics(commandsBy(session)).host;
     const { powerOff, reset } = commands;
     if (parts.mayShell === true) this.console = { shell: loginShell(session) };
     if (power.canWake) this.start = (signal) => this.#wake(signal);

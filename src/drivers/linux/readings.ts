@@ -5,7 +5,8 @@ import type { SshSession } from '../../protocols/ssh/session.js';
 import type { Disk } from '../driver.js';
 import { explainSsh } from '../ssh/errors.js';
 import { refusalOfSudo, sudoFlags, wordsOf, type Rights, type SudoPasswords } from './power.js';
-import { DISKS_COMMAND, parseDisks, parseVitals, vitalsCommand, type Interface, type Vitals } from './vitals.js';
+import type { Interface } from '../management/interfaces.js';
+import { DISKS_COMMAND, parseDisks, parseVitals, vitalsCommand, type Vitals } from './vitals.js';
 
 /** Milliseconds for which a reading is told again without asking: `info`, `load`, `uptime` in a row are one question. */
 const FRESH_MS = 1_000;
