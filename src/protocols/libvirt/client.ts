@@ -1,10 +1,11 @@
 import type { Duplex } from 'node:stream';
-import { Auth, ConsoleFlag, EventId, FEATURE_KEEPALIVE, Limit, Procedure, STATS_STATE, XmlFlag } from './constants.js';
+import { Auth, ConsoleFlag, EventId, FEATURE_KEEPALIVE, Limit, ParameterType, Procedure, StatsType, XmlFlag } from './constants.js';
 import { AuthenticationError, ErrorCode, LibvirtError } from './errors.js';
 import { RpcConnection, type CallOptions, type Pace } from './rpc.js';
 import {
-  readAddresses, readBlockInfo, readDiskErrors, readDomain, readInfo, readInterfaceStats, readJob, readStateRecord, writeDomain,
-  type BlockInfo, type DiskError, type Domain, type DomainInfo, type DomainStateRecord, type InterfaceAddresses, type InterfaceStats, type Job,
+  readAddresses, readBlockInfo, readDiskErrors, readDomain, readInfo, readInterfaceStats, readJob, readStateRecord, readStatsRecord,
+  writeDomain,
+  type BlockInfo, type DiskError, type Domain, type DomainInfo, type DomainStateRecord, type DomainStatsRecord, type InterfaceAddresses, type InterfaceStats, type Job,
   type StateAndReason,
 } from './types.js';
 import { XdrWriter, type XdrReader } from './xdr.js';
@@ -120,9 +121,20 @@ export class LibvirtClient {
 
   /** All domains with their states, in one call. Not every hypervisor driver has it. */
   domainStates(signal: AbortSignal): Promise<DomainStateRecord[]> {
-    const body = new XdrWriter().int(0).int(STATS_STATE).int(0).bytes();
-    const read = (reply: XdrReader): DomainStateRecord[] => reply.array(Limit.STATS_RECORDS, () => readStateRecord(reply));
-    return this.#rpc.call(Procedure.CONNECT_GET_ALL_DOMAIN_STATS, body, read, { signal });
+    return this.#stats(StatsType.STATE, 0, readStateRecord, { signal });
+  }
+
+  /**
+   * Figures of all domains in one call; what a hypervisor's driver does not have is left out.
+   * @param types of `StatsType`, together; @param statsFlags such as `STATS_NOWAIT`
+   */
+  domainStats(types: number, statsFlags: number, signal: AbortSignal): Promise<DomainStatsRecord[]> {
+    return this.#stats(types, statsFlags, readStatsRecord, { signal, slow: true });
+  }
+
+  #stats<T>(types: number, statsFlags: number, read: (reply: XdrReader) => T, options: CallOptions): Promise<T[]> {
+    const body = new XdrWriter().int(0).int(types).int(statsFlags).bytes();
+    return this.#rpc.call(Procedure.CONNECT_GET_ALL_DOMAIN_STATS, body, (reply) => reply.array(Limit.STATS_RECORDS, () => read(reply)), options);
   }
 
   state(domain: Domain, signal: AbortSignal): Promise<StateAndReason> {
@@ -153,13 +165,14 @@ export class LibvirtClient {
     return this.#rpc.call(Procedure.DOMAIN_LOOKUP_BY_UUID, new XdrWriter().fixed(uuid).bytes(), readDomain, { ...this.#options, signal });
   }
 
-  xml(domain: Domain, signal: AbortSignal): Promise<string> {
-    return this.#domain(Procedure.DOMAIN_GET_XML_DESC, domain, (reply) => reply.string(), { signal }, flags(0));
+  /** @param xmlFlags of `XmlFlag` */
+  xml(domain: Domain, signal: AbortSignal, xmlFlags = 0): Promise<string> {
+    return this.#domain(Procedure.DOMAIN_GET_XML_DESC, domain, (reply) => reply.string(), { signal }, flags(xmlFlags));
   }
 
   /** As {@link xml}, with the passwords in it. */
   xmlWithPasswords(domain: Domain, signal: AbortSignal): Promise<string> {
-    return this.#domain(Procedure.DOMAIN_GET_XML_DESC, domain, (reply) => reply.string(), { signal }, flags(XmlFlag.SECURE));
+    return this.xml(domain, signal, XmlFlag.SECURE);
   }
 
   /** Its first serial or text console: bytes both ways. @param force takes it from whoever has it */
@@ -247,6 +260,24 @@ export class LibvirtClient {
   /** Wakes a guest that has suspended itself to memory. */
   wakeUp(domain: Domain, signal: AbortSignal): Promise<void> {
     return this.#act(Procedure.DOMAIN_PM_WAKEUP, domain, signal, flags(0));
+  }
+
+  /**
+   * Has its libvirtd move it to another one, and waits for the end of that, which may be far away: for a connection of its own.
+   * @param destination URI by which this libvirtd reaches the other; @param parameters typed ones, all texts, such as
+   *   `migrate_uri`; @param migrateFlags of `MigrateFlag`
+   */
+  migrate(domain: Domain, destination: string, parameters: Readonly<Record<string, string>>, migrateFlags: number, signal: AbortSignal): Promise<void> {
+    const given = Object.entries(parameters);
+    const rest = new XdrWriter().optionalString(destination).int(given.length);
+    for (const [field, value] of given) rest.string(field).int(ParameterType.STRING).string(value);
+    // no cookie: that is of the protocol without libvirtd's help
+    return this.#domain(Procedure.DOMAIN_MIGRATE_PERFORM3_PARAMS, domain, nothing, { signal, slow: true }, rest.int(0).int(migrateFlags));
+  }
+
+  /** Ends what libvirt does with it at the time, such as a migration. */
+  abortJob(domain: Domain, signal: AbortSignal): Promise<void> {
+    return this.#domain(Procedure.DOMAIN_ABORT_JOB, domain, nothing, { signal, urgent: true });
   }
 
   #act(procedure: number, domain: Domain, signal: AbortSignal, rest?: XdrWriter): Promise<void> {

@@ -18,6 +18,7 @@ export const Procedure = {
   AUTH_LIST: 66,
   AUTH_POLKIT: 70,
   DOMAIN_IS_PERSISTENT: 151,
+  DOMAIN_ABORT_JOB: 164,
   DOMAIN_MANAGED_SAVE: 182,
   DOMAIN_HAS_MANAGED_SAVE_IMAGE: 183,
   DOMAIN_MANAGED_SAVE_REMOVE: 184,
@@ -32,6 +33,7 @@ export const Procedure = {
   DOMAIN_PM_WAKEUP: 267,
   CONNECT_LIST_ALL_DOMAINS: 273,
   DOMAIN_GET_JOB_STATS: 298,
+  DOMAIN_MIGRATE_PERFORM3_PARAMS: 305,
   EVENT_CALLBACK_REGISTER_ANY: 316,
   EVENT_CALLBACK_LIFECYCLE: 318,
   EVENT_CALLBACK_REBOOT: 319,
@@ -85,7 +87,15 @@ export const DiskErrorCode = { UNSPECIFIED: 1, NO_SPACE: 2 } as const;
 export const ListFlag = { MANAGED_SAVE: 1 << 8 } as const;
 
 /** virDomainStatsTypes */
-export const STATS_STATE = 1;
+export const StatsType = { STATE: 1 << 0, CPU_TOTAL: 1 << 1, BALLOON: 1 << 2, VCPU: 1 << 3, INTERFACE: 1 << 4, BLOCK: 1 << 5 } as const;
+
+/** virConnectGetAllDomainStatsFlags: what would have to wait for a domain that is busy is left out (libvirt 4.5) */
+export const STATS_NOWAIT = 1 << 29;
+
+/** virDomainMigrateFlags */
+export const MigrateFlag = {
+  LIVE: 1 << 0, PEER2PEER: 1 << 1, PERSIST_DEST: 1 << 3, UNDEFINE_SOURCE: 1 << 4, NON_SHARED_DISK: 1 << 6, OFFLINE: 1 << 10,
+} as const;
 
 /** virDomainShutdownFlagValues, which virDomainRebootFlagValues repeat */
 export const ShutdownMode = { HYPERVISOR_CHOICE: 0, INITCTL: 1 << 2, SIGNAL: 1 << 3 } as const;
@@ -93,8 +103,8 @@ export const ShutdownMode = { HYPERVISOR_CHOICE: 0, INITCTL: 1 << 2, SIGNAL: 1 <
 /** virDomainConsoleFlags */
 export const ConsoleFlag = { FORCE: 1 << 0 } as const;
 
-/** virDomainXMLFlags: with passwords */
-export const XmlFlag = { SECURE: 1 << 0 } as const;
+/** virDomainXMLFlags: with passwords; as it will be at its next start */
+export const XmlFlag = { SECURE: 1 << 0, INACTIVE: 1 << 1 } as const;
 
 /** virDomainSaveRestoreFlags */
 export const SaveFlag = { RUNNING: 1 << 1 } as const;

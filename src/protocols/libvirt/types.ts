@@ -23,6 +23,12 @@ export interface DomainStateRecord extends StateAndReason {
   readonly domain: Domain;
 }
 
+/** What libvirt tells of a domain by names such as `cpu.time` (virConnectGetAllDomainStats). */
+export interface DomainStatsRecord {
+  readonly domain: Domain;
+  readonly fields: ReadonlyMap<string, number | bigint | string>;
+}
+
 export interface DomainInfo {
   readonly state: number;
   /** KiB that it may have */
@@ -57,6 +63,8 @@ export interface Job {
   readonly type: number;
   /** of `JobOperation`; 0 where libvirt (before 3.3) does not say */
   readonly operation: number;
+  /** how much of it is done, from 0 to 1, where libvirt tells */
+  readonly part?: number;
 }
 
 /** What is wrong with a disk for which a guest was paused. */
@@ -72,6 +80,9 @@ export function formatUuid(uuid: Buffer): string {
   return uuid.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
+/** What {@link formatUuid} has written. */
+export const parseUuid = (text: string): Buffer => Buffer.from(text.replaceAll('-', ''), 'hex');
+
 export function writeDomain(writer: XdrWriter, domain: Domain): XdrWriter {
   return writer.string(domain.name).fixed(domain.uuid).int(domain.id);
 }
@@ -80,12 +91,16 @@ export function readDomain(reader: XdrReader): Domain {
   return { name: reader.string(), uuid: reader.fixed(UUID_BYTES), id: reader.int() };
 }
 
-/** `remote_domain_stats_record` with the two parameters of VIR_DOMAIN_STATS_STATE. */
+/** `remote_domain_stats_record` */
+export function readStatsRecord(reader: XdrReader): DomainStatsRecord {
+  return { domain: readDomain(reader), fields: new Map(reader.array(Limit.STATS_PARAMETERS, () => readParameter(reader))) };
+}
+
+/** Of a record with VIR_DOMAIN_STATS_STATE. */
 export function readStateRecord(reader: XdrReader): DomainStateRecord {
-  const domain = readDomain(reader);
-  const parameters = new Map(reader.array(Limit.STATS_PARAMETERS, () => readParameter(reader)));
+  const { domain, fields } = readStatsRecord(reader);
   const number = (field: string): number => {
-    const value = parameters.get(field);
+    const value = fields.get(field);
     return typeof value === 'number' ? value : 0;
   };
   return { domain, state: number('state.state'), reason: number('state.reason') };
@@ -110,8 +125,14 @@ function readParameter(reader: XdrReader): [string, number | bigint | string] {
 /** `remote_domain_get_job_stats_ret` */
 export function readJob(reader: XdrReader): Job {
   const type = reader.int();
-  const operation = new Map(reader.array(Limit.JOB_STATS, () => readParameter(reader))).get('operation');
-  return { type, operation: typeof operation === 'number' ? operation : 0 };
+  const fields = new Map(reader.array(Limit.JOB_STATS, () => readParameter(reader)));
+  const operation = fields.get('operation');
+  const [total, remaining] = [Number(fields.get('data_total')), Number(fields.get('data_remaining'))];
+  return {
+    type,
+    operation: typeof operation === 'number' ? operation : 0,
+    ...(total > 0 && remaining <= total ? { part: (total - remaining) / total } : {}),
+  };
 }
 
 /** `remote_domain_get_disk_errors_ret`: the errors, then how many they are. */
