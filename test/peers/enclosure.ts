@@ -108,6 +108,11 @@ export class Enclosure {
     await must('ip', ['link', 'add', outer, 'type', 'veth', 'peer', 'name', inner, 'netns', String(this.#first)]);
   }
 
+  /** A network cable to another enclosure, with an interface at each end. */
+  async cableTo(other: Enclosure, mine: string, theirs: string): Promise<void> {
+    await must('ip', ['link', 'add', mine, 'netns', String(this.#first), 'type', 'veth', 'peer', 'name', theirs, 'netns', String(other.#first)]);
+  }
+
   /** Runs a program inside to its end. */
   run(...args: readonly string[]): Promise<Outcome> {
     return run('nsenter', this.#enter('own', args));

@@ -194,6 +194,17 @@ export class LibvirtPeer {
     ], this.#scratch(`dnsmasq-${name}.log`));
   }
 
+  /** Joins its network with that of another one. @returns the addresses of both */
+  async cableTo(other: LibvirtPeer): Promise<{ readonly here: string; readonly there: string }> {
+    await this.#enclosure.cableTo(other.#enclosure, 'cable', 'cable');
+    const addresses = { here: '192.168.197.1', there: '192.168.197.2' };
+    for (const [peer, address] of [[this, addresses.here], [other, addresses.there]] as const) {
+      const { code, stderr } = await peer.inside('sh', '-c', 'ip address add "$1/24" dev cable && ip link set cable up', 'sh', address);
+      if (code !== 0) throw new Error(`the cable: ${stderr}`);
+    }
+    return addresses;
+  }
+
   /** Runs a program inside the enclosure, such as `tcpdump` or `ip`. */
   inside(...args: readonly string[]): Promise<Outcome> {
     return this.#enclosure.run(...args);

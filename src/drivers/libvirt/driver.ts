@@ -1,14 +1,18 @@
 import type { LibvirtClient, LibvirtEvent } from '../../protocols/libvirt/client.js';
 import { DomainState, Lifecycle, ListFlag, StoppedDetail } from '../../protocols/libvirt/constants.js';
 import { ErrorCode, LibvirtError } from '../../protocols/libvirt/errors.js';
-import { formatUuid, type Domain, type DomainStateRecord } from '../../protocols/libvirt/types.js';
+import { formatUuid, parseUuid, type Domain, type DomainStateRecord } from '../../protocols/libvirt/types.js';
 import { parseLibvirtUri, type LibvirtUri } from '../../protocols/libvirt/uri.js';
 import type { Driver, DriverHost, Machine, PowerState, Sighting } from '../driver.js';
-import { hypervisorOf, type Hypervisor } from './context.js';
+import type { ProviderAbilities } from '../management/contract.js';
+import type { Destination } from '../management/machine.js';
+import { hypervisorOf, type Hypervisor, type VmContext } from './context.js';
 import { LibvirtConnection } from './connection.js';
 import { createMachine } from './vm.js';
 import { LibvirtConsoles } from './consoles.js';
 import { Transport, type LibvirtOptions } from './transport.js';
+import { hostAbilities } from './management/host-abilities.js';
+import { destinationOf, migrationOf, type MigrationOptions } from './management/migration.js';
 import { readState } from './readings.js';
 import { RunLog, type End } from './run-log.js';
 import { toPowerState } from './states.js';
@@ -21,7 +25,9 @@ const ENDS: Readonly<Record<number, End>> = { [StoppedDetail.MIGRATED]: 'migrate
 
 /** One libvirt as a provider. */
 export class LibvirtDriver implements Driver {
+  readonly abilities: ProviderAbilities;
   readonly #host: DriverHost;
+  readonly #migration: MigrationOptions;
   readonly #uri: LibvirtUri;
   readonly #hypervisor: Hypervisor;
   readonly #connection: LibvirtConnection;
@@ -35,8 +41,9 @@ export class LibvirtDriver implements Driver {
   /** states learnt from events while a listing is under way, which are newer than what it will say */
   #fresher: Map<string, PowerState> | undefined;
 
-  constructor(options: LibvirtOptions, host: DriverHost) {
+  constructor(options: LibvirtOptions & MigrationOptions, host: DriverHost) {
     this.#host = host;
+    this.#migration = options;
     this.#uri = parseLibvirtUri(options.uri);
     this.#hypervisor = hypervisorOf(this.#uri.scheme);
     this.#transport = new Transport(this.#uri, options);
@@ -47,6 +54,11 @@ export class LibvirtDriver implements Driver {
       onLost: () => this.#runs.cutOff(),
       areShared: this.#hypervisor.shared,
     });
+    this.abilities = { ...hostAbilities(this.#transport.commands, this.#connection) };
+  }
+
+  destination(): Destination {
+    return destinationOf(this.#host.name, this.#uri.scheme, this.#migration, (id, signal) => this.#stateOf(id, signal));
   }
 
   async list(signal: AbortSignal): Promise<readonly Sighting[]> {
@@ -77,11 +89,19 @@ export class LibvirtDriver implements Driver {
     await this.#connection.close(signal);
   }
 
+  #stateOf(id: string, signal: AbortSignal): Promise<PowerState> {
+    return this.#connection.use('reads', signal, async (client) => {
+      const domain = await client.lookup(parseUuid(id), signal);
+      return readState(client, { domain, hypervisor: this.#hypervisor }, signal);
+    });
+  }
+
   #createMachine(domain: Domain): Machine {
-    return createMachine({
+    const context: VmContext = {
       domain, hypervisor: this.#hypervisor, connection: this.#connection, runs: this.#runs,
       consoles: new LibvirtConsoles(domain, this.#hypervisor, this.#transport),
-    });
+    };
+    return createMachine(context, { migration: migrationOf(context, this.#uri.scheme, this.#transport) });
   }
 
   async #readAll(client: LibvirtClient, signal: AbortSignal): Promise<{ domain: Domain; power: PowerState }[]> {

@@ -14,10 +14,16 @@ const uri = v.pipe(text, v.rawCheck(({ dataset, addIssue }) => {
   }
 }));
 
+/** Not looked at by us: another libvirtd opens it, which has more transports. */
+const peerUri = v.pipe(text, v.regex(/^qemu(?:\+[a-z0-9]+)?:\/\/\S*\/(?:system|session)(?:\?\S*)?$/, 'write it as the other libvirtd would open it: qemu+tls://host/system'));
+
 const options = {
   uri: v.optional(uri, 'qemu:///system'),
   /** for qemu+ssh:// */
   ...accessEntries,
+  'migrate-uri': v.optional(peerUri),
+  'migrate-data-uri': v.optional(v.pipe(text, v.regex(/^(?:tcp|rdma):\/\/[^/\s]+$|^unix:\/\/\/\S+$/, 'write tcp://host or tcp://host:port'))),
+  'migrate-disks': v.optional(v.picklist(['shared', 'copied'], 'write "shared" or "copied"'), 'shared'),
 };
 
 /** Virtual machines and containers of a libvirt: QEMU/KVM, LXC, and what else it has a driver for. */

@@ -2,6 +2,7 @@ import { ArgoError } from '../../kit/errors.js';
 import type { LibvirtClient } from '../../protocols/libvirt/client.js';
 import { formatUuid } from '../../protocols/libvirt/types.js';
 import type { Machine } from '../driver.js';
+import type { MachineAbilities } from '../management/contract.js';
 import { askGuest, checkOrder, pause, powerOff, reset, resume, shutdown, setAutostart, start, suspend, unpause } from './power.js';
 import { readAddressesOf, readBootMark, readDisks, readFacts, readLoad, readMacs, readState, readTraffic, readUptime } from './readings.js';
 import type { End } from './run-log.js';
@@ -9,8 +10,8 @@ import type { VmContext } from './context.js';
 
 type Read<T> = (client: LibvirtClient, signal: AbortSignal) => Promise<T>;
 
-/** Makes the machine for a domain, with the methods that its hypervisor has. */
-export function createMachine(context: VmContext): Machine {
+/** Makes the machine for a domain, with the methods that its hypervisor has. @param abilities beyond power */
+export function createMachine(context: VmContext, abilities: MachineAbilities): Machine {
   const { domain, hypervisor, connection, runs } = context;
   const id = formatUuid(domain.uuid);
   const act = (step: (context: VmContext, signal: AbortSignal) => Promise<void>) => (signal: AbortSignal): Promise<void> =>
@@ -24,6 +25,7 @@ export function createMachine(context: VmContext): Machine {
     id,
     name: domain.name,
     type: hypervisor.type,
+    abilities,
     // An ACPI button, or a signal to an init, that comes before the guest listens is lost.
     mayMissShutdown: true,
     // A transient domain ends with its guest. One of which no end was seen may have gone to another host.
