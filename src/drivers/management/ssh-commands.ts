@@ -62,7 +62,7 @@ async function runOn(session: SshSession, words: Words, options: HostCommandOpti
 }
 
 /** The line for the login shell, whichever it is: `sh` sees the words as its arguments, which it hands on as they are. */
-function lineOf(words: Words, root: boolean | undefined): string {
-  const script = `LC_ALL=C; PATH="$PATH:${SYSTEM_FOLDERS}"; export LC_ALL PATH; ${root === true ? AS_ROOT : AS_ITSELF}`;
+export function lineOf(words: Words, root = false): string {
+  const script = `LC_ALL=C; PATH="$PATH:${SYSTEM_FOLDERS}"; export LC_ALL PATH; ${root ? AS_ROOT : AS_ITSELF}`;
   return `sh -c ${quote(script)} sh ${words.map(quote).join(' ')}`;
 }
