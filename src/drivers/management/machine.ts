@@ -99,5 +99,5 @@ export interface Destination {
   /** what the other driver needs, checked by it: `uri`, `host`, … */
   readonly access: Readonly<Record<string, string>>;
   /** The power state of one of its machines, by its id: how it is known on which side one is whose migration was cut off. Rejects as a machine's `status` does. */
-  state(id: string, signal: AbortSignal): Promise<string>;
+  readonly state?: (id: string, signal: AbortSignal) => Promise<string>;
 }

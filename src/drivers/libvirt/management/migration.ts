@@ -4,8 +4,8 @@ import { beforeSending, onAbort, unlessAborted, within } from '../../../kit/with
 import type { LibvirtClient } from '../../../protocols/libvirt/client.js';
 import { DomainState, JobOperation, JobType, MigrateFlag } from '../../../protocols/libvirt/constants.js';
 import { formatUuid, type StateAndReason } from '../../../protocols/libvirt/types.js';
-import type { WorkCall } from '../../management/contract.js';
 import type { Destination, MigrationAbility } from '../../management/machine.js';
+import type { WorkCall } from '../../management/work.js';
 import type { VmContext } from '../context.js';
 import { explain } from '../errors.js';
 import { requireIdle } from '../refusals.js';
@@ -37,7 +37,7 @@ export interface MigrationOptions {
 }
 
 /** @param scheme of its connection URI; @param state of one of its machines, by uuid. @throws ArgoError NOT SUPPORTED */
-export function destinationOf(provider: string, scheme: string, options: MigrationOptions, state: Destination['state']): Destination {
+export function destinationOf(provider: string, scheme: string, options: MigrationOptions, state: NonNullable<Destination['state']>): Destination {
   const { 'migrate-uri': uri, 'migrate-data-uri': data, 'migrate-disks': disks } = options;
   if (scheme !== MOVABLE) throw new ArgoError('NOT SUPPORTED', NOT_MOVED);
   if (uri === undefined) throw new ArgoError('NOT SUPPORTED', `${provider} is not set up for it: its migrate-uri does not say how another libvirtd reaches it`);
@@ -148,12 +148,15 @@ async function judge(context: VmContext, destination: Destination, before: State
     await endIt(context);
     here = await traceOf(context);
   }
-  const there = await within(JUDGING, [], (limit) => unlessAborted(destination.state(formatUuid(context.domain.uuid), limit), limit)).catch(() => undefined);
+  const there = await within(JUDGING, [], (limit) => stateThere(context, destination, limit)).catch(() => undefined);
   if (here === 'here' && there !== 'on' && there !== 'paused') throw stayed(fault);
   const isThere = there === toPowerState(before, false);
   if (isThere && (here === 'gone' || (here === 'not told' && there !== 'off'))) return;
   throw new ArgoError('UNCERTAIN', `it is not known on which of the two hosts it is: ${wordsOf(fault)}`, { cause: fault });
 }
+
+const stateThere = async ({ domain }: VmContext, { state }: Destination, signal: AbortSignal): Promise<string | undefined> =>
+  state && unlessAborted(state(formatUuid(domain.uuid), signal), signal);
 
 const wordsOf = (fault: unknown): string => (fault instanceof ArgoError && fault.detail !== '' ? fault.detail : 'the migration was cut off');
 
