@@ -8,6 +8,7 @@ import { Provider } from '../instances/provider.js';
 import { Registry } from '../instances/registry.js';
 import { ORDER_TEXT } from '../kit/api-limits.js';
 import { FIRST_LISTING_GRACE, HURRIED_END, LAST_WORDS, PROVIDER_GRACE, SHUTDOWN_GRACE } from '../kit/limits.js';
+import { WORK_TASK_TIMEOUT } from '../kit/work-limits.js';
 import { Gateways } from '../gateways/gateways.js';
 import { Metrics } from '../kit/metrics.js';
 import { prepareAll } from '../listening/change.js';
@@ -215,7 +216,8 @@ export class Daemon {
     for (const provider of providers) {
       this.#providers.delete(provider.name);
       this.#registry.remove(provider, wanted.has(provider.name));
-      void provider.close(PROVIDER_GRACE);
+      // its tasks go on where it is only configured anew
+      void provider.close(PROVIDER_GRACE, wanted.has(provider.name) ? WORK_TASK_TIMEOUT : PROVIDER_GRACE);
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { Authenticator } from '../auth/authenticator.js';
 import type { Events } from '../instances/events.js';
+import { providerOf } from '../instances/principal.js';
 import type { Metrics } from '../kit/metrics.js';
 import type { PlanEngine } from '../plans/contract.js';
 import type { LineServer } from '../server/server.js';
@@ -47,7 +48,7 @@ function countActions(metrics: Metrics, events: Events): void {
   const duration = metrics.histogram('argo_action_duration_seconds', 'Time of actions, from the order to the answer, by how they ended.');
   events.listen((facts) => {
     if (facts.type !== 'action' || facts.ms === undefined) return;
-    const provider = facts.instance.slice(0, facts.instance.indexOf('/'));
+    const provider = providerOf(facts.instance);
     // a plugin's command is told as `cycle: stop`
     const command = facts.command.replace(/^.*: /, '');
     const outcome = facts.outcome.replace(/:.*$/s, '');

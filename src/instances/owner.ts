@@ -50,9 +50,10 @@ export interface Owner {
   /**
    * Keeps the provider open for an action, also when it is no longer configured meanwhile, but not for ever.
    * @param whenOver called when it is closed all the same
+   * @param isLong of a task: longer, where the provider is only configured anew
    * @returns ends that
    */
-  hold(whenOver: () => void): () => void;
+  hold(whenOver: () => void, isLong?: boolean): () => void;
   /** Long work, which holds none of the places that others wait for: who begins it bounds it. @throws what the driver throws; the deadline's reason */
   attend<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>): Promise<T>;
   /** Resolves when it has been listed by a listing that began after this call, or one was tried in vain. Never rejects. */

@@ -7,10 +7,18 @@ import type { ProviderSettings } from '../config/config.js';
 import { ArgoError, toArgoError } from '../kit/errors.js';
 import { CLOSE_TIMEOUT, CONCURRENCY, LIST_TIMEOUT, ORDER_PLACE_KEPT, POLL_INTERVAL, RETRY_FIRST, RETRY_LONGEST } from '../kit/limits.js';
 import { Deadline, explainDeadline } from '../kit/deadline.js';
+import { WORK_TAKES_BACK } from '../kit/work-limits.js';
 import { Calls, type Caller, type Place } from './calls.js';
 import type { Owner, ProviderWork } from './owner.js';
 import { Readings, type Asking, type Question } from './readings.js';
 import type { Registry } from './registry.js';
+
+/** Something that is under way, and how it is told that the provider is closed. */
+interface UnderWay {
+  end(reason: Error): void;
+  /** it is a task, or one of its calls */
+  readonly isLong: boolean;
+}
 
 /**
  * One configured source of instances: keeps the registry current by listing on its own clock, marks
@@ -41,9 +49,9 @@ export class Provider implements Owner {
   /** the driver is being closed */
   #over = false;
   /** actions under way, each of which is several calls: what tells them that the provider is closed */
-  readonly #holds = new LinkedList<() => void>();
-  /** what is under way, so that nothing of a closed provider goes on */
-  readonly #active = new LinkedList<Deadline>();
+  readonly #holds = new LinkedList<UnderWay>();
+  /** calls under way, so that nothing of a closed provider goes on */
+  readonly #active = new LinkedList<UnderWay>();
   #whenIdle: (() => void) | undefined;
   readonly #registry: Registry;
   readonly #log: Log;
@@ -83,9 +91,8 @@ export class Provider implements Owner {
     return this.#run(deadline, work, () => this.#calls.free(place));
   }
 
-  #run<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>, whenOver?: () => void): Promise<T> {
-    const active = new Link(deadline);
-    this.#active.append(active);
+  #run<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>, whenOver?: () => void, isLong = false): Promise<T> {
+    const active = this.#begin(deadline, isLong);
     return deadline.run(work, () => {
       active.leave();
       whenOver?.();
@@ -95,7 +102,7 @@ export class Provider implements Owner {
 
   /** Long work, which holds none of the places that others wait for: who begins it bounds it. @throws what the driver throws; the deadline's reason */
   attend<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    return this.#over ? Promise.reject(this.#gone()) : this.#run(deadline, work);
+    return this.#over ? Promise.reject(this.#gone()) : this.#run(deadline, work, undefined, true);
   }
 
   /**
@@ -144,10 +151,11 @@ export class Provider implements Owner {
    * Keeps the provider open for an action, from its beginning to its end, also when it is no longer
    * configured meanwhile.
    * @param whenOver called when it is closed although the action has not ended
+   * @param isLong of a task: longer, where it is only configured anew
    * @returns ends that
    */
-  hold(whenOver: () => void): () => void {
-    const hold = new Link(whenOver);
+  hold(whenOver: () => void, isLong = false): () => void {
+    const hold = new Link<UnderWay>({ end: whenOver, isLong });
     this.#holds.append(hold);
     return () => {
       hold.leave();
@@ -209,20 +217,43 @@ export class Provider implements Owner {
   /**
    * Stops listing, lets what is under way end, and logs out. Never rejects.
    * @param grace milliseconds after which what is still under way is aborted
+   * @param long the same of tasks
    */
-  async close(grace: number): Promise<void> {
+  async close(grace: number, long = grace): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#idle(grace);
+    if (this.#hasTasks) {
+      this.#end((one) => !one.isLong);
+      await this.#idle(long - grace);
+      this.#end(() => true);
+      // what is half made is taken away by the driver
+      await this.#idle(Math.min(WORK_TAKES_BACK, long));
+    }
     this.#over = true;
-    const closed = new ArgoError('UNREACHABLE', `${this.name} is being closed`);
-    for (const tell of this.#holds) tell();
-    for (const deadline of this.#active) deadline.abort(closed);
-    this.#readings.endWhere(() => closed);
+    this.#end(() => true);
     const deadline = new Deadline(CLOSE_TIMEOUT);
     await deadline.run((signal) => this.#driver.close(signal))
       .catch((error: unknown) => this.#log('warn', 'provider did not close well', { provider: this.name, error: String(error) }));
     deadline.clear();
+  }
+
+  get #hasTasks(): boolean {
+    return [...this.#holds].some(({ isLong }) => isLong);
+  }
+
+  /** Ends what is under way, and readings. */
+  #end(isMeant: (one: UnderWay) => boolean): void {
+    const closed = new ArgoError('UNREACHABLE', `${this.name} is being closed`);
+    for (const one of [...this.#holds, ...this.#active]) if (isMeant(one)) one.end(closed);
+    this.#readings.endWhere(() => closed);
+  }
+
+  /** Notes a call that is under way. */
+  #begin(deadline: Deadline, isLong = false): Link<UnderWay> {
+    const active = new Link<UnderWay>({ end: (reason) => deadline.abort(reason), isLong });
+    this.#active.append(active);
+    return active;
   }
 
   #idle(grace: number): Promise<void> {
@@ -238,8 +269,7 @@ export class Provider implements Owner {
 
   async #list(): Promise<void> {
     const deadline = new Deadline(LIST_TIMEOUT);
-    const active = new Link(deadline);
-    this.#active.append(active);
+    const active = this.#begin(deadline);
     const began = performance.now();
     try {
       const sightings = await deadline.run((signal) => this.#driver.list(signal));

@@ -151,7 +151,7 @@ export class RunningTasks {
     };
     // it may be told to end before it is there
     const under: { run?: Run } = {};
-    const releases = [ownerOf(subject), ...holds].map((owner) => owner.hold(() => under.run?.end(ENDINGS.closed())));
+    const releases = [ownerOf(subject), ...holds].map((owner) => owner.hold(() => under.run?.end(ENDINGS.closed()), id !== undefined));
     const release = (): void => releases.forEach((letGo) => letGo());
     const auditId = await audit.begin(facts).catch((thrown: unknown) => {
       release();

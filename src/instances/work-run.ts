@@ -5,7 +5,6 @@ import type { Signals } from '../kit/signals.js';
 import { formatDuration } from '../kit/text.js';
 import { notLonger } from '../kit/within.js';
 import { WORK_LAST_WORD, WORK_LISTED_TIMEOUT, WORK_TAKES_BACK, WORK_TURN_TIMEOUT } from '../kit/work-limits.js';
-import type { Owner } from './owner.js';
 import type { Doing } from './progress.js';
 import { fullNameOf, instanceOf, ownerOf, type Subject } from './subject.js';
 import type { Ending, Holder, Turn } from './turn.js';
@@ -24,8 +23,8 @@ export interface WorkRunParts<T> {
   readonly signals: Signals;
   /** that nothing else may have meanwhile */
   readonly turn: Turn | undefined;
-  /** those whose machines come or go by it */
-  readonly relisted: readonly Owner[];
+  /** Lists the machines that have come or gone by it. Never rejects. */
+  readonly listAgain: (() => Promise<void>) | undefined;
   /** asked again when the turn has come. @throws ArgoError NOT ALLOWED */
   permit(): void;
   work(call: WorkCall): Promise<T>;
@@ -81,7 +80,7 @@ export class WorkRun<T> implements Holder {
 
   /** @throws ArgoError with what is known */
   async run(): Promise<WorkOutcome<T>> {
-    const { account, turn, permit, subject, ms, signals } = this.#parts;
+    const { account, turn, permit, subject, ms, signals, listAgain } = this.#parts;
     const leave = await turn?.take(this, account, false, this.#waiting).catch((thrown: unknown) => {
       throw thrown instanceof DeadlineExceeded ? new ArgoError('BUSY', `another action holds ${this.#name}`) : thrown;
     }).finally(() => this.#waiting.clear());
@@ -91,9 +90,11 @@ export class WorkRun<T> implements Holder {
     try {
       permit();
       const value = await this.#work(this.#deadline);
-      if (this.#parts.relisted.length > 0) await notLonger(WORK_LISTED_TIMEOUT, this.#listAgain());
+      if (listAgain) await notLonger(WORK_LISTED_TIMEOUT, listAgain());
       return { result: 'done', value };
     } catch (thrown) {
+      // something may have come or gone all the same
+      if (this.#working) void listAgain?.();
       throw explainDeadline(thrown, ownerOf(subject).name);
     } finally {
       this.#deadline.clear();
@@ -141,10 +142,6 @@ export class WorkRun<T> implements Holder {
     owner.changed('');
     const instance = instanceOf(subject);
     if (instance) owner.changed(instance.id);
-  }
-
-  async #listAgain(): Promise<void> {
-    await Promise.all(this.#parts.relisted.map((owner) => owner.relist()));
   }
 
   #progress(part: number): void {

@@ -71,6 +71,7 @@ export class Works {
   async carryOut<Name extends WorkName>(mandate: Mandate, name: Name, subject: Subject, args: WorkArgs<Name>, call: WorkRequest, open?: () => LinkedList<Asking>): Promise<WorkResult<Name>> {
     const prepared = this.#prepare(mandate, name, subject, args);
     const { right, task } = workRow(name);
+    if (call.once !== undefined && !task) throw new ArgoError('BAD REQUEST', `once: ${name} is no task`);
     const result = right === 'read' ? await this.#read(mandate, prepared, call, open?.())
       : task ? await this.#asTask(mandate, prepared, call)
         : await this.#act(mandate, prepared, call);
@@ -172,7 +173,7 @@ export class Works {
         operation: name, options: describeArgs(args), isAllowed, holds: owners.slice(1), ...(task ? { id: task.id } : {}),
         begin: () => new WorkRun({
           subject, title: name, account: mandate.identity.name, task: task?.id ?? randomUUID(), isTask: task !== undefined,
-          ms: call.deadline ?? timeOf(name, args), signals: this.#parts.signals, turn: this.#turnOf(name, subject), relisted: lists ? owners : [],
+          ms: call.deadline ?? timeOf(name, args), signals: this.#parts.signals, turn: this.#turnOf(name, subject), listAgain: lists ? () => this.#listAgain(owners) : undefined,
           permit: () => { if (!isAllowed()) throw new ArgoError('NOT ALLOWED'); },
           work: (asked) => requireMethod(name, subject)(destination ? { destination: destination.destination() } : args, asked),
           ...(task ? { progress: (part: number) => task.progress(part) } : {}),
@@ -182,6 +183,11 @@ export class Works {
     } finally {
       leave();
     }
+  }
+
+  /** Also the one that a reload has put in the place of one of them. */
+  async #listAgain(owners: readonly Owner[]): Promise<void> {
+    await Promise.all(owners.map((owner) => (this.#parts.registry.providerNamed(owner.name) ?? owner).relist()));
   }
 
   /** @throws ArgoError BUSY */

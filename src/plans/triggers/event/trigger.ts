@@ -107,6 +107,8 @@ export class EventTrigger implements Trigger {
       this.#patterns = resolvePatterns(instances, groups);
     }
     if (facts.type === 'provider') return this.#patterns.some((pattern) => pattern.coversProvider(facts.provider));
+    // what is done to a provider as a whole
+    if (!facts.instance.includes('/')) return this.#patterns.some((pattern) => pattern.coversProvider(facts.instance));
     const named = namedOf(facts.instance);
     return this.#patterns.some((pattern) => pattern.matches(named));
   }
