@@ -52,7 +52,7 @@ export class Provider implements Owner {
   readonly #holds = new LinkedList<UnderWay>();
   /** calls under way, so that nothing of a closed provider goes on */
   readonly #active = new LinkedList<UnderWay>();
-  #whenIdle: (() => void) | undefined;
+  #whenEnded: (() => void) | undefined;
   readonly #registry: Registry;
   readonly #log: Log;
   readonly #onListing: ((provider: string, ms: number) => void) | undefined;
@@ -144,7 +144,7 @@ export class Provider implements Owner {
 
   /** Something that was under way has ended. */
   #ended(): void {
-    if (this.#isIdle) this.#whenIdle?.();
+    this.#whenEnded?.();
   }
 
   /**
@@ -225,10 +225,10 @@ export class Provider implements Owner {
     await this.#idle(grace);
     if (this.#hasTasks) {
       this.#end((one) => !one.isLong);
-      await this.#idle(long - grace);
+      await this.#idle(long - grace, () => !this.#hasTasks);
       this.#end(() => true);
       // what is half made is taken away by the driver
-      await this.#idle(Math.min(WORK_TAKES_BACK, long));
+      await this.#idle(Math.min(WORK_TAKES_BACK, long), () => !this.#hasTasks);
     }
     this.#over = true;
     this.#end(() => true);
@@ -256,11 +256,12 @@ export class Provider implements Owner {
     return active;
   }
 
-  #idle(grace: number): Promise<void> {
-    if (this.#isIdle) return Promise.resolve();
+  #idle(grace: number, isIdle = (): boolean => this.#isIdle): Promise<void> {
+    if (isIdle()) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, grace);
-      this.#whenIdle = () => {
+      this.#whenEnded = () => {
+        if (!isIdle()) return;
         clearTimeout(timer);
         resolve();
       };

@@ -26,6 +26,37 @@ void t.test('an order goes out although hanging readings hold all places', async
   t.same(new Set(await Promise.all(hung)), new Set(['UNREACHABLE: fake is being closed']));
 });
 
+void t.test('where tasks may go on, all else ends first, and the driver stays until they have ended', async (t) => {
+  const { provider, driver } = await fakeProvider([new FakeMachine('lj', 'on')]);
+  let isClosed = false;
+  driver.close = async () => { isClosed = true; };
+  const told: string[] = [];
+  provider.hold(() => told.push('action'));
+  const end = provider.hold(() => told.push('task'), true);
+  const deadline = new Deadline(WITHIN);
+  const copying = provider.attend(deadline, never).catch((error: Error) => error.message);
+  const order = new Deadline(WITHIN);
+  const ordered = provider.call(order, never, ORDER).catch((error: Error) => error.message);
+  const closing = provider.close(10, 10 * WITHIN);
+  t.equal(await ordered, 'UNREACHABLE: fake is being closed');
+  t.same([told, isClosed], [['action'], false]);
+  deadline.abort(new Error('it has ended'));
+  end();
+  t.equal(await copying, 'it has ended');
+  await closing.catch(() => undefined);
+  t.same([told.includes('task'), isClosed], [false, true]);
+  await t.rejects(provider.attend(new Deadline(10), never), { message: 'UNREACHABLE: fake is no longer configured' });
+  [deadline, order].forEach((one) => one.clear());
+});
+
+void t.test('a task of a provider that is taken away is told so, and has time for its end', async (t) => {
+  const { provider } = await fakeProvider([new FakeMachine('lj', 'on')]);
+  let told = '';
+  const release = provider.hold(() => { setTimeout(() => { told = 'taken back'; release(); }, 20); }, true);
+  await provider.close(10, 5000);
+  t.equal(told, 'taken back');
+});
+
 void t.test('a listing that is not whole is told as out of date', async (t) => {
   const { provider, driver, registry } = await fakeProvider([new FakeMachine('lj', 'on'), new FakeMachine('mk', 'on')]);
   t.equal(provider.staleReason, undefined);

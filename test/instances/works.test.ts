@@ -2,6 +2,7 @@ import t from 'tap';
 import type { ProviderAbilities, WorkCall } from '../../src/drivers/management/contract.js';
 import type { Destination } from '../../src/drivers/management/machine.js';
 import type { GuestFigures } from '../../src/drivers/management/statistics.js';
+import { Gate } from '../../src/instances/gate.js';
 import type { InstanceRef } from '../../src/instances/info.js';
 import { ArgoError, SettingsFault } from '../../src/kit/errors.js';
 import { WORKS_OF_ACCOUNT } from '../../src/kit/work-limits.js';
@@ -129,12 +130,12 @@ await t.test('what a driver has not is not supported, and that is told to who ma
 });
 
 await t.test('what is no work, or is done to something else', async (t) => {
-  const { actor } = await world(t, { hosts: { kvm1: { machines: [new FakeMachine('lj', 'on')] } }, accounts: { kim: EVERYTHING } });
+  const { actor } = await world(t, { hosts: { kvm1: { machines: [new FakeMachine('lj', 'on')], abilities: { images: { list: async () => [], delete: async () => undefined } } } }, accounts: { kim: EVERYTHING } });
   const work = actor('kim').work.bind(actor('kim')) as unknown as (name: unknown, on: unknown, args: unknown, call?: unknown) => Promise<unknown>;
   for (const [name, on, args, call] of [
     ['constructor', 'kvm1', {}], ['start', lj, {}], ['__proto__', 'kvm1', {}], [undefined, 'kvm1', {}], [{ toString: () => 'image.list' }, 'kvm1', {}],
     ['image.list', lj, {}], ['hardware.read', 'kvm1', {}], ['hardware.read', 7, {}],
-    ['image.list', 'kvm1', {}, { once: 7 }], ['image.list', 'kvm1', {}, { begun: 'x' }], ['image.list', 'kvm1', {}, { deadline: -1 }], ['image.list', 'kvm1', {}, { signal: {} }],
+    ['image.list', 'kvm1', {}, { once: 7 }], ['image.list', 'kvm1', {}, { once: 'key-0001' }], ['image.delete', 'kvm1', { name: 'x' }, { once: 'key-0001' }], ['image.list', 'kvm1', {}, { begun: 'x' }], ['image.list', 'kvm1', {}, { deadline: -1 }], ['image.list', 'kvm1', {}, { signal: {} }],
   ] as const) await t.rejects(work(name, on, args, call), { message: /^BAD REQUEST/ }, String(name));
 });
 
@@ -235,6 +236,33 @@ await t.test('what only reads ends with its caller, its request and its right; w
   await acting;
   t.equal(isDeleted, true);
   t.equal(ended, 2);
+});
+
+await t.test('a request that is over ends what it reads, and nothing that it has begun', async (t) => {
+  const answer = gate<never[]>();
+  let isDeleted = false;
+  const { actor } = await world(t, { hosts: images({ list: () => answer.opened, delete: async () => { await answer.opened; isDeleted = true; } }), accounts: { kim: EVERYTHING } });
+  const kept = actor('kim');
+  const acting = kept.work('image.delete', 'kvm1', { name: 'x' });
+  const reading = kept.work('image.list', 'kvm1', {});
+  await until(() => actor('kim').tasks.list().length === 1, WITHIN, 'the deletion');
+  Gate.end(kept);
+  await t.rejects(reading, { message: 'NOT ALLOWED: the request is over' });
+  await t.rejects(kept.work('image.list', 'kvm1', {}), { message: 'NOT ALLOWED: the request is over' });
+  answer.open([]);
+  await acting;
+  t.equal(isDeleted, true);
+});
+
+await t.test('a subject that lies about its name brings out nothing', async (t) => {
+  const machines = ['lj', 'db'].map((name) => Object.assign(new FakeMachine(name, 'on'), { abilities: { hardware: { read: async () => ({ vcpus: 1, memory: 1n, limits: { vcpus: { min: 1, max: 1 }, memory: { min: 1n, max: 1n } } }) } } }));
+  const { actor } = await world(t, { hosts: { kvm1: { machines } }, accounts: { tenant: [{ instances: ['lj'], commands: ['*'] }] } });
+  const told = (on: object): Promise<string> => actor('tenant').work('hardware.read', on as InstanceRef, {}).then(() => 'done', (error: unknown) => (error as Error).message);
+  t.equal(await told({ provider: 'kvm1', id: 'lj', fullName: 'kvm1/db' }), 'done');
+  for (const fullName of ['kvm1/lj', 'kvm1/db', 'lj']) t.equal(await told({ provider: 'kvm1', id: 'db', fullName }), await told({ provider: 'kvm1', id: 'absent', fullName }), fullName);
+  let looks = 0;
+  t.equal(await told({ provider: 'kvm1', get id() { looks += 1; return looks === 1 ? 'db' : 'lj'; } }), 'NOT ALLOWED');
+  t.equal(looks, 1);
 });
 
 await t.test('a right that is taken away in the middle ends the work', async (t) => {

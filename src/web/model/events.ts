@@ -57,6 +57,9 @@ function told(type: string, facts: EventRow['facts']): Told | undefined {
 /** @returns undefined for one that tells people nothing, as of a type that is not known here */
 export function eventLine({ cursor, at, type, facts }: EventRow): EventLine | undefined {
   const line = told(type, facts);
+  if (line === undefined) return undefined;
   const instance = text(facts['instance']);
-  return line && { cursor, at, instance: instance === '' ? undefined : instance, ...line };
+  // what is done to a provider as a whole names no machine that could be shown
+  if (instance !== '' && !instance.includes('/')) return { cursor, at, instance: undefined, ...line, words: `provider ${instance}: ${line.words}` };
+  return { cursor, at, instance: instance === '' ? undefined : instance, ...line };
 }

@@ -115,6 +115,15 @@ void t.test('how an action ended', async (t) => {
   t.same(host.starter.begun.map(({ cause }) => cause.words), ['trigger ups: stop on lab/web1: FAILED: the machine says no', 'trigger ups: stop on lab/web1: UNCERTAIN']);
 });
 
+void t.test('what is done to a provider as a whole is of who names all of it', async (t) => {
+  for (const [instances, count] of [[['lab/*'], 1], [['*'], 1], [undefined, 1], [['lab'], 0], [['la/b*'], 0], [['lab/web*'], 0]] as const) {
+    const { host } = open(t, { events: ['action'], outcome: ['FAILED'], lasts: 0, minInterval: 0, now: undefined, instances });
+    host.tell(action('lab', 'FAILED: no room'));
+    await settled();
+    t.equal(host.starter.begun.length, count, String(instances));
+  }
+});
+
 void t.test('machines that come and go', async (t) => {
   const { host } = open(t, { events: ['added', 'removed'], now: undefined, lasts: 0, minInterval: 0, instances: undefined });
   host.tell({ type: 'added', instance: 'lab/#a-1', now: 'on' });
