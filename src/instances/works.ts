@@ -70,6 +70,7 @@ export class Works {
   /** Carries it out. @throws ArgoError; SettingsFault */
   async carryOut<Name extends WorkName>(mandate: Mandate, name: Name, subject: Subject, args: WorkArgs<Name>, call: WorkRequest, open?: () => LinkedList<Asking>): Promise<WorkResult<Name>> {
     const prepared = this.#prepare(mandate, name, subject, args);
+    call.signal?.throwIfAborted();
     const { right, task } = workRow(name);
     if (call.once !== undefined && !task) throw new ArgoError('BAD REQUEST', `once: ${name} is no task`);
     const result = right === 'read' ? await this.#read(mandate, prepared, call, open?.())

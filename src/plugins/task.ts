@@ -47,12 +47,17 @@ async function show({ actor, body }: Context, id: string): Promise<void> {
 }
 
 /** What is under way, then the tasks that have ended lately. */
-async function list({ actor, body }: Context): Promise<void> {
+async function list(request: Context): Promise<void> {
+  const { actor, body } = request;
   const actions = actor.tasks.list();
   const isListed = new Set(actions.map(({ id }) => id));
   await body.lines(actions.map(inOneLine));
   const since = Date.now() - WORK_TASKS_SHOWN;
-  const works = await actor.tasks.works();
+  // where these cannot be read, what is under way is to be seen all the same
+  const works = await actor.tasks.works().catch((error: ArgoError) => {
+    request.remark(error.message);
+    return [];
+  });
   await body.lines(works.filter(({ id, ended }) => !isListed.has(id) && (ended === undefined || ended >= since)).map(workInOneLine));
 }
 

@@ -227,9 +227,12 @@ await t.test('what only reads ends with its caller, its request and its right; w
   const mine = new Error('mine');
   caller.abort(mine);
   await t.rejects(reading, mine);
+  await t.rejects(actor('kim').work('image.delete', 'kvm1', { name: 'x' }, { signal: caller.signal }), mine, 'nor is anything begun for who has left already');
   const lost = actor('kim').work('image.list', 'kvm1', {});
-  const acting = actor('kim').work('image.delete', 'kvm1', { name: 'x' }, { signal: caller.signal });
+  const leaving = new AbortController();
+  const acting = actor('kim').work('image.delete', 'kvm1', { name: 'x' }, { signal: leaving.signal });
   await until(() => actor('kim').tasks.list().length === 1, WITHIN, 'the deletion');
+  leaving.abort(mine);
   grant('kim', [{ instances: ['*'], commands: ['configure'] }]);
   await t.rejects(lost, { message: 'NOT ALLOWED' });
   answer.open([]);

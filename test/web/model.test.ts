@@ -113,6 +113,7 @@ void test('events as lines', async (t) => {
   t.match(line('state', { instance: 'a/b', now: 'off', before: 'on' }), { instance: 'a/b', state: 'off', words: 'off', more: 'was on', isBad: false });
   t.match(line('action', { instance: 'a/b', command: 'stop', options: '--force', outcome: 'TIMEOUT: late', account: 'kim', ms: 2500 }), { words: 'stop --force: TIMEOUT: late', more: 'by kim after 2.5 s', isBad: true });
   t.match(line('action', { instance: 'a/b', command: 'stop', options: '', outcome: 'done', account: '-' }), { words: 'stop done', more: '', isBad: false });
+  t.match(line('action', { instance: 'kvm1', command: 'image.create', options: '--name=a', outcome: 'done', account: '-' }), { instance: undefined, words: 'provider kvm1: image.create --name=a done' });
   t.match(line('provider', { provider: 'kvm1', now: 'silent', reason: 'refused' }), { words: 'provider kvm1 silent', more: 'refused', isBad: true });
   t.match(line('plan', { plan: 'p', run: 'r', outcome: 'failed' }), { words: 'plan p failed', isBad: true });
   t.equal(line('later', {}), undefined);
