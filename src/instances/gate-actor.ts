@@ -229,7 +229,7 @@ export class GateActor implements Actor {
   async planWork<Name extends WorkName>(name: Name, on: WorkSubject<Name>, args: WorkArgs<Name>, call: Call = {}): Promise<string> {
     const subject = this.#subject(name, on);
     const asked = copyCall(call);
-    return toldTo(asked, this.#operations.works.plan(this.#mandate, name, subject, args));
+    return toldTo(asked, this.#operations.works.plan(this.#mandate, name, subject, args, asked, () => this.#beginReading()));
   }
 
   works(on: string | InstanceRef): readonly WorkName[] {

@@ -67,6 +67,14 @@ function bridgeWords({ address, prefix, gateway }: { readonly address?: string; 
   return ` with ${address}/${prefix}${gateway === undefined ? '' : ` and the gateway ${gateway}`}`;
 }
 
+/** What has to be there, or must not be, and in which list that can be seen at little cost. */
+export const EXPECTED: { readonly [Name in WorkName]?: { readonly list: 'image.list' | 'template.list'; readonly of: string; readonly isThere: boolean } } = {
+  'image.create': { list: 'image.list', of: 'name', isThere: false },
+  'image.delete': { list: 'image.list', of: 'name', isThere: true },
+  'template.deploy': { list: 'template.list', of: 'template', isThere: true },
+  'template.delete': { list: 'template.list', of: 'template', isThere: true },
+};
+
 /** What a piece of work would do, in words. */
 export function plannedWords<Name extends WorkName>(name: Name, args: WorkArgs<Name>): string {
   const words = CHANGES[name] as ((args: WorkArgs<Name>) => string) | undefined;

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Work, WorkCall } from '../drivers/management/contract.js';
 import { explainDeadline } from '../kit/deadline.js';
-import { ArgoError, SettingsFault } from '../kit/errors.js';
+import { ArgoError, SettingsFault, toArgoError } from '../kit/errors.js';
 import { READ_TIMEOUT } from '../kit/limits.js';
 import type { LinkedList } from '../kit/linked-list.js';
 import type { Signals } from '../kit/signals.js';
 import { unlessAborted } from '../kit/within.js';
 import { NETWORK_MARGIN, SLOW_READ_TIMEOUT, WORK_TASK_TIMEOUT, WORK_TIMEOUT, WORKS_OF_ACCOUNT } from '../kit/work-limits.js';
 import type { Instance } from './instance.js';
-import type { WorkRequest } from './order.js';
+import type { Call, WorkRequest } from './order.js';
 import type { Owner } from './owner.js';
 import { allows, allowsProvider } from './permits.js';
 import type { Mandate } from './principal.js';
@@ -21,7 +21,7 @@ import { copyArgs } from './work-args.js';
 import { WorkRun } from './work-run.js';
 import { workRow, WORKS, type WorkArgs, type WorkName, type WorkResult } from './work-table.js';
 import type { WorkTasks } from './work-tasks.js';
-import { describeArgs, plannedWords } from './work-words.js';
+import { describeArgs, EXPECTED, plannedWords } from './work-words.js';
 
 export interface WorksParts {
   readonly registry: Registry;
@@ -80,13 +80,28 @@ export class Works {
   }
 
   /** What it would do, in words. @throws ArgoError as {@link carryOut}, as far as that can be known */
-  async plan<Name extends WorkName>(mandate: Mandate, name: Name, subject: Subject, given: WorkArgs<Name>): Promise<string> {
+  async plan<Name extends WorkName>(mandate: Mandate, name: Name, subject: Subject, given: WorkArgs<Name>, call: Call, open?: () => LinkedList<Asking>): Promise<string> {
     const { args } = this.#prepare(mandate, name, subject, given);
-    const words = plannedWords(name, args as WorkArgs<Name>);
+    const words = `${plannedWords(name, args as WorkArgs<Name>)}${await this.#doubt(mandate, name, subject, args, call, open)}`;
     const instance = instanceOf(subject);
     const state = instance && workRow(name).right !== 'read' ? ` (it was last seen ${instance.state})` : '';
     const holder = this.#turnOf(name, subject)?.holder;
     return holder === undefined ? `${words}${state}` : `${words}${state}, after another action that holds it: ${holder.title}`;
+  }
+
+  /** What stands against it, where a list tells that: empty where nothing does, or it cannot be told. */
+  async #doubt(mandate: Mandate, name: WorkName, subject: Subject, args: object, call: Call, open?: () => LinkedList<Asking>): Promise<string> {
+    const expected = EXPECTED[name];
+    if (expected === undefined || !this.#allows(mandate, expected.list, subject) || !methodOf(expected.list, subject)) return '';
+    const wanted = (args as Readonly<Record<string, unknown>>)[expected.of] as string;
+    try {
+      const there = await this.carryOut(mandate, expected.list, subject, {}, call, open);
+      if (there.some((one) => one.name === wanted) === expected.isThere) return '';
+      return expected.isThere ? `; there is no ${wanted} now` : `; there is ${wanted} already`;
+    } catch (thrown) {
+      call.signal?.throwIfAborted();
+      return `; whether ${wanted} is there cannot be told (${toArgoError(thrown).phrase})`;
+    }
   }
 
   /** What can be done with an instance, and whoever asks may do. */

@@ -92,7 +92,7 @@ async function arrange(t: Test): Promise<World & { readonly calls: string[] }> {
   const calls: string[] = [];
   const called = (name: string): unknown => {
     calls.push(name);
-    return name === 'stats.guests' ? MACHINES['kvm1']!.map((id) => ({ id })) : {};
+    return name === 'stats.guests' ? MACHINES['kvm1']!.map((id) => ({ id })) : name.endsWith('.list') ? [] : {};
   };
   const hosts = Object.fromEntries(Object.entries(MACHINES).map(([name, machines]) => [name, {
     machines: machines.map((one) => Object.assign(new FakeMachine(one, 'off'), { abilities: abilitiesOf('instance', called) })),
@@ -111,10 +111,12 @@ await t.test('every work, account, subject and command', async (t) => {
       for (const name of NAMES) {
         const subjects = IS_OF_MACHINE(name) ? PROVIDERS.flatMap((provider) => ['lj', 'db', 'ghost'].map((id) => ({ provider, id }))) : PROVIDERS;
         for (const on of subjects) {
-          const before = [calls.length, audit.begun.length] as const;
           const title = `${account}${through ? ` by ${through.word} (${through.right})` : ''}: ${name} on ${typeof on === 'string' ? on : `${on.provider}/${on.id}`}`;
           const expected = typeof on === 'string' ? expectedOnProvider(account, name, through, on) : expectedOnMachine(account, name, through, on.provider, on.id);
+          const unplanned = [calls.length, audit.begun.length] as const;
           const plan = await one.planWork(name, on as never, (ARGS[name] ?? {}) as never).then(() => 'done', (error: unknown) => (error as ArgoError).phrase);
+          if (calls.slice(unplanned[0]).some((called) => !called.endsWith('.list')) || audit.begun.length > unplanned[1]) t.fail(`${title}: a dry run did something`);
+          const before = [calls.length, audit.begun.length] as const;
           const actual = await one.work(name, on as never, (ARGS[name] ?? {}) as never).then(() => 'done', (error: unknown) => (error as ArgoError).phrase);
           if (actual !== expected || plan !== expected) t.same([actual, plan], [expected, expected], title);
           const isDone = expected === 'done';

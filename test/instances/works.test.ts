@@ -374,17 +374,45 @@ await t.test('the right to where it goes may be taken away in the middle', async
   await t.rejects(work, { message: 'NOT ALLOWED: the right to it was taken away; nothing of it is left' });
 });
 
+await t.test('a dry run says what stands against it, where a list tells that', async (t) => {
+  let isBroken = false;
+  const abilities: ProviderAbilities = {
+    images: {
+      list: async () => {
+        if (isBroken) throw new ArgoError('UNREACHABLE', 'no answer');
+        return [{ name: 'a.img', kind: 'disk', format: 'raw', capacity: 1n, allocation: 1n, usedBy: [] }];
+      },
+      create: never, delete: never,
+    },
+    templates: { list: async () => [{ name: 'debian', type: 'vm' }], deploy: never },
+  };
+  const { actor } = await world(t, { hosts: { kvm1: { abilities } }, accounts: { kim: EVERYTHING, maker: [{ instances: ['*'], commands: ['configure'] }] } });
+  const [kim, maker] = [actor('kim'), actor('maker')];
+  const create = (one: typeof kim, name: string): Promise<string> => one.planWork('image.create', 'kvm1', { name, size: 2n ** 30n, format: 'raw' });
+  t.equal(await create(kim, 'b.img'), 'make the image b.img of 1.0 GiB (raw)');
+  t.equal(await create(kim, 'a.img'), 'make the image a.img of 1.0 GiB (raw); there is a.img already');
+  t.equal(await create(maker, 'a.img'), 'make the image a.img of 1.0 GiB (raw)', 'who may not read the list is told nothing of it');
+  t.equal(await kim.planWork('image.delete', 'kvm1', { name: 'a.img' }), 'delete the image a.img');
+  t.equal(await kim.planWork('image.delete', 'kvm1', { name: 'b.img' }), 'delete the image b.img; there is no b.img now');
+  t.equal(await kim.planWork('template.deploy', 'kvm1', { template: 'suse', name: 'web1', settings: {} }), 'make the machine web1 from the template suse; there is no suse now');
+  isBroken = true;
+  t.equal(await kim.planWork('image.delete', 'kvm1', { name: 'b.img' }), 'delete the image b.img; whether b.img is there cannot be told (UNREACHABLE)');
+  const left = new AbortController();
+  left.abort(new Error('mine'));
+  await t.rejects(kim.planWork('image.delete', 'kvm1', { name: 'b.img' }, { signal: left.signal }), { message: 'mine' });
+});
+
 await t.test('a dry run says what would be done, and does nothing', async (t) => {
   let calls = 0;
   const count = async (): Promise<never> => { calls += 1; throw new Error('it was done'); };
-  const machine = Object.assign(new FakeMachine('lj', 'on'), { abilities: { hardware: { change: count }, removal: { delete: count } } });
+  const machine = Object.assign(new FakeMachine('lj', 'on'), { abilities: { hardware: { change: count, read: count }, removal: { delete: count } } });
   const { actor, audit } = await world(t, {
-    hosts: { kvm1: { machines: [machine], abilities: { images: { create: count, list: count }, templates: { deploy: count }, network: { addRoute: count, replaceRoute: count, addBridge: count } } } }, accounts: { kim: EVERYTHING, reader: [{ instances: ['*'], commands: ['read'] }] },
+    hosts: { kvm1: { machines: [machine], abilities: { images: { create: count }, templates: { deploy: count }, network: { addRoute: count, replaceRoute: count, addBridge: count } } } }, accounts: { kim: EVERYTHING, reader: [{ instances: ['*'], commands: ['read'] }] },
   });
   const kim = actor('kim');
   const guard = { rollback: 30_000, force: false };
   t.equal(await kim.planWork('image.create', 'kvm1', { name: 'a.img', size: 10n * 1024n ** 3n, format: 'qcow2' }), 'make the image a.img of 10.0 GiB (qcow2)');
-  t.equal(await kim.planWork('image.list', 'kvm1', {}), 'nothing, it only looks');
+  t.equal(await kim.planWork('hardware.read', lj, {}), 'nothing, it only looks');
   t.equal(await kim.planWork('template.deploy', 'kvm1', { template: 'debian', name: 'web1', settings: { vcpus: 2, password: 'hunter2' } }), 'make the machine web1 from the template debian with vcpus 2, a new password');
   t.equal(await kim.planWork('hardware.change', lj, { memory: 2n ** 30n, autostart: true }), 'set memory 1.0 GiB, autostart on for its next start (it was last seen on)');
   t.equal(await kim.planWork('machine.delete', lj, { disks: true }), 'delete it with its disks (it was last seen on)');
