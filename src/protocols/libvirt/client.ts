@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
+import { Slices } from '../../kit/slices.js';
 import { Auth, ConsoleFlag, EventId, FEATURE_KEEPALIVE, Limit, ParameterType, Procedure, StatsType, XmlFlag } from './constants.js';
-import { AuthenticationError, ErrorCode, LibvirtError } from './errors.js';
+import { AuthenticationError, ErrorCode, LibvirtError, ProtocolError } from './errors.js';
 import { RpcConnection, type CallOptions, type Pace } from './rpc.js';
 import {
   readAddresses, readBlockInfo, readDiskErrors, readDomain, readInfo, readInterfaceStats, readJob, readStateRecord, readStatsRecord,
@@ -121,20 +122,34 @@ export class LibvirtClient {
 
   /** All domains with their states, in one call. Not every hypervisor driver has it. */
   domainStates(signal: AbortSignal): Promise<DomainStateRecord[]> {
-    return this.#stats(StatsType.STATE, 0, readStateRecord, { signal });
+    return this.#stats(StatsType.STATE, 0, (reply) => reply.array(Limit.STATS_RECORDS, () => readStateRecord(reply)), { signal });
   }
 
   /**
-   * Figures of all domains in one call; what a hypervisor's driver does not have is left out.
+   * Figures of all domains in one call; what a hypervisor's driver does not have is left out. Those of five hundred are
+   * a megabyte, which is read in slices.
    * @param types of `StatsType`, together; @param statsFlags such as `STATS_NOWAIT`
    */
-  domainStats(types: number, statsFlags: number, signal: AbortSignal): Promise<DomainStatsRecord[]> {
-    return this.#stats(types, statsFlags, readStatsRecord, { signal, slow: true });
+  async domainStats(types: number, statsFlags: number, signal: AbortSignal): Promise<DomainStatsRecord[]> {
+    const reply = await this.#stats(types, statsFlags, (whole) => whole, { signal, slow: true });
+    const slices = new Slices();
+    const records: DomainStatsRecord[] = [];
+    try {
+      for (let left = reply.count(Limit.STATS_RECORDS); left > 0; left -= 1) {
+        if (slices.isOverNow()) await slices.pause();
+        records.push(readStatsRecord(reply));
+      }
+      return records;
+    } catch (error) {
+      const fault = new ProtocolError(`not libvirt's protocol: ${(error as Error).message}`, { cause: error });
+      this.destroy(fault);
+      throw fault;
+    }
   }
 
-  #stats<T>(types: number, statsFlags: number, read: (reply: XdrReader) => T, options: CallOptions): Promise<T[]> {
+  #stats<T>(types: number, statsFlags: number, read: (reply: XdrReader) => T, options: CallOptions): Promise<T> {
     const body = new XdrWriter().int(0).int(types).int(statsFlags).bytes();
-    return this.#rpc.call(Procedure.CONNECT_GET_ALL_DOMAIN_STATS, body, (reply) => reply.array(Limit.STATS_RECORDS, () => read(reply)), options);
+    return this.#rpc.call(Procedure.CONNECT_GET_ALL_DOMAIN_STATS, body, read, options);
   }
 
   state(domain: Domain, signal: AbortSignal): Promise<StateAndReason> {

@@ -112,15 +112,20 @@ export class XdrReader {
     return present === 1 ? read() : null;
   }
 
+  /** `type name<limit>`. @param limit as of {@link count} */
+  array<T>(limit: number, read: () => T): T[] {
+    return Array.from({ length: this.count(limit) }, read);
+  }
+
   /**
-   * `type name<limit>`.
+   * What a list begins with.
    * @param limit elements; what is left must hold at least four bytes for each, so that a lying count
    *   ends before it costs anything
    */
-  array<T>(limit: number, read: () => T): T[] {
+  count(limit: number): number {
     const count = this.unsigned();
     if (count > limit) throw new XdrError(`a list of ${count} is longer than ${limit}`);
     if (count * 4 > this.left) throw new XdrError(`a list of ${count} in ${this.left} bytes`);
-    return Array.from({ length: count }, read);
+    return count;
   }
 }

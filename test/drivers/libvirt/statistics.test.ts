@@ -89,6 +89,18 @@ await t.test('a libvirt that knows less', async (t) => {
   t.same(refused, [1 << 29, 0], 'first so that a guest that hangs is left out');
 });
 
+await t.test('what is no answer ends the connection', async (t) => {
+  const { daemon, guests } = await open(t, 1);
+  daemon.override = (call, peer) => {
+    if (call.procedure !== STATS) return false;
+    peer.reply(call, writeDomain(new XdrWriter().int(1), daemon.domains[0]!).int(7).bytes());
+    return true;
+  };
+  t.match(await outcome(guests()), { phrase: 'UNREACHABLE', detail: 'what answers is not libvirt' });
+  daemon.override = () => false;
+  t.equal((await guests()).length, 1, 'the next call makes a new one');
+});
+
 await t.test('no libvirt', async (t) => {
   const { driver } = openDriver('qemu:///system?socket=/nowhere');
   t.teardown(() => driver.close(soon()));
