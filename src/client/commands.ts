@@ -2,7 +2,7 @@
 export interface VerbFacts {
   readonly word: string;
   readonly right: string;
-  /** what its words are: `instances`, `instance`, `provider`, or the command's own business */
+  /** what its words are: `instances`, `instances-then`, `instance`, `provider`, or the command's own business */
   readonly on: string | undefined;
   /** as they are typed: `--wait`, `--timeout=` */
   readonly options: readonly string[];

@@ -1,4 +1,5 @@
 import { isPattern } from '../kit/patterns.js';
+import { tagWord } from '../kit/tags.js';
 import { COMMANDS_LINE, readCommands, type VerbFacts } from './commands.js';
 import { requestFromLine, splitLine } from './request.js';
 import type { Session } from './session.js';
@@ -75,7 +76,8 @@ export class Completer {
     if (word.startsWith('-')) return [...facts?.options ?? []];
     const { on, words = [], providers = [] } = facts ?? {};
     if (on === 'provider' && typed.length === 0 && providers.length > 0) return [...providers];
-    if (isKnown && on !== 'instances' && (on !== 'instance' || typed.length > 0)) return [...words];
+    if (isKnown && on !== 'instances' && on !== 'instances-then' && (on !== 'instance' || typed.length > 0)) return [...words];
+    if (word.startsWith('@')) return (await this.#lines('tag list')).flatMap(selections);
     return [...typed.length > 0 ? words : [], ...(await this.#lines('list')).map(literal)];
   }
 
@@ -98,5 +100,12 @@ export class Completer {
 /** A name as it has to be typed: in quotes where it would fall apart or be taken for a pattern. */
 const literal = (name: string): string =>
   (isPattern(name) || /^["@-]| /.test(name) ? `"${name.replace(/["\\]/g, '\\$&')}"` : name);
+
+/** How what has a tag is named, from a line of `tag list`: its level, the tag. Those of level 2 are groups. */
+function selections(line: string): string[] {
+  const [level, tag] = splitLine(line) ?? [];
+  if (level === undefined || tag === undefined) return [];
+  return [level.text === '2' ? `@${tag.text}` : tagWord(tag.text)];
+}
 
 const unquoted = (candidate: string): string => candidate.replace(/^"/, '');

@@ -1,5 +1,6 @@
 import { isPattern } from '../kit/patterns.js';
 import { ArgoError } from '../kit/errors.js';
+import { isTag, isTagWord, QUOTED_TAG, TAG_PREFIX, tagWord } from '../kit/tags.js';
 import type { CommandFacts, VerbFacts } from './commands.js';
 
 /** One word of a request. A quoted one is a literal name: globs and ranges mean nothing in it. */
@@ -64,8 +65,9 @@ export function withFacts(request: Request, facts: CommandFacts | undefined): Re
 }
 
 function withTargets(request: Request, words: readonly Word[], { on, words: own, right }: VerbFacts): Request {
-  const targets = on === 'instance' ? words.slice(0, 1) : on !== 'instances' ? [] : own.length > 0 ? words.slice(0, -1) : words;
-  return { ...request, targets, many: on === 'instances' && isMany(targets), acts: right === 'power' || right === 'configure' };
+  const isOnMany = on === 'instances' || on === 'instances-then';
+  const targets = on === 'instance' ? words.slice(0, 1) : !isOnMany ? [] : own.length > 0 || on === 'instances-then' ? words.slice(0, -1) : words;
+  return { ...request, targets, many: isOnMany && isMany(targets), acts: right === 'power' || right === 'configure' };
 }
 
 /**
@@ -75,6 +77,7 @@ function withTargets(request: Request, words: readonly Word[], { on, words: own,
  */
 export function quoteWord(text: string): string {
   if (CONTROL.test(text)) throw new ArgoError('BAD REQUEST', 'an argument holds a control character');
+  if (isTagWord(text) && isTag(text.slice(TAG_PREFIX.length))) return tagWord(text.slice(TAG_PREFIX.length));
   return text === '' || text.includes(' ') || text.startsWith('"') ? `"${text.replace(/["\\]/g, '\\$&')}"` : text;
 }
 
@@ -108,8 +111,9 @@ export function splitLine(line: string): Word[] | undefined {
   for (let rest = line.trimStart(); rest !== '';) {
     const quoted = QUOTED.exec(rest);
     if (!quoted && rest.startsWith('"')) return undefined;
-    const whole = quoted?.[0] ?? BARE.exec(rest)![0];
-    words.push(quoted ? { text: quoted[1]!.replace(/\\(["\\])/g, '$1'), quoted: true } : { text: whole, quoted: false });
+    const tag = QUOTED_TAG.exec(rest);
+    const whole = quoted?.[0] ?? tag?.[0] ?? BARE.exec(rest)![0];
+    words.push(quoted ? { text: quoted[1]!.replace(/\\(["\\])/g, '$1'), quoted: true } : { text: tag ? TAG_PREFIX + tag[1]! : whole, quoted: false });
     rest = rest.slice(whole.length).replace(/^[ \t]+/, '');
   }
   return words;

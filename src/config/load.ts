@@ -3,6 +3,7 @@ import { CONFIG_FILE_SIZE } from '../kit/limits.js';
 import type { Catalogues } from './catalogue.js';
 import type { AccountSettings, Config, PlanSettings, ServerSettings } from './config.js';
 import { ConfigError, parseDocument } from './document.js';
+import { groupFault } from './group-words.js';
 import { Reader } from './reader.js';
 import { ACCOUNT_NAME, accountTable, GROUP_NAME, groupsTable, serverTable } from './schema.js';
 import { checkTls, readGateways, readProviders, readTriggers } from './typed-tables.js';
@@ -83,7 +84,8 @@ function readGroups(reader: Reader, accounts: ReadonlyMap<string, AccountSetting
     groups.set(name, patterns ?? []);
   }
   const check = (path: (string | number)[], words: readonly string[]): void => words.forEach((word, index) => {
-    if (word.startsWith('@') && !groups.has(word.slice(1))) reader.fault([...path, index], `there is no group ${word}`);
+    const fault = groupFault(word, groups);
+    if (fault !== undefined) reader.fault([...path, index], fault);
   });
   for (const [name, patterns] of groups) check(['groups', name], patterns);
   for (const { name, grants, tokens = [] } of accounts.values()) {

@@ -1,9 +1,11 @@
 import * as v from 'valibot';
 import { PLAN_STAGES, STAGE_PARALLEL } from '../kit/plan-limits.js';
 import type { Groups } from '../kit/patterns.js';
+import { isTag, isTagWord, TAG_PREFIX, TAG_RULE } from '../kit/tags.js';
 import { circles } from './circles.js';
 import type { AccountSettings, PlanSettings, StageAction, StageSettings } from './config.js';
 import { fingerprint } from './fingerprint.js';
+import { groupFault } from './group-words.js';
 import type { Reader } from './reader.js';
 import { instancePattern, noAccount, PLAN_NAME, STAGE_NAME } from './schema.js';
 import { duration, positiveDuration, text, texts, whole } from './values.js';
@@ -87,15 +89,23 @@ function checkStage(reader: Reader, { table, path, actions }: StageDraft): void 
   if (table['on-failure'] === 'force' && action !== 'stop') reader.fault([...path, 'on-failure'], `on-failure = "force" is for a stage that has stop, and this one has ${action}`);
 }
 
-/** Names that a stage's targets take from elsewhere: groups, and what other plans have stopped. */
+/** Names that a stage's targets take from elsewhere: groups, tags, and what other plans have stopped. */
 function checkTargets(reader: Reader, { table, path, actions }: StageDraft, groups: Groups, plans: ReadonlySet<string>): void {
   for (const action of actions) {
     table[action]?.forEach((word, index) => {
       const plan = stoppedBy(word);
       if (plan !== undefined && !plans.has(plan)) reader.fault([...path, action, index], `there is no plan ${plan}`);
-      if (plan === undefined && word.startsWith('@') && !groups.has(word.slice(1))) reader.fault([...path, action, index], `there is no group ${word}`);
+      const fault = plan === undefined ? targetFault(word, groups) : undefined;
+      if (fault !== undefined) reader.fault([...path, action, index], fault);
     });
   }
+}
+
+/** A stage goes by tags as they are when it begins. What it may do is what its plan's account may, whatever is tagged. */
+function targetFault(word: string, groups: Groups): string | undefined {
+  if (!isTagWord(word)) return groupFault(word, groups);
+  const tag = word.slice(TAG_PREFIX.length);
+  return isTag(tag) ? undefined : `"${tag}" is no tag: ${TAG_RULE}`;
 }
 
 /** Stages have names of their own, wait for stages that there are, and not for each other. */

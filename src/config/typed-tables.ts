@@ -3,6 +3,7 @@ import type { Catalogue, Catalogues } from './catalogue.js';
 import { circles } from './circles.js';
 import type { AccountSettings, GatewaySettings, ProviderSettings, ServerSettings, TriggerSettings } from './config.js';
 import { fingerprint } from './fingerprint.js';
+import { groupFault } from './group-words.js';
 import type { Groups } from '../kit/patterns.js';
 import type { NameForm, Reader } from './reader.js';
 import { GATEWAY_NAME, gatewayEntries, noAccount, PROVIDER_NAME, providerEntries, TRIGGER_NAME, triggerEntries } from './schema.js';
@@ -128,7 +129,8 @@ export async function readTriggers(reader: Reader, catalogues: Catalogues, plans
       if (!plans.has(plan)) reader.fault(['triggers', name, ...path], `there is no plan ${plan}`);
     }
     for (const { group, path } of await catalogue.groups(type, options)) {
-      if (!groups.has(group)) reader.fault(['triggers', name, ...path], `there is no group @${group}`);
+      const fault = groupFault(`@${group}`, groups);
+      if (fault !== undefined) reader.fault(['triggers', name, ...path], fault);
     }
     for (const { plan, path } of heard) links.push({ from: plan, to: begun.map((one) => one.plan), path: ['triggers', name, ...path] });
   }

@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import type { Catalogue } from './catalogue.js';
 import type { AccountSettings, GatewaySettings } from './config.js';
 import { fingerprint } from './fingerprint.js';
+import { groupFault } from './group-words.js';
 import { GATEWAY_NAME, noAccount } from './schema.js';
 import { readSecret, secretKey, secretNames, type SecretOptions } from './secret.js';
 
@@ -91,6 +92,7 @@ function checkNames(reader: TableReader, path: Path, options: Common, surroundin
 
 function checkGroups(reader: TableReader, path: Path, { instances = [] }: Common, { groups }: WebhookSurroundings): void {
   instances.forEach((word, index) => {
-    if (word.startsWith('@') && !groups.has(word.slice(1))) reader.fault([...path, 'instances', index], `there is no group ${word}`);
+    const fault = groupFault(word, groups);
+    if (fault !== undefined) reader.fault([...path, 'instances', index], fault);
   });
 }

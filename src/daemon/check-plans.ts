@@ -4,6 +4,7 @@ import type { Warning } from '../config/document.js';
 import { stoppedBy } from '../config/plans.js';
 import { NAMES_SHOWN } from '../kit/limits.js';
 import { NamePattern, resolvePatterns, type Groups } from '../kit/patterns.js';
+import { isTagWord } from '../kit/tags.js';
 import { namesMeet, namesNowhere } from './check-names.js';
 
 /** What `argo-server check` says of plans that are no error: it asks no provider, so it tells only of what can never be. */
@@ -47,7 +48,7 @@ function stageWarnings({ name: plan, account }: PlanSettings, stage: StageSettin
   const path = ['plans', plan, 'stages', index];
   const warnings: Warning[] = [];
   const warn = (words: string, ...keys: readonly string[]): void => void warnings.push({ message: `${where} ${words}`, path: [...path, ...keys] });
-  if (stage.targets.every((word) => stoppedBy(word) === undefined) && resolvePatterns(stage.targets, groups).length === 0) warn(`names nobody: ${stage.targets.join(', ')} has no members`, stage.action);
+  if (stage.targets.every((word) => stoppedBy(word) === undefined && !isTagWord(word)) && resolvePatterns(stage.targets, groups).length === 0) warn(`names nobody: ${stage.targets.join(', ')} has no members`, stage.action);
   const beyond = outOfReach(stage, accounts.get(account)?.grants ?? [], groups);
   if (beyond.length > 0) warn(`names ${shown(beyond)}: no grant lets ${account} ${stage.action} that`, stage.action);
   const elsewhere = namesNowhere(stage.targets.filter((word) => stoppedBy(word) === undefined), providers.keys(), groups);

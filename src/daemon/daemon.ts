@@ -6,6 +6,7 @@ import { EventFeed } from '../instances/feed.js';
 import { Gate } from '../instances/gate.js';
 import { Provider } from '../instances/provider.js';
 import { Registry } from '../instances/registry.js';
+import { TagBook, type Bearer } from '../instances/tag-book.js';
 import { ORDER_TEXT } from '../kit/api-limits.js';
 import { FIRST_LISTING_GRACE, HURRIED_END, LAST_WORDS, PROVIDER_GRACE, SHUTDOWN_GRACE } from '../kit/limits.js';
 import { WORK_TASK_TIMEOUT } from '../kit/work-limits.js';
@@ -49,6 +50,7 @@ export class Daemon {
   readonly #gateways: Gateways;
   readonly #plans: Plans;
   readonly #state: State;
+  readonly #tags: TagBook;
   readonly #audit: Audit;
   readonly #retention: AuditRetention;
   /** held while this server runs; undefined where the state folder cannot be held */
@@ -73,12 +75,14 @@ export class Daemon {
     const state = this.#state = new State(config.server.stateDir, (message, facts) => log('error', message, facts));
     this.#events = new Events(config.server.eventHistory);
     this.#registry = new Registry(this.#events);
+    this.#tags = new TagBook(state.tags(), log);
+    this.#tags.keepTidy((bearer) => this.#isThere(bearer), () => state.isThere);
     this.#gate = new Gate({
       registry: this.#registry, audit, log,
       actionTimeout: () => this.#config.server.actionTimeout,
       groups: () => this.#config.groups,
       plans: () => this.#plans.desk,
-      tasks: state.tasks('orders', ORDER_TEXT), workTasks: state.tasks('works'), auditRows: (before, most) => audit.rows(before, most),
+      tasks: state.tasks('orders', ORDER_TEXT), workTasks: state.tasks('works'), auditRows: (before, most) => audit.rows(before, most), tags: this.#tags,
       maxWatchersPerAccount: () => this.#config.server.maxWatchersPerAccount,
     });
     this.#plans = new Plans({
@@ -173,6 +177,7 @@ export class Daemon {
     await Promise.all([...this.#providers.values()].map((provider) => provider.close(0)));
     await this.#plans.close();
     this.#retention.close();
+    this.#tags.close();
     await Promise.all([this.#audit.close(), this.#state.close()]);
     this.#folder?.release();
   }
@@ -181,6 +186,14 @@ export class Daemon {
   async hurry(): Promise<void> {
     await this.#gate.hurry(HURRIED_END);
     await this.#audit.close();
+  }
+
+  /** Whether something that has tags is there; undefined while that cannot be told. */
+  #isThere({ provider, id }: Bearer): boolean | undefined {
+    const owner = this.#registry.providerNamed(provider);
+    if (owner === undefined) return false;
+    if (id === '' || this.#registry.byId(provider, id)) return true;
+    return owner.listed && owner.staleReason === undefined ? false : undefined;
   }
 
   /** The drivers that a configuration needs, by type; of one in `plugin-path`, as its file is now. @throws Error where there is none */

@@ -13,6 +13,7 @@ import type { InstanceState, Overview } from './overview.js';
 import type { Orders } from './orders.js';
 import type { AuditPage, AuditWanted } from './audit-view.js';
 import type { Plans } from './plans.js';
+import type { Tags } from './tags.js';
 import type { TypedName } from './view.js';
 import type { VisibleGroup } from './visible-groups.js';
 import type { WorkArgs, WorkName, WorkResult } from './work-table.js';
@@ -92,6 +93,7 @@ export interface Actor {
   readonly tasks: Tasks;
   readonly orders: Orders;
   readonly plans: Plans;
+  readonly tags: Tags;
   /** Names of the providers as a whole on which an operation is allowed. */
   providers(operation: OperationName): readonly string[];
   /**

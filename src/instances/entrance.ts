@@ -1,6 +1,6 @@
 import { ArgoError } from '../kit/errors.js';
 import { LONGEST_DEADLINE } from '../kit/limits.js';
-import { PatternError, resolvePatterns, type Groups } from '../kit/patterns.js';
+import { PatternError, resolvePatterns, type Groups, type TagTest } from '../kit/patterns.js';
 import type { InstanceInfo, InstanceRef } from './info.js';
 import { OPERATIONS, type OperationName, type PowerAction } from './operation-table.js';
 import type { ReadingName } from './operations.js';
@@ -39,23 +39,24 @@ export function checkText(text: string, what: string): string {
 }
 
 /** @throws ArgoError BAD REQUEST */
-export function patternsOf(names: readonly string[], groups: Groups): ReturnType<typeof resolvePatterns> {
+function patternsOf(names: readonly string[], groups: Groups, tags: TagTest | undefined): ReturnType<typeof resolvePatterns> {
   try {
-    return resolvePatterns(names, groups);
+    return resolvePatterns(names, groups, tags);
   } catch (error) {
     throw error instanceof PatternError ? wrong(error.message) : error;
   }
 }
 
 /**
- * What names stand for, with the groups as they are when it is asked: a reload may change them.
- * @param groups the same object until it changes them
+ * What names stand for, with groups and tags as they are when it is asked: a reload may change those, and somebody these.
+ * @param groups the same object until a reload changes them
+ * @param tags needed where a name is one of a tag
  * @throws ArgoError BAD REQUEST
  */
-export function chosenBy(names: readonly string[], groups: () => Groups): () => ReturnType<typeof resolvePatterns> {
-  let [known, patterns] = [groups(), patternsOf(names, groups())];
+export function chosenBy(names: readonly string[], groups: () => Groups, tags: TagTest | undefined): () => ReturnType<typeof resolvePatterns> {
+  let [known, patterns] = [groups(), patternsOf(names, groups(), tags)];
   return () => {
-    if (known !== groups()) [known, patterns] = [groups(), patternsOf(names, groups())];
+    if (known !== groups()) [known, patterns] = [groups(), patternsOf(names, groups(), tags)];
     return patterns;
   };
 }

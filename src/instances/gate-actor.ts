@@ -2,7 +2,8 @@ import { ArgoError, withoutCause } from '../kit/errors.js';
 import { LinkedList } from '../kit/linked-list.js';
 import { closeClass } from '../kit/closed.js';
 import { Slices } from '../kit/slices.js';
-import { isPattern, type Groups } from '../kit/patterns.js';
+import { isPattern, type Groups, type TagTest } from '../kit/patterns.js';
+import { isTagWord } from '../kit/tags.js';
 import { checkOperation, checkReading, checkWork, copyCall, copyChange, copyName, copyOrder, copyRef, copyWorkRequest, chosenBy, frozenCopy } from './entrance.js';
 import { fanOut, WHOLE_SHARE, type Settled, type Share } from './fan-out.js';
 import type { InstanceInfo, InstanceRef } from './info.js';
@@ -17,6 +18,9 @@ import type { Call, Change, ChangeOutcome, Outcome, PowerOrder, ReadCall, WorkRe
 import { EventSubscription, type EventFilter, type Subscription, type ToldEvent } from './subscription.js';
 import type { Cursor } from './events.js';
 import { Choice } from './choice.js';
+import { ActorTags } from './tag-access.js';
+import type { TagDesk } from './tag-desk.js';
+import type { Tags } from './tags.js';
 import { overviewOf, statesOf, type InstanceState, type Overview } from './overview.js';
 import { ActorOrders, type Orders } from './orders.js';
 import type { OrderDesk } from './power-tasks.js';
@@ -45,6 +49,7 @@ export interface ActorParts {
   plans?(): PlanDesk | undefined;
   readonly orders: OrderDesk;
   readonly audited: AuditView;
+  readonly tagDesk: TagDesk;
 }
 
 const isOver = (): ArgoError => new ArgoError('NOT ALLOWED', 'the request is over');
@@ -100,7 +105,7 @@ export class GateActor implements Actor {
    */
   static async choose(actor: GateActor, words: readonly TypedName[]): Promise<Choice> {
     const view = actor.#view();
-    const { instances, isSingle, stale } = await view.select(words, actor.#parts.groups());
+    const { instances, isSingle, stale } = await view.select(words, actor.#parts.groups(), await actor.#tagTest(words));
     const { identity, through } = actor.#mandate;
     const slices = new Slices();
     for (const instance of instances) {
@@ -146,7 +151,7 @@ export class GateActor implements Actor {
   async select(words: readonly (string | TypedName)[]): Promise<Selected> {
     const names = Array.from(words, copyName);
     const view = this.#view();
-    const { instances, isSingle } = await view.select(names, this.#parts.groups());
+    const { instances, isSingle } = await view.select(names, this.#parts.groups(), await this.#tagTest(names));
     this.#pin(instances);
     return { instances: Object.freeze(instances.map((instance) => view.info(instance))), isSingle };
   }
@@ -270,6 +275,10 @@ export class GateActor implements Actor {
     return new ActorPlans(this.#parts.plans?.(), this.#mandate, () => this.#ended);
   }
 
+  get tags(): Tags {
+    return new ActorTags({ desk: this.#parts.tagDesk, mandate: this.#mandate, requireOpen: () => this.#requireOpen(), find: (on) => this.#find(on), groups: () => this.groups() });
+  }
+
   providers(operation: OperationName): readonly string[] {
     return this.#parts.registry.providers().map(({ name }: Owner) => name).filter((name) => this.#mayOn(operation, name));
   }
@@ -293,13 +302,19 @@ export class GateActor implements Actor {
     const mayKnow = async (plan: string): Promise<boolean> => await this.#parts.plans?.()?.mayKnow({ identity, origin }, plan) ?? false;
     if (events === undefined || this.#ended) throw new ArgoError('NOT SUPPORTED', 'there are no events');
     for (const name of names ?? []) if (!isPattern(name) && !name.startsWith('@')) await this.#view().select([{ text: name, quoted: true }], groups());
-    return new EventSubscription({ events, identity, patterns: names && chosenBy(names, groups), types, listed, after, mostOfAccount: maxWatchersPerAccount(), mayKnow, isOver: () => this.#ended });
+    const tags = names && await this.#tagTest(names.map((text) => ({ text, quoted: false })));
+    return new EventSubscription({ events, identity, patterns: names && chosenBy(names, groups, tags), types, listed, after, mostOfAccount: maxWatchersPerAccount(), mayKnow, isOver: () => this.#ended });
   }
 
   each<One, T>(on: Iterable<One>, work: (one: One) => Promise<T>): AsyncIterable<Settled<T, One>> {
     const { identity, through } = this.#mandate;
     this.#share ??= through?.right === 'read' && !this.#ended ? this.#operations.readingShares.take(identity.name) : WHOLE_SHARE;
     return fanOut(on, work, this.#share.most);
+  }
+
+  /** What says who has a tag, where a name is one of a tag: nobody else waits for the tags to be read. @throws ArgoError FAILED */
+  async #tagTest(names: readonly TypedName[]): Promise<TagTest | undefined> {
+    return names.some(({ text, quoted }) => !quoted && isTagWord(text)) ? told(this.#parts.tagDesk.test()) : undefined;
   }
 
   #mayOn(operation: OperationName, provider: string): boolean {

@@ -7,13 +7,17 @@ import { Operations, type OperationsParts } from './operations.js';
 import type { Identity, Mandate, Permission, Principal } from './principal.js';
 import type { TypedName } from './view.js';
 import { PowerTasks } from './power-tasks.js';
+import type { TagBook } from './tag-book.js';
+import { TagDesk } from './tag-desk.js';
 import type { TaskStore } from '../store/tasks.js';
 
 /** What the gate is made of. */
-export type GateParts = OperationsParts & Omit<ActorParts, 'orders' | 'audited'> & {
+export type GateParts = OperationsParts & Omit<ActorParts, 'orders' | 'audited' | 'tagDesk'> & {
   /** where orders for many are written down; left out: there are none */
   readonly tasks?: TaskStore;
   readonly auditRows?: AuditViewParts['rows'];
+  /** left out: there are no tags */
+  readonly tags?: TagBook;
 };
 
 /** Hands out actors. */
@@ -21,12 +25,14 @@ export class Gate {
   readonly #parts: GateParts & ActorParts;
   readonly #orders: PowerTasks;
   readonly #operations: Operations;
+  readonly #tags: TagDesk;
 
   constructor(parts: GateParts) {
     const { registry, log, tasks: store, auditRows } = parts;
     this.#orders = new PowerTasks({ store, log, actor: (mandate) => this.actor(mandate) });
-    this.#parts = { ...parts, orders: this.#orders, audited: new AuditView({ registry, ...(auditRows ? { rows: auditRows } : {}) }) };
     this.#operations = new Operations(parts);
+    this.#tags = new TagDesk(parts);
+    this.#parts = { ...parts, orders: this.#orders, audited: new AuditView({ registry, ...(auditRows ? { rows: auditRows } : {}) }), tagDesk: this.#tags };
   }
 
   /** An account at work. */
@@ -86,7 +92,7 @@ export class Gate {
    * @param last milliseconds after that in which they have to say what is known
    */
   async drain(ms: number, last: number): Promise<void> {
-    await this.#operations.drain(ms, last);
+    await Promise.all([this.#operations.drain(ms, last), this.#tags.drain()]);
     await this.#orders.settled(last);
   }
 

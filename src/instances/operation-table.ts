@@ -15,6 +15,8 @@ export type Right = (typeof RIGHTS)[number];
 export const SETS: readonly Right[] = ['read', 'power', 'console', 'configure', 'host', 'plan'];
 
 interface OperationRow {
+  /** the command of the line protocol whose verb it is */
+  readonly command?: string;
   readonly right: Right;
   /** on an instance, or on a provider as a whole */
   readonly on: 'instance' | 'provider';
@@ -48,6 +50,15 @@ export const OPERATIONS = {
   'console.view': { right: 'console-view', on: 'instance', audit: true },
   'console.shell': { right: 'shell', on: 'instance', audit: true },
   dmesg: { right: 'read', on: 'provider' },
+  'tag.list': { command: 'tag', right: 'read', on: 'instance' },
+  'tag.add': { command: 'tag', right: 'configure', on: 'instance', audit: true },
+  'tag.remove': { command: 'tag', right: 'configure', on: 'instance', audit: true },
+  'tag.rename': { command: 'tag', right: 'configure', on: 'instance', audit: true },
+  'tag.list-host': { command: 'tag', right: 'read', on: 'provider' },
+  'tag.add-host': { command: 'tag', right: 'configure', on: 'provider', audit: true },
+  'tag.remove-host': { command: 'tag', right: 'configure', on: 'provider', audit: true },
+  'tag.rename-host': { command: 'tag', right: 'configure', on: 'provider', audit: true },
+  'tag.type': { command: 'tag', right: 'host', on: 'provider', audit: true },
   ...WORKS,
 } as const satisfies Readonly<Record<string, OperationRow>>;
 

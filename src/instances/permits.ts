@@ -28,8 +28,9 @@ function permissionFor({ through }: Mandate, operation: OperationName): Permissi
 
 /** An operation as grants see it where no command stands for it: what `image` holds there, it holds here. */
 export function permissionOf(operation: OperationName): Permission {
-  const { right } = OPERATIONS[operation];
-  if (!Object.hasOwn(WORKS, operation)) return { word: operation, right };
+  const row = OPERATIONS[operation];
+  const { right } = row;
+  if (!Object.hasOwn(WORKS, operation)) return { word: operation, ...('command' in row && { command: row.command }), right };
   const [before] = operation.split('.');
   return { word: operation, command: workRow(operation as WorkName).command ?? before!, right };
 }

@@ -1,6 +1,6 @@
 import { ArgoError } from '../kit/errors.js';
 import { ENTRIES_REMEMBERED, LOOKUP_IS_CHEAPER, NAMES_SHOWN } from '../kit/limits.js';
-import { InstancePatterns, isPattern, PatternError, resolvePatterns, type Groups, type InstancePattern } from '../kit/patterns.js';
+import { InstancePatterns, isPattern, PatternError, resolvePatterns, type Groups, type InstancePattern, type TagTest } from '../kit/patterns.js';
 import { Slices } from '../kit/slices.js';
 import { typed } from '../kit/text.js';
 import { infoOf, type InstanceInfo } from './info.js';
@@ -111,14 +111,15 @@ export class View {
   }
 
   /**
-   * The instances that names, globs, ranges and groups select, each once.
+   * The instances that names, globs, ranges, groups and tags select, each once.
+   * @param tags needed where a name is one of a tag
    * @throws ArgoError
    */
-  async select(names: readonly TypedName[], groups: Groups): Promise<Selection> {
+  async select(names: readonly TypedName[], groups: Groups, tags?: TagTest): Promise<Selection> {
     const named = new Set<Instance>();
     const patterns: InstancePattern[] = [];
     for (const { text, quoted } of names) {
-      if (!quoted && (text.startsWith('@') || isPattern(text))) patterns.push(...parsePatterns(text, groups));
+      if (!quoted && (text.startsWith('@') || isPattern(text))) patterns.push(...parsePatterns(text, groups, tags));
       else named.add(this.#named(text));
     }
     const isSingle = names.length === 1 && named.size === 1;
@@ -205,9 +206,9 @@ function listed(names: readonly string[]): string {
   return names.length > NAMES_SHOWN ? `${shown} and ${names.length - NAMES_SHOWN} more` : shown;
 }
 
-function parsePatterns(word: string, groups: Groups): InstancePattern[] {
+function parsePatterns(word: string, groups: Groups, tags: TagTest | undefined): InstancePattern[] {
   try {
-    return resolvePatterns([word], groups);
+    return resolvePatterns([word], groups, tags);
   } catch (error) {
     if (error instanceof PatternError) throw new ArgoError('BAD REQUEST', error.message);
     throw error;

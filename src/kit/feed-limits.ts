@@ -12,3 +12,6 @@ export const FEED_SOCKETS = 512;
 export const FEED_UNREAD = 256 * 1024;
 /** How long the view of an account is kept current that nobody follows. */
 export const FEED_KEPT = 60_000;
+
+/** Tags by which a page can find machines. */
+export const FEED_TAGS = 64;

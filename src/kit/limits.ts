@@ -323,6 +323,15 @@ export const TASKS_KEPT = 1000;
 /** Characters of the tasks that are read in one go. */
 export const TASKS_LISTED = 8 * 1024 * 1024;
 
+/** Tags: in all, of one machine or provider, and rows that are read in one go. */
+export const TAGS_KEPT = 20_000;
+export const TAGS_OF_ONE = 64;
+export const TAGS_PAGE = 2000;
+/** How often it is looked which machines and providers that have tags are gone, for how long those keep them, and how many lose them in one step. */
+export const TAGS_SWEEP = 3_600_000;
+export const TAGS_ABSENT_KEPT = 30 * 24 * 3_600_000;
+export const TAGS_FORGOTTEN = 200;
+
 /** Connections to a gateway where its table does not say: in all, and from one address. */
 export const GATEWAY_CONNECTIONS = 256;
 export const GATEWAY_CONNECTIONS_PER_ADDRESS = 64;

@@ -1,4 +1,5 @@
 import { MatchProgram, Literal, AnyText, OneOf, Numbers, MAX_DIGITS, type Token } from './pattern-tokens.js';
+import { isTag, isTagWord, TAG_PREFIX, TAG_RULE } from './tags.js';
 import { idFromWord, idWord } from './text.js';
 
 /**
@@ -189,6 +190,56 @@ export class InstancePattern {
   names(): Iterable<string> {
     return this.#name.names();
   }
+
+  /** Whether it is nothing but a short name. */
+  get isPlainName(): boolean {
+    return !isPattern(this.source) && !this.source.includes('/');
+  }
+}
+
+/** Whether an instance has a tag at this moment; with an empty id, whether its provider itself has it. */
+export type TagTest = (subject: Pick<Named, 'provider' | 'id'>, tag: string) => boolean;
+
+/** What has a tag at the moment at which it is looked at: that cannot be told of a name. */
+class TagPattern extends InstancePattern {
+  readonly #tag: string;
+  readonly #test: TagTest;
+
+  /** @param word `@tag:web` @throws PatternError */
+  constructor(override readonly source: string, test: TagTest) {
+    super('*');
+    this.#tag = source.slice(TAG_PREFIX.length);
+    this.#test = test;
+    if (!isTag(this.#tag)) throw new PatternError(`"${this.#tag}" is no tag: ${TAG_RULE}`);
+  }
+
+  override matches(instance: Named): boolean {
+    return this.#test(instance, this.#tag);
+  }
+
+  override coversProvider(provider: string): boolean {
+    return this.#test({ provider, id: '' }, this.#tag);
+  }
+
+  override reaches(): boolean {
+    return true;
+  }
+
+  override namesProvider(): boolean {
+    return false;
+  }
+
+  override coversName(): boolean {
+    return false;
+  }
+
+  override get count(): number {
+    return Infinity;
+  }
+
+  override get isPlainName(): boolean {
+    return false;
+  }
 }
 
 /** Several patterns as one. However many plain names are among them, they cost one look. */
@@ -197,8 +248,8 @@ export class InstancePatterns {
   readonly #others: readonly InstancePattern[];
 
   constructor(readonly all: readonly InstancePattern[]) {
-    this.#names = new Set(all.filter(({ source }) => isPlainName(source)).map(({ source }) => source));
-    this.#others = all.filter(({ source }) => !isPlainName(source));
+    this.#names = new Set(all.filter(({ isPlainName }) => isPlainName).map(({ source }) => source));
+    this.#others = all.filter(({ isPlainName }) => !isPlainName);
   }
 
   matches(instance: Named): boolean {
@@ -223,22 +274,25 @@ export class InstancePatterns {
   }
 }
 
-const isPlainName = (source: string): boolean => !isPattern(source) && !source.includes('/');
-
 /** The named groups of argo-server.conf: name → patterns, which may name further groups as `@name`. */
 export type Groups = ReadonlyMap<string, readonly string[]>;
 
 /**
- * The patterns that a list of words stands for, groups resolved. A group that is not there stands for
+ * The patterns that a list of words stands for, groups and tags resolved: `@tag:web` is what has the tag, and the group
+ * `web`, which counts as a tag. A group that is not there stands for
  * nothing: the configuration is checked for such names when it is read.
+ * @param tags left out: nothing has tags
  * @throws PatternError
  */
-export function resolvePatterns(words: readonly string[], groups: Groups): InstancePattern[] {
+export function resolvePatterns(words: readonly string[], groups: Groups, tags?: TagTest): InstancePattern[] {
   const patterns = new Map<string, InstancePattern>();
   const visited = new Set<string>();
   const visit = (word: string): void => {
     if (!word.startsWith('@')) {
       patterns.set(word, new InstancePattern(word));
+    } else if (isTagWord(word)) {
+      if (tags !== undefined) patterns.set(word, new TagPattern(word, tags));
+      visit(`@${word.slice(TAG_PREFIX.length)}`);
     } else if (!visited.has(word)) {
       visited.add(word);
       groups.get(word.slice(1))?.forEach(visit);

@@ -1,5 +1,6 @@
 import { ArgoError } from './errors.js';
 import { LONGEST_DEADLINE, MAX_WORDS } from './limits.js';
+import { QUOTED_TAG, TAG_PREFIX } from './tags.js';
 import { parseDuration } from './text.js';
 
 /** A word of a request. In quotes it is taken literally: no glob, no option. */
@@ -67,8 +68,9 @@ function splitQuoted(line: string): Word[] {
   for (let rest = line.replace(/^[ \t]+/, ''); rest !== '';) {
     const quoted = QUOTED.exec(rest);
     if (!quoted && rest.startsWith('"')) throw new ArgoError('BAD REQUEST', 'an open quote');
-    const [whole] = quoted ?? BARE.exec(rest) ?? [rest];
-    words.push(quoted ? { text: quoted[1]!.replace(/\\(["\\])/g, '$1'), quoted: true } : { text: whole, quoted: false });
+    const tag = QUOTED_TAG.exec(rest);
+    const [whole] = quoted ?? tag ?? BARE.exec(rest) ?? [rest];
+    words.push(quoted ? { text: quoted[1]!.replace(/\\(["\\])/g, '$1'), quoted: true } : { text: tag ? TAG_PREFIX + tag[1]! : whole, quoted: false });
     rest = rest.slice(whole.length).replace(/^[ \t]+/, '');
   }
   return words;

@@ -6,7 +6,7 @@ import type { Context, Plugin, Target } from './host/contract.js';
 const describeDisk = ({ target, type, format, size }: Disk): string =>
   [target, type, format, size === undefined ? undefined : formatBytes(size)].filter(Boolean).join(' ');
 
-function describe(instance: Target, state: string, facts: Facts): string[] {
+function describe(instance: Target, state: string, facts: Facts, tags: string | undefined): string[] {
   const lists: [string, string | undefined][] = [
     ['name', instance.name],
     ['full name', instance.fullName],
@@ -26,6 +26,7 @@ function describe(instance: Target, state: string, facts: Facts): string[] {
     ['persistent', facts.persistent === undefined ? undefined : facts.persistent ? 'yes' : 'no'],
     ['autostart', facts.autostart === undefined ? undefined : facts.autostart ? 'on' : 'off'],
     ...Object.entries(facts.more ?? {}),
+    ['tags', tags],
     ['capabilities', instance.capabilities.join(', ')],
   ];
   return lists.filter(([, value]) => value !== undefined && value !== '').map(([key, value]) => `${key}: ${value}`);
@@ -42,6 +43,17 @@ async function readFacts(request: Context, target: Target): Promise<Facts> {
   }
 }
 
+/** Those that somebody has set, the host's among them. Its other facts are told also where tags cannot be read. */
+async function readTags(request: Context, target: Target): Promise<string | undefined> {
+  try {
+    return (await request.actor.tags.of(target)).filter(({ level }) => level !== 2).map(({ tag }) => tag).join(', ');
+  } catch (error) {
+    if (error instanceof ArgoError && error.phrase === 'FAILED') return `(${error.detail})`;
+    if (error instanceof ArgoError && error.phrase === 'NOT SUPPORTED') return undefined;
+    throw error;
+  }
+}
+
 export default {
   commands: [{
     word: 'info',
@@ -51,8 +63,8 @@ export default {
     on: 'instances',
     options: ['timeout'],
     run: (request) => request.each(async (target) => {
-      const [state, facts] = await Promise.all([request.status(target), readFacts(request, target)]);
-      return describe(request.actor.known(target), state, facts);
+      const [state, facts, tags] = await Promise.all([request.status(target), readFacts(request, target), readTags(request, target)]);
+      return describe(request.actor.known(target), state, facts, tags);
     }),
   }],
 } satisfies Plugin;

@@ -12,11 +12,12 @@ const NO_WORDS: readonly string[] = Object.freeze([]);
 const NO_ARGUMENTS = { names: [], options: NO_OPTIONS };
 
 /**
- * What of a command's words names instances: all, or all but the last where that has to be a word of its own, or just the first.
+ * What of a command's words names instances: all, or all but the last where that is a word of its own, or just the first.
  * Undefined: they are wrong.
  */
 function namesOf({ on, words }: LoadedCommand, typed: readonly Word[]): readonly Word[] | undefined {
   if (on === 'instance') return typed.slice(0, 1);
+  if (on === 'instances-then') return typed.slice(0, -1);
   if (words.length === 0) return typed;
   return words.includes(typed.at(-1)?.text.toLowerCase() ?? '') ? typed.slice(0, -1) : undefined;
 }
@@ -49,7 +50,7 @@ export class Dispatcher {
       const { names, options } = this.#arguments(command, verb?.words ?? typed);
       const args = names.length === 0 ? NO_WORDS : names.map(({ text }) => text);
       request = new Request(this.parts, session, reply, command, args, options);
-      if (command.on === 'instances' || command.on === 'instance') return this.#runOnInstances(session, command, request, names, reply);
+      if (command.on !== undefined && command.on !== 'provider') return this.#runOnInstances(session, command, request, names, reply);
       if (command.repeatable) return this.#runRepeatable(session, line, command, request, reply);
       const running = command.run(request);
       if (running === undefined) this.#done(request, reply);
@@ -125,7 +126,7 @@ export class Dispatcher {
       const chosen = namesOf(command, names);
       if (chosen === undefined || chosen.length === 0) request.usage();
       await Request.select(request, chosen);
-      if (command.on === 'instances') reply.accept();
+      if (command.on !== 'instance') reply.accept();
       else if (!Request.isSingle(request)) request.usage();
       await this.#finish(Promise.resolve(command.run(request)), request, reply);
     } catch (thrown) {

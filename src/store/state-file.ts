@@ -4,6 +4,7 @@ import { ONCE_KEPT, OUTBOX_KEPT, STATE_KEYS, STATE_PAGE, STATE_PAGE_SIZE, STORE_
 import { planOperations, PLANS_SCHEMA } from './plan-journal-file.js';
 import { openSqlite, type Sqlite } from './sqlite.js';
 import type { OpenStoreFile, Operations } from './store-file.js';
+import { tagOperations, TAGS_SCHEMA } from './tag-file.js';
 import { TASKS_SCHEMA, taskOperations } from './task-file.js';
 
 /** The side of the thread of state.ts: tables in which each row belongs to a namespace. */
@@ -34,11 +35,12 @@ export const openStateFile: OpenStoreFile = async (stateDir) => {
   const database = await openSqlite(join(stateDir, 'state.sqlite'), { readOnly: false, timeout: STORE_LOCK_TIMEOUT });
   try {
     database.exec('PRAGMA journal_mode = WAL');
-    database.exec(SCHEMA + TASKS_SCHEMA + PLANS_SCHEMA);
+    database.exec(SCHEMA + TASKS_SCHEMA + PLANS_SCHEMA + TAGS_SCHEMA);
     return {
       database,
       operations: {
         ...keyValueOperations(database), ...outboxOperations(database), ...onceOperations(database), ...taskOperations(database), ...planOperations(database),
+        ...tagOperations(database),
       },
     };
   } catch (error) {

@@ -5,6 +5,7 @@ import { History } from './history.js';
 import { planJournal, type PlanJournal } from './plan-journal.js';
 import type { Value } from './sqlite.js';
 import { StateError } from './state-error.js';
+import { tagsIn, type TagStore } from './tags.js';
 import { tasksIn, type TaskStore } from './tasks.js';
 import { StoreThread } from './thread.js';
 
@@ -173,6 +174,13 @@ export class State {
   /** The runs of plans. */
   plans(): PlanJournal {
     return planJournal((operation, args, durable) => this.#ask(operation, args, durable));
+  }
+
+  /** The tags of machines and providers. */
+  tags(): TagStore {
+    const store = tagsIn((operation, args, durable) => this.#ask(operation, args, durable));
+    const nothing = async function* () { /* nothing was ever kept */ };
+    return { ...store, all: () => (this.#isEmpty ? nothing() : store.all()) };
   }
 
   /** Writes what is left and closes the file, within bounds. */

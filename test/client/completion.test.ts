@@ -65,6 +65,13 @@ void t.test('verbs, and what follows them', async (t) => {
   t.same(await completer.complete('migrate my'), [['"my vm"'], 'my']);
 });
 
+void t.test('groups and tags', async (t) => {
+  const completer = new Completer(async (line) => (line === 'help --json' ? ROWS : line === 'tag list' ? ['1 OpenNode', '2 web', '3 "rack 7"', '3 db', ''] : NAMES));
+  t.same(await completer.complete('stop @'), [['@tag:OpenNode', '@web', '@tag:"rack 7"', '@tag:db'], '@']);
+  t.same(await completer.complete('stop lj @tag:d'), [['@tag:db'], '@tag:d']);
+  t.same(await completer.complete('report @'), [[], '@'], 'where no machines are named');
+});
+
 void t.test('a server that does not know help --json', async (t) => {
   const completer = new Completer(async (line) => (line === 'help --json' ? [] : line === 'help' ? HELP : NAMES));
   t.same(await completer.complete('st'), [['start ', 'status ', 'stop '], 'st']);

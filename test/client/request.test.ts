@@ -15,6 +15,13 @@ void t.test('words go to the wire bare unless they would fall apart', async (t) 
   }
 });
 
+void t.test('a tag with blanks stays one that selects', async (t) => {
+  t.equal(quoteWord('@tag:web'), '@tag:web');
+  t.equal(quoteWord('@tag:rack 7'), '@tag:"rack 7"');
+  t.same(splitLine('stop @tag:"rack 7"'), [{ text: 'stop', quoted: false }, { text: '@tag:rack 7', quoted: false }]);
+  t.equal(quoteWord('@tag:a/b c'), '"@tag:a/b c"', 'what can be no tag is a name like any other');
+});
+
 void t.test('what is quoted is read back as it was', async (t) => {
   for (const text of ['', ' ', 'a b', '"', '"x', 'x"', '\\', 'a \\', 'a \\" b', '""', '*', 'ä ö']) {
     t.same(splitLine(quoteWord(text))?.map((word) => word.text), [text]);
@@ -37,6 +44,7 @@ void t.test('what the server will answer with a line a target', async (t) => {
   t.equal(many('stop web*'), true);
   t.equal(many('stop web[1-2]'), true);
   t.equal(many('stop @web'), true);
+  t.equal(many('stop @tag:"rack 7"'), true);
   t.equal(many('stop "web*"'), false);
   t.equal(many('stop -- --odd'), false);
   t.equal(many('stop -- --odd --wait'), true, 'after -- all are names');

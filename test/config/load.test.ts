@@ -211,6 +211,22 @@ await t.test('the fingerprint of a provider changes with what is in its files', 
   t.not(await fingerprint(), second, 'a file that was not there');
 });
 
+await t.test('what the configuration decides does not go by tags', async (t) => {
+  const account = `[accounts.kim]\npassword = "${HASH}"\n`;
+  const refused = /a tag cannot stand here, since whoever may tag machines would decide what it means/;
+  for (const [source, place] of [
+    [`${account}grants = [{ instances = ["lj", "@tag:web"], commands = ["read"] }]\n`, ':3:32:'],
+    [`${account}[[accounts.kim.tokens]]\nname = "x"\nhash = "sha256:${'0'.repeat(64)}"\ninstances = ["@tag:web"]\n`, ':6:14:'],
+    ['[groups]\nweb = ["@tag:web"]\n', ':2:8:'],
+    ['[server]\nown-host = ["@tag:me"]\n', ':2:13:'],
+  ] as const) {
+    const [fault = '', ...rest] = await faultsOf(source);
+    t.match(fault, refused);
+    t.match(fault, place);
+    t.same(rest, []);
+  }
+});
+
 await t.test('something has to listen', async (t) => {
   t.match(await faultsOf('[server]\nlisten = []\n'), [/:2:1: nothing would listen/]);
   t.match(await faultsOf('[server]\nmax-line = 100\ntls-listen = []\nlisten = []\n'), [/:4:1: nothing would listen/]);

@@ -96,6 +96,7 @@ const FAULTS: readonly (readonly [string, string, RegExp])[] = [
   // names
   [stage('stop = []'), '4:17', /stop names nobody/], [stage('stop = "*"'), '4:17', /stop: a list of names is expected/], [stage('stop = ["a", "web[1-"]'), '4:30', /without \]/], [stage('stop = ["a", ""]'), '4:30', /must not be empty/],
   [stage('stop = ["a", "@nope"]'), '4:30', /there is no group @nope/], [stage('start = ["@stopped-by q"]'), '4:26', /there is no plan q/], [stage('start = ["@stopped-by"]'), '4:26', /there is no group @stopped-by/],
+  [stage('stop = ["@tag:a/b"]'), '4:25', /"a\/b" is no tag: /],
   // order
   [stage('stop = ["*"], after = ["t"]'), '4:40', /there is no stage t in this plan/], [stage('stop = ["*"], after = ["s"]'), '4:31', /the stage s waits for itself/],
   [stages('name = "a", stop = ["*"], after = ["c"]', 'name = "b", stop = ["*"], after = ["a"]', 'name = "c", stop = ["*"], after = ["b"]'), '4:31', /wait for each other: a after c after b after a/],

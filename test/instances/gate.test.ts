@@ -75,6 +75,9 @@ await t.test('a command does not do what needs another right', async (t) => {
     'request.configure': (request) => request.configure(request.targets[0]!, { operation: 'autostart', value: true }),
     'actor.configure': ({ actor, targets: [target] }) => actor.configure(target!, { operation: 'autostart', value: true }),
     'a setting that is none': ({ actor, targets: [target] }) => actor.configure(target!, { operation: 'stop' as 'autostart', value: true }),
+    'actor.tags.add': ({ actor, targets: [target] }) => actor.tags.add(target!, 'x'),
+    'a host\'s tag': ({ actor }) => actor.tags.add('demo', 'x'),
+    'what tagging would do': ({ actor, targets: [target] }) => actor.tags.plan({ what: 'add', subject: target!, tag: 'x' }),
     'actor.work on an instance': ({ actor, targets: [target] }) => actor.work('machine.delete', target!, { disks: true }),
     'actor.work on a provider': ({ actor }) => actor.work('image.delete', 'demo', { name: 'a.img' }),
     'actor.work with two faces': ({ actor }) => {
@@ -91,6 +94,9 @@ await t.test('a command does not do what needs another right', async (t) => {
     for (const [name, attempt] of Object.entries(attempts)) {
       t.match(await tryAs(t, right, attempt), { phrase: /^(NOT ALLOWED|BAD REQUEST)$/ }, `${right}: ${name}`);
     }
+  }
+  for (const right of ['read', 'power', 'configure', 'shell'] as const) {
+    t.match(await tryAs(t, right, ({ actor }) => actor.tags.setHostType([{ provider: 'demo', type: 'KVM' }])), { phrase: 'NOT ALLOWED' }, right);
   }
   for (const [right, name] of [['power', 'image.delete'], ['configure', 'bridge.delete'], ['host', 'image.delete'], ['read', 'bridge.delete'], ['shell', 'bridge.delete']] as const) {
     t.match(await tryAs(t, right, ({ actor }) => actor.work(name, 'demo', { name: 'x', rollback: 5000, force: true } as never)), { phrase: 'NOT ALLOWED' }, `${right}: ${name}`);
@@ -199,6 +205,8 @@ await t.test('what is kept is worth nothing when the request is over', async (t)
       await t.rejects(one.planWork('image.list', 'demo', {}), REFUSED);
       t.throws(() => one.works('demo'), REFUSED);
       await t.rejects(one.tasks.works(), REFUSED);
+      await t.rejects(one.tags.list(), REFUSED);
+      await t.rejects(one.tags.add(lj, 'x'), REFUSED);
       await t.rejects(one.select(['*']), REFUSED);
       t.throws(() => one.visible(), REFUSED);
       t.throws(() => one.known(lj), REFUSED);

@@ -21,6 +21,13 @@ await t.test('quotes', async (t) => {
   t.same(texts('x "😀 é"'), ['x', '😀 é']);
 });
 
+await t.test('a tag with blanks is no literal name', async (t) => {
+  t.same(splitWords('stop @tag:"rack 7" "@tag:rack 7" @tag:web'), [
+    { text: 'stop', quoted: false }, { text: '@tag:rack 7', quoted: false }, { text: '@tag:rack 7', quoted: true }, { text: '@tag:web', quoted: false },
+  ]);
+  t.same(texts('x @tag:"a @tag:"b"c'), ['x', '@tag:"a', '@tag:"b"c'], 'a quote that does not end the word is a character, as anywhere else in a word');
+});
+
 await t.test('an open quote, or one that ends inside a word, is an error', async (t) => {
   for (const line of ['x "', 'x "a', 'x "a\\"', 'x "a"b', 'x "a" "b', '"', 'x "a\\', 'x "\\n"', 'x "a""b"']) {
     t.throws(() => splitWords(line), { message: 'BAD REQUEST: an open quote' }, line);

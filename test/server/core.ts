@@ -6,6 +6,7 @@ import { Events } from '../../src/instances/events.js';
 import { Gate } from '../../src/instances/gate.js';
 import type { PlanDesk } from '../../src/instances/plans.js';
 import { Registry } from '../../src/instances/registry.js';
+import { TagBook } from '../../src/instances/tag-book.js';
 import type { Log } from '../../src/kit/log.js';
 import { CommandTable, loadCommands } from '../../src/plugins/host/command-table.js';
 import type { Plugin } from '../../src/plugins/host/contract.js';
@@ -15,6 +16,7 @@ import { Reply, type Sink } from '../../src/server/reply.js';
 import { LineServer } from '../../src/server/server.js';
 import { Session } from '../../src/server/session.js';
 import type { AuditEntry, AuditLog, AuditRow, Outcome } from '../../src/store/audit-entry.js';
+import type { TagStore } from '../../src/store/tags.js';
 import type { TaskStore } from '../../src/store/tasks.js';
 
 /** Of the password `steve`. */
@@ -91,6 +93,8 @@ export interface CoreOptions {
   readonly tasks?: TaskStore;
   /** where work that is a task is written down */
   readonly workTasks?: TaskStore;
+  /** where tags are kept; left out: there are none */
+  readonly tags?: TagStore;
 }
 
 /** Everything of the server but sockets, files and signals. */
@@ -111,7 +115,7 @@ export interface Core {
 }
 
 /** Puts the parts together as the daemon does. */
-export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins = {}, authenticator: parts, plans, tasks, workTasks }: CoreOptions = {}): Promise<Core> {
+export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins = {}, authenticator: parts, plans, tasks, workTasks, tags }: CoreOptions = {}): Promise<Core> {
   const config = await parseConfig('argo-server.conf', text, '/nonexistent');
   const logged: string[] = [];
   const log = (level: string, message: string, facts?: Record<string, unknown>): void => {
@@ -127,7 +131,7 @@ export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins =
   const audit = new RememberedAudit();
   const gate: Gate = new Gate({
     registry, audit, log, actionTimeout: () => config.server.actionTimeout, groups: () => config.groups,
-    maxWatchersPerAccount: () => config.server.maxWatchersPerAccount, plans: (): PlanDesk | undefined => desk, ...(tasks ? { tasks } : {}), ...(workTasks ? { workTasks } : {}),
+    maxWatchersPerAccount: () => config.server.maxWatchersPerAccount, plans: (): PlanDesk | undefined => desk, ...(tasks ? { tasks } : {}), ...(workTasks ? { workTasks } : {}), ...(tags ? { tags: new TagBook(tags, log) } : {}),
     auditRows: (before = Infinity, most) => Promise.resolve(audit.rows(before, most)),
   });
   const desk = plans?.(gate, authenticator, log);

@@ -7,7 +7,7 @@ const WORD = /^[a-z][a-z0-9-]{0,31}$/;
 const OWN_SETS = ['plan', 'console', 'shell'];
 const OPEN_TO_ALL = ['anyone', 'listing'];
 
-const SUBJECTS = ['instances', 'instance', 'provider'];
+const SUBJECTS = ['instances', 'instances-then', 'instance', 'provider'];
 const OPTIONS = Object.keys(OPTION_VALUES);
 
 /** A command as the server keeps it: its row, frozen, and what it runs. */

@@ -23,9 +23,10 @@ export interface Plugin {
 /**
  * What the words of a command or verb are. `instances`: names, globs, ranges and groups, at least one; they are
  * resolved and authorised before `run`. `instance`: one plain name first, likewise, then what is its own business.
+ * `instances-then`: as `instances`, and behind them one word that is its own business.
  * `provider`: a provider's name first, perhaps left out, then what is its own business; the gate authorises it.
  */
-export type Subject = 'instances' | 'instance' | 'provider';
+export type Subject = 'instances' | 'instances-then' | 'instance' | 'provider';
 
 /**
  * A command's row as it is shown: `help` sends it, `argo` reads it. The server's own copy, which nobody

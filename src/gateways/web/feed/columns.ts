@@ -2,7 +2,11 @@ import { POWER_STATES } from '../../../drivers/driver.js';
 import type { Actor } from '../../../instances/actor.js';
 import type { InstanceInfo } from '../../../instances/info.js';
 import { OPERATIONS, type OperationName } from '../../../instances/operation-table.js';
+import type { VisibleGroup } from '../../../instances/visible-groups.js';
+import { ArgoError } from '../../../kit/errors.js';
+import { FEED_TAGS } from '../../../kit/feed-limits.js';
 import { Slices } from '../../../kit/slices.js';
+import { TAG_PREFIX } from '../../../kit/tags.js';
 import type { ProviderRow, View } from '../messages.js';
 
 const ON_INSTANCES = (Object.keys(OPERATIONS) as OperationName[]).filter((name) => OPERATIONS[name].on === 'instance');
@@ -80,6 +84,27 @@ export async function columnsOf(actor: Actor): Promise<Columns> {
     if (provider !== undefined) columns.add(name, instance, provider, ON_INSTANCES.filter((operation) => actor.may(operation, instance)));
     if (slices.isOverNow()) await slices.pause();
   }
-  columns.groups = (await actor.groups()).map(({ name, members }) => ({ name, members: members.flatMap((member) => columns.positions.get(member) ?? []) }));
+  const groups = [...await actor.groups(), ...await taggedOf(actor)];
+  columns.groups = groups.map(({ name, members }) => ({ name, members: members.flatMap((member) => columns.positions.get(member) ?? []) }));
   return columns;
+}
+
+/** What has each tag, as a group by the name `tag:TAG`: the page finds it by `@tag:TAG`. Of very many, the first. */
+async function taggedOf(actor: Actor): Promise<readonly VisibleGroup[]> {
+  const found: VisibleGroup[] = [];
+  try {
+    for (const { tag } of (await actor.tags.list()).filter(({ level }) => level !== 2).slice(0, FEED_TAGS)) {
+      const { instances } = await actor.select([`${TAG_PREFIX}${tag}`]).catch(noneOf);
+      if (instances.length > 0) found.push({ name: `${TAG_PREFIX.slice(1)}${tag}`, members: instances.map(({ fullName }) => fullName) });
+    }
+  } catch (error) {
+    // there are none, or they cannot be read: everything else is shown
+    if (!(error instanceof ArgoError && (error.phrase === 'NOT SUPPORTED' || error.phrase === 'FAILED'))) throw error;
+  }
+  return found;
+}
+
+function noneOf(error: unknown): { readonly instances: readonly InstanceInfo[] } {
+  if (error instanceof ArgoError && error.phrase === 'NO MATCH') return { instances: [] };
+  throw error;
 }

@@ -20,6 +20,11 @@ export interface Follower {
   outdated(v: number): void;
 }
 
+/** Whether an action has changed what has which tag. */
+const changesTags = ({ command, outcome }: { readonly command: string; readonly outcome: string }): boolean => outcome === 'done' && TAG_CHANGE.test(command);
+/** As the audit names it, whichever command it was done by. */
+const TAG_CHANGE = /(?:^|: )tag\.[a-z-]+$/;
+
 const text = (message: FeedMessage): Buffer => Buffer.from(JSON.stringify(message));
 
 /**
@@ -118,7 +123,7 @@ export class Watched {
         else this.#rows.set(position, [position, stateCode(facts.now), time.getTime()]);
       } else if (facts.type === 'plan') this.#tell(text({ t: 'plan', plan: facts.plan, run: facts.run }));
       else if (facts.type === 'provider') this.#areProvidersOther = true;
-      else if (facts.type !== 'action') isSame = false;
+      else if (facts.type !== 'action' || changesTags(facts)) isSame = false;
       if (!isSilent) this.#events.push(eventRow(event));
     }
     if (this.#events.length > FEED_EVENTS) this.#events = this.#events.slice(-FEED_EVENTS);

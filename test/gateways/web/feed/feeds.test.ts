@@ -4,6 +4,7 @@ import type { Member } from '../../../../src/gateways/contract.js';
 import { Feeds, type FeedSocket } from '../../../../src/gateways/web/feed/feeds.js';
 import type { FeedMessage, View } from '../../../../src/gateways/web/messages.js';
 import { FEED_SOCKETS_PER_ACCOUNT, FEED_UNREAD } from '../../../../src/kit/feed-limits.js';
+import type { TagStore } from '../../../../src/store/tags.js';
 import { until } from '../../../support/until.js';
 import { SEED_CONFIG, startCore, STEVE_HASH, type Core } from '../../../server/core.js';
 
@@ -45,8 +46,8 @@ interface Rig extends Core {
   switch(action: 'start' | 'stop', name: string): Promise<void>;
 }
 
-async function arrange(t: Test, config = CONFIG): Promise<Rig> {
-  const core = await startCore(t, { config });
+async function arrange(t: Test, config = CONFIG, tags?: TagStore): Promise<Rig> {
+  const core = await startCore(t, { config, ...(tags ? { tags } : {}) });
   const accounts = accountsFor('web', core.authenticator, core.gate, () => undefined);
   const feeds = new Feeds(() => undefined);
   t.teardown(() => feeds.close());
@@ -68,6 +69,30 @@ async function arrange(t: Test, config = CONFIG): Promise<Rig> {
 }
 
 const stateOf = ({ states, columns }: View, name: string): string | undefined => states[columns.state[columns.name.indexOf(name)]!];
+
+/** Tags that are kept nowhere. */
+const memory: TagStore = {
+  all: async function* () { /* none yet */ },
+  add: async () => undefined, remove: async () => undefined, rename: async () => undefined, replace: async () => undefined,
+  setAbsent: async () => undefined, setPresent: async () => undefined, forget: async () => undefined,
+};
+
+void t.test('what has a tag is as a group, and a page hears when that is another', async (t) => {
+  const rig = await arrange(t, CONFIG, memory);
+  const steve = rig.member('steve').actor('192.0.2.1:5');
+  const { instances: [dev] } = await steve.select(['dev']);
+  const before = await rig.view('steve');
+  const socket = await rig.open('steve', before.v);
+  await steve.tags.add(dev!, 'rack 7');
+  await until(() => socket.of('reset').length > 0, WITHIN, 'the page to be told');
+  t.same((await rig.view('steve')).groups.at(-1), { name: 'tag:rack 7', members: [3] });
+  t.notMatch((await rig.view('tenant')).groups, [{ name: 'tag:rack 7' }], 'nothing of what is hidden');
+  const again = await rig.open('steve', (await rig.view('steve')).v);
+  await steve.tags.add(dev!, 'rack 7');
+  await rig.switch('stop', 'lj');
+  await until(() => again.of('changes').length > 0, WITHIN, 'the page to be told');
+  t.same(again.of('reset'), [], 'what changes nothing is no reason to load it all again');
+});
 
 void t.test('the view has what one may see, and nothing of others', async (t) => {
   const rig = await arrange(t);
