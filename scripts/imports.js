@@ -23,6 +23,7 @@ export const MAY_USE = {
   auth: ['instances', 'config', 'kit'],
   listening: ['auth', 'config', 'kit'],
   plugins: ['instances', 'drivers', 'kit'],
+  enrolment: ['instances', 'drivers', 'protocols', 'store', 'config', 'kit'],
   plans: ['auth', 'instances', 'drivers', 'protocols', 'store', 'config', 'kit'],
   gateways: ['listening', 'auth', 'instances', 'drivers', 'protocols', 'store', 'config', 'kit'],
   server: ['plugins', 'listening', 'auth', 'instances', 'drivers', 'config', 'kit'],

@@ -1,5 +1,5 @@
 import type { Failure, TargetLine } from './outcome.js';
-import type { Request } from './request.js';
+import { shownLine, type Request } from './request.js';
 
 /** What one name of the document has to say. `lines` are the server's own words. */
 export interface Result {
@@ -69,7 +69,7 @@ function result(command: string, name: string | null, lines: readonly string[], 
 
 /** The document for a reply whose body has been taken apart where the request has many targets. */
 export function toDocument(request: Request, body: readonly (TargetLine | string)[], end: Pick<Document, 'error' | 'note'>): Document {
-  return { command: request.line, ok: end.error === null, results: results(request, body, end.error), ...end };
+  return { command: shownLine(request.line), ok: end.error === null, results: results(request, body, end.error), ...end };
 }
 
 /** Whatever a name holds, the id is what follows the last blank. */

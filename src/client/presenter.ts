@@ -3,7 +3,7 @@ import { type ExitCode, type Failure, exitCodeOf, parseTargetLine, Tally, type T
 import type { Output } from './output.js';
 import type { Progress } from './progress.js';
 import type { ReplyEvent } from './replies.js';
-import type { Request } from './request.js';
+import { shownLine, type Request } from './request.js';
 import type { Setting } from './setting.js';
 
 /** Characters of a reply that `--json` keeps until it is complete; more than 100,000 names need. */
@@ -135,4 +135,4 @@ export async function refuse({ json, stdout, stderr }: Setting, line: string, { 
   return exitCodeOf(phrase);
 }
 
-const unsent = (line: string, error: Failure): Document => ({ command: line, ok: false, results: [], error, note: null });
+const unsent = (line: string, error: Failure): Document => ({ command: shownLine(line), ok: false, results: [], error, note: null });

@@ -119,5 +119,11 @@ export function splitLine(line: string): Word[] | undefined {
   return words;
 }
 
-/** Whether a line carries a password, even one that is not well-formed: such lines are kept nowhere. */
-export const isAuthLine = (line: string): boolean => /^[\s"]*auth(["\s]|$)/i.test(line);
+/** Words behind which a password comes, in whatever quotes and case. */
+const BEFORE_PASSWORD = /^[\s"]*(auth|enrol[\s"]+approve)(?=["\s]|$)/i;
+
+/** Whether a line may carry a password, even one that is not well-formed: such lines are kept nowhere. */
+export const isAuthLine = (line: string): boolean => BEFORE_PASSWORD.test(line);
+
+/** A line as it may be shown: of one with a password its first words. */
+export const shownLine = (line: string): string => BEFORE_PASSWORD.exec(line)?.[1]?.toLowerCase().replace(/[\s"]+/g, ' ') ?? line;

@@ -109,7 +109,7 @@ export class Shell {
       this.#setting.session.detach();
       await this.#setting.stderr.lines(['argo: detached; what was asked for goes on at the server']);
     } else if (error instanceof ArgoError) {
-      await refuse(this.#setting, isAuthLine(line) ? 'auth' : line, error);
+      await refuse(this.#setting, line, error);
     } else if (error instanceof SettingsError) {
       await this.#setting.stderr.lines([`argo: ${error.message}`]);
     } else if (error instanceof BrokenPipe) {

@@ -12,6 +12,15 @@ export interface Config {
   readonly gateways: ReadonlyMap<string, GatewaySettings>;
   readonly plans: ReadonlyMap<string, PlanSettings>;
   readonly triggers: ReadonlyMap<string, TriggerSettings>;
+  /** left out: no host is enrolled, and this file is changed by nobody but people */
+  readonly enrolment?: EnrolmentSettings;
+}
+
+export interface EnrolmentSettings {
+  /** as whom the server logs in on hosts where nobody says otherwise */
+  readonly user: string;
+  /** of a login that hosts have already, by which ours is brought onto them */
+  readonly access: { readonly 'private-key-file'?: string | undefined; readonly 'private-key-env'?: string | undefined };
 }
 
 export interface TlsFiles {

@@ -4,7 +4,7 @@ import type { AST } from 'toml-eslint-parser';
 import type { GrantSettings, TokenSettings } from './config.js';
 import { parseDocument } from './document.js';
 
-/** Changes of accounts in the text of a configuration file. Everything else in it stays as it was, comments included. */
+/** Changes of accounts and providers in the text of a configuration file. Everything else in it stays as it was, comments included. */
 
 /** Mode of a configuration file that we make: it holds password hashes. */
 const NEW_FILE_MODE = 0o640;
@@ -87,16 +87,44 @@ export function withPassword(file: string, source: string, name: string, passwor
  * The text without an account: its tables and keys go with their lines, comments above them stay.
  * @returns undefined where the account is not in it
  */
-export function withoutAccount(file: string, source: string, name: string): string | undefined {
+export const withoutAccount = (file: string, source: string, name: string): string | undefined => withoutTables(file, source, ['accounts', name]);
+
+/** As {@link withoutAccount}, of a provider. */
+export const withoutProvider = (file: string, source: string, name: string): string | undefined => withoutTables(file, source, ['providers', name]);
+
+/** The text without what stands at a path. @returns undefined where there is nothing */
+function withoutTables(file: string, source: string, prefix: readonly string[]): string | undefined {
   const [mark, text] = splitMark(source);
   const found: Entry['node'][] = [];
   for (const { path, node } of entriesOf(parseDocument(file, text).tree)) {
     const inside = found.some(({ range }) => range[0] <= node.range[0] && node.range[1] <= range[1]);
-    if (isAt(path, ['accounts', name]) && !inside) found.push(node);
+    if (isAt(path, prefix) && !inside) found.push(node);
   }
   if (found.length === 0) return undefined;
   return mark + found.reverse().reduce((rest, { parent, range: [start, end] }) =>
     (parent.type === 'TOMLInlineTable' ? cutItem : cutLines)(rest, start, end), text);
+}
+
+/** Texts, and tables of texts and numbers in a list, as a provider's table has them. */
+export type ProviderKeys = Readonly<Record<string, string | readonly Readonly<Record<string, string | number>>[]>>;
+
+/**
+ * The text with a provider more, at its end.
+ * @param remark one line for people, which stands above it
+ * @returns undefined where all providers are one inline table: tables cannot be added to that
+ */
+export function withProvider(file: string, source: string, name: string, keys: ProviderKeys, remark: string): string | undefined {
+  const [mark, text] = splitMark(source);
+  const isInline = [...entriesOf(parseDocument(file, text).tree)].some(({ path, node }) => path.length === 1 && path[0] === 'providers' && node.type === 'TOMLKeyValue');
+  if (isInline) return undefined;
+  const eol = text.includes('\r\n') ? '\r\n' : '\n';
+  const inline = (table: Readonly<Record<string, string | number>>): string => `{ ${Object.entries(table).map(([one, value]) => `${key(one)} = ${JSON.stringify(value)}`).join(', ')} }`;
+  const lines = [
+    `[providers.${key(name)}] # ${remark}`,
+    ...Object.entries(keys).map(([one, value]) => `${key(one)} = ${typeof value === 'string' ? quote(value) : `[${value.map(inline).join(', ')}]`}`),
+  ];
+  const before = text.trim() === '' ? '' : `${text.replace(/[\r\n]*$/, '')}${eol}${eol}`;
+  return `${mark}${before}${lines.join(eol)}${eol}`;
 }
 
 /**
@@ -148,14 +176,15 @@ function cutLines(text: string, start: number, end: number): string {
 /**
  * Replaces a file as a whole: a reader sees the old text or the new one. Mode, owner and symbolic
  * links stay.
+ * @param mode of a file that is not there yet
  * @throws Error of the file system
  */
-export function replaceFile(file: string, text: string): void {
+export function replaceFile(file: string, text: string, mode = NEW_FILE_MODE): void {
   const target = existsSync(file) ? realpathSync(file) : file;
   const before = existsSync(target) ? statSync(target) : undefined;
   const temporary = `${target}.${randomBytes(4).toString('hex')}`;
   try {
-    writeFileSync(temporary, text, { mode: before ? 0o600 : NEW_FILE_MODE, flush: true });
+    writeFileSync(temporary, text, { mode: before ? 0o600 : mode, flush: true });
     if (before) {
       chmodSync(temporary, before.mode);
       if (process.getuid?.() === 0) chownSync(temporary, before.uid, before.gid);

@@ -1,15 +1,15 @@
 import { readFileSync, statSync } from 'node:fs';
 import { CONFIG_FILE_SIZE } from '../kit/limits.js';
 import type { Catalogues } from './catalogue.js';
-import type { AccountSettings, Config, PlanSettings, ServerSettings } from './config.js';
+import type { AccountSettings, Config, EnrolmentSettings, PlanSettings, ServerSettings } from './config.js';
 import { ConfigError, parseDocument } from './document.js';
 import { groupFault } from './group-words.js';
 import { Reader } from './reader.js';
-import { ACCOUNT_NAME, accountTable, GROUP_NAME, groupsTable, serverTable } from './schema.js';
+import { ACCOUNT_NAME, accountTable, enrolmentTable, GROUP_NAME, groupsTable, serverTable } from './schema.js';
 import { checkTls, readGateways, readProviders, readTriggers } from './typed-tables.js';
 import { readWebhooks } from './webhooks.js';
 
-const TABLES = ['server', 'accounts', 'groups', 'providers', 'gateways', 'webhooks', 'plans', 'triggers'];
+const TABLES = ['server', 'accounts', 'groups', 'providers', 'gateways', 'webhooks', 'plans', 'triggers', 'enrolment'];
 
 function readServer(reader: Reader, defaultStateDir: string): ServerSettings | undefined {
   const table = reader.parse(serverTable, reader.table('server'), ['server']);
@@ -39,6 +39,13 @@ function readServer(reader: Reader, defaultStateDir: string): ServerSettings | u
     ownHost: table['own-host'],
     logLevel: table['log-level'],
   };
+}
+
+function readEnrolment(reader: Reader, isThere: boolean): EnrolmentSettings | undefined {
+  const table = isThere ? reader.parse(enrolmentTable, reader.table('enrolment'), ['enrolment']) : undefined;
+  if (table === undefined) return undefined;
+  const { user, ...access } = table;
+  return { user, access };
 }
 
 /** A token must say whose it is: none stands there twice, and no two of an account share a name. */
@@ -118,8 +125,9 @@ export async function parseConfig(file: string, source: string, defaultStateDir:
   // what checks plans is loaded where there are any
   const plans = planNames.size > 0 ? (await import('./plans.js')).readPlans(reader, accounts, groups) : new Map<string, PlanSettings>();
   const triggers = await readTriggers(reader, catalogues, planNames, groups);
+  const enrolment = readEnrolment(reader, Object.hasOwn(document.content as object, 'enrolment'));
   if (reader.faults.length > 0 || server === undefined) throw new ConfigError(file, reader.faults);
-  return { file, server, accounts, groups, providers, gateways: new Map([...gateways, ...hooks]), plans, triggers };
+  return { file, server, accounts, groups, providers, gateways: new Map([...gateways, ...hooks]), plans, triggers, ...(enrolment && { enrolment }) };
 }
 
 /**

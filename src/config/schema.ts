@@ -101,6 +101,16 @@ const GROUP = /^[\p{L}\p{N}_.-]{1,64}$/u;
 export const GROUP_NAME: NameForm = { form: GROUP, rule: 'letters, digits and . _ - can be, up to 64 of them' };
 export const STAGE_NAME = GROUP;
 
+/** As whom somebody logs in on a host. It stands in URIs, too. */
+export const LOGIN_NAME: NameForm = { form: /^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/, rule: 'it begins with one of a-z, A-Z and _, and goes on with those, 0-9 and . -, up to 32 in all' };
+
+/** Hosts that ask to be managed, and how the server comes to log in on them. */
+export const enrolmentTable = v.strictObject({
+  user: v.optional(v.pipe(text, v.regex(LOGIN_NAME.form, `cannot be used: ${LOGIN_NAME.rule}`)), 'root'),
+  'private-key-file': v.optional(text),
+  'private-key-env': v.optional(text),
+});
+
 /** The keys that every provider's table takes beside those of its driver. */
 export const providerEntries = {
   type: text,

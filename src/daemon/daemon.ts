@@ -20,6 +20,7 @@ import { Audit } from '../store/audit.js';
 import { AuditRetention } from '../store/audit-retention.js';
 import { FolderInUse, FolderLock } from '../store/folder-lock.js';
 import { State } from '../store/state.js';
+import { Enrolments } from './enrolments.js';
 import { collectFigures, type Told } from './figures.js';
 import type { Loaders } from './loaders.js';
 import type { Logger } from './log.js';
@@ -49,6 +50,7 @@ export class Daemon {
   readonly #loaders: Loaders;
   readonly #gateways: Gateways;
   readonly #plans: Plans;
+  readonly #enrolments: Enrolments;
   readonly #state: State;
   readonly #tags: TagBook;
   readonly #audit: Audit;
@@ -64,6 +66,7 @@ export class Daemon {
     loaders: Loaders,
     audit: Audit,
     table: CommandTable,
+    reload: () => Promise<void>,
   ) {
     this.#config = config;
     this.#logger = logger;
@@ -81,7 +84,7 @@ export class Daemon {
       registry: this.#registry, audit, log,
       actionTimeout: () => this.#config.server.actionTimeout,
       groups: () => this.#config.groups,
-      plans: () => this.#plans.desk,
+      plans: () => this.#plans.desk, enrolment: () => this.#enrolments.desk,
       tasks: state.tasks('orders', ORDER_TEXT), workTasks: state.tasks('works'), auditRows: (before, most) => audit.rows(before, most), tags: this.#tags,
       maxWatchersPerAccount: () => this.#config.server.maxWatchersPerAccount,
     });
@@ -89,6 +92,7 @@ export class Daemon {
       authenticator, gate: this.#gate, events: this.#events, state, log,
       groups: () => this.#config.groups, ownHost: () => this.#config.server.ownHost, triggers: () => loaders.triggers(),
     });
+    this.#enrolments = new Enrolments({ audit, log, state, tags: this.#tags, config: () => this.#config, catalogues: loaders.catalogues, reload });
     const requests = new Map<string, { value: number }>();
     this.#dispatcher = new Dispatcher({ authenticator, gate: this.#gate, table, log, requests });
     this.#server = new LineServer(config.server, this.#dispatcher, authenticator, log);
@@ -101,20 +105,22 @@ export class Daemon {
   /**
    * Starts everything that a configuration names. Providers that do not answer at once are waited for
    * a moment only.
+   * @param reload has the configuration read again; rejects where that is refused
    * @throws Error where a listener cannot be opened
    * @throws FolderInUse where another server runs on the state folder
    */
-  static async start(config: Config, logger: Logger, loaders: Loaders): Promise<Daemon> {
+  static async start(config: Config, logger: Logger, loaders: Loaders, reload: () => Promise<void>): Promise<Daemon> {
     const audit = new Audit(config.server.stateDir, (message, facts) => logger.log('error', message, facts), config.server.auditSync);
     const [folder, table] = await Promise.all([holdStateFolder(config.server.stateDir, logger), loaders.plugins.load(config.server.pluginPath)]);
     audit.check();
-    const daemon = new Daemon(config, logger, loaders, audit, table);
+    const daemon = new Daemon(config, logger, loaders, audit, table, reload);
     daemon.#folder = folder;
     await daemon.#openProviders(config.providers, await daemon.#modulesFor(config));
     try {
       await daemon.#server.listen();
       (await daemon.#gateways.prepare(config.gateways, await loaders.gateways(config.server.pluginPath))).commit();
       (await daemon.#plans.prepare(config)).commit();
+      (await daemon.#enrolments.prepare(config)).commit();
     } catch (error) {
       // what is open by now would keep the process from ending
       await daemon.stop();
@@ -145,7 +151,7 @@ export class Daemon {
    */
   async reload(config: Config): Promise<void> {
     const catalogue = await this.#loaders.gateways(config.server.pluginPath);
-    const change = await prepareAll([() => this.#server.prepare(config.server), () => this.#gateways.prepare(config.gateways, catalogue), () => this.#plans.prepare(config)]);
+    const change = await prepareAll([() => this.#server.prepare(config.server), () => this.#gateways.prepare(config.gateways, catalogue), () => this.#plans.prepare(config), () => this.#enrolments.prepare(config)]);
     if (config.server.stateDir !== this.#config.server.stateDir) {
       this.#logger.log('warn', 'state-dir changes at the next start only', { stateDir: config.server.stateDir });
     }
@@ -173,7 +179,7 @@ export class Daemon {
     this.#server.stopListening();
     this.#plans.drain();
     const drained = this.#gate.drain(SHUTDOWN_GRACE, LAST_WORDS).finally(() => this.#events.finish());
-    await Promise.all([drained, this.#server.close(SHUTDOWN_GRACE + LAST_WORDS), this.#gateways.stop(SHUTDOWN_GRACE)]);
+    await Promise.all([drained, this.#server.close(SHUTDOWN_GRACE + LAST_WORDS), this.#gateways.stop(SHUTDOWN_GRACE), this.#enrolments.close()]);
     await Promise.all([...this.#providers.values()].map((provider) => provider.close(0)));
     await this.#plans.close();
     this.#retention.close();

@@ -39,12 +39,13 @@ export async function run(options: RunOptions): Promise<number | undefined> {
     const loaders = openLoaders(logger.log);
     const { config, greet, elsewhere } = await configure(file, options.listen, loaders);
     logger.setLevel(config.server.logLevel);
-    const starting = Daemon.start(config, logger, loaders).catch(async (error: unknown) => {
+    const reload = new Reloading(() => starting, () => configure(file, options.listen, loaders), logger);
+    const starting: Promise<Daemon> = Daemon.start(config, logger, loaders, () => reload.ask()).catch(async (error: unknown) => {
       const other = await elsewhere?.(error);
       if (other === undefined) throw error;
-      return Daemon.start(other, logger, loaders);
+      return Daemon.start(other, logger, loaders, () => reload.ask());
     });
-    handleSignals(starting, () => configure(file, options.listen, loaders), logger);
+    handleSignals(starting, reload, logger);
     greet(await starting);
     return undefined;
   } catch (error) {
@@ -90,22 +91,44 @@ function parseListen(listen: string): Endpoint {
 const withListen = (config: Config, place: Endpoint | undefined): Config =>
   (place === undefined ? config : { ...config, server: { ...config.server, listen: [place] } });
 
-/** Also while the start is under way: a signal then waits for its end. */
-function handleSignals(starting: Promise<Daemon>, configureAnew: () => Promise<Configured>, logger: Logger): void {
-  const { log } = logger;
-  let reloading = Promise.resolve();
-  const reload = async () => {
+/** Reads the configuration again and has the server go by it: one time after the other. */
+class Reloading {
+  readonly #starting: () => Promise<Daemon>;
+  readonly #configureAnew: () => Promise<Configured>;
+  readonly #log: Logger['log'];
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(starting: () => Promise<Daemon>, configureAnew: () => Promise<Configured>, { log }: Logger) {
+    this.#starting = starting;
+    this.#configureAnew = configureAnew;
+    this.#log = log;
+  }
+
+  /** @throws Error where it is refused: then nothing has changed */
+  ask(): Promise<void> {
+    const asked = this.#last.then(() => this.#reload());
+    this.#last = asked.catch(() => undefined);
+    return asked;
+  }
+
+  async #reload(): Promise<void> {
     try {
-      const { config } = await configureAnew();
-      await (await starting).reload(config);
-      log('info', 'reloaded', { file: config.file });
+      const { config } = await this.#configureAnew();
+      await (await this.#starting()).reload(config);
+      this.#log('info', 'reloaded', { file: config.file });
     } catch (error) {
-      log('error', 'reload refused, the former configuration stays', { reason: explain(error) });
+      const reason = explain(error);
+      this.#log('error', 'reload refused, the former configuration stays', { reason });
+      throw new Error(reason, { cause: error });
     }
-  };
-  process.on('SIGHUP', () => {
-    reloading = reloading.then(reload);
-  });
+  }
+}
+
+/** Also while the start is under way: a signal then waits for its end. */
+function handleSignals(starting: Promise<Daemon>, reload: Reloading, logger: Logger): void {
+  const { log } = logger;
+  // a refusal is in the log
+  process.on('SIGHUP', () => void reload.ask().catch(() => undefined));
   let signals = 0;
   const end = (code: number) => {
     logger.flush();

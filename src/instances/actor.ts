@@ -10,6 +10,7 @@ import type { Call, Change, ChangeOutcome, Outcome, PowerOrder, ReadCall, WorkRe
 import type { EventFilter, Subscription, ToldEvent } from './subscription.js';
 import type { Cursor } from './events.js';
 import type { InstanceState, Overview } from './overview.js';
+import type { Enrolment } from './enrolment.js';
 import type { Orders } from './orders.js';
 import type { AuditPage, AuditWanted } from './audit-view.js';
 import type { Plans } from './plans.js';
@@ -94,6 +95,7 @@ export interface Actor {
   readonly orders: Orders;
   readonly plans: Plans;
   readonly tags: Tags;
+  readonly enrolment: Enrolment;
   /** Names of the providers as a whole on which an operation is allowed. */
   providers(operation: OperationName): readonly string[];
   /**

@@ -18,6 +18,8 @@ import type { Call, Change, ChangeOutcome, Outcome, PowerOrder, ReadCall, WorkRe
 import { EventSubscription, type EventFilter, type Subscription, type ToldEvent } from './subscription.js';
 import type { Cursor } from './events.js';
 import { Choice } from './choice.js';
+import { ActorEnrolment } from './enrolment-access.js';
+import type { Enrolment, EnrolmentDesk } from './enrolment.js';
 import { ActorTags } from './tag-access.js';
 import type { TagDesk } from './tag-desk.js';
 import type { Tags } from './tags.js';
@@ -47,6 +49,8 @@ export interface ActorParts {
   maxWatchersPerAccount?(): number;
   /** left out, or undefined: there are no plans */
   plans?(): PlanDesk | undefined;
+  /** left out, or undefined: nothing is enrolled */
+  enrolment?(): EnrolmentDesk | undefined;
   readonly orders: OrderDesk;
   readonly audited: AuditView;
   readonly tagDesk: TagDesk;
@@ -277,6 +281,10 @@ export class GateActor implements Actor {
 
   get tags(): Tags {
     return new ActorTags({ desk: this.#parts.tagDesk, mandate: this.#mandate, requireOpen: () => this.#requireOpen(), find: (on) => this.#find(on), groups: () => this.groups() });
+  }
+
+  get enrolment(): Enrolment {
+    return new ActorEnrolment(this.#parts.enrolment?.(), this.#mandate, () => this.#requireOpen());
   }
 
   providers(operation: OperationName): readonly string[] {

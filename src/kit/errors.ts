@@ -15,6 +15,7 @@ export const PHRASES = {
   'NO SUCH PROVIDER': 'no provider has that name',
   'NO SUCH TASK': 'no action of yours under way has that number',
   'NO SUCH PLAN': 'there is no plan of that name that you may use',
+  'NO SUCH REQUEST': 'no host of that name waits to be enrolled',
   'NO SUCH RUN': 'no run of a plan that you may use has that id, or that plan has not run yet',
   'NOT SUPPORTED': 'this machine cannot do that',
   'WRONG STATE': 'the machine is in a state in which that cannot be done',

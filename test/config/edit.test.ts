@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { AccountSettings } from '../../src/config/config.js';
-import { replaceFile, withAccount, withoutAccount, withPassword } from '../../src/config/edit.js';
+import { replaceFile, withAccount, withoutAccount, withoutProvider, withPassword, withProvider } from '../../src/config/edit.js';
 import { parseConfig } from '../support/configuration.js';
 
 const OLD = '$2b$12$NputH3vRqBIdT3Fcq5GCFOmeRf0Z.6rUOcz6VRBiuKunt6qCHPKGO';
@@ -112,4 +112,21 @@ await t.test('a file that cannot be replaced is left as it was', async (t) => {
   t.throws(() => replaceFile(join(folder, 'in the way'), 'new'));
   t.throws(() => replaceFile(join(folder, 'absent', 'file'), 'new'), { code: 'ENOENT' });
   t.same(readdirSync(folder), ['in the way'], 'no half-written file is left');
+});
+
+await t.test('a provider comes and goes, and nothing else changes', async (t) => {
+  const keys = { type: 'linux', user: 'argo', hosts: [{ name: 'h 1', address: '192.0.2.1', 'ssh-port': 2222 }] };
+  for (const [layout, source] of Object.entries(LAYOUTS)) {
+    const text = withProvider('f', source, 'kvm9.example', keys, 'enrolled 2026-11-29') ?? '';
+    t.ok(text.startsWith(source.replace(/[\r\n]*$/, '')), layout);
+    t.equal(lineEnds(text).size, 1, `${layout}: line ends`);
+    const { providers } = await parseConfig('f', text, '/s');
+    t.match(providers.get('kvm9.example'), { type: 'linux', options: { user: 'argo', hosts: [{ name: 'h 1', address: '192.0.2.1', 'ssh-port': 2222 }] } }, layout);
+    const without = withoutProvider('f', text, 'kvm9.example') ?? '';
+    t.equal(without.trimEnd(), source.trimEnd(), `${layout}: and back`);
+    t.equal(withoutProvider('f', without, 'kvm9.example'), undefined);
+  }
+  t.equal(withProvider('f', 'providers = { demo = { type = "sim" } }\n', 'x', keys, 'y'), undefined, 'tables cannot be added to one line');
+  const [first, second] = ['[providers.a]\ntype = "sim"\n', '[providers.b] # kept\ntype = "sim"\n'];
+  t.equal(withoutProvider('f', `${first}\n# about b\n${second}`, 'a')?.trimStart(), `# about b\n${second}`);
 });

@@ -207,6 +207,7 @@ await t.test('what is kept is worth nothing when the request is over', async (t)
       await t.rejects(one.tasks.works(), REFUSED);
       await t.rejects(one.tags.list(), REFUSED);
       await t.rejects(one.tags.add(lj, 'x'), REFUSED);
+      await t.rejects(one.enrolment.requests(), REFUSED);
       await t.rejects(one.select(['*']), REFUSED);
       t.throws(() => one.visible(), REFUSED);
       t.throws(() => one.known(lj), REFUSED);

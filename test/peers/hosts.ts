@@ -103,6 +103,13 @@ export class HostsPeer {
     return inside(this.#enclosure, 'known_hosts');
   }
 
+  /** The home of all accounts on all hosts, which it lets them write to. */
+  openHome(): string {
+    const home = join(this.#enclosure.scratch, HOME);
+    chmodSync(home, 0o777);
+    return home;
+  }
+
   /** A host's folder; inside it is FOLDER/NAME. */
   folderOf(name: string): string {
     return inside(this.#enclosure, name);
@@ -258,7 +265,7 @@ async function equip(scratch: string, subnet: string, i: number, { macNumber, ss
   const key = join(folder, name, 'host_key');
   await must('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', name, '-f', key]);
   writeFileSync(join(folder, name, 'sshd_config'), [
-    `ListenAddress ${address}:22`, `HostKey ${join(FOLDER, name, 'host_key')}`, `AuthorizedKeysFile ${join(FOLDER, 'user_key.pub')}`,
+    `ListenAddress ${address}:22`, `HostKey ${join(FOLDER, name, 'host_key')}`, `AuthorizedKeysFile ${join(FOLDER, 'user_key.pub')} .ssh/authorized_keys`,
     'PidFile none', 'PasswordAuthentication yes', 'KbdInteractiveAuthentication no', 'UsePAM no', 'UseDNS no', 'StrictModes no', 'MaxStartups 100',
     'LogLevel VERBOSE', ...sshd, '',
   ].join('\n'));

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, listens } from '../support/ports.js';
 import { until } from '../support/until.js';
@@ -56,7 +56,9 @@ export async function startSshd(enclosure: Enclosure, options: { port?: number }
   const port = options.port ?? await freePort();
   // Below the enclosure's /run, since its user can't look into the scratch folder itself.
   const inside = join(enclosure.scratch, 'run');
-  mkdirSync(join(enclosure.scratch, ACCOUNT.home), { recursive: true });
+  const home = join(enclosure.scratch, ACCOUNT.home);
+  mkdirSync(home, { recursive: true });
+  chownSync(home, ACCOUNT.uid, 0);
   const folder = mkdtempSync(join(inside, 'sshd-'));
   chmodSync(folder, 0o755);
   const file = (name: string): string => join(folder, name);
@@ -68,7 +70,7 @@ export async function startSshd(enclosure: Enclosure, options: { port?: number }
   writeFileSync(file('known_hosts'), `[${HOST}]:${port} ${type} ${key}\n`);
   const fingerprint = (await must('ssh-keygen', ['-l', '-f', file('host_key.pub')])).split(' ')[1] ?? '';
   writeFileSync(file('sshd_config'), [
-    `ListenAddress ${HOST}:${port}`, `HostKey ${seen('host_key')}`, `AuthorizedKeysFile ${seen('user_key.pub')}`,
+    `ListenAddress ${HOST}:${port}`, `HostKey ${seen('host_key')}`, `AuthorizedKeysFile ${seen('user_key.pub')} .ssh/authorized_keys`,
     `PidFile ${seen('pid')}`, 'PasswordAuthentication no', 'UsePAM no', 'UseDNS no', 'StrictModes no',
     'AllowStreamLocalForwarding yes', '',
   ].join('\n'));

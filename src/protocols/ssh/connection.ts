@@ -21,7 +21,7 @@ const QUESTION_ROUNDS = 3;
 const METHODS: readonly AuthenticationType[] = ['none', 'publickey', 'agent', 'password', 'keyboard-interactive'];
 
 /** All that ssh2 supports and OpenSSH still offers, the strongest first. */
-const HOST_KEY_ALGORITHMS: readonly ServerHostKeyAlgorithm[] = [
+export const HOST_KEY_ALGORITHMS: readonly ServerHostKeyAlgorithm[] = [
   'ssh-ed25519', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521', 'rsa-sha2-512', 'rsa-sha2-256',
 ];
 

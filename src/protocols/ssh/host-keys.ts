@@ -57,7 +57,7 @@ export function checkHostKey(policy: HostKeyPolicy, host: string, port: number, 
   // Where an authority should vouch for the host, a key without its word would make that pointless: ssh takes it all the same.
   if (policy.acceptNew === undefined || certificateFault !== undefined) throw new HostKeyError('unknown', shown, `the key ${shown} of ${host} is in no known_hosts${fault}`);
   try {
-    policy.acceptNew(`${nameOf(host, port)} ${typeOf(key)} ${key.toString('base64')}`);
+    policy.acceptNew(knownHostsLine(host, port, key));
   } catch (error) {
     throw new HostKeyError('unknown', shown, `the new key ${shown} of ${host} cannot be remembered: ${(error as Error).message}`);
   }
@@ -67,7 +67,10 @@ export function checkHostKey(policy: HostKeyPolicy, host: string, port: number, 
 const nameOf = (host: string, port: number): string => port === SSH_PORT ? host.toLowerCase() : `[${host.toLowerCase()}]:${port}`;
 
 /** A public key starts with the length and the text of its type (RFC 4253, section 6.6). */
-const typeOf = (key: Buffer): string => key.subarray(4, 4 + key.readUInt32BE(0)).toString('latin1');
+export const typeOf = (key: Buffer): string => key.subarray(4, 4 + key.readUInt32BE(0)).toString('latin1');
+
+/** A host's key as a line of known_hosts, without a line end. */
+export const knownHostsLine = (host: string, port: number, key: Buffer): string => `${nameOf(host, port)} ${typeOf(key)} ${key.toString('base64')}`;
 
 /** The types of key that are known for a host: the ones to ask it for, so that they can be compared. */
 export function knownKeyTypes(policy: HostKeyPolicy, host: string, port: number): string[] {

@@ -1,0 +1,325 @@
+import { isIPv6 } from 'node:net';
+import * as v from 'valibot';
+import type { EnrolmentSettings } from '../config/config.js';
+import type { ProviderKeys } from '../config/edit.js';
+import { LOGIN_NAME, PROVIDER_NAME } from '../config/schema.js';
+import { readSecret } from '../config/secret.js';
+import { hostAddress } from '../drivers/host/options.js';
+import { explainSsh } from '../drivers/ssh/errors.js';
+import { EnrolmentError, type EnrolledHost, type EnrolmentDesk, type EnrolmentRequest, type HostLogin, type HostPlace } from '../instances/enrolment.js';
+import type { Mandate, Permission } from '../instances/principal.js';
+import type { HostType } from '../instances/tags.js';
+import { ENROLMENT_NAMES, HOST_KEY_TIMEOUT } from '../kit/enrolment-limits.js';
+import { ArgoError, toArgoError } from '../kit/errors.js';
+import type { Log } from '../kit/log.js';
+import { within } from '../kit/within.js';
+import { fingerprintOf } from '../protocols/ssh/host-keys.js';
+import { scanHostKey } from '../protocols/ssh/host-key-scan.js';
+import type { AuditLog } from '../store/audit-entry.js';
+import { identify, installKey, removeKey, waysOnto, type Access, type Found } from './host-work.js';
+import type { OwnKeys } from './own-keys.js';
+import { enrolledOf, keyOf, requestOf, type HostRecord, type HostRecords } from './records.js';
+
+/** The server's configuration file, and the server that goes by it. */
+export interface ServerConfiguration {
+  /** Whether there is a provider of that name, as far as the server that runs knows. */
+  has(provider: string): boolean;
+  /** Says why no provider of that name can be added, before anything is done for it. @throws Error */
+  check(provider: string): Promise<void>;
+  /** Writes the provider into the file and has the server go by it. Where the server refuses, the file is as it was before. @throws Error */
+  add(provider: string, keys: ProviderKeys, remark: string): Promise<void>;
+  /** Takes the provider out of the file, and has the server go by it. One that is not there is no error. @throws Error */
+  remove(provider: string): Promise<void>;
+}
+
+export interface DeskParts {
+  readonly records: HostRecords;
+  readonly keys: OwnKeys;
+  readonly configuration: ServerConfiguration;
+  readonly audit: AuditLog;
+  readonly log: Log;
+  /** Says what a host is. */
+  setType(provider: string, type: HostType): Promise<void>;
+  /** undefined: nothing is enrolled, as the configuration is now */
+  settings(): EnrolmentSettings | undefined;
+}
+
+/** Whoever may enrol hosts may do so with all there are and will be: what is let in becomes part of everything. */
+const toDo = (verb: Verb): Permission => ({ word: `enrol.${verb}`, command: 'enrol', right: '*' });
+type Verb = 'list' | 'add' | 'approve' | 'refuse' | 'remove' | 'key';
+
+/** No provider can be called so: only a grant on everything is one on it. */
+const EVERYTHING = '*';
+
+const SSH_PORT = 22;
+
+/** Lets hosts in and out. What changes anything is done one after the other. */
+export class Desk implements EnrolmentDesk {
+  readonly #parts: DeskParts;
+  readonly #ends = new AbortController();
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: DeskParts) {
+    this.#parts = parts;
+  }
+
+  /** Settles what an earlier process has left in the midst of an approval. @throws StateError; Error of the file system */
+  async start(): Promise<void> {
+    const { records, configuration, keys, log } = this.#parts;
+    for (const record of await records.all()) {
+      if (record.stage !== 'approving') continue;
+      if (configuration.has(record.name)) {
+        await records.put({ ...record, stage: 'enrolled' });
+      } else {
+        keys.unpin(record.name);
+        await records.put({ ...record, stage: 'waiting' });
+      }
+      log('warn', 'the approval of a host was cut off', { host: record.name, now: configuration.has(record.name) ? 'enrolled' : 'waiting' });
+    }
+  }
+
+  /** Ends what is under way, and waits for that. */
+  async close(): Promise<void> {
+    this.#ends.abort(new ArgoError('SHUTTING DOWN'));
+    await this.#last;
+  }
+
+  async publicKey(mandate: Mandate): Promise<string> {
+    this.#authorise(mandate, 'key');
+    return this.#ownKey();
+  }
+
+  async requests(mandate: Mandate): Promise<readonly EnrolmentRequest[]> {
+    this.#authorise(mandate, 'list');
+    return (await this.#parts.records.all()).filter(({ stage }) => stage === 'waiting').map(requestOf);
+  }
+
+  async hosts(mandate: Mandate): Promise<readonly EnrolledHost[]> {
+    this.#authorise(mandate, 'list');
+    return (await this.#parts.records.all()).filter(({ stage }) => stage === 'enrolled' || stage === 'left').map(enrolledOf);
+  }
+
+  async add(mandate: Mandate, { host, port = SSH_PORT, name = nameFor(host) }: HostPlace): Promise<EnrolmentRequest> {
+    this.#authorise(mandate, 'add');
+    if (!v.is(hostAddress, host) || !Number.isInteger(port) || port < 1 || port > 65_535) throw new ArgoError('BAD REQUEST', 'a host name or an address is expected, and a port from 1 to 65535');
+    if (!PROVIDER_NAME.form.test(name)) throw new ArgoError('BAD REQUEST', `"${name}" cannot be the name of a provider: ${PROVIDER_NAME.rule}`);
+    return this.#inTurn(mandate, [name], 'add', async () => {
+      const { records, configuration } = this.#parts;
+      const before = await records.get(name);
+      if ((before !== undefined && before.stage !== 'waiting') || configuration.has(name)) throw new ArgoError('WRONG STATE', `there is a provider ${name} already, or a host that was enrolled as it and is left`);
+      const key = await within(HOST_KEY_TIMEOUT, [this.#ends.signal], (signal) => scanHostKey(host, port, signal)).catch((error: unknown) => {
+        this.#ends.signal.throwIfAborted();
+        throw error instanceof Error && error.name === 'SshConnectionError' ? explainSsh(error, 'reads') : new ArgoError('UNREACHABLE', `${host} shows no key`, { cause: error });
+      });
+      const record: HostRecord = { ...before?.mayHaveKey && { mayHaveKey: true, user: before.user ?? '' }, name, host, port, key: key.toString('base64'), stage: 'waiting', account: mandate.identity.name, at: Date.now() };
+      await records.put(record);
+      return requestOf(record);
+    });
+  }
+
+  async approve(mandate: Mandate, names: readonly string[], login: HostLogin = {}, fingerprints: Readonly<Record<string, string>> = {}): Promise<readonly EnrolledHost[]> {
+    const { user = this.#authorise(mandate, 'approve').user } = login;
+    if (!LOGIN_NAME.form.test(user)) throw new ArgoError('BAD REQUEST', `nobody can be called so: ${LOGIN_NAME.rule}`);
+    return this.#inTurn(mandate, names, 'approve', async () => {
+      const waiting = await this.#all(names, 'waiting', 'NO SUCH REQUEST');
+      for (const record of waiting) {
+        const [seen, compared] = [fingerprintOf(keyOf(record)), fingerprints[record.name]];
+        if (compared !== undefined && compared.replace(/=+$/, '') !== seen) throw new ArgoError('HOST KEY CHANGED', `${record.name} has shown ${seen}, which is not what was compared`);
+        await configured(() => this.#parts.configuration.check(record.name));
+      }
+      const done: EnrolledHost[] = [];
+      for (const record of waiting) {
+        try {
+          done.push(await this.#approveOne({ ...record, user }, login));
+        } catch (thrown) {
+          throw done.length === 0 ? thrown : alsoDone(thrown, done.map(({ name }) => name));
+        }
+      }
+      return done;
+    });
+  }
+
+  async refuse(mandate: Mandate, names: readonly string[]): Promise<void> {
+    this.#authorise(mandate, 'refuse');
+    return this.#inTurn(mandate, names, 'refuse', async () => {
+      const { records } = this.#parts;
+      const failed: string[] = [];
+      for (const record of await this.#all(names, 'waiting', 'NO SUCH REQUEST', 'left')) {
+        // an approval that was cut off may have left our key; of one that was removed before it is known
+        const isClean = record.stage === 'left' || !record.mayHaveKey || await this.#takesKey(record);
+        if (isClean) await records.drop(record.name);
+        else await records.put({ ...record, stage: 'left' });
+        if (!isClean) failed.push(record.name);
+      }
+      if (failed.length > 0) throw new EnrolmentError('remove-key', 'UNCERTAIN', `the server's key may still be on ${failed.join(', ')}`);
+    });
+  }
+
+  async remove(mandate: Mandate, names: readonly string[]): Promise<{ readonly failed: readonly string[] }> {
+    this.#authorise(mandate, 'remove');
+    return this.#inTurn(mandate, names, 'remove', async () => {
+      const { records, configuration, keys } = this.#parts;
+      const failed: string[] = [];
+      for (const record of await this.#all(names, 'enrolled', 'NO SUCH PROVIDER', 'left')) {
+        await configured(() => configuration.remove(record.name));
+        await records.put({ ...record, stage: 'left' });
+        keys.unpin(record.name);
+        if (await this.#takesKey(record)) await records.drop(record.name);
+        else failed.push(record.name);
+      }
+      return { failed };
+    });
+  }
+
+  /** Each step is undone where one that follows fails; what a killed process leaves, {@link start} settles. */
+  async #approveOne(waiting: HostRecord & { readonly user: string }, login: HostLogin): Promise<EnrolledHost> {
+    const { records, keys, configuration, setType, log } = this.#parts;
+    const { name } = waiting;
+    const publicKey = await this.#ownKey();
+    let now: HostRecord & { readonly user: string } = { ...waiting, stage: 'approving' };
+    const note = async (change: Partial<HostRecord>): Promise<void> => records.put(now = { ...now, ...change });
+    await note({});
+    try {
+      keys.pin(now);
+      const access = this.#accessTo(now, publicKey);
+      const { signal } = this.#ends;
+      await installKey(access, waysOnto(login, this.#configuredKey()), () => note({ mayHaveKey: true }), signal);
+      const found = await identify(access, signal);
+      const { type, isIdentified } = found;
+      await note({ type, isIdentified });
+      await configured(() => configuration.add(name, this.#tableOf(now, found), `enrolled ${new Date().toISOString().slice(0, 10)}`));
+      await note({ stage: 'enrolled', at: Date.now() });
+      await setType(name, type).catch((error: unknown) => log('warn', 'a host was enrolled, and what it is cannot be kept as its tag', { host: name, reason: toArgoError(error).message }));
+      return enrolledOf(now);
+    } catch (thrown) {
+      await this.#undo(now);
+      throw thrown;
+    }
+  }
+
+  /** It waits again, as before. Where our key came onto it and cannot be taken away, that stays noted. */
+  async #undo(record: HostRecord): Promise<void> {
+    const { records, keys, log } = this.#parts;
+    const { name, host, port, key, account, at, user, mayHaveKey = false } = record;
+    try {
+      const isLeft = mayHaveKey && !await this.#takesKey(record);
+      keys.unpin(name);
+      await records.put({ name, host, port, key, account, at, stage: 'waiting', ...isLeft && user !== undefined ? { mayHaveKey: true, user } : {} });
+    } catch (error) {
+      log('error', 'an approval that failed could not be undone', { host: name, reason: (error as Error).message });
+    }
+  }
+
+  /** Takes our key from a host. @returns whether it is certain that it opens it no longer */
+  async #takesKey(record: HostRecord): Promise<boolean> {
+    const { user = '', name } = record;
+    try {
+      await removeKey(this.#accessTo({ ...record, user }, await this.#ownKey()), this.#ends.signal);
+      return true;
+    } catch (thrown) {
+      this.#parts.log('warn', 'our key may still be on a host', { host: name, reason: toArgoError(thrown).message });
+      return false;
+    }
+  }
+
+  #accessTo(record: HostRecord & { readonly user: string }, publicKey: string): Access {
+    return { record, user: record.user, own: { privateKey: this.#parts.keys.privateKey() }, publicKey };
+  }
+
+  /** A machine's provider where libvirt is there to ask, else a host's. */
+  #tableOf({ name, host, port, user }: HostRecord & { readonly user: string }, { libvirt }: Found): ProviderKeys {
+    const { keys } = this.#parts;
+    const access = { 'private-key-file': keys.privateKeyFile, 'known-hosts-file': keys.knownHostsFile(name) };
+    const address = isIPv6(host) ? `[${host}]` : host;
+    if (libvirt !== undefined) return { type: 'libvirt', uri: `${libvirt}+ssh://${user}@${address}:${port}/system`, ...access };
+    return { type: 'linux', user, hosts: [{ name, address: host, ...port === SSH_PORT ? {} : { 'ssh-port': port } }], ...access };
+  }
+
+  /** @throws EnrolmentError */
+  async #ownKey(): Promise<string> {
+    try {
+      return await this.#parts.keys.publicKey();
+    } catch (error) {
+      throw new EnrolmentError('make-key', 'FAILED', 'the server\'s pair of keys cannot be made', { cause: error });
+    }
+  }
+
+  /** Of the login that the configuration names. @throws EnrolmentError */
+  #configuredKey(): string | undefined {
+    const access = this.#parts.settings()?.access ?? {};
+    try {
+      return readSecret(access as Parameters<typeof readSecret<'private-key'>>[0], 'private-key')?.reveal();
+    } catch (error) {
+      throw new EnrolmentError('add-key', 'FAILED', (error as Error).message, { cause: error });
+    }
+  }
+
+  /** The records of names, all of them. @throws ArgoError with the names of those that are not there */
+  async #all(names: readonly string[], stage: HostRecord['stage'], phrase: 'NO SUCH REQUEST' | 'NO SUCH PROVIDER', or = stage): Promise<readonly HostRecord[]> {
+    const found = await Promise.all([...new Set(names)].map(async (name) => ({ name, record: await this.#parts.records.get(name) })));
+    const missing = found.filter(({ record }) => record?.stage !== stage && record?.stage !== or);
+    if (missing.length > 0) throw new ArgoError(phrase, missing.map(({ name }) => name).join(', '));
+    return found.flatMap(({ record }) => record ?? []);
+  }
+
+  /** @returns the settings @throws ArgoError */
+  #authorise({ identity: { principal }, through }: Mandate, verb: Verb): EnrolmentSettings {
+    const settings = this.#parts.settings();
+    const isAllowed = (through === undefined || through.right === 'host') && principal.allowsProvider(EVERYTHING, toDo(verb));
+    if (!isAllowed) throw new ArgoError('NOT ALLOWED');
+    if (settings === undefined) throw new ArgoError('NOT SUPPORTED', 'there is no [enrolment] in the configuration');
+    return settings;
+  }
+
+  /** One after the other, each with a record of its own in the audit; who may not do it any longer when its turn comes does not. */
+  async #inTurn<T>(mandate: Mandate, names: readonly string[], verb: Verb, work: () => Promise<T>): Promise<T> {
+    if (names.length === 0 || names.length > ENROLMENT_NAMES) throw new ArgoError('BAD REQUEST', `from 1 to ${ENROLMENT_NAMES} names are expected`);
+    const turn = this.#last.then(async () => {
+      this.#ends.signal.throwIfAborted();
+      this.#authorise(mandate, verb);
+      return this.#recorded(mandate, names, verb, work);
+    });
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #recorded<T>({ identity, origin }: Mandate, names: readonly string[], verb: Verb, work: () => Promise<T>): Promise<T> {
+    const { audit, log } = this.#parts;
+    const facts = names.map((instance) => ({ account: identity.name, from: origin, command: toDo(verb).word, instance, options: '' }));
+    const ids = await Promise.all(facts.map((one) => audit.begin(one)));
+    const began = performance.now();
+    const end = async (outcomeOf: (name: string) => string): Promise<void> => {
+      await Promise.all(ids.map((id, index) => audit.end(id, outcomeOf(names[index]!), performance.now() - began)));
+      for (const one of facts) log('info', 'action', { ...one, outcome: outcomeOf(one.instance) });
+    };
+    try {
+      const result = await work();
+      const { failed = [] } = (result ?? {}) as { readonly failed?: readonly string[] };
+      await end((name) => (failed.includes(name) ? 'UNCERTAIN: our key may still be on it' : 'done'));
+      return result;
+    } catch (thrown) {
+      const error = toArgoError(thrown);
+      await end(() => error.message);
+      throw error;
+    }
+  }
+}
+
+/** A provider's name for a host where nobody says one. */
+const nameFor = (host: unknown): string => String(host).replace(/[^A-Za-z0-9.-]/g, '-').replace(/^[^A-Za-z0-9]+/, '').slice(0, 64);
+
+/** The same, with what was done before it. */
+function alsoDone(thrown: unknown, names: readonly string[]): ArgoError {
+  const { phrase, detail, cause } = toArgoError(thrown);
+  const words = `${detail}; enrolled before that: ${names.join(', ')}`;
+  return thrown instanceof EnrolmentError ? new EnrolmentError(thrown.step, phrase, words, { cause }) : new ArgoError(phrase, words, { cause });
+}
+
+/** @throws EnrolmentError */
+async function configured(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    throw error instanceof ArgoError ? error : new EnrolmentError('configure', 'FAILED', `the configuration cannot be changed: ${(error as Error).message}`.replace(/\s+/g, ' '), { cause: error });
+  }
+}

@@ -1,0 +1,105 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import ssh2, { type ParsedKey } from 'ssh2';
+import t, { type Test } from 'tap';
+import { Account } from '../../src/auth/account.js';
+import { Desk, type ServerConfiguration } from '../../src/enrolment/desk.js';
+import { OwnKeys } from '../../src/enrolment/own-keys.js';
+import { HostRecords, type HostRecord } from '../../src/enrolment/records.js';
+import type { Mandate } from '../../src/instances/principal.js';
+import { State } from '../../src/store/state.js';
+import { RememberedAudit } from '../server/core.js';
+
+/** What an earlier process has left, and who may ask; hosts themselves are asked in test/e2e/enrolment.test.ts. */
+
+const KEY = Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.from('ssh-ed25519'), Buffer.from([0, 0, 0, 32]), Buffer.alloc(32, 7)]).toString('base64');
+const record = (name: string, rest: Partial<HostRecord> = {}): HostRecord => ({ name, host: '192.0.2.1', port: 22, key: KEY, stage: 'waiting', account: 'kim', at: 1, ...rest });
+
+function arrange(t: Test, configured: readonly string[] = []) {
+  const folder = mkdtempSync(join(tmpdir(), 'argo-desk-'));
+  const state = new State(folder, (message, facts) => t.comment(message, facts));
+  t.teardown(async () => {
+    await state.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const configuration: ServerConfiguration = {
+    has: (name) => configured.includes(name), check: () => Promise.resolve(), add: () => Promise.resolve(), remove: () => Promise.resolve(),
+  };
+  const [records, keys, logged] = [new HostRecords(state.keyValue('enrolment')), new OwnKeys(folder), [] as string[]];
+  let isOffered = true;
+  const desk = new Desk({
+    records, keys, configuration, audit: new RememberedAudit(), log: (_level, message) => void logged.push(message), setType: () => Promise.resolve(),
+    settings: () => (isOffered ? { user: 'root', access: {} } : undefined),
+  });
+  return { desk, records, keys, logged, folder, close: () => { isOffered = false; } };
+}
+
+const mandate = (instances: string, command: string, through?: Mandate['through']): Mandate => {
+  const principal = new Account({ name: 'kim', passwordHash: '', from: undefined, grants: [{ instances: [instances], commands: [command] }] }, new Map());
+  return { identity: { name: 'kim', principal, onTakenAway: () => () => undefined }, through, origin: 'test' };
+};
+function parseKey(text: string): ParsedKey {
+  const key = ssh2.utils.parseKey(text);
+  if (key instanceof Error) throw key;
+  return key;
+}
+const message = (work: () => Promise<unknown>): Promise<string> => Promise.resolve().then(work).then(() => 'no error', (error: unknown) => (error as Error).message);
+
+await t.test('what was cut off is settled by how far it came', async (t) => {
+  const { desk, records, keys, logged } = arrange(t, ['far']);
+  keys.pin(record('far'));
+  keys.pin(record('near'));
+  await records.put(record('far', { stage: 'approving', mayHaveKey: true, user: 'root', type: 'KVM', isIdentified: true }));
+  await records.put(record('near', { stage: 'approving', mayHaveKey: true, user: 'root', at: 2 }));
+  await records.put(record('untouched', { at: 3 }));
+  await desk.start();
+  const steve = mandate('*', '*');
+  t.match(await desk.hosts(steve), [{ name: 'far', type: 'KVM', user: 'root', isLeft: false }]);
+  t.same((await desk.requests(steve)).map(({ name }) => name), ['near', 'untouched']);
+  t.same([existsSync(keys.knownHostsFile('far')), existsSync(keys.knownHostsFile('near'))], [true, false]);
+  t.match(await records.get('near'), { mayHaveKey: true, user: 'root' }, 'it is not forgotten that our key may be there');
+  t.same(logged, ['the approval of a host was cut off', 'the approval of a host was cut off']);
+});
+
+await t.test('a grant on everything is needed, and it has to be configured', async (t) => {
+  const { desk, close } = arrange(t);
+  for (const [instances, command, may] of [['*', '*', true], ['*', 'enrol', true], ['*/*', '*', true], ['lab/*', '*', false], ['l*', '*', false], ['*', 'host', false], ['*', 'read', false], ['?*', '*', false]] as const) {
+    t.equal(await message(() => desk.requests(mandate(instances, command))), may ? 'no error' : 'NOT ALLOWED', `${command} on ${instances}`);
+  }
+  t.equal(await message(() => desk.requests(mandate('*', '*', { word: 'status', right: 'read' }))), 'NOT ALLOWED', 'by a command for less');
+  t.equal(await message(() => desk.requests(mandate('*', '*', { word: 'enrol', right: 'host' }))), 'no error');
+  close();
+  t.match(await message(() => desk.requests(mandate('*', '*'))), /^NOT SUPPORTED/);
+  t.equal(await message(() => desk.requests(mandate('lab/*', '*'))), 'NOT ALLOWED');
+});
+
+await t.test('of all names or of none', async (t) => {
+  const { desk, records } = arrange(t);
+  const steve = mandate('*', '*');
+  await records.put(record('one'));
+  t.equal(await message(() => desk.refuse(steve, ['one', 'two', 'three'])), 'NO SUCH REQUEST: two, three');
+  t.equal(await message(() => desk.approve(steve, ['two', 'one'])), 'NO SUCH REQUEST: two');
+  t.equal(await message(() => desk.remove(steve, ['one'])), 'NO SUCH PROVIDER: one', 'it only waits');
+  t.match(await message(() => desk.refuse(steve, [])), /^BAD REQUEST/);
+  t.match(await message(() => desk.refuse(steve, Array.from({ length: 33 }, (_, at) => `n${at}`))), /^BAD REQUEST/);
+  t.same((await desk.requests(steve)).map(({ name }) => name), ['one']);
+  await records.put(record('gone', { stage: 'left', user: 'root' }));
+  await desk.refuse(steve, ['one', 'gone']);
+  t.same([await desk.requests(steve), await desk.hosts(steve)], [[], []], 'one that waited, and one that will never come back');
+  await records.put(record('cut', { mayHaveKey: true, user: 'root', host: '127.0.0.1', port: 1 }));
+  t.equal(await message(() => desk.refuse(steve, ['cut'])), 'UNCERTAIN: the server\'s key may still be on cut');
+  t.match(await desk.hosts(steve), [{ name: 'cut', isLeft: true }]);
+});
+
+await t.test('the server\'s pair of keys is made once, and is for nobody else', async (t) => {
+  const { desk, keys, folder } = arrange(t);
+  const steve = mandate('*', '*');
+  const first = await desk.publicKey(steve);
+  t.equal(await desk.publicKey(steve), first);
+  t.equal(parseKey(keys.privateKey()).type, 'ssh-ed25519');
+  t.equal(parseKey(keys.privateKey()).getPublicSSH().toString('base64'), first.split(' ')[1], 'they belong together');
+  rmSync(keys.privateKeyFile);
+  t.not(await desk.publicKey(steve), first, 'half a pair is none');
+  t.match(readFileSync(join(folder, 'enrolment', 'id_ed25519.pub'), 'utf8'), /^ssh-ed25519 \S+ argo-server\n$/);
+});
