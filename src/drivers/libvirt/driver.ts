@@ -13,6 +13,7 @@ import { LibvirtConsoles } from './consoles.js';
 import { Transport, type LibvirtOptions } from './transport.js';
 import { hostAbilities } from './management/host-abilities.js';
 import { destinationOf, migrationOf, type MigrationOptions } from './management/migration.js';
+import { networkOf, type NetworkOptions } from './management/network.js';
 import { readState } from './readings.js';
 import { RunLog, type End } from './run-log.js';
 import { toPowerState } from './states.js';
@@ -41,7 +42,7 @@ export class LibvirtDriver implements Driver {
   /** states learnt from events while a listing is under way, which are newer than what it will say */
   #fresher: Map<string, PowerState> | undefined;
 
-  constructor(options: LibvirtOptions & MigrationOptions, host: DriverHost) {
+  constructor(options: LibvirtOptions & MigrationOptions & NetworkOptions, host: DriverHost) {
     this.#host = host;
     this.#migration = options;
     this.#uri = parseLibvirtUri(options.uri);
@@ -54,7 +55,8 @@ export class LibvirtDriver implements Driver {
       onLost: () => this.#runs.cutOff(),
       areShared: this.#hypervisor.shared,
     });
-    this.abilities = { ...hostAbilities(this.#transport.commands, this.#connection) };
+    const { commands } = this.#transport;
+    this.abilities = { ...hostAbilities(commands, this.#connection), network: networkOf(commands, options, host.log) };
   }
 
   destination(): Destination {

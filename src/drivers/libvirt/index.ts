@@ -4,6 +4,7 @@ import { parseLibvirtUri } from '../../protocols/libvirt/uri.js';
 import type { DriverModule } from '../driver.js';
 import { accessEntries } from '../ssh/options.js';
 import { LibvirtDriver } from './driver.js';
+import { networkEntries } from './management/network.js';
 
 const uri = v.pipe(text, v.rawCheck(({ dataset, addIssue }) => {
   if (!dataset.typed) return;
@@ -21,6 +22,7 @@ const options = {
   uri: v.optional(uri, 'qemu:///system'),
   /** for qemu+ssh:// */
   ...accessEntries,
+  ...networkEntries,
   'migrate-uri': v.optional(peerUri),
   'migrate-data-uri': v.optional(v.pipe(text, v.regex(/^(?:tcp|rdma):\/\/[^/\s]+$|^unix:\/\/\/\S+$/, 'write tcp://host or tcp://host:port'))),
   'migrate-disks': v.optional(v.picklist(['shared', 'copied'], 'write "shared" or "copied"'), 'shared'),

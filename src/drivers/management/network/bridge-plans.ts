@@ -24,7 +24,7 @@ export function planAddBridge(network: HostNetwork, way: Way, settings: BridgeSe
     undo: [`link del dev ${name}`, ...gateway?.undo ?? []],
     danger: gateway?.danger ?? whyNotRoutes(network, way, [], given === undefined ? [] : [networkWith(given)]),
     fault: (now) => bridgeFault(now, bridge) ?? gateway?.fault(now),
-    keeping: { device: undefined, ...gateway?.keeping, bridge: { name, to: { addresses: shown(bridge), members: [] } } },
+    keeping: { ...gateway?.keeping, device: undefined, bridge: { name, to: { addresses: shown(bridge), isNew: true } } },
   };
 }
 
@@ -110,21 +110,26 @@ export function planAddMember(network: HostNetwork, way: Way, bridge: string, na
     undo: [`link set dev ${name} nomaster`, ...(link.isUp ? [] : [`link set dev ${name} down`])],
     danger: whyNotLink(way, name, bridge),
     fault: (now) => (linkOf(now, name)?.master === bridge ? undefined : `${name} is no member of ${bridge}`),
-    keeping: { device: bridge, member: { bridge, name, isOne: true } },
+    ...keepingMember(link, bridge, true),
   };
 }
 
 export function planDeleteMember(network: HostNetwork, way: Way, bridge: string, name: string): Plan {
   bridgeOf(network, bridge);
-  if (interfaceOf(network, name).master !== bridge) throw wrongState(`${name} is no member of ${bridge}`);
+  const link = interfaceOf(network, name);
+  if (link.master !== bridge) throw wrongState(`${name} is no member of ${bridge}`);
   return {
     change: [`link set dev ${name} nomaster`],
     undo: [`link set dev ${name} master ${bridge}`],
     danger: whyNotLink(way, name, bridge),
     fault: (now) => (linkOf(now, name)?.master === undefined ? undefined : `${name} is still a member of ${bridge}`),
-    keeping: { device: bridge, member: { bridge, name, isOne: false } },
+    ...keepingMember(link, bridge, false),
   };
 }
+
+/** A guest's own end of its cable is made anew with each start of the guest. */
+const keepingMember = ({ name, kind }: HostLink, bridge: string, isOne: boolean): Pick<Plan, 'keeping'> =>
+  (kind === 'tun' ? {} : { keeping: { device: bridge, member: { bridge, name, isOne } } });
 
 function whyNoMember(network: HostNetwork, { name, kind, master, under, isLoopback, addresses }: HostLink, bridge: string): string | undefined {
   if (isLoopback) return `${name} cannot be a member of a bridge`;

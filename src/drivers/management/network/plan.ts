@@ -12,28 +12,22 @@ export interface Plan {
   readonly danger: string | undefined;
   /** what is not as it should be after it, for people */
   readonly fault: (now: HostNetwork) => string | undefined;
-  readonly keeping: Keeping;
+  /** undefined: it is nothing that lasts by itself */
+  readonly keeping?: Keeping;
 }
 
-/** What is to be there after a restart, too. */
+/** What is to be different after a restart, too. */
 export interface Keeping {
   /** whose owner among the host's own tools is to keep it; undefined of what is new: its main one */
   readonly device: string | undefined;
   readonly gone?: readonly KeptRoute[];
   readonly made?: readonly KeptRoute[];
   /** a bridge as it is to be; `undefined`: not at all */
-  readonly bridge?: { readonly name: string; readonly to: Partial<Omit<KeptBridge, 'name'>> | undefined };
+  readonly bridge?: { readonly name: string; readonly to: { readonly addresses: readonly string[]; readonly isNew?: true } | undefined };
   readonly member?: { readonly bridge: string; readonly name: string; readonly isOne: boolean };
 }
 
 export type KeptRoute = RouteName & { readonly metric: number };
-
-export interface KeptBridge {
-  readonly name: string;
-  /** with their prefix */
-  readonly addresses: readonly string[];
-  readonly members: readonly string[];
-}
 
 /** Routes that can be put back at most: they are handed over as arguments. */
 const MOST_ROUTES = 500;

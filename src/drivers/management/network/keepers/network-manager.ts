@@ -1,0 +1,40 @@
+import type { Keeping, KeptRoute } from '../plan.js';
+import { DEFAULT } from '../state.js';
+import type { Keeper, Tools } from './keeper.js';
+
+/**
+ * NetworkManager, by nmcli(1): routes and the gateway of a connection that is active. They are written into its profile alone:
+ * what they say is so already. Bridges that it does not know are none of its business.
+ */
+export const networkManager: Keeper = {
+  name: 'NetworkManager',
+  owns: async (tools, device) => device !== undefined && await connectionOf(tools, device) !== undefined,
+  keep: async (tools, { device, gone = [], made = [], bridge, member }: Keeping) => {
+    const connection = device === undefined ? undefined : await connectionOf(tools, device);
+    if (connection === undefined || bridge !== undefined || member !== undefined || made.some((route) => route.interface !== device)) return false;
+    const profile = await tools.ask(['nmcli', '-g', 'ipv4.method,ipv4.gateway,ipv4.routes', 'connection', 'show', 'uuid', connection]);
+    const [method = '', gateway = ''] = profile.split('\n');
+    const changes: string[] = [];
+    for (const route of gone) {
+      if (route.destination === DEFAULT ? gateway !== route.gateway : !profile.includes(`${route.destination}/${route.prefix}`)) return false;
+      changes.push(...(route.destination === DEFAULT ? ['ipv4.gateway', ''] : ['-ipv4.routes', words(route)]));
+    }
+    for (const route of made) {
+      // One that gets its address by DHCP gets its gateway so, too.
+      if (route.destination === DEFAULT && method !== 'manual') return false;
+      changes.push(...(route.destination === DEFAULT ? ['ipv4.gateway', route.gateway ?? ''] : ['+ipv4.routes', words(route)]));
+    }
+    await tools.do(['nmcli', 'connection', 'modify', 'uuid', connection, ...changes]);
+    return true;
+  },
+};
+
+/** A route as ipv4.routes has it: nm-settings-nmcli(5). */
+const words = ({ destination, prefix, gateway, metric }: KeptRoute): string =>
+  [`${destination}/${prefix}`, ...(gateway === undefined ? [] : [gateway]), ...(metric === 0 ? [] : [String(metric)])].join(' ');
+
+/** The uuid of the profile that an interface is up by. */
+async function connectionOf(tools: Tools, device: string): Promise<string | undefined> {
+  const listed = await tools.tryToAsk(['nmcli', '-t', '-f', 'UUID,DEVICE', 'connection', 'show', '--active']);
+  return listed?.split('\n').map((line) => line.split(':')).find(([, name]) => name === device)?.[0];
+}

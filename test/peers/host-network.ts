@@ -1,0 +1,152 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ChildProcess } from 'node:child_process';
+import { fromRoot } from '../support/paths.js';
+import { until } from '../support/until.js';
+import { Enclosure, makeFolders, must, type Outcome } from './enclosure.js';
+import type { NetworkRequest } from './network-cli.js';
+
+/**
+ * A host whose network may be changed, in a network namespace with a real sshd, and beside it the machine that manages it.
+ * Results are judged by `ip` in the namespace.
+ */
+export const HOST_NETWORK_PROGRAMS = ['sshd', 'ssh-keygen', 'ip', 'flock', 'setsid', 'nsenter', 'unshare'] as const;
+
+/** The host's end of the cable by which it is managed, and the manager's address: the host needs a route to answer it. */
+export const HOST = '10.99.1.2';
+export const MANAGER = '10.98.0.1';
+
+const START_TIMEOUT_MS = 60_000;
+
+const SETUP = `set -e
+ip netns add host
+for n in 0 1 2 3; do ip link add a$n type veth peer name eth$n netns host; ip link set a$n up; done
+ip addr add 10.99.1.1/24 dev a0
+ip addr add 10.99.2.1/24 dev a1
+ip addr add ${MANAGER}/32 dev lo
+ip -n host link set lo up
+ip -n host link set eth0 up
+ip -n host link set eth1 up
+ip -n host addr add ${HOST}/24 dev eth0
+ip -n host addr add 10.99.2.2/24 broadcast + dev eth1
+ip -n host route add 10.98.0.0/16 via 10.99.1.1 dev eth0
+ip -n host route add default via 10.99.2.1 dev eth1
+ip route add ${HOST}/32 dev a0 src ${MANAGER}`;
+
+/** What one change came to: what it answered, or the error that was thrown. */
+export interface ChangeOutcome {
+  readonly value?: unknown;
+  readonly phrase?: string;
+  readonly detail?: string;
+  readonly logged: readonly string[];
+}
+
+export class HostNetworkPeer {
+  #requests = 0;
+
+  private constructor(readonly enclosure: Enclosure, readonly folder: string) {}
+
+  /** @param etc folders below /etc that are the host's own, with files in them: `netplan/50-host.yaml` */
+  static async start(etc: Readonly<Record<string, string>> = {}): Promise<HostNetworkPeer> {
+    const enclosure = await Enclosure.start((scratch) => {
+      makeFolders(scratch, 'run/sshd', 'run/peer');
+      const folders = new Set(Object.keys(etc).map((file) => file.slice(0, file.indexOf('/'))));
+      folders.forEach((folder) => makeFolders(scratch, `etc/${folder}`));
+      for (const [file, content] of Object.entries(etc)) {
+        mkdirSync(join(scratch, 'etc', file, '..'), { recursive: true });
+        writeFileSync(join(scratch, 'etc', file), content, { mode: 0o600 });
+      }
+      return { [join(scratch, 'run')]: '/run', ...Object.fromEntries([...folders].map((folder) => [join(scratch, 'etc', folder), `/etc/${folder}`])) };
+    });
+    try {
+      const { code, stderr } = await enclosure.run('sh', '-c', SETUP);
+      if (code !== 0) throw new Error(`the host's network could not be made: ${stderr}`);
+      const peer = new HostNetworkPeer(enclosure, join(enclosure.scratch, 'run', 'peer'));
+      await peer.#startSshd();
+      return peer;
+    } catch (error) {
+      await enclosure.stop();
+      throw error;
+    }
+  }
+
+  /** `ip` on the host. @throws Error where it fails */
+  async ip(...args: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.enclosure.run('ip', '-n', 'host', ...args);
+    if (code !== 0) throw new Error(`ip ${args.join(' ')}: ${stderr}`);
+    return stdout;
+  }
+
+  /** The main table of the host, a route a line. */
+  async routes(): Promise<string[]> {
+    return (await this.ip('-4', 'route', 'show')).split('\n').map((line) => line.trim()).filter((line) => line !== '').sort();
+  }
+
+  /** All of the host's network that a change may concern, to be compared. */
+  async all(): Promise<string> {
+    const links = JSON.parse(await this.ip('-j', 'address', 'show')) as { ifname: string; master?: string; flags: string[]; addr_info: { family: string; local: string }[] }[];
+    const shown = links.map(({ ifname, master, flags, addr_info: addresses }) =>
+      [ifname, master, flags.includes('UP'), addresses.filter(({ family }) => family === 'inet').map(({ local }) => local).sort()]);
+    return JSON.stringify([shown.sort(([one], [other]) => String(one).localeCompare(String(other))), await this.routes()]);
+  }
+
+  /** A file as it is seen from outside. */
+  inside(path: string): string {
+    return join(this.enclosure.scratch, path);
+  }
+
+  /** Runs one method of the ability as a process of the manager, to its end. */
+  async change(request: Omit<NetworkRequest, 'ssh' | 'task'>): Promise<ChangeOutcome> {
+    const run = this.begin(request);
+    await this.enclosure.ended(run.process);
+    return run.outcome();
+  }
+
+  /** Begins one. `kill` ends it as kill -9 does. */
+  begin(request: Omit<NetworkRequest, 'ssh' | 'task'>): { readonly process: ChildProcess; outcome(): ChangeOutcome; kill(): Promise<void> } {
+    const number = this.#requests += 1;
+    const log = join(this.folder, `log-${number}`);
+    const full: NetworkRequest = { ...request, task: `task-${number}`, ssh: { key: '/run/peer/user_key', known: '/run/peer/known_hosts', host: HOST } };
+    const cli = fromRoot('dist', 'test', 'peers', 'network-cli.js');
+    const mark = `/run/peer/pid-${number}`;
+    const process_ = this.enclosure.daemon([process.execPath, cli, JSON.stringify(full), mark], log);
+    return {
+      process: process_,
+      outcome: () => {
+        const text = readFileSync(log, 'utf8');
+        const line = text.split('\n').find((each) => each.startsWith('{'));
+        if (line === undefined) throw new Error(`network-cli ended with: ${text}`);
+        return JSON.parse(line) as ChangeOutcome;
+      },
+      kill: async () => {
+        const pid = readFileSync(this.inside(mark), 'utf8');
+        await this.enclosure.run('kill', '-9', pid);
+        await this.enclosure.ended(process_);
+      },
+    };
+  }
+
+  /** Runs a program on the host. */
+  onHost(...args: readonly string[]): Promise<Outcome> {
+    return this.enclosure.run('ip', 'netns', 'exec', 'host', ...args);
+  }
+
+  stop(): Promise<void> {
+    return this.enclosure.stop();
+  }
+
+  async #startSshd(): Promise<void> {
+    const file = (name: string): string => join(this.folder, name);
+    for (const name of ['host_key', 'user_key']) await must('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', name, '-f', file(name)]);
+    chmodSync(file('user_key.pub'), 0o644);
+    const [type = '', key = ''] = readFileSync(file('host_key.pub'), 'utf8').split(' ');
+    writeFileSync(file('known_hosts'), `${HOST} ${type} ${key}\n`);
+    writeFileSync(file('sshd_config'), [
+      `ListenAddress ${HOST}:22`, 'HostKey /run/peer/host_key', 'AuthorizedKeysFile /run/peer/user_key.pub', 'PidFile none',
+      'PasswordAuthentication no', 'PermitRootLogin prohibit-password', 'UsePAM no', 'UseDNS no', 'StrictModes no', 'MaxStartups 100', '',
+    ].join('\n'));
+    const log = file('sshd-log');
+    this.enclosure.daemon(['ip', 'netns', 'exec', 'host', '/usr/sbin/sshd', '-D', '-e', '-f', '/run/peer/sshd_config'], log);
+    await until(() => existsSync(log) && readFileSync(log, 'utf8').includes('Server listening on'), START_TIMEOUT_MS, 'sshd');
+  }
+}
