@@ -33,7 +33,7 @@ const NETWORK: HostNetwork = {
     link('eno3', { isUp: false }), link('eno4', { addresses: [address('fe80::4/64', { family: 'inet6', scope: 'link' })] }),
     link('eno5', { addresses: [address('2001:db8::5/64', { family: 'inet6' })] }), link('eno6'),
     bridge('br1', { addresses: [address('10.3.0.1/24')] }), bridge('br2', { addresses: [address('2001:db8::2/64', { family: 'inet6' })] }),
-    bridge('br3', { addresses: [address('10.4.0.1/24', { isLeased: true })] }), bridge('br4', { words: undefined }),
+    bridge('br3', { addresses: [address('10.4.0.1/24', { isLeased: true })] }), link('br4', { kind: 'bridge' }),
   ],
   routes: [
     route('default via 10.2.0.1 dev eno2 metric 100'), route('default via 10.1.0.1 dev br0.5 metric 200'),
