@@ -12,7 +12,7 @@ import type { NetworkRequest } from './network-cli.js';
  */
 export const HOST_NETWORK_PROGRAMS = ['sshd', 'ssh-keygen', 'ip', 'flock', 'setsid', 'nsenter', 'unshare'] as const;
 
-/** The host's end of the cable by which it is managed, and the manager's address: the host needs a route to answer it. */
+/** Nobody is at the other end of the host's default way: what leads there is cut off. The host's end of the cable by which it is managed, and the manager's address: the host needs a route to answer it. */
 export const HOST = '10.99.1.2';
 export const MANAGER = '10.98.0.1';
 
@@ -22,7 +22,6 @@ const SETUP = `set -e
 ip netns add host
 for n in 0 1 2 3; do ip link add a$n type veth peer name eth$n netns host; ip link set a$n up; done
 ip addr add 10.99.1.1/24 dev a0
-ip addr add 10.99.2.1/24 dev a1
 ip addr add ${MANAGER}/32 dev lo
 ip -n host link set lo up
 ip -n host link set eth0 up
@@ -40,6 +39,9 @@ export interface ChangeOutcome {
   readonly detail?: string;
   readonly logged: readonly string[];
 }
+
+type ChangeOptions = Omit<NetworkRequest, 'ssh' | 'task' | 'calls'>;
+type ChangeRequest = ChangeOptions & NetworkRequest['calls'][number];
 
 export class HostNetworkPeer {
   #requests = 0;
@@ -96,32 +98,37 @@ export class HostNetworkPeer {
   }
 
   /** Runs one method of the ability as a process of the manager, to its end. */
-  async change(request: Omit<NetworkRequest, 'ssh' | 'task'>): Promise<ChangeOutcome> {
-    const run = this.begin(request);
-    await this.enclosure.ended(run.process);
-    return run.outcome();
+  async change({ method, args, ...options }: ChangeRequest): Promise<ChangeOutcome> {
+    const [outcome] = await this.changes([{ method, args }], options);
+    return outcome!;
   }
 
-  /** Begins one. `kill` ends it as kill -9 does. */
-  begin(request: Omit<NetworkRequest, 'ssh' | 'task'>): { readonly process: ChildProcess; outcome(): ChangeOutcome; kill(): Promise<void> } {
+  /** The same of several, one after the other. */
+  async changes(calls: NetworkRequest['calls'], options: ChangeOptions = {}): Promise<ChangeOutcome[]> {
+    const run = this.begin(calls, options);
+    await this.enclosure.ended(run.process);
+    return run.outcomes();
+  }
+
+  /** Begins it. `kill` ends it as kill -9 does. */
+  begin(calls: NetworkRequest['calls'], options: ChangeOptions = {}): { readonly process: ChildProcess; outcomes(): ChangeOutcome[]; kill(): Promise<void> } {
     const number = this.#requests += 1;
     const log = join(this.folder, `log-${number}`);
-    const full: NetworkRequest = { ...request, task: `task-${number}`, ssh: { key: '/run/peer/user_key', known: '/run/peer/known_hosts', host: HOST } };
+    const request: NetworkRequest = { ...options, calls, task: `task-${number}`, ssh: { key: '/run/peer/user_key', known: '/run/peer/known_hosts', host: HOST } };
     const cli = fromRoot('dist', 'test', 'peers', 'network-cli.js');
     const mark = `/run/peer/pid-${number}`;
-    const process_ = this.enclosure.daemon([process.execPath, cli, JSON.stringify(full), mark], log);
+    const run = this.enclosure.daemon([process.execPath, cli, JSON.stringify(request), mark], log);
     return {
-      process: process_,
-      outcome: () => {
+      process: run,
+      outcomes: () => {
         const text = readFileSync(log, 'utf8');
-        const line = text.split('\n').find((each) => each.startsWith('{'));
-        if (line === undefined) throw new Error(`network-cli ended with: ${text}`);
-        return JSON.parse(line) as ChangeOutcome;
+        const lines = text.split('\n').filter((line) => line.startsWith('{'));
+        if (lines.length !== calls.length) throw new Error(`network-cli ended with: ${text}`);
+        return lines.map((line) => JSON.parse(line) as ChangeOutcome);
       },
       kill: async () => {
-        const pid = readFileSync(this.inside(mark), 'utf8');
-        await this.enclosure.run('kill', '-9', pid);
-        await this.enclosure.ended(process_);
+        await this.enclosure.run('kill', '-9', readFileSync(this.inside(mark), 'utf8'));
+        await this.enclosure.ended(run);
       },
     };
   }

@@ -1,4 +1,5 @@
-/** One change of a host's network over SSH, as a process, so that it runs inside a network of its own and can be killed. */
+/** Changes of a host's network over SSH, one after the other, as a process, so that it runs inside a network of its own and can be killed. */
+import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hostNetwork } from '../../src/drivers/management/network/host-network.js';
@@ -13,8 +14,8 @@ const DEADLINE_MS = 120_000;
 
 export interface NetworkRequest {
   readonly ssh: { readonly key: string; readonly known: string; readonly host: string };
-  readonly method: string;
-  readonly args: object;
+  /** methods of the ability; `ip`: what the host's own says meanwhile, its words as `args` */
+  readonly calls: readonly { readonly method: string; readonly args: object }[];
   readonly task: string;
   /** run on this host itself instead */
   readonly here?: boolean;
@@ -26,7 +27,7 @@ export interface NetworkRequest {
 
 const [, , text = '', mark = ''] = process.argv;
 writeFileSync(mark, String(process.pid));
-const { ssh, method, args, task, here = false, holdUntil, deadline = DEADLINE_MS } = JSON.parse(text) as NetworkRequest;
+const { ssh, calls, task, here = false, holdUntil, deadline = DEADLINE_MS } = JSON.parse(text) as NetworkRequest;
 const access = { 'private-key-file': ssh.key, 'known-hosts-file': ssh.known, 'accept-new-host-keys': false };
 const remote = new SshCommands(() => new SshSession(() => sshOptions(access, { host: ssh.host, port: undefined, user: 'root' })));
 const plain: HostCommands = here ? localCommands : remote;
@@ -41,12 +42,17 @@ const commands: HostCommands = {
 const logged: string[] = [];
 const network = hostNetwork({ commands, refusal: undefined, log: (_level, message, facts) => { logged.push(`${message} ${JSON.stringify(facts)}`); } });
 const works = network as unknown as Record<string, (given: object, call: object) => Promise<unknown>>;
-let outcome: object;
-try {
-  outcome = { value: await works[method]!(args, { signal: AbortSignal.timeout(deadline), task, progress: () => undefined }) ?? null };
-} catch (error) {
-  const { phrase, detail, message, stack } = error as Error & { phrase?: Phrase; detail?: string };
-  outcome = phrase === undefined ? { phrase: 'thrown', detail: stack ?? message } : { phrase, detail };
+/** What the host's own `ip` says between two of them. */
+const ip = (words: readonly string[]): string => execFileSync('ip', ['-n', 'host', ...words], { encoding: 'utf8' });
+for (const [number, { method, args }] of calls.entries()) {
+  const call = { signal: AbortSignal.timeout(deadline), task: `${task}-${number}`, progress: () => undefined };
+  let outcome: object;
+  try {
+    outcome = { value: method === 'ip' ? ip(args as string[]) : await works[method]!(args, call) ?? null };
+  } catch (error) {
+    const { phrase, detail, message, stack } = error as Error & { phrase?: Phrase; detail?: string };
+    outcome = phrase === undefined ? { phrase: 'thrown', detail: stack ?? message } : { phrase, detail };
+  }
+  process.stdout.write(`${JSON.stringify({ ...outcome, logged: logged.splice(0) })}\n`);
 }
-process.stdout.write(`${JSON.stringify({ ...outcome, logged })}\n`);
 remote.close();

@@ -67,8 +67,8 @@ function renumber(network: HostNetwork, bridge: HostLink, given: GivenAddress, h
   return {
     lost: routes.filter((route) => !fits(route)),
     change: [
-      // With the first address of a network the kernel takes the others of it away: so it comes once more.
-      put, ...gone.map(({ words }) => `address del ${words} dev ${name}`), put,
+      // With the first address of a network the kernel takes the others of it away: the last goes first, and the new one comes once more.
+      put, ...gone.toReversed().map(({ words }) => `address del ${words} dev ${name}`), put,
       ...linesBack(routes.filter(fits)).map((line) => line.replace(/^route add/, 'route replace')),
     ],
     undo: [
@@ -86,12 +86,13 @@ export function planDeleteBridge(network: HostNetwork, way: Way, name: string): 
   const above = network.links.find(({ under }) => under === name);
   if (above !== undefined) throw wrongState(`${above.name} is on top of ${name}`);
   const addresses = ipv4Of(bridge);
-  if (bridge.words === undefined || addresses.some(({ isLeased }) => isLeased)) throw wrongState(`${name} could not be put back if it went wrong`);
+  if (bridge.bridge === undefined || addresses.some(({ isLeased }) => isLeased)) throw wrongState(`${name} could not be put back if it went wrong`);
   const routes = routesBy(network, name);
   return {
     change: [`link del dev ${name}`],
     undo: [
-      `link add name ${name} ${bridge.words}`, ...addresses.map(({ words }) => `address add ${words} dev ${name}`),
+      `link add name ${name} ${bridge.bridge.words} type bridge`,
+      ...bridge.bridge.settings.map((setting) => `link set dev ${name} type bridge ${setting}`), ...addresses.map(({ words }) => `address add ${words} dev ${name}`),
       ...(bridge.isUp ? [`link set dev ${name} up`] : []), ...linesBack(routes),
     ],
     danger: whyNotLink(way, name) ?? whyNotRoutes(network, way, routes, []),

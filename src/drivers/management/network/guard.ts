@@ -71,7 +71,7 @@ export class GuardedChange {
 
   /** Lets the host's network go. Where that cannot be told to the host, it does so by itself after {@link KEEPING_S}. */
   async release(): Promise<void> {
-    await this.#script('runAnew', RELEASE, [], PROOF_TIMEOUT_MS).catch(() => undefined);
+    await this.#script(this.#plan.danger === undefined ? 'run' : 'runAnew', RELEASE, [], PROOF_TIMEOUT_MS).catch(() => undefined);
   }
 
   async #arm(): Promise<void> {

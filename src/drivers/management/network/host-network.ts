@@ -66,7 +66,9 @@ async function change({ commands, log }: Pick<HostNetworkOptions, 'commands' | '
   const guarded = new GuardedChange(commands, before, force ? plan : keepingWayOut(plan, before, way), rollback, call);
   await guarded.make();
   try {
-    return { keptBy: await keep(commands, log, plan.keeping, call) };
+    // A connection from before lives on where the way to it was not touched.
+    const run: Run = (words, options) => (plan.danger === undefined ? commands.run(words, options) : commands.runAnew(words, options));
+    return { keptBy: await keep(run, log, plan.keeping, call) };
   } finally {
     await guarded.release();
   }

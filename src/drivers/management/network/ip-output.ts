@@ -72,7 +72,7 @@ const linkSchema = v.looseObject({
   addr_info: v.optional(v.array(v.unknown()), []),
 });
 
-/** Settings of a bridge that `ip link add … type bridge` takes by the name and in the unit in which they are read. */
+/** Settings of a bridge that `ip link set … type bridge` takes by the name and in the unit in which they are read. */
 const BRIDGE_SETTINGS = [
   'forward_delay', 'hello_time', 'max_age', 'ageing_time', 'stp_state', 'priority', 'vlan_filtering', 'mcast_snooping', 'mcast_querier',
   'nf_call_iptables', 'nf_call_ip6tables', 'nf_call_arptables',
@@ -163,7 +163,7 @@ function hopWords({ dev, gateway, via, weight, flags: told }: v.InferOutput<type
 
 function toLink(entry: v.InferOutput<typeof linkSchema>): HostLink {
   const kind = entry.linkinfo?.info_kind;
-  const words = kind === 'bridge' ? bridgeWords(entry) : undefined;
+  const bridge = kind === 'bridge' ? bridgeOf(entry) : undefined;
   return {
     name: entry.ifname,
     ...(kind === undefined ? {} : { kind }),
@@ -172,15 +172,15 @@ function toLink(entry: v.InferOutput<typeof linkSchema>): HostLink {
     isUp: entry.flags.includes('UP'),
     isLoopback: entry.flags.includes('LOOPBACK'),
     addresses: entry.addr_info.flatMap((address) => toAddress(address)),
-    ...(words === undefined ? {} : { words }),
+    ...(bridge === undefined ? {} : { bridge }),
   };
 }
 
-function bridgeWords({ address, mtu, linkinfo }: v.InferOutput<typeof linkSchema>): string | undefined {
+function bridgeOf({ address, mtu, linkinfo }: v.InferOutput<typeof linkSchema>): HostLink['bridge'] {
   const data = linkinfo?.info_data ?? {};
   const set = BRIDGE_SETTINGS.filter((name) => data[name] !== undefined);
   if (address === undefined || mtu === undefined || set.some((name) => typeof data[name] !== 'number')) return undefined;
-  return `address ${address} mtu ${mtu} type bridge ${set.map((name) => `${name} ${data[name] as number}`).join(' ')}`;
+  return { words: `address ${address} mtu ${mtu}`, settings: set.map((name) => `${name} ${data[name] as number}`) };
 }
 
 /** An address that is not of IP, or of which only the place is told, is left out. */

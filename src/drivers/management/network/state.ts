@@ -47,8 +47,11 @@ export interface HostLink {
   readonly isUp: boolean;
   readonly isLoopback: boolean;
   readonly addresses: readonly HostAddress[];
-  /** of a bridge: what `ip link add` takes to make it as it is; undefined where that cannot be told */
-  readonly words?: string;
+  /**
+   * Of a bridge: what `ip link add` takes to make it as it is, and then `ip link set` one by one, since a kernel tells
+   * settings that it does not take. Undefined where that cannot be told.
+   */
+  readonly bridge?: { readonly words: string; readonly settings: readonly string[] };
 }
 
 export interface HostNetwork {

@@ -67,7 +67,7 @@ await t.test('links', async (t) => {
   ])), signal);
   t.strictSame(links.map(({ name }) => name), ['lo', 'br0', 'v0']);
   const bridge = links[1]!;
-  t.equal(bridge.words, 'address b2:2b:ee:75:c5:13 mtu 1500 type bridge forward_delay 1500 stp_state 0');
+  t.strictSame(bridge.bridge, { words: 'address b2:2b:ee:75:c5:13 mtu 1500', settings: ['forward_delay 1500', 'stp_state 0'] });
   t.strictSame(bridge.addresses.map(({ words }) => words), [
     '10.9.2.1/24 broadcast 10.9.2.255 scope global label br0 noprefixroute', '10.9.3.1/24 scope global label br0:1',
     'fe80::1/64 scope link', '10.9.4.1 peer 10.9.4.2/32 scope global',

@@ -12,7 +12,7 @@ const address = (text: string, more: Partial<HostAddress> = {}): HostAddress => 
   return { address: own, prefix: Number(prefix), family: 'inet', scope: 'global', isLeased: false, words: text, ...more };
 };
 const link = (name: string, more: Partial<HostLink> = {}): HostLink => ({ name, isUp: true, isLoopback: false, addresses: [], ...more });
-const bridge = (name: string, more: Partial<HostLink> = {}): HostLink => link(name, { kind: 'bridge', words: 'address 02:00:00:00:00:01 mtu 1500 type bridge stp_state 0', ...more });
+const bridge = (name: string, more: Partial<HostLink> = {}): HostLink => link(name, { kind: 'bridge', bridge: { words: 'address 02:00:00:00:00:01 mtu 1500', settings: ['stp_state 0'] }, ...more });
 const route = (words: string, more: Partial<HostRoute> = {}): HostRoute => {
   const parts = words.split(' ');
   const after = (word: string): string | undefined => (parts.includes(word) ? parts[parts.indexOf(word) + 1] : undefined);
@@ -123,7 +123,8 @@ await t.test('a bridge comes back with all that it had', async (t) => {
   const { change, undo, keeping } = planDeleteBridge(NETWORK, WAY, 'br1');
   t.strictSame(change, ['link del dev br1']);
   t.strictSame(undo, [
-    'link add name br1 address 02:00:00:00:00:01 mtu 1500 type bridge stp_state 0', 'address add 10.3.0.1/24 dev br1', 'link set dev br1 up',
+    'link add name br1 address 02:00:00:00:00:01 mtu 1500 type bridge', 'link set dev br1 type bridge stp_state 0',
+    'address add 10.3.0.1/24 dev br1', 'link set dev br1 up',
     'route add 10.3.0.0/24 dev br1', 'route add 10.8.0.0/16 via 10.3.0.9 dev br1', 'route add 10.8.0.0/16 via 10.3.0.9 dev br1 metric 5',
   ]);
   t.strictSame(keeping, { device: 'br1', bridge: { name: 'br1', to: undefined } });

@@ -1,5 +1,6 @@
-import { lastWords, outputOf, type HostCommandOptions, type HostCommands, type Words } from '../../host-commands.js';
+import { lastWords, outputOf, type HostCommandOptions, type Words } from '../../host-commands.js';
 import { headOf, keptIn, updated, type Kept } from '../kept.js';
+import type { Run } from '../ip-output.js';
 import type { Keeping } from '../plan.js';
 
 /** One of the tools by which hosts have their network after a restart. */
@@ -23,28 +24,28 @@ const WRITE = 'set -e; umask 077; new=$(mktemp "${1%/*}/.argo.XXXXXX"); trap \'r
 
 /** The host's files and programs, as far as keepers need them; as root. */
 export class Tools {
-  readonly #commands: HostCommands;
+  readonly #run: Run;
   readonly #signal: AbortSignal;
 
-  constructor(commands: HostCommands, signal: AbortSignal) {
-    this.#commands = commands;
+  constructor(run: Run, signal: AbortSignal) {
+    this.#run = run;
     this.#signal = signal;
   }
 
   /** What a program prints. @throws ArgoError where it fails */
   ask(words: Words): Promise<string> {
-    return outputOf({ run: (given, options) => this.#commands.runAnew(given, options) }, words, this.#options('reads'));
+    return outputOf({ run: this.#run }, words, this.#options('reads'));
   }
 
   /** What it prints; undefined where it fails, or there is none. */
   async tryToAsk(words: Words): Promise<string | undefined> {
-    const { code, stdout } = await this.#commands.runAnew(words, this.#options('reads'));
+    const { code, stdout } = await this.#run(words, this.#options('reads'));
     return code === 0 ? stdout : undefined;
   }
 
   /** @throws Error where it fails */
   async do(words: Words, stdin = ''): Promise<void> {
-    const result = await this.#commands.runAnew(words, { ...this.#options('acts'), stdin });
+    const result = await this.#run(words, { ...this.#options('acts'), stdin });
     if (result.code !== 0) throw new Error(`${words[0]}: ${lastWords(result)}`);
   }
 
