@@ -1,7 +1,7 @@
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { HOST_NETWORK_PROGRAMS, HostNetworkPeer, MANAGER } from '../peers/host-network.js';
-import { lacksRoot } from '../support/peers.js';
+import { lacks, lacksRoot } from '../support/peers.js';
 import { until } from '../support/until.js';
 
 /** Changes of a host's network, over a real sshd in a network namespace; judged by `ip` there. */
@@ -20,7 +20,15 @@ const LAB_LINE = '10.50.0.0/16 via 10.99.2.7 dev eth1';
 const WAY = { destination: '10.98.0.0', prefix: 16, gateway: '10.99.1.1', interface: 'eth0' };
 const WAY_LINE = '10.98.0.0/16 via 10.99.1.1 dev eth0';
 
-await t.test('a host that is reached over SSH', { skip: lacksRoot(...HOST_NETWORK_PROGRAMS), timeout: 240_000 }, async (t) => {
+/** What systemd-run does with just these arguments: the unit lives on when its session ends. */
+const SYSTEMD_RUN = `#!/bin/sh
+[ $# = 7 ] && [ "$1" = --quiet ] && [ "$2" = --collect ] && [ "\${3%%=*}" = --unit ] && [ "$4" = sh ] || exit 64
+echo "\${3#*=}" >/run/peer/unit
+shift 3
+setsid "$@" </dev/null >/dev/null 2>&1 &
+`;
+
+await t.test('a host that is reached over SSH', { skip: lacksRoot(...HOST_NETWORK_PROGRAMS), timeout: 400_000 }, async (t) => {
   const peer = await HostNetworkPeer.start();
   t.teardown(() => peer.stop());
   const untouched = await peer.all();
@@ -194,5 +202,41 @@ await t.test('a host that is reached over SSH', { skip: lacksRoot(...HOST_NETWOR
     const { phrase, detail } = await peer.change({ method: 'deleteRoute', args: { ...WAY, ...forced }, deadline: 4_000 });
     t.match({ phrase, detail }, { phrase: 'UNCERTAIN', detail: /the host undoes it by itself/ });
     await until(async () => await peer.all() === untouched, WAIT_MS, 'the rollback');
+  });
+
+  await t.test('with systemd', { skip: lacks('systemd-run') }, async (t) => {
+    mkdirSync(peer.inside('run/systemd/system'), { recursive: true });
+    t.teardown(() => rmSync(peer.inside('run/systemd'), { recursive: true }));
+    t.match(await peer.change({ method: 'addRoute', args: { ...LAB, ...guard } }),
+      { phrase: 'FAILED', detail: /^the rollback could not be armed, so nothing was changed: / }, 'the real one, which nobody answers');
+    t.equal(await peer.all(), untouched);
+    t.teardown(peer.double('systemd-run', SYSTEMD_RUN));
+    t.match(await peer.change({ method: 'addRoute', args: { ...LAB, ...patient } }), { value: {} });
+    t.match(readFileSync(peer.inside('run/peer/unit'), 'utf8'), /^argo-network-task-\d+-0\n$/);
+    t.match(await peer.change({ method: 'deleteRoute', args: { ...LAB, ...patient } }), { value: {} });
+    t.match(await peer.change({ method: 'deleteRoute', args: { ...WAY, ...forced } }), { phrase: 'FAILED', detail: /^undone by the host: no new connection confirmed it/ });
+    t.equal(await peer.all(), untouched);
+  });
+
+  await t.test('on the host itself', async (t) => {
+    const here = async (...words: string[]): Promise<string> => (await peer.enclosure.run('ip', '-4', ...words)).stdout;
+    await here('route', 'add', 'default', 'via', '10.99.1.77', 'dev', 'a0');
+    const before = await here('route');
+    const route = { destination: '10.50.0.0', prefix: 16, gateway: '10.99.1.8', interface: 'a0' };
+    const way = { destination: 'default', prefix: 0, gateway: '10.99.1.77', interface: 'a0' };
+    const bridge = { name: 'br8', address: '10.60.0.1', prefix: 24 };
+    t.match(await peer.changes([
+      { method: 'addRoute', args: { ...route, ...patient } }, { method: 'deleteRoute', args: { ...route, ...patient } },
+      { method: 'deleteRoute', args: { ...way, ...guard } },
+      { method: 'setGateway', args: { gateway: '10.99.1.9', interface: 'a0', ...guard } },
+      { method: 'addBridge', args: { ...bridge, gateway: '10.60.0.9', ...guard } },
+    ], { here: true }), [
+      done, done, ...['', '', ''].map(() => ({ phrase: 'WRONG STATE', detail: /default way; force overrides$/ })),
+    ]);
+    t.equal(await here('route'), before);
+    const run = peer.begin([{ method: 'addRoute', args: { ...route, ...guard } }], { here: true, holdUntil: '/run/peer/never' });
+    await until(async () => (await here('route')).includes('10.50.0.0/16'), WAIT_MS, 'the route');
+    await run.kill();
+    await until(async () => await here('route') === before, WAIT_MS, 'the rollback, which outlives the server');
   });
 });

@@ -67,7 +67,12 @@ await t.test('netplan', { skip: lacksRoot(...HOST_NETWORK_PROGRAMS, 'netplan'), 
 
 await t.test('ifupdown', { skip: lacksRoot(...HOST_NETWORK_PROGRAMS, 'ifquery'), timeout: 170_000 }, async (t) => {
   const main = 'auto lo\niface lo inet loopback\n\nauto eth1\niface eth1 inet static\n    address 10.99.2.2/24\n    gateway 10.99.2.1\n';
-  const peer = await HostNetworkPeer.start({ 'network/interfaces': `source /etc/network/interfaces.d/*\n\n${main}`, 'network/interfaces.d/other': '# nothing\n' });
+  const folders = ['if-pre-up.d', 'if-up.d', 'if-down.d', 'if-post-down.d'];
+  const peer = await HostNetworkPeer.start({
+    ...Object.fromEntries(folders.map((folder) => [`network/${folder}/none.txt`, ''])),
+    'network/interfaces': `source /etc/network/interfaces.d/*\n\n${main}`,
+    'network/interfaces.d/other': '# nothing\n',
+  });
   t.teardown(() => peer.stop());
   const file = peer.inside('etc/network/interfaces.d/argo');
   const query = async (device: string): Promise<string> => (await peer.enclosure.run('ifquery', device)).stdout;
@@ -99,4 +104,58 @@ await t.test('ifupdown', { skip: lacksRoot(...HOST_NETWORK_PROGRAMS, 'ifquery'),
     t.match(outcome, { value: {}, logged: [/does not have \/etc\/network\/interfaces\.d\/argo read/] });
     t.equal(readFileSync(file, 'utf8'), before);
   });
+});
+
+/** nmcli of a host whose NetworkManager has one connection up: its profile is changed by the real nmcli, which does that without a daemon. */
+const NMCLI = String.raw`#!/bin/sh
+profile=/run/peer/profile uuid=11111111-2222-3333-4444-555555555555
+case "$*" in
+  "-t -f UUID,DEVICE connection show --active") printf '%s:eth1\n' "$uuid" ;;
+  "-g ipv4.method,ipv4.gateway,ipv4.routes connection show uuid $uuid")
+    sed -n 's/^method=\(manual\)$/\1/p' "$profile"
+    sed -n 's/^address1=[^,]*,\(.*\)$/\1/p' "$profile"
+    sed -n 's/^route[0-9]*=\([^,]*\),\(.*\)$/{ ip = \1, nh = \2 }/p' "$profile" ;;
+  "connection modify uuid $uuid "*)
+    shift 4
+    /usr/bin/nmcli --offline connection modify "$@" <"$profile" >"$profile.new" && mv "$profile.new" "$profile" ;;
+  *) echo "not known here: $*" >&2; exit 2 ;;
+esac
+`;
+const PROFILE = `[connection]
+id=lab
+uuid=11111111-2222-3333-4444-555555555555
+type=ethernet
+interface-name=eth1
+
+[ipv4]
+method=manual
+address1=10.99.2.2/24,10.99.2.1
+`;
+
+await t.test('NetworkManager', { skip: lacksRoot(...HOST_NETWORK_PROGRAMS, 'nmcli'), timeout: 170_000 }, async (t) => {
+  const peer = await HostNetworkPeer.start();
+  t.teardown(() => peer.stop());
+  peer.double('nmcli', NMCLI);
+  const file = peer.inside('run/peer/profile');
+  writeFileSync(file, PROFILE);
+  const profile = (): string => readFileSync(file, 'utf8');
+  const kept = { value: { keptBy: 'NetworkManager' } };
+
+  t.match(await peer.change({ method: 'addRoute', args: { ...LAB, ...guard } }), kept);
+  t.match(profile(), /^route1=10\.50\.0\.0\/16,10\.99\.2\.7$/m);
+  t.match(await peer.change({ method: 'replaceRoute', args: { old: LAB, new: OTHER, ...guard } }), kept);
+  t.match(profile(), /^route1=10\.51\.0\.0\/16,10\.99\.2\.8$/m);
+  t.notMatch(profile(), /10\.50\.0\.0/);
+  t.match(await peer.change({ method: 'deleteRoute', args: { ...OTHER, ...guard } }), kept);
+  t.notMatch(profile(), /^route/m);
+  const force = { rollback: 60_000, force: true };
+  t.match(await peer.change({ method: 'setGateway', args: { gateway: '10.99.2.9', interface: 'eth1', ...force } }), kept);
+  t.match(profile(), /^address1=10\.99\.2\.2\/24,10\.99\.2\.9$/m);
+  await peer.ip('route', 'add', '10.53.0.0/16', 'via', '10.99.2.7');
+  const before = profile();
+  t.strictSame(await peer.changes([
+    { method: 'deleteRoute', args: { ...LAB, destination: '10.53.0.0', ...guard } },
+    { method: 'addBridge', args: { name: 'br7', ...guard } },
+  ]), [{ value: {}, logged: [] }, { value: {}, logged: [] }], 'what it does not have it does not keep');
+  t.equal(profile(), before);
 });

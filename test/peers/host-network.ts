@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ChildProcess } from 'node:child_process';
 import { fromRoot } from '../support/paths.js';
@@ -51,7 +51,7 @@ export class HostNetworkPeer {
   /** @param etc folders below /etc that are the host's own, with files in them: `netplan/50-host.yaml` */
   static async start(etc: Readonly<Record<string, string>> = {}): Promise<HostNetworkPeer> {
     const enclosure = await Enclosure.start((scratch) => {
-      makeFolders(scratch, 'run/sshd', 'run/peer');
+      makeFolders(scratch, 'run/sshd', 'run/peer/bin');
       const folders = new Set(Object.keys(etc).map((file) => file.slice(0, file.indexOf('/'))));
       folders.forEach((folder) => makeFolders(scratch, `etc/${folder}`));
       for (const [file, content] of Object.entries(etc)) {
@@ -133,6 +133,13 @@ export class HostNetworkPeer {
     };
   }
 
+  /** Puts a program before those that the host has; gives the way of taking it out again. */
+  double(name: string, script: string): () => void {
+    const path = join(this.folder, 'bin', name);
+    writeFileSync(path, script, { mode: 0o755 });
+    return () => rmSync(path);
+  }
+
   /** Runs a program on the host. */
   onHost(...args: readonly string[]): Promise<Outcome> {
     return this.enclosure.run('ip', 'netns', 'exec', 'host', ...args);
@@ -150,7 +157,8 @@ export class HostNetworkPeer {
     writeFileSync(file('known_hosts'), `${HOST} ${type} ${key}\n`);
     writeFileSync(file('sshd_config'), [
       `ListenAddress ${HOST}:22`, 'HostKey /run/peer/host_key', 'AuthorizedKeysFile /run/peer/user_key.pub', 'PidFile none',
-      'PasswordAuthentication no', 'PermitRootLogin prohibit-password', 'UsePAM no', 'UseDNS no', 'StrictModes no', 'MaxStartups 100', '',
+      'PasswordAuthentication no', 'PermitRootLogin prohibit-password', 'UsePAM no', 'UseDNS no', 'StrictModes no', 'MaxStartups 100',
+      'SetEnv PATH=/run/peer/bin:/usr/local/bin:/usr/bin:/bin', '',
     ].join('\n'));
     const log = file('sshd-log');
     this.enclosure.daemon(['ip', 'netns', 'exec', 'host', '/usr/sbin/sshd', '-D', '-e', '-f', '/run/peer/sshd_config'], log);

@@ -5,7 +5,7 @@ import { within } from '../../../kit/within.js';
 import type { CommandResult } from '../../../protocols/ssh/command.js';
 import type { WorkCall } from '../contract.js';
 import { lastWords, type HostCommands } from '../host-commands.js';
-import { ANOTHER, ARM, CHANGE, KEEP, KEEPING_S, REFUSED, RELEASE, STAND, TOO_LATE, UNDO } from './guard-scripts.js';
+import { ANOTHER, ARM, CHANGE, KEEP, REFUSED, RELEASE, STAND, TOO_LATE, UNDO } from './guard-scripts.js';
 import { readNetwork, type Run } from './ip-output.js';
 import type { Plan } from './plan.js';
 import { networkName, type HostNetwork } from './state.js';
@@ -69,7 +69,7 @@ export class GuardedChange {
     await this.#afterwards(end + AFTERWARDS_MS);
   }
 
-  /** Lets the host's network go. Where that cannot be told to the host, it does so by itself after {@link KEEPING_S}. */
+  /** Lets the host's network go. Where that cannot be told to the host, it does so by itself soon. */
   async release(): Promise<void> {
     await this.#script(this.#plan.danger === undefined ? 'run' : 'runAnew', RELEASE, [], PROOF_TIMEOUT_MS).catch(() => undefined);
   }

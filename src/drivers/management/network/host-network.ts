@@ -1,5 +1,5 @@
-import { ArgoError, SettingsFault } from '../../../kit/errors.js';
-import { formatDuration, inOrder } from '../../../kit/text.js';
+import { ArgoError } from '../../../kit/errors.js';
+import { inOrder } from '../../../kit/text.js';
 import type { Log } from '../../../kit/log.js';
 import type { WorkCall } from '../contract.js';
 import type { HostCommands } from '../host-commands.js';
@@ -12,10 +12,6 @@ import type { Plan } from './plan.js';
 import { planAddRoute, planDeleteRoute, planReplaceRoute, planSetGateway } from './route-plans.js';
 import { defaultOf, ipv4Of, membersOf, type HostNetwork, type HostRoute } from './state.js';
 import { readWay, type Way } from './way.js';
-
-/** Milliseconds of a rollback: shorter, nobody could confirm it over a new connection; longer, a host would be lost for too long. */
-const SHORTEST_ROLLBACK = 4_000;
-const LONGEST_ROLLBACK = 600_000;
 
 /** Of a route that leads nowhere, as /proc/net/route has it. */
 const NOWHERE = '*';
@@ -56,9 +52,6 @@ export function hostNetwork({ commands, log, refusal }: HostNetworkOptions): Net
 }
 
 async function change({ commands, log }: Pick<HostNetworkOptions, 'commands' | 'log'>, planner: Planner, { rollback, force }: Guard, call: WorkCall): Promise<NetworkChange> {
-  if (rollback < SHORTEST_ROLLBACK || rollback > LONGEST_ROLLBACK) {
-    throw new SettingsFault({ rollback: `is not within ${formatDuration(SHORTEST_ROLLBACK)} and ${formatDuration(LONGEST_ROLLBACK)}` });
-  }
   const before = await readNetwork((words, options) => commands.run(words, options), call.signal);
   const way = await readWay(commands, before, call.signal);
   const plan = planner(before, way);

@@ -6,7 +6,7 @@ const OTHER = { ...ROUTE, destination: '10.51.0.0' };
 const NOTHING: Kept = { routes: [], bridges: [] };
 const BRIDGE = { name: 'br1', addresses: ['10.3.0.1/24'], members: ['eth1'] };
 
-t.test('routes', async (t) => {
+await t.test('routes', async (t) => {
   const one = updated(NOTHING, { device: 'br1', made: [ROUTE] })!;
   t.strictSame(one, { routes: [ROUTE], bridges: [] });
   t.strictSame(updated(one, { device: 'br1', made: [ROUTE] }), one, 'which was made again by hand');
@@ -15,7 +15,7 @@ t.test('routes', async (t) => {
   t.equal(updated(one, { device: 'br1', gone: [OTHER], made: [ROUTE] }), undefined, 'what is not ours is left alone');
 });
 
-t.test('bridges', async (t) => {
+await t.test('bridges', async (t) => {
   const one = updated(NOTHING, { device: undefined, bridge: { name: 'br1', to: { addresses: ['10.3.0.1/24'], isNew: true } } })!;
   t.strictSame(one.bridges, [{ ...BRIDGE, members: [] }]);
   const two = updated(one, { device: 'br1', member: { bridge: 'br1', name: 'eth1', isOne: true } })!;
@@ -30,7 +30,7 @@ t.test('bridges', async (t) => {
   ]) t.equal(updated(three, keeping), undefined, 'another\'s');
 });
 
-t.test('files', async (t) => {
+await t.test('files', async (t) => {
   const kept = { routes: [ROUTE], bridges: [BRIDGE] };
   t.strictSame(keptIn(`${headOf(kept)}anything\n`), kept);
   t.strictSame(keptIn(''), NOTHING);
