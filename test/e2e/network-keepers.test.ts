@@ -9,7 +9,7 @@ const guard = { rollback: 60_000, force: false };
 const LAB = { destination: '10.50.0.0', prefix: 16, gateway: '10.99.2.7', interface: 'eth1' };
 const OTHER = { ...LAB, destination: '10.51.0.0', gateway: '10.99.2.8' };
 
-await t.test('netplan', { skip: lacksRoot(...HOST_NETWORK_PROGRAMS, 'netplan'), timeout: 170_000 }, async (t) => {
+await t.test('netplan', { skip: lacksRoot(...HOST_NETWORK_PROGRAMS, 'netplan'), timeout: 280_000 }, async (t) => {
   const peer = await HostNetworkPeer.start({
     'netplan/50-host.yaml': 'network:\n  version: 2\n  ethernets:\n    eth1:\n      addresses: [10.99.2.2/24]\n      routes: [{to: default, via: 10.99.2.1}]\n    eth2: {}\n',
   });
@@ -65,7 +65,7 @@ await t.test('netplan', { skip: lacksRoot(...HOST_NETWORK_PROGRAMS, 'netplan'), 
   });
 });
 
-await t.test('ifupdown', { skip: lacksRoot(...HOST_NETWORK_PROGRAMS, 'ifquery'), timeout: 170_000 }, async (t) => {
+await t.test('ifupdown', { skip: lacksRoot(...HOST_NETWORK_PROGRAMS, 'ifquery'), timeout: 280_000 }, async (t) => {
   const main = 'auto lo\niface lo inet loopback\n\nauto eth1\niface eth1 inet static\n    address 10.99.2.2/24\n    gateway 10.99.2.1\n';
   const folders = ['if-pre-up.d', 'if-up.d', 'if-down.d', 'if-post-down.d'];
   const peer = await HostNetworkPeer.start({
@@ -132,7 +132,7 @@ method=manual
 address1=10.99.2.2/24,10.99.2.1
 `;
 
-await t.test('NetworkManager', { skip: lacksRoot(...HOST_NETWORK_PROGRAMS, 'nmcli'), timeout: 170_000 }, async (t) => {
+await t.test('NetworkManager', { skip: lacksRoot(...HOST_NETWORK_PROGRAMS, 'nmcli'), timeout: 280_000 }, async (t) => {
   const peer = await HostNetworkPeer.start();
   t.teardown(() => peer.stop());
   peer.double('nmcli', NMCLI);

@@ -18,6 +18,9 @@ export const MANAGER = '10.98.0.1';
 
 const START_TIMEOUT_MS = 60_000;
 
+/** Below /etc, where the tools that keep a host's network have their files. */
+const OWN_FOLDERS = ['network', 'netplan', 'NetworkManager'];
+
 const SETUP = `set -e
 ip netns add host
 for n in 0 1 2 3; do ip link add a$n type veth peer name eth$n netns host; ip link set a$n up; done
@@ -52,13 +55,14 @@ export class HostNetworkPeer {
   static async start(etc: Readonly<Record<string, string>> = {}): Promise<HostNetworkPeer> {
     const enclosure = await Enclosure.start((scratch) => {
       makeFolders(scratch, 'run/sshd', 'run/peer/bin');
-      const folders = new Set(Object.keys(etc).map((file) => file.slice(0, file.indexOf('/'))));
+      // Never the machine's own, whatever the test is about.
+      const folders = OWN_FOLDERS.filter((folder) => existsSync(`/etc/${folder}`));
       folders.forEach((folder) => makeFolders(scratch, `etc/${folder}`));
       for (const [file, content] of Object.entries(etc)) {
         mkdirSync(join(scratch, 'etc', file, '..'), { recursive: true });
         writeFileSync(join(scratch, 'etc', file), content, { mode: 0o600 });
       }
-      return { [join(scratch, 'run')]: '/run', ...Object.fromEntries([...folders].map((folder) => [join(scratch, 'etc', folder), `/etc/${folder}`])) };
+      return { [join(scratch, 'run')]: '/run', ...Object.fromEntries(folders.map((folder) => [join(scratch, 'etc', folder), `/etc/${folder}`])) };
     });
     try {
       const { code, stderr } = await enclosure.run('sh', '-c', SETUP);

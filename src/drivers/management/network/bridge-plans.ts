@@ -58,8 +58,9 @@ function renumber(network: HostNetwork, bridge: HostLink, given: GivenAddress, h
   const gone = old.filter(({ address, prefix }) => address !== given.address || prefix !== given.prefix);
   const isNew = gone.length === old.length;
   const routes = routesBy(network, name);
-  // The kernel takes routes away together with the address that they need: those that still fit come back.
+  // Of the routes that need the old address, the kernel takes some away and leaves others: what still fits comes back, the rest goes.
   const numbered = { ...bridge, addresses: [given] };
+  const back = linesBack(routes);
   const without = { ...network, routes: network.routes.filter((route) => !routes.includes(route)) };
   const fits = ({ hops, destination, protocol }: HostRoute): boolean => protocol !== 'kernel' && hops.length === 1
     && !(hasGateway && destination === DEFAULT) && (hops[0]!.gateway === undefined || isOnLink(without, numbered, hops[0]!.gateway));
@@ -69,14 +70,18 @@ function renumber(network: HostNetwork, bridge: HostLink, given: GivenAddress, h
     change: [
       // With the first address of a network the kernel takes the others of it away: the last goes first, and the new one comes once more.
       put, ...gone.toReversed().map(({ words }) => `address del ${words} dev ${name}`), put,
+      ...routes.filter((route) => !fits(route) && staysInVain(route)).map(({ words }) => `route del ${words!}`),
       ...linesBack(routes.filter(fits)).map((line) => line.replace(/^route add/, 'route replace')),
     ],
     undo: [
       ...(isNew ? [`address del ${given.words} dev ${name}`] : []), ...old.map(({ words }) => `address replace ${words} dev ${name}`),
-      ...linesBack(routes),
+      ...back,
     ],
   };
 }
+
+/** The kernel takes away what is sent from an address that goes, and the network of that address. */
+const staysInVain = ({ protocol, hops, words }: HostRoute): boolean => protocol !== 'kernel' && hops.length === 1 && words?.includes(' src ') === false;
 
 export function planDeleteBridge(network: HostNetwork, way: Way, name: string): Plan {
   const bridge = bridgeOf(network, name);

@@ -12,7 +12,8 @@ export const ifupdown: Keeper = {
   name: 'ifupdown',
   owns: async (tools, device) => {
     const listed = await tools.tryToAsk(device === undefined ? ['ifquery', '--list', '--all'] : ['ifquery', '--', device]);
-    return listed !== undefined && (device !== undefined || listed.trim() !== '');
+    // It always knows the loopback.
+    return listed !== undefined && (device !== undefined || listed.split(/\s+/).some((name) => name !== '' && name !== 'lo'));
   },
   keep: async (tools, keeping) => {
     let kept: Kept | undefined;

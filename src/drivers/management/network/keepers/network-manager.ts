@@ -8,7 +8,7 @@ import type { Keeper, Tools } from './keeper.js';
  */
 export const networkManager: Keeper = {
   name: 'NetworkManager',
-  owns: async (tools, device) => device !== undefined && await connectionOf(tools, device) !== undefined,
+  owns: async (tools, device) => await connectionOf(tools, device) !== undefined,
   keep: async (tools, { device, gone = [], made = [], bridge, member }: Keeping) => {
     const connection = device === undefined ? undefined : await connectionOf(tools, device);
     if (connection === undefined || bridge !== undefined || member !== undefined || made.some((route) => route.interface !== device)) return false;
@@ -42,8 +42,8 @@ const holds = (profile: string, { destination, prefix }: KeptRoute): boolean =>
 const words = ({ destination, prefix, gateway, metric }: KeptRoute): string =>
   [`${destination}/${prefix}`, ...(gateway === undefined ? [] : [gateway]), ...(metric === 0 ? [] : [String(metric)])].join(' ');
 
-/** The uuid of the profile that an interface is up by. */
-async function connectionOf(tools: Tools, device: string): Promise<string | undefined> {
+/** The uuid of the profile that an interface is up by, or of any that is. */
+async function connectionOf(tools: Tools, device: string | undefined): Promise<string | undefined> {
   const listed = await tools.tryToAsk(['nmcli', '-t', '-f', 'UUID,DEVICE', 'connection', 'show', '--active']);
-  return listed?.split('\n').map((line) => line.split(':')).find(([, name]) => name === device)?.[0];
+  return listed?.split('\n').map((line) => line.split(':')).find(([, name = '']) => (device === undefined ? name !== '' && name !== 'lo' : name === device))?.[0];
 }
