@@ -118,6 +118,7 @@ await t.test('a host that is reached over SSH', { skip: lacksRoot(...HOST_NETWOR
       ip('route', 'add', '10.61.0.0/16', 'via', '10.60.0.9', 'dev', 'br7'),
       { method: 'changeBridge', args: { name: 'br7', address: '10.60.0.2', prefix: 24, ...patient } },
       ip('route', 'show', '10.61.0.0/16'), ip('-br', 'address', 'show', 'br7'),
+      { method: 'changeBridge', args: { name: 'br7', ...patient } }, ip('-4', 'address', 'show', 'br7'), ip('route', 'show', 'dev', 'br7'),
       { method: 'deleteMember', args: { ...member, ...patient } },
       { method: 'deleteMember', args: { ...member, ...patient } },
       { method: 'deleteBridge', args: { name: 'br7', ...patient } },
@@ -131,6 +132,7 @@ await t.test('a host that is reached over SSH', { skip: lacksRoot(...HOST_NETWOR
       { phrase: 'WRONG STATE', detail: /^eth3 is no bridge/ },
       { value: '' }, done,
       { value: /^10\.61\.0\.0\/16 via 10\.60\.0\.9 dev br7 / }, { value: / 10\.60\.0\.2\/24 / },
+      done, { value: '' }, { value: '' },
       done, { phrase: 'WRONG STATE', detail: /^eth3 is no member of br7/ }, done, { value: '' },
     ]);
     t.equal(await peer.all(), untouched);

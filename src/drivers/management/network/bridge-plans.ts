@@ -28,14 +28,14 @@ export function planAddBridge(network: HostNetwork, way: Way, settings: BridgeSe
   };
 }
 
+/** Its address of IPv4 as it is to be, in place of all that it has; without one, it has none then. */
 export function planChangeBridge(network: HostNetwork, way: Way, settings: BridgeSettings): Plan {
   const { name } = settings;
   const before = bridgeOf(network, name);
   const given = addressOf(network, settings, before);
-  if (given === undefined && settings.gateway === undefined) throw new SettingsFault({ address: 'nothing is to be different' });
-  const after: HostLink = { ...before, addresses: given === undefined ? ipv4Of(before) : [given] };
+  const after: HostLink = { ...before, addresses: given === undefined ? [] : [given] };
   const gateway = isGateway(network, settings) ? undefined : gatewayPlan(network, way, settings, after);
-  const renumbering = given === undefined || shown(before).join() === shown(after).join() ? undefined : renumber(network, before, given, gateway !== undefined);
+  const renumbering = shown(before).join() === shown(after).join() ? undefined : renumber(network, before, given, gateway !== undefined);
   if (renumbering === undefined && gateway === undefined) throw wrongState('it is so already');
   const lost = renumbering?.lost ?? [];
   return {
@@ -43,38 +43,38 @@ export function planChangeBridge(network: HostNetwork, way: Way, settings: Bridg
     undo: [...gateway?.undo ?? [], ...renumbering?.undo ?? []],
     danger: whyNotLink(way, name) ?? gateway?.danger ?? whyNotRoutes(network, way, lost, given === undefined ? [] : [networkWith(given)]),
     fault: (now) => bridgeFault(now, after) ?? gateway?.fault(now),
-    keeping: { device: name, ...gateway?.keeping, ...(given === undefined ? {} : { bridge: { name, to: { addresses: shown(after) } } }) },
+    keeping: { ...gateway?.keeping, device: name, bridge: { name, to: { addresses: shown(after) } } },
   };
 }
 
 const isGateway = (network: HostNetwork, { name, gateway }: BridgeSettings): boolean =>
   gateway !== undefined && defaultOf(network, name)?.hops.some((hop) => hop.device === name && hop.gateway === gateway) === true;
 
-/** Another address in place of those that it has. @throws ArgoError WRONG STATE */
-function renumber(network: HostNetwork, bridge: HostLink, given: GivenAddress, hasGateway: boolean) {
+/** Another address, or none, in place of those that it has. @throws ArgoError WRONG STATE */
+function renumber(network: HostNetwork, bridge: HostLink, given: GivenAddress | undefined, hasGateway: boolean) {
   const { name } = bridge;
   const old = ipv4Of(bridge);
   if (old.some(({ isLeased }) => isLeased)) throw wrongState(`${name} has its address for a time, as by DHCP`);
-  const gone = old.filter(({ address, prefix }) => address !== given.address || prefix !== given.prefix);
-  const isNew = gone.length === old.length;
+  const gone = old.filter(({ address, prefix }) => address !== given?.address || prefix !== given.prefix);
+  const isNew = given !== undefined && gone.length === old.length;
   const routes = routesBy(network, name);
   // Of the routes that need the old address, the kernel takes some away and leaves others: what still fits comes back, the rest goes.
-  const numbered = { ...bridge, addresses: [given] };
+  const numbered = { ...bridge, addresses: given === undefined ? [] : [given] };
   const back = linesBack(routes);
   const without = { ...network, routes: network.routes.filter((route) => !routes.includes(route)) };
   const fits = ({ hops, destination, protocol }: HostRoute): boolean => protocol !== 'kernel' && hops.length === 1
     && !(hasGateway && destination === DEFAULT) && (hops[0]!.gateway === undefined || isOnLink(without, numbered, hops[0]!.gateway));
-  const put = `address replace ${given.words} dev ${name}`;
+  const put = given === undefined ? [] : [`address replace ${given.words} dev ${name}`];
   return {
     lost: routes.filter((route) => !fits(route)),
     change: [
       // With the first address of a network the kernel takes the others of it away: the last goes first, and the new one comes once more.
-      put, ...gone.toReversed().map(({ words }) => `address del ${words} dev ${name}`), put,
-      ...routes.filter((route) => !fits(route) && staysInVain(route)).map(({ words }) => `route del ${words!}`),
+      ...put, ...gone.toReversed().map(({ words }) => `address del ${words} dev ${name}`), ...put,
+      ...(given === undefined ? [] : routes.filter((route) => !fits(route) && staysInVain(route))).map(({ words }) => `route del ${words!}`),
       ...linesBack(routes.filter(fits)).map((line) => line.replace(/^route add/, 'route replace')),
     ],
     undo: [
-      ...(isNew ? [`address del ${given.words} dev ${name}`] : []), ...old.map(({ words }) => `address replace ${words} dev ${name}`),
+      ...(isNew ? [`address del ${given.address}/${given.prefix} dev ${name}`] : []), ...old.map(({ words }) => `address replace ${words} dev ${name}`),
       ...back,
     ],
   };
@@ -162,7 +162,7 @@ const shown = ({ addresses }: Pick<HostLink, 'addresses'>): string[] =>
 function addressOf(network: HostNetwork, { address, prefix, gateway }: BridgeSettings, bridge?: HostLink): GivenAddress | undefined {
   if (address === undefined) {
     if (prefix !== undefined) throw new SettingsFault({ prefix: 'goes with an address' });
-    if (gateway !== undefined && bridge === undefined) throw new SettingsFault({ gateway: 'cannot be reached from a bridge without an address' });
+    if (gateway !== undefined) throw new SettingsFault({ gateway: 'cannot be reached from a bridge without an address' });
     return undefined;
   }
   if (prefix === undefined || !isPrefix(prefix) || prefix < 1) throw new SettingsFault({ prefix: 'is no number of bits of a mask that fits' });
