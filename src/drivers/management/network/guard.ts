@@ -55,6 +55,7 @@ export class GuardedChange {
     // Until then the host has certainly not undone it: its own clock begins later.
     const end = performance.now() + this.#rollback;
     await this.#arm();
+    await this.#checkUnchanged();
     // The session may hang in a change that cuts it off, and must end before the rollback: after that it would only confirm what is gone.
     const changed = await this.#attempt(() => this.#script('run', CHANGE, [], Math.min(CHANGE_TIMEOUT_MS, this.#rollback / 4)));
     if (changed?.code === REFUSED) return this.#tellUndone(lastWords(changed));
@@ -88,9 +89,22 @@ export class GuardedChange {
     if (result.code !== 0) throw new ArgoError('FAILED', `the rollback could not be armed, so nothing was changed: ${lastWords(result)}`);
   }
 
+  /** Until it was locked, somebody else may have changed by what the change was worked out. @throws ArgoError; nothing was done then */
+  async #checkUnchanged(): Promise<void> {
+    try {
+      const now = await this.#read('run', ARM_TIMEOUT_MS);
+      const other = differences(this.#before, now) ?? differences(now, this.#before);
+      if (other !== undefined) throw new ArgoError('BUSY', 'the host\'s network has been changed by somebody else meanwhile');
+    } catch (error) {
+      await this.release();
+      if (error instanceof ArgoError) throw error;
+      throw new ArgoError('UNREACHABLE', 'its time was over before anything was changed', { cause: error });
+    }
+  }
+
   /** Over new connections: keeps the change where all is as it should be, else undoes it. */
   async #prove(limit: number): Promise<Proof> {
-    const now = await this.#read(limit);
+    const now = await this.#read('runAnew', limit);
     const fault = this.#plan.fault(now);
     const result = await this.#script('runAnew', fault === undefined ? KEEP : UNDO, [], limit);
     if (result.code === TOO_LATE) return 'late';
@@ -115,7 +129,7 @@ export class GuardedChange {
 
   /** @throws ArgoError always: of what has been undone, after a look whether it really is as it was */
   async #tellUndone(why: string): Promise<never> {
-    const now = await this.#attempt(() => this.#read(PROOF_TIMEOUT_MS));
+    const now = await this.#attempt(() => this.#read('runAnew', PROOF_TIMEOUT_MS));
     await this.release();
     if (now === undefined) throw new ArgoError('UNCERTAIN', `the host has undone it, but how its network is now could not be read: ${why}`);
     const lost = differences(this.#before, now);
@@ -144,9 +158,9 @@ export class GuardedChange {
     await sleep(PAUSE_MS, undefined, { signal: this.#call.signal }).catch(() => undefined);
   }
 
-  #read(limit: number): Promise<HostNetwork> {
-    const anew: Run = (words, options) => this.#commands.runAnew(words, options);
-    return within(limit, [this.#call.signal], (signal) => readNetwork(anew, signal));
+  #read(how: 'run' | 'runAnew', limit: number): Promise<HostNetwork> {
+    const run: Run = (words, options) => this.#commands[how](words, options);
+    return within(limit, [this.#call.signal], (signal) => readNetwork(run, signal));
   }
 
   #script(how: 'run' | 'runAnew', stdin: string, args: readonly string[], limit: number): Promise<CommandResult> {
@@ -160,7 +174,8 @@ export class GuardedChange {
 function differences(before: HostNetwork, now: HostNetwork): string | undefined {
   const lost = before.routes.find((route) => !now.routes.some((other) => describe(other) === describe(route)));
   if (lost !== undefined) return `the route ${networkName(lost)} is missing`;
-  for (const { name, master, addresses } of before.links) {
+  // A guest's own end of its cable comes and goes with the guest.
+  for (const { name, master, addresses } of before.links.filter(({ kind }) => kind !== 'tun')) {
     const link = now.links.find((other) => other.name === name);
     if (link === undefined) return `${name} is missing`;
     if (link.master !== master) return `${name} is a member of ${link.master ?? 'no bridge'}`;
