@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { escapeXml } from '../../kit/xml-text.js';
 import type { WmiParameters, WmiPath } from '../wmi/connection.js';
 import { WmiAnswerError } from '../wmi/errors.js';
 import { readFault } from './answers.js';
-import { child, escapeXml, Namespace, readXml, type XmlElement } from './xml.js';
+import { child, Namespace, readXml, type XmlElement } from './xml.js';
 
 /** Identify's namespace as services write it: DSP0226 has the file's name at its end, and some leave it out. */
 export const isIdentity = (namespace: string): boolean => namespace.replace(/^https:/, 'http:').replace(/(\/wsmanidentity\.xsd)?\/?$/, '/wsmanidentity.xsd') === Namespace.identity;

@@ -1,6 +1,7 @@
 import t from 'tap';
+import { escapeXml } from '../../../src/kit/xml-text.js';
 import { WmiAnswerError } from '../../../src/protocols/wmi/errors.js';
-import { child, escapeXml, qualifiedText, readXml } from '../../../src/protocols/wsman/xml.js';
+import { child, qualifiedText, readXml } from '../../../src/protocols/wsman/xml.js';
 
 void t.test('elements, attributes and texts, by namespace', (t) => {
   const root = readXml(`\uFEFF<?xml version="1.0" encoding="utf-8"?><!-- hello -->
