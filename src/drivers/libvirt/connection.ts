@@ -1,8 +1,8 @@
 import { ArgoError } from '../../kit/errors.js';
 import { beforeSending, unlessAborted } from '../../kit/within.js';
-import { placeOf, type LibvirtClient, type LibvirtEvent } from '../../protocols/libvirt/client.js';
+import type { LibvirtClient, LibvirtEvent } from '../../protocols/libvirt/client.js';
 import { ConnectionLostError, CrowdedError } from '../../protocols/libvirt/errors.js';
-import type { Domain } from '../../protocols/libvirt/types.js';
+import { placeOf, type Domain } from '../../protocols/libvirt/types.js';
 import type { DriverHost } from '../driver.js';
 import { explain, type Effect } from './errors.js';
 import { GuestConnections, type GuestPlace } from './guest-connections.js';
@@ -80,7 +80,16 @@ export class LibvirtConnection {
    * @param isForced for what ends the guest, however it hangs
    */
   useFor<T>(domain: Domain, effect: Effect, signal: AbortSignal, work: (client: LibvirtClient) => Promise<T>, isForced = false): Promise<T> {
-    return this.#twice(effect, signal, async () => this.#guests.take(await this.#get(signal), placeOf(domain, isForced), isForced, signal), work);
+    return this.#useAt(placeOf(domain, isForced), effect, signal, work, isForced);
+  }
+
+  /** As {@link useFor}, for calls that may wait for something else than a guest, as for a store that does not answer. @param place what they are counted under */
+  useAt<T>(place: string, effect: Effect, signal: AbortSignal, work: (client: LibvirtClient) => Promise<T>): Promise<T> {
+    return this.#useAt(place, effect, signal, work, false);
+  }
+
+  #useAt<T>(place: string, effect: Effect, signal: AbortSignal, work: (client: LibvirtClient) => Promise<T>, isForced: boolean): Promise<T> {
+    return this.#twice(effect, signal, async () => this.#guests.take(await this.#get(signal), place, isForced, signal), work);
   }
 
   async #twice<T>(effect: Effect, signal: AbortSignal, take: (isLast: boolean) => Promise<GuestPlace>, work: (client: LibvirtClient) => Promise<T>): Promise<T> {

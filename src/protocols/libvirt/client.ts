@@ -1,10 +1,12 @@
 import type { Duplex } from 'node:stream';
 import { Slices } from '../../kit/slices.js';
 import { Auth, ConsoleFlag, EventId, FEATURE_KEEPALIVE, Limit, ParameterType, Procedure, StatsType, XmlFlag } from './constants.js';
+import { LibvirtDefinitions } from './definitions.js';
 import { AuthenticationError, ErrorCode, LibvirtError, ProtocolError } from './errors.js';
 import { RpcConnection, type CallOptions, type Pace } from './rpc.js';
+import { LibvirtStorage } from './storage.js';
 import {
-  readAddresses, readBlockInfo, readDiskErrors, readDomain, readInfo, readInterfaceStats, readJob, readStateRecord, readStatsRecord,
+  placeOf, readAddresses, readBlockInfo, readDiskErrors, readDomain, readInfo, readInterfaceStats, readJob, readStateRecord, readStatsRecord,
   writeDomain,
   type BlockInfo, type DiskError, type Domain, type DomainInfo, type DomainStateRecord, type DomainStatsRecord, type InterfaceAddresses, type InterfaceStats, type Job,
   type StateAndReason,
@@ -36,10 +38,14 @@ export interface OpenOptions {
 export class LibvirtClient {
   readonly #rpc: RpcConnection;
   readonly #options: CallOptions;
+  readonly storage: LibvirtStorage;
+  readonly definitions: LibvirtDefinitions;
 
   private constructor(rpc: RpcConnection, options: CallOptions = {}) {
     this.#rpc = rpc;
     this.#options = options;
+    this.storage = new LibvirtStorage(rpc, options);
+    this.definitions = new LibvirtDefinitions(rpc, options);
   }
 
   /**
@@ -309,9 +315,6 @@ export class LibvirtClient {
     return this.#rpc.call(procedure, rest ? Buffer.concat([subject, rest.bytes()]) : subject, read, { about: placeOf(domain), ...this.#options, ...options });
   }
 }
-
-/** What a call about a domain is counted under: one that may wait for its guest, or one that ends it by force. */
-export const placeOf = ({ uuid }: Domain, isForced = false): string => `${uuid.toString('hex')}${isForced ? '!' : ''}`;
 
 const nothing = (): void => undefined;
 

@@ -3,10 +3,13 @@
 export const Procedure = {
   CONNECT_OPEN: 1,
   CONNECT_CLOSE: 2,
+  NODE_GET_INFO: 6,
   DOMAIN_CREATE: 9,
+  DOMAIN_DEFINE_XML: 11,
   DOMAIN_GET_XML_DESC: 14,
   DOMAIN_GET_AUTOSTART: 15,
   DOMAIN_GET_INFO: 16,
+  DOMAIN_LOOKUP_BY_NAME: 23,
   DOMAIN_LOOKUP_BY_UUID: 24,
   DOMAIN_REBOOT: 27,
   DOMAIN_RESUME: 28,
@@ -17,26 +20,42 @@ export const Procedure = {
   DOMAIN_INTERFACE_STATS: 65,
   AUTH_LIST: 66,
   AUTH_POLKIT: 70,
+  STORAGE_POOL_REFRESH: 83,
+  STORAGE_POOL_LOOKUP_BY_NAME: 84,
+  STORAGE_POOL_GET_INFO: 87,
+  STORAGE_VOL_CREATE_XML: 93,
+  STORAGE_VOL_DELETE: 94,
+  STORAGE_VOL_LOOKUP_BY_NAME: 95,
+  STORAGE_VOL_LOOKUP_BY_PATH: 97,
+  STORAGE_VOL_GET_XML_DESC: 99,
   DOMAIN_IS_PERSISTENT: 151,
   DOMAIN_ABORT_JOB: 164,
   DOMAIN_MANAGED_SAVE: 182,
   DOMAIN_HAS_MANAGED_SAVE_IMAGE: 183,
   DOMAIN_MANAGED_SAVE_REMOVE: 184,
   DOMAIN_GET_BLOCK_INFO: 194,
+  DOMAIN_SET_VCPUS_FLAGS: 199,
   DOMAIN_OPEN_CONSOLE: 201,
+  DOMAIN_SET_MEMORY_FLAGS: 204,
   DOMAIN_GET_STATE: 212,
+  DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS: 219,
   DOMAIN_GET_CONTROL_INFO: 229,
+  DOMAIN_UNDEFINE_FLAGS: 231,
   DOMAIN_DESTROY_FLAGS: 234,
   DOMAIN_RESET: 245,
   DOMAIN_SHUTDOWN_FLAGS: 258,
   DOMAIN_GET_DISK_ERRORS: 263,
   DOMAIN_PM_WAKEUP: 267,
   CONNECT_LIST_ALL_DOMAINS: 273,
+  CONNECT_LIST_ALL_STORAGE_POOLS: 281,
+  STORAGE_POOL_LIST_ALL_VOLUMES: 282,
+  CONNECT_LIST_ALL_NETWORKS: 283,
   DOMAIN_GET_JOB_STATS: 298,
   DOMAIN_MIGRATE_PERFORM3_PARAMS: 305,
   EVENT_CALLBACK_REGISTER_ANY: 316,
   EVENT_CALLBACK_LIFECYCLE: 318,
   EVENT_CALLBACK_REBOOT: 319,
+  CONNECT_GET_DOMAIN_CAPABILITIES: 342,
   CONNECT_GET_ALL_DOMAIN_STATS: 344,
   DOMAIN_INTERFACE_ADDRESSES: 353,
 } as const;
@@ -106,6 +125,18 @@ export const ConsoleFlag = { FORCE: 1 << 0 } as const;
 /** virDomainXMLFlags: with passwords; as it will be at its next start */
 export const XmlFlag = { SECURE: 1 << 0, INACTIVE: 1 << 1 } as const;
 
+/** virDomainModificationImpact: for the next start; and of virDomainVcpuFlags and virDomainMemoryModFlags, which agree: the most there may be */
+export const ChangeFlag = { CONFIG: 1 << 1, MAXIMUM: 1 << 2 } as const;
+
+/** virDomainUndefineFlagsValues: what goes with the description */
+export const UndefineFlag = { MANAGED_SAVE: 1 << 0, SNAPSHOTS_METADATA: 1 << 1, NVRAM: 1 << 2, CHECKPOINTS_METADATA: 1 << 4 } as const;
+
+/** virStoragePoolState: of those that can be used */
+export const PoolState = { RUNNING: 2, DEGRADED: 3 } as const;
+
+/** virConnectListAllStoragePoolsFlags and virConnectListAllNetworksFlags, which agree */
+export const ListActive = 1 << 1;
+
 /** virDomainSaveRestoreFlags */
 export const SaveFlag = { RUNNING: 1 << 1 } as const;
 
@@ -130,6 +161,9 @@ export const ParameterType = { INT: 1, UINT: 2, LLONG: 3, ULLONG: 4, DOUBLE: 5, 
 export const Limit = {
   AUTH_TYPES: 20,
   DOMAINS: 16_384,
+  POOLS: 4_096,
+  VOLUMES: 16_384,
+  NETWORKS: 16_384,
   STATS_RECORDS: 262_144,
   STATS_PARAMETERS: 4_096,
   INTERFACES: 2_048,

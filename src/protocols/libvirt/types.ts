@@ -49,6 +49,10 @@ export interface InterfaceStats {
 export interface BlockInfo {
   /** bytes that the guest sees */
   readonly capacity: bigint;
+  /** bytes that it takes on the host */
+  readonly allocation: bigint;
+  /** bytes of its file or device */
+  readonly physical: bigint;
 }
 
 export interface InterfaceAddresses {
@@ -75,10 +79,13 @@ export interface DiskError {
   readonly error: number;
 }
 
-/** The 16 bytes of a uuid in its usual form. */
+/** The usual form of a uuid's 16 bytes. */
 export function formatUuid(uuid: Buffer): string {
   return uuid.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
+
+/** What a call about a domain is counted under: one that may wait for its guest, or one that ends it by force. */
+export const placeOf = ({ uuid }: Domain, isForced = false): string => `${uuid.toString('hex')}${isForced ? '!' : ''}`;
 
 /** What {@link formatUuid} has written. */
 export const parseUuid = (text: string): Buffer => Buffer.from(text.replaceAll('-', ''), 'hex');
@@ -159,8 +166,8 @@ export function readInterfaceStats(reader: XdrReader): InterfaceStats {
 
 /** `remote_domain_get_block_info_ret`: allocation, capacity, physical. */
 export function readBlockInfo(reader: XdrReader): BlockInfo {
-  reader.unsignedHyper();
-  return { capacity: reader.unsignedHyper() };
+  const allocation = reader.unsignedHyper();
+  return { allocation, capacity: reader.unsignedHyper(), physical: reader.unsignedHyper() };
 }
 
 /** `remote_domain_interface_addresses_ret` */

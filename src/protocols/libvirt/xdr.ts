@@ -26,6 +26,14 @@ export class XdrWriter {
     return this;
   }
 
+  /** `hyper` and `unsigned hyper` alike, modulo 2⁶⁴. */
+  hyper(value: bigint): this {
+    const part = Buffer.allocUnsafe(8);
+    part.writeBigInt64BE(BigInt.asIntN(64, value));
+    this.#parts.push(part);
+    return this;
+  }
+
   /** `opaque name[n]`: its length is not on the wire. */
   fixed(bytes: Uint8Array): this {
     this.#parts.push(Buffer.from(bytes));

@@ -103,7 +103,7 @@ await t.test('traffic, disks and addresses', async (t) => {
   };
   const { client } = await open((call, self) => self.reply(call, answers[call.procedure]));
   t.same(await client.interfaceStats(DOMAIN, 'vnet0', signal), { rxBytes: 1n, txBytes: 5n });
-  t.same(await client.blockInfo(DOMAIN, 'vda', signal), { capacity: 512n });
+  t.same(await client.blockInfo(DOMAIN, 'vda', signal), { capacity: 512n, allocation: 4096n, physical: 512n });
   t.same(await client.addresses(DOMAIN, 0, signal), [{ name: 'vnet0', mac: '52:54:00:00:00:01', addresses: ['10.0.0.5'] }]);
 });
 
