@@ -1,3 +1,4 @@
+import { UndefineFlag } from '../../protocols/libvirt/constants.js';
 import type { Domain } from '../../protocols/libvirt/types.js';
 import type { MachineType } from '../driver.js';
 import type { LibvirtConnection } from './connection.js';
@@ -17,14 +18,25 @@ export interface Hypervisor {
   readonly shared: boolean;
   /** whether its driver gives consoles out as streams */
   readonly hasConsoles: boolean;
+  /** whether its machines have images of libvirt's pools */
+  readonly hasImages: boolean;
+  /** whether machines of our making run on it */
+  readonly installs: boolean;
+  /** of `UndefineFlag`: what it can remove with a description; it refuses all else */
+  readonly undefine: number;
 }
 
-const VM: Hypervisor = { type: 'vm', resets: true, saves: true, signals: false, shared: true, hasConsoles: true };
+const { MANAGED_SAVE, SNAPSHOTS_METADATA, NVRAM, CHECKPOINTS_METADATA } = UndefineFlag;
+
+const VM: Hypervisor = {
+  type: 'vm', resets: true, saves: true, signals: false, shared: true, hasConsoles: true, hasImages: true, installs: true,
+  undefine: MANAGED_SAVE | SNAPSHOTS_METADATA | NVRAM | CHECKPOINTS_METADATA,
+};
 
 const HYPERVISORS: Readonly<Record<string, Hypervisor>> = {
-  lxc: { type: 'container', resets: false, saves: false, signals: true, shared: true, hasConsoles: true },
-  test: { ...VM, resets: false, shared: false, hasConsoles: false },
-  xen: { ...VM, resets: false },
+  lxc: { ...VM, type: 'container', resets: false, saves: false, signals: true, hasImages: false, installs: false, undefine: 0 },
+  test: { ...VM, resets: false, shared: false, hasConsoles: false, installs: false, undefine: MANAGED_SAVE | SNAPSHOTS_METADATA },
+  xen: { ...VM, resets: false, installs: false, undefine: MANAGED_SAVE },
 };
 
 /** @param scheme of the connection URI; one that is not in the table is taken for a full one */

@@ -1,8 +1,7 @@
-import { XMLParser } from 'fast-xml-parser';
-import * as v from 'valibot';
 import { present } from '../../kit/present.js';
 import type { Disk } from '../driver.js';
 import { reachable } from '../screen.js';
+import { child, children, createReader, text, type Element } from './xml.js';
 
 /** What the description of a domain (https://libvirt.org/formatdomain.html) says of its devices. */
 
@@ -32,41 +31,11 @@ export interface DomainDescription {
 /** The channel to the agent, by the name that all guests know it by. */
 const AGENT_CHANNEL = 'org.qemu.guest_agent.0';
 
-const LISTS = new Set(['domain.devices.interface', 'domain.devices.disk', 'domain.devices.filesystem', 'domain.devices.channel', 'domain.devices.graphics', 'domain.devices.graphics.listen']);
-
-const parser = new XMLParser({
-  ignoreAttributes: false,
-  attributeNamePrefix: '@',
-  parseAttributeValue: false,
-  parseTagValue: false,
-  isArray: (_name, path) => LISTS.has(String(path)),
-});
-
-/** An element: its attributes and children by name. An empty one is parsed to an empty text. */
-type Element = { readonly [name: string]: unknown };
-
-const isElement = v.is.bind(null, v.record(v.string(), v.unknown())) as (value: unknown) => value is Element;
-
-const child = (element: Element, name: string): Element => {
-  const value = element[name];
-  return isElement(value) ? value : {};
-};
-
-const children = (element: Element, name: string): Element[] => {
-  const value = element[name];
-  return Array.isArray(value) ? value.filter(isElement) : [];
-};
-
-const text = (element: Element, name: string): string | undefined => {
-  const value = element[name];
-  if (isElement(value)) return text(value, '#text');
-  return typeof value === 'string' && value !== '' ? value : undefined;
-};
+const read = createReader(['domain.devices.interface', 'domain.devices.disk', 'domain.devices.filesystem', 'domain.devices.channel', 'domain.devices.graphics', 'domain.devices.graphics.listen']);
 
 /** @throws Error when it is not XML */
 export function parseDomainXml(xml: string): DomainDescription {
-  const document: unknown = parser.parse(xml);
-  const domain = child(isElement(document) ? document : {}, 'domain');
+  const domain = child(read(xml), 'domain');
   const devices = child(domain, 'devices');
   const disks = children(devices, 'disk').map(toDisk).filter((disk) => disk !== undefined);
   return present<DomainDescription>({

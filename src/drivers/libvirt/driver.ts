@@ -10,6 +10,8 @@ import { hypervisorOf, type Hypervisor, type VmContext } from './context.js';
 import { LibvirtConnection } from './connection.js';
 import { createMachine } from './vm.js';
 import { LibvirtConsoles } from './consoles.js';
+import { createManagement, descriptionAbilities, storageAbilities } from './management/abilities.js';
+import type { ManagementContext, ManagementOptions } from './management/context.js';
 import { Transport, type LibvirtOptions } from './transport.js';
 import { hostAbilities } from './management/host-abilities.js';
 import { destinationOf, migrationOf, type MigrationOptions } from './management/migration.js';
@@ -34,6 +36,7 @@ export class LibvirtDriver implements Driver {
   readonly #connection: LibvirtConnection;
   readonly #transport: Transport;
   readonly #runs = new RunLog();
+  readonly #management: ManagementContext;
   #closed = false;
   /** what the last listing held, by uuid */
   #machines = new Map<string, Machine>();
@@ -42,7 +45,7 @@ export class LibvirtDriver implements Driver {
   /** states learnt from events while a listing is under way, which are newer than what it will say */
   #fresher: Map<string, PowerState> | undefined;
 
-  constructor(options: LibvirtOptions & MigrationOptions & NetworkOptions, host: DriverHost) {
+  constructor(options: LibvirtOptions & MigrationOptions & NetworkOptions & ManagementOptions, host: DriverHost) {
     this.#host = host;
     this.#migration = options;
     this.#uri = parseLibvirtUri(options.uri);
@@ -52,11 +55,18 @@ export class LibvirtDriver implements Driver {
       connect: (signal, onEvent) => this.#transport.connect(signal, onEvent),
       host,
       onEvent: (event) => this.#note(event),
-      onLost: () => this.#runs.cutOff(),
+      onLost: () => {
+        this.#runs.cutOff();
+        this.#management.uses.forget();
+      },
       areShared: this.#hypervisor.shared,
     });
     const { commands } = this.#transport;
-    this.abilities = { ...hostAbilities(commands, this.#connection), network: networkOf(commands, options, host.log) };
+    const onHost = hostAbilities(commands, this.#connection);
+    this.#management = createManagement({
+      connection: this.#connection, host, hypervisor: this.#hypervisor, options, logicalVolumes: async (call) => await onHost.volumes?.list?.({}, call) ?? [],
+    });
+    this.abilities = { ...onHost, ...storageAbilities(this.#management), network: networkOf(commands, options, host.log) };
   }
 
   destination(): Destination {
@@ -103,7 +113,7 @@ export class LibvirtDriver implements Driver {
       domain, hypervisor: this.#hypervisor, connection: this.#connection, runs: this.#runs,
       consoles: new LibvirtConsoles(domain, this.#hypervisor, this.#transport),
     };
-    return createMachine(context, { migration: migrationOf(context, this.#uri.scheme, this.#transport) });
+    return createMachine(context, { ...descriptionAbilities(context, this.#management), migration: migrationOf(context, this.#uri.scheme, this.#transport) });
   }
 
   async #readAll(client: LibvirtClient, signal: AbortSignal): Promise<{ domain: Domain; power: PowerState }[]> {
@@ -128,6 +138,7 @@ export class LibvirtDriver implements Driver {
       this.#runs.rebooted(id, event.domain.id);
       return;
     }
+    this.#management.uses.forget(id);
     if (event.event === Lifecycle.STOPPED) this.#runs.ended(id, ENDS[event.detail] ?? 'stopped');
     if (event.event === Lifecycle.STARTED) this.#runs.started(id, event.domain.id);
     const isOther = event.event === Lifecycle.DEFINED || event.event === Lifecycle.UNDEFINED;

@@ -13,6 +13,8 @@ const BY_CODE: Readonly<Record<number, Phrase>> = {
   [ErrorCode.ARGUMENT_UNSUPPORTED]: 'NOT SUPPORTED',
   [ErrorCode.OPERATION_UNSUPPORTED]: 'NOT SUPPORTED',
   [ErrorCode.NO_DOMAIN]: 'NO SUCH INSTANCE',
+  [ErrorCode.NO_STORAGE_POOL]: 'NOT SUPPORTED',
+  [ErrorCode.STORAGE_VOL_EXIST]: 'WRONG STATE',
   [ErrorCode.OPERATION_INVALID]: 'WRONG STATE',
   [ErrorCode.OPERATION_DENIED]: 'ACCESS DENIED',
   [ErrorCode.AUTH_FAILED]: 'ACCESS DENIED',
@@ -47,6 +49,15 @@ export function explain(error: unknown, effect: Effect): unknown {
   if (error instanceof UnsentError || error instanceof CrowdedError) return new ArgoError('UNREACHABLE', error.message, { cause: error });
   return explainConnecting(error) ?? error;
 }
+
+/** Whether an error of {@link explain}'s means that libvirt is not there, not that it refuses. */
+export const isCutOff = (error: unknown): boolean => error instanceof ArgoError && (error.phrase === 'UNREACHABLE' || error.phrase === 'UNCERTAIN');
+
+/** The number with which libvirt refused; undefined where an error is none of its refusals. */
+export const refusalOf = (error: unknown): number | undefined => {
+  const cause = error instanceof ArgoError ? error.cause : error;
+  return cause instanceof LibvirtError ? cause.code : undefined;
+};
 
 /** libvirt gives up after half a minute where another call holds the domain: nothing was done then. */
 function phraseOf({ code, message }: LibvirtError): Phrase {

@@ -23,6 +23,11 @@ const options = {
   /** for qemu+ssh:// */
   ...accessEntries,
   ...networkEntries,
+  /** the storage pools in which images of disks and of discs are */
+  'image-pool': v.optional(text, 'default'),
+  'iso-pool': v.optional(text),
+  /** the network of machines that are made here */
+  network: v.optional(text),
   'migrate-uri': v.optional(peerUri),
   'migrate-data-uri': v.optional(v.pipe(text, v.regex(/^(?:tcp|rdma):\/\/[^/\s]+$|^unix:\/\/\/\S+$/, 'write tcp://host or tcp://host:port'))),
   'migrate-disks': v.optional(v.picklist(['shared', 'copied'], 'write "shared" or "copied"'), 'shared'),

@@ -1,0 +1,88 @@
+import { ArgoError } from '../../../kit/errors.js';
+import { beforeSending } from '../../../kit/within.js';
+import type { LibvirtClient } from '../../../protocols/libvirt/client.js';
+import { XmlFlag } from '../../../protocols/libvirt/constants.js';
+import { ErrorCode } from '../../../protocols/libvirt/errors.js';
+import { formatUuid, type Domain } from '../../../protocols/libvirt/types.js';
+import type { RemovalAbility } from '../../management/machine.js';
+import type { VmContext } from '../context.js';
+import { refusalOf } from '../errors.js';
+import { readState } from '../readings.js';
+import { imageClaim, machineClaim } from './claims.js';
+import type { ManagementContext } from './context.js';
+import { findUsers, madeOn, namesOf } from './image-users.js';
+import { parseOwnDisks } from './own-disks.js';
+import { insist, settled } from './steps.js';
+import type { VolumeDescription } from './volume-xml.js';
+
+/** The taking away of one domain. */
+export function createRemoval(vm: VmContext, context: ManagementContext): RemovalAbility {
+  return { delete: ({ disks }, { signal }) => context.claims.during([machineClaim(vm.domain.name)], () => remove(vm, context, disks, signal)) };
+}
+
+/** A domain as it is now; undefined where it is gone. */
+export async function findAgain(client: LibvirtClient, domain: Domain, signal: AbortSignal): Promise<Domain | undefined> {
+  try {
+    return await client.lookup(domain.uuid, signal);
+  } catch (error) {
+    if (refusalOf(error) === ErrorCode.NO_DOMAIN) return undefined;
+    throw error;
+  }
+}
+
+async function remove(vm: VmContext, context: ManagementContext, withDisks: boolean, signal: AbortSignal): Promise<void> {
+  const { domain, connection, hypervisor } = vm;
+  const volumes = await beforeSending(signal, async () => {
+    await requireOff(vm, signal);
+    return withDisks ? findDisks(vm, context, signal) : [];
+  });
+  await context.claims.during(volumes.map(({ volume }) => imageClaim(volume.name)), async () => {
+    await beforeSending(signal, () => requireOff(vm, signal));
+    const isGone = async (at: AbortSignal): Promise<boolean> => await connection.use('reads', at, (client) => findAgain(client, domain, at)) === undefined;
+    await settled((at) => connection.useFor(domain, 'acts', at, (client) => client.definitions.undefine(domain, hypervisor.undefine, at)), isGone);
+    // One that was started in this moment goes on without a description, and has its disks.
+    if (!await insist(isGone)) throw new ArgoError('FAILED', 'it was started meanwhile: its description is removed, it goes on until it ends, and its disks stay');
+    context.uses.forget();
+    context.host.relist();
+    await deleteDisks(context, volumes);
+  });
+}
+
+/** @throws ArgoError WRONG STATE; `unknown` is not off */
+async function requireOff({ domain, connection, hypervisor }: VmContext, signal: AbortSignal): Promise<void> {
+  const state = await connection.use('reads', signal, (client) => readState(client, { domain, hypervisor }, signal));
+  if (state === 'off') return;
+  const hint = state === 'suspended' ? '; stop --force throws what is saved of it away' : '';
+  throw new ArgoError('WRONG STATE', `it is ${state}, and only what is off can be removed${hint}`);
+}
+
+/**
+ * Its disks that nobody else has.
+ * @throws ArgoError FAILED for one that libvirt cannot remove, since it is in none of its pools; NOT SUPPORTED for containers
+ */
+async function findDisks({ domain, connection, hypervisor }: VmContext, { pools, uses }: ManagementContext, signal: AbortSignal): Promise<VolumeDescription[]> {
+  if (hypervisor.type === 'container') throw new ArgoError('NOT SUPPORTED', 'what a container has are folders, which libvirt does not remove; remove it without its disks');
+  const [volumes, used, description] = await Promise.all([
+    pools.readAll(signal),
+    uses.read(signal, true),
+    connection.use('reads', signal, (client) => client.xml(domain, signal, XmlFlag.INACTIVE)),
+  ]);
+  const users = findUsers(volumes, used.filter(({ id }) => id !== formatUuid(domain.uuid)));
+  const isFree = (one: VolumeDescription): boolean => namesOf(one, volumes).every((each) => !users.has(each) && madeOn(each, volumes).length === 0);
+  return parseOwnDisks(description).flatMap((disk) => {
+    const found = volumes.find(({ path, volume }) => ('path' in disk ? path === disk.path : volume.pool === disk.pool && volume.name === disk.volume));
+    if (found === undefined) throw new ArgoError('FAILED', `${disk.target} (${disk.words}) is in no storage pool that is active, so libvirt cannot remove it; remove the machine without its disks`);
+    return isFree(found) ? [found] : [];
+  });
+}
+
+async function deleteDisks({ pools, host }: ManagementContext, volumes: readonly VolumeDescription[]): Promise<void> {
+  const left: string[] = [];
+  for (const { volume, path } of volumes) {
+    await insist((signal) => pools.delete(volume, signal)).catch((error: unknown) => {
+      left.push(path);
+      host.log('warn', 'a disk of a removed machine could not be removed', { path, error: String(error) });
+    });
+  }
+  if (left.length > 0) throw new ArgoError('FAILED', `the machine is removed, and of its disks these could not be: ${left.join(', ')}`);
+}
