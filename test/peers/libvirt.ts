@@ -43,6 +43,12 @@ security_driver = "none"
 namespaces = []
 `;
 
+/**
+ * Nested machines often have one that does not work, which libvirt finds out only when it starts a guest. Here it is a file
+ * that nobody may write to, which is what libvirt looks at.
+ */
+const KVM = '/dev/kvm';
+
 /** Folders of the scratch folder, and what of libvirt's they stand for. */
 const FOLDERS: Readonly<Record<string, string>> = {
   run: '/run', etc: '/etc/libvirt', lib: '/var/lib/libvirt', log: '/var/log/libvirt',
@@ -74,11 +80,13 @@ export class LibvirtPeer {
       makeFolders(scratch, ...Object.keys(FOLDERS), 'run/libvirt', 'run/lock', 'run/sshd', 'etc/qemu/networks', 'serial', 'disks', 'rootfs');
       writeFileSync(join(scratch, 'etc', 'libvirtd.conf'), LIBVIRTD_CONF + hostUuid());
       writeFileSync(join(scratch, 'etc', 'qemu.conf'), QEMU_CONF);
+      writeFileSync(join(scratch, 'no-kvm'), '');
       const binds = Object.entries(FOLDERS).map(([name, target]) => [join(scratch, name), target]);
-      return { ...Object.fromEntries(binds) as Record<string, string>, [images.capabilities]: '/var/cache/libvirt', ...accountFiles(scratch) };
+      return { ...Object.fromEntries(binds) as Record<string, string>, [images.capabilities]: '/var/cache/libvirt', ...(existsSync(KVM) ? { [join(scratch, 'no-kvm')]: KVM } : {}), ...accountFiles(scratch) };
     });
     const peer = new LibvirtPeer(enclosure, images);
     try {
+      if (existsSync(KVM)) await peer.inside('mount', '-o', 'remount,bind,ro', KVM);
       const virtlogd = enclosure.daemon(['virtlogd'], peer.#scratch('virtlogd.log'));
       await until(() => {
         if (virtlogd.exitCode !== null) throw new Error(`virtlogd ended: ${readFileSync(peer.#scratch('virtlogd.log'), 'utf8')}`);
@@ -203,6 +211,24 @@ export class LibvirtPeer {
       if (code !== 0) throw new Error(`the cable: ${stderr}`);
     }
     return addresses;
+  }
+
+  /**
+   * Makes a storage pool of a folder of its own, which is seen under its path inside the enclosure, and outside where
+   * it is no tmpfs.
+   * @param tmpfs options of mount(8) for a tmpfs that it is, such as `size=1m`
+   * @returns the folder
+   */
+  async startPool(name: string, tmpfs?: string): Promise<string> {
+    const folder = this.#scratch('pools', name);
+    makeFolders(this.#enclosure.scratch, join('pools', name));
+    if (tmpfs !== undefined) {
+      const { code, stderr } = await this.inside('mount', '-t', 'tmpfs', '-o', tmpfs, 'tmpfs', folder);
+      if (code !== 0) throw new Error(`the tmpfs of ${name}: ${stderr}`);
+    }
+    await this.#mustVirsh('pool-define-as', name, 'dir', '--target', folder);
+    await this.#mustVirsh('pool-start', name);
+    return folder;
   }
 
   /** Runs a program inside the enclosure, such as `tcpdump` or `ip`. */

@@ -9,8 +9,8 @@ export interface Told {
   readonly lost: string[];
 }
 
-/** The driver as the registry has it, with a host that remembers. */
-export function openDriver(uri: string, options: Record<string, unknown> = {}): { driver: Driver; told: Told } {
+/** A host of a driver that remembers what it was told. */
+export function rememberingHost(): { host: DriverHost; told: Told } {
   const told: Told = { changed: [], relists: 0, lost: [] };
   const host: DriverHost = {
     name: 'kvm1',
@@ -19,5 +19,11 @@ export function openDriver(uri: string, options: Record<string, unknown> = {}): 
     relist: () => { told.relists += 1; },
     lost: (reason) => { told.lost.push(reason); },
   };
+  return { host, told };
+}
+
+/** The driver as the registry has it, with a host that remembers. */
+export function openDriver(uri: string, options: Record<string, unknown> = {}): { driver: Driver; told: Told } {
+  const { host, told } = rememberingHost();
   return { driver: libvirt.open(v.parse(v.strictObject(libvirt.options), { uri, ...options }), host), told };
 }
