@@ -24,6 +24,6 @@ export interface ManagementContext {
   readonly pools: ImagePools;
   readonly halfMade: HalfMade;
   readonly claims: Claims;
-  /** the logical volumes of the host; undefined where they cannot be listed */
-  readonly logicalVolumes?: (call: WorkCall) => Promise<readonly LogicalVolume[]>;
+  /** the logical volumes of the host */
+  readonly logicalVolumes: (call: WorkCall) => Promise<readonly LogicalVolume[]>;
 }

@@ -139,7 +139,6 @@ async function plan(context: ManagementContext, machine: NewMachine, call: WorkC
 
 async function faultOfDisk({ logicalVolumes }: ManagementContext, { disk }: NewMachine, used: readonly DomainUse[], call: WorkCall): Promise<string | undefined> {
   if ('size' in disk) return disk.size < DISK_LEAST ? `must be at least ${formatBytes(DISK_LEAST)}` : undefined;
-  if (logicalVolumes === undefined) return 'the logical volumes of this host cannot be listed';
   const volume = (await logicalVolumes(call)).find(({ path }) => path === disk.volume);
   if (volume === undefined) return `there is no logical volume ${disk.volume}`;
   const users = [...volume.usedBy, ...used.filter(({ paths }) => paths.has(disk.volume)).map(({ name }) => name)];
