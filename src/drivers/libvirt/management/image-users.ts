@@ -23,9 +23,12 @@ function addWithBacking(first: VolumeDescription | undefined, byPath: ReadonlyMa
   for (let each = first; each !== undefined && !had.has(each); each = each.backing === undefined ? undefined : byPath.get(each.backing)) had.add(each);
 }
 
-/** The volumes that are one file with another: it itself, and those whose names are links to it, or to which its name is one. */
+/**
+ * The volumes that are one file with another: it itself, first, and those whose names are links to it, or to which its name
+ * is one. Files of one length that were made within a tick of the kernel's clock, and not written to since, look like that too.
+ */
 export const namesOf = (one: VolumeDescription, volumes: readonly VolumeDescription[]): VolumeDescription[] =>
-  volumes.filter((each) => each.path === one.path || (one.stamp !== undefined && each.stamp === one.stamp));
+  [one, ...volumes.filter((each) => each.path !== one.path && one.stamp !== undefined && each.stamp === one.stamp)];
 
 /** The volumes that are made on another. */
 export const madeOn = (one: VolumeDescription, volumes: readonly VolumeDescription[]): VolumeDescription[] =>
