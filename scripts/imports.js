@@ -32,8 +32,9 @@ export const MAY_USE = {
   web: ['gateways', 'instances', 'drivers', 'kit'],
 };
 
-/** Folders of which none may look into its neighbours. */
+/** Folders of which none may look into its neighbours, but for the one that holds what they share. */
 const APART = ['gateways'];
+const SHARED = 'shared';
 
 const IMPORT = /(?:^|\n)\s*(?:import|export)\b[^'";]*?from\s*'(\.[^']+)'|\bimport\(\s*'(\.[^']+)'\s*\)|(?:^|\n)\s*import\s*'(\.[^']+)'/g;
 
@@ -88,7 +89,8 @@ export function upwards(/** @type {Graph} */ graph) {
     const may = MAY_USE[/** @type {keyof typeof MAY_USE} */ (room)];
     if (may === undefined) return [`${module}: the room ${room} is not in the plan`];
     if (room !== other) return may.includes(/** @type {never} */ (other)) ? [] : [`${module} imports ${target}`];
-    const isApart = APART.includes(room) && folderOf(target) !== room && folderOf(module) !== room && folderOf(module).split('/')[1] !== folderOf(target).split('/')[1];
+    const [own, looked] = [folderOf(module), folderOf(target)].map((folder) => folder.split('/')[1]);
+    const isApart = APART.includes(room) && own !== undefined && looked !== undefined && looked !== SHARED && own !== looked;
     return isApart ? [`${module} imports its neighbour ${target}`] : [];
   }));
 }

@@ -1,4 +1,4 @@
-/** Limits of the web gateway. Times in milliseconds. */
+/** Limits of the web gateway, and of what other gateways share with it. Times in milliseconds. */
 
 /** Sessions: of one account, and in all. Where an account has one too many, the one that was used longest ago ends. */
 export const SESSIONS_PER_ACCOUNT = 64;

@@ -97,6 +97,8 @@ await t.test('imports that run in a circle, or upwards', async (t) => {
   t.same(upwards(graph({ 'attic/a.ts': ['kit/b.ts'] })), ['attic/a.ts: the room attic is not in the plan']);
   t.same(upwards(graph({ 'gateways/web/a.ts': ['gateways/contract.ts', 'gateways/web/b.ts'] })), []);
   t.same(upwards(graph({ 'gateways/web/a.ts': ['gateways/metrics/b.ts'] })), ['gateways/web/a.ts imports its neighbour gateways/metrics/b.ts']);
+  t.same(upwards(graph({ 'gateways/web/a.ts': ['gateways/shared/b.ts'] })), [], 'what gateways share');
+  t.same(upwards(graph({ 'gateways/shared/b.ts': ['gateways/web/a.ts'] })), ['gateways/shared/b.ts imports its neighbour gateways/web/a.ts']);
 });
 
 await t.test('how much was run', async (t) => {

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type { Actor } from '../../../instances/actor.js';
 import { ArgoError } from '../../../kit/errors.js';
-import { API_BODY_DEPTH } from '../../../kit/api-limits.js';
+import { checkKeys, quotable } from '../../shared/json-keys.js';
 import type { ApiRequest } from '../api.js';
 
 /** One route below `/api`: from its row are made what is checked, what is answered, and what the document says. */
@@ -54,9 +54,6 @@ export const route = <Query extends v.ObjectEntries, Body, Answer extends v.Gene
 
 const refused = (what: string): ArgoError => new ArgoError('BAD REQUEST', what);
 
-/** What was sent, behind a blank, where it can be a word: what is longer may be a token in the wrong place. */
-const quotable = (word: string): string => (/^\w[\w-]{0,30}$/.test(word) ? ` "${word}"` : '');
-
 /** The first thing that is wrong, with where it is. */
 function faultOf(issues: readonly v.BaseIssue<unknown>[], where: string): ArgoError {
   const [issue] = issues;
@@ -75,26 +72,6 @@ function queryOf({ query: entries }: Route, query: URLSearchParams): unknown {
   const checked = v.safeParse(v.object(entries), given);
   if (!checked.success) throw faultOf(checked.issues, 'parameters');
   return checked.output;
-}
-
-/**
- * Refuses keys that every object has of itself, which no schema would miss, and what is nested so deeply that
- * walking through it could use up the stack. @throws ArgoError BAD REQUEST
- */
-function checkKeys(body: unknown): void {
-  let level: unknown[] = [body];
-  for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth > API_BODY_DEPTH) throw refused('the body is nested too deeply');
-    const inner: unknown[] = [];
-    for (const one of level) {
-      if (typeof one !== 'object' || one === null) continue;
-      for (const [key, value] of Object.entries(one)) {
-        if (key in Object.prototype) throw refused(`unknown key${quotable(key)}`);
-        inner.push(value);
-      }
-    }
-    level = inner;
-  }
 }
 
 /** @throws ArgoError BAD REQUEST; what reading the body throws */

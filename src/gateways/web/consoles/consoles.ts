@@ -2,10 +2,8 @@ import type { WebSocket } from 'ws';
 import type { Actor } from '../../../instances/actor.js';
 import { noConsole } from '../../../instances/console-order.js';
 import { ArgoError } from '../../../kit/errors.js';
-import { onAbort } from '../../../kit/within.js';
-import { closeFor } from '../close.js';
+import { serveConsole } from '../../shared/serve-console.js';
 import type { ConsoleMessage, ConsoleRequest, ConsoleTicket } from '../messages.js';
-import { relay } from './relay.js';
 import { Tickets, ticketOf, type TicketOrder } from './tickets.js';
 
 const KINDS: readonly unknown[] = ['vnc', 'text', 'shell'];
@@ -44,30 +42,14 @@ export class WebConsoles {
    * @param actor whose signal, and whose request, lasts as long as the WebSocket
    * @param ended aborted when the session ends
    */
-  async serve(web: WebSocket, actor: Actor, order: TicketOrder, ended: AbortSignal): Promise<void> {
-    // nothing is lost that comes before the console is there
-    web.pause();
-    web.on('error', () => undefined);
-    const gone = new AbortController();
-    web.once('close', () => gone.abort());
-    const forget = onAbort(ended, () => {
-      // first: why it is closed is what the browser is to be told
-      web.close(...closeFor(new ArgoError('NOT ALLOWED')));
-      gone.abort();
-    });
-    try {
-      const { kind, viewOnly, force } = order;
-      const console = await actor.console(await one(actor, order), { kind, viewOnly, force }, { signal: gone.signal });
+  serve(web: WebSocket, actor: Actor, order: TicketOrder, ended: AbortSignal): Promise<void> {
+    const { kind, viewOnly, force } = order;
+    return serveConsole(web, {
+      ended,
+      open: async (signal) => actor.console(await one(actor, order), { kind, viewOnly, force }, { signal }),
       // RFB has words of its own for it
-      if (kind !== 'vnc') web.send(JSON.stringify({ open: true } satisfies ConsoleMessage));
-      web.resume();
-      await relay(web, console);
-    } catch (error) {
-      web.resume();
-      web.close(...closeFor(error));
-    } finally {
-      forget();
-    }
+      opened: () => { if (kind !== 'vnc') web.send(JSON.stringify({ open: true } satisfies ConsoleMessage)); },
+    });
   }
 
   /** A session has ended. */

@@ -9,7 +9,7 @@ import type { LoginRequest, SessionInfo } from '../messages.js';
 import { wrongMethod } from '../refusals.js';
 import { methodOf, readJson, sendJson } from './answers.js';
 import { checkIntent } from './guard.js';
-import type { Session, Sessions } from './sessions.js';
+import type { Session, Sessions } from '../../shared/sessions.js';
 import { sessionOf, setCookie } from './visitors.js';
 
 /** What is done at `/api/session`: logging in, out, and asking who one is. */
@@ -46,11 +46,11 @@ export class Logins {
       return void response.writeHead(204, ['set-cookie', setCookie(undefined, isTls), 'cache-control', 'no-store']).end();
     }
     if (method !== 'POST') throw wrongMethod('GET', 'HEAD', 'POST', 'DELETE');
-    const { cookie, session } = sessions.begin(await this.#login(request, visit), visit.address);
+    const { key, session } = sessions.begin(await this.#login(request, visit), visit.address);
     // whoever logs in anew is somebody new, and what could be done with the former cookie is over
     if (known !== undefined) await this.#end(known, visit);
     this.#parts.log('info', 'login', { account: session.member.name, from: visit.from });
-    return this.#tell(request, response, visit, session, ['set-cookie', setCookie(cookie, isTls)]);
+    return this.#tell(request, response, visit, session, ['set-cookie', setCookie(key, isTls)]);
   }
 
   async #login(request: IncomingMessage, visit: Visit): Promise<Member> {

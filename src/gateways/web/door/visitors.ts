@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { ArgoError } from '../../../kit/errors.js';
 import type { Arrival } from '../../../listening/http.js';
 import type { Accounts, Member } from '../../contract.js';
-import type { Session, Sessions } from './sessions.js';
+import type { Session, Sessions } from '../../shared/sessions.js';
 
 /** Who is behind a request. */
 export interface Visitor {

@@ -1,23 +1,16 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
-import { WebSocketServer, type WebSocket } from 'ws';
+import type { WebSocket } from 'ws';
 import type { Deadline } from '../../../kit/deadline.js';
-import { HTTP_DRAIN_LOOK, LINGER } from '../../../kit/limits.js';
-import { CONSOLE_MESSAGE, CONSOLE_PIECES, FEED_MESSAGE, FEED_PIECES } from '../../../kit/web-limits.js';
-import { Close } from '../close.js';
+import { FEED_MESSAGE, FEED_PIECES } from '../../../kit/web-limits.js';
+import { Close } from '../../shared/close.js';
+import { consoleSocketServer, drainWebSockets, webSocketServer } from '../../shared/web-socket-server.js';
 import type { FeedSocket } from '../feed/feeds.js';
 
-/** The WebSockets of the page (RFC 6455). Compression is off: it costs more memory a connection than all else together. */
-const server = (maxPayload: number, pieces: number): WebSocketServer => new WebSocketServer({
-  noServer: true, clientTracking: true, perMessageDeflate: false, maxPayload, maxFragments: pieces, maxBufferedChunks: pieces,
-  // the one protocol that a console's request offers beside its ticket, which must not be said back
-  handleProtocols: (offered) => (offered.has('binary') ? 'binary' : false),
-});
-
+/** The WebSockets of the page. */
 export class WebSockets {
-  readonly #feeds = server(FEED_MESSAGE, FEED_PIECES);
-  readonly #consoles = server(CONSOLE_MESSAGE, CONSOLE_PIECES);
+  readonly #feeds = webSocketServer(FEED_MESSAGE, FEED_PIECES);
+  readonly #consoles = consoleSocketServer();
 
   /** Ends the HTTP part of a connection that is to follow the feed. A request that is no good is answered by `ws` itself. */
   feed(request: IncomingMessage, socket: Socket, head: Buffer, then: (web: FeedSocket) => void): void {
@@ -33,9 +26,8 @@ export class WebSockets {
   }
 
   /** Waits until all have closed, who were told to, or for a moment. */
-  async drain(deadline: Deadline): Promise<void> {
-    const until = performance.now() + LINGER;
-    while (!deadline.exceeded && performance.now() < until && this.#feeds.clients.size + this.#consoles.clients.size > 0) await pause(HTTP_DRAIN_LOOK);
+  drain(deadline: Deadline): Promise<void> {
+    return drainWebSockets([this.#feeds, this.#consoles], deadline);
   }
 }
 

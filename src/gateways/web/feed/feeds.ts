@@ -3,7 +3,7 @@ import { FEED_ALIVE, FEED_KEPT, FEED_SOCKETS, FEED_SOCKETS_PER_ACCOUNT, FEED_UNR
 import type { Log } from '../../../kit/log.js';
 import { onAbort } from '../../../kit/within.js';
 import type { Member } from '../../contract.js';
-import { Close } from '../close.js';
+import { Close } from '../../shared/close.js';
 import type { JsonText } from '../json-text.js';
 import type { FeedMessage } from '../messages.js';
 import { Watched } from './watched.js';

@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import t from 'tap';
-import { Unread } from '../../../../src/gateways/web/door/unread.js';
-import { ArgoError } from '../../../../src/kit/errors.js';
-import { UNREAD_COUNTED_FROM, UNREAD_IN_ALL, UNREAD_OF_ACCOUNT } from '../../../../src/kit/web-limits.js';
+import { Unread } from '../../../src/gateways/shared/unread.js';
+import { ArgoError } from '../../../src/kit/errors.js';
+import { UNREAD_COUNTED_FROM, UNREAD_IN_ALL, UNREAD_OF_ACCOUNT } from '../../../src/kit/web-limits.js';
 
 const response = (): ServerResponse => new EventEmitter() as ServerResponse;
 const busy = new ArgoError('BUSY', 'answers to earlier requests are not read yet');

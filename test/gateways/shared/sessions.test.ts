@@ -1,10 +1,10 @@
 import { mock } from 'node:test';
 import t, { type Test } from 'tap';
-import type { Member } from '../../../../src/gateways/contract.js';
-import { ArgoError } from '../../../../src/kit/errors.js';
-import type { SavedSession } from '../../../../src/gateways/web/door/session-store.js';
-import { Sessions, type SessionParts } from '../../../../src/gateways/web/door/sessions.js';
-import { SESSIONS_PER_ACCOUNT } from '../../../../src/kit/web-limits.js';
+import type { Member } from '../../../src/gateways/contract.js';
+import { ArgoError } from '../../../src/kit/errors.js';
+import type { SavedSession } from '../../../src/gateways/shared/session-store.js';
+import { Sessions, type SessionParts } from '../../../src/gateways/shared/sessions.js';
+import { SESSIONS_PER_ACCOUNT } from '../../../src/kit/web-limits.js';
 
 const MINUTE = 60_000;
 const HERE = '127.0.0.1';
@@ -38,27 +38,27 @@ function begin(t: Test) {
 
 await t.test('a session ends when nobody used it for a while', (t) => {
   const { sessions, ended, account, pass } = begin(t);
-  const { cookie, session } = sessions.begin(account('kim').member, HERE);
-  t.equal(sessions.find(cookie), session);
-  t.equal(sessions.find(`${cookie}x`), undefined);
+  const { key, session } = sessions.begin(account('kim').member, HERE);
+  t.equal(sessions.find(key), session);
+  t.equal(sessions.find(`${key}x`), undefined);
   for (let i = 0; i < 3; i += 1) {
     pass(29 * MINUTE);
-    t.equal(sessions.find(cookie), session, 'each use counts anew');
+    t.equal(sessions.find(key), session, 'each use counts anew');
   }
   pass(30 * MINUTE + 2);
-  t.same([sessions.find(cookie), session.signal.aborted, ended, sessions.size], [undefined, true, ['kim'], 0]);
+  t.same([sessions.find(key), session.signal.aborted, ended, sessions.size], [undefined, true, ['kim'], 0]);
   t.end();
 });
 
 await t.test('what is held is used, until its longest time', (t) => {
   const { sessions, ended, account, pass } = begin(t);
-  const { cookie, session } = sessions.begin(account('kim').member, HERE);
+  const { key, session } = sessions.begin(account('kim').member, HERE);
   const release = sessions.hold(session);
   pass(5 * 60 * MINUTE);
   t.same(ended, []);
   release();
   pass(29 * MINUTE);
-  t.equal(sessions.find(cookie), session);
+  t.equal(sessions.find(key), session);
   sessions.hold(session);
   pass(7 * 60 * MINUTE);
   t.same([ended, session.signal.aborted], [['kim'], true]);
@@ -70,13 +70,13 @@ await t.test('it ends with its account, by itself, and when times become shorter
   const [kim, lee, max] = [account('kim'), account('lee'), account('max')];
   const [one, other, third] = [sessions.begin(kim.member, HERE), sessions.begin(lee.member, HERE), sessions.begin(max.member, HERE)];
   kim.gone.abort();
-  t.same([ended, sessions.find(one.cookie)], [['kim'], undefined]);
+  t.same([ended, sessions.find(one.key)], [['kim'], undefined]);
   void sessions.end(other.session);
   void sessions.end(other.session);
   t.same(ended, ['kim', 'lee'], 'once');
   pass(10 * MINUTE);
   sessions.retime({ ...TIMES, idle: 5 * MINUTE });
-  t.same([ended, sessions.find(third.cookie)], [['kim', 'lee', 'max'], undefined]);
+  t.same([ended, sessions.find(third.key)], [['kim', 'lee', 'max'], undefined]);
   t.throws(() => sessions.begin(kim.member, HERE), new ArgoError('NOT AUTHENTICATED'), 'an account that has gone while its password was looked at');
   t.end();
 });
@@ -86,12 +86,12 @@ await t.test('an account has so many; the one that was used longest ago makes ro
   const { member } = account('kim');
   const begun = Array.from({ length: SESSIONS_PER_ACCOUNT }, () => sessions.begin(member, HERE));
   pass(1);
-  t.ok(sessions.find(begun[0]!.cookie));
+  t.ok(sessions.find(begun[0]!.key));
   const last = sessions.begin(member, HERE);
   t.equal(sessions.size, SESSIONS_PER_ACCOUNT);
-  t.ok(sessions.find(last.cookie));
-  t.ok(sessions.find(begun[0]!.cookie), 'which was used');
-  t.equal(sessions.find(begun[1]!.cookie), undefined);
+  t.ok(sessions.find(last.key));
+  t.ok(sessions.find(begun[0]!.key), 'which was used');
+  t.equal(sessions.find(begun[1]!.key), undefined);
   sessions.close();
   t.equal(sessions.size, 0);
   t.end();
@@ -100,10 +100,10 @@ await t.test('an account has so many; the one that was used longest ago makes ro
 await t.test('a restart ends none whose account is as it was, and whose time is not over', async (t) => {
   const { sessions, account, pass, saved, again } = begin(t);
   const [one, other, third] = ['kim', 'lee', 'max'].map((name) => sessions.begin(account(name).member, HERE)) as [ReturnType<Sessions['begin']>, ReturnType<Sessions['begin']>, ReturnType<Sessions['begin']>];
-  t.notMatch(JSON.stringify([...saved.values()]), one.cookie, 'no cookie is kept');
+  t.notMatch(JSON.stringify([...saved.values()]), one.key, 'no key is kept');
   pass(20 * MINUTE);
-  sessions.find(one.cookie);
-  sessions.find(other.cookie);
+  sessions.find(one.key);
+  sessions.find(other.key);
   void sessions.end(third.session);
   sessions.close();
   t.equal(one.session.signal.aborted, true, 'in this process it is over');
@@ -111,22 +111,22 @@ await t.test('a restart ends none whose account is as it was, and whose time is 
   pass(15 * MINUTE);
   const next = again();
   await next.restore();
-  t.equal(next.find(one.cookie)?.member.name, 'kim');
-  t.same([next.find(other.cookie), next.find(third.cookie), next.size, saved.size], [undefined, undefined, 1, 1]);
+  t.equal(next.find(one.key)?.member.name, 'kim');
+  t.same([next.find(other.key), next.find(third.key), next.size, saved.size], [undefined, undefined, 1, 1]);
   next.close();
   pass(31 * MINUTE);
   const late = again();
   await late.restore();
-  t.same([late.find(one.cookie), saved.size], [undefined, 0], 'too late');
+  t.same([late.find(one.key), saved.size], [undefined, 0], 'too late');
 });
 
 await t.test('a clock that was set back lengthens no session', async (t) => {
   const { sessions, account, saved, again, shift } = begin(t);
   shift(60 * MINUTE);
-  const { cookie } = sessions.begin(account('kim').member, HERE);
+  const { key } = sessions.begin(account('kim').member, HERE);
   sessions.close();
   shift(-60 * MINUTE);
   const next = again();
   await next.restore();
-  t.same([next.find(cookie), saved.size], [undefined, 0]);
+  t.same([next.find(key), saved.size], [undefined, 0]);
 });

@@ -1,10 +1,10 @@
 import * as v from 'valibot';
-import type { Log } from '../../../kit/log.js';
-import type { KeyValue } from '../../../store/state.js';
+import type { Log } from '../../kit/log.js';
+import type { KeyValue } from '../../store/state.js';
 
 /** What outlives a restart of a session. Times are milliseconds since 1970: what else has a meaning after a restart? */
 export interface SavedSession {
-  /** what its cookie is known by: a hash, which lets nobody in */
+  /** what its key is known by: a hash, which lets nobody in */
   readonly id: string;
   readonly account: string;
   /** tells the account from one of the same name with another password */

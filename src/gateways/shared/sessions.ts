@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
-import { ArgoError } from '../../../kit/errors.js';
-import { keyHash, newKey } from '../../../kit/random-key.js';
-import { SESSION_SAVED_EVERY, SESSIONS, SESSIONS_PER_ACCOUNT } from '../../../kit/web-limits.js';
-import type { Accounts, Member } from '../../contract.js';
+import { ArgoError } from '../../kit/errors.js';
+import { keyHash, newKey } from '../../kit/random-key.js';
+import { SESSION_SAVED_EVERY, SESSIONS, SESSIONS_PER_ACCOUNT } from '../../kit/web-limits.js';
+import type { Accounts, Member } from '../contract.js';
 import type { SessionStore } from './session-store.js';
 
 /** How long sessions live, milliseconds. */
@@ -13,9 +13,9 @@ export interface SessionTimes {
   readonly longest: number;
 }
 
-/** Somebody who has logged in with a browser. */
+/** Somebody who has logged in. */
 export interface Session {
-  /** what its cookie is known by; not the cookie itself */
+  /** what its key is known by; not the key itself */
   readonly id: string;
   readonly member: Member;
   /** aborted when it ends */
@@ -40,12 +40,14 @@ interface Kept extends Session {
 export interface SessionParts {
   readonly accounts: Pick<Accounts, 'mark' | 'again'>;
   readonly store: Pick<SessionStore, 'save' | 'remove' | 'load'>;
+  /** makes the key by which whoever has logged in is known; left out: one of the usual form */
+  makeKey?(): string;
   /** told of each that ends */
   ended(session: Session): void;
 }
 
 /**
- * The sessions of one web gateway. A cookie is kept as its hash alone. A session ends when it was not used for a
+ * The sessions of one gateway. The key of one, as a cookie has it, is kept as its hash alone. A session ends when it was not used for a
  * while, after its longest time, by {@link end}, or when its account is taken away; not with the process.
  */
 export class Sessions {
@@ -76,10 +78,10 @@ export class Sessions {
 
   /**
    * @param address the peer's
-   * @returns the cookie's value, which is told nobody else
+   * @returns `key`: told nobody else
    * @throws ArgoError BUSY, NOT AUTHENTICATED
    */
-  begin(member: Member, address: string): { readonly cookie: string; readonly session: Session } {
+  begin(member: Member, address: string): { readonly key: string; readonly session: Session } {
     try {
       return this.#begin(member, address);
     } catch (error) {
@@ -88,22 +90,22 @@ export class Sessions {
     }
   }
 
-  #begin(member: Member, address: string): { readonly cookie: string; readonly session: Session } {
+  #begin(member: Member, address: string): { readonly key: string; readonly session: Session } {
     const mark = this.#parts.accounts.mark(member.name);
     if (member.signal.aborted || mark === undefined) throw new ArgoError('NOT AUTHENTICATED');
     const mine = [...this.#kept.values()].filter((one) => one.member.name === member.name);
     if (mine.length >= SESSIONS_PER_ACCOUNT) void this.end(mine[0]!);
     if (this.#kept.size >= SESSIONS) throw new ArgoError('BUSY', 'too many sessions');
-    const cookie = newKey();
+    const key = (this.#parts.makeKey ?? newKey)();
     const now = performance.now();
-    const session = this.#keep({ id: keyHash(cookie), member, mark, address, begun: now, used: now, saved: now });
+    const session = this.#keep({ id: keyHash(key), member, mark, address, begun: now, used: now, saved: now });
     this.#save(session);
-    return { cookie, session };
+    return { key, session };
   }
 
-  /** The session of a cookie; that is a use of it. */
-  find(cookie: string): Session | undefined {
-    const session = this.#kept.get(keyHash(cookie));
+  /** The session of a key; that is a use of it. */
+  find(key: string): Session | undefined {
+    const session = this.#kept.get(keyHash(key));
     if (session === undefined) return undefined;
     if (this.#left(session) <= 0) {
       void this.end(session);

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import { ArgoError } from '../../../kit/errors.js';
-import { UNREAD_COUNTED_FROM, UNREAD_IN_ALL, UNREAD_OF_ACCOUNT } from '../../../kit/web-limits.js';
+import { ArgoError } from '../../kit/errors.js';
+import { UNREAD_COUNTED_FROM, UNREAD_IN_ALL, UNREAD_OF_ACCOUNT } from '../../kit/web-limits.js';
 
 /** How much of what was answered nobody has read yet: it lies in memory for as long. */
 export class Unread {

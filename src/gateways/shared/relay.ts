@@ -1,9 +1,9 @@
 import type { WebSocket } from 'ws';
-import type { OpenConsole } from '../../../instances/consoles.js';
-import { ArgoError } from '../../../kit/errors.js';
-import { CONSOLE_HIGH_WATER, CONSOLE_LOW_WATER, CONSOLE_PING, CONSOLE_RESIZE_SIZE } from '../../../kit/console-limits.js';
-import { isLender } from '../../../kit/lender.js';
-import { Close, closeFor } from '../close.js';
+import type { OpenConsole } from '../../instances/consoles.js';
+import { ArgoError } from '../../kit/errors.js';
+import { CONSOLE_HIGH_WATER, CONSOLE_LOW_WATER, CONSOLE_PING, CONSOLE_RESIZE_SIZE } from '../../kit/console-limits.js';
+import { isLender } from '../../kit/lender.js';
+import { Close, closeFor } from './close.js';
 
 /**
  * Carries a console over a WebSocket until either ends. Binary frames are its bytes; a text frame is
