@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { networkTest } from '../auth/networks.js';
@@ -6,6 +5,7 @@ import { HTTP_BODY, HTTP_HEAD_SIZE, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE, HTTP_LAS
 import type { Log } from '../kit/log.js';
 import { formatDuration, formatEndpoint } from '../kit/text.js';
 import { Entrance, type EntranceSettings } from './entrance.js';
+import { CLIENT_GONE, Gone, OVER } from './gone.js';
 
 /** An answer instead of the one that was asked for. What it says is shown to the client. */
 export class HttpError extends Error {
@@ -228,12 +228,10 @@ export class HttpPlace {
     const { socket } = request;
     const line = this.#lines.get(socket);
     if (line) line.answer = response;
-    const gone = new AbortController();
-    // one for many machines at a time
-    setMaxListeners(0, gone.signal);
+    const gone = new Gone();
     const over = new Promise<void>((resolve) => {
       response.once('close', () => {
-        gone.abort(new Error('the request is over'));
+        gone.abort(OVER);
         if (line) line.answer = undefined;
         if (this.#closed) socket.destroySoon();
         else if (line?.isOver === false) this.#limit(socket, HTTP_KEEP_ALIVE, () => socket.destroy());
@@ -242,9 +240,12 @@ export class HttpPlace {
     });
     this.#limit(socket, HTTP_REQUEST_TIMEOUT, () => this.#timeOut(request, response, gone));
     try {
-      const { mount, arrival } = this.#arrive(request, gone.signal);
+      const { mount, arrival } = this.#arrive(request);
       await mount.handler(request, response, {
         ...arrival,
+        get signal() {
+          return gone.signal;
+        },
         body: (most = HTTP_BODY) => readBody(request, most),
         lasting: () => clearTimeout(this.#lines.get(socket)?.timer),
       });
@@ -256,7 +257,7 @@ export class HttpPlace {
   }
 
   /** Whoever answers is told, and has a moment for it; then it is answered here. */
-  #timeOut(request: IncomingMessage, response: ServerResponse, gone: AbortController): void {
+  #timeOut(request: IncomingMessage, response: ServerResponse, gone: Gone): void {
     const { socket } = request;
     if (response.headersSent) return void socket.destroy();
     const reason = request.complete ? new HttpError(504, `no answer in ${formatDuration(HTTP_REQUEST_TIMEOUT)}`) : new HttpError(408, `the request did not come in ${formatDuration(HTTP_REQUEST_TIMEOUT)}`);
@@ -297,8 +298,8 @@ export class HttpPlace {
     socket.once('close', () => gone.abort(new Error('the connection is over')));
     this.#limit(socket, HTTP_REQUEST_TIMEOUT, () => socket.destroy());
     try {
-      const { mount, arrival } = this.#arrive(request, gone.signal);
-      await mount.upgrade!(request, socket, head, arrival);
+      const { mount, arrival } = this.#arrive(request);
+      await mount.upgrade!(request, socket, head, { ...arrival, signal: gone.signal });
       const line = this.#lines.get(socket);
       clearTimeout(line?.timer);
       if (line !== undefined) line.isTaken = true;
@@ -309,7 +310,7 @@ export class HttpPlace {
   }
 
   /** Who serves what was asked for, and what it is told. @throws HttpError */
-  #arrive(request: IncomingMessage, signal: AbortSignal): { readonly mount: Mount; readonly arrival: Arrival } {
+  #arrive(request: IncomingMessage): { readonly mount: Mount; readonly arrival: Omit<Arrival, 'signal'> } {
     const { socket, url = '' } = request;
     const address = this.#lines.get(socket)?.address ?? '';
     if (url.length > HTTP_URL_SIZE) throw new HttpError(414, `the address has more than ${HTTP_URL_SIZE} characters`);
@@ -318,7 +319,7 @@ export class HttpPlace {
     if (found === undefined) throw new HttpError(404, 'there is nothing here');
     if (!found.isFrom(address)) throw new HttpError(403, 'not from there');
     const from = formatEndpoint({ host: address, port: socket.remotePort ?? 0 });
-    return { mount: found.mount, arrival: { address, path, query, from, isTls: 'encrypted' in socket, signal } };
+    return { mount: found.mount, arrival: { address, path, query, from, isTls: 'encrypted' in socket } };
   }
 
   #find(path: string): { mount: Mount; isFrom: (address: string) => boolean } | undefined {
@@ -378,6 +379,6 @@ function readBody(request: IncomingMessage, most: number): Promise<Buffer> {
       request.off('data', take);
       refuse();
     };
-    request.on('data', take).once('end', () => resolve(Buffer.concat(chunks))).once('error', reject).once('close', () => reject(new Error('the client has gone')));
+    request.on('data', take).once('end', () => resolve(Buffer.concat(chunks))).once('error', reject).once('close', () => reject(CLIENT_GONE));
   });
 }
