@@ -1,0 +1,154 @@
+import * as v from 'valibot';
+import type { Actor } from '../../../instances/actor.js';
+import type { InstanceInfo } from '../../../instances/info.js';
+import { OPERATIONS } from '../../../instances/operation-table.js';
+import { ArgoError } from '../../../kit/errors.js';
+import { OMS_CACHE_LONGEST, OMS_CALL_LONGEST, OMS_CALLS_OF_SESSION } from '../../../kit/oms-limits.js';
+import { formatDuration } from '../../../kit/text.js';
+import { underAll, unlessAborted } from '../../../kit/within.js';
+import { HttpError, type Visit } from '../../../listening/http.js';
+import type { Session } from '../../shared/sessions.js';
+import { OmsError } from '../faults.js';
+import { AUTH_METHODS, AUTH_NAMES, sessionOf, type AuthParts, type AuthRow } from '../services/auth.js';
+import { METHODS } from '../services/index.js';
+import { machinesOf } from '../services/machines.js';
+import { hostName, machineName, wholeText } from '../services/params.js';
+import type { MachineAsked, Row, Tools } from '../services/row.js';
+import type { OmsResult } from './answer.js';
+import { AnswerCache } from './cache.js';
+import type { RpcCall } from './request.js';
+
+const SERVICE_NAME = /^[\w.]{1,64}$/;
+const cacheTimeout = v.pipe(wholeText(0, Number.MAX_SAFE_INTEGER), v.transform((seconds) => Math.min(seconds, OMS_CACHE_LONGEST)));
+
+export interface CallParts extends AuthParts {
+  /** of the configuration as it is now */
+  tools(): Tools;
+  /** aborted when the server ends */
+  readonly ending: AbortSignal;
+}
+
+/** Carries calls out: finds the row, checks who asks and what, and runs it. */
+export class Calls {
+  readonly #parts: CallParts;
+  readonly #cache = new AnswerCache();
+  /** calls under way, by the id of their session */
+  readonly #underWay = new Map<string, number>();
+
+  constructor(parts: CallParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws OmsError, ArgoError, HttpError */
+  async run({ service, method, params }: RpcCall, visit: Visit): Promise<OmsResult> {
+    if (service === null) throw new OmsError('MethodNotFound', 'no service is named');
+    if (!SERVICE_NAME.test(service)) throw new OmsError('IllegalService', 'this is no name of a service');
+    if ((AUTH_NAMES as readonly string[]).includes(service)) return { type: 'auth', result: await this.#runAuth(rowOf(AUTH_METHODS, service, method), params, visit) };
+    const row = rowOf(METHODS.get(service), service, method);
+    const [key, timeout, ...given] = params;
+    const session = sessionOf(key, this.#parts.sessions);
+    const [cacheFor] = read([['cache_timeout', cacheTimeout]], undefined, [timeout]).values;
+    return this.#counted(session, () => this.#runRow(row, { service, method, given, cacheFor: cacheFor as number, session }, visit));
+  }
+
+  #runAuth({ params, run }: AuthRow, given: readonly unknown[], visit: Visit): Promise<unknown> {
+    return run(named(params, read(Object.entries(params), undefined, given).values) as never, visit, this.#parts);
+  }
+
+  async #runRow(row: Row, { service, method, given, cacheFor, session }: { readonly service: string; readonly method: string; readonly given: readonly unknown[]; readonly cacheFor: number; readonly session: Session }, visit: Visit): Promise<OmsResult> {
+    const tools = this.#parts.tools();
+    const entries = [...(row.on === 'server' ? [] : [['host', hostName] as const]), ...(row.on === 'machine' ? [['machine', machineName] as const] : []), ...Object.entries(row.params)];
+    const { values, rest } = read(entries, row.rest, given);
+    const { host = '', machine: name = '', ...args } = named(Object.fromEntries(entries), values) as { readonly host?: string; readonly machine?: string };
+    const actor = session.member.actor(visit.from);
+    const provider = row.on === 'server' ? '' : await providerFor(actor, host, tools.providerOf(host, row.kind));
+    const machine = row.on === 'machine' ? await machineFor(actor, provider, name, row) : undefined;
+    authorise(actor, row, provider, machine);
+    // what is switched, copied or moved lasts as long as it lasts
+    if (!row.reads) visit.lasting();
+    const work = (): Promise<unknown> => this.#limited(session, visit, row.reads, (signal) => row.run({ actor, session, args, rest, signal, tools, host, provider, machine } as unknown as MachineAsked<never>));
+    const result = row.reads ? await this.#cache.get(await questionOf(row, { actor, service, method, given, provider }), cacheFor, work) : await work();
+    return { type: row.type, result: row.isOfClient ? { client: host, result } : result };
+  }
+
+  /** Ends a call with its client, its session, the server, or its longest time; what it has begun goes on. */
+  #limited(session: Session, visit: Visit, reads: boolean, work: (signal: AbortSignal) => Promise<unknown>): Promise<unknown> {
+    const late = new AbortController();
+    const timer = reads ? undefined : setTimeout(() => late.abort(new ArgoError('TIMEOUT', `no end in ${formatDuration(OMS_CALL_LONGEST)}; what was begun goes on`)), OMS_CALL_LONGEST);
+    return underAll([visit.signal, session.signal, this.#parts.ending, late.signal], (signal) => unlessAborted(work(signal), signal)).catch((error: unknown) => {
+      // the shared server's own word for it
+      throw error instanceof HttpError && error.status === 504 ? new ArgoError('TIMEOUT', error.message) : error;
+    }).finally(() => clearTimeout(timer));
+  }
+
+  async #counted<T>({ id }: Session, work: () => Promise<T>): Promise<T> {
+    const count = this.#underWay.get(id) ?? 0;
+    if (count >= OMS_CALLS_OF_SESSION) throw new ArgoError('BUSY', `${OMS_CALLS_OF_SESSION} calls of this session are under way already`);
+    this.#underWay.set(id, count + 1);
+    try {
+      return await work();
+    } finally {
+      const left = this.#underWay.get(id)! - 1;
+      if (left > 0) this.#underWay.set(id, left);
+      else this.#underWay.delete(id);
+    }
+  }
+}
+
+/** @throws OmsError */
+function rowOf<T>(methods: ReadonlyMap<string, T> | undefined, service: string, method: string): T {
+  if (methods === undefined) throw new OmsError('ServiceNotFound', `there is no service ${service}`);
+  const row = methods.get(method);
+  if (row === undefined) throw new OmsError('MethodNotFound', `${service} has no such method`);
+  return row;
+}
+
+type Entries = readonly (readonly [name: string, schema: v.GenericSchema])[];
+
+const named = (entries: v.ObjectEntries, values: readonly unknown[]): Readonly<Record<string, unknown>> => Object.fromEntries(Object.keys(entries).map((name, index) => [name, values[index]]));
+
+/** Parameters in their order. @param rest what may come beyond them @throws OmsError ParameterMismatch */
+function read(entries: Entries, rest: v.GenericSchema<unknown, string> | undefined, given: readonly unknown[]): { readonly values: readonly unknown[]; readonly rest: readonly string[] } {
+  if (rest === undefined && given.length > entries.length) throw new OmsError('ParameterMismatch', `${given.length - entries.length} too many: ${formOf(entries)} are expected`);
+  const check = <T>(name: string, schema: v.GenericSchema<unknown, T>, value: unknown): T => {
+    const checked = v.safeParse(schema, value);
+    if (checked.success) return checked.output;
+    throw new OmsError('ParameterMismatch', value === undefined ? `${name} is missing: ${formOf(entries)} are expected` : `${name}: ${checked.issues[0].message}`);
+  };
+  const values = entries.map(([name, schema], index) => check(name, schema, given[index]));
+  return { values, rest: rest === undefined ? [] : given.slice(entries.length).map((one) => check('statistic', rest, one)) };
+}
+
+const formOf = (entries: Entries): string => entries.map(([name]) => name).join(', ') || 'none';
+
+/**
+ * The provider of a host of which the account sees something.
+ * @throws ArgoError as for an instance: whoever does not see everything is not told whether there is one
+ */
+async function providerFor(actor: Actor, host: string, provider: string): Promise<string> {
+  if (actor.providers('image.list').includes(provider)) return provider;
+  for (const one of actor.states()) if (one.provider === provider) return provider;
+  const { isWhole, providers } = await actor.overview();
+  if (providers.some((one) => one.provider === provider)) return provider;
+  throw isWhole ? new ArgoError('NO SUCH PROVIDER', host) : new ArgoError('NOT ALLOWED');
+}
+
+/** The machine of a name, if it is of the kind that the service is about. @throws ArgoError as `select` */
+async function machineFor(actor: Actor, provider: string, name: string, { kind }: Row): Promise<InstanceInfo> {
+  const { instances: [found] } = await actor.select([{ text: `${provider}/${name}`, quoted: true }]);
+  if (found?.type !== kind || found?.provider !== provider) throw new ArgoError('NO SUCH INSTANCE', `${provider}/${name}`);
+  return found;
+}
+
+/** Before anything else is looked at. The gate checks it once more where something is done. @throws ArgoError NOT ALLOWED */
+function authorise(actor: Actor, { operation }: Row, provider: string, machine: InstanceInfo | undefined): void {
+  if (operation === undefined) return;
+  const isAllowed = machine !== undefined && OPERATIONS[operation].on === 'instance' ? actor.may(operation, machine) : actor.providers(operation).includes(provider);
+  if (!isAllowed) throw new ArgoError('NOT ALLOWED');
+}
+
+/** What tells a reading from all others: who asks, what, and, where the answer is about machines, which of them he sees. */
+async function questionOf({ operation, kind }: Row, { actor, service, method, given, provider }: { readonly actor: Actor; readonly service: string; readonly method: string; readonly given: readonly unknown[]; readonly provider: string }): Promise<string> {
+  const seen = operation === undefined ? (await machinesOf({ actor, provider }, kind)).map(({ id }) => id) : [];
+  return JSON.stringify([actor.name, service, method, provider, given, seen]);
+}

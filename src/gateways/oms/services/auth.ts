@@ -1,0 +1,61 @@
+import * as v from 'valibot';
+import { ArgoError } from '../../../kit/errors.js';
+import type { Log } from '../../../kit/log.js';
+import type { Arrival } from '../../../listening/http.js';
+import type { Accounts } from '../../contract.js';
+import type { Session, Sessions } from '../../shared/sessions.js';
+import { OmsError } from '../faults.js';
+import { readSessid } from '../sessid.js';
+import { password, userName } from './params.js';
+
+/** AuthService: logging in and out. Its methods are the only ones that need no session. */
+
+export const AUTH_NAMES = ['authservices', 'authservice', 'auth'] as const;
+
+export interface AuthParts {
+  readonly accounts: Pick<Accounts, 'login'>;
+  readonly sessions: Sessions;
+  readonly log: Log;
+}
+
+export interface AuthRow {
+  readonly params: v.ObjectEntries;
+  run(args: never, arrival: Arrival, parts: AuthParts): Promise<unknown>;
+}
+
+const row = <Entries extends v.ObjectEntries>(params: Entries, run: (args: v.InferOutput<v.ObjectSchema<Entries, undefined>>, arrival: Arrival, parts: AuthParts) => Promise<unknown>): AuthRow => ({ params, run });
+
+const sessid = v.string('a SESSID is expected');
+
+/** The session of a key. @throws OmsError AuthError */
+export function sessionOf(key: unknown, sessions: Pick<Sessions, 'find'>): Session {
+  const known = readSessid(key);
+  const session = known === undefined ? undefined : sessions.find(known);
+  if (session === undefined) throw new OmsError('AuthError', 'there is no such session, or no longer');
+  return session;
+}
+
+export const AUTH_METHODS: ReadonlyMap<string, AuthRow> = new Map([
+  ['authenticate', row({ username: userName, password }, async ({ username, password: secret }, { address, from, signal }, { accounts, sessions, log }) => {
+    try {
+      const { key, session } = sessions.begin(await accounts.login(username, secret, address, signal), address);
+      log('info', 'login', { account: session.member.name, from });
+      return key;
+    } catch (error) {
+      if (error instanceof ArgoError && error.phrase === 'NOT AUTHENTICATED') throw new OmsError('AuthError', 'the name, the password or the network is wrong');
+      throw error;
+    }
+  })],
+  ['deauthenticate', row({ SESSID: sessid }, async ({ SESSID }, { from }, { sessions, log }) => {
+    const known = readSessid(SESSID);
+    const session = known === undefined ? undefined : sessions.find(known);
+    if (session === undefined) throw new OmsError('DeauthError', 'there is no such session, or no longer');
+    log('info', 'logout', { account: session.member.name, from });
+    await sessions.end(session);
+    return 0;
+  })],
+  ['checksessid', row({ SESSID: sessid }, ({ SESSID }, _arrival, { sessions }) => {
+    sessionOf(SESSID, sessions);
+    return Promise.resolve(0);
+  })],
+]);
