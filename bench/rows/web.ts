@@ -1,15 +1,11 @@
-import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { WebUser } from '../../test/support/web/client.js';
-import { freePort } from '../../test/support/ports.js';
+import { startBareHttp } from '../bare-http.js';
 import { measureHttp, type HttpMeasured } from '../http-load.js';
 import { measure } from '../load.js';
 import { ACCOUNT } from '../ours.js';
 import { stopServers } from '../peers/bare.js';
-import { pidOf, scratchFolder, start, stop } from '../process.js';
+import { stop } from '../process.js';
 import { atLeast, below, type Row } from '../report.js';
-import { fromRoot } from '../root.js';
 import type { Scenario } from '../scenario.js';
 import { interleave, pairedRatio, summarise } from '../stats.js';
 import { change, CHANGES, INSTANCES, manyMachines, startWeb } from '../web-server.js';
@@ -19,15 +15,6 @@ const CONNECTIONS = 8;
 const PROBE_RATE = 500;
 /** Pages that are open. */
 const PAGES = 50;
-
-async function startBareHttp(body: string) {
-  const port = await freePort();
-  const file = join(scratchFolder('bare-http'), 'body');
-  writeFileSync(file, body);
-  const child = start(process.execPath, [fromRoot('dist', 'bench', 'peers', 'bare-http.js'), String(port), file], { stdio: ['ignore', 'pipe', 'pipe'] });
-  await once(child.stdout!, 'data');
-  return { child, pid: pidOf(child), port };
-}
 
 /** The list of many machines, beside a bare server that sends the same bytes; and what others feel of the page. */
 export const web: Scenario = async function* (settings): AsyncGenerator<Row> {
