@@ -41,6 +41,18 @@ await t.test('over SSH', { skip: lacksRoot(...LIBVIRT_PROGRAMS), timeout: 170_00
     t.match(await outcome(run(['sleep', '60'], { timeout: 300, effect: 'acts' })), { phrase: 'UNCERTAIN' });
   });
 
+  await t.test('what it says meanwhile is heard', async (t) => {
+    let heard = '';
+    let atOne = '';
+    const ended = run(['sh', '-c', 'echo one; cat >/dev/null; sleep 0.3; echo two'], { effect: 'acts', heard: (recent) => {
+      heard += recent;
+      atOne ||= heard;
+    } });
+    t.equal((await ended).stdout, 'one\ntwo\n');
+    t.equal(atOne, 'one\n', 'before it ended');
+    t.match(heard, /two\n$/);
+  });
+
   await t.test('a connection that is kept, and one that is new', async (t) => {
     const portOf = async (one: 'run' | 'runAnew'): Promise<string | undefined> =>
       (await commands[one](['printenv', 'SSH_CONNECTION'], { signal: soon(), effect: 'reads' })).stdout.split(' ')[1];

@@ -15,6 +15,8 @@ export interface HostCommandOptions {
   readonly maxOutput?: number;
   /** what only reads may be run once more where the connection was lost under it */
   readonly effect: 'reads' | 'acts';
+  /** told of the latest of its standard output whenever there is more: of how far it is */
+  readonly heard?: (recent: string) => void;
   /** needs root: by `sudo -n` where the account is another, which has to be allowed there without a password */
   readonly root?: true;
 }

@@ -73,7 +73,10 @@ function unbegun(error: unknown, [program]: Words): CommandResult {
 function outcome(child: ChildProcessWithoutNullStreams, words: Words, options: HostCommandOptions): Promise<CommandResult> {
   const { stdin = '', maxOutput = MAX_OUTPUT, timeout = COMMAND_TIMEOUT_MS, signal, effect } = options;
   const [stdout, stderr] = [new KeptOutput(maxOutput), new KeptOutput(maxOutput)];
-  child.stdout.on('data', (chunk: Buffer) => stdout.add(chunk));
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout.add(chunk);
+    options.heard?.(chunk.toString());
+  });
   child.stderr.on('data', (chunk: Buffer) => stderr.add(chunk));
   // One that reads nothing is no failure: what becomes of it, its end says.
   child.stdin.on('error', () => undefined);

@@ -52,9 +52,14 @@ export const commandsBy = (session: SshSession): Pick<HostCommands, 'run'> => ({
 
 async function runOn(session: SshSession, words: Words, options: HostCommandOptions): Promise<CommandResult> {
   checkWords(words);
-  const { effect, root, ...rest } = options;
+  const { effect, root, heard, ...rest } = options;
+  // It is waited for to its end, however much of it was heard.
+  const enough = heard && ((recent: string): boolean => {
+    heard(recent);
+    return false;
+  });
   try {
-    const result = await session.run(effect, lineOf(words, root), rest);
+    const result = await session.run(effect, lineOf(words, root), { ...rest, ...(enough && { enough }) });
     return root === true ? behindSudo(result) : result;
   } catch (error) {
     throw explainSsh(error, effect);

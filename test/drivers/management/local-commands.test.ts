@@ -25,6 +25,18 @@ await t.test('each word arrives as it is, and nothing else does', async (t) => {
   t.match(await outcome(run(['echo', 'a\0b'])), { phrase: 'BAD REQUEST' });
 });
 
+await t.test('what it says meanwhile is heard', async (t) => {
+  let heard = '';
+  let atOne = '';
+  const ended = run(['sh', '-c', 'echo one; cat >/dev/null; sleep 0.3; echo two'], { effect: 'acts', heard: (recent) => {
+    heard += recent;
+    atOne ||= heard;
+  } });
+  t.equal((await ended).stdout, 'one\ntwo\n');
+  t.equal(atOne, 'one\n', 'before it ended');
+  t.match(heard, /two\n$/);
+});
+
 await t.test('how it ended', async (t) => {
   t.match(await run(['sh', '-c', 'echo out; echo err >&2; exit 3']), { code: 3, signal: undefined, stdout: 'out\n', stderr: 'err\n', truncated: false });
   t.match(await run(['sh', '-c', 'kill -KILL $$']), { code: undefined, signal: 'KILL' });
