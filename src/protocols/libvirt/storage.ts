@@ -57,6 +57,11 @@ export class LibvirtStorage {
     return this.#read(Procedure.STORAGE_POOL_GET_INFO, pool.name, writePool(pool), readPoolInfo, signal);
   }
 
+  /** https://libvirt.org/formatstorage.html */
+  poolXml(pool: Pool, signal: AbortSignal): Promise<string> {
+    return this.#read(Procedure.STORAGE_POOL_GET_XML_DESC, pool.name, writePool(pool).int(0), (reply) => reply.string(), signal);
+  }
+
   /** Looks what is in it now: libvirt does not see what others put there. */
   refresh(pool: Pool, signal: AbortSignal): Promise<void> {
     return this.#read(Procedure.STORAGE_POOL_REFRESH, pool.name, writePool(pool).int(0), nothing, signal);

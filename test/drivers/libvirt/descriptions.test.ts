@@ -1,7 +1,7 @@
 import t from 'tap';
 import { parseHardware, withVcpus } from '../../../src/drivers/libvirt/management/hardware-xml.js';
 import { findUsers, madeOn, namesOf } from '../../../src/drivers/libvirt/management/image-users.js';
-import { installXml } from '../../../src/drivers/libvirt/management/machine-xml.js';
+import { machineXml } from '../../../src/drivers/libvirt/management/machine-xml.js';
 import { halfMadeName, requireFileName, requireMachineName, wholeName } from '../../../src/drivers/libvirt/management/names.js';
 import { needsOf } from '../../../src/drivers/libvirt/management/os-variants.js';
 import { parseOwnDisks } from '../../../src/drivers/libvirt/management/own-disks.js';
@@ -87,19 +87,22 @@ await t.test('CPUs and memory', async (t) => {
 
 await t.test('a machine that installs itself', async (t) => {
   const parts = {
-    name: 'a&b', uuid: 'u', type: 'kvm', arch: 'x86_64', vcpus: 2, memory: (1n << 30n) + 1n, disk: { file: '/p/a"b.qcow2' }, iso: '/p/x.iso', network: undefined,
+    name: 'a&b', uuid: 'u', type: 'kvm', arch: 'x86_64', vcpus: 2, memory: (1n << 30n) + 1n, disks: [{ file: '/p/a"b.qcow2' }], iso: '/p/x.iso', nics: [],
     needs: needsOf('debian12', 'linux'), apic: true, acpi: true,
   };
-  const xml = installXml(parts);
+  const xml = machineXml(parts);
   for (const part of ['<domain type="kvm"><name>a&amp;b</name>', '<memory unit="KiB">1048577</memory>', 'file="/p/a&quot;b.qcow2"', '<features><acpi/><apic/></features>', 'dev="vda" bus="virtio"',
     '<boot order="1"/></disk><disk type="file" device="cdrom">', 'listen="127.0.0.1"']) t.ok(xml.includes(part), part);
   t.notOk(xml.includes('<interface'));
-  const other = installXml({ ...parts, type: 'qemu', disk: { device: '/dev/vg/lv' }, network: 'default', needs: needsOf('Win11', ''), apic: false, acpi: false });
+  const other = machineXml({ ...parts, type: 'qemu', disks: [{ device: '/dev/vg/lv' }], nics: [{ network: 'default' }], needs: needsOf('Win11', ''), apic: false, acpi: false });
   for (const part of ['<features/>', 'dev="sda" bus="sata"', 'dev="sdb" bus="sata"', '<source dev="/dev/vg/lv"/>', '<model type="e1000e"/>', '<clock offset="localtime"/>']) t.ok(other.includes(part), part);
   t.notOk(other.includes('<cpu'));
+  const copied = machineXml({ ...parts, iso: undefined, disks: [{ file: '/p/1' }, { file: '/p/2' }], nics: [{ bridge: 'br0' }, { network: 'default' }] });
+  for (const part of ['dev="vdb" bus="virtio"/></disk>', '<interface type="bridge"><source bridge="br0"/>', '<interface type="network"><source network="default"/>']) t.ok(copied.includes(part), part);
+  t.notOk(copied.includes('cdrom'));
   t.same(needsOf('nobody-knows', 'linux'), needsOf('generic', 'linux'));
   t.same(needsOf('nobody-knows', 'windows'), needsOf('win10', 'windows'));
-  t.throws(() => installXml({ ...parts, iso: '/a\u0000b' }), RangeError);
+  t.throws(() => machineXml({ ...parts, iso: '/a\u0000b' }), RangeError);
 });
 
 await t.test('XML that is written is read as it was', async (t) => {

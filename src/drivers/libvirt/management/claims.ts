@@ -4,10 +4,10 @@ import { ArgoError } from '../../../kit/errors.js';
 export class Claims {
   readonly #held = new Set<string>();
 
-  /** @param names of images and machines, with what they are: `image a.qcow2` @throws ArgoError BUSY where one is worked on already */
+  /** @param names of images and machines, with what they are: `image a.qcow2` @throws ArgoError WRONG STATE where one is worked on already */
   async during<T>(names: readonly string[], work: () => Promise<T>): Promise<T> {
     const held = names.find((name) => this.#held.has(name));
-    if (held !== undefined) throw new ArgoError('BUSY', `the ${held} is being made or removed already`);
+    if (held !== undefined) throw new ArgoError('WRONG STATE', `the ${held} is being made or removed already`);
     names.forEach((name) => this.#held.add(name));
     try {
       return await work();

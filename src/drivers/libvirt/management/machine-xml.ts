@@ -11,15 +11,21 @@ export interface MachineParts {
   readonly vcpus: number;
   /** bytes */
   readonly memory: bigint;
-  readonly disk: { readonly file: string } | { readonly device: string };
-  /** path of the disc in its drive */
-  readonly iso: string;
-  /** a network of libvirt's; undefined: it has none */
-  readonly network: string | undefined;
+  /** images are of the format qcow2 */
+  readonly disks: readonly NewDisk[];
+  /** path of the disc in its drive; undefined: it has no drive */
+  readonly iso: string | undefined;
+  readonly nics: readonly Nic[];
   readonly needs: SystemNeeds;
   readonly apic: boolean;
   readonly acpi: boolean;
 }
+
+/** A disk: an image, or a device of the host. */
+export type NewDisk = { readonly file: string } | { readonly device: string };
+
+/** Where an interface goes: to a network of libvirt's, or to a bridge of the host. */
+export type Nic = { readonly network: string } | { readonly bridge: string };
 
 /** The type of machine that all of them are: PCI Express, as hosts have it today. */
 export const MACHINE_TYPE = 'q35';
@@ -29,11 +35,11 @@ const KIB = 1024n;
 const BOOT_MENU_MS = 3000;
 
 /**
- * The description of a machine that installs itself (https://libvirt.org/formatdomain.html). It boots from its disk, and as
- * long as there is nothing on that, from the disc: so that it does not install itself anew when it restarts. Its screen can be
+ * The description of a machine (https://libvirt.org/formatdomain.html). It boots from its first disk, and as long as there is
+ * nothing on that, from the disc, if it has one: so that it does not install itself anew when it restarts. Its screen can be
  * reached on its host only, where the consoles of this server find it.
  */
-export function installXml(parts: MachineParts): string {
+export function machineXml(parts: MachineParts): string {
   const { name, uuid, type, arch, vcpus, memory, needs, apic, acpi } = parts;
   return writeXml(element('domain', { type }, [
     element('name', {}, name),
@@ -51,24 +57,18 @@ export function installXml(parts: MachineParts): string {
   ]));
 }
 
-function devices({ disk, iso, network, needs }: MachineParts): (XmlNode | undefined)[] {
+function devices({ disks, iso, nics, needs }: MachineParts): (XmlNode | undefined)[] {
   const isVirtio = needs.bus === 'virtio';
-  const file = 'file' in disk;
   return [
-    element('disk', { type: file ? 'file' : 'block', device: 'disk' }, [
-      element('driver', { name: 'qemu', type: file ? 'qcow2' : 'raw', discard: 'unmap' }),
-      file ? element('source', { file: disk.file }) : element('source', { dev: disk.device }),
-      element('target', { dev: isVirtio ? 'vda' : 'sda', bus: needs.bus }),
-      element('boot', { order: '1' }),
-    ]),
-    element('disk', { type: 'file', device: 'cdrom' }, [
+    ...disks.map((disk, index) => diskOf(disk, index, needs)),
+    iso === undefined ? undefined : element('disk', { type: 'file', device: 'cdrom' }, [
       element('driver', { name: 'qemu', type: 'raw' }),
       element('source', { file: iso }),
-      element('target', { dev: isVirtio ? 'sda' : 'sdb', bus: 'sata' }),
+      element('target', { dev: `sd${letter(isVirtio ? 0 : disks.length)}`, bus: 'sata' }),
       element('readonly'),
       element('boot', { order: '2' }),
     ]),
-    network === undefined ? undefined : element('interface', { type: 'network' }, [element('source', { network }), element('model', { type: needs.card })]),
+    ...nics.map((nic) => element('interface', { type: 'network' in nic ? 'network' : 'bridge' }, [element('source', { ...nic }), element('model', { type: needs.card })])),
     element('serial', { type: 'pty' }),
     element('console', { type: 'pty' }),
     element('channel', { type: 'unix' }, [element('target', { type: 'virtio', name: 'org.qemu.guest_agent.0' })]),
@@ -80,4 +80,17 @@ function devices({ disk, iso, network, needs }: MachineParts): (XmlNode | undefi
     element('memballoon', { model: 'virtio' }),
     element('rng', { model: 'virtio' }, [element('backend', { model: 'random' }, '/dev/urandom')]),
   ];
+}
+
+/** `a` for the first. */
+const letter = (index: number): string => String.fromCharCode('a'.charCodeAt(0) + index);
+
+function diskOf(disk: NewDisk, index: number, { bus }: SystemNeeds): XmlNode {
+  const file = 'file' in disk;
+  return element('disk', { type: file ? 'file' : 'block', device: 'disk' }, [
+    element('driver', { name: 'qemu', type: file ? 'qcow2' : 'raw', discard: 'unmap' }),
+    file ? element('source', { file: disk.file }) : element('source', { dev: disk.device }),
+    element('target', { dev: `${bus === 'virtio' ? 'vd' : 'sd'}${letter(index)}`, bus }),
+    index === 0 ? element('boot', { order: '1' }) : undefined,
+  ]);
 }

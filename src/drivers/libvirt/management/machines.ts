@@ -4,31 +4,24 @@ import { formatBytes } from '../../../kit/text.js';
 import { beforeSending } from '../../../kit/within.js';
 import type { LibvirtClient } from '../../../protocols/libvirt/client.js';
 import { DomainState } from '../../../protocols/libvirt/constants.js';
-import { ErrorCode } from '../../../protocols/libvirt/errors.js';
 import { parseUuid, type Domain } from '../../../protocols/libvirt/types.js';
 import type { WorkCall } from '../../management/contract.js';
 import type { Limits } from '../../management/machine.js';
 import type { Machines, NewMachine } from '../../management/storage.js';
-import { refusalOf } from '../errors.js';
-import { child, createReader, text } from '../xml.js';
 import { imageClaim, machineClaim } from './claims.js';
 import type { ManagementContext } from './context.js';
 import { hostLimits, outside } from './host-limits.js';
 import { asExisting, isIso, requireRoom } from './images.js';
 import { findAgain } from './removal.js';
-import { installXml, MACHINE_TYPE, type MachineParts } from './machine-xml.js';
+import { lookAtHost } from './look-at-host.js';
+import { machineXml, type MachineParts, type NewDisk } from './machine-xml.js';
 import { requireMachineName } from './names.js';
 import { needsOf } from './os-variants.js';
 import { settled, TakingBack, undone } from './steps.js';
 import type { DomainUse } from './uses.js';
 
-/** libvirt's own network, where nobody says which. */
-const USUAL_NETWORK = 'default';
-
 /** Bytes of a disk on which a system can be installed at all. */
 const DISK_LEAST = 16n * 1024n * 1024n;
-
-const readCapabilities = createReader([]);
 
 /** The making of QEMU guests. */
 export function createMachines(context: ManagementContext): Machines {
@@ -65,7 +58,8 @@ async function install(context: ManagementContext, machine: NewMachine, call: Wo
     const image = 'size' in disk ? await halfMade.make({ name: diskName(machine), size: disk.size, task: call.task }, undo) : undefined;
     call.progress(0.4);
     signal.throwIfAborted();
-    await define(context, installXml({ ...parts, disk: 'size' in disk ? { file: image!.path } : { device: disk.volume } }), parts, undo);
+    const made: NewDisk = 'size' in disk ? { file: image!.path } : { device: disk.volume };
+    await define(context, machineXml({ ...parts, disks: [made] }), parts, undo);
     call.progress(0.7);
     signal.throwIfAborted();
     await start(context, parts);
@@ -110,7 +104,7 @@ async function afterTakingBack(undo: TakingBack, error: unknown, signal: AbortSi
 }
 
 /** Everything that can be known to be in the way, before anything is made. @throws SettingsFault, ArgoError WRONG STATE, FAILED, NOT SUPPORTED */
-async function plan(context: ManagementContext, machine: NewMachine, call: WorkCall): Promise<Omit<MachineParts, 'disk'>> {
+async function plan(context: ManagementContext, machine: NewMachine, call: WorkCall): Promise<Omit<MachineParts, 'disks'>> {
   const { connection, pools, uses, halfMade } = context;
   const { signal } = call;
   const [contents, used, found] = await Promise.all([
@@ -133,7 +127,7 @@ async function plan(context: ManagementContext, machine: NewMachine, call: WorkC
   return {
     name: machine.name, uuid: randomUUID(), vcpus: machine.vcpus, memory: machine.memory, iso: iso!.path,
     needs: needsOf(machine.osVariant, machine.osType), apic: machine.apic, acpi: machine.acpi,
-    type: found.type, arch: found.arch, network: found.network,
+    type: found.type, arch: found.arch, nics: found.network === undefined ? [] : [{ network: found.network }],
   };
 }
 
@@ -143,20 +137,4 @@ async function faultOfDisk({ logicalVolumes }: ManagementContext, { disk }: NewM
   if (volume === undefined) return `there is no logical volume ${disk.volume}`;
   const users = [...volume.usedBy, ...used.filter(({ paths }) => paths.has(disk.volume)).map(({ name }) => name)];
   return users.length === 0 ? undefined : `${disk.volume} is in use by ${[...new Set(users)].join(', ')}`;
-}
-
-/** @throws ArgoError WRONG STATE where there is a machine of that name, NOT SUPPORTED where the host can run none of ours */
-async function lookAtHost({ options }: ManagementContext, client: LibvirtClient, name: string, signal: AbortSignal) {
-  const isThere = await client.definitions.named(name, signal).then(() => true, (error: unknown) => {
-    if (refusalOf(error) === ErrorCode.NO_DOMAIN) return false;
-    throw error;
-  });
-  if (isThere) throw new ArgoError('WRONG STATE', `there is a machine ${name} already`);
-  const [limits, capabilities, networks] = await Promise.all([
-    hostLimits(client, signal), client.definitions.capabilities(MACHINE_TYPE, signal), client.definitions.networks(signal),
-  ]);
-  const root = child(readCapabilities(capabilities), 'domainCapabilities');
-  const [type, arch] = [text(root, 'domain'), text(root, 'arch')];
-  if (type === undefined || arch === undefined) throw new ArgoError('NOT SUPPORTED', `libvirt does not say how machines of type ${MACHINE_TYPE} are run`);
-  return { limits, type, arch, network: options.network ?? (networks.includes(USUAL_NETWORK) ? USUAL_NETWORK : networks[0]) };
 }

@@ -1,8 +1,10 @@
+import { posix } from 'node:path';
 import type { LibvirtClient } from '../../../protocols/libvirt/client.js';
 import { ErrorCode, LibvirtError } from '../../../protocols/libvirt/errors.js';
 import { placeOfPool, placeOfVolume, type Pool, type PoolInfo, type Volume } from '../../../protocols/libvirt/storage.js';
 import { ArgoError } from '../../../kit/errors.js';
 import { refusalOf } from '../errors.js';
+import { child, createReader, text } from '../xml.js';
 import type { LibvirtConnection } from '../connection.js';
 import { inParts } from './in-parts.js';
 import { parseVolumeXml, type VolumeDescription } from './volume-xml.js';
@@ -21,6 +23,11 @@ export interface PoolContents {
   /** files and devices; no folders */
   readonly volumes: readonly VolumeDescription[];
 }
+
+/** Types of pools whose volumes are files in a folder. */
+const FOLDERS = new Set(['dir', 'fs', 'netfs']);
+
+const readPool = createReader([]);
 
 /** Milliseconds for which a pool is taken for unchanged: libvirt reads all of it anew when it is asked to look. */
 const LOOKED_MS = 10_000;
@@ -61,6 +68,19 @@ export class ImagePools {
   /** What there is room for in the pool of images. @throws ArgoError as {@link read} */
   room(signal: AbortSignal): Promise<{ readonly pool: Pool; readonly available: bigint }> {
     return this.#use(this.images, signal, async (client, pool) => ({ pool, available: (await client.storage.poolInfo(pool, signal)).available }));
+  }
+
+  /** The folder of the pool of images on the host. @throws ArgoError as {@link read}; NOT SUPPORTED where the pool is no folder */
+  async folder(signal: AbortSignal): Promise<string> {
+    const pool = child(readPool(await this.#use(this.images, signal, (client, found) => client.storage.poolXml(found, signal))), 'pool');
+    const path = text(child(pool, 'target'), 'path');
+    if (path === undefined || !FOLDERS.has(text(pool, '@type') ?? '')) throw new ArgoError('NOT SUPPORTED', `the storage pool ${this.images} is no folder of the host`);
+    return posix.normalize(path);
+  }
+
+  /** Has libvirt look what is in the pool of images now. */
+  refresh(signal: AbortSignal): Promise<void> {
+    return this.#use(this.images, signal, (client, pool) => this.#look(client, pool, signal, true));
   }
 
   /** A volume of the pool of images as it is now; undefined where there is none. */
