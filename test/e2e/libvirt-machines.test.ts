@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import * as v from 'valibot';
 import { LibvirtConnection } from '../../src/drivers/libvirt/connection.js';
+import { ContainerRoots } from '../../src/drivers/libvirt/management/templates/container-roots.js';
+import { HostFiles } from '../../src/drivers/libvirt/management/templates/host-files.js';
+import { localCommands } from '../../src/drivers/management/local-commands.js';
 import { hypervisorOf } from '../../src/drivers/libvirt/context.js';
 import libvirt from '../../src/drivers/libvirt/index.js';
 import { createManagement } from '../../src/drivers/libvirt/management/abilities.js';
@@ -183,6 +186,7 @@ await t.test('a disk that is a logical volume', options, async (t) => {
   t.teardown(() => connection.close(soon()));
   const machines = createMachines(createManagement({
     connection, host, hypervisor: hypervisorOf('qemu'), options: { 'image-pool': 'default', 'iso-pool': 'discs' },
+    roots: new ContainerRoots('/nowhere', new HostFiles(localCommands)),
     logicalVolumes: async () => [volume(loop), volume('/dev/vg/other', ['somebody'])],
   }));
   const install = (name: string, path: string) => outcome(machines.install(newMachine(name, { disk: { volume: path }, osVariant: 'win11', osType: 'windows' }), workCall()));

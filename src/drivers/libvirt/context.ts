@@ -22,6 +22,8 @@ export interface Hypervisor {
   readonly hasImages: boolean;
   /** whether machines of our making run on it */
   readonly installs: boolean;
+  /** whether machines are made from templates on it, and templates from machines */
+  readonly hasTemplates: boolean;
   /** of `UndefineFlag`: what it can remove with a description; it refuses all else */
   readonly undefine: number;
 }
@@ -29,14 +31,14 @@ export interface Hypervisor {
 const { MANAGED_SAVE, SNAPSHOTS_METADATA, NVRAM, CHECKPOINTS_METADATA } = UndefineFlag;
 
 const VM: Hypervisor = {
-  type: 'vm', resets: true, saves: true, signals: false, shared: true, hasConsoles: true, hasImages: true, installs: true,
+  type: 'vm', resets: true, saves: true, signals: false, shared: true, hasConsoles: true, hasImages: true, installs: true, hasTemplates: true,
   undefine: MANAGED_SAVE | SNAPSHOTS_METADATA | NVRAM | CHECKPOINTS_METADATA,
 };
 
 const HYPERVISORS: Readonly<Record<string, Hypervisor>> = {
   lxc: { ...VM, type: 'container', resets: false, saves: false, signals: true, hasImages: false, installs: false, undefine: 0 },
-  test: { ...VM, resets: false, shared: false, hasConsoles: false, installs: false, undefine: MANAGED_SAVE | SNAPSHOTS_METADATA },
-  xen: { ...VM, resets: false, installs: false, undefine: MANAGED_SAVE },
+  test: { ...VM, resets: false, shared: false, hasConsoles: false, installs: false, hasTemplates: false, undefine: MANAGED_SAVE | SNAPSHOTS_METADATA },
+  xen: { ...VM, resets: false, installs: false, hasTemplates: false, undefine: MANAGED_SAVE },
 };
 
 /** @param scheme of the connection URI; one that is not in the table is taken for a full one */

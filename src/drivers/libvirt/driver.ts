@@ -12,6 +12,10 @@ import { createMachine } from './vm.js';
 import { LibvirtConsoles } from './consoles.js';
 import { createManagement, descriptionAbilities, storageAbilities } from './management/abilities.js';
 import type { ManagementContext, ManagementOptions } from './management/context.js';
+import { createTemplatesContext, templateAbilities, templatingAbilities, type TemplateOptions } from './management/templates/abilities.js';
+import { ContainerRoots } from './management/templates/container-roots.js';
+import type { TemplatesContext } from './management/templates/context.js';
+import { HostFiles } from './management/templates/host-files.js';
 import { Transport, type LibvirtOptions } from './transport.js';
 import { hostAbilities } from './management/host-abilities.js';
 import { destinationOf, migrationOf, type MigrationOptions } from './management/migration.js';
@@ -37,6 +41,7 @@ export class LibvirtDriver implements Driver {
   readonly #transport: Transport;
   readonly #runs = new RunLog();
   readonly #management: ManagementContext;
+  readonly #templates: TemplatesContext | undefined;
   #closed = false;
   /** what the last listing held, by uuid */
   #machines = new Map<string, Machine>();
@@ -45,7 +50,7 @@ export class LibvirtDriver implements Driver {
   /** states learnt from events while a listing is under way, which are newer than what it will say */
   #fresher: Map<string, PowerState> | undefined;
 
-  constructor(options: LibvirtOptions & MigrationOptions & NetworkOptions & ManagementOptions, host: DriverHost) {
+  constructor(options: LibvirtOptions & MigrationOptions & NetworkOptions & ManagementOptions & TemplateOptions, host: DriverHost) {
     this.#host = host;
     this.#migration = options;
     this.#uri = parseLibvirtUri(options.uri);
@@ -63,10 +68,13 @@ export class LibvirtDriver implements Driver {
     });
     const { commands } = this.#transport;
     const onHost = hostAbilities(commands, this.#connection);
+    const files = new HostFiles(commands);
     this.#management = createManagement({
-      connection: this.#connection, host, hypervisor: this.#hypervisor, options, logicalVolumes: async (call) => await onHost.volumes?.list?.({}, call) ?? [],
+      connection: this.#connection, host, hypervisor: this.#hypervisor, options, roots: new ContainerRoots(options['container-folder'], files),
+      logicalVolumes: async (call) => await onHost.volumes?.list?.({}, call) ?? [],
     });
-    this.abilities = { ...onHost, ...storageAbilities(this.#management), network: networkOf(commands, options, host.log) };
+    this.#templates = createTemplatesContext(this.#management, files, options);
+    this.abilities = { ...onHost, ...storageAbilities(this.#management), ...templateAbilities(this.#templates), network: networkOf(commands, options, host.log) };
   }
 
   destination(): Destination {
@@ -113,7 +121,9 @@ export class LibvirtDriver implements Driver {
       domain, hypervisor: this.#hypervisor, connection: this.#connection, runs: this.#runs,
       consoles: new LibvirtConsoles(domain, this.#hypervisor, this.#transport),
     };
-    return createMachine(context, { ...descriptionAbilities(context, this.#management), migration: migrationOf(context, this.#uri.scheme, this.#transport) });
+    return createMachine(context, {
+      ...descriptionAbilities(context, this.#management), ...templatingAbilities(context, this.#templates), migration: migrationOf(context, this.#uri.scheme, this.#transport),
+    });
   }
 
   async #readAll(client: LibvirtClient, signal: AbortSignal): Promise<{ domain: Domain; power: PowerState }[]> {

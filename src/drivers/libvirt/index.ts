@@ -17,6 +17,7 @@ const uri = v.pipe(text, v.rawCheck(({ dataset, addIssue }) => {
 
 /** Not looked at by us: another libvirtd opens it, which has more transports. */
 const peerUri = v.pipe(text, v.regex(/^qemu(?:\+[a-z0-9]+)?:\/\/\S*\/(?:system|session)(?:\?\S*)?$/, 'write it as the other libvirtd would open it: qemu+tls://host/system'));
+const folder = v.pipe(text, v.regex(/^\/(?!.*\/\.\.?(?:\/|$))[^\0\n]*[^\0\n/]$/, 'an absolute path on the host is expected, such as /var/lib/argo/templates'));
 
 const options = {
   uri: v.optional(uri, 'qemu:///system'),
@@ -31,6 +32,9 @@ const options = {
   'migrate-uri': v.optional(peerUri),
   'migrate-data-uri': v.optional(v.pipe(text, v.regex(/^(?:tcp|rdma):\/\/[^/\s]+$|^unix:\/\/\/\S+$/, 'write tcp://host or tcp://host:port'))),
   'migrate-disks': v.optional(v.picklist(['shared', 'copied'], 'write "shared" or "copied"'), 'shared'),
+  /** where templates, and the roots of containers that are made here, lie on the host */
+  'template-folder': v.optional(folder, '/var/lib/argo/templates'),
+  'container-folder': v.optional(folder, '/var/lib/argo/containers'),
 };
 
 /** Virtual machines and containers of a libvirt: QEMU/KVM, LXC, and what else it has a driver for. */

@@ -55,7 +55,7 @@ export interface Template {
 export interface DeploySettings {
   readonly vcpus?: number;
   readonly memory?: bigint;
-  /** of a vm: the bridge of its first interface */
+  /** of its first interface */
   readonly bridge?: string;
   /** of a container: bytes of its root */
   readonly size?: bigint;

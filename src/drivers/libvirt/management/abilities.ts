@@ -11,7 +11,7 @@ import { createRemoval } from './removal.js';
 import { DomainUses } from './uses.js';
 
 /** What this libvirt's storage and descriptions of machines are managed by. */
-export function createManagement(parts: Pick<ManagementContext, 'connection' | 'host' | 'hypervisor' | 'options' | 'logicalVolumes'>): ManagementContext {
+export function createManagement(parts: Pick<ManagementContext, 'connection' | 'host' | 'hypervisor' | 'options' | 'roots' | 'logicalVolumes'>): ManagementContext {
   const pools = new ImagePools(parts.connection, parts.options);
   return { ...parts, pools, uses: new DomainUses(parts.connection), halfMade: new HalfMade(pools, parts.host), claims: new Claims() };
 }

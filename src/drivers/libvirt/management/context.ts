@@ -6,6 +6,7 @@ import type { Hypervisor } from '../context.js';
 import type { Claims } from './claims.js';
 import type { HalfMade } from './half-made.js';
 import type { ImagePools, PoolOptions } from './pools.js';
+import type { ContainerRoots } from './templates/container-roots.js';
 import type { DomainUses } from './uses.js';
 
 /** Which of libvirt's pools and networks the management uses. */
@@ -24,6 +25,8 @@ export interface ManagementContext {
   readonly pools: ImagePools;
   readonly halfMade: HalfMade;
   readonly claims: Claims;
+  /** of containers, on the host */
+  readonly roots: ContainerRoots;
   /** the logical volumes of the host */
   readonly logicalVolumes: (call: WorkCall) => Promise<readonly LogicalVolume[]>;
 }

@@ -4,6 +4,7 @@ import type { LibvirtClient } from '../../../protocols/libvirt/client.js';
 import { XmlFlag } from '../../../protocols/libvirt/constants.js';
 import { ErrorCode } from '../../../protocols/libvirt/errors.js';
 import { formatUuid, type Domain } from '../../../protocols/libvirt/types.js';
+import type { WorkCall } from '../../management/contract.js';
 import type { RemovalAbility } from '../../management/machine.js';
 import type { VmContext } from '../context.js';
 import { refusalOf } from '../errors.js';
@@ -17,7 +18,16 @@ import type { VolumeDescription } from './volume-xml.js';
 
 /** The taking away of one domain. */
 export function createRemoval(vm: VmContext, context: ManagementContext): RemovalAbility {
-  return { delete: ({ disks }, { signal }) => context.claims.during([machineClaim(vm.domain.name)], () => remove(vm, context, disks, signal)) };
+  return { delete: ({ disks }, call) => context.claims.during([machineClaim(vm.domain.name)], () => remove(vm, context, disks, call)) };
+}
+
+/** What goes with a domain: an image, or the root of a container. */
+interface OwnThing {
+  /** on the host */
+  readonly path: string;
+  /** an image's, so that nobody else works on it meanwhile */
+  readonly claim?: string;
+  remove(signal: AbortSignal): Promise<void>;
 }
 
 /** A domain as it is now; undefined where it is gone. */
@@ -30,13 +40,15 @@ export async function findAgain(client: LibvirtClient, domain: Domain, signal: A
   }
 }
 
-async function remove(vm: VmContext, context: ManagementContext, withDisks: boolean, signal: AbortSignal): Promise<void> {
+async function remove(vm: VmContext, context: ManagementContext, withDisks: boolean, call: WorkCall): Promise<void> {
   const { domain, connection, hypervisor } = vm;
-  const volumes = await beforeSending(signal, async () => {
+  const { signal } = call;
+  const find = hypervisor.type === 'container' ? findRoot : findDisks;
+  const things = await beforeSending(signal, async () => {
     await requireOff(vm, signal);
-    return withDisks ? findDisks(vm, context, signal) : [];
+    return withDisks ? find(vm, context, call) : [];
   });
-  await context.claims.during(volumes.map(({ volume }) => imageClaim(volume.name)), async () => {
+  await context.claims.during(things.flatMap(({ claim }) => claim ?? []), async () => {
     await beforeSending(signal, () => requireOff(vm, signal));
     const isGone = async (at: AbortSignal): Promise<boolean> => await connection.use('reads', at, (client) => findAgain(client, domain, at)) === undefined;
     await settled((at) => connection.useFor(domain, 'acts', at, (client) => client.definitions.undefine(domain, hypervisor.undefine, at)), isGone);
@@ -44,7 +56,7 @@ async function remove(vm: VmContext, context: ManagementContext, withDisks: bool
     if (!await insist(isGone)) throw new ArgoError('FAILED', 'it was started meanwhile: its description is removed, it goes on until it ends, and its disks stay');
     context.uses.forget();
     context.host.relist();
-    await deleteDisks(context, volumes);
+    await removeThings(context, things);
   });
 }
 
@@ -58,10 +70,9 @@ async function requireOff({ domain, connection, hypervisor }: VmContext, signal:
 
 /**
  * Its disks that nobody else has.
- * @throws ArgoError FAILED for one that libvirt cannot remove, since it is in none of its pools; NOT SUPPORTED for containers
+ * @throws ArgoError FAILED for one that libvirt cannot remove, since it is in none of its pools
  */
-async function findDisks({ domain, connection, hypervisor }: VmContext, { pools, uses }: ManagementContext, signal: AbortSignal): Promise<VolumeDescription[]> {
-  if (hypervisor.type === 'container') throw new ArgoError('NOT SUPPORTED', 'what a container has are folders, which libvirt does not remove; remove it without its disks');
+async function findDisks({ domain, connection }: VmContext, { pools, uses }: ManagementContext, { signal }: WorkCall): Promise<OwnThing[]> {
   const [volumes, used, description] = await Promise.all([
     pools.readAll(signal),
     uses.read(signal, true),
@@ -72,14 +83,25 @@ async function findDisks({ domain, connection, hypervisor }: VmContext, { pools,
   return parseOwnDisks(description).flatMap((disk) => {
     const found = volumes.find(({ path, volume }) => ('path' in disk ? path === disk.path : volume.pool === disk.pool && volume.name === disk.volume));
     if (found === undefined) throw new ArgoError('FAILED', `${disk.target} (${disk.words}) is in no storage pool that is active, so libvirt cannot remove it; remove the machine without its disks`);
-    return isFree(found) ? [found] : [];
+    const { volume, path } = found;
+    return isFree(found) ? [{ path, claim: imageClaim(volume.name), remove: (at) => pools.delete(volume, at) }] : [];
   });
 }
 
-async function deleteDisks({ pools, host }: ManagementContext, volumes: readonly VolumeDescription[]): Promise<void> {
+/** @throws ArgoError FAILED where its root was not made here */
+async function findRoot({ domain, connection }: VmContext, { roots, uses }: ManagementContext, { signal, task }: WorkCall): Promise<OwnThing[]> {
+  const [used, description] = await Promise.all([
+    uses.read(signal, true),
+    connection.use('reads', signal, (client) => client.xml(domain, signal, XmlFlag.INACTIVE)),
+  ]);
+  const path = await roots.ownRoot(description, used.filter(({ id }) => id !== formatUuid(domain.uuid)), signal);
+  return [{ path, remove: (at) => roots.remove(path, task, at) }];
+}
+
+async function removeThings({ host }: ManagementContext, things: readonly OwnThing[]): Promise<void> {
   const left: string[] = [];
-  for (const { volume, path } of volumes) {
-    await insist((signal) => pools.delete(volume, signal)).catch((error: unknown) => {
+  for (const { path, remove: away } of things) {
+    await insist(away).catch((error: unknown) => {
       left.push(path);
       host.log('warn', 'a disk of a removed machine could not be removed', { path, error: String(error) });
     });
