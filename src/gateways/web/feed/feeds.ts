@@ -61,6 +61,8 @@ export class Feeds {
     socket.onClose(() => { isGone = true; });
     const watched = await this.#of(member);
     if (isGone) return;
+    // it may have ended while the view was put together
+    if (this.#isClosed) return socket.close(...ENDING);
     const mine = [...this.#connections].filter((one) => one.account === account).length;
     if (this.#connections.size >= FEED_SOCKETS || mine >= FEED_SOCKETS_PER_ACCOUNT) return socket.close(Close.TRY_AGAIN_LATER, 'too many pages are open');
     if (signal.aborted || member.signal.aborted) return socket.close(Close.POLICY, 'the session is over');
@@ -71,7 +73,7 @@ export class Feeds {
   close(): void {
     this.#isClosed = true;
     clearInterval(this.#alive);
-    for (const connection of [...this.#connections]) connection.end(Close.GOING_AWAY, 'the server is ending');
+    for (const connection of [...this.#connections]) connection.end(...ENDING);
     this.#idle.forEach((timer) => clearTimeout(timer));
     for (const one of this.#watched.values()) one.then((watched) => watched.close(), () => undefined);
     this.#watched.clear();
@@ -152,5 +154,8 @@ export class Feeds {
     for (const { socket, watched } of this.#connections) if (socket.bufferedAmount <= FEED_UNREAD) socket.send(aliveText(watched));
   }
 }
+
+/** What a page is told when there is no more to come. */
+const ENDING = [Close.GOING_AWAY, 'the server is ending'] as const;
 
 const aliveText = ({ v }: Watched): string => JSON.stringify({ t: 'alive', v, now: Date.now() } satisfies FeedMessage);
