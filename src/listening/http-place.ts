@@ -1,41 +1,12 @@
 import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { networkTest } from '../auth/networks.js';
-import { HTTP_BODY, HTTP_HEAD_SIZE, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE, HTTP_LAST_WORDS, HTTP_REQUEST_TIMEOUT, HTTP_SENT_AHEAD, HTTP_URL_SIZE, LINGER } from '../kit/limits.js';
+import { HTTP_HEAD_SIZE, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE, HTTP_LAST_WORDS, HTTP_REQUEST_TIMEOUT, HTTP_SENT_AHEAD, HTTP_URL_SIZE, LINGER } from '../kit/limits.js';
 import type { Log } from '../kit/log.js';
-import { formatDuration, formatEndpoint } from '../kit/text.js';
+import { formatDuration } from '../kit/text.js';
 import { Entrance, type EntranceSettings } from './entrance.js';
 import { CLIENT_GONE, Gone, OVER } from './gone.js';
-
-/** An answer instead of the one that was asked for. What it says is shown to the client. */
-export class HttpError extends Error {
-  constructor(readonly status: number, message: string, readonly headers: Readonly<Record<string, string>> = {}) {
-    super(message);
-  }
-}
-
-/** Who asks, and for what. */
-export interface Arrival {
-  /** what was asked for, without what follows `?` */
-  readonly path: string;
-  /** what follows that */
-  readonly query: URLSearchParams;
-  /** the peer's, in its plain form */
-  readonly address: string;
-  /** address and port, for log and audit */
-  readonly from: string;
-  readonly isTls: boolean;
-  /** aborted when the client is gone, or the request has taken too long: the reason is then the {@link HttpError} that answers it */
-  readonly signal: AbortSignal;
-}
-
-/** One request, beside what node:http has of it. */
-export interface Visit extends Arrival {
-  /** The whole body. @param most bytes of it @throws HttpError 413 where it is longer */
-  body(most?: number): Promise<Buffer>;
-  /** Lifts the time limit on the answer: for streams that last. They end with the client or the gateway. */
-  lasting(): void;
-}
+import { Asked, HttpError, urlOf, type Arrival, type Visit } from './visit.js';
 
 /**
  * Answers a request: by node:http's own means, awaited. A thrown {@link HttpError} is answered as it
@@ -240,15 +211,8 @@ export class HttpPlace {
     });
     this.#limit(socket, HTTP_REQUEST_TIMEOUT, () => this.#timeOut(request, response, gone));
     try {
-      const { mount, arrival } = this.#arrive(request);
-      await mount.handler(request, response, {
-        ...arrival,
-        get signal() {
-          return gone.signal;
-        },
-        body: (most = HTTP_BODY) => readBody(request, most),
-        lasting: () => clearTimeout(this.#lines.get(socket)?.timer),
-      });
+      const { mount, url, address } = this.#arrive(request);
+      await mount.handler(request, response, new Asked(request, url, address, gone, () => clearTimeout(this.#lines.get(socket)?.timer)));
       if (!response.writableEnded && !response.destroyed) response.end();
     } catch (error) {
       this.#fail(request, response, error);
@@ -272,7 +236,7 @@ export class HttpPlace {
   #isTaken(request: IncomingMessage): boolean {
     const offered = (request.headers.upgrade ?? '').split(',').map((one) => one.trim().toLowerCase());
     try {
-      return this.#find(urlOf(request).pathname)?.mount.upgrade !== undefined && offered.some((one) => one !== 'h2c');
+      return this.#find(urlOf(request).pathname)?.upgrade !== undefined && offered.some((one) => one !== 'h2c');
     } catch {
       return false;
     }
@@ -294,12 +258,12 @@ export class HttpPlace {
   }
 
   async #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
-    const gone = new AbortController();
-    socket.once('close', () => gone.abort(new Error('the connection is over')));
+    const gone = new Gone();
+    socket.once('close', () => gone.abort(CLIENT_GONE));
     this.#limit(socket, HTTP_REQUEST_TIMEOUT, () => socket.destroy());
     try {
-      const { mount, arrival } = this.#arrive(request);
-      await mount.upgrade!(request, socket, head, { ...arrival, signal: gone.signal });
+      const { mount, url, address } = this.#arrive(request);
+      await mount.upgrade!(request, socket, head, new Asked(request, url, address, gone, () => undefined));
       const line = this.#lines.get(socket);
       clearTimeout(line?.timer);
       if (line !== undefined) line.isTaken = true;
@@ -309,23 +273,22 @@ export class HttpPlace {
     }
   }
 
-  /** Who serves what was asked for, and what it is told. @throws HttpError */
-  #arrive(request: IncomingMessage): { readonly mount: Mount; readonly arrival: Omit<Arrival, 'signal'> } {
-    const { socket, url = '' } = request;
-    const address = this.#lines.get(socket)?.address ?? '';
-    if (url.length > HTTP_URL_SIZE) throw new HttpError(414, `the address has more than ${HTTP_URL_SIZE} characters`);
-    const { pathname: path, searchParams: query } = urlOf(request);
-    const found = this.#find(path);
-    if (found === undefined) throw new HttpError(404, 'there is nothing here');
-    if (!found.isFrom(address)) throw new HttpError(403, 'not from there');
-    const from = formatEndpoint({ host: address, port: socket.remotePort ?? 0 });
-    return { mount: found.mount, arrival: { address, path, query, from, isTls: 'encrypted' in socket } };
+  /** Who serves what was asked for, and from where that was. @throws HttpError */
+  #arrive(request: IncomingMessage): { readonly mount: Mount; readonly url: URL; readonly address: string } {
+    const address = this.#lines.get(request.socket)?.address ?? '';
+    if ((request.url ?? '').length > HTTP_URL_SIZE) throw new HttpError(414, `the address has more than ${HTTP_URL_SIZE} characters`);
+    const url = urlOf(request);
+    const mount = this.#find(url.pathname);
+    if (mount === undefined) throw new HttpError(404, 'there is nothing here');
+    if (!this.#mounts.get(mount)!.isFrom(address)) throw new HttpError(403, 'not from there');
+    return { mount, url, address };
   }
 
-  #find(path: string): { mount: Mount; isFrom: (address: string) => boolean } | undefined {
+  #find(path: string): Mount | undefined {
+    let best: Mount | undefined;
     // of two at one path the later is the former's successor
-    const [best] = [...this.#mounts].reverse().filter(([mount]) => lies(path, mount.path)).sort(([a], [b]) => b.path.length - a.path.length);
-    return best && { mount: best[0], ...best[1] };
+    for (const mount of this.#mounts.keys()) if (lies(path, mount.path) && mount.path.length >= (best?.path.length ?? 0)) best = mount;
+    return best;
   }
 
   #fail(request: IncomingMessage, response: ServerResponse, error: unknown): void {
@@ -336,19 +299,6 @@ export class HttpPlace {
     response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...(request.complete ? {} : { connection: 'close' }), ...headers });
     response.end(`${message}\n`);
   }
-}
-
-/** @throws HttpError 400 */
-function urlOf({ url = '', headers, headersDistinct }: IncomingMessage): URL {
-  // which of two was meant nobody can tell, and somebody between may take the other (RFC 9112, 3.2)
-  if ((headersDistinct.host ?? []).length > 1) throw new HttpError(400, 'there is more than one header Host');
-  // as it stands behind the host: `//x/y` names none
-  const whole = url.startsWith('/') ? `http://localhost${url}` : url;
-  if (!URL.canParse(whole) || !whole.startsWith('http')) throw new HttpError(400, 'the address cannot be read');
-  const parsed = new URL(whole);
-  // one that names the host itself is right about it (RFC 9112, 3.2.2)
-  if (whole === url) headers.host = parsed.host;
-  return parsed;
 }
 
 /** What a client is told of a fault. */
@@ -364,21 +314,3 @@ function answerBare(socket: Socket, { status, message, headers }: HttpError): vo
 
 /** Whether a path is that of a mount, or below it. */
 const lies = (path: string, mount: string): boolean => mount === '/' || path === mount || path.startsWith(`${mount}/`);
-
-/** @throws HttpError 413; Error where the client has gone */
-function readBody(request: IncomingMessage, most: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    const refuse = (): void => reject(new HttpError(413, `the body has more than ${most} bytes`));
-    if (Number(request.headers['content-length'] ?? 0) > most) return refuse();
-    // not by its iterator, which tears the connection down where it is left early
-    const take = (chunk: Buffer): void => {
-      size += chunk.length;
-      if (size <= most) return void chunks.push(chunk);
-      request.off('data', take);
-      refuse();
-    };
-    request.on('data', take).once('end', () => resolve(Buffer.concat(chunks))).once('error', reject).once('close', () => reject(CLIENT_GONE));
-  });
-}

@@ -8,9 +8,11 @@ import type { Log } from '../kit/log.js';
 import { formatEndpoint } from '../kit/text.js';
 import { prepareAll, type Change } from './change.js';
 import type { EntranceSettings } from './entrance.js';
-import { HttpError, HttpPlace, type HttpHandler, type Mount, type Owner, type UpgradeHandler } from './http-place.js';
+import { HttpPlace, type HttpHandler, type Mount, type Owner, type UpgradeHandler } from './http-place.js';
+import { HttpError } from './visit.js';
 
-export { HttpError, type Arrival, type HttpHandler, type UpgradeHandler, type Visit } from './http-place.js';
+export { type HttpHandler, type UpgradeHandler } from './http-place.js';
+export { HttpError, type Arrival, type Visit } from './visit.js';
 
 /** A place of the shared server, by what tells it from others. */
 interface Held {
