@@ -28,7 +28,7 @@ await t.test('the forms of a call', async (t) => {
   t.match(await post(JSON.stringify({ jsonrpc: '2.0', id: 7, method: 'kvm.list_vms', params: wanted.params })), { ...wanted, form: { is: 'json-rpc' } });
   t.match(await get(new URLSearchParams({ _ScriptTransport_id: '3', nocache: '1', _ScriptTransport_data: json }).toString()), { ...wanted, form: { is: 'script', script: '3' } });
   t.match(await post('{"service":null,"method":"refreshSession","id":null}'), { service: null, id: null, params: [] });
-  for (const [id, read] of [['"a b"', 'a b'], ['a', 'a'], ['12', 12], ['-3', -3], ['null', null], ['12345678901234567890', '12345678901234567890'], ['{"a":1}', '{"a":1}'], ['', '']] as const) {
+  for (const [id, read] of [['"a b"', 'a b'], ['a', 'a'], ['12', 12], ['-3', -3], ['null', null], ['12345678901234567890', '12345678901234567890'], ['{"a":1}', '{"a":1}'], ['', ''], ['007', '007'], ['-0', 0], ['"a\nb"', '"a\nb"'], ['"\u0001"', '"\u0001"']] as const) {
     t.equal((await get(new URLSearchParams({ id, service: 's', method: 'm' }).toString())).id, read, id);
   }
 });

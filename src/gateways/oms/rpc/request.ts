@@ -103,8 +103,10 @@ function parse(text: string, what: string): unknown {
   return json;
 }
 
+/** Such JSON as an id can be: no number with a zero before it, and nothing in a text that JSON would have escaped. */
+const ID_IN_JSON = /^(?:null|-?(?:0|[1-9]\d{0,14})|"[^"\\\p{Cc}]*")$/u;
+
 /** What is no small number is handed back as the text that it is. */
 function plainOrJson(text: string): unknown {
-  if (/^(?:null|-?\d{1,15}|"[^"\\]*")$/.test(text)) return JSON.parse(text) as unknown;
-  return text;
+  return ID_IN_JSON.test(text) ? JSON.parse(text) as unknown : text;
 }
