@@ -107,6 +107,7 @@ await t.test('settings: what is wrong by its name, and what was told is no chang
   t.same(await update('kvm', 'openfiler', { vcpu: 'x', memory: '-1' }), { vcpu: 'Virtual CPU count not correct', memory: 'Memory size not correct' });
   t.same(await update('kvm', 'openfiler', { vcpu: 9 }), { vcpu: 'at most 4' }, 'the host\'s own words');
   t.same(await update('kvm', 'openfiler', { arch: 'i686' }), { arch: 'This can not be changed here' });
+  t.same(await update('kvm', 'openfiler', { prototype: '1' }), { prototype: 'This can not be changed here' }, 'which is not dropped as no setting');
   t.same(await update('ovz', '104', { vcpu: '', vcpulimit: 'x', disk: 'x', ip_address: '1.2.3', nameserver: 'x', password: '', onboot: 'maybe', vm_id: '7', __x: 1 }), {
     vcpu: 'Virtual CPU count not correct', vcpulimit: 'Virtual CPU limit not correct', disk: 'Disk size not correct', ip_address: 'IP address not correct', nameserver: 'Nameserver address not correct',
     password: 'Password can not be zero length', onboot: 'Onboot configuration has to be yes or no', vm_id: 'This can not be changed here', __x: 'This can not be changed here',
@@ -123,6 +124,13 @@ await t.test('settings: what is wrong by its name, and what was told is no chang
   });
   t.same(await deploy(template), {}, 'all that was told');
   t.match(await client.ask('kvm', 'deploy_template_for_vm', HOST, 'templeit', 'new1', {}), { error: { message: /^\[FuncManError\] WRONG STATE/ } }, 'a second one of that name');
+});
+
+await t.test('a machine that cannot be deleted is not stopped for it', async (t) => {
+  const { client } = await start(t, '', '[providers.home]\ntype = "world"\nvms = ["pet"]\n');
+  await client.login(LOGIN.name, LOGIN.password);
+  t.match(await client.ask('kvm', 'delete_vm', 'home', 'pet'), { error: { origin: 2, code: 100, message: /NOT SUPPORTED/ } });
+  t.match(await client.result('kvm', 'list_vms_status', 'home'), { result: { pet: { state: 'running' } } });
 });
 
 await t.test('an answer of some age, where it is asked for, for the same account alone', async (t) => {

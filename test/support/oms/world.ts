@@ -49,7 +49,7 @@ class Machine {
           world.templates.push({ name: template, type });
         },
       },
-      removal: { delete: async () => {
+      removal: name.startsWith('pet') ? undefined : { delete: async () => {
         if (this.now !== 'off') refuse('WRONG STATE', name + ' is ' + this.now);
         world.machines.splice(world.machines.indexOf(this), 1);
       } },

@@ -107,10 +107,13 @@ export const powerRows = (kind: MachineKind, type: Row['type']): Readonly<Record
   delete_vm: machineRow(kind, {
     operation: 'machine.delete', type,
     run: async (asked) => {
+      // disks stay: what is on them may be all that somebody has
+      const args = { disks: kind === 'container' };
+      // one that cannot be deleted is not to be stopped for it
+      await asked.actor.planWork('machine.delete', asked.machine, args, { signal: asked.signal });
       // one that is off already is told so by its manager, whatever was known of it
       await stop(asked);
-      // disks stay: what is on them may be all that somebody has
-      await asked.actor.work('machine.delete', asked.machine, { disks: kind === 'container' }, { signal: asked.signal });
+      await asked.actor.work('machine.delete', asked.machine, args, { signal: asked.signal });
       return 0;
     },
   }),

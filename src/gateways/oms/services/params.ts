@@ -66,7 +66,8 @@ export const gigabytesOrNone = v.union([v.pipe(empty, v.transform(() => undefine
 /** `yes`, or nothing. */
 export const yesOrNone = v.pipe(v.picklist(['yes', 'no', ''], '"yes" or "" is expected'), v.transform((text) => text === 'yes'));
 
-export const settings = v.record(v.string(), v.unknown(), 'a dictionary of settings is expected');
+/** Not `v.record`, which leaves out keys such as `prototype`: a setting that nobody knows is to be refused, not dropped. */
+export const settings = v.custom<Readonly<Record<string, unknown>>>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'a dictionary of settings is expected');
 
 export const hostNames = v.pipe(v.array(hostName, 'a list of hosts is expected'), v.minLength(1, 'names no host'), v.maxLength(OMS_HOSTS, `has more than ${OMS_HOSTS} hosts`));
 
