@@ -103,10 +103,10 @@ export class Sessions {
     return { key, session };
   }
 
-  /** The session of a key; that is a use of it. */
-  find(key: string): Session | undefined {
+  /** The session of a key; that is a use of it. @param address of whoever shows it: from where the account may not come, it opens nothing */
+  find(key: string, address: string): Session | undefined {
     const session = this.#kept.get(keyHash(key));
-    if (session === undefined) return undefined;
+    if (session === undefined || !this.#mayComeFrom(session, address)) return undefined;
     if (this.#left(session) <= 0) {
       void this.end(session);
       return undefined;
@@ -167,6 +167,14 @@ export class Sessions {
     session.saved = used;
     const now = performance.now();
     this.#parts.store.save({ id, account: member.name, mark, address, begun: Math.round(Date.now() - (now - begun)), used: Math.round(Date.now() - (now - used)) });
+  }
+
+  /** Where it logged in was looked at then, and is again with each reload. */
+  #mayComeFrom({ member, mark, address: known }: Kept, address: string): boolean {
+    if (address === known) return true;
+    const there = this.#parts.accounts.again(member.name, mark, address);
+    there?.release();
+    return there !== undefined;
   }
 
   /** @returns whether it was there */

@@ -8,6 +8,8 @@ import { SESSIONS_PER_ACCOUNT } from '../../../src/kit/web-limits.js';
 
 const MINUTE = 60_000;
 const HERE = '127.0.0.1';
+/** where no account may come from */
+const ELSEWHERE = '192.0.2.9';
 const TIMES = { idle: 30 * MINUTE, longest: 12 * 60 * MINUTE };
 
 /** Time goes on only as the test says. */
@@ -20,7 +22,7 @@ function begin(t: Test) {
   const ended: string[] = [];
   const saved = new Map<string, SavedSession>();
   const parts: SessionParts = {
-    accounts: { mark: (name) => (name === 'gone' ? undefined : `mark of ${name}`), again: (name, mark) => (mark === `mark of ${name}` ? account(name).member : undefined) },
+    accounts: { mark: (name) => (name === 'gone' ? undefined : `mark of ${name}`), again: (name, mark, address) => (mark === `mark of ${name}` && address !== ELSEWHERE ? account(name).member : undefined) },
     store: { save: (one) => void saved.set(one.id, one), remove: (id) => Promise.resolve(void saved.delete(id)), load: () => Promise.resolve([...saved.values()]) },
     ended: ({ member }) => void ended.push(member.name),
   };
@@ -39,14 +41,14 @@ function begin(t: Test) {
 await t.test('a session ends when nobody used it for a while', (t) => {
   const { sessions, ended, account, pass } = begin(t);
   const { key, session } = sessions.begin(account('kim').member, HERE);
-  t.equal(sessions.find(key), session);
-  t.equal(sessions.find(`${key}x`), undefined);
+  t.equal(sessions.find(key, HERE), session);
+  t.equal(sessions.find(`${key}x`, HERE), undefined);
   for (let i = 0; i < 3; i += 1) {
     pass(29 * MINUTE);
-    t.equal(sessions.find(key), session, 'each use counts anew');
+    t.equal(sessions.find(key, HERE), session, 'each use counts anew');
   }
   pass(30 * MINUTE + 2);
-  t.same([sessions.find(key), session.signal.aborted, ended, sessions.size], [undefined, true, ['kim'], 0]);
+  t.same([sessions.find(key, HERE), session.signal.aborted, ended, sessions.size], [undefined, true, ['kim'], 0]);
   t.end();
 });
 
@@ -58,7 +60,7 @@ await t.test('what is held is used, until its longest time', (t) => {
   t.same(ended, []);
   release();
   pass(29 * MINUTE);
-  t.equal(sessions.find(key), session);
+  t.equal(sessions.find(key, HERE), session);
   sessions.hold(session);
   pass(7 * 60 * MINUTE);
   t.same([ended, session.signal.aborted], [['kim'], true]);
@@ -70,14 +72,26 @@ await t.test('it ends with its account, by itself, and when times become shorter
   const [kim, lee, max] = [account('kim'), account('lee'), account('max')];
   const [one, other, third] = [sessions.begin(kim.member, HERE), sessions.begin(lee.member, HERE), sessions.begin(max.member, HERE)];
   kim.gone.abort();
-  t.same([ended, sessions.find(one.key)], [['kim'], undefined]);
+  t.same([ended, sessions.find(one.key, HERE)], [['kim'], undefined]);
   void sessions.end(other.session);
   void sessions.end(other.session);
   t.same(ended, ['kim', 'lee'], 'once');
   pass(10 * MINUTE);
   sessions.retime({ ...TIMES, idle: 5 * MINUTE });
-  t.same([ended, sessions.find(third.key)], [['kim', 'lee', 'max'], undefined]);
+  t.same([ended, sessions.find(third.key, HERE)], [['kim', 'lee', 'max'], undefined]);
   t.throws(() => sessions.begin(kim.member, HERE), new ArgoError('NOT AUTHENTICATED'), 'an account that has gone while its password was looked at');
+  t.end();
+});
+
+await t.test('its key opens nothing where the account may not come from', (t) => {
+  const { sessions, account, pass } = begin(t);
+  const { key, session } = sessions.begin(account('kim').member, HERE);
+  t.equal(sessions.find(key, '127.0.0.2'), session, 'another address of those');
+  pass(29 * MINUTE);
+  t.equal(sessions.find(key, ELSEWHERE), undefined);
+  t.equal(session.signal.aborted, false, 'whoever has it otherwise keeps it');
+  pass(2 * MINUTE);
+  t.equal(session.signal.aborted, true, 'that was no use of it');
   t.end();
 });
 
@@ -86,12 +100,12 @@ await t.test('an account has so many; the one that was used longest ago makes ro
   const { member } = account('kim');
   const begun = Array.from({ length: SESSIONS_PER_ACCOUNT }, () => sessions.begin(member, HERE));
   pass(1);
-  t.ok(sessions.find(begun[0]!.key));
+  t.ok(sessions.find(begun[0]!.key, HERE));
   const last = sessions.begin(member, HERE);
   t.equal(sessions.size, SESSIONS_PER_ACCOUNT);
-  t.ok(sessions.find(last.key));
-  t.ok(sessions.find(begun[0]!.key), 'which was used');
-  t.equal(sessions.find(begun[1]!.key), undefined);
+  t.ok(sessions.find(last.key, HERE));
+  t.ok(sessions.find(begun[0]!.key, HERE), 'which was used');
+  t.equal(sessions.find(begun[1]!.key, HERE), undefined);
   sessions.close();
   t.equal(sessions.size, 0);
   t.end();
@@ -102,8 +116,8 @@ await t.test('a restart ends none whose account is as it was, and whose time is 
   const [one, other, third] = ['kim', 'lee', 'max'].map((name) => sessions.begin(account(name).member, HERE)) as [ReturnType<Sessions['begin']>, ReturnType<Sessions['begin']>, ReturnType<Sessions['begin']>];
   t.notMatch(JSON.stringify([...saved.values()]), one.key, 'no key is kept');
   pass(20 * MINUTE);
-  sessions.find(one.key);
-  sessions.find(other.key);
+  sessions.find(one.key, HERE);
+  sessions.find(other.key, HERE);
   void sessions.end(third.session);
   sessions.close();
   t.equal(one.session.signal.aborted, true, 'in this process it is over');
@@ -111,13 +125,13 @@ await t.test('a restart ends none whose account is as it was, and whose time is 
   pass(15 * MINUTE);
   const next = again();
   await next.restore();
-  t.equal(next.find(one.key)?.member.name, 'kim');
-  t.same([next.find(other.key), next.find(third.key), next.size, saved.size], [undefined, undefined, 1, 1]);
+  t.equal(next.find(one.key, HERE)?.member.name, 'kim');
+  t.same([next.find(other.key, HERE), next.find(third.key, HERE), next.size, saved.size], [undefined, undefined, 1, 1]);
   next.close();
   pass(31 * MINUTE);
   const late = again();
   await late.restore();
-  t.same([late.find(one.key), saved.size], [undefined, 0], 'too late');
+  t.same([late.find(one.key, HERE), saved.size], [undefined, 0], 'too late');
 });
 
 await t.test('a clock that was set back lengthens no session', async (t) => {
@@ -128,5 +142,5 @@ await t.test('a clock that was set back lengthens no session', async (t) => {
   shift(-60 * MINUTE);
   const next = again();
   await next.restore();
-  t.same([next.find(key), saved.size], [undefined, 0]);
+  t.same([next.find(key, HERE), saved.size], [undefined, 0]);
 });

@@ -160,10 +160,10 @@ export class ConsolePorts {
     if (spot.open === 0) spot.unused = setTimeout(() => this.remove(spot), OMS_CONSOLE_UNUSED).unref();
   }
 
-  #upgrade(spot: Kept, request: IncomingMessage, socket: Socket, head: Buffer, { query, from }: Arrival): void {
+  #upgrade(spot: Kept, request: IncomingMessage, socket: Socket, head: Buffer, { query, from, address }: Arrival): void {
     const { session, machine, kind } = spot;
     const sessid = sessidOf(query, request.headers['sec-websocket-protocol']);
-    const known = sessid === undefined ? undefined : this.#parts.sessions.find(sessid);
+    const known = sessid === undefined ? undefined : this.#parts.sessions.find(sessid, address);
     // of another session, or of none: nobody is told which
     if (known?.id !== session.id) throw new HttpError(403, 'the SESSID is not that of who has set this up');
     this.#sockets.handleUpgrade(request, socket, head, (web) => {

@@ -46,7 +46,7 @@ export class Calls {
     if ((AUTH_NAMES as readonly string[]).includes(service)) return { type: 'auth', result: await this.#runAuth(rowOf(AUTH_METHODS, service, method), params, visit) };
     const row = rowOf(METHODS.get(service), service, method);
     const [key, timeout, ...given] = params;
-    const session = sessionOf(key, this.#parts.sessions);
+    const session = sessionOf(key, visit.address, this.#parts.sessions);
     const [cacheFor] = read([['cache_timeout', cacheTimeout]], undefined, [timeout]).values;
     return this.#counted(session, () => this.#runRow(row, { service, method, given, cacheFor: cacheFor as number, session }, visit));
   }

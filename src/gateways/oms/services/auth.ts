@@ -27,10 +27,14 @@ const row = <Entries extends v.ObjectEntries>(params: Entries, run: (args: v.Inf
 
 const sessid = v.string('a SESSID is expected');
 
-/** The session of a key. @throws OmsError AuthError */
-export function sessionOf(key: unknown, sessions: Pick<Sessions, 'find'>): Session {
+const found = (key: unknown, address: string, sessions: Pick<Sessions, 'find'>): Session | undefined => {
   const known = readSessid(key);
-  const session = known === undefined ? undefined : sessions.find(known);
+  return known === undefined ? undefined : sessions.find(known, address);
+};
+
+/** The session of a key. @param address of whoever shows it @throws OmsError AuthError */
+export function sessionOf(key: unknown, address: string, sessions: Pick<Sessions, 'find'>): Session {
+  const session = found(key, address, sessions);
   if (session === undefined) throw new OmsError('AuthError', 'there is no such session, or no longer');
   return session;
 }
@@ -46,16 +50,15 @@ export const AUTH_METHODS: ReadonlyMap<string, AuthRow> = new Map([
       throw error;
     }
   })],
-  ['deauthenticate', row({ SESSID: sessid }, async ({ SESSID }, { from }, { sessions, log }) => {
-    const known = readSessid(SESSID);
-    const session = known === undefined ? undefined : sessions.find(known);
+  ['deauthenticate', row({ SESSID: sessid }, async ({ SESSID }, { address, from }, { sessions, log }) => {
+    const session = found(SESSID, address, sessions);
     if (session === undefined) throw new OmsError('DeauthError', 'there is no such session, or no longer');
     log('info', 'logout', { account: session.member.name, from });
     await sessions.end(session);
     return 0;
   })],
-  ['checksessid', row({ SESSID: sessid }, ({ SESSID }, _arrival, { sessions }) => {
-    sessionOf(SESSID, sessions);
+  ['checksessid', row({ SESSID: sessid }, ({ SESSID }, { address }, { sessions }) => {
+    sessionOf(SESSID, address, sessions);
     return Promise.resolve(0);
   })],
 ]);

@@ -34,7 +34,7 @@ export class Logins {
   async answer(request: IncomingMessage, response: ServerResponse, visit: Visit): Promise<void> {
     const { sessions } = this.#parts;
     const { isTls } = visit;
-    const known = sessionOf(request, isTls, sessions);
+    const known = sessionOf(request, visit, sessions);
     const method = methodOf(request);
     if (method === 'GET') {
       if (known === undefined) throw new ArgoError('NOT AUTHENTICATED');

@@ -34,21 +34,21 @@ function cookieOf({ headers: { cookie = '' } }: IncomingMessage, isTls: boolean)
 export const setCookie = (value: string | undefined, isTls: boolean): string =>
   `${nameOf(isTls)}=${value ?? ''}; Path=/; HttpOnly; SameSite=Strict${isTls ? '; Secure' : ''}${value === undefined ? '; Max-Age=0' : ''}`;
 
-export const sessionOf = (request: IncomingMessage, isTls: boolean, sessions: Sessions): Session | undefined => {
+export const sessionOf = (request: IncomingMessage, { isTls, address }: Pick<Arrival, 'isTls' | 'address'>, sessions: Sessions): Session | undefined => {
   const cookie = cookieOf(request, isTls);
-  return cookie === undefined ? undefined : sessions.find(cookie);
+  return cookie === undefined ? undefined : sessions.find(cookie, address);
 };
 
 /** Who asks, by a token or by the session's cookie. @throws ArgoError NOT AUTHENTICATED, BUSY */
-export async function visitorOf(request: IncomingMessage, { address, isTls, signal }: Arrival, sessions: Sessions, accounts: Accounts): Promise<Visitor> {
+export async function visitorOf(request: IncomingMessage, arrival: Arrival, sessions: Sessions, accounts: Accounts): Promise<Visitor> {
   const { authorization } = request.headers;
   if (authorization !== undefined) {
     const [, token] = /^Bearer +([^\s]+)$/i.exec(authorization) ?? [];
     if (token === undefined) throw new ArgoError('NOT AUTHENTICATED', 'a Bearer token is expected');
-    const member = await accounts.token(token, address, signal);
+    const member = await accounts.token(token, arrival.address, arrival.signal);
     return { member, id: `token ${member.name}`, signal: member.signal, session: undefined, release: () => member.release() };
   }
-  const session = sessionOf(request, isTls, sessions);
+  const session = sessionOf(request, arrival, sessions);
   if (session === undefined) throw new ArgoError('NOT AUTHENTICATED');
   return { member: session.member, id: session.id, signal: session.signal, session, release: () => undefined };
 }
