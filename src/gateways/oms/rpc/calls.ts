@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type { Actor } from '../../../instances/actor.js';
 import type { InstanceInfo } from '../../../instances/info.js';
-import { OPERATIONS } from '../../../instances/operation-table.js';
+import { OPERATIONS, type OperationName } from '../../../instances/operation-table.js';
 import { ArgoError } from '../../../kit/errors.js';
 import { OMS_CACHE_LONGEST, OMS_CALL_LONGEST, OMS_CALLS_OF_SESSION } from '../../../kit/oms-limits.js';
 import { formatDuration } from '../../../kit/text.js';
@@ -147,8 +147,11 @@ function authorise(actor: Actor, { operation }: Row, provider: string, machine: 
   if (!isAllowed) throw new ArgoError('NOT ALLOWED');
 }
 
-/** What tells a reading from all others: who asks, what, and, where the answer is about machines, which of them he sees. */
+/** What lists of machines tell of each beside its state, where the account may know it. */
+const TOLD_OF_MACHINES: readonly OperationName[] = ['stats.guests', 'tag.list'];
+
+/** What tells a reading from all others: who asks, what, and, where the answer is about machines, which of them he sees, and what of them. */
 async function questionOf({ operation, kind }: Row, { actor, service, method, given, provider }: { readonly actor: Actor; readonly service: string; readonly method: string; readonly given: readonly unknown[]; readonly provider: string }): Promise<string> {
-  const seen = operation === undefined ? (await machinesOf({ actor, provider }, kind)).map(({ id }) => id) : [];
+  const seen = operation === undefined ? (await machinesOf({ actor, provider }, kind)).map((machine) => [machine.id, ...TOLD_OF_MACHINES.filter((one) => actor.may(one, machine))]) : [];
   return JSON.stringify([actor.name, service, method, provider, given, seen]);
 }
