@@ -17,6 +17,8 @@ export const OMS_HOSTS = 256;
 export const OMS_PORTS = 256;
 /** Consoles that one session has set up, of each kind. */
 export const OMS_CONSOLES_OF_SESSION = 8;
+/** The part of a pool that the sessions of one account may take together, so that some is left for others; as many as one session may have in any case. */
+export const OMS_PORTS_OF_ACCOUNT = 0.75;
 /** How long one stays set up that nobody is connected to. */
 export const OMS_CONSOLE_UNUSED = 5 * 60_000;
 /** How long the guest is asked to shut down before its plug is pulled, where the table does not say. */

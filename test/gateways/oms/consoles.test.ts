@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
-import { everything, LOGIN, omsTable } from '../../support/oms/accounts.js';
+import { accounts, everything, LOGIN, omsTable } from '../../support/oms/accounts.js';
 import { OmsClient, send } from '../../support/oms/client.js';
 import { startWorld } from '../../support/oms/world.js';
 import { listens } from '../../support/ports.js';
@@ -115,3 +115,23 @@ await t.test('a session that nobody uses ends, and one whose account is taken aw
   t.match(await client.call('auth', 'checksessid', [client.sessid]), { error: { code: 101 } });
   await until(async () => !await listens(ssh), WITHIN, 'its end');
 });
+
+await t.test('one account leaves some ports of a pool to others', async (t) => {
+  const names = Array.from({ length: 14 }, (_, count) => `vm${count}`);
+  const table = '[gateways.oms]\ntype = "oms"\nlisten = ["127.0.0.1:0"]\nvnc-ports = "27400-27411"\n';
+  const all = [{ instances: ['*'], commands: ['*'] }];
+  const daemon = await startWorld(t, await accounts({ [LOGIN.name]: all, kim: all }) + `${table}[providers.many]\ntype = "world"\nvms = ${JSON.stringify(names)}\n`, 2);
+  const [one, second, kim] = [LOGIN.name, LOGIN.name, 'kim'].map((name) => ({ name, client: new OmsClient(daemon.ports[1]!) })) as [Asking, Asking, Asking];
+  for (const { name, client } of [one, second, kim]) await client.login(name, LOGIN.password);
+  const setUp = async ({ client }: Asking, name: string): Promise<number> => (await client.ask('kvm', 'set_up_vnc_connection', 'many', name)).error?.code ?? 0;
+  const codes: number[] = [];
+  for (const name of names.slice(0, 8)) codes.push(await setUp(one, name));
+  for (const name of names.slice(8, 10)) codes.push(await setUp(second, name));
+  t.same(codes, [0, 0, 0, 0, 0, 0, 0, 0, 0, 153]);
+  t.equal(await setUp(kim, names[9]!), 0);
+});
+
+interface Asking {
+  readonly name: string;
+  readonly client: OmsClient;
+}

@@ -4,7 +4,7 @@ import type { InstanceInfo } from '../../../instances/info.js';
 import type { ConsoleKind } from '../../../drivers/driver.js';
 import type { Deadline } from '../../../kit/deadline.js';
 import type { Log } from '../../../kit/log.js';
-import { OMS_CONSOLE_UNUSED, OMS_CONSOLES_OF_SESSION } from '../../../kit/oms-limits.js';
+import { OMS_CONSOLE_UNUSED, OMS_CONSOLES_OF_SESSION, OMS_PORTS_OF_ACCOUNT } from '../../../kit/oms-limits.js';
 import type { EntranceSettings } from '../../../listening/entrance.js';
 import { HttpError, type Arrival, type HttpDoors, type HttpMount } from '../../../listening/http.js';
 import { serveConsole } from '../../shared/serve-console.js';
@@ -92,6 +92,10 @@ export class ConsolePorts {
       throw new OmsError(faults.full, `this session has ${OMS_CONSOLES_OF_SESSION} set up`);
     }
     const { first, last } = this.#places.pools[kind];
+    const most = Math.max(OMS_CONSOLES_OF_SESSION, Math.floor((last - first + 1) * OMS_PORTS_OF_ACCOUNT));
+    if ([...this.#kept.values()].filter((one) => one.kind === kind && one.session.member.name === session.member.name).length >= most) {
+      throw new OmsError(faults.full, `${most} are set up by sessions of this account`);
+    }
     let refusal: unknown;
     for (let port = first; port <= last; port += 1) {
       if (this.#kept.has(port)) continue;
