@@ -107,6 +107,8 @@ export class Desk implements EnrolmentDesk {
       const { records, configuration } = this.#parts;
       const before = await records.get(name);
       if ((before !== undefined && before.stage !== 'waiting') || configuration.has(name)) throw new ArgoError('WRONG STATE', `there is a provider ${name} already, or a host that was enrolled as it and is left`);
+      // that is noted of the place where it was
+      if (before?.mayHaveKey && (before.host !== host || before.port !== port)) throw new ArgoError('WRONG STATE', `the server's key may still be on ${before.host}, which waits as ${name}: refuse that first`);
       const key = await within(HOST_KEY_TIMEOUT, [this.#ends.signal], (signal) => scanHostKey(host, port, signal)).catch((error: unknown) => {
         this.#ends.signal.throwIfAborted();
         throw error instanceof Error && error.name === 'SshConnectionError' ? explainSsh(error, 'reads') : new ArgoError('UNREACHABLE', `${host} shows no key`, { cause: error });
@@ -123,7 +125,9 @@ export class Desk implements EnrolmentDesk {
     return this.#inTurn(mandate, names, 'approve', async () => {
       const waiting = await this.#all(names, 'waiting', 'NO SUCH REQUEST');
       for (const record of waiting) {
-        const [seen, compared] = [fingerprintOf(keyOf(record)), fingerprints[record.name]];
+        const seen = fingerprintOf(keyOf(record));
+        // a host may be called as what every object has
+        const compared = Object.hasOwn(fingerprints, record.name) ? fingerprints[record.name] : undefined;
         if (compared !== undefined && compared.replace(/=+$/, '') !== seen) throw new ArgoError('HOST KEY CHANGED', `${record.name} has shown ${seen}, which is not what was compared`);
         await configured(() => this.#parts.configuration.check(record.name));
       }
@@ -161,7 +165,8 @@ export class Desk implements EnrolmentDesk {
       const { records, configuration, keys } = this.#parts;
       const failed: string[] = [];
       for (const record of await this.#all(names, 'enrolled', 'NO SUCH PROVIDER', 'left')) {
-        await configured(() => configuration.remove(record.name));
+        // of one that is left it is out already: what is called so now is somebody else's
+        if (record.stage === 'enrolled') await configured(() => configuration.remove(record.name));
         await records.put({ ...record, stage: 'left' });
         keys.unpin(record.name);
         if (await this.#takesKey(record)) await records.drop(record.name);
@@ -214,6 +219,9 @@ export class Desk implements EnrolmentDesk {
   async #takesKey(record: HostRecord): Promise<boolean> {
     const { user = '', name } = record;
     try {
+      // one host by two names, or two with the same key: taken from this one, it could be missing on the other
+      const other = (await this.#parts.records.all()).find((one) => one.name !== name && one.stage === 'enrolled' && one.key === record.key && one.user === user);
+      if (other !== undefined) throw new ArgoError('WRONG STATE', `${other.name}, which shows the same key of a host, is enrolled`);
       await removeKey(this.#accessTo({ ...record, user }, await this.#ownKey()), this.#ends.signal);
       return true;
     } catch (thrown) {

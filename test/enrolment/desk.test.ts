@@ -23,8 +23,9 @@ function arrange(t: Test, configured: readonly string[] = []) {
     await state.close();
     rmSync(folder, { recursive: true, force: true });
   });
+  const removed: string[] = [];
   const configuration: ServerConfiguration = {
-    has: (name) => configured.includes(name), check: () => Promise.resolve(), add: () => Promise.resolve(), remove: () => Promise.resolve(),
+    has: (name) => configured.includes(name), check: () => Promise.resolve(), add: () => Promise.resolve(), remove: (name) => Promise.resolve(void removed.push(name)),
   };
   const [records, keys, logged] = [new HostRecords(state.keyValue('enrolment')), new OwnKeys(folder), [] as string[]];
   let isOffered = true;
@@ -32,7 +33,7 @@ function arrange(t: Test, configured: readonly string[] = []) {
     records, keys, configuration, audit: new RememberedAudit(), log: (_level, message) => void logged.push(message), setType: () => Promise.resolve(),
     settings: () => (isOffered ? { user: 'root', access: {} } : undefined),
   });
-  return { desk, records, keys, logged, folder, close: () => { isOffered = false; } };
+  return { desk, records, keys, logged, removed, folder, close: () => { isOffered = false; } };
 }
 
 const mandate = (instances: string, command: string, through?: Mandate['through']): Mandate => {
@@ -102,4 +103,29 @@ await t.test('the server\'s pair of keys is made once, and is for nobody else', 
   rmSync(keys.privateKeyFile);
   t.not(await desk.publicKey(steve), first, 'half a pair is none');
   t.match(readFileSync(join(folder, 'enrolment', 'id_ed25519.pub'), 'utf8'), /^ssh-ed25519 \S+ argo-server\n$/);
+});
+
+await t.test('a host by two names, and one that is called as what every object has', async (t) => {
+  const { desk, records, logged, removed } = arrange(t, ['one', 'other']);
+  for (const name of ['one', 'other']) await records.put(record(name, { stage: 'enrolled', user: 'root' }));
+  const steve = mandate('*', '*');
+  t.same(await desk.remove(steve, ['one']), { failed: ['one'] }, 'its key stays, and is said to');
+  t.match(logged, ['our key may still be on a host']);
+  t.same((await desk.hosts(steve)).map(({ name, isLeft }) => [name, isLeft]), [['one', true], ['other', false]]);
+  t.same(await desk.remove(steve, ['one']), { failed: ['one'] });
+  t.same(removed, ['one'], 'what is left is out of the configuration: a provider that has its name now stays');
+  await records.put(record('constructor'));
+  t.match(await message(() => desk.approve(steve, ['constructor'], {}, { constructor: 'SHA256:other' })), /^HOST KEY CHANGED/);
+  const failure = await message(() => desk.approve(steve, ['constructor'], {}, {}));
+  t.notMatch(failure, 'INTERNAL ERROR');
+  t.notMatch(failure, 'is not a function');
+});
+
+await t.test('what may be left on a host is not taken for left on another one', async (t) => {
+  const { desk, records } = arrange(t);
+  await records.put(record('near', { mayHaveKey: true, user: 'root' }));
+  const steve = mandate('*', '*');
+  t.match(await message(() => desk.add(steve, { host: '192.0.2.2', name: 'near' })), /^WRONG STATE/);
+  t.match(await message(() => desk.add(steve, { host: '192.0.2.1', port: 2222, name: 'near' })), /^WRONG STATE/);
+  t.match(await records.get('near'), { host: '192.0.2.1', mayHaveKey: true });
 });
