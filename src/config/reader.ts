@@ -38,6 +38,9 @@ export class Reader {
 
   /** The value as the schema yields it, or undefined after noting the faults. */
   parse<Schema extends v.GenericSchema>(schema: Schema, value: unknown, path: readonly (string | number)[]): v.InferOutput<Schema> | undefined {
+    const before = this.faults.length;
+    for (const inner of leftOut(value)) this.fault([...path, ...inner], `"${inner.at(-1)}" cannot be used as a name`);
+    if (this.faults.length > before) return undefined;
     const result = v.safeParse(schema, value);
     if (result.success) return result.output;
     for (const issue of result.issues) {
@@ -58,6 +61,19 @@ export class Reader {
       this.fault([key, name], `"${name}" cannot be used as a name in [${key}]: ${rule}`);
       return false;
     });
+  }
+}
+
+/** Keys that the library leaves out of tables, and takes for known ones, without a word. */
+const LEFT_OUT: ReadonlySet<string> = new Set(['__proto__', 'prototype', 'constructor']);
+
+/** Where such keys are. */
+function* leftOut(value: unknown, path: readonly (string | number)[] = []): Generator<readonly (string | number)[]> {
+  if (typeof value !== 'object' || value === null || value instanceof Date) return;
+  for (const [key, inner] of Object.entries(value)) {
+    const here = [...path, Array.isArray(value) ? Number(key) : key];
+    if (LEFT_OUT.has(key)) yield here;
+    else yield* leftOut(inner, here);
   }
 }
 

@@ -126,6 +126,8 @@ const FAULTS: readonly (readonly [string, string, RegExp])[] = [
   ['[groups]\n"a b" = []', '2:1', /cannot be used as a name/], ['[groups]\nweb = ["lj", "@nope"]', '2:14', /no group @nope/], ['[server]\nown-host = ["@nope"]', '2:13', /no group @nope/], ['[groups]\nweb = ["[9-1]"]', '2:8', /backwards/],
   // providers
   ['[providers.p]', '1:1', /providers\.p needs a type: one of .*sim/], ['[providers.p]\ntype = 1', '1:1', /needs a type/], ['[providers.p]\ntype = "vax"', '2:1', /no driver for type "vax"/],
+  ['[server]\nconstructor = 1', '2:1', /"constructor" cannot be used as a name/],
+  ['[providers.p]\ntype = "sim"\ninstances = ["a"]\nfaults = { prototype = "hang" }', '4:12', /"prototype" cannot be used as a name/],
   ['[providers.p]\ntype = "__proto__"', '2:1', /no driver/], ['[providers."a/b"]\ntype = "sim"', '1:1', /cannot be used as a name/],
   ['[providers.p]\ntype = "sim"\nconcurrency = 0', '3:1', /at least 1/], ['[providers.p]\ntype = "sim"\npoll-interval = "99ms"', '3:1', /at least "100ms"/],
   ['[providers.p]\ntype = "sim"\naction-timeout = "0s"', '3:1', /more than zero/],
