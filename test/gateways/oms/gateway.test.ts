@@ -108,6 +108,8 @@ await t.test('settings: what is wrong by its name, and what was told is no chang
   t.same(await update('kvm', 'openfiler', { vcpu: 9 }), { vcpu: 'at most 4' }, 'the host\'s own words');
   t.same(await update('kvm', 'openfiler', { arch: 'i686' }), { arch: 'This can not be changed here' });
   t.same(await update('kvm', 'openfiler', { prototype: '1' }), { prototype: 'This can not be changed here' }, 'which is not dropped as no setting');
+  t.same(await update('ovz', '104', { password: 'one', passowrd: 'other' }), { passowrd: 'This was said twice' });
+  t.same(await update('ovz', '104', { password: 'one', passowrd: 'one' }), {});
   t.same(await update('ovz', '104', { vcpu: '', vcpulimit: 'x', disk: 'x', ip_address: '1.2.3', nameserver: 'x', password: '', onboot: 'maybe', vm_id: '7', __x: 1 }), {
     vcpu: 'Virtual CPU count not correct', vcpulimit: 'Virtual CPU limit not correct', disk: 'Disk size not correct', ip_address: 'IP address not correct', nameserver: 'Nameserver address not correct',
     password: 'Password can not be zero length', onboot: 'Onboot configuration has to be yes or no', vm_id: 'This can not be changed here', __x: 'This can not be changed here',
@@ -143,6 +145,24 @@ await t.test('an answer of some age, where it is asked for, for the same account
   await client.ask('kvm', 'create_file_based_image', HOST, 'testimage.img', 10);
   t.same([await images(client, 3600), await images(kim, 3600)], [3, 4], 'what was answered before; the other account is asked for anew');
   t.same([await images(client, 0), await images(client, 3600)], [4, 4]);
+});
+
+await t.test('figures that were answered before are not told to an account that may know them no longer', async (t) => {
+  const { table } = await omsTable();
+  const tables = async (commands: readonly string[]): Promise<string> => await accounts({ kim: [{ instances: [`${HOST}/*`], commands }] }) + table;
+  const daemon = await startWorld(t, await tables(['read']), 2);
+  const kim = new OmsClient(daemon.ports[1]!);
+  const stats = async (): Promise<object[]> => {
+    await kim.login('kim', LOGIN.password);
+    const { result } = await kim.call('kvm', 'list_vms', [kim.sessid, 3600, HOST, 'cpu']);
+    return (result as { result: { result: { name: string; stats: object }[] } }).result.result.filter(({ name }) => name === 'winxp2').map((one) => one.stats);
+  };
+  t.match(await stats(), [{ cpu: { percentage: '12.50' } }]);
+  const before = kim.sessid;
+  daemon.reload(await tables(['power']));
+  // its password was hashed anew, so that its session ends with the reload
+  await until(async () => (await kim.call('auth', 'checksessid', [before])).error !== null, WITHIN, 'the reload');
+  t.same(await stats(), [{}]);
 });
 
 await t.test('a client that goes away while a machine is stopped, and the end of the server', async (t) => {

@@ -71,7 +71,9 @@ async function readSettings(sent: Readonly<Record<string, unknown>>, fields: Fie
   for (const [name, value] of Object.entries(sent)) {
     const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
     const read = field && v.safeParse(field.value, value);
-    if (read?.success) change.set(field!.ours, read.output);
+    // by two names, of which only one could be done
+    if (read?.success && change.has(field!.ours) && change.get(field!.ours) !== read.output) faults.set(name, 'This was said twice');
+    else if (read?.success) change.set(field!.ours, read.output);
     else if (!await isTold(name, value)) faults.set(name, field?.fault ?? 'This can not be changed here');
   }
   return { change: Object.fromEntries(change), faults: Object.fromEntries(faults) };
