@@ -17,6 +17,9 @@ import { readDiskFaults, requireHere, requireIdle } from './refusals.js';
 /** Milliseconds for which a guest that an I/O error had paused is watched, and between two looks: it meets the error again at its first access. */
 const SETTLE_MS = 1_000;
 const LOOK_MS = 50;
+/** Milliseconds between two tries to reach a container's init, and how many there are. */
+const INIT_LOOK_MS = 100;
+const INIT_LOOKS = 100;
 
 interface Found extends StateAndReason {
   readonly isSaved: boolean;
@@ -190,7 +193,7 @@ export async function askGuest(what: 'shutdown' | 'reboot', context: VmContext, 
   await findIdleHere(context, signal);
   const by = (mode: number) => (client: LibvirtClient): Promise<void> => client[what](context.domain, mode, signal);
   if (!context.hypervisor.signals) return act(context, signal, by(ShutdownMode.HYPERVISOR_CHOICE));
-  const hadInitctl = await act(context, signal, by(ShutdownMode.INITCTL)).then(() => true, (error: unknown) => {
+  const hadInitctl = await whenInitIsKnown(signal, () => act(context, signal, by(ShutdownMode.INITCTL))).then(() => true, (error: unknown) => {
     if (!isRefusal(error) || isWrongState(error)) throw error;
     return false;
   });
@@ -198,6 +201,18 @@ export async function askGuest(what: 'shutdown' | 'reboot', context: VmContext, 
     await (hadInitctl ? actFurther : act)(context, signal, by(ShutdownMode.SIGNAL));
   } catch (error) {
     if (!hadInitctl || !isWrongState(error)) throw error;
+  }
+}
+
+/** Of a container that has just been started, libvirt-lxc does not know its init for a moment (seen in 9.0): no order reaches it then. */
+async function whenInitIsKnown(signal: AbortSignal, order: () => Promise<void>): Promise<void> {
+  for (let look = 1; ; look += 1) {
+    try {
+      return await order();
+    } catch (error) {
+      if (look === INIT_LOOKS || !isWrongState(error) || !/Init process ID is not yet known/.test((error as Error).message)) throw error;
+      await beforeSending(signal, () => sleep(INIT_LOOK_MS, undefined, { signal }));
+    }
   }
 }
 
