@@ -37,10 +37,11 @@ await t.test('figures', { skip: lacksRoot(...LIBVIRT_PROGRAMS), timeout: 240_000
     const first = await read();
     const { stdout } = await peer.virsh('domstats', 'dom', '--balloon', '--vcpu', '--block', '--interface', '--cpu-total');
     const told = (field: string): bigint => BigInt(new RegExp(`^ *${field}=(\\d+)$`, 'm').exec(stdout)![1]!);
+    const takenBy = async (file: string): Promise<bigint> => BigInt((JSON.parse((await peer.inside('qemu-img', 'info', '-U', '--output=json', file)).stdout) as { 'actual-size': number })['actual-size']);
     const { cpuTime, rx, tx, ...rest } = first.get(dom)!;
     t.match(rest, {
       vcpus: Number(told('vcpu.current')), memory: told('balloon.current') * 1024n, maxMemory: told('balloon.maximum') * 1024n,
-      disks: [{ target: 'vda', capacity: 64n * 1024n * 1024n, allocation: told('block.0.allocation') }],
+      disks: [{ target: 'vda', capacity: 64n * 1024n * 1024n, allocation: await takenBy(peer.file('disks/dom.qcow2')) }],
     });
     t.ok(cpuTime! > 0n && cpuTime! <= told('cpu.time'));
     t.ok(rx! > 0n && rx! <= told('net.0.rx.bytes') && tx! <= told('net.0.tx.bytes'));
@@ -57,7 +58,8 @@ await t.test('figures', { skip: lacksRoot(...LIBVIRT_PROGRAMS), timeout: 240_000
   await t.test('of containers', async (t) => {
     const { guests } = open(`lxc:///system?socket=${peer.socket}`);
     const figures = (await guests!({}, call())).find(({ id }) => id !== '');
-    t.match(figures, { id: await idOf('web', 'lxc'), maxMemory: 64n * 1024n * 1024n });
+    t.match(figures, { id: await idOf('web', 'lxc'), memory: 64n * 1024n * 1024n, maxMemory: 64n * 1024n * 1024n });
+    t.ok(figures!.usedMemory! > 0n && figures!.usedMemory! < 64n * 1024n * 1024n);
     t.ok(figures!.cpuTime! > 0n);
   });
 

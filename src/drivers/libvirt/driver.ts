@@ -67,7 +67,7 @@ export class LibvirtDriver implements Driver {
       areShared: this.#hypervisor.shared,
     });
     const { commands } = this.#transport;
-    const onHost = hostAbilities(commands, this.#connection);
+    const onHost = hostAbilities(commands, this.#connection, this.#hypervisor);
     const files = new HostFiles(commands);
     this.#management = createManagement({
       connection: this.#connection, host, hypervisor: this.#hypervisor, options, roots: new ContainerRoots(options['container-folder'], files),

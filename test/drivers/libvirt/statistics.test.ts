@@ -26,7 +26,7 @@ async function open(t: Test, count: number) {
 const fields = (cpuTime: number): [string, number][] => [
   ['cpu.time', cpuTime], ['cpu.user', 1], ['cpu.system', 1], ['balloon.current', 1024], ['balloon.maximum', 2048], ['balloon.available', 1000], ['balloon.usable', 400],
   ['vcpu.current', 2], ['vcpu.maximum', 2], ['net.count', 2], ['net.0.name', 0], ['net.0.rx.bytes', 10], ['net.0.tx.bytes', 20], ['net.1.rx.bytes', 5], ['net.1.tx.bytes', 7],
-  ['block.count', 1], ['block.0.allocation', 100], ['block.0.capacity', 400],
+  ['block.count', 1], ['block.0.allocation', 100], ['block.0.capacity', 400], ['block.0.physical', 300],
 ];
 
 function answer(daemon: FakeDaemon, cpuTime: () => number, most = Infinity): void {
@@ -50,7 +50,7 @@ await t.test('what libvirt tells', async (t) => {
   answer(daemon, () => cpuTime);
   const expected = {
     id: '00000000-0000-0000-0000-000000000001', vcpus: 2, cpuTime: 1000n, memory: 1024n * 1024n, maxMemory: 2048n * 1024n, usedMemory: 600n * 1024n,
-    rx: 15n, tx: 27n, disks: [{ target: 'vda', capacity: 400n, allocation: 100n }],
+    rx: 15n, tx: 27n, disks: [{ target: 'vda', capacity: 400n, allocation: 300n }],
   };
   t.same(await guests(), [expected], 'no share of a CPU, which needs two answers');
   t.same(await Promise.all([guests(), guests()]), [[expected], [expected]]);
@@ -64,7 +64,7 @@ await t.test('what libvirt tells', async (t) => {
   t.notOk('cpuPercent' in (await guests())[0]!, 'another run of it begins anew');
   now = 3000;
   daemon.domains = [{ ...daemon.domains[0]!, id: -1 }];
-  t.equal((await guests()).length, 1, 'one that is off');
+  t.match(await guests(), [{ disks: [{ capacity: 400n, allocation: 100n }] }], 'of one that is off, physical is the length of the file');
 });
 
 await t.test('five hundred', async (t) => {

@@ -31,19 +31,22 @@ interface Mark {
 
 export class GuestStatistics {
   readonly #connection: LibvirtConnection;
+  /** whether its machines are containers, whose memory in use libvirt sees by itself */
+  readonly #isOfContainers: boolean;
   readonly #sample = new SharedSample((signal) => this.#read(signal), { freshFor: FRESH, limit: LIMIT });
   /** of the answer before, by uuid */
   #marks: ReadonlyMap<string, Mark> = new Map();
 
-  constructor(connection: LibvirtConnection) {
+  constructor(connection: LibvirtConnection, isOfContainers: boolean) {
     this.#connection = connection;
+    this.#isOfContainers = isOfContainers;
   }
 
   /** As {@link Statistics.guests}. */
   readonly guests: Statistics['guests'] = (_, { signal }) => this.#sample.take(signal);
 
   async #read(signal: AbortSignal): Promise<readonly GuestFigures[]> {
-    const records = await this.#connection.use('reads', signal, (client) => readRecords(client, signal));
+    const records = await this.#connection.use('reads', signal, (client) => readRecords(client, this.#isOfContainers, signal));
     const at = performance.now();
     const marks = new Map<string, Mark>();
     const figures = records.map(({ domain, fields }) => {
@@ -52,7 +55,7 @@ export class GuestStatistics {
       const cpuTime = domain.id < 0 ? undefined : whole(fields, 'cpu.time');
       const mark = cpuTime === undefined ? undefined : { run: domain.id, cpuTime, at };
       if (mark !== undefined) marks.set(id, mark);
-      return { ...figuresOf(id, fields), ...timesOf(mark, this.#marks.get(id), whole(fields, 'vcpu.current')) };
+      return { ...figuresOf(id, fields, domain.id >= 0), ...timesOf(mark, this.#marks.get(id), whole(fields, 'vcpu.current')) };
     });
     this.#marks = marks;
     return figures;
@@ -68,11 +71,11 @@ function timesOf(now: Mark | undefined, before: Mark | undefined, vcpus: bigint 
   return { cpuTime, cpuPercent: Math.min(100, Math.max(0, (Number(cpuTime - before.cpuTime) / available) * 100)) };
 }
 
-function figuresOf(id: string, fields: Fields): GuestFigures {
+function figuresOf(id: string, fields: Fields, isOn: boolean): GuestFigures {
   const vcpus = whole(fields, 'vcpu.current');
   const memory = kib(fields, 'balloon.current');
   const disks = each(fields, 'block').map((prefix) => present<NonNullable<GuestFigures['disks']>[number]>({
-    target: String(fields.get(`${prefix}.name`) ?? ''), capacity: whole(fields, `${prefix}.capacity`), allocation: whole(fields, `${prefix}.allocation`),
+    target: String(fields.get(`${prefix}.name`) ?? ''), capacity: whole(fields, `${prefix}.capacity`), allocation: taken(fields, prefix, isOn),
   })).filter(({ target }) => target !== '');
   return present<GuestFigures>({
     id,
@@ -85,6 +88,13 @@ function figuresOf(id: string, fields: Fields): GuestFigures {
     disks: disks.length === 0 ? undefined : disks,
   });
 }
+
+/**
+ * What a disk takes of its storage. While a guest runs, QEMU's `allocation` is how far it has written since it was started, and
+ * `physical` what its file takes; of one that is off it is the other way about, since `physical` is then the file's length.
+ */
+const taken = (fields: Fields, prefix: string, isOn: boolean): bigint | undefined =>
+  (isOn ? whole(fields, `${prefix}.physical`) : undefined) ?? whole(fields, `${prefix}.allocation`);
 
 /** What a guest with a balloon driver tells of itself: all it has, and what could be had without swapping. */
 function usedOf(fields: Fields): bigint | undefined {
@@ -112,7 +122,7 @@ function sum(fields: Fields, name: string): bigint | undefined {
   return counted.length === 0 ? undefined : counted.reduce((total, bytes) => total + bytes, 0n);
 }
 
-async function readRecords(client: LibvirtClient, signal: AbortSignal): Promise<DomainStatsRecord[]> {
+async function readRecords(client: LibvirtClient, isOfContainers: boolean, signal: AbortSignal): Promise<DomainStatsRecord[]> {
   // A guest that hangs must not keep the figures of all others; libvirt before 4.5 cannot leave it out.
   for (const how of [STATS_NOWAIT, 0]) {
     try {
@@ -122,14 +132,17 @@ async function readRecords(client: LibvirtClient, signal: AbortSignal): Promise<
     }
   }
   const domains = await client.domains(0, signal);
-  return (await Promise.all(domains.map((domain) => infoOf(client, domain, signal)))).filter((record) => record !== undefined);
+  return (await Promise.all(domains.map((domain) => infoOf(client, domain, isOfContainers, signal)))).filter((record) => record !== undefined);
 }
 
 /** For a hypervisor's driver without statistics: what its `dominfo` has, under the same names. */
-async function infoOf(client: LibvirtClient, domain: Domain, signal: AbortSignal): Promise<DomainStatsRecord | undefined> {
+async function infoOf(client: LibvirtClient, domain: Domain, isContainer: boolean, signal: AbortSignal): Promise<DomainStatsRecord | undefined> {
   try {
     const { state, cpus, cpuTime, memory, maxMemory } = await client.info(domain, signal);
-    const running = state === DomainState.SHUTOFF ? [] : [['cpu.time', cpuTime], ['balloon.current', memory]] as const;
+    // libvirt-lxc calls that memory what is in use of all that a container may have
+    const free = memory < maxMemory ? maxMemory - memory : 0n;
+    const memories = isContainer ? [['balloon.current', maxMemory], ['balloon.available', maxMemory], ['balloon.unused', free]] as const : [['balloon.current', memory]] as const;
+    const running = state === DomainState.SHUTOFF ? [] : [['cpu.time', cpuTime], ...memories] as const;
     return { domain, fields: new Map<string, number | bigint>([['vcpu.current', cpus], ['balloon.maximum', maxMemory], ...running]) };
   } catch (error) {
     if (error instanceof LibvirtError && error.code === ErrorCode.NO_DOMAIN) return undefined;
