@@ -66,6 +66,22 @@ async function stop({ actor, machine, signal, tools }: MachineAsked<unknown>): P
   await actor.power(machine, { action: 'stop', mode, wait: true }, { signal });
 }
 
+/**
+ * Takes a machine away: a virtual one without its disks, since what is on them may be all that somebody has; a container with its
+ * root, where its manager can remove that. A caller has no way to ask for it without, so elsewhere the root stays.
+ */
+async function remove({ actor, machine, signal }: MachineAsked<unknown>, kind: MachineKind): Promise<void> {
+  const removeIt = (disks: boolean) => actor.work('machine.delete', machine, { disks }, { signal });
+  if (kind === 'vm') {
+    await removeIt(false);
+    return;
+  }
+  await removeIt(true).catch((error: unknown) => {
+    if (!(error instanceof ArgoError) || error.phrase !== 'NOT SUPPORTED') throw error;
+    return removeIt(false);
+  });
+}
+
 /** @param type in which the results of what changes something are wrapped */
 export const powerRows = (kind: MachineKind, type: Row['type']): Readonly<Record<string, Row>> => ({
   list_vms: hostRow({
@@ -107,13 +123,11 @@ export const powerRows = (kind: MachineKind, type: Row['type']): Readonly<Record
   delete_vm: machineRow(kind, {
     operation: 'machine.delete', type,
     run: async (asked) => {
-      // disks stay: what is on them may be all that somebody has
-      const args = { disks: kind === 'container' };
       // one that cannot be deleted is not to be stopped for it
-      await asked.actor.planWork('machine.delete', asked.machine, args, { signal: asked.signal });
+      await asked.actor.planWork('machine.delete', asked.machine, { disks: false }, { signal: asked.signal });
       // one that is off already is told so by its manager, whatever was known of it
       await stop(asked);
-      await asked.actor.work('machine.delete', asked.machine, args, { signal: asked.signal });
+      await remove(asked, kind);
       return 0;
     },
   }),
