@@ -28,7 +28,7 @@ const NOT_KEPT: Readonly<Partial<Record<keyof HardwareChange, string>>> = {
   address: 'libvirt does not keep it: the guest sets it, or asks for it by DHCP',
   nameserver: 'libvirt does not keep it: the guest sets it',
   searchDomain: 'libvirt does not keep it: the guest sets it',
-  password: 'libvirt cannot set it in what is off',
+  password: 'libvirt does not keep it: it is set in the guest',
 };
 
 type Found = Hardware & Pick<WrittenHardware, 'mostVcpus' | 'mostMemory'>;

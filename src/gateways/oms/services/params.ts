@@ -1,6 +1,7 @@
 import { isIPv4 } from 'node:net';
 import * as v from 'valibot';
 import { OMS_HOSTS } from '../../../kit/oms-limits.js';
+import { DISK_MOST, MEMORY_MOST } from '../../../kit/work-limits.js';
 
 /** The kinds of parameters. What a name means is looked up afterwards, among what the account sees: none reaches a host as it was sent. */
 
@@ -54,14 +55,15 @@ export const wholeText = (least: number, most: number) => v.pipe(
 
 export const port = wholeText(1, 65_535);
 
-/** The greatest disk and memory that can be asked for: 1 PiB. */
-export const MOST_MEGABYTES = 2 ** 30;
 const MEGABYTE = 1024n ** 2n;
 const GIGABYTE = 1024n ** 3n;
 
-export const megabytes = v.pipe(wholeText(1, MOST_MEGABYTES), v.transform((count) => BigInt(count) * MEGABYTE));
+/** A size in MB, which none of the works behind refuses in bytes. @param most bytes */
+const megabytesTo = (most: bigint) => v.pipe(wholeText(1, Number(most / MEGABYTE)), v.transform((count) => BigInt(count) * MEGABYTE));
+export const diskMegabytes = megabytesTo(DISK_MOST);
+export const memoryMegabytes = megabytesTo(MEMORY_MOST);
 export const inMegabytes = (bytes: bigint): string => String(bytes / MEGABYTE);
-export const gigabytesOrNone = v.union([v.pipe(empty, v.transform(() => undefined)), v.pipe(wholeText(1, 2 ** 20), v.transform((count) => BigInt(count) * GIGABYTE))], 'a size in GB or "" is expected');
+export const gigabytesOrNone = v.union([v.pipe(empty, v.transform(() => undefined)), v.pipe(wholeText(1, Number(DISK_MOST / GIGABYTE)), v.transform((count) => BigInt(count) * GIGABYTE))], 'a size in GB or "" is expected');
 
 /** `yes`, or nothing. */
 export const yesOrNone = v.pipe(v.picklist(['yes', 'no', ''], '"yes" or "" is expected'), v.transform((text) => text === 'yes'));

@@ -2,9 +2,10 @@ import { isDeepStrictEqual } from 'node:util';
 import * as v from 'valibot';
 import type { Hardware, Limits } from '../../../drivers/management/machine.js';
 import { SettingsFault } from '../../../kit/errors.js';
+import { CPU_LIMIT_MOST, VCPUS_MOST } from '../../../kit/work-limits.js';
 import { known } from './figures.js';
 import { ifAllowed } from './machines.js';
-import { address, inMegabytes, megabytes, settings, wholeText } from './params.js';
+import { address, diskMegabytes, inMegabytes, memoryMegabytes, settings, wholeText } from './params.js';
 import { hostRow, machineRow, type MachineKind, type Row } from './row.js';
 
 /** Settings of machines as OMS has them: texts, memory and disk in MB, and what is wrong with them by their names. */
@@ -16,10 +17,10 @@ interface Field {
   readonly fault: string;
 }
 
-const count: Field = { ours: 'vcpus', value: wholeText(1, 100_000), fault: 'Virtual CPU count not correct' };
-const memory: Field = { ours: 'memory', value: megabytes, fault: 'Memory size not correct' };
-const cpuLimit: Field = { ours: 'cpuLimit', value: wholeText(0, 1_000_000), fault: 'Virtual CPU limit not correct' };
-const disk: Field = { ours: 'disk', value: megabytes, fault: 'Disk size not correct' };
+const count: Field = { ours: 'vcpus', value: wholeText(1, VCPUS_MOST), fault: 'Virtual CPU count not correct' };
+const memory: Field = { ours: 'memory', value: memoryMegabytes, fault: 'Memory size not correct' };
+const cpuLimit: Field = { ours: 'cpuLimit', value: wholeText(0, CPU_LIMIT_MOST), fault: 'Virtual CPU limit not correct' };
+const disk: Field = { ours: 'disk', value: diskMegabytes, fault: 'Disk size not correct' };
 const ip: Field = { ours: 'address', value: address, fault: 'IP address not correct' };
 const nameserver: Field = { ours: 'nameserver', value: address, fault: 'Nameserver address not correct' };
 const searchDomain: Field = { ours: 'searchDomain', value: v.pipe(v.string(), v.minLength(1)), fault: 'Search domain not correct' };

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type { LogicalVolume, VolumeGroup } from '../../../drivers/management/storage.js';
 import { ArgoError } from '../../../kit/errors.js';
-import { gigabytesOrNone, imageFile, megabytes, newMachine, yesOrNone } from './params.js';
+import { diskMegabytes, gigabytesOrNone, imageFile, memoryMegabytes, newMachine, yesOrNone } from './params.js';
 import { hostRow, type HostAsked, type Row } from './row.js';
 
 /** Disk images, ISO images and volumes. */
@@ -15,7 +15,7 @@ export const imageRows: Readonly<Record<string, Row>> = {
   create_vm_from_iso: hostRow({
     params: {
       name: newMachine, os_variant: newMachine, os_type: newMachine, iso: imageFile, disk_size_gb: gigabytesOrNone,
-      block_device: v.pipe(v.string('a path or "" is expected'), v.maxLength(255, 'is too long')), memory_mb: megabytes, noapic: yesOrNone, noacpi: yesOrNone,
+      block_device: v.pipe(v.string('a path or "" is expected'), v.maxLength(255, 'is too long')), memory_mb: memoryMegabytes, noapic: yesOrNone, noacpi: yesOrNone,
     },
     operation: 'machine.install',
     run: async ({ actor, provider, signal, args }) => {
@@ -29,7 +29,7 @@ export const imageRows: Readonly<Record<string, Row>> = {
     },
   }),
   create_file_based_image: hostRow({
-    params: { image: imageFile, size_mb: megabytes }, operation: 'image.create',
+    params: { image: imageFile, size_mb: diskMegabytes }, operation: 'image.create',
     run: async ({ actor, provider, signal, args: { image: name, size_mb: size } }) => {
       await actor.work('image.create', provider, { name, size, format: 'raw' }, { signal });
       return 0;
