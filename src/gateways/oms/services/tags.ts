@@ -98,10 +98,11 @@ export const tagRows: Readonly<Record<string, Row>> = {
   change_host_type: serverRow({
     params: { changes },
     run: async ({ actor, args, tools }) => {
-      await actor.tags.setHostType(args.changes.map(({ name, type }) => {
+      await actor.tags.setHostType(args.changes.flatMap(({ name, type }) => {
         const known = HOST_TYPES.find((one) => one === type);
         if (known === undefined) throw new OmsError('UnknownHostException', `there is no type ${type} of hosts: ${HOST_TYPES.join(', ')}`);
-        return { provider: tools.providerOf(name), type: known };
+        // a host that is two providers is of one type all the same
+        return [...new Set([tools.providerOf(name), tools.providerOf(name, 'container')])].map((provider) => ({ provider, type: known }));
       }));
       return 0;
     },
