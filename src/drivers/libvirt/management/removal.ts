@@ -88,7 +88,7 @@ async function findDisks({ domain, connection }: VmContext, { pools, uses }: Man
   });
 }
 
-/** @throws ArgoError FAILED where its root was not made here */
+/** @throws ArgoError NOT SUPPORTED where its root was not made here */
 async function findRoot({ domain, connection }: VmContext, { roots, uses }: ManagementContext, { signal, task }: WorkCall): Promise<OwnThing[]> {
   const [used, description] = await Promise.all([
     uses.read(signal, true),

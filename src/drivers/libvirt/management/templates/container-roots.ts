@@ -29,14 +29,14 @@ export class ContainerRoots {
    * The root of a container, which is to be removed with it.
    * @param description of the container
    * @param others what other machines have
-   * @throws ArgoError FAILED where it is not one of these roots, or another machine has it or something in it
+   * @throws ArgoError NOT SUPPORTED where it is not one of these roots, FAILED where another machine has it or something in it
    */
   async ownRoot(description: string, others: readonly DomainUse[], signal: AbortSignal): Promise<string> {
     const [root] = readMachine(description).disks;
     const path = root === undefined ? undefined : posix.normalize(root.path);
     const folder = await this.#files.realPath(this.#path, signal);
     if (path === undefined || folder === undefined || posix.dirname(path) !== folder || await this.#files.realPath(path, signal) !== path) {
-      throw new ArgoError('FAILED', `its root ${path ?? ''} is no folder in ${this.#path}, so it is not removed; remove the container without its disks`);
+      throw new ArgoError('NOT SUPPORTED', `its root ${path ?? ''} is no folder in ${this.#path}, so it is not removed; remove the container without its disks`);
     }
     const user = others.find(({ paths }) => [...paths].some((one) => one === path || one.startsWith(`${path}/`)));
     if (user !== undefined) throw new ArgoError('FAILED', `its root is in use by ${user.name}, too; remove the container without its disks`);
