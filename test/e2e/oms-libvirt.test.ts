@@ -86,6 +86,7 @@ await t.test('OMS with libvirt', options, async (t) => {
   await t.test('a screen', (t) => screen(t, world));
   await t.test('the host: its figures, routes and bridges', (t) => host(t, world));
   await t.test('tags', (t) => tags(t, world));
+  await t.test('a libvirtd that is gone, and back', (t) => gone(t, world));
   await t.test('stop, and the removal of a container', (t) => stopped(t, world));
   t.equal((await world.oms.call('authservices', 'deauthenticate', [world.oms.sessid])).error, null);
   t.match(await world.oms.ask('kvmservices', 'list_vms', HOST), { error: { origin: 2, code: 101 } }, 'the session is over');
@@ -310,6 +311,20 @@ async function tags(t: Test, { daemon, oms, list }: World): Promise<void> {
   t.match(await line.answer('status @tag:new_name'), /dom/);
 }
 
+async function gone(t: Test, { peer, oms, ask, list }: World): Promise<void> {
+  await peer.kill();
+  const statuses = async (service: string) => Object.values(await list(service)).map(({ status }) => status);
+  await until(async () => (await statuses('kvmservices')).every((status) => status === null), WAIT_MS, 'nobody to know of virtual machines');
+  await until(async () => (await statuses('ovzservices')).every((status) => status === null), WAIT_MS, 'nobody to know of containers');
+  for (const [method, ...params] of [['list_vms_status'], ['list_vms', 'cpu'], ['start_vm', 'dom'], ['parse_vm_settings', 'dom']] as const) {
+    t.match(await oms.ask('kvmservices', method, HOST, ...params), { error: { code: 100, message: /UNREACHABLE/ } }, method);
+  }
+  await peer.restart();
+  await until(async () => (await ask('kvmservices', 'list_vms_status').catch(() => undefined)) !== undefined, WAIT_MS, 'libvirt to be back');
+  await until(async () => (await statuses('kvmservices')).every((status) => status === 1), WAIT_MS, 'what runs on all the while');
+  await until(async () => (await statuses('ovzservices')).every((status) => status === 1), WAIT_MS, 'the container');
+}
+
 async function stopped(t: Test, { peer, ask, list, virsh, virshLxc }: World): Promise<void> {
   t.equal(await ask('ovzservices', 'stop_vm', 'web'), 0);
   t.equal(await virshLxc('domstate', 'web'), 'shut off');
@@ -319,5 +334,5 @@ async function stopped(t: Test, { peer, ask, list, virsh, virshLxc }: World): Pr
   t.equal(await ask('kvmservices', 'stop_vm', 'dom'), 0, 'one that is off');
   t.equal(await ask('ovzservices', 'delete_vm', 'web'), 0);
   t.equal(await virshLxc('list', '--all', '--name'), '');
-  t.ok(existsSync(peer.file('rootfs/web')), 'its root stays: libvirt does not remove folders');
+  t.ok(existsSync(peer.file('rootfs/web')), 'its root stays, which is not in container-folder');
 }

@@ -27,6 +27,13 @@ export async function machinesOf({ actor, provider }: Pick<HostAsked<unknown>, '
   return found;
 }
 
+/** The same as they are now: what was known of them counts no longer where their provider does not answer. */
+async function machinesNow(asked: Pick<HostAsked<unknown>, 'actor' | 'provider'>, kind: MachineKind): Promise<InstanceInfo[]> {
+  const [machines, { providers }] = [await machinesOf(asked, kind), await asked.actor.overview()];
+  const isSilent = providers.some(({ provider, answers }) => provider === asked.provider && !answers);
+  return isSilent ? machines.map((machine) => ({ ...machine, state: 'unknown' })) : machines;
+}
+
 /** What a host may be unable to say of all, or to this account: it is then left out, as nothing is known of it. */
 async function figuresOf({ actor, provider, signal }: HostAsked<unknown>): Promise<ReadonlyMap<string, GuestFigures>> {
   try {
@@ -89,7 +96,7 @@ export const powerRows = (kind: MachineKind, type: Row['type']): Readonly<Record
     run: async (asked) => {
       const wanted: ReadonlySet<string> = new Set(asked.rest.map(figureOf));
       const figures = wanted.size === 0 ? undefined : await figuresOf(asked);
-      const machines = await machinesOf(asked, kind);
+      const machines = await machinesNow(asked, kind);
       return Promise.all(machines.map(async (machine) => {
         const figure = figures?.get(machine.id);
         return known({
@@ -103,7 +110,7 @@ export const powerRows = (kind: MachineKind, type: Row['type']): Readonly<Record
     kind, reads: true,
     run: async (asked) => {
       const figures = await figuresOf(asked);
-      return Object.fromEntries((await machinesOf(asked, kind)).map(({ id, name, state }) => [name, { state: STATES[state], ...guestStatus(figures.get(id) ?? { id }) }]));
+      return Object.fromEntries((await machinesNow(asked, kind)).map(({ id, name, state }) => [name, { state: STATES[state], ...guestStatus(figures.get(id) ?? { id }) }]));
     },
   }),
   start_vm: machineRow(kind, {
