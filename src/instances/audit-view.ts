@@ -4,6 +4,7 @@ import { Slices } from '../kit/slices.js';
 import type { AuditRow } from '../store/audit-entry.js';
 import { EVERYTHING, isOwn, providerOf, type Mandate, type Permission, type Principal } from './principal.js';
 import type { Registry } from './registry.js';
+import { forOthers } from './work-words.js';
 
 /** What is wanted of the audit; left out: all. */
 export interface AuditWanted {
@@ -34,8 +35,8 @@ const READ: Permission = { word: 'audit', right: 'read' };
 
 /**
  * The audit as an account may see it: what it has done itself, and what was done to instances that it may
- * read. Who else did it, and from where, is for those who may do everything on that provider, as with
- * events. Of an instance that is gone nobody can say whose it would be: it is shown to whoever may read all that its
+ * read. Who else did it, from where, and what work beyond power says of other things is for those who may do everything
+ * on that provider, as with events. Of an instance that is gone nobody can say whose it would be: it is shown to whoever may read all that its
  * provider has.
  */
 export class AuditView {
@@ -78,7 +79,7 @@ export class AuditView {
     const provider = providerOf(row.instance);
     if (isOwn(name, row.account)) return row;
     if (!this.#mayRead(principal, provider, row.instance)) return undefined;
-    return principal.allowsProvider(provider, EVERYTHING) ? row : { ...row, account: '-', from: '-' };
+    return principal.allowsProvider(provider, EVERYTHING) ? row : { ...forOthers(row), account: '-', from: '-' };
   }
 
   #mayRead(principal: Principal, provider: string, fullName: string): boolean {

@@ -4,6 +4,7 @@ import type { InstancePattern } from '../kit/patterns.js';
 import { WATCH_IDLE } from '../kit/limits.js';
 import type { ArgoEvent, Cursor, EventFacts, Events, EventType } from './events.js';
 import { EVERYTHING, providerOf, type Identity, type Permission, type Principal } from './principal.js';
+import { forOthers } from './work-words.js';
 
 /** Which events are wanted. */
 export interface EventFilter {
@@ -197,8 +198,8 @@ export function mayKnow(principal: Principal, { facts, subject }: ArgoEvent): bo
   return subject !== undefined && principal.allows(subject, READ);
 }
 
-/** Who is who is nobody's business but of those who may do everything everywhere. */
+/** Who is who, and what works say of other things, is nobody's business but of those who may do everything there. */
 export function asTold(principal: Principal, facts: EventFacts): EventFacts {
-  const hides = facts.type === 'action' && !principal.allowsProvider(providerOf(facts.instance), EVERYTHING);
-  return hides ? { ...facts, account: '-' } : facts;
+  if (facts.type !== 'action' || principal.allowsProvider(providerOf(facts.instance), EVERYTHING)) return facts;
+  return { ...forOthers(facts), account: '-' };
 }

@@ -1,5 +1,5 @@
 import { formatBytes, quoted } from '../kit/text.js';
-import type { WorkArgs, WorkName } from './work-table.js';
+import { WORKS, type WorkArgs, type WorkName } from './work-table.js';
 
 /** Work in words: for the audit, and for people who ask what would be done. */
 
@@ -79,4 +79,21 @@ export const EXPECTED: { readonly [Name in WorkName]?: { readonly list: 'image.l
 export function plannedWords<Name extends WorkName>(name: Name, args: WorkArgs<Name>): string {
   const words = CHANGES[name] as ((args: WorkArgs<Name>) => string) | undefined;
   return words?.(args) ?? 'nothing, it only looks';
+}
+
+/** What is kept of an action, in the audit and in events. */
+interface ActionRecord {
+  /** the operation, behind the command that did it where that has another name */
+  readonly command: string;
+  readonly options: string;
+  readonly outcome: string | null;
+}
+
+/**
+ * What those are told of an action who may see its machine and not do everything on its provider. Where it is work beyond
+ * power, its arguments and the driver's words name what is not theirs: the provider to which it goes, images, other machines.
+ */
+export function forOthers<Row extends ActionRecord>(row: Row): Row {
+  const operation = row.command.slice(row.command.lastIndexOf(' ') + 1);
+  return Object.hasOwn(WORKS, operation) ? { ...row, options: '', outcome: row.outcome && row.outcome.split(': ', 1)[0]! } : row;
 }
