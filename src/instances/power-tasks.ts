@@ -1,5 +1,6 @@
 import { ArgoError, toArgoError } from '../kit/errors.js';
 import { ORDER_TARGETS, ORDER_TARGETS_KEPT, ORDER_TASKS_KEPT, ORDER_TASKS_OF_ACCOUNT, ORDER_TASKS_RUNNING, ORDER_TEXT } from '../kit/api-limits.js';
+import { oldestOfMost } from '../kit/forgetting.js';
 import type { Log } from '../kit/log.js';
 import type { TaskRecord, TaskStore } from '../store/tasks.js';
 import type { NamedRef } from './entrance.js';
@@ -129,7 +130,7 @@ export class PowerTasks implements OrderDesk {
   /** The last ones of earlier, also of an earlier process. @throws ArgoError AUDIT UNAVAILABLE */
   #load(): Promise<void> {
     return this.#loaded ??= this.#ask((store) => store.list()).then((records) => {
-      for (const record of records.slice(-ORDER_TASKS_KEPT)) this.#remember(record);
+      for (const record of records) this.#remember(record);
     }).catch((error: unknown) => {
       this.#loaded = undefined;
       throw error;
@@ -147,12 +148,14 @@ export class PowerTasks implements OrderDesk {
 
   #keep(id: string, task: PowerTask | OrderTask): void {
     this.#tasks.set(id, task);
+    const endedOf = (one: PowerTask | OrderTask): string | undefined => (one === task || (one instanceof PowerTask && one.isRunning) ? undefined : snapshot(one).account);
     let targets = [...this.#tasks.values()].reduce((sum, one) => sum + one.targets.length, 0);
-    for (const [other, one] of this.#tasks) {
-      if (other === id || (this.#tasks.size <= ORDER_TASKS_KEPT && targets <= ORDER_TARGETS_KEPT)) return;
-      if (one instanceof PowerTask && one.isRunning) continue;
-      this.#tasks.delete(other);
-      targets -= one.targets.length;
+    while (this.#tasks.size > ORDER_TASKS_KEPT || targets > ORDER_TARGETS_KEPT) {
+      const isTooMany = this.#tasks.size > ORDER_TASKS_KEPT;
+      const forgotten = oldestOfMost(this.#tasks, endedOf, isTooMany ? undefined : (one) => one.targets.length);
+      if (forgotten === undefined) return;
+      targets -= this.#tasks.get(forgotten)!.targets.length;
+      this.#tasks.delete(forgotten);
     }
   }
 

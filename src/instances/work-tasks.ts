@@ -1,4 +1,5 @@
 import { ArgoError, PHRASES, toArgoError, type Phrase } from '../kit/errors.js';
+import { oldestOfMost } from '../kit/forgetting.js';
 import { TASK_TEXT } from '../kit/limits.js';
 import type { Log } from '../kit/log.js';
 import { onAbort } from '../kit/within.js';
@@ -174,7 +175,7 @@ export class WorkTasks {
   /** The last ones of an earlier process. @throws ArgoError AUDIT UNAVAILABLE */
   #load(): Promise<void> {
     return this.#loaded ??= this.#ask((store) => store.list()).then((records) => {
-      for (const record of records.slice(-WORK_TASKS_KEPT)) this.#remember(record);
+      for (const record of records) this.#remember(record);
     }).catch((error: unknown) => {
       this.#loaded = undefined;
       throw error;
@@ -192,7 +193,7 @@ export class WorkTasks {
 
   #keep(task: WorkTask): void {
     this.#ended.set(task.id, task);
-    if (this.#ended.size > WORK_TASKS_KEPT) this.#ended.delete(this.#ended.keys().next().value!);
+    if (this.#ended.size > WORK_TASKS_KEPT) this.#ended.delete(oldestOfMost(this.#ended, ({ account }) => account)!);
   }
 
   async #save(id: string, change: TaskChange): Promise<void> {

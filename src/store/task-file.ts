@@ -27,7 +27,9 @@ export function taskOperations(database: Sqlite): Operations {
   const byOnce = database.prepare(`SELECT ${COLUMNS} FROM tasks WHERE namespace = ? AND owner = ? AND once = ?`);
   const ids = database.prepare('SELECT id FROM tasks WHERE namespace = ? AND (? IS NULL OR owner = ?) ORDER BY number DESC');
   const count = database.prepare('SELECT count(*) AS count FROM tasks WHERE namespace = ?');
-  const forget = database.prepare(`DELETE FROM tasks WHERE number = (SELECT min(number) FROM tasks WHERE namespace = ? AND state IN ${ENDED})`);
+  /** Of whoever has the most: a key that one account uses again must not have been pushed out by what others do. */
+  const forget = database.prepare(`
+    DELETE FROM tasks WHERE number = (SELECT min(number) FROM tasks WHERE namespace = ? AND state IN ${ENDED} GROUP BY owner ORDER BY count(*) DESC, min(number) LIMIT 1)`);
   const insert = database.prepare(`INSERT INTO tasks (namespace, id, once, owner, operation, subject, state, created, changed) VALUES (?, ?, ?, ?, ?, ?, 'waiting', ?, ?)`);
   const change = database.prepare(`
     UPDATE tasks SET state = coalesce(?, state), progress = coalesce(?, progress), result = coalesce(?, result), error = coalesce(?, error), changed = ?

@@ -43,8 +43,8 @@ export interface TaskChange {
 }
 
 /**
- * The tasks, at most TASKS_KEPT: further ones push out the oldest that have ended, never one that is
- * under way. All may throw StateError.
+ * The tasks, at most TASKS_KEPT: further ones push out the oldest that have ended, of the owner who has the most of them,
+ * never one that is under way. All may throw StateError.
  */
 export interface TaskStore {
   /**

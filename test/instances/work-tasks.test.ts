@@ -2,7 +2,7 @@ import t, { type Test } from 'tap';
 import type { ProviderAbilities, WorkCall } from '../../src/drivers/management/contract.js';
 import type { WorkTask } from '../../src/instances/work-tasks.js';
 import { ArgoError } from '../../src/kit/errors.js';
-import { WORK_TASKS_OF_ACCOUNT, WORK_TASKS_RUNNING } from '../../src/kit/work-limits.js';
+import { WORK_TASKS_KEPT, WORK_TASKS_OF_ACCOUNT, WORK_TASKS_RUNNING } from '../../src/kit/work-limits.js';
 import { State } from '../../src/store/state.js';
 import { until } from '../support/until.js';
 import { world, type World, type WorldOptions } from './works-world.js';
@@ -216,4 +216,17 @@ await t.test('records that cannot be read take none of the others with them, and
   t.ok((await tasksOf(after, 'kim')).some((task) => task.id === id));
   t.notOk((await tasksOf(after, 'kim')).some(({ operation }) => String(operation) === 'stop'));
   t.notOk((await after.actor('kim').orders.list()).some(({ action }) => String(action) === 'image.create'));
+});
+
+await t.test('many tasks of one account push out none of another', async (t) => {
+  const abilities: ProviderAbilities = { images: { create: async () => { throw new ArgoError('WRONG STATE', 'it is there'); } } as ProviderAbilities['images'] & object };
+  const world = await arrange(t, { hosts: { kvm1: { abilities } } });
+  const quiet = await begin(world, 'maker');
+  await quiet.end;
+  for (let number = 0; number < WORK_TASKS_KEPT + 5; number += 1) await (await begin(world, 'jo')).end;
+  t.match(await tasksOf(world, 'maker'), [{ id: quiet.id, state: 'failed' }]);
+  t.equal((await tasksOf(world, 'kim')).length, WORK_TASKS_KEPT);
+  const after = await world.again();
+  t.match(await tasksOf(after, 'maker'), [{ id: quiet.id, state: 'failed' }], 'also after a restart');
+  t.equal((await tasksOf(after, 'kim')).length, WORK_TASKS_KEPT);
 });

@@ -182,6 +182,19 @@ await t.test('of many tasks the oldest that have ended are dropped', async (t) =
   t.equal((await tasks.list()).length, TASKS_KEPT);
 });
 
+await t.test('what one owner begins pushes out no task of another, so that its key still holds', async (t) => {
+  const tasks = open(t, scratch(t)).tasks('tasks');
+  const facts = { operation: 'migrate', subject: 'demo/lj' };
+  const quiet = await tasks.create({ ...facts, owner: 'jo', once: 'key-0001' });
+  await tasks.change(quiet.task.id, { state: 'done' });
+  for (let number = 0; number < TASKS_KEPT + 5; number += 1) {
+    const { task } = await tasks.create({ ...facts, owner: 'kim' });
+    await tasks.change(task.id, { state: 'failed' });
+  }
+  t.match(await tasks.create({ ...facts, owner: 'jo', once: 'key-0001' }), { created: false, task: { id: quiet.task.id } });
+  t.equal((await tasks.list()).length, TASKS_KEPT);
+});
+
 await t.test('a folder that cannot be used, until it can', async (t) => {
   const folder = join(scratch(t), 'state');
   writeFileSync(folder, 'a file in the way');
