@@ -1,5 +1,6 @@
 import { ArgoError, causeOf, toArgoError } from '../kit/errors.js';
 import { COMMAND_TIMEOUT, HARD_STOP_TIMEOUT, READY_REPLY_SIZE } from '../kit/limits.js';
+import { NETWORK_MARGIN, WORK_TIMEOUT } from '../kit/work-limits.js';
 import type { Principal } from '../instances/principal.js';
 import type { LoadedCommand } from '../plugins/host/command-table.js';
 import { ReadyReplies, type Ready, type Source } from './ready-replies.js';
@@ -151,8 +152,9 @@ export class Dispatcher {
   /** Milliseconds without progress after which a command is given up: well past its own deadlines. */
   #timeLimit(request: Request): number {
     if (!Request.mayAct(request)) return COMMAND_TIMEOUT;
-    const { wait, timeout } = request.options;
-    return COMMAND_TIMEOUT + HARD_STOP_TIMEOUT + Math.max(this.parts.gate.longestActionTimeout, timeout ?? 0) + (typeof wait === 'number' ? wait : 0);
+    const { wait, timeout = 0, rollback = 0 } = request.options;
+    const longest = Math.max(this.parts.gate.longestActionTimeout, timeout, WORK_TIMEOUT, rollback + NETWORK_MARGIN);
+    return COMMAND_TIMEOUT + HARD_STOP_TIMEOUT + longest + (typeof wait === 'number' ? wait : 0);
   }
 
   #done(request: Request, reply: Reply): void {

@@ -215,6 +215,7 @@ await t.test('a plugin that never ends is given up, and told so', async (t) => {
   const plugin: Plugin = { commands: [
     command('sleeps', { run: (context) => { signals.push(context.signal); return new Promise(() => undefined); } }),
     command('sleeps-on', { right: 'read', on: 'instances', run: (context) => { signals.push(context.signal); return new Promise(() => undefined); } }),
+    command('sleeps-long', { right: 'host', on: 'provider', options: ['rollback'], run: (context) => { signals.push(context.signal); return new Promise(() => undefined); } }),
   ] };
   const { session, ask } = await startCore(t, { plugins: { plugin } });
   const steve = await session('steve');
@@ -233,6 +234,12 @@ await t.test('a plugin that never ends is given up, and told so', async (t) => {
   mock.timers.tick(150_000);
   t.equal(await second, '200 OK\n400 TIMEOUT: the command did not end\n');
   t.equal(signals[1]?.aborted, true);
+  const third = ask(steve, 'sleeps-long demo --rollback=10m');
+  for (let turn = 0; turn < 10; turn += 1) await new Promise(setImmediate);
+  mock.timers.tick(700_000);
+  t.equal(signals[2]?.aborted, false, 'so long a host may need until it has undone a change');
+  mock.timers.tick(20_000);
+  t.equal(await third, '400 TIMEOUT: the command did not end\n');
 });
 
 await t.test('for a client that has gone no further target is read, and all are still switched', async (t) => {
