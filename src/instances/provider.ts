@@ -112,7 +112,7 @@ export class Provider implements Owner {
    */
   read<T>(question: Question<T>, open?: LinkedList<Asking>): Promise<T> {
     if (this.#over) return Promise.reject(this.#gone());
-    if (question.maxAge !== undefined && this.#driver.sample) return this.#sampled(question, question.maxAge, open);
+    if (question.maxAge !== undefined && this.#driver.sample && !question.isWork) return this.#sampled(question, question.maxAge, open);
     return this.#readings.ask(question, open);
   }
 

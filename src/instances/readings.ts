@@ -16,6 +16,8 @@ export interface Question<T = unknown> {
   readonly ms: number;
   /** An answer that was asked for no longer ago will do. Left out: it is asked after this question. */
   readonly maxAge?: number | undefined;
+  /** of work beyond power: what the driver reads of all machines at once has nothing of it */
+  readonly isWork?: true;
   /** whether who asks still may */
   isAllowed(): boolean;
   /** Asks the machine. */

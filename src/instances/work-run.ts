@@ -5,6 +5,7 @@ import type { Signals } from '../kit/signals.js';
 import { formatDuration } from '../kit/text.js';
 import { notLonger } from '../kit/within.js';
 import { WORK_LAST_WORD, WORK_LISTED_TIMEOUT, WORK_TAKES_BACK, WORK_TURN_TIMEOUT } from '../kit/work-limits.js';
+import type { Owner } from './owner.js';
 import type { Doing } from './progress.js';
 import { fullNameOf, instanceOf, ownerOf, type Subject } from './subject.js';
 import type { Ending, Holder, Turn } from './turn.js';
@@ -12,6 +13,8 @@ import type { Ending, Holder, Turn } from './turn.js';
 /** What a piece of work that changes something works on. */
 export interface WorkRunParts<T> {
   readonly subject: Subject;
+  /** the subject's, and where it goes */
+  readonly owners: readonly Owner[];
   /** in words, for who waits behind it: `machine.migrate` */
   readonly title: string;
   readonly account: string;
@@ -137,11 +140,10 @@ export class WorkRun<T> implements Holder {
 
   /** What was read before holds no longer, and of what comes or goes nobody knows yet. */
   #noteChange(): void {
-    const { subject } = this.#parts;
-    const owner = ownerOf(subject);
-    owner.changed('');
+    const { subject, owners } = this.#parts;
+    for (const owner of owners) owner.changed('');
     const instance = instanceOf(subject);
-    if (instance) owner.changed(instance.id);
+    if (instance) ownerOf(subject).changed(instance.id);
   }
 
   #progress(part: number): void {

@@ -154,7 +154,7 @@ export class Works {
     const instance = instanceOf(subject);
     const answer = await this.#parts.ask(owner, {
       id: instance?.id ?? '', name: `${name} ${JSON.stringify(args)}`, account: mandate.identity.name,
-      ms: call.deadline ?? (slow ? SLOW_READ_TIMEOUT : READ_TIMEOUT), maxAge: call.maxAge, isAllowed,
+      ms: call.deadline ?? (slow ? SLOW_READ_TIMEOUT : READ_TIMEOUT), maxAge: call.maxAge, isWork: true, isAllowed,
       ask: (signal) => requireMethod(name, subject)(args, { signal, task: randomUUID(), progress: () => undefined }),
     }, call.signal, open).catch((thrown: unknown) => { throw explainDeadline(thrown, instance?.name ?? owner.name); });
     return perMachine && !allowsProvider(mandate, name, owner.name) ? this.#ofAllowed(mandate, name, owner, answer as readonly { readonly id: string }[]) : answer;
@@ -188,7 +188,7 @@ export class Works {
       const { value } = await this.#parts.tasks.carryOut(mandate, subject, {
         operation: name, options: describeArgs(args), isAllowed, holds: owners.slice(1), ...(task ? { id: task.id } : {}),
         begin: () => new WorkRun({
-          subject, title: name, account: mandate.identity.name, task: task?.id ?? randomUUID(), isTask: task !== undefined,
+          subject, owners, title: name, account: mandate.identity.name, task: task?.id ?? randomUUID(), isTask: task !== undefined,
           ms: call.deadline ?? timeOf(name, args), signals: this.#parts.signals, turn: this.#turnOf(name, subject), listAgain: lists ? () => this.#listAgain(owners) : undefined,
           permit: () => { if (!isAllowed()) throw new ArgoError('NOT ALLOWED'); },
           work: (asked) => requireMethod(name, subject)(destination ? { destination: destination.destination() } : args, asked),

@@ -141,6 +141,10 @@ void t.test('who takes an answer of some age is served by one sample of all mach
   provider.changed('a');
   t.equal(await aged('a'), 'on');
   t.equal(samples, 2, 'not from before an order');
+  const work = { ...question('', () => Promise.resolve('figures'), { maxAge: 60_000 }), name: 'stats.guests {}', isWork: true as const };
+  provider.changed('');
+  t.equal(await provider.read(work), 'figures');
+  t.equal(samples, 2, 'work beyond power has nothing of it');
   await provider.close(0);
 });
 

@@ -55,6 +55,20 @@ await t.test('an answer of some age will do for who says so, until something is 
   t.equal(asked, 2);
 });
 
+await t.test('what is known of the host to which a machine goes holds no longer either', async (t) => {
+  let asked = 0;
+  const machine = Object.assign(new FakeMachine('lj', 'off'), { abilities: { migration: { to: async () => undefined } } });
+  const { actor } = await world(t, {
+    hosts: { kvm1: { machines: [machine] }, kvm2: { destination: (): Destination => ({ provider: 'kvm2', access: {} }), abilities: { images: { list: async () => { asked += 1; return []; } } as ProviderAbilities['images'] & object } } },
+    accounts: { kim: EVERYTHING },
+  });
+  const kim = actor('kim');
+  await kim.work('image.list', 'kvm2', {}, { maxAge: 60_000 });
+  await kim.work('machine.migrate', lj, { to: 'kvm2' });
+  await kim.work('image.list', 'kvm2', {}, { maxAge: 60_000 });
+  t.equal(asked, 2);
+});
+
 await t.test('what is said of machines is said of those that the account may read', async (t) => {
   const figures: GuestFigures[] = [{ id: 'lj', vcpus: 1 }, { id: 'db', vcpus: 2 }, { id: 'unlisted', vcpus: 3 }];
   const machines = [new FakeMachine('lj', 'on'), new FakeMachine('db', 'on')];
@@ -108,6 +122,25 @@ await t.test('what is done to a provider is told to who may read all of it', asy
   const rows = async (name: string) => (await actor(name).audit({ most: 10 })).rows.map((row) => row.account);
   t.same([await rows('kim'), await rows('reader'), await rows('namesake'), await rows('other')], [['kim'], ['-'], [], []]);
   t.equal((await actor('kim').audit({ most: 10, instance: 'kvm1' })).rows.length, 1);
+});
+
+await t.test('what is done to a machine does not tell its readers of other hosts, templates and machines', async (t) => {
+  const refuse = async (): Promise<never> => { throw new ArgoError('WRONG STATE', 'db has golden.qcow2'); };
+  const machine = Object.assign(new FakeMachine('lj', 'off'), { abilities: { templating: { create: refuse }, migration: { to: async () => undefined } } });
+  const { actor } = await world(t, {
+    hosts: { kvm1: { machines: [machine] }, kvm2: { destination: (): Destination => ({ provider: 'kvm2', access: {} }) } },
+    accounts: { kim: EVERYTHING, tenant: [{ instances: ['kvm1/lj'], commands: ['*'] }] },
+  });
+  const as = { word: 'migrate', right: 'configure' } as const;
+  await t.rejects(actor('kim').work('template.create', lj, { template: 'golden', settings: {} }));
+  await actor('kim', as).work('machine.migrate', lj, { to: 'kvm2' });
+  const told = async (name: string): Promise<object[]> => (await actor(name).lastEvents({ types: ['action'] }, 10)).map(({ facts }) => facts);
+  const rows = async (name: string): Promise<object[]> => [...(await actor(name).audit({ most: 10 })).rows];
+  for (const shown of [await told('tenant'), await rows('tenant')]) {
+    t.notMatch(JSON.stringify(shown), /kvm2|golden|db/);
+    t.match(JSON.stringify(shown), /"outcome":"WRONG STATE"/, 'how it ended is told');
+  }
+  for (const shown of [await told('kim'), await rows('kim')]) t.match(JSON.stringify(shown), /--to=kvm2.*db has golden|db has golden.*--to=kvm2/);
 });
 
 await t.test('what a driver has not is not supported, and that is told to who may do it alone', async (t) => {
