@@ -91,8 +91,9 @@ export class PowerTasks implements OrderDesk {
   /** Resolves when how each ended is written down, or after so many milliseconds. */
   async settled(ms: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
+    const over = [...this.#tasks.values()].flatMap((task) => (task instanceof PowerTask ? [task.over] : []));
     await Promise.race([
-      Promise.all([...this.#tasks.values()].flatMap((task) => (task instanceof PowerTask ? [task.over] : []))),
+      Promise.all(over).then(() => this.#parts.store?.settle()),
       new Promise((resolve) => { timer = setTimeout(resolve, ms); }),
     ]);
     clearTimeout(timer);

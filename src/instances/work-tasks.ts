@@ -80,8 +80,6 @@ export class WorkTasks {
   #loaded: Promise<void> | undefined;
   /** those that are being written down, by account */
   readonly #beginning: string[] = [];
-  /** ends that could not be written down, by id: they are when it can be done again, or else nobody knows them after a restart */
-  readonly #unwritten = new Map<string, TaskChange>();
 
   constructor(parts: WorkTasksParts) {
     this.#parts = parts;
@@ -98,7 +96,6 @@ export class WorkTasks {
     await this.#load();
     this.#enter(owner);
     try {
-      await this.#writeAgain();
       const { created, task } = await this.#ask((store) => store.create({ owner, operation: work.operation, subject, once }));
       return created ? this.#run(task, work, mandate, run) : this.#again(task, work);
     } finally {
@@ -125,7 +122,7 @@ export class WorkTasks {
   /** Resolves when how each ended is written down. Never rejects. */
   async settled(): Promise<void> {
     await Promise.allSettled([...this.#running.values()].map(({ over }) => over));
-    await this.#writeAgain();
+    await this.#parts.store?.settle();
   }
 
   #run(record: TaskRecord, work: NewWork, mandate: Mandate, run: (handle: WorkHandle) => Promise<void>): BegunWork {
@@ -200,22 +197,12 @@ export class WorkTasks {
     if (this.#ended.size > WORK_TASKS_KEPT) this.#ended.delete(oldestOfMost(this.#ended, ({ account }) => account)!);
   }
 
-  /** @returns whether it is written down */
-  async #save(id: string, change: TaskChange): Promise<boolean> {
+  async #save(id: string, change: TaskChange): Promise<void> {
     try {
       await this.#ask((store) => store.change(id, change));
-      this.#unwritten.delete(id);
-      return true;
     } catch (error) {
-      if (change.state !== undefined && change.state !== 'running') this.#unwritten.set(id, change);
-      if (this.#unwritten.size > WORK_TASKS_KEPT) this.#unwritten.delete(this.#unwritten.keys().next().value!);
       this.#parts.log('warn', 'how a task goes on cannot be written down', { task: id, reason: String((error as Error).cause ?? error) });
-      return false;
     }
-  }
-
-  async #writeAgain(): Promise<void> {
-    for (const [id, change] of [...this.#unwritten]) if (!await this.#save(id, change)) return;
   }
 
   async #ask<T>(work: (store: TaskStore) => Promise<T>): Promise<T> {
@@ -231,15 +218,15 @@ export class WorkTasks {
 
 /** Writes down how one goes on: now and then, one after the other, its end last. */
 class Saver {
-  readonly #save: (change: TaskChange) => Promise<unknown>;
-  #saving: Promise<unknown> = Promise.resolve();
+  readonly #save: (change: TaskChange) => Promise<void>;
+  #saving: Promise<void> = Promise.resolve();
   #savedAt = -Infinity;
 
-  constructor(save: (change: TaskChange) => Promise<unknown>) {
+  constructor(save: (change: TaskChange) => Promise<void>) {
     this.#save = save;
   }
 
-  save(change: TaskChange): Promise<unknown> {
+  save(change: TaskChange): Promise<void> {
     return this.#saving = this.#saving.then(() => this.#save(change));
   }
 

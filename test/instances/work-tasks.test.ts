@@ -1,10 +1,9 @@
 import t, { type Test } from 'tap';
 import type { ProviderAbilities, WorkCall } from '../../src/drivers/management/contract.js';
-import { WorkTasks, type WorkTask } from '../../src/instances/work-tasks.js';
+import type { WorkTask } from '../../src/instances/work-tasks.js';
 import { ArgoError } from '../../src/kit/errors.js';
 import { WORK_TASKS_KEPT, WORK_TASKS_OF_ACCOUNT, WORK_TASKS_RUNNING } from '../../src/kit/work-limits.js';
 import { State } from '../../src/store/state.js';
-import type { TaskStore } from '../../src/store/tasks.js';
 import { until } from '../support/until.js';
 import { world, type World, type WorldOptions } from './works-world.js';
 
@@ -230,26 +229,4 @@ await t.test('many tasks of one account push out none of another', async (t) => 
   const after = await world.again();
   t.match(await tasksOf(after, 'maker'), [{ id: quiet.id, state: 'failed' }], 'also after a restart');
   t.equal((await tasksOf(after, 'kim')).length, WORK_TASKS_KEPT);
-});
-
-await t.test('an end that could not be written down is when the disk takes it again', async (t) => {
-  const world = await arrange(t);
-  const state = new State(`${world.folder}/full`, () => undefined);
-  t.teardown(() => state.close());
-  let isFull = false;
-  const kept = state.tasks('works');
-  const store: TaskStore = { ...kept, change: async (id, change) => { if (isFull) throw new Error('disk is full'); return kept.change(id, change); } };
-  const tasks = new WorkTasks({ store, log: () => undefined });
-  const mandate = { identity: { name: 'kim', principal: {} as never, onTakenAway: () => () => undefined }, through: undefined, origin: 'test' };
-  const create = { operation: 'image.create', subject: 'kvm1', options: '', once: undefined } as const;
-  const states = async (): Promise<string[]> => (await kept.list()).map((task) => task.state);
-  const first = await tasks.begin(mandate, create, async () => { isFull = true; });
-  await first.over;
-  t.not((await states())[0], 'done');
-  isFull = false;
-  await (await tasks.begin(mandate, create, async () => { isFull = true; })).over;
-  t.equal((await states())[0], 'done', 'with the next that is begun');
-  isFull = false;
-  await tasks.settled();
-  t.same(await states(), ['done', 'done'], 'and before the server ends');
 });

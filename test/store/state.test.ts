@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ONCE_KEPT, OUTBOX_APPEND, OUTBOX_KEPT, STATE_KEY, STATE_KEYS, STATE_PAGE, STATE_VALUE, TASK_TEXT, TASKS_KEPT } from '../../src/kit/limits.js';
+import { StateError } from '../../src/store/state-error.js';
 import { State } from '../../src/store/state.js';
+import { tasksIn } from '../../src/store/tasks.js';
 import { fromRoot } from '../support/paths.js';
 import { until } from '../support/until.js';
 
@@ -180,6 +182,36 @@ await t.test('of many tasks the oldest that have ended are dropped', async (t) =
   t.equal(await tasks.get(second), undefined);
   t.equal((await tasks.get(first))?.state, 'waiting');
   t.equal((await tasks.list()).length, TASKS_KEPT);
+});
+
+await t.test('the end of a task that could not be written is with what is asked next, and at the latest when the server ends', async (t) => {
+  const state = open(t, scratch(t));
+  let isFull = false;
+  const file = state.tasks('tasks');
+  const changes: string[] = [];
+  const tasks = tasksIn('tasks', async (operation, args) => {
+    if (operation === 'task.recover') return 0;
+    if (isFull) throw new StateError('unavailable', 'disk is full');
+    if (operation !== 'task.change') return file.list();
+    changes.push(`${String(args[1])} ${String(args[2])}`);
+    return true;
+  });
+  isFull = true;
+  await t.rejects(tasks.change('a', { progress: '1' }));
+  await t.rejects(tasks.change('a', { state: 'done' }));
+  await t.rejects(tasks.change('b', { state: 'running' }));
+  await t.rejects(tasks.change('b', { state: 'failed', error: 'e' }));
+  await tasks.settle();
+  t.same(changes, []);
+  isFull = false;
+  await tasks.list();
+  t.same(changes.sort(), ['a done', 'b failed'], 'the ends, once');
+  isFull = true;
+  await t.rejects(tasks.change('c', { state: 'stopped' }));
+  isFull = false;
+  await tasks.settle();
+  await tasks.settle();
+  t.same(changes.slice(2), ['c stopped']);
 });
 
 await t.test('what one owner begins pushes out no task of another, so that its key still holds', async (t) => {
