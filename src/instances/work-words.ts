@@ -37,6 +37,9 @@ function settingWords(settings: object): string {
 
 const withSettings = (settings: object): string => (Object.keys(settings).length === 0 ? '' : ` with ${settingWords(settings)}`);
 
+/** Whether it starts with its host is no thing of its next start. */
+export const isForNextStart = (change: object): boolean => Object.keys(change).some((key) => key !== 'autostart');
+
 type Changes = { readonly [Name in WorkName]?: (args: WorkArgs<Name>) => string };
 
 /** What would be done, where that is more than to look: behind it stands where. */
@@ -50,7 +53,7 @@ const CHANGES: Changes = {
     `make the machine ${name} with ${vcpus} ${vcpus === 1 ? 'CPU' : 'CPUs'}, ${formatBytes(memory)} of memory and ${'size' in disk ? `a disk of ${formatBytes(disk.size)}` : `the volume ${disk.volume}`}, and start it from ${iso}`,
   'machine.delete': ({ disks }) => (disks ? 'delete it with its disks' : 'delete it and keep its disks'),
   'machine.migrate': ({ to }) => `move it to ${to}`,
-  'hardware.change': (change) => `set ${settingWords(change)} for its next start`,
+  'hardware.change': (change) => `set ${settingWords(change)}${isForNextStart(change) ? ' for its next start' : ''}`,
   'route.add': (route) => `add the route ${routeWords(route)}`,
   'route.replace': ({ old, new: next }) => `replace the route ${routeWords(old)} by ${routeWords(next)}`,
   'route.delete': (route) => `delete the route ${routeWords(route)}`,
@@ -67,13 +70,18 @@ function bridgeWords({ address, prefix, gateway }: { readonly address?: string; 
   return ` with ${address}/${prefix}${gateway === undefined ? '' : ` and the gateway ${gateway}`}`;
 }
 
-/** What has to be there, or must not be, and in which list that can be seen at little cost. */
+/** What has to be there, or must not be, and in which list of the provider that can be seen at little cost. */
 export const EXPECTED: { readonly [Name in WorkName]?: { readonly list: 'image.list' | 'template.list'; readonly of: string; readonly isThere: boolean } } = {
   'image.create': { list: 'image.list', of: 'name', isThere: false },
   'image.delete': { list: 'image.list', of: 'name', isThere: true },
   'template.deploy': { list: 'template.list', of: 'template', isThere: true },
   'template.delete': { list: 'template.list', of: 'template', isThere: true },
+  'template.create': { list: 'template.list', of: 'template', isThere: false },
+  'machine.install': { list: 'image.list', of: 'iso', isThere: true },
 };
+
+/** Of these the name must be no machine's yet. */
+export const MAKES_MACHINE: ReadonlySet<WorkName> = new Set<WorkName>(['template.deploy', 'machine.install']);
 
 /** What a piece of work would do, in words. */
 export function plannedWords<Name extends WorkName>(name: Name, args: WorkArgs<Name>): string {

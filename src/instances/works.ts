@@ -21,7 +21,7 @@ import { copyArgs } from './work-args.js';
 import { WorkRun } from './work-run.js';
 import { workRow, WORKS, type WorkArgs, type WorkName, type WorkResult } from './work-table.js';
 import type { WorkTasks } from './work-tasks.js';
-import { describeArgs, EXPECTED, plannedWords } from './work-words.js';
+import { describeArgs, EXPECTED, MAKES_MACHINE, plannedWords } from './work-words.js';
 
 export interface WorksParts {
   readonly registry: Registry;
@@ -91,16 +91,20 @@ export class Works {
 
   /** What stands against it, where a list tells that: empty where nothing does, or it cannot be told. */
   async #doubt(mandate: Mandate, name: WorkName, subject: Subject, args: object, call: Call, open?: () => LinkedList<Asking>): Promise<string> {
+    const owner = ownerOf(subject);
+    const named = args as Readonly<Record<string, string>>;
     const expected = EXPECTED[name];
-    if (expected === undefined || !this.#allows(mandate, expected.list, subject) || !methodOf(expected.list, subject)) return '';
-    const wanted = (args as Readonly<Record<string, unknown>>)[expected.of] as string;
+    const isTaken = MAKES_MACHINE.has(name) && this.#parts.registry.find(`${owner.name}/${named.name}`).length > 0;
+    const machine = isTaken ? `; there is a machine ${named.name} already` : '';
+    if (expected === undefined || !this.#allows(mandate, expected.list, owner) || !methodOf(expected.list, owner)) return machine;
+    const wanted = named[expected.of]!;
     try {
-      const there = await this.carryOut(mandate, expected.list, subject, {}, call, open);
-      if (there.some((one) => one.name === wanted) === expected.isThere) return '';
-      return expected.isThere ? `; there is no ${wanted} now` : `; there is ${wanted} already`;
+      const there = await this.carryOut(mandate, expected.list, owner, {}, call, open);
+      if (there.some((one) => one.name === wanted) === expected.isThere) return machine;
+      return `${expected.isThere ? `; there is no ${wanted} now` : `; there is ${wanted} already`}${machine}`;
     } catch (thrown) {
       call.signal?.throwIfAborted();
-      return `; whether ${wanted} is there cannot be told (${toArgoError(thrown).phrase})`;
+      return `; whether ${wanted} is there cannot be told (${toArgoError(thrown).phrase})${machine}`;
     }
   }
 

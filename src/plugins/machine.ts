@@ -1,5 +1,6 @@
 import type { Hardware } from '../drivers/management/machine.js';
 import type { NewMachine } from '../drivers/management/storage.js';
+import { isForNextStart } from '../instances/work-words.js';
 import type { Context, Plugin, Target, Verb } from './host/contract.js';
 import { COUNT, hardwareLines, limitLines, settingsOf, SIZE, SWITCH, TEXT } from './management/words.js';
 import { carryOut, change, CHANGES, CHANGES_FORM, LISTS, LISTS_FORM, tellOf } from './management/work.js';
@@ -39,8 +40,9 @@ const HARDWARE: readonly Verb[] = [
       const [, ...words] = request.args;
       if (words.length === 0) request.usage();
       const target = targetOf(request);
-      const done = await change(request, 'hardware.change', target, settingsOf(request, words, CHANGED));
-      if (done && target.state !== 'off') request.remark('from its next start on');
+      const changed = settingsOf(request, words, CHANGED);
+      const done = await change(request, 'hardware.change', target, changed);
+      if (done && target.state !== 'off' && isForNextStart(changed)) request.remark('from its next start on');
     },
   },
 ];

@@ -255,6 +255,19 @@ task ID
 200 OK
 task ID
 400 WRONG STATE: there is a machine new already
+> machine install demo new iso=nothing.iso memory=2G vcpus=2 disk=20G --dry-run
+200 OK
+make the machine new with 2 CPUs, 2.0 GiB of memory and a disk of 20.0 GiB, and start it from nothing.iso; there is no nothing.iso now; there is a machine new already
+300 DONE
+> template deploy demo debian12 new --dry-run
+200 OK
+make the machine new from the template debian12; there is a machine new already
+300 DONE
+> template create demo/test alpine --dry-run
+200 OK
+test: make the template alpine of it; there is alpine already (it was last seen off)
+vda alpine.qcow2 4294967296 4.0 GiB /srv/sim/test.img
+300 DONE
 > machine delete demo/new --force
 400 WRONG STATE: new is on
 > stop new --force
@@ -291,6 +304,13 @@ disk: 4294967296 4.0 GiB (1.0 MiB to 256.0 GiB)
 autostart: on
 300 DONE
 > hardware change test memory=1G
+200 OK
+300 DONE
+> hardware change lj autostart=on --dry-run
+200 OK
+lj: set autostart on (it was last seen on)
+300 DONE
+> hardware change lj autostart=on
 200 OK
 300 DONE
 > hardware change lj cpu-limit=50 address=192.0.2.1
