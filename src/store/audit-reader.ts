@@ -40,12 +40,25 @@ const SELECT = `${COLUMNS}
     AND (@instance IS NULL OR instance = @instance OR substr(instance, instr(instance, '/') + 1) = @instance)
   ORDER BY begun.id`;
 
+const TABLES = `SELECT count(*) AS tables FROM sqlite_master WHERE type = 'table' AND name IN ('begun', 'ended')`;
+
 const ENDED = `${COLUMNS} WHERE begun.id = ? AND outcome IS NOT NULL`;
 
 /** The audit's file, undefined while there is none. @throws Error of the file system or of SQLite */
 async function openAudit(stateDir: string): Promise<Sqlite | undefined> {
   const file = auditFile(stateDir);
-  return existsSync(file) ? openSqlite(file, { readOnly: true, timeout: STORE_LOCK_TIMEOUT }) : undefined;
+  if (!existsSync(file)) return undefined;
+  const database = await openSqlite(file, { readOnly: true, timeout: STORE_LOCK_TIMEOUT });
+  try {
+    // the server that makes it may be at that now
+    const { tables } = database.prepare(TABLES).get() as { readonly tables: number };
+    if (tables === 2) return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  database.close();
+  return undefined;
 }
 
 function* select(database: Sqlite, { since, after, account, instance }: AuditQuery): Generator<AuditRecord> {

@@ -189,6 +189,16 @@ await t.test('a reader in the middle of it holds up no writer, and sees one stat
   t.equal((await records(folder)).length, 60);
 });
 
+await t.test('a file in which there is nothing yet has no records', async (t) => {
+  const folder = scratch(t);
+  writeFileSync(auditFile(folder), '');
+  t.same(await records(folder), [], 'the file alone');
+  const database = await openSqlite(auditFile(folder), { readOnly: false, timeout: WITHIN });
+  database.exec('CREATE TABLE begun (id INTEGER)');
+  database.close();
+  t.same(await records(folder), [], 'a server that is making it');
+});
+
 await t.test('what was begun is there after kill -9', async (t) => {
   const folder = scratch(t);
   const script = join(folder, 'writer.mjs');
