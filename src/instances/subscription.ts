@@ -45,9 +45,6 @@ export interface Subscription {
   batches(signal: AbortSignal): AsyncGenerator<EventBatch>;
 }
 
-/** How an event is told to those from whom nothing of it is hidden: it is the same for a thousand who watch. */
-const toldWhole = new WeakMap<ArgoEvent, ToldEvent>();
-
 const NO_PLANS: ReadonlySet<string> = new Set();
 const READ: Permission = { word: 'watch', right: 'read' };
 
@@ -155,17 +152,12 @@ export class EventSubscription implements Subscription {
   }
 
   #told(event: ArgoEvent, plans: ReadonlySet<string>): ToldEvent {
+    const { at, facts } = event;
     const { events, listed = false, identity: { principal } } = this.#parts;
-    const facts = asTold(principal, event.facts);
-    let told = toldWhole.get(event);
-    if (told === undefined) toldWhole.set(event, told = whole(events.cursor(event.at), event));
-    if (listed && !this.#mayKnow(event, plans)) return { ...told, facts, isSilent: true };
-    return facts === event.facts ? told : { ...told, facts };
+    const told = { cursor: events.cursor(at), time: new Date(at / 1000), facts: asTold(principal, facts) };
+    return listed && !this.#mayKnow(event, plans) ? { ...told, isSilent: true } : told;
   }
 }
-
-/** A date can be changed by whoever has it, so each gets its own. */
-const whole = (cursor: Cursor, { at, facts }: ArgoEvent): ToldEvent => Object.freeze({ cursor, get time() { return new Date(at / 1000); }, facts });
 
 /** What is wanted; undefined: all. */
 export interface EventChoice {
