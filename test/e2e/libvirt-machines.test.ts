@@ -10,6 +10,7 @@ import { hypervisorOf } from '../../src/drivers/libvirt/context.js';
 import libvirt from '../../src/drivers/libvirt/index.js';
 import { createManagement } from '../../src/drivers/libvirt/management/abilities.js';
 import { createMachines } from '../../src/drivers/libvirt/management/machines.js';
+import { DomainUses } from '../../src/drivers/libvirt/management/uses.js';
 import { Transport } from '../../src/drivers/libvirt/transport.js';
 import type { LogicalVolume, NewMachine } from '../../src/drivers/management/storage.js';
 import { parseLibvirtUri } from '../../src/protocols/libvirt/uri.js';
@@ -186,7 +187,7 @@ await t.test('a disk that is a logical volume', options, async (t) => {
   t.teardown(() => connection.close(soon()));
   const machines = createMachines(createManagement({
     connection, host, hypervisor: hypervisorOf('qemu'), options: { 'image-pool': 'default', 'iso-pool': 'discs' },
-    roots: new ContainerRoots('/nowhere', new HostFiles(localCommands)),
+    uses: new DomainUses(connection), roots: new ContainerRoots('/nowhere', new HostFiles(localCommands)),
     logicalVolumes: async () => [volume(loop), volume('/dev/vg/other', ['somebody'])],
   }));
   const install = (name: string, path: string) => outcome(machines.install(newMachine(name, { disk: { volume: path }, osVariant: 'win11', osType: 'windows' }), workCall()));

@@ -20,6 +20,7 @@ import { Transport, type LibvirtOptions } from './transport.js';
 import { hostAbilities } from './management/host-abilities.js';
 import { destinationOf, migrationOf, type MigrationOptions } from './management/migration.js';
 import { networkOf, type NetworkOptions } from './management/network.js';
+import { DomainUses } from './management/uses.js';
 import { readState } from './readings.js';
 import { RunLog, type End } from './run-log.js';
 import { toPowerState } from './states.js';
@@ -67,10 +68,11 @@ export class LibvirtDriver implements Driver {
       areShared: this.#hypervisor.shared,
     });
     const { commands } = this.#transport;
-    const onHost = hostAbilities(commands, this.#connection, this.#hypervisor);
+    const uses = new DomainUses(this.#connection);
+    const onHost = hostAbilities(commands, this.#connection, this.#hypervisor, uses);
     const files = new HostFiles(commands);
     this.#management = createManagement({
-      connection: this.#connection, host, hypervisor: this.#hypervisor, options, roots: new ContainerRoots(options['container-folder'], files),
+      connection: this.#connection, host, hypervisor: this.#hypervisor, options, uses, roots: new ContainerRoots(options['container-folder'], files),
       logicalVolumes: async (call) => await onHost.volumes?.list?.({}, call) ?? [],
     });
     this.#templates = createTemplatesContext(this.#management, files, options);

@@ -8,12 +8,11 @@ import { createImages } from './images.js';
 import { createMachines } from './machines.js';
 import { ImagePools } from './pools.js';
 import { createRemoval } from './removal.js';
-import { DomainUses } from './uses.js';
 
 /** What this libvirt's storage and descriptions of machines are managed by. */
-export function createManagement(parts: Pick<ManagementContext, 'connection' | 'host' | 'hypervisor' | 'options' | 'roots' | 'logicalVolumes'>): ManagementContext {
+export function createManagement(parts: Pick<ManagementContext, 'connection' | 'host' | 'hypervisor' | 'options' | 'uses' | 'roots' | 'logicalVolumes'>): ManagementContext {
   const pools = new ImagePools(parts.connection, parts.options);
-  return { ...parts, pools, uses: new DomainUses(parts.connection), halfMade: new HalfMade(pools, parts.host), claims: new Claims() };
+  return { ...parts, pools, halfMade: new HalfMade(pools, parts.host), claims: new Claims() };
 }
 
 export function storageAbilities(context: ManagementContext): ProviderAbilities {
