@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { PROGRAM_END, PROGRAM_OUTPUT } from '../kit/plan-limits.js';
+import { signalGroup } from '../kit/process-group.js';
 import { onAbort } from '../kit/within.js';
 
 /** Programs that say something about plans: whether one is due, whether a stage is ready. */
@@ -44,7 +45,7 @@ export function runProgram([program = '', ...args]: readonly string[], { timeout
     let giveUp: NodeJS.Timeout | undefined;
     const kill = (why: string): void => {
       reason = why;
-      killGroup(child);
+      signalGroup(child, 'SIGKILL');
       // One that hangs in the kernel does not even die.
       giveUp = setTimeout(() => end(undefined), PROGRAM_END);
     };
@@ -53,7 +54,7 @@ export function runProgram([program = '', ...args]: readonly string[], { timeout
       clearTimeout(timer);
       clearTimeout(giveUp);
       forget();
-      killGroup(child);
+      signalGroup(child, 'SIGKILL');
       streams.forEach((stream) => stream.destroy());
       resolve({ code: reason === '' ? code : undefined, reason, output });
     };
@@ -78,14 +79,5 @@ function begun([program = '', ...args]: readonly string[], env: ProgramParts['en
     return spawn(program, args, { env: { PATH: process.env.PATH ?? USUAL_PATH, ...env }, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   } catch (error) {
     return error as Error;
-  }
-}
-
-function killGroup({ pid }: ChildProcess): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // nothing of it is left
   }
 }

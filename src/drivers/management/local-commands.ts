@@ -2,6 +2,7 @@ import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { ArgoError } from '../../kit/errors.js';
 import { KeptOutput } from '../../kit/kept-output.js';
 import { Places } from '../../kit/places.js';
+import { endGroup, pipesDrained, signalGroup } from '../../kit/process-group.js';
 import { beforeSending, onAbort } from '../../kit/within.js';
 import { COMMAND_TIMEOUT_MS, MAX_OUTPUT, type CommandResult } from '../../protocols/ssh/command.js';
 import { behindSudo, checkWords, NOT_EXECUTABLE, NOT_FOUND, SYSTEM_FOLDERS, type HostCommandOptions, type HostCommands, type Words } from './host-commands.js';
@@ -9,12 +10,8 @@ import { behindSudo, checkWords, NOT_EXECUTABLE, NOT_FOUND, SYSTEM_FOLDERS, type
 /** Commands at a time, further ones that act, and how many of each kind may wait. Some unpack and copy for minutes. */
 const COMMANDS = { atATime: 12, spare: 6, waiting: 256 };
 
-/** Milliseconds from SIGTERM to SIGKILL; and from there until one that hangs in the kernel is left to it. */
-const GRACE = 2000;
+/** Milliseconds from SIGKILL until one that hangs in the kernel is left to it. */
 const GIVEN_UP = 2000;
-
-/** Milliseconds for what is still in the pipes after it has ended: what it left behind may hold them open. */
-const DRAIN = 250;
 
 const places = new Places(COMMANDS.atATime, COMMANDS.waiting, COMMANDS.spare);
 
@@ -84,57 +81,31 @@ function outcome(child: ChildProcessWithoutNullStreams, words: Words, options: H
   return new Promise((resolve, reject) => {
     /** why it is not waited for any longer */
     let stopped: Error | undefined;
-    let next: NodeJS.Timeout | undefined;
+    let killedNoMore = (): void => undefined;
+    let giveUp: NodeJS.Timeout | undefined;
     const settle = (act: () => void): void => {
       clearTimeout(timer);
-      clearTimeout(next);
+      killedNoMore();
+      clearTimeout(giveUp);
       forget();
       act();
     };
     const stop = (why: Error): void => {
       if (stopped) return;
       stopped = why;
-      signalGroup(child, 'SIGTERM');
-      next = setTimeout(() => {
-        signalGroup(child, 'SIGKILL');
-        next = setTimeout(() => settle(() => reject(why)), GIVEN_UP);
-      }, GRACE);
+      killedNoMore = endGroup(child, () => { giveUp = setTimeout(() => settle(() => reject(why)), GIVEN_UP); });
     };
     const late = `${words[0]} took longer than ${timeout} ms`;
     const timer = setTimeout(() => stop(new ArgoError(effect === 'acts' ? 'UNCERTAIN' : 'TIMEOUT', late)), timeout);
     child.on('error', () => undefined);
     child.once('exit', (code, endedBy) => {
       if (stopped) signalGroup(child, 'SIGKILL');
-      void drained(child).then(() => settle(() => {
+      void pipesDrained(child).then(() => settle(() => {
         const truncated = stdout.truncated || stderr.truncated;
         if (stopped) reject(stopped);
         else resolve({ code: code ?? undefined, signal: endedBy?.replace(/^SIG/, ''), stdout: stdout.text(), stderr: stderr.text(), truncated });
       }));
     });
     const forget = onAbort(signal, (reason) => stop(reason as Error));
-  });
-}
-
-/** Itself and what it has begun, unless that has left its group. */
-function signalGroup({ pid }: ChildProcessWithoutNullStreams, name: 'SIGTERM' | 'SIGKILL'): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, name);
-  } catch {
-    // nothing of it is left
-  }
-}
-
-/** Waits until both outputs have ended or DRAIN is over, then lets go of them. */
-function drained(child: ChildProcessWithoutNullStreams): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      child.stdout.destroy();
-      child.stderr.destroy();
-      resolve();
-    };
-    const timer = setTimeout(done, DRAIN);
-    child.once('close', done);
   });
 }

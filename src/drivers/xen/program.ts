@@ -3,6 +3,7 @@ import { access, constants, readdir } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { ArgoError } from '../../kit/errors.js';
 import { Places } from '../../kit/places.js';
+import { endGroup, pipesDrained } from '../../kit/process-group.js';
 import { onAbort } from '../../kit/within.js';
 import { inOrder } from '../../kit/text.js';
 import { refusal } from './errors.js';
@@ -15,10 +16,6 @@ const MAX_WAITING = 256;
 const MAX_OUTPUT = 8 * 1024 * 1024;
 /** Bytes of standard error that are kept. */
 const MAX_COMPLAINTS = 64 * 1024;
-/** Milliseconds from SIGTERM to SIGKILL. */
-const GRACE = 2000;
-/** Milliseconds for what is still in the pipes after it has ended; a daemon it left behind may hold them open. */
-const DRAIN = 250;
 /** Folders where distributions keep what Xen gives to people, beyond PATH. */
 const SYSTEM_FOLDERS = ['/usr/sbin', '/sbin', '/usr/local/sbin'];
 /** Where they keep what it has for itself: Debian's has a folder a version below the first, and there may be several. */
@@ -102,16 +99,15 @@ function outcome(child: ChildProcess, name: ProgramName, { signal, changes = fal
   return new Promise((resolve, reject) => {
     const out = new Gatherer(MAX_OUTPUT);
     const complaints = new Gatherer(MAX_COMPLAINTS);
-    let killer: NodeJS.Timeout | undefined;
+    let ended: (() => void) | undefined;
     const stop = (why: ArgoError): void => {
       reject(why);
-      if (killer) return;
-      signalGroup(child, 'SIGTERM');
-      killer = setTimeout(() => signalGroup(child, 'SIGKILL'), GRACE);
+      // its helpers end with it, but not the monitor daemon, which has a session of its own
+      ended ??= endGroup(child);
     };
     const lost = (detail: string): ArgoError => new ArgoError(changes ? 'UNCERTAIN' : 'UNREACHABLE', detail);
     const finish = (): void => {
-      clearTimeout(killer);
+      ended?.();
       forget();
       leave();
     };
@@ -126,7 +122,7 @@ function outcome(child: ChildProcess, name: ProgramName, { signal, changes = fal
     });
     child.once('exit', (code, killedBy) => {
       finish();
-      void drained(child).then(() => {
+      void pipesDrained(child).then(() => {
         if (code === 0) resolve({ stdout: out.text(), stderr: complaints.text() });
         else if (code === null) reject(new ArgoError(changes ? 'UNCERTAIN' : 'FAILED', `${name} was ended by ${killedBy}`));
         else reject(refusal(complaints.text(), code));
@@ -179,28 +175,4 @@ export function unstartable(error: unknown, name: ProgramName): ArgoError {
 
 function refuseWhenAborted(signal: AbortSignal, name: ProgramName): void {
   if (signal.aborted) throw new ArgoError('UNREACHABLE', `there was no time left to call ${name}`);
-}
-
-/** The whole group: its helpers with it, but not the monitor daemon, which has a session of its own. */
-export function signalGroup(child: ChildProcess, name: 'SIGTERM' | 'SIGKILL'): void {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  try {
-    process.kill(-child.pid, name);
-  } catch {
-    // It has just ended.
-  }
-}
-
-/** Waits until both pipes have ended or DRAIN is over, then lets go of them. */
-function drained(child: ChildProcess): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      child.stdout?.destroy();
-      child.stderr?.destroy();
-      resolve();
-    };
-    const timer = setTimeout(done, DRAIN);
-    child.once('close', done);
-  });
 }

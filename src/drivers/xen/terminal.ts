@@ -1,13 +1,12 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { Duplex } from 'node:stream';
+import { endGroup } from '../../kit/process-group.js';
 import { onAbort } from '../../kit/within.js';
 import { refusal } from './errors.js';
-import { signalGroup, unstartable, type XenProgram } from './program.js';
+import { unstartable, type XenProgram } from './program.js';
 
 /** Bytes of complaints that are kept while it is being opened. */
 const MOST_COMPLAINTS = 16 * 1024;
-/** Milliseconds from SIGTERM to SIGKILL: one whose guest takes nothing hangs in a write. */
-const GRACE = 2000;
 
 /**
  * A domain's text console, by xenconsole at work with pipes. `xl console` starts it, too, but without `--interactive`,
@@ -67,9 +66,9 @@ export class Terminal extends Duplex {
     // Its input's end ends it also where it is not ours to be signalled, being sudo's.
     this.#child.stdin.destroy();
     this.#child.stdout.destroy();
-    signalGroup(this.#child, 'SIGTERM');
-    const killer = setTimeout(() => signalGroup(this.#child, 'SIGKILL'), GRACE);
-    void this.ended.then(() => clearTimeout(killer));
+    // one whose guest takes nothing hangs in a write
+    const ended = endGroup(this.#child);
+    void this.ended.then(ended);
     done(error);
   }
 }

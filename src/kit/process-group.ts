@@ -1,0 +1,48 @@
+import type { ChildProcess } from 'node:child_process';
+
+/** Processes that were started `detached`, each the head of a group of its own: how they are ended, with what they have begun. */
+
+/** Milliseconds from SIGTERM to SIGKILL. */
+const TERM_GRACE = 2000;
+/** Milliseconds for which what one left behind may hold its outputs open. */
+const PIPES_DRAIN = 250;
+
+/** Signals it and what it has begun, unless that has left its group. */
+export function signalGroup({ pid }: ChildProcess, name: 'SIGTERM' | 'SIGKILL'): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, name);
+  } catch {
+    // nothing of it is left
+  }
+}
+
+/**
+ * Asks it to end, and kills it some time later.
+ * @param killed called after that
+ * @returns to be called when it has ended: it is killed no more
+ */
+export function endGroup(child: ChildProcess, killed: () => void = () => undefined): () => void {
+  // the number of one that has ended long ago may be another's by now
+  if (child.exitCode !== null || child.signalCode !== null) return () => undefined;
+  signalGroup(child, 'SIGTERM');
+  const killer = setTimeout(() => {
+    signalGroup(child, 'SIGKILL');
+    killed();
+  }, TERM_GRACE);
+  return () => clearTimeout(killer);
+}
+
+/** Waits until the outputs of one that has ended have ended too, for a moment, since what it left behind may hold them open. Then lets go of them. */
+export function pipesDrained(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+      resolve();
+    };
+    const timer = setTimeout(done, PIPES_DRAIN);
+    child.once('close', done);
+  });
+}
