@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core';
 import { lacks } from '../../test/support/peers.js';
-import { launchBrowser } from '../../test/support/web/browser.js';
+import { launchBrowser, logIn } from '../../test/support/web/browser.js';
 import { ACCOUNT } from '../ours.js';
 import { stopServers } from '../peers/bare.js';
 import { below, type Row } from '../report.js';
@@ -43,10 +43,7 @@ export const page: Scenario = async function* (settings): AsyncGenerator<Row> {
     const context = await browser.newContext({ viewport: { width: 1360, height: 850 } });
     const shown = await context.newPage();
     await shown.goto(user.url);
-    await shown.getByLabel('Account').fill(ACCOUNT.account);
-    await shown.getByLabel('Password').fill(ACCOUNT.password);
-    await shown.keyboard.press('Enter');
-    await shown.locator('.row').first().waitFor();
+    await logIn(shown, ACCOUNT);
     const [views = []] = await interleave(settings.rounds, [async () => {
       const began = performance.now();
       await shown.reload({ waitUntil: 'commit' });

@@ -4,6 +4,7 @@ import { SshCommands } from '../../src/drivers/management/ssh-commands.js';
 import { sshOptions } from '../../src/drivers/ssh/options.js';
 import { SshSession } from '../../src/protocols/ssh/session.js';
 import { outcome } from '../drivers/driving.js';
+import { commandsDoAsSaid } from '../drivers/management/host-commands.js';
 import { LIBVIRT_PROGRAMS, startLibvirt } from '../peers/libvirt.js';
 import { lacksRoot } from '../support/peers.js';
 
@@ -25,33 +26,7 @@ await t.test('over SSH', { skip: lacksRoot(...LIBVIRT_PROGRAMS), timeout: 170_00
   t.teardown(() => commands.close());
   const run = (words: Words, options: Partial<HostCommandOptions> = {}) => commands.run(words, { signal: soon(), effect: 'reads', ...options });
 
-  await t.test('each word arrives as it is', async (t) => {
-    const words = ['$(id)', '; id', 'a b', '*', '\'"\\', 'two\nlines', '', '-rf', '!!', '`id`'];
-    t.equal((await run(['printf', '<%s>', ...words])).stdout, words.map((word) => `<${word}>`).join(''));
-    t.match((await run(['env'])).stdout, /^LC_ALL=C$/m);
-    t.match((await run(['env'])).stdout, /^PATH=.*:\/usr\/sbin:/m);
-    t.equal((await run(['cat'], { stdin: 'sesame' })).stdout, 'sesame');
-    t.match(await outcome(run(['echo', 'a\0b'])), { phrase: 'BAD REQUEST' });
-  });
-
-  await t.test('how it ended', async (t) => {
-    t.match(await run(['sh', '-c', 'echo out; echo err >&2; exit 3']), { code: 3, stdout: 'out\n', stderr: 'err\n' });
-    t.match(await run(['argo-no-such-program']), { code: 127 });
-    t.match(await outcome(run(['sleep', '60'], { timeout: 300 })), { phrase: 'TIMEOUT' });
-    t.match(await outcome(run(['sleep', '60'], { timeout: 300, effect: 'acts' })), { phrase: 'UNCERTAIN' });
-  });
-
-  await t.test('what it says meanwhile is heard', async (t) => {
-    let heard = '';
-    let atOne = '';
-    const ended = run(['sh', '-c', 'echo one; cat >/dev/null; sleep 0.3; echo two'], { effect: 'acts', heard: (recent) => {
-      heard += recent;
-      atOne ||= heard;
-    } });
-    t.equal((await ended).stdout, 'one\ntwo\n');
-    t.equal(atOne, 'one\n', 'before it ended');
-    t.match(heard, /two\n$/);
-  });
+  await commandsDoAsSaid(t, run);
 
   await t.test('a connection that is kept, and one that is new', async (t) => {
     const portOf = async (one: 'run' | 'runAnew'): Promise<string | undefined> =>

@@ -8,7 +8,7 @@ import { connect } from '../support/line-client.js';
 import { lacks, lacksRoot } from '../support/peers.js';
 import { freePort } from '../support/ports.js';
 import { until } from '../support/until.js';
-import { launchBrowser, listenForFaults, openContext } from '../support/web/browser.js';
+import { launchBrowser, listenForFaults, logIn, openContext } from '../support/web/browser.js';
 
 /** A real guest's screen and serial console, side by side in a real browser, as the real server serves them. */
 
@@ -51,9 +51,7 @@ uri = "qemu:///system?socket=${peer.socket}"
     const context = await openContext(browser);
     const list = await context.newPage();
     await list.goto(url);
-    await list.getByLabel('Account').fill(account);
-    await list.getByLabel('Password').fill('steve');
-    await list.keyboard.press('Enter');
+    await logIn(list, { account, password: 'steve' });
     await list.locator('.row', { hasText: 'keys' }).waitFor({ timeout: WAIT_MS });
     await list.keyboard.press('Enter');
     return async (button) => {

@@ -7,7 +7,7 @@ import { connect } from '../support/line-client.js';
 import { lacks, lacksRoot } from '../support/peers.js';
 import { freePort } from '../support/ports.js';
 import { until } from '../support/until.js';
-import { launchBrowser, listenForFaults, openContext } from '../support/web/browser.js';
+import { launchBrowser, listenForFaults, logIn, openContext } from '../support/web/browser.js';
 
 /** The page as the real server serves it, in a real browser, driven as people drive it. */
 
@@ -38,10 +38,7 @@ async function enter(t: Test, browser: Browser, url: string, account: string): P
   const page = await context.newPage();
   const faults = listenForFaults(page);
   await page.goto(url);
-  await page.getByLabel('Account').fill(account);
-  await page.getByLabel('Password').fill('secret');
-  await press(page, 'Enter');
-  await page.locator('.row').first().waitFor();
+  await logIn(page, { account, password: 'secret' });
   return { page, faults };
 }
 

@@ -5,7 +5,7 @@ import { startDaemon } from '../support/daemon.js';
 import { lacks, lacksRoot } from '../support/peers.js';
 import { freePort } from '../support/ports.js';
 import { until } from '../support/until.js';
-import { launchBrowser, listenForFaults, openContext } from '../support/web/browser.js';
+import { launchBrowser, listenForFaults, logIn, openContext } from '../support/web/browser.js';
 
 /** A shell on a host, typed into in a real browser: through the real server to a real sshd. */
 
@@ -44,9 +44,7 @@ hosts = [{ name = "${name}", address = "${address}" }]
     t.teardown(() => context.close());
     const list = await context.newPage();
     await list.goto(url);
-    await list.getByLabel('Account').fill(account);
-    await list.getByLabel('Password').fill('steve');
-    await list.keyboard.press('Enter');
+    await logIn(list, { account, password: 'steve' });
     await list.locator('.row', { hasText: name }).waitFor({ timeout: WAIT_MS });
     await list.keyboard.press('Enter');
     await list.locator('.drawer h2').waitFor();

@@ -16,6 +16,14 @@ export async function openContext(browser: Browser, { width = 1360, height = 850
   return context;
 }
 
+/** Logs in by hand, and waits until there are machines. */
+export async function logIn(page: Page, { account, password }: { readonly account: string; readonly password: string }): Promise<void> {
+  await page.getByLabel('Account').fill(account);
+  await page.getByLabel('Password').fill(password);
+  await page.keyboard.press('Enter');
+  await page.locator('.row').first().waitFor();
+}
+
 interface AxeResult { readonly violations: readonly { readonly id: string; readonly impact: string; readonly nodes: readonly { readonly target: readonly string[] }[] }[] }
 
 /** What the rules ask for, levels A and AA. */
