@@ -1,7 +1,9 @@
 import { writeFileSync, readFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { outcome } from '../drivers/driving.js';
 import { openDriver } from '../drivers/libvirt/open-driver.js';
+import { machinesOf, newMachine } from '../drivers/libvirt/works.js';
 import { must, run } from '../peers/enclosure.js';
 import { LIBVIRT_PROGRAMS, startLibvirt } from '../peers/libvirt.js';
 import { lacksRoot } from '../support/peers.js';
@@ -41,7 +43,7 @@ async function makeGroup(t: Test): Promise<void> {
   const backup = join(folder, 'metadata');
   await must('vgcfgbackup', ['-f', backup, GROUP]);
   const text = readFileSync(backup, 'utf8');
-  const volumes = `logical_volumes {${volume('data', 1, 0, 4)}${volume('my-disk', 2, 4, 2)}\n}\n`;
+  const volumes = `logical_volumes {${volume('data', 1, 0, 4)}${volume('my-disk', 2, 4, 2)}${volume('pooled', 3, 6, 1)}\n}\n`;
   // behind the last brace of the group's physical volumes
   writeFileSync(backup, text.replace(/(\n\t}\n)(\n*\}\n)/, (_, inner: string, outer: string) => `${inner}${volumes}${outer}`));
   await must('vgcfgrestore', ['--yes', '-f', backup, GROUP]);
@@ -55,6 +57,11 @@ await t.test('groups and volumes', { skip: lacksRoot(...LIBVIRT_PROGRAMS, 'loset
     <disk type='block' device='disk'><source dev='/dev/${GROUP}/data'/><target dev='hdb' bus='ide'/></disk>`));
   await peer.defineChanged('mail', (xml) => xml.replace('</disk>', `</disk>
     <disk type='block' device='disk'><source dev='/dev/mapper/${GROUP.replaceAll('-', '--')}-my--disk'/><target dev='hdb' bus='ide'/></disk>`));
+  // a pool of the group, of which nothing has to be started for a machine to have its volume; and one that libvirt does not know any more
+  t.equal((await peer.virsh('pool-define-as', 'lvm', 'logical', '--source-name', GROUP)).code, 0);
+  await peer.defineChanged('db', (xml) => xml.replace('</disk>', `</disk>
+    <disk type='volume' device='disk'><source pool='lvm' volume='pooled'/><target dev='hdb' bus='ide'/></disk>
+    <disk type='volume' device='disk'><source pool='gone' volume='pooled'/><target dev='hdc' bus='ide'/></disk>`));
   const { driver } = openDriver(`qemu:///system?socket=${peer.socket}`);
   t.teardown(() => driver.close(soon()));
   const { groups, list } = driver.abilities!.volumes!;
@@ -63,14 +70,19 @@ await t.test('groups and volumes', { skip: lacksRoot(...LIBVIRT_PROGRAMS, 'loset
   const said = (await must('vgs', ['--noheadings', '--units', 'b', '--nosuffix', '--separator', '|', '-o', 'vg_uuid,vg_size,vg_free,vg_extent_size,lv_count,pv_count,vg_seqno,vg_attr,vg_fmt,vg_systemid', GROUP])).trim().split('|');
   const { report } = own;
   t.same([own.uuid, ...[own.size, own.free, own.extent, own.logicalVolumes, own.physicalVolumes].map(String), report.vg_seqno, report.vg_attr, report.vg_fmt, report.vg_systemid], said);
-  t.equal(own.size - own.free, 6n * own.extent);
+  t.equal(own.size - own.free, 7n * own.extent);
   t.equal(report.open_lv_count, '0');
 
   const volumes = (await list!({}, call())).filter(({ group }) => group === GROUP);
   t.match(volumes, [
     { name: 'data', path: `/dev/${GROUP}/data`, size: 16n * MIB, usedBy: ['web'] },
     { name: 'my-disk', path: `/dev/${GROUP}/my-disk`, size: 8n * MIB, usedBy: ['mail'] },
+    { name: 'pooled', path: `/dev/${GROUP}/pooled`, size: 4n * MIB, usedBy: ['db'] },
   ]);
   const rows = (await must('lvs', ['--noheadings', '--separator', '|', '-o', 'lv_uuid,lv_attr', GROUP])).trim().split('\n').map((line) => line.trim());
   t.same(volumes.map(({ uuid, report: { lv_attr: attributes } }) => `${uuid}|${attributes}`), rows);
+
+  await peer.startPool('default');
+  const { install } = machinesOf(driver);
+  t.match(await outcome(install(newMachine('taken', { disk: { volume: `/dev/${GROUP}/pooled` } }), call())), { phrase: 'BAD REQUEST', detail: /is in use by db/ }, 'nobody else gets it');
 });

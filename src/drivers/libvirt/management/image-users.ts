@@ -1,5 +1,6 @@
 import { inOrder } from '../../../kit/text.js';
-import { volumeKey, type DomainUse } from './uses.js';
+import { volumeKey } from './named-volumes.js';
+import type { DomainUse } from './uses.js';
 import type { VolumeDescription } from './volume-xml.js';
 
 /**

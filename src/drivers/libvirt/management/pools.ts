@@ -1,12 +1,11 @@
-import { posix } from 'node:path';
 import type { LibvirtClient } from '../../../protocols/libvirt/client.js';
 import { ErrorCode, LibvirtError } from '../../../protocols/libvirt/errors.js';
 import { placeOfPool, placeOfVolume, type Pool, type PoolInfo, type Volume } from '../../../protocols/libvirt/storage.js';
 import { ArgoError } from '../../../kit/errors.js';
 import { refusalOf } from '../errors.js';
-import { child, createReader, text } from '../xml.js';
 import type { LibvirtConnection } from '../connection.js';
 import { inParts } from './in-parts.js';
+import { parsePoolXml } from './pool-xml.js';
 import { parseVolumeXml, type VolumeDescription } from './volume-xml.js';
 
 /** Names of pools. */
@@ -26,8 +25,6 @@ export interface PoolContents {
 
 /** Types of pools whose volumes are files in a folder. */
 const FOLDERS = new Set(['dir', 'fs', 'netfs']);
-
-const readPool = createReader([]);
 
 /** Milliseconds for which a pool is taken for unchanged: libvirt reads all of it anew when it is asked to look. */
 const LOOKED_MS = 10_000;
@@ -72,10 +69,9 @@ export class ImagePools {
 
   /** The folder of the pool of images on the host. @throws ArgoError as {@link read}; NOT SUPPORTED where the pool is no folder */
   async folder(signal: AbortSignal): Promise<string> {
-    const pool = child(readPool(await this.#use(this.images, signal, (client, found) => client.storage.poolXml(found, signal))), 'pool');
-    const path = text(child(pool, 'target'), 'path');
-    if (path === undefined || !FOLDERS.has(text(pool, '@type') ?? '')) throw new ArgoError('NOT SUPPORTED', `the storage pool ${this.images} is no folder of the host`);
-    return posix.normalize(path);
+    const { type, path } = parsePoolXml(await this.#use(this.images, signal, (client, pool) => client.storage.poolXml(pool, signal)));
+    if (path === undefined || !FOLDERS.has(type)) throw new ArgoError('NOT SUPPORTED', `the storage pool ${this.images} is no folder of the host`);
+    return path;
   }
 
   /** Has libvirt look what is in the pool of images now. */

@@ -6,6 +6,7 @@ import { formatUuid, type Domain } from '../../../protocols/libvirt/types.js';
 import type { LibvirtConnection } from '../connection.js';
 import { createReader, isElement, text, type Element } from '../xml.js';
 import { inParts } from './in-parts.js';
+import { NamedVolumes, volumeKey } from './named-volumes.js';
 
 /** Which files, devices and volumes the domains have: as they run, and as they will be started next. */
 
@@ -14,15 +15,13 @@ export interface DomainUse {
   /** its uuid */
   readonly id: string;
   readonly name: string;
-  /** all paths that its description names: disks, what they are made on, kernels, variables of its firmware */
+  /** all paths that its description names: disks, what they are made on, kernels, variables of its firmware; and those of the volumes below */
   readonly paths: ReadonlySet<string>;
   /** of these, what its disks are */
   readonly sources: ReadonlySet<string>;
   /** by {@link volumeKey}, where the description names a pool and its volume */
   readonly volumes: ReadonlySet<string>;
 }
-
-export const volumeKey = (pool: string, volume: string): string => `${pool}/${volume}`;
 
 /** Milliseconds for which a description is taken for unchanged: libvirt tells of no disk that is added for the next start. */
 const KEPT_MS = 60_000;
@@ -39,6 +38,7 @@ const read = createReader([]);
 export class DomainUses {
   readonly #connection: LibvirtConnection;
   readonly #known = new Map<string, { readonly use: DomainUse; readonly at: number }>();
+  readonly #named = new NamedVolumes();
   /** grows with each event: what was being read meanwhile may be out of date already */
   #events = 0;
 
@@ -62,7 +62,15 @@ export class DomainUses {
     const domains = await client.domains(0, signal);
     this.#keepOnly(new Set(domains.map(({ uuid }) => formatUuid(uuid))));
     const uses = await inParts(domains, (domain) => this.#of(client, domain, signal, isFresh));
-    return uses.filter((use) => use !== undefined);
+    return this.#withNamed(client, uses.filter((use) => use !== undefined), signal, isFresh);
+  }
+
+  async #withNamed(client: LibvirtClient, uses: readonly DomainUse[], signal: AbortSignal, isFresh: boolean): Promise<DomainUse[]> {
+    const paths = await this.#named.paths(client, new Set(uses.flatMap(({ volumes }) => [...volumes])), signal, isFresh);
+    return uses.map((use) => {
+      const named = [...use.volumes].flatMap((key) => paths.get(key) ?? []);
+      return named.length === 0 ? use : { ...use, paths: new Set([...use.paths, ...named]), sources: new Set([...use.sources, ...named]) };
+    });
   }
 
   #keepOnly(present: ReadonlySet<string>): void {
@@ -93,6 +101,7 @@ async function readUse(client: LibvirtClient, domain: Domain, signal: AbortSigna
 }
 
 /**
+ * What a description says itself; where the volumes are that it names by their pools is libvirt's to say.
  * Every absolute path in a description counts, wherever it stands: that libvirt will have a further place for one some
  * day is more likely than that a path which is none of the domain's is a volume's.
  */
