@@ -1,4 +1,5 @@
 import type { AccountSettings } from '../config/config.js';
+import { grantWords } from '../instances/permits.js';
 import type { Grantable, Identity, Permission, Principal } from '../instances/principal.js';
 import { InstancePatterns, resolvePatterns, type Groups } from '../kit/patterns.js';
 import { networkTest } from './networks.js';
@@ -32,7 +33,7 @@ export class Account implements Principal {
     this.passwordHash = settings.passwordHash;
     this.#grants = settings.grants.map(({ instances, commands }) => ({
       patterns: new InstancePatterns(resolvePatterns(instances, groups)),
-      commands: new Set(commands.map((word) => word.toLowerCase())),
+      commands: grantWords(commands),
       words: new Set(commands.filter((word) => word.includes(':')).map((word) => word.slice(0, word.indexOf(':')).toLowerCase())),
     }));
     this.#isFrom = settings.from ? networkTest(settings.from) : () => true;

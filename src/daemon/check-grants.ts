@@ -2,6 +2,7 @@ import type { AccountSettings, Config, GrantSettings } from '../config/config.js
 import type { Warning } from '../config/document.js';
 import { nearest } from '../kit/nearest.js';
 import { OPERATIONS, RIGHTS } from '../instances/operation-table.js';
+import { grantWords } from '../instances/permits.js';
 import type { CommandTable } from '../plugins/host/command-table.js';
 import { namesNowhere } from './check-names.js';
 
@@ -33,12 +34,15 @@ function commandWarnings(grants: readonly Grant[], { plans }: Config, table: Com
   }));
 }
 
-/** Why a word of a grant gives nothing, or undefined. */
+/** Why a word of a grant gives nothing, or less than one would think; or undefined. */
 function wordFault(word: string, table: CommandTable, planWords: readonly string[]): string | undefined {
   const lower = word.toLowerCase();
   const known = table.find(lower);
   const verbs = table.all().flatMap((command) => command.verbs.map((verb) => `${command.word}.${verb.word}`));
-  if (lower === '*' || (RIGHTS as readonly string[]).includes(lower) || known?.word === lower || planWords.includes(lower) || verbs.includes(lower) || Object.hasOwn(OPERATIONS, lower)) return undefined;
+  if (lower === '*' || (RIGHTS as readonly string[]).includes(lower) || known?.word === lower || planWords.includes(lower)) return undefined;
+  const isTyped = (one: string): boolean => verbs.includes(one) || table.find(one)?.word === one;
+  if ([...grantWords([lower])].some(isTyped)) return undefined;
+  if (Object.hasOwn(OPERATIONS, lower)) return `the operation "${word}", which gateways and plugins know; what is typed goes by the words of "${lower.slice(0, lower.indexOf('.'))}"`;
   if (known) return `the command "${word}", which is another word for "${known.word}"; grants know it by that word alone`;
   const near = nearest(lower, [...RIGHTS, ...planWords, ...table.all().map((command) => command.word), ...verbs]);
   const [plan] = lower.startsWith('plan:') ? [`the plan "${word.slice('plan:'.length)}"`] : [];

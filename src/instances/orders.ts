@@ -22,7 +22,7 @@ export interface Orders {
   get(id: string): Promise<OrderTask>;
   /** What is not sent yet is not sent; waits end. What was sent stays sent. @throws as `get`; WRONG STATE where it has ended */
   cancel(id: string): Promise<OrderTask>;
-  /** Calls back when one of the account's own has begun, gone on or ended, a few times a second at most. @returns ends that */
+  /** Calls back when one of those that it may know of has begun, gone on or ended, a few times a second at most. @returns ends that */
   onChange(listener: (task: OrderTask) => void): () => void;
 }
 

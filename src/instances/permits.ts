@@ -34,3 +34,14 @@ export function permissionOf(operation: OperationName): Permission {
   const [before] = operation.split('.');
   return { word: operation, command: workRow(operation as WorkName).command ?? before!, right };
 }
+
+const TWINS: ReadonlyMap<string, string> = new Map((Object.keys(WORKS) as WorkName[]).flatMap((name) => {
+  const { typed } = workRow(name);
+  return typed === undefined ? [] : [[name, typed], [typed, name]] as const;
+}));
+
+/** The words of a grant, in small letters, with those that mean the same: work is typed by a name and known to gateways by another. */
+export function grantWords(commands: readonly string[]): ReadonlySet<string> {
+  const words = commands.map((word) => word.toLowerCase());
+  return new Set(words.flatMap((word) => [word, ...(TWINS.has(word) ? [TWINS.get(word)!] : [])]));
+}

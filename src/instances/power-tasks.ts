@@ -1,4 +1,4 @@
-import { ArgoError, toArgoError } from '../kit/errors.js';
+import { ArgoError } from '../kit/errors.js';
 import { ORDER_TARGETS, ORDER_TARGETS_KEPT, ORDER_TASKS_KEPT, ORDER_TASKS_OF_ACCOUNT, ORDER_TASKS_RUNNING, ORDER_TEXT } from '../kit/api-limits.js';
 import { oldestOfMost } from '../kit/forgetting.js';
 import type { Log } from '../kit/log.js';
@@ -10,6 +10,8 @@ import type { OrderTask } from './order-task.js';
 import { toldOf, type KeptOrder } from './order-record.js';
 import { PowerTask, type OrderActor } from './power-task.js';
 import { isOwn, providerOf, TASKS_OF_ALL, type Mandate } from './principal.js';
+import { TaskLedger } from './task-ledger.js';
+import { TaskListeners } from './task-listeners.js';
 
 /** Orders for many, as an actor comes to them. */
 export interface OrderDesk {
@@ -33,13 +35,16 @@ export class PowerTasks implements OrderDesk {
   readonly #parts: PowerTasksParts;
   /** oldest first */
   readonly #tasks = new Map<string, PowerTask | OrderTask>();
-  readonly #listeners = new Map<string, Set<(task: OrderTask) => void>>();
-  #loaded: Promise<void> | undefined;
-  /** those that are being written down, by account */
-  readonly #beginning: string[] = [];
+  readonly #listeners = new TaskListeners<OrderTask>(mayKnow);
+  readonly #ledger: TaskLedger;
 
   constructor(parts: PowerTasksParts) {
     this.#parts = parts;
+    this.#ledger = new TaskLedger({
+      store: parts.store, log: parts.log, words: ['an order for many', 'orders for many'], most: { running: ORDER_TASKS_RUNNING, ofAccount: ORDER_TASKS_OF_ACCOUNT },
+      running: () => [...this.#tasks.values()].filter((task) => task instanceof PowerTask && task.isRunning).map((task) => snapshot(task).account),
+      remember: (record) => this.#keep(record.id, toldOf(record)),
+    });
   }
 
   async begin(mandate: Mandate, on: readonly NamedRef[], order: PowerOrder, once: string): Promise<OrderTask> {
@@ -51,20 +56,15 @@ export class PowerTasks implements OrderDesk {
     const kept: KeptOrder = { mode: order.mode, targets: on.map(({ name }) => name) };
     const subject = JSON.stringify(kept);
     if (subject.length > ORDER_TEXT) throw new ArgoError('BAD REQUEST', `the names of the targets are ${subject.length} characters long together; ${ORDER_TEXT} can be`);
-    await this.#load();
-    this.#enter(owner);
-    try {
-      const { created, task } = await this.#ask((store) => store.create({ owner, operation: order.action, subject, once }));
-      if (created) return this.#run(task, mandate, on, order);
+    return this.#ledger.begin({ owner, operation: order.action, subject, once }, (task, isNew) => {
+      if (isNew) return this.#run(task, mandate, on, order);
       const known = this.#tasks.get(task.id);
       return requireSame(known ? snapshot(known) : toldOf(task), kept, order);
-    } finally {
-      this.#beginning.splice(this.#beginning.indexOf(owner), 1);
-    }
+    });
   }
 
   async list(mandate: Mandate): Promise<readonly OrderTask[]> {
-    await this.#load();
+    await this.#ledger.load();
     return [...this.#tasks.values()].map(snapshot).filter((task) => mayKnow(mandate, task)).reverse();
   }
 
@@ -79,13 +79,8 @@ export class PowerTasks implements OrderDesk {
     return task.snapshot();
   }
 
-  listen({ identity: { name } }: Mandate, listener: (task: OrderTask) => void): () => void {
-    const listeners = this.#listeners.get(name) ?? new Set();
-    this.#listeners.set(name, listeners.add(listener));
-    return () => {
-      listeners.delete(listener);
-      if (listeners.size === 0 && this.#listeners.get(name) === listeners) this.#listeners.delete(name);
-    };
+  listen(mandate: Mandate, listener: (task: OrderTask) => void): () => void {
+    return this.#listeners.listen(mandate, listener);
   }
 
   /** Resolves when how each ended is written down, or after so many milliseconds. */
@@ -93,58 +88,22 @@ export class PowerTasks implements OrderDesk {
     let timer: NodeJS.Timeout | undefined;
     const over = [...this.#tasks.values()].flatMap((task) => (task instanceof PowerTask ? [task.over] : []));
     await Promise.race([
-      Promise.all(over).then(() => this.#parts.store?.settle()),
+      Promise.all(over).then(() => this.#ledger.settle()),
       new Promise((resolve) => { timer = setTimeout(resolve, ms); }),
     ]);
     clearTimeout(timer);
   }
 
   #run(record: TaskRecord, mandate: Mandate, on: readonly NamedRef[], order: PowerOrder): OrderTask {
-    const { actor, log } = this.#parts;
+    const { actor } = this.#parts;
     const task = new PowerTask({
       record, mandate, on, order, actor,
-      save: async (change) => {
-        try {
-          await this.#ask((store) => store.change(record.id, change));
-        } catch (error) {
-          log('warn', 'how an order for many goes on cannot be written down', { task: record.id, reason: String((error as Error).cause ?? error) });
-        }
-      },
-      tell: (told) => {
-        for (const [name, listeners] of this.#listeners) if (isOwn(name, told.account)) listeners.forEach((listener) => listener(told));
-      },
+      save: (change) => this.#ledger.save(record.id, change),
+      tell: (told) => this.#listeners.tell(told),
     });
     this.#keep(record.id, task);
     task.begin();
     return task.snapshot();
-  }
-
-  /** @throws ArgoError BUSY */
-  #enter(owner: string): void {
-    const running = [...this.#tasks.values()].filter((task) => task instanceof PowerTask && task.isRunning).map((task) => snapshot(task).account).concat(this.#beginning);
-    if (running.length >= ORDER_TASKS_RUNNING || running.filter((one) => one === owner).length >= ORDER_TASKS_OF_ACCOUNT) {
-      throw new ArgoError('BUSY', 'too many orders for many are under way');
-    }
-    this.#beginning.push(owner);
-  }
-
-  /** The last ones of earlier, also of an earlier process. @throws ArgoError AUDIT UNAVAILABLE */
-  #load(): Promise<void> {
-    return this.#loaded ??= this.#ask((store) => store.list()).then((records) => {
-      for (const record of records) this.#remember(record);
-    }).catch((error: unknown) => {
-      this.#loaded = undefined;
-      throw error;
-    });
-  }
-
-  /** One that cannot be read takes none of the others with it. */
-  #remember(record: TaskRecord): void {
-    try {
-      this.#keep(record.id, toldOf(record));
-    } catch (error) {
-      this.#parts.log('error', 'an order for many cannot be read', { task: record.id, reason: String(error) });
-    }
   }
 
   #keep(id: string, task: PowerTask | OrderTask): void {
@@ -161,20 +120,10 @@ export class PowerTasks implements OrderDesk {
   }
 
   async #find(mandate: Mandate, id: string): Promise<PowerTask | OrderTask> {
-    await this.#load();
+    await this.#ledger.load();
     const task = this.#tasks.get(id);
     if (task === undefined || !mayKnow(mandate, snapshot(task))) throw new ArgoError('NO SUCH TASK', id);
     return task;
-  }
-
-  async #ask<T>(work: (store: TaskStore) => Promise<T>): Promise<T> {
-    const { store } = this.#parts;
-    if (store === undefined) throw new ArgoError('AUDIT UNAVAILABLE', 'orders for many cannot be written down');
-    try {
-      return await work(store);
-    } catch (error) {
-      throw new ArgoError('AUDIT UNAVAILABLE', 'orders for many cannot be written down', { cause: toArgoError(error).cause ?? error });
-    }
   }
 }
 

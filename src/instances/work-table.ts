@@ -21,6 +21,8 @@ type WorkRow = (ProviderRow | InstanceRow) & {
   readonly right: 'read' | 'configure' | 'host';
   /** whose grants hold it, where that is not what stands before the point in its name */
   readonly command?: string;
+  /** what is typed for it, where that has another name: `hardware.show`; a grant of either is one of both */
+  readonly typed?: string;
   /** written down before anything is done, and again when it has ended */
   readonly audit?: true;
   /** may take long: written down, so that it is known after a restart that nobody knows how it ended; can be followed and cancelled */
@@ -40,7 +42,7 @@ export const WORKS = {
   'image.create': { right: 'configure', on: 'provider', ability: 'images', method: 'create', audit: true, task: true },
   'image.delete': { right: 'configure', on: 'provider', ability: 'images', method: 'delete', audit: true },
   'template.list': { right: 'read', on: 'provider', ability: 'templates', method: 'list' },
-  'template.describe': { right: 'read', on: 'provider', ability: 'templates', method: 'describe', slow: true },
+  'template.describe': { typed: 'template.show', right: 'read', on: 'provider', ability: 'templates', method: 'describe', slow: true },
   'template.deploy': { right: 'configure', on: 'provider', ability: 'templates', method: 'deploy', audit: true, task: true, lists: true },
   'template.delete': { right: 'configure', on: 'provider', ability: 'templates', method: 'delete', audit: true },
   'template.preview': { right: 'read', on: 'instance', ability: 'templating', method: 'preview' },
@@ -48,8 +50,8 @@ export const WORKS = {
   'machine.limits': { right: 'read', on: 'provider', ability: 'machines', method: 'limits' },
   'machine.install': { right: 'configure', on: 'provider', ability: 'machines', method: 'install', audit: true, task: true, lists: true },
   'machine.delete': { right: 'configure', on: 'instance', ability: 'removal', method: 'delete', audit: true, turn: 'instance', lists: true },
-  'machine.migrate': { command: 'migrate', right: 'configure', on: 'instance', ability: 'migration', method: 'to', audit: true, task: true, turn: 'instance', lists: true },
-  'hardware.read': { right: 'read', on: 'instance', ability: 'hardware', method: 'read' },
+  'machine.migrate': { typed: 'migrate', command: 'migrate', right: 'configure', on: 'instance', ability: 'migration', method: 'to', audit: true, task: true, turn: 'instance', lists: true },
+  'hardware.read': { typed: 'hardware.show', right: 'read', on: 'instance', ability: 'hardware', method: 'read' },
   'hardware.change': { right: 'configure', on: 'instance', ability: 'hardware', method: 'change', audit: true, turn: 'instance' },
   'volume.groups': { right: 'read', on: 'provider', ability: 'volumes', method: 'groups' },
   'volume.list': { right: 'read', on: 'provider', ability: 'volumes', method: 'list' },
@@ -57,7 +59,7 @@ export const WORKS = {
   'route.add': { right: 'host', on: 'provider', ability: 'network', method: 'addRoute', audit: true, turn: 'network' },
   'route.replace': { right: 'host', on: 'provider', ability: 'network', method: 'replaceRoute', audit: true, turn: 'network' },
   'route.delete': { right: 'host', on: 'provider', ability: 'network', method: 'deleteRoute', audit: true, turn: 'network' },
-  'gateway.read': { right: 'read', on: 'provider', ability: 'network', method: 'gateway' },
+  'gateway.read': { typed: 'gateway.show', right: 'read', on: 'provider', ability: 'network', method: 'gateway' },
   'gateway.set': { right: 'host', on: 'provider', ability: 'network', method: 'setGateway', audit: true, turn: 'network' },
   'bridge.list': { right: 'read', on: 'provider', ability: 'network', method: 'bridges' },
   'bridge.add': { right: 'host', on: 'provider', ability: 'network', method: 'addBridge', audit: true, turn: 'network' },
@@ -70,6 +72,9 @@ export const WORKS = {
 } as const satisfies Readonly<Record<string, WorkRow>>;
 
 export type WorkName = keyof typeof WORKS;
+
+/** Those that are tasks. */
+export type TaskWorkName = { [Name in WorkName]: (typeof WORKS)[Name] extends { readonly task: true } ? Name : never }[WorkName];
 
 type Row<Name extends WorkName> = (typeof WORKS)[Name];
 type AbilityOf<R extends Row<WorkName>> = R extends { on: 'provider'; ability: infer A extends keyof ProviderAbilities } ? Required<ProviderAbilities>[A]

@@ -3,10 +3,12 @@ import { oldestOfMost } from '../kit/forgetting.js';
 import { TASK_TEXT } from '../kit/limits.js';
 import type { Log } from '../kit/log.js';
 import { onAbort } from '../kit/within.js';
-import { WORK_SAVED_EVERY, WORK_TASKS_KEPT, WORK_TASKS_OF_ACCOUNT, WORK_TASKS_RUNNING } from '../kit/work-limits.js';
+import { WORK_SAVED_EVERY, WORK_TASKS_KEPT, WORK_TASKS_OF_ACCOUNT, WORK_TASKS_RUNNING, WORK_TOLD_EVERY } from '../kit/work-limits.js';
 import type { TaskChange, TaskRecord, TaskState, TaskStore } from '../store/tasks.js';
 import { checkOnce } from './once.js';
 import { isOwn, providerOf, TASKS_OF_ALL, type Mandate } from './principal.js';
+import { TaskLedger } from './task-ledger.js';
+import { TaskListeners } from './task-listeners.js';
 import { WORKS, type WorkName } from './work-table.js';
 
 /** Work that is a task, as it is told. `unknown`: nobody knows how it ended. */
@@ -73,16 +75,20 @@ const CUT_OFF = 'UNCERTAIN: the server ended while it was under way; look at wha
 
 /** The work that is a task, of all accounts: what is under way, and the last that has ended. What is written down of power actions on many is another's. */
 export class WorkTasks {
-  readonly #parts: WorkTasksParts;
+  readonly #isWritten: boolean;
+  readonly #ledger: TaskLedger;
+  readonly #listeners = new TaskListeners<WorkTask>(mayKnow);
   readonly #running = new Map<string, Running>();
   /** oldest first */
   readonly #ended = new Map<string, WorkTask>();
-  #loaded: Promise<void> | undefined;
-  /** those that are being written down, by account */
-  readonly #beginning: string[] = [];
 
-  constructor(parts: WorkTasksParts) {
-    this.#parts = parts;
+  constructor({ store, log }: WorkTasksParts) {
+    this.#isWritten = store !== undefined;
+    this.#ledger = new TaskLedger({
+      store, log, words: ['a task', 'tasks'], most: { running: WORK_TASKS_RUNNING, ofAccount: WORK_TASKS_OF_ACCOUNT },
+      running: () => [...this.#running.values()].map(({ task }) => task.account),
+      remember: (record) => this.#keep(toldOf(record)),
+    });
   }
 
   /**
@@ -93,20 +99,13 @@ export class WorkTasks {
     const { name: owner } = mandate.identity;
     const once = work.once === undefined ? undefined : checkOnce(work.once);
     const subject = JSON.stringify({ on: work.subject, options: work.options } satisfies KeptSubject);
-    await this.#load();
-    this.#enter(owner);
-    try {
-      const { created, task } = await this.#ask((store) => store.create({ owner, operation: work.operation, subject, once }));
-      return created ? this.#run(task, work, mandate, run) : this.#again(task, work);
-    } finally {
-      this.#beginning.splice(this.#beginning.indexOf(owner), 1);
-    }
+    return this.#ledger.begin({ owner, operation: work.operation, subject, once }, (task, isNew) => (isNew ? this.#run(task, work, mandate, run) : this.#again(task, work)));
   }
 
   /** Those that are remembered, newest first. @throws ArgoError AUDIT UNAVAILABLE */
   async list(mandate: Mandate): Promise<readonly WorkTask[]> {
-    if (this.#parts.store === undefined) return [];
-    await this.#load();
+    if (!this.#isWritten) return [];
+    await this.#ledger.load();
     return [...this.#ended.values(), ...[...this.#running.values()].map(({ task }) => task)].filter((task) => mayKnow(mandate, task)).sort((one, other) => other.began - one.began);
   }
 
@@ -119,26 +118,34 @@ export class WorkTasks {
     running.cancel.abort();
   }
 
+  /** Calls back when one of which the mandate may know has begun, gone on or ended, a few times a second at most. @returns ends that */
+  listen(mandate: Mandate, listener: (task: WorkTask) => void): () => void {
+    return this.#listeners.listen(mandate, listener);
+  }
+
   /** Resolves when how each ended is written down. Never rejects. */
   async settled(): Promise<void> {
     await Promise.allSettled([...this.#running.values()].map(({ over }) => over));
-    await this.#parts.store?.settle();
+    await this.#ledger.settle();
   }
 
   #run(record: TaskRecord, work: NewWork, mandate: Mandate, run: (handle: WorkHandle) => Promise<void>): BegunWork {
     const { id } = record;
     const cancel = new AbortController();
     const forget = mandate.cancelled ? onAbort(mandate.cancelled, () => cancel.abort()) : () => undefined;
-    const saver = new Saver((change) => this.#save(id, change));
+    const saver = new Saver((change) => this.#ledger.save(id, change));
+    const teller = new Teller(() => this.#listeners.tell(this.#running.get(id)?.task ?? this.#ended.get(id)!));
     const handle: WorkHandle = {
       id, cancelled: cancel.signal,
       progress: (part) => {
         if (!this.#running.has(id)) return;
         running.task = { ...running.task, progress: part };
         saver.progress(part);
+        teller.soon();
       },
     };
     const carryOut = async (): Promise<void> => {
+      teller.soon();
       void saver.save({ state: 'running' });
       const thrown: unknown = await run(handle).then(() => undefined, (error: unknown) => toArgoError(error));
       const { state, detail } = endOf(thrown as ArgoError | undefined, cancel.signal.aborted);
@@ -146,6 +153,7 @@ export class WorkTasks {
       forget();
       this.#running.delete(id);
       this.#keep({ ...running.task, ...(state === 'done' ? { progress: 1 } : {}), state, detail, ended: Date.now() });
+      teller.now();
       if (thrown !== undefined) throw thrown as ArgoError;
     };
     const running: Running = { task: told(record, work, 'running'), cancel, over: Promise.resolve().then(carryOut) };
@@ -166,53 +174,9 @@ export class WorkTasks {
     return { id, over };
   }
 
-  /** @throws ArgoError BUSY */
-  #enter(owner: string): void {
-    const running = [...[...this.#running.values()].map(({ task }) => task.account), ...this.#beginning];
-    if (running.length >= WORK_TASKS_RUNNING || running.filter((one) => one === owner).length >= WORK_TASKS_OF_ACCOUNT) throw new ArgoError('BUSY', 'too many tasks are under way');
-    this.#beginning.push(owner);
-  }
-
-  /** The last ones of an earlier process. @throws ArgoError AUDIT UNAVAILABLE */
-  #load(): Promise<void> {
-    return this.#loaded ??= this.#ask((store) => store.list()).then((records) => {
-      for (const record of records) this.#remember(record);
-    }).catch((error: unknown) => {
-      this.#loaded = undefined;
-      throw error;
-    });
-  }
-
-  /** One that cannot be read takes none of the others with it. */
-  #remember(record: TaskRecord): void {
-    try {
-      this.#keep(toldOf(record));
-    } catch (error) {
-      this.#parts.log('error', 'a task cannot be read', { task: record.id, reason: String(error) });
-    }
-  }
-
   #keep(task: WorkTask): void {
     this.#ended.set(task.id, task);
     if (this.#ended.size > WORK_TASKS_KEPT) this.#ended.delete(oldestOfMost(this.#ended, ({ account }) => account)!);
-  }
-
-  async #save(id: string, change: TaskChange): Promise<void> {
-    try {
-      await this.#ask((store) => store.change(id, change));
-    } catch (error) {
-      this.#parts.log('warn', 'how a task goes on cannot be written down', { task: id, reason: String((error as Error).cause ?? error) });
-    }
-  }
-
-  async #ask<T>(work: (store: TaskStore) => Promise<T>): Promise<T> {
-    const { store } = this.#parts;
-    if (store === undefined) throw new ArgoError('AUDIT UNAVAILABLE', 'tasks cannot be written down');
-    try {
-      return await work(store);
-    } catch (error) {
-      throw new ArgoError('AUDIT UNAVAILABLE', 'tasks cannot be written down', { cause: toArgoError(error).cause ?? error });
-    }
   }
 }
 
@@ -234,6 +198,26 @@ class Saver {
     if (performance.now() - this.#savedAt < WORK_SAVED_EVERY) return;
     this.#savedAt = performance.now();
     void this.save({ progress: String(part) });
+  }
+}
+
+/** Tells how one goes on: with what comes within a while, its end at once. */
+class Teller {
+  readonly #tell: () => void;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(tell: () => void) {
+    this.#tell = tell;
+  }
+
+  soon(): void {
+    this.#timer ??= setTimeout(() => this.now(), WORK_TOLD_EVERY);
+  }
+
+  now(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#tell();
   }
 }
 

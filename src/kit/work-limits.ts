@@ -27,6 +27,8 @@ export const WORK_TASKS_KEPT = 200;
 export const WORK_TASKS_SHOWN = 24 * 3_600_000;
 /** How far apart it is written down how far a task is. */
 export const WORK_SAVED_EVERY = 2000;
+/** How far apart it is told to those who follow. */
+export const WORK_TOLD_EVERY = 500;
 
 /** Of what comes as arguments: how deep it is nested, keys of one object or entries of one list, and characters of one text. */
 export const ARGS_DEPTH = 3;

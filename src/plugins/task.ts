@@ -61,7 +61,9 @@ async function list(request: Context): Promise<void> {
   await body.lines(works.filter(({ id, ended }) => !isListed.has(id) && (ended === undefined || ended >= since)).map(workInOneLine));
 }
 
-function cancel(request: Context, id: string): void {
+async function cancel(request: Context, id: string): Promise<void> {
+  // of those of an earlier process the gate knows when they have been read
+  if (WORK_ID.test(id)) await request.actor.tasks.work(id);
   request.actor.tasks.cancel(id);
   request.remark(NUMBER.test(id) ? 'it is not waited for any longer; what was sent stays sent' : 'it is told to end, and takes away what it has half made');
 }
@@ -72,7 +74,7 @@ export default {
     usage: 'task [ID | cancel ID]',
     help: 'Show what is under way and the tasks that have ended lately, or end one.',
     right: 'power',
-    alsoBy: ['configure', 'host'],
+    alsoBy: ['power', 'configure', 'host'],
     run(request) {
       const [first, second, ...rest] = request.args;
       if (rest.length > 0) request.usage();

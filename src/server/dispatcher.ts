@@ -87,7 +87,7 @@ export class Dispatcher {
     }
     if (!command) throw new ArgoError('UNKNOWN COMMAND', 'help lists the commands');
     if (isOpen(command)) return command;
-    const isUsable = (one: LoadedCommand): boolean => mayUseSomewhere(account, one);
+    const isUsable = (one: LoadedCommand): boolean => mayUseSomewhere(account, one, this.parts.table);
     if (command.byVerb.size === 0 ? !isUsable(command) : ![...command.byVerb.values()].some(isUsable)) throw new ArgoError('NOT ALLOWED');
     return command;
   }
@@ -97,7 +97,7 @@ export class Dispatcher {
     const at = typed.findIndex(({ text, quoted }, index) => index > 0 && (quoted || !text.startsWith('--')));
     const verb = command.byVerb.get(typed[at]?.text.toLowerCase() ?? '');
     if (verb === undefined) throw new ArgoError('USAGE', command.usage);
-    if (!session.account || !mayUseSomewhere(session.account, verb)) throw new ArgoError('NOT ALLOWED');
+    if (!session.account || !mayUseSomewhere(session.account, verb, this.parts.table)) throw new ArgoError('NOT ALLOWED');
     return { command: verb, words: typed.filter((_, index) => index !== at) };
   }
 

@@ -278,10 +278,10 @@ export class Request implements Context {
   /** Where a command or verb may be used, as {@link UsableRow} says it; undefined: nowhere. */
   #reachOf(command: LoadedCommand): { readonly providers?: readonly string[] } | undefined {
     const { account } = this.#session;
-    const { gate, authenticator } = this.#services;
+    const { gate, authenticator, table } = this.#services;
     if (!account) return mayUseBeforeLogin(command, authenticator) ? {} : undefined;
     if (isOpen(command)) return {};
-    if (command.on !== 'provider') return mayUseSomewhere(account, command) ? {} : undefined;
+    if (command.on !== 'provider') return mayUseSomewhere(account, command, table) ? {} : undefined;
     const permission = permissionOf(command);
     const providers = [];
     for (const name of gate.providersFor(account, permission)) if (providers.push(name) === PROVIDERS_TOLD) break;
@@ -327,9 +327,15 @@ export function permissionOf({ word, verb, right: said }: LoadedCommand): Permis
   return verb === undefined ? { word, right } : { word: `${word}.${verb}`, command: word, right };
 }
 
-/** Whether some grant of an account holds a command. */
-export const mayUseSomewhere = (account: Principal, command: LoadedCommand): boolean =>
-  account.allowsSomewhere(permissionOf(command)) || command.alsoBy.some((right) => account.allowsSomewhere({ word: command.word, right }));
+/** Whether some grant of an account holds a command, or another one that lets it be used. */
+export function mayUseSomewhere(account: Principal, command: LoadedCommand, table: CommandTable): boolean {
+  if (account.allowsSomewhere(permissionOf(command))) return true;
+  const { word, alsoBy } = command;
+  if (alsoBy.length === 0) return false;
+  if (alsoBy.some((right) => account.allowsSomewhere({ word, right }))) return true;
+  const isHeld = (one: LoadedCommand): boolean => (alsoBy as readonly string[]).includes(one.right) && account.allowsSomewhere(permissionOf(one));
+  return table.all().some((one) => (one.byVerb.size === 0 ? isHeld(one) : [...one.byVerb.values()].some(isHeld)));
+}
 
 export function mayUseBeforeLogin({ right }: CommandRow, authenticator: Authenticator): boolean {
   return right === 'anyone' || (right === 'listing' && authenticator.anonymous.sees());

@@ -50,6 +50,7 @@ export function taskOperations(database: Sqlite): Operations {
       return Number(change.run(state, progress, result, error, now, namespace, id).changes) > 0;
     },
     'task.get': ([namespace = null, id = null]) => byId.get(namespace, id),
+    'task.known': ([namespace = null, owner = null, once = null]) => byOnce.get(namespace, owner, once),
     'task.list': ([namespace = null, owner = null]) => {
       const found: TaskTexts[] = [];
       let size = 0;

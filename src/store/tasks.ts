@@ -61,6 +61,8 @@ export interface TaskStore {
    */
   change(id: string, change: TaskChange): Promise<boolean>;
   get(id: string): Promise<TaskRecord | undefined>;
+  /** The one that a key of the owner's has begun. */
+  known(owner: string, once: string): Promise<TaskRecord | undefined>;
   /** Oldest first: the last ones, as many as have no more than TASKS_LISTED characters together. @param owner only theirs */
   list(owner?: string): Promise<readonly TaskRecord[]>;
   /** Writes down the ends that could not be before, if it can. Never rejects. */
@@ -116,6 +118,7 @@ export function tasksIn(namespace: string, askFile: AskState): TaskStore {
       }
     },
     get: async (id) => await ask('task.get', [id], false) as TaskRecord | undefined,
+    known: async (owner, once) => await ask('task.known', [owner, once], false) as TaskRecord | undefined,
     list: async (owner) => await ask('task.list', [owner ?? null], false) as TaskRecord[],
     settle,
   };

@@ -7,8 +7,8 @@ import type { Tasks } from './model/answers.js';
 import { Fleet, type Counts } from './model/fleet.js';
 import { take, withTask, type Known } from './model/feed.js';
 import { filtered, parseFilter, type Filter } from './model/filter.js';
-import { hasFailed, progressOf, titleOf } from './model/orders.js';
 import { START, readPlace, writePlace, type Place } from './model/place.js';
+import { endWords, openOf } from './model/tasks.js';
 
 /** All that the page knows. What changes it says so; views read what they show, at most once a frame. */
 
@@ -191,7 +191,7 @@ export class Store {
 
   /** tasks with failures that nobody has read yet */
   get unread(): readonly TaskRow[] {
-    return [...this.known?.tasks.values() ?? []].filter((task) => task.ended !== null && task.targets.some(hasFailed) && !this.read.has(task.id));
+    return [...this.known?.tasks.values() ?? []].filter((task) => task.ended !== null && openOf(task).failed > 0 && !this.read.has(task.id));
   }
 
   #setClock(now: number): void {
@@ -243,18 +243,13 @@ export class Store {
       this.#feed?.restart();
     }
     if (run !== undefined) this.runsChanged += 1;
-    if (task?.ended != null) this.#sayEnd(task);
+    if (task?.ended != null) this.said = endWords(task);
     if (changed.length > 0) {
       this.counts = known.fleet.counts();
       this.#isStale = this.filter.isOfStates;
       this.#settle();
     }
     this.tell();
-  }
-
-  #sayEnd(task: TaskRow): void {
-    const { failed } = progressOf(task);
-    this.said = `${titleOf(task.action, task.targets.map(({ instance }) => instance), task.mode)}: ${failed === 0 ? task.state : `${failed} failed`}`;
   }
 
   /** Lets rows come and go that should, once nobody is about to click one. */

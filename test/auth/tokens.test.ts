@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import { newToken, tokenHash, type TokenUse } from '../../src/auth/tokens.js';
-import type { TaskRow } from '../../src/gateways/web/messages.js';
+import type { OrderRow } from '../../src/gateways/web/messages.js';
 import { ArgoError } from '../../src/kit/errors.js';
 import { parseConfig } from '../support/configuration.js';
 import { SEED_CONFIG } from '../server/core.js';
@@ -23,13 +23,13 @@ await t.test('a token does what both it and its account may', async (t) => {
   t.match(await call(mine, 'GET', '/instances'), { instances: [{ name: 'lj' }, { name: 'dev' }] });
   t.match(await call(mine, 'GET', '/instances/lj'), { operations: ['reboot', 'status', 'info', 'ip', 'mac', 'uptime', 'rx', 'tx', 'load', 'disk'] });
   t.equal(await call(mine, 'GET', '/instances/builder'), 'NOT ALLOWED');
-  const stop = await call(mine, 'POST', '/power', { targets: ['lj'], action: 'stop', once: 'key-0001' }) as TaskRow;
+  const stop = await call(mine, 'POST', '/power', { targets: ['lj'], action: 'stop', once: 'key-0001' }) as OrderRow;
   t.match(await ended(mine, stop.id), { state: 'failed', account: 'steve (token backup)', targets: [{ detail: 'NOT ALLOWED' }] });
-  const reboot = await call(mine, 'POST', '/power', { targets: ['lj'], action: 'reboot', once: 'key-0002' }) as TaskRow;
+  const reboot = await call(mine, 'POST', '/power', { targets: ['lj'], action: 'reboot', once: 'key-0002' }) as OrderRow;
   t.match(await ended(mine, reboot.id), { state: 'done' });
   t.match(audit.begun, [{ account: 'steve (token backup)', command: 'reboot' }]);
   t.match(await call('steve', 'GET', '/tasks'), { tasks: { length: 2 } }, 'its account sees what it does');
-  const own = await call('steve', 'POST', '/power', { targets: ['lj'], action: 'stop', once: 'key-0003' }) as TaskRow;
+  const own = await call('steve', 'POST', '/power', { targets: ['lj'], action: 'stop', once: 'key-0003' }) as OrderRow;
   t.match(await call(mine, 'DELETE', `/tasks/${own.id}`), /^NO SUCH TASK/, 'and not the other way round');
   await ended('steve', own.id);
   t.match(await call('steve', 'GET', '/audit?account=steve'), { rows: { length: 2 } });

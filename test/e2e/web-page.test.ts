@@ -284,6 +284,33 @@ void t.test('the page', { skip: lacks('chromium'), jobs: 3 }, async (t) => {
     isClean(t, opened);
   });
 
+  void t.test('work beyond power stands among the tasks, goes on there, and is cancelled there', BESIDE, async (t) => {
+    const work = { kind: 'work', id: 'w1', account: 'kim', operation: 'template.deploy', subject: 'kvm1', options: '--template=debian12 --name=web9', state: 'running', progress: 0, began: NOW, ended: null, detail: '' } as const;
+    const opened = await open(t, { before: (double) => double.tellWork({ ...work, id: 'w0', account: 'jo', operation: 'machine.migrate', subject: 'kvm1/db-01', options: '--to=kvm2', state: 'done', progress: 1, ended: NOW }) });
+    const { page, double } = opened;
+    await press(page, 'g', 'a');
+    await shows(page, '.tasks article', /Move db-01.*jo.*done/);
+    double.tellWork(work);
+    await shows(page, '.tray-button', '1 under way');
+    const card = page.locator('.tasks article').filter({ hasText: 'Make a machine from a template on kvm1' });
+    await card.filter({ hasText: '--name=web9' }).waitFor();
+    double.tellWork({ ...work, progress: 0.42 });
+    await card.filter({ hasText: '42 %' }).waitFor();
+    t.equal(await card.locator('progress').getAttribute('value'), '0.42');
+    await page.locator('.tray-button').click();
+    await shows(page, '.tray', '42 %');
+    await page.locator('.tray-button').click();
+    await card.getByRole('button', { name: 'Make a machine' }).click();
+    await page.locator('dialog').getByRole('button', { name: 'Cancel', exact: true }).click();
+    await until(() => double.asked.some(({ path }) => path === '/api/tasks/w1/cancel'), WAIT_MS, 'the cancelling');
+    double.tellWork({ ...work, state: 'failed', ended: NOW, detail: 'FAILED: the disk is full' });
+    await shows(page, 'dialog', 'FAILED: the disk is full');
+    await page.locator('dialog').getByRole('button', { name: 'Close' }).click();
+    await card.filter({ hasText: 'the disk is full' }).waitFor();
+    t.equal(await card.getByRole('button', { name: 'Try again' }).count(), 0, 'a piece of work is begun where it is typed');
+    isClean(t, opened);
+  });
+
   void t.test('ten thousand machines', BESIDE, async (t) => {
     const opened = await open(t, { count: 10_000 });
     const { page, double } = opened;

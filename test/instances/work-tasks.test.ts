@@ -192,6 +192,19 @@ await t.test('one account takes not all of it, and what is too much is busy at o
   t.ok(WORK_TASKS_OF_ACCOUNT < WORK_TASKS_RUNNING);
 });
 
+await t.test('a key that has begun one is answered with it, also where no further one may begin', async (t) => {
+  const world = await arrange(t);
+  const first = await begin(world, 'kim', IMAGE, ONCE);
+  const more = await Promise.all(Array.from({ length: WORK_TASKS_OF_ACCOUNT - 1 }, (_, index) => begin(world, 'kim', { name: `i${index}` })));
+  await until(() => world.copying.length === WORK_TASKS_OF_ACCOUNT, WITHIN, 'as many as there may be');
+  const again = await begin(world, 'kim', IMAGE, ONCE);
+  t.equal(again.id, first.id);
+  t.equal(await (await begin(world, 'kim', { name: 'b.img' }, ONCE)).end, `BAD REQUEST: once: this key has begun another task, ${first.id}`);
+  t.equal(await (await begin(world, 'kim', { name: 'b.img' }, 'key-0002')).end, 'BUSY: too many tasks are under way');
+  world.copying.forEach(({ end }) => end());
+  t.same(await Promise.all([first, again, ...more].map(({ end }) => end)), Array(WORK_TASKS_OF_ACCOUNT + 1).fill('done'));
+});
+
 await t.test('many that take long leave the provider\'s places to others', async (t) => {
   const { copying, abilities } = host();
   const world = await arrange(t, { hosts: { kvm1: { abilities: { images: { ...abilities.images, list: async () => [] } }, settings: { concurrency: 1 } } } });

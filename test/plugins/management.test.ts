@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { startCore, STEVE_HASH, TextSink, type Core } from '../server/core.js';
+import { Service } from '../../src/auth/service.js';
+import { workRow, WORKS, type WorkName } from '../../src/instances/work-table.js';
 import { Reply } from '../../src/server/reply.js';
 import type { Session } from '../../src/server/session.js';
 import { State } from '../../src/store/state.js';
@@ -450,6 +452,48 @@ off
 > migrate db1 nowhere
 400 NO SUCH PROVIDER: nowhere
 `);
+});
+
+await t.test('whoever may begin something may see and cancel his own, whatever else he may not', async (t) => {
+  const config = CONFIG.replace('instances = ["db1"]', 'instances = ["db1"]\nlatency = "600ms"') + account('deployer', '"template.deploy"') + account('mover', '"migrate"') + account('starter', '"start"') + account('lister', '"template.list", "hardware.show"');
+  const core = await arrange(t, config);
+  const deployer = await core.session('deployer');
+  const sink = new TextSink();
+  const running = Promise.resolve(core.dispatcher.dispatch(await core.session('deployer'), 'template deploy lab debian12 web9', new Reply(sink, '\n')));
+  await until(() => /^task \S+\n/m.test(sink.text), 10_000, 'its id');
+  const id = /^task (\S+)$/m.exec(sink.text)![1]!;
+  t.match(await core.ask(deployer, 'task'), new RegExp(`^200 OK\n${id} deployer template\\.deploy lab \\S+ working.*\n300 DONE\n$`));
+  for (const other of ['mover', 'starter']) {
+    t.equal(await core.ask(await core.session(other), 'task'), '200 OK\n300 DONE\n', other);
+    t.equal(await core.ask(await core.session(other), `task cancel ${id}`), `400 NO SUCH TASK: ${id}\n`, other);
+    t.match(await core.ask(await core.session(other), 'help'), /^task /m);
+  }
+  const lister = await core.session('lister');
+  t.equal(await core.ask(lister, 'task'), '400 NOT ALLOWED\n', 'who only looks begins nothing');
+  t.notMatch(await core.ask(lister, 'help'), /^task /m);
+  t.match(await core.ask(deployer, `task cancel ${id}`), /^200 OK\n300 DONE: /);
+  await running;
+  t.match(await core.ask(deployer, `task ${id}`), /^state: cancelled$/m);
+  t.equal(await core.ask(deployer, `task cancel ${id}`), '400 WRONG STATE: it has ended\n');
+});
+
+await t.test('a grant of what gateways call a piece of work lets it be typed, and the other way round', async (t) => {
+  const twins = [['machine.migrate', 'migrate', 'migrate test lab --dry-run'], ['hardware.read', 'hardware.show', 'hardware show lj'], ['template.describe', 'template.show', 'template show demo debian12'], ['gateway.read', 'gateway.show', 'gateway show demo br0']] as const;
+  const config = CONFIG + twins.map(([operation, typed], index) => account(`operation${index}`, `"${operation}"`) + account(`typed${index}`, `"${typed}"`)).join('');
+  const core = await arrange(t, config);
+  for (const [index, [operation, , line]] of twins.entries()) {
+    for (const kind of ['operation', 'typed']) {
+      const name = `${kind}${index}`;
+      t.match(await core.ask(await core.session(name), line), /^200 OK\n/, `${name}: ${line}`);
+      const actor = core.gate.actor({ identity: new Service(name, core.authenticator), through: undefined, origin: 'x' });
+      const { instances: [lj] } = await actor.select(['lj']);
+      t.ok(actor.may(operation, lj!), `${name}: ${operation}`);
+      for (const [other, [, , words]] of twins.entries()) if (other !== index) t.equal(await core.ask(await core.session(name), words), '400 NOT ALLOWED\n', `${name}: ${words}`);
+    }
+  }
+  const typed = new Set(core.dispatcher.parts.table.all().flatMap(({ word, verbs }) => [word, ...verbs.map((verb) => `${word}.${verb.word}`)]));
+  const untyped = (Object.keys(WORKS) as WorkName[]).filter((name) => !typed.has(workRow(name).typed ?? name));
+  t.same(untyped, ['template.preview', 'stats.host', 'stats.guests'], 'each is typed as the table says, or by a command alone');
 });
 
 await t.test('a task says how far it is, can be cancelled, and goes on without its client', async (t) => {

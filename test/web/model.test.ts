@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import type { TaskRow } from '../../src/gateways/web/messages.js';
+import type { OrderRow, TaskRow, WorkRow } from '../../src/gateways/web/messages.js';
 import { asCsv } from '../../src/web/model/csv.js';
 import { eventLine } from '../../src/web/model/events.js';
 import { Fleet } from '../../src/web/model/fleet.js';
@@ -9,12 +9,13 @@ import { loginCode, readPlace, writePlace } from '../../src/web/model/place.js';
 import { plot, rates, roundTop, withSample, SAMPLES_KEPT } from '../../src/web/model/plot.js';
 import { elementOf, inSight, scrolledTo } from '../../src/web/model/rows.js';
 import { columnsOf } from '../../src/web/model/stages.js';
+import { endWords, openOf, taskTitle, workWords } from '../../src/web/model/tasks.js';
 import { bytes, longSpan, span } from '../../src/web/model/words.js';
 import { NOW, tellOf, viewOf } from '../support/web/machines.js';
 
 const known = (v = 5): Known => ({ fleet: new Fleet(viewOf(tellOf(10), v)), v, events: [], tasks: new Map() });
-const task = (id: string, ended: number | null, states: TaskRow['targets'][number]['state'][] = ['done']): TaskRow => ({
-  id, account: 'kim', action: 'stop', mode: 'soft', state: ended === null ? 'running' : 'done', began: NOW, ended, targets: states.map((state, at) => ({ instance: `kvm1/m${at}`, state, detail: state === 'failed' ? 'TIMEOUT' : '' })),
+const task = (id: string, ended: number | null, states: OrderRow['targets'][number]['state'][] = ['done']): OrderRow => ({
+  kind: 'order', id, account: 'kim', action: 'stop', mode: 'soft', state: ended === null ? 'running' : 'done', began: NOW, ended, targets: states.map((state, at) => ({ instance: `kvm1/m${at}`, state, detail: state === 'failed' ? 'TIMEOUT' : '' })),
 });
 
 void test('rows in sight', async (t) => {
@@ -76,6 +77,20 @@ void test('orders in words and figures', async (t) => {
   t.equal(titleOf('start', Array<string>(1400).fill('a')), 'Start 1,400 machines');
   const rows = (['nothing', 'order', 'refused'] as const).map((effect) => ({ instance: effect, state: 'on' as const, words: '', effect }));
   t.same(sortedPreview(rows).map(({ effect }) => effect), ['refused', 'order', 'nothing']);
+});
+
+void test('work beyond power in words and figures', async (t) => {
+  const work = (more: Partial<WorkRow>): WorkRow => ({ kind: 'work', id: 'w', account: 'kim', operation: 'machine.migrate', subject: 'kvm1/web1', options: '--to=kvm2', state: 'running', progress: 0, began: NOW, ended: null, detail: '', ...more });
+  t.equal(taskTitle(work({})), 'Move web1');
+  t.equal(taskTitle(work({ operation: 'template.deploy', subject: 'kvm1' })), 'Make a machine from a template on kvm1');
+  t.equal(taskTitle(work({ operation: 'machine.polish' as WorkRow['operation'] })), 'machine.polish web1', 'one that only a newer server knows');
+  t.equal(taskTitle(task('t', null, ['sent', 'sent'])), 'Stop 2 machines');
+  t.same([work({}), work({ progress: 0.456 }), work({ state: 'cancelled', progress: 0.4, ended: NOW })].map(workWords), ['under way', '45 %', 'cancelled']);
+  t.same((['done', 'failed', 'unknown', 'cancelled'] as const).map((state) => openOf(work({ state, ended: NOW }))), [{ left: 0, failed: 0 }, { left: 0, failed: 1 }, { left: 0, failed: 1 }, { left: 0, failed: 0 }]);
+  t.same(openOf(work({})), { left: 1, failed: 0 });
+  t.same(openOf(task('t', null, ['done', 'sent', 'failed'])), { left: 1, failed: 1 });
+  t.equal(endWords(work({ state: 'unknown', ended: NOW })), 'Move web1: nobody knows how it ended');
+  t.equal(endWords(task('t', NOW, ['done', 'failed'])), 'Stop 2 machines: 1 failed');
 });
 
 void test('the address', async (t) => {

@@ -2,6 +2,7 @@ import type { MachineType, PowerState } from '../../drivers/driver.js';
 import type { PowerAction } from '../../instances/operation-table.js';
 import type { PowerOrder } from '../../instances/order.js';
 import type { OrderTarget, OrderTask } from '../../instances/order-task.js';
+import type { WorkTask } from '../../instances/work-tasks.js';
 
 /**
  * What the web gateway and its clients say to each other, as JSON: types alone, so that the page in src/web
@@ -65,7 +66,7 @@ export type FeedMessage =
   | { readonly t: 'reset'; readonly v: number }
   | { readonly t: 'providers'; readonly providers: readonly ProviderRow[] }
   | { readonly t: 'events'; readonly events: readonly EventRow[] }
-  /** a task of one's own has begun, gone on or ended */
+  /** a task of which one may know has begun, gone on or ended */
   | { readonly t: 'task'; readonly task: TaskRow }
   /** something about a run of a plan has changed: fetch it where it is shown */
   | { readonly t: 'plan'; readonly plan: string; readonly run: string };
@@ -89,7 +90,7 @@ export interface PreviewRow {
   readonly effect: 'order' | 'nothing' | 'refused';
 }
 
-/** `POST /api/power`: answered with a {@link TaskRow}, at once. */
+/** `POST /api/power`: answered with an {@link OrderRow}, at once. */
 export interface PowerRequest extends PreviewRequest {
   /** a key of the client's own: what is sent again with the same one is begun once */
   readonly once: string;
@@ -99,8 +100,14 @@ export interface PowerRequest extends PreviewRequest {
 
 export type TaskTarget = OrderTarget;
 
-/** An order for many; `ended` is null until it has. */
-export type TaskRow = Omit<OrderTask, 'ended'> & { readonly ended: number | null };
+/** `ended` is null until it has. */
+type Row<Kind extends string, Task extends { readonly ended: unknown }> = Omit<Task, 'ended'> & { readonly kind: Kind; readonly ended: number | null };
+
+/** An order for many. */
+export type OrderRow = Row<'order', OrderTask>;
+/** A piece of work beyond power that takes its time, as to deploy a template. */
+export type WorkRow = Row<'work', WorkTask>;
+export type TaskRow = OrderRow | WorkRow;
 
 /** Every answer that is not 2xx. `error` is a phrase of docs/protocol.md. */
 export interface Failure {

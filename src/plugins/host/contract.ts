@@ -78,7 +78,7 @@ export interface Command {
    * then what needs this right, and read.
    */
   readonly right: 'anyone' | 'listing' | Right;
-  /** Further sets that hold it, for what is about things that several rights begin; it may do no more by them. */
+  /** Further sets that hold it, and so does each command and verb that needs one of them: for what is about things that several begin. It may do no more by them. */
   readonly alsoBy?: readonly Right[];
   /** What its words are; left out: the plugin's own business. */
   readonly on?: Subject;

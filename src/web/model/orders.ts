@@ -1,7 +1,7 @@
-import type { OrderMode, PreviewRow, TaskRow, TaskTarget } from '../../gateways/web/messages.js';
+import type { OrderMode, OrderRow, PreviewRow, TaskTarget } from '../../gateways/web/messages.js';
 import type { PowerAction } from '../../instances/operation-table.js';
 
-/** Orders in words, and how far a task has come. */
+/** Orders in words, and how far one has come. */
 
 interface Words { readonly does: string; readonly will: string; readonly primary: string }
 
@@ -63,7 +63,7 @@ const isUnderWay = ({ state }: TaskTarget): boolean => state === 'waiting' || st
 /** Did not end well: somebody should read why. */
 export const hasFailed = ({ state }: TaskTarget): boolean => state === 'failed' || state === 'uncertain';
 
-export const progressOf = ({ targets }: TaskRow): Progress => ({
+export const progressOf = ({ targets }: OrderRow): Progress => ({
   all: targets.length, over: targets.filter((one) => !isUnderWay(one)).length, done: targets.filter(({ state }) => state === 'done' || state === 'already').length,
   failed: targets.filter(hasFailed).length, already: targets.filter(({ state }) => state === 'already').length,
 });
@@ -73,11 +73,11 @@ const TARGET_ORDER: Readonly<Record<TaskTarget['state'], number>> = { failed: 0,
 /** Failed ones first, then those under way. */
 export const sortedTargets = (targets: readonly TaskTarget[]): readonly TaskTarget[] => [...targets].sort((one, other) => TARGET_ORDER[one.state] - TARGET_ORDER[other.state]);
 
-/** A task in a line: `Stop 14 machines`, `Stop web1 by force`. */
+/** An order in a line: `Stop 14 machines`, `Stop web1 by force`. */
 export function titleOf(action: PowerAction, names: readonly string[], mode: OrderMode = 'soft'): string {
   const what = names.length === 1 ? names[0]! : `${names.length.toLocaleString('en')} machines`;
   return `${ACTIONS[action].does} ${what}${mode === 'hard' ? ' by force' : ''}`;
 }
 
 /** The failures as lines for somebody to be sent. */
-export const failuresAsText = ({ targets }: TaskRow): string => targets.filter(hasFailed).map(({ instance, detail }) => `${instance}: ${detail}`).join('\n');
+export const failuresAsText = ({ targets }: OrderRow): string => targets.filter(hasFailed).map(({ instance, detail }) => `${instance}: ${detail}`).join('\n');

@@ -3,12 +3,11 @@ import type { PowerState } from '../../drivers/driver.js';
 import type { EventRow } from '../../gateways/web/messages.js';
 import type { Events } from '../model/answers.js';
 import { eventLine, type EventLine } from '../model/events.js';
-import { hasFailed } from '../model/orders.js';
 import { moment } from '../model/words.js';
 import { store, useStore } from '../store.js';
 import { useFetched } from './details.js';
 import { StateIcon } from './icons.js';
-import { Bar, CancelButton, FailureButtons, taskTitle } from './progress.js';
+import { TaskCard } from './progress.js';
 
 /** What has happened and what goes on. */
 
@@ -32,7 +31,7 @@ export function Timeline({ events, withNames }: { readonly events: readonly Even
 }
 
 export function Activity(): JSX.Element {
-  const { known, now } = useStore();
+  const { known } = useStore();
   const { value, wrong } = useFetched<Events>('events?limit=200');
   const tasks = [...known?.tasks.values() ?? []].reverse().sort((one, other) => Number(other.ended === null) - Number(one.ended === null) || other.began - one.began).slice(0, 20);
   const live = known?.events ?? [];
@@ -42,14 +41,8 @@ export function Activity(): JSX.Element {
     <section class="card scroll" aria-label="Activity">
       <div class="page">
         <h1>Activity</h1>
-        {tasks.length > 0 && <h2>Your orders</h2>}
-        <div class="tasks">{tasks.map((task) => (
-          <article key={task.id} class={task.targets.some(hasFailed) ? 'bad' : ''}>
-            <h3><button class="link" onClick={() => { store.openTask = task.id; store.tell(); }}>{taskTitle(task)}</button><span class="dim">{moment(task.began, now)}</span></h3>
-            <Bar task={task} />
-            <div class="actions"><FailureButtons task={task} /><CancelButton task={task} /></div>
-          </article>
-        ))}</div>
+        {tasks.length > 0 && <h2>Tasks</h2>}
+        <div class="tasks">{tasks.map((task) => <TaskCard key={task.id} task={task} />)}</div>
         <h2>What has happened</h2>
         {wrong !== '' && <p class="wrong">{wrong}</p>}
         <Timeline events={all} withNames />

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { PowerRequest, PreviewRequest, PreviewRow, TaskRow } from '../../gateways/web/messages.js';
+import type { PowerRequest, PreviewRequest, PreviewRow, OrderRow } from '../../gateways/web/messages.js';
 import { onceKey, post, wordsOf } from '../io/http.js';
 import type { Preview } from '../model/answers.js';
 import { buttonOf, hasWays, modeOf, sortedPreview, sums, titleOf, waysOf, ACTIONS, type Way } from '../model/orders.js';
@@ -101,7 +101,7 @@ function useSending(draft: OrderDraft): { readonly send: (request: Omit<PowerReq
     setBusy(true);
     setWrong('');
     try {
-      const task = await post<TaskRow>('power', { ...request, action: draft.action, targets: draft.names, once: once.current } satisfies PowerRequest);
+      const task = await post<OrderRow>('power', { ...request, action: draft.action, targets: draft.names, once: once.current } satisfies PowerRequest);
       const known = store.known?.tasks.get(task.id);
       // the feed may have been quicker
       store.setTask(known ?? task);

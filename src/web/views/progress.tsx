@@ -1,8 +1,9 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
-import type { TaskRow, TaskTarget } from '../../gateways/web/messages.js';
+import type { OrderRow, TaskRow, TaskTarget, WorkRow } from '../../gateways/web/messages.js';
 import { post, wordsOf } from '../io/http.js';
-import { failuresAsText, hasFailed, hasWays, progressOf, sortedTargets, titleOf } from '../model/orders.js';
+import { failuresAsText, hasFailed, hasWays, progressOf, sortedTargets } from '../model/orders.js';
+import { openOf, taskTitle, workWords } from '../model/tasks.js';
 import { moment, number } from '../model/words.js';
 import { store, useStore } from '../store.js';
 import { Dialog } from './dialog.js';
@@ -20,7 +21,7 @@ function TargetWords({ target: { state, detail } }: { readonly target: TaskTarge
   return <span class={`words state ${css}`}>{state === 'done' && <Icon of="done" size={13} />}{state === 'sent' && <span class="ring" aria-hidden="true" />}{detail === '' ? words : detail}</span>;
 }
 
-export function TargetList({ task }: { readonly task: TaskRow }): JSX.Element {
+function TargetList({ task }: { readonly task: OrderRow }): JSX.Element {
   return (
     <ul class="targets" tabIndex={0} aria-label="Progress of each">
       {sortedTargets(task.targets).slice(0, ROWS_SHOWN).map((target) => <li key={target.instance}><Name of={target.instance} /><TargetWords target={target} /></li>)}
@@ -29,7 +30,7 @@ export function TargetList({ task }: { readonly task: TaskRow }): JSX.Element {
   );
 }
 
-export function Bar({ task }: { readonly task: TaskRow }): JSX.Element {
+function OrderBar({ task }: { readonly task: OrderRow }): JSX.Element {
   const { all, over, done, failed, already } = progressOf(task);
   return (
     <div class="bar">
@@ -39,13 +40,27 @@ export function Bar({ task }: { readonly task: TaskRow }): JSX.Element {
   );
 }
 
+function WorkBar({ task }: { readonly task: WorkRow }): JSX.Element {
+  const { options, detail, ended, progress } = task;
+  const isBad = openOf(task).failed > 0;
+  return (
+    <div class="bar">
+      <progress max={1} value={ended === null ? progress : 1} aria-label="Progress" class={isBad ? 'bad' : ''} />
+      <p><b class={isBad ? 'state crashed' : ''}>{workWords(task)}</b>{options !== '' && <span class="dim options"> · {options}</span>}</p>
+      {detail !== '' && <p class="failure"><span class="crashed">{detail}</span></p>}
+    </div>
+  );
+}
+
+const Bar = ({ task }: { readonly task: TaskRow }): JSX.Element => (task.kind === 'order' ? <OrderBar task={task} /> : <WorkBar task={task} />);
+
 function markRead(id: string): void {
   store.read.add(id);
   store.tell();
 }
 
 /** The failed ones as a new order. */
-function again(task: TaskRow, way: 'soft' | 'hard'): void {
+function again(task: OrderRow, way: 'soft' | 'hard'): void {
   const { fleet } = store;
   if (fleet === undefined) return;
   markRead(task.id);
@@ -53,7 +68,7 @@ function again(task: TaskRow, way: 'soft' | 'hard'): void {
   store.order(task.action, task.targets.filter(hasFailed).flatMap(({ instance }) => fleet.named(instance) ?? []), way);
 }
 
-export function FailureButtons({ task }: { readonly task: TaskRow }): JSX.Element | null {
+function FailureButtons({ task }: { readonly task: OrderRow }): JSX.Element | null {
   const { isLost } = useStore();
   const [isCopied, setCopied] = useState(false);
   if (task.ended === null || !task.targets.some(hasFailed)) return null;
@@ -70,10 +85,10 @@ export function FailureButtons({ task }: { readonly task: TaskRow }): JSX.Elemen
   );
 }
 
-export function CancelButton({ task }: { readonly task: TaskRow }): JSX.Element | null {
-  const { isLost, session } = useStore();
-  const [words, setWords] = useState('Cancel the rest');
-  if (task.ended !== null || task.account !== session?.account) return null;
+function CancelButton({ task }: { readonly task: TaskRow }): JSX.Element | null {
+  const { isLost } = useStore();
+  const [words, setWords] = useState(task.kind === 'order' ? 'Cancel the rest' : 'Cancel');
+  if (task.ended !== null) return null;
   const cancel = (): void => {
     setWords('Cancelling …');
     post<TaskRow | undefined>(`tasks/${task.id}/cancel`, {}).then((row) => { if (row !== undefined) store.setTask(row); }, (error: unknown) => setWords(wordsOf(error)));
@@ -81,9 +96,30 @@ export function CancelButton({ task }: { readonly task: TaskRow }): JSX.Element 
   return <button disabled={isLost} onClick={cancel}>{words}</button>;
 }
 
-const namesOf = (task: TaskRow): readonly string[] => task.targets.map(({ instance }) => instance.slice(instance.indexOf('/') + 1));
+const Buttons = ({ task }: { readonly task: TaskRow }): JSX.Element => <>{task.kind === 'order' && <FailureButtons task={task} />}<CancelButton task={task} /></>;
 
-export const taskTitle = (task: TaskRow): string => titleOf(task.action, namesOf(task), task.mode);
+/** Whose it is, where that is somebody else. */
+function ByWhom({ task: { account } }: { readonly task: TaskRow }): JSX.Element | null {
+  const { session } = useStore();
+  return account === session?.account ? null : <span class="dim">{account}</span>;
+}
+
+/** A task among others: its title opens it. */
+export function TaskCard({ task, isInTray = false }: { readonly task: TaskRow; readonly isInTray?: boolean }): JSX.Element {
+  const { now } = useStore();
+  const open = (): void => {
+    store.openTask = task.id;
+    store.tell();
+  };
+  return (
+    <article class={!isInTray && openOf(task).failed > 0 ? 'bad' : ''}>
+      <h3><button class="link" onClick={open}>{taskTitle(task)}</button><ByWhom task={task} /><span class="dim">{moment(task.began, now)}</span></h3>
+      <Bar task={task} />
+      {isInTray && task.kind === 'order' && task.targets.filter(hasFailed).slice(0, 5).map((target) => <p key={target.instance} class="failure"><Name of={target.instance} /> <span class="crashed">{target.detail}</span></p>)}
+      <div class="actions"><Buttons task={task} />{isInTray && task.ended !== null && <button class="bare" onClick={() => markRead(task.id)}>Read</button>}</div>
+    </article>
+  );
+}
 
 export function ProgressDialog({ task }: { readonly task: TaskRow }): JSX.Element {
   const isOver = task.ended !== null;
@@ -94,29 +130,22 @@ export function ProgressDialog({ task }: { readonly task: TaskRow }): JSX.Elemen
   };
   return (
     <Dialog title={taskTitle(task)} close={close}>
-      <div class="body"><Bar task={task} /><TargetList task={task} /></div>
-      <footer><FailureButtons task={task} /><CancelButton task={task} /><span class="grow" /><button autofocus class={isOver ? 'primary' : ''} onClick={close}>{isOver ? 'Close' : 'Go on in the background'}</button></footer>
+      <div class="body"><Bar task={task} />{task.kind === 'order' && <TargetList task={task} />}</div>
+      <footer><Buttons task={task} /><span class="grow" /><button autofocus class={isOver ? 'primary' : ''} onClick={close}>{isOver ? 'Close' : 'Go on in the background'}</button></footer>
     </Dialog>
   );
 }
 
 /** What goes on in the background, and what failed there until somebody has read it. */
 export function Tray(): JSX.Element | null {
-  const { isTrayOpen, known, unread, now } = useStore();
+  const { isTrayOpen, known, unread } = useStore();
   if (!isTrayOpen) return null;
   const running = [...known?.tasks.values() ?? []].filter(({ ended }) => ended === null);
   const tasks = [...unread, ...running].sort((one, other) => other.began - one.began);
   return (
-    <aside class="tray" aria-label="Orders">
+    <aside class="tray" aria-label="Tasks">
       {tasks.length === 0 && <p class="dim">Nothing is under way, and nothing failed that you have not read.</p>}
-      {tasks.map((task) => (
-        <article key={task.id}>
-          <h3><button class="link" onClick={() => { store.openTask = task.id; store.tell(); }}>{taskTitle(task)}</button><span class="dim">{moment(task.began, now)}</span></h3>
-          <Bar task={task} />
-          {task.targets.filter(hasFailed).slice(0, 5).map((target) => <p key={target.instance} class="failure"><Name of={target.instance} /> <span class="crashed">{target.detail}</span></p>)}
-          <div class="actions"><FailureButtons task={task} /><CancelButton task={task} />{task.ended !== null && <button class="bare" onClick={() => markRead(task.id)}>Read</button>}</div>
-        </article>
-      ))}
+      {tasks.map((task) => <TaskCard key={task.id} task={task} isInTray />)}
     </aside>
   );
 }

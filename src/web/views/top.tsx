@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { clock } from '../model/words.js';
-import { progressOf } from '../model/orders.js';
+import { openOf } from '../model/tasks.js';
 import { store, useStore } from '../store.js';
 import { applyTheme, turnTheme } from '../theme.js';
 import { Icon } from './icons.js';
@@ -38,13 +38,13 @@ function Search(): JSX.Element {
   );
 }
 
-/** Orders under way, and failures that nobody has read. */
+/** What is under way, and failures that nobody has read. */
 function TrayButton(): JSX.Element | null {
   const { known, unread, isTrayOpen } = useStore();
   const running = [...known?.tasks.values() ?? []].filter(({ ended }) => ended === null);
   if (running.length === 0 && unread.length === 0 && !isTrayOpen) return null;
-  const left = running.reduce((sum, task) => sum + progressOf(task).all - progressOf(task).over, 0);
-  const failed = unread.reduce((sum, task) => sum + progressOf(task).failed, 0);
+  const left = running.reduce((sum, task) => sum + openOf(task).left, 0);
+  const failed = unread.reduce((sum, task) => sum + openOf(task).failed, 0);
   const toggle = (): void => {
     store.isTrayOpen = !store.isTrayOpen;
     store.tell();
@@ -53,7 +53,7 @@ function TrayButton(): JSX.Element | null {
     <button class={`tray-button ${failed > 0 ? 'bad' : ''}`} aria-expanded={isTrayOpen} onClick={toggle}>
       {left > 0 && <span class="state stopping"><span class="ring" aria-hidden="true" />{left} under way</span>}
       {failed > 0 && <span class="state crashed"><Icon of="warn" size={14} />{failed} failed</span>}
-      {left === 0 && failed === 0 && 'Orders'}
+      {left === 0 && failed === 0 && 'Tasks'}
     </button>
   );
 }

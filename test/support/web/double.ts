@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { PowerState } from '../../../src/drivers/driver.js';
-import type { ConsoleTicket, FeedMessage, OrderMode, SessionInfo, TaskRow } from '../../../src/gateways/web/messages.js';
+import type { ConsoleTicket, FeedMessage, OrderMode, OrderRow, SessionInfo, WorkRow } from '../../../src/gateways/web/messages.js';
 import type { PowerAction } from '../../../src/instances/operation-table.js';
 import { toArgoError } from '../../../src/kit/errors.js';
 import { fromRoot } from '../paths.js';
@@ -53,7 +53,8 @@ export class WebDouble {
   #v = 1;
   #session = '';
   #isCodeUsed = false;
-  readonly #tasks = new Map<string, TaskRow>();
+  readonly #tasks = new Map<string, OrderRow>();
+  readonly #works = new Map<string, WorkRow>();
   readonly #once = new Map<string, string>();
   readonly #ends: (() => void)[] = [];
   readonly #files: ReadonlyMap<string, Entry>;
@@ -134,6 +135,12 @@ export class WebDouble {
   /** Ends what is under way. */
   finish(): void {
     for (const end of this.#ends.splice(0)) end();
+  }
+
+  /** A piece of work has begun, gone on or ended. */
+  tellWork(row: WorkRow): void {
+    this.#works.set(row.id, row);
+    this.tell({ t: 'task', task: row });
   }
 
   #send(feed: WebSocket, message: FeedMessage): void {
@@ -221,8 +228,8 @@ export class WebDouble {
     switch (route) {
       case 'POST consoles': return this.#console(body);
       case 'GET view': return viewOf(this.machines, this.#v);
-      case 'GET tasks': return { tasks: [...this.#tasks.values()].reverse() };
-      case 'POST tasks/*/cancel': return this.#tasks.get(name);
+      case 'GET tasks': return { tasks: [...this.#works.values(), ...[...this.#tasks.values()].reverse()] };
+      case 'POST tasks/*/cancel': return this.#tasks.get(name) ?? this.#works.get(name);
       case 'GET events': return { events: eventsOf(this.machines).filter(({ facts }) => !query.has('instance') || facts['instance'] === query.get('instance')) };
       case 'GET audit': return { rows: auditOf(this.machines).filter(({ instance }) => !query.has('instance') || instance === query.get('instance') || instance.endsWith(`/${query.get('instance')}`)) };
       case 'GET plans': return PLANS;
@@ -276,7 +283,7 @@ export class WebDouble {
     });
   }
 
-  #power(body: unknown): TaskRow {
+  #power(body: unknown): OrderRow {
     const { action, mode = 'soft', once: key, targets, ...rest } = body as { action: PowerAction; mode?: OrderMode; once: string; targets: string[] };
     if (Object.keys(rest).length > 0 || typeof key !== 'string' || key.length < 16 || !Array.isArray(targets)) throw new Refusal(400, 'BAD REQUEST', JSON.stringify(body));
     const before = this.#once.get(key);
@@ -305,7 +312,7 @@ export class WebDouble {
   #end(id: string, machines: readonly Told[], action: PowerAction, mode: OrderMode): void {
     const known = this.#tasks.get(id)!;
     const targets = machines.map((told, index) => (known.targets[index]!.state === 'sent' ? { instance: fullName(told), ...endOf(told, action, mode) } : known.targets[index]!));
-    const task: TaskRow = { ...known, targets, state: targets.some(({ state }) => state === 'failed') ? 'failed' : 'done', ended: this.now };
+    const task: OrderRow = { ...known, targets, state: targets.some(({ state }) => state === 'failed') ? 'failed' : 'done', ended: this.now };
     this.#tasks.set(id, task);
     const changed = machines.flatMap((told, index) => (targets[index]!.state === 'done' && told.state !== goalOf(action) ? [[this.machines.indexOf(told), goalOf(action)] as const] : []));
     if (changed.length > 0) this.change(changed);

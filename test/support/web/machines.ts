@@ -1,6 +1,6 @@
 import type { PowerState } from '../../../src/drivers/driver.js';
 import { POWER_STATES } from '../../../src/drivers/driver.js';
-import type { EventRow, OrderMode, PreviewRow, ProviderRow, TaskRow, TaskTarget, View } from '../../../src/gateways/web/messages.js';
+import type { EventRow, OrderMode, PreviewRow, ProviderRow, OrderRow, TaskTarget, View } from '../../../src/gateways/web/messages.js';
 import type { PowerAction } from '../../../src/instances/operation-table.js';
 
 /** Machines that are only told of, for the page's tests and pictures: what they do, they do at once and always alike. */
@@ -107,6 +107,6 @@ export const auditOf = (machines: readonly Told[]) => machines.slice(0, 18).map(
   instance: fullName(told), options: index % 5 === 0 ? '--force' : '', outcome: index === 0 ? null : index % 6 === 5 ? 'TIMEOUT: still on after 60 s' : 'done', ms: index === 0 ? null : 1200 + index * 340,
 }));
 
-export const newTask = (id: string, action: PowerAction, mode: OrderMode, machines: readonly Told[], began: number): TaskRow => ({
-  id, account: 'kim', action, mode, state: 'running', began, ended: null, targets: machines.map((told) => ({ instance: fullName(told), state: 'waiting', detail: '' })),
+export const newTask = (id: string, action: PowerAction, mode: OrderMode, machines: readonly Told[], began: number): OrderRow => ({
+  kind: 'order', id, account: 'kim', action, mode, state: 'running', began, ended: null, targets: machines.map((told) => ({ instance: fullName(told), state: 'waiting', detail: '' })),
 });

@@ -7,12 +7,13 @@ import { PLAN_ROUTES } from './plans.js';
 import { POWER_ROUTES } from './power.js';
 import { answerBy, route, type Route } from './route.js';
 import { anything } from './shapes.js';
+import { TASK_ROUTES } from './tasks.js';
 
 export { eventRow } from './history.js';
-export { taskRow } from './power.js';
+export { orderRow, workRow } from './tasks.js';
 
 /** The routes without the document that is made of them. */
-const ROUTES: readonly Route[] = [...MACHINE_ROUTES, ...POWER_ROUTES, ...PLAN_ROUTES, ...HISTORY_ROUTES];
+const ROUTES: readonly Route[] = [...MACHINE_ROUTES, ...POWER_ROUTES, ...TASK_ROUTES, ...PLAN_ROUTES, ...HISTORY_ROUTES];
 
 /** What a path is compared with: `undefined` stands for a name. */
 interface Known {

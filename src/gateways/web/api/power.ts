@@ -1,16 +1,15 @@
-import type * as v from 'valibot';
 import type { Actor } from '../../../instances/actor.js';
 import type { InstanceInfo } from '../../../instances/info.js';
 import type { PowerOrder } from '../../../instances/order.js';
-import type { OrderTask } from '../../../instances/order-task.js';
 import { ArgoError, toArgoError } from '../../../kit/errors.js';
 import { ORDER_TARGETS, PREVIEW_TIMEOUT } from '../../../kit/api-limits.js';
 import { isPattern } from '../../../kit/patterns.js';
-import type { PreviewRow, TaskRow } from '../messages.js';
+import type { PreviewRow } from '../messages.js';
 import { route, type Route } from './route.js';
 import * as shapes from './shapes.js';
+import { orderAnswer } from './tasks.js';
 
-/** The routes about power: what an order would do, orders for many, and how they go on. */
+/** The routes about power: what an order would do, and orders for many. How they go on is told with all tasks. */
 
 /**
  * What is meant. A machine may be called what would be a pattern: its exact name then means that machine, since the page
@@ -27,11 +26,6 @@ async function chosen(actor: Actor, targets: readonly string[]): Promise<readonl
   if (instances.length > ORDER_TARGETS) throw new ArgoError('BAD REQUEST', `${instances.length} targets are selected; ${ORDER_TARGETS} can be`);
   return instances;
 }
-
-/** As the page and the feed are told of it. */
-export const taskRow = ({ ended, targets, ...task }: OrderTask): TaskRow => ({ ...task, ended: ended ?? null, targets });
-
-const answered = (task: OrderTask): v.InferInput<typeof shapes.task> => ({ ...taskRow(task), targets: [...task.targets] });
 
 async function preview(actor: Actor, targets: readonly string[], order: PowerOrder, signal: AbortSignal): Promise<PreviewRow[]> {
   const instances = await chosen(actor, targets);
@@ -57,24 +51,8 @@ export const POWER_ROUTES: readonly Route[] = [
   }),
   route({
     method: 'POST', path: '/power', summary: 'Begins an order for one or many, once for each key', right: 'power, on each target: others fail by themselves',
-    body: shapes.powerRequest, status: 202, answer: shapes.task,
+    body: shapes.powerRequest, status: 202, answer: shapes.orderTask,
     run: async ({ actor, body: { targets, action, mode = 'soft', once, wait = true } }) =>
-      answered(await actor.orders.begin(await chosen(actor, targets), { action, mode, wait }, once)),
-  }),
-  route({
-    method: 'GET', path: '/tasks', summary: 'One\'s own orders, newest first, also those that have ended lately', right: 'none; * on their providers for those of others', answer: shapes.tasks,
-    run: async ({ actor }) => ({ tasks: (await actor.orders.list()).map(answered) }),
-  }),
-  route({
-    method: 'GET', path: '/tasks/{id}', summary: 'How an order goes on', right: 'as for all of them', answer: shapes.task,
-    run: async ({ actor, names: [id] }) => answered(await actor.orders.get(id!)),
-  }),
-  route({
-    method: 'POST', path: '/tasks/{id}/cancel', summary: 'What is not sent yet is not sent, and waits end; what was sent stays sent', right: 'as for all of them', body: shapes.noBody, answer: shapes.task,
-    run: async ({ actor, names: [id] }) => answered(await actor.orders.cancel(id!)),
-  }),
-  route({
-    method: 'DELETE', path: '/tasks/{id}', summary: 'The same as to cancel it', right: 'as for all of them', answer: shapes.task,
-    run: async ({ actor, names: [id] }) => answered(await actor.orders.cancel(id!)),
+      orderAnswer(await actor.orders.begin(await chosen(actor, targets), { action, mode, wait }, once)),
   }),
 ];

@@ -4,12 +4,14 @@ import { EVENT_TYPES } from '../../../instances/events.js';
 import { OPERATIONS, type OperationName, type PowerAction } from '../../../instances/operation-table.js';
 import { AUDIT_ROWS, EVENTS_ANSWERED, ORDER_TARGETS } from '../../../kit/api-limits.js';
 import { LONGEST_DEADLINE } from '../../../kit/limits.js';
-import type { EventRow, Failure, PowerRequest, PreviewRow, ProviderRow, TaskRow } from '../messages.js';
+import { WORKS, type WorkName } from '../../../instances/work-table.js';
+import type { EventRow, Failure, OrderRow, PowerRequest, PreviewRow, ProviderRow, WorkRow } from '../messages.js';
 
 /** What goes in and out below `/api`. Where the page knows it too, the compiler holds it to messages.ts. */
 
 const operations = Object.keys(OPERATIONS) as OperationName[];
 export const ACTIONS = operations.filter((name) => OPERATIONS[name].right === 'power') as PowerAction[];
+const TASK_WORKS = (Object.keys(WORKS) as WorkName[]).filter((name) => 'task' in WORKS[name]);
 export const READINGS = operations.filter((name) => 'cacheable' in OPERATIONS[name]);
 
 const text = v.string('a text is expected');
@@ -66,9 +68,13 @@ export const reading = v.strictObject({ at: time, value: v.unknown() });
 export const previewRow = v.strictObject({ instance: text, state, words: text, effect: v.picklist(['order', 'nothing', 'refused']) }) satisfies v.GenericSchema<PreviewRow>;
 export const previewAnswer = v.strictObject({ rows: v.array(previewRow) });
 const taskTarget = v.strictObject({ instance: text, state: v.picklist(['waiting', 'sent', 'done', 'already', 'failed', 'uncertain', 'cancelled']), detail: text });
-export const task = v.strictObject({
-  id: text, account: text, action: v.picklist(ACTIONS), mode, state: v.picklist(['running', 'done', 'failed', 'cancelled', 'unknown']), began: time, ended: maybeTime, targets: v.array(taskTarget),
-}) satisfies v.GenericSchema<unknown, TaskRow>;
+const anyTask = { id: text, account: text, state: v.picklist(['running', 'done', 'failed', 'cancelled', 'unknown']), began: time, ended: maybeTime };
+export const orderTask = v.strictObject({ ...anyTask, kind: v.picklist(['order']), action: v.picklist(ACTIONS), mode, targets: v.array(taskTarget) }) satisfies v.GenericSchema<unknown, OrderRow>;
+export const workTask = v.strictObject({
+  ...anyTask, kind: v.picklist(['work']), operation: v.picklist(TASK_WORKS), subject: v.pipe(text, v.description('Full name of the instance, or name of the provider')), options: text,
+  progress: v.pipe(count, v.description('From 0 to 1, as far as that is known')), detail: v.pipe(text, v.description('Of one that did not end well: the phrase with its detail')),
+}) satisfies v.GenericSchema<unknown, WorkRow>;
+export const task = v.union([orderTask, workTask]);
 export const tasks = v.strictObject({ tasks: v.array(task) });
 const progress = v.strictObject({ ended: count, failed: count, all: count });
 export const run = v.strictObject({
@@ -109,5 +115,5 @@ export const anything = v.record(v.string(), v.unknown());
 /** Those that the document names. */
 export const NAMED: ReadonlyMap<v.GenericSchema, string> = new Map<v.GenericSchema, string>([
   [failure, 'Failure'], [instanceRow, 'Instance'], [details, 'InstanceDetails'], [previewRequest, 'PreviewRequest'], [powerRequest, 'PowerRequest'], [previewRow, 'PreviewRow'],
-  [task, 'Task'], [run, 'Run'], [plan, 'Plan'], [trigger, 'Trigger'], [wholeRun, 'WholeRun'], [eventRow, 'Event'], [provider, 'Provider'],
+  [task, 'Task'], [orderTask, 'OrderTask'], [workTask, 'WorkTask'], [run, 'Run'], [plan, 'Plan'], [trigger, 'Trigger'], [wholeRun, 'WholeRun'], [eventRow, 'Event'], [provider, 'Provider'],
 ]);

@@ -5,9 +5,9 @@ import { toArgoError } from '../../../kit/errors.js';
 import { FEED_BATCHES, FEED_EVENTS, FEED_GATHERED } from '../../../kit/feed-limits.js';
 import type { Log } from '../../../kit/log.js';
 import { eventRow } from '../api/history.js';
-import { taskRow } from '../api/power.js';
+import { orderRow, workRow } from '../api/tasks.js';
 import { JsonText } from '../json-text.js';
-import type { EventRow, FeedMessage } from '../messages.js';
+import type { EventRow, FeedMessage, TaskRow } from '../messages.js';
 import { columnsOf, providerRows, stateCode, type Columns } from './columns.js';
 
 /** Where an instance stands in the view, its state, and since when. */
@@ -53,7 +53,9 @@ export class Watched {
     this.#log = log;
     // so that versions of an earlier view, or of an earlier life of the server, are never taken for one of this
     this.#v = Date.now() * 1000;
-    this.#forgetTasks = actor.orders.onChange((task) => this.#tell(text({ t: 'task', task: taskRow(task) })));
+    const tell = (task: TaskRow): void => this.#tell(text({ t: 'task', task }));
+    const ends = [actor.orders.onChange((task) => tell(orderRow(task))), actor.tasks.onWork((task) => tell(workRow(task)))];
+    this.#forgetTasks = () => ends.forEach((end) => end());
   }
 
   /** @param ended called once: the list is another one, or the account is gone @throws ArgoError */

@@ -1,6 +1,6 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import t from 'tap';
-import type { TaskRow } from '../../../../src/gateways/web/messages.js';
+import type { OrderRow } from '../../../../src/gateways/web/messages.js';
 import { routesOf } from '../../../../src/gateways/web/api/index.js';
 import { DOCUMENT, startApi } from './asking.js';
 
@@ -30,7 +30,7 @@ await t.test('an account sees and does what its grants say', async (t) => {
   t.match(await call('tenant', 'POST', '/power/preview', { targets: ['lj', 'test'], action: 'stop' }), { rows: [{ instance: 'demo/lj', effect: 'refused', words: 'NOT ALLOWED' }, { effect: 'refused' }] });
   t.match(await call('steve', 'POST', '/power/preview', { targets: ['lj', 'test'], action: 'stop' }), { rows: [{ effect: 'order' }, { effect: 'nothing' }] });
   t.equal(await call('tenant', 'POST', '/power', { targets: ['lj', 'dev'], action: 'stop', once: ONCE }), 'NOT ALLOWED');
-  const { id } = await call('tenant', 'POST', '/power', { targets: ['lj', 'test'], action: 'stop', once: ONCE }) as TaskRow;
+  const { id } = await call('tenant', 'POST', '/power', { targets: ['lj', 'test'], action: 'stop', once: ONCE }) as OrderRow;
   t.match(await ended('tenant', id), { state: 'failed', account: 'tenant', targets: [{ state: 'failed', detail: 'NOT ALLOWED' }, { state: 'failed' }] });
   t.match(await call('tenant', 'GET', '/instances/lj'), { state: 'on' });
   t.match(await call('tenant', 'PUT', '/instances/lj/autostart', { value: true }), /^NOT ALLOWED/);
@@ -43,7 +43,7 @@ await t.test('an account sees and does what its grants say', async (t) => {
 await t.test('an order for many is carried out, once for each key', async (t) => {
   const { call, ended, audit } = await startApi(t);
   const order = { targets: ['*'], action: 'stop', mode: 'hard', once: ONCE };
-  const [first, second] = await Promise.all([call('steve', 'POST', '/power', order), call('steve', 'POST', '/power', order)]) as [TaskRow, TaskRow];
+  const [first, second] = await Promise.all([call('steve', 'POST', '/power', order), call('steve', 'POST', '/power', order)]) as [OrderRow, OrderRow];
   t.equal(first.id, second.id);
   const task = await ended('steve', first.id);
   t.match(task, { state: 'done', action: 'stop', mode: 'hard', targets: [{ instance: 'demo/lj', state: 'done', detail: '' }, { state: 'done' }, { instance: 'demo/test', state: 'already' }, { state: 'done' }] });
@@ -59,16 +59,16 @@ await t.test('an order for many is carried out, once for each key', async (t) =>
 
 await t.test('a machine is what its exact name says, also where that could be a pattern', async (t) => {
   const { call, ended } = await startApi(t, { config: (await import('../../../server/core.js')).SEED_CONFIG.replace('"lj", "builder"', '"*", "builder"') });
-  const { id } = await call('steve', 'POST', '/power', { targets: ['*'], action: 'stop', mode: 'hard', once: ONCE }) as TaskRow;
+  const { id } = await call('steve', 'POST', '/power', { targets: ['*'], action: 'stop', mode: 'hard', once: ONCE }) as OrderRow;
   t.match(await ended('steve', id), { targets: [{ instance: 'demo/*' }] });
   t.match(await call('steve', 'GET', '/instances/builder'), { state: 'on' });
 });
 
 await t.test('a tenant learns what was done to its machines, and not by whom', async (t) => {
   const { call, ended } = await startApi(t);
-  const { id } = await call('steve', 'POST', '/power', { targets: ['lj', 'dev'], action: 'stop', mode: 'hard', once: ONCE }) as TaskRow;
+  const { id } = await call('steve', 'POST', '/power', { targets: ['lj', 'dev'], action: 'stop', mode: 'hard', once: ONCE }) as OrderRow;
   await ended('steve', id);
-  await ended('tenant', (await call('tenant', 'POST', '/power', { targets: ['lj'], action: 'start', once: ONCE }) as TaskRow).id);
+  await ended('tenant', (await call('tenant', 'POST', '/power', { targets: ['lj'], action: 'start', once: ONCE }) as OrderRow).id);
   t.match(await call('tenant', 'GET', '/audit'), { rows: [
     { account: 'tenant', command: 'start', instance: 'demo/lj', from: '192.0.2.1:5 web', outcome: 'done' }, { account: '-', from: '-', command: 'stop', instance: 'demo/lj' },
   ], before: null });

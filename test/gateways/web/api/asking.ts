@@ -8,7 +8,7 @@ import { Service } from '../../../../src/auth/service.js';
 import type { ApiAnswer } from '../../../../src/gateways/web/api.js';
 import { openApi, routesOf } from '../../../../src/gateways/web/api/index.js';
 import { openApiOf } from '../../../../src/gateways/web/api/openapi.js';
-import type { TaskRow } from '../../../../src/gateways/web/messages.js';
+import type { OrderRow, TaskRow } from '../../../../src/gateways/web/messages.js';
 import type { Identity } from '../../../../src/instances/principal.js';
 import { ArgoError } from '../../../../src/kit/errors.js';
 import { ORDER_TEXT } from '../../../../src/kit/api-limits.js';
@@ -50,8 +50,8 @@ export interface Asking extends Core {
   /** @returns what comes as JSON, or the phrase or status of the refusal with its detail */
   call(account: string | Identity, method: string, path: string, body?: unknown): Promise<unknown>;
   answer(account: string | Identity, method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<ApiAnswer>;
-  /** Waits until an order has ended. */
-  ended(account: string | Identity, id: string): Promise<TaskRow>;
+  /** Waits until an order, or other work, has ended. */
+  ended<Row extends TaskRow = OrderRow>(account: string | Identity, id: string): Promise<Row>;
 }
 
 export async function startApi(t: Test, { config, folder = mkdtempSync(join(tmpdir(), 'argo-api-')) }: { config?: string; folder?: string } = {}): Promise<Asking> {
@@ -60,7 +60,7 @@ export async function startApi(t: Test, { config, folder = mkdtempSync(join(tmpd
     await state.close();
     rmSync(folder, { recursive: true, force: true });
   });
-  const core = await startCore(t, { ...(config === undefined ? {} : { config }), tasks: state.tasks('orders', ORDER_TEXT) });
+  const core = await startCore(t, { ...(config === undefined ? {} : { config }), tasks: state.tasks('orders', ORDER_TEXT), workTasks: state.tasks('works') });
   const api = openApi('1.2.3');
   const answer: Asking['answer'] = (account, method, path, body, signal = new AbortController().signal) => {
     const identity = typeof account === 'string' ? new Service(account, core.authenticator) : account;
@@ -85,9 +85,9 @@ export async function startApi(t: Test, { config, folder = mkdtempSync(join(tmpd
       throw error;
     }
   };
-  const ended: Asking['ended'] = async (account, id) => {
+  const ended = async <Row extends TaskRow = OrderRow>(account: string | Identity, id: string): Promise<Row> => {
     for (let look = 0; look < 500; look += 1) {
-      const task = await call(account, 'GET', `/tasks/${id}`) as TaskRow;
+      const task = await call(account, 'GET', `/tasks/${id}`) as Row;
       if (task.state !== 'running') return task;
       await pause(20);
     }
