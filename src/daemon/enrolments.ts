@@ -53,7 +53,7 @@ export class Enrolments {
     const { audit, log, state, tags, config } = this.#parts;
     return new Desk({
       records: new HostRecords(state.keyValue('enrolment')), keys: new OwnKeys(stateDir), configuration: new ServerFile(this.#parts), audit, log,
-      setType: (provider, type) => tags.setTypes([[provider, type]], () => undefined),
+      tags: { forget: (provider) => tags.forget(provider), setType: (provider, type) => tags.setTypes([[provider, type]], () => undefined) },
       settings: () => config().enrolment,
     });
   }

@@ -231,6 +231,11 @@ export interface Driver {
   dmesg?(signal: AbortSignal): Promise<string>;
   /** what can be done with its host beyond the power of machines */
   readonly abilities?: ProviderAbilities;
+  /**
+   * Which host it is, where its network can be changed: two providers of one host, as of its virtual machines and of its containers,
+   * say the same. Left out: one that no other provider has.
+   */
+  readonly place?: string;
   /** How machines of other providers of this type can be moved here. @throws ArgoError NOT SUPPORTED with the reason */
   destination?(): Destination;
   /** Logs out and lets go of everything. Called once; what is under way has ended or been aborted. */

@@ -9,10 +9,11 @@ import { explainSsh } from '../drivers/ssh/errors.js';
 import { EnrolmentError, type EnrolledHost, type EnrolmentDesk, type EnrolmentRequest, type HostLogin, type HostPlace } from '../instances/enrolment.js';
 import type { Mandate, Permission } from '../instances/principal.js';
 import type { HostType } from '../instances/tags.js';
-import { ENROLMENT_NAMES, HOST_KEY_TIMEOUT } from '../kit/enrolment-limits.js';
+import { ENROLMENT_NAMES, ENROLMENT_TIMEOUT, ENROLMENT_TURN_TIMEOUT, HOST_APPROVAL_TIMEOUT, HOST_KEY_TIMEOUT, HOST_REMOVAL_TIMEOUT } from '../kit/enrolment-limits.js';
 import { ArgoError, toArgoError } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
-import { within } from '../kit/within.js';
+import { formatDuration } from '../kit/text.js';
+import { underAll, within } from '../kit/within.js';
 import { fingerprintOf } from '../protocols/ssh/host-keys.js';
 import { scanHostKey } from '../protocols/ssh/host-key-scan.js';
 import type { AuditLog } from '../store/audit-entry.js';
@@ -32,14 +33,35 @@ export interface ServerConfiguration {
   remove(provider: string): Promise<void>;
 }
 
+/** The tags of the providers that hosts become. */
+export interface HostTags {
+  /** Takes all tags from what a provider of that name was, and its machines. @throws ArgoError */
+  forget(provider: string): Promise<void>;
+  /** Says what a host is. @throws ArgoError */
+  setType(provider: string, type: HostType): Promise<void>;
+}
+
+export interface EnrolmentTimes {
+  /** until others have been let in or out */
+  readonly turn: number;
+  /** for what is done on one host to let it in, and to take our key from it */
+  readonly approval: number;
+  readonly removal: number;
+  /** in which a request begins with further hosts */
+  readonly request: number;
+}
+
+const TIMES: EnrolmentTimes = { turn: ENROLMENT_TURN_TIMEOUT, approval: HOST_APPROVAL_TIMEOUT, removal: HOST_REMOVAL_TIMEOUT, request: ENROLMENT_TIMEOUT };
+
 export interface DeskParts {
   readonly records: HostRecords;
   readonly keys: OwnKeys;
   readonly configuration: ServerConfiguration;
   readonly audit: AuditLog;
   readonly log: Log;
-  /** Says what a host is. */
-  setType(provider: string, type: HostType): Promise<void>;
+  readonly tags: HostTags;
+  /** milliseconds; left out: those of kit/enrolment-limits.ts */
+  readonly times?: EnrolmentTimes;
   /** undefined: nothing is enrolled, as the configuration is now */
   settings(): EnrolmentSettings | undefined;
 }
@@ -56,11 +78,14 @@ const SSH_PORT = 22;
 /** Lets hosts in and out. What changes anything is done one after the other. */
 export class Desk implements EnrolmentDesk {
   readonly #parts: DeskParts;
+  readonly #times: EnrolmentTimes;
   readonly #ends = new AbortController();
-  #last: Promise<unknown> = Promise.resolve();
+  /** ends when those have ended that have had their turn. Never rejects */
+  #last: Promise<void> = Promise.resolve();
 
   constructor(parts: DeskParts) {
     this.#parts = parts;
+    this.#times = parts.times ?? TIMES;
   }
 
   /** Settles what an earlier process has left in the midst of an approval. @throws StateError; Error of the file system */
@@ -132,8 +157,10 @@ export class Desk implements EnrolmentDesk {
         await configured(() => this.#parts.configuration.check(record.name));
       }
       const done: EnrolledHost[] = [];
+      const since = performance.now();
       for (const record of waiting) {
         try {
+          if (performance.now() - since > this.#times.request) throw new ArgoError('TIMEOUT', `it has taken too long; still waiting: ${waiting.slice(done.length).map(({ name }) => name).join(', ')}`);
           done.push(await this.#approveOne({ ...record, user }, login));
         } catch (thrown) {
           throw done.length === 0 ? thrown : alsoDone(thrown, done.map(({ name }) => name));
@@ -148,9 +175,10 @@ export class Desk implements EnrolmentDesk {
     return this.#inTurn(mandate, names, 'refuse', async () => {
       const { records } = this.#parts;
       const failed: string[] = [];
+      const since = performance.now();
       for (const record of await this.#all(names, 'waiting', 'NO SUCH REQUEST', 'left')) {
         // an approval that was cut off may have left our key; of one that was removed before it is known
-        const isClean = record.stage === 'left' || !record.mayHaveKey || await this.#takesKey(record);
+        const isClean = record.stage === 'left' || !record.mayHaveKey || (performance.now() - since <= this.#times.request && await this.#takesKey(record));
         if (isClean) await records.drop(record.name);
         else await records.put({ ...record, stage: 'left' });
         if (!isClean) failed.push(record.name);
@@ -163,22 +191,41 @@ export class Desk implements EnrolmentDesk {
     this.#authorise(mandate, 'remove');
     return this.#inTurn(mandate, names, 'remove', async () => {
       const { records, configuration, keys } = this.#parts;
-      const failed: string[] = [];
-      for (const record of await this.#all(names, 'enrolled', 'NO SUCH PROVIDER', 'left')) {
-        // of one that is left it is out already: what is called so now is somebody else's
-        if (record.stage === 'enrolled') await configured(() => configuration.remove(record.name));
-        await records.put({ ...record, stage: 'left' });
-        keys.unpin(record.name);
-        if (await this.#takesKey(record)) await records.drop(record.name);
-        else failed.push(record.name);
+      const out: HostRecord[] = [];
+      let failed: readonly string[] = [];
+      try {
+        for (const record of await this.#all(names, 'enrolled', 'NO SUCH PROVIDER', 'left')) {
+          // of one that is left it is out already: what is called so now is somebody else's
+          if (record.stage === 'enrolled') {
+            await configured(() => configuration.remove(record.name));
+            await records.noteRemoved(record);
+          }
+          await records.put({ ...record, stage: 'left' });
+          keys.unpin(record.name);
+          out.push(record);
+        }
+      } finally {
+        // when all of them are out: several may be one host, which keeps our key for as long as one of these is enrolled
+        failed = await this.#takeKeys(out);
       }
       return { failed };
     });
   }
 
+  /** @returns the names of those that may still have our key */
+  async #takeKeys(out: readonly HostRecord[]): Promise<readonly string[]> {
+    const failed: string[] = [];
+    const since = performance.now();
+    for (const record of out) {
+      if (performance.now() - since <= this.#times.request && await this.#takesKey(record)) await this.#parts.records.drop(record.name);
+      else failed.push(record.name);
+    }
+    return failed;
+  }
+
   /** Each step is undone where one that follows fails; what a killed process leaves, {@link start} settles. */
   async #approveOne(waiting: HostRecord & { readonly user: string }, login: HostLogin): Promise<EnrolledHost> {
-    const { records, keys, configuration, setType, log } = this.#parts;
+    const { records, keys, configuration, tags, log } = this.#parts;
     const { name } = waiting;
     const publicKey = await this.#ownKey();
     let now: HostRecord & { readonly user: string } = { ...waiting, stage: 'approving' };
@@ -187,14 +234,17 @@ export class Desk implements EnrolmentDesk {
     try {
       keys.pin(now);
       const access = this.#accessTo(now, publicKey);
-      const { signal } = this.#ends;
-      await installKey(access, waysOnto(login, this.#configuredKey()), () => note({ mayHaveKey: true }), signal);
-      const found = await identify(access, signal);
+      const found = await this.#onHost(name, this.#times.approval, async (signal) => {
+        await installKey(access, waysOnto(login, this.#configuredKey()), () => note({ mayHaveKey: true }), signal);
+        return identify(access, signal);
+      });
       const { type, isIdentified } = found;
       await note({ type, isIdentified });
+      // what a host of that name had is not this one's, unless it is the same again
+      if (!await records.wasRemoved(now)) await tags.forget(name);
       await configured(() => configuration.add(name, this.#tableOf(now, found), `enrolled ${new Date().toISOString().slice(0, 10)}`));
       await note({ stage: 'enrolled', at: Date.now() });
-      await setType(name, type).catch((error: unknown) => log('warn', 'a host was enrolled, and what it is cannot be kept as its tag', { host: name, reason: toArgoError(error).message }));
+      await tags.setType(name, type).catch((error: unknown) => log('warn', 'a host was enrolled, and what it is cannot be kept as its tag', { host: name, reason: toArgoError(error).message }));
       return enrolledOf(now);
     } catch (thrown) {
       await this.#undo(now);
@@ -222,11 +272,23 @@ export class Desk implements EnrolmentDesk {
       // one host by two names, or two with the same key: taken from this one, it could be missing on the other
       const other = (await this.#parts.records.all()).find((one) => one.name !== name && one.stage === 'enrolled' && one.key === record.key && one.user === user);
       if (other !== undefined) throw new ArgoError('WRONG STATE', `${other.name}, which shows the same key of a host, is enrolled`);
-      await removeKey(this.#accessTo({ ...record, user }, await this.#ownKey()), this.#ends.signal);
+      const access = this.#accessTo({ ...record, user }, await this.#ownKey());
+      await this.#onHost(name, this.#times.removal, (signal) => removeKey(access, signal));
       return true;
     } catch (thrown) {
       this.#parts.log('warn', 'our key may still be on a host', { host: name, reason: toArgoError(thrown).message });
       return false;
+    }
+  }
+
+  /** Work on a host that may hang. @throws ArgoError TIMEOUT; what the work throws */
+  async #onHost<T>(name: string, ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(new ArgoError('TIMEOUT', `${name} was not done with it in ${formatDuration(ms)}`)), ms);
+    try {
+      return await underAll([this.#ends.signal, late.signal], work);
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -282,13 +344,29 @@ export class Desk implements EnrolmentDesk {
   /** One after the other, each with a record of its own in the audit; who may not do it any longer when its turn comes does not. */
   async #inTurn<T>(mandate: Mandate, names: readonly string[], verb: Verb, work: () => Promise<T>): Promise<T> {
     if (names.length === 0 || names.length > ENROLMENT_NAMES) throw new ArgoError('BAD REQUEST', `from 1 to ${ENROLMENT_NAMES} names are expected`);
-    const turn = this.#last.then(async () => {
+    const before = this.#last;
+    let leave = (): void => undefined;
+    const held = new Promise<void>((resolve) => { leave = resolve; });
+    this.#last = before.then(() => held);
+    try {
+      await this.#turnAfter(before);
       this.#ends.signal.throwIfAborted();
       this.#authorise(mandate, verb);
-      return this.#recorded(mandate, names, verb, work);
+      return await this.#recorded(mandate, names, verb, work);
+    } finally {
+      leave();
+    }
+  }
+
+  /** @throws ArgoError BUSY */
+  #turnAfter(before: Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new ArgoError('BUSY', 'another host is being let in or out')), this.#times.turn);
+      void before.then(() => {
+        clearTimeout(timer);
+        resolve();
+      });
     });
-    this.#last = turn.catch(() => undefined);
-    return turn;
   }
 
   async #recorded<T>({ identity, origin }: Mandate, names: readonly string[], verb: Verb, work: () => Promise<T>): Promise<T> {

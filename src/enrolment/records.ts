@@ -1,5 +1,6 @@
 import { ENROLMENTS_KEPT } from '../kit/enrolment-limits.js';
 import { ArgoError } from '../kit/errors.js';
+import { TAGS_ABSENT_KEPT } from '../kit/limits.js';
 import type { EnrolledHost, EnrolmentRequest } from '../instances/enrolment.js';
 import type { HostType } from '../instances/tags.js';
 import { fingerprintOf, typeOf } from '../protocols/ssh/host-keys.js';
@@ -29,6 +30,14 @@ export interface HostRecord {
 }
 
 const PREFIX = 'host ';
+const REMOVED = 'removed ';
+
+/** What is kept of a host that was removed: for as long as tags of what is gone are. */
+interface Removed {
+  readonly key: string;
+  /** milliseconds since 1970 */
+  readonly at: number;
+}
 
 /** The hosts, by the names of their providers, in the state folder. What is written is on the disk when it resolves. All may throw StateError. */
 export class HostRecords {
@@ -45,14 +54,22 @@ export class HostRecords {
 
   /** Oldest first. */
   async all(): Promise<readonly HostRecord[]> {
-    const found: HostRecord[] = [];
-    for (let after = ''; ;) {
-      const page = await this.#store.list(PREFIX, after);
-      found.push(...page.map(({ value }) => JSON.parse(value) as HostRecord));
-      const last = page.at(-1);
-      if (last === undefined) return found.sort((one, other) => one.at - other.at);
-      after = last.key;
-    }
+    const found = await this.#under<HostRecord>(PREFIX);
+    return found.map(({ value }) => value).sort((one, other) => one.at - other.at);
+  }
+
+  /** Notes which host it was that is removed, and forgets those of long ago. */
+  async noteRemoved({ name, key }: HostRecord): Promise<void> {
+    const others = (await this.#under<Removed>(REMOVED)).sort((one, other) => one.value.at - other.value.at);
+    const old = others.filter(({ value: { at } }, index) => Date.now() - at > TAGS_ABSENT_KEPT || others.length - index >= ENROLMENTS_KEPT);
+    for (const one of old) await this.#store.delete(one.key);
+    await this.#store.set(REMOVED + name, JSON.stringify({ key, at: Date.now() } satisfies Removed));
+  }
+
+  /** Whether it is the host that was removed last as a provider of that name. */
+  async wasRemoved({ name, key }: HostRecord): Promise<boolean> {
+    const text = await this.#store.get(REMOVED + name);
+    return text !== undefined && (JSON.parse(text) as Removed).key === key;
   }
 
   /** @throws ArgoError FAILED where there are too many */
@@ -64,6 +81,17 @@ export class HostRecords {
 
   async drop(name: string): Promise<void> {
     await this.#store.delete(PREFIX + name);
+  }
+
+  async #under<T>(prefix: string): Promise<{ readonly key: string; readonly value: T }[]> {
+    const found: { readonly key: string; readonly value: T }[] = [];
+    for (let after = ''; ;) {
+      const page = await this.#store.list(prefix, after);
+      found.push(...page.map(({ key, value }) => ({ key, value: JSON.parse(value) as T })));
+      const last = page.at(-1);
+      if (last === undefined) return found;
+      after = last.key;
+    }
   }
 }
 

@@ -35,6 +35,8 @@ export interface Owner {
   readonly supportsDmesg: boolean;
   /** what can be done with its host beyond the power of machines */
   readonly abilities: ProviderAbilities | undefined;
+  /** which host it is, where two providers may be of one; undefined: no other one's */
+  readonly place: string | undefined;
   /** One call to the driver in its turn: an order, or what belongs to one. @throws what the driver throws; TIMEOUT at the deadline */
   call<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>, caller: Caller): Promise<T>;
   /**

@@ -194,6 +194,10 @@ export class Provider implements Owner {
     return this.#driver.abilities;
   }
 
+  get place(): string | undefined {
+    return this.#driver.place;
+  }
+
   /** How machines of other providers of its type can be moved to it. @throws ArgoError NOT SUPPORTED */
   destination(): Destination {
     if (!this.#driver.destination) throw new ArgoError('NOT SUPPORTED', `machines cannot be moved to ${this.name}`);

@@ -124,6 +124,15 @@ export class TagBook {
     });
   }
 
+  /** Takes all tags from a provider and its machines, also from those that are gone: another host has its name now. @throws ArgoError FAILED */
+  async forget(provider: string): Promise<void> {
+    await this.#loaded();
+    await inSteps(this.#shelf.of(provider), (some) => this.#inTurn(() => undefined, async () => {
+      await this.#store.forget(some.map(keyOf));
+      some.forEach((one) => this.#shelf.forget(one));
+    }));
+  }
+
   /**
    * From now on what is gone for long loses its tags. How long is counted while the server runs, so that neither a clock that is set nor
    * a server that was off takes any.
@@ -212,6 +221,10 @@ class Shelf {
 
   get(provider: string, id: string): Kept | undefined {
     return this.#bearers.get(provider)?.get(id);
+  }
+
+  of(provider: string): readonly Kept[] {
+    return [...this.#bearers.get(provider)?.values() ?? []];
   }
 
   all(): readonly Kept[] {

@@ -48,7 +48,7 @@ const NAMES = Object.keys(WORKS) as readonly WorkName[];
 /** Management beyond power: each piece of work is authorised, checked, given its turn and time, and recorded by its row of the table. */
 export class Works {
   readonly #parts: WorksParts;
-  /** of hosts' networks, by the provider's name: one that is configured anew is the same host */
+  /** of hosts' networks: by the host, where a driver says which that is, else by the provider's name, since one that is configured anew is the same host */
   readonly #networks = new Map<string, Turn>();
   /** what changes something, under way, by account */
   readonly #acting = new Map<string, number>();
@@ -226,9 +226,10 @@ export class Works {
     const { turn } = workRow(name);
     if (turn === undefined) return undefined;
     if (turn === 'instance') return instanceOf(subject)?.turn;
-    const { name: provider } = ownerOf(subject);
-    let network = this.#networks.get(provider);
-    if (network === undefined) this.#networks.set(provider, network = new Turn());
+    const { name: provider, place } = ownerOf(subject);
+    const host = place === undefined ? `provider ${provider}` : `host ${place}`;
+    let network = this.#networks.get(host);
+    if (network === undefined) this.#networks.set(host, network = new Turn());
     return network;
   }
 }

@@ -7,5 +7,11 @@ export const ENROLMENT_NAMES = 32;
 export const HOST_KEY_TIMEOUT = 10_000;
 export const HOST_LOGIN_TIMEOUT = 10_000;
 export const HOST_COMMAND_TIMEOUT = 20_000;
+/** All that is done on a host to let it in, and to take our key from it again. */
+export const HOST_APPROVAL_TIMEOUT = 30_000;
+export const HOST_REMOVAL_TIMEOUT = 12_000;
+/** How long one waits until others have been let in or out; and how long a request with several names begins with further ones. */
+export const ENROLMENT_TURN_TIMEOUT = 10_000;
+export const ENROLMENT_TIMEOUT = 30_000;
 /** Bytes of a command's output. */
 export const HOST_OUTPUT = 4096;

@@ -14,6 +14,8 @@ import { namedOf } from './full-names.js';
 import { previewOf } from './preview.js';
 
 const RUN_ID = /^[0-9a-f]{8}$/;
+/** A word of a stage whose machines cannot be told, whatever the others select: it names a tag, and these cannot be read. */
+const UNREADABLE = /^FAILED: /;
 /** Why a stage selects nothing, where that is certain. */
 const KNOWN_EMPTY = /^(?:NO MATCH|NO SUCH INSTANCE|NOT ALLOWED|stale): /;
 
@@ -204,7 +206,7 @@ export class Desk implements PlanDesk {
     const slices = new Slices();
     try {
       for (const { stage, targets, remarks } of stages) {
-        const doubt = targets.length > 0 ? undefined : remarks.find((remark) => !KNOWN_EMPTY.test(remark));
+        const doubt = remarks.find((remark) => (targets.length > 0 ? UNREADABLE.test(remark) : !KNOWN_EMPTY.test(remark)));
         if (doubt !== undefined) throw new ArgoError('UNREACHABLE', `what ${stage} selects is not known: ${doubt}`);
         for (const target of targets) {
           if (slices.isOver()) await slices.pause();

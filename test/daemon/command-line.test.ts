@@ -122,8 +122,8 @@ type = "sim"
   t.match(stdout, ' is good: 1 account, 1 provider\n');
   t.same(stderr.trimEnd().split('\n').map((line) => line.replace(`argo-server: warning: ${file}:`, '')), [
     '5:13: a grant of kim names the command "reed", which there is not; is "read" meant?',
-    '5:92: a grant of kim names the operation "stats.host", which gateways and plugins know; what is typed goes by the words of "stats"',
-    '5:106: a grant of kim names the operation "console.open", which gateways and plugins know; what is typed goes by the words of "console"',
+    '5:98: a grant of kim names the operation "stats.host", which gateways and plugins know; what is typed goes by the words of "stats"',
+    '5:112: a grant of kim names the operation "console.open", which gateways and plugins know; what is typed goes by the words of "console"',
     '10:21: the token backup of kim names the command "strat", which there is not; is "start" meant?',
     '12:18: the group some names "la/b", and there is no provider "la"; is "lab" meant?',
     '13:1: the group none has no members',

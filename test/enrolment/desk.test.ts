@@ -4,19 +4,21 @@ import { join } from 'node:path';
 import ssh2, { type ParsedKey } from 'ssh2';
 import t, { type Test } from 'tap';
 import { Account } from '../../src/auth/account.js';
-import { Desk, type ServerConfiguration } from '../../src/enrolment/desk.js';
+import { Desk, type EnrolmentTimes, type ServerConfiguration } from '../../src/enrolment/desk.js';
 import { OwnKeys } from '../../src/enrolment/own-keys.js';
 import { HostRecords, type HostRecord } from '../../src/enrolment/records.js';
 import type { Mandate } from '../../src/instances/principal.js';
 import { State } from '../../src/store/state.js';
+import { EnrolledHost } from '../peers/enrolled-host.js';
 import { RememberedAudit } from '../server/core.js';
+import { until } from '../support/until.js';
 
 /** What an earlier process has left, and who may ask; hosts themselves are asked in test/e2e/enrolment.test.ts. */
 
 const KEY = Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.from('ssh-ed25519'), Buffer.from([0, 0, 0, 32]), Buffer.alloc(32, 7)]).toString('base64');
 const record = (name: string, rest: Partial<HostRecord> = {}): HostRecord => ({ name, host: '192.0.2.1', port: 22, key: KEY, stage: 'waiting', account: 'kim', at: 1, ...rest });
 
-function arrange(t: Test, configured: readonly string[] = []) {
+function arrange(t: Test, configured: readonly string[] = [], times?: EnrolmentTimes) {
   const folder = mkdtempSync(join(tmpdir(), 'argo-desk-'));
   const state = new State(folder, (message, facts) => t.comment(message, facts));
   t.teardown(async () => {
@@ -28,12 +30,14 @@ function arrange(t: Test, configured: readonly string[] = []) {
     has: (name) => configured.includes(name), check: () => Promise.resolve(), add: () => Promise.resolve(), remove: (name) => Promise.resolve(void removed.push(name)),
   };
   const [records, keys, logged] = [new HostRecords(state.keyValue('enrolment')), new OwnKeys(folder), [] as string[]];
+  const tagged: string[] = [];
   let isOffered = true;
   const desk = new Desk({
-    records, keys, configuration, audit: new RememberedAudit(), log: (_level, message) => void logged.push(message), setType: () => Promise.resolve(),
+    records, keys, configuration, audit: new RememberedAudit(), log: (_level, message) => void logged.push(message), ...(times && { times }),
+    tags: { forget: (provider) => Promise.resolve(void tagged.push(`forget ${provider}`)), setType: (provider, type) => Promise.resolve(void tagged.push(`${provider} is ${type}`)) },
     settings: () => (isOffered ? { user: 'root', access: {} } : undefined),
   });
-  return { desk, records, keys, logged, removed, folder, close: () => { isOffered = false; } };
+  return { desk, records, keys, logged, removed, tagged, folder, close: () => { isOffered = false; } };
 }
 
 const mandate = (instances: string, command: string, through?: Mandate['through']): Mandate => {
@@ -128,4 +132,65 @@ await t.test('what may be left on a host is not taken for left on another one', 
   t.match(await message(() => desk.add(steve, { host: '192.0.2.2', name: 'near' })), /^WRONG STATE/);
   t.match(await message(() => desk.add(steve, { host: '192.0.2.1', port: 2222, name: 'near' })), /^WRONG STATE/);
   t.match(await records.get('near'), { host: '192.0.2.1', mayHaveKey: true });
+});
+
+await t.test('a host that hangs is given up, others may go on meanwhile or are told that they cannot, and nothing of it stays', async (t) => {
+  const { desk, records, keys } = arrange(t, [], { turn: 300, approval: 1500, removal: 500, request: 1000 });
+  const host = await EnrolledHost.start(t);
+  const steve = mandate('*', '*');
+  const place = { host: '127.0.0.1', port: host.port, key: host.key };
+  await records.put(record('hung', place));
+  await records.put(record('next', { ...place, at: 2 }));
+  host.hangs = true;
+  const approval = message(() => desk.approve(steve, ['hung', 'next'], { password: 'sesame' }));
+  await until(async () => (await records.get('hung'))?.stage === 'approving', 10_000, 'its turn');
+  t.equal(await message(() => desk.refuse(steve, ['next'])), 'BUSY: another host is being let in or out');
+  t.same((await desk.requests(steve)).map(({ name }) => name), ['next'], 'what only looks waits for nobody');
+  t.equal(await approval, 'TIMEOUT: hung was not done with it in 1.5 s');
+  t.match(await records.get('hung'), { stage: 'waiting', mayHaveKey: true, user: 'root' }, 'the key may have come onto it');
+  t.notOk(existsSync(keys.knownHostsFile('hung')));
+  t.equal((await records.get('next'))?.stage, 'waiting');
+  host.hangs = false;
+  await desk.refuse(steve, ['next']);
+  t.match(await desk.approve(steve, ['hung'], { password: 'sesame' }), [{ name: 'hung', type: 'physical', isIdentified: false }]);
+  t.equal(host.keys.size, 1);
+});
+
+await t.test('a request with several names begins with none for longer than it may take', async (t) => {
+  const { desk, records } = arrange(t, [], { turn: 300, approval: 10_000, removal: 10_000, request: 0 });
+  const host = await EnrolledHost.start(t);
+  const steve = mandate('*', '*');
+  for (const name of ['one', 'other']) await records.put(record(name, { host: '127.0.0.1', port: host.port, key: host.key, at: name.length }));
+  t.match(await message(() => desk.approve(steve, ['one', 'other'], { password: 'sesame' })), /^TIMEOUT: it has taken too long; still waiting: (one, other|other; enrolled before that: one)$/);
+  t.ok((await desk.requests(steve)).some(({ name }) => name === 'other'));
+});
+
+await t.test('a host that is two providers is removed as one', async (t) => {
+  const { desk, records, removed, keys } = arrange(t);
+  const host = await EnrolledHost.start(t);
+  const steve = mandate('*', '*');
+  for (const name of ['node-kvm', 'node-lxc']) await records.put(record(name, { host: '127.0.0.1', port: host.port, key: host.key }));
+  await desk.approve(steve, ['node-kvm', 'node-lxc'], { password: 'sesame' });
+  t.equal(host.keys.size, 1);
+  t.same(await desk.remove(steve, ['node-kvm', 'node-lxc']), { failed: [] });
+  t.equal(host.keys.size, 0, 'our key is gone from it');
+  t.same([removed, await desk.hosts(steve)], [['node-kvm', 'node-lxc'], []]);
+  for (const name of ['node-kvm', 'node-lxc']) t.notOk(existsSync(keys.knownHostsFile(name)));
+});
+
+await t.test('tags are a host\'s, and not its name\'s', async (t) => {
+  const { desk, records, tagged } = arrange(t);
+  const [first, second] = [await EnrolledHost.start(t), await EnrolledHost.start(t)];
+  const steve = mandate('*', '*');
+  const letIn = async ({ port, key }: EnrolledHost): Promise<readonly string[]> => {
+    tagged.length = 0;
+    await records.put(record('node1', { host: '127.0.0.1', port, key }));
+    await desk.approve(steve, ['node1'], { password: 'sesame' });
+    await desk.remove(steve, ['node1']);
+    return [...tagged];
+  };
+  t.same(await letIn(first), ['forget node1', 'node1 is physical'], 'one of that name may have been there before');
+  t.same(await letIn(first), ['node1 is physical'], 'the same one again');
+  t.same(await letIn(second), ['forget node1', 'node1 is physical']);
+  t.same(await letIn(first), ['forget node1', 'node1 is physical']);
 });

@@ -232,6 +232,24 @@ await t.test('what is gone keeps its tags for a while, counted while it is known
   t.equal((await other.all()).length, 3, 'all others had their time, over a restart');
 });
 
+await t.test('a provider whose name another host has now has no tags left, nor have its machines', async (t) => {
+  const folder = scratch(t);
+  const state = openState(t, folder);
+  const permit = (): void => undefined;
+  const book = new TagBook(state.tags(), () => undefined);
+  for (let at = 0; at < 450; at += 1) await book.add(['p', `vm${at}`], 'x', permit);
+  await book.add(['p', ''], 'cellar', permit);
+  await book.setTypes([['p', 'KVM'], ['q', 'KVM']], permit);
+  for (const id of ['', 'vm1']) await book.add(['q', id], 'x', permit);
+  await book.forget('p');
+  await book.forget('none');
+  const isTagged = await book.test();
+  t.same([isTagged({ provider: 'p', id: 'vm1' }, 'x'), isTagged({ provider: 'p', id: 'vm1' }, 'cellar'), isTagged({ provider: 'q', id: 'vm2' }, 'x')], [false, false, true]);
+  await state.close();
+  const after = await new TagBook(openState(t, folder).tags(), () => undefined).all();
+  t.same(after.map(({ provider, id, type, tags }) => [provider, id, type, ...tags]), [['q', '', 'KVM', 'x'], ['q', 'vm1', undefined, 'x']], 'also on the disk');
+});
+
 await t.test('model: whatever is done, memory and disk hold the same', async (t) => {
   const random = seededRandom(20_261_129);
   const folder = scratch(t);

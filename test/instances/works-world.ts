@@ -22,6 +22,7 @@ export interface FakeHost {
   readonly machines?: FakeMachine[];
   readonly abilities?: ProviderAbilities;
   readonly destination?: Driver['destination'];
+  readonly place?: string;
   readonly type?: string;
   readonly settings?: Partial<ProviderSettings>;
 }
@@ -72,14 +73,14 @@ export async function world(t: Test, options: WorldOptions): Promise<World> {
   const events = new Events(1000);
   const registry = new Registry(events);
   const listings = new Map<string, number>();
-  const providers = Object.entries(hosts).map(([name, { machines = [], abilities, destination, type = 'fake', settings }]) => {
+  const providers = Object.entries(hosts).map(([name, { machines = [], abilities, destination, place, type = 'fake', settings }]) => {
     const driver: Driver = {
       list: async () => {
         listings.set(name, (listings.get(name) ?? 0) + 1);
         return machines.map((machine) => ({ machine, state: machine.state }));
       },
       close: async () => undefined,
-      ...(abilities ? { abilities } : {}), ...(destination ? { destination } : {}),
+      ...(abilities ? { abilities } : {}), ...(destination ? { destination } : {}), ...(place === undefined ? {} : { place }),
     };
     const module: DriverModule = { options: {}, open: () => driver };
     return new Provider({ name, type, options: {}, actionTimeout: undefined, pollInterval: undefined, concurrency: undefined, fingerprint: '', ...settings }, module, registry, log);

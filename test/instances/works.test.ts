@@ -190,25 +190,29 @@ await t.test('a machine is not switched while something else is done to it', asy
   t.equal(isDeleting, false);
 });
 
-await t.test('one change of a host\'s network at a time', async (t) => {
+await t.test('one change of a host\'s network at a time, also where the host is two providers', async (t) => {
   const under = new Map<string, number>();
   let most = 0;
+  let mostOfAll = 0;
   const network = (name: string): ProviderAbilities => ({
     network: {
       addRoute: async () => {
         under.set(name, (under.get(name) ?? 0) + 1);
         most = Math.max(most, under.get(name)!);
+        mostOfAll = Math.max(mostOfAll, [...under.values()].reduce((sum, one) => sum + one, 0));
         await new Promise((resolve) => { setTimeout(resolve, 5); });
         under.set(name, under.get(name)! - 1);
         return { keptBy: undefined };
       },
     },
   });
-  const { actor } = await world(t, { hosts: { kvm1: { abilities: network('kvm1') }, kvm2: { abilities: network('kvm2') } }, accounts: { kim: EVERYTHING, jo: EVERYTHING } });
+  const one = { place: 'node1:22', abilities: network('node1') };
+  const { actor } = await world(t, { hosts: { kvm1: one, lxc1: one, kvm2: { place: 'node2:22', abilities: network('node2') }, kvm3: { abilities: network('node3') } }, accounts: { kim: EVERYTHING, jo: EVERYTHING } });
   const route = (part: number) => ({ destination: `10.0.${part}.0`, prefix: 24, interface: 'eth0', rollback: 30_000, force: false });
-  const all = ['kim', 'jo'].flatMap((name) => ['kvm1', 'kvm2'].flatMap((on) => Array.from({ length: 5 }, (_, part) => actor(name).work('route.add', on, route(part)))));
+  const all = ['kim', 'jo'].flatMap((name) => ['kvm1', 'lxc1', 'kvm2', 'kvm3'].flatMap((on) => Array.from({ length: 5 }, (_, part) => actor(name).work('route.add', on, route(part)))));
   t.same(new Set((await Promise.all(all)).map(({ keptBy }) => keptBy)), new Set([undefined]));
   t.equal(most, 1);
+  t.equal(mostOfAll, 3, 'hosts do not wait for each other');
 });
 
 await t.test('errors of strangers are internal, and the log has the cause', async (t) => {

@@ -47,6 +47,10 @@ await t.test('where nothing is selected, the grant alone counts; what cannot be 
   engine.select = async ({ stages }) => stages.map(({ name }) => ({ stage: name, targets: [], remarks: ['more than 10 are selected'] }));
   t.same(names(await say('webs', 'plan')), [], 'what it selects is not known');
   t.same(names(await say('steve', 'plan')), ['empty', 'power-cut', 'power-back', 'webs-off'], 'who may use it on all that there is needs to know nothing');
+  engine.select = undefined;
+  const selected = await engine.targets(PLANS.find(({ name }) => name === 'webs-off')!);
+  engine.select = async ({ stages }) => stages.map(({ name }) => ({ ...selected[0]!, stage: name, remarks: ['FAILED: tags cannot be read'] }));
+  t.same(names(await say('webs', 'plan')), [], 'nor is what a tag selects beside what is known');
   engine.select = () => Promise.reject(new ArgoError('UNREACHABLE', 'demo'));
   t.same(names(await say('webs', 'plan')), []);
   t.equal(await say('webs', 'plan run webs-off'), '400 NO SUCH PLAN: webs-off\n');

@@ -8,10 +8,12 @@ import { Gate } from '../../src/instances/gate.js';
 import type { Actor } from '../../src/instances/actor.js';
 import type { RunChange, RunInfo } from '../../src/instances/plans.js';
 import { Registry } from '../../src/instances/registry.js';
+import { TagBook } from '../../src/instances/tag-book.js';
 import type { PlanFacts } from '../../src/instances/events.js';
 import { Engine, type EngineParts } from '../../src/plans/engine.js';
 import type { PlanJournal } from '../../src/store/plan-journal.js';
 import { State } from '../../src/store/state.js';
+import type { TagStore } from '../../src/store/tags.js';
 import { RememberedAudit, STEVE_HASH } from '../server/core.js';
 import { openProviders, parseConfig } from '../support/configuration.js';
 import { until } from '../support/until.js';
@@ -47,6 +49,8 @@ export interface WorldOptions {
   /** TOML, in place of an account that may do everything */
   readonly accounts?: string;
   readonly parts?: Partial<EngineParts>;
+  /** left out: those of the state folder */
+  readonly tags?: TagStore;
 }
 
 /** One life of the server's part that runs plans. */
@@ -107,8 +111,9 @@ export class World {
     const news: PlanFacts[] = [];
     const audit = new RememberedAudit();
     const authenticator = new Authenticator(this.config, { verify: () => Promise.resolve(true) });
-    const gate = new Gate({ registry, audit, log: () => undefined, actionTimeout: () => 10_000, groups: () => this.config.groups });
     const state = new State(this.folder, () => undefined);
+    const tags = new TagBook(this.#options.tags ?? state.tags(), () => undefined);
+    const gate = new Gate({ registry, audit, log: () => undefined, actionTimeout: () => 10_000, groups: () => this.config.groups, tags });
     const engine = new Engine({
       journal: unlessDead(state.plans(), life), kv: state.keyValue('plans'), accounts: authenticator,
       gate: { actor: (mandate) => deadly(gate.actor(mandate), life), get longestActionTimeout() { return gate.longestActionTimeout; } },

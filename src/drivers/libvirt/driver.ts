@@ -79,6 +79,11 @@ export class LibvirtDriver implements Driver {
     this.abilities = { ...onHost, ...storageAbilities(this.#management), ...templateAbilities(this.#templates), network: networkOf(commands, options, host.log) };
   }
 
+  get place(): string {
+    const { transport, host = '', port } = this.#uri;
+    return transport === 'unix' ? '' : `${host.toLowerCase()}:${port}`;
+  }
+
   destination(): Destination {
     return destinationOf(this.#host.name, this.#uri.scheme, this.#migration, (id, signal) => this.#stateOf(id, signal));
   }

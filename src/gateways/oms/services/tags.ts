@@ -7,7 +7,7 @@ import { Slices } from '../../../kit/slices.js';
 import { OmsError, type FaultName } from '../faults.js';
 import { tagsOf } from './machines.js';
 import { hostName, hostNames } from './params.js';
-import { serverRow, type Asked, type Row } from './row.js';
+import { serverRow, type Asked, type Row, type Tools } from './row.js';
 
 /** Hosts that are managed or ask to be, and tags: FuncService and TagService. */
 
@@ -62,6 +62,25 @@ async function signedHosts({ actor, args: { tag }, tools }: Asked<{ readonly tag
   return [...hosts.values()].filter(({ tags = [] }) => tag === '' || tags.some((one) => one.tag === tag));
 }
 
+/** The provider of a host, or both: of its virtual machines, and of its containers. */
+const providersOf = (host: string, tools: Tools): readonly string[] => [...new Set([tools.providerOf(host), tools.providerOf(host, 'container')])];
+
+/**
+ * Removes all that was enrolled of some hosts. One of which a provider stays, as somebody has written it into the configuration, is
+ * managed still: it is among those that have failed.
+ */
+async function removeHosts(actor: Actor, hosts: readonly string[], tools: Tools): Promise<{ readonly failed_removals: readonly string[] }> {
+  const enrolled = new Set((await actor.enrolment.hosts()).map(({ name }) => name));
+  const names = hosts.flatMap((host) => {
+    const known = providersOf(host, tools).filter((provider) => enrolled.has(provider));
+    // what is none is refused by that name
+    return known.length > 0 ? known : [tools.providerOf(host)];
+  });
+  const { failed } = await actor.enrolment.remove(names);
+  const left = new Set((await actor.overview()).providers.map(({ provider }) => provider));
+  return { failed_removals: hosts.filter((host) => providersOf(host, tools).some((provider) => failed.includes(provider) || left.has(provider))) };
+}
+
 export const funcRows: Readonly<Record<string, Row>> = {
   list_requests: serverRow({
     run: async ({ actor }) => named((await actor.enrolment.requests()).map(({ name }) => name)),
@@ -84,8 +103,7 @@ export const funcRows: Readonly<Record<string, Row>> = {
   }),
   remove_signed: serverRow({
     params: { hosts: hostNames },
-    run: ({ actor, args: { hosts }, tools }) => enrolling('UnknownRemoveSignedError', 'NO SUCH PROVIDER', async () =>
-      ({ failed_removals: (await actor.enrolment.remove(hosts.map((host) => tools.providerOf(host)))).failed.map((provider) => tools.hostOf(provider)) })),
+    run: ({ actor, args: { hosts }, tools }) => enrolling('UnknownRemoveSignedError', 'NO SUCH PROVIDER', () => removeHosts(actor, hosts, tools)),
   }),
 };
 
@@ -102,7 +120,7 @@ export const tagRows: Readonly<Record<string, Row>> = {
         const known = HOST_TYPES.find((one) => one === type);
         if (known === undefined) throw new OmsError('UnknownHostException', `there is no type ${type} of hosts: ${HOST_TYPES.join(', ')}`);
         // a host that is two providers is of one type all the same
-        return [...new Set([tools.providerOf(name), tools.providerOf(name, 'container')])].map((provider) => ({ provider, type: known }));
+        return providersOf(name, tools).map((provider) => ({ provider, type: known }));
       }));
       return 0;
     },
