@@ -94,7 +94,8 @@ export class Sessions {
     const mark = this.#parts.accounts.mark(member.name);
     if (member.signal.aborted || mark === undefined) throw new ArgoError('NOT AUTHENTICATED');
     const mine = [...this.#kept.values()].filter((one) => one.member.name === member.name);
-    if (mine.length >= SESSIONS_PER_ACCOUNT) void this.end(mine[0]!);
+    // a console or a call that is under way is a use of its session, whenever it began
+    if (mine.length >= SESSIONS_PER_ACCOUNT) void this.end(mine.find((one) => one.held === 0) ?? mine[0]!);
     if (this.#kept.size >= SESSIONS) throw new ArgoError('BUSY', 'too many sessions');
     const key = (this.#parts.makeKey ?? newKey)();
     const now = performance.now();
@@ -111,10 +112,7 @@ export class Sessions {
       void this.end(session);
       return undefined;
     }
-    session.used = performance.now();
-    this.#kept.delete(session.id);
-    this.#kept.set(session.id, session);
-    if (session.used - session.saved >= SESSION_SAVED_EVERY) this.#save(session);
+    this.#use(session);
     return session;
   }
 
@@ -125,8 +123,16 @@ export class Sessions {
     session.held += 1;
     return () => {
       session.held -= 1;
-      session.used = performance.now();
+      this.#use(session);
     };
+  }
+
+  /** Whoever is in need of room takes those that were used longest ago. */
+  #use(session: Kept): void {
+    session.used = performance.now();
+    if (!this.#kept.delete(session.id)) return;
+    this.#kept.set(session.id, session);
+    if (session.used - session.saved >= SESSION_SAVED_EVERY) this.#save(session);
   }
 
   /** At once; it resolves when a restart would not bring it back either. */

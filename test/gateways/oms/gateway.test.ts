@@ -100,6 +100,41 @@ await t.test('parameters of wrong number and type, and names that lead elsewhere
   t.match(await client.ask('kvm', 'list_file_based_images', HOST), { result: { result: { result: ['openfiler23.img', 'openfiler2.img', 'spare.img'] } } }, 'nothing was made');
 });
 
+await t.test('what is wrong with parameters is said in our own words, and what they are to be', async (t) => {
+  const { client } = await start(t);
+  await client.login(LOGIN.name, LOGIN.password);
+  const said = async (service: string, method: string, ...params: readonly unknown[]): Promise<string> => (await client.call(service, method, params)).error?.message ?? 'done';
+  const { sessid } = client;
+  t.equal(await said('kvm', 'list_vms', sessid), '[ParameterMismatch] cache_timeout is missing; expected: SESSID, cache_timeout, host, (statistic …)');
+  t.equal(await said('kvm', 'start_vm', sessid, 0, HOST), '[ParameterMismatch] machine is missing; expected: SESSID, cache_timeout, host, machine');
+  t.equal(await said('func', 'list_signed', sessid, 0, '', 1), '[ParameterMismatch] 1 too many; expected: SESSID, cache_timeout, (tag)');
+  t.equal(await said('auth', 'authenticate', 'username'), '[ParameterMismatch] password is missing; expected: username, password');
+  for (const machine of ['a/b', '', 'x'.repeat(129), '\n', -1, 12345678901234567890, 1e300, null]) t.equal(await said('kvm', 'start_vm', sessid, 0, HOST, machine), '[ParameterMismatch] machine: a name of a machine is expected', String(machine));
+  for (const changes of [['x'], [[]], [{}], [null], [{ name: HOST }], {}]) t.equal(await said('tag', 'change_host_type', sessid, 0, changes), '[ParameterMismatch] changes: a list of {name, type} is expected');
+  for (const { names: [service], methods } of SERVICES) {
+    for (const [method, { on, params }] of Object.entries(methods)) {
+      const names = [...(on === 'server' ? [] : [HOST]), ...(on === 'machine' ? ['x'] : [])];
+      for (const value of [null, true, -1, 0.5, 1e300, 'a/b', '', [], [[]], [{}], [null], ['a/b'], {}, { x: 1 }]) {
+        const message = await said(service, method, sessid, 0, ...names, ...Object.keys(params).map(() => value));
+        if (/Invalid|Expected|received|undefined|\^\[/.test(message)) t.fail(`${service}.${method} ${JSON.stringify(value)}: ${message}`);
+      }
+    }
+  }
+});
+
+await t.test('a session does not end for idleness while its call is under way', async (t) => {
+  const { client } = await start(t, 'idle-timeout = "1s"', '[providers.slow]\ntype = "sim"\ninstances = []\nlatency = "500ms"\n');
+  await client.login(LOGIN.name, LOGIN.password);
+  const begun = performance.now();
+  t.same(await client.result('kvm', 'deploy_template_for_vm', 'slow', 'debian12', 'new1', {}), { client: 'slow', result: {} });
+  t.ok(performance.now() - begun > 1500, 'which lasted longer than that');
+  t.equal(codeOf(await client.call('auth', 'checksessid', [client.sessid])), 'done', 'and it counts from its end on');
+  await until(async () => {
+    await new Promise((resolve) => { setTimeout(resolve, 1500); });
+    return codeOf(await client.call('auth', 'checksessid', [client.sessid])) === '2/101';
+  }, WITHIN, 'its end by idleness');
+});
+
 await t.test('settings: what is wrong by its name, and what was told is no change', async (t) => {
   const { client } = await start(t);
   await client.login(LOGIN.name, LOGIN.password);

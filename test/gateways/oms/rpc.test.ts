@@ -36,6 +36,8 @@ await t.test('the forms of a call', async (t) => {
 await t.test('what is no call', async (t) => {
   for (const body of ['', '{', '{}', '[]', 'x', '"x"', '{"method":1}', '{"service":1,"method":"m"}', '{"service":"s","method":"m","params":{}}', '{"service":"s","method":"m","id":{}}', '{"service":"s","method":"m","id":true}',
     `{"service":"s","method":"m","id":"${'x'.repeat(129)}"}`, '{"service":"s","method":"m","params":[{"__proto__":1}]}', `{"service":"s","method":"m","params":${'['.repeat(50)}${']'.repeat(50)}}`,
+    '{"service":"s","method":"m","id":9007199254740993}', '{"service":"s","method":"m","id":-1e300}', '{"service":"s","method":"m","id":1e400}', '{"service":"s","method":"m"', '--x\r\ncontent-disposition: form-data; name="service"\r\n\r\ns\r\n--x--\r\n',
+    'service=s&method=m&method=n', 'service=s&method=m&params=[]&params=[1]', '_data_={"service":"s","method":"m"}&_data_={"service":"s","method":"n"}',
     'service=s&method=m&params=[', 'service=s', '_data_=', '_data_={', '[{"service":"s","method":"m"}]']) t.equal(await statusOf(post(body)), 400, body.slice(0, 60));
   t.equal(await statusOf(get('service=s&method=m', POST_ALONE)), 405, 'GET is off');
   t.equal(await statusOf(get('_ScriptTransport_id=1&_ScriptTransport_data={}', POST_ALONE)), 405);
@@ -43,6 +45,15 @@ await t.test('what is no call', async (t) => {
   t.equal(await statusOf(get('service=s&method=m', { legacyGet: false, jsonp: true })), 405, 'with scripts alone, no other GET');
   for (const id of ['', 'x', '1;alert(1)', '12345678901', '-1', '1e3']) t.equal(await statusOf(get(`_ScriptTransport_id=${encodeURIComponent(id)}&_ScriptTransport_data={"service":"s","method":"m"}`)), 400, id);
   for (const method of ['HEAD', 'PUT', 'DELETE', 'OPTIONS']) t.equal(await statusOf(get('service=s&method=m', ALL, method)), 405, method);
+});
+
+await t.test('it says what is wrong with it', async (t) => {
+  for (const [body, words] of [
+    ['[{"service":"s","method":"m"}]', 'one call is expected, no list of calls'], ['{"service":"s","method":"m"', 'the body is no JSON'], ['{"service":"s","method":"m","id":12345678901234567890}', /a larger one can be sent as a text/],
+    ['--x\r\n', /no multipart\/form-data/], ['service=s&method=m&method=n', 'method is given twice'], ['', 'service and method are expected'], ['{"service":"s","method":"m","params":{}}', 'params is a list'],
+  ] as const) t.match(await post(body).catch((error: unknown) => error), { status: 400, message: words }, body);
+  t.equal((await post('{"service":"s","method":"m","id":9007199254740991}')).id, Number.MAX_SAFE_INTEGER);
+  t.match(await get('_ScriptTransport_id=1&_ScriptTransport_id=2&_ScriptTransport_data={"service":"s","method":"m"}').catch((error: unknown) => error), { status: 400 });
 });
 
 await t.test('chance makes no other end than a call or a refusal', async (t) => {

@@ -106,6 +106,14 @@ await t.test('an account has so many; the one that was used longest ago makes ro
   t.ok(sessions.find(last.key, HERE));
   t.ok(sessions.find(begun[0]!.key, HERE), 'which was used');
   t.equal(sessions.find(begun[1]!.key, HERE), undefined);
+  const release = sessions.hold(begun[2]!.session);
+  sessions.begin(member, HERE);
+  t.same([begun[2]!, begun[3]!].map(({ session }) => session.signal.aborted), [false, true], 'nor one on which something goes on');
+  release();
+  sessions.begin(member, HERE);
+  t.same([begun[2]!, begun[4]!].map(({ session }) => session.signal.aborted), [false, true], 'which was a use of it to its end');
+  for (const { session } of begun) sessions.hold(session);
+  t.ok(sessions.find(sessions.begin(member, HERE).key, HERE), 'where all are held, one has to make room all the same');
   sessions.close();
   t.equal(sessions.size, 0);
   t.end();

@@ -45,21 +45,20 @@ export class Calls {
     if (!SERVICE_NAME.test(service)) throw new OmsError('IllegalService', 'this is no name of a service');
     if ((AUTH_NAMES as readonly string[]).includes(service)) return { type: 'auth', result: await this.#runAuth(rowOf(AUTH_METHODS, service, method), params, visit) };
     const row = rowOf(METHODS.get(service), service, method);
-    const [key, timeout, ...given] = params;
+    const [key, ...given] = params;
     const session = sessionOf(key, visit.address, this.#parts.sessions);
-    const [cacheFor] = read([['cache_timeout', cacheTimeout]], undefined, [timeout]).values;
-    return this.#counted(session, () => this.#runRow(row, { service, method, given, cacheFor: cacheFor as number, session }, visit));
+    return this.#counted(session, () => this.#runRow(row, { service, method, given, session }, visit));
   }
 
   #runAuth({ params, run }: AuthRow, given: readonly unknown[], visit: Visit): Promise<unknown> {
-    return run(named(params, read(Object.entries(params), undefined, given).values) as never, visit, this.#parts);
+    return run(named(params, read({ entries: Object.entries(params), before: [] }, given).values) as never, visit, this.#parts);
   }
 
-  async #runRow(row: Row, { service, method, given, cacheFor, session }: { readonly service: string; readonly method: string; readonly given: readonly unknown[]; readonly cacheFor: number; readonly session: Session }, visit: Visit): Promise<OmsResult> {
+  async #runRow(row: Row, { service, method, given, session }: { readonly service: string; readonly method: string; readonly given: readonly unknown[]; readonly session: Session }, visit: Visit): Promise<OmsResult> {
     const tools = this.#parts.tools();
-    const entries = [...(row.on === 'server' ? [] : [['host', hostName] as const]), ...(row.on === 'machine' ? [['machine', machineName] as const] : []), ...Object.entries(row.params)];
-    const { values, rest } = read(entries, row.rest, given);
-    const { host = '', machine: name = '', ...args } = named(Object.fromEntries(entries), values) as { readonly host?: string; readonly machine?: string };
+    const entries = [['cache_timeout', cacheTimeout] as const, ...(row.on === 'server' ? [] : [['host', hostName] as const]), ...(row.on === 'machine' ? [['machine', machineName] as const] : []), ...Object.entries(row.params)];
+    const { values, rest } = read({ entries, rest: row.rest, before: ['SESSID'] }, given);
+    const { cache_timeout: cacheFor, host = '', machine: name = '', ...args } = named(Object.fromEntries(entries), values) as { readonly cache_timeout: number; readonly host?: string; readonly machine?: string };
     const actor = session.member.actor(visit.from);
     const provider = row.on === 'server' ? '' : await providerFor(actor, host, tools.providerOf(host, row.kind));
     const machine = row.on === 'machine' ? await machineFor(actor, provider, name, row) : undefined;
@@ -67,7 +66,7 @@ export class Calls {
     // what is switched, copied or moved lasts as long as it lasts
     if (!row.reads) visit.lasting();
     const work = (): Promise<unknown> => this.#limited(session, visit, row.reads, (signal) => row.run({ actor, session, args, rest, signal, tools, host, provider, machine } as unknown as MachineAsked<never>));
-    const result = row.reads ? await this.#cache.get(await questionOf(row, { actor, service, method, given, provider }), cacheFor, work) : await work();
+    const result = row.reads ? await this.#cache.get(await questionOf(row, { actor, service, method, given: given.slice(1), provider }), cacheFor, work) : await work();
     return { type: row.type, result: row.isOfClient ? { client: host, result } : result };
   }
 
@@ -81,13 +80,17 @@ export class Calls {
     }).finally(() => clearTimeout(timer));
   }
 
-  async #counted<T>({ id }: Session, work: () => Promise<T>): Promise<T> {
+  async #counted<T>(session: Session, work: () => Promise<T>): Promise<T> {
+    const { id } = session;
     const count = this.#underWay.get(id) ?? 0;
     if (count >= OMS_CALLS_OF_SESSION) throw new ArgoError('BUSY', `${OMS_CALLS_OF_SESSION} calls of this session are under way already`);
     this.#underWay.set(id, count + 1);
+    // a call may last longer than a session may be idle
+    const release = this.#parts.sessions.hold(session);
     try {
       return await work();
     } finally {
+      release();
       const left = this.#underWay.get(id)! - 1;
       if (left > 0) this.#underWay.set(id, left);
       else this.#underWay.delete(id);
@@ -103,23 +106,33 @@ function rowOf<T>(methods: ReadonlyMap<string, T> | undefined, service: string, 
   return row;
 }
 
-type Entries = readonly (readonly [name: string, schema: v.GenericSchema])[];
-
 const named = (entries: v.ObjectEntries, values: readonly unknown[]): Readonly<Record<string, unknown>> => Object.fromEntries(Object.keys(entries).map((name, index) => [name, values[index]]));
 
-/** Parameters in their order. @param rest what may come beyond them @throws OmsError ParameterMismatch */
-function read(entries: Entries, rest: v.GenericSchema<unknown, string> | undefined, given: readonly unknown[]): { readonly values: readonly unknown[]; readonly rest: readonly string[] } {
-  if (rest === undefined && given.length > entries.length) throw new OmsError('ParameterMismatch', `${given.length - entries.length} too many: ${formOf(entries)} are expected`);
+/** What a call has to say. */
+interface Form {
+  readonly entries: readonly (readonly [name: string, schema: v.GenericSchema])[];
+  /** what may come beyond them */
+  readonly rest?: v.GenericSchema<unknown, string> | undefined;
+  /** names of what comes before them, and was taken already */
+  readonly before: readonly string[];
+}
+
+/** Parameters in their order. @throws OmsError ParameterMismatch */
+function read(form: Form, given: readonly unknown[]): { readonly values: readonly unknown[]; readonly rest: readonly string[] } {
+  const { entries, rest } = form;
+  if (rest === undefined && given.length > entries.length) throw new OmsError('ParameterMismatch', `${given.length - entries.length} too many${expected(form)}`);
   const check = <T>(name: string, schema: v.GenericSchema<unknown, T>, value: unknown): T => {
     const checked = v.safeParse(schema, value);
     if (checked.success) return checked.output;
-    throw new OmsError('ParameterMismatch', value === undefined ? `${name} is missing: ${formOf(entries)} are expected` : `${name}: ${checked.issues[0].message}`);
+    throw new OmsError('ParameterMismatch', value === undefined ? `${name} is missing${expected(form)}` : `${name}: ${checked.issues[0].message}`);
   };
   const values = entries.map(([name, schema], index) => check(name, schema, given[index]));
   return { values, rest: rest === undefined ? [] : given.slice(entries.length).map((one) => check('statistic', rest, one)) };
 }
 
-const formOf = (entries: Entries): string => entries.map(([name]) => name).join(', ') || 'none';
+/** All that a call takes, in the words of the document. */
+const expected = ({ entries, rest, before }: Form): string =>
+  `; expected: ${[...before, ...entries.map(([name, { type }]) => (type === 'optional' ? `(${name})` : name)), ...(rest ? ['(statistic …)'] : [])].join(', ')}`;
 
 /**
  * The provider of a host of which the account sees something.

@@ -41,36 +41,44 @@ export async function readCall(request: IncomingMessage, visit: Visit, allowed: 
   if (method === 'POST') return readPost((await visit.body(OMS_BODY)).toString('utf8').trim());
   if (method !== 'GET' || !(allowed.legacyGet || allowed.jsonp)) {
     const others = allowed.legacyGet ? ', GET' : '';
-    throw new HttpError(405, `POST is expected${allowed.legacyGet ? ' or GET' : '; GET only where legacy-get = true in the table of the gateway'}`, { allow: `POST${others}` });
+    throw new HttpError(405, allowed.legacyGet ? 'POST or GET is expected' : 'POST is expected; GET only where legacy-get = true in the table of the gateway', { allow: `POST${others}` });
   }
-  const script = visit.query.get('_ScriptTransport_id');
+  const script = only(visit.query, '_ScriptTransport_id');
   if (script !== null) {
     if (!allowed.jsonp) throw new HttpError(403, 'scripts are not answered; jsonp = true in the table of the gateway allows it');
     if (!SCRIPT_ID.test(script)) throw malformed('_ScriptTransport_id is no number');
-    return fromJson(parse(visit.query.get('_ScriptTransport_data') ?? '', '_ScriptTransport_data'), { is: 'script', script });
+    return fromJson(parse(only(visit.query, '_ScriptTransport_data') ?? '', '_ScriptTransport_data'), { is: 'script', script });
   }
   if (!allowed.legacyGet) throw new HttpError(405, 'GET only where legacy-get = true in the table of the gateway', { allow: 'POST' });
   return fromFields(visit.query);
 }
 
 function readPost(body: string): RpcCall {
-  if (body.startsWith('{') && body.endsWith('}')) return fromJson(parse(body, 'the body'));
+  if (/^[[{]/.test(body)) return fromJson(parse(body, 'the body'));
+  if (body.startsWith('--')) throw malformed('JSON or application/x-www-form-urlencoded is expected, no multipart/form-data');
   const fields = new URLSearchParams(body);
-  const data = fields.get('_data_');
+  const data = only(fields, '_data_');
   return data === null ? fromFields(fields) : fromJson(parse(data, '_data_'));
+}
+
+/** The value of a field. Of two, somebody between may have looked at the other. @throws HttpError 400 where it is there twice */
+function only(fields: URLSearchParams, name: string): string | null {
+  const [value = null, ...more] = fields.getAll(name);
+  if (more.length > 0) throw malformed(`${name} is given twice`);
+  return value;
 }
 
 /** `id` and `params` are JSON, the rest is plain. */
 function fromFields(fields: URLSearchParams): RpcCall {
-  const id = fields.get('id');
+  const id = only(fields, 'id');
   return callOf({
-    id: id === null ? null : plainOrJson(id), service: fields.get('service'), method: fields.get('method'),
-    params: parse(fields.get('params') ?? '[]', 'params'),
+    id: id === null ? null : plainOrJson(id), service: only(fields, 'service'), method: only(fields, 'method'),
+    params: parse(only(fields, 'params') ?? '[]', 'params'),
   }, { is: 'qooxdoo' });
 }
 
 function fromJson(json: unknown, form?: AnswerForm): RpcCall {
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw malformed('a call is expected');
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw malformed(Array.isArray(json) ? 'one call is expected, no list of calls' : 'a call is expected');
   const call = json as Partial<Record<string, unknown>>;
   if (call.jsonrpc === undefined) return callOf(call, form ?? { is: 'qooxdoo' });
   const { id = null, method, params } = call;
@@ -81,7 +89,9 @@ function fromJson(json: unknown, form?: AnswerForm): RpcCall {
 }
 
 function callOf({ id = null, service = null, method, params = [] }: Partial<Record<string, unknown>>, form: AnswerForm): RpcCall {
-  if (id !== null && typeof id !== 'string' && (typeof id !== 'number' || !Number.isFinite(id))) throw malformed('id is a number, a text or null');
+  if (id !== null && typeof id !== 'string' && typeof id !== 'number') throw malformed('id is a number, a text or null');
+  // JSON.parse has rounded what is larger: it could not be handed back as it came
+  if (typeof id === 'number' && Math.abs(id) > Number.MAX_SAFE_INTEGER) throw malformed(`a number as id is at most ${Number.MAX_SAFE_INTEGER}; a larger one can be sent as a text`);
   if (typeof id === 'string' && id.length > OMS_ID) throw malformed(`id has more than ${OMS_ID} characters`);
   if (typeof method !== 'string' || (service !== null && typeof service !== 'string')) throw malformed('service and method are expected');
   if (!Array.isArray(params)) throw malformed('params is a list');

@@ -17,11 +17,13 @@ const word = (most: number, what: string) => v.pipe(
 /** As a manager may have named a machine: not only what could be a new name. */
 const KNOWN_NAME = /^[^\p{C}\p{Zl}\p{Zp}/"'\\]{1,128}$/u;
 
-/** The id of a container of old was a number, and was sent as one. */
-const numberAsText = v.pipe(v.number(), v.integer(), v.minValue(0), v.transform(String));
+/** The id of a container of old was a number, and was sent as one. One that JSON cannot hold exactly would name another machine. */
+const numberAsText = v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.transform(String));
+
+const NO_MACHINE = 'a name of a machine is expected';
 
 export const hostName = v.pipe(v.string('a name of a host is expected'), v.regex(KNOWN_NAME, 'a name of a host is expected'));
-export const machineName = v.union([numberAsText, v.pipe(v.string(), v.regex(KNOWN_NAME))], 'a name of a machine is expected');
+export const machineName = v.union([numberAsText, v.pipe(v.string(), v.regex(KNOWN_NAME, NO_MACHINE))], NO_MACHINE);
 export const newMachine = word(64, 'a name of a machine');
 export const templateName = word(128, 'a name of a template');
 export const imageFile = word(128, 'a name of a file');

@@ -107,8 +107,10 @@ export const funcRows: Readonly<Record<string, Row>> = {
   }),
 };
 
+const NO_CHANGES = 'a list of {name, type} is expected';
+
 const changes = v.pipe(
-  v.array(v.object({ name: hostName, type: v.string('a type of a host is expected') }), 'a list of {name, type} is expected'),
+  v.array(v.object({ name: hostName, type: v.string('a type of a host is expected') }, NO_CHANGES), NO_CHANGES),
   v.minLength(1, 'names no host'), v.maxLength(256, 'has more than 256 hosts'),
 );
 
