@@ -1,10 +1,12 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ChildProcess } from 'node:child_process';
 import { fromRoot } from '../support/paths.js';
 import { until } from '../support/until.js';
 import { Enclosure, makeFolders, must, type Outcome } from './enclosure.js';
+import { networkBy, routesBy } from './host-state.js';
 import type { NetworkRequest } from './network-cli.js';
+import { NETWORK_FOLDERS, ownEtc } from './own-etc.js';
 
 /**
  * A host whose network may be changed, in a network namespace with a real sshd, and beside it the machine that manages it.
@@ -17,9 +19,6 @@ export const HOST = '10.99.1.2';
 export const MANAGER = '10.98.0.1';
 
 const START_TIMEOUT_MS = 60_000;
-
-/** Below /etc, where the tools that keep a host's network have their files. */
-const OWN_FOLDERS = ['network', 'netplan', 'NetworkManager'];
 
 const SETUP = `set -e
 ip netns add host
@@ -55,14 +54,7 @@ export class HostNetworkPeer {
   static async start(etc: Readonly<Record<string, string>> = {}): Promise<HostNetworkPeer> {
     const enclosure = await Enclosure.start((scratch) => {
       makeFolders(scratch, 'run/sshd', 'run/peer/bin');
-      // Never the machine's own, whatever the test is about.
-      const folders = OWN_FOLDERS.filter((folder) => existsSync(`/etc/${folder}`));
-      folders.forEach((folder) => makeFolders(scratch, `etc/${folder}`));
-      for (const [file, content] of Object.entries(etc)) {
-        mkdirSync(join(scratch, 'etc', file, '..'), { recursive: true });
-        writeFileSync(join(scratch, 'etc', file), content, { mode: 0o600 });
-      }
-      return { [join(scratch, 'run')]: '/run', ...Object.fromEntries(folders.map((folder) => [join(scratch, 'etc', folder), `/etc/${folder}`])) };
+      return { [join(scratch, 'run')]: '/run', ...ownEtc(join(scratch, 'etc'), NETWORK_FOLDERS, etc) };
     });
     try {
       const { code, stderr } = await enclosure.run('sh', '-c', SETUP);
@@ -84,16 +76,13 @@ export class HostNetworkPeer {
   }
 
   /** The main table of the host, a route a line. */
-  async routes(): Promise<string[]> {
-    return (await this.ip('-4', 'route', 'show')).split('\n').map((line) => line.trim()).filter((line) => line !== '').sort();
+  routes(): Promise<string[]> {
+    return routesBy((...args) => this.ip(...args));
   }
 
   /** All of the host's network that a change may concern, to be compared. */
-  async all(): Promise<string> {
-    const links = JSON.parse(await this.ip('-j', 'address', 'show')) as { ifname: string; master?: string; flags: string[]; addr_info: { family: string; local: string }[] }[];
-    const shown = links.map(({ ifname, master, flags, addr_info: addresses }) =>
-      [ifname, master, flags.includes('UP'), addresses.filter(({ family }) => family === 'inet').map(({ local }) => local).sort()]);
-    return JSON.stringify([shown.sort(([one], [other]) => String(one).localeCompare(String(other))), await this.routes()]);
+  all(): Promise<string> {
+    return networkBy((...args) => this.ip(...args));
   }
 
   /** A file as it is seen from outside. */

@@ -1,9 +1,9 @@
 import { appendFileSync, chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fromRoot } from '../support/paths.js';
 import { until } from '../support/until.js';
 import { Enclosure, makeFolders, must, run } from './enclosure.js';
+import { freeSubnet } from './free-subnet.js';
 import { HOME, hostAccountFiles } from './hosts-accounts.js';
 
 export { ACCOUNTS } from './hosts-accounts.js';
@@ -66,7 +66,7 @@ export class HostsPeer {
 
   /** @throws Error where namespaces can't be made (not root, not Linux) */
   static async start({ count, sshd = [], sameMac = [] }: HostsOptions): Promise<HostsPeer> {
-    const subnet = `${NETWORK}.${freeSubnet()}`;
+    const subnet = `${NETWORK}.${freeSubnet(NETWORK)}`;
     const enclosure = await Enclosure.start((scratch) => prepare(scratch, subnet, count));
     try {
       const device = `argo${process.pid}x${started += 1}`;
@@ -279,15 +279,4 @@ async function equip(scratch: string, subnet: string, i: number, { macNumber, ss
 function knownHost(scratch: string, { name, address }: HostPeer): string {
   const [type = '', key = ''] = readFileSync(join(scratch, FOLDER, name, 'host_key.pub'), 'utf8').split(' ');
   return `${address} ${type} ${key}\n`;
-}
-
-/** The third number of a network that this machine has not got. */
-function freeSubnet(): number {
-  const taken = Object.values(networkInterfaces()).flat().map((entry) => entry?.address ?? '');
-  for (let i = 0; i < 256; i += 1) {
-    // Tests that start at the same moment see none of each other's yet, and have other numbers.
-    const subnet = (process.pid + i) % 256;
-    if (!taken.some((address) => address.startsWith(`${NETWORK}.${subnet}.`))) return subnet;
-  }
-  throw new Error(`no free network in ${NETWORK}.0.0/16`);
 }

@@ -6,7 +6,8 @@ import { until } from '../support/until.js';
 import { Enclosure, makeFolders, must, run, type Outcome } from './enclosure.js';
 import { guestImages, type GuestImages } from './guest-images.js';
 import { containerXml, domXml, NETWORK, networkXml, tinyXml } from './libvirt-guests.js';
-import { accountFiles, startSshd, type SshdPeer } from './sshd.js';
+import { NETWORK_FOLDERS, ownEtc } from './own-etc.js';
+import { accountFiles, startSshd, type SshdOptions, type SshdPeer } from './sshd.js';
 
 export type { Outcome } from './enclosure.js';
 export type { SshdPeer } from './sshd.js';
@@ -74,7 +75,7 @@ export class LibvirtPeer {
   }
 
   /** Use {@link startLibvirt}. */
-  static async start(): Promise<LibvirtPeer> {
+  static async start(etc: Readonly<Record<string, string>> = {}): Promise<LibvirtPeer> {
     const images = await guestImages();
     const enclosure = await Enclosure.start((scratch) => {
       makeFolders(scratch, ...Object.keys(FOLDERS), 'run/libvirt', 'run/lock', 'run/sshd', 'etc/qemu/networks', 'serial', 'disks', 'rootfs');
@@ -82,7 +83,7 @@ export class LibvirtPeer {
       writeFileSync(join(scratch, 'etc', 'qemu.conf'), QEMU_CONF);
       writeFileSync(join(scratch, 'no-kvm'), '');
       const binds = Object.entries(FOLDERS).map(([name, target]) => [join(scratch, name), target]);
-      return { ...Object.fromEntries(binds) as Record<string, string>, [images.capabilities]: '/var/cache/libvirt', ...(existsSync(KVM) ? { [join(scratch, 'no-kvm')]: KVM } : {}), ...accountFiles(scratch) };
+      return { ...Object.fromEntries(binds) as Record<string, string>, [images.capabilities]: '/var/cache/libvirt', ...(existsSync(KVM) ? { [join(scratch, 'no-kvm')]: KVM } : {}), ...accountFiles(scratch), ...ownEtc(join(scratch, 'host-etc'), [...NETWORK_FOLDERS, 'ssh/ssh_config.d', 'sudoers.d'], etc) };
     });
     const peer = new LibvirtPeer(enclosure, images);
     try {
@@ -213,6 +214,11 @@ export class LibvirtPeer {
     return addresses;
   }
 
+  /** A cable between its network and this machine's, with an interface at each end. */
+  cable(outer: string, inner: string): Promise<void> {
+    return this.#enclosure.cable(outer, inner);
+  }
+
   /**
    * Makes a storage pool of a folder of its own, which is seen under its path inside the enclosure, and outside where
    * it is no tmpfs.
@@ -237,11 +243,11 @@ export class LibvirtPeer {
   }
 
   /**
-   * Starts a real sshd on 127.0.0.1 whose user may use libvirt's socket, at its usual place for him,
+   * Starts a real sshd whose user may use libvirt's socket, at its usual place for him,
    * and virt-ssh-helper. Every call makes new host keys: on the port of one that was stopped, it is a
    * host whose key has changed.
    */
-  async startSshd(options: { port?: number } = {}): Promise<SshdPeer> {
+  async startSshd(options: SshdOptions = {}): Promise<SshdPeer> {
     const sshd = await startSshd(this.#enclosure, options);
     this.#sshds.push(sshd);
     return sshd;
@@ -276,5 +282,8 @@ export class LibvirtPeer {
   }
 }
 
-/** Starts libvirtd in an enclosure of its own. Needs root and {@link LIBVIRT_PROGRAMS}; takes a second or two, the first on a machine half a minute. */
-export const startLibvirt = (): Promise<LibvirtPeer> => LibvirtPeer.start();
+/**
+ * Starts libvirtd in an enclosure of its own. Needs root and {@link LIBVIRT_PROGRAMS}; takes a second or two, the first on a machine half a minute.
+ * @param etc files below /etc that are the host's own: of its network's tools, `ssh/ssh_config.d`, `sudoers.d`
+ */
+export const startLibvirt = (etc?: Readonly<Record<string, string>>): Promise<LibvirtPeer> => LibvirtPeer.start(etc);

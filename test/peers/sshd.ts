@@ -5,6 +5,7 @@ import { until } from '../support/until.js';
 import { must, type Enclosure } from './enclosure.js';
 
 const HOST = '127.0.0.1';
+const SSH_PORT = 22;
 const START_TIMEOUT_MS = 60_000;
 const END_TIMEOUT_MS = 60_000;
 /**
@@ -22,7 +23,7 @@ export interface SshdPeer {
   readonly port: number;
   readonly user: string;
   readonly privateKeyFile: string;
-  /** holds the host's key under `[host]:port` */
+  /** holds the host's key under `[host]:port`, of the usual port under its address */
   readonly knownHostsFile: string;
   /** as ssh-keygen prints it: `SHA256:…` */
   readonly hostKeyFingerprint: string;
@@ -41,7 +42,9 @@ export function accountFiles(scratch: string): Record<string, string> {
   const { name, uid, home } = ACCOUNT;
   const add = (file: string, line: string): string => {
     const copy = join(scratch, file);
-    writeFileSync(copy, `${readFileSync(`/etc/${file}`, 'utf8').trimEnd()}\n${line}\n`);
+    // root's own shell may read a .bashrc that takes its time for each command
+    const own = readFileSync(`/etc/${file}`, 'utf8').trimEnd().replace(/^(root:.*:)\/[^:]*$/m, '$1/bin/sh');
+    writeFileSync(copy, `${own}\n${line}\n`);
     chmodSync(copy, file === 'shadow' ? 0o600 : 0o644);
     return copy;
   };
@@ -51,9 +54,18 @@ export function accountFiles(scratch: string): Record<string, string> {
   };
 }
 
-/** Starts sshd inside an enclosure, in the machine's network. New keys at every call. */
-export async function startSshd(enclosure: Enclosure, options: { port?: number }): Promise<SshdPeer> {
-  const port = options.port ?? await freePort();
+export interface SshdOptions {
+  /** left out: a free one, or that of SSH at an address */
+  readonly port?: number;
+  /** in the enclosure's own network; left out: 127.0.0.1 of the machine's */
+  readonly address?: string;
+}
+
+/** Starts sshd inside an enclosure. New keys at every call. root may log in by the same key. */
+export async function startSshd(enclosure: Enclosure, options: SshdOptions): Promise<SshdPeer> {
+  const { address } = options;
+  const host = address ?? HOST;
+  const port = options.port ?? (address === undefined ? await freePort() : SSH_PORT);
   // Below the enclosure's /run, since its user can't look into the scratch folder itself.
   const inside = join(enclosure.scratch, 'run');
   const home = join(enclosure.scratch, ACCOUNT.home);
@@ -67,24 +79,24 @@ export async function startSshd(enclosure: Enclosure, options: { port?: number }
   for (const name of ['host_key', 'user_key']) await must('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', name, '-f', file(name)]);
   chmodSync(file('user_key.pub'), 0o644);
   const [type = '', key = ''] = readFileSync(file('host_key.pub'), 'utf8').split(' ');
-  writeFileSync(file('known_hosts'), `[${HOST}]:${port} ${type} ${key}\n`);
+  writeFileSync(file('known_hosts'), `${port === SSH_PORT ? host : `[${host}]:${port}`} ${type} ${key}\n`);
   const fingerprint = (await must('ssh-keygen', ['-l', '-f', file('host_key.pub')])).split(' ')[1] ?? '';
   writeFileSync(file('sshd_config'), [
-    `ListenAddress ${HOST}:${port}`, `HostKey ${seen('host_key')}`, `AuthorizedKeysFile ${seen('user_key.pub')} .ssh/authorized_keys`,
+    `ListenAddress ${host}:${port}`, `HostKey ${seen('host_key')}`, `AuthorizedKeysFile ${seen('user_key.pub')} .ssh/authorized_keys`,
     `PidFile ${seen('pid')}`, 'PasswordAuthentication no', 'UsePAM no', 'UseDNS no', 'StrictModes no',
-    'AllowStreamLocalForwarding yes', '',
+    'AllowStreamLocalForwarding yes', 'PermitRootLogin prohibit-password', '',
   ].join('\n'));
 
   const log = file('log');
-  const daemon = enclosure.daemon(['/usr/sbin/sshd', '-D', '-e', '-f', seen('sshd_config')], log, 'machine');
+  const daemon = enclosure.daemon(['/usr/sbin/sshd', '-D', '-e', '-f', seen('sshd_config')], log, address === undefined ? 'machine' : 'own');
   const ended = (): boolean => daemon.exitCode !== null || daemon.signalCode !== null;
   await until(async () => {
     if (ended()) throw new Error(`sshd ended: ${readFileSync(log, 'utf8')}`);
-    return listens(port);
+    return address === undefined ? listens(port) : readFileSync(log, 'utf8').includes('Server listening on');
   }, START_TIMEOUT_MS, 'sshd');
 
   return {
-    host: HOST, port, user: ACCOUNT.name, privateKeyFile: file('user_key'), knownHostsFile: file('known_hosts'), hostKeyFingerprint: fingerprint,
+    host, port, user: ACCOUNT.name, privateKeyFile: file('user_key'), knownHostsFile: file('known_hosts'), hostKeyFingerprint: fingerprint,
     ended,
     stop: async () => {
       await enclosure.run('sh', '-c', `${END_TREE}; end $(cat ${seen('pid')})`);

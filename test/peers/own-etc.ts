@@ -1,0 +1,22 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/** Where the tools that keep a host's network have their files. */
+export const NETWORK_FOLDERS = ['network', 'netplan', 'NetworkManager'];
+
+/**
+ * Folders below /etc that an enclosure has for itself, so that nothing of the machine's own is read or written.
+ * @param base a folder of its scratch folder
+ * @param folders by their paths below /etc; one that the machine has not cannot be covered, and needs not be
+ * @param files what is in them: `netplan/50-host.yaml`
+ * @returns which folder is bound over which
+ */
+export function ownEtc(base: string, folders: readonly string[], files: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const covered = folders.filter((folder) => existsSync(join('/etc', folder)));
+  for (const folder of covered) mkdirSync(join(base, folder), { recursive: true, mode: 0o755 });
+  for (const [file, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(base, file)), { recursive: true, mode: 0o755 });
+    writeFileSync(join(base, file), content, { mode: 0o600 });
+  }
+  return Object.fromEntries(covered.map((folder) => [join(base, folder), join('/etc', folder)]));
+}
