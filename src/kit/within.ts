@@ -61,7 +61,8 @@ export async function beforeSending<T>(signal: AbortSignal, work: (sending: () =
   try {
     return await work(() => { isSending = true; });
   } catch (error) {
-    if (isSending || error instanceof ArgoError || !signal.aborted) throw error;
+    // why it was aborted may be an ArgoError itself, which says nothing of what was done
+    if (isSending || !signal.aborted || (error instanceof ArgoError && error !== signal.reason)) throw error;
     throw new ArgoError('UNREACHABLE', 'its time was over before anything was sent', { cause: error });
   }
 }

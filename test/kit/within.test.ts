@@ -93,6 +93,8 @@ void t.test('what was sent, or is told already, or fails in time, is left as it 
   }), lost);
   const told = new ArgoError('BUSY');
   await t.rejects(beforeSending(over, () => Promise.reject(told)), told);
+  const ended = AbortSignal.abort(new ArgoError('BUSY'));
+  await t.rejects(beforeSending(ended, () => Promise.reject(ended.reason as Error)), { phrase: 'UNREACHABLE', cause: ended.reason });
   await t.rejects(beforeSending(new AbortController().signal, () => Promise.reject(lost)), lost);
   t.equal(await beforeSending(over, () => Promise.resolve('done')), 'done');
 });

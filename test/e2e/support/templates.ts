@@ -78,7 +78,7 @@ export async function putLarge({ folder }: Pick<World, 'folder'>, name: string, 
 }
 
 /** What must be left of nothing: names in the folders that end as half made things do. */
-export const leftovers = ({ folder, pool, containers }: World): string[] => [folder, pool, containers].filter((each) => existsSync(each))
+export const leftovers = ({ folder, pool, containers }: Pick<World, 'folder' | 'pool' | 'containers'>): string[] => [folder, pool, containers].filter((each) => existsSync(each))
   .flatMap((each) => readdirSync(each)).filter((name) => name.includes('.argo-'));
 
 export const domainsOf = async ({ peer }: Pick<World, 'peer'>): Promise<string[]> =>

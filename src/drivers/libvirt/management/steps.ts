@@ -49,8 +49,10 @@ export async function settled(work: (signal: AbortSignal) => Promise<unknown>, i
  * look. A refusal stays what it is.
  */
 export function undone(error: unknown, signal: AbortSignal): unknown {
-  if (error instanceof ArgoError && error.phrase !== 'UNCERTAIN') return error;
-  if (error instanceof ArgoError) return new ArgoError('UNREACHABLE', `${error.detail}; what was done was undone`, { cause: error });
+  // why it was told to end may be an ArgoError itself
+  const isRefusal = error instanceof ArgoError && error !== signal.reason;
+  if (isRefusal && error.phrase !== 'UNCERTAIN') return error;
+  if (isRefusal) return new ArgoError('UNREACHABLE', `${error.detail}; what was done was undone`, { cause: error });
   return signal.aborted ? new ArgoError('UNREACHABLE', 'it was told to end; what was done was undone', { cause: error }) : error;
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { ArgoError } from '../../../../kit/errors.js';
 import { formatBytes } from '../../../../kit/text.js';
+import { beforeSending } from '../../../../kit/within.js';
 import type { WorkCall } from '../../../management/contract.js';
 import { halfMadeName } from '../names.js';
 import { readAddressing } from './bridges.js';
@@ -11,7 +12,7 @@ import type { Deployment } from './deployment.js';
 import { define } from './new-machine.js';
 import { chooseNics, type Nics } from './nics.js';
 import { describeTemplate, wantedOf } from './settings.js';
-import { isUncertain, STEP } from './undoing.js';
+import { making, STEP, takenAway, type Making } from './undoing.js';
 
 /** Digits of a container's uuid that its folder has in its name, so that no two containers ever have one. */
 const DIGITS = 8;
@@ -26,16 +27,11 @@ export async function deployContainer(context: TemplatesContext, deployment: Dep
   const { found, descriptor, name, settings } = deployment;
   const { signal, task, progress } = call;
   const uuid = randomUUID();
-  const { network, faults } = await chooseNetwork(context, deployment, signal);
-  const limits = await context.limits(signal);
-  const roots = await context.roots.make(signal);
-  await context.sweeper.sweep(roots, signal, (at) => usedPaths(context, at));
+  const { network, faults, limits, roots, templates } = await beforeSending(signal, () => prepare(context, deployment, signal));
   const root = `${roots}/${name}-${uuid.slice(0, DIGITS)}`;
   const half = halfMadeName(root, task);
-  const templates = await folder.root(signal);
-  await context.sweeper.sweep(templates, signal);
   const unpackedTo = `${templates}/${halfMadeName(found.name, task)}`;
-  let isKept = false;
+  const made = making(half);
   try {
     const [disk] = descriptor.disks;
     const archive = `${await folder.unpacked(found, descriptor, unpackedTo, signal)}/${disk!.file}`;
@@ -49,13 +45,24 @@ export async function deployContainer(context: TemplatesContext, deployment: Dep
     progress(UNPACKED);
     await writeSettings(files, `${half}/root`, settings, signal);
     signal.throwIfAborted();
-    await place(context, { half, root }, () => define(context, { name, uuid, xml: containerXml({ name, uuid, root, arch: descriptor.arch, ...wanted, ...network }) }));
+    const xml = containerXml({ name, uuid, root, arch: descriptor.arch, ...wanted, ...network });
+    await place(context, { half, root }, made, () => define(context, { name, uuid, xml }));
   } catch (error) {
-    isKept = isUncertain(error);
-    throw error;
-  } finally {
-    await files.tidy([unpackedTo, ...(isKept ? [] : [half])]);
+    throw await takenAway(files, made, [unpackedTo], error, signal);
   }
+  await files.tidy([unpackedTo, half]);
+}
+
+/** What it may have, and the folders in which it is made, without what an earlier process left in them. */
+async function prepare(context: TemplatesContext, deployment: Deployment, signal: AbortSignal) {
+  const { network, faults } = await chooseNetwork(context, deployment, signal);
+  const limits = await context.limits(signal);
+  const roots = await context.roots.make(signal);
+  await context.sweeper.sweep(roots, signal, (at) => usedPaths(context, at));
+  const templates = await context.folder.root(signal);
+  await context.sweeper.sweep(templates, signal);
+  signal.throwIfAborted();
+  return { network, faults, limits, roots, templates };
 }
 
 async function requireRoom({ files }: TemplatesContext, folder: string, size: bigint, signal: AbortSignal): Promise<void> {
@@ -64,14 +71,11 @@ async function requireRoom({ files }: TemplatesContext, folder: string, size: bi
 }
 
 /** Gives the root its name. An empty folder stays under the other one until there is a machine that has it. */
-async function place({ files }: TemplatesContext, { half, root }: { readonly half: string; readonly root: string }, work: () => Promise<void>): Promise<void> {
+async function place({ files }: TemplatesContext, { half, root }: { readonly half: string; readonly root: string }, made: Making, work: () => Promise<void>): Promise<void> {
+  made.isPlacing = true;
   await files.renameFolder(`${half}/root`, root, AbortSignal.timeout(STEP));
-  try {
-    await work();
-  } catch (error) {
-    if (!isUncertain(error)) await files.tidy([root]);
-    throw error;
-  }
+  made.placed.push(root);
+  await work();
 }
 
 interface ContainerNetwork extends Pick<Nics, 'faults'> {

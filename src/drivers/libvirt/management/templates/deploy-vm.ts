@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { ArgoError } from '../../../../kit/errors.js';
+import { beforeSending } from '../../../../kit/within.js';
 import type { WorkCall } from '../../../management/contract.js';
 import { lookAtHost } from '../look-at-host.js';
 import { machineXml, type Nic } from '../machine-xml.js';
@@ -11,7 +12,7 @@ import { convertImage, readTemplateDisk, shares } from './images.js';
 import { define } from './new-machine.js';
 import { chooseNics } from './nics.js';
 import { describeTemplate, vmFaults, wantedOf } from './settings.js';
-import { isUncertain, STEP } from './undoing.js';
+import { making, STEP, takenAway, type Making } from './undoing.js';
 
 /** A disk on its way into the pool. Paths on the host. */
 interface NewDisk {
@@ -26,33 +27,39 @@ interface NewDisk {
 
 /** Makes a virtual machine from a template: its disks are copies that stand for themselves. */
 export async function deployVm(context: TemplatesContext, deployment: Deployment, call: WorkCall): Promise<void> {
-  const { files, folder, pools, sweeper } = context;
+  const { files, folder, pools } = context;
   const { found, descriptor } = deployment;
   const { signal, task } = call;
+  const { machine, pool, root } = await beforeSending(signal, () => prepare(context, deployment, signal));
+  const unpackedTo = `${root}/${halfMadeName(found.name, task)}`;
+  const made = making();
+  try {
+    const source = await folder.unpacked(found, descriptor, unpackedTo, signal);
+    const disks = await readDisks(context, { deployment, source, pool, task }, signal);
+    made.halves.push(...disks.map(({ half }) => half));
+    const told = shares(disks.map(({ weight }) => weight), call.progress);
+    for (const [index, { from, format, half }] of disks.entries()) await convertImage(files, { from, format, to: half }, told[index]!, signal);
+    signal.throwIfAborted();
+    const xml = machineXml({ ...machine, disks: disks.map(({ whole }) => ({ file: whole })) });
+    await place(context, disks, made, () => define(context, { ...machine, xml }));
+  } catch (error) {
+    throw await takenAway(files, made, [unpackedTo], error, signal);
+  }
+  await files.tidy([unpackedTo, ...made.halves]);
+  // A later look of libvirt's own finds them too.
+  await pools.refresh(AbortSignal.timeout(STEP)).catch(() => undefined);
+}
+
+/** What it is to be, and the folders in which it is made, without what an earlier process left in them. */
+async function prepare(context: TemplatesContext, deployment: Deployment, signal: AbortSignal) {
+  const { folder, pools, sweeper } = context;
   const machine = await plan(context, deployment, signal);
   const pool = await pools.folder(signal);
   await sweeper.sweep(pool, signal, (at) => usedPaths(context, at));
   const root = await folder.root(signal);
   await sweeper.sweep(root, signal);
-  const unpackedTo = `${root}/${halfMadeName(found.name, task)}`;
-  let halves: readonly string[] = [];
-  try {
-    const source = await folder.unpacked(found, descriptor, unpackedTo, signal);
-    const disks = await readDisks(context, { deployment, source, pool, task }, signal);
-    halves = disks.map(({ half }) => half);
-    const told = shares(disks.map(({ weight }) => weight), call.progress);
-    for (const [index, { from, format, half }] of disks.entries()) await convertImage(files, { from, format, to: half }, told[index]!, signal);
-    signal.throwIfAborted();
-    const xml = machineXml({ ...machine, disks: disks.map(({ whole }) => ({ file: whole })) });
-    await place(context, disks, () => define(context, { ...machine, xml }));
-  } catch (error) {
-    if (isUncertain(error)) halves = [];
-    throw error;
-  } finally {
-    await files.tidy([unpackedTo, ...halves]);
-  }
-  // A later look of libvirt's own finds them too.
-  await pools.refresh(AbortSignal.timeout(STEP)).catch(() => undefined);
+  signal.throwIfAborted();
+  return { machine, pool, root };
 }
 
 /** Whatever can be known to be in the way before anything is made. @throws SettingsFault, ArgoError */
@@ -99,16 +106,11 @@ async function readDisks({ files }: TemplatesContext, { deployment, source, pool
  * Gives the disks their names, so that the machine can be defined with them. Each keeps its other name as long as the
  * machine is not there: what is left so by a process that was killed is known by it.
  */
-async function place({ files }: TemplatesContext, disks: readonly NewDisk[], work: () => Promise<void>): Promise<void> {
-  const placed: string[] = [];
-  try {
-    for (const { half, whole } of disks) {
-      await files.link(half, whole, AbortSignal.timeout(STEP));
-      placed.push(whole);
-    }
-    await work();
-  } catch (error) {
-    if (!isUncertain(error)) await files.tidy(placed);
-    throw error;
+async function place({ files }: TemplatesContext, disks: readonly NewDisk[], made: Making, work: () => Promise<void>): Promise<void> {
+  made.isPlacing = true;
+  for (const { half, whole } of disks) {
+    await files.link(half, whole, AbortSignal.timeout(STEP));
+    made.placed.push(whole);
   }
+  await work();
 }

@@ -94,8 +94,8 @@ export class HostFiles {
     if (paths.length > 0) await this.act(['rm', '-rf', '--one-file-system', '--', ...paths], signal);
   }
 
-  /** Takes away what is half made: also where the work was cancelled. Where that fails, a later sweep does it. */
-  async tidy(paths: readonly string[]): Promise<void> {
-    await this.remove(paths, AbortSignal.timeout(TIDYING)).catch(() => undefined);
+  /** Takes away what is half made: also where the work was cancelled. @returns whether all of it is gone; where not, a later sweep does it */
+  tidy(paths: readonly string[]): Promise<boolean> {
+    return this.remove(paths, AbortSignal.timeout(TIDYING)).then(() => true, () => false);
   }
 }

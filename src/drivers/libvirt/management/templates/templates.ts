@@ -1,4 +1,5 @@
 import { ArgoError } from '../../../../kit/errors.js';
+import { beforeSending } from '../../../../kit/within.js';
 import type { WorkCall } from '../../../management/contract.js';
 import type { Template, Templates } from '../../../management/storage.js';
 import { machineClaim } from '../claims.js';
@@ -50,8 +51,10 @@ const NAMES = { vm: 'virtual machines', container: 'containers' } as const;
 async function deploy(context: TemplatesContext, { template, name, settings }: Parameters<Templates['deploy']>[0], call: WorkCall): Promise<void> {
   requireMachineName(name);
   await context.claims.during([machineClaim(name)], async () => {
-    await context.connection.use('reads', call.signal, (client) => requireFreeName(client, name, call.signal));
-    const { found, descriptor } = await open(context, template, call.signal);
+    const { found, descriptor } = await beforeSending(call.signal, async () => {
+      await context.connection.use('reads', call.signal, (client) => requireFreeName(client, name, call.signal));
+      return open(context, template, call.signal);
+    });
     const make = descriptor.type === 'vm' ? deployVm : deployContainer;
     await make(context, { found, descriptor, name, settings }, call);
   });

@@ -1,4 +1,5 @@
 import { ArgoError } from '../../../../kit/errors.js';
+import { beforeSending } from '../../../../kit/within.js';
 import type { WorkCall } from '../../../management/contract.js';
 import type { TemplatePreview, TemplatingAbility, TemplatingDisk } from '../../../management/machine.js';
 import { XmlFlag } from '../../../../protocols/libvirt/constants.js';
@@ -13,6 +14,7 @@ import { convertImage, readImage, shares } from './images.js';
 import { readMachine, type DescribedSource, type MachineDescription } from './machine-description.js';
 import { descriptorOf } from './names.js';
 import { throwFaults } from './settings.js';
+import { making, STEP, takenAway } from './undoing.js';
 import { writeDescriptor, type WrittenDisk } from './write-descriptor.js';
 
 /** Templates from machines. */
@@ -57,19 +59,13 @@ function planDisks({ files }: TemplatesContext, { disks }: MachineDescription, t
 }
 
 async function create(context: TemplatesContext, vm: Vm, wanted: NewTemplate, call: WorkCall): Promise<void> {
-  const { files, folder, sweeper } = context;
+  const { files } = context;
   const { signal, task, progress } = call;
   const { template } = wanted;
   requireFileName(template);
-  await requireOff(context, vm, signal);
-  const machine = await describe(context, vm, signal);
-  if (machine.lacks !== undefined) throw new ArgoError('NOT SUPPORTED', `${machine.lacks}, which machines made from a template do not have`);
-  await checkSettings(context, wanted, signal);
-  const root = await folder.makeRoot(signal);
-  await folder.requireFree(template, signal);
-  await sweeper.sweep(root, signal);
-  const planned = await planDisks(context, machine, template, signal);
+  const { machine, root, planned } = await beforeSending(signal, () => prepare(context, vm, wanted, signal));
   const half = `${root}/${halfMadeName(template, task)}`;
+  const made = making(half);
   try {
     await files.makeFolder(half, signal);
     const told = shares(planned.map(({ allocation }) => allocation), progress);
@@ -78,10 +74,26 @@ async function create(context: TemplatesContext, vm: Vm, wanted: NewTemplate, ca
     await files.write(`${half}/${descriptorOf(template)}`, writeDescriptor(template, describeNew(context, machine, wanted, disks)), signal);
     await files.act(['chmod', '0755', '--', half], signal);
     signal.throwIfAborted();
-    await files.renameFolder(half, `${root}/${template}`, signal);
-  } finally {
-    await files.tidy([half]);
+    made.isPlacing = true;
+    await files.renameFolder(half, `${root}/${template}`, AbortSignal.timeout(STEP));
+  } catch (error) {
+    throw await takenAway(files, made, [], error, signal);
   }
+}
+
+/** What it is to be made of, and the folder in which it is made. @throws ArgoError NOT SUPPORTED, WRONG STATE; SettingsFault */
+async function prepare(context: TemplatesContext, vm: Vm, wanted: NewTemplate, signal: AbortSignal) {
+  const { folder, sweeper } = context;
+  await requireOff(context, vm, signal);
+  const machine = await describe(context, vm, signal);
+  if (machine.lacks !== undefined) throw new ArgoError('NOT SUPPORTED', `${machine.lacks}, which machines made from a template do not have`);
+  await checkSettings(context, wanted, signal);
+  const root = await folder.makeRoot(signal);
+  await folder.requireFree(wanted.template, signal);
+  await sweeper.sweep(root, signal);
+  const planned = await planDisks(context, machine, wanted.template, signal);
+  signal.throwIfAborted();
+  return { machine, root, planned };
 }
 
 /** Its disks would be those of a moment in the midst of something otherwise. @throws ArgoError WRONG STATE */
