@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { until } from '../support/until.js';
 import { Enclosure, makeFolders, must, run, type Outcome } from './enclosure.js';
@@ -64,6 +64,7 @@ export class LibvirtPeer {
   /** libvirtd's socket, as it is seen from outside the enclosure */
   readonly socket: string;
   #libvirtd: ChildProcess | undefined;
+  #command: readonly string[] = ['libvirtd'];
   #sshds: SshdPeer[] = [];
   readonly #enclosure: Enclosure;
   readonly #images: GuestImages;
@@ -264,9 +265,17 @@ export class LibvirtPeer {
     if (this.#libvirtd !== undefined) await this.#enclosure.ended(this.#libvirtd);
   }
 
+  /** Starts libvirtd anew, listening to the network too. @param lines of its libvirtd.conf that say how */
+  async listen(lines: readonly string[]): Promise<void> {
+    appendFileSync(this.#scratch('etc', 'libvirtd.conf'), lines.map((line) => `${line}\n`).join(''));
+    this.#command = ['libvirtd', '--listen'];
+    await this.kill();
+    await this.restart();
+  }
+
   /** Starts libvirtd, after {@link kill}; resolves when it answers. */
   async restart(): Promise<void> {
-    const daemon = this.#enclosure.daemon(['libvirtd'], this.#scratch('libvirtd.log'));
+    const daemon = this.#enclosure.daemon(this.#command, this.#scratch('libvirtd.log'));
     this.#libvirtd = daemon;
     const answers = async (): Promise<boolean> => {
       if (daemon.exitCode !== null) throw new Error(`libvirtd ended: ${readFileSync(this.#scratch('libvirtd.log'), 'utf8')}`);

@@ -166,7 +166,7 @@ function stayed(fault: unknown): unknown {
   return new ArgoError(fault.phrase === 'UNCERTAIN' ? 'FAILED' : fault.phrase, `it stays on the host where it was: ${wordsOf(fault)}`, { cause: fault });
 }
 
-const STAYED: ReadonlySet<string> = new Set(['FAILED', 'UNCERTAIN', 'UNREACHABLE']);
+const STAYED: ReadonlySet<string> = new Set(['FAILED', 'UNCERTAIN', 'UNREACHABLE', 'ACCESS DENIED']);
 
 async function traceOf({ connection, domain }: VmContext): Promise<Trace> {
   try {
