@@ -4,6 +4,7 @@ import { networkTest } from '../auth/networks.js';
 import { HTTP_HEAD_SIZE, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE, HTTP_LAST_WORDS, HTTP_REQUEST_TIMEOUT, HTTP_SENT_AHEAD, HTTP_URL_SIZE, LINGER } from '../kit/limits.js';
 import type { Log } from '../kit/log.js';
 import { formatDuration } from '../kit/text.js';
+import { RETRY_AFTER_S } from '../kit/web-limits.js';
 import { Entrance, type EntranceSettings } from './entrance.js';
 import { CLIENT_GONE, Gone, OVER } from './gone.js';
 import { Asked, HttpError, urlOf, type Arrival, type Visit } from './visit.js';
@@ -82,7 +83,10 @@ export class HttpPlace {
     this.#server.on('request', (request: IncomingMessage, response: ServerResponse) => this.#queue(request, () => this.#answer(request, response)));
     this.#server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => this.#asked(request, socket, head));
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#misunderstood(socket, error));
-    this.entrance = new Entrance({ connected: (socket, address) => this.#connected(socket, address) }, (level, message, facts) => log(level, message, { protocol: 'http', gateway: openedBy, ...facts }));
+    this.entrance = new Entrance({
+      connected: (socket, address) => this.#connected(socket, address),
+      refusal: (reason) => (reason === 'too many' ? bareAnswer(new HttpError(503, 'too many connections', { 'retry-after': String(RETRY_AFTER_S) })) : undefined),
+    }, (level, message, facts) => log(level, message, { protocol: 'http', gateway: openedBy, ...facts }));
   }
 
   get mounts(): readonly Mount[] {
@@ -304,11 +308,15 @@ export class HttpPlace {
 /** What a client is told of a fault. */
 const publicError = (error: unknown): HttpError => (error instanceof HttpError ? error : new HttpError(500, 'a fault of the server; its log has the cause'));
 
-/** Answers where there is no `ServerResponse`, and closes the connection. */
-function answerBare(socket: Socket, { status, message, headers }: HttpError): void {
+/** An answer where there is no `ServerResponse`; the connection is to be closed behind it. */
+function bareAnswer({ status, message, headers }: HttpError): string {
   const text = message === '' ? '' : `${message}\n`;
   const lines = Object.entries({ connection: 'close', ...(text === '' ? {} : { 'content-type': 'text/plain; charset=utf-8' }), 'content-length': Buffer.byteLength(text), ...headers });
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${text}`);
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${text}`;
+}
+
+function answerBare(socket: Socket, error: HttpError): void {
+  socket.end(bareAnswer(error));
   socket.destroySoon();
 }
 

@@ -73,7 +73,7 @@ await t.test('virtual machines', { skip: lacksRoot(...LIBVIRT_PROGRAMS), timeout
   await t.test('a template of it, and a machine from that', async (t) => {
     const templating = templatingOf(await findMachine(driver, 'web1'));
     t.match(await templating.preview({ template: 'again' }, call()), {
-      template: 'again', arch: 'x86_64', vcpus: 1, memory: 128n * MIB, folder,
+      template: 'again', arch: 'x86_64', vcpus: 1, memory: 128n * MIB, folder: join(folder, 'again'),
       disks: [{ target: 'vda', path: join(pool, 'web1-1.qcow2'), file: 'again1.qcow2', capacity: MIB }],
     });
     await templating.create({ template: 'again', settings: { vcpus: 1 } }, call());

@@ -120,6 +120,22 @@ await t.test('what is no HTTP is told so', async (t) => {
   t.match(text, /^HTTP\/1\.1 400 /);
 });
 
+await t.test('who is one too many is told so', async (t) => {
+  const { url } = await mount(t, new SharedHttp(() => undefined, new Set()), '/', says('here'));
+  const { port } = new URL(url);
+  const held: Socket[] = [];
+  t.teardown(() => held.forEach((socket) => socket.destroy()));
+  for (let count = 0; count < settings().maxConnections; count += 1) {
+    const socket = createConnection(Number(port), '127.0.0.1');
+    held.push(socket);
+    await once(socket, 'connect');
+  }
+  const refused = await exchange(url, 'GET / HTTP/1.1\r\nhost: x\r\n\r\n');
+  t.match(refused, /^HTTP\/1\.1 503 Service Unavailable\r\nconnection: close\r\n[^]*retry-after: \d+\r\n\r\ntoo many connections\n$/);
+  held.pop()!.destroy();
+  await until(async () => (await exchange(url, 'GET / HTTP/1.0\r\n\r\n')).endsWith('here'), 10_000, 'a place');
+});
+
 await t.test('drain lets a request end, and takes no other', async (t) => {
   let answer = (): void => undefined;
   const { mounted, url } = await mount(t, new SharedHttp(() => undefined, new Set()), '/', (_request, response) => new Promise((resolve) => {

@@ -68,8 +68,10 @@ export interface TemplatePreview {
   readonly arch: string;
   readonly vcpus: number;
   readonly memory: bigint;
+  /** `bridge`: what it is on, which is a network of the manager's where its type says so */
   readonly interfaces: readonly { readonly type: string; readonly bridge: string; readonly mac: string }[];
   readonly disks: readonly TemplatingDisk[];
+  /** in which the files of the disks will lie, on the host */
   readonly folder: string;
 }
 

@@ -74,6 +74,16 @@ await t.test('a machine without a screen, one that is off, and a port that is ta
   t.match(await client.ask('kvm', 'set_up_vnc_connection', HOST, 'winxp2'), { error: { code: 154, message: /^\[VNCTunnelSetUpError\]/ } });
 });
 
+await t.test('a port is let go of also where its machine is gone', async (t) => {
+  const { client, other, vnc } = await start(t);
+  t.equal(await client.result('kvm', 'set_up_vnc_connection', HOST, 'winxp2'), String(vnc));
+  await client.result('kvm', 'delete_vm', HOST, 'winxp2');
+  t.match(await other.ask('kvm', 'remove_vnc_connection', HOST, 'winxp2'), { error: { code: 155 } }, 'by nobody else');
+  t.match(await client.ask('kvm', 'remove_vnc_connection', 'other', 'winxp2'), { error: { code: 155 } }, 'nor on another host');
+  t.equal(await client.result('kvm', 'remove_vnc_connection', HOST, 'winxp2'), String(vnc));
+  t.equal(await listens(vnc), false);
+});
+
 await t.test('the shell of a host, and the end of its session in the middle of it', async (t) => {
   const { daemon, client, other, ssh } = await start(t);
   t.match(await client.ask('ssh', 'set_up_ssh_connection', 'other'), { error: { code: 142, message: /^\[SSHRemoteSetUpError\]/ } });

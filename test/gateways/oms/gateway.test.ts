@@ -163,6 +163,13 @@ await t.test('settings: what is wrong by its name, and what was told is no chang
   t.match(await client.ask('kvm', 'deploy_template_for_vm', HOST, 'templeit', 'new1', {}), { error: { message: /^\[FuncManError\] WRONG STATE/ } }, 'a second one of that name');
 });
 
+await t.test('what an interface is on is called a bridge only where it is one', async (t) => {
+  const { client } = await start(t);
+  await client.login(LOGIN.name, LOGIN.password);
+  const { result } = await client.result('kvm', 'parse_vm_for_template', HOST, 'winxp2', 'new') as { result: { interfaces: unknown } };
+  t.same(result.interfaces, [{ type: 'network', source_network: 'default', mac_address: '54:52:00:07:df:7b' }, { type: 'user', mac_address: '54:52:00:07:df:7c' }]);
+});
+
 await t.test('a machine that cannot be deleted is not stopped for it', async (t) => {
   const { client } = await start(t, '', '[providers.home]\ntype = "world"\nvms = ["pet"]\n');
   await client.login(LOGIN.name, LOGIN.password);

@@ -40,7 +40,7 @@ class Machine {
       templating: {
         preview: async ({ template }) => ({
           template, arch: 'x86_64', vcpus: this.hardware.vcpus, memory: this.hardware.memory, folder: '/storage/templates/' + template,
-          interfaces: type === 'vm' ? [{ type: 'bridge', bridge: 'vmbr0', mac: '54:52:00:07:df:7a' }] : [],
+          interfaces: type !== 'vm' ? [] : name === 'winxp2' ? [{ type: 'network', bridge: 'default', mac: '54:52:00:07:df:7b' }, { type: 'user', bridge: '', mac: '54:52:00:07:df:7c' }] : [{ type: 'bridge', bridge: 'vmbr0', mac: '54:52:00:07:df:7a' }],
           disks: type === 'vm' ? [{ target: 'vda', path: '/storage/images/' + name + '.img', file: template + '1.img', capacity: 8878644224n, allocation: 1074040832n }] : [],
         }),
         create: async ({ template }) => {

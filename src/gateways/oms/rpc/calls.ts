@@ -58,7 +58,9 @@ export class Calls {
     const tools = this.#parts.tools();
     const entries = [['cache_timeout', cacheTimeout] as const, ...(row.on === 'server' ? [] : [['host', hostName] as const]), ...(row.on === 'machine' ? [['machine', machineName] as const] : []), ...Object.entries(row.params)];
     const { values, rest } = read({ entries, rest: row.rest, before: ['SESSID'] }, given);
-    const { cache_timeout: cacheFor, host = '', machine: name = '', ...args } = named(Object.fromEntries(entries), values) as { readonly cache_timeout: number; readonly host?: string; readonly machine?: string };
+    const all = named(Object.fromEntries(entries), values) as { readonly cache_timeout: number; readonly host?: string; readonly machine?: string };
+    const { cache_timeout: cacheFor, host = '', machine: name = '' } = all;
+    const args = named(row.params, values.slice(entries.length - Object.keys(row.params).length));
     const actor = session.member.actor(visit.from);
     const provider = row.on === 'server' ? '' : await providerFor(actor, host, tools.providerOf(host, row.kind));
     const machine = row.on === 'machine' ? await machineFor(actor, provider, name, row) : undefined;

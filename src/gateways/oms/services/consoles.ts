@@ -4,7 +4,7 @@ import { noConsole } from '../../../instances/console-order.js';
 import type { ConsoleSpot, PortKind } from '../consoles/console-ports.js';
 import { OmsError, type FaultName } from '../faults.js';
 import { machinesOf } from './machines.js';
-import { port } from './params.js';
+import { hostName, machineName, port } from './params.js';
 import { hostRow, machineRow, serverRow, type HostAsked, type Row } from './row.js';
 
 /** Consoles by ports: of SSHService and KVMService. */
@@ -48,11 +48,12 @@ export const vncRows: Readonly<Record<string, Row>> = {
       return String(await consoles.setUp('VNC', session, host, machine));
     },
   }),
-  remove_vnc_connection: machineRow('vm', {
-    isOfClient: false,
-    run: ({ tools: { consoles }, session, machine }) => {
-      const spot = consoles.of('VNC', session).find((one) => one.machine.provider === machine.provider && one.machine.id === machine.id);
-      if (spot === undefined) throw new OmsError(VNC.remove, `this session has nothing set up for ${machine.name}`);
+  // its own it may let go of, also where the machine is gone or no longer to be seen
+  remove_vnc_connection: serverRow({
+    params: { host: hostName, machine: machineName },
+    run: ({ tools: { consoles, providerOf }, session, args: { host, machine } }) => {
+      const spot = consoles.of('VNC', session).find((one) => one.machine.name === machine && (one.host === host || one.machine.provider === providerOf(host)));
+      if (spot === undefined) throw new OmsError(VNC.remove, `this session has nothing set up for ${machine} on ${host}`);
       consoles.remove(spot);
       return Promise.resolve(String(spot.port));
     },

@@ -33,7 +33,7 @@ const previewOf = (kind: MachineKind, machine: string, { template, arch, vcpus, 
   template_name: template, domain_type: DOMAIN_TYPES[kind], vcpu: String(vcpus), min_vcpu: String(vcpus), memory: inMegabytes(memory), min_memory: inMegabytes(memory),
   ...(kind === 'container' ? { vm_id: machine } : {
     vm_name: machine, arch,
-    interfaces: interfaces.map(({ type, bridge, mac }) => ({ type, source_bridge: bridge, mac_address: mac })),
+    interfaces: interfaces.map(({ type, bridge: on, mac }) => known({ type, [type === 'network' ? 'source_network' : 'source_bridge']: on === '' ? undefined : on, mac_address: mac })),
     disks: disks.map(({ file, path, capacity, allocation }, index) => ({
       disk_id: `vmdisk${index + 1}.img`, file_id: `diskfile${index + 1}`, filename: file, new_path: `${folder.replace(/\/$/, '')}/${file}`, disk_path: path,
       disk_capacity: String(capacity), file_size: String(allocation),

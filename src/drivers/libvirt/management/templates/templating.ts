@@ -41,7 +41,7 @@ async function preview(context: TemplatesContext, vm: Vm, template: string, sign
   requireFileName(template);
   const machine = await describe(context, vm, signal);
   const { arch, vcpus, memory, interfaces } = machine;
-  return { template, arch, vcpus, memory, interfaces, folder: context.folder.path, disks: await planDisks(context, machine, template, signal) };
+  return { template, arch, vcpus, memory, interfaces, folder: `${context.folder.path.replace(/\/$/, '')}/${template}`, disks: await planDisks(context, machine, template, signal) };
 }
 
 /** The files of a template: NAME1.qcow2, NAME2.qcow2, …; of a container NAME.tar.gz. */
