@@ -2,10 +2,11 @@ import { statSync } from 'node:fs';
 import type { Config, GatewaySettings } from '../config/config.js';
 import type { Warning } from '../config/document.js';
 import type { SecretOptions } from '../config/secret.js';
+import { nearest } from '../kit/nearest.js';
 import { WEBHOOK_PREFIX, WEBHOOK_TYPE } from '../config/webhooks.js';
 
 /** What of gateways and webhooks is allowed, and probably not meant. */
-export const gatewayWarnings = (config: Config): Warning[] => [...webhookWarnings(config), ...keyWarnings(config), ...twinWarnings(config)];
+export const gatewayWarnings = (config: Config): Warning[] => [...webhookWarnings(config), ...keyWarnings(config), ...twinWarnings(config), ...hostWarnings(config)];
 
 /** A file with a secret is not for everybody. */
 export function openToAll(file: string): string[] {
@@ -47,5 +48,16 @@ function twinWarnings({ gateways }: Config): Warning[] {
     const twins = new Set(server.flatMap((one) => seen.get(`${one} ${proxy}`) ?? []));
     server.forEach((one) => seen.set(`${one} ${proxy}`, name));
     return [...twins].map((twin) => ({ message: `the gateway ${twin} is the proxy "${proxy}" of the same server, too: Zabbix takes both for one`, path: ['gateways', name, 'proxy-name'] }));
+  });
+}
+
+/** Names of hosts that are to be providers which there are not: every call that names one is refused. */
+function hostWarnings({ gateways, providers }: Config): Warning[] {
+  return [...gateways.values()].filter(({ type }) => type === 'oms').flatMap(({ name, options }) => {
+    const { hosts } = options as { readonly hosts: Readonly<Record<string, Readonly<Record<'kvm' | 'ovz', string>>>> };
+    return Object.entries(hosts).flatMap(([host, { kvm, ovz }]) => [...new Set([kvm, ovz])].filter((provider) => !providers.has(provider)).map((provider) => {
+      const near = nearest(provider, [...providers.keys()]);
+      return { message: `the host "${host}" is the provider "${provider}", which there is not${near === undefined ? '' : `; is "${near}" meant?`}`, path: ['gateways', name, 'hosts', host] };
+    }));
   });
 }

@@ -145,7 +145,7 @@ async function providerFor(actor: Actor, host: string, provider: string): Promis
   for (const one of actor.states()) if (one.provider === provider) return provider;
   const { isWhole, providers } = await actor.overview();
   if (providers.some((one) => one.provider === provider)) return provider;
-  throw isWhole ? new ArgoError('NO SUCH PROVIDER', host) : new ArgoError('NOT ALLOWED');
+  throw isWhole ? new ArgoError('NO SUCH PROVIDER', host === provider ? host : `${provider}, which the host ${host} is to be`) : new ArgoError('NOT ALLOWED');
 }
 
 /** The machine of a name, if it is of the kind that the service is about. @throws ArgoError as `select` */
