@@ -120,7 +120,7 @@ export function splitLine(line: string): Word[] | undefined {
 }
 
 /** Words behind which a password comes, in whatever quotes and case. */
-const BEFORE_PASSWORD = /^[\s"]*(auth|enrol[\s"]+approve)(?=["\s]|$)/i;
+const BEFORE_PASSWORD = /^[\s"]*(auth|enrol-me|enrol[\s"]+approve)(?=["\s]|$)/i;
 
 /** Whether a line may carry a password, even one that is not well-formed: such lines are kept nowhere. */
 export const isAuthLine = (line: string): boolean => BEFORE_PASSWORD.test(line);

@@ -92,7 +92,7 @@ export class Daemon {
       authenticator, gate: this.#gate, events: this.#events, state, log,
       groups: () => this.#config.groups, ownHost: () => this.#config.server.ownHost, triggers: () => loaders.triggers(),
     });
-    this.#enrolments = new Enrolments({ audit, log, state, tags: this.#tags, config: () => this.#config, catalogues: loaders.catalogues, reload });
+    this.#enrolments = new Enrolments({ audit, log, state, tags: this.#tags, account: (name) => authenticator.account(name), config: () => this.#config, catalogues: loaders.catalogues, reload });
     const requests = new Map<string, { value: number }>();
     this.#dispatcher = new Dispatcher({ authenticator, gate: this.#gate, table, log, requests });
     this.#server = new LineServer(config.server, this.#dispatcher, authenticator, log);

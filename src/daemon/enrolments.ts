@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.js';
 import type { Desk } from '../enrolment/desk.js';
+import type { Principal } from '../instances/principal.js';
 import type { TagBook } from '../instances/tag-book.js';
 import type { Log } from '../kit/log.js';
 import type { Change } from '../listening/change.js';
@@ -12,6 +13,7 @@ export interface EnrolmentsParts extends ServerFileParts {
   readonly log: Log;
   readonly state: State;
   readonly tags: TagBook;
+  account(name: string): Principal | undefined;
 }
 
 /** Enrolment, as the configuration says. What it is made of is loaded when it is first configured. */
@@ -47,12 +49,13 @@ export class Enrolments {
   }
 
   async #load(stateDir: string): Promise<Desk> {
-    const [{ Desk }, { OwnKeys }, { HostRecords }, { ServerFile }] = await Promise.all([
-      import('../enrolment/desk.js'), import('../enrolment/own-keys.js'), import('../enrolment/records.js'), import('./server-file.js'),
+    const [{ Desk }, { OwnKeys }, { HostRecords }, { EnrolmentTokens }, { ServerFile }] = await Promise.all([
+      import('../enrolment/desk.js'), import('../enrolment/own-keys.js'), import('../enrolment/records.js'), import('../enrolment/tokens.js'), import('./server-file.js'),
     ]);
-    const { audit, log, state, tags, config } = this.#parts;
+    const { audit, log, state, tags, config, account } = this.#parts;
+    const store = state.keyValue('enrolment');
     return new Desk({
-      records: new HostRecords(state.keyValue('enrolment')), keys: new OwnKeys(stateDir), configuration: new ServerFile(this.#parts), audit, log,
+      records: new HostRecords(store), tokens: new EnrolmentTokens(store), account, keys: new OwnKeys(stateDir), configuration: new ServerFile(this.#parts), audit, log,
       tags: { forget: (provider) => tags.forget(provider), setType: (provider, type) => tags.setTypes([[provider, type]], () => undefined) },
       settings: () => config().enrolment,
     });

@@ -5,21 +5,22 @@ import type { ProviderKeys } from '../config/edit.js';
 import { LOGIN_NAME, PROVIDER_NAME } from '../config/schema.js';
 import { readSecret } from '../config/secret.js';
 import { hostAddress } from '../drivers/host/options.js';
-import { explainSsh } from '../drivers/ssh/errors.js';
-import { EnrolmentError, type EnrolledHost, type EnrolmentDesk, type EnrolmentRequest, type HostLogin, type HostPlace } from '../instances/enrolment.js';
-import type { Mandate, Permission } from '../instances/principal.js';
+import { EnrolmentError, type EnrolledHost, type EnrolmentDesk, type EnrolmentRequest, type EnrolmentToken, type HostAsking, type HostLogin, type HostPlace } from '../instances/enrolment.js';
+import type { Mandate, Permission, Principal } from '../instances/principal.js';
 import type { HostType } from '../instances/tags.js';
-import { ENROLMENT_NAMES, ENROLMENT_TIMEOUT, ENROLMENT_TURN_TIMEOUT, HOST_APPROVAL_TIMEOUT, HOST_KEY_TIMEOUT, HOST_REMOVAL_TIMEOUT } from '../kit/enrolment-limits.js';
+import { ENROLMENT_NAMES, ENROLMENT_TIMEOUT, ENROLMENT_TOKEN_LIFE, ENROLMENT_TOKEN_LONGEST, ENROLMENT_TURN_TIMEOUT, HOST_APPROVAL_TIMEOUT, HOST_REMOVAL_TIMEOUT } from '../kit/enrolment-limits.js';
 import { ArgoError, toArgoError } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import { formatDuration } from '../kit/text.js';
-import { underAll, within } from '../kit/within.js';
+import { underAll } from '../kit/within.js';
 import { fingerprintOf } from '../protocols/ssh/host-keys.js';
-import { scanHostKey } from '../protocols/ssh/host-key-scan.js';
 import type { AuditLog } from '../store/audit-entry.js';
+import { Asking, keyAt } from './asking.js';
 import { identify, installKey, removeKey, waysOnto, type Access, type Found } from './host-work.js';
 import type { OwnKeys } from './own-keys.js';
 import { enrolledOf, keyOf, requestOf, type HostRecord, type HostRecords } from './records.js';
+import type { EnrolmentTokens } from './tokens.js';
+import { Turns } from './turns.js';
 
 /** The server's configuration file, and the server that goes by it. */
 export interface ServerConfiguration {
@@ -55,11 +56,14 @@ const TIMES: EnrolmentTimes = { turn: ENROLMENT_TURN_TIMEOUT, approval: HOST_APP
 
 export interface DeskParts {
   readonly records: HostRecords;
+  readonly tokens: EnrolmentTokens;
   readonly keys: OwnKeys;
   readonly configuration: ServerConfiguration;
   readonly audit: AuditLog;
   readonly log: Log;
   readonly tags: HostTags;
+  /** What an account may do now; undefined: there is none of that name. */
+  account(name: string): Principal | undefined;
   /** milliseconds; left out: those of kit/enrolment-limits.ts */
   readonly times?: EnrolmentTimes;
   /** undefined: nothing is enrolled, as the configuration is now */
@@ -68,7 +72,7 @@ export interface DeskParts {
 
 /** Whoever may enrol hosts may do so with all there are and will be: what is let in becomes part of everything. */
 const toDo = (verb: Verb): Permission => ({ word: `enrol.${verb}`, command: 'enrol', right: '*' });
-type Verb = 'list' | 'add' | 'approve' | 'refuse' | 'remove' | 'key';
+type Verb = 'list' | 'add' | 'approve' | 'refuse' | 'remove' | 'key' | 'token' | 'revoke';
 
 /** No provider can be called so: only a grant on everything is one on it. */
 const EVERYTHING = '*';
@@ -80,12 +84,18 @@ export class Desk implements EnrolmentDesk {
   readonly #parts: DeskParts;
   readonly #times: EnrolmentTimes;
   readonly #ends = new AbortController();
-  /** ends when those have ended that have had their turn. Never rejects */
-  #last: Promise<void> = Promise.resolve();
+  readonly #turns: Turns;
+  readonly #asking: Asking;
 
   constructor(parts: DeskParts) {
-    this.#parts = parts;
+    const { records, tokens, audit, log, configuration, account } = this.#parts = parts;
     this.#times = parts.times ?? TIMES;
+    const ends = this.#ends.signal;
+    this.#turns = new Turns({ audit, log, ms: this.#times.turn, ends });
+    this.#asking = new Asking({
+      records, tokens, turns: this.#turns, ends, has: (provider) => configuration.has(provider),
+      mayEnrol: (name) => account(accountOf(name))?.allowsProvider(EVERYTHING, toDo('token')) ?? false,
+    });
   }
 
   /** Settles what an earlier process has left in the midst of an approval. @throws StateError; Error of the file system */
@@ -106,7 +116,7 @@ export class Desk implements EnrolmentDesk {
   /** Ends what is under way, and waits for that. */
   async close(): Promise<void> {
     this.#ends.abort(new ArgoError('SHUTTING DOWN'));
-    await this.#last;
+    await this.#turns.settled();
   }
 
   async publicKey(mandate: Mandate): Promise<string> {
@@ -134,10 +144,7 @@ export class Desk implements EnrolmentDesk {
       if ((before !== undefined && before.stage !== 'waiting') || configuration.has(name)) throw new ArgoError('WRONG STATE', `there is a provider ${name} already, or a host that was enrolled as it and is left`);
       // that is noted of the place where it was
       if (before?.mayHaveKey && (before.host !== host || before.port !== port)) throw new ArgoError('WRONG STATE', `the server's key may still be on ${before.host}, which waits as ${name}: refuse that first`);
-      const key = await within(HOST_KEY_TIMEOUT, [this.#ends.signal], (signal) => scanHostKey(host, port, signal)).catch((error: unknown) => {
-        this.#ends.signal.throwIfAborted();
-        throw error instanceof Error && error.name === 'SshConnectionError' ? explainSsh(error, 'reads') : new ArgoError('UNREACHABLE', `${host} shows no key`, { cause: error });
-      });
+      const key = await keyAt(host, port, this.#ends.signal);
       const record: HostRecord = { ...before?.mayHaveKey && { mayHaveKey: true, user: before.user ?? '' }, name, host, port, key: key.toString('base64'), stage: 'waiting', account: mandate.identity.name, at: Date.now() };
       await records.put(record);
       return requestOf(record);
@@ -221,6 +228,27 @@ export class Desk implements EnrolmentDesk {
       else failed.push(record.name);
     }
     return failed;
+  }
+
+  async token(mandate: Mandate, ms = ENROLMENT_TOKEN_LIFE): Promise<EnrolmentToken & { readonly token: string }> {
+    this.#authorise(mandate, 'token');
+    if (!(ms >= 1000 && ms <= ENROLMENT_TOKEN_LONGEST)) throw new ArgoError('BAD REQUEST', 'a token is good for 1s to 7d');
+    return this.#inTurn(mandate, [EVERYTHING], 'token', () => this.#parts.tokens.make(mandate.identity.name, ms));
+  }
+
+  async tokens(mandate: Mandate): Promise<readonly EnrolmentToken[]> {
+    this.#authorise(mandate, 'list');
+    return this.#parts.tokens.all();
+  }
+
+  async revoke(mandate: Mandate, ids: readonly string[]): Promise<void> {
+    this.#authorise(mandate, 'revoke');
+    return this.#inTurn(mandate, ids, 'revoke', () => this.#parts.tokens.revoke(ids));
+  }
+
+  async ask({ address = '', origin }: Mandate, asking: HostAsking): Promise<EnrolmentRequest> {
+    if (this.#parts.settings() === undefined) throw new ArgoError('NOT ALLOWED');
+    return this.#asking.ask(asking, address, origin);
   }
 
   /** Each step is undone where one that follows fails; what a killed process leaves, {@link start} settles. */
@@ -344,52 +372,13 @@ export class Desk implements EnrolmentDesk {
   /** One after the other, each with a record of its own in the audit; who may not do it any longer when its turn comes does not. */
   async #inTurn<T>(mandate: Mandate, names: readonly string[], verb: Verb, work: () => Promise<T>): Promise<T> {
     if (names.length === 0 || names.length > ENROLMENT_NAMES) throw new ArgoError('BAD REQUEST', `from 1 to ${ENROLMENT_NAMES} names are expected`);
-    const before = this.#last;
-    let leave = (): void => undefined;
-    const held = new Promise<void>((resolve) => { leave = resolve; });
-    this.#last = before.then(() => held);
-    try {
-      await this.#turnAfter(before);
-      this.#ends.signal.throwIfAborted();
-      this.#authorise(mandate, verb);
-      return await this.#recorded(mandate, names, verb, work);
-    } finally {
-      leave();
-    }
-  }
-
-  /** @throws ArgoError BUSY */
-  #turnAfter(before: Promise<void>): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new ArgoError('BUSY', 'another host is being let in or out')), this.#times.turn);
-      void before.then(() => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
-  }
-
-  async #recorded<T>({ identity, origin }: Mandate, names: readonly string[], verb: Verb, work: () => Promise<T>): Promise<T> {
-    const { audit, log } = this.#parts;
-    const facts = names.map((instance) => ({ account: identity.name, from: origin, command: toDo(verb).word, instance, options: '' }));
-    const ids = await Promise.all(facts.map((one) => audit.begin(one)));
-    const began = performance.now();
-    const end = async (outcomeOf: (name: string) => string): Promise<void> => {
-      await Promise.all(ids.map((id, index) => audit.end(id, outcomeOf(names[index]!), performance.now() - began)));
-      for (const one of facts) log('info', 'action', { ...one, outcome: outcomeOf(one.instance) });
-    };
-    try {
-      const result = await work();
-      const { failed = [] } = (result ?? {}) as { readonly failed?: readonly string[] };
-      await end((name) => (failed.includes(name) ? 'UNCERTAIN: our key may still be on it' : 'done'));
-      return result;
-    } catch (thrown) {
-      const error = toArgoError(thrown);
-      await end(() => error.message);
-      throw error;
-    }
+    const facts = { account: mandate.identity.name, from: mandate.origin, command: toDo(verb).word };
+    return this.#turns.take(facts, names, () => void this.#authorise(mandate, verb), work);
   }
 }
+
+/** An account, where one of its tokens of the API was at work for it. */
+const accountOf = (name: string): string => name.split(' (', 1)[0]!;
 
 /** A provider's name for a host where nobody says one. */
 const nameFor = (host: unknown): string => String(host).replace(/[^A-Za-z0-9.-]/g, '-').replace(/^[^A-Za-z0-9]+/, '').slice(0, 64);

@@ -21,6 +21,8 @@ export interface HostRecord {
   /** who has asked, and when: milliseconds since 1970 */
   readonly account: string;
   readonly at: number;
+  /** the host has asked by itself */
+  readonly isAsking?: true;
   /** ours may be on it */
   readonly mayHaveKey?: boolean;
   /** as whom we log in */

@@ -1,7 +1,7 @@
 import { closeClass } from '../kit/closed.js';
 import { ArgoError, withoutCause } from '../kit/errors.js';
 import { checkText } from './entrance.js';
-import { EnrolmentError, type EnrolledHost, type Enrolment, type EnrolmentDesk, type EnrolmentRequest, type HostLogin, type HostPlace } from './enrolment.js';
+import { EnrolmentError, type EnrolledHost, type Enrolment, type EnrolmentDesk, type EnrolmentRequest, type EnrolmentToken, type HostAsking, type HostLogin, type HostPlace } from './enrolment.js';
 import type { Mandate } from './principal.js';
 
 /** Enrolment through an actor, until its request is over. What is handed in is read once. */
@@ -47,6 +47,25 @@ export class ActorEnrolment implements Enrolment {
   async remove(names: readonly string[]): Promise<{ readonly failed: readonly string[] }> {
     const { failed } = await told(this.#open().remove(this.#mandate, copied(names)));
     return Object.freeze({ failed: Object.freeze([...failed]) });
+  }
+
+  async token(ms?: number): Promise<EnrolmentToken & { readonly token: string }> {
+    return Object.freeze(await told(this.#open().token(this.#mandate, ms)));
+  }
+
+  async tokens(): Promise<readonly EnrolmentToken[]> {
+    return frozen(await told(this.#open().tokens(this.#mandate)));
+  }
+
+  async revoke(ids: readonly string[]): Promise<void> {
+    await told(this.#open().revoke(this.#mandate, copied(ids)));
+  }
+
+  async ask({ token, name, key, port }: HostAsking): Promise<EnrolmentRequest> {
+    const asking = { token: checkText(token, 'a token'), name: checkText(name, 'a name'), key: checkText(key, 'a key'), ...port === undefined ? {} : { port } };
+    // who has no token is told no more than who has a wrong one
+    if (this.#desk === undefined) throw new ArgoError('NOT ALLOWED');
+    return Object.freeze(await told(this.#open().ask(this.#mandate, asking)));
   }
 
   /** @throws ArgoError */

@@ -53,6 +53,26 @@ export interface EnrolledHost {
   readonly at: Date;
 }
 
+/** A token with which one host may ask by itself. */
+export interface EnrolmentToken {
+  /** by which it is revoked; it tells nothing of the token */
+  readonly id: string;
+  /** who has made it */
+  readonly account: string;
+  readonly expires: Date;
+}
+
+/** What a host says that asks by itself. */
+export interface HostAsking {
+  readonly token: string;
+  /** of the provider that it would be */
+  readonly name: string;
+  /** the public key by which it is known over SSH, in SSH's own encoding, as base64 */
+  readonly key: string;
+  /** of its sshd; left out: 22 */
+  readonly port?: number;
+}
+
 /** How the key of ours comes onto a host. */
 export interface HostLogin {
   /** as whom the server logs in from then on; left out: as the configuration says */
@@ -102,6 +122,17 @@ export interface Enrolment {
    * @throws ArgoError NO SUCH PROVIDER with the names that were not enrolled: then nothing was done
    */
   remove(names: readonly string[]): Promise<{ readonly failed: readonly string[] }>;
+  /** A token with which one host may ask by itself. @param ms for so long it is good @throws ArgoError BAD REQUEST; BUSY where too many are unused */
+  token(ms?: number): Promise<EnrolmentToken & { readonly token: string }>;
+  /** Those that are still good. @throws ArgoError */
+  tokens(): Promise<readonly EnrolmentToken[]>;
+  /** Of all or of none. @throws ArgoError NO SUCH REQUEST with the ids */
+  revoke(ids: readonly string[]): Promise<void>;
+  /**
+   * A host asks by itself, from where it is: with a good token, by whomever, it waits to be approved, if it shows the key that it says.
+   * @throws ArgoError NOT ALLOWED without a good token, or where nothing is enrolled; UNREACHABLE; HOST KEY CHANGED; WRONG STATE where the name is taken; BUSY
+   */
+  ask(asking: HostAsking): Promise<EnrolmentRequest>;
 }
 
 /** Where actors ask for it, each method as {@link Enrolment}'s of that name. */

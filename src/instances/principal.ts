@@ -58,6 +58,8 @@ export interface Mandate {
   readonly through: Permission | undefined;
   /** address and gateway, for the audit: `127.0.0.1:40122` */
   readonly origin: string;
+  /** the address alone, in its plain form; left out where somebody else is at work for whom it is asked */
+  readonly address?: string;
   /** readings end when it has gone; left out where they are to go on */
   readonly client?: Client | undefined;
   /** aborted: what is not sent is not sent, and waits end; left out where nobody can cancel all of it */

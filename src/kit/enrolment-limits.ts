@@ -15,3 +15,16 @@ export const ENROLMENT_TURN_TIMEOUT = 10_000;
 export const ENROLMENT_TIMEOUT = 30_000;
 /** Bytes of a command's output. */
 export const HOST_OUTPUT = 4096;
+
+/** Tokens that no host has used yet, and for how long one is good: where nobody says it, and at most. */
+export const ENROLMENT_TOKENS = 64;
+export const ENROLMENT_TOKEN_LIFE = 3_600_000;
+export const ENROLMENT_TOKEN_LONGEST = 7 * 24 * 3_600_000;
+/** How often a host may come with one until it is taken. */
+export const ENROLMENT_TOKEN_TRIES = 5;
+/** Hosts that ask by themselves: those that wait to be approved, those that are being looked at, and those without a good token that wait for their answer. */
+export const ENROLMENT_ASKED = 64;
+export const ENROLMENT_ASKING = 8;
+export const ENROLMENT_REFUSED = 64;
+/** After so long whoever has no good token is answered. */
+export const ENROLMENT_REFUSAL_DELAY = 1000;

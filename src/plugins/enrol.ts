@@ -1,6 +1,7 @@
 import { ArgoError } from '../kit/errors.js';
 import { NAMES_SHOWN } from '../kit/limits.js';
-import type { EnrolledHost, EnrolmentRequest, HostPlace } from '../instances/enrolment.js';
+import { parseDuration } from '../kit/text.js';
+import type { EnrolledHost, EnrolmentRequest, EnrolmentToken, HostPlace } from '../instances/enrolment.js';
 import type { Context, Plugin } from './host/contract.js';
 
 /** Hosts that are to be managed: from the request to their removal. */
@@ -9,9 +10,11 @@ import type { Context, Plugin } from './host/contract.js';
 const PLACE = /^(?:\[([^\]\s]+)\]|([^:\s]+))(?::(\d{1,5}))?$/;
 const FINGERPRINT = /^SHA256:/;
 
-const place = ({ host, port }: EnrolmentRequest | EnrolledHost): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
+const place = ({ host, port }: Pick<EnrolledHost, 'host' | 'port'>): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
 const requestLine = (one: EnrolmentRequest): string => `waiting ${one.name} ${place(one)} ${one.key.type} ${one.key.fingerprint} ${one.account} ${one.at.toISOString()}`;
 const hostLine = (one: EnrolledHost): string => `${one.isLeft ? 'left' : 'enrolled'} ${one.name} ${place(one)} ${one.key.type} ${one.key.fingerprint} ${one.user} ${one.type}${one.isIdentified ? '' : '?'} ${one.at.toISOString()}`;
+
+const tokenLine = ({ id, account, expires }: EnrolmentToken): string => `token ${id} ${account} until ${expires.toISOString()}`;
 
 function parsePlace(word: string): HostPlace | undefined {
   const [, address, host = address, port] = PLACE.exec(word) ?? [];
@@ -22,9 +25,11 @@ function parsePlace(word: string): HostPlace | undefined {
 async function list(request: Context): Promise<void> {
   const { actor: { enrolment }, args, body, options } = request;
   if (args.length > 0) request.usage();
-  const [requests, hosts] = [await enrolment.requests(), await enrolment.hosts()];
-  await body.lines(options.json ? [...requests.map((one) => JSON.stringify({ state: 'waiting', ...one })), ...hosts.map(({ isLeft, ...one }) => JSON.stringify({ state: isLeft ? 'left' : 'enrolled', ...one }))]
-    : [...requests.map(requestLine), ...hosts.map(hostLine)]);
+  const [requests, hosts, tokens] = [await enrolment.requests(), await enrolment.hosts(), await enrolment.tokens()];
+  await body.lines(options.json ? [
+    ...requests.map((one) => JSON.stringify({ state: 'waiting', ...one })), ...hosts.map(({ isLeft, ...one }) => JSON.stringify({ state: isLeft ? 'left' : 'enrolled', ...one })),
+    ...tokens.map((one) => JSON.stringify({ state: 'token', ...one })),
+  ] : [...requests.map(requestLine), ...hosts.map(hostLine), ...tokens.map(tokenLine)]);
 }
 
 async function add(request: Context): Promise<void> {
@@ -60,8 +65,38 @@ async function remove(request: Context): Promise<void> {
   throw new ArgoError('UNCERTAIN', `removed, and the server's key may still be on ${names}; try it again, or take it out of authorized_keys there`);
 }
 
+/** The token alone in the first line, so that a script can read it. */
+async function token(request: Context): Promise<void> {
+  const { actor: { enrolment }, args: [life, ...rest], body } = request;
+  const ms = life === undefined ? undefined : parseDuration(life) ?? request.usage();
+  if (rest.length > 0) request.usage();
+  const made = await enrolment.token(ms);
+  body.line(made.token);
+  request.remark(`good for one host, until ${made.expires.toISOString()}; enrol revoke ${made.id} ends it`);
+}
+
+async function revoke(request: Context): Promise<void> {
+  if (request.args.length === 0) request.usage();
+  await request.actor.enrolment.revoke(request.args);
+}
+
+async function ask(request: Context): Promise<void> {
+  const { actor: { enrolment }, args: [word, name, type, key, port, ...rest], body } = request;
+  if (word === undefined || name === undefined || type === undefined || key === undefined || rest.length > 0 || (port !== undefined && !/^\d{1,5}$/.test(port))) request.usage();
+  const { name: known, host, port: at, key: shown } = await enrolment.ask({ token: word, name, key, ...(port === undefined ? {} : { port: Number(port) }) });
+  body.line(`waiting ${known} ${place({ host, port: at })} ${shown.type} ${shown.fingerprint}`);
+  request.remark('somebody has to approve it');
+}
+
 export default {
   commands: [{
+    word: 'enrol-me',
+    usage: 'enrol-me TOKEN NAME KEYTYPE KEY [PORT]',
+    help: 'Ask, as a host, to be managed: with a token of `enrol token`, and the host\'s own public SSH key.',
+    right: 'anyone',
+    rawWords: true,
+    run: ask,
+  }, {
     word: 'enrol',
     help: 'Hosts that are to be managed: let them in, and out.',
     verbs: [{
@@ -75,6 +110,10 @@ export default {
       word: 'refuse', usage: 'enrol refuse NAME...', help: 'Let hosts wait no longer, or forget those that are left.', right: 'host', run: refuse,
     }, {
       word: 'remove', usage: 'enrol remove NAME...', help: 'Take the server\'s key from hosts, and manage them no longer.', right: 'host', run: remove,
+    }, {
+      word: 'token', usage: 'enrol token [LIFE]', help: 'Make a token with which one host may ask by itself: good for an hour, or LIFE, as 30m or 7d.', right: 'host', run: token,
+    }, {
+      word: 'revoke', usage: 'enrol revoke ID...', help: 'End tokens that no host has used.', right: 'host', run: revoke,
     }, {
       word: 'key', usage: 'enrol key', help: 'Show the server\'s own public key, to be put into authorized_keys of a host.', right: 'host',
       async run(request) {

@@ -122,7 +122,7 @@ export class Request implements Context {
       const session = this.#session;
       const through = permissionOf(this.#command);
       const client = this.#goesOnAlone ? undefined : session;
-      this.#actor = gate.actor({ identity: session.identity, through, origin: session.from, client });
+      this.#actor = gate.actor({ identity: session.identity, through, origin: session.from, address: session.address, client });
       if (this.#ended) Gate.end(this.#actor);
     }
     return this.#actor;

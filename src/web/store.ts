@@ -183,8 +183,9 @@ export class Store {
     if (at !== undefined && this.fleet !== undefined) this.go({ machine: this.fleet.names[at]! });
   }
 
+  /** A task as a request was answered: the feed may have been quicker, and told its end. */
   setTask(task: TaskRow): void {
-    if (this.known === undefined) return;
+    if (this.known === undefined || this.known.tasks.get(task.id)?.ended != null) return;
     this.known = { ...this.known, tasks: withTask(this.known.tasks, task) };
     this.tell();
   }

@@ -63,7 +63,7 @@ void t.test('a line keeps its form and knows its parts', async (t) => {
 });
 
 void t.test('lines with a password are known, well-formed or not', async (t) => {
-  for (const line of ['auth steve x', 'AUTH a b', '  auth', '"auth" a b', 'auth "open', '\tAuth x y', 'enrol approve h1 root x', 'ENROL  "approve" h1', '"enrol" "approve"']) t.ok(isAuthLine(line), line);
+  for (const line of ['auth steve x', 'AUTH a b', '  auth', '"auth" a b', 'auth "open', '\tAuth x y', 'enrol approve h1 root x', 'enrol-me token h1', 'ENROL  "approve" h1', '"enrol" "approve"']) t.ok(isAuthLine(line), line);
   t.same(['auth steve x', ' Enrol "approve" h1 root x', 'status lj', ''].map(shownLine), ['auth', 'enrol approve', 'status lj', '']);
-  for (const line of ['author', 'list', 'status auth', '', 'enrol list', 'enrol approved x', 'enrol']) t.notOk(isAuthLine(line), line);
+  for (const line of ['author', 'list', 'status auth', '', 'enrol list', 'enrol approved x', 'enrol', 'enrol-mean x']) t.notOk(isAuthLine(line), line);
 });

@@ -10,6 +10,7 @@ import { startDaemon, type Daemon } from '../support/daemon.js';
 import { connect, type LineClient } from '../support/line-client.js';
 import { lacksRoot } from '../support/peers.js';
 import { until } from '../support/until.js';
+import { blocksOf, readDocument, section } from '../docs/markdown.js';
 
 /** Hosts come and go by enrolment: real sshds, a daemon as an operator starts it. */
 
@@ -139,6 +140,33 @@ await t.test('a libvirt is found and is a provider of its machines', { skip: lac
   t.equal(await say('stop kvm1/tiny --force --wait'), '200 OK\n300 DONE');
   t.equal(await say('enrol remove kvm1'), '200 OK\n300 DONE');
   t.equal(await say('list'), '200 OK\nlj\n300 DONE');
+});
+
+await t.test('a host asks by itself, in three lines of a shell', { skip: lacksRoot(...HOSTS_PROGRAMS, 'nc'), timeout: 240_000 }, async (t) => {
+  const { peer, folder } = await arrange(t);
+  const { name, address, fingerprint } = peer.hosts[0]!;
+  const daemon = await startDaemon({ config: `[server]\nlisten = ["${peer.address}:0", "127.0.0.1:0"]\n${CONFIG}`, folder, listeners: 2 });
+  t.teardown(() => daemon.stop());
+  const [outside = 0, inside = 0] = daemon.ports;
+  const client = await connect(inside);
+  t.teardown(() => client.socket.destroy());
+  const say = async (line: string): Promise<string> => {
+    const { code, comment, body } = await client.ask(line, WITHIN);
+    return [...body, `${code} ${comment}`].join('\n');
+  };
+  t.match(await say('auth steve steve'), /300/);
+  const [token = '', made = ''] = (await say('enrol token 10m')).split('\n');
+  t.match(made, /^300 (?:DONE: )?good for one host, until \S+Z; enrol revoke [0-9a-f]{12} ends it$/);
+  t.match(await say('enrol list'), /^token [0-9a-f]{12} steve until \S+Z\n300 /);
+  const script = blocksOf(section(readDocument('docs/enrolment.md'), '## Hosts that ask by themselves')).find(({ language }) => language === 'sh')!.text.replace('argo-enrol_…', token).replace('argo.example 20299', `${peer.address} ${outside}`).replace('/etc/ssh/ssh_host_ed25519_key.pub', peer.hostKeyFile(name)).replace('$(hostname -s)', 'node7');
+  const said = await peer.script(name, script);
+  t.ok(said.startsWith(`200 OK\nwaiting node7 ${address}:22 ssh-ed25519 ${fingerprint}\n300 DONE: somebody has to approve it\n`), said);
+  t.match(await say('enrol list'), new RegExp(`^waiting node7 ${address}:22 ssh-ed25519 ${fingerprint.replace(/[+/]/g, '\\$&')} steve \\(token of enrolment\\) \\S+\n300 `), 'and the token is used up');
+  t.match(await peer.script(name, script), /^400 NOT ALLOWED$/m);
+  t.match(await say(`enrol approve node7 ${fingerprint} argo-free ${ACCOUNTS.free.password}`), /^enrolled node7 /);
+  t.match(await say('status node7/node7'), /^on\n/);
+  await daemon.stop();
+  t.notMatch(daemon.stderr() + daemon.stdout() + allText(folder), token);
 });
 
 await t.test('who may do it', { skip, timeout: 170_000 }, async (t) => {

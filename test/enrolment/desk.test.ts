@@ -7,6 +7,7 @@ import { Account } from '../../src/auth/account.js';
 import { Desk, type EnrolmentTimes, type ServerConfiguration } from '../../src/enrolment/desk.js';
 import { OwnKeys } from '../../src/enrolment/own-keys.js';
 import { HostRecords, type HostRecord } from '../../src/enrolment/records.js';
+import { EnrolmentTokens } from '../../src/enrolment/tokens.js';
 import type { Mandate } from '../../src/instances/principal.js';
 import { State } from '../../src/store/state.js';
 import { EnrolledHost } from '../peers/enrolled-host.js';
@@ -33,7 +34,7 @@ function arrange(t: Test, configured: readonly string[] = [], times?: EnrolmentT
   const tagged: string[] = [];
   let isOffered = true;
   const desk = new Desk({
-    records, keys, configuration, audit: new RememberedAudit(), log: (_level, message) => void logged.push(message), ...(times && { times }),
+    records, tokens: new EnrolmentTokens(state.keyValue('enrolment')), account: () => undefined, keys, configuration, audit: new RememberedAudit(), log: (_level, message) => void logged.push(message), ...(times && { times }),
     tags: { forget: (provider) => Promise.resolve(void tagged.push(`forget ${provider}`)), setType: (provider, type) => Promise.resolve(void tagged.push(`${provider} is ${type}`)) },
     settings: () => (isOffered ? { user: 'root', access: {} } : undefined),
   });

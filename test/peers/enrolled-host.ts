@@ -9,7 +9,7 @@ import { makeKeyPair } from '../../src/protocols/ssh/key-pair.js';
  * the three things that are asked of it. Its own commands are carried out by real shells in test/e2e/enrolment.test.ts.
  */
 export class EnrolledHost {
-  /** commands that are never answered */
+  /** commands are carried out and never answered */
   hangs = false;
   /** the blobs of the keys that were installed, as base64 */
   readonly keys = new Set<string>();
@@ -61,8 +61,9 @@ export class EnrolledHost {
         let stdin = '';
         channel.on('error', () => undefined);
         channel.setEncoding('utf8').on('data', (text: string) => { stdin += text; }).on('end', () => {
+          const code = this.#run(command, stdin.split(' ')[1] ?? '');
           if (this.hangs) return;
-          channel.exit(this.#run(command, stdin.split(' ')[1] ?? ''));
+          channel.exit(code);
           channel.end();
         });
       });

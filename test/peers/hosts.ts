@@ -121,6 +121,23 @@ export class HostsPeer {
     return found;
   }
 
+  /** Where the machine itself is, as the hosts see it. */
+  get address(): string {
+    return this.broadcast.replace(/\d+$/, '1');
+  }
+
+  /** Runs a script on a host. @returns what it says */
+  async script(name: string, text: string): Promise<string> {
+    const { code, stdout, stderr } = await this.#enclosure.run('ip', 'netns', 'exec', name, 'sh', '-c', text);
+    if (code !== 0) throw new Error(`${stdout}${stderr}`);
+    return stdout;
+  }
+
+  /** The file with a host's public key, as its own scripts see it. */
+  hostKeyFile(name: string): string {
+    return `${FOLDER}/${name}/host_key.pub`;
+  }
+
   /** Whether it has power. */
   isOn(name: string): boolean {
     return this.#events().findLast((line) => [`on ${name}`, `off ${name}`].includes(line)) === `on ${name}`;

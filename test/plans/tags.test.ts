@@ -4,15 +4,13 @@ import type { Mandate } from '../../src/instances/principal.js';
 import type { Tags } from '../../src/instances/tags.js';
 import { StateError } from '../../src/store/state-error.js';
 import type { TagStore } from '../../src/store/tags.js';
-import { STEVE_HASH } from '../server/core.js';
+import { accountTable } from '../server/core.js';
 import { until } from '../support/until.js';
 import { cause, plan, stage, stageStates, targetStates, WITHIN, World, type Life, type WorldOptions } from './world.js';
 
 /** Plans whose stages name tags: what has them when the stage begins is switched, by the plan's own account, and nothing else is. */
 
-const account = (name: string, instances: string, commands: string): string => `[accounts.${name}]\npassword = "${STEVE_HASH}"\ngrants = [{ instances = [${instances}], commands = [${commands}] }]\n`;
-
-const ACCOUNTS = `[server]\nlisten = ["127.0.0.1:0"]\n${account('ups', '"sim/*", "far/x1"', '"power", "read"')}${account('kim', '"*"', '"*"')}`;
+const ACCOUNTS = `[server]\nlisten = ["127.0.0.1:0"]\n${accountTable('ups', '"power", "read"', '"sim/*", "far/x1"')}${accountTable('kim', '"*"')}`;
 const PROVIDERS = `
 [providers.sim]
 type = "sim"

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { startCore, STEVE_HASH, TextSink, type Core } from '../server/core.js';
+import { startCore, accountTable, TextSink, type Core } from '../server/core.js';
 import { Service } from '../../src/auth/service.js';
 import { workRow, WORKS, type WorkName } from '../../src/instances/work-table.js';
 import { Reply } from '../../src/server/reply.js';
@@ -12,20 +12,15 @@ import { until } from '../support/until.js';
 
 /** The words for hosts and machines beyond power, line by line against simulated hosts. */
 
-const account = (name: string, commands: string, instances = '"*"'): string => `
-[accounts.${name}]
-password = "${STEVE_HASH}"
-grants = [{ instances = [${instances}], commands = [${commands}] }]`;
-
 const CONFIG = `
 [server]
 listen = ["127.0.0.1:0"]
-${account('steve', '"*"')}
-${account('reader', '"read"')}
-${account('maker', '"configure"')}
-${account('net', '"host"')}
-${account('imager', '"image"')}
-${account('tenant', '"*"', '"web1"')}
+${accountTable('steve', '"*"')}
+${accountTable('reader', '"read"')}
+${accountTable('maker', '"configure"')}
+${accountTable('net', '"host"')}
+${accountTable('imager', '"image"')}
+${accountTable('tenant', '"*"', '"web1"')}
 [providers.demo]
 type = "sim"
 instances = ["lj", { name = "test", state = "off" }, "web1"]
@@ -455,7 +450,7 @@ off
 });
 
 await t.test('whoever may begin something may see and cancel his own, whatever else he may not', async (t) => {
-  const config = CONFIG.replace('instances = ["db1"]', 'instances = ["db1"]\nlatency = "600ms"') + account('deployer', '"template.deploy"') + account('mover', '"migrate"') + account('starter', '"start"') + account('lister', '"template.list", "hardware.show"');
+  const config = CONFIG.replace('instances = ["db1"]', 'instances = ["db1"]\nlatency = "600ms"') + accountTable('deployer', '"template.deploy"') + accountTable('mover', '"migrate"') + accountTable('starter', '"start"') + accountTable('lister', '"template.list", "hardware.show"');
   const core = await arrange(t, config);
   const deployer = await core.session('deployer');
   const sink = new TextSink();
@@ -479,7 +474,7 @@ await t.test('whoever may begin something may see and cancel his own, whatever e
 
 await t.test('a grant of what gateways call a piece of work lets it be typed, and the other way round', async (t) => {
   const twins = [['machine.migrate', 'migrate', 'migrate test lab --dry-run'], ['hardware.read', 'hardware.show', 'hardware show lj'], ['template.describe', 'template.show', 'template show demo debian12'], ['gateway.read', 'gateway.show', 'gateway show demo br0']] as const;
-  const config = CONFIG + twins.map(([operation, typed], index) => account(`operation${index}`, `"${operation}"`) + account(`typed${index}`, `"${typed}"`)).join('');
+  const config = CONFIG + twins.map(([operation, typed], index) => accountTable(`operation${index}`, `"${operation}"`) + accountTable(`typed${index}`, `"${typed}"`)).join('');
   const core = await arrange(t, config);
   for (const [index, [operation, , line]] of twins.entries()) {
     for (const kind of ['operation', 'typed']) {

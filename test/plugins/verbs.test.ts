@@ -2,23 +2,18 @@ import t from 'tap';
 import { Completer } from '../../src/client/completion.js';
 import { loadCommands } from '../../src/plugins/host/command-table.js';
 import type { Context, Plugin, Verb } from '../../src/plugins/host/contract.js';
-import { startCore, STEVE_HASH } from '../server/core.js';
-
-const account = (name: string, commands: string, instances = '"*"'): string => `
-[accounts.${name}]
-password = "${STEVE_HASH}"
-grants = [{ instances = [${instances}], commands = [${commands}] }]`;
+import { startCore, accountTable } from '../server/core.js';
 
 const CONFIG = `
 [server]
 listen = ["127.0.0.1:0"]
-${account('all', '"*"')}
-${account('reader', '"read"')}
-${account('maker', '"configure"')}
-${account('word', '"thing"')}
-${account('one', '"thing.make"')}
-${account('part', '"thing"', '"lj"')}
-${account('other', '"power"')}
+${accountTable('all', '"*"')}
+${accountTable('reader', '"read"')}
+${accountTable('maker', '"configure"')}
+${accountTable('word', '"thing"')}
+${accountTable('one', '"thing.make"')}
+${accountTable('part', '"thing"', '"lj"')}
+${accountTable('other', '"power"')}
 [groups]
 g = ["lj"]
 [providers.demo]

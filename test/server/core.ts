@@ -22,6 +22,12 @@ import type { TaskStore } from '../../src/store/tasks.js';
 /** Of the password `steve`. */
 export const STEVE_HASH = '$2b$12$NputH3vRqBIdT3Fcq5GCFOmeRf0Z.6rUOcz6VRBiuKunt6qCHPKGO';
 
+/** The table of an account with one grant. @param commands in quotes: `"read", "image.create"` @param instances likewise */
+export const accountTable = (name: string, commands: string, instances = '"*"'): string => `
+[accounts.${name}]
+password = "${STEVE_HASH}"
+grants = [{ instances = [${instances}], commands = [${commands}] }]`;
+
 /** The seed's four machines, and two accounts: steve may do everything, tenant may see lj and test, and start lj. */
 export const SEED_CONFIG = `
 [server]

@@ -2,26 +2,21 @@ import t, { type Test } from 'tap';
 import { Service } from '../../../../src/auth/service.js';
 import type { OrderRow, TaskRow, WorkRow } from '../../../../src/gateways/web/messages.js';
 import { until } from '../../../support/until.js';
-import { STEVE_HASH } from '../../../server/core.js';
+import { accountTable } from '../../../server/core.js';
 import { startApi, type Asking } from './asking.js';
 
 /** Work beyond power, as the API shows it beside orders for many. */
 
 const WITHIN = 20_000;
 
-const account = (name: string, instances: string, commands: string): string => `
-[accounts.${name}]
-password = "${STEVE_HASH}"
-grants = [{ instances = ["${instances}"], commands = [${commands}] }]`;
-
 const CONFIG = `
 [server]
 listen = ["127.0.0.1:0"]
-${account('steve', '*', '"*"')}
-${account('maker', 'lab/*', '"configure"')}
-${account('deployer', 'lab/*', '"template.deploy"')}
-${account('looker', 'lab/*', '"task"')}
-${account('other', 'demo/*', '"*"')}
+${accountTable('steve', '"*"')}
+${accountTable('maker', '"configure"', '"lab/*"')}
+${accountTable('deployer', '"template.deploy"', '"lab/*"')}
+${accountTable('looker', '"task"', '"lab/*"')}
+${accountTable('other', '"*"', '"demo/*"')}
 [providers.demo]
 type = "sim"
 instances = ["lj"]

@@ -1,0 +1,139 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { ENROLMENT_TOKENS, ENROLMENT_TOKEN_TRIES } from '../kit/enrolment-limits.js';
+import { ArgoError } from '../kit/errors.js';
+import type { EnrolmentToken } from '../instances/enrolment.js';
+import type { KeyValue } from '../store/state.js';
+
+/** Tokens with which hosts ask by themselves: each for one host, and for a while. */
+
+/** So that those who look for secrets in what is published find ours. */
+const TOKEN_PREFIX = 'argo-enrol_';
+const BYTES = 32;
+const FORM = /^argo-enrol_[A-Za-z0-9_-]{43}$/;
+const KEY_PREFIX = 'token ';
+/** Characters of the hash by which people name one. */
+const ID = 12;
+
+/** What is kept of one. */
+interface Kept {
+  readonly hash: string;
+  /** who has made it */
+  readonly account: string;
+  /** milliseconds since 1970 */
+  readonly expires: number;
+  /** how often a host has come with it and was not taken */
+  readonly tries: number;
+}
+
+/** One that a host has come with. */
+export interface UsedToken {
+  readonly account: string;
+  /** It is good for nothing more, on the disk when this resolves. @throws ArgoError NOT ALLOWED where it was revoked meanwhile */
+  spend(): Promise<void>;
+}
+
+/** So much chance needs no slow hash. */
+const hashOf = (token: string): string => createHash('sha256').update(token).digest('hex');
+const told = ({ hash, account, expires }: Kept): EnrolmentToken => ({ id: hash.slice(0, ID), account, expires: new Date(expires) });
+
+export class EnrolmentTokens {
+  readonly #store: KeyValue;
+  /** by hash: of a hash nobody can try one byte after the other */
+  readonly #tokens = new Map<string, Kept>();
+  /** those with which a host is asking now */
+  readonly #underWay = new Set<string>();
+  #loading: Promise<void> | undefined;
+
+  constructor(store: KeyValue) {
+    this.#store = store;
+  }
+
+  /** @param ms for so long it is good @throws ArgoError BUSY where there are too many */
+  async make(account: string, ms: number): Promise<EnrolmentToken & { readonly token: string }> {
+    await this.#good();
+    if (this.#tokens.size >= ENROLMENT_TOKENS) throw new ArgoError('BUSY', `there are ${ENROLMENT_TOKENS} tokens that no host has used; revoke some`);
+    const token = TOKEN_PREFIX + randomBytes(BYTES).toString('base64url');
+    const kept: Kept = { hash: hashOf(token), account, expires: Date.now() + ms, tries: 0 };
+    await this.#write(kept);
+    this.#tokens.set(kept.hash, kept);
+    return { ...told(kept), token };
+  }
+
+  /** Those that are still good, the first to end first. */
+  async all(): Promise<readonly EnrolmentToken[]> {
+    return [...await this.#good()].sort((one, other) => one.expires - other.expires).map(told);
+  }
+
+  /** Of all or of none. @throws ArgoError NO SUCH REQUEST with those that there are none of */
+  async revoke(ids: readonly string[]): Promise<void> {
+    const all = await this.#good();
+    const missing = ids.filter((id) => !all.some((one) => told(one).id === id));
+    if (missing.length > 0) throw new ArgoError('NO SUCH REQUEST', missing.join(', '));
+    for (const one of all) if (ids.includes(told(one).id)) await this.#drop(one);
+  }
+
+  /**
+   * What is done for a host that has come with a token. Only so often may it fail.
+   * @throws ArgoError NOT ALLOWED for whatever is no good token; BUSY where another host has it at the moment; what the work throws
+   */
+  async use<T>(text: string, work: (token: UsedToken) => Promise<T>): Promise<T> {
+    await this.#load();
+    const known = FORM.test(text) ? this.#tokens.get(hashOf(text)) : undefined;
+    if (known === undefined || known.expires <= Date.now()) throw new ArgoError('NOT ALLOWED');
+    const { hash, account } = known;
+    if (this.#underWay.has(hash)) throw new ArgoError('BUSY', 'another host asks with this token');
+    this.#underWay.add(hash);
+    try {
+      const tried: Kept = { ...known, tries: known.tries + 1 };
+      this.#tokens.set(hash, tried);
+      await this.#write(tried);
+      return await work({ account, spend: () => this.#spend(known) });
+    } finally {
+      this.#underWay.delete(hash);
+      const after = this.#tokens.get(hash);
+      if (after && after.tries >= ENROLMENT_TOKEN_TRIES) await this.#drop(after);
+    }
+  }
+
+  /** Those that are over are forgotten. */
+  async #good(): Promise<readonly Kept[]> {
+    await this.#load();
+    for (const one of [...this.#tokens.values()]) if (one.expires <= Date.now()) await this.#drop(one);
+    return [...this.#tokens.values()];
+  }
+
+  async #write(kept: Kept): Promise<void> {
+    await this.#store.set(KEY_PREFIX + kept.hash, JSON.stringify(kept));
+  }
+
+  /** @throws ArgoError NOT ALLOWED where it was revoked meanwhile */
+  async #spend(kept: Kept): Promise<void> {
+    if (!this.#tokens.has(kept.hash)) throw new ArgoError('NOT ALLOWED');
+    await this.#drop(kept);
+  }
+
+  async #drop({ hash }: Kept): Promise<void> {
+    this.#tokens.delete(hash);
+    await this.#store.delete(KEY_PREFIX + hash);
+  }
+
+  #load(): Promise<void> {
+    return this.#loading ??= this.#read().catch((error: unknown) => {
+      this.#loading = undefined;
+      throw error;
+    });
+  }
+
+  async #read(): Promise<void> {
+    for (let after = ''; ;) {
+      const page = await this.#store.list(KEY_PREFIX, after);
+      for (const { value } of page) {
+        const kept = JSON.parse(value) as Kept;
+        this.#tokens.set(kept.hash, kept);
+      }
+      const last = page.at(-1);
+      if (last === undefined) return;
+      after = last.key;
+    }
+  }
+}
