@@ -97,6 +97,7 @@ await t.test('virtual machines', { skip: lacksRoot(...LIBVIRT_PROGRAMS), timeout
     await peer.defineChanged('efi', (xml) => xml.replace("<boot dev='hd'/>", "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE.fd</loader><boot dev='hd'/>"));
     for (const [name, words] of [['kernel', /kernel of the host/], ['efi', /UEFI/]] as const) {
       const templating = templatingOf(await findMachine(driver, name));
+      t.match(await outcome(templating.preview({ template: 'never' }, call())), { phrase: 'NOT SUPPORTED', detail: words }, 'it is not promised either');
       t.match(await outcome(templating.create({ template: 'never', settings: {} }, call())), { phrase: 'NOT SUPPORTED', detail: words });
       t.match(await peer.virsh('undefine', name), { code: 0 });
     }

@@ -59,6 +59,7 @@ void t.test('what is refused', (t) => {
     ['nested beyond all measure', `<Envelope>${'<a>'.repeat(60_000)}`, /no good XML/],
     ['another hypervisor', ovf({ type: 'vmx-07' }), /system that cannot be made here/],
     ['a type that objects have', ovf({ type: 'constructor' }), /system that cannot be made here/],
+    ['UEFI', ovf({ items: '<vmw:Config xmlns:vmw="http://www.vmware.com/schema/ovf" ovf:required="false" vmw:key="firmware" vmw:value="efi"/>' }), /wants UEFI/],
     ['no memory', ovf({ memory: '' }), /VirtualQuantity/],
     ['negative memory', ovf({ memory: '-1' }), /VirtualQuantity/],
     ['memory of none', ovf({ memory: '0' }), /how much memory/],
@@ -81,5 +82,10 @@ void t.test('what is refused', (t) => {
     ['two machines', ovf().replace('</ovf:Envelope>', '<ovf:VirtualSystem/></ovf:Envelope>').replace('<ovf:VirtualSystem/>', '<ovf:VirtualSystem><a/></ovf:VirtualSystem>'), /several machines/],
   ];
   for (const [name, xml, words] of refused) t.throws(() => parseDescriptor(xml), { message: words }, name);
+  t.end();
+});
+
+void t.test('what is configured besides, as a BIOS, is none of ours', (t) => {
+  t.equal(parseDescriptor(ovf({ items: '<vmw:Config xmlns:vmw="http://www.vmware.com/schema/ovf" vmw:key="firmware" vmw:value="bios"/><Config/>' })).type, 'vm');
   t.end();
 });

@@ -70,7 +70,7 @@ const FORMATS: readonly (readonly [DiskFormat, RegExp])[] = [
   ['tar', /^(tar|tgz|tar\.(gz|xz|bz2|zst))$/i],
 ];
 
-const LISTS = new Set(['File', 'Disk', 'Item', 'VirtualSystem', 'VirtualHardwareSection']);
+const LISTS = new Set(['File', 'Disk', 'Item', 'Config', 'VirtualSystem', 'VirtualHardwareSection']);
 
 const parser = new XMLParser({
   ignoreAttributes: false,
@@ -95,6 +95,7 @@ export function parseDescriptor(xml: string): Descriptor {
   if (systems.length > 1) throw broken('describes several machines');
   const [hardware] = children(system, 'VirtualHardwareSection');
   if (hardware === undefined) throw broken('has no VirtualHardwareSection');
+  if (children(hardware, 'Config').some(isUefi)) throw broken('wants UEFI, and a machine made from a template starts by a BIOS');
   const { type, arch } = systemType(hardware);
   const items = children(hardware, 'Item');
   const vcpus = bounds(items, Resource.CPU, (item) => BigInt(whole(item, 'VirtualQuantity')));
@@ -107,6 +108,9 @@ export function parseDescriptor(xml: string): Descriptor {
     bridges: items.filter((item) => text(item, 'ResourceType') === Resource.ETHERNET).slice(0, INTERFACES_MOST).map((item) => text(item, 'Connection') ?? ''),
   };
 }
+
+/** As VMware's products say it, and after them others (`vmw:Config vmw:key="firmware" vmw:value="efi"`); OVF itself has no word for it. */
+const isUefi = (config: Element): boolean => text(config, '@key') === 'firmware' && text(config, '@value')?.toLowerCase() === 'efi';
 
 /** No declarations of types and entities: what is written there could grow without limit, or bring other files in. */
 function envelopeOf(xml: string): Element {

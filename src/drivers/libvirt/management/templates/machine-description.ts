@@ -52,9 +52,9 @@ export function readMachine(xml: string): MachineDescription {
   };
 }
 
-/** Machines of our making start from their first disk, by a BIOS. */
+/** Machines of our making start from their first disk, by a BIOS. What UEFI starts is written in its variables, beside the disks: a copy of these alone may not start. */
 function lacksOf(os: Element): string | undefined {
-  if (text(os, '@firmware') === 'efi' || text(os, 'loader') !== undefined) return 'its firmware is UEFI';
+  if (text(os, '@firmware') === 'efi' || text(os, 'loader') !== undefined) return 'it starts by UEFI, whose variables are in a file of the host';
   return text(os, 'kernel') === undefined ? undefined : 'it starts by a kernel of the host';
 }
 

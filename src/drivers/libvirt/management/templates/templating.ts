@@ -40,6 +40,7 @@ const describe = ({ connection }: TemplatesContext, { domain }: Vm, signal: Abor
 async function preview(context: TemplatesContext, vm: Vm, template: string, signal: AbortSignal): Promise<TemplatePreview> {
   requireFileName(template);
   const machine = await describe(context, vm, signal);
+  requireCommon(machine);
   const { arch, vcpus, memory, interfaces } = machine;
   return { template, arch, vcpus, memory, interfaces, folder: `${context.folder.path.replace(/\/$/, '')}/${template}`, disks: await planDisks(context, machine, template, signal) };
 }
@@ -86,7 +87,7 @@ async function prepare(context: TemplatesContext, vm: Vm, wanted: NewTemplate, s
   const { folder, sweeper } = context;
   await requireOff(context, vm, signal);
   const machine = await describe(context, vm, signal);
-  if (machine.lacks !== undefined) throw new ArgoError('NOT SUPPORTED', `${machine.lacks}, which machines made from a template do not have`);
+  requireCommon(machine);
   await checkSettings(context, wanted, signal);
   const root = await folder.makeRoot(signal);
   await folder.requireFree(wanted.template, signal);
@@ -100,6 +101,11 @@ async function prepare(context: TemplatesContext, vm: Vm, wanted: NewTemplate, s
 async function requireOff({ connection }: TemplatesContext, vm: Vm, signal: AbortSignal): Promise<void> {
   const state = await connection.use('reads', signal, (client) => readState(client, vm, signal));
   if (state !== 'off') throw new ArgoError('WRONG STATE', `it is ${state}, and must be off`);
+}
+
+/** @throws ArgoError NOT SUPPORTED where it starts by what no template has */
+function requireCommon({ lacks }: MachineDescription): void {
+  if (lacks !== undefined) throw new ArgoError('NOT SUPPORTED', `${lacks}; a machine made from a template starts from its first disk by a BIOS`);
 }
 
 async function checkSettings(context: TemplatesContext, { vcpus, memory }: NewTemplate, signal: AbortSignal): Promise<void> {
