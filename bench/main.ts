@@ -18,6 +18,7 @@ import { metrics } from './rows/metrics.js';
 import { powerman, upsd } from './rows/peers.js';
 import { consoles } from './rows/consoles.js';
 import { oms } from './rows/oms.js';
+import { omsLibvirt } from './rows/oms-libvirt.js';
 import { page } from './rows/page.js';
 import { pingMany, pingSweep } from './rows/ping.js';
 import { plans } from './rows/plans.js';
@@ -39,7 +40,7 @@ import { FULL, QUICK, type Scenario } from './scenario.js';
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   nop, list, watch, connects, memory, startup, 'list-cost': listCost, polls, selection, glob, hung, audit, metrics, plans, upsd, powerman, libvirt, pushed,
   'ping-sweep': pingSweep, 'ping-many': pingMany, ssh, hosts, xenserver, vsphere, wsman, hyperv: hypervRows, zabbix, 'zabbix-collecting': zabbixCollecting,
-  templates, web, page, consoles, oms,
+  templates, web, page, consoles, oms, 'oms-libvirt': omsLibvirt,
 };
 
 const USAGE = `usage: node dist/bench/main.js [--only NAME]… [--quick] [--json FILE]

@@ -1,7 +1,7 @@
 import type { Summary } from './stats.js';
 
 /** What a figure counts; decides how it is printed. */
-export type Unit = 'req/s' | 'values' | 'ms' | 'µs' | 'µs/name' | 'MB' | 'MB/s' | '% of a core' | '×';
+export type Unit = 'req/s' | 'values' | 'calls' | 'ms' | 'µs' | 'µs/name' | 'MB' | 'MB/s' | '% of a core' | '×';
 
 export interface Target {
   /** as in the list of targets: `≥ 0.8`, `< 90 MB` */
@@ -30,11 +30,14 @@ export interface Row {
 export const below = (value: number, limit: number, unit: string): Target =>
   ({ text: `< ${limit}${unit}`, met: value < limit });
 
+/** A count that a figure must not exceed. */
+export const atMost = (value: number, limit: number): Target => ({ text: `≤ ${limit}`, met: value <= limit });
+
 /** A target that a ratio must reach. */
 export const atLeast = (value: number, limit: number): Target => ({ text: `≥ ${limit}`, met: value >= limit });
 
 export function formatFigure(value: number, unit: Unit): string {
-  if (unit === 'req/s' || unit === 'values') return Math.round(value).toLocaleString('en-GB');
+  if (unit === 'req/s' || unit === 'values' || unit === 'calls') return Math.round(value).toLocaleString('en-GB');
   const digits = value >= 100 ? 0 : value >= 10 ? 1 : value >= 0.1 ? 2 : 3;
   return `${value.toFixed(digits)} ${unit}`;
 }

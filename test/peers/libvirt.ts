@@ -145,6 +145,13 @@ export class LibvirtPeer {
     return this.#define('domain', name, change(tinyXml(name, this.#images.tiny, this.#serialLog(name))));
   }
 
+  /** As {@link defineChanged}, of many by one virsh. */
+  async defineMany(names: readonly string[], change: (xml: string) => string): Promise<void> {
+    const files = names.map((name) => this.#scratch(`domain-${name}.xml`));
+    names.forEach((name, index) => writeFileSync(files[index]!, change(tinyXml(name, this.#images.tiny, this.#serialLog(name)))));
+    await this.#mustVirsh(files.map((file) => `define ${file}`).join('; '));
+  }
+
   /** A file of the peer's own, seen inside and outside under the same path. */
   file(name: string): string {
     return this.#scratch(name);
