@@ -1,7 +1,7 @@
 /** Limits of the oms gateway. Times in milliseconds. */
 
-/** Bytes of a request's body, and characters of an id that is handed back. */
-export const OMS_BODY = 256 * 1024;
+/** Bytes of a request's body, which anybody may send: to read it keeps others waiting. Characters of an id that is handed back. */
+export const OMS_BODY = 64 * 1024;
 export const OMS_ID = 128;
 /** Requests under way of one session: some last as long as what they ask for. */
 export const OMS_CALLS_OF_SESSION = 16;

@@ -9,17 +9,22 @@ export const quotable = (word: string): string => (/^\w[\w-]{0,30}$/.test(word) 
  * walking through it could use up the stack. @throws ArgoError BAD REQUEST
  */
 export function checkKeys(body: unknown): void {
-  let level: unknown[] = [body];
+  let level: readonly object[] = isNested(body) ? [body] : [];
   for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth > API_BODY_DEPTH) throw new ArgoError('BAD REQUEST', 'the body is nested too deeply');
-    const inner: unknown[] = [];
+    if (depth >= API_BODY_DEPTH) throw new ArgoError('BAD REQUEST', 'the body is nested too deeply');
+    const inner: object[] = [];
     for (const one of level) {
-      if (typeof one !== 'object' || one === null) continue;
-      for (const [key, value] of Object.entries(one)) {
-        if (key in Object.prototype) throw new ArgoError('BAD REQUEST', `unknown key${quotable(key)}`);
-        inner.push(value);
-      }
+      // the keys of a list are its numbers
+      const values: readonly unknown[] = Array.isArray(one) ? one : valuesOf(one);
+      for (const value of values) if (isNested(value)) inner.push(value);
     }
     level = inner;
   }
+}
+
+const isNested = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+function valuesOf(one: object): unknown[] {
+  for (const key of Object.keys(one)) if (key in Object.prototype) throw new ArgoError('BAD REQUEST', `unknown key${quotable(key)}`);
+  return Object.values(one);
 }
