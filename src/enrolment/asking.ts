@@ -56,7 +56,7 @@ export class Asking {
       return await this.#placed(() => this.#parts.tokens.use(asking.token, (token) => this.#withToken(token, asking, address, from)));
     } catch (thrown) {
       // it holds no place meanwhile: who only guesses keeps nobody out
-      if (toArgoError(thrown).phrase === 'NOT ALLOWED') await this.#slowDown();
+      if (toArgoError(thrown).phrase === 'NOT AUTHENTICATED') await this.#slowDown();
       throw thrown;
     }
   }
@@ -75,7 +75,7 @@ export class Asking {
   async #withToken(token: UsedToken, { name, key: said, port = 22 }: HostAsking, address: string, from: string): Promise<EnrolmentRequest> {
     const { ends, turns, records } = this.#parts;
     const { account } = token;
-    if (!this.#parts.mayEnrol(account)) throw new ArgoError('NOT ALLOWED');
+    if (!this.#parts.mayEnrol(account)) throw new ArgoError('NOT AUTHENTICATED');
     if (isIP(address) === 0) throw new ArgoError('BAD REQUEST', 'it is not asked over a network');
     if (!PROVIDER_NAME.form.test(name)) throw new ArgoError('BAD REQUEST', `it cannot be the name of a provider: ${PROVIDER_NAME.rule}`);
     if (!Number.isInteger(port) || port < 1 || port > LAST_PORT) throw new ArgoError('BAD REQUEST', 'a port from 1 to 65535 is expected');

@@ -247,7 +247,7 @@ export class Desk implements EnrolmentDesk {
   }
 
   async ask({ address = '', origin }: Mandate, asking: HostAsking): Promise<EnrolmentRequest> {
-    if (this.#parts.settings() === undefined) throw new ArgoError('NOT ALLOWED');
+    if (this.#parts.settings() === undefined) throw new ArgoError('NOT AUTHENTICATED');
     return this.#asking.ask(asking, address, origin);
   }
 

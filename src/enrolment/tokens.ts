@@ -28,7 +28,7 @@ interface Kept {
 /** One that a host has come with. */
 export interface UsedToken {
   readonly account: string;
-  /** It is good for nothing more, on the disk when this resolves. @throws ArgoError NOT ALLOWED where it was revoked meanwhile */
+  /** It is good for nothing more, on the disk when this resolves. @throws ArgoError NOT AUTHENTICATED where it was revoked meanwhile */
   spend(): Promise<void>;
 }
 
@@ -74,12 +74,12 @@ export class EnrolmentTokens {
 
   /**
    * What is done for a host that has come with a token. Only so often may it fail.
-   * @throws ArgoError NOT ALLOWED for whatever is no good token; BUSY where another host has it at the moment; what the work throws
+   * @throws ArgoError NOT AUTHENTICATED for whatever is no good token; BUSY where another host has it at the moment; what the work throws
    */
   async use<T>(text: string, work: (token: UsedToken) => Promise<T>): Promise<T> {
     await this.#load();
     const known = FORM.test(text) ? this.#tokens.get(hashOf(text)) : undefined;
-    if (known === undefined || known.expires <= Date.now()) throw new ArgoError('NOT ALLOWED');
+    if (known === undefined || known.expires <= Date.now()) throw new ArgoError('NOT AUTHENTICATED');
     const { hash, account } = known;
     if (this.#underWay.has(hash)) throw new ArgoError('BUSY', 'another host asks with this token');
     this.#underWay.add(hash);
@@ -106,9 +106,9 @@ export class EnrolmentTokens {
     await this.#store.set(KEY_PREFIX + kept.hash, JSON.stringify(kept));
   }
 
-  /** @throws ArgoError NOT ALLOWED where it was revoked meanwhile */
+  /** @throws ArgoError NOT AUTHENTICATED where it was revoked meanwhile */
   async #spend(kept: Kept): Promise<void> {
-    if (!this.#tokens.has(kept.hash)) throw new ArgoError('NOT ALLOWED');
+    if (!this.#tokens.has(kept.hash)) throw new ArgoError('NOT AUTHENTICATED');
     await this.#drop(kept);
   }
 

@@ -64,7 +64,7 @@ export class ActorEnrolment implements Enrolment {
   async ask({ token, name, key, port }: HostAsking): Promise<EnrolmentRequest> {
     const asking = { token: checkText(token, 'a token'), name: checkText(name, 'a name'), key: checkText(key, 'a key'), ...port === undefined ? {} : { port } };
     // who has no token is told no more than who has a wrong one
-    if (this.#desk === undefined) throw new ArgoError('NOT ALLOWED');
+    if (this.#desk === undefined) throw new ArgoError('NOT AUTHENTICATED');
     return Object.freeze(await told(this.#open().ask(this.#mandate, asking)));
   }
 

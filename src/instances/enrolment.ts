@@ -130,7 +130,7 @@ export interface Enrolment {
   revoke(ids: readonly string[]): Promise<void>;
   /**
    * A host asks by itself, from where it is: with a good token, by whomever, it waits to be approved, if it shows the key that it says.
-   * @throws ArgoError NOT ALLOWED without a good token, or where nothing is enrolled; UNREACHABLE; HOST KEY CHANGED; WRONG STATE where the name is taken; BUSY
+   * @throws ArgoError NOT AUTHENTICATED without a good token, or where nothing is enrolled; UNREACHABLE; HOST KEY CHANGED; WRONG STATE where the name is taken; BUSY
    */
   ask(asking: HostAsking): Promise<EnrolmentRequest>;
 }

@@ -9,6 +9,7 @@ import type { Context, Plugin } from './host/contract.js';
 /** `HOST`, `HOST:PORT`, `[ADDRESS]:PORT`, an address of IPv6. */
 const PLACE = /^(?:\[([^\]\s]+)\]|([^:\s]+))(?::(\d{1,5}))?$/;
 const FINGERPRINT = /^SHA256:/;
+const TOKEN = /^argo-enrol_/;
 
 const place = ({ host, port }: Pick<EnrolledHost, 'host' | 'port'>): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
 const requestLine = (one: EnrolmentRequest): string => `waiting ${one.name} ${place(one)} ${one.key.type} ${one.key.fingerprint} ${one.account} ${one.at.toISOString()}`;
@@ -82,6 +83,8 @@ async function revoke(request: Context): Promise<void> {
 
 async function ask(request: Context): Promise<void> {
   const { actor: { enrolment }, args: [word, name, type, key, port, ...rest], body } = request;
+  // who does not know of it is told what he is told of any word before login
+  if (!TOKEN.test(word ?? '')) throw new ArgoError('NOT AUTHENTICATED');
   if (word === undefined || name === undefined || type === undefined || key === undefined || rest.length > 0 || (port !== undefined && !/^\d{1,5}$/.test(port))) request.usage();
   const { name: known, host, port: at, key: shown } = await enrolment.ask({ token: word, name, key, ...(port === undefined ? {} : { port: Number(port) }) });
   body.line(`waiting ${known} ${place({ host, port: at })} ${shown.type} ${shown.fingerprint}`);
@@ -95,6 +98,7 @@ export default {
     help: 'Ask, as a host, to be managed: with a token of `enrol token`, and the host\'s own public SSH key.',
     right: 'anyone',
     rawWords: true,
+    unlisted: true,
     run: ask,
   }, {
     word: 'enrol',

@@ -279,7 +279,7 @@ export class Request implements Context {
   #reachOf(command: LoadedCommand): { readonly providers?: readonly string[] } | undefined {
     const { account } = this.#session;
     const { gate, authenticator, table } = this.#services;
-    if (!account) return mayUseBeforeLogin(command, authenticator) ? {} : undefined;
+    if (!account) return mayUseBeforeLogin(command, authenticator) && !command.unlisted ? {} : undefined;
     if (isOpen(command)) return {};
     if (command.on !== 'provider') return mayUseSomewhere(account, command, table) ? {} : undefined;
     const permission = permissionOf(command);

@@ -162,7 +162,7 @@ await t.test('a host asks by itself, in three lines of a shell', { skip: lacksRo
   const said = await peer.script(name, script);
   t.ok(said.startsWith(`200 OK\nwaiting node7 ${address}:22 ssh-ed25519 ${fingerprint}\n300 DONE: somebody has to approve it\n`), said);
   t.match(await say('enrol list'), new RegExp(`^waiting node7 ${address}:22 ssh-ed25519 ${fingerprint.replace(/[+/]/g, '\\$&')} steve \\(token of enrolment\\) \\S+\n300 `), 'and the token is used up');
-  t.match(await peer.script(name, script), /^400 NOT ALLOWED$/m);
+  t.match(await peer.script(name, script), /^400 NOT AUTHENTICATED$/m);
   t.match(await say(`enrol approve node7 ${fingerprint} argo-free ${ACCOUNTS.free.password}`), /^enrolled node7 /);
   t.match(await say('status node7/node7'), /^on\n/);
   await daemon.stop();

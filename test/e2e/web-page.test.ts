@@ -305,7 +305,7 @@ void t.test('the page', { skip: lacks('chromium'), jobs: 3 }, async (t) => {
     await until(() => double.asked.some(({ path }) => path === '/api/tasks/w1/cancel'), WAIT_MS, 'the cancelling');
     double.tellWork({ ...work, state: 'failed', ended: NOW, detail: 'FAILED: the disk is full' });
     await shows(page, 'dialog', 'FAILED: the disk is full');
-    await page.locator('dialog').getByRole('button', { name: 'Close' }).click();
+    await page.locator('dialog footer').getByRole('button', { name: 'Close' }).click();
     await card.filter({ hasText: 'the disk is full' }).waitFor();
     t.equal(await card.getByRole('button', { name: 'Try again' }).count(), 0, 'a piece of work is begun where it is typed');
     isClean(t, opened);

@@ -69,7 +69,7 @@ await t.test('a host with a token waits to be approved, and nothing else is done
   t.same([await desk.hosts(kim), await desk.tokens(kim), host.keys.size], [[], [], 0]);
   t.match(audit.begun, [{ command: 'enrol.token', account: 'kim', instance: '*' }, { command: 'enrol.ask', account: 'kim (token of enrolment)', from: '127.0.0.1:4711', instance: 'node1' }]);
   t.notMatch(JSON.stringify([audit.begun, audit.ended, await records.all()]), token);
-  t.equal(await message(desk.ask(stranger, asking(host, token, { name: 'node2' }))), 'NOT ALLOWED', 'it is good for one host');
+  t.equal(await message(desk.ask(stranger, asking(host, token, { name: 'node2' }))), 'NOT AUTHENTICATED', 'it is good for one host');
   await desk.approve(kim, ['node1'], { password: 'sesame' });
   t.equal(host.keys.size, 1);
 });
@@ -80,20 +80,20 @@ await t.test('whoever has no good token is told nothing, and late', async (t) =>
   const { token, id } = await desk.token(kim);
   const short = await desk.token(kim, 1000);
   const began = performance.now();
-  for (const wrong of ['', 'x', 'argo-enrol_', `${token}x`, `argo-enrol_${'A'.repeat(43)}`, token.toUpperCase()]) t.equal(await message(desk.ask(stranger, asking(host, wrong))), 'NOT ALLOWED', wrong);
+  for (const wrong of ['', 'x', 'argo-enrol_', `${token}x`, `argo-enrol_${'A'.repeat(43)}`, token.toUpperCase()]) t.equal(await message(desk.ask(stranger, asking(host, wrong))), 'NOT AUTHENTICATED', wrong);
   t.ok(performance.now() - began > 5 * 1000, 'each after a while');
-  t.equal(await message(desk.ask(stranger, asking(host, short.token))), 'NOT ALLOWED', 'its time is over');
+  t.equal(await message(desk.ask(stranger, asking(host, short.token))), 'NOT AUTHENTICATED', 'its time is over');
   t.same((await desk.tokens(kim)).map((one) => one.id), [id]);
   const many = await Promise.all(Array.from({ length: 200 }, () => message(desk.ask(stranger, asking(host, 'x')))));
-  t.same([...new Set(many)].sort(), ['BUSY: too many hosts ask at a time', 'NOT ALLOWED']);
+  t.same([...new Set(many)].sort(), ['BUSY: too many hosts ask at a time', 'NOT AUTHENTICATED']);
   setOffered(false);
-  t.equal(await message(desk.ask(stranger, asking(host, token))), 'NOT ALLOWED');
+  t.equal(await message(desk.ask(stranger, asking(host, token))), 'NOT AUTHENTICATED');
   setOffered(true);
   accounts.delete('kim');
-  t.equal(await message(desk.ask(stranger, asking(host, token))), 'NOT ALLOWED', 'who has made it may let nobody in any longer');
+  t.equal(await message(desk.ask(stranger, asking(host, token))), 'NOT AUTHENTICATED', 'who has made it may let nobody in any longer');
   accounts.set('kim', everything);
   await desk.revoke(kim, [id]);
-  t.equal(await message(desk.ask(stranger, asking(host, token))), 'NOT ALLOWED');
+  t.equal(await message(desk.ask(stranger, asking(host, token))), 'NOT AUTHENTICATED');
   t.same(audit.begun.filter(({ command }) => command === 'enrol.ask'), []);
 });
 
@@ -126,7 +126,7 @@ await t.test('a token is good for a few tries, and for one host at a time', asyn
   const host = await EnrolledHost.start(t);
   const { token } = await desk.token(kim);
   for (let tries = 0; tries < ENROLMENT_TOKEN_TRIES; tries += 1) t.match(await message(desk.ask(stranger, asking(host, token, { port: 1 }))), /^UNREACHABLE/);
-  t.equal(await message(desk.ask(stranger, asking(host, token))), 'NOT ALLOWED');
+  t.equal(await message(desk.ask(stranger, asking(host, token))), 'NOT AUTHENTICATED');
   const next = await desk.token(kim);
   const both = await Promise.all(['node1', 'node2'].map((name) => message(desk.ask(stranger, asking(host, next.token, { name })))));
   t.same(both.sort(), ['BUSY: another host asks with this token', 'no error']);
@@ -152,6 +152,6 @@ await t.test('a token outlives the end of the server', async (t) => {
   await before.close();
   const { desk } = arrange(t, before.folder);
   t.same((await desk.tokens(kim)).map(({ id }) => id), [left.id]);
-  t.equal(await message(desk.ask(stranger, asking(host, used.token, { name: 'node2' }))), 'NOT ALLOWED');
+  t.equal(await message(desk.ask(stranger, asking(host, used.token, { name: 'node2' }))), 'NOT AUTHENTICATED');
   t.equal(await message(desk.ask(stranger, asking(host, left.token, { name: 'node2' }))), 'no error');
 });

@@ -38,6 +38,8 @@ await t.test('help shows a stranger what it may use', async (t) => {
   t.same(shown, ['auth', 'exit', 'help', 'list', 'nop']);
   t.match(await ask(await session(), 'HELP List'), /^200 OK\nlist \[available\|running\|paused\|stopped\|hosts\] \[--ids\] {2}\S.*\n300 DONE\n$/);
   t.match(await ask(await session(), 'help start'), /^400 UNKNOWN COMMAND: help lists the commands\n$/);
+  t.match(await ask(await session(), 'help enrol-me'), /^400 UNKNOWN COMMAND: help lists the commands\n$/);
+  for (const line of ['enrol-me', 'enrol-me x y z', `enrol-me argo-enrol_${'A'.repeat(43)} node1 ssh-ed25519 AAAA`]) t.equal(await ask(await session(), line), '400 NOT AUTHENTICATED\n', 'as any other word');
   const tenant = (await ask(await session('tenant'), 'help')).split('\n').slice(1, -2).map((line) => line.split(' ')[0]);
   t.equal(tenant.includes('start') && tenant.includes('status') && tenant.includes('list'), true);
   t.equal(tenant.includes('stop') || tenant.includes('dmesg'), false, 'a tenant sees what some grant of it holds');

@@ -15,6 +15,7 @@ export interface LoadedCommand extends CommandRow {
   /** the row alone, for those who are to see it and not to run it */
   readonly row: CommandRow;
   readonly repeatable: boolean;
+  readonly unlisted: boolean;
   readonly alsoBy: readonly Right[];
   /** of a verb of the command `word` */
   readonly verb?: string;
@@ -45,14 +46,14 @@ function loadCommand(command: unknown): LoadedCommand {
 
 /** Each key is read once: a getter could answer the check in one way and the server in another. */
 function loadOne(command: Untyped): LoadedCommand {
-  const { word, aliases, usage, help, right, alsoBy, on, options, words, rawWords, repeatable, run } = command;
+  const { word, aliases, usage, help, right, alsoBy, on, options, words, rawWords, unlisted, repeatable, run } = command;
   const copy = { word, aliases: listOf(aliases), usage, help, right, on, options: listOf(options), words: listOf(words), rawWords: rawWords === true, run };
   const further = listOf(alsoBy);
   const fault = rowFault({ ...copy, alsoBy: further });
   if (fault !== undefined) throw new Error(fault);
   const { run: work, on: subject, ...rest } = copy;
   const row = Object.freeze({ ...rest, ...(subject !== undefined && { on: subject as Subject }), verbs: Object.freeze([]) }) as CommandRow;
-  return Object.freeze({ ...row, row, repeatable: repeatable === true, alsoBy: further as readonly Right[], byVerb: NO_VERBS, run: (work as Command['run']).bind(command as Command) });
+  return Object.freeze({ ...row, row, repeatable: repeatable === true, unlisted: unlisted === true, alsoBy: further as readonly Right[], byVerb: NO_VERBS, run: (work as Command['run']).bind(command as Command) });
 }
 
 /** A command that is used by its verbs alone. */

@@ -90,6 +90,8 @@ export interface Command {
   readonly words?: readonly string[];
   /** The words are passed as typed, `--` included: for commands that take a password. */
   readonly rawWords?: boolean;
+  /** `help` does not show it before login: for what a program sends that was told of it. */
+  readonly unlisted?: boolean;
   /**
    * Running it does nothing but reply, and the reply to the same line of the same account is the same for as
    * long as no instance comes, goes or changes its state: the server may then send again what it sent before.
