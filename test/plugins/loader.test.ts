@@ -7,7 +7,7 @@ import type { Command } from '../../src/plugins/host/contract.js';
 import { PluginLoader } from '../../src/plugins/host/loader.js';
 
 const OWN = [
-  'auth', 'autostart', 'bridge', 'console', 'disk', 'dmesg', 'enrol', 'exit', 'gateway', 'hardware', 'help', 'image', 'info', 'ip', 'list', 'load', 'mac',
+  'auth', 'autostart', 'bridge', 'console', 'disk', 'dmesg', 'enrol', 'enrol-me', 'exit', 'gateway', 'hardware', 'help', 'image', 'info', 'ip', 'list', 'load', 'mac',
   'machine', 'migrate', 'nop', 'pause', 'plan', 'reboot', 'resume', 'route', 'rx', 'shell', 'start', 'stats', 'status', 'stop', 'suspend', 'tag', 'task',
   'template', 'tx', 'unpause', 'uptime', 'volume', 'watch',
 ];
