@@ -3,8 +3,9 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import type { PowerState } from '../drivers/driver.js';
 import { Sleepers, type Sleeper } from '../kit/bell.js';
 import { ArgoError } from '../kit/errors.js';
-import { EVENTS_A_LISTING, EVENTS_A_TURN, WATCHERS, WATCHERS_A_MILLISECOND, WATCHERS_A_TURN } from '../kit/limits.js';
-import type { Grantable } from './principal.js';
+import { EVENTS_A_LISTING, EVENTS_A_TURN, WATCHERS, WATCHERS_A_LOOK, WATCHERS_A_MILLISECOND } from '../kit/limits.js';
+import { Slices } from '../kit/slices.js';
+import type { Grantable, Principal } from './principal.js';
 
 /** What happened, as those who may know are told. */
 export type EventFacts =
@@ -58,6 +59,33 @@ export interface EventSubject extends Grantable {
 /** `epoch-number`: where in the stream of events somebody stands. */
 export type Cursor = string;
 
+/** One event as an account is told of it. */
+export interface ToldEvent {
+  /** stands behind it */
+  readonly cursor: Cursor;
+  readonly time: Date;
+  readonly facts: EventFacts;
+  /** the list has to be looked at again; the event itself may not be known */
+  readonly isSilent?: true | undefined;
+}
+
+/** What came. Others may be given the same object, so nobody can change it. */
+export interface EventBatch {
+  /** stands behind the last of them: where to go on after a break */
+  readonly cursor: Cursor;
+  /** empty where nothing came for a while: it is still there */
+  readonly events: readonly ToldEvent[];
+}
+
+/** What one finds who looks for news. */
+export interface Look {
+  readonly events: readonly ArgoEvent[];
+  /** what accounts are told of them, by their filter: for those who look at the same; undefined where it is nothing */
+  readonly told: Map<Principal, Map<string, EventBatch | undefined>>;
+}
+
+const NOTHING: Look = { events: [], told: new Map() };
+
 const CURSOR = /^([0-9a-f]{6})-(\d{1,16})$/;
 
 /** How far the fine clock may be from the time of day, which is set now and then, before it follows. Milliseconds. */
@@ -82,11 +110,13 @@ export class Events {
   /** the newest that is forgotten: whoever stands before it has missed something */
   #forgotten = 0;
   readonly #waiting = new Sleepers();
-  /** what was found last by {@link after}, and when that holds */
-  #looked: { readonly after: number; readonly newest: ArgoEvent | undefined; readonly found: readonly ArgoEvent[] } | undefined;
+  /** while those who wait are woken: the last event that was there when that began, and what was found last */
+  #round: { readonly end: number; look?: { readonly after: number; readonly found: Look } } | undefined;
   readonly #watchers = new Map<string, number>();
   #watching = 0;
   #waking = false;
+  /** something has happened since those who wait were last begun to be woken */
+  #isNews = false;
   /** `performance.now()` of when those who wait were last begun to be woken */
   #wokenAt = -Infinity;
   #closed = false;
@@ -217,18 +247,22 @@ export class Events {
    * The events behind a position, so many at most.
    * @throws ArgoError CURSOR EXPIRED where some of them are forgotten
    */
-  after(at: number): readonly ArgoEvent[] {
+  after(at: number, end = Infinity): readonly ArgoEvent[] {
     if (at < this.#forgotten) throw expired();
-    // a thousand who watch stand at the same place
-    if (this.#looked?.after !== at || this.#looked.newest !== this.#newest) {
-      this.#looked = { after: at, newest: this.#newest, found: [...this.#from(this.#firstBehind(at), EVENTS_A_TURN)] };
-    }
-    return this.#looked.found;
+    const first = this.#firstBehind(at);
+    return [...this.#from(first, Math.min(EVENTS_A_TURN, this.#firstBehind(end) - first))];
   }
 
-  /** The event that was added last. */
-  get #newest(): ArgoEvent | undefined {
-    return this.#size === 0 ? undefined : this.#at(this.#size - 1);
+  /**
+   * As {@link after}. While many are woken, all are told up to the same event, so that they stand at the same place and
+   * what each finds is found once; what comes meanwhile is told in the next round.
+   */
+  look(at: number): Look {
+    const round = this.#round;
+    if (at >= (round?.end ?? this.#last)) return NOTHING;
+    if (round === undefined) return { events: this.after(at), told: new Map() };
+    if (round.look?.after !== at) round.look = { after: at, found: { events: this.after(at, round.end), told: new Map() } };
+    return round.look.found;
   }
 
   /** The events in front of a position that are remembered, newest first, so many at most. */
@@ -272,7 +306,7 @@ export class Events {
 
   #forgetAll(): void {
     this.#forgotten = this.#tick();
-    this.#looked = undefined;
+    this.#round = undefined;
     this.#ring.fill(undefined);
     this.#head = this.#size = 0;
     this.#wake();
@@ -283,22 +317,42 @@ export class Events {
    * of many costs a write each, so what happens shortly after another goes with it. One or a few are told at once.
    */
   #wake(): void {
-    if (this.#waking || this.#waiting.size === 0) return;
+    if (this.#waiting.size === 0 && !this.#waking) return;
+    this.#isNews = true;
+    if (this.#waking) return;
     this.#waking = true;
-    void this.#wakeInTurns();
+    void this.#wakeInRounds();
   }
 
-  async #wakeInTurns(): Promise<void> {
-    const early = this.#wokenAt + this.#waiting.size / WATCHERS_A_MILLISECOND - performance.now();
-    if (early >= 1) await sleep(early);
-    else await nextTurn();
+  /** One round after the other, so that two of them never tell the same watcher shortly one after the other. */
+  async #wakeInRounds(): Promise<void> {
+    while (this.#isNews) {
+      const early = this.#wokenAt + this.#waiting.size / WATCHERS_A_MILLISECOND - performance.now();
+      if (early >= 1) await sleep(early);
+      else await nextTurn();
+      this.#isNews = false;
+      this.#wokenAt = performance.now();
+      await this.#wakeAll();
+    }
     this.#waking = false;
-    this.#wokenAt = performance.now();
+  }
+
+  async #wakeAll(): Promise<void> {
+    this.#round = { end: this.#last };
+    const slices = new Slices();
+    // the slice begins now, unless other long work has begun it
+    slices.isOverNow();
     let woken = 0;
     for (const wake of this.#waiting.wakers()) {
-      woken += 1;
-      if (woken % WATCHERS_A_TURN === 0) await nextTurn();
       wake();
+      woken += 1;
+      if (woken % WATCHERS_A_LOOK !== 0) continue;
+      // they look for themselves first: that is what takes the time
+      await Promise.resolve();
+      if (slices.isOverNow()) await slices.pause();
     }
+    // the last of them look, too
+    await Promise.resolve();
+    this.#round = undefined;
   }
 }

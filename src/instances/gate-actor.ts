@@ -311,7 +311,7 @@ export class GateActor implements Actor {
     if (events === undefined || this.#ended) throw new ArgoError('NOT SUPPORTED', 'there are no events');
     for (const name of names ?? []) if (!isPattern(name) && !name.startsWith('@')) await this.#view().select([{ text: name, quoted: true }], groups());
     const tags = names && await this.#tagTest(names.map((text) => ({ text, quoted: false })));
-    return new EventSubscription({ events, identity, patterns: names && chosenBy(names, groups, tags), types, listed, after, mostOfAccount: maxWatchersPerAccount(), mayKnow, isOver: () => this.#ended });
+    return new EventSubscription({ events, identity, patterns: names && chosenBy(names, groups, tags), chosen: tags === undefined ? names?.join('\n') : undefined, types, listed, after, mostOfAccount: maxWatchersPerAccount(), mayKnow, isOver: () => this.#ended });
   }
 
   each<One, T>(on: Iterable<One>, work: (one: One) => Promise<T>): AsyncIterable<Settled<T, One>> {

@@ -1,8 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Sleeper } from '../kit/bell.js';
+import { closeClass } from '../kit/closed.js';
 import { ArgoError } from '../kit/errors.js';
 import type { InstancePattern } from '../kit/patterns.js';
 import { WATCH_IDLE } from '../kit/limits.js';
-import type { ArgoEvent, Cursor, EventFacts, Events, EventType } from './events.js';
+import { onAbort } from '../kit/within.js';
+import type { ArgoEvent, Cursor, EventBatch, EventFacts, Events, EventType, Look, ToldEvent } from './events.js';
 import { EVERYTHING, providerOf, type Identity, type Permission, type Principal } from './principal.js';
 import { forOthers } from './work-words.js';
 
@@ -16,22 +19,7 @@ export interface EventFilter {
   readonly listed?: boolean;
 }
 
-export interface ToldEvent {
-  /** stands behind it */
-  readonly cursor: Cursor;
-  readonly time: Date;
-  readonly facts: EventFacts;
-  /** the list has to be looked at again; the event itself may not be known */
-  readonly isSilent?: true;
-}
-
-/** What came. */
-export interface EventBatch {
-  /** stands behind the last of them: where to go on after a break */
-  readonly cursor: Cursor;
-  /** empty where nothing came for a while: it is still there */
-  readonly events: readonly ToldEvent[];
-}
+export type { EventBatch, ToldEvent } from './events.js';
 
 /** Somebody who watches: a position in the events. */
 export interface Subscription {
@@ -43,6 +31,13 @@ export interface Subscription {
    * @throws ArgoError CURSOR EXPIRED for one that fell behind; NOT ALLOWED when the account is taken away
    */
   batches(signal: AbortSignal): AsyncGenerator<EventBatch>;
+  /**
+   * The same for one of many: a thousand generators that are waited for 40 times a second leave so much garbage that
+   * collecting it keeps everybody waiting.
+   * @param take is given what came; where it returns a promise, nothing further comes until that is resolved
+   * @throws as {@link batches}, and what `take` throws
+   */
+  follow(signal: AbortSignal, take: (batch: EventBatch) => void | Promise<void>): Promise<void>;
 }
 
 const NO_PLANS: ReadonlySet<string> = new Set();
@@ -53,6 +48,8 @@ export interface SubscriptionParts {
   readonly identity: Identity;
   /** with the groups as they are now; undefined: all */
   readonly patterns: (() => readonly InstancePattern[]) | undefined;
+  /** the names, where they alone say what the patterns are: who has the same is told the same */
+  readonly chosen?: string | undefined;
   readonly types: readonly EventType[] | undefined;
   /** an event that it knows; undefined: from now on */
   readonly after: Cursor | undefined;
@@ -64,54 +61,61 @@ export interface SubscriptionParts {
   isOver(): boolean;
 }
 
+/** What one who watches is given next, or for how long there is nothing, ms: 0 where others are to have their turn first. undefined: it is over. */
+type Step = EventBatch | number | undefined;
+
 /** Delivers what an account may know at that moment, so that a reload takes effect at once. */
 export class EventSubscription implements Subscription {
   readonly cursor: Cursor;
   readonly #parts: SubscriptionParts;
+  /** the whole filter, as others may have it; undefined where nobody else has the same */
+  readonly #filter: string | undefined;
   #at: number;
 
   /** @throws ArgoError CURSOR EXPIRED, USAGE */
   constructor(parts: SubscriptionParts) {
-    const { events, after } = this.#parts = parts;
+    const { events, after, patterns, chosen, types, listed = false } = this.#parts = parts;
+    this.#filter = patterns === undefined || chosen !== undefined ? JSON.stringify([types, listed, chosen]) : undefined;
     this.#at = after === undefined ? events.now() : events.position(after);
     this.cursor = events.cursor(this.#at);
   }
 
   async *batches(signal: AbortSignal): AsyncGenerator<EventBatch> {
-    const { events, identity, mostOfAccount } = this.#parts;
-    const gone = new AbortController();
-    const leave = events.enter(identity.name, mostOfAccount);
-    const forget = identity.onTakenAway(() => gone.abort());
-    const sleeper = events.sleeper(AbortSignal.any([signal, gone.signal]));
-    let idleSince = performance.now();
+    const place = new WatchingPlace(this.#parts, signal);
     try {
-      while (!signal.aborted && !this.#parts.isOver()) {
-        if (gone.signal.aborted) throw new ArgoError('NOT ALLOWED', 'the account was taken away');
-        const looked = events.after(this.#at);
-        const plans = looked.some(({ facts }) => facts.type === 'plan') ? await this.#plansIn(looked) : NO_PLANS;
-        const found = looked.filter((event) => this.#concerns(event, plans));
-        if (looked.length > 0) this.#at = looked.at(-1)!.at;
-        else if (events.closed) return;
-        if (found.length > 0) {
-          yield { cursor: events.cursor(this.#at), events: found.map((event) => this.#told(event, plans)) };
-          idleSince = performance.now();
-        } else if (looked.length === 0) {
-          const left = idleSince + WATCH_IDLE - performance.now();
-          if (left > 0) {
-            await sleeper.sleep(left);
-          } else {
-            this.#at = events.now();
-            yield { cursor: events.cursor(this.#at), events: [] };
-            idleSince = performance.now();
-          }
+      for (;;) {
+        const looked = this.#step(place);
+        const step = looked instanceof Promise ? await looked : looked;
+        if (step === undefined) return;
+        if (typeof step === 'number') {
+          await place.sleep(step);
         } else {
-          await nextTurn();
+          yield step;
+          place.told();
         }
       }
     } finally {
-      sleeper.end();
-      forget();
-      leave();
+      place.leave();
+    }
+  }
+
+  async follow(signal: AbortSignal, take: (batch: EventBatch) => void | Promise<void>): Promise<void> {
+    const place = new WatchingPlace(this.#parts, signal);
+    try {
+      for (;;) {
+        const looked = this.#step(place);
+        const step = looked instanceof Promise ? await looked : looked;
+        if (step === undefined) return;
+        if (typeof step === 'number') {
+          await place.sleep(step);
+        } else {
+          const taking = take(step);
+          if (taking !== undefined) await taking;
+          place.told();
+        }
+      }
+    } finally {
+      place.leave();
     }
   }
 
@@ -123,21 +127,68 @@ export class EventSubscription implements Subscription {
       const looked = events.before(at);
       if (looked.length === 0) break;
       at = looked.at(-1)!.at;
-      const plans = looked.some(({ facts }) => facts.type === 'plan') ? await this.#plansIn(looked) : NO_PLANS;
+      const named = this.#plansIn(looked);
+      const plans = named === undefined ? NO_PLANS : await this.#knownOf(named);
       for (const event of looked) if (found.length < most && this.#concerns(event, plans)) found.push(this.#told(event, plans));
       await nextTurn();
     }
     return found.reverse();
   }
 
-  /** The plans of which is told here and may be told to this account. */
-  async #plansIn(events: readonly ArgoEvent[]): Promise<ReadonlySet<string>> {
-    const { types, patterns, mayKnow } = this.#parts;
-    if (patterns !== undefined || types?.includes('plan') === false) return NO_PLANS;
+  #step(place: WatchingPlace): Step | Promise<Step> {
+    const { events } = this.#parts;
+    if (place.isOver || this.#parts.isOver()) return undefined;
+    if (place.isTakenAway) throw new ArgoError('NOT ALLOWED', 'the account was taken away');
+    const look = events.look(this.#at);
+    if (look.events.length === 0) return events.closed ? undefined : this.#idle(place);
+    const plans = this.#plansIn(look.events);
+    return plans === undefined ? this.#found(look, NO_PLANS) : this.#knownOf(plans).then((known) => this.#found(look, known));
+  }
+
+  #idle(place: WatchingPlace): Step {
+    const left = place.idleSince + WATCH_IDLE - performance.now();
+    if (left > 0) return left;
+    const { events } = this.#parts;
+    this.#at = events.now();
+    return { cursor: events.cursor(this.#at), events: [] };
+  }
+
+  #found(look: Look, plans: ReadonlySet<string>): Step {
+    this.#at = look.events.at(-1)!.at;
+    return (plans === NO_PLANS && this.#filter !== undefined ? this.#sharedBatch(look, this.#filter) : this.#batch(look.events, plans)) ?? 0;
+  }
+
+  /** What depends on nothing but the account as it is now, the filter and the events: many who watch are told the same. */
+  #sharedBatch({ events, told }: Look, filter: string): EventBatch | undefined {
+    const { identity: { principal } } = this.#parts;
+    let ofAccount = told.get(principal);
+    if (ofAccount === undefined) told.set(principal, ofAccount = new Map());
+    let batch = ofAccount.get(filter);
+    if (batch === undefined && !ofAccount.has(filter)) ofAccount.set(filter, batch = this.#batch(events, NO_PLANS));
+    return batch;
+  }
+
+  /** @returns undefined where nothing of it is told */
+  #batch(looked: readonly ArgoEvent[], plans: ReadonlySet<string>): EventBatch | undefined {
+    const found: ToldEvent[] = [];
+    for (const event of looked) if (this.#concerns(event, plans)) found.push(this.#told(event, plans));
+    if (found.length === 0) return undefined;
+    return Object.freeze({ cursor: this.#parts.events.cursor(looked.at(-1)!.at), events: Object.freeze(found) });
+  }
+
+  /** The plans of which is told here, where this one wants to know of plans. */
+  #plansIn(events: readonly ArgoEvent[]): ReadonlySet<string> | undefined {
+    const { types, patterns } = this.#parts;
+    if (patterns !== undefined || types?.includes('plan') === false) return undefined;
+    let plans: Set<string> | undefined;
+    for (const { facts } of events) if (facts.type === 'plan') (plans ??= new Set()).add(facts.plan);
+    return plans;
+  }
+
+  /** Those of them that may be told to this account. */
+  async #knownOf(plans: ReadonlySet<string>): Promise<ReadonlySet<string>> {
     const known = new Set<string>();
-    for (const plan of new Set(events.flatMap(({ facts }) => (facts.type === 'plan' ? [facts.plan] : [])))) {
-      if (await mayKnow(plan)) known.add(plan);
-    }
+    for (const plan of plans) if (await this.#parts.mayKnow(plan)) known.add(plan);
     return known;
   }
 
@@ -154,8 +205,71 @@ export class EventSubscription implements Subscription {
   #told(event: ArgoEvent, plans: ReadonlySet<string>): ToldEvent {
     const { at, facts } = event;
     const { events, listed = false, identity: { principal } } = this.#parts;
-    const told = { cursor: events.cursor(at), time: new Date(at / 1000), facts: asTold(principal, facts) };
-    return listed && !this.#mayKnow(event, plans) ? { ...told, isSilent: true } : told;
+    return new Told(events.cursor(at), at, asTold(principal, facts), listed && !this.#mayKnow(event, plans) ? true : undefined);
+  }
+}
+
+/** An event as several are told of it. */
+class Told implements ToldEvent {
+  readonly cursor: Cursor;
+  readonly facts: EventFacts;
+  readonly isSilent: true | undefined;
+  readonly #at: number;
+
+  /** @param at microseconds since 1970 */
+  constructor(cursor: Cursor, at: number, facts: EventFacts, isSilent: true | undefined) {
+    this.cursor = cursor;
+    this.facts = facts;
+    this.isSilent = isSilent;
+    this.#at = at;
+    Object.freeze(this);
+  }
+
+  /** A date can be changed by whoever has it, so each gets one of its own. */
+  get time(): Date {
+    return new Date(this.#at / 1000);
+  }
+}
+
+closeClass(Told);
+
+/** The place of one who watches, from its beginning to its end. */
+class WatchingPlace {
+  /** `performance.now()` of when it was told something last, or began */
+  idleSince = performance.now();
+  isOver = false;
+  isTakenAway = false;
+  readonly #sleeper: Sleeper;
+  readonly #ends: readonly (() => void)[];
+
+  /** @throws ArgoError BUSY where too many watch already */
+  constructor({ events, identity, mostOfAccount }: SubscriptionParts, signal: AbortSignal) {
+    const wakes = new AbortController();
+    const leave = events.enter(identity.name, mostOfAccount);
+    this.#sleeper = events.sleeper(wakes.signal);
+    const forget = identity.onTakenAway(() => {
+      this.isTakenAway = true;
+      wakes.abort();
+    });
+    const over = onAbort(signal, () => {
+      this.isOver = true;
+      wakes.abort();
+    });
+    this.#ends = [over, forget, leave];
+  }
+
+  /** Until something may have come, or so many milliseconds are over; with 0, until others had their turn. */
+  sleep(ms: number): Promise<unknown> {
+    return ms === 0 ? nextTurn() : this.#sleeper.sleep(ms);
+  }
+
+  told(): void {
+    this.idleSince = performance.now();
+  }
+
+  leave(): void {
+    this.#sleeper.end();
+    this.#ends.forEach((end) => end());
   }
 }
 

@@ -1,8 +1,9 @@
+import { Link, LinkedList } from './linked-list.js';
 import { onAbort } from './within.js';
 
 /** Those who sleep until something happens: each has an end of its own as well. */
 export class Sleepers {
-  readonly #wakers = new Set<() => void>();
+  readonly #wakers = new LinkedList<() => void>();
 
   get size(): number {
     return this.#wakers.size;
@@ -29,12 +30,13 @@ export class Sleepers {
       const wake = (): void => {
         clearTimeout(timer);
         leave();
-        this.#wakers.delete(wake);
+        link.leave();
         resolve();
       };
+      const link = new Link(wake);
       const timer = ms === undefined ? undefined : setTimeout(wake, ms);
       const leave = onAbort(signal, wake);
-      this.#wakers.add(wake);
+      this.#wakers.append(link);
     });
   }
 }
@@ -44,20 +46,21 @@ export class Sleepers {
  * watched once for all that.
  */
 export class Sleeper {
-  readonly #sleepers: Set<() => void>;
+  readonly #sleepers: LinkedList<() => void>;
   readonly #signal: AbortSignal;
   readonly #leave: () => void;
   readonly #wake = (): void => {
     const resolve = this.#resolve;
     this.#resolve = undefined;
-    this.#sleepers.delete(this.#wake);
+    this.#link.leave();
     resolve?.();
   };
+  readonly #link = new Link(this.#wake);
   #resolve: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   /** @param sleepers who is woken together with it */
-  constructor(sleepers: Set<() => void>, signal: AbortSignal) {
+  constructor(sleepers: LinkedList<() => void>, signal: AbortSignal) {
     this.#sleepers = sleepers;
     this.#signal = signal;
     this.#leave = onAbort(signal, this.#wake);
@@ -72,7 +75,7 @@ export class Sleeper {
     }, ms);
     return new Promise((resolve) => {
       this.#resolve = resolve;
-      this.#sleepers.add(this.#wake);
+      this.#sleepers.append(this.#link);
     });
   }
 

@@ -385,10 +385,12 @@ export const CONDITION_DEPTH = 32;
 export const EVENT_SUBJECTS = 10_000;
 /** Those who watch events: in all. */
 export const WATCHERS = 1024;
-/** Watchers that are woken in one turn, and events that one of them looks at in a turn. */
-export const WATCHERS_A_TURN = 64;
+/** Watchers that are woken between two looks at the clock, and connections that are written to: each takes some ten microseconds. */
+export const WATCHERS_A_LOOK = 8;
+export const WRITES_A_LOOK = 8;
 /** For so many who watch, rounds of telling them are a millisecond apart: a thousand are told every 25 ms of what came meanwhile. */
 export const WATCHERS_A_MILLISECOND = 40;
+/** Events that a watcher looks at in a turn. */
 export const EVENTS_A_TURN = 1000;
 /** Instances that may come or go in one listing as events of their own; more are not told one by one. */
 export const EVENTS_A_LISTING = 8192;

@@ -61,12 +61,19 @@ function words(facts: EventFacts): string {
 
 const line = (cursor: string, time: Date, rest: string): string => `${cursor} ${time.toISOString()} ${rest}`;
 
-/** By what happened: of a thousand who watch, each gets the same line, and to put it together costs as much as to send it. */
-const lines = new WeakMap<EventFacts, string>();
+/** Lines that are kept for others. */
+const LINES_KEPT = 256;
+const NO_LINES: readonly string[] = [];
+
+/** What was told last, by what happened: others are told of it with the same line, which costs as much to put together as to send. */
+const lines = new Map<EventFacts, string>();
 
 function lineOf({ cursor, time, facts }: ToldEvent): string {
   let known = lines.get(facts);
-  if (known === undefined) lines.set(facts, known = line(cursor, time, words(facts)));
+  if (known === undefined) {
+    if (lines.size >= LINES_KEPT) lines.clear();
+    lines.set(facts, known = line(cursor, time, words(facts)));
+  }
   return known;
 }
 
@@ -101,13 +108,15 @@ export default {
       const { names, since, types } = asked;
       const subscription = await request.actor.watch({ ...(names.length > 0 ? { names } : {}), ...(types ? { types } : {}) }, since);
       const ends = AbortSignal.any([request.interrupted, request.signal]);
-      const batches = subscription.batches(ends);
       if (asked.state) await request.body.lines(states(request, asked, await select(request, names), subscription.cursor));
       else await request.body.lines([]);
-      for await (const { cursor, events } of batches) {
-        if (events.length === 0) await request.body.lines([line(cursor, new Date(), 'idle')]);
-        else await request.body.lines(events.map(lineOf));
-      }
+      await subscription.follow(ends, (batch) => {
+        const { cursor, events } = batch;
+        if (events.length === 0) return request.body.lines([line(cursor, new Date(), 'idle')]);
+        request.body.unchanged(batch, '', () => events.map(lineOf));
+        // at the pace at which the client reads
+        return request.body.lines(NO_LINES);
+      });
     },
   }],
 } satisfies Plugin;

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { ArgoError } from '../kit/errors.js';
 import { FLUSH_AFTER, LINGER, OUTPUT_CHUNK, PENDING_INPUT, SUBNEGOTIATION_TIMEOUT } from '../kit/limits.js';
 import type { Dispatcher } from './dispatcher.js';
+import { flushInTurn } from './flushes.js';
 import { LineReader } from './line-reader.js';
 import { RawConsole } from './raw-console.js';
 import { ClientGone, type LineEnd, Reply, type Sink, type RawEnd } from './reply.js';
@@ -24,7 +25,12 @@ export class Connection implements Sink {
   /** all of the output is known to be ASCII; else it is looked at, which takes as long as all else that is done for a few lines */
   #isAscii = true;
   #flushTimer: NodeJS.Timeout | undefined;
-  #flushTurn: NodeJS.Immediate | undefined;
+  /** it is among those that are flushed next */
+  #flushIsDue = false;
+  readonly #flushNow = (): void => {
+    this.#flushIsDue = false;
+    this.#flush();
+  };
   /** on the clock of performance.now(): when the request under way began, or something of its reply was written */
   #gathersFrom = 0;
   #subnegotiationTimer: NodeJS.Timeout | undefined;
@@ -228,22 +234,23 @@ export class Connection implements Sink {
     });
   }
 
-  /**
-   * What comes of a reply shortly after something else goes out together with it; what comes after a quiet time, with
-   * this turn. Were it to wait as well, a line to each of a thousand who watch would be a thousand timers that are due
-   * together, whose writes hold the loop for 10 ms.
-   */
+  /** What comes of a reply shortly after something else goes out together with it; what comes after a quiet time, with this turn. */
   #flushSoon(): void {
-    if (this.#flushTimer !== undefined || this.#flushTurn !== undefined) return;
+    if (this.#flushTimer !== undefined || this.#flushIsDue) return;
     const left = this.#gathersFrom + FLUSH_AFTER - performance.now();
-    if (left > 0) this.#flushTimer = setTimeout(() => this.#flush(), left);
-    else this.#flushTurn = setImmediate(() => this.#flush());
+    if (left > 0) this.#flushTimer = setTimeout(() => this.#flushDue(), left);
+    else this.#flushDue();
+  }
+
+  #flushDue(): void {
+    this.#flushTimer = undefined;
+    this.#flushIsDue = true;
+    flushInTurn(this.#flushNow);
   }
 
   #flush(): void {
-    clearTimeout(this.#flushTimer);
-    clearImmediate(this.#flushTurn);
-    this.#flushTimer = this.#flushTurn = undefined;
+    if (this.#flushTimer !== undefined) clearTimeout(this.#flushTimer);
+    this.#flushTimer = undefined;
     if (this.#output === '' || this.#blocked) return;
     if (this.#busy) this.#gathersFrom = performance.now();
     const text = this.#output;

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import t from 'tap';
 import { Account } from '../../src/auth/account.js';
 import type { Machine, PowerState, Sighting } from '../../src/drivers/driver.js';
@@ -7,6 +8,7 @@ import { overviewOf, statesOf } from '../../src/instances/overview.js';
 import { Registry } from '../../src/instances/registry.js';
 import { EventSubscription, type EventBatch, type SubscriptionParts } from '../../src/instances/subscription.js';
 import { InstancePattern } from '../../src/kit/patterns.js';
+import { until } from '../support/until.js';
 
 const owner = (name: string, staleReason?: string): Owner => ({ name, settings: { type: 'sim' }, listed: true, staleReason, answers: staleReason === undefined, lastListing: 1000, work: { actions: 1, waiting: 2 } }) as Owner;
 const sighting = (id: string, name: string, state: PowerState = 'on'): Sighting =>
@@ -117,6 +119,109 @@ await t.test('how it ends', async (t) => {
   const over = await arrange(account(['*']), { isOver: () => isOver });
   isOver = true;
   t.equal((await over.batches.next()).done, true);
+});
+
+/** Follows until told to stop. */
+function follow(subscription: EventSubscription, take: (batch: EventBatch) => void | Promise<void>) {
+  const stop = new AbortController();
+  return { ended: subscription.follow(stop.signal, take), stop: () => stop.abort() };
+}
+
+const factsOf = (batches: readonly EventBatch[]): unknown[] => batches.flatMap(({ events }) => events.map(({ facts }) => facts));
+
+await t.test('one who follows is told in order, as fast as it takes it, until it ends', async (t) => {
+  const { set, lab, subscription } = await arrange(account(['*']));
+  const batches: EventBatch[] = [];
+  let goOn = (): void => undefined;
+  const { ended, stop } = follow(subscription, (batch) => {
+    batches.push(batch);
+    return new Promise((resolve) => { goOn = resolve; });
+  });
+  set(lab, '1', 'off');
+  await until(() => batches.length === 1, 10_000, 'the first batch');
+  set(lab, '1', 'paused');
+  set(lab, '1', 'on');
+  await nextTurn();
+  await nextTurn();
+  t.equal(batches.length, 1, 'nothing comes while it is at work on the first');
+  goOn();
+  await until(() => batches.length === 2, 10_000, 'the rest');
+  t.match(factsOf(batches), [{ now: 'off' }, { now: 'paused' }, { now: 'on' }]);
+  stop();
+  goOn();
+  await ended;
+
+  const taken = await arrange(account(['*']));
+  const following = follow(taken.subscription, () => undefined);
+  taken.takeAway();
+  await t.rejects(following.ended, { message: /^NOT ALLOWED/ });
+  t.equal(taken.events.watching, 0);
+
+  const failing = await arrange(account(['*']));
+  const { ended: failed } = follow(failing.subscription, () => { throw new Error('gone'); });
+  failing.set(failing.lab, '1', 'off');
+  await t.rejects(failed, { message: 'gone' });
+  t.equal(failing.events.watching, 0, 'its place is free again');
+});
+
+await t.test('many who may know the same are given the same, which none can change; others get what they may know', async (t) => {
+  const all = account(['*']);
+  const { set, lab, other, events, subscription } = await arrange(all, { mostOfAccount: 20 });
+  const another = (principal: Account, parts: Partial<SubscriptionParts> = {}): EventSubscription => new EventSubscription({
+    events, identity: { name: 'kim', principal, onTakenAway: () => () => undefined }, patterns: undefined, types: undefined, after: subscription.cursor,
+    mostOfAccount: 20, mayKnow: () => Promise.resolve(false), isOver: () => false, ...parts,
+  });
+  const patterns = (): InstancePattern[] => [new InstancePattern('web*')];
+  const subscriptions = {
+    first: another(all), second: another(all), few: another(account(['lab/web1'])), typed: another(all, { types: ['server'] }),
+    named: another(all, { patterns, chosen: 'web*' }), alike: another(all, { patterns, chosen: 'web*' }), tagged: another(all, { patterns }),
+  };
+  const told = Object.fromEntries(Object.keys(subscriptions).map((name) => [name, [] as EventBatch[]])) as Record<keyof typeof subscriptions, EventBatch[]>;
+  const following = Object.entries(subscriptions).map(([name, one]) => follow(one, (batch) => void told[name as keyof typeof told].push(batch)));
+  set(lab, '1', 'off');
+  set(lab, '2', 'off');
+  set(other, '3', 'off');
+  events.add({ type: 'server', now: 'reloaded' });
+  await until(() => Object.values(told).every(({ length }) => length > 0), 10_000, 'all to be told');
+  t.match(factsOf(told.first), [{ instance: 'lab/web1' }, { instance: 'lab/db' }, { instance: 'other/web2' }, { type: 'server' }]);
+  t.same(factsOf(told.second), factsOf(told.first));
+  t.match(factsOf(told.few), [{ instance: 'lab/web1' }, { type: 'server' }]);
+  t.equal(factsOf(told.few).length, 2);
+  t.same(factsOf(told.typed), [{ type: 'server', now: 'reloaded' }]);
+  t.match(factsOf(told.named), [{ instance: 'lab/web1' }, { instance: 'other/web2' }, { type: 'server' }]);
+  t.same(factsOf(told.tagged), factsOf(told.named));
+  const before = { first: told.first.length, named: told.named.length };
+  set(lab, '1', 'on');
+  await until(() => Object.values({ ...told, typed: told.first }).every((batches) => factsOf(batches).some((facts) => (facts as { now?: string }).now === 'on')), 10_000, 'all to be told of what came next');
+  t.equal(told.second[before.first], told.first[before.first]);
+  t.equal(told.alike[before.named], told.named[before.named]);
+  t.not(told.tagged.at(-1), told.named.at(-1), 'what tags say is asked for each');
+  const [one] = told.first.at(-1)!.events;
+  t.throws(() => { Object.assign(one!, { facts: {} }); }, TypeError);
+  t.throws(() => { (told.first.at(-1)!.events as unknown[]).push(one); }, TypeError);
+  one!.time.setTime(0);
+  t.not(one!.time.getTime(), 0, 'a date of its own for each who asks');
+  following.forEach(({ stop }) => stop());
+  await Promise.all(following.map(({ ended }) => ended));
+});
+
+await t.test('what comes while many are told is told to all in the next round', async (t) => {
+  const all = account(['*']);
+  const { set, lab, events, subscription } = await arrange(all, { mostOfAccount: 200 });
+  const told = Array.from({ length: 100 }, () => [] as string[]);
+  const following = told.map((words, at) => follow(new EventSubscription({
+    events, identity: { name: 'kim', principal: all, onTakenAway: () => () => undefined }, patterns: undefined, types: undefined, after: subscription.cursor,
+    mostOfAccount: 200, mayKnow: () => Promise.resolve(false), isOver: () => false,
+  }), (batch) => {
+    words.push(batch.events.map(({ facts }) => ('now' in facts ? facts.now : '')).join());
+    // in the middle of the first round
+    if (at === 50 && words.length === 1) set(lab, '2', 'paused');
+  }));
+  set(lab, '1', 'off');
+  await until(() => told.every(({ length }) => length > 1), 10_000, 'all to be told of both');
+  t.same(told, told.map(() => ['off', 'paused']));
+  following.forEach(({ stop }) => stop());
+  await Promise.all(following.map(({ ended }) => ended));
 });
 
 await t.test('so many at a time for an account, and a place that is given back', async (t) => {

@@ -89,6 +89,21 @@ await t.test('what comes while others are being told is told once, in order', as
   }
 });
 
+await t.test('many who watch by different filters each get their lines, and their ends', async (t) => {
+  const core = await serve(t);
+  const [all, named, typed, tenant] = await Promise.all([
+    core.watcher('steve', 'watch'), core.watcher('steve', 'watch dev'), core.watcher('steve', 'watch --types=server'), core.watcher('tenant', 'watch'),
+  ]);
+  core.events.state(lj, 'on');
+  core.events.state(dev, 'on');
+  core.events.add({ type: 'server', now: 'reloaded' });
+  const lines = async (client: LineClient): Promise<string[]> => [...(await client.expect('server reloaded\n')).matchAll(/Z (.*)/g)].map(([, words = '']) => words);
+  t.same(await lines(all), ['state demo/lj off on', 'state demo/dev off on', 'server reloaded']);
+  t.same(await lines(named), ['state demo/dev off on', 'server reloaded']);
+  t.same(await lines(typed), ['server reloaded']);
+  t.same(await lines(tenant), ['state demo/lj off on', 'server reloaded'], 'what it may know');
+});
+
 await t.test('nothing is sent unasked', async (t) => {
   const core = await serve(t);
   const watcher = await core.watcher('steve', 'watch');
