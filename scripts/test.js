@@ -138,8 +138,9 @@ async function main() {
   const unknown = args.find((arg) => arg.startsWith('-') && !OPTIONS.includes(arg));
   if (unknown !== undefined) throw new Error(`unknown option ${unknown}; there are ${OPTIONS.join(', ')}, and names of files`);
   const paths = args.filter((arg) => !arg.startsWith('-')).map(toSource);
-  prepareOrExit({ dev: true });
+  // a name that is wrong is told before anything is compiled
   const files = (paths.length > 0 ? paths : ['test']).flatMap(testFiles);
+  prepareOrExit({ dev: true });
   const units = files.filter((file) => !file.startsWith(E2E));
   const ends = unitOnly ? [] : files.filter((file) => file.startsWith(E2E));
 

@@ -1,6 +1,9 @@
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { pathToFileURL } from 'node:url';
 import { fromRoot } from '../support/paths.js';
+import { runProgram } from '../support/programs.js';
 
 /** The logic of scripts/, which is plain JavaScript: it must run before anything is installed. */
 
@@ -115,4 +118,13 @@ await t.test('how much was run', async (t) => {
   t.same(verdict(rooms).missed, ['src/auth']);
   t.match(verdict(rooms).lines.join('\n'), /src\/auth +94\.0 % of 100 lines {2}\(at least 95 %\)/);
   t.same(verdict(new Map()).missed, ['src/instances', 'src/auth'], 'what was not run at all has missed too');
+});
+
+await t.test('a test that is not there is told of before anything is installed or compiled', async (t) => {
+  // a project of which nothing is there but its scripts: to prepare it would fail
+  const folder = t.testdir({ 'package.json': '{"type":"module"}', test: {} });
+  cpSync(fromRoot('scripts'), join(folder, 'scripts'), { recursive: true });
+  const { code, stderr } = await runProgram(process.execPath, ['scripts/test.js', 'test/none.test.ts'], { cwd: folder, env: process.env });
+  t.equal(code, 1);
+  t.equal(stderr, 'argo: no such test: test/none.test.ts\n');
 });
