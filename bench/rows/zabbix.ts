@@ -134,14 +134,15 @@ async function introduce(side: Side): Promise<void> {
 
 /** From a start until the server has answered, ms. */
 async function heard(side: Side): Promise<number> {
-  const before = side.network.answers;
+  const answers: number[] = [];
+  side.network.onAnswer = () => answers.push(performance.now());
   const started = performance.now();
   const starting = side.start();
-  await until(() => side.network.answers > before, WITHIN_MS, 'a word of the server');
-  const heartbeat = performance.now() - started;
+  await until(() => answers.length > 0, WITHIN_MS, 'a word of the server');
+  side.network.onAnswer = undefined;
   await starting;
   await side.stop();
-  return heartbeat;
+  return answers[0]! - started;
 }
 
 /** One backlog. @returns values a second */

@@ -49,6 +49,8 @@ export class Relay {
   connections = 0;
   /** pieces of answers that came, also those that got no further */
   answers = 0;
+  /** told of each of them at once */
+  onAnswer: (() => void) | undefined;
   /** is given each message that is read from either side, also where it gets no further; without it nothing is read */
   onMessage: ((passed: Passed) => void) | undefined;
   readonly #server: Server;
@@ -100,6 +102,7 @@ export class Relay {
     });
     server.on('data', (chunk: Buffer) => {
       this.answers += 1;
+      this.onAnswer?.();
       if (this.onMessage) answered.push(chunk);
       if (this.#weather !== 'drop-answers') return this.#pass(chunk, server, client);
       this.dropped += 1;
