@@ -43,5 +43,8 @@ export const ZABBIX_REQUEST = 10_000;
 /** Passive mode: a server that asked so much later than usual may have been started anew. */
 export const ZABBIX_SILENCE_LEAST = 2000;
 export const ZABBIX_SILENCE_TIMES = 3;
+/** How long the first heartbeat of an active proxy may keep it from looking for what it kept at its last end. */
+export const ZABBIX_FIRST_WORD = 250;
+
 /** At the gateway's end: how long the last message may take. */
 export const ZABBIX_LAST_SENDS = 2000;

@@ -163,16 +163,24 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
 
   /** Never rejects: a disk that cannot be read keeps nobody from starting. */
   async #start(): Promise<void> {
-    const { metrics, name, log } = this.#host;
+    const { metrics, name } = this.#host;
     figuresIn(metrics).proxies.set(name, () => this.#figures());
-    this.#recovered = this.#buffer.open().catch((error: unknown) => log('error', 'values for Zabbix cannot be kept', { reason: (error as Error).message }))
-      .then(() => this.#tasks.recover()).catch((error: unknown) => log('error', 'the tasks of Zabbix before the last end are not known', { reason: (error as Error).message }));
-    // the server hears of an active proxy meanwhile
-    if (this.#options.mode === 'active') this.#begin();
+    // the server hears of an active proxy first, and meanwhile
+    this.#recovered = this.#options.mode === 'active'
+      ? new Promise((resolve) => this.#begin(() => this.#recover().finally(resolve)))
+      : this.#recover();
     await this.#recovered;
     if (this.#isClosing) return;
     if (this.#active === undefined && this.#passive === undefined) this.#begin();
     await this.#configurations.recover();
+  }
+
+  /** What was kept at the last end becomes known. Never rejects. */
+  async #recover(): Promise<void> {
+    if (this.#isClosing) return;
+    const { log } = this.#host;
+    await this.#buffer.open().catch((error: unknown) => log('error', 'values for Zabbix cannot be kept', { reason: (error as Error).message }));
+    await this.#tasks.recover().catch((error: unknown) => log('error', 'the tasks of Zabbix before the last end are not known', { reason: (error as Error).message }));
   }
 
   #reloaded(before: ZabbixOptions): void {
@@ -191,8 +199,8 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
     });
   }
 
-  /** In the mode of the table. */
-  #begin(): void {
+  /** In the mode of the table. @param recover as {@link Active.start} has it */
+  #begin(recover = () => this.#recovered): void {
     const shared = { sender: this.#sender, tasks: this.#tasks, configurations: this.#configurations, log: this.#host.log };
     if (this.#options.mode === 'passive') {
       this.#passive = new Passive({
@@ -208,7 +216,7 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
         data: this.#options['data-frequency'] ?? DATA_FREQUENCY,
       }),
     });
-    this.#active.start(this.#recovered);
+    this.#active.start(recover);
   }
 
   #configured({ items, interfaces }: ProxyConfiguration): void {

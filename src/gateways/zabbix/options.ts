@@ -68,9 +68,10 @@ class KeyFault extends Error {
 
 /** `zabbix.example.net`, `10.0.0.1:10051`, `[::1]:10051`, `::1`. @returns undefined for anything else */
 export function parseServer(value: string): Endpoint | undefined {
-  if (isIP(value) === 6) return { host: value, port: ZABBIX_SERVER_PORT };
+  // Node makes what knows IPv6 when it is asked first, which takes a start a millisecond: so it is not for a name or an IPv4 address
+  if (/:.*:/.test(value) && isIP(value) === 6) return { host: value, port: ZABBIX_SERVER_PORT };
   const endpoint = parseEndpoint(value) ?? parseEndpoint(`${value}:${ZABBIX_SERVER_PORT}`);
-  return endpoint && (isIP(endpoint.host) !== 0 || HOST.test(endpoint.host)) ? endpoint : undefined;
+  return endpoint && (HOST.test(endpoint.host) || isIP(endpoint.host) !== 0) ? endpoint : undefined;
 }
 
 /** A name that may be looked up; a list with commas, as Zabbix's own proxy takes it, is none. */

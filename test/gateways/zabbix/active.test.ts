@@ -50,11 +50,11 @@ interface Speaking extends Half {
   readonly servers: Servers;
 }
 
-interface Started { readonly recovered: Promise<void> }
+interface Started { recover(): Promise<void> }
 
-const speak = (t: Test, ...ports: readonly number[]): Speaking => speakOnce({ recovered: Promise.resolve() }, t, ...ports);
+const speak = (t: Test, ...ports: readonly number[]): Speaking => speakOnce({ recover: () => Promise.resolve() }, t, ...ports);
 
-function speakOnce({ recovered }: Started, t: Test, ...ports: readonly number[]): Speaking {
+function speakOnce({ recover }: Started, t: Test, ...ports: readonly number[]): Speaking {
   const parts = half(t);
   const { sender, tasks, state, logged } = parts;
   const log = (level: string, message: string, facts?: object): void => void logged.push(`${level} ${message} ${JSON.stringify(facts)}`);
@@ -67,7 +67,7 @@ function speakOnce({ recovered }: Started, t: Test, ...ports: readonly number[])
   servers.set(ports.map((port) => ({ host: '127.0.0.1', port })), undefined, 'px');
   const active = new Active({ servers, sender, tasks, configurations, log, bell: new Bell(), frequencies: () => ({ config: 100, heartbeat: 100, data: 50 }) });
   t.teardown(() => active.stop());
-  active.start(recovered);
+  active.start(recover);
   return { ...parts, active, configured, servers };
 }
 
@@ -113,12 +113,30 @@ await t.test('a server that has forgotten its configuration was started anew, an
 await t.test('a server hears of the proxy before it is known here what was kept, and of nothing else', async (t) => {
   const { port, told } = await serve(t, ({ request }) => (request === 'proxy config' ? OLD : { response: 'success', upload: 'enabled' }));
   let isKnown = (): void => undefined;
-  const { values, counts } = speakOnce({ recovered: new Promise((resolve) => { isKnown = resolve; }) }, t, port);
+  const { values, counts } = speakOnce({ recover: () => new Promise((resolve) => { isKnown = resolve; }) }, t, port);
   await values.values([value('5')]);
   await until(() => told.length >= 3, WITHIN, 'its heart');
   t.same([...new Set(told.map(({ request }) => request))], ['proxy heartbeat']);
   isKnown();
   await until(() => counts.sent === 1, WITHIN, 'the value');
+});
+
+await t.test('what was kept is looked for when the server has answered first, and where it hangs all the same', async (t) => {
+  const answering = await serve(t, () => ({ response: 'success' }));
+  const heard = await new Promise<number>((resolve) => {
+    speakOnce({ recover: () => Promise.resolve(resolve(answering.told.length)) }, t, answering.port);
+  });
+  t.equal(heard, 1);
+
+  const sockets: Socket[] = [];
+  const hanging = createServer((socket) => sockets.push(socket.on('error', () => undefined)));
+  await new Promise<void>((resolve) => { hanging.listen(0, '127.0.0.1', resolve); });
+  t.teardown(() => {
+    sockets.forEach((socket) => socket.destroy());
+    hanging.close();
+  });
+  await new Promise<void>((resolve) => { speakOnce({ recover: () => Promise.resolve(resolve()) }, t, (hanging.address() as AddressInfo).port); });
+  t.pass('it did not wait for the answer');
 });
 
 await t.test('garbage, half an answer and silence lose nothing, and are told once each', async (t) => {

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { leasePinger, type PingerLease } from '../../../drivers/host/power.js';
+import type { PingerLease } from '../../../drivers/host/power.js';
 import type { InstanceInfo } from '../../../instances/info.js';
 import { ArgoError, toArgoError } from '../../../kit/errors.js';
 import type { Log } from '../../../kit/log.js';
@@ -98,6 +98,9 @@ export class Pings implements PingAsker {
     const { signal } = this.#closed;
     const release = await this.#places.take(signal);
     try {
+      // with the first ping: most proxies have none, and a start is shorter without
+      const { leasePinger } = await import('../../../drivers/host/power.js');
+      signal.throwIfAborted();
       const { pinger } = this.#lease ??= leasePinger(this.#log);
       const trips: number[] = [];
       for (let sent = 0; sent < packets; sent += 1) {

@@ -1,4 +1,6 @@
 import type { Log } from '../../../kit/log.js';
+import { notLonger } from '../../../kit/within.js';
+import { ZABBIX_FIRST_WORD } from '../../../kit/zabbix-gateway-limits.js';
 import { askConfiguration, sendData, sendHeartbeat } from '../../../protocols/zabbix/active.js';
 import { ZabbixError } from '../../../protocols/zabbix/errors.js';
 import { isIncremental } from '../../../protocols/zabbix/version.js';
@@ -41,11 +43,21 @@ export class Active {
     this.#parts = parts;
   }
 
-  /** @param recovered what was kept at the last end is known: before that the server only hears that the proxy is there. Never rejects */
-  start(recovered: Promise<void>): void {
+  /**
+   * The server first hears that the proxy is there. What was kept at the last end is looked for only then, since the
+   * thread that does it would be in the way.
+   * @param recover begins to, or waits for it. Never rejects
+   */
+  start(recover: () => Promise<void>): void {
+    let beat: Promise<unknown> = Promise.resolve();
+    const beating = this.#loop(() => {
+      const now = this.#heartbeat();
+      beat = now;
+      return now;
+    }, ({ heartbeat }) => heartbeat);
     this.#running = Promise.all([
-      this.#loop(() => this.#heartbeat(), ({ heartbeat }) => heartbeat),
-      recovered.then(() => Promise.all([
+      beating,
+      notLonger(ZABBIX_FIRST_WORD, beat.catch(() => undefined)).then(recover).then(() => Promise.all([
         this.#loop(() => this.#configure(), ({ config }) => (this.#isUnsure ? 0 : config)),
         this.#loop(() => this.#send(), ({ data }) => (this.#isUrgent ? 0 : data)),
       ])),
