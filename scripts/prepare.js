@@ -10,7 +10,7 @@ import { fromRoot } from './root.js';
 
 const SOURCES = ['src', 'test', 'bench'];
 /** What else decides what comes out; the lock, since some packages go into the bundle. */
-const SETTINGS = ['tsconfig.json', 'package-lock.json', 'scripts/bundle.js', 'scripts/web.js'];
+const SETTINGS = ['tsconfig.json', 'package-lock.json', 'scripts/bundle.js', 'scripts/common-js.js', 'scripts/keep-start.js', 'scripts/kept-server.js', 'scripts/web.js'];
 /** Its time is when the last good compilation began; it is written when all is there. */
 const STAMP = fromRoot('dist', '.compiled');
 /** What packages with native code are built with. */

@@ -17,12 +17,11 @@ function plainRun(words: readonly string[]): { config: string | undefined; liste
   return options;
 }
 
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(0);
-});
+async function main(words: readonly string[]): Promise<void> {
+  const options = plainRun(words);
+  if (options) process.exitCode = await run(options);
+  else await (await import('./daemon/command-line.js')).commandLine(words);
+}
 
-const words = process.argv.slice(2);
-const options = plainRun(words);
-if (options) process.exitCode = await run(options);
-else await (await import('./daemon/command-line.js')).commandLine(words);
+// It has no `await` of its own: what runs is CommonJS. A rejection ends the process, as it would otherwise.
+void main(process.argv.slice(2));

@@ -1,5 +1,6 @@
-import yargs, { type Argv } from 'yargs';
+import type { Argv } from 'yargs';
 import { packageVersion } from '../kit/own-files.js';
+import { endWithReader } from './output.js';
 import { run } from './run.js';
 
 /** The daemon's command line, beyond plain running. */
@@ -33,6 +34,9 @@ const tokenCommands = (args: Argv<{ config: string | undefined }>): typeof args 
  * @param words of the command line, the program's own name left out
  */
 export async function commandLine(words: readonly string[]): Promise<void> {
+  endWithReader();
+  // there as an ES module alone, which what runs cannot require
+  const { default: yargs } = await import('yargs');
   await yargs(words)
     .scriptName('argo-server')
     .usage('$0 [options]\n\nA line protocol that powers every machine you own.')

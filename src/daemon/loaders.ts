@@ -15,6 +15,8 @@ export interface Loaders {
   triggers(): Promise<TriggerCatalogue>;
   /** all that a configuration is checked against */
   readonly catalogues: Catalogues;
+  /** The server has started: what is loaded from now on is not to hold up its clients. */
+  atWork(): void;
 }
 
 /** With the packages that they need they are loaded where there are any. */
@@ -22,7 +24,8 @@ const triggers = async (): Promise<TriggerCatalogue> => new (await import('../pl
 
 export function openLoaders(log: Log): Loaders {
   const plugins = new PluginLoader(log);
-  const drivers = async (pluginPath: readonly string[]): Promise<DriverCatalogue> => new DriverCatalogue(await plugins.modulesIn(pluginPath, 'driver'));
+  let isAtWork = false;
+  const drivers = async (pluginPath: readonly string[]): Promise<DriverCatalogue> => new DriverCatalogue(await plugins.modulesIn(pluginPath, 'driver'), isAtWork);
   const gateways = async (pluginPath: readonly string[]): Promise<GatewayCatalogue> => new GatewayCatalogue(await plugins.modulesIn(pluginPath, 'gateway'));
-  return { plugins, drivers, gateways, triggers, catalogues: { providers: drivers, gateways, triggers } };
+  return { plugins, drivers, gateways, triggers, catalogues: { providers: drivers, gateways, triggers }, atWork: () => { isAtWork = true; } };
 }

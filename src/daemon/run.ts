@@ -8,6 +8,7 @@ import { Daemon } from './daemon.js';
 import { openLoaders, type Loaders } from './loaders.js';
 import { createLogger, type Logger } from './log.js';
 import { packageVersion } from '../kit/own-files.js';
+import { endWithReader } from './output.js';
 import { defaultStateDir, findConfig } from './places.js';
 
 export interface RunOptions {
@@ -46,7 +47,9 @@ export async function run(options: RunOptions): Promise<number | undefined> {
       return Daemon.start(other, logger, loaders, () => reload.ask());
     });
     handleSignals(starting, reload, logger);
-    greet(await starting);
+    const daemon = await starting;
+    loaders.atWork();
+    greet(daemon);
     return undefined;
   } catch (error) {
     logger.flush();
@@ -71,6 +74,7 @@ async function configure(file: string | undefined, listen: string | undefined, l
   const greet = (daemon: Daemon): void => {
     const [address = ''] = daemon.addresses();
     const [page] = daemon.gatewayAddresses(PAGE_GATEWAY);
+    endWithReader();
     process.stdout.write(greeting(own, packageVersion(), { address, page: page === undefined ? undefined : { address: page, code: daemon.loginCode(ACCOUNT) } }));
   };
   const elsewhere = async (error: unknown): Promise<Config | undefined> => {

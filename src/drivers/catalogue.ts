@@ -1,6 +1,7 @@
+import { fileURLToPath } from 'node:url';
 import type * as v from 'valibot';
 import type { TableFault } from '../config/catalogue.js';
-import { importInTurns } from '../kit/in-turns.js';
+import { loadInTurns } from '../kit/in-turns.js';
 import { ownModule } from '../kit/own-files.js';
 import type { DriverModule } from './driver.js';
 
@@ -17,7 +18,12 @@ const DRIVERS: Readonly<Record<string, () => Promise<{ default: DriverModule }>>
   xenserver: () => import('./xenserver/index.js'),
   windows: () => import('./windows/index.js'),
   hyperv: () => import('./hyperv/index.js'),
-  esxi: () => import('./esxi/index.js'),
+  esxi: async () => {
+    const esxi = await import('./esxi/index.js');
+    // Before a server listens; where it is at work already, others have their turns meanwhile.
+    await esxi.loadLibrary();
+    return esxi;
+  },
 };
 
 export const driverTypes = (): string[] => Object.keys(DRIVERS);
@@ -25,30 +31,38 @@ export const driverTypes = (): string[] => Object.keys(DRIVERS);
 /** Those that are loaded or on their way: a start asks three times for each, and looking through its files takes milliseconds. */
 const loading = new Map<string, Promise<DriverModule>>();
 
-/** @returns undefined where the server itself has no driver of that type */
-export async function loadDriver(type: string): Promise<DriverModule | undefined> {
+/**
+ * @param inTurns others are at work, and have their turns between its files: that takes longer
+ * @returns undefined where the server itself has no driver of that type
+ */
+export async function loadDriver(type: string, inTurns = false): Promise<DriverModule | undefined> {
   if (!Object.hasOwn(DRIVERS, type)) return undefined;
   let driver = loading.get(type);
   if (driver === undefined) {
-    loading.set(type, driver = load(type));
+    loading.set(type, driver = load(type, inTurns));
     driver.catch(() => loading.delete(type));
   }
   return driver;
 }
 
-async function load(type: string): Promise<DriverModule> {
-  // A daemon at work may be given its first provider of a type.
-  await importInTurns(ownModule(`drivers/${type}/index.js`));
+async function load(type: string, inTurns: boolean): Promise<DriverModule> {
+  const { href } = ownModule(`drivers/${type}/index.js`);
+  if (inTurns) await loadInTurns(fileURLToPath(href), href);
   return (await DRIVERS[type]!()).default;
 }
 
 /** The drivers that there are: those of the server, and what the folders of `plugin-path` bring. */
 export class DriverCatalogue {
   readonly #further: ReadonlyMap<string, object>;
+  readonly #inTurns: boolean;
 
-  /** @param further modules by type; a type of the server's own is not replaced by one of them */
-  constructor(further: ReadonlyMap<string, object>) {
+  /**
+   * @param further modules by type; a type of the server's own is not replaced by one of them
+   * @param inTurns as for {@link loadDriver}
+   */
+  constructor(further: ReadonlyMap<string, object>, inTurns: boolean) {
     this.#further = further;
+    this.#inTurns = inTurns;
   }
 
   types(): readonly string[] {
@@ -66,6 +80,6 @@ export class DriverCatalogue {
 
   /** @returns undefined where there is no driver of that type */
   async load(type: string): Promise<DriverModule | undefined> {
-    return await loadDriver(type) ?? this.#further.get(type) as DriverModule | undefined;
+    return await loadDriver(type, this.#inTurns) ?? this.#further.get(type) as DriverModule | undefined;
   }
 }

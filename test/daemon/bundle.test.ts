@@ -1,7 +1,9 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import type { keepCode as keepOne, runKept as runOne } from '../../src/kit/kept-code.js';
 import { startDaemon } from '../support/daemon.js';
 import { ADMIN, logIn } from '../support/faults.js';
 import type { LineClient } from '../support/line-client.js';
@@ -90,19 +92,74 @@ await t.test('the log names places in the sources', async (t) => {
   t.notMatch(line, '/dist/bundle/');
 });
 
-await t.test('every start loads few files, and nothing of gateways that are not configured', (t) => {
+/** What is in the bundle, by paths. */
+const inBundle = (...path: string[]): string => fromRoot('dist', 'bundle', ...path);
+
+/** The files that a file loads, and itself: texts by paths in the bundle. */
+function loadedBy(first: string): Map<string, string> {
   const loaded = new Map<string, string>();
   const load = (path: string): void => {
     if (loaded.has(path)) return;
-    const text = readFileSync(fromRoot('dist', 'bundle', path), 'utf8');
+    const text = readFileSync(inBundle(path), 'utf8');
     loaded.set(path, text);
-    for (const [, name = ''] of text.matchAll(/^(?:import|export)\b[^'";]*?(?:\bfrom )?"(\.[^"]+)"/gm)) load(join(path, '..', name));
+    for (const [, name = ''] of text.matchAll(/^(?:const .* = |\} = )?require\("(\.[^"]+)"\)[;.]/gm)) load(join(path, '..', name));
+    for (const [, name = ''] of text.matchAll(/`\$\{__dirname\}\/([\w-]+\.code\.js)`/g)) load(join(path, '..', name));
   };
-  load('main.js');
-  readdirSync(fromRoot('dist', 'bundle', 'plugins')).filter((name) => name.endsWith('.js')).forEach((name) => load(`plugins/${name}`));
+  load(first);
+  return loaded;
+}
+
+await t.test('every start loads few files, and nothing of gateways that are not configured', (t) => {
+  const loaded = loadedBy('main.js');
   t.ok(loaded.size <= 4, [...loaded.keys()].join(' '));
   for (const what of ['WebSocketServer', '__Host-argo', 'ZBXD', 'prom-client"']) t.notOk([...loaded.values()].some((text) => text.includes(what)), what);
+  for (const type of readdirSync(inBundle('drivers'))) t.ok(loadedBy(`drivers/${type}/index.js`).size <= 60, type);
   t.end();
+});
+
+await t.test('what V8 has made of the code is used, and where it is not fit the code is read', async (t) => {
+  for (const name of loadedBy('main.js').keys()) if (name.endsWith('.code.js')) t.ok(existsSync(inBundle(`${name}.kept`)), name);
+  const folder = t.testdir({ 'package.json': '{ "type": "commonjs" }' });
+  const file = join(folder, 'some.code.js');
+  const require = createRequire(file);
+  const { keepCode, runKept } = require(inBundle('kit', 'kept-code.js')) as { keepCode: typeof keepOne; runKept: typeof runOne };
+  const write = (value: number): void => writeFileSync(file, `const deep = () => ${value};\nmodule.exports = [deep(), __filename, __dirname, typeof require];\n`);
+  /** Whether what was kept is used; it says which code runs, too. */
+  const isUsed = (value: number): boolean => {
+    const module = { exports: {} } as NodeJS.Module;
+    const used = runKept(module, require, file);
+    Reflect.deleteProperty(require.cache, file);
+    t.same(module.exports, [value, file, folder, 'function']);
+    return used;
+  };
+  write(1);
+  t.notOk(isUsed(1), 'nothing was kept');
+  keepCode(file);
+  t.ok(isUsed(1), 'it was');
+  const kept = readFileSync(`${file}.kept`);
+  write(2);
+  t.notOk(isUsed(2), 'other code of the same length, which is all that V8 looks at');
+  write(1);
+  for (const content of [Buffer.alloc(0), kept.subarray(0, -8), Buffer.concat([kept, kept]), ...[0, 40, kept.length - 1].map((at) => Buffer.from(kept).fill(kept[at]! ^ 1, at, at + 1))]) {
+    writeFileSync(`${file}.kept`, content);
+    t.notOk(isUsed(1), 'damaged');
+  }
+  writeFileSync(`${file}.kept`, kept);
+  const script = `const { runKept } = require(${JSON.stringify(inBundle('kit', 'kept-code.js'))}); console.log(runKept(module, require, ${JSON.stringify(file)}), module.exports[0])`;
+  const { stdout } = await runProgram(process.execPath, ['--no-opt', '--eval', script], { cwd: folder, env: process.env });
+  t.equal(stdout, 'false 1\n', 'V8 with other flags');
+});
+
+await t.test('a server runs without what was kept', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'argo-unkept-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  for (const part of ['bin', 'package.json', join('dist', 'bundle')]) cpSync(fromRoot(part), join(folder, part), { recursive: true, filter: (path) => !path.endsWith('.kept') });
+  symlinkSync(fromRoot('node_modules'), join(folder, 'node_modules'));
+  const file = join(folder, 'argo-server.conf');
+  writeFileSync(file, '[providers.demo]\ntype = "sim"\ninstances = ["lj"]\n', { mode: 0o600 });
+  const { code, stdout, stderr } = await runProgram(process.execPath, [join(folder, 'bin', 'argo-server.js'), 'check', '--config', file], { cwd: folder, env: process.env });
+  t.equal(code, 0, stderr);
+  t.match(stdout, /good|accounts|instances/i);
 });
 
 await t.test('what is published holds all that runs, and the types of both doors', async (t) => {
@@ -112,6 +169,6 @@ await t.test('what is published holds all that runs, and the types of both doors
   const { exports, bin } = JSON.parse(readFileSync(fromRoot('package.json'), 'utf8')) as { exports: Record<string, string | Record<string, string>>; bin: Record<string, string> };
   const named = [...Object.values(bin), ...Object.values(exports).flatMap((one) => (typeof one === 'string' ? [one] : Object.values(one)))];
   for (const path of named) t.ok(files.has(path.replace('./', '')), path);
-  for (const path of ['dist/bundle/store/thread-main.js', 'dist/bundle/LICENSES', 'dist/web/manifest.json', 'dist/web/index.html.br', 'src/protocols/dcom/helper.py', 'dist/src/drivers/driver.d.ts']) t.ok(files.has(path), path);
-  t.notOk([...files].some((path) => /^dist\/(src\/.*\.js|test|bench)/.test(path)));
+  for (const path of ['bin/package.json', 'dist/bundle/package.json', 'dist/bundle/store/thread-main.js', 'dist/bundle/LICENSES', 'dist/web/manifest.json', 'dist/web/index.html.br', 'src/protocols/dcom/helper.py', 'dist/src/drivers/driver.d.ts']) t.ok(files.has(path), path);
+  t.notOk([...files].some((path) => /^dist\/(src\/.*\.js|test|bench)|\.kept$/.test(path)), 'nor what is fit for this Node alone');
 });

@@ -1,8 +1,7 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import t, { type Test } from 'tap';
-import { importInTurns, loadInTurns, withStandIn } from '../../src/kit/in-turns.js';
+import { loadInTurns, withStandIn } from '../../src/kit/in-turns.js';
 
 declare global {
   // Where the files of these tests write down in which order they ran.
@@ -82,37 +81,13 @@ void t.test('what is loaded already is not looked into again', async (t) => {
   t.same(loaded(), ['a', 'index', 'a', 'other']);
 });
 
-/** ES modules, and the address of each. */
-function setUpImports(t: Test, files: Readonly<Record<string, string>>): (name: string) => URL {
-  globalThis.loadOrder = [];
-  const folder = t.testdir(files);
-  return (name) => pathToFileURL(join(folder, name));
-}
-
-void t.test('ES modules, each after what it imports', async (t) => {
-  const at = setUpImports(t, {
-    'index.mjs': says('index', "import { a } from './a.mjs';\nimport {\n  b,\n} from './b.mjs';\nimport 'node:path';\nexport * from './c.mjs';\n// import './none.mjs'\nexport const sum = () => [a, b, import('./lazy.mjs')];"),
-    'a.mjs': says('a', "import { b } from './b.mjs';\nexport const a = b;"), 'b.mjs': says('b', 'export const b = 1;'), 'c.mjs': says('c', 'export const c = 1;'),
-    'lazy.mjs': says('lazy'), 'none.mjs': says('none'),
+void t.test('an ES module, and what needs one, is left to the import', async (t) => {
+  const { from, loaded } = setUp(t, {
+    'index.js': says('index', "require('./leaf')\nconst module = require('./module.mjs')\nconst other = require('./other')"),
+    'module.mjs': says('module', 'export const a = 1;'), 'other.js': says('other', 'export const b = 2;'), 'leaf.js': says('leaf'),
   });
-  t.ok(await turnsDuring(() => importInTurns(at('index.mjs'))) >= 5, 'a turn before each');
-  t.same(globalThis.loadOrder, ['b', 'a', 'c', 'index']);
-  t.match(await import(at('index.mjs').href), { c: 1 });
-  t.equal(globalThis.loadOrder.length, 4, 'it was there');
-});
-
-void t.test('ES modules that need each other, or what is absent, are left to the import', async (t) => {
-  const at = setUpImports(t, {
-    'index.mjs': says('index', "import { one } from './one.mjs';\nexport const index = one;"),
-    'one.mjs': says('one', "import { two } from './two.mjs';\nimport './leaf.mjs';\nexport const one = two();"),
-    'two.mjs': says('two', "import { one } from './one.mjs';\nexport const two = () => [1, () => one];"),
-    'leaf.mjs': says('leaf'), 'broken.mjs': "import './absent.mjs';",
-  });
-  await importInTurns(at('index.mjs'));
-  t.same(globalThis.loadOrder, ['leaf'], 'only what is in no circle');
-  t.match(await import(at('index.mjs').href), { index: [1] });
-  await importInTurns(at('broken.mjs'));
-  await t.rejects(import(at('broken.mjs').href), /absent/);
+  await loadInTurns('thing', from);
+  t.same(loaded(), ['leaf']);
 });
 
 void t.test('a module of ours in the place of one that a package asks for', async (t) => {

@@ -34,6 +34,7 @@ const { byRoom, verdict, withoutBundle } = await load<{
   byRoom(summary: Record<string, { lines: { total: number; covered: number } }>): Map<string, { total: number; covered: number }>;
   verdict(rooms: Map<string, { total: number; covered: number }>): { lines: string[]; missed: string[] };
 }>('coverage.js');
+const { commonJs } = await load<{ commonJs(text: string, importer: string): string }>('common-js.js');
 const { packageNames } = await load<{ packageNames(text: string): string[] }>('debian.js');
 
 await t.test('a file\'s result is tap\'s own summary', async (t) => {
@@ -127,4 +128,44 @@ await t.test('a test that is not there is told of before anything is installed o
   const { code, stderr } = await runProgram(process.execPath, ['scripts/test.js', 'test/none.test.ts'], { cwd: folder, env: process.env });
   t.equal(code, 1);
   t.equal(stderr, 'argo: no such test: test/none.test.ts\n');
+});
+
+await t.test('what esbuild makes of ES modules becomes CommonJS, line for line', async (t) => {
+  const text = `import {
+  a,
+  b as c
+} from "./x-1.js";
+import "./y-2.js";
+
+// src/z.ts
+import * as v from "valibot";
+import whole from "wake_on_lan";
+var url = import.meta.url;
+var later = () => import("./later-3.js");
+var package_ = () => import("bcrypt");
+export {
+  url as default,
+  later
+};
+//# sourceMappingURL=z.js.map
+`;
+  t.equal(commonJs(text, '../kit/import.js'), `const {
+  a,
+  b: c
+} = require("./x-1.js");
+require("./y-2.js");
+
+// src/z.ts
+const v = require("valibot");
+const whole = require("wake_on_lan");
+var url = require("node:url").pathToFileURL(__filename).href;
+var later = () => Promise.resolve("./later-3.js").then(require);
+var package_ = () => require("../kit/import.js")("bcrypt");
+module.exports = {
+  default: url,
+  later
+};
+//# sourceMappingURL=z.js.map
+`);
+  for (const strange of ['import x, { y } from "./z.js";', 'export * from "./z.js";', 'await 1;', 'import.meta.dirname;']) t.throws(() => commonJs(strange, './import.js'), { name: 'SyntaxError' }, strange);
 });

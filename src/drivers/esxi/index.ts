@@ -1,6 +1,5 @@
 import * as v from 'valibot';
 import { flag, text } from '../../config/values.js';
-import { loadLibrary } from '../../protocols/vim/soap-client.js';
 import type { DriverModule } from '../driver.js';
 import { faultsOfHosts } from '../host/hosts.js';
 import { listedHostEntries, sharedEntries } from '../host/options.js';
@@ -33,9 +32,6 @@ const options = {
   answers: v.optional(v.record(v.string(), text), {}),
 };
 
-// Before a server listens; where it is at work already, others have their turns meanwhile.
-await loadLibrary();
-
 /** ESXi hosts and virtual machines by vSphere Web Services: an ESXi alone, or a vCenter. */
 const esxi: DriverModule<typeof options> = {
   options,
@@ -44,4 +40,5 @@ const esxi: DriverModule<typeof options> = {
   open: (given, host) => new EsxiDriver(given, host),
 };
 
+export { loadLibrary } from '../../protocols/vim/soap-client.js';
 export default esxi;

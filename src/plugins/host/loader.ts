@@ -1,24 +1,24 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import type { Log } from '../../kit/log.js';
 import { Deadline } from '../../kit/deadline.js';
 import { PLUGIN_LOAD_TIMEOUT } from '../../kit/limits.js';
-import { ownModule } from '../../kit/own-files.js';
 import { CommandTable, loadCommands, type LoadedCommand } from './command-table.js';
-
-/** Our own plugins, in as many files as the build makes of them. */
-const OWN_FOLDER = resolve(fileURLToPath(ownModule('plugins')));
+import { ownPlugins } from './own-plugins.js';
 
 /** Node strips the types of .ts files itself from 22.18 on; before that, authors compile them. */
 const EXTENSIONS = new Set(['.js', '.mjs', ...('typescript' in process.features && process.features.typescript ? ['.ts', '.mts'] : [])]);
 
-interface Loaded {
+interface Commands {
   readonly name: string;
+  readonly commands: readonly LoadedCommand[];
+}
+
+/** What a file brings: commands, or else a driver or a gateway. */
+interface Loaded extends Commands {
   /** of the file that it came from: reloaded when that changes */
   readonly version: string;
-  /** what it brings: commands, or else a driver or a gateway */
-  readonly commands: readonly LoadedCommand[];
   readonly module: object | undefined;
 }
 
@@ -43,6 +43,8 @@ function moduleFault({ options, open }: { readonly options?: unknown; readonly o
  * leaves the others alone; if it worked before, it stays as it was.
  */
 export class PluginLoader {
+  /** our own, which are part of the program that runs: they are loaded once */
+  #own: readonly Commands[] | undefined;
   #loaded = new Map<string, Loaded>();
   /** files of which was told that they cannot be loaded, since the start or reload began */
   readonly #told = new Set<string>();
@@ -62,10 +64,11 @@ export class PluginLoader {
    * @param folders of the configuration's plugin-path
    */
   async load(folders: readonly string[]): Promise<CommandTable> {
-    const files = [...await this.#filesIn(OWN_FOLDER), ...await this.#filesInAll(folders)];
+    this.#own ??= (await ownPlugins()).map(({ name, exported }) => ({ name, commands: loadCommands(exported) }));
+    const files = await this.#filesInAll(folders);
     const loaded = await Promise.all(files.map((file) => this.#loadFile(file)));
     this.#loaded = new Map(files.flatMap((file, index) => (loaded[index] ? [[file, loaded[index]]] : [])));
-    return new CommandTable(this.#loaded.values(), this.#log);
+    return new CommandTable([...this.#own, ...this.#loaded.values()], this.#log);
   }
 
   /**
@@ -114,8 +117,6 @@ export class PluginLoader {
 
   async #loadFile(file: string): Promise<Loaded | undefined> {
     const before = this.#loaded.get(file);
-    // Ours are part of the program that runs: those of a later one in its place would bring all of that along once more.
-    if (before !== undefined && dirname(file) === OWN_FOLDER) return before;
     try {
       const { mtimeMs, size } = await stat(file);
       const version = `${mtimeMs}-${size}`;
