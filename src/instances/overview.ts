@@ -45,6 +45,8 @@ export async function overviewOf(registry: Registry, principal: Principal): Prom
   const slices = new Slices();
   let isWhole = true;
   for (const owner of registry.providers()) {
+    // a provider costs as much as dozens of instances
+    if (slices.isOverNow()) await slices.pause();
     const states = new Map<PowerState, number>(POWER_STATES.map((state) => [state, 0]));
     let visible = 0;
     for (const instance of registry.of(owner)) {

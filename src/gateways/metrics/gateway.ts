@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Actor } from '../../instances/actor.js';
 import type { Overview } from '../../instances/overview.js';
 import { ArgoError } from '../../kit/errors.js';
@@ -93,6 +94,8 @@ export class MetricsGateway implements Gateway<MetricsOptions> {
   }
 
   async *#text(exposition: Exposition, actor: Actor): AsyncGenerator<string> {
+    // to take the request in was enough for one turn
+    await nextTurn();
     const overview = await actor.overview();
     const left = this.#seriesLeftOut(overview);
     yield* exposition.text([...this.#figures.all(), ...providerFigures(overview), ...(left === undefined ? [] : [seriesLeftOut(left)])]);
