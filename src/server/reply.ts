@@ -37,11 +37,15 @@ export interface RawEnd {
 /** How a peer ends its own lines; it gets its replies alike. */
 export type LineEnd = '\n' | '\r\n';
 
+const LOOKS_LIKE_A_REPLY = /^[234]00(?:[ \t]|$)/;
+
 /** What replies have in common for one kind of line end, made once: putting it together costs 0.1 µs each time. */
 class Phrases {
   readonly ok: string;
   readonly done: string;
   readonly okDone: string;
+  /** a body line as it is sent: it can neither be taken for a reply nor steer a terminal */
+  readonly safe: (text: string) => string;
   /** blocks of body lines as they are sent: by what they were made from, the command, and its part */
   readonly #blocks = new WeakMap<object, Map<string, Map<string, string>>>();
 
@@ -49,22 +53,24 @@ class Phrases {
     this.ok = `200 OK${eol}`;
     this.done = `300 DONE${eol}`;
     this.okDone = this.ok + this.done;
+    this.safe = (text) => {
+      const line = harmless(text);
+      return (LOOKS_LIKE_A_REPLY.test(line) ? ` ${line}` : line) + eol;
+    };
   }
 
-  block(source: object, word: string, part: string, make: () => string): string {
+  block(source: object, word: string, part: string, texts: () => Iterable<string>): string {
     let words = this.#blocks.get(source);
     if (words === undefined) this.#blocks.set(source, words = new Map());
     let parts = words.get(word);
     if (parts === undefined) words.set(word, parts = new Map());
     let block = parts.get(part);
-    if (block === undefined) parts.set(part, block = make());
+    if (block === undefined) parts.set(part, block = Array.from(texts(), this.safe).join(''));
     return block;
   }
 }
 
 const PHRASES = { '\n': new Phrases('\n'), '\r\n': new Phrases('\r\n') };
-
-const LOOKS_LIKE_A_REPLY = /^[234]00(?:[ \t]|$)/;
 
 /** The reply to one request: 200, body lines, 300; or a 400 at any point. What comes after its end is dropped. */
 export class Reply {
@@ -114,7 +120,7 @@ export class Reply {
     if (this.#ended) return;
     this.accept();
     this.progress += 1;
-    this.#append(this.#safe(text));
+    this.#append(this.#phrases.safe(text));
   }
 
   /** Streams lines at the pace at which the client takes them. @throws ClientGone, so that nobody goes on for nobody */
@@ -133,7 +139,7 @@ export class Reply {
   unchanged(source: object, word: string, part: string, texts: () => Iterable<string>): void {
     this.accept();
     this.progress += 1;
-    if (!this.#ended) this.#append(this.#phrases.block(source, word, part, () => Array.from(texts(), (text) => this.#safe(text)).join('')));
+    if (!this.#ended) this.#append(this.#phrases.block(source, word, part, texts));
   }
 
   /** @throws ArgoError NOT SUPPORTED where there is no connection that a console could have */
@@ -178,18 +184,13 @@ export class Reply {
     this.#sink.append(text);
   }
 
-  #safe(text: string): string {
-    const line = harmless(text);
-    return (LOOKS_LIKE_A_REPLY.test(line) ? ` ${line}` : line) + this.eol;
-  }
-
   /** Gathers a chunk, or what one turn has room for. @returns whether that was all */
   #fill(iterator: Iterator<string>): boolean {
     this.progress += 1;
     for (let count = 0; count < LINES_A_TURN && !this.#sink.full; count += 1) {
       const next = iterator.next();
       if (next.done === true || this.#ended) return true;
-      this.#append(this.#safe(next.value));
+      this.#append(this.#phrases.safe(next.value));
     }
     return false;
   }
