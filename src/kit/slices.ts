@@ -64,3 +64,15 @@ export class Slices {
     });
   }
 }
+
+/** What becomes of each, one after the other, with turns for others in between. */
+export async function mapInSlices<T, U>(all: Iterable<T>, make: (one: T) => U | Promise<U>): Promise<U[]> {
+  const slices = new Slices();
+  const made: U[] = [];
+  for (const one of all) {
+    if (slices.isOverNow()) await slices.pause();
+    const what = make(one);
+    made.push(what instanceof Promise ? await what : what);
+  }
+  return made;
+}

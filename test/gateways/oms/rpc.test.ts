@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { Script } from 'node:vm';
 import t from 'tap';
 import { FAULTS, OmsError, toOmsError } from '../../../src/gateways/oms/faults.js';
-import { answerText } from '../../../src/gateways/oms/rpc/answer.js';
+import { answerText, jsonInSlices } from '../../../src/gateways/oms/rpc/answer.js';
 import { readCall, type AllowedForms, type RpcCall } from '../../../src/gateways/oms/rpc/request.js';
 import { ArgoError, PHRASES, type Phrase } from '../../../src/kit/errors.js';
 import { HttpError, type Visit } from '../../../src/listening/http.js';
@@ -72,7 +72,7 @@ await t.test('chance makes no other end than a call or a refusal', async (t) => 
 
 await t.test('answers', (t) => {
   const call = (form: RpcCall['form'], id: RpcCall['id'] = 'x'): RpcCall => ({ id, service: 's', method: 'm', params: [], form });
-  const result = { type: 'func', result: { client: 'h', result: 0 } } as const;
+  const result = { type: 'func', client: 'h', json: '0' } as const;
   const error = new OmsError('VNCRemoveError', 'none\nis\u001b there');
   t.equal(answerText(call({ is: 'qooxdoo' }, 1), { result }), '{"error":null,"id":1,"result":{"type":"func","result":{"client":"h","result":0}}}');
   t.equal(answerText(call({ is: 'qooxdoo' }, null), { error }), '{"error":{"origin":2,"code":155,"message":"[VNCRemoveError] none is? there"},"id":null,"result":null}');
@@ -82,6 +82,10 @@ await t.test('answers', (t) => {
     t.match(JSON.parse(answerText(call({ is: 'json-rpc' }), { error: new OmsError(fault, 'x') })), { error: { code } }, fault);
   }
   t.end();
+});
+
+await t.test('results are written as JSON has them', async (t) => {
+  for (const value of [0, '0', 'a"b', [], {}, [0, '', ''], [{ a: [1] }, null], { a: { b: 1 }, 'c"': null, __x: [], d: undefined }, true]) t.equal(await jsonInSlices(value), JSON.stringify(value));
 });
 
 await t.test('only what is for a script can be run as one, and then does nothing but call who waits', (t) => {
@@ -96,7 +100,8 @@ await t.test('only what is for a script can be run as one, and then does nothing
     }
   };
   for (let count = 0; count < 500; count += 1) {
-    const answer = { result: { type: 'func', result: { [text()]: [text(), 1, null] } } } as const;
+    const told = { [text()]: [text(), 1, null] };
+    const answer = { result: { type: 'func', json: JSON.stringify(told) } } as const;
     for (const form of [{ is: 'qooxdoo' }, { is: 'json-rpc' }] as const) {
       const json = answerText({ id: text(), service: 's', method: 'm', params: [], form }, answer);
       if (isScript(json)) t.fail(json);
@@ -104,9 +109,9 @@ await t.test('only what is for a script can be run as one, and then does nothing
     const script = answerText({ id: text(), service: 's', method: 'm', params: [], form: { is: 'script', script: '7' } }, answer);
     if (/[<>&\u2028\u2029\n]/.test(script)) t.fail(script);
     for (const qx of ['{ io: { remote: { transport: { Script: { _requestFinished: told } } } } }', '{ io: { remote: { ScriptTransport: { _requestFinished: told } } } }']) {
-      const told = new Script(`let seen; const told = (...all) => { seen = all; }; const qx = ${qx}; ${script} JSON.stringify(seen)`).runInNewContext() as string;
-      const [id, given] = JSON.parse(told) as [number, { result: unknown }];
-      if (id !== 7 || JSON.stringify(given.result) !== JSON.stringify(answer.result)) t.fail(script);
+      const seen = new Script(`let seen; const told = (...all) => { seen = all; }; const qx = ${qx}; ${script} JSON.stringify(seen)`).runInNewContext() as string;
+      const [id, given] = JSON.parse(seen) as [number, { result: unknown }];
+      if (id !== 7 || JSON.stringify(given.result) !== JSON.stringify({ type: 'func', result: told })) t.fail(script);
     }
   }
   t.pass('none did');

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { mapInSlices } from '../../../kit/slices.js';
 import { FAULTS, type OmsError } from '../faults.js';
 import type { RpcCall } from './request.js';
 
@@ -8,8 +9,21 @@ export type Outcome = { readonly result: OmsResult } | { readonly error: OmsErro
 /** `func`: of a host, or the server. `tmp_cache`: of containers' power, which OMS had done in the background. `auth`: of logging in and out. */
 export interface OmsResult {
   readonly type: 'func' | 'tmp_cache' | 'auth';
-  readonly result: unknown;
+  /** the host that the result is of, as it was called; left out: it is of none */
+  readonly client?: string;
+  /** the result itself, as JSON */
+  readonly json: string;
 }
+
+/** @param value what JSON has: its lists and dictionaries may be long */
+export async function jsonInSlices(value: unknown): Promise<string> {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${(await mapInSlices(value, (one) => JSON.stringify(one))).join(',')}]`;
+  return `{${(await mapInSlices(Object.entries(value).filter(([, one]) => one !== undefined), ([key, one]) => `${JSON.stringify(key)}:${JSON.stringify(one)}`)).join(',')}}`;
+}
+
+const resultJson = ({ type, client, json }: OmsResult): string =>
+  `{"type":${JSON.stringify(type)},"result":${client === undefined ? json : `{"client":${JSON.stringify(client)},"result":${json}}`}}`;
 
 /** Codes of JSON-RPC 2.0 (5.1) for what it has codes for. */
 const JSON_RPC_CODES: ReadonlyMap<number, number> = new Map([[FAULTS.MethodNotFound.code, -32_601], [FAULTS.ServiceNotFound.code, -32_601], [FAULTS.IllegalService.code, -32_601], [FAULTS.ParameterMismatch.code, -32_602]]);
@@ -22,10 +36,10 @@ const inScript = (json: string): string => json.replace(NOT_IN_SCRIPTS, (sign) =
 /** The answer as JSON, but for scripts. */
 function jsonOf({ id, form }: RpcCall, outcome: Outcome): string {
   if (form.is !== 'json-rpc') {
-    if ('result' in outcome) return JSON.stringify({ error: null, id, result: outcome.result });
+    if ('result' in outcome) return `{"error":null,"id":${JSON.stringify(id)},"result":${resultJson(outcome.result)}}`;
     return JSON.stringify({ error: { ...FAULTS[outcome.error.fault], message: outcome.error.message }, id, result: null });
   }
-  if ('result' in outcome) return JSON.stringify({ jsonrpc: '2.0', id, result: outcome.result });
+  if ('result' in outcome) return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${resultJson(outcome.result)}}`;
   const { fault, message } = outcome.error;
   const { origin, code } = FAULTS[fault];
   return JSON.stringify({ jsonrpc: '2.0', id, error: { code: JSON_RPC_CODES.get(code) ?? code, message, data: { origin, code } } });

@@ -3,11 +3,10 @@ import { keyHash } from '../../../kit/random-key.js';
 
 interface Kept {
   readonly at: number;
-  readonly value: unknown;
-  readonly size: number;
+  readonly json: string;
 }
 
-/** Answers to readings, for clients that say how old one may be. Whoever asks has been checked before he is given one. */
+/** Answers to readings, as JSON, for clients that say how old one may be. Whoever asks has been checked before he is given one. */
 export class AnswerCache {
   /** the oldest first */
   readonly #kept = new Map<string, Kept>();
@@ -17,24 +16,23 @@ export class AnswerCache {
    * @param key what tells the question from all others, the account that asks among it
    * @param seconds how old the answer may be; 0: it is asked for now
    */
-  async get(key: string, seconds: number, ask: () => Promise<unknown>): Promise<unknown> {
+  async get(key: string, seconds: number, ask: () => Promise<string>): Promise<string> {
     const hash = keyHash(key);
     const kept = this.#kept.get(hash);
-    if (seconds > 0 && kept !== undefined && performance.now() - kept.at < seconds * 1000) return kept.value;
+    if (seconds > 0 && kept !== undefined && performance.now() - kept.at < seconds * 1000) return kept.json;
     const at = performance.now();
-    const value = await ask();
+    const json = await ask();
     this.#drop(hash);
-    const size = JSON.stringify(value).length;
-    if (size <= OMS_CACHED_SIZE / 8) {
-      this.#kept.set(hash, { at, value, size });
-      this.#size += size;
+    if (json.length <= OMS_CACHED_SIZE / 8) {
+      this.#kept.set(hash, { at, json });
+      this.#size += json.length;
     }
     while (this.#kept.size > OMS_CACHED || this.#size > OMS_CACHED_SIZE) this.#drop(this.#kept.keys().next().value!);
-    return value;
+    return json;
   }
 
   #drop(hash: string): void {
-    this.#size -= this.#kept.get(hash)?.size ?? 0;
+    this.#size -= this.#kept.get(hash)?.json.length ?? 0;
     this.#kept.delete(hash);
   }
 }

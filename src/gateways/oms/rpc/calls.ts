@@ -4,6 +4,7 @@ import type { InstanceInfo } from '../../../instances/info.js';
 import { OPERATIONS, type OperationName } from '../../../instances/operation-table.js';
 import { ArgoError } from '../../../kit/errors.js';
 import { OMS_CACHE_LONGEST, OMS_CALL_LONGEST, OMS_CALLS_OF_SESSION } from '../../../kit/oms-limits.js';
+import { mapInSlices } from '../../../kit/slices.js';
 import { formatDuration } from '../../../kit/text.js';
 import { underAll, unlessAborted } from '../../../kit/within.js';
 import { HttpError, type Visit } from '../../../listening/http.js';
@@ -14,7 +15,7 @@ import { METHODS } from '../services/index.js';
 import { machinesOf } from '../services/machines.js';
 import { hostName, machineName, wholeText } from '../services/params.js';
 import type { MachineAsked, Row, Tools } from '../services/row.js';
-import type { OmsResult } from './answer.js';
+import { jsonInSlices, type OmsResult } from './answer.js';
 import { AnswerCache } from './cache.js';
 import type { RpcCall } from './request.js';
 
@@ -43,7 +44,7 @@ export class Calls {
   async run({ service, method, params }: RpcCall, visit: Visit): Promise<OmsResult> {
     if (service === null) throw new OmsError('MethodNotFound', 'no service is named');
     if (!SERVICE_NAME.test(service)) throw new OmsError('IllegalService', 'this is no name of a service');
-    if ((AUTH_NAMES as readonly string[]).includes(service)) return { type: 'auth', result: await this.#runAuth(rowOf(AUTH_METHODS, service, method), params, visit) };
+    if ((AUTH_NAMES as readonly string[]).includes(service)) return { type: 'auth', json: JSON.stringify(await this.#runAuth(rowOf(AUTH_METHODS, service, method), params, visit)) };
     const row = rowOf(METHODS.get(service), service, method);
     const [key, ...given] = params;
     const session = sessionOf(key, visit.address, this.#parts.sessions);
@@ -67,13 +68,13 @@ export class Calls {
     authorise(actor, row, provider, machine);
     // what is switched, copied or moved lasts as long as it lasts
     if (!row.reads) visit.lasting();
-    const work = (): Promise<unknown> => this.#limited(session, visit, row.reads, (signal) => row.run({ actor, session, args, rest, signal, tools, host, provider, machine } as unknown as MachineAsked<never>));
-    const result = row.reads ? await this.#cache.get(await questionOf(row, { actor, service, method, given: given.slice(1), provider }), cacheFor, work) : await work();
-    return { type: row.type, result: row.isOfClient ? { client: host, result } : result };
+    const work = (): Promise<string> => this.#limited(session, visit, row.reads, async (signal) => jsonInSlices(await row.run({ actor, session, args, rest, signal, tools, host, provider, machine } as unknown as MachineAsked<never>)));
+    const json = row.reads ? await this.#cache.get(await questionOf(row, { actor, service, method, given: given.slice(1), provider }), cacheFor, work) : await work();
+    return { type: row.type, ...(row.isOfClient && { client: host }), json };
   }
 
   /** Ends a call with its client, its session, the server, or its longest time; what it has begun goes on. */
-  #limited(session: Session, visit: Visit, reads: boolean, work: (signal: AbortSignal) => Promise<unknown>): Promise<unknown> {
+  #limited<T>(session: Session, visit: Visit, reads: boolean, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const late = new AbortController();
     const timer = reads ? undefined : setTimeout(() => late.abort(new ArgoError('TIMEOUT', `no end in ${formatDuration(OMS_CALL_LONGEST)}; what was begun goes on`)), OMS_CALL_LONGEST);
     return underAll([visit.signal, session.signal, this.#parts.ending, late.signal], (signal) => unlessAborted(work(signal), signal)).catch((error: unknown) => {
@@ -167,6 +168,6 @@ const TOLD_OF_MACHINES: readonly OperationName[] = ['stats.guests', 'tag.list'];
 
 /** What tells a reading from all others: who asks, what, and, where the answer is about machines, which of them he sees, and what of them. */
 async function questionOf({ operation, kind }: Row, { actor, service, method, given, provider }: { readonly actor: Actor; readonly service: string; readonly method: string; readonly given: readonly unknown[]; readonly provider: string }): Promise<string> {
-  const seen = operation === undefined ? (await machinesOf({ actor, provider }, kind)).map((machine) => [machine.id, ...TOLD_OF_MACHINES.filter((one) => actor.may(one, machine))]) : [];
-  return JSON.stringify([actor.name, service, method, provider, given, seen]);
+  const seen = operation === undefined ? await mapInSlices(await machinesOf({ actor, provider }, kind), (machine) => JSON.stringify([machine.id, ...TOLD_OF_MACHINES.filter((one) => actor.may(one, machine))])) : [];
+  return `${JSON.stringify([actor.name, service, method, provider, given])}${seen.join()}`;
 }

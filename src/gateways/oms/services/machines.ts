@@ -5,7 +5,7 @@ import type { Actor } from '../../../instances/actor.js';
 import type { InstanceInfo, InstanceRef } from '../../../instances/info.js';
 import type { PowerOrder } from '../../../instances/order.js';
 import { ArgoError } from '../../../kit/errors.js';
-import { Slices } from '../../../kit/slices.js';
+import { mapInSlices, Slices } from '../../../kit/slices.js';
 import { OmsError } from '../faults.js';
 import { figureOf, guestStatistics, guestStatus, known, STATISTICS } from './figures.js';
 import { hostName } from './params.js';
@@ -96,21 +96,20 @@ export const powerRows = (kind: MachineKind, type: Row['type']): Readonly<Record
     run: async (asked) => {
       const wanted: ReadonlySet<string> = new Set(asked.rest.map(figureOf));
       const figures = wanted.size === 0 ? undefined : await figuresOf(asked);
-      const machines = await machinesNow(asked, kind);
-      return Promise.all(machines.map(async (machine) => {
+      return mapInSlices(await machinesNow(asked, kind), async (machine) => {
         const figure = figures?.get(machine.id);
         return known({
           id: machine.name, name: machine.name, status: statusOf(machine.state),
           tags: await tagsOf(asked.actor, machine), stats: figure ? guestStatistics(figure, wanted) : {},
         });
-      }));
+      });
     },
   }),
   list_vms_status: hostRow({
     kind, reads: true,
     run: async (asked) => {
       const figures = await figuresOf(asked);
-      return Object.fromEntries((await machinesNow(asked, kind)).map(({ id, name, state }) => [name, { state: STATES[state], ...guestStatus(figures.get(id) ?? { id }) }]));
+      return Object.fromEntries(await mapInSlices(await machinesNow(asked, kind), ({ id, name, state }) => [name, { state: STATES[state], ...guestStatus(figures.get(id) ?? { id }) }] as const));
     },
   }),
   start_vm: machineRow(kind, {
