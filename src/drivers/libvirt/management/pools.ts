@@ -1,6 +1,6 @@
 import type { LibvirtClient } from '../../../protocols/libvirt/client.js';
 import { ErrorCode, LibvirtError } from '../../../protocols/libvirt/errors.js';
-import { placeOfPool, placeOfVolume, type Pool, type PoolInfo, type Volume } from '../../../protocols/libvirt/storage.js';
+import { placeOfPool, placeOfVolume, type Pool, type Volume } from '../../../protocols/libvirt/storage.js';
 import { ArgoError } from '../../../kit/errors.js';
 import { refusalOf } from '../errors.js';
 import type { LibvirtConnection } from '../connection.js';
@@ -18,7 +18,6 @@ export interface PoolOptions {
 /** A pool and what is in it. */
 export interface PoolContents {
   readonly pool: Pool;
-  readonly info: PoolInfo;
   /** files and devices; no folders */
   readonly volumes: readonly VolumeDescription[];
 }
@@ -47,8 +46,7 @@ export class ImagePools {
   read(signal: AbortSignal): Promise<PoolContents[]> {
     return Promise.all([...new Set([this.images, this.isos])].map((name) => this.#use(name, signal, async (client, pool) => {
       await this.#look(client, pool, signal);
-      const info = await client.storage.poolInfo(pool, signal);
-      return { pool, info, volumes: await describeVolumes(client, pool, signal, true) };
+      return { pool, volumes: await describeVolumes(client, pool, signal, true) };
     })));
   }
 
