@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import { LOOKS_A_CLOCK, SLICE } from '../../src/kit/limits.js';
-import { Slices } from '../../src/kit/slices.js';
+import { mapInSlices, Slices } from '../../src/kit/slices.js';
 
 /** Time goes on only as the test says. */
 function clock(t: Test): { pass(ms: number): void; turn(): Promise<void> } {
@@ -74,4 +74,27 @@ await t.test('others have their turns meanwhile', async (t) => {
   while (others < 3 && performance.now() < end) if (slices.isOver()) await slices.pause();
   clearInterval(other);
   t.equal(others, 3);
+});
+
+await t.test('what becomes of many leaves turns to others, and is in their order', async (t) => {
+  const { pass, turn } = clock(t);
+  // the turn before was counted on another clock
+  await turn();
+  let turns = 0;
+  let isOver = false;
+  const count = (): void => {
+    turns += 1;
+    if (!isOver) setImmediate(count);
+  };
+  setImmediate(count);
+  const numbers = Array.from({ length: 200 }, (_, index) => index);
+  t.same(await mapInSlices(numbers, (one) => { pass(SLICE / 4); return one * 2; }), numbers.map((one) => one * 2));
+  t.ok(turns > 10, `${turns} turns`);
+  const before = turns;
+  // to wait for what is there already is no turn for others
+  t.same(await mapInSlices(numbers, async (one) => { pass(SLICE / 4); await Promise.resolve(); return String(one); }), numbers.map(String));
+  isOver = true;
+  t.ok(turns - before > 10, `${turns - before} turns`);
+  t.same(await mapInSlices([], () => 1), []);
+  await t.rejects(mapInSlices([1], () => Promise.reject(new Error('of one'))), { message: 'of one' });
 });
