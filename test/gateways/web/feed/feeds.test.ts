@@ -1,12 +1,16 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { accountsFor } from '../../../../src/gateways/accounts.js';
 import type { Member } from '../../../../src/gateways/contract.js';
 import { Feeds, type FeedSocket } from '../../../../src/gateways/web/feed/feeds.js';
 import type { FeedMessage, View } from '../../../../src/gateways/web/messages.js';
 import { FEED_SOCKETS_PER_ACCOUNT, FEED_UNREAD } from '../../../../src/kit/feed-limits.js';
+import { State } from '../../../../src/store/state.js';
 import type { TagStore } from '../../../../src/store/tags.js';
 import { until } from '../../../support/until.js';
-import { SEED_CONFIG, startCore, STEVE_HASH, type Core } from '../../../server/core.js';
+import { SEED_CONFIG, startCore, STEVE_HASH, type Core, type CoreOptions } from '../../../server/core.js';
 
 /** The view of the web page and what it is told, over a gate in this process. */
 
@@ -46,8 +50,8 @@ interface Rig extends Core {
   switch(action: 'start' | 'stop', name: string): Promise<void>;
 }
 
-async function arrange(t: Test, config = CONFIG, tags?: TagStore): Promise<Rig> {
-  const core = await startCore(t, { config, ...(tags ? { tags } : {}) });
+async function arrange(t: Test, config = CONFIG, stores: Pick<CoreOptions, 'tags' | 'tasks' | 'workTasks'> = {}): Promise<Rig> {
+  const core = await startCore(t, { config, ...stores });
   const accounts = accountsFor('web', core.authenticator, core.gate, () => undefined);
   const feeds = new Feeds(() => undefined);
   t.teardown(() => feeds.close());
@@ -78,7 +82,7 @@ const memory: TagStore = {
 };
 
 void t.test('what has a tag is as a group, and a page hears when that is another', async (t) => {
-  const rig = await arrange(t, CONFIG, memory);
+  const rig = await arrange(t, CONFIG, { tags: memory });
   const steve = rig.member('steve').actor('192.0.2.1:5');
   const { instances: [dev] } = await steve.select(['dev']);
   const before = await rig.view('steve');
@@ -92,6 +96,28 @@ void t.test('what has a tag is as a group, and a page hears when that is another
   await rig.switch('stop', 'lj');
   await until(() => again.of('changes').length > 0, WITHIN, 'the page to be told');
   t.same(again.of('reset'), [], 'what changes nothing is no reason to load it all again');
+});
+
+void t.test('how tasks go on is told to whoever may know of them, and to nobody else', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'argo-feed-'));
+  const state = new State(folder, () => undefined);
+  t.teardown(async () => {
+    await state.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const rig = await arrange(t, CONFIG, { tasks: state.tasks('orders'), workTasks: state.tasks('works') });
+  const [mine, theirs] = [await rig.open('steve', (await rig.view('steve')).v), await rig.open('tenant', (await rig.view('tenant')).v)];
+  const steve = rig.member('steve').actor('192.0.2.1:5');
+  await steve.work('image.create', 'demo', { name: 'a.img', size: 2n ** 30n, format: 'raw' });
+  await until(() => mine.of('task').some(({ task }) => task.kind === 'work' && task.state === 'done'), WITHIN, 'its end');
+  t.match(mine.of('task').at(-1)?.task, { kind: 'work', account: 'steve', operation: 'image.create', subject: 'demo', options: '--name=a.img --size=1073741824 --format=raw', progress: 1, ended: Number });
+  const { instances } = await steve.select(['dev']);
+  await steve.orders.begin(instances, { action: 'stop', mode: 'hard', wait: true }, 'key-0001');
+  await until(() => mine.of('task').some(({ task }) => task.kind === 'order' && task.state === 'done'), WITHIN, 'the order');
+  t.same(theirs.of('task'), []);
+  rig.feeds.close();
+  await steve.work('image.delete', 'demo', { name: 'a.img' });
+  t.equal(mine.of('task').filter(({ task }) => task.kind === 'work' && task.ended !== null).length, 1);
 });
 
 void t.test('the view has what one may see, and nothing of others', async (t) => {
