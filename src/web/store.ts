@@ -204,6 +204,8 @@ export class Store {
     this.#feed = undefined;
     this.session = this.known = this.draft = this.openTask = this.lostSince = undefined;
     this.isLoggedIn = false;
+    // the list may draw once more before it goes
+    this.shown = [];
     this.picked.clear();
     this.tell();
   }
