@@ -14,8 +14,7 @@ import { MIB, putTiny } from './templates.js';
 /** A real libvirt with templates, behind the whole daemon: by its socket, and over a real sshd as root and as somebody who has sudo. */
 
 /** How a provider reaches it. */
-export const WAYS = ['here', 'root', 'sudo'] as const;
-export type Way = (typeof WAYS)[number];
+export type Way = 'here' | 'root' | 'sudo';
 
 const TIMEOUT_MS = 120_000;
 /** Where others may look, as on a host; the first is inside the enclosure. */
