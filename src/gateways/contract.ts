@@ -120,6 +120,8 @@ export interface GatewayState {
   readonly once: Once;
   /** values in great numbers; a file of their own, opened when first used */
   readonly history: History;
+  /** a folder of its own below the state folder, for files that others' programs write; it is made by whoever needs it */
+  readonly folder: string;
 }
 
 /** Everything that a gateway gets. */

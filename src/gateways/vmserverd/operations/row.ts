@@ -28,6 +28,8 @@ export interface Row<In, Out, Parts> {
   readonly access: 'authuser' | 'rootonly';
   /** what the gate asks for, for docs and the model of rights; undefined: any account that is logged in */
   readonly operation?: OperationName;
+  /** the same where what is asked for decides which */
+  readonly operations?: readonly OperationName[];
   /** whether its schema or only its name is public (seed 004): what is not is Argo's choice */
   readonly isPublic?: true;
   readonly in: Shape<In>;

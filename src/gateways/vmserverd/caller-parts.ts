@@ -1,0 +1,64 @@
+import type { InstanceRef } from '../../instances/info.js';
+import type { Product } from '../../protocols/vmserverd/envelope.js';
+import type { Security } from './door/security.js';
+import { OPERATIONS } from './operations/index.js';
+import type { ApiUser, Parts } from './operations/parts.js';
+import type { BackgroundTasks } from './tasks/background-tasks.js';
+
+/** What the gateway has for all connections, as its table says now. */
+export interface GatewayParts {
+  readonly tasks: BackgroundTasks;
+  readonly security: Security;
+  readonly product: Product;
+  readonly requests: number;
+  readonly stopTimeout: number;
+  hostProvider(): Promise<string>;
+  usersOf(machine: InstanceRef): readonly ApiUser[];
+}
+
+/** What the operations of one connection work with. */
+export class CallerParts implements Parts {
+  readonly #gateway: GatewayParts;
+  readonly #touch: (machine: InstanceRef) => void;
+
+  constructor(gateway: GatewayParts, touch: (machine: InstanceRef) => void) {
+    this.#gateway = gateway;
+    this.#touch = touch;
+  }
+
+  get tasks(): BackgroundTasks {
+    return this.#gateway.tasks;
+  }
+
+  get security(): Security {
+    return this.#gateway.security;
+  }
+
+  get product(): Product {
+    return this.#gateway.product;
+  }
+
+  get requests(): number {
+    return this.#gateway.requests;
+  }
+
+  get stopTimeout(): number {
+    return this.#gateway.stopTimeout;
+  }
+
+  hostProvider(): Promise<string> {
+    return this.#gateway.hostProvider();
+  }
+
+  usersOf(machine: InstanceRef): readonly ApiUser[] {
+    return this.#gateway.usersOf(machine);
+  }
+
+  touch(machine: InstanceRef): void {
+    this.#touch(machine);
+  }
+
+  * operations(): Iterable<{ readonly name: string; readonly access: string }> {
+    for (const [name, { access }] of OPERATIONS) yield { name, access };
+  }
+}
