@@ -3,6 +3,12 @@
 /** Bytes of a document, and how deep its elements may lie in each other. */
 export const VMSERVERD_DOCUMENT = 1024 * 1024;
 export const VMSERVERD_DEPTH = 32;
+/** Elements of a document, and attributes that are read over: what takes memory and time that its bytes do not tell. */
+export const VMSERVERD_ELEMENTS = 16_384;
+export const VMSERVERD_ATTRIBUTES = 1024;
+/** Of an answer that a client reads: the list of ten thousand machines has some megabytes. */
+export const VMSERVERD_ANSWER = 32 * 1024 * 1024;
+export const VMSERVERD_ANSWER_ELEMENTS = 262_144;
 /** Characters of a text in a document that has no other limit. */
 export const VMSERVERD_TEXT = 4096;
 /** Children of one list in a request. */
@@ -45,3 +51,5 @@ export const VMSERVERD_KEY_TIME = 30_000;
 /** Days for which a certificate is made, at most, and where nobody says. */
 export const VMSERVERD_CERTIFICATE_DAYS = 3650;
 export const VMSERVERD_CERTIFICATE_USUAL = 365;
+/** Wrong passwords on one connection, after which it is closed: login tools try several, and some come back at once. */
+export const AUTHD_FAILURES = 10;
