@@ -36,6 +36,11 @@ export class GatewayCatalogue {
     return (await this.load(type))?.faults?.(options as Parameters<GatewayModule['open']>[0]) ?? [];
   }
 
+  /** What of a table would let others reach the server's own. */
+  async checkOwn(type: string, options: object, own: readonly string[]): Promise<readonly TableFault[]> {
+    return (await this.load(type))?.ownFaults?.(options as Parameters<GatewayModule['open']>[0], own) ?? [];
+  }
+
   /** @returns undefined where there is no gateway of that type */
   async load(type: string): Promise<GatewayModule | undefined> {
     const module = Object.hasOwn(OWN, type) ? (await OWN[type]!()).default : this.#further.get(type);

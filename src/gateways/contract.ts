@@ -26,6 +26,11 @@ export interface GatewayModule<Entries extends v.ObjectEntries = v.ObjectEntries
   open(options: GatewayOptions<Entries>, host: GatewayHost): Gateway<GatewayOptions<Entries>>;
   /** What cannot work although it fits the keys, for `argo-server check`: files that cannot be read and the like. */
   faults?(options: GatewayOptions<Entries>): readonly TableFault[];
+  /**
+   * Where its table would let others reach what is the server's own, for `argo-server check`.
+   * @param own as {@link GatewayHost.own}
+   */
+  ownFaults?(options: GatewayOptions<Entries>, own: readonly string[]): readonly TableFault[];
 }
 
 /** What the keys of a gateway's table yield. */
@@ -137,4 +142,6 @@ export interface GatewayHost {
   /** what happens, for those who keep it for later; others use an actor's `watch` */
   readonly events: EventFeed;
   readonly state: GatewayState;
+  /** files and folders of the server's own, which no gateway lets anybody reach: its configuration, its state */
+  readonly own: readonly string[];
 }
