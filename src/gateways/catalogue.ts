@@ -9,6 +9,7 @@ import type { GatewayModule } from './contract.js';
 const OWN: Readonly<Record<string, () => Promise<{ default: unknown }>>> = {
   metrics: () => import('./metrics/index.js'),
   oms: () => import('./oms/index.js'),
+  vmserverd: () => import('./vmserverd/index.js'),
   web: () => import('./web/index.js'),
   webhooks: () => import('./webhooks/index.js'),
   zabbix: () => import('./zabbix/index.js'),

@@ -53,3 +53,5 @@ export const VMSERVERD_CERTIFICATE_DAYS = 3650;
 export const VMSERVERD_CERTIFICATE_USUAL = 365;
 /** Wrong passwords on one connection, after which it is closed: login tools try several, and some come back at once. */
 export const AUTHD_FAILURES = 10;
+/** How long before a drain's deadline requests that are still worked on are told that the server ends. */
+export const VMSERVERD_LAST_WORD = 1000;

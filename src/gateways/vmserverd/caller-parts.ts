@@ -1,6 +1,8 @@
+import type { Actor } from '../../instances/actor.js';
 import type { InstanceRef } from '../../instances/info.js';
 import type { Product } from '../../protocols/vmserverd/envelope.js';
 import type { Security } from './door/security.js';
+import type { Files } from './files/files.js';
 import { OPERATIONS } from './operations/index.js';
 import type { ApiUser, Parts } from './operations/parts.js';
 import type { BackgroundTasks } from './tasks/background-tasks.js';
@@ -8,6 +10,7 @@ import type { BackgroundTasks } from './tasks/background-tasks.js';
 /** What the gateway has for all connections, as its table says now. */
 export interface GatewayParts {
   readonly tasks: BackgroundTasks;
+  readonly files: Files;
   readonly security: Security;
   readonly product: Product;
   readonly requests: number;
@@ -30,6 +33,10 @@ export class CallerParts implements Parts {
     return this.#gateway.tasks;
   }
 
+  get files(): Files {
+    return this.#gateway.files;
+  }
+
   get security(): Security {
     return this.#gateway.security;
   }
@@ -44,6 +51,10 @@ export class CallerParts implements Parts {
 
   get stopTimeout(): number {
     return this.#gateway.stopTimeout;
+  }
+
+  hasEveryRight(actor: Actor): boolean {
+    return actor.mayAll();
   }
 
   hostProvider(): Promise<string> {

@@ -1,4 +1,5 @@
 import type { GatewayModule } from '../contract.js';
+import { rootFaultsOnDisk } from './files/options.js';
 import { VmserverdGateway } from './gateway.js';
 import { faultsOf, options } from './options.js';
 
@@ -6,4 +7,5 @@ export default {
   options,
   open: (given, host) => new VmserverdGateway(host, given),
   faults: faultsOf,
+  ownFaults: (given, own) => rootFaultsOnDisk(given['file-roots'], own),
 } satisfies GatewayModule<typeof options>;

@@ -8,6 +8,7 @@ import type { EntranceSettings } from '../../listening/entrance.js';
 import { entranceEntries } from '../../listening/options.js';
 import type { Product } from '../../protocols/vmserverd/envelope.js';
 import type { GatewayOptions } from '../contract.js';
+import { fileOptions } from './files/options.js';
 
 /** A user of this host by his name, or the number that the kernel knows him by. */
 const localUsers = v.record(v.pipe(text, v.regex(/^[A-Za-z_][\w.-]{0,31}\$?$|^\d{1,10}$/, 'a user of this host is expected')), text, 'a table is expected: local-users = { root = "admin" }');
@@ -18,6 +19,7 @@ const label = v.pipe(text, v.regex(/^[\x20-\x7E]{1,100}$/, 'up to 100 printable 
 /** The keys of a table of type `vmserverd`. */
 export const options = {
   ...entranceEntries,
+  ...fileOptions,
   compat: v.optional(flag, false),
   'product-title': v.optional(label),
   'product-version': v.optional(label),

@@ -9,7 +9,8 @@ import { OperationError } from '../../../protocols/vmserverd/codes.js';
 import { DocumentStream } from '../../../protocols/vmserverd/framing.js';
 import type { Log } from '../../../kit/log.js';
 import type { Member } from '../../contract.js';
-import type { Caller, Calls } from '../calls.js';
+import type { Calls } from '../calls.js';
+import type { Parts } from '../operations/parts.js';
 import { Inflow } from './inflow.js';
 import { Outflow } from './outflow.js';
 
@@ -30,8 +31,8 @@ export interface ConnectionParts {
   login(name: string, password: string, signal: AbortSignal): Promise<Member>;
   /** The account of the user of this host who has made the connection; undefined: there is none. */
   local(signal: AbortSignal): Promise<Member | undefined>;
-  /** Somebody is in, with his account. */
-  entered(member: Member): void;
+  /** Somebody is in, with his account. @returns what his operations work with */
+  entered(member: Member): Parts;
 }
 
 /**
@@ -53,7 +54,8 @@ export class Connection {
   readonly #parts: ConnectionParts;
   readonly #in: Inflow;
   readonly #out: Outflow;
-  readonly #caller: Omit<Caller, 'member'>;
+  #operating: Parts | undefined;
+  readonly #caller: { readonly address: string; readonly from: string; readonly gone: AbortSignal };
 
   constructor(socket: Socket, parts: ConnectionParts) {
     this.#socket = socket;
@@ -175,7 +177,7 @@ export class Connection {
   }
 
   async #takeDocuments(): Promise<void> {
-    const caller = { ...this.#caller, member: this.#member! };
+    const caller = { ...this.#caller, member: this.#member!, parts: this.#operating! };
     const stream = new DocumentStream();
     this.#active();
     for (let chunk = await this.#in.next(); chunk !== undefined; chunk = await this.#in.next()) {
@@ -214,7 +216,7 @@ export class Connection {
     this.#leave();
     this.#member = member;
     this.#forgetMember = onAbort(member.signal, () => this.destroy());
-    this.#parts.entered(member);
+    this.#operating = this.#parts.entered(member);
   }
 
   #leave(): void {

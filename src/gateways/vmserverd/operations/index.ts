@@ -1,3 +1,4 @@
+import { fileRows } from './files.js';
 import { hostRows } from './host.js';
 import { machineRows } from './machines.js';
 import { numberRows } from './numbers.js';
@@ -13,7 +14,7 @@ import { taskRows } from './tasks.js';
 const sorted = (rows: Readonly<Record<string, AnyRow<Parts>>>): [string, AnyRow<Parts>][] => Object.entries(rows).sort(([one], [other]) => (one < other ? -1 : 1));
 
 export const OPERATIONS: ReadonlyMap<string, AnyRow<Parts>> = new Map([
-  ...sorted({ ...serverRows, ...machineRows, ...taskRows, ...hostRows, ...securityRows, ...numberRows }),
+  ...sorted({ ...serverRows, ...machineRows, ...taskRows, ...hostRows, ...fileRows, ...securityRows, ...numberRows }),
   ...sorted({ ...powerRows, ...enumerateRow }),
 ]);
 

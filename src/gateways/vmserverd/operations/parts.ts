@@ -3,7 +3,8 @@ import type { Product } from '../../../protocols/vmserverd/envelope.js';
 import type { Actor } from '../../../instances/actor.js';
 import type { InstanceRef } from '../../../instances/info.js';
 import type { Security } from '../door/security.js';
-import { rowFor, type AnyRow, type Asked, type SharedParts } from './row.js';
+import type { FileParts } from './files.js';
+import { rowFor, type AnyRow, type Asked } from './row.js';
 
 /** What a connection has asked for: of a machine, who has it open is told by that. */
 export interface ApiUser {
@@ -15,7 +16,7 @@ export interface ApiUser {
 }
 
 /** What the operations of this folder work with. */
-export interface Parts extends SharedParts {
+export interface Parts extends FileParts {
   readonly product: Product;
   /** requests since the gateway was opened, this one included */
   readonly requests: number;
