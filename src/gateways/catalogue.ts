@@ -37,6 +37,10 @@ export class GatewayCatalogue {
     return (await this.load(type))?.faults?.(options as Parameters<GatewayModule['open']>[0]) ?? [];
   }
 
+  async makesCertificate(type: string): Promise<boolean> {
+    return (await this.load(type))?.makesCertificate === true;
+  }
+
   /** What of a table would let others reach the server's own. */
   async checkOwn(type: string, options: object, own: readonly string[]): Promise<readonly TableFault[]> {
     return (await this.load(type))?.ownFaults?.(options as Parameters<GatewayModule['open']>[0], own) ?? [];

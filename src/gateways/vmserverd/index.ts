@@ -5,6 +5,7 @@ import { faultsOf, options } from './options.js';
 
 export default {
   options,
+  makesCertificate: true,
   open: (given, host) => new VmserverdGateway(host, given),
   faults: faultsOf,
   ownFaults: (given, own) => rootFaultsOnDisk(given['file-roots'], own),
