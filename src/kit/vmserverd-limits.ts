@@ -6,6 +6,8 @@ export const VMSERVERD_DEPTH = 32;
 /** Elements of a document, and attributes that are read over: what takes memory and time that its bytes do not tell. */
 export const VMSERVERD_ELEMENTS = 16_384;
 export const VMSERVERD_ATTRIBUTES = 1024;
+/** Bytes of a document up to which it is tried whether it is plain. */
+export const VMSERVERD_PLAIN = 16 * 1024;
 /** Of an answer that a client reads: the list of ten thousand machines has some megabytes. */
 export const VMSERVERD_ANSWER = 32 * 1024 * 1024;
 export const VMSERVERD_ANSWER_ELEMENTS = 262_144;
@@ -45,7 +47,7 @@ export const VMSERVERD_EVENTS_USUAL = 25;
 export const VMSERVERD_SOCKETS = 32 * 1024 * 1024;
 export const VMSERVERD_USERS = 1024 * 1024;
 export const VMSERVERD_LOOKUPS = 2;
-export const VMSERVERD_LOOKUPS_WAITING = 64;
+export const VMSERVERD_LOOKUPS_WAITING = 256;
 /** How long openssl may take to make a key. */
 export const VMSERVERD_KEY_TIME = 30_000;
 /** Days for which a certificate is made, at most, and where nobody says. */

@@ -1,3 +1,4 @@
+import { readPlainDocument } from './plain-document.js';
 import { badXml, REQUEST_LIMITS, XmlReader, type DocumentLimits } from './xml.js';
 import type { Element } from './shape.js';
 
@@ -62,14 +63,18 @@ export class DocumentStream {
           continue;
         }
         const end = this.#endOf(bytes, at);
-        const reader = this.#reader ??= this.#begin(bytes[at]!);
-        reader.write(bytes.subarray(at, end ?? bytes.length));
-        if (end === undefined) return;
-        this.#reader = undefined;
-        const isNul = bytes[end] === NUL;
-        at = isNul ? end + 1 : end;
+        let root = this.#reader === undefined && end !== undefined ? readPlainDocument(bytes.subarray(at, end)) : undefined;
+        if (root === undefined) {
+          const reader = this.#reader ??= this.#begin(bytes[at]!);
+          reader.write(bytes.subarray(at, end ?? bytes.length));
+          if (end === undefined) return;
+          this.#reader = undefined;
+          root = reader.end();
+        }
+        const isNul = bytes[end!] === NUL;
+        at = isNul ? end! + 1 : end!;
         this.#owesNul = !isNul;
-        yield { kind: 'document', root: reader.end(), end: isNul ? '\0' : '\n' };
+        yield { kind: 'document', root, end: isNul ? '\0' : '\n' };
       }
     } catch (error) {
       this.#reader = undefined;

@@ -119,16 +119,44 @@ export class Connection {
 
   /** @returns whether documents follow */
   async #logIn(): Promise<boolean> {
+    const lines = new AuthdLines();
+    let conversation: AuthdConversation | undefined;
+    for (let chunk = await this.#in.next(); chunk !== undefined; chunk = await this.#in.next()) {
+      for (let at = 0; at < chunk.length;) {
+        const found = lines.next(chunk, at);
+        if (found === undefined) break;
+        at = found.end;
+        const { reply, then } = await this.#busy(async () => (conversation ??= await this.#converse()).take(found.line));
+        if (conversation?.isLoggedIn !== true && this.#member !== undefined) this.#leave();
+        if (this.#localAccount !== undefined && this.#member?.name !== this.#localAccount) this.#localAccount = undefined;
+        if (this.#isEnding) return false;
+        this.#out.append(reply);
+        // a page in the browser of a local user could send what it likes behind its first line, which is none of these
+        if (then === 'close' || (this.#localAccount !== undefined && reply.startsWith('5'))) return false;
+        if (then === 'documents') {
+          this.#in.unread(chunk.subarray(at));
+          this.#out.flush();
+          return this.#member !== undefined;
+        }
+      }
+      this.#out.flush();
+      await this.#out.drain();
+    }
+    return false;
+  }
+
+  /** Begins when the first line has come: who only stands there is not looked up. */
+  async #converse(): Promise<AuthdConversation> {
     const { version, login, local, log } = this.#parts;
-    const signal = this.#gone.signal;
-    await this.#busy(async () => {
-      const member = await local(signal);
-      if (member === undefined || signal.aborted) return;
+    const { signal } = this.#gone;
+    const member = await local(signal);
+    signal.throwIfAborted();
+    if (member !== undefined) {
       this.#localAccount = member.name;
       this.#enter(member);
       log('info', 'login', { account: member.name, from: this.#caller.from, by: 'local user' });
-    });
-    const conversation = new AuthdConversation(version, {
+    }
+    return new AuthdConversation(version, {
       login: async (name, password) => {
         try {
           this.#enter(await login(name, password, signal));
@@ -140,28 +168,7 @@ export class Connection {
         }
       },
       hasService: () => true,
-    }, this.#member !== undefined);
-    const lines = new AuthdLines();
-    for (let chunk = await this.#in.next(); chunk !== undefined; chunk = await this.#in.next()) {
-      for (let at = 0; at < chunk.length;) {
-        const found = lines.next(chunk, at);
-        if (found === undefined) break;
-        at = found.end;
-        const { reply, then } = await this.#busy(() => conversation.take(found.line));
-        if (!conversation.isLoggedIn && this.#member !== undefined) this.#leave();
-        if (this.#isEnding) return false;
-        this.#out.append(reply);
-        if (then === 'close') return false;
-        if (then === 'documents') {
-          this.#in.unread(chunk.subarray(at));
-          this.#out.flush();
-          return this.#member !== undefined;
-        }
-      }
-      this.#out.flush();
-      await this.#out.drain();
-    }
-    return false;
+    }, member !== undefined);
   }
 
   /** What takes us time does not take the client's. */
