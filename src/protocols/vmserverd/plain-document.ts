@@ -20,7 +20,7 @@ const SPACE = /^[\t\n ]*$/;
  */
 export function readPlainDocument(bytes: Uint8Array): Element | undefined {
   if (bytes.length > VMSERVERD_PLAIN) return undefined;
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).latin1Slice();
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
   if (!PLAIN.test(text)) return undefined;
   const open: Open[] = [];
   let root: Open | undefined;
