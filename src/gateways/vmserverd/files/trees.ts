@@ -2,6 +2,7 @@ import type { BigIntStats } from 'node:fs';
 import { TREE_DEPTH, TREE_NODES } from '../../../kit/vmserverd-files-limits.js';
 import { CODES, OperationError } from '../../../protocols/vmserverd/codes.js';
 import type { Folder } from './jail.js';
+import { isName } from './paths.js';
 
 /** Folders as a whole. */
 
@@ -29,7 +30,7 @@ export async function treeOf(folder: Folder, name: string, depth: number, room: 
   const [files, folders]: [string[], Tree[]] = [[], []];
   let isCut = !isWhole;
   for (const one of names) {
-    if (typeof one !== 'string') {
+    if (typeof one !== 'string' || !isName(one)) {
       isCut = true;
       continue;
     }
