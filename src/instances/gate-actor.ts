@@ -16,6 +16,7 @@ import type { Operations, ReadingName, Readings } from './operations.js';
 import { tasksOf, type Tasks } from './tasks.js';
 import type { Call, Change, ChangeOutcome, Outcome, PowerOrder, ReadCall, WorkRequest } from './order.js';
 import { EventSubscription, type EventFilter, type Subscription, type ToldEvent } from './subscription.js';
+import type { OwnWork, OwnWorks } from './own-work.js';
 import type { Cursor } from './events.js';
 import { Choice } from './choice.js';
 import { ActorEnrolment } from './enrolment-access.js';
@@ -54,6 +55,7 @@ export interface ActorParts {
   readonly orders: OrderDesk;
   readonly audited: AuditView;
   readonly tagDesk: TagDesk;
+  readonly ownWorks: OwnWorks;
 }
 
 const isOver = (): ArgoError => new ArgoError('NOT ALLOWED', 'the request is over');
@@ -252,11 +254,7 @@ export class GateActor implements Actor {
   }
 
   async dmesg(name: string | undefined, call: Call = {}): Promise<string> {
-    try {
-      return await this.#dmesg(name, copyCall(call));
-    } catch (thrown) {
-      throw withoutCause(thrown);
-    }
+    return told(this.#dmesg(name, copyCall(call)));
   }
 
   async #dmesg(name: string | undefined, call: Call): Promise<string> {
@@ -306,6 +304,11 @@ export class GateActor implements Actor {
   async audit(wanted: AuditWanted): Promise<AuditPage> {
     this.#requireOpen();
     return told(this.#parts.audited.page(this.#mandate, wanted));
+  }
+
+  async record<T>(own: OwnWork, work: () => Promise<T>, wordsOf: (thrown: unknown) => string | undefined = () => undefined): Promise<T> {
+    this.#requireOpen();
+    return this.#parts.ownWorks.record(this.#mandate, own, work, wordsOf);
   }
 
   async #subscribe({ names, types, listed }: EventFilter, after: Cursor | undefined): Promise<EventSubscription> {

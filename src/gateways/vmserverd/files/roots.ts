@@ -56,11 +56,18 @@ export class Roots {
    * @throws OperationError INVALID_ARGUMENT for what is no path; NO_PERMISSION where it is in no root in which the account may do all of it
    */
   place(account: string, path: string, ...needed: readonly Access[]): Place {
+    const place = this.find(account, path, ...needed);
+    if (place === undefined) throw notYours();
+    return place;
+  }
+
+  /** The same; undefined where it is in no such root. @throws OperationError INVALID_ARGUMENT */
+  find(account: string, path: string, ...needed: readonly Access[]): Place | undefined {
     const names = readPath(path);
     if (names === undefined) throw new OperationError(CODES.INVALID_ARGUMENT, 'a full path is expected, without "." and "..", of at most 4095 bytes and 255 a name');
     const plain = pathOf(names);
     const root = this.#roots.find((one) => isWithin(plain, one.path));
-    if (root === undefined || !needed.every((access) => has(root, access, account))) throw notYours();
+    if (root === undefined || !needed.every((access) => has(root, access, account))) return undefined;
     return { root, names: names.slice(readPath(root.path)!.length), path: plain };
   }
 
