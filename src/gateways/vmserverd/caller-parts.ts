@@ -23,14 +23,27 @@ export interface GatewayParts {
 export class CallerParts implements Parts {
   readonly #gateway: GatewayParts;
   readonly #touch: (machine: InstanceRef) => void;
+  readonly tasks: BackgroundTasks;
 
-  constructor(gateway: GatewayParts, touch: (machine: InstanceRef) => void) {
+  /** @param keep that the account's signal is needed for a task, beyond the connection; what it returns says that it is no longer */
+  constructor(gateway: GatewayParts, touch: (machine: InstanceRef) => void, keep: () => () => void) {
     this.#gateway = gateway;
     this.#touch = touch;
-  }
-
-  get tasks(): BackgroundTasks {
-    return this.#gateway.tasks;
+    const { tasks } = gateway;
+    this.tasks = {
+      begin: async (operation, owner, work) => {
+        const free = keep();
+        try {
+          return await tasks.begin(operation, owner, (call) => work(call).finally(free));
+        } catch (error) {
+          free();
+          throw error;
+        }
+      },
+      get: (...asked) => tasks.get(...asked),
+      stop: (...asked) => tasks.stop(...asked),
+      delete: (...asked) => tasks.delete(...asked),
+    };
   }
 
   get files(): Files {

@@ -62,6 +62,10 @@ class Question implements Asked<unknown, Parts> {
     return this.#actor ??= this.#caller.member.actor(this.#caller.from);
   }
 
+  get accountSignal(): AbortSignal {
+    return this.#caller.member.signal;
+  }
+
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       const controller = this.#controller = new AbortController();

@@ -107,7 +107,6 @@ export class VmserverdGateway implements Gateway<VmserverdOptions> {
   /** What an earlier process has left, once. */
   async #load(): Promise<void> {
     await this.#tasks.load();
-    await this.#files.recover();
     this.#isLoaded = true;
     this.#host.log('debug', 'Operations defined in function table:');
     for (const [name, row] of OPERATIONS) this.#host.log('debug', logLine(name, row));
@@ -162,11 +161,11 @@ export class VmserverdGateway implements Gateway<VmserverdOptions> {
       times: () => ({ idle: this.#options['idle-timeout'] }),
       login: (name, password, signal) => accounts.login(name, password, address, signal),
       local: (signal) => this.#localMember(socket, address, signal),
-      entered: (member) => {
+      entered: (member, keep) => {
         loggedIn();
         const { touch, end } = this.#book.begin(member.name, address);
         socket.once('close', end);
-        return new CallerParts(this.#parts, touch);
+        return new CallerParts(this.#parts, touch, keep);
       },
     });
     this.#connections.set(connection, connection.serve());

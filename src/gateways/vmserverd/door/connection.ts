@@ -31,8 +31,8 @@ export interface ConnectionParts {
   login(name: string, password: string, signal: AbortSignal): Promise<Member>;
   /** The account of the user of this host who has made the connection; undefined: there is none. */
   local(signal: AbortSignal): Promise<Member | undefined>;
-  /** Somebody is in, with his account. @returns what his operations work with */
-  entered(member: Member): Parts;
+  /** Somebody is in, with his account. @param keep as `CallerParts` takes it @returns what his operations work with */
+  entered(member: Member, keep: () => () => void): Parts;
 }
 
 /**
@@ -222,15 +222,35 @@ export class Connection {
   #enter(member: Member): void {
     this.#leave();
     this.#member = member;
-    this.#forgetMember = onAbort(member.signal, () => this.destroy());
-    this.#operating = this.#parts.entered(member);
+    const { keep, free } = heldBy(member);
+    const forget = onAbort(member.signal, () => this.destroy());
+    this.#forgetMember = () => {
+      forget();
+      free();
+    };
+    this.#operating = this.#parts.entered(member, keep);
   }
 
   #leave(): void {
     this.#forgetMember?.();
     this.#forgetMember = undefined;
-    this.#member?.release();
     this.#member = undefined;
   }
 }
 
+
+/** Lets a member go when neither his connection nor a task of his needs him. */
+function heldBy(member: Member): { readonly keep: () => () => void; readonly free: () => void } {
+  let holders = 0;
+  const keep = (): (() => void) => {
+    let isHeld = true;
+    holders += 1;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      holders -= 1;
+      if (holders === 0) member.release();
+    };
+  };
+  return { keep, free: keep() };
+}

@@ -160,7 +160,7 @@ export const machineRows: Rows = {
       // what stands against it is told at once, not in a task that nobody looks at
       await inState('delete', asked, machine, () => actor.planWork('machine.delete', machine, { disks: true }, { signal: asked.signal }));
       if (args.files !== undefined) await requireAll(asked, machine, [...args.files]);
-      const { id } = await parts.tasks.begin('VMDeleteEdit_DeleteVM', { account, signal: actor.signal }, async () => {
+      const { id } = await parts.tasks.begin('VMDeleteEdit_DeleteVM', { account, signal: asked.accountSignal }, async () => {
         await actor.work('machine.delete', machine, { disks: true });
       });
       return { task: id };

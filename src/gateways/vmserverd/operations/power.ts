@@ -53,7 +53,7 @@ async function switchIt(asked: Call<PowerArgs>, machine: InstanceInfo): Promise<
   const end: End = {};
   let tell = (): void => undefined;
   const told = new Promise<void>((resolve) => { tell = resolve; });
-  const { id } = await parts.tasks.begin('X_VM_PowerOp', { account, signal: actor.signal }, async ({ signal }) => {
+  const { id } = await parts.tasks.begin('X_VM_PowerOp', { account, signal: asked.accountSignal }, async ({ signal }) => {
     // what was sent stays sent: only the wait for it ends, and what is known then is said
     const forget = onAbort(signal, () => actor.tasks.list()
       .filter((task) => task.account === account && task.instance === machine.fullName && task.operation === order.action)

@@ -10,6 +10,8 @@ export interface Asking {
   readonly actor: Actor;
   /** the account's name */
   readonly account: string;
+  /** aborted when the account is taken away, as long as it works for this connection or a task that began here */
+  readonly accountSignal: AbortSignal;
   /** aborted with the connection, the account, the server, or the longest time of a call; what was begun goes on */
   readonly signal: AbortSignal;
 }
