@@ -7,8 +7,7 @@ import { toArgoError } from '../../../kit/errors.js';
 import { harmless } from '../../../kit/text.js';
 import { VMSERVERD_EVENTS, VMSERVERD_EVENTS_USUAL } from '../../../kit/vmserverd-limits.js';
 import { fields, list, nothing, oneOf, optional, text, whole } from '../../../protocols/vmserverd/shape.js';
-import { CODES } from '../../../protocols/vmserverd/codes.js';
-import { OperationError } from '../../../protocols/vmserverd/codes.js';
+import { CODES, OperationError } from '../../../protocols/vmserverd/codes.js';
 import { config, configPath, machineOf } from '../machines/config-path.js';
 import { STATE_NUMBERS } from '../machines/states.js';
 import { fault, wrongState } from '../faults.js';
@@ -70,6 +69,21 @@ function eventOf({ time, facts }: ToldEvent): { readonly time: number; readonly 
   }
 }
 
+/** What the audit has of a machine from before the events that are remembered, newest first; nothing where it cannot be read. */
+async function earlier(actor: Actor, { fullName }: InstanceInfo, most: number, before = new Date()): Promise<readonly ReturnType<typeof eventOf>[]> {
+  if (most <= 0) return [];
+  try {
+    const { rows } = await actor.audit({ instance: fullName, until: before.getTime() - 1, most });
+    return rows.filter(({ instance }) => instance === fullName).map(({ at, account, command, options, outcome }) => ({
+      time: seconds(Date.parse(at)), type: 'action', ...(account === '-' ? {} : { user: harmless(account) }), text: harmless([command, options, outcome ?? ''].filter((one) => one !== '').join(' ')),
+    }));
+  } catch (thrown) {
+    const { phrase } = toArgoError(thrown);
+    if (phrase === 'AUDIT UNAVAILABLE' || phrase === 'NOT SUPPORTED') return [];
+    throw thrown;
+  }
+}
+
 export const machineRows: Rows = {
   VM_INFO: row({
     handler: 'VMware::VMServerd::Info::VM_Info_Handler', access: 'authuser', operation: 'info',
@@ -116,8 +130,9 @@ export const machineRows: Rows = {
       // in a pattern it would be something else: these are looked at among all
       const isPlain = /^[\w./:-]+$/.test(machine.fullName);
       const told = await actor.lastEvents({ ...(isPlain && { names: [machine.fullName] }), types: ['state', 'added', 'removed', 'action'] }, isPlain ? n : VMSERVERD_EVENTS);
-      const own = told.filter(({ facts }) => 'instance' in facts && facts.instance === machine.fullName);
-      return { events: own.slice(-n).reverse().map(eventOf) };
+      const own = told.filter(({ facts }) => 'instance' in facts && facts.instance === machine.fullName).slice(-n).reverse();
+      const events = own.map(eventOf);
+      return { events: [...events, ...await earlier(actor, machine, n - events.length, own.at(-1)?.time)] };
     },
   }),
   VMRegister: row({
@@ -168,9 +183,9 @@ export const machineRows: Rows = {
   }),
 };
 
-/** The machine's disks that are files of its host; undefined where nobody can say. */
+/** The machine's disks that are files of its host; undefined where nobody can say, or not to this account. */
 async function filesOf({ actor, signal }: Call<unknown>, machine: InstanceInfo): Promise<readonly { readonly path: string; readonly size: number | undefined }[] | undefined> {
-  if (!machine.capabilities.includes('disk')) return undefined;
+  if (!machine.capabilities.includes('disk') || !actor.may('disk', machine)) return undefined;
   const disks = await actor.read(machine, 'disk', { signal });
   return disks.flatMap(({ source, size }) => (source === undefined ? [] : [{ path: harmless(source), size: size === undefined ? undefined : Number(size) }]));
 }
