@@ -96,7 +96,7 @@ export const machineRows: Rows = {
       const machine = await named(asked);
       requireRight(actor, 'info', machine);
       const [state, facts, uptime] = await Promise.all([
-        actor.read(machine, 'status', { signal }),
+        actor.may('status', machine) ? actor.read(machine, 'status', { signal }) : machine.state,
         machine.capabilities.length === 0 ? undefined : ifKnown(actor.read(machine, 'info', { signal })),
         machine.capabilities.includes('uptime') ? ifKnown(actor.read(machine, 'uptime', { signal })) : undefined,
       ]);
