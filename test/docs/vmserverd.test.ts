@@ -60,7 +60,7 @@ await t.test('what is printed is what happens', async (t) => {
     for (let at = 0; at < lines.length; at += 2) {
       const [, operation = '', args = ''] = /^> (\w+) ?(.*)$/.exec(lines[at]!) ?? [];
       const { code, message, out } = await client.call(operation, args.replace(/<task>[\w-]+</, `<task>${task}<`));
-      t.equal(lasting(`< ${code === 0 ? out : `${code} ${message}`}`.trimEnd()), lasting(lines[at + 1]!), lines[at]);
+      t.equal(lasting(`< ${code === 0 ? out : `${code} ${message}`}`.trimEnd()), lasting(lines[at + 1]!), lines[at]!);
       task = /<task>([\w-]+)</.exec(out)?.[1] ?? task;
       examples += 1;
     }

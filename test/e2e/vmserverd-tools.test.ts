@@ -24,8 +24,9 @@ async function start(t: Test) {
 
 const places = ({ port, tlsPort }: { readonly port: number; readonly tlsPort: number }) => [['127.0.0.1', port, 'in the clear'], ['127.0.0.2', tlsPort, 'with TLS']] as const;
 
+const world = await start(t);
+
 await t.test('nmap', { skip: lacks('nmap') }, async (t) => {
-  const world = await start(t);
   for (const [address, port, how] of places(world)) {
     const nmap = (...args: string[]) => runProgram('nmap', ['-Pn', '-n', '-sT', '-p', String(port), ...args, address]);
     const seen = await nmap('-sV');
@@ -39,7 +40,6 @@ await t.test('nmap', { skip: lacks('nmap') }, async (t) => {
 });
 
 await t.test('hydra', { skip: lacks('hydra') }, async (t) => {
-  const world = await start(t);
   for (const [address, port, how] of places(world)) {
     const hydra = (words: string) => runProgram('hydra', ['-I', '-t', '1', '-s', String(port), '-l', USER, '-P', words, `vmauthd://${address}`]);
     t.match((await hydra(world.good)).stdout, new RegExp(`login: ${USER} {3}password: ${PASSWORD}\n`), how);
@@ -49,7 +49,6 @@ await t.test('hydra', { skip: lacks('hydra') }, async (t) => {
 });
 
 await t.test('medusa', { skip: lacks('medusa') }, async (t) => {
-  const world = await start(t);
   for (const [address, port, how] of places(world)) {
     const medusa = (words: string) => runProgram('medusa', ['-h', address, '-n', String(port), '-u', USER, '-P', words, '-M', 'vmauthd', '-t', '1']);
     t.match((await medusa(world.good)).stdout, `ACCOUNT FOUND: [vmauthd] Host: ${address} User: ${USER} Password: ${PASSWORD} [SUCCESS]`, how);

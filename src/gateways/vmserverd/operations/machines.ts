@@ -1,4 +1,4 @@
-import { OPERATIONS } from '../../../instances/operation-table.js';
+import type { OperationName } from '../../../instances/operation-table.js';
 import type { Actor } from '../../../instances/actor.js';
 import type { InstanceInfo } from '../../../instances/info.js';
 import type { Facts } from '../../../drivers/driver.js';
@@ -23,19 +23,16 @@ export async function named({ actor, args, parts }: Call<{ readonly config: stri
 }
 
 /** @throws ArgoError NOT ALLOWED before anything else is looked at */
-export function requireRight(actor: Actor, operation: keyof typeof OPERATIONS, machine: InstanceInfo): void {
+export function requireRight(actor: Actor, operation: OperationName, machine: InstanceInfo): void {
   if (!actor.may(operation, machine)) throw fault('NO_PERMISSION', 'NOT ALLOWED');
 }
 
-/** What a machine may be unable to say, or its manager at present: it is then left out. Who may not ask is told so. */
-const ifKnown = <T>(work: Promise<T>): Promise<T | undefined> => work.catch((thrown: unknown) => {
-  if (toArgoError(thrown).phrase === 'NOT ALLOWED') throw thrown;
-  return undefined;
-});
+/** What a machine may be unable to say, or its manager at present: it is then left out. */
+const ifKnown = <T>(work: Promise<T>): Promise<T | undefined> => work.catch(() => undefined);
 
 /** Rights in the letters of a configuration file: r reads, x switches, w changes. */
 const permissionsOf = (actor: Actor, machine: InstanceInfo): string => {
-  const has = (operation: keyof typeof OPERATIONS, letter: string): string => (actor.may(operation, machine) ? letter : '-');
+  const has = (operation: OperationName, letter: string): string => (actor.may(operation, machine) ? letter : '-');
   return `${has('status', 'r')}${has('hardware.change', 'w')}${has('start', 'x')}`;
 };
 
@@ -97,8 +94,8 @@ export const machineRows: Rows = {
       requireRight(actor, 'info', machine);
       const [state, facts, uptime] = await Promise.all([
         actor.may('status', machine) ? actor.read(machine, 'status', { signal }) : machine.state,
-        machine.capabilities.length === 0 ? undefined : ifKnown(actor.read(machine, 'info', { signal })),
-        machine.capabilities.includes('uptime') ? ifKnown(actor.read(machine, 'uptime', { signal })) : undefined,
+        ifKnown(actor.read(machine, 'info', { signal })),
+        machine.capabilities.includes('uptime') && actor.may('uptime', machine) ? ifKnown(actor.read(machine, 'uptime', { signal })) : undefined,
       ]);
       return { vm: {
         config: configPath(machine), displayName: harmless(machine.name), state: STATE_NUMBERS[state], stateName: state, ...detailsOf(facts),
