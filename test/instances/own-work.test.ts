@@ -58,12 +58,12 @@ await t.test('nothing is begun where it cannot be recorded, or has no good name'
     begun += 1;
     return Promise.resolve();
   };
-  for (const action of ['stop', 'image.delete', 'tag.add', '', 'two words', '--force', '../x', 'x'.repeat(65), 'a\n', 7]) await t.rejects(actor('kim').record({ action: action as string, subject: '' }, count), { phrase: 'BAD REQUEST' }, String(action));
-  for (const subject of ['a\nb', '\u001b[31m', 'a\u200bb', 'x'.repeat(OWN_WORK_SUBJECT + 1), undefined]) await t.rejects(actor('kim').record({ action: 'x', subject: subject as string }, count), { phrase: 'BAD REQUEST' }, JSON.stringify(subject)?.slice(0, 20));
-  await t.rejects(actor('').record(work, count), { phrase: 'NOT ALLOWED' }, 'before login');
+  for (const action of ['stop', 'image.delete', 'tag.add', '', 'two words', '--force', '../x', 'x'.repeat(65), 'a\n', 7]) await t.rejects(actor('kim').record({ action: action as string, subject: '' }, count), { message: /^BAD REQUEST/ }, String(action));
+  for (const subject of ['a\nb', '\u001b[31m', 'a\u200bb', 'x'.repeat(OWN_WORK_SUBJECT + 1), undefined]) await t.rejects(actor('kim').record({ action: 'x', subject: subject as string }, count), { message: /^BAD REQUEST/ }, JSON.stringify(subject)?.slice(0, 20));
+  await t.rejects(actor('').record(work, count), { message: /^NOT ALLOWED/ }, 'before login');
   const over = actor('kim');
   Gate.end(over);
-  await t.rejects(over.record(work, count), { phrase: 'NOT ALLOWED' }, 'by whoever kept an actor');
+  await t.rejects(over.record(work, count), { message: /^NOT ALLOWED/ }, 'by whoever kept an actor');
   t.same(audit.begun, []);
   audit.begin = () => Promise.reject(new ArgoError('AUDIT UNAVAILABLE', 'nothing was done', { cause: new Error('of the disk') }));
   const thrown = await actor('kim').record(work, count).catch((error: unknown) => error);
@@ -75,7 +75,7 @@ await t.test('it allows nothing, and is shown to who did it and to who may do ev
   const { actor, audit } = await arrange(t);
   const kim = actor('kim');
   const lj = (await kim.select(['lj'])).instances[0]!;
-  await t.rejects(kim.record(work, () => kim.power(lj, { action: 'stop', mode: 'soft', wait: false })), { phrase: 'NOT ALLOWED' });
+  await t.rejects(kim.record(work, () => kim.power(lj, { action: 'stop', mode: 'soft', wait: false })), { message: /^NOT ALLOWED/ });
   t.match(audit.ended.at(-1), { outcome: 'NOT ALLOWED' });
   const shown = async (account: string): Promise<readonly string[]> => (await actor(account).audit({ most: 10 })).rows.map(({ account: who, instance }) => `${who} ${instance}`);
   t.same(await shown('kim'), ['kim -']);

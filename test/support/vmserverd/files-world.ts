@@ -77,7 +77,7 @@ export class FilesWorld {
     const row = fileRows[operation];
     if (row === undefined) throw new Error(`no row ${operation}`);
     const args = row.in.read(elementOf('in', given)) as never;
-    const out = await row.run({ account, actor: this.#actorOf(account), signal, args, parts: { files: this.files, tasks: this.tasks, hasEveryRight: (actor: Actor) => this.admins.has(actor.name) } as never });
+    const out = await row.run({ account, actor: this.#actorOf(account), accountSignal: this.#controllerOf(account).signal, signal, args, parts: { files: this.files, tasks: this.tasks, hasEveryRight: (actor: Actor) => this.admins.has(actor.name) } as never });
     return [...row.out.write('out', out)].join('').replace(/^<out>|<\/out>$/g, '');
   }
 
@@ -109,7 +109,7 @@ export class FilesWorld {
   #actorOf(account: string): Actor {
     const mandate = { identity: { name: account }, through: undefined, origin: '192.0.2.7:902 vm' } as unknown as Mandate;
     return {
-      name: account, signal: this.#controllerOf(account).signal,
+      name: account,
       record: <T>(own: OwnWork, work: () => Promise<T>, wordsOf: (thrown: unknown) => string | undefined) => this.#works.record(mandate, own, work, wordsOf),
     } as unknown as Actor;
   }

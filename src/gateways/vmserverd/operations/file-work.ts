@@ -57,8 +57,8 @@ export interface FileChange {
 }
 
 /** Changes something, recorded before and after; it goes on when whoever asked has left. */
-export const changing = <T>({ account, actor, parts: { files } }: FileAsked, { operation, subject, needs }: FileChange, work: (signal: AbortSignal) => Promise<T>): Promise<T> =>
-  actor.record({ action: operation, subject }, () => files.carryOut({ account, signals: [actor.signal], limit: FILE_CHANGE_TIMEOUT, needs }, work), wordsOf);
+export const changing = <T>({ account, actor, accountSignal, parts: { files } }: FileAsked, { operation, subject, needs }: FileChange, work: (signal: AbortSignal) => Promise<T>): Promise<T> =>
+  actor.record({ action: operation, subject }, () => files.carryOut({ account, signals: [accountSignal], limit: FILE_CHANGE_TIMEOUT, needs }, work), wordsOf);
 
 /** The same of several, one after the other. @throws OperationError that says how many were done before */
 export async function changingEach<One>(all: readonly One[], work: (one: One) => Promise<unknown>): Promise<void> {
@@ -77,8 +77,8 @@ export interface TaskStep extends FileChange {
 }
 
 /** Does changes in the background, one after the other, each recorded before and after. @returns the task's id */
-export async function inBackground({ account, actor, parts: { files, tasks } }: FileAsked, operation: string, steps: readonly TaskStep[]): Promise<string> {
-  const { id } = await tasks.begin(operation, { account, signal: actor.signal }, async ({ signal, progress }) => {
+export async function inBackground({ account, actor, accountSignal, parts: { files, tasks } }: FileAsked, operation: string, steps: readonly TaskStep[]): Promise<string> {
+  const { id } = await tasks.begin(operation, { account, signal: accountSignal }, async ({ signal, progress }) => {
     await changingEach([...steps.entries()], ([index, step]) => {
       signal.throwIfAborted();
       const { subject, needs, work } = step;

@@ -16,7 +16,7 @@ await t.test('a disk that hangs holds up neither who waits for it nor the others
   const waiting = disk.run('/srv/dead', controller.signal, () => Promise.resolve('never begun'));
   t.equal(await disk.run('/srv/good', forever(), () => Promise.resolve('at once')), 'at once');
   controller.abort(new ArgoError('TIMEOUT', 'the disk takes too long'));
-  for (const one of [...hanging, waiting]) await t.rejects(one, { phrase: 'TIMEOUT' });
+  for (const one of [...hanging, waiting]) await t.rejects(one, { message: /^TIMEOUT/ });
   t.equal(await disk.run('/srv/good', forever(), () => Promise.resolve('still')), 'still');
   const next = new AbortController();
   let isBegun = false;
@@ -35,7 +35,7 @@ await t.test('so many wait for one disk', async (t) => {
   const disk = new Disk();
   const controller = new AbortController();
   const all = Array.from({ length: DISK_CALLS_OF_ROOT + DISK_WAITING_OF_ROOT }, () => disk.run('/srv/dead', controller.signal, never));
-  await t.rejects(disk.run('/srv/dead', forever(), never), { phrase: 'BUSY' });
+  await t.rejects(disk.run('/srv/dead', forever(), never), { message: /^BUSY/ });
   t.equal(await disk.run('/srv/good', forever(), () => Promise.resolve(1)), 1);
   controller.abort(new Error('over'));
   await Promise.allSettled(all);
@@ -46,7 +46,7 @@ await t.test('what a call throws is thrown, and what the system says is told of 
   for (let round = 0; round < 10; round += 1) await t.rejects(disk.run('/', forever(), () => Promise.reject(new Error('no'))), { message: 'no' });
   const error = (code: string): Error => Object.assign(new Error(`${code}: of node, open '/proc/self/fd/7/x'`), { code });
   t.match(fileError(error('ENOENT'), '/srv/x'), { code: -32, message: '/srv/x: is not there' });
-  t.match(fileError(error('EMFILE'), '/srv/x'), { phrase: 'BUSY' });
+  t.match(fileError(error('EMFILE'), '/srv/x'), { message: /^BUSY/ });
   const strange = error('EWHATEVER');
   t.equal(fileError(strange, '/srv/x'), strange, 'of which nobody outside is told more than that it is a fault');
 });
