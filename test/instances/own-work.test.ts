@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap';
 import type { Actor } from '../../src/instances/actor.js';
 import { Gate } from '../../src/instances/gate.js';
-import { OWN_WORK_SUBJECT } from '../../src/kit/limits.js';
+import { OWN_WORK_SUBJECT } from '../../src/instances/own-work.js';
 import { ArgoError } from '../../src/kit/errors.js';
 import { startCore, STEVE_HASH, type Core } from '../server/core.js';
 
