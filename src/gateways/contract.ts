@@ -26,6 +26,8 @@ export interface GatewayModule<Entries extends v.ObjectEntries = v.ObjectEntries
   open(options: GatewayOptions<Entries>, host: GatewayHost): Gateway<GatewayOptions<Entries>>;
   /** What cannot work although it fits the keys, for `argo-server check`: files that cannot be read and the like. */
   faults?(options: GatewayOptions<Entries>): readonly TableFault[];
+  /** that it makes a certificate of its own where its table has `tls-listen` and names none */
+  readonly makesCertificate?: true;
   /**
    * Where its table would let others reach what is the server's own, for `argo-server check`.
    * @param own as {@link GatewayHost.own}
@@ -125,6 +127,8 @@ export interface GatewayState {
   readonly once: Once;
   /** values in great numbers; a file of their own, opened when first used */
   readonly history: History;
+  /** a folder of its own below the state folder, for files that others' programs write; it is made by whoever needs it */
+  readonly folder: string;
 }
 
 /** Everything that a gateway gets. */

@@ -48,7 +48,7 @@ export function hosts({ authenticator, gate, metrics, feed, state, log: logAll, 
       },
       accounts: accountsFor(name, authenticator, gate, log),
       events: feed,
-      state: { kv: state.keyValue(namespace), outbox: state.outbox(namespace), once: state.once(namespace), history: state.history(namespace) },
+      state: { kv: state.keyValue(namespace), outbox: state.outbox(namespace), once: state.once(namespace), history: state.history(namespace), folder: state.folder(namespace) },
     };
   };
 }

@@ -60,6 +60,8 @@ export interface Actor {
   known(on: InstanceRef): InstanceInfo;
   /** What its grants hold somewhere: on some machine, provider or plan. For what is offered to a person at all. */
   rights(): readonly Right[];
+  /** Whether its grants hold every right on everything that there is and will be, as those do of whoever administers the server itself. */
+  mayAll(): boolean;
   /** Whether an operation would be allowed now. */
   may(operation: OperationName, on: InstanceRef): boolean;
   /** Checks that the command by which the actor is at work may be used on all of them. @throws ArgoError NOT ALLOWED */

@@ -31,7 +31,7 @@ import type { AuditPage, AuditView, AuditWanted } from './audit-view.js';
 import { allows, allowsProvider, permissionOf } from './permits.js';
 import { ActorPlans } from './plan-access.js';
 import type { PlanDesk, Plans } from './plans.js';
-import type { Mandate } from './principal.js';
+import { mayEverything, type Mandate } from './principal.js';
 import type { Owner } from './owner.js';
 import type { Asking } from './readings.js';
 import type { Registry } from './registry.js';
@@ -175,6 +175,10 @@ export class GateActor implements Actor {
     const permissions = (Object.keys(OPERATIONS) as OperationName[]).map(permissionOf);
     const isHeld = (right: Right): boolean => [{ word: right, right }, ...permissions.filter((one) => one.right === right)].some((one) => principal.allowsSomewhere(one));
     return this.#ended ? [] : RIGHTS.filter(isHeld);
+  }
+
+  mayAll(): boolean {
+    return !this.#ended && this.#mandate.through === undefined && mayEverything(this.#mandate.identity.principal);
   }
 
   may(operation: OperationName, on: InstanceRef): boolean {

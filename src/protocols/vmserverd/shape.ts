@@ -74,7 +74,8 @@ export const optional = <T>(shape: Shape<T>): Shape<T | undefined> & { readonly 
 
 /** Elements of one name, in their order. What is written may be made while it is taken. */
 export const list = <T>(item: string, shape: Shape<T>, most: number = VMSERVERD_LIST): Shape<Iterable<T>> => ({
-  read: ({ name, children }) => {
+  read: ({ name, text: between, children }) => {
+    if (between.trim() !== '') throw wrong(name, 'elements are expected, no text');
     if (children.length > most) throw wrong(name, `more than ${most}`);
     return children.map((child) => {
       if (child.name !== item) throw wrong(name, `only <${item}> is expected in it`);
