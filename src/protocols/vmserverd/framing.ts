@@ -29,8 +29,9 @@ const END_TAG = Buffer.from('</exec');
 
 /** Reads a connection's documents. Each byte is looked at once, however they come; nothing is kept but what a begun document says. */
 export class DocumentStream {
-  readonly #limits: DocumentLimits;
-  #reader: XmlReader | undefined;
+  readonly #reader: XmlReader;
+  /** whether a document has begun that is not at its end */
+  #isWithin = false;
   /** how much of END_TAG the last bytes are; all of it: spaces and `>` are expected */
   #matched = 0;
   /** whether a document has ended without a NUL, and only spaces came since */
@@ -38,12 +39,11 @@ export class DocumentStream {
   #failure: Error | undefined;
 
   constructor(limits: DocumentLimits = REQUEST_LIMITS) {
-    this.#limits = limits;
+    this.#reader = new XmlReader(limits);
   }
 
-  /** whether a document has begun that is not at its end */
   get isWithin(): boolean {
-    return this.#reader !== undefined;
+    return this.#isWithin;
   }
 
   /**
@@ -55,41 +55,40 @@ export class DocumentStream {
     try {
       let at = 0;
       while ((at = this.#skipSpace(bytes, at)) < bytes.length) {
-        if (bytes[at] === NUL && this.#reader === undefined) {
+        if (bytes[at] === NUL && !this.#isWithin) {
           at += 1;
           if (this.#owesNul) yield { kind: 'nul' };
           this.#owesNul = false;
           continue;
         }
         const end = this.#endOf(bytes, at);
-        const reader = this.#reader ??= this.#begin(bytes[at]!);
-        reader.write(bytes.subarray(at, end ?? bytes.length));
+        if (!this.#isWithin) this.#begin(bytes[at]!);
+        this.#reader.write(bytes.subarray(at, end ?? bytes.length));
         if (end === undefined) return;
-        this.#reader = undefined;
+        this.#isWithin = false;
         const isNul = bytes[end] === NUL;
         at = isNul ? end + 1 : end;
         this.#owesNul = !isNul;
-        yield { kind: 'document', root: reader.end(), end: isNul ? '\0' : '\n' };
+        yield { kind: 'document', root: this.#reader.end(), end: isNul ? '\0' : '\n' };
       }
     } catch (error) {
-      this.#reader = undefined;
       throw this.#failure = error as Error;
     }
   }
 
   /** Spaces between documents say nothing. */
   #skipSpace(bytes: Uint8Array, from: number): number {
-    if (this.#reader !== undefined) return from;
+    if (this.#isWithin) return from;
     let at = from;
     while (at < bytes.length && isSpace(bytes[at]!)) at += 1;
     return at;
   }
 
   /** Noticed at its first byte, so that another protocol's client does not wait for an answer in vain. */
-  #begin(first: number): XmlReader {
+  #begin(first: number): void {
     if (first !== LESS) throw badXml('a document begins with <');
     this.#owesNul = false;
-    return new XmlReader(this.#limits);
+    this.#isWithin = true;
   }
 
   /** @returns where the document ends: behind its `</exec>`, or at its NUL; undefined where that has not come */
