@@ -17,3 +17,8 @@ export const VMSERVERD_LIST = 1000;
 export const AUTHD_LINE = 1024;
 /** Wrong passwords on one connection, after which it is closed: login tools try several, and some come back at once. */
 export const AUTHD_FAILURES = 10;
+/** For a client: from the first packet to the hand-over (a wrong password is answered late on purpose), and for the answer to one request. */
+export const VMSERVERD_CLIENT_LOGIN = 30_000;
+export const VMSERVERD_CLIENT_ANSWER = 120_000;
+/** Requests of a client that wait for those before them on one connection. */
+export const VMSERVERD_CLIENT_WAITING = 256;
