@@ -9,6 +9,8 @@ export const VMSERVERD_ATTRIBUTES = 1024;
 /** Of an answer that a client reads: the list of ten thousand machines has some megabytes. */
 export const VMSERVERD_ANSWER = 32 * 1024 * 1024;
 export const VMSERVERD_ANSWER_ELEMENTS = 262_144;
+/** Machines of a list that a client reads. */
+export const VMSERVERD_MACHINES = 65_536;
 /** Characters of a text in a document that has no other limit. */
 export const VMSERVERD_TEXT = 4096;
 /** Children of one list in a request. */
