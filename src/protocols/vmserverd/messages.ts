@@ -66,8 +66,12 @@ export const VM_GET_LAST_N_EVENTS = message({
   out: fields({ events: list('event', fields({ time: whole(), type: text(), user: optional(text()), text: text() }, 'pass over')) }, 'pass over'),
 });
 
+/** Seconds for which the answer to a power order may wait for its end, where a request does not say how long. */
+export const POWER_WAIT = 60;
+
 export const POWER_OP = message({
-  in: fields({ config, action: oneOf(POWER_ACTIONS), mode: optional(whole(POWER_MODES.hard, POWER_MODES.trySoft)) }),
+  /** `wait`: seconds for which the answer waits for the end of the task; 0: it only tells the task */
+  in: fields({ config, action: oneOf(POWER_ACTIONS), mode: optional(whole(POWER_MODES.hard, POWER_MODES.trySoft)), wait: optional(whole(0, POWER_WAIT)) }),
   out: fields({ task: taskId, state: optional(whole()), stateName: optional(text()) }, 'pass over'),
 });
 
