@@ -18,13 +18,20 @@ export interface ExecOptions {
   readonly onSend?: () => void;
 }
 
+/** A whole answer, be it of a success or a failure. */
+export interface WholeAnswer {
+  readonly root: Element;
+  /** as it came, on a connection that keeps it */
+  readonly text: string | undefined;
+}
+
 /** One that waits for its answer, or for its turn. */
 interface Question {
   readonly document: string;
   readonly options: ExecOptions;
   isSent: boolean;
   /** undefined: who asked has gone; its answer is read all the same, since it comes before the next one's */
-  settle: { resolve(root: Element): void; reject(error: Error): void } | undefined;
+  settle: { resolve(answer: WholeAnswer): void; reject(error: Error): void } | undefined;
 }
 
 /**
@@ -33,22 +40,23 @@ interface Question {
  */
 export class VmserverdClient {
   readonly #socket: Socket;
-  readonly #stream = new DocumentStream({ bytes: VMSERVERD_ANSWER, elements: VMSERVERD_ANSWER_ELEMENTS });
+  readonly #stream: DocumentStream;
   readonly #questions: Question[] = [];
   #timer: NodeJS.Timeout | undefined;
   #end: Error | undefined;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, keeps?: 'text') {
     this.#socket = socket;
+    this.#stream = new DocumentStream({ bytes: VMSERVERD_ANSWER, elements: VMSERVERD_ANSWER_ELEMENTS }, keeps);
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('error', (error) => this.#fail(new ConnectionLostError(describe(error), true, { cause: error })));
     socket.on('close', () => this.#fail(new ConnectionLostError('the connection was cut off', true)));
     socket.resume();
   }
 
-  /** @throws as {@link logIn} */
-  static async connect(address: VmserverdAddress, credentials: Credentials, signal: AbortSignal): Promise<VmserverdClient> {
-    return new VmserverdClient(await logIn(address, credentials, signal));
+  /** @param keeps `text`: answers are told as they came, too @throws as {@link logIn} */
+  static async connect(address: VmserverdAddress, credentials: Credentials, signal: AbortSignal, keeps?: 'text'): Promise<VmserverdClient> {
+    return new VmserverdClient(await logIn(address, credentials, signal), keeps);
   }
 
   get isClosed(): boolean {
@@ -62,7 +70,7 @@ export class VmserverdClient {
    *   been carried out; the signal's reason: then who has been told by `onSend` does not know either
    */
   async exec(operation: string, args: Iterable<string>, signal: AbortSignal, options: ExecOptions = {}): Promise<ExecAnswer> {
-    return readAnswer(await this.execDocument([...writeRequest(operation, args)].join(''), signal, options));
+    return readAnswer((await this.execDocument([...writeRequest(operation, args)].join(''), signal, options)).root);
   }
 
   /** As {@link exec}, with what is said of it in one shape a message. @throws also OperationError UNEXPECTED_RESPONSE for what does not fit */
@@ -76,8 +84,8 @@ export class VmserverdClient {
     }
   }
 
-  /** Sends a whole document as it is. @returns the answer's root, a failure's too @throws as {@link exec} but for OperationError */
-  execDocument(document: string, signal: AbortSignal, options: ExecOptions = {}): Promise<Element> {
+  /** Sends a whole document as it is: one that is one request, as {@link requestDocument} makes sure. @throws as {@link exec} but for OperationError */
+  execDocument(document: string, signal: AbortSignal, options: ExecOptions = {}): Promise<WholeAnswer> {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
       if (this.#end !== undefined) throw withoutSending(this.#end);
@@ -92,7 +100,7 @@ export class VmserverdClient {
         question.settle = undefined;
       };
       question.settle = {
-        resolve: (root) => { leave(); resolve(root); },
+        resolve: (answer) => { leave(); resolve(answer); },
         reject: (error) => { leave(); reject(error); },
       };
       this.#questions.push(question);
@@ -120,19 +128,19 @@ export class VmserverdClient {
     try {
       for (const received of this.#stream.push(chunk)) {
         if (this.#end !== undefined) return;
-        if (received.kind === 'document') this.#answered(received.root);
+        if (received.kind === 'document') this.#answered(received);
       }
     } catch (error) {
       this.#fail(new VmserverdAnswerError(`what it says is no answer of vmserverd: ${(error as Error).message}`, true));
     }
   }
 
-  #answered(root: Element): void {
+  #answered(answer: WholeAnswer): void {
     const question = this.#questions[0];
     if (question === undefined) return this.#fail(new VmserverdAnswerError('it speaks unasked', true));
     clearTimeout(this.#timer);
     this.#questions.shift();
-    question.settle?.resolve(root);
+    question.settle?.resolve(answer);
     this.#send();
   }
 

@@ -16,7 +16,14 @@ import type { Element } from './shape.js';
 
 /** A document, or the NUL that came behind one which had already ended. */
 export type Received =
-  | { readonly kind: 'document'; readonly root: Element; /** what the answer ends with */ readonly end: '\0' | '\n' }
+  | {
+    readonly kind: 'document';
+    readonly root: Element;
+    /** what the answer ends with */
+    readonly end: '\0' | '\n';
+    /** as it came, where that was asked for */
+    readonly text: string | undefined;
+  }
   | { readonly kind: 'nul' };
 
 const NUL = 0x00;
@@ -37,9 +44,13 @@ export class DocumentStream {
   /** whether a document has ended without a NUL, and only spaces came since */
   #owesNul = false;
   #failure: Error | undefined;
+  /** of the document that has begun */
+  readonly #pieces: Buffer[] | undefined;
 
-  constructor(limits: DocumentLimits = REQUEST_LIMITS) {
+  /** @param keeps `text`: documents are told as they came, too, which takes memory */
+  constructor(limits: DocumentLimits = REQUEST_LIMITS, keeps?: 'text') {
     this.#reader = new XmlReader(limits);
+    this.#pieces = keeps && [];
   }
 
   get isWithin(): boolean {
@@ -63,13 +74,16 @@ export class DocumentStream {
         }
         const end = this.#endOf(bytes, at);
         if (!this.#isWithin) this.#begin(bytes[at]!);
-        this.#reader.write(bytes.subarray(at, end ?? bytes.length));
+        const piece = bytes.subarray(at, end ?? bytes.length);
+        this.#reader.write(piece);
+        this.#pieces?.push(Buffer.from(piece));
         if (end === undefined) return;
         this.#isWithin = false;
         const isNul = bytes[end] === NUL;
         at = isNul ? end + 1 : end;
         this.#owesNul = !isNul;
-        yield { kind: 'document', root: this.#reader.end(), end: isNul ? '\0' : '\n' };
+        const text = this.#pieces && Buffer.concat(this.#pieces.splice(0)).toString();
+        yield { kind: 'document', root: this.#reader.end(), end: isNul ? '\0' : '\n', text };
       }
     } catch (error) {
       throw this.#failure = error as Error;
