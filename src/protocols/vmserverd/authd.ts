@@ -72,7 +72,8 @@ export class AuthdConversation {
       case 'USER': return this.#takeUser(argument);
       case 'PASS': return this.#takePassword(argument);
       case 'QUIT': return step('221 Goodbye\r\n', 'close');
-      default: return this.#isLoggedIn ? this.#takeCommand(line.trim()) : step(LOGIN_FIRST);
+      // by what an empty line is answered nmap knows it
+      default: return this.#isLoggedIn && line.trim() !== '' ? this.#takeCommand(line.trim()) : step(LOGIN_FIRST);
     }
   }
 

@@ -1,3 +1,4 @@
+import { readPlainDocument } from './plain-document.js';
 import { badXml, REQUEST_LIMITS, XmlReader, type DocumentLimits } from './xml.js';
 import type { Element } from './shape.js';
 
@@ -73,17 +74,17 @@ export class DocumentStream {
           continue;
         }
         const end = this.#endOf(bytes, at);
-        if (!this.#isWithin) this.#begin(bytes[at]!);
         const piece = bytes.subarray(at, end ?? bytes.length);
-        this.#reader.write(piece);
+        const plain = this.#isWithin || end === undefined ? undefined : readPlainDocument(piece);
+        if (plain === undefined) this.#read(piece);
         this.#pieces?.push(Buffer.from(piece));
         if (end === undefined) return;
+        const root = plain ?? this.#reader.end();
         this.#isWithin = false;
         const isNul = bytes[end] === NUL;
         at = isNul ? end + 1 : end;
         this.#owesNul = !isNul;
-        const text = this.#pieces && Buffer.concat(this.#pieces.splice(0)).toString();
-        yield { kind: 'document', root: this.#reader.end(), end: isNul ? '\0' : '\n', text };
+        yield { kind: 'document', root, end: isNul ? '\0' : '\n', text: this.#pieces && Buffer.concat(this.#pieces.splice(0)).toString() };
       }
     } catch (error) {
       throw this.#failure = error as Error;
@@ -98,11 +99,12 @@ export class DocumentStream {
     return at;
   }
 
-  /** Noticed at its first byte, so that another protocol's client does not wait for an answer in vain. */
-  #begin(first: number): void {
-    if (first !== LESS) throw badXml('a document begins with <');
-    this.#owesNul = false;
+  #read(piece: Uint8Array): void {
+    // noticed at its first byte, so that another protocol's client does not wait for an answer in vain
+    if (!this.#isWithin && piece[0] !== LESS) throw badXml('a document begins with <');
     this.#isWithin = true;
+    this.#owesNul = false;
+    this.#reader.write(piece);
   }
 
   /** @returns where the document ends: behind its `</exec>`, or at its NUL; undefined where that has not come */

@@ -1,10 +1,10 @@
-import { VMSERVERD_MACHINES } from '../../kit/vmserverd-limits.js';
+import { VMSERVERD_MACHINES, VMSERVERD_POWER_WAIT } from '../../kit/vmserverd-limits.js';
 import { fields, list, matching, nothing, oneOf, optional, text, whole, type Shape } from './shape.js';
 
 /**
- * Messages that both ends of Argo speak: a gateway writes what a driver reads. Of all but `inc` only the names of the operations
- * are public: what stands in them is Argo's choice, so a reader passes over what a server says beyond it, and has
- * to do without most of it.
+ * What a client of ours asks and how it reads the answers. Of all but `inc` only the names of the operations are public: what
+ * stands in them is Argo's choice, and an old server may say more, less, or something else. So a reader passes over what it does
+ * not know, and does without most of it; what an argo-server writes is in its gateway's rows, which take requests by these shapes.
  */
 
 export interface Message<In, Out> {
@@ -67,7 +67,7 @@ export const VM_GET_LAST_N_EVENTS = message({
 });
 
 /** Seconds for which the answer to a power order may wait for its end, where a request does not say how long. */
-export const POWER_WAIT = 60;
+export const POWER_WAIT = VMSERVERD_POWER_WAIT / 1000;
 
 export const POWER_OP = message({
   /** `wait`: seconds for which the answer waits for the end of the task; 0: it only tells the task */

@@ -32,7 +32,7 @@ void t.test('a login, word for word', async (t) => {
     ['pass s3 cret', '230 User operator logged in.\r\n', 'go on'],
     ['BANNER', '220 VMware Authentication Daemon Version 1.10\r\n', 'go on'],
     ['CONNECT /vms/a/a.vmx mks', '500 Unknown command.\r\n', 'go on'],
-    ['', '500 Unknown command.\r\n', 'go on'],
+    ['', '530 Please login with USER and PASS.\r\n', 'go on'],
     ['GLOBAL server', '200 Connect Global\r\n', 'documents'],
     ['global  vmserverd', '200 Connect Global\r\n', 'documents'],
     ['CONNECT vmserverd', '200 Connect Global\r\n', 'documents'],

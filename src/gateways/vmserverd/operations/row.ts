@@ -10,6 +10,8 @@ export interface Asking {
   readonly actor: Actor;
   /** the account's name */
   readonly account: string;
+  /** aborted when the account is taken away, as long as it works for this connection or a task that began here */
+  readonly accountSignal: AbortSignal;
   /** aborted with the connection, the account, the server, or the longest time of a call; what was begun goes on */
   readonly signal: AbortSignal;
 }
@@ -28,6 +30,8 @@ export interface Row<In, Out, Parts> {
   readonly access: 'authuser' | 'rootonly';
   /** what the gate asks for, for docs and the model of rights; undefined: any account that is logged in */
   readonly operation?: OperationName;
+  /** the same where what is asked for decides which */
+  readonly operations?: readonly OperationName[];
   /** whether its schema or only its name is public (seed 004): what is not is Argo's choice */
   readonly isPublic?: true;
   readonly in: Shape<In>;
