@@ -18,6 +18,7 @@ const DRIVERS: Readonly<Record<string, () => Promise<{ default: DriverModule }>>
   windows: () => import('./windows/index.js'),
   hyperv: () => import('./hyperv/index.js'),
   esxi: () => import('./esxi/index.js'),
+  vmserverd: () => import('./vmserverd/index.js'),
 };
 
 export const driverTypes = (): string[] => Object.keys(DRIVERS);

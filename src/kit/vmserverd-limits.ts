@@ -11,6 +11,8 @@ export const VMSERVERD_PLAIN = 16 * 1024;
 /** Of an answer that a client reads: the list of ten thousand machines has some megabytes. */
 export const VMSERVERD_ANSWER = 32 * 1024 * 1024;
 export const VMSERVERD_ANSWER_ELEMENTS = 262_144;
+/** Machines of a list that a client reads. */
+export const VMSERVERD_MACHINES = 65_536;
 /** Characters of a text in a document that has no other limit. */
 export const VMSERVERD_TEXT = 4096;
 /** Children of one list in a request. */
@@ -55,5 +57,10 @@ export const VMSERVERD_CERTIFICATE_DAYS = 3650;
 export const VMSERVERD_CERTIFICATE_USUAL = 365;
 /** Wrong passwords on one connection, after which it is closed: login tools try several, and some come back at once. */
 export const AUTHD_FAILURES = 10;
+/** For a client: from the first packet to the hand-over (a wrong password is answered late on purpose), and for the answer to one request. */
+export const VMSERVERD_CLIENT_LOGIN = 30_000;
+export const VMSERVERD_CLIENT_ANSWER = 120_000;
+/** Requests of a client that wait for those before them on one connection. */
+export const VMSERVERD_CLIENT_WAITING = 256;
 /** How long before a drain's deadline requests that are still worked on are told that the server ends. */
 export const VMSERVERD_LAST_WORD = 1000;

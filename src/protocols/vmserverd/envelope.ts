@@ -1,7 +1,7 @@
 import { escapeXml } from '../../kit/xml-text.js';
 import { CODES, OperationError } from './codes.js';
 import type { Element } from './shape.js';
-import { badXml } from './xml.js';
+import { badXml, readDocument } from './xml.js';
 
 /**
  * What is around every request and answer. Both of a success are public (seed 004: `<exec><op>inc</op><in>…`, and its answer);
@@ -36,6 +36,21 @@ export function readRequest(root: Element): ExecRequest {
   if (op.children.length > 0 || !OPERATION.test(operation)) throw badXml('<op> is the name of an operation');
   return { operation, in: args };
 }
+
+/**
+ * A whole request that somebody has typed, with or without `<exec>` around it, checked as a server would: so that it is one
+ * request and has one answer.
+ * @throws OperationError BAD_XML
+ */
+export function requestDocument(typed: string): string {
+  const document = /^\s*<(?:exec[\s>/]|\?)/.test(typed) ? typed.trim() : `<exec>${typed.trim()}</exec>`;
+  const request = readRequest(readDocument(document));
+  // its end would be taken for that of the request
+  if (hasElement(request.in, 'exec')) throw badXml('<exec> cannot stand in <exec>');
+  return document;
+}
+
+const hasElement = ({ children }: Element, name: string): boolean => children.some((child) => child.name === name || hasElement(child, name));
 
 /** @param args pieces of `<in>…</in>`, as a shape writes them @throws RangeError for a name that is none */
 export function* writeRequest(operation: string, args: Iterable<string>): Generator<string, void, undefined> {

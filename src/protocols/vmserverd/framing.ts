@@ -17,7 +17,14 @@ import type { Element } from './shape.js';
 
 /** A document, or the NUL that came behind one which had already ended. */
 export type Received =
-  | { readonly kind: 'document'; readonly root: Element; /** what the answer ends with */ readonly end: '\0' | '\n' }
+  | {
+    readonly kind: 'document';
+    readonly root: Element;
+    /** what the answer ends with */
+    readonly end: '\0' | '\n';
+    /** as it came, where that was asked for */
+    readonly text: string | undefined;
+  }
   | { readonly kind: 'nul' };
 
 const NUL = 0x00;
@@ -30,21 +37,25 @@ const END_TAG = Buffer.from('</exec');
 
 /** Reads a connection's documents. Each byte is looked at once, however they come; nothing is kept but what a begun document says. */
 export class DocumentStream {
-  readonly #limits: DocumentLimits;
-  #reader: XmlReader | undefined;
+  readonly #reader: XmlReader;
+  /** whether a document has begun that is not at its end */
+  #isWithin = false;
   /** how much of END_TAG the last bytes are; all of it: spaces and `>` are expected */
   #matched = 0;
   /** whether a document has ended without a NUL, and only spaces came since */
   #owesNul = false;
   #failure: Error | undefined;
+  /** of the document that has begun */
+  readonly #pieces: Buffer[] | undefined;
 
-  constructor(limits: DocumentLimits = REQUEST_LIMITS) {
-    this.#limits = limits;
+  /** @param keeps `text`: documents are told as they came, too, which takes memory */
+  constructor(limits: DocumentLimits = REQUEST_LIMITS, keeps?: 'text') {
+    this.#reader = new XmlReader(limits);
+    this.#pieces = keeps && [];
   }
 
-  /** whether a document has begun that is not at its end */
   get isWithin(): boolean {
-    return this.#reader !== undefined;
+    return this.#isWithin;
   }
 
   /**
@@ -56,45 +67,44 @@ export class DocumentStream {
     try {
       let at = 0;
       while ((at = this.#skipSpace(bytes, at)) < bytes.length) {
-        if (bytes[at] === NUL && this.#reader === undefined) {
+        if (bytes[at] === NUL && !this.#isWithin) {
           at += 1;
           if (this.#owesNul) yield { kind: 'nul' };
           this.#owesNul = false;
           continue;
         }
         const end = this.#endOf(bytes, at);
-        let root = this.#reader === undefined && end !== undefined ? readPlainDocument(bytes.subarray(at, end)) : undefined;
-        if (root === undefined) {
-          const reader = this.#reader ??= this.#begin(bytes[at]!);
-          reader.write(bytes.subarray(at, end ?? bytes.length));
-          if (end === undefined) return;
-          this.#reader = undefined;
-          root = reader.end();
-        }
-        const isNul = bytes[end!] === NUL;
-        at = isNul ? end! + 1 : end!;
+        const piece = bytes.subarray(at, end ?? bytes.length);
+        const plain = this.#isWithin || end === undefined ? undefined : readPlainDocument(piece);
+        if (plain === undefined) this.#read(piece);
+        this.#pieces?.push(Buffer.from(piece));
+        if (end === undefined) return;
+        const root = plain ?? this.#reader.end();
+        this.#isWithin = false;
+        const isNul = bytes[end] === NUL;
+        at = isNul ? end + 1 : end;
         this.#owesNul = !isNul;
-        yield { kind: 'document', root, end: isNul ? '\0' : '\n' };
+        yield { kind: 'document', root, end: isNul ? '\0' : '\n', text: this.#pieces && Buffer.concat(this.#pieces.splice(0)).toString() };
       }
     } catch (error) {
-      this.#reader = undefined;
       throw this.#failure = error as Error;
     }
   }
 
   /** Spaces between documents say nothing. */
   #skipSpace(bytes: Uint8Array, from: number): number {
-    if (this.#reader !== undefined) return from;
+    if (this.#isWithin) return from;
     let at = from;
     while (at < bytes.length && isSpace(bytes[at]!)) at += 1;
     return at;
   }
 
-  /** Noticed at its first byte, so that another protocol's client does not wait for an answer in vain. */
-  #begin(first: number): XmlReader {
-    if (first !== LESS) throw badXml('a document begins with <');
+  #read(piece: Uint8Array): void {
+    // noticed at its first byte, so that another protocol's client does not wait for an answer in vain
+    if (!this.#isWithin && piece[0] !== LESS) throw badXml('a document begins with <');
+    this.#isWithin = true;
     this.#owesNul = false;
-    return new XmlReader(this.#limits);
+    this.#reader.write(piece);
   }
 
   /** @returns where the document ends: behind its `</exec>`, or at its NUL; undefined where that has not come */

@@ -94,8 +94,11 @@ export type Fields = Readonly<Record<string, Shape<never>>>;
 type ValuesOf<F extends Readonly<Record<string, unknown>>> =
   { readonly [Key in keyof F as F[Key] extends { readonly isOptional: true } ? never : Key]: Told<F[Key]> } & { readonly [Key in keyof F as F[Key] extends { readonly isOptional: true } ? Key : never]?: Told<F[Key]> };
 
-/** Named elements, each at most once, in any order when read and in the shape's when written; what it has no name for is refused. */
-export const fields = <const F extends Readonly<Record<string, unknown>>>(all: F): Shape<ValuesOf<F>> => {
+/**
+ * Named elements, each at most once, in any order when read and in the shape's when written; what it has no name for is refused.
+ * @param others `pass over`: for answers of servers that may say more than is known of them
+ */
+export const fields = <const F extends Readonly<Record<string, unknown>>>(all: F, others: 'refuse' | 'pass over' = 'refuse'): Shape<ValuesOf<F>> => {
   const entries = Object.entries(all) as [string, Shape<unknown>][];
   return {
     read: ({ name, text: between, children }) => {
@@ -103,6 +106,7 @@ export const fields = <const F extends Readonly<Record<string, unknown>>>(all: F
       const found = new Map<string, unknown>();
       for (const child of children) {
         const shape = Object.hasOwn(all, child.name) ? all[child.name] as Shape<unknown> : undefined;
+        if (shape === undefined && others === 'pass over') continue;
         if (shape === undefined) throw wrong(child.name, `not known here${entries.length === 0 ? '' : `: ${entries.map(([one]) => `<${one}>`).join(', ')} may stand in <${name}>`}`);
         if (found.has(child.name)) throw wrong(child.name, 'stands here twice');
         found.set(child.name, shape.read(child));

@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer';
+import { TextDecoder } from 'node:util';
 import { SaxesParser, type SaxesTagPlain } from 'saxes';
 import { VMSERVERD_ATTRIBUTES, VMSERVERD_DEPTH, VMSERVERD_DOCUMENT, VMSERVERD_ELEMENTS } from '../../kit/vmserverd-limits.js';
 import { CODES, OperationError } from './codes.js';
@@ -20,7 +22,7 @@ const CONTROLS = /[\x7F-\x9F]/;
 export const badXml = (words: string): OperationError => new OperationError(CODES.BAD_XML, words);
 
 /**
- * Reads one document as its bytes come, so that nothing is kept of it but what it says, and a bomb is noticed while it is small.
+ * Reads documents, one after the other, each as its bytes come, so that nothing is kept of it but what it says, and a bomb is noticed while it is small.
  * What it takes: elements, text in UTF-8, the five entities of XML itself and numeric ones, a declaration of XML 1.0 at the
  * beginning. Attributes are read over, and a colon in a name means nothing. What it refuses: document types, CDATA sections,
  * comments, processing instructions, other entities, control characters but tabs and line ends, and all that is not well-formed.
@@ -29,7 +31,8 @@ export const badXml = (words: string): OperationError => new OperationError(CODE
 export class XmlReader {
   readonly #limits: DocumentLimits;
   readonly #parser = new SaxesParser({ xmlns: false, position: false, defaultXMLVersion: '1.0', forceXMLVersion: true });
-  readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  /** of a document whose characters were cut apart, or are none: slower */
+  #decoder: TextDecoder | undefined;
   readonly #open: Open[] = [];
   #root: Element | undefined;
   #bytes = 0;
@@ -54,28 +57,31 @@ export class XmlReader {
     parser.on('closetag', () => void this.#open.pop());
   }
 
-  /** whether anything of a document came */
-  get hasBegun(): boolean {
-    return this.#bytes > 0;
-  }
-
   /** @throws OperationError BAD_XML; then it is of no more use */
   write(bytes: Uint8Array): void {
     if ((this.#bytes += bytes.length) > this.#limits.bytes) throw badXml(`more than ${this.#limits.bytes} bytes`);
-    this.#parser.write(this.#decode(bytes, true));
+    this.#parser.write(this.#toText(bytes));
   }
 
-  /** The document is at its end. @throws OperationError BAD_XML */
+  /** The document is at its end; what is written from now on is of the next. @throws OperationError BAD_XML; then it is of no more use */
   end(): Element {
-    this.#parser.write(this.#decode(undefined, false));
+    if (this.#decoder) this.#parser.write(this.#decode(this.#decoder));
     this.#parser.close();
-    if (this.#root === undefined) throw badXml('there is no document');
-    return this.#root;
+    const root = this.#root!;
+    this.#root = this.#decoder = undefined;
+    this.#bytes = this.#elements = this.#attributes = 0;
+    return root;
   }
 
-  #decode(bytes: Uint8Array | undefined, stream: boolean): string {
+  #toText(bytes: Uint8Array): string {
+    if (this.#decoder === undefined && isUtf8(bytes)) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+    return this.#decode(this.#decoder ??= new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }), bytes);
+  }
+
+  /** @param bytes undefined: there are no more */
+  #decode(decoder: TextDecoder, bytes?: Uint8Array): string {
     try {
-      return this.#decoder.decode(bytes, { stream });
+      return decoder.decode(bytes, { stream: bytes !== undefined });
     } catch {
       throw badXml('it is not UTF-8');
     }

@@ -1,10 +1,9 @@
 import type { InstanceInfo } from '../../../instances/info.js';
 import type { PowerOrder } from '../../../instances/order.js';
 import type { PowerAction } from '../../../instances/operation-table.js';
-import { VMSERVERD_POWER_WAIT } from '../../../kit/vmserverd-limits.js';
 import { notLonger, onAbort } from '../../../kit/within.js';
-import { fields, oneOf, optional, text, whole } from '../../../protocols/vmserverd/shape.js';
-import { config } from '../machines/config-path.js';
+import { POWER_MODES, POWER_OP, POWER_WAIT, type VmPowerAction } from '../../../protocols/vmserverd/messages.js';
+import { fields, text, whole } from '../../../protocols/vmserverd/shape.js';
 import { STATE_NUMBERS } from '../machines/states.js';
 import { wrongState } from '../faults.js';
 import { inState, named, requireRight } from './machines.js';
@@ -15,30 +14,25 @@ import { row, type Call, type Rows } from './parts.js';
  * to its process, of which nothing is public.
  */
 
-const ACTIONS = ['start', 'stop', 'reset', 'suspend', 'resume'] as const;
-type Action = (typeof ACTIONS)[number];
-
 /** What an action is in Argo. `start` also takes up what is suspended. */
-export const ACTION_OPERATIONS: Readonly<Record<Action, PowerAction>> = { start: 'start', stop: 'stop', reset: 'reboot', suspend: 'suspend', resume: 'resume' };
-
-/** Numbers of VmPerl's VM_POWEROP_MODE_*. */
-const [HARD, SOFT, TRY_SOFT] = [1, 2, 3] as const;
+export const ACTION_OPERATIONS: Readonly<Record<VmPowerAction, PowerAction>> = { start: 'start', stop: 'stop', reset: 'reboot', suspend: 'suspend', resume: 'resume' };
 
 /** What is ordered. `trysoft` asks the guest where that can be done: of stop it pulls the plug when that was in vain. */
-function orderOf(action: Action, mode: number, { capabilities }: InstanceInfo, stopTimeout: number): PowerOrder {
+function orderOf(action: VmPowerAction, mode: number, { capabilities }: InstanceInfo, stopTimeout: number): PowerOrder {
   const operation = ACTION_OPERATIONS[action];
   const [asks, forces] = [capabilities.includes(operation), capabilities.includes(`${operation} --force`)];
   const common = { action: operation, wait: true } as const;
   // these have one way each, and --force would mean something else: a second copy of a machine
-  if (action === 'start' || action === 'suspend' || action === 'resume' || mode === SOFT) return { ...common, mode: 'soft' };
-  if (mode === HARD || !asks) return { ...common, mode: 'hard' };
+  if (action === 'start' || action === 'suspend' || action === 'resume' || mode === POWER_MODES.soft) return { ...common, mode: 'soft' };
+  if (mode === POWER_MODES.hard || !asks) return { ...common, mode: 'hard' };
   return { ...common, mode: action === 'stop' && forces ? { softFor: stopTimeout } : 'soft' };
 }
 
 interface PowerArgs {
   readonly config: string;
-  readonly action: Action;
+  readonly action: VmPowerAction;
   readonly mode?: number | undefined;
+  readonly wait?: number | undefined;
 }
 
 /** How a task ended, as far as that is known. */
@@ -48,7 +42,7 @@ interface End {
 
 /** Carries it out, as a task that outlives the request. @throws what went wrong within the time of a request */
 async function switchIt(asked: Call<PowerArgs>, machine: InstanceInfo): Promise<{ readonly task: string; readonly state: number; readonly stateName: string }> {
-  const { actor, account, args: { action, mode = TRY_SOFT }, parts } = asked;
+  const { actor, account, args: { action, mode = POWER_MODES.trySoft, wait = POWER_WAIT }, parts } = asked;
   const order = orderOf(action, mode, machine, parts.stopTimeout);
   const end: End = {};
   let tell = (): void => undefined;
@@ -70,7 +64,7 @@ async function switchIt(asked: Call<PowerArgs>, machine: InstanceInfo): Promise<
       tell();
     }
   });
-  await notLonger(VMSERVERD_POWER_WAIT, told);
+  await notLonger(wait * 1000, told);
   if (end.over !== undefined && 'error' in end.over) throw end.over.error;
   const { state } = actor.known(machine);
   return { task: id, state: STATE_NUMBERS[state], stateName: state };
@@ -79,7 +73,7 @@ async function switchIt(asked: Call<PowerArgs>, machine: InstanceInfo): Promise<
 export const powerRows: Rows = {
   X_VM_PowerOp: row({
     handler: 'Argo::Machines::PowerOp_Handler', access: 'authuser', operation: 'start', operations: Object.values(ACTION_OPERATIONS),
-    in: fields({ config, action: oneOf(ACTIONS), mode: optional(whole(HARD, TRY_SOFT)) }),
+    in: POWER_OP.in,
     out: fields({ task: text(), state: whole(), stateName: text() }),
     run: async (asked) => {
       const machine = await named(asked);
