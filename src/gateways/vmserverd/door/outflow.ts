@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { VMSERVERD_BLOCK } from '../../../kit/vmserverd-limits.js';
 
 /** What nearly all answers are: such text is copied as it is. */
-const ASCII = /^[\0-\x7F]*$/;
+const ASCII = /^[\u0000-\u007f]*$/;
 
 /** What a connection is sent: put together for a write, and held back while the client does not read. */
 export class Outflow {
