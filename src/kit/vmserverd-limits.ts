@@ -34,6 +34,8 @@ export const VMSERVERD_HALF_OPEN = 0.5;
 export const VMSERVERD_PENDING = 64 * 1024;
 /** Characters of an answer that are put together for one write. */
 export const VMSERVERD_BLOCK = 16 * 1024;
+/** Characters of a long answer that are made before it is looked whether others are to have their turn. */
+export const VMSERVERD_PIECE = 2 * 1024;
 /** How long a request waits for the end of a power action; then it is told the task. */
 export const VMSERVERD_POWER_WAIT = 60_000;
 /** How long a guest is asked to stop before its plug is pulled (`trysoft`), where the table does not say. */

@@ -3,7 +3,7 @@ import { ArgoError, causeOf, toArgoError } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
 import { Slices } from '../../kit/slices.js';
 import { formatDuration } from '../../kit/text.js';
-import { VMSERVERD_BLOCK, VMSERVERD_CALL_LONGEST } from '../../kit/vmserverd-limits.js';
+import { VMSERVERD_CALL_LONGEST, VMSERVERD_PIECE } from '../../kit/vmserverd-limits.js';
 import { onAbort, unlessAborted } from '../../kit/within.js';
 import { CODES, OperationError } from '../../protocols/vmserverd/codes.js';
 import { AnswerWriter, inBlocks, readRequest, type Product } from '../../protocols/vmserverd/envelope.js';
@@ -145,10 +145,10 @@ export class Calls {
 
   /** A short answer at once; a long one in blocks, as they are made, with others in between. */
   #write(row: Row, value: unknown, out: Outflow): Promise<void> | undefined {
-    const blocks = inBlocks(this.#writer.success(row.out.write('out', value)), VMSERVERD_BLOCK);
+    const blocks = inBlocks(this.#writer.success(row.out.write('out', value)), VMSERVERD_PIECE);
     const first = blocks.next();
     if (first.done === true) return undefined;
-    if (first.value.length >= VMSERVERD_BLOCK) return stream(first.value, blocks, out);
+    if (first.value.length >= VMSERVERD_PIECE) return stream(first.value, blocks, out);
     out.append(first.value);
     return undefined;
   }

@@ -14,8 +14,11 @@ export const config = matching(/^[^\0]{1,1024}$/, '/vms/PROVIDER/NAME.vmx');
 
 const PATH = /^\/vms\/([^/]+)\/([^/]+)\.(?:vmx|cfg)$/;
 
+/** Names as nearly all are. */
+const PLAIN = /^[\w.-]*$/;
+
 /** A part of a path: what could be taken for something else in it is written as `%2F`, as in URLs. Halves of surrogate pairs cannot. */
-const encoded = (part: string): string => encodeURIComponent(part.replace(/\p{Surrogate}/gu, '\uFFFD'));
+const encoded = (part: string): string => (PLAIN.test(part) ? part : encodeURIComponent(part.replace(/\p{Surrogate}/gu, '\uFFFD')));
 
 export const configPath = ({ provider, fullName }: Pick<InstanceInfo, 'provider' | 'fullName'>): string => `/vms/${encoded(provider)}/${encoded(fullName.slice(provider.length + 1))}.vmx`;
 
