@@ -14,6 +14,7 @@ import type { ConsoleHolder, HeldConsole, OpenConsole } from './consoles.js';
 import { OPERATIONS, RIGHTS, type OperationName, type Right } from './operation-table.js';
 import type { Operations, ReadingName, Readings } from './operations.js';
 import { tasksOf, type Tasks } from './tasks.js';
+import { told, toldTo } from './told.js';
 import type { Call, Change, ChangeOutcome, Outcome, PowerOrder, ReadCall, WorkRequest } from './order.js';
 import { EventSubscription, type EventFilter, type Subscription, type ToldEvent } from './subscription.js';
 import type { OwnWork, OwnWorks } from './own-work.js';
@@ -393,10 +394,3 @@ export class GateActor implements Actor {
 }
 
 closeClass(GateActor);
-
-/** What goes wrong is told without its cause, which is for the log alone. */
-const told = <T>(work: Promise<T>): Promise<T> => work.catch((thrown: unknown) => { throw withoutCause(thrown); });
-
-/** As {@link told}; the caller's own reason for ending it is no secret to him. */
-const toldTo = <T>({ signal }: Call, work: Promise<T>): Promise<T> =>
-  work.catch((thrown: unknown) => { throw signal?.aborted && thrown === signal.reason ? thrown : withoutCause(thrown); });

@@ -1,5 +1,4 @@
 import { ArgoError, withoutCause } from '../kit/errors.js';
-import { OWN_WORK_SUBJECT, OWN_WORK_WORDS } from '../kit/limits.js';
 import type { Log } from '../kit/log.js';
 import { harmless, oneLine } from '../kit/text.js';
 import type { AuditLog } from '../store/audit-entry.js';
@@ -8,6 +7,10 @@ import type { Mandate } from './principal.js';
 
 /** In the audit, in the place of an instance: no machine and no provider has that name. */
 export const NO_INSTANCE = '-';
+
+/** Characters of what is done to no machine, and of why that failed. */
+export const OWN_WORK_SUBJECT = 10_000;
+const OWN_WORK_WORDS = 500;
 
 /** One word that a person reads, and no option, path or pattern. */
 const ACTION = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;

@@ -254,10 +254,6 @@ export const AUDIT_BACKLOG = 10_000;
 /** How often that is tried again. */
 export const AUDIT_RETRY = 1000;
 
-/** Characters of what is done to no machine, and of why that failed. */
-export const OWN_WORK_SUBJECT = 10_000;
-export const OWN_WORK_WORDS = 500;
-
 /** When the audit is looked at for what is too old or too much: after the start, and then so often. */
 export const AUDIT_PRUNE_FIRST = 60_000;
 export const AUDIT_PRUNE_EVERY = 3_600_000;

@@ -88,7 +88,7 @@ export class VmserverdGateway implements Gateway<VmserverdOptions> {
     for (const connection of this.#connections.keys()) connection.end();
     // what lasts too long is told why it ends, while there is time to say so
     const timer = setTimeout(() => this.#end(), Math.max(0, deadline.left - VMSERVERD_LAST_WORD));
-    await Promise.all(this.#connections.values());
+    await Promise.all([...this.#connections.values()]);
     clearTimeout(timer);
   }
 

@@ -109,7 +109,7 @@ export class FilesWorld {
   #actorOf(account: string): Actor {
     const mandate = { identity: { name: account }, through: undefined, origin: '192.0.2.7:902 vm' } as unknown as Mandate;
     return {
-      name: account, signal: this.#controllerOf(account).signal,
+      name: account,
       record: <T>(own: OwnWork, work: () => Promise<T>, wordsOf: (thrown: unknown) => string | undefined) => this.#works.record(mandate, own, work, wordsOf),
     } as unknown as Actor;
   }

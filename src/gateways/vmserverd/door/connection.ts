@@ -122,10 +122,13 @@ export class Connection {
     const lines = new AuthdLines();
     let conversation: AuthdConversation | undefined;
     for (let chunk = await this.#in.next(); chunk !== undefined; chunk = await this.#in.next()) {
-      for (let at = 0; at < chunk.length;) {
+      for (let at = 0, before = ''; at < chunk.length;) {
         const found = lines.next(chunk, at);
         if (found === undefined) break;
-        at = found.end;
+        const isAgain = at > 0 && before === '' && found.line === '';
+        [at, before] = [found.end, found.line];
+        // two empty lines at once, as nmap sends them, have one answer: with two it takes this for an FTP server
+        if (isAgain) continue;
         const { reply, then } = await this.#busy(async () => (conversation ??= await this.#converse()).take(found.line));
         if (conversation?.isLoggedIn !== true && this.#member !== undefined) this.#leave();
         if (this.#localAccount !== undefined && this.#member?.name !== this.#localAccount) this.#localAccount = undefined;

@@ -1,6 +1,9 @@
 import type { Socket } from 'node:net';
 import { VMSERVERD_BLOCK } from '../../../kit/vmserverd-limits.js';
 
+/** What nearly all answers are: such text is copied as it is. */
+const ASCII = /^[\u0000-\u007f]*$/;
+
 /** What a connection is sent: put together for a write, and held back while the client does not read. */
 export class Outflow {
   readonly #socket: Socket;
@@ -33,7 +36,7 @@ export class Outflow {
     const text = this.#output;
     this.#output = '';
     if (!this.#socket.writable) return;
-    if (!this.#socket.write(text, 'utf8')) this.#isBlocked = true;
+    if (!this.#socket.write(text, ASCII.test(text) ? 'latin1' : 'utf8')) this.#isBlocked = true;
   }
 
   /** Until the client has taken what was written, or is gone; undefined where nothing holds up. */

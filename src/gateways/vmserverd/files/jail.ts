@@ -66,6 +66,27 @@ export class Calls {
 
 const nameOf = ({ fd }: FileHandle): string => `/proc/self/fd/${fd}`;
 
+export type FileType = 'file' | 'dir' | 'link' | 'other';
+
+/** Something that stands in a folder. */
+export interface Found {
+  /** undefined where it is no text */
+  readonly name: string | undefined;
+  /** undefined where the file system does not say */
+  readonly type: FileType | undefined;
+}
+
+type Typed = Record<'isFile' | 'isDirectory' | 'isSymbolicLink' | 'isFIFO' | 'isSocket' | 'isCharacterDevice' | 'isBlockDevice', () => boolean>;
+
+/** Of what is none of all these a folder that was read does not know the type. */
+export function typeOf<T extends Typed>(of: T): T extends BigIntStats ? FileType : FileType | undefined;
+export function typeOf(of: Typed): FileType | undefined {
+  if (of.isFile()) return 'file';
+  if (of.isDirectory()) return 'dir';
+  if (of.isSymbolicLink()) return 'link';
+  return of.isFIFO() || of.isSocket() || of.isCharacterDevice() || of.isBlockDevice() ? 'other' : undefined;
+}
+
 /** Something in a folder that was found and not opened yet: it stays the same, whatever takes its name. */
 export class Leaf {
   constructor(readonly calls: Calls, readonly path: string, readonly handle: FileHandle, readonly stats: BigIntStats) {}
@@ -142,30 +163,47 @@ export class Folder {
 
   /** A folder in it, for as long as the work takes. @throws OperationError */
   async folder<T>(name: string, work: (folder: Folder) => Promise<T>): Promise<T> {
+    const folder = await this.enter(name);
+    return closing(folder.handle, () => work(folder));
+  }
+
+  /** A folder in it, which whoever asks closes. @throws OperationError */
+  async enter(name: string): Promise<Folder> {
     const path = this.pathOf(name);
     const handle = await this.calls.open(this.at(name), FOLDER).catch((thrown: unknown) => { throw fileError(thrown, path); });
-    return closing(handle, async () => work(await this.jail.folderOf(this.calls, path, handle, this.stats)));
+    return this.jail.folderOf(this.calls, path, handle, this.stats);
+  }
+
+  close(): Promise<void> {
+    return closing(this.handle, () => Promise.resolve());
   }
 
   /**
-   * The names of what is in it, as bytes where they are no text.
+   * What is in it.
    * @param most further ones are not read
    */
-  async names(most: number): Promise<{ readonly names: readonly (string | Buffer)[]; readonly isWhole: boolean }> {
+  async names(most: number): Promise<{ readonly names: readonly Found[]; readonly isWhole: boolean }> {
     const folder = await this.calls.on(this.path, () => opendir(nameOf(this.handle), { encoding: 'buffer' as BufferEncoding, bufferSize: 256 }), (late) => void late.close().catch(() => undefined));
     try {
-      const names: (string | Buffer)[] = [];
+      const names: Found[] = [];
       for (;;) {
         const entry = await this.calls.on(this.path, () => folder.read());
         if (entry === null) return { names, isWhole: true };
         if (names.length === most) return { names, isWhole: false };
         const bytes = entry.name as unknown as Buffer;
         const text = bytes.toString('utf8');
-        names.push(Buffer.from(text, 'utf8').equals(bytes) ? text : bytes);
+        names.push({ name: Buffer.from(text, 'utf8').equals(bytes) ? text : undefined, type: typeOf(entry) });
       }
     } finally {
       await folder.close().catch(() => undefined);
     }
+  }
+
+  /** What it was when its folder was read; undefined where it is gone. @throws OperationError */
+  async typeOf(name: string, { type }: Found): Promise<FileType | undefined> {
+    if (type !== undefined) return type;
+    const stats = await this.lookFor(name);
+    return stats && typeOf(stats);
   }
 
   /** @throws OperationError */
@@ -242,14 +280,17 @@ export class Jail {
 
   /** The folder of a place, for as long as the work takes. @throws OperationError */
   async folder<T>({ root, names }: Place, signal: AbortSignal, work: (folder: Folder) => Promise<T>): Promise<T> {
-    const calls = new Calls(this.#disk, root.path, signal);
-    const handle = await calls.open(root.path, FOLDER).catch((thrown: unknown) => { throw fileError(thrown, root.path); });
-    return closing(handle, async () => {
-      const real = await calls.on(root.path, () => readlink(nameOf(handle)));
-      const { paths } = await this.#closedNow();
-      if (paths.some((path) => isWithin(real, path) || isWithin(path, real))) throw notYours();
-      return this.#down(await this.folderOf(calls, root.path, handle, undefined), names, work);
-    });
+    let folder = await this.#enterRoot(new Calls(this.#disk, root.path, signal), root.path);
+    try {
+      // those above it are let go: a deep path holds no more open than a short one
+      for (const name of names) {
+        const above = folder;
+        folder = await above.enter(name).finally(() => above.close());
+      }
+      return await work(folder);
+    } finally {
+      await folder.close();
+    }
   }
 
   /** The folder that something is in, and its name there. A root itself is in none. @throws OperationError */
@@ -259,13 +300,18 @@ export class Jail {
     return this.folder({ ...place, names: place.names.slice(0, -1) }, signal, (folder) => work(folder, name));
   }
 
-  /** @param above undefined for a root @throws OperationError */
+  /** A folder that was opened; it is closed where it must not be entered. @param above undefined for a root @throws OperationError */
   async folderOf(calls: Calls, path: string, handle: FileHandle, above: BigIntStats | undefined): Promise<Folder> {
-    const stats = await calls.on(path, () => handle.stat(bigint));
-    await this.requireFree(stats);
-    // elsewhere only by what somebody has mounted there
-    if (above?.dev !== stats.dev && KERNEL_VIEWS.has((await calls.on(path, () => statfs(nameOf(handle)))).type)) throw notYours();
-    return new Folder(this, calls, path, handle, stats);
+    try {
+      const stats = await calls.on(path, () => handle.stat(bigint));
+      await this.requireFree(stats);
+      // elsewhere only by what somebody has mounted there
+      if (above?.dev !== stats.dev && KERNEL_VIEWS.has((await calls.on(path, () => statfs(nameOf(handle)))).type)) throw notYours();
+      return new Folder(this, calls, path, handle, stats);
+    } catch (error) {
+      await closing(handle, () => Promise.resolve());
+      throw error;
+    }
   }
 
   /** @throws OperationError NO_PERMISSION where it is the server's or the system's, under whatever name */
@@ -273,9 +319,17 @@ export class Jail {
     if ((await this.#closedNow()).identities.has(identityOf(stats))) throw notYours();
   }
 
-  async #down<T>(folder: Folder, names: readonly string[], work: (folder: Folder) => Promise<T>): Promise<T> {
-    const [name, ...further] = names;
-    return name === undefined ? work(folder) : folder.folder(name, (next) => this.#down(next, further, work));
+  async #enterRoot(calls: Calls, path: string): Promise<Folder> {
+    const handle = await calls.open(path, FOLDER).catch((thrown: unknown) => { throw fileError(thrown, path); });
+    const root = await this.folderOf(calls, path, handle, undefined);
+    try {
+      const real = await calls.on(path, () => readlink(nameOf(handle)));
+      if ((await this.#closedNow()).paths.some((one) => isWithin(real, one) || isWithin(one, real))) throw notYours();
+      return root;
+    } catch (error) {
+      await root.close();
+      throw error;
+    }
   }
 
   /** Looked up anew now and then: a file that is edited is another one afterwards. */

@@ -1,9 +1,9 @@
-import { constants, type BigIntStats } from 'node:fs';
+import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import type { NamePattern } from '../../../kit/patterns.js';
 import { harmless } from '../../../kit/text.js';
 import { FOLDER_NAMES, LAST_BYTES, LAST_LINE } from '../../../kit/vmserverd-files-limits.js';
-import type { Folder, Leaf } from './jail.js';
+import { typeOf, type FileType, type Folder, type Leaf } from './jail.js';
 import { isName } from './paths.js';
 import { namesOf } from './users.js';
 
@@ -11,7 +11,7 @@ import { namesOf } from './users.js';
 
 export interface Entry {
   readonly name: string;
-  readonly type: 'file' | 'dir' | 'link' | 'other';
+  readonly type: FileType;
   readonly size: number;
   /** seconds since 1970 */
   readonly mtime: number;
@@ -29,12 +29,10 @@ export interface Entries {
   readonly isCut: boolean;
 }
 
-const typeOf = (stats: BigIntStats): Entry['type'] => (stats.isFile() ? 'file' : stats.isDirectory() ? 'dir' : stats.isSymbolicLink() ? 'link' : 'other');
-
 /** What is in a folder, by name. @param pattern left out: all @throws OperationError */
 export async function entriesOf(folder: Folder, pattern?: NamePattern): Promise<Entries> {
   const [{ names, isWhole }, users, groups] = await Promise.all([folder.names(FOLDER_NAMES), namesOf('user'), namesOf('group')]);
-  const named = names.filter((name): name is string => typeof name === 'string' && isName(name));
+  const named = names.flatMap(({ name }) => (name !== undefined && isName(name) ? [name] : []));
   const entries: Entry[] = [];
   for (const name of named.sort()) {
     if (pattern?.matches(name) === false) continue;

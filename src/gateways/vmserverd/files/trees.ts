@@ -1,7 +1,6 @@
-import type { BigIntStats } from 'node:fs';
 import { TREE_DEPTH, TREE_NODES } from '../../../kit/vmserverd-files-limits.js';
 import { CODES, OperationError } from '../../../protocols/vmserverd/codes.js';
-import type { Folder } from './jail.js';
+import type { FileType, Folder, Found } from './jail.js';
 import { isName } from './paths.js';
 
 /** Folders as a whole. */
@@ -29,24 +28,27 @@ export async function treeOf(folder: Folder, name: string, depth: number, room: 
   room.nodes -= names.length;
   const [files, folders]: [string[], Tree[]] = [[], []];
   let isCut = !isWhole;
-  for (const one of names) {
-    if (typeof one !== 'string' || !isName(one)) {
+  for (const found of names) {
+    const one = found.name;
+    if (one === undefined || !isName(one)) {
       isCut = true;
       continue;
     }
-    const stats = await folder.lookFor(one);
-    if (stats === undefined) continue;
-    if (!stats.isDirectory()) files.push(one);
-    else if (depth <= 1 || stats.dev !== folder.stats.dev) {
-      folders.push({ name: one, files: [], folders: [], isCut: true });
-      isCut = true;
-    } else {
-      const tree = await folder.folder(one, (inner) => treeOf(inner, one, depth - 1, room));
+    const type = await folder.typeOf(one, found);
+    if (type === 'dir') {
+      const tree = await told(folder, one, depth, room);
       folders.push(tree);
       isCut ||= tree.isCut;
-    }
+    } else if (type !== undefined) files.push(one);
   }
   return { name, files: files.sort(), folders, isCut };
+}
+
+/** A folder in another one; what is mounted there is named alone. */
+function told(above: Folder, name: string, depth: number, room: Room): Promise<Tree> {
+  const nameAlone: Tree = { name, files: [], folders: [], isCut: true };
+  if (depth <= 1) return Promise.resolve(nameAlone);
+  return above.folder(name, (folder) => (folder.stats.dev === above.stats.dev ? treeOf(folder, name, depth - 1, room) : Promise.resolve(nameAlone)));
 }
 
 /**
@@ -68,10 +70,9 @@ async function countTree(above: Folder, name: string, depth: number, room: Room)
     room.nodes -= names.length;
     if (!isWhole) throw new OperationError(CODES.INVALID_ARGUMENT, `more than ${TREE_NODES} files and folders: remove it in parts`);
     let count = 1;
-    for (const one of names) {
-      const stats = await folder.look(requireText(folder, one));
-      count += stats.isDirectory() ? await countTree(folder, one as string, depth - 1, room) : 1;
-      requirePlain(folder, one as string, stats);
+    for (const found of names) {
+      const [one, type] = await requirePlain(folder, found);
+      count += type === 'dir' ? await countTree(folder, one, depth - 1, room) : 1;
     }
     return count;
   });
@@ -82,12 +83,11 @@ async function emptyTree(above: Folder, name: string, depth: number, tell: () =>
   await above.folder(name, async (folder) => {
     requireSameDisk(above, folder);
     const { names } = await folder.names(TREE_NODES);
-    for (const one of names) {
-      const stats = await folder.look(requireText(folder, one));
-      requirePlain(folder, one as string, stats);
-      if (stats.isDirectory()) await emptyTree(folder, one as string, depth - 1, tell);
+    for (const found of names) {
+      const [one, type] = await requirePlain(folder, found);
+      if (type === 'dir') await emptyTree(folder, one, depth - 1, tell);
       else {
-        await folder.remove(one as string);
+        await folder.remove(one);
         tell();
       }
     }
@@ -98,13 +98,13 @@ async function emptyTree(above: Folder, name: string, depth: number, tell: () =>
 
 const refused = (folder: Folder, name: string, words: string): OperationError => new OperationError(CODES.FILE, `${folder.pathOf(name)}: ${words}`);
 
-function requireText(folder: Folder, name: string | Buffer): string {
-  if (typeof name === 'string') return name;
-  throw new OperationError(CODES.FILE, `${folder.path}: holds a name that is no text`);
-}
-
-function requirePlain(folder: Folder, name: string, stats: BigIntStats): void {
-  if (!stats.isFile() && !stats.isDirectory() && !stats.isSymbolicLink()) throw refused(folder, name, 'is neither a file, a folder nor a link');
+/** A name and what bears it, where both are such that it can be removed. @throws OperationError */
+async function requirePlain(folder: Folder, found: Found): Promise<readonly [name: string, type: FileType]> {
+  const { name } = found;
+  if (name === undefined) throw new OperationError(CODES.FILE, `${folder.path}: holds a name that is no text`);
+  const type = await folder.typeOf(name, found);
+  if (type === undefined || type === 'other') throw refused(folder, name, type === undefined ? 'is not there' : 'is neither a file, a folder nor a link');
+  return [name, type];
 }
 
 function requireSameDisk(above: Folder, folder: Folder): void {

@@ -1,4 +1,4 @@
-import { OPERATIONS } from '../../../instances/operation-table.js';
+import type { OperationName } from '../../../instances/operation-table.js';
 import type { Actor } from '../../../instances/actor.js';
 import type { InstanceInfo } from '../../../instances/info.js';
 import type { Facts } from '../../../drivers/driver.js';
@@ -7,8 +7,7 @@ import { toArgoError } from '../../../kit/errors.js';
 import { harmless } from '../../../kit/text.js';
 import { VMSERVERD_EVENTS, VMSERVERD_EVENTS_USUAL } from '../../../kit/vmserverd-limits.js';
 import { fields, list, nothing, oneOf, optional, text, whole } from '../../../protocols/vmserverd/shape.js';
-import { CODES } from '../../../protocols/vmserverd/codes.js';
-import { OperationError } from '../../../protocols/vmserverd/codes.js';
+import { CODES, OperationError } from '../../../protocols/vmserverd/codes.js';
 import { config, configPath, machineOf } from '../machines/config-path.js';
 import { STATE_NUMBERS } from '../machines/states.js';
 import { fault, wrongState } from '../faults.js';
@@ -24,19 +23,16 @@ export async function named({ actor, args, parts }: Call<{ readonly config: stri
 }
 
 /** @throws ArgoError NOT ALLOWED before anything else is looked at */
-export function requireRight(actor: Actor, operation: keyof typeof OPERATIONS, machine: InstanceInfo): void {
+export function requireRight(actor: Actor, operation: OperationName, machine: InstanceInfo): void {
   if (!actor.may(operation, machine)) throw fault('NO_PERMISSION', 'NOT ALLOWED');
 }
 
-/** What a machine may be unable to say, or its manager at present: it is then left out. Who may not ask is told so. */
-const ifKnown = <T>(work: Promise<T>): Promise<T | undefined> => work.catch((thrown: unknown) => {
-  if (toArgoError(thrown).phrase === 'NOT ALLOWED') throw thrown;
-  return undefined;
-});
+/** What a machine may be unable to say, or its manager at present: it is then left out. */
+const ifKnown = <T>(work: Promise<T>): Promise<T | undefined> => work.catch(() => undefined);
 
 /** Rights in the letters of a configuration file: r reads, x switches, w changes. */
 const permissionsOf = (actor: Actor, machine: InstanceInfo): string => {
-  const has = (operation: keyof typeof OPERATIONS, letter: string): string => (actor.may(operation, machine) ? letter : '-');
+  const has = (operation: OperationName, letter: string): string => (actor.may(operation, machine) ? letter : '-');
   return `${has('status', 'r')}${has('hardware.change', 'w')}${has('start', 'x')}`;
 };
 
@@ -70,6 +66,21 @@ function eventOf({ time, facts }: ToldEvent): { readonly time: number; readonly 
   }
 }
 
+/** What the audit has of a machine from before the events that are remembered, newest first; nothing where it cannot be read. */
+async function earlier(actor: Actor, { fullName }: InstanceInfo, most: number, before = new Date()): Promise<readonly ReturnType<typeof eventOf>[]> {
+  if (most <= 0) return [];
+  try {
+    const { rows } = await actor.audit({ instance: fullName, until: before.getTime() - 1, most });
+    return rows.filter(({ instance }) => instance === fullName).map(({ at, account, command, options, outcome }) => ({
+      time: seconds(Date.parse(at)), type: 'action', ...(account === '-' ? {} : { user: harmless(account) }), text: harmless([command, options, outcome ?? ''].filter((one) => one !== '').join(' ')),
+    }));
+  } catch (thrown) {
+    const { phrase } = toArgoError(thrown);
+    if (phrase === 'AUDIT UNAVAILABLE' || phrase === 'NOT SUPPORTED') return [];
+    throw thrown;
+  }
+}
+
 export const machineRows: Rows = {
   VM_INFO: row({
     handler: 'VMware::VMServerd::Info::VM_Info_Handler', access: 'authuser', operation: 'info',
@@ -82,9 +93,9 @@ export const machineRows: Rows = {
       const machine = await named(asked);
       requireRight(actor, 'info', machine);
       const [state, facts, uptime] = await Promise.all([
-        actor.read(machine, 'status', { signal }),
-        machine.capabilities.length === 0 ? undefined : ifKnown(actor.read(machine, 'info', { signal })),
-        machine.capabilities.includes('uptime') ? ifKnown(actor.read(machine, 'uptime', { signal })) : undefined,
+        actor.may('status', machine) ? actor.read(machine, 'status', { signal }) : machine.state,
+        ifKnown(actor.read(machine, 'info', { signal })),
+        machine.capabilities.includes('uptime') && actor.may('uptime', machine) ? ifKnown(actor.read(machine, 'uptime', { signal })) : undefined,
       ]);
       return { vm: {
         config: configPath(machine), displayName: harmless(machine.name), state: STATE_NUMBERS[state], stateName: state, ...detailsOf(facts),
@@ -116,8 +127,9 @@ export const machineRows: Rows = {
       // in a pattern it would be something else: these are looked at among all
       const isPlain = /^[\w./:-]+$/.test(machine.fullName);
       const told = await actor.lastEvents({ ...(isPlain && { names: [machine.fullName] }), types: ['state', 'added', 'removed', 'action'] }, isPlain ? n : VMSERVERD_EVENTS);
-      const own = told.filter(({ facts }) => 'instance' in facts && facts.instance === machine.fullName);
-      return { events: own.slice(-n).reverse().map(eventOf) };
+      const own = told.filter(({ facts }) => 'instance' in facts && facts.instance === machine.fullName).slice(-n).reverse();
+      const events = own.map(eventOf);
+      return { events: [...events, ...await earlier(actor, machine, n - events.length, own.at(-1)?.time)] };
     },
   }),
   VMRegister: row({
@@ -168,9 +180,9 @@ export const machineRows: Rows = {
   }),
 };
 
-/** The machine's disks that are files of its host; undefined where nobody can say. */
+/** The machine's disks that are files of its host; undefined where nobody can say, or not to this account. */
 async function filesOf({ actor, signal }: Call<unknown>, machine: InstanceInfo): Promise<readonly { readonly path: string; readonly size: number | undefined }[] | undefined> {
-  if (!machine.capabilities.includes('disk')) return undefined;
+  if (!machine.capabilities.includes('disk') || !actor.may('disk', machine)) return undefined;
   const disks = await actor.read(machine, 'disk', { signal });
   return disks.flatMap(({ source, size }) => (source === undefined ? [] : [{ path: harmless(source), size: size === undefined ? undefined : Number(size) }]));
 }

@@ -197,7 +197,7 @@ await t.test('any path is what a model says: bad, outside, or inside and never b
   const starts = [root, root, root, root, `${root}/`, `${root}x`, outside, '/', '', '/etc', posix.dirname(root), `${root}/../${posix.basename(root)}`];
   const before = JSON.stringify(snapshot(outside));
   const seen = { bad: 0, outside: 0, inside: 0 };
-  for (let round = 0; round < 1500; round += 1) {
+  for (let round = 0; round < 700; round += 1) {
     const path = [starts[random.below(starts.length)]!, ...Array.from({ length: random.below(5) }, () => pieces[random.below(pieces.length)]!)].join('/');
     const expected = model(root, path);
     seen[expected] += 1;
@@ -210,7 +210,7 @@ await t.test('any path is what a model says: bad, outside, or inside and never b
     if (/outside(?!\/)|b3V0c2lkZQ|root:x/.test(answer)) t.fail(`${operation} ${path} told ${answer}`);
   }
   t.equal(JSON.stringify(snapshot(outside)), before, 'nothing outside was changed');
-  t.ok(seen.bad > 100 && seen.outside > 100 && seen.inside > 100, 'of each kind there were many');
+  t.ok(seen.bad > 50 && seen.outside > 50 && seen.inside > 50, 'of each kind there were many');
 });
 
 await t.test('a second process that swaps folders and files for links finds no moment', async (t) => {
