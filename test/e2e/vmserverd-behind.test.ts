@@ -49,7 +49,8 @@ await t.test('one argo-server switches the machines of another', { skip: lacks('
   t.equal(await front.ask('suspend old --wait'), '');
   t.equal(await back.ask('status old'), 'suspended');
   t.equal(await front.ask('resume old --wait'), '');
-  t.equal(await front.ask('reboot old --wait'), '');
+  t.match(await front.ask('reboot old --wait'), /^400 NOT SUPPORTED: .*cannot be verified/, 'nothing tells one boot from the next');
+  t.equal(await front.ask('reboot old'), '');
   t.equal(await front.ask('stop old --wait'), '');
   t.equal(await back.ask('status old'), 'off');
   t.equal(await front.ask('stop lj --force --wait'), '');
@@ -64,7 +65,7 @@ await t.test('one argo-server switches the machines of another', { skip: lacks('
   t.match(await front.ask('dmesg back'), /Z lj: action by front: .*start/);
   t.match(await front.ask('uptime lj'), /^\d+/);
   await back.daemon.stop();
-  await until(async () => /^400 UNREACHABLE/.test(await front.ask('status lj')), WITHIN, 'the loss of the server behind');
+  await until(async () => await front.ask('status lj') === 'unknown', WITHIN, 'the loss of the server behind');
   t.match(await front.ask('stop lj'), /^400 UNREACHABLE/, 'nothing was done, and it is said so');
   t.notMatch(front.daemon.stderr(), PASSWORD);
   t.notMatch(back.daemon.stderr(), PASSWORD);
@@ -77,9 +78,9 @@ await t.test('an account behind may do what it may, and the way there is the one
   t.match(await reader.ask('stop lj --wait'), /^400 ACCESS DENIED/);
   t.equal(await back.ask('status lj'), 'on');
   const plain = await startFront(t, `host = "127.0.0.1"\nport = ${back.port}\nuser = "front"`);
-  t.match(await plain.ask('list'), /in the clear/, 'the password was not sent');
-  t.notMatch(back.daemon.stderr(), /"account":"front".*"from":"127\.0\.0\.1.*vmserverd/);
+  t.equal(await plain.ask('list'), '');
+  await plain.daemon.logs(/in the clear/);
   const meant = await startFront(t, `host = "127.0.0.1"\nport = ${back.port}\nuser = "front"\ninsecure = true`);
   t.equal((await meant.ask('list')).split('\n').length, 4);
-  t.equal(await meant.ask('reboot lj --force --wait'), '');
+  t.equal(await meant.ask('reboot lj --force'), '');
 });

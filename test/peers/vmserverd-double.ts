@@ -34,7 +34,7 @@ export interface DoubleMachine {
 }
 
 export interface DoubleOptions {
-  /** speaks TLS behind the banner with this */
+  /** speaks TLS behind the banner with this; no newer one than 1.2, as servers of its time */
   readonly tls?: SecureContextOptions;
   readonly password?: string;
   /** by the path of their configuration files */
@@ -112,7 +112,7 @@ export class VmserverdDouble {
     plain.on('error', () => undefined).on('close', () => this.#sockets.delete(plain));
     plain.write(this.#options.tls ? BANNERS.tls : BANNERS.plain);
     if (this.#options.tls === undefined) return this.#serve(plain);
-    const socket = new TLSSocket(plain, { isServer: true, secureContext: createSecureContext(this.#options.tls) });
+    const socket = new TLSSocket(plain, { isServer: true, secureContext: createSecureContext({ maxVersion: 'TLSv1.2', ...this.#options.tls }) });
     socket.on('error', () => plain.destroy());
     this.#serve(socket);
   }
