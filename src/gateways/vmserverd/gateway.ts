@@ -97,7 +97,8 @@ export class VmserverdGateway implements Gateway<VmserverdOptions> {
     this.#end();
     this.#entrance.close();
     for (const connection of this.#connections.keys()) connection.destroy();
-    await Promise.all([this.#tasks.close(), this.#files.close()]);
+    this.#files.close();
+    await this.#tasks.close();
   }
 
   #end(): void {
