@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { cleanUp } from './process.js';
 import { formatTable, missed, type Row } from './report.js';
 import { audit } from './rows/audit.js';
+import { files } from './rows/files.js';
 import { hosts, ssh } from './rows/hosts.js';
 import { hypervRows } from './rows/hyperv.js';
 import { libvirt } from './rows/libvirt.js';
@@ -28,6 +29,7 @@ import { selection } from './rows/selection.js';
 import { connects, memory, startup } from './rows/size.js';
 import { watch } from './rows/watch.js';
 import { templates } from './rows/templates.js';
+import { vmserverd } from './rows/vmserverd.js';
 import { vsphere } from './rows/vsphere.js';
 import { list, nop } from './rows/wire.js';
 import { web } from './rows/web.js';
@@ -40,7 +42,7 @@ import { FULL, QUICK, type Scenario } from './scenario.js';
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   nop, list, watch, connects, memory, startup, 'list-cost': listCost, polls, selection, glob, hung, audit, metrics, plans, upsd, powerman, libvirt, pushed,
   'ping-sweep': pingSweep, 'ping-many': pingMany, ssh, hosts, xenserver, vsphere, wsman, hyperv: hypervRows, zabbix, 'zabbix-collecting': zabbixCollecting,
-  templates, web, page, consoles, oms, 'oms-libvirt': omsLibvirt,
+  templates, web, page, consoles, oms, 'oms-libvirt': omsLibvirt, vmserverd, files,
 };
 
 const USAGE = `usage: node dist/bench/main.js [--only NAME]… [--quick] [--json FILE]

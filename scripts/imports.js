@@ -27,7 +27,7 @@ export const MAY_USE = {
   plans: ['auth', 'instances', 'drivers', 'protocols', 'store', 'config', 'kit'],
   gateways: ['listening', 'auth', 'instances', 'drivers', 'protocols', 'store', 'config', 'kit'],
   server: ['plugins', 'listening', 'auth', 'instances', 'drivers', 'config', 'kit'],
-  client: ['config', 'kit'],
+  client: ['protocols', 'config', 'kit'],
   // types of what the server says, and the patterns
   web: ['gateways', 'instances', 'drivers', 'kit'],
 };

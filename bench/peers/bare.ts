@@ -19,11 +19,11 @@ export async function stopServers(...servers: readonly Server[]): Promise<void> 
 /** The end of an Argo reply. */
 export const ARGO_END = /^(300|400)( .*)?\r?\n$/m;
 
-/** Starts the bare Node line server. */
-export async function startBare(mode: 'line' | 'chunk', reply: string): Promise<Server> {
+/** Starts the bare Node line server. @param request that it is tried with, and what the reply ends with */
+export async function startBare(mode: 'line' | 'chunk', reply: string, request = 'nop\n', end = ARGO_END): Promise<Server> {
   const port = await freePort();
   const child = start(process.execPath, [fromRoot('dist', 'bench', 'peers', 'bare-server.js'), String(port), mode],
     { env: { ...process.env, BARE_REPLY: reply } });
-  await answered(child, port, 'nop\n', ARGO_END);
+  await answered(child, port, request, end);
   return { child, pid: pidOf(child), port };
 }

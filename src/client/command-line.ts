@@ -30,7 +30,11 @@ const OPTIONS = {
 const FLAGS = new Set(['--tls', '--no-tls', '--completion']);
 const TAKES_VALUE = new Set(['--server', '--account', '--ca-file', '--fingerprint', '--config']);
 
+/** The one command that is the client's own: it goes to no argo-server. */
+export const OWN_COMMAND = 'vmserverd';
+
 const EXIT_CODES = `Exit codes: 0 done, 1 failed, 2 usage, 3 not allowed, 4 partly done, 130 interrupted.
+\`argo vmserverd HOST exec DOCUMENT\` asks an old VMware server, without any argo-server.
 \`argo console NAME\` is a machine's text console; Ctrl-] or Enter ~ . leaves it.
 Without a command: a shell on a terminal, else commands are read line by line.
 The password comes from ARGO_PASSWORD, config.toml or the terminal; never from the command line.
@@ -75,7 +79,8 @@ export async function readCommandLine(argv: readonly string[]): Promise<CommandL
   if (command?.toLowerCase() === 'auth') {
     throw new UsageError('a password must not stand on the command line, where others can see it; use --account NAME');
   }
-  const asked = command !== undefined && rest.includes('--help') ? ['help', command] : words;
+  const isForServer = command !== undefined && command.toLowerCase() !== OWN_COMMAND;
+  const asked = isForServer && rest.includes('--help') ? ['help', command] : words;
   // yargs takes longer to load than all the rest of the client: only those who give options pay for it.
   if (own.length === 0) return { options: {}, json, words: asked };
   return { ...(await parseOwn(own)), json, words: asked };

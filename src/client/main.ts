@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { ArgoError } from '../kit/errors.js';
 import { formatEndpoint } from '../kit/text.js';
-import { readCommandLine, UsageError, version } from './command-line.js';
+import type { ClientConfig } from './config-file.js';
+import { OWN_COMMAND, readCommandLine, UsageError, version } from './command-line.js';
 import { KeyGate, keysOf } from './keys.js';
 import { EXIT, type ExitCode } from './outcome.js';
 import { BrokenPipe, Output } from './output.js';
@@ -44,7 +45,10 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
 async function run(argv: readonly string[], stdout: Output, stderr: Output): Promise<ExitCode> {
   if (argv[0] === '--get-yargs-completions') {
     const { printCompletions } = await import('./shell-completion.js');
-    await printCompletions(argv.slice(1), stdout, async (options) => sessionFor(await loadSettings(options), undefined, () => {}));
+    await printCompletions(argv.slice(1), stdout, {
+      open: async (options) => sessionFor(await loadSettings(options), undefined, () => {}),
+      servers: async (options) => [...(await loadConfig(options)).servers.keys()],
+    });
     return EXIT.done;
   }
   const { options, json, words, print } = await readCommandLine(argv);
@@ -52,20 +56,39 @@ async function run(argv: readonly string[], stdout: Output, stderr: Output): Pro
     if (print !== '') await stdout.lines([print]);
     return EXIT.done;
   }
+  if (words[0]?.toLowerCase() === OWN_COMMAND) return elsewhere(options, json, words.slice(1), stdout, stderr);
   const settings = await loadSettings(options);
   const asker: Asker = { ask: askPassword };
   const session = sessionFor(settings, asker, (message) => void stderr.lines([`argo: ${message}`]));
   const onTerminal = stdout.isTerminal && stderr.isTerminal && process.env.TERM !== 'dumb';
   const setting: Setting = { session, stdout, stderr, json, progress: onTerminal };
-  const interrupt = new AbortController();
-  process.once('SIGINT', () => interrupt.abort(new Interrupted('interrupted; what was already sent goes on at the server')));
+  const interrupted = interruptions();
   try {
-    if (words.length > 0) return await once({ ...setting, keys: keysOf(process.stdin) }, words, interrupt.signal);
-    if (process.stdin.isTTY && stdout.isTerminal) return await shell(setting, asker, interrupt.signal);
-    return await (await import('./script.js')).runScript(setting, process.stdin, interrupt.signal);
+    if (words.length > 0) return await once({ ...setting, keys: keysOf(process.stdin) }, words, interrupted);
+    if (process.stdin.isTTY && stdout.isTerminal) return await shell(setting, asker, interrupted);
+    return await (await import('./script.js')).runScript(setting, process.stdin, interrupted);
   } finally {
     session.close();
   }
+}
+
+/** Aborted by Ctrl-C. */
+function interruptions(): AbortSignal {
+  const interrupt = new AbortController();
+  process.once('SIGINT', () => interrupt.abort(new Interrupted('interrupted; what was already sent goes on at the server')));
+  return interrupt.signal;
+}
+
+/** What is for a server that is no argo-server. */
+async function elsewhere(options: ClientOptions, json: boolean, words: readonly string[], stdout: Output, stderr: Output): Promise<ExitCode> {
+  const { runVmserverd } = await import('./vmserverd.js');
+  const { readInput } = await import('./input.js');
+  const warn = (message: string): void => void stderr.lines([`argo: ${message}`]);
+  const setting = {
+    stdout, stderr, json, settings: loadSettings, input: (most: number, signal: AbortSignal) => readInput(process.stdin, most, signal),
+    password: (settings: Settings, account: string) => passwordOf(settings, account, { ask: askPassword }, warn),
+  };
+  return runVmserverd(setting, options, words, interruptions());
 }
 
 async function once(setting: Setting, words: readonly string[], signal: AbortSignal): Promise<ExitCode> {
@@ -98,21 +121,27 @@ async function shell(setting: Setting, asker: Asker, signal: AbortSignal): Promi
   return new Shell({ ...setting, keys: gate }, history, asker, { input: gate, output: process.stdout }).run(greeting, signal);
 }
 
-/** The settings of this run. The reader of config.toml is loaded only where there is one. */
-async function loadSettings(options: ClientOptions): Promise<Settings> {
+/** What config.toml says. Its reader is loaded only where there is one. */
+async function loadConfig(options: ClientOptions): Promise<ClientConfig> {
   const path = options.config ?? configPath(process.env);
-  if (options.config === undefined && !existsSync(path)) return settle({ base: {}, servers: new Map() }, options, process.env);
+  if (options.config === undefined && !existsSync(path)) return { base: {}, servers: new Map() };
   const { readConfig } = await import('./config-file.js');
-  return settle(readConfig(path, process.env.HOME || homedir()), options, process.env);
+  return readConfig(path, process.env.HOME || homedir());
 }
+
+/** The settings of this run. */
+const loadSettings = async (options: ClientOptions): Promise<Settings> => settle(await loadConfig(options), options, process.env);
 
 function sessionFor(settings: Settings, asker: Asker | undefined, warn: (message: string) => void): Session {
   return new Session(settings, {
     warn,
-    async password(account) {
-      const stored = await storedPassword(settings.password, warn);
-      if (stored !== undefined || asker === undefined || !process.stdin.isTTY || !process.stderr.isTTY) return stored;
-      return asker.ask(`password of ${account} at ${formatEndpoint(settings.address)}: `);
-    },
+    password: (account) => passwordOf(settings, account, asker, warn),
   });
+}
+
+/** From where the settings say, else from whoever sits at the terminal. */
+async function passwordOf(settings: Settings, account: string, asker: Asker | undefined, warn: (message: string) => void): Promise<string | undefined> {
+  const stored = await storedPassword(settings.password, warn);
+  if (stored !== undefined || asker === undefined || !process.stdin.isTTY || !process.stderr.isTTY) return stored;
+  return asker.ask(`password of ${account} at ${formatEndpoint(settings.address)}: `);
 }

@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { formatEndpoint } from '../kit/text.js';
-import { type Address, parseAddress } from './address.js';
+import { type Address, DEFAULT_PORT, parseAddress } from './address.js';
 import type { ClientConfig, Profile } from './config-file.js';
 import { SettingsError } from './settings-error.js';
 
@@ -35,6 +35,8 @@ export interface Settings {
   readonly password: PasswordSources;
   /** undefined for plain text */
   readonly tls: TlsSettings | undefined;
+  /** plain text was asked for, instead of TLS not being asked for */
+  readonly isPlainWanted: boolean;
   /** say nothing when a password goes over the network in plain text */
   readonly allowPlain: boolean;
   /** milliseconds */
@@ -45,6 +47,8 @@ export interface Settings {
 
 /** The options of the command line that change settings. */
 export interface ClientOptions {
+  /** for an address in `server` that names none; left out: that of the line protocol */
+  readonly defaultPort?: number;
   readonly server?: string | undefined;
   readonly account?: string | undefined;
   readonly config?: string | undefined;
@@ -76,22 +80,23 @@ export const formatFingerprint = (hex: string): string =>
  */
 export function settle(config: ClientConfig, options: ClientOptions, env: NodeJS.ProcessEnv): Settings {
   const wanted = options.server ?? (env.ARGO_SERVER || undefined);
-  const { profile, address } = choose(config, wanted);
+  const { profile, address } = choose(config, wanted, options.defaultPort ?? DEFAULT_PORT);
   const account = options.account ?? (env.ARGO_ACCOUNT || undefined) ?? profile.account;
   return {
     address,
     account,
     password: passwordSources(profile, account, env),
     tls: tlsSettings(profile, options, env),
+    isPlainWanted: wantedTls(profile, options, env) === false,
     allowPlain: profile['allow-plain'] ?? false,
     connectTimeout: profile['connect-timeout'] ?? CONNECT_TIMEOUT,
     replyTimeout: profile['reply-timeout'] ?? REPLY_TIMEOUT,
   };
 }
 
-function choose({ base, servers }: ClientConfig, wanted: string | undefined): { profile: Profile; address: Address } {
-  const addressOf = (text: string): Address => {
-    const address = parseAddress(text);
+function choose({ base, servers }: ClientConfig, wanted: string | undefined, defaultPort: number): { profile: Profile; address: Address } {
+  const addressOf = (text: string, port = DEFAULT_PORT): Address => {
+    const address = parseAddress(text, port);
     if (address === undefined) throw new SettingsError(`"${text}" is neither host:port nor a [servers.NAME] of config.toml`);
     return address;
   };
@@ -101,7 +106,7 @@ function choose({ base, servers }: ClientConfig, wanted: string | undefined): { 
     if (named.server === undefined) throw new SettingsError(`[servers.${wanted}] of config.toml has no server = "host:port"`);
     return { profile: named, address: addressOf(named.server) };
   }
-  const address = addressOf(wanted);
+  const address = addressOf(wanted, defaultPort);
   const same = [base, ...servers.values()].find(({ server }) => {
     const known = server === undefined ? undefined : parseAddress(server);
     return known !== undefined && formatEndpoint(known) === formatEndpoint(address);
@@ -124,7 +129,7 @@ function tlsSettings(profile: Profile, options: ClientOptions, env: NodeJS.Proce
   const caFile = options.caFile ?? (env.ARGO_CA_FILE || undefined) ?? profile['ca-file'];
   const fingerprint = options.fingerprint ?? (env.ARGO_FINGERPRINT || undefined) ?? profile.fingerprint;
   const trusted = caFile !== undefined || fingerprint !== undefined;
-  const wanted = options.tls ?? environmentFlag(env.ARGO_TLS, 'ARGO_TLS') ?? profile.tls;
+  const wanted = wantedTls(profile, options, env);
   if (wanted === false && trusted) throw new SettingsError('a CA file or a fingerprint is given, and TLS is switched off');
   if (!(wanted ?? trusted)) return undefined;
   const pin = fingerprint === undefined ? undefined : parseFingerprint(fingerprint);
@@ -138,6 +143,8 @@ function tlsSettings(profile: Profile, options: ClientOptions, env: NodeJS.Proce
     ...(profile['key-file'] !== undefined && { keyFile: profile['key-file'] }),
   };
 }
+
+const wantedTls = (profile: Profile, options: ClientOptions, env: NodeJS.ProcessEnv): boolean | undefined => options.tls ?? environmentFlag(env.ARGO_TLS, 'ARGO_TLS') ?? profile.tls;
 
 function environmentFlag(value: string | undefined, name: string): boolean | undefined {
   if (value === undefined || value === '') return undefined;

@@ -21,6 +21,8 @@ export interface Catalogue {
   options(type: string): Promise<v.ObjectEntries | undefined>;
   /** Looks beyond a table that fits its type. Left out where that must keep nothing from starting. */
   faults?(type: string, options: object): Promise<readonly TableFault[]>;
+  /** Whether what listens makes a certificate of its own where its table names none. Left out: nobody does. */
+  makesCertificate?(type: string): Promise<boolean>;
 }
 
 /** A plan that a table names, and the key where it does. */

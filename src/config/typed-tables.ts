@@ -77,13 +77,13 @@ export async function readProviders(reader: Reader, catalogue: Catalogue): Promi
 const isEmpty = (places: unknown): boolean => Array.isArray(places) && places.length === 0;
 
 /** A gateway cannot listen where the line protocol or another one of its kind does. Port 0 is another one each time. */
-function checkPlaces(reader: Reader, gateways: readonly TypedTable[], server: ServerSettings): void {
+function checkPlaces(reader: Reader, gateways: readonly TypedTable[], server: ServerSettings, makesCertificate: (type: string) => boolean): void {
   const nameOf = ({ host, port }: Endpoint): string => `${host} ${port}`;
   const taken = new Set([...server.listen, ...server.tlsListen].filter(({ port }) => port !== 0).map(nameOf));
   // those of one type would stand in each other's way; others may share an address, each below a path of its own
   const byPlace = new Map<string, string>();
   for (const { name, type, options } of gateways) {
-    checkTls(reader, ['gateways', name], options);
+    if (!makesCertificate(type)) checkTls(reader, ['gateways', name], options);
     if (isEmpty(options.listen) && isEmpty(options['tls-listen'])) reader.fault(['gateways', name], 'listen and tls-listen are both empty');
     for (const key of ['listen', 'tls-listen']) {
       const places = options[key];
@@ -99,10 +99,12 @@ function checkPlaces(reader: Reader, gateways: readonly TypedTable[], server: Se
   }
 }
 
-/** What a gateway's own `account` names must be there: it would work on nobody's behalf. */
+/** What a gateway's own `account` names must be there, and whom it takes users of this host for: it would work on nobody's behalf. */
 function checkAccounts(reader: Reader, gateways: readonly TypedTable[], accounts: ReadonlyMap<string, AccountSettings>): void {
-  for (const { name, options: { account } } of gateways) {
+  for (const { name, options: { account, 'local-users': users = {} } } of gateways) {
     if (typeof account === 'string' && !accounts.has(account)) reader.fault(['gateways', name, 'account'], noAccount(account));
+    if (typeof users !== 'object' || users === null) continue;
+    for (const [user, one] of Object.entries(users)) if (typeof one === 'string' && !accounts.has(one)) reader.fault(['gateways', name, 'local-users', user], noAccount(one));
   }
 }
 
@@ -111,9 +113,12 @@ const byName = <One extends { readonly name: string }>(all: readonly One[]): Map
 /** The gateways; no catalogue is opened where there is none. */
 export async function readGateways(reader: Reader, catalogues: Catalogues, accounts: ReadonlyMap<string, AccountSettings>, server: ServerSettings | undefined): Promise<Map<string, GatewaySettings>> {
   if (Object.keys(reader.table('gateways')).length === 0) return new Map();
-  const gateways = await readTyped(reader, GATEWAYS, await catalogues.gateways(server?.pluginPath ?? []));
+  const catalogue = await catalogues.gateways(server?.pluginPath ?? []);
+  const gateways = await readTyped(reader, GATEWAYS, catalogue);
   checkAccounts(reader, gateways, accounts);
-  if (server) checkPlaces(reader, gateways, server);
+  const makers = new Set<string>();
+  for (const { type } of gateways) if (await catalogue.makesCertificate?.(type)) makers.add(type);
+  if (server) checkPlaces(reader, gateways, server, (type) => makers.has(type));
   return byName(gateways);
 }
 

@@ -8,7 +8,7 @@ import { readTls } from '../listening/tls-door.js';
 import { gatewayWarnings, openToAll } from './check-gateways.js';
 import { grantWarnings } from './check-grants.js';
 import { openLoaders, type Loaders } from './loaders.js';
-import { defaultStateDir, findConfig } from './places.js';
+import { defaultStateDir, findConfig, ownPlaces } from './places.js';
 
 /** `argo-server check`. */
 export interface CheckResult {
@@ -59,6 +59,17 @@ function tlsFaults(options: EntranceOptions | object): TableFault[] {
   }
 }
 
+/** Nothing that a gateway hands out may be the server's own; where that is, the whole file says. @throws ConfigError */
+async function checkOwn(file: string, config: Config, { gateways }: Loaders): Promise<void> {
+  if (config.gateways.size === 0) return;
+  const catalogue = await gateways(config.server.pluginPath);
+  const found = await Promise.all([...config.gateways.values()].map(async ({ name, type, options }) =>
+    (await catalogue.checkOwn(type, options, ownPlaces(config))).map(({ message, path = [] }) => ({ message, path: ['gateways', name, ...path] }))));
+  if (found.flat().length === 0) return;
+  const document = parseDocument(file, readConfigFile(file));
+  throw new ConfigError(file, found.flat().map(({ message, path }) => ({ message, position: document.position(path) })));
+}
+
 /** Warnings as the faults of a configuration are told. */
 function placed(file: string, warnings: readonly Warning[]): string[] {
   if (warnings.length === 0) return [];
@@ -79,6 +90,7 @@ export async function check(asked: string | undefined): Promise<CheckResult> {
     // a file that could not be loaded may be why there is no such gateway
     throw new Error([(error as Error).message, ...warnings].join('\n'), { cause: error });
   });
+  await checkOwn(file, config, loaders);
   const { server, accounts, providers, plans, triggers } = config;
   if (server.tls) readTls(server.tls);
   const table = await loaders.plugins.load(server.pluginPath);

@@ -24,6 +24,7 @@ import { Enrolments } from './enrolments.js';
 import { collectFigures, type Told } from './figures.js';
 import type { Loaders } from './loaders.js';
 import type { Logger } from './log.js';
+import { ownPlaces } from './places.js';
 import { Plans } from './plans.js';
 
 /** A folder that cannot be held is told of and goes without: the audit will refuse what it cannot record. */
@@ -99,7 +100,7 @@ export class Daemon {
     const metrics = new Metrics();
     this.#figures = collectFigures(metrics, { server: this.#server, authenticator, requests, events: this.#events, plans: () => this.#plans.engine });
     const feed = new EventFeed(this.#events, () => this.#config.groups);
-    this.#gateways = new Gateways(async (departures) => (await import('../gateways/host.js')).hosts({ authenticator, gate: this.#gate, metrics, feed, state, log }, departures), log);
+    this.#gateways = new Gateways(async (departures) => (await import('../gateways/host.js')).hosts({ authenticator, gate: this.#gate, metrics, feed, state, log, own: ownPlaces(config) }, departures), log);
   }
 
   /**

@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import type { Config } from '../config/config.js';
 import { packageFile } from '../kit/own-files.js';
 
 /** Where things are on this machine. */
@@ -29,6 +30,11 @@ export function defaultStateDir(): string {
   } catch {
     return join(process.env.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'), 'argo-server');
   }
+}
+
+/** Files and folders that are the server's own: what decides who may do what, what it keeps, and what it runs. */
+export function ownPlaces({ file, server: { stateDir, pluginPath, tls } }: Pick<Config, 'file' | 'server'>): readonly string[] {
+  return [...file === undefined ? [] : [file], stateDir, ...pluginPath, ...tls === undefined ? [] : [tls.key]].map((place) => resolve(place));
 }
 
 /** The accounts of a start without a configuration file. */

@@ -24,6 +24,7 @@ const DRIVERS: Readonly<Record<string, () => Promise<{ default: DriverModule }>>
     await esxi.loadLibrary();
     return esxi;
   },
+  vmserverd: () => import('./vmserverd/index.js'),
 };
 
 export const driverTypes = (): string[] => Object.keys(DRIVERS);

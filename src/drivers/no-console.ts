@@ -35,4 +35,5 @@ export const NO_CONSOLE: Readonly<Record<string, Readonly<Partial<Record<Machine
     vm: { vnc: 'Hyper-V shows screens by RDP alone, on port 2179; its vmconnect can open them', text: 'Hyper-V gives a serial port as a named pipe, on its own host alone; putty can open it there', shell: GUEST_SHELL },
     host: { vnc: 'Windows shows its screen by RDP alone; mstsc can open it', text: BOARD_TEXT, shell: 'WMI has no shell; PowerShell\'s Enter-PSSession can open one' },
   },
+  vmserverd: { vm: { vnc: 'nothing public says how; VMware\'s own console can show it, and an argo-server behind it its own', text: 'vmserverd has none; an argo-server behind it may show it', shell: GUEST_SHELL } },
 };

@@ -9,6 +9,7 @@ import type { GatewayModule } from './contract.js';
 const OWN: Readonly<Record<string, () => Promise<{ default: unknown }>>> = {
   metrics: () => import('./metrics/index.js'),
   oms: () => import('./oms/index.js'),
+  vmserverd: () => import('./vmserverd/index.js'),
   web: () => import('./web/index.js'),
   webhooks: () => import('./webhooks/index.js'),
   zabbix: () => import('./zabbix/index.js'),
@@ -34,6 +35,15 @@ export class GatewayCatalogue {
   /** What the gateway's module finds wrong with a table that fits its keys. */
   async check(type: string, options: object): Promise<readonly TableFault[]> {
     return (await this.load(type))?.faults?.(options as Parameters<GatewayModule['open']>[0]) ?? [];
+  }
+
+  async makesCertificate(type: string): Promise<boolean> {
+    return (await this.load(type))?.makesCertificate === true;
+  }
+
+  /** What of a table would let others reach the server's own. */
+  async checkOwn(type: string, options: object, own: readonly string[]): Promise<readonly TableFault[]> {
+    return (await this.load(type))?.ownFaults?.(options as Parameters<GatewayModule['open']>[0], own) ?? [];
   }
 
   /** @returns undefined where there is no gateway of that type */

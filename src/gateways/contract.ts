@@ -26,6 +26,13 @@ export interface GatewayModule<Entries extends v.ObjectEntries = v.ObjectEntries
   open(options: GatewayOptions<Entries>, host: GatewayHost): Gateway<GatewayOptions<Entries>>;
   /** What cannot work although it fits the keys, for `argo-server check`: files that cannot be read and the like. */
   faults?(options: GatewayOptions<Entries>): readonly TableFault[];
+  /** that it makes a certificate of its own where its table has `tls-listen` and names none */
+  readonly makesCertificate?: true;
+  /**
+   * Where its table would let others reach what is the server's own, for `argo-server check`.
+   * @param own as {@link GatewayHost.own}
+   */
+  ownFaults?(options: GatewayOptions<Entries>, own: readonly string[]): readonly TableFault[];
 }
 
 /** What the keys of a gateway's table yield. */
@@ -120,6 +127,8 @@ export interface GatewayState {
   readonly once: Once;
   /** values in great numbers; a file of their own, opened when first used */
   readonly history: History;
+  /** a folder of its own below the state folder, for files that others' programs write; it is made by whoever needs it */
+  readonly folder: string;
 }
 
 /** Everything that a gateway gets. */
@@ -135,4 +144,6 @@ export interface GatewayHost {
   /** what happens, for those who keep it for later; others use an actor's `watch` */
   readonly events: EventFeed;
   readonly state: GatewayState;
+  /** files and folders of the server's own, which no gateway lets anybody reach: its configuration, its state */
+  readonly own: readonly string[];
 }

@@ -18,13 +18,14 @@ export interface HostParts {
   readonly feed: EventFeed;
   readonly state: State;
   readonly log: Log;
+  readonly own: readonly string[];
 }
 
 /**
  * @param departures the gateways that end or change with the configuration that is being prepared: others may take their places
  * @returns makes what each gateway gets, by its name
  */
-export function hosts({ authenticator, gate, metrics, feed, state, log: logAll }: HostParts, { moving }: Departures): (name: string) => GatewayHost {
+export function hosts({ authenticator, gate, metrics, feed, state, log: logAll, own }: HostParts, { moving }: Departures): (name: string) => GatewayHost {
   const http = new SharedHttp(logAll, moving);
   /** those that each gateway has opened: one that is loaded anew takes their listeners over */
   const entrances = new Map<string, Entrance[]>();
@@ -36,7 +37,7 @@ export function hosts({ authenticator, gate, metrics, feed, state, log: logAll }
     const log: Log = (level, message, facts) => logAll(level, message, { gateway: name, ...facts });
     const namespace = `gateway ${name}`;
     return {
-      name, log, metrics,
+      name, log, metrics, own,
       doors: {
         sockets: (events) => {
           const entrance = new Entrance(events, log, predecessors);
@@ -47,7 +48,7 @@ export function hosts({ authenticator, gate, metrics, feed, state, log: logAll }
       },
       accounts: accountsFor(name, authenticator, gate, log),
       events: feed,
-      state: { kv: state.keyValue(namespace), outbox: state.outbox(namespace), once: state.once(namespace), history: state.history(namespace) },
+      state: { kv: state.keyValue(namespace), outbox: state.outbox(namespace), once: state.once(namespace), history: state.history(namespace), folder: state.folder(namespace) },
     };
   };
 }

@@ -13,6 +13,7 @@ import type { InstanceState, Overview } from './overview.js';
 import type { Enrolment } from './enrolment.js';
 import type { Orders } from './orders.js';
 import type { AuditPage, AuditWanted } from './audit-view.js';
+import type { OwnWork } from './own-work.js';
 import type { Plans } from './plans.js';
 import type { Tags } from './tags.js';
 import type { TypedName } from './view.js';
@@ -59,6 +60,8 @@ export interface Actor {
   known(on: InstanceRef): InstanceInfo;
   /** What its grants hold somewhere: on some machine, provider or plan. For what is offered to a person at all. */
   rights(): readonly Right[];
+  /** Whether its grants hold every right on everything that there is and will be, as those do of whoever administers the server itself. */
+  mayAll(): boolean;
   /** Whether an operation would be allowed now. */
   may(operation: OperationName, on: InstanceRef): boolean;
   /** Checks that the command by which the actor is at work may be used on all of them. @throws ArgoError NOT ALLOWED */
@@ -108,6 +111,13 @@ export interface Actor {
   lastEvents(filter: EventFilter, most: number): Promise<readonly ToldEvent[]>;
   /** What the audit holds of what it may read, newest first. @throws ArgoError AUDIT UNAVAILABLE */
   audit(wanted: AuditWanted): Promise<AuditPage>;
+  /**
+   * Does work that no machine and no provider knows of, such as on files of the server's own host, with a record in the audit:
+   * before it is begun, and of how it ended. It decides and allows nothing: whoever calls it has done that.
+   * @param wordsOf how the audit says why it failed, where what was thrown is no ArgoError and was meant for people
+   * @throws ArgoError AUDIT UNAVAILABLE, BAD REQUEST, NOT ALLOWED before login: the work was not begun; else what the work throws
+   */
+  record<T>(own: OwnWork, work: () => Promise<T>, wordsOf?: (thrown: unknown) => string | undefined): Promise<T>;
   /**
    * Does work for each of many, so many at a time; yields each as it ends. The work may reject: that is
    * one of the ends. What is worked on is taken one by one as its work begins.

@@ -3,6 +3,7 @@ import { AUDIT_LOOKED_AT, AUDIT_PAGE } from '../kit/api-limits.js';
 import { Slices } from '../kit/slices.js';
 import type { AuditRow } from '../store/audit-entry.js';
 import { EVERYTHING, isOwn, providerOf, type Mandate, type Permission, type Principal } from './principal.js';
+import { NO_INSTANCE } from './own-work.js';
 import type { Registry } from './registry.js';
 import { forOthers } from './work-words.js';
 
@@ -36,7 +37,7 @@ const READ: Permission = { word: 'audit', right: 'read' };
 /**
  * The audit as an account may see it: what it has done itself, and what was done to instances that it may
  * read. Who else did it, from where, and what work beyond power says of other things is for those who may do everything
- * on that provider, as with events. Of an instance that is gone nobody can say whose it would be: it is shown to whoever may read all that its
+ * on that provider, as with events; what was done to no machine is shown to those alone who may do everything everywhere. Of an instance that is gone nobody can say whose it would be: it is shown to whoever may read all that its
  * provider has.
  */
 export class AuditView {
@@ -78,6 +79,8 @@ export class AuditView {
   #shown({ identity: { name, principal } }: Mandate, row: AuditRow): AuditRow | undefined {
     const provider = providerOf(row.instance);
     if (isOwn(name, row.account)) return row;
+    // what is done to no machine names files and the like, of which a right to read machines says nothing
+    if (row.instance === NO_INSTANCE) return principal.allowsProvider(provider, EVERYTHING) ? row : undefined;
     if (!this.#mayRead(principal, provider, row.instance)) return undefined;
     return principal.allowsProvider(provider, EVERYTHING) ? row : { ...forOthers(row), account: '-', from: '-' };
   }

@@ -14,8 +14,10 @@ import type { ConsoleHolder, HeldConsole, OpenConsole } from './consoles.js';
 import { OPERATIONS, RIGHTS, type OperationName, type Right } from './operation-table.js';
 import type { Operations, ReadingName, Readings } from './operations.js';
 import { tasksOf, type Tasks } from './tasks.js';
+import { told, toldTo } from './told.js';
 import type { Call, Change, ChangeOutcome, Outcome, PowerOrder, ReadCall, WorkRequest } from './order.js';
 import { EventSubscription, type EventFilter, type Subscription, type ToldEvent } from './subscription.js';
+import type { OwnWork, OwnWorks } from './own-work.js';
 import type { Cursor } from './events.js';
 import { Choice } from './choice.js';
 import { ActorEnrolment } from './enrolment-access.js';
@@ -30,7 +32,7 @@ import type { AuditPage, AuditView, AuditWanted } from './audit-view.js';
 import { allows, allowsProvider, permissionOf } from './permits.js';
 import { ActorPlans } from './plan-access.js';
 import type { PlanDesk, Plans } from './plans.js';
-import type { Mandate } from './principal.js';
+import { mayEverything, type Mandate } from './principal.js';
 import type { Owner } from './owner.js';
 import type { Asking } from './readings.js';
 import type { Registry } from './registry.js';
@@ -54,6 +56,7 @@ export interface ActorParts {
   readonly orders: OrderDesk;
   readonly audited: AuditView;
   readonly tagDesk: TagDesk;
+  readonly ownWorks: OwnWorks;
 }
 
 const isOver = (): ArgoError => new ArgoError('NOT ALLOWED', 'the request is over');
@@ -175,6 +178,10 @@ export class GateActor implements Actor {
     return this.#ended ? [] : RIGHTS.filter(isHeld);
   }
 
+  mayAll(): boolean {
+    return !this.#ended && this.#mandate.through === undefined && mayEverything(this.#mandate.identity.principal);
+  }
+
   may(operation: OperationName, on: InstanceRef): boolean {
     const { provider, id } = copyRef(on);
     const instance = this.#parts.registry.byId(provider, id);
@@ -248,11 +255,7 @@ export class GateActor implements Actor {
   }
 
   async dmesg(name: string | undefined, call: Call = {}): Promise<string> {
-    try {
-      return await this.#dmesg(name, copyCall(call));
-    } catch (thrown) {
-      throw withoutCause(thrown);
-    }
+    return told(this.#dmesg(name, copyCall(call)));
   }
 
   async #dmesg(name: string | undefined, call: Call): Promise<string> {
@@ -302,6 +305,11 @@ export class GateActor implements Actor {
   async audit(wanted: AuditWanted): Promise<AuditPage> {
     this.#requireOpen();
     return told(this.#parts.audited.page(this.#mandate, wanted));
+  }
+
+  async record<T>(own: OwnWork, work: () => Promise<T>, wordsOf: (thrown: unknown) => string | undefined = () => undefined): Promise<T> {
+    this.#requireOpen();
+    return this.#parts.ownWorks.record(this.#mandate, own, work, wordsOf);
   }
 
   async #subscribe({ names, types, listed }: EventFilter, after: Cursor | undefined): Promise<EventSubscription> {
@@ -386,10 +394,3 @@ export class GateActor implements Actor {
 }
 
 closeClass(GateActor);
-
-/** What goes wrong is told without its cause, which is for the log alone. */
-const told = <T>(work: Promise<T>): Promise<T> => work.catch((thrown: unknown) => { throw withoutCause(thrown); });
-
-/** As {@link told}; the caller's own reason for ending it is no secret to him. */
-const toldTo = <T>({ signal }: Call, work: Promise<T>): Promise<T> =>
-  work.catch((thrown: unknown) => { throw signal?.aborted && thrown === signal.reason ? thrown : withoutCause(thrown); });

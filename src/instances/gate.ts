@@ -6,13 +6,14 @@ import { AuditView, type AuditViewParts } from './audit-view.js';
 import { Operations, type OperationsParts } from './operations.js';
 import type { Identity, Mandate, Permission, Principal } from './principal.js';
 import type { TypedName } from './view.js';
+import { OwnWorks } from './own-work.js';
 import { PowerTasks } from './power-tasks.js';
 import type { TagBook } from './tag-book.js';
 import { TagDesk } from './tag-desk.js';
 import type { TaskStore } from '../store/tasks.js';
 
 /** What the gate is made of. */
-export type GateParts = OperationsParts & Omit<ActorParts, 'orders' | 'audited' | 'tagDesk'> & {
+export type GateParts = OperationsParts & Omit<ActorParts, 'orders' | 'audited' | 'tagDesk' | 'ownWorks'> & {
   /** where orders for many are written down; left out: there are none */
   readonly tasks?: TaskStore;
   readonly auditRows?: AuditViewParts['rows'];
@@ -32,7 +33,7 @@ export class Gate {
     this.#orders = new PowerTasks({ store, log, actor: (mandate) => this.actor(mandate) });
     this.#operations = new Operations(parts);
     this.#tags = new TagDesk(parts);
-    this.#parts = { ...parts, orders: this.#orders, audited: new AuditView({ registry, ...(auditRows ? { rows: auditRows } : {}) }), tagDesk: this.#tags };
+    this.#parts = { ...parts, orders: this.#orders, audited: new AuditView({ registry, ...(auditRows ? { rows: auditRows } : {}) }), tagDesk: this.#tags, ownWorks: new OwnWorks(parts) };
   }
 
   /** An account at work. */

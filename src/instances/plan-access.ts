@@ -3,6 +3,7 @@ import { ArgoError, withoutCause } from '../kit/errors.js';
 import { checkText, copyCall } from './entrance.js';
 import type { Cancelled, PlanAsker, PlanDesk, PlanInfo, Plans, PlanStep, RunChange, RunInfo, StageInfo, TargetInfo, TriggerInfo } from './plans.js';
 import type { Mandate } from './principal.js';
+import { told } from './told.js';
 
 /**
  * Plans through an actor: until its request is over, and for commands whose right is `plan`. What is
@@ -106,9 +107,6 @@ export class ActorPlans implements Plans {
 }
 
 closeClass(ActorPlans);
-
-/** What goes wrong is told without its cause, which is for the log alone. */
-const told = <T>(work: Promise<T>): Promise<T> => work.catch((thrown: unknown) => { throw withoutCause(thrown); });
 
 /** @throws ArgoError BAD REQUEST */
 function checkSignal(signal: AbortSignal): AbortSignal {

@@ -73,6 +73,8 @@ export const isOwn = (name: string, recorded: string): boolean => name !== '' &&
 export const TASKS_OF_ALL: Permission = { word: 'task', right: '*' };
 /** Who may do everything on a provider. */
 export const EVERYTHING: Permission = { word: '*', right: '*' };
+/** Whether it may do everything on every provider that there is or will be: only a grant on all covers one that is called so. */
+export const mayEverything = (principal: Principal): boolean => principal.allowsProvider('*', EVERYTHING);
 
 /** The provider in the full name of an instance; a provider's name is its own. */
 export const providerOf = (fullName: string): string => fullName.split('/', 1)[0]!;

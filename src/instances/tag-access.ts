@@ -1,5 +1,5 @@
 import { closeClass } from '../kit/closed.js';
-import { ArgoError, withoutCause } from '../kit/errors.js';
+import { ArgoError } from '../kit/errors.js';
 import { isTag, TAG_RULE } from '../kit/tags.js';
 import { checkText } from './entrance.js';
 import type { InstanceRef } from './info.js';
@@ -7,6 +7,7 @@ import type { Instance } from './instance.js';
 import type { Mandate } from './principal.js';
 import type { TagDesk, TaggedSubject } from './tag-desk.js';
 import { HOST_TYPES, type BorneTag, type HostTypeChange, type Tag, type TagChange, type TagOutcome, type Tags, type TagSubject } from './tags.js';
+import { told } from './told.js';
 import type { VisibleGroup } from './visible-groups.js';
 
 /** What an actor's tags stand on. */
@@ -107,6 +108,3 @@ function checkTag(tag: string): string {
 }
 
 const frozen = <T extends object>(tags: readonly T[]): readonly T[] => Object.freeze(tags.map((tag) => Object.freeze({ ...tag })));
-
-/** What goes wrong is told without its cause, which is for the log alone. */
-const told = <T>(work: Promise<T>): Promise<T> => work.catch((thrown: unknown) => { throw withoutCause(thrown); });

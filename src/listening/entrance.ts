@@ -17,8 +17,8 @@ export interface EntranceSettings {
   /** the same protocol inside TLS; needs `tls` */
   readonly tlsListen: readonly Endpoint[];
   readonly tls: TlsFiles | undefined;
-  /** that the gateway itself begins TLS on what comes through `listen` */
-  readonly gatewayHasTls?: boolean;
+  /** of `listen`, the places where the gateway itself begins TLS */
+  readonly gatewayTls?: readonly Endpoint[];
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
   /** networks that connections may come from; undefined: from anywhere */
@@ -33,8 +33,9 @@ export interface EntranceEvents {
   /**
    * Somebody was admitted; inside TLS hands have been shaken.
    * @param address the peer's, in its plain form: `10.0.0.7`, without `::ffff:`
+   * @param beginsTls whether it came where the gateway itself begins TLS
    */
-  connected(socket: Socket, address: string): void;
+  connected(socket: Socket, address: string, beginsTls: boolean): void;
   /** What somebody who is refused may read before the connection is closed; cut off without a word where there is nothing to say. */
   refusal?(reason: RefusalReason): string | undefined;
 }
@@ -72,6 +73,8 @@ export class Entrance {
   #refusals = 0;
   #settings: EntranceSettings | undefined;
   #isFrom: (address: string) => boolean = () => true;
+  /** the addresses of listeners, as configured, where the gateway itself begins TLS */
+  readonly #gatewayTls = new Set<string>();
   readonly #events: EntranceEvents;
   readonly #log: Log;
   readonly #refused: RefusalLog;
@@ -126,7 +129,10 @@ export class Entrance {
     };
     try {
       for (const [key, place] of missing) {
-        await this.#open(key, place, settings.gatewayHasTls);
+        // a client that comes before the rest is in force is spoken to as it will be
+        if (settings.gatewayTls?.some((endpoint) => formatEndpoint(endpoint) === key)) this.#gatewayTls.add(key);
+        else this.#gatewayTls.delete(key);
+        await this.#open(key, place);
         opened.push(key);
       }
     } catch (error) {
@@ -174,6 +180,8 @@ export class Entrance {
   #admitBy(settings: EntranceSettings): void {
     this.#settings = settings;
     this.#isFrom = settings.from ? networkTest(settings.from) : () => true;
+    this.#gatewayTls.clear();
+    settings.gatewayTls?.forEach((endpoint) => this.#gatewayTls.add(formatEndpoint(endpoint)));
   }
 
   #holderOf(key: string): Entrance | undefined {
@@ -193,10 +201,10 @@ export class Entrance {
     return { arrived: (socket) => this.#arrived(socket, formatEndpoint(endpoint)), failed: (error) => this.#complain(endpoint, error) };
   }
 
-  async #open(key: string, { endpoint, tls }: Place, gatewayHasTls = false): Promise<void> {
+  async #open(key: string, { endpoint, tls }: Place): Promise<void> {
     const listener = await Listener.open(endpoint, tls, this.#eventsAt(endpoint));
     this.#listeners.set(key, listener);
-    this.#log('info', 'listening', { address: listener.address, tls: listener.isTls || gatewayHasTls });
+    this.#log('info', 'listening', { address: listener.address, tls: listener.isTls || this.#gatewayTls.has(key) });
   }
 
   #close(key: string): void {
@@ -223,7 +231,7 @@ export class Entrance {
     this.#perListener.set(listener, (this.#perListener.get(listener) ?? 0) + 1);
     this.#places += 1;
     socket.once('close', () => this.#vacate(source, listener));
-    return (open) => this.#events.connected(open, address);
+    return (open) => this.#events.connected(open, address, this.#gatewayTls.has(listener));
   }
 
   #vacate(source: string, listener: string): void {

@@ -25,6 +25,8 @@ export function readTls({ cert, key, clientCa }: TlsFiles): SecureContextOptions
   }
 }
 
+export type TlsVersions = Pick<SecureContextOptions, 'minVersion' | 'maxVersion'>;
+
 /** A client that is shaking hands. */
 interface Guest {
   readonly socket: Socket;
@@ -38,12 +40,15 @@ interface Guest {
  */
 export class TlsDoor {
   readonly #server: Server;
+  readonly #versions: TlsVersions;
   /** by both ends, which the inner and the outer socket of a connection share */
   readonly #guests = new Map<string, Guest>();
 
-  constructor(tls: TlsFiles) {
+  /** @param versions of TLS, where they are not the usual ones */
+  constructor(tls: TlsFiles, versions: TlsVersions = {}) {
     const asks = tls.clientCa !== undefined;
-    this.#server = createServer({ allowHalfOpen: true, ...readTls(tls), requestCert: asks, rejectUnauthorized: asks }, (socket) => this.#admit(socket));
+    this.#server = createServer({ allowHalfOpen: true, ...readTls(tls), ...versions, requestCert: asks, rejectUnauthorized: asks }, (socket) => this.#admit(socket));
+    this.#versions = versions;
   }
 
   receive(socket: Socket, serve: Serve): void {
@@ -57,7 +62,7 @@ export class TlsDoor {
   }
 
   renew(context: SecureContextOptions): void {
-    this.#server.setSecureContext(context);
+    this.#server.setSecureContext({ ...context, ...this.#versions });
   }
 
   close(): void {

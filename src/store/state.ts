@@ -171,6 +171,11 @@ export class State {
     return new History(namespace, (operation, args, durable) => ask(this.#historyThread, operation, args, durable));
   }
 
+  /** Files that are kept beside it. @returns the path of a folder, which need not be there */
+  folder(namespace: string): string {
+    return join(this.#stateDir, namespace.replaceAll(' ', '-'));
+  }
+
   /** The runs of plans. */
   plans(): PlanJournal {
     return planJournal((operation, args, durable) => this.#ask(operation, args, durable));

@@ -101,7 +101,7 @@ await t.test('etc/argo-server.conf with its comments taken away is good, too', a
   t.match(text, /^\[accounts\.steve\]$/m);
   mkdirSync(join(scratch, 'argo-server'));
   const { providers, accounts, groups, plans, triggers } = await parseConfig('argo-server.conf', withFiles(text, scratch), scratch);
-  t.same([[...providers.keys()], [...accounts.keys()], [...groups.keys()]], [['demo', 'kvm1', 'kvm2', 'boxes', 'dom0', 'web', 'wins', 'hv1', 'vc1', 'esx2', 'pool1'], ['steve', 'kim'], ['web']]);
+  t.same([[...providers.keys()], [...accounts.keys()], [...groups.keys()]], [['demo', 'kvm1', 'kvm2', 'boxes', 'dom0', 'web', 'wins', 'hv1', 'vc1', 'esx2', 'pool1', 'gsx1'], ['steve', 'kim'], ['web']]);
   t.same([[...plans.keys()], [...triggers.keys()]], [['lab-off'], ['nightly']]);
 });
 

@@ -156,7 +156,7 @@ export class ZabbixGateway implements Gateway<ZabbixOptions> {
       },
     });
     return this.#entrance.prepare({
-      listen: options.listen, tlsListen: [], tls: undefined, gatewayHasTls: tls !== undefined, from,
+      listen: options.listen, tlsListen: [], tls: undefined, gatewayTls: tls === undefined ? [] : options.listen, from,
       maxConnections: options['max-connections'] ?? GATEWAY_CONNECTIONS, maxConnectionsPerAddress: options['max-connections-per-address'] ?? GATEWAY_CONNECTIONS_PER_ADDRESS,
     });
   }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { constants, createHash } from 'node:crypto';
 import { connect as connectPlain, isIP, type NetConnectOpts, type Socket } from 'node:net';
 import { checkServerIdentity, connect as connectTls, type TLSSocket } from 'node:tls';
 import { onAbort } from '../../kit/within.js';
@@ -77,15 +77,23 @@ export function connectTrusted(origin: URL, trust: Trust, address?: string): Pro
 }
 
 /**
+ * Which TLS will do: what this machine's library takes today, or any that it can speak still, for servers of before 2008, whose
+ * keys and signatures are as old and which know no safe renegotiation (RFC 5746).
+ */
+export type TlsAge = 'today' | 'any';
+
+const ANY_TLS = { minVersion: 'TLSv1', ciphers: 'DEFAULT:@SECLEVEL=0', secureOptions: constants.SSL_OP_LEGACY_SERVER_CONNECT } as const;
+
+/**
  * Speaks TLS from now on over a connection that was begun in the clear. Resolves only when the server has
  * proved who it is. Whether it does so or not, the given socket is not to be used any more.
  * @param host to whom it leads
  * @throws CertificateError, ConnectionLostError
  */
-export function secureTrusted(plain: Socket, host: string, trust: Trust): Promise<TLSSocket> {
+export function secureTrusted(plain: Socket, host: string, trust: Trust, age: TlsAge = 'today'): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const socket = connectTls({
-      socket: plain, ...(isIP(host) === 0 && { servername: host }),
+      socket: plain, ...(age === 'any' && ANY_TLS), ...(isIP(host) === 0 && { servername: host }),
       ...(trust.kind !== 'authorities' ? { ca: [] } : trust.ca !== undefined && { ca: trust.ca }),
       // With the address, since there is no server name from which it would be taken.
       checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate),

@@ -1,0 +1,55 @@
+import { sourceOf } from '../../../auth/networks.js';
+import { oldestOfMost } from '../../../kit/forgetting.js';
+import { VMSERVERD_HALF_OPEN } from '../../../kit/vmserverd-limits.js';
+
+interface Guest {
+  readonly source: string;
+  drop(): void;
+}
+
+/**
+ * Those who are connected and have not logged in. They may hold a part of all places, and of those of one address: one more
+ * pushes out the oldest, of those who have the most, so that whoever wants to log in gets in however many only stand there.
+ */
+export class HalfOpen {
+  /** the oldest first */
+  readonly #guests = new Map<object, Guest>();
+  readonly #ofSource = new Map<string, number>();
+  #most = 1;
+  #mostOfSource = 1;
+
+  /** Takes limits on connections. */
+  resize(connections: number, perAddress: number): void {
+    const part = (all: number): number => Math.max(1, Math.floor(all * VMSERVERD_HALF_OPEN));
+    this.#most = part(connections);
+    this.#mostOfSource = part(perAddress);
+  }
+
+  /** @param address in its plain form @param drop closes it: its place goes to somebody else @returns tells that it has logged in, or is gone; may be called again */
+  enter(address: string, drop: () => void): () => void {
+    const key = {};
+    const source = sourceOf(address);
+    const mine = (this.#ofSource.get(source) ?? 0) + 1;
+    if (mine > this.#mostOfSource) this.#drop([...this.#guests].find(([, guest]) => guest.source === source)?.[0]);
+    else if (this.#guests.size >= this.#most) this.#drop(oldestOfMost(this.#guests, (guest) => guest.source));
+    this.#guests.set(key, { source, drop });
+    this.#ofSource.set(source, (this.#ofSource.get(source) ?? 0) + 1);
+    return () => this.#leave(key);
+  }
+
+  #drop(key: object | undefined): void {
+    const guest = key && this.#guests.get(key);
+    if (guest === undefined) return;
+    this.#leave(key!);
+    guest.drop();
+  }
+
+  #leave(key: object): void {
+    const guest = this.#guests.get(key);
+    if (guest === undefined) return;
+    this.#guests.delete(key);
+    const left = this.#ofSource.get(guest.source)! - 1;
+    if (left > 0) this.#ofSource.set(guest.source, left);
+    else this.#ofSource.delete(guest.source);
+  }
+}

@@ -1,0 +1,84 @@
+import { ArgoError } from '../../../kit/errors.js';
+import type { Log } from '../../../kit/log.js';
+import { newKey } from '../../../kit/random-key.js';
+import { LEFTOVERS, LEFTOVER_TIMEOUT } from '../../../kit/vmserverd-files-limits.js';
+import { within } from '../../../kit/within.js';
+import type { KeyValue } from '../../../store/state.js';
+import type { Folder, Jail } from './jail.js';
+import { isErrno } from './disk.js';
+import { isWithin, readPath } from './paths.js';
+import type { Roots } from './roots.js';
+
+/**
+ * Files that are half made bear a name that nobody guesses, which is written down before it is given: what a killed server
+ * leaves is known by it, and nothing else is ever taken for such a file.
+ */
+
+const PREFIX = 'part:';
+const NAME = '.argo-part-';
+
+export class Leftovers {
+  readonly #kv: KeyValue;
+  readonly #log: Log;
+  /** names of this process */
+  readonly #own = new Set<string>();
+
+  constructor(kv: KeyValue, log: Log) {
+    this.#kv = kv;
+    this.#log = log;
+  }
+
+  /** A name for a file that will be made in a folder. @throws ArgoError BUSY, StateError */
+  async name(folder: Folder): Promise<string> {
+    if (this.#own.size >= LEFTOVERS) throw new ArgoError('BUSY', 'too many files are half made');
+    const name = `${NAME}${newKey()}`;
+    this.#own.add(name);
+    try {
+      await this.#kv.set(`${PREFIX}${name}`, JSON.stringify({ folder: folder.path }));
+    } catch (error) {
+      this.#own.delete(name);
+      throw error;
+    }
+    return name;
+  }
+
+  /** There is no such file any longer. */
+  async forget(name: string): Promise<void> {
+    this.#own.delete(name);
+    await this.#kv.delete(`${PREFIX}${name}`).catch((cause: unknown) => this.#log('warn', 'a file that was half made is still written down', { file: name, cause }));
+  }
+
+  /** Takes away what earlier processes have left. What lies in no root that there is now stays written down. */
+  async clear(roots: Roots, jail: Jail): Promise<void> {
+    for (let after = PREFIX; ;) {
+      const page = await this.#kv.list(PREFIX, after);
+      const last = page.at(-1);
+      if (last === undefined) return;
+      for (const { key, value } of page) {
+        const name = key.slice(PREFIX.length);
+        if (this.#own.has(name)) continue;
+        await this.#remove(name, value, roots, jail).catch((cause: unknown) => this.#log('warn', 'a file that a server left half made could not be removed', { file: name, cause }));
+      }
+      after = last.key;
+    }
+  }
+
+  async #remove(name: string, value: string, roots: Roots, jail: Jail): Promise<void> {
+    const { folder: path } = JSON.parse(value) as { readonly folder: string };
+    const root = roots.all.find((one) => isWithin(path, one.path));
+    const names = readPath(path);
+    if (root === undefined || names === undefined) return;
+    const place = { root, names: names.slice(readPath(root.path)!.length), path };
+    const wasThere = await within(LEFTOVER_TIMEOUT, [], (signal) => jail.folder(place, signal, async (folder) => {
+      const isThere = await folder.lookFor(name) !== undefined;
+      if (isThere) await folder.remove(name);
+      return isThere;
+    })).catch((thrown: unknown) => {
+      // its folder is gone, and it went with that
+      if (isErrno(thrown, 'ENOENT')) return false;
+      throw thrown;
+    });
+    await this.forget(name);
+    if (wasThere) this.#log('info', 'a file that a server left half made was removed', { folder: path, file: name });
+  }
+}

@@ -1,0 +1,72 @@
+import { ArgoError, withoutCause } from '../kit/errors.js';
+import type { Log } from '../kit/log.js';
+import { harmless, oneLine } from '../kit/text.js';
+import type { AuditLog } from '../store/audit-entry.js';
+import { OPERATIONS } from './operation-table.js';
+import type { Mandate } from './principal.js';
+
+/** In the audit, in the place of an instance: no machine and no provider has that name. */
+export const NO_INSTANCE = '-';
+
+/** Characters of what is done to no machine, and of why that failed. */
+export const OWN_WORK_SUBJECT = 10_000;
+const OWN_WORK_WORDS = 500;
+
+/** One word that a person reads, and no option, path or pattern. */
+const ACTION = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
+
+/** What is done, as the audit has it. */
+export interface OwnWork {
+  /** one word that is no operation of the gate's: `File_Delete` */
+  readonly action: string;
+  /** what it is done to, in one line */
+  readonly subject: string;
+}
+
+/** What a gateway or a plugin does itself, and no machine knows of: it is recorded as an action is, and that is all. */
+export class OwnWorks {
+  readonly #parts: { readonly audit: AuditLog; readonly log: Log };
+
+  constructor(parts: { readonly audit: AuditLog; readonly log: Log }) {
+    this.#parts = parts;
+  }
+
+  /**
+   * @param wordsOf how the audit says why it failed, where that was meant for people
+   * @throws ArgoError BAD REQUEST, NOT ALLOWED, AUDIT UNAVAILABLE: the work was not begun. What the work throws
+   */
+  async record<T>({ identity: { name: account }, through, origin: from }: Mandate, own: OwnWork, work: () => Promise<T>, wordsOf: (thrown: unknown) => string | undefined): Promise<T> {
+    const { audit, log } = this.#parts;
+    const { action, subject } = checked(own);
+    // nobody who has not logged in fills the audit
+    if (account === '') throw new ArgoError('NOT ALLOWED');
+    const facts = { account, from, command: through === undefined ? action : `${through.word}: ${action}`, instance: NO_INSTANCE, options: subject };
+    const id = await audit.begin(facts).catch((thrown: unknown) => { throw withoutCause(thrown); });
+    const began = performance.now();
+    const end = async (outcome: string, cause?: unknown): Promise<void> => {
+      await audit.end(id, outcome, performance.now() - began);
+      log(cause === undefined ? 'info' : 'warn', 'action', { ...facts, outcome, ...(cause === undefined ? {} : { cause }) });
+    };
+    try {
+      const result = await work();
+      await end('done');
+      return result;
+    } catch (thrown) {
+      await end(outcomeOf(thrown, wordsOf), thrown);
+      throw thrown;
+    }
+  }
+}
+
+/** What is handed in is read once. @throws ArgoError BAD REQUEST */
+function checked({ action, subject }: OwnWork): OwnWork {
+  if (typeof action !== 'string' || !ACTION.test(action) || Object.hasOwn(OPERATIONS, action)) throw new ArgoError('BAD REQUEST', 'an action is one word that is no operation of the server\'s own');
+  if (typeof subject !== 'string' || subject.length > OWN_WORK_SUBJECT || harmless(subject) !== subject) throw new ArgoError('BAD REQUEST', `a subject is one line of at most ${OWN_WORK_SUBJECT} characters`);
+  return { action, subject };
+}
+
+/** A stranger's words are for the log alone. */
+function outcomeOf(thrown: unknown, wordsOf: (thrown: unknown) => string | undefined): string {
+  const words = thrown instanceof ArgoError ? thrown.message : wordsOf(thrown);
+  return typeof words === 'string' ? harmless(oneLine(words, OWN_WORK_WORDS)) : 'INTERNAL ERROR';
+}

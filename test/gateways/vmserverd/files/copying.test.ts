@@ -1,0 +1,182 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, closeSync, existsSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { FilesWorld, openState, scratchFolder, startFiles } from '../../../support/vmserverd/files-world.js';
+import { ROOT } from '../../../support/paths.js';
+import { until } from '../../../support/until.js';
+
+const MIB = 1024 * 1024;
+const WITHIN = 60_000;
+
+/** A file of so many bytes that no file system takes for a hole. */
+function fill(path: string, bytes: number): void {
+  const chunk = Buffer.alloc(8 * MIB, 'argo');
+  const descriptor = openSync(path, 'w');
+  for (let left = bytes; left > 0; left -= chunk.length) writeSync(descriptor, chunk, 0, Math.min(left, chunk.length));
+  closeSync(descriptor);
+}
+
+const parts = (folder: string): readonly string[] => readdirSync(folder).filter((name) => name.startsWith('.argo-part-'));
+const idOf = (answer: string): string => /<task>([^<]+)<\/task>/.exec(answer)![1]!;
+const ALL = { account: '', mayAll: true };
+
+await t.test('small ones are copied at once, large ones in the background: the second bug of the seed is not here', async (t) => {
+  const { world, root } = await startFiles(t);
+  const copy = (source: string, target: string, more: Record<string, string> = {}) => world.tell('kim', 'File_Copy', { source: join(root, source), target: join(root, target), ...more });
+  fill(join(root, 'small'), 10 * MIB);
+  fill(join(root, 'large'), 10 * MIB + 1);
+  chmodSync(join(root, 'small'), 0o6777);
+  t.equal(await copy('small', 'copy'), '');
+  t.ok(readFileSync(join(root, 'small')).equals(readFileSync(join(root, 'copy'))));
+  t.equal(statSync(join(root, 'copy')).mode & 0o7777, 0o755, 'nobody else may write to it, and it runs as nobody else');
+  t.match(world.audit.at(-1), { command: 'File_Copy', options: `${root}/small -> ${root}/copy`, outcome: 'done' });
+  t.equal(await copy('small', 'copy'), `-32 ${root}/copy: is there already`);
+  t.equal(await copy('small', 'small'), '-3 source and target are the same file');
+  const answer = await copy('large', 'copy2');
+  t.match(answer, /^<task>[\w-]{32}<\/task>$/);
+  t.match(await world.ended(answer), { state: 'done', operation: 'File_Copy', owner: 'kim', percent: 100, error: undefined });
+  t.ok(readFileSync(join(root, 'large')).equals(readFileSync(join(root, 'copy2'))));
+  t.equal(await copy('copy2', 'copy', { overwrite: '1' }).then((one) => world.ended(one)).then(({ state }) => state), 'done');
+  t.equal(statSync(join(root, 'copy')).size, 10 * MIB + 1);
+  writeFileSync(join(root, 'tiny'), 'tiny');
+  const many = await world.call('kim', 'FileManager_FileCopy', { files: [['file', { source: join(root, 'tiny'), target: join(root, 't1') }], ['file', { source: join(root, 'tiny'), target: join(root, 'copy') }], ['file', { source: join(root, 'tiny'), target: join(root, 't2') }]] });
+  t.match(await world.ended(many), { state: 'failed', error: `${root}/copy: is there already; done before that: 1 of 3` });
+  t.same(readdirSync(root).sort(), ['copy', 'copy2', 'large', 'small', 't1', 'tiny']);
+  t.same(parts(root), []);
+});
+
+await t.test('holes stay holes', async (t) => {
+  const { world, root } = await startFiles(t);
+  const descriptor = openSync(join(root, 'sparse'), 'w');
+  writeSync(descriptor, 'end', 50 * MIB);
+  ftruncateSync(descriptor, 4096 * MIB);
+  closeSync(descriptor);
+  t.match(await world.ended(await world.call('kim', 'File_Copy', { source: join(root, 'sparse'), target: join(root, 'copy') })), { state: 'done' });
+  const { size, blocks } = statSync(join(root, 'copy'));
+  t.equal(size, 4096 * MIB);
+  t.ok(blocks * 512 < 10 * MIB, 'it takes no more room than the other');
+});
+
+await t.test('a copy that overwrites takes the place of a link itself, and of nothing else', async (t) => {
+  const { world, root, outside } = await startFiles(t);
+  writeFileSync(join(root, 'a'), 'new');
+  writeFileSync(join(outside, 'kept'), 'old');
+  symlinkSync(join(outside, 'kept'), join(root, 'link'));
+  mkdirSync(join(root, 'dir'));
+  t.equal(await world.tell('kim', 'File_Copy', { source: join(root, 'a'), target: join(root, 'link') }), `-32 ${root}/link: is there already`);
+  t.equal(await world.tell('kim', 'File_Copy', { source: join(root, 'a'), target: join(root, 'link'), overwrite: '1' }), '');
+  t.equal(readFileSync(join(root, 'link'), 'utf8'), 'new');
+  t.throws(() => readlinkSync(join(root, 'link')));
+  t.equal(readFileSync(join(outside, 'kept'), 'utf8'), 'old');
+  t.match(await world.tell('kim', 'File_Copy', { source: join(root, 'a'), target: join(root, 'dir'), overwrite: '1' }), /is no file that could be overwritten/);
+});
+
+await t.test('a gigabyte is stopped within a second, and nothing of it is left', async (t) => {
+  const { world, root } = await startFiles(t);
+  fill(join(root, 'large'), 1024 * MIB);
+  const answer = await world.call('kim', 'FileManager_FileCopy', { files: { file: { source: join(root, 'large'), target: join(root, 'copy') } } });
+  await until(() => parts(root).some((one) => statSync(join(root, one)).size > 0), WITHIN, 'the copy to be under way');
+  t.notOk(existsSync(join(root, 'copy')), 'nothing bears its name yet');
+  await t.rejects(world.tasks.stop(idOf(answer), { account: 'steve', mayAll: false }), { code: -33 }, 'not by somebody else');
+  const began = performance.now();
+  await world.tasks.stop(idOf(answer), { account: 'kim', mayAll: false });
+  t.ok(performance.now() - began < 1000, 'within a second');
+  t.comment(`stopped after ${Math.round(performance.now() - began)} ms`);
+  t.match(world.tasks.get(idOf(answer), ALL), { state: 'stopped', error: undefined });
+  t.same(readdirSync(root), ['large']);
+  t.match(world.audit.at(-1), { command: 'FileManager_FileCopy', outcome: 'FAILED: it was stopped' });
+});
+
+await t.test('a copy ends with its account, with its root, and with what is put into its way', async (t) => {
+  const { world, root } = await startFiles(t);
+  fill(join(root, 'large'), 300 * MIB);
+  const begin = async (target: string): Promise<string> => {
+    const answer = await world.call('kim', 'FileManager_FileCopy', { files: { file: { source: join(root, 'large'), target: join(root, target) } } });
+    await until(() => parts(root).length > 0, WITHIN, 'the copy to be under way');
+    return answer;
+  };
+  const lost = await begin('one');
+  world.takeAway('kim');
+  t.match(await world.ended(lost), { state: 'stopped', error: 'NOT ALLOWED: the account was taken away' });
+  const rootless = await begin('two');
+  await world.roots({ path: root, read: ['steve'], write: ['kim'] });
+  t.match(await world.ended(rootless), { state: 'failed', error: 'this is in no folder in which you may do that' });
+  t.same(readdirSync(root), ['large']);
+  await world.roots({ path: root, read: ['kim'], write: ['kim'] });
+  const raced = await begin('three');
+  writeFileSync(join(root, 'three'), 'mine');
+  t.match(await world.ended(raced), { state: 'failed', error: `${root}/three: is there already` });
+  t.equal(readFileSync(join(root, 'three'), 'utf8'), 'mine', 'what appeared meanwhile is not overwritten');
+  t.same(readdirSync(root).sort(), ['large', 'three']);
+});
+
+await t.test('a reader is told of a reload that takes the root away', async (t) => {
+  const { world, root } = await startFiles(t);
+  writeFileSync(join(root, 'a'), 'abcdef');
+  t.match(await world.tell('steve', 'File_Read', { file: join(root, 'a'), length: '3' }), /<eof>0<\/eof>/);
+  await world.roots({ path: root, read: [], write: ['kim'] });
+  t.equal(await world.tell('steve', 'File_Read', { file: join(root, 'a'), offset: '3' }), '-5 this is in no folder in which you may do that');
+});
+
+/** A file system of so many bytes. */
+function mount(t: Test, bytes: number): string | undefined {
+  const folder = scratchFolder(t);
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder]).status !== 0) return undefined;
+  t.teardown(() => spawnSync('umount', ['-l', folder]));
+  return folder;
+}
+
+await t.test('a disk that is full in mid-copy, and a move to another disk', async (t) => {
+  const { world, root } = await startFiles(t);
+  const small = mount(t, 20 * MIB);
+  if (small === undefined) return t.comment('no right to mount a small disk: left out');
+  await world.roots({ path: root, read: ['*'], write: ['kim'] }, { path: small, read: ['*'], write: ['kim'] });
+  fill(join(root, 'large'), 30 * MIB);
+  t.match(await world.ended(await world.call('kim', 'File_Copy', { source: join(root, 'large'), target: join(small, 'copy') })), { state: 'failed', error: /^cp failed: No space left on device$/ });
+  t.same(readdirSync(small), [], 'the room is free again');
+  fill(join(small, 'there'), 12 * MIB);
+  fill(join(root, 'fits'), 10 * MIB);
+  t.match(await world.tell('kim', 'File_Copy', { source: join(root, 'fits'), target: join(small, 'copy') }), /^-32 cp failed: No space left on device$/);
+  t.match(await world.ended(await world.call('kim', 'File_Copy', { source: join(root, 'large'), target: join(small, 'there'), overwrite: '1' })), { state: 'failed' });
+  t.equal(statSync(join(small, 'there')).size, 12 * MIB, 'what was to be overwritten is whole');
+  const spare = 8 * MIB - 4096;
+  fill(join(small, 'spare'), spare);
+  t.match(await world.tell('kim', 'File_Create', { file: join(small, 'new'), content: 'x'.repeat(200_000) }), /^-32 .*there is no space left/);
+  t.same(readdirSync(small).sort(), ['spare', 'there']);
+  rmSync(join(small, 'spare'));
+  rmSync(join(small, 'there'));
+  const moved = await world.call('kim', 'FileManager_FileMove', { files: [['file', { source: join(root, 'fits'), target: join(small, 'fits') }]] });
+  t.match(await world.ended(moved), { state: 'done' });
+  t.same([existsSync(join(root, 'fits')), statSync(join(small, 'fits')).size], [false, 10 * MIB]);
+  mkdirSync(join(root, 'dir'));
+  t.match(await world.tell('kim', 'FileManager_FileMove', { files: { file: { source: join(root, 'dir'), target: join(small, 'dir') } } }), /^-35 .*to which no folders are moved/);
+  t.same(readdirSync(small), ['fits']);
+  t.ok(existsSync(join(root, 'dir')));
+  t.match(await world.tell('kim', 'FileManager_FileMakeLink', { source: join(small, 'fits'), target: join(root, 'x'), symbolic: '0' }), /^-32 .*is on another disk/);
+});
+
+await t.test('what a killed server leaves is known and removed at the next start', async (t) => {
+  const folder = scratchFolder(t);
+  const [root, stateDir] = [join(folder, 'root'), join(folder, 'state')];
+  [root, stateDir].forEach((one) => mkdirSync(one));
+  fill(join(root, 'large'), 600 * MIB);
+  // of somebody else, with a name that looks alike
+  writeFileSync(join(root, '.argo-part-mine'), 'mine');
+  const child = spawn(process.execPath, [join(ROOT, 'dist/test/support/vmserverd/killed.js'), stateDir, root, join(root, 'large'), join(root, 'copy')], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let answer = '';
+  child.stdout.on('data', (chunk: Buffer) => { answer += chunk.toString(); });
+  await until(() => parts(root).length > 1 && answer.includes('</task>'), WITHIN, 'the copy to be under way');
+  child.kill('SIGKILL');
+  await new Promise((resolve) => child.once('exit', resolve));
+  t.equal(parts(root).length, 2, 'it is left');
+  t.notOk(existsSync(join(root, 'copy')), 'and does not bear the target\'s name');
+  const world = new FilesWorld(openState(t, stateDir), [stateDir]);
+  await world.tasks.load();
+  t.match(world.tasks.get(idOf(answer), { account: 'kim', mayAll: false }), { state: 'unknown', operation: 'FileManager_FileCopy', error: /nobody knows/ });
+  await world.roots({ path: root, read: ['kim'], write: ['kim'] });
+  await until(() => parts(root).length === 1, WITHIN, 'it to be removed');
+  t.equal(readFileSync(join(root, '.argo-part-mine'), 'utf8'), 'mine');
+  t.same(readdirSync(root).sort(), ['.argo-part-mine', 'large']);
+  await until(() => world.logged.some((one) => one.includes('left half made was removed')), WITHIN, 'the log to say so');
+});
