@@ -1,5 +1,5 @@
 import { Deadline } from '../../kit/deadline.js';
-import { TRIGGER_BEGIN_TIMEOUT, TRIGGER_LATE, TRIGGER_RETRY } from '../../kit/limits.js';
+import { TRIGGER_BEGIN_TIMEOUT, TRIGGER_LATE, TRIGGER_RETRY } from '../../kit/trigger-limits.js';
 import { formatDuration } from '../../kit/text.js';
 import { MACHINE_CLOCK, type Clock } from '../clock.js';
 import type { Truth } from './conditions.js';

@@ -1,5 +1,5 @@
 import { parseDuration } from '../../config/values.js';
-import { CONDITION_DEPTH, CONDITION_SIZE } from '../../kit/limits.js';
+import { CONDITION_DEPTH, CONDITION_SIZE } from '../../kit/trigger-limits.js';
 
 /**
  * The small language in which a trigger's table says when something is due:

@@ -1,5 +1,5 @@
 import { Deadline } from '../../kit/deadline.js';
-import { TRIGGER_BEGIN_TIMEOUT, TRIGGER_RETRY } from '../../kit/limits.js';
+import { TRIGGER_BEGIN_TIMEOUT, TRIGGER_RETRY } from '../../kit/trigger-limits.js';
 import { MACHINE_CLOCK, type Clock } from '../clock.js';
 import { sourceOf, type TriggerHost } from './contract.js';
 

@@ -1,5 +1,5 @@
 import type { EventFacts } from '../../../instances/events.js';
-import { EVENT_SUBJECTS, TRIGGER_LATE } from '../../../kit/limits.js';
+import { EVENT_SUBJECTS, TRIGGER_LATE } from '../../../kit/trigger-limits.js';
 import { resolvePatterns, type Groups, type InstancePattern } from '../../../kit/patterns.js';
 import { formatDuration } from '../../../kit/text.js';
 import type { Trigger } from '../../contract.js';

@@ -1,5 +1,5 @@
 import type { Secret } from '../../../config/secret.js';
-import { UPSD_LOGIN_RETRY } from '../../../kit/limits.js';
+import { UPSD_LOGIN_RETRY } from '../../../kit/trigger-limits.js';
 import type { Log } from '../../../kit/log.js';
 import { UpsdClient } from '../../../protocols/nut/client.js';
 import type { Trust } from '../../../protocols/tls/connect.js';

@@ -1,5 +1,5 @@
 import { Deadline } from '../../../kit/deadline.js';
-import { TRIGGER_NOTE_TIMEOUT, UPS_ANSWER, UPS_HURRY } from '../../../kit/limits.js';
+import { TRIGGER_NOTE_TIMEOUT, UPS_ANSWER, UPS_HURRY } from '../../../kit/trigger-limits.js';
 import type { Trigger } from '../../contract.js';
 import { Beginning } from '../beginning.js';
 import { MACHINE_CLOCK, type Clock } from '../../clock.js';

@@ -1,4 +1,4 @@
-import { UPS_ANSWER } from '../../../kit/limits.js';
+import { UPS_ANSWER } from '../../../kit/trigger-limits.js';
 import type { Log } from '../../../kit/log.js';
 import type { Clock } from '../../clock.js';
 import { NUMBERS, UpsFacts, type Variables } from './status.js';

@@ -1,5 +1,5 @@
 import { Deadline } from '../../../kit/deadline.js';
-import { SCHEDULE_LATE, SCHEDULE_LEAP, SCHEDULE_LOOK, TRIGGER_BEGIN_TIMEOUT, TRIGGER_RETRY } from '../../../kit/limits.js';
+import { SCHEDULE_LATE, SCHEDULE_LEAP, SCHEDULE_LOOK, TRIGGER_BEGIN_TIMEOUT, TRIGGER_RETRY } from '../../../kit/trigger-limits.js';
 import type { Trigger } from '../../contract.js';
 import { MACHINE_CLOCK, type Clock } from '../../clock.js';
 import { sourceOf, type TriggerHost } from '../contract.js';
