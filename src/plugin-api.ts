@@ -3,7 +3,7 @@ export type { Body, Command, Context, OptionName, Options, Plugin, Target, Verb,
 export type { Actor, WorkSubject } from './instances/actor.js';
 export type { InstanceInfo, InstanceRef } from './instances/info.js';
 export type { OperationName, PowerAction, Right } from './instances/operation-table.js';
-export type { Call, Outcome, PowerOrder, ReadCall, WorkRequest } from './instances/order.js';
+export type { Call, Outcome, PowerCall, PowerOrder, ReadCall, WorkRequest } from './instances/order.js';
 export type { WorkArgs, WorkName, WorkResult } from './instances/work-table.js';
 export type { WorkTask } from './instances/work-tasks.js';
 export type { PowerState } from './drivers/driver.js';

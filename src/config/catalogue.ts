@@ -21,8 +21,12 @@ export interface Catalogue {
   options(type: string): Promise<v.ObjectEntries | undefined>;
   /** Looks beyond a table that fits its type. Left out where that must keep nothing from starting. */
   faults?(type: string, options: object): Promise<readonly TableFault[]>;
-  /** Whether what listens makes a certificate of its own where its table names none. Left out: nobody does. */
-  makesCertificate?(type: string): Promise<boolean>;
+}
+
+/** A {@link Catalogue} of gateways. */
+export interface GatewayTypes extends Catalogue {
+  /** Whether it makes a certificate of its own where its table names none. */
+  makesCertificate(type: string): Promise<boolean>;
 }
 
 /** A plan that a table names, and the key where it does. */
@@ -50,6 +54,6 @@ export interface Catalogues {
   /** @param pluginPath folders that may bring further drivers */
   providers(pluginPath: readonly string[]): Promise<Catalogue>;
   /** @param pluginPath folders that may bring further gateways */
-  gateways(pluginPath: readonly string[]): Promise<Catalogue>;
+  gateways(pluginPath: readonly string[]): Promise<GatewayTypes>;
   triggers(): Promise<TriggerTypes>;
 }

@@ -117,7 +117,7 @@ export async function readGateways(reader: Reader, catalogues: Catalogues, accou
   const gateways = await readTyped(reader, GATEWAYS, catalogue);
   checkAccounts(reader, gateways, accounts);
   const makers = new Set<string>();
-  for (const { type } of gateways) if (await catalogue.makesCertificate?.(type)) makers.add(type);
+  for (const { type } of gateways) if (await catalogue.makesCertificate(type)) makers.add(type);
   if (server) checkPlaces(reader, gateways, server, (type) => makers.has(type));
   return byName(gateways);
 }

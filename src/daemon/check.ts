@@ -42,7 +42,10 @@ const thorough = ({ drivers, gateways, catalogues }: Loaders): Catalogues => ({
   },
   gateways: async (pluginPath) => {
     const found = await gateways(pluginPath);
-    return { types: () => found.types(), options: (type) => found.options(type), faults: async (type, options) => [...await found.check(type, options), ...tlsFaults(options)] };
+    return {
+      types: () => found.types(), options: (type) => found.options(type), makesCertificate: (type) => found.makesCertificate(type),
+      faults: async (type, options) => [...await found.check(type, options), ...tlsFaults(options)],
+    };
   },
 });
 

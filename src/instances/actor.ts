@@ -6,7 +6,7 @@ import type { ConsoleHolder, OpenConsole } from './consoles.js';
 import type { OperationName, OPERATIONS, Right } from './operation-table.js';
 import type { ReadingName, Readings } from './operations.js';
 import type { Tasks } from './tasks.js';
-import type { Call, Change, ChangeOutcome, Outcome, PowerOrder, ReadCall, WorkRequest } from './order.js';
+import type { Call, Change, ChangeOutcome, Outcome, PowerCall, PowerOrder, ReadCall, WorkRequest } from './order.js';
 import type { EventFilter, Subscription, ToldEvent } from './subscription.js';
 import type { Cursor } from './events.js';
 import type { InstanceState, Overview } from './overview.js';
@@ -67,7 +67,7 @@ export interface Actor {
   /** Checks that the command by which the actor is at work may be used on all of them. @throws ArgoError NOT ALLOWED */
   require(on: readonly InstanceRef[]): void;
   /** A power action: authorised, in its turn, verified, recorded. @throws ArgoError */
-  power(on: InstanceRef, order: PowerOrder, call?: Call): Promise<Outcome>;
+  power(on: InstanceRef, order: PowerOrder, call?: PowerCall): Promise<Outcome>;
   /** What a power action would do, in words. Nothing is sent. @throws ArgoError as the action would */
   plan(on: InstanceRef, order: PowerOrder, call?: Call): Promise<string>;
   /** What each boot of a machine changes, for who may reboot it, also over a restart of the server; undefined where it has no such mark. @throws ArgoError */

@@ -5,7 +5,7 @@ import type { InstanceInfo, InstanceRef } from './info.js';
 import { OPERATIONS, type OperationName, type PowerAction } from './operation-table.js';
 import type { ReadingName } from './operations.js';
 import { workRow, WORKS, type WorkName } from './work-table.js';
-import type { Change, Milliseconds, PowerOrder, ReadCall, WorkRequest } from './order.js';
+import type { Change, Milliseconds, PowerCall, PowerOrder, ReadCall, WorkRequest } from './order.js';
 import type { TypedName } from './view.js';
 
 /**
@@ -105,6 +105,13 @@ export function copyCall(call: ReadCall): ReadCall {
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw wrong('signal must be an AbortSignal');
   if (maxAge !== undefined && !(typeof maxAge === 'number' && maxAge >= 0)) throw wrong('maxAge must be a number of milliseconds');
   return { signal, deadline: deadline === undefined ? undefined : checkTime(deadline, 'deadline'), maxAge };
+}
+
+/** @throws ArgoError BAD REQUEST */
+export function copyPowerCall(call: PowerCall): PowerCall {
+  const { cancel } = call;
+  if (cancel !== undefined && !(cancel instanceof AbortSignal)) throw wrong('cancel must be an AbortSignal');
+  return { ...copyCall(call), cancel };
 }
 
 /** @param on what such work is done to @throws ArgoError BAD REQUEST where it is no work, or is done to something else */

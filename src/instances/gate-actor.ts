@@ -4,7 +4,7 @@ import { closeClass } from '../kit/closed.js';
 import { Slices } from '../kit/slices.js';
 import { isPattern, type Groups, type TagTest } from '../kit/patterns.js';
 import { isTagWord } from '../kit/tags.js';
-import { checkOperation, checkReading, checkWork, copyCall, copyChange, copyName, copyOrder, copyRef, copyWorkRequest, chosenBy, frozenCopy } from './entrance.js';
+import { checkOperation, checkReading, checkWork, copyCall, copyChange, copyName, copyOrder, copyPowerCall, copyRef, copyWorkRequest, chosenBy, frozenCopy } from './entrance.js';
 import { fanOut, WHOLE_SHARE, type Settled, type Share } from './fan-out.js';
 import type { InstanceInfo, InstanceRef } from './info.js';
 import type { Instance } from './instance.js';
@@ -15,7 +15,7 @@ import { OPERATIONS, RIGHTS, type OperationName, type Right } from './operation-
 import type { Operations, ReadingName, Readings } from './operations.js';
 import { tasksOf, type Tasks } from './tasks.js';
 import { told, toldTo } from './told.js';
-import type { Call, Change, ChangeOutcome, Outcome, PowerOrder, ReadCall, WorkRequest } from './order.js';
+import type { Call, Change, ChangeOutcome, Outcome, PowerCall, PowerOrder, ReadCall, WorkRequest } from './order.js';
 import { EventSubscription, type EventFilter, type Subscription, type ToldEvent } from './subscription.js';
 import type { OwnWork, OwnWorks } from './own-work.js';
 import type { Cursor } from './events.js';
@@ -32,7 +32,7 @@ import type { AuditPage, AuditView, AuditWanted } from './audit-view.js';
 import { allows, allowsProvider, permissionOf } from './permits.js';
 import { ActorPlans } from './plan-access.js';
 import type { PlanDesk, Plans } from './plans.js';
-import { mayEverything, type Mandate } from './principal.js';
+import { cancellable, mayEverything, type Mandate } from './principal.js';
 import type { Owner } from './owner.js';
 import type { Asking } from './readings.js';
 import type { Registry } from './registry.js';
@@ -193,9 +193,10 @@ export class GateActor implements Actor {
     if (through === undefined || on.some((one) => !principal.allows(this.#find(one), through))) throw new ArgoError('NOT ALLOWED');
   }
 
-  async power(on: InstanceRef, order: PowerOrder, call: Call = {}): Promise<Outcome> {
+  async power(on: InstanceRef, order: PowerOrder, call: PowerCall = {}): Promise<Outcome> {
     const instance = this.#find(on);
-    return Object.freeze(await told(this.#operations.power(this.#mandate, instance, copyOrder(order), copyCall(call))));
+    const { cancel, ...asked } = copyPowerCall(call);
+    return Object.freeze(await told(this.#operations.power(cancellable(this.#mandate, cancel), instance, copyOrder(order), asked)));
   }
 
   async plan(on: InstanceRef, order: PowerOrder, call: Call = {}): Promise<string> {

@@ -49,6 +49,12 @@ export interface Call {
   readonly deadline?: Milliseconds | undefined;
 }
 
+/** A power action. */
+export interface PowerCall extends Call {
+  /** Aborted: what is not sent is not sent, and waits end, as by `task cancel`; of this one alone. What was sent stays sent. */
+  readonly cancel?: AbortSignal | undefined;
+}
+
 /** A reading. */
 export interface ReadCall extends Call {
   /** An answer that was asked for no longer ago than this will do, so that many who ask cost one question. Left out: asked now. */

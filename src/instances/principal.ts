@@ -66,6 +66,10 @@ export interface Mandate {
   readonly cancelled?: AbortSignal | undefined;
 }
 
+/** The same, for something that can be cancelled by itself. */
+export const cancellable = (mandate: Mandate, cancel: AbortSignal | undefined): Mandate =>
+  (cancel === undefined ? mandate : { ...mandate, cancelled: mandate.cancelled === undefined ? cancel : AbortSignal.any([mandate.cancelled, cancel]) });
+
 /** Whether what stands in a record as somebody's is one's own: an account's tokens work for it, and are named behind it. */
 export const isOwn = (name: string, recorded: string): boolean => name !== '' && (recorded === name || recorded.startsWith(`${name} (token `));
 

@@ -152,6 +152,8 @@ await t.test('check', async (t) => {
   t.same(bad, { code: 1, stdout: '', stderr: `argo-server: ${file}:2:1: max-line: must be at least 64\n${file}:5:1: password: must be a bcrypt hash; \`argo-server account passwd\` writes one\n` });
   writeFileSync(file, '[server]\ntls-listen = ["127.0.0.1:0"]\ntls-cert = "/nonexistent.pem"\ntls-key = "/nonexistent.key"\n');
   t.match(await argoServer(folder, ['check', '--config', file]), { code: 1, stderr: /nonexistent\.pem/ });
+  writeFileSync(file, '[gateways.vm]\ntype = "vmserverd"\ntls-listen = ["127.0.0.1:0"]\n');
+  t.match(await argoServer(folder, ['check', '--config', file]), { code: 0 }, 'a gateway that makes its own certificate');
   writeFileSync(join(folder, 'x.pem'), 'not a certificate');
   writeFileSync(file, '[gateways.page]\ntype = "web"\ntls-listen = ["127.0.0.1:0"]\ntls-cert = "/nonexistent.pem"\ntls-key = "/nonexistent.key"\n');
   t.match(await argoServer(folder, ['check', '--config', file]), { code: 1, stderr: /argo-server\.conf:3:1: .*\/nonexistent\.pem/ }, 'of a gateway');

@@ -6,6 +6,7 @@ import { logLine, OPERATIONS } from '../../../src/gateways/vmserverd/operations/
 import { readAnswer as readOurs } from '../../../src/protocols/vmserverd/envelope.js';
 import { readDocument } from '../../../src/protocols/vmserverd/xml.js';
 import type { Shape } from '../../../src/protocols/vmserverd/shape.js';
+import { connect } from '../../support/line-client.js';
 import { until } from '../../support/until.js';
 import { readAnswer, valueIn, valuesIn, VmserverdTestClient } from '../../support/vmserverd/client.js';
 import { accountTables, EVERYTHING, gatewayTable, HOSTS, PASSWORD, startVmserverd, type Grants } from '../../support/vmserverd/world.js';
@@ -103,6 +104,33 @@ await t.test('power', async (t) => {
   const { out } = await client.call('VM_GetLastNEvents', '<config>lj</config><n>1000</n>');
   t.match(valuesIn(out, 'user').every((name) => name === 'steve'), true);
   t.match(valuesIn(out, 'text').join('\n'), 'suspend --wait done');
+});
+
+await t.test('a power task that is stopped: it alone, and it says so', async (t) => {
+  const { login, daemon } = await start(t);
+  const client = await login();
+  const line = await connect(daemon.port);
+  t.teardown(() => line.destroy());
+  await line.ask(`auth steve ${PASSWORD}`);
+  t.equal((await line.ask('start web1 --wait')).code, 300);
+  const begin = async (): Promise<string> => valueIn((await client.call('X_VM_PowerOp', '<config>web1</config><action>stop</action><mode>2</mode><wait>0</wait>')).out, 'task')!;
+  const status = async (task: string): Promise<string> => (await client.call('TaskManager_StatusOfTask', `<task>${task}</task>`)).out;
+  const sent = await begin();
+  await until(async () => /stop/.test((await line.ask('task')).body.join('\n')), WITHIN, 'the first to be under way');
+  line.send('stop web1 --wait\n');
+  const waiting = await begin();
+  const other = await connect(daemon.port);
+  t.teardown(() => other.destroy());
+  await other.ask(`auth steve ${PASSWORD}`);
+  const underWay = async (): Promise<number> => (await other.ask('task')).body.filter((one) => /\bstop\b/.test(one)).length;
+  await until(async () => await underWay() === 3, WITHIN, 'all three');
+  t.equal((await client.call('TaskManager_StopTask', `<task>${waiting}</task>`)).code, 0);
+  t.match(await status(waiting), /<state>stopped<\/state>.*<error>BUSY: .*nothing was sent<\/error>/);
+  t.match(await status(sent), /<state>running<\/state>/, 'the other task of the same kind goes on');
+  t.equal(await underWay(), 2, 'and so does what was typed');
+  t.equal((await client.call('TaskManager_StopTask', `<task>${sent}</task>`)).code, 0);
+  t.match(await status(sent), /<state>stopped<\/state>.*<error>UNCERTAIN: /, 'what was sent stays sent');
+  await until(async () => await underWay() === 1, WITHIN, 'what was typed alone');
 });
 
 await t.test('who is there', async (t) => {

@@ -1,7 +1,8 @@
 import type { InstanceInfo } from '../../../instances/info.js';
 import type { PowerOrder } from '../../../instances/order.js';
 import type { PowerAction } from '../../../instances/operation-table.js';
-import { notLonger, onAbort } from '../../../kit/within.js';
+import { ArgoError, toArgoError } from '../../../kit/errors.js';
+import { notLonger } from '../../../kit/within.js';
 import { POWER_MODES, POWER_OP, POWER_WAIT, type VmPowerAction } from '../../../protocols/vmserverd/messages.js';
 import { fields, text, whole } from '../../../protocols/vmserverd/shape.js';
 import { STATE_NUMBERS } from '../machines/states.js';
@@ -40,6 +41,12 @@ interface End {
   over?: { readonly error?: unknown };
 }
 
+/** One that was stopped: whether it had been sent by then, as far as that is known. */
+function stoppedWith(error: unknown, { reason }: AbortSignal): ArgoError {
+  const { phrase, detail } = toArgoError(error);
+  return new ArgoError(phrase, detail, { cause: reason });
+}
+
 /** Carries it out, as a task that outlives the request. @throws what went wrong within the time of a request */
 async function switchIt(asked: Call<PowerArgs>, machine: InstanceInfo): Promise<{ readonly task: string; readonly state: number; readonly stateName: string }> {
   const { actor, account, args: { action, mode = POWER_MODES.trySoft, wait = POWER_WAIT }, parts } = asked;
@@ -48,19 +55,14 @@ async function switchIt(asked: Call<PowerArgs>, machine: InstanceInfo): Promise<
   let tell = (): void => undefined;
   const told = new Promise<void>((resolve) => { tell = resolve; });
   const { id } = await parts.tasks.begin('X_VM_PowerOp', { account, signal: asked.accountSignal }, async ({ signal }) => {
-    // what was sent stays sent: only the wait for it ends, and what is known then is said
-    const forget = onAbort(signal, () => actor.tasks.list()
-      .filter((task) => task.account === account && task.instance === machine.fullName && task.operation === order.action)
-      .forEach((task) => actor.tasks.cancel(task.id)));
     try {
-      const { result, after } = await inState(action, asked, machine, () => actor.power(machine, order));
+      const { result, after } = await inState(action, asked, machine, () => actor.power(machine, order, { cancel: signal }));
       if (result === 'already') throw wrongState(action, after);
       end.over = {};
     } catch (error) {
       end.over = { error };
-      throw error;
+      throw signal.aborted ? stoppedWith(error, signal) : error;
     } finally {
-      forget();
       tell();
     }
   });

@@ -36,7 +36,8 @@ export interface BackgroundTasks {
   /**
    * Begins work and keeps it. What runs when the server is killed is `unknown` afterwards.
    * @param member the owner's signal: a task whose owner is gone is stopped
-   * @param work rejects with the signal's reason where it was stopped and has taken away what it had half made
+   * @param work rejects with the signal's reason where it was stopped and has taken away what it had half made; with an ArgoError
+   * of which that is the cause where there is more to say of how it was stopped
    * @throws ArgoError BUSY where too many are under way
    */
   begin(operation: string, owner: { readonly account: string; readonly signal: AbortSignal }, work: (call: TaskCall) => Promise<void>): Promise<BackgroundTask>;

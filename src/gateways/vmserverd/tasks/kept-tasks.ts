@@ -109,7 +109,7 @@ export class KeptTasks implements BackgroundTasks {
 
   #failed({ id, operation }: TaskRecord, { aborted, reason }: AbortSignal, thrown: unknown): TaskRecord {
     const known = this.#known.get(id)!;
-    if (aborted && thrown === reason) return endedRecord(known, reason === STOPPED ? 'stopped' : stateAfter(reason), reason === STOPPED ? undefined : wordsOf(thrown));
+    if (aborted && (thrown === reason || (thrown instanceof ArgoError && thrown.cause === reason))) return endedRecord(known, stateAfter(reason), thrown === STOPPED ? undefined : wordsOf(thrown));
     if (!(thrown instanceof OperationError) && toArgoError(thrown).phrase === 'INTERNAL ERROR') this.#log('error', 'a task failed', { task: operation, cause: thrown });
     return endedRecord(known, 'failed', wordsOf(thrown));
   }
