@@ -1,6 +1,7 @@
 import { ArgoError } from '../kit/errors.js';
 import { LONGEST_DEADLINE } from '../kit/limits.js';
 import { PatternError, resolvePatterns, type Groups, type TagTest } from '../kit/patterns.js';
+import { mapInSlices } from '../kit/slices.js';
 import type { InstanceInfo, InstanceRef } from './info.js';
 import { OPERATIONS, type OperationName, type PowerAction } from './operation-table.js';
 import type { ReadingName } from './operations.js';
@@ -141,3 +142,6 @@ export function frozenCopy<T>(value: T): T {
   const copy = Array.isArray(value) ? value.map(frozenCopy) : Object.fromEntries(Object.entries(value).map(([key, one]) => [key, frozenCopy<unknown>(one)]));
   return Object.freeze(copy) as T;
 }
+
+/** The same of what may be a long list, with turns for others in between: a large host says much of each of its machines. */
+export const frozenList = async <T>(value: T): Promise<T> => (Array.isArray(value) ? Object.freeze(await mapInSlices(value, frozenCopy)) as T : frozenCopy(value));

@@ -4,7 +4,7 @@ import { closeClass } from '../kit/closed.js';
 import { Slices } from '../kit/slices.js';
 import { isPattern, type Groups, type TagTest } from '../kit/patterns.js';
 import { isTagWord } from '../kit/tags.js';
-import { checkOperation, checkReading, checkWork, copyCall, copyChange, copyName, copyOrder, copyPowerCall, copyRef, copyWorkRequest, chosenBy, frozenCopy } from './entrance.js';
+import { checkOperation, checkReading, checkWork, copyCall, copyChange, copyName, copyOrder, copyPowerCall, copyRef, copyWorkRequest, chosenBy, frozenCopy, frozenList } from './entrance.js';
 import { fanOut, WHOLE_SHARE, type Settled, type Share } from './fan-out.js';
 import type { InstanceInfo, InstanceRef } from './info.js';
 import type { Instance } from './instance.js';
@@ -240,7 +240,7 @@ export class GateActor implements Actor {
   async work<Name extends WorkName>(name: Name, on: WorkSubject<Name>, args: WorkArgs<Name>, call: WorkRequest = {}): Promise<WorkResult<Name>> {
     const subject = this.#subject(name, on);
     const asked = copyWorkRequest(call);
-    return frozenCopy(await toldTo(asked, this.#operations.works.carryOut(this.#mandate, name, subject, args, asked, () => this.#beginReading())));
+    return frozenList(await toldTo(asked, this.#operations.works.carryOut(this.#mandate, name, subject, args, asked, () => this.#beginReading())));
   }
 
   async planWork<Name extends WorkName>(name: Name, on: WorkSubject<Name>, args: WorkArgs<Name>, call: Call = {}): Promise<string> {

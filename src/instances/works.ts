@@ -5,6 +5,7 @@ import { ArgoError, SettingsFault, toArgoError } from '../kit/errors.js';
 import { READ_TIMEOUT } from '../kit/limits.js';
 import type { LinkedList } from '../kit/linked-list.js';
 import type { Signals } from '../kit/signals.js';
+import { mapInSlices } from '../kit/slices.js';
 import { unlessAborted } from '../kit/within.js';
 import { NETWORK_MARGIN, SLOW_READ_TIMEOUT, WORK_TASK_TIMEOUT, WORK_TIMEOUT, WORKS_OF_ACCOUNT } from '../kit/work-limits.js';
 import type { Instance } from './instance.js';
@@ -165,11 +166,12 @@ export class Works {
   }
 
   /** What is told of machines to who may read only some of them. */
-  #ofAllowed<T extends { readonly id: string }>(mandate: Mandate, name: WorkName, owner: Owner, answer: readonly T[]): readonly T[] {
-    return answer.filter(({ id }) => {
-      const instance = this.#parts.registry.byId(owner.name, id);
-      return instance?.owner === owner && allows(mandate, name, instance);
+  async #ofAllowed<T extends { readonly id: string }>(mandate: Mandate, name: WorkName, owner: Owner, answer: readonly T[]): Promise<readonly T[]> {
+    const allowed = await mapInSlices(answer, (one) => {
+      const instance = this.#parts.registry.byId(owner.name, one.id);
+      return instance?.owner === owner && allows(mandate, name, instance) ? one : undefined;
     });
+    return allowed.filter((one) => one !== undefined);
   }
 
   /** It is begun once for each key, and goes on when nobody waits for it any longer. */

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { frozenList } from '../../src/instances/entrance.js';
 import { copyArgs } from '../../src/instances/work-args.js';
 import { WORKS, type WorkArgs, type WorkName } from '../../src/instances/work-table.js';
 import { describeArgs, plannedWords } from '../../src/instances/work-words.js';
@@ -165,4 +166,22 @@ await t.test('words of it hold no secret', async (t) => {
   t.equal(describeArgs(check('template.deploy', goodOf('template.deploy'))), '--template=debian-12 --name=web1 --vcpus=2 --memory=1073741824 --bridge=br0 --size=1073741824 --address=10.0.0.2 --nameserver=10.0.0.1 --searchDomain=my.flat --password');
   t.equal(describeArgs(check('route.replace', goodOf('route.replace'))), '--old-destination=192.168.3.0 --old-prefix=24 --old-gateway=192.168.1.1 --old-interface=eth0 --new-destination=default --new-prefix=0 --new-interface=eth1 --rollback=30000 --force=false');
   t.ok(new SettingsFault({ a: 'b' }) instanceof ArgoError);
+});
+
+await t.test('a long answer is copied in turns with others, and nobody can change it', async (t) => {
+  let now = 1000;
+  // each look at the clock is a millisecond later than the one before
+  t.intercept(performance, 'now', { value: () => (now += 1) });
+  let [turns, isOver] = [0, false];
+  const count = (): void => { if (!isOver) { turns += 1; setImmediate(count); } };
+  setImmediate(count);
+  const told = Array.from({ length: 200 }, (_, at) => ({ id: String(at), disks: [{ read: at }] }));
+  const copy = await frozenList(told);
+  isOver = true;
+  t.ok(turns > 10, `${turns} turns`);
+  t.same(copy, told);
+  t.not(copy[0], told[0]);
+  t.ok(Object.isFrozen(copy) && Object.isFrozen(copy[7]) && Object.isFrozen(copy[7]!.disks[0]));
+  const one = { free: 1n };
+  t.same(await frozenList(one), one);
 });
