@@ -57,7 +57,7 @@ await t.test('a task from its beginning to its end', async (t) => {
   t.match(id, /^[\w-]{32}$/, 'nobody guesses it');
   t.match(begun, { operation: 'FileManager_FileCopy', owner: 'kim', state: 'running', percent: undefined, ended: undefined, error: undefined });
   await until(() => (tell as unknown) !== undefined, WITHIN, 'its work to begin');
-  for (const [done, all, percent] of [[1, 3, 33], [0, 0, 33], [NaN, 2, 33], [-1, 2, 33], [9, 3, 100]] as const) {
+  for (const [done, all, percent] of [[1, 3, 33], [0, 0, 33], [NaN, 2, 33], [-1, 2, 33], [3, 3, 99], [9, 3, 99]] as const) {
     tell(done, all);
     t.equal(tasks.get(id, own('kim')).percent, percent);
   }
@@ -83,6 +83,16 @@ await t.test('why a task failed, in words that were meant for people', async (t)
   t.match(await words(() => new Error('a secret')), { state: 'failed', error: 'INTERNAL ERROR' });
   t.same(logged, ['error a task failed']);
   t.match(await words(() => new OperationError(-32, 'x'.repeat(5000))), { error: /^x{300}…$/ });
+});
+
+await t.test('all of its work is not yet its end: 100 is said of what is done alone', async (t) => {
+  const { tasks, settled } = await open(t);
+  const begin = (end: () => Promise<void>) => tasks.begin('x', { account: 'kim', signal: forever() }, ({ progress }) => {
+    progress(7, 7);
+    return end();
+  });
+  t.match(await settled((await begin(() => Promise.reject(new OperationError(-32, 'there is no space left')))).id), { state: 'failed', percent: 99 });
+  t.match(await settled((await begin(() => Promise.resolve())).id), { state: 'done', percent: 100 });
 });
 
 await t.test('who stops it: its owner, whoever may do everything, a lost account, the end of the server', async (t) => {

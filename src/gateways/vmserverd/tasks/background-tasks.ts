@@ -9,7 +9,7 @@ export interface BackgroundTask {
   /** name of the account that began it */
   readonly owner: string;
   readonly state: TaskState;
-  /** 0 to 100; undefined: nobody knows */
+  /** 0 to 99, and 100 when it is done; undefined: nobody knows */
   readonly percent: number | undefined;
   /** milliseconds since 1970 */
   readonly started: number;

@@ -117,7 +117,8 @@ export class KeptTasks implements BackgroundTasks {
   #note(id: string, done: number, all: number): void {
     const known = this.#known.get(id);
     if (known?.state !== 'running' || !(all > 0) || !(done >= 0)) return;
-    this.#known.set(id, { ...known, percent: Math.min(100, Math.floor(100 * done / all)) });
+    // all of it is copied before it is on the disk and bears its name: whole is what is done
+    this.#known.set(id, { ...known, percent: Math.min(99, Math.floor(100 * done / all)) });
   }
 
   /** @throws OperationError NO_SUCH_TASK, the same for one of others */
