@@ -81,10 +81,20 @@ export class Moving {
 async function renameOver(from: End, to: End): Promise<boolean> {
   try {
     await from.folder.rename(from.name, to.folder, to.name);
-    return true;
   } catch (error) {
     return elsewhere(error, from);
   }
+  await endOtherLink(from, to);
+  return true;
+}
+
+/** Of two names of one file rename(2) keeps both, and says that it is done: what was moved has the other one alone. */
+async function endOtherLink(from: End, to: End): Promise<void> {
+  const [left, moved] = [await from.folder.lookFor(from.name), await to.folder.lookFor(to.name)];
+  if (left === undefined || moved === undefined || !isSame(left, moved)) return;
+  // one name in two spellings, where a file system takes them for the same: its end would be that of the file
+  if (left.nlink < 2n) throw new OperationError(CODES.INVALID_ARGUMENT, 'source and target are the same file');
+  await from.folder.remove(from.name);
 }
 
 /** Under both names for a moment: a rename would overwrite what came meanwhile. */

@@ -238,4 +238,11 @@ await t.test('moves: under another name, over nothing that is there, and not int
   linkSync(join(root, 'h'), join(root, 'i'));
   t.equal(await move('h', 'j'), '');
   t.same(readdirSync(root).sort(), ['b', 'g', 'i', 'j'], 'its other names stay');
+  t.equal(await move('i', 'j'), `-32 ${root}/j: is there already`);
+  t.equal(await move('i', 'j', '1'), '', 'over another name of the same file');
+  t.same(readdirSync(root).sort(), ['b', 'g', 'j']);
+  t.same([readFileSync(join(root, 'j'), 'utf8'), statSync(join(root, 'j')).nlink], ['h', 1]);
+  linkSync(join(root, 'j'), join(root, 'g/k'));
+  t.equal(await move('j', 'g/k', '1'), '', 'in another folder');
+  t.same([readdirSync(root).sort(), readFileSync(join(root, 'g/k'), 'utf8')], [['b', 'g'], 'h']);
 });
