@@ -31,10 +31,7 @@ export class Copying {
 
   /** Bytes of a file. @throws OperationError FILE for what is none */
   size(source: Place, signal: AbortSignal): Promise<number> {
-    return this.#jail.parent(source, signal, (folder, name) => folder.leaf(name, (leaf) => {
-      leaf.requireFile();
-      return Promise.resolve(Number(leaf.stats.size));
-    }));
+    return this.#jail.file(source, signal, (leaf) => Promise.resolve(Number(leaf.stats.size)));
   }
 
   /**
@@ -44,12 +41,11 @@ export class Copying {
    */
   async copy({ source, target, overwrite }: Way, signal: AbortSignal, progress: Progress, after: (leaf: Leaf) => Promise<void> = () => Promise.resolve()): Promise<void> {
     if (source.path === target.path) throw new OperationError(CODES.INVALID_ARGUMENT, 'source and target are the same file');
-    await this.#jail.parent(source, signal, (from, name) => from.leaf(name, async (leaf) => {
-      leaf.requireFile();
+    await this.#jail.file(source, signal, async (leaf) => {
       await this.#jail.parent(target, signal, (folder, as) =>
         this.#placing.place({ folder, name: as, overwrite }, copiedMode(leaf.stats.mode), (handle) => fill(leaf, handle, signal, progress)));
       await after(leaf);
-    }));
+    });
   }
 }
 

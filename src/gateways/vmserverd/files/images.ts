@@ -1,6 +1,6 @@
 import { BACKING_FILES } from '../../../kit/vmserverd-files-limits.js';
 import { CODES, OperationError } from '../../../protocols/vmserverd/codes.js';
-import type { Jail, Leaf } from './jail.js';
+import type { Jail } from './jail.js';
 import { isWithin, pathOf } from './paths.js';
 import type { Placing } from './placing.js';
 import { handed, runOn } from './program.js';
@@ -56,7 +56,7 @@ export class Images {
 
   /** Bytes of the disk in an image, when all files behind it are seen to be such as its reader may read. */
   async #sizeOf(base: Place, format: ImageFormat | undefined, placeOf: (path: string) => Place, signal: AbortSignal): Promise<number> {
-    if (format === 'raw') return this.#leaf(base, signal, (leaf) => Promise.resolve(Number(leaf.stats.size)));
+    if (format === 'raw') return this.#jail.file(base, signal, (leaf) => Promise.resolve(Number(leaf.stats.size)));
     const first = await this.#header(base, signal);
     let [place, header] = [base, first];
     for (let behind = 0; header.backing !== undefined; behind += 1) {
@@ -64,7 +64,7 @@ export class Images {
       if (behind === BACKING_FILES) throw refused(`more than ${BACKING_FILES} images are built on each other`);
       place = placeOf(backingPath(place.path, name));
       if (next === 'raw') {
-        await this.#leaf(place, signal, () => Promise.resolve());
+        await this.#jail.file(place, signal, () => Promise.resolve());
         break;
       }
       // what a machine has written into a raw disk would be taken for a header by whoever guesses
@@ -75,17 +75,10 @@ export class Images {
   }
 
   async #header(place: Place, signal: AbortSignal): Promise<NonNullable<ReturnType<typeof readQcow2>>> {
-    const { bytes } = await this.#leaf(place, signal, (leaf) => readPiece(leaf, 0, QCOW2_BEGINNING));
+    const { bytes } = await this.#jail.file(place, signal, (leaf) => readPiece(leaf, 0, QCOW2_BEGINNING));
     const header = readQcow2(bytes);
     if (header === undefined) throw refused(`${place.path}: is no qcow2 image that holds its data itself; of a raw one say so in <format>`);
     return header;
-  }
-
-  #leaf<T>(place: Place, signal: AbortSignal, work: (leaf: Leaf) => Promise<T>): Promise<T> {
-    return this.#jail.parent(place, signal, (folder, name) => folder.leaf(name, (leaf) => {
-      leaf.requireFile();
-      return work(leaf);
-    }));
   }
 }
 

@@ -300,6 +300,15 @@ export class Jail {
     return this.folder({ ...place, names: place.names.slice(0, -1) }, signal, (folder) => work(folder, name));
   }
 
+  /** A file to be read, for as long as the work takes. @throws OperationError FILE for what is none, such as a root */
+  async file<T>(place: Place, signal: AbortSignal, work: (leaf: Leaf) => Promise<T>): Promise<T> {
+    if (place.names.length === 0) throw new OperationError(CODES.FILE, `${place.path}: is a folder`);
+    return this.parent(place, signal, (folder, name) => folder.leaf(name, (leaf) => {
+      leaf.requireFile();
+      return work(leaf);
+    }));
+  }
+
   /** A folder that was opened; it is closed where it must not be entered. @param above undefined for a root @throws OperationError */
   async folderOf(calls: Calls, path: string, handle: FileHandle, above: BigIntStats | undefined): Promise<Folder> {
     try {

@@ -17,7 +17,7 @@ const LINES = 100;
 
 const readLeaf = <T>(asked: FileAsked, given: string, work: (leaf: Leaf) => Promise<T>): Promise<T> => {
   const place = placeOf(asked, given, 'read');
-  return reading(asked, place, (signal) => asked.parts.files.jail.parent(place, signal, (folder, name) => folder.leaf(name, work)));
+  return reading(asked, place, (signal) => asked.parts.files.jail.file(place, signal, work));
 };
 
 /** Whether it is there. Where somebody may not look there is nothing. */

@@ -77,6 +77,8 @@ await t.test('files: made whole, read in pieces, listed from their end, removed'
   t.equal(await world.call('steve', 'File_Read', { file, offset: '4' }), `<base64>${Buffer.from('two\nthr\u00e9\u00e9').toString('base64')}</base64><eof>1</eof>`);
   t.equal(await world.call('steve', 'File_Read', { file, offset: '99999' }), '<base64></base64><eof>1</eof>');
   t.match(await world.tell('steve', 'File_Read', { file, length: '262145' }), /^-3 <length>/);
+  for (const operation of ['File_Read', 'File_ReadLastN']) t.equal(await world.tell('steve', operation, { file: root }), `-32 ${root}: is a folder`, operation);
+  t.equal(await world.tell('kim', 'File_Copy', { source: root, target: join(root, 'c') }), `-32 ${root}: is a folder`);
   t.equal(await world.call('steve', 'File_ReadLastN', { file, n: '2' }), '<lines><line>two</line><line>thr\u00e9\u00e9</line></lines>');
   writeFileSync(file, `${'x'.repeat(2_000_000)}\nbad \u001b[31m\u0000 line\r\n${'y'.repeat(5000)}\n`);
   t.equal(await world.call('steve', 'File_ReadLastN', { file }), `<lines><line>bad ?[31m? line</line><line>${'y'.repeat(4096)}</line></lines>`, 'of what does no harm');
