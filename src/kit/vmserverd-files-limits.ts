@@ -47,6 +47,8 @@ export const COPY_INLINE = 10 * 1024 * 1024;
 export const COPY_LOOK = 500;
 /** How long a program that was killed is waited for before it is left to the disk that holds it. */
 export const PROGRAM_GIVEN_UP = 300;
+/** How long it may take to see what the host's setpriv can do. */
+export const SETPRIV_TIMEOUT = 5000;
 /** What is kept of a program's complaint. */
 export const PROGRAM_WORDS = 4096;
 /** Files that are half made, of this process and of those before it. */

@@ -3,7 +3,7 @@ import { COPY_LOOK } from '../../../kit/vmserverd-files-limits.js';
 import { CODES, OperationError } from '../../../protocols/vmserverd/codes.js';
 import type { Jail, Leaf } from './jail.js';
 import type { Placing } from './placing.js';
-import { handed, runOn } from './program.js';
+import { COPY, handed, runOn } from './program.js';
 import type { Place } from './roots.js';
 
 /** From where to where. */
@@ -55,7 +55,7 @@ async function fill(leaf: Leaf, handle: FileHandle, signal: AbortSignal, progres
     handle.stat().then(({ size }) => progress(Math.min(size, all), all), () => undefined);
   }, COPY_LOOK);
   try {
-    await runOn([leaf.handle.fd, handle.fd], ['cp', '--', handed(0), handed(1)], signal);
+    await runOn([leaf.handle.fd, handle.fd], COPY, signal);
     await runOn([handle.fd], ['sync', '--', handed(0)], signal);
   } finally {
     clearInterval(look);

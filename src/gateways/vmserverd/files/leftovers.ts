@@ -7,6 +7,7 @@ import type { KeyValue } from '../../../store/state.js';
 import type { Folder, Jail } from './jail.js';
 import { isErrno } from './disk.js';
 import { isWithin, readPath } from './paths.js';
+import { endCopyInto } from './program.js';
 import type { Roots } from './roots.js';
 
 /**
@@ -70,9 +71,12 @@ export class Leftovers {
     if (root === undefined || names === undefined) return;
     const place = { root, names: names.slice(readPath(root.path)!.length), path };
     const wasThere = await within(LEFTOVER_TIMEOUT, [], (signal) => jail.folder(place, signal, async (folder) => {
-      const isThere = await folder.lookFor(name) !== undefined;
-      if (isThere) await folder.remove(name);
-      return isThere;
+      const stats = await folder.lookFor(name);
+      if (stats === undefined) return false;
+      // it would go on to fill a file that nobody sees
+      await folder.calls.run(() => endCopyInto(stats));
+      await folder.remove(name);
+      return true;
     })).catch((thrown: unknown) => {
       // its folder is gone, and it went with that
       if (isErrno(thrown, 'ENOENT')) return false;

@@ -1,7 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, closeSync, existsSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync, writeSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { runOn } from '../../../../src/gateways/vmserverd/files/program.js';
 import { FilesWorld, openState, scratchFolder, startFiles } from '../../../support/vmserverd/files-world.js';
 import { ROOT } from '../../../support/paths.js';
 import { until } from '../../../support/until.js';
@@ -154,6 +155,81 @@ await t.test('a disk that is full in mid-copy, and a move to another disk', asyn
   t.same(readdirSync(small), ['fits']);
   t.ok(existsSync(join(root, 'dir')));
   t.match(await world.tell('kim', 'FileManager_FileMakeLink', { source: join(small, 'fits'), target: join(root, 'x'), symbolic: '0' }), /^-32 .*is on another disk/);
+});
+
+interface Held {
+  readonly root: string;
+  readonly stateDir: string;
+  /** the file that is half made */
+  readonly part: string;
+  /** whether somebody still copies into it, also when its name is gone */
+  readonly isCopied: () => boolean;
+}
+
+const processes = (): readonly number[] => readdirSync('/proc').filter((one) => /^\d+$/.test(one)).map(Number);
+
+/** Those of the host's cp that copy into a file. */
+const copiersInto = ({ dev, ino }: Stats): readonly number[] => processes().filter((pid) => {
+  try {
+    const into = statSync(`/proc/${pid}/fd/4`);
+    return into.dev === dev && into.ino === ino && readFileSync(`/proc/${pid}/cmdline`, 'latin1').startsWith('cp\0');
+  } catch {
+    return false;
+  }
+});
+
+/** A server that was killed while its copy stood still, so that it cannot have come to its end by itself. @param path where it finds programs */
+async function killInMidCopy(t: Test, path: string): Promise<Held> {
+  const folder = scratchFolder(t);
+  const [root, stateDir] = [join(folder, 'root'), join(folder, 'state')];
+  [root, stateDir].forEach((one) => mkdirSync(one));
+  fill(join(root, 'large'), 600 * MIB);
+  const server = spawn(process.execPath, [join(ROOT, 'dist/test/support/vmserverd/killed.js'), stateDir, root, join(root, 'large'), join(root, 'copy')], { stdio: ['ignore', 'ignore', 'inherit'], env: { PATH: path } });
+  const exited = new Promise((resolve) => server.once('exit', resolve));
+  const copiers = (): readonly number[] => parts(root).flatMap((name) => copiersInto(statSync(join(root, name))));
+  await until(() => copiers().length === 1, WITHIN, 'the copy to be under way');
+  const [pid = 0] = copiers();
+  process.kill(pid, 'SIGSTOP');
+  const part = join(root, parts(root)[0]!);
+  const stats = statSync(part);
+  const isCopied = (): boolean => copiersInto(stats).includes(pid);
+  t.teardown(() => {
+    if (isCopied()) process.kill(pid, 'SIGKILL');
+  });
+  server.kill('SIGKILL');
+  await exited;
+  return { root, stateDir, part, isCopied };
+}
+
+const canBind = spawnSync('setpriv', ['--pdeathsig', 'KILL', '--', 'true']).status === 0;
+
+await t.test('a copy ends with a server that is killed', canBind || process.env.CI === 'true' ? {} : { skip: 'setpriv of util-linux is not here' }, async (t) => {
+  const { isCopied, part } = await killInMidCopy(t, process.env.PATH!);
+  await until(() => !isCopied(), WITHIN, 'the copy to end');
+  t.ok(existsSync(part), 'the next start removes what is left');
+});
+
+await t.test('where nothing binds it to the server, the next start ends it, and nobody else who has the file open', async (t) => {
+  const programs = scratchFolder(t);
+  for (const name of ['cp', 'sync']) symlinkSync(join('/bin', name), join(programs, name));
+  const { root, stateDir, part, isCopied } = await killInMidCopy(t, programs);
+  t.ok(isCopied(), 'it goes on without the server');
+  const descriptor = openSync(part, 'r+');
+  const backup = spawn('sleep', ['600'], { stdio: ['ignore', 'ignore', 'ignore', 'ignore', descriptor] });
+  closeSync(descriptor);
+  t.teardown(() => backup.kill('SIGKILL'));
+  const world = new FilesWorld(openState(t, stateDir), [stateDir]);
+  await world.roots({ path: root, read: ['kim'], write: ['kim'] });
+  await until(() => !existsSync(part), WITHIN, 'the file to be removed');
+  await until(() => !isCopied(), WITHIN, 'the copy to end');
+  t.same([backup.exitCode, backup.signalCode], [null, null], 'who merely has it open goes on');
+  t.same(readdirSync(root), ['large']);
+});
+
+await t.test('a program that is not there, and one that fails, are told as what they are', async (t) => {
+  const signal = new AbortController().signal;
+  await t.rejects(runOn([], ['argo-has-no-such-program'], signal), { code: -35, message: 'argo-has-no-such-program is not installed on this host' });
+  await t.rejects(runOn([], ['cp', '--', '/argo/nowhere', '/argo/none'], signal), { code: -32, message: 'cp failed: No such file or directory' });
 });
 
 await t.test('what a killed server leaves is known and removed at the next start', async (t) => {
