@@ -75,3 +75,5 @@ export const FILE_LIST = 100;
 export const FILE_CONTENT = 900_000;
 /** Images that are built on each other. */
 export const BACKING_FILES = 16;
+/** Bytes of the disk in one, 64 TiB: more than common file systems hold in a file. */
+export const IMAGE_BYTES = 64 * 2 ** 40;

@@ -1,4 +1,4 @@
-import { BACKING_FILES } from '../../../kit/vmserverd-files-limits.js';
+import { BACKING_FILES, IMAGE_BYTES } from '../../../kit/vmserverd-files-limits.js';
 import { CODES, OperationError } from '../../../protocols/vmserverd/codes.js';
 import type { Jail } from './jail.js';
 import { isWithin, pathOf } from './paths.js';
@@ -25,7 +25,7 @@ export interface ImageOrder {
   readonly target: Place;
   /** of the base; undefined: it is a qcow2 image, or nothing is done */
   readonly format: ImageFormat | undefined;
-  /** bytes of the new disk; undefined: as large as the base's */
+  /** bytes of the new disk, {@link IMAGE_BYTES} at most; undefined: as large as the base's */
   readonly size: number | undefined;
   /** Where an image behind the base is. @throws OperationError where the account may not read it */
   placeOf(path: string): Place;
@@ -46,6 +46,7 @@ export class Images {
   async create({ base, target, format, size, placeOf }: ImageOrder, signal: AbortSignal): Promise<void> {
     const least = await this.#sizeOf(base, format, placeOf, signal);
     if (size !== undefined && size < least) throw refused(`<size>: the base holds ${least} bytes`);
+    if (least > IMAGE_BYTES) throw refused(`${base.path}: holds ${least} bytes, more than the ${IMAGE_BYTES} that an image may have`);
     const bytes = Math.ceil((size ?? least) / SECTOR) * SECTOR;
     await this.#jail.parent(target, signal, (folder, name) => this.#placing.place({ folder, name, overwrite: false }, IMAGE_MODE, async (handle) => {
       // -u: it opens nothing but what it is handed, so that no header, and no file that takes another's place, leads it anywhere

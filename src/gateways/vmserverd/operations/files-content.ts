@@ -1,4 +1,4 @@
-import { COPY_INLINE, FILE_CONTENT, FILE_LIST, FILE_PIECE, LAST_LINES } from '../../../kit/vmserverd-files-limits.js';
+import { COPY_INLINE, FILE_CONTENT, FILE_LIST, FILE_PIECE, IMAGE_BYTES, LAST_LINES } from '../../../kit/vmserverd-files-limits.js';
 import { CODES, OperationError } from '../../../protocols/vmserverd/codes.js';
 import { fields, flag, list, nothing, oneOf, optional, text, whole } from '../../../protocols/vmserverd/shape.js';
 import type { Way } from '../files/copying.js';
@@ -186,7 +186,7 @@ const changeRows = {
     },
   }),
   CreateCOWDisk: row({
-    handler: handlerOf('Disk', 'CreateCOWDisk'), access: 'authuser', in: fields({ base: path, target: path, format: optional(oneOf(IMAGE_FORMATS)), size: optional(whole(1)) }), out: fields({ path }),
+    handler: handlerOf('Disk', 'CreateCOWDisk'), access: 'authuser', in: fields({ base: path, target: path, format: optional(oneOf(IMAGE_FORMATS)), size: optional(whole(1, IMAGE_BYTES)) }), out: fields({ path }),
     run: async (asked) => {
       const { base, target, format, size } = asked.args;
       const order = { base: placeOf(asked, base, 'read'), target: placeOf(asked, target, 'write'), format, size, placeOf: (one: string) => placeOf(asked, one, 'read') };

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { readQcow2 } from '../../../../src/gateways/vmserverd/files/qcow2.js';
+import { IMAGE_BYTES } from '../../../../src/kit/vmserverd-files-limits.js';
 import { startFiles } from '../../../support/vmserverd/files-world.js';
 import { seededRandom } from '../../../support/seeded-random.js';
 
@@ -33,7 +34,15 @@ await t.test('an image on another one, as qemu-img reads it', skip, async (t) =>
   t.match(JSON.parse(qemuImg('info', '--output=json', join(root, 'three'))), { 'virtual-size': 128 * MIB });
   t.equal(await create('base', 'one'), `-32 ${root}/one: is there already`);
   t.match(await create('base', 'x', { size: '512' }), /^-3 <size>: the base holds 67108864 bytes/);
+  t.match(await create('base', 'x', { size: String(67108864 - 1) }), /^-3 <size>: the base holds 67108864 bytes/);
+  for (const size of [String(IMAGE_BYTES + 1), String(Number.MAX_SAFE_INTEGER), '99999999999999999999']) t.match(await create('base', 'x', { size }), /^-3 <size>: a whole number from 1 to 70368744177664/, size);
   t.match(await create('base', 'x', { format: 'vmdk' }), /^-3 <format>/);
+  t.equal(await create('base', 'largest', { size: String(IMAGE_BYTES) }), `<path>${root}/largest</path>`);
+  const forged = readFileSync(join(root, 'base'));
+  forged.writeBigUInt64BE(BigInt(IMAGE_BYTES) + 512n, 24);
+  writeFileSync(join(root, 'forged'), forged);
+  t.equal(await create('forged', 'x'), `-3 ${root}/forged: holds 70368744178176 bytes, more than the 70368744177664 that an image may have`);
+  t.equal(await create(root, 'x'), `-32 ${root}: is a folder`);
   t.equal(qemuImg('check', '-q', join(root, 'three')), '');
 });
 
