@@ -51,6 +51,16 @@ function told(above: Folder, name: string, depth: number, room: Room): Promise<T
   return above.folder(name, (folder) => (folder.stats.dev === above.stats.dev ? treeOf(folder, name, depth - 1, room) : Promise.resolve(nameAlone)));
 }
 
+const tooMany = (): OperationError => new OperationError(CODES.INVALID_ARGUMENT, `more than ${TREE_NODES} files and folders: remove it in parts`);
+
+/** What can be told of a tree at once, before it is looked through. @throws OperationError where it is no folder, or holds too much by itself */
+export async function requireTree(above: Folder, name: string): Promise<void> {
+  await above.folder(name, async (folder) => {
+    const { isWhole } = await folder.names(TREE_NODES);
+    if (!isWhole) throw tooMany();
+  });
+}
+
 /**
  * Removes a folder with all that is in it. It is looked through first, so that nothing is removed of what cannot be removed as a whole.
  * @throws OperationError; the signal's reason: some of it may be gone then
@@ -68,7 +78,7 @@ async function countTree(above: Folder, name: string, depth: number, room: Room)
     requireSameDisk(above, folder);
     const { names, isWhole } = await folder.names(room.nodes);
     room.nodes -= names.length;
-    if (!isWhole) throw new OperationError(CODES.INVALID_ARGUMENT, `more than ${TREE_NODES} files and folders: remove it in parts`);
+    if (!isWhole) throw tooMany();
     let count = 1;
     for (const found of names) {
       const [one, type] = await requirePlain(folder, found);

@@ -44,9 +44,12 @@ export const word = ({ path: plain }: Place): string => idWord(plain);
 
 const wordsOf = (thrown: unknown): string | undefined => (thrown instanceof OperationError ? thrown.message : undefined);
 
+/** Changes nothing, for who may do that there; it ends with whoever asked. */
+export const looking = <T>({ account, signal, parts: { files } }: FileAsked, place: Place, access: Access, work: (signal: AbortSignal) => Promise<T>): Promise<T> =>
+  files.carryOut({ account, signals: [signal], limit: FILE_READ_TIMEOUT, needs: [[place, access]] }, work);
+
 /** Reads something; it ends with whoever asked. */
-export const reading = <T>({ account, signal, parts: { files } }: FileAsked, place: Place, work: (signal: AbortSignal) => Promise<T>): Promise<T> =>
-  files.carryOut({ account, signals: [signal], limit: FILE_READ_TIMEOUT, needs: [[place, 'read']] }, work);
+export const reading = <T>(asked: FileAsked, place: Place, work: (signal: AbortSignal) => Promise<T>): Promise<T> => looking(asked, place, 'read', work);
 
 /** One change, as it is recorded. */
 export interface FileChange {

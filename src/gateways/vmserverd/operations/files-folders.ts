@@ -7,8 +7,8 @@ import type { Folder } from '../files/jail.js';
 import { entriesOf, type Entries } from '../files/reading.js';
 import type { Place } from '../files/roots.js';
 import { fileSystemOf } from '../files/space.js';
-import { removeTree, treeOf, type Tree } from '../files/trees.js';
-import { changing, changingEach, handlerOf, inBackground, modeOf, modeWord, noPermission, path, placeOf, reading, row, word, type FileAsked } from './file-work.js';
+import { removeTree, requireTree, treeOf, type Tree } from '../files/trees.js';
+import { changing, changingEach, handlerOf, inBackground, looking, modeOf, modeWord, noPermission, path, placeOf, reading, row, word, type FileAsked } from './file-work.js';
 
 /** Folders: what is in them, how full they are, new ones, and their end. */
 
@@ -149,9 +149,11 @@ export const folderRows = {
         await changingEach(places, (place) => removeFolder(asked, 'FileManager_RemoveDir', place));
         return {};
       }
+      const { jail } = asked.parts.files;
+      for (const place of places) await looking(asked, place, 'write', (signal) => jail.parent(place, signal, requireTree));
       const task = await inBackground(asked, 'FileManager_RemoveDir', places.map((place) => ({
         operation: 'FileManager_RemoveDir', subject: `${word(place)} --recursive`, needs: [[place, 'write']],
-        work: (signal, progress) => asked.parts.files.jail.parent(place, signal, (folder, name) => removeTree(folder, name, progress)),
+        work: (signal, progress) => jail.parent(place, signal, (folder, name) => removeTree(folder, name, progress)),
       })));
       return { task };
     },

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -208,9 +209,19 @@ await t.test('trees: told so deep, removed as a whole or not at all', async (t) 
   t.equal(await world.tell('kim', 'FileManager_RemoveDir', { directories: { directory: root }, recursive: '1' }), '-5 this is a folder of the configuration: it stays as it is');
   t.match(await world.ended(await world.call('kim', 'FileManager_RemoveDir', { directories: { directory: join(root, 'a') }, recursive: '1' })), { state: 'done', percent: 100 });
   t.same([readdirSync(root), readdirSync(outside)], [[], ['keep']], 'what a link leads to stays');
+  writeFileSync(join(root, 'file'), '');
+  symlinkSync(outside, join(root, 'link'));
+  execFileSync('mkfifo', [join(root, 'pipe')]);
+  mkdirSync(join(root, 'stays'));
+  for (const name of ['file', 'link', 'pipe']) {
+    t.equal(await world.tell('kim', 'FileManager_RemoveDir', { directories: [['directory', join(root, 'stays')], ['directory', join(root, name)]], recursive: '1' }), `-32 ${root}/${name}: is no folder, or a link, which is not followed`, name);
+  }
+  t.equal(await world.tell('kim', 'FileManager_RemoveDir', { directories: { directory: join(root, 'gone') }, recursive: '1' }), `-32 ${root}/gone: is not there`);
+  t.same([readdirSync(root).sort(), readdirSync(outside)], [['file', 'link', 'pipe', 'stays'], ['keep']], 'nothing was begun');
   mkdirSync(join(root, 'many/inner'), { recursive: true });
   for (let index = 0; index < 5001; index += 1) writeFileSync(join(root, 'many/inner', String(index)), '');
   t.match(await world.ended(await world.call('kim', 'FileManager_RemoveDir', { directories: { directory: join(root, 'many') }, recursive: '1' })), { state: 'failed', error: /more than 5000/ });
+  t.equal(await world.tell('kim', 'FileManager_RemoveDir', { directories: { directory: join(root, 'many/inner') }, recursive: '1' }), '-3 more than 5000 files and folders: remove it in parts', 'what is seen at once is told at once');
   t.equal(readdirSync(join(root, 'many/inner')).length, 5001, 'nothing of it is gone');
   t.match(await world.call('steve', 'Directory_List', { directory: join(root, 'many/inner') }), /<truncated>1<\/truncated>$/);
   t.match(await world.call('steve', 'FileManager_ListDirTree', { directory: root, depth: '8' }), /<truncated>1<\/truncated><\/directory>/);
