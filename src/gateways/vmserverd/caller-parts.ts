@@ -15,6 +15,7 @@ export interface GatewayParts {
   readonly product: Product;
   readonly requests: number;
   readonly stopTimeout: number;
+  hasAccount(name: string): boolean;
   hostProvider(): Promise<string>;
   usersOf(machine: InstanceRef): readonly ApiUser[];
 }
@@ -68,6 +69,10 @@ export class CallerParts implements Parts {
 
   hasEveryRight(actor: Actor): boolean {
     return actor.mayAll();
+  }
+
+  hasAccount(name: string): boolean {
+    return this.#gateway.hasAccount(name);
   }
 
   hostProvider(): Promise<string> {

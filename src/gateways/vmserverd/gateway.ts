@@ -122,6 +122,7 @@ export class VmserverdGateway implements Gateway<VmserverdOptions> {
       get product() { return product(); },
       get requests() { return requests(); },
       get stopTimeout() { return stopTimeout(); },
+      hasAccount: (name) => this.#host.accounts.mark(name) !== undefined,
       hostProvider: () => hostProvider(this.#host.accounts, this.#options.host),
       usersOf: (machine) => this.#book.usersOf(machine),
     };

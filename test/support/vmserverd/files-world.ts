@@ -19,6 +19,9 @@ import { until } from '../until.js';
 
 /** Files as the gateway hands them out, without its sockets: requests are elements, answers are text. */
 
+/** Those of the configuration. */
+const ACCOUNTS: ReadonlySet<string> = new Set(['admin', 'kim', 'steve']);
+
 /** How an element is written here: a text, or what is in it; of a list, pairs. */
 export type Given = string | { readonly [name: string]: Given } | readonly (readonly [name: string, given: Given])[];
 
@@ -77,7 +80,7 @@ export class FilesWorld {
     const row = fileRows[operation];
     if (row === undefined) throw new Error(`no row ${operation}`);
     const args = row.in.read(elementOf('in', given)) as never;
-    const out = await row.run({ account, actor: this.#actorOf(account), accountSignal: this.#controllerOf(account).signal, signal, args, parts: { files: this.files, tasks: this.tasks, hasEveryRight: (actor: Actor) => this.admins.has(actor.name) } as never });
+    const out = await row.run({ account, actor: this.#actorOf(account), accountSignal: this.#controllerOf(account).signal, signal, args, parts: { files: this.files, tasks: this.tasks, hasEveryRight: (actor: Actor) => this.admins.has(actor.name), hasAccount: (name: string) => ACCOUNTS.has(name) } as never });
     return [...row.out.write('out', out)].join('').replace(/^<out>|<\/out>$/g, '');
   }
 

@@ -18,6 +18,8 @@ export interface FileParts extends SharedParts {
   readonly files: Files;
   /** whether somebody has every right on everything: decided as for the rows that are `rootonly` */
   hasEveryRight(actor: Actor): boolean;
+  /** whether the configuration has an account of that name now: for those with every right */
+  hasAccount(name: string): boolean;
 }
 
 /** A call of a row about files. */

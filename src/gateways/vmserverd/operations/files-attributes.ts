@@ -27,12 +27,17 @@ function requireEveryRight({ actor, parts }: FileAsked): void {
   if (!parts.hasEveryRight(actor)) throw noPermission('owners are changed by accounts that have every right');
 }
 
-/** The first folder in which an account may write; else the first in which it may read. @throws OperationError */
-function homeOf({ account, actor, args: { user = account }, parts: { files: { roots }, hasEveryRight } }: FileAsked<{ readonly user?: string | undefined }>): string {
-  if (user !== account && !hasEveryRight(actor)) throw noPermission('only one\'s own is told');
-  const [first] = [...roots.of(user, 'write'), ...roots.of(user, 'read')];
-  if (first === undefined) throw noPermission('there is no such folder');
-  return first.path;
+/** The first folder in which an account may write by its name; else one in which it may write, or read, as everybody may. @throws OperationError */
+function homeOf({ account, actor, args: { user = account }, parts }: FileAsked<{ readonly user?: string | undefined }>): string {
+  if (user !== account) {
+    if (!parts.hasEveryRight(actor)) throw noPermission('only one\'s own is told');
+    if (!parts.hasAccount(user)) throw new OperationError(CODES.INVALID_ARGUMENT, 'no such account');
+  }
+  const { roots } = parts.files;
+  const all = [...roots.of(user, 'write'), ...roots.of(user, 'read')];
+  const home = all.find(({ write }) => write.includes(user)) ?? all[0];
+  if (home === undefined) throw noPermission('there is no such folder');
+  return home.path;
 }
 
 export const attributeRows = {

@@ -126,8 +126,13 @@ await t.test('who may not read or write is refused alike, whether it is there or
   t.equal(await world.tell('kim', 'FileManager_GetHomeDir'), `<directory>${root}</directory>`);
   t.equal(await world.tell('kim', 'FileManager_GetHomeDir', { user: 'steve' }), '-5 only one\'s own is told');
   t.equal(await world.tell('admin', 'FileManager_GetHomeDir', { user: 'steve' }), `<directory>${folder}</directory>`);
+  t.equal(await world.tell('admin', 'FileManager_GetHomeDir', { user: 'nope' }), '-3 no such account', 'also where everybody may read');
+  t.equal(await world.tell('kim', 'FileManager_GetHomeDir', { user: 'nope' }), '-5 only one\'s own is told');
   t.equal(await world.tell('steve', 'FileManager_GetParentDir', { path: join(folder, 'x/y') }), `<directory>${folder}/x</directory>`);
   t.equal(await world.tell('steve', 'FileManager_GetParentDir', { path: folder }), `<directory>${folder}</directory>`, 'not above it');
+  await world.roots({ path: root, read: ['*'], write: ['*'] }, { path: folder, read: ['steve'], write: ['steve'] });
+  t.equal(await world.tell('steve', 'FileManager_GetHomeDir'), `<directory>${folder}</directory>`, 'one\'s own comes before everybody\'s');
+  t.equal(await world.tell('kim', 'FileManager_GetHomeDir'), `<directory>${root}</directory>`);
   await world.roots();
   for (const operation of ['Directory_List', 'Directory_Make', 'Directory_Remove', 'Directory_GetSpaceUsage', 'FileManager_ListDirTree']) t.equal(await world.tell('kim', operation, { directory: root }), NOT_YOURS, operation);
   t.equal(await world.tell('kim', 'GSXHostInfo_GetDiskSpace'), '-5 there is no folder in which you may read');
