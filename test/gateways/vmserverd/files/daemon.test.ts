@@ -46,6 +46,8 @@ await t.test('files by a daemon: off of themselves, given by the configuration, 
   const steve = await VmserverdTestClient.login(first.ports[1]!, 'steve', PASSWORD);
   t.teardown(() => steve.end());
   t.match(await steve.call('File_Delete', `<file>${file}</file>`), { code: -5 }, 'to have every right on machines is none on files');
+  t.match(await steve.call('FileManager_GetHomeDir', '<user>kim</user>'), { code: 0, out: `<directory>${root}</directory>` });
+  t.match(await steve.call('FileManager_GetHomeDir', '<user>nope</user>'), { code: -3, message: 'no such account' });
 
   fill(join(root, 'large'), 600 * MIB);
   const parts = (): readonly string[] => readdirSync(root).filter((name) => name.startsWith('.argo-part-'));
