@@ -63,15 +63,11 @@ export async function overviewOf(registry: Registry, principal: Principal): Prom
   return { providers, isWhole };
 }
 
-/**
- * The instances that a principal sees, each once. Whoever walks through it may take pauses: a reload that
- * arranges the providers anew meanwhile makes none come twice.
- */
+/** The instances that a principal sees, each once. Whoever walks through it may take pauses, as with `registry.all`. */
 export function* statesOf(registry: Registry, principal: Principal): Generator<InstanceState> {
-  for (const owner of registry.providers()) {
-    const { name: provider } = owner;
-    for (const instance of registry.of(owner)) {
-      if (principal.sees(instance)) yield { provider, name: instance.fullName.slice(provider.length + 1), state: instance.state, sinceMs: instance.sinceMs };
-    }
+  for (const instance of registry.all()) {
+    if (!principal.sees(instance)) continue;
+    const { owner: { name: provider }, fullName, state, sinceMs } = instance;
+    yield { provider, name: fullName.slice(provider.length + 1), state, sinceMs };
   }
 }

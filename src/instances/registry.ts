@@ -85,9 +85,12 @@ export class Registry {
     return this.#byName.get(name)?.provider;
   }
 
-  /** Every instance, providers in the order of the configuration. */
+  /**
+   * Every instance, providers in the order of the configuration. Whoever walks through it may take pauses: it has what there was
+   * when the first was asked for, so that a reload that arranges or replaces providers meanwhile neither brings one twice nor hides one.
+   */
   *all(): Generator<Instance> {
-    for (const { instances } of this.#lists.values()) yield* instances;
+    for (const instances of Array.from(this.#lists.values(), (list) => list.instances)) yield* instances;
   }
 
   /** Those of one provider. The list never changes: another one takes its place. */

@@ -7,7 +7,9 @@ import { Gate } from '../../src/instances/gate.js';
 import type { Question } from '../../src/instances/readings.js';
 import { Registry } from '../../src/instances/registry.js';
 import { Listing } from '../../src/instances/listing.js';
+import { statesOf } from '../../src/instances/overview.js';
 import { View } from '../../src/instances/view.js';
+import { ENTRIES_REMEMBERED } from '../../src/kit/limits.js';
 import { InstancePattern } from '../../src/kit/patterns.js';
 import { RememberedAudit } from '../server/core.js';
 
@@ -36,6 +38,37 @@ await t.test('a provider before the slash is never part of another machine\'s na
   registry.remove(secret, false);
   t.equal(await select(view, 'secret/db'), 'NO SUCH INSTANCE: secret/db');
   t.same([...new View(registry, account('secret/*')).entries()], [], 'a grant on what is gone reaches nothing');
+});
+
+await t.test('a reload in the middle of a list neither repeats a machine nor hides one', async (t) => {
+  const registry = new Registry();
+  const [p, q] = [provider('p'), provider('q')];
+  registry.arrange([p, q]);
+  const sightings = Array.from({ length: ENTRIES_REMEMBERED }, (_, at) => sighting(`${at}`, `vm${at}`));
+  await registry.sync(p, sightings);
+  await registry.sync(q, [sighting('1', 'last')]);
+  const all = [...registry.all()].map(({ fullName }) => fullName);
+  const ways: Readonly<Record<string, () => Iterable<string>>> = {
+    registry: function* () { for (const { fullName } of registry.all()) yield fullName; },
+    view: function* () { for (const { instance } of new View(registry, account('*')).entries()) yield instance.fullName; },
+    states: function* () { for (const one of statesOf(registry, account('*'))) yield `${one.provider}/${one.name}`; },
+  };
+  for (const [what, walk] of Object.entries(ways)) {
+    for (const keeps of [true, false]) {
+      const seen: string[] = [];
+      for (const name of walk()) {
+        seen.push(name);
+        // as a reload does it: one provider is another one from now on, and all have their order anew
+        if (seen.length !== 10) continue;
+        const [before] = registry.providers().filter((one) => one.name === 'q');
+        if (!keeps) registry.remove(before!, true);
+        const after = keeps ? before! : provider('q');
+        registry.arrange([p, after]);
+        await registry.sync(after, [sighting('1', 'last')]);
+      }
+      t.same(seen, all, `${what}, ${keeps ? 'the same providers' : 'another one'}`);
+    }
+  }
 });
 
 await t.test('machines of one name: ambiguous by name, each selected by its id, covered by no plain name', async (t) => {
