@@ -1,7 +1,7 @@
 import { escapeXml } from '../../kit/xml-text.js';
 import { CODES, OperationError } from './codes.js';
 import type { Element } from './shape.js';
-import { badXml, readDocument } from './xml.js';
+import { readDocument } from './xml.js';
 
 /**
  * What is around every request and answer. Both of a success are public (seed 004: `<exec><op>inc</op><in>…`, and its answer);
@@ -14,6 +14,7 @@ export interface Product {
   readonly id: string;
   readonly title: string;
   readonly version: string;
+  /** empty: it has none, and the element is left out */
   readonly build: string;
 }
 
@@ -28,25 +29,27 @@ const OPERATION = /^\w{1,64}$/;
 
 const NOTHING: Element = { name: 'in', text: '', children: [] };
 
-/** @param root of a document @throws OperationError BAD_XML */
+const invalid = (words: string): OperationError => new OperationError(CODES.INVALID_ARGUMENT, words);
+
+/** @param root of a document @throws OperationError INVALID_ARGUMENT: it was read, so that the next one can be, too */
 export function readRequest(root: Element): ExecRequest {
   const { op, in: args = NOTHING } = partsOf(root, ['op', 'in']);
-  if (op === undefined) throw badXml('<op> is missing');
+  if (op === undefined) throw invalid('<op> is missing');
   const operation = op.text.trim();
-  if (op.children.length > 0 || !OPERATION.test(operation)) throw badXml('<op> is the name of an operation');
+  if (op.children.length > 0 || !OPERATION.test(operation)) throw invalid('<op> is the name of an operation');
   return { operation, in: args };
 }
 
 /**
  * A whole request that somebody has typed, with or without `<exec>` around it, checked as a server would: so that it is one
  * request and has one answer.
- * @throws OperationError BAD_XML
+ * @throws OperationError BAD_XML, INVALID_ARGUMENT
  */
 export function requestDocument(typed: string): string {
   const document = /^\s*<(?:exec[\s>/]|\?)/.test(typed) ? typed.trim() : `<exec>${typed.trim()}</exec>`;
   const request = readRequest(readDocument(document));
   // its end would be taken for that of the request
-  if (hasElement(request.in, 'exec')) throw badXml('<exec> cannot stand in <exec>');
+  if (hasElement(request.in, 'exec')) throw invalid('<exec> cannot stand in <exec>');
   return document;
 }
 
@@ -69,7 +72,7 @@ export class AnswerWriter {
 
   constructor({ id, title, version, build }: Product) {
     this.#head = `<exec><product id="${escapeXml(id)}"><title>${escapeXml(title)}</title><version>${escapeXml(version)}</version>`
-      + `<build>${escapeXml(build)}</build></product>`;
+      + `${build === '' ? '' : `<build>${escapeXml(build)}</build>`}</product>`;
   }
 
   /** @param out pieces of `<out>…</out>`, as a shape writes them */
@@ -135,12 +138,12 @@ const allText = ({ text, children }: Element): string => [text.trim(), ...childr
 
 /** The parts of an envelope, each at most once. */
 function partsOf<const Names extends readonly string[]>(root: Element, names: Names): Partial<Record<Names[number], Element>> {
-  if (root.name !== 'exec') throw badXml('<exec> is expected');
-  if (root.text.trim() !== '') throw badXml('<exec>: elements are expected, no text');
+  if (root.name !== 'exec') throw invalid('<exec> is expected');
+  if (root.text.trim() !== '') throw invalid('<exec>: elements are expected, no text');
   const parts = new Map<string, Element>();
   for (const child of root.children) {
-    if (!names.includes(child.name)) throw badXml(`<${child.name}> is not known in <exec>`);
-    if (parts.has(child.name)) throw badXml(`<${child.name}> stands in <exec> twice`);
+    if (!names.includes(child.name)) throw invalid(`<${child.name}> is not known in <exec>`);
+    if (parts.has(child.name)) throw invalid(`<${child.name}> stands in <exec> twice`);
     parts.set(child.name, child);
   }
   return Object.fromEntries(parts) as Partial<Record<Names[number], Element>>;

@@ -4,9 +4,10 @@ import type { Element } from './shape.js';
 
 /**
  * Documents out of bytes. Nothing public tells how vmware-authd's clients mark a document's end: this is Argo's choice, which
- * suits a program and a person at telnet. A document ends with a NUL byte, or with its `</exec>`.
+ * suits a program and a person at telnet. A document ends with a NUL byte, with its `</exec>`, or with its first tag where that
+ * has no other: `<exec/>`.
  *
- * A document that has ended with `</exec>` is answered at once, with LF behind the answer; where its NUL comes after all, maybe
+ * A document that has ended without a NUL is answered at once, with LF behind the answer; where its NUL comes after all, maybe
  * in a later packet, the answer's own NUL is sent then, so that whoever counts on NULs gets exactly one an answer.
  *
  * `</exec>` is looked for in bytes, without understanding what is around it. In a document that the reader takes, it can be nothing
@@ -30,10 +31,38 @@ export type Received =
 const NUL = 0x00;
 const LESS = 0x3C;
 const GREATER = 0x3E;
+const SLASH = 0x2F;
+const QUESTION = 0x3F;
+const QUOTES: ReadonlySet<number> = new Set([0x22, 0x27]);
 const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x09 || byte === 0x0A || byte === 0x0D;
 
 /** The last element's end, but for the spaces and the `>` that follow. */
 const END_TAG = Buffer.from('</exec');
+
+/** The first tag of a document, behind a declaration if there is one: whether the document ends with it. */
+class RootTag {
+  isOver = false;
+  #isDeclaration = false;
+  /** the quote in which an attribute stands, where `/>` means nothing */
+  #quote: number | undefined;
+  #before = 0;
+
+  /** @returns whether the root has closed itself with this byte */
+  closes(byte: number): boolean {
+    const before = this.#before;
+    this.#before = byte;
+    if (this.#quote !== undefined) {
+      if (byte === this.#quote) this.#quote = undefined;
+    } else if (QUOTES.has(byte)) this.#quote = byte;
+    else if (byte === QUESTION && before === LESS) this.#isDeclaration = true;
+    else if (byte === GREATER) {
+      this.isOver = !this.#isDeclaration;
+      this.#isDeclaration = false;
+      return this.isOver && before === SLASH;
+    }
+    return false;
+  }
+}
 
 /** Reads a connection's documents. Each byte is looked at once, however they come; nothing is kept but what a begun document says. */
 export class DocumentStream {
@@ -42,6 +71,7 @@ export class DocumentStream {
   #isWithin = false;
   /** how much of END_TAG the last bytes are; all of it: spaces and `>` are expected */
   #matched = 0;
+  #rootTag = new RootTag();
   /** whether a document has ended without a NUL, and only spaces came since */
   #owesNul = false;
   #failure: Error | undefined;
@@ -107,13 +137,15 @@ export class DocumentStream {
     this.#reader.write(piece);
   }
 
-  /** @returns where the document ends: behind its `</exec>`, or at its NUL; undefined where that has not come */
+  /** @returns where the document ends: behind its last tag, or at its NUL; undefined where that has not come */
   #endOf(bytes: Uint8Array, from: number): number | undefined {
     let matched = this.#matched;
+    const root = this.#rootTag;
     for (let at = from; at < bytes.length; at += 1) {
       const byte = bytes[at]!;
-      if (byte === NUL || (byte === GREATER && matched === END_TAG.length)) {
+      if (byte === NUL || (byte === GREATER && matched === END_TAG.length) || (!root.isOver && root.closes(byte))) {
         this.#matched = 0;
+        this.#rootTag = new RootTag();
         return byte === NUL ? at : at + 1;
       }
       if (matched === END_TAG.length) {

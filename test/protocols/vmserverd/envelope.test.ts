@@ -50,8 +50,13 @@ void t.test('a request that is none', (t) => {
   for (const document of [
     '<exec/>', '<exec><in/></exec>', '<run><op>inc</op></run>', '<exec><op>inc</op><op>dec</op></exec>', '<exec><op>inc</op><in/><in/></exec>', '<exec><op>inc</op>x</exec>',
     '<exec><op>inc</op><out/></exec>', '<exec><op><b/></op></exec>', '<exec><op/></exec>', '<exec><op>a b</op></exec>', '<exec><op>../x</op></exec>', `<exec><op>${'x'.repeat(65)}</op></exec>`,
-  ]) t.throws(() => readRequest(readDocument(document)), { name: 'OperationError', code: CODES.BAD_XML }, document);
+  ]) t.throws(() => readRequest(readDocument(document)), { name: 'OperationError', code: CODES.INVALID_ARGUMENT }, document);
   t.throws(() => [...writeRequest('</op>', [])], RangeError);
+  t.end();
+});
+
+void t.test('what has no build says none', (t) => {
+  t.equal(new AnswerWriter({ ...OLD_SERVER, build: '' }).failure(new OperationError(CODES.TIMEOUT, 'x')), '<exec><product id="GSX"><title>VMware Server</title><version>1.0.3 build-44356</version></product><returncode>0</returncode><error><code>-17</code><message>x</message></error></exec>');
   t.end();
 });
 

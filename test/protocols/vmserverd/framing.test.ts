@@ -22,6 +22,10 @@ void t.test('a document ends with NUL or with </exec>, and its answer likewise',
     [` \r\n${request('a')}${request('b')}\0\n${request('c')}\n`, ['an', 'b0', 'cn']],
     ['<other/>\0\0\0', ['other0']],
     ['\0\0\n\0', []],
+    ['<exec/>', ['execn']],
+    [`<exec />${request('a')}<x a="/>" b='">'/>\0`, ['execn', 'an', 'x0']],
+    [`<?xml version="1.0"?><exec/>\n\0`, ['execn', 'nul']],
+    ['<exec><op/><in a="/"/></exec>', ['n']],
     ['<exec><op>a</op></exec \n>\0', ['a0']],
     ['<exec><op>a</op><executes></executes></exec>', ['an']],
     [`<exec><op>${escapeXml('</exec>')}</op></exec>`, ['</exec>n']],
@@ -80,7 +84,7 @@ void t.test('a text that was meant as content never becomes a request, and what 
 
 void t.test('any cut of a stream gives the same', (t) => {
   const random = seededRandom(902);
-  const parts = [request('a'), request('b'), '\0', '\n', ' \0', '<x/>\0', '</exec', '<exec>', '<!-- -->', 'ä', '<exec><in><list><e>ä</e></list></in></exec  >'];
+  const parts = [request('a'), request('b'), '\0', '\n', ' \0', '<x/>\0', '<exec a="/>"/>', '<y b=\'">', '</exec', '<exec>', '<!-- -->', 'ä', '<exec><in><list><e>ä</e></list></in></exec  >'];
   let refused = 0;
   for (let round = 0; round < 3000; round += 1) {
     const bytes = Buffer.from(Array.from({ length: 1 + random.below(8) }, () => parts[random.below(parts.length)]!).join(''));
