@@ -17,7 +17,7 @@ export const VMSERVERD_MACHINES = 65_536;
 export const VMSERVERD_TEXT = 4096;
 /** Children of one list in a request. */
 export const VMSERVERD_LIST = 1000;
-/** Bytes of a line that is spoken before the documents begin. */
+/** Bytes of a line that is spoken before the documents begin, without its CR LF. */
 export const AUTHD_LINE = 1024;
 
 /** How long a client may take, in all, from the banner to its first document; what the server takes for its passwords does not count. */

@@ -2,17 +2,18 @@ import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Deadline } from '../../kit/deadline.js';
 import { ArgoError } from '../../kit/errors.js';
+import { LINGER } from '../../kit/limits.js';
 import { VMSERVERD_LAST_WORD, VMSERVERD_LOGIN, VMSERVERD_SWEEP } from '../../kit/vmserverd-limits.js';
 import { formatEndpoint } from '../../kit/text.js';
 import { prepareAll, type Change } from '../../listening/change.js';
 import type { Entrance } from '../../listening/entrance.js';
-import { banner, SSL_REQUIRED, TLS_FIRST_BYTE, type AuthdVersion } from '../../protocols/vmserverd/authd.js';
+import { banner, SSL_REQUIRED, TLS_FIRST_BYTE, UNDECIDED, type AuthdVersion } from '../../protocols/vmserverd/authd.js';
 import type { Product } from '../../protocols/vmserverd/envelope.js';
 import type { Gateway, GatewayHost, Member } from '../contract.js';
 import { CallerParts, type GatewayParts } from './caller-parts.js';
 import { Calls } from './calls.js';
 import { Connection } from './door/connection.js';
-import { HalfOpen } from './door/half-open.js';
+import { HalfOpen, type Place } from './door/half-open.js';
 import { LocalUsers } from './door/local-users.js';
 import { Tls } from './door/tls.js';
 import { Files } from './files/files.js';
@@ -129,20 +130,21 @@ export class VmserverdGateway implements Gateway<VmserverdOptions> {
   }
 
   #connected(socket: Socket, address: string, beginsTls: boolean): void {
-    const leave = this.#halfOpen.enter(address, () => socket.destroy());
-    socket.once('close', leave);
+    const place = this.#halfOpen.enter(address, () => socket.destroy());
+    socket.once('close', () => place.leave());
     socket.on('error', () => socket.destroy());
     const version: AuthdVersion = beginsTls ? '1.10' : '1.00';
     socket.write(banner(version));
-    if (!beginsTls) return this.#serve(socket, address, version, leave);
+    if (!beginsTls) return this.#serve(socket, address, version, place);
     this.#silent.set(socket, performance.now() + VMSERVERD_LOGIN);
     socket.once('close', () => this.#silent.delete(socket));
-    socket.once('readable', () => this.#beginTls(socket, address, leave));
+    socket.once('readable', () => this.#beginTls(socket, address, place));
   }
 
   /** A client that speaks in the clear where it must not is told so, and nothing of what it said is looked at. */
-  #beginTls(socket: Socket, address: string, leave: () => void): void {
-    this.#silent.delete(socket);
+  #beginTls(socket: Socket, address: string, place: Place): void {
+    // too late: what it says is not looked at
+    if (!this.#silent.delete(socket)) return void socket.resume();
     const first = socket.read() as Buffer | null;
     const door = this.#tls.door;
     if (first === null || first[0] !== TLS_FIRST_BYTE || door === undefined) {
@@ -152,24 +154,26 @@ export class VmserverdGateway implements Gateway<VmserverdOptions> {
       return;
     }
     socket.unshift(first);
-    door.receive(socket, (open) => this.#serve(open, address, '1.10', leave));
+    door.receive(socket, (open) => this.#serve(open, address, '1.10', place));
   }
 
-  #serve(socket: Socket, address: string, version: AuthdVersion, loggedIn: () => void): void {
+  #serve(socket: Socket, address: string, version: AuthdVersion, place: Place): void {
     if (this.#ending.signal.aborted) return void socket.destroy();
     const { accounts } = this.#host;
     const connection = new Connection(socket, {
       version, address, calls: this.#calls, log: this.#host.log,
       times: () => ({ idle: this.#options['idle-timeout'] }),
       login: (name, password, signal) => accounts.login(name, password, address, signal),
+      isAccount: (name) => accounts.mark(name) !== undefined,
       local: (signal) => this.#localMember(socket, address, signal),
       entered: (member, keep) => {
-        loggedIn();
+        place.leave();
         const { touch, end } = this.#book.begin(member.name, address);
         socket.once('close', end);
         return new CallerParts(this.#parts, touch, keep);
       },
     });
+    place.closeBy(() => connection.crowdOut());
     this.#connections.set(connection, connection.serve());
     socket.once('close', () => this.#connections.delete(connection));
   }
@@ -197,8 +201,13 @@ export class VmserverdGateway implements Gateway<VmserverdOptions> {
 
   #sweep(): void {
     const now = performance.now();
-    for (const [socket, until] of this.#silent) if (now > until) socket.destroy();
+    for (const [socket, until] of this.#silent) if (now > until) this.#endSilent(socket);
     for (const connection of this.#connections.keys()) connection.sweep(now);
+  }
+
+  #endSilent(socket: Socket): void {
+    this.#silent.delete(socket);
+    socket.end(UNDECIDED.late, () => setTimeout(() => socket.destroy(), LINGER).unref());
   }
 
   #places(): { readonly listen: readonly string[]; readonly tlsListen: readonly string[] } {

@@ -4,7 +4,7 @@ import { AUTHD_FAILURES, AUTHD_LINE } from '../../kit/vmserverd-limits.js';
  * What is spoken with vmware-authd before the documents begin: lines that end in CR LF, the server first, codes as in FTP.
  * The words matter: login tools and scanners compare them (hydra, medusa, nmap, patator). Banner, USER, PASS and their replies
  * are public; so is 511, which a broken VMware Server gave. Argo's choice: `GLOBAL server` for the hand-over with its reply, 221,
- * 500, 503, the length of a line and how many passwords may be tried.
+ * 421, 500, 503, the length of a line and how many passwords may be tried.
  */
 
 export const AUTHD_PORT = 902;
@@ -24,12 +24,29 @@ export const TLS_FIRST_BYTE = 0x16;
 /** To one who speaks in the clear where he must not: nothing that he sent is looked at. */
 export const SSL_REQUIRED = '530 SSL required.\r\n';
 
+/**
+ * The last word where a login comes to nothing and the password is not to blame: 421, as in FTP (RFC 959, 4.2). Only `530 ` is taken
+ * for a wrong one (medusa): whoever guesses is to try this one again, and whoever has the right one is not told that it is wrong.
+ */
+export const UNDECIDED = {
+  busy: '421 Too many logins at a time, try again later.\r\n',
+  crowded: '421 Too many connections, try again later.\r\n',
+  failed: '421 The login cannot be checked now, try again later.\r\n',
+  late: '421 Timeout.\r\n',
+  ending: '421 The server ends.\r\n',
+} as const;
+
+export const LINE_TOO_LONG = '500 Line too long.\r\n';
+
 const LOGIN_FIRST = '530 Please login with USER and PASS.\r\n';
 
 /** What the gateway does for a conversation. */
 export interface AuthdCalls {
-  /** Whether a password is right: slowed down, counted and recorded by the gateway. What it throws ends the conversation. */
-  login(user: string, password: string): Promise<boolean>;
+  /**
+   * Whether a password is right: slowed down, counted and recorded by the gateway; or why that cannot be said at present.
+   * What it throws ends the conversation without a word: for who is gone.
+   */
+  login(user: string, password: string): Promise<boolean | keyof typeof UNDECIDED>;
   /** whether there is a service to which a client that is logged in can be handed over */
   hasService(): boolean;
 }
@@ -88,7 +105,9 @@ export class AuthdConversation {
     const user = this.#user;
     if (user === undefined) return step('503 Login with USER first.\r\n');
     this.#user = undefined;
-    if (await this.#calls.login(user, password)) {
+    const found = await this.#calls.login(user, password);
+    if (typeof found === 'string') return step(UNDECIDED[found], 'close');
+    if (found) {
       this.#isLoggedIn = true;
       return step(`230 User ${printable(user)} logged in.\r\n`);
     }
@@ -111,24 +130,35 @@ const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{
 const LF = 0x0A;
 const CR = 0x0D;
 
+/** A line that is too long: the connection is of no more use. */
+export class LineTooLongError extends RangeError {
+  override readonly name = 'LineTooLongError';
+
+  constructor() {
+    super(`a line has more than ${AUTHD_LINE} bytes`);
+  }
+}
+
 /** Cuts lines out of bytes; LF alone ends one too. Each byte is looked at once. */
 export class AuthdLines {
-  readonly #held = Buffer.allocUnsafe(AUTHD_LINE);
+  /** with room for a CR, which is not counted */
+  readonly #held = Buffer.allocUnsafe(AUTHD_LINE + 1);
   #length = 0;
 
   /**
    * The next line of some bytes, and where the rest begins.
    * @returns undefined: there is no whole line yet, all was taken
-   * @throws RangeError for one that is too long: the connection is of no more use
+   * @throws LineTooLongError
    */
   next(bytes: Uint8Array, from: number): { readonly line: string; readonly end: number } | undefined {
     const at = bytes.indexOf(LF, from);
     const end = at < 0 ? bytes.length : at;
-    if (this.#length + (end - from) > AUTHD_LINE) throw new RangeError(`a line has more than ${AUTHD_LINE} bytes`);
+    if (this.#length + (end - from) > this.#held.length) throw new LineTooLongError();
     this.#held.set(bytes.subarray(from, end), this.#length);
     this.#length += end - from;
-    if (at < 0) return undefined;
     const length = this.#length > 0 && this.#held[this.#length - 1] === CR ? this.#length - 1 : this.#length;
+    if (length > AUTHD_LINE) throw new LineTooLongError();
+    if (at < 0) return undefined;
     const line = this.#held.toString('utf8', 0, length);
     // It may have been a password.
     this.#held.fill(0, 0, this.#length);

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { AUTHD_FAILURES, AUTHD_LINE } from '../../../src/kit/vmserverd-limits.js';
-import { AuthdConversation, AuthdLines, banner, commandLine, readBanner, readReply, SSL_REQUIRED, type AuthdCalls } from '../../../src/protocols/vmserverd/authd.js';
+import { AuthdConversation, AuthdLines, banner, commandLine, readBanner, readReply, SSL_REQUIRED, UNDECIDED, type AuthdCalls } from '../../../src/protocols/vmserverd/authd.js';
 
 const CALLS: AuthdCalls = { login: (user, password) => Promise.resolve(user === 'operator' && password === 's3 cret'), hasService: () => true };
 
@@ -68,6 +68,17 @@ void t.test('after so many wrong passwords it closes', async (t) => {
   t.end();
 });
 
+void t.test('where it cannot be said whether a password is right, nothing is said of it', async (t) => {
+  for (const why of Object.keys(UNDECIDED) as (keyof typeof UNDECIDED)[]) {
+    const conversation = new AuthdConversation('1.00', { ...CALLS, login: () => Promise.resolve(why) });
+    await conversation.take('USER operator');
+    const step = await conversation.take('PASS s3 cret');
+    t.match(step, { reply: /^421 [^\r\n]+\r\n$/, then: 'close' });
+    t.notOk(conversation.isLoggedIn);
+  }
+  t.end();
+});
+
 void t.test('without a service, and for a local user', async (t) => {
   const conversation = new AuthdConversation('1.00', { ...CALLS, hasService: () => false }, true);
   t.same(await conversation.take('GLOBAL server'), { reply: '511 Error connecting to /usr/sbin/vmware-serverd process.\r\n', then: 'go on' });
@@ -98,6 +109,9 @@ void t.test('lines, however they come', (t) => {
   }
   const long = new AuthdLines();
   t.equal(long.next(Buffer.from(`${'x'.repeat(AUTHD_LINE)}\n`), 0)?.line.length, AUTHD_LINE);
+  t.equal(long.next(Buffer.from(`${'x'.repeat(AUTHD_LINE)}\r\n`), 0)?.line.length, AUTHD_LINE, 'its end does not count');
+  t.throws(() => new AuthdLines().next(Buffer.from(`${'x'.repeat(AUTHD_LINE + 1)}\n`), 0), RangeError);
+  t.throws(() => new AuthdLines().next(Buffer.alloc(AUTHD_LINE + 1, 'x'), 0), RangeError, 'as soon as it is known');
   t.equal(long.next(Buffer.alloc(AUTHD_LINE, 'x'), 0), undefined);
   t.throws(() => long.next(Buffer.from('x'), 0), RangeError);
   t.end();

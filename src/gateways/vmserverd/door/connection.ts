@@ -1,15 +1,16 @@
 import type { Socket } from 'node:net';
 import { ArgoError, toArgoError } from '../../../kit/errors.js';
 import { LINGER } from '../../../kit/limits.js';
-import { formatEndpoint } from '../../../kit/text.js';
+import { formatDuration, formatEndpoint } from '../../../kit/text.js';
 import { VMSERVERD_DOCUMENT_TIME, VMSERVERD_LOGIN } from '../../../kit/vmserverd-limits.js';
 import { onAbort } from '../../../kit/within.js';
-import { AuthdConversation, AuthdLines, type AuthdVersion } from '../../../protocols/vmserverd/authd.js';
+import { AuthdConversation, AuthdLines, LineTooLongError, LINE_TOO_LONG, UNDECIDED, type AuthdVersion } from '../../../protocols/vmserverd/authd.js';
 import { OperationError } from '../../../protocols/vmserverd/codes.js';
 import { DocumentStream } from '../../../protocols/vmserverd/framing.js';
 import type { Log } from '../../../kit/log.js';
 import type { Member } from '../../contract.js';
 import type { Calls } from '../calls.js';
+import { fault, toOperationError } from '../faults.js';
 import type { Parts } from '../operations/parts.js';
 import { Inflow } from './inflow.js';
 import { Outflow } from './outflow.js';
@@ -29,6 +30,8 @@ export interface ConnectionParts {
   times(): Times;
   /** @throws ArgoError */
   login(name: string, password: string, signal: AbortSignal): Promise<Member>;
+  /** Whether there is an account of that name: for the log, never for a reply. */
+  isAccount(name: string): boolean;
   /** The account of the user of this host who has made the connection; undefined: there is none. */
   local(signal: AbortSignal): Promise<Member | undefined>;
   /** Somebody is in, with his account. @param keep as `CallerParts` takes it @returns what his operations work with */
@@ -46,6 +49,8 @@ export class Connection {
   #isBusy = false;
   #isEnding = false;
   #member: Member | undefined;
+  /** once documents follow */
+  #stream: DocumentStream | undefined;
   /** how the member came in: by the kernel's word, as whom */
   #localAccount: string | undefined;
   #forgetMember: (() => void) | undefined;
@@ -89,8 +94,7 @@ export class Connection {
       await this.#out.drain();
       this.#socket.end();
     } catch (thrown) {
-      // a login that ends with its connection or the server is no fault
-      if (!this.#gone.signal.aborted && !(thrown instanceof ArgoError) && !(thrown instanceof OperationError) && !(thrown instanceof RangeError)) this.#parts.log('error', 'connection failed', { from: this.#caller.from, cause: thrown });
+      if (!this.#gone.signal.aborted) this.#fail(thrown);
       this.#out.flush();
       this.#socket.end();
     }
@@ -98,19 +102,55 @@ export class Connection {
 
   /** Ends it if it has taken too long. @param now of performance.now() */
   sweep(now: number): void {
-    if (!this.#isBusy && now > this.#until) this.destroy();
-    // a client that does not read what it has asked for
-    else if (this.#out.isBlocked && now > this.#until) this.destroy();
+    if (now <= this.#until || (this.#isBusy && !this.#out.isBlocked)) return;
+    // a client that does not read what it has asked for, or does not go when it was told to
+    if (this.#out.isBlocked || this.#isEnding) return this.destroy();
+    this.#isEnding = true;
+    this.#until = now + LINGER;
+    if (this.#stream === undefined) this.#parts.log('info', 'no login in time', { from: this.#caller.from });
+    this.#finish(UNDECIDED.late, fault('TIMEOUT', `no end of the document in ${formatDuration(VMSERVERD_DOCUMENT_TIME)}`));
   }
 
   /** Takes nothing more; what is being worked on is answered. */
   end(): void {
     this.#isEnding = true;
-    if (!this.#isBusy) this.#socket.end();
+    if (!this.#isBusy) this.#finish(UNDECIDED.ending, toOperationError(new ArgoError('SHUTTING DOWN')));
+  }
+
+  /** Ends it at once, since its place is somebody else's now: a login that is being checked is told that nothing comes of it. */
+  crowdOut(): void {
+    if (this.#isBusy) this.#parts.log('warn', 'login not decided', { from: this.#caller.from, reason: 'too many connections without a login' });
+    this.#out.append(UNDECIDED.crowded);
+    this.#out.flush();
+    this.destroy();
   }
 
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  /** Nothing more is taken. Whoever is at a login, or in the middle of a document, is told why; who has asked for nothing is told nothing. */
+  #finish(loginWord: string, error: OperationError): void {
+    if (this.#stream === undefined) this.#out.append(loginWord);
+    else if (this.#stream.isWithin) this.#out.append(this.#lastDocument(error));
+    this.#in.stop();
+  }
+
+  #fail(thrown: unknown): void {
+    const { log } = this.#parts;
+    const { from } = this.#caller;
+    if (thrown instanceof LineTooLongError) {
+      log('info', 'a line of a login is too long', { from });
+      this.#out.append(LINE_TOO_LONG);
+      return;
+    }
+    // what ends with the account or the server is no fault
+    if (!(thrown instanceof ArgoError) && !(thrown instanceof OperationError)) log('error', 'connection failed', { from, cause: thrown });
+    if (this.#stream === undefined) this.#out.append(UNDECIDED.failed);
+  }
+
+  #lastDocument(error: OperationError): string {
+    return `${this.#parts.calls.failure(error)}\0`;
   }
 
   #active(): void {
@@ -132,7 +172,10 @@ export class Connection {
         const { reply, then } = await this.#busy(async () => (conversation ??= await this.#converse()).take(found.line));
         if (conversation?.isLoggedIn !== true && this.#member !== undefined) this.#leave();
         if (this.#localAccount !== undefined && this.#member?.name !== this.#localAccount) this.#localAccount = undefined;
-        if (this.#isEnding) return false;
+        if (this.#isEnding) {
+          this.#out.append(UNDECIDED.ending);
+          return false;
+        }
         this.#out.append(reply);
         // a page in the browser of a local user could send what it likes behind its first line, which is none of these
         if (then === 'close' || (this.#localAccount !== undefined && reply.startsWith('5'))) return false;
@@ -150,7 +193,7 @@ export class Connection {
 
   /** Begins when the first line has come: who only stands there is not looked up. */
   async #converse(): Promise<AuthdConversation> {
-    const { version, login, local, log } = this.#parts;
+    const { version, local, log } = this.#parts;
     const { signal } = this.#gone;
     const member = await local(signal);
     signal.throwIfAborted();
@@ -160,18 +203,33 @@ export class Connection {
       log('info', 'login', { account: member.name, from: this.#caller.from, by: 'local user' });
     }
     return new AuthdConversation(version, {
-      login: async (name, password) => {
-        try {
-          this.#enter(await login(name, password, signal));
-          log('info', 'login', { account: name, from: this.#caller.from });
-          return true;
-        } catch (thrown) {
-          if (toArgoError(thrown).phrase === 'NOT AUTHENTICATED') return false;
-          throw thrown;
-        }
-      },
+      login: (name, password) => this.#check(name, password),
       hasService: () => true,
     }, member !== undefined);
+  }
+
+  /** @returns whether the password is right; why that is not known: nothing is said of it then */
+  async #check(name: string, password: string): Promise<boolean | 'busy' | 'failed'> {
+    const { login, isAccount, log } = this.#parts;
+    const { signal } = this.#gone;
+    const { from } = this.#caller;
+    try {
+      this.#enter(await login(name, password, signal));
+      log('info', 'login', { account: name, from });
+      return true;
+    } catch (thrown) {
+      signal.throwIfAborted();
+      const { phrase, detail } = toArgoError(thrown);
+      if (phrase === 'NOT AUTHENTICATED') return false;
+      // what was typed as a name may be a password: only names of accounts are told
+      const who = { account: isAccount(name) ? name : undefined, from };
+      if (phrase === 'BUSY') {
+        log('warn', 'login not decided', { ...who, reason: detail });
+        return 'busy';
+      }
+      log('error', 'login not decided', { ...who, cause: thrown });
+      return 'failed';
+    }
   }
 
   /** What takes us time does not take the client's. */
@@ -188,7 +246,7 @@ export class Connection {
 
   async #takeDocuments(): Promise<void> {
     const caller = { ...this.#caller, member: this.#member!, parts: this.#operating! };
-    const stream = new DocumentStream();
+    const stream = this.#stream = new DocumentStream();
     this.#active();
     for (let chunk = await this.#in.next(); chunk !== undefined; chunk = await this.#in.next()) {
       const wasWithin = stream.isWithin;
@@ -212,7 +270,7 @@ export class Connection {
       } catch (thrown) {
         if (!(thrown instanceof OperationError)) throw thrown;
         // what cannot be read is the last that is read
-        this.#out.append(`${this.#parts.calls.failure(thrown)}\0`);
+        this.#out.append(this.#lastDocument(thrown));
         return;
       } finally {
         this.#isBusy = false;
@@ -240,7 +298,6 @@ export class Connection {
     this.#member = undefined;
   }
 }
-
 
 /** Lets a member go when neither his connection nor a task of his needs him. */
 function heldBy(member: Member): { readonly keep: () => () => void; readonly free: () => void } {

@@ -4,7 +4,15 @@ import { VMSERVERD_HALF_OPEN } from '../../../kit/vmserverd-limits.js';
 
 interface Guest {
   readonly source: string;
-  drop(): void;
+  drop: () => void;
+}
+
+/** One's place among those who have not logged in. */
+export interface Place {
+  /** Tells that it has logged in, or is gone. May be called again. */
+  leave(): void;
+  /** From now on it is closed this way when its place goes to somebody else. */
+  closeBy(drop: () => void): void;
 }
 
 /**
@@ -25,16 +33,17 @@ export class HalfOpen {
     this.#mostOfSource = part(perAddress);
   }
 
-  /** @param address in its plain form @param drop closes it: its place goes to somebody else @returns tells that it has logged in, or is gone; may be called again */
-  enter(address: string, drop: () => void): () => void {
+  /** @param address in its plain form @param drop closes it: its place goes to somebody else */
+  enter(address: string, drop: () => void): Place {
     const key = {};
     const source = sourceOf(address);
     const mine = (this.#ofSource.get(source) ?? 0) + 1;
     if (mine > this.#mostOfSource) this.#drop([...this.#guests].find(([, guest]) => guest.source === source)?.[0]);
     else if (this.#guests.size >= this.#most) this.#drop(oldestOfMost(this.#guests, (guest) => guest.source));
-    this.#guests.set(key, { source, drop });
+    const guest: Guest = { source, drop };
+    this.#guests.set(key, guest);
     this.#ofSource.set(source, (this.#ofSource.get(source) ?? 0) + 1);
-    return () => this.#leave(key);
+    return { leave: () => this.#leave(key), closeBy: (other) => { guest.drop = other; } };
   }
 
   #drop(key: object | undefined): void {

@@ -42,7 +42,15 @@ export class Inflow {
     this.#size += chunk.length;
   }
 
+  /** Takes nothing more, also of what has come already: what comes yet is thrown away. */
+  stop(): void {
+    this.#chunks.length = this.#size = 0;
+    this.#end();
+    if (this.#socket.isPaused() && !this.#socket.destroyed) this.#socket.resume();
+  }
+
   #take(chunk: Buffer): void {
+    if (this.#isOver) return;
     this.#chunks.push(chunk);
     this.#size += chunk.length;
     if (this.#size >= VMSERVERD_PENDING) this.#socket.pause();
