@@ -1,5 +1,6 @@
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import t, { type Test } from 'tap';
 import { fileRows } from '../../../src/gateways/vmserverd/operations/files.js';
 import { logLine, OPERATIONS } from '../../../src/gateways/vmserverd/operations/index.js';
@@ -170,6 +171,77 @@ await t.test('what cannot be read ends the connection, with a reason', async (t)
     t.match(readAnswer(await client.document()), { code: -31 }, text.slice(0, 30));
     t.equal(await client.ended(), '');
   }
+});
+
+await t.test('what can be read and is no request is refused, and the next one is answered', async (t) => {
+  const { login } = await start(t);
+  const client = await login();
+  for (const text of ['<exec></exec>', '<foo></foo>', '<exec/>', '<foo/>', '<exec><op>inc</op><op>inc</op></exec>', `<exec><op>${'x'.repeat(65)}</op></exec>`, '<exec><op>a b</op></exec>', '<exec>inc</exec>', '<exec><op>inc</op><out/></exec>']) {
+    t.match(readAnswer(await client.ask(text)), { code: -3 }, text.slice(0, 30));
+  }
+  for (const text of ['<exec/>', '<foo a="/>"/>']) {
+    client.send(text);
+    t.match(readAnswer(await client.line()), { code: -3 }, `${text} needs no NUL`);
+  }
+  t.match(await client.call('inc', '<number>1</number>'), { code: 0 });
+});
+
+await t.test('a right password that cannot be checked in a flood is not refused', async (t) => {
+  const { port, daemon } = await start(t);
+  const attempt = async (password: string): Promise<VmserverdTestClient> => {
+    const client = VmserverdTestClient.connect(port);
+    t.teardown(() => client.end());
+    await client.line();
+    await client.say('USER steve');
+    client.send(`PASS ${password}\r\n`);
+    return client;
+  };
+  const guessing = VmserverdTestClient.connect(port);
+  t.teardown(() => guessing.end());
+  await guessing.line();
+  for (let times = 0; times < 5; times += 1) {
+    await guessing.say('USER steve');
+    t.equal(await guessing.say('PASS wrong'), '530 Login incorrect.');
+  }
+  // more than wait at a time, for two seconds each
+  const waiting = await Promise.all(Array.from({ length: 8 }, () => attempt('wrong')));
+  t.match(await Promise.race(waiting.map((one) => one.line())), /^421 /);
+  const right = await attempt(PASSWORD);
+  t.equal(await right.line(), '421 Too many logins at a time, try again later.');
+  t.equal(await right.ended(), '');
+  t.ok(await daemon.logs(/"level":"warn"[^\n]*"account":"steve"[^\n]*"login not decided"/));
+});
+
+await t.test('who only stands there makes place for others, and is told so', async (t) => {
+  const { port, tlsPort } = await start(t, 'max-connections-per-address = 4');
+  const first = VmserverdTestClient.connect(port);
+  t.match(await first.line(), /^220 /);
+  t.match(await first.say('USER steve'), /^331 /);
+  for (let times = 0; times < 2; times += 1) t.match(await VmserverdTestClient.connect(port).line(), /^220 /);
+  t.equal(await first.line(), '421 Too many connections, try again later.');
+  t.equal(await first.ended(), '');
+  const { client } = await VmserverdTestClient.connectSecure(tlsPort, { host: '127.0.0.2' });
+  t.match(await client.say('USER steve'), /^331 /);
+  for (let times = 0; times < 2; times += 1) t.match(await VmserverdTestClient.connect(tlsPort, '127.0.0.2').line(), /^220 /);
+  t.equal(await client.line(), '421 Too many connections, try again later.', 'with TLS, too');
+});
+
+await t.test('a list of many, in the middle of a reload', async (t) => {
+  const tables = await accountTables(ALL);
+  const many = '[providers.demo]\ntype = "sim"\ncount = 60000\n[providers.other]\ntype = "sim"\ninstances = ["x"]\n';
+  const { port, daemon, reload } = await startVmserverd(t, tables + many + gatewayTable());
+  const client = await VmserverdTestClient.login(port, 'steve', PASSWORD);
+  const paths = async (): Promise<string[]> => valuesIn((await client.call('X_VM_Enumerate')).out, 'config');
+  const before = await paths();
+  t.equal(before.length, 60_001);
+  const begun = new Promise<void>((resolve) => client.socket.once('data', () => { client.socket.pause(); resolve(); }));
+  // more than the network holds for a client that does not read
+  client.send('<exec><op>VMServerd_GetConnectedVMList</op></exec>\0');
+  await begun;
+  reload(tables + many.replace('"x"', '"x", "y"') + gatewayTable());
+  await daemon.logs('reloaded');
+  client.socket.resume();
+  t.ok(isDeepStrictEqual(valuesIn(readAnswer(await client.document()).out, 'config'), before), 'none is there twice, and none is missing');
 });
 
 await t.test('TLS', async (t) => {
