@@ -54,9 +54,9 @@ await t.test('who never goes on is cut off: before a login, in the middle of a d
   const memory = residentMegabytes(daemon);
   const other = await VmserverdTestClient.login(port, 'steve', PASSWORD);
   t.match(await other.call('inc', '<number>1</number>'), { code: 0 }, 'others are served meanwhile');
-  await Promise.all([silent, silentTls].map((client) => client.ended(VMSERVERD_LOGIN + WITHIN)));
+  for (const heard of await Promise.all([silent, silentTls].map((client) => client.ended(VMSERVERD_LOGIN + WITHIN)))) t.match(heard, /\r\n421 Timeout\.\r\n$/);
   t.ok(performance.now() - began >= VMSERVERD_LOGIN - 1000, 'a login has its time');
-  await half.ended(VMSERVERD_DOCUMENT_TIME + WITHIN);
+  t.match(await half.ended(VMSERVERD_DOCUMENT_TIME + WITHIN), /<code>-17<.*<\/exec>\0$/);
   t.ok(residentMegabytes(daemon) < memory + 100, 'what is not read is not made');
   t.match(await other.call('inc', '<number>1</number>'), { code: 0 });
   for (const client of [deaf, other]) client.end();
