@@ -276,6 +276,8 @@ void t.test('the page', { skip: lacks('chromium'), jobs: 3 }, async (t) => {
     await shows(page, 'dialog .targets', 'clean shutdown');
     await page.getByRole('button', { name: 'Run plan' }).click();
     await until(() => double.asked.some(({ path }) => path === '/api/plans/power-cut/run'), WAIT_MS, 'the run');
+    // keys are a dialog's own until it is closed, which the answer does
+    await until(async () => (await page.locator('dialog').count()) === 0, WAIT_MS, 'the dialog to close');
     await press(page, 'g', 'a');
     await shows(page, '.timeline', 'stop: TIMEOUT');
     await page.getByRole('button', { name: 'Audit' }).click();

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { AUTHD_FAILURES, AUTHD_LINE } from '../../../src/kit/vmserverd-limits.js';
-import { AuthdConversation, AuthdLines, banner, commandLine, readBanner, readReply, SSL_REQUIRED, UNDECIDED, type AuthdCalls } from '../../../src/protocols/vmserverd/authd.js';
+import { type AuthdCalls, AuthdConversation, AuthdLines, banner, commandLine, LineTooLongError, readBanner, readReply, SSL_REQUIRED, UNDECIDED } from '../../../src/protocols/vmserverd/authd.js';
 
 const CALLS: AuthdCalls = { login: (user, password) => Promise.resolve(user === 'operator' && password === 's3 cret'), hasService: () => true };
 
@@ -110,10 +110,10 @@ void t.test('lines, however they come', (t) => {
   const long = new AuthdLines();
   t.equal(long.next(Buffer.from(`${'x'.repeat(AUTHD_LINE)}\n`), 0)?.line.length, AUTHD_LINE);
   t.equal(long.next(Buffer.from(`${'x'.repeat(AUTHD_LINE)}\r\n`), 0)?.line.length, AUTHD_LINE, 'its end does not count');
-  t.throws(() => new AuthdLines().next(Buffer.from(`${'x'.repeat(AUTHD_LINE + 1)}\n`), 0), RangeError);
-  t.throws(() => new AuthdLines().next(Buffer.alloc(AUTHD_LINE + 1, 'x'), 0), RangeError, 'as soon as it is known');
+  t.throws(() => new AuthdLines().next(Buffer.from(`${'x'.repeat(AUTHD_LINE + 1)}\n`), 0), LineTooLongError);
+  t.throws(() => new AuthdLines().next(Buffer.alloc(AUTHD_LINE + 1, 'x'), 0), LineTooLongError, 'as soon as it is known');
   t.equal(long.next(Buffer.alloc(AUTHD_LINE, 'x'), 0), undefined);
-  t.throws(() => long.next(Buffer.from('x'), 0), RangeError);
+  t.throws(() => long.next(Buffer.from('x'), 0), LineTooLongError);
   t.end();
 });
 
