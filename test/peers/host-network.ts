@@ -6,7 +6,7 @@ import { until } from '../support/until.js';
 import { Enclosure, makeFolders, must, type Outcome } from './enclosure.js';
 import { networkBy, routesBy } from './host-state.js';
 import type { NetworkRequest } from './network-cli.js';
-import { NETWORK_FOLDERS, ownEtc } from './own-etc.js';
+import { NETWORK_FOLDERS, ownEtc, ownPasswd } from './own-etc.js';
 
 /**
  * A host whose network may be changed, in a network namespace with a real sshd, and beside it the machine that manages it.
@@ -54,7 +54,7 @@ export class HostNetworkPeer {
   static async start(etc: Readonly<Record<string, string>> = {}): Promise<HostNetworkPeer> {
     const enclosure = await Enclosure.start((scratch) => {
       makeFolders(scratch, 'run/sshd', 'run/peer/bin');
-      return { [join(scratch, 'run')]: '/run', ...ownEtc(join(scratch, 'etc'), NETWORK_FOLDERS, etc) };
+      return { [join(scratch, 'run')]: '/run', ...ownPasswd(join(scratch, 'etc')), ...ownEtc(join(scratch, 'etc'), NETWORK_FOLDERS, etc) };
     });
     try {
       const { code, stderr } = await enclosure.run('sh', '-c', SETUP);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { freePort, listens } from '../support/ports.js';
 import { until } from '../support/until.js';
 import { must, type Enclosure } from './enclosure.js';
+import { quickRoot } from './own-etc.js';
 
 const HOST = '127.0.0.1';
 const SSH_PORT = 22;
@@ -42,9 +43,7 @@ export function accountFiles(scratch: string): Record<string, string> {
   const { name, uid, home } = ACCOUNT;
   const add = (file: string, line: string): string => {
     const copy = join(scratch, file);
-    // root's own shell may read a .bashrc that takes its time for each command
-    const own = readFileSync(`/etc/${file}`, 'utf8').trimEnd().replace(/^(root:.*:)\/[^:]*$/m, '$1/bin/sh');
-    writeFileSync(copy, `${own}\n${line}\n`);
+    writeFileSync(copy, `${quickRoot(readFileSync(`/etc/${file}`, 'utf8').trimEnd())}\n${line}\n`);
     chmodSync(copy, file === 'shadow' ? 0o600 : 0o644);
     return copy;
   };
