@@ -5,6 +5,7 @@ import { Sleepers, type Sleeper } from '../kit/bell.js';
 import { ArgoError } from '../kit/errors.js';
 import { EVENTS_A_LISTING, EVENTS_A_TURN, WATCHERS, WATCHERS_A_LOOK, WATCHERS_A_MILLISECOND } from '../kit/limits.js';
 import { Slices } from '../kit/slices.js';
+import { Tally } from '../kit/tally.js';
 import type { Grantable, Principal } from './principal.js';
 
 /** What happened, as those who may know are told. */
@@ -112,7 +113,7 @@ export class Events {
   readonly #waiting = new Sleepers();
   /** while those who wait are woken: the last event that was there when that began, and what was found last */
   #round: { readonly end: number; look?: { readonly after: number; readonly found: Look } } | undefined;
-  readonly #watchers = new Map<string, number>();
+  readonly #watchers = new Tally();
   #watching = 0;
   #waking = false;
   /** something has happened since those who wait were last begun to be woken */
@@ -213,15 +214,12 @@ export class Events {
 
   /** A place for one who watches. @returns gives it back @throws ArgoError BUSY where there are too many */
   enter(account: string, mostOfAccount: number): () => void {
-    const own = this.#watchers.get(account) ?? 0;
-    if (own >= mostOfAccount || this.#watching >= WATCHERS) throw new ArgoError('BUSY', 'too many watch already');
-    this.#watchers.set(account, own + 1);
+    if (this.#watchers.of(account) >= mostOfAccount || this.#watching >= WATCHERS) throw new ArgoError('BUSY', 'too many watch already');
+    this.#watchers.add(account);
     this.#watching += 1;
     return () => {
       this.#watching -= 1;
-      const left = this.#watchers.get(account)! - 1;
-      if (left > 0) this.#watchers.set(account, left);
-      else this.#watchers.delete(account);
+      this.#watchers.take(account);
     };
   }
 

@@ -1,4 +1,5 @@
 import { BEGIN_SLICE, FAN_OUT, FAN_OUT_LEAST } from '../kit/limits.js';
+import { Tally } from '../kit/tally.js';
 
 /** One of many that has ended. */
 export type Settled<T, Subject> =
@@ -130,22 +131,14 @@ export const WHOLE_SHARE: Share = { most: () => FAN_OUT, end: () => undefined };
 
 /** Divides what may be under way of one request among those of an account. */
 export class Shares {
-  readonly #running = new Map<string, number>();
+  readonly #running = new Tally();
 
   take(account: string): Share {
-    this.#running.set(account, this.#runningOf(account) + 1);
+    this.#running.add(account);
     return {
-      most: () => Math.max(FAN_OUT_LEAST, FAN_OUT / this.#runningOf(account)),
-      end: () => {
-        const left = this.#runningOf(account) - 1;
-        if (left === 0) this.#running.delete(account);
-        else this.#running.set(account, left);
-      },
+      most: () => Math.max(FAN_OUT_LEAST, FAN_OUT / this.#running.of(account)),
+      end: () => this.#running.take(account),
     };
-  }
-
-  #runningOf(account: string): number {
-    return this.#running.get(account) ?? 0;
   }
 }
 

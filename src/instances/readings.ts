@@ -3,6 +3,7 @@ import { Signals, type SignalLoan } from '../kit/signals.js';
 import { ArgoError } from '../kit/errors.js';
 import { Link, LinkedList } from '../kit/linked-list.js';
 import { CALLS_WAITING, CALLS_WAITING_PER_ACCOUNT, PLACE_KEPT, PLACE_KEPT_LONGER, PLACES_LOOK, MACHINES_KEPT, READINGS_KEPT } from '../kit/limits.js';
+import { Tally } from '../kit/tally.js';
 import type { Caller, Calls, Place } from './calls.js';
 
 /** One reading that somebody asks for. */
@@ -111,7 +112,7 @@ export class Readings {
   readonly #machines = new Map<string, MachineLine>();
   /** in which something waits for its machine */
   readonly #crowded = new Set<MachineLine>();
-  readonly #askingBy = new Map<string, number>();
+  readonly #askingBy = new Tally();
   readonly #kept = new Map<string, Kept>();
   /** when a machine was changed last: what was asked before is not given any longer */
   readonly #changed = new Map<string, number>();
@@ -141,10 +142,9 @@ export class Readings {
     const { id, name, account, maxAge } = question;
     const kept = maxAge === undefined ? undefined : this.#keptFor(id, name, maxAge);
     if (kept) return Promise.resolve(kept.value as T);
-    const ofAccount = this.#askingBy.get(account) ?? 0;
-    if (this.#asking >= CALLS_WAITING || ofAccount >= CALLS_WAITING_PER_ACCOUNT) return Promise.reject(new ArgoError('BUSY', 'too many requests wait already'));
+    if (this.#asking >= CALLS_WAITING || this.#askingBy.of(account) >= CALLS_WAITING_PER_ACCOUNT) return Promise.reject(new ArgoError('BUSY', 'too many requests wait already'));
     this.#asking += 1;
-    this.#askingBy.set(account, ofAccount + 1);
+    this.#askingBy.add(account);
     return new Promise<T>((resolve, reject) => {
       const machine = this.#machineOf(id);
       const flight = this.#flightFor(machine, question) ?? this.#newFlight(machine, question);
@@ -358,10 +358,7 @@ export class Readings {
   #settled(asker: Asker): void {
     asker.settled();
     this.#asking -= 1;
-    const { account } = asker.question;
-    const left = this.#askingBy.get(account)! - 1;
-    if (left === 0) this.#askingBy.delete(account);
-    else this.#askingBy.set(account, left);
+    this.#askingBy.take(asker.question.account);
   }
 }
 

@@ -6,6 +6,7 @@ import { READ_TIMEOUT } from '../kit/limits.js';
 import type { LinkedList } from '../kit/linked-list.js';
 import type { Signals } from '../kit/signals.js';
 import { mapInSlices } from '../kit/slices.js';
+import { Tally } from '../kit/tally.js';
 import { unlessAborted } from '../kit/within.js';
 import { NETWORK_MARGIN, SLOW_READ_TIMEOUT, WORK_TASK_TIMEOUT, WORK_TIMEOUT, WORKS_OF_ACCOUNT } from '../kit/work-limits.js';
 import type { Instance } from './instance.js';
@@ -52,7 +53,7 @@ export class Works {
   /** of hosts' networks: by the host, where a driver says which that is, else by the provider's name, since one that is configured anew is the same host */
   readonly #networks = new Map<string, Turn>();
   /** what changes something, under way, by account */
-  readonly #acting = new Map<string, number>();
+  readonly #acting = new Tally();
 
   constructor(parts: WorksParts) {
     this.#parts = parts;
@@ -214,14 +215,9 @@ export class Works {
 
   /** @throws ArgoError BUSY */
   #enter(account: string): () => void {
-    const own = this.#acting.get(account) ?? 0;
-    if (own >= WORKS_OF_ACCOUNT) throw new ArgoError('BUSY', 'too many works of this account are under way');
-    this.#acting.set(account, own + 1);
-    return () => {
-      const left = this.#acting.get(account)! - 1;
-      if (left === 0) this.#acting.delete(account);
-      else this.#acting.set(account, left);
-    };
+    if (this.#acting.of(account) >= WORKS_OF_ACCOUNT) throw new ArgoError('BUSY', 'too many works of this account are under way');
+    this.#acting.add(account);
+    return () => this.#acting.take(account);
   }
 
   #turnOf(name: WorkName, subject: Subject): Turn | undefined {

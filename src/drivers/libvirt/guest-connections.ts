@@ -1,3 +1,4 @@
+import { Tally } from '../../kit/tally.js';
 import { within, unlessAborted } from '../../kit/within.js';
 import type { LibvirtClient } from '../../protocols/libvirt/client.js';
 import { MAX_IN_FLIGHT, MAX_SLOW_IN_FLIGHT } from '../../protocols/libvirt/rpc.js';
@@ -24,7 +25,7 @@ const QUESTIONS = 'questions';
 /** A connection, and the guests for which calls are under way on it. */
 class GuestConnection {
   /** how many works are under way, by the place that they are counted under */
-  readonly works = new Map<string, number>();
+  readonly works = new Tally();
   idle: NodeJS.Timeout | undefined;
 
   constructor(readonly client: LibvirtClient) {}
@@ -36,19 +37,17 @@ class GuestConnection {
 
   begin(place: string): void {
     clearTimeout(this.idle);
-    this.works.set(place, (this.works.get(place) ?? 0) + 1);
+    this.works.add(place);
   }
 
   end(place: string): void {
-    const left = this.works.get(place)! - 1;
-    if (left > 0) this.works.set(place, left);
-    else this.works.delete(place);
+    this.works.take(place);
   }
 }
 
 /** Whether a question is sent at once on it, and no guest's calls will come to hold it up. */
 const isForQuestions = ({ client, held, works }: GuestConnection): boolean =>
-  client.hasPlace && (works.get(QUESTIONS) ?? 0) < MAX_IN_FLIGHT && [...held].every((place) => place === QUESTIONS);
+  client.hasPlace && works.of(QUESTIONS) < MAX_IN_FLIGHT && [...held].every((place) => place === QUESTIONS);
 
 /** A place on a connection. */
 export interface GuestPlace {

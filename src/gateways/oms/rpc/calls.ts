@@ -5,6 +5,7 @@ import { OPERATIONS, type OperationName } from '../../../instances/operation-tab
 import { ArgoError } from '../../../kit/errors.js';
 import { OMS_CACHE_LONGEST, OMS_CALL_LONGEST, OMS_CALLS_OF_SESSION } from '../../../kit/oms-limits.js';
 import { mapInSlices } from '../../../kit/slices.js';
+import { Tally } from '../../../kit/tally.js';
 import { formatDuration } from '../../../kit/text.js';
 import { underAll, unlessAborted } from '../../../kit/within.js';
 import { HttpError, type Visit } from '../../../listening/http.js';
@@ -34,7 +35,7 @@ export class Calls {
   readonly #parts: CallParts;
   readonly #cache = new AnswerCache();
   /** calls under way, by the id of their session */
-  readonly #underWay = new Map<string, number>();
+  readonly #underWay = new Tally();
 
   constructor(parts: CallParts) {
     this.#parts = parts;
@@ -85,18 +86,15 @@ export class Calls {
 
   async #counted<T>(session: Session, work: () => Promise<T>): Promise<T> {
     const { id } = session;
-    const count = this.#underWay.get(id) ?? 0;
-    if (count >= OMS_CALLS_OF_SESSION) throw new ArgoError('BUSY', `${OMS_CALLS_OF_SESSION} calls of this session are under way already`);
-    this.#underWay.set(id, count + 1);
+    if (this.#underWay.of(id) >= OMS_CALLS_OF_SESSION) throw new ArgoError('BUSY', `${OMS_CALLS_OF_SESSION} calls of this session are under way already`);
+    this.#underWay.add(id);
     // a call may last longer than a session may be idle
     const release = this.#parts.sessions.hold(session);
     try {
       return await work();
     } finally {
       release();
-      const left = this.#underWay.get(id)! - 1;
-      if (left > 0) this.#underWay.set(id, left);
-      else this.#underWay.delete(id);
+      this.#underWay.take(id);
     }
   }
 }

@@ -1,5 +1,6 @@
 import { sourceOf } from '../../../auth/networks.js';
 import { oldestOfMost } from '../../../kit/forgetting.js';
+import { Tally } from '../../../kit/tally.js';
 import { VMSERVERD_HALF_OPEN } from '../../../kit/vmserverd-limits.js';
 
 interface Guest {
@@ -22,7 +23,7 @@ export interface Place {
 export class HalfOpen {
   /** the oldest first */
   readonly #guests = new Map<object, Guest>();
-  readonly #ofSource = new Map<string, number>();
+  readonly #ofSource = new Tally();
   #most = 1;
   #mostOfSource = 1;
 
@@ -37,12 +38,11 @@ export class HalfOpen {
   enter(address: string, drop: () => void): Place {
     const key = {};
     const source = sourceOf(address);
-    const mine = (this.#ofSource.get(source) ?? 0) + 1;
-    if (mine > this.#mostOfSource) this.#drop([...this.#guests].find(([, guest]) => guest.source === source)?.[0]);
+    if (this.#ofSource.of(source) >= this.#mostOfSource) this.#drop([...this.#guests].find(([, guest]) => guest.source === source)?.[0]);
     else if (this.#guests.size >= this.#most) this.#drop(oldestOfMost(this.#guests, (guest) => guest.source));
     const guest: Guest = { source, drop };
     this.#guests.set(key, guest);
-    this.#ofSource.set(source, (this.#ofSource.get(source) ?? 0) + 1);
+    this.#ofSource.add(source);
     return { leave: () => this.#leave(key), closeBy: (other) => { guest.drop = other; } };
   }
 
@@ -57,8 +57,6 @@ export class HalfOpen {
     const guest = this.#guests.get(key);
     if (guest === undefined) return;
     this.#guests.delete(key);
-    const left = this.#ofSource.get(guest.source)! - 1;
-    if (left > 0) this.#ofSource.set(guest.source, left);
-    else this.#ofSource.delete(guest.source);
+    this.#ofSource.take(guest.source);
   }
 }
