@@ -2,9 +2,6 @@ import { BlockList, isIP } from 'node:net';
 import type { Network } from '../config/values.js';
 import { IPV6_SOURCE_BITS, NETWORK_BITS } from '../kit/limits.js';
 
-/** An IPv4 address that a socket of both families shows as `::ffff:1.2.3.4`, in its own form. */
-export const plainAddress = (address: string): string => (address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address);
-
 /** A test for addresses that lie in one of the networks. */
 export function networkTest(networks: readonly Network[]): (address: string) => boolean {
   const list = new BlockList();

@@ -21,8 +21,3 @@ export function parseAddress(text: string, defaultPort = DEFAULT_PORT): Address 
   if (match?.[1] !== undefined && isIP(host) !== 6) return undefined;
   return { host, port };
 }
-
-/** Whether the other end of a connection is this machine, so that nobody can listen in. */
-export function isLoopback(remoteAddress: string | undefined): boolean {
-  return remoteAddress !== undefined && /^(::ffff:)?127\.|^::1$/.test(remoteAddress);
-}

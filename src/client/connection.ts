@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
+import { isLoopback } from '../kit/addresses.js';
 import { ArgoError } from '../kit/errors.js';
 import { formatEndpoint } from '../kit/text.js';
-import { isLoopback } from './address.js';
 import { isEnd, type ReplyEvent, ReplyFault, ReplyParser } from './replies.js';
 import type { Settings } from './settings.js';
 import { openTransport } from './transport.js';

@@ -1,12 +1,12 @@
 import { setMaxListeners } from 'node:events';
 import type { Authenticator } from '../auth/authenticator.js';
 import { Login } from '../auth/login.js';
-import { plainAddress } from '../auth/networks.js';
 import { Observer, Service } from '../auth/service.js';
 import type { ArgoEvent, EventFacts } from '../instances/events.js';
 import type { Gate } from '../instances/gate.js';
 import type { Identity } from '../instances/principal.js';
 import { asTold, mayKnow } from '../instances/subscription.js';
+import { plainAddress } from '../kit/addresses.js';
 import { ArgoError } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import type { Accounts, Member } from './contract.js';

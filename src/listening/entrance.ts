@@ -1,10 +1,12 @@
 import type { Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
-import { networkTest, plainAddress, sourceOf } from '../auth/networks.js';
+import { networkTest, sourceOf } from '../auth/networks.js';
 import type { TlsFiles } from '../config/config.js';
 import type { Endpoint, Network } from '../config/values.js';
+import { plainAddress } from '../kit/addresses.js';
 import { LINGER, REFUSALS_LINGERING } from '../kit/limits.js';
 import type { Log } from '../kit/log.js';
+import { Tally } from '../kit/tally.js';
 import { formatEndpoint } from '../kit/text.js';
 import type { Change } from './change.js';
 import { Listener, type ListenerEvents } from './listener.js';
@@ -52,12 +54,6 @@ function placesOf({ listen, tlsListen, tls }: EntranceSettings): Map<string, Pla
   ]);
 }
 
-function countDown(counts: Map<string, number>, key: string): void {
-  const left = (counts.get(key) ?? 1) - 1;
-  if (left > 0) counts.set(key, left);
-  else counts.delete(key);
-}
-
 /**
  * The listeners of one gateway, and who may come in through them. A connection has its place from its
  * first packet on, those that are still shaking hands for TLS included.
@@ -65,9 +61,9 @@ function countDown(counts: Map<string, number>, key: string): void {
 export class Entrance {
   readonly #listeners = new Map<string, Listener>();
   /** connections by what they are counted by */
-  readonly #perSource = new Map<string, number>();
+  readonly #perSource = new Tally();
   /** connections by the address of the listener through which they came */
-  readonly #perListener = new Map<string, number>();
+  readonly #perListener = new Tally();
   #places = 0;
   /** refused ones that may still read why */
   #refusals = 0;
@@ -99,7 +95,7 @@ export class Entrance {
   /** Of the connections that have a place: how many came through each listener, by its address as configured. */
   get connectionsByListener(): ReadonlyMap<string, number> {
     const open = [...this.#listeners.values()].map(({ endpoint }) => formatEndpoint(endpoint));
-    return new Map([...open.map((address) => [address, 0] as const), ...this.#perListener]);
+    return new Map([...open.map((address) => [address, 0] as const), ...this.#perListener.entries()]);
   }
 
   /**
@@ -225,10 +221,9 @@ export class Entrance {
     const { maxConnections = 0, maxConnectionsPerAddress = 0 } = this.#settings ?? {};
     if (!this.#isFrom(address)) return this.#refuse(socket, address, 'not from there');
     const source = sourceOf(address);
-    const here = this.#perSource.get(source) ?? 0;
-    if (this.#places >= maxConnections || here >= maxConnectionsPerAddress) return this.#refuse(socket, address, 'too many');
-    this.#perSource.set(source, here + 1);
-    this.#perListener.set(listener, (this.#perListener.get(listener) ?? 0) + 1);
+    if (this.#places >= maxConnections || this.#perSource.of(source) >= maxConnectionsPerAddress) return this.#refuse(socket, address, 'too many');
+    this.#perSource.add(source);
+    this.#perListener.add(listener);
     this.#places += 1;
     socket.once('close', () => this.#vacate(source, listener));
     return (open) => this.#events.connected(open, address, this.#gatewayTls.has(listener));
@@ -236,8 +231,8 @@ export class Entrance {
 
   #vacate(source: string, listener: string): void {
     this.#places -= 1;
-    countDown(this.#perSource, source);
-    countDown(this.#perListener, listener);
+    this.#perSource.take(source);
+    this.#perListener.take(listener);
   }
 
   /** A client that is refused may read why, for a moment; inside TLS it has to shake hands within it. */

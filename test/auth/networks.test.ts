@@ -1,5 +1,6 @@
 import t from 'tap';
-import { networkTest, originOf, plainAddress, sourceOf } from '../../src/auth/networks.js';
+import { networkTest, originOf, sourceOf } from '../../src/auth/networks.js';
+import { plainAddress } from '../../src/kit/addresses.js';
 import { parseNetwork, type Network } from '../../src/config/values.js';
 
 const networks = (...texts: string[]): Network[] => texts.map((text) => {

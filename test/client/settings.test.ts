@@ -1,5 +1,6 @@
 import t from 'tap';
-import { isLoopback, parseAddress } from '../../src/client/address.js';
+import { parseAddress } from '../../src/client/address.js';
+import { isLoopback } from '../../src/kit/addresses.js';
 import { formatEndpoint } from '../../src/kit/text.js';
 import { type ClientConfig, parseConfig } from '../../src/client/config-file.js';
 import { type ClientOptions, configPath, formatFingerprint, parseFingerprint, settle, stateFolder } from '../../src/client/settings.js';

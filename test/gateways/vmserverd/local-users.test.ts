@@ -4,7 +4,8 @@ import { createServer, connect as connectSocket, type AddressInfo, type Socket }
 import { once } from 'node:events';
 import { endianness } from 'node:os';
 import t from 'tap';
-import { isLoopback, LocalUsers, namesIn, ownerIn } from '../../../src/gateways/vmserverd/door/local-users.js';
+import { LocalUsers, namesIn, ownerIn } from '../../../src/gateways/vmserverd/door/local-users.js';
+import { isLoopback } from '../../../src/kit/addresses.js';
 import { readAnswer, VmserverdTestClient } from '../../support/vmserverd/client.js';
 import { accountTables, EVERYTHING, gatewayTable, HOSTS, startVmserverd } from '../../support/vmserverd/world.js';
 import { until } from '../../support/until.js';

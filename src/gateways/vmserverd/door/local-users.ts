@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { endianness } from 'node:os';
-import { isIPv4 } from 'node:net';
+import { isLoopback, plainAddress } from '../../../kit/addresses.js';
 import { Places } from '../../../kit/places.js';
 import { VMSERVERD_LOOKUPS, VMSERVERD_LOOKUPS_WAITING, VMSERVERD_SOCKETS, VMSERVERD_USERS } from '../../../kit/vmserverd-limits.js';
 
@@ -19,21 +19,13 @@ export interface Ends {
 
 const LITTLE = endianness() === 'LE';
 
-const plain = (address: string): string => (address.startsWith('::ffff:') && isIPv4(address.slice(7)) ? address.slice(7) : address);
-
-export const isLoopback = (address: string | undefined): boolean => {
-  if (address === undefined) return false;
-  const one = plain(address);
-  return one === '::1' || (isIPv4(one) && one.startsWith('127.'));
-};
-
 /** Four bytes as the kernel prints a word of them. */
 const word = (bytes: readonly number[]): string => (LITTLE ? [...bytes].reverse() : bytes).map((byte) => byte.toString(16).padStart(2, '0')).join('').toUpperCase();
 
 /** An end as the kernel prints it, in either table: `0100007F:D431`. @returns for IPv4 also as a socket of both families has it */
 function forms(address: string, port: number): readonly string[] {
   const hex = port.toString(16).padStart(4, '0').toUpperCase();
-  const one = plain(address);
+  const one = plainAddress(address);
   const zeros = word([0, 0, 0, 0]);
   if (one === '::1') return [`${zeros.repeat(3)}${word([0, 0, 0, 1])}:${hex}`];
   const bytes = word(one.split('.').map(Number));
