@@ -1,3 +1,4 @@
+import { recorded } from '../instances/recorded.js';
 import { ArgoError, toArgoError } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import type { AuditLog } from '../store/audit-entry.js';
@@ -64,24 +65,14 @@ export class Turns {
     });
   }
 
-  async #recorded<T>(facts: TurnFacts, names: readonly string[], work: () => Promise<T>): Promise<T> {
-    const { audit, log } = this.#parts;
+  #recorded<T>(facts: TurnFacts, names: readonly string[], work: () => Promise<T>): Promise<T> {
     const rows = names.map((instance) => ({ ...facts, instance, options: '' }));
-    const ids = await Promise.all(rows.map((one) => audit.begin(one)));
-    const began = performance.now();
-    const end = async (outcomeOf: (name: string) => string): Promise<void> => {
-      await Promise.all(ids.map((id, index) => audit.end(id, outcomeOf(names[index]!), performance.now() - began)));
-      for (const one of rows) log('info', 'action', { ...one, outcome: outcomeOf(one.instance) });
-    };
-    try {
-      const result = await work();
-      const { failed = [] } = (result ?? {}) as { readonly failed?: readonly string[] };
-      await end((name) => (failed.includes(name) ? 'UNCERTAIN: our key may still be on it' : 'done'));
-      return result;
-    } catch (thrown) {
-      const error = toArgoError(thrown);
-      await end(() => error.message);
-      throw error;
-    }
+    return recorded(this.#parts, rows, work, {
+      done: (result, { instance }) => {
+        const { failed = [] } = (result ?? {}) as { readonly failed?: readonly string[] };
+        return failed.includes(instance) ? 'UNCERTAIN: our key may still be on it' : 'done';
+      },
+      failed: (thrown) => ({ outcome: toArgoError(thrown).message }),
+    }).catch((thrown: unknown) => { throw toArgoError(thrown); });
   }
 }

@@ -1,9 +1,10 @@
-import { ArgoError, withoutCause } from '../kit/errors.js';
+import { ArgoError } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import { harmless, oneLine } from '../kit/text.js';
 import type { AuditLog } from '../store/audit-entry.js';
 import { OPERATIONS } from './operation-table.js';
 import type { Mandate } from './principal.js';
+import { recorded } from './recorded.js';
 
 /** In the audit, in the place of an instance: no machine and no provider has that name. */
 export const NO_INSTANCE = '-';
@@ -36,25 +37,11 @@ export class OwnWorks {
    * @throws ArgoError BAD REQUEST, NOT ALLOWED, AUDIT UNAVAILABLE: the work was not begun. What the work throws
    */
   async record<T>({ identity: { name: account }, through, origin: from }: Mandate, own: OwnWork, work: () => Promise<T>, wordsOf: (thrown: unknown) => string | undefined): Promise<T> {
-    const { audit, log } = this.#parts;
     const { action, subject } = checked(own);
     // nobody who has not logged in fills the audit
     if (account === '') throw new ArgoError('NOT ALLOWED');
     const facts = { account, from, command: through === undefined ? action : `${through.word}: ${action}`, instance: NO_INSTANCE, options: subject };
-    const id = await audit.begin(facts).catch((thrown: unknown) => { throw withoutCause(thrown); });
-    const began = performance.now();
-    const end = async (outcome: string, cause?: unknown): Promise<void> => {
-      await audit.end(id, outcome, performance.now() - began);
-      log(cause === undefined ? 'info' : 'warn', 'action', { ...facts, outcome, ...(cause === undefined ? {} : { cause }) });
-    };
-    try {
-      const result = await work();
-      await end('done');
-      return result;
-    } catch (thrown) {
-      await end(outcomeOf(thrown, wordsOf), thrown);
-      throw thrown;
-    }
+    return recorded(this.#parts, [facts], work, { done: () => 'done', failed: (thrown) => ({ outcome: outcomeOf(thrown, wordsOf), cause: thrown }) });
   }
 }
 

@@ -9,6 +9,7 @@ import type { OperationName } from './operation-table.js';
 import type { Owner } from './owner.js';
 import { allows, allowsProvider } from './permits.js';
 import type { Mandate, Permission } from './principal.js';
+import { recorded, type EndedRecord } from './recorded.js';
 import type { Registry } from './registry.js';
 import { commandOf } from './running-tasks.js';
 import type { Bearer, TagBook } from './tag-book.js';
@@ -227,40 +228,27 @@ export class TagDesk {
   }
 
   /** Done once, and recorded for each of several. */
-  async #recorded(
+  #recorded(
     mandate: Mandate, on: readonly (TaggedSubject | typeof ALL)[],
     { operation, options }: { readonly operation: OperationName; readonly options: string | ((name: string) => string) },
     work: () => Promise<TagOutcome>,
   ): Promise<TagOutcome> {
-    const { audit, log } = this.#parts;
     const command = commandOf(mandate, operation);
     const facts = on.map((subject) => {
       const instance = subject === ALL ? ALL : nameOf(subject);
       return { account: mandate.identity.name, from: mandate.origin, command, instance, options: typeof options === 'string' ? options : options(instance) };
     });
-    const ids = await Promise.all(facts.map((one) => audit.begin(one)));
-    const began = performance.now();
-    const end = async (outcome: string, cause?: unknown): Promise<void> => {
-      const ms = performance.now() - began;
-      await Promise.all(ids.map((id) => audit.end(id, outcome, ms)));
-      facts.forEach((one, index) => {
-        this.#tell(on[index]!, { ...one, auditId: ids[index]!, outcome, ms });
-        log(cause === undefined ? 'info' : 'warn', 'action', { ...one, outcome, ...(cause === undefined ? {} : { cause }) });
-      });
-    };
-    try {
-      const outcome = await work();
-      await end(outcome === 'done' ? 'done' : 'already so');
-      return outcome;
-    } catch (thrown) {
-      const error = toArgoError(thrown);
-      await end(error.message, error.cause ?? error.message);
-      throw error;
-    }
+    return recorded(this.#parts, facts, work, {
+      done: (outcome) => (outcome === 'done' ? 'done' : 'already so'),
+      failed: (thrown) => {
+        const { message, cause } = toArgoError(thrown);
+        return { outcome: message, cause: cause ?? message };
+      },
+      ended: (record, index) => this.#tell(on[index]!, record),
+    }).catch((thrown: unknown) => { throw toArgoError(thrown); });
   }
 
-  #tell(subject: TaggedSubject | typeof ALL, facts: { account: string; command: string; instance: string; options: string; auditId: number; outcome: string; ms: number }): void {
-    const { account, command, instance, options, auditId, outcome, ms } = facts;
+  #tell(subject: TaggedSubject | typeof ALL, { account, command, instance, options, auditId, outcome, ms }: EndedRecord): void {
     const about = typeof subject !== 'string' && isInstance(subject) ? subject : { provider: instance, name: '' };
     this.#parts.registry.events?.add({ type: 'action', instance, account, command, options, auditId, outcome, ms }, about);
   }
