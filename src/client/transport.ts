@@ -48,7 +48,8 @@ async function startTls({ address }: Settings, { caFile, certFile, keyFile }: Tl
   }
 }
 
-function readPem(path: string): Buffer {
+/** @throws SettingsError */
+export function readPem(path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { ArgoError } from '../kit/errors.js';
 import { formatEndpoint, harmless, oneLine } from '../kit/text.js';
 import { VMSERVERD_DOCUMENT } from '../kit/vmserverd-limits.js';
@@ -14,7 +13,7 @@ import { UsageError } from './command-line.js';
 import { EXIT, exitCodeOf, type ExitCode, type Failure } from './outcome.js';
 import type { Output } from './output.js';
 import type { ClientOptions, Settings, TlsSettings } from './settings.js';
-import { SettingsError } from './settings-error.js';
+import { readPem } from './transport.js';
 
 /** `argo vmserverd HOST exec DOCUMENT`: what VMControl_ServerExec of VMware's VmPerl did. It needs no argo-server. */
 
@@ -111,11 +110,7 @@ async function exec(setting: VmserverdSetting, settings: Settings, isOldTlsAllow
 function trustOf(tls: TlsSettings | undefined): Trust {
   if (tls?.pin !== undefined) return { kind: 'fingerprints', fingerprints: [Buffer.from(tls.pin, 'hex').toString('base64').replace(/=+$/, '')] };
   if (tls?.caFile === undefined) return { kind: 'authorities' };
-  try {
-    return { kind: 'authorities', ca: readFileSync(tls.caFile, 'utf8') };
-  } catch (error) {
-    throw new SettingsError(`cannot read ${tls.caFile} (${(error as NodeJS.ErrnoException).code})`);
-  }
+  return { kind: 'authorities', ca: readPem(tls.caFile).toString() };
 }
 
 /** The answer as it came, and whether it is one of success. */

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { PROGRAM_END, PROGRAM_OUTPUT } from '../kit/plan-limits.js';
-import { signalGroup } from '../kit/process-group.js';
+import { signalGroup } from '../kit/programs.js';
 import { onAbort } from '../kit/within.js';
 
 /** Programs that say something about plans: whether one is due, whether a stage is ready. */

@@ -2,7 +2,7 @@ import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { ArgoError } from '../../kit/errors.js';
 import { KeptOutput } from '../../kit/kept-output.js';
 import { Places } from '../../kit/places.js';
-import { endGroup, pipesDrained, signalGroup } from '../../kit/process-group.js';
+import { bareEnvironment, endGroup, pipesDrained, signalGroup } from '../../kit/programs.js';
 import { beforeSending, onAbort } from '../../kit/within.js';
 import { COMMAND_TIMEOUT_MS, MAX_OUTPUT, type CommandResult } from '../../protocols/ssh/command.js';
 import { behindSudo, checkWords, NOT_EXECUTABLE, NOT_FOUND, SYSTEM_FOLDERS, type HostCommandOptions, type HostCommands, type Words } from './host-commands.js';
@@ -45,9 +45,10 @@ async function toEnd(words: Words, options: HostCommandOptions): Promise<Command
   }
 }
 
-/** A session of its own: ^C at our terminal must not cut it short. Nothing of our environment but the path, since it may hold passwords. */
+/** A session of its own: ^C at our terminal must not cut it short. */
 function begin([program, ...args]: Words): ChildProcessWithoutNullStreams {
-  const env = { PATH: `${process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin'}:${SYSTEM_FOLDERS}`, LC_ALL: 'C' };
+  const bare = bareEnvironment();
+  const env = { ...bare, PATH: `${bare.PATH}:${SYSTEM_FOLDERS}` };
   return spawn(program, args, { cwd: '/', detached: true, stdio: 'pipe', env });
 }
 

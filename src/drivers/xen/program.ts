@@ -3,7 +3,7 @@ import { access, constants, readdir } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { ArgoError } from '../../kit/errors.js';
 import { Places } from '../../kit/places.js';
-import { endGroup, pipesDrained } from '../../kit/process-group.js';
+import { bareEnvironment, endGroup, pipesDrained } from '../../kit/programs.js';
 import { onAbort } from '../../kit/within.js';
 import { inOrder } from '../../kit/text.js';
 import { refusal } from './errors.js';
@@ -37,9 +37,6 @@ export interface Output {
 
 /** What is used of Xen's programs on this host, each of which can be set to a full path by its name. */
 export type ProgramName = 'xl' | 'xenstore-read' | 'xenconsole';
-
-/** What a process of Xen's is given of our environment: nothing that may hold other providers' passwords. */
-const environment = (): NodeJS.ProcessEnv => ({ PATH: process.env.PATH ?? SYSTEM_FOLDERS.join(delimiter), LC_ALL: 'C' });
 
 /** Runs one of Xen's programs: without a shell, a few at a time, never longer than the caller's signal allows. */
 export class XenProgram {
@@ -81,7 +78,7 @@ export class XenProgram {
       refuseWhenAborted(signal, this.#name);
       onStart?.();
       // A session of its own: ^C at our terminal must not cut a create short, and helpers die with it.
-      return spawn(path, args, { cwd: '/', env: environment(), stdio: [input, 'pipe', 'pipe'], detached: true });
+      return spawn(path, args, { cwd: '/', env: bareEnvironment(SYSTEM_FOLDERS.join(delimiter)), stdio: [input, 'pipe', 'pipe'], detached: true });
     } catch (error) {
       throw error instanceof ArgoError ? error : unstartable(error, this.#name);
     }

@@ -1,6 +1,6 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { Duplex } from 'node:stream';
-import { endGroup } from '../../kit/process-group.js';
+import { endGroup } from '../../kit/programs.js';
 import { onAbort } from '../../kit/within.js';
 import { refusal } from './errors.js';
 import { unstartable, type XenProgram } from './program.js';

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { ArgoError } from '../../../kit/errors.js';
 import { makeFolder } from '../../../kit/folders.js';
 import { CONFIG_FILE_SIZE } from '../../../kit/limits.js';
+import { bareEnvironment } from '../../../kit/programs.js';
 import { readRegularFile } from '../../../kit/regular-file.js';
 import { VMSERVERD_KEY_TIME } from '../../../kit/vmserverd-limits.js';
 
@@ -76,7 +77,7 @@ export const certificateIn = (file: string): X509Certificate => new X509Certific
 /** @throws ArgoError */
 function openssl(args: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    execFile('openssl', args, { timeout: VMSERVERD_KEY_TIME, killSignal: 'SIGKILL', cwd: '/', env: { PATH: process.env.PATH ?? '/usr/bin:/bin' }, maxBuffer: CONFIG_FILE_SIZE }, (error) => {
+    execFile('openssl', args, { timeout: VMSERVERD_KEY_TIME, killSignal: 'SIGKILL', cwd: '/', env: bareEnvironment(), maxBuffer: CONFIG_FILE_SIZE }, (error) => {
       if (error === null) resolve();
       else if (error.code === 'ENOENT' as unknown) reject(new ArgoError('NOT SUPPORTED', 'openssl is not installed: a certificate cannot be made'));
       else reject(new ArgoError('FAILED', 'openssl could not make a certificate', { cause: error }));

@@ -6,7 +6,7 @@ import { CODES, OperationError } from '../../../protocols/vmserverd/codes.js';
 import { fileError, isErrno, type Disk } from './disk.js';
 import { SYSTEM_PLACES } from './options.js';
 import { isWithin } from './paths.js';
-import { notYours, type Place } from './roots.js';
+import { notYours, requireBelowRoot, type Place } from './roots.js';
 
 /**
  * The way down from a root, one name at a time, each folder by the descriptor of the one above it: a link, or a folder that
@@ -295,8 +295,7 @@ export class Jail {
 
   /** The folder that something is in, and its name there. A root itself is in none. @throws OperationError */
   async parent<T>(place: Place, signal: AbortSignal, work: (folder: Folder, name: string) => Promise<T>): Promise<T> {
-    const name = place.names.at(-1);
-    if (name === undefined) throw new OperationError(CODES.NO_PERMISSION, 'this is a folder of the configuration: it stays as it is');
+    const name = requireBelowRoot(place);
     return this.folder({ ...place, names: place.names.slice(0, -1) }, signal, (folder) => work(folder, name));
   }
 

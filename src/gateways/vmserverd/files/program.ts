@@ -3,6 +3,7 @@ import type { BigIntStats } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { ArgoError } from '../../../kit/errors.js';
 import { KeptOutput } from '../../../kit/kept-output.js';
+import { bareEnvironment } from '../../../kit/programs.js';
 import { PROGRAM_GIVEN_UP, PROGRAM_WORDS, SETPRIV_TIMEOUT } from '../../../kit/vmserverd-files-limits.js';
 import { onAbort } from '../../../kit/within.js';
 import { CODES, OperationError } from '../../../protocols/vmserverd/codes.js';
@@ -20,15 +21,12 @@ const BOUND = ['setpriv', '--pdeathsig', 'KILL', '--'] as const;
 /** What setpriv ends with where that which it was to begin is not there. */
 const NOT_FOUND = 127;
 
-/** Nothing of our environment but the path, since it may hold passwords. */
-const environment = (): NodeJS.ProcessEnv => ({ PATH: process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C' });
-
 let bound: Promise<readonly string[]> | undefined;
 
 /** What is put before a program's words: nothing where this host has no setpriv, or one that cannot do that, as BusyBox's. */
 const boundToUs = (): Promise<readonly string[]> => bound ??= new Promise<readonly string[]>((resolve) => {
   const [setpriv, ...args] = BOUND;
-  execFile(setpriv, [...args, 'true'], { cwd: '/', env: environment(), timeout: SETPRIV_TIMEOUT, killSignal: 'SIGKILL' }, (error) => resolve(error === null ? BOUND : []));
+  execFile(setpriv, [...args, 'true'], { cwd: '/', env: bareEnvironment(), timeout: SETPRIV_TIMEOUT, killSignal: 'SIGKILL' }, (error) => resolve(error === null ? BOUND : []));
 }).catch(() => []);
 
 /**
@@ -62,7 +60,7 @@ export async function runOn(files: readonly number[], words: readonly [string, .
   const [first, ...args] = [...await boundToUs(), ...words] as [string, ...string[]];
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
-    const child = spawn(first, args, { cwd: '/', detached: true, env: environment(), stdio: ['ignore', 'ignore', 'pipe', ...files] });
+    const child = spawn(first, args, { cwd: '/', detached: true, env: bareEnvironment(), stdio: ['ignore', 'ignore', 'pipe', ...files] });
     const complaint = new KeptOutput(PROGRAM_WORDS);
     let givenUp: NodeJS.Timeout | undefined;
     const settle = (act: () => void): void => {

@@ -26,6 +26,13 @@ const has = (root: FileRoot, access: Access, account: string): boolean => root[a
 /** The same words for what is not there, what is elsewhere and what is not allowed: nobody learns which. */
 export const notYours = (): OperationError => new OperationError(CODES.NO_PERMISSION, 'this is in no folder in which you may do that');
 
+/** The name of what is changed in the folder above it. @throws OperationError NO_PERMISSION for a root itself, which is in none */
+export function requireBelowRoot({ names }: Place): string {
+  const name = names.at(-1);
+  if (name === undefined) throw new OperationError(CODES.NO_PERMISSION, 'this is a folder of the configuration: it stays as it is');
+  return name;
+}
+
 /** The folders of the configuration as it is now, and who may do what in them. */
 export class Roots {
   #roots: readonly FileRoot[] = [];

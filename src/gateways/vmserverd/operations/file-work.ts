@@ -76,8 +76,8 @@ export async function changingEach<One>(all: readonly One[], work: (one: One) =>
   }
 }
 
-/** One change of a task. */
-export interface TaskStep extends FileChange {
+/** One change of a task, which has the operation's name. */
+export interface TaskStep extends Omit<FileChange, 'operation'> {
   work(signal: AbortSignal, progress: TaskCall['progress']): Promise<void>;
 }
 

@@ -5,7 +5,7 @@ import { fields, flag, list, nothing, oneOf, optional, text, whole, type Shape }
 import { isErrno } from '../files/disk.js';
 import type { Folder } from '../files/jail.js';
 import { entriesOf, type Entries } from '../files/reading.js';
-import type { Place } from '../files/roots.js';
+import { requireBelowRoot, type Place } from '../files/roots.js';
 import { fileSystemOf } from '../files/space.js';
 import { removeTree, requireTree, treeOf, type Tree } from '../files/trees.js';
 import { changing, changingEach, handlerOf, inBackground, looking, modeOf, modeWord, noPermission, path, placeOf, reading, row, word, type FileAsked } from './file-work.js';
@@ -144,7 +144,7 @@ export const folderRows = {
     run: async (asked) => {
       const { directories, recursive = false } = asked.args;
       const places = [...directories].map((one) => placeOf(asked, one, 'write'));
-      if (places.some(({ names }) => names.length === 0)) throw noPermission('this is a folder of the configuration: it stays as it is');
+      places.forEach(requireBelowRoot);
       if (!recursive) {
         await changingEach(places, (place) => removeFolder(asked, 'FileManager_RemoveDir', place));
         return {};
@@ -152,7 +152,7 @@ export const folderRows = {
       const { jail } = asked.parts.files;
       for (const place of places) await looking(asked, place, 'write', (signal) => jail.parent(place, signal, requireTree));
       const task = await inBackground(asked, 'FileManager_RemoveDir', places.map((place) => ({
-        operation: 'FileManager_RemoveDir', subject: `${word(place)} --recursive`, needs: [[place, 'write']],
+        subject: `${word(place)} --recursive`, needs: [[place, 'write']],
         work: (signal, progress) => jail.parent(place, signal, (folder, name) => removeTree(folder, name, progress)),
       })));
       return { task };

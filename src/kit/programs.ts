@@ -1,11 +1,14 @@
 import type { ChildProcess } from 'node:child_process';
 
-/** Processes that were started `detached`, each the head of a group of its own: how they are ended, with what they have begun. */
+/** Programs that we begin: what they get to know, and how those that were started `detached`, each the head of a group of its own, are ended with what they have begun. */
 
 /** Milliseconds from SIGTERM to SIGKILL. */
 const TERM_GRACE = 2000;
 /** Milliseconds for which what one left behind may hold its outputs open. */
 const PIPES_DRAIN = 250;
+
+/** What a program gets of our environment: nothing but the path, since passwords may be in the rest. @param usual the path where we have none */
+export const bareEnvironment = (usual = '/usr/local/bin:/usr/bin:/bin'): NodeJS.ProcessEnv => ({ PATH: process.env.PATH ?? usual, LC_ALL: 'C' });
 
 /** Signals it and what it has begun, unless that has left its group. */
 export function signalGroup({ pid }: ChildProcess, name: 'SIGTERM' | 'SIGKILL'): void {
