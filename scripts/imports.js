@@ -25,6 +25,7 @@ export const MAY_USE = {
   plugins: ['instances', 'drivers', 'kit'],
   enrolment: ['instances', 'drivers', 'protocols', 'store', 'config', 'kit'],
   plans: ['auth', 'instances', 'drivers', 'protocols', 'store', 'config', 'kit'],
+  fleet: ['auth', 'instances', 'drivers', 'store', 'config', 'kit'],
   gateways: ['listening', 'auth', 'instances', 'drivers', 'protocols', 'store', 'config', 'kit'],
   server: ['plugins', 'listening', 'auth', 'instances', 'drivers', 'config', 'kit'],
   client: ['protocols', 'config', 'kit'],

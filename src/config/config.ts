@@ -1,4 +1,5 @@
 import type { Groups } from '../kit/patterns.js';
+import type { SecretOptions } from './secret.js';
 import type { Endpoint, Network } from './values.js';
 
 /** A configuration that was read, checked and completed with defaults. Times in milliseconds. */
@@ -14,6 +15,40 @@ export interface Config {
   readonly triggers: ReadonlyMap<string, TriggerSettings>;
   /** left out: no host is enrolled, and this file is changed by nobody but people */
   readonly enrolment?: EnrolmentSettings;
+  /** left out: this server is in no fleet */
+  readonly fleet?: FleetSettings;
+}
+
+/** What this server is in a fleet of many sites. Times in milliseconds. */
+export interface FleetSettings {
+  /** `site`: others order here; `front`: those of other sites are ordered from here */
+  readonly roles: ReadonlySet<'site' | 'front'>;
+  /** of this server in the fleet: lower case, one token of a subject */
+  readonly name: string;
+  /** of the bus: `tls://bus1.example:4222` */
+  readonly servers: readonly string[];
+  /** who has signed the bus's certificates; undefined: those whom Node trusts */
+  readonly caFile: string | undefined;
+  /** where its own key is: an nkey's seed */
+  readonly nkey: SecretOptions<'nkey'>;
+  readonly aliveInterval: number;
+  readonly deadAfter: number;
+  readonly sendTimeout: number;
+  /** patterns over names of providers: those that a site offers */
+  readonly share: readonly string[];
+  /** who may order at this site, and at most what */
+  readonly fronts: readonly FleetFrontSettings[];
+  /** keys of sites by their names; undefined: the bus's permissions alone say which site is which */
+  readonly sites: ReadonlyMap<string, string> | undefined;
+  /** differs when the tables in the file differ */
+  readonly fingerprint: string;
+}
+
+export interface FleetFrontSettings {
+  readonly name: string;
+  /** an nkey: `U…` */
+  readonly publicKey: string;
+  readonly grants: readonly GrantSettings[];
 }
 
 export interface EnrolmentSettings {
@@ -91,6 +126,8 @@ export interface ProviderSettings {
   readonly actionTimeout: number | undefined;
   readonly pollInterval: number | undefined;
   readonly concurrency: number | undefined;
+  /** by which several sites that serve the same machines agree on which of them acts; left out: there is no other */
+  readonly lease?: string | undefined;
   /** differs when the table in the file differs: a reload then opens the provider anew */
   readonly fingerprint: string;
 }

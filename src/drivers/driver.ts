@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type * as v from 'valibot';
 import type { TableFault } from '../config/catalogue.js';
 import type { Log } from '../kit/log.js';
+import type { FarGate } from './far.js';
 import type { MachineAbilities, ProviderAbilities } from './management/contract.js';
 import type { Destination } from './management/machine.js';
 
@@ -23,7 +24,8 @@ import type { Destination } from './management/machine.js';
 export const POWER_STATES = ['on', 'off', 'paused', 'suspended', 'starting', 'stopping', 'crashed', 'unknown'] as const;
 export type PowerState = (typeof POWER_STATES)[number];
 
-export type MachineType = 'vm' | 'container' | 'host';
+export const MACHINE_TYPES = ['vm', 'container', 'host'] as const;
+export type MachineType = (typeof MACHINE_TYPES)[number];
 
 /** One disk of a machine, as `disk NAME` prints it. */
 export interface Disk {
@@ -191,6 +193,8 @@ export interface Machine {
   readonly console?: Consoles;
   /** what can be done with it beyond power */
   readonly abilities?: MachineAbilities;
+  /** set where another argo-server carries actions out as a whole: the steps above are then not called, and only say what there is */
+  readonly far?: FarGate;
 
   info?(signal: AbortSignal): Promise<Facts>;
   ip?(signal: AbortSignal): Promise<readonly string[]>;
@@ -211,8 +215,11 @@ export interface Sighting {
   readonly state: PowerState;
 }
 
-/** The answer to a listing. `incomplete`: why machines may be missing from it, for people; what was known is then out of date. */
-export type Sightings = readonly Sighting[] & { readonly incomplete?: string };
+/**
+ * The answer to a listing. `incomplete`: why machines may be missing from it, for people; what was known is then out of date.
+ * `isSilent`: nobody answers at all now, and what is listed is what was known before.
+ */
+export type Sightings = readonly Sighting[] & { readonly incomplete?: string; readonly isSilent?: boolean };
 
 /** One opened provider. */
 export interface Driver {

@@ -66,3 +66,5 @@ export type OperationName = keyof typeof OPERATIONS;
 
 /** Names of the operations that are a power action. */
 export type PowerAction = { [Name in OperationName]: (typeof OPERATIONS)[Name]['right'] extends 'power' ? Name : never }[OperationName];
+
+export const POWER_ACTIONS = (Object.keys(OPERATIONS) as OperationName[]).filter((name): name is PowerAction => OPERATIONS[name].right === 'power');

@@ -1,0 +1,116 @@
+import type { AliveMessage } from './messages.js';
+
+/** What the parts of the fleet need of each other. */
+
+/** A message that came from the bus. */
+export interface BusMessage {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  /** the value of a header, undefined where it is not there */
+  header(name: string): string | undefined;
+  /** Answers it; may be called several times. Does nothing where no answer is wanted. */
+  respond(data: Uint8Array, headers?: Headers): void;
+}
+
+export type Headers = Readonly<Record<string, string>>;
+
+/**
+ * Why the bus could not be used. `no responders`: nobody listens there, so that nothing was done. `down`: there is no connection
+ * now, so that nothing was sent. `late`: no answer came in time, so that nobody knows. `store`: its store of streams and
+ * buckets does not answer, or refuses; `conflict`: somebody else has written there meanwhile.
+ */
+export class BusError extends Error {
+  override readonly name = 'BusError';
+
+  constructor(readonly reason: 'no responders' | 'down' | 'late' | 'store' | 'conflict' | 'absent', message: string, options?: { cause?: unknown }) {
+    super(message, options);
+  }
+}
+
+/** Answers of one question, in the order in which they come. Ends it by {@link end}. */
+export interface Conversation {
+  end(): void;
+}
+
+export interface KeyEntry {
+  readonly key: string;
+  /** undefined: the key was deleted */
+  readonly value: Uint8Array | undefined;
+  readonly revision: number;
+}
+
+export interface Bucket {
+  /** @throws BusError store */
+  get(key: string): Promise<KeyEntry | undefined>;
+  /** @throws BusError store */
+  put(key: string, value: Uint8Array): Promise<number>;
+  /** Writes where nobody has written since. @param revision that was seen; 0: there is no such key @throws BusError conflict, store */
+  update(key: string, value: Uint8Array, revision: number): Promise<number>;
+  /** @throws BusError store */
+  delete(key: string): Promise<void>;
+  /**
+   * What is there, then what changes, until the signal is aborted; over breaks of the connection and of the store, too.
+   * Each entry comes at least once; after a break, what is there comes again.
+   * @param filter keys, with `*` and `>` as in subjects
+   * @param settled called when what was there at the beginning has come, as far as the bus says so
+   */
+  watch(filter: string, told: (entry: KeyEntry) => void | Promise<void>, signal: AbortSignal, settled?: () => void): void;
+}
+
+/** The connection to the bus. It is made anew for ever; nobody waits for it. */
+export interface Bus {
+  /** why there is no connection now, in words for people; undefined while there is one */
+  readonly trouble: string | undefined;
+  /** Calls back at each loss and return of the connection. @returns ends that */
+  onChange(listener: () => void): () => void;
+  /** Sends what nobody answers. Lost without a word where there is no connection. */
+  publish(subject: string, data: Uint8Array, headers?: Headers): void;
+  /** @returns ends it; what has come is handed over still */
+  subscribe(subject: string, told: (message: BusMessage) => void, queue?: string): () => void;
+  /**
+   * Asks, and is told each answer until it is ended.
+   * @param failed told once where there is nobody, or no connection: nothing was handed over then
+   */
+  converse(subject: string, data: Uint8Array, headers: Headers, told: (message: BusMessage) => void, failed: (error: BusError) => void): Conversation;
+  /** Asks for one answer. @throws BusError no responders, down, late; the signal's reason */
+  request(subject: string, data: Uint8Array, headers: Headers, ms: number, signal?: AbortSignal): Promise<BusMessage>;
+  bucket(name: string): Bucket;
+  /**
+   * Adds an event to a stream, once.
+   * @param id of the event, unique
+   * @param lastSeq sequence of the stream at which the subject's last event was; undefined: not checked
+   * @returns the sequence that it has
+   * @throws BusError store, conflict
+   */
+  addToStream(stream: string, subject: string, data: Uint8Array, id: string, lastSeq?: number): Promise<number>;
+  /** The last event of a subject. @throws BusError store */
+  lastOfSubject(stream: string, subject: string): Promise<{ readonly seq: number; readonly data: Uint8Array } | undefined>;
+  /** Lets what was written go out, and closes. */
+  close(): Promise<void>;
+}
+
+/** Signs with this server's own key, and knows those of others. The bus is not believed. */
+export interface Signer {
+  /** its public key, as nkeys are written: `U…` */
+  readonly publicKey: string;
+  /** @param purpose what tells signatures of one kind of message from others: the subject, `reply`, `alive` @returns base64 */
+  sign(purpose: string, data: Uint8Array): string;
+}
+
+/** Headers of signed messages: who has signed it, and how. */
+export const FROM_HEADER = 'Argo-From';
+export const SIGNATURE_HEADER = 'Argo-Signature';
+/** Purposes of signatures that are no subjects. */
+export const REPLY_PURPOSE = 'argo.v1.reply';
+
+/** What a front knows of a site. */
+export interface SiteInfo {
+  readonly name: string;
+  /** why nothing can be ordered there now, for people; undefined: it can */
+  readonly trouble: string | undefined;
+  /** ms since 1970 by our clock when it was heard of last; undefined: never */
+  readonly heard: number | undefined;
+  /** milliseconds by which its clock is before ours, as far as that can be told */
+  readonly skew: number | undefined;
+  readonly alive: AliveMessage | undefined;
+}

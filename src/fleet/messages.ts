@@ -1,0 +1,136 @@
+import * as v from 'valibot';
+import { MACHINE_TYPES, POWER_STATES } from '../drivers/driver.js';
+import { POWER_ACTIONS } from '../instances/operation-table.js';
+import { PHRASES, type Phrase } from '../kit/errors.js';
+import { FLEET_CHUNK_MACHINES, FLEET_CHUNKS, FLEET_MESSAGE, FLEET_PROVIDERS } from '../kit/fleet-limits.js';
+
+/**
+ * What fronts and sites say to each other: JSON in UTF-8, at most FLEET_MESSAGE bytes, `v` first. Keys that are not known
+ * are passed over, so that a newer one may say more; another `v` is refused. docs/fleet.md has the forms.
+ */
+
+export const FLEET_VERSION = 1;
+
+const version = v.literal(FLEET_VERSION);
+const name = v.pipe(v.string(), v.minLength(1), v.maxLength(512));
+const id = v.pipe(v.string(), v.regex(/^[\w-]{16,64}$/));
+const time = v.pipe(v.number(), v.integer());
+const milliseconds = v.pipe(v.number(), v.minValue(0), v.maxValue(7 * 86_400_000));
+const words = v.pipe(v.string(), v.maxLength(4096));
+const state = v.picklist(POWER_STATES);
+const mode = v.union([v.picklist(['soft', 'hard']), v.object({ softFor: milliseconds })]);
+const wait = v.union([v.boolean(), milliseconds]);
+
+/** Which machine is meant: its site's own name of the provider, its manager's id, and the name by which the front knows it: both have to fit. */
+const target = { site: name, provider: name, machine: name, instance: name };
+const principal = v.object({ account: name, from: v.pipe(v.string(), v.maxLength(256)), front: name });
+/** ms since 1970 by the front's clock: when it was written, and after which it is not begun. */
+const times = { at: time, sendBy: time };
+
+/** An order: begun at most once for its id. `answerBy`: until when the front waits. */
+export const orderMessage = v.object({
+  v: version, id, ...target, do: v.picklist(POWER_ACTIONS), mode, wait,
+  deadline: v.optional(milliseconds), principal, ...times, answerBy: time,
+});
+export type OrderMessage = v.InferOutput<typeof orderMessage>;
+
+/** Readings, by name, and what else is asked without doing anything. */
+export const ASKED = ['status', 'info', 'ip', 'mac', 'uptime', 'rx', 'tx', 'load', 'disk', 'bootMark', 'autostart', 'plan', 'dmesg'] as const;
+export type Asked = (typeof ASKED)[number];
+
+/** A question. Of `dmesg`, `machine` and `instance` are empty; `plan` has the order that it is about. */
+export const askMessage = v.object({
+  v: version, id, site: name, provider: name, machine: v.string(), instance: v.string(), ask: v.picklist(ASKED),
+  order: v.optional(v.object({ do: v.picklist(POWER_ACTIONS), mode, wait })),
+  deadline: v.optional(milliseconds), principal, ...times,
+});
+export type AskMessage = v.InferOutput<typeof askMessage>;
+
+/** A change of a setting: begun at most once for its id, as an order. */
+export const settingMessage = v.object({ v: version, id, ...target, set: v.literal('autostart'), value: v.boolean(), deadline: v.optional(milliseconds), principal, ...times, answerBy: time });
+export type SettingMessage = v.InferOutput<typeof settingMessage>;
+
+/** What became of an order. One whose id is not known is not begun from then on. `cancel`: nobody waits any longer. */
+export const resultMessage = v.object({ v: version, id, site: name, cancel: v.optional(v.boolean()), front: name, ...times });
+export type ResultMessage = v.InferOutput<typeof resultMessage>;
+
+const phrase = v.picklist(Object.keys(PHRASES) as [Phrase, ...Phrase[]]);
+const answerBase = { v: version, id, incarnation: id };
+
+/**
+ * What a site answers.
+ * `running`: it is under way, further answers follow. `ended`: it is so, or was already. `failed`: with a phrase of the table.
+ * `none`: an order of that id was never begun, and never will be. `lost`: it was begun by a process that has ended, and nobody
+ * knows more; `observed` is what was read since. `value`: what was asked for, as {@link ../fleet/values.ts} writes it.
+ */
+export const answerMessage = v.variant('state', [
+  v.object({ ...answerBase, state: v.literal('running'), doing: v.optional(words) }),
+  v.object({ ...answerBase, state: v.literal('ended'), result: v.picklist(['done', 'already']), before: v.optional(state), after: v.optional(state), verified: v.optional(v.boolean()) }),
+  v.object({ ...answerBase, state: v.literal('failed'), phrase, detail: words }),
+  v.object({ ...answerBase, state: v.literal('none') }),
+  v.object({ ...answerBase, state: v.literal('lost'), observed: state }),
+  v.object({ ...answerBase, state: v.literal('value'), value: v.unknown() }),
+]);
+export type AnswerMessage = v.InferOutput<typeof answerMessage>;
+
+/** What a site says of each provider that it offers. `stale`: why what is known of it may be out of date. `held`: false where another site has its lease. */
+const offered = v.object({ name, type: name, stale: v.optional(words), held: v.boolean(), dmesg: v.boolean() });
+
+/** A sign of life. `at`: its clock. `orders`: under way; `outbox`: events that wait for the bus. */
+export const aliveMessage = v.object({
+  v: version, site: name, incarnation: id, at: time, started: time, version: words, interval: milliseconds,
+  providers: v.pipe(v.array(offered), v.maxLength(FLEET_PROVIDERS)), orders: v.number(), outbox: v.number(),
+  /** it leaves by itself */
+  leaving: v.optional(v.boolean()),
+});
+export type AliveMessage = v.InferOutput<typeof aliveMessage>;
+export type OfferedProvider = AliveMessage['providers'][number];
+
+/** One machine: id, name, place of its type in MACHINE_TYPES, of its state in POWER_STATES, and of its capabilities in the list of the value. */
+const machine = v.tuple([v.string(), v.string(), v.number(), v.number(), v.number()]);
+
+/**
+ * A value of the inventory, gzipped: the machines of a provider whose id's {@link chunkOf} is `chunk`. A listing is whole where all
+ * `chunks` values say the same `chunks`. `seq`: position of the last event that is in it.
+ */
+export const chunkMessage = v.object({
+  v: version, site: name, provider: name, type: name,
+  chunk: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(FLEET_CHUNKS - 1)),
+  chunks: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(FLEET_CHUNKS)),
+  incarnation: id, seq: v.number(),
+  capabilities: v.array(v.array(v.string())),
+  machines: v.pipe(v.array(machine), v.maxLength(FLEET_CHUNK_MACHINES * 8)),
+});
+export type ChunkMessage = v.InferOutput<typeof chunkMessage>;
+
+/** An event of a site: what its own `watch --json` tells. `seq`: greater by one than that of the one before, also over a restart of the site. */
+export const eventMessage = v.object({ v: version, site: name, incarnation: id, seq: v.number(), type: name, at: words, event: v.record(v.string(), v.unknown()) });
+export type EventMessage = v.InferOutput<typeof eventMessage>;
+
+/** A message that is not what it should be: the reason is for the log. */
+export class MessageFault extends Error {
+  override readonly name = 'MessageFault';
+}
+
+/** A message of a schema from its bytes. @throws MessageFault */
+export function readMessage<Schema extends v.GenericSchema>(schema: Schema, bytes: Uint8Array, most = FLEET_MESSAGE): v.InferOutput<Schema> {
+  if (bytes.length > most) throw new MessageFault(`it has ${bytes.length} bytes, and at most ${most} can be`);
+  let content: unknown;
+  try {
+    content = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw new MessageFault('it is not JSON in UTF-8');
+  }
+  const said = (content as { v?: unknown } | null)?.v;
+  if (typeof said === 'number' && said !== FLEET_VERSION) throw new MessageFault(`it is of version ${said}, and this server speaks version ${FLEET_VERSION}`);
+  const { success, output, issues } = v.safeParse(schema, content);
+  if (!success) throw new MessageFault(`${v.getDotPath(issues[0]) ?? 'it'}: ${issues[0].message}`);
+  return output as v.InferOutput<Schema>;
+}
+
+/** @throws MessageFault where it is too large */
+export function writeMessage(message: object, most = FLEET_MESSAGE): Uint8Array {
+  const bytes = Buffer.from(JSON.stringify(message));
+  if (bytes.length > most) throw new MessageFault(`it would have ${bytes.length} bytes, and at most ${most} can be`);
+  return bytes;
+}

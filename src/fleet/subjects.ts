@@ -1,0 +1,36 @@
+/** Subjects, buckets and streams on the bus: one place for their names. */
+
+/** Names of sites and fronts: one token of a subject. */
+export const FLEET_NAME = /^[a-z0-9-]{1,32}$/;
+
+const PLAIN = /^[A-Za-z0-9_-]+$/;
+
+/** A name as a token of a subject or a key: as it is, where it may stand there; else `=` and its UTF-8 in base64url. */
+export const tokenOf = (name: string): string => (PLAIN.test(name) ? name : `=${Buffer.from(name).toString('base64url')}`);
+
+export const nameOfToken = (token: string): string => (token.startsWith('=') ? Buffer.from(token.slice(1), 'base64url').toString() : token);
+
+/** Front to site, answered: orders and settings; questions; what became of an order. */
+export const orderSubject = (site: string): string => `argo.v1.site.${site}.op`;
+export const askSubject = (site: string): string => `argo.v1.site.${site}.ask`;
+export const resultSubject = (site: string): string => `argo.v1.site.${site}.result`;
+/** Site to all fronts. */
+export const aliveSubject = (site: string): string => `argo.v1.site.${site}.alive`;
+export const ALIVE_OF_ALL = 'argo.v1.site.*.alive';
+/** Site to the stream of events, and from there to fronts. */
+export const eventSubject = (site: string, type: string): string => `argo.v1.event.${site}.${type}`;
+export const EVENTS_OF_ALL = 'argo.v1.event.*.*';
+export const auditSubject = (front: string): string => `argo.v1.audit.front.${front}`;
+
+/** Several processes of one site take orders in turn. */
+export const SITE_QUEUE = 'site';
+
+export const INVENTORY_BUCKET = 'argo-inventory';
+export const LEASES_BUCKET = 'argo-leases';
+export const EVENTS_STREAM = 'ARGO_EVENTS';
+export const AUDIT_STREAM = 'ARGO_AUDIT';
+
+/** Key of a value of the inventory. */
+export const chunkKey = (site: string, provider: string, chunk: number): string => `${site}.${tokenOf(provider)}.${chunk}`;
+/** What each client of the bus gets its answers below, so that none can read those of another. */
+export const inboxPrefix = (name: string): string => `_INBOX_${name}`;

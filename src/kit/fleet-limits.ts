@@ -1,0 +1,56 @@
+/** Limits of the fleet: many sites behind fronts, over NATS. Times in milliseconds, sizes in bytes. */
+
+/** A message of an order, an answer, or a sign of life; and a value of the inventory. */
+export const FLEET_MESSAGE = 64 * 1024;
+export const FLEET_CHUNK_SIZE = 256 * 1024;
+/** What a value of the inventory may unpack to. */
+export const FLEET_CHUNK_UNPACKED = 4 * 1024 * 1024;
+/** Machines that a value of the inventory holds as a rule. */
+export const FLEET_CHUNK_MACHINES = 500;
+/** Values of one provider's inventory, and providers of one site. */
+export const FLEET_CHUNKS = 8192;
+export const FLEET_PROVIDERS = 512;
+/** Sites that one front knows, and fronts that one site obeys. */
+export const FLEET_SITES = 1024;
+export const FLEET_FRONTS = 64;
+
+/** How often a value of the inventory is written anew at most; changes go as events at once. */
+export const FLEET_CHUNK_PAUSE = 1000;
+/** How often a site says that it is alive, and after how long without that it counts as away. */
+export const FLEET_ALIVE_INTERVAL = 5000;
+export const FLEET_DEAD_AFTER = 20_000;
+/** How far the clocks of a front and a site may be apart. */
+export const FLEET_CLOCK_SKEW = 2000;
+/** In which a site has to begin an order, where the configuration does not say; and at most, since ids are remembered for longer than that. */
+export const FLEET_SEND_TIMEOUT = 5000;
+export const FLEET_SEND_LONGEST = 30_000;
+/** How often a site says that an order is still under way; and how long a front waits for that before it asks. */
+export const FLEET_RUNNING_INTERVAL = 5000;
+export const FLEET_RUNNING_PATIENCE = 15_000;
+/** Until a front has the answer to a question about what became of an order, and between two such questions. */
+export const FLEET_RESULT_TIMEOUT = 2000;
+export const FLEET_RESULT_PAUSE = 1000;
+/** What is left to a front beyond the time of an action, to hear of its end. */
+export const FLEET_ANSWER_GRACE = 10_000;
+/** How often a front asks a silent site whether it is there after all. */
+export const FLEET_PROBE_INTERVAL = 10_000;
+/** Orders under way in one site, of all fronts, and of one front. */
+export const FLEET_ORDERS = 4096;
+export const FLEET_ORDERS_PER_FRONT = 2048;
+
+/** Of the connection to the bus: until it is made, between two attempts, between two pings, and pings that may stay unanswered. */
+export const BUS_CONNECT_TIMEOUT = 10_000;
+export const BUS_RECONNECT_PAUSE = 1000;
+export const BUS_PING_INTERVAL = 5000;
+export const BUS_PINGS_UNANSWERED = 2;
+/** For a question to the bus's own store: a stream, a bucket. */
+export const BUS_STORE_TIMEOUT = 5000;
+/** After a failure of that store, until it is tried again. */
+export const BUS_STORE_PAUSE = 1000;
+/** Events that are under way to the bus at a time. */
+export const BUS_EVENTS_UNDER_WAY = 256;
+
+/** A lease: how long it holds, how often it is renewed, and how long before its end its holder stops to act. */
+export const LEASE_TTL = 15_000;
+export const LEASE_RENEW = 5000;
+export const LEASE_MARGIN = 3000;
