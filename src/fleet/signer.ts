@@ -51,10 +51,10 @@ export const newSeed = (): string => writeSeed(randomBytes(SEED_SIZE));
 export class KnownKey {
   readonly #key: KeyObject;
 
-  /** @param publicKey `U…` @throws Error where it is none */
+  /** @param publicKey `U…` @throws Error where it is none, which does not tell it: it may be a seed by mistake */
   constructor(readonly publicKey: string) {
     const bytes = readPublicKey(publicKey);
-    if (bytes === undefined) throw new Error(`'${publicKey.slice(0, 64)}' is no public key of a user's nkey, which begins with U`);
+    if (bytes === undefined) throw new Error('it is no public key of a user\'s nkey, which begins with U');
     this.#key = createPublicKey({ key: Buffer.concat([SPKI, bytes]), format: 'der', type: 'spki' });
   }
 
