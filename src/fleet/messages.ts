@@ -13,6 +13,7 @@ export const FLEET_VERSION = 1;
 
 const version = v.literal(FLEET_VERSION);
 const name = v.pipe(v.string(), v.minLength(1), v.maxLength(512));
+/** Those of orders and questions are made by {@link ../fleet/ids.ts}: a site goes by the time that stands in them. */
 const id = v.pipe(v.string(), v.regex(/^[\w-]{16,64}$/));
 const time = v.pipe(v.number(), v.integer());
 const milliseconds = v.pipe(v.number(), v.minValue(0), v.maxValue(7 * 86_400_000));
