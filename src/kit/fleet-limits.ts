@@ -37,6 +37,8 @@ export const FLEET_PROBE_INTERVAL = 10_000;
 /** Orders under way in one site, of all fronts, and of one front. */
 export const FLEET_ORDERS = 4096;
 export const FLEET_ORDERS_PER_FRONT = 2048;
+/** Orders that a site remembers: of one that is older than what it has forgotten, it says that it does not know. */
+export const FLEET_ORDERS_REMEMBERED = 100_000;
 
 /** Of the connection to the bus: until it is made, between two attempts, between two pings, and pings that may stay unanswered. */
 export const BUS_CONNECT_TIMEOUT = 10_000;

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { makeFolder } from '../kit/folders.js';
 import { ONCE_KEPT, OUTBOX_KEPT, STATE_KEYS, STATE_PAGE, STATE_PAGE_SIZE, STORE_LOCK_TIMEOUT } from '../kit/limits.js';
+import { orderOperations, ORDERS_SCHEMA } from './order-journal-file.js';
 import { planOperations, PLANS_SCHEMA } from './plan-journal-file.js';
 import { openSqlite, type Sqlite } from './sqlite.js';
 import type { OpenStoreFile, Operations } from './store-file.js';
@@ -35,12 +36,12 @@ export const openStateFile: OpenStoreFile = async (stateDir) => {
   const database = await openSqlite(join(stateDir, 'state.sqlite'), { readOnly: false, timeout: STORE_LOCK_TIMEOUT });
   try {
     database.exec('PRAGMA journal_mode = WAL');
-    database.exec(SCHEMA + TASKS_SCHEMA + PLANS_SCHEMA + TAGS_SCHEMA);
+    database.exec(SCHEMA + TASKS_SCHEMA + PLANS_SCHEMA + TAGS_SCHEMA + ORDERS_SCHEMA);
     return {
       database,
       operations: {
         ...keyValueOperations(database), ...outboxOperations(database), ...onceOperations(database), ...taskOperations(database), ...planOperations(database),
-        ...tagOperations(database),
+        ...tagOperations(database), ...orderOperations(database),
       },
     };
   } catch (error) {

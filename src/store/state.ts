@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { OUTBOX_APPEND, STATE_KEY, STATE_PAGE, STATE_VALUE, STORE_CLOSE, TASK_TEXT } from '../kit/limits.js';
 import { History } from './history.js';
+import { orderJournal, type OrderJournal } from './order-journal.js';
 import { planJournal, type PlanJournal } from './plan-journal.js';
 import type { Value } from './sqlite.js';
 import { StateError } from './state-error.js';
@@ -179,6 +180,15 @@ export class State {
   /** The runs of plans. */
   plans(): PlanJournal {
     return planJournal((operation, args, durable) => this.#ask(operation, args, durable));
+  }
+
+  /** Orders that come from elsewhere. To be made once in a process's life. @param first as {@link orderJournal} has it */
+  orders(first: string): OrderJournal {
+    return orderJournal((operation, args, durable) => {
+      checkKeys(String(args[0]));
+      checkValues(args.filter((arg) => typeof arg === 'string'));
+      return this.#ask(operation, args, durable);
+    }, first);
   }
 
   /** The tags of machines and providers. */
