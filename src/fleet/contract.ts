@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { AliveMessage } from './messages.js';
 
 /** What the parts of the fleet need of each other. */
@@ -114,3 +115,9 @@ export interface SiteInfo {
   readonly skew: number | undefined;
   readonly alive: AliveMessage | undefined;
 }
+
+/**
+ * Purpose of the signature of an answer to who is not known by the signature: it holds for just what was sent, with just that
+ * signature. Else anybody could have it signed that somebody else's order was refused.
+ */
+export const refusalPurpose = (sent: Uint8Array, signature = ''): string => `argo.v1.refused.${createHash('sha256').update(signature).update('\n').update(sent).digest('base64url')}`;

@@ -56,10 +56,11 @@ export const resultMessage = v.object({ v: version, id, site: name, cancel: v.op
 export type ResultMessage = v.InferOutput<typeof resultMessage>;
 
 const phrase = v.picklist(Object.keys(PHRASES) as [Phrase, ...Phrase[]]);
-const answerBase = { v: version, id, incarnation: id };
+/** `front`: who had signed what is answered; left out where the site does not know who that was. */
+const answerBase = { v: version, id, incarnation: id, front: v.optional(name) };
 
 /**
- * What a site answers.
+ * What a site answers. A front passes over what names another front: a stolen key of that one may have had it signed.
  * `running`: it is under way, further answers follow. `ended`: it is so, or was already. `failed`: with a phrase of the table.
  * `none`: an order of that id was never begun, and never will be. `lost`: it was begun by a process that has ended, and nobody
  * knows more; `observed` is what was read since. `value`: what was asked for, as {@link ../fleet/values.ts} writes it.

@@ -6,11 +6,11 @@ import type { Endpoint, Network } from '../config/values.js';
 import { plainAddress } from '../kit/addresses.js';
 import { LINGER, REFUSALS_LINGERING } from '../kit/limits.js';
 import type { Log } from '../kit/log.js';
+import { RefusalLog } from '../kit/refusal-log.js';
 import { Tally } from '../kit/tally.js';
 import { formatEndpoint } from '../kit/text.js';
 import type { Change } from './change.js';
 import { Listener, type ListenerEvents } from './listener.js';
-import { RefusalLog } from './refusal-log.js';
 import type { Serve } from './tls-door.js';
 
 /** Where an entrance listens, and whom it admits. */
@@ -88,7 +88,7 @@ export class Entrance {
   constructor(events: EntranceEvents, log: Log, predecessors: () => readonly Entrance[] = () => []) {
     this.#events = events;
     this.#log = log;
-    this.#refused = new RefusalLog(log);
+    this.#refused = new RefusalLog(log, 'connection refused');
     this.#predecessors = predecessors;
   }
 
