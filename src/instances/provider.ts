@@ -286,7 +286,7 @@ export class Provider implements Owner {
       this.lastListing = Date.now();
       this.#onListing?.(this.name, performance.now() - began);
       this.#failures = 0;
-      if (sightings.incomplete !== undefined) this.#becomeStale(sightings.incomplete, undefined, true);
+      if (sightings.incomplete !== undefined) this.#becomeStale(sightings.incomplete, undefined, sightings.isSilent !== true);
       else if (losses === this.#losses) this.#becomeCurrent(sightings.length);
     } catch (thrown) {
       if (this.#closed) return;
@@ -309,7 +309,7 @@ export class Provider implements Owner {
     this.#registry.events?.add({ type: 'provider', provider: this.name, now: 'answers' });
   }
 
-  /** @param answers whether it has listed, and said that it does not know all */
+  /** @param answers whether it has listed just now, and said that it does not know all */
   #becomeStale(reason: string, cause?: unknown, answers = false): void {
     const news = this.staleReason !== reason || this.answers !== answers;
     this.staleReason = reason;

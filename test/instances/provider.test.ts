@@ -76,6 +76,20 @@ void t.test('a listing that is not whole is told as out of date', async (t) => {
   await provider.close(0);
 });
 
+void t.test('one that is silent keeps what was known of it, and is told as silent', async (t) => {
+  const { provider, driver, registry } = await fakeProvider([new FakeMachine('lj', 'on')]);
+  const whole = driver.list;
+  driver.list = async () => Object.assign(driver.sightings(), { incomplete: 'site berlin is not connected', isSilent: true });
+  await provider.refresh();
+  t.equal(provider.staleReason, 'site berlin is not connected');
+  t.equal(provider.answers, false);
+  t.same([provider.listed, [...registry.all()].length], [true, 1]);
+  driver.list = whole;
+  await provider.refresh();
+  t.same([provider.answers, provider.staleReason], [true, undefined]);
+  await provider.close(0);
+});
+
 void t.test('an order that hangs lends its place to who waits for long', async (t) => {
   const { provider } = await fakeProvider([new FakeMachine('lj', 'on')], { concurrency: 1 });
   const deadline = new Deadline(60_000);
