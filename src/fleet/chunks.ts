@@ -1,0 +1,69 @@
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
+import * as v from 'valibot';
+import { MACHINE_TYPES, POWER_STATES } from '../drivers/driver.js';
+import { FLEET_CHUNK_MACHINES, FLEET_CHUNK_SIZE, FLEET_CHUNK_UNPACKED, FLEET_CHUNKS } from '../kit/fleet-limits.js';
+import { chunkOf } from './chunk-of.js';
+import { chunkMessage, MessageFault, readMessage, writeMessage, type ChunkMessage } from './messages.js';
+
+/** The values of an inventory, for those who write and those who read them. */
+
+const packed = promisify(gzip);
+const unpacked = promisify(gunzip);
+
+/** The values take little more room than with more work, which a million machines would make seconds of. */
+const LEVEL = 1;
+/** Values become fewer where so few machines are left, as a part of what they may hold: else one that comes and goes would have all written anew each time. */
+const SHRINKS_BELOW = 0.25;
+
+/**
+ * Over how many values a provider's machines are spread: a power of two.
+ * @param now how many there are; 1 at the beginning
+ */
+export function chunksFor(machines: number, now: number): number {
+  const fitting = Math.min(FLEET_CHUNKS, 2 ** Math.ceil(Math.log2(Math.max(1, machines / FLEET_CHUNK_MACHINES))));
+  return fitting > now || machines < now * FLEET_CHUNK_MACHINES * SHRINKS_BELOW ? fitting : now;
+}
+
+/** @throws MessageFault where it is too large */
+export async function packChunk(message: ChunkMessage): Promise<Uint8Array> {
+  if (message.machines.length > MOST_MACHINES) throw new MessageFault(`${message.machines.length} machines are more than one value may hold`);
+  const bytes = await packed(writeMessage(message, FLEET_CHUNK_UNPACKED), { level: LEVEL });
+  if (bytes.length > FLEET_CHUNK_SIZE) throw new MessageFault(`it would have ${bytes.length} bytes, and at most ${FLEET_CHUNK_SIZE} can be`);
+  return bytes;
+}
+
+/** Machines of one value: more than there are as a rule, since a hash spreads them by chance. */
+const MOST_MACHINES = FLEET_CHUNK_MACHINES * 8;
+
+/** Without a look at each machine, which takes long by a schema: they are looked at below. */
+const outline = v.object({ ...chunkMessage.entries, machines: v.pipe(v.array(v.any()), v.maxLength(MOST_MACHINES)) });
+
+/** @throws MessageFault where it is not what it should be, or holds a machine of another value */
+export async function unpackChunk(bytes: Uint8Array): Promise<ChunkMessage> {
+  if (bytes.length > FLEET_CHUNK_SIZE) throw new MessageFault(`it has ${bytes.length} bytes, and at most ${FLEET_CHUNK_SIZE} can be`);
+  const text = await unpacked(bytes, { maxOutputLength: FLEET_CHUNK_UNPACKED }).catch((error: unknown) => {
+    throw new MessageFault(`it cannot be unpacked: ${(error as Error).message}`);
+  });
+  const message = readMessage(outline, text, FLEET_CHUNK_UNPACKED);
+  const { chunk, chunks, capabilities } = message;
+  if ((chunks & (chunks - 1)) !== 0 || chunk >= chunks) throw new MessageFault(`there is no value ${chunk} of ${chunks}`);
+  const ids = new Set<string>();
+  for (const one of message.machines as unknown[]) {
+    if (!isMachine(one, capabilities.length)) throw new MessageFault('machines: one of them is none');
+    const [id] = one;
+    if (chunkOf(id, chunks) !== chunk || ids.has(id)) throw new MessageFault(`machines: ${JSON.stringify(id)} does not belong there`);
+    ids.add(id);
+  }
+  return message;
+}
+
+type MachineRow = ChunkMessage['machines'][number];
+
+const isPlace = (value: unknown, end: number): boolean => Number.isInteger(value) && (value as number) >= 0 && (value as number) < end;
+
+function isMachine(row: unknown, capabilities: number): row is MachineRow {
+  if (!Array.isArray(row) || row.length !== 5) return false;
+  const [id, name, type, state, can] = row as unknown[];
+  return typeof id === 'string' && typeof name === 'string' && isPlace(type, MACHINE_TYPES.length) && isPlace(state, POWER_STATES.length) && isPlace(can, capabilities);
+}
