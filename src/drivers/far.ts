@@ -19,6 +19,14 @@ export interface FarOutcome {
   readonly before: PowerState;
   readonly after: PowerState;
   readonly verified: boolean;
+  /** whether it was told as it ended: where its answer had been lost, the machine may have gone on since */
+  readonly isRecent: boolean;
+}
+
+/** A change of a setting, as the gate is asked for it. */
+export interface FarChange {
+  readonly operation: 'autostart';
+  readonly value: boolean;
 }
 
 export interface FarCall {
@@ -43,6 +51,8 @@ export interface FarGate {
    *   other gate has answered
    */
   power(order: FarOrder, call: FarCall): Promise<FarOutcome>;
+  /** Changes a setting. @throws ArgoError as {@link power} */
+  change(change: FarChange, call: FarCall): Promise<Pick<FarOutcome, 'result'>>;
   /** What the action would do, in words. Nothing is sent to the machine. @throws ArgoError */
   plan(order: FarOrder, call: Omit<FarCall, 'doing'>): Promise<string>;
 }

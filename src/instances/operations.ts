@@ -13,11 +13,12 @@ import { notLonger, onAbort } from '../kit/within.js';
 import type { ConsoleOrder } from './console-order.js';
 import { Consoles, type ConsoleHolder, type HeldConsole, type OpenConsole } from './consoles.js';
 import { Shares } from './fan-out.js';
+import { checkSecond, farChange, farPower, type FarRun } from './far-run.js';
 import type { Instance } from './instance.js';
 import type { OperationName } from './operation-table.js';
 import { describeOptions, isForced, softTime, type Call, type Change, type ChangeOutcome, type Milliseconds, type Outcome, type PowerOrder, type ReadCall } from './order.js';
-import { PowerRun } from './power-run.js';
-import { SettingRun, valueWord } from './setting-run.js';
+import { PowerRun, type RunOutcome } from './power-run.js';
+import { SettingRun, valueWord, type SettingOutcome, type SettingRunParts } from './setting-run.js';
 import { allows, allowsProvider } from './permits.js';
 import type { Mandate } from './principal.js';
 import type { Owner } from './owner.js';
@@ -89,13 +90,7 @@ export class Operations {
       operation: change.operation,
       options: valueWord(change),
       isAllowed: () => allows(mandate, change.operation, instance),
-      begin: () => new SettingRun({
-        instance, change,
-        signals: this.#signals,
-        account: mandate.identity.name,
-        deadline: call.deadline ?? this.#timeOf(instance),
-        permit: () => this.#authorise(mandate, change.operation, instance),
-      }),
+      begin: () => this.#settingRunOf(mandate, instance, change, call.deadline),
     });
   }
 
@@ -120,6 +115,7 @@ export class Operations {
    */
   async plan(mandate: Mandate, instance: Instance, order: PowerOrder, call: Call, open?: LinkedList<Asking>): Promise<string> {
     this.#authorise(mandate, order.action, instance);
+    if (instance.machine.far) return this.#planFar(mandate, instance, order, call, open);
     const state = await this.#stateFor(mandate, instance, order, call, open);
     const isAfterStop = order.action === 'start' && instance.isGoingDown(state);
     const way = wayOf(order, instance.name, instance.machine, isAfterStop ? 'off' : state);
@@ -240,16 +236,47 @@ export class Operations {
     if (!allows(mandate, operation, instance)) throw new ArgoError('NOT ALLOWED');
   }
 
-  #runOf(mandate: Mandate, instance: Instance, order: PowerOrder, deadline: Milliseconds | undefined): PowerRun {
+  #runOf(mandate: Mandate, instance: Instance, order: PowerOrder, deadline: Milliseconds | undefined): PowerRun | FarRun<RunOutcome> {
     const { registry } = this.#parts;
-    return new PowerRun({
+    const { far } = instance.machine;
+    const parts = {
       instance, order, deadline, registry,
       signals: this.#signals,
       account: mandate.identity.name,
       actionTimeout: this.#timeOf(instance),
       permit: () => this.#authorise(mandate, order.action, instance),
       placeElsewhere: () => this.#placeElsewhere(mandate, instance),
-    });
+    };
+    return far ? farPower(far, { ...parts, from: mandate.origin }) : new PowerRun(parts);
+  }
+
+  #settingRunOf(mandate: Mandate, instance: Instance, change: Change, deadline: Milliseconds | undefined): SettingRun | FarRun<SettingOutcome> {
+    const { far } = instance.machine;
+    const parts: SettingRunParts = {
+      instance, change,
+      signals: this.#signals,
+      account: mandate.identity.name,
+      deadline: deadline ?? this.#timeOf(instance),
+      permit: () => this.#authorise(mandate, change.operation, instance),
+    };
+    return far ? farChange(far, { ...parts, from: mandate.origin }) : new SettingRun(parts);
+  }
+
+  /** What the gate behind which a machine stands would do. */
+  async #planFar(mandate: Mandate, instance: Instance, order: PowerOrder, call: Call, open: LinkedList<Asking> | undefined): Promise<string> {
+    const { machine, owner } = instance;
+    const account = mandate.identity.name;
+    const ask = <T>(name: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> => this.#ask(owner, {
+      id: machine.id, name, account, ms: call.deadline ?? READ_TIMEOUT, ask: work,
+      isAllowed: () => allows(mandate, order.action, instance),
+    }, call.signal, open);
+    try {
+      await checkSecond(instance, order, () => this.#placeElsewhere(mandate, instance), () => ask('status', (signal) => machine.status(signal)));
+      const name = `plan ${order.action} ${describeOptions(order, call.deadline)}`;
+      return await ask(name, (signal) => machine.far!.plan(order, { account, from: mandate.origin, deadline: call.deadline, actionTimeout: this.#timeOf(instance), signal }));
+    } catch (thrown) {
+      throw explainDeadline(thrown, instance.name);
+    }
   }
 
   /** Milliseconds for an action where the caller says nothing. */

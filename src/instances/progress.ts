@@ -1,9 +1,12 @@
 import { SENDING_KEPT } from '../kit/limits.js';
 
+const DOINGS = ['reading the state', 'reading the setting', 'sending', 'waiting for its turn', 'waiting for an earlier stop', 'verifying', 'working', 'taking back'] as const;
+
 /** What an action is doing, in the words of `task`. */
-export type Doing =
-  | 'reading the state' | 'reading the setting' | 'sending' | 'waiting for its turn' | 'waiting for an earlier stop' | 'verifying'
-  | 'working' | `working (${number} %)` | 'taking back';
+export type Doing = (typeof DOINGS)[number] | `working (${number} %)`;
+
+/** Whether words of somebody else's are among ours. */
+export const isDoing = (words: string): words is Doing => (DOINGS as readonly string[]).includes(words);
 
 const ONLY_WAITS: readonly Doing[] = ['waiting for its turn', 'waiting for an earlier stop', 'verifying'];
 
