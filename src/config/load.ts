@@ -1,15 +1,16 @@
 import { readFileSync, statSync } from 'node:fs';
 import { CONFIG_FILE_SIZE } from '../kit/limits.js';
 import type { Catalogues } from './catalogue.js';
-import type { AccountSettings, Config, EnrolmentSettings, PlanSettings, ServerSettings } from './config.js';
+import type { AccountSettings, Config, EnrolmentSettings, FleetSettings, PlanSettings, ServerSettings } from './config.js';
 import { ConfigError, parseDocument } from './document.js';
+import type { FleetSurroundings } from './fleet.js';
 import { groupFault } from './group-words.js';
 import { Reader } from './reader.js';
 import { ACCOUNT_NAME, accountTable, enrolmentTable, GROUP_NAME, groupsTable, serverTable } from './schema.js';
 import { checkTls, readGateways, readProviders, readTriggers } from './typed-tables.js';
 import { readWebhooks } from './webhooks.js';
 
-const TABLES = ['server', 'accounts', 'groups', 'providers', 'gateways', 'webhooks', 'plans', 'triggers', 'enrolment'];
+const TABLES = ['server', 'accounts', 'groups', 'providers', 'gateways', 'webhooks', 'plans', 'triggers', 'enrolment', 'fleet'];
 
 function readServer(reader: Reader, defaultStateDir: string): ServerSettings | undefined {
   const table = reader.parse(serverTable, reader.table('server'), ['server']);
@@ -46,6 +47,12 @@ function readEnrolment(reader: Reader, isThere: boolean): EnrolmentSettings | un
   if (table === undefined) return undefined;
   const { user, ...access } = table;
   return { user, access };
+}
+
+/** The fleet; what checks it is loaded where the file knows of one. */
+async function fleetOf(reader: Reader, isThere: boolean, surroundings: FleetSurroundings): Promise<FleetSettings | undefined> {
+  if (!isThere && [...surroundings.providers.values()].every(({ lease }) => lease === undefined)) return undefined;
+  return (await import('./fleet.js')).readFleet(reader, isThere, surroundings);
 }
 
 /** A token must say whose it is: none stands there twice, and no two of an account share a name. */
@@ -126,8 +133,9 @@ export async function parseConfig(file: string, source: string, defaultStateDir:
   const plans = planNames.size > 0 ? (await import('./plans.js')).readPlans(reader, accounts, groups) : new Map<string, PlanSettings>();
   const triggers = await readTriggers(reader, catalogues, planNames, groups);
   const enrolment = readEnrolment(reader, Object.hasOwn(document.content as object, 'enrolment'));
+  const fleet = await fleetOf(reader, Object.hasOwn(document.content as object, 'fleet'), { groups, providers });
   if (reader.faults.length > 0 || server === undefined) throw new ConfigError(file, reader.faults);
-  return { file, server, accounts, groups, providers, gateways: new Map([...gateways, ...hooks]), plans, triggers, ...(enrolment && { enrolment }) };
+  return { file, server, accounts, groups, providers, gateways: new Map([...gateways, ...hooks]), plans, triggers, ...(enrolment && { enrolment }), ...(fleet && { fleet }) };
 }
 
 /**

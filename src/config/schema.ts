@@ -77,13 +77,16 @@ const tokenTable = v.strictObject({
   commands: v.optional(v.array(text, 'a list of command words is expected, such as ["read", "start"]'), ['*']),
 });
 
+/** Which commands on which instances: of an account, and of a front at a site. */
+export const grantTable = v.strictObject({
+  instances: v.array(instancePattern, 'a list of patterns is expected, such as ["lj", "lab/*"]'),
+  commands: v.array(text, 'a list of command words is expected, such as ["read", "start"]'),
+});
+
 export const accountTable = v.strictObject({
   password: passwordHash,
   from: v.optional(networks),
-  grants: v.optional(v.array(v.strictObject({
-    instances: v.array(instancePattern, 'a list of patterns is expected, such as ["lj", "lab/*"]'),
-    commands: v.array(text, 'a list of command words is expected, such as ["read", "start"]'),
-  }), 'write [[accounts.NAME.grants]], with two brackets on each side: an account may have several'), []),
+  grants: v.optional(v.array(grantTable, 'write [[accounts.NAME.grants]], with two brackets on each side: an account may have several'), []),
   tokens: v.optional(v.array(tokenTable, 'write [[accounts.NAME.tokens]], with two brackets on each side: an account may have several'), []),
 });
 
@@ -117,6 +120,7 @@ export const providerEntries = {
   'action-timeout': v.optional(positiveDuration),
   'poll-interval': v.optional(v.pipe(duration, v.minValue(100, 'must be at least "100ms"'))),
   concurrency: v.optional(whole(1, 100_000)),
+  lease: v.optional(v.pipe(text, v.regex(PROVIDER_NAME.form, `cannot be used: ${PROVIDER_NAME.rule}`))),
 };
 
 /** The keys that every gateway's table takes beside those of its type. */

@@ -70,7 +70,8 @@ export async function readProviders(reader: Reader, catalogue: Catalogue): Promi
   const tables = await readTyped(reader, PROVIDERS, catalogue);
   return new Map(tables.map((table) => {
     const common = table.options as v.InferOutput<v.ObjectSchema<typeof providerEntries, undefined>>;
-    return [table.name, { ...table, actionTimeout: common['action-timeout'], pollInterval: common['poll-interval'], concurrency: common.concurrency }];
+    const { lease } = common;
+    return [table.name, { ...table, actionTimeout: common['action-timeout'], pollInterval: common['poll-interval'], concurrency: common.concurrency, ...(lease !== undefined && { lease }) }];
   }));
 }
 

@@ -1,8 +1,5 @@
 /** Subjects, buckets and streams on the bus: one place for their names. */
 
-/** Names of sites and fronts: one token of a subject. */
-export const FLEET_NAME = /^[a-z0-9-]{1,32}$/;
-
 const PLAIN = /^[A-Za-z0-9_-]+$/;
 
 /** A name as a token of a subject or a key: as it is, where it may stand there; else `=` and its UTF-8 in base64url. */

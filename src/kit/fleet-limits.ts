@@ -14,11 +14,17 @@ export const FLEET_PROVIDERS = 512;
 export const FLEET_SITES = 1024;
 export const FLEET_FRONTS = 64;
 
+/** Servers of the bus that a configuration names. */
+export const FLEET_SERVERS = 16;
+
 /** How often a value of the inventory is written anew at most; changes go as events at once. */
 export const FLEET_CHUNK_PAUSE = 1000;
 /** How often a site says that it is alive, and after how long without that it counts as away. */
 export const FLEET_ALIVE_INTERVAL = 5000;
 export const FLEET_DEAD_AFTER = 20_000;
+/** What the configuration may say of the former. */
+export const FLEET_ALIVE_SHORTEST = 100;
+export const FLEET_ALIVE_LONGEST = 60_000;
 /** How far the clocks of a front and a site may be apart. */
 export const FLEET_CLOCK_SKEW = 2000;
 /** In which a site has to begin an order, where the configuration does not say; and at most, since ids are remembered for longer than that. */
