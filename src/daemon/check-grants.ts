@@ -1,4 +1,4 @@
-import type { AccountSettings, Config, GrantSettings } from '../config/config.js';
+import type { AccountSettings, Config, FleetFrontSettings, GrantSettings } from '../config/config.js';
 import type { Warning } from '../config/document.js';
 import { nearest } from '../kit/nearest.js';
 import { OPERATIONS, RIGHTS } from '../instances/operation-table.js';
@@ -22,6 +22,10 @@ function grantsOf({ name, grants, tokens = [] }: AccountSettings): Grant[] {
     ...tokens.map((grant, index) => ({ title: `the token ${grant.name} of ${name}`, path: ['accounts', name, 'tokens', index], grant })),
   ];
 }
+
+/** What a site allows a front, which is made alike, too. */
+const grantsOfFront = ({ name, grants }: FleetFrontSettings, front: number): Grant[] =>
+  grants.map((grant, index) => ({ title: `a grant of the front ${name}`, path: ['fleet', 'fronts', front, 'grants', index], grant }));
 
 /** Words that hold no command: each of an account is told once. */
 function commandWarnings(grants: readonly Grant[], { plans }: Config, table: CommandTable): Warning[] {
@@ -75,7 +79,7 @@ function groupWarnings({ groups, providers }: Config): Warning[] {
 
 /** Commands, instances and groups that select nothing, whatever there is. */
 export function grantWarnings(config: Config, table: CommandTable): Warning[] {
-  const byAccount = [...config.accounts.values()].map(grantsOf);
+  const byAccount = [...[...config.accounts.values()].map(grantsOf), ...(config.fleet?.fronts ?? []).map(grantsOfFront)];
   return [
     ...byAccount.flatMap((grants) => commandWarnings(grants, config, table)),
     ...groupWarnings(config),

@@ -33,6 +33,9 @@ async function plansOf(config: Config, loaders: Loaders): Promise<Warning[]> {
   return (await import('./check-plans.js')).planWarnings(config, await triggeredPlans(config, loaders));
 }
 
+const fleetOf = async (config: Config): Promise<Warning[]> =>
+  (config.fleet === undefined ? [] : (await import('./check-fleet.js')).fleetWarnings(config));
+
 /** As the daemon checks a configuration, and what lies beyond its tables: that keeps the daemon from nothing. */
 const thorough = ({ drivers, gateways, catalogues }: Loaders): Catalogues => ({
   ...catalogues,
@@ -94,17 +97,18 @@ export async function check(asked: string | undefined): Promise<CheckResult> {
     throw new Error([(error as Error).message, ...warnings].join('\n'), { cause: error });
   });
   await checkOwn(file, config, loaders);
-  const { server, accounts, providers, plans, triggers } = config;
+  const { server, accounts, providers, plans, triggers, fleet } = config;
   if (server.tls) readTls(server.tls);
   const table = await loaders.plugins.load(server.pluginPath);
   const hooks = [...config.gateways.keys()].filter((name) => name.startsWith(WEBHOOK_PREFIX)).length;
   const further = [count(config.gateways.size - hooks, 'gateway'), count(hooks, 'webhook'), count(plans.size, 'plan'), count(triggers.size, 'trigger')].filter((words) => !words.startsWith('0 '));
-  const parts = [count(accounts.size, 'account'), count(providers.size, 'provider'), ...further];
+  const role = fleet === undefined ? [] : [`${[...fleet.roles].join(' and ')} ${fleet.name} of a fleet`];
+  const parts = [count(accounts.size, 'account'), count(providers.size, 'provider'), ...further, ...role];
   return {
     verdict: `${file} is good: ${parts.join(', ')}`,
     warnings: [
       ...openToAll(file), ...warnings,
-      ...placed(file, [...grantWarnings(config, table), ...gatewayWarnings(config), ...await plansOf(config, loaders)]),
+      ...placed(file, [...grantWarnings(config, table), ...gatewayWarnings(config), ...await plansOf(config, loaders), ...await fleetOf(config)]),
     ],
   };
 }

@@ -1,0 +1,52 @@
+import { statSync } from 'node:fs';
+import type { Config, FleetSettings } from '../config/config.js';
+import type { Warning } from '../config/document.js';
+import { readSecret } from '../config/secret.js';
+import { NkeySigner } from '../fleet/signer.js';
+import { NamePattern } from '../kit/patterns.js';
+
+/** What `argo-server check` says of a fleet's tables that is no error. It asks no bus: `argo-server fleet check` does. */
+export function fleetWarnings({ fleet, providers }: Config): Warning[] {
+  if (fleet === undefined) return [];
+  return [...keyWarnings(fleet), ...roleWarnings(fleet), ...frontWarnings(fleet), ...nameWarnings(fleet, [...providers.keys()])];
+}
+
+/** Whoever else has the key can be this server: a stricter rule than that for passwords, as of ssh for its keys. */
+function keyWarnings({ nkey: { 'nkey-file': file } }: FleetSettings): Warning[] {
+  if (file === undefined) return [];
+  const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0;
+  return (mode & 0o077) === 0 ? [] : [{ message: `${file} can be used by others than its owner, who can be this server in the fleet then; chmod 600 it`, path: ['fleet', 'nkey-file'] }];
+}
+
+/** Tables and keys that mean nothing to what this server is. */
+function roleWarnings({ roles, fronts, sites, share }: FleetSettings): Warning[] {
+  const idle: (readonly [boolean, string, 'site' | 'front'])[] = [[fronts.length > 0, 'fronts', 'site'], [share.join() !== '*', 'share', 'site'], [sites !== undefined, 'sites', 'front']];
+  return idle.filter(([isThere, , role]) => isThere && !roles.has(role)).map(([, key, role]) => (
+    { message: `fleet.${key} means something to a ${role} alone, and the role of this server is ${[...roles].join(', ')}`, path: ['fleet', key] }));
+}
+
+/** A site that obeys nobody, fronts that may do nothing, and one that has this server's own key. */
+function frontWarnings({ roles, fronts, nkey }: FleetSettings): Warning[] {
+  if (!roles.has('site')) return [];
+  if (fronts.length === 0) return [{ message: 'this site has no [[fleet.fronts]]: what it has is shown to fronts, and none may ask or order anything', path: ['fleet'] }];
+  const own = new NkeySigner(readSecret(nkey, 'nkey')?.reveal() ?? '').publicKey;
+  return fronts.flatMap(({ name, publicKey, grants }, index) => {
+    const path = ['fleet', 'fronts', index];
+    return [
+      ...(grants.length === 0 ? [{ message: `the front ${name} has no grants: it may do nothing here`, path }] : []),
+      ...(publicKey === own && !roles.has('front') ? [{ message: `the front ${name} has this server's own key, which no other may have`, path: [...path, 'public-key'] }] : []),
+    ];
+  });
+}
+
+/** Patterns that no provider fits, and providers that look like those of another site. */
+function nameWarnings({ name: own, roles, share, sites }: FleetSettings, providers: readonly string[]): Warning[] {
+  const fitsNone = (pattern: string): boolean => {
+    const test = new NamePattern(pattern);
+    return !providers.some((provider) => test.matches(provider));
+  };
+  const beyond = roles.has('site') ? share.flatMap((pattern, index) => (pattern !== '*' && fitsNone(pattern) ? [{ message: `share names "${pattern}", and no provider is called so`, path: ['fleet', 'share', index] }] : [])) : [];
+  const alike = [...sites?.keys() ?? []].filter((site) => site !== own)
+    .flatMap((site) => providers.filter((provider) => provider.startsWith(`${site}.`)).map((provider) => ({ message: `${provider} is named as the providers of the site ${site} are shown`, path: ['providers', provider] })));
+  return [...beyond, ...alike];
+}
