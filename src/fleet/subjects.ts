@@ -17,6 +17,7 @@ export const ALIVE_OF_ALL = 'argo.v1.site.*.alive';
 /** Site to the stream of events, and from there to fronts. */
 export const eventSubject = (site: string, type: string): string => `argo.v1.event.${site}.${type}`;
 export const EVENTS_OF_ALL = 'argo.v1.event.*.*';
+export const AUDITS_OF_ALL = 'argo.v1.audit.front.*';
 export const auditSubject = (front: string): string => `argo.v1.audit.front.${front}`;
 
 /** Several processes of one site take orders in turn. */

@@ -62,3 +62,17 @@ export const BUS_EVENTS_UNDER_WAY = 256;
 export const LEASE_TTL = 15_000;
 export const LEASE_RENEW = 5000;
 export const LEASE_MARGIN = 3000;
+
+/** What the bus keeps, unless `argo-server fleet init` is told otherwise. */
+export const FLEET_REPLICAS = 3;
+export const FLEET_EVENTS_KEEP = 7 * 86_400_000;
+export const FLEET_EVENTS_SIZE = 1024 ** 3;
+export const FLEET_AUDIT_KEEP = 400 * 86_400_000;
+export const FLEET_AUDIT_SIZE = 10 * 1024 ** 3;
+export const FLEET_INVENTORY_SIZE = 1024 ** 3;
+export const FLEET_LEASES_SIZE = 16 * 1024 ** 2;
+/** A value of a lease; and what headers may come to beside the content of a message. */
+export const FLEET_LEASE_VALUE = 4096;
+export const FLEET_HEADERS = 1024;
+/** In which the bus knows an event again by its id. */
+export const FLEET_DUPLICATE_WINDOW = 120_000;

@@ -1,0 +1,149 @@
+import {
+  ALIVE_OF_ALL, aliveSubject, askSubject, AUDIT_STREAM, auditSubject, EVENTS_OF_ALL, EVENTS_STREAM, eventSubject, inboxPrefix, INVENTORY_BUCKET, LEASES_BUCKET, orderSubject, resultSubject, tokenOf,
+} from '../subjects.js';
+
+/**
+ * What each one may say and hear on the bus: for the permission block that is pasted into nats-server.conf, and for the
+ * check of whether that is in force. A key that was stolen can do no more than this.
+ */
+
+/** Which part somebody has. `admin` makes buckets and streams, and neither orders nor listens. */
+export type Part = 'site' | 'front' | 'admin';
+
+/** A member of the fleet, as the bus knows it. */
+export interface Member {
+  readonly name: string;
+  readonly parts: readonly Part[];
+  /** names of leases that it takes part in */
+  readonly leases: readonly string[];
+}
+
+/** The name of who administers the bus: none that a site or a front could have. */
+export const ADMIN_NAME = '_admin';
+
+/** In the place of a name of which there is nobody. */
+const NOBODY = '_';
+
+/** A subject, or a pattern over subjects, that somebody needs. */
+export interface Right {
+  readonly pattern: string;
+  /** one of it that nobody hears, so that it can be tried; undefined: whoever hears it takes it for a word of this server */
+  readonly trial: string | undefined;
+  /** it would be kept, unless it is sent so that it is refused for another reason */
+  readonly isKept?: boolean;
+}
+
+export interface Rights {
+  readonly publish: readonly Right[];
+  readonly subscribe: readonly Right[];
+  /** whether it answers what it is asked */
+  readonly answers: boolean;
+}
+
+const bucketStream = (bucket: string): string => `KV_${bucket}`;
+const bucketKeys = (bucket: string, keys: string): string => `$KV.${bucket}.${keys}`;
+
+/** Tried with nobody in place of each wildcard. */
+const right = (pattern: string): Right => ({ pattern, trial: pattern.replace(/[*>]/g, NOBODY) });
+const kept = (pattern: string): Right => ({ ...right(pattern), isKept: true });
+const heard = (pattern: string): Right => ({ pattern, trial: undefined });
+
+/** How the bus's clock is asked for: each of its servers answers with its time. */
+export const CLOCK_SUBJECT = '$SYS.REQ.ACCOUNT.PING.STATZ';
+const COMMON: readonly Right[] = [right(CLOCK_SUBJECT), right('$JS.API.INFO')];
+
+const infoOn = (...streams: readonly string[]): Right[] => streams.map((stream) => right(`$JS.API.STREAM.INFO.${stream}`));
+/** To read the last of a subject. The subject is a part of the request's, so that it can be limited (nats-server 2.9). */
+const lastOf = (stream: string, subjects: string): Right => right(`$JS.API.DIRECT.GET.${stream}.${subjects}`);
+/** To be told of what is there and what changes. @param subjects undefined: all of the stream */
+const following = (stream: string, subjects?: string): Right[] => [
+  right(`$JS.API.CONSUMER.CREATE.${stream}.${subjects === undefined ? '>' : `*.${subjects}`}`),
+  right(`$JS.API.CONSUMER.INFO.${stream}.*`), right(`$JS.API.CONSUMER.DELETE.${stream}.*`),
+];
+/** By which one that is told of much tells that it follows. */
+const FLOW = right('$JS.FC.>');
+
+function siteRights({ name, leases }: Member): Rights {
+  const [inventory, held] = [bucketStream(INVENTORY_BUCKET), bucketStream(LEASES_BUCKET)];
+  const own = bucketKeys(INVENTORY_BUCKET, `${name}.>`);
+  const events = eventSubject(name, '*');
+  return {
+    publish: [
+      heard(aliveSubject(name)), heard(events), kept(own), ...COMMON,
+      ...infoOn(inventory, held, EVENTS_STREAM), lastOf(EVENTS_STREAM, events), lastOf(inventory, own), ...following(inventory, own), FLOW,
+      ...leases.map((lease) => bucketKeys(LEASES_BUCKET, tokenOf(lease))).flatMap((key) => [kept(key), lastOf(held, key), ...following(held, key)]),
+    ],
+    // The others of its own subjects, so that it can be tried without taking an order away from a site at work.
+    subscribe: [{ pattern: orderSubject(name).replace(/[^.]*$/, '*'), trial: orderSubject(name).replace(/[^.]*$/, NOBODY) }, right(`${inboxPrefix(name)}.>`)],
+    answers: true,
+  };
+}
+
+function frontRights({ name }: Member): Rights {
+  const [inventory, held] = [bucketStream(INVENTORY_BUCKET), bucketStream(LEASES_BUCKET)];
+  return {
+    publish: [
+      ...[orderSubject, askSubject, resultSubject].map((subject) => right(subject('*'))), kept(auditSubject(name)), ...COMMON,
+      ...infoOn(inventory, held, EVENTS_STREAM, AUDIT_STREAM), lastOf(inventory, '>'), lastOf(held, '>'), lastOf(AUDIT_STREAM, auditSubject(name)), lastOf(EVENTS_STREAM, '>'),
+      ...following(inventory), ...following(held), ...following(EVENTS_STREAM), FLOW,
+    ],
+    subscribe: [right(ALIVE_OF_ALL), right(EVENTS_OF_ALL), right(`${inboxPrefix(name)}.>`)],
+    answers: false,
+  };
+}
+
+const adminRights = (): Rights => ({
+  publish: [right(CLOCK_SUBJECT), right('$JS.API.>')],
+  subscribe: [right(`${inboxPrefix(ADMIN_NAME)}.>`)],
+  answers: false,
+});
+
+const RIGHTS_OF: Readonly<Record<Part, (member: Member) => Rights>> = { site: siteRights, front: frontRights, admin: adminRights };
+
+const distinct = (rights: readonly Right[]): Right[] => [...new Map(rights.map((one) => [one.pattern, one])).values()];
+
+/** All that a member needs, in each of its parts. */
+export function rightsOf(member: Member): Rights {
+  const each = member.parts.map((part) => RIGHTS_OF[part](member));
+  return { publish: distinct(each.flatMap(({ publish }) => publish)), subscribe: distinct(each.flatMap(({ subscribe }) => subscribe)), answers: each.some(({ answers }) => answers) };
+}
+
+/** What a key must not be able to do: each is tried on nobody. */
+export interface Forbidden {
+  readonly on: 'publish' | 'subscribe';
+  readonly right: Right;
+  /** for people: what whoever has the key could do */
+  readonly words: string;
+}
+
+const ANYBODY: readonly (Forbidden & { readonly needs?: Part })[] = [
+  { on: 'publish', right: right(orderSubject('*')), words: 'send orders to any site', needs: 'front' },
+  { on: 'publish', right: kept(bucketKeys(INVENTORY_BUCKET, '*.*.*')), words: 'write the inventory of any site' },
+  { on: 'publish', right: right('$JS.API.STREAM.DELETE.*'), words: 'delete buckets and streams', needs: 'admin' },
+  { on: 'subscribe', right: right(orderSubject('*')), words: 'hear the orders to any site' },
+  { on: 'subscribe', right: right(`${inboxPrefix('')}*.>`), words: 'hear the answers to any front' },
+];
+
+export const forbiddenTo = ({ parts }: Member): readonly Forbidden[] => ANYBODY.filter(({ needs }) => needs === undefined || !parts.includes(needs));
+
+/**
+ * How many answers one question may get, and for how long: a site says each FLEET_RUNNING_INTERVAL that an order is under way.
+ * Who gets no more of them asks anew, which may be answered again. More would be kept in the memory of the bus's servers.
+ */
+const ANSWERS = '{ max: 1000, expires: "5m" }';
+
+/** The entry of a member for `users` in nats-server.conf. */
+export function permissionBlock(member: Member, publicKey: string): string {
+  const { publish, subscribe, answers } = rightsOf(member);
+  const list = (rights: readonly Right[]): string => rights.map(({ pattern }) => `      "${pattern}"`).join('\n');
+  return `  # ${member.parts.join(' and ')}${member.parts.includes('admin') ? ' of the fleet' : ` ${member.name}`}
+  { nkey: ${publicKey}, permissions: {
+    publish: { allow: [
+${list(publish)}
+    ] }
+    subscribe: { allow: [
+${list(subscribe)}
+    ] }${answers ? `\n    allow_responses: ${ANSWERS}` : ''}
+  } }
+`;
+}
