@@ -1,9 +1,11 @@
 import type { Authenticator } from '../auth/authenticator.js';
 import type { Events } from '../instances/events.js';
+import type { FleetDesk } from '../instances/fleet.js';
 import { providerOf } from '../instances/principal.js';
 import type { Metrics } from '../kit/metrics.js';
 import type { PlanEngine } from '../plans/contract.js';
 import type { LineServer } from '../server/server.js';
+import { collectFleetFigures } from './fleet-figures.js';
 import { collectPlanFigures } from './plan-figures.js';
 import { packageVersion } from '../kit/own-files.js';
 
@@ -16,6 +18,8 @@ export interface FigureSources {
   readonly events: Events;
   /** undefined where there are no plans */
   plans(): PlanEngine | undefined;
+  /** left out, or undefined: this server is in no fleet */
+  fleet?(): FleetDesk | undefined;
 }
 
 /** What has to be told for its figure to be right. */
@@ -25,7 +29,7 @@ export interface Told {
 }
 
 /** The figures that the parts of the server keep as plain numbers, asked for when somebody collects them. */
-export function collectFigures(metrics: Metrics, { server, authenticator, requests, events, plans }: FigureSources): Told {
+export function collectFigures(metrics: Metrics, { server, authenticator, requests, events, plans, fleet = () => undefined }: FigureSources): Told {
   const running = packageVersion();
   metrics.collect('gauge', 'argo_build_info', 'The version of the server, and of Node.', () => [{ labels: { version: running, node: process.versions.node }, value: 1 }]);
   metrics.collect('gauge', 'argo_connections', 'Open connections of the line protocol, by the address that they came to.',
@@ -38,6 +42,7 @@ export function collectFigures(metrics: Metrics, { server, authenticator, reques
   metrics.collect('gauge', 'argo_watchers', 'Connections that watch events.', () => [{ value: events.watching }]);
   countActions(metrics, events);
   collectPlanFigures(metrics, events, plans);
+  collectFleetFigures(metrics, fleet);
   const listings = metrics.histogram('argo_provider_listing_duration_seconds', 'Time of listings, from the call until what was found is known.');
   return { listed: (provider, ms) => listings.observe({ provider }, ms / 1000) };
 }

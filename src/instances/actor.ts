@@ -11,6 +11,7 @@ import type { EventFilter, Subscription, ToldEvent } from './subscription.js';
 import type { Cursor } from './events.js';
 import type { InstanceState, Overview } from './overview.js';
 import type { Enrolment } from './enrolment.js';
+import type { Fleet } from './fleet.js';
 import type { Orders } from './orders.js';
 import type { AuditPage, AuditWanted } from './audit-view.js';
 import type { OwnWork } from './own-work.js';
@@ -99,6 +100,7 @@ export interface Actor {
   readonly plans: Plans;
   readonly tags: Tags;
   readonly enrolment: Enrolment;
+  readonly fleet: Fleet;
   /** Names of the providers as a whole on which an operation is allowed. */
   providers(operation: OperationName): readonly string[];
   /**

@@ -2,7 +2,7 @@ import { ArgoError, withoutCause } from '../kit/errors.js';
 import { LinkedList } from '../kit/linked-list.js';
 import { closeClass } from '../kit/closed.js';
 import { Slices } from '../kit/slices.js';
-import { isPattern, type Groups, type TagTest } from '../kit/patterns.js';
+import { isPattern, type TagTest } from '../kit/patterns.js';
 import { isTagWord } from '../kit/tags.js';
 import { checkOperation, checkReading, checkWork, copyCall, copyChange, copyName, copyOrder, copyPowerCall, copyRef, copyWorkRequest, chosenBy, frozenCopy, frozenList } from './entrance.js';
 import { fanOut, WHOLE_SHARE, type Settled, type Share } from './fan-out.js';
@@ -17,47 +17,29 @@ import { tasksOf, type Tasks } from './tasks.js';
 import { told, toldTo } from './told.js';
 import type { Call, Change, ChangeOutcome, Outcome, PowerCall, PowerOrder, ReadCall, WorkRequest } from './order.js';
 import { EventSubscription, type EventFilter, type Subscription, type ToldEvent } from './subscription.js';
-import type { OwnWork, OwnWorks } from './own-work.js';
+import type { OwnWork } from './own-work.js';
 import type { Cursor } from './events.js';
 import { Choice } from './choice.js';
 import { ActorEnrolment } from './enrolment-access.js';
-import type { Enrolment, EnrolmentDesk } from './enrolment.js';
+import type { Enrolment } from './enrolment.js';
+import { ActorFleet, type Fleet } from './fleet.js';
 import { ActorTags } from './tag-access.js';
-import type { TagDesk } from './tag-desk.js';
 import type { Tags } from './tags.js';
 import { overviewOf, statesOf, type InstanceState, type Overview } from './overview.js';
 import { ActorOrders, type Orders } from './orders.js';
-import type { OrderDesk } from './power-tasks.js';
-import type { AuditPage, AuditView, AuditWanted } from './audit-view.js';
+import type { AuditPage, AuditWanted } from './audit-view.js';
 import { allows, allowsProvider, permissionOf } from './permits.js';
 import { ActorPlans } from './plan-access.js';
-import type { PlanDesk, Plans } from './plans.js';
+import type { Plans } from './plans.js';
 import { cancellable, mayEverything, type Mandate } from './principal.js';
 import type { Owner } from './owner.js';
 import type { Asking } from './readings.js';
-import type { Registry } from './registry.js';
 import type { Subject } from './subject.js';
 import { View, type TypedName } from './view.js';
 import { visibleGroups, type VisibleGroup } from './visible-groups.js';
 import type { Actor, Selected, WorkSubject } from './actor.js';
+import type { ActorParts } from './actor-parts.js';
 import type { WorkArgs, WorkName, WorkResult } from './work-table.js';
-
-/** What all actors work with, which nobody outside gets to see. */
-export interface ActorParts {
-  readonly registry: Registry;
-  /** of the configuration as it is now */
-  groups(): Groups;
-  /** connections of one account that may watch events; none where it is left out */
-  maxWatchersPerAccount?(): number;
-  /** left out, or undefined: there are no plans */
-  plans?(): PlanDesk | undefined;
-  /** left out, or undefined: nothing is enrolled */
-  enrolment?(): EnrolmentDesk | undefined;
-  readonly orders: OrderDesk;
-  readonly audited: AuditView;
-  readonly tagDesk: TagDesk;
-  readonly ownWorks: OwnWorks;
-}
 
 const isOver = (): ArgoError => new ArgoError('NOT ALLOWED', 'the request is over');
 
@@ -289,6 +271,10 @@ export class GateActor implements Actor {
 
   get enrolment(): Enrolment {
     return new ActorEnrolment(this.#parts.enrolment?.(), this.#mandate, () => this.#requireOpen());
+  }
+
+  get fleet(): Fleet {
+    return new ActorFleet(this.#parts.fleet?.(), this.#parts.registry, this.#mandate.identity.principal, () => this.#requireOpen());
   }
 
   providers(operation: OperationName): readonly string[] {

@@ -1,6 +1,7 @@
 import { ArgoError } from '../kit/errors.js';
 import type { Actor } from './actor.js';
-import { GateActor, type ActorParts } from './gate-actor.js';
+import type { ActorParts } from './actor-parts.js';
+import { GateActor } from './gate-actor.js';
 import type { Choice } from './choice.js';
 import { AuditView, type AuditViewParts } from './audit-view.js';
 import { Operations, type OperationsParts } from './operations.js';

@@ -17,11 +17,12 @@ const ROWS = tableRows(ALL).map(([name = '', kind = '', labels = '']) => ({ name
 const DASHBOARD = JSON.parse(readFileSync(fromRoot('docs/grafana/argo-dashboard.json'), 'utf8')) as Dashboard;
 const RULES = fromRoot('docs/prometheus/argo-alerts.yml');
 
-/** Those that are there only where there are webhooks, or a gateway for Zabbix; what makes them has tests of its own. */
+/** Those that are there only where there are webhooks, a gateway for Zabbix, or a fleet; what makes them has tests of its own. */
 const ELSEWHERE = [
   'argo_webhook_deliveries_total', 'argo_webhook_backlog',
   'argo_zabbix_values_total', 'argo_zabbix_dropped_values_total', 'argo_zabbix_exchanges_total', 'argo_zabbix_backlog', 'argo_zabbix_items', 'argo_zabbix_unsupported_items',
   'argo_zabbix_tasks', 'argo_zabbix_last_contact_timestamp_seconds', 'argo_zabbix_upload_disabled',
+  'argo_fleet_bus_up', 'argo_fleet_outbox', 'argo_fleet_site_up', 'argo_fleet_site_heard_timestamp_seconds', 'argo_fleet_site_clock_skew_seconds', 'argo_fleet_site_orders', 'argo_fleet_site_outbox',
 ];
 
 /** For a busy machine. */

@@ -4,6 +4,7 @@ import type { Config } from '../../src/config/config.js';
 import { openProviders, parseConfig } from '../support/configuration.js';
 import { Events } from '../../src/instances/events.js';
 import { Gate } from '../../src/instances/gate.js';
+import type { FleetDesk } from '../../src/instances/fleet.js';
 import type { PlanDesk } from '../../src/instances/plans.js';
 import { Registry } from '../../src/instances/registry.js';
 import { TagBook } from '../../src/instances/tag-book.js';
@@ -101,6 +102,8 @@ export interface CoreOptions {
   readonly workTasks?: TaskStore;
   /** where tags are kept; left out: there are none */
   readonly tags?: TagStore;
+  /** left out: it is in no fleet */
+  readonly fleet?: FleetDesk;
 }
 
 /** Everything of the server but sockets, files and signals. */
@@ -121,7 +124,7 @@ export interface Core {
 }
 
 /** Puts the parts together as the daemon does. */
-export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins = {}, authenticator: parts, plans, tasks, workTasks, tags }: CoreOptions = {}): Promise<Core> {
+export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins = {}, authenticator: parts, plans, tasks, workTasks, tags, fleet }: CoreOptions = {}): Promise<Core> {
   const config = await parseConfig('argo-server.conf', text, '/nonexistent');
   const logged: string[] = [];
   const log = (level: string, message: string, facts?: Record<string, unknown>): void => {
@@ -137,7 +140,7 @@ export async function startCore(t: Test, { config: text = SEED_CONFIG, plugins =
   const audit = new RememberedAudit();
   const gate: Gate = new Gate({
     registry, audit, log, actionTimeout: () => config.server.actionTimeout, groups: () => config.groups,
-    maxWatchersPerAccount: () => config.server.maxWatchersPerAccount, plans: (): PlanDesk | undefined => desk, ...(tasks ? { tasks } : {}), ...(workTasks ? { workTasks } : {}), ...(tags ? { tags: new TagBook(tags, log) } : {}),
+    maxWatchersPerAccount: () => config.server.maxWatchersPerAccount, plans: (): PlanDesk | undefined => desk, ...(tasks ? { tasks } : {}), ...(workTasks ? { workTasks } : {}), ...(tags ? { tags: new TagBook(tags, log) } : {}), fleet: () => fleet,
     auditRows: (before = Infinity, most) => Promise.resolve(audit.rows(before, most)),
   });
   const desk = plans?.(gate, authenticator, log);
