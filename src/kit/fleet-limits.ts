@@ -16,6 +16,14 @@ export const FLEET_FRONTS = 64;
 
 /** Servers of the bus that a configuration names. */
 export const FLEET_SERVERS = 16;
+/** Machines that a front sorts in one go. */
+export const FLEET_SORTED_AT_ONCE = 256;
+/** Keys, values and events that were no good and that a front remembers to have told of. */
+export const FLEET_COMPLAINTS = 1024;
+/** Calls to one remote provider at a time: its site bounds them by itself. */
+export const FLEET_CALLS = 512;
+/** How often a front lists what it has in memory, where nothing was told. */
+export const FLEET_LOOK_INTERVAL = 300_000;
 
 /** How often a value of the inventory is written anew at most; changes go as events at once. */
 export const FLEET_CHUNK_PAUSE = 1000;

@@ -122,7 +122,8 @@ export function formatDuration(ms: number): string {
 /** Digits of numbers up to which they are compared by their value. */
 const DIGITS = 12;
 
-const orderKey = (name: string): string => name.normalize('NFKD').toLowerCase().replace(/\d+/g, (digits) => digits.padStart(DIGITS, '0'));
+/** What names are compared by, to stand as people expect them. */
+export const orderKey = (name: string): string => name.normalize('NFKD').toLowerCase().replace(/\d+/g, (digits) => digits.padStart(DIGITS, '0'));
 
 /** As people expect names: web2 before web10. By keys that are made once, since a collator takes ms for a thousand names. */
 export function inOrder<T>(items: readonly T[], nameOf: (item: T) => string): T[] {

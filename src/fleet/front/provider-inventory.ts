@@ -1,0 +1,210 @@
+import { MACHINE_TYPES, POWER_STATES, type Machine, type MachineType, type PowerState, type Sighting } from '../../drivers/driver.js';
+import { FLEET_CHUNK_MACHINES } from '../../kit/fleet-limits.js';
+import { Slices } from '../../kit/slices.js';
+import { chunkOf } from '../chunk-of.js';
+import type { ChunkMessage } from '../messages.js';
+import { InOrder } from './in-order.js';
+
+/** Makes machines of one kind: what they can is the same. */
+export type MakeMachine = (id: string, name: string) => Machine;
+/** @returns the same function for the same type and capabilities */
+export type KindOf = (type: MachineType, capabilities: readonly string[]) => MakeMachine;
+
+/** What is told of a provider's machines. */
+export interface InventoryListener {
+  /** Others are there than before, or a listing is whole for the first time. */
+  relist(): void;
+  changed(id: string, state: PowerState): void;
+}
+
+/** A state that an event told. */
+interface News {
+  readonly seq: number;
+  readonly incarnation: string;
+  readonly state: PowerState;
+}
+
+/** A machine as it is listed. There may be a million. */
+class Seen implements Sighting {
+  constructor(readonly machine: Machine, readonly make: MakeMachine, public state: PowerState) {}
+}
+
+/** One value of the inventory, unpacked. */
+interface Chunk {
+  readonly chunks: number;
+  readonly seq: number;
+  readonly incarnation: string;
+  readonly machines: readonly Seen[];
+  /** what events have told since it was written, by id; undefined: nothing */
+  news: Map<string, News> | undefined;
+}
+
+/** Events that are kept of one value, until it is written anew. */
+const MOST_NEWS = FLEET_CHUNK_MACHINES * 8;
+
+/**
+ * The machines of a site's provider, put together of the values of the inventory and of events. Values come one after the
+ * other; while some are of another division than others, the listing of before stays.
+ */
+export class ProviderInventory {
+  /** where somebody lists it */
+  listener: InventoryListener | undefined;
+  /** as the site says: `libvirt` */
+  type = '';
+  readonly #kindOf: KindOf;
+  /** each value as it came last */
+  readonly #latest = new Map<number, Chunk>();
+  /** how many of them are divided into so many */
+  readonly #divisions = new Map<number, number>();
+  /** those of a whole listing */
+  #current: readonly Chunk[] | undefined;
+  readonly #order = new InOrder<Seen>(({ machine }) => machine.name);
+  /** what is not in the order yet */
+  #added = new Set<Seen>();
+  #removed = new Set<Seen>();
+
+  constructor(kindOf: KindOf) {
+    this.#kindOf = kindOf;
+  }
+
+  /** Whether no value is left. */
+  get isEmpty(): boolean {
+    return this.#latest.size === 0;
+  }
+
+  /** Whether all values of a listing have come. */
+  get isWhole(): boolean {
+    return this.#current !== undefined;
+  }
+
+  /** By name. Never called twice at the same time. */
+  async list(): Promise<readonly Sighting[]> {
+    const [added, removed] = [this.#added, this.#removed];
+    if (added.size + removed.size > 0) {
+      [this.#added, this.#removed] = [new Set(), new Set()];
+      await this.#order.change(removed, [...added]);
+    }
+    return this.#order.items;
+  }
+
+  /** Takes in a value. Not to be called again before it resolves. */
+  async take(message: ChunkMessage): Promise<void> {
+    this.type = message.type;
+    const changed: [string, PowerState][] = [];
+    const chunk = this.#read(message, changed);
+    this.#forget(message.chunk);
+    this.#latest.set(message.chunk, chunk);
+    this.#divisions.set(chunk.chunks, (this.#divisions.get(chunk.chunks) ?? 0) + 1);
+    if (this.#current?.length === chunk.chunks) {
+      const before = this.#current[message.chunk]!;
+      this.#current = this.#current.with(message.chunk, chunk);
+      if (this.#note([before], [chunk])) this.listener?.relist();
+    } else if (this.#latest.get(0)?.chunks === chunk.chunks && this.#divisions.get(chunk.chunks) === chunk.chunks) {
+      await this.#divideAnew(chunk.chunks);
+    }
+    for (const [id, state] of changed) this.listener?.changed(id, state);
+  }
+
+  /** A value was taken out of the inventory. What is listed stays: another division takes its place, or the provider goes. */
+  drop(index: number): void {
+    this.#forget(index);
+  }
+
+  /** An event of the site. @returns whether it was news */
+  see(id: string, news: News): boolean {
+    let isNews = false;
+    for (const chunk of this.#chunksOf(id)) {
+      if (news.seq <= (chunk.news?.get(id)?.seq ?? chunk.seq)) continue;
+      isNews = true;
+      chunk.news ??= new Map();
+      if (chunk.news.size < MOST_NEWS) chunk.news.set(id, news);
+      const seen = chunk.machines.find(({ machine }) => machine.id === id);
+      if (seen === undefined || seen.state === news.state) continue;
+      seen.state = news.state;
+      this.listener?.changed(id, news.state);
+    }
+    return isNews;
+  }
+
+  /** Those in which a machine is or would be: of the listing, and of one that is not whole yet. */
+  #chunksOf(id: string): ReadonlySet<Chunk> {
+    const found = new Set<Chunk>();
+    const listed = this.#current?.[chunkOf(id, this.#current.length)];
+    if (listed) found.add(listed);
+    for (const chunks of this.#divisions.keys()) {
+      const chunk = this.#latest.get(chunkOf(id, chunks));
+      if (chunk?.chunks === chunks) found.add(chunk);
+    }
+    return found;
+  }
+
+  /** @param changed where machines that are known are in another state, it is put here */
+  #read({ chunk: index, chunks, seq, incarnation, capabilities, machines }: ChunkMessage, changed: [string, PowerState][]): Chunk {
+    const sources = this.#sharing(index, chunks);
+    const known = new Map(sources.flatMap((chunk) => chunk.machines).map((seen) => [seen.machine.id, seen]));
+    const latest = this.#latest.get(index);
+    const told = new Set(latest === undefined ? sources : [...sources, latest]);
+    const news = new Map([...told].flatMap((chunk) => [...chunk.news ?? []])
+      .filter(([id, one]) => one.incarnation === incarnation && one.seq > seq && chunkOf(id, chunks) === index));
+    const read = machines.map(([id, name, type, shown, can]) => {
+      const make = this.#kindOf(MACHINE_TYPES[type] ?? 'vm', capabilities[can] ?? []);
+      const state = news.get(id)?.state ?? POWER_STATES[shown] ?? 'unknown';
+      const before = known.get(id);
+      if (before?.machine.name !== name || before.make !== make) return new Seen(make(id, name), make, state);
+      if (before.state !== state) changed.push([id, state]);
+      before.state = state;
+      return before;
+    });
+    return { chunks, seq, incarnation, machines: read, news: news.size > 0 ? news : undefined };
+  }
+
+  /** The values of the listing that have machines of a value of a division: as many as one is, or as two of a coarser one are of a finer. */
+  #sharing(index: number, chunks: number): readonly Chunk[] {
+    const current = this.#current ?? [];
+    const step = Math.min(chunks, current.length);
+    return step === 0 ? [] : each(current, index % step, step);
+  }
+
+  /** All values of a division are there: they take the place of the former ones. */
+  async #divideAnew(chunks: number): Promise<void> {
+    const slices = new Slices();
+    const next = Array.from({ length: chunks }, (_, index) => this.#latest.get(index)!);
+    const step = Math.min(chunks, this.#current?.length ?? chunks);
+    for (let first = 0; first < step; first += 1) {
+      this.#note(this.#sharing(first, step), each(next, first, step));
+      if (slices.isOverNow()) await slices.pause();
+    }
+    this.#current = next;
+    this.listener?.relist();
+  }
+
+  /** Notes what has come and gone between values. @returns whether anything has */
+  #note(before: readonly Chunk[], after: readonly Chunk[]): boolean {
+    const gone = new Set(before.flatMap(({ machines }) => machines));
+    let isOther = false;
+    for (const { machines } of after) {
+      for (const seen of machines) {
+        if (gone.delete(seen)) continue;
+        isOther = true;
+        this.#added.add(seen);
+      }
+    }
+    for (const seen of gone) if (!this.#added.delete(seen)) this.#removed.add(seen);
+    return isOther || gone.size > 0;
+  }
+
+  #forget(index: number): void {
+    const chunk = this.#latest.get(index);
+    if (chunk === undefined) return;
+    this.#latest.delete(index);
+    const left = this.#divisions.get(chunk.chunks)! - 1;
+    if (left === 0) this.#divisions.delete(chunk.chunks);
+    else this.#divisions.set(chunk.chunks, left);
+  }
+}
+
+function each<T>(all: readonly T[], first: number, step: number): T[] {
+  const found: T[] = [];
+  for (let at = first; at < all.length; at += step) found.push(all[at]!);
+  return found;
+}
