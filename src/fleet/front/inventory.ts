@@ -1,16 +1,14 @@
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
+import { FLEET_NAME } from '../../config/fleet.js';
 import { POWER_STATES, type PowerState } from '../../drivers/driver.js';
-import { FLEET_CHUNK_SIZE, FLEET_CHUNK_UNPACKED, FLEET_CHUNKS, FLEET_COMPLAINTS, FLEET_PROVIDERS, FLEET_SITES } from '../../kit/fleet-limits.js';
+import { FLEET_CHUNKS, FLEET_COMPLAINTS, FLEET_PROVIDERS, FLEET_SITES } from '../../kit/fleet-limits.js';
 import type { Log } from '../../kit/log.js';
 import { Slices } from '../../kit/slices.js';
 import { oneLine } from '../../kit/text.js';
+import { unpackChunk } from '../chunks.js';
 import type { Bus, BusMessage, KeyEntry } from '../contract.js';
-import { chunkMessage, eventMessage, MessageFault, readMessage, type ChunkMessage } from '../messages.js';
-import { chunkKey, eventSubject, FLEET_NAME, INVENTORY_BUCKET, nameOfToken } from '../subjects.js';
+import { eventMessage, MessageFault, readMessage, type ChunkMessage } from '../messages.js';
+import { chunkKey, eventSubject, INVENTORY_BUCKET, nameOfToken } from '../subjects.js';
 import { ProviderInventory, type KindOf } from './provider-inventory.js';
-
-const unpack = promisify(gunzip);
 
 /** Of gzip's end (RFC 1952, 2.3.1): a checksum of what is packed, and its size. */
 const GZIP_END = 8;
@@ -52,6 +50,8 @@ export class Inventory {
   readonly #taken = new Map<string, Taken>();
   readonly #complained = new Set<string>();
   readonly #slices = new Slices();
+  /** ends with the value that is taken in: the next one comes after it, whichever watch brings it */
+  #taking: Promise<void> = Promise.resolve();
   #watching: AbortController | undefined;
   #unsubscribe: (() => void) | undefined;
 
@@ -67,7 +67,7 @@ export class Inventory {
     const { signal } = this.#watching;
     this.#unsubscribe ??= bus.subscribe(eventSubject('*', 'state'), (message) => this.#see(message));
     for (const site of this.#sites.keys()) if (!this.#parts.isSite(site)) this.#forgetSite(site);
-    bus.bucket(INVENTORY_BUCKET).watch('>', (entry) => (signal.aborted ? undefined : this.#take(entry, signal)), signal);
+    bus.bucket(INVENTORY_BUCKET).watch('>', (entry) => (this.#taking = this.#taking.then(() => this.#take(entry, signal))), signal);
   }
 
   close(): void {
@@ -91,6 +91,7 @@ export class Inventory {
 
   async #take(entry: KeyEntry, signal: AbortSignal): Promise<void> {
     const { key, value, revision } = entry;
+    if (signal.aborted) return;
     try {
       const place = placeOf(key);
       if (!this.#parts.isSite(place.site)) return;
@@ -169,21 +170,16 @@ export class Inventory {
 function placeOf(key: string): Place {
   const [site = '', token = '', digits = '', ...more] = key.split('.');
   const place = { site, provider: nameOfToken(token), chunk: Number(digits) };
-  if (more.length > 0 || !FLEET_NAME.test(site) || chunkKey(place.site, place.provider, place.chunk) !== key || !(place.chunk < FLEET_CHUNKS)) {
+  if (more.length > 0 || !FLEET_NAME.form.test(site) || chunkKey(place.site, place.provider, place.chunk) !== key || !(place.chunk < FLEET_CHUNKS)) {
     throw new MessageFault('it is no key of an inventory');
   }
   return place;
 }
 
-/** @throws MessageFault; Error of zlib */
+/** @throws MessageFault */
 async function read(value: Uint8Array, { site, provider, chunk }: Place): Promise<ChunkMessage> {
-  if (value.length > FLEET_CHUNK_SIZE) throw new MessageFault(`it has ${value.length} bytes, and at most ${FLEET_CHUNK_SIZE} can be`);
-  const bytes = await unpack(value, { maxOutputLength: FLEET_CHUNK_UNPACKED }).catch((thrown: unknown) => {
-    throw new MessageFault(`it cannot be unpacked: ${(thrown as Error).message}`);
-  });
-  const message = readMessage(chunkMessage, bytes, FLEET_CHUNK_UNPACKED);
+  const message = await unpackChunk(value);
   if (message.site !== site || message.provider !== provider || message.chunk !== chunk) throw new MessageFault('what is in it belongs under another key');
-  if ((message.chunks & (message.chunks - 1)) !== 0 || chunk >= message.chunks) throw new MessageFault(`it says to be value ${chunk} of ${message.chunks}`);
   return message;
 }
 

@@ -110,12 +110,10 @@ export class ProviderInventory {
     this.#forget(index);
   }
 
-  /** An event of the site. @returns whether it was news */
-  see(id: string, news: News): boolean {
-    let isNews = false;
+  /** An event of the site. What is in a value already is older than that. */
+  see(id: string, news: News): void {
     for (const chunk of this.#chunksOf(id)) {
       if (news.seq <= (chunk.news?.get(id)?.seq ?? chunk.seq)) continue;
-      isNews = true;
       chunk.news ??= new Map();
       if (chunk.news.size < MOST_NEWS) chunk.news.set(id, news);
       const seen = chunk.machines.find(({ machine }) => machine.id === id);
@@ -123,7 +121,6 @@ export class ProviderInventory {
       seen.state = news.state;
       this.listener?.changed(id, news.state);
     }
-    return isNews;
   }
 
   /** Those in which a machine is or would be: of the listing, and of one that is not whole yet. */
@@ -146,9 +143,10 @@ export class ProviderInventory {
     const told = new Set(latest === undefined ? sources : [...sources, latest]);
     const news = new Map([...told].flatMap((chunk) => [...chunk.news ?? []])
       .filter(([id, one]) => one.incarnation === incarnation && one.seq > seq && chunkOf(id, chunks) === index));
+    const kinds: MakeMachine[] = [];
     const read = machines.map(([id, name, type, shown, can]) => {
-      const make = this.#kindOf(MACHINE_TYPES[type] ?? 'vm', capabilities[can] ?? []);
-      const state = news.get(id)?.state ?? POWER_STATES[shown] ?? 'unknown';
+      const make = kinds[can * MACHINE_TYPES.length + type] ??= this.#kindOf(MACHINE_TYPES[type]!, capabilities[can]!);
+      const state = news.get(id)?.state ?? POWER_STATES[shown]!;
       const before = known.get(id);
       if (before?.machine.name !== name || before.make !== make) return new Seen(make(id, name), make, state);
       if (before.state !== state) changed.push([id, state]);

@@ -1,0 +1,203 @@
+import t, { type Test } from 'tap';
+import type { Machine } from '../../../src/drivers/driver.js';
+import { chunkOf } from '../../../src/fleet/chunk-of.js';
+import { packChunk } from '../../../src/fleet/chunks.js';
+import { Inventory } from '../../../src/fleet/front/inventory.js';
+import type { MakeMachine } from '../../../src/fleet/front/provider-inventory.js';
+import { chunkKey, eventSubject, INVENTORY_BUCKET } from '../../../src/fleet/subjects.js';
+import { putValues, tellState, valuesOf, type Rows } from '../../support/fleet/inventory-values.js';
+import { MemoryHub } from '../../support/fleet/memory-bus.js';
+import { until } from '../../support/until.js';
+
+const WITHIN = 10_000;
+const SECOND = 'incarnation-two-0002';
+
+/** A front's inventory, and the bus of a site. */
+function world(t: Test, isSite: (name: string) => boolean = () => true) {
+  const hub = new MemoryHub();
+  const [front, site] = [hub.connect('f1'), hub.connect('berlin')];
+  const log: string[] = [];
+  const told: string[] = [];
+  let arranged = 0;
+  const kinds = new Map<string, MakeMachine>();
+  const inventory = new Inventory({
+    bus: front, isSite,
+    log: (level, message, facts) => log.push(`${level} ${message} ${JSON.stringify(facts)}`),
+    kindsOf: () => (type, capabilities) => {
+      const key = `${type} ${capabilities.join(' ')}`;
+      const make = kinds.get(key) ?? ((id: string, name: string) => ({ id, name, type, status: () => Promise.reject(new Error('nobody asks')) }) satisfies Machine);
+      kinds.set(key, make);
+      return make;
+    },
+    providersChanged: () => { arranged += 1; },
+  });
+  inventory.watch();
+  t.teardown(() => inventory.close());
+  const follow = (provider = 'kvm1'): void => {
+    inventory.of('berlin', provider)!.listener = { relist: () => told.push('relist'), changed: (id, state) => told.push(`${id} ${state}`) };
+  };
+  return { hub, front, site, inventory, log, told, follow, arranged: () => arranged };
+}
+
+const listed = async (inventory: Inventory, provider = 'kvm1'): Promise<string[]> =>
+  (await inventory.of('berlin', provider)?.list() ?? []).map(({ machine, state }) => `${machine.name} ${state}`);
+
+const whole = (inventory: Inventory, provider = 'kvm1') => until(() => inventory.of('berlin', provider)?.isWhole === true, WITHIN, `the whole inventory of ${provider}`);
+
+const ROWS: Rows = Array.from({ length: 40 }, (_, at) => [`id-${at}`, `vm${at}`, at % 2 === 0 ? 'on' : 'off'] as const);
+
+await t.test('what is in the bucket is listed by name, and machines that stay are the same objects', async (t) => {
+  const { site, inventory, follow, told } = world(t);
+  await putValues(site, valuesOf(ROWS, { chunks: 4 }));
+  await whole(inventory);
+  follow();
+  const before = await inventory.of('berlin', 'kvm1')!.list();
+  t.same(before.map(({ machine, state }) => `${machine.name} ${state}`), ROWS.map(([, name, state]) => `${name} ${state}`));
+  const rows: Rows = [...ROWS.slice(1).map(([id, name, state]) => (id === 'id-7' ? [id, name, 'on'] as const : [id, name, state] as const)), ['id-new', 'vm0b']];
+  await putValues(site, valuesOf(rows, { chunks: 4, seq: 5 }));
+  await until(async () => (await listed(inventory))[0] === 'vm0b on' && (await listed(inventory)).includes('vm7 on'), WITHIN, 'what has changed');
+  t.ok(told.includes('id-7 on'));
+  t.ok(told.includes('relist'));
+  const after = await inventory.of('berlin', 'kvm1')!.list();
+  t.equal(after.length, ROWS.length);
+  for (const seen of after.filter(({ machine }) => machine.id !== 'id-new')) t.ok(before.includes(seen), seen.machine.name);
+});
+
+await t.test('while values of another division come, the former listing stays', async (t) => {
+  const { site, inventory, follow, told } = world(t);
+  await putValues(site, valuesOf(ROWS, { chunks: 2 }));
+  await whole(inventory);
+  follow();
+  const before = await inventory.of('berlin', 'kvm1')!.list();
+  const rows: Rows = [...ROWS, ['id-more', 'zebra', 'paused']];
+  const values = valuesOf(rows, { chunks: 8, seq: 9 });
+  await putValues(site, [...values.slice(0, 7), ...valuesOf([['id-else', 'other']], { provider: 'other' })]);
+  await whole(inventory, 'other');
+  t.same((await inventory.of('berlin', 'kvm1')!.list()).map(({ machine }) => machine.name), before.map(({ machine }) => machine.name));
+  t.notOk(told.includes('relist'));
+  await putValues(site, values.slice(7));
+  await until(async () => (await listed(inventory)).at(-1) === 'zebra paused', WITHIN, 'the new division');
+  const after = await inventory.of('berlin', 'kvm1')!.list();
+  t.ok(before.every((seen) => after.includes(seen)), 'the machines are the same');
+  // it shrinks: two values come, and the others are taken away
+  await putValues(site, valuesOf(ROWS, { chunks: 2, seq: 12 }));
+  for (let chunk = 2; chunk < 8; chunk += 1) await site.bucket(INVENTORY_BUCKET).delete(chunkKey('berlin', 'kvm1', chunk));
+  await until(async () => (await listed(inventory)).length === ROWS.length, WITHIN, 'fewer');
+  t.same(await inventory.of('berlin', 'kvm1')!.list(), before);
+});
+
+await t.test('an event is told at once where it is news', async (t) => {
+  const { site, inventory, follow, told } = world(t);
+  await putValues(site, valuesOf(ROWS, { chunks: 2, seq: 10 }));
+  await whole(inventory);
+  follow();
+  tellState(site, 10, { provider: 'kvm1', id: 'id-0', now: 'off' });
+  tellState(site, 11, { provider: 'kvm1', id: 'id-2', now: 'paused' });
+  tellState(site, 11, { provider: 'kvm1', id: 'id-2', now: 'off' });
+  await until(() => told.length > 0, WITHIN, 'the event');
+  t.same(told, ['id-2 paused'], 'what is in the value already is older, and the same number tells nothing twice');
+  t.ok((await listed(inventory)).includes('vm2 paused'));
+  // a value that was written before the event is older than it
+  await putValues(site, valuesOf([...ROWS, ['id-x', 'zz']], { chunks: 2, seq: 10 }));
+  await until(async () => (await listed(inventory)).includes('zz on'), WITHIN, 'the value');
+  t.ok((await listed(inventory)).includes('vm2 paused'));
+  await putValues(site, valuesOf(ROWS, { chunks: 2, seq: 11 }));
+  await until(async () => (await listed(inventory)).includes('vm2 on'), WITHIN, 'a value that has the event in it');
+});
+
+await t.test('an event counts over a change of the division', async (t) => {
+  const { site, inventory, follow } = world(t);
+  await putValues(site, valuesOf(ROWS, { chunks: 2, seq: 10 }));
+  await whole(inventory);
+  follow();
+  for (const [id] of ROWS) tellState(site, 11 + Number(id.slice(3)), { provider: 'kvm1', id, now: 'crashed' });
+  await until(async () => (await listed(inventory)).every((line) => line.endsWith(' crashed')), WITHIN, 'the events');
+  await putValues(site, valuesOf([...ROWS, ['id-last', 'zz']], { chunks: 8, seq: 10 }));
+  await until(async () => (await listed(inventory)).includes('zz on'), WITHIN, 'the new division');
+  t.equal((await listed(inventory)).filter((line) => line.endsWith(' crashed')).length, ROWS.length);
+});
+
+await t.test('what a site counts from the beginning, after its state was lost, is believed when its values have come', async (t) => {
+  const { site, inventory, follow, told } = world(t);
+  await putValues(site, valuesOf(ROWS, { seq: 500 }));
+  await whole(inventory);
+  follow();
+  tellState(site, 501, { provider: 'kvm1', id: 'id-0', now: 'crashed' });
+  await until(() => told.length === 1, WITHIN, 'the event of the former process');
+  await putValues(site, valuesOf(ROWS, { seq: 1, incarnation: SECOND }));
+  await until(async () => (await listed(inventory)).includes('vm0 on'), WITHIN, 'the value of the new process');
+  tellState(site, 2, { provider: 'kvm1', id: 'id-0', now: 'off' }, SECOND);
+  await until(() => told.length === 3, WITHIN, 'its event');
+  t.same(told, ['id-0 crashed', 'id-0 on', 'id-0 off']);
+});
+
+await t.test('a machine that is renamed, or can do something else, is another one', async (t) => {
+  const { site, inventory, follow, told } = world(t);
+  await putValues(site, valuesOf([['a', 'web'], ['b', 'db']]));
+  await whole(inventory);
+  follow();
+  const before = await inventory.of('berlin', 'kvm1')!.list();
+  await putValues(site, valuesOf([['a', 'www'], ['b', 'db', 'on', ['start', 'shutdown']]], { seq: 1 }));
+  await until(() => told.includes('relist'), WITHIN, 'the change');
+  const after = await inventory.of('berlin', 'kvm1')!.list();
+  t.same(after.map(({ machine }) => `${machine.id} ${machine.name}`), ['b db', 'a www']);
+  t.notOk(after.some((seen) => before.includes(seen)));
+});
+
+await t.test('what is no good is told once and passed over', async (t) => {
+  const { site, hub, inventory, log } = world(t);
+  const bucket = site.bucket(INVENTORY_BUCKET);
+  const [good] = valuesOf([['a', 'web']]);
+  const foreign = await packChunk({ ...good!, provider: 'other' });
+  for (let round = 0; round < 2; round += 1) {
+    await bucket.put('berlin', new Uint8Array(3));
+    await bucket.put('berlin.kvm1.x', new Uint8Array(3));
+    await bucket.put('berlin.kvm1.01', foreign);
+    await bucket.put('BERLIN.kvm1.0', foreign);
+    await bucket.put('berlin.kvm1.0', Buffer.from('no gzip'));
+    await bucket.put('berlin.kvm2.0', foreign);
+    tellState(site, round, { provider: 'kvm1', id: 'a' });
+    site.publish(eventSubject('berlin', 'state'), Buffer.from('{'));
+  }
+  await putValues(site, valuesOf([['b', 'fine']], { provider: 'last' }));
+  await whole(inventory, 'last');
+  t.equal(log.filter((line) => line.startsWith('warn value of the inventory is passed over')).length, 6, log.join('\n'));
+  t.equal(log.filter((line) => line.startsWith('warn event of a site is passed over')).length, 1);
+  t.equal(inventory.of('berlin', 'kvm1'), undefined);
+  await putValues(site, [good!]);
+  await whole(inventory);
+  t.same(await listed(inventory), ['web on']);
+  await bucket.put('berlin.kvm1.0', Buffer.from('no gzip'));
+  await until(() => log.filter((line) => line.includes('"berlin.kvm1.0"')).length === 2, WITHIN, 'that it is told again after a good one');
+  t.same(await listed(inventory), ['web on'], 'what was known stays');
+  t.equal(hub.held, 0);
+});
+
+await t.test('a provider of which all values go is gone, and sites that are none of the fleet are not there', async (t) => {
+  const sites = new Set(['berlin']);
+  const { site, inventory, arranged } = world(t, (name) => sites.has(name));
+  await putValues(site, [...valuesOf([['a', 'web']]), ...valuesOf([['a', 'web']], { site: 'paris' })]);
+  await whole(inventory);
+  t.same([inventory.sites(), inventory.providersOf('berlin'), inventory.of('berlin', 'kvm1')!.type], [['berlin'], ['kvm1'], 'libvirt']);
+  sites.add('paris');
+  inventory.watch();
+  await until(() => inventory.of('paris', 'kvm1')?.isWhole === true, WITHIN, 'the site that was added');
+  sites.delete('berlin');
+  const before = arranged();
+  inventory.watch();
+  t.same([inventory.sites(), arranged()], [['paris'], before + 1]);
+  await site.bucket(INVENTORY_BUCKET).delete(chunkKey('paris', 'kvm1', 0));
+  await until(() => inventory.sites().length === 0, WITHIN, 'that it is gone');
+});
+
+await t.test('over a break nothing is taken in twice, and what came meanwhile is not missed', async (t) => {
+  const { site, front, inventory, follow, told } = world(t);
+  await putValues(site, valuesOf(ROWS, { chunks: 2 }));
+  await whole(inventory);
+  follow();
+  front.cut();
+  await putValues(site, valuesOf([...ROWS, ['id-new', 'aa']], { chunks: 2, seq: 3 }).filter(({ chunk }) => chunk === chunkOf('id-new', 2)));
+  front.restore();
+  await until(async () => (await listed(inventory)).includes('aa on'), WITHIN, 'what came meanwhile');
+  t.same(told, ['relist']);
+});

@@ -1,0 +1,176 @@
+import t, { type Test } from 'tap';
+import { RemoteProviders as Opened } from '../../../src/daemon/remote-providers.js';
+import type { SiteInfo } from '../../../src/fleet/contract.js';
+import { Inventory } from '../../../src/fleet/front/inventory.js';
+import type { MakeMachine } from '../../../src/fleet/front/provider-inventory.js';
+import { RemoteProviders } from '../../../src/fleet/front/providers.js';
+import type { AliveMessage, OfferedProvider } from '../../../src/fleet/messages.js';
+import { Provider } from '../../../src/instances/provider.js';
+import { Registry } from '../../../src/instances/registry.js';
+import { INCARNATION, putValues, tellState, valuesOf } from '../../support/fleet/inventory-values.js';
+import { MemoryHub } from '../../support/fleet/memory-bus.js';
+import { until } from '../../support/until.js';
+
+const WITHIN = 10_000;
+
+const offer = (name: string, more: Partial<OfferedProvider> = {}): OfferedProvider => ({ name, type: 'libvirt', held: true, dmesg: false, ...more });
+
+/** A front whose sites say what the test says. */
+function world(t: Test, configured: readonly string[] = []) {
+  const hub = new MemoryHub();
+  const site = hub.connect('berlin');
+  const registry = new Registry();
+  const log: string[] = [];
+  const infos = new Map<string, SiteInfo>();
+  const asked: string[] = [];
+  const names = new Set(configured);
+  const local = (name: string): Provider => new Provider(
+    { name, type: 'sim', options: {}, actionTimeout: undefined, pollInterval: undefined, concurrency: undefined, fingerprint: '' },
+    { options: {}, open: () => ({ list: () => Promise.resolve([]), close: () => Promise.resolve() }) }, registry, () => undefined,
+  );
+  const locals = configured.map(local);
+  registry.arrange(locals);
+  const opened = new Opened({ registry, log: (level, message, facts) => log.push(`${level} ${message} ${JSON.stringify(facts)}`), isConfigured: (name) => names.has(name), listed: () => undefined });
+  const kinds = new Map<string, MakeMachine>();
+  const inventory = new Inventory({
+    bus: hub.connect('f1'), log: () => undefined, isSite: () => true,
+    kindsOf: () => (type) => {
+      const make = kinds.get(type) ?? ((id: string, name: string) => ({ id, name, type, status: () => Promise.resolve('on' as const) }));
+      kinds.set(type, make);
+      return make;
+    },
+    providersChanged: () => providers.changed(),
+  });
+  const providers: RemoteProviders = new RemoteProviders({
+    inventory, sites: () => [...infos.keys()],
+    site: (name) => infos.get(name) ?? { name, trouble: `nothing was heard of site ${name} yet`, heard: undefined, skew: undefined, alive: undefined },
+    dmesg: (name, provider) => { asked.push(`${name}.${provider}`); return Promise.resolve('a line'); },
+    arrange: (wanted) => opened.arrange(wanted),
+  });
+  inventory.watch();
+  t.teardown(async () => {
+    inventory.close();
+    providers.close();
+    await opened.close();
+    await Promise.all(locals.map((one) => one.close(0)));
+  });
+  const says = (name: string, offered: readonly OfferedProvider[], trouble?: string): void => {
+    const alive: AliveMessage = { v: 1, site: name, incarnation: INCARNATION, at: Date.now(), started: 0, version: '1', interval: 5000, providers: [...offered], orders: 0, outbox: 0 };
+    infos.set(name, { name, trouble, heard: Date.now(), skew: 0, alive });
+    providers.siteChanged(name);
+  };
+  const shown = (): string[] => registry.providers().map((one) => `${one.name} ${one.settings.type}${one.staleReason === undefined ? '' : `: ${one.staleReason}`}`);
+  const machines = (): string[] => [...registry.all()].map((one) => `${one.fullName} ${one.state}`);
+  return { hub, site, registry, log, says, shown, machines, asked, names, opened, local, locals };
+}
+
+const showing = (shown: () => string[], ...wanted: string[]) => until(() => shown().join('\n') === wanted.join('\n'), WITHIN, wanted.join(' | ')).catch((error: unknown) => {
+  throw new Error(`${(error as Error).message}, there is ${shown().join(' | ')}`);
+});
+
+await t.test('providers of sites stand behind those of the configuration, with their machines', async (t) => {
+  const { site, says, shown, machines, locals } = world(t, ['own']);
+  await locals[0]!.refresh();
+  await putValues(site, [...valuesOf([['a', 'web1'], ['b', 'web2', 'off']]), ...valuesOf([['a', 'db']], { provider: 'esx' })]);
+  says('berlin', [offer('kvm1'), offer('esx', { type: 'vsphere' })]);
+  await showing(shown, 'own sim', 'berlin.esx vsphere', 'berlin.kvm1 libvirt');
+  t.same(machines(), ['berlin.esx/db on', 'berlin.kvm1/web1 on', 'berlin.kvm1/web2 off']);
+  tellState(site, 4, { provider: 'kvm1', id: 'b', now: 'on' });
+  await until(() => machines().includes('berlin.kvm1/web2 on'), WITHIN, 'the event');
+  await putValues(site, valuesOf([['b', 'web2']], { seq: 5 }));
+  await until(() => !machines().join().includes('web1'), WITHIN, 'that one is gone');
+  says('berlin', [offer('kvm1')]);
+  await showing(shown, 'own sim', 'berlin.kvm1 libvirt');
+  says('berlin', [offer('kvm1', { type: 'xen' })]);
+  await showing(shown, 'own sim', 'berlin.kvm1 xen');
+  t.same(machines(), ['berlin.kvm1/web2 on']);
+});
+
+await t.test('before a site is heard of, what it had is shown as out of date', async (t) => {
+  const { site, says, shown, machines, registry } = world(t);
+  await putValues(site, valuesOf([['a', 'web1']]));
+  await showing(shown, 'berlin.kvm1 libvirt: nothing was heard of site berlin yet');
+  t.same(machines(), ['berlin.kvm1/web1 on']);
+  t.equal(registry.providerNamed('berlin.kvm1')!.answers, false);
+  says('berlin', [offer('kvm1')]);
+  await showing(shown, 'berlin.kvm1 libvirt');
+  t.equal(registry.providerNamed('berlin.kvm1')!.answers, true);
+});
+
+await t.test('a site that falls silent is stale at once with its reason, and current again when it is back', async (t) => {
+  const { site, says, shown, machines, registry } = world(t);
+  await putValues(site, valuesOf([['a', 'web1']]));
+  says('berlin', [offer('kvm1')]);
+  await showing(shown, 'berlin.kvm1 libvirt');
+  const provider = registry.providerNamed('berlin.kvm1')! as Provider;
+  says('berlin', [offer('kvm1')], 'site berlin is silent');
+  t.equal(provider.staleReason, 'site berlin is silent', 'without a listing');
+  t.equal(provider.answers, false);
+  await provider.relist();
+  t.same([provider.staleReason, provider.answers, provider.listed, machines()], ['site berlin is silent', false, true, ['berlin.kvm1/web1 on']]);
+  says('berlin', [offer('kvm1', { stale: 'no route to host' })]);
+  await showing(shown, 'berlin.kvm1 libvirt: no route to host');
+  says('berlin', [offer('kvm1')]);
+  await showing(shown, 'berlin.kvm1 libvirt');
+});
+
+await t.test('a site that offers what the inventory does not have yet is waited for', async (t) => {
+  const { site, says, shown, machines, registry } = world(t);
+  says('berlin', [offer('kvm1')]);
+  await showing(shown, 'berlin.kvm1 libvirt: not listed yet');
+  t.equal(registry.providerNamed('berlin.kvm1')!.listed, false);
+  const [first, second] = valuesOf([['a', 'web1'], ['b', 'web2'], ['c', 'web3'], ['d', 'web4']], { chunks: 2 });
+  await putValues(site, [first!]);
+  await putValues(site, [second!]);
+  await showing(shown, 'berlin.kvm1 libvirt');
+  t.equal(machines().length, 4);
+  says('paris', [offer('kvm1')], 'site paris is silent');
+  await showing(shown, 'berlin.kvm1 libvirt', 'paris.kvm1 libvirt: UNREACHABLE: site paris is silent');
+});
+
+await t.test('what another site has the lease of has no machines here, and says who has it', async (t) => {
+  const { site, says, shown, machines } = world(t);
+  await putValues(site, valuesOf([['a', 'web1']], { provider: 'san1' }));
+  says('berlin', [offer('san1')]);
+  await showing(shown, 'berlin.san1 libvirt');
+  says('berlin', [offer('san1', { held: false, stale: 'no lease san1: paris has it' })]);
+  await showing(shown, 'berlin.san1 libvirt: no lease san1: paris has it');
+  t.same(machines(), []);
+  says('berlin', [offer('san1', { held: false })]);
+  await showing(shown, 'berlin.san1 libvirt: another site has its lease');
+});
+
+await t.test('a name of the configuration stays its own, also where a reload takes it', async (t) => {
+  const { site, says, shown, log, names, opened, registry, local, machines } = world(t, ['berlin.kvm1']);
+  await putValues(site, [...valuesOf([['a', 'web1']]), ...valuesOf([['a', 'web1']], { provider: 'kvm2' })]);
+  says('berlin', [offer('kvm1'), offer('kvm2')]);
+  await showing(shown, 'berlin.kvm1 sim: not listed yet', 'berlin.kvm2 libvirt');
+  t.same(log.filter((line) => line.includes('is not shown')).length, 1);
+  names.add('berlin.kvm2');
+  opened.review();
+  const second = local('berlin.kvm2');
+  t.teardown(() => second.close(0));
+  registry.arrange([second]);
+  opened.review();
+  t.same(shown(), ['berlin.kvm1 sim: not listed yet', 'berlin.kvm2 sim: not listed yet']);
+  t.same(machines(), []);
+  t.same(log.filter((line) => line.includes('is not shown')).length, 2, 'each is told of once');
+  registry.remove(second, false);
+  names.delete('berlin.kvm2');
+  opened.review();
+  await showing(shown, 'berlin.kvm1 sim: not listed yet', 'berlin.kvm2 libvirt');
+});
+
+await t.test('the log of a hypervisor is there where its site says so', async (t) => {
+  const { site, says, shown, registry, asked } = world(t);
+  await putValues(site, valuesOf([['a', 'web1']]));
+  says('berlin', [offer('kvm1')]);
+  await showing(shown, 'berlin.kvm1 libvirt');
+  const provider = registry.providerNamed('berlin.kvm1')!;
+  t.equal(provider.supportsDmesg, false);
+  await t.rejects(provider.dmesg(new AbortController().signal), { phrase: 'NOT SUPPORTED' });
+  says('berlin', [offer('kvm1', { dmesg: true })]);
+  t.equal(provider.supportsDmesg, true);
+  t.equal(await provider.dmesg(new AbortController().signal), 'a line');
+  t.same(asked, ['berlin.kvm1']);
+});
