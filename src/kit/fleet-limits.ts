@@ -20,6 +20,10 @@ export const FLEET_SERVERS = 16;
 export const FLEET_SORTED_AT_ONCE = 256;
 /** Keys, values and events that were no good and that a front remembers to have told of. */
 export const FLEET_COMPLAINTS = 1024;
+/** Entries of a front's audit that wait for the disk, those of one message, and characters of a text in one. */
+export const FLEET_AUDIT_GATHERED = 10_000;
+export const FLEET_AUDIT_MESSAGE = 256;
+export const FLEET_AUDIT_TEXT = 1500;
 /** Calls to one remote provider at a time: its site bounds them by itself. */
 export const FLEET_CALLS = 512;
 /** How often a front lists what it has in memory, where nothing was told. */

@@ -29,6 +29,9 @@ export interface AuditLog {
   end(id: number, outcome: Outcome, ms: number): Promise<void>;
 }
 
+/** What has come into the audit: that an action begins, or how it ended. */
+export type AuditNews = { readonly id: number; /** ISO 8601, UTC */ readonly at: string } & (AuditEntry | { readonly outcome: Outcome; /** milliseconds */ readonly ms: number });
+
 /** One action, as it is shown. */
 export interface AuditRow extends AuditEntry {
   readonly id: number;

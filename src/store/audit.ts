@@ -3,7 +3,7 @@ import { ArgoError } from '../kit/errors.js';
 import { makeFolder } from '../kit/folders.js';
 import { AUDIT_BACKLOG, AUDIT_RETRY, STORE_CLOSE } from '../kit/limits.js';
 import { isoNow } from '../kit/text.js';
-import type { AuditEntry, AuditLog, AuditRow, Outcome } from './audit-entry.js';
+import type { AuditEntry, AuditLog, AuditNews, AuditRow, Outcome } from './audit-entry.js';
 import { auditFile } from './audit-file.js';
 import { StoreThread } from './thread.js';
 
@@ -47,6 +47,8 @@ function isSqlite(file: string): boolean {
 export class Audit implements AuditLog {
   /** Of the configuration; may be changed at any time. */
   sync: AuditSync;
+  /** told of each beginning that was recorded, and of each end, for those who keep a copy elsewhere */
+  listener: ((news: AuditNews) => void) | undefined;
   /** the number that was given out last */
   #last = 0;
   /** ends that could not be written yet, oldest first */
@@ -84,20 +86,25 @@ export class Audit implements AuditLog {
   }
 
   async begin({ account, from, command, instance, options }: AuditEntry): Promise<number> {
+    const at = isoNow();
     try {
-      return this.#given(await this.#thread.ask({
+      const id = this.#given(await this.#thread.ask({
         operation: 'begin',
-        args: [isoNow(), account, from, command, instance, options],
+        args: [at, account, from, command, instance, options],
         durable: this.sync === 'full',
-        late: (id) => void this.end(this.#given(id), 'AUDIT UNAVAILABLE: nothing was done', 0),
+        late: (late) => void this.end(this.#given(late), 'AUDIT UNAVAILABLE: nothing was done', 0),
       }));
+      this.listener?.({ id, at, account, from, command, instance, options });
+      return id;
     } catch (error) {
       throw new ArgoError('AUDIT UNAVAILABLE', 'nothing was done', { cause: error });
     }
   }
 
   end(id: number, outcome: Outcome, ms: number): Promise<void> {
-    return this.#write({ id, at: isoNow(), outcome, ms: Math.round(ms) });
+    const end = { id, at: isoNow(), outcome, ms: Math.round(ms) };
+    this.listener?.(end);
+    return this.#write(end);
   }
 
   /** The actions below a number, newest first. @param before undefined: from the newest on @throws Error */

@@ -1,0 +1,160 @@
+import { randomUUID } from 'node:crypto';
+import * as v from 'valibot';
+import { Bell } from '../../kit/bell.js';
+import { BUS_STORE_PAUSE, FLEET_AUDIT_GATHERED, FLEET_AUDIT_MESSAGE, FLEET_AUDIT_TEXT, FLEET_MESSAGE } from '../../kit/fleet-limits.js';
+import { OUTBOX_APPEND } from '../../kit/limits.js';
+import type { Log } from '../../kit/log.js';
+import type { AuditNews } from '../../store/audit-entry.js';
+import type { KeyValue, Outbox } from '../../store/state.js';
+import { BusError, type Bus } from '../contract.js';
+import { FLEET_VERSION, readMessage, writeMessage } from '../messages.js';
+import { AUDIT_STREAM, auditSubject } from '../subjects.js';
+
+export interface FrontAuditParts {
+  readonly bus: Bus;
+  /** the front's name */
+  readonly front: string;
+  /** what is on its way to the stream: it outlives this process */
+  readonly outbox: Outbox;
+  /** where it is kept by which name this outbox is known in the stream */
+  readonly names: KeyValue;
+  readonly log: Log;
+}
+
+/**
+ * What a front's audit holds, as it stands in the stream: the entries `from` to `to` of an outbox, in order; `lost`: how many
+ * of those before them had to give way while the bus was away.
+ */
+const auditMessage = v.object({
+  v: v.literal(FLEET_VERSION), front: v.string(), outbox: v.string(), from: v.number(), to: v.number(), lost: v.optional(v.number()), entries: v.array(v.record(v.string(), v.unknown())),
+});
+
+/** Room for what stands around the entries of a message. */
+const FRAME = 1024;
+const NAME = 'outbox';
+
+/** The front's own audit on its way into the stream of audits: in order, each entry once, over restarts and breaks of the bus. */
+export class FrontAudit {
+  readonly #parts: FrontAuditParts;
+  readonly #subject: string;
+  readonly #bell = new Bell();
+  readonly #closing = new AbortController();
+  /** not on the disk yet */
+  #gathered: string[] = [];
+  #dropped = 0;
+  #trouble: string | undefined;
+  #keeping: Promise<void> | undefined;
+  #sending: Promise<void> | undefined;
+
+  constructor(parts: FrontAuditParts) {
+    this.#parts = parts;
+    this.#subject = auditSubject(parts.front);
+  }
+
+  start(): void {
+    const { bus } = this.#parts;
+    const end = bus.onChange(() => this.#bell.ring());
+    this.#closing.signal.addEventListener('abort', end, { once: true });
+    this.#sending = this.#send();
+  }
+
+  /** Takes an entry on. It is on the disk soon, and in the stream as soon as that is there. */
+  add(news: AuditNews): void {
+    if (this.#gathered.length >= FLEET_AUDIT_GATHERED) {
+      this.#dropped += 1;
+      return;
+    }
+    this.#gathered.push(JSON.stringify(news, (_, value: unknown) => (typeof value === 'string' ? value.slice(0, FLEET_AUDIT_TEXT) : value)));
+    this.#keeping ??= this.#keep().finally(() => { this.#keeping = undefined; });
+  }
+
+  /** Waits until what was taken on is on the disk. Never rejects. */
+  async close(): Promise<void> {
+    await this.#keeping;
+    this.#closing.abort();
+    await this.#sending;
+  }
+
+  async #keep(): Promise<void> {
+    while (this.#gathered.length > 0) {
+      const some = this.#gathered.splice(0, OUTBOX_APPEND);
+      try {
+        await this.#parts.outbox.append(some);
+      } catch (error) {
+        this.#dropped += some.length;
+        this.#complain(`it cannot be kept until the bus has it: ${(error as Error).message}`);
+      }
+    }
+    if (this.#dropped > 0) this.#parts.log('error', 'entries of the audit are lost to the fleet; this server has them', { entries: this.#dropped });
+    this.#dropped = 0;
+    this.#bell.ring();
+  }
+
+  /** Until it is closed. What fails is tried again from where the stream says that it stands. */
+  async #send(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      const { rings } = this.#bell;
+      try {
+        if (this.#parts.bus.trouble === undefined) await this.#sendFrom(await this.#outboxName(), rings);
+        else await this.#bell.wait(signal, rings);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!(error instanceof BusError && error.reason === 'down')) this.#complain((error as Error).message);
+        await this.#bell.wait(signal, this.#bell.rings, BUS_STORE_PAUSE);
+      }
+    }
+  }
+
+  /** Sends on for as long as nothing fails. @throws BusError, StateError */
+  async #sendFrom(name: string, firstRings: number): Promise<void> {
+    const { bus, outbox } = this.#parts;
+    const { signal } = this.#closing;
+    const last = await bus.lastOfSubject(AUDIT_STREAM, this.#subject);
+    const said = last && readMessage(auditMessage, last.data, Infinity);
+    let seq = last?.seq ?? 0;
+    let after = said?.outbox === name ? said.to : 0;
+    if (after > 0) await outbox.acknowledge(after);
+    for (let rings = firstRings; !signal.aborted;) {
+      const { events } = await outbox.read(after, FLEET_AUDIT_MESSAGE);
+      if (events.length === 0) {
+        await this.#bell.wait(signal, rings);
+        rings = this.#bell.rings;
+        if (bus.trouble !== undefined) return;
+        continue;
+      }
+      const some = fitting(events);
+      const [from, to] = [some[0]!.position, some.at(-1)!.position];
+      const lost = from - after - 1;
+      const entries = some.map(({ event }) => JSON.parse(event) as Record<string, unknown>);
+      const data = writeMessage({ v: FLEET_VERSION, front: this.#parts.front, outbox: name, from, to, ...(lost > 0 && { lost }), entries });
+      seq = await bus.addToStream(AUDIT_STREAM, this.#subject, data, `${name}-${to}`, seq);
+      this.#trouble = undefined;
+      after = to;
+      await outbox.acknowledge(to);
+    }
+  }
+
+  /** By what the stream tells this outbox from one whose folder was lost. @throws StateError */
+  async #outboxName(): Promise<string> {
+    const known = await this.#parts.names.get(NAME);
+    if (known !== undefined) return known;
+    const name = randomUUID();
+    await this.#parts.names.set(NAME, name);
+    return name;
+  }
+
+  /** Once for each reason. */
+  #complain(reason: string): void {
+    if (this.#trouble === reason) return;
+    this.#trouble = reason;
+    this.#parts.log('warn', 'the audit of this front does not get to the fleet', { reason });
+  }
+}
+
+/** Those that fit into one message, one at least. */
+function fitting<T extends { readonly event: string }>(events: readonly T[]): readonly T[] {
+  let size = FRAME;
+  const end = events.findIndex(({ event }) => (size += Buffer.byteLength(event) + 1) > FLEET_MESSAGE);
+  return end === -1 ? events : events.slice(0, Math.max(1, end));
+}

@@ -1,0 +1,137 @@
+import t, { type Test } from 'tap';
+import { FrontAudit } from '../../../src/fleet/front/audit.js';
+import { AUDIT_STREAM } from '../../../src/fleet/subjects.js';
+import { FLEET_MESSAGE } from '../../../src/kit/fleet-limits.js';
+import type { AuditNews } from '../../../src/store/audit-entry.js';
+import type { KeyValue, Outbox, OutboxEvent } from '../../../src/store/state.js';
+import { MemoryHub } from '../../support/fleet/memory-bus.js';
+import { until } from '../../support/until.js';
+
+const WITHIN = 10_000;
+
+/** A state folder: what is in it outlives a front. */
+class Folder {
+  events: OutboxEvent[] = [];
+  last = 0;
+  dropped = 0;
+  readonly keys = new Map<string, string>();
+  /** how many it keeps */
+  most = 100_000;
+
+  readonly outbox: Outbox = {
+    append: async (events) => {
+      for (const event of events) this.events.push({ position: (this.last += 1), event });
+      this.dropped += this.events.splice(0, Math.max(0, this.events.length - this.most)).length;
+      return { last: this.last, dropped: this.dropped };
+    },
+    read: async (after, most) => ({ events: this.events.filter(({ position }) => position > after).slice(0, most), gone: this.last - this.events.length, last: this.last, dropped: this.dropped }),
+    acknowledge: async (upTo) => { this.events = this.events.filter(({ position }) => position > upTo); },
+  };
+
+  readonly names: KeyValue = {
+    get: async (key) => this.keys.get(key),
+    set: async (key, value) => void this.keys.set(key, value),
+    delete: async (key) => void this.keys.delete(key),
+    list: async () => [],
+  };
+}
+
+const begun = (id: number, options = ''): AuditNews => ({ id, at: '2026-11-29T20:00:00.000Z', account: 'kim', from: '10.1.2.3:4411', command: 'stop', instance: 'berlin.kvm1/web1', options });
+const ended = (id: number): AuditNews => ({ id, at: '2026-11-29T20:00:01.000Z', outcome: 'done', ms: 12 });
+
+function front(t: Test, hub: MemoryHub, folder: Folder) {
+  const bus = hub.connect('f1');
+  const log: string[] = [];
+  const audit = new FrontAudit({ bus, front: 'f1', outbox: folder.outbox, names: folder.names, log: (level, message, facts) => log.push(`${level} ${message} ${JSON.stringify(facts)}`) });
+  audit.start();
+  t.teardown(() => audit.close());
+  return { bus, audit, log };
+}
+
+interface Kept { readonly front: string; readonly from: number; readonly to: number; readonly lost?: number; readonly entries: readonly AuditNews[] }
+
+const messages = (hub: MemoryHub): readonly Kept[] => hub.store.messages(AUDIT_STREAM).map(({ data }) => JSON.parse(Buffer.from(data).toString()) as Kept);
+const entries = (hub: MemoryHub): readonly AuditNews[] => messages(hub).flatMap((one) => one.entries);
+const have = (hub: MemoryHub, count: number) => until(() => entries(hub).length >= count, WITHIN, `${count} entries`);
+
+await t.test('entries get to the stream in order, with all that the audit has of them', async (t) => {
+  const hub = new MemoryHub();
+  const folder = new Folder();
+  const { audit } = front(t, hub, folder);
+  audit.add(begun(7));
+  await have(hub, 1);
+  audit.add(ended(7));
+  await have(hub, 2);
+  t.same(entries(hub), [begun(7), ended(7)]);
+  t.same(hub.store.messages(AUDIT_STREAM).map(({ subject }) => subject), ['argo.v1.audit.front.f1', 'argo.v1.audit.front.f1']);
+  await until(() => folder.events.length === 0, WITHIN, 'that what has arrived is not kept');
+});
+
+await t.test('what the bus does not take is kept, over an end of the server, and comes once', async (t) => {
+  const hub = new MemoryHub();
+  const folder = new Folder();
+  const first = front(t, hub, folder);
+  first.audit.add(begun(1));
+  await have(hub, 1);
+  first.bus.cut();
+  for (let id = 2; id < 700; id += 1) first.audit.add(begun(id));
+  await first.audit.close();
+  t.equal(entries(hub).length, 1);
+  const second = front(t, hub, folder);
+  await have(hub, 699);
+  t.same(entries(hub).map(({ id }) => id), Array.from({ length: 699 }, (_, at) => at + 1));
+  second.audit.add(begun(700));
+  await have(hub, 700);
+  t.equal(entries(hub).length, 700);
+});
+
+await t.test('where the answer of the stream is lost, nothing is in it twice', async (t) => {
+  const hub = new MemoryHub();
+  const { audit, log } = front(t, hub, new Folder());
+  hub.store.losesAnswers = true;
+  audit.add(begun(1));
+  await until(() => log.length > 0, WITHIN, 'that it is told');
+  hub.store.losesAnswers = false;
+  hub.store.forgetIds();
+  audit.add(begun(2));
+  await have(hub, 2);
+  t.same(entries(hub).map(({ id }) => id), [1, 2]);
+});
+
+await t.test('a stream that is not there is told of once, and waited for', async (t) => {
+  const hub = new MemoryHub();
+  const { audit, log } = front(t, hub, new Folder());
+  hub.store.trouble = 'no quorum';
+  for (let id = 1; id < 4; id += 1) audit.add(begun(id));
+  await until(() => log.length > 0, WITHIN, 'that it is told');
+  hub.store.trouble = undefined;
+  await have(hub, 3);
+  t.same(log, ['warn the audit of this front does not get to the fleet {"reason":"no quorum"}']);
+});
+
+await t.test('what had to give way is counted, and a folder that was lost begins anew', async (t) => {
+  const hub = new MemoryHub();
+  const folder = new Folder();
+  folder.most = 2;
+  const first = front(t, hub, folder);
+  first.bus.cut();
+  for (let id = 1; id < 6; id += 1) first.audit.add(begun(id));
+  await until(() => folder.last === 5, WITHIN, 'that they are kept');
+  first.bus.restore();
+  await have(hub, 2);
+  t.same(messages(hub).map(({ from, to, lost }) => ({ from, to, lost })), [{ from: 4, to: 5, lost: 3 }]);
+  await first.audit.close();
+  const second = front(t, hub, new Folder());
+  second.audit.add(begun(1));
+  await have(hub, 3);
+  t.same(messages(hub).at(-1)!.entries.map(({ id }) => id), [1]);
+});
+
+await t.test('a message is never too large, whatever was typed', async (t) => {
+  const hub = new MemoryHub();
+  const { audit } = front(t, hub, new Folder());
+  for (let id = 1; id < 100; id += 1) audit.add(begun(id, '\u0001'.repeat(5000)));
+  await have(hub, 99);
+  t.same(entries(hub).map(({ id }) => id), Array.from({ length: 99 }, (_, at) => at + 1));
+  t.ok(hub.store.messages(AUDIT_STREAM).every(({ data }) => data.length <= FLEET_MESSAGE));
+});
