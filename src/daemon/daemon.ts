@@ -22,6 +22,7 @@ import { FolderInUse, FolderLock } from '../store/folder-lock.js';
 import { State } from '../store/state.js';
 import { Enrolments } from './enrolments.js';
 import { collectFigures, type Told } from './figures.js';
+import { Fleet } from './fleet.js';
 import type { Loaders } from './loaders.js';
 import type { Logger } from './log.js';
 import { ownPlaces } from './places.js';
@@ -52,6 +53,7 @@ export class Daemon {
   readonly #gateways: Gateways;
   readonly #plans: Plans;
   readonly #enrolments: Enrolments;
+  readonly #fleet: Fleet;
   readonly #state: State;
   readonly #tags: TagBook;
   readonly #audit: Audit;
@@ -85,7 +87,7 @@ export class Daemon {
       registry: this.#registry, audit, log,
       actionTimeout: () => this.#config.server.actionTimeout,
       groups: () => this.#config.groups,
-      plans: () => this.#plans.desk, enrolment: () => this.#enrolments.desk,
+      plans: () => this.#plans.desk, enrolment: () => this.#enrolments.desk, fleet: () => this.#fleet.desk,
       tasks: state.tasks('orders', ORDER_TEXT), workTasks: state.tasks('works'), auditRows: (before, most) => audit.rows(before, most), tags: this.#tags,
       maxWatchersPerAccount: () => this.#config.server.maxWatchersPerAccount,
     });
@@ -98,7 +100,8 @@ export class Daemon {
     this.#dispatcher = new Dispatcher({ authenticator, gate: this.#gate, table, log, requests });
     this.#server = new LineServer(config.server, this.#dispatcher, authenticator, log);
     const metrics = new Metrics();
-    this.#figures = collectFigures(metrics, { server: this.#server, authenticator, requests, events: this.#events, plans: () => this.#plans.engine });
+    this.#figures = collectFigures(metrics, { server: this.#server, authenticator, requests, events: this.#events, plans: () => this.#plans.engine, fleet: () => this.#fleet.desk });
+    this.#fleet = new Fleet({ registry: this.#registry, gate: this.#gate, events: this.#events, state, audit, log, config: () => this.#config, listed: this.#figures.listed });
     const feed = new EventFeed(this.#events, () => this.#config.groups);
     this.#gateways = new Gateways(async (departures) => (await import('../gateways/host.js')).hosts({ authenticator, gate: this.#gate, metrics, feed, state, log, own: ownPlaces(config) }, departures), log);
   }
@@ -122,6 +125,7 @@ export class Daemon {
       (await daemon.#gateways.prepare(config.gateways, await loaders.gateways(config.server.pluginPath))).commit();
       (await daemon.#plans.prepare(config)).commit();
       (await daemon.#enrolments.prepare(config)).commit();
+      (await daemon.#fleet.prepare(config)).commit();
     } catch (error) {
       // what is open by now would keep the process from ending
       await daemon.stop();
@@ -152,7 +156,7 @@ export class Daemon {
    */
   async reload(config: Config): Promise<void> {
     const catalogue = await this.#loaders.gateways(config.server.pluginPath);
-    const change = await prepareAll([() => this.#server.prepare(config.server), () => this.#gateways.prepare(config.gateways, catalogue), () => this.#plans.prepare(config), () => this.#enrolments.prepare(config)]);
+    const change = await prepareAll([() => this.#server.prepare(config.server), () => this.#gateways.prepare(config.gateways, catalogue), () => this.#plans.prepare(config), () => this.#enrolments.prepare(config), () => this.#fleet.prepare(config)]);
     if (config.server.stateDir !== this.#config.server.stateDir) {
       this.#logger.log('warn', 'state-dir changes at the next start only', { stateDir: config.server.stateDir });
     }
@@ -167,6 +171,7 @@ export class Daemon {
     const modules = await this.#modulesFor(config);
     const isSame = ({ name, settings, module }: Provider): boolean => config.providers.get(name)?.fingerprint === settings.fingerprint && modules.get(settings.type) === module;
     this.#closeProviders([...this.#providers.values()].filter((provider) => !isSame(provider)), config);
+    this.#fleet.review();
     await this.#openProviders(config.providers, modules);
     change.commit();
     this.#events.resize(config.server.eventHistory);
@@ -180,8 +185,9 @@ export class Daemon {
     this.#server.stopListening();
     this.#plans.drain();
     const drained = this.#gate.drain(SHUTDOWN_GRACE, LAST_WORDS).finally(() => this.#events.finish());
-    await Promise.all([drained, this.#server.close(SHUTDOWN_GRACE + LAST_WORDS), this.#gateways.stop(SHUTDOWN_GRACE), this.#enrolments.close()]);
+    await Promise.all([drained, this.#server.close(SHUTDOWN_GRACE + LAST_WORDS), this.#gateways.stop(SHUTDOWN_GRACE), this.#enrolments.close(), this.#fleet.drain(SHUTDOWN_GRACE + LAST_WORDS)]);
     await Promise.all([...this.#providers.values()].map((provider) => provider.close(0)));
+    await this.#fleet.close();
     await this.#plans.close();
     this.#retention.close();
     this.#tags.close();
@@ -198,7 +204,7 @@ export class Daemon {
   /** Whether something that has tags is there; undefined while that cannot be told. */
   #isThere({ provider, id }: Bearer): boolean | undefined {
     const owner = this.#registry.providerNamed(provider);
-    if (owner === undefined) return false;
+    if (owner === undefined) return this.#fleet.mayCome(provider) ? undefined : false;
     if (id === '' || this.#registry.byId(provider, id)) return true;
     return owner.listed && owner.staleReason === undefined ? false : undefined;
   }
@@ -217,7 +223,7 @@ export class Daemon {
   async #openProviders(settings: ReadonlyMap<string, ProviderSettings>, modules: ReadonlyMap<string, DriverModule>): Promise<void> {
     const missing = [...settings.values()].filter(({ name }) => !this.#providers.has(name));
     const opened = missing.map((one) => {
-      const provider = new Provider(one, modules.get(one.type)!, this.#registry, this.#logger.log, this.#figures.listed);
+      const provider = new Provider(one, modules.get(one.type)!, this.#registry, this.#logger.log, this.#figures.listed, (lease) => this.#fleet.leaseOf(lease));
       this.#providers.set(one.name, provider);
       return provider;
     });

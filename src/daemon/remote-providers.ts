@@ -22,6 +22,7 @@ export class RemoteProviders {
   #refused: ReadonlySet<string> = new Set();
   /** those that are being closed */
   readonly #closing = new Set<Promise<void>>();
+  #isClosed = false;
 
   constructor(parts: RemoteProvidersParts) {
     this.#parts = parts;
@@ -35,6 +36,7 @@ export class RemoteProviders {
 
   /** To be called when the configuration has other providers than before. */
   review(): void {
+    if (this.#isClosed) return;
     const { registry, log, isConfigured } = this.#parts;
     const refused = new Set(this.#wanted.filter(({ name }) => isConfigured(name)).map(({ name }) => name));
     for (const name of refused) if (!this.#refused.has(name)) log('warn', 'provider of a site is not shown: one of the configuration has its name', { provider: name });
@@ -52,10 +54,10 @@ export class RemoteProviders {
     for (const provider of opened) void provider.refresh();
   }
 
-  /** Closes all of them, and waits until that is over. Never rejects. */
-  async close(): Promise<void> {
-    this.#wanted = [];
-    for (const provider of this.#open.values()) this.#close(provider, false, 0);
+  /** Closes all of them for good, and waits until that is over. Never rejects. @param grace milliseconds that what is under way on them may take */
+  async close(grace: number): Promise<void> {
+    this.#isClosed = true;
+    for (const provider of this.#open.values()) this.#close(provider, false, grace);
     await Promise.all(this.#closing);
   }
 

@@ -24,6 +24,9 @@ export const FLEET_COMPLAINTS = 1024;
 export const FLEET_AUDIT_GATHERED = 10_000;
 export const FLEET_AUDIT_MESSAGE = 256;
 export const FLEET_AUDIT_TEXT = 1500;
+/** Within which several providers that are other than before are told of together; and until the last events of a server that ends are out. */
+export const FLEET_NEWS_PAUSE = 50;
+export const FLEET_LAST_EVENTS = 2000;
 /** Calls to one remote provider at a time: its site bounds them by itself. */
 export const FLEET_CALLS = 512;
 /** How often a front lists what it has in memory, where nothing was told. */

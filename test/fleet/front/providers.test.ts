@@ -51,7 +51,7 @@ function world(t: Test, configured: readonly string[] = []) {
   t.teardown(async () => {
     inventory.close();
     providers.close();
-    await opened.close();
+    await opened.close(0);
     await Promise.all(locals.map((one) => one.close(0)));
   });
   const says = (name: string, offered: readonly OfferedProvider[], trouble?: string): void => {

@@ -1,0 +1,100 @@
+import type { FleetSettings } from '../../config/config.js';
+import type { KnownSite } from '../../instances/fleet.js';
+import type { Log } from '../../kit/log.js';
+import { RefusalLog } from '../../kit/refusal-log.js';
+import type { AuditNews } from '../../store/audit-entry.js';
+import type { State } from '../../store/state.js';
+import type { Bus, Signer } from '../contract.js';
+import { FrontAudit } from './audit.js';
+import { Inventory } from './inventory.js';
+import { SiteOrders } from './orders.js';
+import { RemoteProviders, type RemoteProvider } from './providers.js';
+import { kindsAt } from './remote-machine.js';
+import { SiteKeys } from './site-keys.js';
+import { Sites } from './sites.js';
+import { Talk } from './talk.js';
+import { asTold } from './told.js';
+
+export interface FrontParts {
+  /** made by whoever made the front, who closes it */
+  readonly bus: Bus;
+  readonly signer: Signer;
+  readonly state: State;
+  readonly log: Log;
+  /** Told of all providers of sites that there are, by name, whenever others are there. */
+  arrange(providers: readonly RemoteProvider[]): void;
+}
+
+/** What this server is for people who order at many sites: it knows what these have, and has them do what is asked for. */
+export class Front {
+  readonly #keys: SiteKeys;
+  readonly #sites: Sites;
+  readonly #inventory: Inventory;
+  readonly #providers: RemoteProviders;
+  readonly #audit: FrontAudit;
+  #settings: FleetSettings;
+
+  constructor({ bus, signer, state, log, arrange }: FrontParts, settings: FleetSettings) {
+    this.#settings = settings;
+    const times = (): FleetSettings => this.#settings;
+    const refused = new RefusalLog(log, 'message of the fleet refused');
+    const keys = this.#keys = new SiteKeys(settings.sites, ownSite(settings));
+    const talk = new Talk({ bus, signer, front: settings.name, keys, refused });
+    const sites = this.#sites = new Sites({ talk, keys, refused, times });
+    const orders = new SiteOrders({ talk, sites, times });
+    this.#audit = new FrontAudit({ bus, front: settings.name, outbox: state.outbox('fleet audit'), names: state.keyValue('fleet audit'), log });
+    this.#inventory = new Inventory({
+      bus, log,
+      isSite: (name) => keys.isSite(name),
+      kindsOf: (site, provider) => kindsAt({ site, provider, orders }),
+      providersChanged: () => this.#providers.changed(),
+    });
+    this.#providers = new RemoteProviders({
+      inventory: this.#inventory, arrange,
+      sites: () => sites.list().map(({ name }) => name),
+      site: (name) => sites.info(name),
+      dmesg: (site, provider, signal) => orders.read({ site, provider, machine: '', instance: '' }, 'dmesg', signal),
+    });
+  }
+
+  start(): void {
+    this.#sites.onChange((name) => this.#providers.siteChanged(name));
+    this.#inventory.watch();
+    this.#audit.start();
+  }
+
+  /** Takes on another configuration, of the same name. What was ordered goes on. */
+  configure(settings: FleetSettings): void {
+    const before = this.#settings;
+    this.#settings = settings;
+    if (isSameTable(before.sites, settings.sites)) return this.#sites.review();
+    this.#keys.replace(settings.sites);
+    this.#sites.review();
+    this.#inventory.watch();
+    this.#providers.changed();
+  }
+
+  /** Something has come into this server's audit. */
+  audited(news: AuditNews): void {
+    this.#audit.add(news);
+  }
+
+  /** The sites, by name. */
+  sites(): readonly KnownSite[] {
+    return this.#sites.list().map(asTold);
+  }
+
+  /** Lets go of everything but the bus, once nothing is under way any more. Never rejects. */
+  async close(): Promise<void> {
+    this.#inventory.close();
+    this.#providers.close();
+    this.#sites.close();
+    await this.#audit.close();
+  }
+}
+
+/** What this server itself has is here already. */
+const ownSite = ({ roles, name }: FleetSettings): string | undefined => (roles.has('site') ? name : undefined);
+
+const isSameTable = (one: ReadonlyMap<string, string> | undefined, other: ReadonlyMap<string, string> | undefined): boolean =>
+  (one === undefined || other === undefined ? one === other : one.size === other.size && [...one].every(([name, key]) => other.get(name) === key));

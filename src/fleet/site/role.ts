@@ -1,0 +1,136 @@
+import type { FleetSettings, ProviderSettings } from '../../config/config.js';
+import type { Events } from '../../instances/events.js';
+import { EventFeed } from '../../instances/feed.js';
+import type { Gate } from '../../instances/gate.js';
+import type { Lease } from '../../instances/lease.js';
+import type { Registry } from '../../instances/registry.js';
+import { Stock } from '../../instances/stock.js';
+import { FLEET_LAST_EVENTS, FLEET_NEWS_PAUSE } from '../../kit/fleet-limits.js';
+import type { Log } from '../../kit/log.js';
+import type { Groups } from '../../kit/patterns.js';
+import { notLonger } from '../../kit/within.js';
+import type { State } from '../../store/state.js';
+import { capabilitiesOf } from '../capabilities.js';
+import type { Bus, Signer } from '../contract.js';
+import { SiteLeases } from '../lease.js';
+import { INVENTORY_BUCKET, LEASES_BUCKET } from '../subjects.js';
+import { SiteEvents } from './events.js';
+import { Inventory } from './inventory.js';
+import { Offers } from './offers.js';
+import { Site } from './site.js';
+
+/** What a configuration says that matters to a site. */
+export interface SiteRoleSettings {
+  readonly fleet: FleetSettings;
+  readonly groups: Groups;
+  readonly providers: ReadonlyMap<string, ProviderSettings>;
+}
+
+export interface SiteRoleParts {
+  readonly gate: Gate;
+  readonly registry: Registry;
+  readonly events: Events;
+  readonly state: State;
+  /** made by whoever made this, who closes it */
+  readonly bus: Bus;
+  readonly signer: Signer;
+  readonly log: Log;
+  /** of this process */
+  readonly incarnation: string;
+  /** of the program */
+  readonly version: string;
+}
+
+/** All that this server does as a site: it tells what it has and what happens, keeps leases, and carries out what fronts order. */
+export class SiteRole {
+  readonly #events: Events;
+  readonly #leases: SiteLeases;
+  readonly #told: SiteEvents;
+  readonly #inventory: Inventory;
+  readonly #site: Site;
+  readonly #ending = new AbortController();
+  #settings: SiteRoleSettings;
+  #endListening: (() => void) | undefined;
+  #news: NodeJS.Timeout | undefined;
+  /** ends when all events that the bus has taken are told */
+  #telling: Promise<void> = Promise.resolve();
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor({ gate, registry, events, state, bus, signer, log, incarnation, version }: SiteRoleParts, settings: SiteRoleSettings) {
+    this.#settings = settings;
+    this.#events = events;
+    const site = settings.fleet.name;
+    const own = { site, incarnation, log };
+    const feed = new EventFeed(events, () => this.#settings.groups);
+    const stock = new Stock(registry, capabilitiesOf);
+    const leases = this.#leases = new SiteLeases({ ...own, bucket: bus.bucket(LEASES_BUCKET), changed: () => this.#changed() });
+    const offers = new Offers({ stock, share: () => this.#settings.fleet.share, providers: () => this.#settings.providers, leaseOf: (name) => leases.of(name) });
+    const told = this.#told = new SiteEvents({ ...own, feed, bus, offers, changes: state.outbox('fleet events'), deeds: state.outbox('fleet deeds'), notes: state.keyValue('fleet events') });
+    this.#inventory = new Inventory({
+      ...own, stock, feed, bucket: bus.bucket(INVENTORY_BUCKET), kept: state.keyValue('fleet inventory'),
+      told: () => offers.shared().filter((provider) => offers.isTold(provider)), seq: () => told.last,
+    });
+    this.#site = new Site({
+      gate, state, bus, signer, log, incarnation, version,
+      isOffered: (provider) => offers.isShared(provider), offered: () => offers.list(), outbox: () => told.backlog,
+    }, settings);
+  }
+
+  start(): void {
+    const { signal } = this.#ending;
+    this.#keepLeases();
+    this.#endListening = this.#events.listen(({ type }) => { if (type === 'provider') this.#changed(); });
+    this.#site.start();
+    // what is told has the number of the last event that is in it, so that those of an earlier life are read first
+    const loaded = this.#told.load(signal);
+    this.#telling = loaded.then(() => this.#told.run(signal));
+    this.#running = Promise.all([this.#telling, loaded.then(() => this.#inventory.run(signal))]);
+  }
+
+  /** Takes on another configuration, of the same name. What was ordered goes on, as far as its front still may. */
+  configure(settings: SiteRoleSettings): void {
+    this.#settings = settings;
+    this.#keepLeases();
+    this.#site.configure(settings);
+    this.#inventory.refresh();
+  }
+
+  /** The lease of a name; undefined where no provider has that. */
+  leaseOf(name: string): Lease | undefined {
+    return this.#leases.of(name);
+  }
+
+  /** Events that wait for the bus. */
+  get outbox(): number {
+    return this.#told.backlog;
+  }
+
+  /** Takes no further orders, and answers those that are under way. @param ms how long they may take */
+  drain(ms: number): Promise<void> {
+    return this.#site.drain(ms);
+  }
+
+  /** Lets go of everything but the bus, once nothing is under way any more. Never rejects. */
+  async close(): Promise<void> {
+    this.#endListening?.();
+    clearTimeout(this.#news);
+    this.#site.close();
+    // what the server has told of its end goes out; what does not is on the disk
+    if (this.#events.finished) await notLonger(FLEET_LAST_EVENTS, this.#telling);
+    this.#ending.abort();
+    await Promise.all([this.#running, this.#leases.close()]);
+  }
+
+  #keepLeases(): void {
+    this.#leases.keep(new Set([...this.#settings.providers.values()].flatMap(({ lease }) => lease ?? [])));
+  }
+
+  /** What fronts are told of providers is another. Several that change at a time are told of together. */
+  #changed(): void {
+    this.#news ??= setTimeout(() => {
+      this.#news = undefined;
+      this.#site.changed();
+      this.#inventory.refresh();
+    }, FLEET_NEWS_PAUSE);
+  }
+}
