@@ -234,8 +234,8 @@ export interface Driver {
    * some age, and never twice at the same time.
    */
   sample?(signal: AbortSignal): Promise<ReadonlyMap<string, Partial<Readings>>>;
-  /** The hypervisor's log. */
-  dmesg?(signal: AbortSignal): Promise<string>;
+  /** The hypervisor's log. May come and go: it is looked at when it is asked for. */
+  readonly dmesg?: ((signal: AbortSignal) => Promise<string>) | undefined;
   /** what can be done with its host beyond the power of machines */
   readonly abilities?: ProviderAbilities;
   /**

@@ -1,4 +1,3 @@
-import { FLEET_NAME } from '../../config/fleet.js';
 import { POWER_STATES, type PowerState } from '../../drivers/driver.js';
 import { FLEET_CHUNKS, FLEET_COMPLAINTS, FLEET_PROVIDERS, FLEET_SITES } from '../../kit/fleet-limits.js';
 import type { Log } from '../../kit/log.js';
@@ -7,7 +6,7 @@ import { oneLine } from '../../kit/text.js';
 import { unpackChunk } from '../chunks.js';
 import type { Bus, BusMessage, KeyEntry } from '../contract.js';
 import { eventMessage, MessageFault, readMessage, type ChunkMessage } from '../messages.js';
-import { chunkKey, eventSubject, INVENTORY_BUCKET, nameOfToken } from '../subjects.js';
+import { chunkKey, eventSubject, FLEET_NAME, INVENTORY_BUCKET, nameOfToken } from '../subjects.js';
 import { ProviderInventory, type KindOf } from './provider-inventory.js';
 
 /** Of gzip's end (RFC 1952, 2.3.1): a checksum of what is packed, and its size. */
@@ -170,7 +169,7 @@ export class Inventory {
 function placeOf(key: string): Place {
   const [site = '', token = '', digits = '', ...more] = key.split('.');
   const place = { site, provider: nameOfToken(token), chunk: Number(digits) };
-  if (more.length > 0 || !FLEET_NAME.form.test(site) || chunkKey(place.site, place.provider, place.chunk) !== key || !(place.chunk < FLEET_CHUNKS)) {
+  if (more.length > 0 || !FLEET_NAME.test(site) || chunkKey(place.site, place.provider, place.chunk) !== key || !(place.chunk < FLEET_CHUNKS)) {
     throw new MessageFault('it is no key of an inventory');
   }
   return place;
