@@ -33,7 +33,7 @@ export class RemoteDriver implements Driver {
   constructor(parts: RemoteParts, host: DriverHost) {
     this.#parts = parts;
     this.#host = host;
-    this.#trouble = parts.site().trouble;
+    this.#trouble = this.#siteTrouble;
     this.#reason = this.#reasonOf(this.#offered);
     this.#closed = parts.opened(this);
     this.#follow();
@@ -44,7 +44,7 @@ export class RemoteDriver implements Driver {
     for (;;) {
       signal.throwIfAborted();
       const { rings } = this.#bell;
-      const { trouble } = this.#parts.site();
+      const trouble = this.#siteTrouble;
       const offered = this.#offered;
       const inventory = this.#parts.inventory();
       if (trouble === undefined && offered?.held === false) return Object.assign([], { incomplete: this.#reasonOf(offered)! });
@@ -65,7 +65,7 @@ export class RemoteDriver implements Driver {
 
   /** Something may have changed at the site: whether it is there, what it says of the provider, what is known of that. */
   look(): void {
-    const { trouble } = this.#parts.site();
+    const trouble = this.#siteTrouble;
     const reason = this.#reasonOf(this.#offered);
     const isOther = this.#follow();
     const [before, beforeReason] = [this.#trouble, this.#reason];
@@ -80,6 +80,12 @@ export class RemoteDriver implements Driver {
     if (this.#inventory) this.#inventory.listener = undefined;
     this.#bell.ring();
     return Promise.resolve();
+  }
+
+  /** Why nothing can be ordered at its site now. */
+  get #siteTrouble(): string | undefined {
+    const { name, trouble } = this.#parts.site();
+    return trouble === undefined ? undefined : `site ${name}: ${trouble}`;
   }
 
   get #offered(): OfferedProvider | undefined {

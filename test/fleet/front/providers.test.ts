@@ -43,7 +43,7 @@ function world(t: Test, configured: readonly string[] = []) {
   });
   const providers: RemoteProviders = new RemoteProviders({
     inventory, sites: () => [...infos.keys()],
-    site: (name) => infos.get(name) ?? { name, trouble: `nothing was heard of site ${name} yet`, heard: undefined, skew: undefined, alive: undefined },
+    site: (name) => infos.get(name) ?? { name, trouble: 'nothing was heard of it yet', heard: undefined, skew: undefined, alive: undefined },
     dmesg: (name, provider) => { asked.push(`${name}.${provider}`); return Promise.resolve('a line'); },
     arrange: (wanted) => opened.arrange(wanted),
   });
@@ -89,7 +89,7 @@ await t.test('providers of sites stand behind those of the configuration, with t
 await t.test('before a site is heard of, what it had is shown as out of date', async (t) => {
   const { site, says, shown, machines, registry } = world(t);
   await putValues(site, valuesOf([['a', 'web1']]));
-  await showing(shown, 'berlin.kvm1 libvirt: nothing was heard of site berlin yet');
+  await showing(shown, 'berlin.kvm1 libvirt: site berlin: nothing was heard of it yet');
   t.same(machines(), ['berlin.kvm1/web1 on']);
   t.equal(registry.providerNamed('berlin.kvm1')!.answers, false);
   says('berlin', [offer('kvm1')]);
@@ -103,11 +103,11 @@ await t.test('a site that falls silent is stale at once with its reason, and cur
   says('berlin', [offer('kvm1')]);
   await showing(shown, 'berlin.kvm1 libvirt');
   const provider = registry.providerNamed('berlin.kvm1')! as Provider;
-  says('berlin', [offer('kvm1')], 'site berlin is silent');
-  t.equal(provider.staleReason, 'site berlin is silent', 'without a listing');
+  says('berlin', [offer('kvm1')], 'it is silent');
+  t.equal(provider.staleReason, 'site berlin: it is silent', 'without a listing');
   t.equal(provider.answers, false);
   await provider.relist();
-  t.same([provider.staleReason, provider.answers, provider.listed, machines()], ['site berlin is silent', false, true, ['berlin.kvm1/web1 on']]);
+  t.same([provider.staleReason, provider.answers, provider.listed, machines()], ['site berlin: it is silent', false, true, ['berlin.kvm1/web1 on']]);
   says('berlin', [offer('kvm1', { stale: 'no route to host' })]);
   await showing(shown, 'berlin.kvm1 libvirt: no route to host');
   says('berlin', [offer('kvm1')]);
@@ -124,8 +124,8 @@ await t.test('a site that offers what the inventory does not have yet is waited 
   await putValues(site, [second!]);
   await showing(shown, 'berlin.kvm1 libvirt');
   t.equal(machines().length, 4);
-  says('paris', [offer('kvm1')], 'site paris is silent');
-  await showing(shown, 'berlin.kvm1 libvirt', 'paris.kvm1 libvirt: UNREACHABLE: site paris is silent');
+  says('paris', [offer('kvm1')], 'it is silent');
+  await showing(shown, 'berlin.kvm1 libvirt', 'paris.kvm1 libvirt: UNREACHABLE: site paris: it is silent');
 });
 
 await t.test('what another site has the lease of has no machines here, and says who has it', async (t) => {
