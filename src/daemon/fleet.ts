@@ -127,9 +127,10 @@ export class Fleet implements FleetDesk {
     await this.#roles?.site?.drain(ms);
   }
 
-  /** To be called when nothing is under way any more. Never rejects. */
+  /** To be called when the server ends and nothing is under way any more. Never rejects. */
   async close(): Promise<void> {
     await this.#changing;
+    await this.#roles?.remote?.end();
     await this.#leave(0);
   }
 

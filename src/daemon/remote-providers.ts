@@ -61,6 +61,12 @@ export class RemoteProviders {
     await Promise.all(this.#closing);
   }
 
+  /** As {@link close}, where the server ends: nobody looks into the registry any more. */
+  async end(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all([...this.#closing, ...[...this.#open.values()].map((provider) => provider.close(0))]);
+  }
+
   #make({ name, type, module }: RemoteProvider): Provider {
     const { registry, log, listed } = this.#parts;
     const settings = { name, type, options: {}, actionTimeout: undefined, pollInterval: undefined, concurrency: undefined, fingerprint: '' };

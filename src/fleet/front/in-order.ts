@@ -7,6 +7,7 @@ interface Keyed<T> {
   readonly item: T;
 }
 
+const byKey = (one: Keyed<unknown>, other: Keyed<unknown>): number => (one.key < other.key ? -1 : one.key > other.key ? 1 : 0);
 const before = (one: Keyed<unknown>, other: Keyed<unknown>): boolean => one.key <= other.key;
 
 /** A list by name, as people expect it, of what may be a million: whatever is done to it gives way to others. */
@@ -20,7 +21,7 @@ export class InOrder<T extends object> {
   }
 
   /** Takes some out and others in, in one go for whoever looks at the list. */
-  async change(removed: ReadonlySet<T>, added: readonly T[]): Promise<void> {
+  async change(removed: ReadonlySet<T>, added: Iterable<T>): Promise<void> {
     const slices = new Slices();
     const news = await this.#sorted(added, slices);
     const { items } = this;
@@ -52,13 +53,17 @@ export class InOrder<T extends object> {
   }
 
   /** By runs that are short enough to be sorted in one go, which are then put together two by two. */
-  async #sorted(items: readonly T[], slices: Slices): Promise<readonly Keyed<T>[]> {
-    let runs: (readonly Keyed<T>[])[] = [];
-    for (let at = 0; at < items.length; at += FLEET_SORTED_AT_ONCE) {
+  async #sorted(items: Iterable<T>, slices: Slices): Promise<readonly Keyed<T>[]> {
+    let run: Keyed<T>[] = [];
+    let runs: (readonly Keyed<T>[])[] = [run];
+    for (const item of items) {
+      run.push({ key: orderKey(this.#nameOf(item)), item });
+      if (run.length < FLEET_SORTED_AT_ONCE) continue;
+      run.sort(byKey);
+      runs.push(run = []);
       if (slices.isOverNow()) await slices.pause();
-      const run = items.slice(at, at + FLEET_SORTED_AT_ONCE).map((item) => ({ key: orderKey(this.#nameOf(item)), item }));
-      runs.push(run.sort((one, other) => (one.key < other.key ? -1 : one.key > other.key ? 1 : 0)));
     }
+    run.sort(byKey);
     while (runs.length > 1) {
       const merged: (readonly Keyed<T>[])[] = [];
       for (let at = 0; at < runs.length; at += 2) merged.push(await merge(runs[at]!, runs[at + 1] ?? [], slices));

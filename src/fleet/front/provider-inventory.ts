@@ -62,6 +62,7 @@ export class ProviderInventory {
   /** what is not in the order yet */
   #added = new Set<Seen>();
   #removed = new Set<Seen>();
+  #listing: Promise<readonly Sighting[]> = Promise.resolve([]);
 
   constructor(kindOf: KindOf) {
     this.#kindOf = kindOf;
@@ -77,14 +78,17 @@ export class ProviderInventory {
     return this.#current !== undefined;
   }
 
-  /** By name. Never called twice at the same time. */
-  async list(): Promise<readonly Sighting[]> {
-    const [added, removed] = [this.#added, this.#removed];
-    if (added.size + removed.size > 0) {
-      [this.#added, this.#removed] = [new Set(), new Set()];
-      await this.#order.change(removed, [...added]);
-    }
-    return this.#order.items;
+  /** By name. One that nobody waits for any longer goes on, and the next one comes after it. */
+  list(): Promise<readonly Sighting[]> {
+    const list = async (): Promise<readonly Sighting[]> => {
+      const [added, removed] = [this.#added, this.#removed];
+      if (added.size + removed.size > 0) {
+        [this.#added, this.#removed] = [new Set(), new Set()];
+        await this.#order.change(removed, added);
+      }
+      return this.#order.items;
+    };
+    return this.#listing = this.#listing.then(list, list);
   }
 
   /** Takes in a value. Not to be called again before it resolves. */

@@ -63,6 +63,14 @@ await t.test('what is in the bucket is listed by name, and machines that stay ar
   for (const seen of after.filter(({ machine }) => machine.id !== 'id-new')) t.ok(before.includes(seen), seen.machine.name);
 });
 
+await t.test('a listing that nobody waits for any longer takes nothing from the next one', async (t) => {
+  const { site, inventory } = world(t);
+  await putValues(site, valuesOf(ROWS, { chunks: 4 }));
+  await whole(inventory);
+  const [first, second] = await Promise.all([inventory.of('berlin', 'kvm1')!.list(), inventory.of('berlin', 'kvm1')!.list()]);
+  t.same([first.length, second.length], [ROWS.length, ROWS.length]);
+});
+
 await t.test('while values of another division come, the former listing stays', async (t) => {
   const { site, inventory, follow, told } = world(t);
   await putValues(site, valuesOf(ROWS, { chunks: 2 }));
