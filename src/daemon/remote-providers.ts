@@ -64,7 +64,9 @@ export class RemoteProviders {
   /** As {@link close}, where the server ends: nobody looks into the registry any more. */
   async end(): Promise<void> {
     this.#isClosed = true;
-    await Promise.all([...this.#closing, ...[...this.#open.values()].map((provider) => provider.close(0))]);
+    const open = [...this.#open.values()];
+    this.#open.clear();
+    await Promise.all([...this.#closing, ...open.map((provider) => provider.close(0))]);
   }
 
   #make({ name, type, module }: RemoteProvider): Provider {
