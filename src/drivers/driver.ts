@@ -235,7 +235,7 @@ export interface Driver {
    */
   sample?(signal: AbortSignal): Promise<ReadonlyMap<string, Partial<Readings>>>;
   /** The hypervisor's log. May come and go: it is looked at when it is asked for. */
-  readonly dmesg?: ((signal: AbortSignal) => Promise<string>) | undefined;
+  dmesg?: ((signal: AbortSignal) => Promise<string>) | undefined;
   /** what can be done with its host beyond the power of machines */
   readonly abilities?: ProviderAbilities;
   /**
