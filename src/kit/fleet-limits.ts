@@ -70,6 +70,21 @@ export const BUS_PINGS_UNANSWERED = 2;
 export const BUS_STORE_TIMEOUT = 5000;
 /** After a failure of that store, until it is tried again. */
 export const BUS_STORE_PAUSE = 1000;
+/** How long a server of the bus has before the next one is tried beside it. */
+export const BUS_NEXT_SERVER = 250;
+/** What a server of the bus says of itself when somebody connects, in bytes. */
+export const BUS_GREETING = 64 * 1024;
+/** Questions that wait for an answer at a time. */
+export const BUS_CONVERSATIONS = 65_536;
+/** Until a subscription is tried again that the bus has forbidden. */
+export const BUS_FORBIDDEN_PAUSE = 10_000;
+/** How often who watches a bucket hears that there is nothing new, and after how long without that it begins anew. */
+export const BUS_HEARTBEAT = 2000;
+export const BUS_HEARTBEAT_PATIENCE = 6500;
+/** How long the bus keeps what it needs for one who watches and is away. */
+export const BUS_WATCHER_KEPT = 30_000;
+/** Until what was written is out, when the connection is closed. */
+export const BUS_CLOSE_TIMEOUT = 2000;
 /** Events that are under way to the bus at a time. */
 export const BUS_EVENTS_UNDER_WAY = 256;
 

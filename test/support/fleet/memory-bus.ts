@@ -1,3 +1,4 @@
+import { oneAnswer } from '../../../src/fleet/bus-request.js';
 import { BusError, type Bucket, type Bus, type BusMessage, type Conversation, type Headers } from '../../../src/fleet/contract.js';
 import { fits, MemoryStore } from './memory-store.js';
 
@@ -194,24 +195,8 @@ export class MemoryBus implements Bus {
     return { end: () => { over = true; } };
   }
 
-  async request(subject: string, data: Uint8Array, headers: Headers, ms: number, signal?: AbortSignal): Promise<BusMessage> {
-    signal?.throwIfAborted();
-    let end: () => void = () => undefined;
-    try {
-      return await new Promise<BusMessage>((resolve, reject) => {
-        const conversation = this.converse(subject, data, headers, resolve, reject);
-        const timer = setTimeout(() => { reject(new BusError('late', `no answer from ${subject} in ${ms} ms`)); }, ms);
-        const stop = (): void => { reject(signal!.reason as Error); };
-        signal?.addEventListener('abort', stop);
-        end = () => {
-          conversation.end();
-          clearTimeout(timer);
-          signal?.removeEventListener('abort', stop);
-        };
-      });
-    } finally {
-      end();
-    }
+  request(subject: string, data: Uint8Array, headers: Headers, ms: number, signal?: AbortSignal): Promise<BusMessage> {
+    return oneAnswer(this, subject, data, headers, ms, signal);
   }
 
   bucket(name: string): Bucket {
