@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { BUS_STORE_TIMEOUT } from '../kit/fleet-limits.js';
+import { BUS_STORE_DOUBT, BUS_STORE_TIMEOUT } from '../kit/fleet-limits.js';
 import type { WireMessage } from './bus-wire.js';
 import { BusError, type BusMessage, type Headers, type KeyEntry } from './contract.js';
 
@@ -76,14 +76,14 @@ export class BusStore {
       return await this.#ask(subject, data, headers, BUS_STORE_TIMEOUT);
     } catch (error) {
       if (!(error instanceof BusError) || error.reason === 'down') throw error;
-      if (error.reason === 'no responders') await this.#mustBeThere(stream);
+      await this.#mustBeThere(stream);
       throw new BusError('store', `${stream}: ${error.message}`, { cause: error });
     }
   }
 
-  /** Nobody takes what was sent: either there is no such stream, or none of the servers that keep it is up. @throws BusError absent */
+  /** Nobody answers: either there is no such stream, or none of the servers that keep it is up. @throws BusError absent, store */
   async #mustBeThere(stream: string): Promise<void> {
-    const { data } = await this.#ask(`$JS.API.STREAM.INFO.${stream}`, NOTHING, {}, BUS_STORE_TIMEOUT).catch((error: unknown) => {
+    const { data } = await this.#ask(`$JS.API.STREAM.INFO.${stream}`, NOTHING, {}, BUS_STORE_DOUBT).catch((error: unknown) => {
       throw new BusError('store', `${stream}: the bus's store does not answer`, { cause: error });
     });
     checkAcknowledgement(readAcknowledgement(data), stream);

@@ -68,6 +68,8 @@ export const BUS_PING_INTERVAL = 5000;
 export const BUS_PINGS_UNANSWERED = 2;
 /** For a question to the bus's own store: a stream, a bucket. */
 export const BUS_STORE_TIMEOUT = 5000;
+/** For the question whether there is such a stream at all, where it did not answer. */
+export const BUS_STORE_DOUBT = 1000;
 /** After a failure of that store, until it is tried again. */
 export const BUS_STORE_PAUSE = 1000;
 /** How long a server of the bus has before the next one is tried beside it. */

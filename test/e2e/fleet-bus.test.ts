@@ -1,0 +1,239 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import t from 'tap';
+import { permissionBlock } from '../../src/fleet/admin/rights.js';
+import type { NatsBus } from '../../src/fleet/bus.js';
+import { aliveSubject, askSubject, orderSubject } from '../../src/fleet/subjects.js';
+import { BUS_FORBIDDEN_PAUSE } from '../../src/kit/fleet-limits.js';
+import { Nats, natsUser, NATS_PROGRAMS } from '../peers/nats.js';
+import { lacks } from '../support/peers.js';
+import { until } from '../support/until.js';
+import { bytes, connected, failure, join, LONG_MS, words } from './support/fleet-bus.js';
+
+/** The bus over a real nats-server: what is told when it is there, when it is not, and when it is half there. */
+
+const options = { skip: lacks(...NATS_PROGRAMS) };
+const front = natsUser('f1', 'front');
+const berlin = natsUser('berlin', 'site');
+const paris = natsUser('paris', 'site');
+
+/** Answers by the question's own words, as soon as the bus knows that somebody is there. */
+async function serve(bus: NatsBus, subject: string, asker: NatsBus): Promise<string[]> {
+  const heard: string[] = [];
+  bus.subscribe(subject, (message) => {
+    heard.push(words(message));
+    message.respond(bytes(`heard ${words(message)}`), { Word: 'answered' });
+  }, 'site');
+  await until(async () => asker.request(subject, bytes('?'), {}, 1000).then(() => true, () => false), LONG_MS, 'somebody to listen');
+  heard.length = 0;
+  return heard;
+}
+
+await t.test('one server', options, async (t) => {
+  const nats = await Nats.start({ users: [front, berlin, paris] });
+  t.teardown(() => nats.stop());
+  const { bus: asking, log } = join(t, nats, front);
+  const { bus: site } = join(t, nats, berlin);
+  t.match(asking.trouble, /not been reached yet/, 'it does not wait for the bus');
+  await connected(asking, site);
+  const heard = await serve(site, orderSubject('berlin'), asking);
+
+  await t.test('is asked over TLS, and answers', async (t) => {
+    const answer = await asking.request(orderSubject('berlin'), bytes('start web1'), { 'Argo-From': 'f1' }, 1000);
+    t.equal(words(answer), 'heard start web1');
+    t.equal(answer.header('Word'), 'answered');
+    t.equal(answer.header('Other'), undefined);
+    t.match(log, [/^info connected to the bus/]);
+    const { connections } = await nats.servers[0]!.monitor('connz') as { connections: { name: string; tls_version?: string }[] };
+    t.ok(connections.filter(({ name }) => ['f1', 'berlin'].includes(name)).every(({ tls_version: version }) => version !== undefined), 'no way to it is unencrypted');
+  });
+
+  await t.test('says at once that nobody listens', async (t) => {
+    const began = performance.now();
+    t.match(await failure(asking.request(orderSubject('paris'), bytes('x'), {}, 60_000)), { reason: 'no responders', message: /nobody listens at argo\.v1\.site\.paris\.op/ });
+    t.ok(performance.now() - began < 10_000, 'long before its time was over');
+  });
+
+  await t.test('several answers come in order, until the conversation is ended; a question has its time', async (t) => {
+    const end = site.subscribe(askSubject('berlin'), (message) => { for (const word of ['one', 'two', 'three', 'four']) message.respond(bytes(word)); });
+    t.teardown(end);
+    const told: string[] = [];
+    await until(async () => asking.request(askSubject('berlin'), bytes('?'), {}, 1000).then(() => true, () => false), LONG_MS, 'somebody to listen');
+    const conversation = asking.converse(askSubject('berlin'), bytes('?'), {}, (message) => {
+      told.push(words(message));
+      if (told.length === 3) conversation.end();
+    }, (error) => { t.fail(error.message); });
+    await until(() => told.length >= 3, LONG_MS, 'the answers');
+    await asking.request(askSubject('berlin'), bytes('?'), {}, 1000);
+    t.same(told, ['one', 'two', 'three']);
+    const silent = site.subscribe('argo.v1.site.berlin.result', () => undefined);
+    t.teardown(silent);
+    await until(async () => (await failure(asking.request('argo.v1.site.berlin.result', bytes('?'), {}, 50))).reason === 'late', LONG_MS, 'a question that is heard and not answered');
+    const controller = new AbortController();
+    const given = asking.request('argo.v1.site.berlin.result', bytes('?'), {}, 60_000, controller.signal);
+    controller.abort(new Error('not waited for'));
+    await t.rejects(given, /not waited for/);
+  });
+
+  await t.test('several processes of a site take orders in turn', async (t) => {
+    const { bus: other } = join(t, nats, berlin);
+    await connected(other);
+    const theirs: string[] = [];
+    other.subscribe(orderSubject('berlin'), (message) => {
+      theirs.push(words(message));
+      message.respond(bytes('by the other'));
+    }, 'site');
+    heard.length = 0;
+    await until(async () => {
+      await asking.request(orderSubject('berlin'), bytes('x'), {}, 1000);
+      return theirs.length > 0 && heard.length > 0;
+    }, LONG_MS, 'both to have been asked');
+    const before = theirs.length + heard.length;
+    await Promise.all(Array.from({ length: 100 }, () => asking.request(orderSubject('berlin'), bytes('x'), {}, LONG_MS)));
+    t.equal(theirs.length + heard.length - before, 100, 'each order goes to one of them');
+  });
+
+  await t.test('what is forbidden is told as nobody there, is logged, and a subscription is tried again', async (t) => {
+    const { bus: stranger, log: said } = join(t, nats, paris);
+    await connected(stranger);
+    t.match(await failure(stranger.request(orderSubject('berlin'), bytes('x'), {}, 60_000)), { reason: 'no responders', message: /does not let us send/ });
+    t.ok(said.some((line) => /does not let us send.*argo\.v1\.site\.berlin\.op/.test(line)));
+    const stolen: string[] = [];
+    stranger.subscribe(orderSubject('berlin'), (message) => { stolen.push(words(message)); });
+    await until(() => said.some((line) => /does not let us listen.*argo\.v1\.site\.berlin\.op/.test(line)), LONG_MS, 'the refusal');
+    heard.length = 0;
+    await asking.request(orderSubject('berlin'), bytes('secret'), {}, 1000);
+    t.same(stolen, []);
+    // the operator lets it: without a word to us
+    const more = paris;
+    await nats.setUsers([front, berlin, more], (user) => permissionBlock(user.member, user.signer.publicKey).replace(/subscribe: \{ allow: \[/, `subscribe: { allow: [ ${user === more ? `"${orderSubject('berlin')}"` : ''}`));
+    await until(async () => {
+      await asking.request(orderSubject('berlin'), bytes('shared'), {}, 1000).catch(() => undefined);
+      return stolen.includes('shared');
+    }, BUS_FORBIDDEN_PAUSE + LONG_MS, 'it to be let listen');
+    await nats.setUsers([front, berlin, paris]);
+  });
+
+  await t.test('a key that is taken out is let in again when it is put back', async (t) => {
+    await connected(asking, site);
+    const changes: (string | undefined)[] = [];
+    const end = site.onChange(() => { changes.push(site.trouble); });
+    t.teardown(end);
+    await nats.setUsers([front, paris]);
+    await until(() => /does not admit the key U/.test(site.trouble ?? ''), LONG_MS, 'it to be refused');
+    t.match(site.trouble, new RegExp(berlin.signer.publicKey));
+    t.equal(asking.trouble, undefined, 'nobody else notices');
+    t.match(await failure(asking.request(orderSubject('berlin'), bytes('x'), {}, LONG_MS)), { reason: 'no responders' });
+    t.match(await failure(site.request(orderSubject('berlin'), bytes('x'), {}, LONG_MS)), { reason: 'down', message: /does not admit/ });
+    // more than the two refusals after which the client itself would give up for good
+    await new Promise((done) => setTimeout(done, 5000));
+    await nats.setUsers([front, berlin, paris]);
+    await connected(site);
+    heard.length = 0;
+    t.equal(words(await asking.request(orderSubject('berlin'), bytes('again'), {}, LONG_MS)), 'heard again', 'it listens as before');
+    t.equal(changes.length, 2, 'told once that it was lost, and once that it is back');
+  });
+
+  await t.test('a server that dies and comes back: nothing is sent late', async (t) => {
+    await connected(asking, site);
+    await nats.servers[0]!.kill();
+    await until(() => asking.trouble !== undefined && site.trouble !== undefined, LONG_MS, 'the loss to be noticed');
+    t.match(asking.trouble, /localhost:\d+: /);
+    heard.length = 0;
+    t.match(await failure(asking.request(orderSubject('berlin'), bytes('late order'), {}, LONG_MS)), { reason: 'down' });
+    site.publish(aliveSubject('berlin'), bytes('late word'));
+    const alive: string[] = [];
+    asking.subscribe(aliveSubject('*'), (message) => { alive.push(words(message)); });
+    await nats.servers[0]!.start();
+    await connected(asking, site);
+    await until(async () => asking.request(orderSubject('berlin'), bytes('new order'), {}, 1000).then(() => true, () => false), LONG_MS, 'the site to listen again');
+    t.same(heard.filter((one) => one !== 'new order'), [], 'what could not be sent then is not sent now');
+    await until(() => {
+      site.publish(aliveSubject('berlin'), bytes('word'));
+      return alive.length > 0;
+    }, LONG_MS, 'a word of the site');
+    t.notOk(alive.includes('late word'));
+  });
+
+  await t.test('a server that hangs is given up, though much is written to it', async (t) => {
+    await connected(asking, site);
+    const [server] = nats.servers;
+    server!.hang(true);
+    t.teardown(() => { server!.hang(false); });
+    // more than the kernel takes: what waits to be written must not keep the connection from being given up
+    for (let sent = 0; sent < 300; sent += 1) asking.publish(aliveSubject('f1'), Buffer.alloc(60_000));
+    const asked = failure(asking.request(orderSubject('berlin'), bytes('x'), {}, 500));
+    t.match(await asked, { reason: 'late' }, 'nobody knows what became of it');
+    await until(() => asking.trouble !== undefined && site.trouble !== undefined, LONG_MS, 'it to be given up');
+    t.match(await failure(asking.request(orderSubject('berlin'), bytes('x'), {}, LONG_MS)), { reason: 'down' });
+    server!.hang(false);
+    await connected(asking, site);
+    t.equal(words(await until(async () => asking.request(orderSubject('berlin'), bytes('x'), {}, 1000).then(() => true, () => false), LONG_MS, 'an answer')
+      .then(() => asking.request(orderSubject('berlin'), bytes('after'), {}, LONG_MS))), 'heard after');
+  });
+
+  await t.test('closed, it lets out what was written, and is gone', async (t) => {
+    const { bus: leaving } = join(t, nats, paris);
+    await connected(leaving, asking);
+    const alive: string[] = [];
+    asking.subscribe(aliveSubject('*'), (message) => { alive.push(words(message)); });
+    await asking.request(orderSubject('berlin'), bytes('x'), {}, LONG_MS);
+    leaving.publish(aliveSubject('paris'), bytes('leaving'));
+    const waiting = failure(leaving.request(askSubject('berlin'), bytes('x'), {}, LONG_MS));
+    await leaving.close();
+    t.match(await waiting, { reason: /late|no responders/ });
+    await until(() => alive.includes('leaving'), LONG_MS, 'its last word');
+    await until(async () => !(await nats.servers[0]!.clients()).includes('paris'), LONG_MS, 'it to be gone');
+    t.match(await failure(leaving.request(askSubject('berlin'), bytes('x'), {}, LONG_MS)), { reason: /down|late/ });
+  });
+});
+
+await t.test('who is no server of the bus is told as that', options, async (t) => {
+  const nats = await Nats.start({ users: [front], store: false });
+  t.teardown(() => nats.stop());
+
+  await t.test('a certificate of somebody else, or for another name', async (t) => {
+    const { bus, log } = join(t, nats, front, { ...nats.link(front), caFile: undefined });
+    await until(() => /certificate/.test(bus.trouble ?? ''), LONG_MS, 'the certificate to be refused');
+    t.match(log, [/warn the bus is not reached .*certificate/], 'and once only');
+    const other = await Nats.start({ users: [front], subject: 'DNS:bus.example', store: false });
+    t.teardown(() => other.stop());
+    const { bus: misnamed } = join(t, other, front);
+    await until(() => /altnames.*localhost/.test(misnamed.trouble ?? ''), LONG_MS, 'the name to be refused');
+  });
+
+  await t.test('a server without TLS is not spoken to where TLS is wanted', async (t) => {
+    const plain = await Nats.start({ users: [front], tls: false, store: false });
+    t.teardown(() => plain.stop());
+    const { bus } = join(t, plain, front, { ...plain.link(front), servers: plain.urls.map((url) => url.replace('nats:', 'tls:')), caFile: nats.caFile });
+    await until(() => /does not support 'tls'/.test(bus.trouble ?? ''), LONG_MS, 'it to be refused');
+    const { bus: open } = join(t, plain, front);
+    await connected(open);
+  });
+
+  await t.test('one that says something else, or nothing, or nobody: the one that answers is taken meanwhile', async (t) => {
+    const sockets = new Set<Socket>();
+    const servers = await Promise.all(['HTTP/1.1 400 Bad Request\r\n\r\n', ''].map(async (says) => {
+      const server = createServer((socket) => {
+        sockets.add(socket);
+        socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+        if (says !== '') socket.write(says);
+      }).listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      t.teardown(() => { server.close(); sockets.forEach((socket) => socket.destroy()); });
+      return `tls://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    }));
+    const { bus: lost } = join(t, nats, front, { ...nats.link(front), servers: [servers[0]!, 'tls://127.0.0.1:1'] });
+    await until(() => /no server of NATS answers there/.test(lost.trouble ?? ''), LONG_MS, 'the reasons');
+    t.match(lost.trouble, /127\.0\.0\.1:1: .*ECONNREFUSED/, 'of each');
+    // whichever of them is asked first
+    for (let round = 0; round < 5; round += 1) {
+      const { bus } = join(t, nats, front, { ...nats.link(front), servers: [...servers, ...nats.urls] });
+      const began = performance.now();
+      await connected(bus);
+      t.ok(performance.now() - began < 9000, 'a server that says nothing holds nobody up');
+      await bus.close();
+    }
+    await until(() => sockets.size <= 2, LONG_MS, 'no sockets to be left behind');
+  });
+});
