@@ -3,9 +3,10 @@ import t from 'tap';
 import type { BusError } from '../../src/fleet/contract.js';
 import { chunkKey, EVENTS_STREAM, eventSubject, INVENTORY_BUCKET, orderSubject } from '../../src/fleet/subjects.js';
 import { Nats, natsUser, NATS_PROGRAMS } from '../peers/nats.js';
+import { bytes, failure, LONG_MS, words } from '../support/fleet/bus-helpers.js';
 import { lacks } from '../support/peers.js';
 import { until } from '../support/until.js';
-import { bytes, connected, failure, join, LONG_MS, words } from './support/fleet-bus.js';
+import { connected, join } from './support/fleet-bus.js';
 
 /** Three servers in a cluster, of which some are killed with -9: what is asked, written and watched meanwhile. */
 

@@ -6,9 +6,10 @@ import type { NatsBus } from '../../src/fleet/bus.js';
 import { aliveSubject, askSubject, orderSubject } from '../../src/fleet/subjects.js';
 import { BUS_FORBIDDEN_PAUSE } from '../../src/kit/fleet-limits.js';
 import { Nats, natsUser, NATS_PROGRAMS } from '../peers/nats.js';
+import { bytes, failure, LONG_MS, words } from '../support/fleet/bus-helpers.js';
 import { lacks } from '../support/peers.js';
 import { until } from '../support/until.js';
-import { bytes, connected, failure, join, LONG_MS, words } from './support/fleet-bus.js';
+import { connected, join } from './support/fleet-bus.js';
 
 /** The bus over a real nats-server: what is told when it is there, when it is not, and when it is half there. */
 
@@ -52,45 +53,6 @@ await t.test('one server', options, async (t) => {
     const began = performance.now();
     t.match(await failure(asking.request(orderSubject('paris'), bytes('x'), {}, 60_000)), { reason: 'no responders', message: /nobody listens at argo\.v1\.site\.paris\.op/ });
     t.ok(performance.now() - began < 10_000, 'long before its time was over');
-  });
-
-  await t.test('several answers come in order, until the conversation is ended; a question has its time', async (t) => {
-    const end = site.subscribe(askSubject('berlin'), (message) => { for (const word of ['one', 'two', 'three', 'four']) message.respond(bytes(word)); });
-    t.teardown(end);
-    const told: string[] = [];
-    await until(async () => asking.request(askSubject('berlin'), bytes('?'), {}, 1000).then(() => true, () => false), LONG_MS, 'somebody to listen');
-    const conversation = asking.converse(askSubject('berlin'), bytes('?'), {}, (message) => {
-      told.push(words(message));
-      if (told.length === 3) conversation.end();
-    }, (error) => { t.fail(error.message); });
-    await until(() => told.length >= 3, LONG_MS, 'the answers');
-    await asking.request(askSubject('berlin'), bytes('?'), {}, 1000);
-    t.same(told, ['one', 'two', 'three']);
-    const silent = site.subscribe('argo.v1.site.berlin.result', () => undefined);
-    t.teardown(silent);
-    await until(async () => (await failure(asking.request('argo.v1.site.berlin.result', bytes('?'), {}, 50))).reason === 'late', LONG_MS, 'a question that is heard and not answered');
-    const controller = new AbortController();
-    const given = asking.request('argo.v1.site.berlin.result', bytes('?'), {}, 60_000, controller.signal);
-    controller.abort(new Error('not waited for'));
-    await t.rejects(given, /not waited for/);
-  });
-
-  await t.test('several processes of a site take orders in turn', async (t) => {
-    const { bus: other } = join(t, nats, berlin);
-    await connected(other);
-    const theirs: string[] = [];
-    other.subscribe(orderSubject('berlin'), (message) => {
-      theirs.push(words(message));
-      message.respond(bytes('by the other'));
-    }, 'site');
-    heard.length = 0;
-    await until(async () => {
-      await asking.request(orderSubject('berlin'), bytes('x'), {}, 1000);
-      return theirs.length > 0 && heard.length > 0;
-    }, LONG_MS, 'both to have been asked');
-    const before = theirs.length + heard.length;
-    await Promise.all(Array.from({ length: 100 }, () => asking.request(orderSubject('berlin'), bytes('x'), {}, LONG_MS)));
-    t.equal(theirs.length + heard.length - before, 100, 'each order goes to one of them');
   });
 
   await t.test('what is forbidden is told as nobody there, is logged, and a subscription is tried again', async (t) => {

@@ -1,16 +1,10 @@
 import type { Test } from 'tap';
 import { NatsBus } from '../../../src/fleet/bus.js';
-import { BusError } from '../../../src/fleet/contract.js';
 import type { Nats, NatsUser } from '../../peers/nats.js';
+import { LONG_MS } from '../../support/fleet/bus-helpers.js';
 import { until } from '../../support/until.js';
 
 /** What tests of the bus over a real nats-server share. */
-
-/** For what comes soon, on a busy machine. */
-export const LONG_MS = 30_000;
-
-export const bytes = (text: string): Buffer => Buffer.from(text);
-export const words = ({ data }: { readonly data: Uint8Array }): string => Buffer.from(data).toString();
 
 export interface Joined {
   readonly bus: NatsBus;
@@ -26,10 +20,3 @@ export function join(t: Test, nats: Nats, user: NatsUser, link = nats.link(user)
 }
 
 export const connected = (...buses: readonly NatsBus[]): Promise<void> => until(() => buses.every(({ trouble }) => trouble === undefined), LONG_MS, 'a connection');
-
-/** The error of the bus by which it fails. */
-export async function failure(work: Promise<unknown>): Promise<BusError> {
-  const error = await work.then(() => undefined, (thrown: unknown) => thrown);
-  if (!(error instanceof BusError)) throw new Error(`no BusError, but ${String(error)}`);
-  return error;
-}

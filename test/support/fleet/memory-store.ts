@@ -4,7 +4,7 @@ import { FLEET_CHUNK_SIZE } from '../../../src/kit/fleet-limits.js';
 import type { MemoryBus } from './memory-bus.js';
 
 /** What NATS takes as a key. */
-const KEY = /^[-/_=.a-zA-Z0-9]+$/;
+const KEY = /^[-/_=a-zA-Z0-9]+(\.[-/_=a-zA-Z0-9]+)*$/;
 
 /** Does a filter with `*` and `>` name this subject or key? */
 export function fits(filter: string, subject: string): boolean {
@@ -181,5 +181,5 @@ export class MemoryStore {
 }
 
 function checkKey(key: string): void {
-  if (!KEY.test(key) || key.startsWith('.') || key.endsWith('.')) throw new Error(`no key: '${key}'`);
+  if (!KEY.test(key)) throw new Error(`no key: '${key}'`);
 }
