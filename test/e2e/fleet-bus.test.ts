@@ -87,8 +87,8 @@ await t.test('one server', options, async (t) => {
     t.equal(asking.trouble, undefined, 'nobody else notices');
     t.match(await failure(asking.request(orderSubject('berlin'), bytes('x'), {}, LONG_MS)), { reason: 'no responders' });
     t.match(await failure(site.request(orderSubject('berlin'), bytes('x'), {}, LONG_MS)), { reason: 'down', message: /does not admit/ });
-    // more than the two refusals after which the client itself would give up for good
-    await new Promise((done) => setTimeout(done, 5000));
+    const refusals = (): number => nats.servers[0]!.log.split('authentication error').length - 1;
+    await until(() => refusals() > 2, LONG_MS, 'more than the two refusals after which the client itself would give up for good');
     await nats.setUsers([front, berlin, paris]);
     await connected(site);
     heard.length = 0;
