@@ -1,14 +1,13 @@
-import { createConnection, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { NatsConnection } from '@nats-io/transport-node';
-import { BUS_CONNECT_TIMEOUT, BUS_GREETING, BUS_NEXT_SERVER, BUS_PING_INTERVAL, BUS_PINGS_UNANSWERED, BUS_RECONNECT_PAUSE } from '../kit/fleet-limits.js';
+import type * as nats from '@nats-io/transport-node';
+import { BUS_CONNECT_TIMEOUT, BUS_PING_INTERVAL, BUS_PINGS_UNANSWERED, BUS_RECONNECT_PAUSE } from '../kit/fleet-limits.js';
+import { connectTo, firstThatGreets, isPlain, placeOf, wordsFor, type Nats } from './bus-dial.js';
 import type { NkeySigner } from './signer.js';
 
-export type Nats = typeof import('@nats-io/transport-node');
+export type { Nats } from './bus-dial.js';
 
 /** Of each pause between two attempts, what chance adds at most: so that not all come at once when a server is back. */
 const JITTER = 0.5;
-const DEFAULT_PORT = 4222;
 
 export interface LinkOptions {
   /** `tls://bus1.example:4222`; `nats://` is not encrypted, and then none of them is */
@@ -22,7 +21,7 @@ export interface LinkOptions {
 }
 
 export interface LinkListener {
-  up(connection: NatsConnection, nats: Nats): void;
+  up(connection: nats.NatsConnection, library: Nats): void;
   /** The connection was lost, or was not made. @param why for people */
   down(why: string): void;
   /** Something was refused that the connection outlives. */
@@ -37,7 +36,7 @@ export class BusLink {
   readonly #options: LinkOptions;
   readonly #listener: LinkListener;
   readonly #closing = new AbortController();
-  #connection: NatsConnection | undefined;
+  #connection: nats.NatsConnection | undefined;
 
   constructor(options: LinkOptions, listener: LinkListener) {
     this.#options = options;
@@ -53,9 +52,9 @@ export class BusLink {
       const began = performance.now();
       let why: string;
       try {
-        const nats = await import('@nats-io/transport-node');
+        const library = await import('@nats-io/transport-node');
         lost = await firstThatGreets(this.#options.servers, lost, signal);
-        why = await this.#hold(nats, lost);
+        why = await this.#hold(library, lost);
       } catch (error) {
         why = wordsFor(error as Error, this.#options.signer.publicKey);
       }
@@ -67,9 +66,9 @@ export class BusLink {
   }
 
   /** Connects to a server, until that is over. @returns why it is @throws where there was no connection */
-  async #hold(nats: Nats, server: string): Promise<string> {
+  async #hold(library: Nats, server: string): Promise<string> {
     const { signer, caFile, name, inboxPrefix } = this.#options;
-    const connection = await nats.connect({
+    const connection = await connectTo(library, {
       servers: [server], name, inboxPrefix, reconnect: false, ignoreClusterUpdates: true, noAsyncTraces: true,
       timeout: BUS_CONNECT_TIMEOUT, pingInterval: BUS_PING_INTERVAL, maxPingOut: BUS_PINGS_UNANSWERED,
       // A client without this would go on unencrypted where the server offers no TLS.
@@ -83,7 +82,7 @@ export class BusLink {
     this.#connection = connection;
     try {
       const over = this.#over(connection);
-      this.#listener.up(connection, nats);
+      this.#listener.up(connection, library);
       return `${placeOf(server)}: ${await over}`;
     } finally {
       this.#connection = undefined;
@@ -93,7 +92,7 @@ export class BusLink {
   }
 
   /** @returns why the connection ended */
-  async #over(connection: NatsConnection): Promise<string> {
+  async #over(connection: nats.NatsConnection): Promise<string> {
     const { publicKey } = this.#options.signer;
     const closed = connection.closed().then((error) => (error instanceof Error ? wordsFor(error, publicKey) : 'it has closed the connection'));
     const stale = (async () => {
@@ -110,80 +109,5 @@ export class BusLink {
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#connection?.close();
-  }
-}
-
-const isPlain = (server: string): boolean => server.startsWith('nats://');
-
-function addressOf(server: string): { readonly host: string; readonly port: number } {
-  const { hostname, port } = new URL(server);
-  return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? DEFAULT_PORT : Number(port) };
-}
-
-const placeOf = (server: string): string => new URL(server).host;
-
-/** For people, with what they have to do where it is they who can. */
-function wordsFor(error: Error, publicKey: string): string {
-  if (error.name === 'AuthorizationError' || error.name === 'UserAuthenticationExpiredError') return `it does not admit the key ${publicKey} (${error.message})`;
-  const { message, cause, code } = error as Error & { code?: string };
-  if (cause instanceof Error && cause.message !== '' && cause.message !== message) return `${message} (${cause.message})`;
-  return message === '' ? code ?? error.name : message;
-}
-
-/**
- * A server of the bus that answers. The others are asked besides when it takes long, so that one that hangs holds nobody up;
- * the client itself would wait for it, and would keep the socket afterwards.
- * @param last asked after all others
- * @throws Error that names the reason of each
- */
-async function firstThatGreets(servers: readonly string[], last: string | undefined, signal: AbortSignal): Promise<string> {
-  const over = new AbortController();
-  const end = (): void => over.abort();
-  signal.addEventListener('abort', end);
-  const order = servers.map((server) => ({ server, rank: server === last ? 1 : Math.random() })).sort((one, other) => one.rank - other.rank);
-  try {
-    return await Promise.any(order.map(async ({ server }, at) => {
-      await pause(at * BUS_NEXT_SERVER, undefined, { signal: over.signal });
-      try {
-        await greeting(server, over.signal);
-      } catch (error) {
-        throw new Error(`${placeOf(server)}: ${wordsFor(error as Error, '')}`, { cause: error });
-      }
-      return server;
-    }));
-  } catch (error) {
-    // In one order, so that the same reasons are the same words.
-    throw new Error((error as AggregateError).errors.map(({ message }: Error) => message).sort().join('; '), { cause: error });
-  } finally {
-    signal.removeEventListener('abort', end);
-    over.abort();
-  }
-}
-
-/** Waits for what a server of NATS says first, before anything else: `INFO {…}` (docs.nats.io, client protocol). @throws Error */
-async function greeting(server: string, signal: AbortSignal): Promise<void> {
-  let socket: Socket | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  let stop: (() => void) | undefined;
-  try {
-    await new Promise<void>((resolve, reject) => {
-      let said = '';
-      socket = createConnection(addressOf(server))
-        .setEncoding('latin1')
-        .on('error', reject)
-        .on('close', () => reject(new Error('it has closed the connection')))
-        .on('data', (text: string) => {
-          said += text;
-          if (!'INFO '.startsWith(said.slice(0, 5)) || said.length > BUS_GREETING) reject(new Error('no server of NATS answers there'));
-          else if (said.includes('\n')) resolve();
-        });
-      timer = setTimeout(() => reject(new Error('it does not answer')), BUS_CONNECT_TIMEOUT);
-      stop = () => reject(new Error('it was not waited for'));
-      signal.addEventListener('abort', stop);
-    });
-  } finally {
-    clearTimeout(timer);
-    if (stop !== undefined) signal.removeEventListener('abort', stop);
-    socket?.destroy();
   }
 }

@@ -4,7 +4,7 @@ import t from 'tap';
 import { permissionBlock } from '../../src/fleet/admin/rights.js';
 import type { NatsBus } from '../../src/fleet/bus.js';
 import { aliveSubject, askSubject, orderSubject } from '../../src/fleet/subjects.js';
-import { BUS_FORBIDDEN_PAUSE } from '../../src/kit/fleet-limits.js';
+import { BUS_CONNECT_TIMEOUT, BUS_FORBIDDEN_PAUSE } from '../../src/kit/fleet-limits.js';
 import { Nats, natsUser, NATS_PROGRAMS } from '../peers/nats.js';
 import { bytes, failure, LONG_MS, words } from '../support/fleet/bus-helpers.js';
 import { lacks } from '../support/peers.js';
@@ -171,6 +171,24 @@ await t.test('who is no server of the bus is told as that', options, async (t) =
     await until(() => /does not support 'tls'/.test(bus.trouble ?? ''), LONG_MS, 'it to be refused');
     const { bus: open } = join(t, plain, front);
     await connected(open);
+  });
+
+  await t.test('one that greets and then says nothing is given up, with its sockets', async (t) => {
+    const sockets = new Set<Socket>();
+    let greeted = 0;
+    const server = createServer((socket) => {
+      sockets.add(socket);
+      greeted += 1;
+      socket.on('error', () => undefined).on('close', () => sockets.delete(socket)).resume();
+      socket.write('INFO {"server_id":"x","version":"2.9.10","proto":1,"headers":true,"max_payload":1048576,"tls_required":true,"nonce":"w3VnCU9gsw7EzA4"}\r\n');
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.teardown(() => { server.close(); sockets.forEach((socket) => socket.destroy()); });
+    const { bus } = join(t, nats, front, { ...nats.link(front), servers: [`tls://localhost:${(server.address() as AddressInfo).port}`] });
+    // Each attempt takes two: one to see whether it greets, one for the client.
+    await until(() => greeted >= 6, 3 * BUS_CONNECT_TIMEOUT + LONG_MS, 'three attempts');
+    t.match(bus.trouble, /timeout|not answer/);
+    t.ok(sockets.size <= 2, `${sockets.size} sockets of ${greeted} are open`);
   });
 
   await t.test('one that says something else, or nothing, or nobody: the one that answers is taken meanwhile', async (t) => {

@@ -9,7 +9,6 @@ import { storeLayout } from '../../src/fleet/store-layout.js';
 import { which } from '../support/peers.js';
 import { freePort } from '../support/ports.js';
 import { until } from '../support/until.js';
-import { must } from './enclosure.js';
 import { Authority } from './libvirt-trust.js';
 
 export const NATS_PROGRAMS = ['nats-server', 'openssl', 'setpriv'];
