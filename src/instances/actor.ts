@@ -75,6 +75,8 @@ export interface Actor {
   bootMark(on: InstanceRef, call?: Call): Promise<string | undefined>;
   /** A change of a machine's settings: authorised, in its turn, read back, recorded. @throws ArgoError */
   configure(on: InstanceRef, change: Change, call?: Call): Promise<ChangeOutcome>;
+  /** How a setting of a machine is now, for who may change it; undefined where it is neither on nor off. @throws ArgoError */
+  setting(on: InstanceRef, name: Change['operation'], call?: Call): Promise<boolean | undefined>;
   /** What a change would do, in words. Nothing is sent. @throws ArgoError as the change would */
   planChange(on: InstanceRef, change: Change, call?: Call): Promise<string>;
   /** A console, until its stream is destroyed, the grant is gone, or what the actor was made for is over. @throws ArgoError */

@@ -89,9 +89,14 @@ export function copyOrder(order: PowerOrder): PowerOrder {
 /** @throws ArgoError BAD REQUEST */
 export function copyChange(change: Change): Change {
   const { operation, value } = change;
-  if (operation !== 'autostart') throw wrong('there is no such setting');
   if (typeof value !== 'boolean') throw wrong('the value must be true or false');
-  return { operation, value };
+  return { operation: checkSetting(operation), value };
+}
+
+/** @throws ArgoError BAD REQUEST */
+export function checkSetting(name: Change['operation']): Change['operation'] {
+  if (name !== 'autostart') throw wrong('there is no such setting');
+  return name;
 }
 
 function copyMode(mode: PowerOrder['mode'], action: PowerAction): PowerOrder['mode'] {

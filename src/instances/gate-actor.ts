@@ -4,7 +4,7 @@ import { closeClass } from '../kit/closed.js';
 import { Slices } from '../kit/slices.js';
 import { isPattern, type TagTest } from '../kit/patterns.js';
 import { isTagWord } from '../kit/tags.js';
-import { checkOperation, checkReading, checkWork, copyCall, copyChange, copyName, copyOrder, copyPowerCall, copyRef, copyWorkRequest, chosenBy, frozenCopy, frozenList } from './entrance.js';
+import { checkOperation, checkReading, checkSetting, checkWork, copyCall, copyChange, copyName, copyOrder, copyPowerCall, copyRef, copyWorkRequest, chosenBy, frozenCopy, frozenList } from './entrance.js';
 import { fanOut, WHOLE_SHARE, type Settled, type Share } from './fan-out.js';
 import type { InstanceInfo, InstanceRef } from './info.js';
 import type { Instance } from './instance.js';
@@ -193,6 +193,11 @@ export class GateActor implements Actor {
   async configure(on: InstanceRef, change: Change, call: Call = {}): Promise<ChangeOutcome> {
     const instance = this.#find(on);
     return Object.freeze(await told(this.#operations.configure(this.#mandate, instance, copyChange(change), copyCall(call))));
+  }
+
+  async setting(on: InstanceRef, name: Change['operation'], call: Call = {}): Promise<boolean | undefined> {
+    const instance = this.#find(on);
+    return told(this.#operations.setting(this.#mandate, instance, checkSetting(name), copyCall(call), this.#beginReading()));
   }
 
   async planChange(on: InstanceRef, change: Change, call: Call = {}): Promise<string> {

@@ -94,17 +94,22 @@ export class Operations {
     });
   }
 
+  /** How a setting of a machine is now, for who may change it; undefined where it is neither on nor off. @throws ArgoError */
+  async setting(mandate: Mandate, instance: Instance, name: Change['operation'], call: Call, open?: LinkedList<Asking>): Promise<boolean | undefined> {
+    this.#authorise(mandate, name, instance);
+    const { machine, owner } = instance;
+    const setting = machine[name];
+    if (!setting) throw notSupported(instance.name, name);
+    return this.#ask(owner, {
+      id: machine.id, name, account: mandate.identity.name, ms: call.deadline ?? READ_TIMEOUT,
+      ask: (signal) => setting.read(signal),
+      isAllowed: () => allows(mandate, name, instance),
+    }, call.signal, open).catch((thrown: unknown) => { throw explainDeadline(thrown, instance.name); });
+  }
+
   /** What a change would do, in words. @throws ArgoError as the change would */
   async planChange(mandate: Mandate, instance: Instance, change: Change, call: Call, open?: LinkedList<Asking>): Promise<string> {
-    this.#authorise(mandate, change.operation, instance);
-    const { machine, owner } = instance;
-    const setting = machine[change.operation];
-    if (!setting) throw notSupported(instance.name, change.operation);
-    const isOn = await this.#ask(owner, {
-      id: machine.id, name: change.operation, account: mandate.identity.name, ms: call.deadline ?? READ_TIMEOUT,
-      ask: (signal) => setting.read(signal),
-      isAllowed: () => allows(mandate, change.operation, instance),
-    }, call.signal, open).catch((thrown: unknown) => { throw explainDeadline(thrown, instance.name); });
+    const isOn = await this.setting(mandate, instance, change.operation, call, open);
     const now = isOn === undefined ? 'neither on nor off' : valueWord({ value: isOn });
     return isOn === change.value ? `nothing, ${change.operation} is ${now} already` : `${change.operation} ${valueWord(change)} (it is ${now})`;
   }
