@@ -29,20 +29,22 @@ export function orderOperations(database: Sqlite): Operations {
   const least = database.prepare('SELECT key FROM far_orders WHERE result IS NOT NULL OR begun_by <> ? ORDER BY key LIMIT 1');
   const remove = database.prepare('DELETE FROM far_orders WHERE key = ?');
   const forgotten = database.prepare('SELECT key FROM far_orders_forgotten');
-  const plant = database.prepare('INSERT OR IGNORE INTO far_orders_forgotten (one, key) VALUES (1, ?)');
+  const plant = database.prepare('INSERT OR IGNORE INTO far_orders_forgotten (one, key) VALUES (1, max(?, ?))');
   const move = database.prepare('UPDATE far_orders_forgotten SET key = max(key, ?)');
   let kept: number | undefined;
   return {
-    'order.begin': ([first = null, key = null, by = null, about = null]): OrderKnown => {
+    'order.begin': ([key = null, first = null, greatest = null, by = null, about = null]): OrderKnown => {
       const known = get.get(key) as Row | undefined;
       if (known) return asKnown(known);
-      plant.run(first);
-      if (String(key) <= (forgotten.get() as { key: string }).key) return { state: 'forgotten' };
+      if (String(key) > String(first)) plant.run(first, greatest);
+      const gone = (forgotten.get() as { key: string } | undefined)?.key;
+      if (gone === undefined || String(key) <= gone) return { state: 'forgotten' };
+      if (String(key) <= String(first)) return { state: 'absent' };
       kept ??= (count.get() as { count: number }).count;
-      const gone = kept >= FLEET_ORDERS_REMEMBERED ? (least.get(by) as { key: string } | undefined)?.key : undefined;
-      if (gone !== undefined) {
-        remove.run(gone);
-        move.run(gone);
+      const oldest = kept >= FLEET_ORDERS_REMEMBERED ? (least.get(by) as { key: string } | undefined)?.key : undefined;
+      if (oldest !== undefined) {
+        remove.run(oldest);
+        move.run(oldest);
         kept -= 1;
       }
       insert.run(key, by, about);

@@ -11,6 +11,8 @@ export type OrderKnown =
   /** it began, and it is not written how it ended. `by`: which process began it; `about`: as that had it written */
   | { readonly state: 'open'; readonly by: string; readonly about: string }
   | { readonly state: 'ended'; readonly result: string }
+  /** it never began here, and was not written down: it is not greater than the first that may begin */
+  | { readonly state: 'absent' }
   /** it is not greater than one that was forgotten, or than the first that this journal can know: nobody knows whether it began */
   | { readonly state: 'forgotten' };
 
@@ -18,21 +20,21 @@ export type OrderKnown =
 export interface OrderJournal {
   /**
    * On the disk when it resolves, so do what it is about only then. Where it throws, it may have begun all the same.
+   * @param first only a greater key may begin now. In a journal that is empty, greater ones cannot have begun anywhere before
    * @param by the process that asks
    * @param about a text of the caller's, for whoever finds it open
    */
-  begin(key: string, by: string, about: string): Promise<OrderKnown>;
+  begin(key: string, first: string, by: string, about: string): Promise<OrderKnown>;
   /** Survives the end of the process; a power cut may lose it, and leaves the order open. The first result stays. */
   end(key: string, result: string): Promise<void>;
 }
 
-/** @param first of a journal that is empty: the least key that it can know, since greater ones cannot have begun anywhere before */
-export function orderJournal(ask: AskState, first: string): OrderJournal {
+export function orderJournal(ask: AskState): OrderJournal {
   // Should the file be lost while the server runs, the next one must not take what has begun already for new.
-  let greatest = first;
+  let greatest = '';
   return {
-    begin: async (key, by, about) => {
-      const known = await ask('order.begin', [greatest, key, by, about], true) as OrderKnown;
+    begin: async (key, first, by, about) => {
+      const known = await ask('order.begin', [key, first, greatest, by, about], true) as OrderKnown;
       if (known.state === 'new' && key > greatest) greatest = key;
       return known;
     },

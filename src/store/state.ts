@@ -182,13 +182,13 @@ export class State {
     return planJournal((operation, args, durable) => this.#ask(operation, args, durable));
   }
 
-  /** Orders that come from elsewhere. To be made once in a process's life. @param first as {@link orderJournal} has it */
-  orders(first: string): OrderJournal {
+  /** Orders that come from elsewhere. */
+  orders(): OrderJournal {
     return orderJournal((operation, args, durable) => {
       checkKeys(String(args[0]));
       checkValues(args.filter((arg) => typeof arg === 'string'));
       return this.#ask(operation, args, durable);
-    }, first);
+    });
   }
 
   /** The tags of machines and providers. */
