@@ -18,7 +18,7 @@ export type AskedValues = Readings & {
 const text = v.string();
 const texts = v.array(text);
 const number = v.pipe(v.number(), v.finite());
-const whole = v.pipe(text, v.regex(/^-?\d{1,30}$/), v.transform(BigInt));
+const whole = v.pipe(text, v.regex(/^-?\d{1,30}$/), v.transform((digits) => BigInt(digits)));
 
 /** What is null, or not there, in its place. */
 const perhaps = <Schema extends v.GenericSchema>(schema: Schema) => v.pipe(v.nullable(schema), v.transform((value) => value ?? undefined));

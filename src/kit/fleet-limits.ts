@@ -45,7 +45,8 @@ export const FLEET_CLOCK_SKEW = 2000;
 /** In which a site has to begin an order, where the configuration does not say; and at most, since ids are remembered for longer than that. */
 export const FLEET_SEND_TIMEOUT = 5000;
 export const FLEET_SEND_LONGEST = 30_000;
-/** How often a site says that an order is still under way; and how long a front waits for that before it asks. */
+/** When a site says first that an order is under way, so that a front need not send it again; how often from then on; and how long a front waits for that before it asks. */
+export const FLEET_RUNNING_FIRST = 1000;
 export const FLEET_RUNNING_INTERVAL = 5000;
 export const FLEET_RUNNING_PATIENCE = 15_000;
 /** Until a front has the answer to a question about what became of an order, and between two such questions. */
@@ -60,6 +61,27 @@ export const FLEET_ORDERS = 4096;
 export const FLEET_ORDERS_PER_FRONT = 2048;
 /** Orders that a site remembers: of one that is older than what it has forgotten, it says that it does not know. */
 export const FLEET_ORDERS_REMEMBERED = 100_000;
+/** What a front sends to a site, which keeps it until it is answered. */
+export const FLEET_ORDER_SIZE = 16 * 1024;
+/** The answers to orders that it has at hand; and those who are told of one order under way. */
+export const FLEET_ANSWERS_AT_HAND = 8192;
+export const FLEET_ORDER_ASKERS = 4;
+/** Orders under way up to which a site says what each does just now. */
+export const FLEET_ORDERS_TOLD = 256;
+/** Questions under way in one site, of all fronts, and of one front. */
+export const FLEET_ASKS = 4096;
+export const FLEET_ASKS_PER_FRONT = 2048;
+/** For a look at a machine of which it is not known what became of an order. */
+export const FLEET_OBSERVE_TIMEOUT = 1000;
+/** Characters of an account's name at a front, of a reason in an answer, and of why a provider is out of date in a sign of life. */
+export const FLEET_PERSON_NAME = 128;
+export const FLEET_DETAIL = 1024;
+export const FLEET_STALE_WORDS = 256;
+/** How long a site listens whether another server has its name before it acts: at its start, at least as long as clocks may be apart; and when the connection is there again. */
+export const FLEET_HUSH = FLEET_CLOCK_SKEW;
+export const FLEET_HUSH_AGAIN = 500;
+/** Servers of its name of which a site knows. */
+export const FLEET_RIVALS = 16;
 
 /** Of the connection to the bus: until it is made, between two attempts, between two pings, and pings that may stay unanswered. */
 export const BUS_CONNECT_TIMEOUT = 10_000;

@@ -2,16 +2,9 @@ import { Account, Anonymous } from '../../auth/account.js';
 import type { FleetFrontSettings } from '../../config/config.js';
 import type { Grantable, Identity, Permission, Principal } from '../../instances/principal.js';
 import { FLEET_PERSON_NAME } from '../../kit/fleet-limits.js';
-import { NamePattern, type Groups } from '../../kit/patterns.js';
+import type { Groups } from '../../kit/patterns.js';
 import { harmless, oneLine } from '../../kit/text.js';
 import { KnownKey } from '../signer.js';
-
-/** What the configuration says of who may order here. */
-export interface CeilingSettings {
-  readonly fronts: readonly FleetFrontSettings[];
-  /** patterns over the names of providers: the others are offered to no front, whatever its grants are */
-  readonly share: readonly string[];
-}
 
 const NOBODY = new Anonymous(false);
 
@@ -51,23 +44,18 @@ class Ceiling extends Account {
 /** The fronts that this site obeys, and what each may do at most. */
 export class Ceilings {
   #fronts: ReadonlyMap<string, Ceiling> = new Map();
-  #share: readonly NamePattern[] = [];
+  readonly #isOffered: (provider: string) => boolean;
   readonly #watching = new Set<() => void>();
 
-  constructor(settings: CeilingSettings, groups: Groups) {
-    this.configure(settings, groups);
+  /** @param isOffered whether fronts are to know of a provider at all, as the configuration says now */
+  constructor(isOffered: (provider: string) => boolean) {
+    this.#isOffered = isOffered;
   }
 
   /** Takes on what the configuration says now: whoever works for a front that is gone may do nothing from then on. */
-  configure({ fronts, share }: CeilingSettings, groups: Groups): void {
-    this.#share = share.map((pattern) => new NamePattern(pattern));
-    this.#fronts = new Map(fronts.map((front) => [front.name, new Ceiling(front, groups, (provider) => this.isOffered(provider))]));
+  configure(fronts: readonly FleetFrontSettings[], groups: Groups): void {
+    this.#fronts = new Map(fronts.map((front) => [front.name, new Ceiling(front, groups, this.#isOffered)]));
     for (const refresh of [...this.#watching]) refresh();
-  }
-
-  /** Whether fronts are to know of a provider. */
-  isOffered(provider: string): boolean {
-    return this.#share.some((pattern) => pattern.matches(provider));
   }
 
   /** By what a front's signatures are known; undefined where there is no such front. */

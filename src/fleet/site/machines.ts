@@ -1,0 +1,72 @@
+import { ArgoError } from '../../kit/errors.js';
+import { Gate } from '../../instances/gate.js';
+import type { Actor } from '../../instances/actor.js';
+import type { InstanceInfo, InstanceRef } from '../../instances/info.js';
+import type { OfferedProvider } from '../messages.js';
+import type { Ceilings } from './ceiling.js';
+
+/** Who is at work, as a front says it. */
+export interface Person {
+  readonly account: string;
+  /** from where, for the audit */
+  readonly from: string;
+  readonly front: string;
+}
+
+/** Which machine is meant. */
+export interface Target {
+  readonly provider: string;
+  /** its manager's id */
+  readonly machine: string;
+  /** short name by which the front knows it */
+  readonly instance: string;
+}
+
+export interface MachinesParts {
+  readonly gate: Gate;
+  readonly ceilings: Ceilings;
+  /** what fronts are told of the providers that are offered */
+  offered(): readonly OfferedProvider[];
+}
+
+/** The machines of this site as somebody at a front may get at them: through the gate, as everybody. */
+export class Machines {
+  readonly #parts: MachinesParts;
+
+  constructor(parts: MachinesParts) {
+    this.#parts = parts;
+  }
+
+  /** Does something as somebody at a front. @param cancelled ends it early, as `task cancel` does @throws what the work throws */
+  async as<T>({ account, from, front }: Person, work: (actor: Actor) => Promise<T>, cancelled?: AbortSignal): Promise<T> {
+    const actor = this.#parts.gate.actor({ identity: this.#parts.ceilings.identity(front, account), through: undefined, origin: `${front}: ${from}`, cancelled });
+    try {
+      return await work(actor);
+    } finally {
+      Gate.end(actor);
+    }
+  }
+
+  /**
+   * The machine that a front means: both its id and its name have to be those that the front knows, so that neither one that
+   * was renamed is hit nor one that has got an old name.
+   * @throws ArgoError NO SUCH INSTANCE, NOT ALLOWED, UNREACHABLE where its provider does not answer or another site has its lease
+   */
+  find(actor: Actor, { provider, machine, instance }: Target): InstanceRef {
+    const on = { provider, id: machine, fullName: `${provider}/${instance}` };
+    const { name, fullName } = this.#known(actor, on);
+    if (name !== instance) throw new ArgoError('NO SUCH INSTANCE', `${on.fullName}: the machine of that name is another one now; the one that was meant is ${fullName}`);
+    return on;
+  }
+
+  #known(actor: Actor, on: InstanceRef): InstanceInfo {
+    try {
+      return actor.known(on);
+    } catch (thrown) {
+      if (!(thrown instanceof ArgoError) || thrown.phrase !== 'NO SUCH INSTANCE') throw thrown;
+      // one that another site has the lease of has no machines here, and of one that does not answer nobody knows which it has
+      const stale = this.#parts.offered().find(({ name }) => name === on.provider)?.stale;
+      throw stale === undefined ? thrown : new ArgoError('UNREACHABLE', `${on.provider}: ${stale}`);
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import { FLEET_ORDER_ASKERS } from '../../kit/fleet-limits.js';
+import type { BusMessage } from '../contract.js';
+import type { Asker } from './door.js';
+
+/** An order, or a question what became of one, from its coming to its answer: whoever asks about the same meanwhile is answered with it. */
+export class UnderWay {
+  /** who waits for its answer, the last of those that ask */
+  readonly askers: BusMessage[] = [];
+  readonly #cancelled = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(readonly asker: Asker, first: BusMessage) {
+    this.askers.push(first);
+  }
+
+  join(asked: BusMessage): void {
+    if (this.askers.length >= FLEET_ORDER_ASKERS) this.askers.shift();
+    this.askers.push(asked);
+  }
+
+  /** Aborted where nobody waits for it any longer. */
+  get cancelled(): AbortSignal {
+    return this.#cancelled.signal;
+  }
+
+  cancel(): void {
+    this.#cancelled.abort();
+  }
+
+  get isActing(): boolean {
+    return this.#timer !== undefined;
+  }
+
+  /** It is being carried out. @param tell called again and again until {@link end} @param first milliseconds until that, and `every` from then on */
+  begin(tell: () => void, first: number, every: number): void {
+    this.#timer = setTimeout(() => {
+      tell();
+      this.begin(tell, every, every);
+    }, first);
+    this.#timer.unref();
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}
