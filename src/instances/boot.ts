@@ -10,7 +10,7 @@ export class Boot {
 
   constructor(instance: Instance, caller: Caller) {
     this.#instance = instance;
-    this.#caller = caller;
+    this.#caller = { ...caller, isLook: true };
   }
 
   /** Notes the present one. @throws what the driver throws */

@@ -12,6 +12,8 @@ export type Urgency = 'reading' | 'order' | 'forced';
 export interface Caller {
   readonly account: string;
   readonly urgency: Urgency;
+  /** it belongs to an order, and only reads: no lease is needed */
+  readonly isLook?: boolean;
 }
 
 /** The calls of one account that are equally urgent. */

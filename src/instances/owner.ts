@@ -3,6 +3,7 @@ import type { ProviderAbilities } from '../drivers/management/contract.js';
 import type { Deadline } from '../kit/deadline.js';
 import type { LinkedList } from '../kit/linked-list.js';
 import type { Caller } from './calls.js';
+import type { Lease } from './lease.js';
 import type { Asking, Question } from './readings.js';
 
 /** What is under way at a provider. */
@@ -37,7 +38,9 @@ export interface Owner {
   readonly abilities: ProviderAbilities | undefined;
   /** which host it is, where two providers may be of one; undefined: no other one's */
   readonly place: string | undefined;
-  /** One call to the driver in its turn: an order, or what belongs to one. @throws what the driver throws; TIMEOUT at the deadline */
+  /** by which alone orders are sent, where other servers serve the same machines; undefined: there is no other */
+  readonly lease?: Lease | undefined;
+  /** One call to the driver in its turn: an order, or what belongs to one. @throws what the driver throws; TIMEOUT at the deadline; UNREACHABLE without the lease */
   call<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>, caller: Caller): Promise<T>;
   /**
    * One reading of a machine, in its turn. Many who ask the same at a time are answered by one call.

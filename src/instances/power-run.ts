@@ -8,6 +8,7 @@ import { Deadline, DeadlineExceeded, explainDeadline, longer } from '../kit/dead
 import { Boot } from './boot.js';
 import { Sight } from './sight.js';
 import type { Caller } from './calls.js';
+import { requireSettled } from './lease.js';
 import { ENDINGS, lastWord, type Ending, type Holder } from './turn.js';
 import type { Instance } from './instance.js';
 import { isForced, softTime, type Outcome, type PowerOrder } from './order.js';
@@ -221,7 +222,7 @@ export class PowerRun implements Holder {
   /** The state now, noted in the registry. */
   async #read(deadline: Deadline): Promise<PowerState> {
     const instance = this.#instance;
-    const state = await instance.owner.call(deadline, (signal) => instance.machine.status(signal), this.#caller);
+    const state = await instance.owner.call(deadline, (signal) => instance.machine.status(signal), { ...this.#caller, isLook: true });
     this.#sight.note(state);
     this.#parts.registry.see(instance, state);
     return state;
@@ -263,7 +264,7 @@ export class PowerRun implements Holder {
    * tells whether a machine whose button is pressed again has started anew meanwhile.
    */
   async #noteBoot(way: Way): Promise<void> {
-    const { machine } = this.#instance;
+    const { machine, owner: { lease } } = this.#instance;
     const { action, wait } = this.#order;
     if (action !== 'reboot') {
       if (machine.mayMissShutdown && machine.bootMark && way === 'shutdown' && (wait !== false || softTime(this.#order) !== undefined)) {
@@ -273,11 +274,13 @@ export class PowerRun implements Holder {
     }
     if (!machine.bootMark) {
       if (wait !== false) throw new ArgoError('NOT SUPPORTED', `a reboot of ${this.#name} cannot be verified; leave out --wait`);
+      if (lease) requireSettled(lease, this.#parts.actionTimeout, this.#name);
       return;
     }
     await this.#boot.note(this.#deadline).catch((thrown: unknown) => {
       // A machine that has no mark to show can be told to restart all the same, where nobody waits for it.
       if (wait !== false || !(thrown instanceof ArgoError) || thrown.phrase !== 'FAILED') throw thrown;
+      if (lease) requireSettled(lease, this.#parts.actionTimeout, this.#name);
     });
   }
 

@@ -9,6 +9,7 @@ import { CLOSE_TIMEOUT, CONCURRENCY, LIST_TIMEOUT, ORDER_PLACE_KEPT, POLL_INTERV
 import { Deadline, explainDeadline } from '../kit/deadline.js';
 import { WORK_TAKES_BACK } from '../kit/work-limits.js';
 import { Calls, type Caller, type Place } from './calls.js';
+import { leaseOfNobody, requireLease, underLease, type Lease } from './lease.js';
 import type { Owner, ProviderWork } from './owner.js';
 import { Readings, type Asking, type Question } from './readings.js';
 import type { Registry } from './registry.js';
@@ -56,12 +57,18 @@ export class Provider implements Owner {
   readonly #registry: Registry;
   readonly #log: Log;
   readonly #onListing: ((provider: string, ms: number) => void) | undefined;
+  readonly #leaseOf: (name: string) => Lease | undefined;
 
   /**
    * @param module of the settings' type
    * @param onListing told of each listing that was taken in, and of how long that took
+   * @param leaseOf the lease of a name, as this server keeps it; undefined: it keeps none of that name
    */
-  constructor(readonly settings: ProviderSettings, readonly module: DriverModule, registry: Registry, log: Log, onListing?: (provider: string, ms: number) => void) {
+  constructor(
+    readonly settings: ProviderSettings, readonly module: DriverModule, registry: Registry, log: Log,
+    onListing?: (provider: string, ms: number) => void, leaseOf: (name: string) => Lease | undefined = () => undefined,
+  ) {
+    this.#leaseOf = leaseOf;
     this.#registry = registry;
     this.#log = log;
     this.#onListing = onListing;
@@ -76,9 +83,28 @@ export class Provider implements Owner {
 
   /**
    * One call to the driver in its turn: an order, or what belongs to one.
-   * @throws what the driver throws; TIMEOUT at the deadline, even where the driver goes on in spite of its signal
+   * @throws what the driver throws; TIMEOUT at the deadline, even where the driver goes on in spite of its signal; without
+   *   the provider's lease UNREACHABLE, and UNCERTAIN where that ends while an order is under way
    */
   call<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>, caller: Caller): Promise<T> {
+    if (caller.urgency === 'reading' || caller.isLook === true) return this.#calledInTurn(deadline, work, caller);
+    return this.#leased(work, (leased) => this.#calledInTurn(deadline, leased, caller));
+  }
+
+  /** Begins an order, which goes to the driver under the provider's lease, where it has one. */
+  #leased<T>(work: (signal: AbortSignal) => Promise<T>, begin: (leased: (signal: AbortSignal) => Promise<T>) => Promise<T>): Promise<T> {
+    const { lease } = this;
+    if (lease === undefined) return begin(work);
+    try {
+      // what is not held now is not waited for, and looked at again when it is its turn
+      requireLease(lease);
+    } catch (thrown) {
+      return Promise.reject(thrown as Error);
+    }
+    return begin((signal) => underLease(lease, signal, work));
+  }
+
+  #calledInTurn<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>, caller: Caller): Promise<T> {
     if (this.#over) return Promise.reject(this.#gone());
     // a signal is made only where there is something to wait for: it is dear
     const place = deadline.exceeded ? undefined : this.#calls.tryTake(caller, ORDER_PLACE_KEPT);
@@ -100,9 +126,14 @@ export class Provider implements Owner {
     });
   }
 
-  /** Long work, which holds none of the places that others wait for: who begins it bounds it. @throws what the driver throws; the deadline's reason */
+  /** Long work, which holds none of the places that others wait for: who begins it bounds it. @throws what the driver throws; the deadline's reason; without the lease as {@link call} */
   attend<T>(deadline: Deadline, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    return this.#over ? Promise.reject(this.#gone()) : this.#run(deadline, work, undefined, true);
+    return this.#over ? Promise.reject(this.#gone()) : this.#leased(work, (leased) => this.#run(deadline, leased, undefined, true));
+  }
+
+  get lease(): Lease | undefined {
+    const { lease } = this.settings;
+    return lease === undefined ? undefined : this.#leaseOf(lease) ?? leaseOfNobody(lease);
   }
 
   /**

@@ -34,6 +34,15 @@ export const FLEET_LOOK_INTERVAL = 300_000;
 
 /** How often a value of the inventory is written anew at most; changes go as events at once. */
 export const FLEET_CHUNK_PAUSE = 1000;
+/** Values that are under way to the bus at a time. */
+export const FLEET_CHUNKS_UNDER_WAY = 16;
+/** How often all that a site has is compared with what it has written: what no event tells. And as a part of the time, at most. */
+export const FLEET_COMPARE_INTERVAL = 60_000;
+export const FLEET_COMPARE_SHARE = 0.01;
+/** Events that are told to fronts late, where there was no connection for a moment; and characters of an event's text that grows with what was typed. */
+export const FLEET_EVENTS_LATE = 1000;
+export const FLEET_EVENT_TEXT = 2048;
+
 /** How often a site says that it is alive, and after how long without that it counts as away. */
 export const FLEET_ALIVE_INTERVAL = 5000;
 export const FLEET_DEAD_AFTER = 20_000;
@@ -116,6 +125,10 @@ export const BUS_EVENTS_UNDER_WAY = 256;
 export const LEASE_TTL = 15_000;
 export const LEASE_RENEW = 5000;
 export const LEASE_MARGIN = 3000;
+/** How often one that is not held is looked at. */
+export const LEASE_LOOK = 1000;
+/** For giving one up when the server ends. */
+export const LEASE_RELEASE = 2000;
 
 /** What the bus keeps, unless `argo-server fleet init` is told otherwise. */
 export const FLEET_REPLICAS = 3;

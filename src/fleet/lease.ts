@@ -1,0 +1,345 @@
+import * as v from 'valibot';
+import type { Lease } from '../instances/lease.js';
+import { Sleepers } from '../kit/bell.js';
+import { LEASE_LOOK, LEASE_MARGIN, LEASE_RELEASE, LEASE_RENEW, LEASE_TTL } from '../kit/fleet-limits.js';
+import { PROVIDER_GRACE } from '../kit/limits.js';
+import type { Log } from '../kit/log.js';
+import { notLonger } from '../kit/within.js';
+import { BusError, type Bucket, type KeyEntry } from './contract.js';
+import { FLEET_VERSION, MessageFault, readMessage, writeMessage } from './messages.js';
+import { tokenOf } from './subjects.js';
+
+/**
+ * Which of several sites acts on machines that all of them serve. It is a value in a bucket of the bus that its holder writes anew
+ * again and again. The holder counts by its own clock, from before the last time it asked to write; whoever waits counts by its own,
+ * from when it saw the value; so nobody's clock is compared with another's. Each write names the revision that it replaces.
+ */
+
+const leaseMessage = v.object({
+  v: v.literal(FLEET_VERSION),
+  /** the holder */
+  site: v.string(), incarnation: v.string(),
+  /** greater by one with each holder */
+  term: v.pipe(v.number(), v.integer()),
+  /** greater by one with each write of a holder */
+  beat: v.pipe(v.number(), v.integer()),
+  /** its holder has nothing under way any more: whoever wants it need not wait */
+  released: v.optional(v.boolean()),
+});
+type LeaseMessage = v.InferOutput<typeof leaseMessage>;
+
+/** Milliseconds; for tests. */
+export interface LeaseTimes {
+  /** how long it holds after its holder asked to write it */
+  readonly ttl: number;
+  readonly renew: number;
+  /** how long before its end the holder stops */
+  readonly margin: number;
+  /** how often one that waits looks at it */
+  readonly look: number;
+}
+
+export interface LeaseParts {
+  readonly bucket: Bucket;
+  readonly site: string;
+  /** of this process: another one of the same site is another holder */
+  readonly incarnation: string;
+  readonly log: Log;
+  /** Told when it comes to be held, is held no longer, or is another's. */
+  changed(): void;
+  readonly times?: LeaseTimes;
+  readonly clocks?: Clocks;
+}
+
+/** Milliseconds. */
+export interface Clocks {
+  /** nobody sets it */
+  steady(): number;
+  /** goes on while the computer sleeps or a virtual machine is paused, which the other need not */
+  day(): number;
+}
+
+interface Moment {
+  readonly steady: number;
+  readonly day: number;
+}
+
+const TIMES: LeaseTimes = { ttl: LEASE_TTL, renew: LEASE_RENEW, margin: LEASE_MARGIN, look: LEASE_LOOK };
+const CLOCKS: Clocks = { steady: () => performance.now(), day: () => Date.now() };
+
+/** Writes of which it is not known whether they have arrived: each can be recognised in what is there. */
+const BEATS_KEPT = 16;
+
+/** What was seen of a lease that is not held here. */
+interface Observed {
+  readonly entry: KeyEntry | undefined;
+  readonly message: LeaseMessage | undefined;
+  /** on the steady clock: since when it is unchanged */
+  readonly since: number;
+}
+
+/** One lease, which a site wants to hold for as long as it runs. */
+export class SiteLease implements Lease {
+  readonly name: string;
+  readonly #parts: LeaseParts;
+  readonly #times: LeaseTimes;
+  readonly #clocks: Clocks;
+  readonly #key: string;
+  readonly #ending = new AbortController();
+  readonly #sleepers = new Sleepers();
+  readonly #listeners = new Set<() => void>();
+  #running: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** when the last write that has arrived was asked for; undefined: it is not ours */
+  #asked: Moment | undefined;
+  /** of the last write of ours that has arrived; undefined: another has written since */
+  #revision: number | undefined;
+  /** of the last write that was asked for */
+  #term = 0;
+  #beat = 0;
+  /** the greatest that was seen */
+  #knownTerm = 0;
+  /** when writes were asked for of which nobody knows whether they have arrived, by beat */
+  readonly #open = new Map<number, Moment>();
+  /** when it was taken over; -Infinity: from nobody who may have been at work */
+  #takenAt = -Infinity;
+  #observed: Observed | undefined;
+  /** why the store cannot be asked */
+  #failure: string | undefined;
+  #told: 'held' | 'of another' | undefined;
+
+  /** @param name as in the provider's table */
+  constructor(name: string, parts: LeaseParts) {
+    this.name = name;
+    this.#parts = parts;
+    this.#times = parts.times ?? TIMES;
+    this.#clocks = parts.clocks ?? CLOCKS;
+    this.#key = tokenOf(name);
+  }
+
+  get left(): number {
+    if (this.#asked === undefined || this.#ending.signal.aborted) return 0;
+    // were the clock of the day set ahead, it would be given up for a while, which harms nobody
+    const gone = Math.max(this.#clocks.steady() - this.#asked.steady, this.#clocks.day() - this.#asked.day);
+    return Math.max(0, this.#times.ttl - this.#times.margin - gone);
+  }
+
+  get trouble(): string | undefined {
+    if (this.left > 0) return undefined;
+    if (this.#failure !== undefined) return `no lease ${this.name}: ${this.#failure}`;
+    if (this.holder !== undefined) return `no lease ${this.name}: ${this.holder} has it`;
+    return `no lease ${this.name}: it is not known yet whether another site has it`;
+  }
+
+  get age(): number {
+    return this.#clocks.steady() - this.#takenAt;
+  }
+
+  /** how often it has changed hands, as far as that is known here */
+  get term(): number {
+    return this.#term;
+  }
+
+  /** The other site that was seen to hold it; undefined where that is not known, or it is held here. */
+  get holder(): string | undefined {
+    const { message } = this.#observed ?? {};
+    return message === undefined || message.released === true || message.site === this.#parts.site ? undefined : message.site;
+  }
+
+  onEnd(listener: () => void): () => void {
+    // the same function may listen twice
+    const own = (): void => listener();
+    this.#listeners.add(own);
+    return () => this.#listeners.delete(own);
+  }
+
+  /** Begins to ask for it. */
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Gives it up: to be called when nothing is under way any more, since others may take it at once. Never rejects. */
+  async close(): Promise<void> {
+    this.#ending.abort();
+    this.#end();
+    await notLonger(LEASE_RELEASE, this.#release());
+  }
+
+  /** Where that does not arrive, others wait for its end. */
+  async #release(): Promise<void> {
+    await this.#running;
+    const revision = this.#revision;
+    if (revision !== undefined) await this.#parts.bucket.update(this.#key, this.#message({ released: true }), revision).catch(() => undefined);
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#ending;
+    while (!signal.aborted) {
+      const began = this.#clocks.steady();
+      let pause: number;
+      try {
+        if (this.#revision !== undefined) await this.#write(this.#revision);
+        else await this.#observe();
+        this.#failure = undefined;
+        pause = this.#revision === undefined ? this.#times.look : began + this.#times.renew - this.#clocks.steady();
+      } catch (thrown) {
+        if (this.#failure === undefined) this.#parts.log('warn', 'lease cannot be asked for', { lease: this.name, reason: (thrown as Error).message });
+        this.#failure = (thrown as Error).message;
+        pause = this.#times.look;
+      }
+      this.#tell();
+      await this.#sleepers.sleep(signal, Math.max(0, pause));
+    }
+  }
+
+  /** Takes it, where nobody else has held it for long enough. @throws BusError */
+  async #observe(): Promise<void> {
+    const entry = await this.#parts.bucket.get(this.#key);
+    const now = this.#clocks.steady();
+    const message = entry?.value && this.#read(entry.value);
+    if (this.#adopt(entry, message)) return;
+    this.#knownTerm = Math.max(this.#knownTerm, message?.term ?? 0);
+    if (!this.#observed || !isSame(this.#observed.entry, entry)) this.#observed = { entry, message, since: now };
+    const isFree = message?.released === true;
+    // also one that is not there may have been taken away from a holder that does not know of it yet
+    if (!isFree && now - this.#observed.since < this.#times.ttl) return;
+    this.#term = this.#knownTerm + 1;
+    this.#takenAt = isFree ? -Infinity : now;
+    await this.#write(entry?.revision ?? 0);
+  }
+
+  /**
+   * Writes it in place of a revision. Where somebody else has written, it is theirs.
+   * @throws BusError where nobody knows whether it has arrived
+   */
+  async #write(revision: number): Promise<void> {
+    this.#beat += 1;
+    const asked = { steady: this.#clocks.steady(), day: this.#clocks.day() };
+    this.#open.set(this.#beat, asked);
+    if (this.#open.size > BEATS_KEPT) this.#open.delete(this.#open.keys().next().value!);
+    try {
+      this.#take(await this.#parts.bucket.update(this.#key, this.#message({}), revision), asked);
+    } catch (thrown) {
+      if (!(thrown instanceof BusError) || thrown.reason !== 'conflict') throw thrown;
+      await this.#lookWhose();
+    }
+  }
+
+  /** Somebody has written: it may have been an own write, whose answer was lost. @throws BusError */
+  async #lookWhose(): Promise<void> {
+    const entry = await this.#parts.bucket.get(this.#key);
+    const message = entry?.value && this.#read(entry.value);
+    if (this.#adopt(entry, message)) return;
+    this.#asked = this.#revision = undefined;
+    this.#open.clear();
+    this.#observed = { entry, message, since: this.#clocks.steady() };
+    this.#end();
+  }
+
+  /** Takes what is there for an own write, where it is one. */
+  #adopt(entry: KeyEntry | undefined, message: LeaseMessage | undefined): boolean {
+    const asked = message?.incarnation === this.#parts.incarnation ? this.#open.get(message.beat) : undefined;
+    if (entry === undefined || asked === undefined) return false;
+    this.#take(entry.revision, asked);
+    return true;
+  }
+
+  #take(revision: number, asked: Moment): void {
+    this.#revision = revision;
+    this.#asked = asked;
+    this.#observed = undefined;
+    this.#open.clear();
+    clearTimeout(this.#timer);
+    this.#watchEnd();
+  }
+
+  /** Ends what is under way when it is held no longer. */
+  #watchEnd(): void {
+    this.#timer = setTimeout(() => {
+      if (this.left > 0) this.#watchEnd();
+      else this.#end();
+    }, Math.ceil(this.left)).unref();
+  }
+
+  #end(): void {
+    clearTimeout(this.#timer);
+    for (const listener of [...this.#listeners]) listener();
+    this.#tell();
+  }
+
+  /** Says what has changed, once. */
+  #tell(): void {
+    const now = this.left > 0 ? 'held' : this.holder === undefined ? undefined : 'of another';
+    if (now === this.#told) return;
+    if (now === 'held') this.#parts.log('info', 'lease is held', { lease: this.name, term: this.#term });
+    else if (this.#told === 'held') this.#parts.log('warn', 'lease is not held', { lease: this.name, reason: this.trouble });
+    this.#told = now;
+    this.#parts.changed();
+  }
+
+  #message(more: Pick<LeaseMessage, 'released'>): Uint8Array {
+    const { site, incarnation } = this.#parts;
+    return writeMessage({ v: FLEET_VERSION, site, incarnation, term: this.#term, beat: this.#beat, ...more } satisfies LeaseMessage);
+  }
+
+  /** What is there; one that cannot be read, as of a newer version, is another's. */
+  #read(value: Uint8Array): LeaseMessage | undefined {
+    try {
+      return readMessage(leaseMessage, value);
+    } catch (error) {
+      if (!(error instanceof MessageFault)) throw error;
+      return undefined;
+    }
+  }
+}
+
+/** Whether nobody has written meanwhile: a bucket that was made anew counts from the beginning. */
+function isSame(one: KeyEntry | undefined, other: KeyEntry | undefined): boolean {
+  return one?.revision === other?.revision && Buffer.compare(one?.value ?? new Uint8Array(), other?.value ?? new Uint8Array()) === 0;
+}
+
+/** Those that a site wants to hold. */
+export class SiteLeases {
+  readonly #parts: LeaseParts;
+  readonly #leases = new Map<string, SiteLease>();
+  /** no longer in the configuration: what is under way by them may end */
+  readonly #leaving = new Map<string, NodeJS.Timeout>();
+
+  constructor(parts: LeaseParts) {
+    this.#parts = parts;
+  }
+
+  /** @returns undefined where the site does not ask for it */
+  of(name: string): SiteLease | undefined {
+    return this.#leases.get(name);
+  }
+
+  /** Asks for these, and gives up others when what is under way by them must have ended. */
+  keep(names: ReadonlySet<string>): void {
+    for (const name of names) {
+      clearTimeout(this.#leaving.get(name));
+      this.#leaving.delete(name);
+      if (this.#leases.has(name)) continue;
+      const lease = new SiteLease(name, this.#parts);
+      this.#leases.set(name, lease);
+      lease.start();
+    }
+    for (const [name, lease] of this.#leases) {
+      if (names.has(name) || this.#leaving.has(name)) continue;
+      this.#leaving.set(name, setTimeout(() => {
+        this.#leaving.delete(name);
+        this.#leases.delete(name);
+        void lease.close();
+      }, PROVIDER_GRACE).unref());
+    }
+  }
+
+  /** Gives all up: nothing is under way by them any more. Never rejects. */
+  async close(): Promise<void> {
+    for (const timer of this.#leaving.values()) clearTimeout(timer);
+    this.#leaving.clear();
+    await Promise.all([...this.#leases.values()].map((lease) => lease.close()));
+    this.#leases.clear();
+  }
+}

@@ -1,0 +1,72 @@
+import type { ProviderSettings } from '../../config/config.js';
+import type { Stock } from '../../instances/stock.js';
+import { NamePattern } from '../../kit/patterns.js';
+import { oneLine } from '../../kit/text.js';
+import type { SiteLease } from '../lease.js';
+import type { OfferedProvider } from '../messages.js';
+
+export interface OffersParts {
+  readonly stock: Pick<Stock, 'provider'>;
+  /** patterns over names of providers, as the configuration says now */
+  share(): readonly string[];
+  /** the providers of the configuration as it is now: those of other sites are not among them, and are not offered on */
+  providers(): ReadonlyMap<string, ProviderSettings>;
+  /** undefined where it is not asked for */
+  leaseOf(name: string): SiteLease | undefined;
+}
+
+/** Characters that are told of why something may be out of date: a sign of life tells of many. */
+const STALE_WORDS = 200;
+
+/** Which providers a site offers to fronts. */
+export class Offers {
+  readonly #parts: OffersParts;
+  #patterns: { readonly of: readonly string[]; readonly read: readonly NamePattern[] } | undefined;
+
+  constructor(parts: OffersParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether it is offered at all, so that fronts may know of it. */
+  isShared(provider: string): boolean {
+    return this.#parts.providers().has(provider) && this.#read().some((pattern) => pattern.matches(provider));
+  }
+
+  /** Names of the providers that are offered, in the order of the configuration. */
+  shared(): readonly string[] {
+    return [...this.#parts.providers().keys()].filter((name) => this.isShared(name));
+  }
+
+  /** Whether its machines are told of: not where another site tells of them, which has its lease. */
+  isTold(provider: string): boolean {
+    return this.isShared(provider) && this.#leaseOf(provider)?.holder === undefined;
+  }
+
+  /** What fronts are told of each at every sign of life. */
+  list(): readonly OfferedProvider[] {
+    return this.shared().flatMap((name) => {
+      const known = this.#parts.stock.provider(name);
+      if (known === undefined) return [];
+      const lease = this.#parts.providers().get(name)?.lease;
+      const trouble = lease === undefined ? undefined : this.#troubleOf(lease);
+      const stale = trouble ?? known.stale;
+      return [{ name, type: known.type, ...(stale === undefined ? {} : { stale: oneLine(stale, STALE_WORDS) }), held: trouble === undefined, dmesg: known.hasLog }];
+    });
+  }
+
+  #troubleOf(name: string): string | undefined {
+    const lease = this.#parts.leaseOf(name);
+    return lease === undefined ? `no lease ${name}: it is not asked for yet` : lease.trouble;
+  }
+
+  #leaseOf(provider: string): SiteLease | undefined {
+    const name = this.#parts.providers().get(provider)?.lease;
+    return name === undefined ? undefined : this.#parts.leaseOf(name);
+  }
+
+  #read(): readonly NamePattern[] {
+    const of = this.#parts.share();
+    if (this.#patterns?.of !== of) this.#patterns = { of, read: of.map((one) => new NamePattern(one)) };
+    return this.#patterns.read;
+  }
+}

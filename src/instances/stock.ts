@@ -1,0 +1,62 @@
+import type { Machine, MachineType, PowerState } from '../drivers/driver.js';
+import type { Registry } from './registry.js';
+
+/** A machine as those know it who keep a copy of the inventory. */
+export interface StockedMachine {
+  readonly id: string;
+  /** short name */
+  readonly name: string;
+  readonly type: MachineType;
+  /** as it was last seen */
+  readonly state: PowerState;
+  /** what it can be asked for: the same list for all that can do the same */
+  readonly capabilities: readonly string[];
+}
+
+/** A provider as those know it who keep a copy of the inventory. */
+export interface StockedProvider {
+  readonly name: string;
+  /** as in argo-server.conf: `libvirt` */
+  readonly type: string;
+  /** why what is known of it may be out of date; undefined while it is current */
+  readonly stale: string | undefined;
+  /** whether a listing has ever succeeded: before, nobody knows what there is */
+  readonly isListed: boolean;
+  /** whether it has a hypervisor's log */
+  readonly hasLog: boolean;
+}
+
+/**
+ * All machines as plain data, for those who keep a copy of the inventory elsewhere: whom they tell of what, they decide.
+ * There may be a million, so each is made when it is asked for.
+ */
+export class Stock {
+  readonly #registry: Registry;
+  readonly #capabilitiesOf: (machine: Machine) => readonly string[];
+
+  /** @param capabilitiesOf says what a machine can be asked for; it asks for nothing */
+  constructor(registry: Registry, capabilitiesOf: (machine: Machine) => readonly string[]) {
+    this.#registry = registry;
+    this.#capabilitiesOf = capabilitiesOf;
+  }
+
+  /** @returns undefined where there is none of that name */
+  provider(name: string): StockedProvider | undefined {
+    const owner = this.#registry.providerNamed(name);
+    return owner && { name, type: owner.settings.type, stale: owner.staleReason, isListed: owner.listed, hasLog: owner.supportsDmesg };
+  }
+
+  /** The ids of a provider's machines. Whoever walks through them may take pauses: they are those of when the first was asked for. */
+  *ids(provider: string): Generator<string> {
+    const owner = this.#registry.providerNamed(provider);
+    if (owner) for (const { id } of this.#registry.of(owner)) yield id;
+  }
+
+  /** @returns undefined where there is no such machine */
+  machine(provider: string, id: string): StockedMachine | undefined {
+    const instance = this.#registry.byId(provider, id);
+    if (instance === undefined) return undefined;
+    const { name, machine, state } = instance;
+    return { id, name, type: machine.type, state, capabilities: this.#capabilitiesOf(machine) };
+  }
+}
