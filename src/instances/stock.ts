@@ -46,6 +46,12 @@ export class Stock {
     return owner && { name, type: owner.settings.type, stale: owner.staleReason, isListed: owner.listed, hasLog: owner.supportsDmesg };
   }
 
+  /** How many machines a provider has. */
+  count(provider: string): number {
+    const owner = this.#registry.providerNamed(provider);
+    return owner === undefined ? 0 : this.#registry.of(owner).length;
+  }
+
   /** The ids of a provider's machines. Whoever walks through them may take pauses: they are those of when the first was asked for. */
   *ids(provider: string): Generator<string> {
     const owner = this.#registry.providerNamed(provider);

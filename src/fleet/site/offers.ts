@@ -1,7 +1,6 @@
 import type { ProviderSettings } from '../../config/config.js';
 import type { Stock } from '../../instances/stock.js';
 import { NamePattern } from '../../kit/patterns.js';
-import { oneLine } from '../../kit/text.js';
 import type { SiteLease } from '../lease.js';
 import type { OfferedProvider } from '../messages.js';
 
@@ -14,9 +13,6 @@ export interface OffersParts {
   /** undefined where it is not asked for */
   leaseOf(name: string): SiteLease | undefined;
 }
-
-/** Characters that are told of why something may be out of date: a sign of life tells of many. */
-const STALE_WORDS = 200;
 
 /** Which providers a site offers to fronts. */
 export class Offers {
@@ -50,7 +46,7 @@ export class Offers {
       const lease = this.#parts.providers().get(name)?.lease;
       const trouble = lease === undefined ? undefined : this.#troubleOf(lease);
       const stale = trouble ?? known.stale;
-      return [{ name, type: known.type, ...(stale === undefined ? {} : { stale: oneLine(stale, STALE_WORDS) }), held: trouble === undefined, dmesg: known.hasLog }];
+      return [{ name, type: known.type, ...(stale === undefined ? {} : { stale: stale }), held: trouble === undefined, dmesg: known.hasLog }];
     });
   }
 
