@@ -1,4 +1,4 @@
-import type { Outbox } from '../../store/state.js';
+import type { Outbox } from './state.js';
 
 /** Tells the outbox what has arrived, the newest only where it takes its time. What it could not tell is sent again after a restart, under the same id. */
 export class Acknowledger {

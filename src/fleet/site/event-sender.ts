@@ -1,0 +1,157 @@
+import { Sleepers, type Bell } from '../../kit/bell.js';
+import { BUS_STORE_PAUSE } from '../../kit/fleet-limits.js';
+import type { Log } from '../../kit/log.js';
+import { BusError, type Bus } from '../contract.js';
+import { eventMessage, FLEET_VERSION, MessageFault, readMessage, writeMessage, type EventMessage } from '../messages.js';
+import { EVENTS_STREAM, eventSubject } from '../subjects.js';
+import { SITE_EVENTS, type EventLog, type KeptEvent, type SiteEventType } from './event-log.js';
+
+export interface SenderParts {
+  readonly site: string;
+  readonly bus: Bus;
+  readonly events: EventLog;
+  readonly log: Log;
+  /** rung when there is something new, the connection is back, or it is to end */
+  readonly bell: Bell;
+}
+
+/** @throws MessageFault where it is too large */
+export const messageOf = (site: string, { seq, incarnation, type, at, event }: KeptEvent): Uint8Array =>
+  writeMessage({ v: FLEET_VERSION, site, incarnation, seq, type, at, event } satisfies EventMessage);
+
+/** The last of a type that the stream has. */
+interface Stored {
+  /** in the stream; 0: it has none */
+  readonly place: number;
+  readonly incarnation?: string;
+  readonly seq?: number;
+}
+
+/**
+ * Brings the events of a site into the stream: in order, one after the other, each once. Each says at which place the last of its
+ * subject stands. Where an answer is missing, what stands there is read: the stream knows ids for a while only.
+ */
+export class EventSender {
+  readonly #parts: SenderParts;
+  readonly #stored = new Map<SiteEventType, Stored>();
+  /** whether what the stream has is known */
+  #isSure = false;
+  /** the number of the last that has arrived; undefined: not known */
+  #sent: number | undefined;
+  #failure: string | undefined;
+  #isEnding = false;
+  /** new events end no pause */
+  readonly #pauses = new Sleepers();
+
+  constructor(parts: SenderParts) {
+    this.#parts = parts;
+  }
+
+  /** What is there is sent, as long as the bus takes it; then it ends. */
+  end(): void {
+    this.#isEnding = true;
+    this.#parts.bell.ring();
+  }
+
+  /** Until it has been told to end, or the signal is aborted. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { bell, bus, events } = this.#parts;
+    while (!signal.aborted) {
+      const { rings } = bell;
+      try {
+        const event = bus.trouble === undefined ? await events.next() : undefined;
+        if (event !== undefined) await this.#bring(event);
+        else if (this.#isEnding) break;
+        else await bell.wait(signal, rings);
+      } catch (thrown) {
+        this.#failed(thrown);
+        if (this.#isEnding) break;
+        await this.#pauses.sleep(signal, BUS_STORE_PAUSE);
+      }
+    }
+    await events.settle();
+  }
+
+  /** @throws BusError, StateError */
+  async #bring(event: KeptEvent): Promise<void> {
+    const { events, log } = this.#parts;
+    if (!this.#isSure) await this.#readBack();
+    const gap = this.#gapBefore(event);
+    if (gap > 0) await this.#add({ ...event, seq: event.seq - 1, type: 'lost', event: { type: 'lost', count: gap } });
+    await this.#add(event);
+    this.#sent = event.seq;
+    events.done(event);
+    if (this.#failure !== undefined) log('info', 'events arrive on the bus again');
+    this.#failure = undefined;
+  }
+
+  /** How many events between the last one and this one there is nothing of any more. */
+  #gapBefore({ seq }: KeptEvent): number {
+    const before = this.#sent ?? this.#parts.events.untouched;
+    return before === undefined ? 0 : Math.max(0, seq - before - 1);
+  }
+
+  /** Adds it, unless it is there. @throws BusError */
+  async #add(event: KeptEvent): Promise<void> {
+    if (this.#isThere(event)) return;
+    try {
+      await this.#append(event);
+    } catch (thrown) {
+      this.#isSure = false;
+      if (!(thrown instanceof BusError) || thrown.reason !== 'conflict') throw thrown;
+      // it may be an attempt of before that has arrived, or the stream forgets what is old
+      await this.#readBack();
+      if (!this.#isThere(event)) await this.#append(event);
+    }
+    this.#sent = event.seq;
+  }
+
+  async #append(event: KeptEvent): Promise<void> {
+    const { bus, site } = this.#parts;
+    const { type, incarnation, seq } = event;
+    const place = await bus.addToStream(EVENTS_STREAM, eventSubject(site, type), messageOf(site, event), `${site}.${incarnation}.${seq}`, this.#stored.get(type)?.place);
+    this.#stored.set(type, { place, incarnation, seq });
+  }
+
+  #isThere({ type, incarnation, seq }: KeptEvent): boolean {
+    const stored = this.#stored.get(type);
+    return stored?.incarnation === incarnation && stored.seq! >= seq;
+  }
+
+  /** What the stream has last of each type. @throws BusError, StateError */
+  async #readBack(): Promise<void> {
+    const { bus, site, events } = this.#parts;
+    let greatest = -Infinity;
+    for (const type of SITE_EVENTS) {
+      const found = await bus.lastOfSubject(EVENTS_STREAM, eventSubject(site, type));
+      const message = found && readEvent(found.data);
+      this.#stored.set(type, { place: found?.seq ?? 0, ...(message && { incarnation: message.incarnation, seq: message.seq }) });
+      greatest = Math.max(greatest, message?.seq ?? -Infinity);
+    }
+    if (greatest !== -Infinity) {
+      // this server's state folder is an old one
+      await events.raise(greatest);
+      this.#sent ??= greatest;
+    }
+    this.#isSure = true;
+  }
+
+  #failed(thrown: unknown): void {
+    this.#isSure = false;
+    const { message } = thrown as Error;
+    if (this.#failure === undefined && !(thrown instanceof BusError && thrown.reason === 'down')) {
+      this.#parts.log('warn', 'events do not arrive on the bus, they are kept and tried again', { reason: message, ...(thrown instanceof BusError ? {} : { cause: thrown }) });
+    }
+    this.#failure ??= message;
+  }
+}
+
+/** @returns undefined where it is of another version, or none */
+function readEvent(data: Uint8Array): EventMessage | undefined {
+  try {
+    return readMessage(eventMessage, data);
+  } catch (thrown) {
+    if (thrown instanceof MessageFault) return undefined;
+    throw thrown;
+  }
+}

@@ -1,0 +1,162 @@
+import type { ArgoEvent } from '../../instances/events.js';
+import type { EventFeed, FeedReader } from '../../instances/feed.js';
+import { providerOf } from '../../instances/principal.js';
+import { Bell, Sleepers } from '../../kit/bell.js';
+import { ArgoError } from '../../kit/errors.js';
+import { BUS_STORE_PAUSE, FLEET_EVENT_TEXT, FLEET_EVENTS_LATE } from '../../kit/fleet-limits.js';
+import type { Log } from '../../kit/log.js';
+import { oneLine } from '../../kit/text.js';
+import type { Bus } from '../contract.js';
+import { MessageFault } from '../messages.js';
+import { eventSubject } from '../subjects.js';
+import { EventLog, type EventLogParts, type KeptEvent, type SiteEvent, type SiteEventType } from './event-log.js';
+import { EventSender, messageOf } from './event-sender.js';
+import type { Offers } from './offers.js';
+
+export interface SiteEventsParts extends EventLogParts {
+  readonly site: string;
+  readonly incarnation: string;
+  readonly feed: EventFeed;
+  readonly bus: Bus;
+  readonly offers: Pick<Offers, 'isShared' | 'isTold'>;
+  readonly log: Log;
+}
+
+/**
+ * The stream takes what is published at its subjects, and passes on nothing of that to fronts while its servers cannot agree. So each
+ * event goes out by itself as well, at once: this header has the stream refuse that copy, since it is not called so
+ * (docs.nats.io, "NATS Headers": Nats-Expected-Stream).
+ */
+const NOT_FOR_THE_STREAM = { 'Nats-Expected-Stream': 'none' };
+
+/** What grows with what somebody has typed. */
+const LONG_TEXTS = ['options', 'outcome', 'reason'];
+
+/** What fronts are told of; other events are a site's own. */
+const TYPES: ReadonlySet<string> = new Set<SiteEventType>(['state', 'added', 'removed', 'action', 'provider']);
+
+/**
+ * What happens at a site, as fronts and the stream of events are told of it. An event is put on the disk first, which gives it its
+ * number; then it is told to the fronts that listen, and brought into the stream as soon as that takes it. Fronts may be told of one
+ * twice, and pass over what they have by its number.
+ */
+export class SiteEvents {
+  readonly #parts: SiteEventsParts;
+  readonly #reader: FeedReader;
+  readonly #events: EventLog;
+  readonly #sender: EventSender;
+  readonly #bell = new Bell();
+  readonly #pauses = new Sleepers();
+  /** on the disk, and not told to fronts yet, since there is no connection */
+  #untold: KeptEvent[] = [];
+
+  /** What happens from now on is told. */
+  constructor(parts: SiteEventsParts) {
+    this.#parts = parts;
+    this.#reader = parts.feed.reader();
+    this.#events = new EventLog(parts);
+    this.#sender = new EventSender({ ...parts, events: this.#events, bell: this.#bell });
+  }
+
+  /** The number of the last event that has one. */
+  get last(): number {
+    return this.#events.last;
+  }
+
+  /** Events that the bus has not taken yet. */
+  get backlog(): number {
+    return this.#events.backlog;
+  }
+
+  /** Reads what an earlier life has left, as soon as that can be read: before, events have no numbers. Never rejects. */
+  async load(signal: AbortSignal): Promise<void> {
+    let isComplained = false;
+    while (!signal.aborted) {
+      try {
+        return await this.#events.load();
+      } catch (error) {
+        if (!isComplained) this.#parts.log('warn', 'events for the fleet cannot be read', { reason: (error as Error).message });
+        isComplained = true;
+        await this.#pauses.sleep(signal, BUS_STORE_PAUSE);
+      }
+    }
+  }
+
+  /** After {@link load}; until nothing more will happen and the bus has what it takes, or the signal is aborted. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    const forget = this.#parts.bus.onChange(() => {
+      this.#tell();
+      this.#bell.ring();
+    });
+    try {
+      await Promise.all([this.#sender.run(signal), this.#record(signal).finally(() => this.#sender.end())]);
+    } finally {
+      forget();
+    }
+  }
+
+  async #record(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const events = await this.#next(signal);
+      if (events === undefined) return;
+      while (events.length > 0 && !signal.aborted) await this.#keep(events, signal);
+    }
+  }
+
+  /** What is to be told of what came; undefined at the end. */
+  async #next(signal: AbortSignal): Promise<SiteEvent[] | undefined> {
+    const { incarnation, feed, log } = this.#parts;
+    try {
+      const events = await this.#reader.next(signal);
+      return events.length === 0 ? undefined : events.flatMap((event) => this.#told(event) ?? []);
+    } catch (error) {
+      if (!(error instanceof ArgoError) || error.phrase !== 'CURSOR EXPIRED') throw error;
+      log('warn', 'events were forgotten before they could be kept for the fleet');
+      return [{ type: 'lost', incarnation, at: timeOf(feed.stamp()), event: { type: 'lost' } }];
+    }
+  }
+
+  /** @returns undefined where it is nobody else's business, or cannot be told */
+  #told({ at, facts, subject }: ArgoEvent): SiteEvent | undefined {
+    if (!TYPES.has(facts.type) || facts.type === 'plan' || facts.type === 'server') return undefined;
+    const { offers, incarnation, site, log } = this.#parts;
+    const provider = facts.type === 'provider' ? facts.provider : subject?.provider ?? providerOf(facts.instance);
+    const isOfInventory = facts.type === 'state' || facts.type === 'added' || facts.type === 'removed';
+    if (!(isOfInventory ? offers.isTold(provider) : offers.isShared(provider))) return undefined;
+    const long = Object.entries(facts).filter(([key, value]) => LONG_TEXTS.includes(key) && typeof value === 'string');
+    const shortened = Object.fromEntries(long.map(([key, value]) => [key, oneLine(String(value), FLEET_EVENT_TEXT)]));
+    const event: SiteEvent = { type: facts.type, incarnation, at: timeOf(at), event: { ...facts, ...shortened, provider, ...(subject?.id !== undefined && { id: subject.id }) } };
+    try {
+      messageOf(site, { ...event, seq: Number.MAX_SAFE_INTEGER });
+      return event;
+    } catch (thrown) {
+      if (!(thrown instanceof MessageFault)) throw thrown;
+      log('warn', 'an event is not told to the fleet', { type: facts.type, provider, reason: thrown.message });
+      return undefined;
+    }
+  }
+
+  /** Puts some on the disk, takes them away from the list, and tells them. */
+  async #keep(events: SiteEvent[], signal: AbortSignal): Promise<void> {
+    const { log } = this.#parts;
+    try {
+      this.#untold.push(...await this.#events.append(events));
+      if (this.#untold.length > FLEET_EVENTS_LATE) this.#untold = this.#untold.slice(-FLEET_EVENTS_LATE);
+      this.#tell();
+      this.#bell.ring();
+    } catch (error) {
+      log('warn', 'events cannot be kept for the fleet', { reason: (error as Error).message });
+      await this.#pauses.sleep(signal, BUS_STORE_PAUSE);
+    }
+  }
+
+  /** What states have come to be meanwhile, the inventory tells; what was done, the stream. */
+  #tell(): void {
+    const { bus, site } = this.#parts;
+    if (bus.trouble !== undefined) return;
+    for (const event of this.#untold.splice(0)) bus.publish(eventSubject(site, event.type), messageOf(site, event), NOT_FOR_THE_STREAM);
+  }
+}
+
+/** @param at microseconds since 1970 */
+const timeOf = (at: number): string => new Date(at / 1000).toISOString();
