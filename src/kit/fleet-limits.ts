@@ -118,8 +118,6 @@ export const BUS_HEARTBEAT_PATIENCE = 6500;
 export const BUS_WATCHER_KEPT = 30_000;
 /** Until what was written is out, when the connection is closed. */
 export const BUS_CLOSE_TIMEOUT = 2000;
-/** Events that are under way to the bus at a time. */
-export const BUS_EVENTS_UNDER_WAY = 256;
 
 /** A lease: how long it holds, how often it is renewed, and how long before its end its holder stops to act. */
 export const LEASE_TTL = 15_000;
