@@ -1,6 +1,7 @@
 import { ArgoError } from '../../src/kit/errors.js';
 import type { Driver, DriverHost, DriverModule, Machine, PowerState, Sighting } from '../../src/drivers/driver.js';
 import type { ProviderSettings } from '../../src/config/config.js';
+import type { Lease } from '../../src/instances/lease.js';
 import { Provider } from '../../src/instances/provider.js';
 import { Registry } from '../../src/instances/registry.js';
 
@@ -58,7 +59,7 @@ export const lostAfterSending = (): never => {
 };
 
 /** A provider over machines of the test's own. */
-export async function fakeProvider(machines: FakeMachine[], settings: Partial<ProviderSettings> = {}) {
+export async function fakeProvider(machines: FakeMachine[], settings: Partial<ProviderSettings> = {}, leaseOf?: (name: string) => Lease | undefined) {
   let host: DriverHost | undefined;
   const driver: Driver & { sightings(): Sighting[] } = {
     sightings: () => machines.map((machine) => ({ machine, state: machine.state })),
@@ -70,7 +71,7 @@ export async function fakeProvider(machines: FakeMachine[], settings: Partial<Pr
   const provider = new Provider({
     name: 'fake', type: 'fake', options: {}, actionTimeout: undefined, pollInterval: undefined,
     concurrency: undefined, fingerprint: '', ...settings,
-  }, module, registry, () => undefined);
+  }, module, registry, () => undefined, undefined, leaseOf);
   registry.arrange([provider]);
   await provider.refresh();
   return { registry, provider, driver, host: host!, machine: machines[0]!, instance: [...registry.all()][0]! };

@@ -55,7 +55,6 @@ export class EventLog {
   readonly #notes: KeyValue;
   #base = 0;
   #isLoaded = false;
-  /** whether anything that was kept has ever arrived */
   #hasDelivered = false;
   /** the last attempt to put something down failed: it may have been put down all the same */
   #isDoubtful = false;
@@ -91,9 +90,14 @@ export class EventLog {
     return this.#all.reduce((sum, { last, read, events }) => sum + last - read + events.length, 0);
   }
 
-  /** The number before that of the first event of all; undefined where some have arrived already, so that it means nothing. */
-  get untouched(): number | undefined {
-    return this.#hasDelivered ? undefined : this.#base;
+  /** No event of these queues has a number as small as this one. */
+  get base(): number {
+    return this.#base;
+  }
+
+  /** Whether anything that was kept has ever arrived. */
+  get hasDelivered(): boolean {
+    return this.#hasDelivered;
   }
 
   /**

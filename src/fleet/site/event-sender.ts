@@ -79,7 +79,6 @@ export class EventSender {
     const gap = this.#gapBefore(event);
     if (gap > 0) await this.#add({ ...event, seq: event.seq - 1, type: 'lost', event: { type: 'lost', count: gap } });
     await this.#add(event);
-    this.#sent = event.seq;
     events.done(event);
     if (this.#failure !== undefined) log('info', 'events arrive on the bus again');
     this.#failure = undefined;
@@ -87,13 +86,18 @@ export class EventSender {
 
   /** How many events between the last one and this one there is nothing of any more. */
   #gapBefore({ seq }: KeptEvent): number {
-    const before = this.#sent ?? this.#parts.events.untouched;
-    return before === undefined ? 0 : Math.max(0, seq - before - 1);
+    const { base, hasDelivered } = this.#parts.events;
+    if (this.#sent === undefined && hasDelivered) return 0;
+    return Math.max(0, seq - Math.max(this.#sent ?? base, base) - 1);
   }
 
   /** Adds it, unless it is there. @throws BusError */
   async #add(event: KeptEvent): Promise<void> {
-    if (this.#isThere(event)) return;
+    if (!this.#isThere(event)) await this.#addOnce(event);
+    this.#sent = Math.max(this.#sent ?? 0, event.seq);
+  }
+
+  async #addOnce(event: KeptEvent): Promise<void> {
     try {
       await this.#append(event);
     } catch (thrown) {
@@ -103,7 +107,6 @@ export class EventSender {
       await this.#readBack();
       if (!this.#isThere(event)) await this.#append(event);
     }
-    this.#sent = event.seq;
   }
 
   async #append(event: KeptEvent): Promise<void> {

@@ -201,7 +201,7 @@ export class Inventory {
       values.done(index, composed?.digest);
       if (this.#failure !== undefined) this.#parts.log('info', 'inventory is told again');
       this.#failure = undefined;
-      if (composed === undefined) await this.#settle(values);
+      await this.#settle(values);
     } catch (thrown) {
       if (thrown instanceof MessageFault) this.#spread(values, index, thrown);
       else this.#failed(values, index, thrown);
@@ -239,7 +239,7 @@ export class Inventory {
     this.#failure ??= reason;
   }
 
-  /** Something was deleted: what is left is noted. */
+  /** Notes how many values may be there still, where that has changed. */
   async #settle(values: ProviderValues): Promise<void> {
     const { name } = values;
     if (values.isOver && this.#providers.get(name) === values) {

@@ -169,14 +169,14 @@ export class ProviderValues {
 
   /** @param digest of what is there now; undefined: it was deleted */
   done(index: number, digest: string | undefined): void {
-    this.#underWay.delete(index);
     this.#digests[index] = digest;
-    if (this.#now.size === 0 && this.#underWay.size === 0) this.#kept = this.#isGone ? 0 : this.#chunks;
+    this.leave(index);
   }
 
   /** Nothing was written. */
   leave(index: number): void {
     this.#underWay.delete(index);
+    if (this.#now.size === 0 && this.#underWay.size === 0) this.#kept = this.#isGone ? 0 : this.#chunks;
   }
 
   /** It could not be written. */

@@ -60,6 +60,13 @@ export class MemoryStore {
     this.#streams.delete(name);
   }
 
+  /** Makes a bucket anew, as if it had been deleted: it counts from the beginning. */
+  empty(name: string): void {
+    const bucket = this.#buckets.get(name)!;
+    bucket.entries.clear();
+    bucket.revision = 0;
+  }
+
   /** What is in a stream, oldest first. */
   messages(stream: string): readonly { readonly subject: string; readonly data: Uint8Array; readonly id: string }[] {
     return this.#stream(stream).messages;

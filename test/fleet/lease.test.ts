@@ -1,0 +1,257 @@
+import t from 'tap';
+import { SiteLease, SiteLeases, type LeaseTimes } from '../../src/fleet/lease.js';
+import { LEASES_BUCKET } from '../../src/fleet/subjects.js';
+import { MemoryHub, type MemoryBus } from '../support/fleet/memory-bus.js';
+import { until } from '../support/until.js';
+
+const WAIT = 20_000;
+const TIMES: LeaseTimes = { ttl: 1000, renew: 200, margin: 300, look: 50 };
+/** Longer than it is held, in which nothing must come of itself. */
+const wait = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms); });
+
+/** One who wants the lease, with clocks that the test can set on. */
+class Member {
+  readonly bus: MemoryBus;
+  readonly lease: SiteLease;
+  readonly logged: string[] = [];
+  changes = 0;
+  ended = 0;
+  steady = 0;
+  day = 0;
+
+  constructor(hub: MemoryHub, readonly site: string, incarnation = `${site}-incarnation-1`) {
+    this.bus = hub.connect(site);
+    this.lease = new SiteLease('san1', {
+      bucket: this.bus.bucket(LEASES_BUCKET), site, incarnation, times: TIMES, changed: () => void (this.changes += 1),
+      log: (level, message) => void this.logged.push(`${level} ${message}`),
+      clocks: { steady: () => performance.now() + this.steady, day: () => Date.now() + this.day },
+    });
+    this.lease.onEnd(() => void (this.ended += 1));
+  }
+
+  get isHeld(): boolean {
+    return this.lease.left > 0;
+  }
+
+  /** It dies without a word. */
+  die(): void {
+    this.bus.cut();
+  }
+}
+
+const value = (hub: MemoryHub): Record<string, unknown> | undefined => {
+  const entry = hub.store.get(LEASES_BUCKET, 'san1');
+  return entry?.value && JSON.parse(Buffer.from(entry.value).toString()) as Record<string, unknown>;
+};
+
+/** Looks all the time how many hold it. @returns the most at a time */
+function watched(members: readonly Member[]): () => number {
+  let most = 0;
+  const timer = setInterval(() => { most = Math.max(most, members.filter(({ isHeld }) => isHeld).length); }, 1);
+  return () => {
+    clearInterval(timer);
+    return most;
+  };
+}
+
+void t.test('one of many holds it; when that one dies, another takes it after it was unchanged for its time, with the next term', async (t) => {
+  const hub = new MemoryHub();
+  const members = Array.from({ length: 10 }, (_, at) => new Member(hub, `site${at}`));
+  const most = watched(members);
+  const began = performance.now();
+  members.forEach(({ lease }) => lease.start());
+  await until(() => members.some(({ isHeld }) => isHeld), WAIT, 'one to hold it');
+  t.ok(performance.now() - began >= TIMES.ttl, 'nobody takes at once what it has not seen for a whole time');
+  const first = members.find(({ isHeld }) => isHeld)!;
+  t.match(value(hub), { site: first.site, term: 1 });
+  await until(() => members.every((one) => one === first || one.lease.holder === first.site), WAIT, 'all to know who has it');
+  t.match(members.find((one) => one !== first)!.lease.trouble, `no lease san1: ${first.site} has it`);
+  t.equal(first.lease.trouble, undefined);
+  // it goes on holding it
+  await until(() => Number(value(hub)!['beat']) > 8, WAIT, 'it to be renewed');
+  t.ok(first.isHeld);
+
+  const died = performance.now();
+  first.die();
+  await until(() => members.some((one) => one !== first && one.isHeld), WAIT, 'another to hold it');
+  t.ok(performance.now() - died >= TIMES.ttl - TIMES.renew - TIMES.look, 'not before its time is over');
+  const second = members.find((one) => one !== first && one.isHeld)!;
+  t.equal(second.lease.term, 2);
+  t.equal(first.isHeld, false);
+  t.equal(first.ended > 0, true);
+  t.ok(second.lease.age < 5000, 'it was taken over just now');
+  first.bus.restore();
+  await until(() => first.lease.holder === second.site, WAIT, 'the first to know who has it');
+  t.equal(most(), 1, 'never two at a time');
+  await Promise.all(members.map(({ lease }) => lease.close()));
+});
+
+void t.test('one that is given up is taken at once, as one from which nothing is under way', async (t) => {
+  const hub = new MemoryHub();
+  const [one, other] = [new Member(hub, 'berlin'), new Member(hub, 'paris')];
+  one.lease.start();
+  await until(() => one.isHeld, WAIT, 'the one to hold it');
+  other.lease.start();
+  await until(() => other.lease.holder === 'berlin', WAIT, 'the other to know of it');
+  const began = performance.now();
+  await one.lease.close();
+  t.equal(one.isHeld, false);
+  await until(() => other.isHeld, WAIT, 'the other to hold it');
+  t.ok(performance.now() - began < TIMES.ttl, 'without waiting');
+  t.equal(other.lease.age, Infinity);
+  t.equal(other.lease.term, 2);
+  await other.lease.close();
+  t.match(value(hub), { released: true });
+});
+
+void t.test('while the store refuses, it is held for its time and no longer; then it goes on with the same term', async (t) => {
+  const hub = new MemoryHub();
+  const one = new Member(hub, 'berlin');
+  one.lease.start();
+  await until(() => one.isHeld, WAIT, 'it to be held');
+  hub.store.trouble = 'no quorum';
+  const began = performance.now();
+  await until(() => !one.isHeld, WAIT, 'it to be held no longer');
+  const lasted = performance.now() - began;
+  t.ok(lasted <= TIMES.ttl - TIMES.margin + 100, `${lasted} ms`);
+  await until(() => one.ended === 1, WAIT, 'what is under way to be told');
+  t.match(one.lease.trouble, /^no lease san1: no quorum/);
+  hub.store.trouble = undefined;
+  const back = performance.now();
+  await until(() => one.isHeld, WAIT, 'it to be held again');
+  t.ok(performance.now() - back < TIMES.ttl - TIMES.margin, 'nobody else has written: there is nothing to wait for');
+  t.equal(one.lease.term, 1);
+  t.same(one.logged, ['info lease is held', 'warn lease cannot be asked for', 'warn lease is not held', 'info lease is held']);
+  t.equal(one.changes, 3);
+  await one.lease.close();
+});
+
+void t.test('an own write whose answer was lost is known again, and counts from when it was asked for', async (t) => {
+  const hub = new MemoryHub();
+  const one = new Member(hub, 'berlin');
+  hub.store.losesAnswers = true;
+  one.lease.start();
+  // questions are lost as well as what they do: only writes count here
+  await wait(TIMES.ttl);
+  t.equal(one.isHeld, false);
+  hub.store.losesAnswers = false;
+  await until(() => one.isHeld, WAIT, 'it to be held');
+  for (let round = 0; round < 3; round += 1) {
+    const beat = Number(value(hub)!['beat']);
+    hub.store.losesAnswers = true;
+    await until(() => Number(value(hub)!['beat']) > beat, WAIT, 'a write that nobody hears of');
+    hub.store.losesAnswers = false;
+    await until(() => Number(value(hub)!['beat']) > beat + 2, WAIT, 'it to be renewed');
+    t.ok(one.isHeld);
+  }
+  t.equal(one.lease.term, 1);
+  t.equal(one.ended, 0, 'it was held all the time');
+  await one.lease.close();
+});
+
+void t.test('one that stood still does not believe that it holds it, and cannot renew it once another has it', async (t) => {
+  const hub = new MemoryHub();
+  const [one, other] = [new Member(hub, 'berlin'), new Member(hub, 'paris')];
+  one.lease.start();
+  await until(() => one.isHeld, WAIT, 'the one to hold it');
+  other.lease.start();
+  await until(() => other.lease.holder === 'berlin', WAIT, 'the other to know of it');
+  one.bus.hangs = true;
+  one.steady = TIMES.ttl;
+  t.equal(one.isHeld, false, 'at once, before any timer');
+  await until(() => other.isHeld, WAIT, 'the other to hold it');
+  one.bus.hangs = false;
+  await until(() => one.lease.holder === 'paris', WAIT, 'the one to know of it');
+  t.equal(one.isHeld, false);
+  t.match(value(hub), { site: 'paris', term: 2 });
+  await Promise.all([one.lease.close(), other.lease.close()]);
+  t.match(value(hub), { site: 'paris', released: true }, 'only who has it gives it up');
+});
+
+void t.test('a computer that slept knows it by the clock of the day; one that is set back means nothing', async (t) => {
+  const hub = new MemoryHub();
+  const one = new Member(hub, 'berlin');
+  one.lease.start();
+  await until(() => one.isHeld, WAIT, 'it to be held');
+  one.day = 3_600_000;
+  t.equal(one.isHeld, false);
+  await until(() => one.isHeld, WAIT, 'it to be held again by the next write');
+  one.day = -3_600_000;
+  t.ok(one.lease.left <= TIMES.ttl - TIMES.margin);
+  hub.store.trouble = 'no quorum';
+  await until(() => !one.isHeld, TIMES.ttl, 'it to end by the other clock');
+  await one.lease.close();
+});
+
+void t.test('one that was deleted, made anew or is of a newer version is waited for as any other', async (t) => {
+  const hub = new MemoryHub();
+  const [one, other] = [new Member(hub, 'berlin'), new Member(hub, 'paris')];
+  const most = watched([one, other]);
+  one.lease.start();
+  await until(() => one.isHeld, WAIT, 'the one to hold it');
+  one.bus.hangs = true;
+  hub.store.put(LEASES_BUCKET, 'san1', undefined);
+  const began = performance.now();
+  other.lease.start();
+  await until(() => other.isHeld, WAIT, 'the other to hold it');
+  t.ok(performance.now() - began >= TIMES.ttl);
+  t.equal(most(), 1);
+  await other.lease.close();
+  one.bus.hangs = false;
+
+  const third = new Member(hub, 'rome');
+  hub.store.put(LEASES_BUCKET, 'san1', Buffer.from(JSON.stringify({ v: 2, holder: 'from the future' })));
+  const put = performance.now();
+  third.lease.start();
+  await until(() => third.isHeld, WAIT, 'the third to hold it');
+  t.ok(performance.now() - put >= TIMES.ttl);
+  await Promise.all([one.lease.close(), third.lease.close()]);
+});
+
+void t.test('a bucket that counts from the beginning again is not taken for one that did not change', async (t) => {
+  const hub = new MemoryHub();
+  const other = new Member(hub, 'paris');
+  const put = (beat: number): void => void hub.store.put(LEASES_BUCKET, 'san1', Buffer.from(JSON.stringify({ v: 1, site: 'berlin', incarnation: 'x', term: 1, beat })));
+  put(1);
+  other.lease.start();
+  const end = performance.now() + 2 * TIMES.ttl;
+  for (let beat = 2; performance.now() < end; beat += 1) {
+    await wait(TIMES.renew);
+    hub.store.empty(LEASES_BUCKET);
+    put(beat);
+    t.equal(other.isHeld, false);
+  }
+  await other.lease.close();
+});
+
+void t.test('the same site in another life is another holder', async (t) => {
+  const hub = new MemoryHub();
+  const one = new Member(hub, 'berlin');
+  one.lease.start();
+  await until(() => one.isHeld, WAIT, 'it to be held');
+  one.die();
+  const again = new Member(hub, 'berlin', 'berlin-incarnation-2');
+  const began = performance.now();
+  again.lease.start();
+  await until(() => again.isHeld, WAIT, 'the next life to hold it');
+  t.ok(performance.now() - began >= TIMES.ttl);
+  t.equal(again.lease.term, 2);
+  await Promise.all([one.lease.close(), again.lease.close()]);
+});
+
+void t.test('those of a configuration are asked for, and given up at the end', async (t) => {
+  const hub = new MemoryHub();
+  const bus = hub.connect('berlin');
+  const leases = new SiteLeases({ bucket: bus.bucket(LEASES_BUCKET), site: 'berlin', incarnation: 'berlin-incarnation-1', log: () => undefined, changed: () => undefined, times: TIMES });
+  leases.keep(new Set(['san1', 'san 2/ü']));
+  t.equal(leases.of('san3'), undefined);
+  const [one, other] = [leases.of('san1')!, leases.of('san 2/ü')!];
+  await until(() => one.left > 0 && other.left > 0, WAIT, 'both to be held');
+  leases.keep(new Set(['san1']));
+  t.ok(leases.of('san 2/ü')!.left > 0, 'what is under way by it may end');
+  leases.keep(new Set(['san1', 'san 2/ü']));
+  t.equal(leases.of('san 2/ü'), other);
+  await leases.close();
+  t.same([one.left, other.left], [0, 0]);
+  t.match(value(hub), { released: true });
+});

@@ -1,0 +1,314 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import type { BusMessage } from '../../../src/fleet/contract.js';
+import { eventMessage, readMessage, type EventMessage } from '../../../src/fleet/messages.js';
+import { SiteEvents } from '../../../src/fleet/site/events.js';
+import { EVENTS_OF_ALL, EVENTS_STREAM, eventSubject } from '../../../src/fleet/subjects.js';
+import { OUTBOX_KEPT } from '../../../src/kit/limits.js';
+import { State, type KeyValue, type Outbox } from '../../../src/store/state.js';
+import { MemoryHub } from '../../support/fleet/memory-bus.js';
+import { until } from '../../support/until.js';
+import { machines, World } from './data-world.js';
+
+const WAIT = 20_000;
+
+const told = ({ data }: { readonly data: Uint8Array }): EventMessage => readMessage(eventMessage, data);
+/** A number and what stands for the event, short. */
+const short = ({ type, event }: EventMessage): string => `${type} ${String(event['instance'] ?? event['provider'] ?? event['count'] ?? '')}`.trim();
+
+/** A site whose events are told, over restarts of it. */
+class Rig {
+  readonly hub = new MemoryHub();
+  readonly bus = this.hub.connect('berlin');
+  readonly folder = mkdtempSync(join(tmpdir(), 'argo-events-'));
+  world!: World;
+  state!: State;
+  events!: SiteEvents;
+  /** what a front hears, as it comes */
+  readonly heard: (EventMessage & { readonly header: (name: string) => string | undefined })[] = [];
+  #ending = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+  #first = 0;
+
+  constructor() {
+    this.hub.connect('f1').subscribe(EVENTS_OF_ALL, (message: BusMessage) => void this.heard.push({ ...told(message), header: (name) => message.header(name) }));
+  }
+
+  async start(incarnation = 'incarnation-0001', more: { changes?: Outbox; deeds?: Outbox; notes?: KeyValue; world?: World; isShared?: (name: string) => boolean } = {}): Promise<void> {
+    this.world = more.world ?? new World();
+    this.state = new State(this.folder, () => undefined);
+    this.#ending = new AbortController();
+    const isShared = more.isShared ?? (() => true);
+    this.events = new SiteEvents({
+      site: 'berlin', incarnation, feed: this.world.feed, bus: this.bus, offers: { isShared, isTold: isShared }, log: this.world.log,
+      changes: more.changes ?? this.state.outbox('fleet events'), deeds: more.deeds ?? this.state.outbox('fleet deeds'), notes: more.notes ?? this.state.keyValue('fleet events'),
+    });
+    await this.events.load(this.#ending.signal);
+    this.#first = this.events.last;
+    this.#running = this.events.run(this.#ending.signal);
+  }
+
+  /** As kill -9 does, as far as what is on the disk goes. */
+  async kill(): Promise<void> {
+    this.#ending.abort();
+    await this.#running;
+    await this.world.end();
+    await this.state.close();
+  }
+
+  /** As the server's end does. */
+  async end(): Promise<void> {
+    await this.world.end();
+    await this.#running;
+    await this.state.close();
+  }
+
+  /** All that has happened is in the stream. */
+  settled(): Promise<void> {
+    return until(() => this.events.last - this.#first >= this.#happened && this.events.backlog === 0, WAIT, 'all events to be sent');
+  }
+
+  get #happened(): number {
+    return [...this.world.events.counts].reduce((sum, [type, count]) => sum + (type === 'server' || type === 'plan' ? 0 : count), 0);
+  }
+
+  get stored(): EventMessage[] {
+    return this.hub.store.messages(EVENTS_STREAM).map(told);
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+const deed = (instance: string, outcome: string): Parameters<World['events']['add']>[0] =>
+  ({ type: 'action', instance, command: 'stop', options: '--force', account: 'kim@f1', auditId: 7, outcome });
+
+void t.test('what happens is told at once, and is in the stream in order, with numbers that go up by one', async (t) => {
+  const rig = new Rig();
+  await rig.start();
+  await rig.world.open('kvm1', machines(2));
+  rig.world.events.add(deed('kvm1/m1', 'begun'), rig.world.registry.find('kvm1/m1')[0]);
+  rig.world.see('kvm1', 'm1', 'off');
+  rig.world.events.add(deed('kvm1/m1', 'done'), rig.world.registry.find('kvm1/m1')[0]);
+  rig.world.events.add({ type: 'server', now: 'reloaded' });
+  rig.world.events.add({ type: 'plan', plan: 'night', run: '1', outcome: 'begun' });
+  await until(() => rig.stored.length === 6, WAIT, 'all events');
+  t.same(rig.stored.map(short), ['added kvm1/m0', 'added kvm1/m1', 'provider kvm1', 'action kvm1/m1', 'state kvm1/m1', 'action kvm1/m1']);
+  const numbers = rig.stored.map(({ seq }) => seq);
+  t.same(numbers.map((seq) => seq - numbers[0]!), [0, 1, 2, 3, 4, 5]);
+  t.match(rig.stored[4], { site: 'berlin', incarnation: 'incarnation-0001', event: { type: 'state', instance: 'kvm1/m1', provider: 'kvm1', id: 'm1', now: 'off', before: 'on' } });
+  t.match(rig.stored[5], { event: { type: 'action', account: 'kim@f1', auditId: 7, options: '--force', outcome: 'done' } });
+  t.equal(rig.events.last, numbers.at(-1));
+  // each is told by itself, and by the stream's own message
+  const alone = rig.heard.filter(({ header }) => header('Nats-Expected-Stream') !== undefined);
+  t.same(alone.map(({ seq }) => seq), numbers);
+  await rig.end();
+  rig.remove();
+});
+
+void t.test('of what is not shared, nothing is told', async (t) => {
+  const rig = new Rig();
+  await rig.start(undefined, { isShared: (name) => name === 'kvm1' });
+  await rig.world.open('esx1', machines(1));
+  await rig.world.open('kvm1', machines(1));
+  rig.world.events.add(deed('esx1/m0', 'done'), rig.world.registry.find('esx1/m0')[0]);
+  rig.world.events.add(deed('esx1', 'done'));
+  rig.world.events.add(deed('kvm1', 'done'));
+  await until(() => rig.stored.some(({ type }) => type === 'action'), WAIT, 'the last');
+  t.same(rig.stored.map(short), ['added kvm1/m0', 'provider kvm1', 'action kvm1']);
+  await rig.end();
+  rig.remove();
+});
+
+void t.test('while the store refuses, fronts hear of it all the same; then the stream has each once', async (t) => {
+  const rig = new Rig();
+  await rig.start();
+  rig.hub.store.trouble = 'no quorum';
+  await rig.world.open('kvm1', machines(3));
+  await until(() => new Set(rig.heard.map(({ seq }) => seq)).size === 4, WAIT, 'a front to hear of all');
+  rig.world.see('kvm1', 'm1', 'off');
+  await until(() => rig.heard.some(({ event }) => event['now'] === 'off'), WAIT, 'a front to hear of the state');
+  t.equal(rig.events.backlog, 5);
+  rig.hub.store.trouble = undefined;
+  await rig.settled();
+  t.equal(rig.stored.length, 5);
+  t.same(rig.world.logged.map((line) => line.split(' {')[0]), ['warn events do not arrive on the bus, they are kept and tried again', 'info events arrive on the bus again']);
+  await rig.end();
+  rig.remove();
+});
+
+void t.test('an event whose acknowledgement was lost is not stored twice, also when the bus has forgotten its id, and over kill -9', async (t) => {
+  const rig = new Rig();
+  await rig.start();
+  await rig.world.open('kvm1', machines(1));
+  await rig.settled();
+  for (let round = 0; round < 3; round += 1) {
+    rig.hub.store.losesAnswers = true;
+    const before = rig.stored.length;
+    rig.world.see('kvm1', 'm0', round % 2 === 0 ? 'off' : 'on');
+    await until(() => rig.stored.length === before + 1, WAIT, 'the event to be stored');
+    rig.world.events.add(deed('kvm1/m0', `round ${round}`), rig.world.registry.find('kvm1/m0')[0]);
+    if (round === 1) {
+      await until(() => rig.heard.some(({ event }) => event['outcome'] === 'round 1'), WAIT, 'the deed to be kept');
+      await rig.kill();
+      await rig.start('incarnation-0002');
+      await rig.world.open('kvm1', machines(1));
+    }
+    rig.hub.store.forgetIds();
+    rig.hub.store.losesAnswers = false;
+    await rig.settled();
+  }
+  const numbers = rig.stored.map(({ seq }) => seq);
+  t.same(numbers, numbers.map((_, at) => numbers[0]! + at), 'in order, and each once');
+  t.same(rig.stored.filter(({ type }) => type === 'action').map(({ event }) => event['outcome']), ['round 0', 'round 1', 'round 2']);
+  await rig.end();
+  rig.remove();
+});
+
+void t.test('a break of the connection: what comes meanwhile is told afterwards, in order', async (t) => {
+  const rig = new Rig();
+  await rig.start();
+  await rig.world.open('kvm1', machines(1));
+  await rig.settled();
+  rig.bus.cut();
+  for (let at = 0; at < 10; at += 1) rig.world.see('kvm1', 'm0', at % 2 === 0 ? 'off' : 'on');
+  await until(() => rig.events.backlog === 10, WAIT, 'them to be kept');
+  rig.bus.restore();
+  await rig.settled();
+  await until(() => rig.heard.filter(({ header }) => header('Nats-Expected-Stream') !== undefined).length === 12, WAIT, 'a front to hear of all');
+  const alone = rig.heard.filter(({ header }) => header('Nats-Expected-Stream') !== undefined).map(({ seq }) => seq);
+  t.same(alone, [...alone].sort((one, other) => one - other));
+  t.equal(rig.stored.length, 12);
+  await rig.end();
+  rig.remove();
+});
+
+void t.test('where there is no room, states give way to deeds, and how many are lost is said in their place', async (t) => {
+  const rig = new Rig();
+  await rig.start();
+  rig.bus.cut();
+  await rig.world.open('kvm1', machines(1));
+  const [one] = rig.world.registry.find('kvm1/m0');
+  rig.world.events.add(deed('kvm1/m0', 'the first'), one);
+  // so fast that the memory of events is not overrun: each batch is on the disk before the next
+  for (let at = 0, last = rig.events.last; at < OUTBOX_KEPT + 10; at += 1000) {
+    for (let index = 0; index < 1000; index += 1) rig.world.see('kvm1', 'm0', index % 2 === 0 ? 'off' : 'on');
+    last += 1000;
+    await until(() => rig.events.last >= last, WAIT, `${at} states to be kept`);
+  }
+  rig.world.events.add(deed('kvm1/m0', 'the last'), one);
+  await until(() => rig.heard.length === 0 && rig.events.backlog > OUTBOX_KEPT, WAIT, 'the last to be kept');
+  const first = rig.events.last - rig.events.backlog;
+  t.ok(first > 0);
+  rig.bus.restore();
+  await until(() => rig.stored.length > 4, WAIT, 'the oldest to be sent');
+  await rig.kill();
+  const [lost, provider, kept, lostAgain, state] = rig.stored;
+  t.match(lost, { type: 'lost', seq: provider!.seq - 1, event: { type: 'lost', count: 1 } }, 'the machine that came');
+  t.equal(provider!.type, 'provider');
+  t.match(kept, { type: 'action', event: { outcome: 'the first' } });
+  t.match(lostAgain, { type: 'lost', seq: state!.seq - 1, event: { type: 'lost', count: state!.seq - kept!.seq - 1 } });
+  t.equal(state!.type, 'state');
+  rig.remove();
+});
+
+void t.test('a state folder that is lost, or an old one, brings no number again', async (t) => {
+  const rig = new Rig();
+  await rig.start();
+  await rig.world.open('kvm1', machines(2));
+  await rig.settled();
+  const last = rig.events.last;
+  await rig.kill();
+  rig.remove();
+  await rig.start('incarnation-0002');
+  await rig.world.open('kvm1', machines(1));
+  await rig.settled();
+  t.ok(rig.stored.at(-1)!.seq > last, `${rig.stored.at(-1)!.seq} > ${last}`);
+  t.same(rig.stored.filter(({ type }) => type === 'lost'), [], 'nothing is said to be lost');
+  await rig.kill();
+
+  // one that was put back: it has given out fewer numbers than the stream knows
+  rig.remove();
+  const state = new State(rig.folder, () => undefined);
+  await state.keyValue('fleet events').set('base', '5');
+  await state.close();
+  const before = rig.stored.at(-1)!.seq;
+  await rig.start('incarnation-0003');
+  await rig.world.open('kvm1', machines(1));
+  await rig.settled();
+  rig.world.see('kvm1', 'm0', 'off');
+  await until(() => rig.stored.at(-1)!.event['now'] === 'off', WAIT, 'the state');
+  t.ok(rig.stored.at(-1)!.seq > before, `${rig.stored.at(-1)!.seq} > ${before}`);
+  t.same(rig.stored.filter(({ type }) => type === 'lost'), []);
+  await rig.end();
+  rig.remove();
+});
+
+void t.test('the disk refuses for a while, or has put down what it said it did not: each is kept once', async (t) => {
+  const rig = new Rig();
+  const state = new State(rig.folder, () => undefined);
+  let fault: 'before' | 'after' | undefined;
+  const faulty = (outbox: Outbox): Outbox => ({
+    ...outbox,
+    append: async (events) => {
+      if (fault === 'before') throw new Error('the disk is full');
+      const done = await outbox.append(events);
+      if (fault === 'after') throw new Error('no answer');
+      return done;
+    },
+  });
+  await rig.start(undefined, { changes: faulty(state.outbox('fleet events')), deeds: faulty(state.outbox('fleet deeds')) });
+  await rig.world.open('kvm1', machines(1));
+  await rig.settled();
+  for (const next of ['before', 'after', 'before'] as const) {
+    fault = next;
+    const { length } = rig.world.logged;
+    rig.world.see('kvm1', 'm0', next === 'after' ? 'on' : 'off');
+    await until(() => rig.world.logged.length > length, WAIT, 'a complaint');
+    fault = undefined;
+    await until(() => rig.stored.at(-1)?.event['now'] === (next === 'after' ? 'on' : 'off'), WAIT, 'the event');
+  }
+  const numbers = rig.stored.map(({ seq }) => seq);
+  t.same(numbers, numbers.map((_, at) => numbers[0]! + at));
+  t.equal(rig.stored.length, 5);
+  await rig.end();
+  await state.close();
+  rig.remove();
+});
+
+void t.test('what is forgotten before it is kept is said to be lost, and long words are cut', async (t) => {
+  const rig = new Rig();
+  await rig.start(undefined, { world: new World(10) });
+  await rig.world.open('kvm1', machines(1));
+  await rig.settled();
+  for (let at = 0; at < 50; at += 1) rig.world.see('kvm1', 'm0', at % 2 === 0 ? 'off' : 'on');
+  await until(() => rig.stored.some(({ type }) => type === 'lost'), WAIT, 'the loss');
+  rig.world.events.add({ ...deed('kvm1/m0', '\u0001'.repeat(60_000)), type: 'action' } as never, rig.world.registry.find('kvm1/m0')[0]);
+  await until(() => rig.stored.at(-1)?.type === 'action', WAIT, 'the deed');
+  t.equal(String(rig.stored.at(-1)!.event['outcome']).length, 2049);
+  t.equal(rig.hub.store.messages(EVENTS_STREAM).at(-1)!.subject, eventSubject('berlin', 'action'));
+  await rig.end();
+  rig.remove();
+});
+
+void t.test('at the end of the server, what is there is sent; where the bus is away, it stays on the disk for the next life', async (t) => {
+  const rig = new Rig();
+  await rig.start();
+  await rig.world.open('kvm1', machines(5));
+  await rig.end();
+  t.equal(rig.stored.length, 6);
+  await rig.start('incarnation-0002');
+  rig.bus.cut();
+  await rig.world.open('kvm1', machines(1));
+  await until(() => rig.events.backlog === 2, WAIT, 'both to be kept');
+  await rig.end();
+  rig.bus.restore();
+  await rig.start('incarnation-0003');
+  await rig.settled();
+  t.same(rig.stored.slice(6).map((one) => [short(one), one.incarnation]), [['added kvm1/m0', 'incarnation-0002'], ['provider kvm1', 'incarnation-0002']]);
+  await rig.end();
+  rig.remove();
+});
