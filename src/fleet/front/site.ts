@@ -1,0 +1,148 @@
+import { FLEET_CLOCK_SAMPLES, FLEET_CLOCK_SKEW, FLEET_INCARNATIONS, FLEET_RESULT_TIMEOUT } from '../../kit/fleet-limits.js';
+import { formatDuration, oneLine } from '../../kit/text.js';
+import type { SiteInfo } from '../contract.js';
+import type { AliveMessage } from '../messages.js';
+
+/** The two clocks of a moment: what people are told goes by the one, what has happened since by the other. */
+export interface Moment {
+  /** performance.now() */
+  readonly now: number;
+  /** ms since 1970 */
+  readonly time: number;
+}
+
+export const moment = (): Moment => ({ now: performance.now(), time: Date.now() });
+
+/** A process of the site that was heard of, and is not the one that counts. */
+interface Former {
+  /** by its own clock, of its last sign of life */
+  readonly at: number;
+  /** by performance.now() */
+  readonly heard: number;
+  readonly interval: number;
+  /** it said that it leaves */
+  readonly hasLeft: boolean;
+}
+
+/** What a front knows of one site by its signs of life: whether it is there, how its clock is set, and whether there are two of that name. */
+export class Site {
+  #alive: AliveMessage | undefined;
+  #heard: Moment | undefined;
+  /** when the process that counts was heard of first, by its clock */
+  #firstAt = -Infinity;
+  /** by how much its clock seems to be before ours, by the latest signs of life; each came late, and none early */
+  #offsets: number[] = [];
+  readonly #former = new Map<string, Former>();
+  /** another process of this name that was heard of after this one had come */
+  #twin: { readonly heard: number } | undefined;
+  #fault: string | undefined;
+  /** nobody was there when it was asked last, by the word of the bus */
+  #isUnconnected = false;
+
+  constructor(readonly name: string) {}
+
+  get alive(): AliveMessage | undefined {
+    return this.#alive;
+  }
+
+  get incarnation(): string | undefined {
+    return this.#alive?.incarnation;
+  }
+
+  /** Takes in a sign of life. @param deadAfter ms @returns whether it counts: one that comes late, or again, does not */
+  take(alive: AliveMessage, { now, time }: Moment, deadAfter: number): boolean {
+    const current = this.#alive;
+    const isDead = this.isSilent({ now, time }, deadAfter);
+    if (current && alive.incarnation !== current.incarnation && !isDead && !this.#isSuccessor(alive, current, now)) return false;
+    if (current?.incarnation === alive.incarnation) {
+      if (alive.at <= current.at) return false;
+    } else if (alive.at <= (this.#former.get(alive.incarnation)?.at ?? -Infinity)) {
+      return false;
+    } else {
+      if (current && this.#heard) this.#remember(current, this.#heard.now);
+      this.#former.delete(alive.incarnation);
+      this.#firstAt = alive.at;
+      this.#offsets = [];
+    }
+    this.#alive = alive;
+    this.#offsets = [...this.#offsets, alive.at - time].slice(-FLEET_CLOCK_SAMPLES);
+    this.#fault = undefined;
+    this.heardOf({ now, time });
+    return true;
+  }
+
+  /** It has answered something. */
+  heardOf(at: Moment): void {
+    this.#heard = at;
+    this.#isUnconnected = false;
+  }
+
+  /** Something came from it that cannot be read. */
+  noteFault(fault: string): void {
+    this.#fault = fault;
+  }
+
+  noteUnconnected(): void {
+    this.#isUnconnected = true;
+  }
+
+  /** Whether it has not been heard of for too long. @param deadAfter ms */
+  isSilent({ now }: Moment, deadAfter: number): boolean {
+    return this.#heard === undefined || now - this.#heard.now > deadAfter;
+  }
+
+  /**
+   * Whether a process may say of an order that was sent when another one counted that it was never begun. Two of one name have two
+   * journals: so the other one has to be gone.
+   */
+  mayVoid(incarnation: string, sentTo: string | undefined, { now }: Moment, deadAfter: number): boolean {
+    if (this.#isDouble(now, deadAfter) || this.#alive === undefined) return false;
+    if (incarnation === sentTo) return true;
+    if (incarnation !== this.#alive.incarnation) return false;
+    const former = sentTo === undefined ? undefined : this.#former.get(sentTo);
+    return former === undefined || former.hasLeft || now - former.heard > Math.max(2 * former.interval, FLEET_RESULT_TIMEOUT);
+  }
+
+  info(at: Moment, deadAfter: number, bus: string | undefined): SiteInfo {
+    return { name: this.name, trouble: bus ?? this.#trouble(at, deadAfter), heard: this.#heard?.time, skew: this.#skew, alive: this.#alive };
+  }
+
+  #trouble(at: Moment, deadAfter: number): string | undefined {
+    if (this.#fault !== undefined) return `what it says of itself cannot be read: ${oneLine(this.#fault, 200)}`;
+    if (this.#heard === undefined || this.#alive === undefined) return 'it has not been heard of';
+    if (this.#isDouble(at.now, deadAfter)) return 'two servers say that they are this site';
+    if (this.#alive.leaving === true) return 'its server has ended';
+    if (this.isSilent(at, deadAfter)) return this.#isUnconnected ? 'it is not connected' : `it has said nothing since ${new Date(this.#heard.time).toISOString()}`;
+    const skew = this.#skew!;
+    // in whole seconds, as it is told anew where it is another
+    const seconds = Math.round(Math.abs(skew) / 1000) * 1000;
+    return Math.abs(skew) > FLEET_CLOCK_SKEW ? `its clock is ${formatDuration(seconds)} ${skew > 0 ? 'ahead of' : 'behind'} ours` : undefined;
+  }
+
+  get #skew(): number | undefined {
+    return this.#offsets.length === 0 ? undefined : Math.max(...this.#offsets);
+  }
+
+  #isDouble(now: number, deadAfter: number): boolean {
+    return this.#twin !== undefined && now - this.#twin.heard <= deadAfter;
+  }
+
+  /**
+   * Whether another process than the one that counts takes its place. A late word of one that has ended says nothing; one that
+   * goes on beside the present one, or was there before it, is another server of the same name.
+   */
+  #isSuccessor(alive: AliveMessage, current: AliveMessage, now: number): boolean {
+    const former = this.#former.get(alive.incarnation);
+    if (former === undefined && alive.started >= current.started) return true;
+    if (former && (alive.at <= former.at || alive.at <= this.#firstAt)) return false;
+    this.#remember(alive, now);
+    this.#twin = { heard: now };
+    return false;
+  }
+
+  #remember({ incarnation, at, interval, leaving }: AliveMessage, heard: number): void {
+    this.#former.delete(incarnation);
+    this.#former.set(incarnation, { at, heard, interval, hasLeft: leaving === true });
+    if (this.#former.size > FLEET_INCARNATIONS) this.#former.delete(this.#former.keys().next().value!);
+  }
+}

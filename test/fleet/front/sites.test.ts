@@ -1,0 +1,157 @@
+import t from 'tap';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { aliveSubject, askSubject } from '../../../src/fleet/subjects.js';
+import { newSeed, NkeySigner } from '../../../src/fleet/signer.js';
+import { ScriptedSite } from '../../support/fleet/scripted-site.js';
+import { until } from '../../support/until.js';
+import { WITHIN, world } from './world.js';
+
+type World = Awaited<ReturnType<typeof world>>;
+
+const troubleOf = ({ sites }: World): string | undefined => sites.info('berlin').trouble;
+const becomes = ({ sites }: World, trouble: RegExp | undefined): Promise<void> => until(() => {
+  const now = sites.info('berlin').trouble;
+  return trouble === undefined ? now === undefined : now !== undefined && trouble.test(now);
+}, WITHIN, String(trouble));
+/** What is on its way has come. */
+const arrived = (): Promise<void> => sleep(20);
+
+void t.test('a site is known by what it says of itself', async (t) => {
+  const w = await world(t, { isUnheard: true });
+  t.equal(troubleOf(w), 'it has not been heard of', 'one that is configured is there before');
+  t.same(w.sites.list().map(({ name }) => name), ['berlin']);
+  const told: string[] = [];
+  w.sites.onChange((name) => told.push(name));
+  w.site.alive({ orders: 3 });
+  await becomes(w, undefined);
+  t.match(w.sites.info('berlin'), { alive: { orders: 3, incarnation: w.site.incarnation } });
+  t.ok(Math.abs(w.sites.info('berlin').skew!) < 1000);
+  t.ok(Math.abs(Date.now() - w.sites.info('berlin').heard!) < 5000);
+  t.same(told, ['berlin']);
+  t.equal(w.sites.info('paris').trouble, 'it has not been heard of');
+});
+
+void t.test('signs of life that are not its are not believed', async (t) => {
+  const w = await world(t, { isUnheard: true });
+  const stranger = new NkeySigner(newSeed());
+  for (const signing of [{ isSigned: false }, { signer: stranger }, { from: 'paris' }, { purpose: 'argo.v1.reply' }]) w.site.alive({}, signing);
+  w.site.alive({ site: 'paris' });
+  new ScriptedSite(w.hub, 'paris', w.signer.publicKey).alive();
+  await arrived();
+  t.match(troubleOf(w), /^it has not been heard of$|^what it says of itself cannot be read: it is of paris$/);
+  t.same(w.sites.list().map(({ name }) => name), ['berlin'], 'nor is one shown that is not configured');
+  const open = await world(t, { isOpen: true });
+  new ScriptedSite(open.hub, 'paris', open.signer.publicKey).alive({}, { isSigned: false });
+  await until(() => open.sites.list().length === 2, WITHIN, 'paris');
+});
+
+void t.test('a sign of life of another version is told', async (t) => {
+  const w = await world(t);
+  const data = Buffer.from(JSON.stringify({ v: 2 }));
+  w.site.bus.publish(aliveSubject('berlin'), data, { 'Argo-From': 'berlin', 'Argo-Signature': w.site.signer.sign(aliveSubject('berlin'), data) });
+  await becomes(w, /^what it says of itself cannot be read: it is of version 2/);
+  w.site.alive();
+  await becomes(w, undefined);
+});
+
+void t.test('a site falls silent, and a question finds it again', async (t) => {
+  const w = await world(t, { deadAfter: 300 });
+  const told: string[] = [];
+  w.sites.onChange(() => told.push(String(troubleOf(w))));
+  await until(() => told.some((trouble) => /^it has said nothing since 20/.test(trouble)), WITHIN, 'the word that it is silent');
+  w.site.onAsk = (question, reply) => {
+    t.match(question, { ask: 'status', machine: '-' });
+    reply({ state: 'failed', phrase: 'NO SUCH INSTANCE', detail: '' });
+  };
+  await until(() => w.hub.passed.some(({ subject }) => subject === askSubject('berlin')), WITHIN, 'a probe');
+  w.site.alive();
+  await becomes(w, undefined);
+});
+
+void t.test('one that is not connected is told apart', async (t) => {
+  const w = await world(t, { deadAfter: 100 });
+  w.site.close();
+  await becomes(w, /^it is not connected$/);
+  t.equal(w.hub.passed.filter(({ subject }) => subject === askSubject('berlin')).length, 1, 'it is asked once');
+});
+
+void t.test('a clock that is off', async (t) => {
+  const w = await world(t, { isUnheard: true });
+  w.site.alive({ at: Date.now() - 40_000 });
+  await becomes(w, /^its clock is 40.* behind ours$/);
+  const v = await world(t, { isUnheard: true });
+  v.site.alive({ at: Date.now() + 40_000 });
+  await becomes(v, /^its clock is 40.* ahead of ours$/);
+  const late = await world(t, { isUnheard: true });
+  late.site.alive({ at: Date.now() - 5000 });
+  await becomes(late, /behind/);
+  late.site.alive();
+  await becomes(late, undefined);
+  t.pass('a word that came late says nothing of the clock, once another came in time');
+});
+
+void t.test('it says that it leaves, and comes back as another process', async (t) => {
+  const w = await world(t);
+  w.site.alive({ leaving: true, at: Date.now() + 1 });
+  await becomes(w, /^its server has ended$/);
+  w.site.incarnation = '0197dddd-bbbb-7ccc-8ddd-eeeeeeeeeeee';
+  w.site.alive({ started: Date.now() + 1 });
+  await becomes(w, undefined);
+});
+
+void t.test('two servers of one name', async (t) => {
+  const w = await world(t, { deadAfter: 1500 });
+  const first = w.site.incarnation;
+  const second = '0197dddd-bbbb-7ccc-8ddd-eeeeeeeeeeee';
+  const say = (incarnation: string, at: number, started: number): void => {
+    w.site.incarnation = incarnation;
+    w.site.alive({ at, started });
+  };
+  const now = Date.now();
+  say(second, now + 200, w.site.started + 100);
+  await until(() => w.sites.info('berlin').alive?.incarnation === second, WITHIN, 'the second one');
+  t.equal(troubleOf(w), undefined, 'it may have been started anew');
+  say(first, now + 100, w.site.started);
+  await arrived();
+  t.equal(troubleOf(w), undefined, 'a late word of the one before says nothing');
+  say(first, now + 300, w.site.started);
+  await becomes(w, /^two servers say that they are this site$/);
+  t.notOk(w.sites.mayVoid('berlin', second, second), 'then neither can say what was not begun');
+  await until(() => {
+    say(second, Date.now() + 1000, w.site.started + 100);
+    return troubleOf(w) === undefined;
+  }, WITHIN, 'one of them to be gone');
+  say(first, now + 300, w.site.started);
+  await arrived();
+  t.equal(troubleOf(w), undefined, 'the same word once more is no sign of life');
+});
+
+void t.test('one that was there before is another server, too', async (t) => {
+  const w = await world(t);
+  w.site.incarnation = '0197dddd-bbbb-7ccc-8ddd-eeeeeeeeeeee';
+  w.site.alive({ started: w.site.started - 60_000 });
+  await becomes(w, /^two servers/);
+});
+
+void t.test('the bus goes away and comes back', async (t) => {
+  const w = await world(t);
+  const told: (string | undefined)[] = [];
+  w.sites.onChange(() => told.push(troubleOf(w)));
+  w.bus.cut('the cable is out');
+  t.equal(troubleOf(w), 'the bus cannot be used: the cable is out');
+  w.bus.restore();
+  t.same(told, ['the bus cannot be used: the cable is out', undefined]);
+});
+
+void t.test('a reload takes a site away, and another key is not believed any longer', async (t) => {
+  const w = await world(t);
+  w.keys.replace(new Map([['berlin', new NkeySigner(newSeed()).publicKey]]));
+  w.sites.review();
+  const before = w.sites.info('berlin').heard;
+  w.site.alive({ orders: 7 });
+  await arrived();
+  t.equal(w.sites.info('berlin').heard, before);
+  w.keys.replace(new Map());
+  w.sites.review();
+  t.same(w.sites.list(), []);
+});
