@@ -122,14 +122,14 @@ void t.test('the bus is cut right behind the order', async (t) => {
       site.close();
       setImmediate(() => bus.restore());
     };
-    await t.rejects(power(), { phrase: 'UNCERTAIN' });
+    await t.rejects(power(), { message: /^UNCERTAIN/ });
   });
 });
 
 void t.test('that nobody is there, told of a copy that went out late, is not believed', async (t) => {
   const { site, power, bus, hub } = await world(t, { pace: { silenceLongest: 300 }, sendTimeout: 100 });
   hub.fate = ({ subject, kind }) => (kind === 'message' && subject === orderSubject('berlin') ? 'hold' : 'deliver');
-  const told = t.rejects(power(), { phrase: 'UNCERTAIN' });
+  const told = t.rejects(power(), { message: /^UNCERTAIN/ });
   await until(() => hub.held === 1, WITHIN, 'the order');
   bus.cut();
   site.close();
@@ -217,7 +217,7 @@ void t.test('that it was never begun is believed of who has the journal', async 
     site.alive({ interval: 1000 });
   };
   site.onResult = (_question, reply) => reply({ state: 'none' });
-  await t.rejects(power(), { phrase: 'UNREACHABLE' });
+  await t.rejects(power(), { message: /^UNREACHABLE/ });
   t.not(site.incarnation, first);
   t.ok(site.results.length > 1, 'not at once: the one that was there before may have it under way');
   t.ok(performance.now() - began > 1900, 'when that one was silent for two signs of life');
@@ -259,7 +259,7 @@ void t.test('a site that is silent is sent nothing while it is waited for', asyn
   const { site, sites, power, hub } = await world(t, { sendTimeout: 50, deadAfter: 50, pace: { silenceLongest: 400, firstWord: 150 } });
   site.alive();
   await until(() => sites.info('berlin').trouble === undefined, WITHIN, 'a sound site');
-  await t.rejects(power(), { phrase: 'UNCERTAIN' });
+  await t.rejects(power(), { message: /^UNCERTAIN/ });
   t.equal(sent(hub, orderSubject('berlin')), 1);
   t.equal(sent(hub, resultSubject('berlin')), 0);
 });
@@ -289,7 +289,7 @@ void t.test('who does not wait any longer says so, and the site has the last wor
 void t.test('a site that does not hear that either is given up', async (t) => {
   const { site, power, cancel } = await world(t);
   site.onOrder = () => setImmediate(() => cancel.abort(new Error('cancelled')));
-  await t.rejects(power(), { phrase: 'UNCERTAIN' });
+  await t.rejects(power(), { message: /^UNCERTAIN/ });
   t.equal(site.orders.length, 1, 'and the order is not sent again');
   t.ok(site.results.every((question) => question.cancel));
 });
@@ -311,7 +311,7 @@ void t.test('what a site says of a failure is harmless here', async (t) => {
 void t.test('an end that was to be verified and was not is none', async (t) => {
   const { site, power } = await world(t);
   site.onOrder = (_order, reply) => reply({ ...DONE, verified: false });
-  await t.rejects(power(), { phrase: 'UNCERTAIN' });
+  await t.rejects(power(), { message: /^UNCERTAIN/ });
   t.match(await power({ ...STOP, wait: false }), { result: 'done', verified: false });
 });
 
