@@ -45,12 +45,27 @@ void t.test('answers that are not of this site to this order are as if they had 
     reply(DONE, { purpose: orderSubject('berlin') });
     reply({ ...DONE, front: 'f2' });
     reply({ state: 'failed', phrase: 'NOT ALLOWED', detail: '', front: undefined });
+    reply({ state: 'failed', phrase: 'NOT ALLOWED', detail: '' }, { isToStranger: true, isSigned: false });
+    reply({ state: 'failed', phrase: 'NOT ALLOWED', detail: '' }, { isToStranger: true, signer: stranger });
+    reply(DONE, { isToStranger: true });
     reply({ state: 'value', value: 'off' });
     reply({ state: 'failed', phrase: 'WRONG STATE', detail: 'web1 is paused' });
   };
   await t.rejects(power(), { message: 'WRONG STATE: web1 is paused' });
   t.equal(site.orders.length, 1);
   t.match(refusals[0], { site: 'berlin', reason: 'it is about another id than was asked for' }, 'the first is in the log at once');
+});
+
+void t.test('a site that does not know our key says so, and of nothing else than what was sent', async (t) => {
+  const { site, power } = await world(t);
+  site.onOrder = (_order, reply) => reply({ state: 'failed', phrase: 'NOT ALLOWED', detail: 'site berlin knows no front with that key' }, { isToStranger: true });
+  await t.rejects(power(), { message: 'NOT ALLOWED: site berlin knows no front with that key' });
+  const other = await world(t, { sendTimeout: 50 });
+  other.site.onResult = (_question, reply) => {
+    if (other.site.results.length === 1) reply({ state: 'failed', phrase: 'NOT ALLOWED', detail: 'since the order was sent, the key was taken out' }, { isToStranger: true });
+    else reply(DONE);
+  };
+  t.match(await other.power(), { result: 'done' });
 });
 
 void t.test('where no keys of sites are known, the site\'s name for the order still counts', async (t) => {
@@ -127,15 +142,18 @@ void t.test('the bus is cut right behind the order', async (t) => {
 });
 
 void t.test('that nobody is there, told of a copy that went out late, is not believed', async (t) => {
-  const { site, power, bus, hub } = await world(t, { pace: { silenceLongest: 300 }, sendTimeout: 100 });
-  hub.fate = ({ subject, kind }) => (kind === 'message' && subject === orderSubject('berlin') ? 'hold' : 'deliver');
-  const told = t.rejects(power(), { message: /^UNCERTAIN/ });
-  await until(() => hub.held === 1, WITHIN, 'the order');
-  bus.cut();
-  site.close();
-  bus.restore();
-  hub.release();
-  await told;
+  // before and after the time in which it would be sent once more
+  for (const sendTimeout of [5000, 50]) {
+    const { site, power, bus, hub } = await world(t, { pace: { silenceLongest: 600 }, sendTimeout });
+    hub.fate = ({ subject, kind }) => (kind === 'message' && subject === orderSubject('berlin') ? 'hold' : 'deliver');
+    const told = power(STOP, { actionTimeout: 100 }).catch((thrown: unknown) => thrown);
+    await until(() => hub.held === 1 && (sendTimeout > 50 || site.results.length > 0), WITHIN, 'the order');
+    bus.cut();
+    site.close();
+    bus.restore();
+    hub.release();
+    t.match(await told, { message: /^UNCERTAIN/ });
+  }
 });
 
 void t.test('an order that was lost on its way', async (t) => {
@@ -147,6 +165,18 @@ void t.test('an order that was lost on its way', async (t) => {
     t.match(await power(), { result: 'done' });
     t.equal(site.orders.length, 1);
     t.equal(site.results.length, 0);
+  });
+  await t.test('is not sent to another process than the first one', async (t) => {
+    const { site, sites, power, hub } = await world(t);
+    hub.fate = ({ subject, kind }) => (kind === 'message' && subject === orderSubject('berlin') ? 'lose' : 'deliver');
+    const told = power().catch((thrown: unknown) => thrown);
+    site.incarnation = '0197dddd-bbbb-7ccc-8ddd-eeeeeeeeeeee';
+    site.started = Date.now() + 1;
+    site.alive();
+    await until(() => sites.info('berlin').alive?.incarnation === site.incarnation, WITHIN, 'the other process');
+    site.onResult = (_question, reply) => reply({ state: 'lost', observed: 'on' });
+    t.match(await told, { message: /^UNCERTAIN/ });
+    t.equal(sent(hub, orderSubject('berlin')), 1);
   });
   await t.test('is asked for when its time is over, and UNREACHABLE where the site says so', async (t) => {
     const { site, power, hub } = await world(t, { sendTimeout: 50 });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { FROM_HEADER, REPLY_PURPOSE, SIGNATURE_HEADER, type BusMessage, type Signer } from '../../../src/fleet/contract.js';
+import { FROM_HEADER, refusalPurpose, REPLY_PURPOSE, SIGNATURE_HEADER, type BusMessage, type Signer } from '../../../src/fleet/contract.js';
 import {
   aliveMessage, askMessage, orderMessage, readMessage, resultMessage, settingMessage, writeMessage, type AliveMessage, type AnswerMessage, type AskMessage, type OrderMessage,
   type ResultMessage, type SettingMessage,
@@ -18,6 +18,8 @@ export interface Signing {
   readonly from?: string;
   readonly purpose?: string;
   readonly isSigned?: boolean;
+  /** as to one whose signature is not known */
+  readonly isToStranger?: boolean;
 }
 
 export type Reply = (said: Said, signing?: Signing) => void;
@@ -80,8 +82,10 @@ export class ScriptedSite {
   }
 
   #reply(asked: BusMessage, id: string, said: Said, signing: Signing = {}): void {
-    const data = writeMessage({ v: 1, id, incarnation: this.incarnation, front: asked.header(FROM_HEADER), ...said });
-    asked.respond(data, this.#headers(REPLY_PURPOSE, data, signing));
+    const front = signing.isToStranger ? undefined : asked.header(FROM_HEADER);
+    const data = writeMessage({ v: 1, id, incarnation: this.incarnation, front, ...said });
+    const purpose = signing.isToStranger ? refusalPurpose(asked.data, asked.header(SIGNATURE_HEADER)) : REPLY_PURPOSE;
+    asked.respond(data, this.#headers(purpose, data, signing));
   }
 
   #headers(usual: string, data: Uint8Array, { signer = this.signer, from = this.name, purpose = usual, isSigned = true }: Signing): Record<string, string> {
