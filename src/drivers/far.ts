@@ -46,6 +46,8 @@ export interface FarCall {
 
 /** The other gate, for one machine. */
 export interface FarGate {
+  /** where it is, for people: `site berlin` */
+  readonly place: string;
   /**
    * @throws ArgoError: UNREACHABLE where it is certain that nothing was begun; UNCERTAIN where nobody can say; else as the
    *   other gate has answered

@@ -211,7 +211,10 @@ export class Consoles {
   }
 }
 
-const lacks = ({ name, machine, owner }: Instance, { kind }: ConsoleOrder): ArgoError => noConsole({ name, type: machine.type, providerType: owner.settings.type }, kind);
+function lacks({ name, machine, owner }: Instance, { kind }: ConsoleOrder): ArgoError {
+  if (machine.far) return new ArgoError('NOT SUPPORTED', `${name} is at ${machine.far.place}, and its consoles are opened there`);
+  return noConsole({ name, type: machine.type, providerType: owner.settings.type }, kind);
+}
 
 /** `console` and `shell`, where the commands of these names do it. */
 function wordOf(mandate: Mandate, operation: OperationName): string {

@@ -253,5 +253,7 @@ function requireMethod(name: WorkName, subject: Subject): Method {
   const method = methodOf(name, subject);
   if (method) return method;
   const owner = ownerOf(subject);
-  throw new ArgoError('NOT SUPPORTED', `${instanceOf(subject)?.name ?? owner.name} (${owner.settings.type}) has no ${name}`);
+  const instance = instanceOf(subject);
+  if (instance?.machine.far) throw new ArgoError('NOT SUPPORTED', `${instance.name} is at ${instance.machine.far.place}, and ${name} is done there`);
+  throw new ArgoError('NOT SUPPORTED', `${instance?.name ?? owner.name} (${owner.settings.type}) has no ${name}`);
 }

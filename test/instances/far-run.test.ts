@@ -17,6 +17,7 @@ const outcome = (more: Partial<FarOutcome> = {}): FarOutcome => ({ result: 'done
 
 /** The other gate, as the test has it. */
 class FakeGate implements FarGate {
+  readonly place = 'site berlin';
   readonly orders: { readonly order: FarOrder; readonly call: FarCall }[] = [];
   readonly changes: { readonly change: FarChange; readonly call: FarCall }[] = [];
   onPower: (order: FarOrder, call: FarCall) => Promise<FarOutcome> = async () => outcome();
@@ -189,4 +190,10 @@ void t.test('a setting is changed there, too', async (t) => {
   t.match(far.changes, [{ change: { operation: 'autostart', value: true }, call: { account: 'kim', from: '127.0.0.1:1' } }]);
   t.match(audit.begun, [{ command: 'autostart', options: 'on' }]);
   t.equal(await kim.planChange(web1, { operation: 'autostart', value: true }), 'autostart on (it is off)');
+});
+
+void t.test('what the other gate is not asked for is refused with where it is to be had', async (t) => {
+  const { kim } = await arrange(t);
+  await t.rejects(kim.console(web1, { kind: 'text' }), { message: 'NOT SUPPORTED: web1 is at site berlin, and its consoles are opened there' });
+  await t.rejects(kim.work('machine.delete', web1, { disks: false }), { message: 'NOT SUPPORTED: web1 is at site berlin, and machine.delete is done there' });
 });

@@ -49,6 +49,10 @@ class RemoteGate implements FarGate {
     this.#target = target;
   }
 
+  get place(): string {
+    return `site ${this.#target.site}`;
+  }
+
   power(order: FarOrder, call: FarCall): Promise<FarOutcome> {
     return this.#orders.power(this.#target, order, call);
   }
