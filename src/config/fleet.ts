@@ -16,9 +16,9 @@ import { positiveDuration, text } from './values.js';
 /** The table `[fleet]` with `[[fleet.fronts]]` and `[[fleet.sites]]`, and the key `lease` of providers. */
 
 /** Names of sites and fronts: one token of a subject, and the first half of a provider's name that is typed as a word. */
-export const FLEET_NAME: NameForm = { form: /^[a-z0-9][a-z0-9-]{0,31}$/, rule: 'it begins with one of a-z and 0-9, and goes on with those and -, up to 32 in all' };
+export const SITE_NAME: NameForm = { form: /^[a-z0-9][a-z0-9-]{0,31}$/, rule: 'it begins with one of a-z and 0-9, and goes on with those and -, up to 32 in all' };
 
-const fleetName = v.pipe(text, v.regex(FLEET_NAME.form, `cannot be used: ${FLEET_NAME.rule}`));
+const fleetName = v.pipe(text, v.regex(SITE_NAME.form, `cannot be used: ${SITE_NAME.rule}`));
 
 const publicKey = v.pipe(text, v.check((key) => readPublicKey(key) !== undefined, 'must be the public key of an nkey, U…; `argo-server fleet key` shows it'));
 

@@ -1,4 +1,9 @@
+import { SITE_NAME } from '../config/fleet.js';
+
 /** Subjects, buckets and streams on the bus: one place for their names. */
+
+/** Names of sites and fronts: one token of a subject. */
+export const FLEET_NAME = SITE_NAME.form;
 
 const PLAIN = /^[A-Za-z0-9_-]+$/;
 
