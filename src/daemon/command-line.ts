@@ -1,5 +1,7 @@
 import type { Argv } from 'yargs';
 import { packageVersion } from '../kit/own-files.js';
+import { FLEET_REPLICAS } from '../kit/fleet-limits.js';
+import type { FleetReport } from './fleet-command.js';
 import { endWithReader } from './output.js';
 import { run } from './run.js';
 
@@ -28,6 +30,32 @@ const tokenCommands = (args: Argv<{ config: string | undefined }>): typeof args 
     async ({ config, account }) => (await editor(config)).listTokens(account).forEach(print))
   .command('revoke <account> <name>', 'take a token away', (one) => one.positional('account', { type: 'string', demandOption: true }).positional('name', { type: 'string', demandOption: true }),
     async ({ config, account, name }) => print(await (await editor(config)).revokeToken(account, name)));
+
+const printReport = ({ lines, warnings, faults }: FleetReport): void => {
+  lines.forEach(print);
+  warnings.forEach((words) => process.stderr.write(`argo-server: warning: ${words}\n`));
+  faults.forEach((words) => process.stderr.write(`argo-server: ${words}\n`));
+  if (faults.length > 0) process.exitCode = 1;
+};
+
+const fleet = async () => import('./fleet-command.js');
+
+/** What prepares a fleet's bus. */
+const fleetCommands = (args: Argv<{ config: string | undefined }>): typeof args => args
+  .command('key', 'make the key that [fleet] names, where there is none, and show what the bus has to know of it', (one) => one
+    .option('admin', { type: 'string', describe: 'a file for the key of who administers the bus, instead', requiresArg: true }),
+  async ({ config, admin }) => printReport((await fleet()).fleetKey(config, admin)))
+  .command('init', 'make the buckets and streams on the bus', (one) => one
+    .option('admin', { type: 'string', demandOption: true, describe: 'the file with the key of who administers the bus', requiresArg: true })
+    .option('replicas', { type: 'number', default: FLEET_REPLICAS, describe: 'copies, each on another server', requiresArg: true })
+    .option('events-size', { type: 'string', describe: 'what events may take, such as 1GiB', requiresArg: true })
+    .option('audit-size', { type: 'string', describe: 'what the audit of fronts may take, such as 10GiB', requiresArg: true })
+    .option('change', { type: 'boolean', default: false, describe: 'change what is there with other settings' }),
+  async (options) => printReport(await (await fleet()).fleetInit(options)))
+  .command('check', 'say whether the bus can be reached, and is as it should be', (one) => one
+    .option('admin', { type: 'string', describe: 'by the key in this file, instead of the server\'s own', requiresArg: true }),
+  async ({ config, admin }) => printReport(await (await fleet()).fleetCheck(config, admin)))
+  .demandCommand(1, 'say what to do: key, init or check');
 
 /**
  * Does what the words say.
@@ -64,6 +92,7 @@ export async function commandLine(words: readonly string[]): Promise<void> {
         async ({ config, name }) => print(await (await editor(config)).remove(name)))
       .command('list', 'list the accounts', (one) => one, async ({ config }) => (await editor(config)).list().forEach(print))
       .demandCommand(1, 'say what to do: add, passwd, list, remove, token, tokens or revoke'))
+    .command('fleet', 'prepare the bus of a fleet, and look at it', fleetCommands)
     .command('audit', 'show the actions that were taken', (args) => args
       .option('since', { type: 'string', describe: 'only since then: a date, or a duration such as 2h', requiresArg: true })
       .option('account', { type: 'string', describe: 'only of this account', requiresArg: true })

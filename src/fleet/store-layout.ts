@@ -1,4 +1,3 @@
-import type { StreamConfig } from '@nats-io/jetstream';
 import {
   FLEET_AUDIT_KEEP, FLEET_AUDIT_SIZE, FLEET_CHUNK_SIZE, FLEET_DUPLICATE_WINDOW, FLEET_EVENTS_KEEP, FLEET_EVENTS_SIZE, FLEET_HEADERS, FLEET_INVENTORY_SIZE, FLEET_LEASE_VALUE,
   FLEET_LEASES_SIZE, FLEET_MESSAGE, FLEET_REPLICAS,
@@ -29,31 +28,47 @@ export interface StoreChoices {
 
 export const DEFAULT_CHOICES: StoreChoices = { replicas: FLEET_REPLICAS, eventsSize: FLEET_EVENTS_SIZE, auditSize: FLEET_AUDIT_SIZE };
 
-/** Which settings of a stream this program looks after. */
-type Settings = Pick<StreamConfig, 'description' | 'subjects' | 'retention' | 'storage' | 'discard' | 'num_replicas' | 'max_age' | 'max_bytes' | 'max_msgs' | 'max_msgs_per_subject'
-  | 'max_msg_size' | 'duplicate_window' | 'deny_delete' | 'deny_purge' | 'allow_rollup_hdrs' | 'allow_direct'>;
+/** Settings of a stream that this program looks after, as JetStream has them (docs.nats.io, JetStream wire API). Durations in nanoseconds. */
+export interface StreamSettings {
+  readonly description: string;
+  readonly subjects: readonly string[];
+  readonly retention: 'limits';
+  readonly storage: 'file';
+  readonly discard: 'new' | 'old';
+  readonly num_replicas: number;
+  readonly max_age: number;
+  readonly max_bytes: number;
+  readonly max_msgs: number;
+  readonly max_msgs_per_subject: number;
+  readonly max_msg_size: number;
+  readonly duplicate_window: number;
+  readonly deny_delete: boolean;
+  readonly deny_purge: boolean;
+  readonly allow_rollup_hdrs: boolean;
+  readonly allow_direct: boolean;
+}
 
 export interface StoreStream {
   /** as people know it: a bucket by its own name */
   readonly title: string;
   /** as NATS calls the stream */
   readonly stream: string;
-  readonly settings: Settings;
+  readonly settings: StreamSettings;
 }
 
 /** Settings that are the operator's: another value is worth a word, and nothing breaks by it. */
-const CHOICES: ReadonlySet<string> = new Set<keyof Settings>(['num_replicas', 'max_age', 'max_bytes']);
+const CHOICES: ReadonlySet<string> = new Set<keyof StreamSettings>(['num_replicas', 'max_age', 'max_bytes']);
 
 const COMMON = { retention: 'limits', storage: 'file', max_msgs: UNLIMITED, duplicate_window: FLEET_DUPLICATE_WINDOW * NANOSECONDS, deny_delete: true, allow_direct: true } as const;
 const described = (words: string): string => `argo-server fleet, layout ${LAYOUT}: ${words}`;
 
 /** What is written to a full bucket is refused, since what is in it is the present; a full stream lets its oldest go. */
-const bucket = (name: string, words: string, replicas: number, limits: Pick<Settings, 'max_bytes' | 'max_msg_size'>): StoreStream => ({
+const bucket = (name: string, words: string, replicas: number, limits: Pick<StreamSettings, 'max_bytes' | 'max_msg_size'>): StoreStream => ({
   title: name, stream: `KV_${name}`,
   settings: { ...COMMON, ...limits, description: described(words), subjects: [`$KV.${name}.>`], discard: 'new', num_replicas: replicas, max_age: 0, max_msgs_per_subject: 1, deny_purge: false, allow_rollup_hdrs: true },
 });
 
-const stream = (name: string, words: string, replicas: number, limits: Pick<Settings, 'subjects' | 'max_bytes' | 'max_age' | 'deny_purge'>): StoreStream => ({
+const stream = (name: string, words: string, replicas: number, limits: Pick<StreamSettings, 'subjects' | 'max_bytes' | 'max_age' | 'deny_purge'>): StoreStream => ({
   title: name, stream: name,
   settings: { ...COMMON, ...limits, description: described(words), discard: 'old', num_replicas: replicas, max_msgs_per_subject: UNLIMITED, max_msg_size: FLEET_MESSAGE + FLEET_HEADERS, allow_rollup_hdrs: false },
 });
@@ -74,7 +89,7 @@ export interface Difference {
   readonly words: string;
 }
 
-function shown(key: keyof Settings, value: unknown): string {
+function shown(key: keyof StreamSettings, value: unknown): string {
   if (key === 'max_age' || key === 'duplicate_window') {
     const ms = Number(value) / NANOSECONDS;
     return ms === 0 ? 'for ever' : ms % DAY === 0 ? `${ms / DAY} d` : `${ms / 1000} s`;
@@ -84,8 +99,8 @@ function shown(key: keyof Settings, value: unknown): string {
 }
 
 /** The layout that a stream says to be of; undefined: it was not made by this program. */
-export function layoutOf({ description }: Partial<StreamConfig>): number | undefined {
-  const number = DESCRIPTION.exec(description ?? '')?.[1];
+export function layoutOf({ description }: { readonly description?: unknown }): number | undefined {
+  const number = typeof description === 'string' ? DESCRIPTION.exec(description)?.[1] : undefined;
   return number === undefined ? undefined : Number(number);
 }
 
@@ -97,8 +112,8 @@ export function layoutFault(layout: number | undefined): string | undefined {
 }
 
 /** In what an existing stream is not as it would be made. A setting that a server leaves out is its default. */
-export function differences({ settings }: StoreStream, there: Partial<StreamConfig>): Difference[] {
-  const keys = (Object.keys(settings) as (keyof Settings)[]).filter((key) => key !== 'description');
+export function differences({ settings }: StoreStream, there: { readonly [Key in keyof StreamSettings]?: unknown }): Difference[] {
+  const keys = (Object.keys(settings) as (keyof StreamSettings)[]).filter((key) => key !== 'description');
   return keys.flatMap((key) => {
     const [wanted, is] = [settings[key], there[key] ?? (typeof settings[key] === 'boolean' ? false : 0)];
     return String(wanted) === String(is) ? [] : [{ isChoice: CHOICES.has(key), words: `${key} is ${shown(key, is)}, and would be ${shown(key, wanted)}` }];

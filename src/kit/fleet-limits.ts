@@ -128,8 +128,14 @@ export const LEASE_LOOK = 1000;
 /** For giving one up when the server ends. */
 export const LEASE_RELEASE = 2000;
 
+/** How long `argo-server fleet check` waits for the time of the bus, and for signs of life of sites. */
+export const FLEET_CLOCK_TIMEOUT = 1000;
+export const FLEET_HEARD_WAIT = FLEET_ALIVE_INTERVAL + 1000;
+
 /** What the bus keeps, unless `argo-server fleet init` is told otherwise. */
 export const FLEET_REPLICAS = 3;
+/** As many copies as the bus can keep of it: an odd number, so that most of them are up where one is not. */
+export const FLEET_COPIES: readonly number[] = [1, 3, 5];
 export const FLEET_EVENTS_KEEP = 7 * 86_400_000;
 export const FLEET_EVENTS_SIZE = 1024 ** 3;
 export const FLEET_AUDIT_KEEP = 400 * 86_400_000;

@@ -48,18 +48,18 @@ const right = (pattern: string): Right => ({ pattern, trial: pattern.replace(/[*
 const kept = (pattern: string): Right => ({ ...right(pattern), isKept: true });
 const heard = (pattern: string): Right => ({ pattern, trial: undefined });
 
-/** How the bus's clock is asked for: each of its servers answers with its time. */
+/** How the bus's clock is asked for: the answer has it. */
 export const CLOCK_SUBJECT = '$SYS.REQ.ACCOUNT.PING.STATZ';
-const COMMON: readonly Right[] = [right(CLOCK_SUBJECT), right('$JS.API.INFO')];
+const COMMON: readonly Right[] = [right(CLOCK_SUBJECT)];
 
 const infoOn = (...streams: readonly string[]): Right[] => streams.map((stream) => right(`$JS.API.STREAM.INFO.${stream}`));
 /** To read the last of a subject. The subject is a part of the request's, so that it can be limited (nats-server 2.9). */
 const lastOf = (stream: string, subjects: string): Right => right(`$JS.API.DIRECT.GET.${stream}.${subjects}`);
-/** To be told of what is there and what changes. @param subjects undefined: all of the stream */
-const following = (stream: string, subjects?: string): Right[] => [
-  right(`$JS.API.CONSUMER.CREATE.${stream}.${subjects === undefined ? '>' : `*.${subjects}`}`),
-  right(`$JS.API.CONSUMER.INFO.${stream}.*`), right(`$JS.API.CONSUMER.DELETE.${stream}.*`),
-];
+/**
+ * To be told of what is there and what changes; the name of who is told is another one each time. Whoever may that can have what
+ * is stored sent to any subject, whatever else he may publish (tried: nats-server 2.9.10), so that sites do not have it.
+ */
+const following = (stream: string, subjects: string): Right => right(`$JS.API.CONSUMER.CREATE.${stream}.*.${subjects}`);
 /** By which one that is told of much tells that it follows. */
 const FLOW = right('$JS.FC.>');
 
@@ -70,8 +70,8 @@ function siteRights({ name, leases }: Member): Rights {
   return {
     publish: [
       heard(aliveSubject(name)), heard(events), kept(own), ...COMMON,
-      ...infoOn(inventory, held, EVENTS_STREAM), lastOf(EVENTS_STREAM, events), lastOf(inventory, own), ...following(inventory, own), FLOW,
-      ...leases.map((lease) => bucketKeys(LEASES_BUCKET, tokenOf(lease))).flatMap((key) => [kept(key), lastOf(held, key), ...following(held, key)]),
+      ...infoOn(inventory, held, EVENTS_STREAM), lastOf(EVENTS_STREAM, events), lastOf(inventory, own),
+      ...leases.map((lease) => bucketKeys(LEASES_BUCKET, tokenOf(lease))).flatMap((key) => [kept(key), lastOf(held, key)]),
     ],
     // The others of its own subjects, so that it can be tried without taking an order away from a site at work.
     subscribe: [{ pattern: orderSubject(name).replace(/[^.]*$/, '*'), trial: orderSubject(name).replace(/[^.]*$/, NOBODY) }, right(`${inboxPrefix(name)}.>`)],
@@ -84,8 +84,8 @@ function frontRights({ name }: Member): Rights {
   return {
     publish: [
       ...[orderSubject, askSubject, resultSubject].map((subject) => right(subject('*'))), kept(auditSubject(name)), ...COMMON,
-      ...infoOn(inventory, held, EVENTS_STREAM, AUDIT_STREAM), lastOf(inventory, '>'), lastOf(held, '>'), lastOf(AUDIT_STREAM, auditSubject(name)), lastOf(EVENTS_STREAM, '>'),
-      ...following(inventory), ...following(held), ...following(EVENTS_STREAM), FLOW,
+      ...infoOn(inventory, held, EVENTS_STREAM, AUDIT_STREAM), lastOf(AUDIT_STREAM, auditSubject(name)), FLOW,
+      ...[inventory, held].flatMap((stream) => [lastOf(stream, '>'), following(stream, '>')]),
     ],
     subscribe: [right(ALIVE_OF_ALL), right(EVENTS_OF_ALL), right(`${inboxPrefix(name)}.>`)],
     answers: false,
@@ -119,6 +119,7 @@ export interface Forbidden {
 const ANYBODY: readonly (Forbidden & { readonly needs?: Part })[] = [
   { on: 'publish', right: right(orderSubject('*')), words: 'send orders to any site', needs: 'front' },
   { on: 'publish', right: kept(bucketKeys(INVENTORY_BUCKET, '*.*.*')), words: 'write the inventory of any site' },
+  { on: 'publish', right: right('$JS.API.CONSUMER.CREATE.*.*'), words: 'have what is stored sent to anybody', needs: 'admin' },
   { on: 'publish', right: right('$JS.API.STREAM.DELETE.*'), words: 'delete buckets and streams', needs: 'admin' },
   { on: 'subscribe', right: right(orderSubject('*')), words: 'hear the orders to any site' },
   { on: 'subscribe', right: right(`${inboxPrefix('')}*.>`), words: 'hear the answers to any front' },

@@ -1,0 +1,65 @@
+import type { NatsConnection } from '@nats-io/transport-node';
+import { BUS_STORE_TIMEOUT } from '../../kit/fleet-limits.js';
+import { BusLink, type LinkOptions, type Nats } from '../bus-link.js';
+
+/** A connection to the bus for as long as somebody looks after it: made once, and not again. */
+export interface AdminConnection {
+  readonly connection: NatsConnection;
+  readonly nats: Nats;
+  /** what the bus has refused so far */
+  readonly refused: readonly Error[];
+  close(): Promise<void>;
+}
+
+/** @throws Error with the reasons of all servers where none takes us */
+export async function connectOnce(options: LinkOptions): Promise<AdminConnection> {
+  const refused: Error[] = [];
+  let link: BusLink | undefined;
+  try {
+    const { connection, nats } = await new Promise<Pick<AdminConnection, 'connection' | 'nats'>>((resolve, reject) => {
+      link = new BusLink(options, {
+        up: (made, library) => resolve({ connection: made, nats: library }),
+        down: (why) => reject(new Error(`the bus cannot be reached: ${why}`)),
+        refused: (error) => void refused.push(error),
+      });
+    });
+    return { connection, nats, refused, close: () => link!.close() };
+  } catch (error) {
+    await link?.close();
+    throw error;
+  }
+}
+
+/** What the store of the bus says where it does not do something. */
+export class StoreFault extends Error {
+  override readonly name = 'StoreFault';
+
+  /** @param code as nats-server's errors.json has it */
+  constructor(readonly code: number, message: string) {
+    super(message);
+  }
+}
+
+interface StoreAnswer {
+  readonly error?: { readonly err_code?: number; readonly description?: string };
+}
+
+/**
+ * Asks JetStream, the bus's store (docs.nats.io, JetStream wire API).
+ * @param subject behind `$JS.API.`
+ * @throws StoreFault where it refuses; Error where it does not answer
+ */
+export async function askStore<Answer>({ connection }: Pick<AdminConnection, 'connection'>, subject: string, content?: object): Promise<Answer> {
+  let answer: Answer & StoreAnswer;
+  try {
+    const { data } = await connection.request(`$JS.API.${subject}`, content === undefined ? '' : JSON.stringify(content), { timeout: BUS_STORE_TIMEOUT });
+    answer = JSON.parse(Buffer.from(data).toString()) as Answer & StoreAnswer;
+  } catch (error) {
+    throw new Error(`the bus's store does not answer (${wordsFor(error as Error)}): is JetStream on, for this account, and are most of its servers up?`, { cause: error });
+  }
+  if (answer.error !== undefined) throw new StoreFault(answer.error.err_code ?? 0, answer.error.description ?? 'no reason');
+  return answer;
+}
+
+/** The client's own errors have their reason in what they come from. */
+const wordsFor = ({ message, cause }: Error): string => (cause instanceof Error && cause.message !== '' ? cause.message : message);

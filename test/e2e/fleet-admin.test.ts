@@ -1,0 +1,180 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { connectOnce, type AdminConnection } from '../../src/fleet/admin/connection.js';
+import { streamInfo } from '../../src/fleet/admin/init.js';
+import { permissionBlock } from '../../src/fleet/admin/rights.js';
+import { tryRights } from '../../src/fleet/admin/trial.js';
+import { EVENTS_STREAM, eventSubject, FLEET_NAME, orderSubject } from '../../src/fleet/subjects.js';
+import { argoServer, scratch, type Outcome } from '../daemon/cli.js';
+import { Nats, NATS_PROGRAMS, natsUser, type NatsUser } from '../peers/nats.js';
+import { lacks } from '../support/peers.js';
+
+/** `argo-server fleet` against Debian's nats-server, which has the permissions that it prints. */
+
+const SKIP = { skip: lacks(...NATS_PROGRAMS) };
+
+/** A server's folder: its configuration and its key, and that of who administers the bus. */
+function serverOf(t: Test, nats: Nats, user: NatsUser, further = ''): { run(...words: string[]): Promise<Outcome>; admin: string; folder: string } {
+  const folder = scratch(t);
+  const file = join(folder, 'argo-server.conf');
+  const admin = join(folder, 'admin.nk');
+  writeFileSync(join(folder, 'own.nk'), user.seed, { mode: 0o600 });
+  writeFileSync(admin, nats.admin.seed, { mode: 0o600 });
+  const { name, parts, leases } = user.member;
+  const providers = leases.map((lease) => `[providers.${lease}]\ntype = "sim"\nlease = "${lease}"\n`).join('');
+  writeFileSync(file, `[fleet]
+role = [${parts.map((part) => `"${part}"`).join(', ')}]
+name = "${name}"
+servers = [${nats.urls.map((url) => `"${url}"`).join(', ')}]
+${nats.caFile === undefined ? '' : `ca-file = "${nats.caFile}"`}
+nkey-file = "${join(folder, 'own.nk')}"
+${further}
+${providers}`, { mode: 0o600 });
+  return { folder, admin, run: (...words) => argoServer(folder, ['--config', file, 'fleet', ...words]) };
+}
+
+async function withNats(t: Test, options: Parameters<typeof Nats.start>[0]): Promise<Nats> {
+  const nats = await Nats.start(options);
+  t.teardown(() => nats.stop());
+  return nats;
+}
+
+async function connectAs(t: Test, nats: Nats, user: NatsUser): Promise<AdminConnection> {
+  const admin = await connectOnce(nats.link(user));
+  t.teardown(() => admin.close());
+  return admin;
+}
+
+await t.test('init makes buckets and streams once, and leaves alone what has other settings', SKIP, async (t) => {
+  const berlin = natsUser('berlin', 'site');
+  const nats = await withNats(t, { users: [berlin], store: false });
+  const { run, admin } = serverOf(t, nats, berlin);
+  const init = (...words: string[]): Promise<Outcome> => run('init', '--admin', admin, ...words);
+
+  const alone = await init();
+  t.equal(alone.code, 1);
+  t.match(alone.stderr, /argo-inventory: refused by the bus: .*on a single server, say --replicas 1/);
+
+  t.same(await init('--replicas', '1', '--events-size', '64MiB'), { code: 0, stdout: 'argo-inventory: made\nargo-leases: made\nARGO_EVENTS: made\nARGO_AUDIT: made\n', stderr: '' });
+  t.match(await init('--replicas', '1', '--events-size', '64MiB'), { code: 0, stdout: /^(?:\S+: there already, as it should be\n){4}$/, stderr: '' }, 'a second time');
+
+  const other = await init('--replicas', '1');
+  t.equal(other.code, 1);
+  t.equal(other.stderr, 'argo-server: ARGO_EVENTS: there already, and left as it is: max_bytes is 64.0 MiB, and would be 1.0 GiB\n');
+  const by = await connectAs(t, nats, nats.admin);
+  t.equal((await streamInfo(by, EVENTS_STREAM))?.config.max_bytes, 64 * 1024 ** 2, 'it was left');
+
+  t.match(await init('--replicas', '1', '--change'), { code: 0, stdout: /^ARGO_EVENTS: changed: max_bytes is 64\.0 MiB, and would be 1\.0 GiB$/m, stderr: '' });
+  t.equal((await streamInfo(by, EVENTS_STREAM))?.config.max_bytes, 1024 ** 3);
+});
+
+await t.test('a stream that somebody else has made, and one of a newer version', SKIP, async (t) => {
+  const berlin = natsUser('berlin', 'site');
+  const nats = await withNats(t, { users: [berlin], store: false });
+  const { run, admin } = serverOf(t, nats, berlin);
+  const { connection } = await connectAs(t, nats, nats.admin);
+  const create = (name: string, settings: object) => connection.request(`$JS.API.STREAM.CREATE.${name}`, JSON.stringify({ name, storage: 'file', retention: 'limits', ...settings }), { timeout: 5000 });
+  await create(EVENTS_STREAM, { subjects: ['argo.v1.event.>'] });
+  await create('ARGO_AUDIT', { subjects: ['argo.v1.audit.front.*'], description: 'argo-server fleet, layout 2: what was done at the fronts' });
+
+  const { code, stderr } = await run('init', '--admin', admin, '--replicas', '1');
+  t.equal(code, 1);
+  t.match(stderr, /ARGO_EVENTS: there already, and left as it is: was not made by `argo-server fleet init`; .*subjects is argo\.v1\.event\.>, and would be argo\.v1\.event\.\*\.\*/);
+  t.match(stderr, /ARGO_AUDIT: is of layout 2, and this argo-server knows 1: a newer one has made it/);
+  t.match(await run('init', '--admin', admin, '--replicas', '1', '--change'), { code: 1, stdout: /ARGO_EVENTS: changed/, stderr: /^argo-server: ARGO_AUDIT: is of layout 2/ }, 'the newer one is never changed');
+
+  const seen = await run('check');
+  t.equal(seen.code, 0, seen.stderr);
+  const all = await run('check', '--admin', admin);
+  t.match(all, { code: 1, stderr: /ARGO_AUDIT is of layout 2/ });
+});
+
+await t.test('check says that all is well, for each part', SKIP, async (t) => {
+  const [berlin, f1, both] = [natsUser('berlin', 'site'), natsUser('f1', 'front'), natsUser('hq', 'site', 'front')];
+  const nats = await withNats(t, { users: [berlin, f1, both] });
+  for (const user of [berlin, f1, both]) {
+    const { run } = serverOf(t, nats, user);
+    const { code, stdout, stderr } = await run('check');
+    t.equal(code, 0, stderr);
+    t.match(stdout, new RegExp(`^connected to \\S+ \\(nats-server \\d+\\.\\d+\\.\\d+\\) as ${user.member.name}, ${user.signer.publicKey}\n`));
+    t.match(stdout, /^the bus: its clock is \d+ ms (?:before|behind) ours$/m);
+    t.match(stdout, /^argo-inventory: 1 copy, 0 B of 1\.0 GiB$/m);
+    t.match(stdout, new RegExp(`^the bus allows what ${user.member.parts.join(' and ')} needs`, 'm'));
+    t.notMatch(stderr, /could/, 'nothing beyond it');
+    t.match(stderr, /warning: argo-inventory: there is one copy of it/);
+  }
+  const { run, admin } = serverOf(t, nats, f1);
+  t.match(await run('check', '--admin', admin), { code: 0, stdout: /as who administers the bus/ });
+  // some servers do not tell it from then on, so that it is read another way
+  await nats.setUsers([berlin, f1, both]);
+  t.match(await run('check'), { code: 0, stdout: /^the bus: its clock is \d+ ms (?:before|behind) ours$/m });
+});
+
+await t.test('check says what is missing, and what is too much', SKIP, async (t) => {
+  const [berlin, f1] = [natsUser('berlin', 'site'), natsUser('f1', 'front')];
+  const nats = await withNats(t, { users: [berlin, f1], store: false });
+  const site = serverOf(t, nats, berlin);
+  const front = serverOf(t, nats, f1);
+  t.match(await site.run('check'), { code: 1, stderr: /argo-leases is not there: argo-server fleet init makes it/ });
+
+  // the site's block for another site, and the front without any limits
+  await nats.setUsers([berlin, f1], ({ signer, member }) => (
+    member.name === 'f1' ? `{ nkey: ${signer.publicKey} }\n` : permissionBlock(member.name === 'berlin' ? { ...member, name: 'munich' } : member, signer.publicKey)));
+  const wrong = await site.run('check');
+  t.equal(wrong.code, 1);
+  t.match(wrong.stderr, /the bus does not allow to publish \$KV\.argo-inventory\.berlin\.>/);
+  t.match(wrong.stderr, /the bus does not allow to subscribe argo\.v1\.site\.berlin\.\*/);
+  const open = await front.run('check');
+  t.match(open.stderr, /with this key one could write the inventory of any site/);
+  t.match(open.stderr, /with this key one could hear the orders to any site/);
+
+  await nats.setUsers([f1]);
+  t.match(await site.run('check'), { code: 1, stdout: '', stderr: /the bus cannot be reached: .*it does not admit the key U/ }, 'a key that was taken out');
+  for (const server of nats.servers) await server.kill();
+  t.match(await site.run('check'), { code: 1, stdout: '', stderr: /the bus cannot be reached: .*ECONNREFUSED/ });
+});
+
+await t.test('what is tried leaves nothing behind, and nobody hears it', SKIP, async (t) => {
+  const [berlin, f1, open] = [natsUser('berlin', 'site'), natsUser('f1', 'front'), natsUser('open', 'front')];
+  const nats = await withNats(t, { users: [berlin, f1, open] });
+  await nats.setUsers([berlin, f1, open], ({ signer, member }) => (member.name === 'open' ? `{ nkey: ${signer.publicKey} }\n` : permissionBlock(member, signer.publicKey)));
+  const witness = await connectAs(t, nats, open);
+  const heard: string[] = [];
+  witness.connection.subscribe('argo.>', { callback: (_error, { subject }) => void heard.push(subject) });
+  await witness.connection.flush();
+  for (const user of [berlin, f1, open]) await tryRights(await connectAs(t, nats, user), user.member);
+  await witness.connection.flush();
+  for (const subject of heard) t.notOk(subject.split('.').some((token, at) => at === 3 && FLEET_NAME.test(token)) && subject.startsWith('argo.v1.site.'), subject);
+  t.notOk(heard.some((subject) => subject.startsWith('argo.v1.event.')));
+  const admin = await connectAs(t, nats, nats.admin);
+  for (const stream of ['KV_argo-inventory', 'KV_argo-leases', EVENTS_STREAM, 'ARGO_AUDIT']) t.equal((await streamInfo(admin, stream))?.state.bytes, 0, stream);
+});
+
+await t.test('a site\'s key that was stolen reaches nobody else, a front\'s neither forges nor deletes', SKIP, async (t) => {
+  const [berlin, paris, f1] = [natsUser('berlin', 'site'), natsUser('paris', 'site'), natsUser('f1', 'front')];
+  const nats = await withNats(t, { users: [berlin, paris, f1] });
+  const by = async (user: NatsUser, subject: string): Promise<string> => {
+    const { connection } = await connectAs(t, nats, user);
+    return connection.request(subject, '{}', { timeout: 2000 }).then(() => 'answered', (error: Error) => `${error.message} ${String((error.cause as Error | undefined)?.message)}`);
+  };
+  for (const subject of [orderSubject('paris'), eventSubject('paris', 'state'), '$KV.argo-inventory.paris.kvm1.0', '$KV.argo-leases.other', '$JS.API.DIRECT.GET.KV_argo-inventory.$KV.argo-inventory.paris.kvm1.0', '$JS.API.STREAM.PURGE.ARGO_EVENTS', '$JS.API.CONSUMER.CREATE.KV_argo-inventory.x.$KV.argo-inventory.berlin.>']) {
+    t.match(await by(berlin, subject), /Permissions Violation/, subject);
+  }
+  for (const subject of [eventSubject('paris', 'state'), '$KV.argo-inventory.paris.kvm1.0', '$KV.argo-leases.san1', '$JS.API.STREAM.DELETE.ARGO_EVENTS', '$JS.API.STREAM.UPDATE.ARGO_EVENTS']) {
+    t.match(await by(f1, subject), /Permissions Violation/, subject);
+  }
+  t.match(await by(f1, orderSubject('paris')), /no responders/i, 'it may order: the site looks at the signature');
+  t.match(await by(nats.admin, orderSubject('paris')), /Permissions Violation/, 'who administers the bus orders nobody');
+});
+
+await t.test('key makes the key that the configuration names, and shows what to paste', SKIP, async (t) => {
+  const berlin = natsUser('berlin', 'site');
+  const nats = await withNats(t, { users: [] });
+  const { run, folder } = serverOf(t, nats, berlin, `[[fleet.fronts]]\nname = "f1"\npublic-key = "${berlin.signer.publicKey}"\n`);
+  t.match(await run('key'), { code: 0, stdout: new RegExp(`^${berlin.signer.publicKey}\n[^]*nkey: ${berlin.signer.publicKey}[^]*"\\$KV\\.argo-leases\\.san1"[^]*\\[\\[fleet\\.sites\\]\\]\nname = "berlin"`), stderr: '' }, 'one that is there');
+
+  const made = await run('key', '--admin', join(folder, 'new.nk'));
+  t.match(made, { code: 0, stdout: /^U[A-Z2-7]{55}\n[^]*"\$JS\.API\.>"/, stderr: /new\.nk was made/ });
+  t.notMatch(made.stdout + made.stderr, readFileSync(join(folder, 'new.nk'), 'utf8').trim());
+});
