@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import t from 'tap';
 import * as v from 'valibot';
 import { parseConfig } from '../support/configuration.js';
+import { fleetTable, frontTable, siteTable } from '../../src/config/fleet.js';
 import { planTable, settleTable, stageTable } from '../../src/config/plans.js';
 import { accountTable, providerEntries, serverTable } from '../../src/config/schema.js';
 import { passwordEntries } from '../../src/config/secret.js';
 import { openLoaders } from '../../src/daemon/loaders.js';
 import { driverTypes, loadDriver } from '../../src/drivers/catalogue.js';
+import { newSeed } from '../../src/fleet/signer.js';
 import { SHUTDOWN_TIMEOUT } from '../../src/kit/limits.js';
 import { fromRoot } from '../support/paths.js';
 import { which } from '../support/peers.js';
@@ -24,10 +26,10 @@ const OTHER_FILES = ['docs/client.md'];
 const keyTable = (heading: string): Map<string, string> =>
   new Map(tableRows(section(DOCUMENT, heading)).flatMap(([keys = '', value = '']) => codeWords(keys).map((key) => [key, value] as const)));
 
-/** A configuration whose files are in a scratch folder; those that hold secrets must be there, so they are made. */
+/** A configuration whose files are in a scratch folder; those that hold secrets must be there, so they are made; a key must be one. */
 function withFiles(text: string, scratch: string): string {
   const source = text.replace(/"\/etc\/argo-server\//g, `"${join(scratch, 'argo-server')}/`);
-  for (const [, file = ''] of source.matchAll(/-file = "([^"]+)"/g)) if (file.startsWith(scratch)) writeFileSync(file, 'secret\n');
+  for (const [, key = '', file = ''] of source.matchAll(/(\w+)-file = "([^"]+)"/g)) if (file.startsWith(scratch)) writeFileSync(file, key === 'nkey' ? newSeed() : 'secret\n');
   return source;
 }
 
@@ -58,6 +60,20 @@ await t.test('every key of plans and of their stages is described, and every typ
   for (const key of Object.keys(settleTable.entries)) t.match(section(DOCUMENT, '## `[plans]`'), `\`${key}\``, key);
   const triggers = keyTable('## `[triggers]`');
   for (const type of (await openLoaders(() => undefined).catalogues.triggers()).types()) t.ok(triggers.has(type), `type ${type}`);
+});
+
+await t.test('every key of [fleet] is described, with its default', (t) => {
+  const rows = keyTable('## `[fleet]`');
+  for (const [key, entry] of Object.entries(fleetTable.entries)) {
+    if (key === 'nkey' || key === 'nkey-env') continue;
+    t.ok(rows.has(key), key);
+    const value = v.getDefault(entry as v.GenericSchema);
+    if (value !== undefined && value !== null && key !== 'fronts') t.equal(rows.get(key), `\`${JSON.stringify(value)}\``, key);
+  }
+  for (const key of [...Object.keys(frontTable.entries), ...Object.keys(siteTable.entries)]) t.ok(rows.has(key), key);
+  const text = readDocument('etc/argo-server.conf');
+  for (const key of rows.keys()) if (!['sites', 'fronts'].includes(key)) t.match(text, new RegExp(`^(# )?${key} = `, 'm'), key);
+  t.end();
 });
 
 await t.test('every key of every driver is described in its document', async (t) => {
@@ -100,9 +116,10 @@ await t.test('etc/argo-server.conf with its comments taken away is good, too', a
     .replaceAll('$2b$12$…', `$2b$12$${'.'.repeat(53)}`);
   t.match(text, /^\[accounts\.steve\]$/m);
   mkdirSync(join(scratch, 'argo-server'));
-  const { providers, accounts, groups, plans, triggers } = await parseConfig('argo-server.conf', withFiles(text, scratch), scratch);
+  const { providers, accounts, groups, plans, triggers, fleet } = await parseConfig('argo-server.conf', withFiles(text, scratch), scratch);
   t.same([[...providers.keys()], [...accounts.keys()], [...groups.keys()]], [['demo', 'kvm1', 'kvm2', 'boxes', 'dom0', 'web', 'wins', 'hv1', 'vc1', 'esx2', 'pool1', 'gsx1'], ['steve', 'kim'], ['web']]);
   t.same([[...plans.keys()], [...triggers.keys()]], [['lab-off'], ['nightly']]);
+  t.match(fleet, { name: 'berlin', fronts: [{ name: 'f1' }] });
 });
 
 await t.test('etc/argo-server.service', async (t) => {
