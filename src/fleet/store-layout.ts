@@ -119,3 +119,11 @@ export function differences({ settings }: StoreStream, there: { readonly [Key in
     return String(wanted) === String(is) ? [] : [{ isChoice: CHOICES.has(key), words: `${key} is ${shown(key, is)}, and would be ${shown(key, wanted)}` }];
   });
 }
+
+/** What keeps this program from working with a stream as it is, in words behind its name. @param there undefined: it is not there */
+export function faultsOf(one: StoreStream, there: { readonly [Key in keyof StreamSettings]?: unknown } | undefined): string[] {
+  if (there === undefined) return ['is not there: argo-server fleet init makes it'];
+  const layout = layoutFault(layoutOf(there));
+  if (layout !== undefined) return [layout];
+  return differences(one, there).filter(({ isChoice }) => !isChoice).map(({ words }) => `is not as it has to be: ${words}; argo-server fleet init --change sets that right`);
+}

@@ -4,14 +4,22 @@ import t, { type Test } from 'tap';
 import { connectOnce, type AdminConnection } from '../../src/fleet/admin/connection.js';
 import { streamInfo } from '../../src/fleet/admin/init.js';
 import { permissionBlock } from '../../src/fleet/admin/rights.js';
+import { FROM_HEADER, SIGNATURE_HEADER } from '../../src/fleet/contract.js';
+import { writeMessage } from '../../src/fleet/messages.js';
+import { NatsBus } from '../../src/fleet/bus.js';
+import { DEFAULT_CHOICES, storeLayout } from '../../src/fleet/store-layout.js';
+import { watchStore } from '../../src/fleet/store-watch.js';
 import { tryRights } from '../../src/fleet/admin/trial.js';
-import { EVENTS_STREAM, eventSubject, FLEET_NAME, orderSubject } from '../../src/fleet/subjects.js';
+import { aliveSubject, EVENTS_STREAM, eventSubject, FLEET_NAME, orderSubject } from '../../src/fleet/subjects.js';
 import { argoServer, scratch, type Outcome } from '../daemon/cli.js';
 import { Nats, NATS_PROGRAMS, natsUser, type NatsUser } from '../peers/nats.js';
 import { lacks } from '../support/peers.js';
+import { until } from '../support/until.js';
 
 /** `argo-server fleet` against Debian's nats-server, which has the permissions that it prints. */
 
+/** For what the bus does by itself, ms. */
+const WITHIN = 30_000;
 const SKIP = { skip: lacks(...NATS_PROGRAMS) };
 
 /** A server's folder: its configuration and its key, and that of who administers the bus. */
@@ -90,6 +98,39 @@ await t.test('a stream that somebody else has made, and one of a newer version',
   t.match(all, { code: 1, stderr: /ARGO_AUDIT is of layout 2/ });
 });
 
+await t.test('a server says in its log what the store lacks, each time that it has connected, and once', SKIP, async (t) => {
+  const [berlin, f1] = [natsUser('berlin', 'site'), natsUser('f1', 'front')];
+  const nats = await withNats(t, { users: [berlin, f1], store: false });
+  const { connection } = await connectAs(t, nats, nats.admin);
+  const create = async (name: string, settings: object): Promise<void> => void await connection.request(`$JS.API.STREAM.CREATE.${name}`, JSON.stringify({ name, ...settings }), { timeout: 5000 });
+  const [inventory, leases, events] = storeLayout({ ...DEFAULT_CHOICES, replicas: 1, eventsSize: 64 * 1024 ** 2 });
+  await create(inventory!.stream, inventory!.settings);
+  await create(leases!.stream, { ...leases!.settings, description: 'argo-server fleet, layout 0: leases' });
+  await create(events!.stream, { ...events!.settings, discard: 'new' });
+  const logOf = (user: NatsUser): { lines: string[]; bus: NatsBus } => {
+    const lines: string[] = [];
+    const bus = new NatsBus(nats.link(user), () => undefined);
+    t.teardown(() => bus.close());
+    t.teardown(watchStore(bus, user === f1, (level, message, facts) => void lines.push(`${level}: ${message}: ${String(facts?.store)} ${String(facts?.reason)}`)));
+    return { lines, bus };
+  };
+  const [site, front] = [logOf(berlin), logOf(f1)];
+  const expected = [
+    /^warn: .*: ARGO_EVENTS is not as it has to be: discard is new, and would be old; argo-server fleet init --change sets that right$/,
+    /^warn: .*: argo-leases is of layout 0, and this argo-server needs 1/,
+  ];
+  await until(() => site.lines.length >= 2 && front.lines.length >= 3, WITHIN, 'what is missing');
+  t.match([...site.lines].sort(), expected);
+  t.match([...front.lines].sort(), [/: ARGO_AUDIT is not there: argo-server fleet init makes it$/, ...expected]);
+  await nats.servers[0]!.kill();
+  await until(() => site.bus.trouble !== undefined && front.bus.trouble !== undefined, WITHIN, 'the loss');
+  await nats.servers[0]!.start();
+  await until(() => site.bus.trouble === undefined && front.bus.trouble === undefined, WITHIN, 'the return');
+  const asked = await front.bus.request('$JS.API.STREAM.INFO.ARGO_EVENTS', new Uint8Array(), {}, WITHIN);
+  t.ok(asked.data.length > 0);
+  t.equal(site.lines.length + front.lines.length, 5, 'nothing is said twice');
+});
+
 await t.test('check says that all is well, for each part', SKIP, async (t) => {
   const [berlin, f1, both] = [natsUser('berlin', 'site'), natsUser('f1', 'front'), natsUser('hq', 'site', 'front')];
   const nats = await withNats(t, { users: [berlin, f1, both] });
@@ -109,6 +150,35 @@ await t.test('check says that all is well, for each part', SKIP, async (t) => {
   // some servers do not tell it from then on, so that it is read another way
   await nats.setUsers([berlin, f1, both]);
   t.match(await run('check'), { code: 0, stdout: /^the bus: its clock is \d+ ms (?:before|behind) ours$/m });
+});
+
+await t.test('the check at a front hears sites, and believes those whose keys it has', SKIP, async (t) => {
+  const sites = ['berlin', 'munich', 'paris', 'vienna'].map((name) => natsUser(name, 'site')) as [NatsUser, NatsUser, NatsUser, NatsUser];
+  const [berlin, munich, paris, vienna] = sites;
+  const f1 = natsUser('f1', 'front');
+  const nats = await withNats(t, { users: [...sites, f1] });
+  /** What a site says again and again. @param late by how much its clock is behind, ms */
+  const speak = async (user: NatsUser, late: number, signedBy = user): Promise<void> => {
+    const bus = new NatsBus(nats.link(user), () => undefined);
+    t.teardown(() => bus.close());
+    const { name } = user.member;
+    const timer = setInterval(() => {
+      const at = Date.now() - late;
+      const data = writeMessage({ v: 1, site: name, incarnation: '0197aa00-0000-7000-8000-000000000000', at, started: at, version: '1.2.3', interval: 5000, providers: [{ name: 'kvm1', type: 'libvirt', held: true, dmesg: false }], orders: 0, outbox: 0 });
+      bus.publish(aliveSubject(name), data, { [FROM_HEADER]: name, [SIGNATURE_HEADER]: signedBy.signer.sign(aliveSubject(name), data) });
+    }, 200);
+    t.teardown(() => clearInterval(timer));
+    await until(() => bus.trouble === undefined, WITHIN, 'the bus');
+  };
+  await Promise.all([speak(berlin, 0), speak(munich, 40_000), speak(paris, 0, berlin), speak(vienna, 0)]);
+  const knows = [berlin, munich, paris, natsUser('rome', 'site')].map(({ member, signer }) => `[[fleet.sites]]\nname = "${member.name}"\npublic-key = "${signer.publicKey}"\n`).join('');
+  const { code, stdout, stderr } = await serverOf(t, nats, f1, knows).run('check');
+  t.equal(code, 1);
+  t.match(stdout, /^site berlin: argo-server 1\.2\.3, 1 provider, its clock is .* ours$/m);
+  t.match(stderr, /^argo-server: site munich: .*its clock is 40(?:\.\d)? s behind ours; where the clocks of a front and a site are 2 s apart, orders are refused$/m);
+  t.match(stderr, /^argo-server: site paris has signed with another key than that of \[\[fleet\.sites\]\]: it is not believed$/m);
+  t.match(stderr, /^argo-server: site vienna is not among \[\[fleet\.sites\]\], and is not shown$/m);
+  t.match(stderr, /^argo-server: warning: site rome: nothing was heard of it in 6 s$/m);
 });
 
 await t.test('check says what is missing, and what is too much', SKIP, async (t) => {

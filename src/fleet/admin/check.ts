@@ -3,7 +3,7 @@ import { formatBytes, formatDuration, inOrder } from '../../kit/text.js';
 import { SIGNATURE_HEADER } from '../contract.js';
 import { aliveMessage, readMessage, type AliveMessage } from '../messages.js';
 import { KnownKey } from '../signer.js';
-import { differences, layoutFault, layoutOf, storeLayout, type StoreStream } from '../store-layout.js';
+import { faultsOf, storeLayout, type StoreStream } from '../store-layout.js';
 import { ALIVE_OF_ALL, aliveSubject } from '../subjects.js';
 import { serverClock, storeClock, type Clock } from './clock.js';
 import type { AdminConnection } from './connection.js';
@@ -52,24 +52,19 @@ async function store(admin: AdminConnection, member: Member): Promise<Finding[]>
   return (await Promise.all(mine.map(async (one) => {
     try {
       const info = await streamInfo(admin, one.stream);
-      return info === undefined ? [fault(`${one.title} is not there: argo-server fleet init makes it`)] : streamFindings(one, info);
+      const faults = faultsOf(one, info?.config).map((words) => fault(`${one.title} ${words}`));
+      return info === undefined || faults.length > 0 ? faults : streamFindings(one, info);
     } catch (error) {
       return [fault(`${one.title}: ${(error as Error).message}`)];
     }
   }))).flat();
 }
 
-function streamFindings(one: StoreStream, { config, state, cluster }: StreamInfo): Finding[] {
-  const { title } = one;
-  const layout = layoutFault(layoutOf(config));
-  if (layout !== undefined) return [fault(`${title} ${layout}`)];
-  const other = differences(one, config);
+function streamFindings({ title }: StoreStream, { config, state, cluster }: StreamInfo): Finding[] {
   const behind = (cluster?.replicas ?? []).filter(({ current, offline }) => current !== true || offline === true);
   return [
     good(`${title}: ${Number(config.num_replicas)} ${config.num_replicas === 1 ? 'copy' : 'copies'}, ${formatBytes(BigInt(state.bytes))} of ${formatBytes(BigInt(Math.max(0, Number(config.max_bytes))))}`),
     ...(config.num_replicas === 1 ? [note(`${title}: there is one copy of it: while its server is down, it is away`)] : []),
-    // what an operator has chosen is no news to him
-    ...other.filter(({ isChoice }) => !isChoice).map(({ words }) => fault(`${title}: ${words}; argo-server fleet init --change sets that right`)),
     ...behind.map(({ name }) => note(`${title}: the copy on ${name} is not up to date`)),
   ];
 }
@@ -104,6 +99,7 @@ async function heardSites({ connection }: AdminConnection, sites: ReadonlyMap<st
         const signature = message.headers?.get(SIGNATURE_HEADER);
         if (key !== undefined && !new KnownKey(key).verifies(aliveSubject(site), message.data, signature)) return void heard.set(site, 'has signed with another key than that of [[fleet.sites]]: it is not believed');
         const alive = readMessage(aliveMessage, message.data);
+        if (alive.site !== site) return void heard.set(site, 'calls itself otherwise in what it says: it is not believed');
         heard.set(site, { alive, ahead: alive.at - Date.now() });
       } catch (thrown) {
         heard.set(site, `says what is not understood: ${(thrown as Error).message}`);
