@@ -174,7 +174,7 @@ await t.test('the check at a front hears sites, and believes those whose keys it
   const knows = [berlin, munich, paris, natsUser('rome', 'site')].map(({ member, signer }) => `[[fleet.sites]]\nname = "${member.name}"\npublic-key = "${signer.publicKey}"\n`).join('');
   const { code, stdout, stderr } = await serverOf(t, nats, f1, knows).run('check');
   t.equal(code, 1);
-  t.match(stdout, /^site berlin: argo-server 1\.2\.3, 1 provider, its clock is .* ours$/m);
+  t.match(stdout, /^site berlin: argo-server 1\.2\.3, 1 provider: its clock is .* ours$/m);
   t.match(stderr, /^argo-server: site munich: .*its clock is 40(?:\.\d)? s behind ours; where the clocks of a front and a site are 2 s apart, orders are refused$/m);
   t.match(stderr, /^argo-server: site paris has signed with another key than that of \[\[fleet\.sites\]\]: it is not believed$/m);
   t.match(stderr, /^argo-server: site vienna is not among \[\[fleet\.sites\]\], and is not shown$/m);
