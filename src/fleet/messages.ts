@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { MACHINE_TYPES, POWER_STATES } from '../drivers/driver.js';
+import { POWER_STATES } from '../drivers/driver.js';
 import { POWER_ACTIONS } from '../instances/operation-table.js';
 import { PHRASES, type Phrase } from '../kit/errors.js';
 import { FLEET_CHUNK_MACHINES, FLEET_CHUNKS, FLEET_MESSAGE, FLEET_PROVIDERS } from '../kit/fleet-limits.js';

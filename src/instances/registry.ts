@@ -313,7 +313,8 @@ const emptyList = (provider: Owner): ProviderList =>
 /** The instance of an id as the latest listing has it. */
 const current = (list: ProviderList, id: string): Instance | undefined => list.incoming?.get(id) ?? list.byId.get(id);
 
-const shownName = ({ name }: Machine): string => harmless(name).trim() || '(unnamed)';
+/** By what a machine is known here, whatever its manager calls it. */
+export const shownName = ({ name }: Pick<Machine, 'name'>): string => harmless(name).trim() || '(unnamed)';
 
 /** The short names that several machines of a listing have. */
 async function namesOfSeveral(sightings: readonly Sighting[], slices: Slices): Promise<ReadonlySet<string>> {

@@ -63,6 +63,23 @@ export const FLEET_RESULT_TIMEOUT = 2000;
 export const FLEET_RESULT_PAUSE = 1000;
 /** What is left to a front beyond the time of an action, to hear of its end. */
 export const FLEET_ANSWER_GRACE = 10_000;
+/** Without a word to an order for so long, a front sends it again, with its id: a site begins it once. Then it waits longer and longer, up to the second time. */
+export const FLEET_FIRST_WORD = 2000;
+export const FLEET_ASK_AGAIN_LONGEST = 5000;
+/** A site that says nothing for so long about an order is not waited for any longer, however long that may take. */
+export const FLEET_SILENCE_LONGEST = 60_000;
+/** How long a site may go on saying that an order is under way, beyond the time in which the front expects its end. */
+export const FLEET_OVERTIME = 3_600_000;
+/** For telling a site that nobody waits for an order any longer. */
+export const FLEET_CANCEL_TIMEOUT = 5000;
+/** Between two looks at which sites have fallen silent. */
+export const FLEET_LOOK = 1000;
+/** Signs of life by which the clock of a site is known: the one that came quickest counts. */
+export const FLEET_CLOCK_SAMPLES = 4;
+/** Processes of one site that a front remembers, to know them from each other. */
+export const FLEET_INCARNATIONS = 8;
+/** Sets of capabilities of machines that a front knows. */
+export const FLEET_MACHINE_KINDS = 4096;
 /** How often a front asks a silent site whether it is there after all. */
 export const FLEET_PROBE_INTERVAL = 10_000;
 /** Orders under way in one site, of all fronts, and of one front. */

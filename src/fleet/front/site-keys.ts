@@ -1,4 +1,4 @@
-import { FLEET_NAME } from '../../config/fleet.js';
+import { FLEET_NAME } from '../subjects.js';
 import { FROM_HEADER, SIGNATURE_HEADER, type BusMessage } from '../contract.js';
 import { KnownKey } from '../signer.js';
 
@@ -30,7 +30,7 @@ export class SiteKeys {
   /** Whether that may be another site of ours. */
   isSite(name: string): boolean {
     if (this.isOwn(name)) return false;
-    return this.#keys === undefined ? FLEET_NAME.form.test(name) : this.#keys.has(name);
+    return this.#keys === undefined ? FLEET_NAME.test(name) : this.#keys.has(name);
   }
 
   /** Whether none are configured, so that nothing that sites sign can be looked at. */
