@@ -5,6 +5,7 @@ import type { Log } from '../kit/log.js';
 import type { FarGate } from './far.js';
 import type { MachineAbilities, ProviderAbilities } from './management/contract.js';
 import type { Destination } from './management/machine.js';
+import { POWER_STATES, type PowerState } from './power-state.js';
 
 /**
  * The contract between the instances room and a driver (the code for one type of provider).
@@ -20,9 +21,7 @@ import type { Destination } from './management/machine.js';
  * A refusal in the machine's own words is `FAILED` with those words as detail.
  */
 
-/** What a machine is doing. `unknown` is never a stand-in for `off`. */
-export const POWER_STATES = ['on', 'off', 'paused', 'suspended', 'starting', 'stopping', 'crashed', 'unknown'] as const;
-export type PowerState = (typeof POWER_STATES)[number];
+export { POWER_STATES, type PowerState };
 
 export const MACHINE_TYPES = ['vm', 'container', 'host'] as const;
 export type MachineType = (typeof MACHINE_TYPES)[number];

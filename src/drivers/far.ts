@@ -1,4 +1,4 @@
-import type { PowerState } from './driver.js';
+import type { PowerState } from './power-state.js';
 
 /**
  * A machine that stands behind another argo-server. That one has a gate of its own, which carries an action out as a

@@ -121,3 +121,14 @@ export interface SiteInfo {
  * signature. Else anybody could have it signed that somebody else's order was refused.
  */
 export const refusalPurpose = (sent: Uint8Array, signature = ''): string => `argo.v1.refused.${createHash('sha256').update(signature).update('\n').update(sent).digest('base64url')}`;
+
+/** Which machine is meant; of a provider as a whole, `machine` and `instance` are empty. */
+export interface Target {
+  readonly site: string;
+  /** as the site calls it */
+  readonly provider: string;
+  /** its manager's id */
+  readonly machine: string;
+  /** by which name it is known here */
+  readonly instance: string;
+}

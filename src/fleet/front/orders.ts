@@ -4,6 +4,7 @@ import { ArgoError } from '../../kit/errors.js';
 import { FairPlaces } from '../../kit/fair-places.js';
 import { FLEET_ORDERS_PER_FRONT } from '../../kit/fleet-limits.js';
 import { CALLS_WAITING, CALLS_WAITING_PER_ACCOUNT, HARD_STOP_TIMEOUT, PLACES_SHARE } from '../../kit/limits.js';
+import type { Target } from '../contract.js';
 import { newId } from '../ids.js';
 import { FLEET_VERSION, type Asked, type OrderMessage, type SettingMessage } from '../messages.js';
 import type { AskedValues } from '../values.js';
@@ -12,17 +13,6 @@ import { ask } from './question.js';
 import { nothingDone } from './refusal.js';
 import type { Sites, SitesTimes } from './sites.js';
 import type { Talk } from './talk.js';
-
-/** Which machine is meant; of a provider as a whole, `machine` and `instance` are empty. */
-export interface Target {
-  readonly site: string;
-  /** as the site calls it */
-  readonly provider: string;
-  /** its manager's id */
-  readonly machine: string;
-  /** by which name it is known here */
-  readonly instance: string;
-}
 
 export interface SiteOrdersParts {
   readonly talk: Talk;

@@ -1,11 +1,10 @@
 import { ArgoError } from '../../kit/errors.js';
 import { onAbort } from '../../kit/within.js';
-import type { Conversation } from '../contract.js';
+import type { Conversation, Target } from '../contract.js';
 import { newId } from '../ids.js';
 import { FLEET_VERSION, MessageFault, type AskMessage, type Asked } from '../messages.js';
 import { askSubject } from '../subjects.js';
 import { readValue, type AskedValues } from '../values.js';
-import type { Target } from './orders.js';
 import { errorOf, nothingDone } from './refusal.js';
 import type { Sites, SitesTimes } from './sites.js';
 import type { Talk, Told } from './talk.js';

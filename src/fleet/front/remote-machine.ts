@@ -5,7 +5,8 @@ import { shownName } from '../../instances/registry.js';
 import { FLEET_MACHINE_KINDS } from '../../kit/fleet-limits.js';
 import { bitsOf, CAPABILITIES, hasCapability, type Capability, type CapabilityBits } from '../capabilities.js';
 import { MessageFault } from '../messages.js';
-import type { SiteOrders, Target } from './orders.js';
+import type { Target } from '../contract.js';
+import type { SiteOrders } from './orders.js';
 
 /** Where the machines of one provider are. */
 export interface RemoteProvider {
