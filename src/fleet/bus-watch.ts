@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import * as v from 'valibot';
-import { BUS_HEARTBEAT, BUS_HEARTBEAT_PATIENCE, BUS_STORE_PAUSE, BUS_STORE_TIMEOUT, BUS_WATCHER_KEPT } from '../kit/fleet-limits.js';
+import { BUS_HEARTBEAT, BUS_HEARTBEAT_PATIENCE, BUS_STORE_PAUSE, BUS_WATCH_TIMEOUT, BUS_WATCHER_KEPT } from '../kit/fleet-limits.js';
 import type { Log } from '../kit/log.js';
 import { onAbort } from '../kit/within.js';
 import { oneAnswer } from './bus-request.js';
@@ -154,7 +154,7 @@ class Round {
       flow_control: true, idle_heartbeat: BUS_HEARTBEAT * NANOSECONDS, inactive_threshold: BUS_WATCHER_KEPT * NANOSECONDS, num_replicas: 1, mem_storage: true,
     };
     const request = Buffer.from(JSON.stringify({ stream_name: stream, config }));
-    const { data } = await oneAnswer(this.#wire, `$JS.API.CONSUMER.CREATE.${stream}.${name}.${filterSubject}`, request, {}, BUS_STORE_TIMEOUT);
+    const { data } = await oneAnswer(this.#wire, `$JS.API.CONSUMER.CREATE.${stream}.${name}.${filterSubject}`, request, {}, BUS_WATCH_TIMEOUT);
     checkAcknowledgement(readAcknowledgement(data), stream);
     return v.parse(created, JSON.parse(Buffer.from(data).toString())).num_pending;
   }

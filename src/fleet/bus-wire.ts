@@ -44,22 +44,22 @@ export class BusWire {
   readonly #listening = new Set<Listening>();
   readonly #asked = new Map<string, Asked>();
   #connection: NatsConnection | undefined;
-  #nats: Nats | undefined;
+  #library: Nats | undefined;
 
   constructor(options: LinkOptions, log: Log) {
     this.inbox = `${options.inboxPrefix}.${randomUUID()}`;
     this.#log = log;
     this.#listen({ subject: `${this.inbox}.*`, queue: undefined, told: (message) => { this.#answered(message); } });
     this.#link = new BusLink(options, {
-      up: (connection, nats) => { this.#up(connection, nats); },
+      up: (connection, library) => { this.#up(connection, library); },
       down: (why) => { this.#down(why); },
       refused: (error) => { this.#refused(error); },
     });
   }
 
-  #up(connection: NatsConnection, nats: Nats): void {
+  #up(connection: NatsConnection, library: Nats): void {
     this.#connection = connection;
-    this.#nats = nats;
+    this.#library = library;
     for (const listening of this.#listening) this.#begin(listening);
     this.trouble = undefined;
     this.#log('info', 'connected to the bus', { server: connection.getServer() });
@@ -129,35 +129,40 @@ export class BusWire {
     }, BUS_FORBIDDEN_PAUSE).unref();
   }
 
-  /** @param reply where an answer is to be sent to @returns false: it was not sent, since there is no connection */
-  publish(subject: string, data: Uint8Array, headers: Headers = {}, reply?: string): boolean {
-    if (this.#connection === undefined || this.#connection.isClosed()) return false;
+  /** Sends what nobody answers. Lost where there is no connection. */
+  publish(subject: string, data: Uint8Array, headers: Headers = {}): void {
+    const fault = this.#send(subject, data, headers);
+    if (fault !== undefined && this.trouble === undefined) this.#log('warn', 'something could not be sent on the bus', { subject, reason: fault });
+  }
+
+  /** @param reply where an answer is to be sent to @returns why it was not sent */
+  #send(subject: string, data: Uint8Array, headers: Headers, reply?: string): string | undefined {
+    const connection = this.#connection;
+    if (connection === undefined || connection.isClosed()) return this.trouble ?? 'the connection was lost';
     const entries = Object.entries(headers);
-    const given = entries.length === 0 ? undefined : this.#nats!.headers();
-    for (const [name, value] of entries) given!.set(name, value);
-    this.#connection.publish(subject, data, { ...(given && { headers: given }), ...(reply === undefined ? {} : { reply }) });
-    return true;
+    const given = entries.length === 0 ? undefined : this.#library!.headers();
+    try {
+      for (const [name, value] of entries) given!.set(name, value);
+      connection.publish(subject, data, { ...(given && { headers: given }), ...(reply === undefined ? {} : { reply }) });
+      return undefined;
+    } catch (error) {
+      // More bytes than its servers take, as a rule.
+      return (error as Error).message;
+    }
   }
 
   converse(subject: string, data: Uint8Array, headers: Headers, told: (message: WireMessage) => void, failed: (error: BusError) => void): Conversation {
     const token = randomUUID();
-    const end = (): void => { this.#asked.delete(token); };
-    // Told later in any case: who asks has the conversation in hand by then.
-    const fail = (why: string): Conversation => {
-      let ended = false;
-      queueMicrotask(() => { if (!ended) failed(new BusError('down', why)); });
-      return { end: () => { ended = true; } };
-    };
-    if (this.#asked.size >= BUS_CONVERSATIONS) return fail(`${BUS_CONVERSATIONS} questions wait for an answer already`);
-    this.#asked.set(token, { subject, told, failed, answered: false });
-    try {
-      if (this.publish(subject, data, headers, `${this.inbox}.${token}`)) return { end };
-    } catch (error) {
-      end();
-      throw error;
+    const isFull = this.#asked.size >= BUS_CONVERSATIONS;
+    const fault = isFull ? `${BUS_CONVERSATIONS} questions wait for an answer already` : this.#send(subject, data, headers, `${this.inbox}.${token}`);
+    if (fault === undefined) {
+      this.#asked.set(token, { subject, told, failed, answered: false });
+      return { end: () => { this.#asked.delete(token); } };
     }
-    end();
-    return fail(this.trouble ?? 'the connection was lost');
+    // Told later: who asks has the conversation in hand by then.
+    let isEnded = false;
+    queueMicrotask(() => { if (!isEnded) failed(new BusError('down', fault)); });
+    return { end: () => { isEnded = true; } };
   }
 
   #answered(message: WireMessage): void {

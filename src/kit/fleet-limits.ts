@@ -129,8 +129,10 @@ export const BUS_CONVERSATIONS = 65_536;
 /** Until a subscription is tried again that the bus has forbidden. */
 export const BUS_FORBIDDEN_PAUSE = 10_000;
 /** How often who watches a bucket hears that there is nothing new, and after how long without that it begins anew. */
-export const BUS_HEARTBEAT = 2000;
-export const BUS_HEARTBEAT_PATIENCE = 6500;
+export const BUS_HEARTBEAT = 1000;
+export const BUS_HEARTBEAT_PATIENCE = 5000;
+/** Until it has what it watches by: a cluster may put that at a server that has just died, and then nobody answers. */
+export const BUS_WATCH_TIMEOUT = 2000;
 /** How long the bus keeps what it needs for one who watches and is away. */
 export const BUS_WATCHER_KEPT = 30_000;
 /** Until what was written is out, when the connection is closed. */

@@ -55,6 +55,14 @@ await t.test('one server', options, async (t) => {
     t.ok(performance.now() - began < 10_000, 'long before its time was over');
   });
 
+  await t.test('what is more than the bus takes is not sent, and that is told', async (t) => {
+    const large = Buffer.alloc(2 * 1024 * 1024);
+    t.match(await failure(asking.request(orderSubject('berlin'), large, {}, 60_000)), { reason: 'down', message: /max_payload/ });
+    asking.publish(aliveSubject('f1'), large);
+    t.ok(log.some((line) => /could not be sent.*max_payload/.test(line)));
+    t.equal(asking.trouble, undefined);
+  });
+
   await t.test('what is forbidden is told as nobody there, is logged, and a subscription is tried again', async (t) => {
     const { bus: stranger, log: said } = join(t, nats, paris);
     await connected(stranger);

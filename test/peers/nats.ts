@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { permissionBlock, type Member } from '../../src/fleet/admin/rights.js';
@@ -19,6 +19,8 @@ const ACCOUNT = 'FLEET';
 /** Of the streams, in bytes: what they may have is set aside on the disk's account at once. */
 const STREAM_SIZE = 256 * 1024 * 1024;
 const START_TIMEOUT_MS = 30_000;
+/** Until a process that is sent SIGSTOP is stopped: no longer than the kernel takes. */
+const STOP_TIMEOUT_MS = 5000;
 const LEADER_TIMEOUT_MS = 60_000;
 /** Of ports: another process may take one between our look and nats-server's start. */
 const PORT_ATTEMPTS = 3;
@@ -252,6 +254,13 @@ export class NatsServer {
   /** Lets it hang, or go on. */
   hang(hangs: boolean): void {
     this.#child?.kill(hangs ? 'SIGSTOP' : 'SIGCONT');
+    // The kernel stops it a moment later, in which it would answer still.
+    const end = performance.now() + STOP_TIMEOUT_MS;
+    while (hangs && this.isRunning && !this.#isStopped) if (performance.now() > end) throw new Error(`${this.name} cannot be stopped`);
+  }
+
+  get #isStopped(): boolean {
+    return readdirSync(`/proc/${this.pid}/task`).every((thread) => / T \d/.test(readFileSync(`/proc/${this.pid}/task/${thread}/stat`, 'utf8').replace(/^.*\)/, '')));
   }
 
   /** Its HTTP monitor: `varz`, `jsz?streams=1`, `connz`. Many counters of figures: docs.nats.io, monitoring. */

@@ -77,11 +77,11 @@ async function messages(t: Test, front: Bus, site: Bus, twin: Bus): Promise<void
   }, LONG_MS, 'a sign of life');
   t.equal(alive[0], 'argo.v1.site.berlin.alive alive berlin');
   end();
-  const { length } = alive;
+  // What the bus is told by one comes in order: now it knows that nobody listens there.
+  await front.request(orderSubject('berlin'), bytes('x'), {}, LONG_MS);
   site.publish(aliveSubject('berlin'), bytes('unheard'));
   await front.request(orderSubject('berlin'), bytes('x'), {}, LONG_MS);
   t.equal(alive.filter((one) => one.includes('unheard')).length, 0);
-  t.ok(alive.length >= length);
 }
 
 async function buckets(t: Test, site: Bus): Promise<void> {
