@@ -106,7 +106,8 @@ class Round {
   readonly #over: Promise<string>;
   #end!: (why: string) => void;
   #isOver = false;
-  #isBusy = false;
+  /** handing over what has come; undefined: there is nothing */
+  #working: Promise<void> | undefined;
   /** the consumer's own number of the last message that came */
   #last = 0;
   /** undefined until it is known how many are there at the beginning */
@@ -141,6 +142,8 @@ class Round {
       clearTimeout(this.#patience);
       forget();
       unsubscribe();
+      // What is being taken is taken before the next round begins: nobody gets two at a time, or an older one last.
+      await this.#working;
     }
   }
 
@@ -183,17 +186,16 @@ class Round {
       return;
     }
     this.#queue.push(message);
-    if (!this.#isBusy) void this.#work();
+    this.#working ??= this.#work();
   }
 
   async #work(): Promise<void> {
-    this.#isBusy = true;
     try {
       for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) await this.#handle(next);
     } catch (error) {
       this.end(`what came could not be taken: ${(error as Error).message}`);
     } finally {
-      this.#isBusy = false;
+      this.#working = undefined;
     }
   }
 

@@ -70,6 +70,25 @@ await t.test('the store', { skip: lacks(...NATS_PROGRAMS) }, async (t) => {
     await until(() => slow.last.get(key(0)) === 'after', LONG_MS, 'what comes afterwards');
   });
 
+  await t.test('who is still at one when the server dies gets the next afterwards', async (t) => {
+    let release: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => { release = resolve; });
+    const key = chunkKey('berlin', 'late', 0);
+    const busy = watch(t, reader, INVENTORY_BUCKET, key, () => gate);
+    const other = watch(t, reader, INVENTORY_BUCKET, key);
+    await inventory.put(key, bytes('old'));
+    await until(() => busy.entries.length === 1 && other.entries.length === 1, LONG_MS, 'the first');
+    await nats.servers[0]!.kill();
+    await until(() => reader.trouble !== undefined && site.trouble !== undefined, LONG_MS, 'the loss');
+    await nats.servers[0]!.start();
+    await connected(reader, site);
+    await inventory.put(key, bytes('new'));
+    await until(() => other.last.get(key) === 'new', LONG_MS, 'the change, at one who is not busy');
+    t.equal(busy.entries.length, 1);
+    release();
+    await until(() => busy.last.get(key) === 'new', LONG_MS, 'the change');
+  });
+
   await t.test('over a death of the server, a hang, and a bucket that is made anew', async (t) => {
     const key = chunkKey('berlin', 'kvm1', 3);
     const seen = watch(t, reader, INVENTORY_BUCKET, 'berlin.kvm1.*');
