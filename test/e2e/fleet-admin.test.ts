@@ -60,11 +60,16 @@ await t.test('init makes buckets and streams once, and leaves alone what has oth
   const { run, admin } = serverOf(t, nats, berlin);
   const init = (...words: string[]): Promise<Outcome> => run('init', '--admin', admin, ...words);
 
+  for (const [option, value] of [['--replicas', '2'], ['--events-size', 'much'], ['--audit-size', '5']] as const) {
+    t.match(await init(option, value), { code: 1, stdout: '', stderr: new RegExp(`^argo-server: ${option}: `) });
+  }
   const alone = await init();
   t.equal(alone.code, 1);
   t.match(alone.stderr, /argo-inventory: refused by the bus: .*on a single server, say --replicas 1/);
 
-  t.same(await init('--replicas', '1', '--events-size', '64MiB'), { code: 0, stdout: 'argo-inventory: made\nargo-leases: made\nARGO_EVENTS: made\nARGO_AUDIT: made\n', stderr: '' });
+  const crowded = await init('--replicas', '1', '--events-size', '64MiB', '--audit-size', '100TiB');
+  t.match(crowded, { code: 1, stdout: 'argo-inventory: made\nargo-leases: made\nARGO_EVENTS: made\n', stderr: /^argo-server: ARGO_AUDIT: refused by the bus: .*ask for less by --events-size and --audit-size\n$/ });
+  t.match(await init('--replicas', '1', '--events-size', '64MiB'), { code: 0, stdout: /^(?:\S+: there already, as it should be\n){3}ARGO_AUDIT: made\n$/, stderr: '' });
   t.match(await init('--replicas', '1', '--events-size', '64MiB'), { code: 0, stdout: /^(?:\S+: there already, as it should be\n){4}$/, stderr: '' }, 'a second time');
 
   const other = await init('--replicas', '1');

@@ -68,5 +68,5 @@ async function makeOne(admin: Pick<AdminConnection, 'connection'>, one: StoreStr
 function advice({ code, message }: StoreFault): string {
   if (NO_ROOM.has(code)) return `${message}: give JetStream more room (max_file_store), or ask for less by --events-size and --audit-size`;
   if (code === NOT_CLUSTERED) return `${message}: on a single server, say --replicas 1`;
-  return code === NO_PEERS ? `${message}: are as many servers of the cluster up as --replicas says, with JetStream?` : message;
+  return code === NO_PEERS ? `${message}: are as many servers of the cluster up as --replicas says, with JetStream and room for it (max_file_store)?` : message;
 }
