@@ -36,11 +36,11 @@ export interface FleetParts {
 type Modules = Awaited<ReturnType<typeof load>>;
 
 async function load() {
-  const [bus, lasting, signer, site, front, config, subjects] = await Promise.all([
+  const [bus, lasting, signer, site, front, config, subjects, store] = await Promise.all([
     import('../fleet/bus.js'), import('../fleet/lasting-bus.js'), import('../fleet/signer.js'), import('../fleet/site/role.js'), import('../fleet/front/front.js'),
-    import('../config/fleet.js'), import('../fleet/subjects.js'),
+    import('../config/fleet.js'), import('../fleet/subjects.js'), import('../fleet/store-watch.js'),
   ]);
-  return { ...bus, ...lasting, ...signer, ...site, ...front, ...config, ...subjects };
+  return { ...bus, ...lasting, ...signer, ...site, ...front, ...config, ...subjects, ...store };
 }
 
 /** The connection to the bus, for as long as this server is in a fleet. */
@@ -58,6 +58,8 @@ interface Roles {
   readonly front: Front | undefined;
   /** of the front */
   readonly remote: RemoteProviders | undefined;
+  /** Ends looking at what the bus keeps. */
+  readonly endStore: () => void;
 }
 
 /** What this server is in a fleet, as the configuration says. What that is made of is loaded when it is first configured. */
@@ -175,7 +177,7 @@ export class Fleet implements FleetDesk {
     if (front) audit.listener = (news) => front.audited(news);
     site?.start();
     front?.start();
-    return { name, site, front, remote };
+    return { name, site, front, remote, endStore: modules.watchStore(bus, roles.has('front'), log) };
   }
 
   #siteSettings(fleet: FleetSettings): ConstructorParameters<typeof SiteRole>[1] {
@@ -184,8 +186,9 @@ export class Fleet implements FleetDesk {
   }
 
   async #endRoles(grace: number): Promise<void> {
-    const { site, front, remote } = this.#roles ?? {};
+    const { site, front, remote, endStore } = this.#roles ?? {};
     this.#roles = undefined;
+    endStore?.();
     await Promise.all([site?.drain(grace), remote?.close(grace)]);
     await Promise.all([site?.close(), front?.close()]);
     this.#parts.audit.listener = undefined;

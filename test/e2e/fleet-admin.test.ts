@@ -13,6 +13,7 @@ import { tryRights } from '../../src/fleet/admin/trial.js';
 import { aliveSubject, EVENTS_STREAM, eventSubject, FLEET_NAME, orderSubject } from '../../src/fleet/subjects.js';
 import { argoServer, scratch, type Outcome } from '../daemon/cli.js';
 import { Nats, NATS_PROGRAMS, natsUser, type NatsUser } from '../peers/nats.js';
+import { startDaemon } from '../support/daemon.js';
 import { lacks } from '../support/peers.js';
 import { until } from '../support/until.js';
 
@@ -134,6 +135,20 @@ await t.test('a server says in its log what the store lacks, each time that it h
   const asked = await front.bus.request('$JS.API.STREAM.INFO.ARGO_EVENTS', new Uint8Array(), {}, WITHIN);
   t.ok(asked.data.length > 0);
   t.equal(site.lines.length + front.lines.length, 5, 'nothing is said twice');
+});
+
+await t.test('a daemon says so, and works on', SKIP, async (t) => {
+  const berlin = natsUser('berlin', 'site');
+  const nats = await withNats(t, { users: [berlin], store: false });
+  const daemon = await startDaemon({
+    config: `[fleet]\nrole = ["site"]\nname = "berlin"\nservers = ["${nats.urls[0]!}"]\nca-file = "${nats.caFile!}"\nnkey-file = "own.nk"\n[providers.lab]\ntype = "sim"\ninstances = ["lj"]\n`,
+    files: { 'own.nk': berlin.seed },
+  });
+  t.teardown(() => daemon.stop());
+  await daemon.logs(/the bus's store is not as it has to be.*argo-inventory.*is not there: argo-server fleet init makes it/);
+  await daemon.logs(/the bus's store is not as it has to be.*ARGO_EVENTS.*is not there/);
+  t.notMatch(daemon.stderr(), berlin.seed);
+  t.notMatch(daemon.stderr(), /ARGO_AUDIT/, 'which is for fronts');
 });
 
 await t.test('check says that all is well, for each part', SKIP, async (t) => {
