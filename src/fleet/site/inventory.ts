@@ -195,6 +195,7 @@ export class Inventory {
     try {
       const seq = this.#parts.seq();
       const composed = values.compose(index);
+      if (values.isDoubtful) this.#news.ring();
       if (composed === 'same') return values.leave(index);
       if (composed === undefined) await bucket.delete(key);
       else await this.#put(key, values.name, composed, seq);

@@ -222,6 +222,7 @@ export class ProviderValues {
     }
     this.#count -= this.#ids[index]!.length - there.length;
     this.#ids[index] = there;
+    if (this.#chunksNeeded(this.#count) !== this.#chunks) this.isDoubtful = true;
     return { type, chunk: index, chunks: this.#chunks, capabilities, machines };
   }
 }

@@ -126,6 +126,8 @@ void t.test('machines that come and go touch one value each; many more divide th
   await rig.world.list('kvm1', machines(600));
   await until(() => rig.seen('kvm1')?.size === 600, WAIT, 'fewer machines in as many values');
   t.equal(rig.keys().length, 4);
+  await rig.world.list('kvm1', machines(30));
+  await until(() => rig.seen('kvm1')?.size === 30 && rig.keys().length === 1, WAIT, 'few machines in one value');
   await rig.world.list('kvm1', machines(20_000));
   await until(() => rig.seen('kvm1')?.size === 20_000, WAIT, 'more than are told one by one');
   t.equal(rig.keys().length, 64);
