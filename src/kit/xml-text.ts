@@ -1,7 +1,11 @@
 const ESCAPES: Readonly<Record<string, string>> = { '<': '&lt;', '>': '&gt;', '&': '&amp;', '"': '&quot;', "'": '&apos;', '\t': '&#9;', '\n': '&#10;', '\r': '&#13;' };
 
+/** What nearly all texts are: nothing in it is escaped. */
+const PLAIN = /^[\x20!#-%(-;=?-~]*$/;
+
 /** A text as content or attribute of XML. @throws RangeError for characters that XML cannot carry (XML 1.0, "Char") */
 export function escapeXml(text: string): string {
+  if (PLAIN.test(text)) return text;
   if (/[\0-\x08\v\f\x0E-\x1F\uFFFE\uFFFF]|\p{Surrogate}/u.test(text)) throw new RangeError('a character that XML cannot carry');
   return text.replace(/[<>&"'\t\n\r]/g, (character) => ESCAPES[character] as string);
 }

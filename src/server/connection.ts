@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 import type { ArgoError } from '../kit/errors.js';
+import { flushInTurn } from '../kit/flushes.js';
 import { FLUSH_AFTER, LINGER, OUTPUT_CHUNK, PENDING_INPUT, SUBNEGOTIATION_TIMEOUT } from '../kit/limits.js';
 import type { Dispatcher } from './dispatcher.js';
-import { flushInTurn } from './flushes.js';
 import { LineReader } from './line-reader.js';
 import { RawConsole } from './raw-console.js';
 import { ClientGone, type LineEnd, Reply, type Sink, type RawEnd } from './reply.js';

@@ -33,11 +33,21 @@ const invalid = (words: string): OperationError => new OperationError(CODES.INVA
 
 /** @param root of a document @throws OperationError INVALID_ARGUMENT: it was read, so that the next one can be, too */
 export function readRequest(root: Element): ExecRequest {
-  const { op, in: args = NOTHING } = partsOf(root, ['op', 'in']);
+  if (root.name !== 'exec') throw invalid('<exec> is expected');
+  if (root.text.trim() !== '') throw invalid('<exec>: elements are expected, no text');
+  let op: Element | undefined;
+  let args: Element | undefined;
+  for (const child of root.children) {
+    const { name } = child;
+    if (name !== 'op' && name !== 'in') throw invalid(`<${name}> is not known in <exec>`);
+    if ((name === 'op' ? op : args) !== undefined) throw invalid(`<${name}> stands in <exec> twice`);
+    if (name === 'op') op = child;
+    else args = child;
+  }
   if (op === undefined) throw invalid('<op> is missing');
   const operation = op.text.trim();
   if (op.children.length > 0 || !OPERATION.test(operation)) throw invalid('<op> is the name of an operation');
-  return { operation, in: args };
+  return { operation, in: args ?? NOTHING };
 }
 
 /**
@@ -63,6 +73,14 @@ export function* writeRequest(operation: string, args: Iterable<string>): Genera
   yield '</exec>';
 }
 
+const END = '</exec>';
+
+function* around(head: string, out: Iterable<string>): Generator<string, void, undefined> {
+  yield head;
+  yield* out;
+  yield END;
+}
+
 /**
  * Writes answers of one server. Pieces are made as they are taken: what fails on the way has been partly sent, and only
  * the connection's end can say so.
@@ -76,10 +94,9 @@ export class AnswerWriter {
   }
 
   /** @param out pieces of `<out>…</out>`, as a shape writes them */
-  * success(out: Iterable<string>): Generator<string, void, undefined> {
-    yield `${this.#head}<returncode>1</returncode>`;
-    yield* out;
-    yield '</exec>';
+  success(out: Iterable<string>): Iterable<string> {
+    const head = `${this.#head}<returncode>1</returncode>`;
+    return Array.isArray(out) ? [`${head}${out.join('')}${END}`] : around(head, out);
   }
 
   /** @param words what XML cannot carry is left out of them */
@@ -135,16 +152,3 @@ function failureOf(root: Element, code: Element): OperationError {
 const find = ({ children }: Element, name: string): Element | undefined => children.find((child) => child.name === name);
 
 const allText = ({ text, children }: Element): string => [text.trim(), ...children.map(allText)].filter((one) => one !== '').join(' ');
-
-/** The parts of an envelope, each at most once. */
-function partsOf<const Names extends readonly string[]>(root: Element, names: Names): Partial<Record<Names[number], Element>> {
-  if (root.name !== 'exec') throw invalid('<exec> is expected');
-  if (root.text.trim() !== '') throw invalid('<exec>: elements are expected, no text');
-  const parts = new Map<string, Element>();
-  for (const child of root.children) {
-    if (!names.includes(child.name)) throw invalid(`<${child.name}> is not known in <exec>`);
-    if (parts.has(child.name)) throw invalid(`<${child.name}> stands in <exec> twice`);
-    parts.set(child.name, child);
-  }
-  return Object.fromEntries(parts) as Partial<Record<Names[number], Element>>;
-}

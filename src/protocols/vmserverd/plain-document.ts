@@ -8,11 +8,12 @@ import type { Element } from './shape.js';
 
 type Open = Element & { text: string; readonly children: Element[] };
 
-/** A tag, and the text up to the next one. */
-const TAG = /<(\/?)([A-Za-z_][\w.-]*)>([^<>&]*)/y;
-/** Of a carriage return XML makes something else. */
-const PLAIN = /^[\t\n\x20-\x7E]*$/;
+const NAME = /^[A-Za-z_][\w.-]*$/;
+/** Of a carriage return XML makes something else, and of what begins with `&`. */
+const PLAIN = /^[\t\n\x20-%'-~]*$/;
 const SPACE = /^[\t\n ]*$/;
+const LESS = 0x3C;
+const SLASH = 0x2F;
 
 /**
  * @param bytes of one whole document
@@ -20,16 +21,22 @@ const SPACE = /^[\t\n ]*$/;
  */
 export function readPlainDocument(bytes: Uint8Array): Element | undefined {
   if (bytes.length > VMSERVERD_PLAIN) return undefined;
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  const text = (Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)).toString('latin1');
   if (!PLAIN.test(text)) return undefined;
   const open: Open[] = [];
   let root: Open | undefined;
-  for (TAG.lastIndex = 0; TAG.lastIndex < text.length;) {
-    const found = TAG.exec(text);
-    if (found === null) return undefined;
-    const [, slash, name = '', behind = ''] = found;
-    if (slash === '') {
-      if (root !== undefined && open.length === 0) return undefined;
+  for (let at = 0, next = 0; at < text.length; at = next) {
+    // a tag, and the text up to the next one
+    const end = text.indexOf('>', at);
+    if (end === -1 || text.charCodeAt(at) !== LESS) return undefined;
+    const isEnd = text.charCodeAt(at + 1) === SLASH;
+    const name = text.slice(isEnd ? at + 2 : at + 1, end);
+    next = text.indexOf('<', end);
+    if (next === -1) next = text.length;
+    const behind = text.slice(end + 1, next);
+    if (behind.includes('>')) return undefined;
+    if (!isEnd) {
+      if (!NAME.test(name) || (root !== undefined && open.length === 0)) return undefined;
       const element: Open = { name, text: '', children: [] };
       open.at(-1)?.children.push(element);
       root ??= element;

@@ -17,11 +17,16 @@ export interface Element {
 export interface Shape<T> {
   /** @throws OperationError INVALID_ARGUMENT that names the element */
   read(element: Element): T;
-  /** Pieces of text, made as they are taken, so that a long list needs no memory of its own. @throws RangeError for what XML cannot carry */
+  /**
+   * Pieces of text, made as they are taken, so that a long list needs no memory of its own; what is short is one piece in an array.
+   * @throws RangeError for what XML cannot carry
+   */
   write(name: string, value: T): Iterable<string>;
   /** as documents show it: `<number>…</number>` */
   form(name: string): string;
   readonly isOptional?: true;
+  /** it holds no list */
+  readonly isShort?: boolean;
 }
 
 /** What a shape yields. */
@@ -40,6 +45,7 @@ function scalar<T>(meaning: string, parse: (text: string) => T | undefined, form
     },
     write: (name, value) => [`<${name}>${escapeXml(format(value))}</${name}>`],
     form: (name) => `<${name}>${meaning}</${name}>`,
+    isShort: true,
   };
 }
 
@@ -70,6 +76,7 @@ export const optional = <T>(shape: Shape<T>): Shape<T | undefined> & { readonly 
   write: (name, value) => (value === undefined ? [] : shape.write(name, value)),
   form: (name) => `[${shape.form(name)}]`,
   isOptional: true,
+  isShort: shape.isShort === true,
 });
 
 /** Elements of one name, in their order. What is written may be made while it is taken. */
@@ -100,26 +107,28 @@ type ValuesOf<F extends Readonly<Record<string, unknown>>> =
  */
 export const fields = <const F extends Readonly<Record<string, unknown>>>(all: F, others: 'refuse' | 'pass over' = 'refuse'): Shape<ValuesOf<F>> => {
   const entries = Object.entries(all) as [string, Shape<unknown>][];
+  const isShort = entries.every(([, shape]) => shape.isShort === true);
+  function* pieces(name: string, values: ValuesOf<F>): Generator<string, void, undefined> {
+    yield `<${name}>`;
+    for (const [key, shape] of entries) yield* shape.write(key, (values as Record<string, unknown>)[key]);
+    yield `</${name}>`;
+  }
   return {
     read: ({ name, text: between, children }) => {
       if (between.trim() !== '') throw wrong(name, 'elements are expected, no text');
-      const found = new Map<string, unknown>();
+      const found: Record<string, unknown> = {};
       for (const child of children) {
         const shape = Object.hasOwn(all, child.name) ? all[child.name] as Shape<unknown> : undefined;
         if (shape === undefined && others === 'pass over') continue;
         if (shape === undefined) throw wrong(child.name, `not known here${entries.length === 0 ? '' : `: ${entries.map(([one]) => `<${one}>`).join(', ')} may stand in <${name}>`}`);
-        if (found.has(child.name)) throw wrong(child.name, 'stands here twice');
-        found.set(child.name, shape.read(child));
+        if (Object.hasOwn(found, child.name)) throw wrong(child.name, 'stands here twice');
+        found[child.name] = shape.read(child);
       }
-      const missing = entries.find(([key, shape]) => shape.isOptional !== true && !found.has(key));
-      if (missing !== undefined) throw wrong(missing[0], 'is missing');
-      return Object.fromEntries(found) as ValuesOf<F>;
+      for (const [key, shape] of entries) if (shape.isOptional !== true && !Object.hasOwn(found, key)) throw wrong(key, 'is missing');
+      return found as ValuesOf<F>;
     },
-    * write(name, values) {
-      yield `<${name}>`;
-      for (const [key, shape] of entries) yield* shape.write(key, (values as Record<string, unknown>)[key]);
-      yield `</${name}>`;
-    },
+    write: (name, values) => (isShort ? [Array.from(pieces(name, values)).join('')] : pieces(name, values)),
+    isShort,
     form: (name) => `<${name}>${entries.map(([key, shape]) => shape.form(key)).join('')}</${name}>`,
   };
 };

@@ -275,7 +275,7 @@ export class Connection {
       } finally {
         this.#isBusy = false;
       }
-      if (!this.#in.hasMore) this.#out.flush();
+      if (!this.#in.hasMore) this.#out.flushInTurn();
       if (stream.isWithin && !wasWithin) this.#until = performance.now() + VMSERVERD_DOCUMENT_TIME;
     }
   }

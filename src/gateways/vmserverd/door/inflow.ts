@@ -7,7 +7,7 @@ export class Inflow {
   readonly #chunks: Buffer[] = [];
   #size = 0;
   #isOver = false;
-  #wake: (() => void) | undefined;
+  #wake: ((chunk: Buffer | undefined) => void) | undefined;
   readonly #onData = (chunk: Buffer): void => this.#take(chunk);
   readonly #onEnd = (): void => this.#end();
 
@@ -23,13 +23,10 @@ export class Inflow {
     return this.#chunks.length > 0;
   }
 
-  /** @returns undefined: nothing more comes */
-  async next(): Promise<Buffer | undefined> {
-    while (this.#chunks.length === 0) {
-      if (this.#isOver) return undefined;
-      await new Promise<void>((resolve) => { this.#wake = resolve; });
-    }
-    const chunk = this.#chunks.shift()!;
+  /** For one who takes, not several. @returns undefined: nothing more comes */
+  next(): Buffer | undefined | Promise<Buffer | undefined> {
+    const chunk = this.#chunks.shift();
+    if (chunk === undefined) return this.#isOver ? undefined : new Promise((resolve) => { this.#wake = resolve; });
     this.#size -= chunk.length;
     if (this.#size < VMSERVERD_PENDING && this.#socket.isPaused() && !this.#socket.destroyed) this.#socket.resume();
     return chunk;
@@ -50,20 +47,22 @@ export class Inflow {
   }
 
   #take(chunk: Buffer): void {
-    if (this.#isOver) return;
+    if (this.#isOver || this.#tell(chunk)) return;
     this.#chunks.push(chunk);
     this.#size += chunk.length;
     if (this.#size >= VMSERVERD_PENDING) this.#socket.pause();
-    this.#tell();
   }
 
   #end(): void {
     this.#isOver = true;
-    this.#tell();
+    this.#tell(undefined);
   }
 
-  #tell(): void {
-    this.#wake?.();
+  /** @returns whether somebody waited for it */
+  #tell(chunk: Buffer | undefined): boolean {
+    const wake = this.#wake;
     this.#wake = undefined;
+    wake?.(chunk);
+    return wake !== undefined;
   }
 }

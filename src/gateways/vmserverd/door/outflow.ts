@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { flushInTurn } from '../../../kit/flushes.js';
 import { VMSERVERD_BLOCK } from '../../../kit/vmserverd-limits.js';
 
 /** What nearly all answers are: such text is copied as it is. */
@@ -10,6 +11,12 @@ export class Outflow {
   #output = '';
   #isBlocked = false;
   #waiting: (() => void)[] = [];
+  /** it is among those that are flushed next */
+  #isDue = false;
+  readonly #flushNow = (): void => {
+    this.#isDue = false;
+    this.flush();
+  };
 
   /** @param moved called when a client that did not read has read on */
   constructor(socket: Socket, moved: () => void) {
@@ -29,6 +36,13 @@ export class Outflow {
   append(text: string): void {
     this.#output += text;
     if (this.#output.length >= VMSERVERD_BLOCK) this.flush();
+  }
+
+  /** Writes it with what others are sent in this turn of the event loop. */
+  flushInTurn(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    flushInTurn(this.#flushNow);
   }
 
   flush(): void {

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { SLICE, WRITES_A_LOOK } from '../../src/kit/limits.js';
-import { flushInTurn } from '../../src/server/flushes.js';
+import { flushInTurn } from '../../src/kit/flushes.js';
 
 const turn = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve); });
 
