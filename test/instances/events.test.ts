@@ -1,6 +1,6 @@
 import t from 'tap';
 import { Events, type EventFacts } from '../../src/instances/events.js';
-import { EVENTS_A_LISTING, WATCHERS } from '../../src/kit/limits.js';
+import { EVENTS_A_LISTING, WATCHERS, WATCHERS_A_MILLISECOND } from '../../src/kit/limits.js';
 
 const subject = (name: string) => ({ provider: 'p', name, fullName: `p/${name}`, state: 'on' as const });
 const SERVER: EventFacts = { type: 'server', now: 'reloaded' };
@@ -97,4 +97,22 @@ await t.test('nobody who is told can change what others are told', (t) => {
   t.throws(() => { Object.assign(event!.facts, { now: 'on' }); }, TypeError);
   t.same(event!.facts, { type: 'state', instance: 'p/a', now: 'off', before: 'on' });
   t.end();
+});
+
+await t.test('many are told in rounds, which are as many milliseconds apart as they are', async (t) => {
+  const events = new Events(16);
+  const { signal } = new AbortController();
+  const sleepers = Array.from({ length: 10 * WATCHERS_A_MILLISECOND }, () => events.sleeper(signal));
+  const rounds = 6;
+  let [first, last] = [0, 0];
+  for (let round = 0; round < rounds; round += 1) {
+    const [begun, ...others] = sleepers.map((one) => one.sleep(60_000));
+    events.add(SERVER);
+    await begun;
+    last = performance.now();
+    first ||= last;
+    await Promise.all(others);
+  }
+  sleepers.forEach((one) => one.end());
+  t.ok(last - first > 5 * rounds, `${rounds} rounds in ${last - first} ms`);
 });
