@@ -1,6 +1,6 @@
 /**
- * `npm test`: prepares, then runs the linter and all tests, three files at a time. Tests of test/e2e come
- * last; those that meet real peers, of which there is one here, run one at a time beside the others.
+ * `npm test`: prepares, then runs the linter and all tests, three files at a time. Those of test/e2e that meet
+ * real peers, of which there is one here, mostly wait: they run one at a time from the beginning, beside all others.
  *
  *     npm test                    everything
  *     npm test -- --unit          without test/e2e
@@ -36,7 +36,11 @@ const E2E = 'test/e2e/';
  * Of these, those that change nothing of the machine, such as its network: they meet nothing, a double, or a peer that is
  * a mere process. They run beside the others, which mostly wait.
  */
-const RUNS_BESIDE = /\/(?:client|esxi|faults|hyperv|metrics|plans-faults|web-page|webhooks|windows|xenserver|zabbix)[-.][^/]*$/;
+const RUNS_BESIDE = /\/(?:client|dcom|esxi|faults|hosts-names|hyperv|metrics|oms-clients|plans-clock|plans-faults|seed|vmserverd|web-console(?!-libvirt)|web-page|webhooks|windows|wmi|wsman|xenserver|zabbix)[-.][^/]*$/;
+/** Builds what others of test/e2e would all build at the same time, did they meet a machine that does not have it yet. */
+const BUILDS = 'test/e2e/esxi-peers.test.ts';
+/** Told when nothing more is begun but what runs one at a time: a core is free then. .ci/node-24 waits for it. */
+const BESIDE_DONE = 'what is left runs alone';
 const OPTIONS = ['--unit', '--coverage', '--no-lint'];
 
 /** @typedef {import('./results.js').Sum} Sum */
@@ -116,18 +120,12 @@ async function inTurn(...lists) {
   return results;
 }
 
-/** Takes steps from one list, so many at a time. @param {(() => Promise<Result>)[]} steps @param {number} jobs @returns {Promise<Result[]>} */
-async function inParallel(steps, jobs) {
-  const waiting = [...steps];
-  return (await Promise.all(Array.from({ length: jobs }, () => inTurn(waiting)))).flat();
-}
-
 /** Runs what failed once more, one at a time. @param {Result[]} results @returns {Promise<Result[]>} with the second result in place of the first */
 async function withSecondTry(results) {
   const failed = results.filter(({ name, sum }) => sum.failed > 0 && name.endsWith('.test.ts'));
   if (failed.length === 0 || failed.length > MOST_AGAIN) return results;
   process.stdout.write(`once more: ${failed.map(({ name }) => name).join(', ')}\n`);
-  const again = await inParallel(failed.map(({ name }) => () => test(name)), 1);
+  const again = await inTurn(failed.map(({ name }) => () => test(name)));
   for (const { name, sum } of again) if (sum.failed === 0) process.stdout.write(`passed only when run again: ${name}\n`);
   return results.map((result) => again.find(({ name }) => name === result.name) ?? result);
 }
@@ -148,11 +146,15 @@ async function main() {
   if (notice !== undefined) process.stdout.write(`${notice}\n`);
   const checks = paths.length > 0 ? [] : [...(args.includes('--no-lint') ? [] : [lint]), imports];
   const written = args.includes('--coverage') ? beginCoverage() : undefined;
-  const results = await inParallel([...checks, ...units.map((file) => () => test(file))], JOBS);
   const steps = (/** @type {string[]} */ some) => some.map((file) => () => test(file));
-  const beside = steps(ends.filter((file) => RUNS_BESIDE.test(file)));
   const alone = steps(ends.filter((file) => !RUNS_BESIDE.test(file)));
-  results.push(...(await Promise.all([inTurn(beside), inTurn(beside), inTurn(alone, beside)])).flat());
+  const others = [...units, ...ends.filter((file) => RUNS_BESIDE.test(file))];
+  const beside = [...checks, ...steps(others.filter((file) => file === BUILDS)), ...steps(others.filter((file) => file !== BUILDS))];
+  const lanes = Promise.all(Array.from({ length: JOBS - 1 }, () => inTurn(beside))).then((done) => {
+    if (alone.length > 0) process.stdout.write(`${BESIDE_DONE}\n`);
+    return done.flat();
+  });
+  const results = (await Promise.all([inTurn(alone, beside), lanes])).flat();
 
   const final = await withSecondTry(results);
   if (written !== undefined) final.push(await covered(written, paths.length === 0));
