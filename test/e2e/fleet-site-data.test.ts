@@ -11,7 +11,7 @@ import { SiteEvents } from '../../src/fleet/site/events.js';
 import { Inventory } from '../../src/fleet/site/inventory.js';
 import { EVENTS_OF_ALL, EVENTS_STREAM, INVENTORY_BUCKET, LEASES_BUCKET } from '../../src/fleet/subjects.js';
 import { State } from '../../src/store/state.js';
-import { machines, notes, World } from '../fleet/site/world.js';
+import { machines, notes, World } from '../fleet/site/data-world.js';
 import { Nats, natsUser, NATS_PROGRAMS, type NatsUser } from '../peers/nats.js';
 import { LONG_MS } from '../support/fleet/bus-helpers.js';
 import { lacks } from '../support/peers.js';
