@@ -145,8 +145,8 @@ await t.test('a daemon says so, and works on', SKIP, async (t) => {
     files: { 'own.nk': berlin.seed },
   });
   t.teardown(() => daemon.stop());
-  await daemon.logs(/the bus's store is not as it has to be.*argo-inventory.*is not there: argo-server fleet init makes it/);
-  await daemon.logs(/the bus's store is not as it has to be.*ARGO_EVENTS.*is not there/);
+  await daemon.logs(/argo-inventory.*is not there: argo-server fleet init makes it.*the bus's store is not as it has to be/);
+  await daemon.logs(/ARGO_EVENTS.*is not there.*the bus's store is not as it has to be/);
   t.notMatch(daemon.stderr(), berlin.seed);
   t.notMatch(daemon.stderr(), /ARGO_AUDIT/, 'which is for fronts');
 });
