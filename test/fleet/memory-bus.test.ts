@@ -7,6 +7,9 @@ import { until } from '../support/until.js';
 
 /** The bus in memory, of which other tests make use: it does what nats-server does, and fails as they want it. */
 
+/** For a question that nobody answers, ms. */
+const SHORT_MS = 100;
+
 await t.test('it is a bus, as the real one is', (t) => {
   const hub = new MemoryHub();
   return busContract(t, hub.connect('f1'), hub.connect('berlin'), hub.connect('berlin'));
@@ -20,9 +23,9 @@ await t.test('messages and answers are lost, doubled and held as a test wants it
     heard.push(words(message));
     message.respond(bytes('done'));
   });
-  const ask = (text: string): Promise<string> => front.request(orderSubject('berlin'), bytes(text), {}, 100).then(words, ({ reason }: { reason: string }) => reason);
+  const ask = (text: string, ms = SHORT_MS): Promise<string> => front.request(orderSubject('berlin'), bytes(text), {}, ms).then(words, ({ reason }: { reason: string }) => reason);
   hub.fate = ({ kind }) => (kind === 'message' ? 'twice' : 'deliver');
-  t.equal(await ask('twice'), 'done');
+  t.equal(await ask('twice', LONG_MS), 'done');
   hub.fate = ({ kind }) => (kind === 'answer' ? 'lose' : 'deliver');
   t.equal(await ask('no answer'), 'late');
   hub.fate = ({ kind }) => (kind === 'message' ? 'lose' : 'deliver');
@@ -51,16 +54,16 @@ await t.test('one that is cut off, and one that hangs', async (t) => {
   const changes: (string | undefined)[] = [];
   site.onChange(() => { changes.push(site.trouble); });
   site.subscribe(orderSubject('berlin'), (message) => { message.respond(bytes('done')); });
-  const reason = async (): Promise<string> => front.request(orderSubject('berlin'), bytes('x'), {}, 100).then(words, (error: { reason: string }) => error.reason);
+  const reason = async (ms = LONG_MS): Promise<string> => front.request(orderSubject('berlin'), bytes('x'), {}, ms).then(words, (error: { reason: string }) => error.reason);
   site.cut('the cable');
   t.equal(await reason(), 'no responders');
-  t.match(await failure(site.request('argo.v1.x', bytes('x'), {}, 100)), { reason: 'down', message: 'the cable' });
+  t.match(await failure(site.request('argo.v1.x', bytes('x'), {}, LONG_MS)), { reason: 'down', message: 'the cable' });
   t.match(await failure(site.bucket(INVENTORY_BUCKET).get('a')), { reason: 'down' });
   site.restore();
   t.equal(await reason(), 'done');
   site.hangs = true;
-  t.equal(await reason(), 'late');
-  t.match(await failure(site.request('argo.v1.x', bytes('x'), {}, 100)), { reason: 'late' });
+  t.equal(await reason(SHORT_MS), 'late');
+  t.match(await failure(site.request('argo.v1.x', bytes('x'), {}, SHORT_MS)), { reason: 'late' });
   t.match(await failure(site.bucket(INVENTORY_BUCKET).get('a')), { reason: 'store' });
   site.restore();
   t.equal(await reason(), 'done');
