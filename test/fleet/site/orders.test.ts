@@ -7,7 +7,7 @@ import type { OrderJournal } from '../../../src/store/order-journal.js';
 import type { State } from '../../../src/store/state.js';
 import { FakeMachine, never } from '../../instances/fake-driver.js';
 import { until } from '../../support/until.js';
-import { bare, SITE, SiteWorld, TestFront, WITHIN } from './world.js';
+import { bare, SEND, SITE, SiteWorld, TestFront, WITHIN } from './world.js';
 
 await t.test('an order is carried out through the gate, and its audit says for whom', async (t) => {
   const world = await SiteWorld.make(t);
@@ -193,14 +193,14 @@ await t.test('late, early, replayed', async (t) => {
   const { front } = world;
   await front.ordered({ do: 'pause' });
   const late = front.order();
-  world.pass(5001);
+  world.pass(SEND + 1);
   const answer = bare(await front.last(front.sendOrder(late)));
   t.match(answer, { state: 'failed', phrase: 'UNREACHABLE', detail: /too late.*nothing was done/ });
-  world.setClock(-5001);
+  world.setClock(-SEND - 1);
   t.same(bare(await front.last(front.sendOrder(late))), answer, 'a clock that is set back brings it not to life');
   world.setClock(0);
   const at = world.now() + 3000;
-  const early = front.order({ id: newId(at), at, sendBy: at + 5000 });
+  const early = front.order({ id: newId(at), at, sendBy: at + SEND });
   const ahead = bare(await front.last(front.sendOrder(early)));
   t.match(ahead, { state: 'failed', phrase: 'UNREACHABLE', detail: /clocks differ.*nothing was done/, early: true });
   world.pass(3000);
