@@ -1,6 +1,7 @@
 import t from 'tap';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { aliveSubject, askSubject } from '../../../src/fleet/subjects.js';
+import { FLEET_SITES } from '../../../src/kit/fleet-limits.js';
 import { newSeed, NkeySigner } from '../../../src/fleet/signer.js';
 import { ScriptedSite } from '../../support/fleet/scripted-site.js';
 import { until } from '../../support/until.js';
@@ -154,4 +155,28 @@ void t.test('a reload takes a site away, and another key is not believed any lon
   w.keys.replace(new Map());
   w.sites.review();
   t.same(w.sites.list(), []);
+});
+
+void t.test('a server that is a site, too, does not take itself for another one', async (t) => {
+  const w = await world(t, { isUnheard: true, isOwn: true });
+  const paris = new ScriptedSite(w.hub, 'paris', w.signer.publicKey);
+  w.site.alive();
+  paris.alive();
+  await until(() => w.sites.list().length > 0, WITHIN, 'paris');
+  t.same(w.sites.list().map(({ name }) => name), ['paris']);
+  t.notOk(w.keys.isSite('berlin'));
+});
+
+void t.test('no more sites are known than a front can have', async (t) => {
+  const w = await world(t, { isUnheard: true, isOpen: true });
+  const alive = (name: string): void => {
+    const data = Buffer.from(JSON.stringify({
+      v: 1, site: name, incarnation: w.site.incarnation, at: Date.now(), started: 0, version: '1', interval: 5000, providers: [], orders: 0, outbox: 0,
+    }));
+    w.site.bus.publish(aliveSubject(name), data);
+  };
+  for (let number = 0; number < FLEET_SITES + 10; number += 1) alive(`s${number}`);
+  await until(() => w.sites.list().length >= FLEET_SITES, WITHIN, 'as many as there can be');
+  await arrived();
+  t.equal(w.sites.list().length, FLEET_SITES);
 });

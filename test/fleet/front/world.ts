@@ -29,6 +29,8 @@ export interface WorldOptions {
   readonly deadAfter?: number;
   /** the front knows no keys of sites */
   readonly isOpen?: boolean;
+  /** the site has the front's own name */
+  readonly isOwn?: boolean;
   /** the site gives no sign of life yet */
   readonly isUnheard?: boolean;
 }
@@ -41,7 +43,7 @@ export async function world(t: { teardown(work: () => void): void }, options: Wo
   const bus = hub.connect('f1');
   const refusals: unknown[] = [];
   const refused = new RefusalLog((_level, _message, facts) => { refusals.push(facts); }, 'refused');
-  const keys = new SiteKeys(options.isOpen ? undefined : new Map([['berlin', site.signer.publicKey]]));
+  const keys = new SiteKeys(options.isOpen || options.isOwn ? undefined : new Map([['berlin', site.signer.publicKey]]), options.isOwn ? 'berlin' : undefined);
   const talk = new Talk({ bus, signer, front: 'f1', keys, refused });
   const times = () => ({ deadAfter: options.deadAfter ?? 20_000, sendTimeout: options.sendTimeout ?? 5000 });
   const sites = new Sites({ talk, keys, refused, times });
