@@ -41,13 +41,13 @@ export interface KeyEntry {
 }
 
 export interface Bucket {
-  /** @throws BusError store */
+  /** @throws BusError down, absent, store */
   get(key: string): Promise<KeyEntry | undefined>;
-  /** @throws BusError store */
+  /** @throws BusError down, absent, store */
   put(key: string, value: Uint8Array): Promise<number>;
-  /** Writes where nobody has written since. @param revision that was seen; 0: there is no such key @throws BusError conflict, store */
+  /** Writes where nobody has written since. @param revision that was seen; 0: there is no such key @throws BusError conflict, down, absent, store */
   update(key: string, value: Uint8Array, revision: number): Promise<number>;
-  /** @throws BusError store */
+  /** @throws BusError down, absent, store */
   delete(key: string): Promise<void>;
   /**
    * What is there, then what changes, until the signal is aborted; over breaks of the connection and of the store, too.
@@ -77,14 +77,14 @@ export interface Bus {
   request(subject: string, data: Uint8Array, headers: Headers, ms: number, signal?: AbortSignal): Promise<BusMessage>;
   bucket(name: string): Bucket;
   /**
-   * Adds an event to a stream, once.
+   * Adds an event to a stream, once. Who listens at the subject hears it each time that it is sent, whatever the stream makes of it.
    * @param id of the event, unique
    * @param lastSeq sequence of the stream at which the subject's last event was; undefined: not checked
    * @returns the sequence that it has
-   * @throws BusError store, conflict
+   * @throws BusError conflict, down, absent, store
    */
   addToStream(stream: string, subject: string, data: Uint8Array, id: string, lastSeq?: number): Promise<number>;
-  /** The last event of a subject. @throws BusError store */
+  /** The last event of a subject, as any server that keeps the stream has it: it may be a moment behind. @throws BusError down, absent, store */
   lastOfSubject(stream: string, subject: string): Promise<{ readonly seq: number; readonly data: Uint8Array } | undefined>;
   /** Lets what was written go out, and closes. */
   close(): Promise<void>;
