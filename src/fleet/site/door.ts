@@ -108,7 +108,9 @@ export class Door {
     this.#turnedAway.add({ from: front, reason, id });
     if (id === undefined) return;
     const isOther = version !== undefined && version !== FLEET_VERSION;
-    this.answer([asked], { id, front }, isOther ? refused('NOT SUPPORTED', `site ${this.#parts.site}: ${reason}`) : refused('BAD REQUEST', harmless(oneLine(reason, FLEET_DETAIL))));
+    this.answer([asked], { id, front }, {
+      ...isOther ? refused('NOT SUPPORTED', `site ${this.#parts.site}: ${reason}`) : refused('BAD REQUEST', harmless(oneLine(reason, FLEET_DETAIL))), early: true,
+    });
   }
 
   #write({ id, front }: Asker, answer: Answer): Uint8Array {
