@@ -57,6 +57,9 @@ async function setUp(t: Test, models: readonly EsxiModel[], poll?: string): Prom
   return { peer, daemon, login };
 }
 
+// they mostly wait
+t.jobs = 4;
+
 void t.test('machines of ESXi 5, 6.5, 7 and 9', options, async (t) => {
   const models = ESXI_VERSIONS.map((version) => new EsxiModel(version));
   models.forEach((model, i) => {

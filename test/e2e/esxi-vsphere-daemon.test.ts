@@ -71,7 +71,10 @@ async function cycle(t: Test, { ask, power, vcsim }: Session, name: string): Pro
   t.match(await ask(`mac ${name}`), /^00:0c:29:/i);
 }
 
-await t.test('vCenter', { skip }, async (t) => {
+// they mostly wait
+t.jobs = 2;
+
+void t.test('vCenter', { skip }, async (t) => {
   const session = await open(t, { vms: 60 });
   const { ask, vcsim } = session;
   await until(async () => (await ask('list')).split('\n').length === 124, PATIENCE_MS, 'its hosts and machines');
@@ -114,7 +117,7 @@ await t.test('vCenter', { skip }, async (t) => {
   t.notOk(log.includes(PASSWORD), 'no password in the log');
 });
 
-await t.test('an ESXi alone', { skip }, async (t) => {
+void t.test('an ESXi alone', { skip }, async (t) => {
   const session = await open(t, { esx: true, vms: 3 });
   const { ask } = session;
   await until(async () => (await ask('list')).includes('ha-host_VM2'), PATIENCE_MS, 'its machines');

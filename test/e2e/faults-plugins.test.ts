@@ -46,10 +46,26 @@ const FILES = {
   'plugins/works.mjs': plugin({ works: "({ body }) => body.line('well')" }),
 };
 
-await t.test('plugins that fail', async (t) => {
+// its deadline is waited for
+t.jobs = 2;
+
+void t.test('plugins that fail', { jobs: 2 }, async (t) => {
   const daemon = await startDaemon({ config: CONFIG, files: FILES });
   t.after(() => daemon.stop());
   const client = await connect(daemon.port);
+
+  const neverEnding = t.test('one that never ends holds up nobody and meets its deadline', async (t) => {
+    const waiting = await connect(daemon.port);
+    waiting.send('never\nnop\n');
+    const other = await logIn(daemon);
+    for (let i = 0; i < 20; i++) t.equal((await other.ask('status lj')).code, 300);
+    t.match(await waiting.reply(LONG), { code: 400, comment: /^TIMEOUT/ }, 'it is ended');
+    t.match(await waiting.reply(LONG), { code: 300 }, 'and the next request of its connection is answered');
+    waiting.line('never');
+    t.equal((await other.ask('nop')).code, 300);
+    waiting.destroy();
+    other.destroy();
+  });
 
   await t.test('one that cannot be loaded is reported and leaves the others alone', async (t) => {
     t.same(await client.ask('works'), { code: 300, comment: 'DONE', accepted: 'OK', body: ['well'] });
@@ -83,18 +99,6 @@ await t.test('plugins that fail', async (t) => {
     }
   });
 
-  await t.test('one that never ends holds up nobody and meets its deadline', async (t) => {
-    const waiting = await connect(daemon.port);
-    waiting.send('never\nnop\n');
-    const other = await logIn(daemon);
-    for (let i = 0; i < 20; i++) t.equal((await other.ask('status lj')).code, 300);
-    t.match(await waiting.reply(LONG), { code: 400, comment: /^TIMEOUT/ }, 'it is ended');
-    t.match(await waiting.reply(LONG), { code: 300 }, 'and the next request of its connection is answered');
-    waiting.line('never');
-    t.equal((await other.ask('nop')).code, 300);
-    waiting.destroy();
-    other.destroy();
-  });
   await t.test('one that streams for ever ends when its client is gone', async (t) => {
     const streaming = await connect(daemon.port);
     streaming.line('never-streaming');
@@ -105,10 +109,11 @@ await t.test('plugins that fail', async (t) => {
     for (let i = 0; i < 20; i++) t.equal((await other.ask('status lj')).code, 300, 'and afterwards');
     other.destroy();
   });
+  await neverEnding;
   client.destroy();
 });
 
-await t.test('the daemon ends although a command does not', async (t) => {
+void t.test('the daemon ends although a command does not', async (t) => {
   const daemon = await startDaemon({ config: CONFIG, files: FILES });
   const client = await connect(daemon.port);
   client.line('never');

@@ -18,7 +18,10 @@ async function start(t: Test, hosts = HOSTS) {
   return startVmserverd(t, await accountTables({ steve: EVERYTHING }) + hosts + gatewayTable());
 }
 
-await t.test('a thousand logins that are never ended shut nobody out', async (t) => {
+// they mostly wait
+t.jobs = 4;
+
+void t.test('a thousand logins that are never ended shut nobody out', async (t) => {
   const { port, daemon } = await start(t);
   const sockets: Socket[] = [];
   t.teardown(() => sockets.forEach((socket) => socket.destroy()));
@@ -42,7 +45,7 @@ await t.test('a thousand logins that are never ended shut nobody out', async (t)
   t.notMatch(daemon.stderr(), '"level":"error"');
 });
 
-await t.test('who never goes on is cut off: before a login, in the middle of a document, and who never reads', async (t) => {
+void t.test('who never goes on is cut off: before a login, in the middle of a document, and who never reads', async (t) => {
   const { port, tlsPort, daemon } = await start(t, '[providers.demo]\ntype = "sim"\ncount = 2000\n');
   const began = performance.now();
   const [silent, silentTls] = [VmserverdTestClient.connect(port), VmserverdTestClient.connect(tlsPort, '127.0.0.2')];
@@ -63,7 +66,7 @@ await t.test('who never goes on is cut off: before a login, in the middle of a d
   t.notMatch(daemon.stderr(), '"level":"error"');
 });
 
-await t.test('wrong passwords are slowed down by the same count as on every door', async (t) => {
+void t.test('wrong passwords are slowed down by the same count as on every door', async (t) => {
   const { port, daemon } = await start(t);
   const client = VmserverdTestClient.connect(port);
   await client.line();
@@ -84,7 +87,7 @@ await t.test('wrong passwords are slowed down by the same count as on every door
   client.end();
 });
 
-await t.test('the end of the server: what is asked for is answered', async (t) => {
+void t.test('the end of the server: what is asked for is answered', async (t) => {
   const { port, daemon } = await start(t);
   const [idle, busy] = [await VmserverdTestClient.login(port, 'steve', PASSWORD), await VmserverdTestClient.login(port, 'steve', PASSWORD)];
   await busy.call('X_VM_PowerOp', '<config>web1</config><action>start</action>');

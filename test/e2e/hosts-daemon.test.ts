@@ -61,7 +61,10 @@ async function netcat(port: number, ...lines: readonly string[]): Promise<string
 const OK = '200 OK\n300 DONE\n';
 const state = (word: string): string => `200 OK\n${word}\n300 DONE\n`;
 
-await t.test('one host, with nc', options, async (t) => {
+// they mostly wait
+t.jobs = 3;
+
+void t.test('one host, with nc', options, async (t) => {
   const { peer, daemon } = await setUp(t, 1);
   t.equal(await netcat(daemon.port, 'status h1', 'stop h1 --wait', 'status h1'), OK + state('on') + OK + state('off') + OK);
   t.notOk(peer.isOn('h1'));
@@ -74,7 +77,7 @@ await t.test('one host, with nc', options, async (t) => {
   t.notOk(toldSecret(daemon));
 });
 
-await t.test('the network is down between an order and the look at what came of it', options, async (t) => {
+void t.test('the network is down between an order and the look at what came of it', options, async (t) => {
   const folder = '/run/peers/h1';
   const { peer, daemon } = await setUp(t, 2, ({ hosts }) => `
 witness = "${hosts[1]!.address}"
@@ -94,7 +97,7 @@ shutdown-command = "touch ${folder}/begun; until [ -e ${folder}/go ]; do sleep 0
   await until(async () => (await client.ask('status h1')).body[0] === 'off', WAIT_MS, 'the host to be off');
 });
 
-await t.test('ten at once, one of which hangs and one of which is not who it was', options, async (t) => {
+void t.test('ten at once, one of which hangs and one of which is not who it was', options, async (t) => {
   const { peer, daemon } = await setUp(t, 10);
   const client = await connect(daemon.port);
   t.teardown(() => client.destroy());

@@ -28,10 +28,22 @@ shift 3
 setsid "$@" </dev/null >/dev/null 2>&1 &
 `;
 
-await t.test('a host that is reached over SSH', { skip: lacksRoot(...HOST_NETWORK_PROGRAMS), timeout: 400_000 }, async (t) => {
+// rollbacks are waited for: each group has a host of its own
+t.jobs = 4;
+
+const options = { skip: lacksRoot(...HOST_NETWORK_PROGRAMS), timeout: 400_000 };
+const ip = (...words: string[]) => ({ method: 'ip', args: words });
+const done = { value: { }, phrase: undefined };
+
+/** A host that is reached over SSH, and its network as nobody has changed it yet. */
+async function start(t: Test): Promise<{ peer: HostNetworkPeer; untouched: string }> {
   const peer = await HostNetworkPeer.start();
   t.teardown(() => peer.stop());
-  const untouched = await peer.all();
+  return { peer, untouched: await peer.all() };
+}
+
+void t.test('what is asked for is read, refused or done', options, async (t) => {
+  const { peer, untouched } = await start(t);
   type Refusal = readonly [method: string, args: object, phrase: string, detail: RegExp];
   const refused = async (t: Test, refusals: readonly Refusal[]): Promise<void> => {
     const outcomes = await peer.changes(refusals.map(([method, args]) => ({ method, args: { ...guard, ...args } })));
@@ -51,9 +63,6 @@ await t.test('a host that is reached over SSH', { skip: lacksRoot(...HOST_NETWOR
       { value: '10.99.2.1' }, { value: null }, { value: [] },
     ]);
   });
-
-  const ip = (...words: string[]) => ({ method: 'ip', args: words });
-  const done = { value: { }, phrase: undefined };
 
   await t.test('routes that are confirmed', async (t) => {
     const other = { ...LAB, gateway: '10.99.2.8' };
@@ -137,6 +146,10 @@ await t.test('a host that is reached over SSH', { skip: lacksRoot(...HOST_NETWOR
     ]);
     t.equal(await peer.all(), untouched);
   });
+});
+
+void t.test('what cuts us off is undone', options, async (t) => {
+  const { peer, untouched } = await start(t);
 
   await t.test('a bridge that cannot be confirmed comes back with its routes', async (t) => {
     await peer.ip('link', 'add', 'br7', 'type', 'bridge', 'stp_state', '1', 'forward_delay', '400');
@@ -168,6 +181,10 @@ await t.test('a host that is reached over SSH', { skip: lacksRoot(...HOST_NETWOR
     t.match(outcome, { phrase: 'FAILED', detail: /^undone by the host/ });
     t.equal(await peer.all(), untouched);
   });
+});
+
+void t.test('who is killed, late, second or in a hurry', options, async (t) => {
+  const { peer, untouched } = await start(t);
 
   await t.test('a server that is killed in the middle, the way to the host cut', async (t) => {
     const run = peer.begin([{ method: 'deleteRoute', args: { ...WAY, ...forced } }], { holdUntil: '/run/peer/never' });
@@ -205,6 +222,10 @@ await t.test('a host that is reached over SSH', { skip: lacksRoot(...HOST_NETWOR
     t.match({ phrase, detail }, { phrase: 'UNCERTAIN', detail: /the host undoes it by itself/ });
     await until(async () => await peer.all() === untouched, WAIT_MS, 'the rollback');
   });
+});
+
+void t.test('with systemd, and on the host itself', options, async (t) => {
+  const { peer, untouched } = await start(t);
 
   await t.test('with systemd', { skip: lacks('systemd-run') }, async (t) => {
     mkdirSync(peer.inside('run/systemd/system'), { recursive: true });

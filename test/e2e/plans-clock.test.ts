@@ -51,7 +51,10 @@ async function hasBegun(session: Session, plan: string, dues: readonly string[])
     .catch(async (error: unknown) => { throw new Error(`${(error as Error).message}\n${await session.ask('plan status')}\n${await session.ask('plan triggers')}`); });
 }
 
-await t.test('the hour that spring leaves out, and a server that is killed in it', { skip: lacks('faketime'), timeout: 300_000 }, async (t) => {
+// they mostly wait
+t.jobs = 3;
+
+void t.test('the hour that spring leaves out, and a server that is killed in it', { skip: lacks('faketime'), timeout: 300_000 }, async (t) => {
   const folder = folderOf(t);
   const clock = new FakeClock(folder);
   const start = (): Promise<Session> => open(t, { config: SCHEDULES, folder, env: clock.env });
@@ -69,7 +72,7 @@ await t.test('the hour that spring leaves out, and a server that is killed in it
   t.equal((await begun(second, 'nightly')).length, 1);
 });
 
-await t.test('the hour that comes twice in autumn, also for a clock that is set back in it', { skip: lacks('faketime'), timeout: 300_000 }, async (t) => {
+void t.test('the hour that comes twice in autumn, also for a clock that is set back in it', { skip: lacks('faketime'), timeout: 300_000 }, async (t) => {
   const folder = folderOf(t);
   const clock = new FakeClock(folder);
   const start = (): Promise<Session> => open(t, { config: SCHEDULES, folder, env: clock.env });
@@ -96,7 +99,7 @@ await t.test('the hour that comes twice in autumn, also for a clock that is set 
 /** How long the mains have to be away, s. */
 const ON_BATTERY = 12;
 
-await t.test('mains that flap', { skip: lacks(...UPSD_PROGRAMS), timeout: 300_000 }, async (t) => {
+void t.test('mains that flap', { skip: lacks(...UPSD_PROGRAMS), timeout: 300_000 }, async (t) => {
   const folder = folderOf(t);
   const upsd = await Upsd.start();
   t.after(() => upsd.stop());

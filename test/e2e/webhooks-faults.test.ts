@@ -41,7 +41,10 @@ async function reload(daemon: Daemon, tables: string): Promise<void> {
   await until(() => daemon.stderr().slice(before).includes('"reloaded"'), LONG, 'the reload');
 }
 
-await t.test('redirects are not followed', async (t) => {
+// they mostly wait
+t.jobs = 4;
+
+void t.test('redirects are not followed', async (t) => {
   const [receiver, other] = [await receive(t), await receive(t)];
   const statuses = [301, 302, 303, 307, 308];
   receiver.answer = (index) => (index < statuses.length ? (_request, response) => void response.writeHead(statuses[index]!, { location: other.url }).end() : undefined);
@@ -52,7 +55,7 @@ await t.test('redirects are not followed', async (t) => {
   t.same([other.connections(), other.deliveries.length], [0, 0]);
 });
 
-await t.test('one that answers badly holds up nobody else', async (t) => {
+void t.test('one that answers badly holds up nobody else', async (t) => {
   const [good, slow, silent, closing, huge, garbled] = await Promise.all(Array.from({ length: 6 }, () => receive(t))) as [Receiver, Receiver, Receiver, Receiver, Receiver, Receiver];
   const open: NodeJS.Timeout[] = [];
   t.after(() => open.forEach((timer) => clearTimeout(timer)));
@@ -89,7 +92,7 @@ await t.test('one that answers badly holds up nobody else', async (t) => {
   t.ok(performance.now() - began < 15_000, 'its end does not wait for them');
 });
 
-await t.test('410 switches a webhook off until its table changes, over a restart too', async (t) => {
+void t.test('410 switches a webhook off until its table changes, over a restart too', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'argo-webhooks-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const [receiver, other] = [await receive(t), await receive(t)];
@@ -118,7 +121,7 @@ await t.test('410 switches a webhook off until its table changes, over a restart
   t.equal(events.at(-1)!.data.outcome === 'done' || events.length > 5, true, 'and what happened since the start');
 });
 
-await t.test('Retry-After, and events that are given up', async (t) => {
+void t.test('Retry-After, and events that are given up', async (t) => {
   const receiver = await receive(t);
   receiver.answer = (index) => (index === 0 ? (_request, response) => void response.writeHead(429, { 'retry-after': '2' }).end() : index < 5 ? 503 : undefined);
   const daemon = await start(t, table('main', receiver, 'events = ["action"]\ngive-up-after = "1s"'));
@@ -134,7 +137,7 @@ await t.test('Retry-After, and events that are given up', async (t) => {
   t.same(events.slice(1).map(({ data }) => data.outcome), ['begun', 'done', 'begun', 'done'], 'later ones arrive');
 });
 
-await t.test('order = false: one that is not taken does not hold up the others', async (t) => {
+void t.test('order = false: one that is not taken does not hold up the others', async (t) => {
   const receiver = await receive(t);
   let under = 0;
   let most = 0;
@@ -150,7 +153,7 @@ await t.test('order = false: one that is not taken does not hold up the others',
   t.ok(most <= 8, `${most} at a time`);
 });
 
-await t.test('the disk is full: events wait where they are, and what is forgotten meanwhile is told', { skip: lacksRoot('mount', 'umount') }, async (t) => {
+void t.test('the disk is full: events wait where they are, and what is forgotten meanwhile is told', { skip: lacksRoot('mount', 'umount') }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'argo-webhooks-'));
   const state = join(folder, 'state');
   mkdirSync(state);
@@ -175,7 +178,7 @@ await t.test('the disk is full: events wait where they are, and what is forgotte
   t.equal((await daemon.stop()).code, 0);
 });
 
-await t.test('a table that is taken away and put back at once loses nothing of what happens then', async (t) => {
+void t.test('a table that is taken away and put back at once loses nothing of what happens then', async (t) => {
   const receiver = await receive(t);
   let isUp = false;
   receiver.answer = (index) => (index === 0 ? () => undefined : isUp ? undefined : 503);
@@ -196,7 +199,7 @@ await t.test('a table that is taken away and put back at once loses nothing of w
   t.notMatch(daemon.stderr(), /did not drain/);
 });
 
-await t.test('the end of the server waits neither for one that is switched off nor for one that hangs', async (t) => {
+void t.test('the end of the server waits neither for one that is switched off nor for one that hangs', async (t) => {
   const [off, hanging] = [await receive(t), await receive(t)];
   off.answer = () => 410;
   hanging.answer = () => () => undefined;
@@ -207,7 +210,7 @@ await t.test('the end of the server waits neither for one that is switched off n
   t.notMatch(daemon.stderr(), /did not drain|did not close/);
 });
 
-await t.test('after all that it serves', async (t) => {
+void t.test('after all that it serves', async (t) => {
   const receiver = await receive(t);
   await receiver.close();
   const daemon = await start(t, table('main', receiver));

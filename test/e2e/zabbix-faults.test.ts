@@ -34,7 +34,10 @@ async function lockTable({ zabbix: { database } }: World): Promise<() => Promise
   };
 }
 
-await t.test('no value is lost', { skip: lacksZabbix('fping'), timeout: 170_000 }, async (t) => {
+// each has a server of its own, and they mostly wait
+t.jobs = 2;
+
+void t.test('no value is lost', { skip: lacksZabbix('fping'), timeout: 170_000 }, async (t) => {
   const world = await startWorld(t, { settings: { HistoryCacheSize: '128K' } });
   const { zabbix } = world;
   const { relay, ledger, proxyid, folder, hostid } = await behindRelay(t, world, 'values');
@@ -103,7 +106,7 @@ await t.test('no value is lost', { skip: lacksZabbix('fping'), timeout: 170_000 
   });
 });
 
-await t.test('a server that is killed and started again between two polls of a passive proxy', { skip: lacksZabbix('fping'), timeout: 170_000 }, async (t) => {
+void t.test('a server that is killed and started again between two polls of a passive proxy', { skip: lacksZabbix('fping'), timeout: 170_000 }, async (t) => {
   const world = await startWorld(t);
   const { zabbix, groupid } = world;
   const port = await lowPort();
