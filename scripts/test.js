@@ -1,5 +1,5 @@
 /**
- * `npm test`: prepares, then runs the linter and all tests, three files at a time. Those of test/e2e that meet
+ * `npm test`: prepares, then runs the linter and all tests, four files at a time. Those of test/e2e that meet
  * real peers, of which there is one here, mostly wait: they run one at a time from the beginning, beside all others.
  *
  *     npm test                    everything
@@ -23,7 +23,7 @@ import { fromRoot } from './root.js';
 import { killAll, runNode } from './run-file.js';
 
 /** Files that run at the same time where they share no peers. */
-const JOBS = 3;
+const JOBS = 4;
 /** For one file. tap itself ends a test that takes longer, and can say which; beyond the grace we do. */
 const FILE_TIMEOUT_S = 180;
 const GRACE_S = 15;
