@@ -95,6 +95,8 @@ await t.test('one that had fallen silent is met again', async (t) => {
   const second = await world.live({ folder: `${world.folder}/second` });
   await until(() => first.site.trouble !== undefined && second.site.trouble !== undefined, WITHIN, 'the two to know of each other');
   first.bus.cut();
+  // what it has said before arrives
+  for (let turn = 0; turn < 4; turn += 1) await new Promise((resolve) => setImmediate(resolve));
   world.pass(30_000);
   const done = world.front.order({ do: 'reboot' });
   t.match(bare(await world.front.last(world.front.sendOrder(done))), { state: 'ended' }, 'alone, it acts again');
