@@ -85,6 +85,8 @@ export const aliveMessage = v.object({
   providers: v.pipe(v.array(offered), v.maxLength(FLEET_PROVIDERS)), orders: v.number(), outbox: v.number(),
   /** it leaves by itself */
   leaving: v.optional(v.boolean()),
+  /** it takes no orders yet: it listens whether there is another server of its name */
+  opening: v.optional(v.boolean()),
 });
 export type AliveMessage = v.InferOutput<typeof aliveMessage>;
 export type OfferedProvider = AliveMessage['providers'][number];

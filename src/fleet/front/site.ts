@@ -113,6 +113,7 @@ export class Site {
     if (this.#isDouble(at.now, deadAfter)) return 'two servers say that they are this site';
     if (this.#alive.leaving === true) return 'its server has ended';
     if (this.isSilent(at, deadAfter)) return this.#isUnconnected ? 'it is not connected' : `it has said nothing since ${new Date(this.#heard.time).toISOString()}`;
+    if (this.#alive.opening === true) return 'its server has just begun, and takes no orders yet';
     const skew = this.#skew!;
     // in whole seconds, as it is told anew where it is another
     const seconds = Math.round(Math.abs(skew) / 1000) * 1000;

@@ -196,7 +196,7 @@ export class Alive {
     const { site, incarnation, version, clocks, interval, offered, orders, outbox } = this.#parts;
     const said: AliveMessage = {
       v: FLEET_VERSION, site, incarnation, at: clocks.now(), started: this.#started, version, interval: interval(),
-      providers: [...offered()], orders: orders(), outbox: outbox(), ...(this.#isLeaving && { leaving: true }),
+      providers: [...offered()], orders: orders(), outbox: outbox(), ...(this.#isLeaving && { leaving: true }), ...(this.#isFirst && { opening: true }),
     };
     const room = FLEET_MESSAGE / 2 / Math.max(1, said.providers.length);
     return { ...said, providers: said.providers.map((one) => (one.stale === undefined ? one : { ...one, stale: harmless(oneLine(one.stale, Math.min(room / 4, FLEET_STALE_WORDS))) })) };

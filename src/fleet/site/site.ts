@@ -150,5 +150,7 @@ export class Site {
     });
     this.#ends.push(bus.subscribe(resultSubject(site), (asked) => orders.takeResult(asked), SITE_QUEUE));
     this.#endOrders = bus.subscribe(orderSubject(site), (asked) => orders.takeOrder(asked), SITE_QUEUE);
+    // what is said behind that on the same connection is heard when orders are
+    this.#alive.announce();
   }
 }
