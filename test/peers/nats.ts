@@ -45,6 +45,10 @@ export interface NatsOptions {
   readonly tls?: boolean;
   /** for whom their certificate is, as X.509 has it; `DNS:localhost` where it is left out */
   readonly subject?: string;
+  /** at which clients can reach it; 127.0.0.1 where it is left out */
+  readonly address?: string;
+  /** the folder in which it keeps all; that for temporary files where it is left out */
+  readonly parent?: string;
   /** further lines of nats-server.conf */
   readonly settings?: string;
   /** whether buckets and streams are made; they are where it is left out */
@@ -59,13 +63,14 @@ interface ServerPorts {
 
 /** Debian's nats-server on 127.0.0.1: one, or several as a cluster, each a process of its own in a session of its own. */
 export class Nats {
-  readonly folder = mkdtempSync(join(tmpdir(), 'argo-nats-'));
+  readonly folder: string;
   readonly servers: NatsServer[] = [];
   readonly #options: NatsOptions;
   readonly #admin = natsUser('_admin', 'admin');
 
   private constructor(options: NatsOptions) {
     this.#options = options;
+    this.folder = mkdtempSync(join(options.parent ?? tmpdir(), 'argo-nats-'));
   }
 
   static async start(options: NatsOptions): Promise<Nats> {
@@ -129,7 +134,7 @@ export class Nats {
     this.#writeUsers(this.#options.users);
     for (const { name, ports: { client, cluster, monitor } } of this.servers) {
       writeFileSync(join(this.folder, `${name}.conf`), [
-        `server_name: ${name}`, `listen: "${HOST}:${client}"`, `http: "${HOST}:${monitor}"`, `include "users.conf"`,
+        `server_name: ${name}`, `listen: "${this.#options.address ?? HOST}:${client}"`, `http: "${HOST}:${monitor}"`, `include "users.conf"`,
         `jetstream { store_dir: "${join(this.folder, `${name}-store`)}", max_memory_store: 64MB, max_file_store: 16GB }`,
         'ping_interval: "5s"', 'ping_max: 2', 'lame_duck_duration: "30s"',
         ...(this.#tls ? [`tls { cert_file: "${join(this.folder, 'servercert.pem')}", key_file: "${join(this.folder, 'serverkey.pem')}" }`] : []),
