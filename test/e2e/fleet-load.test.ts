@@ -1,0 +1,144 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import t from 'tap';
+import { LONG } from '../support/faults.js';
+import { lacks } from '../support/peers.js';
+import { until } from '../support/until.js';
+import { NATS_PROGRAMS, type NatsServer } from '../peers/nats.js';
+import { Fleet, type Member } from './support/fleet.js';
+
+/**
+ * Many orders by many callers while servers of the bus die, and a site once: no order is told to be done that is not, none
+ * is done twice, none is done that is told to have been refused. Each is a restart, so that every act shows; they are counted
+ * where they take place.
+ */
+
+if (lacks(...NATS_PROGRAMS) !== false) {
+  t.plan(0, 'needs nats-server');
+  process.exit(0);
+}
+
+const CALLERS = 8;
+/** Machines that a caller orders with one line. */
+const AT_ONCE = 16;
+/** Orders that are done, or may be, in all. */
+const ORDERS = 10_000;
+const MACHINES = 200;
+/** Between two deaths; for how long a server is dead, ms. */
+const [PAUSE_MS, DEAD_MS] = [3000, 2000];
+/** What a caller waits for where a site is away, ms. */
+const AWAY_MS = 250;
+
+const NAMES = Array.from({ length: MACHINES }, (_, index) => `vm${String(index + 1).padStart(4, '0')}`);
+const SITES = ['berlin', 'munich'] as const;
+
+const fleet = await Fleet.start(t, { sites: { berlin: { counted: { names: NAMES, delay: 2 } }, munich: { counted: { names: NAMES, delay: 2 } } }, fronts: { f1: {}, f2: {} } });
+
+/** What was told of the orders for one machine. */
+interface Told { done: number; refused: number; uncertain: number }
+
+const told = new Map<string, Told>();
+const tally = { done: 0, refused: 0, uncertain: 0, early: 0, strange: [] as string[], slowestMs: 0 };
+/** each caller takes machines of its own from here */
+const spare = new Map<string, string[]>(SITES.map((site) => [site, [...NAMES]]));
+
+const counted = (): number => tally.done + tally.uncertain;
+const acts = (site: string, name: string): number => fleet.machines(site).count(name, 'r');
+
+/** Takes one answer into account. @returns whether the machine can be ordered again: what is in doubt would blur what comes after it */
+function take(site: string, name: string, words: string): boolean {
+  const of = told.get(`${site}/${name}`) ?? { done: 0, refused: 0, uncertain: 0 };
+  told.set(`${site}/${name}`, of);
+  const kind = words === 'done' ? 'done' : /^(?:UNREACHABLE|BUSY)/.test(words) ? 'refused' : /^(?:UNCERTAIN|TIMEOUT)/.test(words) ? 'uncertain' : undefined;
+  if (kind === undefined) {
+    tally.strange.push(`${site}/${name}: ${words}`);
+    return false;
+  }
+  of[kind] += 1;
+  tally[kind] += 1;
+  if (kind === 'done' && acts(site, name) !== of.done) tally.early += 1;
+  return kind !== 'uncertain';
+}
+
+/** Orders machines of one site, again and again, until there are enough. */
+async function call(front: Member, site: string): Promise<void> {
+  const client = await front.logIn();
+  const free = spare.get(site)!;
+  const mine = free.splice(0, AT_ONCE);
+  while (counted() < ORDERS && mine.length > 0) {
+    const began = performance.now();
+    const { body, comment, code } = await client.ask(`reboot ${mine.map((name) => `${site}.kvm1/${name}`).join(' ')} --timeout=20`, LONG);
+    tally.slowestMs = Math.max(tally.slowestMs, performance.now() - began);
+    if (body.length === 0) {
+      // refused as a whole, before anything was begun
+      tally.strange.push(...(/^UNREACHABLE|^NO SUCH/.test(comment) ? [] : [`${site}: ${code} ${comment}`]));
+      await sleep(AWAY_MS);
+      continue;
+    }
+    let isAway = false;
+    for (const line of body) {
+      const [, name = '', words = ''] = /(vm\d+): (.*)$/.exec(line) ?? [];
+      isAway ||= words.startsWith('UNREACHABLE');
+      if (take(site, name, words)) continue;
+      mine.splice(mine.indexOf(name), 1, ...free.splice(0, 1));
+    }
+    if (isAway) await sleep(AWAY_MS);
+  }
+  client.destroy();
+}
+
+/** Kills one part after the other, and brings each back, until it is told to end. */
+async function deaths(isOver: () => boolean): Promise<readonly string[]> {
+  const story: string[] = [];
+  const die = async (words: string, ...servers: readonly NatsServer[]): Promise<void> => {
+    story.push(words);
+    await Promise.all(servers.map((server) => server.kill()));
+    await sleep(DEAD_MS);
+    await Promise.all(servers.map((server) => server.start()));
+  };
+  const turns = [
+    async () => die('leader of the inventory', await fleet.nats.leaderOf('KV_argo-inventory')),
+    async () => die('server of berlin', await fleet.serverOf('berlin')),
+    async () => {
+      story.push('site berlin');
+      await fleet.site('berlin').kill();
+      await fleet.site('berlin').start();
+    },
+    async () => die('server of f1', await fleet.serverOf('f1')),
+    async () => die('two of three servers', ...fleet.nats.servers.slice(0, 2)),
+  ];
+  for (let turn = 0; !isOver(); turn += 1) {
+    await sleep(PAUSE_MS);
+    if (isOver()) break;
+    await turns[turn % turns.length]!();
+  }
+  return story;
+}
+
+await t.test(`${ORDERS} orders while servers die`, { timeout: 600_000 }, async (t) => {
+  let isOver = false;
+  const dying = deaths(() => isOver);
+  const began = performance.now();
+  await Promise.all(Array.from({ length: CALLERS }, (_, index) => call(fleet.front(index % 2 === 0 ? 'f1' : 'f2'), SITES[Math.floor(index / 2) % 2]!)));
+  const seconds = (performance.now() - began) / 1000;
+  isOver = true;
+  const story = await dying;
+  await Promise.all(SITES.map((site) => fleet.isUp('f1', site)));
+  for (const site of SITES) await until(async () => (await fleet.site(site).ask('task')) === '', LONG, `all that is under way at ${site} to end`);
+
+  const wrong: string[] = [];
+  let acted = 0;
+  for (const [machine, { done, uncertain }] of told) {
+    const [site = '', name = ''] = machine.split('/');
+    const found = acts(site, name);
+    acted += found;
+    if (found < done || found > done + uncertain) wrong.push(`${machine}: done ${found} times, told ${done} and ${uncertain} in doubt`);
+  }
+  const { done, refused, uncertain, early, strange, slowestMs } = tally;
+  t.comment(`${done} done, ${refused} refused, ${uncertain} in doubt of which ${acted - done} were done; ${acted} acts; ${Math.round((done + uncertain) / seconds)} orders/s; longest line ${Math.round(slowestMs)} ms; died: ${story.join(', ')}`);
+  t.ok(done + uncertain >= ORDERS);
+  t.same(wrong, [], 'told done and not done, done twice, or told refused and done');
+  t.equal(early, 0, 'what is told to be done is done by then');
+  t.same(strange.slice(0, 10), [], 'no other answers');
+  t.ok(story.length >= 3, 'something died meanwhile');
+  t.ok(uncertain < done / 10, 'few are in doubt');
+});
