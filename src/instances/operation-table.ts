@@ -11,9 +11,6 @@ export const RIGHTS = ['read', 'power', 'console', 'console-view', 'configure', 
 /** The right that an operation needs. */
 export type Right = (typeof RIGHTS)[number];
 
-/** The rights that stand for a set of operations in a grant's `commands`; `*` stands for all. */
-export const SETS: readonly Right[] = ['read', 'power', 'console', 'configure', 'host', 'plan'];
-
 interface OperationRow {
   /** the command of the line protocol whose verb it is */
   readonly command?: string;

@@ -353,8 +353,7 @@ export const HTTP_DRAIN_LOOK = 20;
 
 /** What a gateway may take to open its ports. */
 export const GATEWAY_PREPARE_TIMEOUT = 15_000;
-/** How long a gateway that is no longer configured may let its requests end, and then takes to close. */
-export const GATEWAY_DRAIN_TIMEOUT = 15_000;
+/** How long a gateway takes to close. */
 export const GATEWAY_CLOSE_TIMEOUT = 3000;
 
 /** Sets of labels that one figure keeps. Beyond them the oldest are forgotten. */
@@ -368,7 +367,7 @@ export const WATCHERS_A_LOOK = 8;
 export const WRITES_A_LOOK = 8;
 /**
  * For so many who watch, rounds of telling them are a millisecond apart: a thousand are told every 100 ms of what came meanwhile.
- * A write to one of them takes 10 to 20 µs of a core here, and as much at its other end, however many events are in it.
+ * A write costs the server the same for one event as for many, and whoever reads it as well: fewer and longer ones leave time for others.
  */
 export const WATCHERS_A_MILLISECOND = 10;
 /** Events that a watcher looks at in a turn. */
