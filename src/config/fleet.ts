@@ -4,12 +4,12 @@ import {
   FLEET_ALIVE_INTERVAL, FLEET_ALIVE_LONGEST, FLEET_ALIVE_SHORTEST, FLEET_DEAD_AFTER, FLEET_FRONTS, FLEET_SEND_LONGEST, FLEET_SEND_TIMEOUT, FLEET_SERVERS, FLEET_SITES,
 } from '../kit/fleet-limits.js';
 import { readPublicKey, readSeed } from '../kit/nkeys.js';
-import { NamePattern, PatternError, type Groups } from '../kit/patterns.js';
+import { NamePattern, type Groups } from '../kit/patterns.js';
 import type { FleetSettings, ProviderSettings } from './config.js';
 import { fingerprint } from './fingerprint.js';
 import { groupFault } from './group-words.js';
 import type { NameForm, Reader } from './reader.js';
-import { grantTable } from './schema.js';
+import { grantTable, patternFault } from './schema.js';
 import { readSecret, secretEntries, secretKey, type SecretOptions } from './secret.js';
 import { positiveDuration, text } from './values.js';
 
@@ -39,16 +39,8 @@ function serverFault(server: string): string | undefined {
   return isIP(bare) === 0 ? undefined : 'write the host\'s name as it is in its certificate: an address cannot be compared with that';
 }
 
-function patternFault(pattern: string): string | undefined {
-  if (pattern.includes('/')) return 'a pattern over names of providers is expected, such as "kvm*"';
-  try {
-    new NamePattern(pattern);
-    return undefined;
-  } catch (error) {
-    if (error instanceof PatternError) return error.message;
-    throw error;
-  }
-}
+const providerPatternFault = (pattern: string): string | undefined =>
+  (pattern.includes('/') ? 'a pattern over names of providers is expected, such as "kvm*"' : patternFault(() => new NamePattern(pattern)));
 
 /** A text that a function finds fault with. */
 const checked = (faultIn: (value: string) => string | undefined) => v.pipe(text, v.check((value) => faultIn(value) === undefined, ({ input }) => faultIn(String(input)) ?? ''));
@@ -80,7 +72,7 @@ export const fleetTable = v.strictObject({
     v.minValue(FLEET_ALIVE_SHORTEST, `must be at least "${FLEET_ALIVE_SHORTEST}ms"`), v.maxValue(FLEET_ALIVE_LONGEST, `must be at most "${seconds(FLEET_ALIVE_LONGEST)}"`)), seconds(FLEET_ALIVE_INTERVAL)),
   'dead-after': v.optional(positiveDuration, seconds(FLEET_DEAD_AFTER)),
   'send-timeout': v.optional(v.pipe(positiveDuration, v.maxValue(FLEET_SEND_LONGEST, `must be at most "${seconds(FLEET_SEND_LONGEST)}"`)), seconds(FLEET_SEND_TIMEOUT)),
-  share: v.optional(v.array(checked(patternFault), 'a list of patterns is expected, such as ["kvm*"]'), ['*']),
+  share: v.optional(v.array(checked(providerPatternFault), 'a list of patterns is expected, such as ["kvm*"]'), ['*']),
   fronts: v.optional(v.pipe(v.array(frontTable, 'write [[fleet.fronts]], with two brackets on each side: there may be several'), v.maxLength(FLEET_FRONTS, `must be at most ${FLEET_FRONTS} fronts`)), []),
   sites: v.optional(v.pipe(v.array(siteTable, 'write [[fleet.sites]], with two brackets on each side: there may be several'), v.maxLength(FLEET_SITES, `must be at most ${FLEET_SITES} sites`))),
 });

@@ -8,10 +8,10 @@ import { duration, endpoints, flag, longDuration, networks, positiveDuration, si
 
 const DEFAULT_PORT_ENDPOINT = '127.0.0.1:20203';
 
-/** Why a text is no pattern over instances, or undefined. */
-function patternFault(pattern: string): string | undefined {
+/** Why a text is no pattern, or undefined. @param make makes the pattern of it */
+export function patternFault(make: () => unknown): string | undefined {
   try {
-    if (!pattern.startsWith('@')) new InstancePattern(pattern);
+    make();
     return undefined;
   } catch (error) {
     if (error instanceof PatternError) return error.message;
@@ -19,9 +19,11 @@ function patternFault(pattern: string): string | undefined {
   }
 }
 
+const instancePatternFault = (pattern: string): string | undefined => (pattern.startsWith('@') ? undefined : patternFault(() => new InstancePattern(pattern)));
+
 export const instancePattern = v.pipe(
   text,
-  v.check((pattern) => patternFault(pattern) === undefined, (issue) => patternFault(String(issue.input)) ?? 'not a pattern'),
+  v.check((pattern) => instancePatternFault(pattern) === undefined, (issue) => instancePatternFault(String(issue.input)) ?? 'not a pattern'),
 );
 
 export const serverTable = v.strictObject({

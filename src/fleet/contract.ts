@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { KnownSite } from '../instances/fleet.js';
 import type { AliveMessage } from './messages.js';
 
 /** What the parts of the fleet need of each other. */
@@ -105,14 +106,8 @@ export const SIGNATURE_HEADER = 'Argo-Signature';
 export const REPLY_PURPOSE = 'argo.v1.reply';
 
 /** What a front knows of a site. */
-export interface SiteInfo {
-  readonly name: string;
-  /** why nothing can be ordered there now, for people; undefined: it can */
-  readonly trouble: string | undefined;
-  /** ms since 1970 by our clock when it was heard of last; undefined: never */
-  readonly heard: number | undefined;
-  /** milliseconds by which its clock is before ours, as far as that can be told */
-  readonly skew: number | undefined;
+export interface SiteInfo extends Pick<KnownSite, 'name' | 'trouble' | 'heard' | 'skew'> {
+  /** its last sign of life that counts; undefined: none */
   readonly alive: AliveMessage | undefined;
 }
 

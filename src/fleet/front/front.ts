@@ -4,7 +4,7 @@ import type { Log } from '../../kit/log.js';
 import { RefusalLog } from '../../kit/refusal-log.js';
 import type { AuditNews } from '../../store/audit-entry.js';
 import type { State } from '../../store/state.js';
-import type { Bus, Signer } from '../contract.js';
+import type { Bus, Signer, SiteInfo } from '../contract.js';
 import { FrontAudit } from './audit.js';
 import { Inventory } from './inventory.js';
 import { SiteOrders } from './orders.js';
@@ -13,7 +13,6 @@ import { kindsAt } from './remote-machine.js';
 import { SiteKeys } from './site-keys.js';
 import { Sites } from './sites.js';
 import { Talk } from './talk.js';
-import { asTold } from './told.js';
 
 export interface FrontParts {
   /** made by whoever made the front, who closes it */
@@ -81,7 +80,7 @@ export class Front {
 
   /** The sites, by name. */
   sites(): readonly KnownSite[] {
-    return this.#sites.list().map(asTold);
+    return this.#sites.list().map(asKnown);
   }
 
   /** Lets go of everything but the bus, once nothing is under way any more. Never rejects. */
@@ -92,6 +91,13 @@ export class Front {
     await this.#audit.close();
   }
 }
+
+/** A site as the gate tells of it: its providers are called here by the site's name and their own. */
+const asKnown = ({ name, trouble, heard, skew, alive }: SiteInfo): KnownSite => ({
+  name, trouble, heard, skew,
+  started: alive?.started, version: alive?.version, orders: alive?.orders, outbox: alive?.outbox,
+  providers: (alive?.providers ?? []).map(({ name: own, type, stale, held }) => ({ name: `${name}.${own}`, type, stale, held })),
+});
 
 /** What this server itself has is here already. */
 const ownSite = ({ roles, name }: FleetSettings): string | undefined => (roles.has('site') ? name : undefined);

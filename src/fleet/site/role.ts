@@ -1,23 +1,19 @@
 import type { FleetSettings, ProviderSettings } from '../../config/config.js';
 import type { Events } from '../../instances/events.js';
 import { EventFeed } from '../../instances/feed.js';
-import type { Gate } from '../../instances/gate.js';
 import type { Lease } from '../../instances/lease.js';
 import type { Registry } from '../../instances/registry.js';
 import { Stock } from '../../instances/stock.js';
 import { FLEET_LAST_EVENTS, FLEET_NEWS_PAUSE } from '../../kit/fleet-limits.js';
-import type { Log } from '../../kit/log.js';
 import type { Groups } from '../../kit/patterns.js';
 import { notLonger } from '../../kit/within.js';
-import type { State } from '../../store/state.js';
 import { capabilitiesOf } from '../capabilities.js';
-import type { Bus, Signer } from '../contract.js';
 import { SiteLeases } from '../lease.js';
 import { INVENTORY_BUCKET, LEASES_BUCKET } from '../subjects.js';
 import { SiteEvents } from './events.js';
 import { Inventory } from './inventory.js';
 import { Offers } from './offers.js';
-import { Site } from './site.js';
+import { Site, type SiteParts } from './site.js';
 
 /** What a configuration says that matters to a site. */
 export interface SiteRoleSettings {
@@ -26,19 +22,9 @@ export interface SiteRoleSettings {
   readonly providers: ReadonlyMap<string, ProviderSettings>;
 }
 
-export interface SiteRoleParts {
-  readonly gate: Gate;
+export interface SiteRoleParts extends Pick<SiteParts, 'gate' | 'state' | 'bus' | 'signer' | 'log' | 'incarnation' | 'version'> {
   readonly registry: Registry;
   readonly events: Events;
-  readonly state: State;
-  /** made by whoever made this, who closes it */
-  readonly bus: Bus;
-  readonly signer: Signer;
-  readonly log: Log;
-  /** of this process */
-  readonly incarnation: string;
-  /** of the program */
-  readonly version: string;
 }
 
 /** All that this server does as a site: it tells what it has and what happens, keeps leases, and carries out what fronts order. */
