@@ -30,7 +30,7 @@ export const FLEET_LAST_EVENTS = 2000;
 /** Calls to one remote provider at a time: its site bounds them by itself. */
 export const FLEET_CALLS = 512;
 /** How often a front lists what it has in memory, where nothing was told. */
-export const FLEET_LOOK_INTERVAL = 300_000;
+export const FLEET_RELIST_INTERVAL = 300_000;
 
 /** How often a value of the inventory is written anew at most; changes go as events at once. */
 export const FLEET_CHUNK_PAUSE = 1000;
@@ -73,7 +73,7 @@ export const FLEET_OVERTIME = 3_600_000;
 /** For telling a site that nobody waits for an order any longer. */
 export const FLEET_CANCEL_TIMEOUT = 5000;
 /** Between two looks at which sites have fallen silent. */
-export const FLEET_LOOK = 1000;
+export const FLEET_SILENCE_LOOK = 1000;
 /** Signs of life by which the clock of a site is known: the one that came quickest counts. */
 export const FLEET_CLOCK_SAMPLES = 4;
 /** Processes of one site that a front remembers, to know them from each other. */

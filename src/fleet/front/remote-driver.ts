@@ -1,7 +1,7 @@
 import type { Driver, DriverHost, DriverModule, PowerState, Sightings } from '../../drivers/driver.js';
 import { Bell } from '../../kit/bell.js';
 import { ArgoError } from '../../kit/errors.js';
-import { FLEET_CALLS, FLEET_LOOK_INTERVAL } from '../../kit/fleet-limits.js';
+import { FLEET_CALLS, FLEET_RELIST_INTERVAL } from '../../kit/fleet-limits.js';
 import type { SiteInfo } from '../contract.js';
 import type { OfferedProvider } from '../messages.js';
 import type { ProviderInventory } from './provider-inventory.js';
@@ -119,6 +119,6 @@ export class RemoteDriver implements Driver {
 /** What the registry opens a site's provider by. */
 export const remoteModule = (parts: RemoteParts): DriverModule => ({
   options: {},
-  defaults: { concurrency: FLEET_CALLS, pollInterval: FLEET_LOOK_INTERVAL },
+  defaults: { concurrency: FLEET_CALLS, pollInterval: FLEET_RELIST_INTERVAL },
   open: (_options, host) => new RemoteDriver(parts, host),
 });

@@ -1,4 +1,4 @@
-import { FLEET_LOOK, FLEET_PROBE_INTERVAL, FLEET_SITES } from '../../kit/fleet-limits.js';
+import { FLEET_PROBE_INTERVAL, FLEET_SILENCE_LOOK, FLEET_SITES } from '../../kit/fleet-limits.js';
 import type { RefusalLog } from '../../kit/refusal-log.js';
 import type { BusMessage, SiteInfo } from '../contract.js';
 import { newId } from '../ids.js';
@@ -43,7 +43,7 @@ export class Sites {
   constructor(parts: SitesParts) {
     this.#parts = parts;
     const { bus } = parts.talk;
-    const timer = setInterval(() => this.#look(), FLEET_LOOK).unref();
+    const timer = setInterval(() => this.#look(), FLEET_SILENCE_LOOK).unref();
     this.#ends = [
       bus.subscribe(ALIVE_OF_ALL, (message) => this.#hear(message)),
       bus.onChange(() => this.#tellTroubles()),
@@ -143,7 +143,7 @@ export class Sites {
   /** Which sites have fallen silent, and whether those that are silent are there after all. */
   #look(): void {
     const now = performance.now();
-    const isLate = now - this.#looked > 2 * FLEET_LOOK;
+    const isLate = now - this.#looked > 2 * FLEET_SILENCE_LOOK;
     this.#looked = now;
     // this process stood still: what has come meanwhile is read first
     if (isLate) return;
