@@ -5,6 +5,7 @@ import { MACHINE_TYPES, POWER_STATES } from '../drivers/driver.js';
 import { FLEET_CHUNK_MACHINES, FLEET_CHUNK_SIZE, FLEET_CHUNK_UNPACKED, FLEET_CHUNKS } from '../kit/fleet-limits.js';
 import { chunkOf } from './chunk-of.js';
 import { chunkMessage, MessageFault, readMessage, writeMessage, type ChunkMessage } from './messages.js';
+import { chunkKey, FLEET_NAME, nameOfToken } from './subjects.js';
 
 /** The values of an inventory, for those who write and those who read them. */
 
@@ -39,15 +40,32 @@ const MOST_MACHINES = FLEET_CHUNK_MACHINES * 8;
 /** Without a look at each machine, which takes long by a schema: they are looked at below. */
 const outline = v.object({ ...chunkMessage.entries, machines: v.pipe(v.array(v.any()), v.maxLength(MOST_MACHINES)) });
 
-/** @throws MessageFault where it is not what it should be, or holds a machine of another value */
-export async function unpackChunk(bytes: Uint8Array): Promise<ChunkMessage> {
+/** Which value it is: its key says so, and so does the value itself. */
+export type ChunkPlace = Pick<ChunkMessage, 'site' | 'provider' | 'chunk'>;
+
+/** What a key says, as {@link chunkKey} writes it. @throws MessageFault where it is none */
+export function placeOfKey(key: string): ChunkPlace {
+  const [site = '', token = '', digits = '', ...more] = key.split('.');
+  const place = { site, provider: nameOfToken(token), chunk: Number(digits) };
+  if (more.length > 0 || !FLEET_NAME.test(site) || chunkKey(place.site, place.provider, place.chunk) !== key || !(place.chunk >= 0 && place.chunk < FLEET_CHUNKS)) {
+    throw new MessageFault('it is no key of an inventory');
+  }
+  return place;
+}
+
+/**
+ * @param place what the key says under which it stands
+ * @throws MessageFault where it is not what it should be, belongs under another key, or holds a machine of another value
+ */
+export async function unpackChunk(bytes: Uint8Array, place: ChunkPlace): Promise<ChunkMessage> {
   if (bytes.length > FLEET_CHUNK_SIZE) throw new MessageFault(`it has ${bytes.length} bytes, and at most ${FLEET_CHUNK_SIZE} can be`);
   const text = await unpacked(bytes, { maxOutputLength: FLEET_CHUNK_UNPACKED }).catch((error: unknown) => {
     throw new MessageFault(`it cannot be unpacked: ${(error as Error).message}`);
   });
   const message = readMessage(outline, text, FLEET_CHUNK_UNPACKED);
-  const { chunk, chunks, capabilities } = message;
+  const { site, provider, chunk, chunks, capabilities } = message;
   if ((chunks & (chunks - 1)) !== 0 || chunk >= chunks) throw new MessageFault(`there is no value ${chunk} of ${chunks}`);
+  if (site !== place.site || provider !== place.provider || chunk !== place.chunk) throw new MessageFault('what is in it belongs under another key');
   const ids = new Set<string>();
   for (const one of message.machines as unknown[]) {
     if (!isMachine(one, capabilities.length)) throw new MessageFault('machines: one of them is none');

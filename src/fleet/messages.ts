@@ -6,14 +6,14 @@ import { FLEET_CHUNK_MACHINES, FLEET_CHUNKS, FLEET_MESSAGE, FLEET_PROVIDERS } fr
 
 /**
  * What fronts and sites say to each other: JSON in UTF-8, at most FLEET_MESSAGE bytes, `v` first. Keys that are not known
- * are passed over, so that a newer one may say more; another `v` is refused. docs/fleet.md has the forms.
+ * are passed over, so that a newer one may say more; another `v` is refused. The schemas here are what is written of their forms.
  */
 
 export const FLEET_VERSION = 1;
 
 const version = v.literal(FLEET_VERSION);
 const name = v.pipe(v.string(), v.minLength(1), v.maxLength(512));
-/** Those of orders and questions are made by {@link ../fleet/ids.ts}: a site goes by the time that stands in them. */
+/** Those of orders and questions are made by `newId` of ids.ts: a site goes by the time that stands in them. */
 const id = v.pipe(v.string(), v.regex(/^[\w-]{16,64}$/));
 const time = v.pipe(v.number(), v.integer());
 const milliseconds = v.pipe(v.number(), v.minValue(0), v.maxValue(7 * 86_400_000));
@@ -63,7 +63,7 @@ const answerBase = { v: version, id, incarnation: id, front: v.optional(name) };
  * What a site answers. A front passes over what names another front: a stolen key of that one may have had it signed.
  * `running`: it is under way, further answers follow. `ended`: it is so, or was already. `failed`: with a phrase of the table.
  * `none`: an order of that id was never begun, and never will be. `lost`: it was begun by a process that has ended, and nobody
- * knows more; `observed` is what was read since. `value`: what was asked for, as {@link ../fleet/values.ts} writes it.
+ * knows more; `observed` is what was read since. `value`: what was asked for, as `writeValue` of values.ts writes it.
  */
 export const answerMessage = v.variant('state', [
   v.object({ ...answerBase, state: v.literal('running'), doing: v.optional(words) }),

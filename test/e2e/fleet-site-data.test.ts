@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join as path } from 'node:path';
 import t, { type Test } from 'tap';
 import type { NatsBus } from '../../src/fleet/bus.js';
-import { unpackChunk } from '../../src/fleet/chunks.js';
+import { placeOfKey, unpackChunk } from '../../src/fleet/chunks.js';
 import type { Bus } from '../../src/fleet/contract.js';
 import { SiteLease, type LeaseTimes } from '../../src/fleet/lease.js';
 import { eventMessage, readMessage, type EventMessage } from '../../src/fleet/messages.js';
@@ -186,7 +186,7 @@ await t.test('what a site has is there for whoever looks, and what it has no lon
   const seen = new Map<string, number>();
   looking.bucket(INVENTORY_BUCKET).watch('>', async ({ key, value }) => {
     if (value === undefined) seen.delete(key);
-    else seen.set(key, (await unpackChunk(value)).machines.length);
+    else seen.set(key, (await unpackChunk(value, placeOfKey(key))).machines.length);
   }, ending.signal);
   const count = (): number => [...seen.values()].reduce((sum, one) => sum + one, 0);
   await until(() => seen.size === 8 && count() === 3000, WAIT, 'all machines');

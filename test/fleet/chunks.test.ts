@@ -1,8 +1,9 @@
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { chunkOf } from '../../src/fleet/chunk-of.js';
-import { chunksFor, packChunk, unpackChunk } from '../../src/fleet/chunks.js';
+import { chunksFor, packChunk, placeOfKey, unpackChunk } from '../../src/fleet/chunks.js';
 import { MessageFault, type ChunkMessage } from '../../src/fleet/messages.js';
+import { chunkKey } from '../../src/fleet/subjects.js';
 import { FLEET_CHUNK_MACHINES, FLEET_CHUNK_SIZE, FLEET_CHUNK_UNPACKED, FLEET_CHUNKS } from '../../src/kit/fleet-limits.js';
 
 const idsOf = (chunk: number, chunks: number, count: number): string[] => {
@@ -14,6 +15,17 @@ const idsOf = (chunk: number, chunks: number, count: number): string[] => {
 const message = (ids: readonly string[], more: Partial<ChunkMessage> = {}): ChunkMessage => ({
   v: 1, site: 'berlin', provider: 'kvm1', type: 'libvirt', chunk: 0, chunks: 1, incarnation: '0123456789abcdef', seq: 7,
   capabilities: [['start']], machines: ids.map((id) => [id, `${id} ü`, 0, 0, 0]), ...more,
+});
+
+const FIRST = placeOfKey('berlin.kvm1.0');
+
+void t.test('a key says which value it is, or is none', (t) => {
+  t.same(FIRST, { site: 'berlin', provider: 'kvm1', chunk: 0 });
+  t.same(placeOfKey(chunkKey('berlin', 'my.kvm', 12)), { site: 'berlin', provider: 'my.kvm', chunk: 12 });
+  for (const key of ['', 'berlin', 'berlin.kvm1', 'berlin.kvm1.x', 'berlin.kvm1.01', 'berlin.kvm1.-1', `berlin.kvm1.${FLEET_CHUNKS}`, 'berlin.kvm1.0.0', 'Berlin.kvm1.0', 'berlin.=a3ZtMQ.0']) {
+    t.throws(() => placeOfKey(key), MessageFault, key);
+  }
+  t.end();
 });
 
 void t.test('values are a power of two, and neither become more nor fewer by one machine that comes and goes', (t) => {
@@ -45,8 +57,8 @@ void t.test('what is packed is unpacked', async (t) => {
   const whole = message(idsOf(3, 4, 500), { chunk: 3, chunks: 4 });
   const bytes = await packChunk(whole);
   t.ok(bytes.length < 20_000, `${bytes.length} bytes`);
-  t.same(await unpackChunk(bytes), whole);
-  t.same(await unpackChunk(await packChunk(message([]))), message([]));
+  t.same(await unpackChunk(bytes, whole), whole);
+  t.same(await unpackChunk(await packChunk(message([])), FIRST), message([]));
 });
 
 void t.test('what would be too large is not packed', async (t) => {
@@ -66,11 +78,13 @@ void t.test('what is no value is refused with the reason', async (t) => {
     ['of another version', packed({ ...message([]), v: 2 }), /version 2/],
     ['no power of two', packed(message([], { chunks: 3 })), /no value 0 of 3/],
     ['beyond the last', packed(message([], { chunk: 2, chunks: 2 })), /no value 2 of 2/],
+    ...([{ site: 'paris' }, { provider: 'kvm2' }, { chunk: 1, chunks: 2 }] as const)
+      .map((other): [string, Uint8Array, RegExp] => [`of another key: ${JSON.stringify(other)}`, packed(message([], other)), /another key/]),
     ['too many machines', packed(message(Array.from({ length: FLEET_CHUNK_MACHINES * 8 + 1 }, (_, at) => `m${at}`))), /machines/],
     ['of another value', packed(message(idsOf(1, 2, 1), { chunk: 0, chunks: 2 })), /does not belong/],
     ['one twice', packed(message(['a', 'a'])), /does not belong/],
     ...[['id', 'name', 9, 0, 0], ['id', 'name', 0, 99, 0], ['id', 'name', 0, 0, 1], ['id', 'name', 0, 0, -1], ['id', 'name', 0.5, 0, 0], [1, 'name', 0, 0, 0], ['id', 'name', 0, 0], 'id', null]
       .map((row): [string, Uint8Array, RegExp] => [`machine ${JSON.stringify(row)}`, packed({ ...message([]), machines: [row] }), /machines/]),
   ];
-  for (const [name, bytes, reason] of cases) await t.rejects(unpackChunk(bytes), { name: 'MessageFault', message: reason }, name);
+  for (const [name, bytes, reason] of cases) await t.rejects(unpackChunk(bytes, FIRST), { name: 'MessageFault', message: reason }, name);
 });

@@ -1,12 +1,12 @@
 import { POWER_STATES, type PowerState } from '../../drivers/driver.js';
-import { FLEET_CHUNKS, FLEET_COMPLAINTS, FLEET_PROVIDERS, FLEET_SITES } from '../../kit/fleet-limits.js';
+import { FLEET_COMPLAINTS, FLEET_PROVIDERS, FLEET_SITES } from '../../kit/fleet-limits.js';
 import type { Log } from '../../kit/log.js';
 import { Slices } from '../../kit/slices.js';
 import { oneLine } from '../../kit/text.js';
-import { unpackChunk } from '../chunks.js';
+import { placeOfKey, unpackChunk, type ChunkPlace } from '../chunks.js';
 import type { Bus, BusMessage, KeyEntry } from '../contract.js';
 import { eventMessage, MessageFault, readMessage, type ChunkMessage } from '../messages.js';
-import { chunkKey, eventSubject, FLEET_NAME, INVENTORY_BUCKET, nameOfToken } from '../subjects.js';
+import { eventSubject, INVENTORY_BUCKET } from '../subjects.js';
 import { ProviderInventory, type KindOf } from './provider-inventory.js';
 
 /** Of gzip's end (RFC 1952, 2.3.1): a checksum of what is packed, and its size. */
@@ -23,13 +23,6 @@ export interface InventoryParts {
   kindsOf(site: string, provider: string): KindOf;
   /** Told when providers have come or gone, or are of another type. */
   providersChanged(): void;
-}
-
-/** Where a value of the inventory belongs. */
-interface Place {
-  readonly site: string;
-  readonly provider: string;
-  readonly chunk: number;
 }
 
 /** What was taken in last of a key: it comes again after a break. */
@@ -92,13 +85,13 @@ export class Inventory {
     const { key, value, revision } = entry;
     if (signal.aborted) return;
     try {
-      const place = placeOf(key);
+      const place = placeOfKey(key);
       if (!this.#parts.isSite(place.site)) return;
       if (value === undefined) return this.#drop(key, place);
       const end = Buffer.from(value.subarray(-GZIP_END)).toString('hex');
       const taken = this.#taken.get(key);
       if (taken?.revision === revision && taken.end === end) return;
-      const message = await read(value, place);
+      const message = await unpackChunk(value, place);
       if (signal.aborted) return;
       await this.#takeIn(place, message);
       this.#taken.set(key, { revision, end });
@@ -109,7 +102,7 @@ export class Inventory {
     if (this.#slices.isOverNow()) await this.#slices.pause();
   }
 
-  async #takeIn({ site, provider }: Place, message: ChunkMessage): Promise<void> {
+  async #takeIn({ site, provider }: ChunkPlace, message: ChunkMessage): Promise<void> {
     let providers = this.#sites.get(site);
     if (providers === undefined) {
       if (this.#sites.size >= FLEET_SITES) throw new MessageFault(`there are ${FLEET_SITES} sites already`);
@@ -125,7 +118,7 @@ export class Inventory {
     if (inventory.type !== before) this.#parts.providersChanged();
   }
 
-  #drop(key: string, { site, provider, chunk }: Place): void {
+  #drop(key: string, { site, provider, chunk }: ChunkPlace): void {
     this.#taken.delete(key);
     const providers = this.#sites.get(site);
     const inventory = providers?.get(provider);
@@ -163,23 +156,6 @@ export class Inventory {
     const cause = thrown instanceof MessageFault ? {} : { cause: thrown };
     this.#parts.log('warn', message, { ...facts, reason: oneLine((thrown as Error).message, REASON_SHOWN), ...cause });
   }
-}
-
-/** @throws MessageFault */
-function placeOf(key: string): Place {
-  const [site = '', token = '', digits = '', ...more] = key.split('.');
-  const place = { site, provider: nameOfToken(token), chunk: Number(digits) };
-  if (more.length > 0 || !FLEET_NAME.test(site) || chunkKey(place.site, place.provider, place.chunk) !== key || !(place.chunk < FLEET_CHUNKS)) {
-    throw new MessageFault('it is no key of an inventory');
-  }
-  return place;
-}
-
-/** @throws MessageFault */
-async function read(value: Uint8Array, { site, provider, chunk }: Place): Promise<ChunkMessage> {
-  const message = await unpackChunk(value);
-  if (message.site !== site || message.provider !== provider || message.chunk !== chunk) throw new MessageFault('what is in it belongs under another key');
-  return message;
 }
 
 /** What an event of type `state` says. @throws MessageFault */

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { chunkOf } from '../../../src/fleet/chunk-of.js';
-import { unpackChunk } from '../../../src/fleet/chunks.js';
+import { placeOfKey, unpackChunk } from '../../../src/fleet/chunks.js';
 import type { ChunkMessage } from '../../../src/fleet/messages.js';
 import { Inventory } from '../../../src/fleet/site/inventory.js';
 import { Offers } from '../../../src/fleet/site/offers.js';
@@ -29,7 +29,7 @@ class Rig {
   constructor(history?: number) {
     this.world = new World(history);
     this.hub.connect('watcher').bucket(INVENTORY_BUCKET).watch('>', async ({ key, value }) => {
-      const message = value && await unpackChunk(value);
+      const message = value && await unpackChunk(value, placeOfKey(key));
       this.writes.push([key, message]);
       if (message) this.values.set(key, message);
       else this.values.delete(key);
