@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import * as v from 'valibot';
 import { Bell } from '../../kit/bell.js';
-import { BUS_STORE_PAUSE, FLEET_AUDIT_GATHERED, FLEET_AUDIT_MESSAGE, FLEET_AUDIT_TEXT, FLEET_MESSAGE } from '../../kit/fleet-limits.js';
+import { FLEET_AUDIT_GATHERED, FLEET_AUDIT_MESSAGE, FLEET_AUDIT_TEXT, FLEET_MESSAGE } from '../../kit/fleet-limits.js';
 import { OUTBOX_APPEND } from '../../kit/limits.js';
 import type { Log } from '../../kit/log.js';
 import type { AuditNews } from '../../store/audit-entry.js';
 import type { KeyValue, Outbox } from '../../store/state.js';
-import { BusError, type Bus } from '../contract.js';
+import type { Bus } from '../contract.js';
+import { keepSending } from '../keep-sending.js';
 import { FLEET_VERSION, readMessage, writeMessage } from '../messages.js';
 import { AUDIT_STREAM, auditSubject } from '../subjects.js';
 
@@ -29,6 +30,16 @@ const auditMessage = v.object({
   v: v.literal(FLEET_VERSION), front: v.string(), outbox: v.string(), from: v.number(), to: v.number(), lost: v.optional(v.number()), entries: v.array(v.record(v.string(), v.unknown())),
 });
 
+/** How far the stream is. */
+interface Stored {
+  /** by which the stream tells this outbox from one whose folder was lost */
+  readonly outbox: string;
+  /** place in the stream of the last message of this front; 0: there is none */
+  place: number;
+  /** position of the last entry of the outbox that is there */
+  upTo: number;
+}
+
 /** Room for what stands around the entries of a message. */
 const FRAME = 1024;
 const NAME = 'outbox';
@@ -42,6 +53,8 @@ export class FrontAudit {
   /** not on the disk yet */
   #gathered: string[] = [];
   #dropped = 0;
+  /** undefined: to be read */
+  #stored: Stored | undefined;
   #trouble: string | undefined;
   #keeping: Promise<void> | undefined;
   #sending: Promise<void> | undefined;
@@ -53,9 +66,13 @@ export class FrontAudit {
 
   start(): void {
     const { bus } = this.#parts;
-    const end = bus.onChange(() => this.#bell.ring());
-    this.#closing.signal.addEventListener('abort', end, { once: true });
-    this.#sending = this.#send();
+    const { signal } = this.#closing;
+    const end = bus.onChange(() => {
+      if (bus.trouble !== undefined) this.#stored = undefined;
+      this.#bell.ring();
+    });
+    signal.addEventListener('abort', end, { once: true });
+    this.#sending = keepSending({ bus, bell: this.#bell, send: () => this.#send(), failed: (error, isDown) => this.#failed(error, isDown) }, signal);
   }
 
   /** Takes an entry on. It is on the disk soon, and in the stream as soon as that is there. */
@@ -90,58 +107,48 @@ export class FrontAudit {
     this.#bell.ring();
   }
 
-  /** Until it is closed. What fails is tried again from where the stream says that it stands. */
-  async #send(): Promise<void> {
-    const { signal } = this.#closing;
-    while (!signal.aborted) {
-      const { rings } = this.#bell;
-      try {
-        if (this.#parts.bus.trouble === undefined) await this.#sendFrom(await this.#outboxName(), rings);
-        else await this.#bell.wait(signal, rings);
-      } catch (error) {
-        if (signal.aborted) return;
-        if (!(error instanceof BusError && error.reason === 'down')) this.#complain((error as Error).message);
-        await this.#bell.wait(signal, this.#bell.rings, BUS_STORE_PAUSE);
-      }
-    }
+  /** Sends what fits into a message. @returns whether there was anything @throws BusError, StateError */
+  async #send(): Promise<boolean> {
+    const { bus, outbox, front } = this.#parts;
+    const stored = this.#stored ??= await this.#readBack();
+    const { events } = await outbox.read(stored.upTo, FLEET_AUDIT_MESSAGE);
+    if (events.length === 0) return false;
+    const some = fitting(events);
+    const [from, to] = [some[0]!.position, some.at(-1)!.position];
+    const lost = from - stored.upTo - 1;
+    const entries = some.map(({ event }) => JSON.parse(event) as Record<string, unknown>);
+    const data = writeMessage({ v: FLEET_VERSION, front, outbox: stored.outbox, from, to, ...(lost > 0 && { lost }), entries });
+    stored.place = await bus.addToStream(AUDIT_STREAM, this.#subject, data, `${stored.outbox}-${to}`, stored.place);
+    stored.upTo = to;
+    this.#trouble = undefined;
+    await outbox.acknowledge(to);
+    return true;
   }
 
-  /** Sends on for as long as nothing fails. @throws BusError, StateError */
-  async #sendFrom(name: string, firstRings: number): Promise<void> {
+  /** What the stream has last of this front. @throws BusError, StateError */
+  async #readBack(): Promise<Stored> {
     const { bus, outbox } = this.#parts;
-    const { signal } = this.#closing;
+    const name = await this.#outboxName();
     const last = await bus.lastOfSubject(AUDIT_STREAM, this.#subject);
     const said = last && readMessage(auditMessage, last.data, Infinity);
-    let seq = last?.seq ?? 0;
-    let after = said?.outbox === name ? said.to : 0;
-    if (after > 0) await outbox.acknowledge(after);
-    for (let rings = firstRings; !signal.aborted;) {
-      const { events } = await outbox.read(after, FLEET_AUDIT_MESSAGE);
-      if (events.length === 0) {
-        await this.#bell.wait(signal, rings);
-        rings = this.#bell.rings;
-        if (bus.trouble !== undefined) return;
-        continue;
-      }
-      const some = fitting(events);
-      const [from, to] = [some[0]!.position, some.at(-1)!.position];
-      const lost = from - after - 1;
-      const entries = some.map(({ event }) => JSON.parse(event) as Record<string, unknown>);
-      const data = writeMessage({ v: FLEET_VERSION, front: this.#parts.front, outbox: name, from, to, ...(lost > 0 && { lost }), entries });
-      seq = await bus.addToStream(AUDIT_STREAM, this.#subject, data, `${name}-${to}`, seq);
-      this.#trouble = undefined;
-      after = to;
-      await outbox.acknowledge(to);
-    }
+    const upTo = said?.outbox === name ? said.to : 0;
+    if (upTo > 0) await outbox.acknowledge(upTo);
+    return { outbox: name, place: last?.seq ?? 0, upTo };
   }
 
-  /** By what the stream tells this outbox from one whose folder was lost. @throws StateError */
+  /** Made with the folder. @throws StateError */
   async #outboxName(): Promise<string> {
     const known = await this.#parts.names.get(NAME);
     if (known !== undefined) return known;
     const name = randomUUID();
     await this.#parts.names.set(NAME, name);
     return name;
+  }
+
+  /** Where an answer was lost, the stream says what it has. */
+  #failed({ message }: Error, isDown: boolean): void {
+    this.#stored = undefined;
+    if (!isDown) this.#complain(message);
   }
 
   /** Once for each reason. */

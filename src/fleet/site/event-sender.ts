@@ -1,7 +1,7 @@
-import { Sleepers, type Bell } from '../../kit/bell.js';
-import { BUS_STORE_PAUSE } from '../../kit/fleet-limits.js';
+import type { Bell } from '../../kit/bell.js';
 import type { Log } from '../../kit/log.js';
 import { BusError, type Bus } from '../contract.js';
+import { keepSending } from '../keep-sending.js';
 import { eventMessage, FLEET_VERSION, MessageFault, readMessage, writeMessage, type EventMessage } from '../messages.js';
 import { EVENTS_STREAM, eventSubject } from '../subjects.js';
 import { SITE_EVENTS, type EventLog, type KeptEvent, type SiteEventType } from './event-log.js';
@@ -40,8 +40,6 @@ export class EventSender {
   #sent: number | undefined;
   #failure: string | undefined;
   #isEnding = false;
-  /** new events end no pause */
-  readonly #pauses = new Sleepers();
 
   constructor(parts: SenderParts) {
     this.#parts = parts;
@@ -56,20 +54,15 @@ export class EventSender {
   /** Until it has been told to end, or the signal is aborted. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     const { bell, bus, events } = this.#parts;
-    while (!signal.aborted) {
-      const { rings } = bell;
-      try {
-        const event = bus.trouble === undefined ? await events.next() : undefined;
-        if (event !== undefined) await this.#bring(event);
-        else if (this.#isEnding) break;
-        else await bell.wait(signal, rings);
-      } catch (thrown) {
-        this.#failed(thrown);
-        if (this.#isEnding) break;
-        await this.#pauses.sleep(signal, BUS_STORE_PAUSE);
-      }
-    }
+    await keepSending({ bus, bell, isEnding: () => this.#isEnding, send: () => this.#sendNext(), failed: (error, isDown) => this.#failed(error, isDown) }, signal);
     await events.settle();
+  }
+
+  /** @returns whether there was one @throws BusError, StateError */
+  async #sendNext(): Promise<boolean> {
+    const event = await this.#parts.events.next();
+    if (event !== undefined) await this.#bring(event);
+    return event !== undefined;
   }
 
   /** @throws BusError, StateError */
@@ -139,11 +132,11 @@ export class EventSender {
     this.#isSure = true;
   }
 
-  #failed(thrown: unknown): void {
+  #failed(error: Error, isDown: boolean): void {
     this.#isSure = false;
-    const { message } = thrown as Error;
-    if (this.#failure === undefined && !(thrown instanceof BusError && thrown.reason === 'down')) {
-      this.#parts.log('warn', 'events do not arrive on the bus, they are kept and tried again', { reason: message, ...(thrown instanceof BusError ? {} : { cause: thrown }) });
+    const { message } = error;
+    if (this.#failure === undefined && !isDown) {
+      this.#parts.log('warn', 'events do not arrive on the bus, they are kept and tried again', { reason: message, ...(error instanceof BusError ? {} : { cause: error }) });
     }
     this.#failure ??= message;
   }

@@ -1,0 +1,37 @@
+import { Sleepers, type Bell } from '../kit/bell.js';
+import { BUS_STORE_PAUSE } from '../kit/fleet-limits.js';
+import { BusError, type Bus } from './contract.js';
+
+/** What is on this server's disk, on its way into a stream of the bus. */
+export interface Sending {
+  readonly bus: Pick<Bus, 'trouble'>;
+  /** rung when there is something new, the connection is another, or it is to end */
+  readonly bell: Bell;
+  /** Whether it ends as soon as there is nothing to send, or that fails. */
+  isEnding?(): boolean;
+  /** Sends what is the oldest. @returns whether there was anything @throws BusError, StateError */
+  send(): Promise<boolean>;
+  /** It did not work, and is tried again after a pause. @param isDown only the connection is away, which is told elsewhere */
+  failed(error: Error, isDown: boolean): void;
+}
+
+/**
+ * Sends for as long as there is something and the connection is there, one after the other, until it ends or the signal is aborted.
+ * What fails is tried again after BUS_STORE_PAUSE, however much comes meanwhile. Never rejects.
+ */
+export async function keepSending({ bus, bell, isEnding = () => false, send, failed }: Sending, signal: AbortSignal): Promise<void> {
+  const pauses = new Sleepers();
+  while (!signal.aborted) {
+    const { rings } = bell;
+    try {
+      if (bus.trouble === undefined && await send()) continue;
+      if (isEnding()) return;
+      await bell.wait(signal, rings);
+    } catch (thrown) {
+      if (signal.aborted) return;
+      failed(thrown as Error, thrown instanceof BusError && thrown.reason === 'down');
+      if (isEnding()) return;
+      await pauses.sleep(signal, BUS_STORE_PAUSE);
+    }
+  }
+}
