@@ -18,7 +18,7 @@ export type Acknowledgement = v.InferOutput<typeof acknowledgement>;
 
 /** Codes of its errors (nats-server, server/errors.json). */
 const WRONG_LAST_SEQUENCE = new Set([10_071, 10_164]);
-const STREAM_NOT_FOUND = 10_059;
+export const STREAM_NOT_FOUND = 10_059;
 const CONSUMER_NOT_FOUND = 10_014;
 /** Status in a header of what is read directly. */
 const NOT_FOUND = '404';
@@ -32,6 +32,10 @@ const DELETED = 'DEL';
 
 const NOTHING = new Uint8Array();
 
+/** In which it tells durations: so many make a millisecond. */
+export const NANOSECONDS = 1_000_000;
+
+/** A bucket is a stream, too, and its keys are subjects (ADR-8). */
 export const bucketStream = (bucket: string): string => `KV_${bucket}`;
 export const keysSubject = (bucket: string, filter: string): string => `$KV.${bucket}.${filter}`;
 

@@ -5,11 +5,10 @@ import { BUS_HEARTBEAT, BUS_HEARTBEAT_PATIENCE, BUS_STORE_PAUSE, BUS_WATCH_TIMEO
 import type { Log } from '../kit/log.js';
 import { onAbort } from '../kit/within.js';
 import { oneAnswer } from './bus-request.js';
-import { bucketStream, checkAcknowledgement, KEY_OPERATION, keysSubject, readAcknowledgement } from './bus-store.js';
+import { bucketStream, checkAcknowledgement, KEY_OPERATION, keysSubject, NANOSECONDS, readAcknowledgement } from './bus-store.js';
 import type { BusWire, WireMessage } from './bus-wire.js';
 import type { KeyEntry } from './contract.js';
 
-const NANOSECONDS = 1e6;
 /** Status of what the store says to who watches, beside the entries: a heartbeat, or a question whether it keeps up. */
 const CONTROL = '100';
 const LAST_TO_WATCHER = 'Nats-Last-Consumer';

@@ -3,18 +3,18 @@ import {
   FLEET_LEASES_SIZE, FLEET_MESSAGE, FLEET_REPLICAS,
 } from '../kit/fleet-limits.js';
 import { formatBytes } from '../kit/text.js';
+import { bucketStream, keysSubject, NANOSECONDS } from './bus-store.js';
 import { AUDIT_STREAM, AUDITS_OF_ALL, EVENTS_OF_ALL, EVENTS_STREAM, INVENTORY_BUCKET, LEASES_BUCKET } from './subjects.js';
 
 /**
  * The buckets and streams of a fleet: what they have to be, and what is the operator's choice. They are made by
- * `argo-server fleet init`, never by a front or a site. A bucket is a stream, too (NATS, ADR-8): `KV_` and its name.
+ * `argo-server fleet init`, never by a front or a site.
  */
 
 /** Which layout this program works with. It stands in the description of each stream: servers before 2.10 keep no other words. */
 export const LAYOUT = 1;
 
 const DESCRIPTION = /^argo-server fleet, layout (\d+): /;
-const NANOSECONDS = 1_000_000;
 const DAY = 86_400_000;
 /** In a stream's settings: no limit. */
 const UNLIMITED = -1;
@@ -64,8 +64,8 @@ const described = (words: string): string => `argo-server fleet, layout ${LAYOUT
 
 /** What is written to a full bucket is refused, since what is in it is the present; a full stream lets its oldest go. */
 const bucket = (name: string, words: string, replicas: number, limits: Pick<StreamSettings, 'max_bytes' | 'max_msg_size'>): StoreStream => ({
-  title: name, stream: `KV_${name}`,
-  settings: { ...COMMON, ...limits, description: described(words), subjects: [`$KV.${name}.>`], discard: 'new', num_replicas: replicas, max_age: 0, max_msgs_per_subject: 1, deny_purge: false, allow_rollup_hdrs: true },
+  title: name, stream: bucketStream(name),
+  settings: { ...COMMON, ...limits, description: described(words), subjects: [keysSubject(name, '>')], discard: 'new', num_replicas: replicas, max_age: 0, max_msgs_per_subject: 1, deny_purge: false, allow_rollup_hdrs: true },
 });
 
 const stream = (name: string, words: string, replicas: number, limits: Pick<StreamSettings, 'subjects' | 'max_bytes' | 'max_age' | 'deny_purge'>): StoreStream => ({

@@ -1,11 +1,9 @@
 import { BUS_STORE_TIMEOUT } from '../kit/fleet-limits.js';
 import type { Log } from '../kit/log.js';
+import { STREAM_NOT_FOUND } from './bus-store.js';
 import type { Bus } from './contract.js';
 import { faultsOf, storeLayout, type StoreStream } from './store-layout.js';
 import { AUDIT_STREAM } from './subjects.js';
-
-/** Code of an error of the store (nats-server, server/errors.json). */
-const STREAM_NOT_FOUND = 10_059;
 
 /**
  * Says in the log, each time that the bus is reached, which of its buckets and streams are not as this program needs them: who

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { FLEET_CLOCK_TIMEOUT } from '../../kit/fleet-limits.js';
+import { bucketStream, keysSubject, NANOSECONDS } from '../bus-store.js';
 import { LEASES_BUCKET } from '../subjects.js';
 import { askStore, type AdminConnection } from './connection.js';
 import { CLOCK_SUBJECT } from './rights.js';
@@ -28,14 +29,14 @@ export async function serverClock({ connection }: Pick<AdminConnection, 'connect
 }
 
 /** How long the store keeps what is made to read its clock, in nanoseconds. */
-const KEPT = 1_000_000_000;
+const KEPT = 1000 * NANOSECONDS;
 
 /**
  * The clock of the server that leads a bucket: it says when it has made a consumer, which goes by itself a second later. Sites may
  * make none. @throws StoreFault, Error @returns undefined where it does not say
  */
 export async function storeClock(admin: Pick<AdminConnection, 'connection'>): Promise<Clock | undefined> {
-  const [stream, name, subject] = [`KV_${LEASES_BUCKET}`, randomUUID(), `$KV.${LEASES_BUCKET}._`];
+  const [stream, name, subject] = [bucketStream(LEASES_BUCKET), randomUUID(), keysSubject(LEASES_BUCKET, '_')];
   const config = { name, filter_subject: subject, deliver_policy: 'new', ack_policy: 'none', inactive_threshold: KEPT, mem_storage: true, num_replicas: 1 };
   const [clock, began] = [Date.now(), performance.now()];
   const { created } = await askStore<{ readonly created?: string }>(admin, `CONSUMER.CREATE.${stream}.${name}.${subject}`, { stream_name: stream, config });

@@ -1,8 +1,8 @@
+import { STREAM_NOT_FOUND } from '../bus-store.js';
 import { differences, layoutFault, layoutOf, LAYOUT, storeLayout, type Difference, type StoreChoices, type StoreStream } from '../store-layout.js';
 import { askStore, StoreFault, type AdminConnection } from './connection.js';
 
 /** Codes of the store's errors (nats-server, server/errors.json). */
-const STREAM_NOT_FOUND = 10_059;
 const NO_ROOM = new Set([10_023, 10_028, 10_047]);
 const NOT_CLUSTERED = 10_074;
 const NO_PEERS = 10_005;

@@ -1,3 +1,4 @@
+import { bucketStream, keysSubject } from '../bus-store.js';
 import {
   ALIVE_OF_ALL, aliveSubject, askSubject, AUDIT_STREAM, auditSubject, EVENTS_OF_ALL, EVENTS_STREAM, eventSubject, inboxPrefix, INVENTORY_BUCKET, LEASES_BUCKET, orderSubject, resultSubject, tokenOf,
 } from '../subjects.js';
@@ -40,9 +41,6 @@ export interface Rights {
   readonly answers: boolean;
 }
 
-const bucketStream = (bucket: string): string => `KV_${bucket}`;
-const bucketKeys = (bucket: string, keys: string): string => `$KV.${bucket}.${keys}`;
-
 /** Tried with nobody in place of each wildcard. */
 const right = (pattern: string): Right => ({ pattern, trial: pattern.replace(/[*>]/g, NOBODY) });
 const kept = (pattern: string): Right => ({ ...right(pattern), isKept: true });
@@ -65,13 +63,13 @@ const FLOW = right('$JS.FC.>');
 
 function siteRights({ name, leases }: Member): Rights {
   const [inventory, held] = [bucketStream(INVENTORY_BUCKET), bucketStream(LEASES_BUCKET)];
-  const own = bucketKeys(INVENTORY_BUCKET, `${name}.>`);
+  const own = keysSubject(INVENTORY_BUCKET, `${name}.>`);
   const events = eventSubject(name, '*');
   return {
     publish: [
       heard(aliveSubject(name)), heard(events), kept(own), ...COMMON,
       ...infoOn(inventory, held, EVENTS_STREAM), lastOf(EVENTS_STREAM, events), lastOf(inventory, own),
-      ...leases.map((lease) => bucketKeys(LEASES_BUCKET, tokenOf(lease))).flatMap((key) => [kept(key), lastOf(held, key)]),
+      ...leases.map((lease) => keysSubject(LEASES_BUCKET, tokenOf(lease))).flatMap((key) => [kept(key), lastOf(held, key)]),
     ],
     // The others of its own subjects, so that it can be tried without taking an order away from a site at work.
     subscribe: [{ pattern: orderSubject(name).replace(/[^.]*$/, '*'), trial: orderSubject(name).replace(/[^.]*$/, NOBODY) }, right(`${inboxPrefix(name)}.>`)],
@@ -116,16 +114,16 @@ export interface Forbidden {
   readonly words: string;
 }
 
-const ANYBODY: readonly (Forbidden & { readonly needs?: Part })[] = [
+const FORBIDDEN: readonly (Forbidden & { readonly needs?: Part })[] = [
   { on: 'publish', right: right(orderSubject('*')), words: 'send orders to any site', needs: 'front' },
-  { on: 'publish', right: kept(bucketKeys(INVENTORY_BUCKET, '*.*.*')), words: 'write the inventory of any site' },
+  { on: 'publish', right: kept(keysSubject(INVENTORY_BUCKET, '*.*.*')), words: 'write the inventory of any site' },
   { on: 'publish', right: right('$JS.API.CONSUMER.CREATE.*.*'), words: 'have what is stored sent to anybody', needs: 'admin' },
   { on: 'publish', right: right('$JS.API.STREAM.DELETE.*'), words: 'delete buckets and streams', needs: 'admin' },
   { on: 'subscribe', right: right(orderSubject('*')), words: 'hear the orders to any site' },
   { on: 'subscribe', right: right(`${inboxPrefix('')}*.>`), words: 'hear the answers to any front' },
 ];
 
-export const forbiddenTo = ({ parts }: Member): readonly Forbidden[] => ANYBODY.filter(({ needs }) => needs === undefined || !parts.includes(needs));
+export const forbiddenTo = ({ parts }: Member): readonly Forbidden[] => FORBIDDEN.filter(({ needs }) => needs === undefined || !parts.includes(needs));
 
 /**
  * How many answers one question may get, and for how long: a site says each FLEET_RUNNING_INTERVAL that an order is under way.
