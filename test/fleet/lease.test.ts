@@ -44,6 +44,17 @@ const value = (hub: MemoryHub): Record<string, unknown> | undefined => {
   return entry?.value && JSON.parse(Buffer.from(entry.value).toString()) as Record<string, unknown>;
 };
 
+/** Two of whom the one in berlin holds it, and the other in paris knows that. */
+async function holderAndOther() {
+  const hub = new MemoryHub();
+  const [one, other] = [new Member(hub, 'berlin'), new Member(hub, 'paris')];
+  one.lease.start();
+  await until(() => one.isHeld, WAIT, 'the one to hold it');
+  other.lease.start();
+  await until(() => other.lease.holder === 'berlin', WAIT, 'the other to know of it');
+  return { hub, one, other };
+}
+
 /** Looks all the time how many hold it. @returns the most at a time */
 function watched(members: readonly Member[]): () => number {
   let most = 0;
@@ -87,12 +98,7 @@ void t.test('one of many holds it; when that one dies, another takes it after it
 });
 
 void t.test('one that is given up is taken at once, as one from which nothing is under way', async (t) => {
-  const hub = new MemoryHub();
-  const [one, other] = [new Member(hub, 'berlin'), new Member(hub, 'paris')];
-  one.lease.start();
-  await until(() => one.isHeld, WAIT, 'the one to hold it');
-  other.lease.start();
-  await until(() => other.lease.holder === 'berlin', WAIT, 'the other to know of it');
+  const { one, other } = await holderAndOther();
   const began = performance.now();
   await one.lease.close();
   t.equal(one.isHeld, false);
@@ -150,12 +156,7 @@ void t.test('an own write whose answer was lost is known again, and counts from 
 });
 
 void t.test('one that stood still does not believe that it holds it, and cannot renew it once another has it', async (t) => {
-  const hub = new MemoryHub();
-  const [one, other] = [new Member(hub, 'berlin'), new Member(hub, 'paris')];
-  one.lease.start();
-  await until(() => one.isHeld, WAIT, 'the one to hold it');
-  other.lease.start();
-  await until(() => other.lease.holder === 'berlin', WAIT, 'the other to know of it');
+  const { hub, one, other } = await holderAndOther();
   one.bus.hangs = true;
   one.steady = TIMES.ttl;
   t.equal(one.isHeld, false, 'at once, before any timer');

@@ -1,30 +1,17 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { HISTORY_APPEND_SIZE, HISTORY_AWAY, HISTORY_PAGE, HISTORY_REMOVED } from '../../src/kit/limits.js';
 import type { History, HistoryBounds } from '../../src/store/history.js';
-import { State } from '../../src/store/state.js';
 import { fromRoot } from '../support/paths.js';
 import { until } from '../support/until.js';
+import { open, scratch } from './state-folder.js';
 
 const WITHIN = 30_000;
 const ALL = 10_000_000;
 /** Everything stays. */
 const LONG: HistoryBounds = { age: 3_600_000, values: ALL, keep: 3_600_000, keepValues: ALL };
-
-function scratch(t: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), 'argo-history-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-function open(t: Test, folder: string): State {
-  const state = new State(folder, () => undefined);
-  t.teardown(() => state.close());
-  return state;
-}
 
 const rows = (count: number, from = 0): string => JSON.stringify(Array.from({ length: count }, (_, index) => ({ itemid: '7', value: `v${from + index}` })));
 

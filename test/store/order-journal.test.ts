@@ -1,27 +1,14 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { FLEET_ORDERS_REMEMBERED } from '../../src/kit/fleet-limits.js';
 import { orderJournal } from '../../src/store/order-journal.js';
-import { State } from '../../src/store/state.js';
 import { fromRoot } from '../support/paths.js';
 import { until } from '../support/until.js';
+import { open, scratch } from './state-folder.js';
 
 const WITHIN = 60_000;
-
-function scratch(t: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), 'argo-orders-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-function open(t: Test, folder: string): State {
-  const state = new State(folder, () => undefined);
-  t.teardown(() => state.close());
-  return state;
-}
 
 await t.test('an order begins once, and what came of it stays', async (t) => {
   const folder = scratch(t);

@@ -1,28 +1,15 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { ONCE_KEPT, OUTBOX_APPEND, OUTBOX_KEPT, STATE_KEY, STATE_KEYS, STATE_PAGE, STATE_VALUE, TASK_TEXT, TASKS_KEPT } from '../../src/kit/limits.js';
 import { StateError } from '../../src/store/state-error.js';
-import { State } from '../../src/store/state.js';
 import { tasksIn } from '../../src/store/tasks.js';
 import { fromRoot } from '../support/paths.js';
 import { until } from '../support/until.js';
+import { open, scratch } from './state-folder.js';
 
 const WITHIN = 30_000;
-
-function scratch(t: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), 'argo-state-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-function open(t: Test, folder: string): State {
-  const state = new State(folder, (message, facts) => t.comment(message, facts));
-  t.teardown(() => state.close());
-  return state;
-}
 
 await t.test('the file is opened only when there is something in it, or to be', async (t) => {
   const folder = scratch(t);

@@ -3,11 +3,11 @@ import { PACE, type Pace } from '../../../src/fleet/front/errand.js';
 import type { Target } from '../../../src/fleet/contract.js';
 import { SiteOrders } from '../../../src/fleet/front/orders.js';
 import { SiteKeys } from '../../../src/fleet/front/site-keys.js';
-import { Sites } from '../../../src/fleet/front/sites.js';
+import { Sites, type SitesTimes } from '../../../src/fleet/front/sites.js';
 import { Talk } from '../../../src/fleet/front/talk.js';
 import { newSeed, NkeySigner } from '../../../src/fleet/signer.js';
 import type { FarCall, FarOrder } from '../../../src/drivers/far.js';
-import { MemoryHub } from '../../support/fleet/memory-bus.js';
+import { MemoryHub, type MemoryBus } from '../../support/fleet/memory-bus.js';
 import { ScriptedSite } from '../../support/fleet/scripted-site.js';
 import { until } from '../../support/until.js';
 
@@ -35,6 +35,23 @@ export interface WorldOptions {
   readonly isUnheard?: boolean;
 }
 
+interface FrontParts {
+  readonly bus: MemoryBus;
+  readonly signer: NkeySigner;
+  readonly keys: SiteKeys;
+  readonly refused: RefusalLog;
+  readonly pace: Pace;
+  times(): SitesTimes;
+}
+
+/** What of the front f1 orders at sites. */
+export function orderingFront(t: { teardown(work: () => void): void }, { bus, signer, keys, refused, pace, times }: FrontParts) {
+  const talk = new Talk({ bus, signer, front: 'f1', keys, refused });
+  const sites = new Sites({ talk, keys, refused, times });
+  t.teardown(() => sites.close());
+  return { talk, sites, orders: new SiteOrders({ talk, sites, times, pace }) };
+}
+
 /** A front, and a site that does what the test says. */
 export async function world(t: { teardown(work: () => void): void }, options: WorldOptions = {}) {
   const hub = new MemoryHub();
@@ -44,11 +61,8 @@ export async function world(t: { teardown(work: () => void): void }, options: Wo
   const refusals: unknown[] = [];
   const refused = new RefusalLog((_level, _message, facts) => { refusals.push(facts); }, 'refused');
   const keys = new SiteKeys(options.isOpen || options.isOwn ? undefined : new Map([['berlin', site.signer.publicKey]]), options.isOwn ? 'berlin' : undefined);
-  const talk = new Talk({ bus, signer, front: 'f1', keys, refused });
   const times = () => ({ deadAfter: options.deadAfter ?? 20_000, sendTimeout: options.sendTimeout ?? 5000 });
-  const sites = new Sites({ talk, keys, refused, times });
-  t.teardown(() => sites.close());
-  const orders = new SiteOrders({ talk, sites, times, pace: { ...FAST, ...options.pace } });
+  const { talk, sites, orders } = orderingFront(t, { bus, signer, keys, refused, times, pace: { ...FAST, ...options.pace } });
   const cancel = new AbortController();
   const call: FarCall = { account: 'kim', from: '10.1.2.3:4411', actionTimeout: 60_000, signal: cancel.signal };
   if (!options.isUnheard) {
