@@ -5,7 +5,7 @@ import t, { type Test } from 'tap';
 import type { NatsBus } from '../../src/fleet/bus.js';
 import { placeOfKey, unpackChunk } from '../../src/fleet/chunks.js';
 import type { Bus } from '../../src/fleet/contract.js';
-import { SiteLease, type LeaseTimes } from '../../src/fleet/lease.js';
+import { SiteLease, type LeaseTimes } from '../../src/fleet/site/lease.js';
 import { eventMessage, readMessage, type EventMessage } from '../../src/fleet/messages.js';
 import { SiteEvents } from '../../src/fleet/site/events.js';
 import { Inventory } from '../../src/fleet/site/inventory.js';

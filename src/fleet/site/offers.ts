@@ -1,8 +1,8 @@
 import type { ProviderSettings } from '../../config/config.js';
 import type { Stock } from '../../instances/stock.js';
 import { NamePattern } from '../../kit/patterns.js';
-import type { SiteLease } from '../lease.js';
 import type { OfferedProvider } from '../messages.js';
+import type { SiteLease } from './lease.js';
 
 export interface OffersParts {
   readonly stock: Pick<Stock, 'provider'>;
@@ -46,7 +46,7 @@ export class Offers {
       const lease = this.#parts.providers().get(name)?.lease;
       const trouble = lease === undefined ? undefined : this.#troubleOf(lease);
       const stale = trouble ?? known.stale;
-      return [{ name, type: known.type, ...(stale === undefined ? {} : { stale: stale }), held: trouble === undefined, dmesg: known.hasLog }];
+      return [{ name, type: known.type, ...(stale === undefined ? {} : { stale }), held: trouble === undefined, dmesg: known.hasLog }];
     });
   }
 

@@ -8,10 +8,10 @@ import { FLEET_LAST_EVENTS, FLEET_NEWS_PAUSE } from '../../kit/fleet-limits.js';
 import type { Groups } from '../../kit/patterns.js';
 import { notLonger } from '../../kit/within.js';
 import { capabilitiesOf } from '../capabilities.js';
-import { SiteLeases } from '../lease.js';
 import { INVENTORY_BUCKET, LEASES_BUCKET } from '../subjects.js';
 import { SiteEvents } from './events.js';
 import { Inventory } from './inventory.js';
+import { SiteLeases } from './lease.js';
 import { Offers } from './offers.js';
 import { Site, type SiteParts } from './site.js';
 

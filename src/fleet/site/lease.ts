@@ -1,13 +1,14 @@
 import * as v from 'valibot';
-import type { Lease } from '../instances/lease.js';
-import { Sleepers } from '../kit/bell.js';
-import { LEASE_LOOK, LEASE_MARGIN, LEASE_RELEASE, LEASE_RENEW, LEASE_TTL } from '../kit/fleet-limits.js';
-import { PROVIDER_GRACE } from '../kit/limits.js';
-import type { Log } from '../kit/log.js';
-import { notLonger } from '../kit/within.js';
-import { BusError, type Bucket, type KeyEntry } from './contract.js';
-import { FLEET_VERSION, MessageFault, readMessage, writeMessage } from './messages.js';
-import { tokenOf } from './subjects.js';
+import type { Lease } from '../../instances/lease.js';
+import { Sleepers } from '../../kit/bell.js';
+import { LEASE_LOOK, LEASE_MARGIN, LEASE_RELEASE, LEASE_RENEW, LEASE_TTL } from '../../kit/fleet-limits.js';
+import { PROVIDER_GRACE } from '../../kit/limits.js';
+import type { Log } from '../../kit/log.js';
+import { notLonger } from '../../kit/within.js';
+import { BusError, type Bucket, type KeyEntry } from '../contract.js';
+import { FLEET_VERSION, MessageFault, readMessage, writeMessage } from '../messages.js';
+import { tokenOf } from '../subjects.js';
+import type { Clocks } from './clocks.js';
 
 /**
  * Which of several sites acts on machines that all of them serve. It is a value in a bucket of the bus that its holder writes anew
@@ -51,21 +52,14 @@ export interface LeaseParts {
   readonly clocks?: Clocks;
 }
 
-/** Milliseconds. */
-export interface Clocks {
-  /** nobody sets it */
-  steady(): number;
-  /** goes on while the computer sleeps or a virtual machine is paused, which the other need not */
-  day(): number;
-}
-
+/** By both clocks: that which people set goes on while the computer sleeps or a virtual machine is paused, which the other need not. */
 interface Moment {
   readonly steady: number;
-  readonly day: number;
+  readonly now: number;
 }
 
 const TIMES: LeaseTimes = { ttl: LEASE_TTL, renew: LEASE_RENEW, margin: LEASE_MARGIN, look: LEASE_LOOK };
-const CLOCKS: Clocks = { steady: () => performance.now(), day: () => Date.now() };
+const CLOCKS: Clocks = { steady: () => performance.now(), now: () => Date.now() };
 
 /** Writes of which it is not known whether they have arrived: each can be recognised in what is there. */
 const BEATS_KEPT = 16;
@@ -120,8 +114,8 @@ export class SiteLease implements Lease {
 
   get left(): number {
     if (this.#asked === undefined || this.#ending.signal.aborted) return 0;
-    // were the clock of the day set ahead, it would be given up for a while, which harms nobody
-    const gone = Math.max(this.#clocks.steady() - this.#asked.steady, this.#clocks.day() - this.#asked.day);
+    // were the clock that people set put ahead, it would be given up for a while, which harms nobody
+    const gone = Math.max(this.#clocks.steady() - this.#asked.steady, this.#clocks.now() - this.#asked.now);
     return Math.max(0, this.#times.ttl - this.#times.margin - gone);
   }
 
@@ -215,7 +209,7 @@ export class SiteLease implements Lease {
    */
   async #write(revision: number): Promise<void> {
     this.#beat += 1;
-    const asked = { steady: this.#clocks.steady(), day: this.#clocks.day() };
+    const asked = { steady: this.#clocks.steady(), now: this.#clocks.now() };
     this.#open.set(this.#beat, asked);
     if (this.#open.size > BEATS_KEPT) this.#open.delete(this.#open.keys().next().value!);
     try {

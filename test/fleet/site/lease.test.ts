@@ -1,8 +1,8 @@
 import t from 'tap';
-import { SiteLease, SiteLeases, type LeaseTimes } from '../../src/fleet/lease.js';
-import { LEASES_BUCKET } from '../../src/fleet/subjects.js';
-import { MemoryHub, type MemoryBus } from '../support/fleet/memory-bus.js';
-import { until } from '../support/until.js';
+import { SiteLease, SiteLeases, type LeaseTimes } from '../../../src/fleet/site/lease.js';
+import { LEASES_BUCKET } from '../../../src/fleet/subjects.js';
+import { MemoryHub, type MemoryBus } from '../../support/fleet/memory-bus.js';
+import { until } from '../../support/until.js';
 
 const WAIT = 20_000;
 const TIMES: LeaseTimes = { ttl: 1000, renew: 200, margin: 300, look: 50 };
@@ -24,7 +24,7 @@ class Member {
     this.lease = new SiteLease('san1', {
       bucket: this.bus.bucket(LEASES_BUCKET), site, incarnation, times: TIMES, changed: () => void (this.changes += 1),
       log: (level, message) => void this.logged.push(`${level} ${message}`),
-      clocks: { steady: () => performance.now() + this.steady, day: () => Date.now() + this.day },
+      clocks: { steady: () => performance.now() + this.steady, now: () => Date.now() + this.day },
     });
     this.lease.onEnd(() => void (this.ended += 1));
   }
