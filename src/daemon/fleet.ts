@@ -16,7 +16,7 @@ import { packageVersion } from '../kit/own-files.js';
 import type { Change } from '../listening/change.js';
 import type { Audit } from '../store/audit.js';
 import type { State } from '../store/state.js';
-import { RemoteProviders } from './remote-providers.js';
+import { RegisteredRemotes } from './registered-remotes.js';
 
 /** Of the daemon's parts, those that a fleet needs. */
 export interface FleetParts {
@@ -57,7 +57,7 @@ interface Roles {
   readonly site: SiteRole | undefined;
   readonly front: Front | undefined;
   /** of the front */
-  readonly remote: RemoteProviders | undefined;
+  readonly remote: RegisteredRemotes | undefined;
   /** Ends looking at what the bus keeps. */
   readonly endStore: () => void;
 }
@@ -172,7 +172,7 @@ export class Fleet implements FleetDesk {
     const { roles, name } = settings;
     const site = roles.has('site')
       ? new modules.SiteRole({ gate, registry, events, state, bus, signer, log, incarnation: this.#incarnation, version: packageVersion() }, this.#siteSettings(settings)) : undefined;
-    const remote = roles.has('front') ? new RemoteProviders({ registry, log, listed, isConfigured: (provider) => config().providers.has(provider) }) : undefined;
+    const remote = roles.has('front') ? new RegisteredRemotes({ registry, log, listed, isConfigured: (provider) => config().providers.has(provider) }) : undefined;
     const front = remote && new modules.Front({ bus, signer, state, log, arrange: (providers) => remote.arrange(providers) }, settings);
     if (front) audit.listener = (news) => front.audited(news);
     site?.start();

@@ -8,7 +8,7 @@ import type { Bus, Signer, SiteInfo } from '../contract.js';
 import { FrontAudit } from './audit.js';
 import { Inventory } from './inventory.js';
 import { SiteOrders } from './orders.js';
-import { RemoteProviders, type RemoteProvider } from './providers.js';
+import { fullNameOf, RemoteProviders, type RemoteProvider } from './providers.js';
 import { kindsAt } from './remote-machine.js';
 import { SiteKeys } from './site-keys.js';
 import { Sites } from './sites.js';
@@ -96,7 +96,7 @@ export class Front {
 const asKnown = ({ name, trouble, heard, skew, alive }: SiteInfo): KnownSite => ({
   name, trouble, heard, skew,
   started: alive?.started, version: alive?.version, orders: alive?.orders, outbox: alive?.outbox,
-  providers: (alive?.providers ?? []).map(({ name: own, type, stale, held }) => ({ name: `${name}.${own}`, type, stale, held })),
+  providers: (alive?.providers ?? []).map(({ name: own, type, stale, held }) => ({ name: fullNameOf(name, own), type, stale, held })),
 });
 
 /** What this server itself has is here already. */

@@ -25,7 +25,7 @@ export interface RemoteProvidersParts {
 }
 
 /** How a site's provider is called here. */
-const fullNameOf = (site: string, provider: string): string => `${site}.${provider}`;
+export const fullNameOf = (site: string, provider: string): string => `${site}.${provider}`;
 
 /** Which providers of sites there are: those that a site says to offer; of one that was not heard of yet, those that the inventory has. */
 export class RemoteProviders {

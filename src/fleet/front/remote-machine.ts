@@ -4,20 +4,18 @@ import { STEPS } from '../../instances/actions.js';
 import { shownName } from '../../instances/registry.js';
 import { FLEET_MACHINE_KINDS } from '../../kit/fleet-limits.js';
 import { bitsOf, CAPABILITIES, hasCapability, type Capability, type CapabilityBits } from '../capabilities.js';
-import { MessageFault } from '../messages.js';
 import type { Target } from '../contract.js';
+import { MessageFault } from '../messages.js';
 import type { SiteOrders } from './orders.js';
+import type { KindOf, MakeMachine } from './provider-inventory.js';
 
 /** Where the machines of one provider are. */
-export interface RemoteProvider {
+export interface MachineHome {
   readonly site: string;
   /** as the site calls it */
   readonly provider: string;
   readonly orders: SiteOrders;
 }
-
-/** Makes machines of one kind: what they can is the same. */
-export type MakeMachine = (id: string, name: string) => Machine;
 
 /**
  * A machine behind another gate. There may be a million: so each has three fields, and what it can stands in the prototype of
@@ -26,7 +24,7 @@ export type MakeMachine = (id: string, name: string) => Machine;
 abstract class RemoteMachine implements Machine {
   abstract readonly type: MachineType;
 
-  constructor(readonly id: string, readonly name: string, readonly home: RemoteProvider) {}
+  constructor(readonly id: string, readonly name: string, readonly home: MachineHome) {}
 
   status(signal: AbortSignal): Promise<PowerState> {
     return this.home.orders.read(targetOf(this), 'status', signal);
@@ -67,7 +65,7 @@ class RemoteGate implements FarGate {
   }
 }
 
-type Kind = new (id: string, name: string, home: RemoteProvider) => Machine;
+type Kind = new (id: string, name: string, home: MachineHome) => Machine;
 
 const kinds = new Map<string, Kind>();
 
@@ -112,7 +110,7 @@ function autostartOf(this: RemoteMachine): Autostart {
 }
 
 /** @returns makes machines of a type with certain capabilities; the same function for the same. It throws MessageFault where there are too many kinds */
-export function kindsAt(home: RemoteProvider): (type: MachineType, capabilities: readonly string[]) => MakeMachine {
+export function kindsAt(home: MachineHome): KindOf {
   const makers = new Map<Kind, MakeMachine>();
   return (type, capabilities) => {
     const Made = kindOf(type, bitsOf(capabilities));

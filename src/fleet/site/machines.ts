@@ -2,6 +2,7 @@ import { ArgoError } from '../../kit/errors.js';
 import { Gate } from '../../instances/gate.js';
 import type { Actor } from '../../instances/actor.js';
 import type { InstanceInfo, InstanceRef } from '../../instances/info.js';
+import type { Target } from '../contract.js';
 import type { OfferedProvider } from '../messages.js';
 import type { Ceilings } from './ceiling.js';
 
@@ -13,14 +14,8 @@ export interface Person {
   readonly front: string;
 }
 
-/** Which machine is meant. */
-export interface Target {
-  readonly provider: string;
-  /** its manager's id */
-  readonly machine: string;
-  /** short name by which the front knows it */
-  readonly instance: string;
-}
+/** Which machine of this site is meant. */
+export type OwnTarget = Omit<Target, 'site'>;
 
 export interface MachinesParts {
   readonly gate: Gate;
@@ -52,7 +47,7 @@ export class Machines {
    * was renamed is hit nor one that has got an old name.
    * @throws ArgoError NO SUCH INSTANCE, NOT ALLOWED, UNREACHABLE where its provider does not answer or another site has its lease
    */
-  find(actor: Actor, { provider, machine, instance }: Target): InstanceRef {
+  find(actor: Actor, { provider, machine, instance }: OwnTarget): InstanceRef {
     const on = { provider, id: machine, fullName: `${provider}/${instance}` };
     const { name, fullName } = this.#known(actor, on);
     if (name !== instance) throw new ArgoError('NO SUCH INSTANCE', `${on.fullName}: the machine of that name is another one now; the one that was meant is ${fullName}`);

@@ -14,7 +14,7 @@ import type { Alive } from './alive.js';
 import { Answers } from './answers.js';
 import { lastIdBefore, type Clocks } from './clocks.js';
 import { failure, frontOf, refused, type Answer, type Asker, type Door, type Refusal } from './door.js';
-import type { Machines, Person, Target } from './machines.js';
+import type { Machines, OwnTarget, Person } from './machines.js';
 import { UnderWay } from './under-way.js';
 
 export interface OrdersParts {
@@ -267,11 +267,11 @@ export class Orders {
   }
 
   /** An order that was begun, or may have been, and nobody knows more: what can be seen of its machine now. */
-  async #lost({ front }: Asker, about: (Target & { readonly account: string }) | undefined): Promise<Answer> {
+  async #lost({ front }: Asker, about: (OwnTarget & { readonly account: string }) | undefined): Promise<Answer> {
     return about === undefined ? UNKNOWN : { state: 'lost', observed: await this.#observe({ front, account: about.account, from: '' }, about) };
   }
 
-  async #observe(person: Person, { provider, machine, instance }: Target): Promise<PowerState> {
+  async #observe(person: Person, { provider, machine, instance }: OwnTarget): Promise<PowerState> {
     const { machines } = this.#parts;
     const on = { provider, id: machine, fullName: `${provider}/${instance}` };
     return machines.as(person, (actor) => actor.read(on, 'status', { deadline: FLEET_OBSERVE_TIMEOUT })).catch(() => 'unknown' as const);

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import { RemoteProviders as Opened } from '../../../src/daemon/remote-providers.js';
+import { RegisteredRemotes } from '../../../src/daemon/registered-remotes.js';
 import type { SiteInfo } from '../../../src/fleet/contract.js';
 import { Inventory } from '../../../src/fleet/front/inventory.js';
 import type { MakeMachine } from '../../../src/fleet/front/provider-inventory.js';
@@ -30,7 +30,7 @@ function world(t: Test, configured: readonly string[] = []) {
   );
   const locals = configured.map(local);
   registry.arrange(locals);
-  const opened = new Opened({ registry, log: (level, message, facts) => log.push(`${level} ${message} ${JSON.stringify(facts)}`), isConfigured: (name) => names.has(name), listed: () => undefined });
+  const opened = new RegisteredRemotes({ registry, log: (level, message, facts) => log.push(`${level} ${message} ${JSON.stringify(facts)}`), isConfigured: (name) => names.has(name), listed: () => undefined });
   const kinds = new Map<string, MakeMachine>();
   const inventory = new Inventory({
     bus: hub.connect('f1'), log: () => undefined, isSite: () => true,

@@ -4,7 +4,7 @@ import type { Registry } from '../instances/registry.js';
 import { PROVIDER_GRACE } from '../kit/limits.js';
 import type { Log } from '../kit/log.js';
 
-export interface RemoteProvidersParts {
+export interface RegisteredRemotesParts {
   readonly registry: Registry;
   readonly log: Log;
   /** whether the configuration has a provider of that name */
@@ -14,8 +14,8 @@ export interface RemoteProvidersParts {
 }
 
 /** Providers of other sites in the registry, behind those of the configuration. Where both have a name, it is that of the configuration. */
-export class RemoteProviders {
-  readonly #parts: RemoteProvidersParts;
+export class RegisteredRemotes {
+  readonly #parts: RegisteredRemotesParts;
   #wanted: readonly RemoteProvider[] = [];
   readonly #open = new Map<string, Provider>();
   /** names that are the configuration's, of which it was told */
@@ -24,7 +24,7 @@ export class RemoteProviders {
   readonly #closing = new Set<Promise<void>>();
   #isClosed = false;
 
-  constructor(parts: RemoteProvidersParts) {
+  constructor(parts: RegisteredRemotesParts) {
     this.#parts = parts;
   }
 
