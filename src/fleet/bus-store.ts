@@ -23,8 +23,9 @@ const CONSUMER_NOT_FOUND = 10_014;
 /** Status in a header of what is read directly. */
 const NOT_FOUND = '404';
 
-const EXPECTED_STREAM = 'Nats-Expected-Stream';
-const EXPECTED_LAST = 'Nats-Expected-Last-Subject-Sequence';
+/** Headers by which it takes a message only where that stream has its subject, or where that is the last of its subject (docs.nats.io, NATS Headers). */
+export const EXPECTED_STREAM = 'Nats-Expected-Stream';
+export const EXPECTED_LAST = 'Nats-Expected-Last-Subject-Sequence';
 const MESSAGE_ID = 'Nats-Msg-Id';
 const SEQUENCE = 'Nats-Sequence';
 export const KEY_OPERATION = 'KV-Operation';

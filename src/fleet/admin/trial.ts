@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { NatsConnection, PermissionViolationError } from '@nats-io/transport-node';
+import { EXPECTED_LAST } from '../bus-store.js';
 import { forbiddenTo, rightsOf, type Member, type Right } from './rights.js';
 import type { AdminConnection } from './connection.js';
 
@@ -19,7 +20,6 @@ export interface TrialResult {
 }
 
 /** No stream has come that far. */
-const EXPECTED_LAST = 'Nats-Expected-Last-Subject-Sequence';
 const NO_SUCH_SEQUENCE = String(Number.MAX_SAFE_INTEGER);
 
 export async function tryRights(admin: AdminConnection, member: Member): Promise<TrialResult> {

@@ -6,6 +6,7 @@ import { ArgoError } from '../../kit/errors.js';
 import { BUS_STORE_PAUSE, FLEET_EVENT_TEXT, FLEET_EVENTS_LATE } from '../../kit/fleet-limits.js';
 import type { Log } from '../../kit/log.js';
 import { oneLine } from '../../kit/text.js';
+import { EXPECTED_STREAM } from '../bus-store.js';
 import type { Bus } from '../contract.js';
 import { MessageFault } from '../messages.js';
 import { eventSubject } from '../subjects.js';
@@ -24,10 +25,9 @@ export interface SiteEventsParts extends EventLogParts {
 
 /**
  * The stream takes what is published at its subjects, and passes on nothing of that to fronts while its servers cannot agree. So each
- * event goes out by itself as well, at once: this header has the stream refuse that copy, since it is not called so
- * (docs.nats.io, "NATS Headers": Nats-Expected-Stream).
+ * event goes out by itself as well, at once: this header has the stream refuse that copy, since it is not called so.
  */
-const NOT_FOR_THE_STREAM = { 'Nats-Expected-Stream': 'none' };
+const NOT_FOR_THE_STREAM = { [EXPECTED_STREAM]: 'none' };
 
 /** What grows with what somebody has typed. */
 const LONG_TEXTS = ['options', 'outcome', 'reason'];
