@@ -38,7 +38,7 @@ const words = (rows: readonly Command[]) => rows.map(({ word }) => word);
 
 void t.test('the walk meets every command', async (t) => {
   t.same(words(commands), [
-    'auth', 'autostart', 'bridge', 'console', 'disk', 'dmesg', 'enrol', 'enrol-me', 'exit', 'gateway', 'hardware', 'help', 'image', 'info', 'ip', 'list', 'load', 'mac',
+    'auth', 'autostart', 'bridge', 'console', 'disk', 'dmesg', 'enrol', 'enrol-me', 'exit', 'fleet', 'gateway', 'hardware', 'help', 'image', 'info', 'ip', 'list', 'load', 'mac',
     'machine', 'migrate', 'nop', 'pause', 'plan', 'reboot', 'resume', 'route', 'rx', 'shell', 'start', 'stats', 'status', 'stop', 'suspend', 'tag', 'task',
     'template', 'tx', 'unpause', 'uptime', 'volume', 'watch',
   ]);
