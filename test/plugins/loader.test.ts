@@ -5,12 +5,7 @@ import t, { type Test } from 'tap';
 import { CommandTable, loadCommands } from '../../src/plugins/host/command-table.js';
 import type { Command } from '../../src/plugins/host/contract.js';
 import { PluginLoader } from '../../src/plugins/host/loader.js';
-
-const OWN = [
-  'auth', 'autostart', 'bridge', 'console', 'disk', 'dmesg', 'enrol', 'enrol-me', 'exit', 'gateway', 'hardware', 'help', 'image', 'info', 'ip', 'list', 'load', 'mac',
-  'machine', 'migrate', 'nop', 'pause', 'plan', 'reboot', 'resume', 'route', 'rx', 'shell', 'start', 'stats', 'status', 'stop', 'suspend', 'tag', 'task',
-  'template', 'tx', 'unpause', 'uptime', 'volume', 'watch',
-];
+import { OWN_WORDS } from './own-words.js';
 
 /** The text of a module that brings one word. */
 const source = (word: string, rest = ''): string =>
@@ -31,14 +26,14 @@ function arrange(t: Test) {
       written += 10;
       utimesSync(join(folder, name), written, written);
     },
-    words: async (folders = [folder]): Promise<string[]> => (await loader.load(folders)).all().map(({ word }) => word).filter((word) => !OWN.includes(word)),
+    words: async (folders = [folder]): Promise<string[]> => (await loader.load(folders)).all().map(({ word }) => word).filter((word) => !OWN_WORDS.includes(word)),
   };
 }
 
 await t.test('the server\'s own plugins are found by looking', async (t) => {
   const { loader, complaints } = arrange(t);
   const table = await loader.load([]);
-  t.same(table.all().map(({ word }) => word), OWN);
+  t.same(table.all().map(({ word }) => word), OWN_WORDS);
   t.equal(table.find('QUIT'), table.find('exit'));
   t.equal(table.find('Start')?.word, 'start');
   for (const word of ['', 'bogus', '__proto__', 'constructor', 'start ', 'İ']) t.equal(table.find(word), undefined, word);
@@ -191,7 +186,7 @@ await t.test('a module with open is a gateway, of the type that its file is name
   t.same([...gateways.keys()], ['hello']);
   t.same([...(await loader.modulesIn([folder], 'driver')).keys()], ['strip']);
   t.match(complaints, [/plugin cannot be loaded .*bad\.mjs.*options must be an object/]);
-  t.equal((await loader.load([folder])).all().filter(({ word }) => !OWN.includes(word)).length, 1);
+  t.equal((await loader.load([folder])).all().filter(({ word }) => !OWN_WORDS.includes(word)).length, 1);
   t.equal(complaints.length, 1, 'what cannot be loaded is told once');
   await loader.modulesIn([folder], 'driver');
   t.equal(complaints.length, 1);
