@@ -26,7 +26,7 @@ await t.test('guests at two sites', { skip: lacksRoot(...LIBVIRT_PROGRAMS, ...NA
   t.match(await ask('info berlin.kvm1/web1'), /^uuid: [0-9a-f-]{36}$/m);
   t.match(await ask('uptime munich.kvm1/web1'), /^\d+ /);
   t.equal(await ask('reboot berlin.kvm1/web1 --wait --timeout=40'), '', 'seen by its boot mark');
-  await here.guestReady('web1');
+  await here.guestReady('web1', LONG, 2);
   t.equal(await ask('stop berlin.kvm1/web1 --wait --timeout=40'), '');
   t.equal(await state(here, 'web1'), 'shut off');
   t.equal(await state(there, 'web1'), 'running', 'that of the other site is not touched');
