@@ -43,6 +43,14 @@ void t.test('a site is silent after so long, by a clock that nobody sets', async
   t.match(trouble(50_000), /^it has said nothing/);
 });
 
+void t.test('a site that has just begun takes no orders yet, and says so', async (t) => {
+  const { say, trouble } = timeline();
+  say(0, 0, { opening: true });
+  t.equal(trouble(1), 'its server has just begun, and takes no orders yet');
+  say(2000, 2000);
+  t.equal(trouble(2001), undefined);
+});
+
 void t.test('who may say that an order was never begun', async (t) => {
   const { site, say, moment } = timeline();
   const mayVoid = (incarnation: string, sentTo: string, ms: number) => site.mayVoid(incarnation, sentTo, moment(ms), DEAD_AFTER);
