@@ -2,6 +2,8 @@
 export type {
   Autostart, ConsoleCall, ConsoleKind, Consoles, ConsoleSize, ConsoleStream, Disk, Driver, DriverDefaults, DriverHost, DriverModule, Facts, Load, Machine, MachineType, PowerState, Readings, Sighting, Sightings,
 } from './drivers/driver.js';
+/** A machine behind another gate. */
+export type { FarCall, FarChange, FarGate, FarOrder, FarOutcome } from './drivers/far.js';
 /** What drivers can do beyond power. */
 export type { MachineAbilities, None, ProviderAbilities, Work, WorkCall } from './drivers/management/contract.js';
 export type * from './drivers/management/machine.js';
