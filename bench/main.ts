@@ -12,6 +12,7 @@ import { cleanUp } from './process.js';
 import { formatTable, missed, type Row } from './report.js';
 import { audit } from './rows/audit.js';
 import { files } from './rows/files.js';
+import { fleet } from './rows/fleet.js';
 import { hosts, ssh } from './rows/hosts.js';
 import { hypervRows } from './rows/hyperv.js';
 import { libvirt } from './rows/libvirt.js';
@@ -42,7 +43,7 @@ import { FULL, QUICK, type Scenario } from './scenario.js';
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   nop, list, watch, connects, memory, startup, 'list-cost': listCost, polls, selection, glob, hung, audit, metrics, plans, upsd, powerman, libvirt, pushed,
   'ping-sweep': pingSweep, 'ping-many': pingMany, ssh, hosts, xenserver, vsphere, wsman, hyperv: hypervRows, zabbix, 'zabbix-collecting': zabbixCollecting,
-  templates, web, page, consoles, oms, 'oms-libvirt': omsLibvirt, vmserverd, files,
+  templates, web, page, consoles, oms, 'oms-libvirt': omsLibvirt, vmserverd, files, fleet,
 };
 
 const USAGE = `usage: node dist/bench/main.js [--only NAME]… [--quick] [--json FILE]

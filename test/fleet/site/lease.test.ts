@@ -98,7 +98,7 @@ void t.test('one of many holds it; when that one dies, another takes it after it
 });
 
 void t.test('one that is given up is taken at once, as one from which nothing is under way', async (t) => {
-  const { one, other } = await holderAndOther();
+  const { hub, one, other } = await holderAndOther();
   const began = performance.now();
   await one.lease.close();
   t.equal(one.isHeld, false);
