@@ -5,7 +5,7 @@ import {
 } from '../kit/fleet-limits.js';
 import { readPublicKey, readSeed } from '../kit/nkeys.js';
 import { NamePattern, type Groups } from '../kit/patterns.js';
-import type { FleetSettings, ProviderSettings } from './config.js';
+import type { AccountSettings, FleetSettings, ProviderSettings } from './config.js';
 import { fingerprint } from './fingerprint.js';
 import { groupFault } from './group-words.js';
 import type { NameForm, Reader } from './reader.js';
@@ -81,6 +81,7 @@ type FleetTable = v.InferOutput<typeof fleetTable>;
 
 /** What else of the file the fleet's tables name. */
 export interface FleetSurroundings {
+  readonly accounts: ReadonlyMap<string, AccountSettings>;
   readonly groups: Groups;
   readonly providers: ReadonlyMap<string, ProviderSettings>;
 }
@@ -123,6 +124,16 @@ function checkGroups(reader: Reader, { fronts }: FleetTable, groups: Groups): vo
     const fault = groupFault(word, groups);
     if (fault !== undefined) reader.fault([...PATH, 'fronts', index, 'grants', grant, 'instances', at], fault);
   })));
+}
+
+/** What somebody at a front has ordered is `kim@f1`'s here: an account that is called so would see and cancel it as its own. */
+function checkAccounts(reader: Reader, { fronts }: FleetTable, accounts: ReadonlyMap<string, AccountSettings>): void {
+  const names = new Set(fronts.map(({ name }) => name));
+  for (const account of accounts.keys()) {
+    const front = account.slice(account.lastIndexOf('@') + 1);
+    if (!account.includes('@') || !names.has(front)) continue;
+    reader.fault(['accounts', account], `${account} cannot be an account here: so is called who orders at the front ${front}, and what is ordered there would be this account's, too`);
+  }
 }
 
 /** A lease is one provider's here, and is held by what takes part in a fleet as a site. */
@@ -169,13 +180,14 @@ export const readFleetTable = (reader: Reader): FleetSettings | undefined => par
  * `[fleet]` as a server needs it that is to run, and the leases of providers.
  * @param isThere whether the file has that table
  */
-export function readFleet(reader: Reader, isThere: boolean, { groups, providers }: FleetSurroundings): FleetSettings | undefined {
+export function readFleet(reader: Reader, isThere: boolean, { accounts, groups, providers }: FleetSurroundings): FleetSettings | undefined {
   const parsed = isThere ? parseTable(reader) : undefined;
   // what is wrong with the table is said once
   if (!isThere || parsed !== undefined) checkLeases(reader, providers, parsed?.settings.roles.has('site') ?? false);
   if (parsed === undefined) return undefined;
   checkKey(reader, parsed.settings.nkey);
   checkGroups(reader, parsed.table, groups);
+  checkAccounts(reader, parsed.table, accounts);
   return parsed.settings;
 }
 

@@ -133,7 +133,7 @@ export async function parseConfig(file: string, source: string, defaultStateDir:
   const plans = planNames.size > 0 ? (await import('./plans.js')).readPlans(reader, accounts, groups) : new Map<string, PlanSettings>();
   const triggers = await readTriggers(reader, catalogues, planNames, groups);
   const enrolment = readEnrolment(reader, Object.hasOwn(document.content as object, 'enrolment'));
-  const fleet = await fleetOf(reader, Object.hasOwn(document.content as object, 'fleet'), { groups, providers });
+  const fleet = await fleetOf(reader, Object.hasOwn(document.content as object, 'fleet'), { accounts, groups, providers });
   if (reader.faults.length > 0 || server === undefined) throw new ConfigError(file, reader.faults);
   return { file, server, accounts, groups, providers, gateways: new Map([...gateways, ...hooks]), plans, triggers, ...(enrolment && { enrolment }), ...(fleet && { fleet }) };
 }

@@ -120,6 +120,9 @@ const FAULTS: readonly (readonly [string, string, RegExp])[] = [
   [fleet({}, `[[fleet.fronts]]\nname = "f1"\npublic-key = "${one}"\n[[fleet.fronts]]\nname = "f1"\npublic-key = "${other}"`), '11:1', /another one by the name f1/],
   [fleet({}, `[[fleet.fronts]]\nname = "f1"\npublic-key = "${one}"\n[[fleet.fronts]]\nname = "f2"\npublic-key = "${one}"`), '12:1', /this is the key of f1, too/],
   [fleet({}, `[[fleet.sites]]\nname = "a"\npublic-key = "${one}"\n[[fleet.sites]]\nname = "a"\npublic-key = "${other}"`), '11:1', /another one by the name a/],
+  // accounts
+  [fleet({}, `[[fleet.fronts]]\nname = "f1"\npublic-key = "${one}"\n[accounts."kim@f1"]\npassword = "$2b$12$${'a'.repeat(53)}"`), '10:1', /kim@f1 cannot be an account here: so is called who orders at the front f1/],
+  [fleet({}, `[[fleet.fronts]]\nname = "f1"\npublic-key = "${one}"\n[accounts."kim@paris@f1"]\npassword = "$2b$12$${'a'.repeat(53)}"`), '10:1', /kim@paris@f1 cannot be an account here/],
   // leases
   ['[providers.p]\ntype = "sim"\nlease = "x"', '3:1', /it needs \[fleet\] with role = \["site"\]/],
   [fleet({ role: '["front"]' }, '[providers.p]\ntype = "sim"\nlease = "x"'), '9:1', /it needs \[fleet\] with role = \["site"\]/],
@@ -134,6 +137,11 @@ await t.test('each fault with its line and column', async (t) => {
     t.match(first, message);
     if (place !== '1:1') t.same(others, [], `${JSON.stringify(source)} has one fault`);
   }
+});
+
+await t.test('an account may have an @ and the name of no front behind it', async (t) => {
+  const accounts = ['kim@f11', 'kim@paris', 'f1', 'kim.f1', 'f1@kim'].map((name) => `[accounts."${name}"]\npassword = "$2b$12$${'a'.repeat(53)}"\n`).join('');
+  t.same(await faultsOf(fleet({}, `[[fleet.fronts]]\nname = "f1"\npublic-key = "${one}"\n${accounts}`)), []);
 });
 
 await t.test('nats:// to this machine, and host names of all kinds', async (t) => {
