@@ -70,8 +70,17 @@ export interface Mandate {
 export const cancellable = (mandate: Mandate, cancel: AbortSignal | undefined): Mandate =>
   (cancel === undefined ? mandate : { ...mandate, cancelled: mandate.cancelled === undefined ? cancel : AbortSignal.any([mandate.cancelled, cancel]) });
 
+/** What stands between an account's name and that of its token. */
+const TOKEN = ' (token ';
+
 /** Whether what stands in a record as somebody's is one's own: an account's tokens work for it, and are named behind it. */
-export const isOwn = (name: string, recorded: string): boolean => name !== '' && (recorded === name || recorded.startsWith(`${name} (token `));
+export const isOwn = (name: string, recorded: string): boolean => name !== '' && (recorded === name || recorded.startsWith(`${name}${TOKEN}`));
+
+/** Somebody of another server, `kim@f1`; with a token, `kim@f1 (token ci)`: kim here is another one, and owns nothing of that. */
+export function nameAt(server: string, name: string): string {
+  const end = name.indexOf(TOKEN);
+  return end === -1 ? `${name}@${server}` : `${name.slice(0, end)}@${server}${name.slice(end)}`;
+}
 
 /** What sees and cancels what others have under way: a grant of `*`, or of `task` alone, on the whole provider. */
 export const TASKS_OF_ALL: Permission = { word: 'task', right: '*' };

@@ -1,6 +1,6 @@
 import { Account, Anonymous } from '../../auth/account.js';
 import type { FleetFrontSettings } from '../../config/config.js';
-import type { Grantable, Identity, Permission, Principal } from '../../instances/principal.js';
+import { nameAt, type Grantable, type Identity, type Permission, type Principal } from '../../instances/principal.js';
 import { FLEET_PERSON_NAME } from '../../kit/fleet-limits.js';
 import type { Groups } from '../../kit/patterns.js';
 import { harmless, oneLine } from '../../kit/text.js';
@@ -68,7 +68,7 @@ export class Ceilings {
     const principalNow = (): Principal | undefined => this.#fronts.get(front);
     const watching = this.#watching;
     return {
-      name: `${harmless(oneLine(account, FLEET_PERSON_NAME))}@${front}`,
+      name: nameAt(front, harmless(oneLine(account, FLEET_PERSON_NAME))),
       get principal() {
         return principalNow() ?? NOBODY;
       },

@@ -7,6 +7,7 @@ import type { OrderJournal } from '../../../src/store/order-journal.js';
 import type { State } from '../../../src/store/state.js';
 import { FakeMachine, never } from '../../instances/fake-driver.js';
 import { until } from '../../support/until.js';
+import { isOwn } from '../../../src/instances/principal.js';
 import { bare, SEND, SITE, SiteWorld, TestFront, WITHIN } from './world.js';
 
 await t.test('an order is carried out through the gate, and its audit says for whom', async (t) => {
@@ -17,6 +18,15 @@ await t.test('an order is carried out through the gate, and its audit says for w
   t.same(audit.begun, [{ account: 'kim@f1', from: 'f1: 10.1.2.3:4411', command: 'stop', instance: 'fake/lj', options: '' }]);
   t.match(bare(await world.front.ordered()), { state: 'ended', result: 'already', before: 'off', after: 'off', verified: true });
   t.match(bare(await world.front.ordered({ do: 'start', wait: true })), { state: 'ended', result: 'done', after: 'on', verified: true });
+});
+
+await t.test('what somebody orders at a front with a token is nobody\'s of the same name here', async (t) => {
+  const world = await SiteWorld.make(t);
+  const { audit } = await world.live();
+  for (const account of ['kim (token ci)', 'kim (token a) (token b)', 'kim (token x', ' (token y)']) await world.front.ordered({ principal: { account, from: '10.1.2.3:4411', front: 'f1' } });
+  t.same(audit.begun.map(({ account }) => account), ['kim@f1 (token ci)', 'kim@f1 (token a) (token b)', 'kim@f1 (token x', '(token y)@f1']);
+  for (const { account } of audit.begun) t.notOk(isOwn('kim', account) || isOwn('', account), account);
+  t.ok(isOwn('kim@f1', audit.begun[0]!.account), 'it is that of who orders there');
 });
 
 await t.test('one that comes several times is done once: at once, one after the other, when it has ended', async (t) => {
