@@ -49,8 +49,9 @@ export class Machines {
    */
   find(actor: Actor, { provider, machine, instance }: OwnTarget): InstanceRef {
     const on = { provider, id: machine, fullName: `${provider}/${instance}` };
-    const { name, fullName } = this.#known(actor, on);
-    if (name !== instance) throw new ArgoError('NO SUCH INSTANCE', `${on.fullName}: the machine of that name is another one now; the one that was meant is ${fullName}`);
+    const { name } = this.#known(actor, on);
+    // its new name is for those who may see that: the front knows, and is told of it by the inventory
+    if (name !== instance) throw new ArgoError('NO SUCH INSTANCE', `${on.fullName}: the machine that was meant has another name now`);
     return on;
   }
 
