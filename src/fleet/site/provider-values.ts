@@ -43,6 +43,8 @@ export class ProviderValues {
   #meanwhile: string[] | undefined;
   /** all machines are to be looked at: see {@link divide} */
   isDoubtful = true;
+  /** before, nobody knows here which machines belong in which value */
+  #isDivided = false;
   #isGone = false;
 
   /** @param kept how many of its values may be in the bucket */
@@ -115,6 +117,7 @@ export class ProviderValues {
     }
     this.#meanwhile = undefined;
     if (this.#isGone) return;
+    this.#isDivided = true;
     this.#ids = ids;
     this.#chunks = chunks;
     this.#count = count;
@@ -157,8 +160,8 @@ export class ProviderValues {
   compose(index: number): Composed | 'same' | undefined {
     if (this.#isGone || index >= this.#chunks) return undefined;
     const provider = this.#stock.provider(this.name);
-    if (provider?.isListed !== true) {
-      // as one that was just configured anew: that it has nothing yet is not told
+    if (provider?.isListed !== true || !this.#isDivided) {
+      // as one that was just configured anew, or waits until others are divided: that it has nothing yet is not told
       this.isDoubtful = true;
       return 'same';
     }
@@ -176,7 +179,7 @@ export class ProviderValues {
   /** Nothing was written. */
   leave(index: number): void {
     this.#underWay.delete(index);
-    if (this.#now.size === 0 && this.#underWay.size === 0) this.#kept = this.#isGone ? 0 : this.#chunks;
+    if (this.#now.size === 0 && this.#underWay.size === 0) this.#kept = this.#isGone ? 0 : this.#isDivided ? this.#chunks : this.#kept;
   }
 
   /** It could not be written. */

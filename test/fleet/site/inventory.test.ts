@@ -86,6 +86,16 @@ void t.test('what a provider has is told in values, and only those that differ a
   await rig.world.end();
 });
 
+void t.test('one of several providers is not told to be empty while the others are looked at', async (t) => {
+  const rig = new Rig();
+  for (const name of ['kvm1', 'kvm2', 'kvm3']) await rig.world.open(name, machines(10));
+  rig.start();
+  await until(() => ['kvm1', 'kvm2', 'kvm3'].every((name) => rig.seen(name)?.size === 10), WAIT, 'all machines');
+  t.same(rig.writes.map(([key, value]) => `${key} ${value?.machines.length}`).sort(), ['berlin.kvm1.0 10', 'berlin.kvm2.0 10', 'berlin.kvm3.0 10']);
+  await rig.stop();
+  await rig.world.end();
+});
+
 void t.test('a change that was taken back is not written, and many of a value are written together', async (t) => {
   const rig = new Rig();
   await rig.world.open('kvm1', machines(50));
