@@ -181,7 +181,7 @@ await t.test('what a site has is there for whoever looks, and what it has no lon
   await world.open('kvm1', machines(3000));
   const ending = new AbortController();
   let told = ['kvm1'];
-  const inventory = new Inventory({ site: 'berlin', incarnation: 'incarnation-0001', stock: world.stock, feed: world.feed, bucket: bus.bucket(INVENTORY_BUCKET), kept: notes(), log: world.log, told: () => told, seq: () => 1 });
+  const inventory = new Inventory({ site: 'berlin', incarnation: 'incarnation-0001', stock: world.stock, feed: world.feed, bucket: bus.bucket(INVENTORY_BUCKET), kept: notes(), log: world.log, told: () => told, isOpen: () => false, seq: () => 1 });
   const running = inventory.run(ending.signal);
   const seen = new Map<string, number>();
   looking.bucket(INVENTORY_BUCKET).watch('>', async ({ key, value }) => {

@@ -24,6 +24,8 @@ export interface InventoryParts {
   readonly log: Log;
   /** the providers whose machines are told of */
   told(): readonly string[];
+  /** whether what was told of a provider before is to stay as it is, since it is not known yet who tells of its machines */
+  isOpen(provider: string): boolean;
   /** position of the last event that has one: what it tells of is there for whoever looks now */
   seq(): number;
 }
@@ -117,7 +119,7 @@ export class Inventory {
       this.#arrange();
       if (performance.now() >= this.#comparesAt) this.#compareAll();
       for (const values of [...this.#providers.values()]) {
-        if (!values.isDoubtful || values.isRetired || !values.isKnown || signal.aborted) continue;
+        if (!values.isDoubtful || values.isRetired || !values.isKnown || this.#parts.isOpen(values.name) || signal.aborted) continue;
         const began = performance.now();
         await values.divide(slices);
         this.#cost += performance.now() - began;
@@ -137,7 +139,7 @@ export class Inventory {
     }
     for (const [name, kept] of this.#noted) if (!this.#providers.has(name)) this.#providers.set(name, new ProviderValues(name, this.#parts.stock, kept));
     for (const [name, values] of this.#providers) {
-      if (told.has(name)) continue;
+      if (told.has(name) || this.#parts.isOpen(name)) continue;
       values.retire();
       if (values.isOver) this.#providers.delete(name);
     }

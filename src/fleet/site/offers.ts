@@ -11,8 +11,10 @@ export interface OffersParts {
   /** the providers of the configuration as it is now: those of other sites are not among them, and are not offered on */
   providers(): ReadonlyMap<string, ProviderSettings>;
   /** undefined where it is not asked for */
-  leaseOf(name: string): SiteLease | undefined;
+  leaseOf(name: string): KnownLease | undefined;
 }
+
+type KnownLease = Pick<SiteLease, 'holder' | 'term' | 'trouble'>;
 
 /** Which providers a site offers to fronts. */
 export class Offers {
@@ -33,9 +35,21 @@ export class Offers {
     return [...this.#parts.providers().keys()].filter((name) => this.isShared(name));
   }
 
-  /** Whether its machines are told of: not where another site tells of them, which has its lease. */
+  /** Whether its machines are told of: not where another site tells of them, which has its lease, nor where that is not known yet. */
   isTold(provider: string): boolean {
-    return this.isShared(provider) && this.#leaseOf(provider)?.holder === undefined;
+    return this.isShared(provider) && !this.isElsewhere(provider) && !this.isOpen(provider);
+  }
+
+  /** Whether it is not known yet who is to tell of its machines: what was told of them before stays. */
+  isOpen(provider: string): boolean {
+    const lease = this.#leaseOf(provider);
+    return this.isShared(provider) && lease !== 'none' && (lease === undefined || (lease.holder === undefined && lease.term === 0));
+  }
+
+  /** Whether another site is known to have its lease. */
+  isElsewhere(provider: string): boolean {
+    const lease = this.#leaseOf(provider);
+    return lease !== 'none' && lease?.holder !== undefined;
   }
 
   /** What fronts are told of each at every sign of life. */
@@ -44,9 +58,9 @@ export class Offers {
       const known = this.#parts.stock.provider(name);
       if (known === undefined) return [];
       const lease = this.#parts.providers().get(name)?.lease;
-      const trouble = lease === undefined ? undefined : this.#troubleOf(lease);
-      const stale = trouble ?? known.stale;
-      return [{ name, type: known.type, ...(stale === undefined ? {} : { stale }), held: trouble === undefined, dmesg: known.hasLog }];
+      const stale = (lease === undefined ? undefined : this.#troubleOf(lease)) ?? known.stale;
+      // where nobody is known to have it, its machines are still there, and nothing can be ordered: that is told as a reason alone
+      return [{ name, type: known.type, ...(stale === undefined ? {} : { stale }), held: !this.isElsewhere(name), dmesg: known.hasLog }];
     });
   }
 
@@ -55,9 +69,10 @@ export class Offers {
     return lease === undefined ? `no lease ${name}: it is not asked for yet` : lease.trouble;
   }
 
-  #leaseOf(provider: string): SiteLease | undefined {
+  /** `none`: it needs none. */
+  #leaseOf(provider: string): KnownLease | undefined | 'none' {
     const name = this.#parts.providers().get(provider)?.lease;
-    return name === undefined ? undefined : this.#parts.leaseOf(name);
+    return name === undefined ? 'none' : this.#parts.leaseOf(name);
   }
 
   #read(): readonly NamePattern[] {

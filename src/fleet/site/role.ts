@@ -54,7 +54,7 @@ export class SiteRole {
     const told = this.#told = new SiteEvents({ ...own, feed, bus, offers, changes: state.outbox('fleet events'), deeds: state.outbox('fleet deeds'), notes: state.keyValue('fleet events') });
     this.#inventory = new Inventory({
       ...own, stock, feed, bucket: bus.bucket(INVENTORY_BUCKET), kept: state.keyValue('fleet inventory'),
-      told: () => offers.shared().filter((provider) => offers.isTold(provider)), seq: () => told.last,
+      told: () => offers.shared().filter((provider) => offers.isTold(provider)), isOpen: (provider) => offers.isOpen(provider), seq: () => told.last,
     });
     this.#site = new Site({
       gate, state, bus, signer, log, incarnation, version,

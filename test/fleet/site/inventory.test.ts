@@ -18,6 +18,8 @@ class Rig {
   readonly bus = this.hub.connect('berlin');
   readonly kept = notes();
   share: readonly string[] = ['*'];
+  /** of which it is not known yet who tells of their machines */
+  readonly undecided = new Set<string>();
   seq = 1;
   /** key and what was written, in order; undefined: deleted */
   readonly writes: [string, ChunkMessage | undefined][] = [];
@@ -42,7 +44,7 @@ class Rig {
     this.#ending = new AbortController();
     this.inventory = new Inventory({
       site: 'berlin', incarnation, stock, feed, bucket: this.bus.bucket(INVENTORY_BUCKET), kept: this.kept, log,
-      told: () => offers.shared().filter((name) => offers.isTold(name)), seq: () => this.seq,
+      told: () => offers.shared().filter((name) => offers.isTold(name) && !this.undecided.has(name)), isOpen: (name) => this.undecided.has(name), seq: () => this.seq,
     });
     this.#running = this.inventory.run(this.#ending.signal);
   }
@@ -110,6 +112,39 @@ void t.test('a change that was taken back is not written, and many of a value ar
   for (let index = 0; index < 50; index += 1) rig.world.see('kvm1', `m${index}`, 'off');
   await until(() => [...rig.seen('kvm1')!.values()].every((state) => state === 1), WAIT, 'all off');
   t.same(rig.writes.slice(before).map(([key]) => key), ['berlin.kvm2.0', 'berlin.kvm1.0']);
+  await rig.stop();
+  await rig.world.end();
+});
+
+void t.test('of a provider that another site may tell of by now, what was told stays until that is known', async (t) => {
+  const rig = new Rig();
+  await rig.world.open('kvm1', machines(10));
+  await rig.world.open('san1', machines(3000));
+  rig.start();
+  await until(() => rig.seen('san1')?.size === 3000 && rig.seen('kvm1')?.size === 10, WAIT, 'all machines');
+  await rig.stop();
+  const before = rig.writes.length;
+  rig.undecided.add('san1');
+  rig.start('incarnation-0002');
+  await until(() => rig.writes.length > before, WAIT, 'the other to be told anew');
+  rig.world.see('kvm1', 'm1', 'off');
+  rig.world.see('san1', 'm1', 'off');
+  await until(() => rig.seen('kvm1')?.get('m1') === 1, WAIT, 'the other to be told of');
+  t.same(rig.writes.slice(before).filter(([key]) => key.startsWith('berlin.san1.')), []);
+  t.equal(rig.seen('san1')?.get('m1'), 0);
+  rig.undecided.clear();
+  rig.inventory.refresh();
+  await until(() => rig.seen('san1')?.get('m1') === 1, WAIT, 'it to be told of');
+  t.equal(rig.seen('san1')?.size, 3000);
+  await rig.stop();
+  // and where it is another one's
+  rig.undecided.add('san1');
+  rig.start('incarnation-0003');
+  await until(() => rig.seen('kvm1') !== undefined, WAIT, 'it to run');
+  rig.share = ['kvm*'];
+  rig.undecided.clear();
+  rig.inventory.refresh();
+  await until(() => rig.keys().every((key) => key.startsWith('berlin.kvm1.')), WAIT, 'all of it to be taken away');
   await rig.stop();
   await rig.world.end();
 });
