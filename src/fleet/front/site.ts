@@ -24,6 +24,13 @@ interface Former {
   readonly hasLeft: boolean;
 }
 
+/**
+ * Whether a clock that was ahead has been put right: what is said now fits ours, and what was said before is still to come. An old
+ * word that somebody sends again fits for a moment only.
+ */
+const isPutRight = (alive: AliveMessage, before: AliveMessage, time: number): boolean =>
+  before.at - time > FLEET_CLOCK_SKEW && Math.abs(alive.at - time) <= FLEET_CLOCK_SKEW;
+
 /** What a front knows of one site by its signs of life: whether it is there, how its clock is set, and whether there are two of that name. */
 export class Site {
   #alive: AliveMessage | undefined;
@@ -55,7 +62,11 @@ export class Site {
     const isDead = this.isSilent({ now, time }, deadAfter);
     if (current && alive.incarnation !== current.incarnation && !isDead && !this.#isSuccessor(alive, current, now)) return false;
     if (current?.incarnation === alive.incarnation) {
-      if (alive.at <= current.at) return false;
+      if (alive.at <= current.at) {
+        if (!isPutRight(alive, current, time)) return false;
+        this.#firstAt = Math.min(this.#firstAt, alive.at);
+        this.#offsets = [];
+      }
     } else if (alive.at <= (this.#former.get(alive.incarnation)?.at ?? -Infinity)) {
       return false;
     } else {

@@ -51,6 +51,19 @@ void t.test('a site that has just begun takes no orders yet, and says so', async
   t.equal(trouble(2001), undefined);
 });
 
+void t.test('a clock that was ahead is believed as soon as it is put right', async (t) => {
+  const { say, trouble, skew } = timeline();
+  say(3_600_000, 0);
+  t.equal(trouble(0), 'its clock is 60 min ahead of ours');
+  t.equal(say(5000, 5000), true);
+  t.equal(skew(5000), 0);
+  t.equal(trouble(5000), undefined);
+  t.equal(say(5000, 6000), false, 'the same word once more');
+  t.equal(say(1000, 6000), false, 'an older one');
+  t.equal(say(10_000, 10_000), true);
+  t.equal(trouble(10_000), undefined);
+});
+
 void t.test('who may say that an order was never begun', async (t) => {
   const { site, say, moment } = timeline();
   const mayVoid = (incarnation: string, sentTo: string, ms: number) => site.mayVoid(incarnation, sentTo, moment(ms), DEAD_AFTER);
