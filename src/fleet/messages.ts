@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { PROVIDER_NAME } from '../config/schema.js';
 import { POWER_STATES } from '../drivers/driver.js';
 import { POWER_ACTIONS } from '../instances/operation-table.js';
 import { PHRASES, type Phrase } from '../kit/errors.js';
@@ -76,8 +77,16 @@ export const answerMessage = v.variant('state', [
 ]);
 export type AnswerMessage = v.InferOutput<typeof answerMessage>;
 
+/**
+ * A provider's name, as its site's configuration may have it: at a front it is a part of names that people type and of what grants
+ * look at, whoever has sent it.
+ */
+const providerName = v.pipe(v.string(), v.regex(PROVIDER_NAME.form, 'it is no name of a provider'));
+/** A driver's type, which is shown. */
+const typeName = v.pipe(v.string(), v.regex(/^[\w.@+-]{1,64}$/, 'it is no type of a provider'));
+
 /** What a site says of each provider that it offers. `stale`: why what is known of it may be out of date. `held`: false where another site has its lease. */
-const offered = v.object({ name, type: name, stale: v.optional(words), held: v.boolean(), dmesg: v.boolean() });
+const offered = v.object({ name: providerName, type: typeName, stale: v.optional(words), held: v.boolean(), dmesg: v.boolean() });
 
 /** A sign of life. `at`: its clock. `orders`: under way; `outbox`: events that wait for the bus. */
 export const aliveMessage = v.object({
@@ -99,7 +108,7 @@ const machine = v.tuple([v.string(), v.string(), v.number(), v.number(), v.numbe
  * `chunks` values say the same `chunks`. `seq`: position of the last event that is in it.
  */
 export const chunkMessage = v.object({
-  v: version, site: name, provider: name, type: name,
+  v: version, site: name, provider: providerName, type: typeName,
   chunk: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(FLEET_CHUNKS - 1)),
   chunks: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(FLEET_CHUNKS)),
   incarnation: id, seq: v.number(),

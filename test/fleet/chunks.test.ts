@@ -61,6 +61,10 @@ void t.test('what is packed is unpacked', async (t) => {
   t.same(await unpackChunk(await packChunk(message([])), FIRST), message([]));
 });
 
+void t.test('a provider is called as one can be in a configuration', async (t) => {
+  for (const more of [{ provider: 'kvm1/web' }, { provider: 'kvm\n1' }, { provider: '' }, { type: 'lib virt' }]) await t.rejects(packChunk(message([], more)).then(unpackChunk), MessageFault, JSON.stringify(more));
+});
+
 void t.test('what would be too large is not packed', async (t) => {
   const random = (): string => Array.from({ length: 400 }, () => String.fromCodePoint(0x4e00 + Math.floor(Math.random() * 0x5000))).join('');
   await t.rejects(packChunk(message(Array.from({ length: FLEET_CHUNK_MACHINES * 8 + 1 }, (_, at) => `m${at}`))), MessageFault);

@@ -55,6 +55,22 @@ void t.test('a sign of life of another version is told', async (t) => {
   await becomes(w, undefined);
 });
 
+void t.test('a provider is called as one can be in a configuration', async (t) => {
+  for (const provider of [{ name: 'kvm1/web' }, { name: 'kvm 1' }, { name: 'kvm*' }, { name: '.kvm1' }, { name: 'kvm1\n300 DONE' }, { name: '@web' }, { name: 'x'.repeat(65) }, { type: 'lib virt' }, { type: '' }]) {
+    const w = await world(t);
+    const data = Buffer.from(JSON.stringify({
+      v: 1, site: 'berlin', incarnation: w.site.incarnation, at: Date.now() + 1000, started: w.site.started, version: '1', interval: 5000, orders: 0, outbox: 0,
+      providers: [{ name: 'kvm1', type: 'libvirt', held: true, dmesg: true, ...provider }],
+    }));
+    w.site.bus.publish(aliveSubject('berlin'), data, { 'Argo-From': 'berlin', 'Argo-Signature': w.site.signer.sign(aliveSubject('berlin'), data) });
+    await becomes(w, /^what it says of itself cannot be read: providers\.0\.(name|type)/);
+  }
+  const w = await world(t);
+  w.site.alive({ at: Date.now() + 500, providers: [{ name: 'Kvm-1_a.b', type: 'esxi-free', held: true, dmesg: true }] });
+  await until(() => w.sites.info('berlin').alive?.providers[0]?.name === 'Kvm-1_a.b', WITHIN, 'one that can be');
+  t.equal(troubleOf(w), undefined);
+});
+
 void t.test('a site falls silent, and a question finds it again', async (t) => {
   const w = await world(t, { deadAfter: 300 });
   const told: string[] = [];
