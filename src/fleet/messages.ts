@@ -16,7 +16,8 @@ const version = v.literal(FLEET_VERSION);
 const name = v.pipe(v.string(), v.minLength(1), v.maxLength(512));
 /** Those of orders and questions are made by `newId` of ids.ts: a site goes by the time that stands in them. */
 const id = v.pipe(v.string(), v.regex(/^[\w-]{16,64}$/));
-const time = v.pipe(v.number(), v.integer());
+/** ms since 1970, up to the last date that can be written (ECMA-262, 21.4.1.1). */
+const time = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(8.64e15));
 const milliseconds = v.pipe(v.number(), v.minValue(0), v.maxValue(7 * 86_400_000));
 const words = v.pipe(v.string(), v.maxLength(4096));
 const state = v.picklist(POWER_STATES);

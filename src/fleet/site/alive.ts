@@ -30,9 +30,6 @@ export interface AliveParts {
   readonly hushAgain: number;
 }
 
-/** ms since 1970 of the last date that can be written (ECMA-262, 21.4.1.1). */
-const LATEST_DATE = 8.64e15;
-
 /** Another server that calls itself as this one does. */
 interface Rival {
   readonly started: number;
@@ -188,7 +185,7 @@ export class Alive {
   }
 
   #words(started: number, hasOurKey: boolean): string {
-    const since = new Date(Math.min(Math.max(started, 0), LATEST_DATE)).toISOString();
+    const since = new Date(started).toISOString();
     return `two servers call themselves site ${this.#parts.site}: this one, and one that runs since ${since} with ${hasOurKey ? 'the same' : 'another'} key; nothing is done until one of them is ended or has a name of its own`;
   }
 

@@ -71,6 +71,16 @@ void t.test('a provider is called as one can be in a configuration', async (t) =
   t.equal(troubleOf(w), undefined);
 });
 
+void t.test('a time that is no date is told as a fault of that site, and keeps nobody from being shown', async (t) => {
+  for (const started of [1e20, -1, 8_640_000_000_000_001, 0.5]) {
+    const w = await world(t);
+    const data = Buffer.from(JSON.stringify({ v: 1, site: 'berlin', incarnation: w.site.incarnation, at: Date.now() + 1000, started, version: '1', interval: 5000, providers: [], orders: 0, outbox: 0 }));
+    w.site.bus.publish(aliveSubject('berlin'), data, { 'Argo-From': 'berlin', 'Argo-Signature': w.site.signer.sign(aliveSubject('berlin'), data) });
+    await becomes(w, /^what it says of itself cannot be read: started/);
+    t.ok(w.sites.list().every(({ alive }) => new Date(alive?.started ?? 0).toISOString()));
+  }
+});
+
 void t.test('a site falls silent, and a question finds it again', async (t) => {
   const w = await world(t, { deadAfter: 300 });
   const told: string[] = [];
