@@ -9,6 +9,13 @@ import { BusError, type BusMessage, type Conversation, type Headers } from './co
 /** What the bus answers where nobody listens, in place of a receiver (docs.nats.io, no responders). */
 const NO_RESPONDERS = '503';
 
+/**
+ * Where answers go: to a client that asks, and to the store that asks whether we keep up. A server of the bus lets whoever is
+ * asked send to whatever the question names for its answer, beyond all permissions (docs.nats.io, allow_responses): else somebody
+ * could have us write what he may not.
+ */
+const ANSWERED = /^(_INBOX_|\$JS\.FC\.)/;
+
 /** A message with what only the bus itself says in it. */
 export interface WireMessage extends BusMessage {
   /** in front of its headers: `404 Message Not Found`; undefined where it says nothing */
@@ -203,7 +210,7 @@ export class BusWire {
       status: headers === undefined || headers.code === 0 ? undefined : headers.status,
       header: (name) => (headers?.has(name) === true ? headers.get(name) : undefined),
       respond: (answer, answerHeaders) => {
-        if (to !== undefined) this.publish(to, answer, answerHeaders);
+        if (to !== undefined && ANSWERED.test(to)) this.publish(to, answer, answerHeaders);
       },
     };
   }

@@ -1,9 +1,11 @@
+import { connect, nkeyAuthenticator } from '@nats-io/transport-node';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import t from 'tap';
 import { permissionBlock } from '../../src/fleet/admin/rights.js';
 import type { NatsBus } from '../../src/fleet/bus.js';
-import { aliveSubject, askSubject, orderSubject } from '../../src/fleet/subjects.js';
+import { aliveSubject, askSubject, inboxPrefix, orderSubject } from '../../src/fleet/subjects.js';
 import { BUS_CONNECT_TIMEOUT, BUS_FORBIDDEN_PAUSE } from '../../src/kit/fleet-limits.js';
 import { Nats, natsUser, NATS_PROGRAMS } from '../peers/nats.js';
 import { bytes, failure, LONG_MS, words } from '../support/fleet/bus-helpers.js';
@@ -47,6 +49,21 @@ await t.test('one server', options, async (t) => {
     t.match(log, [/^info connected to the bus/]);
     const { connections } = await nats.servers[0]!.monitor('connz') as { connections: { name: string; tls_version?: string }[] };
     t.ok(connections.filter(({ name }) => ['f1', 'berlin'].includes(name)).every(({ tls_version: version }) => version !== undefined), 'no way to it is unencrypted');
+  });
+
+  await t.test('is not made to write where its asker may not', async (t) => {
+    const thief = await connect({
+      servers: [...nats.urls], tls: { ca: readFileSync(nats.caFile!, 'utf8') }, inboxPrefix: inboxPrefix('f1'), reconnect: false,
+      authenticator: nkeyAuthenticator(new TextEncoder().encode(front.seed)),
+    });
+    t.teardown(() => thief.close());
+    const written: string[] = [];
+    t.teardown(asking.subscribe(aliveSubject('paris'), (message) => { written.push(words(message)); }));
+    for (const reply of [aliveSubject('paris'), '$JS.API.STREAM.PURGE.ARGO_AUDIT', '$KV.argo-leases.san1']) thief.publish(orderSubject('berlin'), bytes(`answer to ${reply}`), { reply });
+    await until(() => heard.some((one) => one.includes('argo-leases')), LONG_MS, 'the questions');
+    // what it would have sent elsewhere comes before this
+    t.equal(words(await asking.request(orderSubject('berlin'), bytes('here'), {}, LONG_MS)), 'heard here');
+    t.same(written, []);
   });
 
   await t.test('says at once that nobody listens', async (t) => {
