@@ -62,10 +62,13 @@ const CHOICES: ReadonlySet<string> = new Set<keyof StreamSettings>(['num_replica
 const COMMON = { retention: 'limits', storage: 'file', max_msgs: UNLIMITED, duplicate_window: FLEET_DUPLICATE_WINDOW * NANOSECONDS, deny_delete: true, allow_direct: true } as const;
 const described = (words: string): string => `argo-server fleet, layout ${LAYOUT}: ${words}`;
 
-/** What is written to a full bucket is refused, since what is in it is the present; a full stream lets its oldest go. */
+/**
+ * What is written to a full bucket is refused, since what is in it is the present; a full stream lets its oldest go. By a header of
+ * its own, a message could have the store forget all others, also those of subjects that its sender may not write: so none is let.
+ */
 const bucket = (name: string, words: string, replicas: number, limits: Pick<StreamSettings, 'max_bytes' | 'max_msg_size'>): StoreStream => ({
   title: name, stream: bucketStream(name),
-  settings: { ...COMMON, ...limits, description: described(words), subjects: [keysSubject(name, '>')], discard: 'new', num_replicas: replicas, max_age: 0, max_msgs_per_subject: 1, deny_purge: false, allow_rollup_hdrs: true },
+  settings: { ...COMMON, ...limits, description: described(words), subjects: [keysSubject(name, '>')], discard: 'new', num_replicas: replicas, max_age: 0, max_msgs_per_subject: 1, deny_purge: true, allow_rollup_hdrs: false },
 });
 
 const stream = (name: string, words: string, replicas: number, limits: Pick<StreamSettings, 'subjects' | 'max_bytes' | 'max_age' | 'deny_purge'>): StoreStream => ({
@@ -77,7 +80,7 @@ const stream = (name: string, words: string, replicas: number, limits: Pick<Stre
 export const storeLayout = ({ replicas, eventsSize, auditSize }: StoreChoices = DEFAULT_CHOICES): readonly StoreStream[] => [
   bucket(INVENTORY_BUCKET, 'the machines of all sites', replicas, { max_bytes: FLEET_INVENTORY_SIZE, max_msg_size: FLEET_CHUNK_SIZE + FLEET_HEADERS }),
   bucket(LEASES_BUCKET, 'which site has a provider that several serve', replicas, { max_bytes: FLEET_LEASES_SIZE, max_msg_size: FLEET_LEASE_VALUE + FLEET_HEADERS }),
-  stream(EVENTS_STREAM, 'what happens at the sites', replicas, { subjects: [EVENTS_OF_ALL], max_bytes: eventsSize, max_age: FLEET_EVENTS_KEEP * NANOSECONDS, deny_purge: false }),
+  stream(EVENTS_STREAM, 'what happens at the sites', replicas, { subjects: [EVENTS_OF_ALL], max_bytes: eventsSize, max_age: FLEET_EVENTS_KEEP * NANOSECONDS, deny_purge: true }),
   stream(AUDIT_STREAM, 'what was done at the fronts', replicas, { subjects: [AUDITS_OF_ALL], max_bytes: auditSize, max_age: FLEET_AUDIT_KEEP * NANOSECONDS, deny_purge: true }),
 ];
 

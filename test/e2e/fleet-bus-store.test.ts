@@ -1,6 +1,9 @@
+import { connect, headers, nkeyAuthenticator } from '@nats-io/transport-node';
+import { readFileSync } from 'node:fs';
 import t from 'tap';
+import { keysSubject } from '../../src/fleet/bus-store.js';
 import type { BusError } from '../../src/fleet/contract.js';
-import { chunkKey, EVENTS_STREAM, eventSubject, INVENTORY_BUCKET, LEASES_BUCKET } from '../../src/fleet/subjects.js';
+import { chunkKey, EVENTS_STREAM, eventSubject, inboxPrefix, INVENTORY_BUCKET, LEASES_BUCKET } from '../../src/fleet/subjects.js';
 import { BUS_HEARTBEAT, BUS_HEARTBEAT_PATIENCE } from '../../src/kit/fleet-limits.js';
 import { Nats, natsUser, NATS_PROGRAMS } from '../peers/nats.js';
 import { busContract } from '../support/fleet/bus-contract.js';
@@ -13,10 +16,11 @@ import { connected, join } from './support/fleet-bus.js';
 
 const front = natsUser('f1', 'front');
 const berlin = natsUser('berlin', 'site');
+const paris = natsUser('paris', 'site');
 const SHORT_WINDOW_NS = 1e8;
 
 await t.test('the store', { skip: lacks(...NATS_PROGRAMS) }, async (t) => {
-  const nats = await Nats.start({ users: [front, berlin] });
+  const nats = await Nats.start({ users: [front, berlin, paris] });
   t.teardown(() => nats.stop());
   const { bus: reader, log } = join(t, nats, front);
   const { bus: site } = join(t, nats, berlin);
@@ -35,6 +39,29 @@ await t.test('the store', { skip: lacks(...NATS_PROGRAMS) }, async (t) => {
     t.match(await failure(leases.put('other', bytes('x'))), { reason: 'store', message: /does not let us send/ });
     t.match(await failure(inventory.put(chunkKey('paris', 'kvm1', 0), bytes('x'))), { reason: 'store', message: /does not let us send/ });
     t.match(await failure(site.addToStream(EVENTS_STREAM, eventSubject('paris', 'state'), bytes('x'), 'id-4')), { reason: 'store', message: /does not let us send/ });
+  });
+
+  await t.test('who may write one key cannot have those of others forgotten', async (t) => {
+    const { bus: other } = join(t, nats, paris);
+    const thief = await connect({
+      servers: [...nats.urls], tls: { ca: readFileSync(nats.caFile!, 'utf8') }, inboxPrefix: inboxPrefix('berlin'), reconnect: false,
+      authenticator: nkeyAuthenticator(new TextEncoder().encode(berlin.seed)),
+    });
+    t.teardown(() => thief.close());
+    await connected(other);
+    const theirs = chunkKey('paris', 'kvm1', 0);
+    await other.bucket(INVENTORY_BUCKET).put(theirs, bytes('theirs'));
+    for (const scope of ['all', 'sub']) {
+      const made = headers();
+      made.set('Nats-Rollup', scope);
+      const answer = await thief.request(keysSubject(INVENTORY_BUCKET, chunkKey('berlin', 'kvm1', 9)), bytes('x'), { timeout: LONG_MS, headers: made });
+      t.match(answer.json(), { error: { description: /rollup not permitted/i } }, scope);
+    }
+    // the store's own answer to a question would be an order to it: whoever may ask anything, may send that
+    thief.publish(`$JS.API.STREAM.INFO.KV_${INVENTORY_BUCKET}`, new Uint8Array(), { reply: `$JS.API.STREAM.PURGE.KV_${INVENTORY_BUCKET}` });
+    await thief.flush();
+    await site.bucket(INVENTORY_BUCKET).put(chunkKey('berlin', 'kvm1', 8), bytes('after that'));
+    t.match(await other.bucket(INVENTORY_BUCKET).get(theirs), { value: bytes('theirs') });
   });
 
   await t.test('an event is in a stream once, also beyond the time in which its id is known', async (t) => {
