@@ -1,14 +1,14 @@
 import { statSync } from 'node:fs';
-import type { Config, FleetSettings } from '../config/config.js';
+import type { AccountSettings, Config, FleetSettings } from '../config/config.js';
 import type { Warning } from '../config/document.js';
 import { readSecret } from '../config/secret.js';
 import { NkeySigner } from '../fleet/signer.js';
-import { NamePattern } from '../kit/patterns.js';
+import { NamePattern, type Groups } from '../kit/patterns.js';
 
 /** What `argo-server check` says of a fleet's tables that is no error. It asks no bus: `argo-server fleet check` does. */
-export function fleetWarnings({ fleet, providers }: Config): Warning[] {
+export function fleetWarnings({ fleet, accounts, groups, providers }: Config): Warning[] {
   if (fleet === undefined) return [];
-  return [...keyWarnings(fleet), ...roleWarnings(fleet), ...frontWarnings(fleet), ...nameWarnings(fleet, [...providers.keys()])];
+  return [...keyWarnings(fleet), ...roleWarnings(fleet), ...frontWarnings(fleet), ...nameWarnings(fleet, [...providers.keys()]), ...slashWarnings(fleet, [...accounts.values()], groups)];
 }
 
 /** Whoever else has the key can be this server: a stricter rule than that for passwords, as of ssh for its keys. */
@@ -49,4 +49,20 @@ function nameWarnings({ name: own, roles, share, sites }: FleetSettings, provide
   const alike = [...sites?.keys() ?? []].filter((site) => site !== own)
     .flatMap((site) => providers.filter((provider) => provider.startsWith(`${site}.`)).map((provider) => ({ message: `${provider} is named as the providers of the site ${site} are shown`, path: ['providers', provider] })));
   return [...beyond, ...alike];
+}
+
+/** Without a slash, a pattern is over names of machines, wherever they are: also one that looks like a site's providers. */
+function slashWarnings({ roles, sites }: FleetSettings, accounts: readonly AccountSettings[], groups: Groups): Warning[] {
+  if (!roles.has('front')) return [];
+  const lists = [
+    ...accounts.flatMap(({ name, grants, tokens = [] }) => [
+      ...grants.map(({ instances }, index) => ({ words: instances, path: ['accounts', name, 'grants', index, 'instances'] })),
+      ...tokens.map(({ instances }, index) => ({ words: instances, path: ['accounts', name, 'tokens', index, 'instances'] })),
+    ]),
+    ...[...groups].map(([name, words]) => ({ words, path: ['groups', name] })),
+  ];
+  return lists.flatMap(({ words, path }) => words.flatMap((word, index) => {
+    const site = word.includes('/') ? undefined : [...sites?.keys() ?? []].find((one) => word.startsWith(`${one}.`));
+    return site === undefined ? [] : [{ message: `"${word}" is on machines that are called so, wherever they are; those of the site ${site} are "${site}.*/*"`, path: [...path, index] }];
+  }));
 }

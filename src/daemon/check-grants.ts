@@ -4,7 +4,7 @@ import { nearest } from '../kit/nearest.js';
 import { OPERATIONS, RIGHTS } from '../instances/operation-table.js';
 import { grantWords } from '../instances/permits.js';
 import type { CommandTable } from '../plugins/host/command-table.js';
-import { namesNowhere } from './check-names.js';
+import { namesNowhere, providerNames } from './check-names.js';
 
 /** What `argo-server check` says of grants, and of what limits tokens, that is no error and gives nothing. */
 
@@ -54,9 +54,9 @@ function wordFault(word: string, table: CommandTable, planWords: readonly string
 }
 
 /** Instances that no provider could have, and lists of nothing. What is in a group is told where the group is. */
-function instanceWarnings({ title, path, grant: { instances, commands } }: Grant, { providers }: Config): Warning[] {
+function instanceWarnings({ title, path, grant: { instances, commands } }: Grant, providers: readonly string[]): Warning[] {
   return [
-    ...instances.flatMap((word, index) => (isNowhere(word, providers.keys()) ? [{ message: `${title} names ${nowhere(word, providers.keys())}`, path: [...path, 'instances', index] }] : [])),
+    ...instances.flatMap((word, index) => (isNowhere(word, providers) ? [{ message: `${title} names ${nowhere(word, providers)}`, path: [...path, 'instances', index] }] : [])),
     ...(instances.length === 0 ? [{ message: `${title} has an empty list of instances, so it gives nothing`, path: [...path, 'instances'] }] : []),
     ...(commands.length === 0 ? [{ message: `${title} has an empty list of commands: it shows its instances, and gives nothing else`, path: [...path, 'commands'] }] : []),
   ];
@@ -70,19 +70,22 @@ function nowhere(word: string, providers: Iterable<string>): string {
   return `"${word}", and there is no provider "${provider}"${near === undefined ? '' : `; is "${near}" meant?`}`;
 }
 
-function groupWarnings({ groups, providers }: Config): Warning[] {
+function groupWarnings({ groups }: Config, providers: readonly string[]): Warning[] {
   return [...groups].flatMap(([name, members]) => [
     ...(members.length === 0 ? [{ message: `the group ${name} has no members`, path: ['groups', name] }] : []),
-    ...members.flatMap((word, index) => (isNowhere(word, providers.keys()) ? [{ message: `the group ${name} names ${nowhere(word, providers.keys())}`, path: ['groups', name, index] }] : [])),
+    ...members.flatMap((word, index) => (isNowhere(word, providers) ? [{ message: `the group ${name} names ${nowhere(word, providers)}`, path: ['groups', name, index] }] : [])),
   ]);
 }
 
 /** Commands, instances and groups that select nothing, whatever there is. */
 export function grantWarnings(config: Config, table: CommandTable): Warning[] {
-  const byAccount = [...[...config.accounts.values()].map(grantsOf), ...(config.fleet?.fronts ?? []).map(grantsOfFront)];
+  const [ofAccounts, ofFronts] = [[...config.accounts.values()].map(grantsOf), (config.fleet?.fronts ?? []).map(grantsOfFront)];
+  const providers = providerNames(config);
   return [
-    ...byAccount.flatMap((grants) => commandWarnings(grants, config, table)),
-    ...groupWarnings(config),
-    ...byAccount.flat().flatMap((grant) => instanceWarnings(grant, config)),
+    ...[...ofAccounts, ...ofFronts].flatMap((grants) => commandWarnings(grants, config, table)),
+    ...groupWarnings(config, providers),
+    ...ofAccounts.flat().flatMap((grant) => instanceWarnings(grant, providers)),
+    // what other sites have is not a front's to order here
+    ...ofFronts.flat().flatMap((grant) => instanceWarnings(grant, [...config.providers.keys()])),
   ];
 }

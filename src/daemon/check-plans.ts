@@ -5,7 +5,7 @@ import { stoppedBy } from '../config/plans.js';
 import { NAMES_SHOWN } from '../kit/limits.js';
 import { NamePattern, resolvePatterns, type Groups } from '../kit/patterns.js';
 import { isTagWord } from '../kit/tags.js';
-import { namesMeet, namesNowhere } from './check-names.js';
+import { namesMeet, namesNowhere, providerNames } from './check-names.js';
 
 /** What `argo-server check` says of plans that are no error: it asks no provider, so it tells only of what can never be. */
 
@@ -43,7 +43,8 @@ function outOfReach({ action, targets }: StageSettings, grants: readonly GrantSe
 const shown = (names: readonly string[]): string =>
   `${names.slice(0, NAMES_SHOWN).join(', ')}${names.length > NAMES_SHOWN ? ` and ${names.length - NAMES_SHOWN} more` : ''}`;
 
-function stageWarnings({ name: plan, account }: PlanSettings, stage: StageSettings, index: number, { accounts, groups, providers }: Config): Warning[] {
+function stageWarnings({ name: plan, account }: PlanSettings, stage: StageSettings, index: number, config: Config): Warning[] {
+  const { accounts, groups } = config;
   const where = `the stage ${stage.name} of the plan ${plan}`;
   const path = ['plans', plan, 'stages', index];
   const warnings: Warning[] = [];
@@ -51,7 +52,7 @@ function stageWarnings({ name: plan, account }: PlanSettings, stage: StageSettin
   if (stage.targets.every((word) => stoppedBy(word) === undefined && !isTagWord(word)) && resolvePatterns(stage.targets, groups).length === 0) warn(`names nobody: ${stage.targets.join(', ')} has no members`, stage.action);
   const beyond = outOfReach(stage, accounts.get(account)?.grants ?? [], groups);
   if (beyond.length > 0) warn(`names ${shown(beyond)}: no grant lets ${account} ${stage.action} that`, stage.action);
-  const elsewhere = namesNowhere(stage.targets.filter((word) => stoppedBy(word) === undefined), providers.keys(), groups);
+  const elsewhere = namesNowhere(stage.targets.filter((word) => stoppedBy(word) === undefined), providerNames(config), groups);
   if (elsewhere.length > 0) warn(`names ${shown(elsewhere)}: there is no such provider`, stage.action);
   const why = cannotRun(stage.settle?.command ?? []);
   if (why !== undefined) warn(`waits for a command that cannot be run: ${why}`, 'settle', 'command');

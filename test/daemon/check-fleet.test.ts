@@ -57,6 +57,40 @@ type = "sim"
   t.match((await check(t, `[fleet]\nrole = ["front"]\n${FLEET}share = ["x"]\n[[fleet.fronts]]\nname = "f1"\npublic-key = "${other}"\n`)).warnings, [/^7:1: fleet\.fronts means something to a site alone/, /^6:1: fleet\.share means something to a site alone/]);
 });
 
+await t.test('at a front, what is at sites is named', async (t) => {
+  const { code, warnings } = await check(t, `[fleet]
+role = ["front"]
+name = "f1"
+servers = ["tls://bus1.example"]
+nkey-file = "own.nk"
+[[fleet.sites]]
+name = "berlin"
+public-key = "${other}"
+[accounts.ups]
+password = "$2b$12$${'a'.repeat(53)}"
+[[accounts.ups.grants]]
+instances = ["berlin.*/*", "berlin.kvm1/web*", "*.kvm1/*", "berlin.*", "lab/*", "munich.kvm1/*"]
+commands = ["read", "power"]
+[groups]
+web = ["berlin.kvm1/web*", "munich.*/web*", "berlin.kvm1"]
+[plans.off]
+account = "ups"
+[[plans.off.stages]]
+name = "all"
+stop = ["berlin.kvm1/*", "berlin.*/web*"]
+[providers.lab]
+type = "sim"
+`);
+  t.equal(code, 0, warnings.join());
+  t.same(warnings.filter((line) => !line.includes('plan off')), [
+    '15:28: the group web names "munich.*/web*", and there is no provider "munich.*"',
+    '12:81: a grant of ups names "munich.kvm1/*", and there is no provider "munich.kvm1"',
+    '12:60: "berlin.*" is on machines that are called so, wherever they are; those of the site berlin are "berlin.*/*"',
+    '15:45: "berlin.kvm1" is on machines that are called so, wherever they are; those of the site berlin are "berlin.*/*"',
+  ]);
+  t.notOk(warnings.some((line) => line.includes('no such provider')), warnings.join());
+});
+
 await t.test('a key that others can use', async (t) => {
   const folder = scratch(t);
   const file = join(folder, 'argo-server.conf');
