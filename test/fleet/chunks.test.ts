@@ -62,7 +62,7 @@ void t.test('what is packed is unpacked', async (t) => {
 });
 
 void t.test('a provider is called as one can be in a configuration', async (t) => {
-  for (const more of [{ provider: 'kvm1/web' }, { provider: 'kvm\n1' }, { provider: '' }, { type: 'lib virt' }]) await t.rejects(packChunk(message([], more)).then(unpackChunk), MessageFault, JSON.stringify(more));
+  for (const more of [{ provider: 'kvm1/web' }, { provider: 'kvm\n1' }, { provider: '' }, { type: 'lib virt' }]) await t.rejects(packChunk(message([], more)).then((bytes) => unpackChunk(bytes, { ...FIRST, ...more })), MessageFault, JSON.stringify(more));
 });
 
 void t.test('what would be too large is not packed', async (t) => {
