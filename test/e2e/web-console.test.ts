@@ -13,7 +13,7 @@ import { RfbMachine } from '../support/web/rfb-machine.js';
 
 /** The page of a console in a real browser: behind it the gateway's own tickets and relay, and simulated machines or a screen that is told what to show. */
 
-const WAIT_MS = 10_000;
+const WAIT_MS = 30_000;
 const BESIDE = { buffered: true };
 
 const CONFIG = `
