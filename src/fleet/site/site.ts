@@ -124,20 +124,23 @@ export class Site {
 
   /** Takes no further orders, and answers those that are under way. @param ms how long they may take */
   async drain(ms: number): Promise<void> {
-    this.#isEnding = true;
     this.#alive.leave();
-    this.#endOrders?.();
-    this.#endOrders = undefined;
+    this.#shut();
     await this.#orders?.idle(ms);
   }
 
   /** Lets go of everything but the bus. */
   close(): void {
+    this.#shut();
+    for (const end of this.#ends.splice(0)) end();
+    this.#alive.close();
+  }
+
+  /** No order is taken from now on. */
+  #shut(): void {
     this.#isEnding = true;
     this.#endOrders?.();
     this.#endOrders = undefined;
-    for (const end of this.#ends.splice(0)) end();
-    this.#alive.close();
   }
 
   #open(): void {
