@@ -78,7 +78,11 @@ await t.test('a true partition', { skip: lacksRoot(...NATS_PROGRAMS, 'ip', 'ipta
   await inside('iptables', '-F');
   await fleet.isUp('f1', 'paris');
   t.equal(machines.acts('web1'), 'r', 'nothing comes through late');
-  t.equal(await f1.ask('reboot paris.kvm1/web1'), '');
-  t.equal(machines.acts('web1'), 'rr');
+  // the bus may yet end the old connection, of which it has heard nothing for so long, under the first order
+  const answers: string[] = [];
+  await until(async () => answers.push(await f1.ask('reboot paris.kvm1/web1')) > 0 && answers.at(-1) === '', LONG, 'orders to come through again');
+  for (const one of answers.slice(0, -1)) t.match(one, /^400 (?:UNCERTAIN|UNREACHABLE): /);
+  const uncertain = answers.filter((one) => one.startsWith('400 UNCERTAIN')).length;
+  t.ok(machines.count('web1', 'r') >= 2 && machines.count('web1', 'r') <= 2 + uncertain, machines.acts('web1'));
   t.equal(machines.acts('web2'), 'r');
 });

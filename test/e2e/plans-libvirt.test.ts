@@ -93,11 +93,13 @@ await t.test('a server that is killed in the middle of orders to real guests', {
     // one that nobody could be reached for, in the first moments of a server, was not sent and is tried again
     const wasSent = ({ outcome }: Entry): boolean => !/^(?:UNREACHABLE|NO SUCH INSTANCE)\b/.test(outcome ?? '');
     const orders = (name: string, command: string): number => entries.filter((entry) => entry.instance === `kvm/${name}` && entry.command === command && wasSent(entry)).length;
+    // a guest that is told to stop just after its restart may restart once more by libvirt's own doing: it is forced then, as the plan says
+    const softly = (name: string): number => entries.filter((entry) => entry.instance === `kvm/${name}` && entry.command === 'stop' && wasSent(entry) && !String(entry.options).includes('--force')).length;
     // the first kill may have come just before r3 was told, or have left it in the middle of its restart
     const others = GUESTS.filter((name) => name !== 'r3');
     t.same(others.map((name) => orders(name, 'reboot')), [1, 1, 1], 'each was told to restart once');
     t.ok(orders('r3', 'reboot') <= 1);
-    t.same(others.map((name) => orders(name, 'stop')), [1, 1, 1]);
+    t.same(others.map(softly), [1, 1, 1], 'each was asked to stop once');
     t.equal(orders('deaf', 'reboot'), 0);
     t.ok(orders('deaf', 'stop') >= 2, 'before the kill, and after it');
   });

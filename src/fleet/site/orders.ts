@@ -190,11 +190,13 @@ export class Orders {
 
   /** What becomes of an order that is new. */
   async #decide(key: string, order: Order, one: UnderWay): Promise<Answer> {
-    const { alive, clocks } = this.#parts;
-    await notLonger(Math.max(0, order.sendBy - clocks.now()), alive.settled());
+    const { clocks, site } = this.#parts;
+    const isSettled = await this.#isSettledWithin(order.sendBy - clocks.now());
     if (this.#isDoubtful(key)) return this.#lost(one.asker, { ...order, account: order.principal.account });
     const reason = this.#refusal(key, order);
     if (reason !== undefined) return reason;
+    // the timer may end a moment before the clock says that it is too late
+    if (!isSettled) return refused('UNREACHABLE', `site ${site} does not know yet whether there is another server of its name; nothing was done`);
     if (one.cancelled.aborted) return refused('BUSY', 'it was cancelled; nothing was sent');
     const { front } = one.asker;
     if (this.#actingAll >= FLEET_ORDERS || this.#acting.of(front) >= FLEET_ORDERS_PER_FRONT) return refused('BUSY', `site ${this.#parts.site} has too many orders under way; nothing was done`);
@@ -210,10 +212,15 @@ export class Orders {
 
   /** What becomes of a question about an order that never came: that is never to be begun from now on. */
   async #deny(key: string): Promise<Answer> {
-    const { alive } = this.#parts;
-    let isSettled = false;
-    await notLonger(FLEET_RESULT_TIMEOUT / 2, alive.settled().then(() => { isSettled = true; }));
+    const isSettled = await this.#isSettledWithin(FLEET_RESULT_TIMEOUT / 2);
     return isSettled && !this.#isDoubtful(key) ? { state: 'none' } : UNKNOWN;
+  }
+
+  /** Whether it was listened for another server of this name, at the latest after so many milliseconds. */
+  async #isSettledWithin(ms: number): Promise<boolean> {
+    let isSettled = false;
+    await notLonger(Math.max(0, ms), this.#parts.alive.settled().then(() => { isSettled = true; }));
+    return isSettled;
   }
 
   /** Whether another server of this name may have begun it before the two knew of each other. */
