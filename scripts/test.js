@@ -1,6 +1,7 @@
 /**
  * `npm test`: prepares, then runs the linter and all tests, four files at a time. Those of test/e2e that meet
- * real peers, of which there is one here, mostly wait: they run one at a time from the beginning, beside all others.
+ * real peers, of which there is one here, mostly wait: they run one at a time from the beginning, beside all others;
+ * those of a fleet, which meet none of these peers, likewise.
  *
  *     npm test                    everything
  *     npm test -- --unit          without test/e2e
@@ -37,6 +38,8 @@ const E2E = 'test/e2e/';
  * a mere process. They run beside the others, which mostly wait.
  */
 const RUNS_BESIDE = /\/(?:client|dcom|esxi|faults|hosts-names|hyperv|metrics|oms-clients|plans-clock|plans-faults|seed|vmserverd|web-console(?!-libvirt)|web-page|webhooks|windows|wmi|wsman|xenserver|zabbix)[-.][^/]*$/;
+/** Of the others, those that start a bus and servers of their own, and so may run beside one of the rest. */
+const RUNS_AS_FLEET = /\/fleet-(?!libvirt|partition)[^/]*$/;
 /** Builds what others of test/e2e would all build at the same time, did they meet a machine that does not have it yet. */
 const BUILDS = 'test/e2e/esxi-peers.test.ts';
 /** Told when nothing more is begun but what runs one at a time: a core is free then. .ci/node-24 waits for it. */
@@ -147,14 +150,15 @@ async function main() {
   const checks = paths.length > 0 ? [] : [...(args.includes('--no-lint') ? [] : [lint]), imports];
   const written = args.includes('--coverage') ? beginCoverage() : undefined;
   const steps = (/** @type {string[]} */ some) => some.map((file) => () => test(file));
-  const alone = steps(ends.filter((file) => !RUNS_BESIDE.test(file)));
+  const alone = ends.filter((file) => !RUNS_BESIDE.test(file));
+  const oneAtATime = [alone.filter((file) => !RUNS_AS_FLEET.test(file)), alone.filter((file) => RUNS_AS_FLEET.test(file))].map(steps);
   const others = [...units, ...ends.filter((file) => RUNS_BESIDE.test(file))];
   const beside = [...checks, ...steps(others.filter((file) => file === BUILDS)), ...steps(others.filter((file) => file !== BUILDS))];
-  const lanes = Promise.all(Array.from({ length: JOBS - 1 }, () => inTurn(beside))).then((done) => {
+  const lanes = Promise.all(Array.from({ length: JOBS - oneAtATime.length }, () => inTurn(beside))).then((done) => {
     if (alone.length > 0) process.stdout.write(`${BESIDE_DONE}\n`);
     return done.flat();
   });
-  const results = (await Promise.all([inTurn(alone, beside), lanes])).flat();
+  const results = (await Promise.all([...oneAtATime.map((list) => inTurn(list, beside)), lanes])).flat(2);
 
   const final = await withSecondTry(results);
   if (written !== undefined) final.push(await covered(written, paths.length === 0));
