@@ -12,7 +12,7 @@ function anchors(markdown: string): Set<string> {
 }
 
 await t.test('every link within the project leads somewhere', (t) => {
-  for (const path of ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...documentsIn('docs')]) {
+  for (const path of ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ...documentsIn('docs')]) {
     for (const [, target = ''] of readDocument(path).matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^[a-z]+:/.test(target)) continue;
       const [file = '', anchor] = target.split('#');
