@@ -118,6 +118,11 @@ export class Enclosure {
     return run('nsenter', this.#enter('own', args));
   }
 
+  /** As {@link run}, in the machine's own network. */
+  runBeside(...args: readonly string[]): Promise<Outcome> {
+    return run('nsenter', this.#enter('machine', args));
+  }
+
   /**
    * Starts a daemon inside; it must stay in the foreground. The process returned is the one that
    * entered for it and ends with it; a signal to it does not reach the daemon.
