@@ -53,23 +53,23 @@ await t.test('by itself', { skip }, async (t) => {
   });
 
   await t.test('what would not shut down, or might go on, is fenced', async (t) => {
-    for (const plug of ['dev', 'kept', 'fallen', 'held']) {
+    await Promise.all(['dev', 'kept', 'fallen', 'held'].map(async (plug) => {
       t.match(await agent({ action: 'status', plug }), { code: 0, stdout: 'Status: ON\n' }, plug);
       t.match(await agent({ action: 'off', plug }), { code: 0, stdout: /Powered OFF/ }, plug);
-      t.equal(await state(plug), 'off', plug);
-    }
+    }));
+    for (const plug of ['dev', 'kept', 'fallen', 'held']) t.equal(await state(plug), 'off', plug);
   });
 
   await t.test('what is not known is never off', async (t) => {
-    for (const action of ['status', 'off', 'on', 'reboot']) {
+    await Promise.all(['status', 'off', 'on', 'reboot'].map(async (action) => {
       const { code, stdout } = await agent({ action, plug: 'hung', power_timeout: 2 });
       t.equal(code, 1, action);
       t.notMatch(stdout, /OFF|Success/, action);
-    }
+    }));
     t.match((await agent({ action: 'list-status' })).stdout.split('\n').slice(0, -1).toSorted(), [
       'builder,,ON', 'dev,,OFF', 'fallen,,OFF', 'held,,OFF', 'hung,,UNKNOWN', 'kept,,OFF', 'lj,,ON', 'test,,OFF',
     ]);
-    for (const plug of ['nobody', 'te*', '@all', '']) t.equal((await agent({ action: 'off', plug })).code, 1, plug);
+    await Promise.all(['nobody', 'te*', '@all', ''].map(async (plug) => t.equal((await agent({ action: 'off', plug })).code, 1, plug)));
     t.equal(await state('lj'), 'on', 'a plug is no pattern');
   });
 
