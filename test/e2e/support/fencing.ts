@@ -3,6 +3,7 @@ import type { Test } from 'tap';
 import { connect } from '../../support/line-client.js';
 import { fromRoot } from '../../support/paths.js';
 import { lacks } from '../../support/peers.js';
+import { runProgram, type Outcome } from '../../support/programs.js';
 import { PASSWORD, type Account, type Integrated } from './integrations.js';
 
 export const FENCE_AGENT = fromRoot('integrations', 'fence', 'fence_argo');
@@ -20,6 +21,12 @@ faults = { dev = "deaf", hung = "error" }
 
 /** For the `skip` option of a test with the library of fence agents. */
 export const lacksFencing = (...programs: string[]): string | false => (existsSync(LIBRARY) ? lacks(...programs) : lacks('the library of fence-agents', ...programs));
+
+/** The agent as Pacemaker calls it: all parameters on standard input. */
+export const agentOf = ({ env, port }: Integrated) => (parameters: Readonly<Record<string, string | number>>): Promise<Outcome> => {
+  const all = { ip: '127.0.0.1', ipport: port, username: 'fencer', password: PASSWORD, ...parameters };
+  return runProgram(FENCE_AGENT, [], { env, input: Object.entries(all).map(([key, value]) => `${key}=${value}\n`).join('') });
+};
 
 /** Asks the server for states without any of our Python. */
 export async function statesOf(t: Test, { port }: Integrated): Promise<(name: string) => Promise<string>> {
