@@ -7,8 +7,9 @@ const PLAIN = /^[\x20-\x7e]*$/;
  * Controls, line separators, halves of surrogate pairs, and what Unicode has for being not seen
  * (Default_Ignorable_Code_Point: zero-width characters, marks that turn the direction of writing, tags,
  * variation selectors; and the interlinear marks): two names that look alike would not be the same.
+ * And what is no character at all (Noncharacter_Code_Point), two of which XML cannot carry.
  */
-const HARMFUL = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\ufff9-\ufffb]/u;
+const HARMFUL = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\ufff9-\ufffb]/u;
 const ALL_HARMFUL = new RegExp(HARMFUL, 'gu');
 
 /** One line of text with everything that could steer a terminal or hide in it replaced by `?`; tabs become blanks. */
@@ -18,7 +19,7 @@ export function harmless(line: string): string {
 }
 
 /** What cannot stand in an id as it is typed without quotes: what is harmful, blanks, signs of patterns and quotes, and the escape itself. */
-const NOT_IN_A_WORD = /[\p{Cc}\p{Cs}\p{Z}\p{Default_Ignorable_Code_Point}\ufff9-\ufffb%"*?[\\]/gu;
+const NOT_IN_A_WORD = /[\p{Cc}\p{Cs}\p{Z}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\ufff9-\ufffb%"*?[\\]/gu;
 const WORD = /^[\w.:/@+=,-]*$/;
 const ESCAPED = /%(?:u([0-9a-f]{4})|([0-9a-f]{2}))/gi;
 

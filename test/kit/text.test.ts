@@ -21,6 +21,11 @@ await t.test('halves of surrogate pairs are replaced, pairs are not', async (t) 
   t.equal(harmless('\ud83d\ud83d\ude00'), '?\ud83d\ude00');
 });
 
+await t.test('what is no character is replaced', async (t) => {
+  for (const code of [0xfdd0, 0xfdef, 0xfffe, 0xffff, 0x1fffe, 0x10ffff]) t.equal(harmless(`a${String.fromCodePoint(code)}b`), 'a?b', `U+${code.toString(16)}`);
+  t.equal(harmless('\ufdcf\ufdf0\ufffd'), '\ufdcf\ufdf0\ufffd');
+});
+
 await t.test('what is not seen is made visible', async (t) => {
   for (const code of [0xad, 0x61c, 0x180e, 0x200b, 0x200d, 0x2060, 0x2064, 0xfe0f, 0xfff9, 0xe0001, 0xe007f]) {
     t.equal(harmless(`a${String.fromCodePoint(code)}b`), 'a?b', `U+${code.toString(16)}`);
@@ -28,7 +33,7 @@ await t.test('what is not seen is made visible', async (t) => {
 });
 
 await t.test('an id is one word that can be typed, and another for every id', async (t) => {
-  for (const id of ['4', '', 'a b', 'a%20b', '[ds] x/y.vmx', 'q"\\', 'x\u200b', '\ud800', '\t', 'é猫😀', '*?']) {
+  for (const id of ['4', '', 'a b', 'a%20b', '[ds] x/y.vmx', 'q"\\', 'x\u200b', '\ud800', '\ufffe', '\u{1ffff}', '\t', 'é猫😀', '*?']) {
     const word = idWord(id);
     t.notMatch(word, /[\s"*?[]/, word);
     t.equal(harmless(word), word);

@@ -2,8 +2,8 @@ import { FILE_DEPTH, FILE_NAME, FILE_PATH } from '../../../kit/vmserverd-files-l
 
 /** Paths as they are sent: taken apart here, and never handed to the system as they came. */
 
-/** Controls, of which a path in a log or on a terminal would make use, and halves of surrogate pairs, which no file has. */
-const FORBIDDEN = /[\p{Cc}\p{Cs}]/u;
+/** Controls, of which a path in a log or on a terminal would make use; halves of surrogate pairs, which no file has; and what XML has no way to write. */
+const FORBIDDEN = /[\p{Cc}\p{Cs}\ufffe\uffff]/u;
 
 /** Whether it may be the name of a file: one that leads nowhere else, and that any document can carry. */
 export const isName = (name: string): boolean =>

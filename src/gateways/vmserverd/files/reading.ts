@@ -42,7 +42,7 @@ export async function entriesOf(folder: Folder, pattern?: NamePattern): Promise<
     const { size, mtimeMs, mode, uid, gid } = stats;
     entries.push({
       name, type: typeOf(stats), size: Number(size), mtime: Math.floor(Number(mtimeMs) / 1000), mode: (Number(mode) & 0o7777).toString(8).padStart(4, '0'),
-      owner: users.get(Number(uid)) ?? String(uid), group: groups.get(Number(gid)) ?? String(gid),
+      owner: harmless(users.get(Number(uid)) ?? String(uid)), group: harmless(groups.get(Number(gid)) ?? String(gid)),
     });
   }
   return { entries, unnamed: names.length - named.length, isCut: !isWhole };

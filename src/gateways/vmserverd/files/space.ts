@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { harmless } from '../../../kit/text.js';
 import type { Folder } from './jail.js';
 import { isWithin } from './paths.js';
 
@@ -21,7 +22,7 @@ function mountOf(path: string, mountinfo: string): { readonly mount: string; rea
   for (const line of mountinfo.split('\n')) {
     const [place = '', source = ''] = line.split(' - ');
     const mount = unescaped(place.split(' ')[4] ?? '');
-    const device = unescaped(source.split(' ')[1] ?? '');
+    const device = harmless(unescaped(source.split(' ')[1] ?? ''));
     if (mount !== '' && isWithin(path, mount) && mount.length >= (found?.mount.length ?? 0)) found = { mount, device };
   }
   return found;

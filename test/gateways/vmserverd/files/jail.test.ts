@@ -34,7 +34,7 @@ const calls = (file: string, beside: string): readonly (readonly [string, Parame
 
 await t.test('what is a path and what is none', (t) => {
   for (const good of ['/', '/a', '/a/b', '//a///b/', '/a b/ü', `/${'x'.repeat(255)}`, '/...', '/-rf', '/a\\b', '/%2e%2e']) t.ok(readPath(good), good);
-  for (const bad of ['', 'a', './a', '/a/../b', '/..', '/a/.', '/.', '/a\0b', '/a\nb', '/a\u0085b', '/\ud800', '/a/\u007f', `/${'x'.repeat(256)}`, `/${'ü'.repeat(128)}`, `/${'a/'.repeat(2100)}`, `/${'a/'.repeat(129)}`, 'C:\\x']) {
+  for (const bad of ['', 'a', './a', '/a/../b', '/..', '/a/.', '/.', '/a\0b', '/a\nb', '/a\u0085b', '/\ud800', '/a/\u007f', '/a/\ufffe', '/\uffff', `/${'x'.repeat(256)}`, `/${'ü'.repeat(128)}`, `/${'a/'.repeat(2100)}`, `/${'a/'.repeat(129)}`, 'C:\\x']) {
     t.equal(readPath(bad), undefined, JSON.stringify(bad.slice(0, 20)));
   }
   t.same([isWithin('/a/b', '/a'), isWithin('/a', '/a'), isWithin('/ab', '/a'), isWithin('/a', '/')], [true, true, false, true]);
@@ -162,9 +162,12 @@ await t.test('names that are no text are counted, and in nobody\'s way', async (
   const { world, root } = await startFiles(t);
   writeFileSync(Buffer.concat([Buffer.from(`${root}/bad`), Buffer.from([0xff, 0xfe])]), '');
   writeFileSync(join(root, 'with\nnewline'), '');
+  // text, and in no XML (1.0, "Char")
+  writeFileSync(join(root, 'no character \ufffe'), '');
+  mkdirSync(join(root, 'nor this \uffff'));
   writeFileSync(join(root, 'good'), '');
   const listed = await world.call('kim', 'Directory_List', { directory: root });
-  t.match(listed, /^<entries><entry><name>good<\/name>.*<\/entry><\/entries><unnamed>2<\/unnamed>$/);
+  t.match(listed, /^<entries><entry><name>good<\/name>.*<\/entry><\/entries><unnamed>4<\/unnamed>$/);
   t.match(await world.call('kim', 'FileManager_ListDirTree', { directory: root }), /<files><file>good<\/file><\/files>/);
 });
 
