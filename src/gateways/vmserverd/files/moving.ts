@@ -9,6 +9,9 @@ import type { Place } from './roots.js';
 
 /** Moves files, folders and links: under another name where both are on one disk, else files by a copy. */
 
+/** Of folders there is one name, and of links, devices and the like none is made here. */
+const noFile = ({ path }: Place): OperationError => new OperationError(CODES.FILE, `${path}: is no file`);
+
 const isSame = (one: BigIntStats, other: BigIntStats): boolean => one.dev === other.dev && one.ino === other.ino;
 
 /** One end of a way. */
@@ -41,9 +44,10 @@ export class Moving {
 
   /** A further name for the same file. @throws OperationError */
   link(source: Place, target: Place, signal: AbortSignal): Promise<void> {
+    if (source.names.length === 0) throw noFile(source);
     return this.#ends(source, target, signal, async (from, to) => {
       const stats = await from.folder.look(from.name);
-      if (!stats.isFile()) throw new OperationError(CODES.FILE, `${source.path}: is no file`);
+      if (!stats.isFile()) throw noFile(source);
       await from.folder.link(from.name, to.folder, to.name).catch((thrown: unknown) => { throw fileError(thrown, target.path); });
     });
   }

@@ -81,6 +81,12 @@ async function rename(asked: FileAsked, ways: readonly Way[]): Promise<readonly 
   return left;
 }
 
+/** What a link leads to is to be there and theirs, and may be a folder of the configuration itself; who follows it later looks for himself. @throws OperationError */
+async function requireThere({ parts: { files: { jail } } }: FileAsked, place: Place, signal: AbortSignal): Promise<void> {
+  if (place.names.length === 0) await jail.folder(place, signal, () => Promise.resolve());
+  else await jail.parent(place, signal, (folder, name) => folder.look(name));
+}
+
 function makeLink(asked: FileAsked, way: Way, isSymbolic: boolean): Promise<void> {
   const { jail, moving } = asked.parts.files;
   const { source, target } = way;
@@ -88,8 +94,7 @@ function makeLink(asked: FileAsked, way: Way, isSymbolic: boolean): Promise<void
   const change = isSymbolic ? copyOf('FileManager_FileMakeLink', way) : moveOf('FileManager_FileMakeLink', way);
   return changing(asked, { ...change, subject }, async (signal) => {
     if (!isSymbolic) return moving.link(source, target, signal);
-    // what it leads to is to be there and theirs; who follows it later looks for himself
-    await jail.parent(source, signal, (folder, name) => folder.look(name));
+    await requireThere(asked, source, signal);
     return jail.parent(target, signal, (folder, name) => folder.symlink(name, source.path));
   });
 }

@@ -83,6 +83,8 @@ await t.test('files: made whole, read in pieces, listed from their end, removed'
   t.equal(await world.call('steve', 'File_ReadLastN', { file, n: '2' }), '<lines><line>two</line><line>thr\u00e9\u00e9</line></lines>');
   writeFileSync(file, `${'x'.repeat(2_000_000)}\nbad \u001b[31m\u0000 line\r\n${'y'.repeat(5000)}\n`);
   t.equal(await world.call('steve', 'File_ReadLastN', { file }), `<lines><line>bad ?[31m? line</line><line>${'y'.repeat(4096)}</line></lines>`, 'of what does no harm');
+  writeFileSync(file, 'no \ufffe \uffff characters \ufdd0\n');
+  t.equal(await world.call('steve', 'File_ReadLastN', { file }), '<lines><line>no ? ? characters ?</line></lines>', 'nor of what no document can carry');
   t.equal(await world.tell('kim', 'File_Delete', { file: root }), '-5 this is a folder of the configuration: it stays as it is');
   mkdirSync(join(root, 'd'));
   t.equal(await world.tell('kim', 'File_Delete', { file: join(root, 'd') }), `-32 ${root}/d: is a folder`);
@@ -161,10 +163,15 @@ await t.test('nothing is done where it cannot be recorded', async (t) => {
 });
 
 await t.test('links: made, listed as what they are, never followed', async (t) => {
-  const { world, root } = await startFiles(t);
+  const { world, root, outside } = await startFiles(t);
   const file = join(root, 'a');
   writeFileSync(file, 'a');
   t.equal(await world.tell('kim', 'FileManager_FileMakeLink', { source: file, target: join(root, 's') }), '');
+  t.equal(await world.tell('kim', 'FileManager_FileMakeLink', { source: root, target: join(root, 'top') }), '', 'a folder of the configuration stays as it is when it has a link');
+  t.equal(readlinkSync(join(root, 'top')), root);
+  t.match(await world.tell('kim', 'File_Read', { file: join(root, 'top/a') }), /^-32 .*not followed/);
+  t.equal(await world.tell('kim', 'FileManager_FileMakeLink', { source: root, target: join(root, 'h'), symbolic: '0' }), `-32 ${root}: is no file`);
+  t.equal(await world.tell('kim', 'FileManager_FileMakeLink', { source: outside, target: join(root, 'o') }), NOT_YOURS);
   t.equal(readlinkSync(join(root, 's')), file);
   t.equal(await world.tell('kim', 'FileManager_FileMakeLink', { source: file, target: join(root, 'h'), symbolic: '0' }), '');
   t.equal(lstatSync(join(root, 'h')).ino, lstatSync(file).ino);
