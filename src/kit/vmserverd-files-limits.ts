@@ -55,6 +55,8 @@ export const PROGRAM_WORDS = 4096;
 export const LEFTOVERS = 1000;
 /** How long a start looks for what an earlier process has left in one folder. */
 export const LEFTOVER_TIMEOUT = 10_000;
+/** How long one is looked for at each start whose folder is not there, such as on a disk that is not mounted. */
+export const LEFTOVER_KEPT = 90 * 86_400_000;
 
 /** Folders within each other, and what may lie in them, of what is listed or removed as a whole. */
 export const TREE_DEPTH = 32;

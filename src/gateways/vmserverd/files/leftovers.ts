@@ -1,7 +1,7 @@
 import { ArgoError } from '../../../kit/errors.js';
 import type { Log } from '../../../kit/log.js';
 import { newKey } from '../../../kit/random-key.js';
-import { LEFTOVERS, LEFTOVER_TIMEOUT } from '../../../kit/vmserverd-files-limits.js';
+import { LEFTOVERS, LEFTOVER_KEPT, LEFTOVER_TIMEOUT } from '../../../kit/vmserverd-files-limits.js';
 import { within } from '../../../kit/within.js';
 import type { KeyValue } from '../../../store/state.js';
 import type { Folder, Jail } from './jail.js';
@@ -17,6 +17,18 @@ import type { Roots } from './roots.js';
 
 const PREFIX = 'part:';
 const NAME = '.argo-part-';
+
+/** What is written down of a file. */
+interface Written {
+  readonly folder: string;
+  /** of the folder, by which it is known from another in its place, such as one on which nothing is mounted yet */
+  readonly ino: string;
+  /** when, milliseconds since 1970 */
+  readonly at: number;
+}
+
+/** What a start found of one. */
+type Found = 'removed' | 'gone' | 'elsewhere';
 
 export class Leftovers {
   readonly #kv: KeyValue;
@@ -35,7 +47,7 @@ export class Leftovers {
     const name = `${NAME}${newKey()}`;
     this.#own.add(name);
     try {
-      await this.#kv.set(`${PREFIX}${name}`, JSON.stringify({ folder: folder.path }));
+      await this.#kv.set(`${PREFIX}${name}`, JSON.stringify({ folder: folder.path, ino: String(folder.stats.ino), at: Date.now() } satisfies Written));
     } catch (error) {
       this.#own.delete(name);
       throw error;
@@ -65,24 +77,25 @@ export class Leftovers {
   }
 
   async #remove(name: string, value: string, roots: Roots, jail: Jail): Promise<void> {
-    const { folder: path } = JSON.parse(value) as { readonly folder: string };
+    const { folder: path, ino, at } = JSON.parse(value) as Written;
     const root = roots.all.find((one) => isWithin(path, one.path));
     const names = readPath(path);
     if (root === undefined || names === undefined) return;
     const place = { root, names: names.slice(readPath(root.path)!.length), path };
-    const wasThere = await within(LEFTOVER_TIMEOUT, [], (signal) => jail.folder(place, signal, async (folder) => {
+    const found = await within(LEFTOVER_TIMEOUT, [], (signal) => jail.folder(place, signal, async (folder): Promise<Found> => {
       const stats = await folder.lookFor(name);
-      if (stats === undefined) return false;
+      if (stats === undefined) return String(folder.stats.ino) === ino ? 'gone' : 'elsewhere';
       // it would go on to fill a file that nobody sees
       await folder.calls.run(() => endCopyInto(stats));
       await folder.remove(name);
-      return true;
-    })).catch((thrown: unknown) => {
-      // its folder is gone, and it went with that
-      if (isErrno(thrown, 'ENOENT')) return false;
+      return 'removed';
+    })).catch((thrown: unknown): Found => {
+      if (isErrno(thrown, 'ENOENT', 'ENOTDIR')) return 'elsewhere';
       throw thrown;
     });
+    // its folder went and it with that, or the disk is not mounted yet: some later start will know
+    if (found === 'elsewhere' && Date.now() - at < LEFTOVER_KEPT) return;
     await this.forget(name);
-    if (wasThere) this.#log('info', 'a file that a server left half made was removed', { folder: path, file: name });
+    if (found === 'removed') this.#log('info', 'a file that a server left half made was removed', { folder: path, file: name });
   }
 }

@@ -1,8 +1,9 @@
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
+import { ArgoError } from '../../../kit/errors.js';
 import type { Log } from '../../../kit/log.js';
 import { FILE_CHANGE_TIMEOUT } from '../../../kit/vmserverd-files-limits.js';
-import { within } from '../../../kit/within.js';
+import { isAbort, within } from '../../../kit/within.js';
 import { CODES, OperationError } from '../../../protocols/vmserverd/codes.js';
 import { fileError, isErrno } from './disk.js';
 import type { Folder } from './jail.js';
@@ -29,8 +30,10 @@ export async function requireRoom({ folder, name, overwrite }: Target): Promise<
   if (!found.isFile() && !found.isSymbolicLink()) throw new OperationError(CODES.FILE, `${folder.pathOf(name)}: is no file that could be overwritten`);
 }
 
-/** What is done also where whoever asked has been told to stop. */
-const lastly = <T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> => within(FILE_CHANGE_TIMEOUT, [], work);
+/** What is done also where whoever asked has been told to stop. @throws ArgoError UNCERTAIN for a disk that hangs; what the work throws */
+const lastly = <T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> => within(FILE_CHANGE_TIMEOUT, [], work).catch((thrown: unknown) => {
+  throw isAbort(thrown) ? new ArgoError('UNCERTAIN', 'the disk takes too long', { cause: thrown }) : thrown;
+});
 
 /** Makes new files, each of which has its name only when it is whole. */
 export class Placing {
@@ -67,12 +70,17 @@ export class Placing {
     await lastly((signal) => folder.with(folder.calls.under(signal)).sync());
   }
 
-  /** Its name, in one step: whoever looks finds nothing, or all of it. */
+  /**
+   * Its name, in one step: whoever looks finds nothing, or all of it. Who is told to stop now does not leave it: it would be said
+   * to have been stopped, and come about all the same.
+   */
   async #give({ folder, name, overwrite }: Target, part: string): Promise<void> {
     const path = folder.pathOf(name);
     try {
-      if (overwrite) await folder.rename(part, folder, name);
-      else await folder.link(part, folder, name);
+      await lastly((signal) => {
+        const own = folder.with(folder.calls.under(signal));
+        return overwrite ? own.rename(part, own, name) : own.link(part, own, name);
+      });
     } catch (error) {
       throw isErrno(error, 'EPERM', 'EOPNOTSUPP', 'ENOTSUP', 'ENOSYS') && !overwrite
         ? new OperationError(CODES.NOT_SUPPORTED, `${path}: its file system has no hard links, without which nobody can tell that nothing is overwritten: ask with overwrite`)

@@ -89,8 +89,8 @@ const notInstalled = (program: string): OperationError => new OperationError(COD
 const unbegun = (error: NodeJS.ErrnoException, program: string): Error =>
   (error.code === 'ENOENT' ? notInstalled(program) : new ArgoError('FAILED', `${program} cannot be started`, { cause: error }));
 
-/** What it says at the end of its first line, which begins with names of ours. */
+/** What it says at the end of its last line, which begins with names of ours. Before that qemu-img tells of what came of it, such as a file that it could not take away. */
 function wordsOf(complaint: string): string {
-  const [line = ''] = complaint.split('\n');
+  const line = complaint.trim().split('\n').at(-1)!;
   return line.slice(line.lastIndexOf(': ') + 1).trim() || 'it does not say why';
 }

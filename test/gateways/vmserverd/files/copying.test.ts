@@ -1,7 +1,11 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, closeSync, existsSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync, writeSync, type Stats } from 'node:fs';
+import { chmodSync, closeSync, existsSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync, writeSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { Disk } from '../../../../src/gateways/vmserverd/files/disk.js';
+import { Jail } from '../../../../src/gateways/vmserverd/files/jail.js';
+import { Leftovers } from '../../../../src/gateways/vmserverd/files/leftovers.js';
+import { Placing } from '../../../../src/gateways/vmserverd/files/placing.js';
 import { runOn } from '../../../../src/gateways/vmserverd/files/program.js';
 import { FilesWorld, openState, scratchFolder, startFiles } from '../../../support/vmserverd/files-world.js';
 import { ROOT } from '../../../support/paths.js';
@@ -230,6 +234,73 @@ await t.test('a program that is not there, and one that fails, are told as what 
   const signal = new AbortController().signal;
   await t.rejects(runOn([], ['argo-has-no-such-program'], signal), { code: -35, message: 'argo-has-no-such-program is not installed on this host' });
   await t.rejects(runOn([], ['cp', '--', '/argo/nowhere', '/argo/none'], signal), { code: -32, message: 'cp failed: No such file or directory' });
+  await t.rejects(runOn([], ['sh', '-c', 'echo "x: what came of it: Operation not permitted" >&2; echo "x: why: No space left on device" >&2; exit 1'], signal), { message: 'sh failed: No space left on device' }, 'as qemu-img tells it');
+  await t.rejects(runOn([], ['false'], signal), { message: 'false failed: it does not say why' });
+});
+
+await t.test('what a killed server leaves on a disk that is not mounted is removed when it is', async (t) => {
+  const folder = scratchFolder(t);
+  const [disk, other, stateDir] = [join(folder, 'disk'), join(folder, 'other'), join(folder, 'state')];
+  [disk, other, join(disk, 'sub'), stateDir].forEach((one) => mkdirSync(one));
+  const state = openState(t, stateDir);
+  const kv = state.keyValue('gateway vm');
+  const leave = async (name: string, at: string, when = Date.now()): Promise<void> => {
+    writeFileSync(join(at, `.argo-part-${name}`), 'half');
+    await kv.set(`part:.argo-part-${name}`, JSON.stringify({ folder: at, ino: String(statSync(at).ino), at: when }));
+  };
+  await leave('1', disk);
+  await leave('2', join(disk, 'sub'));
+  await leave('3', disk, 0);
+  const known = async (): Promise<readonly string[]> => (await kv.list('part:', 'part:')).map(({ key }) => key.replace('part:.argo-part-', ''));
+  const start = async (): Promise<void> => {
+    // the last that is looked at: when it is gone, the others were
+    await leave('9', other);
+    const world = new FilesWorld(state, [stateDir]);
+    await world.roots({ path: disk, read: [], write: ['kim'] }, { path: other, read: [], write: ['kim'] });
+    await until(async () => !(await known()).includes('9'), WITHIN, 'the end of the look');
+    world.files.close();
+  };
+  renameSync(disk, `${disk}.away`);
+  mkdirSync(disk);
+  await start();
+  t.same(await known(), ['1', '2'], 'what is looked for since long is not looked for any more');
+  rmSync(disk, { recursive: true });
+  renameSync(`${disk}.away`, disk);
+  rmSync(join(disk, 'sub/.argo-part-2'));
+  await start();
+  t.same([await known(), parts(disk)], [[], ['.argo-part-3']]);
+});
+
+await t.test('who is told to stop while a file gets its name is told the truth: it has it', async (t) => {
+  const folder = scratchFolder(t);
+  let stop = new AbortController();
+  /** Stops in the middle of one call of the system. */
+  class StoppingDisk extends Disk {
+    left = Infinity;
+
+    override run<T>(...call: Parameters<typeof Disk.prototype.run<T>>): Promise<T> {
+      const running = super.run<T>(...call);
+      this.left -= 1;
+      if (this.left === 0) stop.abort(new Error('stopped'));
+      return running;
+    }
+  }
+  const disk = new StoppingDisk();
+  const jail = new Jail(disk, []);
+  const placing = new Placing(new Leftovers(openState(t, scratchFolder(t)).keyValue('gateway vm'), () => undefined), () => undefined);
+  const root = { path: folder, read: [], write: [] };
+  for (const overwrite of [false, true]) {
+    stop = new AbortController();
+    await jail.parent({ root, names: ['new'], path: join(folder, 'new') }, new AbortController().signal, (within, name) =>
+      placing.place({ folder: within.with(within.calls.under(stop.signal)), name, overwrite }, 0o644, async (handle) => {
+        await handle.writeFile(`with ${overwrite ? 'one' : 'no'} before`);
+        // the mode, and then the name
+        disk.left = 2;
+      }));
+    t.ok(stop.signal.aborted);
+    t.equal(readFileSync(join(folder, 'new'), 'utf8'), `with ${overwrite ? 'one' : 'no'} before`);
+  }
+  t.same(readdirSync(folder), ['new']);
 });
 
 await t.test('what a killed server leaves is known and removed at the next start', async (t) => {
