@@ -53,7 +53,11 @@ export class VmserverdGateway implements Gateway<VmserverdOptions> {
     this.#files = new Files(host);
     this.#calls = new Calls({ log: host.log, product: () => this.#product, ending: this.#ending.signal });
     this.#tls = new Tls({ folder: host.state.folder, log: host.log, places: () => this.#places() });
-    this.#entrance = host.doors.sockets({ connected: (socket, address, beginsTls) => this.#connected(socket, address, beginsTls) });
+    this.#entrance = host.doors.sockets({
+      connected: (socket, address, beginsTls) => this.#connected(socket, address, beginsTls),
+      // in the place of the banner, so also where TLS would follow that
+      refusal: (reason) => (reason === 'too many' ? UNDECIDED.crowded : undefined),
+    });
     this.#parts = this.#partsOf();
   }
 

@@ -62,8 +62,9 @@ async function approach({ host, port, trust, isPlainAllowed, isOldTlsAllowed = f
     throw new ConnectionLostError(describe(error), false, { cause: error });
   });
   try {
-    const banner = readBanner(await new Dialogue(plain, signal).hear());
-    if (banner === undefined) throw new VmserverdAnswerError('whoever listens there is no vmware-authd', false);
+    const line = await new Dialogue(plain, signal).hear();
+    const banner = readBanner(line);
+    if (banner === undefined) throw noBanner(line);
     if (banner.isTls) return await secured(plain, host, trust, isOldTlsAllowed, signal);
     if (!isPlainAllowed) throw new PlainTextError('it speaks in the clear, so that everybody on the way could read the password');
     return plain;
@@ -71,6 +72,12 @@ async function approach({ host, port, trust, isPlainAllowed, isOldTlsAllowed = f
     plain.destroy();
     throw error;
   }
+}
+
+/** A server that has no place says so where its banner would be. */
+function noBanner(line: string): Error {
+  const reply = readReply(line);
+  return reply?.code === 421 ? refused(reply) : new VmserverdAnswerError('whoever listens there is no vmware-authd', false);
 }
 
 async function secured(plain: Socket, host: string, trust: Trust, isOldTlsAllowed: boolean, signal: AbortSignal): Promise<Socket> {
@@ -94,11 +101,12 @@ async function identify(socket: Socket, [user, password]: readonly [string, stri
 }
 
 /** @throws AuthdRefusal with the server's words */
-function expect({ code, words }: AuthdReply, wanted: number, isLogin: boolean): void {
-  if (code === wanted) return;
-  const said = `${code} ${harmless(oneLine(words, WORDS))}`.trim();
-  throw new AuthdRefusal(isLogin && code === 530 ? 'the user or the password is wrong' : `vmware-authd says: ${said}`, isLogin && code === 530);
+function expect(reply: AuthdReply, wanted: number, isLogin: boolean): void {
+  if (reply.code === wanted) return;
+  throw isLogin && reply.code === 530 ? new AuthdRefusal('the user or the password is wrong', true) : refused(reply);
 }
+
+const refused = ({ code, words }: AuthdReply): AuthdRefusal => new AuthdRefusal(`vmware-authd says: ${`${code} ${harmless(oneLine(words, WORDS))}`.trim()}`, false);
 
 /** Lines with a server that speaks when it is spoken to. Takes nothing from the socket that is behind the line it waits for. */
 class Dialogue {

@@ -226,6 +226,21 @@ await t.test('who only stands there makes place for others, and is told so', asy
   t.equal(await client.line(), '421 Too many connections, try again later.', 'with TLS, too');
 });
 
+await t.test('whoever finds all places taken is told so where the banner would be', async (t) => {
+  const { port, tlsPort } = await start(t, 'max-connections-per-address = 2');
+  const first = await VmserverdTestClient.login(port, 'steve', PASSWORD);
+  const second = await VmserverdTestClient.login(port, 'steve', PASSWORD);
+  for (const third of [VmserverdTestClient.connect(port), VmserverdTestClient.connect(tlsPort, '127.0.0.2')]) t.equal(await third.ended(), '421 Too many connections, try again later.\r\n');
+  first.end();
+  await until(async () => {
+    const again = VmserverdTestClient.connect(port);
+    const isIn = (await again.line()).startsWith('220 ');
+    again.end();
+    return isIn;
+  }, WITHIN, 'a place');
+  t.match(await second.call('inc', '<number>1</number>'), { code: 0 });
+});
+
 await t.test('a list of many, in the middle of a reload', async (t) => {
   const tables = await accountTables(ALL);
   const many = '[providers.demo]\ntype = "sim"\ncount = 60000\n[providers.other]\ntype = "sim"\ninstances = ["x"]\n';

@@ -72,6 +72,7 @@ await t.test('a wrong password, a name that cannot be sent, a server that is non
     ['SSH-2.0-x\r\n', { name: 'VmserverdAnswerError', message: /no vmware-authd/ }],
     ['220 VMware Authentication Daemon Version 1.00\r\n230 User x logged in.\r\n', { name: 'VmserverdAnswerError', message: /more than it was asked/ }],
     ['220 VMware Authentication Daemon Version 1.10: SSL Required\r\nxx', { name: 'VmserverdAnswerError', message: /more than it was asked/ }],
+    ['421 Too many connections, try again later.\r\n', { name: 'AuthdRefusal', isLogin: false, message: 'vmware-authd says: 421 Too many connections, try again later.' }],
     ['x'.repeat(5000), { name: 'VmserverdAnswerError', message: /a line has more/ }],
   ] as const) {
     const { port } = await serve(t, (socket) => socket.write(greeting));
