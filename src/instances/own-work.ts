@@ -9,8 +9,8 @@ import { recorded } from './recorded.js';
 /** In the audit, in the place of an instance: no machine and no provider has that name. */
 export const NO_INSTANCE = '-';
 
-/** Characters of what is done to no machine, and of why that failed. */
-export const OWN_WORK_SUBJECT = 10_000;
+/** Characters of what is done to no machine, and of why that failed. Two paths of Linux fit in it, of which each byte may be written as three (`%20`). */
+export const OWN_WORK_SUBJECT = 25_000;
 const OWN_WORK_WORDS = 500;
 
 /** One word that a person reads, and no option, path or pattern. */

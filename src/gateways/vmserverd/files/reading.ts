@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import type { NamePattern } from '../../../kit/patterns.js';
+import { Slices } from '../../../kit/slices.js';
 import { harmless } from '../../../kit/text.js';
 import { FOLDER_NAMES, LAST_BYTES, LAST_LINE } from '../../../kit/vmserverd-files-limits.js';
 import { typeOf, type FileType, type Folder, type Leaf } from './jail.js';
@@ -34,7 +35,10 @@ export async function entriesOf(folder: Folder, pattern?: NamePattern): Promise<
   const [{ names, isWhole }, users, groups] = await Promise.all([folder.names(FOLDER_NAMES), namesOf('user'), namesOf('group')]);
   const named = names.flatMap(({ name }) => (name !== undefined && isName(name) ? [name] : []));
   const entries: Entry[] = [];
+  const slices = new Slices();
   for (const name of named.sort()) {
+    // a long pattern and as many long names take a second, in which nothing else would be answered
+    if (slices.isOverNow()) await slices.pause();
     if (pattern?.matches(name) === false) continue;
     // what is gone by now was never there
     const stats = await folder.lookFor(name);

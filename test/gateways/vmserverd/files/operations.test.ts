@@ -3,7 +3,10 @@ import { chmodSync, existsSync, linkSync, lstatSync, mkdirSync, readdirSync, rea
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import type { Folder } from '../../../../src/gateways/vmserverd/files/jail.js';
+import { entriesOf } from '../../../../src/gateways/vmserverd/files/reading.js';
 import { fileRows } from '../../../../src/gateways/vmserverd/operations/files.js';
+import { NamePattern } from '../../../../src/kit/patterns.js';
 import { scratchFolder, startFiles } from '../../../support/vmserverd/files-world.js';
 
 const NOT_YOURS = '-5 this is in no folder in which you may do that';
@@ -160,6 +163,35 @@ await t.test('nothing is done where it cannot be recorded', async (t) => {
   ] as const) t.match(await world.ended(await world.call('kim', operation, given)), { state: 'failed', error: 'AUDIT UNAVAILABLE: nothing was done' }, operation);
   t.same(readdirSync(root).sort(), ['a', 'd']);
   t.equal(modeOf(file), 0o644);
+});
+
+await t.test('the longest paths, of what is written longest in the audit', async (t) => {
+  const { world, root } = await startFiles(t);
+  const name = ' '.repeat(254);
+  const folder = join(root, ...Array.from({ length: Math.floor((4095 - Buffer.byteLength(root) - 3) / 256) }, () => `${name}x`));
+  t.equal(await world.tell('kim', 'FileManager_MakeDir', { directories: { directory: folder }, makeParents: '1' }), '');
+  t.equal(await world.tell('kim', 'File_Create', { file: join(folder, 'a') }), '');
+  t.equal(await world.tell('kim', 'FileManager_FileMove', { files: { file: { source: join(folder, 'a'), target: join(folder, 'b') } }, overwrite: '1' }), '');
+  t.equal(await world.tell('kim', 'File_Delete', { file: join(folder, 'b') }), '');
+  t.match(world.audit.map(({ outcome }) => outcome), ['done', 'done', 'done', 'done']);
+});
+
+await t.test('a pattern that takes long lets others have their turns', async (t) => {
+  const names = Array.from({ length: 5000 }, (_, at) => ({ name: `${'a'.repeat(250)}${at}`, type: 'file' as const }));
+  const folder = { names: () => Promise.resolve({ names, isWhole: true }), lookFor: () => Promise.resolve(undefined) } as unknown as Folder;
+  let turns = 0;
+  let isOver = false;
+  const count = (): void => {
+    turns += 1;
+    if (!isOver) setImmediate(count);
+  };
+  setImmediate(count);
+  const pattern = new NamePattern(`${'*a'.repeat(120)}b`);
+  const during = new Set<number>();
+  const looked = { matches: (name: string) => (during.add(turns), pattern.matches(name)) } as NamePattern;
+  t.same((await entriesOf(folder, looked)).entries, []);
+  isOver = true;
+  t.ok(during.size > 10, `${during.size} turns`);
 });
 
 await t.test('links: made, listed as what they are, never followed', async (t) => {
