@@ -145,7 +145,12 @@ export class Calls {
 
   /** A short answer at once; a long one in blocks, as they are made, with others in between. */
   #write(row: Row, value: unknown, out: Outflow): Promise<void> | undefined {
-    const blocks = inBlocks(this.#writer.success(row.out.write('out', value)), VMSERVERD_PIECE);
+    const pieces = this.#writer.success(row.out.write('out', value));
+    if (Array.isArray(pieces)) {
+      pieces.forEach((piece: string) => out.append(piece));
+      return undefined;
+    }
+    const blocks = inBlocks(pieces, VMSERVERD_PIECE);
     const first = blocks.next();
     if (first.done === true) return undefined;
     if (first.value.length >= VMSERVERD_PIECE) return stream(first.value, blocks, out);

@@ -87,16 +87,17 @@ function* around(head: string, out: Iterable<string>): Generator<string, void, u
  */
 export class AnswerWriter {
   readonly #head: string;
+  readonly #success: string;
 
   constructor({ id, title, version, build }: Product) {
     this.#head = `<exec><product id="${escapeXml(id)}"><title>${escapeXml(title)}</title><version>${escapeXml(version)}</version>`
       + `${build === '' ? '' : `<build>${escapeXml(build)}</build>`}</product>`;
+    this.#success = `${this.#head}<returncode>1</returncode>`;
   }
 
-  /** @param out pieces of `<out>…</out>`, as a shape writes them */
+  /** @param out pieces of `<out>…</out>`, as a shape writes them @returns of what is short one piece in an array */
   success(out: Iterable<string>): Iterable<string> {
-    const head = `${this.#head}<returncode>1</returncode>`;
-    return Array.isArray(out) ? [`${head}${out.join('')}${END}`] : around(head, out);
+    return Array.isArray(out) ? [`${this.#success}${out.join('')}${END}`] : around(this.#success, out);
   }
 
   /** @param words what XML cannot carry is left out of them */

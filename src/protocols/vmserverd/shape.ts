@@ -113,6 +113,12 @@ export const fields = <const F extends Readonly<Record<string, unknown>>>(all: F
     for (const [key, shape] of entries) yield* shape.write(key, (values as Record<string, unknown>)[key]);
     yield `</${name}>`;
   }
+  /** The same, for what is short: a generator would take longer than all that it yields. */
+  function inOne(name: string, values: ValuesOf<F>): string {
+    let all = `<${name}>`;
+    for (const [key, shape] of entries) for (const piece of shape.write(key, (values as Record<string, unknown>)[key])) all += piece;
+    return `${all}</${name}>`;
+  }
   return {
     read: ({ name, text: between, children }) => {
       if (between.trim() !== '') throw wrong(name, 'elements are expected, no text');
@@ -127,7 +133,7 @@ export const fields = <const F extends Readonly<Record<string, unknown>>>(all: F
       for (const [key, shape] of entries) if (shape.isOptional !== true && !Object.hasOwn(found, key)) throw wrong(key, 'is missing');
       return found as ValuesOf<F>;
     },
-    write: (name, values) => (isShort ? [Array.from(pieces(name, values)).join('')] : pieces(name, values)),
+    write: (name, values) => (isShort ? [inOne(name, values)] : pieces(name, values)),
     isShort,
     form: (name) => `<${name}>${entries.map(([key, shape]) => shape.form(key)).join('')}</${name}>`,
   };
