@@ -2,6 +2,7 @@ import type { FleetSettings } from '../../config/config.js';
 import type { KnownSite } from '../../instances/fleet.js';
 import type { Log } from '../../kit/log.js';
 import { RefusalLog } from '../../kit/refusal-log.js';
+import { inOrder } from '../../kit/text.js';
 import type { AuditNews } from '../../store/audit-entry.js';
 import type { State } from '../../store/state.js';
 import type { Bus, Signer, SiteInfo } from '../contract.js';
@@ -92,11 +93,11 @@ export class Front {
   }
 }
 
-/** A site as the gate tells of it: its providers are called here by the site's name and their own. */
+/** A site as the gate tells of it: its providers are called here by the site's name and their own, and stand in that order. */
 const asKnown = ({ name, trouble, heard, skew, alive }: SiteInfo): KnownSite => ({
   name, trouble, heard, skew,
   started: alive?.started, version: alive?.version, orders: alive?.orders, outbox: alive?.outbox,
-  providers: (alive?.providers ?? []).map(({ name: own, type, stale, held }) => ({ name: fullNameOf(name, own), type, stale, held })),
+  providers: inOrder(alive?.providers ?? [], ({ name: own }) => own).map(({ name: own, type, stale, held }) => ({ name: fullNameOf(name, own), type, stale, held })),
 });
 
 /** What this server itself has is here already. */

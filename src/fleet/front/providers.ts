@@ -1,4 +1,5 @@
 import type { DriverModule } from '../../drivers/driver.js';
+import { inOrder } from '../../kit/text.js';
 import type { SiteInfo } from '../contract.js';
 import type { Inventory } from './inventory.js';
 import { remoteModule, type RemoteDriver } from './remote-driver.js';
@@ -70,7 +71,7 @@ export class RemoteProviders {
 
   #arrange(): void {
     const { inventory, arrange } = this.#parts;
-    const sites = [...new Set([...this.#parts.sites(), ...inventory.sites()])].sort();
+    const sites = inOrder([...new Set([...this.#parts.sites(), ...inventory.sites()])], (site) => site);
     const known = new Map<string, RemoteProvider>();
     for (const site of sites) for (const [provider, type] of this.#offeredBy(site)) {
       const name = fullNameOf(site, provider);
@@ -84,12 +85,12 @@ export class RemoteProviders {
     for (const drivers of this.#drivers.values()) for (const driver of drivers) driver.look();
   }
 
-  /** Names and types. */
+  /** Names and types, by name. */
   #offeredBy(site: string): readonly (readonly [string, string])[] {
     const { inventory } = this.#parts;
     const { alive } = this.#parts.site(site);
     const all = alive?.providers.map(({ name, type }) => [name, type] as const) ?? inventory.providersOf(site).map((name) => [name, inventory.of(site, name)!.type] as const);
-    return [...all].sort(([one], [other]) => (one < other ? -1 : 1));
+    return inOrder(all, ([name]) => name);
   }
 
   #moduleOf(site: string, provider: string): DriverModule {

@@ -1,5 +1,6 @@
 import { FLEET_PROBE_INTERVAL, FLEET_SILENCE_LOOK, FLEET_SITES } from '../../kit/fleet-limits.js';
 import type { RefusalLog } from '../../kit/refusal-log.js';
+import { inOrder } from '../../kit/text.js';
 import type { BusMessage, SiteInfo } from '../contract.js';
 import { newId } from '../ids.js';
 import { aliveMessage, FLEET_VERSION, MessageFault, readMessage, type AliveMessage, type AskMessage } from '../messages.js';
@@ -55,7 +56,7 @@ export class Sites {
   /** All that are configured or were heard of, by name. */
   list(): readonly SiteInfo[] {
     const at = moment();
-    return [...this.#sites.values()].map((site) => this.#infoOf(site, at)).sort((one, other) => (one.name < other.name ? -1 : 1));
+    return inOrder([...this.#sites.values()], ({ name }) => name).map((site) => this.#infoOf(site, at));
   }
 
   /** What is known of a site; of one that nobody has heard of, that. */

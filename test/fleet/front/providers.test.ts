@@ -86,6 +86,17 @@ await t.test('providers of sites stand behind those of the configuration, with t
   t.same(machines(), ['berlin.kvm1/web2 on']);
 });
 
+await t.test('they stand by site and then by name, as people expect it, in whichever order they were heard of', async (t) => {
+  const { says, shown } = world(t, ['own']);
+  says('s10', [offer('b'), offer('a')], 'away');
+  says('berlin', [offer('san10'), offer('kvm10'), offer('kvm2')], 'away');
+  says('s2', [offer('a')], 'away');
+  const names = (): string[] => shown().map((line) => line.replace(/[ :].*/, ''));
+  await showing(names, 'own', 'berlin.kvm2', 'berlin.kvm10', 'berlin.san10', 's2.a', 's10.a', 's10.b');
+  says('berlin', [offer('kvm10'), offer('kvm2'), offer('esx'), offer('san10')], 'away');
+  await showing(names, 'own', 'berlin.esx', 'berlin.kvm2', 'berlin.kvm10', 'berlin.san10', 's2.a', 's10.a', 's10.b');
+});
+
 await t.test('before a site is heard of, what it had is shown as out of date', async (t) => {
   const { site, says, shown, machines, registry } = world(t);
   await putValues(site, valuesOf([['a', 'web1']]));
