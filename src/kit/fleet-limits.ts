@@ -80,8 +80,9 @@ export const FLEET_CLOCK_SAMPLES = 4;
 export const FLEET_INCARNATIONS = 8;
 /** Sets of capabilities of machines that a front knows. */
 export const FLEET_MACHINE_KINDS = 4096;
-/** How often a front asks a silent site whether it is there after all. */
+/** How often a front asks a silent site whether it is there after all; and one for which the bus has nobody, until it counts as silent. */
 export const FLEET_PROBE_INTERVAL = 10_000;
+export const FLEET_MISSING_INTERVAL = 1000;
 /** Orders under way in one site, of all fronts, and of one front. */
 export const FLEET_ORDERS = 4096;
 export const FLEET_ORDERS_PER_FRONT = 2048;

@@ -24,6 +24,9 @@ interface Former {
   readonly hasLeft: boolean;
 }
 
+/** Characters of why the bus cannot hand anything on to a site. */
+const MISSING_SHOWN = 200;
+
 /**
  * Whether a clock that was ahead has been put right: what is said now fits ours, and what was said before is still to come. An old
  * word that somebody sends again fits for a moment only.
@@ -43,8 +46,8 @@ export class Site {
   /** another process of this name that was heard of after this one had come */
   #twin: { readonly heard: number } | undefined;
   #fault: string | undefined;
-  /** nobody was there when it was asked last, by the word of the bus */
-  #isUnconnected = false;
+  /** nobody was there when something was sent to it, in the words of the bus; undefined as soon as it is heard of again */
+  #missing: string | undefined;
 
   constructor(readonly name: string) {}
 
@@ -85,7 +88,7 @@ export class Site {
   /** It has answered something. */
   heardOf(at: Moment): void {
     this.#heard = at;
-    this.#isUnconnected = false;
+    this.#missing = undefined;
   }
 
   /** Something came from it that cannot be read. */
@@ -93,8 +96,16 @@ export class Site {
     this.#fault = fault;
   }
 
-  noteUnconnected(): void {
-    this.#isUnconnected = true;
+  /** The bus had nobody to hand on to what was sent to it. @param why in its words @returns whether that is news */
+  noteMissing(why: string): boolean {
+    const isNews = this.#missing === undefined;
+    this.#missing ??= why;
+    return isNews;
+  }
+
+  /** Whether the bus had nobody when something was sent to it, and it has not been heard of since. */
+  get isMissing(): boolean {
+    return this.#missing !== undefined;
   }
 
   /** Whether it has not been heard of for too long. @param deadAfter ms */
@@ -123,8 +134,10 @@ export class Site {
     if (this.#heard === undefined || this.#alive === undefined) return 'it has not been heard of';
     if (this.#isDouble(at.now, deadAfter)) return 'two servers say that they are this site';
     if (this.#alive.leaving === true) return 'its server has ended';
-    if (this.isSilent(at, deadAfter)) return this.#isUnconnected ? 'it is not connected' : `it has said nothing since ${new Date(this.#heard.time).toISOString()}`;
-    if (this.#alive.opening === true) return 'its server has just begun, and takes no orders yet';
+    // one that begins is not at its subjects yet, and says soon that it is
+    if (this.#alive.opening === true && !this.isSilent(at, deadAfter)) return 'its server has just begun, and takes no orders yet';
+    if (this.#missing !== undefined) return `it is not connected (${oneLine(this.#missing, MISSING_SHOWN)})`;
+    if (this.isSilent(at, deadAfter)) return `it has said nothing since ${new Date(this.#heard.time).toISOString()}`;
     const skew = this.#skew!;
     // in whole seconds, as it is told anew where it is another
     const seconds = Math.round(Math.abs(skew) / 1000) * 1000;

@@ -1,4 +1,4 @@
-import { FLEET_PROBE_INTERVAL, FLEET_SILENCE_LOOK, FLEET_SITES } from '../../kit/fleet-limits.js';
+import { FLEET_MISSING_INTERVAL, FLEET_PROBE_INTERVAL, FLEET_SILENCE_LOOK, FLEET_SITES } from '../../kit/fleet-limits.js';
 import type { RefusalLog } from '../../kit/refusal-log.js';
 import { inOrder } from '../../kit/text.js';
 import type { BusMessage, SiteInfo } from '../contract.js';
@@ -50,6 +50,9 @@ export class Sites {
       bus.onChange(() => this.#tellTroubles()),
       () => clearInterval(timer),
     ];
+    parts.talk.onMissing((name, why) => {
+      if (this.#sites.get(name)?.noteMissing(why) === true) this.#tellTrouble(this.#sites.get(name)!, moment());
+    });
     this.review();
   }
 
@@ -141,7 +144,7 @@ export class Sites {
     this.#tell(name);
   }
 
-  /** Which sites have fallen silent, and whether those that are silent are there after all. */
+  /** Which sites have fallen silent, and whether those that are silent or missing are there after all. */
   #look(): void {
     const now = performance.now();
     const isLate = now - this.#looked > 2 * FLEET_SILENCE_LOOK;
@@ -151,8 +154,10 @@ export class Sites {
     this.#tellTroubles();
     if (this.#parts.talk.bus.trouble !== undefined) return;
     for (const site of this.#sites.values()) {
-      if (site.alive === undefined || !site.isSilent(moment(), this.#parts.times().deadAfter)) continue;
-      if (now - (this.#probed.get(site.name) ?? -Infinity) < FLEET_PROBE_INTERVAL) continue;
+      const isSilent = site.isSilent(moment(), this.#parts.times().deadAfter);
+      if (site.alive === undefined || !(isSilent || site.isMissing)) continue;
+      // one that is missing since a moment ago may be on its way to another server of the bus
+      if (now - (this.#probed.get(site.name) ?? -Infinity) < (isSilent ? FLEET_PROBE_INTERVAL : FLEET_MISSING_INTERVAL)) continue;
       this.#probed.set(site.name, now);
       this.#probe(site);
     }
@@ -170,16 +175,17 @@ export class Sites {
       conversation.end();
       this.answered(site.name, incarnation);
       this.#tellTroubles();
-    }, ({ reason }) => {
-      if (reason === 'no responders') site.noteUnconnected();
-      this.#tellTroubles();
-    });
+    }, () => undefined);
     setTimeout(() => conversation.end(), FLEET_PROBE_INTERVAL).unref();
   }
 
   #tellTroubles(): void {
     const at = moment();
-    for (const site of this.#sites.values()) if (this.#told.get(site.name) !== this.#infoOf(site, at).trouble) this.#tell(site.name);
+    for (const site of this.#sites.values()) this.#tellTrouble(site, at);
+  }
+
+  #tellTrouble(site: Site, at: Moment): void {
+    if (this.#told.get(site.name) !== this.#infoOf(site, at).trouble) this.#tell(site.name);
   }
 
   #tell(name: string): void {

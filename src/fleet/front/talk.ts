@@ -36,11 +36,17 @@ export class Talk {
   readonly front: string;
   readonly bus: Bus;
   readonly #parts: TalkParts;
+  readonly #missing = new Set<(site: string, why: string) => void>();
 
   constructor(parts: TalkParts) {
     this.#parts = parts;
     this.front = parts.front;
     this.bus = parts.bus;
+  }
+
+  /** Calls back with each site for which the bus had nobody when something was sent there, and with its words. */
+  onMissing(listener: (site: string, why: string) => void): void {
+    this.#missing.add(listener);
   }
 
   /** @throws MessageFault where it is too long to be sent */
@@ -55,7 +61,10 @@ export class Talk {
     return this.bus.converse(letter.subject, letter.data, letter.headers, (message) => {
       const believed = this.#read(letter, message);
       if (believed) told(believed);
-    }, failed);
+    }, (error) => {
+      if (error.reason === 'no responders') for (const listener of this.#missing) listener(letter.site, error.message);
+      failed(error);
+    });
   }
 
   #read(letter: Letter, message: BusMessage): Told | undefined {

@@ -35,18 +35,24 @@ void t.test('a site is silent after so long, by a clock that nobody sets', async
   say(0, 0);
   t.equal(trouble(DEAD_AFTER), undefined);
   t.equal(trouble(DEAD_AFTER + 1), `it has said nothing since ${new Date(BEGAN).toISOString()}`);
-  site.noteUnconnected();
-  t.equal(trouble(DEAD_AFTER + 1), 'it is not connected');
+  t.equal(site.noteMissing('nobody listens there'), true);
+  t.equal(site.noteMissing('nobody listens there either'), false);
+  t.equal(trouble(DEAD_AFTER + 1), 'it is not connected (nobody listens there)');
   site.heardOf(moment(DEAD_AFTER + 1));
   t.equal(trouble(DEAD_AFTER + 1), undefined);
+  site.noteMissing('nobody listens there');
+  t.equal(trouble(DEAD_AFTER + 2), 'it is not connected (nobody listens there)', 'at once');
+  site.heardOf(moment(DEAD_AFTER + 3));
   t.equal(say(0, 30_000), false, 'an old word once more');
   t.match(trouble(50_000), /^it has said nothing/);
 });
 
 void t.test('a site that has just begun takes no orders yet, and says so', async (t) => {
-  const { say, trouble } = timeline();
+  const { say, trouble, site } = timeline();
   say(0, 0, { opening: true });
   t.equal(trouble(1), 'its server has just begun, and takes no orders yet');
+  site.noteMissing('nobody listens there');
+  t.equal(trouble(2), 'its server has just begun, and takes no orders yet', 'which is no news of one that is not at its subjects yet');
   say(2000, 2000);
   t.equal(trouble(2001), undefined);
 });

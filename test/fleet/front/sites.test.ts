@@ -98,8 +98,42 @@ void t.test('a site falls silent, and a question finds it again', async (t) => {
 void t.test('one that is not connected is told apart', async (t) => {
   const w = await world(t, { deadAfter: 100 });
   w.site.close();
-  await becomes(w, /^it is not connected$/);
+  await becomes(w, /^it is not connected \(nobody listens at argo\.v1\.site\.berlin\.ask\)$/);
   t.equal(w.hub.passed.filter(({ subject }) => subject === askSubject('berlin')).length, 1, 'it is asked once');
+});
+
+void t.test('a site for which the bus has nobody is away at once, until it is heard of again, and comes back once', async (t) => {
+  const w = await world(t);
+  const told: (string | undefined)[] = [];
+  w.sites.onChange(() => { if (told.at(-1) !== troubleOf(w) || told.length === 0) told.push(troubleOf(w)); });
+  const asks = (): number => w.hub.passed.filter(({ subject }) => subject === askSubject('berlin')).length;
+  w.site.close();
+  await t.rejects(w.power(), { message: /^UNREACHABLE: site berlin: it is not connected/ });
+  t.match(troubleOf(w), /^it is not connected \(nobody listens at argo\.v1\.site\.berlin\.op\)$/);
+  const sent = w.hub.passed.length;
+  await t.rejects(w.power(), { message: /^UNREACHABLE: site berlin: it is not connected/ });
+  t.equal(w.hub.passed.length, sent, 'and is not sent anything');
+  await until(() => asks() >= 2, WITHIN, 'it to be asked soon whether it is there');
+  // its next process listens whether there is another one of its name, and then says that it takes orders
+  w.site.incarnation = '0197dddd-bbbb-7ccc-8ddd-eeeeeeeeeeee';
+  w.site.alive({ started: Date.now() + 1, opening: true });
+  await becomes(w, /^its server has just begun/);
+  await t.rejects(w.power(), { message: /just begun/ });
+  w.site.alive({ at: Date.now() + 100 });
+  await becomes(w, undefined);
+  t.match(told, [/not connected/, /just begun/, undefined], 'told once of each');
+  t.equal(told.length, 3);
+});
+
+void t.test('one that has only moved to another server of the bus is found again by a question', async (t) => {
+  const w = await world(t);
+  w.site.close();
+  await t.rejects(w.power(), { message: /^UNREACHABLE: site berlin: it is not connected/ });
+  await becomes(w, /^it is not connected/);
+  const back = new ScriptedSite(w.hub, 'berlin', w.signer.publicKey);
+  Object.assign(back, { signer: w.site.signer, incarnation: w.site.incarnation });
+  back.onAsk = (_question, reply) => reply({ state: 'failed', phrase: 'NO SUCH INSTANCE', detail: '' });
+  await becomes(w, undefined);
 });
 
 void t.test('a clock that is off', async (t) => {
