@@ -86,6 +86,8 @@ export const FLEET_MISSING_INTERVAL = 1000;
 /** Orders under way in one site, of all fronts, and of one front. */
 export const FLEET_ORDERS = 4096;
 export const FLEET_ORDERS_PER_FRONT = 2048;
+/** Questions of one front what became of orders that a site answers from its journal at a time. Further ones are not answered, and asked again. */
+export const FLEET_RESULTS_PER_FRONT = FLEET_ORDERS_PER_FRONT;
 /** Orders that a site remembers: of one that is older than what it has forgotten, it says that it does not know. */
 export const FLEET_ORDERS_REMEMBERED = 100_000;
 /** What a front sends to a site, which keeps it until it is answered. */

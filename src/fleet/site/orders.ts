@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type { PowerState } from '../../drivers/driver.js';
 import type { Actor } from '../../instances/actor.js';
-import { FLEET_CLOCK_SKEW, FLEET_OBSERVE_TIMEOUT, FLEET_ORDERS, FLEET_ORDERS_PER_FRONT, FLEET_ORDERS_TOLD, FLEET_RESULT_TIMEOUT, FLEET_SEND_LONGEST } from '../../kit/fleet-limits.js';
+import { FLEET_CLOCK_SKEW, FLEET_OBSERVE_TIMEOUT, FLEET_ORDERS, FLEET_ORDERS_PER_FRONT, FLEET_ORDERS_TOLD, FLEET_RESULT_TIMEOUT, FLEET_RESULTS_PER_FRONT, FLEET_SEND_LONGEST } from '../../kit/fleet-limits.js';
 import { Tally } from '../../kit/tally.js';
 import { formatDuration } from '../../kit/text.js';
 import { notLonger } from '../../kit/within.js';
@@ -64,6 +64,8 @@ export class Orders {
   readonly #ahead = new Answers();
   readonly #acting = new Tally();
   #actingAll = 0;
+  /** questions what became of orders, which the journal is to answer */
+  readonly #asked = new Tally();
   /** on the steady clock: what was made before this process listened, and is not in the journal, is begun by nobody */
   readonly #first: number;
   /** the same, moved on where something was refused that could not be written down */
@@ -95,10 +97,10 @@ export class Orders {
       return;
     }
     const { provider, machine, instance, principal: { account } } = order;
-    this.#process(key, asker, asked, { provider, machine, instance, account }, (one, isNew) => (isNew ? this.#decide(key, order, one) : this.#refusal(key, order) ?? this.#tooEarly()));
+    void this.#process(key, asker, asked, { provider, machine, instance, account }, (one, isNew) => (isNew ? this.#decide(key, order, one) : this.#refusal(key, order) ?? this.#tooEarly()));
   }
 
-  /** A message at the subject of questions what became of an order. */
+  /** A message at the subject of questions what became of an order. One that is not answered is asked again. */
   takeResult(asked: BusMessage): void {
     const question = this.#parts.door.admit<ResultMessage>(asked, resultSubject(this.#parts.site), resultMessage);
     if (question === undefined) return;
@@ -113,7 +115,10 @@ export class Orders {
       this.#parts.door.answer([asked], asker, { state: 'none' });
       return;
     }
-    this.#process(key, asker, asked, undefined, () => this.#deny(key));
+    // as above, nothing is said: whatever were, the bus could hand it on as an answer to the order itself
+    if (this.#asked.of(asker.front) >= FLEET_RESULTS_PER_FRONT) return;
+    this.#asked.add(asker.front);
+    void this.#process(key, asker, asked, undefined, () => this.#deny(key)).finally(() => this.#asked.take(asker.front));
   }
 
   /** Resolves when all that is under way has been answered, or after so many milliseconds. */
@@ -134,10 +139,10 @@ export class Orders {
   }
 
   /** @param about of an order; undefined: it is only asked what became of it @param decide what is answered where nobody has begun it */
-  #process(key: string, asker: Asker, asked: BusMessage, about: About | undefined, decide: Decide): void {
+  #process(key: string, asker: Asker, asked: BusMessage, about: About | undefined, decide: Decide): Promise<void> {
     const one = new UnderWay(asker, asked);
     this.#underWay.set(key, one);
-    void this.#answerTo(key, one, about, decide).catch(failure).then((answer) => {
+    return this.#answerTo(key, one, about, decide).catch(failure).then((answer) => {
       one.end();
       this.#underWay.delete(key);
       if (answer !== undefined) {

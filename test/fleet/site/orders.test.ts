@@ -4,7 +4,8 @@ import { newSeed, NkeySigner } from '../../../src/fleet/signer.js';
 import { orderSubject } from '../../../src/fleet/subjects.js';
 import { writeMessage } from '../../../src/fleet/messages.js';
 import type { OrderJournal } from '../../../src/store/order-journal.js';
-import type { State } from '../../../src/store/state.js';
+import { State } from '../../../src/store/state.js';
+import { FLEET_RESULTS_PER_FRONT } from '../../../src/kit/fleet-limits.js';
 import { FakeMachine, never } from '../../instances/fake-driver.js';
 import { until } from '../../support/until.js';
 import { isOwn } from '../../../src/instances/principal.js';
@@ -346,4 +347,40 @@ await t.test('a site that ends answers what is under way, takes nothing new, and
   site.close();
   const last = world.hub.passed.filter(({ subject }) => subject.endsWith('.alive')).at(-1)!;
   t.equal((JSON.parse(Buffer.from(last.data).toString()) as { leaving?: boolean }).leaving, true);
+});
+
+await t.test('one front asks what became of so many orders at a time: of further ones nothing is said, and others are answered', async (t) => {
+  const world = await SiteWorld.make(t);
+  const real = new State(world.folder, () => undefined);
+  t.teardown(() => real.close());
+  let goOn: () => void = () => undefined;
+  const open = new Promise<void>((resolve) => { goOn = resolve; });
+  let begun = 0;
+  const slow = {
+    close: () => Promise.resolve(),
+    orders: (): OrderJournal => {
+      const journal = real.orders();
+      return {
+        begin: async (...args) => {
+          begun += 1;
+          await open;
+          return journal.begin(...args);
+        },
+        end: (...args) => journal.end(...args),
+      };
+    },
+  } as unknown as State;
+  const second = new TestFront(world.hub, 'f2', world.signer, world.now);
+  const { site } = await world.live({ state: slow });
+  site.configure(world.settings([world.front, second].map(({ name, signer: { publicKey } }) => ({ name, publicKey, grants: world.grants }))));
+  const talks = Array.from({ length: FLEET_RESULTS_PER_FRONT + 3 }, () => world.front.sendResult(newId(world.now())));
+  await until(() => begun === FLEET_RESULTS_PER_FRONT, WITHIN, 'as many as there can be');
+  const [order, other] = [world.front.sendOrder(world.front.order()), second.sendResult(newId(world.now()))];
+  await until(() => begun === FLEET_RESULTS_PER_FRONT + 2, WITHIN, 'an order of that front, and a question of another one');
+  goOn();
+  t.match(bare(await world.front.last(order)), { state: 'ended' });
+  t.same(bare(await second.last(other)), { state: 'none' });
+  await until(() => talks.filter(({ messages }) => messages.length > 0).length === FLEET_RESULTS_PER_FRONT, WITHIN, 'their answers');
+  t.same(talks.slice(-3).flatMap(({ messages }) => messages), [], 'nothing that could be taken for an answer');
+  t.same(bare(await world.front.became(newId(world.now()))), { state: 'none' }, 'then there is room again');
 });
