@@ -78,7 +78,7 @@ export const FLEET_SILENCE_LOOK = 1000;
 export const FLEET_CLOCK_SAMPLES = 4;
 /** Processes of one site that a front remembers, to know them from each other. */
 export const FLEET_INCARNATIONS = 8;
-/** Sets of capabilities of machines that a front knows. */
+/** Sets of capabilities that machines of one site have, as far as a front knows. */
 export const FLEET_MACHINE_KINDS = 4096;
 /** How often a front asks a silent site whether it is there after all; and one for which the bus has nobody, until it counts as silent. */
 export const FLEET_PROBE_INTERVAL = 10_000;

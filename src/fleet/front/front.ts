@@ -10,7 +10,7 @@ import { FrontAudit } from './audit.js';
 import { Inventory } from './inventory.js';
 import { SiteOrders } from './orders.js';
 import { fullNameOf, RemoteProviders, type RemoteProvider } from './providers.js';
-import { kindsAt } from './remote-machine.js';
+import { MachineKinds } from './remote-machine.js';
 import { SiteKeys } from './site-keys.js';
 import { Sites } from './sites.js';
 import { Talk } from './talk.js';
@@ -42,11 +42,12 @@ export class Front {
     const talk = new Talk({ bus, signer, front: settings.name, keys, refused });
     const sites = this.#sites = new Sites({ talk, keys, refused, times });
     const orders = new SiteOrders({ talk, sites, times });
+    const kinds = new MachineKinds();
     this.#audit = new FrontAudit({ bus, front: settings.name, outbox: state.outbox('fleet audit'), names: state.keyValue('fleet audit'), log });
     this.#inventory = new Inventory({
       bus, log,
       isSite: (name) => keys.isSite(name),
-      kindsOf: (site, provider) => kindsAt({ site, provider, orders }),
+      kindsOf: (site, provider) => kinds.at({ site, provider, orders }),
       providersChanged: () => this.#providers.changed(),
     });
     this.#providers = new RemoteProviders({

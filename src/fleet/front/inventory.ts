@@ -7,7 +7,7 @@ import { placeOfKey, unpackChunk, type ChunkPlace } from '../chunks.js';
 import type { Bus, BusMessage, KeyEntry } from '../contract.js';
 import { eventMessage, MessageFault, readMessage, type ChunkMessage } from '../messages.js';
 import { eventSubject, INVENTORY_BUCKET } from '../subjects.js';
-import { ProviderInventory, type KindOf } from './provider-inventory.js';
+import { ProviderInventory, type ProviderKinds } from './provider-inventory.js';
 
 /** Of gzip's end (RFC 1952, 2.3.1): a checksum of what is packed, and its size. */
 const GZIP_END = 8;
@@ -20,7 +20,7 @@ export interface InventoryParts {
   /** whether a site of that name is one of this fleet */
   isSite(name: string): boolean;
   /** what machines of a site's provider are made by */
-  kindsOf(site: string, provider: string): KindOf;
+  kindsOf(site: string, provider: string): ProviderKinds;
   /** Told when providers have come or gone, or are of another type. */
   providersChanged(): void;
 }
@@ -124,12 +124,14 @@ export class Inventory {
     const inventory = providers?.get(provider);
     inventory?.drop(chunk);
     if (inventory?.isEmpty !== true) return;
+    inventory.close();
     providers!.delete(provider);
     if (providers!.size === 0) this.#sites.delete(site);
     this.#parts.providersChanged();
   }
 
   #forgetSite(site: string): void {
+    for (const inventory of this.#sites.get(site)?.values() ?? []) inventory.close();
     this.#sites.delete(site);
     for (const key of this.#taken.keys()) if (key.startsWith(`${site}.`)) this.#taken.delete(key);
     this.#parts.providersChanged();

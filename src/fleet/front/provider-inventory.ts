@@ -7,8 +7,13 @@ import { InOrder } from './in-order.js';
 
 /** Makes machines of one kind: what they can is the same. */
 export type MakeMachine = (id: string, name: string) => Machine;
-/** @returns the same function for the same type and capabilities */
-export type KindOf = (type: MachineType, capabilities: readonly string[]) => MakeMachine;
+/** The kinds of machines that a provider has. */
+export interface ProviderKinds {
+  /** @returns the same function for the same type and capabilities @throws MessageFault where there are too many of them */
+  of(type: MachineType, capabilities: readonly string[]): MakeMachine;
+  /** Nobody needs them any longer. */
+  end(): void;
+}
 
 /** What is told of a provider's machines. */
 export interface InventoryListener {
@@ -51,7 +56,7 @@ export class ProviderInventory {
   listener: InventoryListener | undefined;
   /** as the site says: `libvirt` */
   type = '';
-  readonly #kindOf: KindOf;
+  readonly #kinds: ProviderKinds;
   /** each value as it came last */
   readonly #latest = new Map<number, Chunk>();
   /** how many of them are divided into so many */
@@ -64,8 +69,9 @@ export class ProviderInventory {
   #removed = new Set<Seen>();
   #listing: Promise<readonly Sighting[]> = Promise.resolve([]);
 
-  constructor(kindOf: KindOf) {
-    this.#kindOf = kindOf;
+  /** @param kinds it ends them */
+  constructor(kinds: ProviderKinds) {
+    this.#kinds = kinds;
   }
 
   /** Whether no value is left. */
@@ -114,6 +120,11 @@ export class ProviderInventory {
     this.#forget(index);
   }
 
+  /** It is not known any longer. */
+  close(): void {
+    this.#kinds.end();
+  }
+
   /** An event of the site. What is in a value already is older than that. */
   see(id: string, news: News): void {
     for (const chunk of this.#chunksOf(id)) {
@@ -149,7 +160,7 @@ export class ProviderInventory {
       .filter(([id, one]) => one.incarnation === incarnation && one.seq > seq && chunkOf(id, chunks) === index));
     const kinds: MakeMachine[] = [];
     const read = machines.map(([id, name, type, shown, can]) => {
-      const make = kinds[can * MACHINE_TYPES.length + type] ??= this.#kindOf(MACHINE_TYPES[type]!, capabilities[can]!);
+      const make = kinds[can * MACHINE_TYPES.length + type] ??= this.#kinds.of(MACHINE_TYPES[type]!, capabilities[can]!);
       const state = news.get(id)?.state ?? POWER_STATES[shown]!;
       const before = known.get(id);
       if (before?.machine.name !== name || before.make !== make) return new Seen(make(id, name), make, state);

@@ -3,11 +3,12 @@ import type { FarCall, FarChange, FarGate, FarOrder, FarOutcome } from '../../dr
 import { STEPS } from '../../instances/actions.js';
 import { shownName } from '../../instances/registry.js';
 import { FLEET_MACHINE_KINDS } from '../../kit/fleet-limits.js';
+import { Tally } from '../../kit/tally.js';
 import { bitsOf, CAPABILITIES, hasCapability, type Capability, type CapabilityBits } from '../capabilities.js';
 import type { Target } from '../contract.js';
 import { MessageFault } from '../messages.js';
 import type { SiteOrders } from './orders.js';
-import type { KindOf, MakeMachine } from './provider-inventory.js';
+import type { MakeMachine, ProviderKinds } from './provider-inventory.js';
 
 /** Where the machines of one provider are. */
 export interface MachineHome {
@@ -65,22 +66,73 @@ class RemoteGate implements FarGate {
   }
 }
 
-type Kind = new (id: string, name: string, home: MachineHome) => Machine;
+type KindClass = new (id: string, name: string, home: MachineHome) => Machine;
 
-const kinds = new Map<string, Kind>();
-
-/** @throws MessageFault where there are too many */
-function kindOf(type: MachineType, bits: CapabilityBits): Kind {
-  const key = `${type} ${bits}`;
-  let kind = kinds.get(key);
-  if (kind === undefined) {
-    if (kinds.size >= FLEET_MACHINE_KINDS) throw new MessageFault(`machines can do more different things than ${FLEET_MACHINE_KINDS}`);
-    kinds.set(key, kind = newKind(type, bits));
-  }
-  return kind;
+/** What machines of some type can, and how many sites have such ones. */
+interface Kind {
+  readonly made: KindClass;
+  sites: number;
 }
 
-function newKind(type: MachineType, bits: CapabilityBits): Kind {
+/**
+ * The kinds of machines that there are at sites. Those that are alike are of one kind, wherever they are: it is kept as long as a
+ * site has it, and each site has so many of its own at most.
+ */
+export class MachineKinds {
+  readonly #kinds = new Map<string, Kind>();
+  /** by site: how many of its providers have machines of a kind */
+  readonly #sites = new Map<string, Tally>();
+
+  /** How many there are. */
+  get size(): number {
+    return this.#kinds.size;
+  }
+
+  /** Those of one provider, which is made anew where it comes back. */
+  at(home: MachineHome): ProviderKinds {
+    const makers = new Map<string, MakeMachine>();
+    return {
+      of: (type, capabilities) => {
+        const bits = bitsOf(capabilities);
+        const key = `${type} ${bits}`;
+        let make = makers.get(key);
+        if (make === undefined) {
+          const Made = this.#take(home.site, key, type, bits);
+          makers.set(key, make = (id, name) => new Made(id, name, home));
+        }
+        return make;
+      },
+      end: () => {
+        for (const key of makers.keys()) this.#give(home.site, key);
+        makers.clear();
+      },
+    };
+  }
+
+  /** @throws MessageFault where that site has too many */
+  #take(site: string, key: string, type: MachineType, bits: CapabilityBits): KindClass {
+    const own = this.#sites.get(site) ?? new Tally();
+    const isNew = own.of(key) === 0;
+    if (isNew && own.size >= FLEET_MACHINE_KINDS) throw new MessageFault(`machines of ${site} can do more different things than ${FLEET_MACHINE_KINDS}`);
+    const kind = this.#kinds.get(key) ?? { made: newKind(type, bits), sites: 0 };
+    if (isNew) kind.sites += 1;
+    own.add(key);
+    this.#kinds.set(key, kind);
+    this.#sites.set(site, own);
+    return kind.made;
+  }
+
+  #give(site: string, key: string): void {
+    const [own, kind] = [this.#sites.get(site)!, this.#kinds.get(key)!];
+    own.take(key);
+    if (own.of(key) > 0) return;
+    if (own.size === 0) this.#sites.delete(site);
+    kind.sites -= 1;
+    if (kind.sites === 0) this.#kinds.delete(key);
+  }
+}
+
+function newKind(type: MachineType, bits: CapabilityBits): KindClass {
   class KnownMachine extends RemoteMachine {
     declare readonly type: MachineType;
   }
@@ -107,15 +159,4 @@ function methodOf(name: Exclude<Capability, 'autostart'>): (this: RemoteMachine,
 
 function autostartOf(this: RemoteMachine): Autostart {
   return { read: (signal) => this.home.orders.read(targetOf(this), 'autostart', signal), set: noStep };
-}
-
-/** @returns makes machines of a type with certain capabilities; the same function for the same. It throws MessageFault where there are too many kinds */
-export function kindsAt(home: MachineHome): KindOf {
-  const makers = new Map<Kind, MakeMachine>();
-  return (type, capabilities) => {
-    const Made = kindOf(type, bitsOf(capabilities));
-    let make = makers.get(Made);
-    if (make === undefined) makers.set(Made, make = (id, name) => new Made(id, name, home));
-    return make;
-  };
 }

@@ -20,15 +20,19 @@ function world(t: Test, isSite: (name: string) => boolean = () => true) {
   const told: string[] = [];
   let arranged = 0;
   const kinds = new Map<string, MakeMachine>();
+  const ended: string[] = [];
   const inventory = new Inventory({
     bus: front, isSite,
     log: (level, message, facts) => log.push(`${level} ${message} ${JSON.stringify(facts)}`),
-    kindsOf: () => (type, capabilities) => {
-      const key = `${type} ${capabilities.join(' ')}`;
-      const make = kinds.get(key) ?? ((id: string, name: string) => ({ id, name, type, status: () => Promise.reject(new Error('nobody asks')) }) satisfies Machine);
-      kinds.set(key, make);
-      return make;
-    },
+    kindsOf: (_site, provider) => ({
+      of: (type, capabilities) => {
+        const key = `${type} ${capabilities.join(' ')}`;
+        const make = kinds.get(key) ?? ((id: string, name: string) => ({ id, name, type, status: () => Promise.reject(new Error('nobody asks')) }) satisfies Machine);
+        kinds.set(key, make);
+        return make;
+      },
+      end: () => ended.push(provider),
+    }),
     providersChanged: () => { arranged += 1; },
   });
   inventory.watch();
@@ -36,7 +40,7 @@ function world(t: Test, isSite: (name: string) => boolean = () => true) {
   const follow = (provider = 'kvm1'): void => {
     inventory.of('berlin', provider)!.listener = { relist: () => told.push('relist'), changed: (id, state) => told.push(`${id} ${state}`) };
   };
-  return { hub, front, site, inventory, log, told, follow, arranged: () => arranged };
+  return { hub, front, site, inventory, log, told, ended, follow, arranged: () => arranged };
 }
 
 const listed = async (inventory: Inventory, provider = 'kvm1'): Promise<string[]> =>
@@ -183,7 +187,7 @@ await t.test('what is no good is told once and passed over', async (t) => {
 
 await t.test('a provider of which all values go is gone, and sites that are none of the fleet are not there', async (t) => {
   const sites = new Set(['berlin']);
-  const { site, inventory, arranged } = world(t, (name) => sites.has(name));
+  const { site, inventory, arranged, ended } = world(t, (name) => sites.has(name));
   await putValues(site, [...valuesOf([['a', 'web']]), ...valuesOf([['a', 'web']], { site: 'paris' })]);
   await whole(inventory);
   t.same([inventory.sites(), inventory.providersOf('berlin'), inventory.of('berlin', 'kvm1')!.type], [['berlin'], ['kvm1'], 'libvirt']);
@@ -194,8 +198,10 @@ await t.test('a provider of which all values go is gone, and sites that are none
   const before = arranged();
   inventory.watch();
   t.same([inventory.sites(), arranged()], [['paris'], before + 1]);
+  t.same(ended, ['kvm1'], 'its kinds of machines go with it');
   await site.bucket(INVENTORY_BUCKET).delete(chunkKey('paris', 'kvm1', 0));
   await until(() => inventory.sites().length === 0, WITHIN, 'that it is gone');
+  t.same(ended, ['kvm1', 'kvm1']);
 });
 
 await t.test('over a break nothing is taken in twice, and what came meanwhile is not missed', async (t) => {

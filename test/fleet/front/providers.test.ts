@@ -34,11 +34,14 @@ function world(t: Test, configured: readonly string[] = []) {
   const kinds = new Map<string, MakeMachine>();
   const inventory = new Inventory({
     bus: hub.connect('f1'), log: () => undefined, isSite: () => true,
-    kindsOf: () => (type) => {
-      const make = kinds.get(type) ?? ((id: string, name: string) => ({ id, name, type, status: () => Promise.resolve('on' as const) }));
-      kinds.set(type, make);
-      return make;
-    },
+    kindsOf: () => ({
+      of: (type) => {
+        const make = kinds.get(type) ?? ((id: string, name: string) => ({ id, name, type, status: () => Promise.resolve('on' as const) }));
+        kinds.set(type, make);
+        return make;
+      },
+      end: () => undefined,
+    }),
     providersChanged: () => providers.changed(),
   });
   const providers: RemoteProviders = new RemoteProviders({

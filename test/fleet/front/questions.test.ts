@@ -1,6 +1,6 @@
 import t from 'tap';
 import { writeValue } from '../../../src/fleet/values.js';
-import { kindsAt } from '../../../src/fleet/front/remote-machine.js';
+import { MachineKinds } from '../../../src/fleet/front/remote-machine.js';
 import { until } from '../../support/until.js';
 import { STOP, TARGET, WITHIN, world } from './world.js';
 
@@ -72,7 +72,7 @@ void t.test('it is asked again where the connection was lost meanwhile', async (
 
 void t.test('a remote machine has what its site says, and no more', async (t) => {
   const { site, orders } = await world(t);
-  const kinds = kindsAt({ site: 'berlin', provider: 'kvm1', orders });
+  const { of: kinds } = new MachineKinds().at({ site: 'berlin', provider: 'kvm1', orders });
   const make = kinds('container', ['start', 'shutdown', 'uptime', 'autostart', 'bootMark', 'of a newer one']);
   t.equal(kinds('container', ['uptime', 'shutdown', 'start', 'bootMark', 'autostart']), make, 'one maker for those that can do the same');
   t.not(kinds('vm', ['start']), make);
