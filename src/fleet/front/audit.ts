@@ -8,7 +8,7 @@ import type { AuditNews } from '../../store/audit-entry.js';
 import type { KeyValue, Outbox } from '../../store/state.js';
 import type { Bus } from '../contract.js';
 import { keepSending } from '../keep-sending.js';
-import { FLEET_VERSION, readMessage, writeMessage } from '../messages.js';
+import { FLEET_VERSION, MessageFault, readMessage, writeMessage } from '../messages.js';
 import { AUDIT_STREAM, auditSubject } from '../subjects.js';
 
 export interface FrontAuditParts {
@@ -29,6 +29,7 @@ export interface FrontAuditParts {
 const auditMessage = v.object({
   v: v.literal(FLEET_VERSION), front: v.string(), outbox: v.string(), from: v.number(), to: v.number(), lost: v.optional(v.number()), entries: v.array(v.record(v.string(), v.unknown())),
 });
+type AuditMessage = v.InferOutput<typeof auditMessage>;
 
 /** How far the stream is. */
 interface Stored {
@@ -55,6 +56,10 @@ export class FrontAudit {
   #dropped = 0;
   /** undefined: to be read */
   #stored: Stored | undefined;
+  /** position of the last entry that this process has brought there */
+  #brought: number | undefined;
+  /** place in the stream of the last message that says nothing */
+  #skipped: number | undefined;
   #trouble: string | undefined;
   #keeping: Promise<void> | undefined;
   #sending: Promise<void> | undefined;
@@ -119,7 +124,7 @@ export class FrontAudit {
     const entries = some.map(({ event }) => JSON.parse(event) as Record<string, unknown>);
     const data = writeMessage({ v: FLEET_VERSION, front, outbox: stored.outbox, from, to, ...(lost > 0 && { lost }), entries });
     stored.place = await bus.addToStream(AUDIT_STREAM, this.#subject, data, `${stored.outbox}-${to}`, stored.place);
-    stored.upTo = to;
+    stored.upTo = this.#brought = to;
     this.#trouble = undefined;
     await outbox.acknowledge(to);
     return true;
@@ -130,10 +135,22 @@ export class FrontAudit {
     const { bus, outbox } = this.#parts;
     const name = await this.#outboxName();
     const last = await bus.lastOfSubject(AUDIT_STREAM, this.#subject);
-    const said = last && readMessage(auditMessage, last.data, Infinity);
-    const upTo = said?.outbox === name ? said.to : 0;
+    const { gone, last: newest } = await outbox.read(Number.MAX_SAFE_INTEGER, 1);
+    const said = last && readEntries(last.data);
+    const isOurs = typeof said === 'object' && said.outbox === name;
+    const fault = typeof said === 'string' ? said : isOurs && said.to > newest ? 'it has entries that this server never had' : undefined;
+    if (fault !== undefined) this.#skip(last!.seq, fault);
+    // where its last word there says nothing, what is left here has not arrived, as far as this server knows
+    const upTo = fault !== undefined ? this.#brought ?? gone : isOurs ? said.to : 0;
     if (upTo > 0) await outbox.acknowledge(upTo);
     return { outbox: name, place: last?.seq ?? 0, upTo };
+  }
+
+  /** One message that says nothing is no reason for a copy that stops. Told once of each. */
+  #skip(place: number, reason: string): void {
+    if (this.#skipped === place) return;
+    this.#skipped = place;
+    this.#parts.log('warn', 'the last message of this front in the stream of audits cannot be used, it goes on behind that', { reason });
   }
 
   /** Made with the folder. @throws StateError */
@@ -164,4 +181,14 @@ function fitting<T extends { readonly event: string }>(events: readonly T[]): re
   let size = FRAME;
   const end = events.findIndex(({ event }) => (size += Buffer.byteLength(event) + 1) > FLEET_MESSAGE);
   return end === -1 ? events : events.slice(0, Math.max(1, end));
+}
+
+/** What a message of the stream has, or why it cannot be read, as one of another version. */
+function readEntries(data: Uint8Array): AuditMessage | string {
+  try {
+    return readMessage(auditMessage, data, Infinity);
+  } catch (thrown) {
+    if (thrown instanceof MessageFault) return thrown.message;
+    throw thrown;
+  }
 }

@@ -127,6 +127,38 @@ await t.test('what had to give way is counted, and a folder that was lost begins
   t.same(messages(hub).at(-1)!.entries.map(({ id }) => id), [1]);
 });
 
+await t.test('a last message that cannot be read is told of, and what has not arrived goes on behind it, each once', async (t) => {
+  const hub = new MemoryHub();
+  const folder = new Folder();
+  const first = front(t, hub, folder);
+  for (let id = 1; id < 4; id += 1) first.audit.add(begun(id));
+  await have(hub, 3);
+  await until(() => folder.events.length === 0, WITHIN, 'that the front knows it');
+  const outbox = folder.keys.get('outbox')!;
+  const odd = ['{"v":99}', 'no JSON', JSON.stringify({ v: 1, front: 'f1', outbox, from: 1, to: 1_000_000, entries: [] })];
+  const kept = (): readonly Kept[] => hub.store.messages(AUDIT_STREAM).map(({ data }) => Buffer.from(data).toString()).filter((text) => !odd.includes(text)).map((text) => JSON.parse(text) as Kept);
+  const readable = (): readonly AuditNews[] => kept().flatMap((one) => one.entries);
+  // another one puts something there, while the front is there, and while it is away
+  let id = 4;
+  for (const text of odd) {
+    first.bus.cut();
+    await hub.connect('_admin').addToStream(AUDIT_STREAM, 'argo.v1.audit.front.f1', Buffer.from(text), `odd ${text}`);
+    first.bus.restore();
+    first.audit.add(begun(id++));
+    await until(() => readable().length === id - 1, WITHIN, 'the next entry');
+  }
+  await first.audit.close();
+  await hub.connect('_admin').addToStream(AUDIT_STREAM, 'argo.v1.audit.front.f1', Buffer.from(odd[0]!), 'odd once more');
+  const second = front(t, hub, folder);
+  second.audit.add(begun(id++));
+  await until(() => readable().length === id - 1, WITHIN, 'the entry of the next process');
+  t.same(readable().map((entry) => entry.id), Array.from({ length: id - 1 }, (_, at) => at + 1));
+  t.same(kept().filter((one) => one.lost !== undefined), [], 'none is said to be lost');
+  t.match(first.log, [/cannot be used, it goes on behind that .*version 99/, /not JSON/, /entries that this server never had/]);
+  t.match(second.log, [/version 99/]);
+  t.equal(first.log.length + second.log.length, 4);
+});
+
 await t.test('a message is never too large, whatever was typed', async (t) => {
   const hub = new MemoryHub();
   const { audit } = front(t, hub, new Folder());
