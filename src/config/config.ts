@@ -34,6 +34,8 @@ export interface FleetSettings {
   readonly aliveInterval: number;
   readonly deadAfter: number;
   readonly sendTimeout: number;
+  /** how many events of each kind are kept while the bus takes none */
+  readonly outboxSize: number;
   /** patterns over names of providers: those that a site offers */
   readonly share: readonly string[];
   /** who may order at this site, and at most what */

@@ -1,8 +1,10 @@
 import { isIP } from 'node:net';
 import * as v from 'valibot';
 import {
-  FLEET_ALIVE_INTERVAL, FLEET_ALIVE_LONGEST, FLEET_ALIVE_SHORTEST, FLEET_DEAD_AFTER, FLEET_FRONTS, FLEET_SEND_LONGEST, FLEET_SEND_TIMEOUT, FLEET_SERVERS, FLEET_SITES,
+  FLEET_ALIVE_INTERVAL, FLEET_ALIVE_LONGEST, FLEET_ALIVE_SHORTEST, FLEET_DEAD_AFTER, FLEET_FRONTS, FLEET_OUTBOX_LEAST, FLEET_OUTBOX_MOST, FLEET_SEND_LONGEST, FLEET_SEND_TIMEOUT, FLEET_SERVERS,
+  FLEET_SITES,
 } from '../kit/fleet-limits.js';
+import { OUTBOX_KEPT } from '../kit/limits.js';
 import { readPublicKey, readSeed } from '../kit/nkeys.js';
 import { NamePattern, type Groups } from '../kit/patterns.js';
 import type { AccountSettings, FleetSettings, ProviderSettings } from './config.js';
@@ -11,7 +13,7 @@ import { groupFault } from './group-words.js';
 import type { NameForm, Reader } from './reader.js';
 import { grantTable, patternFault } from './schema.js';
 import { readSecret, secretEntries, secretKey, type SecretOptions } from './secret.js';
-import { positiveDuration, text } from './values.js';
+import { positiveDuration, text, whole } from './values.js';
 
 /** The table `[fleet]` with `[[fleet.fronts]]` and `[[fleet.sites]]`, and the key `lease` of providers. */
 
@@ -72,6 +74,7 @@ export const fleetTable = v.strictObject({
     v.minValue(FLEET_ALIVE_SHORTEST, `must be at least "${FLEET_ALIVE_SHORTEST}ms"`), v.maxValue(FLEET_ALIVE_LONGEST, `must be at most "${seconds(FLEET_ALIVE_LONGEST)}"`)), seconds(FLEET_ALIVE_INTERVAL)),
   'dead-after': v.optional(positiveDuration, seconds(FLEET_DEAD_AFTER)),
   'send-timeout': v.optional(v.pipe(positiveDuration, v.maxValue(FLEET_SEND_LONGEST, `must be at most "${seconds(FLEET_SEND_LONGEST)}"`)), seconds(FLEET_SEND_TIMEOUT)),
+  'outbox-size': v.optional(whole(FLEET_OUTBOX_LEAST, FLEET_OUTBOX_MOST), OUTBOX_KEPT),
   share: v.optional(v.array(checked(providerPatternFault), 'a list of patterns is expected, such as ["kvm*"]'), ['*']),
   fronts: v.optional(v.pipe(v.array(frontTable, 'write [[fleet.fronts]], with two brackets on each side: there may be several'), v.maxLength(FLEET_FRONTS, `must be at most ${FLEET_FRONTS} fronts`)), []),
   sites: v.optional(v.pipe(v.array(siteTable, 'write [[fleet.sites]], with two brackets on each side: there may be several'), v.maxLength(FLEET_SITES, `must be at most ${FLEET_SITES} sites`))),
@@ -154,7 +157,7 @@ function complete(table: FleetTable, value: unknown): FleetSettings {
   return {
     roles: new Set(table.role), name: table.name, servers: table.servers, caFile: table['ca-file'],
     nkey: { ...(nkey && { nkey }), ...(file !== undefined && { 'nkey-file': file }), ...(variable !== undefined && { 'nkey-env': variable }) },
-    aliveInterval: table['alive-interval'], deadAfter: table['dead-after'], sendTimeout: table['send-timeout'], share: table.share,
+    aliveInterval: table['alive-interval'], deadAfter: table['dead-after'], sendTimeout: table['send-timeout'], outboxSize: table['outbox-size'], share: table.share,
     fronts: table.fronts.map(({ name, 'public-key': key, grants }) => ({ name, publicKey: key, grants })),
     sites: table.sites && new Map(table.sites.map(({ name, 'public-key': key }) => [name, key])),
     fingerprint: fingerprint(value),

@@ -167,5 +167,8 @@ export const FLEET_LEASES_SIZE = 16 * 1024 ** 2;
 /** A value of a lease; and what headers may come to beside the content of a message. */
 export const FLEET_LEASE_VALUE = 4096;
 export const FLEET_HEADERS = 1024;
+/** Events that a server keeps of each kind while the bus takes none: what the configuration may say. What it says where it does not, is OUTBOX_KEPT. */
+export const FLEET_OUTBOX_LEAST = 1000;
+export const FLEET_OUTBOX_MOST = 1_000_000;
 /** In which the bus knows an event again by its id. */
 export const FLEET_DUPLICATE_WINDOW = 120_000;

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { makeFolder } from '../kit/folders.js';
-import { ONCE_KEPT, OUTBOX_KEPT, STATE_KEYS, STATE_PAGE, STATE_PAGE_SIZE, STORE_LOCK_TIMEOUT } from '../kit/limits.js';
+import { ONCE_KEPT, STATE_KEYS, STATE_PAGE, STATE_PAGE_SIZE, STORE_LOCK_TIMEOUT } from '../kit/limits.js';
 import { orderOperations, ORDERS_SCHEMA } from './order-journal-file.js';
 import { planOperations, PLANS_SCHEMA } from './plan-journal-file.js';
 import { openSqlite, type Sqlite } from './sqlite.js';
@@ -96,12 +96,12 @@ function outboxOperations(database: Sqlite): Operations {
     'SELECT position, event FROM outbox WHERE namespace = ? AND position > ? ORDER BY position LIMIT ?', 'position'));
   const headOf = (namespace: string): Head => (readHead.get(namespace) ?? { last: 0, gone: 0, dropped: 0 }) as Head;
   return {
-    'outbox.append': ([name, ...events]) => {
+    'outbox.append': ([name, most, ...events]) => {
       const namespace = String(name);
       const head = headOf(namespace);
       events.forEach((event, index) => insert.run(namespace, head.last + index + 1, event));
       const last = head.last + events.length;
-      const gone = Math.max(head.gone, last - OUTBOX_KEPT);
+      const gone = Math.max(head.gone, last - Number(most));
       if (gone > head.gone) remove.run(namespace, gone);
       const dropped = gone - head.gone;
       writeHead.run(namespace, last, gone, head.dropped + dropped);

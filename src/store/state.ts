@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { OUTBOX_APPEND, STATE_KEY, STATE_PAGE, STATE_VALUE, STORE_CLOSE, TASK_TEXT } from '../kit/limits.js';
+import { OUTBOX_APPEND, OUTBOX_KEPT, STATE_KEY, STATE_PAGE, STATE_VALUE, STORE_CLOSE, TASK_TEXT } from '../kit/limits.js';
 import { History } from './history.js';
 import { orderJournal, type OrderJournal } from './order-journal.js';
 import { planJournal, type PlanJournal } from './plan-journal.js';
@@ -40,7 +40,7 @@ export interface OutboxEvent {
 }
 
 /**
- * Events in order, until whoever they are for has them. At most OUTBOX_KEPT are kept: further ones push
+ * Events in order, until whoever they are for has them. Only so many are kept: further ones push
  * out the oldest, and that is told. All may throw {@link StateError}.
  */
 export interface Outbox {
@@ -130,12 +130,13 @@ export class State {
     };
   }
 
-  outbox(namespace: string): Outbox {
+  /** @param most how many events it keeps, as is asked with each that is added */
+  outbox(namespace: string, most = (): number => OUTBOX_KEPT): Outbox {
     return {
       append: async (events) => {
         if (events.length > OUTBOX_APPEND) throw new StateError('too large', `at most ${OUTBOX_APPEND} events in one go`);
         checkValues(events);
-        return await this.#ask('outbox.append', [...this.#keys(namespace), ...events], false) as { last: number; dropped: number };
+        return await this.#ask('outbox.append', [...this.#keys(namespace), most(), ...events], false) as { last: number; dropped: number };
       },
       read: async (after, most) =>
         await this.#ask('outbox.read', [...this.#keys(namespace), after, Math.min(most, STATE_PAGE)], false) as Awaited<ReturnType<Outbox['read']>>,

@@ -33,7 +33,7 @@ await t.test('what a short table means', async (t) => {
   const { fleet: settings } = await parse(fleet());
   t.match(settings, {
     name: 'berlin', servers: ['tls://bus1.example'], caFile: undefined, nkey: { 'nkey-file': keyFile },
-    aliveInterval: 5000, deadAfter: 20_000, sendTimeout: 5000, share: ['*'], fronts: [], sites: undefined,
+    aliveInterval: 5000, deadAfter: 20_000, sendTimeout: 5000, outboxSize: 100_000, share: ['*'], fronts: [], sites: undefined,
   });
   t.same([...settings!.roles], ['site']);
 });
@@ -41,7 +41,7 @@ await t.test('what a short table means', async (t) => {
 await t.test('every key', async (t) => {
   const { fleet: settings, providers } = await parse(fleet({
     role: '["site", "front"]', servers: '["tls://bus1.example:4222", "tls://bus-2.example:5222"]',
-    further: 'ca-file = "/ca.pem"\nalive-interval = "1s"\ndead-after = "2s"\nsend-timeout = "30s"\nshare = ["kvm*", "san1"]',
+    further: 'ca-file = "/ca.pem"\nalive-interval = "1s"\ndead-after = "2s"\nsend-timeout = "30s"\noutbox-size = 1_000_000\nshare = ["kvm*", "san1"]',
   }, `
 [[fleet.fronts]]
 name = "f1"
@@ -62,7 +62,7 @@ lease = "san-1"
 type = "sim"
 `));
   t.match(settings, {
-    servers: ['tls://bus1.example:4222', 'tls://bus-2.example:5222'], caFile: '/ca.pem', aliveInterval: 1000, deadAfter: 2000, sendTimeout: 30_000, share: ['kvm*', 'san1'],
+    servers: ['tls://bus1.example:4222', 'tls://bus-2.example:5222'], caFile: '/ca.pem', aliveInterval: 1000, deadAfter: 2000, sendTimeout: 30_000, outboxSize: 1_000_000, share: ['kvm*', 'san1'],
     fronts: [{ name: 'f1', publicKey: one, grants: [{ instances: ['*', '@web'], commands: ['read', 'power'] }] }, { name: 'f2', publicKey: other, grants: [] }],
   });
   t.same([...settings!.roles], ['site', 'front']);
@@ -108,6 +108,7 @@ const FAULTS: readonly (readonly [string, string, RegExp])[] = [
   [fleet({ further: 'alive-interval = "99ms"' }), '6:1', /at least "100ms"/], [fleet({ further: 'alive-interval = "61s"\ndead-after = "1h"' }), '6:1', /at most "60s"/],
   [fleet({ further: 'alive-interval = "15s"' }), '1:1', /dead-after|at least twice alive-interval/], [fleet({ further: 'dead-after = "9s"' }), '6:1', /at least twice alive-interval/],
   [fleet({ further: 'send-timeout = "31s"' }), '6:1', /at most "30s"/], [fleet({ further: 'send-timeout = "0s"' }), '6:1', /more than zero/],
+  [fleet({ further: 'outbox-size = 999' }), '6:1', /1000/], [fleet({ further: 'outbox-size = 1_000_001' }), '6:1', /1000000/], [fleet({ further: 'outbox-size = "many"' }), '6:1', /outbox-size/],
   [fleet({ further: 'share = ["kvm*", "kvm1/web"]' }), '6:18', /a pattern over names of providers/], [fleet({ further: 'share = ["[9-1]"]' }), '6:10', /backwards/],
   [fleet({ further: 'nkey_file = "x"' }), '6:1', /unknown key nkey_file; is nkey-file meant\?$/],
   [fleet({ further: 'outbox = 1' }), '6:1', /unknown key outbox/],

@@ -103,6 +103,17 @@ await t.test('a full outbox drops the oldest, and says so', async (t) => {
   await t.rejects(outbox.append(['x'.repeat(STATE_VALUE + 1)]), { message: /^too large: / });
 });
 
+await t.test('how many an outbox keeps is another matter from one event to the next', async (t) => {
+  let most = 3;
+  const outbox = open(t, scratch(t)).outbox('a', () => most);
+  t.same(await outbox.append(['1', '2', '3', '4']), { last: 4, dropped: 1 });
+  most = 5;
+  t.same(await outbox.append(['5', '6']), { last: 6, dropped: 0 });
+  most = 2;
+  t.same(await outbox.append(['7']), { last: 7, dropped: 4 });
+  t.same((await outbox.read(0, 10)).events.map(({ event }) => event), ['6', '7']);
+});
+
 await t.test('a key begins once', async (t) => {
   const folder = scratch(t);
   const state = open(t, folder);

@@ -43,7 +43,7 @@ export class Front {
     const sites = this.#sites = new Sites({ talk, keys, refused, times });
     const orders = new SiteOrders({ talk, sites, times });
     const kinds = new MachineKinds();
-    this.#audit = new FrontAudit({ bus, front: settings.name, outbox: state.outbox('fleet audit'), names: state.keyValue('fleet audit'), log });
+    this.#audit = new FrontAudit({ bus, front: settings.name, outbox: state.outbox('fleet audit', () => this.#settings.outboxSize), names: state.keyValue('fleet audit'), log });
     this.#inventory = new Inventory({
       bus, log,
       isSite: (name) => keys.isSite(name),
