@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { newToken, tokenHash } from '../../src/auth/tokens.js';
 import { NATS_PROGRAMS } from '../peers/nats.js';
 import { LONG, PASSWORD } from '../support/faults.js';
 import { lacks } from '../support/peers.js';
@@ -22,6 +23,10 @@ instances = ["lj", "builder", { name = "test", state = "off" }, "dev"]
 faults = { dev = "deaf" }
 `;
 
+const [ALL, OWN] = [newToken(), newToken()];
+/** A token of the account whose table stands before. */
+const token = (account: string, secret: string): string => `[[accounts.${account}.tokens]]\nname = "ci"\nhash = "${tokenHash(secret)}"\n`;
+
 const fleet = await Fleet.start(t, {
   sites: {
     berlin: {
@@ -32,8 +37,8 @@ const fleet = await Fleet.start(t, {
   },
   fronts: {
     f1: {
-      listeners: 2,
-      tables: `${account('kim', '{ instances = ["berlin.*/web*"], commands = ["read", "power"] }')}${account('plans', '{ instances = ["*"], commands = ["read", "power"] }')}
+      listeners: 3,
+      tables: `${account('kim', '{ instances = ["berlin.*/web*"], commands = ["read", "power"] }')}${token('kim', OWN)}${account('boss', '{ instances = ["*"], commands = ["*"] }')}${token('boss', ALL)}${account('plans', '{ instances = ["*"], commands = ["read", "power"] }')}
 [groups]
 webs = ["berlin.*/web*"]
 [plans.night]
@@ -41,6 +46,9 @@ account = "plans"
 stages = [{ name = "webs", stop = ["berlin.kvm1/web[3-4]"] }, { name = "db", stop = ["berlin.kvm1/db"], after = ["webs"] }]
 [gateways.metrics]
 type = "metrics"
+listen = ["127.0.0.1:0"]
+[gateways.page]
+type = "web"
 listen = ["127.0.0.1:0"]
 `,
     },
@@ -184,6 +192,65 @@ await t.test('a plan switches machines of a site', async (t) => {
   t.match(status, /^run \S+ night done .*targets=3\/3/m, status);
   t.equal(await f1.ask('status berlin.kvm1/db'), 'off');
   t.match(berlin.audit().at(-1)?.account, /^plans@f1$/);
+});
+
+/** The HTTP API of the page, asked with a token. */
+async function call(secret: string, method: string, path: string, body?: object): Promise<{ readonly status: number; readonly json: Record<string, unknown> }> {
+  const response = await fetch(`http://127.0.0.1:${f1.daemon.ports[2]}/api${path}`, {
+    method, headers: { authorization: `Bearer ${secret}`, ...body && { 'content-type': 'application/json' } }, ...body && { body: JSON.stringify(body) }, signal: AbortSignal.timeout(60_000),
+  });
+  return { status: response.status, json: await response.json() as Record<string, unknown> };
+}
+
+interface Row {
+  readonly id: string;
+  readonly state: string;
+}
+
+/** @returns a task, or a run, when it has ended */
+async function endOf(secret: string, path: string, rowIn = (json: object): object => json): Promise<Row> {
+  let row: Row | undefined;
+  await until(async () => !['running', 'waiting'].includes((row = rowIn((await call(secret, 'GET', path)).json) as Row).state), LONG, `the end of ${path}`);
+  return row!;
+}
+
+await t.test('over HTTP: who has a tenant\'s token sees and switches his machines alone', async (t) => {
+  const names = async (secret: string): Promise<string[]> => ((await call(secret, 'GET', '/instances')).json['instances'] as { fullName: string }[]).map(({ fullName }) => fullName).sort();
+  t.same((await names(ALL)).filter((name) => !name.includes('.sim/')), [...['db', 'slow1', 'web1', 'web2', 'web3', 'web4'].map((name) => `berlin.kvm1/${name}`), 'munich.kvm1/mail', 'munich.kvm1/web1']);
+  t.same(await names(OWN), ['web1', 'web2', 'web3', 'web4'].map((name) => `berlin.kvm1/${name}`));
+  t.same((await call(OWN, 'GET', '/instances/munich.kvm1%2Fmail')).status, 403);
+  t.match((await call(OWN, 'GET', '/instances/berlin.kvm1%2Fweb2')).json, { name: 'web2', state: 'on', provider: 'berlin.kvm1' });
+  t.match((await call(OWN, 'GET', '/instances/berlin.kvm1%2Fweb2/readings?names=status,uptime')).json, { readings: { status: { value: 'on' } } });
+  t.notMatch(JSON.stringify((await call(OWN, 'GET', '/providers')).json), /munich|sim/);
+  const before = machines.acts('web2');
+  t.same((await call(OWN, 'POST', '/power', { targets: ['web2', 'berlin.kvm1/db'], action: 'stop', once: 'fleet-web-0001' })).status, 403, 'one of them is not his');
+  t.match(JSON.stringify((await call(OWN, 'POST', '/power/preview', { targets: ['web2'], action: 'stop' })).json), /web2/);
+  t.equal(machines.acts('web2'), before, 'nothing was done');
+});
+
+await t.test('over HTTP: an order, what is told of it meanwhile, and a plan', async (t) => {
+  const end = new AbortController();
+  t.teardown(() => end.abort());
+  const following = await fetch(`http://127.0.0.1:${f1.daemon.ports[2]}/api/events?follow=true&types=state,action`, { headers: { authorization: `Bearer ${OWN}` }, signal: end.signal });
+  let told = '';
+  void (async () => {
+    for await (const some of following.body!.pipeThrough(new TextDecoderStream())) told += some;
+  })().catch(() => undefined);
+  await berlin.ask('start kvm1/db --wait');
+  const order = { targets: ['web2'], action: 'stop', once: 'fleet-web-0002' };
+  const { id } = (await call(OWN, 'POST', '/power', order)).json as { id: string };
+  t.match(await endOf(OWN, `/tasks/${id}`), { state: 'done', action: 'stop', targets: [{ instance: 'berlin.kvm1/web2', state: 'done' }] });
+  t.equal(await berlin.ask('status kvm1/web2'), 'off');
+  t.equal(((await call(OWN, 'POST', '/power', order)).json as { id: string }).id, id, 'sent again, it is the same task');
+  await until(() => /"action"/.test(told) && /"state"/.test(told) && /web2/.test(told), LONG, 'the events').catch((error: unknown) => { throw new Error(`${(error as Error).message}: ${told}`); });
+  t.notMatch(told, /kvm1\/db/, 'nothing of what is not his');
+  t.equal(machines.count('web2', 'p'), 2);
+  t.match(berlin.audit().filter(({ instance }) => instance === 'kvm1/web2').at(-1), { account: 'kim@f1 (token ci)', command: 'stop', outcome: 'done' });
+  t.same((await call(OWN, 'POST', '/plans/night/run', {})).status, 403);
+  const runIn = (json: object): Row => (json as { readonly run: Row }).run;
+  const { id: run } = runIn((await call(ALL, 'POST', '/plans/night/run', {})).json);
+  t.match(await endOf(ALL, `/runs/${run}`, runIn), { state: 'done', plan: 'night' });
+  t.equal(await berlin.ask('status kvm1/db'), 'off');
 });
 
 await t.test('the figures and the client know the sites', async (t) => {
