@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { BUS_STORE_DOUBT, BUS_STORE_TIMEOUT } from '../kit/fleet-limits.js';
+import { BUS_LAYOUT_LOOK, BUS_STORE_DOUBT, BUS_STORE_TIMEOUT } from '../kit/fleet-limits.js';
 import type { WireMessage } from './bus-wire.js';
 import { BusError, type BusMessage, type Headers, type KeyEntry } from './contract.js';
 
@@ -67,12 +67,58 @@ export function checkAcknowledgement({ error }: Acknowledgement, where: string):
   throw new BusError('store', `${where}: ${description}`);
 }
 
-/** Writes to and reads from streams and buckets. */
+/** @param config of a stream, as the store has it @returns why nothing may be written there, in words behind its name; undefined: it may */
+export type FaultOf = (config: object) => string | undefined;
+
+const info = v.object({ config: v.fallback(v.looseObject({}), {}) });
+
+/** What is known of whether a stream may be written to. */
+interface Looked {
+  readonly fault: string | undefined;
+  /** by performance.now(): when it is looked at again */
+  readonly again: number;
+}
+
+/** Writes to and reads from streams and buckets. It writes to none that this program does not know: who keeps it so may mean something else by it. */
 export class BusStore {
   readonly #ask: Ask;
+  readonly #faultOf: FaultOf;
+  readonly #looked = new Map<string, Looked>();
+  readonly #looking = new Map<string, Promise<Looked>>();
 
-  constructor(ask: Ask) {
+  constructor(ask: Ask, faultOf: FaultOf) {
     this.#ask = ask;
+    this.#faultOf = faultOf;
+  }
+
+  /** Looked at before the first thing is written, and now and then from there on, which nobody waits for. @throws BusError down, absent, store */
+  async #mustFit(stream: string): Promise<void> {
+    const known = this.#looked.get(stream);
+    const looking = known !== undefined && performance.now() < known.again ? undefined : this.#look(stream);
+    // of what is known already, who cannot be asked just now has no news
+    if (known !== undefined) void looking?.catch(() => undefined);
+    const { fault } = known ?? await looking!;
+    if (fault !== undefined) throw new BusError('store', `${stream} ${fault}`);
+  }
+
+  #look(stream: string): Promise<Looked> {
+    const looking = this.#looking.get(stream) ?? this.#info(stream, BUS_STORE_TIMEOUT).then((data) => {
+      const looked: Looked = { fault: this.#faultOf(v.parse(info, JSON.parse(Buffer.from(data).toString())).config), again: performance.now() + BUS_LAYOUT_LOOK };
+      this.#looked.set(stream, looked);
+      return looked;
+    }).finally(() => this.#looking.delete(stream));
+    this.#looking.set(stream, looking);
+    return looking;
+  }
+
+  /** What the store says of a stream. @throws BusError down, absent, store */
+  async #info(stream: string, ms: number): Promise<Uint8Array> {
+    const { data } = await this.#ask(`$JS.API.STREAM.INFO.${stream}`, NOTHING, {}, ms).catch((error: unknown) => {
+      if (error instanceof BusError && error.reason === 'down') throw error;
+      throw new BusError('store', `${stream}: the bus's store does not answer`, { cause: error });
+    });
+    checkAcknowledgement(readAcknowledgement(data), stream);
+    return data;
   }
 
   /** @throws BusError down, absent, store */
@@ -88,14 +134,12 @@ export class BusStore {
 
   /** Nobody answers: either there is no such stream, or none of the servers that keep it is up. @throws BusError absent, store */
   async #mustBeThere(stream: string): Promise<void> {
-    const { data } = await this.#ask(`$JS.API.STREAM.INFO.${stream}`, NOTHING, {}, BUS_STORE_DOUBT).catch((error: unknown) => {
-      throw new BusError('store', `${stream}: the bus's store does not answer`, { cause: error });
-    });
-    checkAcknowledgement(readAcknowledgement(data), stream);
+    await this.#info(stream, BUS_STORE_DOUBT);
   }
 
   /** @returns the sequence that it has @throws BusError */
   async #write(stream: string, subject: string, data: Uint8Array, headers: Headers): Promise<number> {
+    await this.#mustFit(stream);
     const answered = await this.#question(stream, subject, data, { [EXPECTED_STREAM]: stream, ...headers });
     const answer = readAcknowledgement(answered.data);
     checkAcknowledgement(answer, stream);

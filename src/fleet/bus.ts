@@ -6,6 +6,7 @@ import { BusStore } from './bus-store.js';
 import { BucketWatch } from './bus-watch.js';
 import { BusWire } from './bus-wire.js';
 import { BusError, type Bucket, type Bus, type BusMessage, type Conversation, type Headers } from './contract.js';
+import { layoutFault, layoutOf } from './store-layout.js';
 
 /** The bus over NATS, 2.9.10 or later. What it needs of the store is made by `argo-server fleet init`. */
 export class NatsBus implements Bus {
@@ -18,7 +19,10 @@ export class NatsBus implements Bus {
   constructor(options: LinkOptions, log: Log) {
     this.#log = log;
     this.#wire = new BusWire(options, log);
-    this.#store = new BusStore((subject, data, headers, ms) => oneAnswer(this.#wire, subject, data, headers, ms, this.#closing.signal));
+    this.#store = new BusStore(
+      (subject, data, headers, ms) => oneAnswer(this.#wire, subject, data, headers, ms, this.#closing.signal),
+      (config) => layoutFault(layoutOf(config)),
+    );
   }
 
   get trouble(): string | undefined {

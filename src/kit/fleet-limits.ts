@@ -119,6 +119,8 @@ export const BUS_PING_INTERVAL = 5000;
 export const BUS_PINGS_UNANSWERED = 2;
 /** For a question to the bus's own store: a stream, a bucket. */
 export const BUS_STORE_TIMEOUT = 5000;
+/** How often it is looked whether a stream has still the layout that is known here. */
+export const BUS_LAYOUT_LOOK = 60_000;
 /** For the question whether there is such a stream at all, where it did not answer. */
 export const BUS_STORE_DOUBT = 1000;
 /** After a failure of that store, until it is tried again. */

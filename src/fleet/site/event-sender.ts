@@ -134,11 +134,9 @@ export class EventSender {
 
   #failed(error: Error, isDown: boolean): void {
     this.#isSure = false;
-    const { message } = error;
-    if (this.#failure === undefined && !isDown) {
-      this.#parts.log('warn', 'events do not arrive on the bus, they are kept and tried again', { reason: message, ...(error instanceof BusError ? {} : { cause: error }) });
-    }
-    this.#failure ??= message;
+    if (this.#failure !== undefined || isDown) return;
+    const reason = this.#failure = error.message;
+    this.#parts.log('warn', 'events do not arrive on the bus, they are kept and tried again', { reason, ...(error instanceof BusError ? {} : { cause: error }) });
   }
 }
 

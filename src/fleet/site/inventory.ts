@@ -235,11 +235,10 @@ export class Inventory {
   #failed(values: ProviderValues, index: number, thrown: unknown): void {
     values.again(index);
     this.#resumes = performance.now() + BUS_STORE_PAUSE;
-    const reason = (thrown as Error).message;
     // a lost connection is told of by whoever makes it
-    const isKnown = this.#failure !== undefined || (thrown instanceof BusError && thrown.reason === 'down');
-    if (!isKnown) this.#parts.log('warn', 'inventory cannot be told, it is tried again', { reason, ...(thrown instanceof BusError ? {} : { cause: thrown }) });
-    this.#failure ??= reason;
+    if (this.#failure !== undefined || (thrown instanceof BusError && thrown.reason === 'down')) return;
+    const reason = this.#failure = (thrown as Error).message;
+    this.#parts.log('warn', 'inventory cannot be told, it is tried again', { reason, ...(thrown instanceof BusError ? {} : { cause: thrown }) });
   }
 
   /** Notes how many values may be there still, where that has changed. */
