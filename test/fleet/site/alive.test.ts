@@ -19,7 +19,7 @@ await t.test('a site says that it is alive, and what it offers', async (t) => {
   t.ok(isSigned);
   t.match(message, { site: SITE, incarnation: 'first-incarnation', version: '1.2.3', interval: 5000, orders: 0, outbox: 7, providers: [{ name: 'fake', type: 'fake', held: true, dmesg: false }] });
   const before = heardIn(world).length;
-  world.provider.provider.staleReason = 'UNREACHABLE: no\nroute';
+  world.provider.staleReason = 'UNREACHABLE: no\nroute';
   site.changed();
   t.equal(heardIn(world).length, before + 1);
   t.equal(heardIn(world).at(-1)!.message.providers[0]!.stale, 'UNREACHABLE: no route');

@@ -35,7 +35,7 @@ await t.test('each question is answered with what the machine says', async (t) =
 await t.test('the log of a hypervisor, its end where it is long', async (t) => {
   const world = await SiteWorld.make(t);
   await world.live();
-  const { driver } = world.provider;
+  const { driver } = world;
   const dmesg = (fields: Fields = {}) => world.front.asked({ ask: 'dmesg', machine: '', instance: '', ...fields });
   t.match(bare(await dmesg()), { state: 'failed', phrase: 'NOT SUPPORTED' });
   driver.dmesg = async () => 'a line\n';

@@ -29,6 +29,14 @@ export type Listed = [machine: Machine, state: PowerState][];
 export const machines = (count: number, name = (index: number): string => `m${index}`): Listed =>
   Array.from({ length: count }, (_, index) => [new SmallMachine(name(index)), 'on']);
 
+interface Opened {
+  readonly provider: Provider;
+  readonly driver: Driver;
+  readonly host: DriverHost;
+  /** what is there when it is listed */
+  listed: () => Listed;
+}
+
 /** Providers of the test's own, as a site has them. */
 export class World {
   readonly events: Events;
@@ -36,7 +44,7 @@ export class World {
   readonly feed: EventFeed;
   readonly stock: Stock;
   readonly settings = new Map<string, ProviderSettings>();
-  readonly #providers = new Map<string, { readonly provider: Provider; readonly host: DriverHost; listed: Listed }>();
+  readonly #providers = new Map<string, Opened>();
   readonly logged: string[] = [];
   readonly log = (level: string, message: string, facts: object = {}): void => void this.logged.push(`${level} ${message} ${JSON.stringify(facts)}`);
 
@@ -48,12 +56,12 @@ export class World {
   }
 
   /** Opens a provider, and lists it where machines are given. */
-  async open(name: string, listed?: Listed, more: { readonly type?: string; readonly lease?: string; readonly leaseOf?: (name: string) => Lease | undefined } = {}): Promise<Provider> {
+  async open(name: string, listed?: Listed | (() => Listed), more: { readonly type?: string; readonly lease?: string; readonly leaseOf?: (name: string) => Lease | undefined } = {}): Promise<Provider> {
     let host: DriverHost | undefined;
     const driver: Driver = {
       list: () => {
         const { listed: now } = this.#providers.get(name)!;
-        return Promise.resolve(now.map(([machine, state]) => ({ machine, state })));
+        return Promise.resolve(now().map(([machine, state]) => ({ machine, state })));
       },
       close: () => Promise.resolve(),
     };
@@ -61,10 +69,15 @@ export class World {
     const settings: ProviderSettings = { name, type: more.type ?? 'fake', options: {}, actionTimeout: undefined, pollInterval: 3_600_000, concurrency: undefined, fingerprint: '', ...(more.lease !== undefined && { lease: more.lease }) };
     const provider = new Provider(settings, module, this.registry, () => undefined, undefined, more.leaseOf);
     this.settings.set(name, settings);
-    this.#providers.set(name, { provider, host: host!, listed: listed ?? [] });
+    this.#providers.set(name, { provider, driver, host: host!, listed: typeof listed === 'function' ? listed : () => listed ?? [] });
     this.registry.arrange([...this.#providers.values()].map((one) => one.provider));
     if (listed !== undefined) await provider.refresh();
     return provider;
+  }
+
+  /** The driver of one that is open. */
+  driver(name: string): Driver {
+    return this.#providers.get(name)!.driver;
   }
 
   /** Takes it out of the configuration. */
@@ -79,7 +92,7 @@ export class World {
   /** Others are there now. */
   async list(name: string, listed: Listed): Promise<void> {
     const known = this.#providers.get(name)!;
-    known.listed = listed;
+    known.listed = () => listed;
     await known.provider.refresh();
   }
 
@@ -87,7 +100,7 @@ export class World {
   see(name: string, id: string, state: PowerState): void {
     const known = this.#providers.get(name)!;
     known.host.changed(id, state);
-    const row = known.listed.find(([machine]) => machine.id === id);
+    const row = known.listed().find(([machine]) => machine.id === id);
     if (row) row[1] = state;
   }
 

@@ -267,7 +267,7 @@ await t.test('a front may do what the site lets it, on the machines that are mea
   isOffered = false;
   t.match(await refusal({}), /^(NOT ALLOWED|NO SUCH INSTANCE)/, 'a provider that is not offered');
   isOffered = true;
-  provider.provider.staleReason = 'UNREACHABLE: no route';
+  provider.staleReason = 'UNREACHABLE: no route';
   t.match(await refusal({ machine: 'new' }), /^UNREACHABLE: fake: UNREACHABLE: no route/, 'of a provider that does not answer, nobody knows what it has');
   t.same(audit.begun, []);
   t.match(await refusal({}), /^ended/);

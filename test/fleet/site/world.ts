@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { GrantSettings } from '../../../src/config/config.js';
+import type { Driver } from '../../../src/drivers/driver.js';
 import { FROM_HEADER, REPLY_PURPOSE, SIGNATURE_HEADER, type BusError, type BusMessage, type Headers } from '../../../src/fleet/contract.js';
 import { newId } from '../../../src/fleet/ids.js';
 import { answerMessage, readMessage, writeMessage, type AnswerMessage } from '../../../src/fleet/messages.js';
@@ -11,11 +12,13 @@ import { KnownKey, newSeed, NkeySigner } from '../../../src/fleet/signer.js';
 import { Site, type SiteParts, type SiteSettings, type SiteTimes } from '../../../src/fleet/site/site.js';
 import { askSubject, orderSubject, resultSubject } from '../../../src/fleet/subjects.js';
 import { Gate } from '../../../src/instances/gate.js';
+import type { Provider } from '../../../src/instances/provider.js';
 import { State } from '../../../src/store/state.js';
-import { FakeMachine, fakeProvider } from '../../instances/fake-driver.js';
+import { FakeMachine } from '../../instances/fake-driver.js';
 import { RememberedAudit } from '../../server/core.js';
 import { MemoryHub, type MemoryBus } from '../../support/fleet/memory-bus.js';
 import { until } from '../../support/until.js';
+import { World } from './data-world.js';
 
 export const SITE = 'berlin';
 export const WITHIN = 60_000;
@@ -157,24 +160,32 @@ export class SiteWorld {
   readonly clocks: Clocks = { now: () => this.now() + this.#skew, steady: () => performance.now() + this.#passed };
   readonly front: TestFront;
   readonly machine: FakeMachine;
-  readonly provider: Awaited<ReturnType<typeof fakeProvider>>;
+  /** what the site has: `fake`, with the machines */
+  readonly own: World;
+  readonly provider: Provider;
   grants = ALL;
   readonly #t: Test;
 
-  private constructor(t: Test, machine: FakeMachine, provider: SiteWorld['provider']) {
+  private constructor(t: Test, machine: FakeMachine, own: World, provider: Provider) {
     this.#t = t;
     this.machine = machine;
+    this.own = own;
     this.provider = provider;
     this.folder = mkdtempSync(join(tmpdir(), 'argo-site-'));
     this.front = new TestFront(this.hub, 'f1', this.signer, this.now);
     t.teardown(async () => {
-      await provider.provider.close(0);
+      await own.end();
       rmSync(this.folder, { recursive: true, force: true });
     });
   }
 
   static async make(t: Test, machine = new FakeMachine('lj', 'on'), others: readonly FakeMachine[] = []): Promise<SiteWorld> {
-    return new SiteWorld(t, machine, await fakeProvider([machine, ...others]));
+    const own = new World();
+    return new SiteWorld(t, machine, own, await own.open('fake', () => [machine, ...others].map((one) => [one, one.state])));
+  }
+
+  get driver(): Driver {
+    return this.own.driver('fake');
   }
 
   settings(fronts: SiteSettings['fleet']['fronts'] = [{ name: 'f1', publicKey: this.front.signer.publicKey, grants: this.grants }]): SiteSettings {
@@ -186,12 +197,12 @@ export class SiteWorld {
     const logged: string[] = [];
     const log: SiteParts['log'] = (level, message, facts) => { logged.push(`${level} ${message} ${JSON.stringify(facts ?? {})}`); };
     const audit = new RememberedAudit();
-    const gate = new Gate({ registry: this.provider.registry, audit, log, actionTimeout: () => 10_000, groups: () => new Map() });
+    const gate = new Gate({ registry: this.own.registry, audit, log, actionTimeout: () => 10_000, groups: () => new Map() });
     const state = options.state ?? new State(options.folder ?? this.folder, () => undefined);
     const bus = this.hub.connect(SITE);
     const site = new Site({
       gate, state, bus, log, signer: options.signer ?? this.signer, incarnation: options.incarnation ?? `incarnation-${String(lives).padStart(6, '0')}`, version: '1.2.3',
-      isOffered: () => true, offered: () => [{ name: 'fake', type: 'fake', held: true, dmesg: false, ...(this.provider.provider.staleReason !== undefined && { stale: this.provider.provider.staleReason }) }],
+      isOffered: () => true, offered: () => [{ name: 'fake', type: 'fake', held: true, dmesg: false, ...(this.provider.staleReason !== undefined && { stale: this.provider.staleReason }) }],
       outbox: () => 0, ...options.parts,
       times: { clocks: this.clocks, hush: HUSH, hushAgain: HUSH / 4, runningFirst: 50, runningEvery: 50, ...options.times },
     }, this.settings());
