@@ -37,6 +37,7 @@ await t.test('an order as it should be is done, and once, however often it comes
   const sent = thief.sign(thief.order('berlin', 'web1'));
   t.match(await thief.send(sent), { state: /ended|running/, id: sent.order.id });
   await until(() => acts('berlin') === 'web1:r web2: db:', LONG, 'the act');
+  await until(async () => (await thief.send(sent))?.state === 'ended', LONG, 'the end of it');
   for (let again = 0; again < 3; again += 1) t.match(await thief.send(sent), { state: 'ended', result: 'done', id: sent.order.id }, 'the answer is that of the first one');
   const together = thief.sign(thief.order('berlin', 'web2'));
   const answers = await Promise.all([1, 2, 3, 4].map(() => thief.send(together)));
