@@ -79,6 +79,9 @@ export interface Readings {
   disk: readonly Disk[];
 }
 
+/** Some of a machine's readings. One that is left out, or undefined, is asked for singly. */
+export type Sample = { readonly [Kind in keyof Readings]?: Readings[Kind] | undefined };
+
 /** A machine whose manager can start it together with its host. */
 export interface Autostart {
   /** Whether it is set; undefined where it is neither, as when it is started only where it ran before. Rejects when that cannot be had. */
@@ -232,7 +235,7 @@ export interface Driver {
    * all at once. A machine or a reading that is left out is asked for singly. Used only for those who take an answer of
    * some age, and never twice at the same time.
    */
-  sample?(signal: AbortSignal): Promise<ReadonlyMap<string, Partial<Readings>>>;
+  sample?(signal: AbortSignal): Promise<ReadonlyMap<string, Sample>>;
   /** The hypervisor's log. May come and go: it is looked at when it is asked for. */
   dmesg?: ((signal: AbortSignal) => Promise<string>) | undefined;
   /** what can be done with its host beyond the power of machines */

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
 import { onAbort } from '../../kit/within.js';
-import type { Autostart, Consoles, Disk, DriverHost, Facts, Load, Machine, PowerState, Readings, Sighting } from '../driver.js';
+import type { Autostart, Consoles, Disk, DriverHost, Facts, Load, Machine, PowerState, Sample, Sighting } from '../driver.js';
 import type { MachineAbilities } from '../management/contract.js';
 import { SimConsole } from './console.js';
 import type { SimHost } from './management/host.js';
-import { imagePath, type ManagedMachine, type NewSimMachine, type SimHardware } from './management/park.js';
+import type { ManagedMachine, NewSimMachine, SimHardware } from './management/park.js';
+import { disksOf, LOAD, SimSample, trafficAfter } from './sample.js';
 
 /**
  * What is wrong with a simulated machine. `hang`: its calls never answer. `error`: they fail.
@@ -13,15 +14,11 @@ import { imagePath, type ManagedMachine, type NewSimMachine, type SimHardware } 
  */
 export type Fault = 'hang' | 'error' | 'flapping' | 'deaf';
 
-/** bytes a second that a machine which is on receives and sends, so that counters count */
-const RX_RATE = 1500;
-const TX_RATE = 700;
-
 /** milliseconds up to which a call that is told to end does so "soon" without doing anything for it */
 const SHORT = 50;
 
-const LOAD: Load = { averages: [0.1, 0.05, 0.01] };
-
+/** Of one at fault. */
+const NOTHING: Sample = {};
 
 /** What the machines of one simulated hypervisor have in common. */
 export interface World {
@@ -112,13 +109,9 @@ export class SimMachine implements Machine, Sighting, ManagedMachine {
   }
 
   /** What is known of it without asking it: one that is at fault tells nothing. */
-  get sample(): Partial<Readings> {
-    if (this.#fault !== undefined && this.#fault !== 'deaf') return {};
-    return {
-      status: this.#state, ...this.traffic, disk: this.#disks,
-      ...(this.#isUp ? { uptime: this.secondsUp } : {}),
-      ...(this.#state === 'on' ? { load: LOAD } : {}),
-    };
+  get sample(): Sample {
+    if (this.#fault !== undefined && this.#fault !== 'deaf') return NOTHING;
+    return new SimSample(this.name, this.#state, this.#inUse, this.#isUp ? this.secondsUp : undefined);
   }
 
   async status(signal: AbortSignal): Promise<PowerState> {
@@ -259,15 +252,11 @@ export class SimMachine implements Machine, Sighting, ManagedMachine {
   }
 
   get traffic(): { readonly rx: bigint; readonly tx: bigint } {
-    const seconds = this.#state === 'on' ? this.secondsUp : 0;
-    return { rx: BigInt(Math.floor(seconds * RX_RATE)), tx: BigInt(Math.floor(seconds * TX_RATE)) };
+    return trafficAfter(this.#state === 'on' ? this.secondsUp : 0);
   }
 
   get #disks(): readonly Disk[] {
-    const { disk: size, image, volume } = this.#inUse;
-    if (volume !== undefined) return [{ target: 'vda', type: 'lvm', size, source: volume }];
-    if (image !== undefined) return [{ target: 'vda', type: 'file', format: 'qcow2', size, source: imagePath(image) }];
-    return [{ target: 'xvda', type: 'file', format: 'ext4', size, source: `/srv/sim/${this.name}.img` }];
+    return disksOf(this.name, this.#inUse);
   }
 
   get secondsUp(): number {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Driver, DriverHost, PowerState, Readings, Sighting } from '../driver.js';
+import { Slices } from '../../kit/slices.js';
+import type { Driver, DriverHost, PowerState, Sample, Sighting } from '../driver.js';
 import type { ProviderAbilities } from '../management/contract.js';
 import type { Destination } from '../management/machine.js';
 import { pass, SimMachine, type Fault, type World } from './machine.js';
@@ -40,9 +41,18 @@ export class SimDriver implements Driver {
   }
 
   /** One call, which takes as long as one to a machine. */
-  async sample(signal: AbortSignal): Promise<ReadonlyMap<string, Partial<Readings>>> {
+  async sample(signal: AbortSignal): Promise<ReadonlyMap<string, Sample>> {
     if (this.#world.latency > 0) await pass(this.#world.latency, signal);
-    return new Map(this.#machines.map((machine) => [machine.id, machine.sample]));
+    const samples = new Map<string, Sample>();
+    const slices = new Slices();
+    for (const machine of this.#machines) {
+      if (slices.isOver()) {
+        await slices.pause();
+        signal.throwIfAborted();
+      }
+      samples.set(machine.id, machine.sample);
+    }
+    return samples;
   }
 
   dmesg(): Promise<string> {
