@@ -65,6 +65,18 @@ export class Slices {
   }
 }
 
+/** The slice of this turn begins now, unless other long work has begun it: for what leads to work that gives way later on. */
+export const beginSlice = countTurn;
+
+/**
+ * Gives way where the slice of this turn is over: between steps that are few and short, but come one right behind the other. Those of
+ * a first login do, and what runs for the first time takes ten times as long as later on.
+ */
+export async function giveWay(): Promise<void> {
+  countTurn();
+  if (performance.now() >= turnEnds) await new Slices().pause();
+}
+
 /** What becomes of each, one after the other, with turns for others in between. */
 export async function mapInSlices<T, U>(all: Iterable<T>, make: (one: T) => U | Promise<U>): Promise<U[]> {
   const slices = new Slices();

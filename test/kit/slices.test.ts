@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import { LOOKS_A_CLOCK, SLICE } from '../../src/kit/limits.js';
-import { mapInSlices, Slices } from '../../src/kit/slices.js';
+import { beginSlice, giveWay, mapInSlices, Slices } from '../../src/kit/slices.js';
 
 /** Time goes on only as the test says. */
 function clock(t: Test): { pass(ms: number): void; turn(): Promise<void> } {
@@ -97,4 +97,24 @@ await t.test('what becomes of many leaves turns to others, and is in their order
   t.ok(turns - before > 10, `${turns - before} turns`);
   t.same(await mapInSlices([], () => 1), []);
   await t.rejects(mapInSlices([1], () => Promise.reject(new Error('of one'))), { message: 'of one' });
+});
+
+await t.test('few and short steps give way where they have used up the slice between them, and not before', async (t) => {
+  const { pass, turn } = clock(t);
+  await turn();
+  let others = 0;
+  const step = async (ms: number): Promise<void> => {
+    await giveWay();
+    pass(ms);
+  };
+  setImmediate(() => { others += 1; });
+  beginSlice();
+  pass(SLICE / 2);
+  await step(SLICE / 4);
+  await step(SLICE / 4);
+  t.equal(others, 0, 'what led to them counts, and they fit in with it');
+  await step(SLICE / 4);
+  t.equal(others, 1);
+  await step(SLICE / 4);
+  t.equal(others, 1, 'with a slice of their own');
 });

@@ -3,6 +3,7 @@ import {
   ZABBIX_CONFIGURATION_RAW, ZABBIX_CONFIGURATION_WIRE, ZABBIX_DEFLATE_LEVEL, ZABBIX_INFLATE_AT_ONCE, ZABBIX_INFLATE_RATIO, ZABBIX_MESSAGE_RAW, ZABBIX_MESSAGE_WIRE,
   ZABBIX_ZLIB_CHUNK,
 } from '../../kit/zabbix-limits.js';
+import { giveWay } from '../../kit/slices.js';
 import { formatBytes } from '../../kit/text.js';
 import { ZabbixError } from './errors.js';
 
@@ -63,7 +64,10 @@ function zlib(work: (from: InputType, options: ZlibOptions, told: (error: Error 
  * @throws ZabbixError OWN where it does not fit
  */
 export async function encodeFrame(message: string | Buffer, { packed, large = false }: FrameOptions): Promise<Buffer> {
+  // a long message takes some ms to put together, to encode, and to hand to zlib
+  await giveWay();
   const raw = typeof message === 'string' ? Buffer.from(message) : message;
+  await giveWay();
   const content = packed ? await zlib(deflate, raw, { level: ZABBIX_DEFLATE_LEVEL }) : raw;
   if (!large && Math.max(raw.length, content.length) > U32_MAX) throw new ZabbixError('OWN', `a message of ${formatBytes(BigInt(raw.length))} needs a large frame`);
   const frame = Buffer.allocUnsafe((large ? LARGE_HEADER : HEADER) + content.length);

@@ -1,4 +1,5 @@
 import type { Log } from '../../../kit/log.js';
+import { Slices } from '../../../kit/slices.js';
 import { ZABBIX_MESSAGE_SIZE, ZABBIX_MESSAGE_VALUES, ZABBIX_TAIL_AGE, ZABBIX_TAIL_VALUES } from '../../../kit/zabbix-gateway-limits.js';
 import type { DataParts, ServerAnswer } from '../../../protocols/zabbix/conversation.js';
 import type { TaskResult } from '../../../protocols/zabbix/messages.js';
@@ -87,8 +88,8 @@ export class Sender {
     if (this.#isUploadDisabled) return this.composeResults();
     const { reports, tasks, buffer } = this.#parts;
     const page = await this.#page();
+    const { text, count, leftOut, newlyLeftOut } = page === undefined ? NOTHING : await this.#wanted(page);
     const [part, results] = [reports.next(), tasks.next()];
-    const { text, count, leftOut, newlyLeftOut } = page === undefined ? NOTHING : this.#wanted(page);
     const upTo = page?.last;
     const hasMore = page !== undefined && page.count > 0 && upTo !== undefined && buffer.backlog > upTo - buffer.acknowledged;
     return {
@@ -196,19 +197,24 @@ export class Sender {
   }
 
   /** The values of a page whose items are configured; each stands on a line of its own. */
-  #wanted({ text, count }: HistoryPage): Pick<Shipment, 'leftOut' | 'newlyLeftOut'> & { text: string; count: number } {
+  async #wanted({ text, count }: HistoryPage): Promise<Pick<Shipment, 'leftOut' | 'newlyLeftOut'> & { text: string; count: number }> {
     const hasItem = this.#hasItem;
     const all = { text, count, leftOut: 0, newlyLeftOut: 0 };
     if (hasItem === undefined || count === 0) return all;
+    const slices = new Slices();
     let areAll = true;
-    for (let at = text.indexOf(ITEM); at !== -1 && areAll; at = text.indexOf(ITEM, text.indexOf('\n', at) === -1 ? text.length : text.indexOf('\n', at))) areAll = hasItem(itemAt(text, at));
+    for (let at = text.indexOf(ITEM); at !== -1 && areAll; at = text.indexOf(ITEM, text.indexOf('\n', at) === -1 ? text.length : text.indexOf('\n', at))) {
+      if (slices.isOver()) await slices.pause();
+      areAll = hasItem(itemAt(text, at));
+    }
     if (areAll) return all;
     let newlyLeftOut = 0;
-    const lines = text.split(',\n').filter((line) => {
-      const isWanted = hasItem(itemAt(line, line.indexOf(ITEM)));
-      if (!isWanted && idOf(line) > this.#counted) newlyLeftOut += 1;
-      return isWanted;
-    });
+    const lines: string[] = [];
+    for (const line of text.split(',\n')) {
+      if (slices.isOver()) await slices.pause();
+      if (hasItem(itemAt(line, line.indexOf(ITEM)))) lines.push(line);
+      else if (idOf(line) > this.#counted) newlyLeftOut += 1;
+    }
     return { text: lines.join(',\n'), count: lines.length, leftOut: count - lines.length, newlyLeftOut };
   }
 }
