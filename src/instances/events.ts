@@ -3,8 +3,8 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import type { PowerState } from '../drivers/driver.js';
 import { Sleepers, type Sleeper } from '../kit/bell.js';
 import { ArgoError } from '../kit/errors.js';
-import { EVENTS_A_LISTING, EVENTS_A_TURN, WATCHERS, WATCHERS_A_LOOK, WATCHERS_A_MILLISECOND } from '../kit/limits.js';
-import { Slices } from '../kit/slices.js';
+import { EVENTS_A_LISTING, EVENTS_A_TURN, ROUND_SPREAD, WATCHERS, WATCHERS_A_LOOK, WATCHERS_A_MILLISECOND } from '../kit/limits.js';
+import { beginSlice, Slices } from '../kit/slices.js';
 import { Tally } from '../kit/tally.js';
 import type { Grantable, Principal } from './principal.js';
 
@@ -338,8 +338,7 @@ export class Events {
   async #wakeAll(): Promise<void> {
     this.#round = { end: this.#last };
     const slices = new Slices();
-    // the slice begins now, unless other long work has begun it
-    slices.isOverNow();
+    beginSlice();
     let woken = 0;
     for (const wake of this.#waiting.wakers()) {
       wake();
@@ -347,10 +346,18 @@ export class Events {
       if (woken % WATCHERS_A_LOOK !== 0) continue;
       // they look for themselves first: that is what takes the time
       await Promise.resolve();
-      if (slices.isOverNow()) await slices.pause();
+      if (slices.isOverNow()) await this.#rest(slices, woken);
     }
     // the last of them look, too
     await Promise.resolve();
     this.#round = undefined;
+  }
+
+  /** In one go, a round of a thousand would take a core for 40 ms, and those who are told take another. */
+  async #rest(slices: Slices, woken: number): Promise<void> {
+    const early = this.#wokenAt + ROUND_SPREAD * woken / WATCHERS_A_MILLISECOND - performance.now();
+    if (early < 1) return slices.pause();
+    await sleep(early);
+    beginSlice();
   }
 }

@@ -1,5 +1,5 @@
 import { WRITES_A_LOOK } from './limits.js';
-import { Slices } from './slices.js';
+import { beginSlice, Slices } from './slices.js';
 
 /** What is to be written in this turn of the event loop, or as soon as there is time. */
 const due: (() => void)[] = [];
@@ -20,8 +20,7 @@ export function flushInTurn(flush: () => void): void {
 
 function flushDue(): void {
   let done = 0;
-  // the slice begins now, unless other long work has begun it
-  slices.isOverNow();
+  beginSlice();
   while (done < due.length) {
     due[done]!();
     done += 1;

@@ -370,6 +370,8 @@ export const WRITES_A_LOOK = 8;
  * A write costs the server the same for one event as for many, and whoever reads it as well: fewer and longer ones leave time for others.
  */
 export const WATCHERS_A_MILLISECOND = 10;
+/** Over which part of the time between two rounds one of them is spread. */
+export const ROUND_SPREAD = 0.5;
 /** Events that a watcher looks at in a turn. */
 export const EVENTS_A_TURN = 1000;
 /** Instances that may come or go in one listing as events of their own; more are not told one by one. */

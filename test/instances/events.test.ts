@@ -1,6 +1,6 @@
 import t from 'tap';
 import { Events, type EventFacts } from '../../src/instances/events.js';
-import { EVENTS_A_LISTING, WATCHERS, WATCHERS_A_MILLISECOND } from '../../src/kit/limits.js';
+import { EVENTS_A_LISTING, SLICE, WATCHERS, WATCHERS_A_LOOK, WATCHERS_A_MILLISECOND } from '../../src/kit/limits.js';
 
 const subject = (name: string) => ({ provider: 'p', name, fullName: `p/${name}`, state: 'on' as const });
 const SERVER: EventFacts = { type: 'server', now: 'reloaded' };
@@ -97,6 +97,35 @@ await t.test('nobody who is told can change what others are told', (t) => {
   t.throws(() => { Object.assign(event!.facts, { now: 'on' }); }, TypeError);
   t.same(event!.facts, { type: 'state', instance: 'p/a', now: 'off', before: 'on' });
   t.end();
+});
+
+await t.test('a round of many leaves turns to others, tells in order, and tells each once', async (t) => {
+  // telling one takes a small part of a slice, on a clock that goes on with nothing else: so the round is ahead of its time
+  let now = 1000;
+  t.intercept(performance, 'now', { value: () => now });
+  const events = new Events(16);
+  const { signal } = new AbortController();
+  const many = 40 * WATCHERS_A_LOOK;
+  const sleepers = Array.from({ length: many }, () => events.sleeper(signal));
+  const told: number[] = [];
+  let [turns, isOver] = [0, false];
+  const count = (): void => {
+    turns += 1;
+    if (!isOver) setImmediate(count);
+  };
+  const all = sleepers.map(async (one, at) => {
+    const start = events.now();
+    await one.sleep(60_000);
+    now += SLICE / 40;
+    told.push(at, ...events.look(start).events.map(() => -1));
+  });
+  events.add(SERVER);
+  setImmediate(count);
+  await Promise.all(all);
+  isOver = true;
+  t.same(told, sleepers.flatMap((_, at) => [at, -1]));
+  t.ok(turns > 10, `${turns} turns`);
+  sleepers.forEach((one) => one.end());
 });
 
 await t.test('many are told in rounds, which are as many milliseconds apart as they are', async (t) => {
