@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { CONFIG_FILE_SIZE } from '../kit/limits.js';
+import { beginSlice, giveWay } from '../kit/slices.js';
 import type { Catalogues } from './catalogue.js';
 import type { AccountSettings, Config, EnrolmentSettings, FleetSettings, PlanSettings, ServerSettings } from './config.js';
 import { ConfigError, parseDocument } from './document.js';
@@ -117,6 +118,7 @@ function readGroups(reader: Reader, accounts: ReadonlyMap<string, AccountSetting
  * @throws ConfigError with everything that is wrong, at its line and column
  */
 export async function parseConfig(file: string, source: string, defaultStateDir: string, catalogues: Catalogues): Promise<Config> {
+  beginSlice();
   const document = parseDocument(file, source);
   const reader = new Reader(document);
   for (const key of Object.keys(document.content as object)) {
@@ -125,6 +127,8 @@ export async function parseConfig(file: string, source: string, defaultStateDir:
   const server = readServer(reader, defaultStateDir);
   const accounts = readAccounts(reader);
   const groups = readGroups(reader, accounts, server?.ownHost ?? []);
+  // a server at work may read it
+  await giveWay();
   const providers = await readProviders(reader, await catalogues.providers(server?.pluginPath ?? []));
   const gateways = await readGateways(reader, catalogues, accounts, server);
   const hooks = await readWebhooks(reader, document.content, () => catalogues.gateways(server?.pluginPath ?? []), { accounts, groups, gateways });
@@ -135,6 +139,7 @@ export async function parseConfig(file: string, source: string, defaultStateDir:
   const enrolment = readEnrolment(reader, Object.hasOwn(document.content as object, 'enrolment'));
   const fleet = await fleetOf(reader, Object.hasOwn(document.content as object, 'fleet'), { accounts, groups, providers });
   if (reader.faults.length > 0 || server === undefined) throw new ConfigError(file, reader.faults);
+  await giveWay();
   return { file, server, accounts, groups, providers, gateways: new Map([...gateways, ...hooks]), plans, triggers, ...(enrolment && { enrolment }), ...(fleet && { fleet }) };
 }
 

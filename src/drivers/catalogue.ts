@@ -1,8 +1,10 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type * as v from 'valibot';
 import type { TableFault } from '../config/catalogue.js';
 import { loadInTurns } from '../kit/in-turns.js';
 import { ownModule } from '../kit/own-files.js';
+import { giveWay } from '../kit/slices.js';
 import type { DriverModule } from './driver.js';
 
 /**
@@ -49,7 +51,10 @@ export async function loadDriver(type: string, inTurns = false): Promise<DriverM
 async function load(type: string, inTurns: boolean): Promise<DriverModule> {
   const { href } = ownModule(`drivers/${type}/index.js`);
   if (inTurns) await loadInTurns(fileURLToPath(href), href);
-  return (await DRIVERS[type]!()).default;
+  const driver = (await DRIVERS[type]!()).default;
+  // checking and opening, which run for the first time, have one of their own
+  if (inTurns) await turn();
+  return driver;
 }
 
 /** The drivers that there are: those of the server, and what the folders of `plugin-path` bring. */
@@ -81,6 +86,7 @@ export class DriverCatalogue {
 
   /** @returns undefined where there is no driver of that type */
   async load(type: string): Promise<DriverModule | undefined> {
+    if (this.#inTurns) await giveWay();
     return await loadDriver(type, this.#inTurns) ?? this.#further.get(type) as DriverModule | undefined;
   }
 }

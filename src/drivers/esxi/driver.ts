@@ -51,7 +51,7 @@ export class EsxiDriver implements Driver {
   async list(signal: AbortSignal): Promise<Sightings> {
     const { inventory, session } = this.#context;
     const hosts = await this.#hosts.list('server', async () => {
-      await explained('question', () => (inventory.isCurrent ? inventory.ensureAnswers(signal) : inventory.fill(signal)));
+      await explained('question', () => (inventory.isCurrent ? inventory.ensureAnswers(signal) : this.#fill(signal)));
       this.#isAlone = (await explained('question', () => session.login(signal))).service.about.apiType === 'HostAgent';
       return this.#foundHosts();
     });
@@ -62,6 +62,13 @@ export class EsxiDriver implements Driver {
     const sightings = [...inOrder(hosts, nameOf), ...inOrder(vms, nameOf)];
     await turn();
     return sightings;
+  }
+
+  async #fill(signal: AbortSignal): Promise<void> {
+    // What opened the provider had this turn.
+    await turn();
+    await this.#context.inventory.fill(signal);
+    await turn();
   }
 
   async close(signal: AbortSignal): Promise<void> {

@@ -1,4 +1,5 @@
 import { ArgoError } from '../../kit/errors.js';
+import { giveWay } from '../../kit/slices.js';
 import { inOrder } from '../../kit/text.js';
 import { MacError, parseMac } from '../../protocols/wol/mac.js';
 import type { DriverHost, Machine, PowerState, Sighting, Sightings as Listing } from '../driver.js';
@@ -77,6 +78,7 @@ export class HostRoster {
     try {
       const found = await ask();
       this.#hasListed = true;
+      await giveWay();
       return await this.#sight(found);
     } catch (error) {
       const isOff = error instanceof ArgoError && error.phrase === 'UNREACHABLE';

@@ -39,7 +39,7 @@ export class XenServerDriver implements Driver {
   async list(signal: AbortSignal): Promise<Sightings> {
     const { inventory } = this.#context;
     const hosts = await this.#hosts.list('pool', async () => {
-      if (!inventory.isCurrent) await this.#context.use('reads', () => inventory.fill(signal));
+      if (!inventory.isCurrent) await this.#fill(signal);
       return this.#foundHosts();
     });
     if (hosts.incomplete !== undefined) return hosts;
@@ -49,6 +49,13 @@ export class XenServerDriver implements Driver {
     const sightings = inOrder([...hosts, ...vms], ({ machine }) => machine.name);
     await turn();
     return sightings;
+  }
+
+  async #fill(signal: AbortSignal): Promise<void> {
+    // What opened the provider had this turn.
+    await turn();
+    await this.#context.use('reads', () => this.#context.inventory.fill(signal));
+    await turn();
   }
 
   #foundHosts(): FoundHost[] {

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { ArgoError } from '../../kit/errors.js';
+import { giveWay } from '../../kit/slices.js';
 import { FaultError, ForeignAnswerError, XapiError } from '../../protocols/xapi/errors.js';
 import type { XapiPool } from '../../protocols/xapi/pool.js';
 import { ref, text, type XapiRecord } from '../../protocols/xapi/records.js';
@@ -108,6 +109,7 @@ export class Inventory {
     const cards = await this.#pool.records('PIF', toCard, signal);
     const metrics = await this.#pool.records('host_metrics', isDead, signal).catch(noneIfUnknown);
     const vms = await this.#pool.records('VM', toVm, signal);
+    await giveWay();
     this.hosts = hosts;
     this.#lost = new Set([...metrics].filter(([, isLost]) => isLost).map(([handle]) => handle));
     this.#cards = [...cards.values()].filter(({ isManagement }) => isManagement);

@@ -1,5 +1,6 @@
 import { request as send, type Agent, type ClientRequest, type IncomingMessage } from 'node:http';
 import { Places } from '../../kit/places.js';
+import { beginSlice, giveWay } from '../../kit/slices.js';
 import { onAbort, within } from '../../kit/within.js';
 import { describe } from '../tls/connect.js';
 import { CertificateError, ConnectionLostError } from '../tls/errors.js';
@@ -66,6 +67,7 @@ export class HttpAnswer {
     let bytes = 0;
     try {
       for await (const chunk of this.#incoming as AsyncIterable<Buffer>) {
+        beginSlice();
         bytes += chunk.length;
         if (bytes > this.#limit) throw new ForeignAnswerError(`its answer is longer than ${this.#limit} bytes`);
         yield chunk;
@@ -128,6 +130,7 @@ export class HttpClient {
    * @throws as {@link exchange}
    */
   async open(request: HttpRequest): Promise<HttpAnswer> {
+    await giveWay();
     const leave = await this.#places.take(request.signal);
     let outgoing: ClientRequest;
     try {
@@ -164,7 +167,10 @@ function answerOf(outgoing: ClientRequest, { body, signal, onSend, limit = ANSWE
       sent = true;
       onSend?.();
     });
-    outgoing.once('response', (incoming) => resolve(new HttpAnswer(incoming, signal, limit)));
+    outgoing.once('response', (incoming) => {
+      beginSlice();
+      resolve(new HttpAnswer(incoming, signal, limit));
+    });
     outgoing.on('error', (error) => {
       forget();
       reject(signal.aborted ? signal.reason as Error : asOurs(error, sent, sent && outgoing.reusedSocket) as Error);

@@ -1,6 +1,7 @@
 import { constants, createHash } from 'node:crypto';
 import { connect as connectPlain, isIP, type NetConnectOpts, type Socket } from 'node:net';
-import { checkServerIdentity, connect as connectTls, type TLSSocket } from 'node:tls';
+import { checkServerIdentity, connect as connectTls, createSecureContext, type TLSSocket } from 'node:tls';
+import { beginSlice, giveWay } from '../../kit/slices.js';
 import { onAbort } from '../../kit/within.js';
 import { CertificateError, ConnectionLostError } from './errors.js';
 
@@ -37,22 +38,26 @@ export function parseThumbprint(text: string): string | undefined {
 
 const unpadded = (bytes: Buffer): string => bytes.toString('base64').replace(/=+$/, '');
 
+/** Those that are not asked need not be loaded. */
+const authorities = (trust: Trust): { ca?: string | string[] } => (trust.kind !== 'authorities' ? { ca: [] } : trust.ca === undefined ? {} : { ca: trust.ca });
+
 /**
  * Connects, and resolves only when the server has proved who it is: whatever is written comes after.
  * @param address where the server is, for one with a zone (`fe80::1%eth0`), which a URL cannot hold
  * @throws CertificateError, ConnectionLostError
  */
-export function connectTrusted(origin: URL, trust: Trust, address?: string): Promise<Socket> {
+export async function connectTrusted(origin: URL, trust: Trust, address?: string): Promise<Socket> {
   const host = address ?? origin.hostname.replace(/^\[|\]$/g, '');
   const secure = origin.protocol === 'https:';
   const port = Number(origin.port) || (secure ? 443 : 80);
+  beginSlice();
+  const secureContext = secure ? createSecureContext(authorities(trust)) : undefined;
+  await giveWay();
   return new Promise((resolve, reject) => {
     const socket = secure
       ? connectTls({
-        host, port,
+        host, port, secureContext,
         ...(isIP(host) === 0 && { servername: host }),
-        // Authorities that are not asked need not be loaded.
-        ...(trust.kind !== 'authorities' ? { ca: [] } : trust.ca !== undefined && { ca: trust.ca }),
         // Judged below, so that a certificate that is refused can be named.
         rejectUnauthorized: false,
       })
@@ -94,7 +99,7 @@ export function secureTrusted(plain: Socket, host: string, trust: Trust, age: Tl
   return new Promise((resolve, reject) => {
     const socket = connectTls({
       socket: plain, ...(age === 'any' && ANY_TLS), ...(isIP(host) === 0 && { servername: host }),
-      ...(trust.kind !== 'authorities' ? { ca: [] } : trust.ca !== undefined && { ca: trust.ca }),
+      ...authorities(trust),
       // With the address, since there is no server name from which it would be taken.
       checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate),
       rejectUnauthorized: false,

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
 import { Lockout } from '../../kit/lockout.js';
 import { ForeignAnswerError, HttpStatusError, LoginRefusedError, XapiError } from './errors.js';
 import { CertificateError, ConnectionLostError } from '../tls/errors.js';
@@ -199,6 +200,8 @@ export class XapiPool {
 
   /** Tries the hosts one after another. A slave names its master, which comes next. */
   async #logIn(signal: AbortSignal): Promise<MasterSession> {
+    // The first request of a process takes some ms, and so did what led here.
+    await turn();
     const tried = new Set<string>();
     const queue = this.#candidates();
     const failures: unknown[] = [];

@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import { setImmediate as turn } from 'node:timers/promises';
 import type TheirXapiError from 'xen-api/_XapiError.mjs';
 import { loadInTurns, withStandIn } from '../../kit/in-turns.js';
+import { giveWay } from '../../kit/slices.js';
 
 /** Bytes of the answer that holds all records of a class: some thousand VMs of up to 10 KB. */
 const RECORDS_LIMIT = 128 * 1024 * 1024;
@@ -44,6 +45,7 @@ export class Rpc {
   async #say(method: string, params: readonly unknown[], signal: AbortSignal, dispatcher: Dispatcher): Promise<unknown> {
     const form = this.#form;
     const { create, UnsupportedTransport, TheirError } = await formOf(form);
+    await giveWay();
     try {
       const result = await create({ dispatcher, url: urlOf(this.link.origin) })(method, params);
       this.#isSettled = true;
@@ -147,14 +149,19 @@ const loads: Partial<Record<Form, Promise<Forms>>> = {};
 /** The second form is for old hosts alone. */
 export const formOf = (form: Form): Promise<Forms> => (loads[form] ??= load(form));
 
-function load(form: Form): Promise<Forms> {
+async function load(form: Form): Promise<Forms> {
+  await turn();
   const from = createRequire(import.meta.url).resolve('xen-api/transports/json-rpc.mjs');
   return withStandIn('undici', from, { request }, async () => {
     await loadInTurns('make-error', from);
     await loadInTurns('json-rpc-protocol', from);
-    const { default: create } = form === 'json' ? await import('xen-api/transports/json-rpc.mjs') : await import('xen-api/transports/xml-rpc.mjs');
-    const { default: UnsupportedTransport } = await import('xen-api/transports/_UnsupportedTransport.mjs');
+    // what builds on the others comes last: Node looks through the text of each, and sets itself up for the first
+    await turn();
     const { default: TheirError } = await import('xen-api/_XapiError.mjs');
+    await turn();
+    const { default: UnsupportedTransport } = await import('xen-api/transports/_UnsupportedTransport.mjs');
+    await turn();
+    const { default: create } = form === 'json' ? await import('xen-api/transports/json-rpc.mjs') : await import('xen-api/transports/xml-rpc.mjs');
     await turn();
     return { create, UnsupportedTransport, TheirError };
   });
