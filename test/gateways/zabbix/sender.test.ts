@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { SLICE } from '../../../src/kit/limits.js';
 import { ZABBIX_MESSAGE_VALUES, ZABBIX_TAIL_VALUES } from '../../../src/kit/zabbix-gateway-limits.js';
 import type { Shipment } from '../../../src/gateways/zabbix/speaking/sender.js';
 import type { HistoryRow } from '../../../src/protocols/zabbix/messages.js';
@@ -42,6 +43,32 @@ await t.test('what was acknowledged a moment ago goes once more, with what is ne
   await values.values([value('1', 'e')]);
   sender.settle(await sender.compose(), SUCCESS);
   t.same(counts, { kept: 5, sent: 4, dropped: { 'item gone': 1 } });
+});
+
+await t.test('a long page is looked through with turns for others, and keeps its order', async (t) => {
+  const { values, sender, counts } = half(t);
+  const many = 2000;
+  await values.values(Array.from({ length: many }, (_, index) => value(String(index % 7))));
+  let [turns, isOver] = [0, false];
+  const count = (): void => {
+    turns += 1;
+    if (!isOver) setImmediate(count);
+  };
+  setImmediate(count);
+  const lookedAt = new Set<number>();
+  sender.configured((itemid) => {
+    lookedAt.add(turns);
+    return itemid !== '6';
+  });
+  // each look at the clock finds that a slice is over; far from the true clock, by which the turn may be counted still
+  let now = 1e9;
+  t.intercept(performance, 'now', { value: () => { now += SLICE; return now; } });
+  const shipment = await sender.compose();
+  isOver = true;
+  t.same(ids(shipment), Array.from({ length: many }, (_, index) => index + 1).filter((id) => (id - 1) % 7 !== 6));
+  t.ok(lookedAt.size > 5, `in ${lookedAt.size} turns`);
+  sender.settle(shipment, SUCCESS);
+  t.equal(counts.dropped['item gone'], Math.floor(many / 7));
 });
 
 await t.test('where there is much that is new, that goes first', async (t) => {
