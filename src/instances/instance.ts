@@ -1,7 +1,10 @@
 import type { Machine, PowerState } from '../drivers/driver.js';
-import { idWord } from '../kit/text.js';
+import { harmless, idWord } from '../kit/text.js';
 import { Turn } from './turn.js';
 import type { Owner } from './owner.js';
+
+/** By what a machine is known here, whatever its manager calls it. */
+export const shownName = ({ name }: Pick<Machine, 'name'>): string => harmless(name).trim() || '(unnamed)';
 
 /** What few instances ever need, and what one machine keeps when its instance is made anew. */
 class Conduct {
@@ -11,30 +14,71 @@ class Conduct {
   stopPendingUntil = 0;
 }
 
+/** A time, ms since 1970, which all share who have it of one listing: a number of its size would take room in each. */
+export interface Moment {
+  readonly ms: number;
+}
+
+/** What is said of an instance by single bits; above them stands the number of the last listing that it was in. */
+const SHARES_NAME = 1;
+const IS_TWIN = 2;
+const LISTING = 4;
+/** Numbers of listings begin again from here, so that they fit. */
+const LISTINGS = 2 ** 28;
+
 /**
  * Anything with a power state that a user names: a machine under the name by which it is known here.
  * There may be a million of them, so they are small. Under another name it is another instance.
  */
 export class Instance {
-  /** whether an instance of this or another provider has the same short name; kept by the registry */
-  sharesName = false;
-  /** when `state` was first seen, ms since 1970 */
-  sinceMs: number;
+  #since: Moment;
+  #bits: number;
   #shared: { conduct: Conduct | undefined } | undefined;
 
   /**
    * @param name short name, harmless to terminals
    * @param isTwin whether its provider has another one of this name
+   * @param now when its state was seen
    */
   constructor(
     readonly name: string,
     readonly owner: Owner,
     public machine: Machine,
     public state: PowerState,
-    readonly isTwin: boolean,
-    now: number,
+    isTwin: boolean,
+    now: Moment,
   ) {
-    this.sinceMs = now;
+    this.#since = now;
+    this.#bits = isTwin ? IS_TWIN : 0;
+  }
+
+  /** Whether its provider has another one of this name. */
+  get isTwin(): boolean {
+    return (this.#bits & IS_TWIN) !== 0;
+  }
+
+  /** Whether an instance of this or another provider may have the same short name; kept by the registry. */
+  get sharesName(): boolean {
+    return (this.#bits & SHARES_NAME) !== 0;
+  }
+
+  set sharesName(shares: boolean) {
+    this.#bits = shares ? this.#bits | SHARES_NAME : this.#bits & ~SHARES_NAME;
+  }
+
+  /** Notes that it is in a listing of its provider's. @param number of that; those of two that follow each other differ */
+  putInListing(number: number): void {
+    this.#bits = (this.#bits & (LISTING - 1)) | (number % LISTINGS) * LISTING;
+  }
+
+  /** Whether that is the last listing that it was in. */
+  isInListing(number: number): boolean {
+    return this.#bits >>> 2 === number % LISTINGS;
+  }
+
+  /** When `state` was first seen, ms since 1970. */
+  get sinceMs(): number {
+    return this.#since.ms;
   }
 
   get provider(): string {
@@ -70,7 +114,7 @@ export class Instance {
     this.#shared = before.#shared;
     const { state } = this;
     this.state = before.state;
-    this.sinceMs = before.sinceMs;
+    this.#since = before.#since;
     this.see(state);
   }
 
@@ -80,7 +124,7 @@ export class Instance {
     if (conduct && state !== 'on' && state !== 'stopping' && state !== 'unknown') conduct.stopPendingUntil = 0;
     if (state === this.state) return false;
     this.state = state;
-    this.sinceMs = Date.now();
+    this.#since = { ms: Date.now() };
     conduct?.watchers.forEach((watcher) => watcher());
     return true;
   }

@@ -1,24 +1,14 @@
-import type { Machine, PowerState, Sighting } from '../drivers/driver.js';
+import type { PowerState, Sighting } from '../drivers/driver.js';
+import { EVENTS_A_LISTING } from '../kit/limits.js';
 import { Slices } from '../kit/slices.js';
-import { harmless, idFromWord } from '../kit/text.js';
+import { idFromWord } from '../kit/text.js';
+import type { TextIndex } from '../kit/text-index.js';
 import type { Events } from './events.js';
-import { Instance } from './instance.js';
+import type { Instance } from './instance.js';
+import { NameIndex } from './name-index.js';
 import type { Owner } from './owner.js';
-
-/** The machines of one provider. */
-interface ProviderList {
-  readonly provider: Owner;
-  /** in the driver's order; never changed, but replaced, so that whoever walks through it may take a pause */
-  instances: readonly Instance[];
-  byId: Map<string, Instance>;
-  /** what a listing under way has brought in already, by id */
-  incoming: Map<string, Instance> | undefined;
-  /** states that were told while a listing is taken in: they are newer than it */
-  newer: Map<string, PowerState> | undefined;
-  /** ends with the listing that is taken in */
-  syncing: Promise<void> | undefined;
-  isRemoved: boolean;
-}
+import { emptyList, type ProviderList } from './provider-list.js';
+import { TakingIn } from './taking-in.js';
 
 const NONE: readonly Instance[] = [];
 
@@ -38,9 +28,10 @@ export class Registry {
   readonly #byName = new Map<string, ProviderList>();
   #order: readonly Owner[] = [];
   /** instances of providers that were replaced, until their successors have listed, by provider and id */
-  readonly #replaced = new Map<string, ReadonlyMap<string, Instance>>();
-  /** nearly all short names are unique, so a lone instance stands without a set around it */
-  readonly #byShortName = new Map<string, Instance | Set<Instance>>();
+  readonly #replaced = new Map<string, TextIndex<Instance>>();
+  readonly #names = new NameIndex();
+  /** providers that were removed and of whose instances the names are not forgotten yet */
+  readonly #leaving = new Map<Owner, ProviderList>();
 
   /** @param events told of what comes, goes and changes */
   constructor(readonly events?: Events) {}
@@ -48,6 +39,7 @@ export class Registry {
   /** Takes in new providers and gives all of them the order of the configuration. */
   arrange(providers: readonly Owner[]): void {
     for (const provider of providers) {
+      this.#clearNow(provider);
       const list = this.#lists.get(provider) ?? emptyList(provider);
       this.#lists.delete(provider);
       this.#lists.set(provider, list);
@@ -65,15 +57,15 @@ export class Registry {
     const list = this.#lists.get(provider);
     if (list === undefined) return;
     list.isRemoved = true;
-    for (const instance of list.instances) this.#forget(instance);
-    for (const instance of list.incoming?.values() ?? []) this.#forget(instance);
-    if (isReplaced) this.#replaced.set(provider.name, list.incoming ? new Map([...list.byId, ...list.incoming]) : list.byId);
+    this.size -= list.byId.size;
+    if (isReplaced) this.#replaced.set(provider.name, list.byId);
     else this.#replaced.delete(provider.name);
-    if (!isReplaced) this.events?.listed([], list.instances);
+    if (!isReplaced) this.events?.listed([], knownOf(list));
     this.#lists.delete(provider);
     if (this.#byName.get(provider.name) === list) this.#byName.delete(provider.name);
     this.#order = [...this.#lists.keys()];
     this.version += 1;
+    void this.#clear(list);
   }
 
   /** In the order of the configuration. */
@@ -101,7 +93,7 @@ export class Registry {
   /** @param id as the provider's machines have it */
   byId(provider: string, id: string): Instance | undefined {
     const list = this.#byName.get(provider);
-    return list && current(list, id);
+    return list?.byId.get(id);
   }
 
   /**
@@ -122,7 +114,7 @@ export class Registry {
   onElsewhere(instance: Instance): Instance | undefined {
     if (!UUID.test(instance.id)) return undefined;
     for (const list of this.#lists.values()) {
-      const other = list.provider === instance.owner ? undefined : current(list, instance.id);
+      const other = list.provider === instance.owner ? undefined : list.byId.get(instance.id);
       if (other && RUNS.has(other.state)) return other;
     }
     return undefined;
@@ -130,9 +122,8 @@ export class Registry {
 
   /** All instances that have this short name. */
   sharing(shortName: string): Iterable<Instance> {
-    const found = this.#byShortName.get(shortName);
-    if (found === undefined) return NONE;
-    return found instanceof Instance ? [found] : found;
+    const found = this.#names.of(shortName);
+    return this.#leaving.size === 0 ? found : [...found].filter(({ owner }) => !this.#leaving.has(owner));
   }
 
   /** Notes a state that was seen outside a listing. */
@@ -142,7 +133,7 @@ export class Registry {
     if (list === undefined) return;
     list.newer?.set(instance.id, state);
     // It may have been made anew since it was looked up.
-    const successor = current(list, instance.id);
+    const successor = list.byId.get(instance.id);
     if (successor && successor !== instance) this.#note(successor, state);
   }
 
@@ -150,7 +141,7 @@ export class Registry {
   seeById(provider: Owner, id: string, state: PowerState): boolean {
     const list = this.#lists.get(provider);
     if (list === undefined) return false;
-    const instance = current(list, id);
+    const instance = list.byId.get(id);
     if (instance) this.see(instance, state);
     else list.newer?.set(id, state);
     return instance !== undefined;
@@ -166,9 +157,9 @@ export class Registry {
     while (list.syncing) await list.syncing;
     if (list.isRemoved) return;
     list.newer = new Map();
+    list.listing += 1;
     const syncing = this.#takeIn(list, sightings).finally(() => {
       list.newer = undefined;
-      list.incoming = undefined;
       list.syncing = undefined;
     });
     list.syncing = syncing;
@@ -176,88 +167,25 @@ export class Registry {
   }
 
   async #takeIn(list: ProviderList, sightings: readonly Sighting[]): Promise<void> {
-    const slices = new Slices();
-    if (await this.#refresh(list, sightings, slices) || list.isRemoved) return;
-    const twins = await namesOfSeveral(sightings, slices);
     const replaced = this.#replaced.get(list.provider.name);
-    const { byId: before, newer } = list;
-    const byId = list.incoming = new Map<string, Instance>();
-    const instances: Instance[] = [];
-    const added: Instance[] = [];
-    const removed: Instance[] = [];
-    const now = Date.now();
-    for (const { machine, state } of sightings) {
-      if (slices.isOver()) {
-        await slices.pause();
-        if (list.isRemoved) return;
-      }
-      const { id } = machine;
-      // A machine that moved while it was listed may come twice.
-      if (byId.has(id)) continue;
-      const name = shownName(machine);
-      const isTwin = twins.has(name);
-      const known = before.get(id);
-      let instance = known;
-      if (instance?.name === name && instance.isTwin === isTwin) {
-        instance.machine = machine;
-        if (!newer!.has(id)) this.#note(instance, state);
-      } else {
-        instance = new Instance(name, list.provider, machine, newer!.get(id) ?? state, isTwin, now);
-        const predecessor = known ?? replaced?.get(id);
-        if (predecessor) instance.succeed(predecessor);
-        if (known) this.#forget(known);
-        if (predecessor?.fullName !== instance.fullName) {
-          added.push(instance);
-          if (predecessor) removed.push(predecessor);
-        }
-        this.#index(instance);
-      }
-      byId.set(id, instance);
-      instances.push(instance);
-    }
-    this.#settle(list, instances, byId);
-    for (const [id, instance] of before) {
-      if (byId.has(id)) continue;
-      this.#forget(instance);
-      removed.push(instance);
-      if (slices.isOver()) await slices.pause();
-    }
-    for (const [id, instance] of replaced ?? []) if (!byId.has(id)) removed.push(instance);
-    this.events?.listed(added, removed);
+    const changes = await new TakingIn(list, sightings, {
+      replaced,
+      note: (instance, state) => this.#note(instance, state),
+      index: (instance, hash) => this.#index(instance, hash),
+      forget: (instance) => this.#forget(instance),
+      named: (name, hash) => this.#names.of(name, hash),
+      settle: () => this.#settle(list),
+    }).run();
+    if (changes) this.events?.listed(changes.added, changes.removed);
   }
 
-  /** What a listing found takes its place in one go. */
-  #settle(list: ProviderList, instances: readonly Instance[], byId: Map<string, Instance>): void {
+  #settle(list: ProviderList): void {
     for (const [id, state] of list.newer!) {
-      const instance = byId.get(id);
+      const instance = list.byId.get(id);
       if (instance) this.#note(instance, state);
     }
-    list.instances = instances;
-    list.byId = byId;
-    list.incoming = undefined;
     this.#replaced.delete(list.provider.name);
     this.version += 1;
-  }
-
-  /** Takes in the states where there are the same machines as before. @returns false where there are others */
-  async #refresh(list: ProviderList, sightings: readonly Sighting[], slices: Slices): Promise<boolean> {
-    const { instances } = list;
-    if (instances.length !== sightings.length) return false;
-    for (let index = 0; index < sightings.length; index += 1) {
-      if (slices.isOver()) {
-        await slices.pause();
-        if (list.isRemoved) return true;
-      }
-      const instance = instances[index]!;
-      const { machine, state } = sightings[index]!;
-      if (instance.machine !== machine) {
-        if (instance.machine.id !== machine.id) return false;
-        instance.machine = machine;
-      }
-      if (machine.name !== instance.name && shownName(machine) !== instance.name) return false;
-      if (state !== instance.state && !list.newer!.has(machine.id)) this.#note(instance, state);
-    }
-    return true;
   }
 
   /** Notes a state, and tells of it where it is news. */
@@ -268,64 +196,42 @@ export class Registry {
     this.events?.state(instance, before);
   }
 
-  #index(instance: Instance): void {
-    this.size += 1;
-    this.version += 1;
-    const others = this.#byShortName.get(instance.name);
-    if (others === undefined) {
-      this.#byShortName.set(instance.name, instance);
-      return;
-    }
-    instance.sharesName = true;
-    if (others instanceof Set) {
-      others.add(instance);
-    } else {
-      others.sharesName = true;
-      this.#byShortName.set(instance.name, new Set([others, instance]));
-    }
+  #index(instance: Instance, hash: number): void {
+    this.#names.add(instance, hash);
+    this.#count(1);
   }
 
   /** Does nothing for one that is forgotten already. */
   #forget(instance: Instance): void {
-    const others = this.#byShortName.get(instance.name);
-    if (others === instance) {
-      this.#byShortName.delete(instance.name);
-    } else if (others instanceof Set && others.delete(instance)) {
-      if (others.size > 1) return this.#count(-1);
-      const [last] = others;
-      last!.sharesName = false;
-      this.#byShortName.set(instance.name, last!);
-    } else {
-      return;
-    }
-    this.#count(-1);
+    if (this.#names.delete(instance)) this.#count(-1);
   }
 
   #count(change: number): void {
     this.size += change;
     this.version += 1;
   }
-}
 
-const emptyList = (provider: Owner): ProviderList =>
-  ({ provider, instances: NONE, byId: new Map(), incoming: undefined, newer: undefined, syncing: undefined, isRemoved: false });
-
-/** The instance of an id as the latest listing has it. */
-const current = (list: ProviderList, id: string): Instance | undefined => list.incoming?.get(id) ?? list.byId.get(id);
-
-/** By what a machine is known here, whatever its manager calls it. */
-export const shownName = ({ name }: Pick<Machine, 'name'>): string => harmless(name).trim() || '(unnamed)';
-
-/** The short names that several machines of a listing have. */
-async function namesOfSeveral(sightings: readonly Sighting[], slices: Slices): Promise<ReadonlySet<string>> {
-  const ids = new Map<string, string>();
-  const several = new Set<string>();
-  for (const { machine } of sightings) {
-    if (slices.isOver()) await slices.pause();
-    const name = shownName(machine);
-    const id = ids.get(name);
-    if (id === undefined) ids.set(name, machine.id);
-    else if (id !== machine.id) several.add(name);
+  /** Forgets by and by what a removed provider had: nobody finds it any longer. */
+  async #clear(list: ProviderList): Promise<void> {
+    const slices = new Slices();
+    this.#leaving.set(list.provider, list);
+    for (const instance of list.byId) {
+      if (slices.isOver()) await slices.pause();
+      if (this.#leaving.get(list.provider) !== list) return;
+      this.#names.delete(instance);
+    }
+    this.#leaving.delete(list.provider);
   }
-  return several;
+
+  /** What {@link #clear} has not forgotten yet, in one go: the provider comes back. */
+  #clearNow(provider: Owner): void {
+    const list = this.#leaving.get(provider);
+    if (list === undefined) return;
+    this.#leaving.delete(provider);
+    for (const instance of list.byId) this.#names.delete(instance);
+  }
 }
+
+/** What was told of a provider's instances: of a listing under way, also those that are not in it, or not yet. More than are told one by one are not gathered. */
+const knownOf = ({ instances, byId, syncing }: ProviderList): readonly Instance[] =>
+  (syncing === undefined || byId.size > EVENTS_A_LISTING ? instances : [...byId]);

@@ -12,6 +12,7 @@ import { View } from '../../src/instances/view.js';
 import { ENTRIES_REMEMBERED } from '../../src/kit/limits.js';
 import { InstancePattern } from '../../src/kit/patterns.js';
 import { RememberedAudit } from '../server/core.js';
+import { seededRandom } from '../support/seeded-random.js';
 
 const provider = (name: string, listed = true) => ({ name, listed, staleReason: listed ? undefined : 'secret error', settings: { type: 'sim' } }) as Provider;
 const sighting = (id: string, name: string, state: PowerState = 'on'): Sighting =>
@@ -88,6 +89,66 @@ await t.test('machines of one name: ambiguous by name, each selected by its id, 
   t.same(await select(new View(registry, account('p/#4')), 'dup'), ['p/#4']);
   t.equal(await select(view, 'du?'), 'NO MATCH');
   t.same((await select(view, 'du*') as string[]).length, 3);
+});
+
+await t.test('whoever comes, goes or is renamed: the same as a registry that has never had anything else', async (t) => {
+  const random = seededRandom(15);
+  const registry = new Registry();
+  const [p, q] = [provider('p'), provider('q')];
+  registry.arrange([p, q]);
+  await registry.sync(q, [sighting('1', 'vm1'), sighting('2', 'vm2')]);
+  const shown = (one: Registry) => [...new View(one, account('*')).entries()].map(({ name, instance }) => `${name} ${instance.idName} ${instance.isTwin} ${instance.state}`);
+  for (let round = 0; round < 60; round += 1) {
+    // few names, so that many are shared; ids in another order each time
+    const ids = Array.from({ length: 40 }, (_, id) => id).filter(() => random.below(5) > 0);
+    if (random.below(3) === 0) ids.sort(() => random.below(3) - 1);
+    const list = ids.map((id) => sighting(`${id}`, `vm${random.below(4) === 0 ? random.below(30) : id % 25}`, random.below(2) === 0 ? 'on' : 'off'));
+    const before = new Map([...registry.of(p)].map((one) => [one.id, one]));
+    await registry.sync(p, list);
+    const anew = new Registry();
+    anew.arrange([p, q]);
+    await anew.sync(q, [sighting('1', 'vm1'), sighting('2', 'vm2')]);
+    await anew.sync(p, list);
+    t.same(shown(registry), shown(anew), `round ${round}`);
+    t.equal(registry.size, anew.size);
+    for (const one of registry.of(p)) {
+      const known = before.get(one.id);
+      t.equal(known === one, known !== undefined && known.fullName === one.fullName && known.name === one.name, `${one.idName} is the same where its name is`);
+      t.equal(registry.byId('p', one.id), one);
+    }
+    for (const id of before.keys()) if (!ids.includes(Number(id))) t.equal(registry.byId('p', id), undefined);
+  }
+});
+
+await t.test('a machine that is listed twice is there once, and is no twin of what it is not', async (t) => {
+  const registry = new Registry();
+  const p = provider('p');
+  registry.arrange([p]);
+  await registry.sync(p, [sighting('1', 'a'), sighting('2', 'b'), sighting('1', 'a'), sighting('1', 'b')]);
+  t.same([...registry.of(p)].map(({ fullName }) => fullName), ['p/a', 'p/b']);
+  await registry.sync(p, [sighting('1', 'a'), sighting('2', 'b'), sighting('2', 'b')]);
+  t.same([...registry.of(p)].map(({ fullName }) => fullName), ['p/a', 'p/b']);
+});
+
+await t.test('a provider that goes is gone at once, and forgotten by and by; one that comes back meanwhile has what it lists', async (t) => {
+  const many = 60_000;
+  const list = Array.from({ length: many }, (_, at) => sighting(`${at}`, `vm${at}`));
+  const registry = new Registry();
+  const [p, q] = [provider('p'), provider('q')];
+  registry.arrange([p, q]);
+  await registry.sync(p, list);
+  await registry.sync(q, [sighting('1', 'vm1')]);
+  const view = new View(registry, account('*'));
+  registry.remove(p, false);
+  t.equal(registry.size, 1);
+  t.same(registry.find(`vm${many - 1}`), []);
+  t.same([...view.entries()].map(({ name }) => name), ['vm1']);
+  t.same(await select(view, 'vm1'), ['q/#1']);
+  registry.arrange([p, q]);
+  await registry.sync(p, [sighting('1', 'vm1')]);
+  t.equal(await select(view, 'vm1'), 'AMBIGUOUS: q/vm1, p/vm1');
+  t.same(registry.find('vm2'), []);
+  t.equal(registry.size, 2);
 });
 
 await t.test('who may see nothing of a provider learns nothing of it', async (t) => {

@@ -1,7 +1,7 @@
 import type { Autostart, Machine, MachineType, PowerState } from '../../drivers/driver.js';
 import type { FarCall, FarChange, FarGate, FarOrder, FarOutcome } from '../../drivers/far.js';
 import { STEPS } from '../../instances/actions.js';
-import { shownName } from '../../instances/registry.js';
+import { shownName } from '../../instances/instance.js';
 import { FLEET_MACHINE_KINDS } from '../../kit/fleet-limits.js';
 import { Tally } from '../../kit/tally.js';
 import { bitsOf, CAPABILITIES, hasCapability, type Capability, type CapabilityBits } from '../capabilities.js';
