@@ -12,6 +12,8 @@ import { chunkKey, FLEET_NAME, nameOfToken } from './subjects.js';
 const packed = promisify(gzip);
 const unpacked = promisify(gunzip);
 
+/** What a value of the usual size unpacks to comes in one piece: each costs the event loop a turn of the thread that unpacks. */
+const PIECE = 64 * 1024;
 /** The values take little more room than with more work, which a million machines would make seconds of. */
 const LEVEL = 1;
 /** Values become fewer where so few machines are left, as a part of what they may hold: else one that comes and goes would have all written anew each time. */
@@ -29,7 +31,7 @@ export function chunksFor(machines: number, now: number): number {
 /** @throws MessageFault where it is too large */
 export async function packChunk(message: ChunkMessage): Promise<Uint8Array> {
   if (message.machines.length > MOST_MACHINES) throw new MessageFault(`${message.machines.length} machines are more than one value may hold`);
-  const bytes = await packed(writeMessage(message, FLEET_CHUNK_UNPACKED), { level: LEVEL });
+  const bytes = await packed(writeMessage(message, FLEET_CHUNK_UNPACKED), { level: LEVEL, chunkSize: PIECE });
   if (bytes.length > FLEET_CHUNK_SIZE) throw new MessageFault(`it would have ${bytes.length} bytes, and at most ${FLEET_CHUNK_SIZE} can be`);
   return bytes;
 }
@@ -59,7 +61,7 @@ export function placeOfKey(key: string): ChunkPlace {
  */
 export async function unpackChunk(bytes: Uint8Array, place: ChunkPlace): Promise<ChunkMessage> {
   if (bytes.length > FLEET_CHUNK_SIZE) throw new MessageFault(`it has ${bytes.length} bytes, and at most ${FLEET_CHUNK_SIZE} can be`);
-  const text = await unpacked(bytes, { maxOutputLength: FLEET_CHUNK_UNPACKED }).catch((error: unknown) => {
+  const text = await unpacked(bytes, { maxOutputLength: FLEET_CHUNK_UNPACKED, chunkSize: PIECE }).catch((error: unknown) => {
     throw new MessageFault(`it cannot be unpacked: ${(error as Error).message}`);
   });
   const message = readMessage(outline, text, FLEET_CHUNK_UNPACKED);

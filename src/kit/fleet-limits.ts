@@ -16,8 +16,8 @@ export const FLEET_FRONTS = 64;
 
 /** Servers of the bus that a configuration names. */
 export const FLEET_SERVERS = 16;
-/** Machines that a front sorts in one go. */
-export const FLEET_SORTED_AT_ONCE = 256;
+/** Machines that a front sorts in one go: at most 4096, whose places fit into two characters. */
+export const FLEET_SORTED_AT_ONCE = 1024;
 /** Keys, values and events that were no good and that a front remembers to have told of. */
 export const FLEET_COMPLAINTS = 1024;
 /** Entries of a front's audit that wait for the disk, those of one message, and characters of a text in one. */

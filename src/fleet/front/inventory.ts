@@ -93,7 +93,7 @@ export class Inventory {
       if (taken?.revision === revision && taken.end === end) return;
       const message = await unpackChunk(value, place);
       if (signal.aborted) return;
-      await this.#takeIn(place, message);
+      this.#takeIn(place, message);
       this.#taken.set(key, { revision, end });
       this.#complained.delete(key);
     } catch (thrown) {
@@ -102,7 +102,7 @@ export class Inventory {
     if (this.#slices.isOverNow()) await this.#slices.pause();
   }
 
-  async #takeIn({ site, provider }: ChunkPlace, message: ChunkMessage): Promise<void> {
+  #takeIn({ site, provider }: ChunkPlace, message: ChunkMessage): void {
     let providers = this.#sites.get(site);
     if (providers === undefined) {
       if (this.#sites.size >= FLEET_SITES) throw new MessageFault(`there are ${FLEET_SITES} sites already`);
@@ -114,7 +114,7 @@ export class Inventory {
       providers.set(provider, inventory = new ProviderInventory(this.#parts.kindsOf(site, provider)));
     }
     const before = inventory.type;
-    await inventory.take(message);
+    inventory.take(message);
     if (inventory.type !== before) this.#parts.providersChanged();
   }
 

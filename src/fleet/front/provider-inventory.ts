@@ -64,9 +64,8 @@ export class ProviderInventory {
   /** those of a whole listing */
   #current: readonly Chunk[] | undefined;
   readonly #order = new InOrder<Seen>(({ machine }) => machine.name);
-  /** what is not in the order yet */
-  #added = new Set<Seen>();
-  #removed = new Set<Seen>();
+  /** those whose machines are in the order */
+  #ordered: readonly Chunk[] = [];
   #listing: Promise<readonly Sighting[]> = Promise.resolve([]);
 
   /** @param kinds it ends them */
@@ -87,18 +86,19 @@ export class ProviderInventory {
   /** By name. One that nobody waits for any longer goes on, and the next one comes after it. */
   list(): Promise<readonly Sighting[]> {
     const list = async (): Promise<readonly Sighting[]> => {
-      const [added, removed] = [this.#added, this.#removed];
-      if (added.size + removed.size > 0) {
-        [this.#added, this.#removed] = [new Set(), new Set()];
-        await this.#order.change(removed, added);
+      const current = this.#current ?? [];
+      if (current !== this.#ordered) {
+        const { added, removed } = await difference(this.#ordered, current);
+        if (added.length + removed.size > 0) await this.#order.change(removed, added);
+        this.#ordered = current;
       }
       return this.#order.items;
     };
     return this.#listing = this.#listing.then(list, list);
   }
 
-  /** Takes in a value. Not to be called again before it resolves. */
-  async take(message: ChunkMessage): Promise<void> {
+  /** Takes in a value. */
+  take(message: ChunkMessage): void {
     this.type = message.type;
     const changed: [string, PowerState][] = [];
     const chunk = this.#read(message, changed);
@@ -108,9 +108,10 @@ export class ProviderInventory {
     if (this.#current?.length === chunk.chunks) {
       const before = this.#current[message.chunk]!;
       this.#current = this.#current.with(message.chunk, chunk);
-      if (this.#note([before], [chunk])) this.listener?.relist();
+      const { added, removed } = compare([before], [chunk]);
+      if (added.length + removed.size > 0) this.listener?.relist();
     } else if (this.#latest.get(0)?.chunks === chunk.chunks && this.#divisions.get(chunk.chunks) === chunk.chunks) {
-      await this.#divideAnew(chunk.chunks);
+      this.#divideAnew(chunk.chunks);
     }
     for (const [id, state] of changed) this.listener?.changed(id, state);
   }
@@ -179,31 +180,9 @@ export class ProviderInventory {
   }
 
   /** All values of a division are there: they take the place of the former ones. */
-  async #divideAnew(chunks: number): Promise<void> {
-    const slices = new Slices();
-    const next = Array.from({ length: chunks }, (_, index) => this.#latest.get(index)!);
-    const step = Math.min(chunks, this.#current?.length ?? chunks);
-    for (let first = 0; first < step; first += 1) {
-      this.#note(this.#sharing(first, step), each(next, first, step));
-      if (slices.isOverNow()) await slices.pause();
-    }
-    this.#current = next;
+  #divideAnew(chunks: number): void {
+    this.#current = Array.from({ length: chunks }, (_, index) => this.#latest.get(index)!);
     this.listener?.relist();
-  }
-
-  /** Notes what has come and gone between values. @returns whether anything has */
-  #note(before: readonly Chunk[], after: readonly Chunk[]): boolean {
-    const gone = new Set(before.flatMap(({ machines }) => machines));
-    let isOther = false;
-    for (const { machines } of after) {
-      for (const seen of machines) {
-        if (gone.delete(seen)) continue;
-        isOther = true;
-        this.#added.add(seen);
-      }
-    }
-    for (const seen of gone) if (!this.#added.delete(seen)) this.#removed.add(seen);
-    return isOther || gone.size > 0;
   }
 
   #forget(index: number): void {
@@ -214,6 +193,36 @@ export class ProviderInventory {
     if (left === 0) this.#divisions.delete(chunk.chunks);
     else this.#divisions.set(chunk.chunks, left);
   }
+}
+
+/** What has come and gone. */
+interface Difference {
+  readonly added: Seen[];
+  readonly removed: Set<Seen>;
+}
+
+/** Between two whole listings, as they are divided; gives way to others. */
+async function difference(before: readonly Chunk[], after: readonly Chunk[]): Promise<Difference> {
+  const slices = new Slices();
+  const all: Difference = { added: [], removed: new Set() };
+  const step = before.length === 0 ? after.length : Math.min(before.length, after.length);
+  for (let first = 0; first < step; first += 1) {
+    const { added, removed } = compare(each(before, first, step), each(after, first, step));
+    for (const seen of added) all.added.push(seen);
+    for (const seen of removed) all.removed.add(seen);
+    if (slices.isOverNow()) await slices.pause();
+  }
+  return all;
+}
+
+/** Between values that have the same machines, as far as these are there. */
+function compare(before: readonly Chunk[], after: readonly Chunk[]): Difference {
+  if (before.length === 1 && after.length === 1 && before[0] === after[0]) return { added: [], removed: new Set() };
+  const removed = new Set<Seen>();
+  const added: Seen[] = [];
+  for (const { machines } of before) for (const seen of machines) removed.add(seen);
+  for (const { machines } of after) for (const seen of machines) if (!removed.delete(seen)) added.push(seen);
+  return { added, removed };
 }
 
 function each<T>(all: readonly T[], first: number, step: number): T[] {
