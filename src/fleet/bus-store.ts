@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { BUS_LAYOUT_LOOK, BUS_STORE_DOUBT, BUS_STORE_TIMEOUT } from '../kit/fleet-limits.js';
 import type { WireMessage } from './bus-wire.js';
-import { BusError, type BusMessage, type Headers, type KeyEntry } from './contract.js';
+import { BusError, type BusMessage, type Headers, type KeyEntry, type StreamEntry } from './contract.js';
 
 /**
  * JetStream, the bus's store, as far as the fleet needs it, by its own messages (docs.nats.io, JetStream wire API; ADR-8 of
@@ -185,12 +185,12 @@ export class BusStore {
     await this.#write(bucketStream(bucket), keySubject(bucket, key), NOTHING, { [KEY_OPERATION]: DELETED });
   }
 
-  append(stream: string, subject: string, data: Uint8Array, id: string, lastSeq: number | undefined): Promise<number> {
-    return this.#write(stream, subject, data, { [MESSAGE_ID]: id, ...(lastSeq === undefined ? {} : { [EXPECTED_LAST]: String(lastSeq) }) });
+  append(stream: string, subject: string, data: Uint8Array, headers: Headers, id: string, lastSeq: number | undefined): Promise<number> {
+    return this.#write(stream, subject, data, { ...headers, [MESSAGE_ID]: id, ...(lastSeq === undefined ? {} : { [EXPECTED_LAST]: String(lastSeq) }) });
   }
 
-  async lastOfSubject(stream: string, subject: string): Promise<{ readonly seq: number; readonly data: Uint8Array } | undefined> {
+  async lastOfSubject(stream: string, subject: string): Promise<StreamEntry | undefined> {
     const last = await this.#last(stream, subject);
-    return last && { seq: last.seq, data: last.message.data };
+    return last && { seq: last.seq, data: last.message.data, header: (name) => last.message.header(name) };
   }
 }

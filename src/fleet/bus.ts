@@ -5,7 +5,7 @@ import { oneAnswer } from './bus-request.js';
 import { BusStore } from './bus-store.js';
 import { BucketWatch } from './bus-watch.js';
 import { BusWire } from './bus-wire.js';
-import { BusError, type Bucket, type Bus, type BusMessage, type Conversation, type Headers } from './contract.js';
+import { BusError, type Bucket, type Bus, type BusMessage, type Conversation, type Headers, type StreamEntry } from './contract.js';
 import { layoutFault, layoutOf } from './store-layout.js';
 
 /** The bus over NATS, 2.9.10 or later. What it needs of the store is made by `argo-server fleet init`. */
@@ -64,11 +64,11 @@ export class NatsBus implements Bus {
     };
   }
 
-  addToStream(stream: string, subject: string, data: Uint8Array, id: string, lastSeq?: number): Promise<number> {
-    return this.#store.append(stream, subject, data, id, lastSeq);
+  addToStream(stream: string, subject: string, data: Uint8Array, headers: Headers, id: string, lastSeq?: number): Promise<number> {
+    return this.#store.append(stream, subject, data, headers, id, lastSeq);
   }
 
-  lastOfSubject(stream: string, subject: string): Promise<{ readonly seq: number; readonly data: Uint8Array } | undefined> {
+  lastOfSubject(stream: string, subject: string): Promise<StreamEntry | undefined> {
     return this.#store.lastOfSubject(stream, subject);
   }
 

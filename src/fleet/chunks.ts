@@ -5,6 +5,7 @@ import { MACHINE_TYPES, POWER_STATES } from '../drivers/driver.js';
 import { FLEET_CHUNK_MACHINES, FLEET_CHUNK_SIZE, FLEET_CHUNK_UNPACKED, FLEET_CHUNKS } from '../kit/fleet-limits.js';
 import { chunkOf } from './chunk-of.js';
 import { chunkMessage, MessageFault, readMessage, writeMessage, type ChunkMessage } from './messages.js';
+import { SEAL_SIZE } from './sealed.js';
 import { chunkKey, FLEET_NAME, nameOfToken } from './subjects.js';
 
 /** The values of an inventory, for those who write and those who read them. */
@@ -16,6 +17,8 @@ const unpacked = promisify(gunzip);
 const PIECE = 64 * 1024;
 /** The values take little more room than with more work, which a million machines would make seconds of. */
 const LEVEL = 1;
+/** Bytes of a value, without its signature. */
+const PACKED = FLEET_CHUNK_SIZE - SEAL_SIZE;
 /** Values become fewer where so few machines are left, as a part of what they may hold: else one that comes and goes would have all written anew each time. */
 const SHRINKS_BELOW = 0.25;
 
@@ -32,7 +35,7 @@ export function chunksFor(machines: number, now: number): number {
 export async function packChunk(message: ChunkMessage): Promise<Uint8Array> {
   if (message.machines.length > MOST_MACHINES) throw new MessageFault(`${message.machines.length} machines are more than one value may hold`);
   const bytes = await packed(writeMessage(message, FLEET_CHUNK_UNPACKED), { level: LEVEL, chunkSize: PIECE });
-  if (bytes.length > FLEET_CHUNK_SIZE) throw new MessageFault(`it would have ${bytes.length} bytes, and at most ${FLEET_CHUNK_SIZE} can be`);
+  if (bytes.length > PACKED) throw new MessageFault(`it would have ${bytes.length} bytes, and at most ${PACKED} can be`);
   return bytes;
 }
 
@@ -60,7 +63,7 @@ export function placeOfKey(key: string): ChunkPlace {
  * @throws MessageFault where it is not what it should be, belongs under another key, or holds a machine of another value
  */
 export async function unpackChunk(bytes: Uint8Array, place: ChunkPlace): Promise<ChunkMessage> {
-  if (bytes.length > FLEET_CHUNK_SIZE) throw new MessageFault(`it has ${bytes.length} bytes, and at most ${FLEET_CHUNK_SIZE} can be`);
+  if (bytes.length > PACKED) throw new MessageFault(`it has ${bytes.length} bytes, and at most ${PACKED} can be`);
   const text = await unpacked(bytes, { maxOutputLength: FLEET_CHUNK_UNPACKED, chunkSize: PIECE }).catch((error: unknown) => {
     throw new MessageFault(`it cannot be unpacked: ${(error as Error).message}`);
   });

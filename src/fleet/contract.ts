@@ -41,6 +41,12 @@ export interface KeyEntry {
   readonly revision: number;
 }
 
+/** A message of a stream. */
+export interface StreamEntry extends Pick<BusMessage, 'data' | 'header'> {
+  /** its place there */
+  readonly seq: number;
+}
+
 export interface Bucket {
   /** @throws BusError down, absent, store */
   get(key: string): Promise<KeyEntry | undefined>;
@@ -80,13 +86,14 @@ export interface Bus {
   /**
    * Adds an event to a stream, once. Who listens at the subject hears it each time that it is sent, whatever the stream makes of it.
    * @param id of the event, unique
+   * @param headers those of the event: who has signed it
    * @param lastSeq sequence of the stream at which the subject's last event was; undefined: not checked
    * @returns the sequence that it has
    * @throws BusError conflict, down, absent, store
    */
-  addToStream(stream: string, subject: string, data: Uint8Array, id: string, lastSeq?: number): Promise<number>;
+  addToStream(stream: string, subject: string, data: Uint8Array, headers: Headers, id: string, lastSeq?: number): Promise<number>;
   /** The last event of a subject, as any server that keeps the stream has it: it may be a moment behind. @throws BusError down, absent, store */
-  lastOfSubject(stream: string, subject: string): Promise<{ readonly seq: number; readonly data: Uint8Array } | undefined>;
+  lastOfSubject(stream: string, subject: string): Promise<StreamEntry | undefined>;
   /** Lets what was written go out, and closes. */
   close(): Promise<void>;
 }
@@ -102,6 +109,8 @@ export interface Signer {
 /** Headers of signed messages: who has signed it, and how. */
 export const FROM_HEADER = 'Argo-From';
 export const SIGNATURE_HEADER = 'Argo-Signature';
+/** The headers of what is signed by this server. */
+export const signedBy = (name: string, signer: Signer, subject: string, data: Uint8Array): Headers => ({ [FROM_HEADER]: name, [SIGNATURE_HEADER]: signer.sign(subject, data) });
 /** Purposes of signatures that are no subjects. */
 export const REPLY_PURPOSE = 'argo.v1.reply';
 

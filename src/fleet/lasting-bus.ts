@@ -1,4 +1,4 @@
-import type { Bucket, Bus, BusError, BusMessage, Conversation, Headers, KeyEntry } from './contract.js';
+import type { Bucket, Bus, BusError, BusMessage, Conversation, Headers, KeyEntry, StreamEntry } from './contract.js';
 
 interface Subscribed {
   readonly subject: string;
@@ -100,11 +100,11 @@ export class LastingBus implements Bus {
     };
   }
 
-  addToStream(stream: string, subject: string, data: Uint8Array, id: string, lastSeq?: number): Promise<number> {
-    return this.#bus.addToStream(stream, subject, data, id, lastSeq);
+  addToStream(stream: string, subject: string, data: Uint8Array, headers: Headers, id: string, lastSeq?: number): Promise<number> {
+    return this.#bus.addToStream(stream, subject, data, headers, id, lastSeq);
   }
 
-  lastOfSubject(stream: string, subject: string): Promise<{ readonly seq: number; readonly data: Uint8Array } | undefined> {
+  lastOfSubject(stream: string, subject: string): Promise<StreamEntry | undefined> {
     return this.#bus.lastOfSubject(stream, subject);
   }
 

@@ -20,6 +20,7 @@ const id = v.pipe(v.string(), v.regex(/^[\w-]{16,64}$/));
 const time = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(8.64e15));
 const milliseconds = v.pipe(v.number(), v.minValue(0), v.maxValue(7 * 86_400_000));
 const words = v.pipe(v.string(), v.maxLength(4096));
+const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const state = v.picklist(POWER_STATES);
 const mode = v.union([v.picklist(['soft', 'hard']), v.object({ softFor: milliseconds })]);
 const wait = v.union([v.boolean(), milliseconds]);
@@ -106,21 +107,27 @@ const machine = v.tuple([v.string(), v.string(), v.number(), v.number(), v.numbe
 
 /**
  * A value of the inventory, gzipped: the machines of a provider whose id's {@link chunkOf} is `chunk`. A listing is whole where all
- * `chunks` values say the same `chunks`. `seq`: position of the last event that is in it.
+ * `chunks` values say the same `chunks`. `seq`: position of the last event that is in it. `life`: of the process that has written it,
+ * greater than that of any before; `turn`: greater by one with each value that it has written: so that an old one is known as that.
  */
 export const chunkMessage = v.object({
   v: version, site: name, provider: providerName, type: typeName,
   chunk: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(FLEET_CHUNKS - 1)),
   chunks: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(FLEET_CHUNKS)),
-  incarnation: id, seq: v.number(),
+  incarnation: id, seq: v.number(), life: whole, turn: whole,
   capabilities: v.array(v.array(v.string())),
   machines: v.pipe(v.array(machine), v.maxLength(FLEET_CHUNK_MACHINES * 8)),
 });
 export type ChunkMessage = v.InferOutput<typeof chunkMessage>;
 
 /** An event of a site: what its own `watch --json` tells. `seq`: greater by one than that of the one before, also over a restart of the site. */
-export const eventMessage = v.object({ v: version, site: name, incarnation: id, seq: v.number(), type: name, at: words, event: v.record(v.string(), v.unknown()) });
+const event = { incarnation: id, seq: whole, type: name, at: words, event: v.record(v.string(), v.unknown()) };
+export const eventMessage = v.object({ v: version, site: name, ...event });
 export type EventMessage = v.InferOutput<typeof eventMessage>;
+
+/** Events as fronts are told of them, several at a time: one signature is over all of them. */
+export const newsMessage = v.object({ v: version, site: name, events: v.array(v.object(event)) });
+export type NewsMessage = v.InferOutput<typeof newsMessage>;
 
 /** A message that is not what it should be: the reason is for the log. */
 export class MessageFault extends Error {

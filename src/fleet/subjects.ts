@@ -19,7 +19,9 @@ export const resultSubject = (site: string): string => `argo.v1.site.${site}.res
 /** Site to all fronts. */
 export const aliveSubject = (site: string): string => `argo.v1.site.${site}.alive`;
 export const ALIVE_OF_ALL = 'argo.v1.site.*.alive';
-/** Site to the stream of events, and from there to fronts. */
+export const newsSubject = (site: string): string => `argo.v1.site.${site}.news`;
+export const NEWS_OF_ALL = 'argo.v1.site.*.news';
+/** Site to the stream of events. */
 export const eventSubject = (site: string, type: string): string => `argo.v1.event.${site}.${type}`;
 export const EVENTS_OF_ALL = 'argo.v1.event.*.*';
 export const AUDITS_OF_ALL = 'argo.v1.audit.front.*';

@@ -2,6 +2,8 @@
 
 /** A message of an order, an answer, or a sign of life; and a value of the inventory. */
 export const FLEET_MESSAGE = 64 * 1024;
+/** Several events that are told together: when half a message is full, the next ones go into another. */
+export const FLEET_NEWS = 2 * FLEET_MESSAGE;
 export const FLEET_CHUNK_SIZE = 256 * 1024;
 /** What a value of the inventory may unpack to. */
 export const FLEET_CHUNK_UNPACKED = 4 * 1024 * 1024;
@@ -39,6 +41,8 @@ export const FLEET_CHUNKS_UNDER_WAY = 16;
 /** How often all that a site has is compared with what it has written: what no event tells. And as a part of the time, at most. */
 export const FLEET_COMPARE_INTERVAL = 60_000;
 export const FLEET_COMPARE_SHARE = 0.01;
+/** Values of each provider that are read back at each of these, one after the other, since others may have written there. */
+export const FLEET_READ_BACK = 64;
 /** Events that are told to fronts late, where there was no connection for a moment; and characters of an event's text that grows with what was typed. */
 export const FLEET_EVENTS_LATE = 1000;
 export const FLEET_EVENT_TEXT = 2048;

@@ -98,7 +98,7 @@ await t.test('a cluster', { skip: lacks(...NATS_PROGRAMS) }, async (t) => {
 
   await t.test('with one of three, the site is asked on; the store refuses, and takes all afterwards, once and in order', async (t) => {
     await connected(asking, site);
-    await until(async () => site.addToStream(EVENTS_STREAM, eventSubject('berlin', 'state'), bytes('first'), 'first').then(() => true, () => false), ELECTION_MS, 'the stream');
+    await until(async () => site.addToStream(EVENTS_STREAM, eventSubject('berlin', 'state'), bytes('first'), {}, 'first').then(() => true, () => false), ELECTION_MS, 'the stream');
     let last = (await site.lastOfSubject(EVENTS_STREAM, eventSubject('berlin', 'state')))!.seq;
     const [one, two] = nats.servers;
     await Promise.all([one!.kill(), two!.kill()]);
@@ -107,14 +107,14 @@ await t.test('a cluster', { skip: lacks(...NATS_PROGRAMS) }, async (t) => {
     heard.clear();
     for (let number = 0; number < 50; number += 1) await asking.request(subject, bytes(String(number)), {}, LONG_MS);
     t.equal(heard.size, 50);
-    t.match(await failure(site.addToStream(EVENTS_STREAM, eventSubject('berlin', 'state'), bytes('0'), 'id-0', last)), { reason: 'store' });
+    t.match(await failure(site.addToStream(EVENTS_STREAM, eventSubject('berlin', 'state'), bytes('0'), {}, 'id-0', last)), { reason: 'store' });
     t.match(await failure(site.bucket(INVENTORY_BUCKET).put(chunkKey('berlin', 'kvm1', 0), bytes('x'))), { reason: 'store' });
     await Promise.all([one!.start(), two!.start()]);
     // As an outbox does: each with its predecessor, until it is there.
     for (let number = 0; number < 20; number += 1) {
       await until(async () => {
         try {
-          last = await site.addToStream(EVENTS_STREAM, eventSubject('berlin', 'state'), bytes(String(number)), `id-${number}`, last);
+          last = await site.addToStream(EVENTS_STREAM, eventSubject('berlin', 'state'), bytes(String(number)), {}, `id-${number}`, last);
           return true;
         } catch (error) {
           if ((error as BusError).reason !== 'conflict') return false;

@@ -38,7 +38,7 @@ await t.test('the store', { skip: lacks(...NATS_PROGRAMS) }, async (t) => {
   await t.test('what is not ours to write is refused, with the reason', async (t) => {
     t.match(await failure(leases.put('other', bytes('x'))), { reason: 'store', message: /does not let us send/ });
     t.match(await failure(inventory.put(chunkKey('paris', 'kvm1', 0), bytes('x'))), { reason: 'store', message: /does not let us send/ });
-    t.match(await failure(site.addToStream(EVENTS_STREAM, eventSubject('paris', 'state'), bytes('x'), 'id-4')), { reason: 'store', message: /does not let us send/ });
+    t.match(await failure(site.addToStream(EVENTS_STREAM, eventSubject('paris', 'state'), bytes('x'), {}, 'id-4')), { reason: 'store', message: /does not let us send/ });
   });
 
   await t.test('who may write one key cannot have those of others forgotten', async (t) => {
@@ -66,10 +66,10 @@ await t.test('the store', { skip: lacks(...NATS_PROGRAMS) }, async (t) => {
 
   await t.test('an event is in a stream once, also beyond the time in which its id is known', async (t) => {
     const subject = eventSubject('berlin', 'removed');
-    const first = await site.addToStream(EVENTS_STREAM, subject, bytes('1'), 'removed-1', 0);
+    const first = await site.addToStream(EVENTS_STREAM, subject, bytes('1'), {}, 'removed-1', 0);
     const { config } = await nats.ask(`STREAM.INFO.${EVENTS_STREAM}`) as { config: object };
     await nats.ask(`STREAM.UPDATE.${EVENTS_STREAM}`, { ...config, duplicate_window: SHORT_WINDOW_NS });
-    await until(async () => (await site.addToStream(EVENTS_STREAM, subject, bytes('1'), 'removed-1', 0).catch(({ reason }: BusError) => reason)) === 'conflict', LONG_MS, 'the id to be forgotten');
+    await until(async () => (await site.addToStream(EVENTS_STREAM, subject, bytes('1'), {}, 'removed-1', 0).catch(({ reason }: BusError) => reason)) === 'conflict', LONG_MS, 'the id to be forgotten');
     t.match(await site.lastOfSubject(EVENTS_STREAM, subject), { seq: first });
   });
 
@@ -153,7 +153,7 @@ await t.test('the store', { skip: lacks(...NATS_PROGRAMS) }, async (t) => {
     const { bus } = join(t, bare, berlin);
     await connected(bus);
     t.match(await failure(bus.bucket(INVENTORY_BUCKET).put(chunkKey('berlin', 'a', 0), bytes('x'))), { reason: 'absent' });
-    t.match(await failure(bus.addToStream(EVENTS_STREAM, eventSubject('berlin', 'state'), bytes('x'), 'id')), { reason: 'absent' });
+    t.match(await failure(bus.addToStream(EVENTS_STREAM, eventSubject('berlin', 'state'), bytes('x'), {}, 'id')), { reason: 'absent' });
     const later = watch(t, join(t, bare, front).bus, INVENTORY_BUCKET, '>');
     await bare.makeStore();
     await until(() => later.settled === 1, LONG_MS, 'one that is made later to be watched');

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { PACE } from '../../src/fleet/front/errand.js';
-import { SiteKeys } from '../../src/fleet/front/site-keys.js';
+import { SiteKeys } from '../../src/fleet/site-keys.js';
 import { ArgoError } from '../../src/kit/errors.js';
 import { RefusalLog } from '../../src/kit/refusal-log.js';
 import { FakeMachine } from '../instances/fake-driver.js';

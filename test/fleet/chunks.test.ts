@@ -13,7 +13,7 @@ const idsOf = (chunk: number, chunks: number, count: number): string[] => {
 };
 
 const message = (ids: readonly string[], more: Partial<ChunkMessage> = {}): ChunkMessage => ({
-  v: 1, site: 'berlin', provider: 'kvm1', type: 'libvirt', chunk: 0, chunks: 1, incarnation: '0123456789abcdef', seq: 7,
+  v: 1, site: 'berlin', provider: 'kvm1', type: 'libvirt', chunk: 0, chunks: 1, incarnation: '0123456789abcdef', seq: 7, life: 1, turn: 1,
   capabilities: [['start']], machines: ids.map((id) => [id, `${id} ü`, 0, 0, 0]), ...more,
 });
 

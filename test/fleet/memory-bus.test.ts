@@ -45,7 +45,7 @@ await t.test('what is wrong on the real one throws', async (t) => {
   for (const subject of ['', 'a b', 'a..b', 'a.', '.a', 'a.*', 'a.>']) t.throws(() => { bus.publish(subject, bytes('x')); }, /no subject/, subject);
   for (const filter of ['', 'a b', 'a..b', 'a.>.b', 'a*']) t.throws(() => bus.subscribe(filter, () => undefined), /no filter/, filter);
   t.throws(() => { bus.publish('a', Buffer.alloc(2 * 1024 * 1024)); }, /more than the bus takes/);
-  await t.rejects(bus.addToStream(AUDIT_STREAM, 'argo.v1.event.berlin.state', bytes('x'), 'id'), /not in the stream/);
+  await t.rejects(bus.addToStream(AUDIT_STREAM, 'argo.v1.event.berlin.state', bytes('x'), {}, 'id'), /not in the stream/);
 });
 
 await t.test('one that is cut off, and one that hangs', async (t) => {
@@ -88,16 +88,16 @@ await t.test('a store that does not answer, whose answers are lost, and that lac
   await until(() => early.settled === 1, LONG_MS, 'what is watched to go on');
   hub.store.losesAnswers = true;
   t.match(await failure(inventory.put(key, bytes('written'))), { reason: 'store' });
-  t.match(await failure(site.addToStream(EVENTS_STREAM, eventSubject('berlin', 'state'), bytes('x'), 'id', 0)), { reason: 'store' });
+  t.match(await failure(site.addToStream(EVENTS_STREAM, eventSubject('berlin', 'state'), bytes('x'), {}, 'id', 0)), { reason: 'store' });
   hub.store.losesAnswers = false;
   t.equal(words({ data: (await inventory.get(key))!.value! }), 'written');
-  t.equal(await site.addToStream(EVENTS_STREAM, eventSubject('berlin', 'state'), bytes('x'), 'id', 0), 1);
+  t.equal(await site.addToStream(EVENTS_STREAM, eventSubject('berlin', 'state'), bytes('x'), {}, 'id', 0), 1);
   hub.store.forgetIds();
-  t.match(await failure(site.addToStream(EVENTS_STREAM, eventSubject('berlin', 'state'), bytes('x'), 'id', 0)), { reason: 'conflict' });
+  t.match(await failure(site.addToStream(EVENTS_STREAM, eventSubject('berlin', 'state'), bytes('x'), {}, 'id', 0)), { reason: 'conflict' });
   t.same(hub.store.messages(EVENTS_STREAM).map(({ id }) => id), ['id']);
   hub.store.remove(AUDIT_STREAM);
   hub.store.remove(INVENTORY_BUCKET);
-  t.match(await failure(front.addToStream(AUDIT_STREAM, auditSubject('f1'), bytes('x'), 'id')), { reason: 'absent' });
+  t.match(await failure(front.addToStream(AUDIT_STREAM, auditSubject('f1'), bytes('x'), {}, 'id')), { reason: 'absent' });
   t.match(await failure(inventory.get(key)), { reason: 'absent' });
 });
 

@@ -1,6 +1,6 @@
 import { bucketStream, keysSubject } from '../bus-store.js';
 import {
-  ALIVE_OF_ALL, aliveSubject, askSubject, AUDIT_STREAM, auditSubject, EVENTS_OF_ALL, EVENTS_STREAM, eventSubject, inboxPrefix, INVENTORY_BUCKET, LEASES_BUCKET, orderSubject, resultSubject, tokenOf,
+  ALIVE_OF_ALL, aliveSubject, askSubject, AUDIT_STREAM, auditSubject, EVENTS_OF_ALL, EVENTS_STREAM, eventSubject, inboxPrefix, INVENTORY_BUCKET, LEASES_BUCKET, NEWS_OF_ALL, newsSubject, orderSubject, resultSubject, tokenOf,
 } from '../subjects.js';
 
 /**
@@ -67,7 +67,7 @@ function siteRights({ name, leases }: Member): Rights {
   const events = eventSubject(name, '*');
   return {
     publish: [
-      heard(aliveSubject(name)), heard(events), kept(own), ...COMMON,
+      heard(aliveSubject(name)), heard(newsSubject(name)), heard(events), kept(own), ...COMMON,
       ...infoOn(inventory, held, EVENTS_STREAM), lastOf(EVENTS_STREAM, events), lastOf(inventory, own),
       ...leases.map((lease) => keysSubject(LEASES_BUCKET, tokenOf(lease))).flatMap((key) => [kept(key), lastOf(held, key)]),
     ],
@@ -85,7 +85,7 @@ function frontRights({ name }: Member): Rights {
       ...infoOn(inventory, held, EVENTS_STREAM, AUDIT_STREAM), lastOf(AUDIT_STREAM, auditSubject(name)), FLOW,
       ...[inventory, held].flatMap((stream) => [lastOf(stream, '>'), following(stream, '>')]),
     ],
-    subscribe: [right(ALIVE_OF_ALL), right(EVENTS_OF_ALL), right(`${inboxPrefix(name)}.>`)],
+    subscribe: [right(ALIVE_OF_ALL), right(NEWS_OF_ALL), right(EVENTS_OF_ALL), right(`${inboxPrefix(name)}.>`)],
     answers: false,
   };
 }

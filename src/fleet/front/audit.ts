@@ -6,13 +6,15 @@ import { OUTBOX_APPEND } from '../../kit/limits.js';
 import type { Log } from '../../kit/log.js';
 import type { AuditNews } from '../../store/audit-entry.js';
 import type { KeyValue, Outbox } from '../../store/state.js';
-import type { Bus } from '../contract.js';
+import { FROM_HEADER, SIGNATURE_HEADER, signedBy, type Bus, type Signer } from '../contract.js';
 import { keepSending } from '../keep-sending.js';
 import { FLEET_VERSION, MessageFault, readMessage, writeMessage } from '../messages.js';
+import { KnownKey } from '../signer.js';
 import { AUDIT_STREAM, auditSubject } from '../subjects.js';
 
 export interface FrontAuditParts {
   readonly bus: Bus;
+  readonly signer: Signer;
   /** the front's name */
   readonly front: string;
   /** what is on its way to the stream: it outlives this process */
@@ -114,7 +116,7 @@ export class FrontAudit {
 
   /** Sends what fits into a message. @returns whether there was anything @throws BusError, StateError */
   async #send(): Promise<boolean> {
-    const { bus, outbox, front } = this.#parts;
+    const { bus, signer, outbox, front } = this.#parts;
     const stored = this.#stored ??= await this.#readBack();
     const { events } = await outbox.read(stored.upTo, FLEET_AUDIT_MESSAGE);
     if (events.length === 0) return false;
@@ -123,20 +125,21 @@ export class FrontAudit {
     const lost = from - stored.upTo - 1;
     const entries = some.map(({ event }) => JSON.parse(event) as Record<string, unknown>);
     const data = writeMessage({ v: FLEET_VERSION, front, outbox: stored.outbox, from, to, ...(lost > 0 && { lost }), entries });
-    stored.place = await bus.addToStream(AUDIT_STREAM, this.#subject, data, `${stored.outbox}-${to}`, stored.place);
+    stored.place = await bus.addToStream(AUDIT_STREAM, this.#subject, data, signedBy(front, signer, this.#subject, data), `${stored.outbox}-${to}`, stored.place);
     stored.upTo = this.#brought = to;
     this.#trouble = undefined;
     await outbox.acknowledge(to);
     return true;
   }
 
-  /** What the stream has last of this front. @throws BusError, StateError */
+  /** What the stream has last of this front: what somebody else has put there tells nothing of what has arrived. @throws BusError, StateError */
   async #readBack(): Promise<Stored> {
-    const { bus, outbox } = this.#parts;
+    const { bus, signer, front, outbox } = this.#parts;
     const name = await this.#outboxName();
     const last = await bus.lastOfSubject(AUDIT_STREAM, this.#subject);
     const { gone, last: newest } = await outbox.read(Number.MAX_SAFE_INTEGER, 1);
-    const said = last && readEntries(last.data);
+    const isSigned = last?.header(FROM_HEADER) === front && new KnownKey(signer.publicKey).verifies(this.#subject, last.data, last.header(SIGNATURE_HEADER));
+    const said = last && (isSigned ? readEntries(last.data) : 'it is not signed by this server');
     const isOurs = typeof said === 'object' && said.outbox === name;
     const fault = typeof said === 'string' ? said : isOurs && said.to > newest ? 'it has entries that this server never had' : undefined;
     if (fault !== undefined) this.#skip(last!.seq, fault);

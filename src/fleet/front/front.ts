@@ -11,7 +11,7 @@ import { Inventory } from './inventory.js';
 import { SiteOrders } from './orders.js';
 import { fullNameOf, RemoteProviders, type RemoteProvider } from './providers.js';
 import { MachineKinds } from './remote-machine.js';
-import { SiteKeys } from './site-keys.js';
+import { SiteKeys } from '../site-keys.js';
 import { Sites } from './sites.js';
 import { Talk } from './talk.js';
 
@@ -43,10 +43,10 @@ export class Front {
     const sites = this.#sites = new Sites({ talk, keys, refused, times });
     const orders = new SiteOrders({ talk, sites, times });
     const kinds = new MachineKinds();
-    this.#audit = new FrontAudit({ bus, front: settings.name, outbox: state.outbox('fleet audit', () => this.#settings.outboxSize), names: state.keyValue('fleet audit'), log });
+    this.#audit = new FrontAudit({ bus, signer, front: settings.name, outbox: state.outbox('fleet audit', () => this.#settings.outboxSize), names: state.keyValue('fleet audit'), log });
     this.#inventory = new Inventory({
-      bus, log,
-      isSite: (name) => keys.isSite(name),
+      bus, keys, refused, log,
+      isOffered: (site, provider) => sites.info(site).alive?.providers.some(({ name, held }) => name === provider && held),
       kindsOf: (site, provider) => kinds.at({ site, provider, orders }),
       providersChanged: () => this.#providers.changed(),
     });
@@ -59,7 +59,10 @@ export class Front {
   }
 
   start(): void {
-    this.#sites.onChange((name) => this.#providers.siteChanged(name));
+    this.#sites.onChange((name) => {
+      this.#inventory.siteChanged(name);
+      this.#providers.siteChanged(name);
+    });
     this.#inventory.watch();
     this.#audit.start();
   }

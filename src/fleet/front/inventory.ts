@@ -1,12 +1,15 @@
 import { POWER_STATES, type PowerState } from '../../drivers/driver.js';
-import { FLEET_COMPLAINTS, FLEET_PROVIDERS, FLEET_SITES } from '../../kit/fleet-limits.js';
+import { FLEET_COMPLAINTS, FLEET_NEWS, FLEET_PROVIDERS, FLEET_SITES } from '../../kit/fleet-limits.js';
 import type { Log } from '../../kit/log.js';
+import type { RefusalLog } from '../../kit/refusal-log.js';
 import { Slices } from '../../kit/slices.js';
 import { oneLine } from '../../kit/text.js';
+import { keysSubject } from '../bus-store.js';
 import { placeOfKey, unpackChunk, type ChunkPlace } from '../chunks.js';
 import type { Bus, BusMessage, KeyEntry } from '../contract.js';
-import { eventMessage, MessageFault, readMessage, type ChunkMessage } from '../messages.js';
-import { eventSubject, INVENTORY_BUCKET } from '../subjects.js';
+import { MessageFault, newsMessage, readMessage, type ChunkMessage } from '../messages.js';
+import type { SiteKeys } from '../site-keys.js';
+import { INVENTORY_BUCKET, NEWS_OF_ALL } from '../subjects.js';
 import { ProviderInventory, type ProviderKinds } from './provider-inventory.js';
 
 /** Of gzip's end (RFC 1952, 2.3.1): a checksum of what is packed, and its size. */
@@ -16,9 +19,11 @@ const REASON_SHOWN = 200;
 
 export interface InventoryParts {
   readonly bus: Bus;
+  readonly keys: Pick<SiteKeys, 'isSite' | 'doubt' | 'keyOf' | 'unsealed'>;
+  readonly refused: Pick<RefusalLog, 'add'>;
   readonly log: Log;
-  /** whether a site of that name is one of this fleet */
-  isSite(name: string): boolean;
+  /** Whether a site says that it has the machines of a provider; undefined where it has not been heard of. */
+  isOffered(site: string, provider: string): boolean | undefined;
   /** what machines of a site's provider are made by */
   kindsOf(site: string, provider: string): ProviderKinds;
   /** Told when providers have come or gone, or are of another type. */
@@ -26,10 +31,16 @@ export interface InventoryParts {
 }
 
 /** What was taken in last of a key: it comes again after a break. */
-interface Taken {
+interface Taken extends Pick<ChunkMessage, 'life' | 'turn'> {
   readonly revision: number;
   readonly end: string;
+  /** by which its site was known then */
+  readonly signedBy: string | undefined;
 }
+
+/** Whether a value was written before another one of the same key. */
+const isOlder = (one: Pick<ChunkMessage, 'life' | 'turn'>, other: Pick<ChunkMessage, 'life' | 'turn'>): boolean =>
+  one.life < other.life || (one.life === other.life && one.turn < other.turn);
 
 /**
  * What all sites have: from the bucket's values, and between these from events. What is no good is told of once and passed
@@ -40,6 +51,8 @@ export class Inventory {
   /** by site, then by name */
   readonly #sites = new Map<string, Map<string, ProviderInventory>>();
   readonly #taken = new Map<string, Taken>();
+  /** keys of which the bus says that they were deleted, by site: nobody has signed that */
+  readonly #gone = new Map<string, Set<string>>();
   readonly #complained = new Set<string>();
   readonly #slices = new Slices();
   /** ends with the value that is taken in: the next one comes after it, whichever watch brings it */
@@ -57,8 +70,8 @@ export class Inventory {
     this.#watching?.abort();
     this.#watching = new AbortController();
     const { signal } = this.#watching;
-    this.#unsubscribe ??= bus.subscribe(eventSubject('*', 'state'), (message) => this.#see(message));
-    for (const site of this.#sites.keys()) if (!this.#parts.isSite(site)) this.#forgetSite(site);
+    this.#unsubscribe ??= bus.subscribe(NEWS_OF_ALL, (message) => this.#hear(message));
+    for (const site of this.#sites.keys()) if (!this.#parts.keys.isSite(site)) this.#forgetSite(site);
     bus.bucket(INVENTORY_BUCKET).watch('>', (entry) => (this.#taking = this.#taking.then(() => this.#take(entry, signal))), signal);
   }
 
@@ -81,25 +94,62 @@ export class Inventory {
     return this.#sites.get(site)?.get(provider);
   }
 
+  /** A site says something else of what it has: what was deleted may be so by its word now. */
+  siteChanged(site: string): void {
+    for (const key of this.#gone.get(site) ?? []) this.#drop(key, placeOfKey(key));
+  }
+
   async #take(entry: KeyEntry, signal: AbortSignal): Promise<void> {
-    const { key, value, revision } = entry;
+    const { key, value } = entry;
     if (signal.aborted) return;
+    let place: ChunkPlace | undefined;
     try {
-      const place = placeOfKey(key);
-      if (!this.#parts.isSite(place.site)) return;
-      if (value === undefined) return this.#drop(key, place);
-      const end = Buffer.from(value.subarray(-GZIP_END)).toString('hex');
-      const taken = this.#taken.get(key);
-      if (taken?.revision === revision && taken.end === end) return;
-      const message = await unpackChunk(value, place);
-      if (signal.aborted) return;
-      this.#takeIn(place, message);
-      this.#taken.set(key, { revision, end });
-      this.#complained.delete(key);
+      place = placeOfKey(key);
+      if (!this.#parts.keys.isSite(place.site)) return;
+      if (value === undefined) {
+        this.#noteGone(key, place);
+        this.#drop(key, place);
+      } else {
+        await this.#takeValue(place, { ...entry, value }, signal);
+        this.#gone.get(place.site)?.delete(key);
+        this.#doubt(place, false);
+        this.#complained.delete(key);
+      }
     } catch (thrown) {
+      if (place !== undefined) this.#doubt(place, true);
       this.#complain(key, 'value of the inventory is passed over', { key }, thrown);
     }
     if (this.#slices.isOverNow()) await this.#slices.pause();
+  }
+
+  /** @throws MessageFault where its site has not written it there, or has written another one since */
+  async #takeValue(place: ChunkPlace, { key, value, revision }: KeyEntry & { readonly value: Uint8Array }, signal: AbortSignal): Promise<void> {
+    const { keys } = this.#parts;
+    const [end, signedBy] = [Buffer.from(value.subarray(-GZIP_END)).toString('hex'), keys.keyOf(place.site)];
+    const known = this.#taken.get(key);
+    // what was signed by a key that its site has no more tells nothing of what is old
+    const taken = known?.signedBy === signedBy ? known : undefined;
+    if (taken?.revision === revision && taken.end === end) return;
+    const message = await unpackChunk(this.#unsealed(place.site, key, value), place);
+    if (signal.aborted) return;
+    if (taken && isOlder(message, taken)) throw new MessageFault('it is an old one that was put back');
+    this.#takeIn(place, message);
+    this.#taken.set(key, { revision, end, signedBy, life: message.life, turn: message.turn });
+  }
+
+  /** @throws MessageFault with why it is not believed */
+  #unsealed(site: string, key: string, value: Uint8Array): Uint8Array {
+    try {
+      return this.#parts.keys.unsealed(site, keysSubject(INVENTORY_BUCKET, key), value);
+    } catch (thrown) {
+      this.#parts.refused.add({ site, key, reason: (thrown as Error).message });
+      throw thrown;
+    }
+  }
+
+  /** What is known of a value's machines is from before something that cannot be believed; or is so no more. */
+  #doubt({ site, provider, chunk }: ChunkPlace, isDoubtful: boolean): void {
+    if (this.of(site, provider)?.doubt(chunk, isDoubtful) === true) this.#parts.providersChanged();
   }
 
   #takeIn({ site, provider }: ChunkPlace, message: ChunkMessage): void {
@@ -118,8 +168,17 @@ export class Inventory {
     if (inventory.type !== before) this.#parts.providersChanged();
   }
 
-  #drop(key: string, { site, provider, chunk }: ChunkPlace): void {
-    this.#taken.delete(key);
+  #noteGone(key: string, { site }: ChunkPlace): void {
+    const gone = this.#gone.get(site) ?? new Set();
+    this.#gone.set(site, gone.add(key));
+  }
+
+  /** Forgets what was deleted, where the site itself says that it does not have that any more. */
+  #drop(key: string, place: ChunkPlace): void {
+    const { site, provider, chunk } = place;
+    const isOffered = this.#parts.isOffered(site, provider);
+    if (isOffered !== false) return this.#doubt(place, true);
+    this.#gone.get(site)?.delete(key);
     const providers = this.#sites.get(site);
     const inventory = providers?.get(provider);
     inventory?.drop(chunk);
@@ -133,20 +192,28 @@ export class Inventory {
   #forgetSite(site: string): void {
     for (const inventory of this.#sites.get(site)?.values() ?? []) inventory.close();
     this.#sites.delete(site);
+    this.#gone.delete(site);
     for (const key of this.#taken.keys()) if (key.startsWith(`${site}.`)) this.#taken.delete(key);
     this.#parts.providersChanged();
   }
 
-  #see({ subject, data }: BusMessage): void {
+  #hear(message: BusMessage): void {
+    const { keys, refused } = this.#parts;
+    const { subject, data } = message;
     const site = subject.split('.').at(-2)!;
-    if (!this.#parts.isSite(site)) return;
+    if (!keys.isSite(site)) return;
+    const doubt = keys.doubt(site, subject, message);
+    if (doubt !== undefined) return refused.add({ site, subject, reason: doubt });
     try {
-      const { site: said, seq, incarnation, event } = readMessage(eventMessage, data);
+      const { site: said, events } = readMessage(newsMessage, data, FLEET_NEWS);
       if (said !== site) throw new MessageFault(`it says that it is of ${said}`);
-      const { provider, id, state } = changeOf(event);
-      this.of(site, provider)?.see(id, { seq, incarnation, state });
+      for (const { type, seq, incarnation, event } of events) {
+        if (type !== 'state') continue;
+        const { provider, id, state } = changeOf(event);
+        this.of(site, provider)?.see(id, { seq, incarnation, state });
+      }
     } catch (thrown) {
-      this.#complain(`event ${site}`, 'event of a site is passed over', { site }, thrown);
+      this.#complain(`news ${site}`, 'news of a site are passed over', { site }, thrown);
     }
   }
 

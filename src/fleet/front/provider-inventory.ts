@@ -59,6 +59,8 @@ export class ProviderInventory {
   readonly #kinds: ProviderKinds;
   /** each value as it came last */
   readonly #latest = new Map<number, Chunk>();
+  /** values of which something came that cannot be believed, after what is known of them */
+  readonly #doubtful = new Set<number>();
   /** how many of them are divided into so many */
   readonly #divisions = new Map<number, number>();
   /** those of a whole listing */
@@ -81,6 +83,20 @@ export class ProviderInventory {
   /** Whether all values of a listing have come. */
   get isWhole(): boolean {
     return this.#current !== undefined;
+  }
+
+  /** Why what is listed may be out of date, in words for people; undefined: it is not. */
+  get trouble(): string | undefined {
+    const count = [...this.#doubtful].filter((index) => index < (this.#current?.length ?? 0)).length;
+    return count === 0 ? undefined : `on the bus, what the site tells of these machines was changed by somebody else (${count} of ${this.#current!.length} values)`;
+  }
+
+  /** @param isDoubtful whether the bus has something else of a value than what was taken in @returns whether {@link trouble} is another now */
+  doubt(index: number, isDoubtful: boolean): boolean {
+    const before = this.trouble;
+    if (isDoubtful) this.#doubtful.add(index);
+    else this.#doubtful.delete(index);
+    return before !== this.trouble;
   }
 
   /** By name. One that nobody waits for any longer goes on, and the next one comes after it. */
@@ -182,6 +198,8 @@ export class ProviderInventory {
   /** All values of a division are there: they take the place of the former ones. */
   #divideAnew(chunks: number): void {
     this.#current = Array.from({ length: chunks }, (_, index) => this.#latest.get(index)!);
+    // of a former division; that they are deleted is not awaited
+    for (const index of [...this.#latest.keys()]) if (index >= chunks) this.#forget(index);
     this.listener?.relist();
   }
 

@@ -34,7 +34,7 @@ export class RemoteDriver implements Driver {
     this.#parts = parts;
     this.#host = host;
     this.#trouble = this.#siteTrouble;
-    this.#reason = this.#reasonOf(this.#offered);
+    this.#reason = this.#reasonOf(this.#offered, parts.inventory());
     this.#closed = parts.opened(this);
     this.#follow();
   }
@@ -47,10 +47,10 @@ export class RemoteDriver implements Driver {
       const trouble = this.#siteTrouble;
       const offered = this.#offered;
       const inventory = this.#parts.inventory();
-      if (trouble === undefined && offered?.held === false) return Object.assign([], { incomplete: this.#reasonOf(offered)! });
+      if (trouble === undefined && offered?.held === false) return Object.assign([], { incomplete: this.#reasonOf(offered, inventory)! });
       if (inventory?.isWhole === true) {
         const sightings = await inventory.list();
-        const reason = trouble ?? this.#reasonOf(offered);
+        const reason = trouble ?? this.#reasonOf(offered, inventory);
         return reason === undefined ? sightings : Object.assign([...sightings], { incomplete: reason, isSilent: trouble !== undefined });
       }
       if (trouble !== undefined) throw new ArgoError('UNREACHABLE', trouble);
@@ -66,7 +66,7 @@ export class RemoteDriver implements Driver {
   /** Something may have changed at the site: whether it is there, what it says of the provider, what is known of that. */
   look(): void {
     const trouble = this.#siteTrouble;
-    const reason = this.#reasonOf(this.#offered);
+    const reason = this.#reasonOf(this.#offered, this.#parts.inventory());
     const isOther = this.#follow();
     const [before, beforeReason] = [this.#trouble, this.#reason];
     [this.#trouble, this.#reason] = [trouble, reason];
@@ -92,9 +92,9 @@ export class RemoteDriver implements Driver {
     return this.#parts.site().alive?.providers.find(({ name }) => name === this.#parts.provider);
   }
 
-  /** Why what a site says of it may be out of date there. */
-  #reasonOf(offered: OfferedProvider | undefined): string | undefined {
-    return offered?.stale ?? (offered?.held === false ? 'another site has its lease' : undefined);
+  /** Why what a site says of it may be out of date there, or what has come of that here. */
+  #reasonOf(offered: OfferedProvider | undefined, inventory: ProviderInventory | undefined): string | undefined {
+    return offered?.stale ?? (offered?.held === false ? 'another site has its lease' : inventory?.trouble);
   }
 
   /** Listens to what is known of it. @returns whether that is another than before */

@@ -5,7 +5,7 @@ import type { BusMessage, SiteInfo } from '../contract.js';
 import { newId } from '../ids.js';
 import { aliveMessage, FLEET_VERSION, MessageFault, readMessage, type AliveMessage, type AskMessage } from '../messages.js';
 import { ALIVE_OF_ALL, askSubject } from '../subjects.js';
-import type { SiteKeys } from './site-keys.js';
+import type { SiteKeys } from '../site-keys.js';
 import { moment, Site, type Moment } from './site.js';
 import type { Talk } from './talk.js';
 

@@ -1,7 +1,7 @@
 import { FROM_HEADER, REPLY_PURPOSE, refusalPurpose, SIGNATURE_HEADER, type Bus, type BusError, type BusMessage, type Conversation, type Headers, type Signer } from '../contract.js';
 import type { RefusalLog } from '../../kit/refusal-log.js';
 import { answerMessage, MessageFault, readMessage, writeMessage, type AnswerMessage } from '../messages.js';
-import type { SiteKeys } from './site-keys.js';
+import type { SiteKeys } from '../site-keys.js';
 
 /** What is asked of a site: its bytes are signed once, and are the same however often they are sent. */
 export interface Letter {

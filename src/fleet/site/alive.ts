@@ -1,7 +1,7 @@
 import { FLEET_MESSAGE, FLEET_RIVALS, FLEET_STALE_WORDS } from '../../kit/fleet-limits.js';
 import type { Log } from '../../kit/log.js';
 import { harmless, oneLine } from '../../kit/text.js';
-import { FROM_HEADER, SIGNATURE_HEADER, type Bus, type BusMessage, type Signer } from '../contract.js';
+import { SIGNATURE_HEADER, signedBy, type Bus, type BusMessage, type Signer } from '../contract.js';
 import { aliveMessage, FLEET_VERSION, MessageFault, readMessage, writeMessage, type AliveMessage, type OfferedProvider } from '../messages.js';
 import { KnownKey } from '../signer.js';
 import { aliveSubject } from '../subjects.js';
@@ -100,7 +100,7 @@ export class Alive {
     if (bus.trouble !== undefined) return;
     try {
       const data = writeMessage(this.#message());
-      bus.publish(this.#subject, data, { [FROM_HEADER]: site, [SIGNATURE_HEADER]: signer.sign(this.#subject, data) });
+      bus.publish(this.#subject, data, signedBy(site, signer, this.#subject, data));
     } catch (thrown) {
       if (!(thrown instanceof MessageFault)) throw thrown;
       log('error', 'no sign of life can be given: the providers\' names are too long together; offer fewer by share', { reason: thrown.message });

@@ -43,6 +43,7 @@ interface Queue {
 
 const CHANGES: ReadonlySet<SiteEventType> = new Set<SiteEventType>(['state', 'added', 'removed']);
 const BASE = 'base';
+const LIFE = 'life';
 /** Events put down in one go. */
 const APPENDED = 256;
 
@@ -54,6 +55,7 @@ export class EventLog {
   readonly #queues: Readonly<Record<'changes' | 'deeds', Queue>>;
   readonly #notes: KeyValue;
   #base = 0;
+  #life = 0;
   #isLoaded = false;
   #hasDelivered = false;
   /** the last attempt to put something down failed: it may have been put down all the same */
@@ -71,18 +73,26 @@ export class EventLog {
     const known = await this.#notes.get(BASE);
     const base = known === undefined ? Date.now() : Number(known);
     if (known === undefined) await this.#notes.set(BASE, String(base));
+    const life = Math.max(Date.now(), Number(await this.#notes.get(LIFE) ?? 0) + 1);
+    await this.#notes.set(LIFE, String(life));
     for (const queue of this.#all) {
       const { gone, last, dropped } = await queue.outbox.read(0, 1);
       Object.assign(queue, { last, read: gone });
       this.#hasDelivered ||= gone > dropped;
     }
     this.#base = base;
+    this.#life = life;
     this.#isLoaded = true;
   }
 
   /** The number of the newest; 0 before it is loaded. */
   get last(): number {
     return this.#base + this.#queues.changes.last + this.#queues.deeds.last;
+  }
+
+  /** Of this process: greater than that of any before, also where the state folder is an old one. 0 before it is loaded. */
+  get life(): number {
+    return this.#life;
   }
 
   /** Events that are still to be sent. */

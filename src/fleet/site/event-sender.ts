@@ -1,14 +1,16 @@
 import type { Bell } from '../../kit/bell.js';
 import type { Log } from '../../kit/log.js';
-import { BusError, type Bus } from '../contract.js';
+import { BusError, FROM_HEADER, SIGNATURE_HEADER, signedBy, type Bus, type Signer, type StreamEntry } from '../contract.js';
 import { keepSending } from '../keep-sending.js';
 import { eventMessage, FLEET_VERSION, MessageFault, readMessage, writeMessage, type EventMessage } from '../messages.js';
+import { KnownKey } from '../signer.js';
 import { EVENTS_STREAM, eventSubject } from '../subjects.js';
 import { SITE_EVENTS, type EventLog, type KeptEvent, type SiteEventType } from './event-log.js';
 
 export interface SenderParts {
   readonly site: string;
   readonly bus: Bus;
+  readonly signer: Signer;
   readonly events: EventLog;
   readonly log: Log;
   /** rung when there is something new, the connection is back, or it is to end */
@@ -103,9 +105,10 @@ export class EventSender {
   }
 
   async #append(event: KeptEvent): Promise<void> {
-    const { bus, site } = this.#parts;
+    const { bus, site, signer } = this.#parts;
     const { type, incarnation, seq } = event;
-    const place = await bus.addToStream(EVENTS_STREAM, eventSubject(site, type), messageOf(site, event), `${site}.${incarnation}.${seq}`, this.#stored.get(type)?.place);
+    const [subject, data] = [eventSubject(site, type), messageOf(site, event)];
+    const place = await bus.addToStream(EVENTS_STREAM, subject, data, signedBy(site, signer, subject, data), `${site}.${incarnation}.${seq}`, this.#stored.get(type)?.place);
     this.#stored.set(type, { place, incarnation, seq });
   }
 
@@ -119,8 +122,9 @@ export class EventSender {
     const { bus, site, events } = this.#parts;
     let greatest = -Infinity;
     for (const type of SITE_EVENTS) {
-      const found = await bus.lastOfSubject(EVENTS_STREAM, eventSubject(site, type));
-      const message = found && readEvent(found.data);
+      const subject = eventSubject(site, type);
+      const found = await bus.lastOfSubject(EVENTS_STREAM, subject);
+      const message = found && this.#readOwn(subject, found);
       this.#stored.set(type, { place: found?.seq ?? 0, ...(message && { incarnation: message.incarnation, seq: message.seq }) });
       greatest = Math.max(greatest, message?.seq ?? -Infinity);
     }
@@ -132,20 +136,22 @@ export class EventSender {
     this.#isSure = true;
   }
 
+  /** @returns undefined where it is not ours: what somebody else has put there moves no number of ours; or of another version */
+  #readOwn(subject: string, { data, header }: StreamEntry): EventMessage | undefined {
+    const { site, signer } = this.#parts;
+    if (header(FROM_HEADER) !== site || !new KnownKey(signer.publicKey).verifies(subject, data, header(SIGNATURE_HEADER))) return undefined;
+    try {
+      return readMessage(eventMessage, data);
+    } catch (thrown) {
+      if (thrown instanceof MessageFault) return undefined;
+      throw thrown;
+    }
+  }
+
   #failed(error: Error, isDown: boolean): void {
     this.#isSure = false;
     if (this.#failure !== undefined || isDown) return;
     const reason = this.#failure = error.message;
     this.#parts.log('warn', 'events do not arrive on the bus, they are kept and tried again', { reason, ...(error instanceof BusError ? {} : { cause: error }) });
-  }
-}
-
-/** @returns undefined where it is of another version, or none */
-function readEvent(data: Uint8Array): EventMessage | undefined {
-  try {
-    return readMessage(eventMessage, data);
-  } catch (thrown) {
-    if (thrown instanceof MessageFault) return undefined;
-    throw thrown;
   }
 }

@@ -3,13 +3,12 @@ import type { EventFeed, FeedReader } from '../../instances/feed.js';
 import { providerOf } from '../../instances/principal.js';
 import { Bell, Sleepers } from '../../kit/bell.js';
 import { ArgoError } from '../../kit/errors.js';
-import { BUS_STORE_PAUSE, FLEET_EVENT_TEXT, FLEET_EVENTS_LATE } from '../../kit/fleet-limits.js';
+import { BUS_STORE_PAUSE, FLEET_EVENT_TEXT, FLEET_EVENTS_LATE, FLEET_MESSAGE, FLEET_NEWS } from '../../kit/fleet-limits.js';
 import type { Log } from '../../kit/log.js';
 import { oneLine } from '../../kit/text.js';
-import { EXPECTED_STREAM } from '../bus-store.js';
-import type { Bus } from '../contract.js';
-import { MessageFault } from '../messages.js';
-import { eventSubject } from '../subjects.js';
+import { signedBy, type Bus, type Signer } from '../contract.js';
+import { FLEET_VERSION, MessageFault, writeMessage, type NewsMessage } from '../messages.js';
+import { newsSubject } from '../subjects.js';
 import { EventLog, type EventLogParts, type KeptEvent, type SiteEvent, type SiteEventType } from './event-log.js';
 import { EventSender, messageOf } from './event-sender.js';
 import type { Offers } from './offers.js';
@@ -19,15 +18,10 @@ export interface SiteEventsParts extends EventLogParts {
   readonly incarnation: string;
   readonly feed: EventFeed;
   readonly bus: Bus;
+  readonly signer: Signer;
   readonly offers: Pick<Offers, 'isShared' | 'isTold'>;
   readonly log: Log;
 }
-
-/**
- * The stream takes what is published at its subjects, and passes on nothing of that to fronts while its servers cannot agree. So each
- * event goes out by itself as well, at once: this header has the stream refuse that copy, since it is not called so.
- */
-const NOT_FOR_THE_STREAM = { [EXPECTED_STREAM]: 'none' };
 
 /** What grows with what somebody has typed. */
 const LONG_TEXTS = ['options', 'outcome', 'reason'];
@@ -37,8 +31,8 @@ const TYPES: ReadonlySet<string> = new Set<SiteEventType>(['state', 'added', 're
 
 /**
  * What happens at a site, as fronts and the stream of events are told of it. An event is put on the disk first, which gives it its
- * number; then it is told to the fronts that listen, and brought into the stream as soon as that takes it. Fronts may be told of one
- * twice, and pass over what they have by its number.
+ * number; then it is told to the fronts that listen, with those that came with it, and brought into the stream as soon as that takes
+ * it, which may be long after.
  */
 export class SiteEvents {
   readonly #parts: SiteEventsParts;
@@ -61,6 +55,11 @@ export class SiteEvents {
   /** The number of the last event that has one. */
   get last(): number {
     return this.#events.last;
+  }
+
+  /** As {@link EventLog.life}. */
+  get life(): number {
+    return this.#events.life;
   }
 
   /** Events that the bus has not taken yet. */
@@ -152,10 +151,30 @@ export class SiteEvents {
 
   /** What states have come to be meanwhile, the inventory tells; what was done, the stream. */
   #tell(): void {
-    const { bus, site } = this.#parts;
+    const { bus, site, signer } = this.#parts;
     if (bus.trouble !== undefined) return;
-    for (const event of this.#untold.splice(0)) bus.publish(eventSubject(site, event.type), messageOf(site, event), NOT_FOR_THE_STREAM);
+    const subject = newsSubject(site);
+    for (const events of together(this.#untold.splice(0))) {
+      const data = writeMessage({ v: FLEET_VERSION, site, events } satisfies NewsMessage, FLEET_NEWS);
+      bus.publish(subject, data, signedBy(site, signer, subject, data));
+    }
   }
+}
+
+/** As they are told, so many at a time as are a message. Each by itself is shorter than one. */
+function together(events: readonly KeptEvent[]): NewsMessage['events'][] {
+  const groups: NewsMessage['events'][] = [];
+  let size = Infinity;
+  for (const { incarnation, seq, type, at, event } of events) {
+    const told = { incarnation, seq, type, at, event };
+    if (size >= FLEET_MESSAGE / 2) {
+      groups.push([]);
+      size = 0;
+    }
+    groups.at(-1)!.push(told);
+    size += Buffer.byteLength(JSON.stringify(told));
+  }
+  return groups;
 }
 
 /** @param at microseconds since 1970 */

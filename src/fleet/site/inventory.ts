@@ -3,14 +3,16 @@ import type { EventFeed, FeedReader } from '../../instances/feed.js';
 import type { Stock } from '../../instances/stock.js';
 import { Bell } from '../../kit/bell.js';
 import { ArgoError } from '../../kit/errors.js';
-import { BUS_STORE_PAUSE, FLEET_CHUNKS_UNDER_WAY, FLEET_COMPARE_INTERVAL, FLEET_COMPARE_SHARE } from '../../kit/fleet-limits.js';
+import { BUS_STORE_PAUSE, FLEET_CHUNKS_UNDER_WAY, FLEET_COMPARE_INTERVAL, FLEET_COMPARE_SHARE, FLEET_READ_BACK } from '../../kit/fleet-limits.js';
 import type { Log } from '../../kit/log.js';
 import { Slices } from '../../kit/slices.js';
 import type { KeyValue } from '../../store/state.js';
 import { packChunk } from '../chunks.js';
-import { BusError, type Bucket } from '../contract.js';
+import { keysSubject } from '../bus-store.js';
+import { BusError, type Bucket, type Signer } from '../contract.js';
 import { FLEET_VERSION, MessageFault } from '../messages.js';
-import { chunkKey } from '../subjects.js';
+import { seal } from '../sealed.js';
+import { chunkKey, INVENTORY_BUCKET } from '../subjects.js';
 import { ProviderValues, type Composed } from './provider-values.js';
 
 export interface InventoryParts {
@@ -19,6 +21,7 @@ export interface InventoryParts {
   readonly stock: Stock;
   readonly feed: EventFeed;
   readonly bucket: Bucket;
+  readonly signer: Signer;
   /** how many values of each provider may be in the bucket, over a restart */
   readonly kept: KeyValue;
   readonly log: Log;
@@ -28,6 +31,8 @@ export interface InventoryParts {
   isOpen(provider: string): boolean;
   /** position of the last event that has one: what it tells of is there for whoever looks now */
   seq(): number;
+  /** as {@link EventLog.life} */
+  life(): number;
 }
 
 /**
@@ -45,6 +50,10 @@ export class Inventory {
   readonly #providers = new Map<string, ProviderValues>();
   readonly #noted = new Map<string, number>();
   #underWay = 0;
+  /** values that were written in this life */
+  #turns = 0;
+  /** by which key they are signed */
+  #signedBy: string;
   /** the greatest revision of the bucket that a write of ours has got */
   #revision = 0;
   /** by performance.now(): before, nothing is written */
@@ -59,6 +68,7 @@ export class Inventory {
   constructor(parts: InventoryParts) {
     this.#parts = parts;
     this.#reader = parts.feed.reader();
+    this.#signedBy = parts.signer.publicKey;
   }
 
   /** Other providers are told of now, or of the same in another way. */
@@ -117,7 +127,8 @@ export class Inventory {
     while (!signal.aborted) {
       const { rings } = this.#news;
       this.#arrange();
-      if (performance.now() >= this.#comparesAt) this.#compareAll();
+      this.#signAnew();
+      if (performance.now() >= this.#comparesAt) await this.#compareAll(signal);
       for (const values of [...this.#providers.values()]) {
         if (!values.isDoubtful || values.isRetired || !values.isKnown || this.#parts.isOpen(values.name) || signal.aborted) continue;
         const began = performance.now();
@@ -146,13 +157,36 @@ export class Inventory {
     this.#due.ring();
   }
 
+  /** By another key than before: what is there is believed by nobody any longer. */
+  #signAnew(): void {
+    const { publicKey } = this.#parts.signer;
+    if (publicKey === this.#signedBy) return;
+    this.#signedBy = publicKey;
+    for (const values of this.#providers.values()) values.distrust();
+    this.#due.ring();
+  }
+
   /** What no event tells. The first value of each is written in any case: so a bucket that was made anew is found out. */
-  #compareAll(): void {
+  async #compareAll(signal: AbortSignal): Promise<void> {
+    for (const values of this.#providers.values()) await this.#readBack(values, signal);
     this.#comparesAt = performance.now() + Math.max(FLEET_COMPARE_INTERVAL, this.#cost / FLEET_COMPARE_SHARE);
     this.#cost = 0;
     for (const values of this.#providers.values()) {
       values.isDoubtful = true;
       values.distrust(0);
+    }
+  }
+
+  /** Where somebody else has written, or deleted, it is written anew. Never rejects: who cannot read now reads later. */
+  async #readBack(values: ProviderValues, signal: AbortSignal): Promise<void> {
+    const { bucket, site, log } = this.#parts;
+    for (const [index, revision] of values.written(FLEET_READ_BACK)) {
+      const key = chunkKey(site, values.name, index);
+      const there = await bucket.get(key).catch(() => null);
+      if (signal.aborted || there === null) return;
+      if (there?.revision === revision || !values.isLast(index, revision)) continue;
+      log('warn', 'what was told to the fleet is not there any more, it is told again', { key });
+      values.distrust(index);
     }
   }
 
@@ -200,8 +234,10 @@ export class Inventory {
       if (values.isDoubtful) this.#news.ring();
       if (composed === 'same') return values.leave(index);
       if (composed === undefined) await bucket.delete(key);
-      else await this.#put(key, values.name, composed, seq);
-      values.done(index, composed?.digest);
+      const { publicKey } = this.#parts.signer;
+      const revision = composed && await this.#put(key, values.name, composed, seq);
+      values.done(index, composed && { digest: composed.digest, revision: revision! });
+      if (publicKey !== this.#parts.signer.publicKey) values.distrust(index);
       if (this.#failure !== undefined) this.#parts.log('info', 'inventory is told again');
       this.#failure = undefined;
       await this.#settle(values);
@@ -211,16 +247,19 @@ export class Inventory {
     }
   }
 
-  /** @throws BusError, MessageFault */
-  async #put(key: string, provider: string, { content }: Composed, seq: number): Promise<void> {
-    const { bucket, site, incarnation } = this.#parts;
+  /** @returns the revision that it has got @throws BusError, MessageFault */
+  async #put(key: string, provider: string, { content }: Composed, seq: number): Promise<number> {
+    const { bucket, site, incarnation, signer } = this.#parts;
     const { type, ...rest } = content;
-    const bytes = await packChunk({ v: FLEET_VERSION, site, provider, type, incarnation, seq, ...rest });
+    const turn = this.#turns += 1;
+    const packed = await packChunk({ v: FLEET_VERSION, site, provider, type, incarnation, seq, life: this.#parts.life(), turn, ...rest });
+    const bytes = seal(signer, keysSubject(INVENTORY_BUCKET, key), packed);
     const before = this.#revision;
     const revision = await bucket.put(key, bytes);
     // another bucket, or one that was put back: what was written is not there
     if (revision <= before) for (const values of this.#providers.values()) values.distrust();
     this.#revision = revision <= before ? revision : Math.max(this.#revision, revision);
+    return revision;
   }
 
   #spread(values: ProviderValues, index: number, fault: MessageFault): void {

@@ -5,9 +5,14 @@ import { LEASE_LOOK, LEASE_MARGIN, LEASE_RELEASE, LEASE_RENEW, LEASE_TTL } from 
 import { PROVIDER_GRACE } from '../../kit/limits.js';
 import type { Log } from '../../kit/log.js';
 import { notLonger } from '../../kit/within.js';
-import { BusError, type Bucket, type KeyEntry } from '../contract.js';
+import type { RefusalLog } from '../../kit/refusal-log.js';
+import { keysSubject } from '../bus-store.js';
+import { BusError, type Bucket, type KeyEntry, type Signer } from '../contract.js';
 import { FLEET_VERSION, MessageFault, readMessage, writeMessage } from '../messages.js';
-import { tokenOf } from '../subjects.js';
+import { seal, unseal } from '../sealed.js';
+import { KnownKey } from '../signer.js';
+import { unsealed, type SiteKeys } from '../site-keys.js';
+import { LEASES_BUCKET, tokenOf } from '../subjects.js';
 import type { Clocks } from './clocks.js';
 
 /**
@@ -28,6 +33,7 @@ const leaseMessage = v.object({
   released: v.optional(v.boolean()),
 });
 type LeaseMessage = v.InferOutput<typeof leaseMessage>;
+type LeaseOrder = Pick<LeaseMessage, 'term' | 'beat'>;
 
 /** Milliseconds; for tests. */
 export interface LeaseTimes {
@@ -45,6 +51,10 @@ export interface LeaseParts {
   readonly site: string;
   /** of this process: another one of the same site is another holder */
   readonly incarnation: string;
+  readonly signer: Signer;
+  /** by which those of other sites are known */
+  readonly keys: Pick<SiteKeys, 'unsealed'>;
+  readonly refused: Pick<RefusalLog, 'add'>;
   readonly log: Log;
   /** Told when it comes to be held, is held no longer, or is another's. */
   changed(): void;
@@ -79,6 +89,8 @@ export class SiteLease implements Lease {
   readonly #times: LeaseTimes;
   readonly #clocks: Clocks;
   readonly #key: string;
+  /** of which signatures are */
+  readonly #subject: string;
   readonly #ending = new AbortController();
   readonly #sleepers = new Sleepers();
   readonly #listeners = new Set<() => void>();
@@ -92,8 +104,8 @@ export class SiteLease implements Lease {
   /** of the last write that was asked for */
   #term = 0;
   #beat = 0;
-  /** the greatest that was seen */
-  #knownTerm = 0;
+  /** the greatest that was seen, and of its writes the last */
+  #known = { term: 0, beat: 0 };
   /** when writes were asked for of which nobody knows whether they have arrived, by beat */
   readonly #open = new Map<number, Moment>();
   /** when it was taken over; -Infinity: from nobody who may have been at work */
@@ -110,6 +122,7 @@ export class SiteLease implements Lease {
     this.#times = parts.times ?? TIMES;
     this.#clocks = parts.clocks ?? CLOCKS;
     this.#key = tokenOf(name);
+    this.#subject = keysSubject(LEASES_BUCKET, this.#key);
   }
 
   get left(): number {
@@ -193,12 +206,13 @@ export class SiteLease implements Lease {
     const now = this.#clocks.steady();
     const message = entry?.value && this.#read(entry.value);
     if (this.#adopt(entry, message)) return;
-    this.#knownTerm = Math.max(this.#knownTerm, message?.term ?? 0);
+    // one that was given up long ago, and that somebody has put back, is no word of who has it now
+    const isFree = message?.released === true && !isOlder(message, this.#known);
+    if (message && !isOlder(message, this.#known)) this.#known = message;
     if (!this.#observed || !isSame(this.#observed.entry, entry)) this.#observed = { entry, message, since: now };
-    const isFree = message?.released === true;
     // also one that is not there may have been taken away from a holder that does not know of it yet
     if (!isFree && now - this.#observed.since < this.#times.ttl) return;
-    this.#term = this.#knownTerm + 1;
+    this.#term = this.#known.term + 1;
     this.#takenAt = isFree ? -Infinity : now;
     await this.#write(entry?.revision ?? 0);
   }
@@ -240,6 +254,7 @@ export class SiteLease implements Lease {
   }
 
   #take(revision: number, asked: Moment): void {
+    this.#known = { term: this.#term, beat: this.#beat };
     this.#revision = revision;
     this.#asked = asked;
     this.#observed = undefined;
@@ -273,20 +288,33 @@ export class SiteLease implements Lease {
   }
 
   #message(more: Pick<LeaseMessage, 'released'>): Uint8Array {
-    const { site, incarnation } = this.#parts;
-    return writeMessage({ v: FLEET_VERSION, site, incarnation, term: this.#term, beat: this.#beat, ...more } satisfies LeaseMessage);
+    const { site, incarnation, signer } = this.#parts;
+    return seal(signer, this.#subject, writeMessage({ v: FLEET_VERSION, site, incarnation, term: this.#term, beat: this.#beat, ...more } satisfies LeaseMessage));
   }
 
-  /** What is there; one that cannot be read, as of a newer version, is another's. */
+  /** What is there; one that cannot be read, as of a newer version, or was not signed by who is said to hold it, is another's. */
   #read(value: Uint8Array): LeaseMessage | undefined {
     try {
-      return readMessage(leaseMessage, value);
+      const message = readMessage(leaseMessage, unseal(value)?.content ?? value);
+      this.#believe(message.site, value);
+      return message;
     } catch (error) {
       if (!(error instanceof MessageFault)) throw error;
+      this.#parts.refused.add({ lease: this.name, reason: error.message });
       return undefined;
     }
   }
+
+  /** @throws MessageFault with what speaks against it */
+  #believe(holder: string, value: Uint8Array): void {
+    const { site, signer, keys } = this.#parts;
+    if (holder === site) unsealed(new KnownKey(signer.publicKey), this.#subject, value);
+    else keys.unsealed(holder, this.#subject, value);
+  }
 }
+
+/** Whether it is from before another one. */
+const isOlder = (one: LeaseOrder, other: LeaseOrder): boolean => one.term < other.term || (one.term === other.term && one.beat < other.beat);
 
 /** Whether nobody has written meanwhile: a bucket that was made anew counts from the beginning. */
 function isSame(one: KeyEntry | undefined, other: KeyEntry | undefined): boolean {

@@ -34,6 +34,10 @@ export class ProviderValues {
   #kept: number;
   /** what was written, by value */
   readonly #digests: (string | undefined)[] = [];
+  /** which revision of the bucket that has got */
+  readonly #revisions: (number | undefined)[] = [];
+  /** the value that is read back next */
+  #readNext = 0;
   /** may differ from what was written: to be looked at now */
   readonly #now = new Set<number>();
   /** the same, later: by performance.now(), the earliest first */
@@ -142,7 +146,8 @@ export class ProviderValues {
       this.#now.add(index);
     }
     for (const index of this.#now) {
-      if (this.#underWay.has(index)) continue;
+      // what takes their place is there before others are deleted, as they are nobody's then
+      if (this.#underWay.has(index) || (index >= this.#chunks && !this.#isGone && this.#underWay.size > 0)) continue;
       this.#now.delete(index);
       this.#underWay.add(index);
       return index;
@@ -170,9 +175,26 @@ export class ProviderValues {
     return this.#digests[index] === digest ? 'same' : { content, digest };
   }
 
-  /** @param digest of what is there now; undefined: it was deleted */
-  done(index: number, digest: string | undefined): void {
-    this.#digests[index] = digest;
+  /** Some of the values that were written and that nothing is to be done with now: others at each call. */
+  written(most: number): (readonly [index: number, revision: number])[] {
+    const found: [number, number][] = [];
+    for (let looked = 0; looked < this.#chunks && found.length < most; looked += 1) {
+      const index = this.#readNext = (this.#readNext + 1) % this.#chunks;
+      const revision = this.#digests[index] === undefined ? undefined : this.#revisions[index];
+      if (revision !== undefined && !this.#isGone && !this.#underWay.has(index)) found.push([index, revision]);
+    }
+    return found;
+  }
+
+  /** Whether that is still what was written last, and nobody is writing another one just now. */
+  isLast(index: number, revision: number): boolean {
+    return this.#revisions[index] === revision && this.#digests[index] !== undefined && !this.#underWay.has(index);
+  }
+
+  /** @param written digest of what is there now, and its revision; undefined: it was deleted */
+  done(index: number, written: { readonly digest: string; readonly revision: number } | undefined): void {
+    this.#digests[index] = written?.digest;
+    this.#revisions[index] = written?.revision;
     this.leave(index);
   }
 

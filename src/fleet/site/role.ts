@@ -7,7 +7,9 @@ import { Stock } from '../../instances/stock.js';
 import { FLEET_LAST_EVENTS, FLEET_NEWS_PAUSE } from '../../kit/fleet-limits.js';
 import type { Groups } from '../../kit/patterns.js';
 import { notLonger } from '../../kit/within.js';
+import { RefusalLog } from '../../kit/refusal-log.js';
 import { capabilitiesOf } from '../capabilities.js';
+import { SiteKeys } from '../site-keys.js';
 import { INVENTORY_BUCKET, LEASES_BUCKET } from '../subjects.js';
 import { SiteEvents } from './events.js';
 import { Inventory } from './inventory.js';
@@ -31,6 +33,8 @@ export interface SiteRoleParts extends Pick<SiteParts, 'gate' | 'state' | 'bus' 
 export class SiteRole {
   readonly #events: Events;
   readonly #leases: SiteLeases;
+  /** of sites that share leases with this one */
+  readonly #keys: SiteKeys;
   readonly #told: SiteEvents;
   readonly #inventory: Inventory;
   readonly #site: Site;
@@ -46,10 +50,12 @@ export class SiteRole {
     this.#settings = settings;
     this.#events = events;
     const site = settings.fleet.name;
-    const own = { site, incarnation, log };
+    const own = { site, incarnation, signer, log };
+    const keys = this.#keys = new SiteKeys(settings.fleet.sites);
+    const refused = new RefusalLog(log, 'message of the fleet refused');
     const feed = new EventFeed(events, () => this.#settings.groups);
     const stock = new Stock(registry, capabilitiesOf);
-    const leases = this.#leases = new SiteLeases({ ...own, bucket: bus.bucket(LEASES_BUCKET), changed: () => this.#changed() });
+    const leases = this.#leases = new SiteLeases({ ...own, keys, refused, bucket: bus.bucket(LEASES_BUCKET), changed: () => this.#changed() });
     const offers = new Offers({ stock, share: () => this.#settings.fleet.share, providers: () => this.#settings.providers, leaseOf: (name) => leases.of(name) });
     const kept = (): number => this.#settings.fleet.outboxSize;
     const told = this.#told = new SiteEvents({
@@ -57,7 +63,7 @@ export class SiteRole {
     });
     this.#inventory = new Inventory({
       ...own, stock, feed, bucket: bus.bucket(INVENTORY_BUCKET), kept: state.keyValue('fleet inventory'),
-      told: () => offers.shared().filter((provider) => offers.isTold(provider)), isOpen: (provider) => offers.isOpen(provider), seq: () => told.last,
+      told: () => offers.shared().filter((provider) => offers.isTold(provider)), isOpen: (provider) => offers.isOpen(provider), seq: () => told.last, life: () => told.life,
     });
     this.#site = new Site({
       gate, state, bus, signer, log, incarnation, version,
@@ -79,6 +85,7 @@ export class SiteRole {
   /** Takes on another configuration, of the same name. What was ordered goes on, as far as its front still may. */
   configure(settings: SiteRoleSettings): void {
     this.#settings = settings;
+    this.#keys.replace(settings.fleet.sites);
     this.#keepLeases();
     this.#site.configure(settings);
     this.#inventory.refresh();

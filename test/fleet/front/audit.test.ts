@@ -1,6 +1,8 @@
 import t, { type Test } from 'tap';
 import { FrontAudit } from '../../../src/fleet/front/audit.js';
-import { AUDIT_STREAM } from '../../../src/fleet/subjects.js';
+import { FROM_HEADER, SIGNATURE_HEADER } from '../../../src/fleet/contract.js';
+import { KnownKey, newSeed, NkeySigner } from '../../../src/fleet/signer.js';
+import { AUDIT_STREAM, auditSubject } from '../../../src/fleet/subjects.js';
 import { FLEET_MESSAGE } from '../../../src/kit/fleet-limits.js';
 import type { AuditNews } from '../../../src/store/audit-entry.js';
 import type { KeyValue, Outbox, OutboxEvent } from '../../../src/store/state.js';
@@ -8,6 +10,7 @@ import { MemoryHub } from '../../support/fleet/memory-bus.js';
 import { until } from '../../support/until.js';
 
 const WITHIN = 10_000;
+const SIGNER = new NkeySigner(newSeed());
 
 /** A state folder: what is in it outlives a front. */
 class Folder {
@@ -42,7 +45,7 @@ const ended = (id: number): AuditNews => ({ id, at: '2026-11-29T20:00:01.000Z', 
 function front(t: Test, hub: MemoryHub, folder: Folder) {
   const bus = hub.connect('f1');
   const log: string[] = [];
-  const audit = new FrontAudit({ bus, front: 'f1', outbox: folder.outbox, names: folder.names, log: (level, message, facts) => log.push(`${level} ${message} ${JSON.stringify(facts)}`) });
+  const audit = new FrontAudit({ bus, signer: SIGNER, front: 'f1', outbox: folder.outbox, names: folder.names, log: (level, message, facts) => log.push(`${level} ${message} ${JSON.stringify(facts)}`) });
   audit.start();
   t.teardown(() => audit.close());
   return { bus, audit, log };
@@ -166,4 +169,23 @@ await t.test('a message is never too large, whatever was typed', async (t) => {
   await have(hub, 99);
   t.same(entries(hub).map(({ id }) => id), Array.from({ length: 99 }, (_, at) => at + 1));
   t.ok(hub.store.messages(AUDIT_STREAM).every(({ data }) => data.length <= FLEET_MESSAGE));
+});
+
+await t.test('each message is signed, and what somebody else has put there says nothing of what has arrived', async (t) => {
+  const hub = new MemoryHub();
+  const folder = new Folder();
+  const first = front(t, hub, folder);
+  first.audit.add(begun(1));
+  await have(hub, 1);
+  const { data, subject, headers } = hub.store.messages(AUDIT_STREAM)[0]!;
+  t.equal(headers[FROM_HEADER], 'f1');
+  t.ok(new KnownKey(SIGNER.publicKey).verifies(subject, data, headers[SIGNATURE_HEADER]));
+  await first.audit.close();
+  // as if all that will ever come were there
+  const forged = { ...JSON.parse(Buffer.from(data).toString()) as object, from: 2, to: 1_000_000, entries: [] };
+  hub.store.append(AUDIT_STREAM, auditSubject('f1'), Buffer.from(JSON.stringify(forged)), headers, 'forged');
+  const second = front(t, hub, folder);
+  second.audit.add(begun(2));
+  await have(hub, 2);
+  t.same(entries(hub).map(({ id }) => id), [1, 2]);
 });

@@ -4,8 +4,10 @@ import { chunkOf } from '../../../src/fleet/chunk-of.js';
 import { packChunk } from '../../../src/fleet/chunks.js';
 import { Inventory } from '../../../src/fleet/front/inventory.js';
 import type { MakeMachine } from '../../../src/fleet/front/provider-inventory.js';
-import { chunkKey, eventSubject, INVENTORY_BUCKET } from '../../../src/fleet/subjects.js';
-import { putValues, tellState, valuesOf, type Rows } from '../../support/fleet/inventory-values.js';
+import { writeMessage } from '../../../src/fleet/messages.js';
+import { newSeed, NkeySigner } from '../../../src/fleet/signer.js';
+import { chunkKey, INVENTORY_BUCKET, newsSubject } from '../../../src/fleet/subjects.js';
+import { keysOf, putValues, sealedFor, SITE_SIGNER, tellNews, tellState, valuesOf, type Rows } from '../../support/fleet/inventory-values.js';
 import { MemoryHub } from '../../support/fleet/memory-bus.js';
 import { until } from '../../support/until.js';
 
@@ -13,16 +15,21 @@ const WITHIN = 10_000;
 const SECOND = 'incarnation-two-0002';
 
 /** A front's inventory, and the bus of a site. */
-function world(t: Test, isSite: (name: string) => boolean = () => true) {
+function world(t: Test, ...sites: string[]) {
   const hub = new MemoryHub();
   const [front, site] = [hub.connect('f1'), hub.connect('berlin')];
   const log: string[] = [];
   const told: string[] = [];
+  const refusals: Record<string, unknown>[] = [];
+  const keys = keysOf(...sites.length === 0 ? ['berlin', 'paris'] : sites);
+  /** what each site says that it has, by name; those that are not there say nothing */
+  const offers = new Map<string, readonly string[]>();
   let arranged = 0;
   const kinds = new Map<string, MakeMachine>();
   const ended: string[] = [];
   const inventory = new Inventory({
-    bus: front, isSite,
+    bus: front, keys, refused: { add: (facts) => void refusals.push(facts) },
+    isOffered: (name, provider) => offers.get(name)?.includes(provider),
     log: (level, message, facts) => log.push(`${level} ${message} ${JSON.stringify(facts)}`),
     kindsOf: (_site, provider) => ({
       of: (type, capabilities) => {
@@ -40,7 +47,7 @@ function world(t: Test, isSite: (name: string) => boolean = () => true) {
   const follow = (provider = 'kvm1'): void => {
     inventory.of('berlin', provider)!.listener = { relist: () => told.push('relist'), changed: (id, state) => told.push(`${id} ${state}`) };
   };
-  return { hub, front, site, inventory, log, told, ended, follow, arranged: () => arranged };
+  return { hub, front, site, inventory, keys, offers, log, told, refusals, ended, follow, arranged: () => arranged };
 }
 
 const listed = async (inventory: Inventory, provider = 'kvm1'): Promise<string[]> =>
@@ -160,21 +167,21 @@ await t.test('what is no good is told once and passed over', async (t) => {
   const { site, hub, inventory, log } = world(t);
   const bucket = site.bucket(INVENTORY_BUCKET);
   const [good] = valuesOf([['a', 'web']]);
-  const foreign = await packChunk({ ...good!, provider: 'other' });
+  const foreign = (key: string): Promise<Uint8Array> => sealedFor(key, { ...good!, provider: 'other' });
   for (let round = 0; round < 2; round += 1) {
     await bucket.put('berlin', new Uint8Array(3));
     await bucket.put('berlin.kvm1.x', new Uint8Array(3));
-    await bucket.put('berlin.kvm1.01', foreign);
-    await bucket.put('BERLIN.kvm1.0', foreign);
+    await bucket.put('berlin.kvm1.01', await foreign('berlin.kvm1.01'));
+    await bucket.put('BERLIN.kvm1.0', await foreign('BERLIN.kvm1.0'));
     await bucket.put('berlin.kvm1.0', Buffer.from('no gzip'));
-    await bucket.put('berlin.kvm2.0', foreign);
+    await bucket.put('berlin.kvm2.0', await foreign('berlin.kvm2.0'));
     tellState(site, round, { provider: 'kvm1', id: 'a' });
-    site.publish(eventSubject('berlin', 'state'), Buffer.from('{'));
+    tellNews(site, Buffer.from('{'));
   }
   await putValues(site, valuesOf([['b', 'fine']], { provider: 'last' }));
   await whole(inventory, 'last');
   t.equal(log.filter((line) => line.startsWith('warn value of the inventory is passed over')).length, 6, log.join('\n'));
-  t.equal(log.filter((line) => line.startsWith('warn event of a site is passed over')).length, 1);
+  t.equal(log.filter((line) => line.startsWith('warn news of a site are passed over')).length, 1);
   t.equal(inventory.of('berlin', 'kvm1'), undefined);
   await putValues(site, [good!]);
   await whole(inventory);
@@ -186,21 +193,27 @@ await t.test('what is no good is told once and passed over', async (t) => {
 });
 
 await t.test('a provider of which all values go is gone, and sites that are none of the fleet are not there', async (t) => {
-  const sites = new Set(['berlin']);
-  const { site, inventory, arranged, ended } = world(t, (name) => sites.has(name));
+  const { site, inventory, keys, offers, arranged, ended } = world(t, 'berlin');
   await putValues(site, [...valuesOf([['a', 'web']]), ...valuesOf([['a', 'web']], { site: 'paris' })]);
   await whole(inventory);
   t.same([inventory.sites(), inventory.providersOf('berlin'), inventory.of('berlin', 'kvm1')!.type], [['berlin'], ['kvm1'], 'libvirt']);
-  sites.add('paris');
+  keys.replace(new Map(['berlin', 'paris'].map((name) => [name, SITE_SIGNER.publicKey])));
   inventory.watch();
   await until(() => inventory.of('paris', 'kvm1')?.isWhole === true, WITHIN, 'the site that was added');
-  sites.delete('berlin');
+  keys.replace(new Map([['paris', SITE_SIGNER.publicKey]]));
   const before = arranged();
   inventory.watch();
   t.same([inventory.sites(), arranged()], [['paris'], before + 1]);
   t.same(ended, ['kvm1'], 'its kinds of machines go with it');
   await site.bucket(INVENTORY_BUCKET).delete(chunkKey('paris', 'kvm1', 0));
-  await until(() => inventory.sites().length === 0, WITHIN, 'that it is gone');
+  await until(() => inventory.of('paris', 'kvm1')?.trouble !== undefined, WITHIN, 'that it is known that something is wrong');
+  t.same(inventory.providersOf('paris'), ['kvm1'], 'what the bus alone says is gone is there');
+  offers.set('paris', ['kvm1']);
+  inventory.siteChanged('paris');
+  t.same(inventory.providersOf('paris'), ['kvm1'], 'as long as the site says that it has it');
+  offers.set('paris', []);
+  inventory.siteChanged('paris');
+  t.same([inventory.sites(), arranged() > before + 1], [[], true], 'until it says that it has not');
   t.same(ended, ['kvm1', 'kvm1']);
 });
 
@@ -214,4 +227,69 @@ await t.test('over a break nothing is taken in twice, and what came meanwhile is
   front.restore();
   await until(async () => (await listed(inventory)).includes('aa on'), WITHIN, 'what came meanwhile');
   t.same(told, ['relist']);
+});
+
+await t.test('what its site has not signed for that very key is not taken for what it has, and what is known is out of date then', async (t) => {
+  const { site, inventory, refusals, log, follow, told } = world(t);
+  const thief = new NkeySigner(newSeed());
+  const bucket = site.bucket(INVENTORY_BUCKET);
+  await putValues(site, valuesOf(ROWS, { chunks: 2 }));
+  await whole(inventory);
+  follow();
+  const provider = inventory.of('berlin', 'kvm1')!;
+  const before = await listed(inventory);
+  const [other] = valuesOf([['x', 'forged', 'off']], { chunks: 2 }).filter(({ machines }) => machines.length > 0);
+  const key = chunkKey('berlin', 'kvm1', other!.chunk);
+  const [paris] = valuesOf([['x', 'forged', 'off']], { site: 'paris' });
+  const forged = [
+    await sealedFor(key, other!, thief), await packChunk(other!), Buffer.from('{}'), new Uint8Array(0),
+    await sealedFor(chunkKey('paris', 'kvm1', 0), paris!), await sealedFor(chunkKey('berlin', 'kvm2', other!.chunk), other!),
+  ];
+  for (const value of forged) {
+    const count = refusals.length;
+    await bucket.put(key, value);
+    await until(() => refusals.length > count, WITHIN, 'that it is refused');
+    t.same(refusals.at(-1), { site: 'berlin', key, reason: value.length < 64 ? 'it is not signed' : 'its signature is not by the key of that site' });
+    t.match(provider.trouble, /changed by somebody else \(1 of 2 values\)/);
+    t.same(await listed(inventory), before);
+  }
+  t.equal(log.length, 1, 'told once');
+  tellNews(site, writeMessage({ v: 1, site: 'berlin', events: [{ incarnation: 'incarnation-one-0001', seq: 900, type: 'state', at: '', event: { provider: 'kvm1', id: 'id-0', now: 'crashed' } }] }), thief);
+  await until(() => refusals.at(-1)!['subject'] === newsSubject('berlin'), WITHIN, 'that news are refused');
+  t.same([await listed(inventory), told], [before, []]);
+  await putValues(site, valuesOf([...ROWS, ['x', 'real']], { chunks: 2 }));
+  await until(() => provider.trouble === undefined, WITHIN, 'that it is current again');
+  t.ok((await listed(inventory)).includes('real on'));
+});
+
+await t.test('an old value that its site has signed is not taken for a new one, over a new life of the site, too', async (t) => {
+  const { site, inventory, log } = world(t);
+  const key = chunkKey('berlin', 'kvm1', 0);
+  const [old, second] = [valuesOf([['a', 'old']])[0]!, valuesOf([['a', 'second']])[0]!];
+  const next = { ...valuesOf([['a', 'next']])[0]!, life: 2, turn: 1 };
+  for (const [value, name] of [[old, 'old on'], [second, 'second on'], [next, 'next on']] as const) {
+    await site.bucket(INVENTORY_BUCKET).put(key, await sealedFor(key, value));
+    await until(async () => (await listed(inventory))[0] === name, WITHIN, name);
+  }
+  for (const value of [old, second]) {
+    await site.bucket(INVENTORY_BUCKET).put(key, await sealedFor(key, value));
+    await until(() => inventory.of('berlin', 'kvm1')!.trouble !== undefined, WITHIN, 'that it is refused');
+    t.same(await listed(inventory), ['next on']);
+    await site.bucket(INVENTORY_BUCKET).put(key, await sealedFor(key, next));
+    await until(() => inventory.of('berlin', 'kvm1')!.trouble === undefined, WITHIN, 'that the last one is right');
+  }
+  t.match(log[0], /it is an old one that was put back/);
+});
+
+await t.test('a site that has another key is believed by that alone, also where its number is smaller', async (t) => {
+  const { site, inventory, keys } = world(t);
+  const another = new NkeySigner(newSeed());
+  await putValues(site, [{ ...valuesOf([['a', 'stolen']])[0]!, life: Number.MAX_SAFE_INTEGER }]);
+  await whole(inventory);
+  keys.replace(new Map([['berlin', another.publicKey]]));
+  inventory.watch();
+  await until(() => inventory.of('berlin', 'kvm1')!.trouble !== undefined, WITHIN, 'that what the former key has signed is doubted');
+  await putValues(site, valuesOf([['a', 'right']]), another);
+  await until(async () => (await listed(inventory))[0] === 'right on', WITHIN, 'the value');
+  t.equal(inventory.of('berlin', 'kvm1')!.trouble, undefined);
 });

@@ -5,9 +5,10 @@ import { Inventory } from '../../../src/fleet/front/inventory.js';
 import type { MakeMachine } from '../../../src/fleet/front/provider-inventory.js';
 import { RemoteProviders } from '../../../src/fleet/front/providers.js';
 import type { AliveMessage, OfferedProvider } from '../../../src/fleet/messages.js';
+import { chunkKey, INVENTORY_BUCKET } from '../../../src/fleet/subjects.js';
 import { Provider } from '../../../src/instances/provider.js';
 import { Registry } from '../../../src/instances/registry.js';
-import { INCARNATION, putValues, tellState, valuesOf } from '../../support/fleet/inventory-values.js';
+import { INCARNATION, keysOf, putValues, tellState, valuesOf } from '../../support/fleet/inventory-values.js';
 import { MemoryHub } from '../../support/fleet/memory-bus.js';
 import { until } from '../../support/until.js';
 
@@ -33,7 +34,8 @@ function world(t: Test, configured: readonly string[] = []) {
   const opened = new RegisteredRemotes({ registry, log: (level, message, facts) => log.push(`${level} ${message} ${JSON.stringify(facts)}`), isConfigured: (name) => names.has(name), listed: () => undefined });
   const kinds = new Map<string, MakeMachine>();
   const inventory = new Inventory({
-    bus: hub.connect('f1'), log: () => undefined, isSite: () => true,
+    bus: hub.connect('f1'), keys: keysOf('berlin', 'paris'), refused: { add: () => undefined }, log: () => undefined,
+    isOffered: (name, provider) => infos.get(name)?.alive?.providers.some((one) => one.name === provider && one.held),
     kindsOf: () => ({
       of: (type) => {
         const make = kinds.get(type) ?? ((id: string, name: string) => ({ id, name, type, status: () => Promise.resolve('on' as const) }));
@@ -60,6 +62,7 @@ function world(t: Test, configured: readonly string[] = []) {
   const says = (name: string, offered: readonly OfferedProvider[], trouble?: string): void => {
     const alive: AliveMessage = { v: 1, site: name, incarnation: INCARNATION, at: Date.now(), started: 0, version: '1', interval: 5000, providers: [...offered], orders: 0, outbox: 0 };
     infos.set(name, { name, trouble, heard: Date.now(), skew: 0, alive });
+    inventory.siteChanged(name);
     providers.siteChanged(name);
   };
   const shown = (): string[] => registry.providers().map((one) => `${one.name} ${one.settings.type}${one.staleReason === undefined ? '' : `: ${one.staleReason}`}`);
@@ -126,6 +129,25 @@ await t.test('a site that falls silent is stale at once with its reason, and cur
   await showing(shown, 'berlin.kvm1 libvirt: no route to host');
   says('berlin', [offer('kvm1')]);
   await showing(shown, 'berlin.kvm1 libvirt');
+});
+
+await t.test('what somebody has put in the place of a value makes a provider out of date, until its site has written it again', async (t) => {
+  const { site, says, shown, machines } = world(t);
+  await putValues(site, valuesOf([['a', 'web1']]));
+  says('berlin', [offer('kvm1')]);
+  await showing(shown, 'berlin.kvm1 libvirt');
+  const words = 'on the bus, what the site tells of these machines was changed by somebody else (1 of 1 values)';
+  await site.bucket(INVENTORY_BUCKET).put(chunkKey('berlin', 'kvm1', 0), Buffer.from('{}'));
+  await showing(shown, `berlin.kvm1 libvirt: ${words}`);
+  t.same(machines(), ['berlin.kvm1/web1 on']);
+  await putValues(site, valuesOf([['a', 'web1', 'off']]));
+  await showing(shown, 'berlin.kvm1 libvirt');
+  await until(() => machines().join() === 'berlin.kvm1/web1 off', WITHIN, 'the new state');
+  await site.bucket(INVENTORY_BUCKET).delete(chunkKey('berlin', 'kvm1', 0));
+  await showing(shown, `berlin.kvm1 libvirt: ${words}`);
+  t.same(machines(), ['berlin.kvm1/web1 off']);
+  says('berlin', []);
+  await showing(shown);
 });
 
 await t.test('a site that offers what the inventory does not have yet is waited for', async (t) => {

@@ -2,7 +2,7 @@ import { RefusalLog } from '../../../src/kit/refusal-log.js';
 import { PACE, type Pace } from '../../../src/fleet/front/errand.js';
 import type { Target } from '../../../src/fleet/contract.js';
 import { SiteOrders } from '../../../src/fleet/front/orders.js';
-import { SiteKeys } from '../../../src/fleet/front/site-keys.js';
+import { SiteKeys } from '../../../src/fleet/site-keys.js';
 import { Sites, type SitesTimes } from '../../../src/fleet/front/sites.js';
 import { Talk } from '../../../src/fleet/front/talk.js';
 import { newSeed, NkeySigner } from '../../../src/fleet/signer.js';

@@ -2,10 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import type { BusMessage } from '../../../src/fleet/contract.js';
-import { eventMessage, readMessage, type EventMessage } from '../../../src/fleet/messages.js';
+import { FROM_HEADER, SIGNATURE_HEADER, signedBy, type BusMessage } from '../../../src/fleet/contract.js';
+import { eventMessage, newsMessage, readMessage, type EventMessage, type NewsMessage } from '../../../src/fleet/messages.js';
+import { KnownKey, newSeed, NkeySigner } from '../../../src/fleet/signer.js';
 import { SiteEvents } from '../../../src/fleet/site/events.js';
-import { EVENTS_OF_ALL, EVENTS_STREAM, eventSubject } from '../../../src/fleet/subjects.js';
+import { EVENTS_STREAM, eventSubject, NEWS_OF_ALL, newsSubject } from '../../../src/fleet/subjects.js';
+import { FLEET_NEWS } from '../../../src/kit/fleet-limits.js';
 import { OUTBOX_KEPT } from '../../../src/kit/limits.js';
 import { State, type KeyValue, type Outbox } from '../../../src/store/state.js';
 import { MemoryHub } from '../../support/fleet/memory-bus.js';
@@ -13,6 +15,7 @@ import { until } from '../../support/until.js';
 import { machines, World } from './data-world.js';
 
 const WAIT = 20_000;
+const SIGNER = new NkeySigner(newSeed());
 
 const told = ({ data }: { readonly data: Uint8Array }): EventMessage => readMessage(eventMessage, data);
 /** A number and what stands for the event, short. */
@@ -27,13 +30,19 @@ class Rig {
   state!: State;
   events!: SiteEvents;
   /** what a front hears, as it comes */
-  readonly heard: (EventMessage & { readonly header: (name: string) => string | undefined })[] = [];
+  readonly heard: NewsMessage['events'] = [];
+  /** in how many messages */
+  messages = 0;
   #ending = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #first = 0;
 
   constructor() {
-    this.hub.connect('f1').subscribe(EVENTS_OF_ALL, (message: BusMessage) => void this.heard.push({ ...told(message), header: (name) => message.header(name) }));
+    this.hub.connect('f1').subscribe(NEWS_OF_ALL, (message: BusMessage) => {
+      if (message.header(FROM_HEADER) !== 'berlin' || !new KnownKey(SIGNER.publicKey).verifies(newsSubject('berlin'), message.data, message.header(SIGNATURE_HEADER))) throw new Error('it is not signed');
+      this.messages += 1;
+      this.heard.push(...readMessage(newsMessage, message.data, FLEET_NEWS).events);
+    });
   }
 
   async start(incarnation = 'incarnation-0001', more: { changes?: Outbox; deeds?: Outbox; notes?: KeyValue; world?: World; isShared?: (name: string) => boolean } = {}): Promise<void> {
@@ -42,7 +51,7 @@ class Rig {
     this.#ending = new AbortController();
     const isShared = more.isShared ?? (() => true);
     this.events = new SiteEvents({
-      site: 'berlin', incarnation, feed: this.world.feed, bus: this.bus, offers: { isShared, isTold: isShared }, log: this.world.log,
+      site: 'berlin', incarnation, feed: this.world.feed, bus: this.bus, signer: SIGNER, offers: { isShared, isTold: isShared }, log: this.world.log,
       changes: more.changes ?? this.state.outbox('fleet events'), deeds: more.deeds ?? this.state.outbox('fleet deeds'), notes: more.notes ?? this.state.keyValue('fleet events'),
     });
     await this.events.load(this.#ending.signal);
@@ -102,9 +111,9 @@ void t.test('what happens is told at once, and is in the stream in order, with n
   t.match(rig.stored[4], { site: 'berlin', incarnation: 'incarnation-0001', event: { type: 'state', instance: 'kvm1/m1', provider: 'kvm1', id: 'm1', now: 'off', before: 'on' } });
   t.match(rig.stored[5], { event: { type: 'action', account: 'kim@f1', auditId: 7, options: '--force', outcome: 'done' } });
   t.equal(rig.events.last, numbers.at(-1));
-  // each is told by itself, and by the stream's own message
-  const alone = rig.heard.filter(({ header }) => header('Nats-Expected-Stream') !== undefined);
-  t.same(alone.map(({ seq }) => seq), numbers);
+  t.same(rig.heard.map(({ seq }) => seq), numbers, 'and a front was told of each');
+  const known = new KnownKey(SIGNER.publicKey);
+  t.ok(rig.hub.store.messages(EVENTS_STREAM).every(({ subject, data, headers }) => known.verifies(subject, data, headers[SIGNATURE_HEADER])), 'each is signed');
   await rig.end();
   rig.remove();
 });
@@ -178,9 +187,10 @@ void t.test('a break of the connection: what comes meanwhile is told afterwards,
   await until(() => rig.events.backlog === 10, WAIT, 'them to be kept');
   rig.bus.restore();
   await rig.settled();
-  await until(() => rig.heard.filter(({ header }) => header('Nats-Expected-Stream') !== undefined).length === 12, WAIT, 'a front to hear of all');
-  const alone = rig.heard.filter(({ header }) => header('Nats-Expected-Stream') !== undefined).map(({ seq }) => seq);
-  t.same(alone, [...alone].sort((one, other) => one - other));
+  await until(() => rig.heard.length === 12, WAIT, 'a front to hear of all');
+  const numbers = rig.heard.map(({ seq }) => seq);
+  t.same(numbers, [...numbers].sort((one, other) => one - other));
+  t.ok(rig.messages < 12, 'those that came together are told together');
   t.equal(rig.stored.length, 12);
   await rig.end();
   rig.remove();
@@ -309,6 +319,33 @@ void t.test('at the end of the server, what is there is sent; where the bus is a
   await rig.start('incarnation-0003');
   await rig.settled();
   t.same(rig.stored.slice(6).map((one) => [short(one), one.incarnation]), [['added kvm1/m0', 'incarnation-0002'], ['provider kvm1', 'incarnation-0002']]);
+  await rig.end();
+  rig.remove();
+});
+
+void t.test('what somebody else has put into the stream moves no number, and what is too long for one message are two', async (t) => {
+  const rig = new Rig();
+  await rig.start();
+  await rig.world.open('kvm1', machines(1));
+  await rig.settled();
+  const last = rig.events.last;
+  await rig.kill();
+  const subject = eventSubject('berlin', 'state');
+  const forged = Buffer.from(JSON.stringify({ v: 1, site: 'berlin', incarnation: 'incarnation-0001', seq: Number.MAX_SAFE_INTEGER - 1, type: 'state', at: '', event: {} }));
+  rig.hub.store.append(EVENTS_STREAM, subject, forged, signedBy('berlin', new NkeySigner(newSeed()), subject, forged), 'forged');
+  await rig.start('incarnation-0002');
+  await rig.world.open('kvm1', machines(1));
+  await rig.settled();
+  rig.world.see('kvm1', 'm0', 'off');
+  await until(() => rig.stored.at(-1)!.event['now'] === 'off', WAIT, 'the state');
+  t.ok(rig.events.last < last + 100, `${rig.events.last} after ${last}`);
+  rig.bus.cut();
+  for (let at = 0; at < 60; at += 1) rig.world.events.add(deed('kvm1/m0', `${at}${'x'.repeat(2000)}`), rig.world.registry.find('kvm1/m0')[0]);
+  await until(() => rig.events.backlog === 60, WAIT, 'all to be kept');
+  const [messages, heard] = [rig.messages, rig.heard.length];
+  rig.bus.restore();
+  await until(() => rig.heard.length === heard + 60, WAIT, 'a front to hear of all');
+  t.ok(rig.messages - messages >= 3 && rig.messages - messages <= 6, `${rig.messages - messages} messages`);
   await rig.end();
   rig.remove();
 });

@@ -1,10 +1,13 @@
 import t from 'tap';
+import { keysSubject } from '../../../src/fleet/bus-store.js';
 import { chunkOf } from '../../../src/fleet/chunk-of.js';
 import { placeOfKey, unpackChunk } from '../../../src/fleet/chunks.js';
+import type { Signer } from '../../../src/fleet/contract.js';
 import type { ChunkMessage } from '../../../src/fleet/messages.js';
 import { Inventory } from '../../../src/fleet/site/inventory.js';
 import { Offers } from '../../../src/fleet/site/offers.js';
 import { chunkKey, INVENTORY_BUCKET } from '../../../src/fleet/subjects.js';
+import { keysOf, SITE_SIGNER } from '../../support/fleet/inventory-values.js';
 import { MemoryHub } from '../../support/fleet/memory-bus.js';
 import { until } from '../../support/until.js';
 import { machines, notes, SmallMachine, World } from './data-world.js';
@@ -21,6 +24,7 @@ class Rig {
   /** of which it is not known yet who tells of their machines */
   readonly undecided = new Set<string>();
   seq = 1;
+  signer: Signer = SITE_SIGNER;
   /** key and what was written, in order; undefined: deleted */
   readonly writes: [string, ChunkMessage | undefined][] = [];
   readonly values = new Map<string, ChunkMessage>();
@@ -31,7 +35,7 @@ class Rig {
   constructor(history?: number) {
     this.world = new World(history);
     this.hub.connect('watcher').bucket(INVENTORY_BUCKET).watch('>', async ({ key, value }) => {
-      const message = value && await unpackChunk(value, placeOfKey(key));
+      const message = value && await unpackChunk(keysOf('berlin').unsealed('berlin', keysSubject(INVENTORY_BUCKET, key), value), placeOfKey(key));
       this.writes.push([key, message]);
       if (message) this.values.set(key, message);
       else this.values.delete(key);
@@ -43,8 +47,8 @@ class Rig {
     const offers = new Offers({ stock, share: () => this.share, providers: () => settings, leaseOf: () => undefined });
     this.#ending = new AbortController();
     this.inventory = new Inventory({
-      site: 'berlin', incarnation, stock, feed, bucket: this.bus.bucket(INVENTORY_BUCKET), kept: this.kept, log,
-      told: () => offers.shared().filter((name) => offers.isTold(name) && !this.undecided.has(name)), isOpen: (name) => this.undecided.has(name), seq: () => this.seq,
+      site: 'berlin', incarnation, signer: this.signer, stock, feed, bucket: this.bus.bucket(INVENTORY_BUCKET), kept: this.kept, log,
+      told: () => offers.shared().filter((name) => offers.isTold(name) && !this.undecided.has(name)), isOpen: (name) => this.undecided.has(name), seq: () => this.seq, life: () => 7,
     });
     this.#running = this.inventory.run(this.#ending.signal);
   }

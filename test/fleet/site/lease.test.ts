@@ -1,4 +1,8 @@
 import t from 'tap';
+import { keysSubject } from '../../../src/fleet/bus-store.js';
+import { seal, unseal } from '../../../src/fleet/sealed.js';
+import { newSeed, NkeySigner } from '../../../src/fleet/signer.js';
+import { SiteKeys } from '../../../src/fleet/site-keys.js';
 import { SiteLease, SiteLeases, type LeaseTimes } from '../../../src/fleet/site/lease.js';
 import { LEASES_BUCKET } from '../../../src/fleet/subjects.js';
 import { MemoryHub, type MemoryBus } from '../../support/fleet/memory-bus.js';
@@ -6,6 +10,15 @@ import { until } from '../../support/until.js';
 
 const WAIT = 20_000;
 const TIMES: LeaseTimes = { ttl: 1000, renew: 200, margin: 300, look: 50 };
+/** The key of a site: the same in each of its lives. */
+const signers = new Map<string, NkeySigner>();
+function signerOf(site: string): NkeySigner {
+  const known = signers.get(site) ?? new NkeySigner(newSeed());
+  signers.set(site, known);
+  return known;
+}
+const sealed = (signer: NkeySigner, message: object, key = 'san1'): Uint8Array => seal(signer, keysSubject(LEASES_BUCKET, key), Buffer.from(JSON.stringify(message)));
+
 /** Longer than it is held, in which nothing must come of itself. */
 const wait = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms); });
 
@@ -14,15 +27,16 @@ class Member {
   readonly bus: MemoryBus;
   readonly lease: SiteLease;
   readonly logged: string[] = [];
+  readonly refused: Readonly<Record<string, unknown>>[] = [];
   changes = 0;
   ended = 0;
   steady = 0;
   day = 0;
 
-  constructor(hub: MemoryHub, readonly site: string, incarnation = `${site}-incarnation-1`) {
+  constructor(hub: MemoryHub, readonly site: string, incarnation = `${site}-incarnation-1`, keys = new SiteKeys(undefined)) {
     this.bus = hub.connect(site);
     this.lease = new SiteLease('san1', {
-      bucket: this.bus.bucket(LEASES_BUCKET), site, incarnation, times: TIMES, changed: () => void (this.changes += 1),
+      bucket: this.bus.bucket(LEASES_BUCKET), site, incarnation, signer: signerOf(site), keys, refused: { add: (facts) => void this.refused.push(facts) }, times: TIMES, changed: () => void (this.changes += 1),
       log: (level, message) => void this.logged.push(`${level} ${message}`),
       clocks: { steady: () => performance.now() + this.steady, now: () => Date.now() + this.day },
     });
@@ -41,7 +55,7 @@ class Member {
 
 const value = (hub: MemoryHub): Record<string, unknown> | undefined => {
   const entry = hub.store.get(LEASES_BUCKET, 'san1');
-  return entry?.value && JSON.parse(Buffer.from(entry.value).toString()) as Record<string, unknown>;
+  return entry?.value && JSON.parse(Buffer.from(unseal(entry.value)!.content).toString()) as Record<string, unknown>;
 };
 
 /** Two of whom the one in berlin holds it, and the other in paris knows that. */
@@ -212,7 +226,7 @@ void t.test('one that was deleted, made anew or is of a newer version is waited 
 void t.test('a bucket that counts from the beginning again is not taken for one that did not change', async (t) => {
   const hub = new MemoryHub();
   const other = new Member(hub, 'paris');
-  const put = (beat: number): void => void hub.store.put(LEASES_BUCKET, 'san1', Buffer.from(JSON.stringify({ v: 1, site: 'berlin', incarnation: 'x', term: 1, beat })));
+  const put = (beat: number): void => void hub.store.put(LEASES_BUCKET, 'san1', sealed(signerOf('berlin'), { v: 1, site: 'berlin', incarnation: 'x', term: 1, beat }));
   put(1);
   other.lease.start();
   const end = performance.now() + 2 * TIMES.ttl;
@@ -243,7 +257,7 @@ void t.test('the same site in another life is another holder', async (t) => {
 void t.test('those of a configuration are asked for, and given up at the end', async (t) => {
   const hub = new MemoryHub();
   const bus = hub.connect('berlin');
-  const leases = new SiteLeases({ bucket: bus.bucket(LEASES_BUCKET), site: 'berlin', incarnation: 'berlin-incarnation-1', log: () => undefined, changed: () => undefined, times: TIMES });
+  const leases = new SiteLeases({ bucket: bus.bucket(LEASES_BUCKET), site: 'berlin', incarnation: 'berlin-incarnation-1', signer: signerOf('berlin'), keys: new SiteKeys(undefined), refused: { add: () => undefined }, log: () => undefined, changed: () => undefined, times: TIMES });
   leases.keep(new Set(['san1', 'san 2/ü']));
   t.equal(leases.of('san3'), undefined);
   const [one, other] = [leases.of('san1')!, leases.of('san 2/ü')!];
@@ -255,4 +269,36 @@ void t.test('those of a configuration are asked for, and given up at the end', a
   await leases.close();
   t.same([one.left, other.left], [0, 0]);
   t.match(value(hub), { released: true });
+});
+
+void t.test('that somebody has given it up is believed by his own signature alone, for that lease, and once', async (t) => {
+  const hub = new MemoryHub();
+  const keys = new SiteKeys(new Map(['berlin', 'paris'].map((site) => [site, signerOf(site).publicKey])));
+  const [one, other] = [new Member(hub, 'berlin', undefined, keys), new Member(hub, 'paris', undefined, keys)];
+  const most = watched([one, other]);
+  one.lease.start();
+  await until(() => one.isHeld, WAIT, 'the one to hold it');
+  other.lease.start();
+  await until(() => other.lease.holder === 'berlin', WAIT, 'the other to know of it');
+  const { revision, value: held } = hub.store.get(LEASES_BUCKET, 'san1')!;
+  one.bus.hangs = true;
+  const given = { ...value(hub)!, released: true, beat: 1_000_000 };
+  const forged = [sealed(signerOf('thief'), given), sealed(signerOf('berlin'), given, 'san2'), Buffer.from(JSON.stringify(given)), new Uint8Array(1), sealed(signerOf('berlin'), { ...given, term: 0 })];
+  let last = revision;
+  for (const bytes of forged) {
+    last = hub.store.put(LEASES_BUCKET, 'san1', bytes);
+    const { refused } = other;
+    const count = refused.length;
+    if (bytes !== forged.at(-1)) await until(() => refused.length > count, WAIT, 'it to be refused');
+    else await wait(5 * TIMES.look);
+    t.equal(other.isHeld, false);
+  }
+  t.same(new Set(other.refused.map(({ reason }) => reason)), new Set(['its signature is not by the key of that site', 'it is not JSON in UTF-8']));
+  hub.store.put(LEASES_BUCKET, 'san1', held);
+  await until(() => other.lease.holder === 'berlin', WAIT, 'the right one to be known again');
+  await until(() => other.isHeld, WAIT, 'it to be taken after its time');
+  t.equal(most(), 1);
+  t.ok(last > revision);
+  one.bus.hangs = false;
+  await Promise.all([one.lease.close(), other.lease.close()]);
 });

@@ -113,14 +113,14 @@ async function streams(t: Test, front: Bus, site: Bus): Promise<void> {
   const heard: string[] = [];
   t.teardown(front.subscribe(EVENTS_OF_ALL, (message) => { heard.push(words(message)); }));
   t.equal(await site.lastOfSubject(EVENTS_STREAM, subject), undefined);
-  const first = await site.addToStream(EVENTS_STREAM, subject, bytes('1'), 'id-1', 0);
-  t.equal(await site.addToStream(EVENTS_STREAM, subject, bytes('1'), 'id-1', 0), first, 'sent again, it is there once');
-  t.match(await failure(site.addToStream(EVENTS_STREAM, subject, bytes('2'), 'id-2', 0)), { reason: 'conflict' });
-  const second = await site.addToStream(EVENTS_STREAM, subject, bytes('2'), 'id-2', first);
+  const first = await site.addToStream(EVENTS_STREAM, subject, bytes('1'), {}, 'id-1', 0);
+  t.equal(await site.addToStream(EVENTS_STREAM, subject, bytes('1'), {}, 'id-1', 0), first, 'sent again, it is there once');
+  t.match(await failure(site.addToStream(EVENTS_STREAM, subject, bytes('2'), {}, 'id-2', 0)), { reason: 'conflict' });
+  const second = await site.addToStream(EVENTS_STREAM, subject, bytes('2'), {}, 'id-2', first);
   t.equal(second, first + 1);
   t.match(await site.lastOfSubject(EVENTS_STREAM, subject), { seq: second });
   t.equal(words((await site.lastOfSubject(EVENTS_STREAM, subject))!), '2');
-  await site.addToStream(EVENTS_STREAM, eventSubject('berlin', 'added'), bytes('other'), 'id-3');
+  await site.addToStream(EVENTS_STREAM, eventSubject('berlin', 'added'), bytes('other'), {}, 'id-3');
   t.match(await site.lastOfSubject(EVENTS_STREAM, subject), { seq: second }, 'each subject has its own last');
   await until(() => heard.includes('other'), LONG_MS, 'the event at who listens');
   // Who listens hears what was sent, also what the stream knew or refused.

@@ -1,5 +1,5 @@
 import { oneAnswer } from '../../../src/fleet/bus-request.js';
-import { BusError, type Bucket, type Bus, type BusMessage, type Conversation, type Headers } from '../../../src/fleet/contract.js';
+import { BusError, type Bucket, type Bus, type BusMessage, type Conversation, type Headers, type StreamEntry } from '../../../src/fleet/contract.js';
 import { fits, MemoryStore } from './memory-store.js';
 
 /** Bytes: as NATS has it where nobody says otherwise. */
@@ -212,14 +212,14 @@ export class MemoryBus implements Bus {
     };
   }
 
-  async addToStream(stream: string, subject: string, data: Uint8Array, id: string, lastSeq?: number): Promise<number> {
+  async addToStream(stream: string, subject: string, data: Uint8Array, headers: Headers, id: string, lastSeq?: number): Promise<number> {
     check(subject, data);
     // Who listens gets it by the same message, whatever the stream makes of it.
-    this.publish(subject, data);
-    return this.#stored(() => this.hub.store.append(stream, subject, data, id, lastSeq));
+    this.publish(subject, data, headers);
+    return this.#stored(() => this.hub.store.append(stream, subject, data, headers, id, lastSeq));
   }
 
-  async lastOfSubject(stream: string, subject: string): Promise<{ readonly seq: number; readonly data: Uint8Array } | undefined> {
+  async lastOfSubject(stream: string, subject: string): Promise<StreamEntry | undefined> {
     return this.#stored(() => this.hub.store.last(stream, subject));
   }
 

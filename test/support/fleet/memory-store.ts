@@ -1,4 +1,4 @@
-import { BusError, type KeyEntry } from '../../../src/fleet/contract.js';
+import { BusError, type Headers, type KeyEntry, type StreamEntry } from '../../../src/fleet/contract.js';
 import { AUDIT_STREAM, EVENTS_STREAM, INVENTORY_BUCKET, LEASES_BUCKET } from '../../../src/fleet/subjects.js';
 import { FLEET_CHUNK_SIZE } from '../../../src/kit/fleet-limits.js';
 import type { MemoryBus } from './memory-bus.js';
@@ -27,8 +27,15 @@ class MemoryBucket {
   constructor(readonly largest: number) {}
 }
 
+interface StreamMessage {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  readonly headers: Headers;
+  readonly id: string;
+}
+
 class MemoryStream {
-  readonly messages: { readonly subject: string; readonly data: Uint8Array; readonly id: string }[] = [];
+  readonly messages: StreamMessage[] = [];
   /** of messages that came within the window in which the bus knows them again */
   readonly known = new Map<string, number>();
 
@@ -68,7 +75,7 @@ export class MemoryStore {
   }
 
   /** What is in a stream, oldest first. */
-  messages(stream: string): readonly { readonly subject: string; readonly data: Uint8Array; readonly id: string }[] {
+  messages(stream: string): readonly StreamMessage[] {
     return this.#stream(stream).messages;
   }
 
@@ -168,22 +175,24 @@ export class MemoryStore {
   }
 
   /** @param lastSeq that the subject's last message must have: 0 where there is none; undefined: any */
-  append(name: string, subject: string, data: Uint8Array, id: string, lastSeq?: number): number {
+  append(name: string, subject: string, data: Uint8Array, headers: Headers, id: string, lastSeq?: number): number {
     const stream = this.#stream(name);
     if (!fits(stream.filter, subject)) throw new Error(`${subject} is not in the stream ${name}`);
     const known = stream.known.get(id);
     if (known !== undefined) return known;
     const seen = this.last(name, subject)?.seq ?? 0;
     if (lastSeq !== undefined && lastSeq !== seen) throw new BusError('conflict', `the last sequence of ${subject} is ${seen}, not ${lastSeq}`);
-    stream.messages.push({ subject, data: data.slice(), id });
+    stream.messages.push({ subject, data: data.slice(), headers: { ...headers }, id });
     stream.known.set(id, stream.messages.length);
     return stream.messages.length;
   }
 
-  last(name: string, subject: string): { readonly seq: number; readonly data: Uint8Array } | undefined {
+  last(name: string, subject: string): StreamEntry | undefined {
     const { messages } = this.#stream(name);
     const at = messages.findLastIndex((message) => message.subject === subject);
-    return at === -1 ? undefined : { seq: at + 1, data: messages[at]!.data.slice() };
+    if (at === -1) return undefined;
+    const { data, headers } = messages[at]!;
+    return { seq: at + 1, data: data.slice(), header: (header) => headers[header] };
   }
 }
 

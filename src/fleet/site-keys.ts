@@ -1,6 +1,11 @@
-import { FLEET_NAME } from '../subjects.js';
-import { FROM_HEADER, SIGNATURE_HEADER, type BusMessage } from '../contract.js';
-import { KnownKey } from '../signer.js';
+import { FROM_HEADER, SIGNATURE_HEADER, type BusMessage } from './contract.js';
+import { MessageFault } from './messages.js';
+import { unseal } from './sealed.js';
+import { KnownKey } from './signer.js';
+import { FLEET_NAME } from './subjects.js';
+
+const UNSIGNED = 'it is not signed';
+const FOREIGN = 'its signature is not by the key of that site';
 
 /** Which sites there are, and by which keys what they say is known to be theirs. */
 export class SiteKeys {
@@ -48,8 +53,31 @@ export class SiteKeys {
     if (!this.isSite(site)) return 'there is no such site';
     if (this.#keys === undefined) return undefined;
     const signature = message.header(SIGNATURE_HEADER);
-    if (signature === undefined) return 'it is not signed';
+    if (signature === undefined) return UNSIGNED;
     if (message.header(FROM_HEADER) !== site) return 'it is signed as somebody else';
-    return this.#keys.get(site)!.verifies(purpose, message.data, signature) ? undefined : 'its signature is not by the key of that site';
+    return this.#keys.get(site)!.verifies(purpose, message.data, signature) ? undefined : FOREIGN;
   }
+
+  /** By which key a site is known; undefined: there is none. */
+  keyOf(site: string): string | undefined {
+    return this.#keys?.get(site)?.publicKey;
+  }
+
+  /**
+   * What is in a value of a bucket that a site has written.
+   * @param subject of the key under which it stands
+   * @throws MessageFault with why it is not believed
+   */
+  unsealed(site: string, subject: string, value: Uint8Array): Uint8Array {
+    if (!this.isSite(site)) throw new MessageFault('there is no such site');
+    return unsealed(this.#keys?.get(site), subject, value);
+  }
+}
+
+/** @param key by whom it has to be signed; undefined: nobody's is known @throws MessageFault with why it is not believed */
+export function unsealed(key: KnownKey | undefined, subject: string, value: Uint8Array): Uint8Array {
+  const parts = unseal(value);
+  if (parts === undefined) throw new MessageFault(UNSIGNED);
+  if (key?.verifies(subject, parts.content, parts.signature) === false) throw new MessageFault(FOREIGN);
+  return parts.content;
 }
