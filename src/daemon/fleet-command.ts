@@ -8,7 +8,7 @@ import { checkBus } from '../fleet/admin/check.js';
 import { connectOnce, type AdminConnection } from '../fleet/admin/connection.js';
 import { initStore } from '../fleet/admin/init.js';
 import { keyInFile } from '../fleet/admin/key-file.js';
-import { ADMIN_NAME, permissionBlock, type Member } from '../fleet/admin/rights.js';
+import { ADMIN_NAME, isApart, permissionBlock, type Member } from '../fleet/admin/rights.js';
 import { NkeySigner } from '../fleet/signer.js';
 import { DEFAULT_CHOICES, type StoreChoices } from '../fleet/store-layout.js';
 import { inboxPrefix } from '../fleet/subjects.js';
@@ -62,7 +62,7 @@ export function fleetKey(config: string | undefined, admin: string | undefined):
   const member = table === undefined ? ADMIN : memberOf(table);
   return {
     lines: [
-      `${publicKey}`, '', '# in nats-server.conf, among the users of the fleet\'s account:', permissionBlock(member, publicKey),
+      `${publicKey}`, '', `# in nats-server.conf, ${isApart(member) ? 'behind the account FLEET, as one beside it' : 'among the users of the account FLEET'}:`, permissionBlock(member, publicKey),
       ...(table === undefined ? [] : peerTables(member, publicKey)),
     ],
     warnings: isNew ? [`${file} was made, readable by this user alone; ${table === undefined ? 'keep it where no server runs' : 'if the server runs as another one, chown it'}`] : [], faults: [],
@@ -82,7 +82,7 @@ function peerTables({ name, parts }: Member, publicKey: string): string[] {
 async function connected<Result>({ fleet, leases }: Table, adminKey: string | undefined, work: (admin: AdminConnection, member: Member, publicKey: string) => Promise<Result>): Promise<Result> {
   const member = adminKey === undefined ? memberOf({ fleet, leases }) : ADMIN;
   const signer = signerOf(adminKey === undefined ? fleet.nkey : { 'nkey-file': adminKey });
-  const admin = await connectOnce({ servers: fleet.servers, caFile: fleet.caFile, signer, name: `argo-server fleet ${member.name}`, inboxPrefix: inboxPrefix(member.name) });
+  const admin = await connectOnce({ servers: fleet.servers, caFile: fleet.caFile, signer, name: `argo-server fleet ${member.name}`, inboxPrefix: inboxPrefix(member.name), isApart: isApart(member) });
   try {
     return await work(admin, member, signer.publicKey);
   } finally {

@@ -153,11 +153,12 @@ export class Fleet implements FleetDesk {
 
   /** The connection as it is to be now: another one where its servers or this server's key are others. */
   async #connect(modules: Modules, signer: NkeySigner, settings: FleetSettings): Promise<Connection> {
-    const { servers, caFile, name } = settings;
-    const mark = `${modules.connectionFingerprint(settings)} ${signer.publicKey}`;
+    const { servers, caFile, name, roles } = settings;
+    const isApart = !roles.has('front');
+    const mark = `${modules.connectionFingerprint(settings)} ${signer.publicKey} ${isApart}`;
     const known = this.#connection;
     if (known?.mark === mark) return known;
-    const bus = new modules.NatsBus({ servers, caFile, signer, name, inboxPrefix: modules.inboxPrefix(name) }, this.#parts.log);
+    const bus = new modules.NatsBus({ servers, caFile, signer, name, inboxPrefix: modules.inboxPrefix(name), isApart }, this.#parts.log);
     if (known === undefined) return this.#connection = { bus: new modules.LastingBus(bus), signer, mark };
     known.signer = signer;
     known.mark = mark;

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { BUS_LAYOUT_LOOK, BUS_STORE_DOUBT, BUS_STORE_TIMEOUT } from '../kit/fleet-limits.js';
 import type { WireMessage } from './bus-wire.js';
 import { BusError, type BusMessage, type Headers, type KeyEntry, type StreamEntry } from './contract.js';
+import { storeSubject } from './subjects.js';
 
 /**
  * JetStream, the bus's store, as far as the fleet needs it, by its own messages (docs.nats.io, JetStream wire API; ADR-8 of
@@ -46,6 +47,9 @@ function keySubject(bucket: string, key: string): string {
   return keysSubject(bucket, key);
 }
 
+/** How a stream is asked for: from an account of its own, by the subject that stands for that. */
+export const infoSubject = (stream: string, isApart: boolean): string => (isApart ? storeSubject(stream) : `$JS.API.STREAM.INFO.${stream}`);
+
 /** Asks for one answer. @throws BusError no responders, down, late */
 export type Ask = (subject: string, data: Uint8Array, headers: Headers, ms: number) => Promise<WireMessage>;
 
@@ -82,12 +86,15 @@ interface Looked {
 /** Writes to and reads from streams and buckets. It writes to none that this program does not know: who keeps it so may mean something else by it. */
 export class BusStore {
   readonly #ask: Ask;
+  readonly #isApart: boolean;
   readonly #faultOf: FaultOf;
   readonly #looked = new Map<string, Looked>();
   readonly #looking = new Map<string, Promise<Looked>>();
 
-  constructor(ask: Ask, faultOf: FaultOf) {
+  /** @param isApart as of LinkOptions */
+  constructor(ask: Ask, isApart: boolean, faultOf: FaultOf) {
     this.#ask = ask;
+    this.#isApart = isApart;
     this.#faultOf = faultOf;
   }
 
@@ -113,7 +120,7 @@ export class BusStore {
 
   /** What the store says of a stream. @throws BusError down, absent, store */
   async #info(stream: string, ms: number): Promise<Uint8Array> {
-    const { data } = await this.#ask(`$JS.API.STREAM.INFO.${stream}`, NOTHING, {}, ms).catch((error: unknown) => {
+    const { data } = await this.#ask(infoSubject(stream, this.#isApart), NOTHING, {}, ms).catch((error: unknown) => {
       if (error instanceof BusError && error.reason === 'down') throw error;
       throw new BusError('store', `${stream}: the bus's store does not answer`, { cause: error });
     });

@@ -14,7 +14,7 @@ const NO_RESPONDERS = '503';
  * asked send to whatever the question names for its answer, beyond all permissions (docs.nats.io, allow_responses): else somebody
  * could have us write what he may not.
  */
-const ANSWERED = /^(_INBOX_|\$JS\.FC\.)/;
+const ANSWERED = /^(_INBOX\.|\$JS\.FC\.)/;
 
 /** A message with what only the bus itself says in it. */
 export interface WireMessage extends BusMessage {

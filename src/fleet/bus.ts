@@ -21,6 +21,7 @@ export class NatsBus implements Bus {
     this.#wire = new BusWire(options, log);
     this.#store = new BusStore(
       (subject, data, headers, ms) => oneAnswer(this.#wire, subject, data, headers, ms, this.#closing.signal),
+      options.isApart,
       (config) => layoutFault(layoutOf(config)),
     );
   }

@@ -35,7 +35,10 @@ export const LEASES_BUCKET = 'argo-leases';
 export const EVENTS_STREAM = 'ARGO_EVENTS';
 export const AUDIT_STREAM = 'ARGO_AUDIT';
 
+/** By which a site that has an account of its own asks how a stream is: it stands for what whoever keeps that is asked by. */
+export const storeSubject = (stream: string): string => `argo.v1.store.${stream}`;
+
 /** Key of a value of the inventory. */
 export const chunkKey = (site: string, provider: string, chunk: number): string => `${site}.${tokenOf(provider)}.${chunk}`;
 /** What each client of the bus gets its answers below, so that none can read those of another. */
-export const inboxPrefix = (name: string): string => `_INBOX_${name}`;
+export const inboxPrefix = (name: string): string => `_INBOX.${name}`;

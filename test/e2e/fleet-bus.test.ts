@@ -93,7 +93,10 @@ await t.test('one server', options, async (t) => {
     t.same(stolen, []);
     // the operator lets it: without a word to us
     const more = paris;
-    await nats.setUsers([front, berlin, more], (user) => permissionBlock(user.member, user.signer.publicKey).replace(/subscribe: \{ allow: \[/, `subscribe: { allow: [ ${user === more ? `"${orderSubject('berlin')}"` : ''}`));
+    await nats.setUsers([front, berlin, more], (user) => {
+      const block = permissionBlock(user.member, user.signer.publicKey);
+      return user !== more ? block : block.replace('imports: [', `imports: [ { stream: { account: FLEET, subject: "${orderSubject('berlin')}" } }`).replace('subscribe: { allow: [', `subscribe: { allow: [ "${orderSubject('berlin')}"`);
+    });
     await until(async () => {
       await asking.request(orderSubject('berlin'), bytes('shared'), {}, 1000).catch(() => undefined);
       return stolen.includes('shared');

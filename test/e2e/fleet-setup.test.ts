@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { argoServer, scratch, type Outcome } from '../daemon/cli.js';
@@ -47,8 +47,9 @@ async function start(t: Test, file: string, { monitor }: Ports): Promise<ChildPr
   return child;
 }
 
-/** The entry for the users that the command has printed. */
-const pasted = ({ stdout }: Outcome): string => /^ {2}# [^]*?^ {2}\} \}$/m.exec(stdout)![0];
+/** The entry for the users that the command has printed; the account of a site. */
+const pasted = ({ stdout }: Outcome): string => /^ {6}# [^]*?^ {6}\} \}$/m.exec(stdout)![0];
+const account = ({ stdout }: Outcome): string => /^ {2}# site [^]*?^ {2}\}$/m.exec(stdout)![0];
 
 await t.test('three servers of NATS, a site and a front, as docs/fleet.md says', { skip: lacks(...PROGRAMS), timeout: 300_000 }, async (t) => {
   const folder = scratch(t);
@@ -57,8 +58,8 @@ await t.test('three servers of NATS, a site and a front, as docs/fleet.md says',
 
   const ports = await Promise.all(HOSTS.map(async (): Promise<Ports> => ({ client: await freePort(), monitor: await freePort(), cluster: await freePort() })));
   mkdirSync(join(folder, 'nats'));
-  const users: string[] = [];
-  const writeUsers = (): void => writeFileSync(join(folder, 'nats', 'fleet.conf'), block('fleet.conf').replace('users: [\n', `users: [\n${users.join('\n')}\n`));
+  const [users, sites]: [string[], string[]] = [[], []];
+  const writeUsers = (): void => writeFileSync(join(folder, 'nats', 'fleet.conf'), block('fleet.conf').replace('users: [\n', `users: [\n${users.join('\n')}\n`).replace(/\}\s*$/, `${sites.join('\n')}\n}\n`));
   HOSTS.forEach((host, at) => writeFileSync(join(folder, `${host}.conf`), settingsOf(host, at, ports, folder)));
 
   const admin = join(folder, 'admin.nk');
@@ -73,7 +74,8 @@ await t.test('three servers of NATS, a site and a front, as docs/fleet.md says',
     return (...words) => argoServer(folder, ['--config', file, 'fleet', ...words]);
   };
   const [site, front] = [configured('berlin', 'site'), configured('f1', 'front')];
-  for (const run of [site, front]) users.push(pasted(await run('key')));
+  sites.push(account(await site('key')));
+  users.push(pasted(await front('key')));
 
   let made: Outcome | undefined;
   await until(async () => {
@@ -85,7 +87,12 @@ await t.test('three servers of NATS, a site and a front, as docs/fleet.md says',
   t.match(await front('check', '--admin', admin), { code: 0, stdout: /^the bus: its clock is /m, stderr: '' });
 
   writeUsers();
-  for (const server of servers) server.kill('SIGHUP');
+  const reloads = (): boolean[] => HOSTS.map((host) => readFileSync(join(folder, `${host}.conf.log`), 'utf8').split('Reloaded server configuration').length > round);
+  let round = 1;
+  for (; round <= 2; round += 1) {
+    for (const server of servers) server.kill('SIGHUP');
+    await until(() => reloads().every(Boolean), WITHIN, `reload ${round}`);
+  }
   for (const [run, clock] of [[site, /^the bus(?:: its clock is | does not tell its time)/m], [front, /^the bus: its clock is /m]] as const) {
     let seen: Outcome | undefined;
     await until(async () => {

@@ -33,7 +33,7 @@ const keys = new SiteKeys(new Map([berlin, paris, rome].map(({ member, signer })
 async function stored(nats: Nats): Promise<EventMessage[]> {
   const { connect, nkeyAuthenticator } = await import('@nats-io/transport-node');
   const connection = await connect({
-    servers: nats.urls, ...(nats.caFile !== undefined && { tls: { caFile: nats.caFile } }), inboxPrefix: '_INBOX__admin', authenticator: nkeyAuthenticator(Buffer.from(nats.admin.seed)),
+    servers: nats.urls, ...(nats.caFile !== undefined && { tls: { caFile: nats.caFile } }), inboxPrefix: '_INBOX._admin', authenticator: nkeyAuthenticator(Buffer.from(nats.admin.seed)),
   });
   try {
     const ask = async <T>(subject: string, content: object): Promise<T> => (await connection.request(`$JS.API.${subject}`, JSON.stringify(content), { timeout: 10_000 })).json<T>();

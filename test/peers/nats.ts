@@ -3,9 +3,11 @@ import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { permissionBlock, type Member } from '../../src/fleet/admin/rights.js';
+import { accountsBlock, ADMIN_NAME, isApart, permissionBlock, type Member } from '../../src/fleet/admin/rights.js';
+import type { LinkOptions } from '../../src/fleet/bus-link.js';
 import { newSeed, NkeySigner } from '../../src/fleet/signer.js';
 import { storeLayout } from '../../src/fleet/store-layout.js';
+import { inboxPrefix } from '../../src/fleet/subjects.js';
 import { which } from '../support/peers.js';
 import { freePort } from '../support/ports.js';
 import { until } from '../support/until.js';
@@ -15,7 +17,6 @@ export const NATS_PROGRAMS = ['nats-server', 'openssl', 'setpriv'];
 
 const HOST = '127.0.0.1';
 const CLUSTER = 'argo';
-const ACCOUNT = 'FLEET';
 /** Of the streams, in bytes: what they may have is set aside on the disk's account at once. */
 const STREAM_SIZE = 256 * 1024 * 1024;
 const START_TIMEOUT_MS = 30_000;
@@ -66,7 +67,7 @@ export class Nats {
   readonly folder: string;
   readonly servers: NatsServer[] = [];
   readonly #options: NatsOptions;
-  readonly #admin = natsUser('_admin', 'admin');
+  readonly #admin = natsUser(ADMIN_NAME, 'admin');
 
   private constructor(options: NatsOptions) {
     this.#options = options;
@@ -109,8 +110,8 @@ export class Nats {
   }
 
   /** For a bus of one of the users. @param servers by their places; all where it is left out */
-  link({ signer, member: { name } }: NatsUser, ...servers: readonly number[]): { servers: string[]; caFile: string | undefined; signer: NkeySigner; name: string; inboxPrefix: string } {
-    return { servers: servers.length === 0 ? this.urls : servers.map((at) => this.urls[at]!), caFile: this.caFile, signer, name, inboxPrefix: `_INBOX_${name}` };
+  link({ signer, member: { name, parts } }: NatsUser, ...servers: readonly number[]): LinkOptions & { servers: string[] } {
+    return { servers: servers.length === 0 ? this.urls : servers.map((at) => this.urls[at]!), caFile: this.caFile, signer, name, inboxPrefix: inboxPrefix(name), isApart: isApart({ parts }) };
   }
 
   async #startServers(): Promise<void> {
@@ -145,14 +146,17 @@ export class Nats {
   }
 
   #writeUsers(users: readonly NatsUser[], blockOf = ({ member, signer }: NatsUser): string => permissionBlock(member, signer.publicKey)): void {
-    const blocks = [this.#admin, ...users].map((user) => blockOf(user)).join('');
-    writeFileSync(join(this.folder, 'users.conf'), `accounts { ${ACCOUNT} { jetstream: enabled, users: [\n${blocks}] } }\n`, { mode: 0o600 });
+    const blocks = (apart: boolean): string => [this.#admin, ...users].filter(({ member }) => isApart(member) === apart).map((user) => blockOf(user)).join('');
+    writeFileSync(join(this.folder, 'users.conf'), accountsBlock(blocks(false), blocks(true)), { mode: 0o600 });
   }
 
-  /** As an operator does: the users are written anew, and the servers are told by SIGHUP. @param blockOf what one may do, where it is not what it needs */
+  /**
+   * As an operator does: the users are written anew, and the servers are told by SIGHUP, twice: what a new account imports, they
+   * take into account with the second one (docs/fleet.md). @param blockOf what one may do, where it is not what it needs
+   */
   async setUsers(users: readonly NatsUser[], blockOf?: (user: NatsUser) => string): Promise<void> {
     this.#writeUsers(users, blockOf);
-    await Promise.all(this.servers.map((server) => server.reload()));
+    for (let round = 0; round < 2; round += 1) await Promise.all(this.servers.map((server) => server.reload()));
   }
 
   /**
@@ -162,7 +166,7 @@ export class Nats {
   async ask(subject: string, content?: object): Promise<Record<string, unknown>> {
     const { connect, nkeyAuthenticator } = await import('@nats-io/transport-node');
     const connection = await connect({
-      servers: this.urls, ...(this.caFile !== undefined && { tls: { caFile: this.caFile } }), inboxPrefix: '_INBOX__admin',
+      servers: this.urls, ...(this.caFile !== undefined && { tls: { caFile: this.caFile } }), inboxPrefix: inboxPrefix(ADMIN_NAME),
       authenticator: nkeyAuthenticator(Buffer.from(this.#admin.seed)), timeout: START_TIMEOUT_MS,
     });
     try {

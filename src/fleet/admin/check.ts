@@ -1,12 +1,13 @@
 import { FLEET_CLOCK_SKEW, FLEET_HEARD_WAIT } from '../../kit/fleet-limits.js';
 import { formatBytes, formatDuration, inOrder } from '../../kit/text.js';
+import { infoSubject } from '../bus-store.js';
 import { SIGNATURE_HEADER } from '../contract.js';
 import { aliveMessage, readMessage, type AliveMessage } from '../messages.js';
 import { KnownKey } from '../signer.js';
 import { faultsOf, storeLayout, type StoreStream } from '../store-layout.js';
 import { ALIVE_OF_ALL, aliveSubject } from '../subjects.js';
 import { serverClock, storeClock, type Clock } from './clock.js';
-import type { AdminConnection } from './connection.js';
+import { StoreFault, type AdminConnection } from './connection.js';
 import { streamInfo, type StreamInfo } from './init.js';
 import { rightsOf, type Member } from './rights.js';
 import { tryRights } from './trial.js';
@@ -45,17 +46,20 @@ const REFUSED = `where the clocks of a front and a site are ${formatDuration(FLE
 
 const clockWords = (ahead: number): string => `its clock is ${formatDuration(Math.abs(ahead))} ${ahead < 0 ? 'behind' : 'before'} ours`;
 
+/** What a new account has of the fleet's, nats-server takes into account when it reads its settings the next time (tried with 2.9.10). */
+const AGAIN = '; where this site\'s account is new there, have the bus\'s servers read their settings once more';
+
 /** The buckets and streams that this member may ask about. */
 async function store(admin: AdminConnection, member: Member): Promise<Finding[]> {
   const { publish } = rightsOf(member);
-  const mine = storeLayout().filter(({ stream }) => member.parts.includes('admin') || publish.some(({ pattern }) => pattern === `$JS.API.STREAM.INFO.${stream}`));
+  const mine = storeLayout().filter(({ stream }) => member.parts.includes('admin') || publish.some(({ pattern }) => pattern === infoSubject(stream, admin.isApart)));
   return (await Promise.all(mine.map(async (one) => {
     try {
       const info = await streamInfo(admin, one.stream);
       const faults = faultsOf(one, info?.config).map((words) => fault(`${one.title} ${words}`));
       return info === undefined || faults.length > 0 ? faults : streamFindings(one, info);
     } catch (error) {
-      return [fault(`${one.title}: ${(error as Error).message}`)];
+      return [fault(`${one.title}: ${(error as Error).message}${admin.isApart && !(error instanceof StoreFault) ? AGAIN : ''}`)];
     }
   }))).flat();
 }

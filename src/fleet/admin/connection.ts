@@ -5,6 +5,8 @@ import { BusLink, type LinkOptions, type Nats } from '../bus-link.js';
 /** A connection to the bus for as long as somebody looks after it: made once, and not again. */
 export interface AdminConnection {
   readonly connection: NatsConnection;
+  /** as of LinkOptions */
+  readonly isApart: boolean;
   readonly nats: Nats;
   /** what the bus has refused so far */
   readonly refused: readonly Error[];
@@ -23,7 +25,7 @@ export async function connectOnce(options: LinkOptions): Promise<AdminConnection
         refused: (error) => void refused.push(error),
       });
     });
-    return { connection, nats, refused, close: () => link!.close() };
+    return { connection, nats, refused, isApart: options.isApart, close: () => link!.close() };
   } catch (error) {
     await link?.close();
     throw error;
@@ -49,10 +51,13 @@ interface StoreAnswer {
  * @param subject behind `$JS.API.`
  * @throws StoreFault where it refuses; Error where it does not answer
  */
-export async function askStore<Answer>({ connection }: Pick<AdminConnection, 'connection'>, subject: string, content?: object): Promise<Answer> {
+export const askStore = <Answer>(admin: Pick<AdminConnection, 'connection'>, subject: string, content?: object): Promise<Answer> => askAt<Answer>(admin, `$JS.API.${subject}`, content);
+
+/** As {@link askStore}. @param subject the whole of it */
+export async function askAt<Answer>({ connection }: Pick<AdminConnection, 'connection'>, subject: string, content?: object): Promise<Answer> {
   let answer: Answer & StoreAnswer;
   try {
-    const { data } = await connection.request(`$JS.API.${subject}`, content === undefined ? '' : JSON.stringify(content), { timeout: BUS_STORE_TIMEOUT });
+    const { data } = await connection.request(subject, content === undefined ? '' : JSON.stringify(content), { timeout: BUS_STORE_TIMEOUT });
     answer = JSON.parse(Buffer.from(data).toString()) as Answer & StoreAnswer;
   } catch (error) {
     throw new Error(`the bus's store does not answer (${wordsFor(error as Error)}): is JetStream on, for this account, and are most of its servers up?`, { cause: error });

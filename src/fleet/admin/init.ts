@@ -1,6 +1,6 @@
-import { STREAM_NOT_FOUND } from '../bus-store.js';
+import { infoSubject, STREAM_NOT_FOUND } from '../bus-store.js';
 import { differences, layoutFault, layoutOf, LAYOUT, storeLayout, type Difference, type StoreChoices, type StoreStream } from '../store-layout.js';
-import { askStore, StoreFault, type AdminConnection } from './connection.js';
+import { askAt, askStore, StoreFault, type AdminConnection } from './connection.js';
 
 /** Codes of the store's errors (nats-server, server/errors.json). */
 const NO_ROOM = new Set([10_023, 10_028, 10_047]);
@@ -22,9 +22,9 @@ export interface StreamInfo {
 }
 
 /** A stream as it is; undefined: there is none. @throws StoreFault, Error */
-export async function streamInfo(admin: Pick<AdminConnection, 'connection'>, stream: string): Promise<StreamInfo | undefined> {
+export async function streamInfo(admin: Pick<AdminConnection, 'connection' | 'isApart'>, stream: string): Promise<StreamInfo | undefined> {
   try {
-    return await askStore<StreamInfo>(admin, `STREAM.INFO.${stream}`);
+    return await askAt<StreamInfo>(admin, infoSubject(stream, admin.isApart));
   } catch (error) {
     if (error instanceof StoreFault && error.code === STREAM_NOT_FOUND) return undefined;
     throw error;
@@ -35,14 +35,14 @@ export async function streamInfo(admin: Pick<AdminConnection, 'connection'>, str
  * Makes the buckets and streams that are not there. One that is there with other settings is named, and changed where that is
  * asked for.
  */
-export async function initStore(admin: Pick<AdminConnection, 'connection'>, choices: StoreChoices, change: boolean): Promise<Made[]> {
+export async function initStore(admin: Pick<AdminConnection, 'connection' | 'isApart'>, choices: StoreChoices, change: boolean): Promise<Made[]> {
   const made: Made[] = [];
   // one after the other: what is wrong with one, such as too little room, is not hidden by the others
   for (const one of storeLayout(choices)) made.push(await makeOne(admin, one, change));
   return made;
 }
 
-async function makeOne(admin: Pick<AdminConnection, 'connection'>, one: StoreStream, change: boolean): Promise<Made> {
+async function makeOne(admin: Pick<AdminConnection, 'connection' | 'isApart'>, one: StoreStream, change: boolean): Promise<Made> {
   const { title, stream, settings } = one;
   try {
     const there = await streamInfo(admin, stream);

@@ -1,6 +1,6 @@
-import { bucketStream, keysSubject } from '../bus-store.js';
+import { bucketStream, infoSubject, keysSubject } from '../bus-store.js';
 import {
-  ALIVE_OF_ALL, aliveSubject, askSubject, AUDIT_STREAM, auditSubject, EVENTS_OF_ALL, EVENTS_STREAM, eventSubject, inboxPrefix, INVENTORY_BUCKET, LEASES_BUCKET, NEWS_OF_ALL, newsSubject, orderSubject, resultSubject, tokenOf,
+  ALIVE_OF_ALL, aliveSubject, askSubject, AUDIT_STREAM, auditSubject, EVENTS_OF_ALL, EVENTS_STREAM, eventSubject, inboxPrefix, INVENTORY_BUCKET, LEASES_BUCKET, NEWS_OF_ALL, newsSubject, orderSubject, resultSubject, storeSubject, tokenOf,
 } from '../subjects.js';
 
 /**
@@ -19,8 +19,22 @@ export interface Member {
   readonly leases: readonly string[];
 }
 
+/**
+ * Whether it has an account of its own. A question to the bus's store names the subject of the answer, for which no permission is
+ * asked (tried with nats-server 2.9.10). So who may ask anything could have answers written wherever he likes, and have streams
+ * deleted; but within his own account only: of others, he reaches what that one imports. Fronts watch buckets, for which no account of
+ * their own would do: who watches names another subject, inside of what he sends.
+ */
+export const isApart = ({ parts }: Pick<Member, 'parts'>): boolean => parts.every((part) => part === 'site');
+
+/** The account of the store, of fronts, and of who administers the bus. */
+export const ACCOUNT = 'FLEET';
+
 /** The name of who administers the bus: none that a site or a front could have. */
 export const ADMIN_NAME = '_admin';
+
+/** Of which a site may ask how they are. */
+const STREAMS = [bucketStream(INVENTORY_BUCKET), bucketStream(LEASES_BUCKET), EVENTS_STREAM];
 
 /** In the place of a name of which there is nobody. */
 const NOBODY = '_';
@@ -50,25 +64,25 @@ const heard = (pattern: string): Right => ({ pattern, trial: undefined });
 export const CLOCK_SUBJECT = '$SYS.REQ.ACCOUNT.PING.STATZ';
 const COMMON: readonly Right[] = [right(CLOCK_SUBJECT)];
 
-const infoOn = (...streams: readonly string[]): Right[] => streams.map((stream) => right(`$JS.API.STREAM.INFO.${stream}`));
+const infoOn = (apart: boolean, ...streams: readonly string[]): Right[] => streams.map((stream) => right(infoSubject(stream, apart)));
 /** To read the last of a subject. The subject is a part of the request's, so that it can be limited (nats-server 2.9). */
 const lastOf = (stream: string, subjects: string): Right => right(`$JS.API.DIRECT.GET.${stream}.${subjects}`);
 /**
  * To be told of what is there and what changes; the name of who is told is another one each time. Whoever may that can have what
- * is stored sent to any subject, whatever else he may publish (tried: nats-server 2.9.10), so that sites do not have it.
+ * is stored sent to any subject of his account, whatever else he may publish (tried: nats-server 2.9.10), so that sites do not have it.
  */
 const following = (stream: string, subjects: string): Right => right(`$JS.API.CONSUMER.CREATE.${stream}.*.${subjects}`);
 /** By which one that is told of much tells that it follows. */
 const FLOW = right('$JS.FC.>');
 
-function siteRights({ name, leases }: Member): Rights {
+function siteRights({ name, leases, parts }: Member): Rights {
   const [inventory, held] = [bucketStream(INVENTORY_BUCKET), bucketStream(LEASES_BUCKET)];
   const own = keysSubject(INVENTORY_BUCKET, `${name}.>`);
   const events = eventSubject(name, '*');
   return {
     publish: [
       heard(aliveSubject(name)), heard(newsSubject(name)), heard(events), kept(own), ...COMMON,
-      ...infoOn(inventory, held, EVENTS_STREAM), lastOf(EVENTS_STREAM, events), lastOf(inventory, own),
+      ...infoOn(isApart({ parts }), ...STREAMS), lastOf(EVENTS_STREAM, events), lastOf(inventory, own),
       ...leases.map((lease) => keysSubject(LEASES_BUCKET, tokenOf(lease))).flatMap((key) => [kept(key), lastOf(held, key)]),
     ],
     // The others of its own subjects, so that it can be tried without taking an order away from a site at work.
@@ -82,7 +96,7 @@ function frontRights({ name }: Member): Rights {
   return {
     publish: [
       ...[orderSubject, askSubject, resultSubject].map((subject) => right(subject('*'))), kept(auditSubject(name)), ...COMMON,
-      ...infoOn(inventory, held, EVENTS_STREAM, AUDIT_STREAM), lastOf(AUDIT_STREAM, auditSubject(name)), FLOW,
+      ...infoOn(false, inventory, held, EVENTS_STREAM, AUDIT_STREAM), lastOf(AUDIT_STREAM, auditSubject(name)), FLOW,
       ...[inventory, held].flatMap((stream) => [lastOf(stream, '>'), following(stream, '>')]),
     ],
     subscribe: [right(ALIVE_OF_ALL), right(NEWS_OF_ALL), right(EVENTS_OF_ALL), right(`${inboxPrefix(name)}.>`)],
@@ -120,7 +134,7 @@ const FORBIDDEN: readonly (Forbidden & { readonly needs?: Part })[] = [
   { on: 'publish', right: right('$JS.API.CONSUMER.CREATE.*.*'), words: 'have what is stored sent to anybody', needs: 'admin' },
   { on: 'publish', right: right('$JS.API.STREAM.DELETE.*'), words: 'delete buckets and streams', needs: 'admin' },
   { on: 'subscribe', right: right(orderSubject('*')), words: 'hear the orders to any site' },
-  { on: 'subscribe', right: right(`${inboxPrefix('')}*.>`), words: 'hear the answers to any front' },
+  { on: 'subscribe', right: right(inboxPrefix('*.>')), words: 'hear the answers to any front' },
 ];
 
 export const forbiddenTo = ({ parts }: Member): readonly Forbidden[] => FORBIDDEN.filter(({ needs }) => needs === undefined || !parts.includes(needs));
@@ -131,18 +145,74 @@ export const forbiddenTo = ({ parts }: Member): readonly Forbidden[] => FORBIDDE
  */
 const ANSWERS = '{ max: 1000, expires: "5m" }';
 
-/** The entry of a member for `users` in nats-server.conf. */
-export function permissionBlock(member: Member, publicKey: string): string {
+const INDENT = '  ';
+const lines = (depth: number, texts: readonly string[]): string => texts.map((text) => `${INDENT.repeat(depth)}${text}\n`).join('');
+
+/** The entry of a member for `users`. */
+function userEntry(member: Member, publicKey: string, depth: number): string {
   const { publish, subscribe, answers } = rightsOf(member);
-  const list = (rights: readonly Right[]): string => rights.map(({ pattern }) => `      "${pattern}"`).join('\n');
-  return `  # ${member.parts.join(' and ')}${member.parts.includes('admin') ? ' of the fleet' : ` ${member.name}`}
-  { nkey: ${publicKey}, permissions: {
-    publish: { allow: [
-${list(publish)}
-    ] }
-    subscribe: { allow: [
-${list(subscribe)}
-    ] }${answers ? `\n    allow_responses: ${ANSWERS}` : ''}
-  } }
+  const list = (rights: readonly Right[]): string => lines(depth + 2, rights.map(({ pattern }) => `"${pattern}"`));
+  const at = INDENT.repeat(depth);
+  return `${at}{ nkey: ${publicKey}, permissions: {
+${at}  publish: { allow: [
+${list(publish)}${at}  ] }
+${at}  subscribe: { allow: [
+${list(subscribe)}${at}  ] }${answers ? `\n${at}  allow_responses: ${ANSWERS}` : ''}
+${at}} }
+`;
+}
+
+/** What the bus's servers are asked by themselves, in any account. */
+const ofTheServers = ({ pattern }: Right): boolean => pattern.startsWith('$SYS.');
+
+/** What a site has of the fleet's account: what it sends goes there, and what is sent to it comes from there. */
+function importsOf(member: Member): string[] {
+  const { publish } = rightsOf(member);
+  const services = publish.filter((one) => !ofTheServers(one)).map(({ pattern }) => pattern);
+  const { name } = member;
+  const from = (kind: 'service' | 'stream', subject: string, to = ''): string => `{ ${kind}: { account: ${ACCOUNT}, subject: "${subject}" }${to} }`;
+  const streamOf = (subject: string): string | undefined => STREAMS.find((stream) => storeSubject(stream) === subject);
+  return [
+    ...services.map((subject) => {
+      const stream = streamOf(subject);
+      return stream === undefined ? from('service', subject) : from('service', infoSubject(stream, false), `, to: "${subject}"`);
+    }),
+    // answers to fronts: nobody can guess the rest of these
+    from('service', inboxPrefix('*.>')),
+    // a server that has the same name may be at another server of the bus, which tells of a new account's listeners too late (nats-server #8560)
+    ...[orderSubject, askSubject, resultSubject, aliveSubject].map((subject) => from('stream', subject(name))),
+  ];
+}
+
+/** What the accounts of sites may import, each what stands in its own block. */
+const EXPORTS: readonly (readonly ['service' | 'stream', string])[] = [
+  ...[aliveSubject('*'), newsSubject('*'), EVENTS_OF_ALL, keysSubject(INVENTORY_BUCKET, '>'), keysSubject(LEASES_BUCKET, '>'), '$JS.API.DIRECT.GET.>', '$JS.API.STREAM.INFO.*', inboxPrefix('*.>')]
+    .map((subject) => ['service', subject] as const),
+  ...[orderSubject, askSubject, resultSubject, aliveSubject].map((subject) => ['stream', subject('*')] as const),
+];
+
+/** All accounts of nats-server.conf. @param users entries of fronts and of who administers the bus @param sites accounts of sites */
+export const accountsBlock = (users: string, sites: string): string => `accounts {
+  ${ACCOUNT} {
+    jetstream: enabled
+    exports: [
+${lines(3, EXPORTS.map(([kind, subject]) => `{ ${kind}: "${subject}" }`))}    ]
+    users: [
+${users}    ]
+  }
+${sites}}
+`;
+
+/** What has to stand in nats-server.conf of a member: of one that {@link isApart}, an account; of others, an entry for the users of the fleet's account. */
+export function permissionBlock(member: Member, publicKey: string): string {
+  const { name, parts } = member;
+  if (!isApart(member)) return `${lines(3, [`# ${parts.join(' and ')}${parts.includes('admin') ? ' of the fleet' : ` ${name}`}`])}${userEntry(member, publicKey, 3)}`;
+  return `  # site ${name}
+  SITE_${name} {
+    imports: [
+${lines(3, importsOf(member))}    ]
+    users: [
+${userEntry(member, publicKey, 3)}    ]
+  }
 `;
 }

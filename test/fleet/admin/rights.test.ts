@@ -17,17 +17,17 @@ await t.test('a site may do what it needs, and nothing for another', (t) => {
   const own = [
     aliveSubject('berlin'), eventSubject('berlin', 'state'), `$KV.argo-inventory.${chunkKey('berlin', 'kvm1', 0)}`, `$KV.argo-inventory.${chunkKey('berlin', 'ö', 7)}`,
     `$KV.argo-leases.${tokenOf('san1')}`, `$KV.argo-leases.${tokenOf('my.san')}`, reading('KV_argo-leases', `$KV.argo-leases.${tokenOf('san1')}`),
-    reading('ARGO_EVENTS', eventSubject('berlin', 'state')), '$JS.API.STREAM.INFO.KV_argo-inventory',
+    reading('ARGO_EVENTS', eventSubject('berlin', 'state')), 'argo.v1.store.KV_argo-inventory',
   ];
   for (const subject of own) t.ok(may(berlin, 'publish', subject), subject);
-  for (const subject of [orderSubject('berlin'), askSubject('berlin'), resultSubject('berlin'), '_INBOX_berlin.x.y']) t.ok(may(berlin, 'subscribe', subject), subject);
+  for (const subject of [orderSubject('berlin'), askSubject('berlin'), resultSubject('berlin'), '_INBOX.berlin.x.y']) t.ok(may(berlin, 'subscribe', subject), subject);
   const others = [
     aliveSubject('paris'), eventSubject('paris', 'state'), `$KV.argo-inventory.${chunkKey('paris', 'kvm1', 0)}`, '$KV.argo-leases.other', orderSubject('paris'), orderSubject('berlin'),
     reading('ARGO_EVENTS', eventSubject('paris', 'state')), reading('KV_argo-inventory', '$KV.argo-inventory.paris.kvm1.0'), watching('KV_argo-inventory', '$KV.argo-inventory.>'),
-    watching('KV_argo-inventory', '$KV.argo-inventory.berlin.>'), watching('KV_argo-leases', '$KV.argo-leases.san1'), '$JS.API.STREAM.DELETE.ARGO_EVENTS', '$JS.API.STREAM.PURGE.ARGO_EVENTS', auditSubject('f1'), '_INBOX_f1.x',
+    watching('KV_argo-inventory', '$KV.argo-inventory.berlin.>'), watching('KV_argo-leases', '$KV.argo-leases.san1'), '$JS.API.STREAM.DELETE.ARGO_EVENTS', '$JS.API.STREAM.PURGE.ARGO_EVENTS', auditSubject('f1'), '_INBOX.f1.x',
   ];
   for (const subject of others) t.notOk(may(berlin, 'publish', subject), subject);
-  for (const subject of [orderSubject('paris'), '_INBOX_f1.x', '_INBOX_berlin2.x', '>', eventSubject('berlin', 'state')]) t.notOk(may(berlin, 'subscribe', subject), subject);
+  for (const subject of [orderSubject('paris'), '_INBOX.f1.x', '_INBOX.berlin2.x', '>', eventSubject('berlin', 'state')]) t.notOk(may(berlin, 'subscribe', subject), subject);
   t.equal(rightsOf(berlin).answers, true);
   t.end();
 });
@@ -37,11 +37,11 @@ await t.test('a front may order and look, and neither forges nor deletes', (t) =
   for (const subject of [orderSubject('berlin'), askSubject('berlin'), resultSubject('paris'), auditSubject('f1'), watching('KV_argo-inventory', '$KV.argo-inventory.>'), reading('KV_argo-leases', '$KV.argo-leases.san1')]) {
     t.ok(may(f1, 'publish', subject), subject);
   }
-  for (const subject of [aliveSubject('berlin'), eventSubject('berlin', 'state'), '_INBOX_f1.x']) t.ok(may(f1, 'subscribe', subject), subject);
+  for (const subject of [aliveSubject('berlin'), eventSubject('berlin', 'state'), '_INBOX.f1.x']) t.ok(may(f1, 'subscribe', subject), subject);
   for (const subject of [aliveSubject('berlin'), eventSubject('berlin', 'state'), '$KV.argo-inventory.berlin.kvm1.0', '$KV.argo-leases.san1', auditSubject('f2'), '$JS.API.STREAM.DELETE.ARGO_AUDIT', '$JS.API.STREAM.CREATE.X']) {
     t.notOk(may(f1, 'publish', subject), subject);
   }
-  for (const subject of [orderSubject('berlin'), '_INBOX_f2.x']) t.notOk(may(f1, 'subscribe', subject), subject);
+  for (const subject of [orderSubject('berlin'), '_INBOX.f2.x']) t.notOk(may(f1, 'subscribe', subject), subject);
   t.equal(rightsOf(f1).answers, false);
   t.end();
 });
