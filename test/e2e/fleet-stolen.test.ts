@@ -119,6 +119,6 @@ await t.test('a stolen key of a front, which can do that: nobody believes what c
   t.equal(await f1.ask('stop berlin.kvm1/web2 --force --wait'), '');
   await until(isBerlins, LONG, 'berlin to tell anew what it has');
   await until(async () => signatureIn((await lastOf(EVENTS_STREAM, eventSubject('berlin', 'action')))?.headers ?? '') !== undefined, LONG, 'its events, which are signed');
-  await until(async () => /web2 off/.test((await shown()).machines), LONG, 'f1 to know of the change');
+  await until(async () => /web2: off/.test((await shown()).machines), LONG, 'f1 to know of the change');
   t.equal((await shown()).end, before.end);
 });

@@ -1,7 +1,8 @@
 import t from 'tap';
-import { forbiddenTo, permissionBlock, rightsOf, type Member, type Part } from '../../../src/fleet/admin/rights.js';
+import { accountsBlock, forbiddenTo, permissionBlock, rightsOf, type Member, type Part } from '../../../src/fleet/admin/rights.js';
 import { NkeySigner, newSeed } from '../../../src/fleet/signer.js';
 import { aliveSubject, askSubject, auditSubject, chunkKey, eventSubject, orderSubject, resultSubject, tokenOf } from '../../../src/fleet/subjects.js';
+import { blocksOf, readDocument } from '../../docs/markdown.js';
 import { fits } from '../../support/fleet/memory-store.js';
 
 const member = (name: string, ...parts: Part[]): Member => ({ name, parts, leases: ['san1', 'my.san'] });
@@ -73,6 +74,13 @@ await t.test('the block', (t) => {
   t.match(block, `{ nkey: ${key}, permissions: {`);
   t.match(block, '"argo.v1.site.berlin.alive"');
   t.match(block, /allow_responses: \{ max: \d+, expires: "5m" \}/);
+  t.match(block, /^  SITE_berlin \{$/m, 'a site is in an account of its own');
+  const imported = [...block.matchAll(/\{ service: \{ account: FLEET, subject: "([^"]+)" \}/g)].map(([, subject]) => subject!);
+  for (const subject of ['$KV.argo-inventory.berlin.>', '$KV.argo-leases.san1', 'argo.v1.event.berlin.*', '_INBOX.*.>']) t.ok(imported.includes(subject), subject);
+  const others = ['$KV.argo-inventory.paris.kvm1.0', '$KV.argo-leases.other', eventSubject('paris', 'state'), aliveSubject('paris'), auditSubject('f1'), '$JS.API.STREAM.DELETE.ARGO_EVENTS', '$JS.API.STREAM.PURGE.KV_argo-inventory'];
+  for (const subject of others) t.notOk(imported.some((pattern) => fits(pattern, subject)), `an answer does not get to ${subject}`);
+  t.match(permissionBlock(member('hq', 'site', 'front'), key), /^ {6}# site and front hq\n {6}\{ nkey/, 'one that is both is with the fronts');
+  t.equal(blocksOf(readDocument('docs/fleet.md')).find(({ marks }) => marks.includes('fleet.conf'))!.text.trimEnd(), accountsBlock('', '').trimEnd(), 'as docs/fleet.md has it');
   t.notMatch(permissionBlock(member('f1', 'front'), key), 'allow_responses');
   t.end();
 });

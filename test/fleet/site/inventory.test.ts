@@ -4,10 +4,12 @@ import { chunkOf } from '../../../src/fleet/chunk-of.js';
 import { placeOfKey, unpackChunk } from '../../../src/fleet/chunks.js';
 import type { Signer } from '../../../src/fleet/contract.js';
 import type { ChunkMessage } from '../../../src/fleet/messages.js';
+import { newSeed, NkeySigner } from '../../../src/fleet/signer.js';
+import { SiteKeys } from '../../../src/fleet/site-keys.js';
 import { Inventory } from '../../../src/fleet/site/inventory.js';
 import { Offers } from '../../../src/fleet/site/offers.js';
 import { chunkKey, INVENTORY_BUCKET } from '../../../src/fleet/subjects.js';
-import { keysOf, SITE_SIGNER } from '../../support/fleet/inventory-values.js';
+import { SITE_SIGNER } from '../../support/fleet/inventory-values.js';
 import { MemoryHub } from '../../support/fleet/memory-bus.js';
 import { until } from '../../support/until.js';
 import { machines, notes, SmallMachine, World } from './data-world.js';
@@ -35,7 +37,7 @@ class Rig {
   constructor(history?: number) {
     this.world = new World(history);
     this.hub.connect('watcher').bucket(INVENTORY_BUCKET).watch('>', async ({ key, value }) => {
-      const message = value && await unpackChunk(keysOf('berlin').unsealed('berlin', keysSubject(INVENTORY_BUCKET, key), value), placeOfKey(key));
+      const message = value && await unpackChunk(new SiteKeys(new Map([['berlin', this.signer.publicKey]])).unsealed('berlin', keysSubject(INVENTORY_BUCKET, key), value), placeOfKey(key));
       this.writes.push([key, message]);
       if (message) this.values.set(key, message);
       else this.values.delete(key);
@@ -44,10 +46,12 @@ class Rig {
 
   start(incarnation = 'incarnation-0001'): void {
     const { stock, feed, settings, log } = this.world;
+    const now = (): Signer => this.signer;
+    const signer: Signer = { get publicKey() { return now().publicKey; }, sign: (purpose, data) => now().sign(purpose, data) };
     const offers = new Offers({ stock, share: () => this.share, providers: () => settings, leaseOf: () => undefined });
     this.#ending = new AbortController();
     this.inventory = new Inventory({
-      site: 'berlin', incarnation, signer: this.signer, stock, feed, bucket: this.bus.bucket(INVENTORY_BUCKET), kept: this.kept, log,
+      site: 'berlin', incarnation, signer, stock, feed, bucket: this.bus.bucket(INVENTORY_BUCKET), kept: this.kept, log,
       told: () => offers.shared().filter((name) => offers.isTold(name) && !this.undecided.has(name)), isOpen: (name) => this.undecided.has(name), seq: () => this.seq, life: () => 7,
     });
     this.#running = this.inventory.run(this.#ending.signal);
@@ -306,6 +310,22 @@ void t.test('a million machines are told of while others have their turns', { sk
   clearInterval(timer);
   t.comment(`${Math.round(performance.now() - began)} ms, ${Math.round((user + system) / 1000)} ms of CPU, longest turn ${Math.round(longest)} ms, ${process.memoryUsage().rss / 2 ** 20} MiB`);
   t.equal(rig.seen('kvm1')?.size, 1_000_000);
+  await rig.stop();
+  await rig.world.end();
+});
+
+void t.test('each value is numbered, and by another key of the site all are signed anew', async (t) => {
+  const rig = new Rig();
+  await rig.world.open('kvm1', machines(1500));
+  rig.start();
+  await until(() => rig.seen('kvm1')?.size === 1500, WAIT, 'all machines');
+  t.same(rig.writes.map(([, message]) => message?.turn).sort((one, other) => one! - other!), [1, 2, 3, 4]);
+  t.ok(rig.writes.every(([, message]) => message?.life === 7));
+  rig.signer = new NkeySigner(newSeed());
+  rig.writes.length = 0;
+  rig.inventory.refresh();
+  // who watches knows the new key alone
+  await until(() => new Set(rig.writes.map(([key]) => key)).size === 4, WAIT, 'all to be written again');
   await rig.stop();
   await rig.world.end();
 });
