@@ -1,25 +1,38 @@
 import type { Outbox } from './state.js';
 
-/** Tells the outbox what has arrived, the newest only where it takes its time. What it could not tell is sent again after a restart, under the same id. */
+/**
+ * Tells the outbox what has arrived, the newest only where it takes its time, or is to pause in between. What it could not tell is
+ * sent again after a restart, under the same id.
+ */
 export class Acknowledger {
   readonly #outbox: Outbox;
+  readonly #pause: number;
   #upTo = 0;
   #told = 0;
   #telling: Promise<void> | undefined;
+  /** while it pauses */
+  #timer: NodeJS.Timeout | undefined;
+  #isSettling = false;
 
-  constructor(outbox: Outbox) {
+  /** @param pause milliseconds from one time that it tells to the next; 0: none */
+  constructor(outbox: Outbox, pause = 0) {
     this.#outbox = outbox;
+    this.#pause = pause;
   }
 
   upTo(position: number): void {
     this.#upTo = position;
-    this.#telling ??= this.#tell();
+    if (this.#timer === undefined) this.#telling ??= this.#tell();
   }
 
   /** Resolves when all is told, or cannot be. */
   async settle(): Promise<void> {
+    this.#isSettling = true;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     if (this.#told < this.#upTo) this.#telling ??= this.#tell();
     await this.#telling;
+    this.#isSettling = false;
   }
 
   async #tell(): Promise<void> {
@@ -28,11 +41,19 @@ export class Acknowledger {
         const position = this.#upTo;
         await this.#outbox.acknowledge(position);
         this.#told = position;
+        if (this.#pause === 0 || this.#isSettling) continue;
+        this.#timer = setTimeout(() => this.#goOn(), this.#pause).unref();
+        break;
       }
     } catch {
       // told with the next one
     } finally {
       this.#telling = undefined;
     }
+  }
+
+  #goOn(): void {
+    this.#timer = undefined;
+    if (this.#told < this.#upTo) this.#telling ??= this.#tell();
   }
 }

@@ -1,3 +1,4 @@
+import { FLEET_ACKNOWLEDGE_PAUSE } from '../../kit/fleet-limits.js';
 import { STATE_PAGE } from '../../kit/limits.js';
 import { Acknowledger } from '../../store/acknowledger.js';
 import type { KeyValue, Outbox } from '../../store/state.js';
@@ -62,7 +63,7 @@ export class EventLog {
   #isDoubtful = false;
 
   constructor({ changes, deeds, notes }: EventLogParts) {
-    const queue = (outbox: Outbox): Queue => ({ outbox, acknowledger: new Acknowledger(outbox), last: 0, read: 0, events: [] });
+    const queue = (outbox: Outbox): Queue => ({ outbox, acknowledger: new Acknowledger(outbox, FLEET_ACKNOWLEDGE_PAUSE), last: 0, read: 0, events: [] });
     this.#queues = { changes: queue(changes), deeds: queue(deeds) };
     this.#notes = notes;
   }
