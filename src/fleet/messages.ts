@@ -128,6 +128,7 @@ export type EventMessage = v.InferOutput<typeof eventMessage>;
 /** Events as fronts are told of them, several at a time: one signature is over all of them. */
 export const newsMessage = v.object({ v: version, site: name, events: v.array(v.object(event)) });
 export type NewsMessage = v.InferOutput<typeof newsMessage>;
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
 /** A message that is not what it should be: the reason is for the log. */
 export class MessageFault extends Error {
@@ -135,14 +136,21 @@ export class MessageFault extends Error {
 }
 
 /** A message of a schema from its bytes. @throws MessageFault */
-export function readMessage<Schema extends v.GenericSchema>(schema: Schema, bytes: Uint8Array, most = FLEET_MESSAGE): v.InferOutput<Schema> {
+export const readMessage = <Schema extends v.GenericSchema>(schema: Schema, bytes: Uint8Array, most = FLEET_MESSAGE): v.InferOutput<Schema> =>
+  checkMessage(schema, readContent(bytes, most));
+
+/** @throws MessageFault where it is too large, or no JSON in UTF-8 */
+export function readContent(bytes: Uint8Array, most = FLEET_MESSAGE): unknown {
   if (bytes.length > most) throw new MessageFault(`it has ${bytes.length} bytes, and at most ${most} can be`);
-  let content: unknown;
   try {
-    content = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return JSON.parse(UTF8.decode(bytes));
   } catch {
     throw new MessageFault('it is not JSON in UTF-8');
   }
+}
+
+/** A message of a schema from what its JSON says. @throws MessageFault */
+export function checkMessage<Schema extends v.GenericSchema>(schema: Schema, content: unknown): v.InferOutput<Schema> {
   const said = (content as { v?: unknown } | null)?.v;
   if (typeof said === 'number' && said !== FLEET_VERSION) throw new MessageFault(`it is of version ${said}, and this server speaks version ${FLEET_VERSION}`);
   const { success, output, issues } = v.safeParse(schema, content);

@@ -35,10 +35,10 @@ export class Asks {
   /** A message at the subject of questions. */
   take(asked: BusMessage): void {
     const { door, site } = this.#parts;
-    const question = door.admit<AskMessage>(asked, askSubject(site), askMessage);
-    if (question === undefined) return;
-    const { id, principal: { front } } = question;
-    void this.#answer(question).catch(failure).then((answer) => door.answer([asked], { id, front }, answer));
+    door.admit<AskMessage>(asked, askSubject(site), askMessage, (question, to) => {
+      const { id, principal: { front } } = question;
+      void this.#answer(question).catch(failure).then((answer) => door.answer([to], { id, front }, answer));
+    });
   }
 
   async #answer(question: AskMessage): Promise<Answer> {

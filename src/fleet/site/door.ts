@@ -1,11 +1,12 @@
 import type * as v from 'valibot';
 import { toArgoError } from '../../kit/errors.js';
-import { FLEET_DETAIL, FLEET_ORDER_SIZE } from '../../kit/fleet-limits.js';
+import { FLEET_DETAIL, FLEET_ORDER_SIZE, FLEET_POSTING } from '../../kit/fleet-limits.js';
 import type { Log } from '../../kit/log.js';
 import { RefusalLog } from '../../kit/refusal-log.js';
 import { harmless, oneLine } from '../../kit/text.js';
 import { FROM_HEADER, REPLY_PURPOSE, refusalPurpose, SIGNATURE_HEADER, type BusMessage, type Signer } from '../contract.js';
-import { FLEET_VERSION, MessageFault, readMessage, writeMessage, type AnswerMessage } from '../messages.js';
+import { checkMessage, FLEET_VERSION, MessageFault, writeMessage, type AnswerMessage } from '../messages.js';
+import { packed, parcelsOf, Posting, unpacked } from '../parcels.js';
 import type { Ceilings } from './ceiling.js';
 
 /** What is answered, without what stands in every answer. */
@@ -16,6 +17,9 @@ export interface Asker {
   readonly id: string;
   readonly front: string;
 }
+
+/** Where an answer goes. That is all that is kept of what was asked: one for all that came in one parcel. */
+export type Replying = Pick<BusMessage, 'respond'>;
 
 /** What stands in every message of a front, in one of two places. */
 type Signed = { readonly id: string; readonly site: string } & ({ readonly front: string } | { readonly principal: { readonly front: string } });
@@ -44,12 +48,21 @@ export interface DoorParts {
 const ID = /^[\w-]{16,64}$/;
 
 /** What can be told of a message that is not what it should be. */
-function outline(data: Uint8Array): { readonly id: string | undefined; readonly version: number | undefined } {
+function outline(content: unknown): { readonly id: string | undefined; readonly version: number | undefined } {
+  const { id, v: version } = (content ?? {}) as { id?: unknown; v?: unknown };
+  return { id: typeof id === 'string' && ID.test(id) ? id : undefined, version: typeof version === 'number' ? version : undefined };
+}
+
+/** What came, where it may be no parcel: each message of it, or what it is instead. */
+function looselyIn(data: Uint8Array): readonly unknown[] {
   try {
-    const { id, v: version } = JSON.parse(Buffer.from(data).toString()) as { id?: unknown; v?: unknown };
-    return { id: typeof id === 'string' && ID.test(id) ? id : undefined, version: typeof version === 'number' ? version : undefined };
+    return unpacked(data);
   } catch {
-    return { id: undefined, version: undefined };
+    try {
+      return [JSON.parse(Buffer.from(data).toString())];
+    } catch {
+      return [];
+    }
   }
 }
 
@@ -57,58 +70,83 @@ function outline(data: Uint8Array): { readonly id: string | undefined; readonly 
 export class Door {
   readonly #parts: DoorParts;
   readonly #turnedAway: RefusalLog;
+  readonly #posting: Posting<Replying, { readonly data: Uint8Array }>;
 
   constructor(parts: DoorParts) {
     this.#parts = parts;
+    this.#posting = new Posting(FLEET_POSTING, (to, answers) => {
+      const data = packed(answers);
+      to.respond(data, this.#headers(REPLY_PURPOSE, data));
+    });
     this.#turnedAway = new RefusalLog(parts.log, 'message of the fleet refused');
   }
 
   /**
-   * A message, where it is one that a front of this site has signed for that purpose; whoever sent anything else is answered.
+   * Hands over each message of what came, where a front of this site has signed it for that purpose; whoever sent anything else is answered.
    * @param purpose the subject at which it came, as we know it
    */
-  admit<Message extends Signed>(asked: BusMessage, purpose: string, schema: v.GenericSchema<unknown, Message>): Message | undefined {
+  admit<Message extends Signed>(asked: BusMessage, purpose: string, schema: v.GenericSchema<unknown, Message>, take: (message: Message, to: Replying) => void): void {
     const front = asked.header(FROM_HEADER);
     const key = front === undefined ? undefined : this.#parts.ceilings.keyOf(front);
-    if (front === undefined || !key?.verifies(purpose, asked.data, asked.header(SIGNATURE_HEADER))) {
-      this.#turnAway(asked, front);
-      return undefined;
-    }
+    if (front === undefined || !key?.verifies(purpose, asked.data, asked.header(SIGNATURE_HEADER))) return this.#turnAway(asked, front);
+    const to: Replying = { respond: (data, headers) => asked.respond(data, headers) };
+    let contents: readonly unknown[];
     try {
-      const message = readMessage(schema, asked.data, FLEET_ORDER_SIZE);
+      contents = unpacked(asked.data, FLEET_ORDER_SIZE);
+    } catch (thrown) {
+      if (!(thrown instanceof MessageFault)) throw thrown;
+      return this.#refuse(to, looselyIn(asked.data)[0], front, thrown.message);
+    }
+    for (const content of contents) {
+      const message = this.#read(content, schema, front, to);
+      if (message !== undefined) take(message, to);
+    }
+  }
+
+  #read<Message extends Signed>(content: unknown, schema: v.GenericSchema<unknown, Message>, front: string, to: Replying): Message | undefined {
+    try {
+      const message = checkMessage(schema, content);
       if (message.site !== this.#parts.site || frontOf(message) !== front) throw new MessageFault(`it is of ${frontOf(message)} for ${message.site}`);
       return message;
     } catch (thrown) {
       if (!(thrown instanceof MessageFault)) throw thrown;
-      this.#refuse(asked, front, thrown.message);
+      this.#refuse(to, content, front, thrown.message);
       return undefined;
     }
   }
 
-  /** Signs an answer once, and gives it to all who asked. */
-  answer(to: Iterable<BusMessage>, asker: Asker, answer: Answer): void {
+  /** Gives an answer to all who asked: it goes out with the others of this turn of the event loop. */
+  answer(to: Iterable<Replying>, asker: Asker, answer: Answer): void {
     const data = this.#write(asker, answer);
-    const headers = this.#headers(REPLY_PURPOSE, data);
-    for (const one of to) one.respond(data, headers);
+    for (const one of to) this.#posting.put(one, { data });
+  }
+
+  /** What was answered just now goes out before anything else is done. */
+  flush(): void {
+    this.#posting.flush();
   }
 
   /** Of a front that is not known, or with a signature that is not its. */
   #turnAway(asked: BusMessage, from: string | undefined): void {
-    const { id } = outline(asked.data);
-    this.#turnedAway.add({ from: from === undefined ? '' : harmless(oneLine(from, FLEET_DETAIL)), reason: 'it is signed by no key of a front of this site', id });
-    if (id === undefined) return;
+    const ids = looselyIn(asked.data).flatMap((content) => outline(content).id ?? []);
+    this.#turnedAway.add({ from: from === undefined ? '' : harmless(oneLine(from, FLEET_DETAIL)), reason: 'it is signed by no key of a front of this site', id: ids[0] });
+    if (ids.length === 0) return;
     const { site, incarnation } = this.#parts;
-    const data = writeMessage({ v: FLEET_VERSION, id, incarnation, ...refused('NOT ALLOWED', `site ${site} knows no front with that key`) });
-    asked.respond(data, this.#headers(refusalPurpose(asked.data, asked.header(SIGNATURE_HEADER)), data));
+    const refusal = refused('NOT ALLOWED', `site ${site} knows no front with that key`);
+    const purpose = refusalPurpose(asked.data, asked.header(SIGNATURE_HEADER));
+    for (const answers of parcelsOf(ids.map((id) => ({ data: writeMessage({ v: FLEET_VERSION, id, incarnation, ...refusal }) })))) {
+      const data = packed(answers);
+      asked.respond(data, this.#headers(purpose, data));
+    }
   }
 
   /** Of a front that is known, but not what it should be. */
-  #refuse(asked: BusMessage, front: string, reason: string): void {
-    const { id, version } = outline(asked.data);
+  #refuse(to: Replying, content: unknown, front: string, reason: string): void {
+    const { id, version } = outline(content);
     this.#turnedAway.add({ from: front, reason, id });
     if (id === undefined) return;
     const isOther = version !== undefined && version !== FLEET_VERSION;
-    this.answer([asked], { id, front }, {
+    this.answer([to], { id, front }, {
       ...isOther ? refused('NOT SUPPORTED', `site ${this.#parts.site}: ${reason}`) : refused('BAD REQUEST', harmless(oneLine(reason, FLEET_DETAIL))), early: true,
     });
   }

@@ -13,7 +13,7 @@ import { orderSubject, resultSubject } from '../subjects.js';
 import type { Alive } from './alive.js';
 import { Answers } from './answers.js';
 import { lastIdBefore, type Clocks } from './clocks.js';
-import { failure, frontOf, refused, type Answer, type Asker, type Door, type Refusal } from './door.js';
+import { failure, frontOf, refused, type Answer, type Asker, type Door, type Refusal, type Replying } from './door.js';
 import type { Machines, OwnTarget, Person } from './machines.js';
 import { UnderWay } from './under-way.js';
 
@@ -85,40 +85,44 @@ export class Orders {
 
   /** A message at the subject of orders. */
   takeOrder(asked: BusMessage): void {
-    const order = this.#parts.door.admit<Order>(asked, orderSubject(this.#parts.site), orderSchema);
-    if (order === undefined) return;
-    const asker = { id: order.id, front: frontOf(order) };
-    const key = keyOf(asker);
-    if (this.#joined(key, asker, asked)) return;
-    const fault = this.#faultIn(order) ?? this.#aheadOf(order);
-    if (fault) {
-      if (fault.early) this.#ahead.set(key, fault);
-      this.#parts.door.answer([asked], asker, fault);
-      return;
-    }
-    const { provider, machine, instance, principal: { account } } = order;
-    void this.#process(key, asker, asked, { provider, machine, instance, account }, (one, isNew) => (isNew ? this.#decide(key, order, one) : this.#refusal(key, order) ?? this.#tooEarly()));
+    this.#parts.door.admit<Order>(asked, orderSubject(this.#parts.site), orderSchema, (order, to) => this.#order(order, to));
   }
 
   /** A message at the subject of questions what became of an order. One that is not answered is asked again. */
   takeResult(asked: BusMessage): void {
-    const question = this.#parts.door.admit<ResultMessage>(asked, resultSubject(this.#parts.site), resultMessage);
-    if (question === undefined) return;
+    this.#parts.door.admit<ResultMessage>(asked, resultSubject(this.#parts.site), resultMessage, (question, to) => this.#result(question, to));
+  }
+
+  #order(order: Order, to: Replying): void {
+    const asker = { id: order.id, front: frontOf(order) };
+    const key = keyOf(asker);
+    if (this.#joined(key, asker, to)) return;
+    const fault = this.#faultIn(order) ?? this.#aheadOf(order);
+    if (fault) {
+      if (fault.early) this.#ahead.set(key, fault);
+      this.#parts.door.answer([to], asker, fault);
+      return;
+    }
+    const { provider, machine, instance, principal: { account } } = order;
+    void this.#process(key, asker, to, { provider, machine, instance, account }, (one, isNew) => (isNew ? this.#decide(key, order, one) : this.#refusal(key, order) ?? this.#tooEarly()));
+  }
+
+  #result(question: ResultMessage, to: Replying): void {
     const asker = { id: question.id, front: question.front };
     const key = keyOf(asker);
     if (question.cancel === true) this.#underWay.get(key)?.cancel();
-    if (this.#joined(key, asker, asked)) return;
+    if (this.#joined(key, asker, to)) return;
     const made = timeOfId(question.id);
     if (made === undefined || made > this.#parts.clocks.now() + FLEET_CLOCK_SKEW) {
       // an order of such an id is refused, and so is one of a time to come when that has come
       if (made !== undefined) this.#ahead.set(key, { state: 'none' });
-      this.#parts.door.answer([asked], asker, { state: 'none' });
+      this.#parts.door.answer([to], asker, { state: 'none' });
       return;
     }
     // as above, nothing is said: whatever were, the bus could hand it on as an answer to the order itself
     if (this.#asked.of(asker.front) >= FLEET_RESULTS_PER_FRONT) return;
     this.#asked.add(asker.front);
-    void this.#process(key, asker, asked, undefined, () => this.#deny(key)).finally(() => this.#asked.take(asker.front));
+    void this.#process(key, asker, to, undefined, () => this.#deny(key)).finally(() => this.#asked.take(asker.front));
   }
 
   /** Resolves when all that is under way has been answered, or after so many milliseconds. */
@@ -127,20 +131,20 @@ export class Orders {
   }
 
   /** Whether it is under way or was answered just now, so that whoever asks is told with the others. */
-  #joined(key: string, asker: Asker, asked: BusMessage): boolean {
+  #joined(key: string, asker: Asker, to: Replying): boolean {
     const { door } = this.#parts;
     const one = this.#underWay.get(key);
     const answer = this.#answers.get(key) ?? this.#ahead.get(key);
-    one?.join(asked);
-    if (one?.isActing) door.answer([asked], asker, { state: 'running' });
-    else if (answer) door.answer([asked], asker, answer);
+    one?.join(to);
+    if (one?.isActing) door.answer([to], asker, { state: 'running' });
+    else if (answer) door.answer([to], asker, answer);
     // with so much at a time nothing is said, so that nothing has to be true: what becomes of it will be asked
     return one !== undefined || answer !== undefined || this.#underWay.size >= FLEET_ORDERS * 2;
   }
 
   /** @param about of an order; undefined: it is only asked what became of it @param decide what is answered where nobody has begun it */
-  #process(key: string, asker: Asker, asked: BusMessage, about: About | undefined, decide: Decide): Promise<void> {
-    const one = new UnderWay(asker, asked);
+  #process(key: string, asker: Asker, to: Replying, about: About | undefined, decide: Decide): Promise<void> {
+    const one = new UnderWay(asker, to);
     this.#underWay.set(key, one);
     return this.#answerTo(key, one, about, decide).catch(failure).then((answer) => {
       one.end();

@@ -127,11 +127,13 @@ export class Site {
     this.#alive.leave();
     this.#shut();
     await this.#orders?.idle(ms);
+    this.#door.flush();
   }
 
   /** Lets go of everything but the bus. */
   close(): void {
     this.#shut();
+    this.#door.flush();
     for (const end of this.#ends.splice(0)) end();
     this.#alive.close();
   }

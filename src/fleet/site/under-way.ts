@@ -1,19 +1,18 @@
 import { FLEET_ORDER_ASKERS } from '../../kit/fleet-limits.js';
-import type { BusMessage } from '../contract.js';
-import type { Asker } from './door.js';
+import type { Asker, Replying } from './door.js';
 
 /** An order, or a question what became of one, from its coming to its answer: whoever asks about the same meanwhile is answered with it. */
 export class UnderWay {
   /** who waits for its answer, the last of those that ask */
-  readonly askers: BusMessage[] = [];
+  readonly askers: Replying[] = [];
   readonly #cancelled = new AbortController();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(readonly asker: Asker, first: BusMessage) {
+  constructor(readonly asker: Asker, first: Replying) {
     this.askers.push(first);
   }
 
-  join(asked: BusMessage): void {
+  join(asked: Replying): void {
     if (this.askers.length >= FLEET_ORDER_ASKERS) this.askers.shift();
     this.askers.push(asked);
   }

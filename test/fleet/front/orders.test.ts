@@ -370,3 +370,24 @@ void t.test('only so many orders are under way at a site, and the others wait', 
   t.equal(site.orders.length, FLEET_ORDERS_PER_FRONT + 1);
   t.match(site.orders.at(-1), { principal: { account: 'bob' } });
 });
+
+void t.test('what is sent at the same time goes in one parcel, and each is told its own answer', async (t) => {
+  // none is sent again meanwhile
+  const { hub, site, orders, call, refusals } = await world(t, { pace: { firstWord: 60_000 } });
+  const replies = new Map<string, Reply>();
+  site.onOrder = (order, reply) => { replies.set(order.instance, reply); };
+  const power = (instance: string) => orders.power({ ...TARGET, machine: `id of ${instance}`, instance }, STOP, call);
+  const [one, two, three] = [power('web1'), power('web2'), power('web3')];
+  await until(() => replies.size === 3, WITHIN, 'all orders');
+  t.equal(sent(hub, orderSubject('berlin')), 1, 'under one signature, which the site of the test has looked at');
+  replies.get('web2')!({ state: 'failed', phrase: 'BUSY', detail: 'another action holds it' });
+  await t.rejects(two, { message: /another action holds it/ });
+  replies.get('web3')!(DONE);
+  t.same(await three, OUTCOME);
+  replies.get('web2')!(DONE);
+  replies.get('web1')!(DONE, { signer: new NkeySigner(newSeed()) });
+  await until(() => refusals.length > 0, WITHIN, 'what is forged to be noticed');
+  t.equal(refusals.length, 1, 'a second word on one that has ended is none');
+  replies.get('web1')!(DONE);
+  t.same(await one, OUTCOME);
+});

@@ -1,15 +1,18 @@
 import t from 'tap';
+import { REPLY_PURPOSE, SIGNATURE_HEADER } from '../../../src/fleet/contract.js';
 import { newId } from '../../../src/fleet/ids.js';
-import { newSeed, NkeySigner } from '../../../src/fleet/signer.js';
+import { packed } from '../../../src/fleet/parcels.js';
+import { KnownKey, newSeed, NkeySigner } from '../../../src/fleet/signer.js';
 import { orderSubject } from '../../../src/fleet/subjects.js';
 import { writeMessage } from '../../../src/fleet/messages.js';
+import { FLEET_PARCEL } from '../../../src/kit/fleet-limits.js';
 import type { OrderJournal } from '../../../src/store/order-journal.js';
 import { State } from '../../../src/store/state.js';
 import { FLEET_RESULTS_PER_FRONT } from '../../../src/kit/fleet-limits.js';
 import { FakeMachine, never } from '../../instances/fake-driver.js';
 import { until } from '../../support/until.js';
 import { isOwn } from '../../../src/instances/principal.js';
-import { bare, SEND, SITE, SiteWorld, TestFront, WITHIN } from './world.js';
+import { bare, SEND, SITE, SiteWorld, TestFront, WITHIN, type Fields } from './world.js';
 
 await t.test('an order is carried out through the gate, and its audit says for whom', async (t) => {
   const world = await SiteWorld.make(t);
@@ -383,4 +386,46 @@ await t.test('one front asks what became of so many orders at a time: of further
   await until(() => talks.filter(({ messages }) => messages.length > 0).length === FLEET_RESULTS_PER_FRONT, WITHIN, 'their answers');
   t.same(talks.slice(-3).flatMap(({ messages }) => messages), [], 'nothing that could be taken for an answer');
   t.same(bare(await world.front.became(newId(world.now()))), { state: 'none' }, 'then there is room again');
+});
+
+/** What a front sends together. */
+const parcel = (messages: readonly Fields[]): Uint8Array => packed(messages.map((message) => ({ data: writeMessage(message) })));
+
+await t.test('orders that come in one parcel are each looked at by themselves, and answered together', async (t) => {
+  const world = await SiteWorld.make(t, new FakeMachine('lj', 'on'), [new FakeMachine('db', 'on')]);
+  const { audit } = await world.live();
+  const [stop, other, late, again] = [world.front.order(), world.front.order({ machine: 'db', instance: 'db' }), world.front.order({ sendBy: world.now() - 1000 }), world.front.order({ site: 'munich' })];
+  const all = [stop, other, late, again, { ...world.front.order(), do: 'explode' }, { ...world.front.order(), principal: { account: 'kim', from: '', front: 'f2' } }, stop];
+  const data = parcel(all);
+  const talk = world.front.sendRaw(orderSubject(SITE), data, world.front.headers(orderSubject(SITE), data));
+  const wordOf = ({ id }: { readonly id: string }): Fields | undefined => {
+    const found = talk.answers.find((answer) => answer.id === id && answer.state !== 'running');
+    return found && bare(found);
+  };
+  await until(() => all.every((order) => wordOf(order) !== undefined), WITHIN, 'all answers');
+  t.match(all.map(wordOf), [
+    { state: 'ended', result: 'done' }, { state: 'ended', result: 'done' }, { state: 'failed', phrase: 'UNREACHABLE' }, { state: 'failed', phrase: 'BAD REQUEST', early: true },
+    { state: 'failed', phrase: 'BAD REQUEST', early: true }, { state: 'failed', phrase: 'BAD REQUEST', early: true }, { state: 'ended', result: 'done' },
+  ]);
+  t.equal(audit.begun.length, 2, 'one that is in it twice is begun once');
+  t.ok(talk.messages.length < all.length, 'in fewer messages than there are answers');
+  for (const { data: answers, header } of talk.messages.map((message) => ({ data: message.data, header: message.header(SIGNATURE_HEADER) }))) {
+    t.ok(new KnownKey(world.signer.publicKey).verifies(REPLY_PURPOSE, answers, header));
+  }
+});
+
+await t.test('of a parcel that is not signed as it should be, or holds too much, nothing is done', async (t) => {
+  const world = await SiteWorld.make(t);
+  await world.live();
+  const orders = [world.front.order(), world.front.order()];
+  const data = parcel(orders);
+  const stranger = world.front.sendRaw(orderSubject(SITE), data, world.front.headers(orderSubject(SITE), data, new NkeySigner(newSeed())));
+  await until(() => stranger.answers.length === 2, WITHIN, 'both to be refused');
+  t.match(stranger.answers, orders.map(({ id }) => ({ id, state: 'failed', phrase: 'NOT ALLOWED', front: undefined })));
+  const signature = stranger.messages[0]!.header(SIGNATURE_HEADER);
+  t.notOk(new KnownKey(world.signer.publicKey).verifies(REPLY_PURPOSE, stranger.messages[0]!.data, signature), 'it cannot be taken for a word to whom the site knows');
+  const many = parcel(Array.from({ length: FLEET_PARCEL + 1 }, () => ({ v: 1 })));
+  world.front.sendRaw(orderSubject(SITE), many, world.front.headers(orderSubject(SITE), many));
+  t.match(bare(await world.front.ordered()), { state: 'ended' }, 'it takes others afterwards');
+  t.same(world.machine.calls, ['shutdown']);
 });

@@ -6,7 +6,8 @@ import type { GrantSettings } from '../../../src/config/config.js';
 import type { Driver } from '../../../src/drivers/driver.js';
 import { FROM_HEADER, REPLY_PURPOSE, SIGNATURE_HEADER, type BusError, type BusMessage, type Headers } from '../../../src/fleet/contract.js';
 import { newId } from '../../../src/fleet/ids.js';
-import { answerMessage, readMessage, writeMessage, type AnswerMessage } from '../../../src/fleet/messages.js';
+import { answerMessage, checkMessage, writeMessage, type AnswerMessage } from '../../../src/fleet/messages.js';
+import { unpacked } from '../../../src/fleet/parcels.js';
 import type { Clocks } from '../../../src/fleet/site/clocks.js';
 import { KnownKey, newSeed, NkeySigner } from '../../../src/fleet/signer.js';
 import { Site, type SiteParts, type SiteSettings, type SiteTimes } from '../../../src/fleet/site/site.js';
@@ -120,7 +121,7 @@ export class Talk {
   error: BusError | undefined;
 
   get answers(): AnswerMessage[] {
-    return this.messages.map(({ data }) => readMessage(answerMessage, data));
+    return this.messages.flatMap(({ data }) => unpacked(data).map((content) => checkMessage(answerMessage, content)));
   }
 }
 

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { FROM_HEADER, refusalPurpose, REPLY_PURPOSE, SIGNATURE_HEADER, type BusMessage, type Signer } from '../../../src/fleet/contract.js';
 import {
-  aliveMessage, askMessage, orderMessage, readMessage, resultMessage, settingMessage, writeMessage, type AliveMessage, type AnswerMessage, type AskMessage, type OrderMessage,
+  aliveMessage, askMessage, checkMessage, orderMessage, readMessage, resultMessage, settingMessage, writeMessage, type AliveMessage, type AnswerMessage, type AskMessage, type OrderMessage,
   type ResultMessage, type SettingMessage,
 } from '../../../src/fleet/messages.js';
+import { unpacked } from '../../../src/fleet/parcels.js';
 import { KnownKey, newSeed, NkeySigner } from '../../../src/fleet/signer.js';
 import { aliveSubject, askSubject, orderSubject, resultSubject, SITE_QUEUE } from '../../../src/fleet/subjects.js';
 import type { MemoryBus, MemoryHub } from './memory-bus.js';
@@ -76,8 +77,10 @@ export class ScriptedSite {
   #listen<Message extends { readonly id: string }>(subject: string, schema: v.GenericSchema<unknown, Message>, told: (message: Message, reply: Reply) => void): () => void {
     return this.bus.subscribe(subject, (asked) => {
       if (!this.#frontKey.verifies(subject, asked.data, asked.header(SIGNATURE_HEADER))) throw new Error(`what came at ${subject} is not signed by the front`);
-      const message = readMessage(schema, asked.data);
-      told(message, (said, signing) => this.#reply(asked, message.id, said, signing));
+      for (const content of unpacked(asked.data)) {
+        const message = checkMessage(schema, content);
+        told(message, (said, signing) => this.#reply(asked, message.id, said, signing));
+      }
     }, SITE_QUEUE);
   }
 
