@@ -6,7 +6,7 @@ import { orderSubject, resultSubject } from '../../../src/fleet/subjects.js';
 import { FLEET_ORDERS_PER_FRONT } from '../../../src/kit/fleet-limits.js';
 import type { Reply, Said } from '../../support/fleet/scripted-site.js';
 import { until } from '../../support/until.js';
-import { STOP, TARGET, WITHIN, world } from './world.js';
+import { soundSite, STOP, TARGET, WITHIN, world } from './world.js';
 
 /** What an order comes to where the site has nothing more to say. */
 const DONE: Said = { state: 'ended', result: 'done', before: 'on', after: 'off', verified: true };
@@ -287,8 +287,7 @@ void t.test('as long as the site is at work it is waited for', async (t) => {
 
 void t.test('a site that is silent is sent nothing while it is waited for', async (t) => {
   const { site, sites, power, hub } = await world(t, { sendTimeout: 50, deadAfter: 50, pace: { silenceLongest: 400, firstWord: 150 } });
-  site.alive();
-  await until(() => sites.info('berlin').trouble === undefined, WITHIN, 'a sound site');
+  await soundSite(site, sites);
   await t.rejects(power(), { message: /^UNCERTAIN/ });
   t.equal(sent(hub, orderSubject('berlin')), 1);
   t.equal(sent(hub, resultSubject('berlin')), 0);
