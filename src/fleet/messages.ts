@@ -7,7 +7,8 @@ import { FLEET_CHUNK_MACHINES, FLEET_CHUNKS, FLEET_MESSAGE, FLEET_PROVIDERS } fr
 
 /**
  * What fronts and sites say to each other: JSON in UTF-8, at most FLEET_MESSAGE bytes, `v` first. Keys that are not known
- * are passed over, so that a newer one may say more; another `v` is refused. The schemas here are what is written of their forms.
+ * are passed over, so that a newer one may say more; another `v` is refused. The schemas here are what is written of their forms;
+ * several orders, questions or answers may come as a list, see parcels.ts.
  */
 
 export const FLEET_VERSION = 1;
@@ -128,6 +129,7 @@ export type EventMessage = v.InferOutput<typeof eventMessage>;
 /** Events as fronts are told of them, several at a time: one signature is over all of them. */
 export const newsMessage = v.object({ v: version, site: name, events: v.array(v.object(event)) });
 export type NewsMessage = v.InferOutput<typeof newsMessage>;
+
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
 /** A message that is not what it should be: the reason is for the log. */

@@ -1,4 +1,4 @@
-import { FLEET_MESSAGE, FLEET_PARCEL } from '../kit/fleet-limits.js';
+import { FLEET_GATHERING, FLEET_MESSAGE, FLEET_PARCEL, FLEET_SIGNING } from '../kit/fleet-limits.js';
 import { MessageFault, readContent } from './messages.js';
 
 /**
@@ -51,26 +51,40 @@ export function unpacked(data: Uint8Array, mostAlone = FLEET_MESSAGE): readonly 
   return content;
 }
 
+/** Milliseconds; what each is, the limits of the fleet say. */
+export interface PostingTimes {
+  readonly gathering: number;
+  readonly signing: number;
+}
+
 /**
- * Gathers what is to go out during one turn of the event loop, by where it goes, and gives it out as parcels. Signing takes its
- * time, so that what is left after a while has its turn behind everything else.
+ * Gathers what is to go out, by where it goes, and gives it out as parcels. One goes at the end of this turn of the event loop;
+ * where several have come, more may come in the next ones: they wait for each other, for a little while. Signing takes its time,
+ * so that what is left after a while has its turn behind everything else.
  */
 export class Posting<To, One extends Written> {
   readonly #waiting = new Map<To, One[]>();
   readonly #give: (to: To, parcel: readonly One[]) => void;
-  readonly #slice: number;
+  readonly #times: PostingTimes;
   #isScheduled = false;
+  /** what has come since it was looked last, and in all */
+  #isNew = false;
+  #count = 0;
+  /** when the first of them came, by performance.now() */
+  #since = 0;
 
-  /** @param slice milliseconds */
-  constructor(slice: number, give: (to: To, parcel: readonly One[]) => void) {
-    this.#slice = slice;
+  constructor(give: (to: To, parcel: readonly One[]) => void, times: PostingTimes = { gathering: FLEET_GATHERING, signing: FLEET_SIGNING }) {
     this.#give = give;
+    this.#times = times;
   }
 
   put(to: To, one: One): void {
     const waiting = this.#waiting.get(to);
     if (waiting) waiting.push(one);
     else this.#waiting.set(to, [one]);
+    if (this.#count === 0) this.#since = performance.now();
+    this.#count += 1;
+    this.#isNew = true;
     this.#schedule();
   }
 
@@ -84,12 +98,16 @@ export class Posting<To, One extends Written> {
     this.#isScheduled = true;
     setImmediate(() => {
       this.#isScheduled = false;
-      this.#go(performance.now() + this.#slice);
+      const now = performance.now();
+      const mayGrow = this.#isNew && this.#count > 1 && now < this.#since + this.#times.gathering;
+      this.#isNew = false;
+      if (!mayGrow) this.#go(now + this.#times.signing);
       if (this.#waiting.size > 0) this.#schedule();
     });
   }
 
   #go(until: number): void {
+    this.#count = 0;
     for (const [to, all] of this.#waiting) {
       this.#waiting.delete(to);
       for (const parcel of parcelsOf(all)) this.#give(to, parcel);

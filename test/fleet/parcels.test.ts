@@ -37,7 +37,7 @@ void t.test('what is no parcel, or holds too much, is refused', async (t) => {
 
 void t.test('what is to go to one place in one turn goes together, in order, and nothing is left behind', async (t) => {
   const given: string[] = [];
-  const posting = new Posting<string, ReturnType<typeof written>>(0, (to, parcel) => { given.push(`${to}: ${String(packed(parcel))}`); });
+  const posting = new Posting<string, ReturnType<typeof written>>((to, parcel) => { given.push(`${to}: ${String(packed(parcel))}`); }, { gathering: WITHIN, signing: 0 });
   for (const [to, content] of [['a', 1], ['b', 2], ['a', 3]] as const) posting.put(to, written(content));
   t.same(given, []);
   await until(() => given.length === 2, WITHIN, 'both to go out');
@@ -47,4 +47,21 @@ void t.test('what is to go to one place in one turn goes together, in order, and
   t.same(given.slice(2), ['a: 4'], 'at once where that is wanted');
   posting.put('c', written(5));
   await until(() => given.length === 4, WITHIN, 'what comes afterwards');
+});
+
+void t.test('several wait for more as long as more comes, but not for ever', async (t) => {
+  const given: string[] = [];
+  const give = (to: string, parcel: readonly { readonly data: Uint8Array }[]): void => { given.push(`${to}: ${String(packed(parcel))}`); };
+  const patient = new Posting<string, ReturnType<typeof written>>(give, { gathering: WITHIN, signing: WITHIN });
+  for (const content of [1, 2]) patient.put('a', written(content));
+  for (const content of [3, 4]) {
+    await new Promise(setImmediate);
+    patient.put('a', written(content));
+  }
+  await until(() => given.length > 0, WITHIN, 'all of them');
+  t.same(given.splice(0), ['a: [1,2,3,4]']);
+  const impatient = new Posting<string, ReturnType<typeof written>>(give, { gathering: 0, signing: WITHIN });
+  let content = 0;
+  await until(() => { impatient.put('a', written(content += 1)); impatient.put('a', written(content += 1)); return given.length > 1; }, WITHIN, 'some of what never ends');
+  t.equal(given[0], 'a: [1,2]');
 });

@@ -1,5 +1,4 @@
 import { FROM_HEADER, REPLY_PURPOSE, refusalPurpose, SIGNATURE_HEADER, type Bus, type BusError, type BusMessage, type Conversation, type Signer } from '../contract.js';
-import { FLEET_POSTING } from '../../kit/fleet-limits.js';
 import type { RefusalLog } from '../../kit/refusal-log.js';
 import { answerMessage, checkMessage, MessageFault, writeMessage, type AnswerMessage } from '../messages.js';
 import { packed, Posting, unpacked } from '../parcels.js';
@@ -64,7 +63,7 @@ export class Talk {
 
   constructor(parts: TalkParts) {
     this.#parts = parts;
-    this.#posting = new Posting(FLEET_POSTING, (subject, sent) => this.#give(subject, sent));
+    this.#posting = new Posting((subject, sent) => this.#give(subject, sent));
     this.front = parts.front;
     this.bus = parts.bus;
   }

@@ -1,6 +1,6 @@
 import type * as v from 'valibot';
 import { toArgoError } from '../../kit/errors.js';
-import { FLEET_DETAIL, FLEET_ORDER_SIZE, FLEET_POSTING } from '../../kit/fleet-limits.js';
+import { FLEET_DETAIL, FLEET_ORDER_SIZE } from '../../kit/fleet-limits.js';
 import type { Log } from '../../kit/log.js';
 import { RefusalLog } from '../../kit/refusal-log.js';
 import { harmless, oneLine } from '../../kit/text.js';
@@ -74,7 +74,7 @@ export class Door {
 
   constructor(parts: DoorParts) {
     this.#parts = parts;
-    this.#posting = new Posting(FLEET_POSTING, (to, answers) => {
+    this.#posting = new Posting((to, answers) => {
       const data = packed(answers);
       to.respond(data, this.#headers(REPLY_PURPOSE, data));
     });
