@@ -10,8 +10,8 @@ export interface BusMessage {
   readonly data: Uint8Array;
   /** the value of a header, undefined where it is not there */
   header(name: string): string | undefined;
-  /** Answers it; may be called several times. Does nothing where no answer is wanted. */
-  respond(data: Uint8Array, headers?: Headers): void;
+  /** Answers it; may be called several times. Does nothing where no answer is wanted. Whoever keeps it does not keep the message. */
+  readonly respond: (this: void, data: Uint8Array, headers?: Headers) => void;
 }
 
 export type Headers = Readonly<Record<string, string>>;

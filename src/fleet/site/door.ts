@@ -89,7 +89,7 @@ export class Door {
     const front = asked.header(FROM_HEADER);
     const key = front === undefined ? undefined : this.#parts.ceilings.keyOf(front);
     if (front === undefined || !key?.verifies(purpose, asked.data, asked.header(SIGNATURE_HEADER))) return this.#turnAway(asked, front);
-    const to: Replying = { respond: (data, headers) => asked.respond(data, headers) };
+    const to: Replying = { respond: asked.respond };
     let contents: readonly unknown[];
     try {
       contents = unpacked(asked.data, FLEET_ORDER_SIZE);

@@ -2,7 +2,8 @@ import { connect, headers, nkeyAuthenticator, type NatsConnection } from '@nats-
 import { readFileSync } from 'node:fs';
 import { FROM_HEADER, SIGNATURE_HEADER } from '../../../src/fleet/contract.js';
 import { newId } from '../../../src/fleet/ids.js';
-import { answerMessage, readMessage, type AnswerMessage, type OrderMessage } from '../../../src/fleet/messages.js';
+import { answerMessage, checkMessage, type AnswerMessage, type OrderMessage } from '../../../src/fleet/messages.js';
+import { unpacked } from '../../../src/fleet/parcels.js';
 import { inboxPrefix, orderSubject } from '../../../src/fleet/subjects.js';
 import type { NatsUser } from '../../peers/nats.js';
 import { nameOf, SEND_TIMEOUT, type Fleet } from './fleet.js';
@@ -59,7 +60,8 @@ export class Thief {
     made.set(FROM_HEADER, sent.from);
     if (signed) made.set(SIGNATURE_HEADER, sent.signature);
     try {
-      return readMessage(answerMessage, (await this.connection.request(to, sent.bytes, { timeout: ms, headers: made })).data);
+      const [first] = unpacked((await this.connection.request(to, sent.bytes, { timeout: ms, headers: made })).data);
+      return checkMessage(answerMessage, first);
     } catch (error) {
       if ((error as Error).name === 'TimeoutError') return undefined;
       throw error;
