@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import { FrontAudit } from '../../../src/fleet/front/audit.js';
-import { FROM_HEADER, SIGNATURE_HEADER } from '../../../src/fleet/contract.js';
+import { FROM_HEADER, SIGNATURE_HEADER, signedBy } from '../../../src/fleet/contract.js';
 import { KnownKey, newSeed, NkeySigner } from '../../../src/fleet/signer.js';
 import { AUDIT_STREAM, auditSubject } from '../../../src/fleet/subjects.js';
 import { FLEET_MESSAGE } from '../../../src/kit/fleet-limits.js';
@@ -141,17 +141,21 @@ await t.test('a last message that cannot be read is told of, and what has not ar
   const odd = ['{"v":99}', 'no JSON', JSON.stringify({ v: 1, front: 'f1', outbox, from: 1, to: 1_000_000, entries: [] })];
   const kept = (): readonly Kept[] => hub.store.messages(AUDIT_STREAM).map(({ data }) => Buffer.from(data).toString()).filter((text) => !odd.includes(text)).map((text) => JSON.parse(text) as Kept);
   const readable = (): readonly AuditNews[] => kept().flatMap((one) => one.entries);
-  // another one puts something there, while the front is there, and while it is away
+  // the front's key has signed it, by another program: while the front is there, and while it is away
+  const putOdd = (text: string, name: string): Promise<number> => {
+    const [subject, data] = ['argo.v1.audit.front.f1', Buffer.from(text)];
+    return hub.connect('_admin').addToStream(AUDIT_STREAM, subject, data, signedBy('f1', SIGNER, subject, data), name);
+  };
   let id = 4;
   for (const text of odd) {
     first.bus.cut();
-    await hub.connect('_admin').addToStream(AUDIT_STREAM, 'argo.v1.audit.front.f1', Buffer.from(text), `odd ${text}`);
+    await putOdd(text, `odd ${text}`);
     first.bus.restore();
     first.audit.add(begun(id++));
     await until(() => readable().length === id - 1, WITHIN, 'the next entry');
   }
   await first.audit.close();
-  await hub.connect('_admin').addToStream(AUDIT_STREAM, 'argo.v1.audit.front.f1', Buffer.from(odd[0]!), 'odd once more');
+  await putOdd(odd[0]!, 'odd once more');
   const second = front(t, hub, folder);
   second.audit.add(begun(id++));
   await until(() => readable().length === id - 1, WITHIN, 'the entry of the next process');
