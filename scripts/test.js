@@ -37,7 +37,7 @@ const E2E = 'test/e2e/';
  * Of these, those that change nothing of the machine, such as its network: they meet nothing, a double, or a peer that is
  * a mere process. They run beside the others, which mostly wait.
  */
-const RUNS_BESIDE = /\/(?:client|dcom|esxi|faults|hosts-names|hyperv|integrations|metrics|oms-clients|plans-clock|plans-faults|seed|vmserverd|web-console(?!-libvirt)|web-page|webhooks|windows|wmi|wsman|xenserver|zabbix)[-.][^/]*$/;
+const RUNS_BESIDE = /\/(?:client|dcom|esxi|faults|hosts-names|hyperv|integrations|metrics|oms-clients|package|plans-clock|plans-faults|seed|vmserverd|web-console(?!-libvirt)|web-page|webhooks|windows|wmi|wsman|xenserver|zabbix)[-.][^/]*$/;
 /** Of the others, those that start a bus and servers of their own, and so may run beside one of the rest. */
 const RUNS_AS_FLEET = /\/fleet-(?!libvirt|partition)[^/]*$/;
 /** Builds what others of test/e2e would all build at the same time, did they meet a machine that does not have it yet. */
