@@ -1,0 +1,60 @@
+/** What goes into the Debian package, and where to: a line a file or folder. */
+
+/** Where the program is; paths of the package have no slash in front. */
+export const HOME = 'usr/lib/argo-server';
+export const DOC = 'usr/share/doc/argo-server';
+export const UNIT = 'lib/systemd/system/argo-server.service';
+export const CONFFILES = ['etc/argo-server/argo-server.conf'];
+
+/**
+ * @typedef {object} Row
+ * @property {string} from below the project's folder; a folder goes with all that is in it
+ * @property {string} to below the root
+ * @property {RegExp} [without] paths below a folder that stay out
+ */
+
+/** @type {Row[]} */
+export const FILES = [
+  { from: 'bin', to: `${HOME}/bin` },
+  // what V8 makes of code is made for the place where it was built, and for that processor
+  { from: 'dist/bundle', to: `${HOME}/dist/bundle`, without: /\.kept$/ },
+  { from: 'dist/web', to: `${HOME}/dist/web` },
+  { from: 'src/protocols/dcom/helper.py', to: `${HOME}/src/protocols/dcom/helper.py` },
+  { from: 'docs', to: DOC, without: /\.png$/ },
+  { from: 'etc/argo-server.conf', to: 'etc/argo-server/argo-server.conf' },
+  { from: 'packaging/completion/argo.fish', to: 'usr/share/fish/vendor_completions.d/argo.fish' },
+  { from: 'packaging/debian/lintian-overrides', to: 'usr/share/lintian/overrides/argo-server' },
+];
+
+/** Commands, as links to programs of the package. @type {Record<string, string>} */
+export const LINKS = {
+  'usr/sbin/argo-server': '../lib/argo-server/bin/argo-server.js',
+  'usr/bin/argo': '../lib/argo-server/bin/argo.js',
+};
+
+/** What the client prints for a shell, by the name that the shell looks for. @type {Record<string, string>} */
+export const COMPLETIONS = {
+  '/bin/bash': 'usr/share/bash-completion/completions/argo',
+  '/bin/zsh': 'usr/share/zsh/vendor-completions/_argo',
+};
+
+/** Packages that only compiled others. */
+export const BUILD_ONLY = ['buildcheck', 'nan', 'node-addon-api', 'prebuild-install'];
+
+/** What packages have beside what runs: types, and what is for their authors. */
+export const LEFT_OUT = [
+  /\.(?:d\.[cm]?ts|ts|map|flow|patch|tgz|md|markdown|ya?ml|html|css|min\.js|cmd|sh)$/i,
+  /(?:^|\/)(?:Makefile|\.[^/]+|[jt]sconfig[^/]*\.json|(?:eslint|rollup|webpack|vite|vitest|jest|karma)\.[^/]*|(?:Grunt|Gulp|Cake)file[^/]*)$/i,
+  /^(?:c|tests?|__tests__|docs?|examples?|benchmarks?|bench|coverage|\.[^/]+)\//,
+];
+/** The same where native code was compiled. */
+export const COMPILED_LEFT_OUT = [
+  /\.(?:c|cc|cpp|cxx|h|hpp|gypi?|mk|o|a|d|py)$/i,
+  /(?:^|\/)build\/(?!Release\/[^/]+\.node$)/,
+  /^(?:deps|src)\/.*\.(?!js$)[^/]*$/,
+];
+/** Kept whatever the above says: the terms that a package comes under, as it asks for. */
+export const TERMS = /(?:^|\/)(?:licen[cs]e|copying|notice|authors)[^/]*$/i;
+/** Native code that is another system's, or a test's. @param {string} path */
+export const isForeign = (path) => /(?:^|\/)test_extension\.node$/.test(path)
+  || (path.startsWith('prebuilds/') && !(path.startsWith(`prebuilds/${process.platform}-${process.arch}/`) && !path.includes('musl')));

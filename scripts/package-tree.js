@@ -1,0 +1,153 @@
+/** Lays out what the Debian package installs, below a folder: files, modes and times are the same each time. */
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync, existsSync, lstatSync, lutimesSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { writeManPages } from './man.js';
+import { BUILD_ONLY, COMPILED_LEFT_OUT, COMPLETIONS, CONFFILES, DOC, FILES, HOME, isForeign, LEFT_OUT, LINKS, TERMS, UNIT } from './package-files.js';
+import { productionPackages } from './production.js';
+import { fromRoot } from './root.js';
+
+/** @typedef {{ version: string, debian: string, epoch: number }} Facts the version, as Debian has it, and when it is said to be made, s since 1970 */
+
+const SHEBANG = Buffer.from('#!/');
+
+/** Files below a folder, by paths in it. @param {string} folder @returns {string[]} */
+export const filesIn = (folder) => readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+  (entry.isDirectory() ? filesIn(join(folder, entry.name)).map((path) => `${entry.name}/${path}`) : [entry.name])).sort();
+
+/** Runs a program. @param {string} program @param {string[]} args @param {import('node:child_process').SpawnSyncOptions} [options] */
+export function run(program, args, options = {}) {
+  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024, ...options });
+  if (error !== undefined) throw new Error(`${program} cannot be run: ${error.message}`);
+  if (status !== 0) throw new Error(`${program} ${args[0] ?? ''} failed: ${stderr}`);
+  return String(stdout);
+}
+
+/** A program is what says which one is to run it. @param {string} from @param {string} to */
+function copy(from, to) {
+  mkdirSync(dirname(to), { recursive: true });
+  const content = readFileSync(from);
+  writeFileSync(to, content);
+  chmodSync(to, content.subarray(0, 3).equals(SHEBANG) ? 0o755 : 0o644);
+}
+
+/** Whether a file of a package runs, or is its terms. @param {string} path in the package @param {boolean} isCompiled */
+export const isWanted = (path, isCompiled) => TERMS.test(path)
+  || !(isForeign(path) || [...LEFT_OUT, ...isCompiled ? COMPILED_LEFT_OUT : []].some((pattern) => pattern.test(path)));
+
+/** Copies the packages that run. @param {string} root @returns {string[]} their folders below the project's */
+function addPackages(root) {
+  const { packages } = JSON.parse(readFileSync(fromRoot('package-lock.json'), 'utf8'));
+  const folders = productionPackages(packages, BUILD_ONLY).filter((folder) => existsSync(fromRoot(folder)));
+  for (const folder of folders) {
+    const isCompiled = existsSync(fromRoot(folder, 'binding.gyp')) || existsSync(fromRoot(folder, 'lib', 'protocol', 'crypto', 'binding.gyp'));
+    // those within are packages of their own
+    const files = filesIn(fromRoot(folder)).filter((path) => !path.startsWith('node_modules/') && isWanted(path, isCompiled));
+    for (const path of files) copy(fromRoot(folder, path), join(root, HOME, folder, path));
+  }
+  return folders;
+}
+
+/** What debuggers want of native code is the most of it. @param {string} root @returns {string[]} native code below it */
+function stripNative(root) {
+  const native = filesIn(join(root, HOME)).filter((path) => path.endsWith('.node')).map((path) => join(root, HOME, path));
+  if (native.length > 0) run('strip', ['--strip-unneeded', '--enable-deterministic-archives', ...native]);
+  return native;
+}
+
+/** The unit, for where the program is here. @param {string} root */
+function addUnit(root) {
+  const text = readFileSync(fromRoot('etc', 'argo-server.service'), 'utf8').replaceAll('/opt/argo-server/docs/operating.md', `/${DOC}/operating.md`).replaceAll('/opt/argo-server', `/${HOME}`);
+  write(root, UNIT, text.replace(/^(Documentation=)/m, '$1man:argo-server(8) '));
+}
+
+/** @param {string} root @param {string} path @param {string | Buffer} content */
+function write(root, path, content) {
+  mkdirSync(dirname(join(root, path)), { recursive: true });
+  writeFileSync(join(root, path), content);
+  chmodSync(join(root, path), 0o644);
+}
+
+/** Debian's date, as a changelog has it. @param {number} epoch */
+const debianDate = (epoch) => new Date(epoch * 1000).toUTCString().replace('GMT', '+0000');
+
+/** @param {string} root @param {Facts} facts @param {string} maintainer */
+function addChangelogs(root, { debian, epoch }, maintainer) {
+  const entry = `argo-server (${debian}) stable; urgency=medium\n\n  * What has changed is in changelog.gz.\n\n -- ${maintainer}  ${debianDate(epoch)}\n`;
+  write(root, `${DOC}/changelog.Debian.gz`, gzipSync(entry, { level: 9 }));
+  write(root, `${DOC}/changelog.gz`, gzipSync(readFileSync(fromRoot('CHANGELOG.md')), { level: 9 }));
+}
+
+/** @param {string} root @param {string[]} folders packages that come along */
+function addCopyright(root, folders) {
+  const rows = folders.map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(fromRoot(folder, 'package.json'), 'utf8'));
+    return `  ${name} ${version}: ${typeof license === 'string' ? license : 'see there'}`;
+  });
+  write(root, `${DOC}/copyright`, [
+    'argo-server comes under these terms:', '', readFileSync(fromRoot('LICENSE'), 'utf8'),
+    `Packages that it is built on come along in /${HOME}/node_modules, each with its own terms beside it:`, '', ...rows, '',
+    `The terms of those that are put into what runs are in /${HOME}/dist/bundle/LICENSES`, `and /${HOME}/dist/web.`, '',
+    'Apache-2.0, where it is named above, is in /usr/share/common-licenses/Apache-2.0 on Debian systems.', '',
+  ].join('\n'));
+}
+
+/** @param {string} root */
+function addCompletions(root) {
+  for (const [shell, path] of Object.entries(COMPLETIONS)) {
+    write(root, path, `${run(process.execPath, [fromRoot('bin', 'argo.js'), '--completion'], { env: { ...process.env, SHELL: shell } }).trim()}\n`);
+  }
+}
+
+/** @param {string} root @param {Facts} facts */
+function addManPages(root, { version, epoch }) {
+  for (const path of writeManPages(join(root, 'usr/share/man'), { version, epoch })) {
+    const page = join(root, 'usr/share/man', path);
+    write(root, `usr/share/man/${path}.gz`, gzipSync(readFileSync(page), { level: 9 }));
+    rmSync(page);
+  }
+}
+
+/** Folders and files of a tree with what the package says of them. @param {string} folder @param {number} epoch */
+export function settle(folder, epoch) {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (entry.isDirectory()) settle(join(folder, entry.name), epoch);
+    else lutimesSync(join(folder, entry.name), epoch, epoch);
+  }
+  chmodSync(folder, 0o755);
+  lutimesSync(folder, epoch, epoch);
+}
+
+/**
+ * @param {string} root an empty folder
+ * @param {Facts} facts @param {string} maintainer
+ * @returns {{ native: string[] }} what depends on libraries of the system, as full paths
+ */
+export function layOut(root, facts, maintainer) {
+  for (const { from, to, without } of FILES) {
+    if (!lstatSync(fromRoot(from)).isDirectory()) copy(fromRoot(from), join(root, to));
+    else {
+      for (const path of filesIn(fromRoot(from)).filter((one) => without?.test(one) !== true)) {
+        copy(fromRoot(from, path), join(root, to, path));
+      }
+    }
+  }
+  const manifest = JSON.parse(readFileSync(fromRoot('package.json'), 'utf8'));
+  // what only a clone can do is not in it
+  for (const key of ['scripts', 'devDependencies', 'overrides', 'allowScripts', 'files']) delete manifest[key];
+  write(root, `${HOME}/package.json`, `${JSON.stringify({ ...manifest, version: facts.version }, undefined, 2)}\n`);
+  for (const path of CONFFILES) chmodSync(join(root, path), 0o640);
+  for (const [path, target] of Object.entries(LINKS)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    symlinkSync(target, join(root, path));
+  }
+  addCopyright(root, addPackages(root));
+  addUnit(root);
+  addChangelogs(root, facts, maintainer);
+  addCompletions(root);
+  addManPages(root, facts);
+  return { native: stripNative(root) };
+}

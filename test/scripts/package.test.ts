@@ -1,0 +1,32 @@
+import t from 'tap';
+import { pathToFileURL } from 'node:url';
+import { fromRoot } from '../support/paths.js';
+
+/** What goes into packages, decided without touching a file. */
+
+const load = async <T>(name: string): Promise<T> => await import(pathToFileURL(fromRoot('scripts', name)).href) as T;
+type Packages = Record<string, { dependencies?: Record<string, string>; optionalDependencies?: Record<string, string>; peerDependencies?: Record<string, string> }>;
+const { productionPackages } = await load<{ productionPackages(packages: Packages, without?: string[]): string[] }>('production.js');
+const { isWanted } = await load<{ isWanted(path: string, isCompiled: boolean): boolean }>('package-tree.js');
+
+await t.test('the packages that run are those that are named, and what these need, where Node finds it', async (t) => {
+  const packages: Packages = {
+    '': { dependencies: { a: '1' }, optionalDependencies: { b: '1' } },
+    'node_modules/a': { dependencies: { c: '2' }, peerDependencies: { compiler: '1' } },
+    'node_modules/a/node_modules/c': { dependencies: { d: '1' } },
+    'node_modules/b': { dependencies: { c: '1', tool: '1' } },
+    'node_modules/c': { dependencies: { a: '1' } },
+    'node_modules/d': {}, 'node_modules/tool': { dependencies: { deep: '1' } }, 'node_modules/deep': {},
+    'node_modules/compiler': {}, 'node_modules/test-runner': {},
+  };
+  t.same(productionPackages(packages, ['tool']), ['node_modules/a', 'node_modules/a/node_modules/c', 'node_modules/b', 'node_modules/c', 'node_modules/d']);
+  t.ok(productionPackages(packages).includes('node_modules/deep'));
+});
+
+await t.test('of a package goes what runs, and its terms', async (t) => {
+  for (const path of ['lib/index.js', 'build/index.js', 'index.mjs', 'data.json', 'LICENSE', 'LICENSE.md', 'docs/LICENSE.MPL-2.0', 'node.wasm']) t.ok(isWanted(path, false), path);
+  for (const path of ['index.d.ts', 'index.d.cts', 'index.js.map', 'README.md', 'test/index.js', '.github/x.yml', 'tsconfig.json', '.eslintrc']) t.notOk(isWanted(path, false), path);
+  const prebuilt = `prebuilds/${process.platform}-${process.arch}`;
+  for (const path of ['build/Release/better_sqlite3.node', 'lib/index.js', `${prebuilt}/bcrypt.glibc.node`]) t.ok(isWanted(path, true), path);
+  for (const path of ['build/Release/obj.target/x.node', 'build/Release/test_extension.node', 'src/addon.cc', 'deps/sqlite3/sqlite3.c', 'binding.gyp', 'build/Makefile', 'prebuilds/other-cpu/bcrypt.node', `${prebuilt}/bcrypt.musl.node`]) t.notOk(isWanted(path, true), path);
+});
