@@ -1,0 +1,40 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { must, run } from '../peers/enclosure.js';
+import { buildDebian } from './support/packages.js';
+
+/** What is in the Debian package, and what lintian, Debian's own checker, has to say of it. */
+
+/** lintian looks at each of some thousand files, ms. */
+const LINTIAN_WITHIN_MS = 150_000;
+
+const folder = mkdtempSync(join(tmpdir(), 'argo-package-test-'));
+t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+
+const first = await buildDebian(join(folder, 'first'), '0.1.0');
+
+await t.test('the same sources make the same package', async (t) => {
+  const again = await buildDebian(join(folder, 'again'), '0.1.0', { TZ: 'Asia/Tokyo', LC_ALL: 'C' });
+  t.ok(readFileSync(first).equals(readFileSync(again)), 'byte by byte');
+});
+
+await t.test('lintian finds nothing wrong', async (t) => {
+  const { code, stdout, stderr } = await run('lintian', ['--allow-root', '--fail-on', 'error', first], LINTIAN_WITHIN_MS);
+  t.equal(`${stdout}${stderr}`, '');
+  t.equal(code, 0);
+});
+
+await t.test('what it needs, and what it leaves out', async (t) => {
+  const major = Number(process.versions.node.split('.')[0]);
+  const depends = await must('dpkg-deb', ['--field', first, 'Depends']);
+  t.match(depends, new RegExp(`nodejs \\(>= ${major}[.\\d]*\\), nodejs \\(<< ${major + 1}~\\)`), 'the Node that its native code is for');
+  t.match(depends, /\blibc6 \(>= /);
+  const listed = (await must('dpkg-deb', ['--contents', first])).trimEnd().split('\n');
+  const having = (pattern: RegExp): string[] => listed.filter((line) => pattern.test(line));
+  t.same(having(/node_modules\/(?:typescript|esbuild|tap|prebuild-install|nan)\//), []);
+  t.same(having(/\.(?:ts|c|o|h|gypi?|kept)$|\/obj\.target\//), []);
+  t.same(having(new RegExp(`prebuilds/(?!${process.platform}-${process.arch}/)[^/]+/`)), [], 'code for other systems');
+  t.same(having(/^-rw-r----- root\/root .*\.\/etc\/argo-server\/argo-server\.conf$/).length, 1, 'others cannot read what has passwords');
+});
