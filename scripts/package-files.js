@@ -22,6 +22,11 @@ export const FILES = [
   { from: 'src/protocols/dcom/helper.py', to: `${HOME}/src/protocols/dcom/helper.py` },
   { from: 'docs', to: DOC, without: /\.png$/ },
   { from: 'etc/argo-server.conf', to: 'etc/argo-server/argo-server.conf' },
+  { from: 'integrations/python/argo', to: 'usr/lib/python3/dist-packages/argo', without: /__pycache__/ },
+  { from: 'integrations/fence/fence_argo', to: 'usr/sbin/fence_argo' },
+  { from: 'integrations/nagios/check_argo', to: 'usr/lib/nagios/plugins/check_argo' },
+  // a copy of it will hold a password: it is no conffile
+  { from: 'integrations/powerman/argo.dev', to: 'usr/share/argo-server/powerman/argo.dev' },
   { from: 'packaging/completion/argo.fish', to: 'usr/share/fish/vendor_completions.d/argo.fish' },
   { from: 'packaging/debian/lintian-overrides', to: 'usr/share/lintian/overrides/argo-server' },
 ];

@@ -19,7 +19,7 @@ const AUDIT = '/var/lib/argo-server/audit.sqlite';
 /** How long a server may take to answer on a busy machine, ms. */
 const READY_WITHIN_MS = 60_000;
 /** What dpkg, adduser and systemd's helpers write down of any package. */
-const BOOKKEEPING = /^\/(?:var\/(?:lib\/(?:dpkg|systemd)|log|cache)\/|etc\/(?:passwd|group|shadow|gshadow|subuid|subgid)-?$|etc\/\.pwd\.lock$|root\/|tmp\/)/;
+const BOOKKEEPING = /^\/(?:var\/(?:lib\/(?:dpkg|systemd|man-db)|log|cache)\/|etc\/(?:passwd|group|shadow|gshadow|subuid|subgid)-?$|etc\/\.pwd\.lock$|root\/|tmp\/)/;
 
 const folder = mkdtempSync(join(tmpdir(), 'argo-package-test-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
@@ -33,7 +33,7 @@ await t.test('installed, used, upgraded, removed and purged', async (t) => {
   const inside = async (command: string): Promise<string> => root.must('sh', '-c', command);
   /** dpkg, which has to be told of a Node that is no package of the machine. */
   const isPackage = (await run('dpkg-query', ['-W', '-f', '${Version}', 'nodejs'])).stdout.startsWith(`${process.versions.node}-`);
-  const dpkg = (...args: string[]): Promise<string> => root.must('dpkg', ...(isPackage ? [] : ['--ignore-depends=nodejs']), ...args);
+  const dpkg = (...args: string[]): Promise<string> => root.must('dpkg', '--force-unsafe-io', ...(isPackage ? [] : ['--ignore-depends=nodejs']), ...args);
   const login = `mkdir -p ~/.config/argo && printf 'account = "steve"\\npassword-file = "~/.config/argo/password"\\n' > ~/.config/argo/config.toml && (umask 077; printf '%s\\n' '${PASSWORD}' > ~/.config/argo/password)`;
 
   /** Starts the server as the unit does. @returns what ends it, as the unit does too */
@@ -52,6 +52,8 @@ await t.test('installed, used, upgraded, removed and purged', async (t) => {
   }
 
   await t.test('a newcomer comes to the first list', async (t) => {
+    // else the index of all man pages of the machine is made anew, each time
+    await inside('rm -f /var/lib/man-db/auto-update');
     await dpkg('--install', first);
     t.equal(await inside(`stat -c '%U:%G %a' ${CONF} /var/lib/argo-server`), 'root:argo 640\nargo:argo 700\n');
     t.match(await inside('getent passwd argo'), /:\/var\/lib\/argo-server:\/usr\/sbin\/nologin$/m);
@@ -68,7 +70,15 @@ await t.test('installed, used, upgraded, removed and purged', async (t) => {
     t.equal(await inside(`bash -c '. /usr/share/bash-completion/completions/argo; COMP_WORDS=(argo status l); COMP_CWORD=2; _argo_yargs_completions; echo "\${COMPREPLY[@]}"'`), 'lj\n', 'bash');
     if (existsSync('/usr/bin/fish')) t.equal(await inside(`fish -c 'complete -C "argo status l"'`), 'lj\n', 'fish');
     t.equal(await inside('head -1 /usr/share/zsh/vendor-completions/_argo'), '#compdef argo\n', 'zsh');
+    const checked = await inside("/usr/lib/nagios/plugins/check_argo --account steve --password-file ~/.config/argo/password builder --ok on");
+    t.match(checked, /^\w* *OK\b/, 'check_argo');
     await end();
+  });
+
+  await t.test('what other programs use is where they look', async (t) => {
+    t.match(await inside("cd / && /usr/bin/python3 -c 'import argo; print(argo.__file__)'"), '/usr/lib/python3/dist-packages/argo/__init__.py');
+    if (existsSync('/usr/share/fence/fencing.py')) t.match(await inside('fence_argo --action metadata'), /<resource-agent name="fence_argo"/);
+    t.ok(await root.exists('/usr/share/argo-server/powerman/argo.dev'));
   });
 
   await t.test('all that it is built on came along whole', async (t) => {
