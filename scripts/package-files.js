@@ -21,6 +21,7 @@ export const FILES = [
   { from: 'dist/web', to: `${HOME}/dist/web` },
   { from: 'src/protocols/dcom/helper.py', to: `${HOME}/src/protocols/dcom/helper.py` },
   { from: 'docs', to: DOC, without: /\.png$/ },
+  { from: 'SECURITY.md', to: `${DOC}/SECURITY.md` },
   { from: 'etc/argo-server.conf', to: 'etc/argo-server/argo-server.conf' },
   { from: 'integrations/python/argo', to: 'usr/lib/python3/dist-packages/argo', without: /__pycache__/ },
   { from: 'integrations/fence/fence_argo', to: 'usr/sbin/fence_argo' },

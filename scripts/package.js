@@ -3,7 +3,7 @@
  *
  *     npm run package                        into dist/packages
  *     npm run package -- --out FOLDER
- *     npm run package -- --version 1.2.3     another version than that of package.json
+ *     npm run package -- --version 1.2.3     of the Debian package, another version than that of package.json
  *     npm run package -- --quick             packed less tightly, in a fifth of the time
  *     npm run package -- --only deb          or npm
  *     npm run package -- --as-it-is          nothing is installed and compiled first

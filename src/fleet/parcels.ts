@@ -4,7 +4,7 @@ import { MessageFault, readContent } from './messages.js';
 /**
  * Orders, questions and answers of one sender to one place go together where they are there at the same time: a signature costs more
  * than all else that is done for a message. One that goes alone is what it is; several are a JSON array of them, under one signature.
- * Whoever gets them looks at each as if it had come alone.
+ * Whoever gets them looks at each by itself.
  */
 
 interface Written {

@@ -176,7 +176,9 @@ export class Registry {
       named: (name, hash) => this.#names.of(name, hash),
       settle: () => this.#settle(list),
     }).run();
-    if (changes) this.events?.listed(changes.added, changes.removed);
+    // one that was removed meanwhile, and that no other has replaced, was told of as gone, with all that it had
+    const isGone = list.isRemoved && this.#replaced.get(list.provider.name) !== list.byId;
+    if (changes) this.events?.listed(isGone ? [] : changes.added, changes.removed);
   }
 
   #settle(list: ProviderList): void {

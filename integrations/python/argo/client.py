@@ -129,6 +129,7 @@ class Client:
                 plain.settimeout(_left(until))
                 plain.connect(place)
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                plain.settimeout(_left(until))
                 self._socket = self._secure(plain) if self.settings.uses_tls else plain
                 return
             except OSError as problem:

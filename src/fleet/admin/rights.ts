@@ -141,7 +141,8 @@ export const forbiddenTo = ({ parts }: Member): readonly Forbidden[] => FORBIDDE
 
 /**
  * How many answers one question may get, and for how long: a site says each FLEET_RUNNING_INTERVAL that an order is under way.
- * Who gets no more of them asks anew, which may be answered again. More would be kept in the memory of the bus's servers.
+ * Up to FLEET_PARCEL orders share a question, whose words are mostly said together. Who gets no more of them asks anew, which may
+ * be answered again. More would be kept in the memory of the bus's servers.
  */
 const ANSWERS = '{ max: 1000, expires: "5m" }';
 

@@ -137,14 +137,14 @@ export class FrontAudit {
     const { bus, signer, front, outbox } = this.#parts;
     const name = await this.#outboxName();
     const last = await bus.lastOfSubject(AUDIT_STREAM, this.#subject);
-    const { gone, last: newest } = await outbox.read(Number.MAX_SAFE_INTEGER, 1);
+    const { gone, dropped, last: newest } = await outbox.read(Number.MAX_SAFE_INTEGER, 1);
     const isSigned = last?.header(FROM_HEADER) === front && new KnownKey(signer.publicKey).verifies(this.#subject, last.data, last.header(SIGNATURE_HEADER));
     const said = last && (isSigned ? readEntries(last.data) : 'it is not signed by this server');
     const isOurs = typeof said === 'object' && said.outbox === name;
     const fault = typeof said === 'string' ? said : isOurs && said.to > newest ? 'it has entries that this server never had' : undefined;
     if (fault !== undefined) this.#skip(last!.seq, fault);
-    // where its last word there says nothing, what is left here has not arrived, as far as this server knows
-    const upTo = fault !== undefined ? this.#brought ?? gone : isOurs ? said.to : 0;
+    // where its last word there says nothing, or the stream was made anew, what is left here has not arrived, as far as this server knows
+    const upTo = fault !== undefined ? this.#brought ?? gone : isOurs ? said.to : dropped === 0 ? gone : 0;
     if (upTo > 0) await outbox.acknowledge(upTo);
     return { outbox: name, place: last?.seq ?? 0, upTo };
   }

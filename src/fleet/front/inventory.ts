@@ -9,7 +9,7 @@ import { placeOfKey, unpackChunk, type ChunkPlace } from '../chunks.js';
 import type { Bus, BusMessage, KeyEntry } from '../contract.js';
 import { MessageFault, newsMessage, readMessage, type ChunkMessage } from '../messages.js';
 import type { SiteKeys } from '../site-keys.js';
-import { INVENTORY_BUCKET, NEWS_OF_ALL } from '../subjects.js';
+import { INVENTORY_BUCKET, NEWS_OF_ALL, tokenOf } from '../subjects.js';
 import { ProviderInventory, type ProviderKinds } from './provider-inventory.js';
 
 /** Of gzip's end (RFC 1952, 2.3.1): a checksum of what is packed, and its size. */
@@ -51,8 +51,8 @@ export class Inventory {
   /** by site, then by name */
   readonly #sites = new Map<string, Map<string, ProviderInventory>>();
   readonly #taken = new Map<string, Taken>();
-  /** keys of which the bus says that they were deleted, by site: nobody has signed that */
-  readonly #gone = new Map<string, Set<string>>();
+  /** places of values that were taken in, and of which the bus says that they were deleted, by site, then by key: nobody has signed that */
+  readonly #gone = new Map<string, Map<string, ChunkPlace>>();
   readonly #complained = new Set<string>();
   readonly #slices = new Slices();
   /** ends with the value that is taken in: the next one comes after it, whichever watch brings it */
@@ -71,7 +71,7 @@ export class Inventory {
     this.#watching = new AbortController();
     const { signal } = this.#watching;
     this.#unsubscribe ??= bus.subscribe(NEWS_OF_ALL, (message) => this.#hear(message));
-    for (const site of this.#sites.keys()) if (!this.#parts.keys.isSite(site)) this.#forgetSite(site);
+    for (const site of new Set([...this.#sites.keys(), ...this.#gone.keys()])) if (!this.#parts.keys.isSite(site)) this.#forgetSite(site);
     bus.bucket(INVENTORY_BUCKET).watch('>', (entry) => (this.#taking = this.#taking.then(() => this.#take(entry, signal))), signal);
   }
 
@@ -96,7 +96,12 @@ export class Inventory {
 
   /** A site says something else of what it has: what was deleted may be so by its word now. */
   siteChanged(site: string): void {
-    for (const key of this.#gone.get(site) ?? []) this.#drop(key, placeOfKey(key));
+    const isOffered = new Map<string, boolean>();
+    for (const [key, place] of this.#gone.get(site) ?? []) {
+      const { provider } = place;
+      if (!isOffered.has(provider)) isOffered.set(provider, this.#parts.isOffered(site, provider) !== false);
+      if (isOffered.get(provider) === false) this.#drop(key, place);
+    }
   }
 
   async #take(entry: KeyEntry, signal: AbortSignal): Promise<void> {
@@ -108,9 +113,11 @@ export class Inventory {
       if (!this.#parts.keys.isSite(place.site)) return;
       if (value === undefined) {
         this.#noteGone(key, place);
-        this.#drop(key, place);
+        if (this.#parts.isOffered(place.site, place.provider) === false) this.#drop(key, place);
+        else this.#doubt(place, true);
       } else {
         await this.#takeValue(place, { ...entry, value }, signal);
+        if (signal.aborted) return;
         this.#gone.get(place.site)?.delete(key);
         this.#doubt(place, false);
         this.#complained.delete(key);
@@ -168,16 +175,15 @@ export class Inventory {
     if (inventory.type !== before) this.#parts.providersChanged();
   }
 
-  #noteGone(key: string, { site }: ChunkPlace): void {
-    const gone = this.#gone.get(site) ?? new Set();
-    this.#gone.set(site, gone.add(key));
+  /** What was never taken in cannot be out of date. */
+  #noteGone(key: string, place: ChunkPlace): void {
+    if (!this.#taken.has(key)) return;
+    const gone = this.#gone.get(place.site) ?? new Map<string, ChunkPlace>();
+    this.#gone.set(place.site, gone.set(key, place));
   }
 
-  /** Forgets what was deleted, where the site itself says that it does not have that any more. */
-  #drop(key: string, place: ChunkPlace): void {
-    const { site, provider, chunk } = place;
-    const isOffered = this.#parts.isOffered(site, provider);
-    if (isOffered !== false) return this.#doubt(place, true);
+  /** Forgets what was deleted, and of which the site itself says that it does not have that any more. */
+  #drop(key: string, { site, provider, chunk }: ChunkPlace): void {
     this.#gone.get(site)?.delete(key);
     const providers = this.#sites.get(site);
     const inventory = providers?.get(provider);
@@ -185,6 +191,7 @@ export class Inventory {
     if (inventory?.isEmpty !== true) return;
     inventory.close();
     providers!.delete(provider);
+    this.#forgetTaken(`${site}.${tokenOf(provider)}.`);
     if (providers!.size === 0) this.#sites.delete(site);
     this.#parts.providersChanged();
   }
@@ -193,8 +200,12 @@ export class Inventory {
     for (const inventory of this.#sites.get(site)?.values() ?? []) inventory.close();
     this.#sites.delete(site);
     this.#gone.delete(site);
-    for (const key of this.#taken.keys()) if (key.startsWith(`${site}.`)) this.#taken.delete(key);
+    this.#forgetTaken(`${site}.`);
     this.#parts.providersChanged();
+  }
+
+  #forgetTaken(prefix: string): void {
+    for (const key of this.#taken.keys()) if (key.startsWith(prefix)) this.#taken.delete(key);
   }
 
   #hear(message: BusMessage): void {

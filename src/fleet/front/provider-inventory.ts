@@ -87,12 +87,14 @@ export class ProviderInventory {
 
   /** Why what is listed may be out of date, in words for people; undefined: it is not. */
   get trouble(): string | undefined {
-    const count = [...this.#doubtful].filter((index) => index < (this.#current?.length ?? 0)).length;
+    let count = 0;
+    for (const index of this.#doubtful) if (index < (this.#current?.length ?? 0)) count += 1;
     return count === 0 ? undefined : `on the bus, what the site tells of these machines was changed by somebody else (${count} of ${this.#current!.length} values)`;
   }
 
   /** @param isDoubtful whether the bus has something else of a value than what was taken in @returns whether {@link trouble} is another now */
   doubt(index: number, isDoubtful: boolean): boolean {
+    if (this.#doubtful.has(index) === isDoubtful) return false;
     const before = this.trouble;
     if (isDoubtful) this.#doubtful.add(index);
     else this.#doubtful.delete(index);

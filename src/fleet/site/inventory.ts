@@ -63,6 +63,7 @@ export class Inventory {
   /** milliseconds that the last comparison took */
   #cost = 0;
   #comparesAt = 0;
+  #reading: Promise<void> | undefined;
 
   /** What happens from now on is not missed. */
   constructor(parts: InventoryParts) {
@@ -128,7 +129,7 @@ export class Inventory {
       const { rings } = this.#news;
       this.#arrange();
       this.#signAnew();
-      if (performance.now() >= this.#comparesAt) await this.#compareAll(signal);
+      if (performance.now() >= this.#comparesAt) this.#compareAll(signal);
       for (const values of [...this.#providers.values()]) {
         if (!values.isDoubtful || values.isRetired || !values.isKnown || this.#parts.isOpen(values.name) || signal.aborted) continue;
         const began = performance.now();
@@ -167,14 +168,19 @@ export class Inventory {
   }
 
   /** What no event tells. The first value of each is written in any case: so a bucket that was made anew is found out. */
-  async #compareAll(signal: AbortSignal): Promise<void> {
-    for (const values of this.#providers.values()) await this.#readBack(values, signal);
+  #compareAll(signal: AbortSignal): void {
+    // one that takes longer than that goes on, and nobody waits for it
+    this.#reading ??= this.#readAll(signal).finally(() => { this.#reading = undefined; });
     this.#comparesAt = performance.now() + Math.max(FLEET_COMPARE_INTERVAL, this.#cost / FLEET_COMPARE_SHARE);
     this.#cost = 0;
     for (const values of this.#providers.values()) {
       values.isDoubtful = true;
       values.distrust(0);
     }
+  }
+
+  async #readAll(signal: AbortSignal): Promise<void> {
+    for (const values of [...this.#providers.values()]) await this.#readBack(values, signal);
   }
 
   /** Where somebody else has written, or deleted, it is written anew. Never rejects: who cannot read now reads later. */
@@ -187,6 +193,7 @@ export class Inventory {
       if (there?.revision === revision || !values.isLast(index, revision)) continue;
       log('warn', 'what was told to the fleet is not there any more, it is told again', { key });
       values.distrust(index);
+      this.#due.ring();
     }
   }
 

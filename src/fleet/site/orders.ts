@@ -119,7 +119,7 @@ export class Orders {
       this.#parts.door.answer([to], asker, { state: 'none' });
       return;
     }
-    // as above, nothing is said: whatever were, the bus could hand it on as an answer to the order itself
+    // as in #joined, nothing is said: whatever were, the bus could hand it on as an answer to the order itself
     if (this.#asked.of(asker.front) >= FLEET_RESULTS_PER_FRONT) return;
     this.#asked.add(asker.front);
     void this.#process(key, asker, to, undefined, () => this.#deny(key)).finally(() => this.#asked.take(asker.front));
