@@ -137,9 +137,11 @@ export class Active {
   /** @returns whether there is more */
   async #exchange(signal: AbortSignal): Promise<boolean> {
     const { servers, sender, tasks } = this.#parts;
-    const shipment = this.#isUnsure ? sender.composeResults() : await sender.compose();
+    let shipment = this.#isUnsure ? sender.composeResults() : await sender.compose();
     const place = servers.place;
     const asked = await servers.ask('values', async (where, proxy) => {
+      // it may be another server since values were looked for, which has not said yet what it wants
+      if (this.#isUnsure) shipment = sender.composeResults();
       const answer = await sendData(where, proxy, { ...shipment.parts }, signal);
       // while it wants no values it is there, and well
       if (!answer.accepted && answer.upload === undefined) throw new ZabbixError('FAILED', answer.reason ?? 'without a reason');
