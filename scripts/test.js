@@ -5,6 +5,7 @@
  *
  *     npm test                    everything
  *     npm test -- --unit          without test/e2e
+ *     npm test -- --core          of these, what depends on Node itself and what the gate consists of: without documents, drivers, fleet, plans and three large gateways
  *     npm test -- --coverage      says how many lines were run, by folder; too few are a failure
  *     npm test -- --no-lint       without the linter
  *     npm test -- FILE-OR-FOLDER… some of it: test/server, test/e2e/libvirt.test.ts
@@ -44,7 +45,9 @@ const RUNS_AS_FLEET = /\/fleet-(?!libvirt|partition)[^/]*$/;
 const BUILDS = 'test/e2e/esxi-peers.test.ts';
 /** Told when nothing more is begun but what runs one at a time: a core is free then. .ci/node-24 waits for it. */
 const BESIDE_DONE = 'what is left runs alone';
-const OPTIONS = ['--unit', '--coverage', '--no-lint'];
+/** What is left out of the tests that run on another Node, too: more than half of all, which uses the rest. */
+const NOT_CORE = /^test\/(?:docs|drivers|fleet|plans|gateways\/(?:oms|vmserverd|zabbix))\//;
+const OPTIONS = ['--unit', '--core', '--coverage', '--no-lint'];
 
 /** @typedef {import('./results.js').Sum} Sum */
 
@@ -135,12 +138,13 @@ async function withSecondTry(results) {
 
 async function main() {
   const args = process.argv.slice(2);
-  const unitOnly = args.includes('--unit');
+  const isCore = args.includes('--core');
+  const unitOnly = isCore || args.includes('--unit');
   const unknown = args.find((arg) => arg.startsWith('-') && !OPTIONS.includes(arg));
   if (unknown !== undefined) throw new Error(`unknown option ${unknown}; there are ${OPTIONS.join(', ')}, and names of files`);
   const paths = args.filter((arg) => !arg.startsWith('-')).map(toSource);
   // a name that is wrong is told before anything is compiled
-  const files = (paths.length > 0 ? paths : ['test']).flatMap(testFiles);
+  const files = (paths.length > 0 ? paths : ['test']).flatMap(testFiles).filter((file) => !isCore || !NOT_CORE.test(file));
   prepareOrExit({ dev: true });
   const units = files.filter((file) => !file.startsWith(E2E));
   const ends = unitOnly ? [] : files.filter((file) => file.startsWith(E2E));
