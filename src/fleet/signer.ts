@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, randomBytes, sign, verify, type KeyObject } from 'node:crypto';
 import { readPublicKey, readSeed, writePublicKey, writeSeed } from '../kit/nkeys.js';
-import type { Signer } from './contract.js';
+import { FROM_HEADER, SIGNATURE_HEADER, type BusMessage, type Signer } from './contract.js';
 
 /** What stands before the 32 bytes of an Ed25519 key in PKCS #8 and in SubjectPublicKeyInfo (RFC 8410). */
 const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');
@@ -64,3 +64,7 @@ export class KnownKey {
     return verify(null, signed(purpose, data), this.#key, Buffer.from(signature, 'base64'));
   }
 }
+
+/** Whether a message is one that this server has sent itself, as `signedBy` marks it. @param name this server's */
+export const isSignedBy = (name: string, { publicKey }: Signer, subject: string, { data, header }: Pick<BusMessage, 'data' | 'header'>): boolean =>
+  header(FROM_HEADER) === name && new KnownKey(publicKey).verifies(subject, data, header(SIGNATURE_HEADER));

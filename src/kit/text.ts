@@ -129,7 +129,7 @@ const SIMPLE = /^[ -@[-~]{0,256}$/;
 const written = new Uint8Array(256 * DIGITS);
 const [ZERO, NINE] = [0x30, 0x39];
 
-/** What names are compared by, to stand as people expect them. Of a million names it is made in the time in which others make it of two hundred thousand: by hand. */
+/** What names are compared by, to stand as people expect them. By hand, since a million are put in order: that takes two thirds of the time. */
 export function orderKey(name: string): string {
   if (!SIMPLE.test(name)) return name.normalize('NFKD').toLowerCase().replace(/\d+/g, (digits) => digits.padStart(DIGITS, '0'));
   let length = 0;

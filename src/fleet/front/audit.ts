@@ -6,10 +6,10 @@ import { OUTBOX_APPEND } from '../../kit/limits.js';
 import type { Log } from '../../kit/log.js';
 import type { AuditNews } from '../../store/audit-entry.js';
 import type { KeyValue, Outbox } from '../../store/state.js';
-import { FROM_HEADER, SIGNATURE_HEADER, signedBy, type Bus, type Signer } from '../contract.js';
+import { signedBy, type Bus, type Signer } from '../contract.js';
 import { keepSending } from '../keep-sending.js';
 import { FLEET_VERSION, MessageFault, readMessage, writeMessage } from '../messages.js';
-import { KnownKey } from '../signer.js';
+import { isSignedBy } from '../signer.js';
 import { AUDIT_STREAM, auditSubject } from '../subjects.js';
 
 export interface FrontAuditParts {
@@ -138,8 +138,7 @@ export class FrontAudit {
     const name = await this.#outboxName();
     const last = await bus.lastOfSubject(AUDIT_STREAM, this.#subject);
     const { gone, dropped, last: newest } = await outbox.read(Number.MAX_SAFE_INTEGER, 1);
-    const isSigned = last?.header(FROM_HEADER) === front && new KnownKey(signer.publicKey).verifies(this.#subject, last.data, last.header(SIGNATURE_HEADER));
-    const said = last && (isSigned ? readEntries(last.data) : 'it is not signed by this server');
+    const said = last && (isSignedBy(front, signer, this.#subject, last) ? readEntries(last.data) : 'it is not signed by this server');
     const isOurs = typeof said === 'object' && said.outbox === name;
     const fault = typeof said === 'string' ? said : isOurs && said.to > newest ? 'it has entries that this server never had' : undefined;
     if (fault !== undefined) this.#skip(last!.seq, fault);

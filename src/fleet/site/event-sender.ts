@@ -1,9 +1,9 @@
 import type { Bell } from '../../kit/bell.js';
 import type { Log } from '../../kit/log.js';
-import { BusError, FROM_HEADER, SIGNATURE_HEADER, signedBy, type Bus, type Signer, type StreamEntry } from '../contract.js';
+import { BusError, signedBy, type Bus, type Signer, type StreamEntry } from '../contract.js';
 import { keepSending } from '../keep-sending.js';
 import { eventMessage, FLEET_VERSION, MessageFault, readMessage, writeMessage, type EventMessage } from '../messages.js';
-import { KnownKey } from '../signer.js';
+import { isSignedBy } from '../signer.js';
 import { EVENTS_STREAM, eventSubject } from '../subjects.js';
 import { SITE_EVENTS, type EventLog, type KeptEvent, type SiteEventType } from './event-log.js';
 
@@ -137,11 +137,11 @@ export class EventSender {
   }
 
   /** @returns undefined where it is not ours: what somebody else has put there moves no number of ours; or of another version */
-  #readOwn(subject: string, { data, header }: StreamEntry): EventMessage | undefined {
+  #readOwn(subject: string, found: StreamEntry): EventMessage | undefined {
     const { site, signer } = this.#parts;
-    if (header(FROM_HEADER) !== site || !new KnownKey(signer.publicKey).verifies(subject, data, header(SIGNATURE_HEADER))) return undefined;
+    if (!isSignedBy(site, signer, subject, found)) return undefined;
     try {
-      return readMessage(eventMessage, data);
+      return readMessage(eventMessage, found.data);
     } catch (thrown) {
       if (thrown instanceof MessageFault) return undefined;
       throw thrown;
