@@ -45,6 +45,8 @@ export interface LoadResult {
   readonly p99us: number;
   readonly p999us: number;
   readonly maxus: number;
+  /** of a timetable: by how much the generator's own clock woke it too late; no latency on this machine means more than that */
+  readonly lateP99us: number;
   readonly stormMs: number;
 }
 

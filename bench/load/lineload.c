@@ -4,8 +4,11 @@
  * A reply is complete with its terminator: the line that starts with one of the words given by
  * --end or --fail. Three ways to load a server:
  *   closed loop (default)  N connections, each with DEPTH requests outstanding at any time
- *   --rate R               R requests a second on a fixed timetable; a reply's latency counts from
- *                          the moment its request was due, so a stalled server can't hide its stall
+ *   --rate R               R requests a second on a fixed timetable, whether or not replies come, so a
+ *                          stalled server can't hide its stall. A latency goes from the sending of the
+ *                          request until the kernel had the last byte of the reply: how long this program
+ *                          then waits for a core is not the server's time. How late its own clock woke it
+ *                          is told beside it: on a machine that is shared, that is the floor of any figure
  *   --storm                N connects at once; the time until the last of them has its first reply
  * The result is one line of JSON; before it comes a line `ready` when all set-ups are answered. With --hold the connections then stay open until stdin ends.
  */
@@ -44,8 +47,8 @@ struct connection {
   int ready;            /* its set-up has been answered; in a storm: its request is out */
   int headLength;
   char head[HEAD];
-  unsigned first, next; /* ring of the due times of outstanding requests */
-  uint64_t *due;
+  unsigned first, next; /* ring of when outstanding requests were sent */
+  uint64_t *sent;
 };
 
 static const char *host = "127.0.0.1", *request = "nop\n", *endWord = "300", *failWord = "400", *setup;
@@ -54,7 +57,10 @@ static double seconds = 1, warmUp = 0.3, rate;
 
 static int poller;
 static struct connection *all;
-static uint64_t histogram[64 * SUB], replies, allReplies, failures, bytes, longest, lost;
+struct histogram { uint64_t counts[64 * SUB], values, longest; };
+
+static struct histogram latencies, lateness; /* the second: of the timetable, by our own clock */
+static uint64_t  allReplies, failures, bytes, lost;
 static uint64_t from, until;
 static size_t requestLength;
 
@@ -73,6 +79,14 @@ static uint64_t now(void) {
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* A time of the wall clock as one of now(). */
+static uint64_t monotonicOf(const struct timespec *wall) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  int64_t ago = (t.tv_sec - wall->tv_sec) * 1000000000ll + (t.tv_nsec - wall->tv_nsec);
+  return now() - (uint64_t)(ago > 0 ? ago : 0);
+}
+
 static int bucketOf(uint64_t ns) {
   if (ns < SUB) return (int)ns;
   int top = 63 - __builtin_clzll(ns);
@@ -86,19 +100,19 @@ static double valueOf(int bucket) {
   return (double)(1ull << top) * (1 + (bucket % SUB + 0.5) / SUB);
 }
 
-static double quantileUs(double q) {
-  uint64_t seen = 0, wanted = (uint64_t)((double)replies * q);
+static double quantileUs(const struct histogram *h, double q) {
+  uint64_t seen = 0, wanted = (uint64_t)((double)h->values * q);
   for (int i = 0; i < 64 * SUB; i++) {
-    seen += histogram[i];
+    seen += h->counts[i];
     if (seen > wanted) return valueOf(i) / 1e3;
   }
-  return (double)longest / 1e3;
+  return (double)h->longest / 1e3;
 }
 
-static void record(uint64_t ns) {
-  histogram[bucketOf(ns)]++;
-  replies++;
-  if (ns > longest) longest = ns;
+static void record(struct histogram *h, uint64_t ns) {
+  h->counts[bucketOf(ns)]++;
+  h->values++;
+  if (ns > h->longest) h->longest = ns;
 }
 
 static int openSocket(int nonBlocking) {
@@ -109,6 +123,7 @@ static int openSocket(int nonBlocking) {
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0 && errno != EINPROGRESS)
     die("connect: %s", strerror(errno));
+  if (rate > 0) setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one);
   if (!nonBlocking) fcntl(fd, F_SETFL, O_NONBLOCK);
   return fd;
 }
@@ -123,10 +138,10 @@ static void sendAll(struct connection *c, const char *text, size_t length) {
   if (written != (ssize_t)length) die("a request did not fit into the socket: %s", strerror(errno));
 }
 
-/* Sends `count` requests that are due at `due`, in one write. */
-static void demand(struct connection *c, int count, uint64_t due) {
+/* Sends `count` requests at `at`, in one write. */
+static void demand(struct connection *c, int count, uint64_t at) {
   if (c->next - c->first + (unsigned)count > (unsigned)ring) die("the server is too far behind the timetable");
-  for (int i = 0; i < count; i++) c->due[c->next++ % (unsigned)ring] = due;
+  for (int i = 0; i < count; i++) c->sent[c->next++ % (unsigned)ring] = at;
   sendAll(c, c->batch, (size_t)count * requestLength);
 }
 
@@ -156,8 +171,8 @@ static int digest(struct connection *c, const char *data, size_t length, uint64_
         allReplies++;
         if (!storm) {
           if (c->first == c->next) die("a reply came that nobody asked for");
-          uint64_t due = c->due[c->first++ % (unsigned)ring];
-          if (rate > 0 ? due >= from : at >= from) record(at - due);
+          uint64_t sent = c->sent[c->first++ % (unsigned)ring];
+          if (rate > 0 ? sent >= from : at >= from) record(&latencies, at > sent ? at - sent : 0);
         }
       }
     }
@@ -169,7 +184,10 @@ static int digest(struct connection *c, const char *data, size_t length, uint64_
 /* Reads once; returns the number of replies that ended, -1 for a connection that was closed. */
 static int receive(struct connection *c, uint64_t at) {
   static char buffer[READ_BYTES];
-  ssize_t got = read(c->fd, buffer, sizeof buffer);
+  char control[CMSG_SPACE(sizeof(struct timespec))];
+  struct iovec into = {buffer, sizeof buffer};
+  struct msghdr message = {.msg_iov = &into, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+  ssize_t got = recvmsg(c->fd, &message, 0);
   if (got < 0 && errno == EAGAIN) return 0;
   if (got <= 0) {
     epoll_ctl(poller, EPOLL_CTL_DEL, c->fd, NULL);
@@ -177,6 +195,12 @@ static int receive(struct connection *c, uint64_t at) {
     return -1;
   }
   bytes += (uint64_t)got;
+  struct cmsghdr *stamp = CMSG_FIRSTHDR(&message);
+  if (rate > 0 && stamp && stamp->cmsg_type == SCM_TIMESTAMPNS) {
+    struct timespec received;
+    memcpy(&received, CMSG_DATA(stamp), sizeof received);
+    at = monotonicOf(&received);
+  }
   return digest(c, buffer, (size_t)got, at);
 }
 
@@ -229,16 +253,18 @@ static void timetable(void) {
       if (events[i].data.ptr) { receive(events[i].data.ptr, at); continue; }
       uint64_t expired;
       if (read(timer, &expired, sizeof expired) < 0 && errno != EAGAIN) die("timer: %s", strerror(errno));
-      for (; start + sent * period <= at; sent++)
-        demand(&all[sent % (unsigned)connections], 1, start + sent * period);
+      for (; start + sent * period <= at; sent++) {
+        if (start + sent * period >= from) record(&lateness, at - start - sent * period);
+        demand(&all[sent % (unsigned)connections], 1, now());
+      }
     }
   }
   /* What is still unanswered has waited at least this long. */
   at = now();
   for (int i = 0; i < connections; i++)
     for (struct connection *c = &all[i]; c->first != c->next; c->first++) {
-      uint64_t due = c->due[c->first % (unsigned)ring];
-      if (due >= from) record(at - due);
+      uint64_t sent = c->sent[c->first % (unsigned)ring];
+      if (sent >= from) record(&latencies, at - sent);
     }
 }
 
@@ -322,9 +348,9 @@ static void prepare(void) {
   poller = epoll_create1(0);
   if (!all || poller < 0) die("out of memory or descriptors");
   for (int i = 0; i < connections; i++) {
-    all[i].due = malloc((size_t)ring * sizeof *all[i].due);
+    all[i].sent = malloc((size_t)ring * sizeof *all[i].sent);
     all[i].batch = malloc(requestLength * (size_t)depth + 1);
-    if (!all[i].due || !all[i].batch) die("out of memory");
+    if (!all[i].sent || !all[i].batch) die("out of memory");
     fillBatch(&all[i], i + 1);
   }
 }
@@ -351,10 +377,11 @@ int main(int count, char **words) {
     spent = (double)(now() - from) / 1e9;
   }
   printf("{\"replies\":%llu,\"allReplies\":%llu,\"failures\":%llu,\"lost\":%llu,\"bytes\":%llu,\"seconds\":%.6f,"
-         "\"rps\":%.1f,\"p50us\":%.1f,\"p99us\":%.1f,\"p999us\":%.1f,\"maxus\":%.1f,\"stormMs\":%.3f}\n",
-         (unsigned long long)replies, (unsigned long long)allReplies, (unsigned long long)failures,
-         (unsigned long long)lost, (unsigned long long)bytes, spent, (double)replies / spent,
-         quantileUs(0.5), quantileUs(0.99), quantileUs(0.999), (double)longest / 1e3, stormMs);
+         "\"rps\":%.1f,\"p50us\":%.1f,\"p99us\":%.1f,\"p999us\":%.1f,\"maxus\":%.1f,\"lateP99us\":%.1f,\"stormMs\":%.3f}\n",
+         (unsigned long long)latencies.values, (unsigned long long)allReplies, (unsigned long long)failures,
+         (unsigned long long)lost, (unsigned long long)bytes, spent, (double)latencies.values / spent,
+         quantileUs(&latencies, 0.5), quantileUs(&latencies, 0.99), quantileUs(&latencies, 0.999), (double)latencies.longest / 1e3,
+         quantileUs(&lateness, 0.99), stormMs);
   fflush(stdout);
   if (hold) for (char byte; read(STDIN_FILENO, &byte, 1) > 0;) continue;
   return 0;

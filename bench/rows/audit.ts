@@ -7,7 +7,7 @@ import { scratchFolder } from '../process.js';
 import { atLeast, type Row } from '../report.js';
 import { compareFigures, type Scenario, type Settings } from '../scenario.js';
 import { interleave } from '../stats.js';
-import { probe, probeRow } from './scale.js';
+import { probe, waitRow, type Wait } from '../probe.js';
 
 /** An action that is always carried out; each connection has a machine of its own. */
 const ACTION = 'reboot --force machines/vm#####\n';
@@ -40,8 +40,8 @@ async function actions(settings: Settings, server: Server, load: { connections: 
   return (await measure(server.pid, { port: server.port, setup: LOGIN, request: ACTION, warmUp: settings.warmUp, ...load })).rps;
 }
 
-/** `nop` on a timetable while many actions are recorded: p99 in ms. */
-async function nopBeside(settings: Settings, server: Server): Promise<number> {
+/** `nop` on a timetable while many actions are recorded. */
+async function nopBeside(settings: Settings, server: Server): Promise<Wait> {
   let load: Promise<number> | undefined;
   await new Promise<void>((resolve, reject) => {
     // from a little before the probe to a little after it
@@ -63,7 +63,7 @@ export const audit: Scenario = async function* (settings): AsyncGenerator<Row> {
         { name: 'bare SQLite, a commit each', measure: () => bareCommits(settings.seconds) }, (rate) => atLeast(rate, least));
     }
     const [latencies = []] = await interleave(settings.rounds, [() => nopBeside(settings, server)]);
-    yield probeRow(`nop p99 beside ${BESIDE} connections of actions`, latencies);
+    yield waitRow(`nop p99 beside ${BESIDE} connections of actions`, latencies);
   } finally {
     await stopServers(server);
   }

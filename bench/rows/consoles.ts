@@ -6,9 +6,9 @@ import { freePort } from '../../test/support/ports.js';
 import { which } from '../../test/support/peers.js';
 import { until } from '../../test/support/until.js';
 import type { WebUser } from '../../test/support/web/client.js';
-import { measure } from '../load.js';
 import { stopServers } from '../peers/bare.js';
 import { scratchFolder, start, stop } from '../process.js';
+import { probe, waitRow } from '../probe.js';
 import { atLeast, below, type Row } from '../report.js';
 import { fromRoot } from '../root.js';
 import { compareFigures, type Scenario } from '../scenario.js';
@@ -19,7 +19,6 @@ import { startWeb } from '../web-server.js';
 
 const WITHIN = 20_000;
 const ECHOES = 300;
-const PROBE_RATE = 500;
 
 /** A driver whose one machine has a TCP port for a console. */
 const driver = (port: number): string => `import { connectConsole } from 'argo-server/driver';
@@ -106,12 +105,11 @@ export const consoles: Scenario = async function* (settings): AsyncGenerator<Row
       const web = await ours();
       web.on('message', () => undefined);
       web.send(Buffer.from('f'));
-      const { p99us } = await measure(server.pid, { port: server.port, rate: PROBE_RATE, seconds: 2 * settings.seconds, warmUp: settings.warmUp });
+      const wait = await probe(settings, server);
       web.terminate();
-      return p99us / 1000;
+      return wait;
     }]);
-    const wait = summarise(waits);
-    yield { what: 'nop p99 beside a console that floods', unit: 'ms', ours: wait, target: below(wait.median, 5, ' ms') };
+    yield waitRow('nop p99 beside a console that floods', waits);
   } finally {
     await stopServers(server);
     await stop(peer);

@@ -8,7 +8,7 @@ import { ask } from '../process.js';
 import { atLeast, below, type Row } from '../report.js';
 import { compareFigures, type Scenario, type Settings } from '../scenario.js';
 import { interleave, summarise } from '../stats.js';
-import { probe, probeRow } from './scale.js';
+import { probe, waitRow } from '../probe.js';
 
 /** Sites of the fan-out, and machines of each. */
 const SITES = 10;
@@ -102,10 +102,11 @@ export const fleet: Scenario = async function* (settings): AsyncGenerator<Row> {
     const [rates = []] = await interleave(settings.rounds, [() => orders(settings, front)]);
     yield ordersRow(`fleet: orders to one site, ${CONNECTIONS} connections`, rates, ORDERS_LEAST);
     const [fans = []] = await interleave(settings.rounds, [() => middle(settings, front, 'status s*.kvm/*\n', FAN_OUT_SECONDS)]);
-    yield probeRow(`fleet: status of ${SITES * MACHINES} machines at ${SITES} sites`, fans, FAN_OUT_MOST);
+    const fan = summarise(fans);
+    yield { what: `fleet: status of ${SITES * MACHINES} machines at ${SITES} sites`, unit: 'ms', ours: fan, target: below(fan.median, FAN_OUT_MOST, ' ms') };
     sites.at(-1)!.child.kill('SIGSTOP');
     const [latencies = []] = await interleave(settings.rounds, [() => probe(settings, front)]);
-    yield probeRow('fleet: nop p99 while a site hangs', latencies);
+    yield waitRow('fleet: nop p99 while a site hangs', latencies);
     const [beside = []] = await interleave(settings.rounds, [() => orders(settings, front)]);
     yield ordersRow('fleet: orders to another site meanwhile', beside, Math.round(UNCHANGED * summarise(rates).median));
   } finally {

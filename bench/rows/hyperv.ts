@@ -10,9 +10,9 @@ import { WsmanSession } from '../../src/protocols/wsman/session.js';
 import { FRONT_USER, lacksFront } from '../../test/peers/wmi-front.js';
 import { get, PyWinrm } from '../../test/peers/wmi/pywinrm.js';
 import { lacks } from '../../test/support/peers.js';
-import { measure } from '../load.js';
 import { startOurs } from '../ours.js';
 import { scratchFolder, start, stop } from '../process.js';
+import { probe, waitRow } from '../probe.js';
 import { atLeast, below, type Row } from '../report.js';
 import { fromRoot } from '../root.js';
 import type { Scenario, Settings } from '../scenario.js';
@@ -105,10 +105,9 @@ async function* refreshes(settings: Settings, doors: Doors): AsyncGenerator<Row>
 
   const { address, url, user, password } = table(doors);
   const server = await startOurs(`\n[providers.hv1]\ntype = "hyperv"\naddress = "${address}"\nurl = "${url}"\nuser = '${user}'\npassword = "${password}"\npoll-interval = "${POLL}"\n`);
-  const [probes = []] = await interleave(settings.rounds, [() => measure(server.pid, { port: server.port, rate: PROBE_RATE, seconds: settings.seconds, warmUp: settings.warmUp })]);
+  const [probes = []] = await interleave(settings.rounds, [() => probe(settings, server, { seconds: settings.seconds, rate: PROBE_RATE })]);
   await stop(server.child);
-  const nop = summarise(probes.map(({ p99us }) => p99us / 1000));
-  yield { what: `${what}: nop p99 during refreshes`, unit: 'ms', ours: nop, target: below(nop.median, NOP_LIMIT, ' ms') };
+  yield waitRow(`${what}: nop p99 during refreshes`, probes, NOP_LIMIT);
 }
 
 /** A Hyper-V host behind a real NTLM that wants everything sealed. */

@@ -2,16 +2,15 @@ import { once } from 'node:events';
 import { Agent, get, type IncomingMessage } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { freePort } from '../../test/support/ports.js';
-import { measure } from '../load.js';
 import { startOurs } from '../ours.js';
 import { type Server, stopServers } from '../peers/bare.js';
 import { cpuMicroseconds } from '../process.js';
+import { probe, waitRow } from '../probe.js';
 import { below, type Row } from '../report.js';
 import type { Scenario, Settings } from '../scenario.js';
 import { interleave, summarise } from '../stats.js';
 
 /** Requests a second by which `nop` finds out how long the loop is held. */
-const PROBE_RATE = 500;
 /** Scrapes that are measured one after the other. */
 const SCRAPES = 5;
 
@@ -61,12 +60,11 @@ async function* rowsOf(settings: Settings, what: string, server: Server, port: n
     const [longest = []] = await interleave(settings.rounds, [async () => {
       let goes = true;
       const scrapes = (async () => { while (goes) await scrape(port, agent); })();
-      const result = await measure(server.pid, { port: server.port, rate: PROBE_RATE, seconds: 2 * settings.seconds, warmUp: settings.warmUp }).finally(() => { goes = false; });
+      const wait = await probe(settings, server).finally(() => { goes = false; });
       await scrapes;
-      return result.maxus / 1000;
+      return wait;
     }]);
-    const wait = summarise(longest);
-    yield { what: `longest nop during scrapes of ${what}`, unit: 'ms', ours: wait, target: below(wait.median, 10, ' ms') };
+    yield waitRow(`longest nop during scrapes of ${what}`, longest, 10, 'longest');
   } finally {
     agent.destroy();
   }

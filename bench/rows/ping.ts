@@ -10,7 +10,7 @@ import { ask, residentMegabytes, scratchFolder, stop } from '../process.js';
 import { below, type Row } from '../report.js';
 import type { Scenario } from '../scenario.js';
 import { interleave, pairedRatio, summarise } from '../stats.js';
-import { probe, probeRow } from './scale.js';
+import { probe, waitRow } from '../probe.js';
 
 const FEW = 1000;
 const MANY = 10_000;
@@ -90,7 +90,7 @@ export const pingMany: Scenario = async function* (settings): AsyncGenerator<Row
     const load = await repeat(server.port, LOGIN, 'status lab/*\n');
     try {
       const [latencies = []] = await interleave(settings.rounds, [() => probe(settings, server)]);
-      yield probeRow('nop p99 during it', latencies);
+      yield waitRow('nop p99 during it', latencies);
       const memory = residentMegabytes(server.pid);
       yield { what: 'RSS during it', unit: 'MB', ours: summarise([memory]), target: below(memory, MEMORY_LIMIT, ' MB') };
     } finally {

@@ -2,12 +2,12 @@ import { repeat } from '../background.js';
 import { measure } from '../load.js';
 import { LOGIN, startOurs } from '../ours.js';
 import { type Server, stopServers } from '../peers/bare.js';
+import { probe, waitRow } from '../probe.js';
 import { below, type Row } from '../report.js';
 import { compareFigures, type Scenario, type Settings } from '../scenario.js';
 import { interleave, summarise } from '../stats.js';
 
 /** Requests a second by which `nop` probes whether the server stalls. */
-const PROBE_RATE = 500;
 /** How much dearer a name may be in a list of 100,000 than in one of 1,000: "constant", with the machine's noise. */
 const CONSTANT = 1.5;
 
@@ -42,19 +42,6 @@ export const listCost: Scenario = async function* (settings): AsyncGenerator<Row
   }
 };
 
-/** Latency of `nop` on a timetable while something else is under way; p99 in ms. */
-export const probe = async (settings: Settings, server: Server): Promise<number> => {
-  const result = await measure(server.pid, {
-    port: server.port, rate: PROBE_RATE, seconds: 2 * settings.seconds, warmUp: settings.warmUp,
-  });
-  return result.p99us / 1000;
-};
-
-export const probeRow = (what: string, runs: readonly number[], most = 5): Row => {
-  const figure = summarise(runs);
-  return { what, unit: 'ms', ours: figure, target: below(figure.median, most, ' ms') };
-};
-
 /** `status slow/*`: how long it takes at the median, and `nop` beside it. */
 async function* globRows(settings: Settings, server: Server, beside: string, most: { readonly glob: number; readonly nop: number }): AsyncGenerator<Row> {
   const selection = 'slow/*';
@@ -67,7 +54,7 @@ async function* globRows(settings: Settings, server: Server, beside: string, mos
   const load = await repeat(server.port, LOGIN, `status ${selection}\n`);
   try {
     const [latencies = []] = await interleave(settings.rounds, [() => probe(settings, server)]);
-    yield probeRow(`nop p99 during it${beside}`, latencies, most.nop);
+    yield waitRow(`nop p99 during it${beside}`, latencies, most.nop);
   } finally {
     load.stop();
   }
@@ -86,7 +73,7 @@ export const glob: Scenario = async function* (settings): AsyncGenerator<Row> {
     const load = await repeat(server.port, LOGIN, 'list\n');
     const [latencies = []] = await interleave(settings.rounds, [() => probe(settings, server)]);
     load.stop();
-    yield probeRow('nop p99 during list of 10,000', latencies);
+    yield waitRow('nop p99 during list of 10,000', latencies);
   } finally {
     await stopServers(server);
   }
@@ -113,15 +100,9 @@ export const polls: Scenario = async function* (settings): AsyncGenerator<Row> {
     const server = await startOurs(simulated('many', count, 'poll-interval = "1s"'));
     try {
       const names = count.toLocaleString('en-GB');
-      const memory: number[] = [];
-      const [latencies = []] = await interleave(settings.rounds, [async () => {
-        const { p99us, rssMb } = await measure(server.pid, { port: server.port, rate: PROBE_RATE, seconds: 3, warmUp: settings.warmUp });
-        memory.push(rssMb);
-        return p99us / 1000;
-      }]);
-      const figure = summarise(latencies);
-      yield { what: `nop p99 beside polls of ${names}`, unit: 'ms', ours: figure, target: below(figure.median, mostMs, ' ms') };
-      const resident = summarise(memory);
+      const [waits = []] = await interleave(settings.rounds, [() => probe(settings, server, { seconds: 3 })]);
+      yield waitRow(`nop p99 beside polls of ${names}`, waits, mostMs);
+      const resident = summarise(waits.map(({ memory }) => memory));
       yield { what: `resident memory with ${names}`, unit: 'MB', ours: resident, target: below(resident.median, 600, ' MB') };
     } finally {
       await stopServers(server);

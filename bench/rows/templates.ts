@@ -12,7 +12,7 @@ import { atLeast, type Row } from '../report.js';
 import { compareFigures, FULL, type Scenario, type Settings } from '../scenario.js';
 import { interleave } from '../stats.js';
 import { lacksLibvirt } from './libvirt.js';
-import { probe, probeRow } from './scale.js';
+import { probe, waitRow } from '../probe.js';
 
 /** Templates on a real libvirt beside qemu-img alone, which does the same to the same disk. */
 
@@ -74,7 +74,7 @@ export const templates: Scenario = async function* (settings): AsyncGenerator<Ro
         if (!answer.trimEnd().endsWith('300 DONE')) throw new Error(`no template was made: ${answer}`);
         return wait;
       }]);
-      yield probeRow('nop p99 beside a template that is being made', waits);
+      yield waitRow('nop p99 beside a template that is being made', waits);
     } finally {
       await stopServers(server);
     }

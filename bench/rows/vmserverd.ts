@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { VmserverdTestClient } from '../../test/support/vmserverd/client.js';
 import { freePort } from '../../test/support/ports.js';
-import { measure } from '../load.js';
 import { ACCOUNT, startOurs } from '../ours.js';
 import { startBare, stopServers, type Server } from '../peers/bare.js';
-import { atLeast, below, type Row } from '../report.js';
+import { probe, waitRow } from '../probe.js';
+import { atLeast, type Row } from '../report.js';
 import { compareRates, type Scenario, type Settings } from '../scenario.js';
 import { interleave, summarise } from '../stats.js';
 
@@ -12,7 +12,7 @@ const MACHINES = 10_000;
 /** How long the gateway may take to answer after the daemon has begun to, ms. */
 const SERVED_WITHIN = 20_000;
 /** Requests of `nop` a second beside a long list. */
-const NOPS = 200;
+const NOP_RATE = 200;
 
 const REQUEST = '<exec><op>inc</op><in><number>42</number></in></exec>\n';
 const LIST = '<exec><op>VMServerd_GetConnectedVMList</op></exec>';
@@ -34,23 +34,22 @@ async function login(port: number): Promise<VmserverdTestClient> {
 }
 
 /** How long a list takes again and again, and `nop` of another connection meanwhile. */
-async function listed({ rounds, seconds }: Settings, server: Server, client: VmserverdTestClient): Promise<Row[]> {
+async function listed(settings: Settings, server: Server, client: VmserverdTestClient): Promise<Row[]> {
   const times: number[] = [];
-  const [nops = []] = await interleave(rounds, [async () => {
+  const [nops = []] = await interleave(settings.rounds, [async () => {
     let isOver = false;
-    const load = measure(server.pid, { port: server.port, request: 'nop\n', rate: NOPS, seconds, warmUp: 0.2 }).finally(() => { isOver = true; });
+    const load = probe(settings, server, { rate: NOP_RATE }).finally(() => { isOver = true; });
     while (!isOver) {
       const began = performance.now();
       const answer = await client.ask(LIST);
       times.push(performance.now() - began);
       if (answer.split('<vm>').length - 1 !== MACHINES) throw new Error('not all was listed');
     }
-    return (await load).p99us / 1000;
+    return load;
   }]);
-  const p99 = summarise(nops);
   return [
     { what: `VMServerd_GetConnectedVMList of ${MACHINES} machines`, unit: 'ms', ours: summarise(times) },
-    { what: 'nop meanwhile, p99', unit: 'ms', ours: p99, target: below(p99.median, 5, ' ms') },
+    waitRow('nop p99 meanwhile', nops),
   ];
 }
 

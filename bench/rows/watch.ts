@@ -8,7 +8,7 @@ import { atLeast, type Row } from '../report.js';
 import type { Scenario, Settings } from '../scenario.js';
 import { interleave, summarise } from '../stats.js';
 import { Watcher } from '../watcher.js';
-import { probe, probeRow } from './scale.js';
+import { probe, waitRow } from '../probe.js';
 
 /** Events of one run of the ring, and how many are added in one turn of the event loop. */
 const EVENTS = 400_000;
@@ -72,7 +72,7 @@ async function* thousand(settings: Settings): AsyncGenerator<Row> {
       if (watchers.some(({ lines }) => lines === 0) || watchers[0]!.lines === before) throw new Error('the watchers are told nothing');
       return latency;
     }]);
-    yield probeRow(`nop p99 beside ${WATCHERS.toLocaleString('en-GB')} watchers of ${2 * ACTIONS} events/s`, latencies);
+    yield waitRow(`nop p99 beside ${WATCHERS.toLocaleString('en-GB')} watchers of ${2 * ACTIONS} events/s`, latencies);
   } finally {
     watchers.forEach((watcher) => watcher.close());
     await stopServers(server);

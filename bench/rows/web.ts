@@ -1,18 +1,17 @@
 import { WebUser } from '../../test/support/web/client.js';
 import { startBareHttp } from '../bare-http.js';
 import { measureHttp, type HttpMeasured } from '../http-load.js';
-import { measure } from '../load.js';
 import { ACCOUNT } from '../ours.js';
 import { stopServers } from '../peers/bare.js';
 import { stop } from '../process.js';
-import { atLeast, below, type Row } from '../report.js';
+import { probe, waitRow } from '../probe.js';
+import { atLeast, type Row } from '../report.js';
 import type { Scenario } from '../scenario.js';
 import { interleave, pairedRatio, summarise } from '../stats.js';
 import { change, CHANGES, INSTANCES, manyMachines, startWeb } from '../web-server.js';
 
 const CONNECTIONS = 8;
 /** Requests a second by which it is found out how long others wait. */
-const PROBE_RATE = 500;
 /** Pages that are open. */
 const PAGES = 50;
 
@@ -38,24 +37,20 @@ export const web: Scenario = async function* (settings): AsyncGenerator<Row> {
       return page;
     }));
     const end = change(user);
-    const [waits = []] = await interleave(settings.rounds, [async () =>
-      (await measure(server.pid, { port: server.port, rate: PROBE_RATE, seconds: 3 * settings.seconds, warmUp: settings.warmUp })).p99us / 1000]);
+    const [waits = []] = await interleave(settings.rounds, [() => probe(settings, server, { seconds: 3 * settings.seconds })]);
     end();
     if (pages.some(({ messages }) => !messages.some((message) => message.includes('"changes"')))) throw new Error('a page was told of no change');
     pages.forEach(({ web: socket }) => socket.terminate());
-    const wait = summarise(waits);
-    yield { what: `nop p99 beside ${PAGES} open pages, ${CHANGES} changes/s of ${INSTANCES.toLocaleString('en-GB')}`, unit: 'ms', ours: wait, target: below(wait.median, 5, ' ms') };
+    yield waitRow(`nop p99 beside ${PAGES} open pages, ${CHANGES} changes/s of ${INSTANCES.toLocaleString('en-GB')}`, waits);
 
     const again = new WebUser(user.url);
     await again.login(ACCOUNT);
     const gets = { goes: true };
     const loop = (async () => { while (gets.goes) await again.get('view'); })();
-    const [beside = []] = await interleave(settings.rounds, [async () =>
-      (await measure(server.pid, { port: server.port, rate: PROBE_RATE, seconds: 3 * settings.seconds, warmUp: settings.warmUp })).p99us / 1000]);
+    const [beside = []] = await interleave(settings.rounds, [() => probe(settings, server, { seconds: 3 * settings.seconds })]);
     gets.goes = false;
     await loop;
-    const p99 = summarise(beside);
-    yield { what: `nop p99 beside one GET of ${INSTANCES.toLocaleString('en-GB')} after the other`, unit: 'ms', ours: p99, target: below(p99.median, 5, ' ms') };
+    yield waitRow(`nop p99 beside one GET of ${INSTANCES.toLocaleString('en-GB')} after the other`, beside);
   } finally {
     await stopServers(server);
     await stop(bare.child);

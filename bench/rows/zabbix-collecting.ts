@@ -5,14 +5,13 @@ import { encodeFrame, MESSAGE_LIMITS, parseMessage } from '../../src/protocols/z
 import { readFrame } from '../../src/protocols/zabbix/frame-reader.js';
 import type { HistoryRow } from '../../src/protocols/zabbix/messages.js';
 import { until } from '../../test/support/until.js';
-import { measure } from '../load.js';
 import { startOurs } from '../ours.js';
 import { stopServers, type Server } from '../peers/bare.js';
 import { cpuMicroseconds } from '../process.js';
 import { below, type Row } from '../report.js';
 import { FULL, type Settings } from '../scenario.js';
 import { interleave, summarise } from '../stats.js';
-import { probeRow } from './scale.js';
+import { probe, waitRow } from '../probe.js';
 
 /** What collecting costs, and what others notice of it. The server is a double here: it takes what it gets. */
 
@@ -27,7 +26,6 @@ const MANY_HOSTS = 10_000;
 const EVERY = 10;
 const WITHIN_MS = 120_000;
 /** Requests a second by which `nop` finds out how long the loop is held. */
-const PROBE_RATE = 500;
 /** Seconds of a run while a long configuration arrives: until it is in force, and the first of its values are read. */
 const ARRIVAL = 8;
 
@@ -108,25 +106,23 @@ async function* rows(settings: Settings, double: Double, server: Server): AsyncG
   const figure = summarise(shares);
   yield { what: `Zabbix: CPU of collecting ${what}`, unit: '% of a core', ours: figure, target: below(figure.median, 20, ' % of a core') };
 
-  const [latencies = []] = await interleave(settings.rounds, [async () =>
-    (await measure(server.pid, { port: server.port, rate: PROBE_RATE, seconds: EVERY, warmUp: settings.warmUp })).p99us / 1000]);
-  yield probeRow(`Zabbix: nop p99 while collecting ${what}`, latencies);
+  const [latencies = []] = await interleave(settings.rounds, [() => probe(settings, server, { seconds: EVERY })]);
+  yield waitRow(`Zabbix: nop p99 while collecting ${what}`, latencies);
 
   const large = configuration(MANY_HOSTS, '1h');
   const [longest = []] = await interleave(settings.rounds, [async () => {
     double.items.clear();
-    const measuring = measure(server.pid, { port: server.port, rate: PROBE_RATE, seconds: ARRIVAL, warmUp: settings.warmUp });
+    const measuring = probe(settings, server, { seconds: ARRIVAL });
     await sleep(1000);
     double.wanted = large;
-    const result = await measuring;
+    const wait = await measuring;
     if (double.items.size <= items) throw new Error(`the configuration was not in force in time: values of ${double.items.size} items`);
     double.wanted = small;
     await until(() => double.given === small, WITHIN_MS, 'the small configuration to be asked for');
     await sleep(2000);
-    return result.maxus / 1000;
+    return wait;
   }]);
-  const wait = summarise(longest);
-  yield { what: `Zabbix: longest nop while a configuration of ${(MANY_HOSTS * KEYS.length).toLocaleString('en-GB')} items arrives`, unit: 'ms', ours: wait, target: below(wait.median, 50, ' ms') };
+  yield waitRow(`Zabbix: longest nop while a configuration of ${(MANY_HOSTS * KEYS.length).toLocaleString('en-GB')} items arrives`, longest, 50, 'longest');
 }
 
 export async function* zabbixCollecting(settings: Settings): AsyncGenerator<Row> {
