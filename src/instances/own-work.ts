@@ -1,4 +1,4 @@
-import { ArgoError } from '../kit/errors.js';
+import { ArgoError, causeOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import { harmless, oneLine } from '../kit/text.js';
 import type { AuditLog } from '../store/audit-entry.js';
@@ -41,7 +41,7 @@ export class OwnWorks {
     // nobody who has not logged in fills the audit
     if (account === '') throw new ArgoError('NOT ALLOWED');
     const facts = { account, from, command: through === undefined ? action : `${through.word}: ${action}`, instance: NO_INSTANCE, options: subject };
-    return recorded(this.#parts, [facts], work, { done: () => 'done', failed: (thrown) => ({ outcome: outcomeOf(thrown, wordsOf), cause: thrown }) });
+    return recorded(this.#parts, [facts], work, { done: () => 'done', failed: (thrown) => failureOf(thrown, wordsOf) });
   }
 }
 
@@ -52,8 +52,9 @@ function checked({ action, subject }: OwnWork): OwnWork {
   return { action, subject };
 }
 
-/** A stranger's words are for the log alone. */
-function outcomeOf(thrown: unknown, wordsOf: (thrown: unknown) => string | undefined): string {
+/** A refusal that is told in words is told by them. A stranger's words are for the log alone: with them goes where they came from. */
+function failureOf(thrown: unknown, wordsOf: (thrown: unknown) => string | undefined): { readonly outcome: string; readonly cause?: unknown } {
   const words = thrown instanceof ArgoError ? thrown.message : wordsOf(thrown);
-  return typeof words === 'string' ? harmless(oneLine(words, OWN_WORK_WORDS)) : 'INTERNAL ERROR';
+  if (typeof words !== 'string') return { outcome: 'INTERNAL ERROR', cause: thrown };
+  return { outcome: harmless(oneLine(words, OWN_WORK_WORDS)), cause: thrown instanceof ArgoError ? causeOf(thrown) : undefined };
 }

@@ -12,7 +12,7 @@ export interface EndedRecord extends AuditEntry {
 /** How the records say what came of it. */
 export interface Endings<T> {
   done(result: T, row: AuditEntry): Outcome;
-  /** @returns with a cause the log warns of it */
+  /** Of this the log warns. @returns the cause, where the outcome does not say all */
   failed(thrown: unknown): { readonly outcome: Outcome; readonly cause?: unknown };
   /** Told of each when it is written. */
   ended?(record: EndedRecord, index: number): void;
@@ -25,13 +25,13 @@ export interface Endings<T> {
 export async function recorded<T>({ audit, log }: { readonly audit: AuditLog; readonly log: Log }, rows: readonly AuditEntry[], work: () => Promise<T>, { done, failed, ended }: Endings<T>): Promise<T> {
   const ids = await Promise.all(rows.map((row) => audit.begin(row).catch((thrown: unknown) => { throw withoutCause(thrown); })));
   const began = performance.now();
-  const end = async (outcomeOf: (row: AuditEntry) => Outcome, cause?: unknown): Promise<void> => {
+  const end = async (level: 'info' | 'warn', outcomeOf: (row: AuditEntry) => Outcome, cause?: unknown): Promise<void> => {
     const ms = performance.now() - began;
     const records = rows.map((row, index): EndedRecord => ({ ...row, auditId: ids[index]!, outcome: outcomeOf(row), ms }));
     await Promise.all(records.map(({ auditId, outcome }) => audit.end(auditId, outcome, ms)));
     records.forEach((record, index) => {
       ended?.(record, index);
-      log(cause === undefined ? 'info' : 'warn', 'action', { ...rows[index], outcome: record.outcome, ...(cause === undefined ? {} : { cause }) });
+      log(level, 'action', { ...rows[index], outcome: record.outcome, ...(cause === undefined ? {} : { cause }) });
     });
   };
   let result: T;
@@ -39,9 +39,9 @@ export async function recorded<T>({ audit, log }: { readonly audit: AuditLog; re
     result = await work();
   } catch (thrown) {
     const { outcome, cause } = failed(thrown);
-    await end(() => outcome, cause);
+    await end('warn', () => outcome, cause);
     throw thrown;
   }
-  await end((row) => done(result, row));
+  await end('info', (row) => done(result, row));
   return result;
 }

@@ -242,7 +242,7 @@ export class TagDesk {
       done: (outcome) => (outcome === 'done' ? 'done' : 'already so'),
       failed: (thrown) => {
         const { message, cause } = toArgoError(thrown);
-        return { outcome: message, cause: cause ?? message };
+        return { outcome: message, cause };
       },
       ended: (record, index) => this.#tell(on[index]!, record),
     }).catch((thrown: unknown) => { throw toArgoError(thrown); });

@@ -51,6 +51,20 @@ await t.test('it is recorded before it is begun, and how it ended', async (t) =>
   t.equal(audit.begun.at(-1)!.command, 'files: File_Delete', 'by which command of another name');
 });
 
+await t.test('what the log is told of: a cause only where the words do not say all', async (t) => {
+  const { actor, logged } = await arrange(t);
+  const lastAfter = async (thrown: Error, wordsOf: (thrown: unknown) => string | undefined): Promise<string> => {
+    await t.rejects(actor('kim').record(work, () => Promise.reject(thrown), wordsOf), thrown);
+    return logged.at(-1)!;
+  };
+  t.match(await lastAfter(new Error('no such file'), (thrown) => (thrown as Error).message), /^warn action .*"outcome":"no such file"}$/, 'a refusal in words needs no stack');
+  t.match(await lastAfter(new ArgoError('BUSY', 'later'), () => undefined), /^warn action .*"outcome":"BUSY: later"}$/);
+  t.match(await lastAfter(new ArgoError('FAILED', 'the disk', { cause: new Error('EIO') }), () => undefined), /^warn action .*"outcome":"FAILED: the disk","cause":"EIO"}$/);
+  t.match(await lastAfter(new Error('broken'), () => undefined), /^warn action .*"outcome":"INTERNAL ERROR","cause":"broken"}$/);
+  await actor('kim').record(work, () => Promise.resolve());
+  t.match(logged.at(-1), /^info action .*"outcome":"done"}$/);
+});
+
 await t.test('nothing is begun where it cannot be recorded, or has no good name', async (t) => {
   const { actor, audit } = await arrange(t);
   let begun = 0;
