@@ -12,7 +12,8 @@ const MAX_CONFIG_SIZE = 256 * 1024;
 const OTHERS = 0o077;
 const OTHERS_WRITE = 0o022;
 
-const profileEntries = {
+/** The keys that say where a server is, and who we are there. */
+export const profileEntries = {
   server: v.optional(text),
   account: v.optional(text),
   password: v.optional(text),
@@ -48,6 +49,15 @@ export interface ClientConfig {
  * @throws SettingsError
  */
 export function readConfig(path: string, home: string): ClientConfig {
+  return readSettingsFile(path, (content) => parseConfig(content, path, home), ({ base, servers }) => [base, ...servers.values()]);
+}
+
+/**
+ * Reads a file of settings; one with passwords or commands has to be its owner's alone.
+ * @param profilesOf what of it may hold them
+ * @throws SettingsError, and what the parser throws
+ */
+export function readSettingsFile<T>(path: string, parse: (content: string) => T, profilesOf: (settings: T) => readonly Profile[]): T {
   let content: string;
   let mode: number;
   try {
@@ -59,26 +69,27 @@ export function readConfig(path: string, home: string): ClientConfig {
     if (error instanceof SettingsError) throw error;
     throw new SettingsError(`cannot read ${path} (${(error as NodeJS.ErrnoException).code})`);
   }
-  const config = parseConfig(content, path, home);
-  checkMode(config, path, mode);
-  return config;
+  const settings = parse(content);
+  checkMode(profilesOf(settings), path, mode);
+  return settings;
 }
 
 /** @throws SettingsError with file, line and column */
 export function parseConfig(content: string, path: string, home: string): ClientConfig {
-  const { servers, ...base } = validate(content, path);
-  const full = (profile: Profile) => withFullPaths(profile, dirname(path), home);
+  const { servers, ...base } = validated(configSchema, content, path);
+  const full = (profile: Profile) => withFullPaths(profile, path, home);
   return { base: full(base), servers: new Map(Object.entries(servers).map(([name, profile]) => [name, full(profile)])) };
 }
 
-function validate(content: string, path: string): v.InferOutput<typeof configSchema> {
+/** What a file says, checked by its schema. @throws SettingsError with file, line and column */
+export function validated<Schema extends v.GenericSchema>(schema: Schema, content: string, path: string): v.InferOutput<Schema> {
   try {
     const document = parseDocument(path, content);
-    const result = v.safeParse(configSchema, document.content);
+    const result = v.safeParse(schema, document.content);
     if (result.success) return result.output;
     throw new ConfigError(path, result.issues.map((issue) => {
       const keys = issue.path?.map(({ key }) => key as string | number) ?? [];
-      return { message: isUnknownKey(issue) ? unknownKey(configSchema, keys) : `${keys.at(-1)}: ${issue.message}`, position: document.position(keys) };
+      return { message: isUnknownKey(issue) ? unknownKey(schema, keys) : `${keys.at(-1)}: ${issue.message}`, position: document.position(keys) };
     }));
   } catch (error) {
     if (error instanceof ConfigError) throw new SettingsError(error.message);
@@ -86,8 +97,9 @@ function validate(content: string, path: string): v.InferOutput<typeof configSch
   }
 }
 
-function withFullPaths(profile: Profile, folder: string, home: string): Profile {
-  const full = (file: string) => (file.startsWith('~/') ? join(home, file.slice(2)) : resolve(folder, file));
+/** @param path of the file that it stands in, from whose folder names of files begin @param home the folder that `~/` stands for */
+export function withFullPaths<T extends Profile>(profile: T, path: string, home: string): T {
+  const full = (file: string) => (file.startsWith('~/') ? join(home, file.slice(2)) : resolve(dirname(path), file));
   const result = { ...profile };
   for (const key of ['password-file', 'ca-file', 'cert-file', 'key-file'] as const) {
     const file = result[key];
@@ -97,8 +109,7 @@ function withFullPaths(profile: Profile, folder: string, home: string): Profile 
 }
 
 /** A password that others can read is none, and a command that others can write is theirs. */
-function checkMode({ base, servers }: ClientConfig, path: string, mode: number): void {
-  const profiles = [base, ...servers.values()];
+function checkMode(profiles: readonly Profile[], path: string, mode: number): void {
   if ((mode & OTHERS) !== 0 && profiles.some(({ password }) => password !== undefined)) {
     throw new SettingsError(`${path} holds a password and others may read it: chmod 600 ${path}`);
   }

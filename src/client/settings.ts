@@ -100,7 +100,7 @@ function choose({ base, servers }: ClientConfig, wanted: string | undefined, def
     if (address === undefined) throw new SettingsError(`"${text}" is neither host:port nor a [servers.NAME] of config.toml`);
     return address;
   };
-  if (wanted === undefined) return { profile: base, address: addressOf(base.server ?? DEFAULT_SERVER) };
+  if (wanted === undefined) return { profile: base, address: addressOf(base.server ?? DEFAULT_SERVER, defaultPort) };
   const named = servers.get(wanted);
   if (named !== undefined) {
     if (named.server === undefined) throw new SettingsError(`[servers.${wanted}] of config.toml has no server = "host:port"`);
@@ -153,11 +153,12 @@ function environmentFlag(value: string | undefined, name: string): boolean | und
   throw new SettingsError(`${name} must be true or false`);
 }
 
-/** Where the client's own settings are: $ARGO_CONFIG_HOME, else $XDG_CONFIG_HOME/argo, else ~/.config/argo. */
-export function configPath(env: NodeJS.ProcessEnv): string {
-  const folder = env.ARGO_CONFIG_HOME || join(env.XDG_CONFIG_HOME || join(env.HOME || homedir(), '.config'), 'argo');
-  return join(folder, 'config.toml');
-}
+/** Where settings of a person's own are: $ARGO_CONFIG_HOME, else $XDG_CONFIG_HOME/argo, else ~/.config/argo. */
+export const configFolder = (env: NodeJS.ProcessEnv): string =>
+  env.ARGO_CONFIG_HOME || join(env.XDG_CONFIG_HOME || join(env.HOME || homedir(), '.config'), 'argo');
+
+/** The client's. */
+export const configPath = (env: NodeJS.ProcessEnv): string => join(configFolder(env), 'config.toml');
 
 /** The folder for what the client remembers: $XDG_STATE_HOME/argo, else ~/.local/state/argo. */
 export function stateFolder(env: NodeJS.ProcessEnv): string {

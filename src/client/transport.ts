@@ -9,12 +9,15 @@ import { SettingsError } from './settings-error.js';
 /** A peer that is gone is noticed this long after its last sign of life (and ten probes), in milliseconds. */
 const KEEPALIVE_DELAY = 30_000;
 
+/** What has to be known of a server to get there, and what is expected to listen. */
+export type Way = Pick<Settings, 'address' | 'tls' | 'connectTimeout'> & { readonly program?: string };
+
 /**
  * Opens the way to the server: TCP, and TLS with the server's certificate checked. Nothing is sent
  * before the check is over.
  * @throws ArgoError UNREACHABLE, TIMEOUT, CERTIFICATE REJECTED · SettingsError for unreadable files
  */
-export async function openTransport(settings: Settings, signal?: AbortSignal): Promise<Socket> {
+export async function openTransport(settings: Way, signal?: AbortSignal): Promise<Socket> {
   const name = formatEndpoint(settings.address);
   const socket = settings.tls === undefined
     ? connectPlain({ ...settings.address, noDelay: true })
@@ -32,7 +35,7 @@ export async function openTransport(settings: Settings, signal?: AbortSignal): P
   return socket;
 }
 
-async function startTls({ address }: Settings, { caFile, certFile, keyFile }: TlsSettings): Promise<TLSSocket> {
+async function startTls({ address }: Way, { caFile, certFile, keyFile }: TlsSettings): Promise<TLSSocket> {
   const { connect } = await import('node:tls');
   const { isIP } = await import('node:net');
   const files = {
@@ -57,14 +60,14 @@ export function readPem(path: string): Buffer {
   }
 }
 
-function ready(socket: Socket, settings: Settings, signal: AbortSignal | undefined): Promise<void> {
+function ready(socket: Socket, settings: Way, signal: AbortSignal | undefined): Promise<void> {
   const name = formatEndpoint(settings.address);
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
       () => settle(new ArgoError('TIMEOUT', `no connection to ${name} in ${settings.connectTimeout / 1000} s; nothing was done`)),
       settings.connectTimeout,
     );
-    const onError = (error: NodeJS.ErrnoException) => settle(connectError(error, name, settings.tls !== undefined));
+    const onError = (error: NodeJS.ErrnoException) => settle(connectError(error, name, settings));
     const onClose = () => settle(new ArgoError('UNREACHABLE', `${name} closed the connection at once; nothing was done`));
     const onAbort = () => settle(signal?.reason as Error);
     const settle = (error?: Error) => {
@@ -81,16 +84,16 @@ function ready(socket: Socket, settings: Settings, signal: AbortSignal | undefin
   });
 }
 
-function connectError(error: NodeJS.ErrnoException, name: string, tls: boolean): ArgoError {
+function connectError(error: NodeJS.ErrnoException, name: string, { tls, program = 'argo-server' }: Way): ArgoError {
   const code = error.code ?? '';
   const known: Record<string, string> = {
-    ECONNREFUSED: `nothing listens at ${name}; is argo-server running there?`,
+    ECONNREFUSED: `nothing listens at ${name}; is ${program} running there?`,
     ENOTFOUND: `no host is called ${name.replace(/:\d+$/, '')}`,
     EAI_AGAIN: `the name of ${name} cannot be looked up now`,
     EHOSTUNREACH: `there is no way to ${name}`,
     ENETUNREACH: `there is no way to ${name}`,
     ETIMEDOUT: `${name} does not answer`,
-    ECONNRESET: `${name} closed the connection at once${tls ? '; does it speak TLS on this port?' : ''}`,
+    ECONNRESET: `${name} closed the connection at once${tls !== undefined ? '; does it speak TLS on this port?' : ''}`,
     ERR_SSL_WRONG_VERSION_NUMBER: `${name} does not speak TLS on this port`,
   };
   return new ArgoError('UNREACHABLE', known[code] ?? `${name}: ${code || 'the connection failed'}`, { cause: error });
