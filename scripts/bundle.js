@@ -9,7 +9,7 @@
  * for us. The client and the store's thread share nothing with it while they run.
  */
 import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { createRequire, isBuiltin } from 'node:module';
 import { basename, dirname, relative } from 'node:path';
 import { build } from 'esbuild';
 import { commonJs } from './common-js.js';
@@ -21,8 +21,13 @@ const BUNDLE = fromRoot('dist', 'bundle');
 /** It takes the place of the other when it is whole. */
 const UNFINISHED = fromRoot('dist', '.bundle');
 
-/** Packages that every start loads: what we use of them is put in. All others are loaded where they are needed. */
-const INLINED = ['valibot', 'toml-eslint-parser', 'eslint-visitor-keys'];
+/**
+ * Packages that every start loads: what we use of them is put in. So is mqtt, which goes into a program of its own
+ * that few need, so that nobody else has it and what it builds on. All others are loaded where they are needed.
+ */
+const INLINED = ['valibot', 'toml-eslint-parser', 'eslint-visitor-keys', 'mqtt'];
+/** What packages that are put in try to load, and do without. */
+const DISPENSABLE = ['supports-color', 'bufferutil', 'utf-8-validate'];
 /** It hands out a whole package, which would then all be put in. */
 const WHOLE_PACKAGES = 'src/driver-api.ts';
 /** Its paths start from where it lies, see there. */
@@ -82,6 +87,8 @@ const RULES = {
     onLoad({ filter: /./, namespace: 'node' }, ({ path }) => ({ contents: ofNode(path) }));
     onResolve({ filter: /^[a-z@]/ }, ({ path, importer, kind }) => {
       if (kind === 'entry-point' || path.startsWith('argo:')) return undefined;
+      // what is put in brings what it needs itself
+      if (importer.includes('/node_modules/')) return isBuiltin(path) || DISPENSABLE.includes(path) ? { path, external: true } : undefined;
       return INLINED.includes(path) && relative(fromRoot(), importer) !== WHOLE_PACKAGES ? undefined : { path, external: true };
     });
   },
@@ -115,6 +122,11 @@ const PARTS = [
     chunkNames: 'server/[name]-[hash]', inject: ['argo:server'], splitting: true, format: 'cjs-of-esm',
   },
   { entryPoints: { 'client/main': 'src/client/main.ts' }, chunkNames: 'client/[name]-[hash]', inject: ['argo:client'], splitting: true, format: 'esm', outExtension: { '.js': '.mjs' } },
+  {
+    // CommonJS, since what mqtt builds on is
+    entryPoints: { 'mqtt/main': 'src/mqtt/main.ts' }, format: 'cjs', define: { 'import.meta.url': 'argoOwnAddress' },
+    banner: { js: "const argoOwnAddress = require('node:url').pathToFileURL(__filename).href;" },
+  },
   {
     entryPoints: { 'store/thread-main': 'src/store/thread-main.ts', 'protocols/zabbix/configuration-thread': 'src/protocols/zabbix/configuration-thread.ts', 'kit/kept-code': 'src/kit/kept-code.ts' },
     format: 'cjs',

@@ -29,6 +29,7 @@ export const MAY_USE = {
   gateways: ['listening', 'auth', 'instances', 'drivers', 'protocols', 'store', 'config', 'kit'],
   server: ['plugins', 'listening', 'auth', 'instances', 'drivers', 'config', 'kit'],
   client: ['protocols', 'config', 'kit'],
+  mqtt: ['client', 'config', 'kit'],
   // types of what the server says, and the patterns
   web: ['gateways', 'instances', 'drivers', 'kit'],
 };

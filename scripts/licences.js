@@ -6,18 +6,23 @@ const FILES = /** @type {Record<string, string[]>} */ ({
   '@novnc/novnc': ['LICENSE.txt', 'AUTHORS', 'docs/LICENSE.MPL-2.0', 'vendor/pako/LICENSE'],
 });
 
-const fileOf = (/** @type {string} */ name, /** @type {string} */ file) => fromRoot('node_modules', name, file);
+/** By which names packages have their terms. */
+const NAMES = ['LICENSE', 'LICENSE.md', 'LICENSE.txt', 'license.md'];
 
-function termsOf(/** @type {string} */ name) {
-  const files = FILES[name] ?? ['LICENSE', 'LICENSE.md'].filter((file) => existsSync(fileOf(name, file))).slice(0, 1);
+/** A package's folder, in which others may lie. */
+const PACKAGE = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/;
+
+function termsOf(/** @type {string} */ folder) {
+  const textOf = (/** @type {string} */ file) => readFileSync(fromRoot(folder, file), 'utf8');
+  const { name, version } = JSON.parse(textOf('package.json'));
+  const files = FILES[name] ?? NAMES.filter((file) => existsSync(fromRoot(folder, file))).slice(0, 1);
   if (files.length === 0) throw new Error(`the package ${name} has no licence that could go with it`);
-  const { version } = JSON.parse(readFileSync(fileOf(name, 'package.json'), 'utf8'));
   // MPL 2.0, 3.2: where the source is to be had
-  return [`${name} ${version}, unchanged; its source is that package of https://registry.npmjs.org`, ...files.map((file) => readFileSync(fileOf(name, file), 'utf8'))].join('\n\n');
+  return [`${name} ${version}, unchanged; its source is that package of https://registry.npmjs.org`, ...files.map(textOf)].join('\n\n');
 }
 
 /** The licences of the packages of which something was put in, as these ask for. @param {string[]} inputs paths below the project's folder */
 export function licences(inputs) {
-  const names = [...new Set(inputs.flatMap((path) => /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? []))].sort();
-  return names.map(termsOf).join('\n\n');
+  const folders = [...new Set(inputs.flatMap((path) => PACKAGE.exec(path)?.[0] ?? []))].sort();
+  return folders.map(termsOf).join('\n\n');
 }

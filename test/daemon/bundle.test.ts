@@ -117,6 +117,14 @@ await t.test('every start loads few files, and nothing of gateways that are not 
   t.end();
 });
 
+await t.test('MQTT is spoken by argo-mqtt alone', (t) => {
+  const files = readdirSync(inBundle(), { recursive: true, encoding: 'utf8' }).filter((path) => /\.m?js$/.test(path));
+  t.same(files.filter((path) => /MqttClient|require\("mqtt"\)|import\("mqtt"\)/.test(readFileSync(inBundle(path), 'utf8'))), ['mqtt/main.js']);
+  const text = readFileSync(inBundle('LICENSES'), 'utf8');
+  for (const name of ['mqtt', 'mqtt-packet', 'readable-stream', 'bl']) t.match(text, new RegExp(`^${name} [\\d.]+, unchanged`, 'm'), name);
+  t.end();
+});
+
 await t.test('what V8 has made of the code is used, and where it is not fit the code is read', async (t) => {
   for (const name of loadedBy('main.js').keys()) if (name.endsWith('.code.js')) t.ok(existsSync(inBundle(`${name}.kept`)), name);
   const folder = t.testdir({ 'package.json': '{ "type": "commonjs" }' });

@@ -1,0 +1,277 @@
+import { Follower, type Heard } from '../client/follower.js';
+import type { Failure } from '../client/outcome.js';
+import { ArgoError } from '../kit/errors.js';
+import { MQTT_LIST_EVERY, MQTT_LIST_SETTLES } from '../kit/mqtt-limits.js';
+import { formatEndpoint } from '../kit/text.js';
+import { Board } from './board.js';
+import type { Broker, Message } from './broker.js';
+import type { BridgeConfig } from './config.js';
+import { bridgeDiscovery, OFFLINE, ONLINE } from './discovery.js';
+import { Display } from './display.js';
+import { type Gate, type Listed, selector } from './gate.js';
+import { Leftovers } from './leftovers.js';
+import type { Machine, Order } from './machine.js';
+import { Orders } from './orders.js';
+import { Roster, staleProviders } from './roster.js';
+import { Topics } from './topics.js';
+
+export type Say = (message: string) => void;
+
+/** Why an order is not sent. */
+const LOST: Failure = { phrase: 'UNREACHABLE', detail: 'the server cannot be reached; nothing was sent' };
+
+/** What `watch` is asked for. */
+const TYPES = '--types=state,added,removed,provider,server';
+
+/**
+ * The bridge: what a server tells of machines goes onto a board of retained messages, which a broker gets whenever
+ * there is one; and what is written to a machine's topic goes to the server. Either may come and go.
+ */
+export class Bridge {
+  readonly #config: BridgeConfig;
+  readonly #gate: Gate;
+  readonly #say: Say;
+  readonly #signal: AbortSignal;
+  readonly #topics: Topics;
+  readonly #board = new Board();
+  readonly #display: Display;
+  readonly #leftovers: Leftovers;
+  readonly #roster: Roster;
+  readonly #orders: Orders;
+  readonly #follower: Follower;
+  /** providers that have said last that they answer, if not all of it */
+  readonly #answering = new Set<string>();
+  /** machines by the topics that orders for them come on */
+  #byOrders = new Map<string, Machine>();
+  /** what the server says is being taken in */
+  #isFollowing = false;
+  /** all of it has been taken in at least once since the states were told */
+  #isSynced = false;
+  #isRefreshing = false;
+  #isOutdated = false;
+  #refresh: NodeJS.Timeout | undefined;
+  /** when it goes off */
+  #due = 0;
+  #unheard: ReadonlySet<string> = new Set();
+  #leftOut = 0;
+
+  constructor(config: BridgeConfig, gate: Gate, say: Say, signal: AbortSignal) {
+    this.#config = config;
+    this.#gate = gate;
+    this.#say = say;
+    this.#signal = signal;
+    this.#topics = new Topics(config.prefixes);
+    this.#display = new Display(this.#board, this.#topics);
+    this.#leftovers = new Leftovers(this.#board, this.#display, this.#topics, (base) => this.#byOrders.has(`${base}/set`));
+    this.#roster = new Roster(this.#topics);
+    this.#orders = new Orders(gate, config.orderTimeout, (machine, end) => this.#display.showEnd(machine, end), signal);
+    this.#follower = new Follower(gate.session(), { words: [TYPES, ...config.names], state: true, since: undefined, isPatient: true }, {
+      begun: (isAnew) => this.#begun(isAnew),
+      take: async (heard) => this.#take(heard),
+      lost: async (failure, attempts) => this.#lost(failure, attempts),
+      missed: async () => say('some events were missed; the states are told anew'),
+    });
+    this.#board.set(this.#topics.availability, OFFLINE);
+    for (const [topic, payload] of bridgeDiscovery(this.#topics, formatEndpoint(config.server.address))) this.#board.set(topic, payload);
+  }
+
+  /** The topic on which the broker says that we are gone. */
+  get will(): { readonly topic: string } {
+    return { topic: this.#topics.availability };
+  }
+
+  /** Follows the server until the signal. @returns what will not get better by itself @throws SettingsError */
+  async follow(): Promise<Failure | undefined> {
+    try {
+      return await this.#follower.run(this.#signal);
+    } finally {
+      clearTimeout(this.#refresh);
+      this.#isFollowing = this.#isSynced = false;
+      if (this.#orders.running > 0) this.#say(`${this.#orders.running} orders are under way; they go on at the server`);
+    }
+  }
+
+  /** A broker is there: it gets all that is known, and orders come from it. @throws ArgoError */
+  async attach(broker: Broker): Promise<void> {
+    const { statusTopic } = this.#config;
+    await broker.subscribe([this.#topics.orders, ...(statusTopic === undefined ? [] : [statusTopic])]);
+    let hasSaid = false;
+    this.#board.attach((topic, payload) => broker.publish(topic, payload).catch((error: unknown) => {
+      // that it is gone is said elsewhere; of what it refuses, the first tells enough
+      if (hasSaid || !(error instanceof ArgoError && error.phrase === 'NOT ALLOWED')) return;
+      hasSaid = true;
+      this.#say(error.message);
+    }));
+    this.#leftovers.attach(broker, () => this.#say('the broker does not let us look for what is left of machines that have gone'));
+    if (this.#isSynced) this.#leftovers.look();
+  }
+
+  detach(): void {
+    this.#board.detach();
+    this.#leftovers.detach();
+  }
+
+  /** Tells all that nothing is known any more. Ends when the broker has it. */
+  async leave(): Promise<void> {
+    this.#board.set(this.#topics.availability, OFFLINE);
+    await this.#board.flushed();
+  }
+
+  /** What a broker has brought. */
+  message({ topic, payload, isKept }: Message): void {
+    if (topic === this.#config.statusTopic) {
+      // one that is kept says nothing new: all of it has just been told
+      if (!isKept && payload.toString('utf8') === ONLINE) this.#board.repeatAll();
+      return;
+    }
+    const machine = this.#byOrders.get(topic);
+    if (machine === undefined) {
+      if (isKept && payload.length > 0) this.#leftovers.found(topic);
+      return;
+    }
+    if (isKept) return this.#say(`an order is kept on ${topic}, and was not carried out: whoever writes there must not retain it`);
+    if (payload.length === 0) return;
+    this.#orders.give(machine, payload, this.#isFollowing ? undefined : LOST);
+  }
+
+  #begun(isAnew: boolean): void {
+    this.#isFollowing = true;
+    this.#say(`following ${formatEndpoint(this.#config.server.address)}`);
+    if (isAnew) {
+      this.#isSynced = false;
+      this.#roster.begin();
+      // nobody has told us what may have changed
+      this.#roster.forgetRights();
+    } else if (this.#isSynced) this.#board.set(this.#topics.availability, ONLINE);
+    this.#soon(0);
+  }
+
+  #lost(failure: Failure, attempts: number): void {
+    this.#isFollowing = false;
+    this.#board.set(this.#topics.availability, OFFLINE);
+    this.#orders.drop(LOST);
+    if (attempts === 1) this.#say(`the server is lost: ${failure.phrase}${failure.detail && `: ${failure.detail}`}; all machines are unavailable until it is back`);
+  }
+
+  #take(heard: readonly Heard[]): void {
+    for (const { event } of heard) {
+      if (event === undefined) continue;
+      const { instance, provider, now } = event.facts as Record<string, string>;
+      switch (event.type) {
+        case 'is': this.#show(this.#roster.see(instance!, now!)); break;
+        case 'state': this.#show(this.#roster.see(instance!, now!, event.time)); break;
+        case 'added':
+          this.#roster.see(instance!, now!, event.time);
+          this.#soon();
+          break;
+        case 'removed':
+          this.#show(this.#roster.forget(instance!));
+          this.#soon();
+          break;
+        case 'provider': this.#providerSays(provider!, now!); break;
+        case 'synced':
+          this.#roster.synced();
+          this.#soon(0);
+          break;
+        // what the account may has perhaps changed
+        case 'server': if (now === 'reloaded') this.#follower.anew(); break;
+      }
+    }
+  }
+
+  #show(machine: Machine | undefined): void {
+    if (machine !== undefined) this.#display.showState(machine);
+  }
+
+  #providerSays(provider: string, now: string): void {
+    if (now === 'answers') this.#answering.add(provider);
+    else this.#answering.delete(provider);
+    for (const machine of this.#roster.machines) {
+      if (machine.provider !== provider || now === 'answers') continue;
+      machine.isStale = true;
+      this.#display.showState(machine);
+    }
+    this.#soon();
+  }
+
+  /** The list is asked for, after the events that come with this one. @param ms until then, at the latest */
+  #soon(ms = MQTT_LIST_SETTLES): void {
+    const due = performance.now() + ms;
+    if (this.#refresh !== undefined && this.#due <= due) return;
+    clearTimeout(this.#refresh);
+    this.#due = due;
+    this.#refresh = setTimeout(() => {
+      this.#refresh = undefined;
+      void this.#update();
+    }, ms);
+  }
+
+  async #update(): Promise<void> {
+    if (this.#isRefreshing) {
+      this.#isOutdated = true;
+      return;
+    }
+    this.#isRefreshing = true;
+    this.#isOutdated = false;
+    try {
+      await this.#takeList();
+    } catch (error) {
+      if (this.#signal.aborted) return;
+      if (this.#isFollowing) this.#say(`the list of machines cannot be had: ${error instanceof Error ? error.message : String(error)}`);
+    } finally {
+      this.#isRefreshing = false;
+      if (!this.#signal.aborted) this.#soon(this.#isOutdated ? MQTT_LIST_SETTLES : MQTT_LIST_EVERY);
+    }
+  }
+
+  async #takeList(): Promise<void> {
+    if (!this.#isFollowing || !this.#roster.isWhole) return;
+    const listed = await this.#gate.list(this.#signal);
+    const stale = staleProviders(listed.note);
+    const isStale = (provider: string): boolean => stale.has(provider) && !this.#answering.has(provider);
+    await this.#askRights(listed);
+    // what was told while we asked may have begun anew
+    if (!this.#isFollowing || !this.#roster.isWhole) return;
+    const { changed, gone, namesGone, unheard, leftOut } = this.#roster.reconcile(listed, isStale);
+    for (const machine of gone) this.#display.clearDevice(machine);
+    for (const { provider, name } of namesGone) this.#display.clearName(provider, name);
+    for (const machine of changed) this.#display.show(machine);
+    this.#byOrders = new Map([...this.#roster.machines].map((machine) => [`${this.#topics.of(machine.provider, machine.name)}/set`, machine]));
+    if (leftOut > 0 && leftOut !== this.#leftOut) this.#say(`${leftOut} machines are left out: there are too many`);
+    this.#leftOut = leftOut;
+    if (!this.#isSynced) this.#say(`${this.#byOrders.size} machines`);
+    this.#isSynced = true;
+    this.#board.set(this.#topics.availability, ONLINE);
+    this.#leftovers.update(stale);
+    this.#leftovers.look();
+    this.#hear(unheard);
+  }
+
+  /** What a new tag or grant lets us see is in the list, and no event has told of it. Names that `watch` does not choose stay unheard. */
+  #hear(unheard: readonly string[]): void {
+    const isNews = this.#config.names.length === 0 && unheard.some((name) => !this.#unheard.has(name));
+    this.#unheard = new Set(unheard);
+    if (isNews) this.#follower.anew();
+  }
+
+  /** Asks for those of which it is not known what may be done with them. */
+  async #askRights(listed: Listed): Promise<void> {
+    const { rightsLife } = this.#roster;
+    const unasked = this.#roster.unasked(listed);
+    if (unasked.length === 0) return;
+    const may = new Map(unasked.map(({ device }) => [device, new Set<Order>()]));
+    const names = new Map(listed.names.map(({ name, id }) => [name, id]));
+    const selectors = unasked.map(({ provider, id }) => selector(provider, id));
+    const orders = await this.#gate.orders(this.#signal);
+    await Promise.all(orders.map(async (order) => {
+      const answers = await this.#gate.canBeGiven(order, selectors, this.#signal);
+      for (const { provider, id, fullName, device } of unasked) {
+        const short = fullName.slice(provider.length + 1);
+        const answer = answers.get(selector(provider, id)) ?? answers.get(fullName) ?? (names.get(short) === id ? answers.get(short) : undefined);
+        if (answer === true) may.get(device)!.add(order);
+      }
+    }));
+    if (rightsLife !== this.#roster.rightsLife) return;
+    for (const [device, orderSet] of may) this.#roster.setRights(device, orderSet);
+  }
+}

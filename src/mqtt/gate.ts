@@ -1,0 +1,130 @@
+import { readCommands } from '../client/commands.js';
+import { parseTargetLine, type Failure } from '../client/outcome.js';
+import { isEnd } from '../client/replies.js';
+import { type Request, requestFromLine } from '../client/request.js';
+import { Session } from '../client/session.js';
+import type { Settings } from '../client/settings.js';
+import { ArgoError } from '../kit/errors.js';
+import { MQTT_NAMES, MQTT_RIGHTS_SECONDS, MQTT_RIGHTS_SILENCE } from '../kit/mqtt-limits.js';
+import type { Order } from './machine.js';
+import { ORDERS } from './orders-table.js';
+
+/** The end of a reply, and what came before it. */
+interface Answer {
+  readonly lines: readonly string[];
+  readonly note: string;
+  readonly error: Failure | undefined;
+}
+
+export interface Listed {
+  /** as the server writes them, each with its id: a name without its provider where it is unique */
+  readonly names: readonly { readonly name: string; readonly id: string }[];
+  /** what the server says of providers that do not answer */
+  readonly note: string;
+}
+
+export interface GateHooks {
+  password(account: string): Promise<string | undefined>;
+  warn(message: string): void;
+}
+
+/** What a server refuses to somebody, or what a machine cannot do: it is not offered. */
+const IMPOSSIBLE = new Set(['NOT ALLOWED', 'NOT SUPPORTED', 'UNKNOWN COMMAND', 'NO SUCH INSTANCE']);
+
+/** `provider/#id`, which selects a machine whatever its name. @param id as `list --ids` writes it */
+export const selector = (provider: string, id: string): string => `${provider}/#${id}`;
+
+/** The questions and orders for a server, on a few connections: each is used by one at a time. */
+export class Gate {
+  readonly #settings: Settings;
+  readonly #hooks: GateHooks;
+  readonly #free: Session[] = [];
+  readonly #all = new Set<Session>();
+
+  constructor(settings: Settings, hooks: GateHooks) {
+    this.#settings = settings;
+    this.#hooks = hooks;
+  }
+
+  /** A connection that its user has to itself, such as one that follows. */
+  session(): Session {
+    const session = new Session(this.#settings, this.#hooks);
+    this.#all.add(session);
+    return session;
+  }
+
+  /** Lets go of all of them. What runs at the server goes on there. */
+  close(): void {
+    for (const session of this.#all) session.detach();
+  }
+
+  /** @throws ArgoError */
+  async list(signal: AbortSignal): Promise<Listed> {
+    const { lines, note } = await this.#must('list --ids', signal);
+    return {
+      note,
+      // whatever a name holds, the id is what follows the last blank
+      names: lines.map((line) => ({ name: line.slice(0, line.lastIndexOf(' ')), id: line.slice(line.lastIndexOf(' ') + 1) })),
+    };
+  }
+
+  /** The orders that the account may give to any machine at all. @throws ArgoError */
+  async orders(signal: AbortSignal): Promise<readonly Order[]> {
+    const { lines } = await this.#must('help --json', signal);
+    const commands = readCommands(lines);
+    return [...ORDERS.values()].filter(({ command }) => commands.has(command)).map(({ order }) => order);
+  }
+
+  /**
+   * Which of some machines one order can be given to. The server is asked what it would do; it does nothing.
+   * @param machines by their selectors, in {@link selector}'s form
+   * @returns what each was answered by: its name as the server writes it, or its selector
+   */
+  async canBeGiven(order: Order, machines: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, boolean>> {
+    const { command, options } = [...ORDERS.values()].find((row) => row.order === order)!;
+    const answers = new Map<string, boolean>();
+    for (let at = 0; at < machines.length; at += MQTT_NAMES) {
+      const names = machines.slice(at, at + MQTT_NAMES);
+      const words = [command, ...names, ...options, '--dry-run', `--timeout=${MQTT_RIGHTS_SECONDS}`];
+      const { lines, error } = await this.ask(words.join(' '), signal, MQTT_RIGHTS_SILENCE);
+      if (names.length === 1) {
+        answers.set(names[0]!, error === undefined || !IMPOSSIBLE.has(error.phrase));
+        continue;
+      }
+      if (error !== undefined && lines.length === 0) {
+        // one of them may have gone meanwhile: the others have nothing to do with that
+        for (const name of names) for (const [one, answer] of await this.canBeGiven(order, [name], signal)) answers.set(one, answer);
+        continue;
+      }
+      for (const line of lines) {
+        const told = parseTargetLine(line, false);
+        if (told !== undefined) answers.set(told.name, told.failure === undefined || !IMPOSSIBLE.has(told.failure.phrase));
+      }
+    }
+    return answers;
+  }
+
+  /** Asks, and gives the answer whatever it is. @param silence milliseconds that are borne @throws ArgoError · SettingsError · the signal's reason */
+  async ask(line: string, signal: AbortSignal, silence?: number): Promise<Answer> {
+    const request: Request = requestFromLine(line);
+    const session = this.#free.pop() ?? this.session();
+    const lines: string[] = [];
+    try {
+      for await (const batch of session.run(request, signal, silence)) {
+        for (const event of batch) if (event.kind === 'body') lines.push(event.text);
+        const end = batch.at(-1);
+        if (end === undefined || !isEnd(end)) continue;
+        return { lines, note: end.kind === 'done' ? end.note : '', error: end.kind === 'error' ? { phrase: end.phrase, detail: end.detail } : undefined };
+      }
+      throw new ArgoError('UNCERTAIN', 'the reply has no end');
+    } finally {
+      this.#free.push(session);
+    }
+  }
+
+  async #must(line: string, signal: AbortSignal): Promise<Answer> {
+    const answer = await this.ask(line, signal);
+    if (answer.error !== undefined) throw new ArgoError('FAILED', `${line}: ${answer.error.phrase}${answer.error.detail && `: ${answer.error.detail}`}`);
+    return answer;
+  }
+}

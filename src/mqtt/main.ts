@@ -1,0 +1,128 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { UsageError } from '../client/command-line.js';
+import { EXIT, exitCodeOf, type ExitCode } from '../client/outcome.js';
+import { Output } from '../client/output.js';
+import { storedPassword } from '../client/password.js';
+import type { Settings } from '../client/settings.js';
+import { SettingsError } from '../client/settings-error.js';
+import { isLoopback } from '../kit/addresses.js';
+import { ArgoError } from '../kit/errors.js';
+import { MQTT_FLUSH, MQTT_RETRY_FIRST, MQTT_RETRY_LONGEST } from '../kit/mqtt-limits.js';
+import { packageVersion } from '../kit/own-files.js';
+import { formatEndpoint, harmless, oneLine } from '../kit/text.js';
+import { notLonger, unlessAborted } from '../kit/within.js';
+import { Bridge, type Say } from './bridge.js';
+import { Broker } from './broker.js';
+import { check } from './check.js';
+import { HELP, readCommandLine } from './command-line.js';
+import { type BridgeConfig, readBridgeConfig } from './config.js';
+import { Gate } from './gate.js';
+
+/**
+ * The `argo-mqtt` command.
+ * @param argv what follows its name
+ * @returns the exit code
+ */
+export async function main(argv: readonly string[]): Promise<ExitCode> {
+  const stdout = new Output(process.stdout);
+  const stderr = new Output(process.stderr);
+  const say: Say = (message) => stderr.now(`${harmless(`argo-mqtt: ${oneLine(message)}`)}\n`);
+  try {
+    const { does, config } = readCommandLine(argv, process.env);
+    if (does === 'help' || does === 'version') {
+      await stdout.lines([does === 'help' ? HELP : packageVersion()]);
+      return EXIT.done;
+    }
+    const read = readBridgeConfig(config, process.env);
+    return does === 'check' ? await check(read, gateOf(read, say), await passwordOf(read.broker.settings, say), stdout, new AbortController().signal) : await run(read, say);
+  } catch (error) {
+    if (error instanceof ArgoError) {
+      say(error.message);
+      return exitCodeOf(error.phrase);
+    }
+    if (!(error instanceof UsageError || error instanceof SettingsError)) throw error;
+    for (const line of error.message.split('\n')) say(line);
+    if (error instanceof UsageError) say('`argo-mqtt --help` shows how it is used');
+    return EXIT.usage;
+  }
+}
+
+const passwordOf = async ({ password }: Settings, say: Say): Promise<string | undefined> => storedPassword(password, say);
+
+/** Its password is asked for once, when it is needed first. */
+function gateOf({ server }: BridgeConfig, say: Say): Gate {
+  let password: Promise<string | undefined> | undefined;
+  return new Gate(server, { password: () => password ??= passwordOf(server, say), warn: say });
+}
+
+async function run(config: BridgeConfig, say: Say): Promise<ExitCode> {
+  const ends = new AbortController();
+  const stopped = new ArgoError('SHUTTING DOWN');
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ends.abort(stopped));
+  const gate = gateOf(config, say);
+  const bridge = new Bridge(config, gate, say, ends.signal);
+  warnOfPlainText(config.broker.settings, say);
+  const brokers = keepBroker(config, bridge, say, ends.signal);
+  try {
+    const following = bridge.follow();
+    // whichever ends first has the reason for which there is nothing left to do
+    await Promise.race([following, brokers]);
+    ends.abort(stopped);
+    const failure = await following;
+    await brokers;
+    if (failure === undefined) return EXIT.done;
+    say(`${failure.phrase}${failure.detail && `: ${failure.detail}`}`);
+    return exitCodeOf(failure.phrase);
+  } finally {
+    ends.abort(stopped);
+    gate.close();
+    await brokers.catch(() => undefined);
+  }
+}
+
+function warnOfPlainText({ address, tls, account, allowPlain }: Settings, say: Say): void {
+  if (tls !== undefined || allowPlain || account === undefined || isLoopback(address.host) || address.host === 'localhost') return;
+  say(`the password goes to the broker at ${formatEndpoint(address)} in plain text; use tls = true, or allow-plain = true to say no more`);
+}
+
+/** Has a broker, and again when it was lost, until the signal. @throws SettingsError */
+async function keepBroker(config: BridgeConfig, bridge: Bridge, say: Say, signal: AbortSignal): Promise<void> {
+  const { broker: settings } = config;
+  const password = await passwordOf(settings.settings, say);
+  const name = formatEndpoint(settings.settings.address);
+  let failures = 0;
+  while (!signal.aborted) {
+    let broker: Broker | undefined;
+    let since = Infinity;
+    try {
+      broker = await Broker.open(settings, password, bridge.will, (message) => bridge.message(message), signal);
+      await bridge.attach(broker);
+      say(`connected to the broker at ${name}`);
+      since = performance.now();
+      throw await unlessAborted(broker.closed, signal);
+    } catch (error) {
+      if (signal.aborted) {
+        if (broker !== undefined) await leave(bridge, broker);
+        return;
+      }
+      if (!(error instanceof ArgoError)) throw error;
+      // one that is ended at once, such as by another program of our name, is tried ever later
+      failures = performance.now() - since > MQTT_RETRY_LONGEST ? 1 : failures + 1;
+      if (failures === 1 || since < Infinity) say(`${error.message}; trying again`);
+    } finally {
+      bridge.detach();
+      broker?.drop();
+    }
+    const wait = Math.min(MQTT_RETRY_FIRST * 2 ** (failures - 1), MQTT_RETRY_LONGEST);
+    await pause(wait * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** The goodbye of an end that is meant: nobody waits for the last will, nor long for the broker. */
+async function leave(bridge: Bridge, broker: Broker): Promise<void> {
+  const goodbye = async (): Promise<void> => {
+    await bridge.leave();
+    await broker.close();
+  };
+  await notLonger(MQTT_FLUSH, Promise.race([goodbye().catch(() => undefined), broker.closed]));
+}

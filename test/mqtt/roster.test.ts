@@ -1,0 +1,107 @@
+import t from 'tap';
+import type { Listed } from '../../src/mqtt/gate.js';
+import type { Order } from '../../src/mqtt/machine.js';
+import { type Reconciled, Roster, staleProviders } from '../../src/mqtt/roster.js';
+import { Topics } from '../../src/mqtt/topics.js';
+
+const topics = new Topics({ id: 'argo', topics: 'argo', discovery: 'homeassistant' });
+const nobody = (): boolean => false;
+const list = (...names: readonly (readonly [name: string, id: string])[]): Listed => ({ note: '', names: names.map(([name, id]) => ({ name, id })) });
+const names = ({ changed, gone }: Reconciled): unknown => ({ changed: changed.map(({ fullName }) => fullName), gone: gone.map(({ fullName }) => fullName) });
+
+function rosterOf(...states: readonly (readonly [fullName: string, state: string])[]): Roster {
+  const roster = new Roster(topics);
+  roster.begin();
+  for (const [fullName, state] of states) roster.see(fullName, state);
+  t.notOk(roster.isWhole);
+  roster.synced();
+  return roster;
+}
+
+await t.test('names and ids come together, whichever way the list writes a name', (t) => {
+  const roster = rosterOf(['lab/web1', 'on'], ['lab/test', 'off'], ['demo/test', 'on'], ['lab/#a%20b', 'off'], ['lab/my server', 'on']);
+  const listed = list(['web1', '1'], ['lab/test', '2'], ['demo/test', '2'], ['lab/#a%20b', 'a%20b'], ['my server', '4'], ['unknown', '9']);
+  t.equal(roster.unasked(listed).length, 5);
+  const done = roster.reconcile(listed, nobody);
+  t.same([...roster.machines].map(({ fullName, id, state }) => [fullName, id, state]),
+    [['lab/web1', '1', 'on'], ['lab/test', '2', 'off'], ['demo/test', '2', 'on'], ['lab/#a%20b', 'a%20b', 'off'], ['lab/my server', '4', 'on']]);
+  t.same(done.unheard, ['unknown']);
+  t.equal(new Set([...roster.machines].map(({ device }) => device)).size, 5);
+  t.same(names(roster.reconcile(listed, nobody)), { changed: [], gone: [] }, 'nothing new');
+  t.end();
+});
+
+await t.test('one with another name is the same machine', (t) => {
+  const roster = rosterOf(['lab/a', 'on'], ['lab/b', 'off']);
+  roster.reconcile(list(['a', '1'], ['b', '2']), nobody);
+  t.ok(roster.forget('lab/a')?.isStale, 'nobody knows until the list tells');
+  roster.see('lab/c', 'on', '2026-01-31T00:00:00.000Z');
+  const renamed = roster.reconcile(list(['c', '1'], ['b', '2']), nobody);
+  t.same(names(renamed), { changed: ['lab/c'], gone: [] });
+  t.same(renamed.namesGone, [{ provider: 'lab', name: 'a' }]);
+  t.match([...roster.machines][0], { id: '1', name: 'c', isStale: false, since: '2026-01-31T00:00:00.000Z' });
+  for (const name of ['lab/b', 'lab/c']) roster.forget(name);
+  for (const name of ['lab/c', 'lab/b']) roster.see(name, 'on', '2026-01-31T00:00:01.000Z');
+  const swapped = roster.reconcile(list(['b', '1'], ['c', '2']), nobody);
+  t.same(swapped.namesGone, [], 'a name that another has now is not taken away');
+  t.equal(swapped.changed.length, 2);
+  t.end();
+});
+
+await t.test('one that has gone', (t) => {
+  const roster = rosterOf(['lab/a', 'on'], ['lab/b', 'off']);
+  roster.reconcile(list(['a', '1'], ['b', '2']), nobody);
+  roster.forget('lab/a');
+  const done = roster.reconcile(list(['b', '2']), nobody);
+  t.same(names(done), { changed: [], gone: ['lab/a'] });
+  t.same(done.namesGone, [{ provider: 'lab', name: 'a' }]);
+  t.equal(roster.see('lab/a', 'on', '2026-01-31T00:00:00.000Z'), undefined, 'an event without a machine');
+  t.same(names(roster.reconcile(list(['b', '2'], ['a', '3']), nobody)), { changed: ['lab/a'], gone: [] }, 'a new one of that name');
+  t.end();
+});
+
+await t.test('a provider that does not answer takes nothing away', (t) => {
+  const roster = rosterOf(['lab/a', 'on'], ['kvm/b', 'off']);
+  roster.reconcile(list(['a', '1'], ['b', '2']), nobody);
+  roster.begin();
+  roster.see('lab/a', 'on');
+  roster.synced();
+  const done = roster.reconcile(list(['a', '1']), (provider) => provider === 'kvm');
+  t.same(names(done), { changed: ['kvm/b'], gone: [] });
+  t.match([...roster.machines].map(({ isStale }) => isStale), [false, true]);
+  t.same(names(roster.reconcile(list(['a', '1']), nobody)), { changed: [], gone: ['kvm/b'] }, 'it answers, and it is not there');
+  t.end();
+});
+
+await t.test('rights', (t) => {
+  const roster = rosterOf(['lab/a', 'on']);
+  const listed = list(['a', '1']);
+  const [unasked] = roster.unasked(listed);
+  roster.setRights(unasked!.device, new Set<Order>(['start']));
+  t.same(roster.unasked(listed), []);
+  roster.reconcile(listed, nobody);
+  t.same([...[...roster.machines][0]!.may], ['start']);
+  roster.forgetRights();
+  roster.setRights(roster.unasked(listed)[0]!.device, new Set());
+  t.same(names(roster.reconcile(listed, nobody)), { changed: ['lab/a'], gone: [] });
+  t.end();
+});
+
+await t.test('a state that is told again has begun when it did', (t) => {
+  const roster = rosterOf(['lab/a', 'on']);
+  roster.reconcile(list(['a', '1']), nobody);
+  const time = '2026-01-31T00:00:00.000Z';
+  t.match(roster.see('lab/a', 'off', time), { state: 'off', since: time });
+  roster.begin();
+  t.match(roster.see('lab/a', 'off'), { state: 'off', since: time });
+  roster.synced();
+  roster.begin();
+  t.match(roster.see('lab/a', 'on'), { state: 'on', since: undefined });
+  t.end();
+});
+
+await t.test('who does not answer', (t) => {
+  t.same([...staleProviders('stale: kvm1 (UNREACHABLE: no way, none), lab-2, x.y (TIMEOUT)')], ['kvm1', 'lab-2', 'x.y']);
+  for (const note of ['', 'something else: a, b']) t.same([...staleProviders(note)], [], note);
+  t.end();
+});
