@@ -24,6 +24,7 @@ export const PAGES = [
   { name: 'argo-server.conf', section: 5, source: 'docs/configuration.md', brief: 'the configuration of argo-server', synopsis: ['/etc/argo-server/argo-server.conf'] },
   { name: 'argo-protocol', section: 7, source: 'docs/protocol.md', brief: 'the line protocol of argo-server', synopsis: [] },
   { name: 'fence_argo', section: 8, source: 'docs/integrations/fence.md', brief: 'fence nodes of a cluster by an argo-server', synopsis: ['fence_argo [OPTION…]'] },
+  { name: 'argo-mqtt', section: 8, source: 'docs/integrations/home-assistant.md', brief: 'bring machines of an argo-server to MQTT and Home Assistant', synopsis: ['argo-mqtt [--config FILE] [--check]'] },
 ];
 
 /** Where the package has all documents. */

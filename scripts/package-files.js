@@ -3,7 +3,11 @@
 /** Where the program is; paths of the package have no slash in front. */
 export const HOME = 'usr/lib/argo-server';
 export const DOC = 'usr/share/doc/argo-server';
-export const UNIT = 'lib/systemd/system/argo-server.service';
+/** Units of systemd, from the folder etc. */
+export const UNITS = [
+  { name: 'argo-server.service', document: 'operating.md', page: 'argo-server(8)' },
+  { name: 'argo-mqtt.service', document: 'integrations/home-assistant.md', page: 'argo-mqtt(8)' },
+];
 export const CONFFILES = ['etc/argo-server/argo-server.conf'];
 
 /**
@@ -36,6 +40,7 @@ export const FILES = [
 export const LINKS = {
   'usr/sbin/argo-server': '../lib/argo-server/bin/argo-server.js',
   'usr/bin/argo': '../lib/argo-server/bin/argo.js',
+  'usr/bin/argo-mqtt': '../lib/argo-server/bin/argo-mqtt.js',
 };
 
 /** What the client prints for a shell, by the name that the shell looks for. @type {Record<string, string>} */

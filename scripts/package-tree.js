@@ -6,7 +6,7 @@ import {
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { writeManPages } from './man.js';
-import { BUILD_ONLY, COMPILED_LEFT_OUT, COMPLETIONS, CONFFILES, DOC, FILES, HOME, isForeign, LEFT_OUT, LINKS, TERMS, UNIT } from './package-files.js';
+import { BUILD_ONLY, COMPILED_LEFT_OUT, COMPLETIONS, CONFFILES, DOC, FILES, HOME, isForeign, LEFT_OUT, LINKS, TERMS, UNITS } from './package-files.js';
 import { productionPackages } from './production.js';
 import { fromRoot } from './root.js';
 
@@ -58,10 +58,12 @@ function stripNative(root) {
   return native;
 }
 
-/** The unit, for where the program is here. @param {string} root */
-function addUnit(root) {
-  const text = readFileSync(fromRoot('etc', 'argo-server.service'), 'utf8').replaceAll('/opt/argo-server/docs/operating.md', `/${DOC}/operating.md`).replaceAll('/opt/argo-server', `/${HOME}`);
-  write(root, UNIT, text.replace(/^(Documentation=)/m, '$1man:argo-server(8) '));
+/** The units, for where the programs are here. @param {string} root */
+function addUnits(root) {
+  for (const { name, document, page } of UNITS) {
+    const text = readFileSync(fromRoot('etc', name), 'utf8').replaceAll(`/opt/argo-server/docs/${document}`, `/${DOC}/${document}`).replaceAll('/opt/argo-server', `/${HOME}`);
+    write(root, `lib/systemd/system/${name}`, text.replace(/^(Documentation=)/m, `$1man:${page} `));
+  }
 }
 
 /** @param {string} root @param {string} path @param {string | Buffer} content */
@@ -145,7 +147,7 @@ export function layOut(root, facts, maintainer) {
     symlinkSync(target, join(root, path));
   }
   addCopyright(root, addPackages(root));
-  addUnit(root);
+  addUnits(root);
   addChangelogs(root, facts, maintainer);
   addCompletions(root);
   addManPages(root, facts);

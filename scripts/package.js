@@ -28,7 +28,7 @@ const SCRIPTS = ['postinst', 'prerm', 'postrm'];
 /** Beside libraries and Node: what the package's own scripts run. */
 const DEPENDS = ['adduser', 'init-system-helpers (>= 1.54)'];
 const RECOMMENDS = ['python3'];
-const SUGGESTS = ['bash-completion', 'fence-agents', 'ipmitool', 'libvirt-clients', 'monitoring-plugins-basic', 'powerman', 'python3-impacket'];
+const SUGGESTS = ['bash-completion', 'fence-agents', 'ipmitool', 'libvirt-clients', 'monitoring-plugins-basic', 'mosquitto', 'powerman', 'python3-impacket'];
 
 const manifest = JSON.parse(readFileSync(fromRoot('package.json'), 'utf8'));
 

@@ -27,7 +27,7 @@ const pages = join(folder, 'pages');
 await t.test('each page is there, and clean to mandoc', async (t) => {
   const { code, stderr } = await make(pages);
   t.equal(code, 0, stderr);
-  t.same(files(pages), ['man1/argo.1', 'man5/argo-server.conf.5', 'man7/argo-protocol.7', 'man8/argo-server.8', 'man8/fence_argo.8']);
+  t.same(files(pages), ['man1/argo.1', 'man5/argo-server.conf.5', 'man7/argo-protocol.7', 'man8/argo-mqtt.8', 'man8/argo-server.8', 'man8/fence_argo.8']);
   for (const path of files(pages)) {
     const lint = await runProgram('mandoc', ['-T', 'lint', '-W', 'warning', join(pages, path)]);
     t.equal(lint.stdout + lint.stderr, '', path);

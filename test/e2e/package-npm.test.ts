@@ -23,7 +23,7 @@ await t.test('installed for all, it comes to the first list', async (t) => {
   const tarball = await buildTarball(join(folder, 'out'));
   const prefix = join(folder, 'prefix');
   await must('npm', ['install', '--global', '--prefix', prefix, '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', tarball], INSTALL_WITHIN_MS);
-  t.same(readdirSync(join(prefix, 'bin')).sort(), ['argo', 'argo-server']);
+  t.same(readdirSync(join(prefix, 'bin')).sort(), ['argo', 'argo-mqtt', 'argo-server']);
   t.notOk(readdirSync(join(prefix, 'lib', 'node_modules', 'argo-server', 'node_modules')).includes('typescript'));
 
   const config = join(folder, 'argo-server.conf');

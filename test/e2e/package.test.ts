@@ -79,6 +79,9 @@ await t.test('installed, used, upgraded, removed and purged', async (t) => {
     t.match(await inside("cd / && /usr/bin/python3 -c 'import argo; print(argo.__file__)'"), '/usr/lib/python3/dist-packages/argo/__init__.py');
     if (existsSync('/usr/share/fence/fencing.py')) t.match(await inside('fence_argo --action metadata'), /<resource-agent name="fence_argo"/);
     t.ok(await root.exists('/usr/share/argo-server/powerman/argo.dev'));
+    t.match(await inside('argo-mqtt --version'), /^0\.1\.0\n$/);
+    t.ok(await root.exists('/lib/systemd/system/argo-mqtt.service'));
+    t.notOk(await root.exists('/etc/systemd/system/multi-user.target.wants/argo-mqtt.service'), 'who wants it enables it');
   });
 
   await t.test('all that it is built on came along whole', async (t) => {
