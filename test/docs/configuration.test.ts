@@ -12,6 +12,7 @@ import { openLoaders } from '../../src/daemon/loaders.js';
 import { driverTypes, loadDriver } from '../../src/drivers/catalogue.js';
 import { newSeed } from '../../src/fleet/signer.js';
 import { SHUTDOWN_TIMEOUT } from '../../src/kit/limits.js';
+import { MQTT_FLUSH } from '../../src/kit/mqtt-limits.js';
 import { fromRoot } from '../support/paths.js';
 import { which } from '../support/peers.js';
 import { blocksOf, codeWords, documentsIn, readDocument, section, tableRows } from './markdown.js';
@@ -19,8 +20,8 @@ import { runNode, runProgram } from '../support/programs.js';
 
 const DOCUMENT = readDocument('docs/configuration.md');
 
-/** The client has a file of its own, which is not argo-server.conf. */
-const OTHER_FILES = ['docs/client.md'];
+/** The client and argo-mqtt have files of their own, which are not argo-server.conf. */
+const OTHER_FILES = ['docs/client.md', 'docs/integrations/home-assistant.md'];
 
 /** The first column's keys with their default column, of the tables under a heading. */
 const keyTable = (heading: string): Map<string, string> =>
@@ -122,16 +123,18 @@ await t.test('etc/argo-server.conf with its comments taken away is good, too', a
   t.match(fleet, { name: 'berlin', fronts: [{ name: 'f1' }] });
 });
 
-await t.test('etc/argo-server.service', async (t) => {
-  const unit = readDocument('etc/argo-server.service');
-  const seconds = Number(/^TimeoutStopSec=(\d+)s$/m.exec(unit)?.[1]);
-  t.ok(seconds * 1000 > SHUTDOWN_TIMEOUT, 'systemd waits longer than the daemon takes');
-  const programs = [...unit.matchAll(/ \/opt\/argo-server\/(\S+)/g)].map(([, path = '']) => path);
-  t.same([...new Set(programs)], ['bin/argo-server.js']);
-  await t.test('systemd understands it', { skip: which('systemd-analyze') === undefined && 'needs systemd-analyze' }, async (t) => {
-    const { code, stdout, stderr } = await runProgram('systemd-analyze', ['verify', '--man=no', fromRoot('etc', 'argo-server.service')]);
-    t.equal(code, 0, stdout + stderr);
-    // It looks at units that this one names, too; what it says of those is not ours.
-    t.notMatch(stderr, /argo-server\.service:\d+/);
+for (const [name, longest] of [['argo-server', SHUTDOWN_TIMEOUT], ['argo-mqtt', MQTT_FLUSH]] as const) {
+  await t.test(`etc/${name}.service`, async (t) => {
+    const unit = readDocument(`etc/${name}.service`);
+    const seconds = Number(/^TimeoutStopSec=(\d+)s$/m.exec(unit)?.[1]);
+    t.ok(seconds * 1000 > longest, 'systemd waits longer than the program takes');
+    const programs = [...unit.matchAll(/ \/opt\/argo-server\/(\S+)/g)].map(([, path = '']) => path);
+    t.same([...new Set(programs)], [`bin/${name}.js`]);
+    await t.test('systemd understands it', { skip: which('systemd-analyze') === undefined && 'needs systemd-analyze' }, async (t) => {
+      const { code, stdout, stderr } = await runProgram('systemd-analyze', ['verify', '--man=no', fromRoot('etc', `${name}.service`)]);
+      t.equal(code, 0, stdout + stderr);
+      // It looks at units that this one names, too; what it says of those is not ours.
+      t.notMatch(stderr, new RegExp(`${name}\\.service:\\d+`));
+    });
   });
-});
+}
