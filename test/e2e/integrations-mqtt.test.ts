@@ -39,6 +39,9 @@ grants = [{ instances = ["lj"], commands = ["read"] }]
 type = "sim"
 instances = [${instances}, "dev", "deaf", { name = "held", state = "suspended" }, "mail+1/#", "hung"]
 faults = { deaf = "deaf", hung = "error" }
+[providers.away]
+type = "libvirt"
+uri = "qemu:///system?socket=/nonexistent"
 `;
 
 const bridgeConfig = (server: number, broker: Mosquitto, more = '', ofBroker = ''): string => `
@@ -93,6 +96,8 @@ await t.test('what Home Assistant sees and does', { skip }, async (t) => {
   await broker.publish('homeassistant/switch/argo/argo__demo__99__power/config', '{"unique_id":"argo__demo__99__power"}', '-r');
   await broker.publish('argo/demo/gone/availability', 'online', '-r');
   await broker.publish('argo/demo/gone/power', 'ON', '-r');
+  await broker.publish('homeassistant/switch/argo/argo__away__7__power/config', '{"unique_id":"argo__away__7__power"}', '-r');
+  await broker.publish('argo/away/vm/availability', 'online', '-r');
   await broker.publish(`${lj}/set`, 'OFF', '-r');
   let bridge = new RunningBridge(t, bridgeConfig(daemon.port, broker));
   await onlooker.says('argo/availability', 'online');
@@ -102,7 +107,7 @@ await t.test('what Home Assistant sees and does', { skip }, async (t) => {
 
   await t.test('each machine is found, with what the account may do', async (t) => {
     const configs = [...onlooker.now].filter(([topic]) => topic.endsWith('/config'));
-    t.same(configs.flatMap(([topic, payload]) => discoveryFaults(topic, payload)), []);
+    t.same(configs.filter(([topic]) => !topic.includes('__away__')).flatMap(([topic, payload]) => discoveryFaults(topic, payload)), []);
     const entities = configs.map(([topic]) => topic.split('/').slice(1, 4).join('/')).sort();
     const of = (id: number): string[] => entities.filter((entity) => entity.includes(`__demo__${id}__`)).map((entity) => entity.replace(/argo\/argo__demo__\d+__/, ''));
     t.same(of(1), ['button/force_off', 'button/reboot', 'sensor/last_order', 'sensor/state', 'switch/power'], 'lj');
@@ -129,6 +134,8 @@ await t.test('what Home Assistant sees and does', { skip }, async (t) => {
     await onlooker.says('argo/demo/gone/power', undefined);
     t.equal(await statusOf('lj'), 'on');
     t.equal(onlooker.last(`${lj}/last_order`), undefined);
+    await onlooker.says('argo/away/vm/availability', 'offline');
+    t.match(onlooker.last('homeassistant/switch/argo/argo__away__7__power/config'), 'argo__away__7__power', 'one whose provider does not answer may be there all the same');
   });
 
   await t.test('a change is seen at once', async (t) => {
