@@ -203,7 +203,7 @@ export class Bridge {
     this.#refresh = setTimeout(() => {
       this.#refresh = undefined;
       void this.#update();
-    }, ms);
+    }, ms).unref();
   }
 
   async #update(): Promise<void> {

@@ -121,6 +121,8 @@ function optionsOf({ settings, clientId, version, keepalive }: BrokerSettings, p
     clean: true,
     reconnectPeriod: 0, resubscribe: false, queueQoSZero: false,
     connectTimeout: MQTT_ANSWER,
+    // else it writes to standard error whatever DEBUG asks for, our login among it
+    log: () => undefined,
     keepalive: Math.max(1, Math.round(keepalive / 1000)),
     ...(will !== undefined && { will: { topic: will.topic, payload: Buffer.from(OFFLINE), qos: 1 as const, retain: true } }),
   };

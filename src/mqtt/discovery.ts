@@ -84,7 +84,7 @@ export function bridgeDiscovery(topics: Topics, server: string): ReadonlyMap<str
   const topic = topics.config('binary_sensor', topics.bridge, 'connection');
   if (topic === undefined) return new Map();
   return new Map([[topic, JSON.stringify({
-    unique_id: `${topics.bridge}__connection`, name: 'Connection', state_topic: topics.availability, payload_on: ONLINE, payload_off: OFFLINE,
+    unique_id: topics.unique(topics.bridge, 'connection'), name: 'Connection', state_topic: topics.availability, payload_on: ONLINE, payload_off: OFFLINE,
     device_class: 'connectivity', entity_category: 'diagnostic',
     device: { identifiers: [topics.bridge], name: `Argo at ${server}`, manufacturer: MANUFACTURER, model: 'argo-server' }, origin,
   })]]);

@@ -71,8 +71,8 @@ export class Topics {
     return [this.#prefixes.id, provider, id].map(plain).join(SEPARATOR);
   }
 
-  /** Unique on a broker. */
-  unique(device: string, entity: Entity): string {
+  /** Of an entity, unique on a broker. */
+  unique(device: string, entity: string): string {
     return `${device}${SEPARATOR}${entity}`;
   }
 
@@ -84,10 +84,10 @@ export class Topics {
   /** Where Home Assistant finds an entity. @returns undefined where nobody looks */
   config(component: string, device: string, entity: string): string | undefined {
     const { discovery, id } = this.#prefixes;
-    return discovery === undefined ? undefined : `${discovery}/${component}/${plain(id)}/${device}${SEPARATOR}${entity}/config`;
+    return discovery === undefined ? undefined : `${discovery}/${component}/${plain(id)}/${this.unique(device, entity)}/config`;
   }
 
-  /** Of whose provider what lies on a topic of {@link left} is. @returns its name as {@link level} or {@link plain} writes it, and which */
+  /** Of whose provider what lies on a topic of {@link left} is, and below which topic all of that machine is told. @returns undefined for what is not ours */
   ownerOf(topic: string): { readonly base: string | undefined; isOf(provider: string): boolean } | undefined {
     const { topics, discovery, id } = this.#prefixes;
     const own = `${topics}/`;
@@ -99,6 +99,6 @@ export class Topics {
     if (discovery === undefined || !topic.startsWith(`${discovery}/`)) return undefined;
     const [, node, object, last] = topic.slice(discovery.length + 1).split('/');
     if (node !== plain(id) || object === undefined || last !== 'config') return undefined;
-    return { base: undefined, isOf: (one) => object.startsWith(`${this.device(one, '')}`) };
+    return { base: undefined, isOf: (one) => object.startsWith(this.device(one, '')) };
   }
 }

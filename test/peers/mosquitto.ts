@@ -107,8 +107,6 @@ export class Mosquitto {
 interface Heard {
   readonly topic: string;
   readonly payload: string;
-  /** it was kept, and has come because it was asked for */
-  readonly isKept: boolean;
 }
 
 /** mosquitto_sub, which connects again by itself when its broker was gone. */
@@ -118,8 +116,8 @@ export class Onlooker {
   constructor(t: Test, env: NodeJS.ProcessEnv) {
     const child = spawn('mosquitto_sub', ['-t', '#', '-F', '%j', '-q', '1'], { env, stdio: ['ignore', 'pipe', 'ignore'] });
     createInterface({ input: child.stdout }).on('line', (line) => {
-      const { topic, payload, retain } = JSON.parse(line) as { topic: string; payload: string | null; retain: number };
-      this.heard.push({ topic, payload: payload ?? '', isKept: retain === 1 });
+      const { topic, payload } = JSON.parse(line) as { topic: string; payload: string | null };
+      this.heard.push({ topic, payload: payload ?? '' });
     });
     const ended = once(child, 'close');
     t.teardown(async () => {

@@ -12,7 +12,6 @@ const WITHIN_MS = 60_000;
 
 /** An `argo-mqtt` at work. */
 export class RunningBridge {
-  readonly args: readonly string[];
   #said = '';
   readonly #child;
   readonly #ended;
@@ -20,8 +19,7 @@ export class RunningBridge {
   /** @param toml of its file @param env on top of this process's own */
   constructor(t: Test, toml: string, env: NodeJS.ProcessEnv = {}) {
     const file = bridgeFile(t, toml);
-    this.args = [PROGRAM, '--config', file];
-    this.#child = spawn(process.execPath, this.args, { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#child = spawn(process.execPath, [PROGRAM, '--config', file], { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => { this.#said = (this.#said + text).slice(-1_000_000); });
     this.#ended = once(this.#child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
     t.teardown(() => this.end('SIGKILL'));
