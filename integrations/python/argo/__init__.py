@@ -12,22 +12,23 @@ docs/integrations/python.md describes it.
 
 from .aio import AsyncClient
 from .client import Client
-from .commands import Listing, Outcomes, Request, States
+from .commands import Infos, Listing, Outcomes, Plan, Plans, Request, States
 from .errors import (
     AccessDenied, Ambiguous, ArgoError, AuditUnavailable, BadAnswer, BadRequest, Busy, CertificateRejected, CursorExpired, Failed,
     HostKeyChanged, InternalError, LineTooLong, NeedsAnswer, NoMatch, NoSuchInstance, NoSuchPlan, NoSuchProvider, NoSuchRequest,
     NoSuchRun, NoSuchTask, NotAllowed, NotAuthenticated, NotSupported, ShuttingDown, TimedOut, TooManyConnections, Uncertain,
     UnknownCommand, Unreachable, Usage, WrongState,
 )
-from .protocol import Exact, Reply, quote
+from .protocol import Exact, Reply, portions, quote
 from .settings import Settings, SettingsError, address, ask_password, from_environment, read_password
 from .states import State
 
 __all__ = [
     "AccessDenied", "Ambiguous", "ArgoError", "AsyncClient", "AuditUnavailable", "BadAnswer", "BadRequest", "Busy",
-    "CertificateRejected", "Client", "CursorExpired", "Exact", "Failed", "HostKeyChanged", "InternalError", "LineTooLong", "Listing",
-    "NeedsAnswer", "NoMatch", "NoSuchInstance", "NoSuchPlan", "NoSuchProvider", "NoSuchRequest", "NoSuchRun", "NoSuchTask",
-    "NotAllowed", "NotAuthenticated", "NotSupported", "Outcomes", "Reply", "Request", "Settings", "SettingsError", "ShuttingDown",
-    "State", "States", "TimedOut", "TooManyConnections", "Uncertain", "UnknownCommand", "Unreachable", "Usage", "WrongState",
-    "address", "ask_password", "from_environment", "quote", "read_password",
+    "CertificateRejected", "Client", "CursorExpired", "Exact", "Failed", "HostKeyChanged", "Infos", "InternalError",
+    "LineTooLong", "Listing", "NeedsAnswer", "NoMatch", "NoSuchInstance", "NoSuchPlan", "NoSuchProvider", "NoSuchRequest",
+    "NoSuchRun", "NoSuchTask", "NotAllowed", "NotAuthenticated", "NotSupported", "Outcomes", "Plan", "Plans", "Reply",
+    "Request", "Settings", "SettingsError", "ShuttingDown", "State", "States", "TimedOut", "TooManyConnections", "Uncertain",
+    "UnknownCommand", "Unreachable", "Usage", "WrongState", "address", "ask_password", "from_environment", "portions", "quote",
+    "read_password",
 ]

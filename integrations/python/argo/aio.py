@@ -7,7 +7,7 @@ import time
 from typing import Iterable, Optional
 
 from . import commands
-from .commands import Listing, Outcomes, Request, States
+from .commands import Infos, Listing, Outcomes, Plans, Request, States
 from .errors import CertificateRejected
 from .protocol import MAX_LINE, Reply
 from .session import IsQuiet, Late, Lost, Open, Receive, Send, Session, is_right, reason
@@ -115,6 +115,10 @@ class AsyncClient:
         """See Client.info."""
         return await self.run(commands.info(name, timeout))
 
+    async def infos(self, *names, timeout=commands.READING) -> Infos:
+        """See Client.infos."""
+        return await self.run(commands.infos(names, timeout))
+
     async def start(self, name, wait: Optional[float] = commands.WAIT, force=False) -> None:
         """See Client.start."""
         await self.run(commands.order("start", name, wait, force))
@@ -130,6 +134,10 @@ class AsyncClient:
     async def orders(self, action, names: Iterable[str], wait: Optional[float] = commands.WAIT, force=False, clean: Optional[float] = None) -> Outcomes:
         """See Client.orders."""
         return await self.run(commands.orders(action, list(names), wait, force, clean))
+
+    async def plans(self, action, names: Iterable[str], force=False, clean: Optional[float] = None) -> Plans:
+        """See Client.plans."""
+        return await self.run(commands.plans(action, list(names), force, clean))
 
     async def _in_turn(self, begin):
         # made here: before Python 3.10 a lock belongs to the loop in which it is made

@@ -7,7 +7,7 @@ import time
 from typing import Iterable, Optional
 
 from . import commands
-from .commands import Listing, Outcomes, Request, States
+from .commands import Infos, Listing, Outcomes, Plans, Request, States
 from .errors import CertificateRejected
 from .protocol import Reply
 from .session import IsQuiet, Late, Lost, Open, Receive, Send, Session, is_right, reason
@@ -74,6 +74,10 @@ class Client:
         """What is known of one instance: text by key, a list where a key comes several times."""
         return self.run(commands.info(name, timeout))
 
+    def infos(self, *names, timeout=commands.READING) -> Infos:
+        """The same of all that names and patterns select. Look at its `failures`."""
+        return self.run(commands.infos(names, timeout))
+
     def start(self, name, wait: Optional[float] = commands.WAIT, force=False) -> None:
         """Switches it on. Returns when the machine says that it is on, or with `wait=None` when the order is accepted."""
         self.run(commands.order("start", name, wait, force))
@@ -89,6 +93,10 @@ class Client:
     def orders(self, action, names: Iterable[str], wait: Optional[float] = commands.WAIT, force=False, clean: Optional[float] = None) -> Outcomes:
         """One order to all that names and patterns select. Look at its `failures`."""
         return self.run(commands.orders(action, list(names), wait, force, clean))
+
+    def plans(self, action, names: Iterable[str], force=False, clean: Optional[float] = None) -> Plans:
+        """What that order would do to each; nothing is ordered."""
+        return self.run(commands.plans(action, list(names), force, clean))
 
     def _carry_out(self, steps):
         try:

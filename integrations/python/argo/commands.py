@@ -1,7 +1,7 @@
 """The requests of the clients' helpers: what is sent, how long it may take, and what the reply means."""
 
 import re
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple, TypeVar, Union
 
 from .errors import ArgoError, BY_PHRASE, BadAnswer, from_reason
 from .protocol import Reply, quote, request_line, seconds, split_reason, word
@@ -19,6 +19,9 @@ GRACE = 30
 AT_ONCE = 30
 
 _STATE = re.compile(r"[a-z]+\Z")
+_NOTHING = "nothing"
+#: What an order would do: `nothing, it is on already`, `clean shutdown, then power off after 60 s (it is on)`.
+_PLANNED = re.compile(r"[a-z][^:()]*[ (]it is ([a-z]+)(?:\)| already(?: and would be waited for)?)(?:, (?:after|in place of) .*)?\Z", re.DOTALL)
 
 
 class Request(NamedTuple):
@@ -49,12 +52,45 @@ class States(Dict[str, State]):
     remark = ""
 
 
-class Outcomes(Dict[str, Optional[ArgoError]]):
-    """How an order ended on each instance: None where it is done, else the error."""
+class Plan(NamedTuple):
+    """What an order would do to one instance now.
+
+    text: for people.
+    changes: False where nothing would be sent, since it is so already, or is under way.
+    state: that from which the order would begin.
+    """
+
+    text: str
+    changes: bool
+    state: State
+
+
+Value = TypeVar("Value")
+
+
+class ByName(Dict[str, Union[Value, ArgoError]]):
+    """What each instance answered; the error where it failed. `remark` says which provider may have more."""
+
+    remark = ""
 
     @property
     def failures(self) -> Dict[str, ArgoError]:
-        return {name: error for name, error in self.items() if error is not None}
+        return {name: value for name, value in self.items() if isinstance(value, ArgoError)}
+
+
+class Outcomes(ByName[None]):
+    """How an order ended on each instance: None where it is done, else the error."""
+
+
+class Plans(ByName[Plan]):
+    """What an order would do to each instance, or the error with which it would be refused."""
+
+
+Facts = Dict[str, Union[str, List[str]]]
+
+
+class Infos(ByName[Facts]):
+    """What is known of each instance: text by key, a list where a key comes several times."""
 
 
 def custom(words, deadline=AT_ONCE, reading=False) -> Request:
@@ -82,6 +118,10 @@ def info(name, timeout=READING) -> Request:
     return _reading(["info", "--timeout=" + seconds(timeout), "--", quote(name)], _info, timeout)
 
 
+def infos(names, timeout=READING) -> Request:
+    return _reading(["info", "--timeout=" + seconds(timeout), "--", *map(word, names)], lambda reply: _infos(names, reply), timeout)
+
+
 def order(action, name, wait: Optional[float], force=False, clean: Optional[float] = None) -> Request:
     """An order to one instance; None for `wait` where acceptance is enough."""
     return _order(action, [quote(name)], wait, force, clean, lambda reply: reply.raise_for_code() and None)
@@ -92,15 +132,24 @@ def orders(action, names, wait: Optional[float], force=False, clean: Optional[fl
     return _order(action, list(map(word, names)), wait, force, clean, lambda reply: _outcomes(names, reply))
 
 
+def plans(action, names, force=False, clean: Optional[float] = None) -> Request:
+    """What the same order would do; nothing is ordered."""
+    line = request_line(action, "--dry-run", *_options(None, force, clean), "--", *map(word, names))
+    return Request(line, (clean or READING) + GRACE, True, _plans)
+
+
 def _order(action, words: List[str], wait, force, clean, parse) -> Request:
-    options = [
+    most = (ACCEPTANCE if wait is None else wait) + (clean or 0) + GRACE
+    return Request(request_line(action, *_options(wait, force, clean), "--", *words), most, False, parse)
+
+
+def _options(wait, force, clean) -> List[str]:
+    return [
         *(["--force"] if force else []),
         *(["--wait=" + seconds(wait)] if wait is not None else []),
         # for `stop --force` this is how long a clean way is tried first, so it is said only where that is meant
         *(["--timeout=" + seconds(clean)] if clean is not None else []),
     ]
-    most = (ACCEPTANCE if wait is None else wait) + (clean or 0) + GRACE
-    return Request(request_line(action, *options, "--", *words), most, False, parse)
 
 
 def _listing(reply: Reply) -> Listing:
@@ -128,33 +177,108 @@ def _states(names, reply: Reply) -> States:
     return found
 
 
-def _info(reply: Reply) -> Dict[str, Union[str, List[str]]]:
+def _info(reply: Reply) -> Facts:
     reply.raise_for_code()
-    found: Dict[str, Union[str, List[str]]] = {}
-    for line in reply.lines:
+    return _facts(reply.lines)
+
+
+def _facts(lines) -> Facts:
+    found: Facts = {}
+    for line in lines:
         key, _, value = line.partition(":")
         value, before = value.strip(), found.get(key)
         found[key] = value if before is None else [*before, value] if isinstance(before, list) else [before, value]
     return found
 
 
+def _infos(names, reply: Reply) -> Infos:
+    lines = reply.lines
+    if len(names) == 1 and _begins(lines, 0, ""):
+        # one plain name stands before none of its lines
+        return _checked(Infos({str(names[0]): _facts(lines)}), reply)
+    found, at = Infos(), 0
+    while at < len(lines):
+        name = _first_name(lines, at)
+        if name is None:
+            outcome = _outcome(lines[at])
+            if outcome is None or outcome[1] is None:
+                raise BadAnswer("facts without a name")
+            found.update([outcome])
+            at += 1
+            continue
+        begun, prefix = at, name + ": "
+        at += 2
+        while at < len(lines) and lines[at].startswith(prefix) and not _begins(lines, at, prefix):
+            at += 1
+        found[name] = _facts(line[len(prefix):] for line in lines[begun:at])
+    return _checked(found, reply)
+
+
+def _begins(lines, at, prefix) -> bool:
+    """Whether the facts of an instance begin there: these two always come first."""
+    return at + 1 < len(lines) and lines[at].startswith(prefix + "name: ") and lines[at + 1].startswith(prefix + "full name: ")
+
+
+def _first_name(lines, at) -> Optional[str]:
+    return next((name for name, _ in _splits(lines[at]) if _begins(lines, at, name + ": ")), None)
+
+
+def _plans(reply: Reply) -> Plans:
+    found = Plans()
+    for name, plan in map(_plan, reply.lines):
+        # a name that holds what looks like a plan must not pass for another instance's
+        if name in found:
+            raise BadAnswer("two plans for %s" % name)
+        found[name] = plan
+    return _checked(found, reply)
+
+
+def _plan(line) -> Tuple[str, Union[Plan, ArgoError]]:
+    for name, text in _splits(line):
+        phrase, detail = split_reason(text)
+        if phrase in BY_PHRASE:
+            return name, from_reason(phrase, detail)
+        found = _PLANNED.match(text)
+        if found:
+            return name, Plan(text, not text.startswith(_NOTHING), State.of(found.group(1)))
+    # as a later server may say it
+    name, colon, text = line.partition(": ")
+    if not colon:
+        raise BadAnswer("a plan without a name")
+    return name, Plan(text, not text.startswith(_NOTHING), State.UNKNOWN)
+
+
 def _outcomes(names, reply: Reply) -> Outcomes:
-    """Raises the error of the reply unless it says of each instance how it ended there."""
-    found = Outcomes(outcome for outcome in map(_outcome, reply.lines) if outcome is not None)
-    if not found.failures or reply.phrase != "FAILED":
-        reply.raise_for_code()
+    known = frozenset(names)
+    outcomes = (_outcome(line, known) for line in reply.lines)
+    found = _checked(Outcomes(outcome for outcome in outcomes if outcome is not None), reply)
     # one plain name has no line
     return Outcomes({str(names[0]): None}) if not found and len(names) == 1 else found
 
 
-def _outcome(line) -> Optional[Tuple[str, Optional[ArgoError]]]:
-    """A name may hold a colon, too: what follows it must be a phrase."""
+def _checked(found, reply: Reply):
+    """Raises the error of the reply unless it says of each instance how it ended there."""
+    if not found.failures or reply.phrase != "FAILED":
+        reply.raise_for_code()
+        found.remark = reply.detail
+    return found
+
+
+def _outcome(line, names=frozenset()) -> Optional[Tuple[str, Optional[ArgoError]]]:
+    """A name may look like an outcome itself: where several readings are right, that with one of `names` counts."""
+    found = []
+    for name, text in _splits(line):
+        phrase, detail = split_reason(text)
+        if text == "done":
+            found.append((name, None))
+        elif phrase in BY_PHRASE:
+            found.append((name, from_reason(phrase, detail)))
+    return next((outcome for outcome in reversed(found) if outcome[0] in names), found[0] if found else None)
+
+
+def _splits(line) -> Iterator[Tuple[str, str]]:
+    """What may be the name in front, and the rest: a name may hold a colon, too."""
     at = line.find(": ")
     while at != -1:
-        phrase, detail = split_reason(line[at + 2:])
-        if phrase == "done":
-            return line[:at], None
-        if phrase in BY_PHRASE:
-            return line[:at], from_reason(phrase, detail)
+        yield line[:at], line[at + 2:]
         at = line.find(": ", at + 1)
-    return None

@@ -1,7 +1,7 @@
 """The line protocol without a connection: requests as lines, bytes as replies. docs/protocol.md is its text."""
 
 import re
-from typing import List, NamedTuple, Tuple
+from typing import Iterable, Iterator, List, NamedTuple, Tuple
 
 from .errors import BadAnswer, BadRequest, from_reason
 
@@ -9,6 +9,10 @@ from .errors import BadAnswer, BadRequest, from_reason
 MAX_LINE = 1024 * 1024
 #: Bytes of all lines of one reply together.
 MAX_REPLY = 64 * 1024 * 1024
+#: Bytes and number of names on one line, so that their request is one that every server takes whose `max-line` is no less
+#: than it is by itself.
+ROOM_FOR_NAMES = 3800
+MOST_NAMES = 1000
 
 _CODE = re.compile(r"([234]00)(?: (.*))?\Z", re.DOTALL)
 #: A body line that would look like a code has a blank put in front.
@@ -109,6 +113,21 @@ def word(text) -> str:
     if isinstance(text, Exact) or text == "" or (_BLANK_OR_QUOTE.search(text) and not _TAG.match(text)):
         return quote(text)
     return text
+
+
+def portions(names: Iterable[str]) -> Iterator[List[str]]:
+    """Names in portions, each of which fits on one line."""
+    portion: List[str] = []
+    size = 0
+    for name in names:
+        needed = len(word(name).encode("utf-8")) + 1
+        if portion and (size + needed > ROOM_FOR_NAMES or len(portion) == MOST_NAMES):
+            yield portion
+            portion, size = [], 0
+        portion.append(name)
+        size += needed
+    if portion:
+        yield portion
 
 
 def request_line(*words: str) -> bytes:

@@ -1,6 +1,6 @@
 import unittest
 
-from argo import Ambiguous, BadAnswer, Failed, NotAllowed, Reply, State, TimedOut, Uncertain, commands
+from argo import Ambiguous, BadAnswer, Exact, Failed, NotAllowed, Plan, Reply, State, TimedOut, Uncertain, WrongState, commands, portions
 
 
 def done(*lines, remark=""):
@@ -35,8 +35,51 @@ class Readings(unittest.TestCase):
                          {"name": "lj", "disks": ["a: b", "c", "d"], "error": ""})
 
     def test_readings_may_be_sent_again(self):
-        for request in (commands.status("a"), commands.states(["a"]), commands.info("a"), commands.list_names()):
+        for request in (commands.status("a"), commands.states(["a"]), commands.info("a"), commands.infos(["a"]), commands.list_names(), commands.plans("stop", ["a"])):
             self.assertTrue(request.reading)
+
+    def test_infos_by_name(self):
+        def told(name, prefix, *more):
+            return [prefix + line for line in ("name: " + name, "full name: p/" + name, *more)]
+
+        one = told("lj", "", "state: off")
+        self.assertEqual(commands.infos(["p/lj"]).parse(done(*one)), {"p/lj": {"name": "lj", "full name": "p/lj", "state": "off"}})
+        names = ["lj", "a: b", "x: name: y", "name", "full name"]
+        lines = [line for name in names for line in told(name, name + ": ", "state: on", "disks: a: b")]
+        found = commands.infos(["*"]).parse(failed("FAILED", "1 of 6", *lines, "mail server: NOT ALLOWED"))
+        self.assertEqual([found[name]["full name"] for name in names], ["p/" + name for name in names])
+        self.assertEqual({info["disks"] for name, info in found.items() if name in names}, {"a: b"})
+        self.assertEqual(list(found.failures), ["mail server"])
+        self.assertEqual(commands.infos(["*"]).parse(done(remark="stale: kvm1")).remark, "stale: kvm1")
+        with self.assertRaises(BadAnswer):
+            commands.infos(["*"]).parse(done("lj: state: on"))
+        with self.assertRaises(NotAllowed):
+            commands.infos(["lj"]).parse(failed("NOT ALLOWED"))
+
+
+class Plans(unittest.TestCase):
+    def test_how_it_is_asked(self):
+        self.assertEqual(commands.plans("stop", ["web*", "a b"], True, 60).line, b'stop --dry-run --force --timeout=60 -- web* "a b"\n')
+
+    def test_what_would_change(self):
+        found = commands.plans("stop", ["*"]).parse(failed(
+            "FAILED", "1 of 5", "lj: nothing, it is off already", "web1: clean shutdown, then power off after 60 s (it is on)",
+            "a: b: nothing, it is stopping already and would be waited for, after another action that holds it: stop by kim (it is off)",
+            "late: start, when an earlier stop has ended (it is stopping)", "web2: WRONG STATE: web2 is paused; use --force"))
+        self.assertEqual(found["lj"], Plan("nothing, it is off already", False, State.OFF))
+        self.assertEqual({name: plan[1:] for name, plan in found.items() if name not in found.failures}, {
+            "lj": (False, State.OFF), "web1": (True, State.ON), "a: b": (False, State.STOPPING), "late": (True, State.STOPPING)})
+        self.assertIsInstance(found["web2"], WrongState)
+
+    def test_words_of_a_later_server(self):
+        found = commands.plans("start", ["*"]).parse(done("a: nothing at all", "b: boot"))
+        self.assertEqual(found, {"a": Plan("nothing at all", False, State.UNKNOWN), "b": Plan("boot", True, State.UNKNOWN)})
+
+    def test_no_name_passes_for_another(self):
+        found = commands.plans("start", ["*"]).parse(done("lj: start (it is off)", "lj: nothing, it is on already: start (it is off)"))
+        self.assertEqual([plan.changes for plan in found.values()], [True, True])
+        with self.assertRaises(BadAnswer):
+            commands.plans("start", ["*"]).parse(done("lj: start (it is off)", "lj: nothing, it is on already, after x: start (it is off)"))
 
 
 class Orders(unittest.TestCase):
@@ -61,6 +104,12 @@ class Orders(unittest.TestCase):
         self.assertEqual({name: str(error) for name, error in found.failures.items()}, {"a: b": "TIMEOUT: accepted, but it is: on", "web2": "UNCERTAIN"})
         self.assertEqual([type(error) for error in found.failures.values()], [TimedOut, Uncertain])
 
+    def test_a_name_that_looks_like_an_outcome(self):
+        names = [Exact("lj"), Exact("lj: done"), Exact("lj: FAILED")]
+        found = commands.orders("stop", names, 1).parse(failed("FAILED", "2 of 3", "lj: FAILED: BUSY", "lj: done: FAILED: x", "lj: done"))
+        self.assertIsNone(found["lj"])
+        self.assertEqual({name: str(error) for name, error in found.failures.items()}, {"lj: done": "FAILED: x", "lj: FAILED": "BUSY"})
+
     def test_one_plain_name_has_no_line(self):
         parse = commands.orders("stop", ["lj"], 1).parse
         self.assertEqual(parse(done()), {"lj": None})
@@ -72,6 +121,19 @@ class Orders(unittest.TestCase):
             commands.orders("stop", ["a", "b"], 1).parse(Reply(400, "NOT ALLOWED", "", (), False))
         with self.assertRaises(Uncertain):
             commands.orders("stop", ["a", "b"], 1).parse(failed("UNCERTAIN", "", "a: done"))
+
+
+class Portions(unittest.TestCase):
+    def test_each_fits_on_a_line(self):
+        names = ["mäschine %d" % number for number in range(2000)]
+        found = list(portions(names))
+        self.assertEqual([name for portion in found for name in portion], names)
+        self.assertGreater(len(found), 1)
+        for portion in found:
+            self.assertLess(len(commands.orders("suspend", portion, 86400, True, 86400).line), 4096)
+        self.assertEqual(max(map(len, portions("a" * 3000))), 1000)
+        self.assertEqual(list(portions([])), [])
+        self.assertEqual(list(portions(["x" * 9999, "y"])), [["x" * 9999], ["y"]])
 
 
 if __name__ == "__main__":
