@@ -1,4 +1,4 @@
-/** What goes into the Debian package, and where to: a line a file or folder. */
+/** What goes into the packages, and where to: a line a file or folder. */
 
 /** Where the program is; paths of the package have no slash in front. */
 export const HOME = 'usr/lib/argo-server';
@@ -15,6 +15,7 @@ export const CONFFILES = ['etc/argo-server/argo-server.conf'];
  * @property {string} from below the project's folder; a folder goes with all that is in it
  * @property {string} to below the root
  * @property {RegExp} [without] paths below a folder that stay out
+ * @property {boolean} [programs] false: what says which program is to run it is no program all the same
  */
 
 /** @type {Row[]} */
@@ -35,6 +36,17 @@ export const FILES = [
   { from: 'packaging/completion/argo.fish', to: 'usr/share/fish/vendor_completions.d/argo.fish' },
   { from: 'packaging/debian/lintian-overrides', to: 'usr/share/lintian/overrides/argo-server' },
 ];
+
+/** Where Ansible looks for collections that were not installed by a user. */
+export const COLLECTION_HOME = 'usr/share/ansible/collections/ansible_collections/argo/power';
+
+/** What goes into the Ansible collection: its modules run where nothing of ours is, so the Python module comes along. @type {Row[]} */
+export const COLLECTION = [
+  { from: 'integrations/ansible', to: '.', without: /__pycache__|^galaxy\.yml$/, programs: false },
+  { from: 'integrations/python/argo', to: 'plugins/module_utils/argo', without: /__pycache__/ },
+];
+/** What it has beside where it is no part of another package. @type {Row[]} */
+export const COLLECTION_ALONE = [{ from: 'LICENSE', to: 'LICENSE' }, { from: 'CHANGELOG.md', to: 'CHANGELOG.md' }];
 
 /** Commands, as links to programs of the package. @type {Record<string, string>} */
 export const LINKS = {

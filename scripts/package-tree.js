@@ -1,38 +1,15 @@
 /** Lays out what the Debian package installs, below a folder: files, modes and times are the same each time. */
-import { spawnSync } from 'node:child_process';
-import {
-  chmodSync, existsSync, lstatSync, lutimesSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { layOutCollection } from './collection.js';
 import { writeManPages } from './man.js';
-import { BUILD_ONLY, COMPILED_LEFT_OUT, COMPLETIONS, CONFFILES, DOC, FILES, HOME, isForeign, LEFT_OUT, LINKS, TERMS, UNITS } from './package-files.js';
+import { BUILD_ONLY, COLLECTION_HOME, COMPILED_LEFT_OUT, COMPLETIONS, CONFFILES, DOC, FILES, HOME, isForeign, LEFT_OUT, LINKS, TERMS, UNITS } from './package-files.js';
+import { copy, copyRows, filesIn, run, write } from './package-steps.js';
 import { productionPackages } from './production.js';
 import { fromRoot } from './root.js';
 
 /** @typedef {{ version: string, debian: string, epoch: number }} Facts the version, as Debian has it, and when it is said to be made, s since 1970 */
-
-const SHEBANG = Buffer.from('#!/');
-
-/** Files below a folder, by paths in it. @param {string} folder @returns {string[]} */
-export const filesIn = (folder) => readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
-  (entry.isDirectory() ? filesIn(join(folder, entry.name)).map((path) => `${entry.name}/${path}`) : [entry.name])).sort();
-
-/** Runs a program. @param {string} program @param {string[]} args @param {import('node:child_process').SpawnSyncOptions} [options] */
-export function run(program, args, options = {}) {
-  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024, ...options });
-  if (error !== undefined) throw new Error(`${program} cannot be run: ${error.message}`);
-  if (status !== 0) throw new Error(`${program} ${args[0] ?? ''} failed: ${stderr}`);
-  return String(stdout);
-}
-
-/** A program is what says which one is to run it. @param {string} from @param {string} to */
-function copy(from, to) {
-  mkdirSync(dirname(to), { recursive: true });
-  const content = readFileSync(from);
-  writeFileSync(to, content);
-  chmodSync(to, content.subarray(0, 3).equals(SHEBANG) ? 0o755 : 0o644);
-}
 
 /** Whether a file of a package runs, or is its terms. @param {string} path in the package @param {boolean} isCompiled */
 export const isWanted = (path, isCompiled) => TERMS.test(path)
@@ -64,13 +41,6 @@ function addUnits(root) {
     const text = readFileSync(fromRoot('etc', name), 'utf8').replaceAll(`/opt/argo-server/docs/${document}`, `/${DOC}/${document}`).replaceAll('/opt/argo-server', `/${HOME}`);
     write(root, `lib/systemd/system/${name}`, text.replace(/^(Documentation=)/m, `$1man:${page} `));
   }
-}
-
-/** @param {string} root @param {string} path @param {string | Buffer} content */
-function write(root, path, content) {
-  mkdirSync(dirname(join(root, path)), { recursive: true });
-  writeFileSync(join(root, path), content);
-  chmodSync(join(root, path), 0o644);
 }
 
 /** Debian's date, as a changelog has it. @param {number} epoch */
@@ -113,30 +83,14 @@ function addManPages(root, { version, epoch }) {
   }
 }
 
-/** Folders and files of a tree with what the package says of them. @param {string} folder @param {number} epoch */
-export function settle(folder, epoch) {
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    if (entry.isDirectory()) settle(join(folder, entry.name), epoch);
-    else lutimesSync(join(folder, entry.name), epoch, epoch);
-  }
-  chmodSync(folder, 0o755);
-  lutimesSync(folder, epoch, epoch);
-}
-
 /**
  * @param {string} root an empty folder
  * @param {Facts} facts @param {string} maintainer
  * @returns {{ native: string[] }} what depends on libraries of the system, as full paths
  */
 export function layOut(root, facts, maintainer) {
-  for (const { from, to, without } of FILES) {
-    if (!lstatSync(fromRoot(from)).isDirectory()) copy(fromRoot(from), join(root, to));
-    else {
-      for (const path of filesIn(fromRoot(from)).filter((one) => without?.test(one) !== true)) {
-        copy(fromRoot(from, path), join(root, to, path));
-      }
-    }
-  }
+  copyRows(root, FILES);
+  layOutCollection(join(root, COLLECTION_HOME), facts.version);
   const manifest = JSON.parse(readFileSync(fromRoot('package.json'), 'utf8'));
   // what only a clone can do is not in it
   for (const key of ['scripts', 'devDependencies', 'overrides', 'allowScripts', 'files']) delete manifest[key];

@@ -1,23 +1,25 @@
 /**
- * `npm run package`: makes a Debian package and an npm tarball of what is compiled.
+ * `npm run package`: makes a Debian package and an npm tarball of what is compiled, and the Ansible collection.
  *
  *     npm run package                        into dist/packages
  *     npm run package -- --out FOLDER
  *     npm run package -- --version 1.2.3     of the Debian package, another version than that of package.json
  *     npm run package -- --quick             packed less tightly, in a fifth of the time
- *     npm run package -- --only deb          or npm
+ *     npm run package -- --only deb          or npm, or ansible, which needs nothing compiled
  *     npm run package -- --as-it-is          nothing is installed and compiled first
  *
  * SOURCE_DATE_EPOCH says when it was made; without it, it is the time of the last commit. The same sources, packages
- * and Node make the same Debian package, byte by byte.
+ * and Node make the same Debian package and the same collection, byte by byte.
  */
 import { createHash } from 'node:crypto';
 import { cpSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { makeCollection } from './collection.js';
 import { CONFFILES } from './package-files.js';
-import { filesIn, layOut, run, settle } from './package-tree.js';
+import { filesIn, run, settle } from './package-steps.js';
+import { layOut } from './package-tree.js';
 import { prepareOrExit } from './prepare.js';
 import { fromRoot } from './root.js';
 
@@ -28,7 +30,7 @@ const SCRIPTS = ['postinst', 'prerm', 'postrm'];
 /** Beside libraries and Node: what the package's own scripts run. */
 const DEPENDS = ['adduser', 'init-system-helpers (>= 1.54)'];
 const RECOMMENDS = ['python3'];
-const SUGGESTS = ['bash-completion', 'fence-agents', 'ipmitool', 'libvirt-clients', 'monitoring-plugins-basic', 'mosquitto', 'powerman', 'python3-impacket'];
+const SUGGESTS = ['ansible-core', 'bash-completion', 'fence-agents', 'ipmitool', 'libvirt-clients', 'monitoring-plugins-basic', 'mosquitto', 'powerman', 'python3-impacket'];
 
 const manifest = JSON.parse(readFileSync(fromRoot('package.json'), 'utf8'));
 
@@ -121,6 +123,13 @@ function makeTarball(out) {
   return join(out, JSON.parse(said)[0].filename);
 }
 
+/** What can be made, each in a folder. @type {Record<string, (out: string, wanted: { version: string, quick: boolean }) => string>} */
+const KINDS = {
+  deb: makeDeb,
+  npm: makeTarball,
+  ansible: (out) => makeCollection(out, { version: manifest.version, epoch: sourceDate() }),
+};
+
 function main() {
   const { values } = parseArgs({
     options: {
@@ -129,12 +138,12 @@ function main() {
     },
   });
   if (!/^\d[\w.+-]*$/.test(values.version)) throw new Error(`${values.version} is no version`);
-  if (values.only !== undefined && !['deb', 'npm'].includes(values.only)) throw new Error('--only deb or --only npm');
+  const kinds = values.only === undefined ? Object.keys(KINDS) : [values.only];
+  if (!kinds.every((kind) => Object.hasOwn(KINDS, kind))) throw new Error(`--only ${Object.keys(KINDS).join(' or ')}`);
   if (!values['as-it-is']) prepareOrExit({ dev: true });
   const out = resolve(values.out);
   mkdirSync(out, { recursive: true });
-  const made = [...values.only === 'npm' ? [] : [makeDeb(out, values)], ...values.only === 'deb' ? [] : [makeTarball(out)]];
-  for (const path of made) process.stdout.write(`${path}\n`);
+  for (const kind of kinds) process.stdout.write(`${KINDS[kind](out, values)}\n`);
 }
 
 try {

@@ -1,5 +1,6 @@
-import t from 'tap';
+import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import t from 'tap';
 import { fromRoot } from '../support/paths.js';
 
 /** What goes into packages, decided without touching a file. */
@@ -7,6 +8,7 @@ import { fromRoot } from '../support/paths.js';
 const load = async <T>(name: string): Promise<T> => await import(pathToFileURL(fromRoot('scripts', name)).href) as T;
 type Packages = Record<string, { dependencies?: Record<string, string>; optionalDependencies?: Record<string, string>; peerDependencies?: Record<string, string> }>;
 const { productionPackages } = await load<{ productionPackages(packages: Packages, without?: string[]): string[] }>('production.js');
+const { readGalaxy } = await load<{ readGalaxy(text: string): Record<string, string | string[]> }>('collection.js');
 const { isWanted } = await load<{ isWanted(path: string, isCompiled: boolean): boolean }>('package-tree.js');
 
 await t.test('the packages that run are those that are named, and what these need, where Node finds it', async (t) => {
@@ -21,6 +23,14 @@ await t.test('the packages that run are those that are named, and what these nee
   };
   t.same(productionPackages(packages, ['tool']), ['node_modules/a', 'node_modules/a/node_modules/c', 'node_modules/b', 'node_modules/c', 'node_modules/d']);
   t.ok(productionPackages(packages).includes('node_modules/deep'));
+});
+
+await t.test('what a collection says of itself is read where nothing reads YAML', async (t) => {
+  t.same(readGalaxy('# why\nnamespace: argo\ndescription: Switches machines, whatever runs them\n\nauthors: [one, two]\n'),
+    { namespace: 'argo', description: 'Switches machines, whatever runs them', authors: ['one', 'two'] });
+  for (const text of ['build_ignore:\n  - x', 'a: "b"', 'a: b: c', '  a: b', '- a', 'a: {b: c}']) t.throws(() => readGalaxy(text), /galaxy\.yml/, text);
+  const { namespace, name, ...more } = readGalaxy(readFileSync(fromRoot('integrations', 'ansible', 'galaxy.yml'), 'utf8'));
+  t.same([namespace, name, 'version' in more], ['argo', 'power', false], 'the version is that of package.json');
 });
 
 await t.test('of a package goes what runs, and its terms', async (t) => {

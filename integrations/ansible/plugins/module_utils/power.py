@@ -1,0 +1,102 @@
+"""What a task does to machines: first what it would do to each, then the orders to those that need one."""
+
+from .argo import ArgoError, Exact, State, TimedOut, Uncertain, portions
+
+#: The order for each state that a task can ask for, and the state in which there is nothing to wait for any more.
+ORDERS = {
+    "started": ("start", State.ON),
+    "stopped": ("stop", State.OFF),
+    "restarted": ("reboot", None),
+    "paused": ("pause", State.PAUSED),
+    "unpaused": ("unpause", State.ON),
+    "suspended": ("suspend", State.SUSPENDED),
+    "resumed": ("resume", State.ON),
+}
+#: Failures that are told in the message; all are in the result.
+MOST_TOLD = 5
+
+
+class Task:
+    """One task on what names select. All of it is in `instances`, a dictionary each by name."""
+
+    def __init__(self, client, state, names, force=False, clean=None):
+        self._client = client
+        self._action, self._goal = ORDERS[state]
+        self._names = names
+        self._force = force
+        self._clean = clean
+        self._waited_for = []
+        self.instances = {}
+        self.remarks = []
+
+    def plan(self):
+        """Raises an ArgoError where it is refused as a whole."""
+        for names in portions(self._names):
+            try:
+                plans = self._client.plans(self._action, names, self._force, self._clean)
+            except ArgoError as error:
+                # one plain name has no line of its own
+                if error.reply is None or not error.reply.accepted or len(self._names) > 1:
+                    raise
+                self.instances[str(names[0])] = _failure(error)
+                continue
+            if plans.remark:
+                self.remarks.append(plans.remark)
+            for name, plan in plans.items():
+                self._add(name, plan)
+
+    def _add(self, name, plan):
+        if isinstance(plan, ArgoError):
+            self.instances[name] = _failure(plan)
+            return
+        self.instances[name] = {"plan": plan.text, "before": str(plan.state), "changed": plan.changes, "failed": False, "uncertain": False}
+        if plan.changes or plan.state is not self._goal:
+            self._waited_for.append(Exact(name))
+
+    def carry_out(self, wait):
+        """Orders what was planned. wait: seconds until each machine must say that it is so; None where acceptance is enough.
+
+        A machine that is on its way already is waited for, and not changed.
+        """
+        for names in portions(self._waited_for):
+            try:
+                outcomes = self._client.orders(self._action, names, wait, self._force, self._clean)
+            except ArgoError as error:
+                outcomes = dict.fromkeys(names, error)
+            for name in names:
+                # what the answer does not tell is not known
+                error = outcomes.get(name, Uncertain("the answer does not tell"))
+                if error is not None:
+                    self.instances[name].update(_failure(error, is_of_many=len(names) > 1 and error.reply is not None))
+
+    @property
+    def changed(self):
+        return any(one["changed"] for one in self.instances.values())
+
+    @property
+    def diff(self):
+        return "".join("%s: %s\n" % (name, one["plan"]) for name, one in sorted(self.instances.items()) if one["changed"])
+
+    @property
+    def failures(self):
+        return {name: one for name, one in self.instances.items() if one["failed"]}
+
+    @property
+    def message(self):
+        """Why it has failed; None where it has not."""
+        failures = self.failures
+        if not failures:
+            return None
+        told = ["%s: %s" % (name, _words(one)) for name, one in sorted(failures.items())]
+        more = len(told) - MOST_TOLD
+        return "%d of %d: %s%s" % (len(told), len(self.instances), "; ".join(told[:MOST_TOLD]), "; and %d more" % more if more > 0 else "")
+
+
+def _failure(error, is_of_many=False):
+    """is_of_many: a request for several ended so, and does not tell what became of each."""
+    is_uncertain = isinstance(error, (Uncertain, TimedOut)) or (is_of_many and error.reply.accepted)
+    return {"changed": False, "failed": True, "uncertain": is_uncertain, "phrase": error.phrase, "detail": error.detail}
+
+
+def _words(one):
+    return ": ".join(part for part in (one["phrase"], one["detail"]) if part)
