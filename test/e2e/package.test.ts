@@ -82,6 +82,7 @@ await t.test('installed, used, upgraded, removed and purged', async (t) => {
     t.match(await inside('argo-mqtt --version'), /^0\.1\.0\n$/);
     t.ok(await root.exists('/lib/systemd/system/argo-mqtt.service'));
     t.notOk(await root.exists('/etc/systemd/system/multi-user.target.wants/argo-mqtt.service'), 'who wants it enables it');
+    if (existsSync('/usr/bin/ansible-galaxy')) t.match(await inside('ansible-galaxy collection verify --offline argo.power && ansible-doc -t inventory argo.power.argo'), /Successfully verified[^]*ARGO\.POWER\.ARGO/);
   });
 
   await t.test('all that it is built on came along whole', async (t) => {

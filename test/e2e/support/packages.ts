@@ -16,5 +16,8 @@ async function build(out: string, args: readonly string[], env: NodeJS.ProcessEn
 /** Builds the Debian package of what is compiled. @returns its path */
 export const buildDebian = (out: string, version: string, env?: NodeJS.ProcessEnv): Promise<string> => build(out, ['--only', 'deb', '--version', version], env);
 
+/** Builds the Ansible collection. @returns its path */
+export const buildCollection = (out: string, env?: NodeJS.ProcessEnv): Promise<string> => build(out, ['--only', 'ansible'], env);
+
 /** Packs the npm tarball. @returns its path */
 export const buildTarball = (out: string): Promise<string> => build(out, ['--only', 'npm']);
