@@ -126,6 +126,7 @@ class Power(unittest.TestCase):
         task = self.play(server)
         task.carry_out(90)
         ordered = [portion for _, portion, *_ in server.orders_given]
+        self.assertEqual(len(self.play(Server({"a": RUNS}, {"a": None}), names=names)._waited_for), 1, "also where several portions select it")
         self.assertEqual([name for portion in ordered for name in portion], names)
         self.assertEqual(sum(one["changed"] for one in task.instances.values()), len(ordered[0]) + len(ordered[1]))
         self.assertRegex(task.message, "and [0-9]+ more$")

@@ -20,7 +20,7 @@ options:
   password:
     description:
       - The account's password. Prefer a vault, or I(password_file).
-      - Without both options the variables C(ARGO_PASSWORD) and C(ARGO_PASSWORD_FILE) count.
+      - With neither, the variables C(ARGO_PASSWORD) and C(ARGO_PASSWORD_FILE) count.
     type: str
   password_file:
     description:

@@ -44,7 +44,8 @@ options:
     default: 10
 notes:
   - I(server), I(account), I(password), I(password_file), I(ca_file) and I(fingerprint) may be templates, such as lookups.
-  - A machine whose name could be taken for a template is left out, with a warning.
+  - A machine whose name could be taken for a template, for the host that plays the tasks (C(localhost)), or for a way to other
+    files (C(../x)) is left out, with a warning.
   - What may be incomplete, since a provider does not answer, is told in a warning and not cached.
 extends_documentation_fragment:
   - argo.power.argo
@@ -69,6 +70,7 @@ keyed_groups:
 
 import re
 
+from ansible.constants import LOCALHOST
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible.utils.unsafe_proxy import wrap_var
@@ -79,8 +81,8 @@ from ansible_collections.argo.power.plugins.module_utils.facts import read_facts
 #: As `list stopped` of the protocol.
 IS_OFF = ("off", "suspended", "crashed")
 TEMPLATES = ("server", "account", "password", "password_file", "ca_file", "fingerprint")
-#: Ansible would look into a host's name, too.
-TEMPLATE = re.compile(r"\{[{%#]")
+#: Ansible would carry out a template in a host's name, and look for its variables by that way.
+UNFIT = re.compile(r"\{[{%#]|(?:^|/)\.\.(?:/|$)")
 GROUPED_BY = ("provider", "state", "type")
 
 
@@ -126,9 +128,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return found
 
     def _add(self, machine):
-        name = machine["full_name"] if self.get_option("full_names") and "/#" not in machine["name"] else machine["name"]
-        if TEMPLATE.search(name):
-            self.display.warning("%r is left out: it could be taken for a template" % name)
+        name = machine["name"]
+        if self.get_option("full_names") and "/#" not in name:
+            name = machine.get("full_name", name)
+        # nor must a machine's word decide where tasks are played that are delegated to this host
+        if UNFIT.search(name) or name in LOCALHOST:
+            self.display.warning("%r is left out: no name for a host of Ansible's" % name)
             return
         self.inventory.add_host(name)
         for key, value in machine.items():

@@ -46,6 +46,9 @@ class Task:
                 self._add(name, plan)
 
     def _add(self, name, plan):
+        if name in self.instances:
+            # names in several portions may select it
+            return
         if isinstance(plan, ArgoError):
             self.instances[name] = _failure(plan)
             return
