@@ -23,6 +23,8 @@ class Scripted:
         self._scripts = list(scripts)
         self.lines = []
         self._open = []
+        #: set when the first connection was ended from here
+        self.has_ended = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -73,3 +75,4 @@ class Scripted:
                 connection.sendall(step.encode("utf-8"))
         connection.shutdown(socket.SHUT_RDWR)
         connection.close()
+        self.has_ended.set()

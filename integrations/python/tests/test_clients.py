@@ -5,7 +5,7 @@ import time
 import unittest
 
 from argo import AsyncClient, BadAnswer, Client, NotAuthenticated, Settings, State, TimedOut, TooManyConnections, Uncertain, Unreachable
-from scripted import Scripted
+from scripted import Scripted, WITHIN
 
 DONE = "200 OK\n300 DONE\n"
 
@@ -20,6 +20,9 @@ class AsyncByCalls:
     def __getattr__(self, name):
         method = getattr(self._client, name)
         return lambda *args, **options: self._loop.run_until_complete(method(*args, **options))
+
+    def idle(self):
+        self._loop.run_until_complete(asyncio.sleep(0))
 
     def __enter__(self):
         return self
@@ -38,6 +41,9 @@ class Connections:
 
     def client(self, server, **more):
         return self.kind(Settings(port=server.port, **{"account": "steve", "password": 'p "w', **more}))
+
+    def idle(self, argo):
+        """A moment in which nothing is asked."""
 
     def test_one_login_for_many_requests(self):
         with Scripted([DONE, "200 OK\non\n300 DONE\n", DONE]) as server, self.client(server) as argo:
@@ -76,6 +82,8 @@ class Connections:
     def test_an_idle_connection_that_ended_is_made_anew(self):
         with Scripted([DONE, DONE], [DONE, DONE]) as server, self.client(server) as argo:
             argo.start("lj")
+            self.assertTrue(server.has_ended.wait(WITHIN))
+            self.idle(argo)
             argo.stop("lj")
             self.assertEqual(len(server.lines), 2)
 
@@ -124,6 +132,9 @@ class Waiting(Connections, unittest.TestCase):
 
 class Asyncio(Connections, unittest.TestCase):
     kind = AsyncByCalls
+
+    def idle(self, argo):
+        argo.idle()
 
     def test_tasks_take_turns(self):
         async def both(port):
