@@ -1,5 +1,5 @@
 import type * as v from 'valibot';
-import type { Position } from './document.js';
+import type { Position } from './position.js';
 
 /** What is wrong with what a table stands for. */
 export interface TableFault {

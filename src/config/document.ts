@@ -1,11 +1,6 @@
 import { parseTOML, ParseError, getStaticTOMLValue } from 'toml-eslint-parser';
 import type { AST } from 'toml-eslint-parser';
-
-/** A place in the file, both numbers counted from 1. */
-export interface Position {
-  readonly line: number;
-  readonly column: number;
-}
+import type { Position } from './position.js';
 
 /** One thing that is wrong with the file. */
 export interface Fault {

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
-import type { Document, Fault, Position } from './document.js';
+import type { Document, Fault } from './document.js';
+import type { Position } from './position.js';
 import { isUnknownKey, unknownKey } from './unknown-key.js';
 
 /** Which names tables may have, and that in words for people. */
