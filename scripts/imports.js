@@ -42,21 +42,23 @@ const IMPORT = /(?:^|\n)\s*(?:import|export)\b[^'";]*?from\s*'(\.[^']+)'|\bimpor
 
 /** @typedef {Map<string, string[]>} Graph modules, by paths below src, and what each imports */
 
-/** @returns {string[]} */
-function sources(/** @type {string} */ folder) {
+/** All below a folder, by full paths. @returns {string[]} */
+export function sources(/** @type {string} */ folder) {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
     return entry.isDirectory() ? sources(path) : /\.tsx?$/.test(entry.name) && !entry.name.endsWith('.d.ts') ? [path] : [];
   });
 }
 
+/** What a source imports of ours. @param {string} file its full path @returns {string[]} full paths, each once */
+export function importsOf(file, text = readFileSync(file, 'utf8')) {
+  const targets = [...text.matchAll(IMPORT)].map(([, from, dynamic, bare]) => from ?? dynamic ?? bare ?? '');
+  return [...new Set(targets.flatMap((target) => ['.ts', '.tsx'].map((end) => resolve(dirname(file), target.replace(/\.js$/, end)))).filter((target) => existsSync(target)))];
+}
+
 /** Reads a folder of sources. @returns {Graph} */
 export function readGraph(folder = fromRoot('src')) {
-  return new Map(sources(folder).map((file) => {
-    const targets = [...readFileSync(file, 'utf8').matchAll(IMPORT)].map(([, from, dynamic, bare]) => from ?? dynamic ?? bare ?? '');
-    const files = targets.flatMap((target) => ['.ts', '.tsx'].map((end) => resolve(dirname(file), target.replace(/\.js$/, end)))).filter((target) => existsSync(target));
-    return [relative(folder, file), [...new Set(files.map((target) => relative(folder, target)))]];
-  }));
+  return new Map(sources(folder).map((file) => [relative(folder, file), importsOf(file).map((target) => relative(folder, target))]));
 }
 
 /** The modules that need each other, each circle once, as the path that leads back. @returns {string[][]} */

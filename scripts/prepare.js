@@ -8,11 +8,13 @@ import { delimiter, dirname, join } from 'node:path';
 import { missingPackages, needsCompiling, orphans } from './freshness.js';
 import { fromRoot } from './root.js';
 
-const SOURCES = ['src', 'test', 'bench'];
+export const SOURCES = ['src', 'test', 'bench'];
 /** What else decides what comes out; the lock, since some packages go into the bundle. */
 const SETTINGS = ['tsconfig.json', 'package-lock.json', 'scripts/bundle.js', 'scripts/common-js.js', 'scripts/keep-start.js', 'scripts/kept-server.js', 'scripts/web.js'];
 /** Its time is when the last good compilation began; it is written when all is there. */
 const STAMP = fromRoot('dist', '.compiled');
+/** What the compiler knows of its last run, as tsconfig.json says. */
+export const BUILD_INFO = fromRoot('dist', '.tsbuildinfo');
 /** What packages with native code are built with. */
 const COMPILERS = ['python3', 'make', 'g++'];
 
@@ -42,8 +44,11 @@ function* walk(/** @type {string} */ folder) {
   }
 }
 
+/** When the last good compilation began, ms; undefined where there was none. */
+const compiledAt = () => (existsSync(STAMP) ? statSync(STAMP).mtimeMs : undefined);
+
 function isCompiled() {
-  const stamp = existsSync(STAMP) ? statSync(STAMP).mtimeMs : undefined;
+  const stamp = compiledAt();
   const times = SETTINGS.map((file) => statSync(fromRoot(file)).mtimeMs);
   for (const folder of SOURCES) for (const { time } of walk(folder)) times.push(time);
   return !needsCompiling(times, stamp);
@@ -96,8 +101,7 @@ function compile() {
   rmSync(STAMP, { force: true });
   node('the sources do not compile', 'node_modules/typescript/bin/tsc', '-p', fromRoot());
   node('the page does not compile', 'node_modules/typescript/bin/tsc', '-p', fromRoot('src', 'web'));
-  const compiled = SOURCES.flatMap((folder) => compiledFiles(`dist/${folder}`));
-  for (const path of orphans(compiled, (source) => existsSync(fromRoot(source)))) rmSync(fromRoot(path));
+  removeOrphans();
   node('what runs could not be put together', 'scripts/bundle.js');
   node('the page could not be put together', 'scripts/web.js');
   mkdirSync(fromRoot('dist'), { recursive: true });
@@ -105,8 +109,29 @@ function compile() {
   utimesSync(STAMP, began, began);
 }
 
+/** The sources of {@link SOURCES} that were not compiled as they are now, by paths below the project's folder. */
+export function staleSources() {
+  const stamp = compiledAt();
+  return SOURCES.flatMap((folder) => [...walk(folder)]).filter(({ path, time }) => /(?<!\.d)\.ts$/.test(path) && needsCompiling([time], stamp)).map(({ path }) => path);
+}
+
+/**
+ * Whoever writes to dist by himself says so before: what is there is then nothing that a compilation could go on from, and
+ * the next one makes all of it anew.
+ */
+export function forgetCompiled() {
+  for (const path of [STAMP, BUILD_INFO]) rmSync(path, { force: true });
+}
+
+/** Removes what was compiled of sources that are gone. */
+export function removeOrphans() {
+  const compiled = SOURCES.flatMap((folder) => compiledFiles(`dist/${folder}`));
+  for (const path of orphans(compiled, (source) => existsSync(fromRoot(source)))) rmSync(fromRoot(path));
+}
+
 /** What the compiler wrote, by paths below the project's folder. @returns {string[]} */
 function compiledFiles(/** @type {string} */ folder) {
+  if (!existsSync(fromRoot(folder))) return [];
   return readdirSync(fromRoot(folder), { withFileTypes: true }).flatMap((entry) => {
     const path = `${folder}/${entry.name}`;
     return entry.isDirectory() ? compiledFiles(path) : [path];
@@ -115,18 +140,18 @@ function compiledFiles(/** @type {string} */ folder) {
 
 /**
  * Installs packages and compiles, as far as needed.
- * @param {{ dev?: boolean }} [options] dev: packages for development are wanted, not only where they
- *   are needed to compile
+ * @param {{ dev?: boolean, compiles?: boolean }} [options] dev: packages for development are wanted, not only where they
+ *   are needed to compile. compiles: false for whoever compiles by himself
  * @throws {PrepareError}
  */
-export function prepare({ dev = false } = {}) {
-  const compiled = isCompiled();
+export function prepare({ dev = false, compiles = true } = {}) {
+  const compiled = !compiles || isCompiled();
   const lacking = missing({ dev: dev || !compiled });
   if (lacking.length > 0) install(lacking);
   if (!compiled) compile();
 }
 
-/** As {@link prepare}; where it fails, says why and ends the process. @param {{ dev?: boolean }} [options] */
+/** As {@link prepare}; where it fails, says why and ends the process. @param {{ dev?: boolean, compiles?: boolean }} [options] */
 export function prepareOrExit(options) {
   try {
     prepare(options);

@@ -28,9 +28,10 @@ export function killAll() {
  * @param {string[]} args
  * @param {number} withinMs
  * @param {Record<string, string>} [env]
+ * @param {AbortSignal} [signal] kills it likewise
  * @returns {Promise<Run>}
  */
-export function runNode(args, withinMs, env = {}) {
+export function runNode(args, withinMs, env = {}, signal = undefined) {
   const began = performance.now();
   const child = spawn(process.execPath, args, {
     cwd: fromRoot(), detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env },
@@ -45,8 +46,12 @@ export function runNode(args, withinMs, env = {}) {
     if (group === undefined) return;
     groups.add(group);
     const timer = setTimeout(() => { run.late = true; killGroup(group); }, withinMs);
+    const kill = () => killGroup(group);
+    signal?.addEventListener('abort', kill);
+    if (signal?.aborted) kill();
     child.once('exit', (code) => {
       clearTimeout(timer);
+      signal?.removeEventListener('abort', kill);
       // What it left running would hold its output open and disturb the next.
       killGroup(group);
       groups.delete(group);

@@ -8,6 +8,7 @@
  *     npm test -- --core          of these, what depends on Node itself and what the gate consists of: without documents, drivers, fleet, plans and three large gateways
  *     npm test -- --coverage      says how many lines were run, by folder; too few are a failure
  *     npm test -- --no-lint       without the linter
+ *     npm test -- --watch         runs those that a change is about, or those named, whenever a file is saved: watch.js
  *     npm test -- FILE-OR-FOLDER… some of it: test/server, test/e2e/libvirt.test.ts
  *
  * Real peers on a busy machine can be late beyond every deadline: a file that fails is run once more,
@@ -15,22 +16,21 @@
  *
  * The last line is `N passed, N failed, N skipped`; the exit code is 0 only if nothing failed.
  */
-import { existsSync, readdirSync, statSync } from 'node:fs';
-import { relative, resolve } from 'node:path';
 import { beginCoverage, endCoverage } from './coverage.js';
 import { installPeers } from './debian.js';
 import { prepareOrExit } from './prepare.js';
-import { add, digest, isGood, readResult, skipReasons, sumLine } from './results.js';
+import { add, isGood, sumLine } from './results.js';
 import { fromRoot } from './root.js';
 import { killAll, runNode } from './run-file.js';
+import { report, runTest, testFiles, toSource } from './test-file.js';
+import { watchTests } from './watch.js';
 
 /** Files that run at the same time where they share no peers. */
 const JOBS = 4;
-/** For one file. tap itself ends a test that takes longer, and can say which; beyond the grace we do. */
-const FILE_TIMEOUT_S = 180;
-const GRACE_S = 15;
 /** For the linter, which knows all types of all files. */
 const LINT_TIMEOUT_S = 600;
+/** For what looks at imports. */
+const IMPORTS_TIMEOUT_S = 180;
 /** Failed files that are run once more; where more fail, it is not the machine's fault. */
 const MOST_AGAIN = 4;
 const E2E = 'test/e2e/';
@@ -47,45 +47,9 @@ const BUILDS = 'test/e2e/esxi-peers.test.ts';
 const BESIDE_DONE = 'what is left runs alone';
 /** What is left out of the tests that run on another Node, too: more than half of all, which uses the rest. */
 const NOT_CORE = /^test\/(?:docs|drivers|fleet|plans|gateways\/(?:oms|vmserverd|zabbix))\//;
-const OPTIONS = ['--unit', '--core', '--coverage', '--no-lint'];
+const OPTIONS = ['--unit', '--core', '--coverage', '--no-lint', '--watch'];
 
-/** @typedef {import('./results.js').Sum} Sum */
-
-/** Test files below a folder, as paths below the project's. @returns {string[]} */
-function testFiles(/** @type {string} */ path) {
-  if (!existsSync(fromRoot(path))) throw new Error(`no such test: ${path}`);
-  if (!statSync(fromRoot(path)).isDirectory()) return [path];
-  return readdirSync(fromRoot(path)).sort().flatMap((name) => {
-    const inside = `${path}/${name}`;
-    return statSync(fromRoot(inside)).isDirectory() ? testFiles(inside) : name.endsWith('.test.ts') ? [inside] : [];
-  });
-}
-
-/** A path as people give it (also of a compiled file) as a source below the project's folder. */
-const toSource = (/** @type {string} */ path) => relative(fromRoot(), resolve(path)).replace(/^dist\//, '').replace(/\.js$/, '.ts');
-
-/** @param {string} name @param {import('./run-file.js').Run} run @param {Sum} sum */
-function report(name, run, sum) {
-  const seconds = `${(run.ms / 1000).toFixed(1)} s`;
-  process.stdout.write(`${sum.failed > 0 ? 'FAILED' : 'ok    '} ${name}: ${sumLine(sum)} (${seconds})\n`);
-  for (const reason of skipReasons(run.stdout)) process.stdout.write(`       skipped: ${reason}\n`);
-  if (sum.failed === 0) return;
-  if (run.late) process.stdout.write(`       killed after ${seconds}\n`);
-  process.stdout.write(`${digest(`${run.stdout}\n${run.stderr}`)}\n`);
-}
-
-/** @typedef {{ name: string, sum: Sum }} Result */
-
-/** @returns {Promise<Result>} */
-async function test(/** @type {string} */ file) {
-  const compiled = fromRoot('dist', file.replace(/\.ts$/, '.js'));
-  const run = await runNode(['--enable-source-maps', compiled], (FILE_TIMEOUT_S + GRACE_S) * 1000, { TAP_TIMEOUT: String(FILE_TIMEOUT_S) });
-  const sum = readResult(run.stdout, run.code);
-  // tap says so, and goes on as if nothing had been missed
-  if (run.stderr.includes('after parent test ends')) sum.failed += 1;
-  report(file, run, sum);
-  return { name: file, sum };
-}
+/** @typedef {import('./test-file.js').Result} Result */
 
 /** @returns {Promise<Result>} */
 async function lint() {
@@ -97,7 +61,7 @@ async function lint() {
 
 /** Whether the rooms of src/ look only where they may, without circles. @returns {Promise<Result>} */
 async function imports() {
-  const run = await runNode([fromRoot('scripts', 'imports.js')], FILE_TIMEOUT_S * 1000);
+  const run = await runNode([fromRoot('scripts', 'imports.js')], IMPORTS_TIMEOUT_S * 1000);
   const sum = { passed: run.code === 0 ? 1 : 0, failed: run.code === 0 ? 0 : 1, skipped: 0 };
   report('imports', run, sum);
   return { name: 'imports', sum };
@@ -131,7 +95,7 @@ async function withSecondTry(results) {
   const failed = results.filter(({ name, sum }) => sum.failed > 0 && name.endsWith('.test.ts'));
   if (failed.length === 0 || failed.length > MOST_AGAIN) return results;
   process.stdout.write(`once more: ${failed.map(({ name }) => name).join(', ')}\n`);
-  const again = await inTurn(failed.map(({ name }) => () => test(name)));
+  const again = await inTurn(failed.map(({ name }) => () => runTest(name)));
   for (const { name, sum } of again) if (sum.failed === 0) process.stdout.write(`passed only when run again: ${name}\n`);
   return results.map((result) => again.find(({ name }) => name === result.name) ?? result);
 }
@@ -145,6 +109,7 @@ async function main() {
   const paths = args.filter((arg) => !arg.startsWith('-')).map(toSource);
   // a name that is wrong is told before anything is compiled
   const files = (paths.length > 0 ? paths : ['test']).flatMap(testFiles).filter((file) => !isCore || !NOT_CORE.test(file));
+  if (args.includes('--watch')) return watchTests(paths.length > 0 ? files : undefined);
   prepareOrExit({ dev: true });
   const units = files.filter((file) => !file.startsWith(E2E));
   const ends = unitOnly ? [] : files.filter((file) => file.startsWith(E2E));
@@ -153,7 +118,7 @@ async function main() {
   if (notice !== undefined) process.stdout.write(`${notice}\n`);
   const checks = paths.length > 0 ? [] : [...(args.includes('--no-lint') ? [] : [lint]), imports];
   const written = args.includes('--coverage') ? beginCoverage() : undefined;
-  const steps = (/** @type {string[]} */ some) => some.map((file) => () => test(file));
+  const steps = (/** @type {string[]} */ some) => some.map((file) => () => runTest(file));
   const alone = ends.filter((file) => !RUNS_BESIDE.test(file));
   const oneAtATime = [alone.filter((file) => !RUNS_AS_FLEET.test(file)), alone.filter((file) => RUNS_AS_FLEET.test(file))].map(steps);
   const others = [...units, ...ends.filter((file) => RUNS_BESIDE.test(file))];
@@ -174,7 +139,8 @@ async function main() {
 for (const [signal, number] of /** @type {const} */ ([['SIGINT', 2], ['SIGTERM', 15], ['SIGHUP', 1]])) {
   process.once(signal, () => {
     killAll();
-    process.exit(128 + number);
+    // to end a watch is no failure
+    process.exit(process.argv.includes('--watch') && signal === 'SIGINT' ? 0 : 128 + number);
   });
 }
 process.once('exit', killAll);
