@@ -10,7 +10,7 @@ import { fromRoot } from './root.js';
 
 export const SOURCES = ['src', 'test', 'bench'];
 /** What else decides what comes out; the lock, since some packages go into the bundle. */
-const SETTINGS = ['tsconfig.json', 'package-lock.json', 'scripts/bundle.js', 'scripts/common-js.js', 'scripts/keep-start.js', 'scripts/kept-server.js', 'scripts/web.js'];
+const SETTINGS = ['tsconfig.json', 'package-lock.json', 'scripts/bundle.js', 'scripts/common-js.js', 'scripts/keep-start.js', 'scripts/kept-server.js', 'scripts/tap.js', 'scripts/web.js'];
 /** Its time is when the last good compilation began; it is written when all is there. */
 const STAMP = fromRoot('dist', '.compiled');
 /** What the compiler knows of its last run, as tsconfig.json says. */
@@ -104,6 +104,7 @@ function compile() {
   removeOrphans();
   node('what runs could not be put together', 'scripts/bundle.js');
   node('the page could not be put together', 'scripts/web.js');
+  node('the test framework could not be put together', 'scripts/tap.js');
   mkdirSync(fromRoot('dist'), { recursive: true });
   writeFileSync(STAMP, '');
   utimesSync(STAMP, began, began);
