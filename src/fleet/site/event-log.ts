@@ -1,4 +1,4 @@
-import { FLEET_ACKNOWLEDGE_PAUSE } from '../../kit/fleet-limits.js';
+import { FLEET_ACKNOWLEDGE_PAUSE, FLEET_PARCEL } from '../../kit/fleet-limits.js';
 import { STATE_PAGE } from '../../kit/limits.js';
 import { Acknowledger } from '../../store/acknowledger.js';
 import type { KeyValue, Outbox } from '../../store/state.js';
@@ -14,13 +14,21 @@ export interface SiteEvent {
   readonly incarnation: string;
   /** ISO 8601 in UTC */
   readonly at: string;
-  readonly event: Readonly<Record<string, unknown>>;
+  /** what it says, in JSON: that is written once, and then copied to wherever the event goes */
+  readonly event: string;
 }
 
-/** One that is on the disk. `seq`: greater by one than that of the one before. */
+/** One that is on the disk. */
 export interface KeptEvent extends SiteEvent {
+  /** greater by one than that of the one before */
   readonly seq: number;
+  /** in its queue */
+  readonly position: number;
 }
+
+/** An event as it is kept and told, in JSON. */
+export const textOf = ({ incarnation, seq, type, at, event }: Omit<KeptEvent, 'position'>): string =>
+  `{"incarnation":${JSON.stringify(incarnation)},"seq":${seq},"type":"${type}","at":${JSON.stringify(at)},"event":${event}}`;
 
 export interface EventLogParts {
   /** of what the inventory tells as well, so that it may be lost where there is no room */
@@ -38,8 +46,8 @@ interface Queue {
   last: number;
   /** up to which all was read, or is gone */
   read: number;
-  /** read and not done, the oldest first */
-  readonly events: { readonly position: number; readonly event: KeptEvent }[];
+  /** at hand and not done, the oldest first */
+  readonly events: KeptEvent[];
 }
 
 const CHANGES: ReadonlySet<SiteEventType> = new Set<SiteEventType>(['state', 'added', 'removed']);
@@ -59,6 +67,8 @@ export class EventLog {
   #life = 0;
   #isLoaded = false;
   #hasDelivered = false;
+  /** what changes which number is the next, one after the other */
+  #numbering: Promise<unknown> = Promise.resolve();
   /** the last attempt to put something down failed: it may have been put down all the same */
   #isDoubtful = false;
 
@@ -116,43 +126,76 @@ export class EventLog {
    * @returns those that are on the disk now
    * @throws StateError; then call it again with the same ones, before others
    */
-  async append(pending: SiteEvent[]): Promise<readonly KeptEvent[]> {
+  append(pending: SiteEvent[]): Promise<readonly KeptEvent[]> {
+    return this.#alone(() => this.#append(pending));
+  }
+
+  async #append(pending: SiteEvent[]): Promise<readonly KeptEvent[]> {
     const [first] = pending;
     if (first === undefined) return [];
     const end = pending.findIndex(({ type }) => CHANGES.has(type) !== CHANGES.has(first.type));
     const few = pending.slice(0, Math.min(end === -1 ? pending.length : end, APPENDED));
     const queue = this.#queueOf(first.type);
     const { last } = this;
-    const kept = few.map((event, index): KeptEvent => ({ ...event, seq: last + index + 1 }));
     const before = queue.last;
+    const kept = few.map((event, index): KeptEvent => ({ ...event, seq: last + index + 1, position: before + index + 1 }));
     if (this.#isDoubtful) queue.last = (await queue.outbox.read(Number.MAX_SAFE_INTEGER, 1)).last;
     this.#isDoubtful = true;
-    if (queue.last === before) queue.last = (await queue.outbox.append(kept.map((event) => JSON.stringify(event)))).last;
+    if (queue.last === before) await this.#putDown(queue, kept);
     this.#isDoubtful = false;
     pending.splice(0, few.length);
     return kept;
   }
 
-  /** The oldest that is not done; undefined where there is none. @throws StateError */
-  async next(): Promise<KeptEvent | undefined> {
-    for (const queue of this.#all) if (queue.events.length === 0 && queue.read < queue.last) await this.#fill(queue);
-    const heads = this.#all.flatMap(({ events }) => events.slice(0, 1));
-    return heads.reduce<KeptEvent | undefined>((oldest, { event }) => (oldest === undefined || event.seq < oldest.seq ? event : oldest), undefined);
+  async #putDown(queue: Queue, kept: readonly KeptEvent[]): Promise<void> {
+    const before = queue.last;
+    const { last, dropped } = await queue.outbox.append(kept.map(textOf));
+    queue.last = last;
+    const { events, read } = queue;
+    // what was pushed out on the disk is lost, and told to be: what is left is read from there
+    if (dropped > 0) letGo(queue);
+    else if (read === before && events.length + kept.length <= STATE_PAGE) {
+      events.push(...kept);
+      queue.read = last;
+    }
   }
 
-  /** The one that {@link next} has given has arrived. */
-  done({ type }: KeptEvent): void {
-    const { events, acknowledger } = this.#queueOf(type);
-    acknowledger.upTo(events.shift()!.position);
+  /**
+   * The oldest that is not done, and those right behind it that are of the same type and process: FLEET_PARCEL at most.
+   * @returns none where there is none @throws StateError
+   */
+  async next(): Promise<readonly KeptEvent[]> {
+    for (const queue of this.#all) if (queue.events.length === 0 && queue.read < queue.last) await this.#fill(queue);
+    const [events = []] = this.#all.flatMap((queue) => (queue.events.length === 0 ? [] : [queue.events])).sort(([one], [other]) => one!.seq - other!.seq);
+    let count = Math.min(1, events.length);
+    while (count < Math.min(events.length, FLEET_PARCEL) && isNext(events[count]!, events[count - 1]!)) count += 1;
+    return events.slice(0, count);
+  }
+
+  /** Those that {@link next} has given have arrived, up to this one. */
+  done({ type, position }: KeptEvent): void {
+    const queue = this.#queueOf(type);
+    const { events, acknowledger } = queue;
+    while (events[0] !== undefined && events[0].position <= position) events.shift();
+    queue.read = Math.max(queue.read, position);
+    acknowledger.upTo(position);
     this.#hasDelivered = true;
   }
 
   /** From now on, numbers are greater than this one, which an earlier life has used. @throws StateError */
-  async raise(seq: number): Promise<void> {
-    if (seq <= this.last) return;
-    const base = this.#base + seq - this.last;
-    await this.#notes.set(BASE, String(base));
-    this.#base = base;
+  raise(seq: number): Promise<void> {
+    return this.#alone(async () => {
+      if (seq <= this.last) return;
+      const base = this.#base + seq - this.last;
+      await this.#notes.set(BASE, String(base));
+      this.#base = base;
+    });
+  }
+
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#numbering.then(work, work);
+    this.#numbering = done;
+    return done;
   }
 
   /** Resolves when the disk knows what has arrived, or cannot be told. */
@@ -170,7 +213,24 @@ export class EventLog {
 
   async #fill(queue: Queue): Promise<void> {
     const { events, gone } = await queue.outbox.read(queue.read, STATE_PAGE);
-    queue.events.push(...events.map(({ position, event }) => ({ position, event: JSON.parse(event) as KeptEvent })));
+    queue.events.push(...events.map(({ position, event: text }) => ({ ...readText(text), position })));
     queue.read = Math.max(queue.read, gone, events.at(-1)?.position ?? 0);
   }
+}
+
+/** Has what is at hand of a queue be read from the disk again. */
+function letGo(queue: Queue): void {
+  const [first] = queue.events;
+  if (first !== undefined) queue.read = first.position - 1;
+  queue.events.length = 0;
+}
+
+/** Whether an event comes right behind another one, and can be told in the same breath. */
+const isNext = (event: KeptEvent, before: KeptEvent): boolean =>
+  event.seq === before.seq + 1 && event.type === before.type && event.incarnation === before.incarnation;
+
+/** What {@link textOf} has written. */
+function readText(text: string): Omit<KeptEvent, 'position'> {
+  const { event, ...rest } = JSON.parse(text) as Omit<KeptEvent, 'position' | 'event'> & { readonly event: unknown };
+  return { ...rest, event: JSON.stringify(event) };
 }

@@ -2,10 +2,11 @@ import type { Bell } from '../../kit/bell.js';
 import type { Log } from '../../kit/log.js';
 import { BusError, signedBy, type Bus, type Signer, type StreamEntry } from '../contract.js';
 import { keepSending } from '../keep-sending.js';
-import { eventMessage, FLEET_VERSION, MessageFault, readMessage, writeMessage, type EventMessage } from '../messages.js';
+import { checkMessage, eventMessage, FLEET_VERSION, MessageFault, type EventMessage } from '../messages.js';
+import { packed, parcelsOf, unpacked } from '../parcels.js';
 import { isSignedBy } from '../signer.js';
 import { EVENTS_STREAM, eventSubject } from '../subjects.js';
-import { SITE_EVENTS, type EventLog, type KeptEvent, type SiteEventType } from './event-log.js';
+import { SITE_EVENTS, textOf, type EventLog, type KeptEvent, type SiteEventType } from './event-log.js';
 
 export interface SenderParts {
   readonly site: string;
@@ -17,9 +18,15 @@ export interface SenderParts {
   readonly bell: Bell;
 }
 
-/** @throws MessageFault where it is too large */
-export const messageOf = (site: string, { seq, incarnation, type, at, event }: KeptEvent): Uint8Array =>
-  writeMessage({ v: FLEET_VERSION, site, incarnation, seq, type, at, event } satisfies EventMessage);
+/** A message of one event, in JSON: an {@link EventMessage}. It may be longer than a message is to be. */
+export const messageOf = (site: string, event: Omit<KeptEvent, 'position'>): Uint8Array =>
+  Buffer.from(`{"v":${FLEET_VERSION},"site":${JSON.stringify(site)},${textOf(event).slice(1)}`);
+
+/** An event with its message. */
+interface Written {
+  readonly event: KeptEvent;
+  readonly data: Uint8Array;
+}
 
 /** The last of a type that the stream has. */
 interface Stored {
@@ -30,8 +37,9 @@ interface Stored {
 }
 
 /**
- * Brings the events of a site into the stream: in order, one after the other, each once. Each says at which place the last of its
- * subject stands. Where an answer is missing, what stands there is read: the stream knows ids for a while only.
+ * Brings the events of a site into the stream: in order, one message after the other, each event once. Those that stand behind each
+ * other and have one subject go together, as parcels.ts says. A message says at which place the last of its subject stands. Where an
+ * answer is missing, what stands there is read: the stream knows ids for a while only.
  */
 export class EventSender {
   readonly #parts: SenderParts;
@@ -60,21 +68,26 @@ export class EventSender {
     await events.settle();
   }
 
-  /** @returns whether there was one @throws BusError, StateError */
+  /** @returns whether there was anything @throws BusError, StateError */
   async #sendNext(): Promise<boolean> {
-    const event = await this.#parts.events.next();
-    if (event !== undefined) await this.#bring(event);
-    return event !== undefined;
+    const events = await this.#parts.events.next();
+    for (const parcel of parcelsOf(events.map((event) => this.#written(event)))) await this.#bring(parcel);
+    return events.length > 0;
   }
 
-  /** @throws BusError, StateError */
-  async #bring(event: KeptEvent): Promise<void> {
+  #written(event: KeptEvent): Written {
+    return { event, data: messageOf(this.#parts.site, event) };
+  }
+
+  /** @param parcel one or more, of one type and process, without gaps @throws BusError, StateError */
+  async #bring(parcel: readonly Written[]): Promise<void> {
     const { events, log } = this.#parts;
     if (!this.#isSure) await this.#readBack();
-    const gap = this.#gapBefore(event);
-    if (gap > 0) await this.#add({ ...event, seq: event.seq - 1, type: 'lost', event: { type: 'lost', count: gap } });
-    await this.#add(event);
-    events.done(event);
+    const [{ event: first }, { event: last }] = [parcel[0]!, parcel.at(-1)!];
+    const gap = this.#gapBefore(first);
+    if (gap > 0) await this.#add([this.#written({ ...first, seq: first.seq - 1, type: 'lost', event: JSON.stringify({ type: 'lost', count: gap }) })]);
+    await this.#add(parcel);
+    events.done(last);
     if (this.#failure !== undefined) log('info', 'events arrive on the bus again');
     this.#failure = undefined;
   }
@@ -86,28 +99,32 @@ export class EventSender {
     return Math.max(0, seq - Math.max(this.#sent ?? base, base) - 1);
   }
 
-  /** Adds it, unless it is there. @throws BusError */
-  async #add(event: KeptEvent): Promise<void> {
-    if (!this.#isThere(event)) await this.#addOnce(event);
-    this.#sent = Math.max(this.#sent ?? 0, event.seq);
+  /** Adds those that are not there. @throws BusError */
+  async #add(parcel: readonly Written[]): Promise<void> {
+    await this.#addOnce(parcel);
+    this.#sent = Math.max(this.#sent ?? 0, parcel.at(-1)!.event.seq);
   }
 
-  async #addOnce(event: KeptEvent): Promise<void> {
+  async #addOnce(parcel: readonly Written[]): Promise<void> {
     try {
-      await this.#append(event);
+      await this.#append(parcel);
     } catch (thrown) {
       this.#isSure = false;
       if (!(thrown instanceof BusError) || thrown.reason !== 'conflict') throw thrown;
       // it may be an attempt of before that has arrived, or the stream forgets what is old
       await this.#readBack();
-      if (!this.#isThere(event)) await this.#append(event);
+      await this.#append(parcel);
     }
   }
 
-  async #append(event: KeptEvent): Promise<void> {
+  /** As one message, what of it is not there. Its id is that of its last event: with others before that, it stands at another place. */
+  async #append(parcel: readonly Written[]): Promise<void> {
     const { bus, site, signer } = this.#parts;
-    const { type, incarnation, seq } = event;
-    const [subject, data] = [eventSubject(site, type), messageOf(site, event)];
+    const missing = parcel.filter(({ event }) => !this.#isThere(event));
+    const last = missing.at(-1)?.event;
+    if (last === undefined) return;
+    const { type, incarnation, seq } = last;
+    const [subject, data] = [eventSubject(site, type), packed(missing)];
     const place = await bus.addToStream(EVENTS_STREAM, subject, data, signedBy(site, signer, subject, data), `${site}.${incarnation}.${seq}`, this.#stored.get(type)?.place);
     this.#stored.set(type, { place, incarnation, seq });
   }
@@ -141,7 +158,7 @@ export class EventSender {
     const { site, signer } = this.#parts;
     if (!isSignedBy(site, signer, subject, found)) return undefined;
     try {
-      return readMessage(eventMessage, found.data);
+      return checkMessage(eventMessage, unpacked(found.data).at(-1));
     } catch (thrown) {
       if (thrown instanceof MessageFault) return undefined;
       throw thrown;

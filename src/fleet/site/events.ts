@@ -3,13 +3,13 @@ import type { EventFeed, FeedReader } from '../../instances/feed.js';
 import { providerOf } from '../../instances/principal.js';
 import { Bell, Sleepers } from '../../kit/bell.js';
 import { ArgoError } from '../../kit/errors.js';
-import { BUS_STORE_PAUSE, FLEET_EVENT_TEXT, FLEET_EVENTS_LATE, FLEET_MESSAGE, FLEET_NEWS } from '../../kit/fleet-limits.js';
+import { BUS_STORE_PAUSE, FLEET_EVENT_TEXT, FLEET_EVENTS_LATE, FLEET_MESSAGE } from '../../kit/fleet-limits.js';
 import type { Log } from '../../kit/log.js';
 import { oneLine } from '../../kit/text.js';
 import { signedBy, type Bus, type Signer } from '../contract.js';
-import { FLEET_VERSION, MessageFault, writeMessage, type NewsMessage } from '../messages.js';
+import { FLEET_VERSION } from '../messages.js';
 import { newsSubject } from '../subjects.js';
-import { EventLog, type EventLogParts, type KeptEvent, type SiteEvent, type SiteEventType } from './event-log.js';
+import { EventLog, textOf, type EventLogParts, type KeptEvent, type SiteEvent, type SiteEventType } from './event-log.js';
 import { EventSender, messageOf } from './event-sender.js';
 import type { Offers } from './offers.js';
 
@@ -26,13 +26,15 @@ export interface SiteEventsParts extends EventLogParts {
 /** What grows with what somebody has typed. */
 const LONG_TEXTS = ['options', 'outcome', 'reason'];
 
-/** What fronts are told of; other events are a site's own. */
+/** What the stream has; other events are a site's own. */
 const TYPES: ReadonlySet<string> = new Set<SiteEventType>(['state', 'added', 'removed', 'action', 'provider']);
+/** What fronts hear as well, since they show it. */
+const TOLD_AT_ONCE: SiteEventType = 'state';
 
 /**
  * What happens at a site, as fronts and the stream of events are told of it. An event is put on the disk first, which gives it its
- * number; then it is told to the fronts that listen, with those that came with it, and brought into the stream as soon as that takes
- * it, which may be long after.
+ * number; then the fronts that listen are told, if it is one of a state, with those that came with it; and it is brought into the
+ * stream as soon as that takes it, which may be long after.
  */
 export class SiteEvents {
   readonly #parts: SiteEventsParts;
@@ -111,7 +113,7 @@ export class SiteEvents {
     } catch (error) {
       if (!(error instanceof ArgoError) || error.phrase !== 'CURSOR EXPIRED') throw error;
       log('warn', 'events were forgotten before they could be kept for the fleet');
-      return [{ type: 'lost', incarnation, at: timeOf(feed.stamp()), event: { type: 'lost' } }];
+      return [{ type: 'lost', incarnation, at: timeOf(feed.stamp()), event: JSON.stringify({ type: 'lost' }) }];
     }
   }
 
@@ -124,22 +126,18 @@ export class SiteEvents {
     if (!(isOfInventory ? offers.isTold(provider) : offers.isShared(provider))) return undefined;
     const long = Object.entries(facts).filter(([key, value]) => LONG_TEXTS.includes(key) && typeof value === 'string');
     const shortened = Object.fromEntries(long.map(([key, value]) => [key, oneLine(String(value), FLEET_EVENT_TEXT)]));
-    const event: SiteEvent = { type: facts.type, incarnation, at: timeOf(at), event: { ...facts, ...shortened, provider, ...(subject?.id !== undefined && { id: subject.id }) } };
-    try {
-      messageOf(site, { ...event, seq: Number.MAX_SAFE_INTEGER });
-      return event;
-    } catch (thrown) {
-      if (!(thrown instanceof MessageFault)) throw thrown;
-      log('warn', 'an event is not told to the fleet', { type: facts.type, provider, reason: thrown.message });
-      return undefined;
-    }
+    const event: SiteEvent = { type: facts.type, incarnation, at: timeOf(at), event: JSON.stringify({ ...facts, ...shortened, provider, ...(subject?.id !== undefined && { id: subject.id }) }) };
+    const { length } = messageOf(site, { ...event, seq: Number.MAX_SAFE_INTEGER });
+    if (length <= FLEET_MESSAGE) return event;
+    log('warn', 'an event is not told to the fleet', { type: facts.type, provider, reason: `it would have ${length} bytes, and at most ${FLEET_MESSAGE} can be` });
+    return undefined;
   }
 
   /** Puts some on the disk, takes them away from the list, and tells them. */
   async #keep(events: SiteEvent[], signal: AbortSignal): Promise<void> {
     const { log } = this.#parts;
     try {
-      this.#untold.push(...await this.#events.append(events));
+      this.#untold.push(...(await this.#events.append(events)).filter(({ type }) => type === TOLD_AT_ONCE));
       if (this.#untold.length > FLEET_EVENTS_LATE) this.#untold = this.#untold.slice(-FLEET_EVENTS_LATE);
       this.#tell();
       this.#bell.ring();
@@ -155,24 +153,23 @@ export class SiteEvents {
     if (bus.trouble !== undefined) return;
     const subject = newsSubject(site);
     for (const events of together(this.#untold.splice(0))) {
-      const data = writeMessage({ v: FLEET_VERSION, site, events } satisfies NewsMessage, FLEET_NEWS);
+      const data = Buffer.from(`{"v":${FLEET_VERSION},"site":${JSON.stringify(site)},"events":[${events.join(',')}]}`);
       bus.publish(subject, data, signedBy(site, signer, subject, data));
     }
   }
 }
 
-/** As they are told, so many at a time as are a message. Each by itself is shorter than one. */
-function together(events: readonly KeptEvent[]): NewsMessage['events'][] {
-  const groups: NewsMessage['events'][] = [];
+/** As they are told in a `NewsMessage` of messages.ts, in JSON, so many at a time as are a message. Each by itself is shorter than one. */
+function together(events: readonly KeptEvent[]): readonly string[][] {
+  const groups: string[][] = [];
   let size = Infinity;
-  for (const { incarnation, seq, type, at, event } of events) {
-    const told = { incarnation, seq, type, at, event };
+  for (const text of events.map(textOf)) {
     if (size >= FLEET_MESSAGE / 2) {
       groups.push([]);
       size = 0;
     }
-    groups.at(-1)!.push(told);
-    size += Buffer.byteLength(JSON.stringify(told));
+    groups.at(-1)!.push(text);
+    size += Buffer.byteLength(text);
   }
   return groups;
 }

@@ -1,5 +1,8 @@
 import type { Test } from 'tap';
 import { NatsBus } from '../../../src/fleet/bus.js';
+import { checkMessage, eventMessage, type EventMessage } from '../../../src/fleet/messages.js';
+import { unpacked } from '../../../src/fleet/parcels.js';
+import { EVENTS_STREAM } from '../../../src/fleet/subjects.js';
 import type { Nats, NatsUser } from '../../peers/nats.js';
 import { LONG_MS } from '../../support/fleet/bus-helpers.js';
 import { until } from '../../support/until.js';
@@ -20,3 +23,23 @@ export function join(t: Test, nats: Nats, user: NatsUser, link = nats.link(user)
 }
 
 export const connected = (...buses: readonly NatsBus[]): Promise<void> => until(() => buses.every(({ trouble }) => trouble === undefined), LONG_MS, 'a connection');
+
+/** All events of the stream, as whoever administers the bus reads them. */
+export async function storedEvents(nats: Nats): Promise<EventMessage[]> {
+  const { connect, nkeyAuthenticator } = await import('@nats-io/transport-node');
+  const connection = await connect({
+    servers: nats.urls, ...(nats.caFile !== undefined && { tls: { caFile: nats.caFile } }), inboxPrefix: '_INBOX._admin', authenticator: nkeyAuthenticator(Buffer.from(nats.admin.seed)),
+  });
+  try {
+    const ask = async <T>(subject: string, content: object): Promise<T> => (await connection.request(`$JS.API.${subject}`, JSON.stringify(content), { timeout: 10_000 })).json<T>();
+    const { state } = await ask<{ state: { first_seq: number; last_seq: number } }>(`STREAM.INFO.${EVENTS_STREAM}`, {});
+    const found: EventMessage[] = [];
+    for (let seq = state.first_seq; seq <= state.last_seq; seq += 1) {
+      const { message } = await ask<{ message: { data: string } }>(`STREAM.MSG.GET.${EVENTS_STREAM}`, { seq });
+      found.push(...unpacked(Buffer.from(message.data, 'base64')).map((one) => checkMessage(eventMessage, one)));
+    }
+    return found;
+  } finally {
+    await connection.close();
+  }
+}

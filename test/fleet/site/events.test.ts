@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { FROM_HEADER, SIGNATURE_HEADER, signedBy, type BusMessage } from '../../../src/fleet/contract.js';
-import { eventMessage, newsMessage, readMessage, type EventMessage, type NewsMessage } from '../../../src/fleet/messages.js';
+import { checkMessage, eventMessage, newsMessage, readMessage, type EventMessage, type NewsMessage } from '../../../src/fleet/messages.js';
+import { unpacked } from '../../../src/fleet/parcels.js';
 import { KnownKey, newSeed, NkeySigner } from '../../../src/fleet/signer.js';
 import { SiteEvents } from '../../../src/fleet/site/events.js';
 import { EVENTS_STREAM, eventSubject, NEWS_OF_ALL, newsSubject } from '../../../src/fleet/subjects.js';
-import { FLEET_NEWS } from '../../../src/kit/fleet-limits.js';
+import { FLEET_MESSAGE, FLEET_NEWS, FLEET_PARCEL } from '../../../src/kit/fleet-limits.js';
 import { OUTBOX_KEPT } from '../../../src/kit/limits.js';
 import { State, type KeyValue, type Outbox } from '../../../src/store/state.js';
 import { MemoryHub } from '../../support/fleet/memory-bus.js';
@@ -17,7 +18,7 @@ import { machines, World } from './data-world.js';
 const WAIT = 20_000;
 const SIGNER = new NkeySigner(newSeed());
 
-const told = ({ data }: { readonly data: Uint8Array }): EventMessage => readMessage(eventMessage, data);
+const told = ({ data }: { readonly data: Uint8Array }): EventMessage[] => unpacked(data).map((one) => checkMessage(eventMessage, one));
 /** A number and what stands for the event, short. */
 const short = ({ type, event }: EventMessage): string => `${type} ${String(event['instance'] ?? event['provider'] ?? event['count'] ?? '')}`.trim();
 
@@ -84,7 +85,7 @@ class Rig {
   }
 
   get stored(): EventMessage[] {
-    return this.hub.store.messages(EVENTS_STREAM).map(told);
+    return this.hub.store.messages(EVENTS_STREAM).flatMap(told);
   }
 
   remove(): void {
@@ -111,7 +112,7 @@ void t.test('what happens is told at once, and is in the stream in order, with n
   t.match(rig.stored[4], { site: 'berlin', incarnation: 'incarnation-0001', event: { type: 'state', instance: 'kvm1/m1', provider: 'kvm1', id: 'm1', now: 'off', before: 'on' } });
   t.match(rig.stored[5], { event: { type: 'action', account: 'kim@f1', auditId: 7, options: '--force', outcome: 'done' } });
   t.equal(rig.events.last, numbers.at(-1));
-  t.same(rig.heard.map(({ seq }) => seq), numbers, 'and a front was told of each');
+  t.same(rig.heard.map(({ seq }) => seq), [numbers[4]], 'and a front was told of the state, which is what it goes by');
   const known = new KnownKey(SIGNER.publicKey);
   t.ok(rig.hub.store.messages(EVENTS_STREAM).every(({ subject, data, headers }) => known.verifies(subject, data, headers[SIGNATURE_HEADER])), 'each is signed');
   await rig.end();
@@ -137,7 +138,6 @@ void t.test('while the store refuses, fronts hear of it all the same; then the s
   await rig.start();
   rig.hub.store.trouble = 'no quorum';
   await rig.world.open('kvm1', machines(3));
-  await until(() => new Set(rig.heard.map(({ seq }) => seq)).size === 4, WAIT, 'a front to hear of all');
   rig.world.see('kvm1', 'm1', 'off');
   await until(() => rig.heard.some(({ event }) => event['now'] === 'off'), WAIT, 'a front to hear of the state');
   t.equal(rig.events.backlog, 5);
@@ -156,12 +156,12 @@ void t.test('an event whose acknowledgement was lost is not stored twice, also w
   await rig.settled();
   for (let round = 0; round < 3; round += 1) {
     rig.hub.store.losesAnswers = true;
-    const before = rig.stored.length;
+    const [before, { last }] = [rig.stored.length, rig.events];
     rig.world.see('kvm1', 'm0', round % 2 === 0 ? 'off' : 'on');
     await until(() => rig.stored.length === before + 1, WAIT, 'the event to be stored');
     rig.world.events.add(deed('kvm1/m0', `round ${round}`), rig.world.registry.find('kvm1/m0')[0]);
     if (round === 1) {
-      await until(() => rig.heard.some(({ event }) => event['outcome'] === 'round 1'), WAIT, 'the deed to be kept');
+      await until(() => rig.events.last === last + 2, WAIT, 'the deed to be kept');
       await rig.kill();
       await rig.start('incarnation-0002');
       await rig.world.open('kvm1', machines(1));
@@ -177,6 +177,56 @@ void t.test('an event whose acknowledgement was lost is not stored twice, also w
   rig.remove();
 });
 
+void t.test('several that have gone together are known again by their last one, also where more have come meanwhile', async (t) => {
+  const rig = new Rig();
+  await rig.start();
+  await rig.world.open('kvm1', machines(1));
+  await rig.settled();
+  const [[one], { length }] = [rig.world.registry.find('kvm1/m0'), rig.hub.store.messages(EVENTS_STREAM)];
+  const happen = (outcome: string): void => void rig.world.events.add(deed('kvm1/m0', outcome), one);
+  rig.bus.cut();
+  for (let at = 0; at < 200; at += 1) happen(String(at));
+  await until(() => rig.events.backlog === 200, WAIT, 'them to be kept');
+  rig.hub.store.losesAnswers = true;
+  rig.bus.restore();
+  await until(() => rig.hub.store.messages(EVENTS_STREAM).length > length, WAIT, 'the first message');
+  t.equal(told(rig.hub.store.messages(EVENTS_STREAM)[length]!).length, FLEET_PARCEL);
+  for (let at = 200; at < 220; at += 1) happen(String(at));
+  await until(() => rig.events.last === rig.stored.at(0)!.seq + 220 + 1, WAIT, 'all to be kept');
+  await rig.kill();
+  rig.hub.store.forgetIds();
+  rig.hub.store.losesAnswers = false;
+  await rig.start('incarnation-0002');
+  await rig.settled();
+  t.same(rig.stored.filter(({ type }) => type === 'action').map(({ event }) => event['outcome']), Array.from({ length: 220 }, (_, at) => String(at)));
+  const numbers = rig.stored.map(({ seq }) => seq);
+  t.same(numbers, numbers.map((_, at) => numbers[0]! + at), 'in order, and each once');
+  await rig.end();
+  rig.remove();
+});
+
+void t.test('a message of one event, and one of several, whose last it is, tell how far the stream is', async (t) => {
+  for (const isList of [false, true]) {
+    const rig = new Rig();
+    await rig.start();
+    await rig.world.open('kvm1', machines(1));
+    await rig.settled();
+    const { last } = rig.events;
+    await rig.kill();
+    const event = (seq: number): object => ({ v: 1, site: 'berlin', incarnation: 'incarnation-0001', seq, type: 'state', at: '', event: {} });
+    const [subject, data] = [eventSubject('berlin', 'state'), Buffer.from(JSON.stringify(isList ? [event(last + 999), event(last + 1000)] : event(last + 1000)))];
+    rig.hub.store.append(EVENTS_STREAM, subject, data, signedBy('berlin', SIGNER, subject, data), 'of another life');
+    await rig.start('incarnation-0002');
+    await rig.world.open('kvm1', machines(1));
+    await rig.settled();
+    rig.world.see('kvm1', 'm0', 'off');
+    await until(() => rig.stored.at(-1)!.event['now'] === 'off', WAIT, 'the state');
+    t.ok(rig.events.last > last + 1000, 'no number is used again');
+    await rig.end();
+    rig.remove();
+  }
+});
+
 void t.test('a break of the connection: what comes meanwhile is told afterwards, in order', async (t) => {
   const rig = new Rig();
   await rig.start();
@@ -187,11 +237,12 @@ void t.test('a break of the connection: what comes meanwhile is told afterwards,
   await until(() => rig.events.backlog === 10, WAIT, 'them to be kept');
   rig.bus.restore();
   await rig.settled();
-  await until(() => rig.heard.length === 12, WAIT, 'a front to hear of all');
+  await until(() => rig.heard.length === 10, WAIT, 'a front to hear of all states');
   const numbers = rig.heard.map(({ seq }) => seq);
   t.same(numbers, [...numbers].sort((one, other) => one - other));
-  t.ok(rig.messages < 12, 'those that came together are told together');
+  t.ok(rig.messages < 10, 'those that came together are told together');
   t.equal(rig.stored.length, 12);
+  t.ok(rig.hub.store.messages(EVENTS_STREAM).length < 12, 'and are one message of the stream');
   await rig.end();
   rig.remove();
 });
@@ -323,7 +374,7 @@ void t.test('at the end of the server, what is there is sent; where the bus is a
   rig.remove();
 });
 
-void t.test('what somebody else has put into the stream moves no number, and what is too long for one message are two', async (t) => {
+void t.test('what somebody else has put into the stream moves no number, and what is too long for one message are several', async (t) => {
   const rig = new Rig();
   await rig.start();
   await rig.world.open('kvm1', machines(1));
@@ -342,10 +393,16 @@ void t.test('what somebody else has put into the stream moves no number, and wha
   rig.bus.cut();
   for (let at = 0; at < 60; at += 1) rig.world.events.add(deed('kvm1/m0', `${at}${'x'.repeat(2000)}`), rig.world.registry.find('kvm1/m0')[0]);
   await until(() => rig.events.backlog === 60, WAIT, 'all to be kept');
-  const [messages, heard] = [rig.messages, rig.heard.length];
+  for (let at = 0; at < 400; at += 1) rig.world.see('kvm1', 'm0', at % 2 === 0 ? 'on' : 'off');
+  await until(() => rig.events.backlog === 460, WAIT, 'all to be kept');
+  const [messages, heard, there] = [rig.messages, rig.heard.length, rig.hub.store.messages(EVENTS_STREAM).length];
   rig.bus.restore();
-  await until(() => rig.heard.length === heard + 60, WAIT, 'a front to hear of all');
-  t.ok(rig.messages - messages >= 3 && rig.messages - messages <= 6, `${rig.messages - messages} messages`);
+  await until(() => rig.heard.length === heard + 400, WAIT, 'a front to hear of all states');
+  t.ok(rig.messages - messages >= 2 && rig.messages - messages <= 6, `${rig.messages - messages} messages`);
+  await rig.settled();
+  const parcels = rig.hub.store.messages(EVENTS_STREAM).slice(there);
+  t.ok(parcels.length >= 7 && parcels.length <= 20, `${parcels.length} messages of the stream`);
+  t.ok(parcels.every((parcel) => parcel.data.length <= FLEET_MESSAGE && told(parcel).length <= FLEET_PARCEL), 'none is too long, nor has too many');
   await rig.end();
   rig.remove();
 });
