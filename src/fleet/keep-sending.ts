@@ -1,5 +1,5 @@
 import { Sleepers, type Bell } from '../kit/bell.js';
-import { BUS_STORE_PAUSE } from '../kit/fleet-limits.js';
+import { BUS_STORE_PAUSE, FLEET_STREAM_GATHERING } from '../kit/fleet-limits.js';
 import { BusError, type Bus } from './contract.js';
 
 /** What is on this server's disk, on its way into a stream of the bus. */
@@ -17,16 +17,22 @@ export interface Sending {
 
 /**
  * Sends for as long as there is something and the connection is there, one after the other, until it ends or the signal is aborted.
- * What fails is tried again after BUS_STORE_PAUSE, however much comes meanwhile. Never rejects.
+ * What comes soon after that waits for a moment for more, since several cost little more than one: FLEET_STREAM_GATHERING. What fails is tried again after BUS_STORE_PAUSE, however much comes meanwhile. Never rejects.
  */
 export async function keepSending({ bus, bell, isEnding = () => false, send, failed }: Sending, signal: AbortSignal): Promise<void> {
   const pauses = new Sleepers();
+  let sent = -Infinity;
   while (!signal.aborted) {
     const { rings } = bell;
     try {
-      if (bus.trouble === undefined && await send()) continue;
+      if (bus.trouble === undefined && await send()) {
+        sent = performance.now();
+        continue;
+      }
       if (isEnding()) return;
       await bell.wait(signal, rings);
+      const rest = sent + FLEET_STREAM_GATHERING - performance.now();
+      if (rest > 0 && !isEnding()) await pauses.sleep(signal, rest);
     } catch (thrown) {
       if (signal.aborted) return;
       failed(thrown as Error, thrown instanceof BusError && thrown.reason === 'down');

@@ -5,10 +5,12 @@ export const FLEET_MESSAGE = 64 * 1024;
 export const FLEET_CHUNK_SIZE = 256 * 1024;
 /** Several events that are told together: when half a message is full, the next ones go into another. */
 export const FLEET_NEWS = 2 * FLEET_MESSAGE;
-/** Orders, questions and answers that go together under one signature; how long the first of them waits for others at most; and for how long is signed before anything else has its turn. */
+/** Orders, questions and answers, and events of a stream, that go together under one signature; how long the first of them waits for others at most; and for how long is signed before anything else has its turn. */
 export const FLEET_PARCEL = 128;
 export const FLEET_GATHERING = 4;
 export const FLEET_SIGNING = 2;
+/** How long what comes right behind other events, or entries of an audit, waits for more before it goes into the stream with them. */
+export const FLEET_STREAM_GATHERING = 20;
 /** What a value of the inventory may unpack to. */
 export const FLEET_CHUNK_UNPACKED = 4 * 1024 * 1024;
 /** Machines that a value of the inventory holds as a rule. */

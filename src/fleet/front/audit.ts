@@ -8,7 +8,7 @@ import type { AuditNews } from '../../store/audit-entry.js';
 import type { KeyValue, Outbox } from '../../store/state.js';
 import { signedBy, type Bus, type Signer } from '../contract.js';
 import { keepSending } from '../keep-sending.js';
-import { FLEET_VERSION, MessageFault, readMessage, writeMessage } from '../messages.js';
+import { FLEET_VERSION, MessageFault, readMessage } from '../messages.js';
 import { isSignedBy } from '../signer.js';
 import { AUDIT_STREAM, auditSubject } from '../subjects.js';
 
@@ -88,7 +88,7 @@ export class FrontAudit {
       this.#dropped += 1;
       return;
     }
-    this.#gathered.push(JSON.stringify(news, (_, value: unknown) => (typeof value === 'string' ? value.slice(0, FLEET_AUDIT_TEXT) : value)));
+    this.#gathered.push(JSON.stringify(shortened(news)));
     this.#keeping ??= this.#keep().finally(() => { this.#keeping = undefined; });
   }
 
@@ -123,8 +123,9 @@ export class FrontAudit {
     const some = fitting(events);
     const [from, to] = [some[0]!.position, some.at(-1)!.position];
     const lost = from - stored.upTo - 1;
-    const entries = some.map(({ event }) => JSON.parse(event) as Record<string, unknown>);
-    const data = writeMessage({ v: FLEET_VERSION, front, outbox: stored.outbox, from, to, ...(lost > 0 && { lost }), entries });
+    const frame = JSON.stringify({ v: FLEET_VERSION, front, outbox: stored.outbox, from, to, ...(lost > 0 && { lost }) } satisfies Omit<AuditMessage, 'entries'>);
+    // each is JSON already
+    const data = Buffer.from(`${frame.slice(0, -1)},"entries":[${some.map(({ event }) => event).join(',')}]}`);
     stored.place = await bus.addToStream(AUDIT_STREAM, this.#subject, data, signedBy(front, signer, this.#subject, data), `${stored.outbox}-${to}`, stored.place);
     stored.upTo = this.#brought = to;
     this.#trouble = undefined;
@@ -177,6 +178,11 @@ export class FrontAudit {
     this.#parts.log('warn', 'the audit of this front does not get to the fleet', { reason });
   }
 }
+
+/** With texts that are no longer than may be. */
+const shortened = (news: AuditNews): AuditNews => (Object.values(news).every((value) => typeof value !== 'string' || value.length <= FLEET_AUDIT_TEXT)
+  ? news
+  : Object.fromEntries(Object.entries(news).map(([key, value]) => [key, typeof value === 'string' ? value.slice(0, FLEET_AUDIT_TEXT) : value])) as unknown as AuditNews);
 
 /** Those that fit into one message, one at least. */
 function fitting<T extends { readonly event: string }>(events: readonly T[]): readonly T[] {
