@@ -4,7 +4,7 @@ import * as v from 'valibot';
 import { MACHINE_TYPES, POWER_STATES } from '../drivers/driver.js';
 import { FLEET_CHUNK_MACHINES, FLEET_CHUNK_SIZE, FLEET_CHUNK_UNPACKED, FLEET_CHUNKS } from '../kit/fleet-limits.js';
 import { chunkOf } from './chunk-of.js';
-import { chunkMessage, MessageFault, readMessage, writeMessage, type ChunkMessage } from './messages.js';
+import { chunkMessage, encoded, MessageFault, readMessage, type ChunkMessage } from './messages.js';
 import { SEAL_SIZE } from './sealed.js';
 import { chunkKey, FLEET_NAME, nameOfToken } from './subjects.js';
 
@@ -31,10 +31,14 @@ export function chunksFor(machines: number, now: number): number {
   return fitting > now || machines < now * FLEET_CHUNK_MACHINES * SHRINKS_BELOW ? fitting : now;
 }
 
-/** @throws MessageFault where it is too large */
-export async function packChunk(message: ChunkMessage): Promise<Uint8Array> {
-  if (message.machines.length > MOST_MACHINES) throw new MessageFault(`${message.machines.length} machines are more than one value may hold`);
-  const bytes = await packed(writeMessage(message, FLEET_CHUNK_UNPACKED), { level: LEVEL, chunkSize: PIECE });
+/**
+ * @param text a {@link ChunkMessage} in JSON
+ * @param machines how many are in it
+ * @throws MessageFault where it is too large
+ */
+export async function packChunk(text: string, machines: number): Promise<Uint8Array> {
+  if (machines > MOST_MACHINES) throw new MessageFault(`${machines} machines are more than one value may hold`);
+  const bytes = await packed(encoded(text, FLEET_CHUNK_UNPACKED), { level: LEVEL, chunkSize: PIECE });
   if (bytes.length > PACKED) throw new MessageFault(`it would have ${bytes.length} bytes, and at most ${PACKED} can be`);
   return bytes;
 }

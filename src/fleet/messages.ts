@@ -161,8 +161,11 @@ export function checkMessage<Schema extends v.GenericSchema>(schema: Schema, con
 }
 
 /** @throws MessageFault where it is too large */
-export function writeMessage(message: object, most = FLEET_MESSAGE): Uint8Array {
-  const bytes = Buffer.from(JSON.stringify(message));
+export const writeMessage = (message: object): Uint8Array => encoded(JSON.stringify(message));
+
+/** @param text JSON @throws MessageFault where it is too large */
+export function encoded(text: string, most = FLEET_MESSAGE): Uint8Array {
+  const bytes = Buffer.from(text);
   if (bytes.length > most) throw new MessageFault(`it would have ${bytes.length} bytes, and at most ${most} can be`);
   return bytes;
 }

@@ -1,10 +1,11 @@
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { chunkOf } from '../../src/fleet/chunk-of.js';
-import { chunksFor, packChunk, placeOfKey, unpackChunk } from '../../src/fleet/chunks.js';
+import { chunksFor, placeOfKey, unpackChunk } from '../../src/fleet/chunks.js';
 import { MessageFault, type ChunkMessage } from '../../src/fleet/messages.js';
 import { chunkKey } from '../../src/fleet/subjects.js';
 import { FLEET_CHUNK_MACHINES, FLEET_CHUNK_SIZE, FLEET_CHUNK_UNPACKED, FLEET_CHUNKS } from '../../src/kit/fleet-limits.js';
+import { packedValue } from '../support/fleet/inventory-values.js';
 
 const idsOf = (chunk: number, chunks: number, count: number): string[] => {
   const found: string[] = [];
@@ -55,21 +56,21 @@ void t.test('a hash spreads uuids and numbered names alike', (t) => {
 
 void t.test('what is packed is unpacked', async (t) => {
   const whole = message(idsOf(3, 4, 500), { chunk: 3, chunks: 4 });
-  const bytes = await packChunk(whole);
+  const bytes = await packedValue(whole);
   t.ok(bytes.length < 20_000, `${bytes.length} bytes`);
   t.same(await unpackChunk(bytes, whole), whole);
-  t.same(await unpackChunk(await packChunk(message([])), FIRST), message([]));
+  t.same(await unpackChunk(await packedValue(message([])), FIRST), message([]));
 });
 
 void t.test('a provider is called as one can be in a configuration', async (t) => {
-  for (const more of [{ provider: 'kvm1/web' }, { provider: 'kvm\n1' }, { provider: '' }, { type: 'lib virt' }]) await t.rejects(packChunk(message([], more)).then((bytes) => unpackChunk(bytes, { ...FIRST, ...more })), MessageFault, JSON.stringify(more));
+  for (const more of [{ provider: 'kvm1/web' }, { provider: 'kvm\n1' }, { provider: '' }, { type: 'lib virt' }]) await t.rejects(packedValue(message([], more)).then((bytes) => unpackChunk(bytes, { ...FIRST, ...more })), MessageFault, JSON.stringify(more));
 });
 
 void t.test('what would be too large is not packed', async (t) => {
   const random = (): string => Array.from({ length: 400 }, () => String.fromCodePoint(0x4e00 + Math.floor(Math.random() * 0x5000))).join('');
-  await t.rejects(packChunk(message(Array.from({ length: FLEET_CHUNK_MACHINES * 8 + 1 }, (_, at) => `m${at}`))), MessageFault);
-  await t.rejects(packChunk(message(Array.from({ length: 1000 }, random))), MessageFault);
-  await t.rejects(packChunk(message(Array.from({ length: 1000 }, () => 'x'.repeat(5000)))), MessageFault);
+  await t.rejects(packedValue(message(Array.from({ length: FLEET_CHUNK_MACHINES * 8 + 1 }, (_, at) => `m${at}`))), MessageFault);
+  await t.rejects(packedValue(message(Array.from({ length: 1000 }, random))), MessageFault);
+  await t.rejects(packedValue(message(Array.from({ length: 1000 }, () => 'x'.repeat(5000)))), MessageFault);
 });
 
 void t.test('what is no value is refused with the reason', async (t) => {

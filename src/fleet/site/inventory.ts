@@ -255,11 +255,11 @@ export class Inventory {
   }
 
   /** @returns the revision that it has got @throws BusError, MessageFault */
-  async #put(key: string, provider: string, { content }: Composed, seq: number): Promise<number> {
+  async #put(key: string, provider: string, { text, machines }: Composed, seq: number): Promise<number> {
     const { bucket, site, incarnation, signer } = this.#parts;
-    const { type, ...rest } = content;
     const turn = this.#turns += 1;
-    const packed = await packChunk({ v: FLEET_VERSION, site, provider, type, incarnation, seq, life: this.#parts.life(), turn, ...rest });
+    const head = JSON.stringify({ v: FLEET_VERSION, site, provider, incarnation, seq, life: this.#parts.life(), turn });
+    const packed = await packChunk(`${head.slice(0, -1)},${text.slice(1)}`, machines);
     const bytes = seal(signer, keysSubject(INVENTORY_BUCKET, key), packed);
     const before = this.#revision;
     const revision = await bucket.put(key, bytes);

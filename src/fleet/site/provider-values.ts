@@ -8,11 +8,14 @@ import { chunksFor } from '../chunks.js';
 import type { ChunkMessage } from '../messages.js';
 
 /** What a value holds, without where it is and when it was written. */
-export type ValueContent = Pick<ChunkMessage, 'type' | 'chunk' | 'chunks' | 'capabilities' | 'machines'>;
+type ValueContent = Pick<ChunkMessage, 'type' | 'chunk' | 'chunks' | 'capabilities' | 'machines'>;
 
 /** A value as it is to be written. */
 export interface Composed {
-  readonly content: ValueContent;
+  /** a {@link ValueContent} in JSON */
+  readonly text: string;
+  /** how many are in it */
+  readonly machines: number;
   /** the same for the same content */
   readonly digest: string;
 }
@@ -171,8 +174,9 @@ export class ProviderValues {
       return 'same';
     }
     const content = this.#content(index, provider.type);
-    const digest = createHash('sha256').update(JSON.stringify(content)).digest('base64');
-    return this.#digests[index] === digest ? 'same' : { content, digest };
+    const text = JSON.stringify(content);
+    const digest = createHash('sha256').update(text).digest('base64');
+    return this.#digests[index] === digest ? 'same' : { text, machines: content.machines.length, digest };
   }
 
   /** Some of the values that were written and that nothing is to be done with now: others at each call. */

@@ -1,13 +1,12 @@
 import t, { type Test } from 'tap';
 import type { Machine } from '../../../src/drivers/driver.js';
 import { chunkOf } from '../../../src/fleet/chunk-of.js';
-import { packChunk } from '../../../src/fleet/chunks.js';
 import { Inventory } from '../../../src/fleet/front/inventory.js';
 import type { MakeMachine } from '../../../src/fleet/front/provider-inventory.js';
 import { writeMessage } from '../../../src/fleet/messages.js';
 import { newSeed, NkeySigner } from '../../../src/fleet/signer.js';
 import { chunkKey, INVENTORY_BUCKET, newsSubject } from '../../../src/fleet/subjects.js';
-import { keysOf, putValues, sealedFor, SITE_SIGNER, tellNews, tellState, valuesOf, type Rows } from '../../support/fleet/inventory-values.js';
+import { keysOf, packedValue, putValues, sealedFor, SITE_SIGNER, tellNews, tellState, valuesOf, type Rows } from '../../support/fleet/inventory-values.js';
 import { MemoryHub } from '../../support/fleet/memory-bus.js';
 import { until } from '../../support/until.js';
 
@@ -242,7 +241,7 @@ await t.test('what its site has not signed for that very key is not taken for wh
   const key = chunkKey('berlin', 'kvm1', other!.chunk);
   const [paris] = valuesOf([['x', 'forged', 'off']], { site: 'paris' });
   const forged = [
-    await sealedFor(key, other!, thief), await packChunk(other!), Buffer.from('{}'), new Uint8Array(0),
+    await sealedFor(key, other!, thief), await packedValue(other!), Buffer.from('{}'), new Uint8Array(0),
     await sealedFor(chunkKey('paris', 'kvm1', 0), paris!), await sealedFor(chunkKey('berlin', 'kvm2', other!.chunk), other!),
   ];
   for (const value of forged) {
