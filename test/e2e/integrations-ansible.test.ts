@@ -21,7 +21,7 @@ instances = ["lj", { name = "test", state = "off" }, "dev", "broken", "hung", { 
 faults = { dev = "deaf", broken = "error", hung = "hang" }
 [providers.lab]
 type = "sim"
-instances = ["web1", "web2", "mail server", { name = "test", state = "off" }, "odd[1]", "{{ 7 * 7 }}", "localhost", "up/../../x"]
+instances = ["web1", "web2", "mail server", { name = "test", state = "off" }, "odd[1]", "{{ 7 * 7 }}", "localhost", "up/../../x", "-oProxyCommand=x", "lj,web1", "['web1', 'web2']", "argo_state_off", "all"]
 `;
 
 /** Of each machine, what a key says. */
@@ -135,7 +135,7 @@ await t.test('modules and inventory with a server', { skip }, async (t) => {
     t.same(hosts('argo_tag_rack_7'), ['lj', 'web1']);
     t.ok(hosts('by_sim')!.length === 11 && hosts('small')!.includes('web1') && hosts('argo_type_vm')!.length === 11);
     t.match(JSON.stringify(groups._meta.hostvars.web1), /"ansible_host":.*"192\.0\.2\.\d+"/);
-    t.equal(stderr.match(/is\s+left\s+out/g)?.length, 3, 'names that are a template, this host, or a way to other files');
+    t.equal(stderr.match(/is\s+left\s+out/g)?.length, 8, 'names that are a template, this host, a way to other files, an option, a list, or a group');
 
     const few = await ansible.inventory('few.argo.yml', { ...server, name: ['web*', '@tag:"rack 7"', 'demo/test', 'broken'], skip_off: true, full_names: true });
     t.same(few.groups.argo_type_vm!.hosts!.toSorted(), ['demo/broken', 'lab/web1', 'lab/web2'], 'what is unknown is not off');

@@ -24,6 +24,9 @@ _NOTHING = "nothing"
 _PLANNED = re.compile(r"[a-z][^:()]*[ (]it is ([a-z]+)(?:\)| already(?: and would be waited for)?)(?:, (?:after|in place of) .*)?\Z", re.DOTALL)
 
 
+_HELD = re.compile(r"(?:\)| already(?: and would be waited for)?), (?:after|in place of) ")
+
+
 class Request(NamedTuple):
     """A request, and what is made of its reply.
 
@@ -63,6 +66,11 @@ class Plan(NamedTuple):
     text: str
     changes: bool
     state: State
+
+    @property
+    def is_held(self) -> bool:
+        """Whether another action is at it, which will make of it what is not known yet."""
+        return _HELD.search(self.text) is not None
 
 
 Value = TypeVar("Value")
@@ -135,7 +143,7 @@ def orders(action, names, wait: Optional[float], force=False, clean: Optional[fl
 def plans(action, names, force=False, clean: Optional[float] = None) -> Request:
     """What the same order would do; nothing is ordered."""
     line = request_line(action, "--dry-run", *_options(None, force, clean), "--", *map(word, names))
-    return Request(line, (clean or READING) + GRACE, True, _plans)
+    return Request(line, (clean or READING) + GRACE, True, lambda reply: _plans(names, reply))
 
 
 def _order(action, words: List[str], wait, force, clean, parse) -> Request:
@@ -223,9 +231,10 @@ def _first_name(lines, at) -> Optional[str]:
     return next((name for name, _ in _splits(lines[at]) if _begins(lines, at, name + ": ")), None)
 
 
-def _plans(reply: Reply) -> Plans:
+def _plans(names, reply: Reply) -> Plans:
+    known = frozenset(str(name) for name in names)
     found = Plans()
-    for name, plan in map(_plan, reply.lines):
+    for name, plan in (_plan(line, known) for line in reply.lines):
         # a name that holds what looks like a plan must not pass for another instance's
         if name in found:
             raise BadAnswer("two plans for %s" % name)
@@ -233,14 +242,18 @@ def _plans(reply: Reply) -> Plans:
     return _checked(found, reply)
 
 
-def _plan(line) -> Tuple[str, Union[Plan, ArgoError]]:
+def _plan(line, names=frozenset()) -> Tuple[str, Union[Plan, ArgoError]]:
+    """A name may look like a plan itself: where several readings are right, that with one of `names` counts."""
+    planned = []
     for name, text in _splits(line):
         phrase, detail = split_reason(text)
-        if phrase in BY_PHRASE:
+        if phrase in BY_PHRASE and not planned:
             return name, from_reason(phrase, detail)
         found = _PLANNED.match(text)
         if found:
-            return name, Plan(text, not text.startswith(_NOTHING), State.of(found.group(1)))
+            planned.append((name, Plan(text, not text.startswith(_NOTHING), State.of(found.group(1)))))
+    if planned:
+        return next((one for one in reversed(planned) if one[0] in names), planned[0])
     # as a later server may say it
     name, colon, text = line.partition(": ")
     if not colon:

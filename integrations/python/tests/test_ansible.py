@@ -90,6 +90,16 @@ class Power(unittest.TestCase):
         task.carry_out(90)
         self.assertEqual((task.changed, task.failures["a"]["uncertain"]), (False, True))
 
+    def test_what_another_action_is_at_is_ordered_behind_it(self):
+        server = Server({"a": Plan("nothing, it is off already, after another action that holds it: start", False, State.OFF)}, {"a": None})
+        task = self.play(server)
+        task.carry_out(90)
+        self.assertEqual((server.orders_given, task.changed), ([("stop", ["a"], 90, False, None)], True))
+
+    def test_nothing_is_uncertain_where_nothing_was_sent(self):
+        task = self.play(Server({"a": argo.TimedOut("x"), "b": IS_OFF}))
+        self.assertFalse(task.failures["a"]["uncertain"])
+
     def test_a_restart_is_always_one(self):
         server = Server({"a": Plan("clean reboot (it is on)", True, State.ON)}, {"a": None})
         task = self.play(server, "restarted")

@@ -81,6 +81,17 @@ class Plans(unittest.TestCase):
         with self.assertRaises(BadAnswer):
             commands.plans("start", ["*"]).parse(done("lj: start (it is off)", "lj: nothing, it is on already, after x: start (it is off)"))
 
+    def test_a_name_that_looks_like_a_plan_is_that_which_was_asked_for(self):
+        line = "a: nothing, it is off already, after x: power off (it is on)"
+        name = "a: nothing, it is off already, after x"
+        self.assertEqual(commands.plans("stop", [Exact(name)]).parse(done(line)), {name: Plan("power off (it is on)", True, State.ON)})
+        self.assertEqual(list(commands.plans("stop", ["a"]).parse(done(line))), ["a"])
+
+    def test_what_another_action_is_at(self):
+        for text, is_held in (("nothing, it is off already, after another action that holds it: start", True), ("power off (it is on), in place of a stop", True),
+                              ("nothing, it is off already", False), ("start, after it has ended (it is stopping)", False)):
+            self.assertIs(Plan(text, False, State.OFF).is_held, is_held, text)
+
 
 class Orders(unittest.TestCase):
     def test_how_they_are_sent(self):

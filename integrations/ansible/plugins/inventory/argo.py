@@ -44,8 +44,8 @@ options:
     default: 10
 notes:
   - I(server), I(account), I(password), I(password_file), I(ca_file) and I(fingerprint) may be templates, such as lookups.
-  - A machine whose name could be taken for a template, for the host that plays the tasks (C(localhost)), or for a way to other
-    files (C(../x)) is left out, with a warning.
+  - A machine whose name could be taken for something else is left out, with a warning. That is a template, a list (C(a,b), C([…])),
+    an option (C(-x)), a group, the host that plays the tasks (C(localhost)), and a way to other files (C(../x)).
   - What may be incomplete, since a provider does not answer, is told in a warning and not cached.
 extends_documentation_fragment:
   - argo.power.argo
@@ -71,7 +71,7 @@ keyed_groups:
 import re
 
 from ansible.constants import LOCALHOST
-from ansible.errors import AnsibleParserError
+from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.argo.power.plugins.module_utils.argo import ArgoError, Client, SettingsError
@@ -81,8 +81,9 @@ from ansible_collections.argo.power.plugins.module_utils.facts import read_facts
 #: As `list stopped` of the protocol.
 IS_OFF = ("off", "suspended", "crashed")
 TEMPLATES = ("server", "account", "password", "password_file", "ca_file", "fingerprint")
-#: Ansible would carry out a template in a host's name, and look for its variables by that way.
-UNFIT = re.compile(r"\{[{%#]|(?:^|/)\.\.(?:/|$)")
+#: Ansible would carry out a template in a host's name, look for its variables by that way, hand it to ssh as an option, read
+#: a list in it where a list is expected, or take it for one of its groups or ours.
+UNFIT = re.compile(r"\{[{%#]|(?:^|/)\.\.(?:/|$)|^[-\[{(]|,|^(?:all|ungrouped|argo_.*)$", re.DOTALL)
 GROUPED_BY = ("provider", "state", "type")
 
 
@@ -106,7 +107,15 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _given(self, key):
         value = self.get_option(key)
-        return self.templar.template(value, disable_lookups=False) if key in TEMPLATES and value else value
+        if key not in TEMPLATES or not value:
+            return value
+        try:
+            return self.templar.template(value, disable_lookups=False)
+        except AnsibleError:
+            if key != "password":
+                raise
+        # its own words hold what it could not read
+        raise AnsibleParserError("the password is no good template: write it into password_file, or as a lookup")
 
     def _machines(self, settings, path, may_read):
         """From the cache, where it is used and has what the same account saw of the same server."""
@@ -132,7 +141,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         if self.get_option("full_names") and "/#" not in name:
             name = machine.get("full_name", name)
         # nor must a machine's word decide where tasks are played that are delegated to this host
-        if UNFIT.search(name) or name in LOCALHOST:
+        if UNFIT.search(name) or name in LOCALHOST or name in self.inventory.groups:
             self.display.warning("%r is left out: no name for a host of Ansible's" % name)
             return
         self.inventory.add_host(name)

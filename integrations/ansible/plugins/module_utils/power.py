@@ -38,7 +38,7 @@ class Task:
                 # one plain name has no line of its own
                 if error.reply is None or not error.reply.accepted or len(self._names) > 1:
                     raise
-                self.instances[str(names[0])] = _failure(error)
+                self.instances[str(names[0])] = _failure(error, False)
                 continue
             if plans.remark:
                 self.remarks.append(plans.remark)
@@ -50,10 +50,12 @@ class Task:
             # names in several portions may select it
             return
         if isinstance(plan, ArgoError):
-            self.instances[name] = _failure(plan)
+            self.instances[name] = _failure(plan, False)
             return
-        self.instances[name] = {"plan": plan.text, "before": str(plan.state), "changed": plan.changes, "failed": False, "uncertain": False}
-        if plan.changes or plan.state is not self._goal:
+        # what another action is about to make of it is not known: the order waits for its turn behind that
+        acts = plan.changes or plan.is_held
+        self.instances[name] = {"plan": plan.text, "before": str(plan.state), "changed": acts, "failed": False, "uncertain": False}
+        if acts or plan.state is not self._goal:
             self._waited_for.append(Exact(name))
 
     def carry_out(self, wait):
@@ -70,7 +72,8 @@ class Task:
                 # what the answer does not tell is not known
                 error = outcomes.get(name, Uncertain("the answer does not tell"))
                 if error is not None:
-                    self.instances[name].update(_failure(error, is_of_many=len(names) > 1 and error.reply is not None))
+                    is_untold = len(names) > 1 and error.reply is not None and error.reply.accepted
+                    self.instances[name].update(_failure(error, is_untold or isinstance(error, (Uncertain, TimedOut))))
 
     @property
     def changed(self):
@@ -95,9 +98,8 @@ class Task:
         return "%d of %d: %s%s" % (len(told), len(self.instances), "; ".join(told[:MOST_TOLD]), "; and %d more" % more if more > 0 else "")
 
 
-def _failure(error, is_of_many=False):
-    """is_of_many: a request for several ended so, and does not tell what became of each."""
-    is_uncertain = isinstance(error, (Uncertain, TimedOut)) or (is_of_many and error.reply.accepted)
+def _failure(error, is_uncertain):
+    """is_uncertain: an order was sent, and nobody has said what became of it."""
     return {"changed": False, "failed": True, "uncertain": is_uncertain, "phrase": error.phrase, "detail": error.detail}
 
 

@@ -82,7 +82,7 @@ EXAMPLES = r"""
 
 - name: A machine of the inventory is off, in a minute at the latest
   argo.power.argo_power:
-    name: "{{ argo_name }}"
+    name: ["{{ argo_name }}"]
     exact: true
     state: stopped
     force: true
