@@ -30,6 +30,10 @@ export const MQTT_WAITING = 256;
 /** An order that could not be sent for so long is none any more: whoever gave it has seen that nothing happens. */
 export const MQTT_ORDER_STALE = 60_000;
 
+/** How often the program looks whether it was held up, and the time after which it was: an order that came meanwhile may be as old. */
+export const MQTT_STALL_LOOK = 1000;
+export const MQTT_STALL = 5000;
+
 /** What the server may take beyond the time that an order gives it. */
 export const MQTT_ORDER_GRACE = 30_000;
 

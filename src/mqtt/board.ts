@@ -1,4 +1,5 @@
 import { MQTT_IN_FLIGHT } from '../kit/mqtt-limits.js';
+import { ONLINE } from './discovery.js';
 
 /** Sends a retained message. @returns when the broker has it, or will not have it; never throws */
 export type Publish = (topic: string, payload: string) => Promise<void>;
@@ -45,9 +46,9 @@ export class Board {
     if (this.#wanted.has(topic)) this.#send(topic);
   }
 
-  /** Says all of it again. */
+  /** Says all of it again; what says that the rest is true comes last. */
   repeatAll(): void {
-    for (const topic of this.#wanted.keys()) this.#send(topic);
+    for (const isLast of [false, true]) for (const [topic, payload] of this.#wanted) if ((payload === ONLINE) === isLast) this.#send(topic);
   }
 
   /** There is a broker: it gets all of it. */

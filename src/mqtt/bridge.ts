@@ -118,7 +118,7 @@ export class Bridge {
   }
 
   /** What a broker has brought. */
-  message({ topic, payload, isKept }: Message): void {
+  message({ topic, payload, isKept, isRepeated }: Message): void {
     if (topic === this.#config.statusTopic) {
       // one that is kept says nothing new: all of it has just been told
       if (!isKept && payload.toString('utf8') === ONLINE) this.#board.repeatAll();
@@ -130,7 +130,8 @@ export class Bridge {
       return;
     }
     if (isKept) return this.#say(`an order is kept on ${topic}, and was not carried out: whoever writes there must not retain it`);
-    if (payload.length === 0) return;
+    // on a session of our own, it has been here before
+    if (payload.length === 0 || isRepeated) return;
     this.#orders.give(machine, payload, this.#isFollowing ? undefined : LOST);
   }
 
@@ -140,9 +141,12 @@ export class Bridge {
     if (isAnew) {
       this.#isSynced = false;
       this.#roster.begin();
+      // what they said was said to an earlier life of the server, or before what we have missed
+      this.#answering.clear();
       // nobody has told us what may have changed
       this.#roster.forgetRights();
-    } else if (this.#isSynced) this.#board.set(this.#topics.availability, ONLINE);
+    }
+    // when the list is there, all is said to be true again
     this.#soon(0);
   }
 

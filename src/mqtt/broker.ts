@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { IClientOptions, IPublishPacket, MqttClient, StreamBuilder } from 'mqtt';
 import { openTransport } from '../client/transport.js';
 import { ArgoError } from '../kit/errors.js';
-import { MQTT_ANSWER, MQTT_PACKET } from '../kit/mqtt-limits.js';
+import { MQTT_ANSWER, MQTT_PACKET, MQTT_STALL, MQTT_STALL_LOOK } from '../kit/mqtt-limits.js';
 import { formatEndpoint, oneLine } from '../kit/text.js';
 import { unlessAborted } from '../kit/within.js';
 import type { BrokerSettings } from './config.js';
@@ -14,6 +14,8 @@ export interface Message {
   readonly payload: Buffer;
   /** it was kept, and comes because it was asked for: it may be of any time */
   readonly isKept: boolean;
+  /** it may have been brought before */
+  readonly isRepeated: boolean;
 }
 
 /** What a broker's CONNACK refuses by, of both versions. */
@@ -31,6 +33,8 @@ export interface Will {
 export class Broker {
   readonly #client: MqttClient;
   readonly #qos: 0 | 1;
+  /** when this program was last seen to run, on the clock of performance.now() */
+  #ran = performance.now();
   /** Ends with why, when the connection is no more. */
   readonly closed: Promise<ArgoError>;
 
@@ -38,7 +42,11 @@ export class Broker {
     this.#client = client;
     this.#qos = qos;
     this.closed = closed;
-    client.on('message', (topic: string, payload: Buffer, packet: IPublishPacket) => onMessage({ topic, payload, isKept: packet.retain }));
+    const looking = setInterval(() => this.#wasHeldUp(), MQTT_STALL_LOOK).unref();
+    client.once('close', () => clearInterval(looking));
+    client.on('message', (topic: string, payload: Buffer, packet: IPublishPacket) => {
+      if (!this.#wasHeldUp()) onMessage({ topic, payload, isKept: packet.retain, isRepeated: packet.dup });
+    });
   }
 
   /**
@@ -71,30 +79,45 @@ export class Broker {
     }
   }
 
-  /** @returns when the broker has it @throws ArgoError NOT ALLOWED, UNREACHABLE */
+  /**
+   * Whether this program has not run for a while: stopped, or asleep with its host. What has come meanwhile waits in the
+   * socket, and nobody knows how old it is: the connection is let go, and with it all that is on it.
+   */
+  #wasHeldUp(): boolean {
+    const now = performance.now();
+    const isLate = now - this.#ran > MQTT_STALL;
+    if (isLate) this.drop();
+    else this.#ran = now;
+    return isLate;
+  }
+
+  /** @returns when the broker has it @throws ArgoError NOT ALLOWED, UNREACHABLE, TIMEOUT: it is let go then, and its last will said */
   async publish(topic: string, payload: string): Promise<void> {
     await this.#answer(`write to ${topic}`, this.#client.publishAsync(topic, payload, { qos: this.#qos, retain: true }));
   }
 
   /** @throws ArgoError NOT ALLOWED where the broker refuses one of them, UNREACHABLE */
   async subscribe(topics: readonly string[]): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new ArgoError('TIMEOUT', 'the broker does not answer')), MQTT_ANSWER);
-    });
-    try {
-      await Promise.race([late, this.#answer(`subscribe to ${topics.join(' ')}`, this.#client.subscribeAsync([...topics], { qos: this.#qos }))]);
-    } finally {
-      clearTimeout(timer);
-    }
+    // of version 5: what its writer wants to be kept is told as such, also while we are here
+    await this.#answer(`subscribe to ${topics.join(' ')}`, this.#client.subscribeAsync([...topics], { qos: this.#qos, rap: true }));
   }
 
   /** @param what we ask for */
   async #answer(what: string, asked: Promise<unknown>): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        reject(new ArgoError('TIMEOUT', 'the broker does not answer'));
+        this.drop();
+      }, MQTT_ANSWER);
+    });
     try {
-      await asked;
+      await Promise.race([asked, late]);
     } catch (error) {
+      if (error instanceof ArgoError) throw error;
       throw this.#client.connected ? new ArgoError('NOT ALLOWED', `the broker does not let us ${what}`, { cause: error }) : new ArgoError('UNREACHABLE', 'the broker is gone', { cause: error });
+    } finally {
+      clearTimeout(timer);
     }
   }
 

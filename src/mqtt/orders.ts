@@ -27,7 +27,7 @@ const worded = ({ phrase, detail }: Failure): string => oneLine(`${phrase}${deta
 
 /**
  * Carries out what is written to the topics of machines: for each machine one order at a time, and behind it the
- * latest alone. An order is sent once, and soon or never: nobody's light goes out because of what he wanted an hour ago.
+ * latest alone; but one by force waits for none, as at the server. An order is sent once, and soon or never: nobody's light goes out because of what he wanted an hour ago.
  */
 export class Orders {
   readonly #gate: Gate;
@@ -36,6 +36,8 @@ export class Orders {
   readonly #ended: (machine: Machine, end: OrderEnd) => void;
   readonly #signal: AbortSignal;
   readonly #running = new Set<Machine>();
+  /** those under way by force: no order that a machine does not follow takes their places */
+  readonly #forcing = new Set<Machine>();
   readonly #waiting = new Map<Machine, Waiting>();
 
   /** @param ended called for each order, once */
@@ -48,7 +50,7 @@ export class Orders {
 
   /** How many are under way. */
   get running(): number {
-    return this.#running.size;
+    return this.#running.size + this.#forcing.size;
   }
 
   /** @param payload as it came @param refusal why it cannot be sent */
@@ -73,16 +75,21 @@ export class Orders {
 
   #next(): void {
     for (const waiting of this.#waiting.values()) {
-      if (this.#running.size >= MQTT_ORDERS) return;
-      if (this.#running.has(waiting.machine)) continue;
+      const running = this.#placesOf(waiting.row);
+      if (running.size >= MQTT_ORDERS || running.has(waiting.machine)) continue;
       this.#waiting.delete(waiting.machine);
       if (performance.now() - waiting.since > MQTT_ORDER_STALE) this.#end(waiting.machine, waiting.payload, 'failed', { phrase: 'BUSY', detail: 'others took too long; nothing was sent' });
       else void this.#carryOut(waiting);
     }
   }
 
+  #placesOf({ order }: OrderRow): Set<Machine> {
+    return order === 'force-off' ? this.#forcing : this.#running;
+  }
+
   async #carryOut({ machine, payload, row }: Waiting): Promise<void> {
-    this.#running.add(machine);
+    const running = this.#placesOf(row);
+    running.add(machine);
     try {
       const { outcome, failure } = await this.#send(machine, row);
       this.#end(machine, payload, outcome, failure);
@@ -90,7 +97,7 @@ export class Orders {
       if (this.#signal.aborted) return;
       this.#end(machine, payload, 'failed', error instanceof ArgoError ? error : { phrase: 'INTERNAL ERROR', detail: String(error) });
     } finally {
-      this.#running.delete(machine);
+      running.delete(machine);
       this.#next();
     }
   }

@@ -53,6 +53,17 @@ await t.test('a broker that comes gets what is true now, and nothing of what was
   t.notOk(board.has('b'));
 });
 
+await t.test('that the rest is true is said last', async (t) => {
+  const [board, broker] = [new Board(), new SlowBroker()];
+  board.set('argo/availability', 'offline');
+  board.set('lj/availability', 'online');
+  board.set('lj/power', 'ON');
+  board.set('argo/availability', 'online');
+  board.attach(broker.publish);
+  t.same(broker.sent, ['lj/power=ON', 'argo/availability=online', 'lj/availability=online']);
+  await broker.answer();
+});
+
 await t.test('what is taken away is sent, and then forgotten', async (t) => {
   const [board, broker] = [new Board(), new SlowBroker()];
   board.attach(broker.publish);

@@ -70,6 +70,19 @@ await t.test('one at a time for a machine, and the latest behind it', async (t) 
   t.equal(ends.at(-1), '1 OFF failed TIMEOUT: it is still on');
 });
 
+await t.test('one by force waits for none, and takes no place of another', async (t) => {
+  const { gate, ends, give, orders } = start();
+  const lj = machine('1');
+  for (let at = 0; at < MQTT_ORDERS; at += 1) give(at === 0 ? lj : machine(`other${at}`), 'OFF');
+  give(lj, 'ON');
+  give(lj, 'FORCE_OFF');
+  t.equal(gate.lines.at(-1), 'stop lab/#1 --force --wait=2', 'beside the one that the machine does not follow');
+  t.equal(orders.running, MQTT_ORDERS + 1);
+  t.same(ends, ['1 ON replaced']);
+  give(lj, 'FORCE_OFF');
+  t.equal(gate.lines.length, MQTT_ORDERS + 1, 'one at a time');
+});
+
 await t.test('what is none of ours, and what cannot be sent', async (t) => {
   const { gate, ends, give, orders } = start();
   const lj = machine('1');
