@@ -4,6 +4,8 @@
 
 /** Lines of a failed file's output that are shown at most; the beginning and the end are kept. */
 const SHOWN_LINES = 300;
+/** Of a line: code that was made of many files stands in a few, of which the test framework shows those that failed. */
+const SHOWN_COLUMNS = 1000;
 
 /**
  * The result of one test file, from tap's own summary: the last line of its output that reads
@@ -42,7 +44,8 @@ export function skipReasons(stdout) {
 
 /** What of a failed file's output helps: without what went well, and not without end. @param {string} output */
 export function digest(output) {
-  const lines = output.split('\n').filter((line) => line.trim() !== '' && !/^ *(ok \d+|1\.\.\d+|TAP version)/.test(line));
+  const lines = output.split('\n').filter((line) => line.trim() !== '' && !/^ *(ok \d+|1\.\.\d+|TAP version)/.test(line))
+    .map((line) => (line.length > SHOWN_COLUMNS ? `${line.slice(0, SHOWN_COLUMNS)}…` : line));
   if (lines.length <= SHOWN_LINES) return lines.join('\n');
   const half = SHOWN_LINES / 2;
   return [...lines.slice(0, half), `… ${lines.length - SHOWN_LINES} lines …`, ...lines.slice(-half)].join('\n');

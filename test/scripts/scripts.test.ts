@@ -64,6 +64,7 @@ await t.test('what is shown', async (t) => {
   t.same(skipReasons('    ok 1 - a # SKIP needs virsh\nok 2 - b # SKIP needs virsh\nok 3 - c\n'), ['needs virsh']);
   const shown = digest('TAP version 14\nok 1 - fine\nnot ok 2 - broken\n  ---\n  diff: x\n  ...\n1..2\n');
   t.equal(shown, 'not ok 2 - broken\n  ---\n  diff: x\n  ...');
+  t.equal(digest(`not ok 1 ${'x'.repeat(5000)}`).length, 1001, 'nor without end in one line');
   const long = digest(Array.from({ length: 10_000 }, (_, line) => `line ${line}`).join('\n')).split('\n');
   t.ok(long.length < 400);
   t.match(long.at(-1), 'line 9999');
