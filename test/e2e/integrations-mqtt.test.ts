@@ -2,8 +2,10 @@ import { hash } from 'bcrypt';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { BCRYPT_COST } from '../../src/kit/limits.js';
+import { MQTT_STALL } from '../../src/kit/mqtt-limits.js';
 import { discoveryFaults } from '../mqtt/home-assistant.js';
 import { MQTT_PROGRAMS, Mosquitto, type Onlooker } from '../peers/mosquitto.js';
 import { startDaemon, type Daemon } from '../support/daemon.js';
@@ -201,6 +203,22 @@ await t.test('what Home Assistant sees and does', { skip }, async (t) => {
     await broker.publish(`${lj}/set`, 'OFF');
     await onlooker.says(`${lj}/power`, 'OFF');
     t.ok(onlooker.heard.slice(from).some(({ topic }) => topic.endsWith('/config')));
+  });
+
+  await t.test('held up, it does nothing of what was written meanwhile', async (t) => {
+    const offline = (): number => onlooker.heard.filter(({ topic, payload }) => topic === 'argo/availability' && payload === 'offline').length;
+    const before = offline();
+    process.kill(bridge.pid, 'SIGSTOP');
+    await broker.publish(`${lj}/set`, 'ON');
+    // it goes by its own clock
+    await pause(MQTT_STALL + 1000);
+    process.kill(bridge.pid, 'SIGCONT');
+    await until(() => offline() > before, WITHIN_MS, 'a last will');
+    await onlooker.says('argo/availability', 'online');
+    const said = onlooker.count('argo/demo/dev/last_order');
+    await broker.publish('argo/demo/dev/set', 'nonsense');
+    await until(() => onlooker.count('argo/demo/dev/last_order') > said, WITHIN_MS, 'a later order');
+    t.equal(await statusOf('lj'), 'off');
   });
 
   const runAgain = (): RunningBridge => new RunningBridge(t, bridgeConfig(daemon.port, broker));
