@@ -60,7 +60,7 @@ static struct connection *all;
 struct histogram { uint64_t counts[64 * SUB], values, longest; };
 
 static struct histogram latencies, lateness; /* the second: of the timetable, by our own clock */
-static uint64_t  allReplies, failures, bytes, lost;
+static uint64_t allReplies, failures, bytes, lost;
 static uint64_t from, until;
 static size_t requestLength;
 

@@ -16,6 +16,9 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What is said of a {@link Connection.exposed} one. @param to whoever gets the password */
+export const plainTextWarning = (to: string): string => `the password goes to ${to} in plain text; use tls = true, or allow-plain = true to say no more`;
+
 /** One connection to a server, on which one request runs at a time. */
 export class Connection {
   readonly #parser = new ReplyParser();

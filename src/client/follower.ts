@@ -43,6 +43,16 @@ const FINAL = new Set(['NOT AUTHENTICATED', 'NOT ALLOWED', 'USAGE', 'UNKNOWN COM
 const ENDED: Failure = { phrase: 'UNREACHABLE', detail: 'the server has ended it' };
 
 /**
+ * Waits until something is tried again: twice as long each time, and others who have lost it too not for just as long. Ends early, and
+ * does not throw, where the signal is aborted.
+ * @param failures one after the other, this one among them @param first milliseconds @param longest milliseconds
+ */
+export async function retryPause(failures: number, first: number, longest: number, signal: AbortSignal): Promise<void> {
+  const wait = Math.min(first * 2 ** (failures - 1), longest);
+  await pause(wait * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
+}
+
+/**
  * Follows what happens at a server, over lost connections and its restarts. Where the server cannot go on
  * without a gap, the states are told anew (`is`, `synced`).
  */
@@ -93,8 +103,7 @@ export class Follower {
       failures = this.#isRunning ? 1 : failures + 1;
       await this.#hooks.lost(failure, failures);
       this.#session.close();
-      const wait = Math.min(WATCH_RETRY_FIRST * 2 ** (failures - 1), WATCH_RETRY_LONGEST);
-      await pause(wait * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
+      await retryPause(failures, WATCH_RETRY_FIRST, WATCH_RETRY_LONGEST, signal);
       if (signal.aborted) return undefined;
     }
   }

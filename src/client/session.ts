@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { ArgoError, type Phrase, PHRASES } from '../kit/errors.js';
 import { formatEndpoint } from '../kit/text.js';
-import { Connection } from './connection.js';
+import { Connection, plainTextWarning } from './connection.js';
 import { isEnd, type ReplyEvent } from './replies.js';
 import { quoteWord, type Request } from './request.js';
 import type { Settings } from './settings.js';
@@ -141,7 +141,7 @@ export class Session {
   #warnIfExposed(connection: Connection): void {
     if (!connection.exposed || this.settings.allowPlain || this.#warned) return;
     this.#warned = true;
-    this.#hooks.warn(`the password goes to ${formatEndpoint(this.settings.address)} in plain text; use tls = true, or allow-plain = true to say no more`);
+    this.#hooks.warn(plainTextWarning(formatEndpoint(this.settings.address)));
   }
 
   /** `--wait` ends when the state is reached, whenever that is; the server has its own deadline for it. */

@@ -163,6 +163,12 @@ export function checkMessage<Schema extends v.GenericSchema>(schema: Schema, con
 /** @throws MessageFault where it is too large */
 export const writeMessage = (message: object): Uint8Array => encoded(JSON.stringify(message));
 
+/** Two objects in JSON as one, where the keys differ and neither is empty: what is JSON already is not written once more. */
+export const joined = (one: string, other: string): string => `${one.slice(0, -1)},${other.slice(1)}`;
+
+/** An object in JSON with one key, whose list is of texts that are JSON already. */
+export const listOf = (key: string, texts: readonly string[]): string => `{${JSON.stringify(key)}:[${texts.join(',')}]}`;
+
 /** @param text JSON @throws MessageFault where it is too large */
 export function encoded(text: string, most = FLEET_MESSAGE): Uint8Array {
   const bytes = Buffer.from(text);

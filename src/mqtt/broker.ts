@@ -4,7 +4,7 @@ import { openTransport } from '../client/transport.js';
 import { ArgoError } from '../kit/errors.js';
 import { MQTT_ANSWER, MQTT_PACKET, MQTT_STALL, MQTT_STALL_LOOK } from '../kit/mqtt-limits.js';
 import { formatEndpoint, oneLine } from '../kit/text.js';
-import { unlessAborted } from '../kit/within.js';
+import { unlessAborted, within } from '../kit/within.js';
 import type { BrokerSettings } from './config.js';
 import { OFFLINE } from './discovery.js';
 
@@ -104,20 +104,14 @@ export class Broker {
 
   /** @param what we ask for */
   async #answer(what: string, asked: Promise<unknown>): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        reject(new ArgoError('TIMEOUT', 'the broker does not answer'));
-        this.drop();
-      }, MQTT_ANSWER);
-    });
     try {
-      await Promise.race([asked, late]);
+      await within(MQTT_ANSWER, [], (signal) => unlessAborted(asked, signal, () => new ArgoError('TIMEOUT', 'the broker does not answer')));
     } catch (error) {
-      if (error instanceof ArgoError) throw error;
+      if (error instanceof ArgoError) {
+        this.drop();
+        throw error;
+      }
       throw this.#client.connected ? new ArgoError('NOT ALLOWED', `the broker does not let us ${what}`, { cause: error }) : new ArgoError('UNREACHABLE', 'the broker is gone', { cause: error });
-    } finally {
-      clearTimeout(timer);
     }
   }
 

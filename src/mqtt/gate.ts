@@ -1,4 +1,4 @@
-import { readCommands } from '../client/commands.js';
+import { COMMANDS_LINE, readCommands } from '../client/commands.js';
 import { parseTargetLine, type Failure } from '../client/outcome.js';
 import { isEnd } from '../client/replies.js';
 import { type Request, requestFromLine } from '../client/request.js';
@@ -70,7 +70,7 @@ export class Gate {
 
   /** The orders that the account may give to any machine at all. @throws ArgoError */
   async orders(signal: AbortSignal): Promise<readonly Order[]> {
-    const { lines } = await this.#must('help --json', signal);
+    const { lines } = await this.#must(COMMANDS_LINE, signal);
     const commands = readCommands(lines);
     return [...ORDERS.values()].filter(({ command }) => commands.has(command)).map(({ order }) => order);
   }

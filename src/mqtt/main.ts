@@ -1,5 +1,6 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { UsageError } from '../client/command-line.js';
+import { plainTextWarning } from '../client/connection.js';
+import { retryPause } from '../client/follower.js';
 import { EXIT, exitCodeOf, type ExitCode } from '../client/outcome.js';
 import { Output } from '../client/output.js';
 import { storedPassword } from '../client/password.js';
@@ -82,7 +83,7 @@ async function run(config: BridgeConfig, say: Say): Promise<ExitCode> {
 
 function warnOfPlainText({ address, tls, account, allowPlain }: Settings, say: Say): void {
   if (tls !== undefined || allowPlain || account === undefined || isLoopback(address.host) || address.host === 'localhost') return;
-  say(`the password goes to the broker at ${formatEndpoint(address)} in plain text; use tls = true, or allow-plain = true to say no more`);
+  say(plainTextWarning(`the broker at ${formatEndpoint(address)}`));
 }
 
 /** Has a broker, and again when it was lost, until the signal. @throws SettingsError */
@@ -113,8 +114,7 @@ async function keepBroker(config: BridgeConfig, bridge: Bridge, say: Say, signal
       bridge.detach();
       broker?.drop();
     }
-    const wait = Math.min(MQTT_RETRY_FIRST * 2 ** (failures - 1), MQTT_RETRY_LONGEST);
-    await pause(wait * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
+    await retryPause(failures, MQTT_RETRY_FIRST, MQTT_RETRY_LONGEST, signal);
   }
 }
 

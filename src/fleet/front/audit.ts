@@ -8,7 +8,7 @@ import type { AuditNews } from '../../store/audit-entry.js';
 import type { KeyValue, Outbox } from '../../store/state.js';
 import { signedBy, type Bus, type Signer } from '../contract.js';
 import { keepSending } from '../keep-sending.js';
-import { FLEET_VERSION, MessageFault, readMessage } from '../messages.js';
+import { FLEET_VERSION, joined, listOf, MessageFault, readMessage } from '../messages.js';
 import { isSignedBy } from '../signer.js';
 import { AUDIT_STREAM, auditSubject } from '../subjects.js';
 
@@ -124,8 +124,7 @@ export class FrontAudit {
     const [from, to] = [some[0]!.position, some.at(-1)!.position];
     const lost = from - stored.upTo - 1;
     const frame = JSON.stringify({ v: FLEET_VERSION, front, outbox: stored.outbox, from, to, ...(lost > 0 && { lost }) } satisfies Omit<AuditMessage, 'entries'>);
-    // each is JSON already
-    const data = Buffer.from(`${frame.slice(0, -1)},"entries":[${some.map(({ event }) => event).join(',')}]}`);
+    const data = Buffer.from(joined(frame, listOf('entries', some.map(({ event }) => event))));
     stored.place = await bus.addToStream(AUDIT_STREAM, this.#subject, data, signedBy(front, signer, this.#subject, data), `${stored.outbox}-${to}`, stored.place);
     stored.upTo = this.#brought = to;
     this.#trouble = undefined;

@@ -2,6 +2,7 @@ import { FLEET_ACKNOWLEDGE_PAUSE, FLEET_PARCEL } from '../../kit/fleet-limits.js
 import { STATE_PAGE } from '../../kit/limits.js';
 import { Acknowledger } from '../../store/acknowledger.js';
 import type { KeyValue, Outbox } from '../../store/state.js';
+import { joined } from '../messages.js';
 
 /** What fronts are told of. `lost`: so many events, which stood just before it, are not told. */
 export const SITE_EVENTS = ['state', 'added', 'removed', 'action', 'provider', 'lost'] as const;
@@ -28,7 +29,7 @@ export interface KeptEvent extends SiteEvent {
 
 /** An event as it is kept and told, in JSON. */
 export const textOf = ({ incarnation, seq, type, at, event }: Omit<KeptEvent, 'position'>): string =>
-  `{"incarnation":${JSON.stringify(incarnation)},"seq":${seq},"type":"${type}","at":${JSON.stringify(at)},"event":${event}}`;
+  joined(JSON.stringify({ incarnation, seq, type, at }), `{"event":${event}}`);
 
 export interface EventLogParts {
   /** of what the inventory tells as well, so that it may be lost where there is no room */

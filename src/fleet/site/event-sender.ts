@@ -2,7 +2,7 @@ import type { Bell } from '../../kit/bell.js';
 import type { Log } from '../../kit/log.js';
 import { BusError, signedBy, type Bus, type Signer, type StreamEntry } from '../contract.js';
 import { keepSending } from '../keep-sending.js';
-import { checkMessage, eventMessage, FLEET_VERSION, MessageFault, type EventMessage } from '../messages.js';
+import { checkMessage, eventMessage, FLEET_VERSION, joined, MessageFault, type EventMessage } from '../messages.js';
 import { packed, parcelsOf, unpacked } from '../parcels.js';
 import { isSignedBy } from '../signer.js';
 import { EVENTS_STREAM, eventSubject } from '../subjects.js';
@@ -20,7 +20,7 @@ export interface SenderParts {
 
 /** A message of one event, in JSON: an {@link EventMessage}. It may be longer than a message is to be. */
 export const messageOf = (site: string, event: Omit<KeptEvent, 'position'>): Uint8Array =>
-  Buffer.from(`{"v":${FLEET_VERSION},"site":${JSON.stringify(site)},${textOf(event).slice(1)}`);
+  Buffer.from(joined(JSON.stringify({ v: FLEET_VERSION, site } satisfies Partial<EventMessage>), textOf(event)));
 
 /** An event with its message. */
 interface Written {

@@ -7,7 +7,7 @@ import { BUS_STORE_PAUSE, FLEET_EVENT_TEXT, FLEET_EVENTS_LATE, FLEET_MESSAGE } f
 import type { Log } from '../../kit/log.js';
 import { oneLine } from '../../kit/text.js';
 import { signedBy, type Bus, type Signer } from '../contract.js';
-import { FLEET_VERSION } from '../messages.js';
+import { FLEET_VERSION, joined, listOf, type NewsMessage } from '../messages.js';
 import { newsSubject } from '../subjects.js';
 import { EventLog, textOf, type EventLogParts, type KeptEvent, type SiteEvent, type SiteEventType } from './event-log.js';
 import { EventSender, messageOf } from './event-sender.js';
@@ -153,7 +153,7 @@ export class SiteEvents {
     if (bus.trouble !== undefined) return;
     const subject = newsSubject(site);
     for (const events of together(this.#untold.splice(0))) {
-      const data = Buffer.from(`{"v":${FLEET_VERSION},"site":${JSON.stringify(site)},"events":[${events.join(',')}]}`);
+      const data = Buffer.from(joined(JSON.stringify({ v: FLEET_VERSION, site } satisfies Omit<NewsMessage, 'events'>), listOf('events', events)));
       bus.publish(subject, data, signedBy(site, signer, subject, data));
     }
   }

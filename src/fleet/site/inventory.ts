@@ -10,7 +10,7 @@ import type { KeyValue } from '../../store/state.js';
 import { packChunk } from '../chunks.js';
 import { keysSubject } from '../bus-store.js';
 import { BusError, type Bucket, type Signer } from '../contract.js';
-import { FLEET_VERSION, MessageFault } from '../messages.js';
+import { FLEET_VERSION, joined, MessageFault } from '../messages.js';
 import { seal } from '../sealed.js';
 import { chunkKey, INVENTORY_BUCKET } from '../subjects.js';
 import { ProviderValues, type Composed } from './provider-values.js';
@@ -259,7 +259,7 @@ export class Inventory {
     const { bucket, site, incarnation, signer } = this.#parts;
     const turn = this.#turns += 1;
     const head = JSON.stringify({ v: FLEET_VERSION, site, provider, incarnation, seq, life: this.#parts.life(), turn });
-    const packed = await packChunk(`${head.slice(0, -1)},${text.slice(1)}`, machines);
+    const packed = await packChunk(joined(head, text), machines);
     const bytes = seal(signer, keysSubject(INVENTORY_BUCKET, key), packed);
     const before = this.#revision;
     const revision = await bucket.put(key, bytes);

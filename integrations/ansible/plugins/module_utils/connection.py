@@ -1,6 +1,6 @@
-"""How modules and the inventory reach a server."""
+"""How modules and the inventory reach a server, and how modules say that they could not."""
 
-from .argo import Settings, address, from_environment, read_password
+from .argo import ArgoError, Exact, Settings, SettingsError, address, from_environment, read_password
 
 #: Of the two modules. The inventory reads the same from the doc fragment.
 ARGUMENTS = {
@@ -26,3 +26,18 @@ def settings_of(given) -> Settings:
     same = ("account", "tls", "ca_file", "fingerprint", "cert_file", "key_file", "connect_timeout")
     return from_environment(host=host, port=port, password=(lambda: read_password(path)) if path else given["password"],
                             **{key: given[key] for key in same})
+
+
+def names_of(given):
+    """What a module was given as `name`, each meant as it says."""
+    return [Exact(name) for name in given["name"]] if given["exact"] else given["name"]
+
+
+def run(module, play):
+    """Plays a module to its end."""
+    try:
+        play(module)
+    except ArgoError as error:
+        module.fail_json(msg=str(error), phrase=error.phrase)
+    except SettingsError as fault:
+        module.fail_json(msg=str(fault))

@@ -142,16 +142,15 @@ instances:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.argo.power.plugins.module_utils.argo import ArgoError, Client, Exact, SettingsError
-from ansible_collections.argo.power.plugins.module_utils.connection import ARGUMENTS, EXCLUSIVE, settings_of
+from ansible_collections.argo.power.plugins.module_utils.argo import Client
+from ansible_collections.argo.power.plugins.module_utils.connection import ARGUMENTS, EXCLUSIVE, names_of, run, settings_of
 from ansible_collections.argo.power.plugins.module_utils.facts import read_facts, read_states
 
 
 def play(module):
     given = module.params
-    names = [Exact(name) for name in given["name"]] if given["exact"] else given["name"]
     with Client(settings_of(given)) as client:
-        found, remarks = (read_facts if given["facts"] else read_states)(client, names, given["timeout"])
+        found, remarks = (read_facts if given["facts"] else read_states)(client, names_of(given), given["timeout"])
     for remark in remarks:
         module.warn(remark)
     module.exit_json(changed=False, instances=found)
@@ -167,12 +166,7 @@ def main():
             timeout={"type": "int", "default": 10},
         ),
         mutually_exclusive=EXCLUSIVE, supports_check_mode=True)
-    try:
-        play(module)
-    except ArgoError as error:
-        module.fail_json(msg=str(error), phrase=error.phrase)
-    except SettingsError as fault:
-        module.fail_json(msg=str(fault))
+    run(module, play)
 
 
 if __name__ == "__main__":

@@ -139,16 +139,15 @@ phrase:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.argo.power.plugins.module_utils.argo import ArgoError, Client, Exact, SettingsError
-from ansible_collections.argo.power.plugins.module_utils.connection import ARGUMENTS, EXCLUSIVE, settings_of
+from ansible_collections.argo.power.plugins.module_utils.argo import Client
+from ansible_collections.argo.power.plugins.module_utils.connection import ARGUMENTS, EXCLUSIVE, names_of, run, settings_of
 from ansible_collections.argo.power.plugins.module_utils.power import ORDERS, Task
 
 
 def play(module):
     given = module.params
-    names = [Exact(name) for name in given["name"]] if given["exact"] else given["name"]
     with Client(settings_of(given)) as client:
-        task = Task(client, given["state"], names, given["force"], given["clean"])
+        task = Task(client, given["state"], names_of(given), given["force"], given["clean"])
         task.plan()
         if not module.check_mode:
             task.carry_out(given["timeout"] if given["wait"] else None)
@@ -179,12 +178,7 @@ def main():
         module.fail_json(msg="clean is for state=stopped with force")
     if not module.params["name"]:
         module.exit_json(changed=False, instances=[])
-    try:
-        play(module)
-    except ArgoError as error:
-        module.fail_json(msg=str(error), phrase=error.phrase)
-    except SettingsError as fault:
-        module.fail_json(msg=str(fault))
+    run(module, play)
 
 
 if __name__ == "__main__":
