@@ -20,11 +20,8 @@ AT_ONCE = 30
 
 _STATE = re.compile(r"[a-z]+\Z")
 _NOTHING = "nothing"
-#: What an order would do: `nothing, it is on already`, `clean shutdown, then power off after 60 s (it is on)`.
-_PLANNED = re.compile(r"[a-z][^:()]*[ (]it is ([a-z]+)(?:\)| already(?: and would be waited for)?)(?:, (?:after|in place of) .*)?\Z", re.DOTALL)
-
-
-_HELD = re.compile(r"(?:\)| already(?: and would be waited for)?), (?:after|in place of) ")
+#: What an order would do: `nothing, it is on already`, `clean shutdown, then power off after 60 s (it is on)`; behind it, which other action it waits for or ends.
+_PLANNED = re.compile(r"[a-z][^:()]*[ (]it is ([a-z]+)(?:\)| already(?: and would be waited for)?)(, (?:after|in place of) .*)?\Z", re.DOTALL)
 
 
 class Request(NamedTuple):
@@ -70,7 +67,8 @@ class Plan(NamedTuple):
     @property
     def is_held(self) -> bool:
         """Whether another action is at it, which will make of it what is not known yet."""
-        return _HELD.search(self.text) is not None
+        found = _PLANNED.match(self.text)
+        return found is not None and found.group(2) is not None
 
 
 Value = TypeVar("Value")
@@ -242,8 +240,7 @@ def _plans(names, reply: Reply) -> Plans:
     return _checked(found, reply)
 
 
-def _plan(line, names=frozenset()) -> Tuple[str, Union[Plan, ArgoError]]:
-    """A name may look like a plan itself: where several readings are right, that with one of `names` counts."""
+def _plan(line, names) -> Tuple[str, Union[Plan, ArgoError]]:
     planned = []
     for name, text in _splits(line):
         phrase, detail = split_reason(text)
@@ -253,7 +250,7 @@ def _plan(line, names=frozenset()) -> Tuple[str, Union[Plan, ArgoError]]:
         if found:
             planned.append((name, Plan(text, not text.startswith(_NOTHING), State.of(found.group(1)))))
     if planned:
-        return next((one for one in reversed(planned) if one[0] in names), planned[0])
+        return _one_of(planned, names)
     # as a later server may say it
     name, colon, text = line.partition(": ")
     if not colon:
@@ -278,7 +275,6 @@ def _checked(found, reply: Reply):
 
 
 def _outcome(line, names=frozenset()) -> Optional[Tuple[str, Optional[ArgoError]]]:
-    """A name may look like an outcome itself: where several readings are right, that with one of `names` counts."""
     found = []
     for name, text in _splits(line):
         phrase, detail = split_reason(text)
@@ -286,7 +282,12 @@ def _outcome(line, names=frozenset()) -> Optional[Tuple[str, Optional[ArgoError]
             found.append((name, None))
         elif phrase in BY_PHRASE:
             found.append((name, from_reason(phrase, detail)))
-    return next((outcome for outcome in reversed(found) if outcome[0] in names), found[0] if found else None)
+    return _one_of(found, names) if found else None
+
+
+def _one_of(readings, names):
+    """A name may look like an outcome or a plan itself: where several readings of a line are right, that with one of `names` counts."""
+    return next((reading for reading in reversed(readings) if reading[0] in names), readings[0])
 
 
 def _splits(line) -> Iterator[Tuple[str, str]]:
