@@ -115,7 +115,8 @@ void t.test('410 switches a webhook off until its table changes, over a restart 
   await reload(second, table('main', receiver, 'events = ["action"]\ntimeout = "4s"') + table('other', other));
   // one whose answer came too late comes again
   const different = () => [...new Map(receiver.accepted().map((event) => [event.id, event])).values()];
-  await until(() => different().length >= 5, LONG, 'what waited');
+  const hasAll = (): boolean => different().length > 5 || (different().length === 5 && different().at(-1)!.data.outcome === 'done');
+  await until(hasAll, LONG, 'what waited');
   const events = different();
   t.same(events[0]!.id, receiver.deliveries[0]!.event.id, 'what it did not take comes first');
   t.equal(events.at(-1)!.data.outcome === 'done' || events.length > 5, true, 'and what happened since the start');
@@ -123,12 +124,13 @@ void t.test('410 switches a webhook off until its table changes, over a restart 
 
 void t.test('Retry-After, and events that are given up', async (t) => {
   const receiver = await receive(t);
-  receiver.answer = (index) => (index === 0 ? (_request, response) => void response.writeHead(429, { 'retry-after': '2' }).end() : index < 5 ? 503 : undefined);
+  receiver.answer = (index) => (index === 0 ? (_request, response) => void response.writeHead(429, { 'retry-after': '5' }).end() : index < 5 ? 503 : undefined);
   const daemon = await start(t, table('main', receiver, 'events = ["action"]\ngive-up-after = "1s"'));
   const client = await logIn(daemon);
   await cycle(client);
   await until(() => receiver.deliveries.length >= 2, LONG, 'the second attempt');
-  t.ok(receiver.deliveries[1]!.at - receiver.deliveries[0]!.at >= 1900, 'not before it asked for it');
+  // by then, what a slow machine takes for two actions is too old as well
+  t.ok(receiver.deliveries[1]!.at - receiver.deliveries[0]!.at >= 4900, 'not before it asked for it');
   const [lost] = await receiver.has(1);
   t.match(lost, { type: 'org.xen-tools.argo.events.lost.v1', data: { dropped: 4, reason: 'too-old' } });
   t.ok(await daemon.logs(/"reason":"too-old","msg":"webhook: events were dropped"/));

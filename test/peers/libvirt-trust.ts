@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { must } from './enclosure.js';
@@ -27,7 +28,8 @@ export class Authority {
     const file = (end: string): string => join(this.folder, `${name}${end}`);
     writeFileSync(file('.ext'), `${extension}\n`);
     await must('openssl', ['req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', `/CN=${name}`, '-keyout', file('key.pem'), '-out', file('.csr')]);
-    await must('openssl', ['x509', '-req', '-in', file('.csr'), '-CA', join(this.folder, 'cacert.pem'), '-CAkey', join(this.folder, 'cakey.pem'), '-CAcreateserial', '-days', '2', '-extfile', file('.ext'), '-out', file('cert.pem')]);
+    // a number of its own: that in a file would be shared by two that are signed at a time
+    await must('openssl', ['x509', '-req', '-in', file('.csr'), '-CA', join(this.folder, 'cacert.pem'), '-CAkey', join(this.folder, 'cakey.pem'), '-set_serial', `0x${randomBytes(8).toString('hex')}`, '-days', '2', '-extfile', file('.ext'), '-out', file('cert.pem')]);
   }
 }
 
