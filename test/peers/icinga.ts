@@ -1,8 +1,7 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ProcessGroup } from './process-group.js';
 
 /** Programs that a test with this needs. */
 export const ICINGA_PROGRAMS = ['icinga2'];
@@ -12,9 +11,7 @@ const FOLDERS = ['CacheDir', 'ConfigDir', 'DataDir', 'InitRunDir', 'LogDir', 'Sp
 /** Debian's Icinga 2, which checks services and writes down what came of it. */
 export class Icinga {
   readonly #folder: string;
-  readonly #ended: Promise<unknown>;
-  readonly #end: () => void;
-  #said = '';
+  readonly #program: ProcessGroup;
 
   /** @param configuration its objects, beside what makes checks and their results */
   constructor(configuration: string) {
@@ -32,23 +29,16 @@ object PerfdataWriter "results" {
 }
 ${configuration}`);
     const settings = ['RunAsUser=root', 'RunAsGroup=root', ...FOLDERS.map((name) => `${name}=${join(folder, name)}`)];
-    // in a group of its own: it has several processes, and one that is killed starts another
-    const child = spawn('icinga2', ['daemon', ...settings.map((setting) => `-D${setting}`), '-c', join(folder, 'icinga2.conf')], { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
-    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => { this.#said = (this.#said + text).slice(-20_000); });
-    this.#ended = once(child, 'close');
-    this.#end = () => {
-      try {
-        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-      } catch {
-        // all of them have ended
-      }
-    };
-    process.once('exit', this.#end);
+    this.#program = new ProcessGroup('icinga2', ['daemon', ...settings.map((setting) => `-D${setting}`), '-c', join(folder, 'icinga2.conf')]);
   }
 
   /** What it has said, for a test that fails. */
   get output(): string {
-    return this.#said;
+    return this.#program.output;
+  }
+
+  get ended(): boolean {
+    return this.#program.ended;
   }
 
   /** What came of its checks: `HOST STATE OUTPUT|FIGURES`, in order. */
@@ -58,9 +48,7 @@ ${configuration}`);
   }
 
   async stop(): Promise<void> {
-    this.#end();
-    process.removeListener('exit', this.#end);
-    await this.#ended;
+    await this.#program.stop();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }
