@@ -32,7 +32,8 @@ ${server}
 password = "${await hash(PASSWORD, BCRYPT_COST)}"
 grants = [{ instances = ${JSON.stringify(account.instances)}, commands = ${JSON.stringify(account.commands)} }]
 ${tables}`;
-  const daemon = await startDaemon({ config, files, ...(server === '' ? {} : { listeners: 2 }) });
+  const listeners = 1 + [...server.matchAll(/^tls-listen\b/gm), ...tables.matchAll(/^\[gateways\./gm)].length;
+  const daemon = await startDaemon({ config, files, listeners });
   t.teardown(() => daemon.stop());
   const etc = join(daemon.folder, 'etc');
   mkdirSync(etc);
