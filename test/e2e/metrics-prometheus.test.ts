@@ -1,13 +1,14 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hash } from 'bcrypt';
 import t, { type Test } from 'tap';
 import { BCRYPT_COST } from '../../src/kit/limits.js';
+import { codeWords, readDocument, section, tableRows } from '../docs/markdown.js';
+import { ProcessGroup } from '../peers/process-group.js';
 import { startDaemon, type Daemon } from '../support/daemon.js';
-import { expressionsOf, type Dashboard } from '../support/dashboard.js';
+import { choicesOf, expressionsOf, type Dashboard } from '../support/dashboard.js';
+import { documented } from '../support/documented.js';
 import { connect } from '../support/line-client.js';
 import { fromRoot } from '../support/paths.js';
 import { lacks } from '../support/peers.js';
@@ -23,12 +24,12 @@ const CONFIGURATION = `
 [accounts.steve]
 password = "${hashed}"
 grants = [{ instances = ["*"], commands = ["*"] }]
-[accounts.prom]
+[accounts.prometheus]
 password = "${hashed}"
 grants = [{ instances = ["demo/*"], commands = ["read"] }]
 [providers.demo]
 type = "sim"
-instances = ["lj", { name = "a \\"quoted\\" \\\\ name", state = "off" }]
+instances = ["lj", { name = "a \\"quoted\\" \\\\ name", state = "off" }, { name = "ill", state = "crashed" }]
 [providers.secret]
 type = "sim"
 instances = ["x1"]
@@ -38,33 +39,39 @@ listen = ["127.0.0.1:0"]
 [gateways.closed]
 type = "metrics"
 listen = ["127.0.0.1:0"]
-account = "prom"
+account = "prometheus"
 `;
 
+/** What a reader of the dashboard can choose from. */
+const CHOICES: Readonly<Record<string, readonly string[]>> = { provider: ['demo', 'secret'], instance: ['a "quoted" \\ name', 'ill', 'lj', 'x1'] };
+
 interface Series { readonly metric: Readonly<Record<string, string>>; readonly value: readonly [number, string] }
+
+/** What the documents have Prometheus read, by the names of files: jobs for both gateways, and rules. */
+function configured(t: Test, daemon: Daemon): Readonly<Record<string, string>> {
+  const settings = (port: number | undefined, every: string, here: Readonly<Record<string, string>> = {}): string => documented(t, 'docs/metrics.md', 'scrape_configs:', {
+    'scrape_interval: 30s': `scrape_interval: ${every}`, '127.0.0.1:9720': `127.0.0.1:${port}`, ...here,
+  });
+  const open = settings(daemon.ports[1], '1s').replace(/^ +basic_auth:.*\n(?: {6}.*\n)*/m, '');
+  const closed = /^ {2}- [^]*?^(?=\S)/m.exec(settings(daemon.ports[2], '5s', { 'job_name: argo': 'job_name: login', '/etc/prometheus/': '' }))![0];
+  return {
+    'prometheus.yml': `global: { evaluation_interval: 1s }\n${open.replace('rule_files:\n', `${closed}rule_files:\n  - wanted.yml\n`)}`,
+    'argo.password': 'steve',
+    'argo-alerts.yml': readFileSync(fromRoot('docs/prometheus/argo-alerts.yml'), 'utf8'),
+    'wanted.yml': documented(t, 'docs/integrations/prometheus.md', 'groups:', { 'instance=~"web.*"': 'instance="lj"', 'for: 5m': 'for: 1s' }),
+  };
+}
 
 /** Prometheus as its package has it, which scrapes both gateways. */
 async function startPrometheus(t: Test, daemon: Daemon) {
   const folder = mkdtempSync(join(tmpdir(), 'argo-prometheus-'));
-  const job = (name: string, port: number | undefined, login = {}): object =>
-    ({ job_name: name, honor_labels: true, scrape_interval: '1s', static_configs: [{ targets: [`127.0.0.1:${port}`] }], ...login });
-  writeFileSync(join(folder, 'argo-alerts.yml'), readFileSync(fromRoot('docs/prometheus/argo-alerts.yml')));
-  // JSON is YAML
-  writeFileSync(join(folder, 'prometheus.yml'), JSON.stringify({
-    global: { evaluation_interval: '1s' },
-    rule_files: ['argo-alerts.yml'],
-    scrape_configs: [job('argo', daemon.ports[1]), job('login', daemon.ports[2], { basic_auth: { username: 'prom', password: 'steve' }, scrape_interval: '5s' })],
-  }));
+  for (const [name, text] of Object.entries(configured(t, daemon))) writeFileSync(join(folder, name), text);
   const port = await freePort();
-  const child = spawn('prometheus', [
+  const program = new ProcessGroup('prometheus', [
     `--config.file=${join(folder, 'prometheus.yml')}`, `--storage.tsdb.path=${join(folder, 'data')}`, `--web.listen-address=127.0.0.1:${port}`,
-  ], { stdio: ['ignore', 'ignore', 'pipe'] });
-  let said = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => { said = (said + text).slice(-10_000); });
-  const ended = once(child, 'close');
+  ]);
   t.teardown(async () => {
-    child.kill('SIGKILL');
-    await ended;
+    await program.stop();
     rmSync(folder, { recursive: true, force: true });
   });
   const get = async (path: string): Promise<unknown> => {
@@ -72,7 +79,7 @@ async function startPrometheus(t: Test, daemon: Daemon) {
     if (answer.status !== 'success') throw new Error(`${path}: ${answer.error}`);
     return answer.data;
   };
-  await until(() => get('status/buildinfo').then(() => true, () => false), WAIT_MS, 'Prometheus').catch((error: unknown) => { throw new Error(said, { cause: error }); });
+  await until(() => get('status/buildinfo').then(() => true, () => false), WAIT_MS, 'Prometheus').catch((error: unknown) => { throw new Error(program.output, { cause: error }); });
   const query = async (expression: string): Promise<readonly Series[]> => (await get(`query?query=${encodeURIComponent(expression)}`) as { result: readonly Series[] }).result;
   return { get, query, value: async (expression: string) => (await query(expression))[0]?.value[1] };
 }
@@ -117,8 +124,20 @@ await t.test('a real Prometheus collects the figures', { skip: lacks('prometheus
     const dashboard = JSON.parse(readFileSync(fromRoot('docs/grafana/argo-dashboard.json'), 'utf8')) as Dashboard;
     // a rate needs two scrapes
     for (const expression of expressionsOf(dashboard)) {
-      if (/webhook|UNCERTAIN|starting\|stopping/.test(expression)) await prometheus.query(expression);
+      if (/webhook|UNCERTAIN/.test(expression)) await prometheus.query(expression);
       else await until(async () => (await prometheus.query(expression)).length > 0, WAIT_MS, `something to show: ${expression}`);
     }
+    for (const { label, of } of choicesOf(dashboard)) t.same(await prometheus.get(`label/${label}/values?match[]=${encodeURIComponent(of)}`), CHOICES[label], of);
   });
+
+  await t.test('the questions of the document are good ones', async () => {
+    const questions = tableRows(section(readDocument('docs/metrics.md'), '## Prometheus')).map(([question = '']) => codeWords(question)[0]!);
+    for (const question of questions) {
+      // nothing has failed, and there is no fleet
+      if (/already so|fleet/.test(question)) await prometheus.query(question);
+      else await until(async () => (await prometheus.query(question)).length > 0, WAIT_MS, `an answer: ${question}`);
+    }
+  });
+
+  await t.test('a machine that shall be on is told of', () => becomes('ALERTS{alertname="WebServerNotOn",alertstate="firing",job="argo",provider="demo",instance="lj"}', '1'));
 });
