@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -7,7 +7,7 @@ import { blocksOf, readDocument } from '../docs/markdown.js';
 import { fromRoot } from '../support/paths.js';
 import { lacks } from '../support/peers.js';
 import { runProgram } from '../support/programs.js';
-import { PASSWORD, PYTHON, startIntegrated } from './support/integrations.js';
+import { PASSWORD, PYTHON, selfSigned, startIntegrated } from './support/integrations.js';
 
 const skip = existsSync(PYTHON) ? lacks('openssl') : lacks(PYTHON);
 
@@ -45,13 +45,10 @@ await t.test('the document\'s sessions are true', { skip }, async (t) => {
 });
 
 await t.test('with TLS', { skip }, async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'argo-python-tls-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-  await runProgram('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', key, '-out', cert, '-days', '2', '-subj', '/CN=lab', '-addext', 'subjectAltName=IP:127.0.0.1']);
+  const { cert, files } = await selfSigned(t);
   const { stdout: digest } = await runProgram('openssl', ['x509', '-in', cert, '-noout', '-fingerprint', '-sha256']);
   const server = 'tls-listen = ["127.0.0.1:0"]\ntls-cert = "cert.pem"\ntls-key = "key.pem"';
-  const { env, ports } = await startIntegrated(t, SCRIPT, TABLES, server, { 'cert.pem': readFileSync(cert), 'key.pem': readFileSync(key) });
+  const { env, ports } = await startIntegrated(t, SCRIPT, TABLES, server, files);
   const program = `
 import argo, asyncio, sys
 plain, secure, cert, digest = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4].strip()

@@ -12,7 +12,7 @@ import { connect } from '../support/line-client.js';
 import { fromRoot } from '../support/paths.js';
 import { runProgram } from '../support/programs.js';
 import { until } from '../support/until.js';
-import { PASSWORD, startIntegrated } from './support/integrations.js';
+import { PASSWORD, selfSigned, startIntegrated } from './support/integrations.js';
 import { startWorld } from './support/zabbix.js';
 
 /** A real Zabbix server that sees machines without a proxy: by a real agent, and by the HTTP API, as the document says. */
@@ -37,7 +37,9 @@ type = "away"
 poll-interval = "1s"
 [gateways.page]
 type = "web"
-listen = ["127.0.0.1:0"]
+tls-listen = ["127.0.0.1:0"]
+tls-cert = "cert.pem"
+tls-key = "key.pem"
 `;
 
 /** A provider of one machine, which does not answer while there is a file. */
@@ -57,11 +59,12 @@ const RECORDING = `#!/bin/sh
 exec ${ARGO} "$@"
 `;
 
-await t.test('Zabbix without the proxy', { skip: lacksZabbix(...AGENT_PROGRAMS), timeout: 170_000 }, async (t) => {
+await t.test('Zabbix without the proxy', { skip: lacksZabbix(...AGENT_PROGRAMS, 'openssl'), timeout: 170_000 }, async (t) => {
   const account = { name: 'zabbix', instances: ['*'], commands: ['read', 'power'] };
+  const { trust, files } = await selfSigned(t);
   const [world, daemon] = await Promise.all([
-    startWorld(t, { settings: { Timeout: 30 } }),
-    startIntegrated(t, account, TABLES, 'plugin-path = ["plugins"]', { 'plugins/away.mjs': AWAY }),
+    startWorld(t, { settings: { Timeout: 30, SSLCALocation: trust } }),
+    startIntegrated(t, account, TABLES, 'plugin-path = ["plugins"]', { ...files, 'plugins/away.mjs': AWAY }),
   ]);
   const { etc, port } = daemon;
   const places = { '/etc/zabbix/argo.toml': join(etc, 'argo.toml') };
@@ -98,7 +101,7 @@ await t.test('Zabbix without the proxy', { skip: lacksZabbix(...AGENT_PROGRAMS),
   await host('agent', 'Argo by Zabbix agent', [{ macro: '{$ARGO.WANTED}', value: '1' }], {
     interfaces: [{ type: INTERFACE.agent, main: 1, useip: 1, ip: '127.0.0.1', dns: '', port: `${agent.port}` }],
   });
-  await host('HTTP', 'Argo by HTTP', [{ macro: '{$ARGO.URL}', value: `http://127.0.0.1:${daemon.ports.at(-1)}` }, { macro: '{$ARGO.TOKEN}', value: TOKEN, type: 1 }]);
+  await host('HTTP', 'Argo by HTTP', [{ macro: '{$ARGO.URL}', value: `https://127.0.0.1:${daemon.ports.at(-1)}` }, { macro: '{$ARGO.TOKEN}', value: TOKEN, type: 1 }]);
 
   /** The last value of each item that was found, by host and key. */
   const shown = async (): Promise<unknown> => Object.fromEntries((await database.rows<{ host: string; key: string; value: string | null }>(`

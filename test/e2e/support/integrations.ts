@@ -1,10 +1,12 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hash } from 'bcrypt';
 import type { Test } from 'tap';
 import { BCRYPT_COST } from '../../../src/kit/limits.js';
 import { startDaemon, type Daemon } from '../../support/daemon.js';
 import { fromRoot } from '../../support/paths.js';
+import { runProgram } from '../../support/programs.js';
 
 /** Debian's own Python: only it has Debian's modules, such as the library of fence agents. */
 export const PYTHON = '/usr/bin/python3';
@@ -21,6 +23,26 @@ export interface Integrated extends Daemon {
   /** holds the password of the account in a file of its name, and `bin`, programs of the repository that are in `env`'s PATH */
   readonly etc: string;
   readonly env: NodeJS.ProcessEnv;
+}
+
+export interface SelfSigned {
+  /** holds the certificate alone; anybody may read it */
+  readonly trust: string;
+  readonly cert: string;
+  /** for a daemon: `cert.pem` and `key.pem` */
+  readonly files: Readonly<Record<string, Uint8Array>>;
+}
+
+/** A certificate of 127.0.0.1 that vouches for itself. */
+export async function selfSigned(t: Test): Promise<SelfSigned> {
+  const folder = mkdtempSync(join(tmpdir(), 'argo-self-signed-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  chmodSync(folder, 0o755);
+  const trust = join(folder, 'trust');
+  mkdirSync(trust);
+  const [key, cert] = [join(folder, 'key.pem'), join(trust, 'cert.pem')];
+  await runProgram('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', key, '-out', cert, '-days', '2', '-subj', '/CN=lab', '-addext', 'subjectAltName=IP:127.0.0.1']);
+  return { trust, cert, files: { 'cert.pem': readFileSync(cert), 'key.pem': readFileSync(key) } };
 }
 
 /** A daemon of one account, and what its documents say that lies beside. @param tables of argo-server.conf, after the account's */
