@@ -4,7 +4,8 @@
  * those of a fleet, which meet none of these peers, likewise.
  *
  *     npm test                    everything
- *     npm test -- --unit          without test/e2e
+ *     npm test -- --unit          those that start neither programs nor a daemon, without the linter: a minute or so
+ *     npm test -- --no-e2e        without test/e2e
  *     npm test -- --core          of these, what depends on Node itself and what the gate consists of: without documents, types, drivers, fleet, plans and three large gateways
  *     npm test -- --coverage      says how many lines were run, by folder; too few are a failure
  *     npm test -- --no-lint       without the linter
@@ -23,6 +24,7 @@ import { add, isGood, sumLine } from './results.js';
 import { fromRoot } from './root.js';
 import { killAll, runNode } from './run-file.js';
 import { report, runTest, testFiles, toSource } from './test-file.js';
+import { unitTests } from './units.js';
 import { watchTests } from './watch.js';
 
 /** Files that run at the same time where they share no peers. */
@@ -41,13 +43,16 @@ const E2E = 'test/e2e/';
 const RUNS_BESIDE = /\/(?:client|dcom|esxi|faults|hosts-names|hyperv|integrations|metrics|oms-clients|package|plans-clock|plans-faults|seed|vmserverd|web-console(?!-libvirt)|web-page|webhooks|windows|wmi|wsman|xenserver|zabbix)[-.][^/]*$/;
 /** Of the others, those that start a bus and servers of their own, and so may run beside one of the rest. */
 const RUNS_AS_FLEET = /\/fleet-(?!libvirt|partition)[^/]*$/;
-/** Builds what others of test/e2e would all build at the same time, did they meet a machine that does not have it yet. */
-const BUILDS = 'test/e2e/esxi-peers.test.ts';
+/**
+ * Begun before all others: what builds what others of test/e2e would all build at the same time, did they meet a machine
+ * that does not have it yet; and what works long, and would be alone on one core at the end.
+ */
+const FIRST = ['test/e2e/esxi-peers.test.ts', 'test/types/public-api.test.ts'];
 /** Told when nothing more is begun but what runs one at a time: a core is free then. .ci/node-24 waits for it. */
 const BESIDE_DONE = 'what is left runs alone';
 /** What is left out of the tests that run on another Node, too: more than half of all, which uses the rest. */
 const NOT_CORE = /^test\/(?:docs|drivers|fleet|plans|types|gateways\/(?:oms|vmserverd|zabbix))\//;
-const OPTIONS = ['--unit', '--core', '--coverage', '--no-lint', '--watch'];
+const OPTIONS = ['--unit', '--no-e2e', '--core', '--coverage', '--no-lint', '--watch'];
 
 /** @typedef {import('./test-file.js').Result} Result */
 
@@ -103,26 +108,27 @@ async function withSecondTry(results) {
 async function main() {
   const args = process.argv.slice(2);
   const isCore = args.includes('--core');
-  const unitOnly = isCore || args.includes('--unit');
+  const isUnit = args.includes('--unit');
   const unknown = args.find((arg) => arg.startsWith('-') && !OPTIONS.includes(arg));
   if (unknown !== undefined) throw new Error(`unknown option ${unknown}; there are ${OPTIONS.join(', ')}, and names of files`);
   const paths = args.filter((arg) => !arg.startsWith('-')).map(toSource);
   // a name that is wrong is told before anything is compiled
-  const files = (paths.length > 0 ? paths : ['test']).flatMap(testFiles).filter((file) => !isCore || !NOT_CORE.test(file));
+  const files = (paths.length > 0 ? paths : ['test']).flatMap(testFiles)
+    .filter(isUnit ? unitTests() : (file) => !isCore || !NOT_CORE.test(file));
   if (args.includes('--watch')) return watchTests(paths.length > 0 ? files : undefined);
   prepareOrExit({ dev: true });
   const units = files.filter((file) => !file.startsWith(E2E));
-  const ends = unitOnly ? [] : files.filter((file) => file.startsWith(E2E));
+  const ends = isCore || isUnit || args.includes('--no-e2e') ? [] : files.filter((file) => file.startsWith(E2E));
 
   const notice = ends.length > 0 ? await installPeers() : undefined;
   if (notice !== undefined) process.stdout.write(`${notice}\n`);
-  const checks = paths.length > 0 ? [] : [...(args.includes('--no-lint') ? [] : [lint]), imports];
+  const checks = paths.length > 0 ? [] : [...(isUnit || args.includes('--no-lint') ? [] : [lint]), imports];
   const written = args.includes('--coverage') ? beginCoverage() : undefined;
   const steps = (/** @type {string[]} */ some) => some.map((file) => () => runTest(file));
   const alone = ends.filter((file) => !RUNS_BESIDE.test(file));
   const oneAtATime = [alone.filter((file) => !RUNS_AS_FLEET.test(file)), alone.filter((file) => RUNS_AS_FLEET.test(file))].map(steps);
   const others = [...units, ...ends.filter((file) => RUNS_BESIDE.test(file))];
-  const beside = [...checks, ...steps(others.filter((file) => file === BUILDS)), ...steps(others.filter((file) => file !== BUILDS))];
+  const beside = [...checks, ...steps(others.filter((file) => FIRST.includes(file))), ...steps(others.filter((file) => !FIRST.includes(file)))];
   const lanes = Promise.all(Array.from({ length: JOBS - oneAtATime.length }, () => inTurn(beside))).then((done) => {
     if (alone.length > 0) process.stdout.write(`${BESIDE_DONE}\n`);
     return done.flat();

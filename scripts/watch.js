@@ -179,7 +179,7 @@ async function testChange({ files, named, failed, unbuilt, since }, signal) {
   if (signal.aborted) return false;
   if (chosen.length === 0) say('no test imports it');
   else say(`${sumLine(sum)}${files.length > 0 ? `, ${seconds(since)} after it was saved` : ''}`);
-  if (more > 0) say(`${more} more import it from farther away; npm test -- --unit runs them all`);
+  if (more > 0) say(`${more} more import it from farther away; npm test -- --no-e2e runs them all`);
   return true;
 }
 
