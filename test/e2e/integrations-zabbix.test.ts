@@ -138,6 +138,7 @@ await t.test('Zabbix without the proxy', { skip: lacksZabbix(...AGENT_PROGRAMS, 
     await daemon.exited;
     await shows({ 'demo/lj': 'unknown', 'demo/test': 'unknown', [`demo/${ODD}`]: 'unknown', 'demo/hung': 'unknown', 'away/far': 'unknown' });
     await until(async () => (await problems()).includes('No states from argo-server'), WAIT_MS, 'a problem of its own');
+    await until(async () => !(await problems()).some((name) => name.endsWith('is off')), WAIT_MS, 'an end of what is off');
   });
 
   await t.test('nobody reads what lets it in', async (t) => {
