@@ -127,6 +127,7 @@ await t.test('a real Prometheus collects the figures', { skip: lacks('prometheus
       if (/webhook|UNCERTAIN/.test(expression)) await prometheus.query(expression);
       else await until(async () => (await prometheus.query(expression)).length > 0, WAIT_MS, `something to show: ${expression}`);
     }
+    t.same(choicesOf(dashboard).map(({ label }) => label), Object.keys(CHOICES));
     for (const { label, of } of choicesOf(dashboard)) t.same(await prometheus.get(`label/${label}/values?match[]=${encodeURIComponent(of)}`), CHOICES[label], of);
   });
 

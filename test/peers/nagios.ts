@@ -11,11 +11,11 @@ const ETC = '/etc/nagios4';
 const OBJECTS = ['commands', 'contacts', 'timeperiods', 'templates'].map((name) => join(ETC, 'objects', `${name}.cfg`));
 const PLUGINS = '/etc/nagios-plugins/config';
 /** What it writes or keeps, by the name of its setting. */
-const FILES = ['log_file', 'object_cache_file', 'precached_object_file', 'status_file', 'command_file', 'lock_file', 'temp_file', 'state_retention_file', 'query_socket'];
+const FILES = ['log_file', 'object_cache_file', 'precached_object_file', 'status_file', 'lock_file', 'temp_file', 'state_retention_file', 'query_socket'];
 const FOLDERS = ['temp_path', 'log_archive_path', 'check_result_path'];
 const SETTINGS = {
   nagios_user: 'root', nagios_group: 'root', resource_file: join(ETC, 'resource.cfg'), use_syslog: 0, enable_notifications: 0, retain_state_information: 0,
-  check_external_commands: 1, status_update_interval: 1,
+  check_external_commands: 0, status_update_interval: 1,
   // intervals are seconds, and all checks begin at once
   interval_length: 1, service_inter_check_delay_method: 'n', host_inter_check_delay_method: 'n',
 };
