@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { gunzip, gzip } from 'node:zlib';
+import { gunzip, gunzipSync, gzip, gzipSync } from 'node:zlib';
 import * as v from 'valibot';
 import { MACHINE_TYPES, POWER_STATES } from '../drivers/driver.js';
 import { FLEET_CHUNK_MACHINES, FLEET_CHUNK_SIZE, FLEET_CHUNK_UNPACKED, FLEET_CHUNKS } from '../kit/fleet-limits.js';
@@ -13,8 +13,10 @@ import { chunkKey, FLEET_NAME, nameOfToken } from './subjects.js';
 const packed = promisify(gzip);
 const unpacked = promisify(gunzip);
 
-/** What a value of the usual size unpacks to comes in one piece: each costs the event loop a turn of the thread that unpacks. */
+/** What a value of the usual size unpacks to comes in one piece. */
 const PIECE = 64 * 1024;
+/** Bytes that are packed and unpacked at once, in some 0.2 ms: to hand them to a thread costs the event loop more than that. */
+const AT_ONCE = 128 * 1024;
 /** The values take little more room than with more work, which a million machines would make seconds of. */
 const LEVEL = 1;
 /** Bytes of a value, without its signature. */
@@ -38,9 +40,21 @@ export function chunksFor(machines: number, now: number): number {
  */
 export async function packChunk(text: string, machines: number): Promise<Uint8Array> {
   if (machines > MOST_MACHINES) throw new MessageFault(`${machines} machines are more than one value may hold`);
-  const bytes = await packed(encoded(text, FLEET_CHUNK_UNPACKED), { level: LEVEL, chunkSize: PIECE });
+  const plain = encoded(text, FLEET_CHUNK_UNPACKED);
+  const options = { level: LEVEL, chunkSize: PIECE };
+  const bytes = plain.length <= AT_ONCE ? gzipSync(plain, options) : await packed(plain, options);
   if (bytes.length > PACKED) throw new MessageFault(`it would have ${bytes.length} bytes, and at most ${PACKED} can be`);
   return bytes;
+}
+
+/** How long it is shows only when it is unpacked. */
+async function unzipped(bytes: Uint8Array): Promise<Uint8Array> {
+  try {
+    return gunzipSync(bytes, { maxOutputLength: AT_ONCE, chunkSize: PIECE });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') throw error;
+  }
+  return unpacked(bytes, { maxOutputLength: FLEET_CHUNK_UNPACKED, chunkSize: PIECE });
 }
 
 /** Machines of one value: more than there are as a rule, since a hash spreads them by chance. */
@@ -68,7 +82,7 @@ export function placeOfKey(key: string): ChunkPlace {
  */
 export async function unpackChunk(bytes: Uint8Array, place: ChunkPlace): Promise<ChunkMessage> {
   if (bytes.length > PACKED) throw new MessageFault(`it has ${bytes.length} bytes, and at most ${PACKED} can be`);
-  const text = await unpacked(bytes, { maxOutputLength: FLEET_CHUNK_UNPACKED, chunkSize: PIECE }).catch((error: unknown) => {
+  const text = await unzipped(bytes).catch((error: unknown) => {
     throw new MessageFault(`it cannot be unpacked: ${(error as Error).message}`);
   });
   const message = readMessage(outline, text, FLEET_CHUNK_UNPACKED);

@@ -62,6 +62,12 @@ void t.test('what is packed is unpacked', async (t) => {
   t.same(await unpackChunk(await packedValue(message([])), FIRST), message([]));
 });
 
+void t.test('so is one that unpacks to much more than the usual ones', async (t) => {
+  const whole = message(Array.from({ length: 3000 }, (_, at) => `${'x'.repeat(100)}${at}`));
+  t.ok(JSON.stringify(whole).length > 300_000);
+  t.same(await unpackChunk(await packedValue(whole), FIRST), whole);
+});
+
 void t.test('a provider is called as one can be in a configuration', async (t) => {
   for (const more of [{ provider: 'kvm1/web' }, { provider: 'kvm\n1' }, { provider: '' }, { type: 'lib virt' }]) await t.rejects(packedValue(message([], more)).then((bytes) => unpackChunk(bytes, { ...FIRST, ...more })), MessageFault, JSON.stringify(more));
 });
