@@ -3,6 +3,14 @@
 /** Where the program is; paths of the package have no slash in front. */
 export const HOME = 'usr/lib/argo-server';
 export const DOC = 'usr/share/doc/argo-server';
+/** Where Debian's tools look for what a package says of itself, by its own name. @param {string} name */
+export const saidIn = (name) => `usr/share/doc/${name}`;
+/** In the package that brings its Node along. */
+export const BUNDLED_NODE = `${HOME}/node`;
+/** What lintian is told of a package. @param {string} name */
+export const overridesOf = (name) => `usr/share/lintian/overrides/${name}`;
+/** Where systemd looks for units. */
+export const UNIT_HOME = 'lib/systemd/system';
 /** Units of systemd, from the folder etc. */
 export const UNITS = [
   { name: 'argo-server.service', document: 'operating.md', page: 'argo-server(8)' },
@@ -34,8 +42,10 @@ export const FILES = [
   // a copy of it will hold a password: it is no conffile
   { from: 'integrations/powerman/argo.dev', to: 'usr/share/argo-server/powerman/argo.dev' },
   { from: 'packaging/completion/argo.fish', to: 'usr/share/fish/vendor_completions.d/argo.fish' },
-  { from: 'packaging/debian/lintian-overrides', to: 'usr/share/lintian/overrides/argo-server' },
 ];
+
+/** Whether it is in all that runs, and not in the Debian package alone. @param {Row} row */
+export const isProgram = ({ to }) => to.startsWith(`${HOME}/`) || CONFFILES.includes(to);
 
 /** Where Ansible looks for collections that were not installed by a user. */
 export const COLLECTION_HOME = 'usr/share/ansible/collections/ansible_collections/argo/power';

@@ -1,15 +1,26 @@
-/** Lays out what the Debian package installs, below a folder: files, modes and times are the same each time. */
+/** Lays out what packages install, below a folder: files, modes and times are the same each time. */
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { layOutCollection } from './collection.js';
 import { writeManPages } from './man.js';
-import { BUILD_ONLY, COLLECTION_HOME, COMPILED_LEFT_OUT, COMPLETIONS, CONFFILES, DOC, FILES, HOME, isForeign, LEFT_OUT, LINKS, TERMS, UNITS } from './package-files.js';
+import {
+  BUILD_ONLY, BUNDLED_NODE, COLLECTION_HOME, COMPILED_LEFT_OUT, COMPLETIONS, CONFFILES, DOC, FILES, HOME, isForeign, isProgram, LEFT_OUT, LINKS, overridesOf,
+  saidIn, TERMS, UNIT_HOME, UNITS,
+} from './package-files.js';
+import { addNode } from './package-node.js';
 import { copy, copyRows, filesIn, run, write } from './package-steps.js';
 import { productionPackages } from './production.js';
 import { fromRoot } from './root.js';
 
-/** @typedef {{ version: string, debian: string, epoch: number }} Facts the version, as Debian has it, and when it is said to be made, s since 1970 */
+/**
+ * @typedef {object} Facts
+ * @property {string} name of the package
+ * @property {string} version
+ * @property {string} debian the version, as Debian has it
+ * @property {number} epoch when it is said to be made, s since 1970
+ * @property {boolean} hasNode whether it brings its Node along
+ */
 
 /** Whether a file of a package runs, or is its terms. @param {string} path in the package @param {boolean} isCompiled */
 export const isWanted = (path, isCompiled) => TERMS.test(path)
@@ -39,7 +50,7 @@ function stripNative(root) {
 function addUnits(root) {
   for (const { name, document, page } of UNITS) {
     const text = readFileSync(fromRoot('etc', name), 'utf8').replaceAll(`/opt/argo-server/docs/${document}`, `/${DOC}/${document}`).replaceAll('/opt/argo-server', `/${HOME}`);
-    write(root, `lib/systemd/system/${name}`, text.replace(/^(Documentation=)/m, `$1man:${page} `));
+    write(root, `${UNIT_HOME}/${name}`, text.replace(/^(Documentation=)/m, `$1man:${page} `));
   }
 }
 
@@ -47,24 +58,31 @@ function addUnits(root) {
 const debianDate = (epoch) => new Date(epoch * 1000).toUTCString().replace('GMT', '+0000');
 
 /** @param {string} root @param {Facts} facts @param {string} maintainer */
-function addChangelogs(root, { debian, epoch }, maintainer) {
-  const entry = `argo-server (${debian}) stable; urgency=medium\n\n  * What has changed is in changelog.gz.\n\n -- ${maintainer}  ${debianDate(epoch)}\n`;
-  write(root, `${DOC}/changelog.Debian.gz`, gzipSync(entry, { level: 9 }));
-  write(root, `${DOC}/changelog.gz`, gzipSync(readFileSync(fromRoot('CHANGELOG.md')), { level: 9 }));
+function addChangelogs(root, { name, debian, epoch }, maintainer) {
+  const entry = `${name} (${debian}) stable; urgency=medium\n\n  * What has changed is in changelog.gz.\n\n -- ${maintainer}  ${debianDate(epoch)}\n`;
+  write(root, `${saidIn(name)}/changelog.Debian.gz`, gzipSync(entry, { level: 9 }));
+  write(root, `${saidIn(name)}/changelog.gz`, gzipSync(readFileSync(fromRoot('CHANGELOG.md')), { level: 9 }));
 }
 
-/** @param {string} root @param {string[]} folders packages that come along */
-function addCopyright(root, folders) {
+/** @param {string} root @param {string[]} folders packages that come along @param {{ name: string, hasNode: boolean }} facts */
+function addCopyright(root, folders, { name, hasNode }) {
   const rows = folders.map((folder) => {
-    const { name, version, license } = JSON.parse(readFileSync(fromRoot(folder, 'package.json'), 'utf8'));
-    return `  ${name} ${version}: ${typeof license === 'string' ? license : 'see there'}`;
+    const { name: its, version, license } = JSON.parse(readFileSync(fromRoot(folder, 'package.json'), 'utf8'));
+    return `  ${its} ${version}: ${typeof license === 'string' ? license : 'see there'}`;
   });
-  write(root, `${DOC}/copyright`, [
+  write(root, `${saidIn(name)}/copyright`, [
     'argo-server comes under these terms:', '', readFileSync(fromRoot('LICENSE'), 'utf8'),
     `Packages that it is built on come along in /${HOME}/node_modules, each with its own terms beside it:`, '', ...rows, '',
     `The terms of those that are put into what runs are in /${HOME}/dist/bundle/LICENSES`, `and /${HOME}/dist/web.`, '',
+    ...hasNode ? [`Node.js ${process.version} is /${BUNDLED_NODE}; its terms are in node.LICENSE.gz beside this file.`, ''] : [],
     'Apache-2.0, where it is named above, is in /usr/share/common-licenses/Apache-2.0 on Debian systems.', '',
   ].join('\n'));
+}
+
+/** What lintian finds, and why it is as it is: a file for all packages, and one for what only a Node has. @param {string} root @param {Facts} facts */
+function addOverrides(root, { name, hasNode }) {
+  const files = ['lintian-overrides', ...hasNode ? ['lintian-overrides-bundled'] : []];
+  write(root, overridesOf(name), files.map((file) => readFileSync(fromRoot('packaging', 'debian', file), 'utf8')).join(''));
 }
 
 /** @param {string} root */
@@ -84,13 +102,13 @@ function addManPages(root, { version, epoch }) {
 }
 
 /**
+ * What runs, wherever that is: the program, what it is built on with its terms, the configuration, the commands.
  * @param {string} root an empty folder
- * @param {Facts} facts @param {string} maintainer
+ * @param {Pick<Facts, 'name' | 'version' | 'hasNode'>} facts
  * @returns {{ native: string[] }} what depends on libraries of the system, as full paths
  */
-export function layOut(root, facts, maintainer) {
-  copyRows(root, FILES);
-  layOutCollection(join(root, COLLECTION_HOME), facts.version);
+export function layOutProgram(root, facts) {
+  copyRows(root, FILES.filter(isProgram));
   const manifest = JSON.parse(readFileSync(fromRoot('package.json'), 'utf8'));
   // what only a clone can do is not in it
   for (const key of ['scripts', 'devDependencies', 'overrides', 'allowScripts', 'files']) delete manifest[key];
@@ -100,10 +118,24 @@ export function layOut(root, facts, maintainer) {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     symlinkSync(target, join(root, path));
   }
-  addCopyright(root, addPackages(root));
+  addCopyright(root, addPackages(root), facts);
+  return { native: stripNative(root) };
+}
+
+/**
+ * What a Debian package installs.
+ * @param {string} root an empty folder
+ * @param {Facts} facts @param {string} maintainer
+ * @returns {{ native: string[] }} as above
+ */
+export function layOut(root, facts, maintainer) {
+  const { native } = layOutProgram(root, facts);
+  copyRows(root, FILES.filter((row) => !isProgram(row)));
+  layOutCollection(join(root, COLLECTION_HOME), facts.version);
   addUnits(root);
   addChangelogs(root, facts, maintainer);
+  addOverrides(root, facts);
   addCompletions(root);
   addManPages(root, facts);
-  return { native: stripNative(root) };
+  return { native: facts.hasNode ? [...native, addNode(root, facts.name)] : native };
 }
