@@ -65,6 +65,22 @@ export const LINKS = {
   'usr/bin/argo-mqtt': '../lib/argo-server/bin/argo-mqtt.js',
 };
 
+/**
+ * What the configuration says otherwise in an image, by its file: who is let in from outside is for its publisher to say,
+ * and there is no systemd. Each is a text that is there, and what takes its place.
+ * @type {Record<string, [from: string, to: string][]>}
+ */
+export const IMAGE_SETTINGS = {
+  'etc/argo-server/argo-server.conf': [
+    [
+      '# Only this machine can connect. For others, prefer tls-listen: a plain connection shows passwords to\n# the network.\nlisten = ["127.0.0.1:20203"]',
+      '# Whom the port is published to can connect: with --publish 127.0.0.1:20203:20203 that is this machine\n# alone. For others, prefer tls-listen: a plain connection shows passwords to the network.\nlisten = ["0.0.0.0:20203"]',
+    ],
+    ['systemctl reload argo-server    takes it on', 'podman kill --signal HUP argo   takes it on'],
+    ['root:argo, mode 0640.', 'of 10001, mode 0640.'],
+  ],
+};
+
 /** What the client prints for a shell, by the name that the shell looks for. @type {Record<string, string>} */
 export const COMPLETIONS = {
   '/bin/bash': 'usr/share/bash-completion/completions/argo',

@@ -6,7 +6,8 @@
  *     npm run package -- --version 1.2.3     of the Debian package, another version than that of package.json
  *     npm run package -- --quick             packed less tightly, in a fifth of the time
  *     npm run package -- --only deb          or npm, or ansible, which needs nothing compiled; or bundled: a Debian
- *                                            package with the Node that runs this
+ *                                            package with the Node that runs this; or image: what the Containerfile
+ *                                            puts into an image, laid out in an empty FOLDER
  *     npm run package -- --as-it-is          nothing is installed and compiled first
  *
  * SOURCE_DATE_EPOCH says when it was made; without it, it is the time of the last commit. The same sources, packages
@@ -17,6 +18,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeCollection } from './collection.js';
 import { makeDebian } from './package-debian.js';
+import { layOutImage } from './package-image.js';
 import { run } from './package-steps.js';
 import { prepareOrExit } from './prepare.js';
 import { fromRoot } from './root.js';
@@ -41,6 +43,7 @@ function makeTarball(out) {
 const KINDS = {
   deb: (out, wanted) => makeDebian(out, { ...wanted, epoch: sourceDate(), hasNode: false }),
   bundled: (out, wanted) => makeDebian(out, { ...wanted, epoch: sourceDate(), hasNode: true }),
+  image: (out, { version }) => layOutImage(out, { version, epoch: sourceDate() }),
   npm: makeTarball,
   ansible: (out) => makeCollection(out, { version: manifest.version, epoch: sourceDate() }),
 };

@@ -11,10 +11,11 @@ import { DEFAULT_CHOICES, storeLayout } from '../../src/fleet/store-layout.js';
 import { watchStore } from '../../src/fleet/store-watch.js';
 import { tryRights } from '../../src/fleet/admin/trial.js';
 import { aliveSubject, EVENTS_STREAM, eventSubject, FLEET_NAME, orderSubject } from '../../src/fleet/subjects.js';
-import { argoServer, scratch, type Outcome } from '../daemon/cli.js';
+import { argoServer, scratch } from '../daemon/cli.js';
 import { Nats, NATS_PROGRAMS, natsUser, type NatsUser } from '../peers/nats.js';
 import { startDaemon } from '../support/daemon.js';
 import { lacks } from '../support/peers.js';
+import type { Outcome } from '../support/programs.js';
 import { until } from '../support/until.js';
 
 /** `argo-server fleet` against Debian's nats-server, which has the permissions that it prints. */

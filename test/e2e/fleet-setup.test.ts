@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { argoServer, scratch, type Outcome } from '../daemon/cli.js';
+import { argoServer, scratch } from '../daemon/cli.js';
 import { blocksOf, readDocument } from '../docs/markdown.js';
 import { lacks, which } from '../support/peers.js';
 import { freePort } from '../support/ports.js';
-import { runProgram } from '../support/programs.js';
+import { runProgram, type Outcome } from '../support/programs.js';
 import { until } from '../support/until.js';
 
 /** The steps of docs/fleet.md, done as they are written, but on this machine: three servers, and what `argo-server fleet` prints is pasted. */

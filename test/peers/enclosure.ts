@@ -113,6 +113,11 @@ export class Enclosure {
     await must('ip', ['link', 'add', mine, 'netns', String(this.#first), 'type', 'veth', 'peer', 'name', theirs, 'netns', String(other.#first)]);
   }
 
+  /** What runs a program inside, for who starts it in a way of his own. */
+  command(...args: readonly string[]): string[] {
+    return ['nsenter', ...this.#enter('own', args)];
+  }
+
   /** Runs a program inside to its end. */
   run(...args: readonly string[]): Promise<Outcome> {
     return run('nsenter', this.#enter('own', args));
