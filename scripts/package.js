@@ -13,7 +13,7 @@
  * SOURCE_DATE_EPOCH says when it was made; without it, it is the time of the last commit. The same sources, packages
  * and Node make the same Debian package and the same collection, byte by byte.
  */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeCollection } from './collection.js';
@@ -32,8 +32,16 @@ function sourceDate() {
   return Number(said ?? run('git', ['-C', fromRoot(), 'log', '-1', '--format=%ct']));
 }
 
+/** The Ansible collection. @param {string} out @returns its path */
+const makeOurCollection = (out) => makeCollection(out, { version: manifest.version, epoch: sourceDate() });
+
 /** @param {string} out @returns the tarball's path */
 function makeTarball(out) {
+  // as package.json says: in it the collection is what Ansible installs, since nothing there could put it together
+  const collections = fromRoot('dist', 'ansible');
+  rmSync(collections, { recursive: true, force: true });
+  mkdirSync(collections, { recursive: true });
+  makeOurCollection(collections);
   const npm = process.env.npm_execpath?.endsWith('npm-cli.js') ? [process.execPath, process.env.npm_execpath] : ['npm'];
   const said = run(npm[0], [...npm.slice(1), 'pack', '--json', '--ignore-scripts', '--pack-destination', out], { cwd: fromRoot() });
   return join(out, JSON.parse(said)[0].filename);
@@ -45,7 +53,7 @@ const KINDS = {
   bundled: (out, wanted) => makeDebian(out, { ...wanted, epoch: sourceDate(), hasNode: true }),
   image: (out, { version }) => layOutImage(out, { version, epoch: sourceDate() }),
   npm: makeTarball,
-  ansible: (out) => makeCollection(out, { version: manifest.version, epoch: sourceDate() }),
+  ansible: makeOurCollection,
 };
 
 /** What is made where nothing is said. */

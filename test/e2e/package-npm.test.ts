@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -8,7 +9,7 @@ import t, { type Test } from 'tap';
 import { must } from '../peers/enclosure.js';
 import { fromRoot } from '../support/paths.js';
 import { runProgram, type Outcome } from '../support/programs.js';
-import { buildTarball } from './support/packages.js';
+import { buildCollection, buildTarball } from './support/packages.js';
 
 /** The npm tarball, as who installs it meets it: with its native code, and then without. */
 
@@ -88,6 +89,15 @@ await t.test('installed for all, it comes to the first list', async (t) => {
   t.match((await runProgram(program('argo-server'), ['audit', '--config', config], { env })).stdout, / steve .* stop .*demo\/lj: done/);
 });
 
+await t.test('what other programs use is in it, ready to be used', async (t) => {
+  t.same(readdirSync(join(home, 'integrations')).sort(), ['fence', 'nagios', 'powerman', 'python'], 'Ansible\'s is none that could be used as it is');
+  const [collection, ...others] = readdirSync(join(home, 'dist', 'ansible'));
+  t.same(others, []);
+  t.match(collection, /^argo-power-\d+\.\d+\.\d+\S*\.tar\.gz$/, 'as the document names it');
+  t.ok(readFileSync(join(home, 'dist', 'ansible', collection!)).equals(readFileSync(await buildCollection(join(folder, 'collection')))), 'the one that is tried elsewhere, with the Python module in it');
+  t.match(await runProgram(join(home, 'integrations', 'nagios', 'check_argo'), ['--help']), { code: 3, stdout: 'usage: check_argo' }, 'it finds the Python module; a plugin that did not check says so');
+});
+
 await t.test('without what was compiled, as with --ignore-scripts, one can look', async (t) => {
   for (const [name, ...inside] of [['better-sqlite3'], ['raw-socket'], ['cpu-features'], ['ssh2', 'lib', 'protocol', 'crypto']] as const) {
     const built = join(home, 'node_modules', name, ...inside, 'build');
@@ -97,5 +107,6 @@ await t.test('without what was compiled, as with --ignore-scripts, one can look'
   await serving(t, async (argo) => {
     t.equal((await argo('list')).stdout, 'lj\nbuilder\n');
     t.equal((await argo('status', 'builder')).stdout, 'on\n');
+    if (!isBuiltin('node:sqlite')) t.match(await argo('stop', 'builder'), { code: 1, stderr: /AUDIT UNAVAILABLE/ }, 'but order nothing, which could not be written down');
   });
 });
