@@ -75,7 +75,7 @@ exec ${which('podman')} ${all.join(' ')} "$command" "$@"
     return new Terminal(t, this.#command(line), WITHIN_MS);
   }
 
-  /** An image of this machine's programs and what these need: no registry has to be reached for it. */
+  /** An image of this machine's programs and what these need, which runs node as a registry's does: none has to be reached. */
   async base(name: string, programs: readonly string[]): Promise<void> {
     const root = join(this.#enclosure.scratch, 'base');
     for (const folder of MERGED) {
@@ -90,7 +90,7 @@ exec ${which('podman')} ${all.join(' ')} "$command" "$@"
       const needed = [...(await must('ldd', [path])).matchAll(/(\/\S+) \(0x/g)].map(([, library]) => library!);
       await must('cp', ['--dereference', '--parents', path, ...needed, root]);
     }
-    await this.must(`tar -C '${root}' -cf - . | podman import - ${name}`);
+    await this.must(`tar -C '${root}' -cf - . | podman import --change 'CMD ["node"]' - ${name}`);
     rmSync(root, { recursive: true });
   }
 
