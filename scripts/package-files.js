@@ -41,7 +41,6 @@ export const FILES = [
   { from: 'integrations/nagios/check_argo', to: 'usr/lib/nagios/plugins/check_argo' },
   // a copy of it will hold a password: it is no conffile
   { from: 'integrations/powerman/argo.dev', to: 'usr/share/argo-server/powerman/argo.dev' },
-  { from: 'packaging/completion/argo.fish', to: 'usr/share/fish/vendor_completions.d/argo.fish' },
 ];
 
 /** Whether it is in all that runs, and not in the Debian package alone. @param {Row} row */
@@ -85,6 +84,7 @@ export const IMAGE_SETTINGS = {
 export const COMPLETIONS = {
   '/bin/bash': 'usr/share/bash-completion/completions/argo',
   '/bin/zsh': 'usr/share/zsh/vendor-completions/_argo',
+  '/bin/fish': 'usr/share/fish/vendor_completions.d/argo.fish',
 };
 
 /** Packages that only compiled others. */

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { packageFile } from '../kit/own-files.js';
 import type { ClientOptions } from './settings.js';
 
@@ -8,7 +9,7 @@ export interface CommandLine {
   readonly json: boolean;
   /** the request in words as the shell parted them; empty for the shell and for scripts */
   readonly words: readonly string[];
-  /** the help or the version, which is printed instead of doing anything; empty when all is printed */
+  /** the help, the version or a script, which is printed instead of doing anything */
   readonly print?: string;
 }
 
@@ -24,14 +25,23 @@ const OPTIONS = {
   'ca-file': { type: 'string', requiresArg: true, describe: 'PEM file of the authorities that the server is checked with' },
   fingerprint: { type: 'string', requiresArg: true, describe: 'SHA256:… of the one certificate that is accepted' },
   config: { type: 'string', requiresArg: true, describe: 'another file than ~/.config/argo/config.toml' },
-  completion: { type: 'boolean', describe: 'print a completion script for bash or zsh' },
+  completion: { type: 'string', describe: 'print a completion script for bash, zsh or fish' },
 } as const;
 
-const FLAGS = new Set(['--tls', '--no-tls', '--completion']);
-const TAKES_VALUE = new Set(['--server', '--account', '--ca-file', '--fingerprint', '--config']);
+const FLAGS = new Set(['--tls', '--no-tls']);
+/** With the name of a shell; without one, it is the shell of whoever asks. */
+const COMPLETION = '--completion';
+export const TAKES_VALUE: ReadonlySet<string> = new Set(['--server', '--account', '--ca-file', '--fingerprint', '--config']);
 
 /** The one command that is the client's own: it goes to no argo-server. */
 export const OWN_COMMAND = 'vmserverd';
+
+/** All that may stand in front of a command. */
+export const OWN_OPTIONS: readonly string[] = [...Object.keys(OPTIONS).map((name) => `--${name}`), '--no-tls', '--help', '--version'];
+
+/** Said by completion scripts, and by what answers them, in place of all else. */
+export const COMPLETE = '--complete';
+export const ASK_FOR_COMPLETION = '--ask-for-completion';
 
 const EXIT_CODES = `Exit codes: 0 done, 1 failed, 2 usage, 3 not allowed, 4 partly done, 130 interrupted.
 \`argo vmserverd HOST exec DOCUMENT\` asks an old VMware server, without any argo-server.
@@ -60,6 +70,9 @@ export function partWords(argv: readonly string[]): { own: string[]; words: stri
     } else if (TAKES_VALUE.has(name)) {
       own.push(word);
       if (word === name && at + 1 < argv.length) own.push(argv[at += 1]!);
+    } else if (name === COMPLETION) {
+      const isNamed = word === name && argv[at + 1]?.startsWith('-') === false;
+      own.push(isNamed ? `${word}=${argv[at += 1]!}` : word);
     } else if (FLAGS.has(word) || (words.length === 0 && /^-./.test(word))) {
       own.push(word);
     } else {
@@ -96,7 +109,6 @@ async function parseOwn(own: readonly string[]): Promise<Pick<CommandLine, 'opti
     .parserConfiguration({ 'duplicate-arguments-array': false })
     .locale('en')
     .alias('help', 'h')
-    .completion('--completion', false)
     .version(version())
     .wrap(Math.min(100, process.stdout.columns ?? 80))
     .epilogue(EXIT_CODES)
@@ -104,14 +116,23 @@ async function parseOwn(own: readonly string[]): Promise<Pick<CommandLine, 'opti
     .fail((message, error) => { throw new UsageError(message || error.message); });
   let print = '';
   const parsed = await parser.parse([...own], {}, (_error, _argv, output) => { print = output; });
-  if (parsed.completion === true) parser.showCompletionScript();
+  if (parsed.completion !== undefined) print = await completionScript(parsed.completion);
   return {
     options: {
       server: parsed.server, account: parsed.account, config: parsed.config,
       tls: parsed.tls, caFile: parsed['ca-file'], fingerprint: parsed.fingerprint,
     },
-    ...((print !== '' || parsed.completion === true) && { print }),
+    ...(print !== '' && { print }),
   };
+}
+
+/** @param wanted the name of a shell; empty: that of the environment @throws UsageError */
+async function completionScript(wanted: string): Promise<string> {
+  const { COMPLETION_SCRIPTS } = await import('./completion-scripts.js');
+  const shell = wanted || basename(process.env.SHELL ?? '');
+  const script = COMPLETION_SCRIPTS.get(shell);
+  if (script !== undefined) return script;
+  throw new UsageError(`there is a completion script for ${[...COMPLETION_SCRIPTS.keys()].join(', ')}${shell === '' ? '' : `, and none for ${shell}`}`);
 }
 
 /** The version of the package. */

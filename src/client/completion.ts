@@ -11,9 +11,9 @@ const FRESH = 10_000;
 const PATIENCE = 2000;
 
 /** Names kept for completion; nobody picks one out of more. */
-const MAX_NAMES = 20_000;
+export const MAX_NAMES = 20_000;
 
-/** The first words of the lines that `request` answers with; [] when it does not in time. */
+/** The lines of the answer to a request; [] when there is none in time. */
 export type Ask = (line: string) => Promise<readonly string[]>;
 
 /** Asks over a session. The request waits for its turn like any other. */
@@ -49,12 +49,16 @@ export class Completer {
     const start = /(?:^|[ \t])("(?:[^"\\]|\\.)*|[^ \t"]*)$/.exec(line);
     const replaced = start?.[1] ?? '';
     const before = (splitLine(line.slice(0, line.length - replaced.length)) ?? []).map(({ text }) => text);
-    const candidates = await this.#candidates(before, replaced);
+    const candidates = await this.candidates(before, replaced);
     const typed = replaced.replace(/^"/, '');
     return [candidates.filter((candidate) => unquoted(candidate).startsWith(typed)), replaced];
   }
 
-  async #candidates(before: readonly string[], word: string): Promise<string[]> {
+  /**
+   * What may follow some words, as it stands in a line of the protocol.
+   * @param word what is typed of it: options are offered behind a `-`, groups and tags behind an `@`, and it is not looked at otherwise
+   */
+  async candidates(before: readonly string[], word: string): Promise<string[]> {
     const command = before[0]?.toLowerCase();
     if (command === undefined) return (await this.#commands()).map((name) => `${name} `);
     if (command === 'auth') return [];

@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { ArgoError } from '../kit/errors.js';
 import { formatEndpoint } from '../kit/text.js';
 import type { ClientConfig } from './config-file.js';
-import { OWN_COMMAND, readCommandLine, UsageError, version } from './command-line.js';
+import { ASK_FOR_COMPLETION, COMPLETE, OWN_COMMAND, readCommandLine, UsageError, version } from './command-line.js';
 import { KeyGate, keysOf } from './keys.js';
 import { EXIT, type ExitCode } from './outcome.js';
 import { BrokenPipe, Output } from './output.js';
@@ -43,17 +43,10 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
 }
 
 async function run(argv: readonly string[], stdout: Output, stderr: Output): Promise<ExitCode> {
-  if (argv[0] === '--get-yargs-completions') {
-    const { printCompletions } = await import('./shell-completion.js');
-    await printCompletions(argv.slice(1), stdout, {
-      open: async (options) => sessionFor(await loadSettings(options), undefined, () => {}),
-      servers: async (options) => [...(await loadConfig(options)).servers.keys()],
-    });
-    return EXIT.done;
-  }
+  if (argv[0] === COMPLETE || argv[0] === ASK_FOR_COMPLETION) return complete(argv, stdout);
   const { options, json, words, print } = await readCommandLine(argv);
   if (print !== undefined) {
-    if (print !== '') await stdout.lines([print]);
+    await stdout.lines([print]);
     return EXIT.done;
   }
   if (words[0]?.toLowerCase() === OWN_COMMAND) return elsewhere(options, json, words.slice(1), stdout, stderr);
@@ -70,6 +63,15 @@ async function run(argv: readonly string[], stdout: Output, stderr: Output): Pro
   } finally {
     session.close();
   }
+}
+
+/** What completion scripts of shells ask, and what asks the server for them. */
+async function complete([what, ...words]: readonly string[], stdout: Output): Promise<ExitCode> {
+  const { askForCompletion, printCompletions } = await import('./shell-completion.js');
+  const sources = { config: loadConfig, settings: loadSettings, session: silentSession };
+  if (what === COMPLETE) return await printCompletions(words, stdout, sources) ? EXIT.done : EXIT.failed;
+  await askForCompletion(words, stdout, sources);
+  return EXIT.done;
 }
 
 /** Aborted by Ctrl-C. */
@@ -131,6 +133,9 @@ async function loadConfig(options: ClientOptions): Promise<ClientConfig> {
 
 /** The settings of this run. */
 const loadSettings = async (options: ClientOptions): Promise<Settings> => settle(await loadConfig(options), options, process.env);
+
+/** One in which nobody is asked, and a password that others could read on its way is not sent: there is nobody to be warned. */
+const silentSession = (settings: Settings): Session => sessionFor(settings, undefined, (message) => { throw new SettingsError(message); });
 
 function sessionFor(settings: Settings, asker: Asker | undefined, warn: (message: string) => void): Session {
   return new Session(settings, {

@@ -164,3 +164,6 @@ export const configPath = (env: NodeJS.ProcessEnv): string => join(configFolder(
 export function stateFolder(env: NodeJS.ProcessEnv): string {
   return join(env.XDG_STATE_HOME || join(env.HOME || homedir(), '.local', 'state'), 'argo');
 }
+
+/** The folder for what the client may forget at any time: $XDG_CACHE_HOME/argo, else ~/.cache/argo. */
+export const cacheFolder = (env: NodeJS.ProcessEnv): string => join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache'), 'argo');

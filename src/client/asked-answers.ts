@@ -1,0 +1,87 @@
+import { spawn } from 'node:child_process';
+import { ArgoError } from '../kit/errors.js';
+import { ASK_FOR_COMPLETION } from './command-line.js';
+import { COMMANDS_LINE } from './commands.js';
+import { MAX_NAMES } from './completion.js';
+import { type Answers, type KeptAnswers, mostOf } from './kept-answers.js';
+import { requestFromLine } from './request.js';
+import type { Session } from './session.js';
+
+/** How long a Tab is held up where nothing is kept: a login takes a while, and to offer nothing is of no use. Milliseconds. */
+const FIRST_PATIENCE = 1000;
+/** The same where older answers could be offered, in milliseconds: a person does not notice. */
+const PATIENCE = 100;
+/** How long the server has for all of its answers, in milliseconds: nobody waits for them, and they are there at the next Tab. */
+const ANSWERED_WITHIN = 10_000;
+/** An answer that is longer is not read to its end, in characters. */
+const LONGEST_ANSWER = 16 * 1024 * 1024;
+
+/** What names and words are completed from; what an older server is asked in place of the first; what a server may do without. */
+const LINES = [COMMANDS_LINE, 'list', 'tag list'];
+const OLDER = 'help';
+
+/**
+ * What is known of the server: what is kept, where it was asked a moment ago; else what it says now, or, where it does not
+ * in time, what it said before. It is asked by a process of its own, which goes on when the Tab is answered.
+ * @param own the client's options, with which it is asked
+ */
+export async function knownAnswers(kept: KeptAnswers, own: readonly string[]): Promise<Answers> {
+  const before = kept.read();
+  if (before?.isFresh === true || !kept.takeTurn()) return before?.answers ?? {};
+  return await newAnswers(own, before === undefined ? FIRST_PATIENCE : PATIENCE) ?? kept.read()?.answers ?? {};
+}
+
+/** What the other process prints; undefined where it has not in time, or got no answer. @param patience milliseconds */
+function newAnswers(own: readonly string[], patience: number): Promise<Answers | undefined> {
+  const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, ASK_FOR_COMPLETION, ...own], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
+  child.unref();
+  return new Promise((resolve) => {
+    let text = '';
+    const timer = setTimeout(() => end(undefined), patience);
+    const end = (answers: Answers | undefined): void => {
+      clearTimeout(timer);
+      child.stdout.destroy();
+      resolve(answers);
+    };
+    child.once('error', () => end(undefined));
+    child.stdout.setEncoding('utf8').on('data', (piece: string) => { text += piece; });
+    child.stdout.once('end', () => end(text === '' ? undefined : JSON.parse(text) as Answers));
+  });
+}
+
+/**
+ * Asks the server and keeps what it says. What it says no to is kept as nothing; where it does not let us in, nothing stays.
+ * @returns undefined where it could not be asked
+ */
+export async function askAnswers(session: Session, kept: KeptAnswers): Promise<Answers | undefined> {
+  const signal = AbortSignal.timeout(ANSWERED_WITHIN);
+  try {
+    await session.connect(signal);
+    const answers: Record<string, readonly string[]> = {};
+    for (const line of LINES) answers[line] = await linesOf(session, line, signal);
+    if (answers[COMMANDS_LINE]!.length === 0) answers[OLDER] = await linesOf(session, OLDER, signal);
+    kept.write(answers);
+    return answers;
+  } catch (error) {
+    if (error instanceof ArgoError && error.phrase === 'NOT AUTHENTICATED') kept.forget();
+    return undefined;
+  } finally {
+    session.close();
+  }
+}
+
+/** @throws ArgoError of a connection that has ended · the signal's reason */
+async function linesOf(session: Session, line: string, signal: AbortSignal): Promise<readonly string[]> {
+  const lines: string[] = [];
+  let size = 0;
+  for await (const batch of session.run(requestFromLine(line), signal)) {
+    for (const event of batch) {
+      if (event.kind === 'error') return [];
+      if (event.kind !== 'body') continue;
+      size += event.text.length;
+      if (size > LONGEST_ANSWER) throw new ArgoError('FAILED', `the answer to ${line} is too long`);
+      if (lines.length < MAX_NAMES) lines.push(event.text);
+    }
+  }
+  return mostOf(lines);
+}

@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto';
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** How long after a server was asked it is not asked again, whatever came of it, in milliseconds. */
+const ASK_AGAIN = 5000;
+/** How long answers are of use while no newer ones are to be had, in milliseconds: machines come and go. */
+const LONGEST = 24 * 60 * 60 * 1000;
+/** Of one answer this much is kept, in characters; a Tab has to read all of it. */
+const MOST = 512 * 1024;
+/** A file that is larger is none of ours, in bytes. */
+const LARGEST = 8 * 1024 * 1024;
+/** What is the owner's alone has none of these. */
+const OTHERS = 0o077;
+const OUR_FILE = /^completion-[0-9a-f]{32}(?:\.|$)/;
+
+/** Whom a server told something. */
+export interface Whose {
+  /** its endpoint */
+  readonly server: string;
+  /** empty for somebody who has not logged in */
+  readonly account: string;
+}
+
+/** The lines of answers, by what was asked. */
+export type Answers = Readonly<Record<string, readonly string[]>>;
+
+/**
+ * What a server told an account, in a file that only its owner may read: each Tab in a shell is a process of its own, which
+ * cannot log in each time. Nobody else's answers are ever read from it. A folder that cannot be used is as good as none.
+ */
+export class KeptAnswers {
+  readonly #folder: string;
+  readonly #file: string;
+  readonly #whose: Whose;
+
+  constructor(folder: string, { server, account }: Whose) {
+    this.#folder = folder;
+    this.#whose = { server, account };
+    this.#file = join(folder, `completion-${createHash('sha256').update(JSON.stringify([server, account])).digest('hex').slice(0, 32)}`);
+  }
+
+  /** @returns undefined where there is nothing that could be offered */
+  read(): { readonly answers: Answers; readonly isFresh: boolean } | undefined {
+    let handle: number | undefined;
+    try {
+      handle = openSync(this.#file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+      const facts = fstatSync(handle);
+      const age = Date.now() - facts.mtimeMs;
+      if (!facts.isFile() || facts.uid !== process.geteuid?.() || (facts.mode & OTHERS) !== 0 || facts.size > LARGEST || age < 0 || age > LONGEST) return undefined;
+      const answers = readAnswers(readFileSync(handle, 'utf8'), this.#whose);
+      return answers && { answers, isFresh: age < ASK_AGAIN };
+    } catch {
+      return undefined;
+    } finally {
+      if (handle !== undefined) closeSync(handle);
+    }
+  }
+
+  /** Keeps answers in place of others, and sweeps out what is too old to be of use, whoever's it is. */
+  write(answers: Answers): void {
+    const next = `${this.#file}.${process.pid}`;
+    try {
+      this.#sweep();
+      writeFileSync(next, JSON.stringify({ ...this.#whose, answers }), { mode: 0o600, flag: 'wx' });
+      renameSync(next, this.#file);
+    } catch {
+      remove(next);
+    }
+  }
+
+  /** The server does not let us in any more: what it told is not ours to know. */
+  forget(): void {
+    remove(this.#file);
+  }
+
+  /** Takes it on to ask the server. @returns false where somebody did a moment ago */
+  takeTurn(): boolean {
+    const mark = `${this.#file}.asked`;
+    try {
+      const age = Date.now() - (statSync(mark, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+      if (age >= 0 && age < ASK_AGAIN) return false;
+      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+      rmSync(mark, { force: true });
+      writeFileSync(mark, '', { mode: 0o600, flag: 'wx' });
+    } catch {
+      // then each Tab asks for itself
+    }
+    return true;
+  }
+
+  #sweep(): void {
+    for (const name of readdirSync(this.#folder).filter((one) => OUR_FILE.test(one))) {
+      const path = join(this.#folder, name);
+      const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+      if (age > LONGEST) remove(path);
+    }
+  }
+}
+
+/** What cannot be removed is somebody else's, and not read either. */
+function remove(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    return;
+  }
+}
+
+/** Of lines as many as are kept of one answer. */
+export function mostOf(lines: readonly string[]): readonly string[] {
+  let size = 0;
+  let count = 0;
+  for (; count < lines.length; count += 1) {
+    size += lines[count]!.length + 1;
+    if (size > MOST) break;
+  }
+  return lines.slice(0, count);
+}
+
+/** @returns undefined for what is not as we have written it, or not for this account */
+function readAnswers(text: string, { server, account }: Whose): Answers | undefined {
+  const kept = JSON.parse(text) as Partial<Whose & { answers: unknown }> | null;
+  if (kept?.server !== server || kept.account !== account || typeof kept.answers !== 'object' || kept.answers === null) return undefined;
+  const isWhole = Object.values(kept.answers).every((lines) => Array.isArray(lines) && lines.every((line) => typeof line === 'string'));
+  return isWhole ? kept.answers as Answers : undefined;
+}
