@@ -1,7 +1,7 @@
 /**
  * What `argo --completion SHELL` prints, and what packages bring along. Each script asks `argo --complete SHELL …`
  * (shell-completion.ts), which answers with a candidate a line, or fails where the shell is to complete in its own way.
- * None of them evaluates anything: what a server calls a machine is text.
+ * None of them evaluates anything: what a server calls a machine is text. `command` passes by an alias of the same name.
  */
 
 /** bash inserts what it is given as it is: the answer is already written as bash wants it, less what stays of the word (`$2` is what goes). */
@@ -11,7 +11,7 @@ const BASH = [
   '{',
   '    local answer candidate',
   '    COMPREPLY=()',
-  '    if ! answer=$(argo --complete bash "${COMP_LINE:0:COMP_POINT}" "$2" 2>/dev/null); then',
+  '    if ! answer=$(command argo --complete bash "${COMP_LINE:0:COMP_POINT}" "$2" 2>/dev/null); then',
   '        compopt -o bashdefault -o default',
   '        return',
   '    fi',
@@ -34,7 +34,7 @@ const ZSH = [
   '    local -a candidates fitting',
   '    # within these a backslash is one',
   '    [[ $compstate[quote] != "\'" ]] || typed=$PREFIX',
-  '    if ! answer=$(argo --complete zsh "${(@Q)words[1,CURRENT-1]}" "$typed" 2>/dev/null); then',
+  '    if ! answer=$(command argo --complete zsh "${(@Q)words[1,CURRENT-1]}" "$typed" 2>/dev/null); then',
   '        [[ $PREFIX != --*=* ]] || compset -P 1 "*="',
   '        _files',
   '        return',
@@ -62,7 +62,7 @@ const FISH = [
   'function __argo_candidates',
   '    set -l before (commandline -opc)',
   '    set -l typed (commandline -oct)',
-  '    argo --complete fish $before "$typed" 2>/dev/null; or __fish_complete_path (commandline -ct)',
+  '    command argo --complete fish $before "$typed" 2>/dev/null; or __fish_complete_path (commandline -ct)',
   'end',
   "complete -c argo -f -a '(__argo_candidates)'",
 ];

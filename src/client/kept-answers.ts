@@ -46,7 +46,7 @@ export class KeptAnswers {
     try {
       handle = openSync(this.#file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
       const facts = fstatSync(handle);
-      const age = Date.now() - facts.mtimeMs;
+      const age = ageOf(facts);
       if (!facts.isFile() || facts.uid !== process.geteuid?.() || (facts.mode & OTHERS) !== 0 || facts.size > LARGEST || age < 0 || age > LONGEST) return undefined;
       const answers = readAnswers(readFileSync(handle, 'utf8'), this.#whose);
       return answers && { answers, isFresh: age < ASK_AGAIN };
@@ -78,8 +78,8 @@ export class KeptAnswers {
   takeTurn(): boolean {
     const mark = `${this.#file}.asked`;
     try {
-      const age = Date.now() - (statSync(mark, { throwIfNoEntry: false })?.mtimeMs ?? 0);
-      if (age >= 0 && age < ASK_AGAIN) return false;
+      const facts = statSync(mark, { throwIfNoEntry: false });
+      if (facts !== undefined && ageOf(facts) >= 0 && ageOf(facts) < ASK_AGAIN) return false;
       mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
       rmSync(mark, { force: true });
       writeFileSync(mark, '', { mode: 0o600, flag: 'wx' });
@@ -92,11 +92,14 @@ export class KeptAnswers {
   #sweep(): void {
     for (const name of readdirSync(this.#folder).filter((one) => OUR_FILE.test(one))) {
       const path = join(this.#folder, name);
-      const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
-      if (age > LONGEST) remove(path);
+      const facts = statSync(path, { throwIfNoEntry: false });
+      if (facts !== undefined && ageOf(facts) > LONGEST) remove(path);
     }
   }
 }
+
+/** Milliseconds; less than 0 where the clock was put back. The time of a file is finer than that of the clock. */
+const ageOf = ({ mtimeMs }: { readonly mtimeMs: number }): number => Date.now() - Math.floor(mtimeMs);
 
 /** What cannot be removed is somebody else's, and not read either. */
 function remove(path: string): void {

@@ -60,7 +60,10 @@ void t.test('wrong use of the client itself', async (t) => {
   t.match(await argo(home, ['--server', 'a b', 'list']), { code: 2, stderr: /neither host:port nor/ });
   t.match(await argo(home, ['--help']), { code: 0, stdout: /--fingerprint/, stderr: '' });
   t.match(await argo(home, ['--version']), { code: 0, stdout: /^\d+\.\d+\.\d+\n$/ });
-  t.match(await argo(home, ['--completion'], { env: { SHELL: '/bin/bash' } }), { code: 0, stdout: /complete -o bashdefault/ });
+  t.match(await argo(home, ['--completion'], { env: { SHELL: '/bin/bash' } }), { code: 0, stdout: /^complete -F _argo argo\n/m });
+  t.match(await argo(home, ['--completion', 'zsh']), { code: 0, stdout: /^#compdef argo\n/ });
+  t.match(await argo(home, ['--completion=fish']), { code: 0, stdout: /^complete -c argo /m });
+  t.match(await argo(home, ['--completion', 'csh']), { code: 2, stdout: '', stderr: /for bash, zsh, fish, and none for csh\n/ });
 });
 
 void t.test('--json', async (t) => {
@@ -178,14 +181,4 @@ void t.test('readers that leave and people who interrupt', async (t) => {
   t.equal(await shell('argo list running --json | true; echo ${PIPESTATUS[*]}'), '141 0\n');
   t.equal(await shell('argo list running > /dev/full; echo $?'), 'argo: FAILED: the output cannot be written (ENOSPC)\n1\n');
   t.equal(await shell('argo list | cat; echo ${PIPESTATUS[*]}'), 'lj\nbuilder\n200 x\n0 0\n');
-});
-
-void t.test('the completion script of a shell gets commands and names', async (t) => {
-  const home = makeHome(t);
-  const server = await LineServer.start(ANSWERS);
-  t.teardown(() => server.stop());
-  const complete = (...words: string[]) => argo(home, ['--get-yargs-completions', 'argo', ...words]);
-  t.same(await complete('--server', server.address, 'fro'), { code: 0, stdout: 'frobnicate\n', stderr: '' });
-  t.same(await complete('--server', server.address, 'frobnicate', 'l'), { code: 0, stdout: 'lj\n', stderr: '' });
-  t.same(await complete('--server', '127.0.0.1:1', 'fro'), { code: 0, stdout: '', stderr: '' });
 });

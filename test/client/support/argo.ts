@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fromRoot } from '../../support/paths.js';
@@ -37,6 +37,18 @@ export function makeHome(t: { teardown(remove: () => void): unknown }): string {
   return home;
 }
 
+function runsIn(pid: string, home: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(`HOME=${home}`);
+  } catch {
+    return false;
+  }
+}
+
+/** Waits for what asks a server for completion, which goes on when the client has ended. */
+export const untilIdle = (home: string): Promise<void> =>
+  until(() => !readdirSync('/proc').some((name) => /^\d+$/.test(name) && runsIn(name, home)), WITHIN_MS, `the end of what runs in ${home}`);
+
 /** Runs `argo` to its end, without a terminal. */
 export function argo(home: string, args: readonly string[], { env, input, interruptAfter }: RunOptions = {}): Promise<Run> {
   const child = spawn(process.execPath, [ARGO, ...args], { env: cleanEnvironment(home, env), timeout: WITHIN_MS });
@@ -62,10 +74,10 @@ export class Terminal {
   readonly ended: Promise<number | null>;
   readonly #child;
 
-  /** @param command for sh; `argo` in it stands for the client */
-  constructor(home: string, command: string, env: Record<string, string | undefined> = {}) {
+  /** @param command for sh; `argo` in it stands for the client @param withinMs its longest life */
+  constructor(home: string, command: string, env: Record<string, string | undefined> = {}, withinMs = WITHIN_MS) {
     const whole = command.replaceAll(/\bargo\b/g, `'${process.execPath}' '${ARGO}'`);
-    this.#child = spawn('script', ['-qfec', whole, '/dev/null'], { env: cleanEnvironment(home, env), timeout: WITHIN_MS });
+    this.#child = spawn('script', ['-qfec', whole, '/dev/null'], { env: cleanEnvironment(home, env), timeout: withinMs });
     this.#child.stdout.setEncoding('utf8').on('data', (text: string) => { this.#text += text; });
     this.#child.stdin.on('error', () => { /* it may have ended */ });
     this.ended = new Promise((resolve, reject) => {

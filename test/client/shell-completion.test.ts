@@ -1,0 +1,204 @@
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { lacks } from '../support/peers.js';
+import { until } from '../support/until.js';
+import { age } from './support/age.js';
+import { argo, makeHome, Terminal, untilIdle } from './support/argo.js';
+import { type Answer, body, LineServer, OK } from './support/line-server.js';
+
+/** What `argo --complete` answers to shells. What they make of it is test/e2e/client-completion.test.ts. */
+
+const row = (word: string, more: object = {}): string => JSON.stringify({ word, aliases: [], usage: word, help: 'x', right: 'read', on: null, options: [], words: [], ...more });
+const ROWS = body(row('status', { on: 'instances', options: [{ name: 'timeout', value: 'required' }] }), row('frobnicate', { words: ['daily'] }));
+const LOGIN = { ARGO_ACCOUNT: 'steve', ARGO_PASSWORD: 'hush-hush' };
+const NOT_IN = '400 NOT AUTHENTICATED\n';
+
+const ANSWERS: Record<string, Answer> = {
+  auth: OK,
+  'help --json': ROWS,
+  list: body('lj', 'builder', 'my vm', 'odd[1]', 'k:v', 'k:w', "it's", 'esc\u001b[2J', 'hid\u200bden'),
+  'tag list': body('2 web', '3 "rack 7"'),
+};
+
+interface Place {
+  readonly home: string;
+  readonly server: LineServer;
+  readonly cache: string;
+  readonly answers: Record<string, Answer>;
+  /** @returns the candidates, parted by blanks that no name of ours begins or ends with */
+  ask(shell: string, words: readonly string[], env?: Record<string, string>): Promise<string>;
+  /** the same when all that the server has to say has come */
+  know(shell: string, words: readonly string[], env?: Record<string, string>): Promise<string>;
+}
+
+async function makePlace(test: { teardown(end: () => unknown): unknown }): Promise<Place> {
+  const home = makeHome(test);
+  const answers = { ...ANSWERS };
+  const server = await LineServer.start(answers);
+  const { address } = server;
+  test.teardown(() => untilIdle(home));
+  test.teardown(() => server.stop());
+  const ask = async (shell: string, words: readonly string[], env: Record<string, string> = LOGIN): Promise<string> => {
+    const { code, stdout, stderr } = await argo(home, ['--complete', shell, ...words], { env: { ARGO_SERVER: address, ...env } });
+    return `${stdout.split('\n').slice(0, -1).join(' | ')}${stderr}${code === 0 ? '' : `code ${code}`}`;
+  };
+  const know = async (shell: string, words: readonly string[], env?: Record<string, string>): Promise<string> => {
+    await ask(shell, words, env);
+    await untilIdle(home);
+    return ask(shell, words, env);
+  };
+  return { home, server, answers, cache: join(home, '.cache', 'argo'), ask, know };
+}
+
+void t.test('commands, options and names, as the arguments that they are', async (t) => {
+  const { know, ask } = await makePlace(t);
+  t.equal(await know('zsh', ['argo', 'fro']), 'frobnicate');
+  const words = async (...typed: string[]) => ask('fish', ['argo', ...typed]);
+  t.equal(await words('frobnicate', ''), 'daily');
+  t.equal(await words('v'), 'vmserverd', 'what is the client\'s own');
+  t.equal(await words('--accou'), '--account');
+  t.equal(await words('--tls', '--no'), '--no-tls');
+  t.equal(await words('status', '--'), '--timeout= | --json');
+  t.equal(await words('status', 'l'), 'lj');
+  t.equal(await words('status', 'web[1-2]', '--timeout=3', 'my'), 'my vm');
+  t.equal(await words('status', 'my v'), 'my vm');
+  t.equal(await words('status', '"my'), '"my vm"', 'quotes that are typed stay');
+  t.equal(await words('status', 'odd'), '"odd[1]"', 'a name like a pattern is literal in quotes');
+  t.equal(await words('status', '"od'), '"odd[1]"');
+  t.equal(await words('status', '@'), '@web | @tag:rack 7');
+  t.equal(await words('status', '@tag:rack '), '@tag:rack 7');
+  t.equal(await words('status', 'esc'), '', 'what a terminal would obey is not offered');
+  t.equal(await words('status', 'hid'), '', 'nor what cannot be seen');
+  t.equal(await words('auth', ''), '');
+  t.equal(await words('--', 'status', 'l'), 'lj');
+});
+
+void t.test('bash gets words as it writes them, less what stays', async (t) => {
+  const { know, ask } = await makePlace(t);
+  t.equal(await know('bash', ['argo status l', 'l']), 'lj');
+  t.equal(await ask('bash', ['argo status my', 'my']), 'my\\ vm');
+  t.equal(await ask('bash', ['argo status "my', 'my']), 'my vm');
+  t.equal(await ask('bash', ['argo status k:', '']), 'v | w');
+  t.equal(await ask('bash', ['argo status k:', 'k:']), 'k:v | k:w');
+  t.equal(await ask('bash', ['argo status it', 'it']), "it\\'s");
+  t.equal(await ask('bash', ["argo status 'it", 'it']), "it'\\''s");
+  t.equal(await ask('bash', ['argo status odd', 'odd']), '\\"odd\\[1\\]\\"');
+  t.equal(await ask('bash', ['argo status @tag:', '']), 'rack\\ 7');
+  t.equal(await ask('bash', ['argo status $HO', '$HO']), 'code 1', 'what bash makes something of is its own');
+  t.equal(await ask('bash', ['argo list > l', 'l']), 'code 1');
+});
+
+void t.test('values of the client\'s options', async (t) => {
+  const { home, ask, know } = await makePlace(t);
+  const config = join(home, 'other.toml');
+  writeFileSync(config, '[servers.lab]\nserver = "127.0.0.1:1"\n[servers.late]\nserver = "127.0.0.1:1"\n');
+  const words = (...typed: string[]) => ask('zsh', ['argo', ...typed]);
+  t.equal(await words('--config', config, '--server', 'la'), 'lab | late');
+  t.equal(await words('--config', config, '--server=la'), '--server=lab | --server=late');
+  t.equal(await words(`--config=${config}`, 'vmserverd', 'lat'), 'late');
+  t.equal(await words('--completion', ''), 'bash | zsh | fish');
+  t.equal(await words('--account', ''), '', 'who there is is not told');
+  t.equal(await words('--config', ''), 'code 1', 'the shell knows files');
+  t.equal(await words('--ca-file=x'), 'code 1');
+  t.equal(await words('--config', join(home, 'none.toml'), 'status', ''), '', 'what is wrong is said when a command is sent');
+  t.equal(await know('zsh', ['argo', '--account', 'kim', 'status', 'l']), 'lj');
+});
+
+void t.test('a Tab is answered from what was told a moment ago', async (t) => {
+  const { answers, server, cache, know, ask } = await makePlace(t);
+  t.equal(await know('zsh', ['argo', 'status', 'l']), 'lj');
+  t.equal(statSync(cache).mode & 0o777, 0o700);
+  for (const file of readdirSync(cache)) t.equal(statSync(join(cache, file)).mode & 0o777, 0o600);
+  t.same(server.received.slice(0, 4), ['auth steve hush-hush', 'help --json', 'list', 'tag list'], 'one login for all');
+  answers.auth = answers['help --json'] = (socket) => { socket.destroy(); };
+  t.equal(await ask('zsh', ['argo', 'frobnicate', '']), 'daily');
+  for (const file of readdirSync(cache)) age(join(cache, file), 60);
+  t.equal(await know('zsh', ['argo', 'status', 'b']), 'builder', 'and for longer where the server ends its connections');
+});
+
+void t.test('no Tab waits for a server that hangs', async (t) => {
+  const { answers, cache, server, ask, know } = await makePlace(t);
+  const silent = (): void => { /* says nothing, and does not close */ };
+  for (const line of ['auth', 'list']) {
+    answers[line] = silent;
+    t.equal(await ask('zsh', ['argo', 'status', 'l'], { ...LOGIN, ARGO_ACCOUNT: line }), '', 'with nothing known of it');
+    await until(() => server.sockets.size === 1, 30_000, 'its being asked all the same');
+    for (const socket of server.sockets) socket.destroy();
+    answers[line] = ANSWERS[line]!;
+  }
+  t.equal(await know('zsh', ['argo', 'status', 'l']), 'lj');
+  answers.auth = silent;
+  for (const file of readdirSync(cache)) age(join(cache, file), 60);
+  t.equal(await ask('zsh', ['argo', 'status', 'l']), 'lj', 'with what it said before');
+  await until(() => server.sockets.size === 1, 30_000, 'its being asked all the same');
+});
+
+void t.test('what one account is told is not told another', async (t) => {
+  const { answers, know, ask } = await makePlace(t);
+  answers.auth = (socket, line) => {
+    answers.list = line.includes('kim') ? body('kims') : line.includes('zoe') ? '400 NOT ALLOWED\n' : ANSWERS.list!;
+    socket.write(OK);
+  };
+  t.equal(await know('zsh', ['argo', 'status', 'l']), 'lj');
+  t.equal(await know('zsh', ['argo', 'status', ''], { ...LOGIN, ARGO_ACCOUNT: 'kim' }), 'kims');
+  t.equal(await know('zsh', ['argo', '--account', 'zoe', 'status', '']), '');
+  t.equal(await ask('zsh', ['argo', 'status', 'l']), 'lj');
+  answers.list = body('public');
+  t.equal(await know('zsh', ['argo', 'status', ''], {}), 'public', 'nor somebody without one');
+});
+
+void t.test('who is not let in any more is told nothing', async (t) => {
+  const { home, answers, cache, know, ask } = await makePlace(t);
+  t.equal(await know('zsh', ['argo', 'status', 'l']), 'lj');
+  answers.auth = NOT_IN;
+  for (const file of readdirSync(cache)) age(join(cache, file), 60);
+  await ask('zsh', ['argo', 'status', 'l']);
+  await untilIdle(home);
+  t.equal(await ask('zsh', ['argo', 'status', 'l']), '');
+});
+
+void t.test('nobody is asked for a password', { skip: lacks('script') }, async (t) => {
+  const { home, server, answers, know } = await makePlace(t);
+  const config = join(home, '.config', 'argo');
+  mkdirSync(config, { recursive: true });
+  writeFileSync(join(config, 'config.toml'), `server = "${server.address}"\naccount = "steve"\npassword-command = ["touch", "${join(home, 'asked')}"]\n`, { mode: 0o600 });
+  answers.list = NOT_IN;
+  t.equal(await know('zsh', ['argo', 'fro'], {}), 'frobnicate', 'what everybody is told');
+  t.equal(await know('zsh', ['argo', 'status', ''], {}), '');
+  const terminal = new Terminal(home, 'argo --complete zsh any --account kim status ""; echo so', { ARGO_SERVER: server.address });
+  await terminal.expect('so\r\n');
+  t.equal(terminal.screen, 'so\r\n');
+  await untilIdle(home);
+  t.notOk(server.received.some((line) => line.startsWith('auth')));
+  t.notOk(existsSync(join(home, 'asked')), 'a command that gives one may ask');
+});
+
+const outside = Object.values(networkInterfaces()).flat().find((one) => one?.family === 'IPv4' && !one.internal)?.address;
+
+void t.test('no password goes out in plain text for a Tab', { skip: outside === undefined && 'needs a network' }, async (t) => {
+  const home = makeHome(t);
+  const server = await LineServer.start({ ...ANSWERS }, { host: outside! });
+  t.teardown(async () => { await server.stop(); await untilIdle(home); });
+  const ask = (extra: string) => {
+    mkdirSync(join(home, '.config', 'argo'), { recursive: true });
+    writeFileSync(join(home, '.config', 'argo', 'config.toml'), `server = "${outside}:${server.port}"\n${extra}`);
+    return argo(home, ['--complete', 'zsh', 'argo', 'status', 'l'], { env: LOGIN });
+  };
+  await ask('');
+  await untilIdle(home);
+  t.equal(server.connections, 1);
+  t.same(server.received, []);
+  for (const file of readdirSync(join(home, '.cache', 'argo'))) age(join(home, '.cache', 'argo', file), 60);
+  await ask('allow-plain = true\n');
+  await until(() => server.received.length > 0, 30_000, 'a login');
+  t.equal(server.received[0], 'auth steve hush-hush');
+});
+
+void t.test('a server that does not know help --json', async (t) => {
+  const { answers, know } = await makePlace(t);
+  answers['help --json'] = '400 USAGE: help [COMMAND]\n';
+  answers.help = body('list', 'frobnicate THING');
+  t.equal(await know('zsh', ['argo', 'fro']), 'frobnicate');
+});
