@@ -56,16 +56,21 @@ const ZSH = [
   'fi',
 ];
 
-/** fish quotes, too. */
+/**
+ * fish quotes, too. It also picks what fits, by more than how words begin, so of the word that is typed the server's side gets
+ * only what says which kind it is of.
+ */
 const FISH = [
   '# Completion of argo for fish, by what its server says.',
   'function __argo_candidates',
   '    set -l before (commandline -opc)',
-  '    set -l typed (commandline -oct)',
-  '    command argo --complete fish $before "$typed" 2>/dev/null; or __fish_complete_path (commandline -ct)',
+  "    set -l kind (commandline -ct | string match -r '^(?:@|-[\\w-]*=?)')",
+  '    command argo --complete fish $before "$kind" 2>/dev/null; or __fish_complete_path (commandline -ct)',
   'end',
   "complete -c argo -f -a '(__argo_candidates)'",
 ];
 
 /** By the name of the shell. */
-export const COMPLETION_SCRIPTS: ReadonlyMap<string, string> = new Map([['bash', BASH], ['zsh', ZSH], ['fish', FISH]].map(([shell, lines]) => [shell as string, (lines as string[]).join('\n')]));
+export const COMPLETION_SCRIPTS: ReadonlyMap<string, string> = new Map(
+  Object.entries({ bash: BASH, zsh: ZSH, fish: FISH }).map(([shell, lines]) => [shell, lines.join('\n')]),
+);

@@ -98,8 +98,9 @@ export async function askForCompletion(own: readonly string[], stdout: Output, s
  * what the server tells to everybody has to do.
  */
 function asSilent(settings: Settings): Settings {
-  const { command: _mayAsk, ...password } = settings.password;
-  return { ...settings, password, account: Object.keys(password).length > 0 ? settings.account : undefined };
+  const { literal, file } = settings.password;
+  const password = { ...literal !== undefined && { literal }, ...file !== undefined && { file } };
+  return { ...settings, password, account: literal ?? file ? settings.account : undefined };
 }
 
 const keptFor = ({ address, account = '' }: Settings): KeptAnswers => new KeptAnswers(cacheFolder(process.env), { server: formatEndpoint(address), account });

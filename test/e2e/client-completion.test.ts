@@ -1,7 +1,7 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { ARGO, argo, makeHome, Terminal } from '../client/support/argo.js';
+import { ARGO, argo, makeHome, Terminal, untilIdle } from '../client/support/argo.js';
 import { startDaemon } from '../support/daemon.js';
 import { lacks } from '../support/peers.js';
 import { until } from '../support/until.js';
@@ -20,6 +20,8 @@ instances = ${JSON.stringify([...NAMES, 'web1'])}
 const BASH_COMPLETION = '/usr/share/bash-completion/bash_completion';
 const BASH = 'bash --noprofile --rcfile ~/rc -i';
 const ZSH = 'zsh -d -i';
+const FISH = "fish --no-config -i -C '. ~/rc'";
+const QUIET_FISH = "function fish_prompt; echo -n 'ready> '; end; function fish_greeting; end; set -g fish_autosuggestion_enabled 0";
 const COMPINIT = 'autoload -U compinit; compinit -D -u';
 const QUIET_ZSH = "unsetopt zle_bracketed_paste prompt_cr prompt_sp; PS1='ready> '";
 
@@ -33,8 +35,8 @@ const SHELLS = {
   'bash where words end at a slash, and not at a colon': { shell: 'bash', command: BASH, setUp: "PS1='ready> '; . ~/script; COMP_WORDBREAKS=${COMP_WORDBREAKS//:}/" },
   zsh: { shell: 'zsh', command: ZSH, setUp: `${QUIET_ZSH}; ${COMPINIT}; . ~/script` },
   'zsh from a folder of functions': { shell: 'zsh', command: ZSH, setUp: `${QUIET_ZSH}; mkdir ~/functions; cp ~/script ~/functions/_argo; fpath=(~/functions $fpath); ${COMPINIT}` },
-  fish: { shell: 'fish', command: "fish --no-config -i -C '. ~/rc'", setUp: "function fish_prompt; echo -n 'ready> '; end; function fish_greeting; end; set -g fish_autosuggestion_enabled 0; source ~/script" },
-  'fish from a folder of completions': { shell: 'fish', command: "fish --no-config -i -C '. ~/rc'", setUp: "function fish_prompt; echo -n 'ready> '; end; function fish_greeting; end; set -g fish_autosuggestion_enabled 0; mkdir ~/completions; cp ~/script ~/completions/argo.fish; set fish_complete_path ~/completions" },
+  fish: { shell: 'fish', command: FISH, setUp: `${QUIET_FISH}; . ~/script` },
+  'fish from a folder of completions': { shell: 'fish', command: FISH, setUp: `${QUIET_FISH}; mkdir ~/completions; cp ~/script ~/completions/argo.fish; set fish_complete_path ~/completions` },
 } as const;
 
 const daemon = await startDaemon({ config: `${await configuration()}${PROVIDER}` });
@@ -43,22 +45,14 @@ t.teardown(() => daemon.stop());
 interface Login {
   readonly home: string;
   readonly env: Record<string, string>;
+  /** where what was told is kept */
   readonly cache: string;
 }
-
-/** Whether processes still run in a home: those that ask the server go on when a Tab is answered. */
-const isBusy = (home: string): boolean => readdirSync('/proc').filter((name) => /^\d+$/.test(name)).some((pid) => {
-  try {
-    return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`HOME=${home}\0`);
-  } catch {
-    return false;
-  }
-});
 
 /** A home with a login; `argo` in its PATH completes as always, and tells what else it is called with. */
 async function makeLogin(test: { teardown(remove: () => unknown): unknown }, shell: string, account = 'steve'): Promise<Login> {
   const home = makeHome(test);
-  test.teardown(() => until(() => !isBusy(home), 30_000, 'nothing runs in the home'));
+  test.teardown(() => untilIdle(home));
   const [bin, config] = [join(home, 'bin'), join(home, '.config', 'argo')];
   for (const folder of [bin, config]) mkdirSync(folder, { recursive: true });
   symlinkSync(ARGO, join(bin, 'argo-itself'));

@@ -98,10 +98,14 @@ export class Terminal {
   /** Waits for a text after what was waited for before. */
   async expect(wanted: string): Promise<void> {
     let at = -1;
-    await until(() => {
-      at = this.#text.indexOf(wanted, this.#seen);
-      return at !== -1;
-    }, WITHIN_MS, `${JSON.stringify(wanted)} on the terminal after ${JSON.stringify(this.#text.slice(this.#seen))}`);
+    try {
+      await until(() => {
+        at = this.#text.indexOf(wanted, this.#seen);
+        return at !== -1;
+      }, WITHIN_MS, `${JSON.stringify(wanted)} on the terminal`);
+    } catch (error) {
+      throw new Error(`${(error as Error).message}: ${JSON.stringify(this.#text.slice(this.#seen))}`);
+    }
     this.#seen = at + wanted.length;
   }
 
