@@ -8,7 +8,7 @@ import { age } from './support/age.js';
 import { argo, makeHome, Terminal, untilIdle } from './support/argo.js';
 import { type Answer, body, LineServer, OK } from './support/line-server.js';
 
-/** What `argo --complete` answers to shells. What they make of it is test/e2e/client-completion.test.ts. */
+/** What `argo --complete` answers to shells. What they make of it is test/e2e/client-completion-bash.test.ts and its neighbours. */
 
 const row = (word: string, more: object = {}): string => JSON.stringify({ word, aliases: [], usage: word, help: 'x', right: 'read', on: null, options: [], words: [], ...more });
 const ROWS = body(row('status', { on: 'instances', options: [{ name: 'timeout', value: 'required' }] }), row('frobnicate', { words: ['daily'] }));
