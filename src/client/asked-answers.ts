@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process';
 import { ArgoError } from '../kit/errors.js';
 import { ASK_FOR_COMPLETION } from './command-line.js';
-import { COMMANDS_LINE } from './commands.js';
-import { MAX_NAMES } from './completion.js';
+import { COMPLETION_LINES, MAX_NAMES } from './completion.js';
 import { type Answers, type KeptAnswers, mostOf } from './kept-answers.js';
 import { requestFromLine } from './request.js';
 import type { Session } from './session.js';
@@ -15,10 +14,6 @@ const PATIENCE = 100;
 const ANSWERED_WITHIN = 10_000;
 /** An answer that is longer is not read to its end, in characters. */
 const LONGEST_ANSWER = 16 * 1024 * 1024;
-
-/** What names and words are completed from; what an older server is asked in place of the first; what a server may do without. */
-const LINES = [COMMANDS_LINE, 'list', 'tag list'];
-const OLDER = 'help';
 
 /**
  * What is known of the server: what is kept, where it was asked a moment ago; else what it says now, or, where it does not
@@ -58,8 +53,7 @@ export async function askAnswers(session: Session, kept: KeptAnswers): Promise<A
   try {
     await session.connect(signal);
     const answers: Record<string, readonly string[]> = {};
-    for (const line of LINES) answers[line] = await linesOf(session, line, signal);
-    if (answers[COMMANDS_LINE]!.length === 0) answers[OLDER] = await linesOf(session, OLDER, signal);
+    for (const line of COMPLETION_LINES) answers[line] = await linesOf(session, line, signal);
     kept.write(answers);
     return answers;
   } catch (error) {

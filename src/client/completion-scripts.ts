@@ -64,7 +64,7 @@ const FISH = [
   '# Completion of argo for fish, by what its server says.',
   'function __argo_candidates',
   '    set -l before (commandline -opc)',
-  "    set -l kind (commandline -ct | string match -r '^(?:@|-[\\w-]*=?)')",
+  "    set -l kind (commandline -ct | string match -r '^(?:@|-[\\w-]*=?|[\\w.-]+/)')",
   '    command argo --complete fish $before "$kind" 2>/dev/null; or __fish_complete_path (commandline -ct)',
   'end',
   "complete -c argo -f -a '(__argo_candidates)'",

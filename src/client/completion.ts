@@ -13,6 +13,14 @@ const PATIENCE = 2000;
 /** Names kept for completion; nobody picks one out of more. */
 export const MAX_NAMES = 20_000;
 
+const NAMES_LINE = 'list';
+const FULL_NAMES_LINE = 'list --full';
+const TAGS_LINE = 'tag list';
+/** For a server that does not know {@link COMMANDS_LINE}. */
+const OLDER_COMMANDS_LINE = 'help';
+/** All that is asked, where nothing more is asked when it is needed. */
+export const COMPLETION_LINES = [COMMANDS_LINE, OLDER_COMMANDS_LINE, NAMES_LINE, FULL_NAMES_LINE, TAGS_LINE];
+
 /** The lines of the answer to a request; [] when there is none in time. */
 export type Ask = (line: string) => Promise<readonly string[]>;
 
@@ -56,7 +64,7 @@ export class Completer {
 
   /**
    * What may follow some words, as it stands in a line of the protocol.
-   * @param word what is typed of it: options are offered behind a `-`, groups and tags behind an `@`, and it is not looked at otherwise
+   * @param word what is typed of it: options are offered behind a `-`, groups and tags behind an `@`, full names behind a `/`; it is not looked at otherwise
    */
   async candidates(before: readonly string[], word: string): Promise<string[]> {
     const command = before[0]?.toLowerCase();
@@ -81,14 +89,20 @@ export class Completer {
     const { on, words = [], providers = [] } = facts ?? {};
     if (on === 'provider' && typed.length === 0 && providers.length > 0) return [...providers];
     if (isKnown && on !== 'instances' && on !== 'instances-then' && (on !== 'instance' || typed.length > 0)) return [...words];
-    if (word.startsWith('@')) return (await this.#lines('tag list')).flatMap(selections);
-    return [...typed.length > 0 ? words : [], ...(await this.#lines('list')).map(literal)];
+    if (word.startsWith('@')) return (await this.#lines(TAGS_LINE)).flatMap(selections);
+    return [...typed.length > 0 ? words : [], ...(await this.#names(word)).map(literal)];
+  }
+
+  /** Short names; full ones, which an older server does not tell, behind a provider's name. */
+  async #names(word: string): Promise<readonly string[]> {
+    const full = word.includes('/') ? await this.#lines(FULL_NAMES_LINE) : [];
+    return full.length > 0 ? full : this.#lines(NAMES_LINE);
   }
 
   async #commands(): Promise<string[]> {
     const known = readCommands(await this.#lines(COMMANDS_LINE));
     if (known.size > 0) return [...known.keys()];
-    const words = (await this.#lines('help')).map((line) => /^[a-z][\w-]*(?= |$)/.exec(line)?.[0] ?? '');
+    const words = (await this.#lines(OLDER_COMMANDS_LINE)).map((line) => /^[a-z][\w-]*(?= |$)/.exec(line)?.[0] ?? '');
     return [...new Set(words.filter((word) => word !== ''))];
   }
 

@@ -17,6 +17,7 @@ export const OPTION_VALUES = {
   'dry-run': 'none',
   json: 'none',
   ids: 'none',
+  full: 'none',
   follow: 'none',
   undo: 'none',
   disks: 'none',
@@ -35,6 +36,8 @@ export interface Options {
   readonly json: boolean;
   /** ids shall be shown, too */
   readonly ids: boolean;
+  /** names shall be full ones */
+  readonly full: boolean;
   /** it shall be told how it goes on */
   readonly follow: boolean;
   /** what was done shall be undone */
@@ -77,7 +80,7 @@ function splitQuoted(line: string): Word[] {
 }
 
 /** One for all requests without options, so nobody may change it. */
-export const NO_OPTIONS: Options = Object.freeze({ wait: false, force: false, timeout: undefined, dryRun: false, json: false, ids: false, follow: false, undo: false, disks: false, rollback: undefined });
+export const NO_OPTIONS: Options = Object.freeze({ wait: false, force: false, timeout: undefined, dryRun: false, json: false, ids: false, full: false, follow: false, undo: false, disks: false, rollback: undefined });
 
 /** `60` as seconds, or a duration such as `90s`, in milliseconds; undefined where it is neither or out of bounds. */
 function parseTime(text: string): number | undefined {
@@ -127,6 +130,7 @@ function setOption(options: { -readonly [Key in keyof Options]: Options[Key] }, 
       options.dryRun = true;
       return value === undefined;
     case 'ids':
+    case 'full':
     case 'follow':
     case 'undo':
     case 'disks':

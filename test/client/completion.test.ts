@@ -72,6 +72,18 @@ void t.test('groups and tags', async (t) => {
   t.same(await completer.complete('report @'), [[], '@'], 'where no machines are named');
 });
 
+void t.test('full names behind the name of a provider', async (t) => {
+  const asked: string[] = [];
+  const answers: Record<string, string[]> = { 'help --json': ROWS, list: NAMES, 'list --full': ['demo/lj', 'demo/my vm', 'lab/lj'] };
+  const completer = new Completer(async (line) => { asked.push(line); return answers[line]!; });
+  t.same(await completer.complete('status demo/'), [['demo/lj', '"demo/my vm"'], 'demo/']);
+  t.same(await completer.complete('status lab/l'), [['lab/lj'], 'lab/l']);
+  t.same(asked, ['help --json', 'list --full']);
+  answers.list = ['lj', 'demo/web', 'lab/web'];
+  answers['list --full'] = [];
+  t.same(await new Completer(async (line) => answers[line]!).complete('status demo/'), [['demo/web'], 'demo/'], 'an older server tells those that need it');
+});
+
 void t.test('a server that does not know help --json', async (t) => {
   const completer = new Completer(async (line) => (line === 'help --json' ? [] : line === 'help' ? HELP : NAMES));
   t.same(await completer.complete('st'), [['start ', 'status ', 'stop '], 'st']);

@@ -19,6 +19,7 @@ const ANSWERS: Record<string, Answer> = {
   auth: OK,
   'help --json': ROWS,
   list: body('lj', 'builder', 'my vm', 'odd[1]', 'k:v', 'k:w', "it's", 'esc\u001b[2J', 'hid\u200bden'),
+  'list --full': body('demo/lj', 'lab/my vm'),
   'tag list': body('2 web', '3 "rack 7"'),
 };
 
@@ -67,6 +68,8 @@ void t.test('commands, options and names, as the arguments that they are', async
   t.equal(await words('status', '"my'), '"my vm"', 'quotes that are typed stay');
   t.equal(await words('status', 'odd'), '"odd[1]"', 'a name like a pattern is literal in quotes');
   t.equal(await words('status', '"od'), '"odd[1]"');
+  t.equal(await words('status', 'demo/'), 'demo/lj');
+  t.equal(await words('status', 'lab/m'), 'lab/my vm');
   t.equal(await words('status', '@'), '@web | @tag:rack 7');
   t.equal(await words('status', '@tag:rack '), '@tag:rack 7');
   t.equal(await words('status', 'esc'), '', 'what a terminal would obey is not offered');
@@ -111,7 +114,7 @@ void t.test('a Tab is answered from what was told a moment ago', async (t) => {
   t.equal(await know('zsh', ['argo', 'status', 'l']), 'lj');
   t.equal(statSync(cache).mode & 0o777, 0o700);
   for (const file of readdirSync(cache)) t.equal(statSync(join(cache, file)).mode & 0o777, 0o600);
-  t.same(server.received.slice(0, 4), ['auth steve hush-hush', 'help --json', 'list', 'tag list'], 'one login for all');
+  t.same(server.received.slice(0, 6), ['auth steve hush-hush', 'help --json', 'help', 'list', 'list --full', 'tag list'], 'one login for all');
   answers.auth = answers['help --json'] = (socket) => { socket.destroy(); };
   t.equal(await ask('zsh', ['argo', 'frobnicate', '']), 'daily');
   for (const file of readdirSync(cache)) age(join(cache, file), 60);

@@ -36,7 +36,7 @@ await t.test('help shows a stranger what it may use', async (t) => {
   const { session, ask } = await startCore(t);
   const shown = (await ask(await session(), 'help')).split('\n').slice(1, -2).map((line) => line.split(' ')[0]);
   t.same(shown, ['auth', 'exit', 'help', 'list', 'nop']);
-  t.match(await ask(await session(), 'HELP List'), /^200 OK\nlist \[available\|running\|paused\|stopped\|hosts\] \[--ids\] {2}\S.*\n300 DONE\n$/);
+  t.match(await ask(await session(), 'HELP List'), /^200 OK\nlist \[available\|running\|paused\|stopped\|hosts\] \[--ids\] \[--full\] {2}\S.*\n300 DONE\n$/);
   t.match(await ask(await session(), 'help start'), /^400 UNKNOWN COMMAND: help lists the commands\n$/);
   t.match(await ask(await session(), 'help enrol-me'), /^400 UNKNOWN COMMAND: help lists the commands\n$/);
   for (const line of ['enrol-me', 'enrol-me x y z', `enrol-me argo-enrol_${'A'.repeat(43)} node1 ssh-ed25519 AAAA`]) t.equal(await ask(await session(), line), '400 NOT AUTHENTICATED\n', 'as any other word');
@@ -144,6 +144,8 @@ instances = ["same", "web3"]
     return [first ?? '', ...rest.slice(0, -1).sort(), rest.at(-1) ?? ''];
   };
   t.equal(await ask(steve, 'list'), ok('web1', 'web2', 'extra', 'two words', 'a/same', 'bad', 'b/same', 'web3'));
+  t.equal(await ask(steve, 'list --full'), ok('a/web1', 'a/web2', 'a/extra', 'a/two words', 'a/same', 'a/bad', 'b/same', 'b/web3'));
+  t.match(await ask(steve, 'list running --full --ids'), /^200 OK\na\/web1 \S+\n/);
   t.same(await sorted('pause web[1-3] extra'), ['200 OK', 'extra: done', 'web1: done', 'web2: done', 'web3: done', '300 DONE']);
   t.same(await sorted('status @web'), ['200 OK', 'extra: paused', 'web1: paused', 'web2: paused', '300 DONE']);
   t.same(await sorted('unpause web* bad'), ['200 OK', 'bad: FAILED: simulated fault', 'web1: done', 'web2: done', 'web3: done', '400 FAILED: 1 of 4']);

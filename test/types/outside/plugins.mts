@@ -14,7 +14,7 @@ const run = (request: Context): void => request.body.line('fine');
 /** The row of a command, with every key of the table. */
 export const whole: Command = {
   word: 'lamp', aliases: ['light'], usage: 'lamp NAME... on|off', help: 'Switch lamps.', right: 'power', alsoBy: ['plan', 'host'], on: 'instances',
-  options: ['wait', 'force', 'timeout', 'dry-run', 'json', 'ids', 'follow', 'undo', 'disks', 'rollback'], words: ['on', 'off'],
+  options: ['wait', 'force', 'timeout', 'dry-run', 'json', 'ids', 'full', 'follow', 'undo', 'disks', 'rollback'], words: ['on', 'off'],
   rawWords: false, unlisted: true, repeatable: false, run,
 };
 
@@ -99,8 +99,8 @@ function options(given: Options): void {
   exactly<boolean | number>()(given.wait);
   exactly<number | undefined>()(given.timeout);
   exactly<number | undefined>()(given.rollback);
-  for (const one of [given.force, given.dryRun, given.json, given.ids, given.follow, given.undo, given.disks]) exactly<boolean>()(one);
-  exactly<'wait' | 'force' | 'timeout' | 'dry-run' | 'json' | 'ids' | 'follow' | 'undo' | 'disks' | 'rollback'>()(whole.options![0] as OptionName);
+  for (const one of [given.force, given.dryRun, given.json, given.ids, given.full, given.follow, given.undo, given.disks]) exactly<boolean>()(one);
+  exactly<'wait' | 'force' | 'timeout' | 'dry-run' | 'json' | 'ids' | 'full' | 'follow' | 'undo' | 'disks' | 'rollback'>()(whole.options![0] as OptionName);
   // @ts-expect-error: cannot be written to
   given.force = true;
   // @ts-expect-error: it is dryRun here
