@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import { ArgoError } from '../kit/errors.js';
 import { ASK_FOR_COMPLETION } from './command-line.js';
 import { COMPLETION_LINES, MAX_NAMES } from './completion.js';
@@ -8,40 +9,40 @@ import type { Session } from './session.js';
 
 /** How long a Tab is held up where nothing is kept: a login takes a while, and to offer nothing is of no use. Milliseconds. */
 const FIRST_PATIENCE = 1000;
-/** The same where older answers could be offered, in milliseconds: a person does not notice. */
-const PATIENCE = 100;
 /** How long the server has for all of its answers, in milliseconds: nobody waits for them, and they are there at the next Tab. */
 const ANSWERED_WITHIN = 10_000;
 /** An answer that is longer is not read to its end, in characters. */
 const LONGEST_ANSWER = 16 * 1024 * 1024;
 
 /**
- * What is known of the server: what is kept, where it was asked a moment ago; else what it says now, or, where it does not
- * in time, what it said before. It is asked by a process of its own, which goes on when the Tab is answered.
+ * What is known of the server: what it said before, or, where nothing is kept, what it says now. It is asked by a process
+ * of its own, which goes on when the Tab is answered: what it says is for the next.
  * @param own the client's options, with which it is asked
  */
 export async function knownAnswers(kept: KeptAnswers, own: readonly string[]): Promise<Answers> {
   const before = kept.read();
-  if (before?.isFresh === true || !kept.takeTurn()) return before?.answers ?? {};
-  return await newAnswers(own, before === undefined ? FIRST_PATIENCE : PATIENCE) ?? kept.read()?.answers ?? {};
+  if (before?.isFresh !== true && kept.takeTurn()) {
+    const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, ASK_FOR_COMPLETION, ...own], {
+      detached: true, stdio: ['ignore', before === undefined ? 'pipe' : 'ignore', 'ignore'],
+    });
+    child.on('error', () => { /* then what is kept has to do */ }).unref();
+    if (child.stdout !== null) return await firstAnswers(child.stdout) ?? {};
+  }
+  return before?.answers ?? {};
 }
 
-/** What the other process prints; undefined where it has not in time, or got no answer. @param patience milliseconds */
-function newAnswers(own: readonly string[], patience: number): Promise<Answers | undefined> {
-  const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, ASK_FOR_COMPLETION, ...own], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
-  child.unref();
-  return new Promise((resolve) => {
-    let text = '';
-    const timer = setTimeout(() => end(undefined), patience);
-    const end = (answers: Answers | undefined): void => {
-      clearTimeout(timer);
-      child.stdout.destroy();
-      resolve(answers);
-    };
-    child.once('error', () => end(undefined));
-    child.stdout.setEncoding('utf8').on('data', (piece: string) => { text += piece; });
-    child.stdout.once('end', () => end(text === '' ? undefined : JSON.parse(text) as Answers));
-  });
+/** What the other process prints; undefined where it has not in time, or got no answer. */
+async function firstAnswers(output: Readable): Promise<Answers | undefined> {
+  const timer = setTimeout(() => output.destroy(), FIRST_PATIENCE);
+  let text = '';
+  try {
+    for await (const piece of output.setEncoding('utf8')) text += piece;
+    return text === '' ? undefined : JSON.parse(text) as Answers;
+  } catch {
+    return undefined;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /**

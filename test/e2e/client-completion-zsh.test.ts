@@ -3,7 +3,7 @@ import { CASES, FEW, PROMPT, tryCompletion } from './support/completing-shells.j
 /** Completion in zsh: read at its start, and from a folder of functions, as the Debian package has it. */
 
 const ZSH = { shell: 'zsh', command: 'zsh -d -i' } as const;
-const SET_UP = `unsetopt zle_bracketed_paste prompt_cr prompt_sp; PS1='${PROMPT}'`;
+const SET_UP = `unsetopt prompt_cr prompt_sp; unset zle_bracketed_paste; PS1='${PROMPT}'`;
 const COMPINIT = 'autoload -U compinit; compinit -D -u';
 
 await tryCompletion([
