@@ -30,7 +30,7 @@ const OPTIONS = {
 
 const FLAGS = new Set(['--tls', '--no-tls']);
 /** With the name of a shell; without one, it is the shell of whoever asks. */
-const COMPLETION = '--completion';
+export const COMPLETION = '--completion';
 export const TAKES_VALUE: ReadonlySet<string> = new Set(['--server', '--account', '--ca-file', '--fingerprint', '--config']);
 
 /** The one command that is the client's own: it goes to no argo-server. */

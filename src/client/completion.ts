@@ -18,7 +18,7 @@ const FULL_NAMES_LINE = 'list --full';
 const TAGS_LINE = 'tag list';
 /** For a server that does not know {@link COMMANDS_LINE}. */
 const OLDER_COMMANDS_LINE = 'help';
-/** All that is asked, where nothing more is asked when it is needed. */
+/** All that may be asked: whoever keeps the answers asks for them at once. */
 export const COMPLETION_LINES = [COMMANDS_LINE, OLDER_COMMANDS_LINE, NAMES_LINE, FULL_NAMES_LINE, TAGS_LINE];
 
 /** The lines of the answer to a request; [] when there is none in time. */

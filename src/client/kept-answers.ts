@@ -9,7 +9,7 @@ const LONGEST = 24 * 60 * 60 * 1000;
 /** Of one answer this much is kept, in characters; a Tab has to read all of it. */
 const MOST = 512 * 1024;
 /** A file that is larger is none of ours, in bytes. */
-const LARGEST = 8 * 1024 * 1024;
+const LARGEST = 16 * 1024 * 1024;
 /** What is the owner's alone has none of these. */
 const OTHERS = 0o077;
 const OUR_FILE = /^completion-[0-9a-f]{32}(?:\.|$)/;

@@ -134,10 +134,13 @@ async function loadConfig(options: ClientOptions): Promise<ClientConfig> {
 /** The settings of this run. */
 const loadSettings = async (options: ClientOptions): Promise<Settings> => settle(await loadConfig(options), options, process.env);
 
-/** One in which nobody is asked, and a password that others could read on its way is not sent: there is nobody to be warned. */
-const silentSession = (settings: Settings): Session => sessionFor(settings, undefined, (message) => { throw new SettingsError(message); });
+/** One in which nobody is asked. What a session warns of, as of a password that others can read on its way, is not done: there is nobody to be warned. */
+const silentSession = (settings: Settings): Session => new Session(settings, {
+  warn: (message) => { throw new SettingsError(message); },
+  password: (account) => passwordOf(settings, account, undefined, () => {}),
+});
 
-function sessionFor(settings: Settings, asker: Asker | undefined, warn: (message: string) => void): Session {
+function sessionFor(settings: Settings, asker: Asker, warn: (message: string) => void): Session {
   return new Session(settings, {
     warn,
     password: (account) => passwordOf(settings, account, asker, warn),

@@ -3,7 +3,7 @@ import { formatEndpoint, harmless } from '../kit/text.js';
 import { askAnswers, knownAnswers } from './asked-answers.js';
 import { Completer } from './completion.js';
 import { COMPLETION_SCRIPTS } from './completion-scripts.js';
-import { OWN_COMMAND, OWN_OPTIONS, partWords, TAKES_VALUE } from './command-line.js';
+import { COMPLETION, OWN_COMMAND, OWN_OPTIONS, partWords, TAKES_VALUE } from './command-line.js';
 import type { ClientConfig } from './config-file.js';
 import { KeptAnswers } from './kept-answers.js';
 import type { Output } from './output.js';
@@ -56,19 +56,25 @@ async function candidatesFor(before: readonly string[], typed: string, sources: 
   const { own, words } = partWords(before);
   const options = readOptions(own);
   const fitting = (candidates: readonly string[]): readonly string[] => candidates.filter((candidate) => candidate.startsWith(typed));
-  const option = TAKES_VALUE.has(own.at(-1) ?? '') && before.at(-1) === own.at(-1) ? own.at(-1)! : before.at(-1) === '--completion' ? '--completion' : undefined;
-  if (option !== undefined) return valuesOf(option, options, sources).then((values) => values && fitting(values));
-  const [, name, value] = /^(--[\w-]+)=(.*)$/s.exec(typed) ?? [];
-  if (name !== undefined && value !== undefined && (TAKES_VALUE.has(name) || name === '--completion')) {
-    return (await valuesOf(name, options, sources))?.map((one) => `${name}=${one}`).filter((one) => one.startsWith(typed));
+  const last = own.at(-1) ?? '';
+  if (hasValues(last) && last === before.at(-1)) {
+    const values = await valuesOf(last, options, sources);
+    return values && fitting(values);
+  }
+  const [option = '', ...begun] = typed.split('=');
+  if (begun.length > 0 && hasValues(option)) {
+    const values = await valuesOf(option, options, sources);
+    return values && fitting(values.map((value) => `${option}=${value}`));
   }
   const [command, ...rest] = words;
   if (command?.toLowerCase() === OWN_COMMAND) {
     const { vmserverdWords } = await import('./vmserverd.js');
     return fitting(vmserverdWords(rest, await serversOf(options, sources)));
   }
-  const ours = typed.startsWith('-') ? (command === undefined ? OWN_OPTIONS : ['--json']) : command === undefined ? [OWN_COMMAND] : [];
-  return [...command === undefined && typed.startsWith('-') ? [] : await serversCandidates(words, typed, own, sources), ...fitting(ours)];
+  const isOption = typed.startsWith('-');
+  if (isOption && command === undefined) return fitting(OWN_OPTIONS);
+  const ours = isOption ? ['--json'] : command === undefined ? [OWN_COMMAND] : [];
+  return [...await serversCandidates(words, typed, own, sources), ...fitting(ours)];
 }
 
 /** What the server has for the word. */
@@ -105,9 +111,11 @@ function asSilent(settings: Settings): Settings {
 
 const keptFor = ({ address, account = '' }: Settings): KeptAnswers => new KeptAnswers(cacheFolder(process.env), { server: formatEndpoint(address), account });
 
+const hasValues = (option: string): boolean => TAKES_VALUE.has(option) || option === COMPLETION;
+
 /** The values of an option of ours. */
 async function valuesOf(option: string, options: ClientOptions, sources: CompletionSources): Promise<Candidates> {
-  if (option === '--completion') return [...COMPLETION_SCRIPTS.keys()];
+  if (option === COMPLETION) return [...COMPLETION_SCRIPTS.keys()];
   if (option === '--server') return serversOf(options, sources);
   return option === '--config' || option === '--ca-file' ? undefined : [];
 }

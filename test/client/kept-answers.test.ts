@@ -73,7 +73,7 @@ void t.test('nothing is read but a small file of ours alone', async (t) => {
   t.same(kept.read(), FRESH);
   const text = readFileSync(file!, 'utf8');
   const replaced = (content: string): void => { rmSync(file!, { force: true, recursive: true }); writeFileSync(file!, content, { mode: 0o600 }); };
-  for (const wrong of ['', '{', 'null', '7', text.replace('"my vm"', '7'), text.replace('["lj","my vm"]', '{}'), text.replace('steve', 'kim'), text.replace('"answers"', '"x"'), `${text}${' '.repeat(9 * 1024 * 1024)}`]) {
+  for (const wrong of ['', '{', 'null', '7', text.replace('"my vm"', '7'), text.replace('["lj","my vm"]', '{}'), text.replace('steve', 'kim'), text.replace('"answers"', '"x"'), `${text}${' '.repeat(17 * 1024 * 1024)}`]) {
     replaced(wrong);
     t.equal(kept.read(), undefined, wrong.slice(0, 80));
   }

@@ -176,6 +176,11 @@ void t.test('nobody is asked for a password', { skip: lacks('script') }, async (
   await untilIdle(home);
   t.notOk(server.received.some((line) => line.startsWith('auth')));
   t.notOk(existsSync(join(home, 'asked')), 'a command that gives one may ask');
+
+  writeFileSync(join(config, 'password'), 'hush-hush\n', { mode: 0o644 });
+  writeFileSync(join(config, 'config.toml'), `server = "${server.address}"\naccount = "steve"\npassword-file = "password"\n`);
+  answers.list = body('lj');
+  t.equal(await know('zsh', ['argo', 'status', ''], {}), 'lj', 'one that is kept is used');
 });
 
 const outside = Object.values(networkInterfaces()).flat().find((one) => one?.family === 'IPv4' && !one.internal)?.address;
