@@ -132,7 +132,8 @@ async function completionScript(wanted: string): Promise<string> {
   const shell = wanted || basename(process.env.SHELL ?? '');
   const script = COMPLETION_SCRIPTS.get(shell);
   if (script !== undefined) return script;
-  throw new UsageError(`there is a completion script for ${[...COMPLETION_SCRIPTS.keys()].join(', ')}${shell === '' ? '' : `, and none for ${shell}`}`);
+  const known = [...COMPLETION_SCRIPTS.keys()].join(', ');
+  throw new UsageError(shell === '' ? `--completion for which shell? There is a script for ${known}` : `there is no completion script for ${shell}, but for ${known}`);
 }
 
 /** The version of the package. */

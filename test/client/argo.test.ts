@@ -63,7 +63,8 @@ void t.test('wrong use of the client itself', async (t) => {
   t.match(await argo(home, ['--completion'], { env: { SHELL: '/bin/bash' } }), { code: 0, stdout: /^complete -F _argo argo\n/m });
   t.match(await argo(home, ['--completion', 'zsh']), { code: 0, stdout: /^#compdef argo\n/ });
   t.match(await argo(home, ['--completion=fish']), { code: 0, stdout: /^complete -c argo /m });
-  t.match(await argo(home, ['--completion', 'csh']), { code: 2, stdout: '', stderr: /for bash, zsh, fish, and none for csh\n/ });
+  t.match(await argo(home, ['--completion', 'csh']), { code: 2, stdout: '', stderr: /no completion script for csh, but for bash, zsh, fish\n/ });
+  t.match(await argo(home, ['--completion'], { env: { SHELL: undefined } }), { code: 2, stdout: '', stderr: /for which shell\?/ });
 });
 
 void t.test('--json', async (t) => {
