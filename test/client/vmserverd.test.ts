@@ -71,8 +71,8 @@ void t.test('a table of config.toml, and TLS', { skip: lacks('openssl') }, async
   table('');
   t.match(await run(), { code: 1, stdout: '', stderr: new RegExp(`^argo: CERTIFICATE REJECTED: .*SHA256:${tls.fingerprint.replaceAll('+', '\\+')}; nothing was sent`) });
   t.equal(double.logins, logins);
-  t.same(await argo(home, ['--get-yargs-completions', 'argo', '--config', config, 'vmserverd', 'g']), { code: 0, stdout: 'gsx1\n', stderr: '' });
-  t.same(await argo(home, ['--get-yargs-completions', 'argo', '--config', config, 'vmserverd', 'gsx1', '']), { code: 0, stdout: 'exec\n', stderr: '' });
+  t.same(await argo(home, ['--complete', 'zsh', 'argo', '--config', config, 'vmserverd', 'g']), { code: 0, stdout: 'gsx1\n', stderr: '' });
+  t.same(await argo(home, ['--complete', 'zsh', 'argo', '--config', config, 'vmserverd', 'gsx1', '']), { code: 0, stdout: 'exec\n', stderr: '' });
 });
 
 void t.test('a password is asked for without showing it', { skip: lacks('script') }, async (t) => {
