@@ -1,9 +1,9 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { ArgoError } from '../kit/errors.js';
 import { WATCH_RETRY_FIRST, WATCH_RETRY_LONGEST, WATCH_SILENCE } from '../kit/limits.js';
 import type { Failure } from './outcome.js';
 import { isEnd, type ReplyEvent } from './replies.js';
 import { requestFromArguments } from './request.js';
+import { Retries } from './retries.js';
 import type { Session } from './session.js';
 import { parseEvent, type WatchEvent } from './watch-event.js';
 
@@ -43,16 +43,6 @@ const FINAL = new Set(['NOT AUTHENTICATED', 'NOT ALLOWED', 'USAGE', 'UNKNOWN COM
 const ENDED: Failure = { phrase: 'UNREACHABLE', detail: 'the server has ended it' };
 
 /**
- * Waits until something is tried again: twice as long each time, and others who have lost it too not for just as long. Ends early, and
- * does not throw, where the signal is aborted.
- * @param failures one after the other, this one among them @param first milliseconds @param longest milliseconds
- */
-export async function retryPause(failures: number, first: number, longest: number, signal: AbortSignal): Promise<void> {
-  const wait = Math.min(first * 2 ** (failures - 1), longest);
-  await pause(wait * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
-}
-
-/**
  * Follows what happens at a server, over lost connections and its restarts. Where the server cannot go on
  * without a gap, the states are told anew (`is`, `synced`).
  */
@@ -85,9 +75,11 @@ export class Follower {
    * @throws what the hooks throw · SettingsError
    */
   async run(signal: AbortSignal): Promise<Failure | undefined> {
+    const retries = new Retries(WATCH_RETRY_FIRST, WATCH_RETRY_LONGEST);
     let failures = 0;
     for (;;) {
       this.#isRunning = false;
+      const began = performance.now();
       const failure = await this.#follow(signal);
       if (signal.aborted) return undefined;
       if (this.#isAnew) {
@@ -103,7 +95,7 @@ export class Follower {
       failures = this.#isRunning ? 1 : failures + 1;
       await this.#hooks.lost(failure, failures);
       this.#session.close();
-      await retryPause(failures, WATCH_RETRY_FIRST, WATCH_RETRY_LONGEST, signal);
+      await retries.pause(this.#isRunning ? performance.now() - began : 0, signal);
       if (signal.aborted) return undefined;
     }
   }

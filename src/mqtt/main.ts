@@ -1,9 +1,9 @@
 import { UsageError } from '../client/command-line.js';
 import { plainTextWarning } from '../client/connection.js';
-import { retryPause } from '../client/follower.js';
 import { EXIT, exitCodeOf, type ExitCode } from '../client/outcome.js';
 import { Output } from '../client/output.js';
 import { storedPassword } from '../client/password.js';
+import { Retries } from '../client/retries.js';
 import type { Settings } from '../client/settings.js';
 import { SettingsError } from '../client/settings-error.js';
 import { isLoopback } from '../kit/addresses.js';
@@ -91,10 +91,11 @@ async function keepBroker(config: BridgeConfig, bridge: Bridge, say: Say, signal
   const { broker: settings } = config;
   const password = await passwordOf(settings.settings, say);
   const name = formatEndpoint(settings.settings.address);
-  let failures = 0;
+  const retries = new Retries(MQTT_RETRY_FIRST, MQTT_RETRY_LONGEST);
+  let isNews = true;
   while (!signal.aborted) {
     let broker: Broker | undefined;
-    let since = Infinity;
+    let since: number | undefined;
     try {
       broker = await Broker.open(settings, password, bridge.will, (message) => bridge.message(message), signal);
       await bridge.attach(broker);
@@ -107,14 +108,13 @@ async function keepBroker(config: BridgeConfig, bridge: Bridge, say: Say, signal
         return;
       }
       if (!(error instanceof ArgoError)) throw error;
-      // one that is ended at once, such as by another program of our name, is tried ever later
-      failures = performance.now() - since > MQTT_RETRY_LONGEST ? 1 : failures + 1;
-      if (failures === 1 || since < Infinity) say(`${error.message}; trying again`);
+      if (isNews || since !== undefined) say(`${error.message}; trying again`);
+      isNews = false;
     } finally {
       bridge.detach();
       broker?.drop();
     }
-    await retryPause(failures, MQTT_RETRY_FIRST, MQTT_RETRY_LONGEST, signal);
+    await retries.pause(since === undefined ? 0 : performance.now() - since, signal);
   }
 }
 
