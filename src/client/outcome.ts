@@ -35,11 +35,13 @@ export function exitCodeOf(phrase: string): ExitCode {
 }
 
 const REASON = /^[A-Z]{2,}(?: [A-Z]+)*(?:: |$)/;
+/** What a power command would do: `unpause (it is paused)`, `nothing, it is on already`; behind it, which other action is at it. */
+const PLANNED = /^[a-z][^:()]*[ (]it is [a-z]+(?:\)| already)/;
 
 /**
  * Takes `NAME: done`, `NAME: REASON` or `NAME: VALUE` apart. Names may hold `: ` themselves. Where no
- * values come, which is for power commands, the first place after which `done` or a reason follows
- * is the end of the name; else it is the first colon, for values hold colons and capitals too.
+ * values come, which is for power commands, the first place after which `done`, a reason or what would be
+ * done follows is the end of the name; else it is the first colon, for values hold colons and capitals too.
  * @param acts whether the command answers without values
  * @returns undefined for a line without a name
  */
@@ -50,6 +52,7 @@ export function parseTargetLine(line: string, acts: boolean): TargetLine | undef
     const rest = line.slice(at + 2);
     if (rest === 'done') return { name: line.slice(0, at) };
     if (REASON.test(rest)) return { name: line.slice(0, at), failure: splitReason(rest) };
+    if (acts && PLANNED.test(rest)) return { name: line.slice(0, at), value: rest };
   }
   return { name: line.slice(0, first), value: line.slice(first + 2) };
 }

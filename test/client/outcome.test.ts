@@ -10,6 +10,9 @@ void t.test('lines of many targets', async (t) => {
   t.same(parseTargetLine('web1: done', false), { name: 'web1' });
   t.same(parseTargetLine('a: b: done', true), { name: 'a: b' }, 'a name may hold the separator');
   t.same(parseTargetLine('a: b: NOT ALLOWED', true), { name: 'a: b', failure: { phrase: 'NOT ALLOWED', detail: '' } });
+  t.same(parseTargetLine('a: b: unpause (it is paused)', true), { name: 'a: b', value: 'unpause (it is paused)' });
+  t.same(parseTargetLine('a: b: nothing, it is on already and would be waited for', true), { name: 'a: b', value: 'nothing, it is on already and would be waited for' });
+  t.same(parseTargetLine('a: b: clean shutdown (it is on), after stop of kim, task 7', true), { name: 'a: b', value: 'clean shutdown (it is on), after stop of kim, task 7' });
   t.same(parseTargetLine('web1: health: FAILED', false), { name: 'web1', value: 'health: FAILED' }, 'a value may look like a reason');
   t.same(parseTargetLine('web1: 52:54:00:AA:BB:CC', false), { name: 'web1', value: '52:54:00:AA:BB:CC' });
   t.same(parseTargetLine('web1: clean shutdown (it is on)', true), { name: 'web1', value: 'clean shutdown (it is on)' });
