@@ -41,9 +41,13 @@ export const MQTT_ORDER_GRACE = 30_000;
 export const MQTT_LIST_EVERY = 30_000;
 export const MQTT_LIST_SETTLES = 100;
 
-/** How long a machine may take to tell what could be done with it, seconds; and the silence until such an answer. */
+/**
+ * How long a machine may take to tell what could be done with it, or what it is, seconds; the silence until such an answer;
+ * and the questions about machines of different providers that are asked at a time, each with all orders.
+ */
 export const MQTT_RIGHTS_SECONDS = 5;
-export const MQTT_RIGHTS_SILENCE = 120_000;
+export const MQTT_RIGHTS_SILENCE = 30_000;
+export const MQTT_ASKING = 4;
 
 /** Names in one request: it must fit into a line. */
 export const MQTT_NAMES = 30;

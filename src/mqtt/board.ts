@@ -31,13 +31,17 @@ export class Board {
     this.#send(topic);
   }
 
-  /** Takes a topic away, also one that is left of an earlier life. Without a broker it is found there when there is one. */
+  /**
+   * Takes a topic away, also one that is left of an earlier life, behind all that has been cleared before: of several, the last
+   * is there until the others are gone. Without a broker it is found there when there is one.
+   */
   clear(topic: string): void {
     if (this.#publish === undefined) {
       this.#wanted.delete(topic);
       return;
     }
     this.#wanted.set(topic, '');
+    this.#open.delete(topic);
     this.#send(topic);
   }
 

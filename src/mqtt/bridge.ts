@@ -6,13 +6,15 @@ import { formatEndpoint } from '../kit/text.js';
 import { Board } from './board.js';
 import type { Broker, Message } from './broker.js';
 import type { BridgeConfig } from './config.js';
-import { bridgeDiscovery, OFFLINE, ONLINE } from './discovery.js';
+import { bridgeDiscovery, discoveryTopics, OFFLINE, ONLINE } from './discovery.js';
 import { Display } from './display.js';
-import { type Gate, type Listed, selector } from './gate.js';
+import type { Gate } from './gate.js';
 import { Leftovers } from './leftovers.js';
-import type { Machine, Order } from './machine.js';
-import { Orders } from './orders.js';
-import { Roster, staleProviders } from './roster.js';
+import type { Machine } from './machine.js';
+import { type OrderEnd, Orders } from './orders.js';
+import { Providers } from './providers.js';
+import { Rights } from './rights.js';
+import { Roster } from './roster.js';
 import { Topics } from './topics.js';
 
 export type Say = (message: string) => void;
@@ -39,8 +41,8 @@ export class Bridge {
   readonly #roster: Roster;
   readonly #orders: Orders;
   readonly #follower: Follower;
-  /** providers that have said last that they answer, if not all of it */
-  readonly #answering = new Set<string>();
+  readonly #providers: Providers;
+  readonly #rights: Rights;
   /** machines by the topics that orders for them come on */
   #byOrders = new Map<string, Machine>();
   /** what the server says is being taken in */
@@ -62,9 +64,20 @@ export class Bridge {
     this.#signal = signal;
     this.#topics = new Topics(config.prefixes);
     this.#display = new Display(this.#board, this.#topics);
-    this.#leftovers = new Leftovers(this.#board, this.#display, this.#topics, (base) => this.#byOrders.has(`${base}/set`));
+    this.#leftovers = new Leftovers(this.#board, this.#display, this.#topics, {
+      isShown: (base) => this.#byOrders.has(`${base}/set`),
+      isOpen: (device) => {
+        const machine = this.#roster.withDevice(device);
+        return machine !== undefined && machine.may === undefined;
+      },
+    });
     this.#roster = new Roster(this.#topics);
-    this.#orders = new Orders(gate, config.orderTimeout, (machine, end) => this.#display.showEnd(machine, end), signal);
+    this.#providers = new Providers(gate, () => this.#soon(0), signal);
+    this.#rights = new Rights(gate, {
+      told: (machine) => this.#mayBe(machine),
+      failed: (error) => { if (this.#isFollowing) say(`what may be done with some machines cannot be had: ${worded(error)}`); },
+    }, signal);
+    this.#orders = new Orders(gate, config.orderTimeout, (machine, end) => this.#ended(machine, end), signal);
     this.#follower = new Follower(gate.session(), { words: [TYPES, ...config.names], state: true, since: undefined, isPatient: true }, {
       begun: (isAnew) => this.#begun(isAnew),
       take: async (heard) => this.#take(heard),
@@ -141,10 +154,9 @@ export class Bridge {
     if (isAnew) {
       this.#isSynced = false;
       this.#roster.begin();
-      // what they said was said to an earlier life of the server, or before what we have missed
-      this.#answering.clear();
+      this.#providers.begin();
       // nobody has told us what may have changed
-      this.#roster.forgetRights();
+      this.#rights.forget();
     }
     // when the list is there, all is said to be true again
     this.#soon(0);
@@ -183,13 +195,24 @@ export class Bridge {
     }
   }
 
+  /** Of one that has gone meanwhile nothing is told: nobody would take that away again. */
+  #ended(machine: Machine, end: OrderEnd): void {
+    if (this.#roster.has(machine)) this.#display.showEnd(machine, end);
+  }
+
+  /** It is known what may be done with a machine. */
+  #mayBe(machine: Machine): void {
+    if (!this.#roster.has(machine)) return;
+    this.#display.show(machine);
+    this.#leftovers.settle(discoveryTopics(this.#topics, machine));
+  }
+
   #show(machine: Machine | undefined): void {
     if (machine !== undefined) this.#display.showState(machine);
   }
 
   #providerSays(provider: string, now: string): void {
-    if (now === 'answers') this.#answering.add(provider);
-    else this.#answering.delete(provider);
+    this.#providers.says(provider, now === 'answers');
     for (const machine of this.#roster.machines) {
       if (machine.provider !== provider || now === 'answers') continue;
       machine.isStale = true;
@@ -221,7 +244,7 @@ export class Bridge {
       await this.#takeList();
     } catch (error) {
       if (this.#signal.aborted) return;
-      if (this.#isFollowing) this.#say(`the list of machines cannot be had: ${error instanceof Error ? error.message : String(error)}`);
+      if (this.#isFollowing) this.#say(`the list of machines cannot be had: ${worded(error)}`);
     } finally {
       this.#isRefreshing = false;
       if (!this.#signal.aborted) this.#soon(this.#isOutdated ? MQTT_LIST_SETTLES : MQTT_LIST_EVERY);
@@ -231,12 +254,10 @@ export class Bridge {
   async #takeList(): Promise<void> {
     if (!this.#isFollowing || !this.#roster.isWhole) return;
     const listed = await this.#gate.list(this.#signal);
-    const stale = staleProviders(listed.note);
-    const isStale = (provider: string): boolean => stale.has(provider) && !this.#answering.has(provider);
-    await this.#askRights(listed);
     // what was told while we asked may have begun anew
     if (!this.#isFollowing || !this.#roster.isWhole) return;
-    const { changed, gone, namesGone, unheard, leftOut } = this.#roster.reconcile(listed, isStale);
+    this.#providers.listed(listed.note);
+    const { changed, gone, namesGone, unheard, leftOut } = this.#roster.reconcile(listed, (provider) => this.#providers.standingOf(provider));
     for (const machine of gone) this.#display.clearDevice(machine);
     for (const { provider, name } of namesGone) this.#display.clearName(provider, name);
     for (const machine of changed) this.#display.show(machine);
@@ -246,9 +267,11 @@ export class Bridge {
     if (!this.#isSynced) this.#say(`${this.#byOrders.size} machines`);
     this.#isSynced = true;
     this.#board.set(this.#topics.availability, ONLINE);
-    this.#leftovers.update(stale);
+    this.#leftovers.update(this.#providers.stale);
     this.#leftovers.look();
     this.#hear(unheard);
+    this.#rights.ask(this.#roster.machines);
+    this.#providers.ask(this.#roster.machines);
   }
 
   /** What a new tag or grant lets us see is in the list, and no event has told of it. Names that `watch` does not choose stay unheard. */
@@ -257,25 +280,6 @@ export class Bridge {
     this.#unheard = new Set(unheard);
     if (isNews) this.#follower.anew();
   }
-
-  /** Asks for those of which it is not known what may be done with them. */
-  async #askRights(listed: Listed): Promise<void> {
-    const { rightsLife } = this.#roster;
-    const unasked = this.#roster.unasked(listed);
-    if (unasked.length === 0) return;
-    const may = new Map(unasked.map(({ device }) => [device, new Set<Order>()]));
-    const names = new Map(listed.names.map(({ name, id }) => [name, id]));
-    const selectors = unasked.map(({ provider, id }) => selector(provider, id));
-    const orders = await this.#gate.orders(this.#signal);
-    await Promise.all(orders.map(async (order) => {
-      const answers = await this.#gate.canBeGiven(order, selectors, this.#signal);
-      for (const { provider, id, fullName, device } of unasked) {
-        const short = fullName.slice(provider.length + 1);
-        const answer = answers.get(selector(provider, id)) ?? answers.get(fullName) ?? (names.get(short) === id ? answers.get(short) : undefined);
-        if (answer === true) may.get(device)!.add(order);
-      }
-    }));
-    if (rightsLife !== this.#roster.rightsLife) return;
-    for (const [device, orderSet] of may) this.#roster.setRights(device, orderSet);
-  }
 }
+
+const worded = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,6 +1,6 @@
 import { packageVersion } from '../kit/own-files.js';
 import { ENTITIES, type Entity, type Topics } from './topics.js';
-import type { Machine } from './machine.js';
+import type { Machine, Order } from './machine.js';
 import { OUTCOMES, PAYLOADS } from './orders-table.js';
 import { STATES } from './states.js';
 
@@ -49,7 +49,7 @@ const CONFIGS: Readonly<Record<Entity, (place: Place) => Config>> = {
 };
 
 /** Which entities a machine has: it is offered what the account may do with it. */
-export function entitiesOf({ may }: Pick<Machine, 'may'>): readonly Entity[] {
+export function entitiesOf(may: ReadonlySet<Order>): readonly Entity[] {
   const isSwitched = may.has('start') && may.has('stop');
   return [
     isSwitched ? 'power' : 'power_state', 'state',
@@ -59,9 +59,13 @@ export function entitiesOf({ may }: Pick<Machine, 'may'>): readonly Entity[] {
 
 const KINDS = Object.keys(ENTITIES) as Entity[];
 
-/** What Home Assistant is to find of a machine, by topics; empty where it has no such entity, or has it no more. */
+/** The topics of all that Home Assistant may find of a machine. */
+export const discoveryTopics = (topics: Topics, { device }: Machine): readonly string[] => KINDS.flatMap((entity) => topics.config(ENTITIES[entity], device, entity) ?? []);
+
+/** What Home Assistant is to find of a machine, by topics; empty where it has no such entity, or has it no more. Nothing, while nobody knows what may be done with it. */
 export function discoveryOf(topics: Topics, machine: Machine): ReadonlyMap<string, string> {
-  const { provider, name, fullName, device } = machine;
+  const { provider, name, fullName, device, may } = machine;
+  if (may === undefined) return new Map();
   const base = topics.of(provider, name);
   const way = { topic: topics.availability };
   const place: Place = {
@@ -70,7 +74,7 @@ export function discoveryOf(topics: Topics, machine: Machine): ReadonlyMap<strin
     reachable: { availability: [way] },
   };
   const about = { identifiers: [device], name: fullName, manufacturer: MANUFACTURER, model: provider, via_device: topics.bridge };
-  const wanted = entitiesOf(machine);
+  const wanted = entitiesOf(may);
   return new Map(KINDS.flatMap((entity): [string, string][] => {
     const topic = topics.config(ENTITIES[entity], device, entity);
     if (topic === undefined) return [];

@@ -1,9 +1,9 @@
 import type { Board } from './board.js';
-import { discoveryOf, OFFLINE, ONLINE } from './discovery.js';
+import { discoveryOf, discoveryTopics, OFFLINE, ONLINE } from './discovery.js';
 import type { Machine } from './machine.js';
 import type { OrderEnd } from './orders.js';
 import { powerOf } from './states.js';
-import { TOLD, type Told, type Topics } from './topics.js';
+import { LEFT_BY, TOLD, type Told, type Topics } from './topics.js';
 
 /** Writes what is known of machines onto a broker's topics. What is not known is said to be so, and never to be off. */
 export class Display {
@@ -48,12 +48,14 @@ export class Display {
 
   /** @param base a machine's topics lie below it */
   clearBase(base: string): void {
-    for (const what of TOLD) this.#board.clear(`${base}/${what}`);
+    for (const what of TOLD) if (what !== LEFT_BY) this.#board.clear(`${base}/${what}`);
+    // whoever is cut off in between finds by it what is still there
+    this.#board.clear(`${base}/${LEFT_BY}`);
   }
 
   /** Home Assistant does not find it any more. */
   clearDevice(machine: Machine): void {
-    for (const [topic] of discoveryOf(this.#topics, machine)) if (this.#board.has(topic)) this.#board.clear(topic);
+    for (const topic of discoveryTopics(this.#topics, machine)) if (this.#board.has(topic)) this.#board.clear(topic);
   }
 
   #topicOf({ provider, name }: Machine, what: Told): string {

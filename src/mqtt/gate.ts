@@ -1,13 +1,14 @@
 import { COMMANDS_LINE, readCommands } from '../client/commands.js';
-import { parseTargetLine, type Failure } from '../client/outcome.js';
-import { isEnd } from '../client/replies.js';
+import type { Failure } from '../client/outcome.js';
+import { isEnd, splitReason } from '../client/replies.js';
 import { type Request, requestFromLine } from '../client/request.js';
 import { Session } from '../client/session.js';
 import type { Settings } from '../client/settings.js';
 import { ArgoError } from '../kit/errors.js';
-import { MQTT_NAMES, MQTT_RIGHTS_SECONDS, MQTT_RIGHTS_SILENCE } from '../kit/mqtt-limits.js';
-import type { Order } from './machine.js';
+import { MQTT_RIGHTS_SECONDS, MQTT_RIGHTS_SILENCE } from '../kit/mqtt-limits.js';
+import type { Machine, Order } from './machine.js';
 import { ORDERS } from './orders-table.js';
+import { powerOf } from './states.js';
 
 /** The end of a reply, and what came before it. */
 interface Answer {
@@ -31,8 +32,26 @@ export interface GateHooks {
 /** What a server refuses to somebody, or what a machine cannot do: it is not offered. */
 const IMPOSSIBLE = new Set(['NOT ALLOWED', 'NOT SUPPORTED', 'UNKNOWN COMMAND', 'NO SUCH INSTANCE']);
 
-/** `provider/#id`, which selects a machine whatever its name. @param id as `list --ids` writes it */
-export const selector = (provider: string, id: string): string => `${provider}/#${id}`;
+/** A machine that the server is asked about. */
+export type Asked = Pick<Machine, 'provider' | 'id' | 'fullName' | 'name'>;
+
+/** `provider/#id`, which selects a machine whatever its name. The id is as `list --ids` writes it. */
+export const selectorOf = ({ provider, id }: Pick<Machine, 'provider' | 'id'>): string => `${provider}/#${id}`;
+
+/**
+ * What the lines of a reply say of machines. The server writes a name without its provider where it is unique, and a name may
+ * hold `: ` itself: so the longest that a line begins with, of those that can be meant, is the name.
+ */
+function told(lines: readonly string[], machines: readonly Asked[]): { readonly machine: Asked; readonly text: string }[] {
+  const byName = new Map([({ name }: Asked) => name, ({ fullName }: Asked) => fullName, selectorOf].flatMap((nameOf) => machines.map((machine) => [nameOf(machine), machine] as const)));
+  return lines.flatMap((line) => {
+    for (let at = line.lastIndexOf(': '); at > 0; at = line.lastIndexOf(': ', at - 1)) {
+      const machine = byName.get(line.slice(0, at));
+      if (machine !== undefined) return [{ machine, text: line.slice(at + 2) }];
+    }
+    return [];
+  });
+}
 
 /** The questions and orders for a server, on a few connections: each is used by one at a time. */
 export class Gate {
@@ -77,31 +96,29 @@ export class Gate {
 
   /**
    * Which of some machines one order can be given to. The server is asked what it would do; it does nothing.
-   * @param machines by their selectors, in {@link selector}'s form
-   * @returns what each was answered by: its name as the server writes it, or its selector
+   * @param machines as many as {@link MQTT_NAMES} @throws ArgoError
    */
-  async canBeGiven(order: Order, machines: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, boolean>> {
+  async canBeGiven(order: Order, machines: readonly Asked[], signal: AbortSignal): Promise<ReadonlySet<Asked>> {
     const { command, options } = [...ORDERS.values()].find((row) => row.order === order)!;
-    const answers = new Map<string, boolean>();
-    for (let at = 0; at < machines.length; at += MQTT_NAMES) {
-      const names = machines.slice(at, at + MQTT_NAMES);
-      const words = [command, ...names, ...options, '--dry-run', `--timeout=${MQTT_RIGHTS_SECONDS}`];
-      const { lines, error } = await this.ask(words.join(' '), signal, MQTT_RIGHTS_SILENCE);
-      if (names.length === 1) {
-        answers.set(names[0]!, error === undefined || !IMPOSSIBLE.has(error.phrase));
-        continue;
-      }
-      if (error !== undefined && lines.length === 0) {
-        // one of them may have gone meanwhile: the others have nothing to do with that
-        for (const name of names) for (const [one, answer] of await this.canBeGiven(order, [name], signal)) answers.set(one, answer);
-        continue;
-      }
-      for (const line of lines) {
-        const told = parseTargetLine(line, false);
-        if (told !== undefined) answers.set(told.name, told.failure === undefined || !IMPOSSIBLE.has(told.failure.phrase));
-      }
+    const words = [command, ...machines.map(selectorOf), ...options, '--dry-run', `--timeout=${MQTT_RIGHTS_SECONDS}`];
+    const { lines, error } = await this.ask(words.join(' '), signal, MQTT_RIGHTS_SILENCE);
+    const [first] = machines;
+    if (machines.length === 1) return new Set(error === undefined || !IMPOSSIBLE.has(error.phrase) ? [first!] : []);
+    const able = new Set<Asked>();
+    if (error !== undefined && lines.length === 0) {
+      // one of them may have gone meanwhile: the others have nothing to do with that
+      for (const one of machines) for (const answer of await this.canBeGiven(order, [one], signal)) able.add(answer);
+      return able;
     }
-    return answers;
+    for (const { machine, text } of told(lines, machines)) if (!IMPOSSIBLE.has(splitReason(text).phrase)) able.add(machine);
+    return able;
+  }
+
+  /** Whether one of some machines at least tells its state when it is asked. @param machines as many as {@link MQTT_NAMES} @throws ArgoError */
+  async areSeen(machines: readonly Asked[], signal: AbortSignal): Promise<boolean> {
+    const { lines } = await this.ask(['status', ...machines.map(selectorOf), `--timeout=${MQTT_RIGHTS_SECONDS}`].join(' '), signal, MQTT_RIGHTS_SILENCE);
+    const states = machines.length === 1 ? lines : told(lines, machines).map(({ text }) => text);
+    return states.some((state) => powerOf(state) !== 'None');
   }
 
   /** Asks, and gives the answer whatever it is. @param silence milliseconds that are borne @throws ArgoError · SettingsError · the signal's reason */

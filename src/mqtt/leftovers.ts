@@ -5,27 +5,35 @@ import { OFFLINE } from './discovery.js';
 import type { Display } from './display.js';
 import type { Topics } from './topics.js';
 
-/** Topics that may wait for their provider to answer: those of more machines are taken away. */
-const MOST_WAITING = MQTT_MACHINES * 4;
+/** Topics that may wait until somebody knows: those of more machines are taken away. */
+const MOST_WAITING = MQTT_MACHINES * 8;
+
+/** What is known of the machines of now. */
+export interface Known {
+  /** whether one is told of below a base */
+  isShown(base: string): boolean;
+  /** whether it is not known yet what may be done with one of this device, so that nobody is told what to find of it */
+  isOpen(device: string): boolean;
+}
 
 /**
  * What a broker has kept of machines that are there no more, such as from before a restart: it is taken away, else it
- * haunts Home Assistant. What belongs to a provider that does not answer now stays, and is said to be unavailable.
+ * haunts Home Assistant. What belongs to a provider that does not answer now stays, and is said to be unavailable; what Home
+ * Assistant has found of a machine stays until it is known what may be done with that.
  */
 export class Leftovers {
   readonly #board: Board;
   readonly #display: Display;
   readonly #topics: Topics;
-  readonly #isShown: (base: string) => boolean;
+  readonly #known: Known;
   #broker: Broker | undefined;
   #refused: () => void = () => undefined;
   #isLooking = false;
   #stale: ReadonlySet<string> = new Set();
   readonly #waiting = new Set<string>();
 
-  /** @param isShown whether a machine of now is told of below a base */
-  constructor(board: Board, display: Display, topics: Topics, isShown: (base: string) => boolean) {
-    this.#isShown = isShown;
+  constructor(board: Board, display: Display, topics: Topics, known: Known) {
+    this.#known = known;
     this.#board = board;
     this.#display = display;
     this.#topics = topics;
@@ -51,29 +59,28 @@ export class Leftovers {
     broker.subscribe(this.#topics.left).catch(() => { if (broker === this.#broker) this.#refused(); });
   }
 
-  /** @param stale providers that do not answer */
+  /** @param stale providers that do not answer, or do not know all */
   update(stale: ReadonlySet<string>): void {
     this.#stale = stale;
-    for (const topic of [...this.#waiting]) {
-      if (this.#isOfStale(topic)) continue;
-      this.#waiting.delete(topic);
-      this.found(topic);
-    }
+    this.settle([...this.#waiting]);
+  }
+
+  /** Looks at topics again that have waited: more is known now. */
+  settle(topics: Iterable<string>): void {
+    for (const topic of topics) if (this.#waiting.delete(topic)) this.found(topic);
   }
 
   /** The broker has kept something on a topic. */
   found(topic: string): void {
     const owner = this.#isLooking ? this.#topics.ownerOf(topic) : undefined;
-    if (owner === undefined || (owner.base === undefined ? this.#board.has(topic) : this.#isShown(owner.base))) return;
-    if (this.#isOfStale(topic) && this.#waiting.size < MOST_WAITING) {
+    if (owner === undefined) return;
+    const { base, device } = owner;
+    if (base === undefined ? this.#board.has(topic) : this.#known.isShown(base)) return;
+    const isStale = [...this.#stale].some((provider) => owner.isOf(provider));
+    if ((isStale || (device !== undefined && this.#known.isOpen(device))) && this.#waiting.size < MOST_WAITING) {
       this.#waiting.add(topic);
-      if (owner.base !== undefined) this.#board.set(topic, OFFLINE);
-    } else if (owner.base === undefined) this.#board.clear(topic);
-    else this.#display.clearBase(owner.base);
-  }
-
-  #isOfStale(topic: string): boolean {
-    const owner = this.#topics.ownerOf(topic);
-    return owner !== undefined && [...this.#stale].some((provider) => owner.isOf(provider));
+      if (base !== undefined) this.#board.set(topic, OFFLINE);
+    } else if (base === undefined) this.#board.clear(topic);
+    else this.#display.clearBase(base);
   }
 }

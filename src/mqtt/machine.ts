@@ -17,7 +17,8 @@ export interface Machine {
   since: string | undefined;
   /** the server does not say now what it is: its provider does not answer, or the machine has gone */
   isStale: boolean;
-  may: ReadonlySet<Order>;
+  /** undefined: nobody has said that yet */
+  may: ReadonlySet<Order> | undefined;
 }
 
 /** A full name in its two parts. */

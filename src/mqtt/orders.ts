@@ -2,7 +2,7 @@ import type { Failure } from '../client/outcome.js';
 import { ArgoError } from '../kit/errors.js';
 import { MQTT_ORDER_GRACE, MQTT_ORDER_STALE, MQTT_ORDERS, MQTT_PAYLOAD, MQTT_REASON, MQTT_WAITING } from '../kit/mqtt-limits.js';
 import { oneLine } from '../kit/text.js';
-import { type Gate, selector } from './gate.js';
+import { type Gate, selectorOf } from './gate.js';
 import type { Machine } from './machine.js';
 import { ORDERS, type OrderRow, type Outcome } from './orders-table.js';
 
@@ -110,8 +110,8 @@ export class Orders {
     return { outcome: plainly === undefined ? 'accepted' : 'failed', failure: plainly };
   }
 
-  async #order({ provider, id }: Machine, { command, options }: OrderRow, isVerified: boolean): Promise<Failure | undefined> {
-    const line = [command, selector(provider, id), ...options, ...(isVerified ? [`--wait=${Math.ceil(this.#timeout / 1000)}`] : [])].join(' ');
+  async #order(machine: Machine, { command, options }: OrderRow, isVerified: boolean): Promise<Failure | undefined> {
+    const line = [command, selectorOf(machine), ...options, ...(isVerified ? [`--wait=${Math.ceil(this.#timeout / 1000)}`] : [])].join(' ');
     return (await this.#gate.ask(line, this.#signal, this.#timeout + MQTT_ORDER_GRACE)).error;
   }
 

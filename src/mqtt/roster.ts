@@ -1,6 +1,7 @@
 import { MQTT_MACHINES } from '../kit/mqtt-limits.js';
 import type { Listed } from './gate.js';
-import { type Machine, type Order, splitName } from './machine.js';
+import { type Machine, splitName } from './machine.js';
+import type { Standing } from './providers.js';
 import type { Topics } from './topics.js';
 
 /** What is known of a machine's state. */
@@ -11,7 +12,7 @@ interface Seen {
 
 /** What a reconciliation has come to. */
 export interface Reconciled {
-  /** new, or another name or rights than before; and what is stale now, or is no longer */
+  /** new, or another name than before; and what is stale now, or is no longer */
   readonly changed: readonly Machine[];
   /** not there any more */
   readonly gone: readonly Machine[];
@@ -22,12 +23,6 @@ export interface Reconciled {
   /** more than may be brought to a broker */
   readonly leftOut: number;
 }
-
-/** Providers of which the end of a list says that they do not answer: `stale: kvm1 (UNREACHABLE: …), kvm2`. */
-export const staleProviders = (note: string): ReadonlySet<string> =>
-  (note.startsWith('stale: ') ? new Set([...note.matchAll(/(?:^stale: |, )([\w.-]+)(?= \(|, |$)/g)].map(([, name = '']) => name)) : new Set());
-
-const NOTHING: ReadonlySet<Order> = new Set();
 
 /**
  * The machines, put together of what `watch` tells (full names and states, at once) and what `list` tells (which id a
@@ -41,8 +36,6 @@ export class Roster {
   #hasBeenTold = false;
   readonly #machines = new Map<string, Machine>();
   readonly #byName = new Map<string, Machine>();
-  readonly #rights = new Map<string, ReadonlySet<Order>>();
-  #rightsLife = 0;
 
   constructor(topics: Topics) {
     this.#topics = topics;
@@ -50,6 +43,16 @@ export class Roster {
 
   get machines(): Iterable<Machine> {
     return this.#machines.values();
+  }
+
+  /** The machine of a device. */
+  withDevice(device: string): Machine | undefined {
+    return this.#machines.get(device);
+  }
+
+  /** Whether a machine is still there. */
+  has(machine: Machine): boolean {
+    return this.#machines.get(machine.device) === machine;
   }
 
   /** Whether all states have been told. */
@@ -86,17 +89,6 @@ export class Roster {
     return machine;
   }
 
-  /** What may be done has changed. */
-  forgetRights(): void {
-    this.#rights.clear();
-    this.#rightsLife += 1;
-  }
-
-  /** Grows each time that what may be done has changed: an answer to a question of before is none. */
-  get rightsLife(): number {
-    return this.#rightsLife;
-  }
-
   /** Ids by full names, of what is in a list and has a state. */
   #idsOf({ names }: Listed): { ids: Map<string, string>; unheard: string[] } {
     const shorts = new Map<string, string | undefined>();
@@ -114,20 +106,8 @@ export class Roster {
     return { ids, unheard };
   }
 
-  /** Machines of a list of which it is not known what may be done with them. */
-  unasked(listed: Listed): readonly { readonly provider: string; readonly id: string; readonly fullName: string; readonly device: string }[] {
-    return [...this.#idsOf(listed).ids].map(([fullName, id]) => {
-      const { provider } = splitName(fullName);
-      return { provider, id, fullName, device: this.#topics.device(provider, id) };
-    }).filter(({ device }) => !this.#rights.has(device));
-  }
-
-  setRights(device: string, may: ReadonlySet<Order>): void {
-    this.#rights.set(device, may);
-  }
-
-  /** Brings the machines up to what a list says. @param isStale whether a provider does not answer */
-  reconcile(listed: Listed, isStale: (provider: string) => boolean): Reconciled {
+  /** Brings the machines up to what a list says. */
+  reconcile(listed: Listed, standingOf: (provider: string) => Standing): Reconciled {
     const { ids, unheard } = this.#idsOf(listed);
     const before = new Map([...this.#machines.values()].map((machine) => [machine, { ...machine }]));
     const there = new Set<Machine>();
@@ -140,12 +120,14 @@ export class Roster {
     }
     const gone: Machine[] = [];
     for (const machine of [...this.#machines.values()]) {
-      machine.isStale = isStale(machine.provider) || !there.has(machine);
-      // one whose provider does not answer, such as after a start, may be there all the same
-      if (there.has(machine) || isStale(machine.provider)) continue;
+      const standing = standingOf(machine.provider);
+      const isThere = there.has(machine);
+      // what a provider tells of a machine is so, whatever it says of others; where nobody knows whether it tells, it stays as it was
+      if (standing !== 'unsure' || !isThere) machine.isStale = standing === 'silent' || !isThere;
+      // one whose provider does not answer, such as after a start, or does not know all, may be there all the same
+      if (isThere || standing !== 'current') continue;
       gone.push(machine);
       this.#machines.delete(machine.device);
-      this.#rights.delete(machine.device);
     }
     const now = [...this.#machines.values()];
     const names = new Set(now.map(({ fullName }) => fullName));
@@ -163,16 +145,15 @@ export class Roster {
     let machine = this.#machines.get(device);
     if (machine === undefined) {
       if (this.#machines.size >= MQTT_MACHINES) return undefined;
-      machine = { provider, id, device, fullName, name, state, since, isStale: false, may: NOTHING };
+      machine = { provider, id, device, fullName, name, state, since, isStale: true, may: undefined };
       this.#machines.set(device, machine);
     }
-    Object.assign(machine, { fullName, name, state, since, may: this.#rights.get(device) ?? machine.may });
+    Object.assign(machine, { fullName, name, state, since });
     this.#byName.set(fullName, machine);
     return machine;
   }
 }
 
 function isOther(before: Machine | undefined, now: Machine): boolean {
-  return before === undefined || before.fullName !== now.fullName || before.state !== now.state || before.isStale !== now.isStale
-    || before.may.size !== now.may.size || [...now.may].some((order) => !before.may.has(order));
+  return before === undefined || before.fullName !== now.fullName || before.state !== now.state || before.isStale !== now.isStale;
 }

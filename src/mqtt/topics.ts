@@ -23,6 +23,8 @@ const SEPARATOR = '__';
 /** What is told of a machine, each on a topic of its own below that of the machine. */
 export const TOLD = ['availability', 'power', 'state', 'attributes', 'last_order'] as const;
 export type Told = (typeof TOLD)[number];
+/** By which of them a later life finds a machine that is there no more: it is the last to be cleared. */
+export const LEFT_BY = 'availability' satisfies Told;
 
 /** What Home Assistant finds: an entity each. */
 export const ENTITIES = { power: 'switch', power_state: 'binary_sensor', state: 'sensor', last_order: 'sensor', reboot: 'button', force_off: 'button' } as const;
@@ -35,6 +37,16 @@ export interface Prefixes {
   readonly topics: string;
   /** where Home Assistant looks for what is new; undefined: it is told nothing */
   readonly discovery: string | undefined;
+}
+
+/** Of whom something on a broker tells. */
+export interface Owner {
+  /** below which all that is told of a machine lies; undefined where it is what Home Assistant is to find */
+  readonly base: string | undefined;
+  /** of which that is; undefined where {@link base} is not */
+  readonly device: string | undefined;
+  /** whether it is of a provider's machine */
+  isOf(provider: string): boolean;
 }
 
 /** All topics of one bridge. */
@@ -63,7 +75,7 @@ export class Topics {
   /** What is retained for each machine of ours, also of an earlier life. */
   get left(): string[] {
     const { discovery, id, topics } = this.#prefixes;
-    return [`${topics}/+/+/availability`, ...(discovery === undefined ? [] : [`${discovery}/+/${plain(id)}/+/config`])];
+    return [`${topics}/+/+/${LEFT_BY}`, ...(discovery === undefined ? [] : [`${discovery}/+/${plain(id)}/+/config`])];
   }
 
   /** Unique on a broker, and of the machine for as long as it lives. @param id the manager's */
@@ -87,18 +99,18 @@ export class Topics {
     return discovery === undefined ? undefined : `${discovery}/${component}/${plain(id)}/${this.unique(device, entity)}/config`;
   }
 
-  /** Of whose provider what lies on a topic of {@link left} is, and below which topic all of that machine is told. @returns undefined for what is not ours */
-  ownerOf(topic: string): { readonly base: string | undefined; isOf(provider: string): boolean } | undefined {
+  /** Whose what lies on a topic of {@link left} is. @returns undefined for what is not ours */
+  ownerOf(topic: string): Owner | undefined {
     const { topics, discovery, id } = this.#prefixes;
     const own = `${topics}/`;
-    if (topic.startsWith(own) && topic.endsWith('/availability')) {
-      const [provider, name, ...more] = topic.slice(own.length, -'/availability'.length).split('/');
+    if (topic.startsWith(own) && topic.endsWith(`/${LEFT_BY}`)) {
+      const [provider, name, ...more] = topic.slice(own.length, -`/${LEFT_BY}`.length).split('/');
       if (provider === undefined || name === undefined || more.length > 0) return undefined;
-      return { base: topic.slice(0, -'/availability'.length), isOf: (one) => level(one) === provider };
+      return { base: topic.slice(0, -`/${LEFT_BY}`.length), device: undefined, isOf: (one) => level(one) === provider };
     }
     if (discovery === undefined || !topic.startsWith(`${discovery}/`)) return undefined;
     const [, node, object, last] = topic.slice(discovery.length + 1).split('/');
     if (node !== plain(id) || object === undefined || last !== 'config') return undefined;
-    return { base: undefined, isOf: (one) => object.startsWith(this.device(one, '')) };
+    return { base: undefined, device: object.slice(0, object.lastIndexOf(SEPARATOR)), isOf: (one) => object.startsWith(this.device(one, '')) };
   }
 }

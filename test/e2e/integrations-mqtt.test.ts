@@ -108,6 +108,8 @@ await t.test('what Home Assistant sees and does', { skip }, async (t) => {
   const statusOf = async (name: string): Promise<string | undefined> => (await admin.ask(`status ${name}`)).body[0];
 
   await t.test('each machine is found, with what the account may do', async (t) => {
+    // it says what there is before it knows what may be done with it
+    for (const found of ['switch/argo/argo__demo__1__power', 'binary_sensor/argo/argo__demo__3__power_state']) await onlooker.says(`homeassistant/${found}/config`, /"unique_id"/);
     const configs = [...onlooker.now].filter(([topic]) => topic.endsWith('/config'));
     t.same(configs.filter(([topic]) => !topic.includes('__away__')).flatMap(([topic, payload]) => discoveryFaults(topic, payload)), []);
     const entities = configs.map(([topic]) => topic.split('/').slice(1, 4).join('/')).sort();
@@ -265,6 +267,7 @@ await t.test('a tenant, over TLS and MQTT 5', { skip }, async (t) => {
   const kim = bridgeConfig(daemon.port, broker, 'id = "kim"', `ca-file = "${broker.caFile}"\nversion = "5"`).replace('"ha"', '"kim"');
   const bridge = new RunningBridge(t, kim);
   await onlooker.says('kim/availability', 'online');
+  await onlooker.says('homeassistant/sensor/kim/kim__demo__1__state/config', /"unique_id"/);
   const told = [...onlooker.now.keys()];
   t.same(told.filter((topic) => topic.startsWith('kim/')).sort(), ['kim/availability', 'kim/demo/lj/attributes', 'kim/demo/lj/availability', 'kim/demo/lj/power', 'kim/demo/lj/state']);
   t.same(told.filter((topic) => topic.endsWith('/config')).map((topic) => topic.split('/')[1]).sort(), ['binary_sensor', 'binary_sensor', 'sensor'], 'nothing to be switched');

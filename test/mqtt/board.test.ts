@@ -79,6 +79,17 @@ await t.test('what is taken away is sent, and then forgotten', async (t) => {
   t.equal(broker.sent.length, 3);
 });
 
+await t.test('of several that are taken away, the last goes last, whatever was to be said on it', async (t) => {
+  const [board, broker] = [new Board(), new SlowBroker()];
+  board.attach(broker.publish);
+  for (let at = 0; at < MQTT_IN_FLIGHT; at += 1) board.set(`t${at}`, 'on');
+  board.set('gone/availability', 'offline');
+  for (const what of ['power', 'availability']) board.clear(`gone/${what}`);
+  await broker.answer();
+  t.same(broker.sent.slice(MQTT_IN_FLIGHT), ['gone/power=', 'gone/availability=']);
+  await broker.answer();
+});
+
 await t.test('the end of all that is open', async (t) => {
   const [board, broker] = [new Board(), new SlowBroker()];
   await board.flushed();

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { bridgeDiscovery, discoveryOf, entitiesOf } from '../../src/mqtt/discovery.js';
+import { bridgeDiscovery, discoveryOf, discoveryTopics, entitiesOf } from '../../src/mqtt/discovery.js';
 import type { Machine, Order } from '../../src/mqtt/machine.js';
 import { powerOf, STATES } from '../../src/mqtt/states.js';
 import { ENTITIES, Topics } from '../../src/mqtt/topics.js';
@@ -28,12 +28,15 @@ await t.test('each message is what Home Assistant documents', (t) => {
 });
 
 await t.test('only what the account may do is offered', (t) => {
-  t.same(entitiesOf(machine(ALL)), ['power', 'state', 'reboot', 'force_off', 'last_order']);
-  t.same(entitiesOf(machine([])), ['power_state', 'state']);
-  t.same(entitiesOf(machine(['start', 'reboot'])), ['power_state', 'state', 'reboot', 'last_order'], 'a switch must go both ways');
+  t.same(entitiesOf(new Set(ALL)), ['power', 'state', 'reboot', 'force_off', 'last_order']);
+  t.same(entitiesOf(new Set()), ['power_state', 'state']);
+  t.same(entitiesOf(new Set<Order>(['start', 'reboot'])), ['power_state', 'state', 'reboot', 'last_order'], 'a switch must go both ways');
   const found = discoveryOf(topics, machine([]));
   t.equal(found.size, Object.keys(ENTITIES).length, 'what was offered before is taken back');
   t.equal(found.get(topics.config('switch', topics.device('lab', '17'), 'power')!), '');
+  const unknown = { ...machine(ALL), may: undefined };
+  t.equal(discoveryOf(topics, unknown).size, 0, 'nothing is offered, nor taken back, before that is known');
+  t.same(discoveryTopics(topics, unknown), [...found.keys()]);
   t.end();
 });
 

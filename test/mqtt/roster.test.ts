@@ -1,11 +1,11 @@
 import t from 'tap';
 import type { Listed } from '../../src/mqtt/gate.js';
-import type { Order } from '../../src/mqtt/machine.js';
-import { type Reconciled, Roster, staleProviders } from '../../src/mqtt/roster.js';
+import { type Standing, staleProviders } from '../../src/mqtt/providers.js';
+import { type Reconciled, Roster } from '../../src/mqtt/roster.js';
 import { Topics } from '../../src/mqtt/topics.js';
 
 const topics = new Topics({ id: 'argo', topics: 'argo', discovery: 'homeassistant' });
-const nobody = (): boolean => false;
+const nobody = (): Standing => 'current';
 const list = (...names: readonly (readonly [name: string, id: string])[]): Listed => ({ note: '', names: names.map(([name, id]) => ({ name, id })) });
 const names = ({ changed, gone }: Reconciled): unknown => ({ changed: changed.map(({ fullName }) => fullName), gone: gone.map(({ fullName }) => fullName) });
 
@@ -21,7 +21,6 @@ function rosterOf(...states: readonly (readonly [fullName: string, state: string
 await t.test('names and ids come together, whichever way the list writes a name', (t) => {
   const roster = rosterOf(['lab/web1', 'on'], ['lab/test', 'off'], ['demo/test', 'on'], ['lab/#a%20b', 'off'], ['lab/my server', 'on']);
   const listed = list(['web1', '1'], ['lab/test', '2'], ['demo/test', '2'], ['lab/#a%20b', 'a%20b'], ['my server', '4'], ['unknown', '9']);
-  t.equal(roster.unasked(listed).length, 5);
   const done = roster.reconcile(listed, nobody);
   t.same([...roster.machines].map(({ fullName, id, state }) => [fullName, id, state]),
     [['lab/web1', '1', 'on'], ['lab/test', '2', 'off'], ['demo/test', '2', 'on'], ['lab/#a%20b', 'a%20b', 'off'], ['lab/my server', '4', 'on']]);
@@ -66,24 +65,26 @@ await t.test('a provider that does not answer takes nothing away', (t) => {
   roster.begin();
   roster.see('lab/a', 'on');
   roster.synced();
-  const done = roster.reconcile(list(['a', '1']), (provider) => provider === 'kvm');
+  const done = roster.reconcile(list(['a', '1']), (provider) => (provider === 'kvm' ? 'silent' : 'current'));
   t.same(names(done), { changed: ['kvm/b'], gone: [] });
   t.match([...roster.machines].map(({ isStale }) => isStale), [false, true]);
   t.same(names(roster.reconcile(list(['a', '1']), nobody)), { changed: [], gone: ['kvm/b'] }, 'it answers, and it is not there');
   t.end();
 });
 
-await t.test('rights', (t) => {
-  const roster = rosterOf(['lab/a', 'on']);
-  const listed = list(['a', '1']);
-  const [unasked] = roster.unasked(listed);
-  roster.setRights(unasked!.device, new Set<Order>(['start']));
-  t.same(roster.unasked(listed), []);
-  roster.reconcile(listed, nobody);
-  t.same([...[...roster.machines][0]!.may], ['start']);
-  roster.forgetRights();
-  roster.setRights(roster.unasked(listed)[0]!.device, new Set());
-  t.same(names(roster.reconcile(listed, nobody)), { changed: ['lab/a'], gone: [] });
+await t.test('what is seen is available, whatever its provider says of others', (t) => {
+  const stale = (): unknown => [...roster.machines].map(({ name, isStale }) => [name, isStale]);
+  const roster = rosterOf(['kvm/a', 'on'], ['kvm/b', 'off']);
+  roster.reconcile(list(['a', '1'], ['b', '2']), () => 'unsure');
+  t.same(stale(), [['a', true], ['b', true]], 'nobody knows yet whether it tells');
+  roster.reconcile(list(['a', '1'], ['b', '2']), () => 'partial');
+  t.same(stale(), [['a', false], ['b', false]]);
+  t.same(names(roster.reconcile(list(['a', '1']), () => 'partial')), { changed: ['kvm/b'], gone: [] }, 'one that is not told of may be there all the same');
+  t.same(stale(), [['a', false], ['b', true]]);
+  roster.reconcile(list(['a', '1'], ['b', '2']), () => 'unsure');
+  t.same(stale(), [['a', false], ['b', true]], 'as it was, until somebody knows');
+  roster.reconcile(list(['a', '1'], ['b', '2']), () => 'silent');
+  t.same(stale(), [['a', true], ['b', true]]);
   t.end();
 });
 

@@ -1,0 +1,40 @@
+import t, { type Test } from 'tap';
+import { settle } from '../../src/client/settings.js';
+import { Gate, type Asked } from '../../src/mqtt/gate.js';
+import { LineServer, OK } from '../client/support/line-server.js';
+
+const machine = (provider: string, id: string, name: string): Asked => ({ provider, id, name, fullName: `${provider}/${name}` });
+const { signal } = new AbortController();
+
+async function start(t: Test, answers: Record<string, string>): Promise<Gate> {
+  const server = await LineServer.start({ auth: OK, ...answers });
+  const gate = new Gate(settle({ base: { server: server.address }, servers: new Map() }, {}, {}), { password: async () => undefined, warn: () => undefined });
+  t.teardown(async () => {
+    gate.close();
+    await server.stop();
+  });
+  return gate;
+}
+
+await t.test('names that look like what is said of them', async (t) => {
+  const lines = ['a: unpause (it is paused)', 'a: b: NOT ALLOWED', 'lab/x: NOT SUPPORTED: y: start (it is off)', 'demo/x: start (it is off)', 'lab/#9: TIMEOUT: no: answer', 'c: NOT ALLOWED', 'd: e: NOT SUPPORTED'];
+  const gate = await start(t, { start: `200 OK\n${lines.map((line) => `${line}\n`).join('')}400 FAILED: 3 of 7\n` });
+  const machines = [machine('lab', '1', 'a'), machine('lab', '2', 'a: b'), machine('lab', '3', 'x: NOT SUPPORTED: y'), machine('demo', '4', 'x'), machine('lab', '9', 'twin'), machine('lab', '5', 'c'), machine('lab', '6', 'd: e')];
+  const able = await gate.canBeGiven('start', machines, signal);
+  t.same([...able].map(({ id }) => id), ['1', '3', '4', '9']);
+});
+
+await t.test('one whose machine has gone does not speak for the others', async (t) => {
+  const gate = await start(t, { start: '400 NO SUCH INSTANCE: lab/#2\n', 'start lab/#1 --dry-run --timeout=5': '200 OK\nstart (it is off)\n300 DONE\n' });
+  const able = await gate.canBeGiven('start', [machine('lab', '1', 'a'), machine('lab', '2', 'b')], signal);
+  t.same([...able].map(({ id }) => id), ['1']);
+});
+
+await t.test('whether machines tell their states', async (t) => {
+  const asked = [machine('lab', '1', 'a'), machine('lab', '2', 'b: off')];
+  for (const [lines, seen] of [
+    [['a: unknown', 'b: off: UNREACHABLE: kvm1: off'], false], [['a: UNREACHABLE: no way', 'b: off: on'], true], [['a: unknown', 'b: off: unknown'], false], [['b: off: off'], true],
+  ] as const) t.equal(await (await start(t, { status: `200 OK\n${lines.join('\n')}\n300 DONE\n` })).areSeen(asked, signal), seen, lines.join('; '));
+  t.ok(await (await start(t, { status: '200 OK\non\n300 DONE\n' })).areSeen(asked.slice(1), signal));
+  t.notOk(await (await start(t, { status: '400 UNREACHABLE: kvm1 has not answered yet\n' })).areSeen(asked, signal));
+});
