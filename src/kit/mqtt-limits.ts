@@ -23,6 +23,12 @@ export const MQTT_RETRY_LONGEST = 30_000;
 export const MQTT_ANSWER = 20_000;
 export const MQTT_FLUSH = 3000;
 
+/** How long another bridge is given to say that it has the topics that are claimed, where one was there before. */
+export const MQTT_OBJECTION = 2000;
+
+/** The longest wait of `--check` for what it has written itself, and of an order for whether the broker keeps it. */
+export const MQTT_ECHO = 5000;
+
 /** Orders that are carried out at a time, each on a connection of its own, and those that wait for one, a machine each. */
 export const MQTT_ORDERS = 8;
 export const MQTT_WAITING = 256;

@@ -50,6 +50,11 @@ export class Board {
     if (this.#wanted.has(topic)) this.#send(topic);
   }
 
+  /** Somebody has said something else on a topic: it is put right. */
+  heard(topic: string, payload: string): void {
+    if (this.#wanted.get(topic) !== payload) this.repeat(topic);
+  }
+
   /** Says all of it again; what says that the rest is true comes last. */
   repeatAll(): void {
     for (const isLast of [false, true]) for (const [topic, payload] of this.#wanted) if ((payload === ONLINE) === isLast) this.#send(topic);

@@ -1,10 +1,9 @@
 import { Follower, type Heard } from '../client/follower.js';
 import type { Failure } from '../client/outcome.js';
-import { ArgoError } from '../kit/errors.js';
 import { MQTT_LIST_EVERY, MQTT_LIST_SETTLES } from '../kit/mqtt-limits.js';
 import { formatEndpoint } from '../kit/text.js';
 import { Board } from './board.js';
-import type { Broker, Message } from './broker.js';
+import { BrokerSide } from './broker-side.js';
 import type { BridgeConfig } from './config.js';
 import { bridgeDiscovery, discoveryTopics, OFFLINE, ONLINE } from './discovery.js';
 import { Display } from './display.js';
@@ -30,6 +29,7 @@ const TYPES = '--types=state,added,removed,provider,server';
  * there is one; and what is written to a machine's topic goes to the server. Either may come and go.
  */
 export class Bridge {
+  readonly broker: BrokerSide;
   readonly #config: BridgeConfig;
   readonly #gate: Gate;
   readonly #say: Say;
@@ -84,13 +84,13 @@ export class Bridge {
       lost: async (failure, attempts) => this.#lost(failure, attempts),
       missed: async () => say('some events were missed; the states are told anew'),
     });
-    this.#board.set(this.#topics.availability, OFFLINE);
+    this.broker = new BrokerSide({
+      config, topics: this.#topics, board: this.#board, leftovers: this.#leftovers, say,
+      orderedOn: (topic) => this.#byOrders.get(topic),
+      order: (machine, payload, refusal) => this.#orders.give(machine, payload, refusal ?? (this.#isFollowing ? undefined : LOST)),
+      isSynced: () => this.#isSynced,
+    });
     for (const [topic, payload] of bridgeDiscovery(this.#topics, formatEndpoint(config.server.address))) this.#board.set(topic, payload);
-  }
-
-  /** The topic on which the broker says that we are gone. */
-  get will(): { readonly topic: string } {
-    return { topic: this.#topics.availability };
   }
 
   /** Follows the server until the signal. @returns what will not get better by itself @throws SettingsError */
@@ -102,50 +102,6 @@ export class Bridge {
       this.#isFollowing = this.#isSynced = false;
       if (this.#orders.running > 0) this.#say(`${this.#orders.running} orders are under way; they go on at the server`);
     }
-  }
-
-  /** A broker is there: it gets all that is known, and orders come from it. @throws ArgoError */
-  async attach(broker: Broker): Promise<void> {
-    const { statusTopic } = this.#config;
-    await broker.subscribe([this.#topics.orders, ...(statusTopic === undefined ? [] : [statusTopic])]);
-    let hasSaid = false;
-    this.#board.attach((topic, payload) => broker.publish(topic, payload).catch((error: unknown) => {
-      // that it is gone is said elsewhere; of what it refuses, the first tells enough
-      if (hasSaid || !(error instanceof ArgoError && error.phrase === 'NOT ALLOWED')) return;
-      hasSaid = true;
-      this.#say(error.message);
-    }));
-    this.#leftovers.attach(broker, () => this.#say('the broker does not let us look for what is left of machines that have gone'));
-    if (this.#isSynced) this.#leftovers.look();
-  }
-
-  detach(): void {
-    this.#board.detach();
-    this.#leftovers.detach();
-  }
-
-  /** Tells all that nothing is known any more. Ends when the broker has it. */
-  async leave(): Promise<void> {
-    this.#board.set(this.#topics.availability, OFFLINE);
-    await this.#board.flushed();
-  }
-
-  /** What a broker has brought. */
-  message({ topic, payload, isKept, isRepeated }: Message): void {
-    if (topic === this.#config.statusTopic) {
-      // one that is kept says nothing new: all of it has just been told
-      if (!isKept && payload.toString('utf8') === ONLINE) this.#board.repeatAll();
-      return;
-    }
-    const machine = this.#byOrders.get(topic);
-    if (machine === undefined) {
-      if (isKept && payload.length > 0) this.#leftovers.found(topic);
-      return;
-    }
-    if (isKept) return this.#say(`an order is kept on ${topic}, and was not carried out: whoever writes there must not retain it`);
-    // on a session of our own, it has been here before
-    if (payload.length === 0 || isRepeated) return;
-    this.#orders.give(machine, payload, this.#isFollowing ? undefined : LOST);
   }
 
   #begun(isAnew: boolean): void {

@@ -12,7 +12,7 @@ import { OFFLINE } from './discovery.js';
 export interface Message {
   readonly topic: string;
   readonly payload: Buffer;
-  /** it was kept, and comes because it was asked for: it may be of any time */
+  /** it is kept, and comes because it was asked for: it may be of any time */
   readonly isKept: boolean;
   /** it may have been brought before */
   readonly isRepeated: boolean;
@@ -91,15 +91,21 @@ export class Broker {
     return isLate;
   }
 
-  /** @returns when the broker has it @throws ArgoError NOT ALLOWED, UNREACHABLE, TIMEOUT: it is let go then, and its last will said */
-  async publish(topic: string, payload: string): Promise<void> {
-    await this.#answer(`write to ${topic}`, this.#client.publishAsync(topic, payload, { qos: this.#qos, retain: true }));
+  /**
+   * @param isKept whether the broker keeps it, and tells it to whoever asks later @returns when the broker has it; in version
+   * 3.1.1 also where it does not let us write there
+   * @throws ArgoError NOT ALLOWED, UNREACHABLE, TIMEOUT: it is let go then, and its last will said
+   */
+  async publish(topic: string, payload: string, isKept = true): Promise<void> {
+    await this.#answer(`write to ${topic}`, this.#client.publishAsync(topic, payload, { qos: this.#qos, retain: isKept }));
   }
 
-  /** @throws ArgoError NOT ALLOWED where the broker refuses one of them, UNREACHABLE */
+  /**
+   * Asks for what is written there. What the broker keeps comes first, also where the same was asked for before.
+   * @throws ArgoError NOT ALLOWED where the broker refuses one of them, UNREACHABLE
+   */
   async subscribe(topics: readonly string[]): Promise<void> {
-    // of version 5: what its writer wants to be kept is told as such, also while we are here
-    await this.#answer(`subscribe to ${topics.join(' ')}`, this.#client.subscribeAsync([...topics], { qos: this.#qos, rap: true }));
+    await this.#answer(`subscribe to ${topics.join(' ')}`, this.#client.subscribeAsync([...topics], { qos: this.#qos }));
   }
 
   /** @param what we ask for */

@@ -1,9 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import { EXIT, exitCodeOf, type ExitCode } from '../client/outcome.js';
 import type { Output } from '../client/output.js';
 import { ArgoError } from '../kit/errors.js';
+import { MQTT_ECHO } from '../kit/mqtt-limits.js';
 import { formatEndpoint } from '../kit/text.js';
 import { Broker } from './broker.js';
 import type { BridgeConfig } from './config.js';
+import { Echo } from './echo.js';
 import type { Gate } from './gate.js';
 import { Topics } from './topics.js';
 
@@ -40,12 +43,17 @@ async function askServer({ server }: BridgeConfig, gate: Gate, signal: AbortSign
   return `${server.account} sees ${names.length} machines, and may ${orders.length === 0 ? 'look only' : orders.join(', ')}${note && `; ${note}`}`;
 }
 
-/** By a name of its own: a bridge that runs stays connected. */
+/** By a name of its own: a bridge that runs stays connected. What is written comes back, and is kept by nobody. */
 async function askBroker(config: BridgeConfig, password: string | undefined, signal: AbortSignal): Promise<string> {
   const { broker, prefixes } = config;
-  const connection = await Broker.open({ ...broker, clientId: `${broker.clientId}-check` }, password, undefined, () => undefined, signal);
+  const { orders, trials } = new Topics(prefixes);
+  const text = randomUUID();
+  const echo = new Echo(trials, text);
+  const connection = await Broker.open({ ...broker, clientId: `${broker.clientId}-check` }, password, undefined, ({ topic, payload }) => void echo.heard(topic, payload.toString('utf8')), signal);
   try {
-    await connection.subscribe([new Topics(prefixes).orders]);
+    await connection.subscribe([orders, ...trials]);
+    await Promise.all(trials.map((topic) => connection.publish(topic, text, false)));
+    await echo.back(MQTT_ECHO, signal);
     return `connected by MQTT ${broker.version}`;
   } finally {
     await connection.close();

@@ -2,6 +2,7 @@ import { packageVersion } from '../kit/own-files.js';
 import { ENTITIES, type Entity, type Topics } from './topics.js';
 import type { Machine, Order } from './machine.js';
 import { OUTCOMES, PAYLOADS } from './orders-table.js';
+import { readTable } from './payloads.js';
 import { STATES } from './states.js';
 
 /**
@@ -16,7 +17,8 @@ export const OFFLINE = 'offline';
 
 type Config = Readonly<Record<string, unknown>>;
 
-const origin = { name: 'argo-mqtt', sw_version: packageVersion() };
+const ORIGIN = 'argo-mqtt';
+const origin = { name: ORIGIN, sw_version: packageVersion() };
 
 /** What follows from a machine's own topics. */
 interface Place {
@@ -81,6 +83,12 @@ export function discoveryOf(topics: Topics, machine: Machine): ReadonlyMap<strin
     const config = { unique_id: topics.unique(device, entity), ...CONFIGS[entity](place), device: about, origin };
     return [[topic, wanted.includes(entity) ? JSON.stringify(config) : '']];
   }));
+}
+
+/** Whether something is what such a program tells Home Assistant. */
+export function isDiscovery(payload: string): boolean {
+  const { origin: by } = readTable(payload);
+  return typeof by === 'object' && by !== null && (by as Partial<typeof origin>).name === ORIGIN;
 }
 
 /** The bridge itself: whether the machines can be had at all. */

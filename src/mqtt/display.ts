@@ -1,5 +1,6 @@
 import type { Board } from './board.js';
 import { discoveryOf, discoveryTopics, OFFLINE, ONLINE } from './discovery.js';
+import { readTable } from './payloads.js';
 import type { Machine } from './machine.js';
 import type { OrderEnd } from './orders.js';
 import { powerOf } from './states.js';
@@ -25,13 +26,12 @@ export class Display {
     const { state, since, isStale, fullName, provider, id } = machine;
     const known = isStale ? 'unknown' : state;
     const power = powerOf(known);
-    // who hears that it is there, hears its state before
-    const told: readonly (readonly [Told, string])[] = [
-      ['state', known], ['power', power],
-      ['attributes', JSON.stringify({ name: fullName, provider, id, state: known, ...(since !== undefined && { since }), ...(isStale && { last_seen: state }) })],
-    ];
+    const attributes = JSON.stringify({ name: fullName, provider, id, state: known, ...(since !== undefined && { since }), ...(isStale && { last_seen: state }) });
+    const told: readonly (readonly [Told, string])[] = [['state', known], ['power', power]];
     const availability = ['availability', power === 'None' ? OFFLINE : ONLINE] as const;
-    for (const [what, payload] of power === 'None' ? [availability, ...told] : [...told, availability]) this.#board.set(this.#topicOf(machine, what), payload);
+    // by the attributes the rest is found if the machine goes; and who hears that it is there, hears its state before
+    const all = [['attributes', attributes] as const, ...(power === 'None' ? [availability, ...told] : [...told, availability])];
+    for (const [what, payload] of all) this.#board.set(this.#topicOf(machine, what), payload);
   }
 
   /** How an order ended; where it was not carried out, also what the machine still is, for who has shown what he wished. */
@@ -44,6 +44,11 @@ export class Display {
   /** Nothing is told any more under a name. */
   clearName(provider: string, name: string): void {
     this.clearBase(this.#topics.of(provider, name));
+  }
+
+  /** @param base a machine's topics lie below it: it is there no more, or may be, and nobody knows */
+  hide(base: string): void {
+    this.#board.set(`${base}/availability`, OFFLINE);
   }
 
   /** @param base a machine's topics lie below it */
@@ -61,4 +66,10 @@ export class Display {
   #topicOf({ provider, name }: Machine, what: Told): string {
     return `${this.#topics.of(provider, name)}/${what}`;
   }
+}
+
+/** Whether something is what is told of a machine below a base, as its attributes. */
+export function isTold(topics: Topics, base: string, payload: string): boolean {
+  const { name, provider } = readTable(payload);
+  return typeof name === 'string' && typeof provider === 'string' && name.startsWith(`${provider}/`) && topics.of(provider, name.slice(provider.length + 1)) === base;
 }

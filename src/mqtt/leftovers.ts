@@ -1,8 +1,8 @@
 import { MQTT_MACHINES } from '../kit/mqtt-limits.js';
 import type { Board } from './board.js';
 import type { Broker } from './broker.js';
-import { OFFLINE } from './discovery.js';
-import type { Display } from './display.js';
+import { isDiscovery } from './discovery.js';
+import { type Display, isTold } from './display.js';
 import type { Topics } from './topics.js';
 
 /** Topics that may wait until somebody knows: those of more machines are taken away. */
@@ -51,12 +51,12 @@ export class Leftovers {
     this.#broker = undefined;
   }
 
-  /** Looks, once a broker; all machines that there are must be on the board. */
+  /** Looks, once a broker; all machines that there are must be on the board. Orders that are kept for them come once more. */
   look(): void {
     const broker = this.#broker;
     if (broker === undefined || this.#isLooking) return;
     this.#isLooking = true;
-    broker.subscribe(this.#topics.left).catch(() => { if (broker === this.#broker) this.#refused(); });
+    broker.subscribe([...this.#topics.left, this.#topics.orders]).catch(() => { if (broker === this.#broker) this.#refused(); });
   }
 
   /** @param stale providers that do not answer, or do not know all */
@@ -67,19 +67,24 @@ export class Leftovers {
 
   /** Looks at topics again that have waited: more is known now. */
   settle(topics: Iterable<string>): void {
-    for (const topic of topics) if (this.#waiting.delete(topic)) this.found(topic);
+    for (const topic of topics) if (this.#waiting.delete(topic)) this.#found(topic);
   }
 
-  /** The broker has kept something on a topic. */
-  found(topic: string): void {
+  /** The broker has kept something on a topic. What a bridge has written shows it: others may write below the same prefix. */
+  found(topic: string, payload: string): void {
     const owner = this.#isLooking ? this.#topics.ownerOf(topic) : undefined;
+    if (owner !== undefined && (owner.base === undefined ? isDiscovery(payload) : isTold(this.#topics, owner.base, payload))) this.#found(topic);
+  }
+
+  #found(topic: string): void {
+    const owner = this.#topics.ownerOf(topic);
     if (owner === undefined) return;
     const { base, device } = owner;
     if (base === undefined ? this.#board.has(topic) : this.#known.isShown(base)) return;
     const isStale = [...this.#stale].some((provider) => owner.isOf(provider));
     if ((isStale || (device !== undefined && this.#known.isOpen(device))) && this.#waiting.size < MOST_WAITING) {
       this.#waiting.add(topic);
-      if (base !== undefined) this.#board.set(topic, OFFLINE);
+      if (base !== undefined) this.#display.hide(base);
     } else if (base === undefined) this.#board.clear(topic);
     else this.#display.clearBase(base);
   }

@@ -14,6 +14,7 @@ import { formatEndpoint, harmless, oneLine } from '../kit/text.js';
 import { notLonger, unlessAborted } from '../kit/within.js';
 import { Bridge, type Say } from './bridge.js';
 import { Broker } from './broker.js';
+import type { BrokerSide } from './broker-side.js';
 import { check } from './check.js';
 import { HELP, readCommandLine } from './command-line.js';
 import { type BridgeConfig, readBridgeConfig } from './config.js';
@@ -63,7 +64,7 @@ async function run(config: BridgeConfig, say: Say): Promise<ExitCode> {
   const gate = gateOf(config, say);
   const bridge = new Bridge(config, gate, say, ends.signal);
   warnOfPlainText(config.broker.settings, say);
-  const brokers = keepBroker(config, bridge, say, ends.signal);
+  const brokers = keepBroker(config, bridge.broker, say, ends.signal);
   try {
     const following = bridge.follow();
     // whichever ends first has the reason for which there is nothing left to do
@@ -87,7 +88,7 @@ function warnOfPlainText({ address, tls, account, allowPlain }: Settings, say: S
 }
 
 /** Has a broker, and again when it was lost, until the signal. @throws SettingsError */
-async function keepBroker(config: BridgeConfig, bridge: Bridge, say: Say, signal: AbortSignal): Promise<void> {
+async function keepBroker(config: BridgeConfig, side: BrokerSide, say: Say, signal: AbortSignal): Promise<void> {
   const { broker: settings } = config;
   const password = await passwordOf(settings.settings, say);
   const name = formatEndpoint(settings.settings.address);
@@ -97,31 +98,35 @@ async function keepBroker(config: BridgeConfig, bridge: Bridge, say: Say, signal
     let broker: Broker | undefined;
     let since: number | undefined;
     try {
-      broker = await Broker.open(settings, password, bridge.will, (message) => bridge.message(message), signal);
-      await bridge.attach(broker);
+      broker = await Broker.open(settings, password, side.will, (message) => side.message(message), signal);
+      await unlessAborted(side.attach(broker), signal);
       say(`connected to the broker at ${name}`);
       since = performance.now();
-      throw await unlessAborted(broker.closed, signal);
+      throw await unlessAborted(unlessAborted(broker.closed, side.lost), signal);
     } catch (error) {
       if (signal.aborted) {
-        if (broker !== undefined) await leave(bridge, broker);
+        if (broker !== undefined) await leave(side, broker);
         return;
       }
-      if (!(error instanceof ArgoError)) throw error;
+      if (!(error instanceof ArgoError)) {
+        // another bridge is there, whose machines our last will would make unavailable
+        if (broker !== undefined) await leave(undefined, broker);
+        throw error;
+      }
       if (isNews || since !== undefined) say(`${error.message}; trying again`);
       isNews = false;
     } finally {
-      bridge.detach();
+      side.detach();
       broker?.drop();
     }
     await retries.pause(since === undefined ? 0 : performance.now() - since, signal);
   }
 }
 
-/** The goodbye of an end that is meant: nobody waits for the last will, nor long for the broker. */
-async function leave(bridge: Bridge, broker: Broker): Promise<void> {
+/** The goodbye of an end that is meant: nobody waits for the last will, nor long for the broker. @param side undefined: nothing is told there any more */
+async function leave(side: BrokerSide | undefined, broker: Broker): Promise<void> {
   const goodbye = async (): Promise<void> => {
-    await bridge.leave();
+    await side?.leave();
     await broker.close();
   };
   await notLonger(MQTT_FLUSH, Promise.race([goodbye().catch(() => undefined), broker.closed]));

@@ -24,7 +24,7 @@ const SEPARATOR = '__';
 export const TOLD = ['availability', 'power', 'state', 'attributes', 'last_order'] as const;
 export type Told = (typeof TOLD)[number];
 /** By which of them a later life finds a machine that is there no more: it is the last to be cleared. */
-export const LEFT_BY = 'availability' satisfies Told;
+export const LEFT_BY = 'attributes' satisfies Told;
 
 /** What Home Assistant finds: an entity each. */
 export const ENTITIES = { power: 'switch', power_state: 'binary_sensor', state: 'sensor', last_order: 'sensor', reboot: 'button', force_off: 'button' } as const;
@@ -65,6 +65,22 @@ export class Topics {
   /** Where all that is about a machine lies, and nothing else. @param name without its provider */
   of(provider: string, name: string): string {
     return `${this.#prefixes.topics}/${level(provider)}/${level(name)}`;
+  }
+
+  /** Where bridges tell each other that they are there: one has what is below the prefix, and what is to be found by the id. */
+  get marks(): string[] {
+    return [`${this.#prefixes.topics}/owner`, ...this.#beside('owner')];
+  }
+
+  /** Where it is tried whether we may write and read. */
+  get trials(): string[] {
+    return [`${this.#prefixes.topics}/check`, ...this.#beside('check')];
+  }
+
+  /** Among what is to be found by our id, where Home Assistant does not look. */
+  #beside(what: string): string[] {
+    const { discovery, id } = this.#prefixes;
+    return discovery === undefined ? [] : [`${discovery}/bridge/${plain(id)}/${what}`];
   }
 
   /** Where orders come in, those for all machines. */
@@ -110,7 +126,7 @@ export class Topics {
     }
     if (discovery === undefined || !topic.startsWith(`${discovery}/`)) return undefined;
     const [, node, object, last] = topic.slice(discovery.length + 1).split('/');
-    if (node !== plain(id) || object === undefined || last !== 'config') return undefined;
+    if (node !== plain(id) || !object?.startsWith(`${plain(id)}${SEPARATOR}`) || last !== 'config') return undefined;
     return { base: undefined, device: object.slice(0, object.lastIndexOf(SEPARATOR)), isOf: (one) => object.startsWith(this.device(one, '')) };
   }
 }

@@ -31,21 +31,22 @@ await t.test('Home Assistant gets letters, digits, - and _ alone', (t) => {
 
 await t.test('whose provider what a broker has kept is', (t) => {
   for (const provider of NAMES) {
-    const availability = `${topics.of(provider, 'x')}/availability`;
-    t.equal(topics.ownerOf(availability)?.base, topics.of(provider, 'x'));
-    t.ok(topics.ownerOf(availability)?.isOf(provider));
+    const told = `${topics.of(provider, 'x')}/attributes`;
+    t.equal(topics.ownerOf(told)?.base, topics.of(provider, 'x'));
+    t.ok(topics.ownerOf(told)?.isOf(provider));
     const config = topics.config('switch', topics.device(provider, '7'), 'power')!;
     t.match(topics.ownerOf(config), { base: undefined, device: topics.device(provider, '7') });
     t.same(NAMES.filter((other) => topics.ownerOf(config)?.isOf(other)), [provider]);
-    t.same(NAMES.filter((other) => topics.ownerOf(availability)?.isOf(other)), [provider]);
+    t.same(NAMES.filter((other) => topics.ownerOf(told)?.isOf(other)), [provider]);
   }
-  for (const strange of ['home/argo/availability', 'home/argo/a/b/c/availability', 'home/argo/a/b/set', 'homeassistant/switch/other/x/config', 'homeassistant/switch/argo/x/y', 'x', '']) t.equal(topics.ownerOf(strange), undefined, strange);
+  for (const strange of ['home/argo/attributes', 'home/argo/a/b/c/attributes', 'home/argo/a/b/set', 'home/argo/a/b/availability', 'homeassistant/switch/other/argo__x/config', 'homeassistant/switch/argo/argo__x/y', 'homeassistant/switch/argo/lamp/config', 'x', '']) t.equal(topics.ownerOf(strange), undefined, strange);
   t.end();
 });
 
 await t.test('without discovery there is nothing to be found', (t) => {
   const silent = new Topics({ id: 'argo', topics: 'argo', discovery: undefined });
   t.equal(silent.config('switch', 'x', 'power'), undefined);
-  t.same(silent.left, ['argo/+/+/availability']);
+  t.same(silent.left, ['argo/+/+/attributes']);
+  t.same([silent.marks, topics.marks], [['argo/owner'], ['home/argo/owner', 'homeassistant/bridge/argo/owner']]);
   t.end();
 });

@@ -24,6 +24,8 @@ export interface MosquittoOptions {
   readonly users: Readonly<Record<string, string>>;
   /** it encrypts, and has a certificate for localhost */
   readonly tls?: boolean;
+  /** what users may read and write, as lines of mosquitto's acl_file; left out: all */
+  readonly acl?: readonly string[];
 }
 
 /** Debian's mosquitto on 127.0.0.1, with Debian's clients as those who look on. It keeps nothing over its end. */
@@ -40,7 +42,7 @@ export class Mosquitto {
     this.#isTls = isTls;
   }
 
-  static async start(t: Test, { users, tls = false }: MosquittoOptions): Promise<Mosquitto> {
+  static async start(t: Test, { users, tls = false, acl }: MosquittoOptions): Promise<Mosquitto> {
     const folder = mkdtempSync(join(tmpdir(), 'argo-mosquitto-'));
     const broker = new Mosquitto(folder, await freePort(), tls);
     t.teardown(async () => {
@@ -51,9 +53,11 @@ export class Mosquitto {
     writeFileSync(file('passwords'), Object.entries({ ...users, [USER]: USER_PASSWORD }).map(([name, password]) => `${name}:${password}\n`).join(''), { mode: 0o600 });
     await must('mosquitto_passwd', ['-U', file('passwords')]);
     if (tls) await (await Authority.make(folder)).sign('server', 'subjectAltName=DNS:localhost');
+    if (acl !== undefined) writeFileSync(file('acl'), [`user ${USER}`, 'topic readwrite #', ...acl, ''].join('\n'), { mode: 0o600 });
     writeFileSync(file('mosquitto.conf'), [
       `listener ${broker.port} 127.0.0.1`, 'allow_anonymous false', `password_file ${file('passwords')}`, 'persistence false', 'log_dest stderr', 'set_tcp_nodelay true',
       ...(process.getuid?.() === 0 ? ['user root'] : []),
+      ...(acl === undefined ? [] : [`acl_file ${file('acl')}`]),
       ...(tls ? [`certfile ${file('servercert.pem')}`, `keyfile ${file('serverkey.pem')}`] : []), '',
     ].join('\n'));
     // as whoever calls its clients by hand has it
