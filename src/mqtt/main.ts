@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { UsageError } from '../client/command-line.js';
 import { plainTextWarning } from '../client/connection.js';
 import { EXIT, exitCodeOf, type ExitCode } from '../client/outcome.js';
@@ -59,6 +60,8 @@ function gateOf({ server }: BridgeConfig, say: Say): Gate {
 
 async function run(config: BridgeConfig, say: Say): Promise<ExitCode> {
   const ends = new AbortController();
+  // all that is asked and ordered listens to it, and has limits of its own
+  setMaxListeners(0, ends.signal);
   const stopped = new ArgoError('SHUTTING DOWN');
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ends.abort(stopped));
   const gate = gateOf(config, say);
