@@ -75,7 +75,7 @@ await t.test('modules and inventory with a server', { skip }, async (t) => {
   });
 
   await t.test('what fails is told of each machine, and what is not known is not changed', async (t) => {
-    const { results: [mixed, deaf, hung, off, nobody, refused, unseen, none, info, unreachable, mistaken, both] } = await ansible.play(server, [
+    const { results: [mixed, deaf, hung, off, nobody, refused, unseen, none, info, unreachable, mistaken, both, never, ever] } = await ansible.play(server, [
       ['power', { name: ['kept', 'broken', 'demo/test'], state: 'stopped' }],
       ['power', { name: ['dev'], state: 'stopped', timeout: 1 }],
       ['power', { name: ['hung', 'dev'], state: 'stopped', force: true, timeout: 5 }],
@@ -88,6 +88,8 @@ await t.test('modules and inventory with a server', { skip }, async (t) => {
       ['power', { name: 'lj', state: 'started', server: '127.0.0.1:1' }],
       ['power', { name: 'lj', state: 'started', clean: 5 }],
       ['info', { password: PASSWORD }],
+      ['power', { name: ['web1'], state: 'stopped', timeout: 0 }, { check_mode: true }],
+      ['power', { name: ['web1'], state: 'stopped', connect_timeout: -1 }, { check_mode: true }],
     ]);
     t.match(mixed, { failed: true, changed: true, msg: '1 of 3: broken: FAILED: simulated fault' });
     t.same(each(mixed!, 'changed'), { 'broken': false, 'demo/test': false, 'kept': true });
@@ -103,6 +105,8 @@ await t.test('modules and inventory with a server', { skip }, async (t) => {
     t.match(unreachable, { failed: true, changed: false, phrase: 'UNREACHABLE' });
     t.match(mistaken, { failed: true, msg: /clean is for/ });
     t.match(both, { failed: true, msg: /mutually exclusive/ });
+    t.match(never, { failed: true, phrase: 'BAD REQUEST', msg: /a time is more than 0, and 86400 seconds at most/ }, 'check mode finds what would be refused');
+    t.match(ever, { failed: true, msg: /connect_timeout is more than 0/ });
     t.same(await states('kept dev web1'), ['dev: off', 'kept: off', 'web1: on']);
   });
 
@@ -156,5 +160,12 @@ await t.test('modules and inventory with a server', { skip }, async (t) => {
     const wrong = await ansible.inventory('wrong.argo.yml', { ...file, password: WRONG, cache: false }, {}, ['-vvv']);
     t.match(wrong.stderr, /NOT\s+AUTHENTICATED/);
     t.notMatch(`${wrong.stdout}${wrong.stderr}`, WRONG);
+
+    const both = await ansible.inventory('both.argo.yml', { ...server, password: "{{ lookup('env', 'SECRET_OF_A_TEST') }}" }, env);
+    t.match(both.stderr.replace(/\s+/g, ' '), 'parameters are mutually exclusive: password|password_file');
+    t.notMatch(`${both.stdout}${both.stderr}`, PASSWORD);
+    t.notOk(both.groups.argo_type_vm, 'as with the modules');
+    const never = await ansible.inventory('never.argo.yml', { ...server, connect_timeout: 0 }, env);
+    t.match(never.stderr.replace(/\s+/g, ' '), 'connect_timeout is more than 0');
   });
 });

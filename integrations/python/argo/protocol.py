@@ -5,6 +5,8 @@ from typing import Iterable, Iterator, List, NamedTuple, Tuple
 
 from .errors import BadAnswer, BadRequest, from_reason
 
+#: The longest that can be waited for anything, s.
+LONGEST = 86400
 #: Bytes of one line of a reply; more is no argo-server, and must not fill memory.
 MAX_LINE = 1024 * 1024
 #: Bytes of all lines of one reply together.
@@ -145,6 +147,6 @@ def request_line(*words: str) -> bytes:
 
 def seconds(value) -> str:
     """A length of time as options take it: whole seconds, or milliseconds."""
-    if not 0 < value <= 86400:
-        raise BadRequest("between 0 and 86400 seconds")
+    if not 0 < value <= LONGEST:
+        raise BadRequest("a time is more than 0, and %d seconds at most" % LONGEST)
     return "%d" % value if value == int(value) else "%dms" % max(1, round(value * 1000))

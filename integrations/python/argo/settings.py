@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Callable, Mapping, Optional, Tuple, Union
 
 from .errors import NotAuthenticated
+from .protocol import LONGEST
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 20203
@@ -39,6 +40,7 @@ class Settings:
     fingerprint: `SHA256:…` of the one certificate that is right, whatever its name and whoever signed it; with
         ca_file both must hold.
     cert_file, key_file: PEM that is shown to a server with `tls-client-ca`.
+    connect_timeout, login_timeout: seconds, LONGEST at most.
     """
 
     host: str = DEFAULT_HOST
@@ -56,6 +58,9 @@ class Settings:
     def __post_init__(self):
         if not 0 < self.port < 65536:
             raise SettingsError("a port is between 1 and 65535")
+        for name in ("connect_timeout", "login_timeout"):
+            if not 0 < getattr(self, name) <= LONGEST:
+                raise SettingsError("%s is more than 0, and %d seconds at most" % (name, LONGEST))
         if self.fingerprint is not None:
             _digest(self.fingerprint)
 

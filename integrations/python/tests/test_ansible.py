@@ -62,8 +62,8 @@ ENDS = Plan("nothing, it is stopping already and would be waited for", False, St
 
 @unittest.skipUnless(IS_THERE, "needs ansible-core")
 class Power(unittest.TestCase):
-    def play(self, server, state="stopped", names=("*",), **options):
-        task = load("module_utils.power").Task(server, state, list(names), **options)
+    def play(self, server, state="stopped", names=("*",), wait=90, **options):
+        task = load("module_utils.power").Task(server, state, list(names), wait=wait, **options)
         task.plan()
         self.assertEqual(server.orders_given, [])
         return task
@@ -72,7 +72,7 @@ class Power(unittest.TestCase):
         server = Server({"a": RUNS, "b": IS_OFF, "c": argo.WrongState("x"), "d": ENDS}, {"a": None, "d": None})
         task = self.play(server, force=True, clean=60)
         self.assertTrue(task.changed)
-        task.carry_out(90)
+        task.carry_out()
         self.assertEqual(server.orders_given, [("stop", ["a", "d"], 90, True, 60)])
         self.assertEqual([name for name, one in task.instances.items() if one["changed"]], ["a"])
         self.assertEqual(list(task.failures), ["c"])
@@ -81,29 +81,34 @@ class Power(unittest.TestCase):
     def test_nothing_to_do_is_no_order(self):
         server = Server({"a": IS_OFF})
         task = self.play(server)
-        task.carry_out(90)
+        task.carry_out()
         self.assertEqual((server.orders_given, task.changed, task.message, task.diff), ([], False, None, ""))
 
     def test_what_is_on_its_way_is_waited_for_and_not_changed(self):
         server = Server({"a": ENDS}, {"a": argo.TimedOut("x")})
         task = self.play(server)
-        task.carry_out(90)
+        task.carry_out()
         self.assertEqual((task.changed, task.failures["a"]["uncertain"]), (False, True))
 
     def test_what_another_action_is_at_is_ordered_behind_it(self):
         server = Server({"a": Plan("nothing, it is off already, after another action that holds it: start", False, State.OFF)}, {"a": None})
         task = self.play(server)
-        task.carry_out(90)
+        task.carry_out()
         self.assertEqual((server.orders_given, task.changed), ([("stop", ["a"], 90, False, None)], True))
 
     def test_nothing_is_uncertain_where_nothing_was_sent(self):
         task = self.play(Server({"a": argo.TimedOut("x"), "b": IS_OFF}))
         self.assertFalse(task.failures["a"]["uncertain"])
 
+    def test_a_time_that_is_none_is_refused_before_anything_is_asked(self):
+        for wait in (0, -1, 86401):
+            with self.assertRaises(argo.BadRequest):
+                self.play(None, wait=wait)
+
     def test_a_restart_is_always_one(self):
         server = Server({"a": Plan("clean reboot (it is on)", True, State.ON)}, {"a": None})
-        task = self.play(server, "restarted")
-        task.carry_out(None)
+        task = self.play(server, "restarted", wait=None)
+        task.carry_out()
         self.assertEqual((server.orders_given, task.changed), ([("reboot", ["a"], None, False, None)], True))
 
     def test_what_is_not_known_is_neither_changed_nor_well(self):
@@ -111,7 +116,7 @@ class Power(unittest.TestCase):
         ended = refusal("SHUTTING DOWN", True, "a: done")
         for outcome, is_uncertain in ((lost, True), (ended, True), ({"b": None}, None), (argo.Unreachable("x"), False), (refusal("NOT ALLOWED", False), False)):
             task = self.play(Server({"a": RUNS, "b": RUNS}, outcome))
-            task.carry_out(90)
+            task.carry_out()
             if is_uncertain is None:
                 self.assertEqual([one["changed"] for one in task.instances.values()], [False, True])
                 self.assertTrue(task.instances["a"]["uncertain"], "the answer does not tell of it")
@@ -121,7 +126,7 @@ class Power(unittest.TestCase):
 
     def test_one_machine_that_refuses_is_that_machine(self):
         task = self.play(Server({"a": RUNS}, refusal("BUSY", True)))
-        task.carry_out(90)
+        task.carry_out()
         self.assertEqual((task.failures["a"]["phrase"], task.failures["a"]["uncertain"]), ("BUSY", False))
         self.assertEqual(self.play(Server(refusal("WRONG STATE", True)), names=["a"]).message, "1 of 1: a: WRONG STATE")
 
@@ -134,7 +139,7 @@ class Power(unittest.TestCase):
         names = ["machine-%04d" % number for number in range(1000)]
         server = Server({name: RUNS for name in names}, *[{name: None for name in names}] * 2, argo.Unreachable("x"), *[{}] * 9)
         task = self.play(server)
-        task.carry_out(90)
+        task.carry_out()
         ordered = [portion for _, portion, *_ in server.orders_given]
         self.assertEqual(len(self.play(Server({"a": RUNS}, {"a": None}), names=names)._waited_for), 1, "also where several portions select it")
         self.assertEqual([name for portion in ordered for name in portion], names)
@@ -181,6 +186,11 @@ class Connection(unittest.TestCase):
         found = self.settings(server="lab:7", account="steve", password="se-cret", tls=False, connect_timeout=3.0)
         self.assertEqual(found, argo.Settings("lab", 7, "steve", "se-cret", connect_timeout=3.0))
         self.assertTrue(self.settings(ca_file="/ca.pem").uses_tls)
+
+    def test_what_cannot_be_meant_is_refused(self):
+        for given in ({"password": "x", "password_file": "/x"}, {"connect_timeout": 0.0}, {"connect_timeout": -1.0}, {"connect_timeout": float("nan")}):
+            with self.assertRaises(argo.SettingsError):
+                self.settings(**given)
 
     def test_a_file_is_read_when_it_is_needed(self):
         with self.assertRaises(argo.SettingsError):

@@ -19,6 +19,12 @@ class Addresses(unittest.TestCase):
         with self.assertRaises(SettingsError):
             Settings(port=65536)
 
+    def test_times(self):
+        for name in ("connect_timeout", "login_timeout"):
+            for bad in (0, -1, 86401, float("nan"), float("inf")):
+                with self.assertRaises(SettingsError):
+                    Settings(**{name: bad})
+
 
 class Secrets(unittest.TestCase):
     def test_a_password_is_in_no_text(self):

@@ -19,7 +19,7 @@ options:
     type: str
   password:
     description:
-      - The account's password. Prefer a vault, or I(password_file).
+      - The account's password. Prefer a vault, or I(password_file), which cannot be given beside it.
       - With neither, the variables C(ARGO_PASSWORD) and C(ARGO_PASSWORD_FILE) count.
     type: str
   password_file:
@@ -48,7 +48,7 @@ options:
     type: path
   connect_timeout:
     description:
-      - Seconds until the connection must stand.
+      - Seconds until the connection must stand, up to a day; 10 where nothing is said.
     type: float
 requirements:
   - Python 3.9 or later where it runs. It runs on the host that can reach the server, most often the controller.

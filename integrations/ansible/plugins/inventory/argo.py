@@ -39,7 +39,7 @@ options:
     default: false
   timeout:
     description:
-      - Seconds in which a machine must answer. One that does not is a host of the state C(unknown).
+      - Seconds in which a machine must answer, and the server 30 seconds later. One that does not is a host of the state C(unknown).
     type: int
     default: 10
 notes:

@@ -21,6 +21,10 @@ EXCLUSIVE = [("password", "password_file")]
 
 def settings_of(given) -> Settings:
     """Settings from what ARGUMENTS gave, then from the environment. Raises SettingsError."""
+    for both in EXCLUSIVE:
+        # modules have been told so by Ansible, an inventory has not
+        if all(given[key] is not None for key in both):
+            raise SettingsError("parameters are mutually exclusive: %s" % "|".join(both))
     host, port = address(given["server"]) if given["server"] else (None, None)
     path = given["password_file"]
     same = ("account", "tls", "ca_file", "fingerprint", "cert_file", "key_file", "connect_timeout")

@@ -1,6 +1,6 @@
 """What a task does to machines: first what it would do to each, then the orders to those that need one."""
 
-from .argo import ArgoError, Exact, State, TimedOut, Uncertain, portions
+from .argo import ArgoError, Exact, State, TimedOut, Uncertain, portions, protocol
 
 #: The order for each state that a task can ask for, and the state in which there is nothing to wait for any more.
 ORDERS = {
@@ -17,14 +17,21 @@ MOST_TOLD = 5
 
 
 class Task:
-    """One task on what names select. All of it is in `instances`, a dictionary each by name."""
+    """One task on what names select. All of it is in `instances`, a dictionary each by name.
 
-    def __init__(self, client, state, names, force=False, clean=None):
+    wait: seconds until each machine must say that it is so; None where acceptance is enough. Raises BadRequest where that is no time.
+    """
+
+    def __init__(self, client, state, names, force=False, clean=None, wait=None):
         self._client = client
         self._action, self._goal = ORDERS[state]
         self._names = names
         self._force = force
         self._clean = clean
+        self._wait = wait
+        if wait is not None:
+            # where nothing is ordered, such as in check mode, nobody else would say so
+            protocol.seconds(wait)
         self._waited_for = []
         self.instances = {}
         self.remarks = []
@@ -58,14 +65,11 @@ class Task:
         if acts or plan.state is not self._goal:
             self._waited_for.append(Exact(name))
 
-    def carry_out(self, wait):
-        """Orders what was planned. wait: seconds until each machine must say that it is so; None where acceptance is enough.
-
-        A machine that is on its way already is waited for, and not changed.
-        """
+    def carry_out(self):
+        """Orders what was planned. A machine that is on its way already is waited for, and not changed."""
         for names in portions(self._waited_for):
             try:
-                outcomes = self._client.orders(self._action, names, wait, self._force, self._clean)
+                outcomes = self._client.orders(self._action, names, self._wait, self._force, self._clean)
             except ArgoError as error:
                 outcomes = dict.fromkeys(names, error)
             for name in names:

@@ -32,7 +32,7 @@ options:
     default: true
   timeout:
     description:
-      - Seconds in which a machine must answer.
+      - Seconds in which a machine must answer. For its own answer the server is given 30 seconds beyond that.
     type: int
     default: 10
 extends_documentation_fragment:

@@ -53,7 +53,8 @@ options:
     default: true
   timeout:
     description:
-      - Seconds to wait, with I(clean) from the acceptance on. What has not become so by then has failed, and may become so later.
+      - Seconds to wait, with I(clean) from the acceptance on, up to a day. What has not become so by then has failed, and may become so later.
+      - For its answer the server is given 30 seconds beyond that. What it has not said by then is I(uncertain).
     type: int
     default: 120
 extends_documentation_fragment:
@@ -147,10 +148,10 @@ from ansible_collections.argo.power.plugins.module_utils.power import ORDERS, Ta
 def play(module):
     given = module.params
     with Client(settings_of(given)) as client:
-        task = Task(client, given["state"], names_of(given), given["force"], given["clean"])
+        task = Task(client, given["state"], names_of(given), given["force"], given["clean"], given["timeout"] if given["wait"] else None)
         task.plan()
         if not module.check_mode:
-            task.carry_out(given["timeout"] if given["wait"] else None)
+            task.carry_out()
     for remark in task.remarks:
         module.warn(remark)
     result = {"changed": task.changed, "instances": [dict(one, name=name) for name, one in sorted(task.instances.items())]}
