@@ -3,6 +3,7 @@ import { endianness } from 'node:os';
 import { isLoopback, plainAddress } from '../../../kit/addresses.js';
 import { Places } from '../../../kit/places.js';
 import { VMSERVERD_LOOKUPS, VMSERVERD_LOOKUPS_WAITING, VMSERVERD_SOCKETS, VMSERVERD_USERS } from '../../../kit/vmserverd-limits.js';
+import { entriesIn } from '../host-accounts.js';
 
 /**
  * Who on this host has made a connection: the owner of the other end's socket, as the kernel tells it in /proc/net/tcp and tcp6
@@ -51,10 +52,8 @@ export function ownerIn(table: string, { remoteAddress = '', remotePort = 0, loc
   return undefined;
 }
 
-/** Names of a user, of /etc/passwd (passwd(5)): several may have one number. */
-export function namesIn(passwd: string, uid: number): readonly string[] {
-  return passwd.split('\n').map((line) => line.split(':')).filter(([name = '', , number]) => name !== '' && number === String(uid)).map(([name = '']) => name);
-}
+/** Names of a user, of /etc/passwd. */
+export const namesIn = (passwd: string, uid: number): readonly string[] => entriesIn(passwd).filter(([, id]) => id === uid).map(([name]) => name);
 
 /** A file that has no size beforehand, up to a limit. @throws Error where it cannot be read or has more */
 async function readUpTo(path: string, most: number): Promise<string> {

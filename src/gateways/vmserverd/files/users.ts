@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { CODES, OperationError } from '../../../protocols/vmserverd/codes.js';
+import { entriesIn, type Entry } from '../host-accounts.js';
 
-/** Users and groups of this host, as its own files have them (passwd(5), group(5)); those of a directory service are known by their numbers. */
+/** Users and groups of this host, as its own files have them; those of a directory service are known by their numbers. */
 
 export const USER_NAME = /^[a-z_][a-z0-9_-]{0,31}$/;
 
@@ -9,13 +10,7 @@ export type Names = ReadonlyMap<number, string>;
 
 const FILES = { user: '/etc/passwd', group: '/etc/group' } as const;
 
-async function read(kind: keyof typeof FILES): Promise<readonly (readonly [name: string, id: number])[]> {
-  const text = await readFile(FILES[kind], 'utf8').catch(() => '');
-  return text.split('\n').flatMap((line) => {
-    const [name = '', , id = ''] = line.split(':');
-    return name !== '' && /^\d{1,10}$/.test(id) ? [[name, Number(id)] as const] : [];
-  });
-}
+const read = async (kind: keyof typeof FILES): Promise<readonly Entry[]> => entriesIn(await readFile(FILES[kind], 'utf8').catch(() => ''));
 
 /** The names of all, by their numbers: of several for one number, the first. */
 export async function namesOf(kind: keyof typeof FILES): Promise<Names> {
