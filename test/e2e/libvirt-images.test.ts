@@ -62,7 +62,7 @@ await t.test('images are made, listed and removed', options, async (t) => {
   await images.delete({ name: 'a.qcow2' }, workCall());
   t.notOk(existsSync(join(folder, 'a.qcow2')));
   t.notOk((await volumesOf(peer)).includes('a.qcow2'));
-  t.match(await outcome(images.delete({ name: 'a.qcow2' }, workCall())), { phrase: 'FAILED', detail: /no image/ });
+  t.match(await outcome(images.delete({ name: 'a.qcow2' }, workCall())), { phrase: 'WRONG STATE', detail: /no image/ });
 });
 
 await t.test('two makings of one name, and names that are none', options, async (t) => {

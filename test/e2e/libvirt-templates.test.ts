@@ -51,7 +51,7 @@ await t.test('virtual machines', { skip: lacksRoot(...LIBVIRT_PROGRAMS), timeout
       name: 'tiny', type: 'vm', arch: 'x86_64', vcpus: 1, memory: 64n * MIB, disks: [{ file: 'tiny1.img', format: 'qcow2', capacity: MIB }],
       limits: { vcpus: { min: 1 }, memory: { min: 64n * MIB } },
     });
-    t.match(await outcome(templates.describe({ template: 'linked' }, call())), { phrase: 'FAILED', detail: 'there is no template linked' });
+    t.match(await outcome(templates.describe({ template: 'linked' }, call())), { phrase: 'WRONG STATE', detail: 'there is no template linked' });
     t.match(await outcome(templates.describe({ template: 'box' }, call())), { phrase: 'FAILED', detail: /template of containers/ });
   });
 

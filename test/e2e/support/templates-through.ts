@@ -40,7 +40,7 @@ async function machines(t: Test, { say, done, virsh, folder, pool }: World): Pro
   await must('qemu-img', ['compare', join(pool, 'web1-1.qcow2'), join(pool, 'web2-1.qcow2')]);
   for (const [request, expected] of [
     ['template deploy funcclient again web1', /^400 WRONG STATE: there is a machine web1 already$/m],
-    ['template deploy funcclient none web3', /^400 FAILED: there is no template none$/m],
+    ['template deploy funcclient none web3', /^400 WRONG STATE: there is no template none$/m],
     ['template deploy funcclient ../tiny web3', /^400 BAD REQUEST/],
     ['template deploy funcclient tiny -rf', /^400 (?:BAD REQUEST|USAGE)/],
     ['template deploy funcclient tiny "$(id)"', /^400 BAD REQUEST/],

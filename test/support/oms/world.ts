@@ -130,10 +130,10 @@ class World {
   #route({ destination, prefix, gateway, interface: through }) {
     return this.routes.findIndex((one) => one.destination === destination && one.prefix === prefix && one.gateway === gateway && one.interface === through);
   }
-  #bridge(name) { return this.bridges.find((one) => one.name === name) ?? refuse('FAILED', 'there is no bridge ' + name); }
+  #bridge(name) { return this.bridges.find((one) => one.name === name) ?? refuse('WRONG STATE', 'there is no bridge ' + name); }
 
   #abilities() {
-    const of = (template) => this.templates.find((one) => one.name === template) ?? refuse('FAILED', 'there is no template ' + template);
+    const of = (template) => this.templates.find((one) => one.name === template) ?? refuse('WRONG STATE', 'there is no template ' + template);
     const make = (name, type) => {
       if (this.machines.some((one) => one.name === name)) refuse('WRONG STATE', 'there is a machine ' + name);
       this.machines.push(new Machine(this, name, type, 'off'));

@@ -122,14 +122,14 @@ async function remove(context: ManagementContext, name: string, signal: AbortSig
   await settled((at) => pools.delete(image.volume, at), isGone);
 }
 
-/** An image that nobody has and nothing is made on. @throws ArgoError WRONG STATE; FAILED where there is none */
+/** An image that nobody has and nothing is made on. @throws ArgoError WRONG STATE, also where there is none */
 async function findFree({ pools, uses, halfMade, connection }: ManagementContext, name: string, signal: AbortSignal): Promise<VolumeDescription> {
   const [volumes, used] = await Promise.all([pools.readAll(signal), uses.read(signal, true)]);
   await halfMade.sweep(volumes, used);
   const whole = halfMade.whole(volumes, used);
   const of = (pool: string): VolumeDescription | undefined => whole.find(({ volume }) => volume.pool === pool && volume.name === name);
   const image = of(pools.images) ?? of(pools.isos);
-  if (image === undefined) throw new ArgoError('FAILED', `there is no image ${name}`);
+  if (image === undefined) throw new ArgoError('WRONG STATE', `there is no image ${name}`);
   const users = findUsers(volumes, used);
   for (const each of namesOf(image, volumes)) {
     const machines = users.get(each) ?? [];

@@ -49,7 +49,7 @@ void t.test('what is listed', options, async (t) => {
   execFileSync('mkfifo', [join(path, 'pipe.tar')]);
   t.same(await namesOf(folder), ['gz', 'ova', 'packed', 'web', 'xz']);
   t.match(await outcome(folder.find('twice', soon())), { phrase: 'FAILED', detail: /two templates/ });
-  for (const name of ['link', 'nothing', 'pipe', 'web.argo-1-2']) t.match(await outcome(folder.find(name, soon())), { phrase: 'FAILED', detail: /there is no template/ }, name);
+  for (const name of ['link', 'nothing', 'pipe', 'web.argo-1-2']) t.match(await outcome(folder.find(name, soon())), { phrase: 'WRONG STATE', detail: /there is no template/ }, name);
   t.match(await outcome(folder.requireFree('gz', soon())), { phrase: 'WRONG STATE' });
   await folder.requireFree('free', soon());
 });

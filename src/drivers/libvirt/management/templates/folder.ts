@@ -66,10 +66,10 @@ export class TemplateFolder {
     return listed.sort((a, b) => (a.found.name < b.found.name ? -1 : 1));
   }
 
-  /** @throws ArgoError FAILED where there is none of that name, or it cannot be one */
+  /** @throws ArgoError WRONG STATE where there is none of that name; FAILED where it cannot be one */
   async find(name: string, signal: AbortSignal): Promise<Found> {
     const found = (await this.#scan(signal)).get(name);
-    if (found === undefined) throw new ArgoError('FAILED', `there is no template ${name}`);
+    if (found === undefined) throw new ArgoError('WRONG STATE', `there is no template ${name}`);
     if (found === 'twice') throw new ArgoError('FAILED', `there are two templates ${name}: folders and archives of one name`);
     return found;
   }
