@@ -1,7 +1,7 @@
 import { ArgoError } from '../kit/errors.js';
 import { WATCH_RETRY_FIRST, WATCH_RETRY_LONGEST, WATCH_SILENCE } from '../kit/limits.js';
 import type { Failure } from './outcome.js';
-import { isEnd, type ReplyEvent } from './replies.js';
+import { bodyOf, isEnd, type ReplyEvent } from './replies.js';
 import { requestFromArguments } from './request.js';
 import { Retries } from './retries.js';
 import type { Session } from './session.js';
@@ -132,7 +132,7 @@ export class Follower {
   }
 
   async #take(batch: readonly ReplyEvent[], signal: AbortSignal): Promise<void> {
-    const heard = batch.flatMap((event) => (event.kind === 'body' ? [{ line: event.text, event: parseEvent(event.text) }] : []));
+    const heard = bodyOf(batch).map((line) => ({ line, event: parseEvent(line) }));
     if (heard.length === 0) return;
     await this.#hooks.take(heard, signal);
     for (const { event } of heard) {

@@ -2,7 +2,7 @@ import { type Document, toDocument } from './document.js';
 import { type ExitCode, type Failure, exitCodeOf, parseTargetLine, Tally, type TargetLine } from './outcome.js';
 import type { Output } from './output.js';
 import type { Progress } from './progress.js';
-import type { ReplyEvent } from './replies.js';
+import { bodyOf, type ReplyEvent } from './replies.js';
 import { shownLine, type Request } from './request.js';
 import type { Setting } from './setting.js';
 
@@ -21,9 +21,6 @@ export interface Presenter {
 
 /** A failure as a line for people. */
 export const formatFailure = ({ phrase, detail }: Failure): string => `argo: ${phrase}${detail && `: ${detail}`}`;
-
-const bodyOf = (batch: readonly ReplyEvent[]): string[] =>
-  batch.flatMap((event) => (event.kind === 'body' ? [event.text] : []));
 
 const noteOf = (batch: readonly ReplyEvent[]): string => {
   const last = batch.at(-1);

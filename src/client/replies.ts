@@ -17,6 +17,9 @@ export class ReplyFault extends Error {}
 /** Whether an event ends its reply. */
 export const isEnd = (event: ReplyEvent): boolean => event.kind === 'done' || event.kind === 'error';
 
+/** The lines of a reply in what has come of it. */
+export const bodyOf = (batch: readonly ReplyEvent[]): string[] => batch.flatMap((event) => (event.kind === 'body' ? [event.text] : []));
+
 /** The phrase and the detail of `PHRASE: detail`. */
 export function splitReason(text: string): { phrase: string; detail: string } {
   const colon = text.indexOf(': ');

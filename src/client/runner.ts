@@ -3,6 +3,7 @@ import type { ExitCode } from './outcome.js';
 import { JsonPresenter, PlainPresenter, type Presenter } from './presenter.js';
 import { Progress } from './progress.js';
 import { readCommands } from './commands.js';
+import { bodyOf } from './replies.js';
 import { quoteWord, type Request, requestFromLine, withFacts } from './request.js';
 import type { Session } from './session.js';
 import type { Setting } from './setting.js';
@@ -43,7 +44,7 @@ export async function runRequest(setting: Setting, asked: Request, signal: Abort
 async function described(session: Session, request: Request, signal: AbortSignal): Promise<Request> {
   const lines: string[] = [];
   for await (const batch of session.run(requestFromLine(`help ${quoteWord(request.command)} --json`), signal)) {
-    for (const event of batch) if (event.kind === 'body') lines.push(event.text);
+    for (const line of bodyOf(batch)) lines.push(line);
   }
   return withFacts(request, readCommands(lines).get(request.command));
 }

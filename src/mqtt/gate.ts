@@ -1,6 +1,6 @@
 import { COMMANDS_LINE, readCommands } from '../client/commands.js';
 import type { Failure } from '../client/outcome.js';
-import { isEnd, splitReason } from '../client/replies.js';
+import { bodyOf, isEnd, splitReason } from '../client/replies.js';
 import { type Request, requestFromLine } from '../client/request.js';
 import { Session } from '../client/session.js';
 import type { Settings } from '../client/settings.js';
@@ -128,7 +128,7 @@ export class Gate {
     const lines: string[] = [];
     try {
       for await (const batch of session.run(request, signal, silence)) {
-        for (const event of batch) if (event.kind === 'body') lines.push(event.text);
+        for (const line of bodyOf(batch)) lines.push(line);
         const end = batch.at(-1);
         if (end === undefined || !isEnd(end)) continue;
         return { lines, note: end.kind === 'done' ? end.note : '', error: end.kind === 'error' ? { phrase: end.phrase, detail: end.detail } : undefined };
