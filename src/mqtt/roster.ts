@@ -124,8 +124,8 @@ export class Roster {
       const isThere = there.has(machine);
       // what a provider tells of a machine is so, whatever it says of others; where nobody knows whether it tells, it stays as it was
       if (standing !== 'unsure' || !isThere) machine.isStale = standing === 'silent' || !isThere;
-      // one whose provider does not answer, such as after a start, or does not know all, may be there all the same
-      if (isThere || standing !== 'current') continue;
+      // one whose provider does not answer, such as after a start, or does not know all, may be there all the same; not by a name that another has now
+      if (isThere || (standing !== 'current' && !this.#byName.has(machine.fullName))) continue;
       gone.push(machine);
       this.#machines.delete(machine.device);
     }

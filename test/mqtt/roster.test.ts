@@ -85,6 +85,9 @@ await t.test('what is seen is available, whatever its provider says of others', 
   t.same(stale(), [['a', false], ['b', true]], 'as it was, until somebody knows');
   roster.reconcile(list(['a', '1'], ['b', '2']), () => 'silent');
   t.same(stale(), [['a', true], ['b', true]]);
+  const replaced = roster.reconcile(list(['a', '1'], ['b', '3']), () => 'partial');
+  t.same(names(replaced), { changed: ['kvm/a', 'kvm/b'], gone: ['kvm/b'] }, 'one by whose name another is there has gone');
+  t.same([replaced.namesGone, stale()], [[], [['a', false], ['b', false]]]);
   t.end();
 });
 
