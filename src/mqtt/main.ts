@@ -102,7 +102,9 @@ async function keepBroker(config: BridgeConfig, side: BrokerSide, say: Say, sign
     let since: number | undefined;
     try {
       broker = await Broker.open(settings, password, side.will, (message) => side.message(message), signal);
-      await unlessAborted(side.attach(broker), signal);
+      // what was asked of a broker that goes meanwhile is not answered any more
+      const gone = await unlessAborted(Promise.race([side.attach(broker), broker.closed]), signal);
+      if (gone !== undefined) throw gone;
       say(`connected to the broker at ${name}`);
       since = performance.now();
       throw await unlessAborted(unlessAborted(broker.closed, side.lost), signal);
