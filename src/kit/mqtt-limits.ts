@@ -23,9 +23,6 @@ export const MQTT_RETRY_LONGEST = 30_000;
 export const MQTT_ANSWER = 20_000;
 export const MQTT_FLUSH = 3000;
 
-/** How long another bridge is given to say that it has the topics that are claimed, where one was there before. */
-export const MQTT_OBJECTION = 2000;
-
 /** The longest wait of `--check` for what it has written itself, and of an order for whether the broker keeps it. */
 export const MQTT_ECHO = 5000;
 
@@ -39,6 +36,9 @@ export const MQTT_ORDER_STALE = 60_000;
 /** How often the program looks whether it was held up, and the time after which it was: an order that came meanwhile may be as old. */
 export const MQTT_STALL_LOOK = 1000;
 export const MQTT_STALL = 5000;
+
+/** How long another bridge is given to say that it has the topics that are claimed, where one was there before: one that is held up for longer lets go. */
+export const MQTT_OBJECTION = MQTT_STALL;
 
 /** What the server may take beyond the time that an order gives it. */
 export const MQTT_ORDER_GRACE = 30_000;

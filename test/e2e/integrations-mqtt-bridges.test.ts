@@ -86,10 +86,6 @@ await t.test('a second bridge for the same topics gives way, and takes nothing w
     t.equal(await second.ended(), 2, 'it does not try again');
     t.match(second.said(), `another argo-mqtt (argo-mqtt-argo) is at work, as ${owner} says: give each an id and a topic-prefix of its own`);
   }
-  // by the client id of the first, which comes back
-  const same = new RunningBridge(t, bridgeConfig(other.port, broker));
-  t.equal(await Promise.race([first.ended().then(() => 'first'), same.ended().then(() => 'second')]), 'second', 'the one that was there stays');
-  await until(() => onlooker.last('argo/availability') === 'online' && /"is":"holds"/.test(onlooker.last('argo/owner') ?? ''), WITHIN_MS, 'the first');
   t.same(told(onlooker), before);
   t.notOk(onlooker.heard.some(({ topic }) => topic.startsWith('argo/demo/x') || /^elsewhere\/(?!owner$)/.test(topic)), 'nothing was told by the others');
   await broker.publish('argo/demo/lj/set', 'OFF');
@@ -100,6 +96,23 @@ await t.test('a second bridge for the same topics gives way, and takes nothing w
   const next = new RunningBridge(t, bridgeConfig(daemon.port, broker, '', 'client-id = "another"'));
   await onlooker.says('argo/availability', 'online');
   t.equal(await next.end(), 0);
+});
+
+await t.test('of two with one client id, one is left', { skip }, async (t) => {
+  const { broker, daemon, onlooker } = await start(t);
+  const bridges = [new RunningBridge(t, bridgeConfig(daemon.port, broker))];
+  await onlooker.says('argo/availability', 'online');
+  bridges.push(new RunningBridge(t, bridgeConfig(daemon.port, broker)));
+  // the broker bears one at a time: it may be that the first is not back before the second has waited long enough
+  const ended = await Promise.race(bridges.map((bridge) => bridge.ended().then((code) => ({ bridge, code }))));
+  t.equal(ended.code, 2);
+  t.match(ended.bridge.said(), /another argo-mqtt \(argo-mqtt-argo\) is at work/);
+  const [left] = bridges.filter((bridge) => bridge !== ended.bridge);
+  await until(() => onlooker.last('argo/availability') === 'online' && /"is":"holds"/.test(onlooker.last('argo/owner') ?? ''), WITHIN_MS, 'the other');
+  await broker.publish('argo/demo/lj/set', 'OFF');
+  await onlooker.says('argo/demo/lj/power', 'OFF');
+  t.equal(onlooker.heard.filter(({ topic, payload }) => topic === 'argo/demo/lj/last_order' && payload !== '').length, 1);
+  t.equal(await left!.end(), 0);
 });
 
 for (const version of ['3.1.1', '5']) {
