@@ -111,6 +111,7 @@ await t.test('of two with one client id, one is left', { skip }, async (t) => {
   await until(() => onlooker.last('argo/availability') === 'online' && /"is":"holds"/.test(onlooker.last('argo/owner') ?? ''), WITHIN_MS, 'the other');
   await broker.publish('argo/demo/lj/set', 'OFF');
   await onlooker.says('argo/demo/lj/power', 'OFF');
+  await onlooker.says('argo/demo/lj/last_order', /"outcome":"done"/);
   t.equal(onlooker.heard.filter(({ topic, payload }) => topic === 'argo/demo/lj/last_order' && payload !== '').length, 1);
   t.equal(await left!.end(), 0);
 });
