@@ -29,6 +29,8 @@ import { watchTests } from './watch.js';
 
 /** Files that run at the same time where they share no peers. */
 const JOBS = 4;
+/** Of unit tests, which wait for their own timers alone. */
+const UNIT_JOBS = 6;
 /** For the linter, which knows all types of all files. */
 const LINT_TIMEOUT_S = 600;
 /** For what looks at imports. */
@@ -43,11 +45,8 @@ const E2E = 'test/e2e/';
 const RUNS_BESIDE = /\/(?:client|dcom|esxi|faults|hosts-names|hyperv|integrations|metrics|oms-clients|package|plans-clock|plans-faults|seed|vmserverd|web-console(?!-libvirt)|web-page|webhooks|windows|wmi|wsman|xenserver|zabbix)[-.][^/]*$/;
 /** Of the others, those that start a bus and servers of their own, and so may run beside one of the rest. */
 const RUNS_AS_FLEET = /\/fleet-(?!libvirt|partition)[^/]*$/;
-/**
- * Begun before all others: what builds what others of test/e2e would all build at the same time, did they meet a machine
- * that does not have it yet; and what works long, and would be alone on one core at the end.
- */
-const FIRST = ['test/e2e/esxi-peers.test.ts', 'test/types/public-api.test.ts'];
+/** Builds what others of test/e2e would all build at the same time, did they meet a machine that does not have it yet. */
+const BUILDS = 'test/e2e/esxi-peers.test.ts';
 /** Told when nothing more is begun but what runs one at a time: a core is free then. .ci/node-24 waits for it. */
 const BESIDE_DONE = 'what is left runs alone';
 /** What is left out of the tests that run on another Node, too: more than half of all, which uses the rest. */
@@ -128,8 +127,8 @@ async function main() {
   const alone = ends.filter((file) => !RUNS_BESIDE.test(file));
   const oneAtATime = [alone.filter((file) => !RUNS_AS_FLEET.test(file)), alone.filter((file) => RUNS_AS_FLEET.test(file))].map(steps);
   const others = [...units, ...ends.filter((file) => RUNS_BESIDE.test(file))];
-  const beside = [...checks, ...steps(others.filter((file) => FIRST.includes(file))), ...steps(others.filter((file) => !FIRST.includes(file)))];
-  const lanes = Promise.all(Array.from({ length: JOBS - oneAtATime.length }, () => inTurn(beside))).then((done) => {
+  const beside = [...checks, ...steps(others.filter((file) => file === BUILDS)), ...steps(others.filter((file) => file !== BUILDS))];
+  const lanes = Promise.all(Array.from({ length: isUnit ? UNIT_JOBS : JOBS - oneAtATime.length }, () => inTurn(beside))).then((done) => {
     if (alone.length > 0) process.stdout.write(`${BESIDE_DONE}\n`);
     return done.flat();
   });

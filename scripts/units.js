@@ -1,4 +1,7 @@
-/** Which tests are unit tests: those that start nothing, neither a program nor the daemon that puts all rooms together. */
+/**
+ * Which tests are unit tests: those that start nothing, neither a program nor the daemon that puts all rooms together,
+ * and that run what they test, unlike those of types, which a compiler looks at.
+ */
 import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { neededBy } from './dependents.js';
@@ -7,7 +10,8 @@ import { fromRoot } from './root.js';
 
 const STARTS_PROGRAMS = /'node:child_process'/;
 const DAEMON = 'src/daemon/';
-const E2E = 'test/e2e/';
+/** Folders of others. */
+const NONE_IN = /^test\/(?:e2e|types)\//;
 
 const short = (/** @type {string} */ path) => relative(fromRoot(), path);
 
@@ -20,5 +24,5 @@ export function unitTests() {
     if (STARTS_PROGRAMS.test(text)) starting.add(short(file));
     return [short(file), importsOf(file, text).map(short)];
   }));
-  return (file) => !file.startsWith(E2E) && !neededBy(graph, [file]).some((one) => one.startsWith(DAEMON) || starting.has(one));
+  return (file) => !NONE_IN.test(file) && !neededBy(graph, [file]).some((one) => one.startsWith(DAEMON) || starting.has(one));
 }

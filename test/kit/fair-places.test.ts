@@ -193,8 +193,8 @@ await t.test('where nobody may wait, a free place is taken all the same', async 
   t.equal(places.taken, 0);
 });
 
-await t.test('a hundred thousand in one group, and each in a group of its own', async (t) => {
-  const MANY = 100_000;
+await t.test('tens of thousands in one group, and each in a group of its own', async (t) => {
+  const MANY = 30_000;
   for (const keyOf of [() => 'a', (number: number) => `a${number}`]) {
     const places = new FairPlaces({ places: 1, waiting: MANY });
     // a hundred share a signal: a signal of each one's own costs more than all else here
@@ -230,7 +230,7 @@ await t.test('whatever is asked for and given up in whatever order, numbers come
   const held: (() => void)[] = [];
   const asking = new Map<AbortController, Promise<void>>();
   let most = 0;
-  for (let round = 0; round < 20_000; round += 1) {
+  for (let round = 0; round < 5_000; round += 1) {
     const kind = random(8);
     if (kind < 4) {
       const controller = new AbortController();
