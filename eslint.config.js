@@ -1,3 +1,4 @@
+import stylistic from '@stylistic/eslint-plugin';
 import tseslint from 'typescript-eslint';
 import { MAY_USE } from './scripts/imports.js';
 
@@ -15,9 +16,33 @@ const directions = Object.entries(MAY_USE).map(([room, others]) => ({
   },
 }));
 
+/**
+ * How sources look. `npm run format` puts right what can be put right by itself. Where a list or a condition is
+ * broken into lines stays with whoever writes it: a table keeps its rows then.
+ */
+const layout = [
+  stylistic.configs.customize({ semi: true, quoteProps: 'as-needed', arrowParens: true, braceStyle: '1tbs', jsx: true }),
+  {
+    rules: {
+      '@stylistic/generator-star-spacing': ['error', { before: false, after: true, method: 'neither' }],
+      '@stylistic/jsx-one-expression-per-line': 'off',
+      '@stylistic/list-style': 'off',
+      '@stylistic/max-len': ['error', {
+        code: 160, ignoreUrls: true, ignoreStrings: true, ignoreTemplateLiterals: true, ignoreRegExpLiterals: true,
+      }],
+      '@stylistic/max-statements-per-line': ['error', { max: 3 }],
+      '@stylistic/multiline-ternary': 'off',
+      '@stylistic/no-mixed-operators': 'off',
+      '@stylistic/quotes': ['error', 'single', { avoidEscape: true, allowTemplateLiterals: 'always' }],
+      '@stylistic/yield-star-spacing': ['error', { before: false, after: true }],
+    },
+  },
+];
+
 export default tseslint.config(
   { ignores: ['dist/', 'node_modules/', 'var/', '.tap/'] },
   ...tseslint.configs.recommended,
+  ...layout,
   {
     files: ['**/*.{ts,tsx}'],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },

@@ -63,7 +63,7 @@ export class Connection {
    * stand before the next one.
    * @throws ArgoError UNCERTAIN when the connection is lost, TIMEOUT, FAILED for a peer that is no Argo server
    */
-  async *request(line: string, options: WaitOptions): AsyncGenerator<readonly ReplyEvent[], void> {
+  async*request(line: string, options: WaitOptions): AsyncGenerator<readonly ReplyEvent[], void> {
     let complete = false;
     try {
       if (this.usable) this.#socket.write(`${line}\n`);

@@ -68,7 +68,7 @@ export class Session {
    * @param silence milliseconds of silence that are borne; left out: what the settings and the request say
    * @throws ArgoError · the signal's reason
    */
-  async *run(request: Request, signal?: AbortSignal, silence = this.#silenceFor(request)): AsyncGenerator<readonly ReplyEvent[], void> {
+  async*run(request: Request, signal?: AbortSignal, silence = this.#silenceFor(request)): AsyncGenerator<readonly ReplyEvent[], void> {
     const before = this.#turn;
     let free = () => {};
     this.#turn = new Promise((resolve) => { free = resolve; });

@@ -115,4 +115,3 @@ export async function commandLine(words: readonly string[]): Promise<void> {
     })
     .parseAsync();
 }
-

@@ -35,7 +35,7 @@ export class ActorPlans implements Plans {
     return Object.freeze(triggers.map((one) => Object.freeze({ ...one, plans: Object.freeze([...one.plans]) })));
   }
 
-  async *preview(plan: string, signal: AbortSignal): AsyncGenerator<PlanStep> {
+  async*preview(plan: string, signal: AbortSignal): AsyncGenerator<PlanStep> {
     const name = checkText(plan, 'a plan\'s name');
     yield* this.#each(this.#deskFor(name).preview(this.#asker, name, checkSignal(signal)), (step) => Object.freeze({ ...step }));
   }
@@ -55,7 +55,7 @@ export class ActorPlans implements Plans {
     return copyChange(await told(this.#deskFor(id).status(this.#asker, id)));
   }
 
-  async *follow(run: string, signal: AbortSignal): AsyncGenerator<RunChange> {
+  async*follow(run: string, signal: AbortSignal): AsyncGenerator<RunChange> {
     const id = checkText(run, 'a run\'s id');
     yield* this.#each(this.#deskFor(id).follow(this.#asker, id, checkSignal(signal)), copyChange);
   }
@@ -94,7 +94,7 @@ export class ActorPlans implements Plans {
   }
 
   /** Hands on what comes, until the request is over. */
-  async *#each<T>(source: AsyncIterable<T>, copy: (one: T) => T): AsyncGenerator<T> {
+  async*#each<T>(source: AsyncIterable<T>, copy: (one: T) => T): AsyncGenerator<T> {
     try {
       for await (const one of source) {
         if (this.#isOver()) return;

@@ -208,8 +208,8 @@ export class Readings {
   /** One that will do for a question: it has not been asked yet, or not too long ago. */
   #flightFor({ flights }: MachineLine, { id, name, maxAge }: Question): Flight | undefined {
     if (flights.length === 0) return undefined;
-    return flights.find((flight) => flight.name === name &&
-      (flight.state !== 'asked' || (maxAge !== undefined && this.#isFresh(flight.began, id, maxAge))));
+    return flights.find((flight) => flight.name === name
+      && (flight.state !== 'asked' || (maxAge !== undefined && this.#isFresh(flight.began, id, maxAge))));
   }
 
   #newFlight(machine: MachineLine, { name, account, ask }: Question): Flight {

@@ -80,7 +80,7 @@ export class EventSubscription implements Subscription {
     this.cursor = events.cursor(this.#at);
   }
 
-  async *batches(signal: AbortSignal): AsyncGenerator<EventBatch> {
+  async*batches(signal: AbortSignal): AsyncGenerator<EventBatch> {
     const place = new WatchingPlace(this.#parts, signal);
     try {
       for (;;) {

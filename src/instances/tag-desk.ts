@@ -174,7 +174,7 @@ export class TagDesk {
   }
 
   /** What may be read and has tags. Gives way to others meanwhile. */
-  async *#readable(mandate: Mandate): AsyncGenerator<Bearer & { readonly subject: TaggedSubject }> {
+  async*#readable(mandate: Mandate): AsyncGenerator<Bearer & { readonly subject: TaggedSubject }> {
     const slices = new Slices();
     for (const bearer of await this.#book.all()) {
       if (slices.isOver()) await slices.pause();

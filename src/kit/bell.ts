@@ -55,6 +55,7 @@ export class Sleeper {
     this.#link.leave();
     resolve?.();
   };
+
   readonly #link = new Link(this.#wake);
   #resolve: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;

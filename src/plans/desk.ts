@@ -71,7 +71,7 @@ export class Desk implements PlanDesk {
     return usable;
   }
 
-  async *preview(asker: PlanAsker, plan: string, signal: AbortSignal): AsyncGenerator<PlanStep> {
+  async*preview(asker: PlanAsker, plan: string, signal: AbortSignal): AsyncGenerator<PlanStep> {
     const { engine, gate } = this.#parts;
     const settings = await this.#require(asker, plan);
     const actor = engine.actor(settings, asker.origin);
@@ -105,7 +105,7 @@ export class Desk implements PlanDesk {
     return this.#shown(asker, await this.#find(asker, run));
   }
 
-  async *follow(asker: PlanAsker, run: string, signal: AbortSignal): AsyncGenerator<RunChange> {
+  async*follow(asker: PlanAsker, run: string, signal: AbortSignal): AsyncGenerator<RunChange> {
     const { run: { id, plan } } = await this.#find(asker, run);
     const permit = async (): Promise<void> => {
       if (!await this.mayKnow(asker, plan)) throw this.#missing(asker, plan);

@@ -154,7 +154,7 @@ export class Engine implements PlanEngine {
     return whole && RunRecord.of(whole).whole();
   }
 
-  async *changes(id: string, signal: AbortSignal): AsyncGenerator<RunChange> {
+  async*changes(id: string, signal: AbortSignal): AsyncGenerator<RunChange> {
     const active = this.#find(id);
     if (active !== undefined) yield* active.record.changes(signal);
   }

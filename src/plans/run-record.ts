@@ -170,7 +170,7 @@ export class RunRecord {
   }
 
   /** What changes from now on, until it has ended or the signal is aborted. Who takes slowly is told less often, never less. */
-  async *changes(signal: AbortSignal): AsyncGenerator<RunChange> {
+  async*changes(signal: AbortSignal): AsyncGenerator<RunChange> {
     let [dirty, wake] = [emptyDirty(), (): void => undefined];
     const watcher = { get dirty() { return dirty; }, wake: () => wake() };
     this.#watchers.add(watcher);

@@ -31,6 +31,7 @@ export class Connection implements Sink {
     this.#flushIsDue = false;
     this.#flush();
   };
+
   /** on the clock of performance.now(): when the request under way began, or something of its reply was written */
   #gathersFrom = 0;
   #subnegotiationTimer: NodeJS.Timeout | undefined;

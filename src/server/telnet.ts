@@ -19,7 +19,7 @@ const BAD = '\xff';
 type State = 'text' | 'command' | 'option' | 'subnegotiation' | 'subnegotiation command';
 
 /** Whether a chunk needs the filter at all, when no sequence is open. */
- 
+
 const NEEDS_FILTER = /[\u0000\u00ff]/;
 
 /** Takes telnet's sequences out of one connection's input, across the borders of chunks. */

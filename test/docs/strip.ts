@@ -9,6 +9,7 @@ export class FakeStrip {
     { label: 'builder', isOn: false },
     { label: 'no plug', isOn: false },
   ];
+
   readonly sockets = new Set<Socket>();
   readonly #server: Server;
   readonly #password: string;

@@ -47,7 +47,7 @@ void t.test('ssh to a simulated ESXi', { skip: lacksRoot(...ESXI_PROGRAMS), time
   for (const line of ['vim-cmd vmsvc/getallvms; id', 'vim-cmd vmsvc/getallvms | sh', 'vim-cmd vmsvc/power.on $(id)', 'vim-cmd `id`']) {
     t.match(await ssh(line), { code: 2, stdout: /syntax error/ }, line);
   }
-  t.match(await ssh("esxcli vm process list"), { stdout: /^web\n {3}World ID: 2099001\n/ });
+  t.match(await ssh('esxcli vm process list'), { stdout: /^web\n {3}World ID: 2099001\n/ });
 
   model.faults.push({ on: /power\.off/, does: 'lost', times: 1 });
   t.match(await ssh('vim-cmd vmsvc/power.off 1'), { code: 255, stdout: '' }, 'the connection is cut');
@@ -62,7 +62,7 @@ void t.test('ssh to a simulated ESXi', { skip: lacksRoot(...ESXI_PROGRAMS), time
   await until(async () => !await peer.network.pings(name), WITHIN, 'the host to leave the network');
   const script = join(peer.network.folderOf(name), 'wake.py');
   writeFileSync(script, 'import socket, sys\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)\n'
-    + 's.sendto(b"\\xff" * 6 + bytes.fromhex(sys.argv[2].replace(":", "")) * 16, (sys.argv[1], 9))\n');
+  + 's.sendto(b"\\xff" * 6 + bytes.fromhex(sys.argv[2].replace(":", "")) * 16, (sys.argv[1], 9))\n');
   await must('python3', [script, peer.network.broadcast, mac]);
   await until(async () => (await ssh('esxcli system maintenanceMode get')).stdout === 'Enabled\n', WITHIN, 'the host to come back, still in maintenance mode');
 });

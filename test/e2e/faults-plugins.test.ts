@@ -123,4 +123,3 @@ void t.test('the daemon ends although a command does not', async (t) => {
   client.destroy();
   other.destroy();
 });
-

@@ -39,7 +39,7 @@ await t.test('a true partition', { skip: lacksRoot(...NATS_PROGRAMS, 'ip', 'ipta
   await inside('ip', 'addr', 'add', `${inner}/24`, 'dev', 'c0');
   await inside('ip', 'link', 'set', 'c0', 'up');
 
-  const fleet = await Fleet.start(t, { busAddress: '0.0.0.0', sites: { berlin: { counted: { names: ['web1'] } } }, fronts: { f1: {} }, keys: [] , away: ['paris'] });
+  const fleet = await Fleet.start(t, { busAddress: '0.0.0.0', sites: { berlin: { counted: { names: ['web1'] } } }, fronts: { f1: {} }, keys: [], away: ['paris'] });
   const folder = join(enclosure.scratch, 'site');
   const machines = new CountedMachines(folder, { names: ['web1', 'web2', 'slow1'], slow: { slow1: SLOW } });
   const port = await freePort();

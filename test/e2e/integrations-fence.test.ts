@@ -31,7 +31,7 @@ await t.test('by itself', { skip }, async (t) => {
 
   await t.test('the document\'s sessions are true', async (t) => {
     const few = await startIntegrated(t, { ...FENCER, instances: ['lj', 'builder'] }, FENCED);
-    await runSessions(t, 'docs/integrations/fence.md', { here: { '20203': `${few.port}`, '/etc/argo': few.etc }, env: few.env });
+    await runSessions(t, 'docs/integrations/fence.md', { here: { 20203: `${few.port}`, '/etc/argo': few.etc }, env: few.env });
   });
 
   await t.test('off and on are what the machine says', async (t) => {

@@ -319,6 +319,6 @@ await t.test('the document\'s sessions are true', { skip }, async (t) => {
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   writeFileSync(join(folder, 'mqtt.toml'), toml, { mode: 0o600 });
   const env = { ...process.env, ...broker.env, ARGO_CONFIG_HOME: folder, PATH: `${programFolder(folder)}:${process.env.PATH ?? ''}` };
-  await runSessions(t, 'docs/integrations/home-assistant.md', { here: { '20203': `${port}`, '127.0.0.1:1883': `127.0.0.1:${broker.port}` }, env });
+  await runSessions(t, 'docs/integrations/home-assistant.md', { here: { 20203: `${port}`, '127.0.0.1:1883': `127.0.0.1:${broker.port}` }, env });
   t.equal(await bridge.end(), 0);
 });

@@ -23,7 +23,7 @@ await t.test('check_argo', { skip }, async (t) => {
   const { env, etc, port } = await startIntegrated(t, { name: 'nagios', instances: ['*'], commands: ['read'] }, TABLES);
   const check = (...args: string[]) => runProgram('check_argo', ['-t', `${WITHIN_S}`, ...args], { env });
 
-  await t.test('the document\'s sessions are true', (t) => runSessions(t, 'docs/integrations/nagios.md', { here: { '20203': `${port}`, '/etc/argo': etc }, env }));
+  await t.test('the document\'s sessions are true', (t) => runSessions(t, 'docs/integrations/nagios.md', { here: { 20203: `${port}`, '/etc/argo': etc }, env }));
 
   await t.test('what is not known decides nothing that it must not', async (t) => {
     const cases: readonly (readonly [number, string, ...string[]])[] = [

@@ -44,7 +44,7 @@ await t.test('installed, used, upgraded, removed and purged', async (t) => {
     t.equal(await inside(`bash -c '. /usr/share/bash-completion/completions/argo; COMP_LINE="argo status l" COMP_POINT=13; _argo argo l status; echo "\${COMPREPLY[@]}"'`), 'lj\n', 'bash');
     if (existsSync('/usr/bin/fish')) t.equal(await inside(`fish -c 'complete -C "argo status l"'`), 'lj\n', 'fish');
     for (const [shell, path] of Object.entries(COMPLETIONS)) t.equal(await root.read(path), await inside(`argo --completion ${shell}`), shell);
-    const checked = await inside("/usr/lib/nagios/plugins/check_argo --account steve --password-file ~/.config/argo/password builder --ok on");
+    const checked = await inside('/usr/lib/nagios/plugins/check_argo --account steve --password-file ~/.config/argo/password builder --ok on');
     t.match(checked, /^\w* *OK\b/, 'check_argo');
     await end();
   });

@@ -469,8 +469,8 @@ void t.test('traffic and addresses', { skip }, async (t) => {
   });
   const counters = (name: string, received: number, sent: number): string => `  ${name}: ${received} 1 0 0 0 0 0 0 ${sent} 1 0 0 0 0 0 0\n`;
   await writeFile(host.procNetDev, 'Inter-|   Receive  |  Transmit\n face |bytes packets|bytes packets\n'
-    + counters('vif1.0', 10, 2000) + counters('vif1.1', 5, 700) + counters('vif1.0-emu', 1, 1) + counters('vif11.0', 9999, 9999)
-    + counters('lan-hangs', 3, 4) + counters('eth0', 77, 88));
+  + counters('vif1.0', 10, 2000) + counters('vif1.1', 5, 700) + counters('vif1.0-emu', 1, 1) + counters('vif11.0', 9999, 9999)
+  + counters('lan-hangs', 3, 4) + counters('eth0', 77, 88));
   const db = await machine('db');
   await db.start?.(signal());
   t.equal(await db.rx?.(signal()), 2701n, 'what domain 0 sent, the guest received');

@@ -26,8 +26,8 @@ await t.test('both templates', { skip: lacksZabbix(), timeout: 170_000 }, async 
   t.equal(items.filter(({ flags }) => flags === 2).length, 7, 'prototypes');
   t.ok(items.every(({ type }) => type === 3 || type === 18), 'simple checks, or dependent: any interface will do');
   t.same(await database.rows('select p.type, p.params, count(*)::int as count from item_preproc p group by 1, 2 order by p.type'), [{ type: 1, params: '8', count: 4 }, { type: 10, params: '', count: 4 }], 'rates are changes per second, in bits');
-  t.equal(Number(await database.value("select count(*) from graphs where flags = 0")), 2);
-  t.equal(Number(await database.value("select count(*) from valuemap_mapping")), 16);
+  t.equal(Number(await database.value('select count(*) from graphs where flags = 0')), 2);
+  t.equal(Number(await database.value('select count(*) from valuemap_mapping')), 16);
 
   await t.test('a host can be linked to each', async (t) => {
     const groupid = await api.group('Power');

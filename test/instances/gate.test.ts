@@ -88,7 +88,7 @@ await t.test('a command does not do what needs another right', async (t) => {
     'a work that is a power action': ({ actor, targets: [target] }) => actor.work('stop' as 'machine.delete', target!, { disks: true }),
     'what would be done': ({ actor, targets: [target] }) => actor.planWork('machine.delete', target!, { disks: true }),
     'inherited names': ({ actor, targets: [target] }) => actor.power(target!, { ...order, action: 'constructor' as 'stop' }),
-    '__proto__': ({ actor, targets: [target] }) => actor.read(target!, '__proto__' as 'status'),
+    __proto__: ({ actor, targets: [target] }) => actor.read(target!, '__proto__' as 'status'),
   };
   for (const right of ['read', 'console', 'host', 'plan'] as const) {
     for (const [name, attempt] of Object.entries(attempts)) {

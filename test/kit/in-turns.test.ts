@@ -70,7 +70,7 @@ void t.test('what is absent or broken is left to the import that needs it', asyn
 
 void t.test('what is loaded already is not looked into again', async (t) => {
   const { from, require, loaded } = setUp(t, {
-    'index.js': says('index', "const a = require('./a')\nmodule.exports = a"), 'a.js': says('a', "module.exports = 1"),
+    'index.js': says('index', "const a = require('./a')\nmodule.exports = a"), 'a.js': says('a', 'module.exports = 1'),
     'other.js': says('other', "const index = require('./index')\nconst a = require('./a')"),
   });
   await loadInTurns('thing', from);

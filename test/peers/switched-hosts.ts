@@ -33,6 +33,7 @@ export class SwitchedHosts {
     for (const address of this.#mute) firewall('-D', address);
     ip('link', 'del', this.#device);
   };
+
   #timer: NodeJS.Timeout | undefined;
   #count = 0;
 

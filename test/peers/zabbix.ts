@@ -155,4 +155,3 @@ function startFrontend(folder: string, port: number, serverPort: number, databas
     '-d', 'max_execution_time=300', '-d', 'max_input_time=300', '-d', 'post_max_size=32M', '-d', 'memory_limit=512M', '-S', `127.0.0.1:${port}`, '-t', FRONTEND,
   ], { user: 'zabbix', log: join(folder, 'frontend.log'), env: { PHP_CLI_SERVER_WORKERS: '4' }, binds: { [FRONTEND_SETTINGS]: settings }, cwd: FRONTEND });
 }
-

@@ -252,7 +252,7 @@ await t.test('a reader that stops holds up the work, and memory stays where it i
 
 /** What a client sends over and over without reading anything. */
 const FLOODS: Readonly<Record<string, Buffer>> = {
-  'requests': Buffer.from('list\n'.repeat(10_000)),
+  requests: Buffer.from('list\n'.repeat(10_000)),
   'telnet options': Buffer.from('\xff\xfd\x01'.repeat(20_000), 'latin1'),
   'lines that are too long': Buffer.from('x'.repeat(60_000)),
   'bad lines': Buffer.from('\u0001\n'.repeat(30_000)),

@@ -30,7 +30,7 @@ class Channel {
     this.#wake();
   }
 
-  async *read(): AsyncGenerator<RunChange> {
+  async*read(): AsyncGenerator<RunChange> {
     for (;;) {
       for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) yield next;
       if (this.#isOver) return;
@@ -137,7 +137,7 @@ export class MemoryEngine implements PlanEngine {
     return kept && { run: kept.run, stages: [...kept.stages.values()], targets: [...kept.targets.values()] };
   }
 
-  async *changes(id: string, signal: AbortSignal): AsyncGenerator<RunChange> {
+  async*changes(id: string, signal: AbortSignal): AsyncGenerator<RunChange> {
     const kept = this.#runs.get(id);
     if (kept === undefined || hasEnded(kept.run)) return;
     const channel = new Channel();

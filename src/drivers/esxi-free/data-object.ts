@@ -1,4 +1,3 @@
-
 /**
  * Reads what vim-cmd prints: data objects of the vSphere API in a form that VMware documents nowhere.
  *

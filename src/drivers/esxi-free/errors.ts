@@ -119,7 +119,6 @@ function telling(said: string): string {
   return lines.find((line) => /fail|error|unable|cannot|not |denied/i.test(line)) ?? lines.at(-1) ?? '';
 }
 
- 
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f]+/g;
 
 /** Words of ESXi as one line without control characters. */

@@ -128,4 +128,3 @@ export interface Volumes {
   groups: Work<None, readonly VolumeGroup[]>;
   list: Work<None, readonly LogicalVolume[]>;
 }
-

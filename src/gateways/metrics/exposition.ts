@@ -42,7 +42,7 @@ export class Exposition {
    * Whole lines, and gives way to others in between. A figure that cannot be had is left out.
    * @param shows says of a value's labels whether it is to be told
    */
-  async *text(figures: Iterable<Figure>, shows: (labels: Labels) => boolean = () => true): AsyncGenerator<string> {
+  async*text(figures: Iterable<Figure>, shows: (labels: Labels) => boolean = () => true): AsyncGenerator<string> {
     const slices = new Slices();
     const registry = new this.#Registry();
     for (const figure of figures) {

@@ -93,7 +93,7 @@ export class MetricsGateway implements Gateway<MetricsOptions> {
     throw new HttpError(401, 'the name, the password or the network is wrong', CHALLENGE);
   }
 
-  async *#text(exposition: Exposition, actor: Actor): AsyncGenerator<string> {
+  async*#text(exposition: Exposition, actor: Actor): AsyncGenerator<string> {
     // to take the request in was enough for one turn
     await nextTurn();
     const overview = await actor.overview();

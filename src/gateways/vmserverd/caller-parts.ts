@@ -87,7 +87,7 @@ export class CallerParts implements Parts {
     this.#touch(machine);
   }
 
-  * operations(): Iterable<{ readonly name: string; readonly access: string }> {
+  *operations(): Iterable<{ readonly name: string; readonly access: string }> {
     for (const [name, { access }] of OPERATIONS) yield { name, access };
   }
 }

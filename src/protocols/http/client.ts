@@ -63,7 +63,7 @@ export class HttpAnswer {
     if (!this.#incoming.complete) this.#incoming.destroy();
   }
 
-  async* #read(): AsyncGenerator<Buffer> {
+  async*#read(): AsyncGenerator<Buffer> {
     let bytes = 0;
     try {
       for await (const chunk of this.#incoming as AsyncIterable<Buffer>) {

@@ -213,7 +213,7 @@ export class RedfishSession {
     const client = this.#client ??= new HttpClient(origin, new TrustedAgent(origin, trust(), SOCKETS));
     const request = {
       method, path, signal, timeout, onSend, limit: ANSWER_LIMIT,
-      headers: { 'accept': 'application/json', 'odata-version': '4.0', ...(content !== undefined && { 'content-type': 'application/json' }), ...headers },
+      headers: { accept: 'application/json', 'odata-version': '4.0', ...(content !== undefined && { 'content-type': 'application/json' }), ...headers },
       ...(content !== undefined && { body: JSON.stringify(content) }),
     };
     try {

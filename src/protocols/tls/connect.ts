@@ -56,11 +56,11 @@ export async function connectTrusted(origin: URL, trust: Trust, address?: string
   return new Promise((resolve, reject) => {
     const socket = secure
       ? connectTls({
-        host, port, secureContext,
-        ...(isIP(host) === 0 && { servername: host }),
-        // Judged below, so that a certificate that is refused can be named.
-        rejectUnauthorized: false,
-      })
+          host, port, secureContext,
+          ...(isIP(host) === 0 && { servername: host }),
+          // Judged below, so that a certificate that is refused can be named.
+          rejectUnauthorized: false,
+        })
       : connectPlain({ host, port });
     const fail = (error: Error): void => {
       clearTimeout(timer);

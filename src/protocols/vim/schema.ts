@@ -1,4 +1,3 @@
-
 /**
  * The part of the vSphere Web Services API that is spoken here, as one table: the elements of each
  * type in the order of VMware's vim-types.xsd, which vCenter insists on. The whole description is

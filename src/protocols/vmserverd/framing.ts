@@ -92,7 +92,7 @@ export class DocumentStream {
    * What comes of some bytes, one after the other: the rest is looked at when the next is asked for, and all must be taken before more is pushed.
    * @throws OperationError BAD_XML; from then on at every call: the connection is of no more use
    */
-  * push(bytes: Uint8Array): Generator<Received, void, undefined> {
+  *push(bytes: Uint8Array): Generator<Received, void, undefined> {
     if (this.#failure) throw this.#failure;
     try {
       let at = 0;

@@ -89,7 +89,7 @@ export const list = <T>(item: string, shape: Shape<T>, most: number = VMSERVERD_
       return shape.read(child);
     });
   },
-  * write(name, values) {
+  *write(name, values) {
     yield `<${name}>`;
     for (const value of values) yield* shape.write(item, value);
     yield `</${name}>`;
@@ -98,8 +98,8 @@ export const list = <T>(item: string, shape: Shape<T>, most: number = VMSERVERD_
 });
 
 export type Fields = Readonly<Record<string, Shape<never>>>;
-type ValuesOf<F extends Readonly<Record<string, unknown>>> =
-  { readonly [Key in keyof F as F[Key] extends { readonly isOptional: true } ? never : Key]: Told<F[Key]> } & { readonly [Key in keyof F as F[Key] extends { readonly isOptional: true } ? Key : never]?: Told<F[Key]> };
+type ValuesOf<F extends Readonly<Record<string, unknown>>>
+  = { readonly [Key in keyof F as F[Key] extends { readonly isOptional: true } ? never : Key]: Told<F[Key]> } & { readonly [Key in keyof F as F[Key] extends { readonly isOptional: true } ? Key : never]?: Told<F[Key]> };
 
 /**
  * Named elements, each at most once, in any order when read and in the shape's when written; what it has no name for is refused.

@@ -4,8 +4,8 @@
  * `no-such-class` also stands for a namespace that is not there; `quota` for too many requests at once;
  * `timed-out` and `interrupted` for what may be carried out all the same.
  */
-export type WmiFaultKind =
-  'no-such-instance' | 'no-such-class' | 'no-such-method' | 'access-denied' | 'privilege-not-held' | 'timed-out' | 'interrupted' | 'quota' | 'other';
+export type WmiFaultKind
+  = 'no-such-instance' | 'no-such-class' | 'no-such-method' | 'access-denied' | 'privilege-not-held' | 'timed-out' | 'interrupted' | 'quota' | 'other';
 
 /** The service has refused: but for two of its kinds, the request was not carried out. */
 export class WmiFault extends Error {

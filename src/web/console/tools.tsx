@@ -83,11 +83,13 @@ function ScreenTools({ screen, session }: { readonly screen: Screen; readonly se
   };
   return (
     <>
-      {!session.place.viewOnly && <>
-        <button disabled={screen.viewOnly} onClick={after(() => screen.pressCtrlAltDel())}>Ctrl+Alt+Del</button>
-        {!screen.viewOnly && <KeysMenu keys={screen.keys} done={() => screen.focus()} />}
-        <button aria-pressed={screen.viewOnly} title="No key and no click goes to the machine" onClick={after(() => { screen.viewOnly = !screen.viewOnly; })}>Look only</button>
-      </>}
+      {!session.place.viewOnly && (
+        <>
+          <button disabled={screen.viewOnly} onClick={after(() => screen.pressCtrlAltDel())}>Ctrl+Alt+Del</button>
+          {!screen.viewOnly && <KeysMenu keys={screen.keys} done={() => screen.focus()} />}
+          <button aria-pressed={screen.viewOnly} title="No key and no click goes to the machine" onClick={after(() => { screen.viewOnly = !screen.viewOnly; })}>Look only</button>
+        </>
+      )}
       <button aria-pressed={!screen.isScaled} title="A pixel of the machine is a pixel here" onClick={after(() => { screen.isScaled = !screen.isScaled; })}>1:1</button>
       <button onClick={() => void save()}>Save picture</button>
     </>

@@ -26,7 +26,8 @@ export function Timeline({ events, withNames }: { readonly events: readonly Even
         <time>{moment(line.at, now)}</time><Mark line={line} />
         <span>{withNames && line.instance !== undefined && <><button class="link" onClick={() => store.go({ machine: line.instance!, view: 'machines' })}>{line.instance}</button> </>}<span class={line.isBad ? 'crashed' : ''}>{line.words}</span>{line.more !== '' && <span class="dim"> {line.more}</span>}</span>
       </li>
-    ))}</ol>
+    ))}
+    </ol>
   );
 }
 

@@ -42,7 +42,8 @@ function Table({ rows }: { readonly rows: AuditRows['rows'] }): JSX.Element {
         <thead><tr>{HEADS.map((head) => <th key={head} scope="col">{head}</th>)}</tr></thead>
         <tbody>{rows.map(({ id, at, account, command, options, instance, outcome, ms, from }) => (
           <tr key={id}><td class="nowrap">{moment(at, now)}</td><td>{account}</td><td><b>{command}</b> {options}</td><td>{instance}</td><td class={isGood(outcome) ? '' : 'crashed'}>{outcome ?? 'under way'}</td><td class="nowrap">{ms === null ? '' : `${(ms / 1000).toFixed(1)} s`}</td><td class="mono">{from}</td></tr>
-        ))}</tbody>
+        ))}
+        </tbody>
       </table>
     </div>
   );

@@ -109,7 +109,9 @@ function Disks({ last }: { readonly last: Readings | undefined }): JSX.Element |
     <><h3>Disks</h3>
       <ul class="lines">{(value as readonly DiskRow[]).map(({ target, type, format, size, source }) => (
         <li key={target}><span class="pair"><b>{target}</b> <span class="dim">{[type, format].filter((one) => one !== undefined && one !== null).join(' ')}</span><span class="grow" />{size !== undefined && size !== null && bytes(Number(size))}</span>{source !== undefined && source !== null && <small class="mono">{source}</small>}</li>
-      ))}</ul></>
+      ))}
+      </ul>
+    </>
   );
 }
 

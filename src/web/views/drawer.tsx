@@ -55,7 +55,8 @@ function MachineAudit({ fullName }: { readonly fullName: string }): JSX.Element 
   return (
     <ol class="timeline">{value?.rows.map(({ id, at, account, command, options, outcome, ms, from }) => (
       <li key={id}><time>{moment(at, now)}</time><span><b>{command}</b> {options} <span class="dim">by {account} from {from}</span><br /><span class={outcome === null || outcome === 'done' || outcome === 'already so' ? 'dim' : 'crashed'}>{outcome ?? 'under way'}{ms !== null && ` after ${(ms / 1000).toFixed(1)} s`}</span></span></li>
-    ))}</ol>
+    ))}
+    </ol>
   );
 }
 

@@ -37,8 +37,20 @@ const SIGNS = {
 export type SignName = keyof typeof SIGNS;
 
 const Svg = ({ d, line, size }: Shape & { readonly size: number }): JSX.Element => (
-  <svg class="icon" width={size} height={size} viewBox="0 0 16 16" aria-hidden="true" fill={line === undefined ? 'currentColor' : 'none'} fill-rule="evenodd"
-    stroke={line === undefined ? 'none' : 'currentColor'} stroke-width={line ?? 0} stroke-linecap="round" stroke-linejoin="round"><path d={d} /></svg>
+  <svg
+    class="icon"
+    width={size}
+    height={size}
+    viewBox="0 0 16 16"
+    aria-hidden="true"
+    fill={line === undefined ? 'currentColor' : 'none'}
+    fill-rule="evenodd"
+    stroke={line === undefined ? 'none' : 'currentColor'}
+    stroke-width={line ?? 0}
+    stroke-linecap="round"
+    stroke-linejoin="round"
+  ><path d={d} />
+  </svg>
 );
 
 export const Icon = ({ of, size = 16 }: { readonly of: SignName; readonly size?: number }): JSX.Element => <Svg {...SIGNS[of]} size={size} />;

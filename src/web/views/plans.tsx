@@ -41,10 +41,20 @@ function RunBoard({ whole }: { readonly whole: WholeRun }): JSX.Element {
   return (
     <div class="board" tabIndex={0} role="group" aria-label="Stages">{columnsOf(whole.stages).map((stages, index) => (
       <div class="column" key={index}>{stages.map(({ name, action, state, after, reason, targets: { ended, all } }) => (
-        <StageCard key={name} name={name} action={action} state={state} after={after} reason={reason} counts={all === 0 ? '' : `${ended}/${all}`}
-          targets={whole.targets.filter(({ stage }) => stage === name).map(({ instance, state: now, detail }) => ({ instance, words: detail === '' ? now : detail, css: CSS[now] ?? 'dim' }))} />
-      ))}</div>
-    ))}</div>
+        <StageCard
+          key={name}
+          name={name}
+          action={action}
+          state={state}
+          after={after}
+          reason={reason}
+          counts={all === 0 ? '' : `${ended}/${all}`}
+          targets={whole.targets.filter(({ stage }) => stage === name).map(({ instance, state: now, detail }) => ({ instance, words: detail === '' ? now : detail, css: CSS[now] ?? 'dim' }))}
+        />
+      ))}
+      </div>
+    ))}
+    </div>
   );
 }
 
@@ -58,10 +68,18 @@ function StepBoard({ steps }: { readonly steps: readonly Step[] }): JSX.Element 
   return (
     <div class="board" tabIndex={0} role="group" aria-label="Stages to be run">{stepsByStage(steps).map(([stage, some]) => (
       <div class="column" key={stage}>
-        <StageCard name={stage} action="" state={undefined} after={[]} reason={null} counts={some.filter(({ instance }) => instance === null).map(({ words }) => words).join(', ')}
-          targets={some.filter(({ instance }) => instance !== null).map(({ instance, words, refused }) => ({ instance: instance!, words, css: refused ? 'crashed' : 'dim' }))} />
+        <StageCard
+          name={stage}
+          action=""
+          state={undefined}
+          after={[]}
+          reason={null}
+          counts={some.filter(({ instance }) => instance === null).map(({ words }) => words).join(', ')}
+          targets={some.filter(({ instance }) => instance !== null).map(({ instance, words, refused }) => ({ instance: instance!, words, css: refused ? 'crashed' : 'dim' }))}
+        />
       </div>
-    ))}</div>
+    ))}
+    </div>
   );
 }
 
@@ -104,10 +122,13 @@ function PlanButtons({ plan, openRun }: { readonly plan: Plan; openRun(): void }
   const { run, held, name } = plan;
   return (
     <div class="actions">
-      {isOver(run) ? <button class="primary" disabled={isLost || held} onClick={openRun}>Run …</button> : <>
-        {run!.state === 'asking' && <button class="primary" disabled={isLost} onClick={() => give(`runs/${run!.id}/resume`)}>Go on</button>}
-        <button disabled={isLost} onClick={() => give(`runs/${run!.id}/cancel`, { undo: false })}>Cancel the rest</button>
-        <button disabled={isLost} onClick={() => give(`runs/${run!.id}/cancel`, { undo: true })}>Cancel and undo</button></>}
+      {isOver(run) ? <button class="primary" disabled={isLost || held} onClick={openRun}>Run …</button> : (
+        <>
+          {run!.state === 'asking' && <button class="primary" disabled={isLost} onClick={() => give(`runs/${run!.id}/resume`)}>Go on</button>}
+          <button disabled={isLost} onClick={() => give(`runs/${run!.id}/cancel`, { undo: false })}>Cancel the rest</button>
+          <button disabled={isLost} onClick={() => give(`runs/${run!.id}/cancel`, { undo: true })}>Cancel and undo</button>
+        </>
+      )}
       <button disabled={isLost} onClick={() => give(`plans/${segment(name)}/${held ? 'release' : 'hold'}`)}>{held ? 'Release' : 'Hold'}</button>
       {wrong !== '' && <span class="crashed" role="alert">{wrong}</span>}
     </div>
@@ -136,10 +157,13 @@ function OnePlan({ plan, triggers }: { readonly plan: Plan; readonly triggers: P
     <div class="plan">
       <header><h2>{plan.name}</h2>{plan.held && <span class="state paused">held</span>}<span class="grow" /><PlanButtons plan={plan} openRun={() => setRunOpen(true)} /></header>
       {triggers.map(({ name, type, words }) => <p key={name} class="dim trigger"><Icon of="clock" size={14} /> {name} <span class="mono">{type}</span> {words}</p>)}
-      {whole !== undefined && <>
-        <h3 class="part">{whole.run.ended === null ? 'Under way' : 'Last run'} <StateWord of={whole.run.state} /> <span class="dim">{moment(whole.run.began, now)}, {whole.run.cause}{whole.run.ended === null ? `, for ${longSpan(now - whole.run.began)}` : `, took ${longSpan(whole.run.ended - whole.run.began)}`}</span></h3>
-        {whole.run.reason !== null && <p class="crashed">{whole.run.reason}</p>}
-        <RunBoard whole={whole} /></>}
+      {whole !== undefined && (
+        <>
+          <h3 class="part">{whole.run.ended === null ? 'Under way' : 'Last run'} <StateWord of={whole.run.state} /> <span class="dim">{moment(whole.run.began, now)}, {whole.run.cause}{whole.run.ended === null ? `, for ${longSpan(now - whole.run.began)}` : `, took ${longSpan(whole.run.ended - whole.run.began)}`}</span></h3>
+          {whole.run.reason !== null && <p class="crashed">{whole.run.reason}</p>}
+          <RunBoard whole={whole} />
+        </>
+      )}
       {isOver(plan.run) && <><h3 class="part">To be run <span class="dim">as of now</span></h3>{steps.wrong === '' ? steps.value !== undefined && <StepBoard steps={steps.value.steps} /> : <p class="wrong">{steps.wrong}</p>}</>}
       {isRunOpen && <RunDialog plan={plan.name} close={() => setRunOpen(false)} />}
     </div>

@@ -30,8 +30,19 @@ function Search(): JSX.Element {
   return (
     <div class="search" role="search">
       <Icon of="find" />
-      <input id="search" ref={field} value={place.q} onInput={(event) => typed(event.currentTarget.value)} onKeyDown={key} placeholder="Search, or state:on  @web  provider:kvm1"
-        aria-label="Search machines" aria-describedby="search-problem" autocomplete="off" autocapitalize="none" spellcheck={false} />
+      <input
+        id="search"
+        ref={field}
+        value={place.q}
+        onInput={(event) => typed(event.currentTarget.value)}
+        onKeyDown={key}
+        placeholder="Search, or state:on  @web  provider:kvm1"
+        aria-label="Search machines"
+        aria-describedby="search-problem"
+        autocomplete="off"
+        autocapitalize="none"
+        spellcheck={false}
+      />
       <kbd aria-hidden="true">/</kbd>
       <p id="search-problem" class={filter.problem === undefined ? 'hide' : 'problem'}>{filter.problem}</p>
     </div>

@@ -14,7 +14,7 @@ export class FakePool {
 
   add(name: string, size: number, more = ''): void {
     this.volumes.set(name, `<volume type='file'><name>${name}</name><key>/${this.name}/${name}</key><capacity unit='bytes'>${size}</capacity><allocation unit='bytes'>0</allocation>`
-      + `<target><path>/${this.name}/${name}</path><format type='${name.endsWith('.qcow2') ? 'qcow2' : 'raw'}'/></target>${more}</volume>`);
+    + `<target><path>/${this.name}/${name}</path><format type='${name.endsWith('.qcow2') ? 'qcow2' : 'raw'}'/></target>${more}</volume>`);
   }
 
   /** @returns whether it was about the pool */

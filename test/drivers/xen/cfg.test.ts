@@ -56,7 +56,7 @@ void t.test('the language', async (t) => {
 
 void t.test('what xl refuses', async (t) => {
   const cases: Record<string, [line: number, words: RegExp]> = {
-    'a': [1, /end of the file/],
+    a: [1, /end of the file/],
     'a = ': [1, /not expected/],
     'a = b': [1, /"b" is not expected/],
     'A = 1': [1, /not understood/],

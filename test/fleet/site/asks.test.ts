@@ -12,7 +12,7 @@ await t.test('each question is answered with what the machine says', async (t) =
   const disks = [{ target: 'vda', type: 'file', size: 20n * GIB }];
   Object.assign(world.machine, {
     bootMarkLasts: true,
-    info: async () => ({ cpus: 2, memory: 4n * GIB, disks, more: { 'os': 'Debian' } }), ip: async () => ['10.0.0.7'], mac: async () => [], uptime: async () => 93_784.5,
+    info: async () => ({ cpus: 2, memory: 4n * GIB, disks, more: { os: 'Debian' } }), ip: async () => ['10.0.0.7'], mac: async () => [], uptime: async () => 93_784.5,
     rx: async () => 2n ** 63n, tx: async () => 0n, load: async () => ({ averages: [0.5, 1, 2] }), disk: async () => disks,
     autostart: { read: async () => undefined, set: async () => undefined },
   });

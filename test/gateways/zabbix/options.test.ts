@@ -95,7 +95,7 @@ await t.test('certificates are tried before anybody connects', { skip: lacks('op
     return { 'tls-cert': cert, 'tls-key': key };
   });
   const garbage = file('garbage', 'secret-that-is-no-pem');
-  const table = { 'tls': 'certificate', 'ca-file': one!['tls-cert'], ...one };
+  const table = { tls: 'certificate', 'ca-file': one!['tls-cert'], ...one };
   t.same(faults(table), []);
   const broken = file('broken', `${readFileSync(one!['tls-cert'], 'utf8')}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`);
   const wrong: readonly (readonly [object, string, RegExp])[] = [

@@ -59,10 +59,12 @@ export class Windows {
     { name: 'Intel[R] Ethernet Connection X722', mac: '00:15:5D:01:02:03', addresses: ['192.0.2.10', 'fe80::1', '2001:db8::10'], received: 1_000_000n, sent: 500_000n },
     { name: 'Microsoft Kernel Debug Network Adapter', mac: '', addresses: [], received: 0n, sent: 0n },
   ];
+
   disks: WindowsDisk[] = [
     { name: 'C:', size: 107_374_182_400n, free: 53_687_091_200n, type: 3 },
     { name: 'D:', size: 0n, free: 0n, type: 5 },
   ];
+
   readonly shutdownMs: number;
   readonly rebootMs: number;
   #isGoing = false;

@@ -39,10 +39,10 @@ export class HyperVNamespace implements Namespace {
       list('Msvm_MemorySettingData', () => settings.memories(hyperv)),
       ...(isV2
         ? [
-          list('Msvm_SummaryInformation', () => hyperv.vms.map((vm) => settings.summary(hyperv, vm))),
-          list('Msvm_GuestNetworkAdapterConfiguration', () => settings.guestAdapters(hyperv)),
-          list('Msvm_StorageAllocationSettingData', () => settings.storage(hyperv)),
-        ]
+            list('Msvm_SummaryInformation', () => hyperv.vms.map((vm) => settings.summary(hyperv, vm))),
+            list('Msvm_GuestNetworkAdapterConfiguration', () => settings.guestAdapters(hyperv)),
+            list('Msvm_StorageAllocationSettingData', () => settings.storage(hyperv)),
+          ]
         : [list('Msvm_ResourceAllocationSettingData', () => settings.storageV1(hyperv))]),
     ];
   }

@@ -19,9 +19,9 @@ export function systemSettings(hyperv: HyperV, vm: Vm): Properties[] {
     CreationTime: vm.createdAt,
     ...(isV2
       ? {
-        VirtualSystemIdentifier: vm.id, VirtualSystemType: `Microsoft:Hyper-V:${isRealized ? 'System' : 'Snapshot'}:Realized`, VirtualSystemSubType: 'Microsoft:Hyper-V:SubType:2',
-        Version: '10.0', Notes: vm.notes === '' ? [] : [vm.notes], AutomaticStartupAction: vm.startup, ConfigurationDataRoot: `D:\\VMs\\${vm.name}`,
-      }
+          VirtualSystemIdentifier: vm.id, VirtualSystemType: `Microsoft:Hyper-V:${isRealized ? 'System' : 'Snapshot'}:Realized`, VirtualSystemSubType: 'Microsoft:Hyper-V:SubType:2',
+          Version: '10.0', Notes: vm.notes === '' ? [] : [vm.notes], AutomaticStartupAction: vm.startup, ConfigurationDataRoot: `D:\\VMs\\${vm.name}`,
+        }
       : { SystemName: vm.id, SettingType: isRealized ? 3 : 5, Notes: vm.notes, BaseBoardSerialNumber: '0000', BIOSGUID: `{${vm.id}}` }),
   });
   return [describe(vm.id, vm.name, true), ...vm.checkpoints.map((name) => describe(checkpointId(vm, name), name, false))];

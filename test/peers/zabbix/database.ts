@@ -18,8 +18,8 @@ const SCHEMA = '/usr/share/zabbix-server-pgsql';
 const TABLES = ['role', 'role_rule', 'users', 'usrgrp', 'users_groups', 'hstgrp', 'config', 'config_autoreg_tls', 'regexps', 'expressions', 'graph_theme', 'globalmacro'];
 
 const SETTINGS = {
-  'listen_addresses': HOST, 'unix_socket_directories': '', 'fsync': 'off', 'synchronous_commit': 'off', 'full_page_writes': 'off',
-  'wal_level': 'minimal', 'max_wal_senders': 0, 'min_wal_size': '32MB', 'shared_buffers': '64MB', 'max_connections': 100,
+  listen_addresses: HOST, unix_socket_directories: '', fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off',
+  wal_level: 'minimal', max_wal_senders: 0, min_wal_size: '32MB', shared_buffers: '64MB', max_connections: 100,
 };
 
 /** A row, as PostgreSQL writes it in JSON. */

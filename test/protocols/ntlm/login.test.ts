@@ -55,7 +55,7 @@ void t.test('keys and responses are those of the published examples', (t) => {
   const { response, sessionBaseKey } = computeResponse(key, SERVER_CHALLENGE, CLIENT_CHALLENGE, Buffer.alloc(8), writePairs(TARGET_INFO));
   t.equal(hex(response.subarray(0, 16)), '68cd0ab851e51c96aabc927bebef6a1c', 'NTProofStr (4.2.4.2.2)');
   t.equal(hex(response.subarray(16)), '01010000000000000000000000000000aaaaaaaaaaaaaaaa00000000'
-    + '02000c0044006f006d00610069006e0001000c005300650072007600650072000000000000000000', 'temp (4.2.4.1.3)');
+  + '02000c0044006f006d00610069006e0001000c005300650072007600650072000000000000000000', 'temp (4.2.4.1.3)');
   t.equal(hex(sessionBaseKey), '8de40ccadbc14a82f15cb0ad0de95ca3', 'SessionBaseKey (4.2.4.1.2)');
   t.equal(hex(computeLmResponse(key, SERVER_CHALLENGE, CLIENT_CHALLENGE)), '86c35097ac9cec102554764a57cccc19aaaaaaaaaaaaaaaa', 'LMv2 (4.2.4.2.1)');
   t.equal(hex(new Rc4(sessionBaseKey).update(SESSION_KEY)), 'c5dad2544fc9799094ce1ce90bc9d03e', 'encrypted session key (4.2.4.2.3)');
@@ -120,7 +120,7 @@ void t.test('a challenge without a time: LMv2 response, no MIC', (t) => {
   t.end();
 });
 
-void t.test("a challenge with a time: that time, however wrong our clock; a MIC over all messages; no LM response", (t) => {
+void t.test('a challenge with a time: that time, however wrong our clock; a MIC over all messages; no LM response', (t) => {
   const time = Buffer.from('0090d336b734c301', 'hex');
   const client = login();
   const asked = challenge({ targetInfo: writePairs([...TARGET_INFO, { id: 7, value: time }]) });

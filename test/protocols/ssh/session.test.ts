@@ -334,4 +334,3 @@ async function relayTo(t: Test, target: number): Promise<{ port: number; freeze(
   t.teardown(() => relay.close());
   return { port: (relay.address() as AddressInfo).port, freeze: () => pairs.splice(0).forEach((cut) => cut()) };
 }
-

@@ -154,7 +154,7 @@ await t.test('silence has an end, and so has the connection: a late answer is no
 
 await t.test('one that answers wrongly is not listened to any more', async (t) => {
   for (const [what, words] of Object.entries({
-    'no XML': '<exec><returncode>1</out></exec>', 'lines': '200 done\r\n', 'a bomb': '<exec>'.repeat(100), 'a document type': '<!DOCTYPE exec><exec/>\0',
+    'no XML': '<exec><returncode>1</out></exec>', lines: '200 done\r\n', 'a bomb': '<exec>'.repeat(100), 'a document type': '<!DOCTYPE exec><exec/>\0',
     'two answers': '<exec><returncode>1</returncode></exec>\0<exec><returncode>1</returncode></exec>\0',
   })) {
     const double = await doubleOf(t);

@@ -63,7 +63,7 @@ void t.test('what has no build says none', (t) => {
 void t.test('a failure is one at the other end, with the same number and words', (t) => {
   const written = new AnswerWriter(OLD_SERVER).failure(new OperationError(CODES.NO_SUCH_MACHINE, 'No such virtual machine: <a&b>\x1B[31m\uD800'));
   t.equal(written, '<exec><product id="GSX"><title>VMware Server</title><version>1.0.3 build-44356</version><build>44356</build></product>'
-    + '<returncode>0</returncode><error><code>-11</code><message>No such virtual machine: &lt;a&amp;b&gt;\uFFFD[31m\uFFFD</message></error></exec>');
+  + '<returncode>0</returncode><error><code>-11</code><message>No such virtual machine: &lt;a&amp;b&gt;\uFFFD[31m\uFFFD</message></error></exec>');
   t.throws(() => readAnswer(readDocument(written)), { name: 'OperationError', code: -11, message: 'No such virtual machine: <a&b>\uFFFD[31m\uFFFD' });
   t.end();
 });

@@ -31,8 +31,8 @@ void t.test('elements and texts; attributes and prefixes mean nothing', (t) => {
 });
 
 const REFUSED: Readonly<Record<string, string | Uint8Array>> = {
-  'nothing': '',
-  'spaces': ' \n',
+  nothing: '',
+  spaces: ' \n',
   'text alone': 'hello',
   'text before': 'x<a/>',
   'text behind': '<a/>x',
@@ -59,7 +59,7 @@ const REFUSED: Readonly<Record<string, string | Uint8Array>> = {
   'a NUL': '<a>\0</a>',
   'a control character': '<a>\x1B[31m</a>',
   'a control character of Latin-1': '<a>\x9B31m</a>',
-  'DEL': '<a>\x7F</a>',
+  DEL: '<a>\x7F</a>',
   'a NUL by its number': '<a>&#0;</a>',
   'a control character by its number': '<a>&#27;</a>',
   'one of Latin-1 by its number': '<a>&#x9B;</a>',

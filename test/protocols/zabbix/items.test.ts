@@ -6,7 +6,7 @@ import { fitValue } from '../../../src/protocols/zabbix/value-type.js';
 
 void t.test('keys are taken apart', (t) => {
   const keys: Readonly<Record<string, readonly [string, readonly string[]]>> = {
-    'icmpping': ['icmpping', []],
+    icmpping: ['icmpping', []],
     'argo.status[]': ['argo.status', ['']],
     'argo.status[web 1]': ['argo.status', ['web 1']],
     'icmpping[,4,,,500]': ['icmpping', ['', '4', '', '', '500']],
@@ -20,7 +20,7 @@ void t.test('keys are taken apart', (t) => {
   };
   for (const [key, [name, parameters]] of Object.entries(keys)) t.same(parseItemKey(key), { name, parameters }, key);
   const wrong: Readonly<Record<string, RegExp>> = {
-    '': /empty/, ' a': /begins with " "/, 'ä': /begins with/, '[a]': /begins with "\["/, 'a b': /" " after the name/, 'a[': /no closing bracket/,
+    '': /empty/, ' a': /begins with " "/, ä: /begins with/, '[a]': /begins with "\["/, 'a b': /" " after the name/, 'a[': /no closing bracket/,
     'a[b': /no closing bracket/, 'a["b': /no closing quote/, 'a["b"c]': /"c" after a parameter/, 'a[b]c': /"c" after the closing bracket/,
     'a[b],': /"," after the closing bracket/, 'a["\\"]': /no closing quote/, 'a[[[b]]]': /array in an array/, 'a[[b]': /no closing bracket/, 'a[[b]c]': /"c" after a parameter/,
   };

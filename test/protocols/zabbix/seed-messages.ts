@@ -56,7 +56,6 @@ export const TASKS_PRINTED = {
   ],
 };
 
-
 /** Hosts and items as whole configurations have them; the text has none. */
 export const TABLES = { hosts: { fields: ['hostid', 'host', 'status', 'name'], data: [[10084, 'web1', 0, 'web1']] } };
 

@@ -104,9 +104,9 @@ export const ITEMS: Readonly<Record<string, ItemRow>> = {
     usage: 'argo.info[KEY,INSTANCE]', fits: ALL, from: 'machine', operation: 'info', instanceAt: 1,
     read: ({ actor, call, parameters: [key = ''] }, instance) => infoValue(actor, instance, key, call),
   },
-  'icmpping': ping('icmpping', 'alive', ALL),
-  'icmppingsec': ping('icmppingsec', 'seconds', ['float', ...TEXTS]),
-  'icmppingloss': ping('icmppingloss', 'loss', ALL),
+  icmpping: ping('icmpping', 'alive', ALL),
+  icmppingsec: ping('icmppingsec', 'seconds', ['float', ...TEXTS]),
+  icmppingloss: ping('icmppingloss', 'loss', ALL),
   'argo.discovery': {
     usage: 'argo.discovery[NAMES]', fits: TEXTS, from: 'server',
     read: ({ actor, parameters: [names = ''] }) => discoveryText(actor, names),

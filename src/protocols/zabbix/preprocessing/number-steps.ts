@@ -53,4 +53,3 @@ export function failed(error: unknown, what: string): unknown {
 export const numberSteps: readonly (readonly [number, MakeStep])[] = [
   [1, multiplier], [6, decimal('boolean', fromWord)], [7, decimal('octal', fromOctal)], [8, decimal('hexadecimal', fromHexadecimal)],
 ];
-

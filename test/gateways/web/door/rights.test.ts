@@ -76,7 +76,7 @@ async function askers({ ports: [linePort, webPort] }: Daemon): Promise<Asker[]> 
     await line.ask(`auth ${name} "${PASSWORD}"`);
     const user = new WebUser(url);
     await user.login({ account: name, password: PASSWORD });
-    const headers = { 'authorization': `Bearer ${tokens.get(name)}`, 'content-type': 'application/json' };
+    const headers = { authorization: `Bearer ${tokens.get(name)}`, 'content-type': 'application/json' };
     all.push({ name, line, api: (method, path, body) => (method === 'GET' ? user.get(path) : user.send(method, path, body)) });
     all.push({ name: `a token as ${name}`, line, api: (method, path, body) => ask(`${url}/api/${path}`, { method, headers, body }) });
   }
